@@ -1,0 +1,111 @@
+/**
+ * From a topology's TypeScript file to a script that a worker can import: bundled by esbuild, with `sluice` left outside and bound to this
+ * very package, so that the author's graph and the engine share one set of modules.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { BuildFailure, Message, Plugin } from 'esbuild';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Topology } from '../../topology/index.ts';
+
+export interface CompiledTopology {
+  readonly file: string;
+  /** The script, an absolute path; its name carries the hash of its content. */
+  readonly script: string;
+  /** Every file that went into it, absolute: a change of one is a change of the topology. */
+  readonly inputs: readonly string[];
+}
+
+export interface LoadedTopology {
+  readonly topology: Topology;
+  readonly graph: Topology['graph'];
+}
+
+/** Compiles `file` into `outDir`. Throws `SluiceError` `topology-compile` with file, line and what esbuild says. */
+export async function compileTopologyFile(file: string, outDir: string): Promise<CompiledTopology> {
+  const { build } = await import('esbuild');
+  const result = await build({
+    entryPoints: [file],
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: 'esm',
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    target: 'es2022',
+    sourcemap: 'inline',
+    sourcesContent: false,
+    logLevel: 'silent',
+    absWorkingDir: process.cwd(),
+    plugins: [bindSluice],
+  }).catch((thrown: unknown) => {
+    throw compileError(file, thrown);
+  });
+  const text = result.outputFiles[0]?.text ?? '';
+  mkdirSync(outDir, { recursive: true });
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  const script = resolve(outDir, `topology-${hash}.mjs`);
+  writeFileSync(script, text);
+  const inputs = Object.keys(result.metafile.inputs).map((input) => (isAbsolute(input) ? input : resolve(process.cwd(), input)));
+  return { file, script, inputs };
+}
+
+const bindSluice: Plugin = {
+  name: 'bind-sluice',
+  setup(build) {
+    const surface: Readonly<Record<string, string>> = { sluice: '../../topology/index.js', 'sluice/testing': '../../topology/testing.js' };
+    build.onResolve({ filter: /^sluice(\/.*)?$/ }, ({ path }) => {
+      const target = surface[path];
+      if (target === undefined) return { errors: [{ text: `'${path}' is not part of sluice; there is ${Object.keys(surface).join(', ')}` }] };
+      return { path: new URL(target, import.meta.url).href, external: true };
+    });
+  },
+};
+
+function compileError(file: string, thrown: unknown): SluiceError {
+  const errors = (thrown as Partial<BuildFailure>).errors ?? [];
+  if (errors.length === 0) return new SluiceError('topology-compile', `${file}: ${messageOf(thrown)}`, { cause: thrown });
+  return new SluiceError('topology-compile', errors.map(lineOf).join('\n'), {
+    cause: thrown,
+    fix: 'topologies are TypeScript without Node built-ins: mend the line and save the file',
+  });
+}
+
+function lineOf(error: Message): string {
+  const { location, text } = error;
+  if (location === null) return text;
+  return `${location.file}:${location.line}:${location.column + 1}: ${text}`;
+}
+
+/** Imports a compiled topology; throws `SluiceError` `topology-load` when it throws, or exports no topology. */
+export async function importTopology(compiled: Pick<CompiledTopology, 'script' | 'file'>): Promise<LoadedTopology> {
+  let found: unknown;
+  try {
+    found = ((await import(pathToFileURL(compiled.script).href)) as { readonly default?: unknown }).default;
+  } catch (cause) {
+    throw new SluiceError('topology-load', `${shown(compiled.file)} throws while it is loaded: ${messageOf(cause)}`, { cause });
+  }
+  if (!isTopology(found)) {
+    throw new SluiceError('topology-load', `${shown(compiled.file)} has no topology as its default export`, { fix: 'write `export default topology(...)`' });
+  }
+  return { topology: found, graph: found.graph };
+}
+
+function isTopology(value: unknown): value is Topology {
+  return typeof value === 'object' && value !== null && 'graph' in value && 'resolve' in value && typeof value.resolve === 'function';
+}
+
+const shown = (file: string): string => relative(process.cwd(), file);
+
+/** Compiles and imports in this thread, for tools that look at a graph and leave. */
+export async function loadTopologyFile(file: string): Promise<LoadedTopology> {
+  const outDir = mkdtempSync(join(tmpdir(), 'sluice-topology-'));
+  try {
+    return await importTopology(await compileTopologyFile(resolve(file), outDir));
+  } finally {
+    rmSync(outDir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * One topology in one thread: binds the embedded streams and the lake to the engine's ports and runs the job until told to stop.
+ */
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
+import { tableSink } from '../../enrich/parquet/table-sink.ts';
+import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
+import { present } from '../../schemas/kernel/assert.ts';
+import { systemClock } from '../../schemas/kernel/clock.ts';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { JobConnectors } from '../../topology/index.ts';
+import { checkJob, createJob } from '../../topology/index.ts';
+import { embeddedReader } from './embedded-log.ts';
+import { lakeDir } from './layout.ts';
+import { importTopology } from './topology-file.ts';
+import type { FromWorker, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
+
+const port = present(parentPort, 'the parent of a topology worker');
+const input = workerData as WorkerInput;
+const say = (message: FromWorker): void => port.postMessage(message);
+
+function connectors(): JobConnectors {
+  const lake = lakeDir(input.dir);
+  return {
+    readers: async (stream) => {
+      const handles = input.streams[stream];
+      if (handles !== undefined) return handles.map(embeddedReader);
+      const known = Object.keys(input.streams).join(', ');
+      throw new SluiceError('stream-missing', `${input.file}: the configuration has no stream '${stream}'; there are ${known}`);
+    },
+    sink: (node, graph, attempt) => {
+      if (node.sink.kind !== 'table') throw new SluiceError('sink-unknown', `'${node.id}' is no table`);
+      return tableSink({
+        dir: lake,
+        table: node.sink.table,
+        schema: node.sink.schema,
+        partitionBy: node.sink.partitionBy,
+        owner: graph.owner,
+        topology: graph.name,
+        attempt,
+        fileMaxBytes: limits.parquetFileMaxBytes,
+        fileMaxAgeMs: input.parquetFileMaxAgeMs,
+        clock: systemClock,
+      });
+    },
+    rejected: (graph, attempt) => rejectedSink({ dir: lake, topology: graph.name, attempt, clock: systemClock }),
+  };
+}
+
+async function main(): Promise<void> {
+  const { topology, graph } = await importTopology(input);
+  const options = {
+    topology,
+    blobs: localBlobStore(join(input.dir)),
+    connectors: connectors(),
+    clock: systemClock,
+    checkpointIntervalMs: input.checkpointIntervalMs,
+    dropState: input.dropState,
+  };
+  if (input.task === 'check') {
+    await checkJob(options);
+    say({ kind: 'ready', graph });
+    say({ kind: 'stopped' });
+    return;
+  }
+  const job = createJob(options);
+  port.on('message', (message: ToWorker) => {
+    switch (message.kind) {
+      case 'stop':
+        job.stop();
+        return;
+      case 'status':
+        job.status().then((status) => say({ kind: 'status', id: message.id, status }), fail);
+        return;
+    }
+  });
+  await job.open();
+  say({ kind: 'ready', graph });
+  try {
+    await job.run();
+  } finally {
+    await job.close();
+  }
+  say({ kind: 'stopped' });
+}
+
+function fail(thrown: unknown): void {
+  const fault: WorkerFault =
+    thrown instanceof SluiceError
+      ? { code: thrown.code, message: thrown.message, fix: thrown.fix }
+      : { code: 'defect', message: messageOf(thrown), stack: thrown instanceof Error ? thrown.stack : undefined };
+  say({ kind: 'failed', fault });
+}
+
+main().then(() => port.close(), (thrown: unknown) => {
+  fail(thrown);
+  port.close();
+});

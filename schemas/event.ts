@@ -1,0 +1,48 @@
+/**
+ * The event: CloudEvents 1.0 (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md) with our extensions
+ * `team`, `app`, `partitionkey`, `receivedtime` and the specification's `traceparent`.
+ */
+
+export interface EventAttributes {
+  /** The client's, or a UUIDv7 made at the ingress. */
+  readonly id: string;
+  /** Default `/team/app`. */
+  readonly source: string;
+  /** Default `team.app`. */
+  readonly type: string;
+  readonly subject?: string;
+  /** RFC 3339, as the client wrote it; default is `receivedtime`. */
+  readonly time: string;
+  readonly dataschema?: string;
+  /** Default `application/json`. */
+  readonly datacontenttype: string;
+  readonly team: string;
+  readonly app: string;
+  /** Ordering and state key: the client's, else the subject, else the id. */
+  readonly partitionkey: string;
+  /** Ingestion time, RFC 3339 in UTC with milliseconds, set by the ingress. */
+  readonly receivedtime: string;
+  readonly traceparent?: string;
+}
+
+/** An event as a topology sees it. Values are JSON-safe. */
+export interface SluiceEvent<T = unknown> extends EventAttributes {
+  readonly data: T;
+  /** The client's own bytes of `data` as text; only where the source asks for it with `dataText: true`. */
+  readonly dataText?: string;
+}
+
+/** The order of attributes on the wire and in documents. */
+export const attributeNames = [
+  'id', 'source', 'type', 'subject', 'time', 'dataschema', 'datacontenttype', 'team', 'app', 'partitionkey', 'receivedtime', 'traceparent',
+] as const satisfies readonly (keyof EventAttributes)[];
+
+/** Identity, everywhere: one team can neither swallow nor probe another's events. Equal strings if and only if equal identities. */
+export function identityOf(event: Pick<EventAttributes, 'team' | 'app' | 'source' | 'id'>): string {
+  return JSON.stringify([event.team, event.app, event.source, event.id]);
+}
+
+/** The one derivation of the partition key: it serves routing, limiting and metrics alike. */
+export function partitionKeyOf(attributes: { readonly id: string; readonly subject?: string | undefined; readonly partitionkey?: string | undefined }): string {
+  return attributes.partitionkey ?? attributes.subject ?? attributes.id;
+}

@@ -1,0 +1,80 @@
+/**
+ * Time as a port. Production code takes a `Clock`; tests and the simulator pass one that is moved by hand.
+ * This file is the only one that may touch the ambient clock and timers.
+ *
+ * Invariants:
+ * 1. `monotonic` never goes back; `now` may (the system clock can be stepped).
+ * 2. A cancelled timer never fires.
+ */
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Wall-clock time, epoch milliseconds (integer). May step back. */
+  now(): number;
+  /** Milliseconds since an arbitrary start, fractional, never going back. For durations. */
+  monotonic(): number;
+  /** Runs `fire` once after at least `delayMs`. A pending timer keeps the process alive; cancel it to let go. */
+  setTimer(delayMs: number, fire: () => void): Timer;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimer(delayMs, fire) {
+    const handle = setTimeout(fire, delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
+
+/** Resolves after `delayMs` on `clock`. */
+export function sleep(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.setTimer(delayMs, resolve);
+  });
+}
+
+export interface ManualClock extends Clock {
+  /** Moves time forward by `ms`, firing due timers in order of their deadline, then of their making. */
+  advance(ms: number): void;
+}
+
+/** A clock that stands still until `advance` is called. `startMs` is epoch milliseconds. */
+export function manualClock(startMs = 0): ManualClock {
+  let elapsed = 0;
+  let made = 0;
+  const timers = new Map<number, { readonly at: number; readonly fire: () => void }>();
+  const nextDue = (limit: number): number | undefined => {
+    let due: number | undefined;
+    let dueAt = limit;
+    for (const [id, timer] of timers) {
+      if (timer.at <= limit && (due === undefined || timer.at < dueAt)) {
+        due = id;
+        dueAt = timer.at;
+      }
+    }
+    return due;
+  };
+  return {
+    now: () => startMs + elapsed,
+    monotonic: () => elapsed,
+    setTimer(delayMs, fire) {
+      const id = made++;
+      timers.set(id, { at: elapsed + Math.max(0, delayMs), fire });
+      return { cancel: () => void timers.delete(id) };
+    },
+    advance(ms) {
+      const target = elapsed + ms;
+      for (let id = nextDue(target); id !== undefined; id = nextDue(target)) {
+        const timer = timers.get(id);
+        timers.delete(id);
+        if (timer === undefined) break;
+        elapsed = Math.max(elapsed, timer.at);
+        timer.fire();
+      }
+      elapsed = target;
+    },
+  };
+}

@@ -1,0 +1,37 @@
+/**
+ * Operational faults. Refused data is never an error (it is a `RejectedEvent`), a defect is an assertion.
+ */
+
+export interface SluiceErrorOptions {
+  /** Whether doing the same thing again, later, can succeed. */
+  readonly retryable?: boolean;
+  /** What was expected, or what to do about it, as a sentence. */
+  readonly fix?: string;
+  readonly cause?: unknown;
+}
+
+export class SluiceError extends Error {
+  override readonly name = 'SluiceError';
+  /** Stable, kebab-case, from a closed set per module. */
+  readonly code: string;
+  readonly retryable: boolean;
+  readonly fix: string | undefined;
+
+  constructor(code: string, message: string, options: SluiceErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.fix = options.fix;
+  }
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** The `code` of a Node system error (`ENOENT`, `ENOSPC`, ...), or undefined. */
+export function systemCodeOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown)) return undefined;
+  return typeof thrown.code === 'string' ? thrown.code : undefined;
+}

@@ -1,0 +1,83 @@
+/**
+ * Every bound of Sluice with its unit in its name, its source where the world sets it, and the relations that must hold among them
+ * (asserted when this file is loaded).
+ */
+import { assert } from './kernel/assert.ts';
+
+const kibi = 1_024;
+const mebi = 1_024 * kibi;
+
+export const limits = {
+  /** Kinesis: Unicode characters of a partition key, https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecordsRequestEntry.html */
+  partitionKeyMaxChars: 256,
+  /** An attribute's text in UTF-8 (id, source, type, ...). CloudEvents asks that at least 64 KiB of a whole event be forwarded. */
+  attributeMaxBytes: 2 * kibi,
+  /** Data up to this size takes the small path; `routing.large_message_threshold_kb` overrides it. */
+  largeMessageThresholdBytes: 100 * kibi,
+  /** The small path's largest record unless the stream says otherwise: Kinesis' default of 1 MiB. */
+  kinesisRecordMaxBytes: mebi,
+  /** The large path's largest record unless the topic says otherwise: MSK Serverless' 8 MiB. */
+  kafkaRecordMaxBytes: 8 * mebi,
+  /** What a record's head (attributes, frame) may add to its data. */
+  recordHeadMaxBytes: 32 * kibi,
+  /** Nesting of a JSON value; deeper is refused with 400. */
+  jsonDepthMax: 128,
+  /** A request's body as it arrives. */
+  bodyMaxBytes: 16 * mebi,
+  /** A request's body after decompression; reading stops there. */
+  bodyDecodedMaxBytes: 32 * mebi,
+  /** Events of one array or NDJSON request. */
+  requestEventsMax: 10_000,
+  /** Bytes of all requests that are not answered yet; past it new ones get 503 at once. */
+  ingressInFlightMaxBytes: 256 * mebi,
+  /** A client must deliver its body, and finish reading its answer, in this time. */
+  requestIdleMs: 30_000,
+  /** One batch to a writer. Kinesis PutRecords: 500 records; 5 MiB is what every endpoint takes. */
+  batchMaxRecords: 500,
+  batchMaxBytes: 5 * mebi,
+  /** How long the first event of a batch waits for company when a write is already under way. */
+  batchLingerMs: 2,
+  /** Batches under way per stream and path. */
+  batchesInFlightMax: 4,
+  /** SIGTERM: how long pending requests may take before they get 503. */
+  drainMs: 10_000,
+  /** Embedded log: a segment is closed at this size. */
+  segmentMaxBytes: 64 * mebi,
+  /** Embedded log: what a split keeps. */
+  retentionMaxBytes: 4 * 1_024 * mebi,
+  retentionMaxMs: 7 * 24 * 3_600_000,
+  /** Embedded log: bytes that wait for the group commit; past it writes are refused as retryable. */
+  logPendingMaxBytes: 64 * mebi,
+  /** Elements of one turn. */
+  turnMaxRows: 1_024,
+  turnMaxBytes: 8 * mebi,
+  /** Turns' worth of records read ahead per source. */
+  sourcePrefetchTurns: 2,
+  /** An empty source is asked again after this time. */
+  sourcePollMs: 20,
+  checkpointIntervalMs: 10_000,
+  /** Checkpoint interval under `sluice start`. */
+  startCheckpointIntervalMs: 1_000,
+  /** Completed checkpoints that are kept. */
+  checkpointsKept: 3,
+  /** Rows that a table sink has accepted and not yet staged; past it the engine waits. */
+  sinkPendingMaxRows: 65_536,
+  /** A Parquet file is published when it has this many bytes (before compression) or is this old. */
+  parquetFileMaxBytes: 64 * mebi,
+  parquetFileMaxAgeMs: 300_000,
+  startParquetFileMaxAgeMs: 2_000,
+  parquetRowGroupRows: 50_000,
+  /** Rejections whose `seen` is kept up to date; the oldest are let go first. */
+  rejectedIndexMax: 1_000_000,
+  rejectedRetentionMs: 7 * 24 * 3_600_000,
+  /** Characters of a rejection's message. */
+  rejectionMessageMaxChars: 500,
+} as const;
+
+assert(limits.largeMessageThresholdBytes + limits.recordHeadMaxBytes <= limits.kinesisRecordMaxBytes, 'an event at the threshold fits a Kinesis record');
+assert(limits.kinesisRecordMaxBytes <= limits.batchMaxBytes, 'a batch holds at least one record of the small path');
+assert(limits.kafkaRecordMaxBytes <= limits.bodyMaxBytes, 'a body can carry the largest event');
+assert(limits.bodyMaxBytes <= limits.bodyDecodedMaxBytes, 'decompression never shrinks what is allowed');
+assert(limits.bodyDecodedMaxBytes <= limits.ingressInFlightMaxBytes, 'one request alone is always admitted');
+assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.logPendingMaxBytes, 'the largest record alone can be committed');
+assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.segmentMaxBytes, 'the largest record fits a segment');

@@ -1,0 +1,46 @@
+/**
+ * Where topologies take records from: one stream of one path. One contract suite (test/contract/record-reader.ts) runs
+ * against every adapter. Flow is pulled: nothing is read that was not asked for.
+ *
+ * Invariants:
+ * 1. A split's records come in the order of their positions, each once for the same `after`.
+ * 2. Only records that are durable in the stream are returned: a position that was read never names another record later.
+ */
+import type { IncomingRecord, Path, Split } from './record.ts';
+
+export interface ReadBounds {
+  readonly maxRecords: number;
+  /** At least one record is returned even when it alone is larger. */
+  readonly maxBytes: number;
+}
+
+export interface ReadResult {
+  readonly records: readonly IncomingRecord[];
+  /** True once the split is closed and everything in it was returned. */
+  readonly ended: boolean;
+}
+
+export interface RecordReader {
+  readonly path: Path;
+  /** All splits known now, parents before children. */
+  splits(): Promise<readonly Split[]>;
+  /**
+   * The records after position `after` (from the oldest kept one when undefined), possibly none; it does not wait for more.
+   * Throws `SluiceError` `position-trimmed` when retention took records that were not read yet,
+   * `stream-corrupt` when stored bytes are damaged, `stream-unreachable` (retryable) when the stream cannot be asked.
+   */
+  read(split: string, after: string | undefined, bounds: ReadBounds): Promise<ReadResult>;
+  /** The newest durable position of a split, or undefined while it is empty. */
+  latest(split: string): Promise<string | undefined>;
+  /** Records after `after` that are durable now; for lag. Adapters that cannot count return undefined. */
+  lag(split: string, after: string | undefined): Promise<number | undefined>;
+  close(): Promise<void>;
+}
+
+/** Orders two positions of one split: negative when `a` is before `b`. Positions are decimal digits of any length. */
+export function comparePositions(a: string, b: string): number {
+  const left = a.replace(/^0+(?=\d)/, '');
+  const right = b.replace(/^0+(?=\d)/, '');
+  if (left.length !== right.length) return left.length - right.length;
+  return left < right ? -1 : left > right ? 1 : 0;
+}

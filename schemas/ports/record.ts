@@ -1,0 +1,40 @@
+/**
+ * Records: framed bytes on a stream. What a Kinesis stream and a Kafka topic have in common, and nothing else.
+ */
+
+/** The two ways an event can take. `kinesis` is the small path, `kafka` the large one, also where the embedded log stands for both. */
+export type Path = 'kinesis' | 'kafka';
+
+export const paths: readonly Path[] = ['kinesis', 'kafka'];
+
+export interface OutgoingRecord {
+  /** Ordering key: at most `partitionKeyMaxChars` characters, never empty. */
+  readonly key: string;
+  /** The value's bytes in pieces, in order. A writer copies them before its promise resolves and never keeps them. */
+  readonly value: readonly Uint8Array[];
+  /** Kafka headers; a Kinesis writer refuses a record that has any. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface IncomingRecord {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The record's own place in its split: a sequence number or an offset, as decimal digits (larger than 2^53 is usual). */
+  readonly position: string;
+  /** When the stream took the record, epoch ms. */
+  readonly arrivedAtMs: number;
+}
+
+/** A shard or a partition, as read by one reader. */
+export interface Split {
+  /** Stable: `shardId-000000000000` or `partition-0`. */
+  readonly id: string;
+  /** Shards that must be read to their end before this one. Empty for partitions. */
+  readonly parents: readonly string[];
+}
+
+export interface RecordPlace {
+  readonly split: string;
+  readonly position: string;
+}

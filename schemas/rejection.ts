@@ -1,0 +1,57 @@
+/**
+ * Refused data as a value. It lands in the `rejected` table, in row form like good data, and is never thrown.
+ *
+ * Invariant: a rejection's identity is (event identity, topology and operator, code); the same event refused twice is one row with `seen` 2.
+ */
+
+/** Stable codes of a topology's refusals. */
+export type RejectionCode =
+  /** The record's bytes are no event that Sluice wrote or CloudEvents describes. */
+  | 'undecodable-record'
+  /** The data breaks the operator's JSON Schema. */
+  | 'schema-violation'
+  /** No schema of a `oneOf` is meant for this event's type and dataschema. */
+  | 'schema-unknown'
+  /** A user function threw. */
+  | 'function-threw'
+  /** A user function returned what its slot does not allow (a key, a timestamp, a row). */
+  | 'function-result'
+  /** The event time is further ahead of processing time than `future.max`. */
+  | 'future-event'
+  /** The element came after its window or state was gone and its operator sends such to the rejected table. */
+  | 'late'
+  /** The row does not fit its table's columns. */
+  | 'row-mismatch';
+
+/** One row of the `rejected` table but for `seen`, `first_seen` and `last_seen`, which the sink keeps. Column names are the table's. */
+export interface RejectedEvent {
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly team: string;
+  readonly app: string;
+  /** RFC 3339; rejected rows are partitioned by it. */
+  readonly receivedtime: string;
+  readonly topology: string;
+  readonly topology_version: number;
+  readonly operator: string;
+  readonly code: RejectionCode;
+  /** A sentence: what was found and what was expected. */
+  readonly message: string;
+  /** JSON pointer into the data, '' for the whole, null where there is no place to point at. */
+  readonly pointer: string | null;
+  /** The schema's `$id` and keyword path, or null. */
+  readonly schema: string | null;
+  /** Provenance: the stream `team/app`, the path, the split and the position of the record. */
+  readonly stream: string;
+  readonly path: string;
+  readonly split: string;
+  readonly position: string;
+  /** The original bytes of the data: as text when they are UTF-8, else in base64. */
+  readonly data: string;
+  readonly data_encoding: 'utf8' | 'base64';
+}
+
+export function rejectionIdentityOf(row: Pick<RejectedEvent, 'team' | 'app' | 'source' | 'id' | 'topology' | 'operator' | 'code'>): string {
+  return JSON.stringify([row.team, row.app, row.source, row.id, row.topology, row.operator, row.code]);
+}

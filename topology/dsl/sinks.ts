@@ -1,0 +1,31 @@
+/**
+ * Where a stream can end. A sink definition is data; which adapter carries it out is decided where the job runs.
+ */
+import type { Schema } from '../../schemas/registry.ts';
+import type { PartitionColumn, RejectedDefinition, TableDefinition } from '../graph/graph.ts';
+
+/** A sink that takes elements of type `T`. */
+export interface SinkDefinition<in T> {
+  readonly definition: TableDefinition | RejectedDefinition;
+  /** Never present; carries `T`. */
+  readonly takes?: (value: T) => void;
+}
+
+export interface TableOptions {
+  /** Folders of the table, outermost first. Default: date, hour, team, app. */
+  readonly partitionBy?: readonly PartitionColumn[];
+}
+
+/**
+ * A table in the lake. Columns come from the row's schema; `date` and `hour` are UTC of the element's timestamp; `team` and `app` are the row's
+ * columns where it has them, else the topology's owner.
+ */
+export function table<T>(name: string, schema: Schema<T>, options: TableOptions = {}): SinkDefinition<T> {
+  const partitionBy = options.partitionBy ?? ['date', 'hour', 'team', 'app'];
+  return { definition: { kind: 'table', table: name, schema: schema.document, partitionBy: [...partitionBy] } };
+}
+
+/** The rejected table: for a side output whose elements belong with the refused ones. */
+export function rejected(): SinkDefinition<unknown> {
+  return { definition: { kind: 'rejected' } };
+}

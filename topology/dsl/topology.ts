@@ -1,0 +1,57 @@
+/**
+ * The entry of the language: `topology()` builds a graph as frozen data and runs nothing.
+ */
+import type { Graph, Topology } from '../graph/graph.ts';
+import { irVersion, outPort } from '../graph/graph.ts';
+import { address, GraphBuilder } from './builder.ts';
+import type { StreamDefinition } from './source.ts';
+import type { Stream } from './stream.ts';
+import { streamFrom } from './stream.ts';
+
+export interface TopologyOptions {
+  /** Raise it when results change meaning; it is written into every rejected row. An integer from 1. */
+  readonly version: number;
+  /** `team/app`: who answers for it, and the partition of rows that name no team and app. */
+  readonly owner: `${string}/${string}`;
+}
+
+export interface TopologyBuilder {
+  /** Reads a stream, both its paths as one. */
+  readonly source: <E>(id: string, stream: StreamDefinition<E>) => Stream<E>;
+}
+
+/**
+ * Defines a topology.
+ *
+ * @example
+ * export default topology('clicks', { version: 1, owner: 'rpp/promo' }, (t) => {
+ *   const clicks = t.source('clicks', stream('rpp/promo-clicks')).validate('clicks-valid', promoClick);
+ *   clicks.map((e) => ({ id: e.id, promoId: e.data.promoId })).sinkTo('clicks-table', table('clicks', clickRow));
+ * });
+ */
+export function topology(name: string, options: TopologyOptions, build: (t: TopologyBuilder) => void): Topology {
+  const builder = new GraphBuilder();
+  build({
+    source: <E>(id: string, definition: StreamDefinition<E>): Stream<E> => {
+      builder.add({ id, kind: 'source', inputs: [], outputs: [outPort], stream: definition.stream, dataText: definition.dataText });
+      return streamFrom<E>(builder, { node: id, port: outPort });
+    },
+  });
+  const [team = '', app = '', ...more] = options.owner.split('/');
+  const owner = { team, app: [app, ...more].join('/') };
+  const graph: Graph = { irVersion, name, version: options.version, owner, nodes: builder.nodes };
+  const functions: ReadonlyMap<string, (...args: never[]) => unknown> = new Map(builder.functions);
+  return Object.freeze({
+    graph: freeze(graph),
+    problems: freeze([...builder.problems]),
+    resolve: (node: string, slot: string) => functions.get(address(node, slot)),
+  });
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) freeze(part);
+  }
+  return value;
+}

@@ -1,0 +1,68 @@
+/**
+ * A graph for people: JSON, Mermaid (https://mermaid.js.org/syntax/flowchart.html) and DOT (https://graphviz.org/doc/info/lang.html).
+ */
+import type { Graph, GraphNode } from './graph.ts';
+import { outPort } from './graph.ts';
+
+export type GraphFormat = 'json' | 'mermaid' | 'dot';
+
+export function describeGraph(graph: Graph, format: GraphFormat = 'json'): string {
+  switch (format) {
+    case 'json':
+      return JSON.stringify(graph, null, 2);
+    case 'mermaid':
+      return mermaid(graph);
+    case 'dot':
+      return dot(graph);
+  }
+}
+
+/** What a node does, in a few words. */
+export function summaryOf(node: GraphNode): string {
+  switch (node.kind) {
+    case 'source':
+      return `source ${node.stream}`;
+    case 'validate':
+      return `validate ${node.schemas.map((schema) => schema.id).join(', ')}`;
+    case 'eventTime':
+      return `eventTime, out of order by ${node.outOfOrdernessMs} ms`;
+    case 'deduplicate':
+      return `deduplicate within ${node.withinMs} ms`;
+    case 'sink':
+      return node.sink.kind === 'table' ? `table ${node.sink.table}` : 'rejected';
+    case 'map':
+    case 'filter':
+    case 'flatMap':
+    case 'split':
+      return node.kind;
+  }
+}
+
+function mermaid(graph: Graph): string {
+  const number = new Map(graph.nodes.map((node, index) => [node.id, index]));
+  const text = (value: string): string => value.replaceAll('"', '#quot;');
+  const lines = graph.nodes.map((node, index) => {
+    const label = `"${text(node.id)}<br/>${text(summaryOf(node))}"`;
+    if (node.kind === 'source') return `  n${index}([${label}])`;
+    return node.kind === 'sink' ? `  n${index}[(${label})]` : `  n${index}[${label}]`;
+  });
+  const edges = graph.nodes.flatMap((node, index) =>
+    node.inputs.map((input) => {
+      const arrow = input.port === outPort ? '-->' : `-->|${text(input.port)}|`;
+      return `  n${number.get(input.node)} ${arrow} n${index}`;
+    }),
+  );
+  return ['flowchart LR', ...lines, ...edges, ''].join('\n');
+}
+
+function dot(graph: Graph): string {
+  const quote = (value: string): string => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+  const lines = graph.nodes.map((node) => `  ${quote(node.id)} [label=${quote(`${node.id}\n${summaryOf(node)}`).replaceAll('\n', '\\n')}];`);
+  const edges = graph.nodes.flatMap((node) =>
+    node.inputs.map((input) => {
+      const label = input.port === outPort ? '' : ` [label=${quote(input.port)}]`;
+      return `  ${quote(input.node)} -> ${quote(node.id)}${label};`;
+    }),
+  );
+  return [`digraph ${quote(graph.name)} {`, '  rankdir=LR;', ...lines, ...edges, '}', ''].join('\n');
+}

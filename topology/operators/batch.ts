@@ -1,0 +1,61 @@
+/**
+ * What flows along one edge in one turn: elements and control in one order, by column.
+ *
+ * Invariants:
+ * 1. `kinds`, `values`, `timestamps` and `origins` have `length` entries that belong together.
+ * 2. Only the operator that owns an output appends to its batch, and only within its own turn; readers never change it.
+ */
+import type { Origin } from '../graph/sink.ts';
+
+export const rowKinds = {
+  element: 0,
+  /** `timestamps[i]` is the watermark. */
+  watermark: 1,
+  idle: 2,
+  active: 3,
+  /** Processing time moved to `timestamps[i]`: watermarks are emitted and idleness is judged here. */
+  tick: 4,
+  /** The split `values[i]` exists, or has begun again. */
+  split: 5,
+  /** The split `values[i]` ended: it holds no watermark back. */
+  splitEnd: 6,
+} as const;
+
+export type RowKind = (typeof rowKinds)[keyof typeof rowKinds];
+
+export class Batch {
+  length = 0;
+  readonly kinds: RowKind[] = [];
+  readonly values: unknown[] = [];
+  readonly timestamps: number[] = [];
+  readonly origins: (Origin | undefined)[] = [];
+
+  push(kind: RowKind, value: unknown, timestamp: number, origin: Origin | undefined): void {
+    this.kinds.push(kind);
+    this.values.push(value);
+    this.timestamps.push(timestamp);
+    this.origins.push(origin);
+    this.length++;
+  }
+
+  element(value: unknown, timestamp: number, origin: Origin | undefined): void {
+    this.push(rowKinds.element, value, timestamp, origin);
+  }
+
+  control(kind: Exclude<RowKind, typeof rowKinds.element>, timestamp: number, value?: unknown): void {
+    this.push(kind, value, timestamp, undefined);
+  }
+
+  clear(): void {
+    this.kinds.length = 0;
+    this.values.length = 0;
+    this.timestamps.length = 0;
+    this.origins.length = 0;
+    this.length = 0;
+  }
+}
+
+/** The key of a split among all splits of a job. */
+export function splitKey(origin: Pick<Origin, 'stream' | 'path' | 'split'>): string {
+  return `${origin.stream} ${origin.path} ${origin.split}`;
+}

@@ -1,0 +1,103 @@
+/**
+ * Lets the first element of a key pass within a time: arrival order decides which is first.
+ *
+ * Invariants:
+ * 1. State of a key is kept to firstTimestamp + within, and removed when the watermark reaches that.
+ * 2. A repeat does not prolong it.
+ * 3. An element with timestamp + within <= watermark is late: its key's state may be gone, so it never passes.
+ */
+import type { Key } from '../../schemas/kernel/key.ts';
+import { encodeKey } from '../../schemas/kernel/key.ts';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { DeduplicateNode } from '../graph/graph.ts';
+import { TimeHeap } from '../state/time-heap.ts';
+import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
+import type { Batch } from './batch.ts';
+import { rowKinds } from './batch.ts';
+import type { NodeCounts, Operator, Reject } from './operator.ts';
+
+export interface DeduplicateSnapshot {
+  readonly watermark: number | 'min' | 'max';
+  readonly expiries: readonly (readonly [key: string, expiresAt: number])[];
+}
+
+export class DeduplicateOperator implements Operator {
+  readonly #node: DeduplicateNode;
+  readonly #by: (value: unknown) => unknown;
+  readonly #counts: NodeCounts;
+  readonly #reject: Reject;
+  readonly #expiries = new Map<string, number>();
+  readonly #queue = new TimeHeap();
+  #watermark = minTime;
+
+  constructor(node: DeduplicateNode, by: (value: unknown) => unknown, counts: NodeCounts, reject: Reject) {
+    this.#node = node;
+    this.#by = by;
+    this.#counts = counts;
+    this.#reject = reject;
+  }
+
+  /** Keys in state. */
+  get size(): number {
+    return this.#expiries.size;
+  }
+
+  process(_input: number, batch: Batch, out: readonly Batch[]): void {
+    const [target, late] = out;
+    if (target === undefined) return;
+    for (let i = 0; i < batch.length; i++) {
+      const kind = batch.kinds[i] as (typeof batch.kinds)[number];
+      const timestamp = batch.timestamps[i] as number;
+      if (kind !== rowKinds.element) {
+        if (kind === rowKinds.watermark) this.#advance(timestamp);
+        for (const port of out) port.push(kind, batch.values[i], timestamp, undefined);
+        continue;
+      }
+      this.#counts.in++;
+      const value = batch.values[i];
+      const origin = batch.origins[i];
+      if (timestamp + this.#node.withinMs <= this.#watermark) {
+        this.#counts.late++;
+        late?.element(value, timestamp, origin);
+        continue;
+      }
+      let key: string;
+      try {
+        key = encodeKey(this.#by(value) as Key);
+      } catch (thrown) {
+        this.#counts.rejected++;
+        const code = thrown instanceof SluiceError ? 'function-result' : 'function-threw';
+        this.#reject({ node: this.#node.id, code, message: messageOf(thrown), pointer: null, schema: null, value, origin });
+        continue;
+      }
+      if (this.#expiries.has(key)) {
+        this.#counts.deduplicated++;
+        continue;
+      }
+      const expiresAt = timestamp + this.#node.withinMs;
+      this.#expiries.set(key, expiresAt);
+      this.#queue.push(expiresAt, key);
+      this.#counts.passed++;
+      target.element(value, timestamp, origin);
+    }
+  }
+
+  #advance(watermark: number): void {
+    this.#watermark = watermark;
+    for (let key = this.#queue.popUntil(watermark); key !== undefined; key = this.#queue.popUntil(watermark)) this.#expiries.delete(key);
+  }
+
+  snapshot(): DeduplicateSnapshot {
+    return { watermark: encodeTime(this.#watermark), expiries: [...this.#expiries] };
+  }
+
+  restore(snapshot: DeduplicateSnapshot): void {
+    this.#watermark = decodeTime(snapshot.watermark);
+    this.#expiries.clear();
+    this.#queue.clear();
+    for (const [key, expiresAt] of snapshot.expiries) {
+      this.#expiries.set(key, expiresAt);
+      this.#queue.push(expiresAt, key);
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Gives elements their event time and makes watermarks: one generator per split of the input, merged over the splits.
+ *
+ * Invariants:
+ * 1. An element keeps its place among the others; its timestamp becomes what the function says, in whole epoch milliseconds.
+ * 2. Watermarks are emitted at ticks only, after the elements that caused them.
+ * 3. An event further ahead of processing time than the guard is rejected and moves no watermark.
+ */
+import { messageOf } from '../../schemas/kernel/errors.ts';
+import type { RejectionCode } from '../../schemas/rejection.ts';
+import type { EventTimeNode } from '../graph/graph.ts';
+import type { Origin } from '../graph/sink.ts';
+import type { WatermarkSnapshot } from '../time/watermark.ts';
+import { SplitWatermarks } from '../time/watermark.ts';
+import type { Batch } from './batch.ts';
+import { rowKinds, splitKey } from './batch.ts';
+import type { NodeCounts, Operator, Reject } from './operator.ts';
+
+export class EventTimeOperator implements Operator {
+  readonly watermarks: SplitWatermarks;
+  readonly #node: EventTimeNode;
+  readonly #timestampOf: (value: unknown) => unknown;
+  readonly #counts: NodeCounts;
+  readonly #reject: Reject;
+  #processingTimeMs = 0;
+
+  constructor(node: EventTimeNode, timestampOf: (value: unknown) => unknown, counts: NodeCounts, reject: Reject) {
+    this.#node = node;
+    this.#timestampOf = timestampOf;
+    this.#counts = counts;
+    this.#reject = reject;
+    this.watermarks = new SplitWatermarks(node);
+  }
+
+  process(_input: number, batch: Batch, out: readonly Batch[]): void {
+    const target = out[0];
+    if (target === undefined) return;
+    for (let i = 0; i < batch.length; i++) {
+      const time = batch.timestamps[i] as number;
+      switch (batch.kinds[i]) {
+        case rowKinds.element:
+          this.#element(batch.values[i], batch.origins[i], target);
+          break;
+        case rowKinds.tick:
+          this.#processingTimeMs = time;
+          target.control(rowKinds.tick, time);
+          this.#emit(time, target);
+          break;
+        case rowKinds.split:
+          this.watermarks.add(batch.values[i] as string);
+          break;
+        case rowKinds.splitEnd:
+          this.watermarks.remove(batch.values[i] as string);
+          break;
+        default:
+          // Watermarks and idleness from upstream end here: this operator is where time is made.
+          break;
+      }
+    }
+  }
+
+  #element(value: unknown, origin: Origin | undefined, target: Batch): void {
+    this.#counts.in++;
+    let timestamp: number | undefined;
+    try {
+      timestamp = epochMs(this.#timestampOf(value));
+    } catch (thrown) {
+      this.#refuse('function-threw', messageOf(thrown), value, origin);
+      return;
+    }
+    if (timestamp === undefined) {
+      this.#refuse('function-result', 'the event time must be an RFC 3339 time or whole epoch milliseconds', value, origin);
+      return;
+    }
+    const { futureMaxMs } = this.#node;
+    if (futureMaxMs > 0 && timestamp > this.#processingTimeMs + futureMaxMs) {
+      const ahead = timestamp - this.#processingTimeMs;
+      this.#refuse('future-event', `the event time is ${ahead} ms ahead of processing time; at most ${futureMaxMs} ms are taken`, value, origin);
+      return;
+    }
+    this.#counts.passed++;
+    this.watermarks.event(origin === undefined ? '' : splitKey(origin), timestamp);
+    target.element(value, timestamp, origin);
+  }
+
+  #refuse(code: RejectionCode, message: string, value: unknown, origin: Origin | undefined): void {
+    this.#counts.rejected++;
+    this.#reject({ node: this.#node.id, code, message, pointer: null, schema: null, value, origin });
+  }
+
+  #emit(nowMs: number, target: Batch): void {
+    for (const signal of this.watermarks.tick(nowMs)) {
+      switch (signal.kind) {
+        case 'watermark':
+          target.control(rowKinds.watermark, signal.at);
+          break;
+        case 'idle':
+          target.control(rowKinds.idle, nowMs);
+          break;
+        case 'active':
+          target.control(rowKinds.active, nowMs);
+          break;
+      }
+    }
+  }
+
+  snapshot(): WatermarkSnapshot {
+    return this.watermarks.snapshot();
+  }
+
+  restore(snapshot: WatermarkSnapshot): void {
+    this.watermarks.restore(snapshot);
+  }
+}
+
+/** RFC 3339 with a zone, as event times come; anything else that `Date.parse` would take depends on the engine. */
+const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+
+function epochMs(result: unknown): number | undefined {
+  if (typeof result === 'number') return Number.isSafeInteger(result) ? result : undefined;
+  if (typeof result !== 'string' || !rfc3339.test(result)) return undefined;
+  const ms = Date.parse(result);
+  return Number.isNaN(ms) ? undefined : Math.trunc(ms);
+}

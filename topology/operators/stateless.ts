@@ -1,0 +1,140 @@
+/**
+ * Adjacent stateless nodes (validate, map, filter, flatMap) fused into one operator: a chain of closures, so that an element passes all of them
+ * without a batch in between.
+ *
+ * Invariants:
+ * 1. An element's timestamp and origin stay; what a function returns is the next value.
+ * 2. A function that throws rejects that element at its node; the others go on.
+ * 3. Control rows pass in their place.
+ */
+import { messageOf } from '../../schemas/kernel/errors.ts';
+import type { Origin } from '../graph/sink.ts';
+import type { Batch } from './batch.ts';
+import { rowKinds } from './batch.ts';
+import type { NodeCounts, Operator, Reject } from './operator.ts';
+
+/** What a user function may ask about its element. */
+export interface ElementContext {
+  /** Event time of the element, epoch ms; ingestion time before `eventTime()`. */
+  readonly timestamp: number;
+}
+
+export type StatelessStep = { readonly node: string; readonly counts: NodeCounts } & (
+  | { readonly kind: 'map' | 'filter' | 'flatMap'; readonly call: (value: unknown, context: ElementContext) => unknown }
+  | { readonly kind: 'validate'; readonly check: (value: unknown) => StepRefusal | undefined }
+);
+
+export interface StepRefusal {
+  readonly code: 'schema-violation' | 'schema-unknown';
+  readonly message: string;
+  readonly pointer: string | null;
+  readonly schema: string;
+}
+
+type Next = (value: unknown, timestamp: number, origin: Origin | undefined) => void;
+
+export class StatelessOperator implements Operator {
+  readonly #entry: Next;
+  #out: Batch | undefined;
+
+  constructor(steps: readonly StatelessStep[], reject: Reject) {
+    const last: Next = (value, timestamp, origin) => this.#out?.element(value, timestamp, origin);
+    this.#entry = steps.reduceRight((next, step) => link(step, next, reject), last);
+  }
+
+  process(_input: number, batch: Batch, out: readonly Batch[]): void {
+    const target = out[0];
+    this.#out = target;
+    const { kinds, values, timestamps, origins, length } = batch;
+    const entry = this.#entry;
+    for (let i = 0; i < length; i++) {
+      const kind = kinds[i] as (typeof kinds)[number];
+      if (kind === rowKinds.element) entry(values[i], timestamps[i] as number, origins[i]);
+      else target?.push(kind, values[i], timestamps[i] as number, undefined);
+    }
+  }
+}
+
+function link(step: StatelessStep, next: Next, reject: Reject): Next {
+  const { node, counts } = step;
+  const context = { timestamp: 0 };
+  const refuse = (thrown: unknown, value: unknown, origin: Origin | undefined): void => {
+    counts.rejected++;
+    reject({ node, code: 'function-threw', message: messageOf(thrown), pointer: null, schema: null, value, origin });
+  };
+  switch (step.kind) {
+    case 'map': {
+      const { call } = step;
+      return (value, timestamp, origin) => {
+        counts.in++;
+        let result: unknown;
+        try {
+          context.timestamp = timestamp;
+          result = call(value, context);
+        } catch (thrown) {
+          refuse(thrown, value, origin);
+          return;
+        }
+        counts.passed++;
+        next(result, timestamp, origin);
+      };
+    }
+    case 'filter': {
+      const { call } = step;
+      return (value, timestamp, origin) => {
+        counts.in++;
+        let keep: unknown;
+        try {
+          context.timestamp = timestamp;
+          keep = call(value, context);
+        } catch (thrown) {
+          refuse(thrown, value, origin);
+          return;
+        }
+        if (keep === true) {
+          counts.passed++;
+          next(value, timestamp, origin);
+        } else counts.filtered++;
+      };
+    }
+    case 'flatMap': {
+      const { call } = step;
+      return (value, timestamp, origin) => {
+        counts.in++;
+        let results: unknown;
+        try {
+          context.timestamp = timestamp;
+          results = call(value, context);
+        } catch (thrown) {
+          refuse(thrown, value, origin);
+          return;
+        }
+        if (!Array.isArray(results)) {
+          counts.rejected++;
+          const message = `flatMap must return an array, not ${results === null ? 'null' : typeof results}`;
+          reject({ node, code: 'function-result', message, pointer: null, schema: null, value, origin });
+          return;
+        }
+        counts.passed++;
+        for (const result of results as unknown[]) {
+          counts.emitted++;
+          next(result, timestamp, origin);
+        }
+      };
+    }
+    case 'validate': {
+      const { check } = step;
+      return (value, timestamp, origin) => {
+        counts.in++;
+        const refusal = check(value);
+        if (refusal === undefined) {
+          counts.passed++;
+          next(value, timestamp, origin);
+          return;
+        }
+        counts.rejected++;
+        reject({ node, code: refusal.code, message: refusal.message, pointer: refusal.pointer, schema: refusal.schema, value, origin });
+      };
+    }
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * From a graph to what a turn runs: stages in topological order, adjacent stateless nodes fused into one.
+ *
+ * Invariants:
+ * 1. A stage's inputs are batches that earlier stages (or sources) own; running the stages in order runs the turn.
+ * 2. Every node has its counters, also inside a fused stage.
+ */
+import { assert, present } from '../../schemas/kernel/assert.ts';
+import { compileSchema, selectSchema } from '../../schemas/registry.ts';
+import type { DeduplicateNode, EventTimeNode, Graph, GraphNode, SinkNode, SourceNode, SplitNode, Topology, ValidateNode } from '../graph/graph.ts';
+import { outPort, restPort } from '../graph/graph.ts';
+import { Batch } from '../operators/batch.ts';
+import { DeduplicateOperator } from '../operators/deduplicate.ts';
+import { EventTimeOperator } from '../operators/event-time.ts';
+import type { NodeCounts, Operator, Reject } from '../operators/operator.ts';
+import { noCounts } from '../operators/operator.ts';
+import { SplitOperator } from '../operators/split.ts';
+import type { StatelessStep, StepRefusal } from '../operators/stateless.ts';
+import { StatelessOperator } from '../operators/stateless.ts';
+import type { SluiceEvent } from '../../schemas/event.ts';
+
+export interface Stage {
+  /** The nodes it runs, in order; the last one's outputs are `out`. */
+  readonly nodes: readonly GraphNode[];
+  readonly operator: Operator;
+  readonly inputs: readonly Batch[];
+  readonly out: readonly Batch[];
+}
+
+export interface SinkStage {
+  readonly node: SinkNode;
+  readonly input: Batch;
+  /** The port that feeds it, which tells why an element ended in a rejected sink. */
+  readonly port: string;
+}
+
+export interface Dag {
+  readonly sources: readonly { readonly node: SourceNode; readonly out: Batch }[];
+  readonly stages: readonly Stage[];
+  readonly sinks: readonly SinkStage[];
+  readonly counts: ReadonlyMap<string, NodeCounts>;
+  /** Runs all stages over what the sources' batches hold. */
+  run(): void;
+  /** Empties every batch, for the next turn. */
+  clear(): void;
+}
+
+type StatelessGraphNode = Extract<GraphNode, { kind: 'map' | 'filter' | 'flatMap' | 'validate' }>;
+
+function isStateless(node: GraphNode): node is StatelessGraphNode {
+  return node.kind === 'map' || node.kind === 'filter' || node.kind === 'flatMap' || node.kind === 'validate';
+}
+
+export function compileDag(topology: Topology, reject: Reject): Dag {
+  const { graph } = topology;
+  const counts = new Map(graph.nodes.map((node) => [node.id, noCounts()]));
+  const batches = new Map<string, Batch>();
+  const batchOf = (node: string, port: string): Batch => present(batches.get(`${node}\n${port}`), `the batch of ${node}.${port}`);
+  const own = (node: GraphNode): readonly Batch[] =>
+    node.outputs.map((port) => {
+      const batch = new Batch();
+      batches.set(`${node.id}\n${port}`, batch);
+      return batch;
+    });
+  const countsOf = (node: GraphNode): NodeCounts => present(counts.get(node.id), `the counts of ${node.id}`);
+
+  const sources: { node: SourceNode; out: Batch }[] = [];
+  const stages: Stage[] = [];
+  const sinks: SinkStage[] = [];
+  const fused = new Set<string>();
+
+  for (const node of graph.nodes) {
+    if (fused.has(node.id)) continue;
+    const inputs = node.inputs.map((input) => batchOf(input.node, input.port));
+    if (node.kind === 'source') {
+      sources.push({ node, out: present(own(node)[0], 'an output') });
+    } else if (node.kind === 'sink') {
+      sinks.push({ node, input: present(inputs[0], 'an input'), port: present(node.inputs[0], 'an input').port });
+    } else if (isStateless(node)) {
+      const chain = chainFrom(node, graph);
+      for (const link of chain) fused.add(link.id);
+      const steps = chain.map((link) => stepOf(link, topology, countsOf(link)));
+      stages.push({ nodes: chain, operator: new StatelessOperator(steps, reject), inputs, out: own(present(chain.at(-1), 'a chain')) });
+    } else {
+      stages.push({ nodes: [node], operator: operatorOf(node, topology, countsOf(node), reject), inputs, out: own(node) });
+    }
+  }
+  return {
+    sources,
+    stages,
+    sinks,
+    counts,
+    run() {
+      for (const stage of stages) {
+        for (let input = 0; input < stage.inputs.length; input++) {
+          const batch = stage.inputs[input] as Batch;
+          if (batch.length > 0) stage.operator.process(input, batch, stage.out);
+        }
+      }
+    },
+    clear() {
+      for (const batch of batches.values()) batch.clear();
+    },
+  };
+}
+
+/** The stateless nodes from `first` on, as long as each feeds only the next. */
+function chainFrom(first: StatelessGraphNode, graph: Graph): readonly StatelessGraphNode[] {
+  const chain = [first];
+  for (let last = first; ; ) {
+    const consumers = graph.nodes.filter((node) => node.inputs.some((input) => input.node === last.id && input.port === outPort));
+    const [next, ...others] = consumers;
+    if (next === undefined || others.length > 0 || !isStateless(next) || next.inputs.length !== 1) return chain;
+    chain.push(next);
+    last = next;
+  }
+}
+
+function stepOf(node: StatelessGraphNode, topology: Topology, counts: NodeCounts): StatelessStep {
+  if (node.kind === 'validate') return { node: node.id, counts, kind: 'validate', check: checkOf(node) };
+  return { node: node.id, counts, kind: node.kind, call: resolved(topology, node.id, 'function') };
+}
+
+function checkOf(node: ValidateNode): (value: unknown) => StepRefusal | undefined {
+  const checks = new Map(node.schemas.map((schema) => [schema.id, compileSchema(schema.document)]));
+  const refusal = (event: SluiceEvent, id: string): StepRefusal | undefined => {
+    const violation = checks.get(id)?.(event.data);
+    return violation === undefined ? undefined : { ...violation, code: 'schema-violation' };
+  };
+  const [only, ...others] = node.schemas;
+  if (only !== undefined && others.length === 0) {
+    const check = compileSchema(only.document);
+    return (value) => {
+      const violation = check((value as SluiceEvent).data);
+      return violation === undefined ? undefined : { ...violation, code: 'schema-violation' };
+    };
+  }
+  return (value) => {
+    const event = value as SluiceEvent;
+    const chosen = selectSchema(node, event);
+    if (chosen !== undefined) return refusal(event, chosen.id);
+    const known = node.schemas.map((schema) => schema.id).join(', ');
+    const message = `no schema is for type '${event.type}' and dataschema '${event.dataschema ?? ''}'; there are ${known}`;
+    return { code: 'schema-unknown', message, pointer: null, schema: known };
+  };
+}
+
+function operatorOf(node: EventTimeNode | DeduplicateNode | SplitNode, topology: Topology, counts: NodeCounts, reject: Reject): Operator {
+  switch (node.kind) {
+    case 'eventTime':
+      return new EventTimeOperator(node, resolved(topology, node.id, 'timestamp'), counts, reject);
+    case 'deduplicate':
+      return new DeduplicateOperator(node, resolved(topology, node.id, 'by'), counts, reject);
+    case 'split': {
+      const conditions = node.outputs.filter((port) => port !== restPort).map((port) => resolved(topology, node.id, port));
+      return new SplitOperator(node.id, conditions, counts, reject);
+    }
+  }
+}
+
+function resolved(topology: Topology, node: string, slot: string): (...args: unknown[]) => unknown {
+  const found = topology.resolve(node, slot);
+  assert(found !== undefined, `${node} has no function ${slot}`);
+  return found as (...args: unknown[]) => unknown;
+}

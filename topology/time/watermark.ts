@@ -1,0 +1,158 @@
+/**
+ * Watermarks of one operator over the splits of its input, as Flink's: bounded out-of-orderness per split, idleness, and the merge rule of a
+ * source's splits (`combined`). Pure state; the operator feeds it events, ticks and the processing time.
+ *
+ * Invariants:
+ * 1. A watermark W says that no element with a timestamp of W or less is expected; it never goes back.
+ * 2. Per split W = maxTimestamp - outOfOrderness - 1; before the first event it is the minimum.
+ * 3. The output is the minimum over active splits; when all are idle it says idle and nothing is flushed.
+ *
+ * Source of the rules: org.apache.flink.api.common.eventtime.{BoundedOutOfOrdernessWatermarks, WatermarksWithIdleness,
+ * WatermarkOutputMultiplexer, IdlenessManager}.
+ */
+
+/** Before any event. Everything is later. */
+export const minTime = Number.NEGATIVE_INFINITY;
+/** The end of input. Nothing is later. */
+export const maxTime = Number.POSITIVE_INFINITY;
+
+export type TimeSignal = { readonly kind: 'watermark'; readonly at: number } | { readonly kind: 'idle' } | { readonly kind: 'active' };
+
+export interface SplitTime {
+  maxTimestamp: number;
+  /** Whether an event came since the last tick. */
+  touched: boolean;
+  /** Processing time of the first tick without events, or undefined while there are some. */
+  quietSinceMs: number | undefined;
+  idle: boolean;
+}
+
+export interface WatermarkOptions {
+  readonly outOfOrdernessMs: number;
+  /** 0: never idle. */
+  readonly idleAfterMs: number;
+}
+
+export interface WatermarkSnapshot {
+  readonly splits: readonly (readonly [split: string, maxTimestamp: number | null, idle: boolean])[];
+  readonly emitted: number | 'min' | 'max';
+  readonly idle: boolean;
+}
+
+export class SplitWatermarks {
+  readonly #options: WatermarkOptions;
+  readonly #splits = new Map<string, SplitTime>();
+  #emitted = minTime;
+  #idle = false;
+
+  constructor(options: WatermarkOptions) {
+    this.#options = options;
+  }
+
+  /** The last watermark that was emitted. */
+  get watermark(): number {
+    return this.#emitted;
+  }
+
+  get idle(): boolean {
+    return this.#idle;
+  }
+
+  /** The splits with their own watermarks, for status. */
+  get splits(): ReadonlyMap<string, Readonly<SplitTime>> {
+    return this.#splits;
+  }
+
+  /** Makes a split known. Until it has events or falls idle it holds the watermark at the minimum. */
+  add(split: string): SplitTime {
+    const known = this.#splits.get(split);
+    if (known !== undefined) return known;
+    const added: SplitTime = { maxTimestamp: minTime, touched: false, quietSinceMs: undefined, idle: false };
+    this.#splits.set(split, added);
+    return added;
+  }
+
+  /** A split that ended holds nothing back any more. */
+  remove(split: string): void {
+    this.#splits.delete(split);
+  }
+
+  event(split: string, timestamp: number): void {
+    const time = this.#splits.get(split) ?? this.add(split);
+    if (timestamp > time.maxTimestamp) time.maxTimestamp = timestamp;
+    time.touched = true;
+  }
+
+  splitWatermark(time: Readonly<SplitTime>): number {
+    return time.maxTimestamp - this.#options.outOfOrdernessMs - 1;
+  }
+
+  /** The periodic emission at processing time `nowMs`: what is to be forwarded, in order. */
+  tick(nowMs: number): readonly TimeSignal[] {
+    let active = false;
+    let minimum = maxTime;
+    for (const time of this.#splits.values()) {
+      this.#judgeIdle(time, nowMs);
+      if (time.idle) continue;
+      active = true;
+      minimum = Math.min(minimum, this.splitWatermark(time));
+    }
+    const signals: TimeSignal[] = [];
+    if (!active) {
+      if (this.#splits.size > 0 && !this.#idle) {
+        this.#idle = true;
+        signals.push({ kind: 'idle' });
+      }
+      return signals;
+    }
+    if (this.#idle && minimum > this.#emitted) {
+      this.#idle = false;
+      signals.push({ kind: 'active' });
+    }
+    if (minimum > this.#emitted) {
+      this.#emitted = minimum;
+      signals.push({ kind: 'watermark', at: minimum });
+    }
+    return signals;
+  }
+
+  #judgeIdle(time: SplitTime, nowMs: number): void {
+    if (time.touched) {
+      time.touched = false;
+      time.quietSinceMs = undefined;
+      time.idle = false;
+      return;
+    }
+    if (this.#options.idleAfterMs === 0 || time.idle) return;
+    if (time.quietSinceMs === undefined) time.quietSinceMs = nowMs;
+    else if (nowMs - time.quietSinceMs > this.#options.idleAfterMs) time.idle = true;
+  }
+
+  snapshot(): WatermarkSnapshot {
+    return {
+      splits: [...this.#splits].map(([split, time]) => [split, Number.isFinite(time.maxTimestamp) ? time.maxTimestamp : null, time.idle]),
+      emitted: encodeTime(this.#emitted),
+      idle: this.#idle,
+    };
+  }
+
+  restore(snapshot: WatermarkSnapshot): void {
+    this.#splits.clear();
+    for (const [split, maxTimestamp, idle] of snapshot.splits) {
+      this.#splits.set(split, { maxTimestamp: maxTimestamp ?? minTime, touched: false, quietSinceMs: undefined, idle });
+    }
+    this.#emitted = decodeTime(snapshot.emitted);
+    this.#idle = snapshot.idle;
+  }
+}
+
+/** Times in JSON: infinities have no number there. */
+export function encodeTime(time: number): number | 'min' | 'max' {
+  if (time === minTime) return 'min';
+  return time === maxTime ? 'max' : time;
+}
+
+export function decodeTime(encoded: number | 'min' | 'max'): number {
+  if (encoded === 'min') return minTime;
+  return encoded === 'max' ? maxTime : encoded;
+}
