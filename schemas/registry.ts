@@ -1,6 +1,15 @@
 /**
- * Schemas as values: a JSON Schema with the TypeScript type it describes, and Ajv behind one function.
+ * Schemas as values: a JSON Schema (draft 2020-12) with the TypeScript type it describes, and Ajv behind one function.
+ *
+ * Invariants:
+ * 1. A schema is compiled once per document.
+ * 2. A check of good data allocates nothing.
+ * 3. A violation says what was found and what was expected, with a pointer into the data and the schema's own place.
  */
+import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import ajvFormats from 'ajv-formats';
+import { messageOf, SluiceError } from './kernel/errors.ts';
 
 /** A JSON Schema document (draft 2020-12), as data. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -12,4 +21,110 @@ export interface Schema<T> {
   readonly document: JsonSchema;
   /** Never present; carries `T`. */
   readonly accepts?: (value: T) => void;
+}
+
+/** Several schemas of one stream, told apart by the event's `dataschema` (equal to `$id`) or type (the document's `x-event-type`). */
+export interface SchemaUnion<T> {
+  readonly schemas: readonly Schema<T>[];
+}
+
+export interface SchemaViolation {
+  readonly message: string;
+  /** RFC 6901, into the value; names the member that is missing or too many. */
+  readonly pointer: string;
+  /** `<$id>#/<path of the keyword>` */
+  readonly schema: string;
+}
+
+export type SchemaCheck = (value: unknown) => SchemaViolation | undefined;
+
+/** Makes a schema of a document. Throws `SluiceError` `schema-invalid` when it has no `$id`. */
+export function schemaOf<T>(document: JsonSchema): Schema<T> {
+  const id = document['$id'];
+  if (typeof id !== 'string' || id === '') {
+    throw new SluiceError('schema-invalid', 'a JSON Schema needs an `$id`: it names the schema in rejected rows and checkpoints');
+  }
+  return Object.freeze({ id, document });
+}
+
+type TypeOfSchema<S> = S extends Schema<infer T> ? T : never;
+
+/** A union of schemas for `validate`. */
+export function oneOf<const S extends readonly Schema<never>[]>(...schemas: S): SchemaUnion<TypeOfSchema<S[number]>> {
+  return { schemas: schemas as unknown as readonly Schema<TypeOfSchema<S[number]>>[] };
+}
+
+/** The schema of a union that is meant for an event: by dataschema where the event has one, else by type. */
+export function selectSchema<S extends { readonly id: string; readonly document: JsonSchema }>(
+  union: { readonly schemas: readonly S[] },
+  event: { readonly type: string; readonly dataschema?: string | undefined },
+): S | undefined {
+  if (event.dataschema !== undefined) return union.schemas.find((schema) => schema.id === event.dataschema);
+  return union.schemas.find((schema) => {
+    const types = schema.document['x-event-type'];
+    return Array.isArray(types) ? types.includes(event.type) : types === event.type;
+  });
+}
+
+const compiled = new WeakMap<JsonSchema, SchemaCheck>();
+
+/** A check that gives the first violation, or undefined. Throws `SluiceError` `schema-invalid` naming the schema. */
+export function compileSchema(schema: JsonSchema | Schema<never>): SchemaCheck {
+  const document = isSchema(schema) ? schema.document : schema;
+  const known = compiled.get(document);
+  if (known !== undefined) return known;
+  const id = typeof document['$id'] === 'string' ? document['$id'] : 'schema';
+  let validate: ValidateFunction;
+  try {
+    // One Ajv a document: two topologies may use different versions of a schema under one `$id`.
+    const ajv = new Ajv2020({ allErrors: false, strict: true, strictRequired: false, allowUnionTypes: true, messages: true });
+    ajvFormats.default(ajv);
+    ajv.addKeyword({ keyword: 'x-event-type' });
+    validate = ajv.compile(document);
+  } catch (cause) {
+    throw new SluiceError('schema-invalid', `the JSON Schema ${id} is not valid: ${messageOf(cause)}`, { cause });
+  }
+  const check: SchemaCheck = (value) => {
+    if (validate(value)) return undefined;
+    const error = validate.errors?.[0];
+    return error === undefined ? { message: 'does not match', pointer: '', schema: `${id}#` } : violationOf(error, value, id);
+  };
+  compiled.set(document, check);
+  return check;
+}
+
+function isSchema(schema: JsonSchema | Schema<never>): schema is Schema<never> {
+  return 'document' in schema && 'id' in schema;
+}
+
+function violationOf(error: ErrorObject, value: unknown, id: string): SchemaViolation {
+  const { keyword, instancePath, params, schemaPath } = error;
+  const schema = `${id}${schemaPath}`;
+  const member = (name: unknown): string => `${instancePath}/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  if (keyword === 'required') {
+    const { missingProperty } = params as { missingProperty: string };
+    return { message: `'${missingProperty}' is missing`, pointer: member(missingProperty), schema };
+  }
+  if (keyword === 'additionalProperties' || keyword === 'unevaluatedProperties') {
+    const extra: unknown = params['additionalProperty'] ?? params['unevaluatedProperty'];
+    return { message: `'${String(extra)}' is not a member that the schema knows`, pointer: member(extra), schema };
+  }
+  return { message: `${error.message ?? keyword}, found ${found(valueAt(value, instancePath))}`, pointer: instancePath, schema };
+}
+
+function valueAt(value: unknown, pointer: string): unknown {
+  let at = value;
+  for (const part of pointer.split('/').slice(1)) {
+    if (typeof at !== 'object' || at === null) return undefined;
+    at = (at as Record<string, unknown>)[part.replaceAll('~1', '/').replaceAll('~0', '~')];
+  }
+  return at;
+}
+
+const foundMaxChars = 60;
+
+function found(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value);
+  return text.length <= foundMaxChars ? text : `${text.slice(0, foundMaxChars)}...`;
 }

@@ -13,6 +13,6 @@ export type { Graph, GraphNode, GraphProblem, PartitionColumn, SinkNode, Topolog
 export type { ElementBatch, Origin, RefusedRow, Sink, SinkState } from './graph/sink.ts';
 export { validateGraph, validateTopology } from './graph/validate-graph.ts';
 export type { ElementContext } from './operators/stateless.ts';
-export { createJob, type Job, type JobConnectors, type JobOptions } from './runtime/job.ts';
+export { checkJob, createJob, type Job, type JobConnectors, type JobOptions } from './runtime/job.ts';
 export type { JobStatus, NodeStatus, SplitStatus } from './runtime/status.ts';
 export type { Duration } from './time/duration.ts';

@@ -66,6 +66,33 @@ export interface Job {
   close(): Promise<void>;
 }
 
+/** Whether a job could take over: throws what `open` would throw, and changes nothing. */
+export async function checkJob(options: Pick<JobOptions, 'topology' | 'blobs' | 'connectors' | 'dropState'>): Promise<void> {
+  const { graph } = options.topology;
+  requireValid(options.topology);
+  requireRestorable(await checkpointStore(options.blobs, graph.name).latest(), graph, options.dropState ?? false);
+  for (const node of graph.nodes) {
+    if (node.kind !== 'source') continue;
+    for (const reader of await options.connectors.readers(node.stream)) await reader.close();
+  }
+}
+
+function requireValid(topology: Topology): void {
+  const problems = validateTopology(topology);
+  if (problems.length === 0) return;
+  const list = problems.map((problem) => `  ${problem.node}: ${problem.message}`).join('\n');
+  throw new SluiceError('topology-invalid', `the topology '${topology.graph.name}' has ${problems.length} problem(s):\n${list}`);
+}
+
+function requireRestorable(previous: Manifest | undefined, graph: Graph, dropState: boolean): void {
+  if (previous === undefined) return;
+  const decision = decideRestore(previous, graph, dropState);
+  if (decision.kind === 'restore') return;
+  throw new SluiceError('restore-refused', `'${graph.name}' does not fit its last checkpoint:\n  ${decision.reasons.join('\n  ')}`, {
+    fix: 'give the nodes their old ids back, or start with --drop-state to let go of that state',
+  });
+}
+
 /** Watermarks and idleness are judged at least this often, as Flink's auto watermark interval. */
 const tickMs = 200;
 
@@ -140,20 +167,9 @@ export function createJob(options: JobOptions): Job {
   };
 
   const open = async (): Promise<void> => {
-    const problems = validateTopology(topology);
-    if (problems.length > 0) {
-      const list = problems.map((problem) => `  ${problem.node}: ${problem.message}`).join('\n');
-      throw new SluiceError('topology-invalid', `the topology '${graph.name}' has ${problems.length} problem(s):\n${list}`);
-    }
+    requireValid(topology);
     const fence = await store.takeOver((nextAttempt, number, previous) => {
-      if (previous !== undefined) {
-        const decision = decideRestore(previous, graph, options.dropState ?? false);
-        if (decision.kind === 'refuse') {
-          throw new SluiceError('restore-refused', `'${graph.name}' does not fit its last checkpoint:\n  ${decision.reasons.join('\n  ')}`, {
-            fix: 'give the nodes their old ids back, or start with --drop-state to let go of that state',
-          });
-        }
-      }
+      requireRestorable(previous, graph, options.dropState ?? false);
       return manifestWith(carriedOver(previous), number, nextAttempt);
     });
     attempt = fence.attempt;

@@ -1,0 +1,106 @@
+/**
+ * `sluice start`: one process that captures, enriches and lands events, with nothing else needed. The embedded log stands for Kinesis and
+ * Kafka, local disk for S3.
+ *
+ * Order of starting: lock, streams, ingress, topologies; of stopping: ingress (drained), topologies (last checkpoint), streams, lock.
+ */
+import { resolve } from 'node:path';
+import { createIngress } from '../../ingest/ingress.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
+import type { SluiceConfig } from '../../schemas/config.ts';
+import { openEmbeddedStreams } from './embedded-log.ts';
+import type { Instance } from './instance.ts';
+import { lockInstance } from './instance.ts';
+import { buildDir, logDir } from './layout.ts';
+import type { TopologyHost, TopologyHostStatus } from './topology-host.ts';
+import { topologyHost } from './topology-host.ts';
+
+export interface StartOptions {
+  readonly config: SluiceConfig;
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly dropState?: boolean;
+  readonly tell: (line: string) => void;
+}
+
+export interface LocalStatus {
+  readonly instance: Instance;
+  readonly ingress: unknown;
+  readonly topologies: readonly TopologyHostStatus[];
+}
+
+export interface RunningLocal {
+  readonly instance: Instance;
+  /** Resolves when every topology runs or its first try has failed. */
+  readonly topologiesStarted: Promise<void>;
+  status(): Promise<LocalStatus>;
+  stop(): Promise<void>;
+}
+
+/** Throws `SluiceError` `already-running`, `port-taken`, `stream-corrupt`. When it resolves, events are accepted. */
+export async function startLocal(options: StartOptions): Promise<RunningLocal> {
+  const { config, clock, random, tell } = options;
+  const dir = resolve(options.dir);
+  const lock = await lockInstance(dir);
+  const undo: (() => Promise<void>)[] = [() => lock.release()];
+  try {
+    const streams = await openEmbeddedStreams({ root: logDir(dir), streams: config.streams, local: config.local, clock });
+    undo.unshift(() => streams.close());
+
+    let instance: Instance | undefined;
+    const hosts: TopologyHost[] = [];
+    const status = async (): Promise<LocalStatus> => ({
+      instance: instance ?? { pid: process.pid, url: '', startedAt: '' },
+      ingress: ingress.counts(),
+      topologies: await Promise.all(hosts.map((host) => host.status())),
+    });
+    const ingress = await createIngress({
+      config,
+      writers: { kinesis: streams.writer('kinesis'), kafka: streams.writer('kafka') },
+      clock,
+      random,
+      routes: {
+        '/_sluice/status': async () => ({ status: 200, contentType: 'application/json', body: JSON.stringify(await status()) }),
+      },
+    });
+    undo.unshift(() => ingress.drain());
+    instance = { pid: process.pid, url: ingress.url, startedAt: new Date(clock.now()).toISOString() };
+    lock.publish(instance);
+
+    const handles = Object.fromEntries(config.streams.map((stream) => [stream.name, streams.handles(stream.name)]));
+    for (const file of config.topologies) {
+      hosts.push(
+        topologyHost({
+          file,
+          buildDir: buildDir(dir),
+          input: {
+            dir,
+            streams: handles,
+            checkpointIntervalMs: config.local.checkpointIntervalMs,
+            parquetFileMaxAgeMs: config.local.parquetFileMaxAgeMs,
+            dropState: options.dropState ?? false,
+          },
+          clock,
+          random,
+          tell,
+        }),
+      );
+    }
+    undo.splice(1, 0, async () => void (await Promise.all(hosts.map((host) => host.stop()))));
+    const topologiesStarted = Promise.all(hosts.map((host) => host.start())).then(() => undefined);
+    return {
+      instance,
+      topologiesStarted,
+      status,
+      async stop() {
+        await topologiesStarted;
+        for (const step of undo) await step();
+      },
+    };
+  } catch (thrown) {
+    for (const step of undo) await step().catch(() => undefined);
+    throw thrown;
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * The wire: how an event becomes a record and a record an event again.
+ * Small path: one CloudEvent in structured mode (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md).
+ * Large path: binary mode of the Kafka binding (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md).
+ *
+ * Invariants:
+ * 1. `data` is never serialised again: the client's bytes, already checked to be one JSON value, are spliced in and come out unchanged.
+ * 2. Attributes are JSON-encoded, so no attribute can end its string and become structure.
+ * 3. `data` is the last member of what is written here; a record of somebody else may have it anywhere.
+ */
+import type { EventAttributes } from './event.ts';
+import { isFault, scanObject } from './json-scan.ts';
+import type { IncomingRecord, Path } from './ports/record.ts';
+
+export interface DecodedEvent {
+  readonly attributes: EventAttributes;
+  /** The client's bytes, a view into the record. */
+  readonly data: Uint8Array;
+}
+
+export interface Undecodable {
+  readonly problem: string;
+}
+
+const tail = Buffer.from('}');
+const nullData = Buffer.from('null');
+const dataMember = Buffer.from(',"data":');
+const jsonType = 'application/json';
+
+/** Structured mode, in pieces: head, data, tail. */
+export function encodeStructured(attributes: EventAttributes, data: Uint8Array): readonly Uint8Array[] {
+  return [structuredHead(attributes), data, tail];
+}
+
+/** Bytes that structured mode adds to the data. */
+export function structuredHeadBytes(attributes: EventAttributes): number {
+  return structuredHead(attributes).length + tail.length;
+}
+
+function structuredHead(a: EventAttributes): Buffer {
+  let head = `{"specversion":"1.0","id":${JSON.stringify(a.id)},"source":${JSON.stringify(a.source)},"type":${JSON.stringify(a.type)}`;
+  if (a.subject !== undefined) head += `,"subject":${JSON.stringify(a.subject)}`;
+  head += `,"time":${JSON.stringify(a.time)}`;
+  if (a.dataschema !== undefined) head += `,"dataschema":${JSON.stringify(a.dataschema)}`;
+  head +=
+    `,"datacontenttype":${JSON.stringify(a.datacontenttype)},"team":${JSON.stringify(a.team)},"app":${JSON.stringify(a.app)}` +
+    `,"partitionkey":${JSON.stringify(a.partitionkey)},"receivedtime":${JSON.stringify(a.receivedtime)}`;
+  if (a.traceparent !== undefined) head += `,"traceparent":${JSON.stringify(a.traceparent)}`;
+  return Buffer.from(`${head},"data":`);
+}
+
+const headerAttributes = ['id', 'source', 'type', 'subject', 'time', 'dataschema', 'team', 'app', 'partitionkey', 'receivedtime', 'traceparent'] as const;
+
+/** Binary mode: attributes in `ce_` headers, data as the value, the partition key as the record's key. */
+export function encodeBinary(
+  attributes: EventAttributes,
+  data: Uint8Array,
+): { readonly key: string; readonly headers: Readonly<Record<string, string>>; readonly value: readonly Uint8Array[] } {
+  const headers: Record<string, string> = { ce_specversion: '1.0', 'content-type': attributes.datacontenttype };
+  for (const name of headerAttributes) {
+    const value = attributes[name];
+    if (value !== undefined) headers[`ce_${name}`] = value;
+  }
+  return { key: attributes.partitionkey, headers, value: [data] };
+}
+
+/** The event that a record carries, or why it carries none. */
+export function decodeRecord(path: Path, record: IncomingRecord): DecodedEvent | Undecodable {
+  const { headers } = record;
+  if (path === 'kafka' && headers?.['ce_specversion'] !== undefined) return decodeBinary(headers, record);
+  return decodeStructured(record);
+}
+
+function decodeBinary(headers: Readonly<Record<string, string>>, record: IncomingRecord): DecodedEvent | Undecodable {
+  const members: Record<string, unknown> = { specversion: headers['ce_specversion'], datacontenttype: headers['content-type'] };
+  for (const name of headerAttributes) members[name] = headers[`ce_${name}`];
+  return attributesOf(members, record, record.value);
+}
+
+function decodeStructured(record: IncomingRecord): DecodedEvent | Undecodable {
+  const { value } = record;
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  // Inside a JSON string every quote is escaped, so the first raw `,"data":` ends the attributes of a record that was written here.
+  const at = bytes.indexOf(dataMember);
+  if (at > 0 && bytes[bytes.length - 1] === 0x7d) {
+    const members = parseFlat(`${bytes.toString('utf8', 0, at)}}`);
+    if (members !== undefined && isOurs(members)) {
+      return attributesOf(members, record, value.subarray(at + dataMember.length, value.length - 1));
+    }
+  }
+  return decodeForeign(record);
+}
+
+/** A record of Sluice itself has these; only in such a one is `data` known to be last. */
+function isOurs(members: Readonly<Record<string, unknown>>): boolean {
+  return typeof members['receivedtime'] === 'string' && typeof members['team'] === 'string' && typeof members['app'] === 'string';
+}
+
+function parseFlat(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const members: unknown = JSON.parse(text);
+    if (typeof members !== 'object' || members === null || Array.isArray(members)) return undefined;
+    return members as Readonly<Record<string, unknown>>;
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeForeign(record: IncomingRecord): DecodedEvent | Undecodable {
+  const { value } = record;
+  const scanned = scanObject(value);
+  if (isFault(scanned)) {
+    return { problem: `the record is not JSON: at byte ${scanned.offset} expected ${scanned.expected}, found ${scanned.found}` };
+  }
+  if (scanned.kind !== 'object') return { problem: 'the record is no CloudEvent: it is JSON, but not an object' };
+  const members: Record<string, unknown> = {};
+  let data: Uint8Array = nullData;
+  for (const { name, start, end } of scanned.members) {
+    if (name === 'data') data = value.subarray(start, end);
+    else members[name] = JSON.parse(Buffer.from(value.subarray(start, end)).toString('utf8'));
+  }
+  return attributesOf(members, record, data);
+}
+
+function attributesOf(members: Readonly<Record<string, unknown>>, record: IncomingRecord, data: Uint8Array): DecodedEvent | Undecodable {
+  const { specversion, id, source, type, subject, time, dataschema, datacontenttype, team, app, partitionkey, receivedtime, traceparent } = members as Partial<
+    Record<keyof EventAttributes | 'specversion', unknown>
+  >;
+  if (specversion !== '1.0') return { problem: "the record is no CloudEvent 1.0: its specversion is not '1.0'" };
+  if ('data_base64' in members) return { problem: 'the record carries data_base64; only JSON data is read' };
+  if (typeof id !== 'string' || id === '') return { problem: "the CloudEvent has no 'id'" };
+  if (typeof team !== 'string' || typeof app !== 'string') return { problem: "the CloudEvent does not say its 'team' and 'app'" };
+  const optional: unknown[] = [source, type, subject, time, dataschema, datacontenttype, partitionkey, receivedtime, traceparent];
+  if (optional.some((value) => value !== undefined && typeof value !== 'string')) {
+    return { problem: 'an attribute of the CloudEvent is not a string' };
+  }
+  const received = (receivedtime as string | undefined) ?? new Date(record.arrivedAtMs).toISOString();
+  const attributes: { -readonly [P in keyof EventAttributes]: EventAttributes[P] } = {
+    id,
+    source: (source as string | undefined) ?? `/${team}/${app}`,
+    type: (type as string | undefined) ?? `${team}.${app}`,
+    time: (time as string | undefined) ?? received,
+    datacontenttype: (datacontenttype as string | undefined) ?? jsonType,
+    team,
+    app,
+    partitionkey: (partitionkey as string | undefined) ?? (record.key === '' ? id : record.key),
+    receivedtime: received,
+  };
+  if (subject !== undefined) attributes.subject = subject as string;
+  if (dataschema !== undefined) attributes.dataschema = dataschema as string;
+  if (traceparent !== undefined) attributes.traceparent = traceparent as string;
+  return { attributes, data };
+}

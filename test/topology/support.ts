@@ -1,0 +1,177 @@
+/**
+ * A small world for engine tests: streams in memory behind the reader port, a blob store in memory, and a sink that records every action in
+ * one ordered list. The sink keeps the port's promises and forgets, like a process that was killed, what it did not stage.
+ */
+import { encodeStructured } from '../../schemas/wire.ts';
+import type { EventAttributes } from '../../schemas/event.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { BlobStore } from '../../schemas/ports/blob-store.ts';
+import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
+import type { RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { ElementBatch, JobConnectors, Sink } from '../../topology/index.ts';
+
+export interface MemorySplit {
+  readonly path: Path;
+  readonly split: string;
+  readonly records: IncomingRecord[];
+}
+
+export interface MemoryStream {
+  readonly splits: readonly MemorySplit[];
+}
+
+export function memoryStream(...splits: readonly (readonly [path: Path, split: string])[]): MemoryStream {
+  return { splits: splits.map(([path, split]) => ({ path, split, records: [] })) };
+}
+
+export function put(stream: MemoryStream, index: number, record: Partial<IncomingRecord> & { readonly value: Uint8Array }): void {
+  const split = stream.splits[index];
+  if (split === undefined) throw new Error(`no split ${index}`);
+  split.records.push({ key: 'k', position: String(split.records.length + 1), arrivedAtMs: 1_000, ...record });
+}
+
+export function event(id: string, data: unknown, extra: Partial<EventAttributes> = {}): { readonly value: Uint8Array } {
+  const attributes: EventAttributes = {
+    id,
+    source: '/a/b',
+    type: 'a.b',
+    time: '2026-01-01T00:00:00.000Z',
+    datacontenttype: 'application/json',
+    team: 'a',
+    app: 'b',
+    partitionkey: id,
+    receivedtime: '2026-01-01T00:00:00.000Z',
+    ...extra,
+  };
+  return { value: Buffer.concat(encodeStructured(attributes, Buffer.from(JSON.stringify(data)))) };
+}
+
+function readersOf(stream: MemoryStream): readonly RecordReader[] {
+  return [...new Set(stream.splits.map((split) => split.path))].map((path) => {
+    const own = stream.splits.filter((split) => split.path === path);
+    const of = (id: string): MemorySplit => {
+      const found = own.find((split) => split.split === id);
+      if (found === undefined) throw new SluiceError('split-unknown', id);
+      return found;
+    };
+    return {
+      path,
+      splits: () => Promise.resolve(own.map((split) => ({ id: split.split, parents: [] }))),
+      read: (id, after, bounds) => {
+        const from = after === undefined ? 0 : Number(after);
+        return Promise.resolve({ records: of(id).records.slice(from, from + bounds.maxRecords), ended: false });
+      },
+      latest: (id) => Promise.resolve(of(id).records.at(-1)?.position),
+      lag: (id, after) => Promise.resolve(of(id).records.length - Number(after ?? 0)),
+      close: () => Promise.resolve(),
+    } satisfies RecordReader;
+  });
+}
+
+export function memoryBlobs(): BlobStore & { readonly blobs: Map<string, Uint8Array> } {
+  const blobs = new Map<string, Uint8Array>();
+  return {
+    blobs,
+    createIfAbsent: (key, bytes) => {
+      if (blobs.has(key)) return Promise.resolve(false);
+      blobs.set(key, bytes);
+      return Promise.resolve(true);
+    },
+    get: (key) => Promise.resolve(blobs.get(key)),
+    list: (prefix) => Promise.resolve([...blobs.keys()].filter((key) => key.startsWith(prefix)).sort()),
+    delete: (key) => {
+      blobs.delete(key);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** What is visible of a table, and what is staged durably for it. Outlives the sinks that write it, as a disk does. */
+export interface MemoryTable {
+  readonly visible: unknown[];
+  readonly staged: Map<string, readonly unknown[]>;
+  readonly committed: Set<string>;
+}
+
+export function memoryTable(): MemoryTable {
+  return { visible: [], staged: new Map(), committed: new Set() };
+}
+
+/** A fault to plan: called with each step's name before it happens; throws to crash there. */
+export type Crash = (step: string) => void;
+
+export function recordingSink(name: string, table: MemoryTable, actions: string[], attempt: number, crash: Crash = () => undefined): Sink {
+  let pending: unknown[] = [];
+  let stagedRows = 0;
+  const act = (step: string): void => {
+    crash(`${name} ${step}`);
+    actions.push(`${name} ${step}`);
+  };
+  const publish = (key: string): void => {
+    if (table.committed.has(key)) return;
+    table.visible.push(...(table.staged.get(key) ?? []));
+    table.committed.add(key);
+  };
+  return {
+    open(restored) {
+      act('open');
+      const state = restored as { readonly key: string } | undefined;
+      if (state !== undefined) publish(state.key);
+      for (const key of table.staged.keys()) if (!table.committed.has(key)) table.staged.delete(key);
+      return Promise.resolve();
+    },
+    write(batch: ElementBatch) {
+      act(`write ${batch.length}`);
+      pending.push(...batch.values);
+      return Promise.resolve([]);
+    },
+    prepare(checkpoint) {
+      act(`prepare ${checkpoint}`);
+      const key = `${attempt}/${checkpoint}`;
+      table.staged.set(key, pending);
+      stagedRows += pending.length;
+      pending = [];
+      return Promise.resolve({ key });
+    },
+    commit(checkpoint) {
+      act(`commit ${checkpoint}`);
+      publish(`${attempt}/${checkpoint}`);
+      stagedRows = 0;
+      return Promise.resolve();
+    },
+    pendingRows: () => pending.length + stagedRows,
+    close: () => Promise.resolve(),
+  };
+}
+
+export interface World {
+  readonly streams: Readonly<Record<string, MemoryStream>>;
+  readonly tables: Record<string, MemoryTable>;
+  readonly actions: string[];
+  crash: Crash;
+  readonly connectors: JobConnectors;
+}
+
+export function world(streams: Readonly<Record<string, MemoryStream>>): World {
+  const tables: Record<string, MemoryTable> = {};
+  const made: World = {
+    streams,
+    tables,
+    actions: [],
+    crash: () => undefined,
+    connectors: {
+      readers: (name) => {
+        const stream = streams[name];
+        if (stream === undefined) return Promise.reject(new SluiceError('stream-missing', name));
+        return Promise.resolve(readersOf(stream));
+      },
+      sink: (node, _graph, attempt) => {
+        const name = node.sink.kind === 'table' ? node.sink.table : node.id;
+        return recordingSink(name, (tables[name] ??= memoryTable()), made.actions, attempt, (step) => made.crash(step));
+      },
+      rejected: (_graph, attempt) =>
+        recordingSink('rejected', (tables['rejected'] ??= memoryTable()), made.actions, attempt, (step) => made.crash(step)),
+    },
+  };
+  return made;
+}
