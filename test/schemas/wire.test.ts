@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { EventAttributes } from '../../schemas/event.ts';
+import { decodeRecord, encodeBinary, encodeStructured, structuredHeadBytes } from '../../schemas/wire.ts';
+
+const text = fc.oneof(fc.string({ unit: 'binary', minLength: 1 }), fc.constantFrom('1},"team":"x"', ',"data":', '"', '\\', '日本', '__proto__'));
+const attributes: fc.Arbitrary<EventAttributes> = fc.record(
+  {
+    id: text, source: text, type: text, subject: text, time: text, dataschema: text, datacontenttype: fc.constant('application/json'),
+    team: text, app: text, partitionkey: text, receivedtime: text, traceparent: text,
+  },
+  { requiredKeys: ['id', 'source', 'type', 'time', 'datacontenttype', 'team', 'app', 'partitionkey', 'receivedtime'] },
+);
+const data = fc.oneof(fc.json(), fc.jsonValue().map((value) => JSON.stringify(value, null, 2)), fc.constantFrom('123456789012345678901234567890', '{"data":1,"data":2}', ' [ ] '));
+const record = (value: Uint8Array, headers?: Record<string, string>): Parameters<typeof decodeRecord>[1] => ({
+  key: 'k', value, position: '1', arrivedAtMs: 1_000, ...(headers === undefined ? {} : { headers }),
+});
+
+describe('the wire', () => {
+  it('brings back every attribute and the very bytes of the data, on both paths', () => {
+    fc.assert(
+      fc.property(attributes, data, (event, json) => {
+        const bytes = Buffer.from(json);
+        const structured = Buffer.concat(encodeStructured(event, bytes));
+        expect(JSON.parse(structured.toString())).toMatchObject({ specversion: '1.0', id: event.id, team: event.team });
+        expect(structured.length).toBe(structuredHeadBytes(event) + bytes.length);
+        for (const decoded of [
+          decodeRecord('kinesis', record(structured)),
+          decodeRecord('kafka', record(Buffer.concat(encodeBinary(event, bytes).value), { ...encodeBinary(event, bytes).headers })),
+        ]) {
+          if ('problem' in decoded) throw new Error(decoded.problem);
+          expect({ ...decoded.attributes }).toEqual({ ...event });
+          expect(Buffer.from(decoded.data).equals(bytes)).toBe(true);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('reads CloudEvents of others, with members in any order and data in the middle', () => {
+    const foreign = Buffer.from('{"data": {"x":",\\"data\\":"} ,"team":"a","app":"b","id":"1","specversion":"1.0","extra":1}');
+    const decoded = decodeRecord('kinesis', record(foreign));
+    if ('problem' in decoded) throw new Error(decoded.problem);
+    expect(Buffer.from(decoded.data).toString()).toBe('{"x":",\\"data\\":"}');
+    expect(decoded.attributes).toMatchObject({ id: '1', source: '/a/b', type: 'a.b', partitionkey: 'k', receivedtime: '1970-01-01T00:00:01.000Z' });
+  });
+
+  it('says why a record is no event', () => {
+    const problem = (value: string): string => {
+      const decoded = decodeRecord('kinesis', record(Buffer.from(value)));
+      return 'problem' in decoded ? decoded.problem : 'decoded';
+    };
+    expect(problem('{"id"')).toMatch(/not JSON: at byte 5/);
+    expect(problem('[1]')).toMatch(/not an object/);
+    expect(problem('{"specversion":"0.3","id":"1"}')).toMatch(/specversion/);
+    expect(problem('{"specversion":"1.0","id":"1"}')).toMatch(/'team' and 'app'/);
+    expect(problem('{"specversion":"1.0","id":"1","team":"a","app":"b","data_base64":"AA=="}')).toMatch(/data_base64/);
+    expect(problem('{"specversion":"1.0","id":"1","team":"a","app":"b","source":5}')).toMatch(/not a string/);
+  });
+});
