@@ -1,0 +1,145 @@
+/**
+ * From what a client sent to an event's attributes. Pure.
+ *
+ * Order of precedence: the envelope's or the pointers' values, then headers, then defaults (DESIGN: the event).
+ * Invariant: every attribute is a non-empty string of at most `limits.attributeMaxBytes`; the partition key fits Kinesis.
+ */
+import type { StreamConfig } from '../schemas/config.ts';
+import type { EventAttributes } from '../schemas/event.ts';
+import { partitionKeyOf } from '../schemas/event.ts';
+import type { JsonMember, Span } from '../schemas/json-scan.ts';
+import { findPointer, isFault, parsePointer, scanObject } from '../schemas/json-scan.ts';
+import { limits } from '../schemas/limits.ts';
+import type { Refusal } from './refusal.ts';
+import { isRefusal } from './refusal.ts';
+
+/** What the request says about its events, beside the body. */
+export interface RequestHead {
+  /** RFC 3339 */
+  readonly receivedtime: string;
+  readonly traceparent: string;
+  readonly id?: string;
+  readonly type?: string;
+  readonly time?: string;
+  readonly key?: string;
+}
+
+export interface AcceptedEvent {
+  readonly attributes: EventAttributes;
+  /** Where the data lies in the body. */
+  readonly data: Span;
+}
+
+type Given = { -readonly [P in 'id' | 'type' | 'time' | 'subject' | 'partitionkey' | 'source']?: string };
+
+const envelopeMembers = ['id', 'type', 'time', 'subject', 'partitionkey', 'source'] as const;
+const rfc3339 = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+
+const loneSurrogate = /\p{Surrogate}/u;
+
+export function isRfc3339(text: string): boolean {
+  return rfc3339.test(text);
+}
+
+/** The event whose JSON value lies at `span` of a body that was checked. */
+export function deriveEvent(body: Buffer, span: Span, stream: StreamConfig, head: RequestHead, newId: () => string): AcceptedEvent | Refusal {
+  const given: Given = {};
+  let data = span;
+  if (stream.envelope === 'sluice') {
+    const opened = openEnvelope(body, span, given);
+    if (isRefusal(opened)) return opened;
+    data = opened;
+  } else {
+    const refused = followPointers(body, span, stream, given);
+    if (refused !== undefined) return refused;
+  }
+  const id = given.id ?? head.id ?? newId();
+  const key = given.partitionkey ?? head.key;
+  const attributes: { -readonly [P in keyof EventAttributes]: EventAttributes[P] } = {
+    id,
+    source: given.source ?? `/${stream.name}`,
+    type: given.type ?? head.type ?? `${stream.team}.${stream.app}`,
+    time: given.time ?? head.time ?? head.receivedtime,
+    datacontenttype: 'application/json',
+    team: stream.team,
+    app: stream.app,
+    partitionkey: partitionKeyOf({ id, subject: given.subject, partitionkey: key }),
+    receivedtime: head.receivedtime,
+    traceparent: head.traceparent,
+  };
+  if (given.subject !== undefined) attributes.subject = given.subject;
+  return checkAttributes(attributes) ?? { attributes, data };
+}
+
+function openEnvelope(body: Buffer, span: Span, given: Given): Span | Refusal {
+  const scanned = scanObject(body, span.start, span.end);
+  const expected = "an object with 'data' and optional id, type, time, subject, partitionkey, source";
+  const refuse = (message: string, pointer: string): Refusal => ({ status: 400, code: 'envelope-invalid', message, expected, pointer });
+  if (isFault(scanned) || scanned.kind !== 'object') return refuse('the event is no object', '');
+  let data: JsonMember | undefined;
+  for (const member of scanned.members) {
+    const { name } = member;
+    const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    if (name === 'data') {
+      if (data !== undefined) return refuse("'data' stands twice", pointer);
+      data = member;
+      continue;
+    }
+    if (!isEnvelopeMember(name)) return refuse(`'${name.slice(0, 64)}' is no member of the envelope`, pointer);
+    if (given[name] !== undefined) return refuse(`'${name}' stands twice`, pointer);
+    const value = stringAt(body, member);
+    if (value === undefined) return refuse(`'${name}' is no string`, pointer);
+    given[name] = value;
+  }
+  return data ?? refuse("'data' is missing", '/data');
+}
+
+function isEnvelopeMember(name: string): name is (typeof envelopeMembers)[number] {
+  return (envelopeMembers as readonly string[]).includes(name);
+}
+
+const pointerTargets = { id: 'id', time: 'time', key: 'partitionkey', type: 'type' } as const;
+
+function followPointers(body: Buffer, span: Span, stream: StreamConfig, given: Given): Refusal | undefined {
+  for (const name of ['id', 'time', 'key', 'type'] as const) {
+    const pointer = stream.event[name];
+    if (pointer === undefined) continue;
+    const found = findPointer(body, span, parsePointer(pointer) ?? []);
+    const value = found === undefined ? undefined : scalarAt(body, found);
+    if (value === undefined) {
+      const message = found === undefined ? 'the member is missing' : 'the member is neither a string nor a number';
+      return { status: 400, code: 'attribute-missing', message, expected: `the event's ${name} as a string or a number at ${pointer}`, pointer };
+    }
+    given[pointerTargets[name]] = value;
+  }
+  return undefined;
+}
+
+function stringAt(body: Buffer, span: Span): string | undefined {
+  return body[span.start] === 0x22 ? (JSON.parse(body.toString('utf8', span.start, span.end)) as string) : undefined;
+}
+
+/** A string's value, or a number as it was written. */
+function scalarAt(body: Buffer, span: Span): string | undefined {
+  const first = body[span.start] as number;
+  if (first === 0x2d || (first >= 0x30 && first <= 0x39)) return body.toString('utf8', span.start, span.end);
+  return stringAt(body, span);
+}
+
+function checkAttributes(attributes: EventAttributes): Refusal | undefined {
+  const refuse = (name: string, message: string, expected: string): Refusal => ({ status: 400, code: 'attribute-invalid', message: `${name} ${message}`, expected });
+  for (const name of ['id', 'source', 'type', 'time', 'subject', 'partitionkey'] as const) {
+    const value = attributes[name];
+    if (value === undefined) continue;
+    if (value === '' || Buffer.byteLength(value) > limits.attributeMaxBytes) {
+      return refuse(name, `has ${Buffer.byteLength(value)} bytes`, `1 to ${limits.attributeMaxBytes} bytes of UTF-8`);
+    }
+    if (loneSurrogate.test(value)) return refuse(name, 'has half a surrogate pair', 'well-formed Unicode');
+  }
+  if (!isRfc3339(attributes.time)) return refuse('time', `is '${attributes.time.slice(0, 40)}'`, 'an RFC 3339 time such as 2013-01-01T10:17:00Z');
+  const { partitionkey } = attributes;
+  if (partitionkey.length > limits.partitionKeyMaxChars && [...partitionkey].length > limits.partitionKeyMaxChars) {
+    return refuse('partitionkey', `has ${[...partitionkey].length} characters`, `at most ${limits.partitionKeyMaxChars}`);
+  }
+  return undefined;
+}

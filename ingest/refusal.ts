@@ -1,0 +1,21 @@
+/**
+ * What the ingress says no to, as a value: a status, a stable code, and what was expected where.
+ */
+
+export interface Refusal {
+  readonly status: 400 | 404 | 405 | 413 | 503;
+  /** Stable, kebab-case. */
+  readonly code: string;
+  readonly message: string;
+  readonly expected?: string;
+  /** JSON pointer into the body. */
+  readonly pointer?: string;
+  /** Byte offset in the decoded body. */
+  readonly offset?: number;
+  /** `unknown`: the event may or may not be in the stream; sending it again under the same id is safe. */
+  readonly outcome?: 'unknown';
+}
+
+export function isRefusal(value: object): value is Refusal {
+  return 'status' in value && 'code' in value;
+}

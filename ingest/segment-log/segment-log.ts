@@ -1,0 +1,212 @@
+/**
+ * An append-only log of one split in segment files, with group commit: what arrives while a commit is under way leaves together in the next,
+ * as one write and one fdatasync.
+ *
+ * Invariants:
+ * 1. An append is acknowledged only after its bytes were written and fdatasync returned.
+ * 2. Readers see a frame only once it is durable: `durableEnd` moves after fdatasync, before the acknowledgement.
+ * 3. After a failed commit the file is cut back to its durable length before anything else is written; when that fails too, the log
+ *    refuses everything until it is opened again.
+ * 4. Segments but the last are never written again; retention deletes whole segments, oldest first, never the last.
+ */
+import { mkdir, stat, unlink } from 'node:fs/promises';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import { messageOf, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import type { OutgoingRecord } from '../../schemas/ports/record.ts';
+import { encodeFrame, sizeOf } from './frame.ts';
+import type { LogFile, OpenLogFile } from './log-file.ts';
+import { openLogFile } from './log-file.ts';
+import { listSegments, recoverSegment, segmentPath, syncDirectory } from './segment.ts';
+
+export interface SegmentLogOptions {
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly segmentMaxBytes: number;
+  readonly pendingMaxBytes: number;
+  readonly retentionMaxBytes: number;
+  readonly retentionMaxMs: number;
+  /** Told the next offset after each commit, before anybody is acknowledged. */
+  readonly publish?: (durableEnd: number) => void;
+  readonly openFile?: OpenLogFile;
+}
+
+export type AppendOutcome =
+  | { readonly kind: 'applied'; readonly firstOffset: number }
+  /** Nothing of it is in the log. Trying again later can succeed. */
+  | { readonly kind: 'refused'; readonly code: 'disk-full' | 'io-error' | 'backlog-full' | 'closed'; readonly message: string };
+
+interface Pending {
+  readonly records: readonly ReturnType<typeof sizeOf>[];
+  readonly bytes: number;
+  readonly settle: (outcome: AppendOutcome) => void;
+}
+
+interface Sealed {
+  readonly base: number;
+  readonly bytes: number;
+  readonly lastAtMs: number;
+}
+
+export class SegmentLog {
+  readonly #options: SegmentLogOptions;
+  readonly #open: OpenLogFile;
+  #file: LogFile;
+  #base: number;
+  #bytes: number;
+  #nextOffset: number;
+  #lastAtMs: number;
+  #sealed: Sealed[];
+  #queue: Pending[] = [];
+  #queuedBytes = 0;
+  #committing: Promise<void> | undefined;
+  #broken: string | undefined;
+  #closed = false;
+
+  private constructor(options: SegmentLogOptions, file: LogFile, base: number, bytes: number, nextOffset: number, lastAtMs: number, sealed: Sealed[]) {
+    this.#options = options;
+    this.#open = options.openFile ?? openLogFile;
+    this.#file = file;
+    this.#base = base;
+    this.#bytes = bytes;
+    this.#nextOffset = nextOffset;
+    this.#lastAtMs = lastAtMs;
+    this.#sealed = sealed;
+  }
+
+  /** Opens or makes the log in `dir`, cutting a torn tail. Throws `SluiceError` `stream-corrupt`. */
+  static async open(options: SegmentLogOptions): Promise<SegmentLog> {
+    const { dir } = options;
+    await mkdir(dir, { recursive: true });
+    const bases = await listSegments(dir);
+    const base = bases.at(-1) ?? 0;
+    const openFile = options.openFile ?? openLogFile;
+    const recovered = bases.length === 0 ? { nextOffset: 0, bytes: 0, lastAtMs: 0 } : await recoverSegment(dir, base);
+    const file = await openFile(segmentPath(dir, base));
+    await file.truncate(recovered.bytes);
+    await file.datasync();
+    await syncDirectory(dir);
+    const sealed = await Promise.all(
+      bases.slice(0, -1).map(async (older) => {
+        const { size, mtimeMs } = await stat(segmentPath(dir, older));
+        return { base: older, bytes: size, lastAtMs: mtimeMs };
+      }),
+    );
+    options.publish?.(recovered.nextOffset);
+    return new SegmentLog(options, file, base, recovered.bytes, recovered.nextOffset, recovered.lastAtMs, sealed);
+  }
+
+  /** The offset that the next record gets. */
+  get durableEnd(): number {
+    return this.#nextOffset;
+  }
+
+  /** The oldest offset that is kept. */
+  get start(): number {
+    return this.#sealed[0]?.base ?? this.#base;
+  }
+
+  get pendingBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Appends all of `records`, in order, or none. */
+  append(records: readonly OutgoingRecord[]): Promise<AppendOutcome> {
+    const sized = records.map(sizeOf);
+    const bytes = sized.reduce((sum, record) => sum + record.bytes, 0);
+    if (this.#closed) return Promise.resolve({ kind: 'refused', code: 'closed', message: 'the log is closed' });
+    if (this.#broken !== undefined) return Promise.resolve({ kind: 'refused', code: 'io-error', message: this.#broken });
+    if (this.#queuedBytes + bytes > this.#options.pendingMaxBytes) {
+      const message = `${this.#queuedBytes} bytes wait for the disk; at most ${this.#options.pendingMaxBytes} may`;
+      return Promise.resolve({ kind: 'refused', code: 'backlog-full', message });
+    }
+    return new Promise((settle) => {
+      this.#queue.push({ records: sized, bytes, settle });
+      this.#queuedBytes += bytes;
+      this.#committing ??= this.#commitAll();
+    });
+  }
+
+  async #commitAll(): Promise<void> {
+    // One turn of the event loop gathers what the same tick brings.
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      const taken = this.#queue;
+      this.#queue = [];
+      const outcomes = await this.#commit(taken);
+      for (const [index, pending] of taken.entries()) {
+        this.#queuedBytes -= pending.bytes;
+        pending.settle(outcomes[index] as AppendOutcome);
+      }
+    }
+    this.#committing = undefined;
+  }
+
+  async #commit(taken: readonly Pending[]): Promise<readonly AppendOutcome[]> {
+    if (this.#broken !== undefined) return taken.map(() => ({ kind: 'refused', code: 'io-error', message: this.#broken ?? '' }));
+    const total = taken.reduce((sum, pending) => sum + pending.bytes, 0);
+    const buffer = Buffer.allocUnsafe(total);
+    const nowMs = this.#options.clock.now();
+    const commit = this.#nextOffset;
+    const firsts: number[] = [];
+    let offset = commit;
+    let at = 0;
+    for (const { records } of taken) {
+      firsts.push(offset);
+      for (const record of records) at = encodeFrame(buffer, at, record, offset++, commit, nowMs);
+    }
+    try {
+      if (this.#bytes > 0 && this.#bytes + total > this.#options.segmentMaxBytes) await this.#roll();
+      await this.#file.write(buffer, this.#bytes);
+      await this.#file.datasync();
+    } catch (thrown) {
+      await this.#cutBack();
+      const code = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(systemCodeOf(thrown) ?? '') ? 'disk-full' : 'io-error';
+      return taken.map(() => ({ kind: 'refused', code, message: messageOf(thrown) }));
+    }
+    this.#bytes += total;
+    this.#nextOffset = offset;
+    this.#lastAtMs = nowMs;
+    this.#options.publish?.(offset);
+    return firsts.map((firstOffset) => ({ kind: 'applied', firstOffset }));
+  }
+
+  async #roll(): Promise<void> {
+    const file = await this.#open(segmentPath(this.#options.dir, this.#nextOffset));
+    await syncDirectory(this.#options.dir);
+    await this.#file.close();
+    this.#sealed.push({ base: this.#base, bytes: this.#bytes, lastAtMs: this.#lastAtMs });
+    this.#file = file;
+    this.#base = this.#nextOffset;
+    this.#bytes = 0;
+    await this.#retain();
+  }
+
+  async #cutBack(): Promise<void> {
+    try {
+      await this.#file.truncate(this.#bytes);
+      await this.#file.datasync();
+    } catch (thrown) {
+      this.#broken = `the log in ${this.#options.dir} could not be cut back after a failed write (${messageOf(thrown)}); start again once the disk is well`;
+    }
+  }
+
+  async #retain(): Promise<void> {
+    const { retentionMaxBytes, retentionMaxMs, clock, dir } = this.#options;
+    let bytes = this.#sealed.reduce((sum, sealed) => sum + sealed.bytes, 0);
+    while (true) {
+      const [oldest] = this.#sealed;
+      if (oldest === undefined) return;
+      if (bytes <= retentionMaxBytes && clock.now() - oldest.lastAtMs <= retentionMaxMs) return;
+      await unlink(segmentPath(dir, oldest.base));
+      this.#sealed.shift();
+      bytes -= oldest.bytes;
+    }
+  }
+
+  /** Waits for what is under way; later appends are refused. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#committing;
+    await this.#file.close();
+  }
+}
