@@ -1,0 +1,112 @@
+/**
+ * A table's columns, from the JSON Schema of its rows; and rows as columns. Pure.
+ *
+ * | schema | column |
+ * |---|---|
+ * | string | STRING |
+ * | string, format date-time (RFC 3339) | TIMESTAMP, milliseconds, UTC |
+ * | integer | INT64; beyond 2^53 a row is refused, its digits are not exact |
+ * | number | DOUBLE |
+ * | boolean | BOOLEAN |
+ * | object, array, anything else | STRING with JSON text |
+ *
+ * A column is REQUIRED when the schema requires it and does not allow null, else OPTIONAL.
+ */
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { JsonSchema, SchemaCheck } from '../../schemas/registry.ts';
+import { compileSchema } from '../../schemas/registry.ts';
+
+export type ColumnType = 'STRING' | 'TIMESTAMP' | 'INT64' | 'DOUBLE' | 'BOOLEAN' | 'JSON_TEXT';
+
+export interface Column {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly nullable: boolean;
+  readonly description: string;
+}
+
+/** What a cell is between the row and the file: times as epoch ms, JSON as text. */
+export type Cell = string | number | boolean | null;
+
+/** Throws `SluiceError` `schema-invalid` when the schema describes no object. */
+export function columnsOf(schema: JsonSchema): readonly Column[] {
+  const properties = schema['properties'];
+  if (typeof properties !== 'object' || properties === null) {
+    throw new SluiceError('schema-invalid', `the row schema ${String(schema['$id'])} has no properties: they are the table's columns`);
+  }
+  const required = new Set(Array.isArray(schema['required']) ? (schema['required'] as unknown[]) : []);
+  return Object.entries(properties as Readonly<Record<string, JsonSchema>>).map(([name, property]) => {
+    const listed = property['type'];
+    const types = (Array.isArray(listed) ? listed : [listed]) as unknown[];
+    const nullable = types.includes('null') || !required.has(name);
+    const [type, ...more] = types.filter((entry) => entry !== 'null');
+    const description = typeof property['description'] === 'string' ? property['description'] : '';
+    return { name, type: more.length > 0 ? 'JSON_TEXT' : columnType(type, property), nullable, description };
+  });
+}
+
+function columnType(type: unknown, property: JsonSchema): ColumnType {
+  switch (type) {
+    case 'string':
+      return property['format'] === 'date-time' ? 'TIMESTAMP' : 'STRING';
+    case 'integer':
+      return 'INT64';
+    case 'number':
+      return 'DOUBLE';
+    case 'boolean':
+      return 'BOOLEAN';
+    default:
+      return 'JSON_TEXT';
+  }
+}
+
+export interface RowProblem {
+  readonly message: string;
+  readonly pointer: string;
+}
+
+export interface RowReader {
+  readonly columns: readonly Column[];
+  /** The row's cells in column order, or why the table cannot take it. */
+  read(row: unknown): readonly Cell[] | RowProblem;
+}
+
+export function rowReader(schema: JsonSchema): RowReader {
+  const columns = columnsOf(schema);
+  const check: SchemaCheck = compileSchema(schema);
+  return {
+    columns,
+    read(row) {
+      const violation = check(row);
+      if (violation !== undefined) return { message: violation.message, pointer: violation.pointer };
+      const cells: Cell[] = [];
+      for (const column of columns) {
+        const cell = cellOf((row as Readonly<Record<string, unknown>>)[column.name], column);
+        if (cell === undefined) {
+          const message = column.type === 'INT64' ? 'the integer is beyond 2^53: its digits are not exact' : 'the time is not RFC 3339';
+          return { message, pointer: `/${column.name}` };
+        }
+        cells.push(cell);
+      }
+      return cells;
+    },
+  };
+}
+
+function cellOf(value: unknown, column: Column): Cell | undefined {
+  if (value === undefined || value === null) return null;
+  switch (column.type) {
+    case 'STRING':
+    case 'DOUBLE':
+    case 'BOOLEAN':
+      return value as Cell;
+    case 'INT64':
+      return Number.isSafeInteger(value) ? (value as number) : undefined;
+    case 'TIMESTAMP': {
+      const ms = Date.parse(value as string);
+      return Number.isNaN(ms) ? undefined : ms;
+    }
+    case 'JSON_TEXT':
+      return JSON.stringify(value);
+  }
+}

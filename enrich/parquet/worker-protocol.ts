@@ -1,0 +1,42 @@
+/**
+ * What a table sink and its worker thread say to each other. Every request has one reply, in order.
+ */
+import type { Cell, Column } from './columns.ts';
+
+export interface StagedFile {
+  /** Paths relative to the lake. */
+  readonly staged: string;
+  readonly target: string;
+  readonly rows: number;
+}
+
+/** Rows that stay open across checkpoints, in a log of JSON lines: its first `bytes` bytes hold them. */
+export interface RowLog {
+  readonly file: string;
+  readonly bytes: number;
+  readonly rows: number;
+  /** Epoch ms of the first row's arrival. */
+  readonly since: number;
+}
+
+export interface TableState {
+  readonly staged: readonly StagedFile[];
+  readonly log: RowLog | null;
+}
+
+export interface ParquetWorkerInput {
+  readonly lake: string;
+  readonly table: string;
+  readonly topology: string;
+  readonly attempt: number;
+  readonly columns: readonly Column[];
+}
+
+export type ParquetRequest =
+  | { readonly kind: 'open'; readonly state: TableState | null }
+  /** `cells[c][r]`; `partitions[r]` is the row's folder. */
+  | { readonly kind: 'rows'; readonly partitions: readonly string[]; readonly cells: readonly (readonly Cell[])[] }
+  | { readonly kind: 'stage'; readonly checkpoint: number; readonly roll: boolean; readonly since: number }
+  | { readonly kind: 'publish'; readonly files: readonly StagedFile[] };
+
+export type ParquetReply = { readonly ok: true; readonly state?: TableState } | { readonly ok: false; readonly code: string; readonly message: string };
