@@ -6,6 +6,7 @@
  */
 import { resolve } from 'node:path';
 import { createIngress } from '../../ingest/ingress.ts';
+import type { IngressCounts } from '../../ingest/metrics.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
@@ -27,7 +28,7 @@ export interface StartOptions {
 
 export interface LocalStatus {
   readonly instance: Instance;
-  readonly ingress: unknown;
+  readonly ingress: IngressCounts;
   readonly topologies: readonly TopologyHostStatus[];
 }
 

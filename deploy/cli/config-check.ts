@@ -1,0 +1,22 @@
+/**
+ * `sluice config check`: the effective configuration and where each value came from, or every problem with its line.
+ */
+import type { Environment } from '../../schemas/config-file.ts';
+import { problemLine, readConfig } from '../../schemas/config-file.ts';
+import type { Output } from './output.ts';
+
+/** Returns the exit code. Throws `SluiceError` `config-missing`. */
+export function configCheck(file: string, env: Environment, output: Output): number {
+  const result = readConfig(file, env);
+  if (output.json) output.line(JSON.stringify(result.ok ? { ok: true, config: result.config, origins: result.origins } : result));
+  else if (result.ok) {
+    const width = Math.max(...result.origins.map((origin) => origin.path.length));
+    const values = Math.max(...result.origins.map((origin) => String(origin.value).length));
+    for (const { path, value, from } of result.origins) output.line(`${path.padEnd(width)}  ${String(value).padEnd(values)}  ${from}`);
+    output.line(`${file} is valid: ${result.config.streams.length} stream(s), ${result.config.topologies.length} topology file(s)`);
+  } else {
+    for (const problem of result.problems) output.line(problemLine(problem));
+    output.line(`${result.problems.length} problem(s)`);
+  }
+  return result.ok ? 0 : 1;
+}

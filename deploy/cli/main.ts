@@ -1,0 +1,156 @@
+#!/usr/bin/env node
+/**
+ * The command `sluice`. Each command lies in its own file and is loaded when it is called: the start must not pay for the others.
+ * This is the one place where defects are caught, to be printed.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError } from 'commander';
+import { systemClock } from '../../schemas/kernel/clock.ts';
+import { systemRandom } from '../../schemas/kernel/random.ts';
+import type { Output } from './output.ts';
+import { reportFailure, terminalOutput } from './output.ts';
+
+interface GlobalOptions {
+  readonly json?: boolean;
+  readonly dir: string;
+  readonly config?: string;
+}
+
+const usageExitCode = 2;
+const exampleConfig = fileURLToPath(new URL('../../../topology/examples/flights/sluice.yaml', import.meta.url));
+
+/** The configuration to use: the one named, else `sluice.yaml` here, else the shipped example's. */
+function configFile(options: GlobalOptions): string {
+  if (options.config !== undefined) return options.config;
+  return existsSync('sluice.yaml') ? 'sluice.yaml' : exampleConfig;
+}
+
+function program(): Command {
+  const root = new Command('sluice')
+    .description('Captures every event, whatever its size, and enriches the streams.')
+    .option('--json', 'answer as JSON, for programs')
+    .option('--dir <dir>', 'where everything local lives', '.sluice')
+    .option('--config <file>', 'the configuration (default: sluice.yaml here, else the shipped example)')
+    .showSuggestionAfterError()
+    .exitOverride();
+  const run = <A extends unknown[]>(action: (options: GlobalOptions, output: Output, ...args: A) => number | Promise<number>) => {
+    return async (...args: unknown[]): Promise<void> => {
+      const options = root.opts<GlobalOptions>();
+      const output = terminalOutput(options.json ?? false);
+      try {
+        process.exitCode = await action(options, output, ...(args as A));
+      } catch (thrown) {
+        process.exitCode = reportFailure(thrown, output);
+      }
+    };
+  };
+
+  root
+    .command('start')
+    .description('run ingress, topologies and lake in this process')
+    .option('--port <port>', 'listen here instead of where the configuration says; 0 takes any free port')
+    .option('--drop-state', 'let go of state of nodes that a topology no longer has')
+    .action(
+      run(async (options, output, own: { readonly port?: string; readonly dropState?: boolean }) => {
+        const { startCommand } = await import('./start.ts');
+        return startCommand({ ...own, config: configFile(options), dir: options.dir, env: process.env, clock: systemClock, random: systemRandom, output });
+      }),
+    );
+  root
+    .command('send')
+    .description('send a file of events, one JSON value a line, plain or .gz')
+    .argument('<file>', 'the file; - for standard input')
+    .requiredOption('--stream <team/app>', 'where to')
+    .option('--url <url>', 'the ingress (default: the running instance, else http://127.0.0.1:8080)')
+    .option('--batch <events>', 'events a request', '500')
+    .option('--concurrency <requests>', 'requests under way', '4')
+    .option('--give-up-after <seconds>', 'how long an ingress that cannot be reached is tried', '60')
+    .option('--no-resume', 'begin at the first line, whatever was sent before')
+    .action(
+      run(async (options, output, file: string, own: Record<string, string | boolean>) => {
+        const { sendCommand } = await import('./send.ts');
+        return sendCommand({ file, own, dir: options.dir, clock: systemClock, random: systemRandom, output });
+      }),
+    );
+  root
+    .command('query')
+    .description('ask the lake in SQL')
+    .argument('<sql>')
+    .action(
+      run(async (options, output, sql: string) => {
+        const { queryCommand } = await import('./query.ts');
+        return queryCommand(sql, options.dir, output);
+      }),
+    );
+  root
+    .command('status')
+    .description('what runs, how far it is, and what holds it back')
+    .action(
+      run(async (options, output) => {
+        const { statusCommand } = await import('./status.ts');
+        return statusCommand(options.dir, output, systemClock);
+      }),
+    );
+  root
+    .command('reset')
+    .description('delete everything local')
+    .option('--yes', 'do not ask')
+    .action(
+      run(async (options, output, own: { readonly yes?: boolean }) => {
+        const { resetCommand } = await import('./reset.ts');
+        return resetCommand(options.dir, own.yes ?? false, output);
+      }),
+    );
+  const topology = root.command('topology').description('look at a topology file').exitOverride();
+  topology
+    .command('describe')
+    .argument('<file>')
+    .option('--format <format>', 'json, mermaid or dot', 'mermaid')
+    .action(
+      run(async (_options, output, file: string, own: { readonly format: string }) => {
+        const { describeCommand } = await import('./topology.ts');
+        return describeCommand(file, output.json ? 'json' : own.format, output);
+      }),
+    );
+  topology
+    .command('check')
+    .argument('<file>')
+    .action(
+      run(async (_options, output, file: string) => {
+        const { checkCommand } = await import('./topology.ts');
+        return checkCommand(file, output);
+      }),
+    );
+  const schema = root.command('schema').description('work with JSON Schemas').exitOverride();
+  schema
+    .command('types')
+    .description('write <name>.gen.ts beside each <name>.schema.json')
+    .argument('<files...>')
+    .option('--check', 'write nothing; exit 1 when one is stale')
+    .action(
+      run(async (_options, output, files: string[], own: { readonly check?: boolean }) => {
+        const { schemaTypes } = await import('./schema-types.ts');
+        return schemaTypes(files, own.check ?? false, output);
+      }),
+    );
+  const config = root.command('config').description('look at a configuration').exitOverride();
+  config
+    .command('check')
+    .argument('[file]')
+    .action(
+      run(async (options, output, file?: string) => {
+        const { configCheck } = await import('./config-check.ts');
+        return configCheck(file ?? configFile(options), process.env, output);
+      }),
+    );
+  return root;
+}
+
+program()
+  .parseAsync(process.argv.map((argument, index) => (index < 2 ? resolve(argument) : argument)))
+  .catch((thrown: unknown) => {
+    if (thrown instanceof CommanderError) process.exitCode = thrown.exitCode === 0 ? 0 : usageExitCode;
+    else process.exitCode = reportFailure(thrown, terminalOutput(false));
+  });

@@ -1,0 +1,38 @@
+/**
+ * What a command says: for a person by default, as JSON for a program. Errors name what was expected and what to do.
+ */
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+
+export interface Output {
+  readonly json: boolean;
+  /** A line of the result. */
+  readonly line: (text: string) => void;
+  /** A line about the progress, beside the result. */
+  readonly note: (text: string) => void;
+}
+
+export function terminalOutput(json: boolean): Output {
+  return {
+    json,
+    line: (text) => void process.stdout.write(`${text}\n`),
+    note: (text) => void process.stderr.write(`${text}\n`),
+  };
+}
+
+/** Prints a failure and gives the exit code: 1. A defect comes with its stack. */
+export function reportFailure(thrown: unknown, output: Output): number {
+  const known = thrown instanceof SluiceError;
+  const error = {
+    code: known ? thrown.code : 'defect',
+    message: messageOf(thrown),
+    ...(known && thrown.fix !== undefined ? { fix: thrown.fix } : {}),
+    ...(known || !(thrown instanceof Error) ? {} : { stack: thrown.stack }),
+  };
+  if (output.json) output.line(JSON.stringify({ error }));
+  else {
+    output.note(`sluice: ${error.message}`);
+    if (error.fix !== undefined) output.note(`  ${error.fix}`);
+    if (error.stack !== undefined) output.note(`This is a defect in sluice.\n${error.stack}`);
+  }
+  return 1;
+}

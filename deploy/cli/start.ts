@@ -1,0 +1,92 @@
+/**
+ * `sluice start`: brings up the local instance, says how to use it, and stops it in order on SIGTERM and SIGINT.
+ */
+import { relative } from 'node:path';
+import type { Environment } from '../../schemas/config-file.ts';
+import { loadConfig } from '../../schemas/config-file.ts';
+import type { SluiceConfig } from '../../schemas/config.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
+import { startLocal } from '../local/start.ts';
+import type { Output } from './output.ts';
+
+export interface StartCommand {
+  readonly config: string;
+  readonly dir: string;
+  readonly port?: string;
+  readonly dropState?: boolean;
+  readonly env: Environment;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly output: Output;
+}
+
+/** Resolves with the exit code once the instance was stopped. */
+export async function startCommand(command: StartCommand): Promise<number> {
+  const { output, clock } = command;
+  const startedMs = clock.monotonic();
+  const loaded = loadConfig(command.config, command.env);
+  const config: SluiceConfig = command.port === undefined ? loaded : { ...loaded, ingress: { ...loaded.ingress, port: portOf(command.port) } };
+  const stopped = stopSignal();
+  const local = await startLocal({
+    config,
+    dir: command.dir,
+    clock,
+    random: command.random,
+    dropState: command.dropState ?? false,
+    tell: (line) => output.note(line),
+  });
+  const readyMs = Math.round(clock.monotonic() - startedMs);
+  if (output.json) output.line(JSON.stringify({ ready: true, readyMs, ...local.instance, dir: command.dir, streams: config.streams.map((stream) => stream.name) }));
+  else for (const line of greeting(config, local.instance.url, command, readyMs)) output.line(line);
+  void local.topologiesStarted.then(async () => {
+    const { topologies } = await local.status();
+    for (const { file, name, state } of topologies) if (state === 'running') output.note(`topology ${name} (${file}) runs`);
+  });
+  const signal = await stopped;
+  output.note(`${signal}: stopping; no new requests, then a last checkpoint`);
+  await local.stop();
+  output.note('stopped');
+  return 0;
+}
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new SluiceError('port-invalid', `--port ${text} is no port`, { fix: 'a whole number from 0 to 65535' });
+}
+
+function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve('SIGTERM'));
+    process.once('SIGINT', () => resolve('SIGINT'));
+  });
+}
+
+function greeting(config: SluiceConfig, url: string, command: StartCommand, readyMs: number): readonly string[] {
+  const [stream] = config.streams;
+  const name = stream?.name ?? 'team/app';
+  const weather = config.streams.find((candidate) => candidate.name === 'nyc/weather');
+  const body =
+    weather !== undefined
+      ? `{"id":"first","data":{"origin":"JFK","observed":"2013-01-01T12:00:00Z","temp":39,"dewp":26,"humid":59.4,"wind_dir":270,"wind_speed":10.4,"wind_gust":null,"precip":0,"pressure":1012,"visib":10}}`
+      : stream?.envelope === 'sluice'
+        ? '{"data":{"hello":"world"}}'
+        : '{"hello":"world"}';
+  const target = weather?.name ?? name;
+  const dirFlag = command.dir === '.sluice' ? '' : ` --dir ${command.dir}`;
+  return [
+    `Sluice is ready in ${readyMs} ms at ${url}`,
+    `  streams   ${config.streams.map((each) => each.name).join(', ')}   (${relative(process.cwd(), command.config) || command.config})`,
+    `  all local data is in ${command.dir}; tables in ${command.dir}/lake, as Parquet`,
+    '',
+    'Send an event:',
+    `  curl -i ${url}/v1/${target} -H 'content-type: application/json' -d '${body}'`,
+    '',
+    'Look at the results, a few seconds later:',
+    `  npx --no sluice${dirFlag} query "SELECT * FROM ${weather === undefined ? 'rejected' : 'weather'}"`,
+    `  npx --no sluice${dirFlag} status`,
+    '',
+  ];
+}
