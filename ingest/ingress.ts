@@ -129,7 +129,6 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
       res.writeHeader('Server-Timing', serverTiming(request, now));
       if (status === 200 || status === 207) res.writeHeader('X-Sluice-Ack', 'replicated');
       if (status === 503) res.writeHeader('Retry-After', retryAfterSeconds);
-      if (draining) res.writeHeader('Connection', 'close');
       res.end(body, close || draining);
     });
   };

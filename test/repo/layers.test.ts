@@ -13,7 +13,8 @@ const text = '/** A planted file. */\nexport const one = 1;\n';
 const clean: Readonly<Record<string, string>> = {
   'schemas/a.ts': text,
   'schemas/kernel/a.ts': text,
-  'schemas/kernel/clock.ts': 'export const now = (): number => Date.now();\nexport const later = (f: () => void): unknown => setTimeout(f, 1);\n',
+  'schemas/kernel/clock.ts':
+    'export const now = (): number => Date.now();\nexport const later = (f: () => void): unknown => setTimeout(f, 1);\n',
   'schemas/kernel/random.ts': 'export const next = (): number => Math.random();\n',
   'schemas/ports/a.ts': "import { one } from '../kernel/a.ts';\nexport const two = one;\n",
   'topology/index.ts': "export { one } from './dsl/a.ts';\n",
@@ -30,8 +31,10 @@ const clean: Readonly<Record<string, string>> = {
   'topology/examples/demo/b.ts': text,
   'topology/examples/other/b.ts': text,
   'ingest/a.ts': "import 'uWebSockets.js';\nexport { one } from '../schemas/a.ts';\n",
-  'enrich/a.ts': "import '@duckdb/node-api';\nimport 'hyparquet';\nimport 'hyparquet-writer';\nexport { one } from '../topology/index.ts';\n",
-  'deploy/a.ts': "import '../ingest/a.ts';\nimport '../enrich/a.ts';\nimport '../topology/index.ts';\nexport const home = process.env['HOME'];\n",
+  'enrich/a.ts':
+    "import '@duckdb/node-api';\nimport 'hyparquet';\nimport 'hyparquet-writer';\nexport { one } from '../topology/index.ts';\n",
+  'deploy/a.ts':
+    "import '../ingest/a.ts';\nimport '../enrich/a.ts';\nimport '../topology/index.ts';\nexport const home = process.env['HOME'];\n",
   'test/a.ts': "import '../deploy/a.ts';\nimport '../topology/testing.ts';\nexport const at = Date.now();\n",
 };
 
@@ -55,14 +58,19 @@ function lint(folder: string): Report {
     readonly number_of_files: number;
     readonly diagnostics: readonly { readonly code?: string; readonly filename: string; readonly help?: string }[];
   };
-  const findings = report.diagnostics.map(({ code, filename, help }) => ({ rule: /\((.*)\)/.exec(code ?? '')?.[1] ?? '', path: filename, help: help ?? '' }));
+  const findings = report.diagnostics.map(({ code, filename, help }) => ({
+    rule: /\((.*)\)/.exec(code ?? '')?.[1] ?? '',
+    path: filename,
+    help: help ?? '',
+  }));
   return { status: done.status, files: report.number_of_files, findings };
 }
 
 function tree(name: string, extra: Readonly<Record<string, string>> = {}): string {
   const folder = temporaryFolder(name);
   plant(folder, { ...clean, ...extra });
-  for (const config of ['.oxlintrc.json', 'tsconfig.json', 'biome.json', 'knip.json']) copyFileSync(join(root, config), join(folder, config));
+  for (const config of ['.oxlintrc.json', 'tsconfig.json', 'biome.json', 'knip.json'])
+    copyFileSync(join(root, config), join(folder, config));
   return folder;
 }
 
@@ -76,9 +84,16 @@ const refused: readonly (readonly [string, string])[] = [
   ['schemas/ports', '../../topology/graph/a.ts'],
   // topology's lower layers
   ...['graph', 'time', 'state'].flatMap((from) =>
-    ['../dsl/a.ts', '../operators/a.ts', '../checkpoint/a.ts', '../runtime/a.ts', '../examples/demo/b.ts', '../index.ts', '../testing.ts', 'sluice'].map(
-      (to) => [`topology/${from}`, to] as const,
-    ),
+    [
+      '../dsl/a.ts',
+      '../operators/a.ts',
+      '../checkpoint/a.ts',
+      '../runtime/a.ts',
+      '../examples/demo/b.ts',
+      '../index.ts',
+      '../testing.ts',
+      'sluice',
+    ].map((to) => [`topology/${from}`, to] as const),
   ),
   ...['dsl', 'operators', 'checkpoint'].flatMap((from) =>
     ['../runtime/a.ts', '../examples/demo/b.ts', '../index.ts', '../testing.ts', 'sluice'].map((to) => [`topology/${from}`, to] as const),
@@ -102,15 +117,22 @@ const refused: readonly (readonly [string, string])[] = [
   ['enrich', 'sluice'],
   ['deploy', '../test/a.ts'],
   // vendors
-  ...['uWebSockets.js', '@duckdb/node-api', 'hyparquet', 'hyparquet-writer', '@aws-sdk/client-s3', 'kafkajs', 'neo4j-driver'].flatMap((to) =>
-    ['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'topology/runtime', 'topology/examples/demo'].map((from) => [from, to] as const),
+  ...['uWebSockets.js', '@duckdb/node-api', 'hyparquet', 'hyparquet-writer', '@aws-sdk/client-s3', 'kafkajs', 'neo4j-driver'].flatMap(
+    (to) =>
+      ['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'topology/runtime', 'topology/examples/demo'].map(
+        (from) => [from, to] as const,
+      ),
   ),
-  ...['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'ingest', 'enrich', 'deploy'].map((from) => [from, 'rxjs'] as const),
+  ...['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'ingest', 'enrich', 'deploy'].map(
+    (from) => [from, 'rxjs'] as const,
+  ),
   ...['enrich', 'deploy'].map((from) => [from, 'uWebSockets.js'] as const),
   ...['@duckdb/node-api', 'hyparquet', 'hyparquet-writer'].flatMap((to) => ['ingest', 'deploy'].map((from) => [from, to] as const)),
   // time and the environment by another door
   ...['node:timers', 'node:timers/promises', 'timers', 'node:process'].flatMap((to) =>
-    ['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'topology/runtime', 'ingest', 'enrich'].map((from) => [from, to] as const),
+    ['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'topology/runtime', 'ingest', 'enrich'].map(
+      (from) => [from, to] as const,
+    ),
   ),
 ];
 
@@ -144,10 +166,14 @@ describe('layers', () => {
     };
     const messages = new Set<string>();
     for (const { rules } of config.overrides) {
-      const rule = rules['no-restricted-imports'] as readonly [string, { readonly patterns: readonly { readonly message: string }[] }] | undefined;
+      const rule = rules['no-restricted-imports'] as
+        | readonly [string, { readonly patterns: readonly { readonly message: string }[] }]
+        | undefined;
       for (const { message } of rule?.[1].patterns ?? []) messages.add(message);
     }
-    const report = lint(tree('messages', Object.fromEntries(refused.map(([from, to], i) => [`${from}/planted-${i}.ts`, `import '${to}';\n`]))));
+    const report = lint(
+      tree('messages', Object.fromEntries(refused.map(([from, to], i) => [`${from}/planted-${i}.ts`, `import '${to}';\n`]))),
+    );
     const heard = new Set(report.findings.map(({ help }) => help));
     expect([...messages].filter((message) => !heard.has(message))).toEqual([]);
     expect(messages.size).toBeGreaterThan(10);
@@ -168,11 +194,24 @@ describe('ambient time, chance and environment', () => {
     setInterval: 'export const x = setInterval(() => 1, 1);\n',
     setImmediate: 'export const x = setImmediate(() => 1);\n',
   };
-  const places = ['schemas', 'schemas/kernel', 'schemas/ports', 'topology', 'topology/runtime', 'topology/examples/demo', 'ingest', 'enrich'];
+  const places = [
+    'schemas',
+    'schemas/kernel',
+    'schemas/ports',
+    'topology',
+    'topology/runtime',
+    'topology/examples/demo',
+    'ingest',
+    'enrich',
+  ];
 
   it('is refused everywhere but in the clock, the chance, deploy and test', () => {
-    const planted = places.flatMap((place) => Object.entries(uses).map(([name, code], i) => ({ path: `${place}/planted-${i}.ts`, name, code })));
-    const allowed = Object.values(uses).flatMap((code, i) => [`deploy/allowed-${i}.ts`, `test/allowed-${i}.ts`].map((path) => [path, code] as const));
+    const planted = places.flatMap((place) =>
+      Object.entries(uses).map(([name, code], i) => ({ path: `${place}/planted-${i}.ts`, name, code })),
+    );
+    const allowed = Object.values(uses).flatMap((code, i) =>
+      [`deploy/allowed-${i}.ts`, `test/allowed-${i}.ts`].map((path) => [path, code] as const),
+    );
     const report = lint(tree('ambient', Object.fromEntries([...planted.map(({ path, code }) => [path, code] as const), ...allowed])));
     const found = new Set(report.findings.filter(({ rule }) => rule.startsWith('no-restricted-')).map(({ path }) => path));
     expect(planted.filter(({ path }) => !found.has(path)).map(({ path, name }) => `${path}: ${name}`)).toEqual([]);
@@ -186,10 +225,21 @@ describe('the other rules of oxlint', () => {
     [
       'no-cycle',
       'ingest/c.ts',
-      { 'ingest/b.ts': "import { c } from './c.ts';\nexport const b = (): number => c();\n", 'ingest/c.ts': "import { b } from './b.ts';\nexport const c = (): number => b();\n" },
+      {
+        'ingest/b.ts': "import { c } from './c.ts';\nexport const b = (): number => c();\n",
+        'ingest/c.ts': "import { b } from './b.ts';\nexport const c = (): number => b();\n",
+      },
     ],
-    ['no-floating-promises', 'ingest/b.ts', { 'ingest/b.ts': 'async function f(): Promise<void> {}\nexport function g(): void {\n  f();\n}\n' }],
-    ['no-misused-promises', 'ingest/b.ts', { 'ingest/b.ts': 'async function f(): Promise<boolean> {\n  return true;\n}\nexport const g = (): number => (f() ? 1 : 2);\n' }],
+    [
+      'no-floating-promises',
+      'ingest/b.ts',
+      { 'ingest/b.ts': 'async function f(): Promise<void> {}\nexport function g(): void {\n  f();\n}\n' },
+    ],
+    [
+      'no-misused-promises',
+      'ingest/b.ts',
+      { 'ingest/b.ts': 'async function f(): Promise<boolean> {\n  return true;\n}\nexport const g = (): number => (f() ? 1 : 2);\n' },
+    ],
     [
       'switch-exhaustiveness-check',
       'ingest/b.ts',
@@ -203,7 +253,11 @@ describe('the other rules of oxlint', () => {
 });
 
 describe('knip', () => {
-  const manifest = JSON.stringify({ name: 'sluice', type: 'module', dependencies: { rxjs: '*', 'uWebSockets.js': '*', '@duckdb/node-api': '*', hyparquet: '*', 'hyparquet-writer': '*' } });
+  const manifest = JSON.stringify({
+    name: 'sluice',
+    type: 'module',
+    dependencies: { rxjs: '*', 'uWebSockets.js': '*', '@duckdb/node-api': '*', hyparquet: '*', 'hyparquet-writer': '*' },
+  });
   const used = {
     'package.json': manifest,
     'deploy/cli/main.ts': "import { used } from '../used.ts';\nconsole.log(used);\n",
@@ -249,7 +303,9 @@ describe('the lock file', () => {
 
   it('with entries taken out is refused by name, and completed to what it was', () => {
     const lock = JSON.parse(lockText) as { packages: Record<string, { integrity?: string; optional?: boolean }> };
-    const removed = Object.entries(lock.packages).filter(([path, entry]) => foreign.test(path) && entry.integrity === undefined && entry.optional === true);
+    const removed = Object.entries(lock.packages).filter(
+      ([path, entry]) => foreign.test(path) && entry.integrity === undefined && entry.optional === true,
+    );
     expect(removed.length).toBeGreaterThan(0);
     for (const [path] of removed) delete lock.packages[path];
     const folder = temporaryFolder('lock');

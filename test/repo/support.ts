@@ -27,7 +27,9 @@ export interface Outcome {
 
 /** Runs to the end; never throws on a bad exit. What npm put into the environment of this test does not reach the command. */
 export function run(cwd: string, command: string, ...args: string[]): Outcome {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_(package|lifecycle|config_local)|INIT_CWD$)/.test(name)));
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(npm_(package|lifecycle|config_local)|INIT_CWD$)/.test(name)),
+  );
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, env, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   if (error !== undefined) throw error;
   return { status, stdout, output: `${stdout}${stderr}` };

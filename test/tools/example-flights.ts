@@ -20,9 +20,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
+import type { LocalStatus } from '../../deploy/local/start.ts';
 import { queryLake } from '../../enrich/lake/query.ts';
 import { seededRandom } from '../../schemas/kernel/random.ts';
-import type { LocalStatus } from '../../deploy/local/start.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const main = join(root, 'dist/deploy/cli/main.js');
@@ -78,7 +78,16 @@ class Instance {
   }
 
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [main, '--dir', this.dir, '--config', join(example, 'sluice.yaml'), 'start', '--port', String(this.#port)]);
+    const child = spawn(process.execPath, [
+      main,
+      '--dir',
+      this.dir,
+      '--config',
+      join(example, 'sluice.yaml'),
+      'start',
+      '--port',
+      String(this.#port),
+    ]);
     child.stdout.on('data', (chunk: Buffer) => this.#keep(chunk));
     child.stderr.on('data', (chunk: Buffer) => this.#keep(chunk));
     this.#child = child;
@@ -121,7 +130,19 @@ class Instance {
 function send(instance: Instance, file: File): Promise<void> {
   const path = join(options.data, `${file}.ndjson.gz`);
   // Small batches: there must be time for a kill in the middle.
-  const args = ['--dir', instance.dir, 'send', path, '--stream', `nyc/${file}`, '--url', instance.url, '--batch', kills > 0 ? '50' : '500', '--no-resume'];
+  const args = [
+    '--dir',
+    instance.dir,
+    'send',
+    path,
+    '--stream',
+    `nyc/${file}`,
+    '--url',
+    instance.url,
+    '--batch',
+    kills > 0 ? '50' : '500',
+    '--no-resume',
+  ];
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
@@ -168,7 +189,10 @@ async function waitUntilLanded(instance: Instance): Promise<void> {
   for (let said = 0; performance.now() < deadline; ) {
     const status = await instance.status();
     const jobs = status?.topologies.map((topology) => topology.job) ?? [];
-    const waiting = jobs.reduce((sum, job) => sum + (job?.uncommittedRows ?? 1) + (job?.splits.reduce((lag, split) => lag + (split.lag ?? 1), 0) ?? 1), 0);
+    const waiting = jobs.reduce(
+      (sum, job) => sum + (job?.uncommittedRows ?? 1) + (job?.splits.reduce((lag, split) => lag + (split.lag ?? 1), 0) ?? 1),
+      0,
+    );
     calm = jobs.length > 0 && jobs.every((job) => job !== null && job.splits.length > 0) && waiting === 0 ? calm + 1 : 0;
     if (calm >= 3) return;
     if (performance.now() - said > 5_000) {
@@ -204,7 +228,11 @@ async function compare(instance: Instance): Promise<void> {
   const cancelled = new Map(lines.departures.filter((line) => line.fields['departed'] === null).map((line) => [line.id, line]));
   const distinct = (some: readonly Line[]): number => new Set(some.map((line) => line.id)).size;
 
-  for (const [table, expected] of [['departures', left], ['weather', lines.weather], ['schedules', lines.schedules]] as const) {
+  for (const [table, expected] of [
+    ['departures', left],
+    ['weather', lines.weather],
+    ['schedules', lines.schedules],
+  ] as const) {
     const [row] = await rowsOf(instance, `SELECT count(*), count(DISTINCT id) FROM ${table}`);
     check(`${table}: rows, and distinct ids`, row, [distinct(expected), distinct(expected)]);
   }
@@ -213,17 +241,41 @@ async function compare(instance: Instance): Promise<void> {
     instance,
     'SELECT id, carrier, flight, tailnum, origin, dest, scheduled, departed, dep_delay_min, arr_delay_min, air_time_min, distance_miles FROM departures ORDER BY id',
   );
-  const names = ['carrier', 'flight', 'tailnum', 'origin', 'dest', 'scheduled', 'departed', 'depDelayMin', 'arrDelayMin', 'airTimeMin', 'distanceMiles'];
-  const wanted = left.map((line) => [line.id, ...names.map((name) => line.fields[name])]).sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1));
-  check('departures: rows that differ from the file', wanted.filter((row, index) => JSON.stringify(row) !== JSON.stringify(landed[index])).length, 0);
+  const names = [
+    'carrier',
+    'flight',
+    'tailnum',
+    'origin',
+    'dest',
+    'scheduled',
+    'departed',
+    'depDelayMin',
+    'arrDelayMin',
+    'airTimeMin',
+    'distanceMiles',
+  ];
+  const wanted = left
+    .map((line) => [line.id, ...names.map((name) => line.fields[name])])
+    .sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1));
+  check(
+    'departures: rows that differ from the file',
+    wanted.filter((row, index) => JSON.stringify(row) !== JSON.stringify(landed[index])).length,
+    0,
+  );
 
-  const partitions = await rowsOf(instance, "SELECT count(*) FROM departures WHERE strftime(departed, '%Y-%m-%d %H') <> strftime(date, '%Y-%m-%d') || ' ' || hour");
+  const partitions = await rowsOf(
+    instance,
+    "SELECT count(*) FROM departures WHERE strftime(departed, '%Y-%m-%d %H') <> strftime(date, '%Y-%m-%d') || ' ' || hour",
+  );
   check('departures: rows in the folder of another hour', partitions[0]?.[0], 0);
 
   const visibility = await rowsOf(instance, 'SELECT round(sum(visib), 2), count(wind_gust) FROM weather');
   const unique = [...new Map(lines.weather.map((line) => [line.id, line])).values()];
   const sum = unique.reduce((total, line) => total + Number(line.fields['visib'] ?? 0), 0);
-  check('weather: summed visibility, and gusts', visibility[0], [Math.round(sum * 100) / 100, unique.filter((line) => line.fields['wind_gust'] !== null).length]);
+  check('weather: summed visibility, and gusts', visibility[0], [
+    Math.round(sum * 100) / 100,
+    unique.filter((line) => line.fields['wind_gust'] !== null).length,
+  ]);
 
   const stored = new Map((await rowsOf(instance, 'SELECT id, data FROM schedules')).map(([id, data]) => [id, data]));
   check('schedules: byte-identical', lines.schedules.filter((line) => stored.get(line.id) === line.data).length, lines.schedules.length);
@@ -242,19 +294,35 @@ async function compare(instance: Instance): Promise<void> {
   else check('rejected: seen at least as often as sent', seen.filter((count) => count >= times).length, cancelled.size);
 
   const status = await instance.status();
-  const paths = new Set(status?.topologies.flatMap((topology) => topology.job?.splits.filter((split) => split.position !== null).map((split) => split.path) ?? []));
+  const paths = new Set(
+    status?.topologies.flatMap(
+      (topology) => topology.job?.splits.filter((split) => split.position !== null).map((split) => split.path) ?? [],
+    ),
+  );
   check('both paths carried data', [...paths].sort(), ['kafka', 'kinesis']);
   const nodes = status?.topologies.flatMap((topology) => topology.job?.nodes ?? []) ?? [];
   const unbalanced = nodes.filter((node) => node.in !== node.passed + node.filtered + node.late + node.deduplicated + node.rejected);
-  check('conservation: nodes where in is not passed + filtered + late + deduplicated + rejected', unbalanced.map((node) => node.id), []);
+  check(
+    'conservation: nodes where in is not passed + filtered + late + deduplicated + rejected',
+    unbalanced.map((node) => node.id),
+    [],
+  );
 
   const expectedFile = join(options.data, 'expected.json');
   if (!existsSync(expectedFile)) return;
   const expected = JSON.parse(readFileSync(expectedFile, 'utf8')) as Record<string, unknown>;
   const cancelledExpected = Number(expected['cancelled (no departure time)']);
-  const counts = await rowsOf(instance, 'SELECT (SELECT count(*) FROM departures), (SELECT count(*) FROM rejected), (SELECT count(*) FROM weather), (SELECT count(*) FROM schedules)');
+  const counts = await rowsOf(
+    instance,
+    'SELECT (SELECT count(*) FROM departures), (SELECT count(*) FROM rejected), (SELECT count(*) FROM weather), (SELECT count(*) FROM schedules)',
+  );
   const { count } = expected['schedules'] as { count: number };
-  check('expected.json: departures, rejected, weather, schedules', counts[0], [Number(expected['events']) - cancelledExpected, cancelledExpected, expected['weather'], count]);
+  check('expected.json: departures, rejected, weather, schedules', counts[0], [
+    Number(expected['events']) - cancelledExpected,
+    cancelledExpected,
+    expected['weather'],
+    count,
+  ]);
 }
 
 function freePort(): Promise<number> {
@@ -269,7 +337,9 @@ function freePort(): Promise<number> {
 const instance = new Instance(await freePort());
 try {
   const total = times * files.reduce((sum, file) => sum + readLines(file).length, 0);
-  console.log(`flights: ${total} events${times > 1 ? ', every file twice' : ''}${kills > 0 ? `, ${kills} kills` : ''}, seed ${options.seed}`);
+  console.log(
+    `flights: ${total} events${times > 1 ? ', every file twice' : ''}${kills > 0 ? `, ${kills} kills` : ''}, seed ${options.seed}`,
+  );
   await instance.start();
   const done = { sent: false };
   const startedMs = performance.now();

@@ -1,0 +1,98 @@
+/**
+ * The embedded streams: the contract of the ports, and that splits stay where they were.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { EmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
+import { embeddedReader, murmur2, openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
+import { systemClock } from '../../../schemas/kernel/clock.ts';
+import type { Path } from '../../../schemas/ports/record.ts';
+import type { StreamHarness } from '../../contract/record-stream.ts';
+import { readAll, recordStreamContract } from '../../contract/record-stream.ts';
+import { streamConfig } from '../../ingest/support.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'sluice-embedded-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+let made = 0;
+
+function open(dir: string, splits = 3): Promise<EmbeddedStreams> {
+  return openEmbeddedStreams({
+    root: dir,
+    streams: [streamConfig('a', 'b')],
+    local: { kinesisShards: splits, kafkaPartitions: splits, retentionMaxBytes: 1e9, retentionMaxMs: 1e9 },
+    clock: systemClock,
+    segmentMaxBytes: 2_000,
+  });
+}
+
+async function harness(path: Path): Promise<StreamHarness> {
+  const streams = await open(join(root, String(made++)));
+  const handle = streams.handles('a/b').find((each) => each.path === path);
+  if (handle === undefined) throw new Error('no handle');
+  return { path, stream: 'a/b', writer: streams.writer(path), reader: () => embeddedReader(handle), close: () => streams.close() };
+}
+
+describe('the embedded Kinesis stream', () => recordStreamContract(() => harness('kinesis')));
+describe('the embedded Kafka topic', () => recordStreamContract(() => harness('kafka')));
+
+describe('embedded streams', () => {
+  it('have everything again when they are opened again, also when configuration asks for other splits', async () => {
+    const dir = join(root, 'again');
+    const before = await open(dir, 2);
+    for (let n = 0; n < 40; n++) await before.writer('kafka').write('a/b', [{ key: `k${n}`, value: [Buffer.from(String(n))], headers: { n: `é${n}` } }]);
+    await before.close();
+    const after = await open(dir, 5);
+    const handle = after.handles('a/b').find((each) => each.path === 'kafka');
+    if (handle === undefined) throw new Error('no handle');
+    const all = await readAll(embeddedReader(handle));
+    expect([...all.keys()]).toEqual(['partition-0000', 'partition-0001']);
+    expect([...all.values()].flat().map((read) => Number(read.text)).sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, n) => n));
+    const [record] = (await embeddedReader(handle).read('partition-0000', undefined, { maxRecords: 1, maxBytes: 1_000 })).records;
+    expect(record?.headers?.['n']).toMatch(/^é\d+$/);
+    await after.close();
+  });
+
+  it('give sequence numbers beyond 2^53 on the small path', async () => {
+    const made = await harness('kinesis');
+    const [outcome] = await made.writer.write('a/b', [{ key: 'k', value: [Buffer.from('1')] }]);
+    expect(outcome?.kind === 'applied' && BigInt(outcome.position) > BigInt(Number.MAX_SAFE_INTEGER)).toBe(true);
+    await made.close();
+  });
+
+  it('partition as the Java client does', () => {
+    // Values of org.apache.kafka.common.utils.UtilsTest.testMurmur2.
+    const known: readonly (readonly [string, number])[] = [['21', -973932308], ['foobar', -790332482], ['a-little-bit-long-string', -985981536], ['a-little-bit-longer-string', -1486304829], ['abc', 479470107]];
+    for (const [text, hash] of known) expect(murmur2(Buffer.from(text)) | 0).toBe(hash);
+  });
+
+  it('can be read in another thread while they are written', async () => {
+    const dir = join(root, 'thread');
+    const streams = await open(dir, 1);
+    const handle = streams.handles('a/b').find((each) => each.path === 'kinesis');
+    const module = new URL('../../../deploy/local/embedded-log.js', import.meta.url).href;
+    const script = `
+      const { parentPort, workerData } = require('node:worker_threads');
+      (async () => {
+        const { embeddedReader } = await import(workerData.module);
+        const reader = embeddedReader(workerData.handle);
+        const seen = [];
+        let after;
+        while (seen.length < 500) {
+          const { records } = await reader.read('shardId-000000000000', after, { maxRecords: 50, maxBytes: 100000 });
+          for (const record of records) seen.push(Number(Buffer.from(record.value).toString()));
+          after = records.at(-1)?.position ?? after;
+          if (records.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+        parentPort.postMessage(seen);
+      })();`;
+    const worker = new Worker(script, { eval: true, workerData: { module, handle } });
+    const seen = new Promise<number[]>((resolve, reject) => worker.once('message', resolve).once('error', reject));
+    for (let n = 0; n < 500; n += 5) await streams.writer('kinesis').write('a/b', [0, 1, 2, 3, 4].map((i) => ({ key: 'k', value: [Buffer.from(String(n + i))] })));
+    expect(await seen).toEqual(Array.from({ length: 500 }, (_, n) => n));
+    await worker.terminate();
+    await streams.close();
+  });
+});

@@ -1,0 +1,112 @@
+/**
+ * A record writer in memory that keeps the port's promises and does with each record what a test says; and an ingress on a free port over it.
+ */
+import { request } from 'node:http';
+import type { Ingress } from '../../ingest/ingress.ts';
+import { createIngress } from '../../ingest/ingress.ts';
+import type { SluiceConfig, StreamConfig } from '../../schemas/config.ts';
+import { systemClock } from '../../schemas/kernel/clock.ts';
+import { systemRandom } from '../../schemas/kernel/random.ts';
+import type { Path } from '../../schemas/ports/record.ts';
+import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
+import type { DecodedEvent } from '../../schemas/wire.ts';
+import { decodeRecord } from '../../schemas/wire.ts';
+
+export interface WriterDouble extends RecordWriter {
+  /** What is in the stream, in order. */
+  readonly applied: DecodedEvent[];
+  readonly writes: number[];
+  /** Decides about each record; `undefined` applies it. */
+  decide: (event: DecodedEvent, attempt: number) => WriteOutcome | undefined;
+  /** While set, writes wait for it. */
+  gate: Promise<void> | undefined;
+  readonly actions: string[];
+}
+
+export function writerDouble(path: Path, actions: string[]): WriterDouble {
+  const attempts = new Map<string, number>();
+  const double: WriterDouble = {
+    path,
+    applied: [],
+    writes: [],
+    decide: () => undefined,
+    gate: undefined,
+    actions,
+    describe: () => Promise.resolve({ recordMaxBytes: path === 'kinesis' ? 1_048_576 : 8_388_608, splits: ['s'] }),
+    async write(_stream, records) {
+      double.writes.push(records.length);
+      actions.push(`${path} written ${records.length}`);
+      await double.gate;
+      const outcomes = records.map((record, index): WriteOutcome => {
+        const incoming = { key: record.key, value: Buffer.concat(record.value), position: String(index), arrivedAtMs: 0, ...(record.headers === undefined ? {} : { headers: record.headers }) };
+        const decoded = decodeRecord(path, incoming);
+        if ('problem' in decoded) throw new Error(decoded.problem);
+        const attempt = (attempts.get(decoded.attributes.id) ?? 0) + 1;
+        attempts.set(decoded.attributes.id, attempt);
+        const decided = double.decide(decoded, attempt);
+        if (decided !== undefined) return decided;
+        double.applied.push(decoded);
+        return { kind: 'applied', split: 's', position: String(double.applied.length) };
+      });
+      actions.push(`${path} applied`);
+      return outcomes;
+    },
+    close: () => Promise.resolve(),
+  };
+  return double;
+}
+
+export function streamConfig(team: string, app: string, more: Partial<StreamConfig> = {}): StreamConfig {
+  return { team, app, name: `${team}/${app}`, kinesisStream: `${team}-${app}`, kafkaTopic: `${team}-${app}`, envelope: 'none', event: {}, ack: 'replicated', ...more };
+}
+
+export interface Rig {
+  readonly ingress: Ingress;
+  readonly kinesis: WriterDouble;
+  readonly kafka: WriterDouble;
+  readonly actions: string[];
+}
+
+export async function rig(bounds: Partial<SluiceConfig['ingress']> = {}, thresholdBytes = 1_000): Promise<Rig> {
+  const actions: string[] = [];
+  const kinesis = writerDouble('kinesis', actions);
+  const kafka = writerDouble('kafka', actions);
+  const ingress = await createIngress({
+    config: {
+      streams: [
+        streamConfig('a', 'plain'),
+        streamConfig('a', 'wrapped', { envelope: 'sluice' }),
+        streamConfig('a', 'pointed', { event: { id: '/order/id', time: '/at', key: '/user', type: '/kind' } }),
+      ],
+      routing: { largeMessageThresholdBytes: thresholdBytes },
+      ingress: { host: '127.0.0.1', port: 0, bodyMaxBytes: 16_777_216, bodyDecodedMaxBytes: 33_554_432, inFlightMaxBytes: 268_435_456, ...bounds },
+    },
+    writers: { kinesis, kafka },
+    clock: systemClock,
+    random: systemRandom,
+  });
+  return { ingress, kinesis, kafka, actions };
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly json: Record<string, unknown> & { readonly error?: Record<string, unknown>; readonly results?: readonly Record<string, unknown>[] };
+  readonly text: string;
+}
+
+export function post(url: string, body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}, method = 'POST'): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const req = request(url, { method, headers: { 'content-type': 'application/json', ...headers } }, (res) => {
+      const chunks: Buffer[] = [];
+      res.on('data', (chunk: Buffer) => chunks.push(chunk));
+      res.once('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        const json = (text.startsWith('{') ? JSON.parse(text) : {}) as HttpAnswer['json'];
+        resolve({ status: res.statusCode ?? 0, headers: res.headers, json, text });
+      });
+    });
+    req.once('error', reject);
+    req.end(body);
+  });
+}

@@ -1,0 +1,41 @@
+/**
+ * What is committed installs: a fresh clone, an empty npm cache, `npm ci` (which builds), and the packages with native parts load.
+ * It tests the last commit, not the working tree.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { root, run, temporaryFolder } from './support.ts';
+
+it('npm ci in a fresh clone installs, builds, and the native packages load', { timeout: 240_000 }, () => {
+  const folder = temporaryFolder('clone');
+  const clone = join(folder, 'clone');
+  const cloned = run(folder, 'git', 'clone', '--quiet', '--no-hardlinks', root, clone);
+  expect(cloned.status, cloned.output).toBe(0);
+
+  const installed = run(clone, 'npm', 'ci', '--cache', temporaryFolder('npm-cache'));
+  expect(installed.status, installed.output).toBe(0);
+  expect(installed.output).not.toContain('warn install-scripts');
+  expect(existsSync(join(clone, 'dist', 'topology', 'index.js'))).toBe(true);
+
+  for (const name of ['uWebSockets.js', 'esbuild', '@duckdb/node-api']) {
+    const loaded = run(
+      clone,
+      process.execPath,
+      '-e',
+      `import('${name}').then((all) => console.log(Object.keys(all).length > 0 ? 'loaded' : 'empty'))`,
+    );
+    expect(loaded.status, `${name}: ${loaded.output}`).toBe(0);
+    expect(loaded.stdout.trim(), name).toBe('loaded');
+  }
+
+  // The binary behind esbuild too, not only its JavaScript.
+  const compiled = run(
+    clone,
+    process.execPath,
+    '-e',
+    "import('esbuild').then((e) => e.transform('let x: 1', { loader: 'ts' })).then((r) => console.log(r.code))",
+  );
+  expect(compiled.status, compiled.output).toBe(0);
+  expect(compiled.stdout).toContain('let x');
+});
