@@ -10,6 +10,7 @@ import type { EmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
 import { embeddedReader, murmur2, openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import type { Path } from '../../../schemas/ports/record.ts';
+import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
 import type { StreamHarness } from '../../contract/record-stream.ts';
 import { readAll, recordStreamContract } from '../../contract/record-stream.ts';
 import { streamConfig } from '../../ingest/support.ts';
@@ -32,7 +33,21 @@ async function harness(path: Path): Promise<StreamHarness> {
   const streams = await open(join(root, String(made++)));
   const handle = streams.handles('a/b').find((each) => each.path === path);
   if (handle === undefined) throw new Error('no handle');
-  return { path, stream: 'a/b', writer: streams.writer(path), reader: () => embeddedReader(handle), close: () => streams.close() };
+  const readers: RecordReader[] = [];
+  return {
+    path,
+    stream: 'a/b',
+    writer: streams.writer(path),
+    reader() {
+      const reader = embeddedReader(handle);
+      readers.push(reader);
+      return reader;
+    },
+    async close() {
+      for (const reader of readers) await reader.close();
+      await streams.close();
+    },
+  };
 }
 
 describe('the embedded Kinesis stream', () => recordStreamContract(() => harness('kinesis')));
@@ -47,11 +62,13 @@ describe('embedded streams', () => {
     const after = await open(dir, 5);
     const handle = after.handles('a/b').find((each) => each.path === 'kafka');
     if (handle === undefined) throw new Error('no handle');
-    const all = await readAll(embeddedReader(handle));
+    const reader = embeddedReader(handle);
+    const all = await readAll(reader);
     expect([...all.keys()]).toEqual(['partition-0000', 'partition-0001']);
     expect([...all.values()].flat().map((read) => Number(read.text)).sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, n) => n));
-    const [record] = (await embeddedReader(handle).read('partition-0000', undefined, { maxRecords: 1, maxBytes: 1_000 })).records;
+    const [record] = (await reader.read('partition-0000', undefined, { maxRecords: 1, maxBytes: 1_000 })).records;
     expect(record?.headers?.['n']).toMatch(/^é\d+$/);
+    await reader.close();
     await after.close();
   });
 

@@ -28,16 +28,19 @@ const firstSegment = (dir: string): string => join(dir, '00000000000000000000.lo
 async function contentOf(dir: string, end: number, from = 0): Promise<string[]> {
   const reader = new SegmentReader(dir, () => end);
   const texts: string[] = [];
-  for (let offset = from; offset < end; ) {
-    const frames = await reader.read(offset, { maxRecords: 7, maxBytes: 200 });
-    if (frames.length === 0) throw new Error(`nothing at ${offset} of ${end}`);
-    for (const frame of frames) {
-      expect(frame.offset).toBe(offset++);
-      texts.push(Buffer.from(frame.value).toString());
+  try {
+    for (let offset = from; offset < end; ) {
+      const frames = await reader.read(offset, { maxRecords: 7, maxBytes: 200 });
+      if (frames.length === 0) throw new Error(`nothing at ${offset} of ${end}`);
+      for (const frame of frames) {
+        expect(frame.offset).toBe(offset++);
+        texts.push(Buffer.from(frame.value).toString());
+      }
     }
+    return texts;
+  } finally {
+    await reader.close();
   }
-  await reader.close();
-  return texts;
 }
 
 async function filled(dir: string, texts: readonly string[], more: Partial<SegmentLogOptions> = {}): Promise<void> {
@@ -272,6 +275,8 @@ describe('a segment log', () => {
     await filled(dir, ['a', 'b']);
     copyFileSync(firstSegment(dir), `${firstSegment(dir)}.copy`);
     appendFileSync(firstSegment(dir), readFileSync(`${firstSegment(dir)}.copy`));
-    expect(await new SegmentReader(dir, () => 1).read(0, { maxRecords: 9, maxBytes: 1_000 })).toHaveLength(1);
+    const reader = new SegmentReader(dir, () => 1);
+    expect(await reader.read(0, { maxRecords: 9, maxBytes: 1_000 })).toHaveLength(1);
+    await reader.close();
   });
 });

@@ -1,0 +1,96 @@
+/**
+ * Configuration: the seed's form as it stands, defaults, interpolation, and every problem at once with its line.
+ */
+import { describe, expect, it } from 'vitest';
+import type { ConfigResult } from '../../schemas/config-file.ts';
+import { loadConfig, parseConfig } from '../../schemas/config-file.ts';
+
+const seed = `streams:
+  - team: rpp
+    app: promo-clicks
+    kinesis_stream: rpp-promo-clicks-dev
+    kafka_topic: rpp-promo-clicks-dev
+routing:
+  large_message_threshold_kb: 100      # 1 kb = 1024 bytes
+`;
+const parse = (text: string, env: Record<string, string> = {}): ConfigResult => parseConfig(text, { file: 'sluice.yaml', env, baseDir: '/base' });
+const problems = (text: string, env: Record<string, string> = {}): readonly string[] => {
+  const result = parse(text, env);
+  return result.ok ? [] : result.problems.map((problem) => `${problem.line} ${problem.path}: ${problem.message}; ${problem.expected}`);
+};
+
+describe('configuration', () => {
+  it('takes the form of the seed as it stands, and defaults for all else', () => {
+    const result = parse(seed);
+    if (!result.ok) throw new Error(JSON.stringify(result.problems));
+    expect(result.config.streams).toEqual([
+      { team: 'rpp', app: 'promo-clicks', name: 'rpp/promo-clicks', kinesisStream: 'rpp-promo-clicks-dev', kafkaTopic: 'rpp-promo-clicks-dev', envelope: 'none', event: {}, ack: 'replicated' },
+    ]);
+    expect(result.config.routing.largeMessageThresholdBytes).toBe(102_400);
+    expect(result.config.ingress).toMatchObject({ host: '127.0.0.1', port: 8_080 });
+    expect(result.origins).toContainEqual({ path: 'streams[0].team', value: 'rpp', from: 'sluice.yaml:2' });
+    expect(result.origins).toContainEqual({ path: 'ingress.port', value: 8_080, from: 'default' });
+  });
+
+  it('takes values from the environment, and says so', () => {
+    const result = parse(`streams: [{team: a, app: "\${APP:-b}"}]\ningress:\n  port: \${PORT}\n`, { PORT: '9000' });
+    if (!result.ok) throw new Error(JSON.stringify(result.problems));
+    expect([result.config.ingress.port, result.config.streams[0]?.app]).toEqual([9_000, 'b']);
+    expect(result.origins).toContainEqual({ path: 'ingress.port', value: 9_000, from: 'environment PORT (sluice.yaml:3)' });
+    expect(problems('streams: [{team: a, app: b}]\ningress: {port: "${PORT}"}')).toEqual([
+      '2 ingress.port: the environment has no PORT; PORT in the environment, or ${PORT:-default}',
+      '2 ingress.port: it is ""; a whole number from 0 to 65535',
+    ]);
+  });
+
+  it('tells all problems at once, each with its line', () => {
+    expect(
+      problems(`streams:
+  - team: rpp
+    aap: x
+    envelope: cloudevents
+    ack: buffered
+routing:
+  large_message_treshold_kb: 100
+ingress:
+  port: "eighty"
+  host: [a]
+extra: 1
+topologies: nope
+`),
+    ).toEqual([
+      '11 extra: the key is unknown; one of streams, topologies, routing, ingress, local',
+      "3 streams[0].aap: the key is unknown; 'app' (did you mean that?) or another of team, app, kinesis_stream, kafka_topic, envelope, ack, event",
+      '2 streams[0].app: it is missing; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
+      "4 streams[0].envelope: it is 'cloudevents'; none or sluice",
+      "5 streams[0].ack: it is 'buffered'; replicated",
+      "7 routing.large_message_treshold_kb: the key is unknown; 'large_message_threshold_kb' (did you mean that?) or another of large_message_threshold_kb",
+      '10 ingress.host: it is a list or a map; a host name or address',
+      '9 ingress.port: it is "eighty"; a whole number from 0 to 65535',
+      '12 topologies: it is no list; a list',
+    ]);
+  });
+
+  it('refuses what cannot work together', () => {
+    const stream = (app: string, more = ''): string => `{team: a, app: ${app}${more}}`;
+    expect(problems(`streams: [${stream('b')}, ${stream('b')}]`).join()).toContain("streams[1]: team and app 'a/b' is already that of streams[0]");
+    expect(problems(`streams: [${stream('b', ', kafka_topic: t')}, ${stream('c', ', kafka_topic: t')}]`).join()).toContain("kafka_topic 't' is already");
+    expect(problems(`streams: [${stream('b', ', envelope: sluice, event: {id: /x}')}]`).join()).toContain('either event pointers or envelope: sluice');
+    expect(problems(`streams: [${stream('b', ', event: {id: x}')}]`).join()).toContain('a JSON pointer');
+    expect(problems(`streams: [${stream('b')}]\nrouting: {large_message_threshold_kb: 1020}`).join()).toContain('does not fit a record of the small path');
+    expect(problems(`streams: [${stream('b')}]\ningress: {body_max_mb: 64}`).join()).toContain('below body_max_mb');
+    expect(problems('routing: {large_message_threshold_kb: 1}').join()).toContain('streams: it is missing');
+    expect(problems('streams: []').join()).toContain('at least one stream');
+    expect(problems('streams:\n\t- x').join()).toMatch(/^2 /);
+    expect(problems(`streams: [${stream('b')}]\nstreams: []`).join()).toContain('unique');
+  });
+
+  it('finds topologies from where the file lies', () => {
+    const result = parse('streams: [{team: a, app: b}]\ntopologies: [x/y.ts]');
+    expect(result.ok && result.config.topologies).toEqual(['/base/x/y.ts']);
+  });
+
+  it('says which file cannot be read', () => {
+    expect(() => loadConfig('/nowhere/sluice.yaml', {})).toThrow(/\/nowhere\/sluice.yaml cannot be read/);
+  });
+});

@@ -1,0 +1,49 @@
+/**
+ * Schemas: violations that say what, where and by which schema.
+ */
+import { describe, expect, it } from 'vitest';
+import { compileSchema, oneOf, schemaOf, selectSchema } from '../../schemas/registry.ts';
+
+const document = {
+  $id: 'https://sluice.example/test/order',
+  type: 'object',
+  required: ['id', 'lines'],
+  additionalProperties: false,
+  properties: {
+    id: { type: 'string', minLength: 1 },
+    at: { type: 'string', format: 'date-time' },
+    lines: { type: 'array', items: { type: 'object', properties: { 'a/b~c': { type: 'integer' } } } },
+  },
+};
+
+describe('a schema', () => {
+  const check = compileSchema(schemaOf(document));
+
+  it('accepts good data', () => {
+    expect(check({ id: 'x', at: '2026-01-01T00:00:00Z', lines: [{ 'a/b~c': 1 }] })).toBeUndefined();
+  });
+
+  it.each([
+    [null, '', 'must be object, found null', '#/type'],
+    [{ id: 'x' }, '/lines', "'lines' is missing", '#/required'],
+    [{ id: 'x', lines: [], 'x/y': 1 }, '/x~1y', "'x/y' is not a member that the schema knows", '#/additionalProperties'],
+    [{ id: 5, lines: [] }, '/id', 'must be string, found 5', '#/properties/id/type'],
+    [{ id: 'x', at: 'noon', lines: [] }, '/at', 'must match format "date-time", found "noon"', '#/properties/at/format'],
+    [{ id: 'x', lines: [{}, { 'a/b~c': 'no' }] }, '/lines/1/a~1b~0c', 'must be integer, found "no"', '#/properties/lines/items/properties/a~1b~0c/type'],
+  ])('refuses %j and says where', (value, pointer, message, place) => {
+    expect(check(value)).toEqual({ pointer, message, schema: `https://sluice.example/test/order${place}` });
+  });
+
+  it('needs an $id, and has to be one', () => {
+    expect(() => schemaOf({ type: 'object' })).toThrow(/needs an `\$id`/);
+    expect(() => compileSchema({ $id: 'https://sluice.example/x', type: 'strong' })).toThrow(/https:\/\/sluice.example\/x is not valid/);
+    expect(() => compileSchema({ $id: 'https://sluice.example/y', typo: 1 })).toThrow(/is not valid/);
+  });
+
+  it('is chosen from a union by dataschema, else by type', () => {
+    const a = schemaOf<{ a: 1 }>({ $id: 'a', 'x-event-type': 'made' });
+    const b = schemaOf<{ b: 1 }>({ $id: 'b', 'x-event-type': ['sold', 'bought'] });
+    const union = oneOf(a, b);
+    expect([selectSchema(union, { type: 'bought' }), selectSchema(union, { type: 'bought', dataschema: 'a' }), selectSchema(union, { type: 'lost' }), selectSchema(union, { type: 'made', dataschema: 'c' })].map((found) => found?.id)).toEqual(['b', 'a', undefined, undefined]);
+  });
+});
