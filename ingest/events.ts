@@ -66,7 +66,7 @@ function readLines(body: Buffer, stream: StreamConfig, head: RequestHead, newId:
     if (!isBlank(body, start, end)) {
       if (events.length >= limits.requestEventsMax) return tooMany(events.length + 1);
       const checked = checkJson(body, start, end);
-      events.push(isFault(checked) ? notJson(checked) : deriveEvent(body, checked, stream, head, newId));
+      events.push(isFault(checked) ? notJson(checked, start) : deriveEvent(body, checked, stream, head, newId));
     }
     start = end + 1;
   }
@@ -91,8 +91,10 @@ function tooMany(count: number): Refusal {
   return { status: 413, code: 'too-many-events', message: `the body has ${count} events or more`, expected: `at most ${limits.requestEventsMax} a request` };
 }
 
-function notJson(fault: JsonFault): Refusal {
+/** Offsets count from `start`: where the body, or in NDJSON the line, begins. */
+function notJson(fault: JsonFault, start = 0): Refusal {
   const code = fault.expected === 'UTF-8' ? 'not-utf8' : 'not-json';
-  const { offset, expected, found } = fault;
+  const { expected, found } = fault;
+  const offset = fault.offset - start;
   return { status: 400, code, message: `at byte ${offset} there is ${found}`, expected, offset };
 }

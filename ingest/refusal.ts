@@ -10,7 +10,7 @@ export interface Refusal {
   readonly expected?: string;
   /** JSON pointer into the body. */
   readonly pointer?: string;
-  /** Byte offset in the decoded body. */
+  /** Byte offset in the decoded body; in NDJSON, in the line. */
   readonly offset?: number;
   /** `unknown`: the event may or may not be in the stream; sending it again under the same id is safe. */
   readonly outcome?: 'unknown';

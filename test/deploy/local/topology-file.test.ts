@@ -1,0 +1,66 @@
+/**
+ * Topology files: what compiles, what does not and at which line, and that the author's `sluice` is the engine's.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { compileTopologyFile, loadTopologyFile } from '../../../deploy/local/topology-file.ts';
+import { describeGraph, topology, validateTopology } from '../../../topology/index.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'sluice-topology-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+function file(name: string, text: string): string {
+  const path = join(root, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const good = `
+import { schemaOf, stream, table, topology } from 'sluice';
+import { name } from './name.ts';
+const row = schemaOf<{ id: string }>({ $id: 'row', type: 'object', required: ['id'], properties: { id: { type: 'string' } } });
+export default topology(name, { version: 1, owner: 'a/b' }, (t) => {
+  t.source('in', stream('a/b')).map((e) => ({ id: e.id })).sinkTo('out', table('rows', row));
+});`;
+
+describe('a topology file', () => {
+  it('is bundled with what it imports and loads as a graph', async () => {
+    file('name.ts', "export const name: string = 'from-another-file';");
+    const path = file('good.ts', good);
+    const { topology: loaded, graph } = await loadTopologyFile(path);
+    expect(graph.name).toBe('from-another-file');
+    expect(validateTopology(loaded)).toEqual([]);
+    expect((await compileTopologyFile(path, join(root, 'build'))).inputs.map((input) => input.slice(root.length))).toEqual(['/name.ts', '/good.ts']);
+  });
+
+  it('that does not compile is told by file, line and column', async () => {
+    const path = file('broken.ts', "import { topology } from 'sluice';\nexport default topology('x' 1);\n");
+    await expect(loadTopologyFile(path)).rejects.toMatchObject({ code: 'topology-compile', message: expect.stringMatching(/broken\.ts:2:29: Expected "\)"/) as string });
+  });
+
+  it('may not reach for the machine, nor for what sluice does not give', async () => {
+    await expect(loadTopologyFile(file('node.ts', "import fs from 'node:fs';\nexport default fs;"))).rejects.toMatchObject({ code: 'topology-compile', message: expect.stringContaining('node:fs') as string });
+    await expect(loadTopologyFile(file('deep.ts', "import x from 'sluice/engine';\nexport default x;"))).rejects.toMatchObject({ message: expect.stringContaining("'sluice/engine' is not part of sluice") as string });
+    await expect(loadTopologyFile(join(root, 'missing.ts'))).rejects.toMatchObject({ code: 'topology-compile' });
+  });
+
+  it('that throws, or exports no topology, says so', async () => {
+    await expect(loadTopologyFile(file('throws.ts', "throw new Error('no luck');"))).rejects.toMatchObject({ code: 'topology-load', message: expect.stringContaining('no luck') as string });
+    await expect(loadTopologyFile(file('none.ts', 'export default 7;'))).rejects.toMatchObject({ code: 'topology-load', message: expect.stringContaining('default export') as string });
+  });
+
+  it('is drawn in Mermaid and DOT, and is JSON', () => {
+    const { graph } = topology('drawn', { version: 1, owner: 'a/b' }, (t) => {
+      const parts = t.source('in "quoted"', { stream: 'a/b', dataText: false }).split({ x: () => true });
+      parts.x.sinkTo('rejects', { definition: { kind: 'rejected' } });
+    });
+    expect(describeGraph(graph, 'mermaid')).toBe(
+      'flowchart LR\n  n0(["in #quot;quoted#quot;<br/>source a/b"])\n  n1["in #quot;quoted#quot;/split<br/>split"]\n  n2[("rejects<br/>rejected")]\n  n0 --> n1\n  n1 -->|x| n2\n',
+    );
+    expect(describeGraph(graph, 'dot')).toContain('"in \\"quoted\\"/split" -> "rejects" [label="x"];');
+    expect(JSON.parse(describeGraph(graph))).toEqual(graph);
+    expect(Object.isFrozen(graph.nodes[0])).toBe(true);
+  });
+});
