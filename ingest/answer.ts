@@ -33,13 +33,22 @@ export function resultOf(id: string, route: Path, outcome: WriteOutcome): EventR
         ? { status: 503, code: outcome.code, message: outcome.message, expected: 'send it again, under the same id, after Retry-After' }
         : { status: 400, code: outcome.code, message: outcome.message };
     case 'unknown':
-      return { status: 503, code: outcome.code, message: outcome.message, expected: 'send it again, under the same id, after Retry-After', outcome: 'unknown' };
+      return {
+        status: 503,
+        code: outcome.code,
+        message: outcome.message,
+        expected: 'send it again, under the same id, after Retry-After',
+        outcome: 'unknown',
+      };
   }
 }
 
 export function answerSingle(result: EventResult): Answer {
   if (isRefusal(result)) return answerRefusal(result);
-  return { status: 200, body: `{"id":${JSON.stringify(result.id)},"route":"${result.route}","position":${JSON.stringify(result.position)}}` };
+  return {
+    status: 200,
+    body: `{"id":${JSON.stringify(result.id)},"route":"${result.route}","position":${JSON.stringify(result.position)}}`,
+  };
 }
 
 export function answerRefusal(refusal: Refusal): Answer {
@@ -56,7 +65,9 @@ export function answerBatch(results: readonly EventResult[]): Answer {
       parts.push(JSON.stringify({ index, status: result.status, error: errorOf(result) }));
     } else {
       accepted++;
-      parts.push(`{"index":${index},"status":200,"id":${JSON.stringify(result.id)},"route":"${result.route}","position":${JSON.stringify(result.position)}}`);
+      parts.push(
+        `{"index":${index},"status":200,"id":${JSON.stringify(result.id)},"route":"${result.route}","position":${JSON.stringify(result.position)}}`,
+      );
     }
   }
   const refused = results.length - accepted;

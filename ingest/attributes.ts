@@ -33,16 +33,23 @@ export interface AcceptedEvent {
 type Given = { -readonly [P in 'id' | 'type' | 'time' | 'subject' | 'partitionkey' | 'source']?: string };
 
 const envelopeMembers = ['id', 'type', 'time', 'subject', 'partitionkey', 'source'] as const;
-const rfc3339 = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const rfc3339 =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 const loneSurrogate = /\p{Surrogate}/u;
 
-export function isRfc3339(text: string): boolean {
+function isRfc3339(text: string): boolean {
   return rfc3339.test(text);
 }
 
 /** The event whose JSON value lies at `span` of a body that was checked. */
-export function deriveEvent(body: Buffer, span: Span, stream: StreamConfig, head: RequestHead, newId: () => string): AcceptedEvent | Refusal {
+export function deriveEvent(
+  body: Buffer,
+  span: Span,
+  stream: StreamConfig,
+  head: RequestHead,
+  newId: () => string,
+): AcceptedEvent | Refusal {
   const given: Given = {};
   let data = span;
   if (stream.envelope === 'sluice') {
@@ -108,7 +115,13 @@ function followPointers(body: Buffer, span: Span, stream: StreamConfig, given: G
     const value = found === undefined ? undefined : scalarAt(body, found);
     if (value === undefined) {
       const message = found === undefined ? 'the member is missing' : 'the member is neither a string nor a number';
-      return { status: 400, code: 'attribute-missing', message, expected: `the event's ${name} as a string or a number at ${pointer}`, pointer };
+      return {
+        status: 400,
+        code: 'attribute-missing',
+        message,
+        expected: `the event's ${name} as a string or a number at ${pointer}`,
+        pointer,
+      };
     }
     given[pointerTargets[name]] = value;
   }
@@ -127,7 +140,12 @@ function scalarAt(body: Buffer, span: Span): string | undefined {
 }
 
 function checkAttributes(attributes: EventAttributes): Refusal | undefined {
-  const refuse = (name: string, message: string, expected: string): Refusal => ({ status: 400, code: 'attribute-invalid', message: `${name} ${message}`, expected });
+  const refuse = (name: string, message: string, expected: string): Refusal => ({
+    status: 400,
+    code: 'attribute-invalid',
+    message: `${name} ${message}`,
+    expected,
+  });
   for (const name of ['id', 'source', 'type', 'time', 'subject', 'partitionkey'] as const) {
     const value = attributes[name];
     if (value === undefined) continue;
@@ -136,7 +154,8 @@ function checkAttributes(attributes: EventAttributes): Refusal | undefined {
     }
     if (loneSurrogate.test(value)) return refuse(name, 'has half a surrogate pair', 'well-formed Unicode');
   }
-  if (!isRfc3339(attributes.time)) return refuse('time', `is '${attributes.time.slice(0, 40)}'`, 'an RFC 3339 time such as 2013-01-01T10:17:00Z');
+  if (!isRfc3339(attributes.time))
+    return refuse('time', `is '${attributes.time.slice(0, 40)}'`, 'an RFC 3339 time such as 2013-01-01T10:17:00Z');
   const { partitionkey } = attributes;
   if (partitionkey.length > limits.partitionKeyMaxChars && [...partitionkey].length > limits.partitionKeyMaxChars) {
     return refuse('partitionkey', `has ${[...partitionkey].length} characters`, `at most ${limits.partitionKeyMaxChars}`);

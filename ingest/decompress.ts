@@ -11,7 +11,12 @@ export function encodingOf(header: string): Encoding | Refusal {
   const name = header.trim().toLowerCase();
   if (name === '' || name === 'identity') return 'identity';
   if (name === 'gzip' || name === 'x-gzip') return 'gzip';
-  return { status: 400, code: 'content-encoding-unknown', message: `the content encoding '${name.slice(0, 40)}' is not read`, expected: 'gzip or none' };
+  return {
+    status: 400,
+    code: 'content-encoding-unknown',
+    message: `the content encoding '${name.slice(0, 40)}' is not read`,
+    expected: 'gzip or none',
+  };
 }
 
 /** Inflates off the main thread and stops at `maxBytes`. */

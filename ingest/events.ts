@@ -52,7 +52,13 @@ function readJson(body: Buffer, stream: StreamConfig, head: RequestHead, newId: 
     const start = spans[i] as number;
     const end = spans[i + 1] as number;
     if (body[start] === 0x5b) {
-      events.push({ status: 400, code: 'nested-array', message: 'an event in an array is itself an array', expected: 'an array of events', pointer: `/${i / 2}` });
+      events.push({
+        status: 400,
+        code: 'nested-array',
+        message: 'an event in an array is itself an array',
+        expected: 'an array of events',
+        pointer: `/${i / 2}`,
+      });
     } else events.push(deriveEvent(body, { start, end }, stream, head, newId));
   }
   return { single: false, events };
@@ -82,13 +88,23 @@ function checkCount(count: number, head: RequestHead): Refusal | undefined {
   if (count === 0) return { status: 400, code: 'empty-batch', message: 'the body has no event', expected: 'at least one event' };
   if (count > limits.requestEventsMax) return tooMany(count);
   if (head.id !== undefined) {
-    return { status: 400, code: 'id-for-many', message: 'X-Event-Id names one event, and the body is a batch', expected: 'ids inside the events' };
+    return {
+      status: 400,
+      code: 'id-for-many',
+      message: 'X-Event-Id names one event, and the body is a batch',
+      expected: 'ids inside the events',
+    };
   }
   return undefined;
 }
 
 function tooMany(count: number): Refusal {
-  return { status: 413, code: 'too-many-events', message: `the body has ${count} events or more`, expected: `at most ${limits.requestEventsMax} a request` };
+  return {
+    status: 413,
+    code: 'too-many-events',
+    message: `the body has ${count} events or more`,
+    expected: `at most ${limits.requestEventsMax} a request`,
+  };
 }
 
 /** Offsets count from `start`: where the body, or in NDJSON the line, begins. */

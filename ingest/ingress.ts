@@ -7,9 +7,10 @@
  * 3. Nothing of a body that did not arrive whole is written.
  * 4. Conservation: each event found in a body, and each request refused before that, is counted once, as accepted or as refused.
  */
-import { createServer } from 'node:net';
+
 import type { HttpResponse, us_listen_socket } from 'uWebSockets.js';
 import uws from 'uWebSockets.js';
+import { createServer } from 'node:net';
 import type { SluiceConfig, StreamConfig } from '../schemas/config.ts';
 import type { Clock } from '../schemas/kernel/clock.ts';
 import { SluiceError } from '../schemas/kernel/errors.ts';
@@ -223,14 +224,24 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     onPost(res, readHead(req), streams.get(name), name);
   });
   app.any('/v1/:team/:app', (res, req) => {
-    const refusal: Refusal = { status: 405, code: 'method-not-allowed', message: `${req.getMethod().toUpperCase()} is not taken here`, expected: 'POST' };
+    const refusal: Refusal = {
+      status: 405,
+      code: 'method-not-allowed',
+      message: `${req.getMethod().toUpperCase()} is not taken here`,
+      expected: 'POST',
+    };
     metrics.refused(refusal.code);
     res.cork(() => {
-      res.writeStatus(statusTexts[405] as string).writeHeader('Allow', 'POST').writeHeader('Content-Type', 'application/json');
+      res
+        .writeStatus(statusTexts[405] as string)
+        .writeHeader('Allow', 'POST')
+        .writeHeader('Content-Type', 'application/json');
       res.end(answerRefusal(refusal).body, true);
     });
   });
-  const plain = (status: number, body: string, contentType = 'text/plain') => async (): Promise<ExtraAnswer> => ({ status, contentType, body });
+  const plain =
+    (status: number, body: string, contentType = 'text/plain') =>
+    async (): Promise<ExtraAnswer> => ({ status, contentType, body });
   const extras: Record<string, () => Promise<ExtraAnswer>> = {
     '/healthz': plain(200, 'ok\n'),
     '/readyz': () => (draining ? plain(503, 'draining\n')() : plain(200, 'ready\n')()),
@@ -239,7 +250,12 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
   };
   for (const [path, route] of Object.entries(extras)) app.get(path, (res) => serve(res, route));
   app.any('/*', (res, req) => {
-    const refusal: Refusal = { status: 404, code: 'not-found', message: `there is nothing at ${req.getUrl().slice(0, 200)}`, expected: 'POST /v1/{team}/{app}' };
+    const refusal: Refusal = {
+      status: 404,
+      code: 'not-found',
+      message: `there is nothing at ${req.getUrl().slice(0, 200)}`,
+      expected: 'POST /v1/{team}/{app}',
+    };
     res.cork(() => {
       res.writeStatus(statusTexts[404] as string).writeHeader('Content-Type', 'application/json');
       res.end(answerRefusal(refusal).body, true);
@@ -262,7 +278,17 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
         await new Promise<void>((resolve) => void clock.setTimer(drainPollMs, resolve));
       }
       for (const request of [...pending]) {
-        refuse(request, { status: 503, code: 'draining', message: 'the instance stops', expected: 'send it again, under the same id', outcome: 'unknown' }, true);
+        refuse(
+          request,
+          {
+            status: 503,
+            code: 'draining',
+            message: 'the instance stops',
+            expected: 'send it again, under the same id',
+            outcome: 'unknown',
+          },
+          true,
+        );
       }
       app.close();
     },
@@ -279,7 +305,13 @@ function decideAdmission(
   bounds: SluiceConfig['ingress'],
 ): Refusal | undefined {
   if (draining) return { status: 503, code: 'draining', message: 'the instance stops', expected: 'send it again to another one' };
-  if (!known) return { status: 404, code: 'stream-unknown', message: `there is no stream '${name.slice(0, 130)}'`, expected: 'a team and app of the configuration' };
+  if (!known)
+    return {
+      status: 404,
+      code: 'stream-unknown',
+      message: `there is no stream '${name.slice(0, 130)}'`,
+      expected: 'a team and app of the configuration',
+    };
   const { contentLength } = head;
   if (contentLength !== undefined && contentLength > bounds.bodyMaxBytes) return bodyTooLarge(bounds.bodyMaxBytes);
   if (inFlightBytes + (contentLength ?? 0) > bounds.inFlightMaxBytes) {
@@ -290,7 +322,12 @@ function decideAdmission(
 }
 
 function bodyTooLarge(maxBytes: number): Refusal {
-  return { status: 413, code: 'body-too-large', message: `the body has more than ${maxBytes} bytes`, expected: `at most ${maxBytes} bytes` };
+  return {
+    status: 413,
+    code: 'body-too-large',
+    message: `the body has more than ${maxBytes} bytes`,
+    expected: `at most ${maxBytes} bytes`,
+  };
 }
 
 function headOf(head: IncomingRequest, receivedAtMs: number, random: Random): RequestHead {
@@ -348,7 +385,9 @@ async function bindStreams({ config, writers, clock, random }: IngressOptions): 
     };
     if (bounds.thresholdBytes + limits.recordHeadMaxBytes > bounds.kinesisRecordMaxBytes) {
       const found = `a record of '${stream.name}' takes ${bounds.kinesisRecordMaxBytes} bytes on the small path`;
-      throw new SluiceError('route-impossible', `${found}, too few for the threshold of ${bounds.thresholdBytes}`, { fix: 'lower routing.large_message_threshold_kb' });
+      throw new SluiceError('route-impossible', `${found}, too few for the threshold of ${bounds.thresholdBytes}`, {
+        fix: 'lower routing.large_message_threshold_kb',
+      });
     }
     const batcher = (path: Path): Batcher => createBatcher(writers[path], stream.name, clock, random);
     bound.set(stream.name, { config: stream, bounds, batchers: { kinesis: batcher('kinesis'), kafka: batcher('kafka') } });
@@ -358,7 +397,9 @@ async function bindStreams({ config, writers, clock, random }: IngressOptions): 
 
 async function listen(app: ReturnType<typeof uws.App>, host: string, port: number): Promise<us_listen_socket> {
   const taken = (): SluiceError =>
-    new SluiceError('port-taken', `port ${port} of ${host} is taken`, { fix: 'stop what listens there, or choose another with ingress.port (0 takes any free one)' });
+    new SluiceError('port-taken', `port ${port} of ${host} is taken`, {
+      fix: 'stop what listens there, or choose another with ingress.port (0 takes any free one)',
+    });
   // uWebSockets.js shares ports with its like (SO_REUSEPORT) when it is given a host; a plain listener says whether somebody is there.
   if (port !== 0) await probe(host, port).catch(() => Promise.reject(taken()));
   return new Promise((resolve, reject) => {

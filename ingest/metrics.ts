@@ -37,8 +37,18 @@ export function ingressMetrics(): IngressMetrics {
   const registers = [registry];
   const requestsTotal = new Counter({ name: 'sluice_ingress_requests_total', help: 'Requests that carried a body', registers });
   const bytesTotal = new Counter({ name: 'sluice_ingress_body_bytes_total', help: 'Bytes of bodies as they arrived', registers });
-  const acceptedTotal = new Counter({ name: 'sluice_ingress_events_accepted_total', help: 'Events that are durable', labelNames: ['route'], registers });
-  const refusedTotal = new Counter({ name: 'sluice_ingress_events_refused_total', help: 'Events and requests refused', labelNames: ['code'], registers });
+  const acceptedTotal = new Counter({
+    name: 'sluice_ingress_events_accepted_total',
+    help: 'Events that are durable',
+    labelNames: ['route'],
+    registers,
+  });
+  const refusedTotal = new Counter({
+    name: 'sluice_ingress_events_refused_total',
+    help: 'Events and requests refused',
+    labelNames: ['code'],
+    registers,
+  });
   const inFlight = new Gauge({ name: 'sluice_ingress_in_flight_bytes', help: 'Bytes of requests that are not answered yet', registers });
   return {
     request(size) {

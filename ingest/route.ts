@@ -25,11 +25,17 @@ export function decideRoute(attributes: EventAttributes, data: Uint8Array, bound
   if (data.length <= bounds.thresholdBytes) {
     const value = encodeStructured(attributes, data);
     const bytes = value.reduce((sum, piece) => sum + piece.length, 0);
-    if (bytes + keyMaxBytes <= bounds.kinesisRecordMaxBytes) return { route: 'kinesis', record: { key: attributes.partitionkey, value }, bytes };
+    if (bytes + keyMaxBytes <= bounds.kinesisRecordMaxBytes)
+      return { route: 'kinesis', record: { key: attributes.partitionkey, value }, bytes };
   }
   if (data.length + limits.recordHeadMaxBytes > bounds.kafkaRecordMaxBytes) {
     const most = bounds.kafkaRecordMaxBytes - limits.recordHeadMaxBytes;
-    return { status: 413, code: 'event-too-large', message: `the data has ${data.length} bytes`, expected: `at most ${most} bytes, the largest configured route` };
+    return {
+      status: 413,
+      code: 'event-too-large',
+      message: `the data has ${data.length} bytes`,
+      expected: `at most ${most} bytes, the largest configured route`,
+    };
   }
   const record = encodeBinary(attributes, data);
   return { route: 'kafka', record, bytes: data.length + limits.recordHeadMaxBytes };

@@ -47,15 +47,25 @@ interface Field {
 const mebi = 1_024 * 1_024;
 const hourMs = 3_600_000;
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const name = (value: string): string | undefined => (namePattern.test(value) ? undefined : '1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit');
-const pointer = (value: string): string | undefined => (value !== '' && parsePointer(value) !== undefined ? undefined : 'a JSON pointer such as /orderId (RFC 6901)');
+const name = (value: string): string | undefined =>
+  namePattern.test(value) ? undefined : '1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit';
+const pointer = (value: string): string | undefined =>
+  value !== '' && parsePointer(value) !== undefined ? undefined : 'a JSON pointer such as /orderId (RFC 6901)';
 const host = (value: string): string | undefined => (/^[A-Za-z0-9.:_-]+$/.test(value) ? undefined : 'a host name or address');
 
 const streamFields: Readonly<Record<string, Field>> = {
   team: { type: 'string', check: name },
   app: { type: 'string', check: name },
-  kinesis_stream: { type: 'string', default: '', check: (value) => (/^[A-Za-z0-9._-]{1,128}$/.test(value) ? undefined : '1 to 128 of A-Z a-z 0-9 . _ -') },
-  kafka_topic: { type: 'string', default: '', check: (value) => (/^[A-Za-z0-9._-]{1,249}$/.test(value) ? undefined : '1 to 249 of A-Z a-z 0-9 . _ -') },
+  kinesis_stream: {
+    type: 'string',
+    default: '',
+    check: (value) => (/^[A-Za-z0-9._-]{1,128}$/.test(value) ? undefined : '1 to 128 of A-Z a-z 0-9 . _ -'),
+  },
+  kafka_topic: {
+    type: 'string',
+    default: '',
+    check: (value) => (/^[A-Za-z0-9._-]{1,249}$/.test(value) ? undefined : '1 to 249 of A-Z a-z 0-9 . _ -'),
+  },
   envelope: { type: 'string', default: 'none', oneOf: ['none', 'sluice'] },
   ack: { type: 'string', default: 'replicated', oneOf: ['replicated'] },
 };
@@ -84,7 +94,10 @@ const sections: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
   },
 };
 
-export function parseConfig(text: string, options: { readonly file: string; readonly env: Environment; readonly baseDir: string }): ConfigResult {
+export function parseConfig(
+  text: string,
+  options: { readonly file: string; readonly env: Environment; readonly baseDir: string },
+): ConfigResult {
   return new ConfigReader(text, options.file, options.env).read(options.baseDir);
 }
 
@@ -92,7 +105,9 @@ export function parseConfig(text: string, options: { readonly file: string; read
 export function loadConfig(file: string, env: Environment): SluiceConfig {
   const result = readConfig(file, env);
   if (result.ok) return result.config;
-  throw new SluiceError('config-invalid', result.problems.map(problemLine).join('\n'), { fix: `mend ${file}; \`sluice config check ${file}\` looks again` });
+  throw new SluiceError('config-invalid', result.problems.map(problemLine).join('\n'), {
+    fix: `mend ${file}; \`sluice config check ${file}\` looks again`,
+  });
 }
 
 /** Throws `SluiceError` `config-missing`. */
@@ -101,7 +116,10 @@ export function readConfig(file: string, env: Environment): ConfigResult {
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new SluiceError('config-missing', `the configuration ${file} cannot be read: ${messageOf(cause)}`, { cause, fix: 'name another with --config' });
+    throw new SluiceError('config-missing', `the configuration ${file} cannot be read: ${messageOf(cause)}`, {
+      cause,
+      fix: 'name another with --config',
+    });
   }
   return parseConfig(text, { file, env, baseDir: dirname(resolve(file)) });
 }
@@ -132,7 +150,9 @@ class ConfigReader {
     const streams = this.#items(root.get('streams'), 'streams').map((node, index) => this.#stream(node, `streams[${index}]`));
     if (root.get('streams') === undefined) this.#problem(0, 'streams', 'it is missing', 'a list of streams with team and app');
     else if (streams.length === 0) this.#problem(offsetOf(root.get('streams')), 'streams', 'it is empty', 'at least one stream');
-    const values = Object.fromEntries(Object.entries(sections).map(([section, fields]) => [section, this.#fields(root.get(section), section, fields)]));
+    const values = Object.fromEntries(
+      Object.entries(sections).map(([section, fields]) => [section, this.#fields(root.get(section), section, fields)]),
+    );
     const topologies = this.#items(root.get('topologies'), 'topologies').map((node, index) => {
       const value = this.#value(node, `topologies[${index}]`, { type: 'string' });
       return resolve(baseDir, String(value));
@@ -172,7 +192,12 @@ class ConfigReader {
     const physical = `${team}-${app}`;
     const given = Object.entries(event).filter(([, value]) => value !== '');
     if (values['envelope'] === 'sluice' && given.length > 0) {
-      this.#problem(offsetOf(entries.get('event')), `${path}.event`, 'the envelope `sluice` carries the attributes itself', 'either event pointers or envelope: sluice');
+      this.#problem(
+        offsetOf(entries.get('event')),
+        `${path}.event`,
+        'the envelope `sluice` carries the attributes itself',
+        'either event pointers or envelope: sluice',
+      );
     }
     return {
       team,
@@ -189,31 +214,48 @@ class ConfigReader {
   #combinations(config: SluiceConfig, root: ReadonlyMap<string, Node | undefined>): void {
     const streams = root.get('streams');
     const at = (index: number): number => (isSeq(streams) ? offsetOf(streams.items[index] as Node) : 0);
-    for (const [key, what] of [['name', 'team and app'], ['kinesisStream', 'kinesis_stream'], ['kafkaTopic', 'kafka_topic']] as const) {
+    for (const [key, what] of [
+      ['name', 'team and app'],
+      ['kinesisStream', 'kinesis_stream'],
+      ['kafkaTopic', 'kafka_topic'],
+    ] as const) {
       const first = new Map<string, number>();
       for (const [index, stream] of config.streams.entries()) {
         const before = first.get(stream[key]);
         if (before === undefined) first.set(stream[key], index);
-        else this.#problem(at(index), `streams[${index}]`, `${what} '${stream[key]}' is already that of streams[${before}]`, 'one of its own');
+        else
+          this.#problem(at(index), `streams[${index}]`, `${what} '${stream[key]}' is already that of streams[${before}]`, 'one of its own');
       }
     }
     const { largeMessageThresholdBytes } = config.routing;
     const routing = offsetOf(root.get('routing'));
     if (largeMessageThresholdBytes + limits.recordHeadMaxBytes > limits.kinesisRecordMaxBytes) {
       const most = (limits.kinesisRecordMaxBytes - limits.recordHeadMaxBytes) / 1_024;
-      this.#problem(routing, 'routing.large_message_threshold_kb', 'such an event does not fit a record of the small path', `at most ${most}`);
+      this.#problem(
+        routing,
+        'routing.large_message_threshold_kb',
+        'such an event does not fit a record of the small path',
+        `at most ${most}`,
+      );
     }
     const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes } = config.ingress;
     const ingress = offsetOf(root.get('ingress'));
-    if (bodyDecodedMaxBytes < bodyMaxBytes) this.#problem(ingress, 'ingress.body_decoded_max_mb', 'it is below body_max_mb', 'at least as much');
-    if (inFlightMaxBytes < bodyDecodedMaxBytes) this.#problem(ingress, 'ingress.in_flight_max_mb', 'one body alone would not be admitted', 'at least body_decoded_max_mb');
+    if (bodyDecodedMaxBytes < bodyMaxBytes)
+      this.#problem(ingress, 'ingress.body_decoded_max_mb', 'it is below body_max_mb', 'at least as much');
+    if (inFlightMaxBytes < bodyDecodedMaxBytes)
+      this.#problem(ingress, 'ingress.in_flight_max_mb', 'one body alone would not be admitted', 'at least body_decoded_max_mb');
   }
 
   #fields(node: Node | undefined, path: string, fields: Readonly<Record<string, Field>>): Record<string, string | number> {
     return this.#values(this.#entries(node, path, Object.keys(fields)), path, fields, offsetOf(node));
   }
 
-  #values(entries: ReadonlyMap<string, Node | undefined>, path: string, fields: Readonly<Record<string, Field>>, at: number): Record<string, string | number> {
+  #values(
+    entries: ReadonlyMap<string, Node | undefined>,
+    path: string,
+    fields: Readonly<Record<string, Field>>,
+    at: number,
+  ): Record<string, string | number> {
     const values: Record<string, string | number> = {};
     for (const [key, field] of Object.entries(fields)) {
       const full = `${path}.${key}`;
@@ -234,12 +276,17 @@ class ConfigReader {
       return field.type === 'integer' ? 0 : '';
     }
     const { value, variable } = this.#interpolate(node, path);
-    const found = field.type === 'integer' && typeof value === 'string' && variable !== undefined && /^-?\d+$/.test(value) ? Number(value) : value;
+    const found =
+      field.type === 'integer' && typeof value === 'string' && variable !== undefined && /^-?\d+$/.test(value) ? Number(value) : value;
     const problem = problemOf(found, field);
     if (problem !== undefined) this.#problem(at, path, problem, expectedOf(field));
     const { line } = this.#lines.linePos(at);
     const where = `${this.#file}:${line}`;
-    this.#origins.push({ path, value: found as string | number, from: variable === undefined ? where : `environment ${variable} (${where})` });
+    this.#origins.push({
+      path,
+      value: found as string | number,
+      from: variable === undefined ? where : `environment ${variable} (${where})`,
+    });
     return found as string | number;
   }
 
@@ -250,7 +297,8 @@ class ConfigReader {
     const value = node.value.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g, (_whole, key: string, fallback?: string) => {
       variable = key;
       const found = this.#env[key] ?? fallback;
-      if (found === undefined) this.#problem(offsetOf(node), path, `the environment has no ${key}`, `${key} in the environment, or \${${key}:-default}`);
+      if (found === undefined)
+        this.#problem(offsetOf(node), path, `the environment has no ${key}`, `${key} in the environment, or \${${key}:-default}`);
       return found ?? '';
     });
     return variable === '' ? { value } : { value, variable };

@@ -32,17 +32,11 @@ export interface SluiceEvent<T = unknown> extends EventAttributes {
   readonly dataText?: string;
 }
 
-/** The order of attributes on the wire and in documents. */
-export const attributeNames = [
-  'id', 'source', 'type', 'subject', 'time', 'dataschema', 'datacontenttype', 'team', 'app', 'partitionkey', 'receivedtime', 'traceparent',
-] as const satisfies readonly (keyof EventAttributes)[];
-
-/** Identity, everywhere: one team can neither swallow nor probe another's events. Equal strings if and only if equal identities. */
-export function identityOf(event: Pick<EventAttributes, 'team' | 'app' | 'source' | 'id'>): string {
-  return JSON.stringify([event.team, event.app, event.source, event.id]);
-}
-
 /** The one derivation of the partition key: it serves routing, limiting and metrics alike. */
-export function partitionKeyOf(attributes: { readonly id: string; readonly subject?: string | undefined; readonly partitionkey?: string | undefined }): string {
+export function partitionKeyOf(attributes: {
+  readonly id: string;
+  readonly subject?: string | undefined;
+  readonly partitionkey?: string | undefined;
+}): string {
   return attributes.partitionkey ?? attributes.subject ?? attributes.id;
 }

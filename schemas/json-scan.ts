@@ -28,7 +28,9 @@ export interface JsonMember extends Span {
 }
 
 export type ScannedArray = { readonly kind: 'array'; readonly spans: readonly number[] } | { readonly kind: 'other'; readonly span: Span };
-export type ScannedObject = { readonly kind: 'object'; readonly members: readonly JsonMember[] } | { readonly kind: 'other'; readonly span: Span };
+export type ScannedObject =
+  | { readonly kind: 'object'; readonly members: readonly JsonMember[] }
+  | { readonly kind: 'other'; readonly span: Span };
 
 export function isFault(result: object): result is JsonFault {
   return 'expected' in result;
@@ -160,7 +162,10 @@ function textOf(bytes: Uint8Array, start: number, end: number): string {
 export function parsePointer(text: string): readonly string[] | undefined {
   if (text === '') return [];
   if (!text.startsWith('/') || /~(?![01])/.test(text)) return undefined;
-  return text.slice(1).split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  return text
+    .slice(1)
+    .split('/')
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
 /** What `pointer` names within a value that was already checked; of duplicate members the last, as JSON.parse has it. */

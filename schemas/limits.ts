@@ -74,7 +74,10 @@ export const limits = {
   rejectionMessageMaxChars: 500,
 } as const;
 
-assert(limits.largeMessageThresholdBytes + limits.recordHeadMaxBytes <= limits.kinesisRecordMaxBytes, 'an event at the threshold fits a Kinesis record');
+assert(
+  limits.largeMessageThresholdBytes + limits.recordHeadMaxBytes <= limits.kinesisRecordMaxBytes,
+  'an event at the threshold fits a Kinesis record',
+);
 assert(limits.kinesisRecordMaxBytes <= limits.batchMaxBytes, 'a batch holds at least one record of the small path');
 assert(limits.kafkaRecordMaxBytes <= limits.bodyMaxBytes, 'a body can carry the largest event');
 assert(limits.bodyMaxBytes <= limits.bodyDecodedMaxBytes, 'decompression never shrinks what is allowed');

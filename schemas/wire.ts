@@ -49,7 +49,19 @@ function structuredHead(a: EventAttributes): Buffer {
   return Buffer.from(`${head},"data":`);
 }
 
-const headerAttributes = ['id', 'source', 'type', 'subject', 'time', 'dataschema', 'team', 'app', 'partitionkey', 'receivedtime', 'traceparent'] as const;
+const headerAttributes = [
+  'id',
+  'source',
+  'type',
+  'subject',
+  'time',
+  'dataschema',
+  'team',
+  'app',
+  'partitionkey',
+  'receivedtime',
+  'traceparent',
+] as const;
 
 /** Binary mode: attributes in `ce_` headers, data as the value, the partition key as the record's key. */
 export function encodeBinary(
@@ -123,9 +135,8 @@ function decodeForeign(record: IncomingRecord): DecodedEvent | Undecodable {
 }
 
 function attributesOf(members: Readonly<Record<string, unknown>>, record: IncomingRecord, data: Uint8Array): DecodedEvent | Undecodable {
-  const { specversion, id, source, type, subject, time, dataschema, datacontenttype, team, app, partitionkey, receivedtime, traceparent } = members as Partial<
-    Record<keyof EventAttributes | 'specversion', unknown>
-  >;
+  const { specversion, id, source, type, subject, time, dataschema, datacontenttype, team, app, partitionkey, receivedtime, traceparent } =
+    members as Partial<Record<keyof EventAttributes | 'specversion', unknown>>;
   if (specversion !== '1.0') return { problem: "the record is no CloudEvent 1.0: its specversion is not '1.0'" };
   if ('data_base64' in members) return { problem: 'the record carries data_base64; only JSON data is read' };
   if (typeof id !== 'string' || id === '') return { problem: "the CloudEvent has no 'id'" };

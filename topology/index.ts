@@ -1,13 +1,14 @@
 /**
  * The public surface of `sluice`: the language for authors, the graph for tools, the engine and its ports for whoever runs it.
  */
-export { type Schema, type SchemaUnion, type JsonSchema, oneOf, schemaOf } from '../schemas/registry.ts';
-export type { SluiceEvent, EventAttributes } from '../schemas/event.ts';
+
+export type { EventAttributes, SluiceEvent } from '../schemas/event.ts';
 export type { Key } from '../schemas/kernel/key.ts';
-export { rejected, type SinkDefinition, table, type TableOptions } from './dsl/sinks.ts';
-export { stream, type StreamDefinition, type TextEvent } from './dsl/source.ts';
+export { type JsonSchema, oneOf, type Schema, type SchemaUnion, schemaOf } from '../schemas/registry.ts';
+export { rejected, type SinkDefinition, type TableOptions, table } from './dsl/sinks.ts';
+export { type StreamDefinition, stream, type TextEvent } from './dsl/source.ts';
 export type { DeduplicateOptions, EventTimeOptions, Stream } from './dsl/stream.ts';
-export { topology, type TopologyBuilder, type TopologyOptions } from './dsl/topology.ts';
+export { type TopologyBuilder, type TopologyOptions, topology } from './dsl/topology.ts';
 export { describeGraph, type GraphFormat } from './graph/describe.ts';
 export type { Graph, GraphNode, GraphProblem, PartitionColumn, SinkNode, Topology } from './graph/graph.ts';
 export type { ElementBatch, Origin, RefusedRow, Sink, SinkState } from './graph/sink.ts';

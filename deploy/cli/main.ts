@@ -55,7 +55,15 @@ function program(): Command {
     .action(
       run(async (options, output, own: { readonly port?: string; readonly dropState?: boolean }) => {
         const { startCommand } = await import('./start.ts');
-        return startCommand({ ...own, config: configFile(options), dir: options.dir, env: process.env, clock: systemClock, random: systemRandom, output });
+        return startCommand({
+          ...own,
+          config: configFile(options),
+          dir: options.dir,
+          env: process.env,
+          clock: systemClock,
+          random: systemRandom,
+          output,
+        });
       }),
     );
   root

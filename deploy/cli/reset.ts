@@ -2,8 +2,8 @@
  * `sluice reset`: deletes everything local, after asking, and never under a running instance.
  */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
 import { resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { findInstance } from '../local/instance.ts';
 import type { Output } from './output.ts';
@@ -17,10 +17,14 @@ export async function resetCommand(dir: string, yes: boolean, output: Output): P
     return 0;
   }
   const instance = await findInstance(dir);
-  if (instance !== undefined) throw new SluiceError('already-running', `${dir} is in use by pid ${instance.pid} (${instance.url})`, { fix: 'stop it first' });
+  if (instance !== undefined)
+    throw new SluiceError('already-running', `${dir} is in use by pid ${instance.pid} (${instance.url})`, { fix: 'stop it first' });
   const entries = readdirSync(dir);
   const foreign = entries.filter((entry) => !ours.has(entry));
-  if (foreign.length > 0) throw new SluiceError('not-ours', `${dir} holds what Sluice did not make: ${foreign.slice(0, 5).join(', ')}`, { fix: 'name the right directory with --dir' });
+  if (foreign.length > 0)
+    throw new SluiceError('not-ours', `${dir} holds what Sluice did not make: ${foreign.slice(0, 5).join(', ')}`, {
+      fix: 'name the right directory with --dir',
+    });
   if (!yes && !(await confirmed(dir))) {
     output.note('nothing was removed');
     return 1;

@@ -71,7 +71,12 @@ export type RetryDecision =
   | { readonly kind: 'stop'; readonly message: string };
 
 interface AnswerBody {
-  readonly results?: readonly { readonly index: number; readonly status: number; readonly route?: string; readonly error?: { readonly code: string; readonly message: string } }[];
+  readonly results?: readonly {
+    readonly index: number;
+    readonly status: number;
+    readonly route?: string;
+    readonly error?: { readonly code: string; readonly message: string };
+  }[];
   readonly error?: { readonly code: string; readonly message: string };
 }
 

@@ -23,7 +23,11 @@ export function sendProgress(totalBytes: number, output: Output, clock: Clock): 
   };
   if (output.json) return { update: () => undefined, stop: () => undefined };
   if (process.stderr.isTTY && totalBytes > 0) {
-    const bar = new SingleBar({ format: '{bar} {percentage}% | {events} events | {rate}/s | {left} left', stream: process.stderr, hideCursor: true });
+    const bar = new SingleBar({
+      format: '{bar} {percentage}% | {events} events | {rate}/s | {left} left',
+      stream: process.stderr,
+      hideCursor: true,
+    });
     bar.start(totalBytes, 0, { events: 0, rate: 0, left: '?' });
     const update = (events: number, bytes: number): void => bar.update(bytes, { events, rate: rateOf(events), left: leftOf(bytes) });
     return {

@@ -52,7 +52,8 @@ const saveEveryMs = 250;
 export async function sendCommand(command: SendCommand): Promise<number> {
   const { file, own, clock, output } = command;
   const stream = String(own['stream']);
-  if (!/^[^/\s]+\/[^/\s]+$/.test(stream)) throw new SluiceError('stream-invalid', `--stream ${stream} is no stream`, { fix: "write it as 'team/app'" });
+  if (!/^[^/\s]+\/[^/\s]+$/.test(stream))
+    throw new SluiceError('stream-invalid', `--stream ${stream} is no stream`, { fix: "write it as 'team/app'" });
   const batchEvents = wholeNumber('--batch', own['batch'], 1, 10_000);
   const concurrency = wholeNumber('--concurrency', own['concurrency'], 1, 64);
   const giveUpMs = wholeNumber('--give-up-after', own['giveUpAfter'], 1, 86_400) * 1_000;
@@ -129,11 +130,25 @@ export async function sendCommand(command: SendCommand): Promise<number> {
 function report(totals: Totals, seconds: number, stream: string, output: Output): void {
   const rate = Math.round(totals.sent / Math.max(seconds, 0.001));
   if (output.json) {
-    output.line(JSON.stringify({ stream, sent: totals.sent, bytes: totals.bytes, seconds, rate, byRoute: totals.byRoute, refused: totals.refusedCount, retried: totals.retried, samples: totals.refused }));
+    output.line(
+      JSON.stringify({
+        stream,
+        sent: totals.sent,
+        bytes: totals.bytes,
+        seconds,
+        rate,
+        byRoute: totals.byRoute,
+        refused: totals.refusedCount,
+        retried: totals.retried,
+        samples: totals.refused,
+      }),
+    );
     return;
   }
   const routes = Object.entries(totals.byRoute).map(([route, count]) => `${count} to ${route}`);
-  output.line(`${totals.sent} events (${(totals.bytes / 1_048_576).toFixed(1)} MiB) to ${stream} in ${seconds.toFixed(1)} s, ${rate}/s: ${routes.join(', ') || 'none'}`);
+  output.line(
+    `${totals.sent} events (${(totals.bytes / 1_048_576).toFixed(1)} MiB) to ${stream} in ${seconds.toFixed(1)} s, ${rate}/s: ${routes.join(', ') || 'none'}`,
+  );
   if (totals.refusedCount === 0) return;
   output.line(`${totals.refusedCount} refused:`);
   for (const { line, code, message } of totals.refused) output.line(`  line ${line}: ${code}: ${message}`);
@@ -171,7 +186,9 @@ async function post(batch: Batch, { target, agent, giveUpMs, command, totals }: 
     ).catch((thrown: unknown) => ({ status: 0, retryAfter: undefined, body: messageOf(thrown) }));
     const decision = decideRetry(answered.status, answered.body, left.length);
     if (decision.kind === 'stop') {
-      throw new SluiceError('send-refused', `${target.href} answers ${answered.status}: ${decision.message}`, { fix: 'check --stream and --url' });
+      throw new SluiceError('send-refused', `${target.href} answers ${answered.status}: ${decision.message}`, {
+        fix: 'check --stream and --url',
+      });
     }
     const again: typeof left = [];
     for (const [index, entry] of left.entries()) {
@@ -191,26 +208,44 @@ async function post(batch: Batch, { target, agent, giveUpMs, command, totals }: 
     failingSince = again.length < left.length ? undefined : (failingSince ?? clock.monotonic());
     left = again;
     if (failingSince !== undefined && clock.monotonic() - failingSince > giveUpMs) {
-      throw new SluiceError('send-gave-up', `${target.href} took nothing for ${giveUpMs / 1_000} s: ${answered.status === 0 ? answered.body : `status ${answered.status}`}`, {
-        fix: 'the same command goes on from there once it answers again',
-        retryable: true,
-      });
+      throw new SluiceError(
+        'send-gave-up',
+        `${target.href} took nothing for ${giveUpMs / 1_000} s: ${answered.status === 0 ? answered.body : `status ${answered.status}`}`,
+        {
+          fix: 'the same command goes on from there once it answers again',
+          retryable: true,
+        },
+      );
     }
     const asked = Number(answered.retryAfter) * 1_000;
     await sleep(clock, (Number.isFinite(asked) ? asked : 0) + backoffMs(attempt, retryBackoff, random));
   }
 }
 
-function postOnce(target: URL, agent: Agent, lines: readonly Buffer[]): Promise<{ status: number; retryAfter: string | undefined; body: string }> {
+function postOnce(
+  target: URL,
+  agent: Agent,
+  lines: readonly Buffer[],
+): Promise<{ status: number; retryAfter: string | undefined; body: string }> {
   return new Promise((resolvePost, reject) => {
     const length = lines.reduce((sum, line) => sum + line.length + 1, 0);
-    const req = request(target, { agent, method: 'POST', headers: { 'content-type': 'application/x-ndjson', 'content-length': length } }, (res) => {
-      const chunks: Buffer[] = [];
-      res.on('data', (chunk: Buffer) => chunks.push(chunk));
-      res.once('error', reject);
-      res.once('end', () => resolvePost({ status: res.statusCode ?? 0, retryAfter: res.headers['retry-after'], body: Buffer.concat(chunks).toString('utf8') }));
-      res.once('close', () => reject(new Error('the connection was closed before the answer was whole')));
-    });
+    const req = request(
+      target,
+      { agent, method: 'POST', headers: { 'content-type': 'application/x-ndjson', 'content-length': length } },
+      (res) => {
+        const chunks: Buffer[] = [];
+        res.on('data', (chunk: Buffer) => chunks.push(chunk));
+        res.once('error', reject);
+        res.once('end', () =>
+          resolvePost({
+            status: res.statusCode ?? 0,
+            retryAfter: res.headers['retry-after'],
+            body: Buffer.concat(chunks).toString('utf8'),
+          }),
+        );
+        res.once('close', () => reject(new Error('the connection was closed before the answer was whole')));
+      },
+    );
     req.once('error', reject);
     const newline = Buffer.from('\n');
     req.end(Buffer.concat(lines.flatMap((line) => [line, newline])));
@@ -241,7 +276,9 @@ function markerOf(dir: string, file: string, target: string, resume: boolean): M
     throw new SluiceError('file-missing', `${file} cannot be read: ${messageOf(cause)}`, { cause });
   }
   const { pathname } = new URL(target);
-  const identity = createHash('sha256').update(`${resolve(file)} ${stats.size} ${stats.mtimeMs} ${pathname}`).digest('hex');
+  const identity = createHash('sha256')
+    .update(`${resolve(file)} ${stats.size} ${stats.mtimeMs} ${pathname}`)
+    .digest('hex');
   const path = join(dir, 'send', `${identity.slice(0, 24)}.json`);
   let line = 0;
   if (resume) {

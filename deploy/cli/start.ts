@@ -2,9 +2,9 @@
  * `sluice start`: brings up the local instance, says how to use it, and stops it in order on SIGTERM and SIGINT.
  */
 import { relative } from 'node:path';
+import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Environment } from '../../schemas/config-file.ts';
 import { loadConfig } from '../../schemas/config-file.ts';
-import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
@@ -27,7 +27,8 @@ export async function startCommand(command: StartCommand): Promise<number> {
   const { output, clock } = command;
   const startedMs = clock.monotonic();
   const loaded = loadConfig(command.config, command.env);
-  const config: SluiceConfig = command.port === undefined ? loaded : { ...loaded, ingress: { ...loaded.ingress, port: portOf(command.port) } };
+  const config: SluiceConfig =
+    command.port === undefined ? loaded : { ...loaded, ingress: { ...loaded.ingress, port: portOf(command.port) } };
   const stopped = stopSignal();
   const local = await startLocal({
     config,
@@ -38,7 +39,10 @@ export async function startCommand(command: StartCommand): Promise<number> {
     tell: (line) => output.note(line),
   });
   const readyMs = Math.round(clock.monotonic() - startedMs);
-  if (output.json) output.line(JSON.stringify({ ready: true, readyMs, ...local.instance, dir: command.dir, streams: config.streams.map((stream) => stream.name) }));
+  if (output.json)
+    output.line(
+      JSON.stringify({ ready: true, readyMs, ...local.instance, dir: command.dir, streams: config.streams.map((stream) => stream.name) }),
+    );
   else for (const line of greeting(config, local.instance.url, command, readyMs)) output.line(line);
   void local.topologiesStarted.then(async () => {
     const { topologies } = await local.status();

@@ -9,14 +9,17 @@ import type { TopologyHostStatus } from '../local/topology-host.ts';
 import type { Output } from './output.ts';
 
 /** Throws `SluiceError` `not-running`. */
-export async function readStatus(dir: string): Promise<LocalStatus> {
+async function readStatus(dir: string): Promise<LocalStatus> {
   const instance = await findInstance(dir);
   if (instance === undefined) throw new SluiceError('not-running', `no instance runs on ${dir}`, { fix: 'start one with `sluice start`' });
   try {
     const answer = await fetch(`${instance.url}/_sluice/status`);
     return (await answer.json()) as LocalStatus;
   } catch (cause) {
-    throw new SluiceError('not-reachable', `the instance at ${instance.url} does not answer: ${messageOf(cause)}`, { cause, retryable: true });
+    throw new SluiceError('not-reachable', `the instance at ${instance.url} does not answer: ${messageOf(cause)}`, {
+      cause,
+      retryable: true,
+    });
   }
 }
 
@@ -29,7 +32,9 @@ export async function statusCommand(dir: string, output: Output, clock: Clock): 
   const { instance, ingress, topologies } = status;
   output.line(`Sluice at ${instance.url}, pid ${instance.pid}, since ${instance.startedAt}`);
   const refused = Object.entries(ingress.refused).map(([code, count]) => `${code} ${count}`);
-  output.line(`  ingress: ${ingress.received} received = ${ingress.accepted.kinesis} to Kinesis + ${ingress.accepted.kafka} to Kafka + refused (${refused.join(', ') || 'none'})`);
+  output.line(
+    `  ingress: ${ingress.received} received = ${ingress.accepted.kinesis} to Kinesis + ${ingress.accepted.kafka} to Kafka + refused (${refused.join(', ') || 'none'})`,
+  );
   for (const topology of topologies) describeTopology(topology, output, clock.now());
   return 0;
 }
@@ -39,11 +44,16 @@ function describeTopology({ file, name, state, error, restarts, job }: TopologyH
   output.line(`topology ${name ?? '?'} (${file}): ${state}${restarts > 0 ? `, started again ${restarts} time(s)` : ''}`);
   if (error !== null) output.line(`  ${error.message}`);
   if (job === null) return;
-  const checkpoint = job.checkpoint === null ? 'none yet' : `${job.checkpoint.id}, ${((nowMs - job.checkpoint.completedAtMs) / 1_000).toFixed(1)} s ago`;
-  output.line(`  attempt ${job.attempt}; last checkpoint ${checkpoint}; ${job.uncommittedRows} rows wait for one; ${job.rejected} rejected since the start`);
+  const checkpoint =
+    job.checkpoint === null ? 'none yet' : `${job.checkpoint.id}, ${((nowMs - job.checkpoint.completedAtMs) / 1_000).toFixed(1)} s ago`;
+  output.line(
+    `  attempt ${job.attempt}; last checkpoint ${checkpoint}; ${job.uncommittedRows} rows wait for one; ${job.rejected} rejected since the start`,
+  );
   for (const split of job.splits) {
     const watermark = typeof split.watermark === 'number' ? new Date(split.watermark).toISOString() : (split.watermark ?? 'none');
-    output.line(`  ${split.stream} ${split.path} ${split.split}: lag ${split.lag ?? '?'}, watermark ${watermark}${split.idle ? ', idle' : ''}`);
+    output.line(
+      `  ${split.stream} ${split.path} ${split.split}: lag ${split.lag ?? '?'}, watermark ${watermark}${split.idle ? ', idle' : ''}`,
+    );
   }
   for (const node of job.nodes) {
     const parts = Object.entries(node).filter(([key, value]) => key !== 'id' && key !== 'kind' && value !== 0);

@@ -24,7 +24,9 @@ export async function checkCommand(file: string, output: Output): Promise<number
   if (output.json) output.line(JSON.stringify({ ok: problems.length === 0, name: graph.name, problems }));
   else {
     for (const { node, message } of problems) output.line(`${file}: ${node}: ${message}`);
-    output.line(problems.length === 0 ? `${file}: topology '${graph.name}' is valid, ${graph.nodes.length} nodes` : `${problems.length} problem(s)`);
+    output.line(
+      problems.length === 0 ? `${file}: topology '${graph.name}' is valid, ${graph.nodes.length} nodes` : `${problems.length} problem(s)`,
+    );
   }
   return problems.length === 0 ? 0 : 1;
 }

@@ -8,18 +8,18 @@
 import { hash } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { OpenLogFile } from '../../ingest/segment-log/log-file.ts';
 import { SegmentLog } from '../../ingest/segment-log/segment-log.ts';
 import { SegmentReader } from '../../ingest/segment-log/segment-reader.ts';
 import type { LocalConfig, StreamConfig } from '../../schemas/config.ts';
-import type { Clock } from '../../schemas/kernel/clock.ts';
 import { present } from '../../schemas/kernel/assert.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
 import { paths } from '../../schemas/ports/record.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
-import type { OpenLogFile } from '../../ingest/segment-log/log-file.ts';
 
 /** What a thread needs to read one path of one stream; structured-clonable. */
 export interface EmbeddedStreamHandle {
@@ -141,7 +141,11 @@ function embeddedWriter(path: Path, find: (stream: string) => EmbeddedPath | und
           for (const [nth, index] of indices.entries()) {
             outcomes[index] =
               outcome.kind === 'applied'
-                ? { kind: 'applied', split: present(handle.splits[split], 'a split').id, position: positionOf(path, outcome.firstOffset + nth) }
+                ? {
+                    kind: 'applied',
+                    split: present(handle.splits[split], 'a split').id,
+                    position: positionOf(path, outcome.firstOffset + nth),
+                  }
                 : { kind: 'refused', code: outcome.code, message: outcome.message, retryable: true };
           }
         }),
@@ -159,7 +163,8 @@ function problemOf(path: Path, record: OutgoingRecord): WriteOutcome | undefined
     return refuse('key-invalid', `a partition key has 1 to ${limits.partitionKeyMaxChars} characters`);
   }
   if (path === 'kinesis' && record.headers !== undefined) return refuse('headers-not-supported', 'a Kinesis record has no headers');
-  if (bytes > recordMaxBytes[path]) return refuse('record-too-large', `the record has ${bytes} bytes; at most ${recordMaxBytes[path]} are taken`);
+  if (bytes > recordMaxBytes[path])
+    return refuse('record-too-large', `the record has ${bytes} bytes; at most ${recordMaxBytes[path]} are taken`);
   return undefined;
 }
 

@@ -39,7 +39,9 @@ export async function lockInstance(dir: string): Promise<InstanceLock> {
     if (await answers(path)) {
       const other = readInfo(dir);
       const who = other === undefined ? 'another process' : `pid ${other.pid} (${other.url})`;
-      throw new SluiceError('already-running', `${dir} is in use by ${who}`, { fix: 'stop that one, or give this one its own directory with --dir' });
+      throw new SluiceError('already-running', `${dir} is in use by ${who}`, {
+        fix: 'stop that one, or give this one its own directory with --dir',
+      });
     }
     rmSync(path, { force: true });
     return listen(path);

@@ -7,9 +7,9 @@
 import { resolve } from 'node:path';
 import { createIngress } from '../../ingest/ingress.ts';
 import type { IngressCounts } from '../../ingest/metrics.ts';
+import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import type { SluiceConfig } from '../../schemas/config.ts';
 import { openEmbeddedStreams } from './embedded-log.ts';
 import type { Instance } from './instance.ts';
 import { lockInstance } from './instance.ts';

@@ -56,10 +56,11 @@ export async function compileTopologyFile(file: string, outDir: string): Promise
 const bindSluice: Plugin = {
   name: 'bind-sluice',
   setup(build) {
-    const surface: Readonly<Record<string, string>> = { sluice: '../../topology/index.js', 'sluice/testing': '../../topology/testing.js' };
+    const surface: Readonly<Record<string, string>> = { sluice: '../../topology/index.js' };
     build.onResolve({ filter: /^sluice(\/.*)?$/ }, ({ path }) => {
       const target = surface[path];
-      if (target === undefined) return { errors: [{ text: `'${path}' is not part of sluice; there is ${Object.keys(surface).join(', ')}` }] };
+      if (target === undefined)
+        return { errors: [{ text: `'${path}' is not part of sluice; there is ${Object.keys(surface).join(', ')}` }] };
       return { path: new URL(target, import.meta.url).href, external: true };
     });
   },
@@ -89,7 +90,9 @@ export async function importTopology(compiled: Pick<CompiledTopology, 'script' |
     throw new SluiceError('topology-load', `${shown(compiled.file)} throws while it is loaded: ${messageOf(cause)}`, { cause });
   }
   if (!isTopology(found)) {
-    throw new SluiceError('topology-load', `${shown(compiled.file)} has no topology as its default export`, { fix: 'write `export default topology(...)`' });
+    throw new SluiceError('topology-load', `${shown(compiled.file)} has no topology as its default export`, {
+      fix: 'write `export default topology(...)`',
+    });
   }
   return { topology: found, graph: found.graph };
 }

@@ -104,7 +104,11 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
     const ended = new Promise<WorkerFault | undefined>((resolve) => {
       worker.on('exit', () => {
         const end = fault;
-        settleReady?.reject(new SluiceError(end?.code ?? 'worker-ended', end?.message ?? 'the worker ended', { ...(end?.fix === undefined ? {} : { fix: end.fix }) }));
+        settleReady?.reject(
+          new SluiceError(end?.code ?? 'worker-ended', end?.message ?? 'the worker ended', {
+            ...(end?.fix === undefined ? {} : { fix: end.fix }),
+          }),
+        );
         resolve(end);
       });
     });
@@ -157,7 +161,9 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
     try {
       next = await prepare();
     } catch (thrown) {
-      tell(`${shown} was changed but is not used:\n${describe(faultOf(thrown))}${running === undefined ? '' : '\nThe one before goes on.'}`);
+      tell(
+        `${shown} was changed but is not used:\n${describe(faultOf(thrown))}${running === undefined ? '' : '\nThe one before goes on.'}`,
+      );
       return;
     }
     if (next.script === compiled?.script && running !== undefined) return;
@@ -221,7 +227,12 @@ function post(to: Running, message: ToWorker): void {
   to.worker.postMessage(message);
 }
 
-function jobStatus(from: Running | undefined, id: number, waiting: Map<number, (status: JobStatus) => void>, clock: Clock): Promise<JobStatus | null> {
+function jobStatus(
+  from: Running | undefined,
+  id: number,
+  waiting: Map<number, (status: JobStatus) => void>,
+  clock: Clock,
+): Promise<JobStatus | null> {
   if (from === undefined) return Promise.resolve(null);
   return new Promise((resolve) => {
     const timer = clock.setTimer(statusTimeoutMs, () => {

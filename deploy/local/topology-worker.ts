@@ -94,7 +94,10 @@ function fail(thrown: unknown): void {
   say({ kind: 'failed', fault });
 }
 
-main().then(() => port.close(), (thrown: unknown) => {
-  fail(thrown);
-  port.close();
-});
+main().then(
+  () => port.close(),
+  (thrown: unknown) => {
+    fail(thrown);
+    port.close();
+  },
+);

@@ -13,7 +13,8 @@ const temporaryPrefix = '.tmp-';
 export function localBlobStore(dir: string): BlobStore {
   let made = 0;
   const pathOf = (key: string): string => {
-    if (!keyPattern.test(key) || key.split('/').some((part) => part.startsWith('.'))) throw new SluiceError('blob-key-invalid', `'${key}' is no blob key`);
+    if (!keyPattern.test(key) || key.split('/').some((part) => part.startsWith('.')))
+      throw new SluiceError('blob-key-invalid', `'${key}' is no blob key`);
     return join(dir, key);
   };
   return {

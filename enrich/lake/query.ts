@@ -18,7 +18,12 @@ export interface QueryResult {
 }
 
 const sqlTypes: Readonly<Record<ColumnType, string>> = {
-  STRING: 'VARCHAR', TIMESTAMP: 'TIMESTAMP WITH TIME ZONE', INT64: 'BIGINT', DOUBLE: 'DOUBLE', BOOLEAN: 'BOOLEAN', JSON_TEXT: 'VARCHAR',
+  STRING: 'VARCHAR',
+  TIMESTAMP: 'TIMESTAMP WITH TIME ZONE',
+  INT64: 'BIGINT',
+  DOUBLE: 'DOUBLE',
+  BOOLEAN: 'BOOLEAN',
+  JSON_TEXT: 'VARCHAR',
 };
 /** A file that was replaced between the listing and the reading. */
 const vanished = /No files found|Cannot open file|No such file|could not be opened|Invalid Input Error.*(?:footer|magic)/i;
@@ -50,7 +55,10 @@ export async function queryLake(lake: string, sql: string): Promise<QueryResult>
 
 async function runQuery(lake: string, sql: string): Promise<QueryResult> {
   const { DuckDBInstance } = await import('@duckdb/node-api').catch((cause: unknown) => {
-    throw new SluiceError('duckdb-missing', 'DuckDB cannot be loaded on this machine', { cause, fix: 'run `npm ci` again with optional dependencies, or read the Parquet files with another tool' });
+    throw new SluiceError('duckdb-missing', 'DuckDB cannot be loaded on this machine', {
+      cause,
+      fix: 'run `npm ci` again with optional dependencies, or read the Parquet files with another tool',
+    });
   });
   const instance = await DuckDBInstance.create(':memory:');
   try {
@@ -63,7 +71,10 @@ async function runQuery(lake: string, sql: string): Promise<QueryResult> {
     const reader = await connection.runAndReadAll(sql);
     const names = reader.deduplicatedColumnNames();
     const columns = reader.columnTypes().map((type, index) => ({ name: names[index] ?? '', type: String(type) }));
-    return { columns, rows: (reader.getRowsJson() as unknown[][]).map((row) => row.map((value, index) => jsonValue(value, columns[index]?.type ?? ''))) };
+    return {
+      columns,
+      rows: (reader.getRowsJson() as unknown[][]).map((row) => row.map((value, index) => jsonValue(value, columns[index]?.type ?? ''))),
+    };
   } finally {
     instance.closeSync();
   }
@@ -109,7 +120,11 @@ export function renderTable({ columns, rows }: QueryResult): string {
   const cells = rows.map((row) => row.map(cut));
   const widths = columns.map((column, index) => Math.max(column.name.length, ...cells.map((row) => row[index]?.length ?? 0)));
   const numeric = columns.map((column) => /INT|DOUBLE|FLOAT|DECIMAL/.test(column.type));
-  const line = (row: readonly string[]): string => row.map((cell, index) => (numeric[index] ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0))).join('  ').trimEnd();
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, index) => (numeric[index] ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)))
+      .join('  ')
+      .trimEnd();
   const head = [line(columns.map((column) => column.name)), widths.map((width) => '-'.repeat(width)).join('  ')];
   return [...head, ...cells.map(line), `(${rows.length} ${rows.length === 1 ? 'row' : 'rows'})`, ''].join('\n');
 }

@@ -17,17 +17,28 @@ const physicalTypes: Readonly<Record<ColumnType, PhysicalType>> = {
   INT64: { type: 'INT64' },
   DOUBLE: { type: 'DOUBLE' },
   BOOLEAN: { type: 'BOOLEAN' },
-  TIMESTAMP: { type: 'INT64', converted_type: 'TIMESTAMP_MILLIS', logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MILLIS' } },
+  TIMESTAMP: {
+    type: 'INT64',
+    converted_type: 'TIMESTAMP_MILLIS',
+    logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MILLIS' },
+  },
 };
 
 /** `cells[c][r]` is row r of column c. */
 export function encodeParquet(columns: readonly Column[], cells: readonly (readonly Cell[])[]): Uint8Array {
   const bytes = parquetWriteBuffer({
-    columnData: columns.map((column, index) => ({ name: column.name, data: (cells[index] ?? []).map((cell) => parquetValue(cell, column)) })),
+    columnData: columns.map((column, index) => ({
+      name: column.name,
+      data: (cells[index] ?? []).map((cell) => parquetValue(cell, column)),
+    })),
     schema: [
       { name: 'root', num_children: columns.length },
       ...columns.map(
-        (column): SchemaElement => ({ ...physicalTypes[column.type], name: column.name, repetition_type: column.nullable ? 'OPTIONAL' : 'REQUIRED' }),
+        (column): SchemaElement => ({
+          ...physicalTypes[column.type],
+          name: column.name,
+          repetition_type: column.nullable ? 'OPTIONAL' : 'REQUIRED',
+        }),
       ),
     ],
     codec: 'SNAPPY',

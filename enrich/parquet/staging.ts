@@ -6,7 +6,19 @@
  * 2. Names carry checkpoint and attempt: a replay after a crash never meets the files of the run before.
  * 3. `open` brings back exactly the state of a checkpoint: named files are published, every other trace is removed.
  */
-import { existsSync, mkdirSync, openSync, closeSync, fsyncSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { syncDirectory, writeDurable } from '../durable-file.ts';
 import type { Cell } from './columns.ts';

@@ -5,7 +5,6 @@
  * A file stays open across checkpoints, its rows in a durable log, until it is large or old enough.
  */
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -90,9 +89,11 @@ export function tableSink(options: TableSinkOptions): Sink {
       if (openRows === 0) since = clock.now();
       openRows += partitions.length;
       unacknowledged += partitions.length;
-      const accepted = thread().ask({ kind: 'rows', partitions, cells }).then(() => {
-        unacknowledged -= partitions.length;
-      });
+      const accepted = thread()
+        .ask({ kind: 'rows', partitions, cells })
+        .then(() => {
+          unacknowledged -= partitions.length;
+        });
       if (unacknowledged >= limits.sinkPendingMaxRows) await accepted;
       else accepted.catch(() => undefined);
       return refused;
@@ -144,7 +145,9 @@ function parquetThread(input: ParquetWorkerInput): ParquetThread {
       failAll(failed);
     }
   });
-  worker.on('error', (cause: unknown) => failAll(new SluiceError('sink-ended', `the writer of table '${input.table}' failed`, { cause, retryable: true })));
+  worker.on('error', (cause: unknown) =>
+    failAll(new SluiceError('sink-ended', `the writer of table '${input.table}' failed`, { cause, retryable: true })),
+  );
   worker.on('exit', () => failAll(new SluiceError('sink-ended', `the writer of table '${input.table}' ended`, { retryable: true })));
   return {
     ask(request) {
@@ -159,6 +162,3 @@ function parquetThread(input: ParquetWorkerInput): ParquetThread {
     },
   };
 }
-
-/** Where a table's files lie. */
-export const tableFolder = (lake: string, table: string): string => join(lake, table);

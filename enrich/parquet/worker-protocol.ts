@@ -39,4 +39,6 @@ export type ParquetRequest =
   | { readonly kind: 'stage'; readonly checkpoint: number; readonly roll: boolean; readonly since: number }
   | { readonly kind: 'publish'; readonly files: readonly StagedFile[] };
 
-export type ParquetReply = { readonly ok: true; readonly state?: TableState } | { readonly ok: false; readonly code: string; readonly message: string };
+export type ParquetReply =
+  | { readonly ok: true; readonly state?: TableState }
+  | { readonly ok: false; readonly code: string; readonly message: string };

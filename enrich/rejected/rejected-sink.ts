@@ -13,7 +13,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } 
 import { dirname, join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
 import type { Clock } from '../../schemas/kernel/clock.ts';
-import { systemCodeOf, messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../schemas/rejection.ts';
@@ -112,7 +112,8 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
   const stage = async (checkpoint: number): Promise<readonly StagedPartition[]> => {
     const byPartition = new Map<string, Map<string, PendingRejection>>();
     for (const [identity, rejection] of pending) {
-      const partition = index.get(identity) ?? folderOf(Date.parse(rejection.event.receivedtime), rejection.event.team, rejection.event.app);
+      const partition =
+        index.get(identity) ?? folderOf(Date.parse(rejection.event.receivedtime), rejection.event.team, rejection.event.app);
       const of = byPartition.get(partition) ?? new Map<string, PendingRejection>();
       of.set(identity, rejection);
       byPartition.set(partition, of);
@@ -143,7 +144,11 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
         const event = batch.values[i] as RejectedEvent;
         const identity = rejectionIdentityOf(event);
         const before = pending.get(identity);
-        pending.set(identity, { event: before?.event ?? event, seen: (before?.seen ?? 0) + 1, lastSeen: later(before?.lastSeen, event.receivedtime) });
+        pending.set(identity, {
+          event: before?.event ?? event,
+          seen: (before?.seen ?? 0) + 1,
+          lastSeen: later(before?.lastSeen, event.receivedtime),
+        });
         pendingEvents++;
       }
       return Promise.resolve([]);

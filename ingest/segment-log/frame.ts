@@ -82,7 +82,9 @@ export function decodeFrame(source: Buffer, at: number, length = source.length):
     value: source.subarray(headersEnd, end),
     end,
   };
-  return keyEnd === headersEnd ? frame : { ...frame, headers: JSON.parse(source.toString('utf8', keyEnd, headersEnd)) as Record<string, string> };
+  return keyEnd === headersEnd
+    ? frame
+    : { ...frame, headers: JSON.parse(source.toString('utf8', keyEnd, headersEnd)) as Record<string, string> };
 }
 
 /** Offsets stay far below 2^53: at a million records a second for 285 years. */

@@ -62,7 +62,15 @@ export class SegmentLog {
   #broken: string | undefined;
   #closed = false;
 
-  private constructor(options: SegmentLogOptions, file: LogFile, base: number, bytes: number, nextOffset: number, lastAtMs: number, sealed: Sealed[]) {
+  private constructor(
+    options: SegmentLogOptions,
+    file: LogFile,
+    base: number,
+    bytes: number,
+    nextOffset: number,
+    lastAtMs: number,
+    sealed: Sealed[],
+  ) {
     this.#options = options;
     this.#open = options.openFile ?? openLogFile;
     this.#file = file;

@@ -100,7 +100,8 @@ export class SegmentReader {
   /** `place` is at the end of its segment's file. */
   async #after(place: Place, leftOver: number): Promise<Place> {
     const bases = await listSegments(this.#dir);
-    if (leftOver > 0 || !bases.includes(place.offset) || place.offset === place.base) throw corrupt(segmentPath(this.#dir, place.base), place.byte, place.offset);
+    if (leftOver > 0 || !bases.includes(place.offset) || place.offset === place.base)
+      throw corrupt(segmentPath(this.#dir, place.base), place.byte, place.offset);
     return { base: place.offset, offset: place.offset, byte: 0 };
   }
 
@@ -112,7 +113,10 @@ export class SegmentReader {
       this.#file = { base, handle: await open(segmentPath(this.#dir, base), 'r') };
     } catch (thrown) {
       if (systemCodeOf(thrown) !== 'ENOENT') throw thrown;
-      throw new SluiceError('position-trimmed', `the segment with offset ${base} of ${this.#dir} was deleted by retention while it was read`);
+      throw new SluiceError(
+        'position-trimmed',
+        `the segment with offset ${base} of ${this.#dir} was deleted by retention while it was read`,
+      );
     }
     return this.#file.handle;
   }

@@ -2,7 +2,7 @@
  * Defects. A failed assertion means that this code is wrong, never that data or the world is; only `main.ts` may catch it.
  */
 
-export class AssertionDefect extends Error {
+class AssertionDefect extends Error {
   override readonly name = 'AssertionDefect';
 }
 
@@ -14,9 +14,4 @@ export function assert(condition: boolean, what: string): asserts condition {
 export function present<T>(value: T | undefined | null, what: string): T {
   if (value === undefined || value === null) throw new AssertionDefect(`${what} is missing`);
   return value;
-}
-
-/** The end of an exhaustive switch. */
-export function unreachable(value: never): never {
-  throw new AssertionDefect(`unexpected value ${JSON.stringify(value)}`);
 }

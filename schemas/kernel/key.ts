@@ -18,12 +18,6 @@ export function encodeKey(key: Key): string {
   return encodePart(key as KeyPart);
 }
 
-/** The key that `encodeKey` encoded. */
-export function decodeKey(encoded: string): Key {
-  const rest = encoded.slice(1);
-  return encoded.startsWith('s') ? rest : (JSON.parse(rest) as Key);
-}
-
 function encodePart(part: KeyPart): string {
   const checked = checkedPart(part);
   return typeof checked === 'number' ? `n${checked}` : `b${checked}`;

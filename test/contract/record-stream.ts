@@ -11,7 +11,7 @@ export interface StreamHarness {
   readonly path: Path;
   readonly stream: string;
   readonly writer: RecordWriter;
-  reader(): RecordReader;
+  readonly reader: () => RecordReader;
   close(): Promise<void>;
 }
 
@@ -19,7 +19,10 @@ const record = (key: string, text: string): OutgoingRecord => ({ key, value: [Bu
 const bounds = { maxRecords: 1_000, maxBytes: 1_000_000 };
 
 /** Everything in the stream, split by split, in order. */
-export async function readAll(reader: RecordReader, maxRecords = 1_000): Promise<ReadonlyMap<string, readonly { key: string; text: string; position: string }[]>> {
+export async function readAll(
+  reader: RecordReader,
+  maxRecords = 1_000,
+): Promise<ReadonlyMap<string, readonly { key: string; text: string; position: string }[]>> {
   const all = new Map<string, { key: string; text: string; position: string }[]>();
   for (const { id } of await reader.splits()) {
     const records: { key: string; text: string; position: string }[] = [];
@@ -44,66 +47,88 @@ export function recordStreamContract(make: () => Promise<StreamHarness>): void {
     }
   };
 
-  it('gives an outcome for each record, in order, and what is applied can be read at its place', within(async ({ writer, stream, reader }) => {
-    const records = Array.from({ length: 50 }, (_, n) => record(`key-${n % 7}`, `value ${n}`));
-    const outcomes = await writer.write(stream, records);
-    const all = await readAll(reader());
-    for (const [n, outcome] of outcomes.entries()) {
-      if (outcome.kind !== 'applied') throw new Error(outcome.message);
-      const found = all.get(outcome.split)?.find((read) => read.position === outcome.position);
-      expect(found).toMatchObject({ key: `key-${n % 7}`, text: `value ${n}` });
-    }
-    expect([...all.values()].flat().length).toBe(50);
-  }));
-
-  it('keeps the order of a key, and a key in one split', within(async ({ writer, stream, reader }) => {
-    for (let n = 0; n < 30; n++) await writer.write(stream, [record(`k${n % 3}`, String(n))]);
-    const splitOfKey = new Map<string, string>();
-    for (const [split, records] of await readAll(reader(), 4)) {
-      for (const key of ['k0', 'k1', 'k2']) {
-        const own = records.filter((read) => read.key === key).map((read) => Number(read.text));
-        expect(own).toEqual([...own].sort((a, b) => a - b));
-        if (own.length > 0) expect(splitOfKey.has(key)).toBe(false);
-        if (own.length > 0) splitOfKey.set(key, split);
+  it(
+    'gives an outcome for each record, in order, and what is applied can be read at its place',
+    within(async ({ writer, stream, reader }) => {
+      const records = Array.from({ length: 50 }, (_, n) => record(`key-${n % 7}`, `value ${n}`));
+      const outcomes = await writer.write(stream, records);
+      const all = await readAll(reader());
+      for (const [n, outcome] of outcomes.entries()) {
+        if (outcome.kind !== 'applied') throw new Error(outcome.message);
+        const found = all.get(outcome.split)?.find((read) => read.position === outcome.position);
+        expect(found).toMatchObject({ key: `key-${n % 7}`, text: `value ${n}` });
       }
-      const positions = records.map((read) => read.position);
-      expect(positions).toEqual([...positions].sort(comparePositions));
-    }
-    expect(splitOfKey.size).toBe(3);
-  }));
+      expect([...all.values()].flat().length).toBe(50);
+    }),
+  );
 
-  it('reads only what comes after a position, once, also for a new reader', within(async ({ writer, stream, reader }) => {
-    await writer.write(stream, [record('k', 'one'), record('k', 'two')]);
-    const [split] = [...(await readAll(reader()))].find(([, records]) => records.length > 0) ?? [''];
-    const first = await reader().read(split, undefined, { maxRecords: 1, maxBytes: 1_000_000 });
-    expect(first.records.map((read) => Buffer.from(read.value).toString())).toEqual(['one']);
-    const rest = reader();
-    const second = await rest.read(split, first.records[0]?.position, bounds);
-    expect(second.records.map((read) => Buffer.from(read.value).toString())).toEqual(['two']);
-    expect((await rest.read(split, second.records[0]?.position, bounds)).records).toEqual([]);
-    await writer.write(stream, [record('k', 'three')]);
-    expect((await rest.read(split, second.records[0]?.position, bounds)).records.length).toBe(1);
-    expect(await rest.latest(split)).not.toBe(second.records[0]?.position);
-    expect(await rest.lag(split, second.records[0]?.position)).toBe(1);
-  }));
+  it(
+    'keeps the order of a key, and a key in one split',
+    within(async ({ writer, stream, reader }) => {
+      for (let n = 0; n < 30; n++) await writer.write(stream, [record(`k${n % 3}`, String(n))]);
+      const splitOfKey = new Map<string, string>();
+      for (const [split, records] of await readAll(reader(), 4)) {
+        for (const key of ['k0', 'k1', 'k2']) {
+          const own = records.filter((read) => read.key === key).map((read) => Number(read.text));
+          expect(own).toEqual([...own].sort((a, b) => a - b));
+          if (own.length > 0) expect(splitOfKey.has(key)).toBe(false);
+          if (own.length > 0) splitOfKey.set(key, split);
+        }
+        const positions = records.map((read) => read.position);
+        expect(positions).toEqual([...positions].sort(comparePositions));
+      }
+      expect(splitOfKey.size).toBe(3);
+    }),
+  );
 
-  it('returns a record that alone passes the bound of bytes', within(async ({ writer, stream, reader }) => {
-    await writer.write(stream, [record('k', 'x'.repeat(50_000)), record('k', 'y')]);
-    for (const [split, records] of await readAll(reader())) {
-      if (records.length === 0) continue;
-      const { records: read } = await reader().read(split, undefined, { maxRecords: 10, maxBytes: 1_000 });
-      expect(read.map((each) => each.value.length)).toEqual([50_000]);
-    }
-  }));
+  it(
+    'reads only what comes after a position, once, also for a new reader',
+    within(async ({ writer, stream, reader }) => {
+      await writer.write(stream, [record('k', 'one'), record('k', 'two')]);
+      const [split] = [...(await readAll(reader()))].find(([, records]) => records.length > 0) ?? [''];
+      const first = await reader().read(split, undefined, { maxRecords: 1, maxBytes: 1_000_000 });
+      expect(first.records.map((read) => Buffer.from(read.value).toString())).toEqual(['one']);
+      const rest = reader();
+      const second = await rest.read(split, first.records[0]?.position, bounds);
+      expect(second.records.map((read) => Buffer.from(read.value).toString())).toEqual(['two']);
+      expect((await rest.read(split, second.records[0]?.position, bounds)).records).toEqual([]);
+      await writer.write(stream, [record('k', 'three')]);
+      expect((await rest.read(split, second.records[0]?.position, bounds)).records.length).toBe(1);
+      expect(await rest.latest(split)).not.toBe(second.records[0]?.position);
+      expect(await rest.lag(split, second.records[0]?.position)).toBe(1);
+    }),
+  );
 
-  it('refuses a record that the stream can not hold, and takes the others', within(async ({ writer, stream }) => {
-    const { recordMaxBytes } = await writer.describe(stream);
-    const huge: OutgoingRecord = { key: 'k', value: [Buffer.alloc(recordMaxBytes + 1)] };
-    const outcomes = await writer.write(stream, [record('k', 'small'), huge, record('', 'no key')]);
-    expect(outcomes.map((outcome) => (outcome.kind === 'refused' ? [outcome.code, outcome.retryable] : outcome.kind))).toEqual(['applied', ['record-too-large', false], ['key-invalid', false]]);
-  }));
+  it(
+    'returns a record that alone passes the bound of bytes',
+    within(async ({ writer, stream, reader }) => {
+      await writer.write(stream, [record('k', 'x'.repeat(50_000)), record('k', 'y')]);
+      for (const [split, records] of await readAll(reader())) {
+        if (records.length === 0) continue;
+        const { records: read } = await reader().read(split, undefined, { maxRecords: 10, maxBytes: 1_000 });
+        expect(read.map((each) => each.value.length)).toEqual([50_000]);
+      }
+    }),
+  );
 
-  it('knows no stream that is not there', within(async ({ writer }) => {
-    await expect(Promise.resolve().then(() => writer.describe('no/such'))).rejects.toMatchObject({ code: 'stream-missing' });
-  }));
+  it(
+    'refuses a record that the stream can not hold, and takes the others',
+    within(async ({ writer, stream }) => {
+      const { recordMaxBytes } = await writer.describe(stream);
+      const huge: OutgoingRecord = { key: 'k', value: [Buffer.alloc(recordMaxBytes + 1)] };
+      const outcomes = await writer.write(stream, [record('k', 'small'), huge, record('', 'no key')]);
+      expect(outcomes.map((outcome) => (outcome.kind === 'refused' ? [outcome.code, outcome.retryable] : outcome.kind))).toEqual([
+        'applied',
+        ['record-too-large', false],
+        ['key-invalid', false],
+      ]);
+    }),
+  );
+
+  it(
+    'knows no stream that is not there',
+    within(async ({ writer }) => {
+      await expect(Promise.resolve().then(() => writer.describe('no/such'))).rejects.toMatchObject({ code: 'stream-missing' });
+    }),
+  );
 }

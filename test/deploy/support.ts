@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-export const repo = fileURLToPath(new URL('../../../', import.meta.url));
-export const main = join(repo, 'dist/deploy/cli/main.js');
+const repo = fileURLToPath(new URL('../../../', import.meta.url));
+const main = join(repo, 'dist/deploy/cli/main.js');
 
 export interface Ran {
   readonly code: number | null;
@@ -35,12 +35,17 @@ export function sluice(args: readonly string[], cwd = repo, env: Readonly<Record
 export interface Started {
   readonly url: string;
   readonly child: ChildProcess;
-  output(): string;
+  readonly output: () => string;
   stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
 }
 
 /** `sluice start`, ready. */
-export async function startSluice(dir: string, args: readonly string[] = [], options: readonly string[] = ['--port', '0'], cwd = repo): Promise<Started> {
+export async function startSluice(
+  dir: string,
+  args: readonly string[] = [],
+  options: readonly string[] = ['--port', '0'],
+  cwd = repo,
+): Promise<Started> {
   const child = spawn(process.execPath, [main, '--dir', dir, ...args, 'start', ...options], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -55,10 +60,13 @@ export async function startSluice(dir: string, args: readonly string[] = [], opt
       resolve(exit);
     });
   });
-  await until(() => {
-    if (code !== undefined) throw new Error(`start ended with ${code}: ${output}`);
-    return output.includes('Sluice is ready');
-  }, () => output);
+  await until(
+    () => {
+      if (code !== undefined) throw new Error(`start ended with ${code}: ${output}`);
+      return output.includes('Sluice is ready');
+    },
+    () => output,
+  );
   const { url } = JSON.parse(readFileSync(join(dir, 'instance.json'), 'utf8')) as { url: string };
   return {
     url,

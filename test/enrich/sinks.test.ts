@@ -11,11 +11,11 @@ import { queryLake, renderTable, tablesOf } from '../../enrich/lake/query.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
 import { manualClock } from '../../schemas/kernel/clock.ts';
-import { memoryBlobs } from '../topology/support.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import type { Sink, SinkState } from '../../topology/index.ts';
 import { blobStoreContract } from '../contract/blob-store.ts';
+import { memoryBlobs } from '../topology/support.ts';
 import { batchOf } from './support.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-lake-'));
@@ -42,7 +42,14 @@ const schema: JsonSchema = {
     team: { type: 'string' },
   },
 };
-const row = (n: number, more: object = {}): object => ({ id: `id-${n}`, n, at: '2013-01-01T10:17:00.5Z', ratio: n / 4, good: n % 2 === 0, ...more });
+const row = (n: number, more: object = {}): object => ({
+  id: `id-${n}`,
+  n,
+  at: '2013-01-01T10:17:00.5Z',
+  ratio: n / 4,
+  good: n % 2 === 0,
+  ...more,
+});
 
 interface TableRig {
   readonly lake: string;
@@ -58,7 +65,18 @@ function tableRig(fileMaxAgeMs: number): TableRig {
     lake,
     clock,
     sink: (attempt) =>
-      tableSink({ dir: lake, table: 'typed', schema, partitionBy: ['date', 'hour', 'team', 'app'], owner: { team: 'own', app: 'er' }, topology: 't', attempt, fileMaxBytes: 1e9, fileMaxAgeMs, clock }),
+      tableSink({
+        dir: lake,
+        table: 'typed',
+        schema,
+        partitionBy: ['date', 'hour', 'team', 'app'],
+        owner: { team: 'own', app: 'er' },
+        topology: 't',
+        attempt,
+        fileMaxBytes: 1e9,
+        fileMaxAgeMs,
+        clock,
+      }),
     ids: async () => (await queryLake(lake, 'SELECT n FROM typed ORDER BY n')).rows.map(([n]) => n),
   };
 }
@@ -87,8 +105,24 @@ describe('a table', () => {
     await sink.commit(1);
     expect(sink.pendingRows()).toBe(0);
     await sink.close();
-    const { columns, rows: found } = await queryLake(rig.lake, 'SELECT id, n, "at", ratio, good, note, raw, nested, date, hour, team, app FROM typed ORDER BY n');
-    expect(columns.map((column) => column.type)).toEqual(['VARCHAR', 'BIGINT', 'TIMESTAMP WITH TIME ZONE', 'DOUBLE', 'BOOLEAN', 'VARCHAR', 'VARCHAR', 'VARCHAR', 'DATE', 'VARCHAR', 'VARCHAR', 'VARCHAR']);
+    const { columns, rows: found } = await queryLake(
+      rig.lake,
+      'SELECT id, n, "at", ratio, good, note, raw, nested, date, hour, team, app FROM typed ORDER BY n',
+    );
+    expect(columns.map((column) => column.type)).toEqual([
+      'VARCHAR',
+      'BIGINT',
+      'TIMESTAMP WITH TIME ZONE',
+      'DOUBLE',
+      'BOOLEAN',
+      'VARCHAR',
+      'VARCHAR',
+      'VARCHAR',
+      'DATE',
+      'VARCHAR',
+      'VARCHAR',
+      'VARCHAR',
+    ]);
     expect(found).toEqual([
       ['id-1', 1, '2013-01-01T10:17:00.500Z', 0.25, false, 'naïve 日本 "quoted"', raw, '{"a":[1]}', '2013-01-01', '10', 'own team/x', 'er'],
       ['id-2', 2, '2013-01-01T10:17:00.500Z', null, true, null, null, null, '2013-01-01', '11', 'own', 'er'],
@@ -103,7 +137,14 @@ describe('a table', () => {
     await sink.open(undefined);
     const rows = [row(1), { ...row(2), id: 5 }, row(2 ** 60), { n: 3 }, { ...row(4), extra: 1 }, row(5, { at: 'noon' }), 'no row', row(6)];
     const refused = await sink.write(batchOf(rows, () => base));
-    expect(refused.map(({ index, pointer }) => [index, pointer])).toEqual([[1, '/id'], [2, '/n'], [3, '/id'], [4, '/extra'], [5, '/at'], [6, '']]);
+    expect(refused.map(({ index, pointer }) => [index, pointer])).toEqual([
+      [1, '/id'],
+      [2, '/n'],
+      [3, '/id'],
+      [4, '/extra'],
+      [5, '/at'],
+      [6, ''],
+    ]);
     await sink.prepare(1);
     await sink.commit(1);
     expect(await rig.ids()).toEqual([1, 6]);
@@ -133,7 +174,9 @@ describe('a table', () => {
     await second.prepare(3);
     await second.commit(3);
     expect(await rig.ids()).toEqual([1, 2, 3]);
-    expect(readdirSync(join(rig.lake, 'typed'), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.parquet'))).toHaveLength(1);
+    expect(
+      readdirSync(join(rig.lake, 'typed'), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.parquet')),
+    ).toHaveLength(1);
     await second.close();
     expect(readdirSync(join(rig.lake, '.staging', 'typed', 't'))).toEqual([]);
   });
@@ -172,14 +215,34 @@ describe('a table', () => {
 });
 
 const rejection = (id: string, more: Partial<RejectedEvent> = {}): RejectedEvent => ({
-  id, source: '/a/b', type: 't', team: 'a', app: 'b', receivedtime: '2026-11-23T10:00:00.000Z', topology: 'top', topology_version: 1, operator: 'op', code: 'schema-violation',
-  message: 'm', pointer: '/x', schema: 's#', stream: 'a/b', path: 'kinesis', split: 'shard', position: '49650000000000000000001', data: '{"x":1}', data_encoding: 'utf8', ...more,
+  id,
+  source: '/a/b',
+  type: 't',
+  team: 'a',
+  app: 'b',
+  receivedtime: '2026-11-23T10:00:00.000Z',
+  topology: 'top',
+  topology_version: 1,
+  operator: 'op',
+  code: 'schema-violation',
+  message: 'm',
+  pointer: '/x',
+  schema: 's#',
+  stream: 'a/b',
+  path: 'kinesis',
+  split: 'shard',
+  position: '49650000000000000000001',
+  data: '{"x":1}',
+  data_encoding: 'utf8',
+  ...more,
 });
-const rejectedBatch = (...events: readonly RejectedEvent[]): ReturnType<typeof batchOf> => batchOf(events, (event) => Date.parse((event as RejectedEvent).receivedtime));
+const rejectedBatch = (...events: readonly RejectedEvent[]): ReturnType<typeof batchOf> =>
+  batchOf(events, (event) => Date.parse((event as RejectedEvent).receivedtime));
 
 describe('the rejected table', () => {
   const clock = manualClock(Date.parse('2026-11-23T12:00:00Z'));
-  const seenIn = async (lake: string): Promise<readonly unknown[]> => (await queryLake(lake, 'SELECT id, operator, code, seen, first_seen, last_seen FROM rejected ORDER BY id, operator, code')).rows;
+  const seenIn = async (lake: string): Promise<readonly unknown[]> =>
+    (await queryLake(lake, 'SELECT id, operator, code, seen, first_seen, last_seen FROM rejected ORDER BY id, operator, code')).rows;
 
   it('has one row for an identity, however often and however much later it comes', async () => {
     const lake = folder();
@@ -193,14 +256,20 @@ describe('the rejected table', () => {
     state = await first.prepare(2);
     await first.commit(2);
     const at = '2026-11-23T10:00:00.000Z';
-    expect(await seenIn(lake)).toEqual([['a', 'op', 'schema-violation', 3, at, '2026-11-23T11:30:00.000Z'], ['a', 'other', 'schema-violation', 1, at, at], ['b', 'op', 'schema-violation', 1, at, at]]);
+    expect(await seenIn(lake)).toEqual([
+      ['a', 'op', 'schema-violation', 3, at, '2026-11-23T11:30:00.000Z'],
+      ['a', 'other', 'schema-violation', 1, at, at],
+      ['b', 'op', 'schema-violation', 1, at, at],
+    ]);
     const again = rejectedSink({ dir: lake, topology: 'top', attempt: 2, clock });
     await again.open(JSON.parse(JSON.stringify(state)) as SinkState);
     await again.write(rejectedBatch(rejection('b')));
     await again.prepare(3);
     await again.commit(3);
     expect((await seenIn(lake))[2]).toEqual(['b', 'op', 'schema-violation', 2, at, at]);
-    const [full] = (await queryLake(lake, "SELECT data, position, pointer, schema, split, topology_version, hour FROM rejected WHERE id = 'b'")).rows;
+    const [full] = (
+      await queryLake(lake, "SELECT data, position, pointer, schema, split, topology_version, hour FROM rejected WHERE id = 'b'")
+    ).rows;
     expect(full).toEqual(['{"x":1}', '49650000000000000000001', '/x', 's#', 'shard', 1, '10']);
   });
 
@@ -229,8 +298,14 @@ describe('the rejected table', () => {
         }
         await sink.close();
       }
-      expect((await seenIn(lake)).map((found) => (found as unknown[]).slice(0, 4)), `killed after step ${killAt}`).toEqual([
-        ['a', 'op', 'schema-violation', 3], ['own-0', 'op', 'schema-violation', 1], ['own-1', 'op', 'schema-violation', 1], ['own-2', 'op', 'schema-violation', 1],
+      expect(
+        (await seenIn(lake)).map((found) => (found as unknown[]).slice(0, 4)),
+        `killed after step ${killAt}`,
+      ).toEqual([
+        ['a', 'op', 'schema-violation', 3],
+        ['own-0', 'op', 'schema-violation', 1],
+        ['own-1', 'op', 'schema-violation', 1],
+        ['own-2', 'op', 'schema-violation', 1],
       ]);
     }
   });
@@ -243,14 +318,33 @@ describe('SQL over the lake', () => {
     await sink.open(undefined);
     await sink.close();
     expect(tablesOf(rig.lake)).toEqual(['typed']);
-    expect((await queryLake(rig.lake, 'SELECT * FROM typed')).columns.map((column) => column.name)).toEqual(['id', 'n', 'at', 'ratio', 'good', 'note', 'raw', 'nested', 'team', 'date', 'hour', 'app']);
-    await expect(queryLake(rig.lake, 'SELECT * FROM nope')).rejects.toMatchObject({ code: 'query-failed', message: expect.stringContaining('nope') as string, fix: 'tables: typed' });
+    expect((await queryLake(rig.lake, 'SELECT * FROM typed')).columns.map((column) => column.name)).toEqual([
+      'id',
+      'n',
+      'at',
+      'ratio',
+      'good',
+      'note',
+      'raw',
+      'nested',
+      'team',
+      'date',
+      'hour',
+      'app',
+    ]);
+    await expect(queryLake(rig.lake, 'SELECT * FROM nope')).rejects.toMatchObject({
+      code: 'query-failed',
+      message: expect.stringContaining('nope') as string,
+      fix: 'tables: typed',
+    });
     await expect(queryLake(folder(), 'SELECT * FROM nope')).rejects.toMatchObject({ fix: expect.stringContaining('no table') as string });
   });
 
   it('prints a table that a person can read', async () => {
     const result = await queryLake(folder(), "SELECT 1 AS n, 'a\nb' AS text, 9007199254740993 AS big, NULL AS none");
     expect(result.rows).toEqual([[1, 'a\nb', '9007199254740993', null]]);
-    expect(renderTable(result)).toBe('n  text               big  none\n-  ----  ----------------  ----\n1  a b   9007199254740993\n(1 row)\n');
+    expect(renderTable(result)).toBe(
+      'n  text               big  none\n-  ----  ----------------  ----\n1  a b   9007199254740993\n(1 row)\n',
+    );
   });
 });

@@ -10,7 +10,8 @@ import { post, rig } from './support.ts';
 
 let made: Rig;
 const url = (stream = 'a/plain'): string => `${made.ingress.url}/v1/${stream}`;
-const dataOf = (index: number, path: 'kinesis' | 'kafka' = 'kinesis'): string => Buffer.from(made[path].applied[index]?.data ?? []).toString();
+const dataOf = (index: number, path: 'kinesis' | 'kafka' = 'kinesis'): string =>
+  Buffer.from(made[path].applied[index]?.data ?? []).toString();
 const ndjson = { 'content-type': 'application/x-ndjson' };
 
 beforeEach(async () => {
@@ -22,7 +23,11 @@ afterEach(async () => {
 
 describe('an accepted event', () => {
   it('is answered with its route and position, and all headers', async () => {
-    const { status, json, headers } = await post(url(), '{"n":1}', { 'x-event-id': 'e1', 'x-request-id': 'req-1', 'x-client-timestamp': String(Date.now() - 50) });
+    const { status, json, headers } = await post(url(), '{"n":1}', {
+      'x-event-id': 'e1',
+      'x-request-id': 'req-1',
+      'x-client-timestamp': String(Date.now() - 50),
+    });
     expect([status, json]).toEqual([200, { id: 'e1', route: 'kinesis', position: 's:1' }]);
     expect(headers['x-request-id']).toBe('req-1');
     expect(headers['x-processing-latency']).toMatch(/^\d+ms$/);
@@ -48,7 +53,15 @@ describe('an accepted event', () => {
     await post(url(), '7', { 'x-event-id': 'i', 'x-event-type': 't', 'x-event-time': '2026-01-02T03:04:05Z', 'x-partition-key': 'k' });
     await post(url(), '8', { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' });
     const [first, second] = made.kinesis.applied.map((event) => event.attributes);
-    expect(first).toMatchObject({ id: 'i', type: 't', time: '2026-01-02T03:04:05Z', partitionkey: 'k', source: '/a/plain', team: 'a', app: 'plain' });
+    expect(first).toMatchObject({
+      id: 'i',
+      type: 't',
+      time: '2026-01-02T03:04:05Z',
+      partitionkey: 'k',
+      source: '/a/plain',
+      team: 'a',
+      app: 'plain',
+    });
     expect(second).toMatchObject({ type: 'a.plain', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' });
     expect(second?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect([second?.partitionkey, second?.time]).toEqual([second?.id, second?.receivedtime]);
@@ -58,7 +71,12 @@ describe('an accepted event', () => {
   it('has attributes from the pointers of its stream, and keeps its body as data', async () => {
     const body = '{"order":{"id":42},"at":"2026-01-01T00:00:00Z","user":"u1","kind":"bought"}';
     expect((await post(url('a/pointed'), body)).status).toBe(200);
-    expect(made.kinesis.applied[0]?.attributes).toMatchObject({ id: '42', time: '2026-01-01T00:00:00Z', partitionkey: 'u1', type: 'bought' });
+    expect(made.kinesis.applied[0]?.attributes).toMatchObject({
+      id: '42',
+      time: '2026-01-01T00:00:00Z',
+      partitionkey: 'u1',
+      type: 'bought',
+    });
     expect(dataOf(0)).toBe(body);
     expect((await post(url('a/pointed'), '{"order":{}}')).json.error).toMatchObject({ code: 'attribute-missing', pointer: '/order/id' });
   });
@@ -70,7 +88,13 @@ describe('an accepted event', () => {
     expect(dataOf(0)).toBe('{"b": 1e2 , "a":12345678901234567890}');
   });
 
-  it.each(['{"__proto__":{"x":1},"constructor":1}', '123456789012345678901234567890', '{"a":1,"a":2}', ' "\\ud800" ', '{"x":"1},\\"team\\":\\"x\\""}'])('keeps its bytes: %s', async (body) => {
+  it.each([
+    '{"__proto__":{"x":1},"constructor":1}',
+    '123456789012345678901234567890',
+    '{"a":1,"a":2}',
+    ' "\\ud800" ',
+    '{"x":"1},\\"team\\":\\"x\\""}',
+  ])('keeps its bytes: %s', async (body) => {
     expect((await post(url(), body)).status).toBe(200);
     expect(dataOf(0)).toBe(body.trim());
     expect(made.kinesis.applied[0]?.attributes.team).toBe('a');
@@ -91,21 +115,37 @@ describe('a batch', () => {
   ])('of %s has a result for each event', async (_what, body, headers) => {
     const { status, json } = await post(url(), body, headers as Record<string, string>);
     expect([status, json['accepted'], json['refused']]).toEqual([200, 2, 0]);
-    expect(json.results?.map((result) => [result['index'], result['status'], result['position']])).toEqual([[0, 200, 's:1'], [1, 200, 's:2']]);
+    expect(json.results?.map((result) => [result['index'], result['status'], result['position']])).toEqual([
+      [0, 200, 's:1'],
+      [1, 200, 's:2'],
+    ]);
     expect([dataOf(0), dataOf(1)]).toEqual(['{"n":1}', '{"n":2}']);
   });
 
   it('is not sunk by one bad event', async () => {
-    const { status, json } = await post(url('a/wrapped'), '{"data":1,"id":"good"}\nnot json\n{"id":"no data"}\n{"data":2,"team":"x"}\n{"data":3,"time":"yesterday"}', ndjson);
+    const { status, json } = await post(
+      url('a/wrapped'),
+      '{"data":1,"id":"good"}\nnot json\n{"id":"no data"}\n{"data":2,"team":"x"}\n{"data":3,"time":"yesterday"}',
+      ndjson,
+    );
     expect([status, json['accepted'], json['refused']]).toEqual([207, 1, 4]);
-    expect(json.results?.map((result) => (result['error'] as { code?: string } | undefined)?.code)).toEqual([undefined, 'not-json', 'envelope-invalid', 'envelope-invalid', 'attribute-invalid']);
+    expect(json.results?.map((result) => (result['error'] as { code?: string } | undefined)?.code)).toEqual([
+      undefined,
+      'not-json',
+      'envelope-invalid',
+      'envelope-invalid',
+      'attribute-invalid',
+    ]);
     expect(made.kinesis.applied.map((event) => event.attributes.id)).toEqual(['good']);
   });
 
   it('is 400 when all of its events are refused, and names what is nested', async () => {
     const { status, json } = await post(url(), '[[1],[2]]');
     expect(status).toBe(400);
-    expect(json.results?.map((result) => result['error'])).toMatchObject([{ code: 'nested-array', pointer: '/0' }, { code: 'nested-array', pointer: '/1' }]);
+    expect(json.results?.map((result) => result['error'])).toMatchObject([
+      { code: 'nested-array', pointer: '/0' },
+      { code: 'nested-array', pointer: '/1' },
+    ]);
   });
 
   it('has at most so many events', async () => {
@@ -151,9 +191,14 @@ describe('bad input gets a clear answer and leaves nothing', () => {
     made = await rig({ bodyMaxBytes: 100_000, bodyDecodedMaxBytes: 200_000 });
     const bomb = gzipSync(Buffer.alloc(50_000_000, 0x20));
     expect(bomb.length).toBeLessThan(100_000);
-    expect(await post(url(), bomb, { 'content-encoding': 'gzip' })).toMatchObject({ status: 413, json: { error: { code: 'body-inflates-too-large' } } });
+    expect(await post(url(), bomb, { 'content-encoding': 'gzip' })).toMatchObject({
+      status: 413,
+      json: { error: { code: 'body-inflates-too-large' } },
+    });
     expect(await post(url(), 'x'.repeat(100_001)).catch(() => ({ status: 413 }))).toMatchObject({ status: 413 });
-    expect(await post(url(), 'x'.repeat(100_001), { 'transfer-encoding': 'chunked' }).catch(() => ({ status: 413 }))).toMatchObject({ status: 413 });
+    expect(await post(url(), 'x'.repeat(100_001), { 'transfer-encoding': 'chunked' }).catch(() => ({ status: 413 }))).toMatchObject({
+      status: 413,
+    });
     expect(made.ingress.counts().refused['body-too-large']).toBe(2);
     expect(made.ingress.counts().inFlightBytes).toBe(0);
   });
@@ -172,7 +217,8 @@ describe('bad input gets a clear answer and leaves nothing', () => {
 
 describe('when the stream does not take it', () => {
   it('only what was refused is written again, and then the answer is 503 with Retry-After', async () => {
-    made.kinesis.decide = (event) => (Buffer.from(event.data).toString() === '2' ? { kind: 'refused', code: 'disk-full', message: 'no space', retryable: true } : undefined);
+    made.kinesis.decide = (event) =>
+      Buffer.from(event.data).toString() === '2' ? { kind: 'refused', code: 'disk-full', message: 'no space', retryable: true } : undefined;
     const { status, json } = await post(url(), '[1,2,3]');
     expect(status).toBe(207);
     expect(json.results?.map((result) => result['status'])).toEqual([200, 503, 200]);
@@ -183,7 +229,8 @@ describe('when the stream does not take it', () => {
   });
 
   it('a passing refusal is not seen by the client', async () => {
-    made.kinesis.decide = (_event, attempt) => (attempt < 3 ? { kind: 'refused', code: 'throttled', message: 'slow down', retryable: true } : undefined);
+    made.kinesis.decide = (_event, attempt) =>
+      attempt < 3 ? { kind: 'refused', code: 'throttled', message: 'slow down', retryable: true } : undefined;
     expect((await post(url(), '1')).status).toBe(200);
     expect(made.kinesis.applied.length).toBe(1);
   });
@@ -205,7 +252,11 @@ describe('the ingress', () => {
     });
     const first = post(url(), `"${'x'.repeat(600)}"`);
     while (made.kinesis.writes.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(await post(url(), `"${'x'.repeat(600)}"`)).toMatchObject({ status: 503, headers: { 'retry-after': '1' }, json: { error: { code: 'overloaded' } } });
+    expect(await post(url(), `"${'x'.repeat(600)}"`)).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '1' },
+      json: { error: { code: 'overloaded' } },
+    });
     open();
     expect((await first).status).toBe(200);
     expect((await post(url(), `"${'x'.repeat(600)}"`)).status).toBe(200);

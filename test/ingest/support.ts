@@ -23,7 +23,7 @@ export interface WriterDouble extends RecordWriter {
   readonly actions: string[];
 }
 
-export function writerDouble(path: Path, actions: string[]): WriterDouble {
+function writerDouble(path: Path, actions: string[]): WriterDouble {
   const attempts = new Map<string, number>();
   const double: WriterDouble = {
     path,
@@ -38,7 +38,13 @@ export function writerDouble(path: Path, actions: string[]): WriterDouble {
       actions.push(`${path} written ${records.length}`);
       await double.gate;
       const outcomes = records.map((record, index): WriteOutcome => {
-        const incoming = { key: record.key, value: Buffer.concat(record.value), position: String(index), arrivedAtMs: 0, ...(record.headers === undefined ? {} : { headers: record.headers }) };
+        const incoming = {
+          key: record.key,
+          value: Buffer.concat(record.value),
+          position: String(index),
+          arrivedAtMs: 0,
+          ...(record.headers === undefined ? {} : { headers: record.headers }),
+        };
         const decoded = decodeRecord(path, incoming);
         if ('problem' in decoded) throw new Error(decoded.problem);
         const attempt = (attempts.get(decoded.attributes.id) ?? 0) + 1;
@@ -57,7 +63,17 @@ export function writerDouble(path: Path, actions: string[]): WriterDouble {
 }
 
 export function streamConfig(team: string, app: string, more: Partial<StreamConfig> = {}): StreamConfig {
-  return { team, app, name: `${team}/${app}`, kinesisStream: `${team}-${app}`, kafkaTopic: `${team}-${app}`, envelope: 'none', event: {}, ack: 'replicated', ...more };
+  return {
+    team,
+    app,
+    name: `${team}/${app}`,
+    kinesisStream: `${team}-${app}`,
+    kafkaTopic: `${team}-${app}`,
+    envelope: 'none',
+    event: {},
+    ack: 'replicated',
+    ...more,
+  };
 }
 
 export interface Rig {
@@ -79,7 +95,14 @@ export async function rig(bounds: Partial<SluiceConfig['ingress']> = {}, thresho
         streamConfig('a', 'pointed', { event: { id: '/order/id', time: '/at', key: '/user', type: '/kind' } }),
       ],
       routing: { largeMessageThresholdBytes: thresholdBytes },
-      ingress: { host: '127.0.0.1', port: 0, bodyMaxBytes: 16_777_216, bodyDecodedMaxBytes: 33_554_432, inFlightMaxBytes: 268_435_456, ...bounds },
+      ingress: {
+        host: '127.0.0.1',
+        port: 0,
+        bodyMaxBytes: 16_777_216,
+        bodyDecodedMaxBytes: 33_554_432,
+        inFlightMaxBytes: 268_435_456,
+        ...bounds,
+      },
     },
     writers: { kinesis, kafka },
     clock: systemClock,
@@ -91,11 +114,19 @@ export async function rig(bounds: Partial<SluiceConfig['ingress']> = {}, thresho
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly json: Record<string, unknown> & { readonly error?: Record<string, unknown>; readonly results?: readonly Record<string, unknown>[] };
+  readonly json: Record<string, unknown> & {
+    readonly error?: Record<string, unknown>;
+    readonly results?: readonly Record<string, unknown>[];
+  };
   readonly text: string;
 }
 
-export function post(url: string, body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}, method = 'POST'): Promise<HttpAnswer> {
+export function post(
+  url: string,
+  body: string | Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+  method = 'POST',
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const req = request(url, { method, headers: { 'content-type': 'application/json', ...headers } }, (res) => {
       const chunks: Buffer[] = [];

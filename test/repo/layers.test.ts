@@ -82,6 +82,7 @@ const refused: readonly (readonly [string, string])[] = [
   ['schemas/kernel', 'sluice'],
   ...['topology/index.ts', 'ingest/a.ts', 'enrich/a.ts', 'deploy/a.ts', 'test/a.ts'].map((to) => ['schemas', `../${to}`] as const),
   ['schemas/ports', '../../topology/graph/a.ts'],
+  ['schemas', 'sluice'],
   // topology's lower layers
   ...['graph', 'time', 'state'].flatMap((from) =>
     [
@@ -104,6 +105,7 @@ const refused: readonly (readonly [string, string])[] = [
   ),
   ...['ingest', 'enrich', 'deploy', 'test'].map((to) => ['topology', `../${to}/a.ts`] as const),
   ['topology', './examples/demo/b.ts'],
+  ['topology', 'sluice'],
   // the examples
   ...['../other/b.ts', '../../index.ts', '../../../schemas/a.ts', '../../../test/a.ts', 'sluice/testing', 'node:fs', 'rxjs', 'kafkajs'].map(
     (to) => ['topology/examples/demo', to] as const,
@@ -116,6 +118,7 @@ const refused: readonly (readonly [string, string])[] = [
   ...['ingest/a.ts', 'deploy/a.ts', 'test/a.ts', 'topology/testing.ts', 'topology/dsl/a.ts'].map((to) => ['enrich', `../${to}`] as const),
   ['enrich', 'sluice'],
   ['deploy', '../test/a.ts'],
+  ['deploy', 'sluice'],
   // vendors
   ...['uWebSockets.js', '@duckdb/node-api', 'hyparquet', 'hyparquet-writer', '@aws-sdk/client-s3', 'kafkajs', 'neo4j-driver'].flatMap(
     (to) =>
@@ -187,6 +190,7 @@ describe('ambient time, chance and environment', () => {
     "Date['now']": "export const x = Date['now']();\n",
     'globalThis.Date.now': 'export const x = globalThis.Date.now();\n',
     'Math.random': 'export const x = Math.random();\n',
+    'globalThis.Math.random': 'export const x = globalThis.Math.random();\n',
     'process.env': "export const x = process.env['HOME'];\n",
     'globalThis.process.env': "export const x = globalThis.process.env['HOME'];\n",
     setTimeout: 'export const x = setTimeout(() => 1, 1);\n',

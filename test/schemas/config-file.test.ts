@@ -13,7 +13,8 @@ const seed = `streams:
 routing:
   large_message_threshold_kb: 100      # 1 kb = 1024 bytes
 `;
-const parse = (text: string, env: Record<string, string> = {}): ConfigResult => parseConfig(text, { file: 'sluice.yaml', env, baseDir: '/base' });
+const parse = (text: string, env: Record<string, string> = {}): ConfigResult =>
+  parseConfig(text, { file: 'sluice.yaml', env, baseDir: '/base' });
 const problems = (text: string, env: Record<string, string> = {}): readonly string[] => {
   const result = parse(text, env);
   return result.ok ? [] : result.problems.map((problem) => `${problem.line} ${problem.path}: ${problem.message}; ${problem.expected}`);
@@ -24,7 +25,16 @@ describe('configuration', () => {
     const result = parse(seed);
     if (!result.ok) throw new Error(JSON.stringify(result.problems));
     expect(result.config.streams).toEqual([
-      { team: 'rpp', app: 'promo-clicks', name: 'rpp/promo-clicks', kinesisStream: 'rpp-promo-clicks-dev', kafkaTopic: 'rpp-promo-clicks-dev', envelope: 'none', event: {}, ack: 'replicated' },
+      {
+        team: 'rpp',
+        app: 'promo-clicks',
+        name: 'rpp/promo-clicks',
+        kinesisStream: 'rpp-promo-clicks-dev',
+        kafkaTopic: 'rpp-promo-clicks-dev',
+        envelope: 'none',
+        event: {},
+        ack: 'replicated',
+      },
     ]);
     expect(result.config.routing.largeMessageThresholdBytes).toBe(102_400);
     expect(result.config.ingress).toMatchObject({ host: '127.0.0.1', port: 8_080 });
@@ -73,11 +83,19 @@ topologies: nope
 
   it('refuses what cannot work together', () => {
     const stream = (app: string, more = ''): string => `{team: a, app: ${app}${more}}`;
-    expect(problems(`streams: [${stream('b')}, ${stream('b')}]`).join()).toContain("streams[1]: team and app 'a/b' is already that of streams[0]");
-    expect(problems(`streams: [${stream('b', ', kafka_topic: t')}, ${stream('c', ', kafka_topic: t')}]`).join()).toContain("kafka_topic 't' is already");
-    expect(problems(`streams: [${stream('b', ', envelope: sluice, event: {id: /x}')}]`).join()).toContain('either event pointers or envelope: sluice');
+    expect(problems(`streams: [${stream('b')}, ${stream('b')}]`).join()).toContain(
+      "streams[1]: team and app 'a/b' is already that of streams[0]",
+    );
+    expect(problems(`streams: [${stream('b', ', kafka_topic: t')}, ${stream('c', ', kafka_topic: t')}]`).join()).toContain(
+      "kafka_topic 't' is already",
+    );
+    expect(problems(`streams: [${stream('b', ', envelope: sluice, event: {id: /x}')}]`).join()).toContain(
+      'either event pointers or envelope: sluice',
+    );
     expect(problems(`streams: [${stream('b', ', event: {id: x}')}]`).join()).toContain('a JSON pointer');
-    expect(problems(`streams: [${stream('b')}]\nrouting: {large_message_threshold_kb: 1020}`).join()).toContain('does not fit a record of the small path');
+    expect(problems(`streams: [${stream('b')}]\nrouting: {large_message_threshold_kb: 1020}`).join()).toContain(
+      'does not fit a record of the small path',
+    );
     expect(problems(`streams: [${stream('b')}]\ningress: {body_max_mb: 64}`).join()).toContain('below body_max_mb');
     expect(problems('routing: {large_message_threshold_kb: 1}').join()).toContain('streams: it is missing');
     expect(problems('streams: []').join()).toContain('at least one stream');

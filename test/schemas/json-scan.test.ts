@@ -20,13 +20,38 @@ const agrees = (text: string): void => {
 const jsonText = fc.oneof(
   fc.json(),
   fc.jsonValue().map((value) => JSON.stringify(value, null, 2)),
-  fc.constantFrom('1e5', '-0', '0.1E-3', '01', '+1', '1.', '.5', '-', '"\\u12"', '"\\ud800"', '[1,]', '{"a":1,}', '{,}', '[', '"\t"', 'nul', 'true false', ' \r\n\t1 ', '{"a" 1}', "{'a':1}", '﻿1'),
+  fc.constantFrom(
+    '1e5',
+    '-0',
+    '0.1E-3',
+    '01',
+    '+1',
+    '1.',
+    '.5',
+    '-',
+    '"\\u12"',
+    '"\\ud800"',
+    '[1,]',
+    '{"a":1,}',
+    '{,}',
+    '[',
+    '"\t"',
+    'nul',
+    'true false',
+    ' \r\n\t1 ',
+    '{"a" 1}',
+    "{'a':1}",
+    '﻿1',
+  ),
 );
 
 describe('the JSON check', () => {
   it('accepts exactly what JSON.parse accepts, of whole, cut and changed texts', () => {
     fc.assert(fc.property(jsonText, agrees), { numRuns: 2_000 });
-    fc.assert(fc.property(jsonText, fc.nat(), (text, cut) => agrees(text.slice(0, cut % (text.length + 1)))), { numRuns: 2_000 });
+    fc.assert(
+      fc.property(jsonText, fc.nat(), (text, cut) => agrees(text.slice(0, cut % (text.length + 1)))),
+      { numRuns: 2_000 },
+    );
     const replacement = fc.constantFrom('"', '\\', '{', '}', '[', ']', ',', ':', '0', '-', 'e', '.', ' ', 't', '\u0000', 'é');
     fc.assert(
       fc.property(jsonText, fc.nat(), replacement, (text, at, char) => {
@@ -71,7 +96,8 @@ describe('the JSON check', () => {
         const scanned = scanArray(bytes);
         if (isFault(scanned) || scanned.kind !== 'array') throw new Error('no array');
         const found = [];
-        for (let i = 0; i < scanned.spans.length; i += 2) found.push(JSON.parse(bytes.toString('utf8', scanned.spans[i], scanned.spans[i + 1])));
+        for (let i = 0; i < scanned.spans.length; i += 2)
+          found.push(JSON.parse(bytes.toString('utf8', scanned.spans[i], scanned.spans[i + 1])));
         expect(found).toEqual(JSON.parse(JSON.stringify(values)));
       }),
     );
@@ -95,7 +121,16 @@ describe('the JSON check', () => {
       const span = parts && findPointer(bytesOf(text), { start: 0, end: text.length }, parts);
       return span && JSON.parse(text.slice(span.start, span.end));
     };
-    expect(['/a/b~1c/1/~0', '/a/b~1c/0', '/d/e', '/__proto__/p', '/a/b~1c/9', '/nope', '/a2/x', '/a/b~1c/01'].map(at)).toEqual(['x', 10, 2, 3, undefined, undefined, undefined, undefined]);
+    expect(['/a/b~1c/1/~0', '/a/b~1c/0', '/d/e', '/__proto__/p', '/a/b~1c/9', '/nope', '/a2/x', '/a/b~1c/01'].map(at)).toEqual([
+      'x',
+      10,
+      2,
+      3,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
     expect([parsePointer('x'), parsePointer('/~2'), parsePointer('')]).toEqual([undefined, undefined, []]);
   });
 });

@@ -29,7 +29,12 @@ describe('a schema', () => {
     [{ id: 'x', lines: [], 'x/y': 1 }, '/x~1y', "'x/y' is not a member that the schema knows", '#/additionalProperties'],
     [{ id: 5, lines: [] }, '/id', 'must be string, found 5', '#/properties/id/type'],
     [{ id: 'x', at: 'noon', lines: [] }, '/at', 'must match format "date-time", found "noon"', '#/properties/at/format'],
-    [{ id: 'x', lines: [{}, { 'a/b~c': 'no' }] }, '/lines/1/a~1b~0c', 'must be integer, found "no"', '#/properties/lines/items/properties/a~1b~0c/type'],
+    [
+      { id: 'x', lines: [{}, { 'a/b~c': 'no' }] },
+      '/lines/1/a~1b~0c',
+      'must be integer, found "no"',
+      '#/properties/lines/items/properties/a~1b~0c/type',
+    ],
   ])('refuses %j and says where', (value, pointer, message, place) => {
     expect(check(value)).toEqual({ pointer, message, schema: `https://sluice.example/test/order${place}` });
   });
@@ -44,6 +49,13 @@ describe('a schema', () => {
     const a = schemaOf<{ a: 1 }>({ $id: 'a', 'x-event-type': 'made' });
     const b = schemaOf<{ b: 1 }>({ $id: 'b', 'x-event-type': ['sold', 'bought'] });
     const union = oneOf(a, b);
-    expect([selectSchema(union, { type: 'bought' }), selectSchema(union, { type: 'bought', dataschema: 'a' }), selectSchema(union, { type: 'lost' }), selectSchema(union, { type: 'made', dataschema: 'c' })].map((found) => found?.id)).toEqual(['b', 'a', undefined, undefined]);
+    expect(
+      [
+        selectSchema(union, { type: 'bought' }),
+        selectSchema(union, { type: 'bought', dataschema: 'a' }),
+        selectSchema(union, { type: 'lost' }),
+        selectSchema(union, { type: 'made', dataschema: 'c' }),
+      ].map((found) => found?.id),
+    ).toEqual(['b', 'a', undefined, undefined]);
   });
 });

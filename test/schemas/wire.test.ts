@@ -3,17 +3,38 @@ import { describe, expect, it } from 'vitest';
 import type { EventAttributes } from '../../schemas/event.ts';
 import { decodeRecord, encodeBinary, encodeStructured, structuredHeadBytes } from '../../schemas/wire.ts';
 
-const text = fc.oneof(fc.string({ unit: 'binary', minLength: 1 }), fc.constantFrom('1},"team":"x"', ',"data":', '"', '\\', '日本', '__proto__'));
+const text = fc.oneof(
+  fc.string({ unit: 'binary', minLength: 1 }),
+  fc.constantFrom('1},"team":"x"', ',"data":', '"', '\\', '日本', '__proto__'),
+);
 const attributes: fc.Arbitrary<EventAttributes> = fc.record(
   {
-    id: text, source: text, type: text, subject: text, time: text, dataschema: text, datacontenttype: fc.constant('application/json'),
-    team: text, app: text, partitionkey: text, receivedtime: text, traceparent: text,
+    id: text,
+    source: text,
+    type: text,
+    subject: text,
+    time: text,
+    dataschema: text,
+    datacontenttype: fc.constant('application/json'),
+    team: text,
+    app: text,
+    partitionkey: text,
+    receivedtime: text,
+    traceparent: text,
   },
   { requiredKeys: ['id', 'source', 'type', 'time', 'datacontenttype', 'team', 'app', 'partitionkey', 'receivedtime'] },
 );
-const data = fc.oneof(fc.json(), fc.jsonValue().map((value) => JSON.stringify(value, null, 2)), fc.constantFrom('123456789012345678901234567890', '{"data":1,"data":2}', ' [ ] '));
+const data = fc.oneof(
+  fc.json(),
+  fc.jsonValue().map((value) => JSON.stringify(value, null, 2)),
+  fc.constantFrom('123456789012345678901234567890', '{"data":1,"data":2}', ' [ ] '),
+);
 const record = (value: Uint8Array, headers?: Record<string, string>): Parameters<typeof decodeRecord>[1] => ({
-  key: 'k', value, position: '1', arrivedAtMs: 1_000, ...(headers === undefined ? {} : { headers }),
+  key: 'k',
+  value,
+  position: '1',
+  arrivedAtMs: 1_000,
+  ...(headers === undefined ? {} : { headers }),
 });
 
 describe('the wire', () => {
@@ -42,7 +63,13 @@ describe('the wire', () => {
     const decoded = decodeRecord('kinesis', record(foreign));
     if ('problem' in decoded) throw new Error(decoded.problem);
     expect(Buffer.from(decoded.data).toString()).toBe('{"x":",\\"data\\":"}');
-    expect(decoded.attributes).toMatchObject({ id: '1', source: '/a/b', type: 'a.b', partitionkey: 'k', receivedtime: '1970-01-01T00:00:01.000Z' });
+    expect(decoded.attributes).toMatchObject({
+      id: '1',
+      source: '/a/b',
+      type: 'a.b',
+      partitionkey: 'k',
+      receivedtime: '1970-01-01T00:00:01.000Z',
+    });
   });
 
   it('says why a record is no event', () => {

@@ -2,12 +2,13 @@
  * A small world for engine tests: streams in memory behind the reader port, a blob store in memory, and a sink that records every action in
  * one ordered list. The sink keeps the port's promises and forgets, like a process that was killed, what it did not stage.
  */
-import { encodeStructured } from '../../schemas/wire.ts';
+
 import type { EventAttributes } from '../../schemas/event.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
+import { encodeStructured } from '../../schemas/wire.ts';
 import type { ElementBatch, JobConnectors, Sink } from '../../topology/index.ts';
 
 export interface MemorySplit {
@@ -93,14 +94,14 @@ export interface MemoryTable {
   readonly committed: Set<string>;
 }
 
-export function memoryTable(): MemoryTable {
+function memoryTable(): MemoryTable {
   return { visible: [], staged: new Map(), committed: new Set() };
 }
 
 /** A fault to plan: called with each step's name before it happens; throws to crash there. */
 export type Crash = (step: string) => void;
 
-export function recordingSink(name: string, table: MemoryTable, actions: string[], attempt: number, crash: Crash = () => undefined): Sink {
+function recordingSink(name: string, table: MemoryTable, actions: string[], attempt: number, crash: Crash = () => undefined): Sink {
   let pending: unknown[] = [];
   let stagedRows = 0;
   const act = (step: string): void => {

@@ -50,7 +50,10 @@ export function statefulNodes(graph: Graph): readonly StatefulNode[] {
 }
 
 function fingerprintOf(node: GraphNode): string {
-  return createHash('sha256').update(JSON.stringify(meaningOf(node))).digest('hex').slice(0, 16);
+  return createHash('sha256')
+    .update(JSON.stringify(meaningOf(node)))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** What a change of makes old state wrong. A longer `within` or another idleness may be changed freely: state written under the old one stays true. */
@@ -81,7 +84,10 @@ export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
   try {
     found = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
   } catch (cause) {
-    throw new SluiceError('checkpoint-corrupt', `${key} is not JSON`, { cause, fix: 'restore it from a copy, or start from an empty state with `sluice reset`' });
+    throw new SluiceError('checkpoint-corrupt', `${key} is not JSON`, {
+      cause,
+      fix: 'restore it from a copy, or start from an empty state with `sluice reset`',
+    });
   }
   const manifest = found as Partial<Manifest> | null;
   if (manifest === null || typeof manifest !== 'object' || manifest.manifestVersion !== manifestVersion) {
@@ -107,7 +113,8 @@ export function decideRestore(manifest: Manifest, graph: Graph, dropState: boole
   for (const was of manifest.stateful) {
     const is = now.get(was.id);
     if (is === undefined) reasons.push(`the checkpoint has state of ${was.kind} '${was.id}', which the topology no longer has`);
-    else if (is.fingerprint !== was.fingerprint) reasons.push(`'${was.id}' means something else now: its state of the checkpoint would be read wrongly`);
+    else if (is.fingerprint !== was.fingerprint)
+      reasons.push(`'${was.id}' means something else now: its state of the checkpoint would be read wrongly`);
   }
   return reasons.length === 0 || dropState ? { kind: 'restore' } : { kind: 'refuse', reasons };
 }

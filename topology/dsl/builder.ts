@@ -31,7 +31,10 @@ export class GraphBuilder {
   duration(node: string, option: string, value: unknown): number {
     const ms = parseDuration(value);
     if (ms !== undefined && ms >= 0) return ms;
-    this.problems.push({ node, message: `${option} must be a duration such as '10s', '5m', '1h' or milliseconds, not ${JSON.stringify(value)}` });
+    this.problems.push({
+      node,
+      message: `${option} must be a duration such as '10s', '5m', '1h' or milliseconds, not ${JSON.stringify(value)}`,
+    });
     return 0;
   }
 }

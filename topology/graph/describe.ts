@@ -18,7 +18,7 @@ export function describeGraph(graph: Graph, format: GraphFormat = 'json'): strin
 }
 
 /** What a node does, in a few words. */
-export function summaryOf(node: GraphNode): string {
+function summaryOf(node: GraphNode): string {
   switch (node.kind) {
     case 'source':
       return `source ${node.stream}`;
@@ -57,7 +57,9 @@ function mermaid(graph: Graph): string {
 
 function dot(graph: Graph): string {
   const quote = (value: string): string => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
-  const lines = graph.nodes.map((node) => `  ${quote(node.id)} [label=${quote(`${node.id}\n${summaryOf(node)}`).replaceAll('\n', '\\n')}];`);
+  const lines = graph.nodes.map(
+    (node) => `  ${quote(node.id)} [label=${quote(`${node.id}\n${summaryOf(node)}`).replaceAll('\n', '\\n')}];`,
+  );
   const edges = graph.nodes.flatMap((node) =>
     node.inputs.map((input) => {
       const label = input.port === outPort ? '' : ` [label=${quote(input.port)}]`;

@@ -109,7 +109,8 @@ function checkTables(graph: Graph, report: Report): void {
   for (const node of graph.nodes) {
     if (node.kind !== 'sink' || node.sink.kind !== 'table') continue;
     const { table, schema, partitionBy } = node.sink;
-    if (!tablePattern.test(table)) report(node.id, `a table name is lower-case letters, digits and _, starting with a letter, not '${table}'`);
+    if (!tablePattern.test(table))
+      report(node.id, `a table name is lower-case letters, digits and _, starting with a letter, not '${table}'`);
     if (reservedTables.has(table)) report(node.id, `the table '${table}' is kept by Sluice itself`);
     const other = owners.get(table);
     if (other !== undefined) report(node.id, `the table '${table}' already has the sink '${other}'`);

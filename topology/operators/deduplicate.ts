@@ -6,9 +6,10 @@
  * 2. A repeat does not prolong it.
  * 3. An element with timestamp + within <= watermark is late: its key's state may be gone, so it never passes.
  */
+
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
-import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { DeduplicateNode } from '../graph/graph.ts';
 import { TimeHeap } from '../state/time-heap.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';

@@ -75,7 +75,12 @@ export class EventTimeOperator implements Operator {
     const { futureMaxMs } = this.#node;
     if (futureMaxMs > 0 && timestamp > this.#processingTimeMs + futureMaxMs) {
       const ahead = timestamp - this.#processingTimeMs;
-      this.#refuse('future-event', `the event time is ${ahead} ms ahead of processing time; at most ${futureMaxMs} ms are taken`, value, origin);
+      this.#refuse(
+        'future-event',
+        `the event time is ${ahead} ms ahead of processing time; at most ${futureMaxMs} ms are taken`,
+        value,
+        origin,
+      );
       return;
     }
     this.#counts.passed++;

@@ -5,9 +5,21 @@
  * 1. A stage's inputs are batches that earlier stages (or sources) own; running the stages in order runs the turn.
  * 2. Every node has its counters, also inside a fused stage.
  */
+
+import type { SluiceEvent } from '../../schemas/event.ts';
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import { compileSchema, selectSchema } from '../../schemas/registry.ts';
-import type { DeduplicateNode, EventTimeNode, Graph, GraphNode, SinkNode, SourceNode, SplitNode, Topology, ValidateNode } from '../graph/graph.ts';
+import type {
+  DeduplicateNode,
+  EventTimeNode,
+  Graph,
+  GraphNode,
+  SinkNode,
+  SourceNode,
+  SplitNode,
+  Topology,
+  ValidateNode,
+} from '../graph/graph.ts';
 import { outPort, restPort } from '../graph/graph.ts';
 import { Batch } from '../operators/batch.ts';
 import { DeduplicateOperator } from '../operators/deduplicate.ts';
@@ -17,7 +29,6 @@ import { noCounts } from '../operators/operator.ts';
 import { SplitOperator } from '../operators/split.ts';
 import type { StatelessStep, StepRefusal } from '../operators/stateless.ts';
 import { StatelessOperator } from '../operators/stateless.ts';
-import type { SluiceEvent } from '../../schemas/event.ts';
 
 export interface Stage {
   /** The nodes it runs, in order; the last one's outputs are `out`. */

@@ -26,12 +26,12 @@ import type { ElementBatch, Sink } from '../graph/sink.ts';
 import { validateTopology } from '../graph/validate-graph.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
-import { noCounts } from '../operators/operator.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
+import { noCounts } from '../operators/operator.ts';
 import { encodeTime } from '../time/watermark.ts';
 import type { Dag, SinkStage } from './dag.ts';
 import { compileDag } from './dag.ts';
-import { rejectedEventOf, RejectedRows } from './rejections.ts';
+import { RejectedRows, rejectedEventOf } from './rejections.ts';
 import type { Cursor, SourceSchedule } from './source.ts';
 import { cursorOf, enterRecords, positionKey, scheduleSources } from './source.ts';
 import type { JobStatus, SplitStatus } from './status.ts';
@@ -136,7 +136,11 @@ export function createJob(options: JobOptions): Job {
     return bySource;
   };
 
-  const manifestWith = (states: Pick<Manifest, 'sinks' | 'operators' | 'positions' | 'counts'>, number: number, ofAttempt: number): Manifest => ({
+  const manifestWith = (
+    states: Pick<Manifest, 'sinks' | 'operators' | 'positions' | 'counts'>,
+    number: number,
+    ofAttempt: number,
+  ): Manifest => ({
     manifestVersion,
     topology: graph.name,
     version: graph.version,
@@ -271,7 +275,8 @@ export function createJob(options: JobOptions): Job {
     for (let i = 0; i < rows.length; i++) {
       const origin = rows.origins[i];
       assert(origin !== undefined, 'a rejected element has an origin');
-      const message = stage.port === 'late' ? 'the element came after its state was gone' : `sent to the rejected table by '${stage.node.id}'`;
+      const message =
+        stage.port === 'late' ? 'the element came after its state was gone' : `sent to the rejected table by '${stage.node.id}'`;
       const rejection = { node: stage.node.id, code: 'late' as const, message, pointer: null, schema: null, value: rows.values[i], origin };
       rejectedTotal++;
       if (counts !== undefined) {
@@ -292,7 +297,15 @@ export function createJob(options: JobOptions): Job {
     for (const { index, message, pointer } of refused) {
       const origin = rows.origins[index];
       assert(origin !== undefined, 'a refused row has an origin');
-      const rejection = { node: stage.node.id, code: 'row-mismatch' as const, message, pointer, schema: null, value: rows.values[index], origin };
+      const rejection = {
+        node: stage.node.id,
+        code: 'row-mismatch' as const,
+        message,
+        pointer,
+        schema: null,
+        value: rows.values[index],
+        origin,
+      };
       rejectedTotal++;
       rejectedRows.add(rejectedEventOf(rejection, origin, graph));
     }
@@ -331,7 +344,14 @@ export function createJob(options: JobOptions): Job {
     open,
     async run() {
       const next = defer(() => schedule.next(tickMs));
-      await lastValueFrom(next.pipe(concatMap(runTurn), repeat(), takeWhile(() => !stopping)), { defaultValue: undefined });
+      await lastValueFrom(
+        next.pipe(
+          concatMap(runTurn),
+          repeat(),
+          takeWhile(() => !stopping),
+        ),
+        { defaultValue: undefined },
+      );
       await takeCheckpoint();
       await committing;
     },
@@ -372,7 +392,16 @@ async function splitStatus(cursor: Cursor, dag: Dag): Promise<SplitStatus> {
     idle = time.idle;
   }
   const { id, stream } = cursor.source;
-  return { source: id, stream, path: cursor.path, split: cursor.split, position: cursor.position ?? null, lag: lag ?? null, watermark, idle };
+  return {
+    source: id,
+    stream,
+    path: cursor.path,
+    split: cursor.split,
+    position: cursor.position ?? null,
+    lag: lag ?? null,
+    watermark,
+    idle,
+  };
 }
 
 function elementsOf(batch: Batch): ElementBatch {

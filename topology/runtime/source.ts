@@ -6,9 +6,10 @@
  * 2. Per split at most one read is under way and one result waits: memory is bounded by the splits and the bounds of a turn.
  * 3. Splits with records take turns; a split without is asked again after a pause.
  */
+
+import type { EventAttributes, SluiceEvent } from '../../schemas/event.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import type { EventAttributes, SluiceEvent } from '../../schemas/event.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
 import type { ReadBounds, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
@@ -210,8 +211,18 @@ function eventOf(a: EventAttributes, bytes: Uint8Array, dataText: boolean): Slui
 export function cursorOf(source: SourceNode, reader: RecordReader, split: string, position: string | undefined): Cursor {
   const key = splitKey({ stream: source.stream, path: reader.path, split });
   return {
-    source, reader, path: reader.path, split, key, position, ahead: position,
-    ready: undefined, reading: false, ended: false, notBeforeMs: 0, failures: 0,
+    source,
+    reader,
+    path: reader.path,
+    split,
+    key,
+    position,
+    ahead: position,
+    ready: undefined,
+    reading: false,
+    ended: false,
+    notBeforeMs: 0,
+    failures: 0,
   };
 }
 

@@ -14,7 +14,7 @@
 /** Before any event. Everything is later. */
 export const minTime = Number.NEGATIVE_INFINITY;
 /** The end of input. Nothing is later. */
-export const maxTime = Number.POSITIVE_INFINITY;
+const maxTime = Number.POSITIVE_INFINITY;
 
 export type TimeSignal = { readonly kind: 'watermark'; readonly at: number } | { readonly kind: 'idle' } | { readonly kind: 'active' };
 

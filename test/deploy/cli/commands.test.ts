@@ -15,33 +15,55 @@ describe('the command line', () => {
     const file = join(root, 'sluice.yaml');
     writeFileSync(file, 'streams: [{team: a, app: b}]\ningress: {port: "${PORT}"}\n');
     const good = await sluice(['config', 'check', file], root, { PORT: '9000' });
-    expect(good).toMatchObject({ code: 0, out: expect.stringMatching(/ingress\.port +9000 +environment PORT \(.*sluice\.yaml:2\)/) as string });
+    expect(good).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/ingress\.port +9000 +environment PORT \(.*sluice\.yaml:2\)/) as string,
+    });
     const bad = await sluice(['--json', 'config', 'check', file], root);
     expect([bad.code, JSON.parse(bad.out)]).toMatchObject([1, { ok: false, problems: [{ line: 2, path: 'ingress.port' }, {}] }]);
-    expect(await sluice(['config', 'check', 'nowhere.yaml'], root)).toMatchObject({ code: 1, err: expect.stringContaining('nowhere.yaml cannot be read') as string });
+    expect(await sluice(['config', 'check', 'nowhere.yaml'], root)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('nowhere.yaml cannot be read') as string,
+    });
   });
 
   it('refuses to start on a configuration with a typo, with file and line', async () => {
     const file = join(root, 'typo.yaml');
     writeFileSync(file, 'streams:\n  - team: a\n    ap: b\n');
-    expect(await sluice(['--config', file, '--dir', join(root, 'typo'), 'start'])).toMatchObject({ code: 1, err: expect.stringMatching(/typo\.yaml:3: streams\[0\]\.ap: the key is unknown; expected 'app'/) as string });
+    expect(await sluice(['--config', file, '--dir', join(root, 'typo'), 'start'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/typo\.yaml:3: streams\[0\]\.ap: the key is unknown; expected 'app'/) as string,
+    });
   });
 
   it('describes and checks the shipped topology', async () => {
     const file = 'topology/examples/flights/topology.ts';
-    expect(await sluice(['topology', 'check', file])).toMatchObject({ code: 0, out: expect.stringContaining("topology 'flights' is valid") as string });
+    expect(await sluice(['topology', 'check', file])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("topology 'flights' is valid") as string,
+    });
     expect((await sluice(['topology', 'describe', file])).out).toMatch(/^flowchart LR\n/);
     expect((await sluice(['topology', 'describe', file, '--format', 'dot'])).out).toMatch(/^digraph "flights"/);
     expect(JSON.parse((await sluice(['--json', 'topology', 'describe', file])).out)).toMatchObject({ name: 'flights', irVersion: 1 });
     const broken = join(root, 'broken.ts');
-    writeFileSync(broken, "import { stream, topology } from 'sluice';\nexport default topology('x', { version: 1, owner: 'a/b' }, (t) => { t.source('s', stream('nope')); });\n");
+    writeFileSync(
+      broken,
+      "import { stream, topology } from 'sluice';\nexport default topology('x', { version: 1, owner: 'a/b' }, (t) => { t.source('s', stream('nope')); });\n",
+    );
     const checked = await sluice(['topology', 'check', broken]);
     expect([checked.code, checked.out]).toEqual([1, expect.stringContaining("its stream must be 'team/app'") as string]);
   });
 
   it('writes types for a schema, and finds stale ones', async () => {
     const file = join(root, 'promo-click.schema.json');
-    const schema = { $id: 'https://sluice.example/promo-click', title: 'PromoClick', type: 'object', required: ['promoId'], additionalProperties: false, properties: { promoId: { type: 'string' }, price: { type: ['number', 'null'] } } };
+    const schema = {
+      $id: 'https://sluice.example/promo-click',
+      title: 'PromoClick',
+      type: 'object',
+      required: ['promoId'],
+      additionalProperties: false,
+      properties: { promoId: { type: 'string' }, price: { type: ['number', 'null'] } },
+    };
     writeFileSync(file, JSON.stringify(schema));
     expect((await sluice(['schema', 'types', '--check', file])).code).toBe(1);
     expect((await sluice(['schema', 'types', file])).code).toBe(0);
@@ -50,17 +72,26 @@ describe('the command line', () => {
     expect(text).toContain('export const promoClick: Schema<PromoClick> = schemaOf({');
     expect((await sluice(['schema', 'types', '--check', file])).code).toBe(0);
     writeFileSync(file, JSON.stringify({ ...schema, title: 'not a type' }));
-    expect(await sluice(['schema', 'types', file])).toMatchObject({ code: 1, err: expect.stringContaining('must be a type name') as string });
+    expect(await sluice(['schema', 'types', file])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('must be a type name') as string,
+    });
   });
 
   it('knows wrong usage from failure', async () => {
     expect((await sluice(['strat'])).code).toBe(2);
     expect((await sluice(['send'])).code).toBe(2);
     expect((await sluice(['--help'])).code).toBe(0);
-    expect(await sluice(['--dir', join(root, 'none'), 'query', 'SELECT 1'])).toMatchObject({ code: 1, err: expect.stringContaining('there is no lake') as string });
+    expect(await sluice(['--dir', join(root, 'none'), 'query', 'SELECT 1'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('there is no lake') as string,
+    });
     const json = await sluice(['--json', '--dir', join(root, 'none'), 'status']);
     expect([json.code, JSON.parse(json.out)]).toMatchObject([1, { error: { code: 'not-running', fix: expect.any(String) as string } }]);
     writeFileSync(join(root, 'mine.txt'), 'x');
-    expect(await sluice(['--dir', root, 'reset', '--yes'])).toMatchObject({ code: 1, err: expect.stringContaining('holds what Sluice did not make') as string });
+    expect(await sluice(['--dir', root, 'reset', '--yes'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('holds what Sluice did not make') as string,
+    });
   });
 });

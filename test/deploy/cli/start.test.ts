@@ -28,7 +28,12 @@ export default topology('clicks', { version: 1, owner: 'a/clicks' }, (t) => {
   t.source('clicks', stream('a/clicks')).map((e) => ({ id: e.id, n: (e.data as { n: number }).n, tag: ${extra} })).sinkTo('${id}', table('clicks', row));
 });`;
 
-function project(name: string): { readonly dir: string; readonly data: string; readonly args: readonly string[]; readonly topology: string } {
+function project(name: string): {
+  readonly dir: string;
+  readonly data: string;
+  readonly args: readonly string[];
+  readonly topology: string;
+} {
   const dir = join(root, name);
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, 'sluice.yaml'), config);
@@ -36,7 +41,8 @@ function project(name: string): { readonly dir: string; readonly data: string; r
   return { dir, data: join(dir, '.sluice'), args: ['--config', join(dir, 'sluice.yaml')], topology: join(dir, 'topology.ts') };
 }
 
-const post = (url: string, body: string): Promise<Response> => fetch(`${url}/v1/a/clicks`, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
+const post = (url: string, body: string): Promise<Response> =>
+  fetch(`${url}/v1/a/clicks`, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
 async function rows(data: string): Promise<readonly unknown[]> {
   // Until the topology has opened its sinks there is no table.
   if (!tablesOf(join(data, 'lake')).includes('clicks')) return [];
@@ -53,10 +59,13 @@ describe('sluice start', () => {
     expect(curl.stdout).toMatch(/x-sluice-ack: replicated/i);
     const query = /query "(.*)"/.exec(started.output())?.[1] ?? '';
     let found = '';
-    await until(async () => {
-      found = (await sluice(['--dir', data, 'query', query])).out;
-      return found.includes('(1 row)');
-    }, () => found + started.output());
+    await until(
+      async () => {
+        found = (await sluice(['--dir', data, 'query', query])).out;
+        return found.includes('(1 row)');
+      },
+      () => found + started.output(),
+    );
     expect(found).toContain('JFK');
     const status = await sluice(['--dir', data, 'status']);
     expect(status.out).toMatch(/topology flights .*: running/);
@@ -71,14 +80,23 @@ describe('sluice start', () => {
     const second = await sluice(['--dir', data, ...args, 'start', '--port', '0']);
     expect(second).toMatchObject({ code: 1, err: expect.stringContaining(`in use by pid ${started.child.pid}`) as string });
     const port = new URL(started.url).port;
-    expect(await sluice(['--dir', join(root, 'other'), ...args, 'start', '--port', port])).toMatchObject({ code: 1, err: expect.stringContaining(`port ${port} of 127.0.0.1 is taken`) as string });
-    expect(await sluice(['--dir', data, 'reset', '--yes'])).toMatchObject({ code: 1, err: expect.stringContaining('in use by pid') as string });
+    expect(await sluice(['--dir', join(root, 'other'), ...args, 'start', '--port', port])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`port ${port} of 127.0.0.1 is taken`) as string,
+    });
+    expect(await sluice(['--dir', data, 'reset', '--yes'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('in use by pid') as string,
+    });
     await started.stop();
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const address = server.address();
     const taken = typeof address === 'object' && address !== null ? address.port : 0;
-    expect(await sluice(['--dir', data, ...args, 'start', '--port', String(taken)])).toMatchObject({ code: 1, err: expect.stringContaining('is taken') as string });
+    expect(await sluice(['--dir', data, ...args, 'start', '--port', String(taken)])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('is taken') as string,
+    });
     server.close();
     expect((await sluice(['--dir', data, 'reset', '--yes'])).out).toContain('removed');
   });
@@ -103,7 +121,11 @@ describe('sluice start', () => {
     await until(() => started.output().includes('was loaded again'), started.output);
     await post(started.url, '{"n":3}');
     await until(async () => (await rows(data)).length === 3, started.output);
-    expect(await rows(data)).toEqual([[1, 'one'], [2, 'one'], [3, 'three']]);
+    expect(await rows(data)).toEqual([
+      [1, 'one'],
+      [2, 'one'],
+      [3, 'three'],
+    ]);
     expect(await started.stop()).toBe(0);
   });
 
@@ -121,7 +143,7 @@ describe('sluice start', () => {
 
   it('lets a user function throw: that event is rejected, the topology lives', async () => {
     const { data, args, topology } = project('throws');
-    writeFileSync(topology, topologyText("(e.data as { tag: { text: string } }).tag.text"));
+    writeFileSync(topology, topologyText('(e.data as { tag: { text: string } }).tag.text'));
     const started = await startSluice(data, args);
     await post(started.url, '[{"n":1},{"n":2,"tag":{"text":"good"}}]');
     await until(async () => (await rows(data)).length === 1, started.output);
@@ -140,7 +162,10 @@ describe('sluice start', () => {
     const bytes = readFileSync(segment);
     bytes[50] = (bytes[50] ?? 0) ^ 1;
     writeFileSync(segment, bytes);
-    expect(await sluice(['--dir', data, ...args, 'start', '--port', '0'])).toMatchObject({ code: 1, err: expect.stringMatching(/00000\.log is damaged at byte 0/) as string });
+    expect(await sluice(['--dir', data, ...args, 'start', '--port', '0'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/00000\.log is damaged at byte 0/) as string,
+    });
   });
 
   it('keeps what it acknowledged through SIGKILL, and lands it afterwards', async () => {
@@ -173,14 +198,27 @@ describe('sluice send', () => {
     const plain = join(dir, 'events.ndjson');
     writeFileSync(plain, '{"n":1}\nnot json\n\n{"n":2}\n');
     const sent = await sluice(['--dir', data, 'send', plain, '--stream', 'a/clicks']);
-    expect([sent.code, sent.out]).toEqual([1, expect.stringMatching(/^2 events .* to a\/clicks in .*: 2 to kinesis\n1 refused:\n {2}line 2: not-json: at byte 1 there is 'o'/) as string]);
+    expect([sent.code, sent.out]).toEqual([
+      1,
+      expect.stringMatching(
+        /^2 events .* to a\/clicks in .*: 2 to kinesis\n1 refused:\n {2}line 2: not-json: at byte 1 there is 'o'/,
+      ) as string,
+    ]);
     writeFileSync(`${plain}.gz`, gzipSync('{"n":3}\n{"n":4}'));
     const zipped = await sluice(['--json', '--dir', data, 'send', `${plain}.gz`, '--stream', 'a/clicks']);
     expect([zipped.code, JSON.parse(zipped.out)]).toMatchObject([0, { sent: 2, refused: 0, byRoute: { kinesis: 2 } }]);
     await until(async () => (await rows(data)).length === 4, started.output);
-    expect(await sluice(['--dir', data, 'send', plain, '--stream', 'a/none'])).toMatchObject({ code: 1, err: expect.stringContaining("there is no stream 'a/none'") as string });
-    expect(await sluice(['--dir', data, 'send', join(dir, 'missing'), '--stream', 'a/clicks'])).toMatchObject({ code: 1, err: expect.stringContaining('cannot be read') as string });
+    expect(await sluice(['--dir', data, 'send', plain, '--stream', 'a/none'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("there is no stream 'a/none'") as string,
+    });
+    expect(await sluice(['--dir', data, 'send', join(dir, 'missing'), '--stream', 'a/clicks'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('cannot be read') as string,
+    });
     await started.stop();
-    expect(await sluice(['--dir', data, 'send', plain, '--stream', 'a/clicks', '--url', started.url, '--give-up-after', '1'])).toMatchObject({ code: 1, err: expect.stringContaining('took nothing for 1 s') as string });
+    expect(
+      await sluice(['--dir', data, 'send', plain, '--stream', 'a/clicks', '--url', started.url, '--give-up-after', '1']),
+    ).toMatchObject({ code: 1, err: expect.stringContaining('took nothing for 1 s') as string });
   });
 });

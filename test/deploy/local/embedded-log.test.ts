@@ -57,7 +57,8 @@ describe('embedded streams', () => {
   it('have everything again when they are opened again, also when configuration asks for other splits', async () => {
     const dir = join(root, 'again');
     const before = await open(dir, 2);
-    for (let n = 0; n < 40; n++) await before.writer('kafka').write('a/b', [{ key: `k${n}`, value: [Buffer.from(String(n))], headers: { n: `é${n}` } }]);
+    for (let n = 0; n < 40; n++)
+      await before.writer('kafka').write('a/b', [{ key: `k${n}`, value: [Buffer.from(String(n))], headers: { n: `é${n}` } }]);
     await before.close();
     const after = await open(dir, 5);
     const handle = after.handles('a/b').find((each) => each.path === 'kafka');
@@ -65,7 +66,12 @@ describe('embedded streams', () => {
     const reader = embeddedReader(handle);
     const all = await readAll(reader);
     expect([...all.keys()]).toEqual(['partition-0000', 'partition-0001']);
-    expect([...all.values()].flat().map((read) => Number(read.text)).sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, n) => n));
+    expect(
+      [...all.values()]
+        .flat()
+        .map((read) => Number(read.text))
+        .sort((a, b) => a - b),
+    ).toEqual(Array.from({ length: 40 }, (_, n) => n));
     const [record] = (await reader.read('partition-0000', undefined, { maxRecords: 1, maxBytes: 1_000 })).records;
     expect(record?.headers?.['n']).toMatch(/^é\d+$/);
     await reader.close();
@@ -81,7 +87,13 @@ describe('embedded streams', () => {
 
   it('partition as the Java client does', () => {
     // Values of org.apache.kafka.common.utils.UtilsTest.testMurmur2.
-    const known: readonly (readonly [string, number])[] = [['21', -973932308], ['foobar', -790332482], ['a-little-bit-long-string', -985981536], ['a-little-bit-longer-string', -1486304829], ['abc', 479470107]];
+    const known: readonly (readonly [string, number])[] = [
+      ['21', -973932308],
+      ['foobar', -790332482],
+      ['a-little-bit-long-string', -985981536],
+      ['a-little-bit-longer-string', -1486304829],
+      ['abc', 479470107],
+    ];
     for (const [text, hash] of known) expect(murmur2(Buffer.from(text)) | 0).toBe(hash);
   });
 
@@ -107,7 +119,11 @@ describe('embedded streams', () => {
       })();`;
     const worker = new Worker(script, { eval: true, workerData: { module, handle } });
     const seen = new Promise<number[]>((resolve, reject) => worker.once('message', resolve).once('error', reject));
-    for (let n = 0; n < 500; n += 5) await streams.writer('kinesis').write('a/b', [0, 1, 2, 3, 4].map((i) => ({ key: 'k', value: [Buffer.from(String(n + i))] })));
+    for (let n = 0; n < 500; n += 5)
+      await streams.writer('kinesis').write(
+        'a/b',
+        [0, 1, 2, 3, 4].map((i) => ({ key: 'k', value: [Buffer.from(String(n + i))] })),
+      );
     expect(await seen).toEqual(Array.from({ length: 500 }, (_, n) => n));
     await worker.terminate();
     await streams.close();

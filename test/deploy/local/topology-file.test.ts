@@ -32,23 +32,40 @@ describe('a topology file', () => {
     const { topology: loaded, graph } = await loadTopologyFile(path);
     expect(graph.name).toBe('from-another-file');
     expect(validateTopology(loaded)).toEqual([]);
-    expect((await compileTopologyFile(path, join(root, 'build'))).inputs.map((input) => input.slice(root.length))).toEqual(['/name.ts', '/good.ts']);
+    expect((await compileTopologyFile(path, join(root, 'build'))).inputs.map((input) => input.slice(root.length))).toEqual([
+      '/name.ts',
+      '/good.ts',
+    ]);
   });
 
   it('that does not compile is told by file, line and column', async () => {
     const path = file('broken.ts', "import { topology } from 'sluice';\nexport default topology('x' 1);\n");
-    await expect(loadTopologyFile(path)).rejects.toMatchObject({ code: 'topology-compile', message: expect.stringMatching(/broken\.ts:2:29: Expected "\)"/) as string });
+    await expect(loadTopologyFile(path)).rejects.toMatchObject({
+      code: 'topology-compile',
+      message: expect.stringMatching(/broken\.ts:2:29: Expected "\)"/) as string,
+    });
   });
 
   it('may not reach for the machine, nor for what sluice does not give', async () => {
-    await expect(loadTopologyFile(file('node.ts', "import fs from 'node:fs';\nexport default fs;"))).rejects.toMatchObject({ code: 'topology-compile', message: expect.stringContaining('node:fs') as string });
-    await expect(loadTopologyFile(file('deep.ts', "import x from 'sluice/engine';\nexport default x;"))).rejects.toMatchObject({ message: expect.stringContaining("'sluice/engine' is not part of sluice") as string });
+    await expect(loadTopologyFile(file('node.ts', "import fs from 'node:fs';\nexport default fs;"))).rejects.toMatchObject({
+      code: 'topology-compile',
+      message: expect.stringContaining('node:fs') as string,
+    });
+    await expect(loadTopologyFile(file('deep.ts', "import x from 'sluice/engine';\nexport default x;"))).rejects.toMatchObject({
+      message: expect.stringContaining("'sluice/engine' is not part of sluice") as string,
+    });
     await expect(loadTopologyFile(join(root, 'missing.ts'))).rejects.toMatchObject({ code: 'topology-compile' });
   });
 
   it('that throws, or exports no topology, says so', async () => {
-    await expect(loadTopologyFile(file('throws.ts', "throw new Error('no luck');"))).rejects.toMatchObject({ code: 'topology-load', message: expect.stringContaining('no luck') as string });
-    await expect(loadTopologyFile(file('none.ts', 'export default 7;'))).rejects.toMatchObject({ code: 'topology-load', message: expect.stringContaining('default export') as string });
+    await expect(loadTopologyFile(file('throws.ts', "throw new Error('no luck');"))).rejects.toMatchObject({
+      code: 'topology-load',
+      message: expect.stringContaining('no luck') as string,
+    });
+    await expect(loadTopologyFile(file('none.ts', 'export default 7;'))).rejects.toMatchObject({
+      code: 'topology-load',
+      message: expect.stringContaining('default export') as string,
+    });
   });
 
   it('is drawn in Mermaid and DOT, and is JSON', () => {

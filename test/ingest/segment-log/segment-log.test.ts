@@ -2,7 +2,18 @@
  * The segment log's durability: order of write, sync and acknowledgement; torn tails, damage, a full disk, a killed process, retention.
  */
 import { spawn } from 'node:child_process';
-import { appendFileSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -20,7 +31,13 @@ let made = 0;
 const folder = (): string => join(root, String(made++));
 const clock = manualClock(1_000_000);
 const options = (dir: string, more: Partial<SegmentLogOptions> = {}): SegmentLogOptions => ({
-  dir, clock, segmentMaxBytes: 1_000_000, pendingMaxBytes: 1_000_000, retentionMaxBytes: 1e12, retentionMaxMs: 1e12, ...more,
+  dir,
+  clock,
+  segmentMaxBytes: 1_000_000,
+  pendingMaxBytes: 1_000_000,
+  retentionMaxBytes: 1e12,
+  retentionMaxMs: 1e12,
+  ...more,
 });
 const record = (text: string): { key: string; value: Uint8Array[] } => ({ key: 'k', value: [Buffer.from(text)] });
 const firstSegment = (dir: string): string => join(dir, '00000000000000000000.log');
@@ -83,7 +100,9 @@ describe('a segment log', () => {
     const log = await SegmentLog.open(options(dir, { openFile }));
     syncs = 0;
     const outcomes = await Promise.all(Array.from({ length: 100 }, (_, n) => log.append([record(String(n))])));
-    expect(outcomes.map((outcome) => (outcome.kind === 'applied' ? outcome.firstOffset : -1))).toEqual(Array.from({ length: 100 }, (_, n) => n));
+    expect(outcomes.map((outcome) => (outcome.kind === 'applied' ? outcome.firstOffset : -1))).toEqual(
+      Array.from({ length: 100 }, (_, n) => n),
+    );
     expect(syncs).toBeLessThanOrEqual(2);
     await log.close();
     expect(await contentOf(dir, 100)).toEqual(Array.from({ length: 100 }, (_, n) => String(n)));
@@ -91,25 +110,30 @@ describe('a segment log', () => {
 
   it('has after any appends and reopenings what a list would have', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.oneof(fc.constant('reopen' as const), fc.array(fc.string({ maxLength: 60 }), { minLength: 1, maxLength: 5 })), { maxLength: 25 }), async (steps) => {
-        const dir = folder();
-        const model: string[] = [];
-        let log = await SegmentLog.open(options(dir, { segmentMaxBytes: 300 }));
-        for (const step of steps) {
-          if (step === 'reopen') {
-            await log.close();
-            log = await SegmentLog.open(options(dir, { segmentMaxBytes: 300 }));
-          } else {
-            const outcome = await log.append(step.map(record));
-            expect(outcome).toEqual({ kind: 'applied', firstOffset: model.length });
-            model.push(...step);
+      fc.asyncProperty(
+        fc.array(fc.oneof(fc.constant('reopen' as const), fc.array(fc.string({ maxLength: 60 }), { minLength: 1, maxLength: 5 })), {
+          maxLength: 25,
+        }),
+        async (steps) => {
+          const dir = folder();
+          const model: string[] = [];
+          let log = await SegmentLog.open(options(dir, { segmentMaxBytes: 300 }));
+          for (const step of steps) {
+            if (step === 'reopen') {
+              await log.close();
+              log = await SegmentLog.open(options(dir, { segmentMaxBytes: 300 }));
+            } else {
+              const outcome = await log.append(step.map(record));
+              expect(outcome).toEqual({ kind: 'applied', firstOffset: model.length });
+              model.push(...step);
+            }
           }
-        }
-        expect(log.durableEnd).toBe(model.length);
-        await log.close();
-        expect(await contentOf(dir, model.length)).toEqual(model);
-        if (model.length > 3) expect(await contentOf(dir, model.length, 3)).toEqual(model.slice(3));
-      }),
+          expect(log.durableEnd).toBe(model.length);
+          await log.close();
+          expect(await contentOf(dir, model.length)).toEqual(model);
+          if (model.length > 3) expect(await contentOf(dir, model.length, 3)).toEqual(model.slice(3));
+        },
+      ),
       { numRuns: 40 },
     );
   });
@@ -152,12 +176,19 @@ describe('a segment log', () => {
     const bytes = readFileSync(firstSegment(dir));
     bytes[20] = (bytes[20] ?? 0) ^ 1;
     writeFileSync(firstSegment(dir), bytes);
-    await expect(SegmentLog.open(options(dir))).rejects.toMatchObject({ code: 'stream-corrupt', message: expect.stringMatching(/00000\.log is damaged at byte 0 /) as string });
+    await expect(SegmentLog.open(options(dir))).rejects.toMatchObject({
+      code: 'stream-corrupt',
+      message: expect.stringMatching(/00000\.log is damaged at byte 0 /) as string,
+    });
   });
 
   it('does not read over damage in a closed segment', async () => {
     const dir = folder();
-    await filled(dir, Array.from({ length: 20 }, (_, n) => `value ${n}`), { segmentMaxBytes: 300 });
+    await filled(
+      dir,
+      Array.from({ length: 20 }, (_, n) => `value ${n}`),
+      { segmentMaxBytes: 300 },
+    );
     const bytes = readFileSync(firstSegment(dir));
     bytes[60] = (bytes[60] ?? 0) ^ 1;
     writeFileSync(firstSegment(dir), bytes);
@@ -197,7 +228,11 @@ describe('a segment log', () => {
     const openFile: OpenLogFile = async (path) => {
       const file: LogFile = await openLogFile(path);
       const fail = async (): Promise<void> => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }));
-      return { ...file, datasync: () => (broken ? fail() : file.datasync()), truncate: (length) => (broken ? fail() : file.truncate(length)) };
+      return {
+        ...file,
+        datasync: () => (broken ? fail() : file.datasync()),
+        truncate: (length) => (broken ? fail() : file.truncate(length)),
+      };
     };
     const dir = folder();
     const log = await SegmentLog.open(options(dir, { openFile }));
@@ -205,7 +240,11 @@ describe('a segment log', () => {
     broken = true;
     expect(await log.append([record('bad')])).toMatchObject({ kind: 'refused', code: 'io-error' });
     broken = false;
-    expect(await log.append([record('still bad')])).toMatchObject({ kind: 'refused', code: 'io-error', message: expect.stringContaining('cut back') as string });
+    expect(await log.append([record('still bad')])).toMatchObject({
+      kind: 'refused',
+      code: 'io-error',
+      message: expect.stringContaining('cut back') as string,
+    });
     await log.close();
     const again = await SegmentLog.open(options(dir));
     expect((await again.append([record('next')])).kind).toBe('applied');
@@ -223,7 +262,11 @@ describe('a segment log', () => {
 
   it('lets go of the oldest segments by bytes and by age, and tells a reader that comes too late', async () => {
     const dir = folder();
-    await filled(dir, Array.from({ length: 60 }, (_, n) => `value ${n}`), { segmentMaxBytes: 300, retentionMaxBytes: 900 });
+    await filled(
+      dir,
+      Array.from({ length: 60 }, (_, n) => `value ${n}`),
+      { segmentMaxBytes: 300, retentionMaxBytes: 900 },
+    );
     const segments = readdirSync(dir).sort();
     expect(segments.length).toBeGreaterThan(2);
     expect(segments.length).toBeLessThan(7);

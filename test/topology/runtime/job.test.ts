@@ -57,7 +57,15 @@ function rig(checkpointIntervalMs = 0): Rig {
     made,
     clock,
     start: (of = clicks(), dropState = false) =>
-      createJob({ topology: of, blobs, connectors: made.connectors, clock, checkpointIntervalMs, dropState, turnBounds: { maxRecords: 7, maxBytes: 1e6 } }),
+      createJob({
+        topology: of,
+        blobs,
+        connectors: made.connectors,
+        clock,
+        checkpointIntervalMs,
+        dropState,
+        turnBounds: { maxRecords: 7, maxBytes: 1e6 },
+      }),
   };
 }
 
@@ -84,7 +92,10 @@ async function runDry(job: Job, rigged: Rig): Promise<void> {
 
 const idsOf = (rows: readonly unknown[] | undefined): readonly string[] => (rows ?? []).map((value) => (value as { id: string }).id).sort();
 const range = (from: number, to: number, keep: (n: number) => boolean): readonly string[] =>
-  Array.from({ length: to - from }, (_, i) => from + i).filter(keep).map((n) => `e${n}`).sort();
+  Array.from({ length: to - from }, (_, i) => from + i)
+    .filter(keep)
+    .map((n) => `e${n}`)
+    .sort();
 
 describe('a job', () => {
   it('lands good events in their table and refused ones in the rejected table, from every split', async () => {
@@ -93,8 +104,21 @@ describe('a job', () => {
     await runDry(rigged.start(), rigged);
     expect(idsOf(rigged.made.tables['clicks']?.visible)).toEqual(range(0, 50, (n) => n % 10 !== 7));
     expect(idsOf(rigged.made.tables['rejected']?.visible)).toEqual(range(0, 50, (n) => n % 10 === 7));
-    const [first] = rigged.made.tables['rejected']?.visible as { code: string; pointer: string; operator: string; data: string; position: string }[];
-    expect(first).toMatchObject({ code: 'schema-violation', pointer: '/n', operator: 'valid', data: '{"n":"seven","at":7}', split: 'shard-1', position: '4' });
+    const [first] = (rigged.made.tables['rejected']?.visible ?? []) as {
+      code: string;
+      pointer: string;
+      operator: string;
+      data: string;
+      position: string;
+    }[];
+    expect(first).toMatchObject({
+      code: 'schema-violation',
+      pointer: '/n',
+      operator: 'valid',
+      data: '{"n":"seven","at":7}',
+      split: 'shard-1',
+      position: '4',
+    });
   });
 
   it('stages, then creates the manifest, then commits: in that order for every checkpoint', async () => {
@@ -147,7 +171,10 @@ describe('a job', () => {
     const newer = rigged.start();
     await newer.open();
     const running = old.run();
-    const outcome = running.then(() => 'done', (thrown: unknown) => (thrown as SluiceError).code);
+    const outcome = running.then(
+      () => 'done',
+      (thrown: unknown) => (thrown as SluiceError).code,
+    );
     for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
     old.stop();
     rigged.clock.advance(5_000);
@@ -183,7 +210,9 @@ describe('a job', () => {
     });
     await runDry(rigged.start(throwing), rigged);
     expect(idsOf(rigged.made.tables['clicks']?.visible)).toEqual(['e0', 'e1', 'e2', 'e4']);
-    expect(rigged.made.tables['rejected']?.visible).toMatchObject([{ id: 'e3', code: 'function-threw', message: 'no threes', operator: 'clicks/map', topology_version: 3 }]);
+    expect(rigged.made.tables['rejected']?.visible).toMatchObject([
+      { id: 'e3', code: 'function-threw', message: 'no threes', operator: 'clicks/map', topology_version: 3 },
+    ]);
   });
 
   it('rejects a record that is no event by its place, and goes on', async () => {
@@ -197,7 +226,11 @@ describe('a job', () => {
     expect(idsOf(rigged.made.tables['clicks']?.visible)).toEqual(['e2']);
     const refused = rigged.made.tables['rejected']?.visible as { code: string; data: string; data_encoding: string; id: string }[];
     expect(refused.map((event) => event.code)).toEqual(['undecodable-record', 'undecodable-record']);
-    expect(refused[0]).toMatchObject({ id: 'kinesis/shard-0/1', data: Buffer.from([0xff, 0x00, 0x41]).toString('base64'), data_encoding: 'base64' });
+    expect(refused[0]).toMatchObject({
+      id: 'kinesis/shard-0/1',
+      data: Buffer.from([0xff, 0x00, 0x41]).toString('base64'),
+      data_encoding: 'base64',
+    });
   });
 
   it('sends late elements where the topology says', async () => {
@@ -245,7 +278,9 @@ describe('a job', () => {
     fill(rigged.made, 0, 5);
     await runDry(rigged.start(), rigged);
     const renamed = topology('clicks', { version: 2, owner: 'a/b' }, (t) => {
-      t.source('clicks', stream('a/b')).map((e) => ({ id: e.id, n: 1 })).sinkTo('table-2', table('clicks', row));
+      t.source('clicks', stream('a/b'))
+        .map((e) => ({ id: e.id, n: 1 }))
+        .sinkTo('table-2', table('clicks', row));
     });
     await expect(rigged.start(renamed).open()).rejects.toMatchObject({
       code: 'restore-refused',
@@ -262,7 +297,16 @@ describe('a job', () => {
     const opened = rig().start(broken).open();
     await expect(opened).rejects.toMatchObject({ code: 'topology-invalid' });
     const message = await opened.catch((thrown: unknown) => (thrown as Error).message);
-    for (const part of ['within must be', 'a topology name', 'version must', "owner must be 'team/app'", 'taken twice', "'late' is not consumed", 'a table name is', 'put eventTime()']) {
+    for (const part of [
+      'within must be',
+      'a topology name',
+      'version must',
+      "owner must be 'team/app'",
+      'taken twice',
+      "'late' is not consumed",
+      'a table name is',
+      'put eventTime()',
+    ]) {
       expect(message).toContain(part);
     }
   });

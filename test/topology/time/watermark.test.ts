@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { SplitWatermarks } from '../../../topology/time/watermark.ts';
 import { parseDuration } from '../../../topology/time/duration.ts';
+import { SplitWatermarks } from '../../../topology/time/watermark.ts';
 
 const at = (time: number): { kind: 'watermark'; at: number } => ({ kind: 'watermark', at: time });
 
@@ -62,7 +62,9 @@ describe('watermarks over splits', () => {
 
 describe('durations', () => {
   it('are read as people write them, and nothing else is', () => {
-    expect(['10s', '5m', '1h', '-30m', '250ms', '2d', 17, '1.5s'].map(parseDuration)).toEqual([10_000, 300_000, 3_600_000, -1_800_000, 250, 172_800_000, 17, 1_500]);
+    expect(['10s', '5m', '1h', '-30m', '250ms', '2d', 17, '1.5s'].map(parseDuration)).toEqual([
+      10_000, 300_000, 3_600_000, -1_800_000, 250, 172_800_000, 17, 1_500,
+    ]);
     expect(['10', '5 m', 'h', '', '1w', 1.5, null, undefined, {}].map(parseDuration)).toEqual(Array.from({ length: 9 }, () => undefined));
   });
 });

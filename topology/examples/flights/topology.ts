@@ -19,7 +19,7 @@ export default topology('flights', { version: 1, owner: 'nyc/flights' }, (t) => 
     .source('departures', stream('nyc/departures'))
     .validate('departures-valid', departure)
     .eventTime('departures-time', (e) => e.data.departed, { outOfOrderness })
-    .deduplicate('departures-once', { by: (e) => e.id, within });
+    .deduplicate('departures-once', { by: (e) => [e.source, e.id], within });
 
   departures
     .map((e) => ({
@@ -41,14 +41,14 @@ export default topology('flights', { version: 1, owner: 'nyc/flights' }, (t) => 
   t.source('weather', stream('nyc/weather'))
     .validate('weather-valid', weather)
     .eventTime('weather-time', (e) => e.data.observed, { outOfOrderness })
-    .deduplicate('weather-once', { by: (e) => e.id, within })
+    .deduplicate('weather-once', { by: (e) => [e.source, e.id], within })
     .map((e) => ({ id: e.id, ...e.data }))
     .sinkTo('weather-table', table('weather', weatherRow));
 
   t.source('schedules', stream('nyc/schedules', { dataText: true }))
     .validate('schedules-valid', schedule)
     .eventTime('schedules-time', (e) => e.time, { outOfOrderness })
-    .deduplicate('schedules-once', { by: (e) => e.id, within })
+    .deduplicate('schedules-once', { by: (e) => [e.source, e.id], within })
     .map((e) => ({ id: e.id, day: e.data.day, data: e.dataText }))
     .sinkTo('schedules-table', table('schedules', scheduleRow));
 });
