@@ -8,9 +8,8 @@
  * 4. Conservation: each event found in a body, and each request refused before that, is counted once, as accepted or as refused.
  */
 
-import type { HttpResponse, us_listen_socket } from 'uWebSockets.js';
+import type { HttpResponse } from 'uWebSockets.js';
 import uws from 'uWebSockets.js';
-import { createServer } from 'node:net';
 import type { SluiceConfig, StreamConfig } from '../schemas/config.ts';
 import type { Clock } from '../schemas/kernel/clock.ts';
 import { SluiceError } from '../schemas/kernel/errors.ts';
@@ -27,6 +26,7 @@ import type { Batcher } from './batcher.ts';
 import { createBatcher } from './batcher.ts';
 import { decompress, encodingOf } from './decompress.ts';
 import { bodyKindOf, readEvents } from './events.ts';
+import { listen } from './listen.ts';
 import type { IngressCounts } from './metrics.ts';
 import { ingressMetrics } from './metrics.ts';
 import type { Refusal } from './refusal.ts';
@@ -393,27 +393,4 @@ async function bindStreams({ config, writers, clock, random }: IngressOptions): 
     bound.set(stream.name, { config: stream, bounds, batchers: { kinesis: batcher('kinesis'), kafka: batcher('kafka') } });
   }
   return bound;
-}
-
-async function listen(app: ReturnType<typeof uws.App>, host: string, port: number): Promise<us_listen_socket> {
-  const taken = (): SluiceError =>
-    new SluiceError('port-taken', `port ${port} of ${host} is taken`, {
-      fix: 'stop what listens there, or choose another with ingress.port (0 takes any free one)',
-    });
-  // uWebSockets.js shares ports with its like (SO_REUSEPORT) when it is given a host; a plain listener says whether somebody is there.
-  if (port !== 0) await probe(host, port).catch(() => Promise.reject(taken()));
-  return new Promise((resolve, reject) => {
-    app.listen(host, port, (socket) => {
-      if (socket === false) reject(taken());
-      else resolve(socket);
-    });
-  });
-}
-
-function probe(host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));
-  });
 }

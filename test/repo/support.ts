@@ -62,3 +62,20 @@ export function repositoryFiles(): string[] {
   if (listed.status !== 0) throw new Error(listed.output);
   return [...new Set(listed.stdout.split('\0'))].filter((path) => path !== '' && existsSync(join(root, path)));
 }
+
+/** The command lines of the ```sh fences: no comments, no blank lines, continued lines joined, a leading prompt taken off. */
+export function commandsOf(markdown: string): string[] {
+  const fences = [...markdown.matchAll(/^[ \t]*```sh[ \t]*\n(.*?)^[ \t]*```[ \t]*$/gms)].map((match) => match[1] ?? '');
+  return fences.flatMap((fence) =>
+    fence
+      .replace(/\\\n\s*/g, '')
+      .split('\n')
+      .map((line) =>
+        line
+          .trim()
+          .replace(/^\$ /, '')
+          .replace(/\s+#\s.*$/, ''),
+      )
+      .filter((line) => line !== '' && !line.startsWith('#')),
+  );
+}

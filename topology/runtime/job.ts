@@ -26,15 +26,14 @@ import type { ElementBatch, Sink } from '../graph/sink.ts';
 import { validateTopology } from '../graph/validate-graph.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
-import { EventTimeOperator } from '../operators/event-time.ts';
 import { noCounts } from '../operators/operator.ts';
-import { encodeTime } from '../time/watermark.ts';
 import type { Dag, SinkStage } from './dag.ts';
 import { compileDag } from './dag.ts';
 import { RejectedRows, rejectedEventOf } from './rejections.ts';
 import type { Cursor, SourceSchedule } from './source.ts';
 import { cursorOf, enterRecords, positionKey, scheduleSources } from './source.ts';
-import type { JobStatus, SplitStatus } from './status.ts';
+import type { JobStatus } from './status.ts';
+import { splitStatus } from './status.ts';
 
 /** How a job reaches the world: bound by name where it is started. */
 export interface JobConnectors {
@@ -377,30 +376,6 @@ export function createJob(options: JobOptions): Job {
       for (const { sink } of sinks) await sink.close();
       for (const reader of readers) await reader.close();
     },
-  };
-}
-
-async function splitStatus(cursor: Cursor, dag: Dag): Promise<SplitStatus> {
-  const lag = await cursor.reader.lag(cursor.split, cursor.position);
-  let watermark: SplitStatus['watermark'] = null;
-  let idle = false;
-  for (const { operator } of dag.stages) {
-    if (!(operator instanceof EventTimeOperator)) continue;
-    const time = operator.watermarks.splits.get(cursor.key);
-    if (time === undefined) continue;
-    watermark = encodeTime(operator.watermarks.splitWatermark(time));
-    idle = time.idle;
-  }
-  const { id, stream } = cursor.source;
-  return {
-    source: id,
-    stream,
-    path: cursor.path,
-    split: cursor.split,
-    position: cursor.position ?? null,
-    lag: lag ?? null,
-    watermark,
-    idle,
   };
 }
 

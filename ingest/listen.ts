@@ -1,0 +1,31 @@
+/**
+ * Listens on a port that is free, or says that it is taken.
+ */
+
+import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import { createServer } from 'node:net';
+import { SluiceError } from '../schemas/kernel/errors.ts';
+
+/** Throws `SluiceError` `port-taken`. Port 0 takes any free one. */
+export async function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {
+  const taken = (): SluiceError =>
+    new SluiceError('port-taken', `port ${port} of ${host} is taken`, {
+      fix: 'stop what listens there, or choose another with ingress.port (0 takes any free one)',
+    });
+  // uWebSockets.js shares ports with its like (SO_REUSEPORT) when it is given a host; a plain listener says whether somebody is there.
+  if (port !== 0) await probe(host, port).catch(() => Promise.reject(taken()));
+  return new Promise((resolve, reject) => {
+    app.listen(host, port, (socket) => {
+      if (socket === false) reject(taken());
+      else resolve(socket);
+    });
+  });
+}
+
+function probe(host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));
+  });
+}

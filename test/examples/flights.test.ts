@@ -1,0 +1,37 @@
+/**
+ * The runs that have commands of their own, in short form: the flights example calm, killed and sent twice, one file after the other; and the
+ * smoke benchmark for a second.
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { root } from '../repo/support.ts';
+
+function run(script: string, ...args: string[]): Promise<string> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(root, 'dist', 'test', script), ...args], { cwd: root });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    child.once('close', (code) => resolve(`${said}exit ${code}`));
+  });
+}
+
+describe('npm run example:flights', () => {
+  it.each([[[]], [['--kill', '3', '--twice', '--seed', '7']], [['--kill', '3', '--order', 'one-by-one', '--seed', '11']], [['--twice']]])(
+    'lands what was sent, with %j',
+    { timeout: 240_000 },
+    async (args) => {
+      const said = await run('tools/example-flights.js', ...args);
+      expect(said).toMatch(/\n1[45] passed, 0 failed\nexit 0$/);
+    },
+  );
+});
+
+describe('npm run bench:smoke', () => {
+  it('prints the ratio to a bare server and where the time goes', { timeout: 60_000 }, async () => {
+    const said = await run('bench/smoke.js', '--seconds', '1', '--connections', '16');
+    expect(said).toMatch(/ratio: \d+\.\d\d of the bare server's events\/s/);
+    expect(said).toMatch(/JSON and UTF-8 check +\d/);
+    expect(said).toMatch(/exit 0$/);
+  });
+});
