@@ -72,8 +72,9 @@ interface Pending {
   /** Epoch ms and monotonic ms of its first byte. */
   readonly receivedAtMs: number;
   readonly startedMs: number;
-  bodyMs: number;
-  checkedMs: number;
+  /** Monotonic ms when the body was whole, and when its events were found. */
+  bodyMs: number | undefined;
+  checkedMs: number | undefined;
   heldBytes: number;
   open: boolean;
 }
@@ -178,8 +179,8 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
       requestId: requestIdPattern.test(head.requestId) ? head.requestId : newId(),
       receivedAtMs: clock.now(),
       startedMs: clock.monotonic(),
-      bodyMs: 0,
-      checkedMs: 0,
+      bodyMs: undefined,
+      checkedMs: undefined,
       heldBytes: 0,
       open: true,
     };
@@ -277,18 +278,17 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
       while (pending.size > 0 && clock.monotonic() < deadline) {
         await new Promise<void>((resolve) => void clock.setTimer(drainPollMs, resolve));
       }
+      const refusal: Refusal = {
+        status: 503,
+        code: 'draining',
+        message: 'the instance stops',
+        expected: 'send it again, under the same id',
+        outcome: 'unknown',
+      };
       for (const request of [...pending]) {
-        refuse(
-          request,
-          {
-            status: 503,
-            code: 'draining',
-            message: 'the instance stops',
-            expected: 'send it again, under the same id',
-            outcome: 'unknown',
-          },
-          true,
-        );
+        // Events that were handed to a writer are counted by what it says of them.
+        if (request.checkedMs === undefined) refuse(request, refusal, true);
+        else answer(request, answerRefusal(refusal), true);
       }
       app.close();
     },
@@ -354,8 +354,8 @@ function newTraceparent(random: Random): string {
 
 function serverTiming(request: Pending, nowMs: number): string {
   const { startedMs, bodyMs, checkedMs } = request;
-  if (bodyMs === 0) return `total;dur=${(nowMs - startedMs).toFixed(1)}`;
-  if (checkedMs === 0) return `recv;dur=${(bodyMs - startedMs).toFixed(1)}`;
+  if (bodyMs === undefined) return `total;dur=${(nowMs - startedMs).toFixed(1)}`;
+  if (checkedMs === undefined) return `recv;dur=${(bodyMs - startedMs).toFixed(1)}`;
   return `recv;dur=${(bodyMs - startedMs).toFixed(1)}, check;dur=${(checkedMs - bodyMs).toFixed(1)}, bus;dur=${(nowMs - checkedMs).toFixed(1)}`;
 }
 

@@ -30,13 +30,9 @@ export const limits = {
   requestEventsMax: 10_000,
   /** Bytes of all requests that are not answered yet; past it new ones get 503 at once. */
   ingressInFlightMaxBytes: 256 * mebi,
-  /** A client must deliver its body, and finish reading its answer, in this time. */
-  requestIdleMs: 30_000,
   /** One batch to a writer. Kinesis PutRecords: 500 records; 5 MiB is what every endpoint takes. */
   batchMaxRecords: 500,
   batchMaxBytes: 5 * mebi,
-  /** How long the first event of a batch waits for company when a write is already under way. */
-  batchLingerMs: 2,
   /** Batches under way per stream and path. */
   batchesInFlightMax: 4,
   /** SIGTERM: how long pending requests may take before they get 503. */
@@ -51,11 +47,8 @@ export const limits = {
   /** Elements of one turn. */
   turnMaxRows: 1_024,
   turnMaxBytes: 8 * mebi,
-  /** Turns' worth of records read ahead per source. */
-  sourcePrefetchTurns: 2,
   /** An empty source is asked again after this time. */
   sourcePollMs: 20,
-  checkpointIntervalMs: 10_000,
   /** Checkpoint interval under `sluice start`. */
   startCheckpointIntervalMs: 1_000,
   /** Completed checkpoints that are kept. */
@@ -64,7 +57,6 @@ export const limits = {
   sinkPendingMaxRows: 65_536,
   /** A Parquet file is published when it has this many bytes (before compression) or is this old. */
   parquetFileMaxBytes: 64 * mebi,
-  parquetFileMaxAgeMs: 300_000,
   startParquetFileMaxAgeMs: 2_000,
   parquetRowGroupRows: 50_000,
   /** Rejections whose `seen` is kept up to date; the oldest are let go first. */

@@ -4,6 +4,7 @@
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { manualClock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Rig } from './support.ts';
 import { post, rig } from './support.ts';
@@ -274,6 +275,31 @@ describe('the ingress', () => {
     open();
     expect(await pending).toMatchObject({ status: 200, headers: { connection: 'close' } });
     await drained;
+  });
+
+  it('answers 503 to what cannot finish in its time to drain, and says that the outcome is unknown', async () => {
+    await made.ingress.drain();
+    const clock = manualClock(1_000_000);
+    made = await rig({}, 1_000, clock);
+    let open = (): void => undefined;
+    made.kinesis.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const pending = post(url(), '1');
+    while (made.kinesis.writes.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const drained = made.ingress.drain();
+    clock.advance(limits.drainMs / 2);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    clock.advance(limits.drainMs);
+    expect(await pending).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '1' },
+      json: { error: { code: 'draining', outcome: 'unknown' } },
+    });
+    await drained;
+    open();
+    while (made.ingress.counts().received === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(made.ingress.counts()).toMatchObject({ received: 1, accepted: { kinesis: 1 }, refused: {} });
   });
 
   it('counts every event once: received is accepted by route and refused by reason', async () => {

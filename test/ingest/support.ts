@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import type { Ingress } from '../../ingest/ingress.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import type { SluiceConfig, StreamConfig } from '../../schemas/config.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 import type { Path } from '../../schemas/ports/record.ts';
@@ -83,7 +84,7 @@ export interface Rig {
   readonly actions: string[];
 }
 
-export async function rig(bounds: Partial<SluiceConfig['ingress']> = {}, thresholdBytes = 1_000): Promise<Rig> {
+export async function rig(bounds: Partial<SluiceConfig['ingress']> = {}, thresholdBytes = 1_000, clock: Clock = systemClock): Promise<Rig> {
   const actions: string[] = [];
   const kinesis = writerDouble('kinesis', actions);
   const kafka = writerDouble('kafka', actions);
@@ -105,7 +106,7 @@ export async function rig(bounds: Partial<SluiceConfig['ingress']> = {}, thresho
       },
     },
     writers: { kinesis, kafka },
-    clock: systemClock,
+    clock,
     random: systemRandom,
   });
   return { ingress, kinesis, kafka, actions };

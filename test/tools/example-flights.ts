@@ -270,7 +270,7 @@ async function compare(instance: Instance): Promise<void> {
   check('departures: rows in the folder of another hour', partitions[0]?.[0], 0);
 
   const visibility = await rowsOf(instance, 'SELECT round(sum(visib), 2), count(wind_gust) FROM weather');
-  const unique = [...new Map(lines.weather.map((line) => [line.id, line])).values()];
+  const unique = [...new Map([...lines.weather].reverse().map((line) => [line.id, line])).values()];
   const sum = unique.reduce((total, line) => total + Number(line.fields['visib'] ?? 0), 0);
   check('weather: summed visibility, and gusts', visibility[0], [
     Math.round(sum * 100) / 100,

@@ -8,24 +8,29 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { EmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
 import { embeddedReader, murmur2, openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
+import { createIngress } from '../../../ingest/ingress.ts';
+import type { OpenLogFile } from '../../../ingest/segment-log/log-file.ts';
+import { openLogFile } from '../../../ingest/segment-log/log-file.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
+import { systemRandom } from '../../../schemas/kernel/random.ts';
 import type { Path } from '../../../schemas/ports/record.ts';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
 import type { StreamHarness } from '../../contract/record-stream.ts';
 import { readAll, recordStreamContract } from '../../contract/record-stream.ts';
-import { streamConfig } from '../../ingest/support.ts';
+import { post, streamConfig } from '../../ingest/support.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-embedded-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let made = 0;
 
-function open(dir: string, splits = 3): Promise<EmbeddedStreams> {
+function open(dir: string, splits = 3, openFile?: OpenLogFile): Promise<EmbeddedStreams> {
   return openEmbeddedStreams({
     root: dir,
     streams: [streamConfig('a', 'b')],
     local: { kinesisShards: splits, kafkaPartitions: splits, retentionMaxBytes: 1e9, retentionMaxMs: 1e9 },
     clock: systemClock,
     segmentMaxBytes: 2_000,
+    ...(openFile === undefined ? {} : { openFile }),
   });
 }
 
@@ -126,6 +131,52 @@ describe('embedded streams', () => {
       );
     expect(await seen).toEqual(Array.from({ length: 500 }, (_, n) => n));
     await worker.terminate();
+    await streams.close();
+  });
+
+  it('behind the ingress answer 503 while the disk is full, and hold everything that was answered 200', async () => {
+    let room = true;
+    const streams = await open(join(root, 'full'), 2, async (path) => {
+      const file = await openLogFile(path);
+      const full = (): Promise<void> => Promise.reject(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }));
+      return { ...file, write: (bytes, position) => (room ? file.write(bytes, position) : full()) };
+    });
+    const ingress = await createIngress({
+      config: {
+        streams: [streamConfig('a', 'b')],
+        routing: { largeMessageThresholdBytes: 100 },
+        ingress: { host: '127.0.0.1', port: 0, bodyMaxBytes: 1e6, bodyDecodedMaxBytes: 1e6, inFlightMaxBytes: 1e6 },
+      },
+      writers: { kinesis: streams.writer('kinesis'), kafka: streams.writer('kafka') },
+      clock: systemClock,
+      random: systemRandom,
+    });
+    const acknowledged: string[] = [];
+    const statuses: number[] = [];
+    for (let n = 0; n < 30; n++) {
+      room = n < 10 || n >= 20;
+      const body = JSON.stringify(`${n}`.padEnd(n % 2 === 0 ? 5 : 200));
+      const answer = await post(`${ingress.url}/v1/a/b`, body);
+      statuses.push(answer.status);
+      if (answer.status === 200) acknowledged.push(body);
+      else expect(answer).toMatchObject({ headers: { 'retry-after': '1' }, json: { error: { code: 'disk-full' } } });
+    }
+    expect(statuses).toEqual([
+      ...Array.from({ length: 10 }, () => 200),
+      ...Array.from({ length: 10 }, () => 503),
+      ...Array.from({ length: 10 }, () => 200),
+    ]);
+    await ingress.drain();
+    const found: string[] = [];
+    for (const handle of streams.handles('a/b')) {
+      const reader = embeddedReader(handle);
+      for (const records of (await readAll(reader)).values())
+        found.push(
+          ...records.map((record) => (handle.path === 'kafka' ? record.text : record.text.slice(record.text.indexOf('"data":') + 7, -1))),
+        );
+      await reader.close();
+    }
+    expect(found.sort()).toEqual(acknowledged.sort());
     await streams.close();
   });
 });
