@@ -26,7 +26,7 @@ import type { Batcher } from './batcher.ts';
 import { createBatcher } from './batcher.ts';
 import { decompress, encodingOf } from './decompress.ts';
 import { bodyKindOf, readEvents } from './events.ts';
-import { listen } from './listen.ts';
+import { isLoopback, listen } from './listen.ts';
 import type { IngressCounts } from './metrics.ts';
 import { ingressMetrics } from './metrics.ts';
 import type { Refusal } from './refusal.ts';
@@ -47,7 +47,7 @@ export interface IngressOptions {
   readonly writers: Readonly<Record<Path, RecordWriter>>;
   readonly clock: Clock;
   readonly random: Random;
-  /** Further GET routes, by path. */
+  /** Further GET routes, by path, answered to loopback only: they tell about the inside. */
   readonly routes?: Readonly<Record<string, () => Promise<ExtraAnswer>>>;
 }
 
@@ -247,9 +247,12 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     '/healthz': plain(200, 'ok\n'),
     '/readyz': () => (draining ? plain(503, 'draining\n')() : plain(200, 'ready\n')()),
     '/metrics': async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.text(inFlightBytes) }),
-    ...options.routes,
   };
   for (const [path, route] of Object.entries(extras)) app.get(path, (res) => serve(res, route));
+  for (const [path, route] of Object.entries(options.routes ?? {})) {
+    const outside = plain(404, 'only on loopback\n');
+    app.get(path, (res) => serve(res, isLoopback(Buffer.from(res.getRemoteAddressAsText()).toString()) ? route : outside));
+  }
   app.any('/*', (res, req) => {
     const refusal: Refusal = {
       status: 404,

@@ -1,10 +1,17 @@
 /**
- * Listens on a port that is free, or says that it is taken.
+ * Listens on a port that is free, or says that it is taken; and who is on the same machine.
  */
 
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { createServer } from 'node:net';
 import { SluiceError } from '../schemas/kernel/errors.ts';
+
+const loopback = /^(?:127\.|(?:0{4}:){5}ffff:7f|(?:0{4}:){7}0001$|::1$|::ffff:127\.)/;
+
+/** Whether a remote address, as uWebSockets.js writes it, is this machine. */
+export function isLoopback(address: string): boolean {
+  return loopback.test(address);
+}
 
 /** Throws `SluiceError` `port-taken`. Port 0 takes any free one. */
 export async function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {

@@ -20,6 +20,8 @@ export type RejectionCode =
   | 'future-event'
   /** The element came after its window or state was gone and its operator sends such to the rejected table. */
   | 'late'
+  /** The topology itself sent the element to the rejected table, from an output that is no late one. */
+  | 'rejected-by-topology'
   /** The row does not fit its table's columns. */
   | 'row-mismatch';
 

@@ -4,6 +4,7 @@
  *
  * Order of starting: lock, streams, ingress, topologies; of stopping: ingress (drained), topologies (last checkpoint), streams, lock.
  */
+import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createIngress } from '../../ingest/ingress.ts';
 import type { IngressCounts } from '../../ingest/metrics.ts';
@@ -45,6 +46,8 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
   const { config, clock, random, tell } = options;
   const dir = resolve(options.dir);
   const lock = await lockInstance(dir);
+  // Scripts of earlier runs: each is named by its content, so they would only pile up.
+  rmSync(buildDir(dir), { recursive: true, force: true });
   const undo: (() => Promise<void>)[] = [() => lock.release()];
   try {
     const streams = await openEmbeddedStreams({ root: logDir(dir), streams: config.streams, local: config.local, clock });

@@ -25,7 +25,7 @@ export function table<T>(name: string, schema: Schema<T>, options: TableOptions 
   return { definition: { kind: 'table', table: name, schema: schema.document, partitionBy: [...partitionBy] } };
 }
 
-/** The rejected table: for a side output whose elements belong with the refused ones. */
+/** The rejected table: for an output whose elements belong with the refused ones. Their code is `late` from a late output, else `rejected-by-topology`. */
 export function rejected(): SinkDefinition<unknown> {
   return { definition: { kind: 'rejected' } };
 }

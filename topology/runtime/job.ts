@@ -22,6 +22,7 @@ import type { Manifest } from '../checkpoint/manifest.ts';
 import { decideRestore, manifestVersion, rejectedSinkId, statefulNodes } from '../checkpoint/manifest.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
 import type { Graph, SinkNode, Topology } from '../graph/graph.ts';
+import { latePort } from '../graph/graph.ts';
 import type { ElementBatch, Sink } from '../graph/sink.ts';
 import { validateTopology } from '../graph/validate-graph.ts';
 import type { Batch } from '../operators/batch.ts';
@@ -274,9 +275,16 @@ export function createJob(options: JobOptions): Job {
     for (let i = 0; i < rows.length; i++) {
       const origin = rows.origins[i];
       assert(origin !== undefined, 'a rejected element has an origin');
-      const message =
-        stage.port === 'late' ? 'the element came after its state was gone' : `sent to the rejected table by '${stage.node.id}'`;
-      const rejection = { node: stage.node.id, code: 'late' as const, message, pointer: null, schema: null, value: rows.values[i], origin };
+      const late = stage.port === latePort;
+      const rejection = {
+        node: stage.node.id,
+        code: late ? ('late' as const) : ('rejected-by-topology' as const),
+        message: late ? 'the element came after its state was gone' : `the topology sends '${stage.port}' of its input here`,
+        pointer: null,
+        schema: null,
+        value: rows.values[i],
+        origin,
+      };
       rejectedTotal++;
       if (counts !== undefined) {
         counts.in++;

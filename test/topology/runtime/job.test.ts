@@ -255,6 +255,22 @@ describe('a job', () => {
     expect(idsOf(rigged.made.tables['clicks']?.visible)).toEqual(['new0', 'new1', 'new2']);
   });
 
+  it('sends to the rejected table what the topology says, under a code of its own', async () => {
+    const rigged = rig();
+    fill(rigged.made, 0, 4);
+    const picky = topology('picky', { version: 1, owner: 'a/b' }, (t) => {
+      const parts = t.source('clicks', stream('a/b')).split({ odd: (e) => Number(e.id.slice(1)) % 2 === 1 });
+      parts.odd.sinkTo('unwanted', rejected());
+      parts.rest.map((e) => ({ id: e.id, n: 1 })).sinkTo('table', table('clicks', row));
+    });
+    await runDry(rigged.start(picky), rigged);
+    expect(idsOf(rigged.made.tables['clicks']?.visible)).toEqual(['e0', 'e2']);
+    expect(rigged.made.tables['rejected']?.visible).toMatchObject([
+      { id: 'e1', code: 'rejected-by-topology', operator: 'unwanted' },
+      { id: 'e3', code: 'rejected-by-topology', operator: 'unwanted' },
+    ]);
+  });
+
   it('splits by condition and drops nothing', async () => {
     const rigged = rig();
     fill(rigged.made, 0, 6);
