@@ -14,6 +14,8 @@ export type { Graph, GraphNode, GraphProblem, PartitionColumn, SinkNode, Topolog
 export type { ElementBatch, Origin, RefusedRow, Sink, SinkState } from './graph/sink.ts';
 export { validateGraph, validateTopology } from './graph/validate-graph.ts';
 export type { ElementContext } from './operators/stateless.ts';
-export { checkJob, createJob, type Job, type JobConnectors, type JobOptions } from './runtime/job.ts';
+export { createJob, type Job } from './runtime/job.ts';
+export type { JobConnectors, JobOptions } from './runtime/job-options.ts';
 export type { JobStatus, NodeStatus, SplitStatus } from './runtime/status.ts';
+export { checkJob } from './runtime/take-over.ts';
 export type { Duration } from './time/duration.ts';

@@ -12,49 +12,27 @@
  */
 import { concatMap, defer, lastValueFrom, repeat, takeWhile } from 'rxjs';
 import { assert } from '../../schemas/kernel/assert.ts';
-import type { Clock } from '../../schemas/kernel/clock.ts';
-import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
-import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
-import { decideRestore, manifestVersion, rejectedSinkId, statefulNodes } from '../checkpoint/manifest.ts';
+import { manifestVersion, rejectedSinkId, statefulNodes } from '../checkpoint/manifest.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
-import type { Graph, SinkNode, Topology } from '../graph/graph.ts';
 import { latePort } from '../graph/graph.ts';
 import type { ElementBatch, Sink } from '../graph/sink.ts';
-import { validateTopology } from '../graph/validate-graph.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
 import { noCounts } from '../operators/operator.ts';
 import type { Dag, SinkStage } from './dag.ts';
 import { compileDag } from './dag.ts';
+import type { JobOptions } from './job-options.ts';
 import { RejectedRows, rejectedEventOf } from './rejections.ts';
 import type { Cursor, SourceSchedule } from './source.ts';
 import { cursorOf, enterRecords, positionKey, scheduleSources } from './source.ts';
 import type { JobStatus } from './status.ts';
 import { splitStatus } from './status.ts';
-
-/** How a job reaches the world: bound by name where it is started. */
-export interface JobConnectors {
-  /** One reader per path of the stream `team/app`; throws `SluiceError` `stream-missing`. */
-  readers(stream: string): Promise<readonly RecordReader[]>;
-  sink(node: SinkNode, graph: Graph, attempt: number): Sink;
-  /** The rejected table of this topology. */
-  rejected(graph: Graph, attempt: number): Sink;
-}
-
-export interface JobOptions {
-  readonly topology: Topology;
-  readonly blobs: BlobStore;
-  readonly connectors: JobConnectors;
-  readonly clock: Clock;
-  readonly checkpointIntervalMs: number;
-  /** Lets go of state whose node is gone; without it such a restore is refused. */
-  readonly dropState?: boolean;
-  readonly turnBounds?: ReadBounds;
-}
+import type { CarriedState } from './take-over.ts';
+import { carriedOver, requireRestorable, requireValid } from './take-over.ts';
 
 export interface Job {
   /** Takes over from the last checkpoint; resolves when it is ready to take turns. Throws `topology-invalid`, `restore-refused`, `stream-missing`. */
@@ -64,33 +42,6 @@ export interface Job {
   stop(): void;
   status(): Promise<JobStatus>;
   close(): Promise<void>;
-}
-
-/** Whether a job could take over: throws what `open` would throw, and changes nothing. */
-export async function checkJob(options: Pick<JobOptions, 'topology' | 'blobs' | 'connectors' | 'dropState'>): Promise<void> {
-  const { graph } = options.topology;
-  requireValid(options.topology);
-  requireRestorable(await checkpointStore(options.blobs, graph.name).latest(), graph, options.dropState ?? false);
-  for (const node of graph.nodes) {
-    if (node.kind !== 'source') continue;
-    for (const reader of await options.connectors.readers(node.stream)) await reader.close();
-  }
-}
-
-function requireValid(topology: Topology): void {
-  const problems = validateTopology(topology);
-  if (problems.length === 0) return;
-  const list = problems.map((problem) => `  ${problem.node}: ${problem.message}`).join('\n');
-  throw new SluiceError('topology-invalid', `the topology '${topology.graph.name}' has ${problems.length} problem(s):\n${list}`);
-}
-
-function requireRestorable(previous: Manifest | undefined, graph: Graph, dropState: boolean): void {
-  if (previous === undefined) return;
-  const decision = decideRestore(previous, graph, dropState);
-  if (decision.kind === 'restore') return;
-  throw new SluiceError('restore-refused', `'${graph.name}' does not fit its last checkpoint:\n  ${decision.reasons.join('\n  ')}`, {
-    fix: 'give the nodes their old ids back, or start with --drop-state to let go of that state',
-  });
 }
 
 /** Watermarks and idleness are judged at least this often, as Flink's auto watermark interval. */
@@ -136,11 +87,7 @@ export function createJob(options: JobOptions): Job {
     return bySource;
   };
 
-  const manifestWith = (
-    states: Pick<Manifest, 'sinks' | 'operators' | 'positions' | 'counts'>,
-    number: number,
-    ofAttempt: number,
-  ): Manifest => ({
+  const manifestWith = (states: CarriedState, number: number, ofAttempt: number): Manifest => ({
     manifestVersion,
     topology: graph.name,
     version: graph.version,
@@ -154,27 +101,11 @@ export function createJob(options: JobOptions): Job {
     counts: states.counts,
   });
 
-  /** What is kept of a manifest whose graph may have had other nodes. */
-  const carriedOver = (previous: Manifest | undefined): Pick<Manifest, 'sinks' | 'operators' | 'positions' | 'counts'> => {
-    if (previous === undefined) return { sinks: {}, operators: {}, positions: {}, counts: {} };
-    const fingerprints = new Map(statefulNodes(graph).map((node) => [node.id, node.fingerprint]));
-    const kept = new Set(previous.stateful.filter((node) => fingerprints.get(node.id) === node.fingerprint).map((node) => node.id));
-    const keep = <T>(states: Readonly<Record<string, T>>, all: ReadonlySet<string>): Record<string, T> =>
-      Object.fromEntries(Object.entries(states).filter(([id]) => id === rejectedSinkId || all.has(id)));
-    const nodes = new Set(graph.nodes.map((node) => node.id));
-    return {
-      sinks: keep(previous.sinks, kept),
-      operators: keep(previous.operators, kept),
-      positions: keep(previous.positions, kept),
-      counts: keep(previous.counts, nodes),
-    };
-  };
-
   const open = async (): Promise<void> => {
     requireValid(topology);
     const fence = await store.takeOver((nextAttempt, number, previous) => {
       requireRestorable(previous, graph, options.dropState ?? false);
-      return manifestWith(carriedOver(previous), number, nextAttempt);
+      return manifestWith(carriedOver(previous, graph), number, nextAttempt);
     });
     attempt = fence.attempt;
     checkpoint = fence.checkpoint;

@@ -1,0 +1,28 @@
+/**
+ * What a job is given: its topology, where its checkpoints lie, and how it reaches the world.
+ */
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { BlobStore } from '../../schemas/ports/blob-store.ts';
+import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { Graph, SinkNode, Topology } from '../graph/graph.ts';
+import type { Sink } from '../graph/sink.ts';
+
+/** How a job reaches the world: bound by name where it is started. */
+export interface JobConnectors {
+  /** One reader per path of the stream `team/app`; throws `SluiceError` `stream-missing`. */
+  readers(stream: string): Promise<readonly RecordReader[]>;
+  sink(node: SinkNode, graph: Graph, attempt: number): Sink;
+  /** The rejected table of this topology. */
+  rejected(graph: Graph, attempt: number): Sink;
+}
+
+export interface JobOptions {
+  readonly topology: Topology;
+  readonly blobs: BlobStore;
+  readonly connectors: JobConnectors;
+  readonly clock: Clock;
+  readonly checkpointIntervalMs: number;
+  /** Lets go of state whose node is gone; without it such a restore is refused. */
+  readonly dropState?: boolean;
+  readonly turnBounds?: ReadBounds;
+}

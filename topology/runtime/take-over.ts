@@ -1,0 +1,55 @@
+/**
+ * What has to hold before a job takes over from the last checkpoint, and what it takes over.
+ */
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Manifest } from '../checkpoint/manifest.ts';
+import { decideRestore, rejectedSinkId, statefulNodes } from '../checkpoint/manifest.ts';
+import { checkpointStore } from '../checkpoint/store.ts';
+import type { Graph, Topology } from '../graph/graph.ts';
+import { validateTopology } from '../graph/validate-graph.ts';
+import type { JobOptions } from './job-options.ts';
+
+export type CarriedState = Pick<Manifest, 'sinks' | 'operators' | 'positions' | 'counts'>;
+
+/** Whether a job could take over: throws what `open` would throw, and changes nothing. */
+export async function checkJob(options: Pick<JobOptions, 'topology' | 'blobs' | 'connectors' | 'dropState'>): Promise<void> {
+  const { graph } = options.topology;
+  requireValid(options.topology);
+  requireRestorable(await checkpointStore(options.blobs, graph.name).latest(), graph, options.dropState ?? false);
+  for (const node of graph.nodes) {
+    if (node.kind !== 'source') continue;
+    for (const reader of await options.connectors.readers(node.stream)) await reader.close();
+  }
+}
+
+export function requireValid(topology: Topology): void {
+  const problems = validateTopology(topology);
+  if (problems.length === 0) return;
+  const list = problems.map((problem) => `  ${problem.node}: ${problem.message}`).join('\n');
+  throw new SluiceError('topology-invalid', `the topology '${topology.graph.name}' has ${problems.length} problem(s):\n${list}`);
+}
+
+export function requireRestorable(previous: Manifest | undefined, graph: Graph, dropState: boolean): void {
+  if (previous === undefined) return;
+  const decision = decideRestore(previous, graph, dropState);
+  if (decision.kind === 'restore') return;
+  throw new SluiceError('restore-refused', `'${graph.name}' does not fit its last checkpoint:\n  ${decision.reasons.join('\n  ')}`, {
+    fix: 'give the nodes their old ids back, or start with --drop-state to let go of that state',
+  });
+}
+
+/** What is kept of a manifest whose graph may have had other nodes. */
+export function carriedOver(previous: Manifest | undefined, graph: Graph): CarriedState {
+  if (previous === undefined) return { sinks: {}, operators: {}, positions: {}, counts: {} };
+  const fingerprints = new Map(statefulNodes(graph).map((node) => [node.id, node.fingerprint]));
+  const kept = new Set(previous.stateful.filter((node) => fingerprints.get(node.id) === node.fingerprint).map((node) => node.id));
+  const keep = <T>(states: Readonly<Record<string, T>>, all: ReadonlySet<string>): Record<string, T> =>
+    Object.fromEntries(Object.entries(states).filter(([id]) => id === rejectedSinkId || all.has(id)));
+  const nodes = new Set(graph.nodes.map((node) => node.id));
+  return {
+    sinks: keep(previous.sinks, kept),
+    operators: keep(previous.operators, kept),
+    positions: keep(previous.positions, kept),
+    counts: keep(previous.counts, nodes),
+  };
+}
