@@ -7,8 +7,10 @@
  * 1. `data` is never serialised again: the client's bytes, already checked to be one JSON value, are spliced in and come out unchanged.
  * 2. Attributes are JSON-encoded, so no attribute can end its string and become structure.
  * 3. `data` is the last member of what is written here; a record of somebody else may have it anywhere.
+ * 4. Attributes are well-formed Unicode (the ingress sees to it): half a surrogate pair would not survive a Kafka header.
  */
 import type { EventAttributes } from './event.ts';
+import { partitionKeyOf } from './event.ts';
 import { isFault, scanObject } from './json-scan.ts';
 import type { IncomingRecord, Path } from './ports/record.ts';
 
@@ -22,6 +24,7 @@ export interface Undecodable {
   readonly problem: string;
 }
 
+const headStart = '{"specversion":"1.0","id":';
 const tail = Buffer.from('}');
 const nullData = Buffer.from('null');
 const dataMember = Buffer.from(',"data":');
@@ -38,7 +41,7 @@ export function structuredHeadBytes(attributes: EventAttributes): number {
 }
 
 function structuredHead(a: EventAttributes): Buffer {
-  let head = `{"specversion":"1.0","id":${JSON.stringify(a.id)},"source":${JSON.stringify(a.source)},"type":${JSON.stringify(a.type)}`;
+  let head = `${headStart}${JSON.stringify(a.id)},"source":${JSON.stringify(a.source)},"type":${JSON.stringify(a.type)}`;
   if (a.subject !== undefined) head += `,"subject":${JSON.stringify(a.subject)}`;
   head += `,"time":${JSON.stringify(a.time)}`;
   if (a.dataschema !== undefined) head += `,"dataschema":${JSON.stringify(a.dataschema)}`;
@@ -62,6 +65,7 @@ const headerAttributes = [
   'receivedtime',
   'traceparent',
 ] as const;
+const attributeNames = [...headerAttributes, 'datacontenttype'] as const;
 
 /** Binary mode: attributes in `ce_` headers, data as the value, the partition key as the record's key. */
 export function encodeBinary(
@@ -86,7 +90,8 @@ export function decodeRecord(path: Path, record: IncomingRecord): DecodedEvent |
 function decodeBinary(headers: Readonly<Record<string, string>>, record: IncomingRecord): DecodedEvent | Undecodable {
   const members: Record<string, unknown> = { specversion: headers['ce_specversion'], datacontenttype: headers['content-type'] };
   for (const name of headerAttributes) members[name] = headers[`ce_${name}`];
-  return attributesOf(members, record, record.value);
+  // A tombstone, or an event without data.
+  return attributesOf(members, record, record.value.length === 0 ? nullData : record.value);
 }
 
 function decodeStructured(record: IncomingRecord): DecodedEvent | Undecodable {
@@ -95,7 +100,8 @@ function decodeStructured(record: IncomingRecord): DecodedEvent | Undecodable {
   // Inside a JSON string every quote is escaped, so the first raw `,"data":` ends the attributes of a record that was written here.
   const at = bytes.indexOf(dataMember);
   if (at > 0 && bytes[bytes.length - 1] === 0x7d) {
-    const members = parseFlat(`${bytes.toString('utf8', 0, at)}}`);
+    const head = `${bytes.toString('utf8', 0, at)}}`;
+    const members = head.startsWith(headStart) ? parseFlat(head) : undefined;
     if (members !== undefined && isOurs(members)) {
       return attributesOf(members, record, value.subarray(at + dataMember.length, value.length - 1));
     }
@@ -103,7 +109,10 @@ function decodeStructured(record: IncomingRecord): DecodedEvent | Undecodable {
   return decodeForeign(record);
 }
 
-/** A record of Sluice itself has these; only in such a one is `data` known to be last. */
+/**
+ * A record of Sluice itself has these; only in such a one is `data` known to be last. Should somebody take one over and append to it, what
+ * is read as data is a value, a comma and more: never JSON, so that it is refused and not misread.
+ */
 function isOurs(members: Readonly<Record<string, unknown>>): boolean {
   return typeof members['receivedtime'] === 'string' && typeof members['team'] === 'string' && typeof members['app'] === 'string';
 }
@@ -129,36 +138,62 @@ function decodeForeign(record: IncomingRecord): DecodedEvent | Undecodable {
   let data: Uint8Array = nullData;
   for (const { name, start, end } of scanned.members) {
     if (name === 'data') data = value.subarray(start, end);
-    else members[name] = JSON.parse(Buffer.from(value.subarray(start, end)).toString('utf8'));
+    else if (readMembers.has(name))
+      members[name] = JSON.parse(Buffer.from(value.buffer, value.byteOffset + start, end - start).toString('utf8'));
   }
   return attributesOf(members, record, data);
 }
 
+/** Extensions of others are not ours to interpret. */
+const readMembers = new Set<string>(['specversion', 'data_base64', ...attributeNames]);
+
 function attributesOf(members: Readonly<Record<string, unknown>>, record: IncomingRecord, data: Uint8Array): DecodedEvent | Undecodable {
-  const { specversion, id, source, type, subject, time, dataschema, datacontenttype, team, app, partitionkey, receivedtime, traceparent } =
-    members as Partial<Record<keyof EventAttributes | 'specversion', unknown>>;
-  if (specversion !== '1.0') return { problem: "the record is no CloudEvent 1.0: its specversion is not '1.0'" };
-  if ('data_base64' in members) return { problem: 'the record carries data_base64; only JSON data is read' };
-  if (typeof id !== 'string' || id === '') return { problem: "the CloudEvent has no 'id'" };
-  if (typeof team !== 'string' || typeof app !== 'string') return { problem: "the CloudEvent does not say its 'team' and 'app'" };
-  const optional: unknown[] = [source, type, subject, time, dataschema, datacontenttype, partitionkey, receivedtime, traceparent];
-  if (optional.some((value) => value !== undefined && typeof value !== 'string')) {
-    return { problem: 'an attribute of the CloudEvent is not a string' };
+  const m = members as Readonly<Partial<Record<keyof EventAttributes | 'specversion' | 'data_base64', unknown>>>;
+  if (m.specversion !== '1.0') return { problem: "the record is no CloudEvent 1.0: its specversion is not '1.0'" };
+  if (isGiven(m.data_base64)) return { problem: 'the record carries data_base64; only JSON data is read' };
+  for (const name of attributeNames) {
+    const value = m[name];
+    if (typeof value !== 'string' && isGiven(value)) return { problem: `the attribute '${name}' of the CloudEvent is not a string` };
   }
-  const received = (receivedtime as string | undefined) ?? new Date(record.arrivedAtMs).toISOString();
+  const id = textOf(m.id);
+  const team = textOf(m.team);
+  const app = textOf(m.app);
+  if (id === undefined) return { problem: "the CloudEvent has no 'id'" };
+  if (team === undefined || app === undefined) return { problem: "the CloudEvent does not say its 'team' and 'app'" };
+  const received = textOf(m.receivedtime) ?? timeOf(record.arrivedAtMs);
+  if (received === undefined) return { problem: `the record's arrival time, ${record.arrivedAtMs} ms, is outside the calendar` };
+  const subject = textOf(m.subject);
+  const dataschema = textOf(m.dataschema);
+  const traceparent = textOf(m.traceparent);
   const attributes: { -readonly [P in keyof EventAttributes]: EventAttributes[P] } = {
     id,
-    source: (source as string | undefined) ?? `/${team}/${app}`,
-    type: (type as string | undefined) ?? `${team}.${app}`,
-    time: (time as string | undefined) ?? received,
-    datacontenttype: (datacontenttype as string | undefined) ?? jsonType,
+    source: textOf(m.source) ?? `/${team}/${app}`,
+    type: textOf(m.type) ?? `${team}.${app}`,
+    time: textOf(m.time) ?? received,
+    datacontenttype: textOf(m.datacontenttype) ?? jsonType,
     team,
     app,
-    partitionkey: (partitionkey as string | undefined) ?? (record.key === '' ? id : record.key),
+    partitionkey: textOf(m.partitionkey) ?? textOf(record.key) ?? partitionKeyOf({ id, subject }),
     receivedtime: received,
   };
-  if (subject !== undefined) attributes.subject = subject as string;
-  if (dataschema !== undefined) attributes.dataschema = dataschema as string;
-  if (traceparent !== undefined) attributes.traceparent = traceparent as string;
+  if (subject !== undefined) attributes.subject = subject;
+  if (dataschema !== undefined) attributes.dataschema = dataschema;
+  if (traceparent !== undefined) attributes.traceparent = traceparent;
   return { attributes, data };
+}
+
+/** The JSON format lets a writer say null for an attribute that is not set. */
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+/** CloudEvents has no empty attributes: one that is empty counts as not set. */
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** A Kafka producer may put any 64-bit number into a record's timestamp. */
+function timeOf(epochMs: number): string | undefined {
+  const time = new Date(epochMs);
+  return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
 }

@@ -72,6 +72,70 @@ describe('the wire', () => {
     });
   });
 
+  it('reads members of a foreign record in any order, with anything else among them', () => {
+    fc.assert(
+      fc.property(
+        attributes,
+        data,
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        fc.infiniteStream(fc.nat()),
+        (event, json, extra, order) => {
+          const known = new Set(['specversion', 'data', 'data_base64', 'subject', 'dataschema', 'traceparent', ...Object.keys(event)]);
+          const members = [...Object.entries(event), ['specversion', '1.0'] as const, ['traceparent', event.traceparent ?? null] as const]
+            .concat(Object.entries(extra).filter(([name]) => !known.has(name)) as [string, string][])
+            .map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+          // Spelled so that no reader can look for it.
+          const all = [...members, `"d\\u0061ta" :${json}`].map((member) => ({ member, at: order.next().value }));
+          const text = `{${all
+            .sort((a, b) => a.at - b.at)
+            .map(({ member }) => member)
+            .join(' ,')}}`;
+          const decoded = decodeRecord('kafka', record(Buffer.from(text)));
+          if ('problem' in decoded) throw new Error(decoded.problem);
+          expect(decoded.attributes).toEqual(event);
+          expect(Buffer.from(decoded.data).toString()).toBe(json.trim());
+        },
+      ),
+    );
+  });
+
+  it('takes data as the last member only where Sluice wrote the record', () => {
+    const dataOf = (text: string): unknown => {
+      const decoded = decodeRecord('kinesis', record(Buffer.from(text)));
+      return 'problem' in decoded ? decoded.problem : Buffer.from(decoded.data).toString();
+    };
+    expect(dataOf('{"specversion":"1.0","id":"1","data":{"x":1},"team":"a","app":"b"}')).toBe('{"x":1}');
+    expect(dataOf('{"id":"1","specversion":"1.0","team":"a","app":"b","receivedtime":"2020","data":{"x":1},"more":{}}')).toBe('{"x":1}');
+    // Written here, then appended to: what is read as data must be no JSON, so that nobody takes it for the client's.
+    const appended = '{"specversion":"1.0","id":"1","team":"a","app":"b","receivedtime":"2020","data":{"x":1},"more":{}}';
+    expect(() => JSON.parse(String(dataOf(appended))) as unknown).toThrow(SyntaxError);
+  });
+
+  it('takes what a foreign record leaves out from where it came', () => {
+    const decode = (value: string, more: object = {}): unknown => decodeRecord('kinesis', { ...record(Buffer.from(value)), ...more });
+    const bare = '{"specversion":"1.0","id":"1","team":"a","app":"b"';
+    expect(decode(`${bare}}`)).toMatchObject({
+      data: Buffer.from('null'),
+      attributes: { partitionkey: 'k', time: '1970-01-01T00:00:01.000Z' },
+    });
+    expect(decode(`${bare},"subject":"s","source":null,"type":""}`, { key: '' })).toMatchObject({
+      attributes: { partitionkey: 's', source: '/a/b', type: 'a.b' },
+    });
+    expect(decode(`${bare}}`, { key: '' })).toMatchObject({ attributes: { partitionkey: '1' } });
+    expect(decode(`${bare}}`, { arrivedAtMs: 9e15 })).toMatchObject({ problem: expect.stringMatching(/arrival time/) as string });
+    const headers = { ce_specversion: '1.0', ce_id: 'ü"\n', ce_team: 'a', ce_app: 'b' };
+    expect(decodeRecord('kafka', record(Buffer.alloc(0), headers))).toMatchObject({
+      data: Buffer.from('null'),
+      attributes: { id: 'ü"\n' },
+    });
+  });
+
+  it('is not led by a member that would be the prototype', () => {
+    const inherited = '"specversion":"1.0","id":"1","team":"a","app":"b","receivedtime":"2020"';
+    expect(decodeRecord('kinesis', record(Buffer.from(`{"__proto__":{${inherited}}}`)))).toHaveProperty('problem');
+    expect(decodeRecord('kinesis', record(Buffer.from(`{"__proto__":{${inherited}},"data":1}`)))).toHaveProperty('problem');
+  });
+
   it('says why a record is no event', () => {
     const problem = (value: string): string => {
       const decoded = decodeRecord('kinesis', record(Buffer.from(value)));
@@ -82,6 +146,7 @@ describe('the wire', () => {
     expect(problem('{"specversion":"0.3","id":"1"}')).toMatch(/specversion/);
     expect(problem('{"specversion":"1.0","id":"1"}')).toMatch(/'team' and 'app'/);
     expect(problem('{"specversion":"1.0","id":"1","team":"a","app":"b","data_base64":"AA=="}')).toMatch(/data_base64/);
-    expect(problem('{"specversion":"1.0","id":"1","team":"a","app":"b","source":5}')).toMatch(/not a string/);
+    expect(problem('{"specversion":"1.0","id":"1","team":"","app":"b"}')).toMatch(/'team' and 'app'/);
+    expect(problem('{"specversion":"1.0","id":"1","team":"a","app":"b","source":5}')).toMatch(/'source'.* not a string/);
   });
 });

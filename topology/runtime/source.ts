@@ -165,7 +165,9 @@ function refuse(cursor: Cursor, record: IncomingRecord, message: string, counts:
 function unknownOrigin(cursor: Cursor, record: IncomingRecord): Origin {
   const { source, path, split } = cursor;
   const [team = '', app = ''] = source.stream.split('/');
-  const receivedtime = new Date(record.arrivedAtMs).toISOString();
+  // A Kafka producer may put any number into a record's timestamp; outside the calendar there is no text for it.
+  const arrived = new Date(record.arrivedAtMs);
+  const receivedtime = (Number.isNaN(arrived.getTime()) ? new Date(0) : arrived).toISOString();
   const attributes: EventAttributes = {
     id: `${path}/${split}/${record.position}`,
     source: `/${source.stream}`,

@@ -221,11 +221,12 @@ describe('a job', () => {
     if (target === undefined) throw new Error('no stream');
     put(target, 0, { value: Buffer.from([0xff, 0x00, 0x41]) });
     put(target, 0, event('e1', { n: 1, at: 1 }, { team: 'x' }));
+    put(target, 0, { value: Buffer.from('{'), arrivedAtMs: 1e300 });
     put(target, 0, event('e2', { n: 2, at: 2 }));
     await runDry(rigged.start(), rigged);
     expect(idsOf(rigged.made.tables['clicks']?.visible)).toEqual(['e2']);
     const refused = rigged.made.tables['rejected']?.visible as { code: string; data: string; data_encoding: string; id: string }[];
-    expect(refused.map((event) => event.code)).toEqual(['undecodable-record', 'undecodable-record']);
+    expect(refused.map((event) => event.code)).toEqual(['undecodable-record', 'undecodable-record', 'undecodable-record']);
     expect(refused[0]).toMatchObject({
       id: 'kinesis/shard-0/1',
       data: Buffer.from([0xff, 0x00, 0x41]).toString('base64'),
