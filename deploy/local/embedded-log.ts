@@ -5,10 +5,11 @@
  * Layout: `<root>/<team>/<app>/kinesis/shardId-000000000000/*.log` and `.../kafka/partition-0/*.log`.
  * Invariant: the number of splits of a stream is what its folder has; configuration decides only when it is made, so no key moves.
  */
-import { hash } from 'node:crypto';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Frame } from '../../ingest/segment-log/frame.ts';
 import type { OpenLogFile } from '../../ingest/segment-log/log-file.ts';
+import { makeDirectory } from '../../ingest/segment-log/segment.ts';
 import { SegmentLog } from '../../ingest/segment-log/segment-log.ts';
 import { SegmentReader } from '../../ingest/segment-log/segment-reader.ts';
 import type { LocalConfig, StreamConfig } from '../../schemas/config.ts';
@@ -18,8 +19,9 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
 import { paths } from '../../schemas/ports/record.ts';
-import type { RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
+import { offsetOf, positionOf, splitName, splitOf, splitsAmong } from './embedded-splits.ts';
 
 /** What a thread needs to read one path of one stream; structured-clonable. */
 export interface EmbeddedStreamHandle {
@@ -47,18 +49,6 @@ interface EmbeddedPath {
   readonly logs: readonly SegmentLog[];
 }
 
-/** Sequence numbers are far above 2^53, as Kinesis' are: code that takes them for numbers breaks here first. */
-const sequencePrefix = '49650000000000000000';
-const offsetDigits = 20;
-
-function positionOf(path: Path, offset: number): string {
-  return path === 'kafka' ? String(offset) : sequencePrefix + String(offset).padStart(offsetDigits, '0');
-}
-
-function offsetOf(path: Path, position: string): number {
-  return Number(path === 'kafka' ? position : position.slice(sequencePrefix.length));
-}
-
 /** Opens every stream's logs. Throws `SluiceError` `stream-corrupt`. */
 export async function openEmbeddedStreams(options: EmbeddedStreamsOptions): Promise<EmbeddedStreams> {
   const opened = new Map<string, EmbeddedPath>();
@@ -81,116 +71,106 @@ export async function openEmbeddedStreams(options: EmbeddedStreamsOptions): Prom
 
 async function openPath(options: EmbeddedStreamsOptions, stream: StreamConfig, path: Path): Promise<EmbeddedPath> {
   const root = join(options.root, stream.team, stream.app, path);
-  await mkdir(root, { recursive: true });
-  const existing = (await readdir(root)).sort();
+  await makeDirectory(root);
+  const existing = splitsAmong(path, await readdir(root));
   const count = path === 'kinesis' ? options.local.kinesisShards : options.local.kafkaPartitions;
   const names = existing.length > 0 ? existing : Array.from({ length: count }, (_, index) => splitName(path, index));
   const logs: SegmentLog[] = [];
   const splits: EmbeddedStreamHandle['splits'][number][] = [];
-  for (const id of names) {
-    const dir = join(root, id);
-    const end = new SharedArrayBuffer(8);
-    const shared = new BigInt64Array(end);
-    const log = await SegmentLog.open({
-      dir,
-      clock: options.clock,
-      segmentMaxBytes: options.segmentMaxBytes ?? limits.segmentMaxBytes,
-      pendingMaxBytes: limits.logPendingMaxBytes,
-      retentionMaxBytes: options.local.retentionMaxBytes,
-      retentionMaxMs: options.local.retentionMaxMs,
-      publish: (durableEnd) => void Atomics.store(shared, 0, BigInt(durableEnd)),
-      ...(options.openFile === undefined ? {} : { openFile: options.openFile }),
-    });
-    logs.push(log);
-    splits.push({ id, dir, end });
+  try {
+    for (const id of names) {
+      const dir = join(root, id);
+      const end = new SharedArrayBuffer(8);
+      const shared = new BigInt64Array(end);
+      const log = await SegmentLog.open({
+        dir,
+        clock: options.clock,
+        segmentMaxBytes: options.segmentMaxBytes ?? limits.segmentMaxBytes,
+        pendingMaxBytes: limits.logPendingMaxBytes,
+        retentionMaxBytes: options.local.retentionMaxBytes,
+        retentionMaxMs: options.local.retentionMaxMs,
+        publish: (durableEnd) => void Atomics.store(shared, 0, BigInt(durableEnd)),
+        ...(options.openFile === undefined ? {} : { openFile: options.openFile }),
+      });
+      logs.push(log);
+      splits.push({ id, dir, end });
+    }
+  } catch (thrown) {
+    for (const log of logs) await log.close();
+    throw thrown;
   }
   return { handle: { path, splits }, logs };
-}
-
-function splitName(path: Path, index: number): string {
-  return path === 'kinesis' ? `shardId-${String(index).padStart(12, '0')}` : `partition-${String(index).padStart(4, '0')}`;
 }
 
 const recordMaxBytes: Readonly<Record<Path, number>> = { kinesis: limits.kinesisRecordMaxBytes, kafka: limits.kafkaRecordMaxBytes };
 
 function embeddedWriter(path: Path, find: (stream: string) => EmbeddedPath | undefined): RecordWriter {
-  const required = (stream: string): EmbeddedPath => {
-    const found = find(stream);
-    if (found === undefined) throw new SluiceError('stream-missing', `there is no embedded stream '${stream}'`);
-    return found;
-  };
+  const missing = (stream: string): string => `there is no embedded stream '${stream}'`;
+  const underWay = new Set<Promise<unknown>>();
+  let closed = false;
   return {
     path,
     describe(stream) {
-      return Promise.resolve({ recordMaxBytes: recordMaxBytes[path], splits: required(stream).handle.splits.map((split) => split.id) });
+      const found = find(stream);
+      if (found === undefined) return Promise.reject(new SluiceError('stream-missing', missing(stream)));
+      return Promise.resolve({ recordMaxBytes: recordMaxBytes[path], splits: found.handle.splits.map((split) => split.id) });
     },
-    async write(stream, records) {
-      const { handle, logs } = required(stream);
-      const outcomes: WriteOutcome[] = [];
-      const bySplit: number[][] = logs.map(() => []);
-      for (const [index, record] of records.entries()) {
-        const problem = problemOf(path, record);
-        if (problem !== undefined) outcomes[index] = problem;
-        else bySplit[splitOf(path, record.key, logs.length)]?.push(index);
-      }
-      await Promise.all(
-        bySplit.map(async (indices, split) => {
-          if (indices.length === 0) return;
-          const log = present(logs[split], 'a log');
-          const outcome = await log.append(indices.map((index) => records[index] as OutgoingRecord));
-          for (const [nth, index] of indices.entries()) {
-            outcomes[index] =
-              outcome.kind === 'applied'
-                ? {
-                    kind: 'applied',
-                    split: present(handle.splits[split], 'a split').id,
-                    position: positionOf(path, outcome.firstOffset + nth),
-                  }
-                : { kind: 'refused', code: outcome.code, message: outcome.message, retryable: true };
-          }
-        }),
-      );
-      return outcomes;
+    write(stream, records) {
+      if (closed) return Promise.resolve(records.map(() => refused('closed', 'the writer is closed', true)));
+      const found = find(stream);
+      if (found === undefined) return Promise.resolve(records.map(() => refused('stream-missing', missing(stream), false)));
+      const writing = writeTo(path, found, records).finally(() => underWay.delete(writing));
+      underWay.add(writing);
+      return writing;
     },
-    close: () => Promise.resolve(),
+    async close() {
+      closed = true;
+      await Promise.all(underWay);
+    },
   };
 }
 
+/** The splits commit beside each other; outcomes keep the order of the records. */
+async function writeTo(path: Path, { handle, logs }: EmbeddedPath, records: readonly OutgoingRecord[]): Promise<readonly WriteOutcome[]> {
+  const outcomes: WriteOutcome[] = [];
+  const bySplit: number[][] = logs.map(() => []);
+  for (const [index, record] of records.entries()) {
+    const problem = problemOf(path, record);
+    if (problem !== undefined) outcomes[index] = problem;
+    else bySplit[splitOf(path, record.key, logs.length)]?.push(index);
+  }
+  await Promise.all(
+    bySplit.map(async (indices, nth) => {
+      if (indices.length === 0) return;
+      const split = present(handle.splits[nth], 'a split').id;
+      const outcome = await present(logs[nth], 'a log').append(indices.map((index) => records[index] as OutgoingRecord));
+      for (const [at, index] of indices.entries()) {
+        if (outcome.kind === 'applied') outcomes[index] = { kind: 'applied', split, position: positionOf(path, outcome.firstOffset + at) };
+        else outcomes[index] = outcome.kind === 'unknown' ? outcome : refused(outcome.code, outcome.message, true);
+      }
+    }),
+  );
+  return outcomes;
+}
+
+function refused(code: string, message: string, retryable: boolean): WriteOutcome {
+  return { kind: 'refused', code, message, retryable };
+}
+
 function problemOf(path: Path, record: OutgoingRecord): WriteOutcome | undefined {
-  const bytes = record.value.reduce((sum, piece) => sum + piece.length, 0) + Buffer.byteLength(record.key);
-  const refuse = (code: string, message: string): WriteOutcome => ({ kind: 'refused', code, message, retryable: false });
+  let bytes = Buffer.byteLength(record.key);
+  for (const piece of record.value) bytes += piece.length;
+  for (const [name, text] of Object.entries(record.headers ?? {})) bytes += Buffer.byteLength(name) + Buffer.byteLength(text);
   if (record.key === '' || [...record.key].length > limits.partitionKeyMaxChars) {
-    return refuse('key-invalid', `a partition key has 1 to ${limits.partitionKeyMaxChars} characters`);
+    return refused('key-invalid', `a partition key has 1 to ${limits.partitionKeyMaxChars} characters`, false);
   }
-  if (path === 'kinesis' && record.headers !== undefined) return refuse('headers-not-supported', 'a Kinesis record has no headers');
-  if (bytes > recordMaxBytes[path])
-    return refuse('record-too-large', `the record has ${bytes} bytes; at most ${recordMaxBytes[path]} are taken`);
+  if (path === 'kinesis' && record.headers !== undefined) {
+    return refused('headers-not-supported', 'a Kinesis record has no headers', false);
+  }
+  if (bytes > recordMaxBytes[path]) {
+    return refused('record-too-large', `the record has ${bytes} bytes; at most ${recordMaxBytes[path]} are taken`, false);
+  }
   return undefined;
-}
-
-/** Kinesis: MD5 of the key over even hash ranges. Kafka: the Java client's default partitioner. */
-function splitOf(path: Path, key: string, count: number): number {
-  if (path === 'kafka') return (murmur2(Buffer.from(key)) & 0x7fffffff) % count;
-  return Math.floor((Number.parseInt(hash('md5', key, 'hex').slice(0, 8), 16) * count) / 4_294_967_296);
-}
-
-/** org.apache.kafka.common.utils.Utils.murmur2 */
-export function murmur2(data: Uint8Array): number {
-  const m = 0x5bd1e995;
-  let h = 0x9747b28c ^ data.length;
-  const whole = data.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    let k = (data[i] as number) | ((data[i + 1] as number) << 8) | ((data[i + 2] as number) << 16) | ((data[i + 3] as number) << 24);
-    k = Math.imul(k, m);
-    k ^= k >>> 24;
-    h = Math.imul(h, m) ^ Math.imul(k, m);
-  }
-  const rest = data.length & 3;
-  if (rest === 3) h ^= (data[whole + 2] as number) << 16;
-  if (rest >= 2) h ^= (data[whole + 1] as number) << 8;
-  if (rest >= 1) h = Math.imul(h ^ (data[whole] as number), m);
-  h = Math.imul(h ^ (h >>> 13), m);
-  return h ^ (h >>> 15);
 }
 
 /** A reader of one path of one stream, in any thread of the process that writes it. */
@@ -203,14 +183,13 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
     }),
   );
   const of = (split: string): SegmentReader => present(readers.get(split), `the split ${split}`);
-  const nextOf = (after: string | undefined): number => (after === undefined ? 0 : offsetOf(path, after) + 1);
+  const nextOf = (after: string): number => offsetOf(path, after) + 1;
   return {
     path,
     splits: () => Promise.resolve(handle.splits.map(({ id }) => ({ id, parents: [] }))),
     async read(split, after, bounds) {
       const reader = of(split);
-      const from = after === undefined ? await reader.start() : nextOf(after);
-      const frames = await reader.read(from, bounds);
+      const frames = after === undefined ? await readOldest(reader, bounds) : await reader.read(nextOf(after), bounds);
       const records = frames.map((frame) => ({
         key: frame.key,
         value: frame.value,
@@ -224,9 +203,24 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
       const end = of(split).durableEnd;
       return Promise.resolve(end === 0 ? undefined : positionOf(path, end - 1));
     },
-    lag: (split, after) => Promise.resolve(of(split).durableEnd - nextOf(after)),
+    async lag(split, after) {
+      const reader = of(split);
+      return reader.durableEnd - (after === undefined ? await reader.start() : nextOf(after));
+    },
     async close() {
       for (const reader of readers.values()) await reader.close();
     },
   };
+}
+
+/** From the oldest kept record on, also when retention takes it just then. */
+async function readOldest(reader: SegmentReader, bounds: ReadBounds): Promise<readonly Frame[]> {
+  for (;;) {
+    const start = await reader.start();
+    try {
+      return await reader.read(start, bounds);
+    } catch (thrown) {
+      if (!(thrown instanceof SluiceError) || thrown.code !== 'position-trimmed' || (await reader.start()) === start) throw thrown;
+    }
+  }
 }

@@ -1,6 +1,7 @@
 /**
  * The file operations that a log's durability rests on, as a port: tests put a full or a failing disk behind it.
  */
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 
 export interface LogFile {
@@ -16,10 +17,7 @@ export interface LogFile {
 export type OpenLogFile = (path: string) => Promise<LogFile>;
 
 export const openLogFile: OpenLogFile = async (path) => {
-  const handle = await open(path, 'a+').then(async (created) => {
-    await created.close();
-    return open(path, 'r+');
-  });
+  const handle = await open(path, constants.O_RDWR | constants.O_CREAT);
   return {
     async write(bytes, position) {
       for (let done = 0; done < bytes.length; ) {

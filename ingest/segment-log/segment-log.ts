@@ -5,18 +5,20 @@
  * Invariants:
  * 1. An append is acknowledged only after its bytes were written and fdatasync returned.
  * 2. Readers see a frame only once it is durable: `durableEnd` moves after fdatasync, before the acknowledgement.
- * 3. After a failed commit the file is cut back to its durable length before anything else is written; when that fails too, the log
- *    refuses everything until it is opened again.
- * 4. Segments but the last are never written again; retention deletes whole segments, oldest first, never the last.
+ * 3. After a failed write the file is cut back to its durable length before anything else is written. When that fails too, the outcome is
+ *    unknown, and the log refuses everything until it is opened again.
+ * 4. A file is not written again once its sync failed (the system may have dropped its pages and forgotten it,
+ *    https://www.usenix.org/conference/atc20/presentation/rebello), nor once a next segment may exist: the next commit begins that one.
+ * 5. Segments but the last are never written again; retention deletes whole segments, oldest first, never the last.
  */
-import { mkdir, stat, unlink } from 'node:fs/promises';
+import { stat, unlink } from 'node:fs/promises';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import { encodeFrame, sizeOf } from './frame.ts';
 import type { LogFile, OpenLogFile } from './log-file.ts';
 import { openLogFile } from './log-file.ts';
-import { listSegments, recoverSegment, segmentPath, syncDirectory } from './segment.ts';
+import { listSegments, makeDirectory, recoverSegment, segmentPath, syncDirectory } from './segment.ts';
 
 export interface SegmentLogOptions {
   readonly dir: string;
@@ -33,7 +35,9 @@ export interface SegmentLogOptions {
 export type AppendOutcome =
   | { readonly kind: 'applied'; readonly firstOffset: number }
   /** Nothing of it is in the log. Trying again later can succeed. */
-  | { readonly kind: 'refused'; readonly code: 'disk-full' | 'io-error' | 'backlog-full' | 'closed'; readonly message: string };
+  | { readonly kind: 'refused'; readonly code: 'disk-full' | 'io-error' | 'backlog-full' | 'closed'; readonly message: string }
+  /** It may be found when the log is opened again. */
+  | { readonly kind: 'unknown'; readonly code: 'disk-full' | 'io-error'; readonly message: string };
 
 interface Pending {
   readonly records: readonly ReturnType<typeof sizeOf>[];
@@ -59,6 +63,7 @@ export class SegmentLog {
   #queue: Pending[] = [];
   #queuedBytes = 0;
   #committing: Promise<void> | undefined;
+  #rollDue = false;
   #broken: string | undefined;
   #closed = false;
 
@@ -84,7 +89,7 @@ export class SegmentLog {
   /** Opens or makes the log in `dir`, cutting a torn tail. Throws `SluiceError` `stream-corrupt`. */
   static async open(options: SegmentLogOptions): Promise<SegmentLog> {
     const { dir } = options;
-    await mkdir(dir, { recursive: true });
+    await makeDirectory(dir);
     const bases = await listSegments(dir);
     const base = bases.at(-1) ?? 0;
     const openFile = options.openFile ?? openLogFile;
@@ -162,14 +167,19 @@ export class SegmentLog {
       firsts.push(offset);
       for (const record of records) at = encodeFrame(buffer, at, record, offset++, commit, nowMs);
     }
+    let step: 'roll' | 'write' | 'sync' = 'roll';
     try {
-      if (this.#bytes > 0 && this.#bytes + total > this.#options.segmentMaxBytes) await this.#roll();
+      if (this.#rollDue || (this.#bytes > 0 && this.#bytes + total > this.#options.segmentMaxBytes)) await this.#roll();
+      step = 'write';
       await this.#file.write(buffer, this.#bytes);
+      step = 'sync';
       await this.#file.datasync();
     } catch (thrown) {
-      await this.#cutBack();
+      if (step === 'sync') this.#rollDue = true;
+      if (step !== 'roll') await this.#cutBack();
+      const kind = this.#broken === undefined ? 'refused' : 'unknown';
       const code = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(systemCodeOf(thrown) ?? '') ? 'disk-full' : 'io-error';
-      return taken.map(() => ({ kind: 'refused', code, message: messageOf(thrown) }));
+      return taken.map(() => ({ kind, code, message: messageOf(thrown) }));
     }
     this.#bytes += total;
     this.#nextOffset = offset;
@@ -178,15 +188,26 @@ export class SegmentLog {
     return firsts.map((firstOffset) => ({ kind: 'applied', firstOffset }));
   }
 
+  /** Begins the segment of the next offset. What fails after its creation is tried again by the next commit, under the same name. */
   async #roll(): Promise<void> {
-    const file = await this.#open(segmentPath(this.#options.dir, this.#nextOffset));
-    await syncDirectory(this.#options.dir);
-    await this.#file.close();
-    this.#sealed.push({ base: this.#base, bytes: this.#bytes, lastAtMs: this.#lastAtMs });
+    const { dir } = this.#options;
+    this.#rollDue = true;
+    const file = await this.#open(segmentPath(dir, this.#nextOffset));
+    try {
+      await syncDirectory(dir);
+    } catch (thrown) {
+      await file.close();
+      throw thrown;
+    }
+    const old = this.#file;
+    if (this.#base !== this.#nextOffset) this.#sealed.push({ base: this.#base, bytes: this.#bytes, lastAtMs: this.#lastAtMs });
     this.#file = file;
     this.#base = this.#nextOffset;
     this.#bytes = 0;
-    await this.#retain();
+    this.#rollDue = false;
+    // Everything in the old file was synced, and what retention can not delete now it will meet again: neither is a reason to refuse.
+    await old.close().catch(() => undefined);
+    await this.#retain().catch(() => undefined);
   }
 
   async #cutBack(): Promise<void> {
@@ -205,7 +226,9 @@ export class SegmentLog {
       const [oldest] = this.#sealed;
       if (oldest === undefined) return;
       if (bytes <= retentionMaxBytes && clock.now() - oldest.lastAtMs <= retentionMaxMs) return;
-      await unlink(segmentPath(dir, oldest.base));
+      await unlink(segmentPath(dir, oldest.base)).catch((thrown: unknown) => {
+        if (systemCodeOf(thrown) !== 'ENOENT') throw thrown;
+      });
       this.#sealed.shift();
       bytes -= oldest.bytes;
     }

@@ -1,12 +1,15 @@
 /**
- * Segment files of one split: their names, and the recovery of the last one after a crash.
+ * Segment files of one split: their names and folder, and the recovery of the last one after a crash.
+ *
+ * Invariant: a segment's name is the offset of its first frame, and the segment before it ends right there.
  */
-import { open, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { decodeFrame, frameMinBytes } from './frame.ts';
 
 const suffix = '.log';
+const segmentName = /^\d{20}\.log$/;
 
 /** `dir/<offset of its first frame, 20 digits>.log` */
 export function segmentPath(dir: string, base: number): string {
@@ -17,7 +20,7 @@ export function segmentPath(dir: string, base: number): string {
 export async function listSegments(dir: string): Promise<readonly number[]> {
   const names = await readdir(dir);
   return names
-    .filter((name) => name.endsWith(suffix))
+    .filter((name) => segmentName.test(name))
     .map((name) => Number(name.slice(0, -suffix.length)))
     .sort((a, b) => a - b);
 }
@@ -29,6 +32,16 @@ export async function syncDirectory(dir: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+/** Makes `dir` and what is missing above it, durably: a synced file in a folder that the disk forgot is lost with it. */
+export async function makeDirectory(dir: string): Promise<void> {
+  const made = await mkdir(dir, { recursive: true });
+  const top = dirname(made ?? dir);
+  for (let parent = dirname(dir); ; parent = dirname(parent)) {
+    await syncDirectory(parent);
+    if (parent === top || parent === dirname(parent)) return;
   }
 }
 
@@ -73,8 +86,14 @@ function requireTorn(content: Buffer, at: number, offset: number, path: string):
   }
 }
 
-export function corrupt(path: string, byte: number, offset: number): SluiceError {
-  return new SluiceError('stream-corrupt', `${path} is damaged at byte ${byte} (offset ${offset}): the stored checksum does not match`, {
-    fix: 'bring the file back from a copy; to go on without the rest of this split, move the file away',
+export function corrupt(path: string, byte: number, offset: number, what = 'the stored checksum does not match'): SluiceError {
+  return new SluiceError('stream-corrupt', `${path} is damaged at byte ${byte} (offset ${offset}): ${what}`, {
+    fix: 'bring the file back from a copy; to go on without what is lost, reset what has read this stream as well',
+  });
+}
+
+export function trimmed(dir: string, offset: number, oldest: number | undefined): SluiceError {
+  return new SluiceError('position-trimmed', `offset ${offset} is no longer kept in ${dir}; the oldest is ${oldest ?? 'none'}`, {
+    fix: 'records were deleted by retention before they were read: raise local.retention_mb or retention_hours',
   });
 }

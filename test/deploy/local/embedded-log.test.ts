@@ -1,33 +1,38 @@
 /**
  * The embedded streams: the contract of the ports, and that splits stay where they were.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { EmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
-import { embeddedReader, murmur2, openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
+import { embeddedReader, openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
+import { murmur2, splitOf, splitsAmong } from '../../../deploy/local/embedded-splits.ts';
 import { createIngress } from '../../../ingest/ingress.ts';
 import type { OpenLogFile } from '../../../ingest/segment-log/log-file.ts';
 import { openLogFile } from '../../../ingest/segment-log/log-file.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
 import type { Path } from '../../../schemas/ports/record.ts';
+import { paths } from '../../../schemas/ports/record.ts';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
+import { recordReaderContract } from '../../contract/record-reader.ts';
 import type { StreamHarness } from '../../contract/record-stream.ts';
 import { readAll, recordStreamContract } from '../../contract/record-stream.ts';
+import { recordWriterContract } from '../../contract/record-writer.ts';
 import { post, streamConfig } from '../../ingest/support.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-embedded-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let made = 0;
 
-function open(dir: string, splits = 3, openFile?: OpenLogFile): Promise<EmbeddedStreams> {
+function open(dir: string, splits = 3, openFile?: OpenLogFile, retentionMaxBytes = 1e9): Promise<EmbeddedStreams> {
   return openEmbeddedStreams({
     root: dir,
     streams: [streamConfig('a', 'b')],
-    local: { kinesisShards: splits, kafkaPartitions: splits, retentionMaxBytes: 1e9, retentionMaxMs: 1e9 },
+    local: { kinesisShards: splits, kafkaPartitions: splits, retentionMaxBytes, retentionMaxMs: 1e9 },
     clock: systemClock,
     segmentMaxBytes: 2_000,
     ...(openFile === undefined ? {} : { openFile }),
@@ -57,6 +62,10 @@ async function harness(path: Path): Promise<StreamHarness> {
 
 describe('the embedded Kinesis stream', () => recordStreamContract(() => harness('kinesis')));
 describe('the embedded Kafka topic', () => recordStreamContract(() => harness('kafka')));
+for (const path of paths) {
+  recordWriterContract(`the embedded writer of ${path}`, () => harness(path));
+  recordReaderContract(`the embedded reader of ${path}`, () => harness(path));
+}
 
 describe('embedded streams', () => {
   it('have everything again when they are opened again, also when configuration asks for other splits', async () => {
@@ -70,14 +79,14 @@ describe('embedded streams', () => {
     if (handle === undefined) throw new Error('no handle');
     const reader = embeddedReader(handle);
     const all = await readAll(reader);
-    expect([...all.keys()]).toEqual(['partition-0000', 'partition-0001']);
+    expect([...all.keys()]).toEqual(['partition-0', 'partition-1']);
     expect(
       [...all.values()]
         .flat()
         .map((read) => Number(read.text))
         .sort((a, b) => a - b),
     ).toEqual(Array.from({ length: 40 }, (_, n) => n));
-    const [record] = (await reader.read('partition-0000', undefined, { maxRecords: 1, maxBytes: 1_000 })).records;
+    const [record] = (await reader.read('partition-0', undefined, { maxRecords: 1, maxBytes: 1_000 })).records;
     expect(record?.headers?.['n']).toMatch(/^é\d+$/);
     await reader.close();
     await after.close();
@@ -100,6 +109,101 @@ describe('embedded streams', () => {
       ['abc', 479470107],
     ];
     for (const [text, hash] of known) expect(murmur2(Buffer.from(text)) | 0).toBe(hash);
+  });
+
+  it('shard as Kinesis does, by the MD5 of the key over even ranges', () => {
+    for (const count of [1, 2, 3, 7, 16])
+      for (let n = 0; n < 200; n++) {
+        const md5 = BigInt(`0x${createHash('md5').update(`key-${n}`).digest('hex')}`);
+        expect(splitOf('kinesis', `key-${n}`, count)).toBe(Number((md5 * BigInt(count)) >> 128n));
+      }
+  });
+
+  it('order splits by number, so that no key moves when there are more than ten, and take nothing else for a split', () => {
+    const names = ['partition-10', '.DS_Store', 'partition-9', 'partition-0', 'shardId-000000000000', 'partition-x'];
+    expect(splitsAmong('kafka', names)).toEqual(['partition-0', 'partition-9', 'partition-10']);
+    expect(splitsAmong('kinesis', names)).toEqual(['shardId-000000000000']);
+  });
+
+  it('are not disturbed by what else lies in their folder', async () => {
+    const dir = join(root, 'strangers');
+    mkdirSync(join(dir, 'a', 'b', 'kafka'), { recursive: true });
+    writeFileSync(join(dir, 'a', 'b', 'kafka', '.DS_Store'), '');
+    const streams = await open(dir, 2);
+    expect((await streams.writer('kafka').describe('a/b')).splits).toEqual(['partition-0', 'partition-1']);
+    await streams.close();
+    writeFileSync(join(dir, 'a', 'b', 'kafka', 'partition-0', 'notes.log'), 'not a segment');
+    await (await open(dir, 2)).close();
+  });
+
+  it('read from the oldest kept record when no position is given, and count the lag from there', async () => {
+    const dir = join(root, 'trimmed');
+    const streams = await open(dir, 1, undefined, 3_000);
+    for (let n = 0; n < 60; n++) await streams.writer('kafka').write('a/b', [{ key: 'k', value: [Buffer.from(`${n}`.padEnd(200))] }]);
+    const handle = streams.handles('a/b').find((each) => each.path === 'kafka');
+    if (handle === undefined) throw new Error('no handle');
+    const reader = embeddedReader(handle);
+    const [all] = [...(await readAll(reader)).values()];
+    const kept = all?.map((read) => Number(read.text)) ?? [];
+    const [oldest = 0] = kept;
+    expect(oldest).toBeGreaterThan(10);
+    expect(kept).toEqual(Array.from({ length: 60 - oldest }, (_, n) => oldest + n));
+    expect(await reader.lag('partition-0', undefined)).toBe(60 - oldest);
+    await expect(reader.read('partition-0', '0', { maxRecords: 1, maxBytes: 1_000 })).rejects.toMatchObject({ code: 'position-trimmed' });
+    await reader.close();
+    await streams.close();
+  });
+
+  it('show a reader in another thread nothing that is written and not yet synced', async () => {
+    const dir = join(root, 'unsynced');
+    let held: (() => void)[] | undefined;
+    let reached = (): void => undefined;
+    const streams = await open(dir, 1, async (path) => {
+      const file = await openLogFile(path);
+      return {
+        ...file,
+        async datasync() {
+          await file.datasync();
+          if (held === undefined) return;
+          await new Promise<void>((resolve) => {
+            held?.push(resolve);
+            reached();
+          });
+        },
+      };
+    });
+    const handle = streams.handles('a/b').find((each) => each.path === 'kinesis');
+    const module = new URL('../../../deploy/local/embedded-log.js', import.meta.url).href;
+    const script = `
+      const { parentPort, workerData } = require('node:worker_threads');
+      import(workerData.module).then(({ embeddedReader }) => {
+        const reader = embeddedReader(workerData.handle);
+        parentPort.on('message', async () => {
+          const { records } = await reader.read('shardId-000000000000', undefined, { maxRecords: 50, maxBytes: 100000 });
+          parentPort.postMessage({ read: records.length, latest: await reader.latest('shardId-000000000000') !== undefined });
+        });
+      });`;
+    const worker = new Worker(script, { eval: true, workerData: { module, handle } });
+    const ask = (): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        worker.once('message', resolve).once('error', reject);
+        worker.postMessage('read');
+      });
+    held = [];
+    const atSync = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    const writing = streams.writer('kinesis').write('a/b', [{ key: 'k', value: [Buffer.from('1')] }]);
+    await atSync;
+    expect(readdirSync(join(dir, 'a', 'b', 'kinesis', 'shardId-000000000000'))).toHaveLength(1);
+    expect(await ask()).toEqual({ read: 0, latest: false });
+    const release = held;
+    held = undefined;
+    for (const go of release) go();
+    expect((await writing)[0]?.kind).toBe('applied');
+    expect(await ask()).toEqual({ read: 1, latest: true });
+    await worker.terminate();
+    await streams.close();
   });
 
   it('can be read in another thread while they are written', async () => {

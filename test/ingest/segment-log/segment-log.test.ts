@@ -238,7 +238,7 @@ describe('a segment log', () => {
     const log = await SegmentLog.open(options(dir, { openFile }));
     await log.append([record('good')]);
     broken = true;
-    expect(await log.append([record('bad')])).toMatchObject({ kind: 'refused', code: 'io-error' });
+    expect(await log.append([record('bad')])).toMatchObject({ kind: 'unknown', code: 'io-error' });
     broken = false;
     expect(await log.append([record('still bad')])).toMatchObject({
       kind: 'refused',
