@@ -1,15 +1,25 @@
 /**
  * Files that are whole or absent, whatever happens in between.
+ *
+ * Invariant: what a function here has returned from survives a power cut, but for names made by `writeDurable` (see there).
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { messageOf, SluiceError, systemCodeOf } from '../schemas/kernel/errors.ts';
 
-/** Writes and fsyncs a new file; its name is durable only after `syncDirectory`. */
+let made = 0;
+
+/** Writes and fsyncs a new file, and leaves none behind when that fails; its name is durable only after `syncDirectory`. */
 export function writeDurable(path: string, bytes: Uint8Array): void {
   const file = openSync(path, 'w');
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
     fsyncSync(file);
+  } catch (thrown) {
+    // On a full disk every retry would leave one more.
+    rmSync(path, { force: true });
+    throw thrown;
   } finally {
     closeSync(file);
   }
@@ -25,12 +35,36 @@ export function syncDirectory(dir: string): void {
   }
 }
 
+/** Makes `dir` and what is missing above it, durably: a file in a folder that a power cut takes back is lost with it. */
+export function makeDirectory(dir: string): void {
+  const whole = resolve(dir);
+  const first = mkdirSync(whole, { recursive: true });
+  if (first === undefined) return;
+  for (let folder = whole; folder.length >= first.length; folder = dirname(folder)) syncDirectory(dirname(folder));
+}
+
+/** A name beside `dir`'s files that no other thread or process uses. */
+export function temporaryPath(dir: string): string {
+  return join(dir, `.tmp-${process.pid}-${threadId}-${process.hrtime.bigint()}-${made++}`);
+}
+
 /** Replaces `path` whole: a reader sees the old file or the new one. */
 export function replaceFile(path: string, bytes: Uint8Array): void {
   const dir = dirname(path);
-  mkdirSync(dir, { recursive: true });
-  const temporary = join(dir, `.${process.pid}-${bytes.length}.tmp`);
+  makeDirectory(dir);
+  const temporary = temporaryPath(dir);
   writeDurable(temporary, bytes);
   renameSync(temporary, path);
   syncDirectory(dir);
+}
+
+/** What went wrong with a file, as a fault that the next attempt may not meet: `disk-full`, or `code`. */
+export function fileFault(code: string, what: string, cause: unknown): SluiceError {
+  if (cause instanceof SluiceError) return cause;
+  const full = systemCodeOf(cause) === 'ENOSPC' || systemCodeOf(cause) === 'EDQUOT';
+  return new SluiceError(full ? 'disk-full' : code, `${what}: ${messageOf(cause)}`, {
+    cause,
+    retryable: true,
+    ...(full ? { fix: 'free some space; what was not committed comes again' } : {}),
+  });
 }

@@ -53,8 +53,9 @@ export const limits = {
   startCheckpointIntervalMs: 1_000,
   /** Completed checkpoints that are kept. */
   checkpointsKept: 3,
-  /** Rows that a table sink has accepted and not yet staged; past it the engine waits. */
+  /** Rows on their way to a table's writer thread, and their bytes; past either the engine waits. */
   sinkPendingMaxRows: 65_536,
+  sinkPendingMaxBytes: 64 * mebi,
   /** A Parquet file is published when it has this many bytes (before compression) or is this old. */
   parquetFileMaxBytes: 64 * mebi,
   startParquetFileMaxAgeMs: 2_000,
@@ -62,6 +63,10 @@ export const limits = {
   /** Rejections whose `seen` is kept up to date; the oldest are let go first. */
   rejectedIndexMax: 1_000_000,
   rejectedRetentionMs: 7 * 24 * 3_600_000,
+  /** A file of the rejected table grows by rewriting until it has this many bytes (before compression); then a next one begins. */
+  rejectedFileMaxBytes: 2 * mebi,
+  /** Rejections in memory; past it they are staged between two checkpoints. */
+  rejectedPendingMaxBytes: 4 * mebi,
   /** Characters of a rejection's message. */
   rejectionMessageMaxChars: 500,
 } as const;

@@ -1,60 +1,68 @@
 /**
  * Blobs as files of a directory. `link` is the atomic create-if-absent of a file system: it fails when the name exists.
+ *
+ * Invariants:
+ * 1. A blob's name appears only when its bytes are durable, and `createIfAbsent` returns only when the name is.
+ * 2. Nothing outside the directory is read or written, whatever the key.
  */
-import { link, mkdir, readdir, readFile, unlink } from 'node:fs/promises';
+import { link, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
-import { syncDirectory, writeDurable } from '../durable-file.ts';
+import { fileFault, makeDirectory, syncDirectory, temporaryPath, writeDurable } from '../durable-file.ts';
 
 const keyPattern = /^[A-Za-z0-9._=-]+(?:\/[A-Za-z0-9._=-]+)*$/;
-const temporaryPrefix = '.tmp-';
 
+/** `dir` is made when the first blob is. Throws `SluiceError` `blob-key-invalid`, `disk-full` (retryable), `blob-store-failed` (retryable). */
 export function localBlobStore(dir: string): BlobStore {
-  let made = 0;
   const pathOf = (key: string): string => {
     if (!keyPattern.test(key) || key.split('/').some((part) => part.startsWith('.')))
       throw new SluiceError('blob-key-invalid', `'${key}' is no blob key`);
     return join(dir, key);
   };
+  const failed = (key: string, thrown: unknown): SluiceError => fileFault('blob-store-failed', `blob '${key}'`, thrown);
   return {
     async createIfAbsent(key, bytes) {
       const path = pathOf(key);
       const folder = dirname(path);
-      await mkdir(folder, { recursive: true });
-      const temporary = join(folder, `${temporaryPrefix}${process.pid}-${process.hrtime.bigint()}-${made++}`);
-      writeDurable(temporary, bytes);
+      const temporary = temporaryPath(folder);
       try {
+        makeDirectory(folder);
+        writeDurable(temporary, bytes);
         await link(temporary, path);
+        syncDirectory(folder);
+        return true;
       } catch (thrown) {
         if (systemCodeOf(thrown) === 'EEXIST') return false;
-        throw thrown;
+        throw failed(key, thrown);
       } finally {
-        await unlink(temporary);
+        // What cannot be removed is never listed; the outcome above is the answer.
+        await rm(temporary, { force: true }).catch(() => undefined);
       }
-      syncDirectory(folder);
-      return true;
     },
     async get(key) {
       try {
         return await readFile(pathOf(key));
       } catch (thrown) {
         if (systemCodeOf(thrown) === 'ENOENT') return undefined;
-        throw thrown;
+        throw failed(key, thrown);
       }
     },
     async list(prefix) {
       const folder = prefix.includes('/') ? prefix.slice(0, prefix.lastIndexOf('/')) : '';
+      if (folder !== '') pathOf(folder);
       const keys: string[] = [];
       const walk = async (at: string): Promise<void> => {
         const entries = await readdir(join(dir, at), { withFileTypes: true }).catch((thrown: unknown) => {
           if (systemCodeOf(thrown) === 'ENOENT') return [];
-          throw thrown;
+          throw failed(prefix, thrown);
         });
         for (const entry of entries) {
+          // No key has a part that starts with a dot: what does is being written.
+          if (entry.name.startsWith('.')) continue;
           const key = at === '' ? entry.name : `${at}/${entry.name}`;
           if (entry.isDirectory()) await walk(key);
-          else if (key.startsWith(prefix) && !entry.name.startsWith(temporaryPrefix)) keys.push(key);
+          else if (key.startsWith(prefix)) keys.push(key);
         }
       };
       await walk(folder);
@@ -64,7 +72,7 @@ export function localBlobStore(dir: string): BlobStore {
       try {
         await unlink(pathOf(key));
       } catch (thrown) {
-        if (systemCodeOf(thrown) !== 'ENOENT') throw thrown;
+        if (systemCodeOf(thrown) !== 'ENOENT') throw failed(key, thrown);
       }
     },
   };

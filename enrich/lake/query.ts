@@ -2,14 +2,18 @@
  * SQL over the lake, by an in-memory DuckDB with one view a table. Reads published files only; needs no running instance.
  *
  * Views: a table's columns, and of its folders `date` (DATE), `hour` (VARCHAR, '00' to '23'), `team` and `app` (VARCHAR).
+ * A statement has the rights of whoever runs it: DuckDB's own readers and `COPY ... TO` work too.
+ *
+ * Invariant: a table whose files cannot be read fails only the statements that name it.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DuckDBConnection } from '@duckdb/node-api';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { ColumnType } from '../parquet/columns.ts';
 import { columnsOf } from '../parquet/columns.ts';
 import type { TableFile } from './table-file.ts';
-import { readTableFile } from './table-file.ts';
+import { hasFiles, readTableFile } from './table-file.ts';
 
 export interface QueryResult {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
@@ -28,6 +32,8 @@ const sqlTypes: Readonly<Record<ColumnType, string>> = {
 /** A file that was replaced between the listing and the reading. */
 const vanished = /No files found|Cannot open file|No such file|could not be opened|Invalid Input Error.*(?:footer|magic)/i;
 const triesMax = 3;
+/** A statement that asks which tables there are. */
+const asksForTables = /\bshow\b|\bdescribe\b|information_schema|duckdb_|sqlite_master|pg_catalog|query_table/i;
 
 /** The tables there are, sorted. */
 export function tablesOf(lake: string): readonly string[] {
@@ -64,10 +70,7 @@ async function runQuery(lake: string, sql: string): Promise<QueryResult> {
   try {
     const connection = await instance.connect();
     await connection.run("SET TimeZone = 'UTC'");
-    for (const table of tablesOf(lake)) {
-      const described = readTableFile(lake, table);
-      if (described !== undefined) await connection.run(viewOf(lake, described));
-    }
+    await createViews(connection, lake, sql);
     const reader = await connection.runAndReadAll(sql);
     const names = reader.deduplicatedColumnNames();
     const columns = reader.columnTypes().map((type, index) => ({ name: names[index] ?? '', type: String(type) }));
@@ -80,21 +83,40 @@ async function runQuery(lake: string, sql: string): Promise<QueryResult> {
   }
 }
 
-function viewOf(lake: string, { table, schema, partitionBy }: TableFile): string {
-  const folder = join(lake, table);
-  const has = readdirSync(folder, { recursive: true, encoding: 'utf8' }).some((path) => path.endsWith('.parquet'));
-  const name = `"${table}"`;
+/** Making a view reads the footers of all its files: only what the statement may be about gets one. */
+async function createViews(connection: DuckDBConnection, lake: string, sql: string): Promise<void> {
+  const words = sql.toLowerCase();
+  const all = asksForTables.test(sql);
+  for (const table of tablesOf(lake)) {
+    const named = words.includes(table.toLowerCase());
+    const described = named || all ? readTableFile(lake, table) : undefined;
+    if (described === undefined) continue;
+    try {
+      await connection.run(viewOf(lake, table, described));
+    } catch (thrown) {
+      if (named) throw thrown;
+    }
+  }
+}
+
+function viewOf(lake: string, table: string, { schema, partitionBy }: TableFile): string {
   const hive = partitionBy.map((column) => [column, column === 'date' ? 'DATE' : 'VARCHAR'] as const);
-  if (has) {
+  if (hasFiles(lake, table)) {
     const types = hive.map(([column, type]) => `'${column}': ${type}`).join(', ');
-    const glob = join(folder, '**', '*.parquet').replaceAll("'", "''");
     const options = hive.length === 0 ? '' : `, hive_partitioning = true, hive_types = {${types}}`;
-    return `CREATE VIEW ${name} AS SELECT * FROM read_parquet('${glob}', union_by_name = true${options})`;
+    return `CREATE VIEW ${quoted(table)} AS SELECT * FROM read_parquet('${globOf(join(lake, table))}', union_by_name = true${options})`;
   }
   const columns = columnsOf(schema).map((column) => [column.name, sqlTypes[column.type]] as const);
   const extra = hive.filter(([column]) => !columns.some(([own]) => own === column));
-  const empty = [...columns, ...extra].map(([column, type]) => `CAST(NULL AS ${type}) AS "${column.replaceAll('"', '""')}"`).join(', ');
-  return `CREATE VIEW ${name} AS SELECT ${empty} WHERE false`;
+  const empty = [...columns, ...extra].map(([column, type]) => `CAST(NULL AS ${type}) AS ${quoted(column)}`).join(', ');
+  return `CREATE VIEW ${quoted(table)} AS SELECT ${empty} WHERE false`;
+}
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** All Parquet files below `folder`, whose own name may have characters that mean something in a pattern. */
+function globOf(folder: string): string {
+  return join(folder.replaceAll(/[*?[]/g, '[$&]'), '**', '*.parquet').replaceAll("'", "''");
 }
 
 function jsonValue(value: unknown, type: string): unknown {

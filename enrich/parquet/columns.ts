@@ -8,13 +8,15 @@
  * | integer | INT64; beyond 2^53 a row is refused, its digits are not exact |
  * | number | DOUBLE |
  * | boolean | BOOLEAN |
- * | object, array, anything else | STRING with JSON text |
+ * | object, array, several types, no type | STRING with JSON text |
  *
- * A column is REQUIRED when the schema requires it and does not allow null, else OPTIONAL.
+ * A column is REQUIRED when the schema requires it and its type does not allow null, else OPTIONAL.
+ * Text that UTF-8 cannot hold (a lone surrogate) is refused: it could not be read back as it was.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { JsonSchema, SchemaCheck } from '../../schemas/registry.ts';
 import { compileSchema } from '../../schemas/registry.ts';
+import { isWellFormed } from './well-formed.ts';
 
 export type ColumnType = 'STRING' | 'TIMESTAMP' | 'INT64' | 'DOUBLE' | 'BOOLEAN' | 'JSON_TEXT';
 
@@ -38,7 +40,8 @@ export function columnsOf(schema: JsonSchema): readonly Column[] {
   return Object.entries(properties as Readonly<Record<string, JsonSchema>>).map(([name, property]) => {
     const listed = property['type'];
     const types = (Array.isArray(listed) ? listed : [listed]) as unknown[];
-    const nullable = types.includes('null') || !required.has(name);
+    // A property without a type (`{}`, `enum`, `anyOf`) may allow null, whatever it looks like.
+    const nullable = types.includes('null') || listed === undefined || !required.has(name);
     const [type, ...more] = types.filter((entry) => entry !== 'null');
     const description = typeof property['description'] === 'string' ? property['description'] : '';
     return { name, type: more.length > 0 ? 'JSON_TEXT' : columnType(type, property), nullable, description };
@@ -82,10 +85,7 @@ export function rowReader(schema: JsonSchema): RowReader {
       const cells: Cell[] = [];
       for (const column of columns) {
         const cell = cellOf((row as Readonly<Record<string, unknown>>)[column.name], column);
-        if (cell === undefined) {
-          const message = column.type === 'INT64' ? 'the integer is beyond 2^53: its digits are not exact' : 'the time is not RFC 3339';
-          return { message, pointer: `/${column.name}` };
-        }
+        if (cell === undefined) return { message: unfit[column.type], pointer: pointerOf(column.name) };
         cells.push(cell);
       }
       return cells;
@@ -93,10 +93,23 @@ export function rowReader(schema: JsonSchema): RowReader {
   };
 }
 
+const unfit: Readonly<Record<ColumnType, string>> = {
+  STRING: 'the text has a lone surrogate, which UTF-8 cannot hold',
+  TIMESTAMP: 'the time is not RFC 3339, or no time that there is',
+  INT64: 'the integer is beyond 2^53: its digits are not exact',
+  DOUBLE: 'the number is not finite',
+  BOOLEAN: 'it is neither true nor false',
+  JSON_TEXT: 'it is no JSON value',
+};
+
+const pointerOf = (column: string): string => `/${column.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+
+/** Undefined when the column cannot hold the value. */
 function cellOf(value: unknown, column: Column): Cell | undefined {
   if (value === undefined || value === null) return null;
   switch (column.type) {
     case 'STRING':
+      return isWellFormed(value as string) ? (value as string) : undefined;
     case 'DOUBLE':
     case 'BOOLEAN':
       return value as Cell;

@@ -3,19 +3,21 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { present } from '../../schemas/kernel/assert.ts';
-import { messageOf, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import { fileFault } from '../durable-file.ts';
 import { TableStaging } from './staging.ts';
 import type { ParquetReply, ParquetRequest, ParquetWorkerInput } from './worker-protocol.ts';
 
 const port = present(parentPort, 'the parent of a Parquet worker');
-const staging = new TableStaging(workerData as ParquetWorkerInput);
+const input = workerData as ParquetWorkerInput;
+const staging = new TableStaging(input);
 
 port.on('message', (request: ParquetRequest) => {
   let reply: ParquetReply;
   try {
     reply = answer(request);
   } catch (thrown) {
-    reply = { ok: false, code: systemCodeOf(thrown) === 'ENOSPC' ? 'disk-full' : 'lake-write-failed', message: messageOf(thrown) };
+    const { code, message, fix } = fileFault('lake-write-failed', `table '${input.table}'`, thrown);
+    reply = { ok: false, code, message, fix };
   }
   port.postMessage(reply);
 });
@@ -25,10 +27,10 @@ function answer(request: ParquetRequest): ParquetReply {
     case 'open':
       return { ok: true, state: staging.open(request.state) };
     case 'rows':
-      staging.add(request.partitions, request.cells);
+      staging.add(request);
       return { ok: true };
     case 'stage':
-      return { ok: true, state: staging.stage(request.checkpoint, request.roll, request.since) };
+      return { ok: true, state: staging.stage(request) };
     case 'publish':
       staging.publish(request.files);
       return { ok: true };

@@ -1,34 +1,60 @@
 /**
  * Hive-style folders of a row: `date=2013-01-01/hour=10/team=nyc/app=flights`. Pure.
+ *
+ * Invariant: what comes out is a relative path of exactly one folder a column, each a name that every file system takes and that SQL reads back.
  */
 import type { PartitionColumn } from '../../topology/index.ts';
+import type { RowProblem } from './columns.ts';
+import { wellFormed } from './well-formed.ts';
 
 export interface PartitionOwner {
   readonly team: string;
   readonly app: string;
 }
 
+export type FolderOf = (timestampMs: number, team: string, app: string) => string | RowProblem;
+
 const hourMs = 3_600_000;
+/** The times that `YYYY-MM-DD` can name. */
+const firstMs = Date.parse('0000-01-01T00:00:00Z');
+const lastMs = Date.parse('9999-12-31T23:59:59.999Z');
+/** NAME_MAX of the usual file systems, in bytes; the folder's name is ASCII. */
+const folderNameMaxChars = 255;
 
 /** A function that remembers the folders of the last hour: most rows share it with the one before. */
-export function partitioner(partitionBy: readonly PartitionColumn[]): (timestampMs: number, team: string, app: string) => string {
+export function partitioner(partitionBy: readonly PartitionColumn[]): FolderOf {
   let lastHour = Number.NaN;
-  let date = '';
-  let hour = '';
-  const parts: Readonly<Record<PartitionColumn, (team: string, app: string) => string>> = {
-    date: () => `date=${date}`,
-    hour: () => `hour=${hour}`,
-    team: (team) => `team=${encodeURIComponent(team)}`,
-    app: (_team, app) => `app=${encodeURIComponent(app)}`,
-  };
+  let lastTeam = '';
+  let lastApp = '';
+  let folder: string | RowProblem = '';
   return (timestampMs, team, app) => {
-    const hourOf = Math.floor(timestampMs / hourMs);
-    if (hourOf !== lastHour) {
-      const iso = new Date(timestampMs).toISOString();
-      date = iso.slice(0, iso.indexOf('T'));
-      hour = iso.slice(iso.indexOf('T') + 1, iso.indexOf('T') + 3);
-      lastHour = hourOf;
+    const hour = Math.floor(timestampMs / hourMs);
+    if (hour !== lastHour || team !== lastTeam || app !== lastApp) {
+      folder = folderOf(partitionBy, timestampMs, team, app);
+      lastHour = hour;
+      lastTeam = team;
+      lastApp = app;
     }
-    return partitionBy.map((column) => parts[column](team, app)).join('/');
+    return folder;
   };
+}
+
+function folderOf(partitionBy: readonly PartitionColumn[], timestampMs: number, team: string, app: string): string | RowProblem {
+  if (!(timestampMs >= firstMs && timestampMs <= lastMs)) {
+    return { message: `the element's time, ${timestampMs} ms, has no date between the years 0 and 9999`, pointer: '' };
+  }
+  const iso = new Date(timestampMs).toISOString();
+  const values: Readonly<Record<PartitionColumn, string>> = { date: iso.slice(0, 10), hour: iso.slice(11, 13), team, app };
+  const names: string[] = [];
+  for (const column of partitionBy) {
+    const name = `${column}=${escaped(values[column])}`;
+    if (name.length > folderNameMaxChars) return { message: `'${column}' is too long to name a folder`, pointer: `/${column}` };
+    names.push(name);
+  }
+  return names.join('/');
+}
+
+/** Per cent encoding, as readers of Hive folders decode it. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD. */
+function escaped(value: string): string {
+  return encodeURIComponent(wellFormed(value)).replaceAll('*', '%2A').replaceAll("'", '%27');
 }

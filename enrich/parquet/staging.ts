@@ -5,125 +5,143 @@
  * 1. A staged file lies outside the table's folder; only a rename makes it visible, so no reader sees half a file.
  * 2. Names carry checkpoint and attempt: a replay after a crash never meets the files of the run before.
  * 3. `open` brings back exactly the state of a checkpoint: named files are published, every other trace is removed.
+ * 4. What a returned state names is kept until the publication after the next returned state: until then a restore may ask for it.
+ * 5. Open rows never take more than `fileMaxBytes`: at that size they become files, named by the next state.
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
-import { syncDirectory, writeDurable } from '../durable-file.ts';
-import type { Cell } from './columns.ts';
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { makeDirectory, syncDirectory, writeDurable } from '../durable-file.ts';
+import type { Column } from './columns.ts';
 import { encodeParquet } from './encode.ts';
-import type { ParquetWorkerInput, RowLog, StagedFile, TableState } from './worker-protocol.ts';
+import { OpenRows } from './open-rows.ts';
+import { appendRowLog, readRowLog, sameColumns } from './row-log.ts';
+import type { ParquetRequest, ParquetWorkerInput, RowLog, StagedFile, StageRequest, TableState } from './worker-protocol.ts';
 
-interface OpenPartition {
-  readonly cells: Cell[][];
-  rows: number;
+type RowsRequest = Extract<ParquetRequest, { readonly kind: 'rows' }>;
+
+interface WrittenFile {
+  readonly staged: string;
+  readonly partition: string;
+  readonly rows: number;
 }
+
+const logPrefix = 'rows-';
 
 export class TableStaging {
   readonly #input: ParquetWorkerInput;
   readonly #folder: string;
-  #partitions = new Map<string, OpenPartition>();
-  #unlogged: string[] = [];
+  #open: OpenRows;
+  /** Files made of open rows since the last returned state. */
+  #written: WrittenFile[] = [];
+  #files = 0;
+  /** The log of rows that are open now. */
   #log: RowLog | null = null;
+  /** The log that the last returned state names. */
+  #namedLog: RowLog | null = null;
 
   constructor(input: ParquetWorkerInput) {
     this.#input = input;
     this.#folder = join('.staging', input.table, input.topology);
+    this.#open = new OpenRows(input.columns.length);
   }
 
   #path(relative: string): string {
     return join(this.#input.lake, relative);
   }
 
-  /** Returns how many open rows came back. */
+  /** Returns the state with the rows that are open again. */
   open(state: TableState | null): TableState {
-    mkdirSync(this.#path(this.#folder), { recursive: true });
+    makeDirectory(this.#path(this.#folder));
+    const log = state?.log ?? null;
+    this.#log = log;
+    this.#namedLog = log;
     this.publish(state?.staged ?? []);
-    const keep = state?.log ?? null;
     for (const name of readdirSync(this.#path(this.#folder))) {
       const file = join(this.#folder, name);
-      if (file !== keep?.file) rmSync(this.#path(file), { recursive: true });
+      if (file !== log?.file) rmSync(this.#path(file), { recursive: true });
     }
-    this.#partitions = new Map();
-    this.#unlogged = [];
-    this.#log = keep;
-    if (keep !== null) this.#load(keep);
-    return { staged: [], log: keep };
+    this.#open = new OpenRows(this.#input.columns.length);
+    this.#written = [];
+    if (log !== null) this.#reopen(log);
+    return { staged: [], log: log === null ? null : { ...log, rows: this.#open.rows } };
   }
 
-  #load(log: RowLog): void {
-    truncateSync(this.#path(log.file), log.bytes);
-    for (const line of readFileSync(this.#path(log.file), 'utf8').split('\n')) {
-      if (line === '') continue;
-      const [partition, ...cells] = JSON.parse(line) as [string, ...Cell[]];
-      this.#hold(partition, cells);
+  /**
+   * Rows of another schema cannot stay open beside new ones: they are published at once. Their files' names derive from the log, so a restart
+   * that comes back to the same checkpoint finds what is already visible.
+   */
+  #reopen(log: RowLog): void {
+    if (!existsSync(this.#path(log.file))) throw lost(log.file);
+    const logged = readRowLog(this.#path(log.file), log.bytes);
+    const targetOf = (partition: string): string =>
+      join(this.#input.table, partition, `${this.#input.topology}-${basename(log.file, '.ndjson')}-${log.bytes}.parquet`);
+    const visible = new Set(
+      [...new Set(logged.rows.map((row) => row.partition))].filter((partition) => existsSync(this.#path(targetOf(partition)))),
+    );
+    const same = sameColumns(logged.columns, this.#input.columns);
+    const rows = same ? this.#open : new OpenRows(logged.columns.length);
+    for (const { partition, cells } of logged.rows) if (!visible.has(partition)) rows.add(partition, cells);
+    if (same && visible.size === 0) {
+      this.#open.markLogged();
+      return;
     }
-  }
-
-  #hold(partition: string, row: readonly Cell[]): void {
-    let held = this.#partitions.get(partition);
-    if (held === undefined) {
-      held = { cells: this.#input.columns.map(() => []), rows: 0 };
-      this.#partitions.set(partition, held);
-    }
-    for (let column = 0; column < row.length; column++) held.cells[column]?.push(row[column] as Cell);
-    held.rows++;
-  }
-
-  add(partitions: readonly string[], cells: readonly (readonly Cell[])[]): void {
-    for (let row = 0; row < partitions.length; row++) {
-      const partition = partitions[row] as string;
-      const values = cells.map((column) => column[row] as Cell);
-      this.#hold(partition, values);
-      this.#unlogged.push(JSON.stringify([partition, ...values]));
-    }
-  }
-
-  /** Makes all rows durable: as Parquet files when `roll`, else in the row log. */
-  stage(checkpoint: number, roll: boolean, since: number): TableState {
-    if (this.#partitions.size === 0) return { staged: [], log: null };
-    if (!roll) return { staged: [], log: this.#appendLog(checkpoint, since) };
-    const staged: StagedFile[] = [];
-    const { topology, attempt, table } = this.#input;
-    for (const [partition, { cells, rows }] of this.#partitions) {
-      const name = `${topology}-${checkpoint}-${attempt}`;
-      const file = join(this.#folder, `${name}-${staged.length}.parquet`);
-      writeDurable(this.#path(file), encodeParquet(this.#input.columns, cells));
-      staged.push({ staged: file, target: join(table, partition, `${name}.parquet`), rows });
-    }
-    syncDirectory(this.#path(this.#folder));
-    this.#partitions = new Map();
-    this.#unlogged = [];
-    // The log of these rows goes when the next run or the next generation begins: until the checkpoint is complete it may still be needed.
+    // What comes next goes to a log of its own: this one is not what is open.
     this.#log = null;
-    return { staged, log: null };
+    if (same) return;
+    const files = this.#write(rows, logged.columns);
+    this.publish(files.map(({ staged, partition, rows: count }) => ({ staged, target: targetOf(partition), rows: count })));
+  }
+
+  add({ partitions, cells }: Pick<RowsRequest, 'partitions' | 'cells'>): void {
+    for (let row = 0; row < partitions.length; row++) {
+      this.#open.add(
+        partitions[row] as string,
+        cells.map((column) => column[row] ?? null),
+      );
+      if (this.#open.bytes >= this.#input.fileMaxBytes) this.#roll();
+    }
+  }
+
+  #roll(): void {
+    this.#written.push(...this.#write(this.#open, this.#input.columns));
+    this.#log = null;
+  }
+
+  #write(rows: OpenRows, columns: readonly Column[]): readonly WrittenFile[] {
+    return rows.takeAll().map(({ partition, cells, rows: count }) => {
+      const staged = join(this.#folder, `${this.#input.attempt}-${this.#files++}.parquet`);
+      writeDurable(this.#path(staged), encodeParquet(columns, cells));
+      return { staged, partition, rows: count };
+    });
+  }
+
+  /** Makes all rows durable, as Parquet files or in the row log, and names where they are. */
+  stage({ checkpoint, roll, since, now }: Omit<StageRequest, 'kind'>): TableState {
+    if (roll && this.#open.rows > 0) this.#roll();
+    const { topology, attempt, table } = this.#input;
+    const inPartition = new Map<string, number>();
+    const staged = this.#written.map(({ staged: file, partition, rows }): StagedFile => {
+      const nth = inPartition.get(partition) ?? 0;
+      inPartition.set(partition, nth + 1);
+      const name = `${topology}-${checkpoint}-${attempt}${nth === 0 ? '' : `.${nth}`}.parquet`;
+      return { staged: file, target: join(table, partition, name), rows };
+    });
+    // After a roll in between, the rows that are open now came later than `since`.
+    const log = this.#open.rows === 0 ? null : this.#appendLog(checkpoint, staged.length > 0 ? now : since);
+    if (staged.length > 0 || log?.file !== this.#namedLog?.file) syncDirectory(this.#path(this.#folder));
+    this.#written = [];
+    this.#log = log;
+    this.#namedLog = log;
+    return { staged, log };
   }
 
   #appendLog(checkpoint: number, since: number): RowLog {
-    const before = this.#log ?? { file: join(this.#folder, `rows-${checkpoint}-${this.#input.attempt}.ndjson`), bytes: 0, rows: 0, since };
-    const text = Buffer.from(this.#unlogged.map((line) => `${line}\n`).join(''));
-    const handle = openSync(this.#path(before.file), before.bytes === 0 ? 'w' : 'r+');
-    try {
-      for (let done = 0; done < text.length; ) done += writeSync(handle, text, done, text.length - done, before.bytes + done);
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
-    if (before.bytes === 0) syncDirectory(this.#path(this.#folder));
-    this.#log = { ...before, bytes: before.bytes + text.length, rows: before.rows + this.#unlogged.length };
-    this.#unlogged = [];
-    return this.#log;
+    const file = join(this.#folder, `${logPrefix}${checkpoint}-${this.#input.attempt}.ndjson`);
+    const before = this.#log ?? { file, bytes: 0, rows: 0, since };
+    const lines = this.#open.takeUnlogged();
+    const bytes = appendRowLog(this.#path(before.file), before.bytes, this.#input.columns, lines);
+    return { ...before, bytes, rows: before.rows + lines.length };
   }
 
   /** Renames staged files to where readers look. Doing it twice does nothing more. */
@@ -131,16 +149,27 @@ export class TableStaging {
     const folders = new Set<string>();
     for (const { staged, target } of files) {
       const to = this.#path(target);
-      if (!existsSync(this.#path(staged)) && existsSync(to)) continue;
-      mkdirSync(dirname(to), { recursive: true });
-      renameSync(this.#path(staged), to);
-      folders.add(dirname(to));
+      if (existsSync(this.#path(staged))) {
+        makeDirectory(dirname(to));
+        renameSync(this.#path(staged), to);
+        folders.add(dirname(to));
+      } else if (!existsSync(to)) throw lost(staged);
     }
     for (const folder of folders) syncDirectory(folder);
-    if (files.length === 0) return;
+    if (files.length > 0) this.#removeOldLogs();
+  }
+
+  #removeOldLogs(): void {
+    const kept = [this.#log?.file, this.#namedLog?.file];
     for (const name of readdirSync(this.#path(this.#folder))) {
       const file = join(this.#folder, name);
-      if (name.startsWith('rows-') && file !== this.#log?.file) rmSync(this.#path(file));
+      if (name.startsWith(logPrefix) && !kept.includes(file)) rmSync(this.#path(file));
     }
   }
+}
+
+function lost(file: string): SluiceError {
+  return new SluiceError('staged-file-missing', `the last checkpoint names ${file}, and neither it nor its published file is there`, {
+    fix: 'put the lake back from a copy, or start anew with `sluice reset`',
+  });
 }

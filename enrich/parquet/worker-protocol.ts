@@ -10,7 +10,7 @@ export interface StagedFile {
   readonly rows: number;
 }
 
-/** Rows that stay open across checkpoints, in a log of JSON lines: its first `bytes` bytes hold them. */
+/** Rows that stay open across checkpoints, in a file whose first `bytes` bytes hold them. */
 export interface RowLog {
   readonly file: string;
   readonly bytes: number;
@@ -19,6 +19,7 @@ export interface RowLog {
   readonly since: number;
 }
 
+/** What a checkpoint keeps of a table sink. */
 export interface TableState {
   readonly staged: readonly StagedFile[];
   readonly log: RowLog | null;
@@ -30,15 +31,27 @@ export interface ParquetWorkerInput {
   readonly topology: string;
   readonly attempt: number;
   readonly columns: readonly Column[];
+  /** Open rows are made into files at this size, also between checkpoints. */
+  readonly fileMaxBytes: number;
+}
+
+export interface StageRequest {
+  readonly kind: 'stage';
+  readonly checkpoint: number;
+  /** Whether all open rows become files now. */
+  readonly roll: boolean;
+  /** Epoch ms: when the first open row arrived, and now. */
+  readonly since: number;
+  readonly now: number;
 }
 
 export type ParquetRequest =
   | { readonly kind: 'open'; readonly state: TableState | null }
   /** `cells[c][r]`; `partitions[r]` is the row's folder. */
   | { readonly kind: 'rows'; readonly partitions: readonly string[]; readonly cells: readonly (readonly Cell[])[] }
-  | { readonly kind: 'stage'; readonly checkpoint: number; readonly roll: boolean; readonly since: number }
+  | StageRequest
   | { readonly kind: 'publish'; readonly files: readonly StagedFile[] };
 
 export type ParquetReply =
   | { readonly ok: true; readonly state?: TableState }
-  | { readonly ok: false; readonly code: string; readonly message: string };
+  | { readonly ok: false; readonly code: string; readonly message: string; readonly fix: string | undefined };

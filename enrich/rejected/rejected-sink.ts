@@ -1,206 +1,197 @@
 /**
  * The `rejected` table: one row for each rejection identity, with `seen`, however often the event is sent.
  *
- * Each partition (hour of the first receivedtime, team, app) of a topology is one file with the complete rows, replaced by a rename when a
- * checkpoint commits: a reader always finds each identity once.
+ * A row lies in the hour of its first receivedtime, in a file that is rewritten whole and replaced by a rename when a checkpoint commits: a
+ * reader always finds each identity once.
  *
  * Invariants:
  * 1. What is staged for a checkpoint is absolute (rows with their counts, not increments), so publishing it twice changes nothing.
- * 2. The index says in which partition an identity lies; it is rebuilt from the published files, and bounded: the identities let go first
- *    are the oldest, and one that comes again after that gets a new row.
+ * 2. The index says in which file an identity lies; it is rebuilt from the published files, and bounded in number and in age: an identity that
+ *    comes again after it was let go gets a new row.
+ * 3. Every rejected event is taken: nothing that a record says can make this table refuse it.
+ * 4. Memory is bounded by one file's rows and what is pending; past that bound the pending ones are staged between two checkpoints.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { parquetReadObjects } from 'hyparquet';
+import { createHash } from 'node:crypto';
+import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
-import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../schemas/rejection.ts';
-import type { Sink } from '../../topology/index.ts';
-import { syncDirectory, writeDurable } from '../durable-file.ts';
+import type { PartitionColumn, Sink } from '../../topology/index.ts';
+import { fileFault } from '../durable-file.ts';
 import { describeTable } from '../lake/table-file.ts';
-import type { Cell } from '../parquet/columns.ts';
-import { columnsOf } from '../parquet/columns.ts';
-import { encodeParquet } from '../parquet/encode.ts';
 import { partitioner } from '../parquet/partition.ts';
+import type { StagedContent } from './rejected-files.ts';
+import { RejectedFiles } from './rejected-files.ts';
+import { RejectedIndex } from './rejected-index.ts';
+import type { PendingRejection, RejectedRow } from './rejected-row.ts';
+import { addRejection, mergedRow, rejectionBytes, storable } from './rejected-row.ts';
 import { rejectedSchema } from './rejected-schema.ts';
 
 export interface RejectedSinkOptions {
+  /** The lake's folder. */
   readonly dir: string;
   readonly topology: string;
   readonly attempt: number;
   readonly clock: Clock;
-}
-
-/** A row as it is stored; times as RFC 3339 text while in memory. */
-interface RejectedRow extends RejectedEvent {
-  readonly seen: number;
-  readonly first_seen: string;
-  readonly last_seen: string;
-}
-
-interface StagedPartition {
-  readonly staged: string;
-  readonly target: string;
+  /** Default `limits.rejectedFileMaxBytes`. */
+  readonly fileMaxBytes?: number;
+  /** Default `limits.rejectedPendingMaxBytes`. */
+  readonly pendingMaxBytes?: number;
+  /** Identities whose `seen` is kept up to date. Default `limits.rejectedIndexMax`. */
+  readonly indexMax?: number;
 }
 
 interface RejectedState {
-  readonly staged: readonly StagedPartition[];
+  readonly staged: readonly StagedContent[];
 }
 
-interface PendingRejection {
-  readonly event: RejectedEvent;
-  readonly seen: number;
-  readonly lastSeen: string;
-}
+type Group = Map<string, PendingRejection>;
 
 const table = 'rejected';
-const partitionBy = ['date', 'hour', 'team', 'app'] as const;
-const columns = columnsOf(rejectedSchema);
+const partitionBy: readonly PartitionColumn[] = ['date', 'hour', 'team', 'app'];
 const dayMs = 86_400_000;
 
+/** Faults: `disk-full`, `lake-write-failed`, `staged-file-missing`, `table-mismatch`; after one only a new sink goes on. */
 export function rejectedSink(options: RejectedSinkOptions): Sink {
-  const { dir, topology } = options;
-  const folder = join('.staging', table, topology);
-  const fileName = `${topology}.parquet`;
+  const { dir: lake, clock } = options;
+  const fileMaxBytes = options.fileMaxBytes ?? limits.rejectedFileMaxBytes;
+  const pendingMaxBytes = options.pendingMaxBytes ?? limits.rejectedPendingMaxBytes;
+  const files = new RejectedFiles(lake, table, options.topology, options.attempt);
   const folderOf = partitioner(partitionBy);
-  const index = new Map<string, string>();
-  let pending = new Map<string, PendingRejection>();
-  let pendingEvents = 0;
-  let staged: readonly StagedPartition[] = [];
-  let stagedEvents = 0;
+  const index = new RejectedIndex(options.indexMax ?? limits.rejectedIndexMax);
+  let pending: Group = new Map();
+  let pendingBytes = 0;
+  /** Events that were written since the last state, and those it named. */
+  let writtenEvents = 0;
+  let namedEvents = 0;
 
-  const remember = (identity: string, partition: string): void => {
-    index.delete(identity);
-    index.set(identity, partition);
-    if (index.size <= limits.rejectedIndexMax) return;
-    const oldest = index.keys().next();
-    if (oldest.done !== true) index.delete(oldest.value);
+  const partitionOf = ({ receivedtime, team, app }: RejectedEvent): string => {
+    const timestampMs = Date.parse(receivedtime);
+    const folder = folderOf(timestampMs, team, app);
+    if (typeof folder === 'string') return folder;
+    const short = folderOf(timestampMs, digestOf(team), digestOf(app));
+    assert(typeof short === 'string', 'a storable event has a folder');
+    return short;
   };
 
-  const readPartition = async (partition: string): Promise<Map<string, RejectedRow>> => {
-    const path = join(dir, table, partition, fileName);
-    if (!existsSync(path)) return new Map();
-    const bytes = readFileSync(path);
-    const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
-    const rows = (await parquetReadObjects({ file })).map(storedRow);
-    return new Map(rows.map((row) => [rejectionIdentityOf(row), row]));
-  };
-
-  const publish = (files: readonly StagedPartition[]): void => {
-    for (const { staged: from, target } of files) {
-      const to = join(dir, target);
-      if (!existsSync(join(dir, from))) continue;
-      mkdirSync(dirname(to), { recursive: true });
-      renameSync(join(dir, from), to);
-      syncDirectory(dirname(to));
-    }
-  };
-
-  const rebuildIndex = async (): Promise<void> => {
-    index.clear();
-    const root = join(dir, table);
-    const oldestDate = new Date(options.clock.now() - limits.rejectedRetentionMs - dayMs).toISOString().slice(0, 10);
-    const partitions = readdirSync(root, { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith(`/${fileName}`) && path.slice('date='.length, 'date='.length + 10) >= oldestDate)
-      .map((path) => dirname(path))
-      .sort();
-    for (const partition of partitions) for (const identity of (await readPartition(partition)).keys()) remember(identity, partition);
-  };
-
-  const stage = async (checkpoint: number): Promise<readonly StagedPartition[]> => {
-    const byPartition = new Map<string, Map<string, PendingRejection>>();
+  /** Writes what is pending into new contents of its files, one file after the other. */
+  const stagePending = async (): Promise<void> => {
+    const known = new Map<string, Group>();
+    const fresh = new Map<string, Group>();
     for (const [identity, rejection] of pending) {
-      const partition =
-        index.get(identity) ?? folderOf(Date.parse(rejection.event.receivedtime), rejection.event.team, rejection.event.app);
-      const of = byPartition.get(partition) ?? new Map<string, PendingRejection>();
-      of.set(identity, rejection);
-      byPartition.set(partition, of);
-      remember(identity, partition);
+      const file = index.fileOf(identity);
+      if (file === undefined) groupOf(fresh, partitionOf(rejection.event)).set(identity, rejection);
+      else groupOf(known, file).set(identity, rejection);
     }
-    const files: StagedPartition[] = [];
-    for (const [partition, rejections] of byPartition) {
-      const rows = await readPartition(partition);
-      for (const [identity, rejection] of rejections) rows.set(identity, mergedRow(rows.get(identity), rejection));
-      const file = join(folder, `${checkpoint}-${options.attempt}-${files.length}.parquet`);
-      writeDurable(join(dir, file), encodeRows([...rows.values()]));
-      files.push({ staged: file, target: join(table, partition, fileName) });
+    for (const [partition, group] of fresh) {
+      const last = files.nameOf(partition, files.lastNumberOf(partition));
+      await append(partition, group, known.get(last) ?? new Map());
+      known.delete(last);
     }
-    if (files.length > 0) syncDirectory(join(dir, folder));
-    return files;
+    for (const [file, group] of known) {
+      const rows = await files.read(file);
+      mergeInto(rows, group, file);
+      files.stage(file, [...rows.values()]);
+    }
+    pending = new Map();
+    pendingBytes = 0;
+  };
+
+  const mergeInto = (rows: Map<string, RejectedRow>, group: Group, file: string): void => {
+    for (const [identity, rejection] of group) {
+      rows.set(identity, mergedRow(rows.get(identity), rejection));
+      index.remember(identity, file);
+    }
+  };
+
+  /** New identities go to the partition's last file, beside what is `known` there, and to further files as each gets full. */
+  const append = async (partition: string, group: Group, known: Group): Promise<void> => {
+    let number = files.lastNumberOf(partition);
+    let rows = await files.read(files.nameOf(partition, number));
+    mergeInto(rows, known, files.nameOf(partition, number));
+    let bytes = [...rows.values()].reduce((sum, row) => sum + rejectionBytes(row), 0);
+    let changed = known.size > 0;
+    for (const [identity, rejection] of group) {
+      if (bytes >= fileMaxBytes) {
+        if (changed) files.stage(files.nameOf(partition, number), [...rows.values()]);
+        number++;
+        rows = new Map();
+        bytes = 0;
+      }
+      mergeInto(rows, new Map([[identity, rejection]]), files.nameOf(partition, number));
+      bytes += rejectionBytes(rejection.event);
+      changed = true;
+    }
+    files.stage(files.nameOf(partition, number), [...rows.values()]);
+  };
+
+  const guarded = async <T>(what: () => Promise<T>): Promise<T> => {
+    try {
+      return await what();
+    } catch (thrown) {
+      throw fileFault('lake-write-failed', `table '${table}'`, thrown);
+    }
   };
 
   return {
-    async open(restored) {
-      mkdirSync(join(dir, folder), { recursive: true });
-      describeTable(dir, { table, schema: rejectedSchema, partitionBy });
-      publish((restored as RejectedState | undefined)?.staged ?? []);
-      for (const name of readdirSync(join(dir, folder))) rmSync(join(dir, folder, name));
-      await rebuildIndex();
-    },
-    write(batch) {
-      for (let i = 0; i < batch.length; i++) {
-        const event = batch.values[i] as RejectedEvent;
-        const identity = rejectionIdentityOf(event);
-        const before = pending.get(identity);
-        pending.set(identity, {
-          event: before?.event ?? event,
-          seen: (before?.seen ?? 0) + 1,
-          lastSeen: later(before?.lastSeen, event.receivedtime),
-        });
-        pendingEvents++;
-      }
-      return Promise.resolve([]);
-    },
-    async prepare(checkpoint): Promise<RejectedState> {
-      try {
-        staged = await stage(checkpoint);
-      } catch (cause) {
-        const code = systemCodeOf(cause) === 'ENOSPC' ? 'disk-full' : 'lake-write-failed';
-        throw new SluiceError(code, `table '${table}': ${messageOf(cause)}`, { cause, retryable: true });
-      }
-      stagedEvents = pendingEvents;
-      pending = new Map();
-      pendingEvents = 0;
-      return { staged };
-    },
-    commit() {
-      publish(staged);
-      staged = [];
-      stagedEvents = 0;
-      return Promise.resolve();
-    },
-    pendingRows: () => pendingEvents + stagedEvents,
+    open: (restored) =>
+      guarded(async () => {
+        describeTable(lake, { table, schema: rejectedSchema, partitionBy });
+        files.open((restored as RejectedState | undefined)?.staged ?? []);
+        await rebuild(index, files, clock.now());
+      }),
+    write: (batch) =>
+      guarded(async () => {
+        for (let i = 0; i < batch.length; i++) {
+          const event = storable(batch.values[i] as RejectedEvent, clock.now());
+          const identity = rejectionIdentityOf(event);
+          const before = pending.get(identity);
+          if (before === undefined) pendingBytes += rejectionBytes(event);
+          pending.set(identity, addRejection(before, event));
+          writtenEvents++;
+        }
+        if (pendingBytes >= pendingMaxBytes) await stagePending();
+        return [];
+      }),
+    prepare: () =>
+      guarded(async (): Promise<RejectedState> => {
+        await stagePending();
+        namedEvents += writtenEvents;
+        writtenEvents = 0;
+        return { staged: files.name() };
+      }),
+    commit: () =>
+      guarded(() => {
+        files.publish();
+        namedEvents = 0;
+        return Promise.resolve();
+      }),
+    pendingRows: () => writtenEvents + namedEvents,
     close: () => Promise.resolve(),
   };
 }
 
-function later(a: string | undefined, b: string): string {
-  return a === undefined || Date.parse(b) > Date.parse(a) ? b : a;
-}
-
-function mergedRow(before: RejectedRow | undefined, { event, seen, lastSeen }: PendingRejection): RejectedRow {
-  if (before === undefined) return { ...event, seen, first_seen: event.receivedtime, last_seen: lastSeen };
-  return { ...before, seen: before.seen + seen, last_seen: later(before.last_seen, lastSeen) };
-}
-
-function storedRow(record: Readonly<Record<string, unknown>>): RejectedRow {
-  const row: Record<string, unknown> = {};
-  for (const { name, type } of columns) {
-    const value = record[name];
-    if (value instanceof Date) row[name] = value.toISOString();
-    else row[name] = type === 'INT64' ? Number(value) : (value ?? null);
+/** Fills the index from the newest files, as far as they are within the retention and it has room; the oldest are the first to go again. */
+async function rebuild(index: RejectedIndex, files: RejectedFiles, nowMs: number): Promise<void> {
+  const oldestDate = new Date(nowMs - limits.rejectedRetentionMs - dayMs).toISOString().slice(0, 10);
+  const found: (readonly [identity: string, file: string])[] = [];
+  for (const file of files.published(oldestDate)) {
+    for (const identity of [...(await files.identities(file))].reverse()) found.push([identity, file]);
+    if (found.length >= index.max) break;
   }
-  return row as unknown as RejectedRow;
+  for (const [identity, file] of found.slice(0, index.max).reverse()) index.remember(identity, file);
 }
 
-function encodeRows(rows: readonly RejectedRow[]): Uint8Array {
-  const cells = columns.map(({ name, type }) =>
-    rows.map((row): Cell => {
-      const value = row[name as keyof RejectedRow];
-      return type === 'TIMESTAMP' ? Date.parse(value as string) : value;
-    }),
-  );
-  return encodeParquet(columns, cells);
+function groupOf(groups: Map<string, Group>, key: string): Group {
+  const known = groups.get(key);
+  if (known !== undefined) return known;
+  const made: Group = new Map();
+  groups.set(key, made);
+  return made;
+}
+
+/** A folder name for what is too long to be one; the row itself holds it whole. */
+function digestOf(value: string): string {
+  return createHash('sha256').update(value).digest('hex');
 }

@@ -32,7 +32,23 @@ export function blobStoreContract(make: () => BlobStore): void {
     expect(await store.createIfAbsent('x', bytes('2'))).toBe(true);
   });
 
+  it('keeps any bytes, none and many', async () => {
+    const store = make();
+    const many = Uint8Array.from({ length: 1_000_000 }, (_, n) => n % 251);
+    expect(await store.createIfAbsent('none', new Uint8Array())).toBe(true);
+    expect(await store.createIfAbsent('many', many)).toBe(true);
+    expect(await store.createIfAbsent('none', bytes('late'))).toBe(false);
+    expect((await store.get('none'))?.length).toBe(0);
+    expect(Buffer.compare((await store.get('many')) ?? new Uint8Array(), many)).toBe(0);
+  });
+
   it('refuses keys that would leave its place', async () => {
-    await expect(make().createIfAbsent('../x', bytes(''))).rejects.toMatchObject({ code: 'blob-key-invalid' });
+    const store = make();
+    for (const key of ['../x', '/x', 'a//b', 'a/../b', '.hidden', 'a b', '']) {
+      await expect(store.createIfAbsent(key, bytes(''))).rejects.toMatchObject({ code: 'blob-key-invalid' });
+      await expect(store.get(key)).rejects.toMatchObject({ code: 'blob-key-invalid' });
+      await expect(store.delete(key)).rejects.toMatchObject({ code: 'blob-key-invalid' });
+    }
+    await expect(store.list('../')).rejects.toMatchObject({ code: 'blob-key-invalid' });
   });
 }

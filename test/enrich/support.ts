@@ -1,8 +1,40 @@
 /**
- * Batches for sinks.
+ * Folders and batches for sinks, and published Parquet files read back.
  */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parquetReadObjects } from 'hyparquet';
+import { afterAll } from 'vitest';
 import type { ElementBatch } from '../../topology/index.ts';
 
 export function batchOf(values: readonly unknown[], timestampOf: (value: unknown, index: number) => number): ElementBatch {
   return { length: values.length, values, timestamps: values.map(timestampOf), origins: values.map(() => undefined) };
+}
+
+/** Makes new folders, removed after the test file's last test. */
+export function temporaryFolders(name: string): () => string {
+  const root = mkdtempSync(join(tmpdir(), `sluice-${name}-`));
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+  let made = 0;
+  return () => join(root, String(made++));
+}
+
+/** Published files of a table, relative to its folder, sorted. */
+export function filesOf(lake: string, table: string): readonly string[] {
+  const folder = join(lake, table);
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.parquet'))
+    .sort();
+}
+
+export async function rowsOf(lake: string, table: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const rows: Readonly<Record<string, unknown>>[] = [];
+  for (const path of filesOf(lake, table)) {
+    const bytes = readFileSync(join(lake, table, path));
+    const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+    rows.push(...(await parquetReadObjects({ file })));
+  }
+  return rows;
 }

@@ -1,0 +1,53 @@
+/**
+ * A table sink's worker thread as a function that answers.
+ *
+ * Invariant: after one failed request every later one fails the same way: the thread's rows are no longer the engine's, and only a restart
+ * from the last checkpoint makes them so again.
+ */
+import { Worker } from 'node:worker_threads';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { ParquetReply, ParquetRequest, ParquetWorkerInput, TableState } from './worker-protocol.ts';
+
+export interface ParquetThread {
+  /** Answers come in the order of the requests. Rejects with a `SluiceError`. */
+  ask(request: ParquetRequest): Promise<TableState | undefined>;
+  end(): Promise<void>;
+}
+
+interface Asked {
+  readonly resolve: (state: TableState | undefined) => void;
+  readonly reject: (fault: SluiceError) => void;
+}
+
+export function parquetThread(input: ParquetWorkerInput): ParquetThread {
+  const worker = new Worker(new URL('./parquet-worker.js', import.meta.url), { workerData: input });
+  const asked: Asked[] = [];
+  let fault: SluiceError | undefined;
+  const failAll = (found: SluiceError): void => {
+    fault ??= found;
+    for (const { reject } of asked.splice(0)) reject(fault);
+  };
+  worker.on('message', (reply: ParquetReply) => {
+    if (reply.ok) {
+      asked.shift()?.resolve(reply.state);
+      return;
+    }
+    failAll(new SluiceError(reply.code, reply.message, { retryable: true, ...(reply.fix === undefined ? {} : { fix: reply.fix }) }));
+  });
+  worker.on('error', (cause: unknown) =>
+    failAll(new SluiceError('sink-ended', `the writer of table '${input.table}' failed`, { cause, retryable: true })),
+  );
+  worker.on('exit', () => failAll(new SluiceError('sink-ended', `the writer of table '${input.table}' ended`, { retryable: true })));
+  return {
+    ask(request) {
+      if (fault !== undefined) return Promise.reject(fault);
+      return new Promise((resolve, reject) => {
+        asked.push({ resolve, reject });
+        worker.postMessage(request);
+      });
+    },
+    async end() {
+      await worker.terminate();
+    },
+  };
+}

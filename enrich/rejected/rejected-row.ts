@@ -1,0 +1,99 @@
+/**
+ * One row of the rejected table: made of the refusals of one identity, and to and from Parquet.
+ */
+import { parquetReadObjects } from 'hyparquet';
+import type { RejectedEvent } from '../../schemas/rejection.ts';
+import { rejectionIdentityOf } from '../../schemas/rejection.ts';
+import type { Cell } from '../parquet/columns.ts';
+import { columnsOf } from '../parquet/columns.ts';
+import { encodeParquet } from '../parquet/encode.ts';
+import { wellFormed } from '../parquet/well-formed.ts';
+import { rejectedSchema } from './rejected-schema.ts';
+
+/** Times are RFC 3339 text while in memory. */
+export interface RejectedRow extends RejectedEvent {
+  readonly seen: number;
+  readonly first_seen: string;
+  readonly last_seen: string;
+}
+
+/** Refusals of one identity that are not in a file yet. */
+export interface PendingRejection {
+  /** The first of them. */
+  readonly event: RejectedEvent;
+  readonly seen: number;
+  readonly lastSeen: string;
+}
+
+const columns = columnsOf(rejectedSchema);
+const identityColumns = ['team', 'app', 'source', 'id', 'topology', 'operator', 'code'];
+/** What a row takes beside its text. */
+const rowHeadBytes = 64;
+const firstMs = Date.parse('0000-01-01T00:00:00Z');
+const lastMs = Date.parse('9999-12-31T23:59:59.999Z');
+
+/**
+ * An event as the table can hold it, whatever a foreign record says: text that UTF-8 cannot hold gets U+FFFD, and a receivedtime that is no time
+ * becomes `nowMs`. Identities are taken after it, so that they are the same once read back.
+ */
+export function storable(event: RejectedEvent, nowMs: number): RejectedEvent {
+  const entries = Object.entries(event).map(([name, value]) => [name, typeof value === 'string' ? wellFormed(value) : (value as unknown)]);
+  const whole = Object.fromEntries(entries) as RejectedEvent;
+  const receivedMs = Date.parse(event.receivedtime);
+  return receivedMs >= firstMs && receivedMs <= lastMs ? whole : { ...whole, receivedtime: new Date(nowMs).toISOString() };
+}
+
+export function addRejection(before: PendingRejection | undefined, event: RejectedEvent): PendingRejection {
+  if (before === undefined) return { event, seen: 1, lastSeen: event.receivedtime };
+  return { event: before.event, seen: before.seen + 1, lastSeen: later(before.lastSeen, event.receivedtime) };
+}
+
+export function mergedRow(before: RejectedRow | undefined, { event, seen, lastSeen }: PendingRejection): RejectedRow {
+  if (before === undefined) return { ...event, seen, first_seen: event.receivedtime, last_seen: lastSeen };
+  return { ...before, seen: before.seen + seen, last_seen: later(before.last_seen, lastSeen) };
+}
+
+function later(a: string, b: string): string {
+  return Date.parse(b) > Date.parse(a) ? b : a;
+}
+
+/** About what an event takes in memory and in a file before compression. */
+export function rejectionBytes(event: RejectedEvent): number {
+  return rowHeadBytes + Object.values(event).reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
+}
+
+export function encodeRows(rows: readonly RejectedRow[]): Uint8Array {
+  const cells = columns.map(({ name, type }) =>
+    rows.map((row): Cell => {
+      const value = row[name as keyof RejectedRow];
+      return type === 'TIMESTAMP' ? Date.parse(value as string) : value;
+    }),
+  );
+  return encodeParquet(columns, cells);
+}
+
+/** By identity. */
+export async function decodeRows(bytes: Uint8Array): Promise<Map<string, RejectedRow>> {
+  const records = await parquetReadObjects({ file: arrayBufferOf(bytes) });
+  return new Map(records.map(rowOf).map((row) => [rejectionIdentityOf(row), row]));
+}
+
+/** The identities in a file, in its order. */
+export async function decodeIdentities(bytes: Uint8Array): Promise<readonly string[]> {
+  const records = await parquetReadObjects({ file: arrayBufferOf(bytes), columns: identityColumns });
+  return records.map((record) => rejectionIdentityOf(record as unknown as RejectedEvent));
+}
+
+function rowOf(record: Readonly<Record<string, unknown>>): RejectedRow {
+  const row: Record<string, unknown> = {};
+  for (const { name, type } of columns) {
+    const value = record[name];
+    if (value instanceof Date) row[name] = value.toISOString();
+    else row[name] = type === 'INT64' ? Number(value) : (value ?? null);
+  }
+  return row as unknown as RejectedRow;
+}
+
+function arrayBufferOf(bytes: Uint8Array): ArrayBuffer {
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+}
