@@ -102,6 +102,53 @@ describe('an exact sum', () => {
     );
   });
 
+  it('rounds a tie by what lies below it, however far', () => {
+    const exponent = fc.integer({ min: 1, max: 0x7fe });
+    const significand = fc.oneof(fc.constant(0n), fc.constant((1n << 52n) - 1n), fc.bigInt({ min: 0n, max: (1n << 52n) - 1n }));
+    const sign = fc.constantFrom(1, -1);
+    fc.assert(
+      fc.property(
+        exponent,
+        significand,
+        sign,
+        sign,
+        fc.constantFrom(53, 54),
+        fc.integer({ min: 54, max: 1_200 }),
+        sign,
+        (e, s, a, b, half, down, c) => {
+          const greatest = a * doubleOf((BigInt(e) << 52n) | s);
+          const unit = (below: number): number => (e > below ? doubleOf(BigInt(e - below) << 52n) : 0);
+          for (const values of [
+            [greatest, b * unit(half)],
+            [greatest, b * unit(half), c * unit(down)],
+            [greatest, b * unit(half), c * 5e-324],
+          ]) {
+            for (const order of permutations(values)) expect(roundedSum(sumOf(order))).toBe(nearest(totalUnits(values), 1n));
+            expect(meanOf(sumOf(values), 1)).toBe(roundedSum(sumOf(values)));
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+    expect(roundedSum(sumOf([1, 2 ** -53]))).toBe(1);
+    expect(roundedSum(sumOf([1, 2 ** -53, 2 ** -1074]))).toBe(1 + 2 ** -52);
+    expect(roundedSum(sumOf([1 + 2 ** -52, 2 ** -53, -(2 ** -1074)]))).toBe(1 + 2 ** -52);
+  });
+
+  it('has subnormal means that are rounded once too', () => {
+    const tiny = fc.tuple(fc.boolean(), fc.bigInt({ min: 1n, max: 64n << 52n })).map(([down, bits]) => (down ? -1 : 1) * doubleOf(bits));
+    fc.assert(
+      fc.property(
+        fc.array(tiny, { minLength: 1, maxLength: 6 }),
+        fc.integer({ min: 2 ** 40, max: Number.MAX_SAFE_INTEGER }),
+        (values, by) => {
+          expect(meanOf(sumOf(values), by)).toBe(nearest(totalUnits(values), BigInt(by)));
+        },
+      ),
+      runs,
+    );
+  });
+
   it('is the same for every permutation', () => {
     fc.assert(
       fc.property(fc.array(addend, { minLength: 1, maxLength: 5 }), (values) => {
