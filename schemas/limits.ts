@@ -49,6 +49,17 @@ export const limits = {
   turnMaxBytes: 8 * mebi,
   /** An empty source is asked again after this time. */
   sourcePollMs: 20,
+  /** Sliding windows: how many one element may be in. */
+  windowsPerElementMax: 10_000,
+  /** Look-ups in flight of one operator, tries of one look-up, answers one cache keeps, rows of one table. */
+  lookupCapacityMax: 1_000,
+  lookupAttemptsMax: 100,
+  lookupCacheMaxEntries: 1_000_000,
+  lookupTableMaxRows: 1_000_000,
+  lookupTableMaxBytes: 256 * mebi,
+  /** Pause before a failed look-up is tried again: the first, and the longest. */
+  lookupRetryBaseMs: 100,
+  lookupRetryMaxMs: 10_000,
   /** Checkpoint interval under `sluice start`. */
   startCheckpointIntervalMs: 1_000,
   /** Completed checkpoints that are kept. */

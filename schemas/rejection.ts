@@ -16,6 +16,8 @@ export type RejectionCode =
   | 'function-threw'
   /** A user function returned what its slot does not allow (a key, a timestamp, a row). */
   | 'function-result'
+  /** A look-up had no answer after all its tries, and its operator rejects such elements. */
+  | 'lookup-failed'
   /** The event time is further ahead of processing time than `future.max`. */
   | 'future-event'
   /** The element came after its window or state was gone and its operator sends such to the rejected table. */

@@ -5,17 +5,64 @@
 export type { EventAttributes, SluiceEvent } from '../schemas/event.ts';
 export type { Key } from '../schemas/kernel/key.ts';
 export { type JsonSchema, oneOf, type Schema, type SchemaUnion, schemaOf } from '../schemas/registry.ts';
-export { rejected, type SinkDefinition, type TableOptions, table } from './dsl/sinks.ts';
+export {
+  type AsyncLookup,
+  type AsyncLookupOptions,
+  asyncLookup,
+  connector,
+  type FileTable,
+  fileTable,
+  type LookupOptions,
+} from './dsl/lookups.ts';
+export { collect, rejected, type SinkDefinition, type TableOptions, table } from './dsl/sinks.ts';
 export { type StreamDefinition, stream, type TextEvent } from './dsl/source.ts';
-export type { DeduplicateOptions, EventTimeOptions, Stream } from './dsl/stream.ts';
+export {
+  type ListState,
+  list,
+  type ProcessContext,
+  type ProcessOptions,
+  type StateDefinition,
+  type StateOptions,
+  type Timer,
+  type ValueState,
+  value,
+} from './dsl/state.ts';
+export type {
+  DeduplicateOptions,
+  EventTimeOptions,
+  IntervalJoinOptions,
+  KeyedStream,
+  Stream,
+  WindowedStream,
+  WindowOptions,
+} from './dsl/stream.ts';
 export { type TopologyBuilder, type TopologyOptions, topology } from './dsl/topology.ts';
+export {
+  type Aggregate,
+  aggregator,
+  approxDistinct,
+  avg,
+  count,
+  max,
+  min,
+  type Results,
+  session,
+  sliding,
+  sum,
+  tumbling,
+  type UserAggregate,
+  type WindowDefinition,
+  type WindowInfo,
+} from './dsl/windows.ts';
 export { describeGraph, type GraphFormat } from './graph/describe.ts';
 export type { Graph, GraphNode, GraphProblem, PartitionColumn, SinkNode, Topology } from './graph/graph.ts';
 export type { ElementBatch, Origin, RefusedRow, Sink, SinkState } from './graph/sink.ts';
 export { validateGraph, validateTopology } from './graph/validate-graph.ts';
+export type { LookupFunction } from './operators/lookup.ts';
 export type { ElementContext } from './operators/stateless.ts';
 export { createJob, type Job } from './runtime/job.ts';
 export type { JobConnectors, JobOptions } from './runtime/job-options.ts';
 export type { JobStatus, NodeStatus, SplitStatus } from './runtime/status.ts';
 export { checkJob } from './runtime/take-over.ts';
+export { keyGroupOf, operatorIndexOf } from './state/key-group.ts';
 export type { Duration } from './time/duration.ts';

@@ -1,14 +1,16 @@
 /**
  * One topology in one thread: binds the embedded streams and the lake to the engine's ports and runs the job until told to stop.
  */
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
+import { readFileTable } from '../../enrich/lookup/file-table.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
 import { present } from '../../schemas/kernel/assert.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { systemRandom } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { JobConnectors } from '../../topology/index.ts';
 import { checkJob, createJob } from '../../topology/index.ts';
@@ -45,6 +47,10 @@ function connectors(): JobConnectors {
         clock: systemClock,
       });
     },
+    table: (lookup) => Promise.resolve(readFileTable(resolve(dirname(input.file), lookup.file))),
+    lookup: (name) => {
+      throw new SluiceError('connector-missing', `${input.file}: the configuration has no look-up '${name}'`);
+    },
     rejected: (graph, attempt) => rejectedSink({ dir: lake, topology: graph.name, attempt, clock: systemClock }),
   };
 }
@@ -56,6 +62,7 @@ async function main(): Promise<void> {
     blobs: localBlobStore(join(input.dir)),
     connectors: connectors(),
     clock: systemClock,
+    random: systemRandom,
     checkpointIntervalMs: input.checkpointIntervalMs,
     dropState: input.dropState,
   };

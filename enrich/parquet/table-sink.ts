@@ -88,9 +88,9 @@ export function tableSink(options: TableSinkOptions): Sink {
       else taken.catch(() => undefined);
       return refused;
     },
-    async prepare(checkpoint): Promise<TableState> {
+    async prepare(checkpoint, last): Promise<TableState> {
       const now = clock.now();
-      const roll = openRows > 0 && now - since >= options.fileMaxAgeMs;
+      const roll = openRows > 0 && (last || now - since >= options.fileMaxAgeMs);
       const state = await thread().ask({ kind: 'stage', checkpoint, roll, since, now });
       assert(state !== undefined, 'staging returns a state');
       staged = [...staged, ...state.staged];

@@ -36,6 +36,11 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
   });
 }
 
+/** Calls `then` after what is ready in the event loop now. No time passes but what that takes. */
+export function afterThisRound(then: () => void): void {
+  setImmediate(then);
+}
+
 export interface ManualClock extends Clock {
   /** Moves time forward by `ms`, firing due timers in order of their deadline, then of their making. */
   advance(ms: number): void;

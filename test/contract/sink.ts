@@ -66,7 +66,7 @@ class SinkRun {
         return;
       case 'prepare':
         this.#rig.wait();
-        this.#prepared = { state: stored(await sink.prepare(++this.#checkpoint)), written: this.#written };
+        this.#prepared = { state: stored(await sink.prepare(++this.#checkpoint, false)), written: this.#written };
         return;
       case 'keep':
         this.#kept = this.#prepared ?? this.#kept;
@@ -154,13 +154,13 @@ export function sinkContract(name: string, options: SinkContractOptions): void {
       for (let checkpoint = 1; checkpoint <= 4; checkpoint++) {
         rig.wait();
         await sink.write(rig.batch(checkpoint * 2 - 2));
-        await sink.prepare(checkpoint);
+        await sink.prepare(checkpoint, false);
         await Promise.all([sink.commit(checkpoint), sink.write(rig.batch(checkpoint * 2 - 1)), sink.commit(checkpoint)]);
         await sink.commit(checkpoint);
       }
       for (let checkpoint = 5; checkpoint < 6 + options.checkpointsMax; checkpoint++) {
         rig.wait();
-        await sink.prepare(checkpoint);
+        await sink.prepare(checkpoint, false);
         await sink.commit(checkpoint);
       }
       expect(await rig.visible()).toEqual(upTo(8));

@@ -9,7 +9,7 @@ import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import { encodeStructured } from '../../schemas/wire.ts';
-import type { ElementBatch, JobConnectors, Sink } from '../../topology/index.ts';
+import type { ElementBatch, JobConnectors, LookupFunction, Sink } from '../../topology/index.ts';
 
 export interface MemorySplit {
   readonly path: Path;
@@ -150,6 +150,8 @@ export interface World {
   readonly tables: Record<string, MemoryTable>;
   readonly actions: string[];
   crash: Crash;
+  readonly files: Record<string, readonly unknown[]>;
+  readonly lookups: Record<string, LookupFunction>;
   readonly connectors: JobConnectors;
 }
 
@@ -159,8 +161,19 @@ export function world(streams: Readonly<Record<string, MemoryStream>>): World {
     streams,
     tables,
     actions: [],
+    files: {},
+    lookups: {},
     crash: () => undefined,
     connectors: {
+      table: ({ file }) => {
+        const rows = made.files[file];
+        return rows === undefined ? Promise.reject(new SluiceError('lookup-table-missing', file)) : Promise.resolve(rows);
+      },
+      lookup: (name) => {
+        const found = made.lookups[name];
+        if (found === undefined) throw new SluiceError('connector-missing', name);
+        return found;
+      },
       readers: (name) => {
         const stream = streams[name];
         if (stream === undefined) return Promise.reject(new SluiceError('stream-missing', name));

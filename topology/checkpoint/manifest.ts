@@ -31,6 +31,8 @@ export interface Manifest {
   /** Epoch ms. */
   readonly createdAtMs: number;
   readonly stateful: readonly StatefulNode[];
+  /** The end of a drained run: its state is given out, and the next run begins with none. */
+  readonly drained?: true;
   /** By source id, then by `path split`: the last position whose element is in the state. */
   readonly positions: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** By node id. */
@@ -63,6 +65,14 @@ function meaningOf(node: GraphNode): readonly unknown[] {
       return [node.kind, node.stream];
     case 'sink':
       return node.sink.kind === 'table' ? [node.kind, 'table', node.sink.table] : [node.kind, node.sink.kind];
+    case 'window':
+      return [node.kind, node.window, node.mode, node.aggregates.map(({ name, agg }) => [name, agg])];
+    case 'union':
+      return [node.kind, node.inputs];
+    case 'process':
+      return [node.kind, node.state.map(({ name, type }) => [name, type])];
+    case 'lookup':
+    case 'intervalJoin':
     case 'eventTime':
     case 'deduplicate':
     case 'validate':

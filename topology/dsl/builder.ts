@@ -6,11 +6,19 @@ import type { GraphNode, GraphProblem, NodeInput, UserFunction } from '../graph/
 import { outPort } from '../graph/graph.ts';
 import { parseDuration } from '../time/duration.ts';
 
+/** A stream and the function that keys it. */
+export interface KeyedInput {
+  readonly from: NodeInput;
+  readonly key: unknown;
+}
+
 export class GraphBuilder {
   readonly nodes: GraphNode[] = [];
   readonly problems: GraphProblem[] = [];
   readonly functions = new Map<string, UserFunction>();
   readonly #paths = new Map<string, number>();
+  readonly #streams = new WeakMap<object, NodeInput>();
+  readonly #keyed = new WeakMap<object, KeyedInput>();
 
   add(node: GraphNode, functions: Readonly<Record<string, unknown>> = {}): void {
     this.nodes.push(node);
@@ -27,15 +35,44 @@ export class GraphBuilder {
     return count === 1 ? place : `${place}~${count}`;
   }
 
-  /** Milliseconds from 0 up; anything else is a problem of the node. */
-  duration(node: string, option: string, value: unknown): number {
+  /** Milliseconds from `least` up; anything else is a problem of the node. */
+  duration(node: string, option: string, value: unknown, least = 0): number {
+    const ms = this.signedDuration(node, option, value);
+    if (ms >= least) return ms;
+    this.problems.push({ node, message: `${option} must be at least ${least} ms, not ${ms} ms` });
+    return least;
+  }
+
+  /** Milliseconds, also negative ones. */
+  signedDuration(node: string, option: string, value: unknown): number {
     const ms = parseDuration(value);
-    if (ms !== undefined && ms >= 0) return ms;
+    if (ms !== undefined) return ms;
     this.problems.push({
       node,
-      message: `${option} must be a duration such as '10s', '5m', '1h' or milliseconds, not ${JSON.stringify(value)}`,
+      message: `${option} must be a duration such as '10s', '5m', '1h' or whole milliseconds, not ${JSON.stringify(value)}`,
     });
     return 0;
+  }
+
+  /** Which output a stream object stands for, so that a node can take several streams. */
+  remember(stream: object, from: NodeInput): void {
+    this.#streams.set(stream, from);
+  }
+
+  rememberKeyed(stream: object, input: KeyedInput): void {
+    this.#keyed.set(stream, input);
+  }
+
+  inputOf(stream: object, node: string): NodeInput {
+    const found = this.#streams.get(stream);
+    if (found === undefined) this.problems.push({ node, message: 'one of its inputs is a stream of another topology' });
+    return found ?? { node: '', port: outPort };
+  }
+
+  keyedInputOf(stream: object, node: string): KeyedInput {
+    const found = this.#keyed.get(stream);
+    if (found === undefined) this.problems.push({ node, message: 'its right input is a stream of another topology' });
+    return found ?? { from: { node: '', port: outPort }, key: undefined };
   }
 }
 

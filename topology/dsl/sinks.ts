@@ -2,11 +2,11 @@
  * Where a stream can end. A sink definition is data; which adapter carries it out is decided where the job runs.
  */
 import type { Schema } from '../../schemas/registry.ts';
-import type { PartitionColumn, RejectedDefinition, TableDefinition } from '../graph/graph.ts';
+import type { PartitionColumn, SinkDefinitionData } from '../graph/graph.ts';
 
 /** A sink that takes elements of type `T`. */
 export interface SinkDefinition<in T> {
-  readonly definition: TableDefinition | RejectedDefinition;
+  readonly definition: SinkDefinitionData;
   /** Never present; carries `T`. */
   readonly takes?: (value: T) => void;
 }
@@ -28,4 +28,9 @@ export function table<T>(name: string, schema: Schema<T>, options: TableOptions 
 /** The rejected table: for an output whose elements belong with the refused ones. Their code is `late` from a late output, else `rejected-by-topology`. */
 export function rejected(): SinkDefinition<unknown> {
   return { definition: { kind: 'rejected' } };
+}
+
+/** Elements for the test driver to read, in tests of a part of a topology. No job runs with it. */
+export function collect(): SinkDefinition<unknown> {
+  return { definition: { kind: 'collect' } };
 }

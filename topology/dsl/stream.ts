@@ -1,18 +1,18 @@
 /**
- * The streams of the language. Each call adds a node to the graph and gives the stream after it; nothing runs.
+ * The streams of the language, as types. Each call adds a node to the graph and gives the stream after it; nothing runs.
  *
  * Members are function properties, not methods: only those are checked contravariantly, so a stream of one type is not taken for another.
  */
 import type { SluiceEvent } from '../../schemas/event.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import type { Schema, SchemaUnion } from '../../schemas/registry.ts';
-import type { NodeInput } from '../graph/graph.ts';
-import { latePort, outPort, restPort } from '../graph/graph.ts';
 import type { ElementContext } from '../operators/stateless.ts';
 import type { Duration } from '../time/duration.ts';
-import type { GraphBuilder } from './builder.ts';
+import type { AsyncLookup, AsyncLookupOptions, FileTable, LookupOptions } from './lookups.ts';
 import type { SinkDefinition } from './sinks.ts';
 import type { Validated } from './source.ts';
+import type { ProcessOptions, StateDefinition } from './state.ts';
+import type { Aggregate, Results, WindowDefinition, WindowInfo } from './windows.ts';
 
 export interface EventTimeOptions {
   /** How late an element may come behind the latest one of its split without being late. */
@@ -32,7 +32,38 @@ export interface DeduplicateOptions<in T> {
   readonly late?: 'drop' | 'side';
 }
 
+export interface WindowOptions {
+  /** A window takes elements, and fires again for each, until the watermark is this far past its end. Default 0. */
+  readonly allowedLateness?: Duration;
+  /** Elements that no window takes any more: dropped and counted, or given as the side output `late`. Default 'drop'. */
+  readonly late?: 'drop' | 'side';
+  /** Whether a later firing tells all of the window so far, or only what came since the one before. Default 'accumulating'. */
+  readonly mode?: 'accumulating' | 'discarding';
+  /** Fires also before the end, every so long in event time, if something changed. Default: not. */
+  readonly early?: Duration;
+}
+
+export interface IntervalJoinOptions {
+  /** right - left is at least this. */
+  readonly lower: Duration;
+  /** right - left is at most this. */
+  readonly upper: Duration;
+  readonly lowerExclusive?: boolean;
+  readonly upperExclusive?: boolean;
+  /** `left` also gives left elements without a match, once none can come any more. Default 'inner'. */
+  readonly join?: 'inner' | 'left';
+  /** Elements older than the watermark: dropped and counted, or given as the side outputs `lateLeft` and `lateRight`. Default 'drop'. */
+  readonly late?: 'drop' | 'side';
+}
+
 type LateOf<O, T> = O extends { readonly late: 'side' } ? { readonly out: Stream<T>; readonly late: Stream<T> } : Stream<T>;
+
+/** The side output `late`, where it was asked for. */
+export type LateSide<O, T> = O extends { readonly late: 'side' } ? { readonly late: Stream<T> } : unknown;
+
+type LateSides<O, L, R> = O extends { readonly late: 'side' } ? { readonly lateLeft: Stream<L>; readonly lateRight: Stream<R> } : unknown;
+
+type RightOf<O, R> = O extends { readonly join: 'left' } ? R | undefined : R;
 
 type Ports<C, T> = { readonly [P in keyof C | 'rest']: Stream<T> };
 
@@ -48,7 +79,13 @@ export interface Stream<T> {
   readonly validate: <E extends SluiceEvent, D>(this: Stream<E>, id: string, schema: Schema<D> | SchemaUnion<D>) => Stream<Validated<E, D>>;
   /** Sets event time (RFC 3339, or whole epoch ms) and makes watermarks, per split of the source. */
   readonly eventTime: (id: string, timestamp: (value: T) => string | number, options: EventTimeOptions) => Stream<T>;
+  /** Lets the first element of a key pass. */
   readonly deduplicate: <const O extends DeduplicateOptions<T>>(id: string, options: O & DeduplicateOptions<T>) => LateOf<O, T>;
+  /** The same elements, by key: what follows keeps state for each key. */
+  readonly keyBy: <const K extends Key>(key: (value: T) => K) => KeyedStream<K, T>;
+  readonly lookup: LookupOf<T>;
+  /** This stream and others of its type as one; its watermark is the lowest of theirs. */
+  readonly union: (id: string, ...others: readonly [Stream<T>, ...Stream<T>[]]) => Stream<T>;
   readonly sinkTo: (id: string, sink: SinkDefinition<T>) => void;
 }
 
@@ -57,60 +94,41 @@ interface FilterOf<T> {
   (test: (value: T, context: ElementContext) => boolean): Stream<T>;
 }
 
-const defaultIdleAfter = '30s';
-const defaultFutureMax = '24h';
+interface LookupOf<T> {
+  /** Puts each element together with the table's row of its key, or undefined. */
+  <V, R>(id: string, table: FileTable<V>, options: LookupOptions<T, Key>, combine: (value: T, found: V | undefined) => R): Stream<R>;
+  /** Puts each element together with the answer for its key, or undefined. */
+  <K extends Key, V, R>(
+    id: string,
+    lookup: AsyncLookup<K, V>,
+    options: LookupOptions<T, K> & AsyncLookupOptions,
+    combine: (value: T, found: V | undefined) => R,
+  ): Stream<R>;
+}
 
-/** The stream that comes out of `from`. */
-export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T> {
-  const stateless = <R>(kind: 'map' | 'filter' | 'flatMap', call: unknown): Stream<R> => {
-    const id = builder.pathId(from, kind);
-    builder.add({ id, kind, inputs: [from], outputs: [outPort] }, { function: call });
-    return streamFrom<R>(builder, { node: id, port: outPort });
-  };
-  return {
-    map: (call) => stateless('map', call),
-    filter: ((call: unknown) => stateless('filter', call)) as FilterOf<T>,
-    flatMap: (call) => stateless('flatMap', call),
-    split: (conditions) => {
-      const id = builder.pathId(from, 'split');
-      const outputs = [...Object.keys(conditions), restPort];
-      builder.add({ id, kind: 'split', inputs: [from], outputs }, { ...conditions });
-      return Object.fromEntries(outputs.map((port) => [port, streamFrom(builder, { node: id, port })])) as Ports<typeof conditions, T>;
-    },
-    validate: <E, D>(id: string, schema: Schema<D> | SchemaUnion<D>) => {
-      const schemas = 'schemas' in schema ? schema.schemas : [schema];
-      builder.add({
-        id,
-        kind: 'validate',
-        inputs: [from],
-        outputs: [outPort],
-        schemas: schemas.map((choice) => ({ id: choice.id, document: choice.document })),
-      });
-      return streamFrom<Validated<E, D>>(builder, { node: id, port: outPort });
-    },
-    eventTime: (id, timestamp, options) => {
-      builder.add(
-        {
-          id,
-          kind: 'eventTime',
-          inputs: [from],
-          outputs: [outPort],
-          outOfOrdernessMs: builder.duration(id, 'outOfOrderness', options.outOfOrderness),
-          idleAfterMs: builder.duration(id, 'idleAfter', options.idleAfter ?? defaultIdleAfter),
-          futureMaxMs: builder.duration(id, 'future.max', options.future?.max ?? defaultFutureMax),
-        },
-        { timestamp },
-      );
-      return streamFrom<T>(builder, { node: id, port: outPort });
-    },
-    deduplicate: <O extends DeduplicateOptions<T>>(id: string, options: O) => {
-      const late = options.late ?? 'drop';
-      const outputs = late === 'side' ? [outPort, latePort] : [outPort];
-      const withinMs = builder.duration(id, 'within', options.within);
-      builder.add({ id, kind: 'deduplicate', inputs: [from], outputs, withinMs, late }, { by: options.by });
-      const out = streamFrom<T>(builder, { node: id, port: outPort });
-      return (late === 'side' ? { out, late: streamFrom<T>(builder, { node: id, port: latePort }) } : out) as LateOf<O, T>;
-    },
-    sinkTo: (id, sink) => builder.add({ id, kind: 'sink', inputs: [from], outputs: [], sink: sink.definition }),
-  };
+export interface KeyedStream<K extends Key, T> {
+  readonly window: <const O extends WindowOptions = Record<never, never>>(
+    id: string,
+    window: WindowDefinition,
+    options?: O & WindowOptions,
+  ) => WindowedStream<K, T, LateSide<O, T>>;
+  /** Pairs of elements of one key whose times lie in the interval; a pair's time is the later one. */
+  readonly intervalJoin: <U, R, const O extends IntervalJoinOptions>(
+    id: string,
+    right: KeyedStream<K, U>,
+    options: O & IntervalJoinOptions,
+    join: (left: T, right: RightOf<O, U>) => R,
+  ) => { readonly out: Stream<R> } & LateSides<O, T, U>;
+  /** A function with state and timers per key. */
+  readonly process: <const S extends Readonly<Record<string, StateDefinition<unknown>>>, R>(
+    id: string,
+    options: ProcessOptions<T, K, S, R>,
+  ) => Stream<R>;
+}
+
+export interface WindowedStream<K extends Key, T, L = unknown> {
+  /** One result per firing of a window, with the window's end - 1 as its time. */
+  readonly aggregate: <const S extends Readonly<Record<string, Aggregate<T, unknown>>>>(
+    aggregates: S,
+  ) => { readonly out: Stream<WindowInfo<K> & Results<S>> } & L;
 }

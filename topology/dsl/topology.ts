@@ -3,10 +3,10 @@
  */
 import type { Graph, Topology } from '../graph/graph.ts';
 import { irVersion, outPort } from '../graph/graph.ts';
+import { streamFrom } from './build-stream.ts';
 import { address, GraphBuilder } from './builder.ts';
 import type { StreamDefinition } from './source.ts';
 import type { Stream } from './stream.ts';
-import { streamFrom } from './stream.ts';
 
 export interface TopologyOptions {
   /** Raise it when results change meaning; it is written into every rejected row. An integer from 1. */

@@ -1,7 +1,7 @@
 /**
  * A graph for people: JSON, Mermaid (https://mermaid.js.org/syntax/flowchart.html) and DOT (https://graphviz.org/doc/info/lang.html).
  */
-import type { Graph, GraphNode } from './graph.ts';
+import type { Graph, GraphNode, WindowShape } from './graph.ts';
 import { outPort } from './graph.ts';
 
 export type GraphFormat = 'json' | 'mermaid' | 'dot';
@@ -29,12 +29,32 @@ function summaryOf(node: GraphNode): string {
     case 'deduplicate':
       return `deduplicate within ${node.withinMs} ms`;
     case 'sink':
-      return node.sink.kind === 'table' ? `table ${node.sink.table}` : 'rejected';
+      return node.sink.kind === 'table' ? `table ${node.sink.table}` : node.sink.kind;
+    case 'window':
+      return `${shapeText(node.window)} by key: ${node.aggregates.map(({ name, agg }) => `${name} ${agg}`).join(', ')}`;
+    case 'intervalJoin':
+      return `${node.join} interval join by key, right - left from ${node.lowerMs} to ${node.upperMs} ms`;
+    case 'lookup':
+      return node.lookup.from === 'file' ? `lookup in ${node.lookup.file}` : `lookup by ${node.lookup.from} ${node.lookup.name}`;
+    case 'process':
+      return `process by key${node.state.length === 0 ? '' : `: ${node.state.map(({ name, type }) => `${name} ${type}`).join(', ')}`}`;
+    case 'union':
     case 'map':
     case 'filter':
     case 'flatMap':
     case 'split':
       return node.kind;
+  }
+}
+
+function shapeText(window: WindowShape): string {
+  switch (window.type) {
+    case 'tumbling':
+      return `tumbling ${window.sizeMs} ms`;
+    case 'sliding':
+      return `sliding ${window.sizeMs} ms every ${window.slideMs} ms`;
+    case 'session':
+      return `session, gap ${window.gapMs} ms`;
   }
 }
 

@@ -71,6 +71,92 @@ export interface DeduplicateNode extends NodeBase {
   readonly late: 'drop' | 'side';
 }
 
+export type WindowShape =
+  | { readonly type: 'tumbling'; readonly sizeMs: number; readonly offsetMs: number }
+  | { readonly type: 'sliding'; readonly sizeMs: number; readonly slideMs: number; readonly offsetMs: number }
+  | { readonly type: 'session'; readonly gapMs: number };
+
+export type AggregateKind = 'count' | 'sum' | 'avg' | 'min' | 'max' | 'approxDistinct' | 'user';
+
+export interface AggregateChoice {
+  /** The result's property. */
+  readonly name: string;
+  readonly agg: AggregateKind;
+  /** Which functions the author gave: `of`, or the parts of a user aggregate. */
+  readonly parts: readonly string[];
+}
+
+export interface WindowNode extends NodeBase {
+  readonly kind: 'window';
+  readonly window: WindowShape;
+  readonly allowedLatenessMs: number;
+  readonly late: 'drop' | 'side';
+  readonly mode: 'accumulating' | 'discarding';
+  /** Interval of early firings in event time; 0: none. */
+  readonly earlyMs: number;
+  readonly aggregates: readonly AggregateChoice[];
+}
+
+export interface IntervalJoinNode extends NodeBase {
+  readonly kind: 'intervalJoin';
+  /** Inclusive bounds of right - left. */
+  readonly lowerMs: number;
+  readonly upperMs: number;
+  readonly join: 'inner' | 'left';
+  readonly late: 'drop' | 'side';
+}
+
+export interface UnionNode extends NodeBase {
+  readonly kind: 'union';
+}
+
+/** A table that is read whole from a file when the job starts. */
+export interface LookupFile {
+  readonly from: 'file';
+  /** Relative to the topology's file: a JSON array or NDJSON (also .gz). */
+  readonly file: string;
+  /** The rows' property that is looked up. */
+  readonly key: string;
+  readonly schema: SchemaChoice;
+}
+
+export interface LookupCall {
+  /** `connector`: bound by name where the job starts. `function`: the author's own; it runs on this engine only. */
+  readonly from: 'connector' | 'function';
+  readonly name: string;
+  /** Answers kept; 0: none. */
+  readonly cacheMaxEntries: number;
+  readonly cacheTtlMs: number;
+  /** Look-ups in flight. */
+  readonly capacity: number;
+  readonly timeoutMs: number;
+  /** Tries before the element is rejected, or before a holding look-up says in the status that it fails. */
+  readonly attempts: number;
+  readonly order: 'ordered' | 'unordered';
+  /** `hold`: tries go on and nothing passes; `reject`: the element is rejected after `attempts`. */
+  readonly whenFailing: 'hold' | 'reject';
+}
+
+export interface LookupNode extends NodeBase {
+  readonly kind: 'lookup';
+  readonly lookup: LookupFile | LookupCall;
+}
+
+export interface StateDeclaration {
+  readonly name: string;
+  readonly type: 'value' | 'list';
+  /** 0: it never expires. */
+  readonly ttlMs: number;
+  readonly refresh: 'write' | 'readWrite';
+}
+
+export interface ProcessNode extends NodeBase {
+  readonly kind: 'process';
+  readonly state: readonly StateDeclaration[];
+  /** Whether the author handles timers. */
+  readonly timers: boolean;
+}
+
 export interface TableDefinition {
   readonly kind: 'table';
   readonly table: string;
@@ -84,14 +170,33 @@ export interface RejectedDefinition {
   readonly kind: 'rejected';
 }
 
+/** Elements are kept for the test driver to read. */
+export interface CollectDefinition {
+  readonly kind: 'collect';
+}
+
+export type SinkDefinitionData = TableDefinition | RejectedDefinition | CollectDefinition;
+
 export type PartitionColumn = 'date' | 'hour' | 'team' | 'app';
 
 export interface SinkNode extends NodeBase {
   readonly kind: 'sink';
-  readonly sink: TableDefinition | RejectedDefinition;
+  readonly sink: SinkDefinitionData;
 }
 
-export type GraphNode = SourceNode | ValidateNode | EventTimeNode | StatelessNode | SplitNode | DeduplicateNode | SinkNode;
+/** Nodes with state by key, that forget by event time. */
+export type KeyedNode = DeduplicateNode | WindowNode | IntervalJoinNode | ProcessNode;
+
+export type GraphNode =
+  | SourceNode
+  | ValidateNode
+  | EventTimeNode
+  | StatelessNode
+  | SplitNode
+  | KeyedNode
+  | UnionNode
+  | LookupNode
+  | SinkNode;
 
 export interface Graph {
   readonly irVersion: typeof irVersion;
@@ -119,10 +224,28 @@ export interface GraphProblem {
 
 /** Whether a node keeps state that a checkpoint holds: these need an author's id that stays. */
 export function isStateful(node: GraphNode): boolean {
-  return node.kind === 'source' || node.kind === 'eventTime' || node.kind === 'deduplicate' || node.kind === 'sink';
+  switch (node.kind) {
+    case 'source':
+    case 'eventTime':
+    case 'deduplicate':
+    case 'window':
+    case 'intervalJoin':
+    case 'process':
+    case 'union':
+    case 'sink':
+      return true;
+    case 'lookup':
+      return node.lookup.from !== 'file';
+    case 'validate':
+    case 'map':
+    case 'filter':
+    case 'flatMap':
+    case 'split':
+      return false;
+  }
 }
 
-/** The slots that a node of this kind resolves. A split has one per port but `rest`. */
+/** The slots that a node of this kind resolves. A split has one per port but `rest`; a window one per function of its aggregates. */
 export function slotsOf(node: GraphNode): readonly string[] {
   switch (node.kind) {
     case 'map':
@@ -135,13 +258,29 @@ export function slotsOf(node: GraphNode): readonly string[] {
       return ['by'];
     case 'split':
       return node.outputs.filter((port) => port !== restPort);
+    case 'window':
+      return ['key', ...node.aggregates.flatMap(({ name, parts }) => parts.map((part) => aggregateSlot(name, part)))];
+    case 'intervalJoin':
+      return ['leftKey', 'rightKey', 'join'];
+    case 'lookup':
+      return node.lookup.from === 'function' ? ['by', 'call', 'combine'] : ['by', 'combine'];
+    case 'process':
+      return node.timers ? ['key', 'onElement', 'onTimer'] : ['key', 'onElement'];
     case 'source':
     case 'validate':
+    case 'union':
     case 'sink':
       return [];
   }
 }
 
+/** The slot of one function of one aggregate. */
+export function aggregateSlot(name: string, part: string): string {
+  return `${name}:${part}`;
+}
+
 export const outPort = 'out';
 export const latePort = 'late';
+export const lateLeftPort = 'lateLeft';
+export const lateRightPort = 'lateRight';
 export const restPort = 'rest';

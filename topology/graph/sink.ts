@@ -45,7 +45,8 @@ export interface Sink {
   open(restored: SinkState | undefined): Promise<void>;
   /** Resolves when the rows are accepted: bounded buffers make it wait. Rejects with a `SluiceError` on an operational fault. */
   write(batch: ElementBatch): Promise<readonly RefusedRow[]>;
-  prepare(checkpoint: number): Promise<SinkState>;
+  /** `last`: no more rows will come, so nothing is kept open and all of it becomes visible with this checkpoint. */
+  prepare(checkpoint: number, last: boolean): Promise<SinkState>;
   commit(checkpoint: number): Promise<void>;
   /** Rows that were accepted and are not visible yet, staged ones included: while there are some, checkpoints go on. */
   pendingRows(): number;

@@ -1,7 +1,8 @@
 /**
  * Every problem of a graph at once, in the field's words, with the node it belongs to. Pure; an empty list means that the engine takes it.
  */
-import type { Graph, GraphNode, GraphProblem, Topology } from './graph.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { Graph, GraphNode, GraphProblem, LookupCall, LookupFile, NodeInput, Topology, WindowNode } from './graph.ts';
 import { slotsOf } from './graph.ts';
 
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._/~-]{0,127}$/;
@@ -62,10 +63,29 @@ function checkNode(node: GraphNode, byId: ReadonlyMap<string, GraphNode>, report
       }
       return;
     case 'deduplicate':
-      if (!upstream(node, byId).some((from) => from.kind === 'eventTime')) {
-        report(node.id, 'deduplicate forgets by event time: put eventTime() before it');
-      }
+      requireTime(node, byId, report, 'deduplicate forgets by event time');
       if (node.withinMs < 1) report(node.id, 'within must be at least 1 ms');
+      return;
+    case 'window':
+      requireTime(node, byId, report, 'a window fires by event time');
+      checkWindow(node, report);
+      return;
+    case 'intervalJoin':
+      requireTime(node, byId, report, 'an interval join compares event times');
+      if (node.lowerMs > node.upperMs) {
+        report(node.id, `its interval is empty: the lower bound ${node.lowerMs} ms is above the upper bound ${node.upperMs} ms`);
+      }
+      return;
+    case 'process':
+      requireTime(node, byId, report, 'timers and their outputs have event time');
+      return;
+    case 'union':
+      if (new Set(node.inputs.map((input) => hasTime(input, byId))).size > 1) {
+        report(node.id, 'some of its inputs have event time and others not: put eventTime() before each, or none');
+      }
+      return;
+    case 'lookup':
+      checkLookup(node.id, node.lookup, report);
       return;
     case 'split':
       if (node.outputs.length < 2) report(node.id, 'a split needs at least one named condition');
@@ -76,6 +96,68 @@ function checkNode(node: GraphNode, byId: ReadonlyMap<string, GraphNode>, report
     case 'sink':
       return;
   }
+}
+
+function checkWindow(node: WindowNode, report: Report): void {
+  const { window } = node;
+  switch (window.type) {
+    case 'tumbling':
+      if (Math.abs(window.offsetMs) >= window.sizeMs) {
+        report(node.id, `the offset ${window.offsetMs} ms must be less than the window's size ${window.sizeMs} ms`);
+      }
+      break;
+    case 'sliding':
+      if (Math.abs(window.offsetMs) >= window.slideMs) {
+        report(node.id, `the offset ${window.offsetMs} ms must be less than the slide ${window.slideMs} ms`);
+      }
+      if (window.sizeMs / window.slideMs > limits.windowsPerElementMax) {
+        report(
+          node.id,
+          `an element would be in ${Math.ceil(window.sizeMs / window.slideMs)} windows; at most ${limits.windowsPerElementMax}`,
+        );
+      }
+      break;
+    case 'session':
+      break;
+  }
+  if (node.aggregates.length === 0) report(node.id, 'it has no aggregate');
+  for (const { name } of node.aggregates) {
+    if (windowColumns.has(name)) report(node.id, `an aggregate cannot be named '${name}': every result of a window has that already`);
+  }
+}
+
+const windowColumns = new Set(['key', 'windowStart', 'windowEnd', 'pane']);
+
+function checkLookup(node: string, lookup: LookupFile | LookupCall, report: Report): void {
+  if (lookup.from === 'file') {
+    const properties = lookup.schema.document['properties'];
+    if (typeof properties !== 'object' || properties === null || !(lookup.key in properties)) {
+      report(node, `the key '${lookup.key}' of ${lookup.file} is no property of its schema`);
+    }
+    return;
+  }
+  const { capacity, attempts, cacheMaxEntries, timeoutMs } = lookup;
+  const whole = (option: string, found: number, least: number, most: number): void => {
+    if (!Number.isInteger(found) || found < least || found > most) {
+      report(node, `${option} must be an integer from ${least} to ${most}, not ${found}`);
+    }
+  };
+  whole('capacity', capacity, 1, limits.lookupCapacityMax);
+  whole('retry.attempts', attempts, 1, limits.lookupAttemptsMax);
+  whole('cache.maxEntries', cacheMaxEntries, 0, limits.lookupCacheMaxEntries);
+  if (timeoutMs < 1) report(node, 'timeout must be at least 1 ms');
+}
+
+/** Whether every way to an input passes an eventTime. */
+function hasTime(input: NodeInput, byId: ReadonlyMap<string, GraphNode>): boolean {
+  const node = byId.get(input.node);
+  if (node === undefined || node.kind === 'source') return false;
+  if (node.kind === 'eventTime') return true;
+  return node.inputs.every((from) => from.node !== node.id && hasTime(from, byId));
+}
+
+function requireTime(node: GraphNode, byId: ReadonlyMap<string, GraphNode>, report: Report, why: string): void {
+  if (!node.inputs.every((input) => hasTime(input, byId))) report(node.id, `${why}: put eventTime() before it`);
 }
 
 function upstream(node: GraphNode, byId: ReadonlyMap<string, GraphNode>): readonly GraphNode[] {

@@ -6,6 +6,7 @@
  * 2. Only the operator that owns an output appends to its batch, and only within its own turn; readers never change it.
  */
 import type { Origin } from '../graph/sink.ts';
+import type { TimeSignal } from '../time/watermark.ts';
 
 export const rowKinds = {
   element: 0,
@@ -13,12 +14,14 @@ export const rowKinds = {
   watermark: 1,
   idle: 2,
   active: 3,
-  /** Processing time moved to `timestamps[i]`: watermarks are emitted and idleness is judged here. */
+  /** The periodic emission at processing time `timestamps[i]`: watermarks are made and idleness is judged here. */
   tick: 4,
   /** The split `values[i]` exists, or has begun again. */
   split: 5,
   /** The split `values[i]` ended: it holds no watermark back. */
   splitEnd: 6,
+  /** Processing time is `timestamps[i]`: timers of processing time fire here. */
+  clock: 7,
 } as const;
 
 export type RowKind = (typeof rowKinds)[keyof typeof rowKinds];
@@ -44,6 +47,13 @@ export class Batch {
 
   control(kind: Exclude<RowKind, typeof rowKinds.element>, timestamp: number, value?: unknown): void {
     this.push(kind, value, timestamp, undefined);
+  }
+
+  signals(signals: readonly TimeSignal[]): void {
+    for (const signal of signals) {
+      if (signal.kind === 'watermark') this.control(rowKinds.watermark, signal.at);
+      else this.control(signal.kind === 'idle' ? rowKinds.idle : rowKinds.active, 0);
+    }
   }
 
   clear(): void {

@@ -7,7 +7,6 @@
  * 3. An element with timestamp + within <= watermark is late: its key's state may be gone, so it never passes.
  */
 
-import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { DeduplicateNode } from '../graph/graph.ts';
@@ -16,6 +15,7 @@ import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
 import type { NodeCounts, Operator, Reject } from './operator.ts';
+import { rejectThrown } from './operator.ts';
 
 export interface DeduplicateSnapshot {
   readonly watermark: number | 'min' | 'max';
@@ -28,7 +28,7 @@ export class DeduplicateOperator implements Operator {
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
   readonly #expiries = new Map<string, number>();
-  readonly #queue = new TimeHeap();
+  readonly #queue = new TimeHeap<undefined>();
   #watermark = minTime;
 
   constructor(node: DeduplicateNode, by: (value: unknown) => unknown, counts: NodeCounts, reject: Reject) {
@@ -67,8 +67,7 @@ export class DeduplicateOperator implements Operator {
         key = encodeKey(this.#by(value) as Key);
       } catch (thrown) {
         this.#counts.rejected++;
-        const code = thrown instanceof SluiceError ? 'function-result' : 'function-threw';
-        this.#reject({ node: this.#node.id, code, message: messageOf(thrown), pointer: null, schema: null, value, origin });
+        rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
         continue;
       }
       if (this.#expiries.has(key)) {
@@ -77,15 +76,17 @@ export class DeduplicateOperator implements Operator {
       }
       const expiresAt = timestamp + this.#node.withinMs;
       this.#expiries.set(key, expiresAt);
-      this.#queue.push(expiresAt, key);
+      this.#queue.push(expiresAt, key, undefined);
       this.#counts.passed++;
       target.element(value, timestamp, origin);
     }
   }
 
   #advance(watermark: number): void {
+    if (watermark <= this.#watermark) return;
     this.#watermark = watermark;
-    for (let key = this.#queue.popUntil(watermark); key !== undefined; key = this.#queue.popUntil(watermark)) this.#expiries.delete(key);
+    for (let due = this.#queue.popUntil(watermark); due !== undefined; due = this.#queue.popUntil(watermark))
+      this.#expiries.delete(due.key);
   }
 
   snapshot(): DeduplicateSnapshot {
@@ -98,7 +99,7 @@ export class DeduplicateOperator implements Operator {
     this.#queue.clear();
     for (const [key, expiresAt] of snapshot.expiries) {
       this.#expiries.set(key, expiresAt);
-      this.#queue.push(expiresAt, key);
+      this.#queue.push(expiresAt, key, undefined);
     }
   }
 }

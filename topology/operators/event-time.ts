@@ -12,7 +12,7 @@ import type { EventTimeNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { WatermarkSnapshot } from '../time/watermark.ts';
 import { SplitWatermarks } from '../time/watermark.ts';
-import type { Batch } from './batch.ts';
+import type { Batch, RowKind } from './batch.ts';
 import { rowKinds, splitKey } from './batch.ts';
 import type { NodeCounts, Operator, Reject } from './operator.ts';
 
@@ -37,14 +37,16 @@ export class EventTimeOperator implements Operator {
     if (target === undefined) return;
     for (let i = 0; i < batch.length; i++) {
       const time = batch.timestamps[i] as number;
-      switch (batch.kinds[i]) {
+      switch (batch.kinds[i] as RowKind) {
         case rowKinds.element:
           this.#element(batch.values[i], batch.origins[i], target);
           break;
-        case rowKinds.tick:
+        case rowKinds.clock:
           this.#processingTimeMs = time;
-          target.control(rowKinds.tick, time);
-          this.#emit(time, target);
+          target.control(rowKinds.clock, time);
+          break;
+        case rowKinds.tick:
+          target.signals(this.watermarks.tick(time));
           break;
         case rowKinds.split:
           this.watermarks.add(batch.values[i] as string);
@@ -52,11 +54,22 @@ export class EventTimeOperator implements Operator {
         case rowKinds.splitEnd:
           this.watermarks.remove(batch.values[i] as string);
           break;
-        default:
-          // Watermarks and idleness from upstream end here: this operator is where time is made.
+        case rowKinds.watermark:
+        case rowKinds.idle:
+        case rowKinds.active:
+          this.#given(batch.kinds[i] as RowKind, time, batch.values[i], target);
           break;
       }
     }
+  }
+
+  /** Time is made here. What comes from upstream was given from outside: the end of input, or a test driver's hand. */
+  #given(kind: RowKind, at: number, split: unknown, target: Batch): void {
+    if (typeof split !== 'string') {
+      if (kind === rowKinds.watermark) this.watermarks.pass(at);
+      target.push(kind, undefined, at, undefined);
+    } else if (kind === rowKinds.watermark) target.signals(this.watermarks.give(split, at));
+    else target.signals(this.watermarks.setIdle(split, kind === rowKinds.idle));
   }
 
   #element(value: unknown, origin: Origin | undefined, target: Batch): void {
@@ -91,22 +104,6 @@ export class EventTimeOperator implements Operator {
   #refuse(code: RejectionCode, message: string, value: unknown, origin: Origin | undefined): void {
     this.#counts.rejected++;
     this.#reject({ node: this.#node.id, code, message, pointer: null, schema: null, value, origin });
-  }
-
-  #emit(nowMs: number, target: Batch): void {
-    for (const signal of this.watermarks.tick(nowMs)) {
-      switch (signal.kind) {
-        case 'watermark':
-          target.control(rowKinds.watermark, signal.at);
-          break;
-        case 'idle':
-          target.control(rowKinds.idle, nowMs);
-          break;
-        case 'active':
-          target.control(rowKinds.active, nowMs);
-          break;
-      }
-    }
   }
 
   snapshot(): WatermarkSnapshot {

@@ -6,6 +6,9 @@
  * 2. Conservation: in = passed + filtered + late + deduplicated + rejected, at every return.
  * 3. `restore(snapshot())` gives an operator that behaves the same.
  */
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { Batch } from './batch.ts';
@@ -16,13 +19,15 @@ export interface NodeCounts {
   passed: number;
   filtered: number;
   late: number;
+  /** Elements that some of their windows took and others, already over, did not. They are among the passed ones. */
+  partiallyLate: number;
   deduplicated: number;
   rejected: number;
   emitted: number;
 }
 
 export function noCounts(): NodeCounts {
-  return { in: 0, passed: 0, filtered: 0, late: 0, deduplicated: 0, rejected: 0, emitted: 0 };
+  return { in: 0, passed: 0, filtered: 0, late: 0, partiallyLate: 0, deduplicated: 0, rejected: 0, emitted: 0 };
 }
 
 export interface Rejection {
@@ -37,9 +42,30 @@ export interface Rejection {
 
 export type Reject = (rejection: Rejection) => void;
 
+/** Rejects an element for what a user function did: threw, or gave what its slot does not allow. */
+export function rejectThrown(reject: Reject, node: string, thrown: unknown, value: unknown, origin: Origin | undefined): void {
+  const code = thrown instanceof SluiceError ? 'function-result' : 'function-threw';
+  reject({ node, code, message: messageOf(thrown), pointer: null, schema: null, value, origin });
+}
+
+/** What an operator that works between turns needs of the engine. */
+export interface OperatorHost {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Something is done: there is to be a turn soon. */
+  wake(): void;
+}
+
 export interface Operator {
   /** `input` is the number of the node's input; `out[i]` is the batch of its output number i, in the order of the graph. */
   process(input: number, batch: Batch, out: readonly Batch[]): void;
+  /** Gives, at the beginning of a turn, what became ready since the last; says whether there was something. */
+  poll?(out: readonly Batch[]): boolean;
+  /** Rows that wait inside for something outside. */
+  readonly backlog?: number;
+  /** Takes no more for now: sources are not to be read. */
+  readonly isFull?: boolean;
+  close?(): void;
   /** JSON-safe. Called between turns. */
   snapshot?(): unknown;
   restore?(snapshot: never): void;

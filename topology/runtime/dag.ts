@@ -8,27 +8,39 @@
 
 import type { SluiceEvent } from '../../schemas/event.ts';
 import { assert, present } from '../../schemas/kernel/assert.ts';
+import type { Key } from '../../schemas/kernel/key.ts';
+import { encodeKey } from '../../schemas/kernel/key.ts';
 import { compileSchema, selectSchema } from '../../schemas/registry.ts';
 import type {
-  DeduplicateNode,
   EventTimeNode,
   Graph,
   GraphNode,
+  KeyedNode,
+  LookupFile,
+  LookupNode,
   SinkNode,
   SourceNode,
   SplitNode,
   Topology,
+  UnionNode,
   ValidateNode,
 } from '../graph/graph.ts';
 import { outPort, restPort } from '../graph/graph.ts';
+import { aggregatorOf } from '../operators/aggregates.ts';
 import { Batch } from '../operators/batch.ts';
 import { DeduplicateOperator } from '../operators/deduplicate.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
-import type { NodeCounts, Operator, Reject } from '../operators/operator.ts';
+import { IntervalJoinOperator } from '../operators/interval-join.ts';
+import type { LookupFunction } from '../operators/lookup.ts';
+import { LookupOperator } from '../operators/lookup.ts';
+import type { NodeCounts, Operator, OperatorHost, Reject } from '../operators/operator.ts';
 import { noCounts } from '../operators/operator.ts';
+import { ProcessOperator } from '../operators/process.ts';
 import { SplitOperator } from '../operators/split.ts';
 import type { StatelessStep, StepRefusal } from '../operators/stateless.ts';
 import { StatelessOperator } from '../operators/stateless.ts';
+import { UnionOperator } from '../operators/union.ts';
+import { WindowOperator } from '../operators/window.ts';
 
 export interface Stage {
   /** The nodes it runs, in order; the last one's outputs are `out`. */
@@ -50,19 +62,31 @@ export interface Dag {
   readonly stages: readonly Stage[];
   readonly sinks: readonly SinkStage[];
   readonly counts: ReadonlyMap<string, NodeCounts>;
-  /** Runs all stages over what the sources' batches hold. */
-  run(): void;
+  /** Runs all stages over what the sources' batches hold; says whether something came out of an operator that had waited. */
+  run(): boolean;
   /** Empties every batch, for the next turn. */
   clear(): void;
 }
 
-type StatelessGraphNode = Extract<GraphNode, { kind: 'map' | 'filter' | 'flatMap' | 'validate' }>;
+type StatelessGraphNode =
+  | Extract<GraphNode, { kind: 'map' | 'filter' | 'flatMap' | 'validate' }>
+  | (LookupNode & { readonly lookup: LookupFile });
 
 function isStateless(node: GraphNode): node is StatelessGraphNode {
+  if (node.kind === 'lookup') return node.lookup.from === 'file';
   return node.kind === 'map' || node.kind === 'filter' || node.kind === 'flatMap' || node.kind === 'validate';
 }
 
-export function compileDag(topology: Topology, reject: Reject): Dag {
+/** What nodes need of the world beside their functions. */
+export interface DagConnections {
+  /** By node id: rows of a file's table by their key's encoding. */
+  readonly tables: ReadonlyMap<string, ReadonlyMap<string, unknown>>;
+  /** By node id. */
+  readonly lookups: ReadonlyMap<string, LookupFunction>;
+  readonly host: OperatorHost;
+}
+
+export function compileDag(topology: Topology, reject: Reject, connections: DagConnections): Dag {
   const { graph } = topology;
   const counts = new Map(graph.nodes.map((node) => [node.id, noCounts()]));
   const batches = new Map<string, Batch>();
@@ -90,10 +114,10 @@ export function compileDag(topology: Topology, reject: Reject): Dag {
     } else if (isStateless(node)) {
       const chain = chainFrom(node, graph);
       for (const link of chain) fused.add(link.id);
-      const steps = chain.map((link) => stepOf(link, topology, countsOf(link)));
+      const steps = chain.map((link) => stepOf(link, topology, countsOf(link), connections));
       stages.push({ nodes: chain, operator: new StatelessOperator(steps, reject), inputs, out: own(present(chain.at(-1), 'a chain')) });
     } else {
-      stages.push({ nodes: [node], operator: operatorOf(node, topology, countsOf(node), reject), inputs, out: own(node) });
+      stages.push({ nodes: [node], operator: operatorOf(node, topology, countsOf(node), reject, connections), inputs, out: own(node) });
     }
   }
   return {
@@ -102,12 +126,15 @@ export function compileDag(topology: Topology, reject: Reject): Dag {
     sinks,
     counts,
     run() {
+      let polled = false;
       for (const stage of stages) {
+        if (stage.operator.poll?.(stage.out) === true) polled = true;
         for (let input = 0; input < stage.inputs.length; input++) {
           const batch = stage.inputs[input] as Batch;
           if (batch.length > 0) stage.operator.process(input, batch, stage.out);
         }
       }
+      return polled;
     },
     clear() {
       for (const batch of batches.values()) batch.clear();
@@ -127,7 +154,13 @@ function chainFrom(first: StatelessGraphNode, graph: Graph): readonly StatelessG
   }
 }
 
-function stepOf(node: StatelessGraphNode, topology: Topology, counts: NodeCounts): StatelessStep {
+function stepOf(node: StatelessGraphNode, topology: Topology, counts: NodeCounts, connections: DagConnections): StatelessStep {
+  if (node.kind === 'lookup') {
+    const rows = present(connections.tables.get(node.id), `the table of ${node.id}`);
+    const by = resolved(topology, node.id, 'by');
+    const combine = resolved(topology, node.id, 'combine');
+    return { node: node.id, counts, kind: 'map', call: (value) => combine(value, rows.get(encodeKey(by(value) as Key))) };
+  }
   if (node.kind === 'validate') return { node: node.id, counts, kind: 'validate', check: checkOf(node) };
   return { node: node.id, counts, kind: node.kind, call: resolved(topology, node.id, 'function') };
 }
@@ -156,15 +189,37 @@ function checkOf(node: ValidateNode): (value: unknown) => StepRefusal | undefine
   };
 }
 
-function operatorOf(node: EventTimeNode | DeduplicateNode | SplitNode, topology: Topology, counts: NodeCounts, reject: Reject): Operator {
+type OperatorNode = EventTimeNode | SplitNode | KeyedNode | UnionNode | LookupNode;
+
+function operatorOf(node: OperatorNode, topology: Topology, counts: NodeCounts, reject: Reject, connections: DagConnections): Operator {
+  const call = (slot: string): ((...args: unknown[]) => unknown) => resolved(topology, node.id, slot);
   switch (node.kind) {
     case 'eventTime':
-      return new EventTimeOperator(node, resolved(topology, node.id, 'timestamp'), counts, reject);
+      return new EventTimeOperator(node, call('timestamp'), counts, reject);
     case 'deduplicate':
-      return new DeduplicateOperator(node, resolved(topology, node.id, 'by'), counts, reject);
+      return new DeduplicateOperator(node, call('by'), counts, reject);
     case 'split': {
-      const conditions = node.outputs.filter((port) => port !== restPort).map((port) => resolved(topology, node.id, port));
+      const conditions = node.outputs.filter((port) => port !== restPort).map(call);
       return new SplitOperator(node.id, conditions, counts, reject);
+    }
+    case 'window': {
+      const aggregates = node.aggregates.map((choice) => ({ name: choice.name, aggregator: aggregatorOf(choice, call) }));
+      return new WindowOperator(node, call('key'), aggregates, counts, reject);
+    }
+    case 'intervalJoin':
+      return new IntervalJoinOperator(node, { leftKey: call('leftKey'), rightKey: call('rightKey'), join: call('join') }, counts, reject);
+    case 'process': {
+      const onTimer = node.timers ? call('onTimer') : undefined;
+      return new ProcessOperator(node, { key: call('key'), onElement: call('onElement'), onTimer }, counts, reject);
+    }
+    case 'union':
+      return new UnionOperator(node.inputs.length, counts);
+    case 'lookup': {
+      const { lookup } = node;
+      assert(lookup.from !== 'file', 'a table is looked up without waiting');
+      const asked = lookup.from === 'function' ? (call('call') as LookupFunction) : connections.lookups.get(node.id);
+      const functions = { by: call('by'), call: present(asked, `the connector of ${node.id}`), combine: call('combine') };
+      return new LookupOperator(node.id, lookup, functions, counts, reject, connections.host);
     }
   }
 }

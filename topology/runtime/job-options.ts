@@ -2,16 +2,22 @@
  * What a job is given: its topology, where its checkpoints lie, and how it reaches the world.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader.ts';
-import type { Graph, SinkNode, Topology } from '../graph/graph.ts';
+import type { Graph, LookupFile, SinkNode, Topology } from '../graph/graph.ts';
 import type { Sink } from '../graph/sink.ts';
+import type { LookupFunction } from '../operators/lookup.ts';
 
 /** How a job reaches the world: bound by name where it is started. */
 export interface JobConnectors {
   /** One reader per path of the stream `team/app`; throws `SluiceError` `stream-missing`. */
   readers(stream: string): Promise<readonly RecordReader[]>;
   sink(node: SinkNode, graph: Graph, attempt: number): Sink;
+  /** All rows of a look-up's file; throws `SluiceError` `lookup-table-missing`, `lookup-table-invalid`. */
+  table(lookup: LookupFile): Promise<readonly unknown[]>;
+  /** Throws `SluiceError` `connector-missing`. */
+  lookup(name: string): LookupFunction;
   /** The rejected table of this topology. */
   rejected(graph: Graph, attempt: number): Sink;
 }
@@ -21,6 +27,7 @@ export interface JobOptions {
   readonly blobs: BlobStore;
   readonly connectors: JobConnectors;
   readonly clock: Clock;
+  readonly random: Random;
   readonly checkpointIntervalMs: number;
   /** Lets go of state whose node is gone; without it such a restore is refused. */
   readonly dropState?: boolean;

@@ -11,22 +11,22 @@
  * 4. Any operational fault ends the job; whoever started it starts it again from the last checkpoint.
  */
 import { concatMap, defer, lastValueFrom, repeat, takeWhile } from 'rxjs';
-import { assert } from '../../schemas/kernel/assert.ts';
+import { present } from '../../schemas/kernel/assert.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
-import { manifestVersion, rejectedSinkId, statefulNodes } from '../checkpoint/manifest.ts';
+import { manifestVersion, statefulNodes } from '../checkpoint/manifest.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
-import { latePort } from '../graph/graph.ts';
-import type { ElementBatch, Sink } from '../graph/sink.ts';
-import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
 import { noCounts } from '../operators/operator.ts';
-import type { Dag, SinkStage } from './dag.ts';
+import { maxTime } from '../time/watermark.ts';
+import { connect } from './connections.ts';
+import type { Dag } from './dag.ts';
 import { compileDag } from './dag.ts';
 import type { JobOptions } from './job-options.ts';
-import { RejectedRows, rejectedEventOf } from './rejections.ts';
+import { JobSinks } from './job-sinks.ts';
+import { Refusals } from './rejections.ts';
 import type { Cursor, SourceSchedule } from './source.ts';
 import { cursorOf, enterRecords, positionKey, scheduleSources } from './source.ts';
 import type { JobStatus } from './status.ts';
@@ -39,6 +39,11 @@ export interface Job {
   open(): Promise<void>;
   /** Takes turns until `stop`; then a last checkpoint. Rejects on an operational fault, having committed nothing past the last checkpoint. */
   run(): Promise<void>;
+  /**
+   * Reads every split to where it ends now, gives out everything that waits for time, takes a last checkpoint and ends `run`. A later run begins
+   * with empty state, after the positions that were read.
+   */
+  drain(): Promise<void>;
   stop(): void;
   status(): Promise<JobStatus>;
   close(): Promise<void>;
@@ -47,12 +52,6 @@ export interface Job {
 /** Watermarks and idleness are judged at least this often, as Flink's auto watermark interval. */
 const tickMs = 200;
 
-interface OpenSink {
-  readonly id: string;
-  readonly sink: Sink;
-  readonly stage: SinkStage | undefined;
-}
-
 type Turn = { readonly cursor: Cursor; readonly records: readonly IncomingRecord[] } | undefined;
 
 export function createJob(options: JobOptions): Job {
@@ -60,9 +59,9 @@ export function createJob(options: JobOptions): Job {
   const { graph } = topology;
   const bounds = options.turnBounds ?? { maxRecords: limits.turnMaxRows, maxBytes: limits.turnMaxBytes };
   const store = checkpointStore(options.blobs, graph.name);
-  const rejectedRows = new RejectedRows();
+  const refusals = new Refusals(graph, clock);
   let dag: Dag;
-  let sinks: readonly OpenSink[] = [];
+  let sinks: JobSinks | undefined;
   let readers: readonly RecordReader[] = [];
   let schedule: SourceSchedule;
   let attempt = 0;
@@ -72,11 +71,12 @@ export function createJob(options: JobOptions): Job {
   let lastCheckpointAt = 0;
   let lastTickAt = Number.NEGATIVE_INFINITY;
   let turns = 0;
-  let rejectedTotal = 0;
   let dirty = false;
   let stopping = false;
+  let draining: 'no' | 'reading' | 'ended' | 'drained' = 'no';
 
-  const pendingRows = (): number => sinks.reduce((rows, { sink }) => rows + sink.pendingRows(), 0);
+  const allSinks = (): JobSinks => present(sinks, 'the sinks of an open job');
+  const backlog = (): number => dag.stages.reduce((rows, { operator }) => rows + (operator.backlog ?? 0), 0);
 
   const positions = (): Manifest['positions'] => {
     const bySource: Record<string, Record<string, string>> = {};
@@ -110,11 +110,9 @@ export function createJob(options: JobOptions): Job {
     attempt = fence.attempt;
     checkpoint = fence.checkpoint;
 
-    dag = compileDag(topology, (rejection) => {
-      assert(rejection.origin !== undefined, `${rejection.node} rejects an element without an origin`);
-      rejectedTotal++;
-      rejectedRows.add(rejectedEventOf(rejection, rejection.origin, graph));
-    });
+    const connections = await connect(graph, connectors);
+    const host = { clock, random: options.random, wake: () => schedule?.interrupt() };
+    dag = compileDag(topology, refusals.reject, { ...connections, host });
     for (const stage of dag.stages) {
       const [node] = stage.nodes;
       const state = node === undefined ? undefined : fence.operators[node.id];
@@ -122,13 +120,8 @@ export function createJob(options: JobOptions): Job {
     }
     for (const [id, counts] of Object.entries(fence.counts)) Object.assign(dag.counts.get(id) ?? {}, counts);
 
-    const opened: OpenSink[] = [];
-    for (const stage of dag.sinks) {
-      if (stage.node.sink.kind === 'table') opened.push({ id: stage.node.id, sink: connectors.sink(stage.node, graph, attempt), stage });
-    }
-    opened.push({ id: rejectedSinkId, sink: connectors.rejected(graph, attempt), stage: undefined });
-    sinks = opened;
-    for (const { id, sink } of sinks) await sink.open(fence.sinks[id]);
+    sinks = new JobSinks(dag, refusals, graph, connectors, attempt);
+    await sinks.open(fence.sinks);
 
     await openSources(fence);
     lastCheckpointAt = clock.monotonic();
@@ -151,129 +144,78 @@ export function createJob(options: JobOptions): Job {
     readers = opened;
     schedule = scheduleSources(cursors, bounds, clock);
     // The splits make themselves known before the first element, so that none can run ahead of one that was not seen yet.
-    dag.run();
-    dag.clear();
+    await runDag();
   };
 
   const runTurn = async (turn: Turn): Promise<void> => {
     turns++;
     const now = clock.now();
-    const everySource = clock.monotonic() - lastTickAt >= tickMs;
-    if (everySource) lastTickAt = clock.monotonic();
+    const ticks = clock.monotonic() - lastTickAt >= tickMs;
+    if (ticks) lastTickAt = clock.monotonic();
     for (const { node, out } of dag.sources) {
-      if (turn?.cursor.source === node) {
-        out.control(rowKinds.tick, now);
-        const counts = dag.counts.get(node.id);
-        assert(counts !== undefined, 'a source has counts');
-        enterRecords(turn.cursor, turn.records, out, counts, (rejection) => {
-          assert(rejection.origin !== undefined, 'a source knows the origin');
-          rejectedTotal++;
-          rejectedRows.add(rejectedEventOf(rejection, rejection.origin, graph));
-        });
-        out.control(rowKinds.tick, now);
+      const reads = turn?.cursor.source === node;
+      if (reads || ticks) out.control(rowKinds.clock, now);
+      if (reads) {
+        const counts = present(dag.counts.get(node.id), 'the counts of a source');
+        enterRecords(turn.cursor, turn.records, out, counts, refusals.reject);
         dirty = true;
-      } else if (everySource) out.control(rowKinds.tick, now);
+      }
+      if (reads || ticks) out.control(rowKinds.tick, now);
     }
-    dag.run();
-    await writeRows();
-    dag.clear();
+    await runDag();
+    // What waits for answers is bounded: nothing is pulled before there is room again.
+    schedule.hold(dag.stages.some(({ operator }) => operator.isFull === true));
+    if (draining !== 'no') await drainOn();
+    // Once time has ended, the state before it is the last that can be gone on from, until the drained end itself.
+    if (draining === 'ended' || draining === 'drained') return;
     if (clock.monotonic() - lastCheckpointAt >= options.checkpointIntervalMs) await takeCheckpoint();
   };
 
-  const writeRows = async (): Promise<void> => {
-    const writes: Promise<void>[] = [];
-    for (const stage of dag.sinks) {
-      const rows = elementsOf(stage.input);
-      if (rows.length === 0) continue;
-      if (stage.node.sink.kind === 'rejected') rejectElements(stage, rows);
-      else {
-        const open = sinks.find((candidate) => candidate.stage === stage);
-        assert(open !== undefined, 'a table has a sink');
-        writes.push(writeTable(stage, open.sink, rows));
-      }
-    }
-    await Promise.all(writes);
-    if (rejectedRows.length === 0) return;
-    const rejectedSink = sinks.at(-1);
-    assert(rejectedSink?.id === rejectedSinkId, 'the last sink is the rejected table');
-    const rows = rejectedRows.take();
-    const refused = await rejectedSink.sink.write(rows);
-    assert(refused.length === 0, 'the rejected table takes every rejected event');
+  const runDag = async (): Promise<void> => {
+    if (dag.run()) dirty = true;
+    if (await allSinks().write()) dirty = true;
+    dag.clear();
   };
 
-  const rejectElements = (stage: SinkStage, rows: ElementBatch): void => {
-    const counts = dag.counts.get(stage.node.id);
-    for (let i = 0; i < rows.length; i++) {
-      const origin = rows.origins[i];
-      assert(origin !== undefined, 'a rejected element has an origin');
-      const late = stage.port === latePort;
-      const rejection = {
-        node: stage.node.id,
-        code: late ? ('late' as const) : ('rejected-by-topology' as const),
-        message: late ? 'the element came after its state was gone' : `the topology sends '${stage.port}' of its input here`,
-        pointer: null,
-        schema: null,
-        value: rows.values[i],
-        origin,
-      };
-      rejectedTotal++;
-      if (counts !== undefined) {
-        counts.in++;
-        counts.passed++;
-      }
-      rejectedRows.add(rejectedEventOf(rejection, origin, graph));
+  /** After the last record: the end of time through all operators, once; then, when nothing waits any more, the end. */
+  const drainOn = async (): Promise<void> => {
+    if (draining === 'reading' && schedule.drained() && backlog() === 0) {
+      draining = 'ended';
+      for (const { out } of dag.sources) out.control(rowKinds.watermark, maxTime);
+      await runDag();
     }
-  };
-
-  const writeTable = async (stage: SinkStage, sink: Sink, rows: ElementBatch): Promise<void> => {
-    const refused = await sink.write(rows);
-    const counts = dag.counts.get(stage.node.id);
-    assert(counts !== undefined, 'a sink has counts');
-    counts.in += rows.length;
-    counts.passed += rows.length - refused.length;
-    counts.rejected += refused.length;
-    for (const { index, message, pointer } of refused) {
-      const origin = rows.origins[index];
-      assert(origin !== undefined, 'a refused row has an origin');
-      const rejection = {
-        node: stage.node.id,
-        code: 'row-mismatch' as const,
-        message,
-        pointer,
-        schema: null,
-        value: rows.values[index],
-        origin,
-      };
-      rejectedTotal++;
-      rejectedRows.add(rejectedEventOf(rejection, origin, graph));
-    }
+    if (draining !== 'ended' || backlog() > 0) return;
+    draining = 'drained';
+    stopping = true;
   };
 
   const takeCheckpoint = async (): Promise<void> => {
     await committing;
     lastCheckpointAt = clock.monotonic();
-    if (!dirty && pendingRows() === 0) return;
+    if (draining === 'ended') return;
+    const last = draining === 'drained';
+    if (!dirty && !last && allSinks().pendingRows() === 0) return;
     const number = checkpoint + 1;
     const operators: Record<string, unknown> = {};
     for (const stage of dag.stages) {
       const [node] = stage.nodes;
-      const state = stage.operator.snapshot?.();
+      const state = last ? undefined : stage.operator.snapshot?.();
       if (node !== undefined && state !== undefined) operators[node.id] = state;
     }
     const counts = Object.fromEntries([...dag.counts].map(([id, count]) => [id, { ...count }]));
     const at = positions();
-    const prepared = await Promise.all(sinks.map(async ({ id, sink }) => [id, await sink.prepare(number)] as const));
-    const manifest = manifestWith({ positions: at, operators, sinks: Object.fromEntries(prepared), counts }, number, attempt);
+    const prepared = await allSinks().prepare(number, last);
+    const manifest = manifestWith({ positions: at, operators, sinks: prepared, counts }, number, attempt);
     dirty = false;
     checkpoint = number;
-    committing = commit(manifest);
+    committing = commit(last ? { ...manifest, drained: true } : manifest);
     // Its failure is seen by whoever awaits `committing` next: the following checkpoint, or the end of the run.
     committing.catch(() => undefined);
   };
 
   const commit = async (manifest: Manifest): Promise<void> => {
     await store.create(manifest);
-    await Promise.all(sinks.map(({ sink }) => sink.commit(manifest.checkpoint)));
+    await allSinks().commit(manifest.checkpoint);
     completed = { id: manifest.checkpoint, completedAtMs: clock.now() };
     await store.prune(limits.checkpointsKept);
   };
@@ -293,6 +235,11 @@ export function createJob(options: JobOptions): Job {
       await takeCheckpoint();
       await committing;
     },
+    async drain() {
+      if (draining !== 'no') return;
+      draining = 'reading';
+      await schedule.drain();
+    },
     stop() {
       stopping = true;
       schedule?.stop();
@@ -306,27 +253,16 @@ export function createJob(options: JobOptions): Job {
         checkpoint: completed,
         splits: await Promise.all((schedule?.cursors ?? []).map((cursor) => splitStatus(cursor, dag))),
         nodes: graph.nodes.map((node) => ({ id: node.id, kind: node.kind, ...(dag?.counts.get(node.id) ?? noCounts()) })),
-        rejected: rejectedTotal,
-        uncommittedRows: pendingRows(),
+        rejected: refusals.total,
+        uncommittedRows: sinks?.pendingRows() ?? 0,
+        drained: draining === 'drained',
       };
     },
     async close() {
       await committing.catch(() => undefined);
-      for (const { sink } of sinks) await sink.close();
+      for (const { operator } of dag?.stages ?? []) operator.close?.();
+      await sinks?.close();
       for (const reader of readers) await reader.close();
     },
   };
-}
-
-function elementsOf(batch: Batch): ElementBatch {
-  const values: unknown[] = [];
-  const timestamps: number[] = [];
-  const origins: ElementBatch['origins'][number][] = [];
-  for (let i = 0; i < batch.length; i++) {
-    if (batch.kinds[i] !== rowKinds.element) continue;
-    values.push(batch.values[i]);
-    timestamps.push(batch.timestamps[i] as number);
-    origins.push(batch.origins[i]);
-  }
-  return { length: values.length, values, timestamps, origins };
 }

@@ -1,15 +1,37 @@
 /**
  * From an operator's refusal to a row of the rejected table.
+ *
+ * Invariants:
+ * 1. An element that came in a record is refused under that event's identity, with its original bytes.
+ * 2. An element that the topology made (a window's result, a joined row, a timer's output) is refused under the topology's own identity: its
+ *    value as JSON, and an id that is a hash of operator and value, so that a replay gives the same one.
  */
 import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ElementBatch, Origin } from '../graph/sink.ts';
-import type { Rejection } from '../operators/operator.ts';
+import type { Reject, Rejection } from '../operators/operator.ts';
 
-export function rejectedEventOf(rejection: Rejection, origin: Origin, graph: Graph): RejectedEvent {
-  const { attributes, data } = origin;
+function rejectedEventOf(rejection: Rejection, graph: Graph, nowMs: number): RejectedEvent {
+  const reason = {
+    topology: graph.name,
+    topology_version: graph.version,
+    operator: rejection.node,
+    code: rejection.code,
+    message: rejection.message.slice(0, limits.rejectionMessageMaxChars),
+    pointer: rejection.pointer,
+    schema: rejection.schema,
+  };
+  const { origin } = rejection;
+  return origin === undefined ? { ...derivedEvent(rejection, graph, nowMs), ...reason } : { ...recordedEvent(origin), ...reason };
+}
+
+type EventPart = Omit<RejectedEvent, 'topology' | 'topology_version' | 'operator' | 'code' | 'message' | 'pointer' | 'schema'>;
+
+function recordedEvent({ attributes, data, stream, path, split, position }: Origin): EventPart {
   const text = isUtf8(data);
   return {
     id: attributes.id,
@@ -18,36 +40,54 @@ export function rejectedEventOf(rejection: Rejection, origin: Origin, graph: Gra
     team: attributes.team,
     app: attributes.app,
     receivedtime: attributes.receivedtime,
-    topology: graph.name,
-    topology_version: graph.version,
-    operator: rejection.node,
-    code: rejection.code,
-    message: rejection.message.slice(0, limits.rejectionMessageMaxChars),
-    pointer: rejection.pointer,
-    schema: rejection.schema,
-    stream: origin.stream,
-    path: origin.path,
-    split: origin.split,
-    position: origin.position,
+    stream,
+    path,
+    split,
+    position,
     data: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString(text ? 'utf8' : 'base64'),
     data_encoding: text ? 'utf8' : 'base64',
   };
 }
 
-/** Collects the rejected events of a turn, by column as sinks take them. */
-export class RejectedRows implements ElementBatch {
+function derivedEvent({ node, value }: Rejection, { name, owner }: Graph, nowMs: number): EventPart {
+  const data = JSON.stringify(value) ?? 'null';
+  return {
+    id: createHash('sha256').update(node).update('\n').update(data).digest('hex').slice(0, 32),
+    source: `/${owner.team}/${owner.app}/${name}`,
+    type: 'derived',
+    team: owner.team,
+    app: owner.app,
+    receivedtime: new Date(nowMs).toISOString(),
+    stream: `${owner.team}/${owner.app}`,
+    path: '',
+    split: '',
+    position: '',
+    data,
+    data_encoding: 'utf8',
+  };
+}
+
+/** Collects the refusals of a turn, by column as sinks take them. */
+export class Refusals implements ElementBatch {
   readonly values: RejectedEvent[] = [];
   readonly timestamps: number[] = [];
   readonly origins: (Origin | undefined)[] = [];
+  /** Since the job began. */
+  total = 0;
+  readonly reject: Reject;
+
+  constructor(graph: Graph, clock: Clock) {
+    this.reject = (rejection) => {
+      const event = rejectedEventOf(rejection, graph, clock.now());
+      this.total++;
+      this.values.push(event);
+      this.timestamps.push(Date.parse(event.receivedtime));
+      this.origins.push(undefined);
+    };
+  }
 
   get length(): number {
     return this.values.length;
-  }
-
-  add(event: RejectedEvent): void {
-    this.values.push(event);
-    this.timestamps.push(Date.parse(event.receivedtime));
-    this.origins.push(undefined);
   }
 
   /** What was collected; this one is empty afterwards. */

@@ -13,6 +13,7 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
 import type { ReadBounds, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
+import { comparePositions } from '../../schemas/ports/record-reader.ts';
 import { decodeRecord } from '../../schemas/wire.ts';
 import type { SourceNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
@@ -33,6 +34,8 @@ export interface Cursor {
   ready: ReadResult | undefined;
   reading: boolean;
   ended: boolean;
+  /** While draining: the last position to read, or null when there is none left. */
+  until: string | null | undefined;
   /** Monotonic ms before which it is not asked again. */
   notBeforeMs: number;
   failures: number;
@@ -42,6 +45,14 @@ export interface SourceSchedule {
   readonly cursors: readonly Cursor[];
   /** The next records, or undefined when `waitMs` passed or `stop` was called first. Rejects when a split cannot be read on. */
   next(waitMs: number): Promise<{ readonly cursor: Cursor; readonly records: readonly IncomingRecord[] } | undefined>;
+  /** While held, nothing is read or given. */
+  hold(held: boolean): void;
+  /** Lets the waiting `next` return at once. */
+  interrupt(): void;
+  /** Reads each split to where it ends now, and no further. */
+  drain(): Promise<void>;
+  /** Whether everything is read that `drain` asked for. */
+  drained(): boolean;
   stop(): void;
 }
 
@@ -51,6 +62,8 @@ export function scheduleSources(cursors: readonly Cursor[], bounds: ReadBounds, 
   let turn = 0;
   let failure: unknown;
   let stopped = false;
+  let held = false;
+  let interrupted = false;
   let notify: (() => void) | undefined;
   const wake = (): void => notify?.();
 
@@ -78,7 +91,8 @@ export function scheduleSources(cursors: readonly Cursor[], bounds: ReadBounds, 
   };
 
   const prefetch = (cursor: Cursor): void => {
-    if (cursor.reading || cursor.ready !== undefined || cursor.ended || cursor.notBeforeMs > clock.monotonic()) return;
+    if (held || cursor.reading || cursor.ready !== undefined || cursor.ended || isRead(cursor)) return;
+    if (cursor.notBeforeMs > clock.monotonic()) return;
     void read(cursor);
   };
 
@@ -89,8 +103,10 @@ export function scheduleSources(cursors: readonly Cursor[], bounds: ReadBounds, 
       if (ready === undefined) continue;
       turn = (turn + i + 1) % cursors.length;
       cursor.ready = undefined;
+      const records = withinDrain(cursor, ready.records);
+      if (records.length === 0) continue;
       prefetch(cursor);
-      return { cursor, records: ready.records };
+      return { cursor, records };
     }
     return undefined;
   };
@@ -101,15 +117,32 @@ export function scheduleSources(cursors: readonly Cursor[], bounds: ReadBounds, 
       stopped = true;
       wake();
     },
+    hold(hold) {
+      held = hold;
+    },
+    interrupt() {
+      interrupted = true;
+      wake();
+    },
+    async drain() {
+      const ends = await Promise.all(cursors.map((cursor) => cursor.reader.latest(cursor.split)));
+      for (const [index, cursor] of cursors.entries()) cursor.until = ends[index] ?? null;
+      interrupted = true;
+      wake();
+    },
+    drained: () => cursors.every((cursor) => isRead(cursor)),
     async next(waitMs) {
       const deadline = clock.monotonic() + waitMs;
       for (;;) {
         if (failure !== undefined) throw failure;
-        const taken = take();
+        const taken = held ? undefined : take();
         if (taken !== undefined) return taken;
         for (const cursor of cursors) prefetch(cursor);
         const left = deadline - clock.monotonic();
-        if (left <= 0 || stopped) return undefined;
+        if (left <= 0 || stopped || interrupted) {
+          interrupted = false;
+          return undefined;
+        }
         await pause(Math.min(left, limits.sourcePollMs), clock, (resume) => {
           notify = resume;
         });
@@ -117,6 +150,17 @@ export function scheduleSources(cursors: readonly Cursor[], bounds: ReadBounds, 
       }
     },
   };
+}
+
+/** Whether a split is read to where a drain asks for. */
+function isRead({ until, position }: Cursor): boolean {
+  if (until === undefined) return false;
+  return until === null || (position !== undefined && comparePositions(position, until) >= 0);
+}
+
+function withinDrain({ until }: Cursor, records: readonly IncomingRecord[]): readonly IncomingRecord[] {
+  if (until === undefined) return records;
+  return until === null ? [] : records.filter((record) => comparePositions(record.position, until) <= 0);
 }
 
 function pause(ms: number, clock: Clock, onWake: (resume: () => void) => void): Promise<void> {
@@ -223,6 +267,7 @@ export function cursorOf(source: SourceNode, reader: RecordReader, split: string
     ready: undefined,
     reading: false,
     ended: false,
+    until: undefined,
     notBeforeMs: 0,
     failures: 0,
   };

@@ -37,6 +37,8 @@ export interface JobStatus {
   readonly rejected: number;
   /** Rows that sinks took and no completed checkpoint made visible yet. */
   readonly uncommittedRows: number;
+  /** Whether it was drained: it has given out everything and takes no more. */
+  readonly drained: boolean;
 }
 
 /** How far a split is, and what its watermark would be on its own. */

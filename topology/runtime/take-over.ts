@@ -5,7 +5,7 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { decideRestore, rejectedSinkId, statefulNodes } from '../checkpoint/manifest.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
-import type { Graph, Topology } from '../graph/graph.ts';
+import type { Graph, GraphProblem, Topology } from '../graph/graph.ts';
 import { validateTopology } from '../graph/validate-graph.ts';
 import type { JobOptions } from './job-options.ts';
 
@@ -22,8 +22,9 @@ export async function checkJob(options: Pick<JobOptions, 'topology' | 'blobs' | 
   }
 }
 
-export function requireValid(topology: Topology): void {
-  const problems = validateTopology(topology);
+/** `collects`: sinks that only a test driver reads are allowed. */
+export function requireValid(topology: Topology, { collects = false } = {}): void {
+  const problems = [...validateTopology(topology), ...(collects ? [] : collectProblems(topology.graph))];
   if (problems.length === 0) return;
   const list = problems.map((problem) => `  ${problem.node}: ${problem.message}`).join('\n');
   throw new SluiceError('topology-invalid', `the topology '${topology.graph.name}' has ${problems.length} problem(s):\n${list}`);
@@ -38,6 +39,12 @@ export function requireRestorable(previous: Manifest | undefined, graph: Graph, 
   });
 }
 
+function collectProblems(graph: Graph): readonly GraphProblem[] {
+  return graph.nodes
+    .filter((node) => node.kind === 'sink' && node.sink.kind === 'collect')
+    .map((node) => ({ node: node.id, message: 'collect() is for the test driver; a job needs a sink that keeps what it is given' }));
+}
+
 /** What is kept of a manifest whose graph may have had other nodes. */
 export function carriedOver(previous: Manifest | undefined, graph: Graph): CarriedState {
   if (previous === undefined) return { sinks: {}, operators: {}, positions: {}, counts: {} };
@@ -48,7 +55,8 @@ export function carriedOver(previous: Manifest | undefined, graph: Graph): Carri
   const nodes = new Set(graph.nodes.map((node) => node.id));
   return {
     sinks: keep(previous.sinks, kept),
-    operators: keep(previous.operators, kept),
+    // A drained run gave out all its windows: what comes next starts with empty ones, and reads on.
+    operators: previous.drained === true ? {} : keep(previous.operators, kept),
     positions: keep(previous.positions, kept),
     counts: keep(previous.counts, nodes),
   };

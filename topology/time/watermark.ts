@@ -14,12 +14,14 @@
 /** Before any event. Everything is later. */
 export const minTime = Number.NEGATIVE_INFINITY;
 /** The end of input. Nothing is later. */
-const maxTime = Number.POSITIVE_INFINITY;
+export const maxTime = Number.POSITIVE_INFINITY;
 
 export type TimeSignal = { readonly kind: 'watermark'; readonly at: number } | { readonly kind: 'idle' } | { readonly kind: 'active' };
 
 export interface SplitTime {
   maxTimestamp: number;
+  /** A watermark that was given from outside, as by a test driver; the larger of both counts. */
+  given: number;
   /** Whether an event came since the last tick. */
   touched: boolean;
   /** Processing time of the first tick without events, or undefined while there are some. */
@@ -34,8 +36,8 @@ export interface WatermarkOptions {
 }
 
 export interface WatermarkSnapshot {
-  readonly splits: readonly (readonly [split: string, maxTimestamp: number | null, idle: boolean])[];
-  readonly emitted: number | 'min' | 'max';
+  readonly splits: readonly (readonly [split: string, maxTimestamp: number | null, idle: boolean, given: EncodedTime])[];
+  readonly emitted: EncodedTime;
   readonly idle: boolean;
 }
 
@@ -67,7 +69,7 @@ export class SplitWatermarks {
   add(split: string): SplitTime {
     const known = this.#splits.get(split);
     if (known !== undefined) return known;
-    const added: SplitTime = { maxTimestamp: minTime, touched: false, quietSinceMs: undefined, idle: false };
+    const added: SplitTime = { maxTimestamp: minTime, given: minTime, touched: false, quietSinceMs: undefined, idle: false };
     this.#splits.set(split, added);
     return added;
   }
@@ -84,35 +86,52 @@ export class SplitWatermarks {
   }
 
   splitWatermark(time: Readonly<SplitTime>): number {
-    return time.maxTimestamp - this.#options.outOfOrdernessMs - 1;
+    return Math.max(time.given, time.maxTimestamp - this.#options.outOfOrdernessMs - 1);
   }
 
   /** The periodic emission at processing time `nowMs`: what is to be forwarded, in order. */
   tick(nowMs: number): readonly TimeSignal[] {
+    for (const time of this.#splits.values()) this.#judgeIdle(time, nowMs);
+    return this.#combine();
+  }
+
+  /** A watermark of one split from outside. */
+  give(split: string, at: number): readonly TimeSignal[] {
+    const time = this.add(split);
+    time.idle = false;
+    if (at > time.given) time.given = at;
+    return this.#combine();
+  }
+
+  /** Idleness of one split from outside. */
+  setIdle(split: string, idle: boolean): readonly TimeSignal[] {
+    this.add(split).idle = idle;
+    return this.#combine();
+  }
+
+  /** A watermark of all splits at once passed by: nothing before it is emitted any more. */
+  pass(at: number): void {
+    this.#emitted = Math.max(this.#emitted, at);
+  }
+
+  #combine(): readonly TimeSignal[] {
     let active = false;
     let minimum = maxTime;
     for (const time of this.#splits.values()) {
-      this.#judgeIdle(time, nowMs);
       if (time.idle) continue;
       active = true;
       minimum = Math.min(minimum, this.splitWatermark(time));
     }
-    const signals: TimeSignal[] = [];
     if (!active) {
-      if (this.#splits.size > 0 && !this.#idle) {
-        this.#idle = true;
-        signals.push({ kind: 'idle' });
-      }
-      return signals;
+      if (this.#splits.size === 0 || this.#idle) return [];
+      this.#idle = true;
+      return [{ kind: 'idle' }];
     }
-    if (this.#idle && minimum > this.#emitted) {
-      this.#idle = false;
-      signals.push({ kind: 'active' });
-    }
-    if (minimum > this.#emitted) {
-      this.#emitted = minimum;
-      signals.push({ kind: 'watermark', at: minimum });
-    }
+    if (minimum <= this.#emitted) return [];
+    const signals: TimeSignal[] = this.#idle ? [{ kind: 'active' }] : [];
+    this.#idle = false;
+    this.#emitted = minimum;
+    signals.push({ kind: 'watermark', at: minimum });
     return signals;
   }
 
@@ -130,7 +149,12 @@ export class SplitWatermarks {
 
   snapshot(): WatermarkSnapshot {
     return {
-      splits: [...this.#splits].map(([split, time]) => [split, Number.isFinite(time.maxTimestamp) ? time.maxTimestamp : null, time.idle]),
+      splits: [...this.#splits].map(([split, time]) => [
+        split,
+        Number.isFinite(time.maxTimestamp) ? time.maxTimestamp : null,
+        time.idle,
+        encodeTime(time.given),
+      ]),
       emitted: encodeTime(this.#emitted),
       idle: this.#idle,
     };
@@ -138,8 +162,14 @@ export class SplitWatermarks {
 
   restore(snapshot: WatermarkSnapshot): void {
     this.#splits.clear();
-    for (const [split, maxTimestamp, idle] of snapshot.splits) {
-      this.#splits.set(split, { maxTimestamp: maxTimestamp ?? minTime, touched: false, quietSinceMs: undefined, idle });
+    for (const [split, maxTimestamp, idle, given] of snapshot.splits) {
+      this.#splits.set(split, {
+        maxTimestamp: maxTimestamp ?? minTime,
+        given: decodeTime(given),
+        touched: false,
+        quietSinceMs: undefined,
+        idle,
+      });
     }
     this.#emitted = decodeTime(snapshot.emitted);
     this.#idle = snapshot.idle;
@@ -147,12 +177,14 @@ export class SplitWatermarks {
 }
 
 /** Times in JSON: infinities have no number there. */
-export function encodeTime(time: number): number | 'min' | 'max' {
+export type EncodedTime = number | 'min' | 'max';
+
+export function encodeTime(time: number): EncodedTime {
   if (time === minTime) return 'min';
   return time === maxTime ? 'max' : time;
 }
 
-export function decodeTime(encoded: number | 'min' | 'max'): number {
+export function decodeTime(encoded: EncodedTime): number {
   if (encoded === 'min') return minTime;
   return encoded === 'max' ? maxTime : encoded;
 }

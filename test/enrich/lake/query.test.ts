@@ -15,7 +15,7 @@ async function lakeWithRow(lake: string): Promise<void> {
   const sink = tableRig(lake, 0).sink(1);
   await sink.open(undefined);
   await sink.write(batchOf([typedRow(1)], () => 0));
-  await sink.prepare(1);
+  await sink.prepare(1, false);
   await sink.commit(1);
   await sink.close();
 }

@@ -19,7 +19,7 @@ const hourMs = 3_600_000;
 const stored = (state: SinkState): SinkState => JSON.parse(JSON.stringify(state)) as SinkState;
 
 async function checkpoint(sink: Sink, number: number): Promise<SinkState> {
-  const state = stored(await sink.prepare(number));
+  const state = stored(await sink.prepare(number, false));
   await sink.commit(number);
   return state;
 }
@@ -173,7 +173,7 @@ describe('a table', () => {
       state = await checkpoint(sink, attempt * 10);
       expect(sink.pendingRows()).toBe(attempt);
       await sink.write(batchOf([typedRow(-attempt)], () => base));
-      await sink.prepare(attempt * 10 + 1);
+      await sink.prepare(attempt * 10 + 1, false);
       await sink.close();
     }
     const last = rig.sink(5);
@@ -213,9 +213,11 @@ describe('a table', () => {
     const first = rig.sink(1);
     await first.open(undefined);
     await first.write(batchOf([typedRow(1), typedRow(2)], (_row, index) => base + index * hourMs));
-    const state = stored(await first.prepare(1)) as { readonly staged: readonly { readonly staged: string; readonly target: string }[] };
+    const state = stored(await first.prepare(1, false)) as {
+      readonly staged: readonly { readonly staged: string; readonly target: string }[];
+    };
     await first.write(batchOf([typedRow(3)], () => base));
-    await first.prepare(2);
+    await first.prepare(2, false);
     await first.close();
     const [done] = state.staged;
     if (done === undefined) throw new Error('nothing was staged');
@@ -237,7 +239,7 @@ describe('a table', () => {
     const first = rig.sink(1);
     await first.open(undefined);
     await first.write(batchOf([typedRow(1)], () => base));
-    const state = stored(await first.prepare(1));
+    const state = stored(await first.prepare(1, false));
     await first.close();
     rmSync(join(rig.lake, '.staging'), { recursive: true });
     const second = rig.sink(2);
@@ -321,9 +323,9 @@ describe('a table', () => {
     await sink.open(undefined);
     await sink.write(batchOf([typedRow(1)], () => base));
     rmSync(join(rig.lake, '.staging'), { recursive: true });
-    await expect(sink.prepare(1)).rejects.toMatchObject({ code: 'lake-write-failed', retryable: true });
+    await expect(sink.prepare(1, false)).rejects.toMatchObject({ code: 'lake-write-failed', retryable: true });
     await sink.write(batchOf([typedRow(2)], () => base));
-    await expect(sink.prepare(2)).rejects.toMatchObject({ code: 'lake-write-failed' });
+    await expect(sink.prepare(2, false)).rejects.toMatchObject({ code: 'lake-write-failed' });
     await sink.close();
     expect(await rig.numbers()).toEqual([]);
   });

@@ -48,7 +48,7 @@ const sinkOf = (lake: string, attempt: number, more: Partial<RejectedSinkOptions
   rejectedSink({ dir: lake, topology: 'top', attempt, clock, ...more });
 
 async function checkpoint(sink: Sink, number: number): Promise<SinkState> {
-  const state = stored(await sink.prepare(number));
+  const state = stored(await sink.prepare(number, false));
   await sink.commit(number);
   return state;
 }
@@ -258,7 +258,9 @@ describe('the rejected table', () => {
     const first = sinkOf(lake, 1);
     await first.open(undefined);
     await first.write(batch(rejection('a'), rejection('b', { team: 'other' })));
-    const state = stored(await first.prepare(1)) as { readonly staged: readonly { readonly staged: string; readonly target: string }[] };
+    const state = stored(await first.prepare(1, false)) as {
+      readonly staged: readonly { readonly staged: string; readonly target: string }[];
+    };
     const [done] = state.staged;
     if (done === undefined) throw new Error('nothing was staged');
     mkdirSync(dirname(join(lake, done.target)), { recursive: true });

@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
+import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { Job, Topology } from '../../../topology/index.ts';
 import { createJob, rejected, schemaOf, stream, table, topology } from '../../../topology/index.ts';
 import type { World } from '../support.ts';
@@ -62,6 +63,7 @@ function rig(checkpointIntervalMs = 0): Rig {
         blobs,
         connectors: made.connectors,
         clock,
+        random: seededRandom(1),
         checkpointIntervalMs,
         dropState,
         turnBounds: { maxRecords: 7, maxBytes: 1e6 },

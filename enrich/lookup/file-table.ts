@@ -1,0 +1,61 @@
+/**
+ * A look-up's table from a file: a JSON array, or NDJSON (`.ndjson`, `.jsonl`), each also gzipped (`.gz`). Read whole; the engine checks the rows
+ * against their schema.
+ */
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import { limits } from '../../schemas/limits.ts';
+
+/** Throws `SluiceError` `lookup-table-missing`, `lookup-table-invalid`. */
+export function readFileTable(path: string): readonly unknown[] {
+  const rows = /\.(ndjson|jsonl)(\.gz)?$/.test(path) ? parseLines(path, textOf(path)) : parseArray(path, textOf(path));
+  if (rows.length <= limits.lookupTableMaxRows) return rows;
+  throw invalid(path, `it has ${rows.length} rows; at most ${limits.lookupTableMaxRows} are held in memory`);
+}
+
+function textOf(path: string): string {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    const why = systemCodeOf(cause) === 'ENOENT' ? 'there is no such file' : messageOf(cause);
+    throw new SluiceError('lookup-table-missing', `${path}: ${why}`, {
+      cause,
+      fix: 'a table is named relative to the file of its topology',
+    });
+  }
+  try {
+    const plain = path.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: limits.lookupTableMaxBytes }) : bytes;
+    if (plain.byteLength > limits.lookupTableMaxBytes) throw new Error(`it is larger than ${limits.lookupTableMaxBytes} bytes`);
+    return new TextDecoder('utf-8', { fatal: true }).decode(plain);
+  } catch (cause) {
+    throw invalid(path, messageOf(cause), cause);
+  }
+}
+
+function parseArray(path: string, text: string): readonly unknown[] {
+  const value = parse(path, text);
+  if (Array.isArray(value)) return value as unknown[];
+  throw invalid(path, 'a table is a JSON array of rows, or one row a line in a file that ends with .ndjson');
+}
+
+function parseLines(path: string, text: string): readonly unknown[] {
+  return text
+    .split('\n')
+    .map((line, index) => ({ line, at: `${path}, line ${index + 1}` }))
+    .filter(({ line }) => line.trim() !== '')
+    .map(({ line, at }) => parse(at, line));
+}
+
+function parse(at: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw invalid(at, messageOf(cause), cause);
+  }
+}
+
+function invalid(at: string, why: string, cause?: unknown): SluiceError {
+  return new SluiceError('lookup-table-invalid', `${at}: ${why}`, cause === undefined ? {} : { cause });
+}

@@ -1,0 +1,70 @@
+/**
+ * What a stream can be enriched from: a table in a file, or an asynchronous call.
+ */
+import type { Key } from '../../schemas/kernel/key.ts';
+import type { Schema } from '../../schemas/registry.ts';
+import type { SchemaChoice } from '../graph/graph.ts';
+import type { Duration } from '../time/duration.ts';
+
+/** Rows of type `V`, read whole when the job starts. */
+export interface FileTable<out V> {
+  readonly from: 'file';
+  readonly file: string;
+  readonly key: string;
+  readonly schema: SchemaChoice;
+  /** Never present; carries `V`. */
+  readonly gives?: () => V;
+}
+
+/**
+ * A table from a file beside the topology: a JSON array, or one JSON object a line (`.ndjson`), also gzipped (`.gz`). Every row must fit `schema`;
+ * `key` names the property that is looked up, unique among the rows.
+ */
+export function fileTable<V>(file: string, schema: Schema<V>, options: { readonly key: keyof V & string }): FileTable<V> {
+  return { from: 'file', file, key: options.key, schema: { id: schema.id, document: schema.document } };
+}
+
+export interface LookupContext {
+  /** Aborted when the look-up's time is over. */
+  readonly signal: AbortSignal;
+}
+
+/** Answers of type `V`, asked for one key at a time. */
+export interface AsyncLookup<in K, out V> {
+  readonly from: 'connector' | 'function';
+  readonly name: string;
+  readonly call: unknown;
+  /** Never present; carries `K`. */
+  readonly takes?: (key: K) => void;
+  /** Never present; carries `V`. */
+  readonly gives?: () => V;
+}
+
+/** A function of one's own; undefined means that there is nothing for this key. It is tried again when it rejects. */
+export function asyncLookup<K extends Key, V>(call: (key: K, context: LookupContext) => Promise<V | undefined>): AsyncLookup<K, V> {
+  return { from: 'function', name: 'function', call };
+}
+
+/** A connector that the configuration binds by this name. */
+export function connector<V>(name: string): AsyncLookup<Key, V> {
+  return { from: 'connector', name, call: undefined };
+}
+
+export interface AsyncLookupOptions {
+  /** Answers are kept, at most so many and so long; the least recently used go first. Default: none. */
+  readonly cache?: { readonly maxEntries: number; readonly ttl: Duration };
+  /** Look-ups in flight at once; 1 to 1,000. Default 64. */
+  readonly capacity?: number;
+  /** Of one try. Default '5s'. */
+  readonly timeout?: Duration;
+  /** Tries before a failing look-up is told of, or rejects. Default 3. */
+  readonly retry?: { readonly attempts: number };
+  /** `ordered` keeps the order of the input; `unordered` gives answers as they come, never across a watermark. Default 'ordered'. */
+  readonly order?: 'ordered' | 'unordered';
+  /** `hold` tries on until there is an answer, so that an outage makes no good data bad; `reject` sends the element to the rejected table. Default 'hold'. */
+  readonly whenFailing?: 'hold' | 'reject';
+}
+
+export interface LookupOptions<in T, out K extends Key> {
+  readonly by: (value: T) => K;
+}

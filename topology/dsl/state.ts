@@ -1,0 +1,79 @@
+/**
+ * Keyed state, declared by name, and what a `process` function does with it.
+ */
+import type { Key } from '../../schemas/kernel/key.ts';
+import type { Duration } from '../time/duration.ts';
+
+export interface StateOptions {
+  /** Processing time after which a value is gone: expired as soon as last access + ttl <= now. Default: never. */
+  readonly ttl?: Duration;
+  /** Which access counts. Default 'write'. */
+  readonly refresh?: 'write' | 'readWrite';
+}
+
+export interface ValueState<V> {
+  readonly get: () => V | undefined;
+  readonly set: (value: V) => void;
+  readonly clear: () => void;
+}
+
+/** Every element of the list expires by itself. */
+export interface ListState<V> {
+  readonly get: () => readonly V[];
+  readonly add: (value: V) => void;
+  readonly set: (values: readonly V[]) => void;
+  readonly clear: () => void;
+}
+
+/** A declared piece of state, `H` its handle at run time. */
+export interface StateDefinition<out H> {
+  readonly type: 'value' | 'list';
+  readonly options: StateOptions;
+  /** Never present; carries `H`. */
+  readonly gives?: () => H;
+}
+
+/** One JSON-safe value per key. */
+export function value<V>(options: StateOptions = {}): StateDefinition<ValueState<V>> {
+  return { type: 'value', options };
+}
+
+/** A list of JSON-safe values per key. */
+export function list<V>(options: StateOptions = {}): StateDefinition<ListState<V>> {
+  return { type: 'list', options };
+}
+
+type Handles<S> = { readonly [P in keyof S]: S[P] extends StateDefinition<infer H> ? H : never };
+
+export interface Timers {
+  /** Registers a timer of event time, epoch ms; the same one twice is one. One that is not in the future fires with the next watermark. */
+  readonly event: (at: number) => void;
+  readonly deleteEvent: (at: number) => void;
+  readonly processing: (at: number) => void;
+  readonly deleteProcessing: (at: number) => void;
+}
+
+export interface ProcessContext<K, S> {
+  readonly key: K;
+  /** Of the element or the timer, epoch ms. */
+  readonly timestamp: number;
+  /** The current watermark, epoch ms; -Infinity before the first, Infinity at the end of input. */
+  readonly watermark: number;
+  /** Epoch ms. */
+  readonly processingTime: number;
+  readonly state: Handles<S>;
+  readonly timers: Timers;
+}
+
+export interface Timer {
+  readonly at: number;
+  readonly domain: 'event' | 'processing';
+}
+
+export interface ProcessOptions<T, K extends Key, S, R> {
+  readonly state: S;
+  /** What it returns goes on with the element's timestamp. */
+  readonly onElement: (value: T, context: ProcessContext<K, S>) => readonly R[];
+  /** What it returns goes on with the timer's timestamp. */
+  readonly onTimer?: (timer: Timer, context: ProcessContext<K, S>) => readonly R[];
+}

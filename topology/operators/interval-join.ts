@@ -1,0 +1,248 @@
+/**
+ * Joins two keyed inputs where left + lower <= right <= left + upper, as Flink's IntervalJoinOperator; `left` also gives left elements that
+ * found no match.
+ *
+ * Invariants:
+ * 1. A pair comes out once, when its second element arrives, with the later of both times.
+ * 2. An element with a timestamp below the watermark of both inputs (rule `combined`) is late and joins nothing.
+ * 3. A left element stays until W >= timestamp + max(upper, 0), a right one until W >= timestamp + max(-lower, 0).
+ * 4. Join `left`: an unmatched left element comes out when it leaves the state, with its own time; the operator forwards
+ *    W - max(upper, 0) - 1, so that it is not late downstream.
+ *
+ * Source: org.apache.flink.streaming.api.operators.co.IntervalJoinOperator; 4 is ours.
+ */
+import type { Key } from '../../schemas/kernel/key.ts';
+import { encodeKey } from '../../schemas/kernel/key.ts';
+import type { IntervalJoinNode } from '../graph/graph.ts';
+import type { Origin } from '../graph/sink.ts';
+import { TimeBuffer } from '../state/time-buffer.ts';
+import { TimeHeap } from '../state/time-heap.ts';
+import type { MergeSnapshot } from '../time/merge.ts';
+import { WatermarkMerge } from '../time/merge.ts';
+import type { TimeSignal } from '../time/watermark.ts';
+import { maxTime } from '../time/watermark.ts';
+import type { Batch, RowKind } from './batch.ts';
+import { rowKinds } from './batch.ts';
+import type { NodeCounts, Operator, Reject } from './operator.ts';
+import { rejectThrown } from './operator.ts';
+
+interface LeftElement {
+  readonly value: unknown;
+  matched: boolean;
+}
+
+interface KeyBuffers {
+  readonly left: TimeBuffer<LeftElement>;
+  readonly right: TimeBuffer<unknown>;
+}
+
+export interface IntervalJoinSnapshot {
+  readonly merge: MergeSnapshot;
+  readonly keys: readonly (readonly [
+    key: string,
+    left: readonly (readonly [time: number, matched: 0 | 1, value: unknown])[],
+    right: readonly (readonly [time: number, value: unknown])[],
+  ])[];
+}
+
+export interface JoinFunctions {
+  readonly leftKey: (value: unknown) => unknown;
+  readonly rightKey: (value: unknown) => unknown;
+  readonly join: (left: unknown, right: unknown) => unknown;
+}
+
+export class IntervalJoinOperator implements Operator {
+  readonly #node: IntervalJoinNode;
+  readonly #functions: JoinFunctions;
+  readonly #counts: NodeCounts;
+  readonly #reject: Reject;
+  readonly #keys = new Map<string, KeyBuffers>();
+  readonly #leftTimers = new TimeHeap<undefined>();
+  readonly #rightTimers = new TimeHeap<undefined>();
+  readonly #merge = new WatermarkMerge(2, 'combined');
+  readonly #leftStaysMs: number;
+  readonly #rightStaysMs: number;
+  #nowMs = Number.NEGATIVE_INFINITY;
+  #size = 0;
+
+  constructor(node: IntervalJoinNode, functions: JoinFunctions, counts: NodeCounts, reject: Reject) {
+    this.#node = node;
+    this.#functions = functions;
+    this.#counts = counts;
+    this.#reject = reject;
+    this.#leftStaysMs = Math.max(node.upperMs, 0);
+    this.#rightStaysMs = Math.max(-node.lowerMs, 0);
+  }
+
+  /** Elements in state. */
+  get size(): number {
+    return this.#size;
+  }
+
+  get watermark(): number {
+    return this.#merge.watermark;
+  }
+
+  /** The watermarks of the left and the right input. */
+  get inputWatermarks(): readonly number[] {
+    return this.#merge.inputs.map((input) => input.watermark);
+  }
+
+  process(input: number, batch: Batch, out: readonly Batch[]): void {
+    const [target, lateLeft, lateRight] = out;
+    if (target === undefined) return;
+    for (let i = 0; i < batch.length; i++) {
+      const kind = batch.kinds[i] as RowKind;
+      const timestamp = batch.timestamps[i] as number;
+      switch (kind) {
+        case rowKinds.element:
+          this.#element(input, batch.values[i], timestamp, batch.origins[i], target, input === 0 ? lateLeft : lateRight);
+          break;
+        case rowKinds.watermark:
+          this.#signal(this.#merge.advance(input, timestamp), out, target);
+          break;
+        case rowKinds.idle:
+          this.#signal(this.#merge.idle(input), out, target);
+          break;
+        case rowKinds.active:
+          this.#signal(this.#merge.active(input), out, target);
+          break;
+        case rowKinds.clock:
+          if (timestamp <= this.#nowMs) break;
+          this.#nowMs = timestamp;
+          for (const port of out) port.control(kind, timestamp);
+          break;
+        default:
+          break;
+      }
+    }
+  }
+
+  #element(side: number, value: unknown, timestamp: number, origin: Origin | undefined, target: Batch, late: Batch | undefined): void {
+    this.#counts.in++;
+    const { leftKey, rightKey } = this.#functions;
+    let key: string;
+    try {
+      key = encodeKey((side === 0 ? leftKey(value) : rightKey(value)) as Key);
+    } catch (thrown) {
+      this.#counts.rejected++;
+      rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
+      return;
+    }
+    if (timestamp < this.#merge.watermark) {
+      this.#counts.late++;
+      late?.element(value, timestamp, origin);
+      return;
+    }
+    this.#counts.passed++;
+    const buffers = this.#buffersOf(key);
+    this.#size++;
+    if (side === 0) this.#left(key, buffers, value, timestamp, origin, target);
+    else this.#right(key, buffers, value, timestamp, origin, target);
+  }
+
+  #left(key: string, buffers: KeyBuffers, value: unknown, timestamp: number, origin: Origin | undefined, target: Batch): void {
+    const element: LeftElement = { value, matched: false };
+    buffers.left.insert(timestamp, element);
+    this.#leftTimers.push(timestamp + this.#leftStaysMs, key, undefined);
+    const { lowerMs, upperMs } = this.#node;
+    buffers.right.range(timestamp + lowerMs, timestamp + upperMs, (rightTime, right) => {
+      element.matched = true;
+      this.#give(value, right, Math.max(timestamp, rightTime), value, origin, target);
+    });
+  }
+
+  #right(key: string, buffers: KeyBuffers, value: unknown, timestamp: number, origin: Origin | undefined, target: Batch): void {
+    buffers.right.insert(timestamp, value);
+    this.#rightTimers.push(timestamp + this.#rightStaysMs, key, undefined);
+    const { lowerMs, upperMs } = this.#node;
+    buffers.left.range(timestamp - upperMs, timestamp - lowerMs, (leftTime, left) => {
+      left.matched = true;
+      this.#give(left.value, value, Math.max(timestamp, leftTime), value, origin, target);
+    });
+  }
+
+  /** `value` and `origin` are of the element in hand: it is the one that is rejected when the author's function throws. */
+  #give(left: unknown, right: unknown, timestamp: number, value: unknown, origin: Origin | undefined, target: Batch): void {
+    try {
+      target.element(this.#functions.join(left, right), timestamp, undefined);
+      this.#counts.emitted++;
+    } catch (thrown) {
+      rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
+    }
+  }
+
+  #signal(signals: readonly TimeSignal[], out: readonly Batch[], target: Batch): void {
+    for (const signal of signals) {
+      if (signal.kind !== 'watermark') {
+        for (const port of out) port.signals([signal]);
+        continue;
+      }
+      this.#advance(signal.at, target);
+      const forwarded = this.#node.join === 'left' && signal.at !== maxTime ? signal.at - this.#leftStaysMs - 1 : signal.at;
+      for (const port of out) port.control(rowKinds.watermark, forwarded);
+    }
+  }
+
+  #advance(watermark: number, target: Batch): void {
+    for (let due = this.#leftTimers.popUntil(watermark); due !== undefined; due = this.#leftTimers.popUntil(watermark)) {
+      const buffers = this.#keys.get(due.key);
+      if (buffers === undefined) continue;
+      for (const [time, left] of buffers.left.takeUntil(due.time - this.#leftStaysMs)) {
+        this.#size--;
+        if (this.#node.join === 'left' && !left.matched) this.#give(left.value, undefined, time, left.value, undefined, target);
+      }
+      this.#forget(due.key, buffers);
+    }
+    for (let due = this.#rightTimers.popUntil(watermark); due !== undefined; due = this.#rightTimers.popUntil(watermark)) {
+      const buffers = this.#keys.get(due.key);
+      if (buffers === undefined) continue;
+      this.#size -= buffers.right.takeUntil(due.time - this.#rightStaysMs).length;
+      this.#forget(due.key, buffers);
+    }
+  }
+
+  #buffersOf(key: string): KeyBuffers {
+    const known = this.#keys.get(key);
+    if (known !== undefined) return known;
+    const buffers: KeyBuffers = { left: new TimeBuffer(), right: new TimeBuffer() };
+    this.#keys.set(key, buffers);
+    return buffers;
+  }
+
+  #forget(key: string, buffers: KeyBuffers): void {
+    if (buffers.left.size === 0 && buffers.right.size === 0) this.#keys.delete(key);
+  }
+
+  snapshot(): IntervalJoinSnapshot {
+    const keys = [...this.#keys].map(
+      ([key, { left, right }]) =>
+        [
+          key,
+          [...left.entries()].map(([time, { matched, value }]) => [time, matched ? 1 : 0, value] as const),
+          [...right.entries()],
+        ] as const,
+    );
+    return { merge: this.#merge.snapshot(), keys };
+  }
+
+  restore(snapshot: IntervalJoinSnapshot): void {
+    this.#merge.restore(snapshot.merge);
+    this.#keys.clear();
+    this.#leftTimers.clear();
+    this.#rightTimers.clear();
+    this.#size = 0;
+    for (const [key, left, right] of snapshot.keys) {
+      const buffers = this.#buffersOf(key);
+      for (const [time, matched, value] of left) {
+        buffers.left.insert(time, { value, matched: matched === 1 });
+        this.#leftTimers.push(time + this.#leftStaysMs, key, undefined);
+      }
+      for (const [time, value] of right) {
+        buffers.right.insert(time, value);
+        this.#rightTimers.push(time + this.#rightStaysMs, key, undefined);
+      }
+      this.#size += left.length + right.length;
+    }
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * The windows of one key in state, in the order of their starts.
+ *
+ * Invariants:
+ * 1. `entered` is true exactly while the window is in its key's list; timers of others are void.
+ * 2. Sessions of one key neither overlap nor touch.
+ */
+import type { Key } from '../../schemas/kernel/key.ts';
+import { encodeKey } from '../../schemas/kernel/key.ts';
+import type { AnyAggregator } from './aggregates.ts';
+
+export interface OpenWindow {
+  readonly start: number;
+  readonly end: number;
+  /** One per aggregate; undefined before the first element, and after a discarding firing. */
+  accumulators: unknown[] | undefined;
+  /** Firings so far. */
+  fired: number;
+  /** Whether an element came since the last firing. */
+  changed: boolean;
+  /** The next early firing. */
+  early: number | undefined;
+  entered: boolean;
+  /** Sessions that it merged, until it enters the state in their place. */
+  replaces: readonly OpenWindow[];
+}
+
+export interface KeyWindows {
+  readonly key: Key;
+  /** The key's canonical encoding. */
+  readonly text: string;
+  readonly windows: OpenWindow[];
+}
+
+interface Aggregates extends ReadonlyArray<{ readonly aggregator: AnyAggregator }> {}
+
+/** Index of the first window that starts at `start` or later. */
+function lowerBound(windows: readonly OpenWindow[], start: number): number {
+  let low = 0;
+  let high = windows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((windows[middle] as OpenWindow).start < start) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export function findWindow({ windows }: KeyWindows, start: number): OpenWindow | undefined {
+  const found = windows[lowerBound(windows, start)];
+  return found?.start === start ? found : undefined;
+}
+
+/** The sessions that overlap or touch `[start, end)`, in order. */
+export function overlapping({ windows }: KeyWindows, start: number, end: number): readonly OpenWindow[] {
+  let from = lowerBound(windows, start);
+  while (from > 0 && (windows[from - 1] as OpenWindow).end >= start) from--;
+  let to = from;
+  while (to < windows.length && (windows[to] as OpenWindow).start <= end) to++;
+  return windows.slice(from, to);
+}
+
+export function insertWindow({ windows }: KeyWindows, window: OpenWindow): void {
+  windows.splice(lowerBound(windows, window.start), 0, window);
+}
+
+export function removeWindow({ windows }: KeyWindows, window: OpenWindow): void {
+  windows.splice(windows.indexOf(window, lowerBound(windows, window.start)), 1);
+  window.entered = false;
+}
+
+/**
+ * Accumulators of several windows as one. The first one is copied when others follow: a merge may change what it merges into, and until the
+ * element is taken the windows in state must stay as they are.
+ */
+export function mergeInto(
+  into: unknown[] | undefined,
+  from: readonly unknown[] | undefined,
+  aggregates: Aggregates,
+  copy: boolean,
+): unknown[] | undefined {
+  if (from === undefined) return into;
+  if (into !== undefined) return aggregates.map(({ aggregator }, index) => aggregator.merge(into[index], from[index]));
+  if (!copy) return [...from];
+  return aggregates.map(({ aggregator }, index) => aggregator.decode(structuredClone(aggregator.encode(from[index]))));
+}
+
+type EncodedWindow = readonly [start: number, end: number, fired: number, changed: 0 | 1, early: number | null, accumulators: unknown];
+
+export function encodeKeyWindows(owner: KeyWindows, aggregates: Aggregates): unknown {
+  const windows = owner.windows.map((window): EncodedWindow => {
+    const accumulators = window.accumulators?.map((accumulator, index) => aggregates[index]?.aggregator.encode(accumulator)) ?? null;
+    return [window.start, window.end, window.fired, window.changed ? 1 : 0, window.early ?? null, accumulators];
+  });
+  return [owner.key, windows];
+}
+
+export function decodeKeyWindows(encoded: unknown, aggregates: Aggregates): KeyWindows {
+  const [key, windows] = encoded as readonly [Key, readonly EncodedWindow[]];
+  return {
+    key,
+    text: encodeKey(key),
+    windows: windows.map(([start, end, fired, changed, early, accumulators]) => ({
+      start,
+      end,
+      fired,
+      changed: changed === 1,
+      early: early ?? undefined,
+      accumulators:
+        (accumulators as unknown[] | null)?.map((accumulator, index) => aggregates[index]?.aggregator.decode(accumulator)) ?? undefined,
+      entered: true,
+      replaces: [],
+    })),
+  };
+}

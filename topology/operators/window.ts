@@ -1,0 +1,322 @@
+/**
+ * Event-time windows by key: assigns elements, keeps accumulators and timers, fires panes. Semantics are those of Flink's WindowOperator with
+ * EventTimeTrigger (and ContinuousEventTimeTrigger where early firings are asked for).
+ *
+ * Invariants:
+ * 1. A window fires at the first watermark W >= end - 1; the watermark goes on after the results that it caused.
+ * 2. State of a window is removed when W >= end - 1 + allowedLateness. An element that no window takes is late.
+ * 3. Sessions merge before lateness is judged, on the merged window.
+ * 4. Timers fire in the order of their times, at equal times in the order of keys and starts: a restored operator gives the same sequence.
+ *
+ * Source: org.apache.flink.streaming.runtime.operators.windowing.{WindowOperator, MergingWindowSet}.
+ */
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Key } from '../../schemas/kernel/key.ts';
+import { encodeKey } from '../../schemas/kernel/key.ts';
+import type { WindowNode } from '../graph/graph.ts';
+import type { Origin } from '../graph/sink.ts';
+import { TimeHeap } from '../state/time-heap.ts';
+import type { EncodedTime } from '../time/watermark.ts';
+import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
+import { firstEarlyFiring, windowLength, windowStarts } from '../time/windows.ts';
+import type { AnyAggregator } from './aggregates.ts';
+import type { Batch } from './batch.ts';
+import { rowKinds } from './batch.ts';
+import type { NodeCounts, Operator, Reject } from './operator.ts';
+import { rejectThrown } from './operator.ts';
+import type { KeyWindows, OpenWindow } from './window-state.ts';
+import { decodeKeyWindows, encodeKeyWindows, findWindow, insertWindow, mergeInto, overlapping, removeWindow } from './window-state.ts';
+
+export interface NamedAggregator {
+  readonly name: string;
+  readonly aggregator: AnyAggregator;
+}
+
+export interface WindowSnapshot {
+  readonly watermark: EncodedTime;
+  readonly keys: readonly unknown[];
+}
+
+interface WindowTimer {
+  readonly owner: KeyWindows;
+  readonly window: OpenWindow;
+}
+
+export class WindowOperator implements Operator {
+  readonly #node: WindowNode;
+  readonly #keyOf: (value: unknown) => unknown;
+  readonly #aggregates: readonly NamedAggregator[];
+  /** Indexes of the author's own aggregates, and of the others. */
+  readonly #own: readonly number[];
+  readonly #builtIn: readonly number[];
+  readonly #counts: NodeCounts;
+  readonly #reject: Reject;
+  readonly #keys = new Map<string, KeyWindows>();
+  readonly #timers = new TimeHeap<WindowTimer>();
+  #watermark = minTime;
+  #open = 0;
+
+  constructor(
+    node: WindowNode,
+    keyOf: (value: unknown) => unknown,
+    aggregates: readonly NamedAggregator[],
+    counts: NodeCounts,
+    reject: Reject,
+  ) {
+    this.#node = node;
+    this.#keyOf = keyOf;
+    this.#aggregates = aggregates;
+    const indexes = node.aggregates.map((_, index) => index);
+    this.#own = indexes.filter((index) => node.aggregates[index]?.agg === 'user');
+    this.#builtIn = indexes.filter((index) => node.aggregates[index]?.agg !== 'user');
+    this.#counts = counts;
+    this.#reject = reject;
+  }
+
+  /** Windows in state. */
+  get size(): number {
+    return this.#open;
+  }
+
+  get watermark(): number {
+    return this.#watermark;
+  }
+
+  /** The watermark at which something fires or is removed next. */
+  get nextTimer(): number | undefined {
+    return this.#timers.next;
+  }
+
+  process(_input: number, batch: Batch, out: readonly Batch[]): void {
+    const [target, late] = out;
+    if (target === undefined) return;
+    for (let i = 0; i < batch.length; i++) {
+      const kind = batch.kinds[i] as (typeof batch.kinds)[number];
+      const timestamp = batch.timestamps[i] as number;
+      if (kind === rowKinds.element) {
+        this.#element(batch.values[i], timestamp, batch.origins[i], target, late);
+        continue;
+      }
+      if (kind === rowKinds.watermark) {
+        if (timestamp <= this.#watermark) continue;
+        this.#advance(timestamp, target);
+      }
+      for (const port of out) port.push(kind, batch.values[i], timestamp, undefined);
+    }
+  }
+
+  #element(value: unknown, timestamp: number, origin: Origin | undefined, target: Batch, late: Batch | undefined): void {
+    this.#counts.in++;
+    let key: Key;
+    let text: string;
+    const read: unknown[] = [];
+    try {
+      key = this.#keyOf(value) as Key;
+      text = encodeKey(key);
+      for (const { aggregator } of this.#aggregates) read.push(aggregator.read(value));
+    } catch (thrown) {
+      this.#counts.rejected++;
+      rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
+      return;
+    }
+    const { window: shape } = this.#node;
+    const known = this.#keys.get(text);
+    const owner: KeyWindows = known ?? { key, text, windows: [] };
+    const length = windowLength(shape);
+    let skipped = 0;
+    const taking: (readonly [window: OpenWindow, accumulators: unknown[]])[] = [];
+    try {
+      for (const start of windowStarts(shape, timestamp)) {
+        const window = shape.type === 'session' ? this.#session(owner, start, start + length) : this.#fixed(owner, start, start + length);
+        if (window === undefined) skipped++;
+        else taking.push([window, this.#addOwn(window, read)]);
+      }
+    } catch (thrown) {
+      this.#counts.rejected++;
+      rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
+      return;
+    }
+    if (taking.length === 0) {
+      this.#counts.late++;
+      late?.element(value, timestamp, origin);
+      return;
+    }
+    if (skipped > 0) this.#counts.partiallyLate++;
+    this.#counts.passed++;
+    if (known === undefined) this.#keys.set(text, owner);
+    for (const [window, accumulators] of taking) {
+      this.#enter(owner, window);
+      for (const index of this.#builtIn) accumulators[index] = this.#aggregator(index).add(accumulators[index], read[index]);
+      window.accumulators = accumulators;
+      window.changed = true;
+      if (window.end - 1 <= this.#watermark) this.#fire(owner, window, 'late', target);
+      else if (this.#node.earlyMs > 0 && window.early === undefined)
+        this.#planEarly(owner, window, firstEarlyFiring(timestamp, this.#node.earlyMs));
+    }
+  }
+
+  /** The window's accumulators, with one more element in those of the author's own: they may throw, and then nothing in state has changed. */
+  #addOwn(window: OpenWindow, read: readonly unknown[]): unknown[] {
+    const accumulators = window.accumulators ?? this.#aggregates.map(({ aggregator }) => aggregator.create());
+    if (this.#own.length === 0) return accumulators;
+    const next = [...accumulators];
+    for (const index of this.#own) next[index] = this.#aggregator(index).add(next[index], read[index]);
+    return next;
+  }
+
+  #aggregator(index: number): AnyAggregator {
+    return (this.#aggregates[index] as NamedAggregator).aggregator;
+  }
+
+  #cleanupTime(end: number): number {
+    const at = end - 1 + this.#node.allowedLatenessMs;
+    return at > Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : at;
+  }
+
+  #fixed(owner: KeyWindows, start: number, end: number): OpenWindow | undefined {
+    if (this.#cleanupTime(end) <= this.#watermark) return undefined;
+    return findWindow(owner, start) ?? newWindow(start, end);
+  }
+
+  /** The session that the element's own one becomes part of. It merges what it touches, once the element is taken. */
+  #session(owner: KeyWindows, start: number, end: number): OpenWindow | undefined {
+    const touched = overlapping(owner, start, end);
+    const [first] = touched;
+    if (first !== undefined && touched.length === 1 && first.start <= start && first.end >= end) return first;
+    const merged = newWindow(
+      Math.min(start, first?.start ?? start),
+      touched.reduce((latest, window) => Math.max(latest, window.end), end),
+    );
+    if (this.#cleanupTime(merged.end) <= this.#watermark) return undefined;
+    merged.accumulators = touched.reduce<unknown[] | undefined>(
+      (into, window) => mergeInto(into, window.accumulators, this.#aggregates, touched.length > 1),
+      undefined,
+    );
+    merged.replaces = touched;
+    return merged;
+  }
+
+  /** Puts a new window into the state, in place of those that it merged, with its timers. */
+  #enter(owner: KeyWindows, window: OpenWindow): void {
+    if (window.entered) return;
+    for (const old of window.replaces) {
+      removeWindow(owner, old);
+      this.#open--;
+      window.fired = Math.max(window.fired, old.fired);
+      window.changed ||= old.changed;
+      if (old.early !== undefined) window.early = Math.min(window.early ?? old.early, old.early);
+    }
+    window.replaces = [];
+    window.entered = true;
+    insertWindow(owner, window);
+    this.#open++;
+    this.#plan(owner, window);
+  }
+
+  #plan(owner: KeyWindows, window: OpenWindow): void {
+    const end = window.end - 1;
+    if (end > this.#watermark) this.#timer(end, owner, window);
+    const cleanup = this.#cleanupTime(window.end);
+    if (cleanup !== end || end <= this.#watermark) this.#timer(cleanup, owner, window);
+    if (window.early !== undefined) this.#planEarly(owner, window, window.early);
+  }
+
+  #planEarly(owner: KeyWindows, window: OpenWindow, at: number): void {
+    if (!(at < Number.POSITIVE_INFINITY)) return;
+    window.early = at;
+    if (at < window.end - 1) this.#timer(at, owner, window);
+  }
+
+  #timer(at: number, owner: KeyWindows, window: OpenWindow): void {
+    if (at !== Number.POSITIVE_INFINITY) this.#timers.push(at, `${owner.text}\n${orderText(window.start)}`, { owner, window });
+  }
+
+  #advance(watermark: number, target: Batch): void {
+    this.#watermark = watermark;
+    for (let due = this.#timers.popUntil(watermark); due !== undefined; due = this.#timers.popUntil(watermark)) {
+      const { owner, window } = due.value;
+      if (!window.entered) continue;
+      if (due.time === window.end - 1) this.#fire(owner, window, 'onTime', target);
+      else if (due.time === window.early) {
+        if (window.changed) this.#fire(owner, window, 'early', target);
+        // Nothing changes while the watermark moves: the next one that can fire lies beyond it.
+        this.#planEarly(owner, window, Math.max(due.time, firstEarlyFiring(watermark, this.#node.earlyMs)));
+      }
+      if (due.time >= this.#cleanupTime(window.end)) this.#remove(owner, window);
+    }
+    // The end of input removes also what an endless lateness would keep.
+    if (watermark !== Number.POSITIVE_INFINITY || this.#open === 0) return;
+    for (const owner of [...this.#keys.values()]) for (const window of [...owner.windows]) this.#remove(owner, window);
+  }
+
+  #remove(owner: KeyWindows, window: OpenWindow): void {
+    removeWindow(owner, window);
+    this.#open--;
+    if (owner.windows.length === 0) this.#keys.delete(owner.text);
+  }
+
+  #fire(owner: KeyWindows, window: OpenWindow, timing: 'early' | 'onTime' | 'late', target: Batch): void {
+    window.changed = false;
+    if (window.accumulators === undefined) return;
+    const { start, end } = window;
+    const last = this.#cleanupTime(end) <= this.#watermark && timing !== 'early';
+    const result: Record<string, unknown> = {
+      key: owner.key,
+      windowStart: start,
+      windowEnd: end,
+      pane: { index: window.fired, timing, last },
+    };
+    try {
+      for (let i = 0; i < this.#aggregates.length; i++) {
+        const { name, aggregator } = this.#aggregates[i] as NamedAggregator;
+        result[name] = aggregator.result(window.accumulators[i]);
+      }
+    } catch (thrown) {
+      const code = thrown instanceof SluiceError ? 'function-result' : 'function-threw';
+      this.#reject({
+        node: this.#node.id,
+        code,
+        message: messageOf(thrown),
+        pointer: null,
+        schema: null,
+        value: result,
+        origin: undefined,
+      });
+      return;
+    } finally {
+      window.fired++;
+      if (this.#node.mode === 'discarding') window.accumulators = undefined;
+    }
+    this.#counts.emitted++;
+    target.element(result, end - 1, undefined);
+  }
+
+  snapshot(): WindowSnapshot {
+    const keys = [...this.#keys.values()].map((owner) => encodeKeyWindows(owner, this.#aggregates));
+    return { watermark: encodeTime(this.#watermark), keys };
+  }
+
+  restore(snapshot: WindowSnapshot): void {
+    this.#watermark = decodeTime(snapshot.watermark);
+    this.#keys.clear();
+    this.#timers.clear();
+    this.#open = 0;
+    for (const encoded of snapshot.keys) {
+      const owner = decodeKeyWindows(encoded, this.#aggregates);
+      this.#keys.set(owner.text, owner);
+      for (const window of owner.windows) {
+        this.#open++;
+        this.#plan(owner, window);
+      }
+    }
+  }
+}
+
+function newWindow(start: number, end: number): OpenWindow {
+  return { start, end, accumulators: undefined, fired: 0, changed: false, early: undefined, entered: false, replaces: [] };
+}
+
+/** A start as text whose order is the numbers' order, for timers of one time: sign, then digits of one length. */
+function orderText(start: number): string {
+  return (start + 2 ** 53).toString(16).padStart(14, '0');
+}

@@ -1,0 +1,45 @@
+/**
+ * Binds what a topology looks up: reads the tables of files whole, and finds the connectors by their names.
+ */
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Key } from '../../schemas/kernel/key.ts';
+import { encodeKey } from '../../schemas/kernel/key.ts';
+import { compileSchema } from '../../schemas/registry.ts';
+import type { Graph, LookupFile } from '../graph/graph.ts';
+import type { LookupFunction } from '../operators/lookup.ts';
+import type { JobConnectors } from './job-options.ts';
+
+export interface Connections {
+  readonly tables: ReadonlyMap<string, ReadonlyMap<string, unknown>>;
+  readonly lookups: ReadonlyMap<string, LookupFunction>;
+}
+
+/** Throws `SluiceError` `lookup-table-invalid`, and what the connectors throw for a file or a name that is not there. */
+export async function connect(graph: Graph, connectors: Pick<JobConnectors, 'table' | 'lookup'>): Promise<Connections> {
+  const tables = new Map<string, ReadonlyMap<string, unknown>>();
+  const lookups = new Map<string, LookupFunction>();
+  for (const node of graph.nodes) {
+    if (node.kind !== 'lookup') continue;
+    if (node.lookup.from === 'file') tables.set(node.id, indexTable(node.lookup, await connectors.table(node.lookup)));
+    else if (node.lookup.from === 'connector') lookups.set(node.id, connectors.lookup(node.lookup.name));
+  }
+  return { tables, lookups };
+}
+
+function indexTable({ file, key, schema }: LookupFile, rows: readonly unknown[]): ReadonlyMap<string, unknown> {
+  const check = compileSchema(schema.document);
+  const indexed = new Map<string, unknown>();
+  rows.forEach((row, index) => {
+    const refuse = (message: string): never => {
+      throw new SluiceError('lookup-table-invalid', `${file}, row ${index + 1}: ${message}`, {
+        fix: `correct the file, or the schema ${schema.id}`,
+      });
+    };
+    const violation = check(row);
+    if (violation !== undefined) refuse(`${violation.pointer ?? ''} ${violation.message}`.trim());
+    const text = encodeKey((row as Readonly<Record<string, Key>>)[key] as Key);
+    if (indexed.has(text)) refuse(`its ${key} ${text.slice(1)} is there already; a table has one row a key`);
+    indexed.set(text, row);
+  });
+  return indexed;
+}

@@ -1,0 +1,131 @@
+/**
+ * The ends of a job: hands a turn's rows to the sinks, and takes all of them through a checkpoint together.
+ *
+ * Invariants:
+ * 1. The rejected table is a sink of every job; a row that another sink refuses lands there in the same turn.
+ * 2. `write` resolves when every sink has accepted its rows.
+ */
+import { assert, present } from '../../schemas/kernel/assert.ts';
+import { rejectedSinkId } from '../checkpoint/manifest.ts';
+import type { Graph } from '../graph/graph.ts';
+import { lateLeftPort, latePort, lateRightPort } from '../graph/graph.ts';
+import type { ElementBatch, Sink, SinkState } from '../graph/sink.ts';
+import type { Batch } from '../operators/batch.ts';
+import { rowKinds } from '../operators/batch.ts';
+import type { Dag, SinkStage } from './dag.ts';
+import type { JobConnectors } from './job-options.ts';
+import type { Refusals } from './rejections.ts';
+
+const latePorts: ReadonlySet<string> = new Set([latePort, lateLeftPort, lateRightPort]);
+
+export class JobSinks {
+  readonly #dag: Dag;
+  readonly #refusals: Refusals;
+  readonly #sinks: readonly { readonly id: string; readonly sink: Sink; readonly stage: SinkStage | undefined }[];
+
+  constructor(dag: Dag, refusals: Refusals, graph: Graph, connectors: JobConnectors, attempt: number) {
+    this.#dag = dag;
+    this.#refusals = refusals;
+    const outer = dag.sinks.filter((stage) => stage.node.sink.kind !== 'rejected');
+    this.#sinks = [
+      ...outer.map((stage) => ({ id: stage.node.id, sink: connectors.sink(stage.node, graph, attempt), stage })),
+      { id: rejectedSinkId, sink: connectors.rejected(graph, attempt), stage: undefined },
+    ];
+  }
+
+  async open(states: Readonly<Record<string, SinkState>>): Promise<void> {
+    for (const { id, sink } of this.#sinks) await sink.open(states[id]);
+  }
+
+  /** Writes what reached the sinks in this turn; says whether there was something. */
+  async write(): Promise<boolean> {
+    const writes: Promise<void>[] = [];
+    let any = false;
+    for (const stage of this.#dag.sinks) {
+      const rows = elementsOf(stage.input);
+      if (rows.length === 0) continue;
+      any = true;
+      if (stage.node.sink.kind === 'rejected') this.#rejectRows(stage, rows);
+      else {
+        const found = this.#sinks.find((candidate) => candidate.stage === stage);
+        writes.push(this.#writeRows(stage, present(found, 'the sink of a stage').sink, rows));
+      }
+    }
+    await Promise.all(writes);
+    if (this.#refusals.length === 0) return any;
+    const { sink } = present(this.#sinks.at(-1), 'the rejected table');
+    const refused = await sink.write(this.#refusals.take());
+    assert(refused.length === 0, 'the rejected table takes every rejected event');
+    return true;
+  }
+
+  #rejectRows(stage: SinkStage, rows: ElementBatch): void {
+    const counts = present(this.#dag.counts.get(stage.node.id), 'the counts of a sink');
+    const late = latePorts.has(stage.port);
+    for (let i = 0; i < rows.length; i++) {
+      counts.in++;
+      counts.passed++;
+      this.#refusals.reject({
+        node: stage.node.id,
+        code: late ? 'late' : 'rejected-by-topology',
+        message: late ? 'the element came after its state was gone' : `the topology sends '${stage.port}' of its input here`,
+        pointer: null,
+        schema: null,
+        value: rows.values[i],
+        origin: rows.origins[i],
+      });
+    }
+  }
+
+  async #writeRows(stage: SinkStage, sink: Sink, rows: ElementBatch): Promise<void> {
+    const refused = await sink.write(rows);
+    const counts = present(this.#dag.counts.get(stage.node.id), 'the counts of a sink');
+    counts.in += rows.length;
+    counts.passed += rows.length - refused.length;
+    counts.rejected += refused.length;
+    for (const { index, message, pointer } of refused) {
+      const value = rows.values[index];
+      this.#refusals.reject({
+        node: stage.node.id,
+        code: 'row-mismatch',
+        message,
+        pointer,
+        schema: null,
+        value,
+        origin: rows.origins[index],
+      });
+    }
+  }
+
+  /** All sinks stage; the states by id. `last`: nothing is kept open. */
+  async prepare(checkpoint: number, last: boolean): Promise<Record<string, SinkState>> {
+    return Object.fromEntries(
+      await Promise.all(this.#sinks.map(async ({ id, sink }) => [id, await sink.prepare(checkpoint, last)] as const)),
+    );
+  }
+
+  async commit(checkpoint: number): Promise<void> {
+    await Promise.all(this.#sinks.map(({ sink }) => sink.commit(checkpoint)));
+  }
+
+  pendingRows(): number {
+    return this.#sinks.reduce((rows, { sink }) => rows + sink.pendingRows(), 0);
+  }
+
+  async close(): Promise<void> {
+    for (const { sink } of this.#sinks) await sink.close();
+  }
+}
+
+function elementsOf(batch: Batch): ElementBatch {
+  const values: unknown[] = [];
+  const timestamps: number[] = [];
+  const origins: ElementBatch['origins'][number][] = [];
+  for (let i = 0; i < batch.length; i++) {
+    if (batch.kinds[i] !== rowKinds.element) continue;
+    values.push(batch.values[i]);
+    timestamps.push(batch.timestamps[i] as number);
+    origins.push(batch.origins[i]);
+  }
+  return { length: values.length, values, timestamps, origins };
+}

@@ -1,0 +1,114 @@
+/**
+ * What a `process` function keeps of one key: declared values and lists with their last access, and its timers.
+ *
+ * Invariants:
+ * 1. An entry is expired as soon as its last access + ttl <= now; an expired one is never seen and goes at the next snapshot.
+ * 2. Every change puts its inverse on `undo`.
+ */
+import type { Key } from '../../schemas/kernel/key.ts';
+import { encodeKey } from '../../schemas/kernel/key.ts';
+import type { StateDeclaration } from '../graph/graph.ts';
+
+/** Processing time as the operator knows it, epoch ms. */
+export interface Now {
+  ms: number;
+}
+
+/** A value with the processing time of its last access, epoch ms. */
+type Entry = readonly [value: unknown, accessedAtMs: number];
+
+export interface KeyState {
+  readonly key: Key;
+  readonly text: string;
+  /** A value has at most one entry, a list any number. */
+  readonly entries: Map<string, Entry[]>;
+  readonly timers: { readonly event: Set<number>; readonly processing: Set<number> };
+}
+
+export type KeyStateSnapshot = readonly [
+  key: Key,
+  entries: Readonly<Record<string, readonly Entry[]>>,
+  eventTimers: readonly number[],
+  processingTimers: readonly number[],
+];
+
+export function newKeyState(key: Key, text: string): KeyState {
+  return { key, text, entries: new Map(), timers: { event: new Set(), processing: new Set() } };
+}
+
+export function isEmpty({ entries, timers }: KeyState): boolean {
+  return entries.size === 0 && timers.event.size === 0 && timers.processing.size === 0;
+}
+
+function live(entries: Entry[], { ttlMs }: StateDeclaration, nowMs: number): Entry[] {
+  if (ttlMs === 0 || entries.every((entry) => entry[1] + ttlMs > nowMs)) return entries;
+  return entries.filter((entry) => entry[1] + ttlMs > nowMs);
+}
+
+/** The author's handles on the declared state of one key. */
+export function handlesOf(
+  state: KeyState,
+  declarations: readonly StateDeclaration[],
+  now: Now,
+  undo: (() => void)[],
+): Readonly<Record<string, unknown>> {
+  const handles: Record<string, unknown> = {};
+  for (const declared of declarations) {
+    const { name } = declared;
+    const put = (entries: Entry[]): void => {
+      const before = state.entries.get(name);
+      undo.push(() => restoreEntries(state, name, before));
+      restoreEntries(state, name, entries);
+    };
+    const read = (): readonly Entry[] => {
+      const stored = state.entries.get(name);
+      if (stored === undefined) return [];
+      const entries = live(stored, declared, now.ms);
+      if (declared.refresh === 'readWrite' && entries.length > 0) put(entries.map(([value]) => [value, now.ms]));
+      return entries;
+    };
+    const clear = (): void => put([]);
+    handles[name] =
+      declared.type === 'value'
+        ? { get: () => read()[0]?.[0], set: (value: unknown) => put([[value, now.ms]]), clear }
+        : {
+            get: () => read().map(([value]) => value),
+            add: (value: unknown) => {
+              const stored = state.entries.get(name);
+              const entries = live(stored ?? [], declared, now.ms);
+              if (stored === undefined || entries !== stored) {
+                put([...entries, [value, now.ms]]);
+                return;
+              }
+              stored.push([value, now.ms]);
+              undo.push(() => stored.pop());
+            },
+            set: (values: readonly unknown[]) => put(values.map((value) => [value, now.ms])),
+            clear,
+          };
+  }
+  return handles;
+}
+
+function restoreEntries(state: KeyState, name: string, entries: Entry[] | undefined): void {
+  if (entries === undefined || entries.length === 0) state.entries.delete(name);
+  else state.entries.set(name, entries);
+}
+
+/** Also lets go of what is expired. */
+export function encodeKeyState(state: KeyState, declarations: readonly StateDeclaration[], now: Now): KeyStateSnapshot {
+  for (const declared of declarations) {
+    const stored = state.entries.get(declared.name);
+    if (stored !== undefined) restoreEntries(state, declared.name, live(stored, declared, now.ms));
+  }
+  return [state.key, Object.fromEntries(state.entries), [...state.timers.event], [...state.timers.processing]];
+}
+
+export function decodeKeyState([key, entries, event, processing]: KeyStateSnapshot): KeyState {
+  return {
+    key,
+    text: encodeKey(key),
+    entries: new Map(Object.entries(entries).map(([name, list]) => [name, [...list]])),
+    timers: { event: new Set(event), processing: new Set(processing) },
+  };
+}

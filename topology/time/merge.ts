@@ -1,0 +1,136 @@
+/**
+ * Merges the watermarks of several inputs into one, by either of Flink's two rules. Pure state; an operator feeds it what arrives per input.
+ *
+ * - `valve` (a union): the minimum over active and aligned inputs. An input that is active again counts once it has caught up. The last active
+ *   input going idle flushes the maximum of all, but only if its own watermark is the last output; then idle.
+ *   Watermarks of idle inputs are ignored.
+ * - `combined` (the inputs of a join): the minimum over active inputs. All idle is idle, without a flush; active again only with an advance.
+ *
+ * Invariants:
+ * 1. The output never goes back.
+ * 2. Zero inputs emit nothing, never the end of time.
+ *
+ * Source of the rules: org.apache.flink.streaming.runtime.watermarkstatus.StatusWatermarkValve and
+ * org.apache.flink.api.common.eventtime.{CombinedWatermarkStatus, IndexedCombinedWatermarkStatus}.
+ */
+import { present } from '../../schemas/kernel/assert.ts';
+import type { EncodedTime, TimeSignal } from './watermark.ts';
+import { decodeTime, encodeTime, maxTime, minTime } from './watermark.ts';
+
+export type MergeRule = 'valve' | 'combined';
+
+interface InputTime {
+  watermark: number;
+  idle: boolean;
+  /** Rule `valve`: whether it counts for the minimum. */
+  aligned: boolean;
+}
+
+export interface MergeSnapshot {
+  readonly inputs: readonly (readonly [watermark: EncodedTime, idle: boolean, aligned: boolean])[];
+  readonly emitted: EncodedTime;
+  readonly idle: boolean;
+}
+
+export class WatermarkMerge {
+  readonly #rule: MergeRule;
+  #inputs: InputTime[];
+  #emitted = minTime;
+  #idle = false;
+
+  constructor(inputs: number, rule: MergeRule) {
+    this.#rule = rule;
+    this.#inputs = Array.from({ length: inputs }, () => ({ watermark: minTime, idle: false, aligned: true }));
+  }
+
+  /** The last watermark that was emitted. */
+  get watermark(): number {
+    return this.#emitted;
+  }
+
+  get inputs(): readonly Readonly<InputTime>[] {
+    return this.#inputs;
+  }
+
+  advance(input: number, at: number): readonly TimeSignal[] {
+    const time = present(this.#inputs[input], 'an input of this operator');
+    if (this.#rule === 'combined') {
+      time.idle = false;
+      if (at > time.watermark) time.watermark = at;
+      return this.#combine();
+    }
+    if (this.#idle || time.idle || at <= time.watermark) return [];
+    time.watermark = at;
+    if (!time.aligned && at >= this.#emitted) time.aligned = true;
+    return this.#minimumOfAligned();
+  }
+
+  idle(input: number): readonly TimeSignal[] {
+    const time = present(this.#inputs[input], 'an input of this operator');
+    if (time.idle) return [];
+    time.idle = true;
+    if (this.#rule === 'combined') return this.#combine();
+    time.aligned = false;
+    if (this.#inputs.every((other) => other.idle)) {
+      const flushed = time.watermark === this.#emitted ? this.#emit(Math.max(...this.#inputs.map((other) => other.watermark))) : [];
+      this.#idle = true;
+      return [...flushed, { kind: 'idle' }];
+    }
+    return time.watermark === this.#emitted ? this.#minimumOfAligned() : [];
+  }
+
+  active(input: number): readonly TimeSignal[] {
+    const time = present(this.#inputs[input], 'an input of this operator');
+    if (!time.idle) return [];
+    time.idle = false;
+    if (this.#rule === 'combined') return this.#combine();
+    if (time.watermark >= this.#emitted) time.aligned = true;
+    if (!this.#idle) return [];
+    this.#idle = false;
+    return [{ kind: 'active' }];
+  }
+
+  #combine(): readonly TimeSignal[] {
+    let minimum = maxTime;
+    let active = false;
+    for (const time of this.#inputs) {
+      if (time.idle) continue;
+      active = true;
+      minimum = Math.min(minimum, time.watermark);
+    }
+    if (!active) {
+      if (this.#idle || this.#inputs.length === 0) return [];
+      this.#idle = true;
+      return [{ kind: 'idle' }];
+    }
+    if (minimum <= this.#emitted) return [];
+    const woke: TimeSignal[] = this.#idle ? [{ kind: 'active' }] : [];
+    this.#idle = false;
+    return [...woke, ...this.#emit(minimum)];
+  }
+
+  #minimumOfAligned(): readonly TimeSignal[] {
+    let minimum: number | undefined;
+    for (const time of this.#inputs) {
+      if (time.aligned && (minimum === undefined || time.watermark < minimum)) minimum = time.watermark;
+    }
+    return minimum === undefined ? [] : this.#emit(minimum);
+  }
+
+  #emit(at: number): readonly TimeSignal[] {
+    if (at <= this.#emitted) return [];
+    this.#emitted = at;
+    return [{ kind: 'watermark', at }];
+  }
+
+  snapshot(): MergeSnapshot {
+    const inputs = this.#inputs.map((time) => [encodeTime(time.watermark), time.idle, time.aligned] as const);
+    return { inputs, emitted: encodeTime(this.#emitted), idle: this.#idle };
+  }
+
+  restore(snapshot: MergeSnapshot): void {
+    this.#inputs = snapshot.inputs.map(([watermark, idle, aligned]) => ({ watermark: decodeTime(watermark), idle, aligned }));
+    this.#emitted = decodeTime(snapshot.emitted);
+    this.#idle = snapshot.idle;
+  }
+}
