@@ -26,9 +26,13 @@ import type { Batcher } from './batcher.ts';
 import { createBatcher } from './batcher.ts';
 import { decompress, encodingOf } from './decompress.ts';
 import { bodyKindOf, readEvents } from './events.ts';
-import { isLoopback, listen } from './listen.ts';
+import { listen } from './listen.ts';
+import type { LocalRoutes } from './local-routes.ts';
+import { mountLocal } from './local-routes.ts';
 import type { IngressCounts } from './metrics.ts';
 import { ingressMetrics } from './metrics.ts';
+import type { PlainAnswer } from './plain-answer.ts';
+import { serve, statusTexts } from './plain-answer.ts';
 import type { Refusal } from './refusal.ts';
 import { isRefusal } from './refusal.ts';
 import type { IncomingRequest } from './request.ts';
@@ -36,19 +40,13 @@ import { collectBody, readHead } from './request.ts';
 import type { RouteLimits } from './route.ts';
 import { decideRoute } from './route.ts';
 
-export interface ExtraAnswer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-}
-
 export interface IngressOptions {
   readonly config: Pick<SluiceConfig, 'streams' | 'routing' | 'ingress'>;
   readonly writers: Readonly<Record<Path, RecordWriter>>;
   readonly clock: Clock;
   readonly random: Random;
-  /** Further GET routes, by path, answered to loopback only: they tell about the inside. */
-  readonly routes?: Readonly<Record<string, () => Promise<ExtraAnswer>>>;
+  /** Further routes by path, answered to this machine only: they tell about the inside, and command it. */
+  readonly local?: LocalRoutes;
 }
 
 export interface Ingress {
@@ -82,15 +80,6 @@ interface Pending {
 const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
 const traceparentPattern = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const drainPollMs = 10;
-const statusTexts: Readonly<Record<number, string>> = {
-  200: '200 OK',
-  207: '207 Multi-Status',
-  400: '400 Bad Request',
-  404: '404 Not Found',
-  405: '405 Method Not Allowed',
-  413: '413 Content Too Large',
-  503: '503 Service Unavailable',
-};
 const retryAfterSeconds = '1';
 
 /** Starts listening. Throws `SluiceError` `port-taken`, `stream-missing`, `route-impossible`. */
@@ -242,17 +231,14 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
   });
   const plain =
     (status: number, body: string, contentType = 'text/plain') =>
-    async (): Promise<ExtraAnswer> => ({ status, contentType, body });
-  const extras: Record<string, () => Promise<ExtraAnswer>> = {
+    async (): Promise<PlainAnswer> => ({ status, contentType, body });
+  const extras: Record<string, () => Promise<PlainAnswer>> = {
     '/healthz': plain(200, 'ok\n'),
     '/readyz': () => (draining ? plain(503, 'draining\n')() : plain(200, 'ready\n')()),
     '/metrics': async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.text(inFlightBytes) }),
   };
   for (const [path, route] of Object.entries(extras)) app.get(path, (res) => serve(res, route));
-  for (const [path, route] of Object.entries(options.routes ?? {})) {
-    const outside = plain(404, 'only on loopback\n');
-    app.get(path, (res) => serve(res, isLoopback(Buffer.from(res.getRemoteAddressAsText()).toString()) ? route : outside));
-  }
+  mountLocal(app, options.local ?? {});
   app.any('/*', (res, req) => {
     const refusal: Refusal = {
       status: 404,
@@ -360,21 +346,6 @@ function serverTiming(request: Pending, nowMs: number): string {
   if (bodyMs === undefined) return `total;dur=${(nowMs - startedMs).toFixed(1)}`;
   if (checkedMs === undefined) return `recv;dur=${(bodyMs - startedMs).toFixed(1)}`;
   return `recv;dur=${(bodyMs - startedMs).toFixed(1)}, check;dur=${(checkedMs - bodyMs).toFixed(1)}, bus;dur=${(nowMs - checkedMs).toFixed(1)}`;
-}
-
-function serve(res: HttpResponse, route: () => Promise<ExtraAnswer>): void {
-  let open = true;
-  res.onAborted(() => {
-    open = false;
-  });
-  const send = ({ status, contentType, body }: ExtraAnswer): void => {
-    if (!open) return;
-    res.cork(() => {
-      res.writeStatus(statusTexts[status] ?? `${status} Status`).writeHeader('Content-Type', contentType);
-      res.end(body);
-    });
-  };
-  route().then(send, (thrown: unknown) => send({ status: 503, contentType: 'text/plain', body: `${String(thrown)}\n` }));
 }
 
 async function bindStreams({ config, writers, clock, random }: IngressOptions): Promise<ReadonlyMap<string, BoundStream>> {

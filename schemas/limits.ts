@@ -35,6 +35,8 @@ export const limits = {
   batchMaxBytes: 5 * mebi,
   /** Batches under way per stream and path. */
   batchesInFlightMax: 4,
+  /** A command of this machine to the running instance. */
+  localCommandMaxBytes: mebi,
   /** SIGTERM: how long pending requests may take before they get 503. */
   drainMs: 10_000,
   /** Embedded log: a segment is closed at this size. */

@@ -102,6 +102,16 @@ function program(): Command {
       }),
     );
   root
+    .command('drain')
+    .description('read everything, give out all windows, and end a topology')
+    .argument('<topology>', 'its name')
+    .action(
+      run(async (options, output, topology: string) => {
+        const { drainCommand } = await import('./drain.ts');
+        return drainCommand(topology, options.dir, output, systemClock);
+      }),
+    );
+  root
     .command('reset')
     .description('delete everything local')
     .option('--yes', 'do not ask')

@@ -2,26 +2,9 @@
  * `sluice status`: asks the running instance and tells a person what it says.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
-import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import { findInstance } from '../local/instance.ts';
-import type { LocalStatus } from '../local/start.ts';
 import type { TopologyHostStatus } from '../local/topology-host.ts';
+import { readStatus } from './ask.ts';
 import type { Output } from './output.ts';
-
-/** Throws `SluiceError` `not-running`. */
-async function readStatus(dir: string): Promise<LocalStatus> {
-  const instance = await findInstance(dir);
-  if (instance === undefined) throw new SluiceError('not-running', `no instance runs on ${dir}`, { fix: 'start one with `sluice start`' });
-  try {
-    const answer = await fetch(`${instance.url}/_sluice/status`);
-    return (await answer.json()) as LocalStatus;
-  } catch (cause) {
-    throw new SluiceError('not-reachable', `the instance at ${instance.url} does not answer: ${messageOf(cause)}`, {
-      cause,
-      retryable: true,
-    });
-  }
-}
 
 export async function statusCommand(dir: string, output: Output, clock: Clock): Promise<number> {
   const status = await readStatus(dir);

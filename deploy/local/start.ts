@@ -11,6 +11,7 @@ import type { IngressCounts } from '../../ingest/metrics.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
+import { drainAnswer, jsonAnswer } from './commands.ts';
 import { openEmbeddedStreams } from './embedded-log.ts';
 import type { Instance } from './instance.ts';
 import { lockInstance } from './instance.ts';
@@ -65,8 +66,9 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
       writers: { kinesis: streams.writer('kinesis'), kafka: streams.writer('kafka') },
       clock,
       random,
-      routes: {
-        '/_sluice/status': async () => ({ status: 200, contentType: 'application/json', body: JSON.stringify(await status()) }),
+      local: {
+        reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
+        commands: { '/_sluice/drain': async (body) => drainAnswer(hosts, body) },
       },
     });
     undo.unshift(() => ingress.drain());

@@ -33,7 +33,8 @@ export interface TopologyHostOptions {
 export interface TopologyHostStatus {
   readonly file: string;
   readonly name: string | null;
-  readonly state: 'starting' | 'running' | 'failed' | 'stopped';
+  /** `draining`, then `drained`: it gave out everything and ended; it runs anew when its file changes, or with the next start. */
+  readonly state: 'starting' | 'running' | 'failed' | 'draining' | 'drained' | 'stopped';
   readonly error: WorkerFault | null;
   readonly restarts: number;
   readonly job: JobStatus | null;
@@ -43,6 +44,8 @@ export interface TopologyHost {
   /** Resolves when the topology runs, or its first try has failed. */
   start(): Promise<void>;
   status(): Promise<TopologyHostStatus>;
+  /** Begins to read to where the streams end now, give out everything and end. Throws `SluiceError` `drain-refused`. */
+  drain(): Promise<void>;
   /** Takes a last checkpoint and ends the worker. */
   stop(): Promise<void>;
 }
@@ -67,6 +70,7 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
   let name: string | null = null;
   let restarts = 0;
   let stopping = false;
+  let drained: JobStatus | undefined;
   let watchTimer: Timer | undefined;
   let watched = '';
   let statusIds = 0;
@@ -94,6 +98,9 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
         case 'failed':
           fault = message.fault;
           return;
+        case 'drained':
+          drained = message.status;
+          return;
         case 'stopped':
           return;
       }
@@ -119,6 +126,7 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
     const started = launch('run', next.script);
     running = started;
     compiled = next;
+    drained = undefined;
     void started.ended.then((fault) => onEnd(started, fault));
     try {
       const graph = await started.ready;
@@ -133,6 +141,12 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
   const onEnd = async (ended: Running, fault: WorkerFault | undefined): Promise<void> => {
     if (running !== ended) return;
     running = undefined;
+    if (drained !== undefined && fault === undefined) {
+      state = 'drained';
+      error = null;
+      tell(`${shown} is drained; it runs anew with the next start, or when its file changes`);
+      return;
+    }
     if (stopping) {
       state = 'stopped';
       return;
@@ -208,7 +222,19 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
       watch();
     },
     async status() {
-      return { file: shown, name, state, error, restarts, job: await jobStatus(running, ++statusIds, waiting, clock) };
+      const job = drained ?? (await jobStatus(running, ++statusIds, waiting, clock));
+      return { file: shown, name, state, error, restarts, job };
+    },
+    async drain() {
+      await replacing;
+      if (state === 'drained' || state === 'draining') return;
+      if (running === undefined || state !== 'running') {
+        throw new SluiceError('drain-refused', `${shown} does not run (${state}): there is nothing to drain`, {
+          fix: 'see `sluice status`; once it runs again, drain again',
+        });
+      }
+      state = 'draining';
+      post(running, { kind: 'drain' });
     },
     async stop() {
       stopping = true;

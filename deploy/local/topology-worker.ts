@@ -78,6 +78,9 @@ async function main(): Promise<void> {
       case 'stop':
         job.stop();
         return;
+      case 'drain':
+        job.drain().catch(fail);
+        return;
       case 'status':
         job.status().then((status) => say({ kind: 'status', id: message.id, status }), fail);
         return;
@@ -87,6 +90,8 @@ async function main(): Promise<void> {
   say({ kind: 'ready', graph });
   try {
     await job.run();
+    const status = await job.status();
+    if (status.drained) say({ kind: 'drained', status });
   } finally {
     await job.close();
   }

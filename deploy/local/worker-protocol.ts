@@ -24,10 +24,12 @@ export interface WorkerFault {
   readonly stack?: string | undefined;
 }
 
-export type ToWorker = { readonly kind: 'stop' } | { readonly kind: 'status'; readonly id: number };
+export type ToWorker = { readonly kind: 'stop' } | { readonly kind: 'drain' } | { readonly kind: 'status'; readonly id: number };
 
 export type FromWorker =
   | { readonly kind: 'ready'; readonly graph: Graph }
   | { readonly kind: 'status'; readonly id: number; readonly status: JobStatus }
+  /** The end of a drained run, before `stopped`. */
+  | { readonly kind: 'drained'; readonly status: JobStatus }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly fault: WorkerFault };

@@ -6,6 +6,7 @@
  *   --twice     sends every file twice
  *   --data DIR  another folder of the same form
  *   --order at-once|one-by-one   the three files at the same time (default) or one after the other
+ *   --batch N    events a request
  *   --seed S    the seed of the random points
  *
  * Prints a line a check, then `N passed, N failed`.
@@ -19,17 +20,16 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { gunzipSync } from 'node:zlib';
 import type { LocalStatus } from '../../deploy/local/start.ts';
-import { queryLake } from '../../enrich/lake/query.ts';
 import { seededRandom } from '../../schemas/kernel/random.ts';
+import type { Line } from './flights-checks.ts';
+import { checks, compareEnriched, readLines, rowsOf } from './flights-checks.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const main = join(root, 'dist/deploy/cli/main.js');
 const example = join(root, 'topology/examples/flights');
 const files = ['departures', 'weather', 'schedules'] as const;
 type File = (typeof files)[number];
-const landTimeoutMs = 180_000;
 
 const { values: options } = parseArgs({
   options: {
@@ -38,30 +38,13 @@ const { values: options } = parseArgs({
     data: { type: 'string', default: join(example, 'data') },
     order: { type: 'string', default: 'at-once' },
     seed: { type: 'string', default: String(process.pid) },
+    batch: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
 });
 const kills = Number(options.kill);
 const times = options.twice ? 2 : 1;
 const random = seededRandom(Number(options.seed));
-
-/** An event of a file, read independently of the project's own code: `data` is its last member. */
-interface Line {
-  readonly id: string;
-  readonly data: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-}
-
-function readLines(file: File): readonly Line[] {
-  const text = gunzipSync(readFileSync(join(options.data, `${file}.ndjson.gz`))).toString('utf8');
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const { id, data } = JSON.parse(line) as { id: string; data: Record<string, unknown> };
-      return { id, data: line.slice(line.indexOf('"data":') + '"data":'.length, -1), fields: data };
-    });
-}
 
 class Instance {
   readonly dir = mkdtempSync(join(tmpdir(), 'sluice-flights-'));
@@ -140,16 +123,24 @@ function send(instance: Instance, file: File): Promise<void> {
     '--url',
     instance.url,
     '--batch',
-    kills > 0 ? '50' : '500',
+    options.batch ?? (kills > 0 ? '50' : '500'),
     '--no-resume',
   ];
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  return runCommand(args).then(({ code, said }) => {
+    if (code !== 0) throw new Error(`send ${file} ended with ${code}: ${said}`);
+  });
+}
+
+function runCommand(args: readonly string[]): Promise<{ readonly code: number | null; readonly said: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      said += chunk.toString();
-    });
-    child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`send ${file} ended with ${code}: ${said}`))));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        said = (said + chunk.toString()).slice(-20_000);
+      });
+    }
+    child.once('exit', (code) => resolve({ code, said }));
   });
 }
 
@@ -183,47 +174,17 @@ async function killer(instance: Instance, total: number, done: { sent: boolean }
   return killed;
 }
 
-async function waitUntilLanded(instance: Instance): Promise<void> {
-  const deadline = performance.now() + landTimeoutMs;
-  let calm = 0;
-  for (let said = 0; performance.now() < deadline; ) {
-    const status = await instance.status();
-    const jobs = status?.topologies.map((topology) => topology.job) ?? [];
-    const waiting = jobs.reduce(
-      (sum, job) => sum + (job?.uncommittedRows ?? 1) + (job?.splits.reduce((lag, split) => lag + (split.lag ?? 1), 0) ?? 1),
-      0,
-    );
-    calm = jobs.length > 0 && jobs.every((job) => job !== null && job.splits.length > 0) && waiting === 0 ? calm + 1 : 0;
-    if (calm >= 3) return;
-    if (performance.now() - said > 5_000) {
-      said = performance.now();
-      console.log(`      landing: ${waiting} records and rows to go`);
-    }
-    await sleep(200);
-  }
-  throw new Error(`the events did not land in ${landTimeoutMs / 1_000} s:\n${JSON.stringify(await instance.status())}\n${instance.log}`);
+async function drain(instance: Instance): Promise<void> {
+  const drained = await runCommand(['--dir', instance.dir, 'drain', 'flights']);
+  if (drained.code !== 0) throw new Error(`drain ended with ${drained.code}: ${drained.said}\n${instance.log}`);
+  console.log(`      ${drained.said.split('\n')[0]}`);
 }
 
-let passed = 0;
-let failed = 0;
-
-function check(what: string, found: unknown, expected: unknown): void {
-  const [is, should] = [JSON.stringify(found), JSON.stringify(expected)];
-  if (is === should) {
-    passed++;
-    console.log(`ok    ${what}: ${is.slice(0, 120)}`);
-  } else {
-    failed++;
-    console.log(`FAIL  ${what}: found ${is.slice(0, 400)}, expected ${should.slice(0, 400)}`);
-  }
-}
-
-async function rowsOf(instance: Instance, sql: string): Promise<readonly (readonly unknown[])[]> {
-  return (await queryLake(join(instance.dir, 'lake'), sql)).rows;
-}
+const { check, result } = checks();
 
 async function compare(instance: Instance): Promise<void> {
-  const lines = Object.fromEntries(files.map((file) => [file, readLines(file)])) as Record<File, readonly Line[]>;
+  const lake = join(instance.dir, 'lake');
+  const lines = Object.fromEntries(files.map((file) => [file, readLines(options.data, file)])) as Record<File, readonly Line[]>;
   const left = lines.departures.filter((line) => line.fields['departed'] !== null);
   const cancelled = new Map(lines.departures.filter((line) => line.fields['departed'] === null).map((line) => [line.id, line]));
   const distinct = (some: readonly Line[]): number => new Set(some.map((line) => line.id)).size;
@@ -233,12 +194,12 @@ async function compare(instance: Instance): Promise<void> {
     ['weather', lines.weather],
     ['schedules', lines.schedules],
   ] as const) {
-    const [row] = await rowsOf(instance, `SELECT count(*), count(DISTINCT id) FROM ${table}`);
+    const [row] = await rowsOf(lake, `SELECT count(*), count(DISTINCT id) FROM ${table}`);
     check(`${table}: rows, and distinct ids`, row, [distinct(expected), distinct(expected)]);
   }
 
   const landed = await rowsOf(
-    instance,
+    lake,
     'SELECT id, carrier, flight, tailnum, origin, dest, scheduled, departed, dep_delay_min, arr_delay_min, air_time_min, distance_miles FROM departures ORDER BY id',
   );
   const names = [
@@ -264,12 +225,12 @@ async function compare(instance: Instance): Promise<void> {
   );
 
   const partitions = await rowsOf(
-    instance,
+    lake,
     "SELECT count(*) FROM departures WHERE strftime(departed, '%Y-%m-%d %H') <> strftime(date, '%Y-%m-%d') || ' ' || hour",
   );
   check('departures: rows in the folder of another hour', partitions[0]?.[0], 0);
 
-  const visibility = await rowsOf(instance, 'SELECT round(sum(visib), 2), count(wind_gust) FROM weather');
+  const visibility = await rowsOf(lake, 'SELECT round(sum(visib), 2), count(wind_gust) FROM weather');
   const unique = [...new Map([...lines.weather].reverse().map((line) => [line.id, line])).values()];
   const sum = unique.reduce((total, line) => total + Number(line.fields['visib'] ?? 0), 0);
   check('weather: summed visibility, and gusts', visibility[0], [
@@ -277,10 +238,10 @@ async function compare(instance: Instance): Promise<void> {
     unique.filter((line) => line.fields['wind_gust'] !== null).length,
   ]);
 
-  const stored = new Map((await rowsOf(instance, 'SELECT id, data FROM schedules')).map(([id, data]) => [id, data]));
+  const stored = new Map((await rowsOf(lake, 'SELECT id, data FROM schedules')).map(([id, data]) => [id, data]));
   check('schedules: byte-identical', lines.schedules.filter((line) => stored.get(line.id) === line.data).length, lines.schedules.length);
 
-  const rejected = await rowsOf(instance, 'SELECT id, code, pointer, schema, data, position, split, seen FROM rejected');
+  const rejected = await rowsOf(lake, 'SELECT id, code, pointer, schema, data, position, split, seen FROM rejected');
   check('rejected: rows', rejected.length, cancelled.size);
   const right = rejected.filter(([id, code, pointer, schema, data, position, split]) => {
     const line = cancelled.get(String(id));
@@ -308,12 +269,21 @@ async function compare(instance: Instance): Promise<void> {
     [],
   );
 
+  await compareEnriched({
+    lake,
+    data: options.data,
+    fallback: join(example, 'data'),
+    flights: left.map((line) => line.fields),
+    weather: lines.weather.map((line) => line.fields),
+    check,
+  });
+
   const expectedFile = join(options.data, 'expected.json');
   if (!existsSync(expectedFile)) return;
   const expected = JSON.parse(readFileSync(expectedFile, 'utf8')) as Record<string, unknown>;
   const cancelledExpected = Number(expected['cancelled (no departure time)']);
   const counts = await rowsOf(
-    instance,
+    lake,
     'SELECT (SELECT count(*) FROM departures), (SELECT count(*) FROM rejected), (SELECT count(*) FROM weather), (SELECT count(*) FROM schedules)',
   );
   const { count } = expected['schedules'] as { count: number };
@@ -336,7 +306,7 @@ function freePort(): Promise<number> {
 
 const instance = new Instance(await freePort());
 try {
-  const total = times * files.reduce((sum, file) => sum + readLines(file).length, 0);
+  const total = times * files.reduce((sum, file) => sum + readLines(options.data, file).length, 0);
   console.log(
     `flights: ${total} events${times > 1 ? ', every file twice' : ''}${kills > 0 ? `, ${kills} kills` : ''}, seed ${options.seed}`,
   );
@@ -348,17 +318,17 @@ try {
   done.sent = true;
   console.log(`      sent in ${((performance.now() - startedMs) / 1_000).toFixed(1)} s`);
   if (kills > 0) check('kills', await killing, kills);
-  await waitUntilLanded(instance);
-  console.log(`      landed after ${((performance.now() - startedMs) / 1_000).toFixed(1)} s`);
+  await drain(instance);
+  console.log(`      drained after ${((performance.now() - startedMs) / 1_000).toFixed(1)} s`);
   await compare(instance);
   check('the instance stops cleanly on SIGTERM', await instance.end('SIGTERM'), 0);
 } catch (thrown) {
-  failed++;
+  result.failed++;
   console.log(`FAIL  ${thrown instanceof Error ? thrown.message : String(thrown)}`);
 } finally {
   await instance.end('SIGKILL');
   if (options.keep) console.log(`      kept ${instance.dir}`);
   else rmSync(instance.dir, { recursive: true, force: true });
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+console.log(`${result.passed} passed, ${result.failed} failed`);
+process.exitCode = result.failed === 0 && result.passed > 0 ? 0 : 1;

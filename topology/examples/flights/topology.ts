@@ -1,49 +1,113 @@
 /**
- * The flights example: validates departures, weather and schedules, keeps each event once, and lands them as tables.
+ * The flights example: enriches departures from New York with airline, plane and weather, counts them by airport and hour, and finds each
+ * plane's rotations; weather and schedules land as they are.
  */
-import { stream, table, topology } from 'sluice';
+import { count, fileTable, rejected, session, stream, sum, table, topology, tumbling } from 'sluice';
+import { airline } from './schemas/airline.gen.ts';
 import { departure } from './schemas/departure.gen.ts';
 import { departureRow } from './schemas/departure-row.gen.ts';
+import { hourlyRow } from './schemas/hourly-row.gen.ts';
+import { plane } from './schemas/plane.gen.ts';
+import { rotationRow } from './schemas/rotation-row.gen.ts';
 import { schedule } from './schemas/schedule.gen.ts';
 import { scheduleRow } from './schemas/schedule-row.gen.ts';
 import { weather } from './schemas/weather.gen.ts';
 import { weatherRow } from './schemas/weather-row.gen.ts';
 
-/** Event times are disordered by up to 21.8 hours in the order of the files. */
-const outOfOrderness = '24h';
+/**
+ * The files are a month of history. In the order of a file, event times are disordered by up to 21.8 hours; but requests are sent side by side
+ * and again after a failure, so any two events of the month may come in any order.
+ */
+const outOfOrderness = '32d';
 /** A sender that tries again sends the same event twice; a month of history may be sent again as a whole. */
 const within = '62d';
 
-export default topology('flights', { version: 1, owner: 'nyc/flights' }, (t) => {
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => {
   const departures = t
     .source('departures', stream('nyc/departures'))
     .validate('departures-valid', departure)
     .eventTime('departures-time', (e) => e.data.departed, { outOfOrderness })
-    .deduplicate('departures-once', { by: (e) => [e.source, e.id], within });
+    .deduplicate('departures-once', { by: (e) => [e.source, e.id], within })
+    .map(({ id, data: d }) => ({
+      id,
+      carrier: d.carrier,
+      flight: d.flight,
+      tailnum: d.tailnum,
+      origin: d.origin,
+      dest: d.dest,
+      scheduled: d.scheduled,
+      departed: d.departed,
+      dep_delay_min: d.depDelayMin,
+      arr_delay_min: d.arrDelayMin,
+      air_time_min: d.airTimeMin,
+      distance_miles: d.distanceMiles,
+    }));
 
-  departures
-    .map((e) => ({
-      id: e.id,
-      carrier: e.data.carrier,
-      flight: e.data.flight,
-      tailnum: e.data.tailnum,
-      origin: e.data.origin,
-      dest: e.data.dest,
-      scheduled: e.data.scheduled,
-      departed: e.data.departed,
-      dep_delay_min: e.data.depDelayMin,
-      arr_delay_min: e.data.arrDelayMin,
-      air_time_min: e.data.airTimeMin,
-      distance_miles: e.data.distanceMiles,
-    }))
-    .sinkTo('departures-table', table('departures', departureRow));
-
-  t.source('weather', stream('nyc/weather'))
+  const observations = t
+    .source('weather', stream('nyc/weather'))
     .validate('weather-valid', weather)
     .eventTime('weather-time', (e) => e.data.observed, { outOfOrderness })
     .deduplicate('weather-once', { by: (e) => [e.source, e.id], within })
-    .map((e) => ({ id: e.id, ...e.data }))
-    .sinkTo('weather-table', table('weather', weatherRow));
+    .map((e) => ({ id: e.id, ...e.data }));
+  observations.sinkTo('weather-table', table('weather', weatherRow));
+
+  // An observation holds for the hour after it: observed in (departed - 1 h, departed].
+  const enriched = departures
+    .lookup('airline', fileTable('data/airlines.json', airline, { key: 'carrier' }), { by: (d) => d.carrier }, (d, found) => ({
+      ...d,
+      airline: found?.name ?? null,
+    }))
+    .lookup('plane', fileTable('data/planes.json', plane, { key: 'tailnum' }), { by: (d) => d.tailnum ?? '' }, (d, found) => ({
+      ...d,
+      plane_manufacturer: found?.manufacturer ?? null,
+      plane_model: found?.model ?? null,
+      plane_seats: found?.seats ?? null,
+      plane_year: found?.year ?? null,
+    }))
+    .keyBy((d) => d.origin)
+    .intervalJoin(
+      'departure-weather',
+      observations.keyBy((o) => o.origin),
+      { lower: '-1h', lowerExclusive: true, upper: 0, join: 'left', late: 'side' },
+      (d, o) => ({
+        ...d,
+        weather_observed: o?.observed ?? null,
+        temp: o?.temp ?? null,
+        wind_speed: o?.wind_speed ?? null,
+        precip: o?.precip ?? null,
+        visib: o?.visib ?? null,
+      }),
+    );
+  enriched.out.sinkTo('departures-table', table('departures', departureRow));
+  enriched.lateLeft.sinkTo('departures-late', rejected());
+  enriched.lateRight.sinkTo('weather-late', rejected());
+
+  const hourly = departures
+    .keyBy((d) => d.origin)
+    .window('departures-hourly', tumbling('1h'), { late: 'side' })
+    .aggregate({ departures: count(), delay_min: sum((d) => d.dep_delay_min) });
+  hourly.out
+    .map((w) => ({
+      origin: w.key,
+      window_start: iso(w.windowStart),
+      window_end: iso(w.windowEnd),
+      departures: w.departures,
+      delay_min: w.delay_min,
+    }))
+    .sinkTo('departures-hourly-table', table('departures_hourly', hourlyRow));
+  hourly.late.sinkTo('departures-hourly-late', rejected());
+
+  const rotations = departures
+    .filter((d) => d.tailnum !== null)
+    .keyBy((d) => d.tailnum ?? '')
+    .window('rotations', session('6h'), { late: 'side' })
+    .aggregate({ departures: count() });
+  rotations.out
+    .map((w) => ({ tailnum: w.key, first_departed: iso(w.windowStart), window_end: iso(w.windowEnd), departures: w.departures }))
+    .sinkTo('rotations-table', table('rotations', rotationRow));
+  rotations.late.sinkTo('rotations-late', rejected());
 
   t.source('schedules', stream('nyc/schedules', { dataText: true }))
     .validate('schedules-valid', schedule)

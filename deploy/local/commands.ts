@@ -1,0 +1,39 @@
+/**
+ * What the running instance does on command of this machine.
+ */
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { TopologyHost } from './topology-host.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export interface DrainRequest {
+  readonly topology: string;
+}
+
+export function jsonAnswer(status: number, body: unknown): Answer {
+  return { status, contentType: 'application/json', body: JSON.stringify(body) };
+}
+
+/** Begins to drain the topology that the request names; `state` of its status tells how far it is. */
+export async function drainAnswer(hosts: readonly TopologyHost[], body: string): Promise<Answer> {
+  try {
+    const { topology } = JSON.parse(body) as DrainRequest;
+    const statuses = await Promise.all(hosts.map((host) => host.status()));
+    const index = statuses.findIndex(({ name, file }) => name === topology || file === topology);
+    const host = hosts[index];
+    if (host === undefined) {
+      const known = statuses.map(({ name, file }) => name ?? file).join(', ');
+      throw new SluiceError('topology-unknown', `no topology '${topology}' runs here; there is ${known || 'none'}`);
+    }
+    await host.drain();
+    return jsonAnswer(200, { draining: topology });
+  } catch (thrown) {
+    const code = thrown instanceof SluiceError ? thrown.code : 'defect';
+    const fix = thrown instanceof SluiceError ? thrown.fix : undefined;
+    return jsonAnswer(code === 'topology-unknown' ? 404 : 409, { code, message: messageOf(thrown), ...(fix === undefined ? {} : { fix }) });
+  }
+}

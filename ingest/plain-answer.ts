@@ -1,0 +1,36 @@
+/**
+ * Answers that are whole before they are sent: health, metrics, what is told to this machine.
+ */
+import type { HttpResponse } from 'uWebSockets.js';
+
+export interface PlainAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export const statusTexts: Readonly<Record<number, string>> = {
+  200: '200 OK',
+  207: '207 Multi-Status',
+  400: '400 Bad Request',
+  404: '404 Not Found',
+  405: '405 Method Not Allowed',
+  413: '413 Content Too Large',
+  503: '503 Service Unavailable',
+};
+
+/** Sends what `answer` gives, unless the client has gone; 503 when it rejects. */
+export function serve(res: HttpResponse, answer: () => Promise<PlainAnswer>): void {
+  let open = true;
+  res.onAborted(() => {
+    open = false;
+  });
+  const send = ({ status, contentType, body }: PlainAnswer): void => {
+    if (!open) return;
+    res.cork(() => {
+      res.writeStatus(statusTexts[status] ?? `${status} Status`).writeHeader('Content-Type', contentType);
+      res.end(body);
+    });
+  };
+  answer().then(send, (thrown: unknown) => send({ status: 503, contentType: 'text/plain', body: `${String(thrown)}\n` }));
+}
