@@ -62,7 +62,7 @@ export type { LookupFunction } from './operators/lookup.ts';
 export type { ElementContext } from './operators/stateless.ts';
 export { createJob, type Job } from './runtime/job.ts';
 export type { JobConnectors, JobOptions } from './runtime/job-options.ts';
-export type { JobStatus, NodeStatus, SplitStatus } from './runtime/status.ts';
+export type { HeldBy, JobStatus, NodeStatus, SplitStatus, TimeStatus } from './runtime/status.ts';
 export { checkJob } from './runtime/take-over.ts';
 export { keyGroupOf, operatorIndexOf } from './state/key-group.ts';
 export type { Duration } from './time/duration.ts';

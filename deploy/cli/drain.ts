@@ -10,10 +10,11 @@ import type { Output } from './output.ts';
 
 const pollMs = 100;
 const progressMs = 2_000;
+const startingMaxMs = 30_000;
 
 /** Resolves when the topology is drained. Throws `SluiceError` `not-running`, `topology-unknown`, `drain-refused`, `drain-failed`. */
 export async function drainCommand(topology: string, dir: string, output: Output, clock: Clock): Promise<number> {
-  await commandInstance(dir, '/_sluice/drain', { topology });
+  await beginDrain(topology, dir, clock);
   for (let toldAt = clock.monotonic(); ; ) {
     const { topologies } = await readStatus(dir);
     const found = topologies.find(({ name, file }) => name === topology || file === topology);
@@ -35,6 +36,21 @@ export async function drainCommand(topology: string, dir: string, output: Output
       toldAt = clock.monotonic();
       const lag = found.job?.splits.reduce((sum, split) => sum + (split.lag ?? 0), 0);
       output.line(`draining ${topology}: ${lag ?? '?'} records to go`);
+    }
+    await sleep(clock, pollMs);
+  }
+}
+
+/** A topology that is starting cannot be drained yet; it is asked again for a while. */
+async function beginDrain(topology: string, dir: string, clock: Clock): Promise<void> {
+  const deadline = clock.monotonic() + startingMaxMs;
+  for (;;) {
+    try {
+      await commandInstance(dir, '/_sluice/drain', { topology });
+      return;
+    } catch (thrown) {
+      const starting = thrown instanceof SluiceError && thrown.code === 'topology-starting';
+      if (!starting || clock.monotonic() > deadline) throw thrown;
     }
     await sleep(clock, pollMs);
   }

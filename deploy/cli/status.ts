@@ -2,6 +2,7 @@
  * `sluice status`: asks the running instance and tells a person what it says.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { HeldBy, TimeStatus } from '../../topology/index.ts';
 import type { TopologyHostStatus } from '../local/topology-host.ts';
 import { readStatus } from './ask.ts';
 import type { Output } from './output.ts';
@@ -33,13 +34,31 @@ function describeTopology({ file, name, state, error, restarts, job }: TopologyH
     `  attempt ${job.attempt}; last checkpoint ${checkpoint}; ${job.uncommittedRows} rows wait for one; ${job.rejected} rejected since the start`,
   );
   for (const split of job.splits) {
-    const watermark = typeof split.watermark === 'number' ? new Date(split.watermark).toISOString() : (split.watermark ?? 'none');
-    output.line(
-      `  ${split.stream} ${split.path} ${split.split}: lag ${split.lag ?? '?'}, watermark ${watermark}${split.idle ? ', idle' : ''}`,
-    );
+    const idle = split.idle ? ', idle' : '';
+    output.line(`  ${split.stream} ${split.path} ${split.split}: lag ${split.lag ?? '?'}, watermark ${timeText(split.watermark)}${idle}`);
   }
-  for (const node of job.nodes) {
-    const parts = Object.entries(node).filter(([key, value]) => key !== 'id' && key !== 'kind' && value !== 0);
-    output.line(`  ${node.kind} ${node.id}: ${parts.map(([key, value]) => `${key} ${value}`).join(', ') || 'nothing yet'}`);
+  for (const { time, id, kind, ...counts } of job.nodes) {
+    const parts = Object.entries(counts).filter(([, count]) => count !== 0);
+    output.line(`  ${kind} ${id}: ${parts.map(([key, count]) => `${key} ${count}`).join(', ') || 'nothing yet'}`);
+    if (time !== undefined && time.open > 0) output.line(`    ${waitText(time)}`);
   }
+}
+
+/** Why nothing comes out yet, in a sentence. */
+function waitText({ open, next, watermark, heldBy }: TimeStatus): string {
+  const held = `holds ${open}`;
+  const needs = next === null ? held : `${held}; the next is due when the watermark reaches ${timeText(next)}`;
+  return `${needs}; the watermark is ${timeText(watermark)}${heldBy === null ? '' : `, ${heldText(heldBy)}`}`;
+}
+
+function heldText({ split, latest, outOfOrdernessMs, eventTime }: HeldBy): string {
+  if (split === null) return `because every split of ${eventTime} is idle`;
+  if (latest === null) return `held by ${split}, which had no event yet and is not idle`;
+  const behind = outOfOrdernessMs === 0 ? '' : `, and ${outOfOrdernessMs / 1_000} s of out-of-orderness are waited for`;
+  return `held by ${split}: its latest event is of ${timeText(latest)}${behind}`;
+}
+
+function timeText(time: number | 'min' | 'max' | null): string {
+  if (typeof time === 'number') return new Date(time).toISOString();
+  return time === 'min' ? 'not there yet' : time === 'max' ? 'at the end of time' : 'none';
 }

@@ -25,6 +25,9 @@ export async function drainAnswer(hosts: readonly TopologyHost[], body: string):
     const statuses = await Promise.all(hosts.map((host) => host.status()));
     const index = statuses.findIndex(({ name, file }) => name === topology || file === topology);
     const host = hosts[index];
+    if (host === undefined && statuses.some(({ name, state }) => name === null && state === 'starting')) {
+      throw new SluiceError('topology-starting', `'${topology}' is not known yet: topologies are starting`, { retryable: true });
+    }
     if (host === undefined) {
       const known = statuses.map(({ name, file }) => name ?? file).join(', ');
       throw new SluiceError('topology-unknown', `no topology '${topology}' runs here; there is ${known || 'none'}`);

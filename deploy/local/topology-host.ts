@@ -228,6 +228,7 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
     async drain() {
       await replacing;
       if (state === 'drained' || state === 'draining') return;
+      if (state === 'starting') throw new SluiceError('topology-starting', `${shown} is starting`, { retryable: true });
       if (running === undefined || state !== 'running') {
         throw new SluiceError('drain-refused', `${shown} does not run (${state}): there is nothing to drain`, {
           fix: 'see `sluice status`; once it runs again, drain again',

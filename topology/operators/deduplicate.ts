@@ -14,7 +14,7 @@ import { TimeHeap } from '../state/time-heap.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
-import type { NodeCounts, Operator, Reject } from './operator.ts';
+import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 
 export interface DeduplicateSnapshot {
@@ -38,9 +38,8 @@ export class DeduplicateOperator implements Operator {
     this.#reject = reject;
   }
 
-  /** Keys in state. */
-  get size(): number {
-    return this.#expiries.size;
+  get progress(): TimeProgress {
+    return { watermark: this.#watermark, open: this.#expiries.size, next: this.#queue.next };
   }
 
   process(_input: number, batch: Batch, out: readonly Batch[]): void {

@@ -23,7 +23,7 @@ import type { TimeSignal } from '../time/watermark.ts';
 import { maxTime } from '../time/watermark.ts';
 import type { Batch, RowKind } from './batch.ts';
 import { rowKinds } from './batch.ts';
-import type { NodeCounts, Operator, Reject } from './operator.ts';
+import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 
 interface LeftElement {
@@ -74,18 +74,9 @@ export class IntervalJoinOperator implements Operator {
     this.#rightStaysMs = Math.max(-node.lowerMs, 0);
   }
 
-  /** Elements in state. */
-  get size(): number {
-    return this.#size;
-  }
-
-  get watermark(): number {
-    return this.#merge.watermark;
-  }
-
-  /** The watermarks of the left and the right input. */
-  get inputWatermarks(): readonly number[] {
-    return this.#merge.inputs.map((input) => input.watermark);
+  get progress(): TimeProgress {
+    const next = Math.min(this.#leftTimers.next ?? maxTime, this.#rightTimers.next ?? maxTime);
+    return { watermark: this.#merge.watermark, open: this.#size, next: next === maxTime ? undefined : next };
   }
 
   process(input: number, batch: Batch, out: readonly Batch[]): void {

@@ -56,6 +56,16 @@ export interface OperatorHost {
   wake(): void;
 }
 
+/** What an operator holds until event time comes. */
+export interface TimeProgress {
+  /** Of all its inputs. */
+  readonly watermark: number;
+  /** Windows, elements or keys in state. */
+  readonly open: number;
+  /** The watermark at which something comes out or goes next; undefined when nothing waits for time. */
+  readonly next: number | undefined;
+}
+
 export interface Operator {
   /** `input` is the number of the node's input; `out[i]` is the batch of its output number i, in the order of the graph. */
   process(input: number, batch: Batch, out: readonly Batch[]): void;
@@ -65,6 +75,8 @@ export interface Operator {
   readonly backlog?: number;
   /** Takes no more for now: sources are not to be read. */
   readonly isFull?: boolean;
+  /** For status; only kinds that wait for event time have it. */
+  readonly progress?: TimeProgress;
   close?(): void;
   /** JSON-safe. Called between turns. */
   snapshot?(): unknown;

@@ -21,7 +21,7 @@ import type { EncodedTime } from '../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
 import type { Batch, RowKind } from './batch.ts';
 import { rowKinds } from './batch.ts';
-import type { NodeCounts, Operator, Reject } from './operator.ts';
+import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 
 export interface ProcessFunctions {
@@ -53,18 +53,8 @@ export class ProcessOperator implements Operator {
     this.#reject = reject;
   }
 
-  /** Keys in state. */
-  get size(): number {
-    return this.#keys.size;
-  }
-
-  get watermark(): number {
-    return this.#watermark;
-  }
-
-  /** The next timer of event time. */
-  get nextTimer(): number | undefined {
-    return this.#eventTimers.next;
+  get progress(): TimeProgress {
+    return { watermark: this.#watermark, open: this.#keys.size, next: this.#eventTimers.next };
   }
 
   process(_input: number, batch: Batch, out: readonly Batch[]): void {

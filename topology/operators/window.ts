@@ -22,7 +22,7 @@ import { firstEarlyFiring, windowLength, windowStarts } from '../time/windows.ts
 import type { AnyAggregator } from './aggregates.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
-import type { NodeCounts, Operator, Reject } from './operator.ts';
+import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 import type { KeyWindows, OpenWindow } from './window-state.ts';
 import { decodeKeyWindows, encodeKeyWindows, findWindow, insertWindow, mergeInto, overlapping, removeWindow } from './window-state.ts';
@@ -73,18 +73,8 @@ export class WindowOperator implements Operator {
     this.#reject = reject;
   }
 
-  /** Windows in state. */
-  get size(): number {
-    return this.#open;
-  }
-
-  get watermark(): number {
-    return this.#watermark;
-  }
-
-  /** The watermark at which something fires or is removed next. */
-  get nextTimer(): number | undefined {
-    return this.#timers.next;
+  get progress(): TimeProgress {
+    return { watermark: this.#watermark, open: this.#open, next: this.#timers.next };
   }
 
   process(_input: number, batch: Batch, out: readonly Batch[]): void {

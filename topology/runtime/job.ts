@@ -19,7 +19,6 @@ import type { Manifest } from '../checkpoint/manifest.ts';
 import { manifestVersion, statefulNodes } from '../checkpoint/manifest.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
 import { rowKinds } from '../operators/batch.ts';
-import { noCounts } from '../operators/operator.ts';
 import { maxTime } from '../time/watermark.ts';
 import { connect } from './connections.ts';
 import type { Dag } from './dag.ts';
@@ -30,7 +29,7 @@ import { Refusals } from './rejections.ts';
 import type { Cursor, SourceSchedule } from './source.ts';
 import { cursorOf, enterRecords, positionKey, scheduleSources } from './source.ts';
 import type { JobStatus } from './status.ts';
-import { splitStatus } from './status.ts';
+import { nodeStatus, splitStatus } from './status.ts';
 import type { CarriedState } from './take-over.ts';
 import { carriedOver, requireRestorable, requireValid } from './take-over.ts';
 
@@ -52,6 +51,9 @@ export interface Job {
 /** Watermarks and idleness are judged at least this often, as Flink's auto watermark interval. */
 const tickMs = 200;
 
+/** The pause before the next checkpoint is at least so many times what the last one kept the events waiting. */
+const checkpointPauseFactor = 9;
+
 type Turn = { readonly cursor: Cursor; readonly records: readonly IncomingRecord[] } | undefined;
 
 export function createJob(options: JobOptions): Job {
@@ -68,7 +70,7 @@ export function createJob(options: JobOptions): Job {
   let checkpoint = 0;
   let completed: JobStatus['checkpoint'] = null;
   let committing: Promise<void> = Promise.resolve();
-  let lastCheckpointAt = 0;
+  let nextCheckpointAt = 0;
   let lastTickAt = Number.NEGATIVE_INFINITY;
   let turns = 0;
   let dirty = false;
@@ -124,7 +126,7 @@ export function createJob(options: JobOptions): Job {
     await sinks.open(fence.sinks);
 
     await openSources(fence);
-    lastCheckpointAt = clock.monotonic();
+    nextCheckpointAt = clock.monotonic() + options.checkpointIntervalMs;
     completed = { id: fence.checkpoint, completedAtMs: fence.createdAtMs };
   };
 
@@ -168,7 +170,7 @@ export function createJob(options: JobOptions): Job {
     if (draining !== 'no') await drainOn();
     // Once time has ended, the state before it is the last that can be gone on from, until the drained end itself.
     if (draining === 'ended' || draining === 'drained') return;
-    if (clock.monotonic() - lastCheckpointAt >= options.checkpointIntervalMs) await takeCheckpoint();
+    if (clock.monotonic() >= nextCheckpointAt) await takeCheckpoint();
   };
 
   const runDag = async (): Promise<void> => {
@@ -191,7 +193,8 @@ export function createJob(options: JobOptions): Job {
 
   const takeCheckpoint = async (): Promise<void> => {
     await committing;
-    lastCheckpointAt = clock.monotonic();
+    const begunAt = clock.monotonic();
+    nextCheckpointAt = begunAt + options.checkpointIntervalMs;
     if (draining === 'ended') return;
     const last = draining === 'drained';
     if (!dirty && !last && allSinks().pendingRows() === 0) return;
@@ -211,6 +214,8 @@ export function createJob(options: JobOptions): Job {
     committing = commit(last ? { ...manifest, drained: true } : manifest);
     // Its failure is seen by whoever awaits `committing` next: the following checkpoint, or the end of the run.
     committing.catch(() => undefined);
+    // A large state takes long to write: checkpoints come less often then, so that most of the time goes into events.
+    nextCheckpointAt = Math.max(nextCheckpointAt, clock.monotonic() + (clock.monotonic() - begunAt) * checkpointPauseFactor);
   };
 
   const commit = async (manifest: Manifest): Promise<void> => {
@@ -252,7 +257,7 @@ export function createJob(options: JobOptions): Job {
         turns,
         checkpoint: completed,
         splits: await Promise.all((schedule?.cursors ?? []).map((cursor) => splitStatus(cursor, dag))),
-        nodes: graph.nodes.map((node) => ({ id: node.id, kind: node.kind, ...(dag?.counts.get(node.id) ?? noCounts()) })),
+        nodes: graph.nodes.map((node) => nodeStatus(node, dag, graph)),
         rejected: refusals.total,
         uncommittedRows: sinks?.pendingRows() ?? 0,
         drained: draining === 'drained',

@@ -2,9 +2,12 @@
  * What a running job tells about itself: JSON-safe, for `sluice status` and the example's checks.
  */
 import type { Path } from '../../schemas/ports/record.ts';
+import type { Graph, GraphNode } from '../graph/graph.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
 import type { NodeCounts } from '../operators/operator.ts';
-import { encodeTime } from '../time/watermark.ts';
+import { noCounts } from '../operators/operator.ts';
+import type { EncodedTime } from '../time/watermark.ts';
+import { encodeTime, maxTime, minTime } from '../time/watermark.ts';
 import type { Dag } from './dag.ts';
 import type { Cursor } from './source.ts';
 
@@ -24,6 +27,28 @@ export interface SplitStatus {
 export interface NodeStatus extends NodeCounts {
   readonly id: string;
   readonly kind: string;
+  /** Of nodes that wait for event time: why nothing comes out yet. */
+  readonly time?: TimeStatus;
+}
+
+export interface TimeStatus {
+  /** Epoch ms. */
+  readonly watermark: EncodedTime;
+  /** Windows, elements or keys in state. */
+  readonly open: number;
+  /** The watermark that is needed for the next result or removal, epoch ms; null when nothing waits. */
+  readonly next: EncodedTime | null;
+  /** Which split upstream holds the watermark where it is. */
+  readonly heldBy: HeldBy | null;
+}
+
+export interface HeldBy {
+  readonly eventTime: string;
+  /** `team/app path split`; null when every split is idle, so that none moves it on. */
+  readonly split: string | null;
+  /** Its latest event, epoch ms; null when it had none yet. */
+  readonly latest: number | null;
+  readonly outOfOrdernessMs: number;
 }
 
 export interface JobStatus {
@@ -39,6 +64,40 @@ export interface JobStatus {
   readonly uncommittedRows: number;
   /** Whether it was drained: it has given out everything and takes no more. */
   readonly drained: boolean;
+}
+
+/** What a node has done and, where it waits for time, what it waits for. */
+export function nodeStatus(node: GraphNode, dag: Dag | undefined, graph: Graph): NodeStatus {
+  const counts = { id: node.id, kind: node.kind, ...(dag?.counts.get(node.id) ?? noCounts()) };
+  const progress = dag?.stages.find(({ nodes }) => nodes[0] === node)?.operator.progress;
+  if (dag === undefined || progress === undefined) return counts;
+  const { watermark, open, next } = progress;
+  const heldBy = open === 0 ? null : slowest(node, dag, graph);
+  return { ...counts, time: { watermark: encodeTime(watermark), open, next: next === undefined ? null : encodeTime(next), heldBy } };
+}
+
+/** The split with the lowest watermark among all eventTime nodes upstream. */
+function slowest(node: GraphNode, dag: Dag, graph: Graph): HeldBy | null {
+  const upstream = new Set([node.id]);
+  // Inputs name earlier nodes, so that one way back finds all.
+  for (const from of [...graph.nodes].reverse()) if (upstream.has(from.id)) for (const input of from.inputs) upstream.add(input.node);
+  let found: HeldBy | null = null;
+  let lowest = maxTime;
+  for (const { nodes, operator } of dag.stages) {
+    const [at] = nodes;
+    if (!(operator instanceof EventTimeOperator) || at?.kind !== 'eventTime' || !upstream.has(at.id)) continue;
+    const { outOfOrdernessMs } = at;
+    const active = [...operator.watermarks.splits].filter(([, time]) => !time.idle);
+    if (active.length === 0) found ??= { eventTime: at.id, split: null, latest: null, outOfOrdernessMs };
+    for (const [split, time] of active) {
+      const watermark = operator.watermarks.splitWatermark(time);
+      if (watermark >= lowest) continue;
+      lowest = watermark;
+      const latest = time.maxTimestamp === minTime ? null : time.maxTimestamp;
+      found = { eventTime: at.id, split, latest, outOfOrdernessMs };
+    }
+  }
+  return found;
 }
 
 /** How far a split is, and what its watermark would be on its own. */

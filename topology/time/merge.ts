@@ -48,10 +48,6 @@ export class WatermarkMerge {
     return this.#emitted;
   }
 
-  get inputs(): readonly Readonly<InputTime>[] {
-    return this.#inputs;
-  }
-
   advance(input: number, at: number): readonly TimeSignal[] {
     const time = present(this.#inputs[input], 'an input of this operator');
     if (this.#rule === 'combined') {
