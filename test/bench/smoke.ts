@@ -4,6 +4,7 @@
  *
  *   --seconds N   of each measurement (default 5)
  *   --connections N (default 64)
+ *   --copies N    of the example's departures for the hourly topology, from the log to Parquet (default 10)
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -18,6 +19,7 @@ const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '5' },
     connections: { type: 'string', default: '64' },
+    copies: { type: 'string', default: '10' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -144,9 +146,11 @@ async function pieces(): Promise<Readonly<Record<string, number>>> {
 const bare = await measure('bare');
 const sluice = await measure('sluice');
 const alone = await pieces();
+const { measureHourly } = await import('./hourly.ts');
+const hourly = await measureHourly(Number(options.copies));
 const rateRatio = sluice.eventsPerSecond / bare.eventsPerSecond;
 const cpuRatio = sluice.cpuUsPerEvent / bare.cpuUsPerEvent;
-if (options.json) console.log(JSON.stringify({ bare, sluice, rateRatio, cpuRatio, pieces: alone }));
+if (options.json) console.log(JSON.stringify({ bare, sluice, rateRatio, cpuRatio, pieces: alone, hourly }));
 else {
   const line = (name: string, of: Measured): string =>
     `${name.padEnd(34)} ${of.eventsPerSecond.toFixed(0).padStart(8)}/s  ${of.cpuUsPerEvent.toFixed(1).padStart(6)} us CPU an event  p50 ${of.p50Ms.toFixed(2)} ms  p99 ${of.p99Ms.toFixed(2)} ms`;
@@ -159,4 +163,9 @@ else {
   );
   console.log('where the time of one event goes, each piece alone in a loop:');
   for (const [name, us] of Object.entries(alone)) console.log(`  ${name.padEnd(52)} ${us.toFixed(2).padStart(6)} us`);
+  const rate = (perSecond: number): string => `${perSecond.toFixed(0).padStart(8)}/s`;
+  console.log(`the hourly topology from the log to Parquet, ${hourly.events} events, ${hourly.windows} windows`);
+  console.log(`  records read and decoded ${rate(hourly.readPerSecond)}, and their data parsed ${rate(hourly.parsedPerSecond)}`);
+  console.log(`  topology ${rate(hourly.topologyPerSecond)}, ${hourly.cpuUsPerEvent.toFixed(1)} us CPU an event`);
+  console.log(`  ratio: ${(hourly.topologyPerSecond / hourly.parsedPerSecond).toFixed(2)} of reading and parsing alone`);
 }
