@@ -43,6 +43,7 @@ export class EventTimeOperator implements Operator {
           break;
         case rowKinds.clock:
           this.#processingTimeMs = time;
+          this.watermarks.clock(time);
           target.control(rowKinds.clock, time);
           break;
         case rowKinds.tick:

@@ -26,6 +26,8 @@ export interface SplitTime {
   touched: boolean;
   /** Processing time of the first tick without events, or undefined while there are some. */
   quietSinceMs: number | undefined;
+  /** After a restore, until the clock is known: for how long it had been quiet. The time between two runs does not count. */
+  quietForMs: number | undefined;
   idle: boolean;
 }
 
@@ -35,8 +37,17 @@ export interface WatermarkOptions {
   readonly idleAfterMs: number;
 }
 
+type SplitSnapshot = readonly [
+  split: string,
+  maxTimestamp: number | null,
+  idle: boolean,
+  given: EncodedTime,
+  touched: boolean,
+  quietForMs: number | null,
+];
+
 export interface WatermarkSnapshot {
-  readonly splits: readonly (readonly [split: string, maxTimestamp: number | null, idle: boolean, given: EncodedTime])[];
+  readonly splits: readonly SplitSnapshot[];
   readonly emitted: EncodedTime;
   readonly idle: boolean;
 }
@@ -46,6 +57,8 @@ export class SplitWatermarks {
   readonly #splits = new Map<string, SplitTime>();
   #emitted = minTime;
   #idle = false;
+  #nowMs = 0;
+  #restored = false;
 
   constructor(options: WatermarkOptions) {
     this.#options = options;
@@ -69,7 +82,14 @@ export class SplitWatermarks {
   add(split: string): SplitTime {
     const known = this.#splits.get(split);
     if (known !== undefined) return known;
-    const added: SplitTime = { maxTimestamp: minTime, given: minTime, touched: false, quietSinceMs: undefined, idle: false };
+    const added: SplitTime = {
+      maxTimestamp: minTime,
+      given: minTime,
+      touched: false,
+      quietSinceMs: undefined,
+      quietForMs: undefined,
+      idle: false,
+    };
     this.#splits.set(split, added);
     return added;
   }
@@ -89,8 +109,21 @@ export class SplitWatermarks {
     return Math.max(time.given, time.maxTimestamp - this.#options.outOfOrdernessMs - 1);
   }
 
+  /** Processing time is `nowMs`. */
+  clock(nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (!this.#restored) return;
+    this.#restored = false;
+    for (const time of this.#splits.values()) {
+      if (time.quietForMs === undefined) continue;
+      time.quietSinceMs = nowMs - time.quietForMs;
+      time.quietForMs = undefined;
+    }
+  }
+
   /** The periodic emission at processing time `nowMs`: what is to be forwarded, in order. */
   tick(nowMs: number): readonly TimeSignal[] {
+    this.clock(nowMs);
     for (const time of this.#splits.values()) this.#judgeIdle(time, nowMs);
     return this.#combine();
   }
@@ -154,6 +187,8 @@ export class SplitWatermarks {
         Number.isFinite(time.maxTimestamp) ? time.maxTimestamp : null,
         time.idle,
         encodeTime(time.given),
+        time.touched,
+        time.quietForMs ?? (time.quietSinceMs === undefined ? null : this.#nowMs - time.quietSinceMs),
       ]),
       emitted: encodeTime(this.#emitted),
       idle: this.#idle,
@@ -162,17 +197,19 @@ export class SplitWatermarks {
 
   restore(snapshot: WatermarkSnapshot): void {
     this.#splits.clear();
-    for (const [split, maxTimestamp, idle, given] of snapshot.splits) {
+    for (const [split, maxTimestamp, idle, given, touched, quietForMs] of snapshot.splits) {
       this.#splits.set(split, {
         maxTimestamp: maxTimestamp ?? minTime,
         given: decodeTime(given),
-        touched: false,
+        touched,
         quietSinceMs: undefined,
+        quietForMs: quietForMs ?? undefined,
         idle,
       });
     }
     this.#emitted = decodeTime(snapshot.emitted);
     this.#idle = snapshot.idle;
+    this.#restored = true;
   }
 }
 
