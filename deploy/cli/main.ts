@@ -67,6 +67,16 @@ function program(): Command {
       }),
     );
   root
+    .command('init')
+    .description('write a pipeline of your own: configuration, schemas, topology, test')
+    .argument('<dir>', 'a folder that does not exist yet, or is empty')
+    .action(
+      run(async (_options, output, dir: string) => {
+        const { initCommand } = await import('./init.ts');
+        return initCommand(dir, output);
+      }),
+    );
+  root
     .command('send')
     .description('send a file of events, one JSON value a line, plain or .gz')
     .argument('<file>', 'the file; - for standard input')

@@ -33,6 +33,9 @@ const clean: Readonly<Record<string, string>> = {
   'ingest/a.ts': "import 'uWebSockets.js';\nexport { one } from '../schemas/a.ts';\n",
   'enrich/a.ts':
     "import '@duckdb/node-api';\nimport 'hyparquet';\nimport 'hyparquet-writer';\nexport { one } from '../topology/index.ts';\n",
+  'deploy/cli/init.ts': text,
+  'deploy/cli/template/a.ts': "import 'sluice';\nimport 'sluice/testing';\nexport { one } from './own.ts';\n",
+  'deploy/cli/template/own.ts': text,
   'deploy/a.ts':
     "import '../ingest/a.ts';\nimport '../enrich/a.ts';\nimport '../topology/index.ts';\nexport const home = process.env['HOME'];\n",
   'test/a.ts': "import '../deploy/a.ts';\nimport '../topology/testing.ts';\nexport const at = Date.now();\n",
@@ -112,6 +115,8 @@ const refused: readonly (readonly [string, string])[] = [
   ),
   ['topology/examples/demo/own', '../../other/b.ts'],
   ['topology/examples/demo/own', 'node:fs'],
+  // the template of `sluice init`
+  ...['../init.ts', '../../../topology/index.ts', 'node:fs', 'rxjs'].map((to) => ['deploy/cli/template', to] as const),
   // the sides
   ...['topology/index.ts', 'enrich/a.ts', 'deploy/a.ts', 'test/a.ts'].map((to) => ['ingest', `../${to}`] as const),
   ['ingest', 'sluice'],

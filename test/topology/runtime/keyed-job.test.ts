@@ -149,7 +149,11 @@ async function runDrained(job: Job, { clock }: Rig): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     clock.advance(50);
   }
-  await running.finally(() => job.close());
+  try {
+    await running;
+  } finally {
+    await job.close();
+  }
 }
 
 function landed({ made }: Rig): Readonly<Record<string, readonly string[]>> {
