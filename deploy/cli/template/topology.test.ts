@@ -1,3 +1,6 @@
+/**
+ * The topology in the test driver: time is moved by hand.
+ */
 import { createDriver, event } from 'sluice/testing';
 import { expect, it } from 'vitest';
 import shop from './topology.ts';
