@@ -82,6 +82,22 @@ export const limits = {
   rejectedPendingMaxBytes: 4 * mebi,
   /** Characters of a rejection's message. */
   rejectionMessageMaxChars: 500,
+  /** Graph: writes of one transaction, and their bytes as JSON. */
+  graphChunkMaxWrites: 1_000,
+  graphChunkMaxBytes: 4 * mebi,
+  /** Writes of a graph sink in memory; past either they are staged between two checkpoints. */
+  graphStagedMaxWrites: 50_000,
+  graphStagedMaxBytes: 32 * mebi,
+  /** Text of a node's or edge's key in UTF-8: half of what an index entry of Neo4j holds. */
+  graphKeyMaxBytes: 4 * kibi,
+  /** One write of a node or an edge. */
+  graphWriteMaxBytes: mebi,
+  /** The embedded graph's page cache. */
+  graphBufferBytes: 256 * mebi,
+  /** Answers of `sluice graph`: rows, their bytes as JSON, and the time a statement may take. */
+  graphQueryMaxRows: 1_000,
+  graphQueryMaxBytes: 8 * mebi,
+  graphQueryMaxMs: 10_000,
 } as const;
 
 assert(
@@ -94,3 +110,6 @@ assert(limits.bodyMaxBytes <= limits.bodyDecodedMaxBytes, 'decompression never s
 assert(limits.bodyDecodedMaxBytes <= limits.ingressInFlightMaxBytes, 'one request alone is always admitted');
 assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.logPendingMaxBytes, 'the largest record alone can be committed');
 assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.segmentMaxBytes, 'the largest record fits a segment');
+assert(limits.graphKeyMaxBytes <= limits.graphWriteMaxBytes, 'a write can have the largest key');
+assert(limits.graphWriteMaxBytes <= limits.graphChunkMaxBytes, 'a chunk holds at least one write');
+assert(limits.graphChunkMaxBytes <= limits.graphStagedMaxBytes, 'staged writes make at least one chunk');

@@ -14,7 +14,8 @@ export {
   fileTable,
   type LookupOptions,
 } from './dsl/lookups.ts';
-export { collect, rejected, type SinkDefinition, type TableOptions, table } from './dsl/sinks.ts';
+export { type AnyModel, graphModel, type Model } from './dsl/graph-model.ts';
+export { collect, graph, rejected, type SinkDefinition, type TableOptions, table } from './dsl/sinks.ts';
 export { type StreamDefinition, stream, type TextEvent } from './dsl/source.ts';
 export {
   type ListState,
@@ -56,6 +57,19 @@ export {
 } from './dsl/windows.ts';
 export { describeGraph, type GraphFormat } from './graph/describe.ts';
 export type { Graph, GraphNode, GraphProblem, PartitionColumn, SinkNode, Topology } from './graph/graph.ts';
+export type {
+  EdgeModel,
+  EdgeWrite,
+  GraphModel,
+  GraphWrite,
+  KeyValue,
+  NodeModel,
+  NodeWrite,
+  PropertyType,
+  PropertyTypes,
+  PropertyValues,
+} from './graph/graph-model.ts';
+export { modelProblems, reservedPrefix } from './graph/graph-model.ts';
 export type { ElementBatch, Origin, RefusedRow, Sink, SinkState } from './graph/sink.ts';
 export { validateGraph, validateTopology } from './graph/validate-graph.ts';
 export type { LookupFunction } from './operators/lookup.ts';

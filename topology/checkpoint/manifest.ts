@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { isStateful } from '../graph/graph.ts';
+import { modelMeaning } from '../graph/graph-model.ts';
 import type { SinkState } from '../graph/sink.ts';
 import type { NodeCounts } from '../operators/operator.ts';
 
@@ -64,6 +65,7 @@ function meaningOf(node: GraphNode): readonly unknown[] {
     case 'source':
       return [node.kind, node.stream];
     case 'sink':
+      if (node.sink.kind === 'graph') return [node.kind, 'graph', modelMeaning(node.sink.model)];
       return node.sink.kind === 'table' ? [node.kind, 'table', node.sink.table] : [node.kind, node.sink.kind];
     case 'window':
       return [node.kind, node.window, node.mode, node.aggregates.map(({ name, agg }) => [name, agg])];

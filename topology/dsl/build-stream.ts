@@ -80,7 +80,7 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
       builder.add({ id, kind: 'union', inputs, outputs: [outPort] });
       return streamFrom<T>(builder, { node: id, port: outPort });
     },
-    sinkTo: (id, sink) => builder.add({ id, kind: 'sink', inputs: [from], outputs: [], sink: sink.definition }),
+    sinkTo: (id, sink) => builder.add({ id, kind: 'sink', inputs: [from], outputs: [], sink: sink.definition }, sink.functions),
   };
   builder.remember(stream, from);
   return stream;

@@ -3,10 +3,13 @@
  */
 import type { Schema } from '../../schemas/registry.ts';
 import type { PartitionColumn, SinkDefinitionData } from '../graph/graph.ts';
+import type { AnyModel, WriteOf } from './graph-model.ts';
 
 /** A sink that takes elements of type `T`. */
 export interface SinkDefinition<in T> {
   readonly definition: SinkDefinitionData;
+  /** By slot. */
+  readonly functions?: Readonly<Record<string, unknown>>;
   /** Never present; carries `T`. */
   readonly takes?: (value: T) => void;
 }
@@ -33,4 +36,12 @@ export function rejected(): SinkDefinition<unknown> {
 /** Elements for the test driver to read, in tests of a part of a topology. No job runs with it. */
 export function collect(): SinkDefinition<unknown> {
   return { definition: { kind: 'collect' } };
+}
+
+/**
+ * A property graph: `writes` says which nodes and edges an element gives values to. They are written in the order of the elements, the last
+ * value of a property wins; of two sinks that write the same property no order is promised.
+ */
+export function graph<T, M extends AnyModel>(model: M, writes: (value: T) => readonly WriteOf<M>[]): SinkDefinition<T> {
+  return { definition: { kind: 'graph', model: model.definition }, functions: { writes } };
 }

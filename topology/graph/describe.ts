@@ -1,7 +1,7 @@
 /**
  * A graph for people: JSON, Mermaid (https://mermaid.js.org/syntax/flowchart.html) and DOT (https://graphviz.org/doc/info/lang.html).
  */
-import type { Graph, GraphNode, WindowShape } from './graph.ts';
+import type { Graph, GraphNode, SinkDefinitionData, WindowShape } from './graph.ts';
 import { outPort } from './graph.ts';
 
 export type GraphFormat = 'json' | 'mermaid' | 'dot';
@@ -29,7 +29,7 @@ function summaryOf(node: GraphNode): string {
     case 'deduplicate':
       return `deduplicate within ${node.withinMs} ms`;
     case 'sink':
-      return node.sink.kind === 'table' ? `table ${node.sink.table}` : node.sink.kind;
+      return sinkText(node.sink);
     case 'window':
       return `${shapeText(node.window)} by key: ${node.aggregates.map(({ name, agg }) => `${name} ${agg}`).join(', ')}`;
     case 'intervalJoin':
@@ -55,6 +55,20 @@ function shapeText(window: WindowShape): string {
       return `sliding ${window.sizeMs} ms every ${window.slideMs} ms`;
     case 'session':
       return `session, gap ${window.gapMs} ms`;
+  }
+}
+
+function sinkText(sink: SinkDefinitionData): string {
+  switch (sink.kind) {
+    case 'table':
+      return `table ${sink.table}`;
+    case 'graph': {
+      const { nodes, edges } = sink.model;
+      return `graph: ${[...Object.keys(nodes), ...Object.entries(edges).map(([type, { from, to }]) => `${from}-${type}-${to}`)].join(', ')}`;
+    }
+    case 'rejected':
+    case 'collect':
+      return sink.kind;
   }
 }
 

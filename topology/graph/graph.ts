@@ -7,6 +7,7 @@
  * 2. Nodes stand in the order of their making, so every input names an earlier node.
  */
 import type { JsonSchema } from '../../schemas/registry.ts';
+import type { GraphModel } from './graph-model.ts';
 
 export const irVersion = 1;
 
@@ -175,7 +176,13 @@ export interface CollectDefinition {
   readonly kind: 'collect';
 }
 
-export type SinkDefinitionData = TableDefinition | RejectedDefinition | CollectDefinition;
+/** A property graph. */
+export interface GraphDefinition {
+  readonly kind: 'graph';
+  readonly model: GraphModel;
+}
+
+export type SinkDefinitionData = TableDefinition | RejectedDefinition | CollectDefinition | GraphDefinition;
 
 export type PartitionColumn = 'date' | 'hour' | 'team' | 'app';
 
@@ -269,8 +276,9 @@ export function slotsOf(node: GraphNode): readonly string[] {
     case 'source':
     case 'validate':
     case 'union':
-    case 'sink':
       return [];
+    case 'sink':
+      return node.sink.kind === 'graph' ? ['writes'] : [];
   }
 }
 

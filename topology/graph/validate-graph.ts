@@ -4,6 +4,8 @@
 import { limits } from '../../schemas/limits.ts';
 import type { Graph, GraphNode, GraphProblem, LookupCall, LookupFile, NodeInput, Topology, WindowNode } from './graph.ts';
 import { slotsOf } from './graph.ts';
+import type { GraphModel } from './graph-model.ts';
+import { modelClashes, modelProblems } from './graph-model.ts';
 
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._/~-]{0,127}$/;
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -44,6 +46,7 @@ export function validateGraph(graph: Graph): readonly GraphProblem[] {
   for (const node of graph.nodes) checkNode(node, byId, report);
   checkConsumed(graph, report);
   checkTables(graph, report);
+  checkModels(graph, report);
   return problems;
 }
 
@@ -208,5 +211,19 @@ function checkTables(graph: Graph, report: Report): void {
       }
     }
     if (new Set(partitionBy).size !== partitionBy.length) report(node.id, 'partitionBy names a column twice');
+  }
+}
+
+/** Several sinks may write into one graph, as long as they mean the same by a name. */
+function checkModels(graph: Graph, report: Report): void {
+  const checked: (readonly [node: string, model: GraphModel])[] = [];
+  for (const node of graph.nodes) {
+    if (node.kind !== 'sink' || node.sink.kind !== 'graph') continue;
+    const { model } = node.sink;
+    for (const problem of modelProblems(model)) report(node.id, problem);
+    for (const [other, known] of checked) {
+      for (const name of modelClashes(model, known)) report(node.id, `its graph model defines '${name}' otherwise than the sink '${other}'`);
+    }
+    checked.push([node.id, model]);
   }
 }

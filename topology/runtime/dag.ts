@@ -55,6 +55,8 @@ export interface SinkStage {
   readonly input: Batch;
   /** The port that feeds it, which tells why an element ended in a rejected sink. */
   readonly port: string;
+  /** A graph sink's function: the writes that an element means. */
+  readonly writes: ((value: unknown) => unknown) | undefined;
 }
 
 export interface Dag {
@@ -110,7 +112,8 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
     if (node.kind === 'source') {
       sources.push({ node, out: present(own(node)[0], 'an output') });
     } else if (node.kind === 'sink') {
-      sinks.push({ node, input: present(inputs[0], 'an input'), port: present(node.inputs[0], 'an input').port });
+      const writes = node.sink.kind === 'graph' ? resolved(topology, node.id, 'writes') : undefined;
+      sinks.push({ node, input: present(inputs[0], 'an input'), port: present(node.inputs[0], 'an input').port, writes });
     } else if (isStateless(node)) {
       const chain = chainFrom(node, graph);
       for (const link of chain) fused.add(link.id);

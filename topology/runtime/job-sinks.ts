@@ -6,6 +6,7 @@
  * 2. `write` resolves when every sink has accepted its rows.
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
+import { messageOf } from '../../schemas/kernel/errors.ts';
 import { rejectedSinkId } from '../checkpoint/manifest.ts';
 import type { Graph } from '../graph/graph.ts';
 import { lateLeftPort, latePort, lateRightPort } from '../graph/graph.ts';
@@ -42,9 +43,10 @@ export class JobSinks {
     const writes: Promise<void>[] = [];
     let any = false;
     for (const stage of this.#dag.sinks) {
-      const rows = elementsOf(stage.input);
-      if (rows.length === 0) continue;
+      const elements = elementsOf(stage.input);
+      if (elements.length === 0) continue;
       any = true;
+      const rows = stage.writes === undefined ? elements : this.#writesOf(stage, stage.writes, elements);
       if (stage.node.sink.kind === 'rejected') this.#rejectRows(stage, rows);
       else {
         const found = this.#sinks.find((candidate) => candidate.stage === stage);
@@ -75,6 +77,35 @@ export class JobSinks {
         origin: rows.origins[i],
       });
     }
+  }
+
+  /** The elements with what a graph sink's function makes of them as their values; one that it makes nothing lawful of is rejected here. */
+  #writesOf(stage: SinkStage, call: (value: unknown) => unknown, elements: ElementBatch): ElementBatch {
+    const counts = present(this.#dag.counts.get(stage.node.id), 'the counts of a sink');
+    const rows = { values: [] as unknown[], timestamps: [] as number[], origins: [] as ElementBatch['origins'][number][] };
+    for (let i = 0; i < elements.length; i++) {
+      const value = elements.values[i];
+      const refuse = (code: 'function-threw' | 'function-result', message: string): void => {
+        counts.in++;
+        counts.rejected++;
+        this.#refusals.reject({ node: stage.node.id, code, message, pointer: null, schema: null, value, origin: elements.origins[i] });
+      };
+      let writes: unknown;
+      try {
+        writes = call(value);
+      } catch (thrown) {
+        refuse('function-threw', messageOf(thrown));
+        continue;
+      }
+      if (!Array.isArray(writes)) {
+        refuse('function-result', `a graph's function must return an array of writes, not ${writes === null ? 'null' : typeof writes}`);
+        continue;
+      }
+      rows.values.push(writes);
+      rows.timestamps.push(elements.timestamps[i] as number);
+      rows.origins.push(elements.origins[i]);
+    }
+    return { length: rows.values.length, ...rows };
   }
 
   async #writeRows(stage: SinkStage, sink: Sink, rows: ElementBatch): Promise<void> {

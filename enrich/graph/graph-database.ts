@@ -1,0 +1,197 @@
+/**
+ * The graph database as a sink sees it, and how any Cypher database becomes one. The port lies here and not in schemas/ports: it speaks of
+ * graph models, which schemas does not know, and only this folder and deploy use it.
+ *
+ * Bookkeeping nodes lie in the same database, because only there they change in the transaction of the writes they tell of.
+ *
+ * Invariants:
+ * 1. A chunk is applied in one transaction with the record that it was: a crash leaves both or neither.
+ * 2. Chunks of a sink are applied in order, each once: one that was is skipped, and one that does not follow is refused.
+ * 3. A run whose attempt is older than the last one that opened its sink is refused.
+ * 4. A model only grows: what another model means otherwise is refused before anything is written.
+ */
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { GraphModel, GraphWrite, NodeModel, NodeWrite } from '../../topology/index.ts';
+import type { Dialect, Row, WriteStep } from './cypher.ts';
+import { readStep, schemaStatements, writeSteps } from './cypher.ts';
+import { emptyModel, growModel } from './grow-model.ts';
+
+/** How far a sink's writes are in the database: chunks count from 1 in each checkpoint. */
+export interface Progress {
+  readonly checkpoint: number;
+  readonly chunk: number;
+}
+
+export interface SinkClaim {
+  /** `<topology>/<node>` */
+  readonly sink: string;
+  readonly attempt: number;
+  readonly model: GraphModel;
+}
+
+export interface ChunkId extends Progress {
+  readonly sink: string;
+  readonly attempt: number;
+}
+
+export interface GraphDatabase {
+  /**
+   * Prepares the database for the sink's model and fences older attempts. Returns how far the sink was applied, 0 and 0 at first.
+   * Throws `fenced`, `graph-model-mismatch`, and what the database fails with.
+   */
+  openSink(claim: SinkClaim): Promise<Progress>;
+  /** Applies a chunk: writes that fit the model, at most one for each node and edge. Throws `fenced`, `graph-behind`. */
+  applyChunk(chunk: ChunkId, writes: readonly GraphWrite[]): Promise<'applied' | 'skipped'>;
+}
+
+/** Runs a statement on rows; gives the rows that it returns. */
+export type RunStatement = (text: string, rows: readonly Row[]) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+
+/** One database, as little of it as this needs. Calls may overlap; the session carries them out one after the other. */
+export interface CypherSession {
+  readonly dialect: Dialect;
+  /** A change of the schema, in a transaction of its own. */
+  define(statement: string): Promise<void>;
+  /** One write transaction; durable when it resolves, and nothing of it stays when `work` throws. `work` may be called again. */
+  transaction<T>(work: (run: RunStatement) => Promise<T>): Promise<T>;
+}
+
+const sinkLabel = 'SluiceSink';
+const modelLabel = 'SluiceModel';
+const modelName = 'graph';
+
+/** Their properties have names of their own too: an analyst's question over all labels must not find other types under `id` or `name`. */
+const sinkNode: NodeModel = {
+  key: 'sluiceSink',
+  props: { sluiceSink: 'string', sluiceAttempt: 'integer', sluiceCheckpoint: 'integer', sluiceChunk: 'integer' },
+};
+const modelNode: NodeModel = { key: 'sluiceModel', props: { sluiceModel: 'string', sluiceDefinition: 'string' } };
+const bookkeeping: GraphModel = { nodes: { [sinkLabel]: sinkNode, [modelLabel]: modelNode }, edges: {} };
+
+export interface RecordedProgress extends Progress {
+  readonly attempt: number;
+}
+
+export type ChunkDecision = 'apply' | 'skip' | 'fenced' | 'behind';
+
+/** Whether a chunk's turn has come. Pure. */
+export function decideChunk(recorded: RecordedProgress | undefined, { attempt, checkpoint, chunk }: ChunkId): ChunkDecision {
+  if (recorded === undefined) return 'behind';
+  if (recorded.attempt > attempt) return 'fenced';
+  if (recorded.checkpoint > checkpoint) return 'skip';
+  if (recorded.checkpoint === checkpoint) return recorded.chunk >= chunk ? 'skip' : recorded.chunk + 1 === chunk ? 'apply' : 'behind';
+  return chunk === 1 ? 'apply' : 'behind';
+}
+
+export function cypherDatabase(session: CypherSession): GraphDatabase {
+  const { dialect } = session;
+  let known: GraphModel | undefined;
+  let prepared = false;
+
+  const runAll = async (run: RunStatement, steps: readonly WriteStep[]): Promise<void> => {
+    for (const step of steps) {
+      if (step.kind === 'run') {
+        await run(step.text, step.rows);
+        continue;
+      }
+      const found = new Set((await run(step.update, step.rows)).map((row) => String(row['found'])));
+      const missing = step.rows.filter((row) => !found.has(String(row[step.key])));
+      if (missing.length > 0) await run(step.create, missing);
+    }
+  };
+
+  const readNode = async (run: RunStatement, label: string, value: string): Promise<Readonly<Record<string, unknown>> | undefined> => {
+    const step = readStep(dialect, label, bookkeeping.nodes[label] as NodeModel, value);
+    return (await run(step.text, step.rows))[0];
+  };
+
+  const record = (run: RunStatement, label: string, props: NodeWrite['props']): Promise<void> =>
+    runAll(run, writeSteps(dialect, bookkeeping, [{ kind: 'node', label, props }]));
+
+  const recordProgress = (run: RunStatement, { sink, attempt, checkpoint, chunk }: ChunkId): Promise<void> =>
+    record(run, sinkLabel, { sluiceSink: sink, sluiceAttempt: attempt, sluiceCheckpoint: checkpoint, sluiceChunk: chunk });
+
+  const readModel = async (run: RunStatement): Promise<GraphModel> => {
+    const found = await readNode(run, modelLabel, modelName);
+    return found === undefined ? emptyModel : (JSON.parse(String(found['sluiceDefinition'])) as GraphModel);
+  };
+
+  const readProgress = async (run: RunStatement, sink: string): Promise<RecordedProgress | undefined> => {
+    const found = await readNode(run, sinkLabel, sink);
+    if (found === undefined) return undefined;
+    const [attempt, checkpoint, chunk] = ['sluiceAttempt', 'sluiceCheckpoint', 'sluiceChunk'].map((name) => Number(found[name]));
+    return { attempt: attempt ?? 0, checkpoint: checkpoint ?? 0, chunk: chunk ?? 0 };
+  };
+
+  const prepare = async (): Promise<void> => {
+    if (prepared) return;
+    for (const statement of schemaStatements(dialect, bookkeeping, bookkeeping)) await session.define(statement);
+    prepared = true;
+  };
+
+  return {
+    async openSink({ sink, attempt, model }) {
+      await prepare();
+      const before = grown(await session.transaction(readModel), model);
+      for (const statement of schemaStatements(dialect, before.model, before.added)) await session.define(statement);
+      return session.transaction(async (run) => {
+        // Read again: another sink may have brought its own meanwhile.
+        const now = grown(await readModel(run), model);
+        await record(run, modelLabel, { sluiceModel: modelName, sluiceDefinition: JSON.stringify(now.model) });
+        known = now.model;
+        const found = await readProgress(run, sink);
+        if (found !== undefined && found.attempt > attempt) throw fenced(sink, attempt, found.attempt);
+        const progress: Progress = { checkpoint: found?.checkpoint ?? 0, chunk: found?.chunk ?? 0 };
+        await recordProgress(run, { sink, attempt, ...progress });
+        return progress;
+      });
+    },
+
+    async applyChunk(id, writes) {
+      const { sink, attempt } = id;
+      await prepare();
+      return session.transaction(async (run) => {
+        const found = await readProgress(run, sink);
+        switch (decideChunk(found, id)) {
+          case 'skip':
+            return 'skipped';
+          case 'fenced':
+            throw fenced(sink, attempt, found?.attempt ?? 0);
+          case 'behind':
+            throw graphBehind(sink, found, id);
+          case 'apply': {
+            known ??= await readModel(run);
+            const steps = writeSteps(dialect, known, writes);
+            await runAll(run, steps);
+            await recordProgress(run, id);
+            return 'applied';
+          }
+        }
+      });
+    },
+  };
+}
+
+function grown(known: GraphModel, wanted: GraphModel): { readonly model: GraphModel; readonly added: GraphModel } {
+  const growth = growModel(known, wanted);
+  if (growth.kind === 'grown') return growth;
+  throw new SluiceError('graph-model-mismatch', `the graph model does not fit the graph that is there: ${growth.problems.join('; ')}`, {
+    fix: 'give it another name in the model, or begin with an empty graph',
+  });
+}
+
+function fenced(sink: string, attempt: number, newer: number): SluiceError {
+  return new SluiceError('fenced', `attempt ${attempt} of the graph sink '${sink}' was taken over by attempt ${newer}`, {
+    fix: 'the newer run goes on; if its checkpoints were removed by hand, remove the graph as well',
+  });
+}
+
+/** The graph lacks what a checkpoint says was applied: it is another one, or an old copy. */
+export function graphBehind(sink: string, found: Progress | undefined, wanted: Progress): SluiceError {
+  const is = found === undefined ? 'nothing' : `checkpoint ${found.checkpoint}, chunk ${found.chunk}`;
+  return new SluiceError(
+    'graph-behind',
+    `the graph holds ${is} of the sink '${sink}', and the checkpoints want to go on at checkpoint ${wanted.checkpoint}, chunk ${wanted.chunk}`,
+    { fix: 'put the graph back that belongs to these checkpoints, or start anew with `sluice reset`' },
+  );
+}

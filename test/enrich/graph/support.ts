@@ -1,0 +1,32 @@
+/**
+ * A real embedded graph in a folder of its own, and batches for its sink.
+ */
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { cypherDatabase } from '../../../enrich/graph/graph-database.ts';
+import { openLadybug } from '../../../enrich/graph/ladybug-database.ts';
+import type { ElementBatch } from '../../../topology/index.ts';
+import type { GraphDatabaseRig } from '../../contract/graph-database.ts';
+import { batchOf } from '../support.ts';
+
+/** Opens the graph below `folder`, which must exist; it is closed when the running test ends. */
+export async function ladybugRig(folder: string): Promise<GraphDatabaseRig> {
+  const ladybug = await openLadybug({ path: join(folder, 'graph'), readOnly: false });
+  let open = true;
+  const close = async (): Promise<void> => {
+    if (!open) return;
+    open = false;
+    await ladybug.close();
+  };
+  onTestFinished(close);
+  return {
+    database: cypherDatabase(ladybug.session),
+    // Not by `query`, whose answers are bounded.
+    ask: (statement) => ladybug.session.transaction(async (run) => (await run(statement, [])).map((row) => Object.values(row))),
+    close,
+  };
+}
+
+export function writesBatch(...elements: readonly unknown[]): ElementBatch {
+  return batchOf(elements, () => 0);
+}
