@@ -12,14 +12,15 @@ import { afterThisRound, manualClock } from '../schemas/kernel/clock.ts';
 import { SluiceError } from '../schemas/kernel/errors.ts';
 import { seededRandom } from '../schemas/kernel/random.ts';
 import type { RejectionCode } from '../schemas/rejection.ts';
-import type { SinkNode, Topology } from './graph/graph.ts';
+import type { Topology } from './graph/graph.ts';
 import type { Origin } from './graph/sink.ts';
 import type { Batch } from './operators/batch.ts';
 import { rowKinds, splitKey } from './operators/batch.ts';
 import type { LookupFunction } from './operators/lookup.ts';
 import type { NodeCounts, Rejection } from './operators/operator.ts';
+import { rejectThrown } from './operators/operator.ts';
 import { connect } from './runtime/connections.ts';
-import type { Dag } from './runtime/dag.ts';
+import type { Dag, SinkStage } from './runtime/dag.ts';
 import { compileDag } from './runtime/dag.ts';
 import { requireValid } from './runtime/take-over.ts';
 import { jsonProblem } from './state/json-safe.ts';
@@ -78,7 +79,7 @@ export interface Driver {
   setClock(ms: number): Promise<void>;
   /** The periodic emission: watermarks are made of the events so far, idleness is judged. */
   tick(): Promise<void>;
-  /** The rows that reached a sink since it was read last. */
+  /** The rows that reached a sink since it was read last; of a graph sink the writes that its function made of each. */
   read(sink: string): readonly DrivenRow[];
   /** The watermarks and idleness that reached a sink since asked last. */
   signals(sink: string): readonly DrivenSignal[];
@@ -150,21 +151,31 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
   const compile = (): Dag =>
     compileDag(topology, reject, { ...connections, host: { clock, random: seededRandom(1), wake: () => wake?.() } });
 
-  const collect = (sink: SinkNode, batch: Batch): void => {
+  const give = ({ node, writes }: SinkStage, value: unknown, timestamp: number): void => {
+    try {
+      listOf(rows, node.id).push({ value: checked(node.id, writes === undefined ? value : writes(value)), timestamp });
+    } catch (thrown) {
+      if (writes === undefined) throw thrown;
+      rejectThrown(reject, node.id, thrown, value, undefined);
+    }
+  };
+
+  const collect = (sink: SinkStage): void => {
+    const { node, input: batch } = sink;
     for (let i = 0; i < batch.length; i++) {
       const timestamp = batch.timestamps[i] as number;
       switch (batch.kinds[i]) {
         case rowKinds.element:
-          listOf(rows, sink.id).push({ value: checked(sink.id, batch.values[i]), timestamp });
+          give(sink, batch.values[i], timestamp);
           break;
         case rowKinds.watermark:
-          listOf(signals, sink.id).push(timestamp === maxTime ? 'max' : timestamp);
+          listOf(signals, node.id).push(timestamp === maxTime ? 'max' : timestamp);
           break;
         case rowKinds.idle:
-          listOf(signals, sink.id).push('idle');
+          listOf(signals, node.id).push('idle');
           break;
         case rowKinds.active:
-          listOf(signals, sink.id).push('active');
+          listOf(signals, node.id).push('active');
           break;
         default:
           break;
@@ -175,7 +186,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
   const runOnce = (): void => {
     dag.run();
     for (const { nodes, out } of dag.stages) for (const batch of out) checkBatch(present(nodes.at(-1), 'a node').id, batch);
-    for (const { node, input } of dag.sinks) collect(node, input);
+    for (const sink of dag.sinks) collect(sink);
     dag.clear();
   };
 

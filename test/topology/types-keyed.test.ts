@@ -13,6 +13,8 @@ import {
   connector,
   count,
   fileTable,
+  graph,
+  graphModel,
   list,
   max,
   rejected,
@@ -59,6 +61,11 @@ const ctrRow = schemaOf<{ readonly key: string; readonly clicks: number; readonl
   properties: { key: { type: 'string' } },
 });
 
+const journeyModel = graphModel({
+  nodes: { User: { key: 'id', props: { id: 'string' } }, Promo: { key: 'id', props: { id: 'string' } } },
+  edges: { CLICKED: { from: 'User', to: 'Promo', props: { price: 'number' } } },
+});
+
 it('the topology of an attribution infers everything', () => {
   const made = topology('promo-attribution', { version: 1, owner: 'rpp/promo' }, (t) => {
     const clicks = t
@@ -86,6 +93,13 @@ it('the topology of an attribution infers everything', () => {
       .aggregate({ clicks: count(), revenue: sum((a) => a.price), users: approxDistinct((a) => a.userId) });
 
     joined.out.sinkTo('attributed', table('attributed', attributedRow, { partitionBy: ['date', 'hour', 'team', 'app'] }));
+    joined.out.sinkTo(
+      'journey',
+      graph(journeyModel, (a) => [
+        journeyModel.User({ id: a.userId }),
+        journeyModel.CLICKED({ from: a.userId, to: a.promoId, price: a.price }),
+      ]),
+    );
     perMinute.out.sinkTo('ctr', table('ctr_per_minute', ctrRow));
     perMinute.late.sinkTo('ctr-late', rejected());
   });

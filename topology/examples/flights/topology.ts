@@ -2,7 +2,7 @@
  * The flights example: enriches departures from New York with airline, plane and weather, counts them by airport and hour, and finds each
  * plane's rotations; weather and schedules land as they are.
  */
-import { count, fileTable, rejected, session, stream, sum, table, topology, tumbling } from 'sluice';
+import { count, fileTable, graph, graphModel, rejected, session, stream, sum, table, topology, tumbling, value } from 'sluice';
 import { airline } from './schemas/airline.gen.ts';
 import { departure } from './schemas/departure.gen.ts';
 import { departureRow } from './schemas/departure-row.gen.ts';
@@ -21,6 +21,15 @@ import { weatherRow } from './schemas/weather-row.gen.ts';
 const outOfOrderness = '32d';
 /** A sender that tries again sends the same event twice; a month of history may be sent again as a whole. */
 const within = '62d';
+
+/** Airports, who flies between them, and where each plane went. */
+const network = graphModel({
+  nodes: { Airport: { key: 'code', props: { code: 'string' } }, Plane: { key: 'tailnum', props: { tailnum: 'string' } } },
+  edges: {
+    ROUTE: { from: 'Airport', to: 'Airport', key: ['carrier'], props: { carrier: 'string', flights: 'integer' } },
+    FLEW: { from: 'Plane', to: 'Airport', key: ['departed'], props: { departed: 'string' } },
+  },
+});
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -108,6 +117,28 @@ export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => 
     .map((w) => ({ tailnum: w.key, first_departed: iso(w.windowStart), window_end: iso(w.windowEnd), departures: w.departures }))
     .sinkTo('rotations-table', table('rotations', rotationRow));
   rotations.late.sinkTo('rotations-late', rejected());
+
+  // How often each airline flew each route so far: an absolute count, so that writing it twice changes nothing.
+  departures
+    .keyBy((d) => [d.origin, d.dest, d.carrier])
+    .process('route-counts', {
+      state: { flights: value<number>() },
+      onElement: (d, { state }) => {
+        const flights = (state.flights.get() ?? 0) + 1;
+        state.flights.set(flights);
+        return [{ origin: d.origin, dest: d.dest, carrier: d.carrier, flights }];
+      },
+    })
+    .sinkTo(
+      'routes',
+      graph(network, (r) => [network.ROUTE({ from: r.origin, to: r.dest, carrier: r.carrier, flights: r.flights })]),
+    );
+  departures
+    .filter((d) => d.tailnum !== null)
+    .sinkTo(
+      'flown',
+      graph(network, (d) => [network.FLEW({ from: d.tailnum ?? '', to: d.dest, departed: d.departed })]),
+    );
 
   t.source('schedules', stream('nyc/schedules', { dataText: true }))
     .validate('schedules-valid', schedule)
