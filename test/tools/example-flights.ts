@@ -272,7 +272,7 @@ async function compare(instance: Instance): Promise<void> {
   await compareEnriched({
     lake,
     data: options.data,
-    fallback: join(example, 'data'),
+    registers: join(example, 'data'),
     flights: left.map((line) => line.fields),
     weather: lines.weather.map((line) => line.fields),
     check,

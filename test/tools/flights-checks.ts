@@ -62,9 +62,9 @@ const gapMs = 6 * hourMs;
 
 export interface EnrichedInput {
   readonly lake: string;
-  /** The folder of the files, and where the registers lie when it has none. */
+  /** The folder of the files, and the one whose registers the topology reads. */
   readonly data: string;
-  readonly fallback: string;
+  readonly registers: string;
   /** Each event once, without the cancelled ones. */
   readonly flights: readonly Fields[];
   readonly weather: readonly Fields[];
@@ -235,14 +235,11 @@ function sessionsOf(flights: readonly Flight[]): readonly (readonly unknown[])[]
   return sessions.sort((a, b) => compareText(`${a[0]} ${a[1]}`, `${b[0]} ${b[1]}`));
 }
 
-function registersOf({ data, fallback }: EnrichedInput): {
+function registersOf({ registers }: EnrichedInput): {
   readonly airlines: ReadonlyMap<string, string>;
   readonly planes: ReadonlyMap<string, Fields>;
 } {
-  const read = (file: string): readonly Fields[] => {
-    const own = join(data, file);
-    return JSON.parse(readFileSync(existsSync(own) ? own : join(fallback, file), 'utf8')) as readonly Fields[];
-  };
+  const read = (file: string): readonly Fields[] => JSON.parse(readFileSync(join(registers, file), 'utf8')) as readonly Fields[];
   return {
     airlines: new Map(read('airlines.json').map((row) => [String(row['carrier']), String(row['name'])])),
     planes: new Map(read('planes.json').map((row) => [String(row['tailnum']), row])),

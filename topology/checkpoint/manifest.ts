@@ -13,7 +13,7 @@ import { modelMeaning } from '../graph/graph-model.ts';
 import type { SinkState } from '../graph/sink.ts';
 import type { NodeCounts } from '../operators/operator.ts';
 
-export const manifestVersion = 1;
+export const manifestVersion = 2;
 
 export interface StatefulNode {
   readonly id: string;
@@ -103,7 +103,9 @@ export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
   }
   const manifest = found as Partial<Manifest> | null;
   if (manifest === null || typeof manifest !== 'object' || manifest.manifestVersion !== manifestVersion) {
-    throw new SluiceError('checkpoint-corrupt', `${key} is no manifest of version ${manifestVersion}`);
+    throw new SluiceError('checkpoint-corrupt', `${key} is no manifest of version ${manifestVersion}`, {
+      fix: 'another version of Sluice wrote it: run that one, or start from an empty state with `sluice reset`',
+    });
   }
   return manifest as Manifest;
 }
