@@ -200,6 +200,55 @@ describe('timers', () => {
   });
 });
 
+describe('windows that fire at one time', () => {
+  it('fire in the order of their starts, restored or not', async () => {
+    const dense = build((t) => {
+      rows(t, 'in')
+        .keyBy((e) => e.data.key)
+        .window('window', sliding(12, 1), { early: 6 })
+        .aggregate({ n: count() })
+        .out.sinkTo('out', collect());
+    });
+    for (const restore of [false, true]) {
+      let driver = await createDriver(dense);
+      await driver.push('in', row(5));
+      if (restore) driver = await restored(dense, driver);
+      // The one that begins at -6 fires at 5; all others at 6, that at -5 on time and the rest early.
+      await driver.advanceWatermark(6);
+      const starts = driver.read('out').map((one) => (one.value as { windowStart: number }).windowStart);
+      expect(starts).toEqual([-6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5]);
+    }
+  });
+});
+
+describe('time that a driver gives by hand to a whole source', () => {
+  const both = build((t) => {
+    rows(t, 'a').union('union', rows(t, 'b')).sinkTo('out', collect());
+    rows(t, 'c').sinkTo('alone', collect());
+  });
+
+  it('never goes back, and says idle once', async () => {
+    const driver = await createDriver(both);
+    await driver.advanceWatermark(100, { source: 'c' });
+    await driver.advanceWatermark(50, { source: 'c' });
+    await driver.advanceWatermark(100, { source: 'c' });
+    await driver.idle({ source: 'c' });
+    await driver.idle({ source: 'c' });
+    expect(driver.signals('alone')).toEqual([100, 'idle']);
+  });
+
+  it('agrees with the watermarks that the source makes itself', async () => {
+    const driver = await createDriver(both);
+    await driver.idle({ source: 'a' });
+    await driver.advanceWatermark(10, { source: 'b' });
+    await driver.push('a', row(100));
+    await driver.tick();
+    await driver.advanceWatermark(500, { source: 'b' });
+    // The event makes `a` active again: its 99 holds the 500 back.
+    expect(driver.signals('out')).toEqual([10, 99]);
+  });
+});
+
 describe('results are in front of the watermark that caused them', () => {
   it('windows over windows of the same size lose nothing', async () => {
     const stacked = build((t) => {
