@@ -1,0 +1,35 @@
+/**
+ * `npm run conformance -- FILE...`: runs case files through the test driver, in every variation, and exits with 1 when a case fails or
+ * cannot be read. `--json` prints one JSON document instead of lines.
+ */
+import { parseArgs } from 'node:util';
+import { report } from './report.ts';
+
+const { values: options, positionals: files } = parseArgs({
+  options: { json: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+
+if (files.length === 0) {
+  console.error('usage: npm run conformance -- [--json] FILE...');
+  process.exitCode = 2;
+} else {
+  // Until the end is reached the run has failed: a promise that never settles must not look like success.
+  process.exitCode = 1;
+  const { verdicts, problems, passed, failed, skipped } = await report(files, options.json ? () => undefined : console.log);
+  if (options.json) {
+    const cases = verdicts.map(({ case: { file, name, operator }, variations, failures }) => ({
+      file,
+      name,
+      operator,
+      ok: failures.length === 0,
+      variations,
+      failures,
+    }));
+    console.log(JSON.stringify({ passed, failed, skipped, problems, cases }, null, 2));
+  } else {
+    if (skipped.length > 0) console.log(`skipped, no case: ${skipped.join(', ')}`);
+    console.log(`${passed} passed, ${failed} failed`);
+  }
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+}

@@ -1,0 +1,98 @@
+/**
+ * Keyed state: timers, state with a time to live, and deduplication.
+ */
+
+import type { SluiceEvent } from '../../../topology/index.ts';
+import { collect, value } from '../../../topology/index.ts';
+import { event } from '../../../topology/testing.ts';
+import type { Config, Json, Operation } from '../case.ts';
+import type { Session } from '../session.ts';
+import { driverSession } from '../session.ts';
+import type { Row } from './common.ts';
+import { feedRows, rows, timed, topologyOf } from './common.ts';
+
+type Scalar = Row['value'];
+
+const farthest = 2 ** 52;
+
+/** Timers take whole milliseconds: before the first watermark and after the last they are as far away as can be. */
+function whole(watermark: number): number {
+  return Math.max(-farthest, Math.min(watermark, farthest));
+}
+
+export function timersSubject(config: Config): Promise<Session> {
+  const { eventTimer, processingTimer } = config['register'] as { readonly eventTimer?: number; readonly processingTimer?: number };
+  return driverSession({
+    topology: topologyOf((t) =>
+      rows(t, 'in')
+        .keyBy((e) => e.data.key)
+        .process('timers', {
+          state: { last: value<Scalar>() },
+          onElement: (e, ctx): readonly Json[] => {
+            ctx.state.last.set(e.data.value);
+            if (eventTimer !== undefined) ctx.timers.event(whole(ctx.watermark) + eventTimer);
+            if (processingTimer !== undefined) ctx.timers.processing(ctx.processingTime + processingTimer);
+            return [[e.data.key, e.data.value, 'element']];
+          },
+          onTimer: (timer, ctx): readonly Json[] => [[ctx.key, ctx.state.last.get() ?? null, timer.domain]],
+        })
+        .sinkTo('out', collect()),
+    ),
+    feed: feedRows,
+    take: (driver) => ({ expect: driver.read('out').map(({ value: row, timestamp }) => [...(row as readonly Json[]), timestamp]) }),
+  });
+}
+
+interface Access {
+  readonly key: Scalar;
+  /** Written when there is one; read otherwise. */
+  readonly put?: Scalar;
+  readonly at: number;
+}
+
+function accessOf({ key, value: given }: Operation): Access {
+  if (key === 'get') return { key: given as Scalar, at: 0 };
+  const [name = '', put = ''] = given as readonly Scalar[];
+  return { key: name, put, at: 0 };
+}
+
+export function ttlSubject(config: Config): Promise<Session> {
+  const options = { ttl: config['ttl'] as number, refresh: (config['refresh'] ?? 'write') as 'write' | 'readWrite' };
+  return driverSession({
+    topology: topologyOf((t) =>
+      timed<Access>(t, 'in')
+        .keyBy((e) => e.data.key)
+        .process('state', {
+          state: { held: value<Scalar>(options) },
+          onElement: (e, ctx): readonly Json[] => {
+            if (e.data.put === undefined) return [{ held: ctx.state.held.get() ?? null }];
+            ctx.state.held.set(e.data.put);
+            return [];
+          },
+        })
+        .sinkTo('out', collect()),
+    ),
+    feed: (driver, operations) =>
+      driver.push(
+        'in',
+        operations.map((operation) => event(accessOf(operation))),
+      ),
+    take: (driver) => ({ expect: driver.read('out').map(({ value: row }) => (row as { readonly held: Json }).held) }),
+  });
+}
+
+export function deduplicateSubject(config: Config): Promise<Session> {
+  const pairOf = ({ value: row, timestamp }: { readonly value: unknown; readonly timestamp: number }): Json => [
+    (row as SluiceEvent<Row>).data.key,
+    timestamp,
+  ];
+  return driverSession({
+    topology: topologyOf((t) => {
+      const once = rows(t, 'in').deduplicate('once', { by: (e) => e.data.key, within: config['within'] as number, late: 'side' });
+      once.out.sinkTo('out', collect());
+      once.late.sinkTo('late', collect());
+    }),
+    feed: feedRows,
+    take: (driver) => ({ expect: driver.read('out').map(pairOf), expectLate: driver.read('late').map(pairOf) }),
+  });
+}

@@ -1,0 +1,55 @@
+/**
+ * The ways in which one case is run. All must give the same results: how elements were batched, and when a job was restored, is nothing
+ * that a topology may notice.
+ */
+import type { Case, Operation } from './case.ts';
+import { formatOf } from './format.ts';
+
+export interface Variation {
+  readonly name: string;
+  /** Consecutive elements in one batch, or in one batch each. */
+  readonly batch: 'each' | 'together';
+  readonly restore: 'asWritten' | 'everyStep';
+  readonly how: 'anew' | 'inPlace';
+}
+
+const asWritten: Variation = { name: 'as written', batch: 'each', restore: 'asWritten', how: 'anew' };
+
+export const variations: readonly Variation[] = [
+  asWritten,
+  { ...asWritten, name: 'in one batch', batch: 'together' },
+  { ...asWritten, name: 'restored after every step', restore: 'everyStep' },
+  { ...asWritten, name: 'in one batch, restored after every step', batch: 'together', restore: 'everyStep' },
+  { ...asWritten, name: 'restored in place after every step', restore: 'everyStep', how: 'inPlace' },
+];
+
+export type Turn =
+  | { readonly kind: 'feed'; readonly operations: readonly Operation[] }
+  | { readonly kind: 'act' | 'restore' | 'expect'; readonly operation: Operation };
+
+/** What is done, in order. */
+export function turnsOf(of: Case, variation: Variation): readonly Turn[] {
+  const { feeds } = formatOf(of.operator);
+  const turns: Turn[] = [];
+  let run: Operation[] = [];
+  for (const operation of of.operations) {
+    if (feeds.includes(operation.key)) {
+      if (run.length === 0 || variation.batch === 'each') turns.push({ kind: 'feed', operations: (run = []) });
+      run.push(operation);
+      continue;
+    }
+    run = [];
+    turns.push({ kind: kindOf(operation.key), operation });
+  }
+  return turns;
+}
+
+function kindOf(key: string): 'act' | 'restore' | 'expect' {
+  if (key === 'restore') return 'restore';
+  return key.startsWith('expect') ? 'expect' : 'act';
+}
+
+/** The variations that differ for this case. */
+export function variationsOf(of: Case): readonly Variation[] {
+  return variations.filter((variation) => of.restorable || variation.restore === 'asWritten');
+}
