@@ -66,11 +66,10 @@ export class EventTimeOperator implements Operator {
 
   /** Time is made here. What comes from upstream was given from outside: the end of input, or a test driver's hand. */
   #given(kind: RowKind, at: number, split: unknown, target: Batch): void {
-    if (typeof split !== 'string') {
-      if (kind === rowKinds.watermark) this.watermarks.pass(at);
-      target.push(kind, undefined, at, undefined);
-    } else if (kind === rowKinds.watermark) target.signals(this.watermarks.give(split, at));
-    else target.signals(this.watermarks.setIdle(split, kind === rowKinds.idle));
+    const { watermarks } = this;
+    const idle = kind === rowKinds.idle;
+    if (typeof split !== 'string') target.signals(kind === rowKinds.watermark ? watermarks.giveAll(at) : watermarks.setAllIdle(idle));
+    else target.signals(kind === rowKinds.watermark ? watermarks.give(split, at) : watermarks.setIdle(split, idle));
   }
 
   #element(value: unknown, origin: Origin | undefined, target: Batch): void {

@@ -308,5 +308,6 @@ function newWindow(start: number, end: number): OpenWindow {
 
 /** A start as text whose order is the numbers' order, for timers of one time: sign, then digits of one length. */
 function orderText(start: number): string {
-  return (start + 2 ** 53).toString(16).padStart(14, '0');
+  const digits = String(start < 0 ? Number.MAX_SAFE_INTEGER + start : start);
+  return `${start < 0 ? '-' : '0'}${digits.padStart(16, '0')}`;
 }

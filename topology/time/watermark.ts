@@ -142,9 +142,23 @@ export class SplitWatermarks {
     return this.#combine();
   }
 
-  /** A watermark of all splits at once passed by: nothing before it is emitted any more. */
-  pass(at: number): void {
-    this.#emitted = Math.max(this.#emitted, at);
+  /** A watermark of all splits at once, from outside. While all are idle it is ignored. The end of time needs no split. */
+  giveAll(at: number): readonly TimeSignal[] {
+    if (this.#idle || at <= this.#emitted) return [];
+    for (const time of this.#splits.values()) {
+      time.idle = false;
+      if (at > time.given) time.given = at;
+    }
+    this.#emitted = at;
+    return [{ kind: 'watermark', at }];
+  }
+
+  /** Idleness of all splits at once, from outside. */
+  setAllIdle(idle: boolean): readonly TimeSignal[] {
+    for (const time of this.#splits.values()) time.idle = idle;
+    if (this.#idle === idle) return [];
+    this.#idle = idle;
+    return [{ kind: idle ? 'idle' : 'active' }];
   }
 
   #combine(): readonly TimeSignal[] {
