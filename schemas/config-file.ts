@@ -6,7 +6,10 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Document, Node, Pair, Scalar } from 'yaml';
 import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import type { EventPointers, SluiceConfig, StreamConfig } from './config.ts';
+import type { EventPointers, HttpLookupConfig, SluiceConfig, StreamConfig } from './config.ts';
+import type { Field } from './config-fields.ts';
+import { expectedOf, nearest, problemOf, shownOf } from './config-fields.ts';
+import { headerField, headerNameExpected, isHeaderName, lookupFields } from './config-lookups.ts';
 import { parsePointer } from './json-scan.ts';
 import { messageOf, SluiceError } from './kernel/errors.ts';
 import { limits } from './limits.ts';
@@ -35,20 +38,12 @@ export type ConfigResult =
   | { readonly ok: true; readonly config: SluiceConfig; readonly origins: readonly ConfigOrigin[] }
   | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
-interface Field {
-  readonly type: 'string' | 'integer';
-  readonly default?: string | number;
-  readonly min?: number;
-  readonly max?: number;
-  readonly oneOf?: readonly string[];
-  readonly check?: (value: string) => string | undefined;
-}
-
 const mebi = 1_024 * 1_024;
 const hourMs = 3_600_000;
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const name = (value: string): string | undefined =>
-  namePattern.test(value) ? undefined : '1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit';
+const nameExpected = '1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit';
+const isName = (value: string): boolean => namePattern.test(value);
+const name = (value: string): string | undefined => (isName(value) ? undefined : nameExpected);
 const pointer = (value: string): string | undefined =>
   value !== '' && parsePointer(value) !== undefined ? undefined : 'a JSON pointer such as /orderId (RFC 6901)';
 const host = (value: string): string | undefined => (/^[A-Za-z0-9.:_-]+$/.test(value) ? undefined : 'a host name or address');
@@ -146,7 +141,7 @@ class ConfigReader {
   read(baseDir: string): ConfigResult {
     for (const error of this.#document.errors) this.#problem(error.pos[0], '', error.message.split('\n')[0] ?? 'not YAML', 'YAML');
     if (this.#problems.length > 0) return { ok: false, problems: this.#problems };
-    const root = this.#entries(this.#document.contents, '', ['streams', 'topologies', ...Object.keys(sections)]);
+    const root = this.#entries(this.#document.contents, '', ['streams', 'topologies', 'lookups', ...Object.keys(sections)]);
     const streams = this.#items(root.get('streams'), 'streams').map((node, index) => this.#stream(node, `streams[${index}]`));
     if (root.get('streams') === undefined) this.#problem(0, 'streams', 'it is missing', 'a list of streams with team and app');
     else if (streams.length === 0) this.#problem(offsetOf(root.get('streams')), 'streams', 'it is empty', 'at least one stream');
@@ -157,6 +152,7 @@ class ConfigReader {
       const value = this.#value(node, `topologies[${index}]`, { type: 'string' });
       return resolve(baseDir, String(value));
     });
+    const lookups = this.#lookups(root.get('lookups'));
     const number = (section: string, key: string): number => values[section]?.[key] as number;
     const config: SluiceConfig = {
       file: this.#file,
@@ -177,6 +173,7 @@ class ConfigReader {
         checkpointIntervalMs: number('local', 'checkpoint_ms'),
         parquetFileMaxAgeMs: number('local', 'parquet_file_age_ms'),
       },
+      lookups,
       topologies,
     };
     if (this.#problems.length === 0) this.#combinations(config, root);
@@ -209,6 +206,19 @@ class ConfigReader {
       event: Object.fromEntries(given) as EventPointers,
       ack: 'replicated',
     };
+  }
+
+  #lookups(node: Node | undefined): SluiceConfig['lookups'] {
+    const read = ([key, definition]: readonly [string, Node | undefined]): readonly [string, HttpLookupConfig] => {
+      const path = `lookups.${key}`;
+      const entries = this.#entries(definition, path, [...Object.keys(lookupFields), 'headers']);
+      const { url } = this.#values(entries, path, lookupFields, offsetOf(definition));
+      const headers = this.#named(entries.get('headers'), `${path}.headers`, isHeaderName, headerNameExpected).map(
+        ([header, value]) => [header.toLowerCase(), String(this.#value(value, `${path}.headers.${header}`, headerField))] as const,
+      );
+      return [key, { url: String(url), headers: Object.fromEntries(headers) }];
+    };
+    return Object.fromEntries(this.#named(node, 'lookups', isName, nameExpected).map(read));
   }
 
   #combinations(config: SluiceConfig, root: ReadonlyMap<string, Node | undefined>): void {
@@ -279,12 +289,13 @@ class ConfigReader {
     const found =
       field.type === 'integer' && typeof value === 'string' && variable !== undefined && /^-?\d+$/.test(value) ? Number(value) : value;
     const problem = problemOf(found, field);
+    const shown = shownOf(found, variable === undefined ? undefined : node.value, field);
     if (problem !== undefined) this.#problem(at, path, problem, expectedOf(field));
     const { line } = this.#lines.linePos(at);
     const where = `${this.#file}:${line}`;
     this.#origins.push({
       path,
-      value: found as string | number,
+      value: shown as string | number,
       from: variable === undefined ? where : `environment ${variable} (${where})`,
     });
     return found as string | number;
@@ -325,6 +336,29 @@ class ConfigReader {
     return entries;
   }
 
+  /** A map whose keys are names that the author chooses. */
+  #named(
+    node: Node | undefined,
+    path: string,
+    fits: (key: string) => boolean,
+    expected: string,
+  ): readonly (readonly [string, Node | undefined])[] {
+    if (node === undefined || (isScalar(node) && node.value === null)) return [];
+    if (!isMap(node)) {
+      this.#problem(offsetOf(node), path, 'it is no map', 'a map by name');
+      return [];
+    }
+    const keys = node.items.map(({ key }) => String((key as Scalar).value));
+    const taken = new Set<string>();
+    for (const [index, key] of keys.entries()) {
+      const at = offsetOf(node.items[index]?.key as Node);
+      if (!fits(key)) this.#problem(at, `${path}.${key}`, 'that is no name for it', expected);
+      else if (taken.has(key.toLowerCase())) this.#problem(at, `${path}.${key}`, 'it is there already', 'each name once, in any case');
+      taken.add(key.toLowerCase());
+    }
+    return node.items.map(({ value }, index) => [keys[index] as string, (value as Node | null) ?? undefined]);
+  }
+
   #items(node: Node | undefined, path: string): readonly Node[] {
     if (node === undefined) return [];
     if (isSeq(node)) return node.items as Node[];
@@ -338,40 +372,6 @@ class ConfigReader {
   }
 }
 
-function problemOf(value: unknown, field: Field): string | undefined {
-  if (field.type === 'integer') {
-    if (typeof value !== 'number' || !Number.isInteger(value)) return `it is ${JSON.stringify(value)}`;
-    return value < (field.min ?? -Infinity) || value > (field.max ?? Infinity) ? `it is ${value}` : undefined;
-  }
-  if (typeof value !== 'string' || value === '') return `it is ${JSON.stringify(value)}`;
-  if (field.oneOf !== undefined) return field.oneOf.includes(value) ? undefined : `it is '${value}'`;
-  return field.check?.(value) === undefined ? undefined : `it is '${value}'`;
-}
-
-function expectedOf(field: Field): string {
-  if (field.type === 'integer') return `a whole number from ${field.min} to ${field.max}`;
-  return field.oneOf?.join(' or ') ?? field.check?.('') ?? 'text';
-}
-
 function offsetOf(node: Node | undefined): number {
   return node?.range?.[0] ?? 0;
-}
-
-function nearest(key: string, known: readonly string[]): string | undefined {
-  const scored = known.map((candidate) => [distance(key, candidate), candidate] as const).sort(([a], [b]) => a - b);
-  const [best] = scored;
-  return best !== undefined && best[0] <= 3 ? best[1] : undefined;
-}
-
-/** Levenshtein. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

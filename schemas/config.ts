@@ -45,6 +45,14 @@ export interface LocalConfig {
   readonly parquetFileMaxAgeMs: number;
 }
 
+/** A look-up that a topology's `connector(name)` is bound to. Both may carry secrets: neither belongs into a log or an error. */
+export interface HttpLookupConfig {
+  /** `{key}` in it is the key. */
+  readonly url: string;
+  /** By name in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 export interface SluiceConfig {
   /** The file it came from, as given. */
   readonly file: string;
@@ -52,6 +60,8 @@ export interface SluiceConfig {
   readonly routing: { readonly largeMessageThresholdBytes: number };
   readonly ingress: IngressConfig;
   readonly local: LocalConfig;
+  /** By the name that topologies use. */
+  readonly lookups: Readonly<Record<string, HttpLookupConfig>>;
   /** Topology files, absolute. */
   readonly topologies: readonly string[];
 }

@@ -59,6 +59,8 @@ export const limits = {
   lookupCacheMaxEntries: 1_000_000,
   lookupTableMaxRows: 1_000_000,
   lookupTableMaxBytes: 256 * mebi,
+  /** The body of one answer to a look-up over HTTP, decoded. */
+  lookupAnswerMaxBytes: mebi,
   /** Pause before a failed look-up is tried again: the first, and the longest. */
   lookupRetryBaseMs: 100,
   lookupRetryMaxMs: 10_000,

@@ -3,12 +3,14 @@
  *
  * Invariants:
  * 1. It runs the operators that a job runs, compiled the same way; only sources and sinks are its own.
- * 2. Every call is one turn, or several where rows wait for look-ups: it resolves when nothing waits any more.
+ * 2. Every call is one turn, or several where rows wait for look-ups: it resolves when nothing waits any more, or rejects with `lookup-held`
+ *    when look-ups go on failing.
  * 3. After `restore(snapshot())` it behaves as if nothing had happened; only what was not read yet is forgotten.
  */
 import type { EventAttributes, SluiceEvent } from '../schemas/event.ts';
 import { present } from '../schemas/kernel/assert.ts';
-import { afterThisRound, manualClock } from '../schemas/kernel/clock.ts';
+import type { ManualClock } from '../schemas/kernel/clock.ts';
+import { afterThisRound, manualClock, sleep, systemClock } from '../schemas/kernel/clock.ts';
 import { SluiceError } from '../schemas/kernel/errors.ts';
 import { seededRandom } from '../schemas/kernel/random.ts';
 import type { RejectionCode } from '../schemas/rejection.ts';
@@ -192,16 +194,30 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
 
   const waits = (): boolean => dag.stages.some(({ operator }) => (operator.backlog ?? 0) > 0);
 
-  /** One turn, and more while look-ups are under way. Their pauses between tries are not waited for in real time. */
+  /**
+   * One turn, and more while look-ups wait. An answer that is under way takes the real time that it takes; the pauses between tries are
+   * not waited for.
+   */
   const turn = async (): Promise<void> => {
     runOnce();
-    for (let idleRounds = 0; waits(); ) {
+    let idleRounds = 0;
+    let pausedMs = 0;
+    while (waits()) {
       const woken = await nextWake((resolve) => {
         wake = resolve;
       });
-      if (woken) idleRounds = 0;
-      else if (++idleRounds > settleRounds) clock.advance(retryStepMs);
+      if (woken) {
+        idleRounds = 0;
+        pausedMs = 0;
+      } else if (++idleRounds > settleRounds) {
+        if (dag.stages.some(({ operator }) => (operator.calls ?? 0) > 0)) await letTimePass(clock);
+        else {
+          clock.advance(retryStepMs);
+          pausedMs += retryStepMs;
+        }
+      }
       runOnce();
+      if (pausedMs >= heldMaxMs) throw heldError(dag);
     }
   };
 
@@ -260,6 +276,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
     idle: (selection) => control(rowKinds.idle, 0, selection),
     active: (selection) => control(rowKinds.active, 0, selection),
     async setClock(ms) {
+      clock.advance(Math.max(0, ms - nowMs));
       nowMs = ms;
       for (const { out } of dag.sources) out.control(rowKinds.clock, ms);
       await turn();
@@ -292,11 +309,11 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
       };
       for (const { operator } of dag.stages) operator.close?.();
       dag = compile();
+      for (const [id, count] of Object.entries(counts)) Object.assign(dag.counts.get(id) ?? {}, count);
       for (const { nodes, operator } of dag.stages) {
         const state = nodes[0] === undefined ? undefined : operators[nodes[0].id];
         if (state !== undefined) operator.restore?.(state as never);
       }
-      for (const [id, count] of Object.entries(counts)) Object.assign(dag.counts.get(id) ?? {}, count);
       announceSplits();
       await turn();
     },
@@ -309,6 +326,24 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
 /** Rounds of the event loop that answers may take before the clock of look-ups moves on. */
 const settleRounds = 20;
 const retryStepMs = 1_000;
+/** Of pauses between tries, without an answer: then a look-up that is held is told of, instead of trying for ever. */
+const heldMaxMs = 600_000;
+
+function heldError(dag: Dag): SluiceError {
+  const held = dag.stages.flatMap(({ nodes, operator }) =>
+    (operator.backlog ?? 0) === 0 ? [] : [`'${nodes[0]?.id}' holds ${operator.backlog}: ${operator.failure ?? 'no answer yet'}`],
+  );
+  return new SluiceError('lookup-held', `look-ups fail and hold what waits for them; ${held.join('; ')}`, {
+    retryable: true,
+    fix: "the next call of the driver tries again; whenFailing: 'reject' would reject them",
+  });
+}
+
+async function letTimePass(clock: ManualClock): Promise<void> {
+  const before = systemClock.monotonic();
+  await sleep(systemClock, 1);
+  clock.advance(systemClock.monotonic() - before);
+}
 
 function nextWake(listen: (resolve: () => void) => void): Promise<boolean> {
   return new Promise((resolve) => {

@@ -1,14 +1,26 @@
 /**
  * `sluice config check`: the effective configuration and where each value came from, or every problem with its line.
  */
-import type { Environment } from '../../schemas/config-file.ts';
+import type { SluiceConfig } from '../../schemas/config.ts';
+import type { ConfigResult, Environment } from '../../schemas/config-file.ts';
 import { problemLine, readConfig } from '../../schemas/config-file.ts';
 import type { Output } from './output.ts';
+
+/** Of a look-up's address and headers, only what their origins tell. */
+function withoutSecrets({ config, origins }: Extract<ConfigResult, { ok: true }>): SluiceConfig {
+  const shown = new Map(origins.map(({ path, value }) => [path.toLowerCase(), String(value)]));
+  const tell = (path: string): string => shown.get(path.toLowerCase()) ?? '';
+  const lookups = Object.entries(config.lookups).map(([name, { headers }]) => {
+    const told = Object.keys(headers).map((header) => [header, tell(`lookups.${name}.headers.${header}`)] as const);
+    return [name, { url: tell(`lookups.${name}.url`), headers: Object.fromEntries(told) }] as const;
+  });
+  return { ...config, lookups: Object.fromEntries(lookups) };
+}
 
 /** Returns the exit code. Throws `SluiceError` `config-missing`. */
 export function configCheck(file: string, env: Environment, output: Output): number {
   const result = readConfig(file, env);
-  if (output.json) output.line(JSON.stringify(result.ok ? { ok: true, config: result.config, origins: result.origins } : result));
+  if (output.json) output.line(JSON.stringify(result.ok ? { ...result, config: withoutSecrets(result) } : result));
   else if (result.ok) {
     const width = Math.max(...result.origins.map((origin) => origin.path.length));
     const values = Math.max(...result.origins.map((origin) => String(origin.value).length));

@@ -37,9 +37,11 @@ function describeTopology({ file, name, state, error, restarts, job }: TopologyH
     const idle = split.idle ? ', idle' : '';
     output.line(`  ${split.stream} ${split.path} ${split.split}: lag ${split.lag ?? '?'}, watermark ${timeText(split.watermark)}${idle}`);
   }
-  for (const { time, id, kind, ...counts } of job.nodes) {
+  for (const { time, id, kind, waiting = 0, failure, ...counts } of job.nodes) {
     const parts = Object.entries(counts).filter(([, count]) => count !== 0);
     output.line(`  ${kind} ${id}: ${parts.map(([key, count]) => `${key} ${count}`).join(', ') || 'nothing yet'}`);
+    if (waiting > 0)
+      output.line(`    ${waiting} wait for an answer${failure === undefined ? '' : `; the look-up fails and is tried again: ${failure}`}`);
     if (time !== undefined && time.open > 0) output.line(`    ${waitText(time)}`);
   }
 }

@@ -84,6 +84,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
           input: {
             dir,
             streams: handles,
+            lookups: config.lookups,
             checkpointIntervalMs: config.local.checkpointIntervalMs,
             parquetFileMaxAgeMs: config.local.parquetFileMaxAgeMs,
             dropState: options.dropState ?? false,

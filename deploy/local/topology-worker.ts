@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
 import { readFileTable } from '../../enrich/lookup/file-table.ts';
+import { httpLookup } from '../../enrich/lookup/http-lookup.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
 import { present } from '../../schemas/kernel/assert.ts';
@@ -49,7 +50,12 @@ function connectors(): JobConnectors {
     },
     table: (lookup) => Promise.resolve(readFileTable(resolve(dirname(input.file), lookup.file))),
     lookup: (name) => {
-      throw new SluiceError('connector-missing', `${input.file}: the configuration has no look-up '${name}'`);
+      const found = Object.hasOwn(input.lookups, name) ? input.lookups[name] : undefined;
+      if (found !== undefined) return httpLookup(name, found);
+      const known = Object.keys(input.lookups).join(', ') || 'none';
+      throw new SluiceError('connector-missing', `${input.file}: the configuration has no look-up '${name}'; there are: ${known}`, {
+        fix: `add lookups: { ${name}: { url: ... } } to the configuration`,
+      });
     },
     rejected: (graph, attempt) => rejectedSink({ dir: lake, topology: graph.name, attempt, clock: systemClock }),
   };

@@ -1,6 +1,7 @@
 /**
  * What the host of a topology and its worker thread say to each other. Everything is structured-clonable.
  */
+import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Graph, JobStatus } from '../../topology/index.ts';
 import type { EmbeddedStreamHandle } from './embedded-log.ts';
 
@@ -12,6 +13,8 @@ export interface WorkerInput {
   readonly dir: string;
   /** By `team/app`: the embedded stream of each path. */
   readonly streams: Readonly<Record<string, readonly EmbeddedStreamHandle[]>>;
+  /** What the configuration binds connectors of look-ups to, by name. */
+  readonly lookups: SluiceConfig['lookups'];
   readonly checkpointIntervalMs: number;
   readonly parquetFileMaxAgeMs: number;
   readonly dropState: boolean;

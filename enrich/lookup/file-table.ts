@@ -2,7 +2,7 @@
  * A look-up's table from a file: a JSON array, or NDJSON (`.ndjson`, `.jsonl`), each also gzipped (`.gz`). Read whole; the engine checks the rows
  * against their schema.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -17,8 +17,10 @@ export function readFileTable(path: string): readonly unknown[] {
 function textOf(path: string): string {
   let bytes: Uint8Array;
   try {
+    if (statSync(path).size > limits.lookupTableMaxBytes) throw tooLarge(path);
     bytes = readFileSync(path);
   } catch (cause) {
+    if (cause instanceof SluiceError) throw cause;
     const why = systemCodeOf(cause) === 'ENOENT' ? 'there is no such file' : messageOf(cause);
     throw new SluiceError('lookup-table-missing', `${path}: ${why}`, {
       cause,
@@ -27,11 +29,14 @@ function textOf(path: string): string {
   }
   try {
     const plain = path.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: limits.lookupTableMaxBytes }) : bytes;
-    if (plain.byteLength > limits.lookupTableMaxBytes) throw new Error(`it is larger than ${limits.lookupTableMaxBytes} bytes`);
     return new TextDecoder('utf-8', { fatal: true }).decode(plain);
   } catch (cause) {
-    throw invalid(path, messageOf(cause), cause);
+    throw systemCodeOf(cause) === 'ERR_BUFFER_TOO_LARGE' ? tooLarge(path) : invalid(path, messageOf(cause), cause);
   }
+}
+
+function tooLarge(path: string): SluiceError {
+  return invalid(path, `it is larger than ${limits.lookupTableMaxBytes} bytes; at most so many are held in memory`);
 }
 
 function parseArray(path: string, text: string): readonly unknown[] {

@@ -69,7 +69,7 @@ extra: 1
 topologies: nope
 `),
     ).toEqual([
-      '11 extra: the key is unknown; one of streams, topologies, routing, ingress, local',
+      '11 extra: the key is unknown; one of streams, topologies, lookups, routing, ingress, local',
       "3 streams[0].aap: the key is unknown; 'app' (did you mean that?) or another of team, app, kinesis_stream, kafka_topic, envelope, ack, event",
       '2 streams[0].app: it is missing; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
       "4 streams[0].envelope: it is 'cloudevents'; none or sluice",
@@ -106,6 +106,75 @@ topologies: nope
   it('finds topologies from where the file lies', () => {
     const result = parse('streams: [{team: a, app: b}]\ntopologies: [x/y.ts]');
     expect(result.ok && result.config.topologies).toEqual(['/base/x/y.ts']);
+  });
+
+  it('reads look-ups by name, and shows no secret of theirs', () => {
+    const text = `streams: [{team: a, app: b}]
+lookups:
+  prices:
+    url: http://\${HOST:-localhost}/prices/{key}?token=\${TOKEN}
+    headers:
+      Authorization: Bearer \${TOKEN}
+  planes: {url: 'https://planes.example/{key}'}
+`;
+    const result = parse(text, { TOKEN: 'secret' });
+    if (!result.ok) throw new Error(JSON.stringify(result.problems));
+    expect(result.config.lookups).toEqual({
+      prices: { url: 'http://localhost/prices/{key}?token=secret', headers: { authorization: 'Bearer secret' } },
+      planes: { url: 'https://planes.example/{key}', headers: {} },
+    });
+    expect(result.origins.filter(({ path }) => path.startsWith('lookups'))).toEqual([
+      {
+        path: 'lookups.prices.url',
+        value: 'http://${HOST:-localhost}/prices/{key}?token=${TOKEN}',
+        from: 'environment TOKEN (sluice.yaml:4)',
+      },
+      { path: 'lookups.prices.headers.Authorization', value: '***', from: 'environment TOKEN (sluice.yaml:6)' },
+      { path: 'lookups.planes.url', value: 'https://planes.example/{key}', from: 'sluice.yaml:7' },
+    ]);
+    expect(parse('streams: [{team: a, app: b}]')).toMatchObject({ config: { lookups: {} } });
+  });
+
+  it('refuses look-ups that cannot be asked, each with its line, and repeats no secret', () => {
+    const found = problems(
+      `streams: [{team: a, app: b}]
+lookups:
+  -prices: {url: 'http://h/{key}'}
+  nothing:
+  unknown: {url: 'http://h/{key}', header: {}}
+  constant: {url: 'http://h/prices'}
+  host: {url: 'http://{key}.example/'}
+  fragment: {url: 'http://h/#{key}'}
+  user: {url: 'http://u:secret@h/{key}'}
+  protocol: {url: 'ftp://h/{key}'}
+  list: {url: 'http://h/{key}', headers: [a]}
+  secret:
+    url: http://h/{key}
+    headers:
+      host: h
+      x-key: "\${KEY}"
+      x-two: 2
+      X-KEY: again
+`,
+      { KEY: 'secret\nvalue' },
+    );
+    const address = 'an http or https address with {key} in its path or query, and no user or password (headers carry those)';
+    expect(found).toEqual([
+      '3 lookups.-prices: that is no name for it; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
+      `4 lookups.nothing.url: it is missing; ${address}`,
+      "5 lookups.unknown.header: the key is unknown; 'headers' (did you mean that?) or another of url, headers",
+      `6 lookups.constant.url: it does not fit; ${address}`,
+      `7 lookups.host.url: it does not fit; ${address}`,
+      `8 lookups.fragment.url: it does not fit; ${address}`,
+      `9 lookups.user.url: it does not fit; ${address}`,
+      `10 lookups.protocol.url: it does not fit; ${address}`,
+      '11 lookups.list.headers: it is no map; a map by name',
+      '15 lookups.secret.headers.host: that is no name for it; the name of a header that is not one of the connection (RFC 9110)',
+      '18 lookups.secret.headers.X-KEY: it is there already; each name once, in any case',
+      '16 lookups.secret.headers.x-key: it does not fit; text of printable ASCII',
+      '17 lookups.secret.headers.x-two: it does not fit; text of printable ASCII',
+    ]);
+    expect(problems('streams: [{team: a, app: b}]\nlookups: [prices]')).toEqual(['2 lookups: it is no map; a map by name']);
   });
 
   it('says which file cannot be read', () => {

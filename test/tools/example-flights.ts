@@ -262,7 +262,9 @@ async function compare(instance: Instance): Promise<void> {
   );
   check('both paths carried data', [...paths].sort(), ['kafka', 'kinesis']);
   const nodes = status?.topologies.flatMap((topology) => topology.job?.nodes ?? []) ?? [];
-  const unbalanced = nodes.filter((node) => node.in !== node.passed + node.filtered + node.late + node.deduplicated + node.rejected);
+  const unbalanced = nodes.filter(
+    (node) => node.in !== node.passed + node.filtered + node.late + node.deduplicated + node.rejected + (node.waiting ?? 0),
+  );
   check(
     'conservation: nodes where in is not passed + filtered + late + deduplicated + rejected',
     unbalanced.map((node) => node.id),

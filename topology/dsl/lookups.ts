@@ -51,7 +51,7 @@ export function connector<V>(name: string): AsyncLookup<Key, V> {
 }
 
 export interface AsyncLookupOptions {
-  /** Answers are kept, at most so many and so long; the least recently used go first. Default: none. */
+  /** Answers are kept, at most so many and so long; the least recently used go first. Equal keys share an answer that is under way. Default: none. */
   readonly cache?: { readonly maxEntries: number; readonly ttl: Duration };
   /** Look-ups in flight at once; 1 to 1,000. Default 64. */
   readonly capacity?: number;

@@ -5,7 +5,9 @@
  * 1. `ordered`: elements leave in the order in which they came. `unordered`: an answer may overtake others, never a watermark or other control.
  * 2. No watermark overtakes an element that waits before it.
  * 3. What waits is in the snapshot as input; a restored operator asks again.
- * 4. At most `capacity` look-ups are under way; the engine pulls nothing while elements wait for a place (`isFull`).
+ * 4. At most `capacity` look-ups are under way. With as many elements inside, answered or not, the engine pulls nothing (`isFull`): at most
+ *    `capacity - 1` and what one turn brings are held.
+ * 5. With a cache, a key whose answer is under way is not asked a second time: the elements share the answer.
  */
 
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
@@ -25,6 +27,8 @@ import type { Batch, RowKind } from './batch.ts';
 import { rowKinds } from './batch.ts';
 import type { NodeCounts, Operator, OperatorHost, Reject } from './operator.ts';
 import { rejectThrown } from './operator.ts';
+import type { WaitingRow } from './waiting-rows.ts';
+import { WaitingRows } from './waiting-rows.ts';
 
 /** Asks for one key; undefined when there is nothing. Rejects when it cannot tell. */
 export type LookupFunction = (key: Key, context: { readonly signal: AbortSignal }) => Promise<unknown>;
@@ -35,15 +39,16 @@ export interface LookupFunctions {
   readonly combine: (value: unknown, found: unknown) => unknown;
 }
 
-interface Waiting {
-  readonly kind: RowKind;
-  readonly value: unknown;
-  timestamp: number;
+interface WaitingElement extends WaitingRow {
   readonly origin: Origin | undefined;
   readonly key: Key;
-  state: 'queued' | 'asking' | 'answered' | 'failed' | 'left';
+  readonly keyText: string;
   answer: unknown;
+  /** Why there is none and never will be. */
+  refusal: string | undefined;
   tries: number;
+  /** As many tries as were allowed have failed, and it is held. */
+  failing: boolean;
 }
 
 type EncodedRow = readonly [kind: RowKind, timestamp: EncodedTime, value: unknown, origin: EncodedOrigin | null];
@@ -60,13 +65,15 @@ export class LookupOperator implements Operator {
   readonly #reject: Reject;
   readonly #host: OperatorHost;
   readonly #cache: AnswerCache;
+  readonly #rows = new WaitingRows<WaitingElement>();
+  /** By key: those that wait for the answer that another element asked for. */
+  readonly #sharing = new Map<string, WaitingElement[]>();
   readonly #aborts = new Set<AbortController>();
   readonly #timers = new Set<Timer>();
-  #queue: Waiting[] = [];
-  #queued = 0;
   #asking = 0;
+  #failing = 0;
+  #lastFailure = '';
   #closed = false;
-  #failure: string | undefined;
 
   constructor(node: string, lookup: LookupCall, functions: LookupFunctions, counts: NodeCounts, reject: Reject, host: OperatorHost) {
     this.#node = node;
@@ -79,25 +86,28 @@ export class LookupOperator implements Operator {
   }
 
   get isFull(): boolean {
-    return this.#queued > 0;
+    return this.#rows.hasUntaken || this.#rows.elements >= this.#lookup.capacity;
   }
 
   get backlog(): number {
-    return this.#queue.length;
+    return this.#rows.elements;
+  }
+
+  get calls(): number {
+    return this.#aborts.size;
   }
 
   /** What the last try said, while look-ups fail and are held. */
   get failure(): string | undefined {
-    return this.#failure;
+    return this.#failing > 0 ? this.#lastFailure : undefined;
   }
 
   process(_input: number, batch: Batch, out: readonly Batch[]): void {
     for (let i = 0; i < batch.length; i++) {
       const kind = batch.kinds[i] as RowKind;
       if (kind === rowKinds.element) this.#enter(batch.values[i], batch.timestamps[i] as number, batch.origins[i]);
-      else this.#control(kind, batch.values[i], batch.timestamps[i] as number);
+      else this.#rows.control(kind, batch.values[i], batch.timestamps[i] as number);
     }
-    this.#ask();
     this.poll(out);
   }
 
@@ -106,106 +116,87 @@ export class LookupOperator implements Operator {
     const target = out[0];
     if (target === undefined) return false;
     this.#ask();
-    let at = 0;
-    let gave = false;
-    for (; at < this.#queue.length; at++) {
-      const row = this.#queue[at] as Waiting;
-      if (row.kind === rowKinds.element) {
-        if (row.state !== 'answered' && row.state !== 'failed') break;
-        this.#leave(row, target);
-      } else target.push(row.kind, row.value, row.timestamp, undefined);
-      gave = true;
-    }
-    if (at > 0) this.#queue = this.#queue.slice(at);
-    if (this.#lookup.order === 'ordered') return gave;
-    for (const row of this.#queue) {
-      if (row.kind !== rowKinds.element) break;
-      if (row.state !== 'answered' && row.state !== 'failed') continue;
-      this.#leave(row, target);
-      gave = true;
-    }
-    if (gave) this.#queue = this.#queue.filter((row) => row.state !== 'left');
-    return gave;
+    return this.#rows.leave(this.#lookup.order === 'unordered', (row) => {
+      if (row.kind === rowKinds.element) this.#leave(row as WaitingElement, target);
+      else target.push(row.kind, row.value, row.timestamp, undefined);
+    });
   }
 
   #enter(value: unknown, timestamp: number, origin: Origin | undefined): void {
     this.#counts.in++;
     let key: Key;
+    let keyText: string;
     try {
       key = this.#functions.by(value) as Key;
-      encodeKey(key);
+      keyText = encodeKey(key);
     } catch (thrown) {
       this.#counts.rejected++;
       rejectThrown(this.#reject, this.#node, thrown, value, origin);
       return;
     }
-    const row: Waiting = { kind: rowKinds.element, value, timestamp, origin, key, state: 'queued', answer: undefined, tries: 0 };
-    this.#queue.push(row);
-    this.#queued++;
+    const kind = rowKinds.element;
+    const waits = { finished: false, answer: undefined, refusal: undefined, tries: 0, failing: false };
+    this.#rows.element({ kind, value, timestamp, origin, key, keyText, ...waits });
   }
 
-  /** While elements wait, control would pile up with every tick: of two in a row of one kind the later says all. */
-  #control(kind: RowKind, value: unknown, timestamp: number): void {
-    const tail = this.#queue.at(-1);
-    const merges = kind === rowKinds.watermark || kind === rowKinds.clock;
-    if (merges && tail?.kind === kind) tail.timestamp = timestamp;
-    else this.#queue.push({ kind, value, timestamp, origin: undefined, key: '', state: 'answered', answer: undefined, tries: 0 });
-  }
-
-  #leave(row: Waiting, target: Batch): void {
-    const failed = row.state === 'failed';
-    row.state = 'left';
-    if (failed) {
+  #leave(row: WaitingElement, target: Batch): void {
+    const { value, origin, refusal } = row;
+    if (refusal !== undefined) {
       this.#counts.rejected++;
-      const message = `the look-up failed ${row.tries} times, at last: ${String(row.answer)}`;
-      this.#reject({ node: this.#node, code: 'lookup-failed', message, pointer: null, schema: null, value: row.value, origin: row.origin });
+      const message = `the look-up failed ${row.tries} times, at last: ${refusal}`;
+      this.#reject({ node: this.#node, code: 'lookup-failed', message, pointer: null, schema: null, value, origin });
       return;
     }
     try {
-      target.element(this.#functions.combine(row.value, row.answer), row.timestamp, row.origin);
+      target.element(this.#functions.combine(value, row.answer), row.timestamp, origin);
       this.#counts.passed++;
     } catch (thrown) {
       this.#counts.rejected++;
-      rejectThrown(this.#reject, this.#node, thrown, row.value, row.origin);
+      rejectThrown(this.#reject, this.#node, thrown, value, origin);
     }
   }
 
-  /** Starts as many look-ups as there are places for; answers that are known need none. */
+  /** Starts as many look-ups as there are places for; answers that are known or under way need none. */
   #ask(): void {
-    if (this.#queued === 0 || this.#closed) return;
-    for (const row of this.#queue) {
-      if (this.#queued === 0) return;
-      if (row.kind !== rowKinds.element || row.state !== 'queued') continue;
-      const known = this.#cache.get(row.key);
+    if (this.#closed || !this.#rows.hasUntaken) return;
+    this.#rows.takeUp((row) => {
+      const known = this.#cache.get(row.keyText);
       if (known !== undefined) {
-        this.#queued--;
-        row.state = 'answered';
         row.answer = known.answer;
-        continue;
+        row.finished = true;
+        return true;
       }
-      if (this.#asking >= this.#lookup.capacity) return;
-      this.#queued--;
+      const sharing = this.#sharing.get(row.keyText);
+      if (sharing !== undefined) {
+        sharing.push(row);
+        return true;
+      }
+      if (this.#asking >= this.#lookup.capacity) return false;
       this.#asking++;
-      row.state = 'asking';
+      if (this.#lookup.cacheMaxEntries > 0) this.#sharing.set(row.keyText, []);
       void this.#try(row);
-    }
+      return true;
+    });
   }
 
-  async #try(row: Waiting): Promise<void> {
+  async #try(row: WaitingElement): Promise<void> {
     row.tries++;
     try {
       const answer = await this.#call(row.key);
-      this.#cache.set(row.key, answer);
-      this.#failure = undefined;
-      this.#done(row, 'answered', answer);
+      if (this.#closed) return;
+      this.#cache.set(row.keyText, answer);
+      this.#done(row, answer, undefined);
     } catch (thrown) {
       if (this.#closed) return;
-      const message = messageOf(thrown);
-      const exhausted = row.tries >= this.#lookup.attempts;
-      if (exhausted) this.#failure = message;
-      if (exhausted && this.#lookup.whenFailing === 'reject') {
-        this.#done(row, 'failed', message);
-        return;
+      if (row.tries >= this.#lookup.attempts) {
+        const message = messageOf(thrown);
+        if (this.#lookup.whenFailing === 'reject') {
+          this.#done(row, undefined, message);
+          return;
+        }
+        if (!row.failing) this.#failing++;
+        row.failing = true;
+        this.#lastFailure = message;
       }
       const pauseMs = backoffMs(row.tries - 1, { baseMs: limits.lookupRetryBaseMs, maxMs: limits.lookupRetryMaxMs }, this.#host.random);
       const timer = this.#host.clock.setTimer(pauseMs, () => {
@@ -216,58 +207,64 @@ export class LookupOperator implements Operator {
     }
   }
 
-  #done(row: Waiting, state: 'answered' | 'failed', answer: unknown): void {
-    row.state = state;
-    row.answer = answer;
+  /** The element and those that share its answer may leave; the place goes to the next at once. */
+  #done(row: WaitingElement, answer: unknown, refusal: string | undefined): void {
+    for (const each of [row, ...(this.#sharing.get(row.keyText) ?? [])]) {
+      each.answer = answer;
+      each.refusal = refusal;
+      each.tries = row.tries;
+      each.finished = true;
+    }
+    this.#sharing.delete(row.keyText);
+    if (row.failing) this.#failing--;
     this.#asking--;
-    if (!this.#closed) this.#host.wake();
+    this.#ask();
+    this.#host.wake();
   }
 
   /** One try, bounded in time: what does not answer is aborted, and its late answer is not waited for. */
   #call(key: Key): Promise<unknown> {
     const abort = new AbortController();
+    const { timeoutMs } = this.#lookup;
     this.#aborts.add(abort);
     return new Promise<unknown>((resolve, reject) => {
-      const { timeoutMs } = this.#lookup;
       const timer = this.#host.clock.setTimer(timeoutMs, () => {
-        reject(new SluiceError('lookup-timeout', `no answer within ${timeoutMs} ms`, { retryable: true }));
+        settled(() => reject(new SluiceError('lookup-timeout', `no answer within ${timeoutMs} ms`, { retryable: true })));
         abort.abort();
       });
-      abort.signal.addEventListener('abort', () => reject(new SluiceError('lookup-aborted', 'the look-up was given up')));
-      const settle = (): void => {
+      const settled = (then: () => void): void => {
         timer.cancel();
         this.#aborts.delete(abort);
+        then();
       };
+      abort.signal.addEventListener('abort', () => settled(() => reject(new SluiceError('lookup-aborted', 'the look-up was given up'))));
       // The author's function may throw before it gives a promise.
       Promise.resolve()
         .then(() => this.#functions.call(key, { signal: abort.signal }))
-        .then(resolve, reject)
-        .finally(settle);
+        .then(
+          (answer) => settled(() => resolve(answer)),
+          (thrown: unknown) => settled(() => reject(thrown)),
+        );
     });
   }
 
   snapshot(): LookupSnapshot {
-    const rows = this.#queue.map(
-      ({ kind, timestamp, value, origin }): EncodedRow => [
-        kind,
-        encodeTime(timestamp),
-        value ?? null,
-        origin === undefined ? null : encodeOrigin(origin),
-      ],
-    );
+    const rows = this.#rows.rows().map((row): EncodedRow => {
+      const origin = row.kind === rowKinds.element ? (row as WaitingElement).origin : undefined;
+      return [row.kind, encodeTime(row.timestamp), row.value ?? null, origin === undefined ? null : encodeOrigin(origin)];
+    });
     return { rows };
   }
 
   restore(snapshot: LookupSnapshot): void {
-    this.#queue = [];
-    this.#queued = 0;
+    this.#rows.clear();
     for (const [kind, timestamp, value, origin] of snapshot.rows) {
       const at = decodeTime(timestamp);
       if (kind === rowKinds.element) {
         this.#enter(value, at, origin === null ? undefined : decodeOrigin(origin));
         // It was counted when it came in first.
         this.#counts.in--;
-      } else this.#control(kind, value ?? undefined, at);
+      } else this.#rows.control(kind, value ?? undefined, at);
     }
   }
 

@@ -3,7 +3,7 @@
  *
  * Invariants:
  * 1. `process` takes every row of the batch in order; it never awaits and never throws for what a user function did: that is a rejection.
- * 2. Conservation: in = passed + filtered + late + deduplicated + rejected, at every return.
+ * 2. Conservation: in = passed + filtered + late + deduplicated + rejected + `backlog`, at every return.
  * 3. `restore(snapshot())` gives an operator that behaves the same.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -71,8 +71,12 @@ export interface Operator {
   process(input: number, batch: Batch, out: readonly Batch[]): void;
   /** Gives, at the beginning of a turn, what became ready since the last; says whether there was something. */
   poll?(out: readonly Batch[]): boolean;
-  /** Rows that wait inside for something outside. */
+  /** Elements that wait inside for something outside; they are in `in` and in nothing else yet. */
   readonly backlog?: number;
+  /** What it asked for outside and has no answer to yet. */
+  readonly calls?: number;
+  /** Why what waits inside does not get on, when that is known. */
+  readonly failure?: string | undefined;
   /** Takes no more for now: sources are not to be read. */
   readonly isFull?: boolean;
   /** For status; only kinds that wait for event time have it. */

@@ -1,7 +1,7 @@
 /**
  * Binds what a topology looks up: reads the tables of files whole, and finds the connectors by their names.
  */
-import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import { compileSchema } from '../../schemas/registry.ts';
@@ -37,7 +37,13 @@ function indexTable({ file, key, schema }: LookupFile, rows: readonly unknown[])
     };
     const violation = check(row);
     if (violation !== undefined) refuse(`${violation.pointer ?? ''} ${violation.message}`.trim());
-    const text = encodeKey((row as Readonly<Record<string, Key>>)[key] as Key);
+    const found = (row as Readonly<Record<string, Key>> | null)?.[key];
+    let text: string;
+    try {
+      text = encodeKey(found as Key);
+    } catch (thrown) {
+      return refuse(`its ${key} is no key: ${messageOf(thrown)}`);
+    }
     if (indexed.has(text)) refuse(`its ${key} ${text.slice(1)} is there already; a table has one row a key`);
     indexed.set(text, row);
   });

@@ -105,6 +105,8 @@ export function createJob(options: JobOptions): Job {
 
   const open = async (): Promise<void> => {
     requireValid(topology);
+    // Before it takes over: a table that is not there must not end an older run.
+    const connections = await connect(graph, connectors);
     const fence = await store.takeOver((nextAttempt, number, previous) => {
       requireRestorable(previous, graph, options.dropState ?? false);
       return manifestWith(carriedOver(previous, graph), number, nextAttempt);
@@ -112,15 +114,15 @@ export function createJob(options: JobOptions): Job {
     attempt = fence.attempt;
     checkpoint = fence.checkpoint;
 
-    const connections = await connect(graph, connectors);
     const host = { clock, random: options.random, wake: () => schedule?.interrupt() };
     dag = compileDag(topology, refusals.reject, { ...connections, host });
+    // Before the states: a restored operator may refuse what it held.
+    for (const [id, counts] of Object.entries(fence.counts)) Object.assign(dag.counts.get(id) ?? {}, counts);
     for (const stage of dag.stages) {
       const [node] = stage.nodes;
       const state = node === undefined ? undefined : fence.operators[node.id];
       if (state !== undefined) stage.operator.restore?.(state as never);
     }
-    for (const [id, counts] of Object.entries(fence.counts)) Object.assign(dag.counts.get(id) ?? {}, counts);
 
     sinks = new JobSinks(dag, refusals, graph, connectors, attempt);
     await sinks.open(fence.sinks);
@@ -165,8 +167,6 @@ export function createJob(options: JobOptions): Job {
       if (reads || ticks) out.control(rowKinds.tick, now);
     }
     await runDag();
-    // What waits for answers is bounded: nothing is pulled before there is room again.
-    schedule.hold(dag.stages.some(({ operator }) => operator.isFull === true));
     if (draining !== 'no') await drainOn();
     // Once time has ended, the state before it is the last that can be gone on from, until the drained end itself.
     if (draining === 'ended' || draining === 'drained') return;
@@ -175,6 +175,8 @@ export function createJob(options: JobOptions): Job {
 
   const runDag = async (): Promise<void> => {
     if (dag.run()) dirty = true;
+    // What waits for answers is bounded: nothing is pulled before there is room again.
+    schedule.hold(dag.stages.some(({ operator }) => operator.isFull === true));
     if (await allSinks().write()) dirty = true;
     dag.clear();
   };

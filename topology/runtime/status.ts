@@ -27,6 +27,10 @@ export interface SplitStatus {
 export interface NodeStatus extends NodeCounts {
   readonly id: string;
   readonly kind: string;
+  /** Of asynchronous look-ups: elements that wait for an answer. They are in `in` and in no other count yet. */
+  readonly waiting?: number;
+  /** What the last try of a look-up said, while it fails and its elements are held. */
+  readonly failure?: string;
   /** Of nodes that wait for event time: why nothing comes out yet. */
   readonly time?: TimeStatus;
 }
@@ -68,8 +72,15 @@ export interface JobStatus {
 
 /** What a node has done and, where it waits for time, what it waits for. */
 export function nodeStatus(node: GraphNode, dag: Dag | undefined, graph: Graph): NodeStatus {
-  const counts = { id: node.id, kind: node.kind, ...(dag?.counts.get(node.id) ?? noCounts()) };
-  const progress = dag?.stages.find(({ nodes }) => nodes[0] === node)?.operator.progress;
+  const operator = dag?.stages.find(({ nodes }) => nodes[0] === node)?.operator;
+  const { progress, backlog, failure } = operator ?? {};
+  const counts = {
+    id: node.id,
+    kind: node.kind,
+    ...(dag?.counts.get(node.id) ?? noCounts()),
+    ...(backlog === undefined ? {} : { waiting: backlog }),
+    ...(failure === undefined ? {} : { failure }),
+  };
   if (dag === undefined || progress === undefined) return counts;
   const { watermark, open, next } = progress;
   const heldBy = open === 0 ? null : slowest(node, dag, graph);

@@ -7,6 +7,7 @@ import { decideRestore, rejectedSinkId, statefulNodes } from '../checkpoint/mani
 import { checkpointStore } from '../checkpoint/store.ts';
 import type { Graph, GraphProblem, Topology } from '../graph/graph.ts';
 import { validateTopology } from '../graph/validate-graph.ts';
+import { connect } from './connections.ts';
 import type { JobOptions } from './job-options.ts';
 
 export type CarriedState = Pick<Manifest, 'sinks' | 'operators' | 'positions' | 'counts'>;
@@ -20,6 +21,7 @@ export async function checkJob(options: Pick<JobOptions, 'topology' | 'blobs' | 
     if (node.kind !== 'source') continue;
     for (const reader of await options.connectors.readers(node.stream)) await reader.close();
   }
+  await connect(graph, options.connectors);
 }
 
 /** `collects`: sinks that only a test driver reads are allowed. */

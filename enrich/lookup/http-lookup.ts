@@ -1,0 +1,82 @@
+/**
+ * A look-up over HTTP: one GET a key.
+ *
+ * Invariants:
+ * 1. 200 is the answer, as JSON; 404 and 204 say that there is nothing; everything else is a fault that may pass, and is tried again.
+ * 2. A key stays within its place in the address: its text is URL-encoded, and one that an address cannot carry there (`..`, half a character)
+ *    has nothing.
+ * 3. No fault tells the address or a header: both may carry secrets. Redirects are not followed, so that headers reach no other host.
+ */
+import type { HttpLookupConfig } from '../../schemas/config.ts';
+import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { Key, LookupFunction } from '../../topology/index.ts';
+
+/** Its calls reject with `SluiceError` `lookup-unreachable`, `lookup-refused`, `lookup-answer-invalid`, all retryable. */
+export function httpLookup(name: string, { url, headers }: HttpLookupConfig): LookupFunction {
+  const addressOf = addresses(url);
+  const fault = (code: string, message: string): SluiceError =>
+    new SluiceError(code, `the look-up '${name}': ${message}`, { retryable: true });
+  return async (key, { signal }) => {
+    const address = addressOf(key);
+    if (address === undefined) return undefined;
+    let status: number;
+    let body: Uint8Array | undefined;
+    try {
+      const response = await fetch(address, { headers: { accept: 'application/json', ...headers }, redirect: 'manual', signal });
+      status = response.status;
+      // Also read where it is not wanted: a connection is used again only once its answer is read.
+      body = await boundedBody(response);
+    } catch (thrown) {
+      throw fault('lookup-unreachable', `there was no whole answer (${reasonOf(thrown)})`);
+    }
+    if (status === 404 || status === 204) return undefined;
+    if (status !== 200) throw fault('lookup-refused', `the server answered ${status}`);
+    if (body === undefined) throw fault('lookup-answer-invalid', `the answer (200) is larger than ${limits.lookupAnswerMaxBytes} bytes`);
+    try {
+      return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as unknown;
+    } catch {
+      throw fault('lookup-answer-invalid', 'the answer (200) is not JSON in UTF-8');
+    }
+  };
+}
+
+const placeholder = '%7Bkey%7D';
+
+/** The address of a key; undefined where there cannot be one. */
+function addresses(template: string): (key: Key) => string | undefined {
+  const { href } = new URL(template.replaceAll('{key}', placeholder));
+  return (key) => {
+    try {
+      const text = (Array.isArray(key) ? key : [key]).map(encodePart).join('/');
+      const address = href.replaceAll(placeholder, () => text);
+      // `.` and `..` are steps in a path, however they are written (https://url.spec.whatwg.org/#double-dot-path-segment).
+      return new URL(address).href === address ? address : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+/** `'` too: in a query the URL parser would encode it. Throws `URIError` for half of a surrogate pair. */
+function encodePart(part: unknown): string {
+  return encodeURIComponent(String(part)).replaceAll("'", '%27');
+}
+
+/** Undefined when it is too large; what is left of it is not read. */
+async function boundedBody({ body }: Response): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > limits.lookupAnswerMaxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The code of what is behind fetch's own message; never a message that could repeat the request. */
+function reasonOf(thrown: unknown): string {
+  const cause = thrown instanceof Error ? thrown.cause : undefined;
+  return systemCodeOf(cause) ?? systemCodeOf(thrown) ?? (thrown instanceof Error ? thrown.name : messageOf(thrown));
+}
