@@ -5,6 +5,7 @@
 export type { EventAttributes, SluiceEvent } from '../schemas/event.ts';
 export type { Key } from '../schemas/kernel/key.ts';
 export { type JsonSchema, oneOf, type Schema, type SchemaUnion, schemaOf } from '../schemas/registry.ts';
+export { type AnyModel, graphModel, type Model } from './dsl/graph-model.ts';
 export {
   type AsyncLookup,
   type AsyncLookupOptions,
@@ -14,7 +15,6 @@ export {
   fileTable,
   type LookupOptions,
 } from './dsl/lookups.ts';
-export { type AnyModel, graphModel, type Model } from './dsl/graph-model.ts';
 export { collect, graph, rejected, type SinkDefinition, type TableOptions, table } from './dsl/sinks.ts';
 export { type StreamDefinition, stream, type TextEvent } from './dsl/source.ts';
 export {

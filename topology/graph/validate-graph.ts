@@ -222,7 +222,8 @@ function checkModels(graph: Graph, report: Report): void {
     const { model } = node.sink;
     for (const problem of modelProblems(model)) report(node.id, problem);
     for (const [other, known] of checked) {
-      for (const name of modelClashes(model, known)) report(node.id, `its graph model defines '${name}' otherwise than the sink '${other}'`);
+      for (const name of modelClashes(model, known))
+        report(node.id, `its graph model defines '${name}' otherwise than the sink '${other}'`);
     }
     checked.push([node.id, model]);
   }
