@@ -94,8 +94,9 @@ export const limits = {
   graphKeyMaxBytes: 4 * kibi,
   /** One write of a node or an edge. */
   graphWriteMaxBytes: mebi,
-  /** The embedded graph's page cache. */
+  /** The embedded graph: its page cache, and how large its file may grow (address space is reserved for it). */
   graphBufferBytes: 256 * mebi,
+  graphFileMaxBytes: 64 * 1_024 * mebi,
   /** Answers of `sluice graph`: rows, their bytes as JSON, and the time a statement may take. */
   graphQueryMaxRows: 1_000,
   graphQueryMaxBytes: 8 * mebi,

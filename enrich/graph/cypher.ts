@@ -10,7 +10,16 @@
  * 1. Values are absolute and set one by one, only those that the write names; end nodes come before their edges.
  * 2. Names come from a valid model and stand in backticks; values are parameters.
  */
-import type { EdgeModel, EdgeWrite, GraphModel, GraphWrite, NodeModel, NodeWrite, PropertyType, PropertyTypes } from '../../topology/index.ts';
+import type {
+  EdgeModel,
+  EdgeWrite,
+  GraphModel,
+  GraphWrite,
+  NodeModel,
+  NodeWrite,
+  PropertyType,
+  PropertyTypes,
+} from '../../topology/index.ts';
 
 export type Dialect = 'ladybug' | 'neo4j';
 
@@ -112,7 +121,11 @@ interface Group<W> {
 }
 
 /** Writes of one label or type that name the same properties share a statement. */
-function grouped<W extends GraphWrite>(writes: readonly W[], nameOf: (write: W) => string, keysOf: (name: string) => readonly string[]): readonly Group<W>[] {
+function grouped<W extends GraphWrite>(
+  writes: readonly W[],
+  nameOf: (write: W) => string,
+  keysOf: (name: string) => readonly string[],
+): readonly Group<W>[] {
   const groups = new Map<string, Group<W>>();
   for (const write of writes) {
     const name = nameOf(write);
@@ -129,7 +142,9 @@ function grouped<W extends GraphWrite>(writes: readonly W[], nameOf: (write: W) 
 }
 
 const setOf = (dialect: Dialect, variable: string, props: PropertyTypes, names: readonly string[]): string =>
-  names.length === 0 ? '' : ` SET ${names.map((name) => `${variable}.${quoted(name)} = ${cast(dialect, name, typeOf(props, name))}`).join(', ')}`;
+  names.length === 0
+    ? ''
+    : ` SET ${names.map((name) => `${variable}.${quoted(name)} = ${cast(dialect, name, typeOf(props, name))}`).join(', ')}`;
 
 const mapOf = (dialect: Dialect, props: PropertyTypes, names: readonly string[]): string =>
   names.length === 0 ? '' : ` {${names.map((name) => `${quoted(name)}: ${cast(dialect, name, typeOf(props, name))}`).join(', ')}}`;
@@ -147,7 +162,11 @@ function nodeSteps(dialect: Dialect, model: GraphModel, writes: readonly NodeWri
     });
     const set = setOf(dialect, 'n', props, names);
     if (dialect === 'neo4j') {
-      return { kind: 'run', text: `UNWIND $rows AS row MERGE (n:${quoted(label)} {${quoted(key)}: ${castKey(dialect, key, typeOf(props, key))}})${set}`, rows };
+      return {
+        kind: 'run',
+        text: `UNWIND $rows AS row MERGE (n:${quoted(label)} {${quoted(key)}: ${castKey(dialect, key, typeOf(props, key))}})${set}`,
+        rows,
+      };
     }
     const value = castKey(dialect, key, typeOf(props, key));
     const others = names.map((name) => `, ${quoted(name)}: ${cast(dialect, name, typeOf(props, name))}`).join('');

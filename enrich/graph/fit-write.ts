@@ -44,12 +44,18 @@ export function fitWrite(model: GraphModel, value: unknown): number | WriteProbl
   }
 }
 
-function fitProps(types: PropertyTypes, keys: readonly string[], props: Readonly<Record<string, unknown>>, before: number): number | WriteProblem {
+function fitProps(
+  types: PropertyTypes,
+  keys: readonly string[],
+  props: Readonly<Record<string, unknown>>,
+  before: number,
+): number | WriteProblem {
   for (const key of keys) if (!Object.hasOwn(props, key)) return problem(`/props/${key}`, `the key '${key}' is missing`);
   let bytes = before;
   for (const [name, value] of Object.entries(props)) {
     const type = Object.hasOwn(types, name) ? types[name] : undefined;
-    if (type === undefined) return problem(`/props/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, `'${name}' is no property of the model`);
+    if (type === undefined)
+      return problem(`/props/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, `'${name}' is no property of the model`);
     const size = fitCell(type, value, keys.includes(name));
     if (typeof size === 'string') return problem(`/props/${name}`, size);
     bytes += size;
@@ -66,7 +72,9 @@ function fitCell(type: PropertyType, value: unknown, key: boolean): number | str
       if (typeof value !== 'string') return `must be a string, not ${shown(value)}`;
       if (!isWellFormed(value)) return 'must be text that UTF-8 can hold, and has half a surrogate pair';
       const bytes = Buffer.byteLength(value);
-      return key && bytes > limits.graphKeyMaxBytes ? `a key has at most ${limits.graphKeyMaxBytes} bytes, not ${bytes}` : bytes + cellBytes;
+      return key && bytes > limits.graphKeyMaxBytes
+        ? `a key has at most ${limits.graphKeyMaxBytes} bytes, not ${bytes}`
+        : bytes + cellBytes;
     }
     case 'integer':
       return Number.isSafeInteger(value) ? cellBytes : `must be an integer within 2^53, not ${shown(value)}`;

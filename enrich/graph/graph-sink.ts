@@ -176,8 +176,7 @@ export function graphSink(options: GraphSinkOptions): Sink {
       committing = commit;
       return commit;
     },
-    pendingRows: () =>
-      pendingElements + written.reduce((sum, { rows }) => sum + rows, 0) + staged.reduce((sum, { rows }) => sum + rows, 0),
+    pendingRows: () => pendingElements + written.reduce((sum, { rows }) => sum + rows, 0) + staged.reduce((sum, { rows }) => sum + rows, 0),
     async close() {
       await committing.catch(() => undefined);
     },

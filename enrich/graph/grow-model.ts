@@ -28,7 +28,8 @@ export function growModel(known: GraphModel, wanted: GraphModel): Growth {
         added[name] = shape;
         continue;
       }
-      if (meaningOf(before) !== meaningOf(shape)) problems.push(`${what} '${name}' is ${meaningOf(before)} in the graph, ${meaningOf(shape)} here`);
+      if (meaningOf(before) !== meaningOf(shape))
+        problems.push(`${what} '${name}' is ${meaningOf(before)} in the graph, ${meaningOf(shape)} here`);
       const fresh: Record<string, PropertyTypes[string]> = {};
       for (const [prop, type] of Object.entries(shape.props)) {
         const had = Object.hasOwn(before.props, prop) ? before.props[prop] : undefined;

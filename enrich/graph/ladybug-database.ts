@@ -48,7 +48,7 @@ export async function openLadybug({ path, readOnly }: LadybugOptions): Promise<L
       fix: 'run `npm ci` again with optional dependencies and install scripts allowed; without a graph sink everything else runs',
     });
   });
-  const database: Database = new ladybug.Database(path, limits.graphBufferBytes, true, readOnly);
+  const database: Database = new ladybug.Database(path, limits.graphBufferBytes, true, readOnly, limits.graphFileMaxBytes);
   await database.init().catch((cause: unknown) => {
     const locked = messageOf(cause).includes('lock');
     throw new SluiceError(locked ? 'graph-in-use' : 'graph-open-failed', `${path} cannot be opened: ${firstLine(cause)}`, {
@@ -165,7 +165,10 @@ async function ask(connection: Connection, statement: string): Promise<GraphAnsw
 }
 
 function queryFailed(message: string, cause: unknown): SluiceError {
-  return new SluiceError('query-failed', message, { cause, fix: 'CALL SHOW_TABLES() RETURN * tells which labels and edge types there are' });
+  return new SluiceError('query-failed', message, {
+    cause,
+    fix: 'CALL SHOW_TABLES() RETURN * tells which labels and edge types there are',
+  });
 }
 
 const firstLine = (thrown: unknown): string => messageOf(thrown).split('\n')[0] ?? '';

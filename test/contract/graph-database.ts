@@ -13,7 +13,7 @@ import { GraphOracle, sortedRows } from './graph-oracle.ts';
 export interface GraphDatabaseRig {
   readonly database: GraphDatabase;
   /** Rows of values; takes any number of them. */
-  ask(statement: string): Promise<readonly (readonly unknown[])[]>;
+  readonly ask: (statement: string) => Promise<readonly (readonly unknown[])[]>;
   close(): Promise<void>;
 }
 
@@ -54,7 +54,7 @@ export function graphDatabaseContract(name: string, { open, runs }: GraphDatabas
       const { database, ask } = await opened();
       const extremes = [
         routes.Airport({ code: 'a', name: '', gates: Number.MAX_SAFE_INTEGER, height: 0.1 + 0.2, open: true }),
-        routes.Airport({ code: "b'\"`\\$x", name: 'line\nbreak 東京 😀', gates: -1, height: 5e-324, open: false }),
+        routes.Airport({ code: 'b\'"`\\$x', name: 'line\nbreak 東京 😀', gates: -1, height: 5e-324, open: false }),
         routes.Airport({ code: 'c', name: null, gates: null, height: null, open: null }),
         routes.Airport({ code: 'd', height: 3 }),
         routes.Airport({ code: 'e', height: -1.7976931348623157e308, gates: 0 }),
@@ -64,7 +64,7 @@ export function graphDatabaseContract(name: string, { open, runs }: GraphDatabas
       expect(await ask(airports)).toEqual([
         ['', 'null', null, null, null],
         ['a', '', Number.MAX_SAFE_INTEGER, 0.1 + 0.2, true],
-        ["b'\"`\\$x", 'line\nbreak 東京 😀', -1, 5e-324, false],
+        ['b\'"`\\$x', 'line\nbreak 東京 😀', -1, 5e-324, false],
         ['c', null, null, null, null],
         ['d', null, null, 3, null],
         ['e', null, 0, -1.7976931348623157e308, null],
@@ -153,7 +153,10 @@ export function graphDatabaseContract(name: string, { open, runs }: GraphDatabas
       await database.applyChunk(at(1, 1), [routes.Airport({ code: 'JFK', name: 'Kennedy' })]);
       const more = graphModel({
         nodes: { Airport: { key: 'code', props: { code: 'string', city: 'string' } }, City: { key: 'name', props: { name: 'string' } } },
-        edges: { ROUTE: { from: 'Airport', to: 'Airport', key: ['carrier'], props: { carrier: 'string', miles: 'number' } }, LIES_IN: { from: 'Airport', to: 'City' } },
+        edges: {
+          ROUTE: { from: 'Airport', to: 'Airport', key: ['carrier'], props: { carrier: 'string', miles: 'number' } },
+          LIES_IN: { from: 'Airport', to: 'City' },
+        },
       });
       await database.openSink({ sink: 'u/sink', attempt: 1, model: more.definition });
       await database.applyChunk(at(1, 1, 1, 'u/sink'), [
@@ -168,8 +171,14 @@ export function graphDatabaseContract(name: string, { open, runs }: GraphDatabas
       ]);
       expect(await ask('MATCH ()-[e:ROUTE]->() RETURN e.miles')).toEqual([[2475.5]]);
       const wrong: readonly (readonly [RegExp, { readonly definition: typeof model }])[] = [
-        [/'code' of label 'Airport' is a string in the graph, a integer here/, graphModel({ nodes: { Airport: { key: 'code', props: { code: 'integer' } } } })],
-        [/label 'Airport' is keyed by 'code' in the graph, keyed by 'city' here/, graphModel({ nodes: { Airport: { key: 'city', props: { city: 'string' } } } })],
+        [
+          /'code' of label 'Airport' is a string in the graph, a integer here/,
+          graphModel({ nodes: { Airport: { key: 'code', props: { code: 'integer' } } } }),
+        ],
+        [
+          /label 'Airport' is keyed by 'code' in the graph, keyed by 'city' here/,
+          graphModel({ nodes: { Airport: { key: 'city', props: { city: 'string' } } } }),
+        ],
         [/clashes/, graphModel({ nodes: { AIRPORT: { key: 'code', props: { code: 'string' } } } })],
         [/clashes/, graphModel({ nodes: { ROUTE: { key: 'code', props: { code: 'string' } } } })],
       ];
@@ -189,7 +198,13 @@ export function graphDatabaseContract(name: string, { open, runs }: GraphDatabas
       const real = fc.double({ noNaN: true, noDefaultInfinity: true });
       const write: fc.Arbitrary<GraphWrite> = fc.oneof(
         fc
-          .record({ code, name: optional(text), gates: optional(fc.maxSafeInteger()), height: optional(real), open: optional(fc.boolean()) })
+          .record({
+            code,
+            name: optional(text),
+            gates: optional(fc.maxSafeInteger()),
+            height: optional(real),
+            open: optional(fc.boolean()),
+          })
           .map(routes.Airport),
         fc.record({ id, seats: optional(fc.integer()) }).map(routes.Plane),
         fc.record({ from: code, to: code, carrier: fc.constantFrom('UA', 'AA'), flights: optional(fc.integer()) }).map(routes.ROUTE),

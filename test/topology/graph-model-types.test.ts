@@ -16,7 +16,13 @@ const routes = graphModel({
   },
 });
 
-const flight = schemaOf<{ readonly from: string; readonly to: string; readonly carrier: string; readonly count: number; readonly plane: number }>({
+const flight = schemaOf<{
+  readonly from: string;
+  readonly to: string;
+  readonly carrier: string;
+  readonly count: number;
+  readonly plane: number;
+}>({
   $id: 'flight',
   type: 'object',
   properties: {},
@@ -66,7 +72,12 @@ it('a definition whose key or end is not there does not compile, and is a proble
   // @ts-expect-error: the edge's key is none of its properties
   const edge = graphModel({ nodes: { A: { key: 'id', props: { id: 'string' } } }, edges: { E: { from: 'A', to: 'A', key: ['x'] } } });
   for (const model of [key, type, prop, end, edge]) {
-    const made = topology('x', { version: 1, owner: 'a/b' }, (t) => t.source('s', stream('a/b')).sinkTo('g', graph(model, () => [])));
+    const made = topology('x', { version: 1, owner: 'a/b' }, (t) =>
+      t.source('s', stream('a/b')).sinkTo(
+        'g',
+        graph(model, () => []),
+      ),
+    );
     expect(validateTopology(made)).toHaveLength(1);
   }
 });
@@ -83,12 +94,21 @@ it('the function of a graph sink knows its element, and makes writes of that mod
         ...(e.data.plane > 0 ? [routes.SEEN({ from: e.data.plane, to: e.data.to })] : []),
       ]),
     );
-    // @ts-expect-error: the element has no such member
-    flights.sinkTo('nope', graph(routes, (e) => [routes.Airport({ code: e.data.nope })]));
-    // @ts-expect-error: a write of another model
-    flights.sinkTo('other', graph(routes, () => [other.Person({ name: 'Ada' })]));
-    // @ts-expect-error: an array, also for one write
-    flights.sinkTo('one', graph(routes, (e) => routes.Airport({ code: e.data.from })));
+    flights.sinkTo(
+      'nope',
+      // @ts-expect-error: the element has no such member
+      graph(routes, (e) => [routes.Airport({ code: e.data.nope })]),
+    );
+    flights.sinkTo(
+      'other',
+      // @ts-expect-error: a write of another model
+      graph(routes, () => [other.Person({ name: 'Ada' })]),
+    );
+    flights.sinkTo(
+      'one',
+      // @ts-expect-error: an array, also for one write
+      graph(routes, (e) => routes.Airport({ code: e.data.from })),
+    );
   });
   expect(validateTopology(made)).toEqual([]);
 });

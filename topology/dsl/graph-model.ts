@@ -2,7 +2,16 @@
  * Graph models as authors write them: types follow from the definition, so that a write of a wrong property, type or end does not compile.
  * Nothing is checked here; `validateGraph` tells what is wrong with a definition, and the sink refuses values that do not fit it.
  */
-import type { EdgeModel, EdgeWrite, GraphModel, NodeModel, NodeWrite, PropertyType, PropertyTypes, PropertyValues } from '../graph/graph-model.ts';
+import type {
+  EdgeModel,
+  EdgeWrite,
+  GraphModel,
+  NodeModel,
+  NodeWrite,
+  PropertyType,
+  PropertyTypes,
+  PropertyValues,
+} from '../graph/graph-model.ts';
 
 interface NodeShape {
   readonly key: string;
@@ -43,10 +52,10 @@ type KeyOf<S> = S extends NodeShape ? ValueOf<S['props'][S['key']] & PropertyTyp
 
 type NodeValues<S extends NodeShape> = Values<S['props'], S['key']>;
 
-type EdgeValues<S extends EdgeShape, N> = { readonly from: KeyOf<N[S['from'] & keyof N]>; readonly to: KeyOf<N[S['to'] & keyof N]> } & Values<
-  PropsOf<S>,
-  KeyNamesOf<S>
->;
+type EdgeValues<S extends EdgeShape, N> = {
+  readonly from: KeyOf<N[S['from'] & keyof N]>;
+  readonly to: KeyOf<N[S['to'] & keyof N]>;
+} & Values<PropsOf<S>, KeyNamesOf<S>>;
 
 /** A model with a function for each label and edge type that makes a write of it. */
 export type Model<N extends Readonly<Record<string, NodeShape>>, E extends Readonly<Record<string, EdgeShape>>> = {
@@ -81,7 +90,11 @@ export function graphModel<
   const edges: Readonly<Record<string, EdgeShape>> = definition.edges ?? {};
   const data: GraphModel = Object.freeze({ nodes: byName(nodes, frozenNode), edges: byName(edges, frozenEdge) });
   const writers: Record<string, unknown> = {
-    ...byName(nodes, (_, label) => (values: Readonly<Record<string, unknown>>): NodeWrite => ({ kind: 'node', label, props: present(values) })),
+    ...byName(
+      nodes,
+      (_, label) =>
+        (values: Readonly<Record<string, unknown>>): NodeWrite => ({ kind: 'node', label, props: present(values) }),
+    ),
     ...byName(edges, (_, type) => ({ from, to, ...values }: Readonly<Record<string, unknown>>): EdgeWrite => {
       return { kind: 'edge', type, from: from as string, to: to as string, props: present(values) };
     }),

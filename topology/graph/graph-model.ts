@@ -76,7 +76,8 @@ export function modelProblems(model: GraphModel): readonly string[] {
   ]) {
     const as = `the ${what} '${name}'`;
     if (!namePattern.test(name)) problems.push(`${as} ${nameRule}`);
-    if (name.toLowerCase().startsWith(reservedPrefix.toLowerCase())) problems.push(`${as} begins with ${reservedPrefix}, kept by Sluice itself`);
+    if (name.toLowerCase().startsWith(reservedPrefix.toLowerCase()))
+      problems.push(`${as} begins with ${reservedPrefix}, kept by Sluice itself`);
     if (name === 'definition') problems.push(`${as} cannot be called so: it is what a model calls its own data`);
     const other = taken.get(name.toLowerCase());
     if (other !== undefined) problems.push(`${as} clashes with ${other}: labels and edge types differ in more than case`);
@@ -136,7 +137,10 @@ export function modelMeaning({ nodes, edges }: GraphModel): unknown {
   return sorted([
     Object.fromEntries(Object.entries(nodes).map(([label, { key, props }]) => [label, [key, props[key]]])),
     Object.fromEntries(
-      Object.entries(edges).map(([type, { from, to, key, props }]) => [type, [from, to, [...key].sort().map((name) => [name, props[name]])]]),
+      Object.entries(edges).map(([type, { from, to, key, props }]) => [
+        type,
+        [from, to, [...key].sort().map((name) => [name, props[name]])],
+      ]),
     ),
   ]);
 }

@@ -1,17 +1,152 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+/**
+ * The embedded graph database: the contract of all graph databases, then what is its own: opening, asking, failing.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { LadybugDatabase } from '../../../enrich/graph/ladybug-database.ts';
 import { openLadybug } from '../../../enrich/graph/ladybug-database.ts';
+import { limits } from '../../../schemas/limits.ts';
 import { graphDatabaseContract } from '../../contract/graph-database.ts';
 import { temporaryFolders } from '../support.ts';
 import { ladybugRig } from './support.ts';
 
 const newFolder = temporaryFolders('ladybug');
-const folder = (): string => {
+
+function folder(): string {
   const path = newFolder();
   mkdirSync(path, { recursive: true });
   return path;
-};
+}
 
 graphDatabaseContract('Ladybug', { open: () => ladybugRig(folder()), runs: 25 });
-void [writeFileSync, join, describe, expect, it, openLadybug];
+
+async function opened(path = join(folder(), 'graph'), readOnly = false): Promise<LadybugDatabase> {
+  const database = await openLadybug({ path, readOnly });
+  onTestFinished(() => database.close().catch(() => undefined));
+  return database;
+}
+
+async function filled(rows: number): Promise<LadybugDatabase> {
+  const database = await opened();
+  await database.session.define('CREATE NODE TABLE T(k INT64, s STRING, PRIMARY KEY(k))');
+  await database.session.transaction(async (run) => {
+    await run(
+      'UNWIND $rows AS row CREATE (:T {k: row.k, s: row.s})',
+      Array.from({ length: rows }, (_, k) => ({ k, s: 'x'.repeat(20) })),
+    );
+  });
+  return database;
+}
+
+describe('a question to Ladybug', () => {
+  it('is answered with columns, types and JSON-safe rows', async () => {
+    const graph = await filled(2);
+    expect(await graph.query('MATCH (t:T) RETURN t.k AS k, t, date("2013-01-01") AS d ORDER BY k LIMIT 1')).toEqual({
+      columns: [
+        { name: 'k', type: 'INT64' },
+        { name: 't', type: 'NODE' },
+        { name: 'd', type: 'DATE' },
+      ],
+      rows: [[0, { _label: 'T', k: 0, s: 'x'.repeat(20) }, '2013-01-01T00:00:00.000Z']],
+      cut: false,
+    });
+  });
+
+  it('is cut at the bound of rows and says so', async () => {
+    const graph = await filled(limits.graphQueryMaxRows + 1);
+    const all = await graph.query('MATCH (t:T) RETURN t.k AS k ORDER BY k');
+    expect([all.rows.length, all.cut, all.rows.at(-1)]).toEqual([limits.graphQueryMaxRows, true, [limits.graphQueryMaxRows - 1]]);
+    expect(await graph.query(`MATCH (t:T) RETURN t.k LIMIT ${limits.graphQueryMaxRows}`)).toMatchObject({ cut: false });
+  });
+
+  it('is cut at the bound of bytes', async () => {
+    const graph = await filled(100);
+    const large = await graph.query("MATCH (t:T) RETURN t.k AS k, repeat('y', 1000000) AS s");
+    expect(large.cut).toBe(true);
+    expect(large.rows.length).toBeLessThan(10);
+  });
+
+  it.each([
+    ['MATCH (n:Nope) RETURN n', /Table Nope does not exist/],
+    ['MATCH (n:T', /Parser exception/],
+    ['MATCH (t:T) RETURN 1; MATCH (t:T) RETURN 2', /multiple statements/],
+    ['MATCH (t:T) SET t.s = "changed"', /only asked here/],
+    ['MATCH (t:T) DETACH DELETE t', /only asked here/],
+    ['CREATE (:T {k: 5})', /begins with MATCH/],
+    ["COPY (MATCH (t:T) RETURN t.k) TO 'x.csv'", /begins with MATCH/],
+    ['MATCH (t:T) RETURN t.k AS a, t.s AS a', /two columns are called 'a'/],
+    ['MATCH (t:T) RETURN CAST("x" AS INT64)', /Conversion exception/],
+  ])('%s fails with a sentence, and changes nothing', async (statement, message) => {
+    const graph = await filled(3);
+    await expect(graph.query(statement)).rejects.toMatchObject({ code: 'query-failed', message: expect.stringMatching(message) as string });
+    expect((await graph.query('MATCH (t:T) RETURN t.k AS k, t.s AS s ORDER BY k')).rows).toEqual([0, 1, 2].map((k) => [k, 'x'.repeat(20)]));
+  });
+
+  it('sees what was committed and holds up no writer', async () => {
+    const graph = await filled(2_000);
+    const slow = graph.query('MATCH (a:T), (b:T) WHERE a.k < 60 RETURN sum(a.k * b.k)');
+    await graph.session.transaction(async (run) => {
+      await run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 5_000 }]);
+      expect((await graph.query('MATCH (t:T) WHERE t.k = 5000 RETURN count(*)')).rows).toEqual([[0]]);
+    });
+    expect((await graph.query('MATCH (t:T) WHERE t.k = 5000 RETURN count(*)')).rows).toEqual([[1]]);
+    expect((await slow).rows).toEqual([[((59 * 60) / 2) * ((1_999 * 2_000) / 2)]]);
+  });
+});
+
+describe('a transaction of Ladybug', () => {
+  it('that fails leaves nothing, and the next one works', async () => {
+    const graph = await filled(1);
+    const twice = graph.session.transaction(async (run) => {
+      await run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 7 }]);
+      await run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 7 }]);
+    });
+    await expect(twice).rejects.toMatchObject({
+      code: 'graph-write-failed',
+      retryable: true,
+      message: expect.stringContaining('primary key') as string,
+    });
+    const thrown = graph.session.transaction(async (run) => {
+      await run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 8 }]);
+      throw new Error('changed my mind');
+    });
+    await expect(thrown).rejects.toMatchObject({ message: expect.stringContaining('changed my mind') as string });
+    expect((await graph.query('MATCH (t:T) RETURN count(*)')).rows).toEqual([[1]]);
+    await graph.session.transaction((run) => run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 9 }]));
+    expect((await graph.query('MATCH (t:T) RETURN count(*)')).rows).toEqual([[2]]);
+  });
+});
+
+describe('opening Ladybug', () => {
+  it('to read what is not there fails, and makes no file', async () => {
+    const path = join(folder(), 'graph');
+    await expect(openLadybug({ path, readOnly: true })).rejects.toMatchObject({ code: 'graph-open-failed' });
+    expect(() => readFileSync(path)).toThrow(/ENOENT/);
+  });
+
+  it('a file that is no graph fails, and says where to go', async () => {
+    const path = join(folder(), 'graph');
+    writeFileSync(path, 'not a graph at all'.repeat(1_000));
+    await expect(openLadybug({ path, readOnly: false })).rejects.toMatchObject({
+      code: 'graph-open-failed',
+      fix: expect.stringContaining('sluice reset') as string,
+    });
+  });
+
+  it('to read finds what was committed before, and writes nothing', async () => {
+    const path = join(folder(), 'graph');
+    const writer = await opened(path);
+    await writer.session.define('CREATE NODE TABLE T(k INT64, PRIMARY KEY(k))');
+    await writer.session.transaction((run) => run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 1 }]));
+    await writer.close();
+    const before = readFileSync(path);
+    const reader = await opened(path, true);
+    expect((await reader.query('MATCH (t:T) RETURN t.k AS k')).rows).toEqual([[1]]);
+    await expect(reader.session.define('CREATE NODE TABLE U(k INT64, PRIMARY KEY(k))')).rejects.toMatchObject({
+      code: 'graph-write-failed',
+    });
+    await reader.close();
+    expect(readFileSync(path).equals(before)).toBe(true);
+  });
+});

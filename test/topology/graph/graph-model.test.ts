@@ -14,7 +14,11 @@ const routes = graphModel({
 const sinks = (...models: readonly { readonly definition: GraphModel }[]): Topology =>
   topology('t', { version: 1, owner: 'a/b' }, (t) => {
     const source = t.source('in', stream('a/b'));
-    for (const [n, model] of models.entries()) source.sinkTo(`graph-${n}`, graph(model, () => []));
+    for (const [n, model] of models.entries())
+      source.sinkTo(
+        `graph-${n}`,
+        graph(model, () => []),
+      );
   });
 
 const fingerprint = (model: { readonly definition: GraphModel }): string | undefined =>
@@ -77,7 +81,9 @@ describe('a graph sink in a topology', () => {
   it('may share a label with another sink that defines it equally, and with no other', () => {
     const renamed = graphModel({ nodes: { Airport: { key: 'code', props: { name: 'string', code: 'string' } } } });
     expect(validateTopology(sinks(routes, renamed))).toEqual([]);
-    const other = graphModel({ nodes: { Airport: { key: 'code', props: { code: 'string' } }, ROUTE: { key: 'id', props: { id: 'string' } } } });
+    const other = graphModel({
+      nodes: { Airport: { key: 'code', props: { code: 'string' } }, ROUTE: { key: 'id', props: { id: 'string' } } },
+    });
     expect(validateTopology(sinks(routes, other))).toEqual([
       { node: 'graph-1', message: "its graph model defines 'Airport' otherwise than the sink 'graph-0'" },
       { node: 'graph-1', message: "its graph model defines 'ROUTE' otherwise than the sink 'graph-0'" },
@@ -98,10 +104,20 @@ describe('modelProblems', () => {
     ['a name of Sluice itself', { sluiceThing: a }, {}, /begins with Sluice/],
     ['the name of the data', { definition: a }, {}, /cannot be called so/],
     ['labels that differ in case only', { A: a, a }, {}, /the label 'a' clashes with the label 'A'/],
-    ['an edge type that is a label', { A: a }, { A: { from: 'A', to: 'A', key: [], props: {} } }, /the edge type 'A' clashes with the label 'A'/],
+    [
+      'an edge type that is a label',
+      { A: a },
+      { A: { from: 'A', to: 'A', key: [], props: {} } },
+      /the edge type 'A' clashes with the label 'A'/,
+    ],
     ['a key that is not there', { A: node('nope', { id: 'string' }) }, {}, /its key 'nope' is none of its properties/],
     ['a key of an inexact type', { A: node('id', { id: 'number' }) }, {}, /its key 'id' must be a string or an integer, not a number/],
-    ['an unknown type', { A: node('id', { id: 'string', at: 'date' }) }, {}, /'at' must be one of string, integer, number, boolean, not 'date'/],
+    [
+      'an unknown type',
+      { A: node('id', { id: 'string', at: 'date' }) },
+      {},
+      /'at' must be one of string, integer, number, boolean, not 'date'/,
+    ],
     ['properties that differ in case only', { A: node('id', { id: 'string', ID: 'string' }) }, {}, /'ID' is there twice/],
     ['an end that is no label', { A: a }, { E: { from: 'A', to: 'B', key: [], props: {} } }, /joins 'B', which is no label/],
     ['an end that only an object has', { A: a }, { E: { from: 'A', to: 'constructor', key: [], props: {} } }, /joins 'constructor'/],
