@@ -126,6 +126,11 @@ export class WindowOperator implements Operator {
       rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
       return;
     }
+    if (taking.length === 0 && timestamp + this.#node.allowedLatenessMs > this.#watermark) {
+      // Between sliding windows whose slide is longer than their size: it is in none, and not late.
+      this.#counts.filtered++;
+      return;
+    }
     if (taking.length === 0) {
       this.#counts.late++;
       late?.element(value, timestamp, origin);

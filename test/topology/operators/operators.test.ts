@@ -2,7 +2,7 @@
  * The operators through the driver: what each gives, in small.
  */
 import { expect, it } from 'vitest';
-import { collect, count, session, stream, sum, topology, tumbling, value } from '../../../topology/index.ts';
+import { collect, count, session, sliding, stream, sum, topology, tumbling, value } from '../../../topology/index.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 
 interface Sale {
@@ -40,6 +40,28 @@ it('a tumbling window gives one result a key, with its place in time, and late o
   expect(driver.read('late')).toEqual([{ value: { shop: 'x', price: 7, at: 30 }, timestamp: 30 }]);
   expect(driver.counts('hourly')).toMatchObject({ in: 4, passed: 3, late: 1, emitted: 2 });
   expect(driver.signals('out')).toEqual([3_599_998, 3_599_999]);
+});
+
+it('an element between sliding windows is in none of them, and is not late', async () => {
+  const driver = await createDriver(
+    topology('gaps', { version: 1, owner: 'a/b' }, (t) => {
+      const windows = t
+        .source('in', stream('a/b'))
+        .map((e) => e.data as Sale)
+        .eventTime('time', (s) => s.at, { outOfOrderness: 0, future: { max: 0 } })
+        .keyBy((s) => s.shop)
+        .window('gaps', sliding(100, 1_000), { late: 'side' })
+        .aggregate({ sales: count() });
+      windows.out.sinkTo('out', collect());
+      windows.late.sinkTo('late', collect());
+    }),
+  );
+  await driver.push('in', [sale('x', 1, 50), sale('x', 1, 500)]);
+  expect(driver.counts('gaps')).toMatchObject({ in: 2, passed: 1, filtered: 1, late: 0 });
+  await driver.advanceWatermark(600);
+  await driver.push('in', [sale('x', 1, 500)]);
+  expect(driver.read('late')).toHaveLength(1);
+  expect(driver.read('out')).toMatchObject([{ value: { windowStart: 0, sales: 1 } }]);
 });
 
 it('sessions merge and survive a restore', async () => {
