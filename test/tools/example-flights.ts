@@ -23,7 +23,7 @@ import { parseArgs } from 'node:util';
 import type { LocalStatus } from '../../deploy/local/start.ts';
 import { seededRandom } from '../../schemas/kernel/random.ts';
 import type { Line } from './flights-checks.ts';
-import { checks, compareEnriched, readLines, rowsOf } from './flights-checks.ts';
+import { checks, compareEnriched, compareGraph, readLines, rowsOf } from './flights-checks.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const main = join(root, 'dist/deploy/cli/main.js');
@@ -278,6 +278,13 @@ async function compare(instance: Instance): Promise<void> {
     flights: left.map((line) => line.fields),
     weather: lines.weather.map((line) => line.fields),
     check,
+  });
+
+  const departed = left.map((line) => line.fields);
+  await compareGraph({ data: options.data, flights: departed, check }, async (cypher) => {
+    const asked = await runCommand(['--json', '--dir', instance.dir, 'graph', cypher]);
+    if (asked.code !== 0) throw new Error(`graph ended with ${asked.code}: ${asked.said}`);
+    return JSON.parse(asked.said) as readonly Readonly<Record<string, unknown>>[];
   });
 
   const expectedFile = join(options.data, 'expected.json');

@@ -164,6 +164,62 @@ export async function compareEnriched(input: EnrichedInput): Promise<void> {
   );
 }
 
+/** Asks the graph: rows as objects. */
+export type AskGraph = (cypher: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+
+/** Routes with their absolute counts, and where each plane went. */
+export async function compareGraph(input: Pick<EnrichedInput, 'data' | 'flights' | 'check'>, ask: AskGraph): Promise<void> {
+  const { flights, check } = input;
+  const counted = (keyOf: (fields: Fields) => string): Readonly<Record<string, number>> => {
+    const counts: Record<string, number> = {};
+    for (const fields of flights) counts[keyOf(fields)] = (counts[keyOf(fields)] ?? 0) + 1;
+    return Object.fromEntries(Object.entries(counts).sort(([a], [b]) => compareText(a, b)));
+  };
+  const text = (fields: Fields, ...names: string[]): string => names.map((name) => String(fields[name] as string)).join(' ');
+  const routes = await ask(
+    'MATCH (a:Airport)-[r:ROUTE]->(b:Airport) RETURN a.code AS origin, b.code AS dest, r.carrier AS carrier, r.flights AS flights ORDER BY origin, dest, carrier',
+  );
+  const expectedRoutes = counted((fields) => text(fields, 'origin', 'dest', 'carrier'));
+  const unlike = routes.filter((route) => expectedRoutes[text(route, 'origin', 'dest', 'carrier')] !== Number(route['flights']));
+  check('graph: routes by airline, and those with another count', [routes.length, unlike.length], [Object.keys(expectedRoutes).length, 0]);
+
+  const flown = await ask(
+    'MATCH (p:Plane)-[f:FLEW]->(a:Airport) RETURN a.code AS dest, count(f) AS flights, count(DISTINCT p.tailnum) AS planes ORDER BY dest',
+  );
+  const distinct = [...new Map(flights.map((fields) => [text(fields, 'tailnum', 'dest', 'departed'), fields])).values()];
+  const byDest = new Map<string, { flights: number; readonly planes: Set<unknown> }>();
+  for (const fields of distinct) {
+    const dest = text(fields, 'dest');
+    const seen = byDest.get(dest) ?? { flights: 0, planes: new Set() };
+    seen.flights++;
+    seen.planes.add(fields['tailnum']);
+    byDest.set(dest, seen);
+  }
+  check(
+    'graph: flights and planes that flew to each airport',
+    different(
+      flown.map((row) => [row['dest'], Number(row['flights']), Number(row['planes'])]),
+      [...byDest.entries()].sort(([a], [b]) => compareText(a, b)).map(([dest, seen]) => [dest, seen.flights, seen.planes.size]),
+    ),
+    [byDest.size, 0],
+  );
+
+  const expectedFile = join(input.data, 'expected.json');
+  if (!existsSync(expectedFile)) return;
+  const { routes: expected } = JSON.parse(readFileSync(expectedFile, 'utf8')) as { readonly routes: Readonly<Record<string, number>> };
+  const summed = await ask(
+    "MATCH (a:Airport)-[r:ROUTE]->(b:Airport) RETURN a.code + '-' + b.code AS route, sum(r.flights) AS flights ORDER BY route",
+  );
+  check(
+    'expected.json: routes',
+    different(
+      summed.map((row) => [row['route'], Number(row['flights'])]),
+      Object.entries(expected).sort(([a], [b]) => compareText(a, b)),
+    ),
+    [Object.keys(expected).length, 0],
+  );
+}
+
 const msOf = (value: unknown): number => Date.parse(String(value).replace(' ', 'T').replace(/\+00$/, 'Z'));
 const isoOf = (value: unknown): string => new Date(msOf(value)).toISOString();
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
