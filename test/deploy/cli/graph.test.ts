@@ -129,9 +129,9 @@ describe('sluice graph', () => {
     let sent = 100;
     for (let round = 0; round < 2; round++) {
       const started = await startSluice(data, args);
-      const until_ = sent + 400;
+      const end = sent + 400;
       const sending = (async () => {
-        while (sent < until_) {
+        while (sent < end) {
           const batch = Array.from({ length: 20 }, (_, i) => ({ from: `A${sent + i}`, to: `B${(sent + i) % 7}`, n: sent + i }));
           const answer = await post(started.url, batch).catch(() => undefined);
           if (answer?.status !== 200) return;
