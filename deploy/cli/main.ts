@@ -103,6 +103,16 @@ function program(): Command {
       }),
     );
   root
+    .command('graph')
+    .description('ask the graph in Cypher')
+    .argument('<cypher>')
+    .action(
+      run(async (options, output, statement: string) => {
+        const { graphCommand } = await import('./graph.ts');
+        return graphCommand(statement, options.dir, output);
+      }),
+    );
+  root
     .command('status')
     .description('what runs, how far it is, and what holds it back')
     .action(

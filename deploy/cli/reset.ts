@@ -9,7 +9,9 @@ import { findInstance } from '../local/instance.ts';
 import type { Output } from './output.ts';
 
 /** What a local directory of Sluice can hold; with anything else in it, it is somebody's own folder. */
-const ours = new Set(['log', 'lake', 'checkpoints', 'build', 'send', 'instance.json']);
+const ours = new Set(['log', 'lake', 'checkpoints', 'build', 'send', 'graph', 'graph-staging', 'instance.json']);
+/** What the embedded graph keeps beside its file. */
+const ofGraph = /^graph\.\w+/;
 
 export async function resetCommand(dir: string, yes: boolean, output: Output): Promise<number> {
   if (!existsSync(dir)) {
@@ -20,7 +22,7 @@ export async function resetCommand(dir: string, yes: boolean, output: Output): P
   if (instance !== undefined)
     throw new SluiceError('already-running', `${dir} is in use by pid ${instance.pid} (${instance.url})`, { fix: 'stop it first' });
   const entries = readdirSync(dir);
-  const foreign = entries.filter((entry) => !ours.has(entry));
+  const foreign = entries.filter((entry) => !ours.has(entry) && !ofGraph.test(entry));
   if (foreign.length > 0)
     throw new SluiceError('not-ours', `${dir} holds what Sluice did not make: ${foreign.slice(0, 5).join(', ')}`, {
       fix: 'name the right directory with --dir',

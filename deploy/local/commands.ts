@@ -2,6 +2,7 @@
  * What the running instance does on command of this machine.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { GraphOwner } from './graph-owner.ts';
 import type { TopologyHost } from './topology-host.ts';
 
 interface Answer {
@@ -12,6 +13,10 @@ interface Answer {
 
 export interface DrainRequest {
   readonly topology: string;
+}
+
+export interface GraphQuestion {
+  readonly statement: string;
 }
 
 export function jsonAnswer(status: number, body: unknown): Answer {
@@ -35,8 +40,24 @@ export async function drainAnswer(hosts: readonly TopologyHost[], body: string):
     await host.drain();
     return jsonAnswer(200, { draining: topology });
   } catch (thrown) {
-    const code = thrown instanceof SluiceError ? thrown.code : 'defect';
-    const fix = thrown instanceof SluiceError ? thrown.fix : undefined;
-    return jsonAnswer(code === 'topology-unknown' ? 404 : 409, { code, message: messageOf(thrown), ...(fix === undefined ? {} : { fix }) });
+    return refusalAnswer(thrown);
   }
+}
+
+/** Asks the graph in Cypher. */
+export async function graphAnswer(graph: GraphOwner, body: string): Promise<Answer> {
+  try {
+    const { statement } = JSON.parse(body) as Partial<GraphQuestion>;
+    if (typeof statement !== 'string') throw new SluiceError('query-failed', 'a question to the graph has a statement');
+    return jsonAnswer(200, await graph.query(statement));
+  } catch (thrown) {
+    return refusalAnswer(thrown);
+  }
+}
+
+function refusalAnswer(thrown: unknown): Answer {
+  const code = thrown instanceof SluiceError ? thrown.code : 'defect';
+  const fix = thrown instanceof SluiceError ? thrown.fix : undefined;
+  const status = code === 'topology-unknown' || code === 'graph-missing' ? 404 : 409;
+  return jsonAnswer(status, { code, message: messageOf(thrown), ...(fix === undefined ? {} : { fix }) });
 }

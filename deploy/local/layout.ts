@@ -9,3 +9,8 @@ export const lakeDir = (dir: string): string => join(dir, 'lake');
 export const logDir = (dir: string): string => join(dir, 'log');
 /** Compiled topologies. */
 export const buildDir = (dir: string): string => join(dir, 'build');
+/** The embedded graph: this file, and those that the database keeps beside it, `graph.*`. */
+export const graphFile = (dir: string): string => join(dir, 'graph');
+/** Writes of a graph sink that wait for their checkpoint. An id may have slashes. */
+export const graphStagingDir = (dir: string, topology: string, sink: string): string =>
+  join(dir, 'graph-staging', topology, encodeURIComponent(sink));

@@ -1,8 +1,8 @@
 /**
  * `sluice start`: one process that captures, enriches and lands events, with nothing else needed. The embedded log stands for Kinesis and
- * Kafka, local disk for S3.
+ * Kafka, local disk for S3, an embedded graph for Neo4j.
  *
- * Order of starting: lock, streams, ingress, topologies; of stopping: ingress (drained), topologies (last checkpoint), streams, lock.
+ * Order of starting: lock, streams, ingress, topologies; of stopping: ingress (drained), topologies (last checkpoint), graph, streams, lock.
  */
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -11,11 +11,12 @@ import type { IngressCounts } from '../../ingest/metrics.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import { drainAnswer, jsonAnswer } from './commands.ts';
+import { drainAnswer, graphAnswer, jsonAnswer } from './commands.ts';
 import { openEmbeddedStreams } from './embedded-log.ts';
+import { graphOwner } from './graph-owner.ts';
 import type { Instance } from './instance.ts';
 import { lockInstance } from './instance.ts';
-import { buildDir, logDir } from './layout.ts';
+import { buildDir, graphFile, logDir } from './layout.ts';
 import type { TopologyHost, TopologyHostStatus } from './topology-host.ts';
 import { topologyHost } from './topology-host.ts';
 
@@ -53,6 +54,8 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
   try {
     const streams = await openEmbeddedStreams({ root: logDir(dir), streams: config.streams, local: config.local, clock });
     undo.unshift(() => streams.close());
+    const graph = graphOwner(graphFile(dir));
+    undo.unshift(() => graph.close());
 
     let instance: Instance | undefined;
     const hosts: TopologyHost[] = [];
@@ -68,7 +71,10 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
       random,
       local: {
         reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
-        commands: { '/_sluice/drain': async (body) => drainAnswer(hosts, body) },
+        commands: {
+          '/_sluice/drain': async (body) => drainAnswer(hosts, body),
+          '/_sluice/graph': async (body) => graphAnswer(graph, body),
+        },
       },
     });
     undo.unshift(() => ingress.drain());
@@ -89,6 +95,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
             parquetFileMaxAgeMs: config.local.parquetFileMaxAgeMs,
             dropState: options.dropState ?? false,
           },
+          graph,
           clock,
           random,
           tell,

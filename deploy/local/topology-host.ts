@@ -10,12 +10,14 @@
 import { stat } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { Graph, JobStatus } from '../../topology/index.ts';
+import { answerCall } from './graph-link.ts';
 import type { CompiledTopology } from './topology-file.ts';
 import { compileTopologyFile } from './topology-file.ts';
 import type { FromWorker, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
@@ -24,6 +26,8 @@ export interface TopologyHostOptions {
   readonly file: string;
   readonly buildDir: string;
   readonly input: Omit<WorkerInput, 'task' | 'script' | 'file'>;
+  /** What the topology's graph sinks write to. */
+  readonly graph: GraphDatabase;
   readonly clock: Clock;
   readonly random: Random;
   /** One line for a person: what happened to the topology. */
@@ -94,6 +98,9 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
         case 'status':
           waiting.get(message.id)?.(message.status);
           waiting.delete(message.id);
+          return;
+        case 'graph':
+          void answerCall(options.graph, message.call).then((reply) => tellWorker(worker, { kind: 'graph', id: message.id, reply }));
           return;
         case 'failed':
           fault = message.fault;
@@ -251,7 +258,11 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
 }
 
 function post(to: Running, message: ToWorker): void {
-  to.worker.postMessage(message);
+  tellWorker(to.worker, message);
+}
+
+function tellWorker(worker: Worker, message: ToWorker): void {
+  worker.postMessage(message);
 }
 
 function jobStatus(

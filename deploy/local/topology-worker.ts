@@ -4,6 +4,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
+import { graphSink } from '../../enrich/graph/graph-sink.ts';
 import { readFileTable } from '../../enrich/lookup/file-table.ts';
 import { httpLookup } from '../../enrich/lookup/http-lookup.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
@@ -16,13 +17,15 @@ import { limits } from '../../schemas/limits.ts';
 import type { JobConnectors } from '../../topology/index.ts';
 import { checkJob, createJob } from '../../topology/index.ts';
 import { embeddedReader } from './embedded-log.ts';
-import { lakeDir } from './layout.ts';
+import { remoteGraph } from './graph-link.ts';
+import { graphStagingDir, lakeDir } from './layout.ts';
 import { importTopology } from './topology-file.ts';
 import type { FromWorker, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
 
 const port = present(parentPort, 'the parent of a topology worker');
 const input = workerData as WorkerInput;
 const say = (message: FromWorker): void => port.postMessage(message);
+const graphOfHost = remoteGraph((id, call) => say({ kind: 'graph', id, call }));
 
 function connectors(): JobConnectors {
   const lake = lakeDir(input.dir);
@@ -34,7 +37,16 @@ function connectors(): JobConnectors {
       throw new SluiceError('stream-missing', `${input.file}: the configuration has no stream '${stream}'; there are ${known}`);
     },
     sink: (node, graph, attempt) => {
-      if (node.sink.kind !== 'table') throw new SluiceError('sink-unknown', `'${node.id}' is no table`);
+      if (node.sink.kind === 'graph') {
+        return graphSink({
+          database: graphOfHost.database,
+          model: node.sink.model,
+          dir: graphStagingDir(input.dir, graph.name, node.id),
+          sink: `${graph.name}/${node.id}`,
+          attempt,
+        });
+      }
+      if (node.sink.kind !== 'table') throw new SluiceError('sink-unknown', `'${node.id}' is neither a table nor a graph`);
       return tableSink({
         dir: lake,
         table: node.sink.table,
@@ -89,6 +101,9 @@ async function main(): Promise<void> {
         return;
       case 'status':
         job.status().then((status) => say({ kind: 'status', id: message.id, status }), fail);
+        return;
+      case 'graph':
+        graphOfHost.settle(message.id, message.reply);
         return;
     }
   });

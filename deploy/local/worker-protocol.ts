@@ -4,6 +4,7 @@
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Graph, JobStatus } from '../../topology/index.ts';
 import type { EmbeddedStreamHandle } from './embedded-log.ts';
+import type { GraphCall, GraphReply } from './graph-link.ts';
 
 export interface WorkerInput {
   /** `check` loads, validates and looks whether the last checkpoint fits, and leaves; `run` runs. */
@@ -27,11 +28,16 @@ export interface WorkerFault {
   readonly stack?: string | undefined;
 }
 
-export type ToWorker = { readonly kind: 'stop' } | { readonly kind: 'drain' } | { readonly kind: 'status'; readonly id: number };
+export type ToWorker =
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'drain' }
+  | { readonly kind: 'status'; readonly id: number }
+  | { readonly kind: 'graph'; readonly id: number; readonly reply: GraphReply };
 
 export type FromWorker =
   | { readonly kind: 'ready'; readonly graph: Graph }
   | { readonly kind: 'status'; readonly id: number; readonly status: JobStatus }
+  | { readonly kind: 'graph'; readonly id: number; readonly call: GraphCall }
   /** The end of a drained run, before `stopped`. */
   | { readonly kind: 'drained'; readonly status: JobStatus }
   | { readonly kind: 'stopped' }

@@ -39,6 +39,8 @@ export interface LadybugOptions {
 const threads = 1;
 /** A question that is let go of. */
 const interrupted = /^Interrupted/;
+const readOnlyRefusal = /read-only database/;
+const onlyAsked = 'the graph is only asked here; topologies write it';
 
 /** Throws `SluiceError` `graph-native-missing`, `graph-in-use`, `graph-open-failed`. */
 export async function openLadybug({ path, readOnly }: LadybugOptions): Promise<LadybugDatabase> {
@@ -132,7 +134,7 @@ function serial(): <T>(work: () => Promise<T>) => Promise<T> {
 async function execute(connection: Connection, text: string, rows?: readonly Row[], reads = false): Promise<QueryResult> {
   const statement = await connection.prepare(text);
   if (!statement.isSuccess()) throw new Error(statement.getErrorMessage());
-  if (reads && !statement.isReadOnly()) throw new Error('the graph is only asked here, and written by topologies');
+  if (reads && !statement.isReadOnly()) throw new Error(onlyAsked);
   const parameters = rows === undefined || rows.length === 0 ? {} : { rows: rows as unknown as LbugValue };
   const result = await connection.execute(statement, parameters);
   return Array.isArray(result) ? (result.at(-1) as QueryResult) : result;
@@ -142,8 +144,8 @@ async function ask(connection: Connection, statement: string): Promise<GraphAnsw
   const refusal = readRefusal(statement);
   if (refusal !== undefined) throw queryFailed(refusal, undefined);
   const result = await execute(connection, statement, undefined, true).catch((cause: unknown) => {
-    const slow = interrupted.test(messageOf(cause));
-    throw queryFailed(slow ? `the statement took more than ${limits.graphQueryMaxMs / 1_000} s` : firstLine(cause), cause);
+    if (interrupted.test(messageOf(cause))) throw queryFailed(`the statement took more than ${limits.graphQueryMaxMs / 1_000} s`, cause);
+    throw queryFailed(readOnlyRefusal.test(messageOf(cause)) ? onlyAsked : firstLine(cause), cause);
   });
   try {
     const names = await result.getColumnNames();

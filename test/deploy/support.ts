@@ -45,8 +45,13 @@ export async function startSluice(
   args: readonly string[] = [],
   options: readonly string[] = ['--port', '0'],
   cwd = repo,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Started> {
-  const child = spawn(process.execPath, [main, '--dir', dir, ...args, 'start', ...options], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [main, '--dir', dir, ...args, 'start', ...options], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {

@@ -32,7 +32,7 @@ const clean: Readonly<Record<string, string>> = {
   'topology/examples/other/b.ts': text,
   'ingest/a.ts': "import 'uWebSockets.js';\nexport { one } from '../schemas/a.ts';\n",
   'enrich/a.ts':
-    "import '@duckdb/node-api';\nimport 'hyparquet';\nimport 'hyparquet-writer';\nexport { one } from '../topology/index.ts';\n",
+    "import '@duckdb/node-api';\nimport '@ladybugdb/core';\nimport 'hyparquet';\nimport 'hyparquet-writer';\nexport { one } from '../topology/index.ts';\n",
   'deploy/cli/init.ts': text,
   'deploy/cli/template/a.ts': "import 'sluice';\nimport 'sluice/testing';\nexport { one } from './own.ts';\n",
   'deploy/cli/template/own.ts': text,
@@ -125,17 +125,27 @@ const refused: readonly (readonly [string, string])[] = [
   ['deploy', '../test/a.ts'],
   ['deploy', 'sluice'],
   // vendors
-  ...['uWebSockets.js', '@duckdb/node-api', 'hyparquet', 'hyparquet-writer', '@aws-sdk/client-s3', 'kafkajs', 'neo4j-driver'].flatMap(
-    (to) =>
-      ['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'topology/runtime', 'topology/examples/demo'].map(
-        (from) => [from, to] as const,
-      ),
+  ...[
+    'uWebSockets.js',
+    '@duckdb/node-api',
+    '@ladybugdb/core',
+    'hyparquet',
+    'hyparquet-writer',
+    '@aws-sdk/client-s3',
+    'kafkajs',
+    'neo4j-driver',
+  ].flatMap((to) =>
+    ['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'topology/runtime', 'topology/examples/demo'].map(
+      (from) => [from, to] as const,
+    ),
   ),
   ...['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'ingest', 'enrich', 'deploy'].map(
     (from) => [from, 'rxjs'] as const,
   ),
   ...['enrich', 'deploy'].map((from) => [from, 'uWebSockets.js'] as const),
-  ...['@duckdb/node-api', 'hyparquet', 'hyparquet-writer'].flatMap((to) => ['ingest', 'deploy'].map((from) => [from, to] as const)),
+  ...['@duckdb/node-api', '@ladybugdb/core', 'hyparquet', 'hyparquet-writer'].flatMap((to) =>
+    ['ingest', 'deploy'].map((from) => [from, to] as const),
+  ),
   // time and the environment by another door
   ...['node:timers', 'node:timers/promises', 'timers', 'node:process'].flatMap((to) =>
     ['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'topology/runtime', 'ingest', 'enrich'].map(
@@ -266,7 +276,14 @@ describe('knip', () => {
     name: 'sluice',
     type: 'module',
     bin: { sluice: 'dist/deploy/cli/main.js' },
-    dependencies: { rxjs: '*', 'uWebSockets.js': '*', '@duckdb/node-api': '*', hyparquet: '*', 'hyparquet-writer': '*' },
+    dependencies: {
+      rxjs: '*',
+      'uWebSockets.js': '*',
+      '@duckdb/node-api': '*',
+      '@ladybugdb/core': '*',
+      hyparquet: '*',
+      'hyparquet-writer': '*',
+    },
   });
   const used = {
     'package.json': manifest,
