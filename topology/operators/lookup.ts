@@ -118,7 +118,7 @@ export class LookupOperator implements Operator {
   /** Gives what is done. */
   poll(out: readonly Batch[]): boolean {
     const target = out[0];
-    if (target === undefined) return false;
+    if (target === undefined || this.#rows.isEmpty) return false;
     this.#ask();
     return this.#rows.leave(this.#lookup.order === 'unordered', (row) => {
       if (row.kind === rowKinds.element) this.#leave(row as WaitingElement, target);

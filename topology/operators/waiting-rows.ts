@@ -36,6 +36,10 @@ export class WaitingRows<E extends WaitingRow> {
     return this.#elements;
   }
 
+  get isEmpty(): boolean {
+    return this.#head === this.#rows.length;
+  }
+
   /** Whether an element was not taken up yet. */
   get hasUntaken(): boolean {
     return this.#next < this.#rows.length;

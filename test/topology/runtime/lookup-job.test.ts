@@ -174,7 +174,7 @@ describe('a table from a file', () => {
     const running = rigged.start(fromFile());
     await running.until(isDry);
     expect(await running.stop()).toBe('ended');
-    expect((rigged.made.tables['enriched']?.visible as Row[]).map(({ id, found }) => `${id} ${found}`).sort()).toEqual([
+    expect(((rigged.made.tables['enriched']?.visible ?? []) as Row[]).map(({ id, found }) => `${id} ${found}`).sort()).toEqual([
       'e0 1.5',
       'e1 none',
       'e2 2',
