@@ -211,10 +211,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
         pausedMs = 0;
       } else if (++idleRounds > settleRounds) {
         if (dag.stages.some(({ operator }) => (operator.calls ?? 0) > 0)) await letTimePass(clock);
-        else {
-          clock.advance(retryStepMs);
-          pausedMs += retryStepMs;
-        }
+        else pausedMs += clock.advanceToNext();
       }
       runOnce();
       if (pausedMs >= heldMaxMs) throw heldError(dag);
@@ -325,7 +322,6 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
 
 /** Rounds of the event loop that answers may take before the clock of look-ups moves on. */
 const settleRounds = 20;
-const retryStepMs = 1_000;
 /** Of pauses between tries, without an answer: then a look-up that is held is told of, instead of trying for ever. */
 const heldMaxMs = 600_000;
 

@@ -44,6 +44,8 @@ export function afterThisRound(then: () => void): void {
 export interface ManualClock extends Clock {
   /** Moves time forward by `ms`, firing due timers in order of their deadline, then of their making. */
   advance(ms: number): void;
+  /** Moves to the next deadline and fires its timer alone; the ms that it moved, 0 also when there is none. */
+  advanceToNext(): number;
 }
 
 /** A clock that stands still until `advance` is called. `startMs` is epoch milliseconds. */
@@ -80,6 +82,16 @@ export function manualClock(startMs = 0): ManualClock {
         timer.fire();
       }
       elapsed = target;
+    },
+    advanceToNext() {
+      const id = nextDue(Number.POSITIVE_INFINITY);
+      const timer = id === undefined ? undefined : timers.get(id);
+      if (id === undefined || timer === undefined) return 0;
+      timers.delete(id);
+      const moved = Math.max(0, timer.at - elapsed);
+      elapsed += moved;
+      timer.fire();
+      return moved;
     },
   };
 }

@@ -2,8 +2,9 @@
  * Asynchronous look-ups. Elements wait in a queue while their answers are under way; what is done leaves in a later turn.
  *
  * Invariants:
- * 1. `ordered`: elements leave in the order in which they came. `unordered`: an answer may overtake others, never a watermark or other control.
- * 2. No watermark overtakes an element that waits before it.
+ * 1. `ordered`: elements leave in the order in which they came. `unordered`: an answer may overtake others, never a watermark or idleness.
+ * 2. No watermark overtakes an element that waits before it. The clock does, at once: processing time does not stand still for an answer, nor
+ *    does it come back out of a snapshot.
  * 3. What waits is in the snapshot as input; a restored operator asks again.
  * 4. At most `capacity` look-ups are under way. With as many elements inside, answered or not, the engine pulls nothing (`isFull`): at most
  *    `capacity - 1` and what one turn brings are held.
@@ -103,9 +104,12 @@ export class LookupOperator implements Operator {
   }
 
   process(_input: number, batch: Batch, out: readonly Batch[]): void {
+    const target = out[0];
+    if (target === undefined) return;
     for (let i = 0; i < batch.length; i++) {
       const kind = batch.kinds[i] as RowKind;
       if (kind === rowKinds.element) this.#enter(batch.values[i], batch.timestamps[i] as number, batch.origins[i]);
+      else if (kind === rowKinds.clock) target.control(kind, batch.timestamps[i] as number);
       else this.#rows.control(kind, batch.values[i], batch.timestamps[i] as number);
     }
     this.poll(out);
@@ -114,7 +118,7 @@ export class LookupOperator implements Operator {
   /** Gives what is done. */
   poll(out: readonly Batch[]): boolean {
     const target = out[0];
-    if (target === undefined) return false;
+    if (target === undefined || this.#rows.isEmpty) return false;
     this.#ask();
     return this.#rows.leave(this.#lookup.order === 'unordered', (row) => {
       if (row.kind === rowKinds.element) this.#leave(row as WaitingElement, target);

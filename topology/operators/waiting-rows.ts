@@ -3,7 +3,8 @@
  *
  * Invariants:
  * 1. What was taken up is before everything that was not; control is taken up with the element before it.
- * 2. Rows leave from the front. `overtaking` lets finished elements leave from among those before the first control, never past it.
+ * 2. Rows leave from the front. `overtaking` lets finished elements leave from among those before the first control that is no tick: a tick
+ *    only waits for what came before it.
  * 3. No operation steps over rows that wait behind, so that a long queue costs no more for each answer than a short one.
  * 4. Control does not pile up while elements wait: of two of one kind with no element and no other signal between, the later says all.
  */
@@ -21,7 +22,7 @@ export interface WaitingRow {
 /** Left rows are forgotten in bulk. */
 const compactRows = 1_024;
 
-const replaceable: ReadonlySet<RowKind> = new Set([rowKinds.watermark, rowKinds.clock, rowKinds.tick]);
+const replaceable: ReadonlySet<RowKind> = new Set([rowKinds.watermark, rowKinds.tick]);
 
 export class WaitingRows<E extends WaitingRow> {
   readonly #rows: (E | WaitingRow)[] = [];
@@ -33,6 +34,10 @@ export class WaitingRows<E extends WaitingRow> {
   /** Elements inside. */
   get elements(): number {
     return this.#elements;
+  }
+
+  get isEmpty(): boolean {
+    return this.#head === this.#rows.length;
   }
 
   /** Whether an element was not taken up yet. */
@@ -79,19 +84,26 @@ export class WaitingRows<E extends WaitingRow> {
     return gave;
   }
 
-  /** Those that stay move up to the first control, which is after them all. */
+  /** Those that stay move up to the control that none may pass, which is after them all. */
   #overtake(give: (row: E | WaitingRow) => void): void {
     let end = this.#head;
     let finished = 0;
-    for (; end < this.#next && this.#at(end).kind === rowKinds.element; end++) {
-      if (!this.#at(end).finished) continue;
+    for (; end < this.#next; end++) {
+      const { kind } = this.#at(end);
+      if (kind !== rowKinds.element && kind !== rowKinds.tick) break;
+      if (!this.#mayLeave(end)) continue;
       finished++;
       this.#give(this.#at(end), give);
     }
     if (finished === 0) return;
     let write = end;
-    for (let read = end - 1; read >= this.#head; read--) if (!this.#at(read).finished) this.#rows[--write] = this.#at(read);
+    for (let read = end - 1; read >= this.#head; read--) if (!this.#mayLeave(read)) this.#rows[--write] = this.#at(read);
     this.#head = write;
+  }
+
+  #mayLeave(index: number): boolean {
+    const row = this.#at(index);
+    return row.kind === rowKinds.element && row.finished;
   }
 
   #give(row: E | WaitingRow, give: (row: E | WaitingRow) => void): void {
