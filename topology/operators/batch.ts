@@ -14,7 +14,7 @@ export const rowKinds = {
   watermark: 1,
   idle: 2,
   active: 3,
-  /** The periodic emission at processing time `timestamps[i]`: watermarks are made and idleness is judged here. */
+  /** The periodic emission: watermarks are made here, and idleness is judged at `timestamps[i]`, which stands still while sources are held. */
   tick: 4,
   /** The split `values[i]` exists, or has begun again. */
   split: 5,

@@ -72,6 +72,9 @@ export function createJob(options: JobOptions): Job {
   let committing: Promise<void> = Promise.resolve();
   let nextCheckpointAt = 0;
   let lastTickAt = Number.NEGATIVE_INFINITY;
+  let held = false;
+  let lastTurnAt = clock.monotonic();
+  let heldMs = 0;
   let turns = 0;
   let dirty = false;
   let stopping = false;
@@ -154,6 +157,9 @@ export function createJob(options: JobOptions): Job {
   const runTurn = async (turn: Turn): Promise<void> => {
     turns++;
     const now = clock.now();
+    // A split that is not read is not silent: idleness is judged by the time in which it could have been heard.
+    if (held) heldMs += clock.monotonic() - lastTurnAt;
+    lastTurnAt = clock.monotonic();
     const ticks = clock.monotonic() - lastTickAt >= tickMs;
     if (ticks) lastTickAt = clock.monotonic();
     for (const { node, out } of dag.sources) {
@@ -164,7 +170,7 @@ export function createJob(options: JobOptions): Job {
         enterRecords(turn.cursor, turn.records, out, counts, refusals.reject);
         dirty = true;
       }
-      if (reads || ticks) out.control(rowKinds.tick, now);
+      if (reads || ticks) out.control(rowKinds.tick, now - heldMs);
     }
     await runDag();
     if (draining !== 'no') await drainOn();
@@ -176,7 +182,8 @@ export function createJob(options: JobOptions): Job {
   const runDag = async (): Promise<void> => {
     if (dag.run()) dirty = true;
     // What waits for answers is bounded: nothing is pulled before there is room again.
-    schedule.hold(dag.stages.some(({ operator }) => operator.isFull === true));
+    held = dag.stages.some(({ operator }) => operator.isFull === true);
+    schedule.hold(held);
     if (await allSinks().write()) dirty = true;
     dag.clear();
   };

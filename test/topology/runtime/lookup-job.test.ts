@@ -315,6 +315,38 @@ describe('a look-up that fails', () => {
     expect(idsOf(rigged.made).toSorted()).toEqual(all(30));
   });
 
+  it('makes no split idle that merely was not read, so that nothing becomes late by an outage', async () => {
+    const rigged = rig(0);
+    const target = rigged.made.streams['a/b'];
+    if (target === undefined) throw new Error('no stream');
+    for (let n = 0; n < 20; n++) {
+      put(target, 0, event(`new${n}`, { at: 1_000_000 }));
+      put(target, 1, event(`old${n}`, { at: 5 }));
+    }
+    const timed = topology('timed', { version: 1, owner: 'a/b' }, (t) => {
+      const once = t
+        .source('in', stream('a/b'))
+        .eventTime('time', (e) => (e.data as { at: number }).at, { outOfOrderness: 0, idleAfter: '30s' })
+        .lookup('prices', connector<string>('prices'), { by: (e) => e.id, capacity: 4 }, (e, found) => ({
+          id: e.id,
+          found: found ?? 'none',
+        }))
+        .deduplicate('once', { by: (e) => e.id, within: 1_000, late: 'side' });
+      once.out.sinkTo('table', table('enriched', row));
+      once.late.sinkTo('late', table('late', row));
+    });
+    let outage = true;
+    rigged.made.lookups['prices'] = () => (outage ? Promise.reject(new Error('away')) : Promise.resolve('1'));
+    const running = rigged.start(timed);
+    await running.pass(2_000);
+    expect(nodeOf(await running.job.status())).toMatchObject({ in: 7, waiting: 7 });
+    outage = false;
+    await running.until(isDry);
+    expect(await running.stop()).toBe('ended');
+    expect(rigged.made.tables['late']?.visible).toEqual([]);
+    expect(rigged.made.tables['enriched']?.visible).toHaveLength(40);
+  });
+
   it('with `reject` sends the event to the rejected table under the code lookup-failed, and the others on', async () => {
     const rigged = rig(10);
     rigged.made.lookups['prices'] = (key) => (key === 'e3' ? Promise.reject(new Error('no such shelf')) : Promise.resolve('1'));
