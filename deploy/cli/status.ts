@@ -48,8 +48,8 @@ function describeTopology({ file, name, state, error, restarts, job }: TopologyH
 
 /** Why nothing comes out yet, in a sentence. */
 function waitText({ open, next, watermark, heldBy }: TimeStatus): string {
-  const held = `holds ${open}`;
-  const needs = next === null ? held : `${held}; the next is due when the watermark reaches ${timeText(next)}`;
+  if (next === null) return `holds ${open}, none of which waits for time`;
+  const needs = `holds ${open}; the next is due when the watermark reaches ${timeText(next)}`;
   return `${needs}; the watermark is ${timeText(watermark)}${heldBy === null ? '' : `, ${heldText(heldBy)}`}`;
 }
 

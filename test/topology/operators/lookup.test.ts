@@ -264,24 +264,6 @@ describe('capacity', () => {
     expect([made.operator.isFull, made.operator.backlog]).toEqual([true, 4]);
   });
 
-  it('a long queue costs no more for each answer than a short one', async () => {
-    const cost = async (rows: number): Promise<number> => {
-      const made = rig({ capacity: 8, order: 'unordered' }, { call: () => Promise.resolve('x') });
-      made.run(...Array.from({ length: rows }, (_, i) => i));
-      const begun = performance.now();
-      let left = 0;
-      while (made.operator.backlog > 0) {
-        await Promise.resolve();
-        left += made.run().length;
-      }
-      expect(left).toBe(rows);
-      return (performance.now() - begun) / rows;
-    };
-    const least = async (rows: number): Promise<number> => Math.min(await cost(rows), await cost(rows), await cost(rows));
-    const short = await least(1_500);
-    expect(await least(30_000)).toBeLessThan(8 * short);
-  });
-
   it('control that waits does not pile up with every tick', async () => {
     const made = rig();
     const { tick, watermark, idle } = rowKinds;
