@@ -29,7 +29,7 @@ import { jsonProblem } from './state/json-safe.ts';
 import { maxTime } from './time/watermark.ts';
 
 export interface DriverOptions {
-  /** Processing time at the beginning, epoch ms. Default 0. */
+  /** Processing time at the beginning, epoch ms. Default 0: events of today are then from the future, which `eventTime` guards against. */
   readonly now?: number;
   /** Connectors by name. */
   readonly lookups?: Readonly<Record<string, LookupFunction>>;
@@ -117,7 +117,7 @@ const defaultSplit = '0';
  * Makes a driver. Throws `SluiceError` `topology-invalid`, `lookup-table-missing`, `connector-missing`.
  *
  * @example
- * const driver = await createDriver(clicks);
+ * const driver = await createDriver(clicks, { now: 10_000 });
  * await driver.push('clicks', event({ userId: 'u1', clickedAt: 1_000 }));
  * await driver.advanceWatermark('max');
  * expect(driver.read('per-minute')).toHaveLength(1);
