@@ -182,10 +182,15 @@ async function drain(instance: Instance): Promise<void> {
 
 const { check, result } = checks();
 
+/** Each event once, as the topology keeps it: the first of an id. */
+const once = (lines: readonly Line[]): readonly Line[] =>
+  [...new Map([...lines].reverse().map((line) => [line.id, line])).values()].reverse();
+
 async function compare(instance: Instance): Promise<void> {
   const lake = join(instance.dir, 'lake');
   const lines = Object.fromEntries(files.map((file) => [file, readLines(options.data, file)])) as Record<File, readonly Line[]>;
-  const left = lines.departures.filter((line) => line.fields['departed'] !== null);
+  const left = once(lines.departures).filter((line) => line.fields['departed'] !== null);
+  const observed = once(lines.weather);
   const cancelled = new Map(lines.departures.filter((line) => line.fields['departed'] === null).map((line) => [line.id, line]));
   const distinct = (some: readonly Line[]): number => new Set(some.map((line) => line.id)).size;
 
@@ -231,11 +236,10 @@ async function compare(instance: Instance): Promise<void> {
   check('departures: rows in the folder of another hour', partitions[0]?.[0], 0);
 
   const visibility = await rowsOf(lake, 'SELECT round(sum(visib), 2), count(wind_gust) FROM weather');
-  const unique = [...new Map([...lines.weather].reverse().map((line) => [line.id, line])).values()];
-  const sum = unique.reduce((total, line) => total + Number(line.fields['visib'] ?? 0), 0);
+  const sum = observed.reduce((total, line) => total + Number(line.fields['visib'] ?? 0), 0);
   check('weather: summed visibility, and gusts', visibility[0], [
     Math.round(sum * 100) / 100,
-    unique.filter((line) => line.fields['wind_gust'] !== null).length,
+    observed.filter((line) => line.fields['wind_gust'] !== null).length,
   ]);
 
   const stored = new Map((await rowsOf(lake, 'SELECT id, data FROM schedules')).map(([id, data]) => [id, data]));
@@ -271,16 +275,16 @@ async function compare(instance: Instance): Promise<void> {
     [],
   );
 
+  const departed = left.map((line) => line.fields);
   await compareEnriched({
     lake,
     data: options.data,
     registers: join(example, 'data'),
-    flights: left.map((line) => line.fields),
-    weather: lines.weather.map((line) => line.fields),
+    flights: departed,
+    weather: observed.map((line) => line.fields),
     check,
   });
 
-  const departed = left.map((line) => line.fields);
   await compareGraph({ data: options.data, flights: departed, check }, async (cypher) => {
     const asked = await runCommand(['--json', '--dir', instance.dir, 'graph', cypher]);
     if (asked.code !== 0) throw new Error(`graph ended with ${asked.code}: ${asked.said}`);
