@@ -145,6 +145,8 @@ export function createJob(options: JobOptions): Job {
           const cursor = cursorOf(node, reader, split.id, fence.positions[node.id]?.[positionKey({ path: reader.path, split: split.id })]);
           cursors.push(cursor);
           out.control(rowKinds.split, 0, cursor.key);
+          // What came while nothing ran is not to be overtaken: a split that was idle and has records now counts again from the beginning.
+          if ((await reader.lag(split.id, cursor.position)) !== 0) out.control(rowKinds.active, 0, cursor.key);
         }
       }
     }

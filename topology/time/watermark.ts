@@ -138,7 +138,11 @@ export class SplitWatermarks {
 
   /** Idleness of one split from outside. */
   setIdle(split: string, idle: boolean): readonly TimeSignal[] {
-    this.add(split).idle = idle;
+    const time = this.add(split);
+    time.idle = idle;
+    // Awake, it has its whole quiet time before it.
+    time.quietSinceMs = undefined;
+    time.quietForMs = undefined;
     return this.#combine();
   }
 

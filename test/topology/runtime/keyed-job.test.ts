@@ -113,7 +113,7 @@ interface Rig {
   start(): Job;
 }
 
-function rig(maxRecords = 7): Rig {
+function rig(maxRecords = 7, topologyOf: () => Topology = shop): Rig {
   const made = world({
     'a/b': memoryStream(['kinesis', 'shard-0'], ['kinesis', 'shard-1']),
     'a/c': memoryStream(['kinesis', 'shard-0']),
@@ -125,7 +125,7 @@ function rig(maxRecords = 7): Rig {
     clock,
     start: () =>
       createJob({
-        topology: shop(),
+        topology: topologyOf(),
         blobs,
         connectors: made.connectors,
         clock,
@@ -216,6 +216,46 @@ describe('a job with keyed state', () => {
     const all = landed(rigged)['windows'] ?? [];
     expect(all.reduce((sum, row) => sum + (JSON.parse(row) as { n: number }).n, 0)).toBe(40);
     expect(rigged.made.tables['rejected']?.visible).toEqual([]);
+  });
+
+  it('a split that was idle and got records while nothing ran is not overtaken by the others', async () => {
+    const topologyOf = (): Topology =>
+      topology('idle', { version: 1, owner: 'a/b' }, (t) => {
+        const windows = t
+          .source('clicks', stream('a/b'))
+          .validate('valid', click)
+          .eventTime('time', (e) => e.data.at, { outOfOrderness: '1s', idleAfter: '1s', future: { max: 0 } })
+          .keyBy((e) => e.data.user)
+          .window('windows', tumbling('10s'), { late: 'side' })
+          .aggregate({ n: count() });
+        windows.out.sinkTo('table', table('idle_windows', anyRow));
+        windows.late.sinkTo('late', rejected());
+      });
+    const rigged = rig(50, topologyOf);
+    const clicks = rigged.made.streams['a/b'];
+    if (clicks === undefined) throw new Error('no stream');
+    const at = (ms: number): Click => ({ user: 'u', price: 1, at: ms });
+    put(clicks, 1, event('first', at(0)));
+    for (let n = 0; n < 100; n++) put(clicks, 0, event(`a${n}`, at(n * 1_000)));
+    const job = rigged.start();
+    await job.open();
+    const running = job.run();
+    const idle = async (): Promise<boolean> => (await job.status()).splits[1]?.idle === true;
+    for (let i = 0; i < 2_000 && !(await idle()); i++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      rigged.clock.advance(50);
+    }
+    expect(await idle()).toBe(true);
+    job.stop();
+    await running;
+    await job.close();
+
+    for (let n = 100; n < 200; n++) put(clicks, 0, event(`a${n}`, at(n * 1_000)));
+    for (let n = 100; n < 110; n++) put(clicks, 1, event(`b${n}`, at(n * 1_000)));
+    await runDrained(rigged.start(), rigged);
+    expect(rigged.made.tables['rejected']?.visible).toEqual([]);
+    const rows = (rigged.made.tables['idle_windows']?.visible ?? []) as { readonly n: number }[];
+    expect(rows.reduce((sum, row) => sum + row.n, 0)).toBe(211);
   });
 
   it('stopped without a drain gives out nothing that still waits, and goes on later', async () => {
