@@ -94,9 +94,11 @@ export const limits = {
   graphKeyMaxBytes: 4 * kibi,
   /** One write of a node or an edge. */
   graphWriteMaxBytes: mebi,
-  /** The embedded graph: its page cache, and how large its file may grow (address space is reserved for it). */
+  /** The embedded graph: its page cache, and the address space it reserves, of which each of its checkpoints takes some MiB until it is closed. */
   graphBufferBytes: 256 * mebi,
-  graphFileMaxBytes: 64 * 1_024 * mebi,
+  graphAddressMaxBytes: 1_024 * 1_024 * mebi,
+  /** Transactions between two checkpoints of the embedded graph: until then each one leaves some 8 KiB in memory for a column it updates. */
+  graphCheckpointTransactions: 256,
   /** Answers of `sluice graph`: rows, their bytes as JSON, and the time a statement may take. */
   graphQueryMaxRows: 1_000,
   graphQueryMaxBytes: 8 * mebi,

@@ -2,9 +2,11 @@
  * The embedded graph database, https://ladybugdb.com: one file, one owner. Its native part is loaded when a database is opened.
  *
  * Invariants:
- * 1. One write transaction at a time, durable when it resolves (the database syncs its log); after a failed one the connection is a new one.
- * 2. Questions have a connection of their own, one at a time, and end after `graphQueryMaxMs`; they see what was committed when they began.
- * 3. An answer is bounded in rows and bytes, and says when it was cut.
+ * 1. One write transaction at a time, durable when it resolves: the database syncs its log.
+ * 2. Questions run beside them, one at a time, and end after `graphQueryMaxMs`; they see what was committed when they began.
+ * 3. A transaction or question has a connection of its own: a failed one leaves nothing behind, and statements, which a connection keeps until
+ *    it is closed, do not pile up. What updates keep in memory goes with a checkpoint every `graphCheckpointTransactions`.
+ * 4. An answer is bounded in rows and bytes, and says when it was cut.
  */
 import type { Connection, Database, LbugValue, QueryResult } from '@ladybugdb/core';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
@@ -50,7 +52,7 @@ export async function openLadybug({ path, readOnly }: LadybugOptions): Promise<L
       fix: 'run `npm ci` again with optional dependencies and install scripts allowed; without a graph sink everything else runs',
     });
   });
-  const database: Database = new ladybug.Database(path, limits.graphBufferBytes, true, readOnly, limits.graphFileMaxBytes);
+  const database: Database = new ladybug.Database(path, limits.graphBufferBytes, true, readOnly, limits.graphAddressMaxBytes);
   await database.init().catch((cause: unknown) => {
     const locked = messageOf(cause).includes('lock');
     throw new SluiceError(locked ? 'graph-in-use' : 'graph-open-failed', `${path} cannot be opened: ${firstLine(cause)}`, {
@@ -58,65 +60,81 @@ export async function openLadybug({ path, readOnly }: LadybugOptions): Promise<L
       fix: locked ? 'another process has it open: stop that one' : 'put it back from a copy, or start anew with `sluice reset`',
     });
   });
-  const connect = (): Connection => new ladybug.Connection(database, threads);
-  const asking = connect();
-  asking.setQueryTimeout(limits.graphQueryMaxMs);
-  let writing = connect();
   const writes = serial();
   const questions = serial();
+  let sinceCheckpoint = 0;
 
-  const run: RunStatement = async (text, rows) => {
-    const result = await execute(writing, text, rows);
+  const connected = async <T>(work: (connection: Connection) => Promise<T>): Promise<T> => {
+    const connection = new ladybug.Connection(database, threads);
     try {
-      return await result.getAll();
+      return await work(connection);
     } finally {
-      result.close();
+      await connection.close();
     }
   };
 
-  /** Whatever happened on it, a connection that failed is not trusted to be without a transaction. */
-  const giveUp = async (): Promise<void> => {
-    await writing.query('ROLLBACK').catch(() => undefined);
-    await writing.close().catch(() => undefined);
-    writing = connect();
-  };
+  const write = <T>(work: (run: RunStatement) => Promise<T>): Promise<T> =>
+    writes(async () => {
+      try {
+        const result = await connected((connection) => work(runOn(connection)));
+        if (++sinceCheckpoint >= limits.graphCheckpointTransactions && !readOnly) await checkpoint();
+        return result;
+      } catch (cause) {
+        if (cause instanceof SluiceError) throw cause;
+        throw new SluiceError('graph-write-failed', `the graph database fails: ${firstLine(cause)}`, { cause, retryable: true });
+      }
+    });
 
-  const failed = (cause: unknown): SluiceError => {
-    if (cause instanceof SluiceError) return cause;
-    return new SluiceError('graph-write-failed', `the graph database fails: ${firstLine(cause)}`, { cause, retryable: true });
+  /** It waits for questions to end, and gives up when one takes long; then it is tried again after the next transaction. */
+  const checkpoint = async (): Promise<void> => {
+    await connected((connection) => runOn(connection)('CHECKPOINT', [])).then(
+      () => {
+        sinceCheckpoint = 0;
+      },
+      () => undefined,
+    );
   };
 
   return {
     session: {
       dialect: 'ladybug',
-      define: (statement) =>
-        writes(async () => {
-          try {
-            await run(statement, []);
-          } catch (thrown) {
-            await giveUp();
-            throw failed(thrown);
-          }
-        }),
+      define: (statement) => write(async (run) => void (await run(statement, []))),
       transaction: (work) =>
-        writes(async () => {
+        write(async (run) => {
+          await run('BEGIN TRANSACTION', []);
           try {
-            await run('BEGIN TRANSACTION', []);
             const result = await work(run);
             await run('COMMIT', []);
             return result;
           } catch (thrown) {
-            await giveUp();
-            throw failed(thrown);
+            // After some failures there is no transaction any more.
+            await run('ROLLBACK', []).catch(() => undefined);
+            throw thrown;
           }
         }),
     },
-    query: (statement) => questions(() => ask(asking, statement)),
+    query: (statement) =>
+      questions(() =>
+        connected((connection) => {
+          connection.setQueryTimeout(limits.graphQueryMaxMs);
+          return ask(connection, statement);
+        }),
+      ),
     async close() {
-      await questions(() => asking.close());
-      await writes(() => writing.close());
-      await database.close();
+      await questions(() => Promise.resolve());
+      await writes(() => database.close());
     },
+  };
+}
+
+function runOn(connection: Connection): RunStatement {
+  return async (text, rows) => {
+    const result = await execute(connection, text, rows);
+    try {
+      return await result.getAll();
+    } finally {
+      result.close();
+    }
   };
 }
 

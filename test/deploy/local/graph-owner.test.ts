@@ -1,0 +1,86 @@
+/**
+ * The owner of the graph's file: opened when needed, once, and anew after a failure; calls of a thread and their answers.
+ */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import type { GraphCall, GraphReply } from '../../../deploy/local/graph-link.ts';
+import { answerCall, remoteGraph } from '../../../deploy/local/graph-link.ts';
+import type { GraphOwner } from '../../../deploy/local/graph-owner.ts';
+import { graphOwner } from '../../../deploy/local/graph-owner.ts';
+import { graphModel } from '../../../topology/index.ts';
+
+const numbers = graphModel({ nodes: { Number: { key: 'n', props: { n: 'integer', square: 'integer' } } } });
+const { definition: model } = numbers;
+
+function owned(): { readonly owner: GraphOwner; readonly path: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-owner-'));
+  const path = join(folder, 'graph');
+  const owner = graphOwner(path);
+  onTestFinished(async () => {
+    await owner.close();
+    rmSync(folder, { recursive: true });
+  });
+  return { owner, path };
+}
+
+const at = (chunk: number, sink = 't/a'): { sink: string; attempt: number; checkpoint: number; chunk: number } => ({
+  sink,
+  attempt: 1,
+  checkpoint: 1,
+  chunk,
+});
+const count = 'MATCH (n:Number) RETURN count(*)';
+
+it('opens the graph when it is needed, once for all, and makes none for a question', async () => {
+  const { owner, path } = owned();
+  await expect(owner.query(count)).rejects.toMatchObject({ code: 'graph-missing' });
+  expect(existsSync(path)).toBe(false);
+  const sinks = ['t/a', 't/b', 'u/c'];
+  await Promise.all(sinks.map((sink) => owner.openSink({ sink, attempt: 1, model })));
+  await Promise.all(sinks.map((sink, n) => owner.applyChunk(at(1, sink), [numbers.Number({ n, square: n * n })])));
+  expect((await owner.query(count)).rows).toEqual([[3]]);
+  await owner.close();
+  await expect(owner.query(count)).rejects.toMatchObject({ code: expect.stringMatching(/graph-closed|query-failed/) as string });
+});
+
+it('opens it anew after a write that failed, and has lost nothing', async () => {
+  const { owner } = owned();
+  await owner.openSink({ sink: 't/a', attempt: 1, model });
+  await owner.applyChunk(at(1), [numbers.Number({ n: 1 })]);
+  // No sink lets such a value pass.
+  const unfit = [numbers.Number({ n: 2 }), { kind: 'node', label: 'Number', props: { n: 3, square: 'nine' } }] as const;
+  await expect(owner.applyChunk(at(2), unfit)).rejects.toMatchObject({ code: 'graph-write-failed', retryable: true });
+  expect((await owner.query(count)).rows).toEqual([[1]]);
+  expect(await owner.applyChunk(at(1), [numbers.Number({ n: 9 })])).toBe('skipped');
+  expect(await owner.applyChunk(at(2), [numbers.Number({ n: 2 })])).toBe('applied');
+  expect((await owner.query(count)).rows).toEqual([[2]]);
+});
+
+it('tries again to open what could not be opened', async () => {
+  const { owner, path } = owned();
+  writeFileSync(path, 'no graph'.repeat(1_000));
+  await expect(owner.openSink({ sink: 't/a', attempt: 1, model })).rejects.toMatchObject({ code: 'graph-open-failed' });
+  rmSync(path);
+  expect(await owner.openSink({ sink: 't/a', attempt: 1, model })).toEqual({ checkpoint: 0, chunk: 0 });
+});
+
+it('answers the calls of a thread, each its own, with values and with errors as they were', async () => {
+  const { owner } = owned();
+  const link: { readonly database: ReturnType<typeof remoteGraph>['database']; settle(id: number, reply: GraphReply): void } = remoteGraph(
+    (id: number, call: GraphCall) => {
+      void answerCall(owner, structuredClone(call)).then((reply) => link.settle(id, structuredClone(reply)));
+    },
+  );
+  const { database } = link;
+  expect(await database.openSink({ sink: 't/a', attempt: 2, model })).toEqual({ checkpoint: 0, chunk: 0 });
+  const chunks = [1, 2, 2].map((chunk) => database.applyChunk({ ...at(chunk), attempt: 2 }, [numbers.Number({ n: chunk })]));
+  expect(await Promise.all(chunks)).toEqual(['applied', 'applied', 'skipped']);
+  await expect(database.applyChunk(at(3), [])).rejects.toMatchObject({
+    name: 'SluiceError',
+    code: 'fenced',
+    retryable: false,
+    fix: expect.stringContaining('the newer run goes on') as string,
+  });
+});
