@@ -1,21 +1,30 @@
 /**
- * `npm run build`: removes dist, compiles the whole project into it, and makes the command line executable.
+ * `npm run build`: compiles the whole project into dist, removes what has no source any more, and makes the command line executable.
+ *
+ * What is up to date is not written again: a package that depends on this folder builds it when it is installed, and what runs from dist
+ * meanwhile must go on.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const dist = join(root, 'dist');
 const typescript = createRequire(import.meta.url).resolve('typescript/package.json');
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
 const compiled = spawnSync(process.execPath, [join(dirname(typescript), 'bin', 'tsc'), '-p', 'tsconfig.json'], {
   cwd: root,
   stdio: 'inherit',
 });
+for (const entry of !existsSync(dist) ? [] : readdirSync(dist, { recursive: true, withFileTypes: true })) {
+  const path = join(entry.parentPath, entry.name);
+  const match = /^(.*?)(?:\.d\.ts|\.js)(?:\.map)?$/.exec(relative(dist, path));
+  if (!entry.isFile() || match === null) continue;
+  if (!existsSync(join(root, `${match[1]}.ts`))) rmSync(path);
+}
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 
-const cli = join(root, 'dist', 'deploy', 'cli', 'main.js');
+const cli = join(dist, 'deploy', 'cli', 'main.js');
 if (existsSync(cli)) chmodSync(cli, 0o755);
