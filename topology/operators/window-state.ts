@@ -10,8 +10,9 @@ import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { AnyAggregator } from './aggregates.ts';
 
 export interface OpenWindow {
-  readonly start: number;
-  readonly end: number;
+  /** Of a session both may still move. */
+  start: number;
+  end: number;
   /** One per aggregate; undefined before the first element, and after a discarding firing. */
   accumulators: unknown[] | undefined;
   /** Firings so far. */
@@ -20,6 +21,8 @@ export interface OpenWindow {
   changed: boolean;
   /** The next early firing. */
   early: number | undefined;
+  /** When its timer is due; infinity without one. */
+  timer: number;
   entered: boolean;
   /** Sessions that it merged, until it enters the state in their place. */
   replaces: readonly OpenWindow[];
@@ -70,18 +73,16 @@ export function removeWindow({ windows }: KeyWindows, window: OpenWindow): void 
 }
 
 /**
- * Accumulators of several windows as one. The first one is copied when others follow: a merge may change what it merges into, and until the
- * element is taken the windows in state must stay as they are.
+ * Accumulators of several windows as one. The first one is copied: a merge may change what it merges into, and until the element is taken the
+ * windows in state must stay as they are.
  */
 export function mergeInto(
   into: unknown[] | undefined,
   from: readonly unknown[] | undefined,
   aggregates: Aggregates,
-  copy: boolean,
 ): unknown[] | undefined {
   if (from === undefined) return into;
   if (into !== undefined) return aggregates.map(({ aggregator }, index) => aggregator.merge(into[index], from[index]));
-  if (!copy) return [...from];
   return aggregates.map(({ aggregator }, index) => aggregator.decode(structuredClone(aggregator.encode(from[index]))));
 }
 
@@ -108,6 +109,7 @@ export function decodeKeyWindows(encoded: unknown, aggregates: Aggregates): KeyW
       early: early ?? undefined,
       accumulators:
         (accumulators as unknown[] | null)?.map((accumulator, index) => aggregates[index]?.aggregator.decode(accumulator)) ?? undefined,
+      timer: Number.POSITIVE_INFINITY,
       entered: true,
       replaces: [],
     })),

@@ -141,6 +141,7 @@ export class WindowOperator implements Operator {
     if (known === undefined) this.#keys.set(text, owner);
     for (const [window, accumulators] of taking) {
       this.#enter(owner, window);
+      if (shape.type === 'session') this.#grow(owner, window, timestamp, timestamp + length);
       for (const index of this.#builtIn) accumulators[index] = this.#aggregator(index).add(accumulators[index], read[index]);
       window.accumulators = accumulators;
       window.changed = true;
@@ -173,18 +174,18 @@ export class WindowOperator implements Operator {
     return findWindow(owner, start) ?? newWindow(start, end);
   }
 
-  /** The session that the element's own one becomes part of. It merges what it touches, once the element is taken. */
+  /** The session that the element's own one becomes part of. It grows, or merges what it touches, once the element is taken. */
   #session(owner: KeyWindows, start: number, end: number): OpenWindow | undefined {
     const touched = overlapping(owner, start, end);
     const [first] = touched;
-    if (first !== undefined && touched.length === 1 && first.start <= start && first.end >= end) return first;
+    if (first !== undefined && touched.length === 1) return first;
     const merged = newWindow(
       Math.min(start, first?.start ?? start),
       touched.reduce((latest, window) => Math.max(latest, window.end), end),
     );
     if (this.#cleanupTime(merged.end) <= this.#watermark) return undefined;
     merged.accumulators = touched.reduce<unknown[] | undefined>(
-      (into, window) => mergeInto(into, window.accumulators, this.#aggregates, touched.length > 1),
+      (into, window) => mergeInto(into, window.accumulators, this.#aggregates),
       undefined,
     );
     merged.replaces = touched;
@@ -208,12 +209,31 @@ export class WindowOperator implements Operator {
     this.#plan(owner, window);
   }
 
+  /** A session in state covers `[start, end)` as well. */
+  #grow(owner: KeyWindows, window: OpenWindow, start: number, end: number): void {
+    const before = window.end;
+    window.start = Math.min(window.start, start);
+    window.end = Math.max(window.end, end);
+    if (window.end === before) return;
+    this.#planNext(owner, window);
+    // An early firing that lay beyond the end before has no timer yet.
+    if (window.early !== undefined && window.early >= before - 1) this.#planEarly(owner, window, window.early);
+  }
+
   #plan(owner: KeyWindows, window: OpenWindow): void {
-    const end = window.end - 1;
-    if (end > this.#watermark) this.#timer(end, owner, window);
-    const cleanup = this.#cleanupTime(window.end);
-    if (cleanup !== end || end <= this.#watermark) this.#timer(cleanup, owner, window);
+    this.#planNext(owner, window);
     if (window.early !== undefined) this.#planEarly(owner, window, window.early);
+  }
+
+  /**
+   * One timer a window: for its end, or for its removal once the end has passed. One that comes before its window is due, because the window
+   * has grown, is set anew when it is reached: a session of many elements has no more timers than one of few.
+   */
+  #planNext(owner: KeyWindows, window: OpenWindow): void {
+    const at = window.end - 1 > this.#watermark ? window.end - 1 : this.#cleanupTime(window.end);
+    if (at >= window.timer) return;
+    window.timer = at;
+    this.#timer(at, owner, window);
   }
 
   #planEarly(owner: KeyWindows, window: OpenWindow, at: number): void {
@@ -231,13 +251,20 @@ export class WindowOperator implements Operator {
     for (let due = this.#timers.popUntil(watermark); due !== undefined; due = this.#timers.popUntil(watermark)) {
       const { owner, window } = due.value;
       if (!window.entered) continue;
-      if (due.time === window.end - 1) this.#fire(owner, window, 'onTime', target);
-      else if (due.time === window.early) {
+      if (due.time === window.early && due.time < window.end - 1) {
         if (window.changed) this.#fire(owner, window, 'early', target);
         // Nothing changes while the watermark moves: the next one that can fire lies beyond it.
         this.#planEarly(owner, window, Math.max(due.time, firstEarlyFiring(watermark, this.#node.earlyMs)));
+        continue;
       }
-      if (due.time >= this.#cleanupTime(window.end)) this.#remove(owner, window);
+      if (due.time !== window.timer) continue;
+      if (due.time === window.end - 1) this.#fire(owner, window, 'onTime', target);
+      const cleanup = this.#cleanupTime(window.end);
+      if (due.time >= cleanup) this.#remove(owner, window);
+      else {
+        window.timer = due.time < window.end - 1 ? window.end - 1 : cleanup;
+        this.#timer(window.timer, owner, window);
+      }
     }
     // The end of input removes also what an endless lateness would keep.
     if (watermark !== Number.POSITIVE_INFINITY || this.#open === 0) return;
@@ -308,7 +335,17 @@ export class WindowOperator implements Operator {
 }
 
 function newWindow(start: number, end: number): OpenWindow {
-  return { start, end, accumulators: undefined, fired: 0, changed: false, early: undefined, entered: false, replaces: [] };
+  return {
+    start,
+    end,
+    accumulators: undefined,
+    fired: 0,
+    changed: false,
+    early: undefined,
+    timer: Number.POSITIVE_INFINITY,
+    entered: false,
+    replaces: [],
+  };
 }
 
 /** A start as text whose order is the numbers' order, for timers of one time: sign, then digits of one length. */
