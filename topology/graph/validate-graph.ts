@@ -81,6 +81,9 @@ function checkNode(node: GraphNode, byId: ReadonlyMap<string, GraphNode>, report
       return;
     case 'process':
       requireTime(node, byId, report, 'timers and their outputs have event time');
+      for (const { name } of node.state) {
+        if (!isPropertyName(name)) report(node.id, `a state's name is letters, digits, _ and $, not '${name}'`);
+      }
       return;
     case 'union':
       if (new Set(node.inputs.map((input) => hasTime(input, byId))).size > 1) {
@@ -125,8 +128,14 @@ function checkWindow(node: WindowNode, report: Report): void {
   }
   if (node.aggregates.length === 0) report(node.id, 'it has no aggregate');
   for (const { name } of node.aggregates) {
+    if (!isPropertyName(name)) report(node.id, `an aggregate's name is a property of rows: letters, digits, _ and $, not '${name}'`);
     if (windowColumns.has(name)) report(node.id, `an aggregate cannot be named '${name}': every result of a window has that already`);
   }
+}
+
+/** What can be a property of a plain object without surprise. */
+function isPropertyName(name: string): boolean {
+  return /^[A-Za-z_$][A-Za-z0-9_$]*$/.test(name) && !(name in Object.prototype);
 }
 
 const windowColumns = new Set(['key', 'windowStart', 'windowEnd', 'pane']);
