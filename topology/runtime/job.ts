@@ -194,11 +194,7 @@ export function createJob(options: JobOptions): Job {
   const drainOn = async (): Promise<void> => {
     if (draining === 'reading' && schedule.drained() && backlog() === 0) {
       draining = 'ended';
-      // An idle input says nothing of time: it is awake for the end.
-      for (const { out } of dag.sources) {
-        out.control(rowKinds.active, 0);
-        out.control(rowKinds.watermark, maxTime);
-      }
+      for (const { out } of dag.sources) out.control(rowKinds.watermark, maxTime);
       await runDag();
     }
     if (draining !== 'ended' || backlog() > 0) return;

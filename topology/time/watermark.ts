@@ -146,15 +146,17 @@ export class SplitWatermarks {
     return this.#combine();
   }
 
-  /** A watermark of all splits at once, from outside. While all are idle it is ignored. The end of time needs no split. */
+  /** A watermark of all splits at once, from outside. While all are idle it is ignored, but for the end of time, which needs no split. */
   giveAll(at: number): readonly TimeSignal[] {
-    if (this.#idle || at <= this.#emitted) return [];
+    if (at <= this.#emitted || (this.#idle && at !== maxTime)) return [];
+    const woke: TimeSignal[] = this.#idle ? [{ kind: 'active' }] : [];
+    this.#idle = false;
     for (const time of this.#splits.values()) {
       time.idle = false;
       if (at > time.given) time.given = at;
     }
     this.#emitted = at;
-    return [{ kind: 'watermark', at }];
+    return [...woke, { kind: 'watermark', at }];
   }
 
   /** Idleness of all splits at once, from outside. */
