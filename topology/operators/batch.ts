@@ -10,7 +10,7 @@ import type { TimeSignal } from '../time/watermark.ts';
 
 export const rowKinds = {
   element: 0,
-  /** `timestamps[i]` is the watermark. */
+  /** `timestamps[i]` is the watermark; `values[i]` is `endOfInput` where it is the last one of a drain. */
   watermark: 1,
   idle: 2,
   active: 3,
@@ -23,6 +23,9 @@ export const rowKinds = {
   /** Processing time is `timestamps[i]`: timers of processing time fire here. */
   clock: 7,
 } as const;
+
+/** Marks the end of time as the end of all input: an operator of several inputs lets it go on when each of them has said it. */
+export const endOfInput = true;
 
 export type RowKind = (typeof rowKinds)[keyof typeof rowKinds];
 

@@ -13,7 +13,7 @@ import type { Origin } from '../graph/sink.ts';
 import type { WatermarkSnapshot } from '../time/watermark.ts';
 import { SplitWatermarks } from '../time/watermark.ts';
 import type { Batch, RowKind } from './batch.ts';
-import { rowKinds, splitKey } from './batch.ts';
+import { endOfInput, rowKinds, splitKey } from './batch.ts';
 import type { NodeCounts, Operator, Reject } from './operator.ts';
 
 export class EventTimeOperator implements Operator {
@@ -68,6 +68,11 @@ export class EventTimeOperator implements Operator {
   #given(kind: RowKind, at: number, split: unknown, target: Batch): void {
     const { watermarks } = this;
     const idle = kind === rowKinds.idle;
+    if (split === endOfInput) {
+      watermarks.giveAll(at);
+      target.control(rowKinds.watermark, at, endOfInput);
+      return;
+    }
     if (typeof split !== 'string') target.signals(kind === rowKinds.watermark ? watermarks.giveAll(at) : watermarks.setAllIdle(idle));
     else target.signals(kind === rowKinds.watermark ? watermarks.give(split, at) : watermarks.setIdle(split, idle));
   }

@@ -90,7 +90,7 @@ export class IntervalJoinOperator implements Operator {
           this.#element(input, batch.values[i], timestamp, batch.origins[i], target, input === 0 ? lateLeft : lateRight);
           break;
         case rowKinds.watermark:
-          this.#signal(this.#merge.advance(input, timestamp), out, target);
+          this.#signal(this.#merge.advance(input, timestamp), out, target, batch.values[i]);
           break;
         case rowKinds.idle:
           this.#signal(this.#merge.idle(input), out, target);
@@ -163,7 +163,7 @@ export class IntervalJoinOperator implements Operator {
     }
   }
 
-  #signal(signals: readonly TimeSignal[], out: readonly Batch[], target: Batch): void {
+  #signal(signals: readonly TimeSignal[], out: readonly Batch[], target: Batch, end?: unknown): void {
     for (const signal of signals) {
       if (signal.kind !== 'watermark') {
         for (const port of out) port.signals([signal]);
@@ -171,7 +171,7 @@ export class IntervalJoinOperator implements Operator {
       }
       this.#advance(signal.at, target);
       const forwarded = this.#node.join === 'left' && signal.at !== maxTime ? signal.at - this.#leftStaysMs - 1 : signal.at;
-      for (const port of out) port.control(rowKinds.watermark, forwarded);
+      for (const port of out) port.control(rowKinds.watermark, forwarded, end);
     }
   }
 

@@ -4,16 +4,19 @@
 import type { MergeSnapshot } from '../time/merge.ts';
 import { WatermarkMerge } from '../time/merge.ts';
 import type { Batch, RowKind } from './batch.ts';
-import { rowKinds } from './batch.ts';
+import { endOfInput, rowKinds } from './batch.ts';
 import type { NodeCounts, Operator } from './operator.ts';
 
 export class UnionOperator implements Operator {
   readonly #merge: WatermarkMerge;
   readonly #counts: NodeCounts;
+  readonly #inputs: number;
+  readonly #ended = new Set<number>();
 
   constructor(inputs: number, counts: NodeCounts) {
     this.#merge = new WatermarkMerge(inputs, 'valve');
     this.#counts = counts;
+    this.#inputs = inputs;
   }
 
   process(input: number, batch: Batch, out: readonly Batch[]): void {
@@ -29,6 +32,11 @@ export class UnionOperator implements Operator {
           target.element(batch.values[i], timestamp, batch.origins[i]);
           break;
         case rowKinds.watermark:
+          if (batch.values[i] === endOfInput) {
+            this.#ended.add(input);
+            if (this.#ended.size === this.#inputs) target.control(kind, timestamp, endOfInput);
+            break;
+          }
           target.signals(this.#merge.advance(input, timestamp));
           break;
         case rowKinds.idle:

@@ -18,7 +18,7 @@ import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { manifestVersion, statefulNodes } from '../checkpoint/manifest.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
-import { rowKinds } from '../operators/batch.ts';
+import { endOfInput, rowKinds } from '../operators/batch.ts';
 import { maxTime } from '../time/watermark.ts';
 import { connect } from './connections.ts';
 import type { Dag } from './dag.ts';
@@ -194,7 +194,11 @@ export function createJob(options: JobOptions): Job {
   const drainOn = async (): Promise<void> => {
     if (draining === 'reading' && schedule.drained() && backlog() === 0) {
       draining = 'ended';
-      for (const { out } of dag.sources) out.control(rowKinds.watermark, maxTime);
+      // An idle input says nothing of time. All are woken before one of them ends: else what the end sets free on a slower way, a window's
+      // results before a join, would come late for what the others said.
+      for (const { out } of dag.sources) out.control(rowKinds.active, 0);
+      await runDag();
+      for (const { out } of dag.sources) out.control(rowKinds.watermark, maxTime, endOfInput);
       await runDag();
     }
     if (draining !== 'ended' || backlog() > 0) return;

@@ -9,8 +9,6 @@
  * Invariants:
  * 1. The output never goes back.
  * 2. Zero inputs emit nothing, never the end of time.
- * 3. The end of time is emitted once every input has said it, idle or not: what the end of time sets free on one of them is not late for what the
- *    others said. This is ours: Flink counts idle inputs out here too.
  *
  * Source of the rules: org.apache.flink.streaming.runtime.watermarkstatus.StatusWatermarkValve and
  * org.apache.flink.api.common.eventtime.{CombinedWatermarkStatus, IndexedCombinedWatermarkStatus}.
@@ -101,11 +99,10 @@ export class WatermarkMerge {
       this.#idle = true;
       return [{ kind: 'idle' }];
     }
-    const advance = this.#emit(minimum);
-    if (advance.length === 0) return [];
+    if (minimum <= this.#emitted) return [];
     const woke: TimeSignal[] = this.#idle ? [{ kind: 'active' }] : [];
     this.#idle = false;
-    return [...woke, ...advance];
+    return [...woke, ...this.#emit(minimum)];
   }
 
   #minimumOfAligned(): readonly TimeSignal[] {
@@ -118,7 +115,6 @@ export class WatermarkMerge {
 
   #emit(at: number): readonly TimeSignal[] {
     if (at <= this.#emitted) return [];
-    if (at === maxTime && this.#inputs.some((time) => time.watermark !== maxTime)) return [];
     this.#emitted = at;
     return [{ kind: 'watermark', at }];
   }

@@ -146,17 +146,15 @@ export class SplitWatermarks {
     return this.#combine();
   }
 
-  /** A watermark of all splits at once, from outside. While all are idle it is ignored, but for the end of time, which needs no split. */
+  /** A watermark of all splits at once, from outside. While all are idle it is ignored. The end of time needs no split. */
   giveAll(at: number): readonly TimeSignal[] {
-    if (at <= this.#emitted || (this.#idle && at !== maxTime)) return [];
-    const woke: TimeSignal[] = this.#idle ? [{ kind: 'active' }] : [];
-    this.#idle = false;
+    if (this.#idle || at <= this.#emitted) return [];
     for (const time of this.#splits.values()) {
       time.idle = false;
       if (at > time.given) time.given = at;
     }
     this.#emitted = at;
-    return [...woke, { kind: 'watermark', at }];
+    return [{ kind: 'watermark', at }];
   }
 
   /** Idleness of all splits at once, from outside. */

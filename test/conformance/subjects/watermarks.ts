@@ -34,9 +34,7 @@ export function mergeSubject(config: Config): Promise<Session> {
     topology: combined ? topologyOf((t) => rows(t, 'in').sinkTo('out', collect())) : unionTopology(inputs),
     splits: combined ? { in: Array.from({ length: inputs }, (_, input) => `${input}`) } : {},
     begin: async (driver) => {
-      if (combined || inputs > 1) return;
-      await driver.advanceWatermark('max', placeOf(1));
-      await driver.idle(placeOf(1));
+      if (!combined && inputs === 1) await driver.idle(placeOf(1));
     },
     feed: () => Promise.reject(new Error('a merge takes no elements')),
     act: (driver, operation) => act(driver, operation, placeOf),
@@ -45,8 +43,8 @@ export function mergeSubject(config: Config): Promise<Session> {
 }
 
 /**
- * A union has two inputs at least. What is missing is made up by sources that no step names: at their end and idle from the beginning they count
- * for nothing beside one that is active; without any input they stay silent.
+ * A union has two inputs at least. What is missing is made up by sources that no step names: idle from the beginning they count for nothing
+ * beside one that is active; without any input they stay silent.
  */
 function unionTopology(inputs: number): Topology {
   return topologyOf((t) => {

@@ -45,14 +45,6 @@ describe('watermarks over splits', () => {
     expect(marks.tick(61)).toEqual([{ kind: 'active' }, at(149)]);
   });
 
-  it('come to the end of time also while all splits are idle, but to no other time', () => {
-    const marks = new SplitWatermarks({ outOfOrdernessMs: 0, idleAfterMs: 0 });
-    marks.add('a');
-    expect(marks.setAllIdle(true)).toEqual([{ kind: 'idle' }]);
-    expect(marks.giveAll(7)).toEqual([]);
-    expect(marks.giveAll(Number.POSITIVE_INFINITY)).toEqual([{ kind: 'active' }, at(Number.POSITIVE_INFINITY)]);
-  });
-
   it('go on after a restore as if nothing had happened', () => {
     const before = new SplitWatermarks({ outOfOrdernessMs: 0, idleAfterMs: 0 });
     before.add('a');
