@@ -7,7 +7,7 @@
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createIngress } from '../../ingest/ingress.ts';
-import type { IngressCounts } from '../../ingest/metrics.ts';
+import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';

@@ -3,8 +3,8 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { crc32 } from 'node:zlib';
-import { deriveEvent } from '../../ingest/attributes.ts';
-import { decideRoute } from '../../ingest/route.ts';
+import { decideRoute } from '../../ingest/delivery/route.ts';
+import { deriveEvent } from '../../ingest/protocol/attributes.ts';
 import { encodeFrame, sizeOf } from '../../ingest/segment-log/frame.ts';
 import { checkJson, isFault } from '../../schemas/json-scan.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';

@@ -4,7 +4,7 @@
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isLoopback } from '../../ingest/listen.ts';
+import { isLoopback } from '../../ingest/http/listen.ts';
 import { manualClock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Rig } from './support.ts';

@@ -3,10 +3,10 @@
  *
  * A body that is no JSON, or no UTF-8, refuses the whole request; in NDJSON each line stands for itself.
  */
-import type { StreamConfig } from '../schemas/config.ts';
-import type { JsonFault } from '../schemas/json-scan.ts';
-import { checkJson, isFault, scanArray } from '../schemas/json-scan.ts';
-import { limits } from '../schemas/limits.ts';
+import type { StreamConfig } from '../../schemas/config.ts';
+import type { JsonFault } from '../../schemas/json-scan.ts';
+import { checkJson, isFault, scanArray } from '../../schemas/json-scan.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { AcceptedEvent, RequestHead } from './attributes.ts';
 import { deriveEvent } from './attributes.ts';
 import type { Refusal } from './refusal.ts';

@@ -4,7 +4,7 @@
 
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { createServer } from 'node:net';
-import { SluiceError } from '../schemas/kernel/errors.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 
 const loopback = /^(?:127\.|(?:0{4}:){5}ffff:7f|(?:0{4}:){7}0001$|::1$|::ffff:127\.)/;
 

@@ -2,8 +2,8 @@
  * Decompression with a bound: a small body must not become a large one in memory.
  */
 import { gunzip } from 'node:zlib';
-import { messageOf, systemCodeOf } from '../schemas/kernel/errors.ts';
-import type { Refusal } from './refusal.ts';
+import { messageOf, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import type { Refusal } from '../protocol/refusal.ts';
 
 export type Encoding = 'identity' | 'gzip';
 

@@ -4,8 +4,8 @@
  * One event that is no batch: its own status. A batch: 200 when all are in; 207 when some are; when none is, 503 if trying again can help,
  * else 400.
  */
-import type { Path } from '../schemas/ports/record.ts';
-import type { WriteOutcome } from '../schemas/ports/record-writer.ts';
+import type { Path } from '../../schemas/ports/record.ts';
+import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { Refusal } from './refusal.ts';
 import { isRefusal } from './refusal.ts';
 

@@ -1,11 +1,11 @@
 /**
  * Which way an event takes: by the size of its data, never truncated. Pure.
  */
-import type { EventAttributes } from '../schemas/event.ts';
-import { limits } from '../schemas/limits.ts';
-import type { OutgoingRecord, Path } from '../schemas/ports/record.ts';
-import { encodeBinary, encodeStructured } from '../schemas/wire.ts';
-import type { Refusal } from './refusal.ts';
+import type { EventAttributes } from '../../schemas/event.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
+import { encodeBinary, encodeStructured } from '../../schemas/wire.ts';
+import type { Refusal } from '../protocol/refusal.ts';
 
 export interface RouteLimits {
   /** Data up to this size, inclusive, takes the small path. */

@@ -7,13 +7,13 @@
  * 2. Only records that were refused as retryable are written again; an unknown outcome is never repeated here, the client decides.
  * 3. At most `batchesInFlightMax` writes are under way, each within `batchMaxRecords` and `batchMaxBytes`.
  */
-import type { BackoffOptions } from '../schemas/kernel/backoff.ts';
-import { backoffMs } from '../schemas/kernel/backoff.ts';
-import type { Clock } from '../schemas/kernel/clock.ts';
-import { sleep } from '../schemas/kernel/clock.ts';
-import type { Random } from '../schemas/kernel/random.ts';
-import { limits } from '../schemas/limits.ts';
-import type { RecordWriter, WriteOutcome } from '../schemas/ports/record-writer.ts';
+import type { BackoffOptions } from '../../schemas/kernel/backoff.ts';
+import { backoffMs } from '../../schemas/kernel/backoff.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import { sleep } from '../../schemas/kernel/clock.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { RoutedRecord } from './route.ts';
 
 export interface Batcher {

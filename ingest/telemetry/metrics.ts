@@ -4,7 +4,7 @@
  * Invariant (conservation, at rest): received = accepted by route + refused by reason.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { Path } from '../schemas/ports/record.ts';
+import type { Path } from '../../schemas/ports/record.ts';
 
 export interface IngressCounts {
   readonly requests: number;

@@ -4,12 +4,12 @@
  * Order of precedence: the envelope's or the pointers' values, then headers, then defaults (DESIGN: the event).
  * Invariant: every attribute is a non-empty string of at most `limits.attributeMaxBytes`; the partition key fits Kinesis.
  */
-import type { StreamConfig } from '../schemas/config.ts';
-import type { EventAttributes } from '../schemas/event.ts';
-import { partitionKeyOf } from '../schemas/event.ts';
-import type { JsonMember, Span } from '../schemas/json-scan.ts';
-import { findPointer, isFault, parsePointer, scanObject } from '../schemas/json-scan.ts';
-import { limits } from '../schemas/limits.ts';
+import type { StreamConfig } from '../../schemas/config.ts';
+import type { EventAttributes } from '../../schemas/event.ts';
+import { partitionKeyOf } from '../../schemas/event.ts';
+import type { JsonMember, Span } from '../../schemas/json-scan.ts';
+import { findPointer, isFault, parsePointer, scanObject } from '../../schemas/json-scan.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from './refusal.ts';
 import { isRefusal } from './refusal.ts';
 

@@ -8,7 +8,7 @@
  * 3. A command's body is bounded.
  */
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
-import { limits } from '../schemas/limits.ts';
+import { limits } from '../../schemas/limits.ts';
 import { isLoopback } from './listen.ts';
 import type { PlainAnswer } from './plain-answer.ts';
 import { serve } from './plain-answer.ts';
