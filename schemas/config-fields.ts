@@ -2,9 +2,11 @@
  * One value of the configuration: what it may be, what is wrong with it, in words, and how much of it people are shown.
  */
 
+export type FieldValue = string | number | boolean;
+
 export interface Field {
-  readonly type: 'string' | 'integer';
-  readonly default?: string | number;
+  readonly type: 'string' | 'integer' | 'boolean';
+  readonly default?: FieldValue;
   readonly min?: number;
   readonly max?: number;
   readonly oneOf?: readonly string[];
@@ -26,6 +28,7 @@ export function problemOf(value: unknown, field: Field): string | undefined {
     if (typeof value !== 'number' || !Number.isInteger(value)) return `it is ${JSON.stringify(value)}`;
     return value < (field.min ?? -Infinity) || value > (field.max ?? Infinity) ? `it is ${value}` : undefined;
   }
+  if (field.type === 'boolean') return typeof value === 'boolean' ? undefined : `it is ${JSON.stringify(value)}`;
   const told = (text: string): string => (field.shown === undefined ? `it is ${text}` : 'it does not fit');
   if (value === '') return 'it is ""';
   if (typeof value !== 'string') return told(JSON.stringify(value));
@@ -35,6 +38,7 @@ export function problemOf(value: unknown, field: Field): string | undefined {
 
 export function expectedOf(field: Field): string {
   if (field.type === 'integer') return `a whole number from ${field.min} to ${field.max}`;
+  if (field.type === 'boolean') return 'true or false';
   return field.oneOf?.join(' or ') ?? field.check?.('') ?? 'text';
 }
 

@@ -6,8 +6,11 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Document, Node, Pair, Scalar } from 'yaml';
 import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import type { EventPointers, HttpLookupConfig, SluiceConfig, StreamConfig } from './config.ts';
-import type { Field } from './config-fields.ts';
+import type { EventPointers, HttpLookupConfig, LogLevel, SluiceConfig, StreamConfig } from './config.ts';
+import { ledgerStream } from './config.ts';
+import type { AccessConfig, JwtConfig, KeyConfig } from './config-access.ts';
+import { jwtFields, keyFields, originField, patternField, quotaFields, quotaOf } from './config-access.ts';
+import type { Field, FieldValue } from './config-fields.ts';
 import { expectedOf, nearest, problemOf, shownOf } from './config-fields.ts';
 import { headerField, headerNameExpected, isHeaderName, lookupFields } from './config-lookups.ts';
 import { parsePointer } from './json-scan.ts';
@@ -29,7 +32,7 @@ export interface ConfigProblem {
 /** An effective value and where it came from. */
 export interface ConfigOrigin {
   readonly path: string;
-  readonly value: string | number;
+  readonly value: FieldValue;
   /** `file:line`, `environment NAME (file:line)` or `default`. */
   readonly from: string;
 }
@@ -62,7 +65,9 @@ const streamFields: Readonly<Record<string, Field>> = {
     check: (value) => (/^[A-Za-z0-9._-]{1,249}$/.test(value) ? undefined : '1 to 249 of A-Z a-z 0-9 . _ -'),
   },
   envelope: { type: 'string', default: 'none', oneOf: ['none', 'sluice'] },
-  ack: { type: 'string', default: 'replicated', oneOf: ['replicated'] },
+  ack: { type: 'string', default: 'replicated', oneOf: ['replicated', 'spooled', 'buffered'] },
+  when_down: { type: 'string', default: 'refuse', oneOf: ['refuse', 'spool'] },
+  order: { type: 'string', default: 'none', oneOf: ['none', 'key'] },
 };
 const eventFields: Readonly<Record<string, Field>> = {
   id: { type: 'string', default: '', check: pointer },
@@ -71,13 +76,25 @@ const eventFields: Readonly<Record<string, Field>> = {
   type: { type: 'string', default: '', check: pointer },
 };
 const sections: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
-  routing: { large_message_threshold_kb: { type: 'integer', default: limits.largeMessageThresholdBytes / 1_024, min: 1, max: 10_240 } },
+  routing: {
+    large_message_threshold_kb: { type: 'integer', default: limits.largeMessageThresholdBytes / 1_024, min: 1, max: 10_240 },
+    failover: { type: 'boolean', default: false },
+    claim_check: { type: 'boolean', default: true },
+  },
   ingress: {
     host: { type: 'string', default: '127.0.0.1', check: host },
     port: { type: 'integer', default: 8_080, min: 0, max: 65_535 },
     body_max_mb: { type: 'integer', default: limits.bodyMaxBytes / mebi, min: 1, max: 256 },
     body_decoded_max_mb: { type: 'integer', default: limits.bodyDecodedMaxBytes / mebi, min: 1, max: 1_024 },
     in_flight_max_mb: { type: 'integer', default: limits.ingressInFlightMaxBytes / mebi, min: 1, max: 16_384 },
+    spool_max_mb: { type: 'integer', default: limits.spoolMaxBytes / mebi, min: 16, max: 1_048_576 },
+    buffer_max_mb: { type: 'integer', default: limits.bufferMaxBytes / mebi, min: 1, max: 16_384 },
+    address_requests_per_second: { type: 'integer', default: 0, min: 0, max: 1_000_000 },
+    address_burst: { type: 'integer', default: 0, min: 0, max: 10_000_000 },
+    trusted_proxies: { type: 'integer', default: 0, min: 0, max: 16 },
+    segment_stream: { type: 'string', default: '', check: (value) => (/^[^/*]+\/[^/*]+$/.test(value) ? undefined : 'team/app') },
+    log_level: { type: 'string', default: 'info', oneOf: ['silent', 'error', 'warn', 'info', 'debug'] },
+    repeat_window_s: { type: 'integer', default: limits.repeatWindowMs / 1_000, min: 0, max: 86_400 },
   },
   local: {
     kinesis_shards: { type: 'integer', default: 2, min: 1, max: 64 },
@@ -141,13 +158,24 @@ class ConfigReader {
   read(baseDir: string): ConfigResult {
     for (const error of this.#document.errors) this.#problem(error.pos[0], '', error.message.split('\n')[0] ?? 'not YAML', 'YAML');
     if (this.#problems.length > 0) return { ok: false, problems: this.#problems };
-    const root = this.#entries(this.#document.contents, '', ['streams', 'topologies', 'lookups', ...Object.keys(sections)]);
+    const root = this.#entries(this.#document.contents, '', ['streams', 'topologies', 'lookups', 'keys', 'jwt', ...Object.keys(sections)]);
     const streams = this.#items(root.get('streams'), 'streams').map((node, index) => this.#stream(node, `streams[${index}]`));
     if (root.get('streams') === undefined) this.#problem(0, 'streams', 'it is missing', 'a list of streams with team and app');
     else if (streams.length === 0) this.#problem(offsetOf(root.get('streams')), 'streams', 'it is empty', 'at least one stream');
     const values = Object.fromEntries(
-      Object.entries(sections).map(([section, fields]) => [section, this.#fields(root.get(section), section, fields)]),
+      Object.entries(sections).map(([section, fields]) => {
+        const lists = section === 'ingress' ? ['origins'] : [];
+        const entries = this.#entries(root.get(section), section, [...Object.keys(fields), ...lists]);
+        return [section, this.#values(entries, section, fields, offsetOf(root.get(section)))];
+      }),
     );
+    const ingressEntries = isMap(root.get('ingress')) ? this.#peek(root.get('ingress'), 'origins') : undefined;
+    const access: AccessConfig = {
+      keys: this.#items(root.get('keys'), 'keys').map((node, index) => this.#key(node, `keys[${index}]`)),
+      jwt: this.#items(root.get('jwt'), 'jwt').map((node, index) => this.#issuer(node, `jwt[${index}]`, baseDir)),
+      openOrigins: ingressEntries === undefined ? ['*'] : this.#texts(ingressEntries, 'ingress.origins', originField),
+      openSegmentStream: (values['ingress']?.['segment_stream'] as string) || undefined,
+    };
     const topologies = this.#items(root.get('topologies'), 'topologies').map((node, index) => {
       const value = this.#value(node, `topologies[${index}]`, { type: 'string' });
       return resolve(baseDir, String(value));
@@ -157,13 +185,26 @@ class ConfigReader {
     const config: SluiceConfig = {
       file: this.#file,
       streams,
-      routing: { largeMessageThresholdBytes: number('routing', 'large_message_threshold_kb') * 1_024 },
+      routing: {
+        largeMessageThresholdBytes: number('routing', 'large_message_threshold_kb') * 1_024,
+        failover: values['routing']?.['failover'] as boolean,
+        claimCheck: values['routing']?.['claim_check'] as boolean,
+      },
       ingress: {
         host: values['ingress']?.['host'] as string,
         port: number('ingress', 'port'),
         bodyMaxBytes: number('ingress', 'body_max_mb') * mebi,
         bodyDecodedMaxBytes: number('ingress', 'body_decoded_max_mb') * mebi,
         inFlightMaxBytes: number('ingress', 'in_flight_max_mb') * mebi,
+        spoolMaxBytes: number('ingress', 'spool_max_mb') * mebi,
+        bufferMaxBytes: number('ingress', 'buffer_max_mb') * mebi,
+        repeatWindowMs: number('ingress', 'repeat_window_s') * 1_000,
+        addressQuota: quotaOf({
+          events_per_second: number('ingress', 'address_requests_per_second'),
+          burst: number('ingress', 'address_burst'),
+        }),
+        trustedProxies: number('ingress', 'trusted_proxies'),
+        logLevel: values['ingress']?.['log_level'] as LogLevel,
       },
       local: {
         kinesisShards: number('local', 'kinesis_shards'),
@@ -173,6 +214,7 @@ class ConfigReader {
         checkpointIntervalMs: number('local', 'checkpoint_ms'),
         parquetFileMaxAgeMs: number('local', 'parquet_file_age_ms'),
       },
+      access,
       lookups,
       topologies,
     };
@@ -181,10 +223,12 @@ class ConfigReader {
   }
 
   #stream(node: Node, path: string): StreamConfig {
-    const entries = this.#entries(node, path, [...Object.keys(streamFields), 'event']);
+    const entries = this.#entries(node, path, [...Object.keys(streamFields), 'event', 'quota']);
     const values = this.#values(entries, path, streamFields, offsetOf(node));
     const event = this.#fields(entries.get('event'), `${path}.event`, eventFields);
+    const quota = quotaOf(this.#fields(entries.get('quota'), `${path}.quota`, quotaFields));
     const team = String(values['team']);
+    if (team === ledgerStream.team) this.#problem(offsetOf(entries.get('team')), `${path}.team`, 'it is reserved', 'another name');
     const app = String(values['app']);
     const physical = `${team}-${app}`;
     const given = Object.entries(event).filter(([, value]) => value !== '');
@@ -196,6 +240,14 @@ class ConfigReader {
         'either event pointers or envelope: sluice',
       );
     }
+    if (values['ack'] !== 'replicated' && entries.has('when_down')) {
+      this.#problem(
+        offsetOf(entries.get('when_down')),
+        `${path}.when_down`,
+        `the ack '${values['ack']}' does not wait for the stream`,
+        'when_down only with ack: replicated',
+      );
+    }
     return {
       team,
       app,
@@ -204,8 +256,49 @@ class ConfigReader {
       kafkaTopic: String(values['kafka_topic'] || physical),
       envelope: values['envelope'] as StreamConfig['envelope'],
       event: Object.fromEntries(given) as EventPointers,
-      ack: 'replicated',
+      ack: values['ack'] as StreamConfig['ack'],
+      whenDown: values['when_down'] as StreamConfig['whenDown'],
+      order: values['order'] as StreamConfig['order'],
+      ...(quota === undefined ? {} : { quota }),
     };
+  }
+
+  #key(node: Node, path: string): KeyConfig {
+    const entries = this.#entries(node, path, [...Object.keys(keyFields), 'streams', 'origins']);
+    const values = this.#values(entries, path, keyFields, offsetOf(node));
+    const streams = this.#texts(entries.get('streams'), `${path}.streams`, patternField);
+    if (streams.length === 0) this.#problem(offsetOf(node), `${path}.streams`, 'it names none', 'at least one of team/app, team/* or */*');
+    return {
+      name: String(values['name']),
+      sha256: String(values['sha256']),
+      streams,
+      origins: this.#texts(entries.get('origins'), `${path}.origins`, originField),
+      segmentStream: String(values['segment_stream']) || undefined,
+      quota: quotaOf(values),
+    };
+  }
+
+  #issuer(node: Node, path: string, baseDir: string): JwtConfig {
+    const entries = this.#entries(node, path, [...Object.keys(jwtFields), 'origins']);
+    const values = this.#values(entries, path, jwtFields, offsetOf(node));
+    const [url, file] = [String(values['jwks_url']), String(values['jwks_file'])];
+    if ((url === '') === (file === '')) this.#problem(offsetOf(node), path, 'the keys must come from one place', 'jwks_url or jwks_file');
+    return {
+      issuer: String(values['issuer']),
+      audience: String(values['audience']),
+      jwks: url === '' ? { file: resolve(baseDir, file) } : { url },
+      streamsClaim: String(values['streams_claim']),
+      origins: this.#texts(entries.get('origins'), `${path}.origins`, originField),
+      quota: quotaOf(values),
+    };
+  }
+
+  #texts(node: Node | undefined, path: string, field: Field): readonly string[] {
+    return this.#items(node, path).map((item, index) => String(this.#value(item, `${path}[${index}]`, field)));
+  }
+
+  #peek(node: Node | undefined, key: string): Node | undefined {
+    return isMap(node) ? ((node.get(key, true) as Node | undefined) ?? undefined) : undefined;
   }
 
   #lookups(node: Node | undefined): SluiceConfig['lookups'] {
@@ -248,6 +341,17 @@ class ConfigReader {
         `at most ${most}`,
       );
     }
+    const names = new Map<string, number>();
+    for (const [index, { name: keyName }] of config.access.keys.entries()) {
+      if (names.has(keyName))
+        this.#problem(
+          offsetOf(root.get('keys')),
+          `keys[${index}].name`,
+          `'${keyName}' is already that of keys[${names.get(keyName)}]`,
+          'one of its own',
+        );
+      names.set(keyName, index);
+    }
     const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes } = config.ingress;
     const ingress = offsetOf(root.get('ingress'));
     if (bodyDecodedMaxBytes < bodyMaxBytes)
@@ -256,7 +360,7 @@ class ConfigReader {
       this.#problem(ingress, 'ingress.in_flight_max_mb', 'one body alone would not be admitted', 'at least body_decoded_max_mb');
   }
 
-  #fields(node: Node | undefined, path: string, fields: Readonly<Record<string, Field>>): Record<string, string | number> {
+  #fields(node: Node | undefined, path: string, fields: Readonly<Record<string, Field>>): Record<string, FieldValue> {
     return this.#values(this.#entries(node, path, Object.keys(fields)), path, fields, offsetOf(node));
   }
 
@@ -265,8 +369,8 @@ class ConfigReader {
     path: string,
     fields: Readonly<Record<string, Field>>,
     at: number,
-  ): Record<string, string | number> {
-    const values: Record<string, string | number> = {};
+  ): Record<string, FieldValue> {
+    const values: Record<string, FieldValue> = {};
     for (const [key, field] of Object.entries(fields)) {
       const full = `${path}.${key}`;
       if (entries.has(key)) values[key] = this.#value(entries.get(key), full, field);
@@ -279,11 +383,11 @@ class ConfigReader {
     return values;
   }
 
-  #value(node: Node | undefined, path: string, field: Field): string | number {
+  #value(node: Node | undefined, path: string, field: Field): FieldValue {
     const at = offsetOf(node);
     if (!isScalar(node) || node.value === null) {
       this.#problem(at, path, isScalar(node) || node === undefined ? 'it has no value' : 'it is a list or a map', expectedOf(field));
-      return field.type === 'integer' ? 0 : '';
+      return field.type === 'integer' ? 0 : field.type === 'boolean' ? false : '';
     }
     const { value, variable } = this.#interpolate(node, path);
     const found =
@@ -295,10 +399,10 @@ class ConfigReader {
     const where = `${this.#file}:${line}`;
     this.#origins.push({
       path,
-      value: shown as string | number,
+      value: shown as FieldValue,
       from: variable === undefined ? where : `environment ${variable} (${where})`,
     });
-    return found as string | number;
+    return found as FieldValue;
   }
 
   /** `${NAME}` and `${NAME:-default}` inside a string. */

@@ -3,6 +3,8 @@
  * config-file.ts makes it from YAML; nothing else reads configuration.
  */
 
+import type { AccessConfig, QuotaConfig } from './config-access.ts';
+
 /** Where a stream's data carries its attributes: JSON pointers (RFC 6901) into the data. */
 export interface EventPointers {
   readonly id?: string;
@@ -21,9 +23,30 @@ export interface StreamConfig {
   /** `none`: the body is the data. `sluice`: the body is an object with `data` and attributes beside it. */
   readonly envelope: 'none' | 'sluice';
   readonly event: EventPointers;
-  /** What a 2xx means. */
-  readonly ack: 'replicated';
+  /** What a 2xx means: in the stream; on this machine's disk; in memory. */
+  readonly ack: Ack;
+  /** What `replicated` does while the stream cannot be reached: refuse with 503, or spool and say so. */
+  readonly whenDown: 'refuse' | 'spool';
+  /** `key`: events of one partition key and one path are in the stream in the order in which they were sent. */
+  readonly order: 'none' | 'key';
+  readonly quota?: QuotaConfig;
 }
+
+/** Where the ingress writes what it counted. No key covers it; clients cannot write to team `sluice`. */
+export const ledgerStream: StreamConfig = {
+  team: 'sluice',
+  app: 'ledger',
+  name: 'sluice/ledger',
+  kinesisStream: 'sluice-ledger',
+  kafkaTopic: 'sluice-ledger',
+  envelope: 'none',
+  event: {},
+  ack: 'replicated',
+  whenDown: 'refuse',
+  order: 'none',
+};
+
+export type Ack = 'replicated' | 'spooled' | 'buffered';
 
 export interface IngressConfig {
   readonly host: string;
@@ -32,6 +55,27 @@ export interface IngressConfig {
   readonly bodyMaxBytes: number;
   readonly bodyDecodedMaxBytes: number;
   readonly inFlightMaxBytes: number;
+  /** Of each spool: one stream, one path. */
+  readonly spoolMaxBytes: number;
+  /** Answered events of `ack: buffered` that are on their way, of each stream. */
+  readonly bufferMaxBytes: number;
+  /** How long an identity is remembered at least, while no more than `limits.repeatsMax` come in that time. */
+  readonly repeatWindowMs: number;
+  /** Requests of one client address; undefined: as many as it likes. */
+  readonly addressQuota: QuotaConfig | undefined;
+  /** Proxies in front that append to X-Forwarded-For: the client's address is the entry that many from the right. */
+  readonly trustedProxies: number;
+  readonly logLevel: LogLevel;
+}
+
+export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug';
+
+export interface RoutingConfig {
+  readonly largeMessageThresholdBytes: number;
+  /** Whether an event that fits may take the other path while its own is down. */
+  readonly failover: boolean;
+  /** Whether data beyond both paths goes to the blob store, and a pointer to it into the stream. */
+  readonly claimCheck: boolean;
 }
 
 export interface LocalConfig {
@@ -57,8 +101,9 @@ export interface SluiceConfig {
   /** The file it came from, as given. */
   readonly file: string;
   readonly streams: readonly StreamConfig[];
-  readonly routing: { readonly largeMessageThresholdBytes: number };
+  readonly routing: RoutingConfig;
   readonly ingress: IngressConfig;
+  readonly access: AccessConfig;
   readonly local: LocalConfig;
   /** By the name that topologies use. */
   readonly lookups: Readonly<Record<string, HttpLookupConfig>>;

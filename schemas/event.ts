@@ -23,6 +23,8 @@ export interface EventAttributes {
   /** Ingestion time, RFC 3339 in UTC with milliseconds, set by the ingress. */
   readonly receivedtime: string;
   readonly traceparent?: string;
+  /** Extension attributes that are none of the above, as text: names of `[a-z0-9]`. */
+  readonly extensions?: Readonly<Record<string, string>>;
 }
 
 /** An event as a topology sees it. Values are JSON-safe. */

@@ -12,6 +12,8 @@ export const limits = {
   partitionKeyMaxChars: 256,
   /** An attribute's text in UTF-8 (id, source, type, ...). CloudEvents asks that at least 64 KiB of a whole event be forwarded. */
   attributeMaxBytes: 2 * kibi,
+  /** Extension attributes of one CloudEvent. */
+  extensionsMax: 16,
   /** Data up to this size takes the small path; `routing.large_message_threshold_kb` overrides it. */
   largeMessageThresholdBytes: 100 * kibi,
   /** The small path's largest record unless the stream says otherwise: Kinesis' default of 1 MiB. */
@@ -33,8 +35,54 @@ export const limits = {
   /** One batch to a writer. Kinesis PutRecords: 500 records; 5 MiB is what every endpoint takes. */
   batchMaxRecords: 500,
   batchMaxBytes: 5 * mebi,
+  /** Events of one key that leave together while an earlier one is under way: one aggregated record. */
+  unitMaxEvents: 100,
+  unitMaxBytes: 512 * kibi,
+  /** How long an event may wait to be written; then it is refused, as its client has long given up. */
+  queueMaxMs: 10_000,
+  /** How long one write may take; then what it did is unknown. */
+  writeMaxMs: 30_000,
+  /** A stream's path is left alone after so many failed writes in a row, for a pause that grows between these. */
+  breakerFailures: 5,
+  breakerPauseBaseMs: 500,
+  breakerPauseMaxMs: 15_000,
+  /** A spool: one stream, one path. */
+  spoolMaxBytes: 1_024 * mebi,
+  spoolSegmentMaxBytes: 16 * mebi,
+  /** Events of one stream that were answered from memory and are on their way. */
+  bufferMaxBytes: 64 * mebi,
+  /** Identities that are remembered for their repeats, of all streams, twice over. */
+  repeatsMax: 131_072,
+  repeatWindowMs: 120_000,
+  /** An NDJSON body up to this size is collected and answered whole; a larger one is read and answered as it comes. */
+  ndjsonCollectedMaxBytes: mebi,
+  /** Events, and bytes, of one long NDJSON body whose outcome is not known yet; past either its reading waits. */
+  ndjsonOpenMaxEvents: 2_000,
+  ndjsonOpenMaxBytes: 8 * mebi,
+  /** How long a browser may remember a preflight: the most that Chromium does (2 h). */
+  preflightSeconds: 7_200,
+  /** WebSocket: events of one connection that are not acknowledged, frames it may send beyond that before it is closed, and silence. */
+  wsCreditEvents: 256,
+  wsOverdraftEvents: 256,
+  wsIdleSeconds: 60,
+  /** Acknowledgements that a client does not read. */
+  wsUnreadMaxBytes: mebi,
+  wsConnectionsMax: 20_000,
   /** Batches under way per stream and path. */
   batchesInFlightMax: 4,
+  /** Ingestion warnings: kinds a stream, how long each is told of, and its sample. */
+  warningsPerStreamMax: 256,
+  warningsKeptMs: 24 * 3_600_000,
+  warningSampleMaxBytes: kibi,
+  warningSampleMs: 60_000,
+  /** Client addresses whose requests are counted. */
+  addressBucketsMax: 65_536,
+  /** Tokens whose verification is remembered, and a token's length. */
+  tokensRememberedMax: 10_000,
+  tokenMaxChars: 8_192,
+  /** An issuer's key set: how long it may take, and how long it is left alone after a key was not found in it. */
+  jwksTimeoutMs: 5_000,
+  jwksCooldownMs: 30_000,
   /** A command of this machine to the running instance. */
   localCommandMaxBytes: mebi,
   /** SIGTERM: how long pending requests may take before they get 503. */
@@ -111,6 +159,12 @@ assert(
 );
 assert(limits.kinesisRecordMaxBytes <= limits.batchMaxBytes, 'a batch holds at least one record of the small path');
 assert(limits.kafkaRecordMaxBytes <= limits.bodyMaxBytes, 'a body can carry the largest event');
+assert(
+  limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.spoolSegmentMaxBytes,
+  'the largest record fits a segment of a spool',
+);
+assert(limits.unitMaxBytes + limits.recordHeadMaxBytes <= limits.kinesisRecordMaxBytes, 'an aggregated record fits the small path');
+assert(limits.ndjsonCollectedMaxBytes <= limits.bodyMaxBytes, 'a body that is collected is within the bound of bodies');
 assert(limits.bodyMaxBytes <= limits.bodyDecodedMaxBytes, 'decompression never shrinks what is allowed');
 assert(limits.bodyDecodedMaxBytes <= limits.ingressInFlightMaxBytes, 'one request alone is always admitted');
 assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.logPendingMaxBytes, 'the largest record alone can be committed');

@@ -12,7 +12,8 @@
 import type { EventAttributes } from './event.ts';
 import { partitionKeyOf } from './event.ts';
 import { isFault, scanObject } from './json-scan.ts';
-import type { IncomingRecord, Path } from './ports/record.ts';
+import { limits } from './limits.ts';
+import type { IncomingRecord } from './ports/record.ts';
 
 export interface DecodedEvent {
   readonly attributes: EventAttributes;
@@ -49,6 +50,7 @@ function structuredHead(a: EventAttributes): Buffer {
     `,"datacontenttype":${JSON.stringify(a.datacontenttype)},"team":${JSON.stringify(a.team)},"app":${JSON.stringify(a.app)}` +
     `,"partitionkey":${JSON.stringify(a.partitionkey)},"receivedtime":${JSON.stringify(a.receivedtime)}`;
   if (a.traceparent !== undefined) head += `,"traceparent":${JSON.stringify(a.traceparent)}`;
+  if (a.extensions !== undefined) for (const [name, value] of Object.entries(a.extensions)) head += `,"${name}":${JSON.stringify(value)}`;
   return Buffer.from(`${head},"data":`);
 }
 
@@ -77,19 +79,20 @@ export function encodeBinary(
     const value = attributes[name];
     if (value !== undefined) headers[`ce_${name}`] = value;
   }
+  for (const [name, value] of Object.entries(attributes.extensions ?? {})) headers[`ce_${name}`] = value;
   return { key: attributes.partitionkey, headers, value: [data] };
 }
 
 /** The event that a record carries, or why it carries none. */
-export function decodeRecord(path: Path, record: IncomingRecord): DecodedEvent | Undecodable {
+export function decodeRecord(record: IncomingRecord): DecodedEvent | Undecodable {
   const { headers } = record;
-  if (path === 'kafka' && headers?.['ce_specversion'] !== undefined) return decodeBinary(headers, record);
+  if (headers?.['ce_specversion'] !== undefined) return decodeBinary(headers, record);
   return decodeStructured(record);
 }
 
 function decodeBinary(headers: Readonly<Record<string, string>>, record: IncomingRecord): DecodedEvent | Undecodable {
   const members: Record<string, unknown> = { specversion: headers['ce_specversion'], datacontenttype: headers['content-type'] };
-  for (const name of headerAttributes) members[name] = headers[`ce_${name}`];
+  for (const [name, value] of Object.entries(headers)) if (name.startsWith('ce_')) members[name.slice(3)] = value;
   // A tombstone, or an event without data.
   return attributesOf(members, record, record.value.length === 0 ? nullData : record.value);
 }
@@ -138,14 +141,27 @@ function decodeForeign(record: IncomingRecord): DecodedEvent | Undecodable {
   let data: Uint8Array = nullData;
   for (const { name, start, end } of scanned.members) {
     if (name === 'data') data = value.subarray(start, end);
-    else if (readMembers.has(name))
+    else if (readMembers.has(name) || (extensionName.test(name) && end - start <= limits.attributeMaxBytes))
       members[name] = JSON.parse(Buffer.from(value.buffer, value.byteOffset + start, end - start).toString('utf8'));
   }
   return attributesOf(members, record, data);
 }
 
-/** Extensions of others are not ours to interpret. */
-const readMembers = new Set<string>(['specversion', 'data_base64', ...attributeNames]);
+/** CloudEvents: lower-case letters and digits; 20 is what the specification advises. */
+export const extensionName = /^[a-z0-9]{1,20}$/;
+
+/** Attributes that are none of ours are carried as text, not interpreted. */
+function extensionsOf(members: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> | undefined {
+  let extensions: Record<string, string> | undefined;
+  for (const name in members) {
+    if (readMembers.has(name) || !extensionName.test(name)) continue;
+    const value = members[name];
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') (extensions ??= {})[name] = String(value);
+  }
+  return extensions;
+}
+
+const readMembers = new Set<string>(['specversion', 'data_base64', 'data', ...attributeNames]);
 
 function attributesOf(members: Readonly<Record<string, unknown>>, record: IncomingRecord, data: Uint8Array): DecodedEvent | Undecodable {
   const m = members as Readonly<Partial<Record<keyof EventAttributes | 'specversion' | 'data_base64', unknown>>>;
@@ -179,6 +195,8 @@ function attributesOf(members: Readonly<Record<string, unknown>>, record: Incomi
   if (subject !== undefined) attributes.subject = subject;
   if (dataschema !== undefined) attributes.dataschema = dataschema;
   if (traceparent !== undefined) attributes.traceparent = traceparent;
+  const extensions = extensionsOf(members);
+  if (extensions !== undefined) attributes.extensions = extensions;
   return { attributes, data };
 }
 
@@ -196,4 +214,39 @@ function textOf(value: unknown): string | undefined {
 function timeOf(epochMs: number): string | undefined {
   const time = new Date(epochMs);
   return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
+}
+
+/** The scheme of a `dataref` that points into the blob store. */
+export const claimScheme = 'claim:';
+
+/** A record's pointer to its data. */
+export interface Claim {
+  readonly ref: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+const claimMark = Buffer.from(`"dataref":"${claimScheme}`);
+
+/** The claim that a record carries instead of its data; undefined for nearly all. */
+export function claimOf(record: IncomingRecord): Claim | undefined {
+  const { value } = record;
+  // A record that points has no data and is short.
+  if (value.length > limits.recordHeadMaxBytes) return undefined;
+  if (Buffer.from(value.buffer, value.byteOffset, value.length).indexOf(claimMark) < 0) return undefined;
+  const decoded = decodeRecord(record);
+  if ('problem' in decoded) return undefined;
+  const { dataref, datasize, datasha256 } = decoded.attributes.extensions ?? {};
+  if (dataref === undefined || datasize === undefined || datasha256 === undefined || !dataref.startsWith(claimScheme)) return undefined;
+  return { ref: dataref, bytes: Number(datasize), sha256: datasha256 };
+}
+
+/** The record as if it had carried its data all along. */
+export function resolveClaim(record: IncomingRecord, data: Uint8Array): IncomingRecord {
+  const decoded = decodeRecord(record);
+  if ('problem' in decoded) return record;
+  const { dataref: _ref, datasize: _size, datasha256: _sha256, ...rest } = decoded.attributes.extensions ?? {};
+  const { extensions: _extensions, ...attributes } = decoded.attributes;
+  const { headers } = encodeBinary(Object.keys(rest).length === 0 ? attributes : { ...attributes, extensions: rest }, data);
+  return { ...record, headers, value: data };
 }

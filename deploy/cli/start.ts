@@ -2,6 +2,7 @@
  * `sluice start`: brings up the local instance, says how to use it, and stops it in order on SIGTERM and SIGINT.
  */
 import { relative } from 'node:path';
+import { createLog } from '../../ingest/telemetry/log.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Environment } from '../../schemas/config-file.ts';
 import { loadConfig } from '../../schemas/config-file.ts';
@@ -27,8 +28,7 @@ export async function startCommand(command: StartCommand): Promise<number> {
   const { output, clock } = command;
   const startedMs = clock.monotonic();
   const loaded = loadConfig(command.config, command.env);
-  const config: SluiceConfig =
-    command.port === undefined ? loaded : { ...loaded, ingress: { ...loaded.ingress, port: portOf(command.port) } };
+  const config = withPort(loaded, command.port);
   const stopped = stopSignal();
   const local = await startLocal({
     config,
@@ -37,6 +37,8 @@ export async function startCommand(command: StartCommand): Promise<number> {
     random: command.random,
     dropState: command.dropState ?? false,
     tell: (line) => output.note(line),
+    log: createLog({ level: config.ingress.logLevel, json: output.json, to: process.stderr }),
+    readConfig: () => withPort(loadConfig(command.config, command.env), command.port),
   });
   const readyMs = Math.round(clock.monotonic() - startedMs);
   if (output.json)
@@ -53,6 +55,10 @@ export async function startCommand(command: StartCommand): Promise<number> {
   await local.stop();
   output.note('stopped');
   return 0;
+}
+
+function withPort(config: SluiceConfig, port: string | undefined): SluiceConfig {
+  return port === undefined ? config : { ...config, ingress: { ...config.ingress, port: portOf(port) } };
 }
 
 function portOf(text: string): number {

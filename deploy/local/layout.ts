@@ -7,6 +7,10 @@ import { join } from 'node:path';
 export const lakeDir = (dir: string): string => join(dir, 'lake');
 /** The embedded streams' segments. */
 export const logDir = (dir: string): string => join(dir, 'log');
+/** Events that wait for their stream on this machine's disk. */
+export const spoolDir = (dir: string): string => join(dir, 'spool');
+/** Data that is beyond both paths: `claims/<team>/<app>/<day>/<uuid>`. */
+export const claimsDir = (dir: string): string => join(dir, 'claims');
 /** Compiled topologies. */
 export const buildDir = (dir: string): string => join(dir, 'build');
 /** The embedded graph: this file, and those that the database keeps beside it, `graph.*`. */

@@ -6,17 +6,25 @@
  */
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
+import { sweepClaims } from '../../ingest/delivery/claim-check.ts';
+import type { Ingress } from '../../ingest/ingress.ts';
 import { createIngress } from '../../ingest/ingress.ts';
+import type { Log } from '../../ingest/telemetry/log.ts';
 import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
-import type { Clock } from '../../schemas/kernel/clock.ts';
+import { ledgerStream } from '../../schemas/config.ts';
+import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
+import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
+import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import { drainAnswer, graphAnswer, jsonAnswer } from './commands.ts';
+import { watchConfig } from './config-watch.ts';
 import { openEmbeddedStreams } from './embedded-log.ts';
 import { graphOwner } from './graph-owner.ts';
 import type { Instance } from './instance.ts';
 import { lockInstance } from './instance.ts';
-import { buildDir, graphFile, logDir } from './layout.ts';
+import { buildDir, claimsDir, graphFile, logDir, spoolDir } from './layout.ts';
 import type { TopologyHost, TopologyHostStatus } from './topology-host.ts';
 import { topologyHost } from './topology-host.ts';
 
@@ -27,6 +35,9 @@ export interface StartOptions {
   readonly random: Random;
   readonly dropState?: boolean;
   readonly tell: (line: string) => void;
+  readonly log: Log;
+  /** Where the configuration can be read again while it runs. Throws `SluiceError` when it is not valid. */
+  readonly readConfig?: () => SluiceConfig;
 }
 
 export interface LocalStatus {
@@ -45,18 +56,20 @@ export interface RunningLocal {
 
 /** Throws `SluiceError` `already-running`, `port-taken`, `stream-corrupt`. When it resolves, events are accepted. */
 export async function startLocal(options: StartOptions): Promise<RunningLocal> {
-  const { config, clock, random, tell } = options;
+  const { config, clock, random, tell, log } = options;
   const dir = resolve(options.dir);
   const lock = await lockInstance(dir);
   // Scripts of earlier runs: each is named by its content, so they would only pile up.
   rmSync(buildDir(dir), { recursive: true, force: true });
   const undo: (() => Promise<void>)[] = [() => lock.release()];
   try {
-    const streams = await openEmbeddedStreams({ root: logDir(dir), streams: config.streams, local: config.local, clock });
+    const bound = [...config.streams, ledgerStream];
+    const streams = await openEmbeddedStreams({ root: logDir(dir), streams: bound, local: config.local, clock });
     undo.unshift(() => streams.close());
     const graph = graphOwner(graphFile(dir));
     undo.unshift(() => graph.close());
 
+    const claims = localBlobStore(claimsDir(dir));
     let instance: Instance | undefined;
     const hosts: TopologyHost[] = [];
     const status = async (): Promise<LocalStatus> => ({
@@ -67,8 +80,11 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     const ingress = await createIngress({
       config,
       writers: { kinesis: streams.writer('kinesis'), kafka: streams.writer('kafka') },
+      spoolDir: spoolDir(dir),
+      blobs: claims,
       clock,
       random,
+      log,
       local: {
         reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
         commands: {
@@ -78,10 +94,12 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
       },
     });
     undo.unshift(() => ingress.drain());
+    undo.unshift(keepClaimsSwept(claims, config.local.retentionMaxMs, clock));
+    if (options.readConfig !== undefined) undo.unshift(reloadOnChange(config, options.readConfig, ingress, options));
     instance = { pid: process.pid, url: ingress.url, startedAt: new Date(clock.now()).toISOString() };
     lock.publish(instance);
 
-    const handles = Object.fromEntries(config.streams.map((stream) => [stream.name, streams.handles(stream.name)]));
+    const handles = Object.fromEntries(bound.map((stream) => [stream.name, streams.handles(stream.name)]));
     for (const file of config.topologies) {
       hosts.push(
         topologyHost({
@@ -117,4 +135,47 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     for (const step of undo) await step().catch(() => undefined);
     throw thrown;
   }
+}
+
+const sweepEveryMs = 3_600_000;
+
+/** Lets go of claims when the records that point to them are gone, now and every hour. */
+function keepClaimsSwept(claims: BlobStore, retentionMs: number, clock: Clock): () => Promise<void> {
+  let timer: Timer;
+  let sweeping: Promise<unknown> = Promise.resolve();
+  const sweep = (): void => {
+    // What cannot be deleted now is met again.
+    sweeping = sweepClaims(claims, clock.now(), retentionMs).catch(() => undefined);
+    timer = clock.setTimer(sweepEveryMs, sweep);
+  };
+  sweep();
+  return async () => {
+    timer.cancel();
+    await sweeping;
+  };
+}
+
+/** Keys, issuers, quotas and origins are taken over while it runs; what else changed waits for the next start. */
+function reloadOnChange(
+  first: SluiceConfig,
+  read: () => SluiceConfig,
+  ingress: Ingress,
+  { clock, tell }: Pick<StartOptions, 'clock' | 'tell'>,
+): () => Promise<void> {
+  const fixed = ({ access: _access, streams, ingress: own, ...rest }: SluiceConfig): string =>
+    JSON.stringify([rest, { ...own, addressQuota: 0 }, streams.map(({ quota: _quota, ...stream }) => stream)]);
+  let now = JSON.stringify(first);
+  const watch = watchConfig(first.file, clock, () => {
+    try {
+      const next = read();
+      if (JSON.stringify(next) === now) return;
+      now = JSON.stringify(next);
+      ingress.reload(next);
+      tell('keys, issuers, quotas and origins are as the configuration says now');
+      if (fixed(next) !== fixed(first)) tell('other changes of the configuration wait for the next start');
+    } catch (thrown) {
+      tell(`the changed configuration is not used: ${messageOf(thrown)}`);
+    }
+  });
+  return async () => watch.stop();
 }

@@ -18,7 +18,7 @@ import type { JobConnectors } from '../../topology/index.ts';
 import { checkJob, createJob } from '../../topology/index.ts';
 import { embeddedReader } from './embedded-log.ts';
 import { remoteGraph } from './graph-link.ts';
-import { graphStagingDir, lakeDir } from './layout.ts';
+import { claimsDir, graphStagingDir, lakeDir } from './layout.ts';
 import { importTopology } from './topology-file.ts';
 import type { FromWorker, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
 
@@ -36,6 +36,7 @@ function connectors(): JobConnectors {
       const known = Object.keys(input.streams).join(', ');
       throw new SluiceError('stream-missing', `${input.file}: the configuration has no stream '${stream}'; there are ${known}`);
     },
+    claims: localBlobStore(claimsDir(input.dir)),
     sink: (node, graph, attempt) => {
       if (node.sink.kind === 'graph') {
         return graphSink({

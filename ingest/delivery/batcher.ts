@@ -3,84 +3,155 @@
  * next: the batch grows with the load, and a lone event waits for nobody.
  *
  * Invariants:
- * 1. A record is settled only with an outcome of the writer: nothing is acknowledged from memory.
+ * 1. A record is settled once, with an outcome of the writer or the reason why it was not written: nothing is acknowledged from memory.
  * 2. Only records that were refused as retryable are written again; an unknown outcome is never repeated here, the client decides.
  * 3. At most `batchesInFlightMax` writes are under way, each within `batchMaxRecords` and `batchMaxBytes`.
+ * 4. In order of keys, one unit of a key is under way; when it fails, what waits behind it fails with it, so nothing overtakes it.
+ * 5. While the breaker is open nothing is written and everything is refused at once; half open, one write goes.
  */
 import type { BackoffOptions } from '../../schemas/kernel/backoff.ts';
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
+import { encodeAggregate } from '../../schemas/kpl.ts';
 import { limits } from '../../schemas/limits.ts';
+import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
-import type { RoutedRecord } from './route.ts';
+import type { Breaker } from './breaker.ts';
+import type { Lanes, LaneUnit } from './lanes.ts';
+import { createFifo, createLanes } from './lanes.ts';
 
 export interface Batcher {
   /** `settle` is called once, with the record's outcome. */
-  add(record: RoutedRecord, settle: (outcome: WriteOutcome) => void): void;
+  add(record: OutgoingRecord, bytes: number, settle: (outcome: WriteOutcome) => void): void;
   /** Bytes that wait or are under way. */
   readonly pendingBytes: number;
 }
 
+export interface BatcherOptions {
+  readonly writer: RecordWriter;
+  /** `team/app` */
+  readonly stream: string;
+  readonly order: 'none' | 'key';
+  readonly breaker: Breaker;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Told of each write that the writer answered. */
+  readonly wrote?: (records: number, bytes: number, tookMs: number) => void;
+}
+
 interface Waiting {
-  readonly routed: RoutedRecord;
+  readonly record: OutgoingRecord;
+  readonly sinceMs: number;
   readonly settle: (outcome: WriteOutcome) => void;
 }
 
+type Unit = LaneUnit<Waiting>;
+
 const retriesMax = 3;
 const retryBackoff: BackoffOptions = { baseMs: 20, maxMs: 500 };
+const bounds = {
+  maxUnits: limits.batchMaxRecords,
+  maxBytes: limits.batchMaxBytes,
+  unitMaxItems: limits.unitMaxEvents,
+  unitMaxBytes: limits.unitMaxBytes,
+};
 
-export function createBatcher(writer: RecordWriter, stream: string, clock: Clock, random: Random): Batcher {
-  let waiting: Waiting[] = [];
-  let head = 0;
+export function createBatcher(options: BatcherOptions): Batcher {
+  const { writer, stream, order, breaker, clock, random, wrote } = options;
+  const lanes: Lanes<Waiting> = order === 'key' ? createLanes() : createFifo();
   let inFlight = 0;
   let pendingBytes = 0;
   let scheduled = false;
+  /** Why a write failed last. */
+  let lastCode = 'stream-down';
+  let lastMessage = '';
 
-  const take = (): readonly Waiting[] => {
-    const batch: Waiting[] = [];
-    let bytes = 0;
-    while (head < waiting.length && batch.length < limits.batchMaxRecords) {
-      const next = waiting[head] as Waiting;
-      if (batch.length > 0 && bytes + next.routed.bytes > limits.batchMaxBytes) break;
-      batch.push(next);
-      bytes += next.routed.bytes;
-      head++;
+  const settle = (unit: Unit, outcomes: (index: number) => WriteOutcome): void => {
+    for (const [index, { bytes, item }] of unit.items.entries()) {
+      pendingBytes -= bytes;
+      item.settle(outcomes(index));
     }
-    if (head === waiting.length) {
-      waiting = [];
-      head = 0;
-    }
-    return batch;
   };
 
-  const send = async (batch: readonly Waiting[]): Promise<void> => {
+  const fail = (unit: Unit, outcome: WriteOutcome, behind: WriteOutcome): void => {
+    const own = unit.items.length;
+    for (const [index, { bytes, item }] of lanes.failed(unit).entries()) {
+      pendingBytes -= bytes;
+      item.settle(index < own ? outcome : behind);
+    }
+  };
+
+  /** Units that were not written at all. */
+  const turnAway = (units: readonly Unit[], code: string, message: string): void => {
+    const outcome: WriteOutcome = { kind: 'refused', code, message, retryable: true };
+    for (const unit of units) fail(unit, outcome, outcome);
+  };
+
+  /** One try of each unit; those that may be tried again. */
+  const tryOnce = async (units: readonly Unit[], last: boolean): Promise<readonly Unit[]> => {
+    const records: OutgoingRecord[] = [];
+    const firsts: number[] = [];
+    let bytes = 0;
+    for (const unit of units) {
+      firsts.push(records.length);
+      bytes += unit.bytes;
+      if (unit.items.length > 1 && writer.path === 'kinesis') records.push(aggregateOf(unit));
+      else for (const { item } of unit.items) records.push(item.record);
+    }
+    const startedMs = clock.monotonic();
+    const outcomes = await within(writer.write(stream, records), records.length, clock);
+    wrote?.(records.length, bytes, clock.monotonic() - startedMs);
+    const again: Unit[] = [];
+    let reached = false;
+    for (const [nth, unit] of units.entries()) {
+      const first = firsts[nth] as number;
+      const end = firsts[nth + 1] ?? records.length;
+      const worst = worstOf(outcomes, first, end);
+      reached ||= worst.kind === 'applied' || (worst.kind === 'refused' && !worst.retryable);
+      if (worst.kind === 'applied') {
+        lanes.applied(unit);
+        settle(unit, (index) => outcomes[Math.min(first + index, end - 1)] as WriteOutcome);
+      } else if (worst.kind === 'refused' && worst.retryable && !last) again.push(unit);
+      else fail(unit, worst, behindOf(worst));
+    }
+    const failed = reached ? undefined : outcomes.find((outcome) => outcome.kind !== 'applied');
+    if (failed !== undefined) ({ code: lastCode, message: lastMessage } = failed);
+    if (reached) breaker.succeeded(clock.monotonic());
+    else breaker.failed(clock.monotonic());
+    return again;
+  };
+
+  const send = async (batch: readonly Unit[]): Promise<void> => {
     let left = batch;
     for (let attempt = 0; left.length > 0; attempt++) {
-      const outcomes = await writer.write(
-        stream,
-        left.map((item) => item.routed.record),
-      );
-      const again: Waiting[] = [];
-      for (const [index, item] of left.entries()) {
-        const outcome = outcomes[index] as WriteOutcome;
-        if (outcome.kind === 'refused' && outcome.retryable && attempt < retriesMax) again.push(item);
-        else {
-          pendingBytes -= item.routed.bytes;
-          item.settle(outcome);
-        }
+      if (attempt > 0) {
+        await sleep(clock, backoffMs(attempt - 1, retryBackoff, random));
+        // What it was refused for says more than that nothing goes now.
+        if (!breaker.admits(clock.monotonic())) return turnAway(left, lastCode, lastMessage);
       }
-      left = again;
-      if (left.length > 0) await sleep(clock, backoffMs(attempt, retryBackoff, random));
+      left = await tryOnce(left, attempt === retriesMax);
     }
   };
+
+  const downMessage = (): string => `${writer.path} of '${stream}' fails (${lastCode}: ${lastMessage}); it is tried again soon`;
 
   const pump = (): void => {
     scheduled = false;
-    while (inFlight < limits.batchesInFlightMax && head < waiting.length) {
+    while (inFlight < limits.batchesInFlightMax && lanes.waiting > 0) {
+      const nowMs = clock.monotonic();
+      const taken = lanes.take(bounds);
+      if (taken.length === 0) return;
+      const [stale, fresh] = [taken.filter((unit) => isStale(unit, nowMs)), taken.filter((unit) => !isStale(unit, nowMs))];
+      if (stale.length > 0) turnAway(stale, 'queue-timeout', `it waited more than ${limits.queueMaxMs} ms to be written`);
+      if (fresh.length === 0) continue;
+      if (!breaker.admits(nowMs)) {
+        turnAway(fresh, 'stream-down', downMessage());
+        continue;
+      }
       inFlight++;
-      void send(take()).finally(() => {
+      void send(fresh).finally(() => {
         inFlight--;
         pump();
       });
@@ -88,9 +159,9 @@ export function createBatcher(writer: RecordWriter, stream: string, clock: Clock
   };
 
   return {
-    add(routed, settle) {
-      waiting.push({ routed, settle });
-      pendingBytes += routed.bytes;
+    add(record, bytes, onSettled) {
+      lanes.add({ key: record.key, bytes, item: { record, sinceMs: clock.monotonic(), settle: onSettled } });
+      pendingBytes += bytes;
       // The requests of one tick of the event loop go together.
       if (!scheduled && inFlight < limits.batchesInFlightMax) {
         scheduled = true;
@@ -101,4 +172,42 @@ export function createBatcher(writer: RecordWriter, stream: string, clock: Clock
       return pendingBytes;
     },
   };
+}
+
+function isStale(unit: Unit, nowMs: number): boolean {
+  const [first] = unit.items;
+  return first !== undefined && nowMs - first.item.sinceMs > limits.queueMaxMs;
+}
+
+/** One record that holds the unit's records, in order (KPL aggregation). */
+function aggregateOf(unit: Unit): OutgoingRecord {
+  return { key: unit.key, value: encodeAggregate(unit.items.map(({ item }) => item.record)) };
+}
+
+/** Of a unit's outcomes the one that speaks for all: a unit is in the stream when every record of it is. */
+function worstOf(outcomes: readonly WriteOutcome[], first: number, end: number): WriteOutcome {
+  let worst = outcomes[first] as WriteOutcome;
+  for (let at = first + 1; at < end && worst.kind !== 'unknown'; at++) {
+    const outcome = outcomes[at] as WriteOutcome;
+    if (outcome.kind === worst.kind) continue;
+    // Part of it is in the stream: whether the client must send all again is for the identity to decide.
+    worst = { kind: 'unknown', code: 'partly-written', message: 'part of what goes together was written' };
+  }
+  return worst;
+}
+
+function behindOf(worst: WriteOutcome): WriteOutcome {
+  const message = worst.kind === 'applied' ? '' : `an earlier event of the same key was not written: ${worst.message}`;
+  return { kind: 'refused', code: 'order-kept', message, retryable: true };
+}
+
+/** The outcomes, or `unknown` for all once the write has taken too long. */
+function within(writing: Promise<readonly WriteOutcome[]>, count: number, clock: Clock): Promise<readonly WriteOutcome[]> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimer(limits.writeMaxMs, () => {
+      const message = `the write did not end within ${limits.writeMaxMs} ms`;
+      resolve(Array.from({ length: count }, () => ({ kind: 'unknown', code: 'write-timeout', message })));
+    });
+    writing.then(resolve, reject).finally(() => timer.cancel());
+  });
 }

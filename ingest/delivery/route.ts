@@ -5,7 +5,6 @@ import type { EventAttributes } from '../../schemas/event.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
 import { encodeBinary, encodeStructured } from '../../schemas/wire.ts';
-import type { Refusal } from '../protocol/refusal.ts';
 
 export interface RouteLimits {
   /** Data up to this size, inclusive, takes the small path. */
@@ -21,25 +20,24 @@ export interface RoutedRecord {
   readonly bytes: number;
 }
 
-export function decideRoute(attributes: EventAttributes, data: Uint8Array, bounds: RouteLimits): RoutedRecord | Refusal {
-  if (data.length <= bounds.thresholdBytes) {
-    const value = encodeStructured(attributes, data);
-    const bytes = value.reduce((sum, piece) => sum + piece.length, 0);
-    if (bytes + keyMaxBytes <= bounds.kinesisRecordMaxBytes)
-      return { route: 'kinesis', record: { key: attributes.partitionkey, value }, bytes };
-  }
-  if (data.length + limits.recordHeadMaxBytes > bounds.kafkaRecordMaxBytes) {
-    const most = bounds.kafkaRecordMaxBytes - limits.recordHeadMaxBytes;
-    return {
-      status: 413,
-      code: 'event-too-large',
-      message: `the data has ${data.length} bytes`,
-      expected: `at most ${most} bytes, the largest configured route`,
-    };
-  }
-  const record = encodeBinary(attributes, data);
-  return { route: 'kafka', record, bytes: data.length + limits.recordHeadMaxBytes };
-}
-
 /** A key of 256 characters has at most four bytes each. */
 const keyMaxBytes = 4 * limits.partitionKeyMaxChars;
+
+/** The event's record, or undefined when it fits neither path. */
+export function decideRoute(attributes: EventAttributes, data: Uint8Array, bounds: RouteLimits): RoutedRecord | undefined {
+  const small = data.length <= bounds.thresholdBytes ? routeTo('kinesis', attributes, data, bounds) : undefined;
+  return small ?? routeTo('kafka', attributes, data, bounds);
+}
+
+/** The event's record on `route`, or undefined when it does not fit. */
+export function routeTo(route: Path, attributes: EventAttributes, data: Uint8Array, bounds: RouteLimits): RoutedRecord | undefined {
+  if (route === 'kafka') {
+    const bytes = data.length + limits.recordHeadMaxBytes;
+    return bytes > bounds.kafkaRecordMaxBytes ? undefined : { route, record: encodeBinary(attributes, data), bytes };
+  }
+  if (data.length > bounds.kinesisRecordMaxBytes) return undefined;
+  const value = encodeStructured(attributes, data);
+  let bytes = keyMaxBytes;
+  for (const piece of value) bytes += piece.length;
+  return bytes > bounds.kinesisRecordMaxBytes ? undefined : { route, record: { key: attributes.partitionkey, value }, bytes };
+}

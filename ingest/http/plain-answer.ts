@@ -11,11 +11,15 @@ export interface PlainAnswer {
 
 export const statusTexts: Readonly<Record<number, string>> = {
   200: '200 OK',
+  202: '202 Accepted',
   207: '207 Multi-Status',
   400: '400 Bad Request',
+  401: '401 Unauthorized',
+  403: '403 Forbidden',
   404: '404 Not Found',
   405: '405 Method Not Allowed',
   413: '413 Content Too Large',
+  429: '429 Too Many Requests',
   503: '503 Service Unavailable',
 };
 

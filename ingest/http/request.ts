@@ -19,10 +19,29 @@ export interface IncomingRequest {
   readonly eventType: string;
   readonly eventTime: string;
   readonly partitionKey: string;
+  readonly authorization: string;
+  readonly apiKey: string;
+  /** `key` of the query: browsers cannot always set a header. */
+  readonly queryKey: string;
+  readonly origin: string;
+  /** The client's address; empty where nobody asks for it. */
+  readonly address: string;
+  /** `ce-` headers of a CloudEvent in binary mode, by attribute name. */
+  readonly ce: Readonly<Record<string, string>> | undefined;
 }
 
+export interface AddressRule {
+  readonly wanted: boolean;
+  /** Proxies in front, each of which appends to X-Forwarded-For. */
+  readonly trustedProxies: number;
+}
+
+/** What is made ready for a body whose length was only announced. */
+const firstBytes = 65_536;
+const cePrefix = 'ce-';
+
 /** Reads what is needed of the head; `req` is only valid in the handler's own turn. */
-export function readHead(req: HttpRequest): IncomingRequest {
+export function readHead(res: HttpResponse, req: HttpRequest, rule: AddressRule): IncomingRequest {
   const length = req.getHeader('content-length');
   return {
     contentType: req.getHeader('content-type'),
@@ -35,7 +54,35 @@ export function readHead(req: HttpRequest): IncomingRequest {
     eventType: req.getHeader('x-event-type'),
     eventTime: req.getHeader('x-event-time'),
     partitionKey: req.getHeader('x-partition-key'),
+    authorization: req.getHeader('authorization'),
+    apiKey: req.getHeader('x-api-key'),
+    queryKey: req.getQuery('key') ?? '',
+    origin: safeOrigin(req.getHeader('origin')),
+    address: rule.wanted ? addressOf(res, req, rule.trustedProxies) : '',
+    ce: req.getHeader('ce-specversion') === '' ? undefined : ceHeaders(req),
   };
+}
+
+function ceHeaders(req: HttpRequest): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
+  req.forEach((name, value) => {
+    if (name.startsWith(cePrefix)) found[name.slice(cePrefix.length)] = value;
+  });
+  return found;
+}
+
+/** An origin is echoed: one that is none (RFC 6454, section 6.2) counts as another word for an unknown one. */
+function safeOrigin(origin: string): string {
+  return origin === '' || /^[A-Za-z0-9:/._[\]-]{1,300}$/.test(origin) ? origin : 'null';
+}
+
+function addressOf(res: HttpResponse, req: HttpRequest, trustedProxies: number): string {
+  if (trustedProxies > 0) {
+    const hops = req.getHeader('x-forwarded-for').split(',');
+    const client = hops.at(-trustedProxies)?.trim();
+    if (client !== undefined && client !== '') return client.slice(0, 64);
+  }
+  return Buffer.from(res.getRemoteAddress()).toString('latin1');
 }
 
 /** Collects the body and gives it once, or `too-large` as soon as it passes `maxBytes`. After an abort nothing is given. */
@@ -59,7 +106,8 @@ export function collectBody(
       return;
     }
     grown(size);
-    if (buffer === undefined) buffer = Buffer.allocUnsafe(isLast ? size : Math.max(size, Math.min(contentLength ?? 0, maxBytes)));
+    if (buffer === undefined)
+      buffer = Buffer.allocUnsafe(isLast ? size : Math.max(size, Math.min(contentLength ?? 0, maxBytes, firstBytes)));
     else if (length + size > buffer.length) {
       const larger = Buffer.allocUnsafe(Math.min(maxBytes, Math.max(length + size, 2 * buffer.length)));
       buffer.copy(larger, 0, 0, length);

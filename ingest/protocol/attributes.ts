@@ -26,19 +26,33 @@ export interface RequestHead {
 
 export interface AcceptedEvent {
   readonly attributes: EventAttributes;
-  /** Where the data lies in the body. */
-  readonly data: Span;
+  /** Where the data lies in the body; undefined for an event without, whose data is null. */
+  readonly data: Span | undefined;
+  /** The id is the client's own: it may come again. */
+  readonly ownId: boolean;
 }
 
-type Given = { -readonly [P in 'id' | 'type' | 'time' | 'subject' | 'partitionkey' | 'source']?: string };
+/** What an event says of itself. */
+export type Given = {
+  -readonly [P in
+    | 'id'
+    | 'type'
+    | 'time'
+    | 'subject'
+    | 'partitionkey'
+    | 'source'
+    | 'dataschema'
+    | 'datacontenttype'
+    | 'traceparent']?: string;
+} & { extensions?: Record<string, string> };
 
-const envelopeMembers = ['id', 'type', 'time', 'subject', 'partitionkey', 'source'] as const;
+export const envelopeMembers = ['id', 'type', 'time', 'subject', 'partitionkey', 'source'] as const;
 const rfc3339 =
   /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 const loneSurrogate = /\p{Surrogate}/u;
 
-function isRfc3339(text: string): boolean {
+export function isRfc3339(text: string): boolean {
   return rfc3339.test(text);
 }
 
@@ -51,34 +65,55 @@ export function deriveEvent(
   newId: () => string,
 ): AcceptedEvent | Refusal {
   const given: Given = {};
-  let data = span;
-  if (stream.envelope === 'sluice') {
-    const opened = openEnvelope(body, span, given);
-    if (isRefusal(opened)) return opened;
-    data = opened;
-  } else {
-    const refused = followPointers(body, span, stream, given);
-    if (refused !== undefined) return refused;
-  }
-  const id = given.id ?? head.id ?? newId();
+  if (stream.envelope === 'sluice') return deriveEnveloped(body, span, stream, head, newId);
+  const refused = followPointers(body, span, stream, given);
+  return refused ?? finishEvent(given, span, stream, head, newId);
+}
+
+/** The event whose envelope lies at `span`; members named in `beside` are not its own. */
+export function deriveEnveloped(
+  body: Buffer,
+  span: Span,
+  stream: StreamConfig,
+  head: RequestHead,
+  newId: () => string,
+  beside: readonly string[] = [],
+): AcceptedEvent | Refusal {
+  const given: Given = {};
+  const opened = openEnvelope(body, span, given, beside);
+  return isRefusal(opened) ? opened : finishEvent(given, opened, stream, head, newId);
+}
+
+/** The event that says `given` of itself: what it leaves out comes from the head of its request, then from the defaults. */
+export function finishEvent(
+  given: Given,
+  data: Span | undefined,
+  stream: StreamConfig,
+  head: RequestHead,
+  newId: () => string,
+): AcceptedEvent | Refusal {
+  const ownId = given.id ?? head.id;
+  const id = ownId ?? newId();
   const key = given.partitionkey ?? head.key;
   const attributes: { -readonly [P in keyof EventAttributes]: EventAttributes[P] } = {
     id,
     source: given.source ?? `/${stream.name}`,
     type: given.type ?? head.type ?? `${stream.team}.${stream.app}`,
     time: given.time ?? head.time ?? head.receivedtime,
-    datacontenttype: 'application/json',
+    datacontenttype: given.datacontenttype ?? 'application/json',
     team: stream.team,
     app: stream.app,
     partitionkey: partitionKeyOf({ id, subject: given.subject, partitionkey: key }),
     receivedtime: head.receivedtime,
-    traceparent: head.traceparent,
+    traceparent: given.traceparent ?? head.traceparent,
   };
   if (given.subject !== undefined) attributes.subject = given.subject;
-  return checkAttributes(attributes) ?? { attributes, data };
+  if (given.dataschema !== undefined) attributes.dataschema = given.dataschema;
+  if (given.extensions !== undefined) attributes.extensions = given.extensions;
+  return checkAttributes(attributes) ?? { attributes, data, ownId: ownId !== undefined };
 }
 
-function openEnvelope(body: Buffer, span: Span, given: Given): Span | Refusal {
+function openEnvelope(body: Buffer, span: Span, given: Given, beside: readonly string[]): Span | Refusal {
   const scanned = scanObject(body, span.start, span.end);
   const expected = "an object with 'data' and optional id, type, time, subject, partitionkey, source";
   const refuse = (message: string, pointer: string): Refusal => ({ status: 400, code: 'envelope-invalid', message, expected, pointer });
@@ -92,6 +127,7 @@ function openEnvelope(body: Buffer, span: Span, given: Given): Span | Refusal {
       data = member;
       continue;
     }
+    if (beside.includes(name)) continue;
     if (!isEnvelopeMember(name)) return refuse(`'${name.slice(0, 64)}' is no member of the envelope`, pointer);
     if (given[name] !== undefined) return refuse(`'${name}' stands twice`, pointer);
     const value = stringAt(body, member);
@@ -111,7 +147,7 @@ function followPointers(body: Buffer, span: Span, stream: StreamConfig, given: G
   for (const name of ['id', 'time', 'key', 'type'] as const) {
     const pointer = stream.event[name];
     if (pointer === undefined) continue;
-    const found = findPointer(body, span, parsePointer(pointer) ?? []);
+    const found = findPointer(body, span, pathOf(pointer));
     const value = found === undefined ? undefined : scalarAt(body, found);
     if (value === undefined) {
       const message = found === undefined ? 'the member is missing' : 'the member is neither a string nor a number';
@@ -128,7 +164,16 @@ function followPointers(body: Buffer, span: Span, stream: StreamConfig, given: G
   return undefined;
 }
 
-function stringAt(body: Buffer, span: Span): string | undefined {
+const parsed = new Map<string, readonly string[]>();
+
+/** A pointer of the configuration, parsed once. */
+function pathOf(pointer: string): readonly string[] {
+  let path = parsed.get(pointer);
+  if (path === undefined) parsed.set(pointer, (path = parsePointer(pointer) ?? []));
+  return path;
+}
+
+export function stringAt(body: Buffer, span: Span): string | undefined {
   return body[span.start] === 0x22 ? (JSON.parse(body.toString('utf8', span.start, span.end)) as string) : undefined;
 }
 
@@ -146,7 +191,7 @@ function checkAttributes(attributes: EventAttributes): Refusal | undefined {
     message: `${name} ${message}`,
     expected,
   });
-  for (const name of ['id', 'source', 'type', 'time', 'subject', 'partitionkey'] as const) {
+  for (const name of ['id', 'source', 'type', 'time', 'subject', 'partitionkey', 'dataschema', 'datacontenttype'] as const) {
     const value = attributes[name];
     if (value === undefined) continue;
     if (value === '' || Buffer.byteLength(value) > limits.attributeMaxBytes) {

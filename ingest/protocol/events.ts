@@ -4,14 +4,24 @@
  * A body that is no JSON, or no UTF-8, refuses the whole request; in NDJSON each line stands for itself.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
-import type { JsonFault } from '../../schemas/json-scan.ts';
+import type { Span } from '../../schemas/json-scan.ts';
 import { checkJson, isFault, scanArray } from '../../schemas/json-scan.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { AcceptedEvent, RequestHead } from './attributes.ts';
 import { deriveEvent } from './attributes.ts';
+import { isJsonType, readBinary, readStructured } from './cloudevents.ts';
+import { notJson } from './json-fault.ts';
 import type { Refusal } from './refusal.ts';
 
-export type BodyKind = 'json' | 'ndjson';
+export type BodyKind = 'json' | 'ndjson' | 'cloudevent' | 'cloudevents' | 'binary';
+
+/** What a reader needs of a request, beside its body. */
+export interface ProtocolRequest {
+  readonly contentType: string;
+  /** `ce-` headers by attribute name: a CloudEvent in binary mode. */
+  readonly ce: Readonly<Record<string, string>> | undefined;
+  readonly head: RequestHead;
+}
 
 export interface ReadBody {
   /** One event that is no array: its answer is its own. */
@@ -19,34 +29,95 @@ export interface ReadBody {
   readonly events: readonly (AcceptedEvent | Refusal)[];
 }
 
-const ndjsonTypes = new Set(['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonlines']);
+type EventReader = (body: Buffer, span: Span) => AcceptedEvent | Refusal;
 
-/** What a Content-Type stands for; a missing one is JSON. */
-export function bodyKindOf(contentType: string): BodyKind | Refusal {
+/** Media types by what they stand for. `text/plain` is what `navigator.sendBeacon` may send without asking first. */
+export const mediaTypes: Readonly<Record<string, BodyKind>> = {
+  '': 'json',
+  'application/json': 'json',
+  'text/json': 'json',
+  'text/plain': 'json',
+  'application/x-ndjson': 'ndjson',
+  'application/ndjson': 'ndjson',
+  'application/jsonl': 'ndjson',
+  'application/x-jsonlines': 'ndjson',
+  'application/cloudevents+json': 'cloudevent',
+  'application/cloudevents-batch+json': 'cloudevents',
+};
+
+/** What a request's body is; a missing Content-Type is JSON. */
+export function bodyKindOf(contentType: string, ce: ProtocolRequest['ce']): BodyKind | Refusal {
   const [type = ''] = contentType.split(';');
   const media = type.trim().toLowerCase();
-  if (media === '' || media === 'application/json') return 'json';
-  if (ndjsonTypes.has(media)) return 'ndjson';
+  const kind = mediaTypes[media];
+  if (ce !== undefined && kind !== 'cloudevent' && kind !== 'cloudevents' && (media === '' || isJsonType(media))) return 'binary';
+  if (kind !== undefined) return kind;
   return {
     status: 400,
     code: 'content-type-unknown',
     message: `the content type '${media.slice(0, 100)}' is not read`,
-    expected: 'application/json (a value, or an array of events) or application/x-ndjson (an event a line)',
+    expected:
+      'application/json (a value, or an array of events), application/x-ndjson (an event a line), application/cloudevents+json or application/cloudevents-batch+json',
   };
 }
 
-export function readEvents(body: Buffer, kind: BodyKind, stream: StreamConfig, head: RequestHead, newId: () => string): ReadBody | Refusal {
-  return kind === 'json' ? readJson(body, stream, head, newId) : readLines(body, stream, head, newId);
+export function readEvents(body: Buffer, request: ProtocolRequest, stream: StreamConfig, newId: () => string): ReadBody | Refusal {
+  const { contentType, ce, head } = request;
+  const kind = bodyKindOf(contentType, ce);
+  const ofJson: EventReader = (bytes, span) => deriveEvent(bytes, span, stream, head, newId);
+  const ofCloudEvent: EventReader = (bytes, span) => readStructured(bytes, span, stream, head, newId);
+  switch (kind) {
+    case 'json':
+      return readJson(body, head, ofJson);
+    case 'ndjson':
+      return readLines(body, stream, head, newId);
+    case 'cloudevent':
+      return readOne(body, ofCloudEvent);
+    case 'cloudevents':
+      return readArray(body, ofCloudEvent);
+    case 'binary':
+      return { single: true, events: [readBinary(body, ce ?? {}, contentType, stream, head, newId)] };
+    default:
+      return kind;
+  }
 }
 
-function readJson(body: Buffer, stream: StreamConfig, head: RequestHead, newId: () => string): ReadBody | Refusal {
+/** One line of NDJSON; undefined for a blank one. */
+export function readLine(
+  body: Buffer,
+  start: number,
+  end: number,
+  stream: StreamConfig,
+  head: RequestHead,
+  newId: () => string,
+): AcceptedEvent | Refusal | undefined {
+  if (isBlank(body, start, end)) return undefined;
+  const checked = checkJson(body, start, end);
+  return isFault(checked) ? notJson(checked, start) : deriveEvent(body, checked, stream, head, newId);
+}
+
+function readJson(body: Buffer, head: RequestHead, read: EventReader): ReadBody | Refusal {
   const scanned = scanArray(body);
   if (isFault(scanned)) return notJson(scanned);
-  if (scanned.kind === 'other') return { single: true, events: [deriveEvent(body, scanned.span, stream, head, newId)] };
-  const { spans } = scanned;
-  const count = spans.length / 2;
-  const refused = checkCount(count, head);
-  if (refused !== undefined) return refused;
+  if (scanned.kind === 'other') return { single: true, events: [read(body, scanned.span)] };
+  return checkCount(scanned.spans.length / 2, head) ?? { single: false, events: elements(body, scanned.spans, read) };
+}
+
+function readOne(body: Buffer, read: EventReader): ReadBody | Refusal {
+  const checked = checkJson(body);
+  return isFault(checked) ? notJson(checked) : { single: true, events: [read(body, checked)] };
+}
+
+export function readArray(body: Buffer, read: EventReader): ReadBody | Refusal {
+  const scanned = scanArray(body);
+  if (isFault(scanned)) return notJson(scanned);
+  if (scanned.kind === 'other')
+    return { status: 400, code: 'batch-invalid', message: 'the batch is no array', expected: 'an array of events', pointer: '' };
+  return checkCount(scanned.spans.length / 2) ?? { single: false, events: elements(body, scanned.spans, read) };
+}
+
+/** The events whose spans are flat pairs of `spans`. */
+export function elements(body: Buffer, spans: readonly number[], read: EventReader): readonly (AcceptedEvent | Refusal)[] {
   const events: (AcceptedEvent | Refusal)[] = [];
   for (let i = 0; i < spans.length; i += 2) {
     const start = spans[i] as number;
@@ -59,9 +130,9 @@ function readJson(body: Buffer, stream: StreamConfig, head: RequestHead, newId: 
         expected: 'an array of events',
         pointer: `/${i / 2}`,
       });
-    } else events.push(deriveEvent(body, { start, end }, stream, head, newId));
+    } else events.push(read(body, { start, end }));
   }
-  return { single: false, events };
+  return events;
 }
 
 function readLines(body: Buffer, stream: StreamConfig, head: RequestHead, newId: () => string): ReadBody | Refusal {
@@ -69,10 +140,10 @@ function readLines(body: Buffer, stream: StreamConfig, head: RequestHead, newId:
   for (let start = 0; start < body.length; ) {
     const newline = body.indexOf(0x0a, start);
     const end = newline < 0 ? body.length : newline;
-    if (!isBlank(body, start, end)) {
+    const event = readLine(body, start, end, stream, head, newId);
+    if (event !== undefined) {
       if (events.length >= limits.requestEventsMax) return tooMany(events.length + 1);
-      const checked = checkJson(body, start, end);
-      events.push(isFault(checked) ? notJson(checked, start) : deriveEvent(body, checked, stream, head, newId));
+      events.push(event);
     }
     start = end + 1;
   }
@@ -84,10 +155,11 @@ function isBlank(body: Buffer, start: number, end: number): boolean {
   return true;
 }
 
-function checkCount(count: number, head: RequestHead): Refusal | undefined {
+/** Why a batch of so many events is not taken. */
+export function checkCount(count: number, head?: RequestHead): Refusal | undefined {
   if (count === 0) return { status: 400, code: 'empty-batch', message: 'the body has no event', expected: 'at least one event' };
   if (count > limits.requestEventsMax) return tooMany(count);
-  if (head.id !== undefined) {
+  if (head?.id !== undefined) {
     return {
       status: 400,
       code: 'id-for-many',
@@ -103,14 +175,6 @@ function tooMany(count: number): Refusal {
     status: 413,
     code: 'too-many-events',
     message: `the body has ${count} events or more`,
-    expected: `at most ${limits.requestEventsMax} a request`,
+    expected: `at most ${limits.requestEventsMax} a request; lines (application/x-ndjson) may be any number`,
   };
-}
-
-/** Offsets count from `start`: where the body, or in NDJSON the line, begins. */
-function notJson(fault: JsonFault, start = 0): Refusal {
-  const code = fault.expected === 'UTF-8' ? 'not-utf8' : 'not-json';
-  const { expected, found } = fault;
-  const offset = fault.offset - start;
-  return { status: 400, code, message: `at byte ${offset} there is ${found}`, expected, offset };
 }

@@ -3,7 +3,7 @@
  */
 
 export interface Refusal {
-  readonly status: 400 | 404 | 405 | 413 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 429 | 503;
   /** Stable, kebab-case. */
   readonly code: string;
   readonly message: string;
@@ -14,6 +14,8 @@ export interface Refusal {
   readonly offset?: number;
   /** `unknown`: the event may or may not be in the stream; sending it again under the same id is safe. */
   readonly outcome?: 'unknown';
+  /** When trying again may help; 1 where a 429 or 503 does not say. */
+  readonly retryAfterSeconds?: number;
 }
 
 export function isRefusal(value: object): value is Refusal {

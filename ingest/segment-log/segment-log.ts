@@ -118,6 +118,11 @@ export class SegmentLog {
     return this.#sealed[0]?.base ?? this.#base;
   }
 
+  /** Bytes of all segments on the disk. */
+  get bytes(): number {
+    return this.#sealed.reduce((sum, sealed) => sum + sealed.bytes, this.#bytes);
+  }
+
   get pendingBytes(): number {
     return this.#queuedBytes;
   }
@@ -220,18 +225,30 @@ export class SegmentLog {
   }
 
   async #retain(): Promise<void> {
-    const { retentionMaxBytes, retentionMaxMs, clock, dir } = this.#options;
+    const { retentionMaxBytes, retentionMaxMs, clock } = this.#options;
     let bytes = this.#sealed.reduce((sum, sealed) => sum + sealed.bytes, 0);
     while (true) {
       const [oldest] = this.#sealed;
       if (oldest === undefined) return;
       if (bytes <= retentionMaxBytes && clock.now() - oldest.lastAtMs <= retentionMaxMs) return;
-      await unlink(segmentPath(dir, oldest.base)).catch((thrown: unknown) => {
-        if (systemCodeOf(thrown) !== 'ENOENT') throw thrown;
-      });
-      this.#sealed.shift();
+      await this.#unlink(oldest.base);
       bytes -= oldest.bytes;
     }
+  }
+
+  /** Deletes the segments, but the last, that hold nothing from `offset` on. */
+  async dropBefore(offset: number): Promise<void> {
+    for (let oldest = this.#sealed[0]; oldest !== undefined; oldest = this.#sealed[0]) {
+      if ((this.#sealed[1]?.base ?? this.#base) > offset) return;
+      await this.#unlink(oldest.base);
+    }
+  }
+
+  async #unlink(base: number): Promise<void> {
+    await unlink(segmentPath(this.#options.dir, base)).catch((thrown: unknown) => {
+      if (systemCodeOf(thrown) !== 'ENOENT') throw thrown;
+    });
+    if (this.#sealed[0]?.base === base) this.#sealed.shift();
   }
 
   /** Waits for what is under way; later appends are refused. */

@@ -22,6 +22,8 @@ export interface IncomingRecord {
   readonly headers?: Readonly<Record<string, string>>;
   /** The record's own place in its split: a sequence number or an offset, as decimal digits (larger than 2^53 is usual). */
   readonly position: string;
+  /** Of a record that is one of several in an aggregate: its number. They share the position. */
+  readonly part?: number;
   /** When the stream took the record, epoch ms. */
   readonly arrivedAtMs: number;
 }

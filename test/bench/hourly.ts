@@ -103,7 +103,7 @@ async function readAll(handles: readonly EmbeddedStreamHandle[], parse: boolean)
         const { records } = await reader.read(split.id, after, bounds);
         if (records.length === 0) break;
         for (const record of records) {
-          const decoded = decodeRecord(reader.path, record);
+          const decoded = decodeRecord(record);
           if ('problem' in decoded) throw new Error(decoded.problem);
           if (parse) JSON.parse(Buffer.from(decoded.data).toString('utf8'));
           events++;

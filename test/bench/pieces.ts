@@ -27,7 +27,7 @@ export function measurePieces(body: Buffer): Readonly<Record<string, number>> {
   if ('status' in derived) throw new Error(derived.message);
   const bounds = { thresholdBytes: 102_400, kinesisRecordMaxBytes: 1_048_576, kafkaRecordMaxBytes: 8_388_608 };
   const routed = decideRoute(derived.attributes, body, bounds);
-  if ('status' in routed) throw new Error(routed.message);
+  if (routed === undefined) throw new Error('the bench event fits no path');
   const sized = sizeOf(routed.record);
   const frame = Buffer.allocUnsafe(sized.bytes);
   return {

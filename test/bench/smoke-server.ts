@@ -5,6 +5,8 @@ import uws from 'uWebSockets.js';
 import { openEmbeddedStreams } from '../../deploy/local/embedded-log.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import { openLogFile } from '../../ingest/segment-log/log-file.ts';
+import { silentLog } from '../../ingest/telemetry/log.ts';
+import { ledgerStream } from '../../schemas/config.ts';
 import { parseConfig } from '../../schemas/config-file.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
@@ -39,7 +41,7 @@ async function serveSluice(): Promise<number> {
   const { config } = parsed;
   const streams = await openEmbeddedStreams({
     root: dir,
-    streams: config.streams,
+    streams: [...config.streams, ledgerStream],
     local: config.local,
     clock: systemClock,
     openFile: async (path) => {
@@ -58,6 +60,7 @@ async function serveSluice(): Promise<number> {
     writers: { kinesis: streams.writer('kinesis'), kafka: streams.writer('kafka') },
     clock: systemClock,
     random: systemRandom,
+    log: silentLog,
   });
   process.on('message', () => {
     parts.records = ingress.counts().accepted.kinesis;

@@ -167,7 +167,7 @@ describe('bad input gets a clear answer and leaves nothing', () => {
     ['no lines', '\n \n', ndjson, 400, { code: 'empty-batch' }],
     ['an unknown content type', '<a/>', { 'content-type': 'text/xml' }, 400, { code: 'content-type-unknown' }],
     ['an unknown content encoding', '1', { 'content-encoding': 'zstd' }, 400, { code: 'content-encoding-unknown' }],
-    ['what is not gzip', '1', { 'content-encoding': 'gzip' }, 400, { code: 'not-gzip' }],
+    ['what is not gzip', '1', { 'content-encoding': 'gzip' }, 400, { code: 'not-inflatable' }],
     ['one id for many events', '[1,2]', { 'x-event-id': 'e' }, 400, { code: 'id-for-many' }],
     ['a time that is none', '1', { 'x-event-time': '2026-13-01T00:00:00Z' }, 400, { code: 'attribute-invalid' }],
     ['an id too long', '1', { 'x-event-id': 'x'.repeat(3_000) }, 400, { code: 'attribute-invalid' }],

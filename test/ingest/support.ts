@@ -2,9 +2,12 @@
  * A record writer in memory that keeps the port's promises and does with each record what a test says; and an ingress on a free port over it.
  */
 import { request } from 'node:http';
-import type { Ingress } from '../../ingest/ingress.ts';
+import type { Ingress, IngressSettings } from '../../ingest/ingress.ts';
 import { createIngress } from '../../ingest/ingress.ts';
+import { silentLog } from '../../ingest/telemetry/log.ts';
 import type { SluiceConfig, StreamConfig } from '../../schemas/config.ts';
+import { ledgerStream } from '../../schemas/config.ts';
+import type { AccessConfig } from '../../schemas/config-access.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
@@ -34,7 +37,9 @@ function writerDouble(path: Path, actions: string[]): WriterDouble {
     gate: undefined,
     actions,
     describe: () => Promise.resolve({ recordMaxBytes: path === 'kinesis' ? 1_048_576 : 8_388_608, splits: ['s'] }),
-    async write(_stream, records) {
+    async write(stream, records) {
+      // The ledger is no business of these tests, but of its own.
+      if (stream === ledgerStream.name) return records.map((_record, index) => ({ kind: 'applied', split: 's', position: String(index) }));
       double.writes.push(records.length);
       actions.push(`${path} written ${records.length}`);
       await double.gate;
@@ -46,7 +51,7 @@ function writerDouble(path: Path, actions: string[]): WriterDouble {
           arrivedAtMs: 0,
           ...(record.headers === undefined ? {} : { headers: record.headers }),
         };
-        const decoded = decodeRecord(path, incoming);
+        const decoded = decodeRecord(incoming);
         if ('problem' in decoded) throw new Error(decoded.problem);
         const attempt = (attempts.get(decoded.attributes.id) ?? 0) + 1;
         attempts.set(decoded.attributes.id, attempt);
@@ -73,6 +78,39 @@ export function streamConfig(team: string, app: string, more: Partial<StreamConf
     envelope: 'none',
     event: {},
     ack: 'replicated',
+    whenDown: 'refuse',
+    order: 'none',
+    ...more,
+  };
+}
+
+export const openAccess: AccessConfig = { keys: [], jwt: [], openOrigins: ['*'], openSegmentStream: undefined };
+
+/** What an ingress is configured with, by default as a configuration file that says nothing but its streams. */
+export function settings(
+  streams: readonly StreamConfig[],
+  bounds: Partial<SluiceConfig['ingress']> = {},
+  thresholdBytes = 1_000,
+  more: Partial<IngressSettings> = {},
+): IngressSettings {
+  return {
+    streams,
+    routing: { largeMessageThresholdBytes: thresholdBytes, failover: false, claimCheck: false },
+    access: openAccess,
+    ingress: {
+      host: '127.0.0.1',
+      port: 0,
+      bodyMaxBytes: 16_777_216,
+      bodyDecodedMaxBytes: 33_554_432,
+      inFlightMaxBytes: 268_435_456,
+      spoolMaxBytes: 67_108_864,
+      bufferMaxBytes: 1_048_576,
+      repeatWindowMs: 60_000,
+      addressQuota: undefined,
+      trustedProxies: 0,
+      logLevel: 'silent',
+      ...bounds,
+    },
     ...more,
   };
 }
@@ -89,25 +127,19 @@ export async function rig(bounds: Partial<SluiceConfig['ingress']> = {}, thresho
   const kinesis = writerDouble('kinesis', actions);
   const kafka = writerDouble('kafka', actions);
   const ingress = await createIngress({
-    config: {
-      streams: [
+    config: settings(
+      [
         streamConfig('a', 'plain'),
         streamConfig('a', 'wrapped', { envelope: 'sluice' }),
         streamConfig('a', 'pointed', { event: { id: '/order/id', time: '/at', key: '/user', type: '/kind' } }),
       ],
-      routing: { largeMessageThresholdBytes: thresholdBytes },
-      ingress: {
-        host: '127.0.0.1',
-        port: 0,
-        bodyMaxBytes: 16_777_216,
-        bodyDecodedMaxBytes: 33_554_432,
-        inFlightMaxBytes: 268_435_456,
-        ...bounds,
-      },
-    },
+      bounds,
+      thresholdBytes,
+    ),
     writers: { kinesis, kafka },
     clock,
     random: systemRandom,
+    log: silentLog,
   });
   return { ingress, kinesis, kafka, actions };
 }

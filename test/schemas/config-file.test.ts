@@ -34,6 +34,8 @@ describe('configuration', () => {
         envelope: 'none',
         event: {},
         ack: 'replicated',
+        whenDown: 'refuse',
+        order: 'none',
       },
     ]);
     expect(result.config.routing.largeMessageThresholdBytes).toBe(102_400);
@@ -59,7 +61,7 @@ describe('configuration', () => {
   - team: rpp
     aap: x
     envelope: cloudevents
-    ack: buffered
+    ack: never
 routing:
   large_message_treshold_kb: 100
 ingress:
@@ -69,12 +71,12 @@ extra: 1
 topologies: nope
 `),
     ).toEqual([
-      '11 extra: the key is unknown; one of streams, topologies, lookups, routing, ingress, local',
-      "3 streams[0].aap: the key is unknown; 'app' (did you mean that?) or another of team, app, kinesis_stream, kafka_topic, envelope, ack, event",
+      '11 extra: the key is unknown; one of streams, topologies, lookups, keys, jwt, routing, ingress, local',
+      "3 streams[0].aap: the key is unknown; 'app' (did you mean that?) or another of team, app, kinesis_stream, kafka_topic, envelope, ack, when_down, order, event, quota",
       '2 streams[0].app: it is missing; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
       "4 streams[0].envelope: it is 'cloudevents'; none or sluice",
-      "5 streams[0].ack: it is 'buffered'; replicated",
-      "7 routing.large_message_treshold_kb: the key is unknown; 'large_message_threshold_kb' (did you mean that?) or another of large_message_threshold_kb",
+      "5 streams[0].ack: it is 'never'; replicated or spooled or buffered",
+      "7 routing.large_message_treshold_kb: the key is unknown; 'large_message_threshold_kb' (did you mean that?) or another of large_message_threshold_kb, failover, claim_check",
       '10 ingress.host: it is a list or a map; a host name or address',
       '9 ingress.port: it is "eighty"; a whole number from 0 to 65535',
       '12 topologies: it is no list; a list',

@@ -14,6 +14,8 @@ export interface JobConnectors {
   /** One reader per path of the stream `team/app`; throws `SluiceError` `stream-missing`. */
   readers(stream: string): Promise<readonly RecordReader[]>;
   sink(node: SinkNode, graph: Graph, attempt: number): Sink;
+  /** Where the data of claim checks lies; without it they are refused. */
+  readonly claims?: BlobStore;
   /** All rows of a look-up's file; throws `SluiceError` `lookup-table-missing`, `lookup-table-invalid`. */
   table(lookup: LookupFile): Promise<readonly unknown[]>;
   /** Throws `SluiceError` `connector-missing`. */

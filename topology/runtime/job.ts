@@ -32,6 +32,7 @@ import type { JobStatus } from './status.ts';
 import { nodeStatus, splitStatus } from './status.ts';
 import type { CarriedState } from './take-over.ts';
 import { carriedOver, requireRestorable, requireValid } from './take-over.ts';
+import { unfoldingReader } from './unfold.ts';
 
 export interface Job {
   /** Takes over from the last checkpoint; resolves when it is ready to take turns. Throws `topology-invalid`, `restore-refused`, `stream-missing`. */
@@ -139,7 +140,8 @@ export function createJob(options: JobOptions): Job {
     const cursors: Cursor[] = [];
     const opened: RecordReader[] = [];
     for (const { node, out } of dag.sources) {
-      for (const reader of await connectors.readers(node.stream)) {
+      for (const folded of await connectors.readers(node.stream)) {
+        const reader = unfoldingReader(folded, node.stream, connectors.claims);
         opened.push(reader);
         for (const split of await reader.splits()) {
           const cursor = cursorOf(node, reader, split.id, fence.positions[node.id]?.[positionKey({ path: reader.path, split: split.id })]);

@@ -14,7 +14,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
 import type { ReadBounds, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import { comparePositions } from '../../schemas/ports/record-reader.ts';
-import { decodeRecord } from '../../schemas/wire.ts';
+import { claimScheme, decodeRecord } from '../../schemas/wire.ts';
 import type { SourceNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { Batch } from '../operators/batch.ts';
@@ -178,15 +178,17 @@ export function enterRecords(cursor: Cursor, records: readonly IncomingRecord[],
   const { source, path, split } = cursor;
   for (const record of records) {
     counts.in++;
-    const decoded = decodeRecord(path, record);
+    const decoded = decodeRecord(record);
     if ('problem' in decoded) {
       refuse(cursor, record, decoded.problem, counts, reject);
     } else {
       const { attributes, data } = decoded;
-      const origin: Origin = { stream: source.stream, path, split, position: record.position, attributes, data };
+      const origin: Origin = { stream: source.stream, path, split, position: placeOf(record), attributes, data };
       const event = eventOf(attributes, data, source.dataText);
       if (typeof event === 'string') refuse(cursor, record, event, counts, reject, origin);
-      else if (`${attributes.team}/${attributes.app}` !== source.stream) {
+      else if (attributes.extensions?.['dataref']?.startsWith(claimScheme) === true) {
+        refuse(cursor, record, `its data is kept elsewhere and cannot be had: ${attributes.extensions['dataref']}`, counts, reject, origin);
+      } else if (`${attributes.team}/${attributes.app}` !== source.stream) {
         refuse(cursor, record, `the record says that it belongs to ${attributes.team}/${attributes.app}`, counts, reject);
       } else {
         counts.passed++;
@@ -213,7 +215,7 @@ function unknownOrigin(cursor: Cursor, record: IncomingRecord): Origin {
   const arrived = new Date(record.arrivedAtMs);
   const receivedtime = (Number.isNaN(arrived.getTime()) ? new Date(0) : arrived).toISOString();
   const attributes: EventAttributes = {
-    id: `${path}/${split}/${record.position}`,
+    id: `${path}/${split}/${placeOf(record)}`,
     source: `/${source.stream}`,
     type: 'undecodable',
     time: receivedtime,
@@ -223,7 +225,12 @@ function unknownOrigin(cursor: Cursor, record: IncomingRecord): Origin {
     partitionkey: record.key,
     receivedtime,
   };
-  return { stream: source.stream, path, split, position: record.position, attributes, data: record.value };
+  return { stream: source.stream, path, split, position: placeOf(record), attributes, data: record.value };
+}
+
+/** A record's position; of an aggregate's part with its number in it. */
+function placeOf({ position, part }: IncomingRecord): string {
+  return part === undefined ? position : `${position}:${part}`;
 }
 
 /** The event, or what is wrong with its data. One literal of known shape: spreading costs many times as much. */
@@ -250,6 +257,7 @@ function eventOf(a: EventAttributes, bytes: Uint8Array, dataText: boolean): Slui
   if (a.subject !== undefined) event.subject = a.subject;
   if (a.dataschema !== undefined) event.dataschema = a.dataschema;
   if (a.traceparent !== undefined) event.traceparent = a.traceparent;
+  if (a.extensions !== undefined) event.extensions = a.extensions;
   if (dataText) event.dataText = text;
   return event;
 }

@@ -1,0 +1,131 @@
+/**
+ * One path of one stream: its breaker, its batcher, and its spool with what empties it.
+ *
+ * Invariant: in a stream with order nothing passes what the spool holds.
+ */
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
+import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
+import type { Batcher } from './batcher.ts';
+import { createBatcher } from './batcher.ts';
+import type { Breaker, BreakerState } from './breaker.ts';
+import { createBreaker } from './breaker.ts';
+import type { RoutedRecord } from './route.ts';
+import type { Spool, SpoolOutcome } from './spool.ts';
+import type { DrainNews } from './spool-drain.ts';
+import { startSpoolDrain } from './spool-drain.ts';
+
+export interface PathDeliveryOptions {
+  readonly writer: RecordWriter;
+  readonly stream: string;
+  readonly order: 'none' | 'key';
+  readonly spool: Spool | undefined;
+  /** Where spooled records go that the stream will never take. */
+  readonly setAside: ((record: OutgoingRecord) => Promise<SpoolOutcome>) | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly wrote?: (records: number, bytes: number, tookMs: number) => void;
+  readonly tell?: (what: DeliveryNews) => void;
+}
+
+export type DeliveryNews = { readonly path: Path; readonly stream: string } & (
+  | DrainNews
+  | { readonly kind: 'breaker'; readonly state: BreakerState }
+);
+
+export interface PathState {
+  readonly path: Path;
+  readonly breaker: BreakerState;
+  readonly queueBytes: number;
+  readonly spoolBytes: number;
+  readonly spoolRecords: number;
+  readonly spoolAgeMs: number;
+}
+
+export interface PathDelivery {
+  write(routed: RoutedRecord, settle: (outcome: WriteOutcome) => void): void;
+  /** Durable on this machine's disk when it settles with `applied`. */
+  spool(routed: RoutedRecord, settle: (outcome: SpoolOutcome) => void): void;
+  /** Whether a record must go behind what the spool holds. */
+  readonly mustSpool: boolean;
+  readonly canSpool: boolean;
+  readonly pendingBytes: number;
+  state(): PathState;
+  /** Stops emptying the spool and closes it. */
+  close(): Promise<void>;
+}
+
+export function createPathDelivery(options: PathDeliveryOptions): PathDelivery {
+  const { writer, stream, order, spool, setAside, clock, random, tell } = options;
+  const breaker = watched(options);
+  const batcher: Batcher = createBatcher({
+    writer,
+    stream,
+    order,
+    breaker,
+    clock,
+    random,
+    ...(options.wrote === undefined ? {} : { wrote: options.wrote }),
+  });
+  const drain =
+    spool === undefined
+      ? undefined
+      : startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell: (news) => tell?.({ ...news, path: writer.path, stream }) });
+
+  return {
+    write: (routed, settle) => batcher.add(routed.record, routed.bytes, settle),
+    spool(routed, settle) {
+      if (spool === undefined) {
+        settle({ kind: 'refused', code: 'io-error', message: 'there is no spool' });
+        return;
+      }
+      void spool.append([routed.record]).then((outcome) => {
+        settle(outcome);
+        if (outcome.kind === 'applied') drain?.wake();
+      });
+    },
+    get mustSpool() {
+      return order === 'key' && spool !== undefined && spool.pending;
+    },
+    canSpool: spool !== undefined,
+    get pendingBytes() {
+      return batcher.pendingBytes;
+    },
+    state: () => ({
+      path: writer.path,
+      breaker: breaker.state,
+      queueBytes: batcher.pendingBytes,
+      spoolBytes: spool?.bytes ?? 0,
+      spoolRecords: spool?.records ?? 0,
+      spoolAgeMs: spool?.oldestAgeMs(clock.now()) ?? 0,
+    }),
+    async close() {
+      await drain?.stop();
+      await spool?.close();
+    },
+  };
+}
+
+/** A breaker that tells of its changes. */
+function watched({ writer, stream, random, tell }: PathDeliveryOptions): Breaker {
+  const breaker = createBreaker(
+    { failuresToOpen: limits.breakerFailures, pauseBaseMs: limits.breakerPauseBaseMs, pauseMaxMs: limits.breakerPauseMaxMs },
+    random,
+  );
+  const watch = (act: () => void): void => {
+    const before = breaker.state;
+    act();
+    if (breaker.state !== before) tell?.({ kind: 'breaker', path: writer.path, stream, state: breaker.state });
+  };
+  return {
+    get state() {
+      return breaker.state;
+    },
+    admits: (nowMs) => breaker.admits(nowMs),
+    retryInMs: (nowMs) => breaker.retryInMs(nowMs),
+    succeeded: (nowMs) => watch(() => breaker.succeeded(nowMs)),
+    failed: (nowMs) => watch(() => breaker.failed(nowMs)),
+  };
+}

@@ -1,0 +1,242 @@
+/**
+ * The served descriptions of the ingress: OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0) of what goes over HTTP, AsyncAPI 3
+ * (https://www.asyncapi.com/docs/reference/specification/v3.0.0) of what goes over a WebSocket. Made from the lists that the readers use.
+ */
+import { limits } from '../../schemas/limits.ts';
+import { mediaTypes } from '../protocol/events.ts';
+import { segmentTypes } from '../protocol/segment.ts';
+import { frames, shapes } from './shapes.ts';
+
+type Node = Readonly<Record<string, unknown>>;
+
+const version = '1';
+const ref = (name: string): Node => ({ $ref: `#/components/schemas/${name}` });
+const jsonOf = (name: string): Node => ({ 'application/json': { schema: ref(name) } });
+const anyJson: Node = { schema: { description: 'Any JSON value; an array is a batch, an event an element' } };
+
+const bodyShapes = {
+  json: anyJson,
+  ndjson: { schema: { type: 'string', description: 'One JSON value a line, any number of lines' } },
+  cloudevent: { schema: ref('CloudEvent') },
+  cloudevents: { schema: { type: 'array', minItems: 1, maxItems: limits.requestEventsMax, items: ref('CloudEvent') } },
+} as const;
+
+const parameter = (name: string, where: 'path' | 'query' | 'header', description: string, schema: Node = { type: 'string' }): Node => ({
+  name,
+  in: where,
+  required: where === 'path',
+  description,
+  schema,
+});
+
+const streamParameters = [
+  parameter('team', 'path', 'The team of the stream', { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }),
+  parameter('app', 'path', 'The app of the stream', { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }),
+];
+const headerParameters = [
+  parameter('X-Event-Id', 'header', 'Id of a single event', { type: 'string', maxLength: limits.attributeMaxBytes }),
+  parameter('X-Event-Type', 'header', 'Type of the events', { type: 'string', maxLength: limits.attributeMaxBytes }),
+  parameter('X-Event-Time', 'header', 'Time of the events', { type: 'string', format: 'date-time' }),
+  parameter('X-Partition-Key', 'header', 'Partition key of the events', { type: 'string', maxLength: limits.partitionKeyMaxChars }),
+  parameter('X-Request-Id', 'header', 'Comes back; made when missing', { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' }),
+  parameter('X-Client-Timestamp', 'header', 'Epoch ms of sending, for X-Network-Latency', { type: 'number' }),
+  parameter('traceparent', 'header', 'W3C trace context, carried into the record'),
+  parameter('Content-Encoding', 'header', 'Of the body', { type: 'string', enum: ['identity', 'gzip', 'deflate', 'br'] }),
+];
+
+const said: Readonly<Record<string, string>> = {
+  '400': 'Not JSON, not UTF-8, bad attributes, unknown content type: what, where, what was expected',
+  '401': 'No key, or none of this instance',
+  '403': 'The key is not for this stream, or not for pages of this origin',
+  '404': 'No such stream',
+  '405': 'Another method is expected',
+  '413': 'More than the largest configured route, or than the bound of a body',
+  '429': "Over this key's, stream's or address' quota",
+  '503': 'Not at the declared durability now. Send it again, under the same id, after Retry-After',
+};
+const refusals = (...statuses: string[]): Node =>
+  Object.fromEntries(
+    statuses.map((status) => {
+      const headers =
+        status === '429' || status === '503' ? { headers: { 'Retry-After': { schema: { type: 'integer', minimum: 1 } } } } : {};
+      return [status, { description: said[status] ?? '', ...headers, content: jsonOf('Refused') }];
+    }),
+  );
+const answerHeaders: Node = {
+  'X-Request-Id': { schema: { type: 'string' } },
+  'X-Sluice-Ack': { description: 'What a 2xx means', schema: { enum: ['replicated', 'spooled', 'buffered'] } },
+  'X-Processing-Latency': { schema: { type: 'string', pattern: '^[0-9]+ms$' } },
+  'X-Network-Latency': { schema: { type: 'string', pattern: '^[0-9]+ms$' } },
+  'Server-Timing': { schema: { type: 'string' } },
+  RateLimit: { schema: { type: 'string' } },
+  'RateLimit-Policy': { schema: { type: 'string' } },
+};
+const oneOrMany: Node = { 'application/json': { schema: { anyOf: [ref('Taken'), ref('Batch')] } } };
+const taken = (description: string, content: Node = oneOrMany): Node => ({ description, headers: answerHeaders, content });
+
+function openapi(): Node {
+  const segment = (call: string): Node => ({
+    post: {
+      operationId: `segment-${call}`,
+      summary: `Segment tracking API: ${call}`,
+      requestBody: { required: true, content: jsonOf(call === 'batch' ? 'SegmentBatch' : 'SegmentMessage') },
+      responses: {
+        '200': { description: 'In the stream', headers: answerHeaders, content: { 'application/json': { schema: { type: 'object' } } } },
+        '202': {
+          description: 'Accepted, and only on this machine yet',
+          headers: answerHeaders,
+          content: { 'application/json': { schema: { type: 'object' } } },
+        },
+        '400': { description: 'Nothing of it can be taken', content: { 'application/json': { schema: { type: 'object' } } } },
+        ...refusals('401', '403', '404', '413', '429', '503'),
+      },
+    },
+  });
+  const media = Object.entries(mediaTypes).filter(([type]) => type !== '');
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Sluice ingress',
+      version,
+      description: 'Takes events of any size; its answers mean what they say.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    security: [{}, { bearer: [] }, { header: [] }, { query: [] }],
+    paths: {
+      '/v1/{team}/{app}': {
+        parameters: streamParameters,
+        post: {
+          operationId: 'send',
+          summary: 'Send an event, or a batch',
+          parameters: headerParameters,
+          requestBody: {
+            required: true,
+            content: Object.fromEntries(media.map(([type, kind]) => [type, bodyShapes[kind as keyof typeof bodyShapes]])),
+          },
+          responses: {
+            '200': taken('The stream holds every event durably'),
+            '202': taken('Every event is accepted; X-Sluice-Ack says where the least durable one is'),
+            '207': taken('Some events are refused: results by index. Of a long NDJSON body a result a line, the verdict last', {
+              ...jsonOf('Batch'),
+              'application/x-ndjson': { schema: { type: 'string' } },
+            }),
+            ...refusals('400', '401', '403', '404', '405', '413', '429', '503'),
+          },
+        },
+      },
+      '/v1/{team}/{app}/pixel.gif': {
+        parameters: streamParameters,
+        get: {
+          operationId: 'pixel',
+          summary: 'Send an event in the query',
+          parameters: [
+            ...['id', 'type', 'time', 'partitionkey'].map((name) => parameter(name, 'query', `The event's ${name}`)),
+            parameter('data', 'query', 'JSON; without it the other parameters are the data'),
+          ],
+          responses: {
+            '200': { description: 'Accepted', headers: answerHeaders, content: { 'image/gif': {} } },
+            ...refusals('400', '401', '403', '404', '413', '429', '503'),
+          },
+        },
+      },
+      '/v1/{team}/{app}/warnings': {
+        parameters: streamParameters,
+        get: {
+          operationId: 'warnings',
+          summary: 'What was refused lately, and why',
+          responses: {
+            '200': { description: 'Latest first', content: jsonOf('Warnings') },
+            ...refusals('401', '403', '404', '429', '503'),
+          },
+        },
+      },
+      ...Object.fromEntries([...segmentTypes, 'batch'].map((call) => [`/v1/${call}`, segment(call)])),
+      ...Object.fromEntries(
+        [
+          ['/healthz', 'Whether the process lives'],
+          ['/readyz', 'Whether it takes events'],
+          ['/metrics', 'Prometheus metrics'],
+        ].map(([path, summary]) => [
+          path,
+          {
+            get: {
+              summary,
+              security: [{}],
+              responses: {
+                '200': { description: 'Yes', content: { 'text/plain': { schema: { type: 'string' } } } },
+                '503': { description: 'Not now', content: { 'text/plain': { schema: { type: 'string' } } } },
+              },
+            },
+          },
+        ]),
+      ),
+    },
+    components: {
+      schemas: shapes,
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'An API key, or a JWT of a configured issuer' },
+        header: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
+        query: {
+          type: 'apiKey',
+          in: 'query',
+          name: 'key',
+          description: 'Where no header can be set: sendBeacon, the pixel, a browser WebSocket',
+        },
+      },
+    },
+  };
+}
+
+function asyncapi(): Node {
+  const message = (name: string, summary: string): Node => ({
+    name,
+    summary,
+    contentType: 'application/json',
+    payload: { $ref: `#/components/schemas/${name}` },
+  });
+  const channel = '#/channels/events';
+  const operation = (action: string, summary: string, ...names: string[]): Node => ({
+    action,
+    channel: { $ref: channel },
+    summary,
+    messages: names.map((name) => ({ $ref: `${channel}/messages/${name}` })),
+  });
+  return {
+    asyncapi: '3.0.0',
+    info: { title: 'Sluice ingress over WebSocket', version, license: { name: 'Apache-2.0' } },
+    defaultContentType: 'application/json',
+    channels: {
+      events: {
+        address: '/v1/{team}/{app}/ws',
+        title: 'Events of one stream',
+        description: `An event a message, an acknowledgement an event. At most ${limits.wsCreditEvents} may be unacknowledged; ${limits.wsOverdraftEvents} more wait, then the connection is closed with 1008.`,
+        parameters: { team: { description: 'The team of the stream' }, app: { description: 'The app of the stream' } },
+        messages: {
+          Event: message('Event', 'An event, sent by the client'),
+          Hello: message('Hello', 'The first message of the server'),
+          Acknowledgement: message('Acknowledgement', 'What became of one event'),
+        },
+        bindings: {
+          ws: {
+            method: 'GET',
+            query: {
+              type: 'object',
+              properties: {
+                key: { type: 'string', description: 'The API key' },
+                session: { type: 'string', pattern: '^[A-Za-z0-9._-]{8,64}$' },
+              },
+            },
+          },
+        },
+      },
+    },
+    operations: {
+      takeEvents: operation('receive', 'The server takes events', 'Event'),
+      acknowledge: operation('send', 'The server greets and acknowledges', 'Hello', 'Acknowledgement'),
+    },
+    components: { schemas: frames },
+  };
+}
+
+export const openapiText: string = JSON.stringify(openapi());
+export const asyncapiText: string = JSON.stringify(asyncapi());

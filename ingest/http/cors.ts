@@ -1,0 +1,44 @@
+/**
+ * CORS: what a page of another origin may send (https://fetch.spec.whatwg.org/#http-cors-protocol). The preflight carries no key, so it is
+ * answered for an origin that any key lets in; the request itself is then judged by its own key.
+ */
+import type { HttpResponse } from 'uWebSockets.js';
+import { limits } from '../../schemas/limits.ts';
+import type { Access } from '../access/access.ts';
+
+const allowedHeaders = [
+  'Authorization',
+  'Content-Encoding',
+  'Content-Type',
+  'Traceparent',
+  'X-Api-Key',
+  'X-Client-Timestamp',
+  'X-Event-Id',
+  'X-Event-Time',
+  'X-Event-Type',
+  'X-Partition-Key',
+  'X-Request-Id',
+  'ce-id',
+  'ce-source',
+  'ce-specversion',
+  'ce-subject',
+  'ce-time',
+  'ce-type',
+  'ce-dataschema',
+  'ce-partitionkey',
+].join(', ');
+
+export function answerPreflight(res: HttpResponse, origin: string, access: Access): void {
+  const allowed = origin === '' ? undefined : access.allowedOrigin(origin);
+  res.cork(() => {
+    res.writeStatus('204 No Content');
+    res.writeHeader('Vary', 'Origin, Access-Control-Request-Headers');
+    if (allowed !== undefined) {
+      res.writeHeader('Access-Control-Allow-Origin', allowed);
+      res.writeHeader('Access-Control-Allow-Methods', 'GET, POST');
+      res.writeHeader('Access-Control-Allow-Headers', allowedHeaders);
+      res.writeHeader('Access-Control-Max-Age', String(limits.preflightSeconds));
+    }
+    res.endWithoutBody(0);
+  });
+}

@@ -1,0 +1,260 @@
+/**
+ * One HTTP request and its answer: what it holds while it is under way, and how its answer is written.
+ *
+ * Invariants:
+ * 1. It is answered exactly once, or its client has gone; its bytes are released exactly once.
+ * 2. `res` is touched no more once it was answered or its client has gone.
+ * 3. Header values that come from the client were checked to have no line break.
+ */
+import type { HttpResponse } from 'uWebSockets.js';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { Grant } from '../access/access.ts';
+import type { Intake } from '../intake.ts';
+import type { Answer } from '../protocol/answer.ts';
+import { answerRefusal } from '../protocol/answer.ts';
+import type { Refusal } from '../protocol/refusal.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { IngressMetrics } from '../telemetry/metrics.ts';
+import type { Warnings } from '../telemetry/warnings.ts';
+import { statusTexts } from './plain-answer.ts';
+import type { IncomingRequest } from './request.ts';
+
+/** What all exchanges of an ingress share. */
+export interface Hall {
+  readonly clock: Clock;
+  readonly intake: Intake;
+  readonly metrics: IngressMetrics;
+  readonly log: Log;
+  readonly warnings: Warnings;
+  readonly newId: () => string;
+  /** Those that are not answered yet. */
+  readonly open: Set<Exchange>;
+  draining: boolean;
+}
+
+const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
+
+export class Exchange {
+  readonly head: IncomingRequest;
+  readonly requestId: string;
+  /** Epoch ms and monotonic ms of its first byte. */
+  readonly receivedAtMs: number;
+  readonly startedMs: number;
+  /** Monotonic ms when the body was whole, and when its events were found. */
+  bodyMs: number | undefined;
+  checkedMs: number | undefined;
+  /** For the log: what it asked for, and who asked. */
+  stream = '';
+  grant: Grant | undefined;
+  events = 0;
+  /** Called once when the client leaves before it was answered. */
+  onGone: () => void;
+  /** Headers that were decided on the way, each ending in a line break. */
+  extraHeaders = '';
+  readonly #hall: Hall;
+  readonly #res: HttpResponse;
+  #heldBytes = 0;
+  #isOpen = true;
+  #isStreaming = false;
+
+  constructor(res: HttpResponse, head: IncomingRequest, hall: Hall, onGone: () => void) {
+    this.onGone = onGone;
+    this.#res = res;
+    this.#hall = hall;
+    this.head = head;
+    this.requestId = requestIdPattern.test(head.requestId) ? head.requestId : hall.newId();
+    this.receivedAtMs = hall.clock.now();
+    this.startedMs = hall.clock.monotonic();
+    this.bodyMs = undefined;
+    this.checkedMs = undefined;
+    hall.open.add(this);
+    res.onAborted(() => {
+      if (!this.#isOpen) return;
+      this.#release();
+      this.onGone();
+    });
+  }
+
+  /** Its answer has begun. */
+  get isStreaming(): boolean {
+    return this.#isStreaming;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Monotonic ms. */
+  now(): number {
+    return this.#hall.clock.monotonic();
+  }
+
+  hold(bytes: number): void {
+    if (!this.#isOpen) return;
+    this.#heldBytes += bytes;
+    this.#hall.intake.hold(bytes);
+  }
+
+  letGo(bytes: number): void {
+    if (!this.#isOpen) return;
+    this.#heldBytes -= bytes;
+    this.#hall.intake.release(bytes);
+  }
+
+  answer({ status, body, ack, retryAfterSeconds }: Answer, close = false): void {
+    if (!this.#isOpen) return;
+    this.#release();
+    const { head, receivedAtMs, startedMs } = this;
+    const { clock, draining, log, metrics } = this.#hall;
+    const now = clock.monotonic();
+    let headers = `application/json\r\n${this.#commonHeaders(now)}`;
+    if (ack !== undefined) headers += `\r\nX-Sluice-Ack: ${ack}`;
+    if (retryAfterSeconds !== undefined) headers += `\r\nRetry-After: ${retryAfterSeconds}`;
+    const res = this.#res;
+    res.cork(() => {
+      res.writeStatus(statusTexts[status] ?? String(status));
+      // One call for all headers: each call into the server costs more than the text.
+      res.writeHeader('Content-Type', headers);
+      res.end(body, close || draining);
+    });
+    metrics.answered(status);
+    metrics.latency('end_to_end', now - startedMs);
+    if (this.bodyMs !== undefined && this.checkedMs !== undefined) {
+      metrics.latency('processing', this.checkedMs - this.bodyMs);
+      metrics.latency('bus', now - this.checkedMs);
+    }
+    const sent = sentAt(head);
+    if (sent !== undefined) metrics.latency('network', Math.max(0, receivedAtMs - sent));
+    if (log.isLevelEnabled('debug')) this.#tell(status, now);
+  }
+
+  /** An answer that is no JSON of ours: the pixel. */
+  answerBytes(contentType: string, bytes: Uint8Array): void {
+    if (!this.#isOpen) return;
+    this.#release();
+    const now = this.#hall.clock.monotonic();
+    const res = this.#res;
+    res.cork(() => {
+      res.writeStatus(statusTexts[200] as string);
+      res.writeHeader('Content-Type', `${contentType}\r\nCache-Control: no-store\r\n${this.#commonHeaders(now)}`);
+      res.end(bytes);
+    });
+    this.#hall.metrics.answered(200);
+    if (this.#hall.log.isLevelEnabled('debug')) this.#tell(200, now);
+  }
+
+  /** Begins an answer that is written while the body still comes. */
+  beginStream(ack: string): void {
+    this.#isStreaming = true;
+    const res = this.#res;
+    const now = this.#hall.clock.monotonic();
+    res.cork(() => {
+      res.writeStatus(statusTexts[207] as string);
+      res.writeHeader('Content-Type', `application/x-ndjson\r\n${this.#commonHeaders(now)}\r\nX-Sluice-Ack: ${ack}`);
+    });
+  }
+
+  /** Writes a part of a streamed answer. False when the client does not keep up: `onWritable` tells when it does. */
+  writePart(text: string): boolean {
+    if (!this.#isOpen) return true;
+    let flowing = true;
+    this.#res.cork(() => {
+      flowing = this.#res.write(text);
+    });
+    return flowing;
+  }
+
+  onWritable(then: () => void): void {
+    this.#res.onWritable(() => {
+      then();
+      return true;
+    });
+  }
+
+  endStream(text: string): void {
+    if (!this.#isOpen) return;
+    this.#release();
+    const res = this.#res;
+    const close = this.#hall.draining;
+    res.cork(() => {
+      res.write(text);
+      res.end(undefined, close);
+    });
+    this.#hall.metrics.answered(207);
+    if (this.#hall.log.isLevelEnabled('debug')) this.#tell(207, this.#hall.clock.monotonic());
+  }
+
+  /** Ends the connection without an answer, as one has begun already. */
+  breakOff(): void {
+    if (!this.#isOpen) return;
+    this.#release();
+    this.#res.close();
+  }
+
+  /** Hands the connection over to a WebSocket. */
+  upgrade(handOver: () => void): void {
+    if (!this.#isOpen) return;
+    this.#release();
+    this.#res.cork(handOver);
+    this.#hall.metrics.answered(101);
+  }
+
+  pause(): void {
+    if (this.#isOpen) this.#res.pause();
+  }
+
+  resume(): void {
+    if (this.#isOpen) this.#res.resume();
+  }
+
+  /** Answers a request whose events were not found: it is counted as one refusal. */
+  refuse(refusal: Refusal, close = false): void {
+    if (!this.#isOpen) return;
+    this.#hall.metrics.refused(this.#hall.intake.streams.has(this.stream) ? this.stream : undefined, refusal.code);
+    this.answer(answerRefusal(refusal), close);
+  }
+
+  /** Refuses a request that carries no events: nothing is counted. */
+  turnDown(refusal: Refusal): void {
+    this.answer(answerRefusal(refusal));
+  }
+
+  #release(): void {
+    this.#hall.intake.release(this.#heldBytes);
+    this.#heldBytes = 0;
+    this.#isOpen = false;
+    this.#hall.open.delete(this);
+  }
+
+  #commonHeaders(now: number): string {
+    const { head, receivedAtMs, startedMs, bodyMs, checkedMs } = this;
+    let headers = `${this.extraHeaders}X-Request-Id: ${this.requestId}\r\nX-Processing-Latency: ${Math.round(now - startedMs)}ms`;
+    const sent = sentAt(head);
+    if (sent !== undefined) headers += `\r\nX-Network-Latency: ${Math.max(0, Math.round(receivedAtMs - sent))}ms`;
+    return `${headers}\r\nServer-Timing: ${serverTiming(startedMs, bodyMs, checkedMs, now)}`;
+  }
+
+  #tell(status: number, now: number): void {
+    const { requestId, stream, grant, events } = this;
+    const ms = Math.round(now - this.startedMs);
+    this.#hall.log.debug({ requestId, stream, key: grant?.name, status, events, ms }, 'request');
+  }
+}
+
+/** Epoch ms when the client says it sent the request. */
+function sentAt({ clientTimestamp }: IncomingRequest): number | undefined {
+  if (clientTimestamp === '') return undefined;
+  const sent = Number(clientTimestamp);
+  return Number.isFinite(sent) ? sent : undefined;
+}
+
+function serverTiming(startedMs: number, bodyMs: number | undefined, checkedMs: number | undefined, nowMs: number): string {
+  if (bodyMs === undefined) return `total;dur=${tenths(nowMs - startedMs)}`;
+  if (checkedMs === undefined) return `recv;dur=${tenths(bodyMs - startedMs)}`;
+  return `recv;dur=${tenths(bodyMs - startedMs)}, check;dur=${tenths(checkedMs - bodyMs)}, bus;dur=${tenths(nowMs - checkedMs)}`;
+}
+
+/** Milliseconds to one decimal; cheaper than `toFixed`. */
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

@@ -1,0 +1,261 @@
+/**
+ * NDJSON of any length in bounded memory. A short body is collected and answered like every other. A longer one is taken line by line as it
+ * comes, and its answer is NDJSON too: a result an event, in the order in which they are settled, the verdict last.
+ *
+ * Invariants:
+ * 1. Of a long body at most `ndjsonOpenMaxEvents` events and `ndjsonOpenMaxBytes` bytes (and one chunk) are unsettled; past that its
+ *    connection is not read. A client that does not read its results is not read either.
+ * 2. The events of a long body stand for themselves: those before a broken end are in their stream, and their results say so.
+ * 3. The last line of the answer is the verdict. An answer without one was cut off.
+ */
+
+import type { HttpResponse } from 'uWebSockets.js';
+import type { Transform } from 'node:stream';
+import { PassThrough } from 'node:stream';
+import { sleep } from '../../schemas/kernel/clock.ts';
+import { messageOf } from '../../schemas/kernel/errors.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { EventResult } from '../protocol/answer.ts';
+import { answerBatch, createTally, errorOf, resultLine } from '../protocol/answer.ts';
+import type { RequestHead } from '../protocol/attributes.ts';
+import { readEvents, readLine } from '../protocol/events.ts';
+import type { Refusal } from '../protocol/refusal.ts';
+import { isRefusal } from '../protocol/refusal.ts';
+import { decompressor, encodingOf } from './decompress.ts';
+import type { Exchange } from './exchange.ts';
+import type { Admitted } from './gate.ts';
+import { requestHeadOf } from './head.ts';
+import type { PostContext } from './post.ts';
+import { settleAll } from './post.ts';
+
+const newline = 0x0a;
+const overloadPauseMs = 20;
+const partMaxChars = 16_384;
+
+/** Takes over a request with lines. `onWhole` is called once its end has come, or its events are taken before. */
+export function streamLines(
+  context: PostContext,
+  res: HttpResponse,
+  exchange: Exchange,
+  admitted: Admitted | Promise<Admitted | Refusal>,
+  onWhole: () => void,
+): void {
+  const encoding = encodingOf(exchange.head.contentEncoding);
+  if (typeof encoding !== 'string') return exchange.refuse(encoding, true);
+  let body: Transform | undefined;
+  let arrived = 0;
+  const onGone = exchange.onGone;
+  exchange.onGone = () => {
+    onGone();
+    body?.destroy(new Error('the client has gone'));
+  };
+  res.onData((chunk, isLast) => {
+    arrived += chunk.byteLength;
+    // The chunk is only valid in this callback.
+    const copy = Buffer.from(new Uint8Array(chunk));
+    if (body === undefined) {
+      body = encoding === 'identity' ? new PassThrough() : decompressor(encoding, copy);
+      void readBody(context, exchange, admitted, body, onWhole);
+    }
+    const flowing = body.write(copy);
+    if (isLast) {
+      context.metrics.request('ndjson', arrived);
+      body.end();
+    } else if (!flowing) {
+      exchange.pause();
+      body.once('drain', () => exchange.resume());
+    }
+  });
+}
+
+async function readBody(
+  context: PostContext,
+  exchange: Exchange,
+  admission: Admitted | Promise<Admitted | Refusal>,
+  body: Transform,
+  onWhole: () => void,
+): Promise<void> {
+  const admitted = await admission;
+  if (isRefusal(admitted)) return exchange.refuse(admitted, true);
+  const head = requestHeadOf(exchange.head, exchange.receivedAtMs, context.random);
+  const first: Buffer[] = [];
+  let bytes = 0;
+  let lines = 0;
+  let long: LongBody | undefined;
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      if (long === undefined) {
+        first.push(chunk);
+        bytes += chunk.length;
+        exchange.hold(chunk.length);
+        lines += countLines(chunk);
+        if (bytes <= limits.ndjsonCollectedMaxBytes && lines < limits.requestEventsMax) continue;
+        exchange.bodyMs = exchange.now();
+        onWhole();
+        exchange.letGo(bytes);
+        long = new LongBody(context, exchange, admitted, head);
+        const stop = exchange.onGone;
+        const taking = long;
+        exchange.onGone = () => {
+          stop();
+          taking.wake();
+        };
+        await long.feed(Buffer.concat(first));
+      } else await long.feed(chunk);
+    }
+  } catch (thrown) {
+    if (!exchange.isOpen) return;
+    const refusal: Refusal = { status: 400, code: 'not-inflatable', message: `the body does not inflate: ${messageOf(thrown)}` };
+    if (long === undefined) exchange.refuse(refusal, true);
+    else await long.end(refusal);
+    return;
+  }
+  if (!exchange.isOpen) return;
+  if (long !== undefined) return long.end(undefined);
+  onWhole();
+  exchange.bodyMs = exchange.now();
+  const whole = Buffer.concat(first);
+  const request = { contentType: 'application/x-ndjson', ce: undefined, head };
+  settleAll(context, exchange, admitted, whole, readEvents(whole, request, admitted.stream.config, context.newId), (_single, results) =>
+    answerBatch(results),
+  );
+}
+
+function countLines(chunk: Buffer): number {
+  let lines = 0;
+  for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, at + 1)) lines++;
+  return lines;
+}
+
+/** The part of a long body that is under way. */
+class LongBody {
+  readonly #context: PostContext;
+  readonly #exchange: Exchange;
+  readonly #admitted: Admitted;
+  readonly #head: RequestHead;
+  readonly #tally = createTally();
+  #rest: Buffer[] = [];
+  #restBytes = 0;
+  /** The line under way is too long: skipped to its end. */
+  #skipping = false;
+  #index = 0;
+  #openEvents = 0;
+  #openBytes = 0;
+  #flowing = true;
+  #part = '';
+  #room: (() => void) | undefined;
+
+  constructor(context: PostContext, exchange: Exchange, admitted: Admitted, head: RequestHead) {
+    this.#context = context;
+    this.#exchange = exchange;
+    this.#admitted = admitted;
+    this.#head = head;
+    exchange.checkedMs = exchange.now();
+    exchange.beginStream(admitted.stream.config.ack);
+    exchange.onWritable(() => {
+      this.#flowing = true;
+      this.#room?.();
+    });
+  }
+
+  async feed(chunk: Buffer): Promise<void> {
+    const { clock, intake } = this.#context;
+    while (this.#exchange.isOpen && intake.overload(chunk.length) !== undefined && this.#openEvents > 0)
+      await sleep(clock, overloadPauseMs);
+    let start = 0;
+    for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
+      this.#line(this.#joined(chunk.subarray(start, end)));
+      start = end + 1;
+      while (this.#isFull() && this.#exchange.isOpen) await this.#hasRoom();
+    }
+    this.#keep(chunk.subarray(start));
+  }
+
+  /** What is left is the last line. Resolves once everything is settled and the verdict is written. */
+  async end(refusal: Refusal | undefined): Promise<void> {
+    if (refusal === undefined) this.#line(this.#joined(Buffer.alloc(0)));
+    while (this.#openEvents > 0 && this.#exchange.isOpen) await this.#hasRoom();
+    if (refusal !== undefined) this.#context.metrics.refused(this.#admitted.stream.config.name, refusal.code);
+    const more = refusal === undefined ? '' : `,"error":${JSON.stringify(errorOf(refusal))}`;
+    const { status, body } = this.#tally.answer(more);
+    this.#exchange.events = this.#index;
+    this.#exchange.endStream(`${this.#part}{"verdict":${refusal?.status ?? status},${body.slice(1)}\n`);
+  }
+
+  /** Looks again whether there is room, or anybody to answer. */
+  wake(): void {
+    this.#room?.();
+  }
+
+  #keep(piece: Buffer): void {
+    if (this.#skipping || piece.length === 0) return;
+    this.#restBytes += piece.length;
+    if (this.#restBytes > this.#context.bounds.bodyMaxBytes) {
+      this.#skipping = true;
+      this.#rest = [];
+    } else this.#rest.push(piece);
+  }
+
+  /** The line that ends with `piece`, or `too-long`. */
+  #joined(piece: Buffer): Buffer | 'too-long' {
+    this.#keep(piece);
+    const line = this.#skipping ? 'too-long' : this.#rest.length === 1 ? (this.#rest[0] as Buffer) : Buffer.concat(this.#rest);
+    this.#rest = [];
+    this.#restBytes = 0;
+    this.#skipping = false;
+    return line;
+  }
+
+  #line(line: Buffer | 'too-long'): void {
+    const { intake, quotas, clock, newId, bounds } = this.#context;
+    const { grant, stream } = this.#admitted;
+    const from = { stream, keyName: grant.name };
+    const most = bounds.bodyMaxBytes;
+    const event =
+      line === 'too-long'
+        ? ({
+            status: 413,
+            code: 'line-too-long',
+            message: `a line has more than ${most} bytes`,
+            expected: `at most ${most} bytes`,
+          } as const)
+        : readLine(line, 0, line.length, stream.config, this.#head, newId);
+    if (event === undefined) return;
+    const body = line === 'too-long' ? Buffer.alloc(0) : line;
+    const { refused } = isRefusal(event) ? { refused: undefined } : quotas.admitEvents(grant, stream.config.name, 1, clock.now());
+    const index = this.#index++;
+    this.#openEvents++;
+    this.#openBytes += body.length;
+    this.#exchange.hold(body.length);
+    intake.take(from, refused ?? event, body, (result) => this.#settled(index, body.length, result));
+  }
+
+  #settled(index: number, bytes: number, result: EventResult): void {
+    this.#openEvents--;
+    this.#openBytes -= bytes;
+    this.#tally.add(result);
+    if (this.#exchange.isOpen) {
+      this.#exchange.letGo(bytes);
+      this.#part += `${resultLine(index, result)}\n`;
+      if (this.#part.length >= partMaxChars) {
+        this.#flowing = this.#exchange.writePart(this.#part) && this.#flowing;
+        this.#part = '';
+      }
+    }
+    this.#room?.();
+  }
+
+  #isFull(): boolean {
+    return this.#openEvents >= limits.ndjsonOpenMaxEvents || this.#openBytes >= limits.ndjsonOpenMaxBytes || !this.#flowing;
+  }
+
+  #hasRoom(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#room = () => {
+        this.#room = undefined;
+        resolve();
+      };
+      if (!this.#exchange.isOpen) this.#room();
+    });
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * `GET /v1/{team}/{app}/pixel.gif`: an event in a query, for where no script runs. The answer is an image of one transparent pixel once the
+ * event is where its stream's ack says; a refusal is a status and JSON, as everywhere.
+ */
+import type { HttpResponse } from 'uWebSockets.js';
+import { answerRefusal } from '../protocol/answer.ts';
+import { readPixel } from '../protocol/pixel.ts';
+import { isRefusal } from '../protocol/refusal.ts';
+import { Exchange } from './exchange.ts';
+import { admit, charge, identify, refuseEarly } from './gate.ts';
+import { requestHeadOf } from './head.ts';
+import type { PostContext } from './post.ts';
+import type { IncomingRequest } from './request.ts';
+
+/** GIF89a, 1 x 1, transparent. */
+const pixel = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64');
+
+export function onPixel(context: PostContext, res: HttpResponse, head: IncomingRequest, name: string, query: string): void {
+  const exchange = new Exchange(res, head, context, () => undefined);
+  const early = refuseEarly(context, exchange);
+  if (early !== undefined) return exchange.refuse(early);
+  context.metrics.request('pixel', query.length);
+  void Promise.resolve(identify(context, head)).then((grant) => {
+    const admitted = admit(context, exchange, grant, name);
+    if (isRefusal(admitted)) return exchange.refuse(admitted);
+    const requestHead = requestHeadOf(head, exchange.receivedAtMs, context.random);
+    const read = readPixel(query, admitted.stream.config, requestHead, context.newId);
+    const { body, event } = isRefusal(read) ? { body: Buffer.from(query), event: read } : read;
+    const over = charge(context, exchange, admitted, 1);
+    if (over !== undefined) return exchange.refuse(over);
+    exchange.events = 1;
+    context.intake.take({ stream: admitted.stream, keyName: admitted.grant.name }, event, body, (result) => {
+      if (isRefusal(result)) exchange.answer(answerRefusal(result));
+      else exchange.answerBytes('image/gif', pixel);
+    });
+  });
+}

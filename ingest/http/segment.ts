@@ -1,0 +1,77 @@
+/**
+ * The Segment tracking API (https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/): its clients need no change but
+ * the host. The write key is a key of ours; it names the stream.
+ *
+ * A client of theirs drops what gets a 4xx and sends a whole batch again after a 5xx or 429: so a batch of which only some may come again is
+ * answered 503, the repeats of the others being met by their ids; a batch of which some never will is answered 200, and says which.
+ */
+import type { HttpResponse } from 'uWebSockets.js';
+import type { Grant } from '../access/access.ts';
+import type { Answer, EventResult } from '../protocol/answer.ts';
+import { answerRefusal, createTally, resultLine } from '../protocol/answer.ts';
+import type { Refusal } from '../protocol/refusal.ts';
+import { isRefusal } from '../protocol/refusal.ts';
+import type { SegmentCall } from '../protocol/segment.ts';
+import { readSegment, segmentWriteKey } from '../protocol/segment.ts';
+import { Exchange } from './exchange.ts';
+import { admit, identify, refuseEarly } from './gate.ts';
+import { requestHeadOf } from './head.ts';
+import type { PostContext } from './post.ts';
+import { collect, settleAll } from './post.ts';
+import type { IncomingRequest } from './request.ts';
+
+export const segmentCalls: readonly SegmentCall[] = ['track', 'identify', 'page', 'screen', 'group', 'alias', 'batch'];
+
+export function onSegment(context: PostContext, res: HttpResponse, head: IncomingRequest, call: SegmentCall): void {
+  let whole = false;
+  const exchange = new Exchange(res, head, context, () => {
+    if (!whole) context.metrics.refused(undefined, 'client-gone');
+  });
+  const early = refuseEarly(context, exchange);
+  if (early !== undefined) return exchange.refuse(early, true);
+  const done = (): void => {
+    whole = true;
+  };
+  collect(context, res, exchange, 'segment', done, (body) => {
+    const given = head.authorization !== '' || head.apiKey !== '' || head.queryKey !== '';
+    const identified = identify(context, head, given ? head.queryKey : (segmentWriteKey(body) ?? ''));
+    void Promise.resolve(identified).then((grant) => {
+      const admitted = admit(context, exchange, grant, streamOf(grant));
+      if (isRefusal(admitted)) return exchange.refuse(isRefusal(grant) ? admitted : noStream(grant.name));
+      const requestHead = requestHeadOf(head, exchange.receivedAtMs, context.random);
+      settleAll(context, exchange, admitted, body, readSegment(body, call, admitted.stream.config, requestHead, context.newId), answerOf);
+    });
+  });
+}
+
+function streamOf(grant: Grant | Refusal): string {
+  return isRefusal(grant) ? '' : (grant.segmentStream ?? '');
+}
+
+function noStream(name: string): Refusal {
+  return {
+    status: 404,
+    code: 'segment-stream-unknown',
+    message: `the key '${name}' names no stream for Segment's events`,
+    expected: 'keys[].segment_stream in the configuration, or a key of a single stream',
+  };
+}
+
+function answerOf(single: boolean, results: readonly EventResult[]): Answer {
+  const [only] = results;
+  if (single && only !== undefined && isRefusal(only)) return answerRefusal(only);
+  const tally = createTally();
+  let again: Refusal | undefined;
+  const refused: string[] = [];
+  for (const [index, result] of results.entries()) {
+    tally.add(result);
+    if (!isRefusal(result)) continue;
+    refused.push(resultLine(index, result));
+    if (result.status === 503 || result.status === 429) again ??= result;
+  }
+  if (again !== undefined) return answerRefusal(again);
+  const { status, ack } = tally.answer();
+  if (tally.accepted === 0) return { status: 400, body: `{"success":false,"refused":[${refused.join(',')}]}` };
+  const told = refused.length === 0 ? '' : `,"refused":[${refused.join(',')}]`;
+  return { status: status === 202 ? 202 : 200, body: `{"success":true${told}}`, ...(ack === undefined ? {} : { ack }) };
+}

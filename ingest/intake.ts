@@ -1,0 +1,137 @@
+/**
+ * The one door that every protocol hands its events to: counted, warned about, met again as repeats, delivered.
+ *
+ * Invariants:
+ * 1. Conservation: each event that is taken is counted once, as accepted, repeated or refused, when it is settled.
+ * 2. An identity is (team, app, source, id): a repeat is answered only to senders of the stream that the first was sent to.
+ * 3. The bytes of everything that waits for an answer are bounded; past the bound nothing more is let in.
+ */
+import type { StreamConfig } from '../schemas/config.ts';
+import type { EventAttributes } from '../schemas/event.ts';
+import type { Clock } from '../schemas/kernel/clock.ts';
+import type { Delivered } from './delivery/delivered.ts';
+import type { PathState } from './delivery/path-delivery.ts';
+import { createRepeats } from './delivery/repeats.ts';
+import type { StreamDelivery } from './delivery/stream-delivery.ts';
+import type { EventResult } from './protocol/answer.ts';
+import { resultOf } from './protocol/answer.ts';
+import type { AcceptedEvent } from './protocol/attributes.ts';
+import type { Refusal } from './protocol/refusal.ts';
+import { isRefusal } from './protocol/refusal.ts';
+import type { IngressMetrics } from './telemetry/metrics.ts';
+import type { Warnings } from './telemetry/warnings.ts';
+
+export interface BoundStream {
+  readonly config: StreamConfig;
+  readonly delivery: StreamDelivery;
+}
+
+/** Who sends what where. */
+export interface Sender {
+  readonly stream: BoundStream;
+  /** The name of the key. */
+  readonly keyName: string;
+}
+
+export interface Intake {
+  readonly streams: ReadonlyMap<string, BoundStream>;
+  /** Takes one event that was found in `body`, or why there is none. `settle` is called once; `body` must not change until then. */
+  take(from: Sender, event: AcceptedEvent | Refusal, body: Buffer, settle: (result: EventResult) => void): void;
+  /** An event of Sluice's own: not counted, not remembered. */
+  emit(stream: string, attributes: EventAttributes, data: Uint8Array): Promise<Delivered>;
+  /** Bytes of requests that are not answered yet. */
+  readonly inFlightBytes: number;
+  hold(bytes: number): void;
+  release(bytes: number): void;
+  /** Why `bytes` more cannot be let in now. */
+  overload(bytes: number): Refusal | undefined;
+  /** Bytes of events that were answered from memory and are on their way. */
+  readonly bufferedBytes: number;
+  readonly remembered: number;
+  states(): readonly (PathState & { readonly stream: string })[];
+  close(): Promise<void>;
+}
+
+export interface IntakeOptions {
+  readonly streams: ReadonlyMap<string, BoundStream>;
+  readonly inFlightMaxBytes: number;
+  readonly repeatWindowMs: number;
+  readonly clock: Clock;
+  readonly metrics: IngressMetrics;
+  readonly warnings: Warnings;
+}
+
+const noData = Buffer.from('null');
+
+export function createIntake({ streams, inFlightMaxBytes, repeatWindowMs, clock, metrics, warnings }: IntakeOptions): Intake {
+  const repeats = createRepeats({ windowMs: repeatWindowMs, now: () => clock.monotonic() });
+  let inFlightBytes = 0;
+
+  const count = (from: Sender, result: EventResult, sample: Uint8Array | undefined): void => {
+    const { name } = from.stream.config;
+    if (isRefusal(result)) {
+      metrics.refused(name, result.code);
+      warnings.note(name, from.keyName, result, sample, clock.now());
+    } else metrics.accepted(name, result.repeated === true ? 'repeated' : result.ack, result.route, sample?.length ?? 0);
+  };
+
+  return {
+    streams,
+    take(from, event, body, settle) {
+      if (isRefusal(event)) {
+        count(from, event, body);
+        settle(event);
+        return;
+      }
+      const { attributes, data: span, ownId } = event;
+      const data = span === undefined ? noData : body.subarray(span.start, span.end);
+      const { delivery } = from.stream;
+      const finish = (delivered: Delivered, repeated: boolean): void => {
+        const result = resultOf(attributes.id, delivered, repeated);
+        count(from, result, data);
+        settle(result);
+      };
+      // An id that was made here never comes again.
+      if (!ownId) return delivery.deliver(attributes, data, (delivered) => finish(delivered, false));
+      const identity = `${attributes.team}/${attributes.app}\n${attributes.source}\n${attributes.id}`;
+      if (!repeats.meet(identity, finish)) return;
+      delivery.deliver(attributes, data, (delivered) => {
+        finish(delivered, false);
+        repeats.settled(identity, delivered);
+      });
+    },
+    emit(stream, attributes, data) {
+      const bound = streams.get(stream);
+      return new Promise((resolve, reject) => {
+        if (bound === undefined) reject(new Error(`there is no stream '${stream}'`));
+        else bound.delivery.deliver(attributes, data, resolve);
+      });
+    },
+    get inFlightBytes() {
+      return inFlightBytes;
+    },
+    hold(bytes) {
+      inFlightBytes += bytes;
+    },
+    release(bytes) {
+      inFlightBytes -= bytes;
+    },
+    overload(bytes) {
+      if (inFlightBytes + bytes <= inFlightMaxBytes) return undefined;
+      const message = `${inFlightBytes} bytes of requests wait for their answers; at most ${inFlightMaxBytes} may`;
+      return { status: 503, code: 'overloaded', message, expected: 'send it again after Retry-After' };
+    },
+    get bufferedBytes() {
+      let bytes = 0;
+      for (const { delivery } of streams.values()) bytes += delivery.bufferedBytes;
+      return bytes;
+    },
+    get remembered() {
+      return repeats.size;
+    },
+    states: () => [...streams].flatMap(([stream, { delivery }]) => delivery.states().map((state) => ({ ...state, stream }))),
+    async close() {
+      await Promise.all([...streams.values()].map(({ delivery }) => delivery.close()));
+    },
+  };
+}

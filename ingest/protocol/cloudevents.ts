@@ -1,0 +1,138 @@
+/**
+ * CloudEvents 1.0.2 over HTTP (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md): structured,
+ * batched and binary. Pure. The CloudEvent is its own envelope: the stream's pointers and envelope do not apply.
+ *
+ * Invariants:
+ * 1. `data` is the client's own bytes; JSON is what Sluice carries, so `data_base64` and other types of data are refused, not lost.
+ * 2. Attributes that Sluice does not know are carried as extensions; `team`, `app` and `receivedtime` are the ingress' to say and are set
+ *    anew; `dataref` is refused, as it would make a reader fetch something.
+ */
+import type { StreamConfig } from '../../schemas/config.ts';
+import type { Span } from '../../schemas/json-scan.ts';
+import { checkJson, isFault, scanObject } from '../../schemas/json-scan.ts';
+import { limits } from '../../schemas/limits.ts';
+import { extensionName } from '../../schemas/wire.ts';
+import type { AcceptedEvent, Given, RequestHead } from './attributes.ts';
+import { finishEvent, stringAt } from './attributes.ts';
+import { notJson } from './json-fault.ts';
+import type { Refusal } from './refusal.ts';
+import { isRefusal } from './refusal.ts';
+
+const required = ['id', 'source', 'type'] as const;
+const known = new Set(['id', 'source', 'type', 'time', 'subject', 'dataschema', 'datacontenttype', 'partitionkey', 'traceparent']);
+const setByIngress = new Set(['team', 'app', 'receivedtime']);
+
+/** One structured CloudEvent at `span` of a body that was checked to be JSON. */
+export function readStructured(
+  body: Buffer,
+  span: Span,
+  stream: StreamConfig,
+  head: RequestHead,
+  newId: () => string,
+): AcceptedEvent | Refusal {
+  const scanned = scanObject(body, span.start, span.end);
+  if (isFault(scanned)) return notJson(scanned, span.start);
+  if (scanned.kind !== 'object') return refuse('the event is no object', '');
+  const members = new Map<string, string>();
+  let data: Span | undefined;
+  for (const member of scanned.members) {
+    const { name } = member;
+    const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    if (members.has(name) || (name === 'data' && data !== undefined)) return refuse(`'${name.slice(0, 64)}' stands twice`, pointer);
+    if (name === 'data') data = member;
+    else if (name === 'data_base64') return refuse('data_base64 holds bytes; Sluice carries JSON', pointer, "'data' with a JSON value");
+    else {
+      const value = scalarAt(body, member);
+      if (value === undefined) return refuse(`the attribute '${name.slice(0, 64)}' is no string, number or boolean`, pointer);
+      if (value !== null) members.set(name, value);
+    }
+  }
+  return eventOf(members, data, stream, head, newId);
+}
+
+/** A CloudEvent in binary mode: attributes in `ce-` headers, percent-encoded, the body as data. */
+export function readBinary(
+  body: Buffer,
+  ce: Readonly<Record<string, string>>,
+  contentType: string,
+  stream: StreamConfig,
+  head: RequestHead,
+  newId: () => string,
+): AcceptedEvent | Refusal {
+  const members = new Map<string, string>();
+  for (const [name, value] of Object.entries(ce)) {
+    const decoded = percentDecoded(value);
+    if (decoded === undefined) return refuse(`the header ce-${name.slice(0, 64)} is not percent-encoded UTF-8`, '');
+    members.set(name, decoded);
+  }
+  if (contentType !== '') members.set('datacontenttype', contentType);
+  if (body.length === 0) return eventOf(members, undefined, stream, head, newId);
+  const checked = checkJson(body);
+  return isFault(checked) ? notJson(checked) : eventOf(members, checked, stream, head, newId);
+}
+
+/** Whether data of that type is JSON: RFC 6839 has `+json`. */
+export function isJsonType(contentType: string): boolean {
+  const [type = ''] = contentType.split(';');
+  return /^(?:application|text)\/(?:[a-z0-9.!#$&^_-]+\+)?json$/.test(type.trim().toLowerCase());
+}
+
+function eventOf(
+  members: ReadonlyMap<string, string>,
+  data: Span | undefined,
+  stream: StreamConfig,
+  head: RequestHead,
+  newId: () => string,
+): AcceptedEvent | Refusal {
+  const version = members.get('specversion');
+  if (version !== '1.0')
+    return refuse(`specversion is ${version === undefined ? 'missing' : `'${version.slice(0, 20)}'`}`, '/specversion', "'1.0'");
+  for (const name of required) {
+    if ((members.get(name) ?? '') === '') return refuse(`'${name}' is missing`, `/${name}`, 'a non-empty string');
+  }
+  const type = members.get('datacontenttype');
+  if (type !== undefined && !isJsonType(type)) {
+    return refuse(`the data is '${type.slice(0, 100)}'; Sluice carries JSON`, '/datacontenttype', 'application/json or a +json type');
+  }
+  const given: Given = {};
+  const extensions: Record<string, string> = {};
+  for (const [name, value] of members) {
+    if (name === 'specversion' || setByIngress.has(name)) continue;
+    if (name === 'dataref') return refuse('data by reference is not read', '/dataref', "'data' with the value itself");
+    if (known.has(name)) given[name as 'id'] = value;
+    else if (!extensionName.test(name)) return refuse(`'${name.slice(0, 64)}' is no name of an attribute`, '', '1 to 20 of a-z 0-9');
+    else if (value.length > limits.attributeMaxBytes)
+      return refuse(`'${name}' has ${value.length} characters`, `/${name}`, `at most ${limits.attributeMaxBytes}`);
+    else extensions[name] = value;
+  }
+  const count = Object.keys(extensions).length;
+  if (count > limits.extensionsMax) return refuse(`the event has ${count} extension attributes`, '', `at most ${limits.extensionsMax}`);
+  if (count > 0) given.extensions = extensions;
+  // Headers of the request say nothing about a CloudEvent: it says everything itself.
+  const own: RequestHead = { receivedtime: head.receivedtime, traceparent: head.traceparent };
+  const event = finishEvent(given, data, stream, own, newId);
+  if (isRefusal(event)) return { ...event, code: 'cloudevent-invalid' };
+  return event;
+}
+
+/** A string's value, a number or boolean as written, null; undefined for what is no scalar. */
+function scalarAt(body: Buffer, { start, end }: Span): string | null | undefined {
+  const first = body[start];
+  if (first === 0x22) return stringAt(body, { start, end });
+  if (first === 0x7b || first === 0x5b) return undefined;
+  const text = body.toString('utf8', start, end);
+  return text === 'null' ? null : text;
+}
+
+function percentDecoded(value: string): string | undefined {
+  if (!value.includes('%')) return value;
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return undefined;
+  }
+}
+
+function refuse(message: string, pointer: string, expected = 'a CloudEvent 1.0'): Refusal {
+  return { status: 400, code: 'cloudevent-invalid', message, expected, pointer };
+}

@@ -1,0 +1,35 @@
+/**
+ * The ingress' log (pino): one JSON object a line, or a line for a person. At info nothing is said on the hot path; at debug a line a
+ * request. No body, key, token or query is ever logged.
+ */
+import type { Writable } from 'node:stream';
+import type { Logger } from 'pino';
+import { pino } from 'pino';
+import type { LogLevel } from '../../schemas/config.ts';
+
+/** What the ingress needs of a logger. */
+export interface Log {
+  isLevelEnabled(level: 'debug'): boolean;
+  debug(facts: object, message: string): void;
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+}
+
+export const silentLog: Log = pino({ level: 'silent' });
+
+export function createLog(options: { readonly level: LogLevel; readonly json: boolean; readonly to: Writable }): Log {
+  const settings = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  if (options.json) return pino(settings, options.to);
+  const lines = { write: (line: string): boolean => options.to.write(readable(line)) };
+  return pino(settings, lines) satisfies Logger;
+}
+
+const levelNames: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error' };
+
+/** `2026-01-01T00:00:00.000Z warn: breaker open (path kinesis, stream a/b)` */
+function readable(line: string): string {
+  const { level, time, msg, ...facts } = JSON.parse(line) as Record<string, unknown>;
+  const told = Object.entries(facts).map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  return `${String(time)} ${levelNames[Number(level)] ?? String(level)}: ${String(msg)}${told.length === 0 ? '' : ` (${told.join(', ')})`}\n`;
+}
