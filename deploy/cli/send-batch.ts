@@ -87,12 +87,23 @@ export function decideRetry(status: number, body: string, count: number): RetryD
   if (parsed?.results !== undefined && parsed.results.length === count) {
     return { kind: 'lines', results: parsed.results.map(lineResult) };
   }
+  if (status === 207) return { kind: 'lines', results: streamedResults(body, count) };
   if (status === 429 || status >= 500) return { kind: 'all-again' };
   if (status === 400 || status === 413) {
     const { code = `status-${status}`, message = body.slice(0, 200) } = parsed?.error ?? {};
     return { kind: 'lines', results: Array.from({ length: count }, () => ({ kind: 'refused', code, message })) };
   }
   return { kind: 'stop', message: parsed?.error?.message ?? body.slice(0, 200) };
+}
+
+/** The answer to a long body: a result a line, in any order, the verdict last. A line without a result goes again. */
+function streamedResults(body: string, count: number): readonly LineResult[] {
+  const results: LineResult[] = Array.from({ length: count }, () => ({ kind: 'again' }));
+  for (const line of body.split('\n')) {
+    const parsed = parse(line) as NonNullable<AnswerBody['results']>[number] | undefined;
+    if (typeof parsed?.index === 'number' && parsed.index < count) results[parsed.index] = lineResult(parsed);
+  }
+  return results;
 }
 
 function lineResult(result: NonNullable<AnswerBody['results']>[number]): LineResult {

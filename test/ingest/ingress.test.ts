@@ -316,8 +316,8 @@ describe('the ingress', () => {
     expect(refused).toEqual({ 'nested-array': 1, 'not-json': 2, 'stream-unknown': 1 });
     expect(received).toBe(10);
     const metrics = await post(`${made.ingress.url}/metrics`, '', {}, 'GET');
-    expect(metrics.text).toContain('sluice_ingress_events_accepted_total{route="kinesis"} 5');
-    expect(metrics.text).toContain('sluice_ingress_events_refused_total{code="not-json"} 2');
+    expect(metrics.text).toContain('sluice_ingress_events_accepted_total{stream="a/plain",route="kinesis"} 5');
+    expect(metrics.text).toContain('sluice_ingress_events_refused_total{stream="a/plain",code="not-json"} 2');
   });
 
   it('tells about its inside on loopback only', () => {

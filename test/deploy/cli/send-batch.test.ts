@@ -70,3 +70,14 @@ describe('what an answer means', () => {
     expect(decideRetry(404, '{"error":{"code":"stream-unknown","message":"m"}}', 2)).toEqual({ kind: 'stop', message: 'm' });
   });
 });
+
+describe('a streamed answer', () => {
+  it('has its results in any order, and a line without one goes again', () => {
+    const body =
+      '{"index":2,"status":200,"id":"c","route":"kafka","position":"p:1"}\n{"index":0,"status":400,"error":{"code":"not-json","message":"m"}}\n{"verdict":207,"accepted":1,"refused":1}\n';
+    expect(decideRetry(207, body, 3)).toEqual({
+      kind: 'lines',
+      results: [{ kind: 'refused', code: 'not-json', message: 'm' }, { kind: 'again' }, { kind: 'sent', route: 'kafka' }],
+    });
+  });
+});
