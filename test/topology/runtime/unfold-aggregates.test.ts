@@ -2,6 +2,7 @@
  * A reader that takes aggregates apart: it is a reader like any other (the contract, over embedded streams), gives the events of a record
  * together and in order, keeps to its bounds, and asks the stream for nothing twice.
  */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,10 +14,12 @@ import { encodeAggregate } from '../../../schemas/kpl.ts';
 import type { IncomingRecord, Path } from '../../../schemas/ports/record.ts';
 import { paths } from '../../../schemas/ports/record.ts';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
+import { decodeRecord } from '../../../schemas/wire.ts';
 import { unfoldingReader } from '../../../topology/runtime/unfold.ts';
 import { recordReaderContract } from '../../contract/record-reader.ts';
 import type { StreamHarness } from '../../contract/record-stream.ts';
 import { streamConfig } from '../../ingest/support.ts';
+import { event, memoryBlobs } from '../support.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-unfold-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -172,5 +175,44 @@ describe('aggregates', () => {
     value[value.length - 1] = (value.at(-1) ?? 0) ^ 1;
     const { records } = await unfoldingReader(countedReader([value]).reader, 'a/b', undefined).read('s', undefined, wide);
     expect(records).toEqual([{ key: 'outer', value, position: '1', arrivedAtMs: 1_000 }]);
+  });
+
+  it('may hold events that point to their data, which is fetched once, also when it does not fit what is read first', async () => {
+    const blobs = memoryBlobs();
+    const pointing = (n: number): Uint8Array => {
+      const data = Buffer.from(JSON.stringify({ n, fill: 'x'.repeat(500) }));
+      blobs.blobs.set(`a/b/${n}`, data);
+      const extensions = {
+        dataref: `claim:a/b/${n}`,
+        datasize: String(data.length),
+        datasha256: createHash('sha256').update(data).digest('hex'),
+      };
+      return event(`e${n}`, null, { extensions }).value;
+    };
+    const fetched: string[] = [];
+    const claims = {
+      ...blobs,
+      get: (key: string) => {
+        fetched.push(key);
+        return blobs.get(key);
+      },
+    };
+    const pair = Buffer.concat(encodeAggregate([0, 1].map((n) => ({ key: 'k', value: [pointing(n)] }))));
+    const reader = unfoldingReader(countedReader([pair, pointing(2), event('e3', 3).value]).reader, 'a/b', claims);
+    const within = { maxRecords: 1_000, maxBytes: 1_100 };
+    const datas: unknown[] = [];
+    let after: string | undefined;
+    for (let ended = false; !ended; ) {
+      const result = await reader.read('s', after, within);
+      for (const record of result.records) {
+        const decoded = decodeRecord(record);
+        if ('problem' in decoded) throw new Error(decoded.problem);
+        datas.push(JSON.parse(Buffer.from(decoded.data).toString()));
+      }
+      ended = result.ended;
+      after = result.records.at(-1)?.position;
+    }
+    expect(datas).toMatchObject([{ n: 0 }, { n: 1 }, { n: 2 }, 3]);
+    expect(fetched).toEqual(['a/b/0', 'a/b/1', 'a/b/2']);
   });
 });
