@@ -3,83 +3,99 @@
  * (https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md). Magic number, protobuf message, MD5 of the message.
  *
  * Invariants:
- * 1. What is decoded are views into the record: no byte is copied.
+ * 1. What is decoded are views into the record, what is encoded are the given pieces between heads: no byte of a value is copied.
  * 2. What is no whole, well-formed aggregate is an ordinary record: `decodeAggregate` never throws and never gives a part.
+ * 3. An aggregate has 1 to `aggregateMaxRecords` records. Its readers take them in one turn, so one with more is not taken apart.
  */
 import { createHash } from 'node:crypto';
+import { assert } from './kernel/assert.ts';
+import { limits } from './limits.ts';
 
 export interface AggregatedRecord {
   readonly key: string;
   readonly value: Uint8Array;
 }
 
+/** The message: `repeated string partition_key_table = 1; repeated string explicit_hash_key_table = 2; repeated Record records = 3;`. */
+const keyField = 1;
+const recordField = 3;
+/** A record in it: `required uint64 partition_key_index = 1; optional uint64 explicit_hash_key_index = 2; required bytes data = 3;`. */
+const keyIndexField = 1;
+const dataField = 3;
+
+/** Wire types: https://protobuf.dev/programming-guides/encoding/#structure */
+const varintType = 0;
+const fixed64Type = 1;
+const bytesType = 2;
+const fixed32Type = 5;
+
 const magic = Buffer.from([0xf3, 0x89, 0x9a, 0xc2]);
 const digestBytes = 16;
-/** Protobuf tags: field number and wire type (2: length-delimited, 0: varint). */
-const keyTag = 0x0a;
-const recordTag = 0x1a;
-const keyIndexTag = 0x08;
-const dataTag = 0x1a;
+const varintMaxBytes = 10;
 
-/** One value, in pieces, that holds `records` in their order. */
+/**
+ * One value, in pieces, that holds `records` in their order. It has at most 20 bytes more than its values, with 16 for each record, and 6 and
+ * the key's own for each different key.
+ */
 export function encodeAggregate(
   records: readonly { readonly key: string; readonly value: readonly Uint8Array[] }[],
 ): readonly Uint8Array[] {
+  assert(records.length > 0 && records.length <= limits.aggregateMaxRecords, 'an aggregate has 1 to aggregateMaxRecords records');
   const pieces: Uint8Array[] = [];
-  const keys = new Map<string, number>();
-  for (const { key } of records) {
-    if (keys.has(key)) continue;
-    keys.set(key, keys.size);
-    const text = Buffer.from(key);
-    pieces.push(Buffer.concat([header(keyTag, text.length), text]));
-  }
+  const indexes = new Map<string, number>();
   for (const { key, value } of records) {
-    const index = varint(keys.get(key) ?? 0);
-    const bytes = value.reduce((sum, piece) => sum + piece.length, 0);
-    const inner = Buffer.concat([Buffer.from([keyIndexTag]), index, header(dataTag, bytes)]);
-    pieces.push(Buffer.concat([header(recordTag, inner.length + bytes), inner]), ...value);
+    let index = indexes.get(key);
+    if (index === undefined) {
+      index = indexes.size;
+      indexes.set(key, index);
+    }
+    let bytes = 0;
+    for (const piece of value) bytes += piece.length;
+    pieces.push(recordHead(index, bytes), ...value);
   }
+  const table = [...indexes.keys()].map((key) => {
+    const text = Buffer.from(key);
+    return Buffer.concat([Buffer.from([(keyField << 3) | bytesType, ...varint(text.length)]), text]);
+  });
+  const message = [...table, ...pieces];
   const digest = createHash('md5');
-  for (const piece of pieces) digest.update(piece);
-  return [magic, ...pieces, digest.digest()];
+  for (const piece of message) digest.update(piece);
+  return [magic, ...message, digest.digest()];
 }
 
-/** The records of an aggregate, in order; undefined when `value` is none. */
+/** What stands before a record's data: its own tag and length, its key's index, the data's tag and length. */
+function recordHead(keyIndex: number, dataBytes: number): Buffer {
+  const inner = [(keyIndexField << 3) | varintType, ...varint(keyIndex), (dataField << 3) | bytesType, ...varint(dataBytes)];
+  return Buffer.from([(recordField << 3) | bytesType, ...varint(inner.length + dataBytes), ...inner]);
+}
+
+function varint(value: number): readonly number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
+  bytes.push(rest);
+  return bytes;
+}
+
+/** The records of an aggregate, in order, as views into `value`; undefined when it is none. */
 export function decodeAggregate(value: Uint8Array): readonly AggregatedRecord[] | undefined {
-  if (value.length <= magic.length + digestBytes) return undefined;
-  for (let i = 0; i < magic.length; i++) if (value[i] !== magic[i]) return undefined;
-  const message = value.subarray(magic.length, value.length - digestBytes);
-  if (
-    !createHash('md5')
-      .update(message)
-      .digest()
-      .equals(value.subarray(value.length - digestBytes))
-  )
-    return undefined;
+  if (!isFramed(value)) return undefined;
   const keys: string[] = [];
-  const found: { keyIndex: number; value: Uint8Array }[] = [];
-  const whole = walk(message, (field, piece) => {
-    if (field === 1) keys.push(Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString('utf8'));
-    if (field !== 3) return true;
-    let keyIndex = -1;
-    let data: Uint8Array | undefined;
-    const well = walk(
-      piece,
-      (inner, bytes) => {
-        if (inner === 3) data = bytes;
-        return true;
-      },
-      (inner, number) => {
-        if (inner === 1) keyIndex = number;
-      },
-    );
-    if (!well || data === undefined) return false;
-    found.push({ keyIndex, value: data });
-    return true;
+  const parts: { readonly keyIndex: number; readonly data: Uint8Array }[] = [];
+  const isWhole = eachField(value.subarray(magic.length, value.length - digestBytes), (field, content) => {
+    if (typeof content === 'number') return true;
+    if (field === keyField) keys.push(textOf(content));
+    if (field === recordField) {
+      const part = partOf(content);
+      if (part === undefined) return false;
+      parts.push(part);
+    }
+    return keys.length <= limits.aggregateMaxRecords && parts.length <= limits.aggregateMaxRecords;
   });
-  if (!whole || found.length === 0) return undefined;
+  if (!isWhole || parts.length === 0) return undefined;
   const records: AggregatedRecord[] = [];
-  for (const { keyIndex, value: data } of found) {
+  for (const { keyIndex, data } of parts) {
+    // The table may come behind the records that point into it.
     const key = keys[keyIndex];
     if (key === undefined) return undefined;
     records.push({ key, value: data });
@@ -87,52 +103,72 @@ export function decodeAggregate(value: Uint8Array): readonly AggregatedRecord[] 
   return records;
 }
 
-/** Visits the fields of a protobuf message. False when it is none, or a visitor says so. */
-function walk(
-  message: Uint8Array,
-  bytesField: (field: number, bytes: Uint8Array) => boolean,
-  numberField?: (field: number, value: number) => void,
-): boolean {
+function isFramed(value: Uint8Array): boolean {
+  if (value.length < magic.length + digestBytes) return false;
+  for (let i = 0; i < magic.length; i++) if (value[i] !== magic[i]) return false;
+  const end = value.length - digestBytes;
+  return createHash('md5').update(value.subarray(magic.length, end)).digest().equals(value.subarray(end));
+}
+
+function partOf(message: Uint8Array): { readonly keyIndex: number; readonly data: Uint8Array } | undefined {
+  let keyIndex: number | undefined;
+  let data: Uint8Array | undefined;
+  const isWhole = eachField(message, (field, content) => {
+    if (field === keyIndexField && typeof content === 'number') keyIndex = content;
+    if (field === dataField && typeof content !== 'number') data = content;
+    return true;
+  });
+  return isWhole && keyIndex !== undefined && data !== undefined ? { keyIndex, data } : undefined;
+}
+
+function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
+}
+
+/**
+ * Visits the fields of a protobuf message: numbers, and byte strings as views. Fields of fixed length are passed over: the format has none, a
+ * later one might. False when the bytes are no message, or `visit` says so.
+ */
+function eachField(message: Uint8Array, visit: (field: number, content: number | Uint8Array) => boolean): boolean {
   let at = 0;
+  /** The number at `at`, or NaN when there is none. */
+  const readVarint = (): number => {
+    let value = 0;
+    for (let i = 0, unit = 1; i < varintMaxBytes; i++, unit *= 0x80) {
+      const byte = message[at++];
+      if (byte === undefined) return Number.NaN;
+      value += (byte & 0x7f) * unit;
+      if (byte < 0x80) return value;
+    }
+    return Number.NaN;
+  };
   while (at < message.length) {
-    const tag = readVarint(message, at);
-    if (tag === undefined) return false;
-    at = tag.end;
-    const field = Math.floor(tag.value / 8);
-    const next = readVarint(message, at);
-    if (next === undefined) return false;
-    if (tag.value % 8 === 0) {
-      numberField?.(field, next.value);
-      at = next.end;
-    } else if (tag.value % 8 === 2) {
-      const end = next.end + next.value;
-      if (end > message.length || !bytesField(field, message.subarray(next.end, end))) return false;
-      at = end;
-    } else return false;
+    const tag = readVarint();
+    const field = Math.floor(tag / 8);
+    if (!(field >= 1)) return false;
+    switch (tag % 8) {
+      case varintType: {
+        const number = readVarint();
+        if (Number.isNaN(number) || !visit(field, number)) return false;
+        break;
+      }
+      case bytesType: {
+        const length = readVarint();
+        if (!(at + length <= message.length)) return false;
+        const start = at;
+        at += length;
+        if (!visit(field, message.subarray(start, at))) return false;
+        break;
+      }
+      case fixed64Type:
+        at += 8;
+        break;
+      case fixed32Type:
+        at += 4;
+        break;
+      default:
+        return false;
+    }
   }
-  return true;
-}
-
-function readVarint(bytes: Uint8Array, start: number): { readonly value: number; readonly end: number } | undefined {
-  let value = 0;
-  // Five groups of seven bits: more than a record can be long.
-  for (let i = 0; i < 5; i++) {
-    const byte = bytes[start + i];
-    if (byte === undefined) return undefined;
-    value += (byte & 0x7f) * 2 ** (7 * i);
-    if (byte < 0x80) return { value, end: start + i + 1 };
-  }
-  return undefined;
-}
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
-  bytes.push(rest);
-  return Buffer.from(bytes);
-}
-
-function header(tag: number, length: number): Buffer {
-  return Buffer.concat([Buffer.from([tag]), varint(length)]);
+  return at === message.length;
 }

@@ -97,6 +97,8 @@ export const limits = {
   /** Elements of one turn. */
   turnMaxRows: 1_024,
   turnMaxBytes: 8 * mebi,
+  /** Events of one aggregated record, which are in one turn whatever its bound: more than events of 66 bytes in a record of 1 MiB. */
+  aggregateMaxRecords: 16_384,
   /** An empty source is asked again after this time. */
   sourcePollMs: 20,
   /** Sliding windows: how many one element may be in. */
@@ -164,6 +166,7 @@ assert(
   'the largest record fits a segment of a spool',
 );
 assert(limits.unitMaxBytes + limits.recordHeadMaxBytes <= limits.kinesisRecordMaxBytes, 'an aggregated record fits the small path');
+assert(limits.unitMaxEvents <= limits.aggregateMaxRecords, 'what leaves together is taken apart again');
 assert(limits.ndjsonCollectedMaxBytes <= limits.bodyMaxBytes, 'a body that is collected is within the bound of bodies');
 assert(limits.bodyMaxBytes <= limits.bodyDecodedMaxBytes, 'decompression never shrinks what is allowed');
 assert(limits.bodyDecodedMaxBytes <= limits.ingressInFlightMaxBytes, 'one request alone is always admitted');

@@ -1,11 +1,14 @@
 /**
- * What waits to be written on one path of one stream: a plain queue, or a lane a key.
+ * What waits to be written on one path of one stream: a plain queue, or a lane a key. Plain data and no time: the batcher decides when to
+ * take, writes, and says what became of it. Adding, taking and settling cost O(1) an item, amortised.
  *
  * Invariants:
  * 1. Of one key at most one unit is under way, and its items leave in the order in which they were added.
  * 2. A unit that failed takes everything that waits behind it in its lane along: nothing overtakes it.
- * 3. A lane that is empty leaves nothing behind, so memory is bounded by what waits.
+ * 3. A lane that is empty leaves nothing behind, and an item that left is not held: memory is bounded by what waits and what is under way.
+ * 4. Only the unit that is under way is settled, once: `applied` or `failed` with any other is a defect.
  */
+import { assert } from '../../schemas/kernel/assert.ts';
 
 export interface LaneItem<T> {
   readonly key: string;
@@ -13,13 +16,14 @@ export interface LaneItem<T> {
   readonly item: T;
 }
 
-/** Items of one key, in order, that leave together. */
+/** Items of one key, in order, that leave together. One that may be written again stays under way meanwhile. */
 export interface LaneUnit<T> {
   readonly key: string;
   readonly bytes: number;
   readonly items: readonly LaneItem<T>[];
 }
 
+/** A first unit, and the first item of a unit, go also when they alone are beyond the bytes. */
 export interface TakeBounds {
   readonly maxUnits: number;
   readonly maxBytes: number;
@@ -29,19 +33,22 @@ export interface TakeBounds {
 
 export interface Lanes<T> {
   add(item: LaneItem<T>): void;
-  /** What may be written now, within the bounds, longest waiting first; at least one unit when anything may. */
+  /** What may be written now, within the bounds; at least one unit when anything may. Keys take turns: longest ready first. */
   take(bounds: TakeBounds): readonly LaneUnit<T>[];
   /** The unit is in the stream: what waits behind it becomes ready. */
   applied(unit: LaneUnit<T>): void;
   /** The unit failed for good: its items and those that wait behind it, in order. Its lane is empty afterwards. */
   failed(unit: LaneUnit<T>): readonly LaneItem<T>[];
-  /** Items that wait. */
+  /** Items that wait, and their bytes: what is under way is not in them. */
   readonly waiting: number;
+  readonly waitingBytes: number;
+  /** Keys that memory is spent on; without order there are none. */
+  readonly keys: number;
 }
 
 /** A queue that is emptied from the front without moving what stays. */
 class Queue<T> {
-  #items: T[] = [];
+  #items: (T | undefined)[] = [];
   #head = 0;
 
   get length(): number {
@@ -59,11 +66,13 @@ class Queue<T> {
   shift(): T | undefined {
     const item = this.#items[this.#head];
     if (item === undefined) return undefined;
+    // Else what has left, with the bytes of its event, lives until the array is made anew.
+    this.#items[this.#head] = undefined;
     this.#head++;
     if (this.#head === this.#items.length) {
       this.#items = [];
       this.#head = 0;
-    } else if (this.#head >= 1_024 && this.#head * 2 >= this.#items.length) {
+    } else if (this.#head >= 32 && this.#head * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
@@ -74,8 +83,12 @@ class Queue<T> {
 /** No order: each item is a unit of its own. */
 export function createFifo<T>(): Lanes<T> {
   const queue = new Queue<LaneItem<T>>();
+  let waitingBytes = 0;
   return {
-    add: (item) => queue.push(item),
+    add(item) {
+      queue.push(item);
+      waitingBytes += item.bytes;
+    },
     take({ maxUnits, maxBytes }) {
       const units: LaneUnit<T>[] = [];
       let bytes = 0;
@@ -85,6 +98,7 @@ export function createFifo<T>(): Lanes<T> {
         bytes += next.bytes;
         units.push({ key: next.key, bytes: next.bytes, items: [next] });
       }
+      waitingBytes -= bytes;
       return units;
     },
     applied: () => undefined,
@@ -92,79 +106,101 @@ export function createFifo<T>(): Lanes<T> {
     get waiting() {
       return queue.length;
     },
+    get waitingBytes() {
+      return waitingBytes;
+    },
+    keys: 0,
   };
 }
 
 interface Lane<T> {
   readonly key: string;
   readonly queue: Queue<LaneItem<T>>;
-  underWay: boolean;
+  underWay: LaneUnit<T> | undefined;
 }
 
 /** Order by key. */
 export function createLanes<T>(): Lanes<T> {
+  /** Every lane here has items that wait, or a unit under way, or both. */
   const lanes = new Map<string, Lane<T>>();
   /** Lanes that have items and nothing under way, in the order in which they became so. */
   const ready = new Queue<Lane<T>>();
   let waiting = 0;
+  let waitingBytes = 0;
 
-  const takeUnit = (lane: Lane<T>, bounds: TakeBounds, room: number): LaneUnit<T> => {
+  const takeUnit = (lane: Lane<T>, { unitMaxItems, unitMaxBytes }: TakeBounds, room: number): LaneUnit<T> => {
+    const most = Math.min(unitMaxBytes, room);
     const items: LaneItem<T>[] = [];
     let bytes = 0;
-    for (let next = lane.queue.peek(); next !== undefined && items.length < bounds.unitMaxItems; next = lane.queue.peek()) {
-      if (items.length > 0 && bytes + next.bytes > Math.min(bounds.unitMaxBytes, room)) break;
+    for (let next = lane.queue.peek(); next !== undefined; next = lane.queue.peek()) {
+      if (items.length > 0 && (items.length >= unitMaxItems || bytes + next.bytes > most)) break;
       lane.queue.shift();
       bytes += next.bytes;
       items.push(next);
     }
     waiting -= items.length;
-    lane.underWay = true;
-    return { key: lane.key, bytes, items };
+    waitingBytes -= bytes;
+    lane.underWay = { key: lane.key, bytes, items };
+    return lane.underWay;
+  };
+
+  const settled = (unit: LaneUnit<T>): Lane<T> => {
+    const lane = lanes.get(unit.key);
+    assert(lane !== undefined && lane.underWay === unit, 'only the unit of a key that is under way is settled, once');
+    lane.underWay = undefined;
+    return lane;
   };
 
   return {
     add(item) {
       let lane = lanes.get(item.key);
       if (lane === undefined) {
-        lane = { key: item.key, queue: new Queue(), underWay: false };
+        lane = { key: item.key, queue: new Queue(), underWay: undefined };
         lanes.set(item.key, lane);
       }
       lane.queue.push(item);
       waiting++;
-      if (!lane.underWay && lane.queue.length === 1) ready.push(lane);
+      waitingBytes += item.bytes;
+      if (lane.underWay === undefined && lane.queue.length === 1) ready.push(lane);
     },
     take(bounds) {
       const units: LaneUnit<T>[] = [];
       let bytes = 0;
       for (let lane = ready.peek(); lane !== undefined && units.length < bounds.maxUnits; lane = ready.peek()) {
         const first = lane.queue.peek();
-        if (units.length > 0 && first !== undefined && bytes + first.bytes > bounds.maxBytes) break;
+        assert(first !== undefined && lane.underWay === undefined, 'a ready lane has items and nothing under way');
+        if (units.length > 0 && bytes + first.bytes > bounds.maxBytes) break;
         ready.shift();
-        const unit = takeUnit(lane, bounds, Math.max(bounds.maxBytes - bytes, first?.bytes ?? 0));
+        const unit = takeUnit(lane, bounds, bounds.maxBytes - bytes);
         bytes += unit.bytes;
         units.push(unit);
       }
       return units;
     },
     applied(unit) {
-      const lane = lanes.get(unit.key);
-      if (lane === undefined) return;
-      lane.underWay = false;
+      const lane = settled(unit);
       if (lane.queue.length > 0) ready.push(lane);
       else lanes.delete(unit.key);
     },
     failed(unit) {
-      const lane = lanes.get(unit.key);
+      const { queue } = settled(unit);
       const items = [...unit.items];
-      for (let next = lane?.queue.shift(); next !== undefined; next = lane?.queue.shift()) {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
         items.push(next);
         waiting--;
+        waitingBytes -= next.bytes;
       }
       lanes.delete(unit.key);
       return items;
     },
     get waiting() {
       return waiting;
+    },
+    get waitingBytes() {
+      return waitingBytes;
+    },
+    get keys() {
+      return lanes.size;
     },
   };
 }
