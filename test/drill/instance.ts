@@ -4,6 +4,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { embeddedReader, openEmbeddedStreams } from '../../deploy/local/embedded-log.ts';
@@ -44,14 +45,13 @@ export interface FoundEvent {
 export async function drillInstance(dir: string, configText: string): Promise<DrillInstance> {
   const config = join(dir, 'sluice.yaml');
   writeFileSync(config, configText);
+  const port = await freePort();
   let child: ChildProcess;
   let url = '';
   const start = async (): Promise<void> => {
-    // The port of the first start, so that clients find the next one.
-    const port = url === '' ? '0' : new URL(url).port;
     const started = fork(fileURLToPath(new URL('./server.js', import.meta.url)), [config, dir], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      env: { ...process.env, DRILL_PORT: port },
+      env: { ...process.env, DRILL_PORT: String(port) },
     });
     child = started;
     url = await new Promise<string>((resolve, reject) => {
@@ -84,6 +84,20 @@ export async function drillInstance(dir: string, configText: string): Promise<Dr
       if (child.exitCode === null && child.signalCode === null) await ended('SIGKILL');
     },
   };
+}
+
+/**
+ * A port that the server can be started on again and again. Not one of those that the system gives to clients: one that connects to a dead
+ * server could be given the server's own port, and be connected to itself.
+ */
+async function freePort(): Promise<number> {
+  for (let port = 20_000 + (process.pid % 5_000); ; port++) {
+    const free = await new Promise<boolean>((resolve) => {
+      const server = createServer().once('error', () => resolve(false));
+      server.listen({ host: '127.0.0.1', port, exclusive: true }, () => server.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
 }
 
 /** Every event of the stream `d/events`, in the order of each split. Of a server that was stopped. */

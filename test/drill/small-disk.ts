@@ -3,7 +3,7 @@
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { open, rm, statfs } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -30,12 +30,14 @@ export async function smallDisk(bytes: number): Promise<SmallDisk> {
   return {
     dir,
     async fill() {
-      const { bavail, bsize } = await statfs(dir);
       const handle = await open(ballast, 'w');
-      const block = Buffer.alloc(bsize);
-      for (let left = bavail + 1; left > 0; left--) {
-        const { bytesWritten } = await handle.write(block).catch(() => ({ bytesWritten: 0 }));
-        if (bytesWritten < bsize) break;
+      // Large pieces first, then what is left.
+      for (const size of [4 * 1_024 * 1_024, 4_096]) {
+        const block = Buffer.alloc(size);
+        for (;;) {
+          const { bytesWritten } = await handle.write(block).catch(() => ({ bytesWritten: 0 }));
+          if (bytesWritten < size) break;
+        }
       }
       await handle.close();
     },

@@ -42,12 +42,13 @@ export function tally(sent: Sent, found: readonly FoundEvent[], bodyOf: (n: numb
   };
 }
 
-/** First appearances of each key's events that come after a later one's. */
+/** First appearances of an event after a later one of its key on the same path: across paths nothing is promised. */
 export function disorder(found: readonly FoundEvent[]): number {
   const last = new Map<string, number>();
   const seen = new Set<string>();
   let wrong = 0;
-  for (const { id, key } of found) {
+  for (const { id, key: own, path } of found) {
+    const key = `${path} ${own}`;
     if (seen.has(id)) continue;
     seen.add(id);
     const n = Number(id.slice(1));
