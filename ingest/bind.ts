@@ -1,23 +1,24 @@
 /**
  * From configured streams to deliveries: the real limits of each stream, its two paths, their spools. An impossible route refuses to start.
  */
-import { join } from 'node:path';
 import type { SluiceConfig, StreamConfig } from '../schemas/config.ts';
 import { ledgerStream } from '../schemas/config.ts';
 import type { Clock } from '../schemas/kernel/clock.ts';
-import { SluiceError } from '../schemas/kernel/errors.ts';
+import { messageOf, SluiceError } from '../schemas/kernel/errors.ts';
 import type { Random } from '../schemas/kernel/random.ts';
 import { limits } from '../schemas/limits.ts';
 import type { BlobStore } from '../schemas/ports/blob-store.ts';
-import type { OutgoingRecord, Path } from '../schemas/ports/record.ts';
+import type { Path } from '../schemas/ports/record.ts';
 import { paths } from '../schemas/ports/record.ts';
 import type { RecordWriter } from '../schemas/ports/record-writer.ts';
 import { createClaimCheck } from './delivery/claim-check.ts';
 import type { DeliveryNews, PathDelivery } from './delivery/path-delivery.ts';
 import { createPathDelivery } from './delivery/path-delivery.ts';
 import type { RouteLimits } from './delivery/route.ts';
-import type { Spool, SpoolOutcome } from './delivery/spool.ts';
+import type { Spool } from './delivery/spool.ts';
 import { openSpool } from './delivery/spool.ts';
+import type { SpoolFolder } from './delivery/spool-folders.ts';
+import { isSpool, listSpoolFolders, spoolFolder } from './delivery/spool-folders.ts';
 import { createStreamDelivery } from './delivery/stream-delivery.ts';
 import type { BoundStream } from './intake.ts';
 import type { Log } from './telemetry/log.ts';
@@ -37,7 +38,9 @@ export interface BindOptions {
 /** Throws `SluiceError` `stream-missing`, `stream-unreachable`, `route-impossible`, `stream-corrupt`. */
 export async function bindStreams(options: BindOptions): Promise<ReadonlyMap<string, BoundStream>> {
   const bound = new Map<string, BoundStream>();
-  for (const stream of [...options.config.streams, ledgerStream]) bound.set(stream.name, await bindStream(options, stream));
+  const streams = [...options.config.streams, ledgerStream];
+  await tellOfLeftovers(options, new Set(streams.map(({ name }) => name)));
+  for (const stream of streams) bound.set(stream.name, await bindStream(options, stream));
   return bound;
 }
 
@@ -78,27 +81,50 @@ async function boundsOf({ config, writers }: BindOptions, stream: StreamConfig):
 }
 
 async function pathOf(options: BindOptions, stream: StreamConfig, path: Path): Promise<PathDelivery> {
-  const { config, writers, spoolDir, clock, random, metrics, log } = options;
-  const open = (name: string): Promise<Spool> =>
-    openSpool({ dir: join(spoolDir ?? '', stream.team, stream.app, name), clock, maxBytes: config.ingress.spoolMaxBytes });
+  const { writers, spoolDir, clock, random, metrics, log } = options;
   const spools = spoolDir !== undefined && (stream.ack !== 'replicated' || stream.whenDown === 'spool');
-  // A record that its stream will never take must not keep the others: it is kept beside.
-  let aside: Promise<Spool> | undefined;
-  const setAside = async (record: OutgoingRecord): Promise<SpoolOutcome> => {
-    aside ??= open(`${path}.refused`);
-    return (await aside).append([record]);
-  };
+  const folder = spoolFolder(spoolDir ?? '', stream.name, path, 'waiting');
+  // What an earlier run left is written also when nothing may join it any more.
+  const hasSpool = spools || (spoolDir !== undefined && (await isSpool(folder)));
+  const spool = hasSpool ? await open(options, folder) : undefined;
+  if (spool !== undefined && spool.records > 0) {
+    log.info({ stream: stream.name, path, records: spool.records, bytes: spool.bytes }, 'an earlier run left events in the spool');
+  }
   return createPathDelivery({
     writer: writers[path],
     stream: stream.name,
     order: stream.order,
-    spool: spools ? await open(path) : undefined,
-    setAside,
+    spool,
+    spools,
+    openAside: () => open(options, spoolFolder(spoolDir ?? '', stream.name, path, 'refused')),
     clock,
     random,
     wrote: (records, bytes, tookMs) => metrics.batch(stream.name, path, records, bytes, tookMs),
     tell: (news) => tell(log, news),
   });
+}
+
+function open({ config, clock }: BindOptions, { dir }: SpoolFolder): Promise<Spool> {
+  return openSpool({ dir, clock, maxBytes: config.ingress.spoolMaxBytes });
+}
+
+/** Events on the disk that nothing here writes: their stream is not configured any more, or it refused them for good. */
+async function tellOfLeftovers(options: BindOptions, configured: ReadonlySet<string>): Promise<void> {
+  const { spoolDir, log } = options;
+  for (const folder of spoolDir === undefined ? [] : await listSpoolFolders(spoolDir)) {
+    const { stream, path, holds, dir } = folder;
+    if ((holds === 'waiting' && configured.has(stream)) || !(await isSpool(folder))) continue;
+    try {
+      const spool = await open(options, folder);
+      const { records, bytes } = spool;
+      await spool.close();
+      if (records === 0) continue;
+      const why = holds === 'refused' ? 'their stream refused for good' : 'whose stream is not configured any more';
+      log.warn({ stream, path, records, bytes, dir }, `there are events on the disk ${why}; they are kept`);
+    } catch (thrown) {
+      log.error({ stream, path, dir, err: messageOf(thrown) }, 'events on the disk cannot be read');
+    }
+  }
 }
 
 function tell(log: Log, news: DeliveryNews): void {
@@ -113,6 +139,9 @@ function tell(log: Log, news: DeliveryNews): void {
       return;
     case 'set-aside':
       log.error(facts, 'a spooled record was refused for good and set aside');
+      return;
+    case 'spool-fault':
+      log.error(facts, 'the spool cannot be emptied now; it is tried again');
       return;
   }
 }

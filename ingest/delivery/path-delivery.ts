@@ -1,7 +1,9 @@
 /**
  * One path of one stream: its breaker, its batcher, and its spool with what empties it.
  *
- * Invariant: in a stream with order nothing passes what the spool holds.
+ * Invariants:
+ * 1. In a stream with order nothing passes what the spool holds, also when an earlier run left it and nothing may join it any more.
+ * 2. What the stream will never take is kept beside, durably, before the spool lets go of it.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
@@ -22,8 +24,10 @@ export interface PathDeliveryOptions {
   readonly stream: string;
   readonly order: 'none' | 'key';
   readonly spool: Spool | undefined;
-  /** Where spooled records go that the stream will never take. */
-  readonly setAside: ((record: OutgoingRecord) => Promise<SpoolOutcome>) | undefined;
+  /** False: the spool is only emptied of what an earlier run left. */
+  readonly spools: boolean;
+  /** Where spooled records go that the stream will never take; opened when the first one does. */
+  readonly openAside: () => Promise<Spool>;
   readonly clock: Clock;
   readonly random: Random;
   readonly wrote?: (records: number, bytes: number, tookMs: number) => void;
@@ -58,7 +62,7 @@ export interface PathDelivery {
 }
 
 export function createPathDelivery(options: PathDeliveryOptions): PathDelivery {
-  const { writer, stream, order, spool, setAside, clock, random, tell } = options;
+  const { writer, stream, order, spool, spools, clock, random, tell } = options;
   const breaker = watched(options);
   const batcher: Batcher = createBatcher({
     writer,
@@ -69,15 +73,26 @@ export function createPathDelivery(options: PathDeliveryOptions): PathDelivery {
     random,
     ...(options.wrote === undefined ? {} : { wrote: options.wrote }),
   });
+  const aside = asideOf(options.openAside);
   const drain =
     spool === undefined
       ? undefined
-      : startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell: (news) => tell?.({ ...news, path: writer.path, stream }) });
+      : startSpoolDrain({
+          spool,
+          batcher,
+          breaker,
+          setAside: (record) => aside.append(record),
+          clock,
+          tell: (news) => tell?.({ ...news, path: writer.path, stream }),
+        });
 
   return {
-    write: (routed, settle) => batcher.add(routed.record, routed.bytes, settle),
+    write(routed, settle) {
+      if (order === 'key' && !spools && spool?.pending === true) settle(leftoverFirst);
+      else batcher.add(routed.record, routed.bytes, settle);
+    },
     spool(routed, settle) {
-      if (spool === undefined) {
+      if (spool === undefined || !spools) {
         settle({ kind: 'refused', code: 'io-error', message: 'there is no spool' });
         return;
       }
@@ -87,9 +102,9 @@ export function createPathDelivery(options: PathDeliveryOptions): PathDelivery {
       });
     },
     get mustSpool() {
-      return order === 'key' && spool !== undefined && spool.pending;
+      return order === 'key' && spools && spool !== undefined && spool.pending;
     },
-    canSpool: spool !== undefined,
+    canSpool: spool !== undefined && spools,
     get pendingBytes() {
       return batcher.pendingBytes;
     },
@@ -104,7 +119,30 @@ export function createPathDelivery(options: PathDeliveryOptions): PathDelivery {
     async close() {
       await drain?.stop();
       await spool?.close();
+      await aside.close();
     },
+  };
+}
+
+const leftoverFirst: WriteOutcome = {
+  kind: 'refused',
+  code: 'order-kept',
+  message: 'events that an earlier run left on the disk are written first',
+  retryable: true,
+};
+
+/** One that cannot be opened now is opened with the next record. */
+function asideOf(openAside: () => Promise<Spool>): {
+  append(record: OutgoingRecord): Promise<SpoolOutcome>;
+  close(): Promise<void>;
+} {
+  let opened: Spool | undefined;
+  return {
+    async append(record) {
+      opened ??= await openAside();
+      return opened.append([record]);
+    },
+    close: async () => opened?.close(),
   };
 }
 

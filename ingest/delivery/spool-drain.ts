@@ -3,10 +3,14 @@
  *
  * Invariants:
  * 1. Records go to the stream in the spool's order (as far as the batcher keeps order at all).
- * 2. A record is let go of only once the stream has it, or it was set aside because the stream will never take it.
+ * 2. A record is let go of only once the stream has it, or it was set aside because the stream will never take it. What is before the first
+ *    record that is neither is marked as drained, and nothing behind it.
  * 3. What the stream has taken of a batch is not sent again when the rest is.
+ * 4. No fault of the disk ends it: it is told of once and met again after a pause. While the stream is down no records are held in memory
+ *    but those that were on their way.
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
+import { messageOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
@@ -15,15 +19,18 @@ import type { Breaker } from './breaker.ts';
 import type { Spool, SpooledRecord, SpoolOutcome } from './spool.ts';
 
 export type DrainNews =
+  /** What a failure, or an earlier run, had left is all in the stream. */
   | { readonly kind: 'spool-drained'; readonly records: number }
-  | { readonly kind: 'set-aside'; readonly code: string; readonly message: string };
+  | { readonly kind: 'set-aside'; readonly code: string; readonly message: string }
+  /** Nothing is lost; it is tried again. */
+  | { readonly kind: 'spool-fault'; readonly message: string };
 
 export interface SpoolDrainOptions {
   readonly spool: Spool;
-  readonly batcher: Batcher;
-  readonly breaker: Breaker;
+  readonly batcher: Pick<Batcher, 'add'>;
+  readonly breaker: Pick<Breaker, 'state' | 'retryInMs'>;
   /** Keeps, durably, a record that the stream will never take. */
-  readonly setAside: ((record: OutgoingRecord) => Promise<SpoolOutcome>) | undefined;
+  readonly setAside: (record: OutgoingRecord) => Promise<SpoolOutcome>;
   readonly clock: Clock;
   readonly tell: (news: DrainNews) => void;
 }
@@ -31,6 +38,7 @@ export interface SpoolDrainOptions {
 export interface SpoolDrain {
   /** There is something new in the spool. */
   wake(): void;
+  /** Waits for the write that is under way, for at most `limits.drainMs`; what it wrote may then be written again by the next run. */
   stop(): Promise<void>;
 }
 
@@ -38,82 +46,140 @@ const bounds = {
   maxRecords: limits.batchMaxRecords * limits.batchesInFlightMax,
   maxBytes: limits.batchMaxBytes * limits.batchesInFlightMax,
 };
+/** A breaker that is not closed lets one write through. */
+const probeBounds = { maxRecords: 1, maxBytes: 1 };
 const pauseMs = 200;
+const faultPauseMs = 5_000;
 
 export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell }: SpoolDrainOptions): SpoolDrain {
   let stopped = false;
-  let wake: (() => void) | undefined;
+  let resume: (() => void) | undefined;
+  let idle = false;
+  let fault: string | undefined;
+  /** Whether a failure, or an earlier run, has left what is drained now. */
+  let isBacklog = spool.records > 0;
+  let drained = 0;
 
+  /** Without `ms` until there is something new. */
   const pause = async (ms: number | undefined): Promise<void> => {
     let timer: Timer | undefined;
+    idle = ms === undefined;
     await new Promise<void>((resolve) => {
-      wake = resolve;
+      resume = resolve;
       if (stopped) resolve();
       else if (ms !== undefined) timer = clock.setTimer(ms, resolve);
     });
-    wake = undefined;
+    resume = undefined;
     timer?.cancel();
+  };
+
+  /** Once for as long as it stays the same. */
+  const tellFault = (message: string): void => {
+    if (fault === message) return;
+    fault = message;
+    tell({ kind: 'spool-fault', message });
+  };
+
+  /** Never rejects: what is to be written must not be forgotten because a mark was not. */
+  const mark = async (offset: number): Promise<void> => {
+    try {
+      await spool.drainedTo(offset);
+      fault = undefined;
+    } catch (thrown) {
+      tellFault(messageOf(thrown));
+    }
   };
 
   const write = (batch: readonly SpooledRecord[]): Promise<readonly WriteOutcome[]> =>
     Promise.all(batch.map(({ record, bytes }) => new Promise<WriteOutcome>((resolve) => batcher.add(record, bytes, resolve))));
 
+  const keepAside = async (record: OutgoingRecord): Promise<boolean> => {
+    try {
+      const outcome = await setAside(record);
+      if (outcome.kind === 'applied') return true;
+      tellFault(outcome.message);
+    } catch (thrown) {
+      tellFault(messageOf(thrown));
+    }
+    return false;
+  };
+
   const settledBy = async (record: OutgoingRecord, outcome: WriteOutcome): Promise<boolean> => {
     if (outcome.kind === 'applied') return true;
     if (outcome.kind === 'unknown' || outcome.retryable) return false;
-    if ((await setAside?.(record))?.kind !== 'applied') return false;
+    if (!(await keepAside(record))) return false;
     tell({ kind: 'set-aside', code: outcome.code, message: outcome.message });
     return true;
   };
 
-  /** Writes until every record of the batch is settled. False when it was stopped before. */
-  const deliver = async (batch: readonly SpooledRecord[]): Promise<boolean> => {
+  /** Writes until every record of the batch is settled, or it was stopped. */
+  const deliver = async (batch: readonly SpooledRecord[], last: number): Promise<void> => {
     let left = batch;
-    while (left.length > 0) {
-      if (stopped) return false;
+    while (left.length > 0 && !stopped) {
       const retryInMs = breaker.retryInMs(clock.monotonic());
       if (retryInMs > 0) {
         await pause(retryInMs);
         continue;
       }
-      // A breaker that is not closed lets one write through, as its probe.
       const part = breaker.state === 'closed' ? left : left.slice(0, 1);
       const outcomes = await write(part);
       const again: SpooledRecord[] = [];
       for (const [index, spooled] of part.entries()) {
         if (!(await settledBy(spooled.record, outcomes[index] as WriteOutcome))) again.push(spooled);
       }
-      if (again.length > 0) await pause(pauseMs);
+      const before = left[0]?.offset ?? 0;
       left = [...again, ...left.slice(part.length)];
+      const reached = left[0]?.offset ?? last + 1;
+      if (reached > before) await mark(reached - 1);
+      drained += part.length - again.length;
+      if (again.length > 0) {
+        isBacklog = true;
+        await pause(pauseMs);
+      }
     }
-    return true;
+  };
+
+  const step = async (): Promise<void> => {
+    const retryInMs = spool.pending ? breaker.retryInMs(clock.monotonic()) : 0;
+    if (retryInMs > 0) {
+      isBacklog = true;
+      return pause(retryInMs);
+    }
+    const batch = await spool.read(breaker.state === 'closed' ? bounds : probeBounds);
+    const last = batch.at(-1);
+    if (last !== undefined) return deliver(batch, last.offset);
+    if (isBacklog && drained > 0) tell({ kind: 'spool-drained', records: drained });
+    isBacklog = false;
+    drained = 0;
+    // An append that is under way wakes nobody who does not wait yet.
+    await pause(spool.pending ? pauseMs : undefined);
   };
 
   const run = async (): Promise<void> => {
-    let drained = 0;
     while (!stopped) {
-      const batch = await spool.read(bounds);
-      const last = batch.at(-1);
-      if (last === undefined) {
-        if (drained > 0) tell({ kind: 'spool-drained', records: drained });
-        drained = 0;
-        // An append that is under way wakes nobody who does not wait yet.
-        await pause(spool.pending ? pauseMs : undefined);
-        continue;
+      try {
+        await step();
+      } catch (thrown) {
+        tellFault(messageOf(thrown));
+        await pause(faultPauseMs);
       }
-      if (!(await deliver(batch))) return;
-      drained += batch.length;
-      await spool.drainedTo(last.offset);
     }
   };
 
   const running = run();
   return {
-    wake: () => wake?.(),
+    wake() {
+      if (idle) resume?.();
+    },
     async stop() {
       stopped = true;
-      wake?.();
-      await running;
+      resume?.();
+      let timer: Timer | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = clock.setTimer(limits.drainMs, resolve);
+      });
+      await Promise.race([running, late]);
+      timer?.cancel();
     },
   };
 }

@@ -4,9 +4,11 @@
  * Invariants:
  * 1. An append is acknowledged only once it is on the disk; records come out in the order in which they went in, byte for byte.
  * 2. What was drained is remembered after it reached the stream, never before: after a crash records may be handed out again, none is skipped.
- * 3. Bytes on the disk are bounded: past `maxBytes` appends are refused at once. Segments that are wholly drained are deleted.
+ * 3. Bytes on the disk are bounded: past `maxBytes` appends are refused at once. Draining frees the disk, also of a spool that is full:
+ *    segments that are wholly drained are deleted, the last one too.
+ * 4. What is damaged is told of when the spool is opened, before anything is taken.
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
@@ -31,6 +33,7 @@ export type SpoolOutcome =
 export interface SpooledRecord {
   readonly offset: number;
   readonly record: OutgoingRecord;
+  /** What it takes on the disk; a little more than in a batch. */
   readonly bytes: number;
 }
 
@@ -39,14 +42,17 @@ export interface Spool {
   append(records: readonly OutgoingRecord[]): Promise<SpoolOutcome>;
   /** True while records wait for the stream, or an append is under way. */
   readonly pending: boolean;
-  /** On the disk and not drained, the segments' drained beginnings included. */
+  /** On the disk, the drained beginning of a segment included; 0 when no record waits. */
   readonly bytes: number;
   readonly records: number;
   /** Age of the oldest record that waits, in ms; 0 when none does. */
   oldestAgeMs(nowMs: number): number;
-  /** The next records after those that were handed out, in order; none when there are no more. */
+  /** The next records after those that were handed out, in order; none when there are no more. Reads must not overlap. */
   read(bounds: ReadBounds): Promise<readonly SpooledRecord[]>;
-  /** Everything up to `offset`, inclusive, is in the stream. */
+  /**
+   * Everything up to `offset`, inclusive, is in the stream. When the disk does not take the mark it rejects, and the next call tries again:
+   * until then a crash has those records handed out again. Nothing happens after `close`.
+   */
   drainedTo(offset: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -55,19 +61,24 @@ export interface SpoolOptions {
   readonly dir: string;
   readonly clock: Clock;
   readonly maxBytes: number;
+  /** Default `limits.spoolSegmentMaxBytes`, less in a small spool. */
   readonly segmentMaxBytes?: number;
   readonly openFile?: OpenLogFile;
 }
 
 const drainedName = 'drained';
+const verifyBounds: ReadBounds = { maxRecords: Number.MAX_SAFE_INTEGER, maxBytes: 4 * 1_024 * 1_024 };
+/** Of a spool's bound: a segment, so that a full spool frees its disk in pieces; and what a spool that is empty may keep on it. */
+const segmentsPerSpool = 8;
+const emptyMaxBytes = 1_024 * 1_024;
 
-/** Opens or makes the spool in `dir`. Throws `SluiceError` `stream-corrupt`. */
+/** Opens or makes the spool in `dir`. Throws `SluiceError` `stream-corrupt` when a record that waits, or the mark, is damaged. */
 export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFile }: SpoolOptions): Promise<Spool> {
   let durableEnd = 0;
   const log = await SegmentLog.open({
     dir,
     clock,
-    segmentMaxBytes: segmentMaxBytes ?? limits.spoolSegmentMaxBytes,
+    segmentMaxBytes: segmentMaxBytes ?? Math.min(limits.spoolSegmentMaxBytes, Math.ceil(maxBytes / segmentsPerSpool)),
     pendingMaxBytes: limits.logPendingMaxBytes,
     retentionMaxBytes: Number.POSITIVE_INFINITY,
     retentionMaxMs: Number.POSITIVE_INFINITY,
@@ -75,18 +86,27 @@ export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFil
       durableEnd = end;
     },
     ...(openFile === undefined ? {} : { openFile }),
+  }).catch((thrown: unknown) => {
+    throw damaged(dir, thrown);
   });
   const reader = new SegmentReader(dir, () => durableEnd);
-  // Segments are deleted only once the mark behind them is on the disk; a mark that a crash took is replaced by their beginning.
-  let drained = Math.max(await readDrained(dir), log.start);
-  if (drained > durableEnd) {
-    throw new SluiceError('stream-corrupt', `the spool in ${dir} says that ${drained} records were drained, and has ${durableEnd}`, {
-      fix: 'restore the folder, or move it away: what it held is then to be sent by hand',
-    });
+  let drained: number;
+  let oldest: { readonly offset: number; readonly atMs: number } | undefined;
+  try {
+    // A mark that was not written in time is replaced by the beginning of what was not deleted.
+    drained = Math.max(await readDrained(dir), log.start);
+    if (drained > durableEnd) {
+      const message = `the spool in ${dir} says that ${drained} records were drained, and has ${durableEnd}`;
+      throw new SluiceError('stream-corrupt', message);
+    }
+    oldest = await verify(dir, drained, durableEnd);
+  } catch (thrown) {
+    await log.close();
+    throw damaged(dir, thrown);
   }
   let handedOut = drained;
   let appending = 0;
-  let oldest: { readonly offset: number; readonly atMs: number } | undefined;
+  let closed = false;
 
   return {
     async append(records) {
@@ -119,24 +139,55 @@ export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFil
       const [first] = frames;
       if (first !== undefined && first.offset === drained) oldest = { offset: first.offset, atMs: first.atMs };
       handedOut += frames.length;
-      return frames.map(({ offset, key, value, headers }) => ({
-        offset,
-        record: { key, value: [value], ...(headers === undefined ? {} : { headers }) },
-        bytes: value.length + limits.recordHeadMaxBytes,
-      }));
+      return frames.map(({ offset, key, value, headers }) => {
+        const record: OutgoingRecord = { key, value: [value], ...(headers === undefined ? {} : { headers }) };
+        return { offset, record, bytes: sizeOf(record).bytes };
+      });
     },
     async drainedTo(offset) {
+      if (closed) return;
       drained = offset + 1;
       if (oldest !== undefined && oldest.offset < drained)
         oldest = drained < durableEnd ? { offset: drained, atMs: oldest.atMs } : undefined;
-      await writeDrained(dir, drained);
+      // First what frees the disk: a mark finds no room on a full one, and what is deleted needs none.
       await log.dropBefore(drained);
+      if (drained === durableEnd && log.bytes > Math.min(emptyMaxBytes, maxBytes / segmentsPerSpool)) {
+        await log.startAfresh();
+        await log.dropBefore(drained);
+      }
+      await writeDrained(dir, drained);
     },
     async close() {
+      closed = true;
       await log.close();
       await reader.close();
     },
   };
+}
+
+/** Reads all that waits once, and gives its first. */
+async function verify(dir: string, from: number, end: number): Promise<{ readonly offset: number; readonly atMs: number } | undefined> {
+  const reader = new SegmentReader(dir, () => end);
+  try {
+    let first: { readonly offset: number; readonly atMs: number } | undefined;
+    for (let offset = from; offset < end; ) {
+      const frames = await reader.read(offset, verifyBounds);
+      const [head] = frames;
+      if (first === undefined && head !== undefined) first = { offset: head.offset, atMs: head.atMs };
+      offset += frames.length;
+    }
+    return first;
+  } finally {
+    await reader.close();
+  }
+}
+
+function damaged(dir: string, thrown: unknown): unknown {
+  if (!(thrown instanceof SluiceError)) return thrown;
+  return new SluiceError('stream-corrupt', thrown.message, {
+    fix: `bring the file back from a copy, or move ${dir} away: what it holds was accepted, and nobody else sends it`,
+    cause: thrown,
+  });
 }
 
 async function readDrained(dir: string): Promise<number> {
@@ -151,7 +202,6 @@ async function readDrained(dir: string): Promise<number> {
 
 /** Written beside and renamed: a reader sees the old mark or the new one. */
 async function writeDrained(dir: string, offset: number): Promise<void> {
-  await mkdir(dir, { recursive: true });
   const temporary = join(dir, `${drainedName}.new`);
   const handle = await open(temporary, 'w');
   try {

@@ -244,6 +244,17 @@ export class SegmentLog {
     }
   }
 
+  /**
+   * Ends the last segment before it is full, so that `dropBefore` can delete it once nothing in it is needed. Nothing happens while records
+   * are being written, or when the segment is empty; one that cannot begin now begins with the next commit.
+   */
+  async startAfresh(): Promise<void> {
+    if (this.#committing !== undefined || this.#bytes === 0 || this.#closed || this.#broken !== undefined) return;
+    const rolled = this.#roll().catch(() => undefined);
+    this.#committing = rolled.then(() => this.#commitAll());
+    await rolled;
+  }
+
   async #unlink(base: number): Promise<void> {
     await unlink(segmentPath(this.#options.dir, base)).catch((thrown: unknown) => {
       if (systemCodeOf(thrown) !== 'ENOENT') throw thrown;
