@@ -70,6 +70,14 @@ export const limits = {
   wsConnectionsMax: 20_000,
   /** Batches under way per stream and path. */
   batchesInFlightMax: 4,
+  /** Kinesis: connections to one endpoint, how long an idle one is kept, and how long a new one may take. */
+  kinesisSocketsMax: 64,
+  kinesisIdleMs: 4_000,
+  kinesisConnectMs: 3_000,
+  /** Kinesis: buffers that are kept for the next request bodies, the answer to a PutRecords of 500, and pages of a list of shards. */
+  kinesisBodiesKept: 8,
+  kinesisReplyMaxBytes: mebi,
+  kinesisShardPagesMax: 100,
   /** Ingestion warnings: kinds a stream, how long each is told of, and its sample. */
   warningsPerStreamMax: 256,
   warningsKeptMs: 24 * 3_600_000,
