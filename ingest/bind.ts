@@ -128,7 +128,7 @@ async function tellOfLeftovers(options: BindOptions, configured: ReadonlySet<str
 }
 
 function tell(log: Log, news: DeliveryNews): void {
-  const { kind, ...facts } = news;
+  const { kind: _kind, ...facts } = news;
   switch (news.kind) {
     case 'breaker':
       if (news.state === 'open') log.warn(facts, 'breaker open: the stream does not answer');

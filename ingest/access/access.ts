@@ -8,10 +8,12 @@
  * 4. A page's request is taken only under a key that names its origin: a key for servers is of no use to a page.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { AccessConfig, KeyConfig, QuotaConfig } from '../../schemas/config-access.ts';
+import type { AccessConfig, KeyConfig } from '../../schemas/config-access.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
+import type { Grant } from './grant.ts';
+import { covers } from './grant.ts';
 import { createTokens, looksLikeToken } from './tokens.ts';
 
 /** What a request says about its sender; empty text where it says nothing. */
@@ -22,16 +24,6 @@ export interface Credentials {
   /** `?key=` */
   readonly queryKey: string;
   readonly origin: string;
-}
-
-export interface Grant {
-  readonly name: string;
-  readonly segmentStream: string | undefined;
-  readonly quota: QuotaConfig | undefined;
-  readonly origins: readonly string[];
-  /** True once the configuration does not have it any more. */
-  readonly revoked: boolean;
-  allows(stream: string): boolean;
 }
 
 export interface Access {
@@ -95,13 +87,6 @@ export function decideAccess(grant: Grant, stream: string, exists: boolean): Ref
   if (exists) return undefined;
   const message = `there is no stream '${stream.slice(0, 130)}'`;
   return { status: 404, code: 'stream-unknown', message, expected: 'a team and app of the configuration' };
-}
-
-/** Whether `stream` is within the patterns. Team `sluice` is within none. Pure. */
-export function covers(patterns: readonly string[], stream: string): boolean {
-  if (stream.startsWith('sluice/')) return false;
-  const team = `${stream.slice(0, stream.indexOf('/'))}/*`;
-  return patterns.some((pattern) => pattern === stream || pattern === team || pattern === '*/*');
 }
 
 function originOf(origins: readonly string[], origin: string): string | undefined {

@@ -11,7 +11,7 @@ import type { SluiceConfig } from '../../schemas/config.ts';
 import type { QuotaConfig } from '../../schemas/config-access.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../protocol/refusal.ts';
-import type { Grant } from './access.ts';
+import type { Grant } from './grant.ts';
 import type { TokenBucket } from './token-bucket.ts';
 import { createTokenBucket } from './token-bucket.ts';
 

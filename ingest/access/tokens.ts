@@ -16,8 +16,8 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../protocol/refusal.ts';
-import type { Grant } from './access.ts';
-import { covers } from './access.ts';
+import type { Grant } from './grant.ts';
+import { covers } from './grant.ts';
 
 export interface Tokens {
   readonly origins: readonly (readonly string[])[];

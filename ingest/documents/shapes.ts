@@ -19,7 +19,7 @@ const attributeTexts: Readonly<Record<(typeof envelopeMembers)[number], Schema>>
   source: attribute('Where it comes from. Default: /team/app'),
 };
 
-export const envelopeProperties: Schema = {
+const envelopeProperties: Schema = {
   ...Object.fromEntries(envelopeMembers.map((name) => [name, attributeTexts[name]])),
   data: { description: 'The event itself, any JSON value' },
 };

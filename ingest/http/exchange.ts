@@ -8,7 +8,7 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Clock } from '../../schemas/kernel/clock.ts';
-import type { Grant } from '../access/access.ts';
+import type { Grant } from '../access/grant.ts';
 import type { Intake } from '../intake.ts';
 import type { Answer } from '../protocol/answer.ts';
 import { answerRefusal } from '../protocol/answer.ts';

@@ -4,8 +4,9 @@
  *
  * Invariant: what a request is told depends on its own key's streams alone; whether another team's stream exists never shows.
  */
-import type { Access, Grant } from '../access/access.ts';
+import type { Access } from '../access/access.ts';
 import { decideAccess } from '../access/access.ts';
+import type { Grant } from '../access/grant.ts';
 import type { Quotas } from '../access/quotas.ts';
 import type { BoundStream } from '../intake.ts';
 import type { Refusal } from '../protocol/refusal.ts';

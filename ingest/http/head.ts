@@ -25,7 +25,7 @@ export function requestHeadOf(
 }
 
 /** W3C trace context, sampled: https://www.w3.org/TR/trace-context/#traceparent-header */
-export function newTraceparent(random: Random): string {
+function newTraceparent(random: Random): string {
   random.fill(traceBytes);
   traceBytes[0] = (traceBytes[0] ?? 0) | 1;
   traceBytes[16] = (traceBytes[16] ?? 0) | 1;

@@ -21,12 +21,12 @@ import type { RequestHead } from '../protocol/attributes.ts';
 import { readEvents, readLine } from '../protocol/events.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
+import type { PostContext } from './body.ts';
+import { settleAll } from './body.ts';
 import { decompressor, encodingOf } from './decompress.ts';
 import type { Exchange } from './exchange.ts';
 import type { Admitted } from './gate.ts';
 import { requestHeadOf } from './head.ts';
-import type { PostContext } from './post.ts';
-import { settleAll } from './post.ts';
 
 const newline = 0x0a;
 const overloadPauseMs = 20;

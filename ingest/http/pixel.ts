@@ -6,10 +6,10 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { answerRefusal } from '../protocol/answer.ts';
 import { readPixel } from '../protocol/pixel.ts';
 import { isRefusal } from '../protocol/refusal.ts';
+import type { PostContext } from './body.ts';
 import { Exchange } from './exchange.ts';
 import { admit, charge, identify, refuseEarly } from './gate.ts';
 import { requestHeadOf } from './head.ts';
-import type { PostContext } from './post.ts';
 import type { IncomingRequest } from './request.ts';
 
 /** GIF89a, 1 x 1, transparent. */

@@ -6,18 +6,18 @@
  * answered 503, the repeats of the others being met by their ids; a batch of which some never will is answered 200, and says which.
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import type { Grant } from '../access/access.ts';
+import type { Grant } from '../access/grant.ts';
 import type { Answer, EventResult } from '../protocol/answer.ts';
 import { answerRefusal, createTally, resultLine } from '../protocol/answer.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import type { SegmentCall } from '../protocol/segment.ts';
 import { readSegment, segmentWriteKey } from '../protocol/segment.ts';
+import type { PostContext } from './body.ts';
+import { collect, settleAll } from './body.ts';
 import { Exchange } from './exchange.ts';
 import { admit, identify, refuseEarly } from './gate.ts';
 import { requestHeadOf } from './head.ts';
-import type { PostContext } from './post.ts';
-import { collect, settleAll } from './post.ts';
 import type { IncomingRequest } from './request.ts';
 
 export const segmentCalls: readonly SegmentCall[] = ['track', 'identify', 'page', 'screen', 'group', 'alias', 'batch'];

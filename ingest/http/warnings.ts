@@ -4,9 +4,9 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { isRefusal } from '../protocol/refusal.ts';
 import { warningsBody } from '../telemetry/warnings.ts';
+import type { PostContext } from './body.ts';
 import { Exchange } from './exchange.ts';
 import { admit, identify, refuseEarly } from './gate.ts';
-import type { PostContext } from './post.ts';
 import type { IncomingRequest } from './request.ts';
 
 export function onWarnings(context: PostContext, res: HttpResponse, head: IncomingRequest, name: string): void {

@@ -108,7 +108,7 @@ function readOne(body: Buffer, read: EventReader): ReadBody | Refusal {
   return isFault(checked) ? notJson(checked) : { single: true, events: [read(body, checked)] };
 }
 
-export function readArray(body: Buffer, read: EventReader): ReadBody | Refusal {
+function readArray(body: Buffer, read: EventReader): ReadBody | Refusal {
   const scanned = scanArray(body);
   if (isFault(scanned)) return notJson(scanned);
   if (scanned.kind === 'other')

@@ -38,7 +38,7 @@ export interface Ledger {
 }
 
 const minuteMs = 60_000;
-export const ledgerType = 'sluice.ledger.minute';
+const ledgerType = 'sluice.ledger.minute';
 
 export function startLedger(options: LedgerOptions): Ledger {
   const { clock, counts } = options;

@@ -10,12 +10,12 @@
  */
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
 import { limits } from '../../schemas/limits.ts';
-import type { Grant } from '../access/access.ts';
+import type { Grant } from '../access/grant.ts';
+import type { PostContext } from '../http/body.ts';
 import { Exchange } from '../http/exchange.ts';
 import type { Admitted } from '../http/gate.ts';
 import { admit, identify, refuseEarly } from '../http/gate.ts';
 import { requestHeadOf } from '../http/head.ts';
-import type { PostContext } from '../http/post.ts';
 import type { AddressRule } from '../http/request.ts';
 import { readHead } from '../http/request.ts';
 import type { BoundStream } from '../intake.ts';

@@ -20,16 +20,20 @@ if (unknown.length > 0) {
 }
 let passed = 0;
 let failed = 0;
-for (const { name, what, run } of scenarios.filter((scenario) => names.includes(scenario.name))) {
+for (const scenario of scenarios.filter(({ name }) => names.includes(name))) {
+  const { name, what } = scenario;
   if (!values.json) console.log(`${name}: ${what}`);
   try {
-    const { tally, checks } = await run(values.short ? 0.1 : 1);
+    const { tally, checks } = await scenario.run(values.short ? 0.1 : 1);
     const kept: readonly (readonly [string, boolean])[] = [
       ['nothing acknowledged is lost', tally.lost === 0],
       ['no data is altered', tally.altered === 0],
       ...checks,
     ];
-    for (const [, ok] of kept) ok ? passed++ : failed++;
+    for (const [, ok] of kept) {
+      if (ok) passed++;
+      else failed++;
+    }
     if (values.json) console.log(JSON.stringify({ name, ...tally, checks: kept.map(([check, ok]) => ({ check, ok })) }));
     else {
       const { sent, acknowledged, byAck, found, lost, duplicated } = tally;

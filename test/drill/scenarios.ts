@@ -38,9 +38,9 @@ const bodyOf = (n: number): string => JSON.stringify({ n, pad: 'x'.repeat(n % 50
 interface Setup {
   readonly instance: DrillInstance;
   readonly dir: string;
-  load(forMs: number, more?: Partial<LoadOptions>): Promise<Sent>;
+  readonly load: (forMs: number, more?: Partial<LoadOptions>) => Promise<Sent>;
   /** Waits until no spool has records. */
-  drained(): Promise<void>;
+  readonly drained: () => Promise<void>;
 }
 
 function configText(stream: string, ingress = ''): string {
@@ -142,9 +142,7 @@ export const scenarios: readonly Scenario[] = [
           await drained();
           return { sent, checks: [['some were spooled', [...sent.acknowledged.values()].includes('spooled')]] };
         },
-        (found) => [
-          [`each key in order on each path (${disorder(found)} out of it)`, disorder(found) === 0],
-        ],
+        (found) => [[`each key in order on each path (${disorder(found)} out of it)`, disorder(found) === 0]],
       ),
   },
   {

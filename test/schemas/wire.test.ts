@@ -95,7 +95,7 @@ describe('the wire', () => {
           const carried = Object.entries(extra).filter(
             ([name, value]) => !known.has(name) && /^[a-z0-9]{1,20}$/.test(name) && ['string', 'number', 'boolean'].includes(typeof value),
           );
-          const extensions = Object.fromEntries(carried.map(([name, value]) => [name, String(value)]));
+          const extensions = Object.fromEntries(carried.map(([name, value]) => [name, `${value as string}`]));
           expect(decoded.attributes).toEqual(carried.length === 0 ? event : { ...event, extensions });
           expect(Buffer.from(decoded.data).toString()).toBe(json.trim());
         },

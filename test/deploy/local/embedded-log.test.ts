@@ -263,7 +263,11 @@ describe('embedded streams', () => {
       const answer = await post(`${ingress.url}/v1/a/b`, body);
       statuses.push(answer.status);
       if (answer.status === 200) acknowledged.push(body);
-      else expect(answer).toMatchObject({ headers: { 'retry-after': '1' }, json: { error: { code: expect.stringMatching(/^(?:disk-full|stream-down)$/) } } });
+      else
+        expect(answer).toMatchObject({
+          headers: { 'retry-after': '1' },
+          json: { error: { code: expect.stringMatching(/^(?:disk-full|stream-down)$/) } },
+        });
     }
     expect(statuses).toEqual([
       ...Array.from({ length: 10 }, () => 200),
