@@ -10,12 +10,12 @@ import type { EventPointers, HttpLookupConfig, LogLevel, SluiceConfig, StreamCon
 import { ledgerStream } from './config.ts';
 import type { AccessConfig, JwtConfig, KeyConfig } from './config-access.ts';
 import { jwtFields, keyFields, originField, patternField, quotaFields, quotaOf } from './config-access.ts';
+import { findCombinations, offsetOf } from './config-combinations.ts';
 import type { Field, FieldValue } from './config-fields.ts';
 import { expectedOf, nearest, problemOf, shownOf } from './config-fields.ts';
 import { headerField, headerNameExpected, isHeaderName, lookupFields } from './config-lookups.ts';
-import { parsePointer } from './json-scan.ts';
+import { eventFields, hourMs, isName, mebi, nameExpected, sections, streamFields } from './config-sections.ts';
 import { messageOf, SluiceError } from './kernel/errors.ts';
-import { limits } from './limits.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -40,71 +40,6 @@ export interface ConfigOrigin {
 export type ConfigResult =
   | { readonly ok: true; readonly config: SluiceConfig; readonly origins: readonly ConfigOrigin[] }
   | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
-
-const mebi = 1_024 * 1_024;
-const hourMs = 3_600_000;
-const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const nameExpected = '1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit';
-const isName = (value: string): boolean => namePattern.test(value);
-const name = (value: string): string | undefined => (isName(value) ? undefined : nameExpected);
-const pointer = (value: string): string | undefined =>
-  value !== '' && parsePointer(value) !== undefined ? undefined : 'a JSON pointer such as /orderId (RFC 6901)';
-const host = (value: string): string | undefined => (/^[A-Za-z0-9.:_-]+$/.test(value) ? undefined : 'a host name or address');
-
-const streamFields: Readonly<Record<string, Field>> = {
-  team: { type: 'string', check: name },
-  app: { type: 'string', check: name },
-  kinesis_stream: {
-    type: 'string',
-    default: '',
-    check: (value) => (/^[A-Za-z0-9._-]{1,128}$/.test(value) ? undefined : '1 to 128 of A-Z a-z 0-9 . _ -'),
-  },
-  kafka_topic: {
-    type: 'string',
-    default: '',
-    check: (value) => (/^[A-Za-z0-9._-]{1,249}$/.test(value) ? undefined : '1 to 249 of A-Z a-z 0-9 . _ -'),
-  },
-  envelope: { type: 'string', default: 'none', oneOf: ['none', 'sluice'] },
-  ack: { type: 'string', default: 'replicated', oneOf: ['replicated', 'spooled', 'buffered'] },
-  when_down: { type: 'string', default: 'refuse', oneOf: ['refuse', 'spool'] },
-  order: { type: 'string', default: 'none', oneOf: ['none', 'key'] },
-};
-const eventFields: Readonly<Record<string, Field>> = {
-  id: { type: 'string', default: '', check: pointer },
-  time: { type: 'string', default: '', check: pointer },
-  key: { type: 'string', default: '', check: pointer },
-  type: { type: 'string', default: '', check: pointer },
-};
-const sections: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
-  routing: {
-    large_message_threshold_kb: { type: 'integer', default: limits.largeMessageThresholdBytes / 1_024, min: 1, max: 10_240 },
-    failover: { type: 'boolean', default: false },
-    claim_check: { type: 'boolean', default: true },
-  },
-  ingress: {
-    host: { type: 'string', default: '127.0.0.1', check: host },
-    port: { type: 'integer', default: 8_080, min: 0, max: 65_535 },
-    body_max_mb: { type: 'integer', default: limits.bodyMaxBytes / mebi, min: 1, max: 256 },
-    body_decoded_max_mb: { type: 'integer', default: limits.bodyDecodedMaxBytes / mebi, min: 1, max: 1_024 },
-    in_flight_max_mb: { type: 'integer', default: limits.ingressInFlightMaxBytes / mebi, min: 1, max: 16_384 },
-    spool_max_mb: { type: 'integer', default: limits.spoolMaxBytes / mebi, min: 16, max: 1_048_576 },
-    buffer_max_mb: { type: 'integer', default: limits.bufferMaxBytes / mebi, min: 1, max: 16_384 },
-    address_requests_per_second: { type: 'integer', default: 0, min: 0, max: 1_000_000 },
-    address_burst: { type: 'integer', default: 0, min: 0, max: 10_000_000 },
-    trusted_proxies: { type: 'integer', default: 0, min: 0, max: 16 },
-    segment_stream: { type: 'string', default: '', check: (value) => (/^[^/*]+\/[^/*]+$/.test(value) ? undefined : 'team/app') },
-    log_level: { type: 'string', default: 'info', oneOf: ['silent', 'error', 'warn', 'info', 'debug'] },
-    repeat_window_s: { type: 'integer', default: limits.repeatWindowMs / 1_000, min: 0, max: 86_400 },
-  },
-  local: {
-    kinesis_shards: { type: 'integer', default: 2, min: 1, max: 64 },
-    kafka_partitions: { type: 'integer', default: 2, min: 1, max: 64 },
-    retention_mb: { type: 'integer', default: limits.retentionMaxBytes / mebi, min: 64, max: 10_485_760 },
-    retention_hours: { type: 'integer', default: limits.retentionMaxMs / hourMs, min: 1, max: 87_600 },
-    checkpoint_ms: { type: 'integer', default: limits.startCheckpointIntervalMs, min: 100, max: 3_600_000 },
-    parquet_file_age_ms: { type: 'integer', default: limits.startParquetFileMaxAgeMs, min: 0, max: 86_400_000 },
-  },
-};
 
 export function parseConfig(
   text: string,
@@ -218,7 +153,7 @@ class ConfigReader {
       lookups,
       topologies,
     };
-    if (this.#problems.length === 0) this.#combinations(config, root);
+    if (this.#problems.length === 0) for (const found of findCombinations(config, root)) this.#problem(...found);
     return this.#problems.length > 0 ? { ok: false, problems: this.#problems } : { ok: true, config, origins: this.#origins };
   }
 
@@ -312,52 +247,6 @@ class ConfigReader {
       return [key, { url: String(url), headers: Object.fromEntries(headers) }];
     };
     return Object.fromEntries(this.#named(node, 'lookups', isName, nameExpected).map(read));
-  }
-
-  #combinations(config: SluiceConfig, root: ReadonlyMap<string, Node | undefined>): void {
-    const streams = root.get('streams');
-    const at = (index: number): number => (isSeq(streams) ? offsetOf(streams.items[index] as Node) : 0);
-    for (const [key, what] of [
-      ['name', 'team and app'],
-      ['kinesisStream', 'kinesis_stream'],
-      ['kafkaTopic', 'kafka_topic'],
-    ] as const) {
-      const first = new Map<string, number>();
-      for (const [index, stream] of config.streams.entries()) {
-        const before = first.get(stream[key]);
-        if (before === undefined) first.set(stream[key], index);
-        else
-          this.#problem(at(index), `streams[${index}]`, `${what} '${stream[key]}' is already that of streams[${before}]`, 'one of its own');
-      }
-    }
-    const { largeMessageThresholdBytes } = config.routing;
-    const routing = offsetOf(root.get('routing'));
-    if (largeMessageThresholdBytes + limits.recordHeadMaxBytes > limits.kinesisRecordMaxBytes) {
-      const most = (limits.kinesisRecordMaxBytes - limits.recordHeadMaxBytes) / 1_024;
-      this.#problem(
-        routing,
-        'routing.large_message_threshold_kb',
-        'such an event does not fit a record of the small path',
-        `at most ${most}`,
-      );
-    }
-    const names = new Map<string, number>();
-    for (const [index, { name: keyName }] of config.access.keys.entries()) {
-      if (names.has(keyName))
-        this.#problem(
-          offsetOf(root.get('keys')),
-          `keys[${index}].name`,
-          `'${keyName}' is already that of keys[${names.get(keyName)}]`,
-          'one of its own',
-        );
-      names.set(keyName, index);
-    }
-    const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes } = config.ingress;
-    const ingress = offsetOf(root.get('ingress'));
-    if (bodyDecodedMaxBytes < bodyMaxBytes)
-      this.#problem(ingress, 'ingress.body_decoded_max_mb', 'it is below body_max_mb', 'at least as much');
-    if (inFlightMaxBytes < bodyDecodedMaxBytes)
-      this.#problem(ingress, 'ingress.in_flight_max_mb', 'one body alone would not be admitted', 'at least body_decoded_max_mb');
   }
 
   #fields(node: Node | undefined, path: string, fields: Readonly<Record<string, Field>>): Record<string, FieldValue> {
@@ -474,8 +363,4 @@ class ConfigReader {
     const { line, col } = this.#lines.linePos(offset);
     this.#problems.push({ file: this.#file, line: Math.max(line, 1), column: Math.max(col, 1), path, message, expected });
   }
-}
-
-function offsetOf(node: Node | undefined): number {
-  return node?.range?.[0] ?? 0;
 }

@@ -1,0 +1,65 @@
+/**
+ * What cannot work together, in a configuration whose values are all well by themselves. Pure.
+ */
+import type { Node } from 'yaml';
+import { isSeq } from 'yaml';
+import type { SluiceConfig } from './config.ts';
+import { limits } from './limits.ts';
+
+/** Where in the text, the path, what is wrong, what is expected. */
+export type Combination = readonly [offset: number, path: string, message: string, expected: string];
+
+/** `root` has the nodes of the sections, for their places. */
+export function* findCombinations(config: SluiceConfig, root: ReadonlyMap<string, Node | undefined>): Iterable<Combination> {
+  const streams = root.get('streams');
+  const at = (index: number): number => (isSeq(streams) ? offsetOf(streams.items[index] as Node) : 0);
+  for (const [key, what] of [
+    ['name', 'team and app'],
+    ['kinesisStream', 'kinesis_stream'],
+    ['kafkaTopic', 'kafka_topic'],
+  ] as const) {
+    const first = new Map<string, number>();
+    for (const [index, stream] of config.streams.entries()) {
+      const before = first.get(stream[key]);
+      if (before === undefined) first.set(stream[key], index);
+      else
+        yield problem(at(index), `streams[${index}]`, `${what} '${stream[key]}' is already that of streams[${before}]`, 'one of its own');
+    }
+  }
+  const { largeMessageThresholdBytes } = config.routing;
+  const routing = offsetOf(root.get('routing'));
+  if (largeMessageThresholdBytes + limits.recordHeadMaxBytes > limits.kinesisRecordMaxBytes) {
+    const most = (limits.kinesisRecordMaxBytes - limits.recordHeadMaxBytes) / 1_024;
+    yield problem(
+      routing,
+      'routing.large_message_threshold_kb',
+      'such an event does not fit a record of the small path',
+      `at most ${most}`,
+    );
+  }
+  const names = new Map<string, number>();
+  for (const [index, { name: keyName }] of config.access.keys.entries()) {
+    if (names.has(keyName))
+      yield problem(
+        offsetOf(root.get('keys')),
+        `keys[${index}].name`,
+        `'${keyName}' is already that of keys[${names.get(keyName)}]`,
+        'one of its own',
+      );
+    names.set(keyName, index);
+  }
+  const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes } = config.ingress;
+  const ingress = offsetOf(root.get('ingress'));
+  if (bodyDecodedMaxBytes < bodyMaxBytes)
+    yield problem(ingress, 'ingress.body_decoded_max_mb', 'it is below body_max_mb', 'at least as much');
+  if (inFlightMaxBytes < bodyDecodedMaxBytes)
+    yield problem(ingress, 'ingress.in_flight_max_mb', 'one body alone would not be admitted', 'at least body_decoded_max_mb');
+}
+
+export function offsetOf(node: Node | undefined): number {
+  return node?.range?.[0] ?? 0;
+}
+
+function problem(...found: Combination): Combination {
+  return found;
+}
