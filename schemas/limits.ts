@@ -91,6 +91,8 @@ export const limits = {
   /** An issuer's key set: how long it may take, and how long it is left alone after a key was not found in it. */
   jwksTimeoutMs: 5_000,
   jwksCooldownMs: 30_000,
+  /** A load's requests that are due and wait for a connection. */
+  loadBacklogMax: 200_000,
   /** A command of this machine to the running instance. */
   localCommandMaxBytes: mebi,
   /** SIGTERM: how long pending requests may take before they get 503. */

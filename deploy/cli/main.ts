@@ -93,6 +93,28 @@ function program(): Command {
       }),
     );
   root
+    .command('load')
+    .description('send events at a rate that nothing slows down, and measure')
+    .requiredOption('--stream <team/app>', 'where to')
+    .option('--url <url>', 'the ingress (default: the running instance, else http://127.0.0.1:8080)')
+    .option('--rate <events>', 'events a second')
+    .option('--ramp <from:to>', 'rise evenly over the first half, then hold')
+    .option('--duration <time>', 'such as 30s or 5m', '30s')
+    .option('--size <bytes>', 'of an event, such as 200b, 5kb, 1mb', '5kb')
+    .option('--connections <number>', 'connections', '64')
+    .option('--protocol <protocol>', 'http or ws', 'http')
+    .option('--keys <number>', 'different partition keys', '1000')
+    .option('--key <key>', 'an API key')
+    .option('--html <file>', 'write the report as a page')
+    .option('--remote', 'the target is meant not to be this machine')
+    .action(
+      run(async (options, output, own: Record<string, string | boolean | undefined>) => {
+        const { loadCommand } = await import('./load.ts');
+        const interrupted = new Promise<void>((resolve) => void process.once('SIGINT', () => resolve()));
+        return loadCommand({ own, dir: options.dir, clock: systemClock, random: systemRandom, output, interrupted });
+      }),
+    );
+  root
     .command('query')
     .description('ask the lake in SQL')
     .argument('<sql>')
