@@ -22,7 +22,7 @@ export interface Plot {
 const width = 640;
 const height = 260;
 const left = 58;
-const right = 14;
+const right = 30;
 const top = 14;
 const bottom = 40;
 

@@ -68,7 +68,8 @@ export function reportOf(plan: LoadPlan, schedule: Schedule, counts: InjectorCou
     errors: measures.errors,
     latency: by((stage) => measures.summary(stage)),
     percentiles: by((stage) => measures.percentiles(stage)),
-    bySecond: measures.seconds((atMs) => schedule.rateAt(atMs)),
+    // What came after the last whole second of the plan is in the tables, and no row of its own.
+    bySecond: measures.seconds((atMs) => schedule.rateAt(atMs)).slice(0, Math.max(1, Math.floor(plan.durationSeconds))),
     injector: { lag, keptUp: lag.p99 <= lagMaxMs },
   };
 }
