@@ -55,7 +55,7 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
   let stopped = false;
   let resume: (() => void) | undefined;
   let idle = false;
-  let fault: string | undefined;
+  const faults = new Map<'read' | 'mark' | 'aside', string>();
   /** Whether a failure, or an earlier run, has left what is drained now. */
   let isBacklog = spool.records > 0;
   let drained = 0;
@@ -74,9 +74,9 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
   };
 
   /** Once for as long as it stays the same. */
-  const tellFault = (message: string): void => {
-    if (fault === message) return;
-    fault = message;
+  const tellFault = (of: 'read' | 'mark' | 'aside', message: string): void => {
+    if (faults.get(of) === message) return;
+    faults.set(of, message);
     tell({ kind: 'spool-fault', message });
   };
 
@@ -84,9 +84,9 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
   const mark = async (offset: number): Promise<void> => {
     try {
       await spool.drainedTo(offset);
-      fault = undefined;
+      faults.delete('mark');
     } catch (thrown) {
-      tellFault(messageOf(thrown));
+      tellFault('mark', messageOf(thrown));
     }
   };
 
@@ -96,10 +96,13 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
   const keepAside = async (record: OutgoingRecord): Promise<boolean> => {
     try {
       const outcome = await setAside(record);
-      if (outcome.kind === 'applied') return true;
-      tellFault(outcome.message);
+      if (outcome.kind === 'applied') {
+        faults.delete('aside');
+        return true;
+      }
+      tellFault('aside', outcome.message);
     } catch (thrown) {
-      tellFault(messageOf(thrown));
+      tellFault('aside', messageOf(thrown));
     }
     return false;
   };
@@ -118,7 +121,7 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
     while (left.length > 0 && !stopped) {
       const retryInMs = breaker.retryInMs(clock.monotonic());
       if (retryInMs > 0) {
-        await pause(retryInMs);
+        await pause(Math.ceil(retryInMs));
         continue;
       }
       const part = breaker.state === 'closed' ? left : left.slice(0, 1);
@@ -143,9 +146,10 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
     const retryInMs = spool.pending ? breaker.retryInMs(clock.monotonic()) : 0;
     if (retryInMs > 0) {
       isBacklog = true;
-      return pause(retryInMs);
+      return pause(Math.ceil(retryInMs));
     }
     const batch = await spool.read(breaker.state === 'closed' ? bounds : probeBounds);
+    faults.delete('read');
     const last = batch.at(-1);
     if (last !== undefined) return deliver(batch, last.offset);
     if (isBacklog && drained > 0) tell({ kind: 'spool-drained', records: drained });
@@ -160,7 +164,7 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
       try {
         await step();
       } catch (thrown) {
-        tellFault(messageOf(thrown));
+        tellFault('read', messageOf(thrown));
         await pause(faultPauseMs);
       }
     }
