@@ -16,6 +16,7 @@ import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { Batcher } from './batcher.ts';
 import type { Breaker } from './breaker.ts';
+import { weightOf } from './claim-check.ts';
 import type { Spool, SpooledRecord, SpoolOutcome } from './spool.ts';
 
 export type DrainNews =
@@ -91,7 +92,9 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
   };
 
   const write = (batch: readonly SpooledRecord[]): Promise<readonly WriteOutcome[]> =>
-    Promise.all(batch.map(({ record, bytes }) => new Promise<WriteOutcome>((resolve) => batcher.add(record, bytes, resolve))));
+    Promise.all(
+      batch.map(({ record, bytes }) => new Promise<WriteOutcome>((resolve) => batcher.add(record, weightOf(record, bytes), resolve))),
+    );
 
   const keepAside = async (record: OutgoingRecord): Promise<boolean> => {
     try {
