@@ -4,6 +4,7 @@
  * Invariant: what a function here has returned from survives a power cut, but for names made by `writeDurable` (see there).
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { messageOf, SluiceError, systemCodeOf } from '../schemas/kernel/errors.ts';
@@ -22,6 +23,30 @@ export function writeDurable(path: string, bytes: Uint8Array): void {
     throw thrown;
   } finally {
     closeSync(file);
+  }
+}
+
+/** `writeDurable` off this thread: for bytes that are many, or a thread that has others to serve. */
+export async function storeDurable(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } catch (thrown) {
+    rmSync(path, { force: true });
+    throw thrown;
+  } finally {
+    await file.close();
+  }
+}
+
+/** `syncDirectory` off this thread. */
+export async function storeDirectory(dir: string): Promise<void> {
+  const handle = await open(dir, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 

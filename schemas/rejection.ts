@@ -8,6 +8,8 @@
 export type RejectionCode =
   /** The record's bytes are no event that Sluice wrote or CloudEvents describes. */
   | 'undecodable-record'
+  /** The record points to its data (claim check), which is missing, was altered, or is not this stream's. */
+  | 'claim-unresolved'
   /** The data breaks the operator's JSON Schema. */
   | 'schema-violation'
   /** No schema of a `oneOf` is meant for this event's type and dataschema. */

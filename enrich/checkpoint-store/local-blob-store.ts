@@ -1,6 +1,8 @@
 /**
  * Blobs as files of a directory. `link` is the atomic create-if-absent of a file system: it fails when the name exists.
  *
+ * Bytes are written and synced off the thread that asks: blobs may be large, and it may have requests to answer.
+ *
  * Invariants:
  * 1. A blob's name appears only when its bytes are durable, and `createIfAbsent` returns only when the name is.
  * 2. Nothing outside the directory is read or written, whatever the key.
@@ -9,7 +11,7 @@ import { link, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
-import { fileFault, makeDirectory, syncDirectory, temporaryPath, writeDurable } from '../durable-file.ts';
+import { fileFault, makeDirectory, storeDirectory, storeDurable, temporaryPath } from '../durable-file.ts';
 
 const keyPattern = /^[A-Za-z0-9._=-]+(?:\/[A-Za-z0-9._=-]+)*$/;
 
@@ -28,9 +30,9 @@ export function localBlobStore(dir: string): BlobStore {
       const temporary = temporaryPath(folder);
       try {
         makeDirectory(folder);
-        writeDurable(temporary, bytes);
+        await storeDurable(temporary, bytes);
         await link(temporary, path);
-        syncDirectory(folder);
+        await storeDirectory(folder);
         return true;
       } catch (thrown) {
         if (systemCodeOf(thrown) === 'EEXIST') return false;

@@ -23,7 +23,7 @@ export interface Breaker {
   admits(nowMs: number): boolean;
   succeeded(nowMs: number): void;
   failed(nowMs: number): void;
-  /** Milliseconds until a probe may go; 0 when a write may. */
+  /** Milliseconds until a probe may go; 0 also while one is under way. Fractional: round up what is waited for. */
   retryInMs(nowMs: number): number;
 }
 

@@ -16,6 +16,7 @@ import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { Batcher } from './batcher.ts';
 import type { Breaker } from './breaker.ts';
+import { weightOf } from './claim-check.ts';
 import type { Spool, SpooledRecord, SpoolOutcome } from './spool.ts';
 
 export type DrainNews =
@@ -55,7 +56,7 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
   let stopped = false;
   let resume: (() => void) | undefined;
   let idle = false;
-  let fault: string | undefined;
+  const faults = new Map<'read' | 'mark' | 'aside', string>();
   /** Whether a failure, or an earlier run, has left what is drained now. */
   let isBacklog = spool.records > 0;
   let drained = 0;
@@ -74,9 +75,9 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
   };
 
   /** Once for as long as it stays the same. */
-  const tellFault = (message: string): void => {
-    if (fault === message) return;
-    fault = message;
+  const tellFault = (of: 'read' | 'mark' | 'aside', message: string): void => {
+    if (faults.get(of) === message) return;
+    faults.set(of, message);
     tell({ kind: 'spool-fault', message });
   };
 
@@ -84,22 +85,27 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
   const mark = async (offset: number): Promise<void> => {
     try {
       await spool.drainedTo(offset);
-      fault = undefined;
+      faults.delete('mark');
     } catch (thrown) {
-      tellFault(messageOf(thrown));
+      tellFault('mark', messageOf(thrown));
     }
   };
 
   const write = (batch: readonly SpooledRecord[]): Promise<readonly WriteOutcome[]> =>
-    Promise.all(batch.map(({ record, bytes }) => new Promise<WriteOutcome>((resolve) => batcher.add(record, bytes, resolve))));
+    Promise.all(
+      batch.map(({ record, bytes }) => new Promise<WriteOutcome>((resolve) => batcher.add(record, weightOf(record, bytes), resolve))),
+    );
 
   const keepAside = async (record: OutgoingRecord): Promise<boolean> => {
     try {
       const outcome = await setAside(record);
-      if (outcome.kind === 'applied') return true;
-      tellFault(outcome.message);
+      if (outcome.kind === 'applied') {
+        faults.delete('aside');
+        return true;
+      }
+      tellFault('aside', outcome.message);
     } catch (thrown) {
-      tellFault(messageOf(thrown));
+      tellFault('aside', messageOf(thrown));
     }
     return false;
   };
@@ -118,7 +124,7 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
     while (left.length > 0 && !stopped) {
       const retryInMs = breaker.retryInMs(clock.monotonic());
       if (retryInMs > 0) {
-        await pause(retryInMs);
+        await pause(Math.ceil(retryInMs));
         continue;
       }
       const part = breaker.state === 'closed' ? left : left.slice(0, 1);
@@ -143,9 +149,10 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
     const retryInMs = spool.pending ? breaker.retryInMs(clock.monotonic()) : 0;
     if (retryInMs > 0) {
       isBacklog = true;
-      return pause(retryInMs);
+      return pause(Math.ceil(retryInMs));
     }
     const batch = await spool.read(breaker.state === 'closed' ? bounds : probeBounds);
+    faults.delete('read');
     const last = batch.at(-1);
     if (last !== undefined) return deliver(batch, last.offset);
     if (isBacklog && drained > 0) tell({ kind: 'spool-drained', records: drained });
@@ -160,7 +167,7 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
       try {
         await step();
       } catch (thrown) {
-        tellFault(messageOf(thrown));
+        tellFault('read', messageOf(thrown));
         await pause(faultPauseMs);
       }
     }

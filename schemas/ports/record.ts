@@ -24,6 +24,8 @@ export interface IncomingRecord {
   readonly position: string;
   /** Of a record that is one of several in an aggregate: its number. They share the position. */
   readonly part?: number;
+  /** Of a record that points to its data: why that cannot be had, as a sentence. */
+  readonly unresolved?: string;
   /** When the stream took the record, epoch ms. */
   readonly arrivedAtMs: number;
 }

@@ -11,7 +11,8 @@ import type { AccessConfig } from '../../schemas/config-access.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
-import type { Path } from '../../schemas/ports/record.ts';
+import { decodeAggregate } from '../../schemas/kpl.ts';
+import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { DecodedEvent } from '../../schemas/wire.ts';
 import { decodeRecord } from '../../schemas/wire.ts';
@@ -27,7 +28,7 @@ export interface WriterDouble extends RecordWriter {
   readonly actions: string[];
 }
 
-function writerDouble(path: Path, actions: string[]): WriterDouble {
+export function writerDouble(path: Path, actions: string[]): WriterDouble {
   const attempts = new Map<string, number>();
   const double: WriterDouble = {
     path,
@@ -43,21 +44,16 @@ function writerDouble(path: Path, actions: string[]): WriterDouble {
       double.writes.push(records.length);
       actions.push(`${path} written ${records.length}`);
       await double.gate;
-      const outcomes = records.map((record, index): WriteOutcome => {
-        const incoming = {
-          key: record.key,
-          value: Buffer.concat(record.value),
-          position: String(index),
-          arrivedAtMs: 0,
-          ...(record.headers === undefined ? {} : { headers: record.headers }),
-        };
-        const decoded = decodeRecord(incoming);
-        if ('problem' in decoded) throw new Error(decoded.problem);
-        const attempt = (attempts.get(decoded.attributes.id) ?? 0) + 1;
-        attempts.set(decoded.attributes.id, attempt);
-        const decided = double.decide(decoded, attempt);
+      const outcomes = records.map((record): WriteOutcome => {
+        const events = eventsOf(record);
+        let decided: WriteOutcome | undefined;
+        for (const event of events) {
+          const attempt = (attempts.get(event.attributes.id) ?? 0) + 1;
+          attempts.set(event.attributes.id, attempt);
+          decided ??= double.decide(event, attempt);
+        }
         if (decided !== undefined) return decided;
-        double.applied.push(decoded);
+        double.applied.push(...events);
         return { kind: 'applied', split: 's', position: String(double.applied.length) };
       });
       actions.push(`${path} applied`);
@@ -66,6 +62,17 @@ function writerDouble(path: Path, actions: string[]): WriterDouble {
     close: () => Promise.resolve(),
   };
   return double;
+}
+
+/** The events that a record holds, which are taken or refused together. */
+function eventsOf({ key, value, headers }: OutgoingRecord): readonly DecodedEvent[] {
+  const whole = Buffer.concat(value);
+  const parts = (headers === undefined ? decodeAggregate(whole) : undefined) ?? [{ key, value: whole }];
+  return parts.map((part) => {
+    const decoded = decodeRecord({ ...part, position: '0', arrivedAtMs: 0, ...(headers === undefined ? {} : { headers }) });
+    if ('problem' in decoded) throw new Error(decoded.problem);
+    return decoded;
+  });
 }
 
 export function streamConfig(team: string, app: string, more: Partial<StreamConfig> = {}): StreamConfig {

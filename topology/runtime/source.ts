@@ -14,6 +14,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
 import type { ReadBounds, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import { comparePositions } from '../../schemas/ports/record-reader.ts';
+import type { RejectionCode } from '../../schemas/rejection.ts';
 import { claimScheme, decodeRecord } from '../../schemas/wire.ts';
 import type { SourceNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
@@ -187,7 +188,9 @@ export function enterRecords(cursor: Cursor, records: readonly IncomingRecord[],
       const event = eventOf(attributes, data, source.dataText);
       if (typeof event === 'string') refuse(cursor, record, event, counts, reject, origin);
       else if (attributes.extensions?.['dataref']?.startsWith(claimScheme) === true) {
-        refuse(cursor, record, `its data is kept elsewhere and cannot be had: ${attributes.extensions['dataref']}`, counts, reject, origin);
+        const why = record.unresolved ?? 'it is no claim that was written here, or there is no store to fetch it from';
+        const message = `its data is kept elsewhere and cannot be had (${attributes.extensions['dataref']}): ${why}`;
+        refuse(cursor, record, message, counts, reject, origin, 'claim-unresolved');
       } else if (`${attributes.team}/${attributes.app}` !== source.stream) {
         refuse(cursor, record, `the record says that it belongs to ${attributes.team}/${attributes.app}`, counts, reject);
       } else {
@@ -200,11 +203,19 @@ export function enterRecords(cursor: Cursor, records: readonly IncomingRecord[],
   if (cursor.ended && cursor.ready === undefined) batch.control(rowKinds.splitEnd, 0, cursor.key);
 }
 
-function refuse(cursor: Cursor, record: IncomingRecord, message: string, counts: NodeCounts, reject: Reject, known?: Origin): void {
+function refuse(
+  cursor: Cursor,
+  record: IncomingRecord,
+  message: string,
+  counts: NodeCounts,
+  reject: Reject,
+  known?: Origin,
+  code: RejectionCode = 'undecodable-record',
+): void {
   counts.rejected++;
   const { source } = cursor;
   const origin = known ?? unknownOrigin(cursor, record);
-  reject({ node: source.id, code: 'undecodable-record', message, pointer: null, schema: null, value: undefined, origin });
+  reject({ node: source.id, code, message, pointer: null, schema: null, value: undefined, origin });
 }
 
 /** A record that is no event has its place as its identity. */

@@ -9,15 +9,19 @@
  * 3. Only claims of the reader's own stream are fetched: a record cannot make the source read what belongs to another. What is fetched is what
  *    was stored, by size and SHA-256. A claim that is missing or altered stays a pointer, which is refused when it enters; a store that
  *    cannot be asked is an error of the read, which is tried again.
+ * 4. Memory is bounded by what a claim says of its size before anything is fetched: what does not fit the read waits unfetched, and one
+ *    record never has more fetched for it than one event can have.
  */
-import { createHash } from 'node:crypto';
+import { webcrypto } from 'node:crypto';
 import { decodeAggregate } from '../../schemas/kpl.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { Claim } from '../../schemas/wire.ts';
 import { claimOf, claimScheme, resolveClaim } from '../../schemas/wire.ts';
 
-/** What a read got and did not give: the record that did not fit, unfolded, and those behind it. It is for the read after `after`. */
+/** What a read got and did not give: the record that did not fit, unfolded or not, and those behind it. It is for the read after `after`. */
 interface Left extends ReadResult {
   readonly after: string;
   readonly opened: readonly IncomingRecord[];
@@ -26,12 +30,6 @@ interface Left extends ReadResult {
 /** `stream` is `team/app`. Without `claims` pointers stay what they are. */
 export function unfoldingReader(reader: RecordReader, stream: string, claims: BlobStore | undefined): RecordReader {
   const leftOf = new Map<string, Left>();
-
-  const unfold = async (parts: readonly IncomingRecord[], store: BlobStore): Promise<readonly IncomingRecord[]> => {
-    const whole: IncomingRecord[] = [];
-    for (const part of parts) whole.push(await fetched(store, stream, part));
-    return whole;
-  };
 
   return {
     path: reader.path,
@@ -51,10 +49,15 @@ export function unfoldingReader(reader: RecordReader, stream: string, claims: Bl
       let bytes = bytesOf(records);
       for (const [n, record] of folded.entries()) {
         const parts = reader.path === 'kinesis' ? partsOf(record) : [record];
-        // Only what points waits: no promise an event.
-        const opened = claims !== undefined && parts.some((part) => claimOf(part) !== undefined) ? await unfold(parts, claims) : parts;
-        bytes += bytesOf(opened);
         const last = records.at(-1);
+        const claimed = claims === undefined ? undefined : claimsOf(parts);
+        if (claimed !== undefined && last !== undefined && bytes + claimed.bytes > bounds.maxBytes) {
+          leftOf.set(split, { after: last.position, opened: [], records: folded.slice(n), ended });
+          return { records, ended: false };
+        }
+        // Only what points waits: no promise an event.
+        const opened = claims !== undefined && claimed !== undefined ? await withData(claims, stream, parts, claimed) : parts;
+        bytes += bytesOf(opened);
         if (last !== undefined && (bytes > bounds.maxBytes || records.length + opened.length > bounds.maxRecords)) {
           leftOf.set(split, { after: last.position, opened, records: folded.slice(n + 1), ended });
           return { records, ended: false };
@@ -79,11 +82,57 @@ function partsOf(record: IncomingRecord): readonly IncomingRecord[] {
   return parts.map(({ key, value }, part) => ({ key, value, position, part, arrivedAtMs }));
 }
 
-async function fetched(claims: BlobStore, stream: string, record: IncomingRecord): Promise<IncomingRecord> {
-  const claim = claimOf(record);
-  if (claim === undefined || !claim.ref.startsWith(`${claimScheme}${stream}/`)) return record;
-  const data = await claims.get(claim.ref.slice(claimScheme.length));
-  if (data === undefined || data.length !== claim.bytes) return record;
-  if (createHash('sha256').update(data).digest('hex') !== claim.sha256) return record;
-  return resolveClaim(record, data);
+/** Of the parts of a record those that point, by their number, and what they say of their size. */
+interface Claimed {
+  readonly byPart: ReadonlyMap<number, Claim>;
+  readonly bytes: number;
+}
+
+function claimsOf(parts: readonly IncomingRecord[]): Claimed | undefined {
+  let byPart: Map<number, Claim> | undefined;
+  let bytes = 0;
+  for (let n = 0; n < parts.length; n++) {
+    const claim = claimOf(parts[n] as IncomingRecord);
+    if (claim === undefined) continue;
+    byPart ??= new Map();
+    byPart.set(n, claim);
+    bytes += claim.bytes;
+  }
+  return byPart === undefined ? undefined : { byPart, bytes };
+}
+
+async function withData(
+  store: BlobStore,
+  stream: string,
+  parts: readonly IncomingRecord[],
+  claimed: Claimed,
+): Promise<readonly IncomingRecord[]> {
+  const most = limits.bodyDecodedMaxBytes;
+  if (claimed.bytes > most) {
+    const unresolved = `what one record points to has ${claimed.bytes} bytes; the ingress takes at most ${most}`;
+    return parts.map((part, n) => (claimed.byPart.has(n) ? { ...part, unresolved } : part));
+  }
+  const whole: IncomingRecord[] = [];
+  for (const [n, part] of parts.entries()) {
+    const claim = claimed.byPart.get(n);
+    const data = claim === undefined ? undefined : await fetched(store, stream, claim);
+    if (data === undefined) whole.push(part);
+    else whole.push(typeof data === 'string' ? { ...part, unresolved: data } : resolveClaim(part, data));
+  }
+  return whole;
+}
+
+/** What comes after `claim:<team>/<app>/`: no dots, so that it leads nowhere else. */
+const ownPart = /^[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)*$/;
+
+/** The data, or why it is not what the claim says. Rejects when the store cannot be asked. */
+async function fetched(store: BlobStore, stream: string, claim: Claim): Promise<Uint8Array | string> {
+  const own = `${claimScheme}${stream}/`;
+  if (!claim.ref.startsWith(own) || !ownPart.test(claim.ref.slice(own.length))) return `claims of this stream begin with ${own}`;
+  const data = await store.get(claim.ref.slice(claimScheme.length));
+  if (data === undefined) return 'there is nothing stored under that name; what is older than the retention was deleted';
+  if (data.length !== claim.bytes) return `${data.length} bytes are stored, ${claim.bytes} were sent`;
+  const digest = await webcrypto.subtle.digest('SHA-256', data);
+  if (Buffer.from(digest).toString('hex') !== claim.sha256) return 'what is stored is not what was sent: its SHA-256 differs';
+  return data;
 }
