@@ -8,6 +8,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { IngressConfig } from '../../schemas/config.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { Answer, EventResult } from '../protocol/answer.ts';
 import { answerBatch, answerSingle } from '../protocol/answer.ts';
 import type { ReadBody } from '../protocol/events.ts';
@@ -37,7 +38,11 @@ export function onPost(context: PostContext, res: HttpResponse, head: IncomingRe
     // A client that leaves before its body was whole has sent no event; later its events are settled without it.
     if (!whole) metrics.refused(context.intake.streams.has(name) ? name : undefined, 'client-gone');
   });
-  const early = refuseEarly(context, exchange) ?? tooLong(head, bounds);
+  const kind = bodyKindOf(head.contentType, head.ce);
+  const early =
+    kind === 'ndjson'
+      ? refuseEarly(context, exchange, Math.min(head.contentLength ?? 0, limits.ndjsonCollectedMaxBytes))
+      : (tooLong(head, bounds) ?? refuseEarly(context, exchange));
   if (early !== undefined) return exchange.refuse(early, true);
   const identified = identify(context, head);
   const admitted =
@@ -45,7 +50,6 @@ export function onPost(context: PostContext, res: HttpResponse, head: IncomingRe
       ? identified.then((grant) => admit(context, exchange, grant, name))
       : admit(context, exchange, identified, name);
   if (!(admitted instanceof Promise) && isRefusal(admitted)) return exchange.refuse(admitted, true);
-  const kind = bodyKindOf(head.contentType, head.ce);
   if (kind === 'ndjson')
     return streamLines(context, res, exchange, admitted, () => {
       whole = true;
@@ -65,9 +69,9 @@ export function onPost(context: PostContext, res: HttpResponse, head: IncomingRe
   );
 }
 
-function tooLong({ contentLength, contentType, ce }: IncomingRequest, { bodyMaxBytes }: IngressConfig): Refusal | undefined {
-  if (contentLength === undefined || contentLength <= bodyMaxBytes || bodyKindOf(contentType, ce) === 'ndjson') return undefined;
-  return bodyTooLarge(bodyMaxBytes);
+/** Why a body of the announced length is not read. Said before anything that waiting could change: it never fits. */
+export function tooLong({ contentLength }: IncomingRequest, { bodyMaxBytes }: IngressConfig): Refusal | undefined {
+  return contentLength === undefined || contentLength <= bodyMaxBytes ? undefined : bodyTooLarge(bodyMaxBytes);
 }
 
 /** Collects and inflates the body; `done` gets it whole, of a request that is still open. */

@@ -17,7 +17,7 @@ import { Exchange } from './exchange.ts';
 import { admit, identify, refuseEarly } from './gate.ts';
 import { requestHeadOf } from './head.ts';
 import type { PostContext } from './post.ts';
-import { collect, settleAll } from './post.ts';
+import { collect, settleAll, tooLong } from './post.ts';
 import type { IncomingRequest } from './request.ts';
 
 export const segmentCalls: readonly SegmentCall[] = ['track', 'identify', 'page', 'screen', 'group', 'alias', 'batch'];
@@ -27,7 +27,7 @@ export function onSegment(context: PostContext, res: HttpResponse, head: Incomin
   const exchange = new Exchange(res, head, context, () => {
     if (!whole) context.metrics.refused(undefined, 'client-gone');
   });
-  const early = refuseEarly(context, exchange);
+  const early = tooLong(head, context.bounds) ?? refuseEarly(context, exchange);
   if (early !== undefined) return exchange.refuse(early, true);
   const done = (): void => {
     whole = true;
