@@ -15,6 +15,7 @@ import { decompress, encodingOf } from './decompress.ts';
 import type { Exchange } from './exchange.ts';
 import type { Admitted, Gate } from './gate.ts';
 import { charge } from './gate.ts';
+import type { IncomingRequest } from './request.ts';
 import { collectBody } from './request.ts';
 
 export interface PostContext extends Gate {
@@ -56,6 +57,11 @@ export function collect(
   );
 }
 
+/** Why a body of the announced length is not read. Said before anything that waiting could change: it never fits. */
+export function tooLong({ contentLength }: IncomingRequest, { bodyMaxBytes }: IngressConfig): Refusal | undefined {
+  return contentLength === undefined || contentLength <= bodyMaxBytes ? undefined : bodyTooLarge(bodyMaxBytes);
+}
+
 /** Hands what was found in a body to the intake, and answers once all of it is settled. */
 export function settleAll(
   context: PostContext,
@@ -85,7 +91,7 @@ export function settleAll(
   }
 }
 
-export function bodyTooLarge(maxBytes: number): Refusal {
+function bodyTooLarge(maxBytes: number): Refusal {
   return {
     status: 413,
     code: 'body-too-large',

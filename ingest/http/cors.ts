@@ -39,6 +39,7 @@ export function answerPreflight(res: HttpResponse, origin: string, access: Acces
       res.writeHeader('Access-Control-Allow-Headers', allowedHeaders);
       res.writeHeader('Access-Control-Max-Age', String(limits.preflightSeconds));
     }
-    res.endWithoutBody(0);
+    // Without a length: a 204 must not have one (RFC 9110, section 8.6).
+    res.endWithoutBody();
   });
 }

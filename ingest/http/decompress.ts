@@ -29,8 +29,10 @@ const names: Readonly<Record<string, Encoding>> = {
 
 export function encodingOf(header: string): Encoding | Refusal {
   const name = header.trim().toLowerCase();
+  // Its own names only: a client may also write the name of what every object has.
+  const encoding = Object.hasOwn(names, name) ? names[name] : undefined;
   return (
-    names[name] ?? {
+    encoding ?? {
       status: 400,
       code: 'content-encoding-unknown',
       message: `the content encoding '${name.slice(0, 40)}' is not read`,

@@ -28,12 +28,12 @@ export interface Admitted {
 const exposedHeaders =
   'X-Request-Id, X-Sluice-Ack, X-Processing-Latency, X-Network-Latency, Server-Timing, Retry-After, RateLimit, RateLimit-Policy';
 
-/** Why a request may not even say who it is. */
-export function refuseEarly(gate: Gate, exchange: Exchange): Refusal | undefined {
+/** Why a request may not even say who it is. `bytes` is the most that it will hold at once. */
+export function refuseEarly(gate: Gate, exchange: Exchange, bytes = exchange.head.contentLength ?? 0): Refusal | undefined {
   if (gate.draining) return { status: 503, code: 'draining', message: 'the instance stops', expected: 'send it again to another one' };
   const { refused, rateLimit, rateLimitPolicy } = gate.quotas.admitAddress(exchange.head.address, gate.clock.now());
   noteQuota(exchange, rateLimit, rateLimitPolicy);
-  return refused ?? gate.intake.overload(exchange.head.contentLength ?? 0);
+  return refused ?? gate.intake.overload(bytes);
 }
 
 /** Who it is; a promise only for a token that has to be verified. `key` overrides what the head has. */

@@ -23,8 +23,8 @@ export const statusTexts: Readonly<Record<number, string>> = {
   503: '503 Service Unavailable',
 };
 
-/** Sends what `answer` gives, unless the client has gone; 503 when it rejects. */
-export function serve(res: HttpResponse, answer: () => Promise<PlainAnswer>): void {
+/** Sends what `answer` gives, unless the client has gone; 503 when it rejects. `headOnly`: to HEAD, its body's length alone. */
+export function serve(res: HttpResponse, answer: () => Promise<PlainAnswer>, headOnly = false): void {
   let open = true;
   res.onAborted(() => {
     open = false;
@@ -33,7 +33,9 @@ export function serve(res: HttpResponse, answer: () => Promise<PlainAnswer>): vo
     if (!open) return;
     res.cork(() => {
       res.writeStatus(statusTexts[status] ?? `${status} Status`).writeHeader('Content-Type', contentType);
-      res.end(body);
+      // With a length of its own `endWithoutBody` would wait for that many bytes.
+      if (headOnly) res.writeHeader('Content-Length', String(Buffer.byteLength(body))).endWithoutBody();
+      else res.end(body);
     });
   };
   answer().then(send, (thrown: unknown) => send({ status: 503, contentType: 'text/plain', body: `${String(thrown)}\n` }));

@@ -6,14 +6,13 @@
  * 2. Nothing of a body that did not arrive whole is written. A long NDJSON body is the exception, and says so (ndjson.ts).
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import type { IngressConfig } from '../../schemas/config.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { EventResult } from '../protocol/answer.ts';
 import { answerBatch, answerSingle } from '../protocol/answer.ts';
 import { bodyKindOf, readEvents } from '../protocol/events.ts';
-import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import type { PostContext } from './body.ts';
-import { bodyTooLarge, collect, settleAll } from './body.ts';
+import { collect, settleAll, tooLong } from './body.ts';
 import { Exchange } from './exchange.ts';
 import type { Admitted } from './gate.ts';
 import { admit, identify, refuseEarly } from './gate.ts';
@@ -29,7 +28,11 @@ export function onPost(context: PostContext, res: HttpResponse, head: IncomingRe
     // A client that leaves before its body was whole has sent no event; later its events are settled without it.
     if (!whole) metrics.refused(context.intake.streams.has(name) ? name : undefined, 'client-gone');
   });
-  const early = refuseEarly(context, exchange) ?? tooLong(head, bounds);
+  const kind = bodyKindOf(head.contentType, head.ce);
+  const early =
+    kind === 'ndjson'
+      ? refuseEarly(context, exchange, Math.min(head.contentLength ?? 0, limits.ndjsonCollectedMaxBytes))
+      : (tooLong(head, bounds) ?? refuseEarly(context, exchange));
   if (early !== undefined) return exchange.refuse(early, true);
   const identified = identify(context, head);
   const admitted =
@@ -37,7 +40,6 @@ export function onPost(context: PostContext, res: HttpResponse, head: IncomingRe
       ? identified.then((grant) => admit(context, exchange, grant, name))
       : admit(context, exchange, identified, name);
   if (!(admitted instanceof Promise) && isRefusal(admitted)) return exchange.refuse(admitted, true);
-  const kind = bodyKindOf(head.contentType, head.ce);
   if (kind === 'ndjson')
     return streamLines(context, res, exchange, admitted, () => {
       whole = true;
@@ -55,11 +57,6 @@ export function onPost(context: PostContext, res: HttpResponse, head: IncomingRe
       void admitted.then((late) => (isRefusal(late) ? exchange.refuse(late) : accept(context, exchange, late, body)));
     },
   );
-}
-
-function tooLong({ contentLength, contentType, ce }: IncomingRequest, { bodyMaxBytes }: IngressConfig): Refusal | undefined {
-  if (contentLength === undefined || contentLength <= bodyMaxBytes || bodyKindOf(contentType, ce) === 'ndjson') return undefined;
-  return bodyTooLarge(bodyMaxBytes);
 }
 
 /** The body is whole and its sender known. */

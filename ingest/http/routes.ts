@@ -5,6 +5,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import { asyncapiText, openapiText } from '../documents/documents.ts';
 import { answerRefusal } from '../protocol/answer.ts';
 import type { Refusal } from '../protocol/refusal.ts';
+import type { IngressMetrics } from '../telemetry/metrics.ts';
 import type { PostContext } from './body.ts';
 import { answerPreflight } from './cors.ts';
 import type { LocalRoutes } from './local-routes.ts';
@@ -27,19 +28,6 @@ export function mountRoutes(app: TemplatedApp, context: PostContext, rule: Addre
   app.get('/v1/:team/:app/warnings', (res, req) => onWarnings(context, res, readHead(res, req, rule), nameOf(req)));
   for (const call of segmentCalls) app.post(`/v1/${call}`, (res, req) => onSegment(context, res, readHead(res, req, rule), call));
   app.options('/v1/*', (res, req) => answerPreflight(res, req.getHeader('origin'), access));
-  for (const [path, allowed] of [['/v1/:team/:app', 'POST'], ...segmentCalls.map((call) => [`/v1/${call}`, 'POST'])] as const) {
-    app.any(path as string, (res, req) => {
-      const refusal: Refusal = {
-        status: 405,
-        code: 'method-not-allowed',
-        message: `${req.getMethod().toUpperCase()} is not taken here`,
-        expected: allowed as string,
-      };
-      metrics.refused(undefined, refusal.code);
-      refuse(res, refusal, `Allow: ${allowed}`);
-    });
-  }
-
   const extras: Record<string, () => Promise<PlainAnswer>> = {
     '/healthz': plain(200, 'ok\n'),
     '/readyz': () => (context.draining ? plain(503, 'draining\n')() : plain(200, 'ready\n')()),
@@ -47,19 +35,42 @@ export function mountRoutes(app: TemplatedApp, context: PostContext, rule: Addre
     '/openapi.json': plain(200, openapiText, 'application/json'),
     '/asyncapi.json': plain(200, asyncapiText, 'application/json'),
   };
-  for (const [path, route] of Object.entries(extras)) app.get(path, (res) => serve(res, route));
+  for (const [path, route] of Object.entries(extras)) {
+    app.get(path, (res) => serve(res, route));
+    app.head(path, (res) => serve(res, route, true));
+  }
+  mountOtherMethods(app, metrics, Object.keys(extras));
   mountLocal(app, local);
   app.any('/*', (res, req) => {
     const message = `there is nothing at ${req.getUrl().slice(0, 200)}`;
-    refuse(res, { status: 404, code: 'not-found', message, expected: 'POST /v1/{team}/{app}' });
+    refuse(res, req, { status: 404, code: 'not-found', message, expected: 'POST /v1/{team}/{app}' });
   });
 }
 
-function refuse(res: HttpResponse, refusal: Refusal, header?: string): void {
+/** Says which method a path takes to whoever comes with another. Where events are sent it counts as one refusal. */
+function mountOtherMethods(app: TemplatedApp, metrics: IngressMetrics, extras: readonly string[]): void {
+  const otherwise = (path: string, allowed: string, carriesEvents: boolean): void => {
+    app.any(path, (res, req) => {
+      const message = `${req.getMethod().toUpperCase()} is not taken here`;
+      const refusal: Refusal = { status: 405, code: 'method-not-allowed', message, expected: allowed };
+      if (carriesEvents) metrics.refused(undefined, refusal.code);
+      refuse(res, req, refusal, `Allow: ${allowed}`);
+    });
+  };
+  for (const path of ['/v1/:team/:app', ...segmentCalls.map((call) => `/v1/${call}`)]) otherwise(path, 'POST', true);
+  otherwise('/v1/:team/:app/pixel.gif', 'GET', true);
+  otherwise('/v1/:team/:app/warnings', 'GET', false);
+  for (const path of extras) otherwise(path, 'GET, HEAD', false);
+}
+
+function refuse(res: HttpResponse, req: HttpRequest, refusal: Refusal, header?: string): void {
+  const { body } = answerRefusal(refusal);
   res.cork(() => {
     res.writeStatus(statusTexts[refusal.status] as string);
     res.writeHeader('Content-Type', header === undefined ? 'application/json' : `application/json\r\n${header}`);
-    res.end(answerRefusal(refusal).body, true);
+    // An answer to HEAD has no body (RFC 9110, section 9.3.2): its bytes would be read as the next answer.
+    if (req.getMethod() === 'head') res.endWithoutBody();
+    else res.end(body, true);
   });
 }
 

@@ -14,7 +14,7 @@ import { isRefusal } from '../protocol/refusal.ts';
 import type { SegmentCall } from '../protocol/segment.ts';
 import { readSegment, segmentWriteKey } from '../protocol/segment.ts';
 import type { PostContext } from './body.ts';
-import { collect, settleAll } from './body.ts';
+import { collect, settleAll, tooLong } from './body.ts';
 import { Exchange } from './exchange.ts';
 import { admit, identify, refuseEarly } from './gate.ts';
 import { requestHeadOf } from './head.ts';
@@ -27,7 +27,7 @@ export function onSegment(context: PostContext, res: HttpResponse, head: Incomin
   const exchange = new Exchange(res, head, context, () => {
     if (!whole) context.metrics.refused(undefined, 'client-gone');
   });
-  const early = refuseEarly(context, exchange);
+  const early = tooLong(head, context.bounds) ?? refuseEarly(context, exchange);
   if (early !== undefined) return exchange.refuse(early, true);
   const done = (): void => {
     whole = true;

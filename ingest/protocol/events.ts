@@ -49,7 +49,8 @@ export const mediaTypes: Readonly<Record<string, BodyKind>> = {
 export function bodyKindOf(contentType: string, ce: ProtocolRequest['ce']): BodyKind | Refusal {
   const [type = ''] = contentType.split(';');
   const media = type.trim().toLowerCase();
-  const kind = mediaTypes[media];
+  // Its own names only: a client may also write the name of what every object has.
+  const kind = Object.hasOwn(mediaTypes, media) ? mediaTypes[media] : undefined;
   if (ce !== undefined && kind !== 'cloudevent' && kind !== 'cloudevents' && (media === '' || isJsonType(media))) return 'binary';
   if (kind !== undefined) return kind;
   return {
