@@ -24,7 +24,7 @@ export function mountRoutes(app: TemplatedApp, context: PostContext, rule: Addre
   const nameOf = (req: HttpRequest): string => `${req.getParameter(0)}/${req.getParameter(1)}`;
 
   app.post('/v1/:team/:app', (res, req) => onPost(context, res, readHead(res, req, rule), nameOf(req)));
-  app.get('/v1/:team/:app/pixel.gif', (res, req) => onPixel(context, res, readHead(res, req, rule), nameOf(req), req.getQuery()));
+  app.get('/v1/:team/:app/pixel.gif', (res, req) => onPixel(context, res, readHead(res, req, rule), nameOf(req), queryOf(req)));
   app.get('/v1/:team/:app/warnings', (res, req) => onWarnings(context, res, readHead(res, req, rule), nameOf(req)));
   for (const call of segmentCalls) app.post(`/v1/${call}`, (res, req) => onSegment(context, res, readHead(res, req, rule), call));
   app.options('/v1/*', (res, req) => answerPreflight(res, req.getHeader('origin'), access));
@@ -72,6 +72,11 @@ function refuse(res: HttpResponse, req: HttpRequest, refusal: Refusal, header?: 
     if (req.getMethod() === 'head') res.endWithoutBody();
     else res.end(body, true);
   });
+}
+
+/** Undefined where a request has none, whatever the type says. */
+function queryOf(req: HttpRequest): string {
+  return (req.getQuery() as string | undefined) ?? '';
 }
 
 function plain(status: number, body: string, contentType = 'text/plain'): () => Promise<PlainAnswer> {
