@@ -176,31 +176,33 @@ function pause(ms: number, clock: Clock, onWake: (resume: () => void) => void): 
 
 /** Puts records into the source's batch as elements; what is no event of this stream is rejected. */
 export function enterRecords(cursor: Cursor, records: readonly IncomingRecord[], batch: Batch, counts: NodeCounts, reject: Reject): void {
-  const { source, path, split } = cursor;
   for (const record of records) {
     counts.in++;
-    const decoded = decodeRecord(record);
-    if ('problem' in decoded) {
-      refuse(cursor, record, decoded.problem, counts, reject);
-    } else {
-      const { attributes, data } = decoded;
-      const origin: Origin = { stream: source.stream, path, split, position: placeOf(record), attributes, data };
-      const event = eventOf(attributes, data, source.dataText);
-      if (typeof event === 'string') refuse(cursor, record, event, counts, reject, origin);
-      else if (attributes.extensions?.['dataref']?.startsWith(claimScheme) === true) {
-        const why = record.unresolved ?? 'it is no claim that was written here, or there is no store to fetch it from';
-        const message = `its data is kept elsewhere and cannot be had (${attributes.extensions['dataref']}): ${why}`;
-        refuse(cursor, record, message, counts, reject, origin, 'claim-unresolved');
-      } else if (`${attributes.team}/${attributes.app}` !== source.stream) {
-        refuse(cursor, record, `the record says that it belongs to ${attributes.team}/${attributes.app}`, counts, reject);
-      } else {
-        counts.passed++;
-        batch.element(event, record.arrivedAtMs, origin);
-      }
-    }
+    enter(cursor, record, batch, counts, reject);
     cursor.position = record.position;
   }
   if (cursor.ended && cursor.ready === undefined) batch.control(rowKinds.splitEnd, 0, cursor.key);
+}
+
+function enter(cursor: Cursor, record: IncomingRecord, batch: Batch, counts: NodeCounts, reject: Reject): void {
+  const { source, path, split } = cursor;
+  const decoded = decodeRecord(record);
+  if ('problem' in decoded) return refuse(cursor, record, decoded.problem, counts, reject);
+  const { attributes, data } = decoded;
+  // First of all: a row in the name of another stream's event would stand for that event.
+  if (`${attributes.team}/${attributes.app}` !== source.stream)
+    return refuse(cursor, record, `the record says that it belongs to ${attributes.team}/${attributes.app}`, counts, reject);
+  const origin: Origin = { stream: source.stream, path, split, position: placeOf(record), attributes, data };
+  const claim = attributes.extensions?.['dataref'];
+  if (claim?.startsWith(claimScheme) === true) {
+    const why = record.unresolved ?? 'it is no claim that was written here, or there is no store to fetch it from';
+    const message = `its data is kept elsewhere and cannot be had (${claim}): ${why}`;
+    return refuse(cursor, record, message, counts, reject, origin, 'claim-unresolved');
+  }
+  const event = eventOf(attributes, data, source.dataText);
+  if (typeof event === 'string') return refuse(cursor, record, event, counts, reject, origin);
+  counts.passed++;
+  batch.element(event, record.arrivedAtMs, origin);
 }
 
 function refuse(
