@@ -10,8 +10,8 @@ import type { StubCounts } from './kinesis-stub.ts';
 
 interface Running {
   readonly port: number;
-  ask<T>(message: string | object): Promise<T>;
-  stop(): Promise<void>;
+  readonly ask: <T>(message: string | object) => Promise<T>;
+  readonly stop: () => Promise<void>;
 }
 
 export interface Server {

@@ -10,14 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Server } from './ingress-processes.ts';
 
-export const seedVersions = [
-  'fastapi==0.165.0',
-  'uvicorn==0.54.0',
-  'uvloop==0.23.0',
-  'httptools==0.9.0',
-  'pydantic==2.14.3',
-  'boto3==1.44.5',
-];
+const seedVersions = ['fastapi==0.165.0', 'uvicorn==0.54.0', 'uvloop==0.23.0', 'httptools==0.9.0', 'pydantic==2.14.3', 'boto3==1.44.5'];
 
 const script = fileURLToPath(new URL('../../../test/bench/seed-server.py', import.meta.url));
 const run = promisify(execFile);
