@@ -1,0 +1,128 @@
+/**
+ * A Kinesis endpoint that costs little, in a process of its own: `node kinesis-stub.js [--delay MS] [--refuse-every N] [--parse]`.
+ * It drains the body, counts its records without parsing it, and answers PutRecords after the delay with as many results; it also answers
+ * DescribeStreamSummary and ListShards. It checks no signature and keeps nothing. Sends `{ port }` to its parent, and its counts when asked.
+ *
+ * Records are counted by their opening braces: neither base64 nor the keys of a benchmark have one. With `--parse` the body is parsed
+ * instead, and the records inside aggregated ones are counted.
+ */
+
+import uws from 'uWebSockets.js';
+import { parseArgs } from 'node:util';
+import { decodeAggregate } from '../../schemas/kpl.ts';
+
+export interface StubCounts {
+  readonly calls: number;
+  /** Records that were taken, those inside aggregated ones when bodies are parsed. */
+  readonly records: number;
+  readonly refused: number;
+  readonly bytes: number;
+}
+
+const { values: options } = parseArgs({
+  options: {
+    delay: { type: 'string', default: '0' },
+    'refuse-every': { type: 'string', default: '0' },
+    parse: { type: 'boolean', default: false },
+  },
+});
+const delayMs = Number(options.delay);
+const refuseEvery = Number(options['refuse-every']);
+
+const openingBrace = 0x7b;
+const shards = ['shardId-000000000000', 'shardId-000000000001', 'shardId-000000000002', 'shardId-000000000003'];
+const taken = (nth: number): string =>
+  `{"SequenceNumber":"49590338271490256608559692538361571095921575989136588898","ShardId":"${shards[nth % shards.length]}"}`;
+const throttled = '{"ErrorCode":"ProvisionedThroughputExceededException","ErrorMessage":"Rate exceeded for shard shardId-000000000000"}';
+const wholeReplies = new Map<number, string>();
+const counts = new Map<string, { calls: number; records: number; refused: number; bytes: number }>();
+let seen = 0;
+
+/** The reply to `records` of them, and how many it refuses. */
+function replyOf(records: number): { readonly body: string; readonly refused: number } {
+  const reply = (results: readonly string[], refused: number): string =>
+    `{"FailedRecordCount":${refused},"Records":[${results.join(',')}]}`;
+  if (refuseEvery > 0) {
+    let refused = 0;
+    const results = Array.from({ length: records }, (_, nth) => {
+      if (++seen % refuseEvery !== 0) return taken(nth);
+      refused++;
+      return throttled;
+    });
+    return { body: reply(results, refused), refused };
+  }
+  let body = wholeReplies.get(records);
+  if (body === undefined) {
+    body = reply(
+      Array.from({ length: records }, (_, nth) => taken(nth)),
+      0,
+    );
+    wholeReplies.set(records, body);
+  }
+  return { body, refused: 0 };
+}
+
+function countBraces(chunk: Buffer): number {
+  let count = 0;
+  for (let at = chunk.indexOf(openingBrace); at >= 0; at = chunk.indexOf(openingBrace, at + 1)) count++;
+  return count;
+}
+
+function eventsOf(body: Buffer): number {
+  const { Records: records } = JSON.parse(body.toString()) as { Records: { Data: string }[] };
+  return records.reduce((sum, { Data: data }) => sum + (decodeAggregate(Buffer.from(data, 'base64'))?.length ?? 1), 0);
+}
+
+const tailBytes = 512;
+
+uws
+  .App()
+  .post('/*', (res, req) => {
+    const target = req.getHeader('x-amz-target');
+    const chunks: Buffer[] = [];
+    let braces = 0;
+    let bytes = 0;
+    let tail = '';
+    let open = true;
+    res.onAborted(() => {
+      open = false;
+    });
+    const answer = (body: string): void => {
+      if (!open) return;
+      res.cork(() => {
+        res.writeHeader('Content-Type', 'application/x-amz-json-1.1').writeHeader('x-amzn-RequestId', 'stub');
+        res.end(body);
+      });
+    };
+    const answerPut = (): void => {
+      const name = /"StreamName": ?"([^"]*)"/.exec(tail)?.[1] ?? '';
+      const records = braces - 1;
+      const reply = replyOf(records);
+      const count = counts.get(name) ?? { calls: 0, records: 0, refused: 0, bytes: 0 };
+      count.calls++;
+      count.bytes += bytes;
+      count.refused += reply.refused;
+      count.records += options.parse ? eventsOf(Buffer.concat(chunks)) : records - reply.refused;
+      counts.set(name, count);
+      if (delayMs === 0) answer(reply.body);
+      else setTimeout(answer, delayMs, reply.body);
+    };
+    res.onData((part, isLast) => {
+      const chunk = Buffer.from(part);
+      bytes += chunk.length;
+      braces += countBraces(chunk);
+      tail = (tail + chunk.toString('latin1', Math.max(0, chunk.length - tailBytes))).slice(-tailBytes);
+      // The chunk is only valid in this callback.
+      if (options.parse) chunks.push(Buffer.from(new Uint8Array(part)));
+      if (!isLast) return;
+      if (target.endsWith('PutRecords')) answerPut();
+      else if (target.endsWith('ListShards')) answer(JSON.stringify({ Shards: shards.map((ShardId) => ({ ShardId })) }));
+      else answer('{"StreamDescriptionSummary":{"StreamStatus":"ACTIVE"}}');
+    });
+  })
+  .listen('127.0.0.1', 0, (socket) => {
+    process.send?.({ port: socket === false ? 0 : uws.us_socket_local_port(socket) });
+  });
+
+process.on('message', () => process.send?.(Object.fromEntries(counts)));
+process.once('disconnect', () => process.exit(0));
