@@ -195,6 +195,19 @@ function program(): Command {
         return schemaTypes(files, own.check ?? false, output);
       }),
     );
+  const key = root.command('key').description('work with API keys').exitOverride();
+  key
+    .command('new')
+    .description('make a key, and the entry for the configuration')
+    .requiredOption('--name <name>', 'shown in logs, metrics and warnings')
+    .requiredOption('--stream <patterns...>', 'what it may write to: team/app, team/* or */*')
+    .option('--origin <origins...>', 'pages that may use it, such as https://shop.example')
+    .action(
+      run(async (_options, output, own: { readonly name: string; readonly stream: string[]; readonly origin?: string[] }) => {
+        const { keyCommand } = await import('./key.ts');
+        return keyCommand({ name: own.name, streams: own.stream, origins: own.origin ?? [], random: systemRandom, output });
+      }),
+    );
   const config = root.command('config').description('look at a configuration').exitOverride();
   config
     .command('check')

@@ -1,0 +1,61 @@
+/**
+ * `sluice key new`: makes an API key, shows it once, and prints the entry for the configuration, which has only its digest.
+ */
+import { createHash } from 'node:crypto';
+import { keyFields, originField, patternField } from '../../schemas/config-access.ts';
+import type { Field } from '../../schemas/config-fields.ts';
+import { expectedOf, problemOf } from '../../schemas/config-fields.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
+import type { Output } from './output.ts';
+
+export interface KeyCommand {
+  readonly name: string;
+  readonly streams: readonly string[];
+  readonly origins: readonly string[];
+  readonly random: Random;
+  readonly output: Output;
+}
+
+const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+const keyLetters = 32;
+
+/** 32 letters of 62: 190 random bits, behind a prefix that scanners for leaked secrets can look for. */
+export function newKey(random: Random): string {
+  const byte = new Uint8Array(1);
+  let key = 'slc_';
+  while (key.length < 4 + keyLetters) {
+    random.fill(byte);
+    // Bytes beyond a multiple of 62 would make the first letters likelier.
+    const [value = 255] = byte;
+    if (value < 4 * letters.length) key += letters[value % letters.length];
+  }
+  return key;
+}
+
+export function keyCommand({ name, streams, origins, random, output }: KeyCommand): number {
+  require('name', name, keyFields['name'] as Field);
+  for (const stream of streams) require('stream', stream, patternField);
+  for (const origin of origins) require('origin', origin, originField);
+  const key = newKey(random);
+  const sha256 = createHash('sha256').update(key).digest('hex');
+  if (output.json) {
+    output.line(JSON.stringify({ key, name, sha256, streams, origins }));
+    return 0;
+  }
+  const list = (values: readonly string[]): string =>
+    `[${values.map((value) => (value.includes('*') || value.includes(':') ? `'${value}'` : value)).join(', ')}]`;
+  output.line(`key    ${key}`);
+  output.note('It is shown this once. Into the configuration:');
+  output.line('keys:');
+  output.line(`  - name: ${name}`);
+  output.line(`    sha256: ${sha256}`);
+  output.line(`    streams: ${list(streams)}`);
+  if (origins.length > 0) output.line(`    origins: ${list(origins)}`);
+  return 0;
+}
+
+function require(what: string, value: string, field: Field): void {
+  const problem = problemOf(value, field);
+  if (problem !== undefined) throw new SluiceError(`${what}-invalid`, `--${what} ${value} is none`, { fix: expectedOf(field) });
+}
