@@ -40,19 +40,28 @@ export async function bindStreams(options: BindOptions): Promise<ReadonlyMap<str
   const bound = new Map<string, BoundStream>();
   const streams = [...options.config.streams, ledgerStream];
   await tellOfLeftovers(options, new Set(streams.map(({ name }) => name)));
-  for (const stream of streams) bound.set(stream.name, await bindStream(options, stream));
-  return bound;
+  try {
+    for (const stream of streams) bound.set(stream.name, await bindStream(options, stream));
+    return bound;
+  } catch (thrown) {
+    // What is bound empties its spools already; it must not go on behind a start that failed.
+    await Promise.all([...bound.values()].map(({ delivery }) => delivery.close()));
+    throw thrown;
+  }
 }
 
 async function bindStream(options: BindOptions, stream: StreamConfig): Promise<BoundStream> {
   const { config, blobs, metrics, log, clock, random } = options;
   const bounds = await boundsOf(options, stream);
-  const byPath: Record<string, PathDelivery> = {};
-  for (const path of paths) byPath[path] = await pathOf(options, stream, path);
+  const kinesis = await pathOf(options, stream, 'kinesis');
+  const kafka = await pathOf(options, stream, 'kafka').catch(async (thrown: unknown) => {
+    await kinesis.close();
+    throw thrown;
+  });
   const delivery = createStreamDelivery({
     stream,
     bounds,
-    byPath: byPath as Record<Path, PathDelivery>,
+    byPath: { kinesis, kafka },
     failover: config.routing.failover,
     claimCheck: config.routing.claimCheck && blobs !== undefined ? createClaimCheck({ store: blobs, clock, random, bounds }) : undefined,
     bufferMaxBytes: config.ingress.bufferMaxBytes,

@@ -95,7 +95,11 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     repeats: intake.remembered,
     paths: intake.states(),
   }));
-  const listener = await listen(app, host, config.ingress.port);
+  const listener = await listen(app, host, config.ingress.port).catch(async (thrown: unknown) => {
+    // Spools are being emptied already; that must not go on behind a start that failed.
+    await intake.close();
+    throw thrown;
+  });
   const port = uws.us_socket_local_port(listener);
   const ledger = startLedger({ clock, random, counts: () => metrics.counts(), intake, log, instance: options.instance ?? 'local' });
 

@@ -15,6 +15,7 @@ import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import type { ClaimCheck } from './claim-check.ts';
+import { createClaimLine } from './claim-line.ts';
 import type { Delivered } from './delivered.ts';
 import { refusalOf } from './delivered.ts';
 import type { PathDelivery, PathState } from './path-delivery.ts';
@@ -56,6 +57,7 @@ export function createStreamDelivery(options: StreamDeliveryOptions): StreamDeli
   const { stream, bounds, byPath, claimCheck, bufferMaxBytes, dropped } = options;
   // The other path keeps no order with the first.
   const failover = options.failover && stream.order === 'none';
+  const line = stream.order === 'key' ? createClaimLine() : undefined;
   let bufferedBytes = 0;
 
   const toSpool = ({ routed }: Parcel, settle: Settle): void => {
@@ -111,16 +113,26 @@ export function createStreamDelivery(options: StreamDeliveryOptions): StreamDeli
     }
   };
 
+  const deliver: StreamDelivery['deliver'] = (attributes, data, settle) => {
+    const { partitionkey: key } = attributes;
+    const routed = decideRoute(attributes, data, bounds);
+    // Order is kept within a path; a claim's record takes the small one.
+    const goOn = (refusal: Refusal | undefined): void =>
+      refusal === undefined ? deliver(attributes, data, settle) : settle(refused(refusal));
+    if (routed?.route !== 'kafka' && line?.waits(key, goOn) === true) return;
+    if (routed !== undefined) return take({ routed, detour: () => routeTo(otherPath[routed.route], attributes, data, bounds) }, settle);
+    if (claimCheck === undefined) return settle(refused(tooLarge(data.length, bounds)));
+    line?.begin(key);
+    void claimCheck(attributes, data).then((claimed) => {
+      const refusal = isRefusal(claimed) ? claimed : undefined;
+      if (isRefusal(claimed)) settle(refused(claimed));
+      else take({ routed: claimed, detour: () => undefined }, settle);
+      line?.end(key, refusal);
+    });
+  };
+
   return {
-    deliver(attributes, data, settle) {
-      const routed = decideRoute(attributes, data, bounds);
-      if (routed !== undefined) return take({ routed, detour: () => routeTo(otherPath[routed.route], attributes, data, bounds) }, settle);
-      if (claimCheck === undefined) return settle(refused(tooLarge(data.length, bounds)));
-      void claimCheck(attributes, data).then((claimed) => {
-        if (isRefusal(claimed)) settle(refused(claimed));
-        else take({ routed: claimed, detour: () => undefined }, settle);
-      });
-    },
+    deliver,
     get bufferedBytes() {
       return bufferedBytes;
     },

@@ -225,6 +225,48 @@ describe('an event beyond both paths', () => {
     ]);
   });
 
+  it('keeps its place in the order of its key, however long its data takes to be stored', async () => {
+    const rig = await rigOf(
+      { order: 'key' },
+      {
+        largeMaxBytes: 40_000,
+        store: (real) => ({
+          ...real,
+          // The larger, the sooner: were they not in a line, they would change places.
+          async createIfAbsent(key, bytes) {
+            await new Promise((resolve) => setTimeout(resolve, bytes.length < 60_000 ? 60 : 20));
+            return real.createIfAbsent(key, bytes);
+          },
+        }),
+      },
+    );
+    const texts = [50_000, 1, 70_000, 2, 55_000, 80_000, 3].map((size, n) => JSON.stringify(`${n}${'x'.repeat(size)}`));
+    expect((await rig.send('', `[${texts.join(',')}]`)).status).toBe(200);
+    const { out } = await rig.read();
+    expect(out.map(({ text }) => text.slice(1, 2))).toEqual(['0', '1', '2', '3', '4', '5', '6']);
+  });
+
+  it('that cannot be stored keeps nothing that came behind it from coming after it', async () => {
+    let isFull = true;
+    const rig = await rigOf(
+      { order: 'key' },
+      {
+        largeMaxBytes: 40_000,
+        store: (real) => ({
+          ...real,
+          createIfAbsent: (key, bytes) => (isFull ? Promise.reject(new Error('the disk is full')) : real.createIfAbsent(key, bytes)),
+        }),
+      },
+    );
+    const texts = [50_000, 1].map((size, n) => JSON.stringify(`${n}${'x'.repeat(size)}`));
+    const answer = await rig.send('', `[${texts.join(',')}]`);
+    const codes = answer.json.results?.map(({ error }) => (error as { readonly code?: string } | undefined)?.code);
+    expect(codes ?? answer.json.error?.['code']).toEqual(['claim-not-stored', 'order-kept']);
+    isFull = false;
+    expect((await rig.send('', `[${texts.join(',')}]`)).status).toBe(200);
+    expect((await rig.read()).out.map(({ text }) => text.slice(1, 2))).toEqual(['0', '1']);
+  });
+
   it('whose blob was altered is rejected by itself', async () => {
     const rig = await rigOf({}, { largeMaxBytes: 40_000 });
     for (const id of ['bad', 'good']) expect((await rig.send(id, JSON.stringify(id.repeat(20_000)))).status).toBe(200);

@@ -2,7 +2,7 @@
  * What a client is told while its stream is down, and what becomes of what it was told: over HTTP, with spools on a real disk, through
  * recovery, restarts and changes of the configuration.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -213,6 +213,31 @@ describe('what a stream left in its spool', () => {
     expect(without.kinesis.applied).toEqual([]);
     const again = await rigOf(dir, [streamConfig('a', 'clicks')]);
     await untilIn(again.kinesis, 2);
+  });
+
+  it("is left alone by a start that fails, because of its port or of another stream's spool", async () => {
+    const taken = await rigOf(folder(), [streamConfig('a', 'clicks')]);
+    for (const fault of ['port-taken', 'stream-corrupt']) {
+      const dir = folder();
+      await leave(dir);
+      if (fault === 'stream-corrupt') {
+        const other = await rigOf(dir, [streamConfig('a', 'other', { ack: 'spooled' })]);
+        await stop(other);
+        // Says that it was drained further than it reaches.
+        writeFileSync(join(dir, 'a', 'other', 'kafka', 'drained'), '7');
+      }
+      let writes = 0;
+      const counting: WriterDouble['decide'] = () => {
+        writes++;
+        return down;
+      };
+      const streams = [streamConfig('a', 'clicks', { whenDown: 'spool' }), streamConfig('a', 'other', { ack: 'spooled' })];
+      const port = fault === 'port-taken' ? taken.ingress.port : 0;
+      await expect(rigOf(dir, streams, { port }, counting)).rejects.toMatchObject({ code: fault });
+      const before = writes;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      expect(writes, fault).toBe(before);
+    }
   });
 
   it('is told of at each start when the stream refused it for good', async () => {

@@ -72,8 +72,13 @@ describe('a spool on a disk that is full', () => {
     mkdirSync(join(dir, 'drained.new'));
     await expect(spool.drainedTo(3)).rejects.toThrow();
     expect(readdirSync(dir).filter((name) => name.endsWith('.log'))).toHaveLength(2);
-    // In this run it is drained all the same.
+    // In this run it is drained all the same, and the next one begins no later.
     expect(spool.records).toBe(2);
+    const crashed = folder();
+    cpSync(dir, crashed, { recursive: true, filter: (path) => !path.endsWith('.new') });
+    const next = await opened(crashed, { segmentMaxBytes: 200 });
+    expect((await textsOf(next)).at(-1)).toBe('5'.repeat(120));
+    await next.close();
     rmdirSync(join(dir, 'drained.new'));
     await spool.drainedTo(4);
     await spool.close();

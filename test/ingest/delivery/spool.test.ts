@@ -188,6 +188,18 @@ describe('a spool', () => {
     }
   });
 
+  it('that one append had filled takes as much again once that is drained', async () => {
+    const dir = folder();
+    const spool = await opened(dir, { maxBytes: 10_000 });
+    for (let n = 0; n < 3; n++) {
+      expect(await spool.append([record(`${n}`.repeat(9_000))])).toEqual({ kind: 'applied', firstOffset: n });
+      expect((await spool.read(all)).map(textOf)).toEqual([`${n}`.repeat(9_000)]);
+      await spool.drainedTo(n);
+      expect(diskBytes(dir)).toBe(0);
+    }
+    await spool.close();
+  });
+
   it('frees segments while it is drained, not only at the end', async () => {
     const dir = folder();
     const spool = await filled(
