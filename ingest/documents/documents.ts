@@ -38,8 +38,8 @@ const headerParameters = [
   parameter('X-Event-Type', 'header', 'Type of the events', { type: 'string', maxLength: limits.attributeMaxBytes }),
   parameter('X-Event-Time', 'header', 'Time of the events', { type: 'string', format: 'date-time' }),
   parameter('X-Partition-Key', 'header', 'Partition key of the events', { type: 'string', maxLength: limits.partitionKeyMaxChars }),
-  parameter('X-Request-Id', 'header', 'Comes back; made when missing', { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' }),
-  parameter('X-Client-Timestamp', 'header', 'Epoch ms of sending, for X-Network-Latency', { type: 'number' }),
+  parameter('X-Request-Id', 'header', 'Comes back when it is 1 to 128 of A-Z a-z 0-9 . _ -; else one is made'),
+  parameter('X-Client-Timestamp', 'header', 'Epoch ms of sending, for X-Network-Latency; what is no number says nothing'),
   parameter('traceparent', 'header', 'W3C trace context, carried into the record'),
   parameter('Content-Encoding', 'header', 'Of the body', { type: 'string', enum: ['identity', 'gzip', 'deflate', 'br'] }),
 ];
@@ -49,21 +49,24 @@ const said: Readonly<Record<string, string>> = {
   '401': 'No key, or none of this instance',
   '403': 'The key is not for this stream, or not for pages of this origin',
   '404': 'No such stream',
-  '405': 'Another method is expected',
   '413': 'More than the largest configured route, or than the bound of a body',
   '429': "Over this key's, stream's or address' quota",
   '503': 'Not at the declared durability now. Send it again, under the same id, after Retry-After',
 };
-const refusals = (...statuses: string[]): Node =>
+const requestId: Node = { required: true, schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' } };
+const refusalsWith = (content: Node, statuses: readonly string[]): Node =>
   Object.fromEntries(
     statuses.map((status) => {
-      const headers =
-        status === '429' || status === '503' ? { headers: { 'Retry-After': { schema: { type: 'integer', minimum: 1 } } } } : {};
-      return [status, { description: said[status] ?? '', ...headers, content: jsonOf('Refused') }];
+      const wait: Node =
+        status === '429' || status === '503' ? { 'Retry-After': { required: true, schema: { type: 'integer', minimum: 1 } } } : {};
+      return [status, { description: said[status] ?? '', headers: { 'X-Request-Id': requestId, ...wait }, content }];
     }),
   );
+const refusals = (...statuses: string[]): Node => refusalsWith(jsonOf('Refused'), statuses);
+const refusedBatches = (...statuses: string[]): Node =>
+  refusalsWith({ 'application/json': { schema: { anyOf: [ref('Refused'), ref('Batch')] } } }, statuses);
 const answerHeaders: Node = {
-  'X-Request-Id': { schema: { type: 'string' } },
+  'X-Request-Id': requestId,
   'X-Sluice-Ack': { description: 'What a 2xx means', schema: { enum: ['replicated', 'spooled', 'buffered'] } },
   'X-Processing-Latency': { schema: { type: 'string', pattern: '^[0-9]+ms$' } },
   'X-Network-Latency': { schema: { type: 'string', pattern: '^[0-9]+ms$' } },
@@ -74,6 +77,20 @@ const answerHeaders: Node = {
 const oneOrMany: Node = { 'application/json': { schema: { anyOf: [ref('Taken'), ref('Batch')] } } };
 const taken = (description: string, content: Node = oneOrMany): Node => ({ description, headers: answerHeaders, content });
 
+/** What anybody may get, without a key. */
+function plainGet(name: string, summary: string, type: 'text/plain' | 'application/json'): Node {
+  const content = { [type]: { schema: type === 'text/plain' ? { type: 'string' } : { type: 'object' } } };
+  const answers = (told: Node): Node => ({
+    '200': { description: 'Yes', ...told },
+    '503': {
+      description: 'Not now',
+      ...(told['content'] === undefined ? {} : { content: { 'text/plain': { schema: { type: 'string' } } } }),
+    },
+  });
+  const operation = (id: string, told: Node): Node => ({ operationId: id, summary, security: [{}], responses: answers(told) });
+  return { get: operation(name, { content }), head: operation(`${name}-head`, {}) };
+}
+
 function openapi(): Node {
   const segment = (call: string): Node => ({
     post: {
@@ -81,14 +98,14 @@ function openapi(): Node {
       summary: `Segment tracking API: ${call}`,
       requestBody: { required: true, content: jsonOf(call === 'batch' ? 'SegmentBatch' : 'SegmentMessage') },
       responses: {
-        '200': { description: 'In the stream', headers: answerHeaders, content: { 'application/json': { schema: { type: 'object' } } } },
-        '202': {
-          description: 'Accepted, and only on this machine yet',
-          headers: answerHeaders,
-          content: { 'application/json': { schema: { type: 'object' } } },
-        },
-        '400': { description: 'Nothing of it can be taken', content: { 'application/json': { schema: { type: 'object' } } } },
+        '200': taken('In the stream, but for what is refused for good', jsonOf('SegmentTaken')),
+        '202': taken('Accepted, and only on this machine yet', jsonOf('SegmentTaken')),
         ...refusals('401', '403', '404', '413', '429', '503'),
+        '400': {
+          description: said['400'],
+          headers: { 'X-Request-Id': requestId },
+          content: { 'application/json': { schema: { anyOf: [ref('Refused'), ref('SegmentRefused')] } } },
+        },
       },
     },
   });
@@ -98,7 +115,8 @@ function openapi(): Node {
     info: {
       title: 'Sluice ingress',
       version,
-      description: 'Takes events of any size; its answers mean what they say.',
+      description:
+        'Takes events of any size; its answers mean what they say. Another method than those of a path is answered 405 with Allow, what is at no path 404, both with a Refused.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     security: [{}, { bearer: [] }, { header: [] }, { query: [] }],
@@ -114,13 +132,20 @@ function openapi(): Node {
             content: Object.fromEntries(media.map(([type, kind]) => [type, bodyShapes[kind as keyof typeof bodyShapes]])),
           },
           responses: {
+            ...refusals('400', '401', '403', '404', '413', '429', '503'),
+            // A batch of which nothing is accepted is answered with what became of each event, too.
+            ...refusedBatches('400', '429', '503'),
             '200': taken('The stream holds every event durably'),
             '202': taken('Every event is accepted; X-Sluice-Ack says where the least durable one is'),
             '207': taken('Some events are refused: results by index. Of a long NDJSON body a result a line, the verdict last', {
               ...jsonOf('Batch'),
-              'application/x-ndjson': { schema: { type: 'string' } },
+              'application/x-ndjson': {
+                schema: {
+                  type: 'string',
+                  description: 'Lines, each a Result, in the order in which they are settled; the last is a Verdict',
+                },
+              },
             }),
-            ...refusals('400', '401', '403', '404', '405', '413', '429', '503'),
           },
         },
       },
@@ -152,23 +177,15 @@ function openapi(): Node {
       },
       ...Object.fromEntries([...segmentTypes, 'batch'].map((call) => [`/v1/${call}`, segment(call)])),
       ...Object.fromEntries(
-        [
-          ['/healthz', 'Whether the process lives'],
-          ['/readyz', 'Whether it takes events'],
-          ['/metrics', 'Prometheus metrics'],
-        ].map(([path, summary]) => [
-          path,
-          {
-            get: {
-              summary,
-              security: [{}],
-              responses: {
-                '200': { description: 'Yes', content: { 'text/plain': { schema: { type: 'string' } } } },
-                '503': { description: 'Not now', content: { 'text/plain': { schema: { type: 'string' } } } },
-              },
-            },
-          },
-        ]),
+        (
+          [
+            ['/healthz', 'Whether the process lives', 'text/plain'],
+            ['/readyz', 'Whether it takes events', 'text/plain'],
+            ['/metrics', 'Prometheus metrics', 'text/plain'],
+            ['/openapi.json', 'This document', 'application/json'],
+            ['/asyncapi.json', 'What goes over a WebSocket', 'application/json'],
+          ] as const
+        ).map(([path, summary, type]) => [path, plainGet(path.slice(1), summary, type)]),
       ),
     },
     components: {

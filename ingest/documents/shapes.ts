@@ -86,6 +86,17 @@ export const shapes: Readonly<Record<string, Schema>> = {
       results: { type: 'array', maxItems: limits.requestEventsMax, items: ref('Result') },
     },
   },
+  Verdict: {
+    type: 'object',
+    required: ['verdict', 'accepted', 'refused'],
+    description: 'The last line of the answer to a long NDJSON body; an answer without it was cut off',
+    properties: {
+      verdict: { type: 'integer', minimum: 200, maximum: 599, description: 'The status that a short body would have had' },
+      accepted: { type: 'integer', minimum: 0 },
+      refused: { type: 'integer', minimum: 0 },
+      error: ref('Error'),
+    },
+  },
   Envelope: { type: 'object', required: ['data'], additionalProperties: false, properties: envelopeProperties },
   CloudEvent: {
     type: 'object',
@@ -120,6 +131,16 @@ export const shapes: Readonly<Record<string, Schema>> = {
     type: 'object',
     required: ['batch'],
     properties: { batch: { type: 'array', minItems: 1, maxItems: limits.requestEventsMax, items: ref('SegmentMessage') } },
+  },
+  SegmentTaken: {
+    type: 'object',
+    required: ['success'],
+    properties: { success: { const: true }, refused: { type: 'array', items: ref('Result') } },
+  },
+  SegmentRefused: {
+    type: 'object',
+    required: ['success', 'refused'],
+    properties: { success: { const: false }, refused: { type: 'array', items: ref('Result') } },
   },
   Warnings: {
     type: 'object',

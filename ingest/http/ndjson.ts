@@ -49,6 +49,11 @@ export function streamLines(
     onGone();
     body?.destroy(new Error('the client has gone'));
   };
+  if (exchange.head.contentLength === 0) {
+    // Its end is not always told (request.ts).
+    void readBody(context, exchange, admitted, new PassThrough().end(), onWhole);
+    return;
+  }
   res.onData((chunk, isLast) => {
     arrived += chunk.byteLength;
     // The chunk is only valid in this callback.

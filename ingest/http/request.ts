@@ -10,7 +10,7 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 export interface IncomingRequest {
   readonly contentType: string;
   readonly contentEncoding: string;
-  /** Undefined when the client did not say. */
+  /** Undefined when only the last chunk will tell. */
   readonly contentLength: number | undefined;
   readonly requestId: string;
   readonly clientTimestamp: string;
@@ -46,7 +46,7 @@ export function readHead(res: HttpResponse, req: HttpRequest, rule: AddressRule)
   return {
     contentType: req.getHeader('content-type'),
     contentEncoding: req.getHeader('content-encoding'),
-    contentLength: length === '' ? undefined : Number(length),
+    contentLength: length === '' ? (req.getHeader('transfer-encoding') === '' ? 0 : undefined) : Number(length),
     requestId: req.getHeader('x-request-id'),
     clientTimestamp: req.getHeader('x-client-timestamp'),
     traceparent: req.getHeader('traceparent'),
@@ -93,6 +93,8 @@ export function collectBody(
   grown: (bytes: number) => void,
   done: (body: Buffer | 'too-large') => void,
 ): void {
+  // Of a request without a body whose head came in pieces the end is never told.
+  if (contentLength === 0) return done(Buffer.alloc(0));
   let buffer: Buffer | undefined;
   let length = 0;
   let over = false;

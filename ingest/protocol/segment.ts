@@ -10,7 +10,7 @@
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { JsonMember, Span } from '../../schemas/json-scan.ts';
-import { findPointer, isFault, scanArray, scanObject } from '../../schemas/json-scan.ts';
+import { checkJson, findPointer, isFault, scanArray, scanObject } from '../../schemas/json-scan.ts';
 import type { AcceptedEvent, RequestHead } from './attributes.ts';
 import { finishEvent, isRfc3339, stringAt } from './attributes.ts';
 import type { ReadBody } from './events.ts';
@@ -44,9 +44,11 @@ export function readSegment(
   return checkCount(spans.spans.length / 2) ?? { single: false, events: elements(body, spans.spans, read) };
 }
 
-/** The write key that a browser's library puts into the body. */
+/** The write key that a browser's library puts into the body; of a body that nobody has checked yet. */
 export function segmentWriteKey(body: Buffer): string | undefined {
-  const found = findPointer(body, { start: 0, end: body.length }, ['writeKey']);
+  const checked = checkJson(body);
+  if (isFault(checked)) return undefined;
+  const found = findPointer(body, checked, ['writeKey']);
   return found === undefined ? undefined : stringAt(body, found);
 }
 

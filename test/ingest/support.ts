@@ -129,7 +129,12 @@ export interface Rig {
   readonly actions: string[];
 }
 
-export async function rig(bounds: Partial<SluiceConfig['ingress']> = {}, thresholdBytes = 1_000, clock: Clock = systemClock): Promise<Rig> {
+export async function rig(
+  bounds: Partial<SluiceConfig['ingress']> = {},
+  thresholdBytes = 1_000,
+  clock: Clock = systemClock,
+  more: Partial<IngressSettings> = {},
+): Promise<Rig> {
   const actions: string[] = [];
   const kinesis = writerDouble('kinesis', actions);
   const kafka = writerDouble('kafka', actions);
@@ -142,6 +147,7 @@ export async function rig(bounds: Partial<SluiceConfig['ingress']> = {}, thresho
       ],
       bounds,
       thresholdBytes,
+      more,
     ),
     writers: { kinesis, kafka },
     clock,
