@@ -179,7 +179,7 @@ export function post(
       res.on('data', (chunk: Buffer) => chunks.push(chunk));
       res.once('end', () => {
         const text = Buffer.concat(chunks).toString();
-        const json = (text.startsWith('{') ? JSON.parse(text) : {}) as HttpAnswer['json'];
+        const json = (res.headers['content-type'] === 'application/json' && text !== '' ? JSON.parse(text) : {}) as HttpAnswer['json'];
         resolve({ status: res.statusCode ?? 0, headers: res.headers, json, text });
       });
     });

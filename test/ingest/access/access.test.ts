@@ -41,7 +41,7 @@ async function ingressWith(more: Parameters<typeof settings>[3], bounds: Paramet
   const ingress = await createIngress({
     config,
     writers,
-    clock: { ...clock, setTimer: systemClock.setTimer },
+    clock: { ...clock, setTimer: (ms, fire) => systemClock.setTimer(ms, fire) },
     random: systemRandom,
     log: silentLog,
   });
