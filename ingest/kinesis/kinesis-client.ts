@@ -52,6 +52,8 @@ export function createKinesisClient({ endpoint, region, credentials }: KinesisCl
     ...(region === undefined ? {} : { region }),
     ...(credentials === undefined ? {} : { credentials }),
     maxAttempts: 1,
+    // The stack is the same for each call; made anew each time, its functions are also compiled anew.
+    cacheMiddleware: true,
     // The SDK's default for Kinesis is HTTP/2, which costs more a byte for large bodies, and which emulators do not speak well.
     requestHandler: new NodeHttpHandler({
       httpAgent: agent,
