@@ -50,6 +50,7 @@ const said: Readonly<Record<string, string>> = {
   '403': 'The key is not for this stream, or not for pages of this origin',
   '404': 'No such stream',
   '413': 'More than the largest configured route, or than the bound of a body',
+  '426': 'The request is no handshake of a WebSocket',
   '429': "Over this key's, stream's or address' quota",
   '503': 'Not at the declared durability now. Send it again, under the same id, after Retry-After',
 };
@@ -161,6 +162,18 @@ function openapi(): Node {
           responses: {
             '200': { description: 'Accepted', headers: answerHeaders, content: { 'image/gif': {} } },
             ...refusals('400', '401', '403', '404', '413', '429', '503'),
+          },
+        },
+      },
+      '/v1/{team}/{app}/ws': {
+        parameters: streamParameters,
+        get: {
+          operationId: 'open-websocket',
+          summary: 'Send events over a WebSocket: /asyncapi.json tells what goes over it',
+          responses: {
+            '101': { description: 'The connection is a WebSocket now' },
+            ...refusals('401', '403', '404', '429', '503'),
+            '426': { description: said['426'], content: jsonOf('Refused') },
           },
         },
       },

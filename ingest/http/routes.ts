@@ -60,6 +60,12 @@ function mountOtherMethods(app: TemplatedApp, metrics: IngressMetrics, extras: r
   for (const path of ['/v1/:team/:app', ...segmentCalls.map((call) => `/v1/${call}`)]) otherwise(path, 'POST', true);
   otherwise('/v1/:team/:app/pixel.gif', 'GET', true);
   otherwise('/v1/:team/:app/warnings', 'GET', false);
+  app.get('/v1/:team/:app/ws', (res, req) => {
+    const message = 'a WebSocket is opened by a handshake (RFC 6455, section 4.1)';
+    const refusal: Refusal = { status: 426, code: 'upgrade-required', message, expected: 'Upgrade: websocket and its headers' };
+    refuse(res, req, refusal, 'Upgrade: websocket');
+  });
+  otherwise('/v1/:team/:app/ws', 'GET', false);
   for (const path of extras) otherwise(path, 'GET, HEAD', false);
 }
 
