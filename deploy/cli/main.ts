@@ -221,6 +221,12 @@ function program(): Command {
   return root;
 }
 
+// A reader that has seen enough, such as `head`, is no failure.
+process.stdout.on('error', (thrown: NodeJS.ErrnoException) => {
+  if (thrown.code === 'EPIPE') process.exit(0);
+  throw thrown;
+});
+
 program()
   .parseAsync(process.argv.map((argument, index) => (index < 2 ? resolve(argument) : argument)))
   .catch((thrown: unknown) => {

@@ -61,16 +61,10 @@ class Instance {
   }
 
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [
-      main,
-      '--dir',
-      this.dir,
-      '--config',
-      join(example, 'sluice.yaml'),
-      'start',
-      '--port',
-      String(this.#port),
-    ]);
+    const args = ['--dir', this.dir, '--config', join(example, 'sluice.yaml'), 'start', '--port', String(this.#port)];
+    // What is sent twice is meant to arrive twice: the ingress would answer the second as a repeat of the first.
+    const env = options.twice ? { ...process.env, REPEAT_WINDOW_S: '0' } : process.env;
+    const child = spawn(process.execPath, [main, ...args], { env });
     child.stdout.on('data', (chunk: Buffer) => this.#keep(chunk));
     child.stderr.on('data', (chunk: Buffer) => this.#keep(chunk));
     this.#child = child;
