@@ -21,7 +21,7 @@ const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 const keyLetters = 32;
 
 /** 32 letters of 62: 190 random bits, behind a prefix that scanners for leaked secrets can look for. */
-export function newKey(random: Random): string {
+function newKey(random: Random): string {
   const byte = new Uint8Array(1);
   let key = 'slc_';
   while (key.length < 4 + keyLetters) {

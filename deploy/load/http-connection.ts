@@ -21,6 +21,8 @@ export function httpConnection({ url, stream, apiKey, now }: HttpTarget, ready: 
   const port = Number(url.port || 80);
   const fixed =
     `POST /v1/${stream} HTTP/1.1\r\nHost: ${url.host}\r\nContent-Type: application/json\r\n` +
+    // A CloudEvent in binary mode: what a stream takes whatever its envelope or pointers.
+    'ce-specversion: 1.0\r\nce-type: sluice.load\r\nce-source: /sluice/load\r\n' +
     (apiKey === undefined ? '' : `Authorization: Bearer ${apiKey}\r\n`);
   let socket: Socket | undefined;
   let open = false;
@@ -84,7 +86,7 @@ export function httpConnection({ url, stream, apiKey, now }: HttpTarget, ready: 
 }
 
 function textOf(fixed: string, { id, key, body }: LoadRequest, nowMs: number): string {
-  return `${fixed}X-Event-Id: ${id}\r\nX-Partition-Key: ${key}\r\nX-Client-Timestamp: ${nowMs}\r\nContent-Length: ${Buffer.byteLength(body)}${headEnd}${body}`;
+  return `${fixed}ce-id: ${id}\r\nce-partitionkey: ${key}\r\nX-Client-Timestamp: ${nowMs}\r\nContent-Length: ${Buffer.byteLength(body)}${headEnd}${body}`;
 }
 
 /** A whole answer, or undefined while more must come. The server's answers to single events have a Content-Length. Pure. */

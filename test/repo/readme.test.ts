@@ -17,6 +17,9 @@ const runBy: Readonly<Record<string, string>> = {
   'npm run conformance -- test/conformance/cases/*.yaml': 'test/conformance/conformance.test.ts',
   'npm run example:late': 'test/examples/flights.test.ts',
   'npm run bench:smoke': 'test/examples/flights.test.ts',
+  'npm run bench:ingress': 'test/bench/ingress.test.ts',
+  'npm run drill': 'test/drill/drill.test.ts',
+  'npm run fuzz': 'test/fuzz/http.test.ts',
 };
 
 /** The first two fences, and all of `sluice`, are run as they stand in a fresh clone. */

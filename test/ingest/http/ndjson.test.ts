@@ -141,7 +141,7 @@ describe('a long NDJSON body', () => {
       lines
         .map(({ index, status, error }) => [index, status, error?.code])
         .slice(0, 3)
-        .sort(),
+        .sort(([a = 0], [b = 0]) => Number(a) - Number(b)),
     ).toEqual([
       [0, 200, undefined],
       [1, 413, 'line-too-long'],
