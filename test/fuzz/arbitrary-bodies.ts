@@ -32,7 +32,7 @@ const or = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
   fc.oneof({ weight: 8, arbitrary }, { weight: 1, arbitrary: value as fc.Arbitrary<T> });
 
 const optional: { requiredKeys: [] } = { requiredKeys: [] };
-export const envelope = fc.record(
+const envelope = fc.record(
   {
     data: value,
     id: or(someId),

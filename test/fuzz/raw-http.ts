@@ -70,7 +70,7 @@ export function converse(port: number, pieces: readonly Uint8Array[], options: C
 }
 
 /** The first answer in `bytes` and its length; undefined when it is not whole. Throws when it is none. */
-export function readAnswer(bytes: Buffer, isHead: boolean): { readonly answer: Heard; readonly length: number } | undefined {
+function readAnswer(bytes: Buffer, isHead: boolean): { readonly answer: Heard; readonly length: number } | undefined {
   const headEnd = bytes.indexOf('\r\n\r\n');
   if (headEnd < 0) return undefined;
   const [first = '', ...lines] = bytes.toString('latin1', 0, headEnd).split('\r\n');
