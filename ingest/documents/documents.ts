@@ -5,7 +5,7 @@
 import { limits } from '../../schemas/limits.ts';
 import { mediaTypes } from '../protocol/events.ts';
 import { segmentTypes } from '../protocol/segment.ts';
-import { frames, shapes } from './shapes.ts';
+import { frames, segmentShapeOf, shapes } from './shapes.ts';
 
 type Node = Readonly<Record<string, unknown>>;
 
@@ -36,7 +36,7 @@ const streamParameters = [
 const headerParameters = [
   parameter('X-Event-Id', 'header', 'Id of a single event', { type: 'string', maxLength: limits.attributeMaxBytes }),
   parameter('X-Event-Type', 'header', 'Type of the events', { type: 'string', maxLength: limits.attributeMaxBytes }),
-  parameter('X-Event-Time', 'header', 'Time of the events', { type: 'string', format: 'date-time' }),
+  parameter('X-Event-Time', 'header', 'Time of the events (RFC 3339)', { anyOf: [{ type: 'string', format: 'date-time' }, { const: '' }] }),
   parameter('X-Partition-Key', 'header', 'Partition key of the events', { type: 'string', maxLength: limits.partitionKeyMaxChars }),
   parameter('X-Request-Id', 'header', 'Comes back when it is 1 to 128 of A-Z a-z 0-9 . _ -; else one is made'),
   parameter('X-Client-Timestamp', 'header', 'Epoch ms of sending, for X-Network-Latency; what is no number says nothing'),
@@ -97,7 +97,10 @@ function openapi(): Node {
     post: {
       operationId: `segment-${call}`,
       summary: `Segment tracking API: ${call}`,
-      requestBody: { required: true, content: jsonOf(call === 'batch' ? 'SegmentBatch' : 'SegmentMessage') },
+      requestBody: {
+        required: true,
+        content: jsonOf(call === 'batch' ? 'SegmentBatch' : segmentShapeOf(call as (typeof segmentTypes)[number])),
+      },
       responses: {
         '200': taken('In the stream, but for what is refused for good', jsonOf('SegmentTaken')),
         '202': taken('Accepted, and only on this machine yet', jsonOf('SegmentTaken')),

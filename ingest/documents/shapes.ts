@@ -72,6 +72,33 @@ const correlation: Schema = {
   description: "The client's correlation id; it comes back in the acknowledgement",
 };
 
+/** The name of the shape of one of Segment's calls. */
+export function segmentShapeOf(type: (typeof segmentTypes)[number]): string {
+  return `Segment${type[0]?.toUpperCase()}${type.slice(1)}`;
+}
+
+/** A message of a batch says its type; one that is sent alone has that of its address. */
+function segmentMessage(type?: (typeof segmentTypes)[number]): Schema {
+  const name = { anyOf: [{ type: 'string', minLength: 1 }, { type: 'number' }] };
+  const has = (member: string): Schema => ({ required: [member], properties: { [member]: name } });
+  const needed: Partial<Record<(typeof segmentTypes)[number], string>> = { track: 'event', group: 'groupId', alias: 'previousId' };
+  const also = (of: (typeof segmentTypes)[number]): Schema => (needed[of] === undefined ? {} : has(needed[of]));
+  const user = { anyOf: [has('userId'), has('anonymousId')] };
+  const ofType = segmentTypes.map((of) => ({ allOf: [{ properties: { type: { const: of } } }, also(of)] }));
+  // A time that is none is not used: it is no reason to lose the message.
+  const time = { description: 'RFC 3339; another is not used' };
+  return {
+    type: 'object',
+    ...(type === undefined ? { required: ['type'], allOf: [user, { oneOf: ofType }] } : { allOf: [user, also(type)] }),
+    properties: {
+      messageId: { description: 'The id of the event: a non-empty text or a number' },
+      timestamp: time,
+      originalTimestamp: time,
+      sentAt: time,
+    },
+  };
+}
+
 export const shapes: Readonly<Record<string, Schema>> = {
   Error: error,
   Refused: { type: 'object', required: ['error'], properties: { error: ref('Error') } },
@@ -114,19 +141,8 @@ export const shapes: Readonly<Record<string, Schema>> = {
       data: {},
     },
   },
-  SegmentMessage: {
-    type: 'object',
-    anyOf: [{ required: ['userId'] }, { required: ['anonymousId'] }],
-    properties: {
-      messageId: { type: 'string' },
-      type: { enum: [...segmentTypes] },
-      userId: { type: ['string', 'number'] },
-      anonymousId: { type: ['string', 'number'] },
-      timestamp: { type: 'string', format: 'date-time' },
-      originalTimestamp: { type: 'string', format: 'date-time' },
-      sentAt: { type: 'string', format: 'date-time' },
-    },
-  },
+  SegmentMessage: segmentMessage(),
+  ...Object.fromEntries(segmentTypes.map((type) => [segmentShapeOf(type), segmentMessage(type)])),
   SegmentBatch: {
     type: 'object',
     required: ['batch'],

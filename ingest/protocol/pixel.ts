@@ -26,7 +26,7 @@ export function readPixel(query: string, stream: StreamConfig, head: RequestHead
     if (value !== null && value !== '') given[name] = value;
   }
   const written = parameters.get('data');
-  const body = Buffer.from(written ?? JSON.stringify(objectOf(parameters)));
+  const body = Buffer.from(written || JSON.stringify(objectOf(parameters)));
   const checked = checkJson(body);
   if (isFault(checked)) return notJson(checked);
   const nothingGiven = Object.keys(given).length === 0;
