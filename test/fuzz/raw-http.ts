@@ -18,13 +18,16 @@ export interface ConversationOptions {
   readonly isHead?: (index: number) => boolean;
   /** The client leaves after so many answers. */
   readonly answers: number;
-  /** The client leaves when it has heard nothing for so long. */
+  /** The client leaves when it has heard nothing for so long; where it has not heard anything at all yet, for `firstMs`. */
   readonly quietMs: number;
+  readonly firstMs?: number;
+  /** Each piece waits for an answer to the one before; else all are sent at once. */
+  readonly inTurns?: boolean;
 }
 
-/** Sends `pieces` in one turn each, and listens until there are as many answers as asked for, the server leaves, or nothing comes. */
+/** Sends `pieces`, and listens until there are as many answers as asked for, the server leaves, or nothing comes. */
 export function converse(port: number, pieces: readonly Uint8Array[], options: ConversationOptions): Promise<Conversation> {
-  const { isHead = () => false, answers: wanted, quietMs } = options;
+  const { isHead = () => false, answers: wanted, quietMs, firstMs = quietMs, inTurns = false } = options;
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     let heard = Buffer.alloc(0);
@@ -32,12 +35,14 @@ export function converse(port: number, pieces: readonly Uint8Array[], options: C
     let reset = false;
     const leave = (end: Conversation['end']): void => {
       clearTimeout(quiet);
-      socket.destroy();
+      // Without waiting: thousands of connections that do would use up the ports of the machine.
+      socket.resetAndDestroy();
       resolve({ answers, rest: heard, end });
     };
-    const quiet = setTimeout(() => leave('open'), quietMs);
+    let quiet = setTimeout(() => leave('open'), firstMs);
     socket.on('data', (chunk) => {
-      quiet.refresh();
+      clearTimeout(quiet);
+      quiet = setTimeout(() => leave('open'), quietMs);
       heard = Buffer.concat([heard, chunk]);
       try {
         for (;;) {
@@ -47,6 +52,7 @@ export function converse(port: number, pieces: readonly Uint8Array[], options: C
           if (read.answer.status === 100) continue;
           answers.push(read.answer);
           if (answers.length >= wanted) return leave('open');
+          if (inTurns) send(answers.length);
         }
       } catch (thrown) {
         clearTimeout(quiet);
@@ -54,18 +60,19 @@ export function converse(port: number, pieces: readonly Uint8Array[], options: C
         reject(thrown);
       }
     });
-    socket.once('error', () => {
+    socket.once('error', (error) => {
       reset = true;
+      if (socket.pending) reject(error);
     });
     socket.once('close', () => leave(reset ? 'reset' : 'closed'));
-    socket.once('connect', () => {
-      const next = (index: number): void => {
-        const piece = pieces[index];
-        if (piece === undefined || socket.destroyed) return;
-        socket.write(piece, () => setImmediate(next, index + 1));
-      };
-      next(0);
-    });
+    const send = (index: number): void => {
+      const piece = pieces[index];
+      if (piece === undefined || socket.destroyed) return;
+      socket.write(piece, () => {
+        if (!inTurns) setImmediate(send, index + 1);
+      });
+    };
+    socket.once('connect', () => send(0));
   });
 }
 

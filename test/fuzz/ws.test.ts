@@ -144,6 +144,8 @@ describe('any frames', () => {
         const { answers, rest } = await converse(made.ingress.port, [greeting(`/v1/${name}/ws`, goodKey), sent], {
           answers: 2,
           quietMs: 10,
+          firstMs: hangMs,
+          inTurns: true,
         });
         expect(answers.map(({ status }) => status)).toEqual([101]);
         const [hello, ...others] = readFrames(rest).filter(({ opcode }) => opcode === 1);
