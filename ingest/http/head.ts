@@ -3,9 +3,9 @@
  */
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { RequestHead } from '../protocol/attributes.ts';
+import { isTraceparent } from '../protocol/attributes.ts';
 import type { IncomingRequest } from './request.ts';
 
-const traceparentPattern = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const traceBytes = Buffer.alloc(24);
 
 export function requestHeadOf(
@@ -16,7 +16,7 @@ export function requestHeadOf(
   const { eventId, eventType, eventTime, partitionKey, traceparent } = head;
   return {
     receivedtime: new Date(receivedAtMs).toISOString(),
-    traceparent: traceparentPattern.test(traceparent) ? traceparent : newTraceparent(random),
+    traceparent: isTraceparent(traceparent) ? traceparent : newTraceparent(random),
     ...(eventId === '' ? {} : { id: eventId }),
     ...(eventType === '' ? {} : { type: eventType }),
     ...(eventTime === '' ? {} : { time: eventTime }),

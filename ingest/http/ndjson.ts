@@ -18,7 +18,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { EventResult } from '../protocol/answer.ts';
 import { answerBatch, createTally, errorOf, resultLine } from '../protocol/answer.ts';
 import type { RequestHead } from '../protocol/attributes.ts';
-import { readEvents, readLine } from '../protocol/events.ts';
+import { checkLinesHead, readEvents, readLine } from '../protocol/events.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import type { PostContext } from './body.ts';
@@ -83,6 +83,8 @@ async function readBody(
   const admitted = await admission;
   if (isRefusal(admitted)) return exchange.refuse(admitted, true);
   const head = requestHeadOf(exchange.head, exchange.receivedAtMs, context.random);
+  const unread = checkLinesHead(head);
+  if (unread !== undefined) return exchange.refuse(unread, true);
   const first: Buffer[] = [];
   let bytes = 0;
   let lines = 0;

@@ -6,6 +6,7 @@
  * 2. `res` is touched no more once the client has gone.
  */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { BinaryHeaders } from '../protocol/cloudevents.ts';
 
 export interface IncomingRequest {
   readonly contentType: string;
@@ -26,8 +27,8 @@ export interface IncomingRequest {
   readonly origin: string;
   /** The client's address; empty where nobody asks for it. */
   readonly address: string;
-  /** `ce-` headers of a CloudEvent in binary mode, by attribute name. */
-  readonly ce: Readonly<Record<string, string>> | undefined;
+  /** `ce-` headers of a CloudEvent in binary mode. */
+  readonly ce: BinaryHeaders | undefined;
 }
 
 export interface AddressRule {
@@ -59,14 +60,14 @@ export function readHead(res: HttpResponse, req: HttpRequest, rule: AddressRule)
     queryKey: req.getQuery('key') ?? '',
     origin: safeOrigin(req.getHeader('origin')),
     address: rule.wanted ? addressOf(res, req, rule.trustedProxies) : '',
-    ce: req.getHeader('ce-specversion') === '' ? undefined : ceHeaders(req),
+    ce: req.getHeader('ce-specversion') === '' && req.getHeader('ce-id') === '' ? undefined : ceHeaders(req),
   };
 }
 
-function ceHeaders(req: HttpRequest): Readonly<Record<string, string>> {
-  const found: Record<string, string> = {};
+function ceHeaders(req: HttpRequest): BinaryHeaders {
+  const found: [string, string][] = [];
   req.forEach((name, value) => {
-    if (name.startsWith(cePrefix)) found[name.slice(cePrefix.length)] = value;
+    if (name.startsWith(cePrefix)) found.push([name.slice(cePrefix.length), value]);
   });
   return found;
 }

@@ -48,12 +48,27 @@ export type Given = {
 
 export const envelopeMembers = ['id', 'type', 'time', 'subject', 'partitionkey', 'source'] as const;
 const rfc3339 =
-  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
-
+  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const traceparent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const loneSurrogate = /\p{Surrogate}/u;
+const ascii = /^[\x20-\x7e]*$/;
 
+/** A time of RFC 3339 on a day that the calendar has. */
 export function isRfc3339(text: string): boolean {
-  return rfc3339.test(text);
+  const found = rfc3339.exec(text);
+  if (found === null) return false;
+  const day = Number(found[3]);
+  return day <= 28 || day <= new Date(Date.UTC(Number(found[1]), Number(found[2]), 0)).getUTCDate();
+}
+
+/** W3C trace context, version 00: https://www.w3.org/TR/trace-context/#traceparent-header */
+export function isTraceparent(text: string): boolean {
+  return traceparent.test(text);
+}
+
+/** Well-formed Unicode of a size that every path carries. */
+export function isCarried(text: string): boolean {
+  return Buffer.byteLength(text) <= limits.attributeMaxBytes && !loneSurrogate.test(text);
 }
 
 /** The event whose JSON value lies at `span` of a body that was checked. */
@@ -64,10 +79,20 @@ export function deriveEvent(
   head: RequestHead,
   newId: () => string,
 ): AcceptedEvent | Refusal {
-  const given: Given = {};
   if (stream.envelope === 'sluice') return deriveEnveloped(body, span, stream, head, newId);
-  const refused = followPointers(body, span, stream, given);
-  return refused ?? finishEvent(given, span, stream, head, newId);
+  return deriveBare(body, span, {}, stream, head, newId);
+}
+
+/** The event whose data lies at `span`, and of which `given` is said elsewhere: pointers are followed for the rest. */
+export function deriveBare(
+  body: Buffer,
+  span: Span,
+  given: Given,
+  stream: StreamConfig,
+  head: RequestHead,
+  newId: () => string,
+): AcceptedEvent | Refusal {
+  return followPointers(body, span, stream, given) ?? finishEvent(given, span, stream, head, newId);
 }
 
 /** The event whose envelope lies at `span`; members named in `beside` are not its own. */
@@ -105,7 +130,7 @@ export function finishEvent(
     app: stream.app,
     partitionkey: partitionKeyOf({ id, subject: given.subject, partitionkey: key }),
     receivedtime: head.receivedtime,
-    traceparent: given.traceparent ?? head.traceparent,
+    traceparent: given.traceparent !== undefined && isTraceparent(given.traceparent) ? given.traceparent : head.traceparent,
   };
   if (given.subject !== undefined) attributes.subject = given.subject;
   if (given.dataschema !== undefined) attributes.dataschema = given.dataschema;
@@ -146,7 +171,7 @@ const pointerTargets = { id: 'id', time: 'time', key: 'partitionkey', type: 'typ
 function followPointers(body: Buffer, span: Span, stream: StreamConfig, given: Given): Refusal | undefined {
   for (const name of ['id', 'time', 'key', 'type'] as const) {
     const pointer = stream.event[name];
-    if (pointer === undefined) continue;
+    if (pointer === undefined || given[pointerTargets[name]] !== undefined) continue;
     const found = findPointer(body, span, pathOf(pointer));
     const value = found === undefined ? undefined : scalarAt(body, found);
     if (value === undefined) {
@@ -182,6 +207,26 @@ function scalarAt(body: Buffer, span: Span): string | undefined {
   const first = body[span.start] as number;
   if (first === 0x2d || (first >= 0x30 && first <= 0x39)) return body.toString('utf8', span.start, span.end);
   return stringAt(body, span);
+}
+
+const headerNames = { id: 'X-Event-Id', type: 'X-Event-Type', time: 'X-Event-Time', key: 'X-Partition-Key' } as const;
+
+/**
+ * Why what the headers say of events cannot be read. They are ASCII: the server reads other bytes as Latin-1, and takes those at a value's
+ * ends for blanks, so that two ids could become one.
+ */
+export function checkHead(head: RequestHead): Refusal | undefined {
+  for (const name of ['id', 'type', 'time', 'key'] as const) {
+    const value = head[name];
+    if (value === undefined || ascii.test(value)) continue;
+    return {
+      status: 400,
+      code: 'attribute-invalid',
+      message: `${headerNames[name]} is not ASCII`,
+      expected: 'printable ASCII; other text inside the event',
+    };
+  }
+  return undefined;
 }
 
 function checkAttributes(attributes: EventAttributes): Refusal | undefined {

@@ -5,22 +5,27 @@
  * Invariants:
  * 1. `data` is the client's own bytes; JSON is what Sluice carries, so `data_base64` and other types of data are refused, not lost.
  * 2. Attributes that Sluice does not know are carried as extensions; `team`, `app` and `receivedtime` are the ingress' to say and are set
- *    anew; `dataref` is refused, as it would make a reader fetch something.
+ *    anew; `dataref` and its kin are refused, as they would make a reader fetch something, and so is an attribute of the name `data`.
+ * 3. An attribute is said once: which of two a reader would take, nobody knows.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { Span } from '../../schemas/json-scan.ts';
 import { checkJson, isFault, scanObject } from '../../schemas/json-scan.ts';
 import { limits } from '../../schemas/limits.ts';
-import { extensionName } from '../../schemas/wire.ts';
+import { claimExtensions, extensionName } from '../../schemas/wire.ts';
 import type { AcceptedEvent, Given, RequestHead } from './attributes.ts';
-import { finishEvent, stringAt } from './attributes.ts';
+import { finishEvent, isCarried, stringAt } from './attributes.ts';
 import { notJson } from './json-fault.ts';
 import type { Refusal } from './refusal.ts';
 import { isRefusal } from './refusal.ts';
 
 const required = ['id', 'source', 'type'] as const;
 const known = new Set(['id', 'source', 'type', 'time', 'subject', 'dataschema', 'datacontenttype', 'partitionkey', 'traceparent']);
+const texts = new Set(['specversion', ...known]);
 const setByIngress = new Set(['team', 'app', 'receivedtime']);
+
+/** `ce-` headers by attribute name (lower case, without the prefix), as they came. */
+export type BinaryHeaders = readonly (readonly [name: string, value: string])[];
 
 /** One structured CloudEvent at `span` of a body that was checked to be JSON. */
 export function readStructured(
@@ -44,6 +49,7 @@ export function readStructured(
     else {
       const value = scalarAt(body, member);
       if (value === undefined) return refuse(`the attribute '${name.slice(0, 64)}' is no string, number or boolean`, pointer);
+      if (value !== null && texts.has(name) && body[member.start] !== 0x22) return refuse(`'${name}' is no string`, pointer, 'a string');
       if (value !== null) members.set(name, value);
     }
   }
@@ -53,19 +59,24 @@ export function readStructured(
 /** A CloudEvent in binary mode: attributes in `ce-` headers, percent-encoded, the body as data. */
 export function readBinary(
   body: Buffer,
-  ce: Readonly<Record<string, string>>,
+  ce: BinaryHeaders,
   contentType: string,
   stream: StreamConfig,
   head: RequestHead,
   newId: () => string,
 ): AcceptedEvent | Refusal {
   const members = new Map<string, string>();
-  for (const [name, value] of Object.entries(ce)) {
-    const decoded = percentDecoded(value);
+  for (const [name, value] of ce) {
+    const decoded = percentDecoded(unquoted(value));
     if (decoded === undefined) return refuse(`the header ce-${name.slice(0, 64)} is not percent-encoded UTF-8`, '');
+    if (members.has(name)) return refuse(`the header ce-${name.slice(0, 64)} stands twice`, '');
     members.set(name, decoded);
   }
+  // The binding has no header for it but this one.
+  members.delete('datacontenttype');
   if (contentType !== '') members.set('datacontenttype', contentType);
+  const notCarried = checkType(members);
+  if (notCarried !== undefined) return notCarried;
   if (body.length === 0) return eventOf(members, undefined, stream, head, newId);
   const checked = checkJson(body);
   return isFault(checked) ? notJson(checked) : eventOf(members, checked, stream, head, newId);
@@ -90,19 +101,18 @@ function eventOf(
   for (const name of required) {
     if ((members.get(name) ?? '') === '') return refuse(`'${name}' is missing`, `/${name}`, 'a non-empty string');
   }
-  const type = members.get('datacontenttype');
-  if (type !== undefined && !isJsonType(type)) {
-    return refuse(`the data is '${type.slice(0, 100)}'; Sluice carries JSON`, '/datacontenttype', 'application/json or a +json type');
-  }
+  const notCarried = checkType(members);
+  if (notCarried !== undefined) return notCarried;
   const given: Given = {};
   const extensions: Record<string, string> = {};
   for (const [name, value] of members) {
     if (name === 'specversion' || setByIngress.has(name)) continue;
-    if (name === 'dataref') return refuse('data by reference is not read', '/dataref', "'data' with the value itself");
+    if (name === 'data' || (claimExtensions as readonly string[]).includes(name))
+      return refuse(`'${name}' is no attribute of a client's: data by reference is not read`, `/${name}`, "'data' with the value itself");
     if (known.has(name)) given[name as 'id'] = value;
     else if (!extensionName.test(name)) return refuse(`'${name.slice(0, 64)}' is no name of an attribute`, '', '1 to 20 of a-z 0-9');
-    else if (value.length > limits.attributeMaxBytes)
-      return refuse(`'${name}' has ${value.length} characters`, `/${name}`, `at most ${limits.attributeMaxBytes}`);
+    else if (!isCarried(value))
+      return refuse(`'${name}' is not carried`, `/${name}`, `well-formed Unicode of at most ${limits.attributeMaxBytes} bytes`);
     else extensions[name] = value;
   }
   const count = Object.keys(extensions).length;
@@ -115,6 +125,12 @@ function eventOf(
   return event;
 }
 
+function checkType(members: ReadonlyMap<string, string>): Refusal | undefined {
+  const type = members.get('datacontenttype');
+  if (type === undefined || isJsonType(type)) return undefined;
+  return refuse(`the data is '${type.slice(0, 100)}'; Sluice carries JSON`, '/datacontenttype', 'application/json or a +json type');
+}
+
 /** A string's value, a number or boolean as written, null; undefined for what is no scalar. */
 function scalarAt(body: Buffer, { start, end }: Span): string | null | undefined {
   const first = body[start];
@@ -124,7 +140,14 @@ function scalarAt(body: Buffer, { start, end }: Span): string | null | undefined
   return text === 'null' ? null : text;
 }
 
+/** Older versions of the binding have values in double quotes; they are to be understood. */
+function unquoted(value: string): string {
+  return /^"(?:[^"\\]|\\.)*"$/.test(value) ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : value;
+}
+
+/** Undefined too for what is not ASCII: the server reads other bytes as Latin-1. */
 function percentDecoded(value: string): string | undefined {
+  if (!/^[\x20-\x7e]*$/.test(value)) return undefined;
   if (!value.includes('%')) return value;
   try {
     return decodeURIComponent(value);

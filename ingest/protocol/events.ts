@@ -8,8 +8,9 @@ import type { Span } from '../../schemas/json-scan.ts';
 import { checkJson, isFault, scanArray } from '../../schemas/json-scan.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { AcceptedEvent, RequestHead } from './attributes.ts';
-import { deriveEvent } from './attributes.ts';
-import { isJsonType, readBinary, readStructured } from './cloudevents.ts';
+import { checkHead, deriveEvent } from './attributes.ts';
+import type { BinaryHeaders } from './cloudevents.ts';
+import { readBinary, readStructured } from './cloudevents.ts';
 import { notJson } from './json-fault.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -18,8 +19,8 @@ export type BodyKind = 'json' | 'ndjson' | 'cloudevent' | 'cloudevents' | 'binar
 /** What a reader needs of a request, beside its body. */
 export interface ProtocolRequest {
   readonly contentType: string;
-  /** `ce-` headers by attribute name: a CloudEvent in binary mode. */
-  readonly ce: Readonly<Record<string, string>> | undefined;
+  /** A CloudEvent in binary mode has them. */
+  readonly ce: BinaryHeaders | undefined;
   readonly head: RequestHead;
 }
 
@@ -51,7 +52,8 @@ export function bodyKindOf(contentType: string, ce: ProtocolRequest['ce']): Body
   const media = type.trim().toLowerCase();
   // Its own names only: a client may also write the name of what every object has.
   const kind = Object.hasOwn(mediaTypes, media) ? mediaTypes[media] : undefined;
-  if (ce !== undefined && kind !== 'cloudevent' && kind !== 'cloudevents' && (media === '' || isJsonType(media))) return 'binary';
+  // The HTTP binding tells the modes apart by this prefix alone; what the data's own type is comes after.
+  if (ce !== undefined && !media.startsWith('application/cloudevents')) return 'binary';
   if (kind !== undefined) return kind;
   return {
     status: 400,
@@ -69,15 +71,15 @@ export function readEvents(body: Buffer, request: ProtocolRequest, stream: Strea
   const ofCloudEvent: EventReader = (bytes, span) => readStructured(bytes, span, stream, head, newId);
   switch (kind) {
     case 'json':
-      return readJson(body, head, ofJson);
+      return checkHead(head) ?? readJson(body, head, ofJson);
     case 'ndjson':
-      return readLines(body, stream, head, newId);
+      return checkLinesHead(head) ?? readLines(body, stream, head, newId);
     case 'cloudevent':
       return readOne(body, ofCloudEvent);
     case 'cloudevents':
       return readArray(body, ofCloudEvent);
     case 'binary':
-      return { single: true, events: [readBinary(body, ce ?? {}, contentType, stream, head, newId)] };
+      return { single: true, events: [readBinary(body, ce ?? [], contentType, stream, head, newId)] };
     default:
       return kind;
   }
@@ -101,7 +103,7 @@ function readJson(body: Buffer, head: RequestHead, read: EventReader): ReadBody 
   const scanned = scanArray(body);
   if (isFault(scanned)) return notJson(scanned);
   if (scanned.kind === 'other') return { single: true, events: [read(body, scanned.span)] };
-  return checkCount(scanned.spans.length / 2, head) ?? { single: false, events: elements(body, scanned.spans, read) };
+  return checkCount(scanned.spans.length / 2) ?? checkNoId(head) ?? { single: false, events: elements(body, scanned.spans, read) };
 }
 
 function readOne(body: Buffer, read: EventReader): ReadBody | Refusal {
@@ -148,7 +150,12 @@ function readLines(body: Buffer, stream: StreamConfig, head: RequestHead, newId:
     }
     start = end + 1;
   }
-  return checkCount(events.length, head) ?? { single: false, events };
+  return checkCount(events.length) ?? { single: false, events };
+}
+
+/** Why a request with such a head cannot have lines, however many come. */
+export function checkLinesHead(head: RequestHead): Refusal | undefined {
+  return checkHead(head) ?? checkNoId(head);
 }
 
 function isBlank(body: Buffer, start: number, end: number): boolean {
@@ -157,18 +164,20 @@ function isBlank(body: Buffer, start: number, end: number): boolean {
 }
 
 /** Why a batch of so many events is not taken. */
-export function checkCount(count: number, head?: RequestHead): Refusal | undefined {
+export function checkCount(count: number): Refusal | undefined {
   if (count === 0) return { status: 400, code: 'empty-batch', message: 'the body has no event', expected: 'at least one event' };
-  if (count > limits.requestEventsMax) return tooMany(count);
-  if (head?.id !== undefined) {
-    return {
-      status: 400,
-      code: 'id-for-many',
-      message: 'X-Event-Id names one event, and the body is a batch',
-      expected: 'ids inside the events',
-    };
-  }
-  return undefined;
+  return count > limits.requestEventsMax ? tooMany(count) : undefined;
+}
+
+/** An id for many would make all but the first of them repeats. */
+function checkNoId(head: RequestHead): Refusal | undefined {
+  if (head.id === undefined) return undefined;
+  return {
+    status: 400,
+    code: 'id-for-many',
+    message: 'X-Event-Id names one event, and the body is a batch',
+    expected: 'ids inside the events',
+  };
 }
 
 function tooMany(count: number): Refusal {

@@ -1,14 +1,17 @@
 /**
  * CloudEvents, Segment messages and pixels as pure readers: what is taken, what is refused and why, and that data bytes stay as they are.
  */
+import { CloudEvent, HTTP } from 'cloudevents';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AcceptedEvent, RequestHead } from '../../../ingest/protocol/attributes.ts';
+import type { BinaryHeaders } from '../../../ingest/protocol/cloudevents.ts';
 import { readEvents } from '../../../ingest/protocol/events.ts';
 import { readPixel } from '../../../ingest/protocol/pixel.ts';
 import type { Refusal } from '../../../ingest/protocol/refusal.ts';
 import { isRefusal } from '../../../ingest/protocol/refusal.ts';
 import { readSegment, segmentWriteKey } from '../../../ingest/protocol/segment.ts';
+import { limits } from '../../../schemas/limits.ts';
 import { streamConfig } from '../support.ts';
 
 const stream = streamConfig('t', 'web', { event: { id: '/never' } });
@@ -28,12 +31,20 @@ const structured = (text: string): One => {
   const read = readEvents(body, { contentType: 'application/cloudevents+json; charset=utf-8', ce: undefined, head }, stream, newId);
   return isRefusal(read) ? { refusal: read } : oneOf(body, read.events[0] as AcceptedEvent | Refusal);
 };
-const binary = (ce: Record<string, string>, text: string, contentType = 'application/json'): One => {
+const binary = (ce: Record<string, string>, text: string, contentType = 'application/json'): One =>
+  binaryOf(Object.entries(ce), text, contentType);
+const binaryOf = (headers: BinaryHeaders, text: string, contentType: string): One => {
   const body = Buffer.from(text);
-  const read = readEvents(body, { contentType, ce, head }, stream, newId);
+  const read = readEvents(body, { contentType, ce: headers, head }, stream, newId);
   return isRefusal(read) ? { refusal: read } : oneOf(body, read.events[0] as AcceptedEvent | Refusal);
 };
 const ce = { specversion: '1.0', id: '1', source: '/s', type: 't' };
+
+/** As the binding has it: all but printable ASCII without blank, quote and percent. The SDK leaves it to its transport. */
+const percentEncoded = (text: string): string =>
+  text.replaceAll(/[^\x21\x23\x24\x26-\x7e]+/gu, (part) =>
+    [...Buffer.from(part)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join(''),
+  );
 
 describe('a CloudEvent', () => {
   it('is taken with its attributes and extensions, its data as it was written', () => {
@@ -80,6 +91,106 @@ describe('a CloudEvent', () => {
     ['{"specversion":"1.0","id":"1","source":"/s","type":"t","ext":{}}', '/ext'],
   ])('is refused with the place: %s', (text, pointer) => {
     expect(structured(text)).toMatchObject({ refusal: { status: 400, code: 'cloudevent-invalid', pointer } });
+  });
+
+  it('in binary mode has values in double quotes unquoted, then percent-decoded once', () => {
+    expect(binary({ ...ce, subject: '"say \\"%31%30%30%2525\\""' }, '1')).toMatchObject({
+      event: { attributes: { subject: 'say "100%25"' } },
+    });
+    expect(binary({ ...ce, subject: 'GrÃ¼n' }, '1')).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+  });
+
+  it.each(['text/plain', 'application/x-ndjson', 'text/xml', 'image/png'])(
+    'in binary mode with data of %s is refused, whatever its bytes',
+    (type) => {
+      expect(binary(ce, '<a/>', type)).toMatchObject({ refusal: { code: 'cloudevent-invalid', pointer: '/datacontenttype' } });
+      expect(binary(ce, '1', type)).toMatchObject({ refusal: { code: 'cloudevent-invalid', pointer: '/datacontenttype' } });
+    },
+  );
+
+  it('in another format is refused, not taken for data', () => {
+    expect(binary(ce, '1', 'application/cloudevents+avro')).toMatchObject({ refusal: { code: 'content-type-unknown' } });
+    expect(binary({ id: '1' }, '1')).toMatchObject({ refusal: { code: 'cloudevent-invalid', pointer: '/specversion' } });
+  });
+
+  it('with a header that stands twice is refused, whichever it is', () => {
+    for (const name of ['id', 'source', 'campaign', '__proto__']) {
+      const headers: BinaryHeaders = [...Object.entries(ce), [name, 'a'], [name, 'b']];
+      expect(binaryOf(headers, '1', 'application/json')).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+    }
+  });
+
+  it.each(['data', 'dataref', 'datasize', 'datasha256'])("cannot say '%s' as an attribute", (name) => {
+    expect(binary({ ...ce, [name]: 'x' }, '1')).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+  });
+
+  it.each(['specversion', 'id', 'source', 'type', 'subject', 'time', 'partitionkey'])('has a text as %s, not a number', (name) => {
+    const text = JSON.stringify({ ...ce, time: '2026-01-01T00:00:00Z', [name]: 1 }).replace('"specversion":1,', '"specversion":1.0,');
+    expect(structured(text)).toMatchObject({ refusal: { code: 'cloudevent-invalid', pointer: `/${name}` } });
+  });
+
+  it('has no extension that would not come out as it went in', () => {
+    expect(structured(`{"specversion":"1.0","id":"1","source":"/s","type":"t","x":"\\ud800"}`)).toMatchObject({
+      refusal: { pointer: '/x' },
+    });
+    expect(structured(JSON.stringify({ ...ce, x: 'ü'.repeat(1_500) }))).toMatchObject({ refusal: { pointer: '/x' } });
+    const many = Object.fromEntries(Array.from({ length: limits.extensionsMax + 1 }, (_, n) => [`x${n}`, '1']));
+    expect(structured(JSON.stringify({ ...ce, ...many }))).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+  });
+
+  it('has a trace context that is one, else that of its request', () => {
+    const own = '00-11111111111111111111111111111111-2222222222222222-00';
+    expect(structured(JSON.stringify({ ...ce, traceparent: own }))).toMatchObject({ event: { attributes: { traceparent: own } } });
+    expect(structured(JSON.stringify({ ...ce, traceparent: 'x'.repeat(1_000_000) }))).toMatchObject({
+      event: { attributes: { traceparent: head.traceparent } },
+    });
+  });
+
+  it('happened on a day that there is', () => {
+    expect(structured(JSON.stringify({ ...ce, time: '2024-02-29T00:00:00Z' }))).toMatchObject({ event: {} });
+    for (const day of ['2026-02-29', '2026-04-31', '2026-13-01'])
+      expect(structured(JSON.stringify({ ...ce, time: `${day}T00:00:00Z` }))).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+  });
+
+  it('as its own SDK writes it, in every mode, is read as its SDK means it', () => {
+    const value = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((text) => text.trim() === text);
+    const event = fc.record({
+      id: value,
+      source: fc.webPath().map((path) => `/s${path}`),
+      type: value,
+      subject: fc.option(value, { nil: undefined }),
+      time: fc.option(
+        fc.date({ min: new Date(0), max: new Date(4e12), noInvalidDate: true }).map((date) => date.toISOString()),
+        { nil: undefined },
+      ),
+      campaign: fc.option(value, { nil: undefined }),
+      data: fc.dictionary(fc.string(), fc.jsonValue()),
+    });
+    fc.assert(
+      fc.property(event, (parts) => {
+        const given = Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined));
+        const sent = new CloudEvent(given);
+        const wanted = {
+          ...{ id: parts.id, source: parts.source, type: parts.type, datacontenttype: 'application/json' },
+          ...(parts.subject === undefined ? {} : { subject: parts.subject }),
+          ...(parts.campaign === undefined ? {} : { extensions: { campaign: parts.campaign } }),
+        };
+        const { body, headers } = HTTP.structured(sent);
+        expect(String(headers['content-type'])).toContain('application/cloudevents+json');
+        const whole = structured(String(body));
+        const { headers: ceHeaders, body: ceBody } = HTTP.binary(sent);
+        const pairs: BinaryHeaders = Object.entries(ceHeaders).flatMap(([name, header]) =>
+          name.startsWith('ce-') ? [[name.slice(3), percentEncoded(String(header))] as const] : [],
+        );
+        const apart = binaryOf(pairs, String(ceBody), 'application/json');
+        for (const read of [whole, apart]) {
+          if ('refusal' in read) throw new Error(JSON.stringify(read.refusal));
+          expect(read.event.attributes).toMatchObject(wanted);
+          expect(JSON.parse(read.data ?? '')).toEqual(JSON.parse(JSON.stringify(parts.data)));
+        }
+      }),
+      { numRuns: 200 },
+    );
   });
 
   it('in a batch stands for itself', () => {
@@ -147,6 +258,22 @@ describe('a pixel', () => {
   });
 });
 
+describe('what the headers say of events', () => {
+  const read = (more: Partial<RequestHead>, text = '1', contentType = 'application/json') =>
+    readEvents(Buffer.from(text), { contentType, ce: undefined, head: { ...head, ...more } }, streamConfig('t', 'web'), newId);
+
+  it.each(['id', 'type', 'time', 'key'] as const)('is ASCII: %s', (name) => {
+    expect(read({ [name]: 'GrÃ¼n' })).toMatchObject({ status: 400, code: 'attribute-invalid' });
+    expect(read({ [name]: 'GrÃ¼n' }, '1', 'application/x-ndjson')).toMatchObject({ status: 400, code: 'attribute-invalid' });
+  });
+
+  it('is one id for one event only', () => {
+    expect(read({ id: 'x' })).toMatchObject({ single: true });
+    expect(read({ id: 'x' }, '[1]')).toMatchObject({ code: 'id-for-many' });
+    expect(read({ id: 'x' }, '1', 'application/x-ndjson')).toMatchObject({ code: 'id-for-many' });
+  });
+});
+
 describe('any body', () => {
   it('is events whose data is JSON, or a refusal with a code; nothing throws', () => {
     const bodies = fc.oneof(
@@ -172,7 +299,7 @@ describe('any body', () => {
       fc.property(
         bodies,
         types,
-        fc.option(fc.dictionary(fc.stringMatching(/^[a-z-]{1,12}$/), fc.string()), { nil: undefined }),
+        fc.option(fc.array(fc.tuple(fc.stringMatching(/^[a-z-]{1,12}$/), fc.string())), { nil: undefined }),
         (body, contentType, headers) => {
           for (const read of [
             readEvents(body, { contentType, ce: headers, head }, stream, newId),

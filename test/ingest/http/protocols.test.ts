@@ -1,0 +1,66 @@
+/**
+ * What only shows over HTTP: heads as they arrive, other media types, lines with one id for all.
+ */
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { limits } from '../../../schemas/limits.ts';
+import type { Rig } from '../support.ts';
+import { post, rig } from '../support.ts';
+
+let made: Rig;
+const url = (): string => `${made.ingress.url}/v1/a/plain`;
+
+beforeAll(async () => {
+  made = await rig();
+});
+afterAll(() => made.ingress.drain());
+
+/** Sends bytes as they are and gives the whole answer. */
+function raw(...parts: readonly (string | Buffer)[]): Promise<string> {
+  const { hostname, port } = new URL(made.ingress.url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => socket.write(Buffer.concat(parts.map((part) => Buffer.from(part)))));
+    let text = '';
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      if (/\r\n\r\n[^]*\}\n?$/.test(text)) socket.destroy();
+    });
+    socket.once('error', reject);
+    socket.once('close', () => resolve(text));
+  });
+}
+
+describe('a head', () => {
+  it('whose id is not ASCII is refused: two ids must not become one', async () => {
+    const answer = await raw(
+      'POST /v1/a/plain HTTP/1.1\r\nHost: x\r\nX-Event-Id: gr',
+      Buffer.from([0xfc]),
+      'n\r\nContent-Length: 1\r\n\r\n1',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*"code":"attribute-invalid"/);
+  });
+
+  it('with a CloudEvent header twice is refused', async () => {
+    const answer = await raw(
+      'POST /v1/a/plain HTTP/1.1\r\nHost: x\r\nce-specversion: 1.0\r\nce-id: a\r\nCE-ID: b\r\nce-source: s\r\nce-type: t\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n1',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*ce-id stands twice/);
+  });
+
+  it('of a CloudEvent whose data is no JSON is not taken for an event without attributes', async () => {
+    const before = made.kinesis.applied.length;
+    const ce = { 'ce-specversion': '1.0', 'ce-id': 'a', 'ce-source': 's', 'ce-type': 't', 'content-type': 'text/plain' };
+    expect(await post(url(), '1', ce)).toMatchObject({ status: 400, json: { error: { code: 'cloudevent-invalid' } } });
+    expect(made.kinesis.applied).toHaveLength(before);
+  });
+});
+
+describe('lines with one id for all', () => {
+  it.each([2, limits.requestEventsMax + 5])('are refused: %d', async (count) => {
+    const before = made.kinesis.applied.length;
+    const headers = { 'content-type': 'application/x-ndjson', 'x-event-id': 'one' };
+    const answer = await post(url(), '1\n'.repeat(count), headers);
+    expect(answer).toMatchObject({ status: 400, json: { error: { code: 'id-for-many' } } });
+    expect(made.kinesis.applied).toHaveLength(before);
+  });
+});
