@@ -11,6 +11,7 @@
  */
 import type { EventAttributes } from './event.ts';
 import { partitionKeyOf } from './event.ts';
+import { quoteJson } from './json-quote.ts';
 import { isFault, scanObject } from './json-scan.ts';
 import { limits } from './limits.ts';
 import type { IncomingRecord } from './ports/record.ts';
@@ -42,15 +43,15 @@ export function structuredHeadBytes(attributes: EventAttributes): number {
 }
 
 function structuredHead(a: EventAttributes): Buffer {
-  let head = `${headStart}${JSON.stringify(a.id)},"source":${JSON.stringify(a.source)},"type":${JSON.stringify(a.type)}`;
-  if (a.subject !== undefined) head += `,"subject":${JSON.stringify(a.subject)}`;
-  head += `,"time":${JSON.stringify(a.time)}`;
-  if (a.dataschema !== undefined) head += `,"dataschema":${JSON.stringify(a.dataschema)}`;
+  let head = `${headStart}${quoteJson(a.id)},"source":${quoteJson(a.source)},"type":${quoteJson(a.type)}`;
+  if (a.subject !== undefined) head += `,"subject":${quoteJson(a.subject)}`;
+  head += `,"time":${quoteJson(a.time)}`;
+  if (a.dataschema !== undefined) head += `,"dataschema":${quoteJson(a.dataschema)}`;
   head +=
-    `,"datacontenttype":${JSON.stringify(a.datacontenttype)},"team":${JSON.stringify(a.team)},"app":${JSON.stringify(a.app)}` +
-    `,"partitionkey":${JSON.stringify(a.partitionkey)},"receivedtime":${JSON.stringify(a.receivedtime)}`;
-  if (a.traceparent !== undefined) head += `,"traceparent":${JSON.stringify(a.traceparent)}`;
-  if (a.extensions !== undefined) for (const [name, value] of Object.entries(a.extensions)) head += `,"${name}":${JSON.stringify(value)}`;
+    `,"datacontenttype":${quoteJson(a.datacontenttype)},"team":${quoteJson(a.team)},"app":${quoteJson(a.app)}` +
+    `,"partitionkey":${quoteJson(a.partitionkey)},"receivedtime":${quoteJson(a.receivedtime)}`;
+  if (a.traceparent !== undefined) head += `,"traceparent":${quoteJson(a.traceparent)}`;
+  if (a.extensions !== undefined) for (const [name, value] of Object.entries(a.extensions)) head += `,"${name}":${quoteJson(value)}`;
   return Buffer.from(`${head},"data":`);
 }
 

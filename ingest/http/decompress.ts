@@ -28,6 +28,7 @@ const names: Readonly<Record<string, Encoding>> = {
 };
 
 export function encodingOf(header: string): Encoding | Refusal {
+  if (header === '') return 'identity';
   const name = header.trim().toLowerCase();
   // Its own names only: a client may also write the name of what every object has.
   const encoding = Object.hasOwn(names, name) ? names[name] : undefined;

@@ -254,7 +254,8 @@ function serverTiming(startedMs: number, bodyMs: number | undefined, checkedMs: 
   return `recv;dur=${tenths(bodyMs - startedMs)}, check;dur=${tenths(checkedMs - bodyMs)}, bus;dur=${tenths(nowMs - checkedMs)}`;
 }
 
-/** Milliseconds to one decimal; cheaper than `toFixed`. */
-function tenths(ms: number): number {
-  return Math.round(ms * 10) / 10;
+/** Milliseconds to one decimal. Of two integers, which have their texts ready; a fraction's is worked out each time. */
+function tenths(ms: number): string {
+  const all = Math.max(0, Math.round(ms * 10));
+  return `${Math.floor(all / 10)}.${all % 10}`;
 }

@@ -14,14 +14,27 @@ export function requestHeadOf(
   random: Random,
 ): RequestHead {
   const { eventId, eventType, eventTime, partitionKey, traceparent } = head;
-  return {
-    receivedtime: new Date(receivedAtMs).toISOString(),
+  const found: { -readonly [P in keyof RequestHead]: RequestHead[P] } = {
+    receivedtime: isoTime(receivedAtMs),
     traceparent: isTraceparent(traceparent) ? traceparent : newTraceparent(random),
-    ...(eventId === '' ? {} : { id: eventId }),
-    ...(eventType === '' ? {} : { type: eventType }),
-    ...(eventTime === '' ? {} : { time: eventTime }),
-    ...(partitionKey === '' ? {} : { key: partitionKey }),
   };
+  if (eventId !== '') found.id = eventId;
+  if (eventType !== '') found.type = eventType;
+  if (eventTime !== '') found.time = eventTime;
+  if (partitionKey !== '') found.key = partitionKey;
+  return found;
+}
+
+let isoMs = Number.NaN;
+let isoText = '';
+
+/** RFC 3339 in UTC. Many requests arrive within a millisecond; its text is made once. */
+function isoTime(ms: number): string {
+  if (ms !== isoMs) {
+    isoMs = ms;
+    isoText = new Date(ms).toISOString();
+  }
+  return isoText;
 }
 
 /** W3C trace context, sampled: https://www.w3.org/TR/trace-context/#traceparent-header */

@@ -86,6 +86,22 @@ function addressOf(res: HttpResponse, req: HttpRequest, trustedProxies: number):
   return Buffer.from(res.getRemoteAddress()).toString('latin1');
 }
 
+/** Bodies up to a quarter of this share a piece of memory: one of their own each costs more than their copy, and again when it is freed. */
+const sharedBytes = 65_536;
+let shared = Buffer.allocUnsafeSlow(sharedBytes);
+let sharedAt = 0;
+
+/** For a body that is whole already. One that is on its way is on its own: a slow client would keep the others' memory as well. */
+function roomFor(bytes: number): Buffer {
+  if (bytes > sharedBytes / 4) return Buffer.allocUnsafe(bytes);
+  if (sharedAt + bytes > sharedBytes) {
+    shared = Buffer.allocUnsafeSlow(sharedBytes);
+    sharedAt = 0;
+  }
+  sharedAt += bytes;
+  return shared.subarray(sharedAt - bytes, sharedAt);
+}
+
 /** Collects the body and gives it once, or `too-large` as soon as it passes `maxBytes`. After an abort nothing is given. */
 export function collectBody(
   res: HttpResponse,
@@ -110,7 +126,7 @@ export function collectBody(
     }
     grown(size);
     if (buffer === undefined)
-      buffer = Buffer.allocUnsafe(isLast ? size : Math.max(size, Math.min(contentLength ?? 0, maxBytes, firstBytes)));
+      buffer = isLast ? roomFor(size) : Buffer.allocUnsafe(Math.max(size, Math.min(contentLength ?? 0, maxBytes, firstBytes)));
     else if (length + size > buffer.length) {
       const larger = Buffer.allocUnsafe(Math.min(maxBytes, Math.max(length + size, 2 * buffer.length)));
       buffer.copy(larger, 0, 0, length);
@@ -118,6 +134,6 @@ export function collectBody(
     }
     buffer.set(new Uint8Array(chunk), length);
     length += size;
-    if (isLast) done(buffer.subarray(0, length));
+    if (isLast) done(length === buffer.length ? buffer : buffer.subarray(0, length));
   });
 }

@@ -5,6 +5,7 @@
  * when some are accepted; when none is, the status that asks for most patience: 503, 429, else 400.
  */
 import type { Ack } from '../../schemas/config.ts';
+import { quoteJson } from '../../schemas/json-quote.ts';
 import type { Path } from '../../schemas/ports/record.ts';
 import type { Delivered } from '../delivery/delivered.ts';
 import type { Refusal } from './refusal.ts';
@@ -127,8 +128,8 @@ function statusOf(taken: TakenEvent): 200 | 202 {
 }
 
 function membersOf({ id, route, ack, position, failover, repeated }: TakenEvent): string {
-  let members = `"id":${JSON.stringify(id)},"route":"${route}"`;
-  if (position !== undefined) members += `,"position":${JSON.stringify(position)}`;
+  let members = `"id":${quoteJson(id)},"route":"${route}"`;
+  if (position !== undefined) members += `,"position":${quoteJson(position)}`;
   if (ack !== 'replicated') members += `,"ack":"${ack}"`;
   if (failover === true) members += ',"failover":true';
   if (repeated === true) members += ',"repeated":true';

@@ -48,6 +48,8 @@ export const mediaTypes: Readonly<Record<string, BodyKind>> = {
 
 /** What a request's body is; a missing Content-Type is JSON. */
 export function bodyKindOf(contentType: string, ce: ProtocolRequest['ce']): BodyKind | Refusal {
+  // What nearly all say, and what needs no look at its parameters.
+  if (contentType === 'application/json' && ce === undefined) return 'json';
   const [type = ''] = contentType.split(';');
   const media = type.trim().toLowerCase();
   // Its own names only: a client may also write the name of what every object has.

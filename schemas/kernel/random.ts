@@ -26,8 +26,7 @@ export const systemRandom: Random = {
       getRandomValues(pool);
       poolAt = 0;
     }
-    target.set(pool.subarray(poolAt, poolAt + target.length));
-    poolAt += target.length;
+    for (let i = 0; i < target.length; i++) target[i] = pool[poolAt++] ?? 0;
   },
 };
 
@@ -49,18 +48,28 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-const uuidBytes = new Uint8Array(10);
+const digits = Buffer.from('0123456789abcdef');
+const uuidBytes = new Uint8Array(16);
+const uuidRandom = uuidBytes.subarray(6);
+const uuidText = Buffer.from('00000000-0000-0000-0000-000000000000');
+/** Where each byte's two digits stand in the text. */
+const uuidPlaces = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34] as const;
 
 /** A UUIDv7 (RFC 9562, section 5.7): 48 bits of epoch milliseconds, then 74 random bits. Lower-case, with dashes. */
 export function uuidv7(nowMs: number, random: Random): string {
-  random.fill(uuidBytes);
-  const time = nowMs.toString(16).padStart(12, '0');
-  const at = (i: number): number => uuidBytes[i] ?? 0;
-  return (
-    `${time.slice(0, 8)}-${time.slice(8)}-` +
-    `${hex[0x70 | (at(0) & 0x0f)]}${hex[at(1)]}-` +
-    `${hex[0x80 | (at(2) & 0x3f)]}${hex[at(3)]}-` +
-    `${hex[at(4)]}${hex[at(5)]}${hex[at(6)]}${hex[at(7)]}${hex[at(8)]}${hex[at(9)]}`
-  );
+  random.fill(uuidRandom);
+  let high = Math.floor(nowMs / 4_294_967_296);
+  let low = nowMs >>> 0;
+  for (let i = 1; i >= 0; i--, high >>>= 8) uuidBytes[i] = high;
+  for (let i = 5; i >= 2; i--, low >>>= 8) uuidBytes[i] = low;
+  uuidBytes[6] = 0x70 | ((uuidBytes[6] ?? 0) & 0x0f);
+  uuidBytes[8] = 0x80 | ((uuidBytes[8] ?? 0) & 0x3f);
+  // Digit by digit into one buffer: a text that is put together from parts keeps all of them.
+  for (let i = 0; i < 16; i++) {
+    const byte = uuidBytes[i] ?? 0;
+    const place = uuidPlaces[i] ?? 0;
+    uuidText[place] = digits[byte >>> 4] ?? 0;
+    uuidText[place + 1] = digits[byte & 0x0f] ?? 0;
+  }
+  return uuidText.toString('latin1');
 }
