@@ -9,7 +9,7 @@ import { findInstance } from '../local/instance.ts';
 import type { Output } from './output.ts';
 
 /** What a local directory of Sluice can hold; with anything else in it, it is somebody's own folder. */
-const ours = new Set(['log', 'lake', 'checkpoints', 'build', 'send', 'graph', 'graph-staging', 'instance.json']);
+const ours = new Set(['log', 'lake', 'checkpoints', 'build', 'send', 'graph', 'graph-staging', 'spool', 'claims', 'instance.json']);
 /** What the embedded graph keeps beside its file. */
 const ofGraph = /^graph\.\w+/;
 

@@ -49,14 +49,15 @@ it('finds nothing that the document does not say', { timeout: 600_000 * Math.max
   try {
     const file = join(dir, 'openapi.json');
     writeFileSync(file, ofStream(await (await fetch(`${instance.url}/openapi.json`)).text(), 't/web'));
-    const bounds = ['--max-examples', String(examples), '--phases', 'examples,coverage,fuzzing', '--generation-database', 'none'];
+    const bounds = ['--max-examples', String(examples), '--phases', 'examples,coverage,fuzzing', '--generation-database', 'none', '--seed', '1'];
     // Not asked: that all that is valid is taken (the parser bounds a head as a whole, which the document cannot say), and that nothing is
     // taken of what is not (one bad event never sinks its batch).
     bounds.push('--exclude-checks', 'positive_data_acceptance,negative_data_rejection');
     const ran = await run(command, ['run', file, '--url', instance.url, '--no-color', ...bounds], { cwd: dir, maxBuffer: 1e8 }).catch(
       (thrown: { stdout: string }) => thrown,
     );
-    expect(ran.stdout.slice(ran.stdout.indexOf('= FAILURES'))).toContain('No issues found');
+    expect('code' in ran ? ran.stdout.slice(Math.max(0, ran.stdout.indexOf('= FAILURES'))) : 'all is well').toBe('all is well');
+    expect(ran.stdout).toMatch(/\d{3,} generated/);
     // It got through: there are events.
     expect((await instance.landed()).length).toBeGreaterThan(20);
   } finally {
