@@ -4,8 +4,9 @@
  */
 import { limits } from '../../schemas/limits.ts';
 import { mediaTypes } from '../protocol/events.ts';
+import type { SegmentCall } from '../protocol/segment.ts';
 import { segmentTypes } from '../protocol/segment.ts';
-import { frames, shapes } from './shapes.ts';
+import { frames, segmentSchemaName, shapes } from './shapes.ts';
 
 type Node = Readonly<Record<string, unknown>>;
 
@@ -93,11 +94,11 @@ function plainGet(name: string, summary: string, type: 'text/plain' | 'applicati
 }
 
 function openapi(): Node {
-  const segment = (call: string): Node => ({
+  const segment = (call: SegmentCall): Node => ({
     post: {
       operationId: `segment-${call}`,
       summary: `Segment tracking API: ${call}`,
-      requestBody: { required: true, content: jsonOf(call === 'batch' ? 'SegmentBatch' : 'SegmentMessage') },
+      requestBody: { required: true, content: jsonOf(call === 'batch' ? 'SegmentBatch' : segmentSchemaName(call)) },
       responses: {
         '200': taken('In the stream, but for what is refused for good', jsonOf('SegmentTaken')),
         '202': taken('Accepted, and only on this machine yet', jsonOf('SegmentTaken')),
@@ -188,7 +189,7 @@ function openapi(): Node {
           },
         },
       },
-      ...Object.fromEntries([...segmentTypes, 'batch'].map((call) => [`/v1/${call}`, segment(call)])),
+      ...Object.fromEntries(([...segmentTypes, 'batch'] as const).map((call) => [`/v1/${call}`, segment(call)])),
       ...Object.fromEntries(
         (
           [

@@ -3,6 +3,7 @@
  */
 import { limits } from '../../schemas/limits.ts';
 import { envelopeMembers } from '../protocol/attributes.ts';
+import type { SegmentType } from '../protocol/segment.ts';
 import { segmentTypes } from '../protocol/segment.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -72,6 +73,41 @@ const correlation: Schema = {
   description: "The client's correlation id; it comes back in the acknowledgement",
 };
 
+/** A member that names something: a number is taken as it is written. */
+const name = (description: string): Schema => ({
+  anyOf: [{ type: 'string', minLength: 1, maxLength: limits.partitionKeyMaxChars }, { type: 'number' }],
+  description,
+});
+const segmentOwn: Readonly<Partial<Record<SegmentType, Schema>>> = {
+  track: { event: name('What was done') },
+  group: { groupId: name('The group that the user belongs to') },
+  alias: { previousId: name('What the user was called before') },
+};
+
+export function segmentSchemaName(type: SegmentType): string {
+  return `Segment${type.charAt(0).toUpperCase()}${type.slice(1)}`;
+}
+
+/** What is checked of a message; times that are none, and ids that are no text, count as not given. */
+function segmentMessage(type: SegmentType): Schema {
+  const own = segmentOwn[type] ?? {};
+  return {
+    type: 'object',
+    required: Object.keys(own),
+    anyOf: [
+      { required: ['userId'], properties: { userId: name('The user; the partition key') } },
+      { required: ['anonymousId'], properties: { anonymousId: name('Who it is before the user is known') } },
+    ],
+    properties: {
+      ...own,
+      messageId: { description: 'Text that names the event: sent again under the same id it is one event' },
+      timestamp: { description: 'RFC 3339 time of the event; corrected by how far sentAt is from when it was received' },
+      originalTimestamp: { description: 'The same, of older clients' },
+      sentAt: { description: 'RFC 3339 time of sending, by the clock of the client' },
+    },
+  };
+}
+
 export const shapes: Readonly<Record<string, Schema>> = {
   Error: error,
   Refused: { type: 'object', required: ['error'], properties: { error: ref('Error') } },
@@ -114,23 +150,24 @@ export const shapes: Readonly<Record<string, Schema>> = {
       data: {},
     },
   },
-  SegmentMessage: {
-    type: 'object',
-    anyOf: [{ required: ['userId'] }, { required: ['anonymousId'] }],
-    properties: {
-      messageId: { type: 'string' },
-      type: { enum: [...segmentTypes] },
-      userId: { type: ['string', 'number'] },
-      anonymousId: { type: ['string', 'number'] },
-      timestamp: { type: 'string', format: 'date-time' },
-      originalTimestamp: { type: 'string', format: 'date-time' },
-      sentAt: { type: 'string', format: 'date-time' },
-    },
-  },
+  ...Object.fromEntries(segmentTypes.map((type) => [segmentSchemaName(type), segmentMessage(type)])),
   SegmentBatch: {
     type: 'object',
     required: ['batch'],
-    properties: { batch: { type: 'array', minItems: 1, maxItems: limits.requestEventsMax, items: ref('SegmentMessage') } },
+    properties: {
+      batch: {
+        type: 'array',
+        minItems: 1,
+        maxItems: limits.requestEventsMax,
+        items: {
+          oneOf: segmentTypes.map((type) => ({
+            allOf: [ref(segmentSchemaName(type)), { type: 'object', required: ['type'], properties: { type: { const: type } } }],
+          })),
+        },
+      },
+      sentAt: { description: 'Of those messages that have none of their own' },
+      writeKey: { description: 'The key, where no header can have it' },
+    },
   },
   SegmentTaken: {
     type: 'object',
