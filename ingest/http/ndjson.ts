@@ -18,7 +18,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { EventResult } from '../protocol/answer.ts';
 import { answerBatch, createTally, errorOf, resultLine } from '../protocol/answer.ts';
 import type { RequestHead } from '../protocol/attributes.ts';
-import { readEvents, readLine } from '../protocol/events.ts';
+import { checkCount, readEvents, readLine } from '../protocol/events.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import type { PostContext } from './body.ts';
@@ -95,6 +95,9 @@ async function readBody(
         exchange.hold(chunk.length);
         lines += countLines(chunk);
         if (bytes <= limits.ndjsonCollectedMaxBytes && lines < limits.requestEventsMax) continue;
+        // Under one id all its events but the first would count as repeats.
+        const refused = checkCount(1, head);
+        if (refused !== undefined) return exchange.refuse(refused, true);
         exchange.bodyMs = exchange.now();
         onWhole();
         exchange.letGo(bytes);
