@@ -2,7 +2,9 @@
  * JSON Schemas of what clients send and get, for the served documents: made from the lists and bounds that the readers use.
  */
 import { limits } from '../../schemas/limits.ts';
+import { extensionName } from '../../schemas/wire.ts';
 import { envelopeMembers } from '../protocol/attributes.ts';
+import { jsonTypePattern } from '../protocol/cloudevents.ts';
 import type { SegmentType } from '../protocol/segment.ts';
 import { segmentTypes } from '../protocol/segment.ts';
 
@@ -74,10 +76,11 @@ const correlation: Schema = {
 };
 
 /** A member that names something: a number is taken as it is written. */
-const name = (description: string): Schema => ({
-  anyOf: [{ type: 'string', minLength: 1, maxLength: limits.partitionKeyMaxChars }, { type: 'number' }],
+const name = (description: string, more: Schema = {}): Schema => ({
+  anyOf: [{ type: 'string', minLength: 1, ...more }, { type: 'number' }],
   description,
 });
+const key: Schema = { maxLength: limits.partitionKeyMaxChars };
 const segmentOwn: Readonly<Partial<Record<SegmentType, Schema>>> = {
   track: { event: name('What was done') },
   group: { groupId: name('The group that the user belongs to') },
@@ -95,8 +98,8 @@ function segmentMessage(type: SegmentType): Schema {
     type: 'object',
     required: Object.keys(own),
     anyOf: [
-      { required: ['userId'], properties: { userId: name('The user; the partition key') } },
-      { required: ['anonymousId'], properties: { anonymousId: name('Who it is before the user is known') } },
+      { required: ['userId'], properties: { userId: name('The user; the partition key', key) } },
+      { required: ['anonymousId'], properties: { anonymousId: name('Who it is before the user is known', key) } },
     ],
     properties: {
       ...own,
@@ -145,9 +148,16 @@ export const shapes: Readonly<Record<string, Schema>> = {
       time: attributeTexts.time,
       subject: attributeTexts.subject,
       partitionkey: attributeTexts.partitionkey,
-      dataschema: { type: 'string' },
-      datacontenttype: { type: 'string' },
+      dataschema: attribute('Schema of the data'),
+      datacontenttype: { type: 'string', pattern: jsonTypePattern, description: 'A JSON type: Sluice carries JSON' },
       data: {},
+    },
+    not: { anyOf: [{ required: ['data_base64'] }, { required: ['dataref'] }] },
+    propertyNames: { anyOf: [{ const: 'data' }, { pattern: extensionName.source }] },
+    additionalProperties: {
+      type: ['string', 'number', 'boolean', 'null'],
+      maxLength: limits.attributeMaxBytes,
+      description: `An extension, carried as text; at most ${limits.extensionsMax}`,
     },
   },
   ...Object.fromEntries(segmentTypes.map((type) => [segmentSchemaName(type), segmentMessage(type)])),
