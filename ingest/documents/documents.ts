@@ -4,8 +4,9 @@
  */
 import { limits } from '../../schemas/limits.ts';
 import { mediaTypes } from '../protocol/events.ts';
+import type { SegmentCall } from '../protocol/segment.ts';
 import { segmentTypes } from '../protocol/segment.ts';
-import { frames, segmentShapeOf, shapes } from './shapes.ts';
+import { frames, segmentSchemaName, shapes } from './shapes.ts';
 
 type Node = Readonly<Record<string, unknown>>;
 
@@ -33,11 +34,20 @@ const streamParameters = [
   parameter('team', 'path', 'The team of the stream', { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }),
   parameter('app', 'path', 'The app of the stream', { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }),
 ];
+const idText = { type: 'string', maxLength: limits.attributeMaxBytes };
+const keyText = { type: 'string', maxLength: limits.partitionKeyMaxChars };
+/** Empty is as good as missing. */
+const timeText = { type: 'string', anyOf: [{ format: 'date-time' }, { maxLength: 0 }] };
 const headerParameters = [
-  parameter('X-Event-Id', 'header', 'Id of a single event', { type: 'string', maxLength: limits.attributeMaxBytes }),
-  parameter('X-Event-Type', 'header', 'Type of the events', { type: 'string', maxLength: limits.attributeMaxBytes }),
-  parameter('X-Event-Time', 'header', 'Time of the events (RFC 3339)', { anyOf: [{ type: 'string', format: 'date-time' }, { const: '' }] }),
-  parameter('X-Partition-Key', 'header', 'Partition key of the events', { type: 'string', maxLength: limits.partitionKeyMaxChars }),
+  parameter(
+    'X-Event-Id',
+    'header',
+    `Id of a single event. It is its partition key where there is no other; so one of more than ${limits.partitionKeyMaxChars} characters needs another`,
+    idText,
+  ),
+  parameter('X-Event-Type', 'header', 'Type of the events', idText),
+  parameter('X-Event-Time', 'header', 'Time of the events', timeText),
+  parameter('X-Partition-Key', 'header', 'Partition key of the events', keyText),
   parameter('X-Request-Id', 'header', 'Comes back when it is 1 to 128 of A-Z a-z 0-9 . _ -; else one is made'),
   parameter('X-Client-Timestamp', 'header', 'Epoch ms of sending, for X-Network-Latency; what is no number says nothing'),
   parameter('traceparent', 'header', 'W3C trace context, carried into the record'),
@@ -93,14 +103,11 @@ function plainGet(name: string, summary: string, type: 'text/plain' | 'applicati
 }
 
 function openapi(): Node {
-  const segment = (call: string): Node => ({
+  const segment = (call: SegmentCall): Node => ({
     post: {
       operationId: `segment-${call}`,
       summary: `Segment tracking API: ${call}`,
-      requestBody: {
-        required: true,
-        content: jsonOf(call === 'batch' ? 'SegmentBatch' : segmentShapeOf(call as (typeof segmentTypes)[number])),
-      },
+      requestBody: { required: true, content: jsonOf(call === 'batch' ? 'SegmentBatch' : segmentSchemaName(call)) },
       responses: {
         '200': taken('In the stream, but for what is refused for good', jsonOf('SegmentTaken')),
         '202': taken('Accepted, and only on this machine yet', jsonOf('SegmentTaken')),
@@ -159,8 +166,15 @@ function openapi(): Node {
           operationId: 'pixel',
           summary: 'Send an event in the query',
           parameters: [
-            ...['id', 'type', 'time', 'partitionkey'].map((name) => parameter(name, 'query', `The event's ${name}`)),
-            parameter('data', 'query', 'JSON; without it the other parameters are the data'),
+            ...Object.entries({ id: idText, type: idText, time: timeText, partitionkey: keyText }).map(([name, schema]) =>
+              parameter(name, 'query', `The event's ${name}`, schema),
+            ),
+            {
+              name: 'data',
+              in: 'query',
+              description: 'The data, as JSON; without it the other parameters are the data',
+              content: { 'application/json': { schema: {} } },
+            },
           ],
           responses: {
             '200': { description: 'Accepted', headers: answerHeaders, content: { 'image/gif': {} } },
@@ -191,7 +205,7 @@ function openapi(): Node {
           },
         },
       },
-      ...Object.fromEntries([...segmentTypes, 'batch'].map((call) => [`/v1/${call}`, segment(call)])),
+      ...Object.fromEntries(([...segmentTypes, 'batch'] as const).map((call) => [`/v1/${call}`, segment(call)])),
       ...Object.fromEntries(
         (
           [

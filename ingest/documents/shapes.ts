@@ -2,7 +2,10 @@
  * JSON Schemas of what clients send and get, for the served documents: made from the lists and bounds that the readers use.
  */
 import { limits } from '../../schemas/limits.ts';
+import { extensionName } from '../../schemas/wire.ts';
 import { envelopeMembers } from '../protocol/attributes.ts';
+import { jsonTypePattern } from '../protocol/cloudevents.ts';
+import type { SegmentType } from '../protocol/segment.ts';
 import { segmentTypes } from '../protocol/segment.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -72,29 +75,38 @@ const correlation: Schema = {
   description: "The client's correlation id; it comes back in the acknowledgement",
 };
 
-/** The name of the shape of one of Segment's calls. */
-export function segmentShapeOf(type: (typeof segmentTypes)[number]): string {
-  return `Segment${type[0]?.toUpperCase()}${type.slice(1)}`;
+/** A member that names something: a number is taken as it is written. */
+const name = (description: string, more: Schema = {}): Schema => ({
+  anyOf: [{ type: 'string', minLength: 1, ...more }, { type: 'number' }],
+  description,
+});
+const key: Schema = { maxLength: limits.partitionKeyMaxChars };
+const segmentOwn: Readonly<Partial<Record<SegmentType, Schema>>> = {
+  track: { event: name('What was done') },
+  group: { groupId: name('The group that the user belongs to') },
+  alias: { previousId: name('What the user was called before') },
+};
+
+export function segmentSchemaName(type: SegmentType): string {
+  return `Segment${type.charAt(0).toUpperCase()}${type.slice(1)}`;
 }
 
-/** A message of a batch says its type; one that is sent alone has that of its address. */
-function segmentMessage(type?: (typeof segmentTypes)[number]): Schema {
-  const name = { anyOf: [{ type: 'string', minLength: 1 }, { type: 'number' }] };
-  const has = (member: string): Schema => ({ required: [member], properties: { [member]: name } });
-  const needed: Partial<Record<(typeof segmentTypes)[number], string>> = { track: 'event', group: 'groupId', alias: 'previousId' };
-  const also = (of: (typeof segmentTypes)[number]): Schema => (needed[of] === undefined ? {} : has(needed[of]));
-  const user = { anyOf: [has('userId'), has('anonymousId')] };
-  const ofType = segmentTypes.map((of) => ({ allOf: [{ properties: { type: { const: of } } }, also(of)] }));
-  // A time that is none is not used: it is no reason to lose the message.
-  const time = { description: 'RFC 3339; another is not used' };
+/** What is checked of a message; times that are none, and ids that are no text, count as not given. */
+function segmentMessage(type: SegmentType): Schema {
+  const own = segmentOwn[type] ?? {};
   return {
     type: 'object',
-    ...(type === undefined ? { required: ['type'], allOf: [user, { oneOf: ofType }] } : { allOf: [user, also(type)] }),
+    required: Object.keys(own),
+    anyOf: [
+      { required: ['userId'], properties: { userId: name('The user; the partition key', key) } },
+      { required: ['anonymousId'], properties: { anonymousId: name('Who it is before the user is known', key) } },
+    ],
     properties: {
-      messageId: { description: 'The id of the event: a non-empty text or a number' },
-      timestamp: time,
-      originalTimestamp: time,
-      sentAt: time,
+      ...own,
+      messageId: { description: 'Text that names the event: sent again under the same id it is one event' },
+      timestamp: { description: 'RFC 3339 time of the event; corrected by how far sentAt is from when it was received' },
+      originalTimestamp: { description: 'The same, of older clients' },
+      sentAt: { description: 'RFC 3339 time of sending, by the clock of the client' },
     },
   };
 }
@@ -136,17 +148,36 @@ export const shapes: Readonly<Record<string, Schema>> = {
       time: attributeTexts.time,
       subject: attributeTexts.subject,
       partitionkey: attributeTexts.partitionkey,
-      dataschema: { type: 'string' },
-      datacontenttype: { type: 'string' },
+      dataschema: attribute('Schema of the data'),
+      datacontenttype: { type: 'string', pattern: jsonTypePattern, description: 'A JSON type: Sluice carries JSON' },
       data: {},
     },
+    not: { anyOf: [{ required: ['data_base64'] }, { required: ['dataref'] }] },
+    propertyNames: { anyOf: [{ const: 'data' }, { pattern: extensionName.source }] },
+    additionalProperties: {
+      type: ['string', 'number', 'boolean', 'null'],
+      maxLength: limits.attributeMaxBytes,
+      description: `An extension, carried as text; at most ${limits.extensionsMax}`,
+    },
   },
-  SegmentMessage: segmentMessage(),
-  ...Object.fromEntries(segmentTypes.map((type) => [segmentShapeOf(type), segmentMessage(type)])),
+  ...Object.fromEntries(segmentTypes.map((type) => [segmentSchemaName(type), segmentMessage(type)])),
   SegmentBatch: {
     type: 'object',
     required: ['batch'],
-    properties: { batch: { type: 'array', minItems: 1, maxItems: limits.requestEventsMax, items: ref('SegmentMessage') } },
+    properties: {
+      batch: {
+        type: 'array',
+        minItems: 1,
+        maxItems: limits.requestEventsMax,
+        items: {
+          oneOf: segmentTypes.map((type) => ({
+            allOf: [ref(segmentSchemaName(type)), { type: 'object', required: ['type'], properties: { type: { const: type } } }],
+          })),
+        },
+      },
+      sentAt: { description: 'Of those messages that have none of their own' },
+      writeKey: { description: 'The key, where no header can have it' },
+    },
   },
   SegmentTaken: {
     type: 'object',

@@ -82,10 +82,14 @@ export function readBinary(
   return isFault(checked) ? notJson(checked) : eventOf(members, checked, stream, head, newId);
 }
 
-/** Whether data of that type is JSON: RFC 6839 has `+json`. */
+/** Types of JSON data: RFC 6839 has `+json`. Of the text before a `;`, in lower case. */
+const jsonType = /^(?:application|text)\/(?:[a-z0-9.!#$&^_-]+\+)?json$/;
+/** Of the types as they are mostly written: in lower case, without parameters. */
+export const jsonTypePattern: string = jsonType.source;
+
 export function isJsonType(contentType: string): boolean {
   const [type = ''] = contentType.split(';');
-  return /^(?:application|text)\/(?:[a-z0-9.!#$&^_-]+\+)?json$/.test(type.trim().toLowerCase());
+  return jsonType.test(type.trim().toLowerCase());
 }
 
 function eventOf(

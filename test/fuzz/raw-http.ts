@@ -33,6 +33,7 @@ export function converse(port: number, pieces: readonly Uint8Array[], options: C
     let heard = Buffer.alloc(0);
     const answers: Heard[] = [];
     let reset = false;
+    let connected = false;
     const leave = (end: Conversation['end']): void => {
       clearTimeout(quiet);
       // Without waiting: thousands of connections that do would use up the ports of the machine.
@@ -62,7 +63,7 @@ export function converse(port: number, pieces: readonly Uint8Array[], options: C
     });
     socket.once('error', (error) => {
       reset = true;
-      if (socket.pending) reject(error);
+      if (!connected) reject(error);
     });
     socket.once('close', () => leave(reset ? 'reset' : 'closed'));
     const send = (index: number): void => {
@@ -72,7 +73,10 @@ export function converse(port: number, pieces: readonly Uint8Array[], options: C
         if (!inTurns) setImmediate(send, index + 1);
       });
     };
-    socket.once('connect', () => send(0));
+    socket.once('connect', () => {
+      connected = true;
+      send(0);
+    });
   });
 }
 

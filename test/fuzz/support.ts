@@ -20,7 +20,7 @@ export const hangMs = 8_000;
 
 const asked = Number(process.env['FUZZ_RUNS'] ?? '1');
 /** So many runs, or FUZZ_RUNS times as many. */
-const runs = (usual: number): number => Math.ceil(usual * asked);
+export const runs = (usual: number): number => Math.ceil(usual * asked);
 export const timeoutMs = Math.max(30_000, 60_000 * asked);
 
 /** Parameters for `fc.assert`; says the seed, so that what fails can be run again. Making a failure smaller ends with the test's time. */
