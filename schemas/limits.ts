@@ -51,6 +51,8 @@ export const limits = {
   spoolSegmentMaxBytes: 16 * mebi,
   /** Events of one stream that were answered from memory and are on their way. */
   bufferMaxBytes: 64 * mebi,
+  /** How far X-Client-Timestamp may be from this clock and still be a time of sending. */
+  clientClockOffMaxMs: 24 * 3_600_000,
   /** Identities that are remembered for their repeats, of all streams, twice over. */
   repeatsMax: 131_072,
   repeatWindowMs: 120_000,

@@ -8,6 +8,7 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Clock } from '../../schemas/kernel/clock.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { Grant } from '../access/grant.ts';
 import type { Intake } from '../intake.ts';
 import type { Answer } from '../protocol/answer.ts';
@@ -123,7 +124,7 @@ export class Exchange {
       metrics.latency('processing', this.checkedMs - this.bodyMs);
       metrics.latency('bus', now - this.checkedMs);
     }
-    const sent = sentAt(head);
+    const sent = sentAt(head, receivedAtMs);
     if (sent !== undefined) metrics.latency('network', Math.max(0, receivedAtMs - sent));
     if (log.isLevelEnabled('debug')) this.#tell(status, now);
   }
@@ -229,7 +230,7 @@ export class Exchange {
   #commonHeaders(now: number): string {
     const { head, receivedAtMs, startedMs, bodyMs, checkedMs } = this;
     let headers = `${this.extraHeaders}X-Request-Id: ${this.requestId}\r\nX-Processing-Latency: ${Math.round(now - startedMs)}ms`;
-    const sent = sentAt(head);
+    const sent = sentAt(head, receivedAtMs);
     if (sent !== undefined) headers += `\r\nX-Network-Latency: ${Math.max(0, Math.round(receivedAtMs - sent))}ms`;
     return `${headers}\r\nServer-Timing: ${serverTiming(startedMs, bodyMs, checkedMs, now)}`;
   }
@@ -241,11 +242,11 @@ export class Exchange {
   }
 }
 
-/** Epoch ms when the client says it sent the request. */
-function sentAt({ clientTimestamp }: IncomingRequest): number | undefined {
+/** Epoch ms when the client says it sent the request; undefined where its clock cannot be meant: one such figure would spoil a sum. */
+function sentAt({ clientTimestamp }: IncomingRequest, receivedAtMs: number): number | undefined {
   if (clientTimestamp === '') return undefined;
   const sent = Number(clientTimestamp);
-  return Number.isFinite(sent) ? sent : undefined;
+  return Math.abs(receivedAtMs - sent) <= limits.clientClockOffMaxMs ? sent : undefined;
 }
 
 function serverTiming(startedMs: number, bodyMs: number | undefined, checkedMs: number | undefined, nowMs: number): string {

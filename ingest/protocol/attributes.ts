@@ -11,7 +11,7 @@ import type { JsonMember, Span } from '../../schemas/json-scan.ts';
 import { findPointer, isFault, parsePointer, scanObject } from '../../schemas/json-scan.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from './refusal.ts';
-import { isRefusal } from './refusal.ts';
+import { isRefusal, pointerTo } from './refusal.ts';
 
 /** What the request says about its events, beside the body. */
 export interface RequestHead {
@@ -146,7 +146,7 @@ function openEnvelope(body: Buffer, span: Span, given: Given, beside: readonly s
   let data: JsonMember | undefined;
   for (const member of scanned.members) {
     const { name } = member;
-    const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const pointer = pointerTo(name);
     if (name === 'data') {
       if (data !== undefined) return refuse("'data' stands twice", pointer);
       data = member;

@@ -17,7 +17,7 @@ import type { AcceptedEvent, Given, RequestHead } from './attributes.ts';
 import { finishEvent, isCarried, stringAt } from './attributes.ts';
 import { notJson } from './json-fault.ts';
 import type { Refusal } from './refusal.ts';
-import { isRefusal } from './refusal.ts';
+import { isRefusal, pointerTo } from './refusal.ts';
 
 const required = ['id', 'source', 'type'] as const;
 const known = new Set(['id', 'source', 'type', 'time', 'subject', 'dataschema', 'datacontenttype', 'partitionkey', 'traceparent']);
@@ -42,7 +42,7 @@ export function readStructured(
   let data: Span | undefined;
   for (const member of scanned.members) {
     const { name } = member;
-    const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const pointer = pointerTo(name);
     if (members.has(name) || (name === 'data' && data !== undefined)) return refuse(`'${name.slice(0, 64)}' stands twice`, pointer);
     if (name === 'data') data = member;
     else if (name === 'data_base64') return refuse('data_base64 holds bytes; Sluice carries JSON', pointer, "'data' with a JSON value");
