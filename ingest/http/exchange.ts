@@ -7,6 +7,7 @@
  * 3. Header values that come from the client were checked to have no line break.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import type { Ack } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Grant } from '../access/grant.ts';
@@ -129,19 +130,21 @@ export class Exchange {
     if (log.isLevelEnabled('debug')) this.#tell(status, now);
   }
 
-  /** An answer that is no JSON of ours: the pixel. */
-  answerBytes(contentType: string, bytes: Uint8Array): void {
+  /** An answer that is no JSON of ours: the pixel of an event that was accepted. */
+  answerBytes(ack: Ack, contentType: string, bytes: Uint8Array): void {
     if (!this.#isOpen) return;
     this.#release();
     const now = this.#hall.clock.monotonic();
+    const status = ack === 'replicated' ? 200 : 202;
     const res = this.#res;
     res.cork(() => {
-      res.writeStatus(statusTexts[200] as string);
-      res.writeHeader('Content-Type', `${contentType}\r\nCache-Control: no-store\r\n${this.#commonHeaders(now)}`);
-      res.end(bytes);
+      res.writeStatus(statusTexts[status] as string);
+      res.writeHeader('Content-Type', `${contentType}\r\nCache-Control: no-store\r\n${this.#commonHeaders(now)}\r\nX-Sluice-Ack: ${ack}`);
+      res.end(bytes, this.#hall.draining);
     });
-    this.#hall.metrics.answered(200);
-    if (this.#hall.log.isLevelEnabled('debug')) this.#tell(200, now);
+    this.#hall.metrics.answered(status);
+    this.#hall.metrics.latency('end_to_end', now - this.startedMs);
+    if (this.#hall.log.isLevelEnabled('debug')) this.#tell(status, now);
   }
 
   /** Begins an answer that is written while the body still comes. */

@@ -31,7 +31,7 @@ export function onPixel(context: PostContext, res: HttpResponse, head: IncomingR
     exchange.events = 1;
     context.intake.take({ stream: admitted.stream, keyName: admitted.grant.name }, event, body, (result) => {
       if (isRefusal(result)) exchange.answer(answerRefusal(result));
-      else exchange.answerBytes('image/gif', pixel);
+      else exchange.answerBytes(result.ack, 'image/gif', pixel);
     });
   });
 }

@@ -83,7 +83,7 @@ export function readBinary(
 }
 
 /** Whether data of that type is JSON: RFC 6839 has `+json`. */
-export function isJsonType(contentType: string): boolean {
+function isJsonType(contentType: string): boolean {
   const [type = ''] = contentType.split(';');
   return /^(?:application|text)\/(?:[a-z0-9.!#$&^_-]+\+)?json$/.test(type.trim().toLowerCase());
 }

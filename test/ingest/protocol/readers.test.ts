@@ -255,6 +255,30 @@ describe('a pixel', () => {
     expect(pixel('key=k&id=1&type=seen&data=%7B%22a%22%3A1%7D&b=2')).toEqual(['1', 'seen', '{"a":1}']);
     expect(pixel('a=1&a=2&b=x%20y&__proto__=z')).toEqual(['made', 't.web', '{"a":["1","2"],"b":"x y","__proto__":"z"}']);
     expect(pixel('data=%7B')).toBe('not-json');
+    expect(pixel('a=100%&b=%zz')).toEqual(['made', 't.web', '{"a":"100%","b":"%zz"}']);
+  });
+
+  it('that is not UTF-8 is refused: two ids must not become one', () => {
+    const code = (query: string) => {
+      const read = readPixel(query, streamConfig('t', 'web'), head, newId);
+      return isRefusal(read) ? read.code : read.event.attributes.id;
+    };
+    expect(['id=%FF', 'id=%fe', 'id=gr\xfcn', 'id=%EF%BF%BD'].map(code)).toEqual([
+      'query-invalid',
+      'query-invalid',
+      'query-invalid',
+      '\ufffd',
+    ]);
+  });
+
+  it('follows the pointers of its stream for what it does not say', () => {
+    const pointed = streamConfig('t', 'web', { event: { id: '/n', key: '/user' } });
+    const read = (query: string) => readPixel(query, pointed, head, newId);
+    expect(read('id=own&user=u&n=1')).toMatchObject({ event: { attributes: { id: 'own', partitionkey: 'u' } } });
+    expect(read('user=u&n=1')).toMatchObject({ event: { attributes: { id: '1', partitionkey: 'u' } } });
+    expect(read('id=own')).toMatchObject({ code: 'attribute-missing', pointer: '/user' });
+    const wrapped = streamConfig('t', 'web', { envelope: 'sluice' });
+    expect(readPixel('data=1', wrapped, head, newId)).toMatchObject({ event: { ownId: false }, body: Buffer.from('1') });
   });
 });
 
