@@ -10,12 +10,13 @@
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { Span } from '../../schemas/json-scan.ts';
-import { checkJson, isFault, scanObject } from '../../schemas/json-scan.ts';
+import { checkJson, isFault } from '../../schemas/json-scan.ts';
 import { limits } from '../../schemas/limits.ts';
 import { claimExtensions, extensionName } from '../../schemas/wire.ts';
 import type { AcceptedEvent, Given, RequestHead } from './attributes.ts';
 import { finishEvent, isCarried, stringAt } from './attributes.ts';
 import { notJson } from './json-fault.ts';
+import { scanMembers } from './members.ts';
 import type { Refusal } from './refusal.ts';
 import { isRefusal, pointerTo } from './refusal.ts';
 
@@ -35,7 +36,8 @@ export function readStructured(
   head: RequestHead,
   newId: () => string,
 ): AcceptedEvent | Refusal {
-  const scanned = scanObject(body, span.start, span.end);
+  const scanned = scanMembers(body, span.start, span.end);
+  if (isRefusal(scanned)) return scanned;
   if (isFault(scanned)) return notJson(scanned, span.start);
   if (scanned.kind !== 'object') return refuse('the event is no object', '');
   const members = new Map<string, string>();

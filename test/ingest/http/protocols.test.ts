@@ -70,6 +70,18 @@ describe('a pixel', () => {
   });
 });
 
+describe('two events', () => {
+  it('whose source and id only look alike when they are put together are two', async () => {
+    const send = async (source: string, id: string) =>
+      (
+        await post(url(), JSON.stringify({ specversion: '1.0', source, id, type: 't', data: 1 }), {
+          'content-type': 'application/cloudevents+json',
+        })
+      ).json['repeated'];
+    expect([await send('a\nb', 'c'), await send('a', 'b\nc'), await send('a', 'b\nc')]).toEqual([undefined, undefined, true]);
+  });
+});
+
 describe('a preflight', () => {
   const preflight = async (requested: string) => {
     const headers = {
