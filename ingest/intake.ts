@@ -93,7 +93,9 @@ export function createIntake({ streams, inFlightMaxBytes, repeatWindowMs, clock,
       };
       // An id that was made here never comes again.
       if (!ownId) return delivery.deliver(attributes, data, (delivered) => finish(delivered, false));
-      const identity = `${attributes.team}/${attributes.app}\n${attributes.source}\n${attributes.id}`;
+      // A source may have any sign in it: its length says where the id begins.
+      const { team, app, source, id } = attributes;
+      const identity = `${team}/${app}\n${source.length}\n${source}${id}`;
       if (!repeats.meet(identity, finish)) return;
       delivery.deliver(attributes, data, (delivered) => {
         finish(delivered, false);

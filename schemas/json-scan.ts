@@ -37,24 +37,24 @@ export function checkJson(bytes: Uint8Array, start = 0, end = bytes.length): Spa
 }
 
 /** The same check; for an array, the spans of its elements as flat pairs: start of the first, end of the first, start of the second, ... */
-export function scanArray(bytes: Uint8Array, start = 0, end = bytes.length): ScannedArray | JsonFault {
+export function scanArray(bytes: Uint8Array, start = 0, end = bytes.length, most = Number.POSITIVE_INFINITY): ScannedArray | JsonFault {
   const broken = utf8Fault(bytes, start, end);
   if (broken !== undefined) return broken;
   const open = skipSpace(bytes, start, end);
   if (open >= end || bytes[open] !== openBracket) return other(checkText(bytes, open, end));
   const spans: number[] = [];
-  const whole = finish(bytes, open, collectElements(bytes, open, end, spans), end);
+  const whole = finish(bytes, open, collectElements(bytes, open, end, spans, 2 * most), end);
   return isFault(whole) ? whole : { kind: 'array', spans };
 }
 
-/** The same check; for an object, its members in order, duplicates as they come. */
-export function scanObject(bytes: Uint8Array, start = 0, end = bytes.length): ScannedObject | JsonFault {
+/** The same check; for an object, its members in order, duplicates as they come. Members past `most` are checked, not kept. */
+export function scanObject(bytes: Uint8Array, start = 0, end = bytes.length, most = Number.POSITIVE_INFINITY): ScannedObject | JsonFault {
   const broken = utf8Fault(bytes, start, end);
   if (broken !== undefined) return broken;
   const open = skipSpace(bytes, start, end);
   if (open >= end || bytes[open] !== openBrace) return other(checkText(bytes, open, end));
   const members: JsonMember[] = [];
-  const whole = finish(bytes, open, collectMembers(bytes, open, end, members), end);
+  const whole = finish(bytes, open, collectMembers(bytes, open, end, members, most), end);
   return isFault(whole) ? whole : { kind: 'object', members };
 }
 
@@ -82,13 +82,13 @@ function other(checked: Span | JsonFault): { readonly kind: 'other'; readonly sp
 }
 
 /** From the bracket at `open` to behind the array's end, or -1. */
-function collectElements(bytes: Uint8Array, open: number, end: number, spans: number[]): number {
+function collectElements(bytes: Uint8Array, open: number, end: number, spans: number[], most: number): number {
   let at = skipSpace(bytes, open + 1, end);
   if (at < end && bytes[at] === closeBracket) return at + 1;
   for (;;) {
     const valueEnd = skipValue(bytes, at, end, 1);
     if (valueEnd < 0) return -1;
-    spans.push(at, valueEnd);
+    if (spans.length < most) spans.push(at, valueEnd);
     at = skipSpace(bytes, valueEnd, end);
     if (at < end && bytes[at] === comma) at = skipSpace(bytes, at + 1, end);
     else if (at < end && bytes[at] === closeBracket) return at + 1;
@@ -97,7 +97,7 @@ function collectElements(bytes: Uint8Array, open: number, end: number, spans: nu
 }
 
 /** From the brace at `open` to behind the object's end, or -1. */
-function collectMembers(bytes: Uint8Array, open: number, end: number, members: JsonMember[]): number {
+function collectMembers(bytes: Uint8Array, open: number, end: number, members: JsonMember[], most: number): number {
   let at = skipSpace(bytes, open + 1, end);
   if (at < end && bytes[at] === closeBrace) return at + 1;
   for (;;) {
@@ -107,7 +107,7 @@ function collectMembers(bytes: Uint8Array, open: number, end: number, members: J
     if (start < 0) return -1;
     const valueEnd = skipValue(bytes, start, end, 1);
     if (valueEnd < 0) return -1;
-    members.push({ name: decodeName(bytes, at + 1, nameEnd - 1), start, end: valueEnd });
+    if (members.length < most) members.push({ name: decodeName(bytes, at + 1, nameEnd - 1), start, end: valueEnd });
     at = skipSpace(bytes, valueEnd, end);
     if (at < end && bytes[at] === comma) at = skipSpace(bytes, at + 1, end);
     else if (at < end && bytes[at] === closeBrace) return at + 1;

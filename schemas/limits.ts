@@ -28,6 +28,10 @@ export const limits = {
   bodyMaxBytes: 16 * mebi,
   /** A request's body after decompression; reading stops there. */
   bodyDecodedMaxBytes: 32 * mebi,
+  /** Members of an object in which the ingress looks for attributes: an envelope, a CloudEvent, a Segment message. */
+  attributeMembersMax: kibi,
+  /** A body in which a write key is looked for before it is known who sends it: the most that Segment's API takes. */
+  segmentKeyBodyMaxBytes: 500 * kibi,
   /** Events of one array or NDJSON request. */
   requestEventsMax: 10_000,
   /** Bytes of all requests that are not answered yet; past it new ones get 503 at once. */
@@ -51,6 +55,8 @@ export const limits = {
   spoolSegmentMaxBytes: 16 * mebi,
   /** Events of one stream that were answered from memory and are on their way. */
   bufferMaxBytes: 64 * mebi,
+  /** How far X-Client-Timestamp may be from this clock and still be a time of sending. */
+  clientClockOffMaxMs: 24 * 3_600_000,
   /** Identities that are remembered for their repeats, of all streams, twice over. */
   repeatsMax: 131_072,
   repeatWindowMs: 120_000,

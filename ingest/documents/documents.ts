@@ -177,7 +177,8 @@ function openapi(): Node {
             },
           ],
           responses: {
-            '200': { description: 'Accepted', headers: answerHeaders, content: { 'image/gif': {} } },
+            '200': { description: 'In the stream', headers: answerHeaders, content: { 'image/gif': {} } },
+            '202': { description: 'Accepted, and only on this machine yet', headers: answerHeaders, content: { 'image/gif': {} } },
             ...refusals('400', '401', '403', '404', '413', '429', '503'),
           },
         },

@@ -25,7 +25,7 @@ export interface PostContext extends Gate {
 
 /** Collects and inflates the body; `done` gets it whole, of a request that is still open. */
 export function collect(
-  { bounds, metrics }: PostContext,
+  { bounds, intake, metrics }: PostContext,
   res: HttpResponse,
   exchange: Exchange,
   protocol: Protocol,
@@ -34,28 +34,42 @@ export function collect(
 ): void {
   const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes } = bounds;
   const encoding = encodingOf(exchange.head.contentEncoding);
-  collectBody(
-    res,
-    exchange.head.contentLength,
-    bodyMaxBytes,
-    (bytes) => exchange.hold(bytes),
-    (body) => {
+  // Many may have been let in before any of them had grown.
+  const hold = (bytes: number): Refusal | undefined => {
+    const over = intake.overload(bytes);
+    if (over === undefined) exchange.hold(bytes);
+    return over;
+  };
+  const grown = (bytes: number): boolean => {
+    const over = hold(bytes);
+    if (over !== undefined) exchange.refuse(over, true);
+    return exchange.isOpen;
+  };
+  collectBody(res, exchange.head.contentLength, bodyMaxBytes, grown, (body) => {
+    if (!exchange.isOpen) return;
+    exchange.bodyMs = exchange.now();
+    if (body === 'too-large') {
+      onWhole();
+      return exchange.refuse(bodyTooLarge(bodyMaxBytes), true);
+    }
+    metrics.request(protocol, body.length);
+    if (typeof encoding !== 'string' || encoding === 'identity') {
+      onWhole();
+      return typeof encoding === 'string' ? done(body) : exchange.refuse(encoding);
+    }
+    // What would not fit if it were alone is too large; what does not fit beside others may come again.
+    const most = Math.min(bodyDecodedMaxBytes, inFlightMaxBytes - body.length);
+    void decompress(body, encoding, most, (bytes) => (exchange.isOpen ? hold(bytes) : gone)).then((decoded) => {
       if (!exchange.isOpen) return;
       onWhole();
-      exchange.bodyMs = exchange.now();
-      if (body === 'too-large') return exchange.refuse(bodyTooLarge(bodyMaxBytes), true);
-      metrics.request(protocol, body.length);
-      if (typeof encoding !== 'string') return exchange.refuse(encoding);
-      if (encoding === 'identity') return done(body);
-      void decompress(body, encoding, Math.min(bodyDecodedMaxBytes, inFlightMaxBytes)).then((decoded) => {
-        if (isRefusal(decoded)) return exchange.refuse(decoded);
-        if (!exchange.isOpen) return metrics.refused(exchange.stream, 'client-gone');
-        exchange.hold(decoded.length);
-        done(decoded);
-      });
-    },
-  );
+      if (isRefusal(decoded)) exchange.refuse(decoded);
+      else done(decoded);
+    });
+  });
 }
+
+/** Stops the inflating of a body that nobody waits for; never answered, as the client's leaving was counted. */
+const gone: Refusal = { status: 503, code: 'client-gone', message: 'the client has gone' };
 
 /** Why a body of the announced length is not read. Said before anything that waiting could change: it never fits. */
 export function tooLong({ contentLength }: IncomingRequest, { bodyMaxBytes }: IngressConfig): Refusal | undefined {

@@ -18,17 +18,15 @@ const allowedHeaders = [
   'X-Event-Type',
   'X-Partition-Key',
   'X-Request-Id',
-  'ce-id',
-  'ce-source',
-  'ce-specversion',
-  'ce-subject',
-  'ce-time',
-  'ce-type',
-  'ce-dataschema',
-  'ce-partitionkey',
-].join(', ');
+];
+const ceHeader = /^ce-[a-z0-9]{1,20}$/;
 
-export function answerPreflight(res: HttpResponse, origin: string, access: Access): void {
+/** `requested`: the names that the page is about to send; attributes of CloudEvents may have any name, so those are allowed as they come. */
+export function answerPreflight(res: HttpResponse, origin: string, requested: string, access: Access): void {
+  const attributes = requested
+    .split(',', limits.extensionsMax * 2)
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => ceHeader.test(name));
   const allowed = origin === '' ? undefined : access.allowedOrigin(origin);
   res.cork(() => {
     res.writeStatus('204 No Content');
@@ -36,7 +34,7 @@ export function answerPreflight(res: HttpResponse, origin: string, access: Acces
     if (allowed !== undefined) {
       res.writeHeader('Access-Control-Allow-Origin', allowed);
       res.writeHeader('Access-Control-Allow-Methods', 'GET, POST');
-      res.writeHeader('Access-Control-Allow-Headers', allowedHeaders);
+      res.writeHeader('Access-Control-Allow-Headers', [...allowedHeaders, ...attributes].join(', '));
       res.writeHeader('Access-Control-Max-Age', String(limits.preflightSeconds));
     }
     // Without a length: a 204 must not have one (RFC 9110, section 8.6).

@@ -2,18 +2,8 @@
  * Decompression with a bound: a small body must not become a large one in memory.
  */
 import type { Transform } from 'node:stream';
-import type { ZlibOptions } from 'node:zlib';
-import {
-  brotliDecompress,
-  createBrotliDecompress,
-  createGunzip,
-  createInflate,
-  createInflateRaw,
-  gunzip,
-  inflate,
-  inflateRaw,
-} from 'node:zlib';
-import { messageOf, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
+import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 
 export type Encoding = 'identity' | 'gzip' | 'deflate' | 'br';
@@ -42,33 +32,48 @@ export function encodingOf(header: string): Encoding | Refusal {
   );
 }
 
-type Inflate = (body: Buffer, options: ZlibOptions, done: (thrown: Error | null, decoded: Buffer) => void) => void;
-
-/** Inflates off the main thread and stops at `maxBytes`. */
-export function decompress(body: Buffer, encoding: Exclude<Encoding, 'identity'>, maxBytes: number): Promise<Buffer | Refusal> {
+/**
+ * Inflates off the main thread and stops past `maxBytes`, or as soon as `grown` refuses: it is told of the bytes as they come, so that what
+ * many bodies inflate to is bounded together, not each alone.
+ */
+export function decompress(
+  body: Buffer,
+  encoding: Exclude<Encoding, 'identity'>,
+  maxBytes: number,
+  grown: (bytes: number) => Refusal | undefined,
+): Promise<Buffer | Refusal> {
   return new Promise((resolve) => {
-    inflaterOf(encoding, body)(body, { maxOutputLength: maxBytes }, (thrown, decoded) => {
-      if (thrown === null) resolve(decoded);
-      else if (systemCodeOf(thrown) === 'ERR_BUFFER_TOO_LARGE') {
+    const inflater = decompressor(encoding, body);
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const stop = (refusal: Refusal): void => {
+      resolve(refusal);
+      inflater.destroy();
+    };
+    inflater.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > maxBytes) {
         const message = `the body of ${body.length} bytes inflates to more than ${maxBytes}`;
-        resolve({ status: 413, code: 'body-inflates-too-large', message, expected: `at most ${maxBytes} bytes after decompression` });
-      } else
-        resolve({ status: 400, code: 'not-inflatable', message: `the body does not inflate: ${messageOf(thrown)}`, expected: encoding });
+        return stop({ status: 413, code: 'body-inflates-too-large', message, expected: `at most ${maxBytes} bytes after decompression` });
+      }
+      const refused = grown(chunk.length);
+      if (refused !== undefined) return stop(refused);
+      chunks.push(chunk);
     });
+    inflater.once('end', () => resolve(Buffer.concat(chunks, length)));
+    // Stays: an error after the end would have nobody to hear it.
+    inflater.on('error', (thrown) =>
+      resolve({ status: 400, code: 'not-inflatable', message: `the body does not inflate: ${messageOf(thrown)}`, expected: encoding }),
+    );
+    inflater.end(body);
   });
 }
 
-/** Inflates a stream of chunks as they come. */
+/** Inflates a stream of chunks as they come; `first` has the first two bytes at least. */
 export function decompressor(encoding: Exclude<Encoding, 'identity'>, first: Buffer): Transform {
   if (encoding === 'gzip') return createGunzip();
   if (encoding === 'br') return createBrotliDecompress();
   return hasZlibHead(first) ? createInflate() : createInflateRaw();
-}
-
-function inflaterOf(encoding: Exclude<Encoding, 'identity'>, body: Buffer): Inflate {
-  if (encoding === 'gzip') return gunzip;
-  if (encoding === 'br') return brotliDecompress as Inflate;
-  return hasZlibHead(body) ? inflate : inflateRaw;
 }
 
 /** `deflate` is zlib's format (RFC 1950); some clients send the bare one (RFC 1951). Its head tells: method 8, and a checksum of 31. */

@@ -7,7 +7,9 @@
  * 3. Header values that come from the client were checked to have no line break.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import type { Ack } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { Grant } from '../access/grant.ts';
 import type { Intake } from '../intake.ts';
 import type { Answer } from '../protocol/answer.ts';
@@ -123,24 +125,26 @@ export class Exchange {
       metrics.latency('processing', this.checkedMs - this.bodyMs);
       metrics.latency('bus', now - this.checkedMs);
     }
-    const sent = sentAt(head);
+    const sent = sentAt(head, receivedAtMs);
     if (sent !== undefined) metrics.latency('network', Math.max(0, receivedAtMs - sent));
     if (log.isLevelEnabled('debug')) this.#tell(status, now);
   }
 
-  /** An answer that is no JSON of ours: the pixel. */
-  answerBytes(contentType: string, bytes: Uint8Array): void {
+  /** An answer that is no JSON of ours: the pixel of an event that was accepted. */
+  answerBytes(ack: Ack, contentType: string, bytes: Uint8Array): void {
     if (!this.#isOpen) return;
     this.#release();
     const now = this.#hall.clock.monotonic();
+    const status = ack === 'replicated' ? 200 : 202;
     const res = this.#res;
     res.cork(() => {
-      res.writeStatus(statusTexts[200] as string);
-      res.writeHeader('Content-Type', `${contentType}\r\nCache-Control: no-store\r\n${this.#commonHeaders(now)}`);
-      res.end(bytes);
+      res.writeStatus(statusTexts[status] as string);
+      res.writeHeader('Content-Type', `${contentType}\r\nCache-Control: no-store\r\n${this.#commonHeaders(now)}\r\nX-Sluice-Ack: ${ack}`);
+      res.end(bytes, this.#hall.draining);
     });
-    this.#hall.metrics.answered(200);
-    if (this.#hall.log.isLevelEnabled('debug')) this.#tell(200, now);
+    this.#hall.metrics.answered(status);
+    this.#hall.metrics.latency('end_to_end', now - this.startedMs);
+    if (this.#hall.log.isLevelEnabled('debug')) this.#tell(status, now);
   }
 
   /** Begins an answer that is written while the body still comes. */
@@ -229,7 +233,7 @@ export class Exchange {
   #commonHeaders(now: number): string {
     const { head, receivedAtMs, startedMs, bodyMs, checkedMs } = this;
     let headers = `${this.extraHeaders}X-Request-Id: ${this.requestId}\r\nX-Processing-Latency: ${Math.round(now - startedMs)}ms`;
-    const sent = sentAt(head);
+    const sent = sentAt(head, receivedAtMs);
     if (sent !== undefined) headers += `\r\nX-Network-Latency: ${Math.max(0, Math.round(receivedAtMs - sent))}ms`;
     return `${headers}\r\nServer-Timing: ${serverTiming(startedMs, bodyMs, checkedMs, now)}`;
   }
@@ -241,11 +245,11 @@ export class Exchange {
   }
 }
 
-/** Epoch ms when the client says it sent the request. */
-function sentAt({ clientTimestamp }: IncomingRequest): number | undefined {
+/** Epoch ms when the client says it sent the request; undefined where its clock cannot be meant: one such figure would spoil a sum. */
+function sentAt({ clientTimestamp }: IncomingRequest, receivedAtMs: number): number | undefined {
   if (clientTimestamp === '') return undefined;
   const sent = Number(clientTimestamp);
-  return Number.isFinite(sent) ? sent : undefined;
+  return Math.abs(receivedAtMs - sent) <= limits.clientClockOffMaxMs ? sent : undefined;
 }
 
 function serverTiming(startedMs: number, bodyMs: number | undefined, checkedMs: number | undefined, nowMs: number): string {

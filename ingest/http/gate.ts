@@ -64,6 +64,12 @@ export function charge(gate: Gate, exchange: Exchange, { grant, stream }: Admitt
   return refused;
 }
 
+/** Refuses a request before anybody asked who sends it, so that a page can read why. */
+export function refuseUnasked(gate: Gate, exchange: Exchange, refusal: Refusal): void {
+  noteOrigin(gate, exchange, undefined);
+  exchange.refuse(refusal, true);
+}
+
 /** Lets a page of an allowed origin read the answer. Also of a refusal, or its author would never see why. */
 function noteOrigin(gate: Gate, exchange: Exchange, grant: Grant | undefined): void {
   const { origin } = exchange.head;

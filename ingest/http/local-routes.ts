@@ -2,7 +2,7 @@
  * Routes for this machine only: what `sluice status`, `drain` and the like ask of the running instance.
  *
  * Invariants:
- * 1. Whoever is not on loopback gets 404.
+ * 1. Whoever is not on loopback gets 404, and so does what a proxy of this machine hands on from elsewhere.
  * 2. A command (POST) is taken only as `application/json` and for a loopback host name: a web page that the user has open can send neither
  *    without asking first, and it is never allowed to.
  * 3. A command's body is bounded.
@@ -24,7 +24,7 @@ const localHost = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 
 export function mountLocal(app: TemplatedApp, { reads = {}, commands = {} }: LocalRoutes): void {
   for (const [path, read] of Object.entries(reads)) {
-    app.get(path, (res) => serve(res, fromHere(res) ? read : refuse(404, 'only on loopback')));
+    app.get(path, (res, req) => serve(res, fromHere(res, req) ? read : refuse(404, 'only on loopback')));
   }
   for (const [path, command] of Object.entries(commands)) {
     app.post(path, (res, req) => {
@@ -35,12 +35,15 @@ export function mountLocal(app: TemplatedApp, { reads = {}, commands = {} }: Loc
   }
 }
 
-function fromHere(res: HttpResponse): boolean {
+const handedOn = ['x-forwarded-for', 'x-real-ip', 'forwarded', 'via'] as const;
+
+function fromHere(res: HttpResponse, req: HttpRequest): boolean {
+  if (handedOn.some((name) => req.getHeader(name) !== '')) return false;
   return isLoopback(Buffer.from(res.getRemoteAddressAsText()).toString());
 }
 
 function refusalOf(res: HttpResponse, req: HttpRequest): (() => Promise<PlainAnswer>) | undefined {
-  if (!fromHere(res)) return refuse(404, 'only on loopback');
+  if (!fromHere(res, req)) return refuse(404, 'only on loopback');
   if (!localHost.test(req.getHeader('host'))) return refuse(403, 'a command needs a loopback host name');
   if (req.getHeader('content-type') !== 'application/json') return refuse(415, 'a command is application/json');
   if (req.getHeader('origin') !== '') return refuse(403, 'web pages give no commands');

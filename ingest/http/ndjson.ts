@@ -43,6 +43,7 @@ export function streamLines(
   const encoding = encodingOf(exchange.head.contentEncoding);
   if (typeof encoding !== 'string') return exchange.refuse(encoding, true);
   let body: Transform | undefined;
+  let early: Buffer = Buffer.alloc(0);
   let arrived = 0;
   const onGone = exchange.onGone;
   exchange.onGone = () => {
@@ -57,9 +58,17 @@ export function streamLines(
   res.onData((chunk, isLast) => {
     arrived += chunk.byteLength;
     // The chunk is only valid in this callback.
-    const copy = Buffer.from(new Uint8Array(chunk));
+    const copy = Buffer.concat([early, new Uint8Array(chunk)]);
     if (body === undefined) {
+      // What it is packed with shows in its first two bytes.
+      if (copy.length < 2 && !isLast) {
+        early = copy;
+        return;
+      }
+      early = Buffer.alloc(0);
       body = encoding === 'identity' ? new PassThrough() : decompressor(encoding, copy);
+      // It may break before anybody reads it, and after.
+      body.on('error', () => undefined);
       void readBody(context, exchange, admitted, body, onWhole);
     }
     const flowing = body.write(copy);
@@ -94,6 +103,8 @@ async function readBody(
       if (long === undefined) {
         first.push(chunk);
         bytes += chunk.length;
+        const over = context.intake.overload(chunk.length);
+        if (over !== undefined) return exchange.refuse(over, true);
         exchange.hold(chunk.length);
         lines += countLines(chunk);
         if (bytes <= limits.ndjsonCollectedMaxBytes && lines < limits.requestEventsMax) continue;
@@ -143,8 +154,8 @@ class LongBody {
   readonly #tally = createTally();
   #rest: Buffer[] = [];
   #restBytes = 0;
-  /** The line under way is too long: skipped to its end. */
-  #skipping = false;
+  /** Why the line under way is skipped to its end. */
+  #skipping: Refusal | undefined;
   #index = 0;
   #openEvents = 0;
   #openBytes = 0;
@@ -195,40 +206,38 @@ class LongBody {
   }
 
   #keep(piece: Buffer): void {
-    if (this.#skipping || piece.length === 0) return;
+    if (this.#skipping !== undefined || piece.length === 0) return;
+    const { bounds, intake } = this.#context;
+    const tooLong = this.#restBytes + piece.length > bounds.bodyMaxBytes;
+    this.#skipping = tooLong ? lineTooLong(bounds.bodyMaxBytes) : intake.overload(piece.length);
+    if (this.#skipping !== undefined) return this.#letGoRest();
     this.#restBytes += piece.length;
-    if (this.#restBytes > this.#context.bounds.bodyMaxBytes) {
-      this.#skipping = true;
-      this.#rest = [];
-    } else this.#rest.push(piece);
+    this.#exchange.hold(piece.length);
+    this.#rest.push(piece);
   }
 
-  /** The line that ends with `piece`, or `too-long`. */
-  #joined(piece: Buffer): Buffer | 'too-long' {
-    this.#keep(piece);
-    const line = this.#skipping ? 'too-long' : this.#rest.length === 1 ? (this.#rest[0] as Buffer) : Buffer.concat(this.#rest);
+  #letGoRest(): void {
+    this.#exchange.letGo(this.#restBytes);
     this.#rest = [];
     this.#restBytes = 0;
-    this.#skipping = false;
+  }
+
+  /** The line that ends with `piece`, or why it was not kept. */
+  #joined(piece: Buffer): Buffer | Refusal {
+    this.#keep(piece);
+    const line = this.#skipping ?? (this.#rest.length === 1 ? (this.#rest[0] as Buffer) : Buffer.concat(this.#rest));
+    this.#letGoRest();
+    this.#skipping = undefined;
     return line;
   }
 
-  #line(line: Buffer | 'too-long'): void {
-    const { intake, quotas, clock, newId, bounds } = this.#context;
+  #line(line: Buffer | Refusal): void {
+    const { intake, quotas, clock, newId } = this.#context;
     const { grant, stream } = this.#admitted;
     const from = { stream, keyName: grant.name };
-    const most = bounds.bodyMaxBytes;
-    const event =
-      line === 'too-long'
-        ? ({
-            status: 413,
-            code: 'line-too-long',
-            message: `a line has more than ${most} bytes`,
-            expected: `at most ${most} bytes`,
-          } as const)
-        : readLine(line, 0, line.length, stream.config, this.#head, newId);
+    const event = isRefusal(line) ? line : readLine(line, 0, line.length, stream.config, this.#head, newId);
     if (event === undefined) return;
-    const body = line === 'too-long' ? Buffer.alloc(0) : line;
+    const body = isRefusal(line) ? Buffer.alloc(0) : line;
     const { refused } = isRefusal(event) ? { refused: undefined } : quotas.admitEvents(grant, stream.config.name, 1, clock.now());
     const index = this.#index++;
     this.#openEvents++;
@@ -265,4 +274,8 @@ class LongBody {
       if (!this.#exchange.isOpen) this.#room();
     });
   }
+}
+
+function lineTooLong(maxBytes: number): Refusal {
+  return { status: 413, code: 'line-too-long', message: `a line has more than ${maxBytes} bytes`, expected: `at most ${maxBytes} bytes` };
 }

@@ -8,7 +8,7 @@ import { readPixel } from '../protocol/pixel.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import type { PostContext } from './body.ts';
 import { Exchange } from './exchange.ts';
-import { admit, charge, identify, refuseEarly } from './gate.ts';
+import { admit, charge, identify, refuseEarly, refuseUnasked } from './gate.ts';
 import { requestHeadOf } from './head.ts';
 import type { IncomingRequest } from './request.ts';
 
@@ -18,7 +18,7 @@ const pixel = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBR
 export function onPixel(context: PostContext, res: HttpResponse, head: IncomingRequest, name: string, query: string): void {
   const exchange = new Exchange(res, head, context, () => undefined);
   const early = refuseEarly(context, exchange);
-  if (early !== undefined) return exchange.refuse(early);
+  if (early !== undefined) return refuseUnasked(context, exchange, early);
   context.metrics.request('pixel', query.length);
   void Promise.resolve(identify(context, head)).then((grant) => {
     const admitted = admit(context, exchange, grant, name);
@@ -31,7 +31,7 @@ export function onPixel(context: PostContext, res: HttpResponse, head: IncomingR
     exchange.events = 1;
     context.intake.take({ stream: admitted.stream, keyName: admitted.grant.name }, event, body, (result) => {
       if (isRefusal(result)) exchange.answer(answerRefusal(result));
-      else exchange.answerBytes('image/gif', pixel);
+      else exchange.answerBytes(result.ack, 'image/gif', pixel);
     });
   });
 }

@@ -15,7 +15,7 @@ import type { PostContext } from './body.ts';
 import { collect, settleAll, tooLong } from './body.ts';
 import { Exchange } from './exchange.ts';
 import type { Admitted } from './gate.ts';
-import { admit, identify, refuseEarly } from './gate.ts';
+import { admit, identify, refuseEarly, refuseUnasked } from './gate.ts';
 import { requestHeadOf } from './head.ts';
 import { streamLines } from './ndjson.ts';
 import type { IncomingRequest } from './request.ts';
@@ -33,7 +33,7 @@ export function onPost(context: PostContext, res: HttpResponse, head: IncomingRe
     kind === 'ndjson'
       ? refuseEarly(context, exchange, Math.min(head.contentLength ?? 0, limits.ndjsonCollectedMaxBytes))
       : (tooLong(head, bounds) ?? refuseEarly(context, exchange));
-  if (early !== undefined) return exchange.refuse(early, true);
+  if (early !== undefined) return refuseUnasked(context, exchange, early);
   const identified = identify(context, head);
   const admitted =
     identified instanceof Promise

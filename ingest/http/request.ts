@@ -102,12 +102,15 @@ function roomFor(bytes: number): Buffer {
   return shared.subarray(sharedAt - bytes, sharedAt);
 }
 
-/** Collects the body and gives it once, or `too-large` as soon as it passes `maxBytes`. After an abort nothing is given. */
+/**
+ * Collects the body and gives it once, or `too-large` as soon as it passes `maxBytes`. After an abort nothing is given, and nothing once
+ * `grown` has said false.
+ */
 export function collectBody(
   res: HttpResponse,
   contentLength: number | undefined,
   maxBytes: number,
-  grown: (bytes: number) => void,
+  grown: (bytes: number) => boolean,
   done: (body: Buffer | 'too-large') => void,
 ): void {
   // Of a request without a body whose head came in pieces the end is never told.
@@ -124,7 +127,11 @@ export function collectBody(
       done('too-large');
       return;
     }
-    grown(size);
+    if (!grown(size)) {
+      over = true;
+      buffer = undefined;
+      return;
+    }
     if (buffer === undefined)
       buffer = isLast ? roomFor(size) : Buffer.allocUnsafe(Math.max(size, Math.min(contentLength ?? 0, maxBytes, firstBytes)));
     else if (length + size > buffer.length) {

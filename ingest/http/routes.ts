@@ -27,7 +27,9 @@ export function mountRoutes(app: TemplatedApp, context: PostContext, rule: Addre
   app.get('/v1/:team/:app/pixel.gif', (res, req) => onPixel(context, res, readHead(res, req, rule), nameOf(req), queryOf(req)));
   app.get('/v1/:team/:app/warnings', (res, req) => onWarnings(context, res, readHead(res, req, rule), nameOf(req)));
   for (const call of segmentCalls) app.post(`/v1/${call}`, (res, req) => onSegment(context, res, readHead(res, req, rule), call));
-  app.options('/v1/*', (res, req) => answerPreflight(res, req.getHeader('origin'), access));
+  app.options('/v1/*', (res, req) =>
+    answerPreflight(res, req.getHeader('origin'), req.getHeader('access-control-request-headers'), access),
+  );
   const extras: Record<string, () => Promise<PlainAnswer>> = {
     '/healthz': plain(200, 'ok\n'),
     '/readyz': () => (context.draining ? plain(503, 'draining\n')() : plain(200, 'ready\n')()),

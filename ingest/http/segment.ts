@@ -16,7 +16,7 @@ import { readSegment, segmentWriteKey } from '../protocol/segment.ts';
 import type { PostContext } from './body.ts';
 import { collect, settleAll, tooLong } from './body.ts';
 import { Exchange } from './exchange.ts';
-import { admit, identify, refuseEarly } from './gate.ts';
+import { admit, identify, refuseEarly, refuseUnasked } from './gate.ts';
 import { requestHeadOf } from './head.ts';
 import type { IncomingRequest } from './request.ts';
 
@@ -28,7 +28,7 @@ export function onSegment(context: PostContext, res: HttpResponse, head: Incomin
     if (!whole) context.metrics.refused(undefined, 'client-gone');
   });
   const early = tooLong(head, context.bounds) ?? refuseEarly(context, exchange);
-  if (early !== undefined) return exchange.refuse(early, true);
+  if (early !== undefined) return refuseUnasked(context, exchange, early);
   const done = (): void => {
     whole = true;
   };

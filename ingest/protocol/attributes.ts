@@ -8,10 +8,11 @@ import type { StreamConfig } from '../../schemas/config.ts';
 import type { EventAttributes } from '../../schemas/event.ts';
 import { partitionKeyOf } from '../../schemas/event.ts';
 import type { JsonMember, Span } from '../../schemas/json-scan.ts';
-import { findPointer, isFault, parsePointer, scanObject } from '../../schemas/json-scan.ts';
+import { findPointer, isFault, parsePointer } from '../../schemas/json-scan.ts';
 import { limits } from '../../schemas/limits.ts';
+import { scanMembers } from './members.ts';
 import type { Refusal } from './refusal.ts';
-import { isRefusal } from './refusal.ts';
+import { isRefusal, pointerTo } from './refusal.ts';
 
 /** What the request says about its events, beside the body. */
 export interface RequestHead {
@@ -139,14 +140,15 @@ export function finishEvent(
 }
 
 function openEnvelope(body: Buffer, span: Span, given: Given, beside: readonly string[]): Span | Refusal {
-  const scanned = scanObject(body, span.start, span.end);
+  const scanned = scanMembers(body, span.start, span.end);
+  if (isRefusal(scanned)) return scanned;
   const expected = "an object with 'data' and optional id, type, time, subject, partitionkey, source";
   const refuse = (message: string, pointer: string): Refusal => ({ status: 400, code: 'envelope-invalid', message, expected, pointer });
   if (isFault(scanned) || scanned.kind !== 'object') return refuse('the event is no object', '');
   let data: JsonMember | undefined;
   for (const member of scanned.members) {
     const { name } = member;
-    const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const pointer = pointerTo(name);
     if (name === 'data') {
       if (data !== undefined) return refuse("'data' stands twice", pointer);
       data = member;

@@ -10,14 +10,15 @@
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { Span } from '../../schemas/json-scan.ts';
-import { checkJson, isFault, scanObject } from '../../schemas/json-scan.ts';
+import { checkJson, isFault } from '../../schemas/json-scan.ts';
 import { limits } from '../../schemas/limits.ts';
 import { claimExtensions, extensionName } from '../../schemas/wire.ts';
 import type { AcceptedEvent, Given, RequestHead } from './attributes.ts';
 import { finishEvent, isCarried, stringAt } from './attributes.ts';
 import { notJson } from './json-fault.ts';
+import { scanMembers } from './members.ts';
 import type { Refusal } from './refusal.ts';
-import { isRefusal } from './refusal.ts';
+import { isRefusal, pointerTo } from './refusal.ts';
 
 const required = ['id', 'source', 'type'] as const;
 const known = new Set(['id', 'source', 'type', 'time', 'subject', 'dataschema', 'datacontenttype', 'partitionkey', 'traceparent']);
@@ -35,14 +36,15 @@ export function readStructured(
   head: RequestHead,
   newId: () => string,
 ): AcceptedEvent | Refusal {
-  const scanned = scanObject(body, span.start, span.end);
+  const scanned = scanMembers(body, span.start, span.end);
+  if (isRefusal(scanned)) return scanned;
   if (isFault(scanned)) return notJson(scanned, span.start);
   if (scanned.kind !== 'object') return refuse('the event is no object', '');
   const members = new Map<string, string>();
   let data: Span | undefined;
   for (const member of scanned.members) {
     const { name } = member;
-    const pointer = `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const pointer = pointerTo(name);
     if (members.has(name) || (name === 'data' && data !== undefined)) return refuse(`'${name.slice(0, 64)}' stands twice`, pointer);
     if (name === 'data') data = member;
     else if (name === 'data_base64') return refuse('data_base64 holds bytes; Sluice carries JSON', pointer, "'data' with a JSON value");
@@ -87,7 +89,7 @@ const jsonType = /^(?:application|text)\/(?:[a-z0-9.!#$&^_-]+\+)?json$/;
 /** Of the types as they are mostly written: in lower case, without parameters. */
 export const jsonTypePattern: string = jsonType.source;
 
-export function isJsonType(contentType: string): boolean {
+function isJsonType(contentType: string): boolean {
   const [type = ''] = contentType.split(';');
   return jsonType.test(type.trim().toLowerCase());
 }

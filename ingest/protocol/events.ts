@@ -102,7 +102,7 @@ export function readLine(
 }
 
 function readJson(body: Buffer, head: RequestHead, read: EventReader): ReadBody | Refusal {
-  const scanned = scanArray(body);
+  const scanned = scanArray(body, 0, body.length, limits.requestEventsMax + 1);
   if (isFault(scanned)) return notJson(scanned);
   if (scanned.kind === 'other') return { single: true, events: [read(body, scanned.span)] };
   return checkCount(scanned.spans.length / 2) ?? checkNoId(head) ?? { single: false, events: elements(body, scanned.spans, read) };
@@ -114,7 +114,7 @@ function readOne(body: Buffer, read: EventReader): ReadBody | Refusal {
 }
 
 function readArray(body: Buffer, read: EventReader): ReadBody | Refusal {
-  const scanned = scanArray(body);
+  const scanned = scanArray(body, 0, body.length, limits.requestEventsMax + 1);
   if (isFault(scanned)) return notJson(scanned);
   if (scanned.kind === 'other')
     return { status: 400, code: 'batch-invalid', message: 'the batch is no array', expected: 'an array of events', pointer: '' };

@@ -7,11 +7,13 @@
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { Span } from '../../schemas/json-scan.ts';
-import { isFault, scanObject } from '../../schemas/json-scan.ts';
+import { isFault } from '../../schemas/json-scan.ts';
 import type { AcceptedEvent, RequestHead } from './attributes.ts';
 import { deriveEnveloped } from './attributes.ts';
 import { notJson } from './json-fault.ts';
+import { scanMembers } from './members.ts';
 import type { Refusal } from './refusal.ts';
+import { isRefusal } from './refusal.ts';
 
 export interface ReadFrame {
   /** The correlation id as JSON text; undefined when there is none. */
@@ -26,7 +28,8 @@ const refMaxBytes = 128;
  * is sent again after a reconnect is the same event.
  */
 export function readFrame(body: Buffer, stream: StreamConfig, head: RequestHead, session: string, newId: () => string): ReadFrame {
-  const scanned = scanObject(body);
+  const scanned = scanMembers(body);
+  if (isRefusal(scanned)) return { ref: undefined, event: scanned };
   if (isFault(scanned)) return { ref: undefined, event: notJson(scanned) };
   const member = scanned.kind === 'object' ? scanned.members.find(({ name }) => name === 'ref') : undefined;
   const ref = member === undefined ? undefined : refAt(body, member);

@@ -1,11 +1,13 @@
 /**
  * An event in a query. Pure. `data` is its JSON; without it all parameters but the reserved ones become an object of strings, a repeated one
  * an array. Reserved: key, id, type, time, partitionkey, data.
+ *
+ * The query is the envelope: a stream's `envelope` does not apply, its pointers do for what the query does not say.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import { checkJson, isFault } from '../../schemas/json-scan.ts';
 import type { AcceptedEvent, Given, RequestHead } from './attributes.ts';
-import { deriveEvent, finishEvent } from './attributes.ts';
+import { checkHead, deriveBare } from './attributes.ts';
 import { notJson } from './json-fault.ts';
 import type { Refusal } from './refusal.ts';
 import { isRefusal } from './refusal.ts';
@@ -19,6 +21,8 @@ export interface PixelEvent {
 const reserved = new Set(['key', 'id', 'type', 'time', 'partitionkey', 'data']);
 
 export function readPixel(query: string, stream: StreamConfig, head: RequestHead, newId: () => string): PixelEvent | Refusal {
+  const unread = checkHead(head) ?? checkQuery(query);
+  if (unread !== undefined) return unread;
   const parameters = new URLSearchParams(query);
   const given: Given = {};
   for (const name of ['id', 'type', 'time', 'partitionkey'] as const) {
@@ -26,12 +30,31 @@ export function readPixel(query: string, stream: StreamConfig, head: RequestHead
     if (value !== null && value !== '') given[name] = value;
   }
   const written = parameters.get('data');
-  const body = Buffer.from(written || JSON.stringify(objectOf(parameters)));
+  const body = Buffer.from(written ?? JSON.stringify(objectOf(parameters)));
   const checked = checkJson(body);
   if (isFault(checked)) return notJson(checked);
-  const nothingGiven = Object.keys(given).length === 0;
-  const event = nothingGiven ? deriveEvent(body, checked, stream, head, newId) : finishEvent(given, checked, stream, head, newId);
+  const event = deriveBare(body, checked, given, stream, head, newId);
   return isRefusal(event) ? event : { event, body };
+}
+
+const encodedUnknown = /%ef%bf%bd/i;
+
+/** What is not UTF-8 is decoded to the sign for unknown characters: different ids would become one. */
+function checkQuery(query: string): Refusal | undefined {
+  const isUtf8 = encodedUnknown.test(query) || !decodeQuery(query).includes('\ufffd');
+  if (isUtf8 && /^[\x21-\x7e]*$/.test(query)) return undefined;
+  return {
+    status: 400,
+    code: 'query-invalid',
+    message: 'the query is not percent-encoded UTF-8',
+    expected: 'name=value pairs as a form sends them',
+  };
+}
+
+function decodeQuery(query: string): string {
+  let text = '';
+  for (const [name, value] of new URLSearchParams(query)) text += name + value;
+  return text;
 }
 
 function objectOf(parameters: URLSearchParams): object {

@@ -18,6 +18,13 @@ export interface Refusal {
   readonly retryAfterSeconds?: number;
 }
 
+const namedMaxChars = 200;
+
+/** The pointer to a member of an object that a client named; the name of a very long one is cut, as refusals are kept and sent. */
+export function pointerTo(name: string): string {
+  return `/${name.slice(0, namedMaxChars).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
 export function isRefusal(value: object): value is Refusal {
   return 'status' in value && 'code' in value;
 }

@@ -10,13 +10,16 @@
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { JsonMember, Span } from '../../schemas/json-scan.ts';
-import { checkJson, findPointer, isFault, scanArray, scanObject } from '../../schemas/json-scan.ts';
+import { checkJson, findPointer, isFault, scanArray } from '../../schemas/json-scan.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { AcceptedEvent, RequestHead } from './attributes.ts';
 import { finishEvent, isRfc3339, stringAt } from './attributes.ts';
 import type { ReadBody } from './events.ts';
 import { checkCount, elements } from './events.ts';
 import { notJson } from './json-fault.ts';
+import { scanMembers } from './members.ts';
 import type { Refusal } from './refusal.ts';
+import { isRefusal } from './refusal.ts';
 
 export const segmentTypes = ['track', 'identify', 'page', 'screen', 'group', 'alias'] as const;
 export type SegmentType = (typeof segmentTypes)[number];
@@ -29,7 +32,8 @@ export function readSegment(
   head: RequestHead,
   newId: () => string,
 ): ReadBody | Refusal {
-  const scanned = scanObject(body);
+  const scanned = scanMembers(body);
+  if (isRefusal(scanned)) return scanned;
   if (isFault(scanned)) return notJson(scanned);
   if (scanned.kind !== 'object') return refuse('the body is no object', '', call === 'batch' ? "an object with 'batch'" : 'a message');
   const sentAt = textOf(body, scanned.members, 'sentAt');
@@ -37,15 +41,16 @@ export function readSegment(
     return { single: true, events: [readMessage(body, { start: 0, end: body.length }, call, sentAt, stream, head, newId)] };
   }
   const batch = scanned.members.find(({ name }) => name === 'batch');
-  const spans = batch === undefined ? undefined : scanArray(body, batch.start, batch.end);
+  const spans = batch === undefined ? undefined : scanArray(body, batch.start, batch.end, limits.requestEventsMax + 1);
   if (spans === undefined || isFault(spans) || spans.kind !== 'array')
     return refuse("'batch' is no array", '/batch', 'an array of messages');
   const read = (bytes: Buffer, span: Span): AcceptedEvent | Refusal => readMessage(bytes, span, undefined, sentAt, stream, head, newId);
   return checkCount(spans.spans.length / 2) ?? { single: false, events: elements(body, spans.spans, read) };
 }
 
-/** The write key that a browser's library puts into the body; of a body that nobody has checked yet. */
+/** The write key that a browser's library puts into the body; of a body that nobody has checked yet, so only in a short one. */
 export function segmentWriteKey(body: Buffer): string | undefined {
+  if (body.length > limits.segmentKeyBodyMaxBytes) return undefined;
   const checked = checkJson(body);
   if (isFault(checked)) return undefined;
   const found = findPointer(body, checked, ['writeKey']);
@@ -61,7 +66,8 @@ function readMessage(
   head: RequestHead,
   newId: () => string,
 ): AcceptedEvent | Refusal {
-  const scanned = scanObject(body, span.start, span.end);
+  const scanned = scanMembers(body, span.start, span.end);
+  if (isRefusal(scanned)) return scanned;
   if (isFault(scanned) || scanned.kind !== 'object') return refuse('the message is no object', '', 'a message');
   const text = (name: string): string | undefined => textOf(body, scanned.members, name);
   const type = call ?? text('type');

@@ -4,7 +4,7 @@
  * Invariants:
  * 1. An event is acknowledged once it is where its stream's ack says, with the client's own `ref`; acknowledgements may come in any order.
  * 2. Of one connection at most `wsCreditEvents` events are under way, its credit. What it sends beyond waits unread, at most
- *    `wsOverdraftEvents` events; then it is closed, with the reason.
+ *    `wsOverdraftEvents` events and within the bytes that all requests may hold; then it is closed, with the reason.
  * 3. What was sent again under its id after a lost connection is answered as what became of it the first time.
  * 4. A key that is no longer valid ends its connections at their next message.
  */
@@ -78,7 +78,6 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
     const { stream, grant, session } = connection;
     const nowMs = clock.now();
     connection.open++;
-    intake.hold(body.length);
     const head = requestHeadOf(
       { eventId: '', eventType: '', eventTime: '', partitionKey: '', traceparent: connection.traceparent },
       nowMs,
@@ -115,12 +114,14 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
       if (context.draining) return ws.end(goingAway, 'the instance stops; send again what was not acknowledged');
       // The message is only valid in this callback.
       const body = Buffer.from(new Uint8Array(message));
+      intake.hold(body.length);
       if (connection.open < limits.wsCreditEvents && connection.held.length === 0) return read(ws, connection, body);
       connection.held.push(body);
-      if (connection.held.length > limits.wsOverdraftEvents) {
-        for (const late of connection.held.splice(0)) refuseLate(connection, late);
-        ws.end(policyViolation, `more than ${limits.wsOverdraftEvents} events beyond the credit of ${limits.wsCreditEvents}`);
-      }
+      const tooMany = connection.held.length > limits.wsOverdraftEvents;
+      if (!tooMany && intake.overload(0) === undefined) return;
+      for (const late of connection.held.splice(0)) refuseLate(connection, late);
+      if (tooMany) ws.end(policyViolation, `more than ${limits.wsOverdraftEvents} events beyond the credit of ${limits.wsCreditEvents}`);
+      else ws.end(tryAgainLater, 'events beyond the credit find no room now');
     },
     close(ws) {
       const connection = ws.getUserData();
@@ -132,6 +133,7 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
 
   /** A message that arrived and is not taken any more, because its connection ends. */
   function refuseLate({ stream, grant }: Connection, body: Buffer): void {
+    intake.release(body.length);
     const refusal: Refusal = { status: 503, code: 'connection-closed', message: 'its connection ended before it was taken' };
     intake.take({ stream, keyName: grant.name }, refusal, body, () => undefined);
   }

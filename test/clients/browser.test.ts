@@ -84,6 +84,53 @@ describe('a page of another origin', () => {
     expect([landed?.attributes.id, landed?.text]).toEqual(['fetched', '{"by": "fetch"}']);
   });
 
+  it('sends without a preflight what a form could send, and packed what it packs itself', async () => {
+    const statuses = await page.evaluate(
+      async ([url, queryKey]) => {
+        const target = `${url}/v1/t/web?key=${queryKey}`;
+        const simple = await fetch(target, { method: 'POST', body: '[{"by":"plain text"},{"by":"plain text"}]' });
+        const packed = await new Response(new Blob(['{"by":"gzip"}']).stream().pipeThrough(new CompressionStream('gzip'))).arrayBuffer();
+        const zipped = await fetch(target, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' },
+          body: packed,
+        });
+        return [simple.status, zipped.status];
+      },
+      [instance.url, key] as const,
+    );
+    expect(statuses).toEqual([200, 200]);
+    expect((await fresh(3)).map(({ text }) => text)).toEqual(['{"by":"plain text"}', '{"by":"plain text"}', '{"by":"gzip"}']);
+  });
+
+  it('sends a CloudEvent in headers, its own attributes among them', async () => {
+    const status = await page.evaluate(
+      async ([url, bearer]) => {
+        const headers = {
+          ...{ 'ce-specversion': '1.0', 'ce-id': 'ce-page', 'ce-source': '/page', 'ce-type': 'seen', 'ce-campaign': 'Fr%C3%BChling' },
+          ...{ 'Content-Type': 'application/json', Authorization: `Bearer ${bearer}` },
+        };
+        return (await fetch(`${url}/v1/t/web`, { method: 'POST', headers, body: '{"by":"ce"}' })).status;
+      },
+      [instance.url, key] as const,
+    );
+    expect(status).toBe(200);
+    const [landed] = await fresh(1);
+    expect(landed?.attributes).toMatchObject({ id: 'ce-page', source: '/page', type: 'seen', extensions: { campaign: 'Frühling' } });
+    expect(landed?.text).toBe('{"by":"ce"}');
+  });
+
+  it('reads why it was refused', async () => {
+    const told = await page.evaluate(
+      async ([url, queryKey]) => {
+        const answer = await fetch(`${url}/v1/t/web?key=${queryKey}`, { method: 'POST', body: '{"by":' });
+        return [answer.status, ((await answer.json()) as { error: { code: string } }).error.code];
+      },
+      [instance.url, key] as const,
+    );
+    expect(told).toEqual([400, 'not-json']);
+  });
+
   it('sends by sendBeacon, which can set no header, also while it is left', async () => {
     await page.evaluate(
       ([url, queryKey]) => {

@@ -5,13 +5,13 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { limits } from '../../../schemas/limits.ts';
 import type { Rig } from '../support.ts';
-import { post, rig } from '../support.ts';
+import { post, rig, streamConfig } from '../support.ts';
 
 let made: Rig;
 const url = (): string => `${made.ingress.url}/v1/a/plain`;
 
 beforeAll(async () => {
-  made = await rig();
+  made = await rig({}, 1_000, undefined, { streams: [streamConfig('a', 'plain'), streamConfig('a', 'buffered', { ack: 'buffered' })] });
 });
 afterAll(() => made.ingress.drain());
 
@@ -52,6 +52,52 @@ describe('a head', () => {
     const ce = { 'ce-specversion': '1.0', 'ce-id': 'a', 'ce-source': 's', 'ce-type': 't', 'content-type': 'text/plain' };
     expect(await post(url(), '1', ce)).toMatchObject({ status: 400, json: { error: { code: 'cloudevent-invalid' } } });
     expect(made.kinesis.applied).toHaveLength(before);
+  });
+});
+
+describe('a pixel', () => {
+  it('says what its image means, as every answer does', async () => {
+    const image = await fetch(`${url()}/pixel.gif?id=p&a=1`);
+    expect([
+      image.status,
+      image.headers.get('content-type'),
+      image.headers.get('x-sluice-ack'),
+      image.headers.get('cache-control'),
+    ]).toEqual([...[200, 'image/gif', 'replicated', 'no-store']]);
+    expect(Buffer.from(await image.arrayBuffer()).toString('latin1', 0, 6)).toBe('GIF89a');
+    const buffered = await fetch(`${made.ingress.url}/v1/a/buffered/pixel.gif?a=1`);
+    expect([buffered.status, buffered.headers.get('x-sluice-ack')]).toEqual([202, 'buffered']);
+  });
+});
+
+describe('two events', () => {
+  it('whose source and id only look alike when they are put together are two', async () => {
+    const send = async (source: string, id: string) =>
+      (
+        await post(url(), JSON.stringify({ specversion: '1.0', source, id, type: 't', data: 1 }), {
+          'content-type': 'application/cloudevents+json',
+        })
+      ).json['repeated'];
+    expect([await send('a\nb', 'c'), await send('a', 'b\nc'), await send('a', 'b\nc')]).toEqual([undefined, undefined, true]);
+  });
+});
+
+describe('a preflight', () => {
+  const preflight = async (requested: string) => {
+    const headers = {
+      origin: 'https://shop.example',
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': requested,
+    };
+    const answer = await post(url(), '', headers, 'OPTIONS');
+    return [answer.status, String(answer.headers['access-control-allow-headers']).toLowerCase().split(', ')] as const;
+  };
+
+  it('allows the headers of events, and every attribute of a CloudEvent', async () => {
+    const [status, allowed] = await preflight('ce-campaign, content-type,CE-Sequence, x-other, ce-with_underscore, ce-');
+    expect(status).toBe(204);
+    expect(allowed).toEqual(expect.arrayContaining(['content-type', 'authorization', 'x-event-id', 'ce-campaign', 'ce-sequence']));
+    expect(allowed.filter((name) => /other|underscore|^ce-$/.test(name))).toEqual([]);
   });
 });
 

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { AcceptedEvent, RequestHead } from '../../../ingest/protocol/attributes.ts';
 import type { BinaryHeaders } from '../../../ingest/protocol/cloudevents.ts';
 import { readEvents } from '../../../ingest/protocol/events.ts';
+import { readFrame } from '../../../ingest/protocol/frame.ts';
 import { readPixel } from '../../../ingest/protocol/pixel.ts';
 import type { Refusal } from '../../../ingest/protocol/refusal.ts';
 import { isRefusal } from '../../../ingest/protocol/refusal.ts';
@@ -255,6 +256,70 @@ describe('a pixel', () => {
     expect(pixel('key=k&id=1&type=seen&data=%7B%22a%22%3A1%7D&b=2')).toEqual(['1', 'seen', '{"a":1}']);
     expect(pixel('a=1&a=2&b=x%20y&__proto__=z')).toEqual(['made', 't.web', '{"a":["1","2"],"b":"x y","__proto__":"z"}']);
     expect(pixel('data=%7B')).toBe('not-json');
+    expect(pixel('a=100%&b=%zz')).toEqual(['made', 't.web', '{"a":"100%","b":"%zz"}']);
+  });
+
+  it('that is not UTF-8 is refused: two ids must not become one', () => {
+    const code = (query: string) => {
+      const read = readPixel(query, streamConfig('t', 'web'), head, newId);
+      return isRefusal(read) ? read.code : read.event.attributes.id;
+    };
+    expect(['id=%FF', 'id=%fe', 'id=gr\xfcn', 'id=%EF%BF%BD'].map(code)).toEqual([
+      'query-invalid',
+      'query-invalid',
+      'query-invalid',
+      '\ufffd',
+    ]);
+  });
+
+  it('follows the pointers of its stream for what it does not say', () => {
+    const pointed = streamConfig('t', 'web', { event: { id: '/n', key: '/user' } });
+    const read = (query: string) => readPixel(query, pointed, head, newId);
+    expect(read('id=own&user=u&n=1')).toMatchObject({ event: { attributes: { id: 'own', partitionkey: 'u' } } });
+    expect(read('user=u&n=1')).toMatchObject({ event: { attributes: { id: '1', partitionkey: 'u' } } });
+    expect(read('id=own')).toMatchObject({ code: 'attribute-missing', pointer: '/user' });
+    const wrapped = streamConfig('t', 'web', { envelope: 'sluice' });
+    expect(readPixel('data=1', wrapped, head, newId)).toMatchObject({ event: { ownId: false }, body: Buffer.from('1') });
+  });
+});
+
+describe('a body of very many small parts', () => {
+  const count = limits.attributeMembersMax + 1;
+  const head_ = `{${'"a":1,'.repeat(count)}`;
+
+  it('is refused by their number, wherever attributes would be looked for among them', () => {
+    const code = (read: ReturnType<typeof readEvents>) => {
+      const event = isRefusal(read) ? read : (read.events[0] as AcceptedEvent | Refusal);
+      return isRefusal(event) ? event.code : 'taken';
+    };
+    const body = Buffer.from(`${head_}"b":1}`);
+    const wrapped = streamConfig('t', 'web', { envelope: 'sluice' });
+    expect([
+      code(readEvents(body, { contentType: '', ce: undefined, head }, wrapped, newId)),
+      code(readEvents(body, { contentType: 'application/cloudevents+json', ce: undefined, head }, stream, newId)),
+      code(readSegment(body, 'track', stream, head, newId)),
+      code(readSegment(body, 'batch', stream, head, newId)),
+      code(readSegment(Buffer.from(`{"batch":[${body.toString()}]}`), 'batch', stream, head, newId)),
+    ]).toEqual(Array.from({ length: 5 }, () => 'too-many-members'));
+    const frame = readFrame(body, stream, head, 'session1', newId);
+    expect(frame.event).toMatchObject({ code: 'too-many-members' });
+    // As data it is as good as any.
+    expect(code(readEvents(body, { contentType: '', ce: undefined, head }, streamConfig('t', 'web'), newId))).toBe('taken');
+    expect(code(readEvents(Buffer.from(`${head_}"b"}`), { contentType: '', ce: undefined, head }, wrapped, newId))).toBe('not-json');
+  });
+
+  it('keeps no list of all its events before it is refused', () => {
+    const body = Buffer.from(`[${'1,'.repeat(limits.requestEventsMax + 500)}1]`);
+    expect(readEvents(body, { contentType: '', ce: undefined, head }, streamConfig('t', 'web'), newId)).toMatchObject({
+      status: 413,
+      message: `the body has ${limits.requestEventsMax + 1} events or more`,
+    });
+    expect(readSegment(Buffer.from(`{"batch":${body.toString()}}`), 'batch', stream, head, newId)).toMatchObject({ status: 413 });
+  });
+
+  it('is not searched for a write key when it is long', () => {
+    const text = (size: number) => Buffer.from(`{"writeKey":"k","x":"${'x'.repeat(size)}"}`);
+    expect([segmentWriteKey(text(1_000)), segmentWriteKey(text(limits.segmentKeyBodyMaxBytes))]).toEqual(['k', undefined]);
   });
 });
 
