@@ -12,7 +12,7 @@
 import type { BackoffOptions } from '../../schemas/kernel/backoff.ts';
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
-import { sleep } from '../../schemas/kernel/clock.ts';
+import { afterThisRound, sleep } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { encodeAggregate } from '../../schemas/kpl.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -153,20 +153,26 @@ export function createBatcher(options: BatcherOptions): Batcher {
       inFlight++;
       void send(fresh).finally(() => {
         inFlight--;
-        pump();
+        schedule();
       });
     }
+  };
+
+  /**
+   * What one round of the event loop brings goes together, a request in each of its turns: the busier the process, the longer its rounds, the
+   * fuller its batches.
+   */
+  const schedule = (): void => {
+    if (scheduled || inFlight >= limits.batchesInFlightMax || lanes.waiting === 0) return;
+    scheduled = true;
+    afterThisRound(pump);
   };
 
   return {
     add(record, bytes, onSettled) {
       lanes.add({ key: record.key, bytes, item: { record, sinceMs: clock.monotonic(), settle: onSettled } });
       pendingBytes += bytes;
-      // The requests of one tick of the event loop go together.
-      if (!scheduled && inFlight < limits.batchesInFlightMax) {
-        scheduled = true;
-        queueMicrotask(pump);
-      }
+      schedule();
     },
     get pendingBytes() {
       return pendingBytes;

@@ -7,6 +7,7 @@
  * 1. The body has exactly the length that was computed for it.
  * 2. A buffer is lent to one request at a time, and comes back only when its request was answered: until then it may still be on its way out.
  */
+import { quoteJson } from '../../schemas/json-quote.ts';
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 
@@ -58,7 +59,7 @@ export function encodePutRecords(
   let length = start.length + end.length + recordStart.length + (records.length - 1) * betweenRecords.length;
   let largest = 0;
   for (const record of records) {
-    const key = keyStart + JSON.stringify(record.key);
+    const key = keyStart + quoteJson(record.key);
     const bytes = valueBytes(record);
     keys.push(key);
     length += base64Length(bytes) + Buffer.byteLength(key);
