@@ -51,7 +51,7 @@ const headerParameters = [
   parameter('X-Request-Id', 'header', 'Comes back when it is 1 to 128 of A-Z a-z 0-9 . _ -; else one is made'),
   parameter('X-Client-Timestamp', 'header', 'Epoch ms of sending, for X-Network-Latency; what is no number says nothing'),
   parameter('traceparent', 'header', 'W3C trace context, carried into the record'),
-  parameter('Content-Encoding', 'header', 'Of the body', { type: 'string', enum: ['identity', 'gzip', 'deflate', 'br'] }),
+  parameter('Content-Encoding', 'header', 'Of the body', { type: 'string', enum: ['', 'identity', 'gzip', 'deflate', 'br'] }),
 ];
 
 const said: Readonly<Record<string, string>> = {
