@@ -130,7 +130,7 @@ describe('an answer', () => {
     ['warnings', 200, 'GET', '/v1/a/plain/warnings'],
     ['a message of Segment', 200, 'POST', '/v1/page', '{"userId":"u"}'],
     ['a message of Segment that is refused', 400, 'POST', '/v1/track', '{"userId":"u"}'],
-    ['a message of Segment that is no JSON', 400, 'POST', '/v1/track', '{"writeKey":'],
+    ['a message of Segment that is no JSON', 400, 'POST', '/v1/track', '{"writeKey":"x'],
     ['a batch of Segment', 200, 'POST', '/v1/batch', '{"batch":[{"type":"page","userId":"u"},{"type":"page"}]}'],
     ['a batch of Segment that is refused', 400, 'POST', '/v1/batch', '{"batch":[{"type":"page"}]}'],
     ['a WebSocket without a handshake', 426, 'GET', '/v1/a/plain/ws'],
