@@ -48,9 +48,9 @@ def before_call(context, case, kwargs):
     if case.headers.get("Content-Encoding") in ("gzip", "deflate", "br"):
         del case.headers["Content-Encoding"]
     if len(str(case.query.get("id", ""))) > partition_key_max_chars:
-        case.query.setdefault("partitionkey", "k")
+        case.query["partitionkey"] = case.query.get("partitionkey") or "k"
     if len(case.headers.get("X-Event-Id", "")) > partition_key_max_chars:
-        case.headers.setdefault("X-Partition-Key", "k")
+        case.headers["X-Partition-Key"] = case.headers.get("X-Partition-Key") or "k"
     for one in case.body if isinstance(case.body, list) else [case.body]:
         if isinstance(one, dict) and any(len(str(one.get(name))) > partition_key_max_chars for name in ("id", "subject")):
             one.setdefault("partitionkey", "k")
