@@ -183,7 +183,8 @@ async function closedLoop(order: LoadOrder): Promise<LoadResult> {
 async function openLoop(order: LoadOrder, rate: number): Promise<LoadResult> {
   const tally = new Tally();
   const intended = new Map<Lane, number>();
-  const idle: Lane[] = [];
+  // First in, first out, so that no connection waits long enough for the server to close it.
+  const idle = new Set<Lane>();
   const backlog: number[] = [];
   let done = false;
   let finish = (): void => undefined;
@@ -195,16 +196,19 @@ async function openLoop(order: LoadOrder, rate: number): Promise<LoadResult> {
   };
   const answered: OnAnswer = (lane, status) => {
     const dueMs = intended.get(lane);
+    idle.delete(lane);
     if (dueMs === undefined) return;
     intended.delete(lane);
     tally.answered(status, dueMs, untilMs);
-    const next = backlog.shift();
-    if (status !== 'closed' && next !== undefined) send(lane, next);
-    else if (status !== 'closed') idle.push(lane);
+    if (status !== 'closed') {
+      const next = backlog.shift();
+      if (next === undefined) idle.add(lane);
+      else send(lane, next);
+    }
     if (done && intended.size === 0 && backlog.length === 0) finish();
   };
   const lanes = await openLanes(order, answered);
-  idle.push(...lanes);
+  for (const lane of lanes) idle.add(lane);
   const finished = new Promise<void>((resolve) => {
     finish = resolve;
   });
@@ -216,9 +220,13 @@ async function openLoop(order: LoadOrder, rate: number): Promise<LoadResult> {
     for (; started < total; started++) {
       const dueMs = startMs + (started * 1_000) / rate;
       if (dueMs > nowMs) break;
-      const lane = idle.pop();
-      if (lane === undefined) backlog.push(dueMs);
-      else send(lane, dueMs);
+      const [lane] = idle;
+      if (lane === undefined) {
+        backlog.push(dueMs);
+        continue;
+      }
+      idle.delete(lane);
+      send(lane, dueMs);
     }
     if (started < total) setTimeout(tick, 1);
     else done = true;
