@@ -7,6 +7,7 @@
  * 2. Iterative; memory does not grow with the input but for the spans that were asked for.
  * 3. Offsets count bytes from the start of the given array.
  */
+import { endOfValue } from './json-check.ts';
 import { decodeName } from './json-pointer.ts';
 import type { JsonFault, Span } from './json-skip.ts';
 import { bytesOfJson, describeByte, notedFault, noteFault, skipColon, skipSpace, skipString, skipValue } from './json-skip.ts';
@@ -65,7 +66,8 @@ function utf8Fault(bytes: Uint8Array, start: number, end: number): JsonFault | u
 
 function checkText(bytes: Uint8Array, start: number, end: number): Span | JsonFault {
   const from = skipSpace(bytes, start, end);
-  return finish(bytes, from, skipValue(bytes, from, end, 0), end);
+  const valueEnd = endOfValue(bytes, from, end);
+  return finish(bytes, from, valueEnd < 0 ? skipValue(bytes, from, end, 0) : valueEnd, end);
 }
 
 /** What was found, once it is known that nothing but white space follows. */

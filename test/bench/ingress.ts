@@ -33,7 +33,7 @@ const { values: options } = parseArgs({
 const { short } = options;
 const settings: Settings = short
   ? { seconds: 0.4, warmUpSeconds: 0.2, rounds: 1, connections: 64 }
-  : { seconds: Number(options.seconds), warmUpSeconds: 3, rounds: Number(options.rounds), connections: Number(options.connections) };
+  : { seconds: Number(options.seconds), warmUpSeconds: 8, rounds: Number(options.rounds), connections: Number(options.connections) };
 const { seconds, warmUpSeconds } = settings;
 
 const load = await startLoad();
