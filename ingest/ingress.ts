@@ -81,7 +81,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     quotas: createQuotas(config),
     bounds: config.ingress,
     newId: () => uuidv7(clock.now(), random),
-    open: new Set<Exchange>(),
+    open: [],
     draining: false,
   };
   const rule = { wanted: addressQuota !== undefined, trustedProxies };
@@ -120,7 +120,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
       const isLate = (): boolean => clock.monotonic() >= deadline;
       const pause = (): Promise<void> => sleep(clock, drainPollMs);
       await sockets.close(isLate, pause);
-      while (context.open.size > 0 && !isLate()) await pause();
+      while (context.open.length > 0 && !isLate()) await pause();
       for (const exchange of [...context.open]) turnAway(exchange);
       while (intake.bufferedBytes > 0 && !isLate()) await pause();
       if (intake.bufferedBytes > 0) log.warn({ bytes: intake.bufferedBytes }, 'events that were answered from memory are lost');

@@ -74,8 +74,9 @@ export const limits = {
   /** Acknowledgements that a client does not read. */
   wsUnreadMaxBytes: mebi,
   wsConnectionsMax: 20_000,
-  /** Batches under way per stream and path. */
-  batchesInFlightMax: 4,
+  /** Batches under way per stream and path, and how far apart at most they start unless they are full. */
+  batchesInFlightMax: 8,
+  batchPaceMaxMs: 10,
   /** Kinesis: connections to one endpoint, how long an idle one is kept, and how long a new one may take. */
   kinesisSocketsMax: 64,
   kinesisIdleMs: 4_000,

@@ -1,17 +1,19 @@
 /**
- * Gathers records of one stream and path into writes. What arrives while the allowed writes are under way waits and leaves together in the
- * next: the batch grows with the load, and a lone event waits for nobody.
+ * Gathers records of one stream and path into writes. While a write is under way, what arrives waits for a part of a write's time and leaves
+ * together, sooner when it fills a batch: the batch grows with the load and with the bus, and a lone event waits for nobody.
  *
  * Invariants:
  * 1. A record is settled once, with an outcome of the writer or the reason why it was not written: nothing is acknowledged from memory.
  * 2. Only records that were refused as retryable are written again; an unknown outcome is never repeated here, the client decides.
- * 3. At most `batchesInFlightMax` writes are under way, each within `batchMaxRecords` and `batchMaxBytes`.
+ * 3. At most `batchesInFlightMax` writes are under way, each within `batchMaxRecords` and `batchMaxBytes`. They start evenly, a quarter of
+ *    the last one's time apart and at most `batchPaceMaxMs`: were they to start together, they would end together, and what came in between
+ *    would wait for a whole write.
  * 4. In order of keys, one unit of a key is under way; when it fails, what waits behind it fails with it, so nothing overtakes it.
  * 5. While the breaker is open nothing is written and everything is refused at once; half open, one write goes.
  */
 import type { BackoffOptions } from '../../schemas/kernel/backoff.ts';
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
-import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { afterThisRound, sleep } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { encodeAggregate } from '../../schemas/kpl.ts';
@@ -19,7 +21,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { Breaker } from './breaker.ts';
-import type { Lanes, LaneUnit } from './lanes.ts';
+import type { LaneItem, Lanes, LaneUnit } from './lanes.ts';
 import { createFifo, createLanes } from './lanes.ts';
 
 export interface Batcher {
@@ -50,6 +52,8 @@ interface Waiting {
 type Unit = LaneUnit<Waiting>;
 
 const retriesMax = 3;
+/** Writes that follow each other evenly while one takes its time. */
+const writesAtOnce = 4;
 const retryBackoff: BackoffOptions = { baseMs: 20, maxMs: 500 };
 const bounds = {
   maxUnits: limits.batchMaxRecords,
@@ -64,12 +68,17 @@ export function createBatcher(options: BatcherOptions): Batcher {
   let inFlight = 0;
   let pendingBytes = 0;
   let scheduled = false;
+  let pause: Timer | undefined;
+  let lastStartMs = 0;
+  let lastWriteMs = 0;
   /** Why a write failed last. */
   let lastCode = 'stream-down';
   let lastMessage = '';
 
   const settle = (unit: Unit, outcomes: (index: number) => WriteOutcome): void => {
-    for (const [index, { bytes, item }] of unit.items.entries()) {
+    const { items } = unit;
+    for (let index = 0; index < items.length; index++) {
+      const { bytes, item } = items[index] as LaneItem<Waiting>;
       pendingBytes -= bytes;
       item.settle(outcomes(index));
     }
@@ -102,7 +111,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
     }
     const startedMs = clock.monotonic();
     const outcomes = await within(writer.write(stream, records), records.length, clock);
-    wrote?.(records.length, bytes, clock.monotonic() - startedMs);
+    lastWriteMs = clock.monotonic() - startedMs;
+    wrote?.(records.length, bytes, lastWriteMs);
     const again: Unit[] = [];
     let reached = false;
     for (const [nth, unit] of units.entries()) {
@@ -137,10 +147,18 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
   const downMessage = (): string => `${writer.path} of '${stream}' fails (${lastCode}: ${lastMessage}); it is tried again soon`;
 
+  /** Until the next write may start. Below a millisecond there is nothing to wait for. */
+  const pauseMs = (nowMs: number): number => {
+    if (inFlight === 0 || lanes.waiting >= limits.batchMaxRecords || lanes.waitingBytes >= limits.batchMaxBytes) return 0;
+    const leftMs = lastStartMs + Math.min(lastWriteMs / writesAtOnce, limits.batchPaceMaxMs) - nowMs;
+    return leftMs < 1 ? 0 : leftMs;
+  };
+
   const pump = (): void => {
     scheduled = false;
     while (inFlight < limits.batchesInFlightMax && lanes.waiting > 0) {
       const nowMs = clock.monotonic();
+      if (pauseMs(nowMs) > 0) break;
       const taken = lanes.take(bounds);
       if (taken.length === 0) return;
       const [stale, fresh] = [taken.filter((unit) => isStale(unit, nowMs)), taken.filter((unit) => !isStale(unit, nowMs))];
@@ -151,11 +169,13 @@ export function createBatcher(options: BatcherOptions): Batcher {
         continue;
       }
       inFlight++;
+      lastStartMs = nowMs;
       void send(fresh).finally(() => {
         inFlight--;
         schedule();
       });
     }
+    schedule();
   };
 
   /**
@@ -164,8 +184,20 @@ export function createBatcher(options: BatcherOptions): Batcher {
    */
   const schedule = (): void => {
     if (scheduled || inFlight >= limits.batchesInFlightMax || lanes.waiting === 0) return;
+    const waitMs = pauseMs(clock.monotonic());
+    if (waitMs > 0) {
+      pause ??= clock.setTimer(waitMs, resume);
+      return;
+    }
+    pause?.cancel();
+    pause = undefined;
     scheduled = true;
     afterThisRound(pump);
+  };
+
+  const resume = (): void => {
+    pause = undefined;
+    schedule();
   };
 
   return {

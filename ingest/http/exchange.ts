@@ -29,8 +29,8 @@ export interface Hall {
   readonly log: Log;
   readonly warnings: Warnings;
   readonly newId: () => string;
-  /** Those that are not answered yet. */
-  readonly open: Set<Exchange>;
+  /** Those that are not answered yet, in no order. */
+  readonly open: Exchange[];
   draining: boolean;
 }
 
@@ -58,6 +58,8 @@ export class Exchange {
   #heldBytes = 0;
   #isOpen = true;
   #isStreaming = false;
+  /** Where it stands among the open ones. */
+  #seat: number;
 
   constructor(res: HttpResponse, head: IncomingRequest, hall: Hall, onGone: () => void) {
     this.onGone = onGone;
@@ -69,7 +71,7 @@ export class Exchange {
     this.startedMs = hall.clock.monotonic();
     this.bodyMs = undefined;
     this.checkedMs = undefined;
-    hall.open.add(this);
+    this.#seat = hall.open.push(this) - 1;
     res.onAborted(() => {
       if (!this.#isOpen) return;
       this.#release();
@@ -227,7 +229,13 @@ export class Exchange {
     this.#hall.intake.release(this.#heldBytes);
     this.#heldBytes = 0;
     this.#isOpen = false;
-    this.#hall.open.delete(this);
+    const { open } = this.#hall;
+    const last = open.pop();
+    // The last one takes its seat: nothing else moves, however many are open.
+    if (last !== undefined && last !== this) {
+      open[this.#seat] = last;
+      last.#seat = this.#seat;
+    }
   }
 
   #commonHeaders(now: number): string {

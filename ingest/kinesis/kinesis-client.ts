@@ -1,7 +1,8 @@
 /**
  * The AWS SDK's Kinesis client, as the writer uses it. The SDK keeps what it is good for: credentials, region, endpoint, signing, connections.
  * Two things of a PutRecords are taken out of its hands, through its middleware stack: the body, which is built already, goes in where the
- * serialised one of an empty request was; and the answer's bytes come out before they are turned into objects.
+ * serialised one of an empty request was; and the answer's bytes come out before they are turned into objects. An error comes in CBOR as the
+ * body went out; it is put into JSON, which the SDK makes its own error of.
  * The SDK's types end here.
  *
  * Invariants:
@@ -9,9 +10,11 @@
  * 2. The body goes in before signing, so the signature covers what is sent.
  */
 import { DescribeStreamSummaryCommand, KinesisClient, ListShardsCommand, PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import { cbor } from '@smithy/core/cbor';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
+import { putRecordsType } from './put-records-body.ts';
 
 export interface KinesisCredentials {
   readonly accessKeyId: string;
@@ -38,7 +41,7 @@ export interface PutCall {
 }
 
 export interface KinesisApi {
-  /** The bytes of an answer of status 200. Rejects with whatever else happened; `call` says how far it came. */
+  /** The bytes of an answer of status 200 in CBOR, none of one in anything else. Rejects with whatever else happened; `call` says how far it came. */
   putRecords(call: PutCall): Promise<Buffer>;
   /** Rejects with the SDK's error. */
   describe(stream: string): Promise<{ readonly recordMaxKib: number | undefined; readonly shards: readonly string[] }>;
@@ -69,7 +72,11 @@ export function createKinesisClient({ endpoint, region, credentials }: KinesisCl
   client.middlewareStack.add(
     (next) => (args) => {
       const call = calls.get(args.input);
-      if (call !== undefined) (args.request as SdkRequest).body = call.body;
+      if (call !== undefined) {
+        const request = args.request as SdkRequest;
+        request.body = call.body;
+        request.headers['content-type'] = putRecordsType;
+      }
       return next(args);
     },
     { step: 'build', priority: 'high', name: 'builtBody' },
@@ -81,10 +88,10 @@ export function createKinesisClient({ endpoint, region, credentials }: KinesisCl
       call.handedOver = true;
       const result = await next(args);
       const response = result.response as SdkResponse;
-      if (response.statusCode === 200) {
-        replies.set(args.input, await collect(response.body));
-        response.body = nothing;
-      }
+      const reply = await collect(response.body);
+      const isCbor = response.headers['content-type'] === putRecordsType;
+      if (response.statusCode === 200) replies.set(args.input, isCbor ? reply : noReply);
+      response.body = response.statusCode === 200 ? nothing : isCbor ? asJson(reply) : reply;
       return result;
     },
     { step: 'deserialize', priority: 'low', name: 'rawReply' },
@@ -108,15 +115,26 @@ export function createKinesisClient({ endpoint, region, credentials }: KinesisCl
 /** What the middleware stack hands from step to step; it is untyped there. */
 interface SdkRequest {
   body: Buffer;
+  readonly headers: Record<string, string>;
 }
 
 interface SdkResponse {
   readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
   body: AsyncIterable<Buffer> | Uint8Array;
 }
 
 const nothing = new Uint8Array(0);
 const noReply = Buffer.alloc(0);
+
+/** An error's body, as it is when it cannot be read: its status says enough. */
+function asJson(reply: Buffer): Uint8Array {
+  try {
+    return Buffer.from(JSON.stringify(cbor.deserialize(reply)));
+  } catch {
+    return reply;
+  }
+}
 
 async function collect(body: AsyncIterable<Buffer> | Uint8Array): Promise<Buffer> {
   if (body instanceof Uint8Array) return Buffer.from(body);

@@ -73,7 +73,7 @@ async function writeBatch(
   tell: (failure: Failure, cause: unknown) => void,
 ): Promise<readonly WriteOutcome[]> {
   const problems = records.map((record) => problemOf(record, recordMaxBytes));
-  const good = records.filter((_record, index) => problems[index] === undefined);
+  const good = problems.every((problem) => problem === undefined) ? records : records.filter((_, index) => problems[index] === undefined);
   if (good.length === 0) return problems as readonly Failure[];
   assertWithinCall(good);
   const outcomes = await put(api, pool, stream, good, tell);

@@ -6,6 +6,7 @@
  * 2. `refused` only when the stream said no, or nothing was handed to it; whatever else went wrong leaves the records `unknown`.
  * 3. Messages go to clients: they name no account, address or user, which Kinesis' own do.
  */
+import { cbor } from '@smithy/core/cbor';
 import { systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 
@@ -30,7 +31,7 @@ interface PutResult {
 
 function parseResults(body: Buffer): readonly PutResult[] | undefined {
   try {
-    const parsed: unknown = JSON.parse(body.toString('utf8'));
+    const parsed: unknown = cbor.deserialize(body);
     if (typeof parsed !== 'object' || parsed === null || !('Records' in parsed)) return undefined;
     return Array.isArray(parsed.Records) ? (parsed.Records as readonly PutResult[]) : undefined;
   } catch {

@@ -3,12 +3,14 @@
  * It drains the body, counts its records without parsing it, and answers PutRecords after the delay with as many results; it also answers
  * DescribeStreamSummary and ListShards. It checks no signature and keeps nothing. Sends `{ port }` to its parent, and its counts when asked.
  *
- * Records are counted by their opening braces: neither base64 nor the keys of a benchmark have one. With `--parse` the body is parsed
- * instead, and the records inside aggregated ones are counted.
+ * A body may be JSON, as the SDK for JavaScript sends it, or CBOR; the answer is of the same kind. Records are counted by the head of their
+ * array, in JSON by their opening braces: neither base64 nor the keys of a benchmark have one. With `--parse` the CBOR body is parsed instead,
+ * and the records inside aggregated ones are counted.
  */
 
 import uws from 'uWebSockets.js';
 import { parseArgs } from 'node:util';
+import { cbor } from '@smithy/core/cbor';
 import { decodeAggregate } from '../../schemas/kpl.ts';
 
 export interface StubCounts {
@@ -31,17 +33,22 @@ const refuseEvery = Number(options['refuse-every']);
 
 const openingBrace = 0x7b;
 const shards = ['shardId-000000000000', 'shardId-000000000001', 'shardId-000000000002', 'shardId-000000000003'];
-const taken = (nth: number): string =>
-  `{"SequenceNumber":"49590338271490256608559692538361571095921575989136588898","ShardId":"${shards[nth % shards.length]}"}`;
-const throttled = '{"ErrorCode":"ProvisionedThroughputExceededException","ErrorMessage":"Rate exceeded for shard shardId-000000000000"}';
-const wholeReplies = new Map<number, string>();
+const taken = (nth: number): unknown => ({
+  SequenceNumber: '49590338271490256608559692538361571095921575989136588898',
+  ShardId: shards[nth % shards.length],
+});
+const throttled = {
+  ErrorCode: 'ProvisionedThroughputExceededException',
+  ErrorMessage: 'Rate exceeded for shard shardId-000000000000',
+};
+type Encoding = 'json' | 'cbor';
+const wholeReplies = new Map<string, Uint8Array | string>();
 const counts = new Map<string, { calls: number; records: number; refused: number; bytes: number }>();
 let seen = 0;
 
 /** The reply to `records` of them, and how many it refuses. */
-function replyOf(records: number): { readonly body: string; readonly refused: number } {
-  const reply = (results: readonly string[], refused: number): string =>
-    `{"FailedRecordCount":${refused},"Records":[${results.join(',')}]}`;
+function replyOf(encoding: Encoding, records: number): { readonly body: Uint8Array | string; readonly refused: number } {
+  const encode = (value: unknown): Uint8Array | string => (encoding === 'json' ? JSON.stringify(value) : cbor.serialize(value));
   if (refuseEvery > 0) {
     let refused = 0;
     const results = Array.from({ length: records }, (_, nth) => {
@@ -49,15 +56,13 @@ function replyOf(records: number): { readonly body: string; readonly refused: nu
       refused++;
       return throttled;
     });
-    return { body: reply(results, refused), refused };
+    return { body: encode({ FailedRecordCount: refused, Records: results }), refused };
   }
-  let body = wholeReplies.get(records);
+  const name = `${encoding} ${records}`;
+  let body = wholeReplies.get(name);
   if (body === undefined) {
-    body = reply(
-      Array.from({ length: records }, (_, nth) => taken(nth)),
-      0,
-    );
-    wholeReplies.set(records, body);
+    body = encode({ FailedRecordCount: 0, Records: Array.from({ length: records }, (_, nth) => taken(nth)) });
+    wholeReplies.set(name, body);
   }
   return { body, refused: 0 };
 }
@@ -68,9 +73,17 @@ function countBraces(chunk: Buffer): number {
   return count;
 }
 
+/** Items of the array at the start of a CBOR body, behind the map's head and `Records`. */
+function countOf(body: Buffer): number {
+  const at = 9;
+  const size = body.readUInt8(at) & 0x1f;
+  if (size < 24) return size;
+  return size === 24 ? body.readUInt8(at + 1) : body.readUInt16BE(at + 1);
+}
+
 function eventsOf(body: Buffer): number {
-  const { Records: records } = JSON.parse(body.toString()) as { Records: { Data: string }[] };
-  return records.reduce((sum, { Data: data }) => sum + (decodeAggregate(Buffer.from(data, 'base64'))?.length ?? 1), 0);
+  const { Records: records } = cbor.deserialize(body) as { Records: { Data: Uint8Array }[] };
+  return records.reduce((sum, { Data: data }) => sum + (decodeAggregate(Buffer.from(data))?.length ?? 1), 0);
 }
 
 const tailBytes = 512;
@@ -79,25 +92,26 @@ uws
   .App()
   .post('/*', (res, req) => {
     const target = req.getHeader('x-amz-target');
+    const contentType = req.getHeader('content-type');
+    const encoding: Encoding = contentType.includes('cbor') ? 'cbor' : 'json';
     const chunks: Buffer[] = [];
-    let braces = 0;
+    let records = 0;
     let bytes = 0;
     let tail = '';
     let open = true;
     res.onAborted(() => {
       open = false;
     });
-    const answer = (body: string): void => {
+    const answer = (body: Uint8Array | string): void => {
       if (!open) return;
       res.cork(() => {
-        res.writeHeader('Content-Type', 'application/x-amz-json-1.1').writeHeader('x-amzn-RequestId', 'stub');
+        res.writeHeader('Content-Type', contentType).writeHeader('x-amzn-RequestId', 'stub');
         res.end(body);
       });
     };
     const answerPut = (): void => {
-      const name = /"StreamName": ?"([^"]*)"/.exec(tail)?.[1] ?? '';
-      const records = braces - 1;
-      const reply = replyOf(records);
+      const name = /(?:"StreamName": ?"|StreamName.)([\w-]*)/.exec(tail)?.[1] ?? '';
+      const reply = replyOf(encoding, records);
       const count = counts.get(name) ?? { calls: 0, records: 0, refused: 0, bytes: 0 };
       count.calls++;
       count.bytes += bytes;
@@ -110,7 +124,8 @@ uws
     res.onData((part, isLast) => {
       const chunk = Buffer.from(part);
       bytes += chunk.length;
-      braces += countBraces(chunk);
+      if (encoding === 'json') records += countBraces(chunk) - (bytes === chunk.length ? 1 : 0);
+      else if (bytes === chunk.length) records = countOf(chunk);
       tail = (tail + chunk.toString('latin1', Math.max(0, chunk.length - tailBytes))).slice(-tailBytes);
       // The chunk is only valid in this callback.
       if (options.parse) chunks.push(Buffer.from(new Uint8Array(part)));

@@ -1,10 +1,12 @@
 /**
- * A Kinesis endpoint in memory, over real HTTP: it checks each signature, keeps what is put, and does with a call what a test says.
+ * A Kinesis endpoint in memory, over real HTTP: it checks each signature, keeps what is put, and does with a call what a test says. It reads JSON
+ * and CBOR, and answers in the same.
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { cbor } from '@smithy/core/cbor';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
 import { isSigned } from './sigv4.ts';
 
@@ -15,7 +17,7 @@ export const credentials = {
 };
 
 interface PutRecord {
-  readonly Data: string;
+  readonly Data: Uint8Array;
   readonly PartitionKey: string;
 }
 
@@ -65,7 +67,7 @@ export async function kinesisServer(shardCount = 3): Promise<KinesisServer> {
         return { ErrorCode: code, ErrorMessage: 'Rate exceeded for shard shardId-000000000000 under account 111111111111.' };
       }
       const position = String(++sequence);
-      shard.records.push({ key, value: Buffer.from(data, 'base64'), position });
+      shard.records.push({ key, value: Buffer.from(data), position });
       return { SequenceNumber: position, ShardId: shard.id };
     });
     return { FailedRecordCount: failed, Records: results };
@@ -82,27 +84,34 @@ export async function kinesisServer(shardCount = 3): Promise<KinesisServer> {
   };
 
   const answer = (target: string, req: IncomingMessage, res: ServerResponse, body: Buffer): void => {
-    const json = (status: number, value: unknown): void => {
-      res.writeHead(status, { 'content-type': 'application/x-amz-json-1.1', 'x-amzn-requestid': 'r' }).end(JSON.stringify(value));
+    const type = String(req.headers['content-type']);
+    const binary = type === 'application/x-amz-cbor-1.1';
+    const reply = (status: number, value: unknown): void => {
+      const encoded = binary ? cbor.serialize(value) : JSON.stringify(value);
+      res.writeHead(status, { 'content-type': type, 'x-amzn-requestid': 'r' }).end(encoded);
     };
     const signed = { method: req.method ?? '', path: req.url ?? '', headers: req.headers, body };
     if (!isSigned(signed, credentials.accessKeyId, credentials.secretAccessKey)) {
-      return json(400, { __type: 'InvalidSignatureException', message: 'the signature does not match' });
+      return reply(400, { __type: 'InvalidSignatureException', message: 'the signature does not match' });
     }
     if (target === 'PutRecords') server.bodies.push(body);
     if (server.intercept(target, res, body)) return;
-    const input = JSON.parse(body.toString()) as { StreamName?: string; Records?: PutRecord[]; NextToken?: string };
+    const input = (binary ? cbor.deserialize(body) : JSON.parse(body.toString())) as {
+      StreamName?: string;
+      Records?: PutRecord[];
+      NextToken?: string;
+    };
     if (input.StreamName !== undefined && input.StreamName !== server.stream) {
-      return json(400, {
+      return reply(400, {
         __type: 'ResourceNotFoundException',
         message: `Stream ${input.StreamName} under account 111111111111 not found.`,
       });
     }
-    if (target === 'PutRecords') json(200, put(input.Records ?? []));
-    else if (target === 'ListShards') json(200, listShards(input.NextToken));
+    if (target === 'PutRecords') reply(200, put(input.Records ?? []));
+    else if (target === 'ListShards') reply(200, listShards(input.NextToken));
     else {
       const maximum = server.recordMaxKib === undefined ? {} : { MaxRecordSizeInKiB: server.recordMaxKib };
-      json(200, { StreamDescriptionSummary: { StreamName: server.stream, StreamStatus: 'ACTIVE', ...maximum } });
+      reply(200, { StreamDescriptionSummary: { StreamName: server.stream, StreamStatus: 'ACTIVE', ...maximum } });
     }
   };
 
