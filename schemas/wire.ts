@@ -26,7 +26,7 @@ export interface Undecodable {
   readonly problem: string;
 }
 
-const headStart = '{"specversion":"1.0","id":';
+const headStart = '{"specversion":"1.0",';
 const tail = Buffer.from('}');
 const nullData = Buffer.from('null');
 const dataMember = Buffer.from(',"data":');
@@ -43,16 +43,39 @@ export function structuredHeadBytes(attributes: EventAttributes): number {
 }
 
 function structuredHead(a: EventAttributes): Buffer {
-  let head = `${headStart}${quoteJson(a.id)},"source":${quoteJson(a.source)},"type":${quoteJson(a.type)}`;
+  const id = quoteJson(a.id);
+  const time = quoteJson(a.time);
+  let head = `${startOf(a)},"id":${id},"time":${time}`;
   if (a.subject !== undefined) head += `,"subject":${quoteJson(a.subject)}`;
-  head += `,"time":${quoteJson(a.time)}`;
   if (a.dataschema !== undefined) head += `,"dataschema":${quoteJson(a.dataschema)}`;
   head +=
-    `,"datacontenttype":${quoteJson(a.datacontenttype)},"team":${quoteJson(a.team)},"app":${quoteJson(a.app)}` +
-    `,"partitionkey":${quoteJson(a.partitionkey)},"receivedtime":${quoteJson(a.receivedtime)}`;
+    `,"partitionkey":${a.partitionkey === a.id ? id : quoteJson(a.partitionkey)}` +
+    `,"receivedtime":${a.receivedtime === a.time ? time : quoteJson(a.receivedtime)}`;
   if (a.traceparent !== undefined) head += `,"traceparent":${quoteJson(a.traceparent)}`;
   if (a.extensions !== undefined) for (const [name, value] of Object.entries(a.extensions)) head += `,"${name}":${quoteJson(value)}`;
   return Buffer.from(`${head},"data":`);
+}
+
+type Start = Pick<EventAttributes, 'source' | 'type' | 'datacontenttype' | 'team' | 'app'>;
+let lastStart: Start = { source: '', type: '', datacontenttype: '', team: '', app: '' };
+let lastStartText = '';
+
+/** What most events of a stream have in common is quoted once for all that follow each other. */
+function startOf({ source, type, datacontenttype, team, app }: EventAttributes): string {
+  const last = lastStart;
+  const isSame =
+    last.source === source &&
+    last.type === type &&
+    last.datacontenttype === datacontenttype &&
+    last.team === team &&
+    last.app === app &&
+    lastStartText !== '';
+  if (isSame) return lastStartText;
+  lastStart = { source, type, datacontenttype, team, app };
+  lastStartText =
+    `${headStart}"source":${quoteJson(source)},"type":${quoteJson(type)},"datacontenttype":${quoteJson(datacontenttype)}` +
+    `,"team":${quoteJson(team)},"app":${quoteJson(app)}`;
+  return lastStartText;
 }
 
 const headerAttributes = [

@@ -17,7 +17,7 @@ import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import type { Grant } from './grant.ts';
-import { covers } from './grant.ts';
+import { covers, coversAll } from './grant.ts';
 
 export interface Tokens {
   readonly origins: readonly (readonly string[])[];
@@ -113,13 +113,14 @@ function grantOf(payload: JWTPayload, { issuer, origins, quota, streamsClaim }: 
       : [];
   const concrete = patterns.filter((pattern) => !pattern.includes('*'));
   return {
-    name: `${new URL(issuer, 'https://issuer').hostname}:${(payload.sub ?? '').slice(0, 64)}`,
+    name: `${new URL(issuer, 'https://issuer').hostname}:${String(payload.sub ?? '').slice(0, 64)}`,
     origins,
     quota,
     segmentStream: concrete.length === 1 ? concrete[0] : undefined,
     get revoked() {
       return isRevoked();
     },
+    isForAll: coversAll(patterns),
     allows: (stream) => covers(patterns, stream),
   };
 }

@@ -75,12 +75,13 @@ export function createBatcher(options: BatcherOptions): Batcher {
   let lastCode = 'stream-down';
   let lastMessage = '';
 
-  const settle = (unit: Unit, outcomes: (index: number) => WriteOutcome): void => {
+  /** The unit's outcomes begin at `first`; one that went as an aggregate has one for all, at `last`. */
+  const settle = (unit: Unit, outcomes: readonly WriteOutcome[], first: number, last: number): void => {
     const { items } = unit;
     for (let index = 0; index < items.length; index++) {
       const { bytes, item } = items[index] as LaneItem<Waiting>;
       pendingBytes -= bytes;
-      item.settle(outcomes(index));
+      item.settle(outcomes[Math.min(first + index, last)] as WriteOutcome);
     }
   };
 
@@ -122,7 +123,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
       reached ||= worst.kind === 'applied' || (worst.kind === 'refused' && !worst.retryable);
       if (worst.kind === 'applied') {
         lanes.applied(unit);
-        settle(unit, (index) => outcomes[Math.min(first + index, end - 1)] as WriteOutcome);
+        settle(unit, outcomes, first, end - 1);
       } else if (worst.kind === 'refused' && worst.retryable && !last) again.push(unit);
       else fail(unit, worst, behindOf(worst));
     }

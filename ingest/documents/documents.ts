@@ -89,7 +89,8 @@ const oneOrMany: Node = { 'application/json': { schema: { anyOf: [ref('Taken'), 
 const taken = (description: string, content: Node = oneOrMany): Node => ({ description, headers: answerHeaders, content });
 
 /** What anybody may get, without a key. */
-function plainGet(name: string, summary: string, type: 'text/plain' | 'application/json'): Node {
+/** `refused`: answers to those who may not, where not everybody may. */
+function plainGet(name: string, summary: string, type: 'text/plain' | 'application/json', refused?: readonly string[]): Node {
   const content = { [type]: { schema: type === 'text/plain' ? { type: 'string' } : { type: 'object' } } };
   const answers = (told: Node): Node => ({
     '200': { description: 'Yes', ...told },
@@ -98,8 +99,14 @@ function plainGet(name: string, summary: string, type: 'text/plain' | 'applicati
       ...(told['content'] === undefined ? {} : { content: { 'text/plain': { schema: { type: 'string' } } } }),
     },
   });
-  const operation = (id: string, told: Node): Node => ({ operationId: id, summary, security: [{}], responses: answers(told) });
-  return { get: operation(name, { content }), head: operation(`${name}-head`, {}) };
+  const operation = (id: string, told: Node, no: Node): Node => ({
+    operationId: id,
+    summary,
+    ...(refused === undefined ? { security: [{}] } : {}),
+    responses: { ...answers(told), ...no },
+  });
+  const headless = Object.fromEntries((refused ?? []).map((status) => [status, { description: 'Refused' }]));
+  return { get: operation(name, { content }, refusals(...(refused ?? []))), head: operation(`${name}-head`, {}, headless) };
 }
 
 function openapi(): Node {
@@ -207,12 +214,12 @@ function openapi(): Node {
         },
       },
       ...Object.fromEntries(([...segmentTypes, 'batch'] as const).map((call) => [`/v1/${call}`, segment(call)])),
+      '/metrics': plainGet('metrics', 'Prometheus metrics, for a key of every team or on the machine itself', 'text/plain', ['401', '403']),
       ...Object.fromEntries(
         (
           [
             ['/healthz', 'Whether the process lives', 'text/plain'],
             ['/readyz', 'Whether it takes events', 'text/plain'],
-            ['/metrics', 'Prometheus metrics', 'text/plain'],
             ['/openapi.json', 'This document', 'application/json'],
             ['/asyncapi.json', 'What goes over a WebSocket', 'application/json'],
           ] as const

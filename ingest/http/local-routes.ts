@@ -37,7 +37,8 @@ export function mountLocal(app: TemplatedApp, { reads = {}, commands = {} }: Loc
 
 const handedOn = ['x-forwarded-for', 'x-real-ip', 'forwarded', 'via'] as const;
 
-function fromHere(res: HttpResponse, req: HttpRequest): boolean {
+/** Whether it comes from this machine, as far as a proxy on it lets on. */
+export function fromHere(res: HttpResponse, req: HttpRequest): boolean {
   if (handedOn.some((name) => req.getHeader(name) !== '')) return false;
   return isLoopback(Buffer.from(res.getRemoteAddressAsText()).toString());
 }

@@ -10,6 +10,7 @@ import type { PostContext } from './body.ts';
 import { answerPreflight } from './cors.ts';
 import type { LocalRoutes } from './local-routes.ts';
 import { mountLocal } from './local-routes.ts';
+import { onMetrics } from './metrics-route.ts';
 import { onPixel } from './pixel.ts';
 import type { PlainAnswer } from './plain-answer.ts';
 import { serve, statusTexts } from './plain-answer.ts';
@@ -33,7 +34,6 @@ export function mountRoutes(app: TemplatedApp, context: PostContext, rule: Addre
   const extras: Record<string, () => Promise<PlainAnswer>> = {
     '/healthz': plain(200, 'ok\n'),
     '/readyz': () => (context.draining ? plain(503, 'draining\n')() : plain(200, 'ready\n')()),
-    '/metrics': async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.text() }),
     '/openapi.json': plain(200, openapiText, 'application/json'),
     '/asyncapi.json': plain(200, asyncapiText, 'application/json'),
   };
@@ -41,7 +41,9 @@ export function mountRoutes(app: TemplatedApp, context: PostContext, rule: Addre
     app.get(path, (res) => serve(res, route));
     app.head(path, (res) => serve(res, route, true));
   }
-  mountOtherMethods(app, metrics, Object.keys(extras));
+  app.get('/metrics', (res, req) => onMetrics(context, res, req, rule, false));
+  app.head('/metrics', (res, req) => onMetrics(context, res, req, rule, true));
+  mountOtherMethods(app, metrics, [...Object.keys(extras), '/metrics']);
   mountLocal(app, local);
   app.any('/*', (res, req) => {
     const message = `there is nothing at ${req.getUrl().slice(0, 200)}`;

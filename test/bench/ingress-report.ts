@@ -61,12 +61,15 @@ const latencyText = ({ p50, p99, p999, max }: Quantiles): string =>
 const sound = (of: { readonly isComplete: boolean; readonly failed: number }): string =>
   `${of.failed === 0 ? '' : `  ${of.failed} FAILED`}${of.isComplete ? '' : '  NOT ALL IN THE STREAM'}`;
 
-function throughputText(name: string, rounds: readonly Throughput[] | undefined): readonly string[] {
-  return (rounds ?? []).map((of, nth) => {
-    const fill = of.batchFill === 0 ? '' : `  ${of.batchFill.toFixed(0)} records a call`;
-    const rate = `${fixed(of.eventsPerSecond, 0, 8)}/s  ${fixed(of.cpuUsPerEvent, 1, 6)} us CPU an event`;
-    return `  ${(nth === 0 ? name : '').padEnd(30)}${rate}  ${latencyText(of.latency)}${fill}${sound(of)}`;
-  });
+/** The round whose CPU an event is in the middle; what went wrong is said of all. */
+function throughputText(name: string, rounds: readonly Throughput[] = []): readonly string[] {
+  const cpu = middle(rounds.map((of) => of.cpuUsPerEvent));
+  const of = rounds.find(({ cpuUsPerEvent }) => cpuUsPerEvent === cpu);
+  if (of === undefined) return [];
+  const fill = of.batchFill === 0 ? '' : `  ${of.batchFill.toFixed(0)} records a call`;
+  const rate = `${fixed(of.eventsPerSecond, 0, 8)}/s  ${fixed(of.cpuUsPerEvent, 1, 6)} us CPU an event`;
+  const wrong = new Set(rounds.map(sound).filter((text) => text !== ''));
+  return [`  ${name.padEnd(30)}${rate}  ${latencyText(of.latency)}${fill}${[...wrong].join('')}`];
 }
 
 function openText(name: string, of: OpenLoop): readonly string[] {
@@ -96,7 +99,7 @@ export function textOf(report: IngressReport): string {
         ]),
     `p99 at ${steady.rate}/s of 5 KB, open loop: ${ratios.p99BeyondBusMs.toFixed(1)} ms beyond a bus of ${report.busMs} ms; at most 15`,
     '',
-    `closed loop, 5 KB, ${settings.connections} connections, ${settings.seconds} s each, ${cpus().length} cores for client, server and stub together`,
+    `closed loop, 5 KB, ${settings.connections} connections, the middle of ${settings.rounds} rounds of ${settings.seconds / 2} s, ${cpus().length} cores for client, server and stub together`,
     ...throughputText('bare drain', compared['bare']),
     ...throughputText('naive: drain and SDK', compared['naive']),
     ...throughputText('Sluice, the whole path', compared['full']),

@@ -3,7 +3,7 @@
  * and the same stub of Kinesis in the same run, ratios first. What it does not show: test/bench/README.md, and its last lines.
  *
  *   --seconds N      of each measurement (default 10)
- *   --rounds N       of the comparison with the naive server, in turns (default 3)
+ *   --rounds N       of the comparison with the naive server, in turns (default 7), each of half as long
  *   --connections N  of the closed loops (default 1024)
  *   --no-seed        without the stack of the origin, which needs python3 and pip
  *   --memory         also memory over time under load; --minutes N (default 10)
@@ -20,7 +20,7 @@ import { ratiosOf, textOf } from './ingress-report.ts';
 const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '10' },
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '7' },
     connections: { type: 'string', default: '1024' },
     minutes: { type: 'string', default: '10' },
     'no-seed': { type: 'boolean', default: false },
@@ -37,7 +37,7 @@ const settings: Settings = short
 const { seconds, warmUpSeconds } = settings;
 
 const load = await startLoad();
-const compared = await compareServers(load, ['bare', 'naive', 'full'], 5_000, settings);
+const compared = await compareServers(load, ['bare', 'naive', 'full'], 5_000, { ...settings, seconds: seconds / 2 });
 const small = await compareServers(load, ['naive', 'full'], 200, { ...settings, rounds: 1 });
 const seed = options['no-seed'] ? undefined : await measureSeed(load, settings);
 const steady = await measureOpenLoop(load, { rate: short ? 500 : 4_500, busMs: 20, seconds, warmUpSeconds });

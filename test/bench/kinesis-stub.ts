@@ -95,6 +95,7 @@ uws
     const contentType = req.getHeader('content-type');
     const encoding: Encoding = contentType.includes('cbor') ? 'cbor' : 'json';
     const chunks: Buffer[] = [];
+    let braces = 0;
     let records = 0;
     let bytes = 0;
     let tail = '';
@@ -111,6 +112,7 @@ uws
     };
     const answerPut = (): void => {
       const name = /(?:"StreamName": ?"|StreamName.)([\w-]*)/.exec(tail)?.[1] ?? '';
+      if (encoding === 'json') records = braces - 1;
       const reply = replyOf(encoding, records);
       const count = counts.get(name) ?? { calls: 0, records: 0, refused: 0, bytes: 0 };
       count.calls++;
@@ -124,8 +126,8 @@ uws
     res.onData((part, isLast) => {
       const chunk = Buffer.from(part);
       bytes += chunk.length;
-      if (encoding === 'json') records += countBraces(chunk) - (bytes === chunk.length ? 1 : 0);
-      else if (bytes === chunk.length) records = countOf(chunk);
+      if (encoding === 'json') braces += countBraces(chunk);
+      else if (bytes === chunk.length && bytes > 0) records = countOf(chunk);
       tail = (tail + chunk.toString('latin1', Math.max(0, chunk.length - tailBytes))).slice(-tailBytes);
       // The chunk is only valid in this callback.
       if (options.parse) chunks.push(Buffer.from(new Uint8Array(part)));
