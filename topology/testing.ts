@@ -295,7 +295,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
     snapshot() {
       const operators = dag.stages.flatMap(({ nodes: [node], operator }) => {
         const state = operator.snapshot?.();
-        return node === undefined || state === undefined ? [] : [[node.id, state] as const];
+        return node === undefined || state === undefined ? [] : [[node.id, checkedState(node.id, state)] as const];
       });
       return JSON.stringify({ operators: Object.fromEntries(operators), counts: Object.fromEntries(dag.counts) });
     },
@@ -374,6 +374,12 @@ function checked<T>(node: string, value: T): T {
     'not-json-safe',
     `'${node}' gives ${problem.found} at '${problem.pointer}': values between nodes must be JSON-safe`,
   );
+}
+
+function checkedState(node: string, state: unknown): unknown {
+  const problem = jsonProblem(state);
+  if (problem === undefined) return state;
+  throw new SluiceError('not-json-safe', `'${node}' keeps ${problem.found}: state must be JSON-safe`);
 }
 
 function checkBatch(node: string, batch: Batch): void {

@@ -14,8 +14,15 @@ export type Key = KeyPart | readonly KeyPart[];
 /** Encodes `key`; throws `SluiceError` `invalid-key` for null, undefined, NaN, infinities and objects. */
 export function encodeKey(key: Key): string {
   if (typeof key === 'string') return `s${key}`;
-  if (Array.isArray(key)) return `t${JSON.stringify(key.map(checkedPart))}`;
+  // Array.from also visits holes.
+  if (Array.isArray(key)) return `t${JSON.stringify(Array.from(key, checkedPart))}`;
   return encodePart(key as KeyPart);
+}
+
+/** The key to keep and to show: equal keys are the same value, whichever came first, and nobody else can change it. `encodeKey` takes it. */
+export function keptKey(key: Key): Key {
+  if (Array.isArray(key)) return Object.freeze(Array.from(key, checkedPart));
+  return key === 0 ? 0 : key;
 }
 
 function encodePart(part: KeyPart): string {

@@ -5,6 +5,7 @@
  * 1. `read` is called for all aggregates of an element before any `add`: an element that one of them refuses changes none.
  * 2. Results of the built-in ones do not depend on the order of elements or merges.
  * 3. `encode` gives JSON-safe data; `decode` of it gives an accumulator that behaves the same.
+ * 4. An accumulator of the author's own shares nothing with what `decode` made it of.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
@@ -15,6 +16,7 @@ import type { DistinctSketch, EncodedSketch } from '../state/distinct-sketch.ts'
 import { addToSketch, decodeSketch, encodeSketch, estimate, mergeSketches, newSketch } from '../state/distinct-sketch.ts';
 import type { ExactSum } from '../state/exact-sum.ts';
 import { addToSum, emptySum, meanOf, mergeSums, roundedSum } from '../state/exact-sum.ts';
+import { jsonCopy } from '../state/json-safe.ts';
 
 /** `A` is the accumulator, `X` what is read from an element. */
 export interface Aggregator<A, X> {
@@ -50,7 +52,7 @@ export function aggregatorOf({ name, agg }: AggregateChoice, resolve: Resolve): 
     case 'approxDistinct':
       return distinct(part('of'));
     case 'user':
-      return user(part('create'), part('add'), part('merge'), part('result'));
+      return user(name, part('create'), part('add'), part('merge'), part('result'));
   }
 }
 
@@ -155,11 +157,25 @@ function distinct(of: (value: unknown) => unknown): Aggregator<DistinctSketch, s
   };
 }
 
+/** The accumulator is the author's data: JSON-safe, and one of its own for each window. */
 function user(
+  name: string,
   create: () => unknown,
   add: (accumulator: unknown, value: unknown) => unknown,
   merge: (a: unknown, b: unknown) => unknown,
   result: (accumulator: unknown) => unknown,
 ): Aggregator<unknown, unknown> {
-  return { ...plain, read: (value) => value, create, add, merge, result };
+  const given = (accumulator: unknown, by: string): unknown => {
+    if (accumulator !== undefined) return accumulator;
+    throw new SluiceError('function-result', `${by} of '${name}' must return an accumulator, not undefined`);
+  };
+  return {
+    read: (value) => value,
+    create: () => jsonCopy(given(create(), 'create'), `the accumulator of '${name}'`),
+    add: (accumulator, value) => given(add(accumulator, value), 'add'),
+    merge: (into, from) => given(merge(into, from), 'merge'),
+    result,
+    encode: (accumulator) => accumulator,
+    decode: (encoded) => jsonCopy(encoded, `the accumulator of '${name}'`),
+  };
 }

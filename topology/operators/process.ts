@@ -11,11 +11,11 @@
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
-import { encodeKey } from '../../schemas/kernel/key.ts';
+import { encodeKey, keptKey } from '../../schemas/kernel/key.ts';
 import type { ProcessNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { KeyState, KeyStateSnapshot, Now } from '../state/key-state.ts';
-import { decodeKeyState, encodeKeyState, handlesOf, isEmpty, newKeyState } from '../state/key-state.ts';
+import { decodeKeyState, encodeKeyState, handlesOf, isEmpty, lastAccessOf, newKeyState } from '../state/key-state.ts';
 import { TimeHeap } from '../state/time-heap.ts';
 import type { EncodedTime } from '../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
@@ -85,7 +85,7 @@ export class ProcessOperator implements Operator {
     try {
       const key = this.#functions.key(value) as Key;
       const text = encodeKey(key);
-      state = this.#keys.get(text) ?? newKeyState(key, text);
+      state = this.#keys.get(text) ?? newKeyState(keptKey(key), text);
     } catch (thrown) {
       this.#counts.rejected++;
       rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
@@ -197,6 +197,8 @@ export class ProcessOperator implements Operator {
     for (const encoded of snapshot.keys) {
       const state = decodeKeyState(encoded);
       this.#keys.set(state.text, state);
+      // Processing time does not go back, also where the clock of the new run does.
+      this.#now.ms = Math.max(this.#now.ms, lastAccessOf(state));
       for (const at of state.timers.event) this.#eventTimers.push(at, state.text, state);
       for (const at of state.timers.processing) this.#processingTimers.push(at, state.text, state);
     }

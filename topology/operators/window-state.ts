@@ -7,6 +7,7 @@
  */
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
+import { jsonCopy } from '../state/json-safe.ts';
 import type { AnyAggregator } from './aggregates.ts';
 
 export interface OpenWindow {
@@ -73,17 +74,22 @@ export function removeWindow({ windows }: KeyWindows, window: OpenWindow): void 
 }
 
 /**
- * Accumulators of several windows as one. The first one is copied: a merge may change what it merges into, and until the element is taken the
- * windows in state must stay as they are.
+ * Accumulators of several windows as one. They are copied when they are merged: a merge may change both, and until the element is taken the windows
+ * in state must stay as they are.
  */
-export function mergeInto(
-  into: unknown[] | undefined,
-  from: readonly unknown[] | undefined,
-  aggregates: Aggregates,
-): unknown[] | undefined {
-  if (from === undefined) return into;
-  if (into !== undefined) return aggregates.map(({ aggregator }, index) => aggregator.merge(into[index], from[index]));
-  return aggregates.map(({ aggregator }, index) => aggregator.decode(structuredClone(aggregator.encode(from[index]))));
+export function mergeAccumulators(windows: readonly OpenWindow[], aggregates: Aggregates): unknown[] | undefined {
+  const filled = windows.flatMap(({ accumulators }) => (accumulators === undefined ? [] : [accumulators]));
+  const [first, ...others] = filled;
+  if (first === undefined) return undefined;
+  if (others.length === 0) return [...first];
+  return aggregates.map(({ aggregator }, index) =>
+    filled.map((accumulators) => copied(aggregator, accumulators[index])).reduce((into, from) => aggregator.merge(into, from)),
+  );
+}
+
+/** An accumulator that shares nothing with the one in state. */
+export function copied(aggregator: AnyAggregator, accumulator: unknown): unknown {
+  return aggregator.decode(jsonCopy(aggregator.encode(accumulator), 'an accumulator'));
 }
 
 type EncodedWindow = readonly [start: number, end: number, fired: number, changed: 0 | 1, early: number | null, accumulators: unknown];

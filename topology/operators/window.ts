@@ -12,7 +12,7 @@
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
-import { encodeKey } from '../../schemas/kernel/key.ts';
+import { encodeKey, keptKey } from '../../schemas/kernel/key.ts';
 import type { WindowNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
 import { TimeHeap } from '../state/time-heap.ts';
@@ -25,7 +25,16 @@ import { rowKinds } from './batch.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 import type { KeyWindows, OpenWindow } from './window-state.ts';
-import { decodeKeyWindows, encodeKeyWindows, findWindow, insertWindow, mergeInto, overlapping, removeWindow } from './window-state.ts';
+import {
+  copied,
+  decodeKeyWindows,
+  encodeKeyWindows,
+  findWindow,
+  insertWindow,
+  mergeAccumulators,
+  overlapping,
+  removeWindow,
+} from './window-state.ts';
 
 export interface NamedAggregator {
   readonly name: string;
@@ -49,6 +58,8 @@ export class WindowOperator implements Operator {
   /** Indexes of the author's own aggregates, and of the others. */
   readonly #own: readonly number[];
   readonly #builtIn: readonly number[];
+  /** Whether the author's own add more than once for one element. */
+  readonly #ownAddOften: boolean;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
   readonly #keys = new Map<string, KeyWindows>();
@@ -69,6 +80,7 @@ export class WindowOperator implements Operator {
     const indexes = node.aggregates.map((_, index) => index);
     this.#own = indexes.filter((index) => node.aggregates[index]?.agg === 'user');
     this.#builtIn = indexes.filter((index) => node.aggregates[index]?.agg !== 'user');
+    this.#ownAddOften = this.#own.length > 1 || (node.window.type === 'sliding' && node.window.sizeMs > node.window.slideMs);
     this.#counts = counts;
     this.#reject = reject;
   }
@@ -111,7 +123,7 @@ export class WindowOperator implements Operator {
     }
     const { window: shape } = this.#node;
     const known = this.#keys.get(text);
-    const owner: KeyWindows = known ?? { key, text, windows: [] };
+    const owner: KeyWindows = known ?? { key: keptKey(key), text, windows: [] };
     const length = windowLength(shape);
     let skipped = 0;
     const taking: (readonly [window: OpenWindow, accumulators: unknown[]])[] = [];
@@ -151,12 +163,19 @@ export class WindowOperator implements Operator {
     }
   }
 
-  /** The window's accumulators, with one more element in those of the author's own: they may throw, and then nothing in state has changed. */
+  /**
+   * The window's accumulators, with one more element in those of the author's own: they may throw, and then nothing in state has changed. One that
+   * throws leaves its own as it was; where one may throw after another has added, copies are added to.
+   */
   #addOwn(window: OpenWindow, read: readonly unknown[]): unknown[] {
     const accumulators = window.accumulators ?? this.#aggregates.map(({ aggregator }) => aggregator.create());
     if (this.#own.length === 0) return accumulators;
     const next = [...accumulators];
-    for (const index of this.#own) next[index] = this.#aggregator(index).add(next[index], read[index]);
+    for (const index of this.#own) {
+      const aggregator = this.#aggregator(index);
+      const accumulator = this.#ownAddOften ? copied(aggregator, next[index]) : next[index];
+      next[index] = aggregator.add(accumulator, read[index]);
+    }
     return next;
   }
 
@@ -184,10 +203,7 @@ export class WindowOperator implements Operator {
       touched.reduce((latest, window) => Math.max(latest, window.end), end),
     );
     if (this.#cleanupTime(merged.end) <= this.#watermark) return undefined;
-    merged.accumulators = touched.reduce<unknown[] | undefined>(
-      (into, window) => mergeInto(into, window.accumulators, this.#aggregates),
-      undefined,
-    );
+    merged.accumulators = mergeAccumulators(touched, this.#aggregates);
     merged.replaces = touched;
     return merged;
   }

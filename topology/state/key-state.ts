@@ -4,10 +4,14 @@
  * Invariants:
  * 1. An entry is expired as soon as its last access + ttl <= now; an expired one is never seen and goes at the next snapshot.
  * 2. Every change puts its inverse on `undo`.
+ * 3. State is values: what an author's function puts in and what it gets are copies, so that nothing changes but by a handle, and what is there is
+ *    what a checkpoint gives back. The value undefined is none.
+ * 4. Accesses of one entry follow each other in processing time, so that of a list the expired ones come first.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { StateDeclaration } from '../graph/graph.ts';
+import { jsonCopy } from './json-safe.ts';
 
 /** Processing time as the operator knows it, epoch ms. */
 export interface Now {
@@ -41,8 +45,10 @@ export function isEmpty({ entries, timers }: KeyState): boolean {
 }
 
 function live(entries: Entry[], { ttlMs }: StateDeclaration, nowMs: number): Entry[] {
-  if (ttlMs === 0 || entries.every((entry) => entry[1] + ttlMs > nowMs)) return entries;
-  return entries.filter((entry) => entry[1] + ttlMs > nowMs);
+  if (ttlMs === 0) return entries;
+  const first = entries.findIndex((entry) => entry[1] + ttlMs > nowMs);
+  if (first === 0) return entries;
+  return first < 0 ? [] : entries.slice(first);
 }
 
 /** The author's handles on the declared state of one key. */
@@ -68,22 +74,29 @@ export function handlesOf(
       return entries;
     };
     const clear = (): void => put([]);
+    const entryOf = (value: unknown): Entry => [jsonCopy(value, `the state '${name}'`), now.ms];
+    const valueOf = ([value]: Entry): unknown => jsonCopy(value, name);
     handles[name] =
       declared.type === 'value'
-        ? { get: () => read()[0]?.[0], set: (value: unknown) => put([[value, now.ms]]), clear }
+        ? {
+            get: () => read().map(valueOf)[0],
+            set: (value: unknown) => put(value === undefined ? [] : [entryOf(value)]),
+            clear,
+          }
         : {
-            get: () => read().map(([value]) => value),
+            get: () => read().map(valueOf),
             add: (value: unknown) => {
+              const added = entryOf(value);
               const stored = state.entries.get(name);
               const entries = live(stored ?? [], declared, now.ms);
               if (stored === undefined || entries !== stored) {
-                put([...entries, [value, now.ms]]);
+                put([...entries, added]);
                 return;
               }
-              stored.push([value, now.ms]);
+              stored.push(added);
               undo.push(() => stored.pop());
             },
-            set: (values: readonly unknown[]) => put(values.map((value) => [value, now.ms])),
+            set: (values: readonly unknown[]) => put(values.map(entryOf)),
             clear,
           };
   }
@@ -102,6 +115,13 @@ export function encodeKeyState(state: KeyState, declarations: readonly StateDecl
     if (stored !== undefined) restoreEntries(state, declared.name, live(stored, declared, now.ms));
   }
   return [state.key, Object.fromEntries(state.entries), [...state.timers.event], [...state.timers.processing]];
+}
+
+/** The latest access of any entry, epoch ms. */
+export function lastAccessOf({ entries }: KeyState): number {
+  let last = 0;
+  for (const list of entries.values()) last = Math.max(last, list.at(-1)?.[1] ?? 0);
+  return last;
 }
 
 export function decodeKeyState([key, entries, event, processing]: KeyStateSnapshot): KeyState {
