@@ -17,6 +17,7 @@ import type { RecordWriter } from '../schemas/ports/record-writer.ts';
 import { createAccess } from './access/access.ts';
 import { createQuotas } from './access/quotas.ts';
 import { bindStreams } from './bind.ts';
+import type { StreamPathState } from './delivery/path-delivery.ts';
 import type { PostContext } from './http/body.ts';
 import type { Exchange } from './http/exchange.ts';
 import { listen } from './http/listen.ts';
@@ -54,6 +55,8 @@ export interface Ingress {
   readonly port: number;
   readonly url: string;
   counts(): IngressCounts;
+  /** Breaker, queue and spool of every stream and path. */
+  paths(): readonly StreamPathState[];
   /** Keys and quotas as they are now in the configuration; connections stay. */
   reload(config: IngressSettings): void;
   /** Readiness off, no new connections, pending requests answered; what cannot finish within `limits.drainMs` gets 503. */
@@ -107,6 +110,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     port,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     counts: () => metrics.counts(),
+    paths: () => intake.states(),
     reload(next) {
       context.access.reload(next.access);
       context.quotas.reload(next);

@@ -10,7 +10,7 @@ import type { StreamConfig } from '../schemas/config.ts';
 import type { EventAttributes } from '../schemas/event.ts';
 import type { Clock } from '../schemas/kernel/clock.ts';
 import type { Delivered } from './delivery/delivered.ts';
-import type { PathState } from './delivery/path-delivery.ts';
+import type { StreamPathState } from './delivery/path-delivery.ts';
 import { createRepeats } from './delivery/repeats.ts';
 import type { StreamDelivery } from './delivery/stream-delivery.ts';
 import type { EventResult } from './protocol/answer.ts';
@@ -48,7 +48,7 @@ export interface Intake {
   /** Bytes of events that were answered from memory and are on their way. */
   readonly bufferedBytes: number;
   readonly remembered: number;
-  states(): readonly (PathState & { readonly stream: string })[];
+  states(): readonly StreamPathState[];
   close(): Promise<void>;
 }
 

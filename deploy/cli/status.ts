@@ -1,6 +1,7 @@
 /**
  * `sluice status`: asks the running instance and tells a person what it says.
  */
+import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { HeldBy, TimeStatus } from '../../topology/index.ts';
 import type { TopologyHostStatus } from '../local/topology-host.ts';
@@ -13,14 +14,24 @@ export async function statusCommand(dir: string, output: Output, clock: Clock): 
     output.line(JSON.stringify(status));
     return 0;
   }
-  const { instance, ingress, topologies } = status;
+  const { instance, ingress, paths, topologies } = status;
   output.line(`Sluice at ${instance.url}, pid ${instance.pid}, since ${instance.startedAt}`);
   const refused = Object.entries(ingress.refused).map(([code, count]) => `${code} ${count}`);
   output.line(
     `  ingress: ${ingress.received} received = ${ingress.accepted.kinesis} to Kinesis + ${ingress.accepted.kafka} to Kafka + refused (${refused.join(', ') || 'none'})`,
   );
+  for (const path of paths) if (path.breaker !== 'closed' || path.spoolRecords > 0) output.line(`  ${pathText(path)}`);
   for (const topology of topologies) describeTopology(topology, output, clock.now());
   return 0;
+}
+
+/** What is not as it should be. */
+export function pathText({ stream, path, breaker, queueBytes, spoolRecords, spoolBytes, spoolAgeMs }: StreamPathState): string {
+  const spool =
+    spoolRecords === 0
+      ? ''
+      : `; ${spoolRecords} records (${spoolBytes} bytes) in its spool, the oldest for ${Math.round(spoolAgeMs / 1_000)} s`;
+  return `${stream} ${path}: breaker ${breaker}, ${queueBytes} bytes wait${spool}`;
 }
 
 function describeTopology({ file, name, state, error, restarts, job }: TopologyHostStatus, output: Output, nowMs: number): void {

@@ -8,6 +8,8 @@ import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
 import { sweepClaims } from '../../ingest/delivery/claim-check.ts';
+import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
+import { isLoopback } from '../../ingest/http/listen.ts';
 import type { Ingress } from '../../ingest/ingress.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import type { Log } from '../../ingest/telemetry/log.ts';
@@ -43,6 +45,7 @@ export interface StartOptions {
 export interface LocalStatus {
   readonly instance: Instance;
   readonly ingress: IngressCounts;
+  readonly paths: readonly StreamPathState[];
   readonly topologies: readonly TopologyHostStatus[];
 }
 
@@ -75,6 +78,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     const status = async (): Promise<LocalStatus> => ({
       instance: instance ?? { pid: process.pid, url: '', startedAt: '' },
       ingress: ingress.counts(),
+      paths: ingress.paths(),
       topologies: await Promise.all(hosts.map((host) => host.status())),
     });
     const ingress = await createIngress({
@@ -96,6 +100,10 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     undo.unshift(() => ingress.drain());
     undo.unshift(keepClaimsSwept(claims, config.local.retentionMaxMs, clock));
     if (options.readConfig !== undefined) undo.unshift(reloadOnChange(config, options.readConfig, ingress, options));
+    if (isOpenToAll(config))
+      tell(
+        `${config.ingress.host} can be reached from elsewhere, and there are no keys: everybody may write (make one with \`sluice key new\`)`,
+      );
     instance = { pid: process.pid, url: ingress.url, startedAt: new Date(clock.now()).toISOString() };
     lock.publish(instance);
 
@@ -135,6 +143,11 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     for (const step of undo) await step().catch(() => undefined);
     throw thrown;
   }
+}
+
+/** Whether everybody who can reach the host may write. */
+export function isOpenToAll({ access, ingress: { host } }: SluiceConfig): boolean {
+  return access.keys.length === 0 && access.jwt.length === 0 && host !== 'localhost' && !isLoopback(host);
 }
 
 const sweepEveryMs = 3_600_000;

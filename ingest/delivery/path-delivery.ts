@@ -48,6 +48,11 @@ export interface PathState {
   readonly spoolAgeMs: number;
 }
 
+export interface StreamPathState extends PathState {
+  /** `team/app` */
+  readonly stream: string;
+}
+
 export interface PathDelivery {
   write(routed: RoutedRecord, settle: (outcome: WriteOutcome) => void): void;
   /** Durable on this machine's disk when it settles with `applied`. */

@@ -9,7 +9,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Ack } from '../../schemas/config.ts';
 import type { Path } from '../../schemas/ports/record.ts';
-import type { PathState } from '../delivery/path-delivery.ts';
+import type { StreamPathState } from '../delivery/path-delivery.ts';
 import type { Histogram } from './histogram.ts';
 import { createHistogram, histogramBoundsMs } from './histogram.ts';
 
@@ -45,7 +45,7 @@ export interface IngressGauges {
   readonly bufferedBytes: number;
   readonly webSockets: number;
   readonly repeats: number;
-  readonly paths: readonly (PathState & { readonly stream: string })[];
+  readonly paths: readonly StreamPathState[];
 }
 
 export interface IngressMetrics {
