@@ -65,8 +65,11 @@ export async function startStub(args: readonly string[]): Promise<Stub> {
 }
 
 /** `execArgv`: for a profile. */
-export async function startServer(kind: 'bare' | 'naive' | 'full', stubPort: number, execArgv: readonly string[] = []): Promise<Server> {
-  const { port, ask, stop } = await start('ingress-server.js', [kind, String(stubPort)], execArgv);
+/** What `sluice` is started with, for all servers: what a request leaves behind dies young instead of growing old at the collector's cost. */
+export const youngGeneration = ['--min-semi-space-size=32', '--max-semi-space-size=32'];
+
+export async function startServer(kind: 'bare' | 'naive' | 'full', stubPort: number): Promise<Server> {
+  const { port, ask, stop } = await start('ingress-server.js', [kind, String(stubPort)], youngGeneration);
   return { port, stop, usage: () => ask('usage') };
 }
 

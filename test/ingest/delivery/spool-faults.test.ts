@@ -16,6 +16,7 @@ import type { LogFile } from '../../../ingest/segment-log/log-file.ts';
 import { openLogFile } from '../../../ingest/segment-log/log-file.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import type { OutgoingRecord } from '../../../schemas/ports/record.ts';
+import { failed, failingFile } from '../segment-log/failing-file.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-spool-faults-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -26,7 +27,6 @@ const opened = (dir: string, more: Partial<SpoolOptions> = {}): Promise<Spool> =
   openSpool({ dir, clock: manualClock(1_000_000), maxBytes: 1_000_000, ...more });
 const record = (text: string): OutgoingRecord => ({ key: 'k', value: [Buffer.from(text)] });
 const textOf = ({ record: { value } }: SpooledRecord): string => Buffer.concat(value).toString();
-const failed = (code: string): Promise<never> => Promise.reject(Object.assign(new Error(`${code}: it failed`), { code }));
 
 async function textsOf(spool: Spool): Promise<readonly string[]> {
   const texts: string[] = [];
@@ -148,23 +148,7 @@ describe('a spool under any faults and crashes', () => {
           failing = undefined;
           return true;
         };
-        const openFile = async (path: string): Promise<LogFile> => {
-          const file = await openLogFile(path);
-          if (fails('open')) {
-            await file.close();
-            return failed('EIO');
-          }
-          return {
-            async write(bytes, position) {
-              if (!fails('write')) return file.write(bytes, position);
-              await file.write(bytes.subarray(0, Math.floor(bytes.length / 2)), position);
-              return failed('ENOSPC');
-            },
-            datasync: async () => (fails('datasync') ? failed('EIO') : file.datasync()),
-            truncate: async (length) => (fails('truncate') ? failed('EIO') : file.truncate(length)),
-            close: () => file.close().then(() => (fails('close') ? failed('EIO') : undefined)),
-          };
-        };
+        const openFile = failingFile(fails);
         let dir = folder();
         const open = (): Promise<Spool> => opened(dir, { segmentMaxBytes: 300, maxBytes: 4_000, openFile });
         let spool = await open();

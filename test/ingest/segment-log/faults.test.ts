@@ -13,13 +13,13 @@ import type { SegmentLogOptions } from '../../../ingest/segment-log/segment-log.
 import { SegmentLog } from '../../../ingest/segment-log/segment-log.ts';
 import { SegmentReader } from '../../../ingest/segment-log/segment-reader.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
+import { failed, failingFile } from './failing-file.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-faults-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let made = 0;
 const folder = (): string => join(root, String(made++));
 const record = (text: string): { key: string; value: Uint8Array[] } => ({ key: 'k', value: [Buffer.from(text)] });
-const failed = (code: string): Promise<never> => Promise.reject(Object.assign(new Error(`${code}: it failed`), { code }));
 const first = '00000000000000000000.log';
 
 const options = (dir: string, more: Partial<SegmentLogOptions> = {}): SegmentLogOptions => ({
@@ -230,23 +230,7 @@ describe('a segment log under any faults and crashes', () => {
           failing = undefined;
           return true;
         };
-        const openFile = async (path: string): Promise<LogFile> => {
-          const file = await openLogFile(path);
-          if (fails('open')) {
-            await file.close();
-            return failed('EIO');
-          }
-          return {
-            async write(bytes, position) {
-              if (!fails('write')) return file.write(bytes, position);
-              await file.write(bytes.subarray(0, Math.floor(bytes.length / 2)), position);
-              return failed('ENOSPC');
-            },
-            datasync: async () => (fails('datasync') ? failed('EIO') : file.datasync()),
-            truncate: async (length) => (fails('truncate') ? failed('EIO') : file.truncate(length)),
-            close: () => file.close().then(() => (fails('close') ? failed('EIO') : undefined)),
-          };
-        };
+        const openFile = failingFile(fails);
         let dir = folder();
         const opened = (): Promise<SegmentLog> => SegmentLog.open(options(dir, { segmentMaxBytes: 300, openFile }));
         let log = await opened();
