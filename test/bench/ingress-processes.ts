@@ -64,12 +64,14 @@ export async function startStub(args: readonly string[]): Promise<Stub> {
   return { port, stop, counts: () => ask('counts') };
 }
 
-/** `execArgv`: for a profile. */
-/** What `sluice` is started with, for all servers: what a request leaves behind dies young instead of growing old at the collector's cost. */
-export const youngGeneration = ['--min-semi-space-size=32', '--max-semi-space-size=32'];
+/**
+ * What `sluice` is started with, for all servers: what a request leaves behind dies young instead of growing old at the collector's cost, and a
+ * pause of eight seconds does not shrink the old generation to where each second of load collects it whole.
+ */
+export const heapFlags = ['--no-memory-reducer', '--min-semi-space-size=32', '--max-semi-space-size=32'];
 
 export async function startServer(kind: 'bare' | 'naive' | 'full', stubPort: number): Promise<Server> {
-  const { port, ask, stop } = await start('ingress-server.js', [kind, String(stubPort)], youngGeneration);
+  const { port, ask, stop } = await start('ingress-server.js', [kind, String(stubPort)], heapFlags);
   return { port, stop, usage: () => ask('usage') };
 }
 
