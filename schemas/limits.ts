@@ -118,6 +118,8 @@ export const limits = {
   aggregateMaxRecords: 16_384,
   /** An empty source is asked again after this time. */
   sourcePollMs: 20,
+  /** How often a source asks for splits that are new. */
+  splitDiscoveryMs: 30_000,
   /** Sliding windows: how many one element may be in. */
   windowsPerElementMax: 10_000,
   /** Look-ups in flight of one operator, tries of one look-up, answers one cache keeps, rows of one table. */
@@ -131,6 +133,8 @@ export const limits = {
   /** Pause before a failed look-up is tried again: the first, and the longest. */
   lookupRetryBaseMs: 100,
   lookupRetryMaxMs: 10_000,
+  /** Checkpoint interval of the service. */
+  checkpointIntervalMs: 10_000,
   /** Checkpoint interval under `sluice start`. */
   startCheckpointIntervalMs: 1_000,
   /** Completed checkpoints that are kept. */
@@ -140,6 +144,7 @@ export const limits = {
   sinkPendingMaxBytes: 64 * mebi,
   /** A Parquet file is published when it has this many bytes (before compression) or is this old. */
   parquetFileMaxBytes: 64 * mebi,
+  parquetFileMaxAgeMs: 300_000,
   startParquetFileMaxAgeMs: 2_000,
   parquetRowGroupRows: 50_000,
   /** Rejections whose `seen` is kept up to date; the oldest are let go first. */

@@ -220,7 +220,8 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
 
   const announceSplits = (): void => {
     for (const { node, out } of dag.sources) {
-      for (const split of options.splits?.[node.id] ?? [defaultSplit]) out.control(rowKinds.split, 0, keyOfSplit(node.stream, split));
+      for (const split of options.splits?.[node.id] ?? [defaultSplit])
+        out.control(rowKinds.split, 0, { split: keyOfSplit(node.stream, split), parents: [] });
       out.control(rowKinds.clock, nowMs);
     }
   };

@@ -2,8 +2,8 @@
  * How commands ask the instance that runs on a directory, over loopback.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { Instance } from '../local/instance.ts';
-import { findInstance } from '../local/instance.ts';
+import type { Instance } from '../host/instance.ts';
+import { findInstance } from '../host/instance.ts';
 import type { LocalStatus } from '../local/start.ts';
 
 /** Throws `SluiceError` `not-running`. */

@@ -6,10 +6,10 @@
 import type { GraphAnswer } from '../../enrich/graph/ladybug-database.ts';
 import { openLadybug } from '../../enrich/graph/ladybug-database.ts';
 import { renderTable } from '../../enrich/lake/query.ts';
-import type { GraphQuestion } from '../local/commands.ts';
+import type { GraphQuestion } from '../host/commands.ts';
+import { findInstance } from '../host/instance.ts';
+import { graphFile } from '../host/layout.ts';
 import { requireGraph } from '../local/graph-owner.ts';
-import { findInstance } from '../local/instance.ts';
-import { graphFile } from '../local/layout.ts';
 import { commandInstance } from './ask.ts';
 import type { Output } from './output.ts';
 

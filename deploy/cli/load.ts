@@ -6,6 +6,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { uuidv7 } from '../../schemas/kernel/random.ts';
+import { findInstance } from '../host/instance.ts';
 import type { LoadConnection } from '../load/connection.ts';
 import { httpConnection } from '../load/http-connection.ts';
 import type { Injector } from '../load/injector.ts';
@@ -17,7 +18,6 @@ import type { LoadPlan } from '../load/report.ts';
 import { reportLines, reportOf } from '../load/report.ts';
 import { createSchedule } from '../load/schedule.ts';
 import { wsConnection } from '../load/ws-connection.ts';
-import { findInstance } from '../local/instance.ts';
 import type { Output } from './output.ts';
 
 export interface LoadCommand {

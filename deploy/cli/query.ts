@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { queryLake, renderTable } from '../../enrich/lake/query.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { lakeDir } from '../local/layout.ts';
+import { lakeDir } from '../host/layout.ts';
 import type { Output } from './output.ts';
 
 export async function queryCommand(sql: string, dir: string, output: Output): Promise<number> {

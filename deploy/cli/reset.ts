@@ -5,7 +5,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { findInstance } from '../local/instance.ts';
+import { findInstance } from '../host/instance.ts';
 import type { Output } from './output.ts';
 
 /** What a local directory of Sluice can hold; with anything else in it, it is somebody's own folder. */

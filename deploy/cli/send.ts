@@ -18,7 +18,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import { findInstance } from '../local/instance.ts';
+import { findInstance } from '../host/instance.ts';
 import type { Output } from './output.ts';
 import type { Batch, LineResult } from './send-batch.ts';
 import { batchLines, decideRetry } from './send-batch.ts';

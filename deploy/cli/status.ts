@@ -4,7 +4,7 @@
 import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { HeldBy, TimeStatus } from '../../topology/index.ts';
-import type { TopologyHostStatus } from '../local/topology-host.ts';
+import type { TopologyHostStatus } from '../host/topology-host.ts';
 import { readStatus } from './ask.ts';
 import type { Output } from './output.ts';
 

@@ -4,7 +4,7 @@
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { GraphFormat } from '../../topology/index.ts';
 import { describeGraph, validateTopology } from '../../topology/index.ts';
-import { loadTopologyFile } from '../local/topology-file.ts';
+import { loadTopologyFile } from '../host/topology-file.ts';
 import type { Output } from './output.ts';
 
 const formats: readonly GraphFormat[] = ['json', 'mermaid', 'dot'];

@@ -10,25 +10,23 @@ import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.t
 import { sweepClaims } from '../../ingest/delivery/claim-check.ts';
 import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
 import { isLoopback } from '../../ingest/http/listen.ts';
-import type { Ingress } from '../../ingest/ingress.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import type { Log } from '../../ingest/telemetry/log.ts';
 import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import { ledgerStream } from '../../schemas/config.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
-import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
-import { drainAnswer, graphAnswer, jsonAnswer } from './commands.ts';
-import { watchConfig } from './config-watch.ts';
+import { drainAnswer, graphAnswer, jsonAnswer } from '../host/commands.ts';
+import { reloadOnChange } from '../host/config-watch.ts';
+import type { Instance } from '../host/instance.ts';
+import { lockInstance } from '../host/instance.ts';
+import { buildDir, claimsDir, graphFile, logDir, spoolDir } from '../host/layout.ts';
+import type { TopologyHost, TopologyHostStatus } from '../host/topology-host.ts';
+import { topologyHost } from '../host/topology-host.ts';
 import { openEmbeddedStreams } from './embedded-log.ts';
 import { graphOwner } from './graph-owner.ts';
-import type { Instance } from './instance.ts';
-import { lockInstance } from './instance.ts';
-import { buildDir, claimsDir, graphFile, logDir, spoolDir } from './layout.ts';
-import type { TopologyHost, TopologyHostStatus } from './topology-host.ts';
-import { topologyHost } from './topology-host.ts';
 
 export interface StartOptions {
   readonly config: SluiceConfig;
@@ -114,11 +112,8 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
           file,
           buildDir: buildDir(dir),
           input: {
-            dir,
-            streams: handles,
-            lookups: config.lookups,
+            place: { kind: 'local', dir, streams: handles, lookups: config.lookups, parquetFileMaxAgeMs: config.local.parquetFileMaxAgeMs },
             checkpointIntervalMs: config.local.checkpointIntervalMs,
-            parquetFileMaxAgeMs: config.local.parquetFileMaxAgeMs,
             dropState: options.dropState ?? false,
           },
           graph,
@@ -166,29 +161,4 @@ function keepClaimsSwept(claims: BlobStore, retentionMs: number, clock: Clock): 
     timer.cancel();
     await sweeping;
   };
-}
-
-/** Keys, issuers, quotas and origins are taken over while it runs; what else changed waits for the next start. */
-function reloadOnChange(
-  first: SluiceConfig,
-  read: () => SluiceConfig,
-  ingress: Ingress,
-  { clock, tell }: Pick<StartOptions, 'clock' | 'tell'>,
-): () => Promise<void> {
-  const fixed = ({ access: _access, streams, ingress: own, ...rest }: SluiceConfig): string =>
-    JSON.stringify([rest, { ...own, addressQuota: 0 }, streams.map(({ quota: _quota, ...stream }) => stream)]);
-  let now = JSON.stringify(first);
-  const watch = watchConfig(first.file, clock, () => {
-    try {
-      const next = read();
-      if (JSON.stringify(next) === now) return;
-      now = JSON.stringify(next);
-      ingress.reload(next);
-      tell('keys, issuers, quotas and origins are as the configuration says now');
-      if (fixed(next) !== fixed(first)) tell('other changes of the configuration wait for the next start');
-    } catch (thrown) {
-      tell(`the changed configuration is not used: ${messageOf(thrown)}`);
-    }
-  });
-  return async () => watch.stop();
 }

@@ -18,11 +18,16 @@ export interface ReadResult {
   readonly records: readonly IncomingRecord[];
   /** True once the split is closed and everything in it was returned. */
   readonly ended: boolean;
+  /**
+   * How long before this read what comes next had arrived, in ms; 0 when there was nothing more. Given by adapters whose stream says so
+   * (Kinesis' MillisBehindLatest), and required where `latest` cannot be asked.
+   */
+  readonly behindMs?: number;
 }
 
 export interface RecordReader {
   readonly path: Path;
-  /** All splits known now, parents before children. */
+  /** All splits that can be read now, parents before children. A parent that retention took is in neither the list nor `parents`. */
   splits(): Promise<readonly Split[]>;
   /**
    * The records after position `after` (from the oldest kept one when undefined), possibly none; it does not wait for more.
@@ -30,8 +35,8 @@ export interface RecordReader {
    * `stream-corrupt` when stored bytes are damaged, `stream-unreachable` (retryable) when the stream cannot be asked.
    */
   read(split: string, after: string | undefined, bounds: ReadBounds): Promise<ReadResult>;
-  /** The newest durable position of a split, or undefined while it is empty. */
-  latest(split: string): Promise<string | undefined>;
+  /** The newest durable position of a split, undefined while it is empty; null where it cannot be asked: then reads say when they are at the end. */
+  latest(split: string): Promise<string | undefined | null>;
   /** Records after `after` that are durable now; for lag. Adapters that cannot count return undefined. */
   lag(split: string, after: string | undefined): Promise<number | undefined>;
   close(): Promise<void>;

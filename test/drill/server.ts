@@ -5,8 +5,8 @@
  *   node server.js CONFIG DIR     tells {ready, url} and takes {fault, ...} over IPC
  */
 import { join } from 'node:path';
+import { claimsDir, logDir, spoolDir } from '../../deploy/host/layout.ts';
 import { openEmbeddedStreams } from '../../deploy/local/embedded-log.ts';
-import { claimsDir, logDir, spoolDir } from '../../deploy/local/layout.ts';
 import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import { silentLog } from '../../ingest/telemetry/log.ts';

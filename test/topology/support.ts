@@ -15,14 +15,24 @@ export interface MemorySplit {
   readonly path: Path;
   readonly split: string;
   readonly records: IncomingRecord[];
+  readonly parents: readonly string[];
+  closed: boolean;
 }
 
 export interface MemoryStream {
-  readonly splits: readonly MemorySplit[];
+  readonly splits: MemorySplit[];
+  /** Whether it can be asked for its newest positions, as Kafka; otherwise its reads say when they are at the end, as Kinesis'. */
+  asksLatest: boolean;
 }
 
 export function memoryStream(...splits: readonly (readonly [path: Path, split: string])[]): MemoryStream {
-  return { splits: splits.map(([path, split]) => ({ path, split, records: [] })) };
+  return { splits: splits.map(([path, split]) => ({ path, split, records: [], parents: [], closed: false })), asksLatest: true };
+}
+
+/** As Kinesis reshards: the parents take no more, and children stand beside them. */
+export function reshard(stream: MemoryStream, parents: readonly string[], children: readonly string[]): void {
+  for (const split of stream.splits) if (parents.includes(split.split)) split.closed = true;
+  stream.splits.push(...children.map((split) => ({ path: 'kinesis' as const, split, records: [], parents, closed: false })));
 }
 
 export function put(stream: MemoryStream, index: number, record: Partial<IncomingRecord> & { readonly value: Uint8Array }): void {
@@ -49,20 +59,24 @@ export function event(id: string, data: unknown, extra: Partial<EventAttributes>
 
 function readersOf(stream: MemoryStream): readonly RecordReader[] {
   return [...new Set(stream.splits.map((split) => split.path))].map((path) => {
-    const own = stream.splits.filter((split) => split.path === path);
+    const own = (): readonly MemorySplit[] => stream.splits.filter((split) => split.path === path);
     const of = (id: string): MemorySplit => {
-      const found = own.find((split) => split.split === id);
+      const found = own().find((split) => split.split === id);
       if (found === undefined) throw new SluiceError('split-unknown', id);
       return found;
     };
     return {
       path,
-      splits: () => Promise.resolve(own.map((split) => ({ id: split.split, parents: [] }))),
+      splits: () => Promise.resolve(own().map(({ split, parents }) => ({ id: split, parents }))),
       read: (id, after, bounds) => {
         const from = after === undefined ? 0 : Number(after);
-        return Promise.resolve({ records: of(id).records.slice(from, from + bounds.maxRecords), ended: false });
+        const { records, closed } = of(id);
+        const read = records.slice(from, from + bounds.maxRecords);
+        const left = records.length - from - read.length;
+        const end = stream.asksLatest ? {} : { behindMs: left };
+        return Promise.resolve({ records: read, ended: closed && left === 0, ...end });
       },
-      latest: (id) => Promise.resolve(of(id).records.at(-1)?.position),
+      latest: (id) => Promise.resolve(stream.asksLatest ? of(id).records.at(-1)?.position : null),
       lag: (id, after) => Promise.resolve(of(id).records.length - Number(after ?? 0)),
       close: () => Promise.resolve(),
     } satisfies RecordReader;

@@ -16,13 +16,19 @@ export const rowKinds = {
   active: 3,
   /** The periodic emission: watermarks are made here, and idleness is judged at `timestamps[i]`, which stands still while sources are held. */
   tick: 4,
-  /** The split `values[i]` exists, or has begun again. */
+  /** The split of `values[i]`, a `SplitBegin`, exists, or has begun again. */
   split: 5,
   /** The split `values[i]` ended: it holds no watermark back. */
   splitEnd: 6,
   /** Processing time is `timestamps[i]`: timers of processing time fire here. */
   clock: 7,
 } as const;
+
+/** A split by its key, and those whose records come before its own: it begins at the least of their watermarks. */
+export interface SplitBegin {
+  readonly split: string;
+  readonly parents: readonly string[];
+}
 
 /** Marks the end of time as the end of all input: an operator of several inputs lets it go on when each of them has said it. */
 export const endOfInput = true;

@@ -12,7 +12,7 @@ import type { EventTimeNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { WatermarkSnapshot } from '../time/watermark.ts';
 import { SplitWatermarks } from '../time/watermark.ts';
-import type { Batch, RowKind } from './batch.ts';
+import type { Batch, RowKind, SplitBegin } from './batch.ts';
 import { endOfInput, rowKinds, splitKey } from './batch.ts';
 import type { NodeCounts, Operator, Reject } from './operator.ts';
 
@@ -50,7 +50,7 @@ export class EventTimeOperator implements Operator {
           target.signals(this.watermarks.tick(time));
           break;
         case rowKinds.split:
-          this.watermarks.add(batch.values[i] as string);
+          this.#begin(batch.values[i] as SplitBegin);
           break;
         case rowKinds.splitEnd:
           this.watermarks.remove(batch.values[i] as string);
@@ -62,6 +62,10 @@ export class EventTimeOperator implements Operator {
           break;
       }
     }
+  }
+
+  #begin({ split, parents }: SplitBegin): void {
+    this.watermarks.add(split, parents);
   }
 
   /** Time is made here. What comes from upstream was given from outside: the end of input, or a test driver's hand. */

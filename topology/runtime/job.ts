@@ -18,16 +18,19 @@ import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { manifestVersion, statefulNodes } from '../checkpoint/manifest.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
+import type { SourceNode } from '../graph/graph.ts';
+import type { Batch } from '../operators/batch.ts';
 import { endOfInput, rowKinds } from '../operators/batch.ts';
 import { maxTime } from '../time/watermark.ts';
 import { connect } from './connections.ts';
 import type { Dag } from './dag.ts';
 import { compileDag } from './dag.ts';
+import { enterRecords } from './enter-records.ts';
 import type { JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
 import { Refusals } from './rejections.ts';
-import type { Cursor, SourceSchedule } from './source.ts';
-import { cursorOf, enterRecords, positionKey, scheduleSources } from './source.ts';
+import type { Cursor, SourceInput, SourceSchedule } from './source.ts';
+import { positionKey, scheduleSources } from './source.ts';
 import type { JobStatus } from './status.ts';
 import { nodeStatus, splitStatus } from './status.ts';
 import type { CarriedState } from './take-over.ts';
@@ -137,25 +140,32 @@ export function createJob(options: JobOptions): Job {
   };
 
   const openSources = async (fence: Manifest): Promise<void> => {
-    const cursors: Cursor[] = [];
-    const opened: RecordReader[] = [];
-    for (const { node, out } of dag.sources) {
+    const inputs: SourceInput[] = [];
+    for (const { node } of dag.sources) {
       for (const folded of await connectors.readers(node.stream)) {
         const reader = unfoldingReader(folded, node.stream, connectors.claims);
-        opened.push(reader);
-        for (const split of await reader.splits()) {
-          const cursor = cursorOf(node, reader, split.id, fence.positions[node.id]?.[positionKey({ path: reader.path, split: split.id })]);
-          cursors.push(cursor);
-          out.control(rowKinds.split, 0, cursor.key);
-          // What came while nothing ran is not to be overtaken: a split that was idle and has records now counts again from the beginning.
-          if ((await reader.lag(split.id, cursor.position)) !== 0) out.control(rowKinds.active, 0, cursor.key);
-        }
+        const positionOf = (split: string): string | undefined => fence.positions[node.id]?.[positionKey({ path: reader.path, split })];
+        inputs.push({ source: node, reader, positionOf });
       }
     }
-    readers = opened;
-    schedule = scheduleSources(cursors, bounds, clock);
+    readers = inputs.map(({ reader }) => reader);
+    schedule = await scheduleSources(inputs, bounds, clock);
+    tellSplits();
+    for (const { phase, source, reader, split, position, key } of schedule.cursors) {
+      // What came while nothing ran is not to be overtaken: a split that was idle and has records now counts again from the beginning.
+      if (phase === 'begun' && (await reader.lag(split, position)) !== 0) outOf(source).control(rowKinds.active, 0, key);
+    }
     // The splits make themselves known before the first element, so that none can run ahead of one that was not seen yet.
     await runDag();
+  };
+
+  const outOf = (source: SourceNode): Batch => present(dag.sources.find(({ node }) => node === source)?.out, 'the output of a source');
+
+  const tellSplits = (): void => {
+    for (const { kind, cursor, parents } of schedule.changes()) {
+      if (kind === 'begin') outOf(cursor.source).control(rowKinds.split, 0, { split: cursor.key, parents });
+      else outOf(cursor.source).control(rowKinds.splitEnd, 0, cursor.key);
+    }
   };
 
   const runTurn = async (turn: Turn): Promise<void> => {
@@ -176,6 +186,7 @@ export function createJob(options: JobOptions): Job {
       }
       if (reads || ticks) out.control(rowKinds.tick, now - heldMs);
     }
+    tellSplits();
     await runDag();
     if (draining !== 'no') await drainOn();
     // Once time has ended, the state before it is the last that can be gone on from, until the drained end itself.
@@ -273,7 +284,9 @@ export function createJob(options: JobOptions): Job {
         attempt,
         turns,
         checkpoint: completed,
-        splits: await Promise.all((schedule?.cursors ?? []).map((cursor) => splitStatus(cursor, dag))),
+        splits: await Promise.all(
+          (schedule?.cursors ?? []).filter(({ phase }) => phase !== 'done').map((cursor) => splitStatus(cursor, dag, clock.now())),
+        ),
         nodes: graph.nodes.map((node) => nodeStatus(node, dag, graph)),
         rejected: refusals.total,
         uncommittedRows: sinks?.pendingRows() ?? 0,

@@ -1,51 +1,77 @@
 /**
- * The sources of a job: which split is read next, how records become elements, and how far the job has read.
+ * The sources of a job: which splits there are, which is read next, and how far the job has read.
  *
  * Invariants:
  * 1. A position counts as read once its record is in a turn; what was read ahead is not in any checkpoint.
  * 2. Per split at most one read is under way and one result waits: memory is bounded by the splits and the bounds of a turn.
  * 3. Splits with records take turns; a split without is asked again after a pause.
+ * 4. A split is read once all its parents were read to their ends. A parent's end is told only when its children have begun, so that its
+ *    watermark holds the time until theirs stands in its place.
  */
-
-import type { EventAttributes, SluiceEvent } from '../../schemas/event.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
+import type { IncomingRecord, Path, Split } from '../../schemas/ports/record.ts';
 import type { ReadBounds, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import { comparePositions } from '../../schemas/ports/record-reader.ts';
-import type { RejectionCode } from '../../schemas/rejection.ts';
-import { claimScheme, decodeRecord } from '../../schemas/wire.ts';
 import type { SourceNode } from '../graph/graph.ts';
-import type { Origin } from '../graph/sink.ts';
-import type { Batch } from '../operators/batch.ts';
-import { rowKinds, splitKey } from '../operators/batch.ts';
-import type { NodeCounts, Reject } from '../operators/operator.ts';
+import { splitKey } from '../operators/batch.ts';
 
 export interface Cursor {
   readonly source: SourceNode;
   readonly reader: RecordReader;
   readonly path: Path;
   readonly split: string;
+  /** Splits of the same reader that come before this one. */
+  readonly parents: readonly string[];
   readonly key: string;
+  /** `waiting` for its parents' ends; `done` when everything in it was read and its children have begun. */
+  phase: 'waiting' | 'begun' | 'done';
   /** The last position that is in a turn. */
   position: string | undefined;
   /** The last position that was read. */
   ahead: string | undefined;
   ready: ReadResult | undefined;
   reading: boolean;
+  /** The stream said that nothing more will come. */
   ended: boolean;
-  /** While draining: the last position to read, or null when there is none left. */
+  /** Whether its children are known, because splits were listed after it had ended. */
+  childrenKnown: boolean;
+  /** What the last read said of how far behind it was, ms. */
+  behindMs: number | undefined;
+  /** While draining: the last position to read; null when there is none left; `end` where only a read can tell that it is at the end. */
   until: string | null | undefined;
+  /** Of `until: untilEnd`: a read that began after the drain was asked for was at the end. */
+  atEnd: boolean;
   /** Monotonic ms before which it is not asked again. */
   notBeforeMs: number;
   failures: number;
+}
+
+const untilEnd = 'end';
+
+/** One of a job's sources as it is read from one path. */
+export interface SourceInput {
+  readonly source: SourceNode;
+  readonly reader: RecordReader;
+  /** Where the last checkpoint left a split. */
+  readonly positionOf: (split: string) => string | undefined;
+}
+
+/** What became of a split, in the order in which the topology has to learn it. */
+export interface SplitChange {
+  readonly kind: 'begin' | 'end';
+  readonly cursor: Cursor;
+  /** Of a beginning: the keys of its parents. */
+  readonly parents: readonly string[];
 }
 
 export interface SourceSchedule {
   readonly cursors: readonly Cursor[];
   /** The next records, or undefined when `waitMs` passed or `stop` was called first. Rejects when a split cannot be read on. */
   next(waitMs: number): Promise<{ readonly cursor: Cursor; readonly records: readonly IncomingRecord[] } | undefined>;
+  /** Which splits began and ended since it was asked last. Asked between two turns, when what was taken has entered. */
+  changes(): readonly SplitChange[];
   /** While held, nothing is read or given. */
   hold(held: boolean): void;
   /** Lets the waiting `next` return at once. */
@@ -59,27 +85,65 @@ export interface SourceSchedule {
 
 const retryPauseMs = 1_000;
 
-export function scheduleSources(cursors: readonly Cursor[], bounds: ReadBounds, clock: Clock): SourceSchedule {
+/** Lists the splits of all inputs. Rejects when one cannot be listed. */
+export async function scheduleSources(inputs: readonly SourceInput[], bounds: ReadBounds, clock: Clock): Promise<SourceSchedule> {
+  let cursors: readonly Cursor[] = [];
   let turn = 0;
   let failure: unknown;
   let stopped = false;
   let held = false;
   let interrupted = false;
+  let draining = false;
+  let discovering: Promise<void> | undefined;
+  let discoverAtMs = 0;
   let notify: (() => void) | undefined;
   const wake = (): void => notify?.();
 
+  const discover = async (): Promise<void> => {
+    discoverAtMs = clock.monotonic() + limits.splitDiscoveryMs;
+    const endedBefore = new Set(cursors.filter(({ ended }) => ended));
+    const listed = await Promise.all(inputs.map(({ reader }) => reader.splits()));
+    cursors = inputs.flatMap((input, index) => merged(input, listed[index] ?? [], cursors, draining ? null : undefined));
+    for (const cursor of endedBefore) cursor.childrenKnown = true;
+    wake();
+  };
+
+  /** In the background; what can be asked again is. */
+  const rediscover = (): void => {
+    if (discovering !== undefined) return;
+    discovering = discover()
+      .catch((thrown: unknown) => {
+        if (thrown instanceof SluiceError && thrown.retryable) discoverAtMs = clock.monotonic() + retryPauseMs;
+        else fail(thrown);
+      })
+      .finally(() => {
+        discovering = undefined;
+      });
+  };
+
+  const fail = (thrown: unknown): void => {
+    failure ??= thrown;
+    wake();
+  };
+
   const read = async (cursor: Cursor): Promise<void> => {
     cursor.reading = true;
+    const { until } = cursor;
     try {
       const result = await cursor.reader.read(cursor.split, cursor.ahead, bounds);
       cursor.failures = 0;
+      cursor.behindMs = result.behindMs;
+      if (until === untilEnd && result.behindMs === 0) cursor.atEnd = true;
       if (result.records.length > 0) {
         cursor.ready = result;
         cursor.ahead = result.records.at(-1)?.position;
       } else {
         cursor.notBeforeMs = clock.monotonic() + limits.sourcePollMs;
       }
-      if (result.ended) cursor.ended = true;
+      if (result.ended) {
+        cursor.ended = true;
+        discoverAtMs = 0;
+      }
     } catch (thrown) {
       if (thrown instanceof SluiceError && thrown.retryable) {
         cursor.failures++;
@@ -92,7 +156,7 @@ export function scheduleSources(cursors: readonly Cursor[], bounds: ReadBounds, 
   };
 
   const prefetch = (cursor: Cursor): void => {
-    if (held || cursor.reading || cursor.ready !== undefined || cursor.ended || isRead(cursor)) return;
+    if (held || cursor.phase !== 'begun' || cursor.reading || cursor.ready !== undefined || cursor.ended || isRead(cursor)) return;
     if (cursor.notBeforeMs > clock.monotonic()) return;
     void read(cursor);
   };
@@ -112,8 +176,12 @@ export function scheduleSources(cursors: readonly Cursor[], bounds: ReadBounds, 
     return undefined;
   };
 
+  await discover();
   return {
-    cursors,
+    get cursors() {
+      return cursors;
+    },
+    changes: () => changesOf(cursors, draining),
     stop() {
       stopped = true;
       wake();
@@ -126,8 +194,15 @@ export function scheduleSources(cursors: readonly Cursor[], bounds: ReadBounds, 
       wake();
     },
     async drain() {
-      const ends = await Promise.all(cursors.map((cursor) => cursor.reader.latest(cursor.split)));
-      for (const [index, cursor] of cursors.entries()) cursor.until = ends[index] ?? null;
+      await discovering;
+      await discover();
+      const asked = cursors.filter(({ phase }) => phase !== 'done');
+      draining = true;
+      const ends = await Promise.all(asked.map((cursor) => cursor.reader.latest(cursor.split)));
+      for (const [index, cursor] of asked.entries()) {
+        const end = ends[index];
+        cursor.until = end === null ? untilEnd : (end ?? null);
+      }
       interrupted = true;
       wake();
     },
@@ -138,6 +213,7 @@ export function scheduleSources(cursors: readonly Cursor[], bounds: ReadBounds, 
         if (failure !== undefined) throw failure;
         const taken = held ? undefined : take();
         if (taken !== undefined) return taken;
+        if (!draining && clock.monotonic() >= discoverAtMs) rediscover();
         for (const cursor of cursors) prefetch(cursor);
         const left = deadline - clock.monotonic();
         if (left <= 0 || stopped || interrupted) {
@@ -153,14 +229,48 @@ export function scheduleSources(cursors: readonly Cursor[], bounds: ReadBounds, 
   };
 }
 
+/** The splits of one input: those that are known, but for what is done and gone from the stream, and the new ones. */
+function merged(input: SourceInput, listed: readonly Split[], cursors: readonly Cursor[], until: Cursor['until']): readonly Cursor[] {
+  const names = new Set(listed.map(({ id }) => id));
+  const kept = cursors.filter(({ reader, phase, split }) => reader === input.reader && (phase !== 'done' || names.has(split)));
+  const known = new Set(kept.map(({ split }) => split));
+  return [...kept, ...listed.filter(({ id }) => !known.has(id)).map((split) => cursorOf(input, split, until))];
+}
+
+function changesOf(cursors: readonly Cursor[], draining: boolean): readonly SplitChange[] {
+  if (!cursors.some(({ phase, ended }) => phase === 'waiting' || (phase === 'begun' && ended))) return [];
+  // While it drains, children that are not known yet came later than what is to be read.
+  const isFinished = ({ phase, ended, ready, childrenKnown }: Cursor): boolean =>
+    phase === 'done' || (phase === 'begun' && ended && ready === undefined && (childrenKnown || draining));
+  const parentsOf = ({ reader, parents }: Cursor): readonly Cursor[] =>
+    cursors.filter((other) => other.reader === reader && parents.includes(other.split));
+  const changes: SplitChange[] = [];
+  for (const cursor of cursors) {
+    if (cursor.phase !== 'waiting') continue;
+    const parents = parentsOf(cursor);
+    if (!parents.every(isFinished)) continue;
+    cursor.phase = 'begun';
+    changes.push({ kind: 'begin', cursor, parents: parents.map(({ key }) => key) });
+  }
+  const awaited = new Set(cursors.filter(({ phase }) => phase === 'waiting').flatMap(parentsOf));
+  for (const cursor of cursors) {
+    if (cursor.phase === 'done' || !isFinished(cursor) || awaited.has(cursor)) continue;
+    cursor.phase = 'done';
+    changes.push({ kind: 'end', cursor, parents: [] });
+  }
+  return changes;
+}
+
 /** Whether a split is read to where a drain asks for. */
-function isRead({ until, position }: Cursor): boolean {
+function isRead({ phase, until, atEnd, ended, ready, position }: Cursor): boolean {
+  if (phase === 'done' || until === null) return true;
   if (until === undefined) return false;
-  return until === null || (position !== undefined && comparePositions(position, until) >= 0);
+  if (ready === undefined && (ended || (until === untilEnd && atEnd))) return true;
+  return until !== untilEnd && position !== undefined && comparePositions(position, until) >= 0;
 }
 
 function withinDrain({ until }: Cursor, records: readonly IncomingRecord[]): readonly IncomingRecord[] {
-  if (until === undefined) return records;
+  if (until === undefined || until === untilEnd) return records;
   return until === null ? [] : records.filter((record) => comparePositions(record.position, until) <= 0);
 }
 
@@ -174,121 +284,25 @@ function pause(ms: number, clock: Clock, onWake: (resume: () => void) => void): 
   });
 }
 
-/** Puts records into the source's batch as elements; what is no event of this stream is rejected. */
-export function enterRecords(cursor: Cursor, records: readonly IncomingRecord[], batch: Batch, counts: NodeCounts, reject: Reject): void {
-  for (const record of records) {
-    counts.in++;
-    enter(cursor, record, batch, counts, reject);
-    cursor.position = record.position;
-  }
-  if (cursor.ended && cursor.ready === undefined) batch.control(rowKinds.splitEnd, 0, cursor.key);
-}
-
-function enter(cursor: Cursor, record: IncomingRecord, batch: Batch, counts: NodeCounts, reject: Reject): void {
-  const { source, path, split } = cursor;
-  const decoded = decodeRecord(record);
-  if ('problem' in decoded) return refuse(cursor, record, decoded.problem, counts, reject);
-  const { attributes, data } = decoded;
-  // First of all: a row in the name of another stream's event would stand for that event.
-  if (`${attributes.team}/${attributes.app}` !== source.stream)
-    return refuse(cursor, record, `the record says that it belongs to ${attributes.team}/${attributes.app}`, counts, reject);
-  const origin: Origin = { stream: source.stream, path, split, position: placeOf(record), attributes, data };
-  const claim = attributes.extensions?.['dataref'];
-  if (claim?.startsWith(claimScheme) === true) {
-    const why = record.unresolved ?? 'it is no claim that was written here, or there is no store to fetch it from';
-    const message = `its data is kept elsewhere and cannot be had (${claim}): ${why}`;
-    return refuse(cursor, record, message, counts, reject, origin, 'claim-unresolved');
-  }
-  const event = eventOf(attributes, data, source.dataText);
-  if (typeof event === 'string') return refuse(cursor, record, event, counts, reject, origin);
-  counts.passed++;
-  batch.element(event, record.arrivedAtMs, origin);
-}
-
-function refuse(
-  cursor: Cursor,
-  record: IncomingRecord,
-  message: string,
-  counts: NodeCounts,
-  reject: Reject,
-  known?: Origin,
-  code: RejectionCode = 'undecodable-record',
-): void {
-  counts.rejected++;
-  const { source } = cursor;
-  const origin = known ?? unknownOrigin(cursor, record);
-  reject({ node: source.id, code, message, pointer: null, schema: null, value: undefined, origin });
-}
-
-/** A record that is no event has its place as its identity. */
-function unknownOrigin(cursor: Cursor, record: IncomingRecord): Origin {
-  const { source, path, split } = cursor;
-  const [team = '', app = ''] = source.stream.split('/');
-  // A Kafka producer may put any number into a record's timestamp; outside the calendar there is no text for it.
-  const arrived = new Date(record.arrivedAtMs);
-  const receivedtime = (Number.isNaN(arrived.getTime()) ? new Date(0) : arrived).toISOString();
-  const attributes: EventAttributes = {
-    id: `${path}/${split}/${placeOf(record)}`,
-    source: `/${source.stream}`,
-    type: 'undecodable',
-    time: receivedtime,
-    datacontenttype: 'application/octet-stream',
-    team,
-    app,
-    partitionkey: record.key,
-    receivedtime,
-  };
-  return { stream: source.stream, path, split, position: placeOf(record), attributes, data: record.value };
-}
-
-/** A record's position; of an aggregate's part with its number in it. */
-function placeOf({ position, part }: IncomingRecord): string {
-  return part === undefined ? position : `${position}:${part}`;
-}
-
-/** The event, or what is wrong with its data. One literal of known shape: spreading costs many times as much. */
-function eventOf(a: EventAttributes, bytes: Uint8Array, dataText: boolean): SluiceEvent | string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch {
-    return 'the data is not JSON';
-  }
-  const event: { -readonly [P in keyof SluiceEvent]: SluiceEvent[P] } = {
-    id: a.id,
-    source: a.source,
-    type: a.type,
-    time: a.time,
-    datacontenttype: a.datacontenttype,
-    team: a.team,
-    app: a.app,
-    partitionkey: a.partitionkey,
-    receivedtime: a.receivedtime,
-    data,
-  };
-  if (a.subject !== undefined) event.subject = a.subject;
-  if (a.dataschema !== undefined) event.dataschema = a.dataschema;
-  if (a.traceparent !== undefined) event.traceparent = a.traceparent;
-  if (a.extensions !== undefined) event.extensions = a.extensions;
-  if (dataText) event.dataText = text;
-  return event;
-}
-
-export function cursorOf(source: SourceNode, reader: RecordReader, split: string, position: string | undefined): Cursor {
-  const key = splitKey({ stream: source.stream, path: reader.path, split });
+function cursorOf({ source, reader, positionOf }: SourceInput, { id, parents }: Split, until: Cursor['until']): Cursor {
+  const position = positionOf(id);
   return {
     source,
     reader,
     path: reader.path,
-    split,
-    key,
+    split: id,
+    parents,
+    key: splitKey({ stream: source.stream, path: reader.path, split: id }),
+    phase: 'waiting',
     position,
     ahead: position,
     ready: undefined,
     reading: false,
     ended: false,
-    until: undefined,
+    childrenKnown: false,
+    behindMs: undefined,
+    until,
+    atEnd: false,
     notBeforeMs: 0,
     failures: 0,
   };

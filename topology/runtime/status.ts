@@ -19,6 +19,10 @@ export interface SplitStatus {
   readonly position: string | null;
   /** Records that are in the stream and not in the state; null where the stream cannot tell. */
   readonly lag: number | null;
+  /** How far the last read was behind the stream's end, ms; null where the stream does not say. */
+  readonly behindMs: number | null;
+  /** How far the latest event's time is behind processing time, ms; null before the first event, and without an eventTime downstream. */
+  readonly eventLagMs: number | null;
   /** Epoch ms; the watermark that this split alone would allow, where an eventTime is downstream. */
   readonly watermark: number | 'min' | 'max' | null;
   readonly idle: boolean;
@@ -112,15 +116,17 @@ function slowest(node: GraphNode, dag: Dag, graph: Graph): HeldBy | null {
 }
 
 /** How far a split is, and what its watermark would be on its own. */
-export async function splitStatus(cursor: Cursor, dag: Dag): Promise<SplitStatus> {
+export async function splitStatus(cursor: Cursor, dag: Dag, nowMs: number): Promise<SplitStatus> {
   const lag = await cursor.reader.lag(cursor.split, cursor.position);
   let watermark: SplitStatus['watermark'] = null;
+  let eventLagMs: number | null = null;
   let idle = false;
   for (const { operator } of dag.stages) {
     if (!(operator instanceof EventTimeOperator)) continue;
     const time = operator.watermarks.splits.get(cursor.key);
     if (time === undefined) continue;
     watermark = encodeTime(operator.watermarks.splitWatermark(time));
+    if (time.maxTimestamp !== minTime) eventLagMs = nowMs - time.maxTimestamp;
     idle = time.idle;
   }
   const { id, stream } = cursor.source;
@@ -131,6 +137,8 @@ export async function splitStatus(cursor: Cursor, dag: Dag): Promise<SplitStatus
     split: cursor.split,
     position: cursor.position ?? null,
     lag: lag ?? null,
+    behindMs: cursor.behindMs ?? null,
+    eventLagMs,
     watermark,
     idle,
   };

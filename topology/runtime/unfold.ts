@@ -21,10 +21,11 @@ import type { ReadResult, RecordReader } from '../../schemas/ports/record-reader
 import type { Claim } from '../../schemas/wire.ts';
 import { claimOf, claimScheme, resolveClaim } from '../../schemas/wire.ts';
 
-/** What a read got and did not give: the record that did not fit, unfolded or not, and those behind it. It is for the read after `after`. */
-interface Left extends ReadResult {
+/** What a read got and did not give: the record that did not fit, unfolded, and the result with those behind it. It is for the read after `after`. */
+interface Left {
   readonly after: string;
   readonly opened: readonly IncomingRecord[];
+  readonly result: Omit<ReadResult, 'behindMs'>;
 }
 
 /** `stream` is `team/app`. Without `claims` pointers stay what they are. */
@@ -44,7 +45,8 @@ export function unfoldingReader(reader: RecordReader, stream: string, claims: Bl
       const left = leftOf.get(split);
       leftOf.delete(split);
       const goesOn = left !== undefined && left.after === after;
-      const { records: folded, ended } = goesOn ? left : await reader.read(split, after, bounds);
+      // What an earlier read said of the end is not true any more.
+      const { records: folded, ...rest } = goesOn ? left.result : await reader.read(split, after, bounds);
       const records: IncomingRecord[] = goesOn ? [...left.opened] : [];
       let bytes = bytesOf(records);
       for (const [n, record] of folded.entries()) {
@@ -52,19 +54,19 @@ export function unfoldingReader(reader: RecordReader, stream: string, claims: Bl
         const last = records.at(-1);
         const claimed = claims === undefined ? undefined : claimsOf(parts);
         if (claimed !== undefined && last !== undefined && bytes + claimed.bytes > bounds.maxBytes) {
-          leftOf.set(split, { after: last.position, opened: [], records: folded.slice(n), ended });
+          leftOf.set(split, { after: last.position, opened: [], result: { records: folded.slice(n), ended: rest.ended } });
           return { records, ended: false };
         }
         // Only what points waits: no promise an event.
         const opened = claims !== undefined && claimed !== undefined ? await withData(claims, stream, parts, claimed) : parts;
         bytes += bytesOf(opened);
         if (last !== undefined && (bytes > bounds.maxBytes || records.length + opened.length > bounds.maxRecords)) {
-          leftOf.set(split, { after: last.position, opened, records: folded.slice(n + 1), ended });
+          leftOf.set(split, { after: last.position, opened, result: { records: folded.slice(n + 1), ended: rest.ended } });
           return { records, ended: false };
         }
         records.push(...opened);
       }
-      return { records, ended };
+      return { ...rest, records };
     },
   };
 }

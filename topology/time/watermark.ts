@@ -78,13 +78,17 @@ export class SplitWatermarks {
     return this.#splits;
   }
 
-  /** Makes a split known. Until it has events or falls idle it holds the watermark at the minimum. */
-  add(split: string): SplitTime {
+  /**
+   * Makes a split known. Until it has events or falls idle it holds the watermark where its parents left it, at the least of theirs; at the
+   * minimum without any that is known.
+   */
+  add(split: string, parents: readonly string[] = []): SplitTime {
     const known = this.#splits.get(split);
     if (known !== undefined) return known;
+    const before = parents.map((parent) => this.#splits.get(parent)).filter((time) => time !== undefined);
     const added: SplitTime = {
       maxTimestamp: minTime,
-      given: minTime,
+      given: before.length === 0 ? minTime : Math.min(...before.map((time) => this.splitWatermark(time))),
       touched: false,
       quietSinceMs: undefined,
       quietForMs: undefined,

@@ -1,9 +1,8 @@
 /**
  * What the host of a topology and its worker thread say to each other. Everything is structured-clonable.
  */
-import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Graph, JobStatus } from '../../topology/index.ts';
-import type { EmbeddedStreamHandle } from './embedded-log.ts';
+import type { LocalPlace } from '../local/local-bindings.ts';
 import type { GraphCall, GraphReply } from './graph-link.ts';
 
 export interface WorkerInput {
@@ -11,14 +10,16 @@ export interface WorkerInput {
   readonly task: 'check' | 'run';
   readonly script: string;
   readonly file: string;
-  readonly dir: string;
-  /** By `team/app`: the embedded stream of each path. */
-  readonly streams: Readonly<Record<string, readonly EmbeddedStreamHandle[]>>;
-  /** What the configuration binds connectors of look-ups to, by name. */
-  readonly lookups: SluiceConfig['lookups'];
+  /** What it is bound to. */
+  readonly place: LocalPlace;
   readonly checkpointIntervalMs: number;
-  readonly parquetFileMaxAgeMs: number;
   readonly dropState: boolean;
+}
+
+/** A job's status, and what happened to its connections. */
+export interface RunningStatus {
+  readonly job: JobStatus;
+  readonly happened: Readonly<Record<string, number>>;
 }
 
 export interface WorkerFault {
@@ -36,7 +37,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: 'ready'; readonly graph: Graph }
-  | { readonly kind: 'status'; readonly id: number; readonly status: JobStatus }
+  | { readonly kind: 'status'; readonly id: number; readonly status: RunningStatus }
   | { readonly kind: 'graph'; readonly id: number; readonly call: GraphCall }
   /** The end of a drained run, before `stopped`. */
   | { readonly kind: 'drained'; readonly status: JobStatus }

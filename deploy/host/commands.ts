@@ -2,7 +2,6 @@
  * What the running instance does on command of this machine.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { GraphOwner } from './graph-owner.ts';
 import type { TopologyHost } from './topology-host.ts';
 
 interface Answer {
@@ -45,7 +44,7 @@ export async function drainAnswer(hosts: readonly TopologyHost[], body: string):
 }
 
 /** Asks the graph in Cypher. */
-export async function graphAnswer(graph: GraphOwner, body: string): Promise<Answer> {
+export async function graphAnswer(graph: { query(statement: string): Promise<unknown> }, body: string): Promise<Answer> {
   try {
     const { statement } = JSON.parse(body) as Partial<GraphQuestion>;
     if (typeof statement !== 'string') throw new SluiceError('query-failed', 'a question to the graph has a statement');

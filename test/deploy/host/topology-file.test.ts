@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { compileTopologyFile, loadTopologyFile } from '../../../deploy/local/topology-file.ts';
+import { compileTopologyFile, loadTopologyFile } from '../../../deploy/host/topology-file.ts';
 import { describeGraph, topology, validateTopology } from '../../../topology/index.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-topology-'));

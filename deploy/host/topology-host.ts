@@ -11,6 +11,7 @@ import { stat } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
+import { present } from '../../schemas/kernel/assert.ts';
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
@@ -20,14 +21,14 @@ import type { Graph, JobStatus } from '../../topology/index.ts';
 import { answerCall } from './graph-link.ts';
 import type { CompiledTopology } from './topology-file.ts';
 import { compileTopologyFile } from './topology-file.ts';
-import type { FromWorker, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
+import type { FromWorker, RunningStatus, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
 
 export interface TopologyHostOptions {
   readonly file: string;
   readonly buildDir: string;
   readonly input: Omit<WorkerInput, 'task' | 'script' | 'file'>;
-  /** What the topology's graph sinks write to. */
-  readonly graph: GraphDatabase;
+  /** What the topology's graph sinks write to, where its thread can not reach it by itself. */
+  readonly graph?: GraphDatabase;
   readonly clock: Clock;
   readonly random: Random;
   /** One line for a person: what happened to the topology. */
@@ -37,11 +38,16 @@ export interface TopologyHostOptions {
 export interface TopologyHostStatus {
   readonly file: string;
   readonly name: string | null;
-  /** `draining`, then `drained`: it gave out everything and ended; it runs anew when its file changes, or with the next start. */
-  readonly state: 'starting' | 'running' | 'failed' | 'draining' | 'drained' | 'stopped';
+  /**
+   * `draining`, then `drained`: it gave out everything and ended; it runs anew when its file changes, or with the next start. `fenced`: another
+   * process runs it now.
+   */
+  readonly state: 'starting' | 'running' | 'failed' | 'draining' | 'drained' | 'fenced' | 'stopped';
   readonly error: WorkerFault | null;
   readonly restarts: number;
   readonly job: JobStatus | null;
+  /** What happened to its connections since its worker began, by name. */
+  readonly happened: Readonly<Record<string, number>>;
 }
 
 export interface TopologyHost {
@@ -79,7 +85,7 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
   let watched = '';
   let statusIds = 0;
   let replacing: Promise<void> = Promise.resolve();
-  const waiting = new Map<number, (status: JobStatus) => void>();
+  const waiting = new Map<number, (status: RunningStatus) => void>();
 
   const launch = (task: WorkerInput['task'], script: string): Running => {
     const input: WorkerInput = { ...options.input, task, script, file: shown };
@@ -100,7 +106,9 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
           waiting.delete(message.id);
           return;
         case 'graph':
-          void answerCall(options.graph, message.call).then((reply) => tellWorker(worker, { kind: 'graph', id: message.id, reply }));
+          void answerCall(present(options.graph, 'the graph of a thread that asks for it'), message.call).then((reply) =>
+            tellWorker(worker, { kind: 'graph', id: message.id, reply }),
+          );
           return;
         case 'failed':
           fault = message.fault;
@@ -161,6 +169,11 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
     state = 'failed';
     error = fault ?? { code: 'worker-ended', message: 'the worker ended without a word' };
     tell(`${shown}: ${describe(error)}`);
+    // Whoever came later has taken over; taking it back would go on for ever.
+    if (error.code === 'fenced') {
+      state = 'fenced';
+      return;
+    }
     restarts++;
     await sleep(clock, restartBackoff.baseMs + backoffMs(Math.min(restarts, 8), restartBackoff, options.random));
     await replacing;
@@ -229,8 +242,8 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
       watch();
     },
     async status() {
-      const job = drained ?? (await jobStatus(running, ++statusIds, waiting, clock));
-      return { file: shown, name, state, error, restarts, job };
+      const now = drained === undefined ? await runningStatus(running, ++statusIds, waiting, clock) : undefined;
+      return { file: shown, name, state, error, restarts, job: drained ?? now?.job ?? null, happened: now?.happened ?? {} };
     },
     async drain() {
       await replacing;
@@ -265,17 +278,17 @@ function tellWorker(worker: Worker, message: ToWorker): void {
   worker.postMessage(message);
 }
 
-function jobStatus(
+function runningStatus(
   from: Running | undefined,
   id: number,
-  waiting: Map<number, (status: JobStatus) => void>,
+  waiting: Map<number, (status: RunningStatus) => void>,
   clock: Clock,
-): Promise<JobStatus | null> {
-  if (from === undefined) return Promise.resolve(null);
+): Promise<RunningStatus | undefined> {
+  if (from === undefined) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     const timer = clock.setTimer(statusTimeoutMs, () => {
       waiting.delete(id);
-      resolve(null);
+      resolve(undefined);
     });
     waiting.set(id, (status) => {
       timer.cancel();

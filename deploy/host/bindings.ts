@@ -1,0 +1,44 @@
+/**
+ * What a topology is bound to where it runs: its streams, sinks and look-ups, and where its checkpoints lie.
+ */
+import { dirname, resolve } from 'node:path';
+import { readFileTable } from '../../enrich/lookup/file-table.ts';
+import { httpLookup } from '../../enrich/lookup/http-lookup.ts';
+import type { SluiceConfig } from '../../schemas/config.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { BlobStore } from '../../schemas/ports/blob-store.ts';
+import type { JobConnectors } from '../../topology/index.ts';
+
+export interface Bindings {
+  readonly connectors: JobConnectors;
+  readonly checkpoints: BlobStore;
+  /** What happened to its connections so far, by name: for metrics. */
+  readonly happened: () => Readonly<Record<string, number>>;
+  /** After the job: lets go of what its connectors share. */
+  close(): Promise<void>;
+}
+
+/** `file` is the topology's: tables of files lie beside it. */
+export function lookupConnectors(file: string, lookups: SluiceConfig['lookups']): Pick<JobConnectors, 'table' | 'lookup'> {
+  return {
+    table: (lookup) => Promise.resolve(readFileTable(resolve(dirname(file), lookup.file))),
+    lookup: (name) => {
+      const found = Object.hasOwn(lookups, name) ? lookups[name] : undefined;
+      if (found !== undefined) return httpLookup(name, found);
+      const known = Object.keys(lookups).join(', ') || 'none';
+      throw new SluiceError('connector-missing', `${file}: the configuration has no look-up '${name}'; there are: ${known}`, {
+        fix: `add lookups: { ${name}: { url: ... } } to the configuration`,
+      });
+    },
+  };
+}
+
+/** What `binding` gives for the stream `team/app`. Throws `SluiceError` `stream-missing`. */
+export function boundStream<T>(file: string, streams: Readonly<Record<string, T>>, name: string): T {
+  const found = Object.hasOwn(streams, name) ? streams[name] : undefined;
+  if (found !== undefined) return found;
+  throw new SluiceError(
+    'stream-missing',
+    `${file}: the configuration has no stream '${name}'; there are ${Object.keys(streams).join(', ')}`,
+  );
+}

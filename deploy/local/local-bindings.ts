@@ -1,0 +1,68 @@
+/**
+ * A topology of `sluice start`: bound to the embedded streams, the local directory, and the graph that the main thread owns.
+ */
+import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
+import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
+import { graphSink } from '../../enrich/graph/graph-sink.ts';
+import { tableSink } from '../../enrich/parquet/table-sink.ts';
+import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
+import type { SluiceConfig } from '../../schemas/config.ts';
+import { systemClock } from '../../schemas/kernel/clock.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { Bindings } from '../host/bindings.ts';
+import { boundStream, lookupConnectors } from '../host/bindings.ts';
+import { claimsDir, graphStagingDir, lakeDir } from '../host/layout.ts';
+import type { EmbeddedStreamHandle } from './embedded-log.ts';
+import { embeddedReader } from './embedded-log.ts';
+
+/** Structured-clonable. */
+export interface LocalPlace {
+  readonly kind: 'local';
+  readonly dir: string;
+  /** By `team/app`: the embedded stream of each path. */
+  readonly streams: Readonly<Record<string, readonly EmbeddedStreamHandle[]>>;
+  readonly lookups: SluiceConfig['lookups'];
+  readonly parquetFileMaxAgeMs: number;
+}
+
+/** `file` is the topology's. */
+export function localBindings(place: LocalPlace, file: string, graphOfHost: GraphDatabase): Bindings {
+  const { dir, streams, lookups, parquetFileMaxAgeMs } = place;
+  const lake = lakeDir(dir);
+  return {
+    checkpoints: localBlobStore(dir),
+    happened: () => ({}),
+    connectors: {
+      ...lookupConnectors(file, lookups),
+      readers: async (stream) => boundStream(file, streams, stream).map(embeddedReader),
+      claims: localBlobStore(claimsDir(dir)),
+      sink: (node, graph, attempt) => {
+        if (node.sink.kind === 'graph') {
+          return graphSink({
+            database: graphOfHost,
+            model: node.sink.model,
+            dir: graphStagingDir(dir, graph.name, node.id),
+            sink: `${graph.name}/${node.id}`,
+            attempt,
+          });
+        }
+        if (node.sink.kind !== 'table') throw new SluiceError('sink-unknown', `'${node.id}' is neither a table nor a graph`);
+        return tableSink({
+          dir: lake,
+          table: node.sink.table,
+          schema: node.sink.schema,
+          partitionBy: node.sink.partitionBy,
+          owner: graph.owner,
+          topology: graph.name,
+          attempt,
+          fileMaxBytes: limits.parquetFileMaxBytes,
+          fileMaxAgeMs: parquetFileMaxAgeMs,
+          clock: systemClock,
+        });
+      },
+      rejected: (graph, attempt) => rejectedSink({ dir: lake, topology: graph.name, attempt, clock: systemClock }),
+    },
+    close: () => Promise.resolve(),
+  };
+}

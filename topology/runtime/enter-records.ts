@@ -1,0 +1,111 @@
+/**
+ * From records to elements: what a source's records are to the topology, and what is refused because it is no event of its stream.
+ */
+import type { EventAttributes, SluiceEvent } from '../../schemas/event.ts';
+import type { IncomingRecord } from '../../schemas/ports/record.ts';
+import type { RejectionCode } from '../../schemas/rejection.ts';
+import { claimScheme, decodeRecord } from '../../schemas/wire.ts';
+import type { Origin } from '../graph/sink.ts';
+import type { Batch } from '../operators/batch.ts';
+import type { NodeCounts, Reject } from '../operators/operator.ts';
+import type { Cursor } from './source.ts';
+
+/** Puts records into the source's batch as elements; what is no event of this stream is rejected. */
+export function enterRecords(cursor: Cursor, records: readonly IncomingRecord[], batch: Batch, counts: NodeCounts, reject: Reject): void {
+  for (const record of records) {
+    counts.in++;
+    enter(cursor, record, batch, counts, reject);
+    cursor.position = record.position;
+  }
+}
+
+function enter(cursor: Cursor, record: IncomingRecord, batch: Batch, counts: NodeCounts, reject: Reject): void {
+  const { source, path, split } = cursor;
+  const decoded = decodeRecord(record);
+  if ('problem' in decoded) return refuse(cursor, record, decoded.problem, counts, reject);
+  const { attributes, data } = decoded;
+  // First of all: a row in the name of another stream's event would stand for that event.
+  if (`${attributes.team}/${attributes.app}` !== source.stream)
+    return refuse(cursor, record, `the record says that it belongs to ${attributes.team}/${attributes.app}`, counts, reject);
+  const origin: Origin = { stream: source.stream, path, split, position: placeOf(record), attributes, data };
+  const claim = attributes.extensions?.['dataref'];
+  if (claim?.startsWith(claimScheme) === true) {
+    const why = record.unresolved ?? 'it is no claim that was written here, or there is no store to fetch it from';
+    const message = `its data is kept elsewhere and cannot be had (${claim}): ${why}`;
+    return refuse(cursor, record, message, counts, reject, origin, 'claim-unresolved');
+  }
+  const event = eventOf(attributes, data, source.dataText);
+  if (typeof event === 'string') return refuse(cursor, record, event, counts, reject, origin);
+  counts.passed++;
+  batch.element(event, record.arrivedAtMs, origin);
+}
+
+function refuse(
+  cursor: Cursor,
+  record: IncomingRecord,
+  message: string,
+  counts: NodeCounts,
+  reject: Reject,
+  known?: Origin,
+  code: RejectionCode = 'undecodable-record',
+): void {
+  counts.rejected++;
+  const { source } = cursor;
+  const origin = known ?? unknownOrigin(cursor, record);
+  reject({ node: source.id, code, message, pointer: null, schema: null, value: undefined, origin });
+}
+
+/** A record that is no event has its place as its identity. */
+function unknownOrigin(cursor: Cursor, record: IncomingRecord): Origin {
+  const { source, path, split } = cursor;
+  const [team = '', app = ''] = source.stream.split('/');
+  // A Kafka producer may put any number into a record's timestamp; outside the calendar there is no text for it.
+  const arrived = new Date(record.arrivedAtMs);
+  const receivedtime = (Number.isNaN(arrived.getTime()) ? new Date(0) : arrived).toISOString();
+  const attributes: EventAttributes = {
+    id: `${path}/${split}/${placeOf(record)}`,
+    source: `/${source.stream}`,
+    type: 'undecodable',
+    time: receivedtime,
+    datacontenttype: 'application/octet-stream',
+    team,
+    app,
+    partitionkey: record.key,
+    receivedtime,
+  };
+  return { stream: source.stream, path, split, position: placeOf(record), attributes, data: record.value };
+}
+
+/** A record's position; of an aggregate's part with its number in it. */
+function placeOf({ position, part }: IncomingRecord): string {
+  return part === undefined ? position : `${position}:${part}`;
+}
+
+/** The event, or what is wrong with its data. One literal of known shape: spreading costs many times as much. */
+function eventOf(a: EventAttributes, bytes: Uint8Array, dataText: boolean): SluiceEvent | string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch {
+    return 'the data is not JSON';
+  }
+  const event: { -readonly [P in keyof SluiceEvent]: SluiceEvent[P] } = {
+    id: a.id,
+    source: a.source,
+    type: a.type,
+    time: a.time,
+    datacontenttype: a.datacontenttype,
+    team: a.team,
+    app: a.app,
+    partitionkey: a.partitionkey,
+    receivedtime: a.receivedtime,
+    data,
+  };
+  if (a.subject !== undefined) event.subject = a.subject;
+  if (a.dataschema !== undefined) event.dataschema = a.dataschema;
+  if (a.traceparent !== undefined) event.traceparent = a.traceparent;
+  if (a.extensions !== undefined) event.extensions = a.extensions;
+  if (dataText) event.dataText = text;
+  return event;
+}
