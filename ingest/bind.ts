@@ -108,7 +108,7 @@ async function pathOf(options: BindOptions, stream: StreamConfig, path: Path): P
     openAside: () => open(options, spoolFolder(spoolDir ?? '', stream.name, path, 'refused')),
     clock,
     random,
-    wrote: (records, bytes, tookMs) => metrics.batch(stream.name, path, records, bytes, tookMs),
+    wrote: (outcomes, bytes, tookMs) => metrics.batch(stream.name, path, outcomes, bytes, tookMs),
     tell: (news) => tell(log, news),
   });
 }

@@ -47,6 +47,8 @@ export interface IngressOptions {
   readonly log: Log;
   /** Who this is, in the ledger. */
   readonly instance?: string;
+  /** What happened to connections to the streams so far, by name: for metrics. */
+  readonly happened?: () => Readonly<Record<string, number>>;
   /** Further routes by path, answered to this machine only: they tell about the inside, and command it. */
   readonly local?: LocalRoutes;
 }
@@ -97,6 +99,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     webSockets: sockets.count,
     repeats: intake.remembered,
     paths: intake.states(),
+    ...(options.happened === undefined ? {} : { happened: options.happened() }),
   }));
   const listener = await listen(app, host, config.ingress.port).catch(async (thrown: unknown) => {
     // Spools are being emptied already; that must not go on behind a start that failed.

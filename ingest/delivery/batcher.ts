@@ -40,7 +40,7 @@ export interface BatcherOptions {
   readonly clock: Clock;
   readonly random: Random;
   /** Told of each write that the writer answered. */
-  readonly wrote?: (records: number, bytes: number, tookMs: number) => void;
+  readonly wrote?: (outcomes: readonly WriteOutcome[], bytes: number, tookMs: number) => void;
 }
 
 interface Waiting {
@@ -113,7 +113,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     const startedMs = clock.monotonic();
     const outcomes = await within(writer.write(stream, records), records.length, clock);
     lastWriteMs = clock.monotonic() - startedMs;
-    wrote?.(records.length, bytes, lastWriteMs);
+    wrote?.(outcomes, bytes, lastWriteMs);
     const again: Unit[] = [];
     let reached = false;
     for (const [nth, unit] of units.entries()) {

@@ -30,7 +30,7 @@ export interface PathDeliveryOptions {
   readonly openAside: () => Promise<Spool>;
   readonly clock: Clock;
   readonly random: Random;
-  readonly wrote?: (records: number, bytes: number, tookMs: number) => void;
+  readonly wrote?: (outcomes: readonly WriteOutcome[], bytes: number, tookMs: number) => void;
   readonly tell?: (what: DeliveryNews) => void;
 }
 

@@ -4,11 +4,12 @@
  *
  * Invariants:
  * 1. Conservation, at rest: received = accepted by route + repeated + refused by code.
- * 2. Labels come from closed sets: configured streams, paths, codes of the source.
+ * 2. Labels come from closed sets: configured streams, paths, their shards and partitions, codes of the source.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Ack } from '../../schemas/config.ts';
 import type { Path } from '../../schemas/ports/record.ts';
+import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { StreamPathState } from '../delivery/path-delivery.ts';
 import type { Histogram } from './histogram.ts';
 import { createHistogram, histogramBoundsMs } from './histogram.ts';
@@ -41,6 +42,8 @@ export interface IngressCounts extends EventCounts {
 }
 
 export interface IngressGauges {
+  /** What happened to connections to the streams, by name. */
+  readonly happened?: Readonly<Record<string, number>>;
   readonly inFlightBytes: number;
   readonly bufferedBytes: number;
   readonly webSockets: number;
@@ -57,8 +60,8 @@ export interface IngressMetrics {
   refused(stream: string | undefined, code: string): void;
   /** An event that was answered from memory and is lost. */
   dropped(stream: string): void;
-  /** One write to a stream. */
-  batch(stream: string, path: Path, records: number, bytes: number, tookMs: number): void;
+  /** One write to a stream, and what became of its records. */
+  batch(stream: string, path: Path, outcomes: readonly WriteOutcome[], bytes: number, tookMs: number): void;
   latency(stage: LatencyStage, ms: number): void;
   /** Where the gauges are read from. */
   gauges(read: () => IngressGauges): void;
@@ -79,6 +82,10 @@ interface Writes {
   batches: number;
   records: number;
   bytes: number;
+  /** Records that are in the stream, by shard or partition. */
+  readonly bySplit: Map<string, number>;
+  /** The others, by code: each may be tried again. */
+  readonly byFailure: Map<string, number>;
 }
 
 const stages: readonly LatencyStage[] = ['network', 'processing', 'bus', 'end_to_end'];
@@ -127,13 +134,19 @@ export function ingressMetrics(): IngressMetrics {
       }
     },
     dropped: (stream) => void droppedBy.set(stream, (droppedBy.get(stream) ?? 0) + 1),
-    batch(stream, path, records, size, tookMs) {
+    batch(stream, path, outcomes, size, tookMs) {
       const name = `${stream} ${path}`;
       let found = writes.get(name);
-      if (found === undefined) writes.set(name, (found = { stream, path, batches: 0, records: 0, bytes: 0 }));
+      if (found === undefined) {
+        writes.set(name, (found = { stream, path, batches: 0, records: 0, bytes: 0, bySplit: new Map(), byFailure: new Map() }));
+      }
       found.batches++;
-      found.records += records;
+      found.records += outcomes.length;
       found.bytes += size;
+      for (const outcome of outcomes) {
+        if (outcome.kind === 'applied') found.bySplit.set(outcome.split, (found.bySplit.get(outcome.split) ?? 0) + 1);
+        else found.byFailure.set(outcome.code, (found.byFailure.get(outcome.code) ?? 0) + 1);
+      }
       write.observe(tookMs);
     },
     latency: (stage, ms) => latencies.get(stage)?.observe(ms),
@@ -204,12 +217,18 @@ export function ingressMetrics(): IngressMetrics {
       'path',
     );
     const batchBytes = counter('sluice_ingress_batch_bytes_total', 'Bytes of these writes', 'stream', 'path');
-    for (const { stream, path, ...counts } of writes.values()) {
+    const splitRecords = counter('sluice_ingress_split_records_total', 'Records written, by shard or partition', 'stream', 'path', 'split');
+    const failures = counter('sluice_ingress_write_failures_total', 'Records that a write failed for, by code', 'stream', 'path', 'code');
+    for (const { stream, path, bySplit, byFailure, ...counts } of writes.values()) {
       batches.inc({ stream, path }, counts.batches);
       batchRecords.inc({ stream, path }, counts.records);
       batchBytes.inc({ stream, path }, counts.bytes);
+      for (const [split, count] of bySplit) splitRecords.inc({ stream, path, split }, count);
+      for (const [code, count] of byFailure) failures.inc({ stream, path, code }, count);
     }
     const read = readGauges();
+    const connections = counter('sluice_ingress_connection_events_total', 'What happened to connections to the streams', 'event');
+    for (const [event, count] of Object.entries(read.happened ?? {})) connections.inc({ event }, count);
     gauge('sluice_ingress_in_flight_bytes', 'Bytes of requests that are not answered yet').set(read.inFlightBytes);
     gauge('sluice_ingress_buffered_bytes', 'Bytes of events answered from memory that are on their way').set(read.bufferedBytes);
     gauge('sluice_ingress_websockets_open', 'WebSockets that are open').set(read.webSockets);

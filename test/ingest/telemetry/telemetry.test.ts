@@ -96,6 +96,26 @@ describe('metrics', () => {
     expect(text).toContain('sluice_ingress_answers_total{status="400"} 1');
     expect(text).toContain('sluice_ingress_breaker_state{stream="a/x",path="kinesis"} 0');
     expect(text).toContain('sluice_ingress_batch_records_total{stream="a/x",path="kinesis"} 2');
+    const placed = [...text.matchAll(/^sluice_ingress_split_records_total\{stream="a\/x",path="kinesis",split="[^"]+"\} (\d)$/gm)];
+    expect(placed.reduce((sum, [, count]) => sum + Number(count), 0)).toBe(2);
+  });
+
+  it('count what writes failed for, by code, and what happened to connections', async () => {
+    const metrics = ingressMetrics();
+    const throttled = { kind: 'refused', code: 'throttled', message: 'too much for the shard', retryable: true } as const;
+    metrics.batch('a/x', 'kinesis', [{ kind: 'applied', split: 'shardId-1', position: '7' }, throttled, throttled], 30, 4);
+    metrics.gauges(() => ({
+      inFlightBytes: 0,
+      bufferedBytes: 0,
+      webSockets: 0,
+      repeats: 0,
+      paths: [],
+      happened: { 'kafka-token-refreshed': 3 },
+    }));
+    const text = await metrics.text();
+    expect(text).toContain('sluice_ingress_split_records_total{stream="a/x",path="kinesis",split="shardId-1"} 1');
+    expect(text).toContain('sluice_ingress_write_failures_total{stream="a/x",path="kinesis",code="throttled"} 2');
+    expect(text).toContain('sluice_ingress_connection_events_total{event="kafka-token-refreshed"} 3');
   });
 });
 
