@@ -85,6 +85,11 @@ export const limits = {
   kinesisBodiesKept: 8,
   kinesisReplyMaxBytes: mebi,
   kinesisShardPagesMax: 100,
+  /** GetRecords of a shard: five a second, 10,000 records and 10 MiB each, 2 MB/s (Kinesis' quotas); how long one may take. */
+  kinesisReadIntervalMs: 200,
+  kinesisReadMaxRecords: 10_000,
+  kinesisShardReadBytesPerSecond: 2_000_000,
+  kinesisReadMaxMs: 30_000,
   /** Ingestion warnings: kinds a stream, how long each is told of, and its sample. */
   warningsPerStreamMax: 256,
   warningsKeptMs: 24 * 3_600_000,

@@ -1,0 +1,54 @@
+/**
+ * What a failed call of the source means. Pure.
+ */
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+
+export type ReadFault =
+  /** The iterator is older than five minutes: another one goes on where it was. */
+  | { readonly kind: 'expired' }
+  /** A shard gives no more for the moment. */
+  | { readonly kind: 'throttled' }
+  | { readonly kind: 'error'; readonly error: SluiceError };
+
+/** `action` is the permission that the call needs, such as `kinesis:GetRecords`; `position`, whether it named one. */
+export function readFaultOf(thrown: unknown, streamName: string, action: string, position: boolean): ReadFault {
+  if (thrown instanceof SluiceError) return { kind: 'error', error: thrown };
+  const name = thrown instanceof Error ? thrown.name : '';
+  if (name === 'ExpiredIteratorException') return { kind: 'expired' };
+  if (throttlings.has(name)) return { kind: 'throttled' };
+  const error = (code: string, message: string, more: { readonly fix?: string; readonly retryable?: boolean } = {}): ReadFault => ({
+    kind: 'error',
+    error: new SluiceError(code, `Kinesis stream '${streamName}': ${message}`, { cause: thrown, ...more }),
+  });
+  if (name === 'ResourceNotFoundException' || name === 'InvalidArgumentException') {
+    if (!position) return error('stream-missing', 'it is not there', { fix: `create it, or correct kinesis_stream` });
+    return error('position-trimmed', `the position to go on from is not kept any more: ${messageOf(thrown)}`, {
+      fix: 'records were lost to the retention; `sluice reset`, or a longer retention and an older checkpoint',
+    });
+  }
+  if (denials.has(name)) {
+    return error('stream-denied', `${action} is not allowed: ${messageOf(thrown)}`, {
+      fix: `allow ${action} on the stream`,
+      retryable: true,
+    });
+  }
+  return error('stream-unreachable', messageOf(thrown), { retryable: true });
+}
+
+const throttlings = new Set([
+  'ProvisionedThroughputExceededException',
+  'LimitExceededException',
+  'KMSThrottlingException',
+  'ThrottlingException',
+  'Throttling',
+  'RequestLimitExceeded',
+]);
+const denials = new Set([
+  'AccessDeniedException',
+  'KMSAccessDeniedException',
+  'UnrecognizedClientException',
+  'InvalidSignatureException',
+  'ExpiredTokenException',
+  'InvalidClientTokenId',
+  'CredentialsProviderError',
+]);
