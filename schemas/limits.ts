@@ -180,6 +180,22 @@ export const limits = {
   graphQueryMaxRows: 1_000,
   graphQueryMaxBytes: 8 * mebi,
   graphQueryMaxMs: 10_000,
+  /** S3: connections of one client, connecting, silence of one request, an idle connection. */
+  s3SocketsMax: 32,
+  s3ConnectMs: 5_000,
+  s3RequestMaxMs: 30_000,
+  s3IdleMs: 15_000,
+  /** S3: tries of one operation, and the pause before the next: the first, and the longest. */
+  s3AttemptsMax: 10,
+  s3RetryBaseMs: 100,
+  s3RetryMaxMs: 5_000,
+  /** S3: an object beyond this is written in parts of that size; a part but the last has at least 5 MiB,
+   * https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
+  s3SinglePutMaxBytes: 16 * mebi,
+  s3PartBytes: 8 * mebi,
+  /** S3: an object that is read into memory, and pages of one listing (1,000 keys each). */
+  s3ObjectMaxBytes: 512 * mebi,
+  s3ListPagesMax: 1_000,
 } as const;
 
 assert(
@@ -202,3 +218,5 @@ assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.segmentM
 assert(limits.graphKeyMaxBytes <= limits.graphWriteMaxBytes, 'a write can have the largest key');
 assert(limits.graphWriteMaxBytes <= limits.graphChunkMaxBytes, 'a chunk holds at least one write');
 assert(limits.graphChunkMaxBytes <= limits.graphStagedMaxBytes, 'staged writes make at least one chunk');
+assert(limits.s3PartBytes >= 5 * mebi, 'S3 takes a part of that size');
+assert(limits.bodyDecodedMaxBytes <= limits.s3ObjectMaxBytes, 'what is kept elsewhere can be read again');

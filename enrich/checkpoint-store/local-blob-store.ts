@@ -9,17 +9,16 @@
  */
 import { link, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import type { SluiceError } from '../../schemas/kernel/errors.ts';
+import { systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import { fileFault, makeDirectory, storeDirectory, storeDurable, temporaryPath } from '../durable-file.ts';
-
-const keyPattern = /^[A-Za-z0-9._=-]+(?:\/[A-Za-z0-9._=-]+)*$/;
+import { checkBlobKey, folderOfPrefix } from './blob-key.ts';
 
 /** `dir` is made when the first blob is. Throws `SluiceError` `blob-key-invalid`, `disk-full` (retryable), `blob-store-failed` (retryable). */
 export function localBlobStore(dir: string): BlobStore {
   const pathOf = (key: string): string => {
-    if (!keyPattern.test(key) || key.split('/').some((part) => part.startsWith('.')))
-      throw new SluiceError('blob-key-invalid', `'${key}' is no blob key`);
+    checkBlobKey(key);
     return join(dir, key);
   };
   const failed = (key: string, thrown: unknown): SluiceError => fileFault('blob-store-failed', `blob '${key}'`, thrown);
@@ -51,8 +50,7 @@ export function localBlobStore(dir: string): BlobStore {
       }
     },
     async list(prefix) {
-      const folder = prefix.includes('/') ? prefix.slice(0, prefix.lastIndexOf('/')) : '';
-      if (folder !== '') pathOf(folder);
+      const folder = folderOfPrefix(prefix);
       const keys: string[] = [];
       const walk = async (at: string): Promise<void> => {
         const entries = await readdir(join(dir, at), { withFileTypes: true }).catch((thrown: unknown) => {

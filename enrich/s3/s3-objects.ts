@@ -1,0 +1,154 @@
+/**
+ * Objects of one bucket below one prefix, with tries that are bounded and spread, and with certain outcomes: a write whose answer was lost is
+ * resolved by looking.
+ *
+ * Invariants:
+ * 1. `create` says true exactly when the object that is there was made by this call. Each call has a random mark of its own; after an answer that
+ *    says nothing (a reset, a time-out, 5xx) the put is made again under the same mark, and where the key exists the mark tells whose it is.
+ * 2. `put` and `delete` may take effect more than once, with the same result; `replace` takes effect on the object it was decided for or not at all.
+ * 3. An operation has at most `s3AttemptsMax` tries, with full jitter between them.
+ */
+
+import { backoffMs } from '../../schemas/kernel/backoff.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import { sleep } from '../../schemas/kernel/clock.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { PutCondition, S3ClientOptions, S3Head } from './s3-client.ts';
+import { createS3Client } from './s3-client.ts';
+import type { S3Operation } from './s3-failure.ts';
+import { deriveS3Failure, s3Fault } from './s3-failure.ts';
+
+export interface S3ObjectsOptions extends S3ClientOptions {
+  /** Before every key, '' or `/`-separated without a last slash. */
+  readonly prefix: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Keys are below the prefix. Everything rejects with `s3-failed` (retryable), `s3-refused` or `bucket-missing`. */
+export interface S3Objects {
+  /** Whether this call made the object. */
+  create(key: string, bytes: Uint8Array): Promise<boolean>;
+  put(key: string, bytes: Uint8Array): Promise<void>;
+  /** Puts when the object is still the one of `head` (none when undefined). 'unclear': another put came between, or this one did and its answer was lost. */
+  replace(key: string, bytes: Uint8Array, mark: string, head: S3Head | undefined): Promise<'done' | 'unclear'>;
+  head(key: string): Promise<S3Head | undefined>;
+  get(key: string): Promise<Uint8Array | undefined>;
+  /** Sorted by code unit. */
+  list(prefix: string): Promise<readonly string[]>;
+  delete(key: string): Promise<void>;
+  close(): void;
+}
+
+const markBytes = 16;
+const backoff = { baseMs: limits.s3RetryBaseMs, maxMs: limits.s3RetryMaxMs };
+
+export function s3Objects({ prefix, clock, random, ...client }: S3ObjectsOptions): S3Objects {
+  const api = createS3Client(client);
+  const root = prefix === '' ? '' : `${prefix}/`;
+
+  /** `answer` may know what a failure means for its operation; it is told whether an earlier try may have taken effect. */
+  const trying = async <T>(
+    operation: S3Operation,
+    key: string,
+    call: () => Promise<T>,
+    answer: (failure: ReturnType<typeof deriveS3Failure>, unclear: boolean) => Promise<T | undefined> | T | undefined = () => undefined,
+  ): Promise<T> => {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await call();
+      } catch (thrown) {
+        const failure = deriveS3Failure(thrown);
+        const known = await answer(failure, attempt > 0);
+        if (known !== undefined) return known;
+        const again = failure.kind === 'again' || failure.kind === 'condition';
+        if (!again || attempt + 1 >= limits.s3AttemptsMax) throw s3Fault(operation, client.bucket, `object '${key}'`, failure, thrown);
+        await sleep(clock, backoffMs(attempt, backoff, random));
+      }
+    }
+  };
+
+  const newMark = (): string => {
+    const bytes = new Uint8Array(markBytes);
+    random.fill(bytes);
+    return Buffer.from(bytes).toString('base64url');
+  };
+
+  const head = (key: string): Promise<S3Head | undefined> =>
+    trying<{ readonly found: S3Head | undefined }>(
+      'HeadObject',
+      key,
+      async () => ({ found: await api.head(root + key) }),
+      ({ kind }) => (kind === 'absent' ? { found: undefined } : undefined),
+    ).then(({ found }) => found);
+
+  return {
+    head,
+    create(key, bytes) {
+      const mark = newMark();
+      return trying(
+        'PutObject',
+        key,
+        async () => {
+          await api.put(root + key, bytes, { mark, condition: 'absent' });
+          return true;
+        },
+        async ({ kind }, unclear) => {
+          if (kind !== 'condition') return undefined;
+          if (!unclear) return false;
+          // Gone again in between: the next try makes it anew.
+          const found = await head(key);
+          return found === undefined ? undefined : found.mark === mark;
+        },
+      );
+    },
+    async put(key, bytes) {
+      const mark = newMark();
+      await trying('PutObject', key, () => api.put(root + key, bytes, { mark, condition: 'always' }));
+    },
+    async replace(key, bytes, mark, before) {
+      const condition: PutCondition = before === undefined ? 'absent' : { etag: before.etag };
+      return trying<'done' | 'unclear'>(
+        'PutObject',
+        key,
+        async () => {
+          await api.put(root + key, bytes, { mark, condition });
+          return 'done';
+        },
+        ({ kind }) => (kind === 'condition' || kind === 'absent' ? 'unclear' : undefined),
+      );
+    },
+    get: (key) =>
+      trying<{ readonly bytes: Uint8Array | undefined }>(
+        'GetObject',
+        key,
+        async () => ({ bytes: await api.get(root + key) }),
+        ({ kind }) => (kind === 'absent' ? { bytes: undefined } : undefined),
+      ).then(({ bytes }) => bytes),
+    async list(below) {
+      const keys: string[] = [];
+      let after: string | undefined;
+      for (let page = 0; page < limits.s3ListPagesMax; page++) {
+        const listed = await trying('ListObjectsV2', below, () => api.list(root + below, after));
+        for (const key of listed.keys) keys.push(key.slice(root.length));
+        after = listed.next;
+        if (after === undefined) return keys.sort();
+      }
+      throw new SluiceError('s3-failed', `the list of objects below '${below}' has more than ${limits.s3ListPagesMax} pages`);
+    },
+    async delete(key) {
+      await trying<true>(
+        'DeleteObject',
+        key,
+        async () => {
+          await api.delete(root + key);
+          return true;
+        },
+        ({ kind }) => (kind === 'absent' ? true : undefined),
+      );
+    },
+    close: () => api.close(),
+  };
+}
