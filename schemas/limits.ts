@@ -196,6 +196,22 @@ export const limits = {
   /** S3: an object that is read into memory, and pages of one listing (1,000 keys each). */
   s3ObjectMaxBytes: 512 * mebi,
   s3ListPagesMax: 1_000,
+  /** Firehose: a record before base64, records and bytes of one call (counted as base64, so that every reading of the limit holds),
+   * https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html */
+  firehoseRecordMaxBytes: 1_000 * kibi,
+  firehoseCallMaxRecords: 500,
+  firehoseCallMaxBytes: 4 * mebi,
+  /** Firehose: rows of one record; what takes records apart again for partitioning takes 500,
+   * https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html */
+  firehoseRecordMaxRows: 500,
+  /** Firehose: calls under way of one sink; past it `write` waits. One call's time, tries of one call's records, pauses between them. */
+  firehoseCallsMax: 4,
+  firehoseRequestMaxMs: 30_000,
+  firehoseConnectMs: 5_000,
+  firehoseIdleMs: 15_000,
+  firehoseAttemptsMax: 10,
+  firehoseRetryBaseMs: 100,
+  firehoseRetryMaxMs: 5_000,
 } as const;
 
 assert(

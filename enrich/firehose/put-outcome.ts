@@ -1,0 +1,74 @@
+/**
+ * What became of the records of one PutRecordBatch. Pure.
+ *
+ * An answer of 200 tells of each record by its place: with an error code it was not taken
+ * (https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html).
+ *
+ * Invariant: what says nothing certain (a lost answer, a time-out, 5xx but a refusal to serve) is `unknown`: sent again, it may be there twice.
+ */
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+
+export interface PutReply {
+  /** The error code of each record, undefined for one that was taken. */
+  readonly errors: readonly (string | undefined)[];
+}
+
+export type PutOutcome =
+  /** The places of those that were not taken, and whether they may have been all the same. */
+  | { readonly kind: 'again'; readonly places: readonly number[]; readonly unknown: boolean; readonly code: string }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'refused'; readonly code: string };
+
+const notTaken = new Set([
+  'ServiceUnavailableException',
+  'ThrottlingException',
+  'LimitExceededException',
+  'ProvisionedThroughputExceededException',
+]);
+const passing = new Set(['ExpiredToken', 'ExpiredTokenException', 'RequestExpired']);
+
+const everywhere = (count: number): readonly number[] => Array.from({ length: count }, (_, place) => place);
+
+export function derivePutReply({ errors }: PutReply, count: number): PutOutcome {
+  if (errors.length !== count) return { kind: 'again', places: everywhere(count), unknown: true, code: 'AnswerIncomplete' };
+  const places = everywhere(count).filter((place) => errors[place] !== undefined);
+  const [first] = places;
+  return first === undefined ? { kind: 'done' } : { kind: 'again', places, unknown: false, code: errors[first] ?? '' };
+}
+
+export function derivePutFault(thrown: unknown, count: number): PutOutcome {
+  const { name: code = 'Error', $metadata } = (thrown ?? {}) as {
+    readonly name?: string;
+    readonly $metadata?: { readonly httpStatusCode?: number };
+  };
+  const status = $metadata?.httpStatusCode;
+  if (notTaken.has(code) || passing.has(code)) return { kind: 'again', places: everywhere(count), unknown: false, code };
+  const certain =
+    code === 'CredentialsProviderError' || (status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429);
+  if (certain) return { kind: 'refused', code };
+  return { kind: 'again', places: everywhere(count), unknown: status !== 429, code };
+}
+
+/** `delivery-stream-missing`, `firehose-refused` or `firehose-failed` (retryable). No message has the SDK's text: it names accounts. */
+export function firehoseFault(
+  stream: string,
+  operation: 'PutRecordBatch' | 'DescribeDeliveryStream',
+  code: string,
+  final: boolean,
+  cause?: unknown,
+): SluiceError {
+  if (code === 'ResourceNotFoundException') {
+    const fix = 'create it, or correct its name and the region';
+    return new SluiceError('delivery-stream-missing', `there is no Firehose delivery stream '${stream}'`, { fix, cause });
+  }
+  if (final) {
+    const fix = `check the credentials and their right to firehose:${operation} on it`;
+    return new SluiceError('firehose-refused', `the delivery stream '${stream}' refused ${operation} (${code})`, { fix, cause });
+  }
+  const fix = 'check the endpoint, and the quotas of the delivery stream; what was not covered by a checkpoint comes again';
+  return new SluiceError('firehose-failed', `${operation} to the delivery stream '${stream}' failed (${code})`, {
+    fix,
+    retryable: true,
+    cause,
+  });
+}

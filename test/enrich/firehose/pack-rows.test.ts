@@ -1,0 +1,114 @@
+/**
+ * Packing and outcomes as pure functions, by properties: every row once and in order, within every limit; only what was not taken comes again.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { PackedCall } from '../../../enrich/firehose/pack-rows.ts';
+import { RowPacker, wireBytes } from '../../../enrich/firehose/pack-rows.ts';
+import { derivePutFault, derivePutReply } from '../../../enrich/firehose/put-outcome.ts';
+import { lineWriter } from '../../../enrich/firehose/row-line.ts';
+import { limits } from '../../../schemas/limits.ts';
+import { batchOf } from '../support.ts';
+
+const lineOf = (n: number, bytes: number): Buffer => Buffer.from(`${String(n).padStart(Math.max(bytes, 8) - 1, '0')}\n`);
+
+function pack(sizes: readonly number[]): readonly PackedCall[] {
+  const packer = new RowPacker();
+  const calls = sizes.map((bytes, n) => packer.add(lineOf(n, bytes)));
+  return [...calls, packer.flush()].filter((call) => call !== undefined);
+}
+
+function expectWithin(calls: readonly PackedCall[], rows: number): void {
+  for (const { records } of calls) {
+    expect(records.length).toBeLessThanOrEqual(limits.firehoseCallMaxRecords);
+    expect(records.reduce((sum, { data }) => sum + wireBytes(data.length), 0)).toBeLessThanOrEqual(limits.firehoseCallMaxBytes);
+    for (const { data, rows: count } of records) {
+      expect(data.length).toBeLessThanOrEqual(limits.firehoseRecordMaxBytes);
+      expect(count).toBeLessThanOrEqual(limits.firehoseRecordMaxRows);
+      expect(count).toBe(data.toString().split('\n').length - 1);
+    }
+  }
+  const found = calls.flatMap(({ records }) => records.flatMap(({ data }) => data.toString().trimEnd().split('\n').map(Number)));
+  expect(found).toEqual(Array.from({ length: rows }, (_, n) => n));
+  expect(calls.reduce((sum, call) => sum + call.rows, 0)).toBe(rows);
+}
+
+describe('packing rows for Firehose', () => {
+  it('keeps every row once and in order, within the limits, whatever their sizes', () => {
+    const size = fc.oneof(
+      { weight: 6, arbitrary: fc.integer({ min: 8, max: 5_000 }) },
+      { weight: 2, arbitrary: fc.integer({ min: 200_000, max: limits.firehoseRecordMaxBytes }) },
+      { weight: 1, arbitrary: fc.constant(limits.firehoseRecordMaxBytes) },
+    );
+    fc.assert(
+      fc.property(fc.array(size, { maxLength: 60 }), (sizes) => expectWithin(pack(sizes), sizes.length)),
+      { numRuns: 40 },
+    );
+  });
+
+  it('fills records to their rows and calls to their records', () => {
+    expect(pack(Array<number>(1_200).fill(10)).map(({ records }) => records.map(({ rows }) => rows))).toEqual([[500, 500, 200]]);
+    const many = pack(Array<number>(limits.firehoseCallMaxRecords * limits.firehoseRecordMaxRows + 1).fill(8));
+    expect(many.map(({ records }) => records.length)).toEqual([500, 1]);
+    const large = pack(Array<number>(7).fill(limits.firehoseRecordMaxBytes));
+    expect(large.map(({ records }) => records.length)).toEqual([3, 3, 1]);
+  });
+});
+
+describe('outcomes of a call', () => {
+  it('takes again exactly the places that have an error', () => {
+    fc.assert(
+      fc.property(fc.array(fc.option(fc.constantFrom('ServiceUnavailableException', 'InternalFailure'), { nil: undefined })), (errors) => {
+        const outcome = derivePutReply({ errors }, errors.length);
+        const places = outcome.kind === 'again' ? outcome.places : [];
+        expect(places).toEqual(errors.flatMap((error, place) => (error === undefined ? [] : [place])));
+        expect(outcome.kind === 'again' && outcome.unknown).toBe(false);
+      }),
+    );
+  });
+
+  it('knows what says nothing certain', () => {
+    const fault = (name: string, httpStatusCode?: number): unknown =>
+      Object.assign(new Error('x'), { name, $metadata: { httpStatusCode } });
+    expect(derivePutReply({ errors: [undefined] }, 2)).toMatchObject({ kind: 'again', places: [0, 1], unknown: true });
+    expect(derivePutFault(fault('TimeoutError'), 2)).toMatchObject({ kind: 'again', places: [0, 1], unknown: true });
+    expect(derivePutFault(fault('InternalFailure', 500), 1)).toMatchObject({ kind: 'again', unknown: true });
+    expect(derivePutFault(fault('ServiceUnavailableException', 503), 1)).toMatchObject({ kind: 'again', unknown: false });
+    expect(derivePutFault(fault('AccessDeniedException', 400), 1)).toEqual({ kind: 'refused', code: 'AccessDeniedException' });
+  });
+});
+
+describe('a row as a line', () => {
+  const schema = {
+    $id: 'https://sluice.example/line',
+    type: 'object',
+    required: ['n'],
+    properties: { n: { type: 'integer' }, team: { type: 'string' } },
+  };
+  const options = { schema, owner: { team: 'own', app: 'er' }, sink: 't/s' };
+  const at = Date.parse('2026-01-02T03:04:05Z');
+  const parsed = (values: readonly unknown[]): readonly Readonly<Record<string, unknown>>[] =>
+    lineWriter(options)(batchOf(values, () => at)).lines.map(({ line }) => JSON.parse(line.toString()) as Record<string, unknown>);
+
+  it('has its partition and an identity that is the same when it comes again, and another for its equal', () => {
+    const [one, two, other] = parsed([{ n: 1 }, { n: 1 }, { n: 2, team: 'x' }]);
+    expect(one).toMatchObject({
+      n: 1,
+      team: 'own',
+      app: 'er',
+      date: '2026-01-02',
+      hour: '03',
+      row_id: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
+    });
+    expect(other).toMatchObject({ n: 2, team: 'x' });
+    expect(new Set([one, two, other].map((row) => row?.['row_id'])).size).toBe(3);
+    expect(parsed([{ n: 1 }])[0]?.['row_id']).toBe(one?.['row_id']);
+  });
+
+  it('refuses what the schema does, times without a date, and schemas that have its members', () => {
+    const { refused, lines } = lineWriter(options)(batchOf([{ n: 'a' }, { n: 1 }, { n: 2 }], (_row, index) => (index === 2 ? 9e15 : at)));
+    expect([refused.map(({ index }) => index), lines.map(({ index }) => index)]).toEqual([[0, 2], [1]]);
+    const taken = { ...schema, properties: { ...schema.properties, row_id: { type: 'string' } } };
+    expect(() => lineWriter({ ...options, schema: taken })).toThrow(expect.objectContaining({ code: 'columns-reserved' }));
+  });
+});
