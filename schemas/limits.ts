@@ -196,6 +196,8 @@ export const limits = {
   /** S3: an object that is read into memory, and pages of one listing (1,000 keys each). */
   s3ObjectMaxBytes: 512 * mebi,
   s3ListPagesMax: 1_000,
+  /** A lake in S3: files of one table that are written or published beside each other. */
+  lakeCallsMax: 8,
   /** Firehose: a record before base64, records and bytes of one call (counted as base64, so that every reading of the limit holds),
    * https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html */
   firehoseRecordMaxBytes: 1_000 * kibi,

@@ -1,11 +1,11 @@
 /**
  * `<lake>/<table>/_table.json`: what a table's columns mean, also while it has no rows.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
-import { replaceFile } from '../durable-file.ts';
+import type { LakeFiles } from './lake-files.ts';
 
 export interface TableFile {
   readonly table: string;
@@ -14,25 +14,30 @@ export interface TableFile {
   readonly partitionBy: readonly string[];
 }
 
-const pathOf = (lake: string, table: string): string => join(lake, table, '_table.json');
+const pathOf = (table: string): string => join(table, '_table.json');
 
 /** Writes the description where it is new. Throws `table-mismatch` when the table has rows in folders of another kind: no reader could read both. */
-export function describeTable(lake: string, table: TableFile): void {
+export async function describeTable(files: LakeFiles, table: TableFile): Promise<void> {
   const text = `${JSON.stringify(table, null, 2)}\n`;
-  if (readText(lake, table.table) === text) return;
-  const before = readTableFile(lake, table.table);
-  if (before !== undefined && before.partitionBy.join() !== table.partitionBy.join() && hasRows(lake, table.table)) {
+  const bytes = await files.read(pathOf(table.table));
+  const found = bytes === undefined ? undefined : Buffer.from(bytes).toString();
+  if (found === text) return;
+  const before = parsed(found);
+  if (before !== undefined && before.partitionBy.join() !== table.partitionBy.join() && (await hasRows(files, table.table))) {
     const is = before.partitionBy.join(', ');
     throw new SluiceError('table-mismatch', `table '${table.table}' is partitioned by ${is}, not by ${table.partitionBy.join(', ')}`, {
-      fix: `give the new table another name, or move ${join(lake, table.table)} away`,
+      fix: `give the new table another name, or move '${table.table}' out of the lake`,
     });
   }
-  replaceFile(pathOf(lake, table.table), Buffer.from(text));
+  await files.replace(pathOf(table.table), Buffer.from(text));
 }
 
-/** Undefined when there is none, or none that can be read. */
+/** Of a local lake. Undefined when there is none, or none that can be read. */
 export function readTableFile(lake: string, table: string): TableFile | undefined {
-  const text = readText(lake, table);
+  return parsed(readText(lake, table));
+}
+
+function parsed(text: string | undefined): TableFile | undefined {
   if (text === undefined) return undefined;
   try {
     return JSON.parse(text) as TableFile;
@@ -41,19 +46,19 @@ export function readTableFile(lake: string, table: string): TableFile | undefine
   }
 }
 
-/** Whether the table has a published file. */
+/** Whether a table of a local lake has a published file. */
 export function hasFiles(lake: string, table: string): boolean {
   return readdirSync(join(lake, table), { recursive: true, encoding: 'utf8' }).some((path) => path.endsWith('.parquet'));
 }
 
-function hasRows(lake: string, table: string): boolean {
-  const staging = join(lake, '.staging', table);
-  return hasFiles(lake, table) || (existsSync(staging) && readdirSync(staging, { recursive: true }).length > 0);
+async function hasRows(files: LakeFiles, table: string): Promise<boolean> {
+  const published = await files.list(table);
+  return published.some((path) => path.endsWith('.parquet')) || (await files.list(join('.staging', table))).length > 0;
 }
 
 function readText(lake: string, table: string): string | undefined {
   try {
-    return readFileSync(pathOf(lake, table), 'utf8');
+    return readFileSync(join(lake, pathOf(table)), 'utf8');
   } catch (thrown) {
     if (systemCodeOf(thrown) === 'ENOENT' || systemCodeOf(thrown) === 'ENOTDIR') return undefined;
     throw thrown;

@@ -4,35 +4,39 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { present } from '../../schemas/kernel/assert.ts';
 import { fileFault } from '../durable-file.ts';
+import { openLake } from '../lake/lake-files.ts';
 import { TableStaging } from './staging.ts';
 import type { ParquetReply, ParquetRequest, ParquetWorkerInput } from './worker-protocol.ts';
 
 const port = present(parentPort, 'the parent of a Parquet worker');
 const input = workerData as ParquetWorkerInput;
-const staging = new TableStaging(input);
+const opening = openLake(input.lake, input.attempt).then((files) => new TableStaging(input, files));
+let last: Promise<void> = Promise.resolve();
 
 port.on('message', (request: ParquetRequest) => {
-  let reply: ParquetReply;
-  try {
-    reply = answer(request);
-  } catch (thrown) {
-    const { code, message, fix } = fileFault('lake-write-failed', `table '${input.table}'`, thrown);
-    reply = { ok: false, code, message, fix };
-  }
-  port.postMessage(reply);
+  last = last.then(async () => port.postMessage(await replyTo(request)));
 });
 
-function answer(request: ParquetRequest): ParquetReply {
+async function replyTo(request: ParquetRequest): Promise<ParquetReply> {
+  try {
+    return await answer(await opening, request);
+  } catch (thrown) {
+    const { code, message, fix } = fileFault('lake-write-failed', `table '${input.table}'`, thrown);
+    return { ok: false, code, message, fix };
+  }
+}
+
+async function answer(staging: TableStaging, request: ParquetRequest): Promise<ParquetReply> {
   switch (request.kind) {
     case 'open':
-      return { ok: true, state: staging.open(request.state) };
+      return { ok: true, state: await staging.open(request.state) };
     case 'rows':
-      staging.add(request);
+      await staging.add(request);
       return { ok: true };
     case 'stage':
-      return { ok: true, state: staging.stage(request) };
+      return { ok: true, state: await staging.stage(request) };
     case 'publish':
-      staging.publish(request.files);
+      await staging.publish(request.files);
       return { ok: true };
   }
 }

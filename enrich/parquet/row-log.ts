@@ -1,8 +1,7 @@
 /**
- * The open rows of a table sink as a file of JSON lines: first the columns, then one line a row, its partition and its cells.
- * A checkpoint names the file and how many of its bytes count; whatever follows is cut off when that checkpoint is restored.
+ * The open rows of a table sink as JSON lines: first the columns, then one line a row, its partition and its cells.
+ * A checkpoint names the log and how many of its bytes count; whatever follows is cut off when that checkpoint is restored. Pure.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
 import type { Cell, Column } from './columns.ts';
 
 export interface LoggedRow {
@@ -16,26 +15,16 @@ export interface LoggedRows {
   readonly rows: readonly LoggedRow[];
 }
 
-/** Writes at `offset` and fsyncs; returns the file's size after it. At 0 the file is begun with its columns, and its name is not durable yet. */
-export function appendRowLog(path: string, offset: number, columns: readonly Column[], lines: readonly string[]): number {
+/** The bytes to append at `offset`: at 0 the log is begun with its columns. */
+export function logBytes(offset: number, columns: readonly Column[], lines: readonly string[]): Uint8Array {
   const head = offset === 0 ? `${JSON.stringify(columns)}\n` : '';
-  const bytes = Buffer.from(head + lines.map((line) => `${line}\n`).join(''));
-  const file = openSync(path, offset === 0 ? 'w' : 'r+');
-  try {
-    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, offset + done);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  return offset + bytes.length;
+  return Buffer.from(head + lines.map((line) => `${line}\n`).join(''));
 }
 
 export const rowLine = (partition: string, cells: readonly Cell[]): string => JSON.stringify([partition, ...cells]);
 
-/** Cuts the file to `bytes` and reads it. */
-export function readRowLog(path: string, bytes: number): LoggedRows {
-  truncateSync(path, bytes);
-  const [head = '[]', ...lines] = readFileSync(path, 'utf8').trimEnd().split('\n');
+export function parseRowLog(bytes: Uint8Array): LoggedRows {
+  const [head = '[]', ...lines] = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString().trimEnd().split('\n');
   return {
     columns: JSON.parse(head) as Column[],
     rows: lines.map((line) => {

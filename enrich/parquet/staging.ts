@@ -2,20 +2,22 @@
  * The files of a table sink: open rows, their log, staged Parquet files, and their publication. Runs in the sink's worker thread.
  *
  * Invariants:
- * 1. A staged file lies outside the table's folder; only a rename makes it visible, so no reader sees half a file.
+ * 1. A staged file lies outside the table's folder; only its publication makes it visible, so no reader sees half a file.
  * 2. Names carry checkpoint and attempt: a replay after a crash never meets the files of the run before.
- * 3. `open` brings back exactly the state of a checkpoint: named files are published, every other trace is removed.
+ * 3. `open` brings back exactly the state of a checkpoint: named files are published, every other trace but a later run's is removed.
  * 4. What a returned state names is kept until the publication after the next returned state: until then a restore may ask for it.
  * 5. Open rows never take more than `fileMaxBytes`: at that size they become files, named by the next state.
  */
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { makeDirectory, syncDirectory, writeDurable } from '../durable-file.ts';
+import { basename, join } from 'node:path';
+import { limits } from '../../schemas/limits.ts';
+import { boundedEach } from '../lake/bounded-each.ts';
+import type { LakeFiles } from '../lake/lake-files.ts';
+import { stagedMissing } from '../lake/lake-files.ts';
+import { mayRemove } from '../lake/staged-name.ts';
 import type { Column } from './columns.ts';
 import { encodeParquet } from './encode.ts';
 import { OpenRows } from './open-rows.ts';
-import { appendRowLog, readRowLog, sameColumns } from './row-log.ts';
+import { logBytes, parseRowLog, sameColumns } from './row-log.ts';
 import type { ParquetRequest, ParquetWorkerInput, RowLog, StagedFile, StageRequest, TableState } from './worker-protocol.ts';
 
 type RowsRequest = Extract<ParquetRequest, { readonly kind: 'rows' }>;
@@ -30,6 +32,7 @@ const logPrefix = 'rows-';
 
 export class TableStaging {
   readonly #input: ParquetWorkerInput;
+  readonly #lake: LakeFiles;
   readonly #folder: string;
   #open: OpenRows;
   /** Files made of open rows since the last returned state. */
@@ -40,30 +43,27 @@ export class TableStaging {
   /** The log that the last returned state names. */
   #namedLog: RowLog | null = null;
 
-  constructor(input: ParquetWorkerInput) {
+  constructor(input: ParquetWorkerInput, lake: LakeFiles) {
     this.#input = input;
+    this.#lake = lake;
     this.#folder = join('.staging', input.table, input.topology);
     this.#open = new OpenRows(input.columns.length);
   }
 
-  #path(relative: string): string {
-    return join(this.#input.lake, relative);
-  }
-
   /** Returns the state with the rows that are open again. */
-  open(state: TableState | null): TableState {
-    makeDirectory(this.#path(this.#folder));
+  async open(state: TableState | null): Promise<TableState> {
+    await this.#lake.makeFolder(this.#folder);
     const log = state?.log ?? null;
     this.#log = log;
     this.#namedLog = log;
-    this.publish(state?.staged ?? []);
-    for (const name of readdirSync(this.#path(this.#folder))) {
+    await this.publish(state?.staged ?? []);
+    for (const name of await this.#lake.names(this.#folder)) {
       const file = join(this.#folder, name);
-      if (file !== log?.file) rmSync(this.#path(file), { recursive: true });
+      if (file !== log?.file && mayRemove(name, this.#input.attempt)) await this.#lake.remove(file);
     }
     this.#open = new OpenRows(this.#input.columns.length);
     this.#written = [];
-    if (log !== null) this.#reopen(log);
+    if (log !== null) await this.#reopen(log);
     return { staged: [], log: log === null ? null : { ...log, rows: this.#open.rows } };
   }
 
@@ -71,54 +71,57 @@ export class TableStaging {
    * Rows of another schema cannot stay open beside new ones: they are published at once. Their files' names derive from the log, so a restart
    * that comes back to the same checkpoint finds what is already visible.
    */
-  #reopen(log: RowLog): void {
-    if (!existsSync(this.#path(log.file))) throw lost(log.file);
-    const logged = readRowLog(this.#path(log.file), log.bytes);
+  async #reopen(log: RowLog): Promise<void> {
+    const bytes = await this.#lake.readLog(log.file, log.bytes);
+    if (bytes === undefined) throw stagedMissing({ staged: log.file, target: 'a copy of it' });
+    const logged = parseRowLog(bytes);
     const targetOf = (partition: string): string =>
       join(this.#input.table, partition, `${this.#input.topology}-${basename(log.file, '.ndjson')}-${log.bytes}.parquet`);
-    const visible = new Set(
-      [...new Set(logged.rows.map((row) => row.partition))].filter((partition) => existsSync(this.#path(targetOf(partition)))),
-    );
+    const visible = new Set<string>();
+    for (const partition of new Set(logged.rows.map((row) => row.partition))) {
+      if (await this.#lake.exists(targetOf(partition))) visible.add(partition);
+    }
     const same = sameColumns(logged.columns, this.#input.columns);
     const rows = same ? this.#open : new OpenRows(logged.columns.length);
     for (const { partition, cells } of logged.rows) if (!visible.has(partition)) rows.add(partition, cells);
-    if (same && visible.size === 0) {
+    if (same && visible.size === 0 && this.#lake.continuesLogs) {
       this.#open.markLogged();
       return;
     }
-    // What comes next goes to a log of its own: this one is not what is open.
+    // What comes next goes to a log of its own: this one is not what is open, or another run may be writing to it.
     this.#log = null;
     if (same) return;
-    const files = this.#write(rows, logged.columns);
-    this.publish(files.map(({ staged, partition, rows: count }) => ({ staged, target: targetOf(partition), rows: count })));
+    const files = await this.#write(rows, logged.columns);
+    await this.publish(files.map(({ staged, partition, rows: count }) => ({ staged, target: targetOf(partition), rows: count })));
   }
 
-  add({ partitions, cells }: Pick<RowsRequest, 'partitions' | 'cells'>): void {
+  async add({ partitions, cells }: Pick<RowsRequest, 'partitions' | 'cells'>): Promise<void> {
     for (let row = 0; row < partitions.length; row++) {
       this.#open.add(
         partitions[row] as string,
         cells.map((column) => column[row] ?? null),
       );
-      if (this.#open.bytes >= this.#input.fileMaxBytes) this.#roll();
+      if (this.#open.bytes >= this.#input.fileMaxBytes) await this.#roll();
     }
   }
 
-  #roll(): void {
-    this.#written.push(...this.#write(this.#open, this.#input.columns));
+  async #roll(): Promise<void> {
+    this.#written.push(...(await this.#write(this.#open, this.#input.columns)));
     this.#log = null;
   }
 
-  #write(rows: OpenRows, columns: readonly Column[]): readonly WrittenFile[] {
-    return rows.takeAll().map(({ partition, cells, rows: count }) => {
+  async #write(rows: OpenRows, columns: readonly Column[]): Promise<readonly WrittenFile[]> {
+    const files = rows.takeAll().map(({ partition, cells, rows: count }) => {
       const staged = join(this.#folder, `${this.#input.attempt}-${this.#files++}.parquet`);
-      writeDurable(this.#path(staged), encodeParquet(columns, cells));
-      return { staged, partition, rows: count };
+      return { staged, partition, cells, rows: count };
     });
+    await boundedEach(files, limits.lakeCallsMax, ({ staged, cells }) => this.#lake.write(staged, encodeParquet(columns, cells)));
+    return files.map(({ staged, partition, rows: count }) => ({ staged, partition, rows: count }));
   }
 
   /** Makes all rows durable, as Parquet files or in the row log, and names where they are. */
-  stage({ checkpoint, roll, since, now }: Omit<StageRequest, 'kind'>): TableState {
-    if (roll && this.#open.rows > 0) this.#roll();
+  async stage({ checkpoint, roll, since, now }: Omit<StageRequest, 'kind'>): Promise<TableState> {
+    if (roll && this.#open.rows > 0) await this.#roll();
     const { topology, attempt, table } = this.#input;
     const inPartition = new Map<string, number>();
     const staged = this.#written.map(({ staged: file, partition, rows }): StagedFile => {
@@ -128,48 +131,35 @@ export class TableStaging {
       return { staged: file, target: join(table, partition, name), rows };
     });
     // After a roll in between, the rows that are open now came later than `since`.
-    const log = this.#open.rows === 0 ? null : this.#appendLog(checkpoint, staged.length > 0 ? now : since);
-    if (staged.length > 0 || log?.file !== this.#namedLog?.file) syncDirectory(this.#path(this.#folder));
+    const log = this.#open.rows === 0 ? null : await this.#appendLog(checkpoint, staged.length > 0 ? now : since);
+    if (staged.length > 0 || log?.file !== this.#namedLog?.file) await this.#lake.settle(this.#folder);
     this.#written = [];
     this.#log = log;
     this.#namedLog = log;
     return { staged, log };
   }
 
-  #appendLog(checkpoint: number, since: number): RowLog {
+  async #appendLog(checkpoint: number, since: number): Promise<RowLog> {
     const file = join(this.#folder, `${logPrefix}${checkpoint}-${this.#input.attempt}.ndjson`);
     const before = this.#log ?? { file, bytes: 0, rows: 0, since };
     const lines = this.#open.takeUnlogged();
-    const bytes = appendRowLog(this.#path(before.file), before.bytes, this.#input.columns, lines);
-    return { ...before, bytes, rows: before.rows + lines.length };
+    const added = logBytes(before.bytes, this.#input.columns, lines);
+    // An append of nothing would be an object where the next one begins.
+    if (added.length > 0) await this.#lake.append(before.file, before.bytes, added);
+    return { ...before, bytes: before.bytes + added.length, rows: before.rows + lines.length };
   }
 
-  /** Renames staged files to where readers look. Doing it twice does nothing more. */
-  publish(files: readonly StagedFile[]): void {
-    const folders = new Set<string>();
-    for (const { staged, target } of files) {
-      const to = this.#path(target);
-      if (existsSync(this.#path(staged))) {
-        makeDirectory(dirname(to));
-        renameSync(this.#path(staged), to);
-        folders.add(dirname(to));
-      } else if (!existsSync(to)) throw lost(staged);
-    }
-    for (const folder of folders) syncDirectory(folder);
-    if (files.length > 0) this.#removeOldLogs();
+  /** Makes staged files visible where readers look. Doing it twice does nothing more. */
+  async publish(files: readonly StagedFile[]): Promise<void> {
+    await this.#lake.publish(files);
+    if (files.length > 0) await this.#removeOldLogs();
   }
 
-  #removeOldLogs(): void {
+  async #removeOldLogs(): Promise<void> {
     const kept = [this.#log?.file, this.#namedLog?.file];
-    for (const name of readdirSync(this.#path(this.#folder))) {
+    for (const name of await this.#lake.names(this.#folder)) {
       const file = join(this.#folder, name);
-      if (name.startsWith(logPrefix) && !kept.includes(file)) rmSync(this.#path(file));
+      if (name.startsWith(logPrefix) && !kept.includes(file) && mayRemove(name, this.#input.attempt)) await this.#lake.remove(file);
     }
   }
-}
-
-function lost(file: string): SluiceError {
-  return new SluiceError('staged-file-missing', `the last checkpoint names ${file}, and neither it nor its published file is there`, {
-    fix: 'put the lake back from a copy, or start anew with `sluice reset`',
-  });
 }

@@ -14,7 +14,9 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { PartitionColumn, Sink } from '../../topology/index.ts';
-import { fileFault, makeDirectory } from '../durable-file.ts';
+import { fileFault } from '../durable-file.ts';
+import type { LakePlace } from '../lake/lake-files.ts';
+import { openLake } from '../lake/lake-files.ts';
 import { describeTable } from '../lake/table-file.ts';
 import { batchReader } from './batch-columns.ts';
 import type { ParquetThread } from './parquet-thread.ts';
@@ -23,8 +25,8 @@ import type { PartitionOwner } from './partition.ts';
 import type { StagedFile, TableState } from './worker-protocol.ts';
 
 export interface TableSinkOptions {
-  /** The lake's folder. */
-  readonly dir: string;
+  /** Where the lake is: a folder's path, or a place in a bucket. */
+  readonly dir: LakePlace;
   readonly table: string;
   /** The row's schema. */
   readonly schema: JsonSchema;
@@ -59,8 +61,13 @@ export function tableSink(options: TableSinkOptions): Sink {
   return {
     async open(restored) {
       try {
-        makeDirectory(lake);
-        describeTable(lake, { table, schema: options.schema, partitionBy: options.partitionBy });
+        const files = await openLake(lake, attempt);
+        try {
+          await files.makeFolder('');
+          await describeTable(files, { table, schema: options.schema, partitionBy: options.partitionBy });
+        } finally {
+          files.close();
+        }
       } catch (thrown) {
         throw fileFault('lake-write-failed', `table '${table}'`, thrown);
       }

@@ -1,6 +1,7 @@
 /**
  * What a table sink and its worker thread say to each other. Every request has one reply, in order.
  */
+import type { LakePlace } from '../lake/lake-files.ts';
 import type { Cell, Column } from './columns.ts';
 
 export interface StagedFile {
@@ -26,7 +27,7 @@ export interface TableState {
 }
 
 export interface ParquetWorkerInput {
-  readonly lake: string;
+  readonly lake: LakePlace;
   readonly table: string;
   readonly topology: string;
   readonly attempt: number;

@@ -8,21 +8,14 @@
  * 1. `read` gives a file's newest content: staged since the last `name`, else named and not published, else published.
  * 2. A staged file that a checkpoint may name is kept until a later `publish` has made a newer one visible.
  */
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { makeDirectory, syncDirectory, writeDurable } from '../durable-file.ts';
+import { join } from 'node:path';
+import type { LakeFiles, StagedContent } from '../lake/lake-files.ts';
+import { mayRemove } from '../lake/staged-name.ts';
 import type { RejectedRow } from './rejected-row.ts';
 import { decodeIdentities, decodeRows, encodeRows } from './rejected-row.ts';
 
-/** Paths relative to the lake. */
-export interface StagedContent {
-  readonly staged: string;
-  readonly target: string;
-}
-
 export class RejectedFiles {
-  readonly #lake: string;
+  readonly #lake: LakeFiles;
   readonly #table: string;
   readonly #topology: string;
   readonly #attempt: number;
@@ -30,9 +23,12 @@ export class RejectedFiles {
   /** Target to staged file: what the last state names and is not published, and what came after it. */
   #named = new Map<string, string>();
   #newer = new Map<string, string>();
+  /** Being written beside a publication, which must not take it for a leftover. */
+  readonly #writing = new Set<string>();
   #made = 0;
+  #publishing: Promise<void> = Promise.resolve();
 
-  constructor(lake: string, table: string, topology: string, attempt: number) {
+  constructor(lake: LakeFiles, table: string, topology: string, attempt: number) {
     this.#lake = lake;
     this.#table = table;
     this.#topology = topology;
@@ -40,22 +36,16 @@ export class RejectedFiles {
     this.#folder = join('.staging', table, topology);
   }
 
-  #path(relative: string): string {
-    return join(this.#lake, relative);
-  }
-
   /** Publishes what a checkpoint names and removes what it does not. */
-  open(named: readonly StagedContent[]): void {
-    makeDirectory(this.#path(this.#folder));
+  async open(named: readonly StagedContent[]): Promise<void> {
+    await this.#lake.makeFolder(this.#folder);
     this.#named = new Map(named.map(({ target, staged }) => [target, staged]));
     this.#newer = new Map();
-    this.publish();
+    await this.publish();
   }
 
-  #newest(target: string): string | undefined {
-    const staged = this.#newer.get(target) ?? this.#named.get(target);
-    if (staged !== undefined) return staged;
-    return existsSync(this.#path(target)) ? target : undefined;
+  async #has(target: string): Promise<boolean> {
+    return this.#newer.has(target) || this.#named.has(target) || this.#lake.exists(target);
   }
 
   /** The `number`th file of a partition, from 1. */
@@ -64,80 +54,75 @@ export class RejectedFiles {
   }
 
   /** The number of the file that takes a partition's new rows. */
-  lastNumberOf(partition: string): number {
+  async lastNumberOf(partition: string): Promise<number> {
     let number = 1;
-    while (this.#newest(this.nameOf(partition, number + 1)) !== undefined) number++;
+    while (await this.#has(this.nameOf(partition, number + 1))) number++;
     return number;
   }
 
   /** The rows by identity; none when the file is not there. */
   async read(target: string): Promise<Map<string, RejectedRow>> {
-    const file = this.#newest(target);
-    // Opened before the first await: a publication in between renames the file, and its content stays in hand.
-    return file === undefined ? new Map() : decodeRows(readFileSync(this.#path(file)));
+    const staged = this.#newer.get(target) ?? this.#named.get(target);
+    const found = staged === undefined ? undefined : await this.#lake.read(staged);
+    // What a publication in between has taken from there is at its target.
+    const bytes = found ?? (await this.#lake.read(target));
+    return bytes === undefined ? new Map() : decodeRows(bytes);
   }
 
   /** The identities of a published file, in the order they came. */
-  identities(target: string): Promise<readonly string[]> {
-    return decodeIdentities(readFileSync(this.#path(target)));
+  async identities(target: string): Promise<readonly string[]> {
+    const bytes = await this.#lake.read(target);
+    return bytes === undefined ? [] : decodeIdentities(bytes);
   }
 
-  stage(target: string, rows: readonly RejectedRow[]): void {
+  async stage(target: string, rows: readonly RejectedRow[]): Promise<void> {
     const staged = join(this.#folder, `${this.#attempt}-${this.#made++}.parquet`);
-    writeDurable(this.#path(staged), encodeRows(rows));
+    this.#writing.add(staged);
+    await this.#lake.write(staged, encodeRows(rows));
     const before = this.#newer.get(target);
     this.#newer.set(target, staged);
-    if (before !== undefined) rmSync(this.#path(before), { force: true });
+    this.#writing.delete(staged);
+    if (before !== undefined) await this.#lake.remove(before);
   }
 
   /** Everything staged and not published, durably; a checkpoint keeps it. */
-  name(): readonly StagedContent[] {
-    if (this.#newer.size > 0) syncDirectory(this.#path(this.#folder));
+  async name(): Promise<readonly StagedContent[]> {
+    if (this.#newer.size > 0) await this.#lake.settle(this.#folder);
     for (const [target, staged] of this.#newer) this.#named.set(target, staged);
     this.#newer = new Map();
     return [...this.#named].map(([target, staged]) => ({ staged, target }));
   }
 
   /** Makes visible what was named. Doing it twice does nothing more. */
-  publish(): void {
-    const folders = new Set<string>();
-    for (const [target, staged] of this.#named) {
-      const to = this.#path(target);
-      if (existsSync(this.#path(staged))) {
-        makeDirectory(dirname(to));
-        renameSync(this.#path(staged), to);
-        folders.add(dirname(to));
-      } else if (!existsSync(to)) {
-        throw new SluiceError('staged-file-missing', `the last checkpoint names ${staged}, and neither it nor ${target} is there`, {
-          fix: 'put the lake back from a copy, or start anew with `sluice reset`',
-        });
-      }
-    }
-    for (const folder of folders) syncDirectory(folder);
+  publish(): Promise<void> {
+    const next = this.#publishing.then(() => this.#publishNamed());
+    this.#publishing = next.catch(() => undefined);
+    return next;
+  }
+
+  async #publishNamed(): Promise<void> {
+    await this.#lake.publish([...this.#named].map(([target, staged]) => ({ staged, target })));
     this.#named = new Map();
-    const kept = new Set(this.#newer.values());
-    for (const name of readdirSync(this.#path(this.#folder))) {
+    for (const name of await this.#lake.names(this.#folder)) {
       const file = join(this.#folder, name);
-      if (!kept.has(file)) rmSync(this.#path(file), { force: true });
+      const kept = this.#writing.has(file) || [...this.#newer.values()].includes(file);
+      if (!kept && mayRemove(name, this.#attempt)) await this.#lake.remove(file);
     }
   }
 
   /** Published files from `oldestDate` (YYYY-MM-DD) on, newest first. */
-  *published(oldestDate: string): Generator<string> {
-    const root = this.#path(this.#table);
+  async *published(oldestDate: string): AsyncGenerator<string> {
     const own = [`/${this.#topology}.parquet`, `/${this.#topology}~`];
-    const dates = readdirSync(root)
+    const dates = (await this.#lake.names(this.#table))
       .filter((name) => name.startsWith('date=') && name.slice('date='.length) >= oldestDate)
       .sort()
       .reverse();
     for (const date of dates) {
-      const paths = readdirSync(join(root, date), { recursive: true, encoding: 'utf8' });
-      for (const path of paths
-        .filter((name) => name.endsWith('.parquet') && own.some((part) => name.includes(part)))
+      const paths = await this.#lake.list(join(this.#table, date));
+      yield* paths
+        .filter((path) => path.endsWith('.parquet') && own.some((part) => path.includes(part)))
         .sort()
-        .reverse()) {
-        yield join(this.#table, date, path);
-      }
+        .reverse();
     }
   }
 }

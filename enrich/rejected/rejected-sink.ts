@@ -1,7 +1,7 @@
 /**
  * The `rejected` table: one row for each rejection identity, with `seen`, however often the event is sent.
  *
- * A row lies in the hour of its first receivedtime, in a file that is rewritten whole and replaced by a rename when a checkpoint commits: a
+ * A row lies in the hour of its first receivedtime, in a file that is rewritten whole and replaced at once when a checkpoint commits: a
  * reader always finds each identity once.
  *
  * Invariants:
@@ -19,9 +19,10 @@ import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../schemas/rejection.ts';
 import type { PartitionColumn, Sink } from '../../topology/index.ts';
 import { fileFault } from '../durable-file.ts';
+import type { LakeFiles, LakePlace, StagedContent } from '../lake/lake-files.ts';
+import { openLake } from '../lake/lake-files.ts';
 import { describeTable } from '../lake/table-file.ts';
 import { partitioner } from '../parquet/partition.ts';
-import type { StagedContent } from './rejected-files.ts';
 import { RejectedFiles } from './rejected-files.ts';
 import { RejectedIndex } from './rejected-index.ts';
 import type { PendingRejection, RejectedRow } from './rejected-row.ts';
@@ -29,8 +30,8 @@ import { addRejection, mergedRow, rejectionBytes, storable } from './rejected-ro
 import { rejectedSchema } from './rejected-schema.ts';
 
 export interface RejectedSinkOptions {
-  /** The lake's folder. */
-  readonly dir: string;
+  /** Where the lake is: a folder's path, or a place in a bucket. */
+  readonly dir: LakePlace;
   readonly topology: string;
   readonly attempt: number;
   readonly clock: Clock;
@@ -54,10 +55,11 @@ const dayMs = 86_400_000;
 
 /** Faults: `disk-full`, `lake-write-failed`, `staged-file-missing`, `table-mismatch`; after one only a new sink goes on. */
 export function rejectedSink(options: RejectedSinkOptions): Sink {
-  const { dir: lake, clock } = options;
+  const { clock } = options;
   const fileMaxBytes = options.fileMaxBytes ?? limits.rejectedFileMaxBytes;
   const pendingMaxBytes = options.pendingMaxBytes ?? limits.rejectedPendingMaxBytes;
-  const files = new RejectedFiles(lake, table, options.topology, options.attempt);
+  let lake: LakeFiles | undefined;
+  let opened: RejectedFiles | undefined;
   const folderOf = partitioner(partitionBy);
   const index = new RejectedIndex(options.indexMax ?? limits.rejectedIndexMax);
   let pending: Group = new Map();
@@ -65,6 +67,11 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
   /** Events that were written since the last state, and those it named. */
   let writtenEvents = 0;
   let namedEvents = 0;
+
+  const filesOf = (): RejectedFiles => {
+    assert(opened !== undefined, 'the rejected table is open');
+    return opened;
+  };
 
   const partitionOf = ({ receivedtime, team, app }: RejectedEvent): string => {
     const timestampMs = Date.parse(receivedtime);
@@ -77,6 +84,7 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
 
   /** Writes what is pending into new contents of its files, one file after the other. */
   const stagePending = async (): Promise<void> => {
+    const files = filesOf();
     const known = new Map<string, Group>();
     const fresh = new Map<string, Group>();
     for (const [identity, rejection] of pending) {
@@ -85,14 +93,14 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
       else groupOf(known, file).set(identity, rejection);
     }
     for (const [partition, group] of fresh) {
-      const last = files.nameOf(partition, files.lastNumberOf(partition));
+      const last = files.nameOf(partition, await files.lastNumberOf(partition));
       await append(partition, group, known.get(last) ?? new Map());
       known.delete(last);
     }
     for (const [file, group] of known) {
       const rows = await files.read(file);
       mergeInto(rows, group, file);
-      files.stage(file, [...rows.values()]);
+      await files.stage(file, [...rows.values()]);
     }
     pending = new Map();
     pendingBytes = 0;
@@ -107,14 +115,15 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
 
   /** New identities go to the partition's last file, beside what is `known` there, and to further files as each gets full. */
   const append = async (partition: string, group: Group, known: Group): Promise<void> => {
-    let number = files.lastNumberOf(partition);
+    const files = filesOf();
+    let number = await files.lastNumberOf(partition);
     let rows = await files.read(files.nameOf(partition, number));
     mergeInto(rows, known, files.nameOf(partition, number));
     let bytes = [...rows.values()].reduce((sum, row) => sum + rejectionBytes(row), 0);
     let changed = known.size > 0;
     for (const [identity, rejection] of group) {
       if (bytes >= fileMaxBytes) {
-        if (changed) files.stage(files.nameOf(partition, number), [...rows.values()]);
+        if (changed) await files.stage(files.nameOf(partition, number), [...rows.values()]);
         number++;
         rows = new Map();
         bytes = 0;
@@ -123,7 +132,7 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
       bytes += rejectionBytes(rejection.event);
       changed = true;
     }
-    files.stage(files.nameOf(partition, number), [...rows.values()]);
+    await files.stage(files.nameOf(partition, number), [...rows.values()]);
   };
 
   const guarded = async <T>(what: () => Promise<T>): Promise<T> => {
@@ -137,9 +146,11 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
   return {
     open: (restored) =>
       guarded(async () => {
-        describeTable(lake, { table, schema: rejectedSchema, partitionBy });
-        files.open((restored as RejectedState | undefined)?.staged ?? []);
-        await rebuild(index, files, clock.now());
+        lake = await openLake(options.dir, options.attempt);
+        await describeTable(lake, { table, schema: rejectedSchema, partitionBy });
+        opened = new RejectedFiles(lake, table, options.topology, options.attempt);
+        await opened.open((restored as RejectedState | undefined)?.staged ?? []);
+        await rebuild(index, opened, clock.now());
       }),
     write: (batch) =>
       guarded(async () => {
@@ -159,16 +170,18 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
         await stagePending();
         namedEvents += writtenEvents;
         writtenEvents = 0;
-        return { staged: files.name() };
+        return { staged: await filesOf().name() };
       }),
     commit: () =>
-      guarded(() => {
-        files.publish();
+      guarded(async () => {
+        await filesOf().publish();
         namedEvents = 0;
-        return Promise.resolve();
       }),
     pendingRows: () => writtenEvents + namedEvents,
-    close: () => Promise.resolve(),
+    close: () => {
+      lake?.close();
+      return Promise.resolve();
+    },
   };
 }
 
@@ -176,7 +189,7 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
 async function rebuild(index: RejectedIndex, files: RejectedFiles, nowMs: number): Promise<void> {
   const oldestDate = new Date(nowMs - limits.rejectedRetentionMs - dayMs).toISOString().slice(0, 10);
   const found: (readonly [identity: string, file: string])[] = [];
-  for (const file of files.published(oldestDate)) {
+  for await (const file of files.published(oldestDate)) {
     for (const identity of [...(await files.identities(file))].reverse()) found.push([identity, file]);
     if (found.length >= index.max) break;
   }

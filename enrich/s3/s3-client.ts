@@ -55,7 +55,8 @@ export interface S3Api {
   put(key: string, bytes: Uint8Array, options: PutOptions): Promise<void>;
   head(key: string): Promise<S3Head>;
   get(key: string): Promise<Uint8Array>;
-  list(prefix: string, after: string | undefined): Promise<S3Page>;
+  /** With `whole` false keys end at the first `/` after the prefix, each once. */
+  list(prefix: string, whole: boolean, after: string | undefined): Promise<S3Page>;
   delete(key: string): Promise<void>;
   headBucket(): Promise<void>;
   close(): void;
@@ -121,10 +122,15 @@ export function createS3Client({ bucket: Bucket, endpoint, region }: S3ClientOpt
       if (bytes.length !== ContentLength) throw new Error(`${bytes.length} of ${ContentLength} bytes came`);
       return bytes;
     },
-    async list(Prefix, after) {
-      const more = after === undefined ? {} : { ContinuationToken: after };
-      const { Contents = [], NextContinuationToken: next } = await client.send(new ListObjectsV2Command({ Bucket, Prefix, ...more }));
-      return { keys: Contents.flatMap(({ Key }) => (Key === undefined ? [] : [Key])), next };
+    async list(Prefix, whole, after) {
+      const more = { ...(after === undefined ? {} : { ContinuationToken: after }), ...(whole ? {} : { Delimiter: '/' }) };
+      const {
+        Contents = [],
+        CommonPrefixes = [],
+        NextContinuationToken: next,
+      } = await client.send(new ListObjectsV2Command({ Bucket, Prefix, ...more }));
+      const folders = CommonPrefixes.map(({ Prefix: folder }) => folder?.slice(0, -1));
+      return { keys: [...Contents.map(({ Key }) => Key), ...folders].filter((key) => key !== undefined), next };
     },
     async delete(Key) {
       await client.send(new DeleteObjectCommand({ Bucket, Key }));

@@ -38,6 +38,8 @@ export interface S3Objects {
   get(key: string): Promise<Uint8Array | undefined>;
   /** Sorted by code unit. */
   list(prefix: string): Promise<readonly string[]>;
+  /** What lies right below: keys, each cut at the first `/` after the prefix and named once. */
+  names(prefix: string): Promise<readonly string[]>;
   delete(key: string): Promise<void>;
   close(): void;
 }
@@ -84,6 +86,18 @@ export function s3Objects({ prefix, clock, random, ...client }: S3ObjectsOptions
       ({ kind }) => (kind === 'absent' ? { found: undefined } : undefined),
     ).then(({ found }) => found);
 
+  const listed = async (below: string, whole: boolean): Promise<readonly string[]> => {
+    const keys: string[] = [];
+    let after: string | undefined;
+    for (let page = 0; page < limits.s3ListPagesMax; page++) {
+      const found = await trying('ListObjectsV2', below, () => api.list(root + below, whole, after));
+      for (const key of found.keys) keys.push(key.slice(root.length));
+      after = found.next;
+      if (after === undefined) return keys.sort();
+    }
+    throw new SluiceError('s3-failed', `the list of objects below '${below}' has more than ${limits.s3ListPagesMax} pages`);
+  };
+
   return {
     head,
     create(key, bytes) {
@@ -127,17 +141,8 @@ export function s3Objects({ prefix, clock, random, ...client }: S3ObjectsOptions
         async () => ({ bytes: await api.get(root + key) }),
         ({ kind }) => (kind === 'absent' ? { bytes: undefined } : undefined),
       ).then(({ bytes }) => bytes),
-    async list(below) {
-      const keys: string[] = [];
-      let after: string | undefined;
-      for (let page = 0; page < limits.s3ListPagesMax; page++) {
-        const listed = await trying('ListObjectsV2', below, () => api.list(root + below, after));
-        for (const key of listed.keys) keys.push(key.slice(root.length));
-        after = listed.next;
-        if (after === undefined) return keys.sort();
-      }
-      throw new SluiceError('s3-failed', `the list of objects below '${below}' has more than ${limits.s3ListPagesMax} pages`);
-    },
+    list: (below) => listed(below, true),
+    names: (below) => listed(below, false),
     async delete(key) {
       await trying<true>(
         'DeleteObject',

@@ -37,7 +37,7 @@ describe.skipIf(motoMissing() !== undefined)('the Firehose sink', { timeout: 120
     readonly stream: string;
     readonly counts: Record<FirehoseCount, number>;
     /** Rows by `n`, as often as they are there. */
-    arrived(): Promise<readonly Readonly<Record<string, unknown>>[]>;
+    readonly arrived: () => Promise<readonly Readonly<Record<string, unknown>>[]>;
     readonly table: ReturnType<typeof tableRig>;
   }
 

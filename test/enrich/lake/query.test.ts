@@ -4,6 +4,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { localLakeFiles } from '../../../enrich/lake/local-lake-files.ts';
 import { queryLake, renderTable, tablesOf } from '../../../enrich/lake/query.ts';
 import { describeTable } from '../../../enrich/lake/table-file.ts';
 import { tableRig, typedRow, typedSchema } from '../parquet/support.ts';
@@ -23,7 +24,7 @@ async function lakeWithRow(lake: string): Promise<void> {
 describe('SQL over the lake', () => {
   it('gives a table without rows the same columns and types as one with rows', async () => {
     const empty = folder();
-    describeTable(empty, { table: 'typed', schema: typedSchema, partitionBy: ['date', 'hour', 'team', 'app'] });
+    await describeTable(localLakeFiles(empty), { table: 'typed', schema: typedSchema, partitionBy: ['date', 'hour', 'team', 'app'] });
     const full = folder();
     await lakeWithRow(full);
     expect(tablesOf(empty)).toEqual(['typed']);
@@ -58,8 +59,8 @@ describe('SQL over the lake', () => {
   it('lists the tables, whatever their state, and lets a damaged one fail only what names it', async () => {
     const lake = folder();
     await lakeWithRow(lake);
-    describeTable(lake, { table: 'empty', schema: typedSchema, partitionBy: [] });
-    describeTable(lake, { table: 'damaged', schema: typedSchema, partitionBy: [] });
+    await describeTable(localLakeFiles(lake), { table: 'empty', schema: typedSchema, partitionBy: [] });
+    await describeTable(localLakeFiles(lake), { table: 'damaged', schema: typedSchema, partitionBy: [] });
     writeFileSync(join(lake, 'damaged', 'x.parquet'), 'no Parquet');
     mkdirSync(join(lake, 'no-table'));
     expect(tablesOf(lake)).toEqual(['damaged', 'empty', 'typed']);

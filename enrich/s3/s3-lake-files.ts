@@ -1,0 +1,86 @@
+/**
+ * The lake in a bucket, which several machines may reach at once. A log is a folder of objects, one for each append, named by where it begins; published
+ * files carry the mark of what was staged for them.
+ *
+ * Invariants:
+ * 1. A key that is staged or a log's part is written by one run only: its attempt is in the name.
+ * 2. A published object is replaced only under its tag, after its mark was found to be an older one: a run that was taken over, and goes on late,
+ *    replaces nothing that its successor published.
+ * 3. What is staged is removed after it is visible, so it is always in one of two places.
+ */
+import { systemClock } from '../../schemas/kernel/clock.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { systemRandom } from '../../schemas/kernel/random.ts';
+import { limits } from '../../schemas/limits.ts';
+import { boundedEach } from '../lake/bounded-each.ts';
+import type { LakeFiles, S3Place, StagedContent } from '../lake/lake-files.ts';
+import { stagedMissing } from '../lake/lake-files.ts';
+import { decidePublication, markOf } from '../lake/staged-name.ts';
+import type { S3Objects } from './s3-objects.ts';
+import { s3Objects } from './s3-objects.ts';
+
+const offsetDigits = 12;
+
+export function s3LakeFiles(place: S3Place, attempt: number): LakeFiles {
+  const objects = s3Objects({ ...place, clock: systemClock, random: systemRandom });
+  const below = (folder: string): string => (folder === '' ? '' : `${folder}/`);
+  return {
+    continuesLogs: false,
+    makeFolder: () => Promise.resolve(),
+    read: (path) => objects.get(path),
+    exists: async (path) => (await objects.head(path)) !== undefined,
+    async names(folder) {
+      return (await objects.names(below(folder))).map((name) => name.slice(below(folder).length));
+    },
+    list: (folder) => objects.list(below(folder)),
+    write: (path, bytes) => objects.put(path, bytes),
+    replace: (path, bytes) => objects.put(path, bytes),
+    append: (path, offset, bytes) => objects.put(`${path}/${String(offset).padStart(offsetDigits, '0')}`, bytes),
+    async readLog(path, bytes) {
+      const parts: Uint8Array[] = [];
+      let end = 0;
+      for (const key of await objects.list(`${path}/`)) {
+        const offset = Number(key.slice(path.length + 1));
+        if (offset >= bytes) break;
+        const part = offset === end ? await objects.get(key) : undefined;
+        if (part === undefined) return undefined;
+        parts.push(part);
+        end += part.length;
+      }
+      return end === bytes ? Buffer.concat(parts) : undefined;
+    },
+    settle: () => Promise.resolve(),
+    publish: (files) => boundedEach(files, limits.lakeCallsMax, (file) => publishObject(objects, file, attempt)),
+    async remove(path) {
+      const keys = (await objects.list(path)).filter((key) => key === path || key.startsWith(`${path}/`));
+      await boundedEach(keys, limits.lakeCallsMax, (key) => objects.delete(key));
+    },
+    close: () => objects.close(),
+  };
+}
+
+async function publishObject(objects: S3Objects, { staged, target }: StagedContent, attempt: number): Promise<void> {
+  for (let tries = 0; tries < limits.s3AttemptsMax; tries++) {
+    const head = await objects.head(target);
+    const decision = decidePublication(head?.mark, staged, attempt);
+    if (decision === 'taken-over') {
+      throw new SluiceError('lake-taken-over', `${target} was published by a later run than attempt ${attempt}`, {
+        fix: 'nothing is lost while that run goes on; if its checkpoints were removed, move the table away or give it another name',
+      });
+    }
+    if (decision === 'put') {
+      const bytes = await objects.get(staged);
+      if (bytes === undefined) {
+        // Published and removed between the two looks, by a run that had the same checkpoint.
+        const now = await objects.head(target);
+        if (now === undefined) throw stagedMissing({ staged, target });
+        if (decidePublication(now.mark, staged, attempt) !== 'put') continue;
+        throw stagedMissing({ staged, target });
+      }
+      if ((await objects.replace(target, bytes, markOf(staged), head)) === 'unclear') continue;
+    }
+    await objects.delete(staged);
+    return;
+  }
+  throw new SluiceError('s3-failed', `${target} is replaced by others again and again`, { retryable: true });
+}
