@@ -15,6 +15,8 @@ export type Fault =
   | { readonly kind: 'pass' }
   /** Handed on after a pause. */
   | { readonly kind: 'late'; readonly ms: number }
+  /** Handed on when a test says so. */
+  | { readonly kind: 'held'; readonly until: Promise<void> }
   /** The connection ends before the server hears of it. */
   | { readonly kind: 'reset' }
   /** The server does it, and nobody hears of that. */
@@ -88,6 +90,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       return;
     }
     if (fault.kind === 'late') await wait(fault.ms);
+    if (fault.kind === 'held') await fault.until;
     const reply = await inTurn(asked);
     if (fault.kind === 'lost-reply') {
       res.destroy();

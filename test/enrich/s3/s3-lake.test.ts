@@ -214,6 +214,29 @@ describe.skipIf(motoMissing() !== undefined)('a lake in S3', () => {
     expect(await numbersIn(place)).toEqual([0, 1, 2]);
   });
 
+  it('does not let a run that was taken over write into the log of its successor', async () => {
+    const place = newPlace();
+    const clock = manualClock(1_000_000);
+    const older = table(place, 1, { clock, fileMaxAgeMs: 1_000 });
+    await older.open(undefined);
+    await older.write(rows(0));
+    const state = stored(await older.prepare(1, false));
+    const newer = table(place, 2, { clock, fileMaxAgeMs: 1_000 });
+    await newer.open(state);
+    await newer.write(rows(2));
+    const kept = stored(await newer.prepare(3, false));
+    await newer.close();
+    await older.write(rows(4));
+    await older.prepare(2, false);
+    await older.close();
+    const last = table(place, 3, { clock, fileMaxAgeMs: 1_000 });
+    await last.open(kept);
+    await last.prepare(5, true);
+    await last.commit(5);
+    await last.close();
+    expect(await numbersIn(place)).toEqual([0, 2]);
+  });
+
   it('does not let a run that was taken over put an older content over a newer one', async () => {
     const place = newPlace();
     const older = rejected(place, 1);
@@ -237,15 +260,18 @@ describe.skipIf(motoMissing() !== undefined)('a lake in S3', () => {
     await older.write(rejections('a'));
     const state = stored(await older.prepare(1, false));
     const newer = rejected(place, 2);
-    let passed: Promise<void> | undefined;
+    let release: () => void = () => undefined;
+    const until = new Promise<void>((resolve) => {
+      release = resolve;
+    });
     // The older run has looked and found nothing; while its put is on the way the newer one publishes.
-    const isPublication = (method: string, path: string): boolean => method === 'PUT' && path.includes('top.parquet');
+    let holding = false;
     const held = new Promise<void>((resolve) => {
       rig().proxy.decide = ({ method, path }) => {
-        if (!isPublication(method, path) || passed !== undefined) return pass;
-        passed = Promise.resolve();
+        if (holding || method !== 'PUT' || !path.includes('top.parquet')) return pass;
+        holding = true;
         resolve();
-        return { kind: 'late', ms: 4_000 };
+        return { kind: 'held', until };
       };
     });
     const late = older.commit(1).catch((thrown: unknown) => thrown);
@@ -254,6 +280,7 @@ describe.skipIf(motoMissing() !== undefined)('a lake in S3', () => {
     await newer.write(rejections('a'));
     await newer.prepare(3, false);
     await newer.commit(3);
+    release();
     expect(await late).toMatchObject({ code: 'lake-taken-over' });
     expect(await seenIn(place)).toEqual({ a: 2 });
   });
