@@ -1,125 +1,177 @@
 /**
- * An HTTP proxy that fails on command, in front of the emulators, which never do: late answers, connections cut before or after the request was
- * carried out, refusals, and records of a PutRecords that are refused one by one.
+ * An HTTP proxy that does with each request what a test says, in front of the emulators of AWS, which never fail by themselves: late answers,
+ * connections cut before or after the request was carried out, refusals, and records of a PutRecords that are refused one by one. It hands requests on
+ * with their own head (signatures cover it), so the server sees what the client sent.
+ *
+ * Conditional writes go on one after the other: S3 decides each of them atomically, moto looks and writes in two steps.
  */
-
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, createServer, request } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
 import { cbor } from '@smithy/core/cbor';
-import { freePort } from './free-port.ts';
+
+const wait = promisify(setTimeout);
 
 export type Fault =
-  | { readonly kind: 'none' }
-  /** The connection is cut, and the server never sees the request. */
+  | { readonly kind: 'pass' }
+  /** Handed on after a pause. */
+  | { readonly kind: 'late'; readonly ms: number }
+  /** Handed on when a test lets it go. */
+  | { readonly kind: 'held'; readonly until: Promise<void> }
+  /** The connection ends before the server hears of it. */
   | { readonly kind: 'reset' }
-  /** The server carries it out; the connection is cut instead of the answer. */
+  /** The server does it, and nobody hears of that. */
   | { readonly kind: 'lost-reply' }
-  | { readonly kind: 'answer'; readonly status: number; readonly body: string; readonly headers?: Readonly<Record<string, string>> }
+  /** The server does it, and half of the answer's body comes. */
+  | { readonly kind: 'half-reply' }
+  /** Answered instead of the server. */
+  | { readonly kind: 'answer'; readonly status: number; readonly body: string; readonly contentType?: string }
   /** Of a PutRecords: every `every`th record is answered as throttled and not handed on. */
   | { readonly kind: 'refuse-records'; readonly every: number };
 
-export interface ProxiedRequest {
+export interface Asked {
   readonly method: string;
+  /** Path and query. */
   readonly path: string;
   /** Such as `GetRecords`, of AWS' JSON and CBOR protocols; empty for others. */
   readonly operation: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
 }
 
 export interface FaultProxy {
   readonly endpoint: string;
-  /** What happens to each request from here on, after `latencyMs` of it. */
-  on(decide: (asked: ProxiedRequest) => Fault, latencyMs?: number): void;
-  clear(): void;
-  /** Requests, or records of one, that something happened to. */
+  /** Every request in the order they came, when they are to be kept. */
+  readonly asked: Asked[];
+  /** What becomes of a request; `nth` counts from 0, anew when this is set. At first: `pass`. */
+  decide: (asked: Asked, nth: number) => Fault;
+  /** Requests, or records of one, that did not get through as they should. */
   readonly happened: number;
-  stop(): Promise<void>;
+  close(): Promise<void>;
 }
 
-const none: Fault = { kind: 'none' };
+export const pass: Fault = { kind: 'pass' };
+/** What S3 says when it is asked too often. */
+export const slowDown: Fault = {
+  kind: 'answer',
+  status: 503,
+  body: '<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>',
+};
+const throttled = { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'Rate exceeded for shard' };
 
-export async function faultProxy(target: string): Promise<FaultProxy> {
-  const { hostname, port: targetPort } = new URL(target);
-  const agent = new Agent({ keepAlive: true });
-  let decide: (asked: ProxiedRequest) => Fault = () => none;
-  let latencyMs = 0;
+interface Reply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+export interface FaultProxyOptions {
+  /** Whether `asked` is kept. Default false. */
+  readonly keep?: boolean;
+}
+
+export async function startFaultProxy(target: string, { keep = false }: FaultProxyOptions = {}): Promise<FaultProxy> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  let writing: Promise<unknown> = Promise.resolve();
   let happened = 0;
+  let requests = 0;
+  let decide: FaultProxy['decide'] = () => pass;
 
-  const forward = (req: IncomingMessage, body: Buffer): Promise<IncomingMessage> =>
+  const forward = ({ method, path, headers, body }: Asked): Promise<Reply> =>
     new Promise((resolve, reject) => {
-      const headers = { ...req.headers, 'content-length': String(body.length) };
-      delete headers['transfer-encoding'];
-      const out = request({ hostname, port: targetPort, method: req.method, path: req.url, headers, agent }, resolve);
+      const sized = { ...headers, 'content-length': String(body.length) };
+      const out = request(`${target}${path}`, { method, headers: body.length > 0 ? sized : headers, agent }, (res) => {
+        const chunks: Buffer[] = [];
+        res.on('data', (chunk: Buffer) => chunks.push(chunk));
+        res.once('end', () => resolve({ status: res.statusCode ?? 502, headers: res.headers, body: Buffer.concat(chunks) }));
+        res.once('error', reject);
+      });
       out.once('error', reject);
       out.end(body);
     });
 
-  const handle = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    const body = await bytesOf(req);
-    const operation = String(req.headers['x-amz-target'] ?? '').split('.')[1] ?? '';
-    const fault = decide({ method: req.method ?? '', path: req.url ?? '', operation });
-    if (latencyMs > 0) await sleep(latencyMs);
-    if (fault.kind === 'refuse-records' && operation === 'PutRecords') return refuseRecords(req, res, body, fault.every);
-    if (fault.kind !== 'none' && fault.kind !== 'refuse-records') happened++;
-    if (fault.kind === 'reset') return void req.socket.destroy();
-    if (fault.kind === 'answer') return void res.writeHead(fault.status, fault.headers).end(fault.body);
-    const answer = await forward(req, body);
-    if (fault.kind === 'lost-reply') {
-      await bytesOf(answer);
-      return void req.socket.destroy();
-    }
-    res.writeHead(answer.statusCode ?? 502, answer.headers);
-    answer.pipe(res);
+  const inTurn = (asked: Asked): Promise<Reply> => {
+    if (asked.headers['if-none-match'] === undefined && asked.headers['if-match'] === undefined) return forward(asked);
+    const next = writing.then(() => forward(asked));
+    writing = next.catch(() => undefined);
+    return next;
   };
 
-  /** Hands on the others, and puts the answers together in the records' order. The signature is not looked at by emulators. */
-  const refuseRecords = async (req: IncomingMessage, res: ServerResponse, body: Buffer, every: number): Promise<void> => {
-    const asked = cbor.deserialize(body) as { Records: unknown[] };
-    const isRefused = asked.Records.map((_, n) => n % every === every - 1);
-    const rest = { ...asked, Records: asked.Records.filter((_, n) => isRefused[n] !== true) };
-    happened += isRefused.filter(Boolean).length;
-    const refusal = { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'Rate exceeded for shard' };
+  /** Hands on the other records, and puts the answers together in the records' order. Emulators do not look at the signature. */
+  const refuseRecords = async (asked: Asked, every: number): Promise<Reply> => {
+    const { Records: records, ...rest } = cbor.deserialize(asked.body) as { readonly Records: readonly unknown[] };
+    const isRefused = (n: number): boolean => n % every === every - 1;
+    const taken = records.filter((_, n) => !isRefused(n));
+    happened += records.length - taken.length;
     let given: unknown[] = [];
-    if (rest.Records.length > 0) {
-      const answer = await forward(req, Buffer.from(cbor.serialize(rest)));
-      const bytes = await bytesOf(answer);
-      if (answer.statusCode !== 200) return void res.writeHead(answer.statusCode ?? 502, answer.headers).end(bytes);
-      given = (cbor.deserialize(bytes) as { Records: unknown[] }).Records;
+    if (taken.length > 0) {
+      const reply = await forward({ ...asked, body: Buffer.from(cbor.serialize({ ...rest, Records: taken })) });
+      if (reply.status !== 200) return reply;
+      given = (cbor.deserialize(reply.body) as { Records: unknown[] }).Records;
     }
-    const records = isRefused.map((refused) => (refused ? refusal : given.shift()));
-    const reply = Buffer.from(cbor.serialize({ FailedRecordCount: isRefused.filter(Boolean).length, Records: records }));
-    res.writeHead(200, { 'content-type': 'application/x-amz-cbor-1.1', 'content-length': String(reply.length) }).end(reply);
+    const outcomes = records.map((_, n) => (isRefused(n) ? throttled : given.shift()));
+    const body = Buffer.from(cbor.serialize({ FailedRecordCount: records.length - taken.length, Records: outcomes }));
+    return { status: 200, headers: { 'content-type': 'application/x-amz-cbor-1.1', 'content-length': String(body.length) }, body };
   };
 
-  const server = createServer((req, res) => {
-    handle(req, res).catch(() => req.socket.destroy());
+  const carryOut = async (asked: Asked, fault: Fault, res: ServerResponse): Promise<void> => {
+    if (fault.kind !== 'pass' && fault.kind !== 'refuse-records') happened++;
+    if (fault.kind === 'reset') {
+      res.destroy();
+      return;
+    }
+    if (fault.kind === 'answer') {
+      res.writeHead(fault.status, { 'content-type': fault.contentType ?? 'application/xml' }).end(fault.body);
+      return;
+    }
+    if (fault.kind === 'late') await wait(fault.ms);
+    if (fault.kind === 'held') await fault.until;
+    const refusing = fault.kind === 'refuse-records' && asked.operation === 'PutRecords';
+    const reply = await (refusing ? refuseRecords(asked, fault.every) : inTurn(asked));
+    if (fault.kind === 'lost-reply') {
+      res.destroy();
+      return;
+    }
+    res.writeHead(reply.status, reply.headers);
+    if (fault.kind === 'half-reply') {
+      res.write(reply.body.subarray(0, reply.body.length / 2), () => res.destroy());
+      return;
+    }
+    res.end(reply.body);
+  };
+
+  const server = createServer((req: IncomingMessage, res) => {
+    const chunks: Buffer[] = [];
+    req.on('data', (chunk: Buffer) => chunks.push(chunk));
+    req.once('end', () => {
+      const { method = '', url: path = '', headers } = req;
+      const operation = String(headers['x-amz-target'] ?? '').split('.')[1] ?? '';
+      const asked: Asked = { method, path, operation, headers, body: Buffer.concat(chunks) };
+      if (keep) proxy.asked.push(asked);
+      carryOut(asked, decide(asked, requests++), res).catch(() => res.destroy());
+    });
   });
-  const port = await freePort();
-  await new Promise<void>((resolve) => void server.listen(port, '127.0.0.1', resolve));
-  return {
-    endpoint: `http://127.0.0.1:${port}`,
-    on(next, ms = 0) {
-      decide = next;
-      latencyMs = ms;
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const proxy: FaultProxy = {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked: [],
+    get decide() {
+      return decide;
     },
-    clear() {
-      decide = () => none;
-      latencyMs = 0;
+    set decide(next) {
+      decide = next;
+      requests = 0;
     },
     get happened() {
       return happened;
     },
-    stop: () =>
+    close: () =>
       new Promise((resolve) => {
-        agent.destroy();
         server.close(() => resolve());
         server.closeAllConnections();
+        agent.destroy();
       }),
   };
-}
-
-async function bytesOf(stream: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  return proxy;
 }

@@ -13,9 +13,9 @@ import { manifestVersion } from '../../../topology/checkpoint/manifest.ts';
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import { blobStoreContract } from '../../contract/blob-store.ts';
 import { motoRig } from '../../enrich/s3/support.ts';
+import type { Asked, Fault } from '../../servers/fault-proxy.ts';
+import { pass, slowDown } from '../../servers/fault-proxy.ts';
 import { motoMissing } from '../../servers/moto.ts';
-import type { Asked, Fault } from '../../servers/s3-proxy.ts';
-import { pass, slowDown } from '../../servers/s3-proxy.ts';
 
 const lost: Fault = { kind: 'lost-reply' };
 const reset: Fault = { kind: 'reset' };

@@ -14,8 +14,8 @@ import { recordReaderContract } from '../../contract/record-reader.ts';
 import type { StreamHarness } from '../../contract/record-stream.ts';
 import { readAll, readNow, recordStreamContract } from '../../contract/record-stream.ts';
 import { recordWriterContract } from '../../contract/record-writer.ts';
-import type { FaultProxy } from '../../servers/fault-proxy.ts';
-import { faultProxy } from '../../servers/fault-proxy.ts';
+import type { Fault, FaultProxy } from '../../servers/fault-proxy.ts';
+import { pass, startFaultProxy } from '../../servers/fault-proxy.ts';
 import type { KinesisServer } from '../../servers/kinesis.ts';
 import { startKinesis, testCredentials } from '../../servers/kinesis.ts';
 
@@ -26,11 +26,11 @@ let streams = 0;
 beforeAll(async () => {
   Object.assign(process.env, testCredentials);
   server = await startKinesis();
-  proxy = await faultProxy(server.endpoint);
+  proxy = await startFaultProxy(server.endpoint);
 }, 60_000);
 
 afterAll(async () => {
-  await proxy.stop();
+  await proxy.close();
   await server.stop();
 });
 
@@ -63,7 +63,7 @@ async function rigOf(shards: number): Promise<Rig> {
       return made;
     },
     async close() {
-      proxy.clear();
+      proxy.decide = () => pass;
       await writer.close();
       for (const reader of readers) await reader.close();
     },
@@ -137,6 +137,8 @@ describe('shards', () => {
     }));
 });
 
+const answer = (body: string): Fault => ({ kind: 'answer', status: 400, body, contentType: 'application/x-amz-json-1.1' });
+
 describe('through a bad network', () => {
   it('a read whose connection is cut, or whose answer is lost, is an error that can be tried again, and repeats nothing', () =>
     within(1, async ({ writer, reader }) => {
@@ -146,12 +148,12 @@ describe('through a bad network', () => {
       const first = await readNow(asked, id, undefined, { ...bounds, maxRecords: 10 });
       await put(writer, range(10, 20));
       for (const kind of ['reset', 'lost-reply'] as const) {
-        proxy.on(({ operation }) => ({ kind: operation === 'GetRecords' ? kind : 'none' }));
+        proxy.decide = ({ operation }) => (operation === 'GetRecords' ? { kind } : pass);
         await expect(readNow(asked, id, first.records.at(-1)?.position, bounds)).rejects.toMatchObject({
           code: 'stream-unreachable',
           retryable: true,
         });
-        proxy.clear();
+        proxy.decide = () => pass;
       }
       const rest = await readNow(asked, id, first.records.at(-1)?.position, bounds);
       expect(rest.records.map(({ value }) => Buffer.from(value).toString())).toEqual(range(10, 20));
@@ -167,10 +169,7 @@ describe('through a bad network', () => {
       await put(writer, range(5, 9));
       let calls = 0;
       const body = JSON.stringify({ __type: 'ExpiredIteratorException', message: 'Iterator expired.' });
-      const headers = { 'content-type': 'application/x-amz-json-1.1' };
-      proxy.on(({ operation }) =>
-        operation === 'GetRecords' && calls++ === 0 ? { kind: 'answer', status: 400, body, headers } : { kind: 'none' },
-      );
+      proxy.decide = ({ operation }) => (operation === 'GetRecords' && calls++ === 0 ? answer(body) : pass);
       const rest = await readNow(asked, id, first.records.at(-1)?.position, bounds);
       expect(rest.records.map(({ value }) => Buffer.from(value).toString())).toEqual(range(5, 9));
       expect(told).toEqual(['iterator-expired']);
@@ -184,10 +183,7 @@ describe('through a bad network', () => {
       const [{ id } = { id: '' }] = await asked.splits();
       let calls = 0;
       const body = JSON.stringify({ __type: 'ProvisionedThroughputExceededException', message: 'Rate exceeded for shard' });
-      const headers = { 'content-type': 'application/x-amz-json-1.1' };
-      proxy.on(({ operation }) =>
-        operation === 'GetRecords' && calls++ < 2 ? { kind: 'answer', status: 400, body, headers } : { kind: 'none' },
-      );
+      proxy.decide = ({ operation }) => (operation === 'GetRecords' && calls++ < 2 ? answer(body) : pass);
       const { records } = await readNow(asked, id, undefined, bounds);
       expect(records).toHaveLength(5);
       expect(told).toEqual(['throttled', 'throttled']);
@@ -195,7 +191,7 @@ describe('through a bad network', () => {
 
   it('of a write in which some records are refused only those are, and the others are in the stream', () =>
     within(1, async ({ writer, reader }) => {
-      proxy.on(() => ({ kind: 'refuse-records', every: 3 }));
+      proxy.decide = () => ({ kind: 'refuse-records', every: 3 });
       const outcomes = await writer.write(
         'a/b',
         range(0, 9).map((text) => ({ key: text, value: [Buffer.from(text)] })),
@@ -203,16 +199,16 @@ describe('through a bad network', () => {
       expect(outcomes.map((outcome) => (outcome.kind === 'refused' ? [outcome.code, outcome.retryable] : outcome.kind))).toEqual(
         range(0, 9).map((_, n) => (n % 3 === 2 ? ['throughput-exceeded', true] : 'applied')),
       );
-      proxy.clear();
+      proxy.decide = () => pass;
       expect(textsIn(await readAll(reader()))).toEqual(['e0', 'e1', 'e3', 'e4', 'e6', 'e7']);
     }));
 
   it('a write whose answer is lost is unknown, and what it wrote is there', () =>
     within(1, async ({ writer, reader }) => {
-      proxy.on(({ operation }) => ({ kind: operation === 'PutRecords' ? 'lost-reply' : 'none' }));
+      proxy.decide = ({ operation }) => (operation === 'PutRecords' ? { kind: 'lost-reply' } : pass);
       const [outcome] = await writer.write('a/b', [{ key: 'k', value: [Buffer.from('there')] }]);
       expect(outcome?.kind).toBe('unknown');
-      proxy.clear();
+      proxy.decide = () => pass;
       expect(textsIn(await readAll(reader()))).toEqual(['there']);
     }));
 });
@@ -230,12 +226,12 @@ describe('what is missing is named', () => {
 
   it('a permission', async () => {
     const body = JSON.stringify({ __type: 'AccessDeniedException', message: 'no identity-based policy allows it' });
-    proxy.on(() => ({ kind: 'answer', status: 400, body, headers: { 'content-type': 'application/x-amz-json-1.1' } }));
+    proxy.decide = () => answer(body);
     await expect(reader(proxy.endpoint).splits()).rejects.toMatchObject({
       code: 'stream-denied',
       message: "Kinesis stream 'no-such': kinesis:ListShards is not allowed: no identity-based policy allows it",
     });
-    proxy.clear();
+    proxy.decide = () => pass;
   });
 
   it('an endpoint that does not answer', async () => {

@@ -3,10 +3,10 @@
  */
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
+import type { FaultProxy } from '../../servers/fault-proxy.ts';
+import { pass, startFaultProxy } from '../../servers/fault-proxy.ts';
 import type { Moto } from '../../servers/moto.ts';
 import { startMoto, useTestCredentials } from '../../servers/moto.ts';
-import type { FaultProxy } from '../../servers/s3-proxy.ts';
-import { pass, startFaultProxy } from '../../servers/s3-proxy.ts';
 
 /** Installing moto the first time takes a while. */
 const startMaxMs = 300_000;
@@ -26,7 +26,7 @@ export function motoRig(bucket: string): () => MotoRig {
   beforeAll(async () => {
     useTestCredentials();
     const moto = await startMoto();
-    const proxy = await startFaultProxy(moto.endpoint);
+    const proxy = await startFaultProxy(moto.endpoint, { keep: true });
     const client = new S3Client({ endpoint: moto.endpoint, region: moto.region, forcePathStyle: true });
     rig = { moto, proxy, client, place: { endpoint: proxy.endpoint, region: moto.region, bucket } };
     await client.send(new CreateBucketCommand({ Bucket: bucket }));
