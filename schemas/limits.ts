@@ -77,6 +77,20 @@ export const limits = {
   /** Batches under way per stream and path, and how far apart at most they start unless they are full. */
   batchesInFlightMax: 8,
   batchPaceMaxMs: 10,
+  /** Kafka: making a connection, one request with its tries, tries; how long before its end a session is renewed. */
+  kafkaConnectMs: 3_000,
+  kafkaRequestMaxMs: 15_000,
+  kafkaRetriesMax: 5,
+  kafkaReauthenticateBeforeMs: 2_000,
+  /** `max.message.bytes` where a topic does not say: https://kafka.apache.org/documentation/#topicconfigs_max.message.bytes */
+  kafkaBatchDefaultBytes: 1_048_588,
+  /** What a batch and a record take beside key, value and headers, and a header beside its name and value (record format v2, varints at their longest). */
+  kafkaRecordOverheadBytes: 61 + 38,
+  kafkaHeaderOverheadBytes: 10,
+  /** One answer of a broker, all its partitions. */
+  kafkaFetchMaxBytes: 32 * mebi,
+  /** A token is signed anew when that much of its life is left. */
+  kafkaTokenRefreshBeforeMs: 180_000,
   /** Kinesis: connections to one endpoint, how long an idle one is kept, and how long a new one may take. */
   kinesisSocketsMax: 64,
   kinesisIdleMs: 4_000,
@@ -176,6 +190,11 @@ export const limits = {
   graphAddressMaxBytes: 1_024 * 1_024 * mebi,
   /** Transactions between two checkpoints of the embedded graph: until then each one leaves some 8 KiB in memory for a column it updates. */
   graphCheckpointTransactions: 256,
+  /** Neo4j: connections of one topology, making one, how long what may pass is tried again, and one transaction. */
+  neo4jConnectionsMax: 4,
+  neo4jConnectMs: 5_000,
+  neo4jRetryMaxMs: 30_000,
+  neo4jTransactionMaxMs: 60_000,
   /** Answers of `sluice graph`: rows, their bytes as JSON, and the time a statement may take. */
   graphQueryMaxRows: 1_000,
   graphQueryMaxBytes: 8 * mebi,

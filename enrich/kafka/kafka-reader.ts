@@ -1,0 +1,161 @@
+/**
+ * The large path's source: one Kafka topic, its partitions as splits, offsets as positions. Positions come from the checkpoint; there is no group,
+ * so that no rebalance ever takes a partition away.
+ *
+ * Kafka gives whole batches; what does not fit a read is kept for the next, at most one answer a partition. Records of transactions that were
+ * broken off are given as well: the ingress writes none.
+ *
+ * Invariants:
+ * 1. Nothing is fetched that was not asked for.
+ * 2. A call that failed changes nothing: the next read goes on from the same position, over new connections where these are to blame.
+ */
+
+import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
+import type { IncomingRecord } from '../../schemas/ports/record.ts';
+import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { FetchedMessage, KafkaFetcher } from './kafka-fetcher.ts';
+import { createKafkaFetcher } from './kafka-fetcher.ts';
+
+export interface KafkaReaderOptions {
+  readonly connection: KafkaConnection;
+  readonly topic: string;
+  readonly clock: Clock;
+  /** Told when connections are made anew. */
+  readonly tell?: (news: 'reconnected') => void;
+}
+
+interface PartitionState {
+  readonly after: string | undefined;
+  /** What `kept` goes on to, or where the next fetch begins. */
+  next: bigint;
+  kept: readonly IncomingRecord[];
+}
+
+const prefix = 'partition-';
+
+/** @example createKafkaReader({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topic: 'rpp-clicks-dev', clock }) */
+export function createKafkaReader({ connection, topic, clock, tell }: KafkaReaderOptions): RecordReader {
+  const states = new Map<string, PartitionState>();
+  let fetcher: Promise<KafkaFetcher> | undefined;
+  let connects = 0;
+
+  const connected = (): Promise<KafkaFetcher> => {
+    if (fetcher === undefined) {
+      if (connects++ > 0) tell?.('reconnected');
+      fetcher = createKafkaFetcher(connection, topic, clock);
+    }
+    return fetcher;
+  };
+
+  /** What fails because of connections, leaders or principals is tried over new ones next time. */
+  const ask = async <T>(what: (using: KafkaFetcher) => Promise<T>, position?: string): Promise<T> => {
+    const using = connected();
+    try {
+      return await what(await using);
+    } catch (thrown) {
+      const failure = deriveKafkaFailure(thrown);
+      if (failure !== 'out-of-range' && fetcher === using) {
+        fetcher = undefined;
+        void using.then((old) => old.close()).catch(() => undefined);
+      }
+      throw asError(thrown);
+    }
+
+    function asError(thrown: unknown): SluiceError {
+      const of = `Kafka topic '${topic}'`;
+      switch (deriveKafkaFailure(thrown)) {
+        case 'topic-missing':
+          return new SluiceError('stream-missing', `${of}: it is not there`, { cause: thrown, fix: 'create it, or correct kafka_topic' });
+        case 'denied':
+          return new SluiceError('stream-denied', `${of}: these credentials may not read it`, {
+            cause: thrown,
+            fix: 'allow kafka-cluster:Connect, DescribeTopic and ReadData',
+            retryable: true,
+          });
+        case 'out-of-range':
+          return new SluiceError('position-trimmed', `${of}: the position ${position ?? ''} is not kept any more`, {
+            cause: thrown,
+            fix: 'records were lost to the retention; `sluice reset`, or a longer retention and an older checkpoint',
+          });
+        case 'principal-changed':
+        case 'too-large':
+        case 'not-connected':
+        case 'unclear':
+          return new SluiceError('stream-unreachable', `${of}: the brokers cannot be asked`, { cause: thrown, retryable: true });
+      }
+    }
+  };
+
+  return {
+    path: 'kafka',
+    splits: () => ask(async (using) => (await using.partitions()).map((id) => ({ id: `${prefix}${id}`, parents: [] }))),
+    async read(split, after, bounds) {
+      const partition = partitionOf(split);
+      const known = states.get(split);
+      const state = known !== undefined && known.after === after ? known : undefined;
+      if (state !== undefined && state.kept.length > 0) return { records: take(split, state, bounds), ended: false };
+      let next = state?.next ?? (after === undefined ? undefined : BigInt(after) + 1n);
+      next ??= (await ask((using) => using.bounds(partition))).first;
+      const from = next;
+      const found = await ask((using) => using.fetch(partition, from, bounds.maxBytes), String(from));
+      const kept = found.messages.filter(({ offset, isControlRecord }) => !isControlRecord && BigInt(offset) >= from).map(recordOf);
+      const last = found.messages.at(-1);
+      // An answer may hold only what lies before, and then the next one begins behind it.
+      const reached = last === undefined || BigInt(last.offset) < from ? from : BigInt(last.offset) + 1n;
+      return { records: take(split, { after, next: reached, kept }, bounds), ended: false };
+    },
+    async latest(split) {
+      const { first, end } = await ask((using) => using.bounds(partitionOf(split)));
+      return end > first ? String(end - 1n) : undefined;
+    },
+    async lag(split, after) {
+      const { first, end } = await ask((using) => using.bounds(partitionOf(split)));
+      const next = after === undefined ? first : BigInt(after) + 1n;
+      return Number(end > next ? end - next : 0n);
+    },
+    async close() {
+      states.clear();
+      const old = fetcher;
+      fetcher = undefined;
+      await old?.then((using) => using.close()).catch(() => undefined);
+    },
+  };
+
+  /** What fits of what is kept; the rest stays for the read after it. */
+  function take(split: string, { after, next, kept }: PartitionState, { maxRecords, maxBytes }: ReadBounds): readonly IncomingRecord[] {
+    let count = 0;
+    let bytes = 0;
+    for (const { value } of kept) {
+      if (count > 0 && (count >= maxRecords || bytes + value.length > maxBytes)) break;
+      count++;
+      bytes += value.length;
+    }
+    const records = kept.slice(0, count);
+    states.set(split, { after: records.at(-1)?.position ?? after, next, kept: kept.slice(count) });
+    return records;
+  }
+}
+
+function partitionOf(split: string): number {
+  return Number(split.slice(prefix.length));
+}
+
+function recordOf({ key, value, headers, offset, timestamp }: FetchedMessage): IncomingRecord {
+  const texts = Object.entries(headers).map(([name, given]) => [name, textOf(given)] as const);
+  return {
+    key: key?.toString('utf8') ?? '',
+    value: value ?? new Uint8Array(0),
+    position: offset,
+    arrivedAtMs: Number(timestamp),
+    ...(texts.length === 0 ? {} : { headers: Object.fromEntries(texts) }),
+  };
+}
+
+/** A header that comes several times counts by its last. */
+function textOf(given: FetchedMessage['headers'][string]): string {
+  const last = Array.isArray(given) ? (given.at(-1) as Buffer | string | undefined) : (given as Buffer | string | undefined);
+  return last === undefined ? '' : last.toString();
+}

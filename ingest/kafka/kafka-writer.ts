@@ -1,0 +1,298 @@
+/**
+ * The large path on Kafka: idempotent, acks=all, one producer for all topics, one request under way a partition.
+ *
+ * Invariants:
+ * 1. `applied` is said only of what all in-sync replicas have. A request that failed is `unknown` for all its records, unless Kafka itself said that
+ *    it took none, or nothing was sent.
+ * 2. After a failed request its producer takes no more (kafka-producer.ts); the next write makes a new one.
+ * 3. A request is one batch of at most what the topic takes; a record that is larger is refused alone.
+ * 4. Credentials of another principal get a new producer; requests that are under way end on the old one.
+ */
+
+import type { KafkaFailure } from '../../schemas/kafka-failure.ts';
+import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
+import type { OutgoingRecord } from '../../schemas/ports/record.ts';
+import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
+import type { KafkaMessage, KafkaProducer, TopicDescription } from './kafka-producer.ts';
+import { createKafkaProducer, describeTopic, partitionOf } from './kafka-producer.ts';
+
+type Failure = Exclude<WriteOutcome, { kind: 'applied' }>;
+
+export interface KafkaWriterOptions {
+  readonly connection: KafkaConnection;
+  /** Topics by `team/app`. */
+  readonly topics: ReadonlyMap<string, string>;
+  /** Told of each request that failed, with the client's own error: it may name principals, which outcomes do not. */
+  readonly tell?: (stream: string, failure: { readonly code: string }, cause: unknown) => void;
+}
+
+/** A producer and the principal that it speaks for. */
+interface Client {
+  readonly producer: KafkaProducer;
+  readonly principal: string | undefined;
+  underWay: number;
+  spent: boolean;
+}
+
+/** @example createKafkaWriter({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topics: new Map([['rpp/clicks', 'rpp-clicks-dev']]) }) */
+export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptions): RecordWriter {
+  const described = new Map<string, TopicDescription>();
+  const describing = new Map<string, Promise<TopicDescription>>();
+  /** The last request of each partition. */
+  const queues = new Map<string, Promise<unknown>>();
+  const underWay = new Set<Promise<unknown>>();
+  let client: Promise<Client> | undefined;
+  let closed = false;
+
+  const describeOnce = (topic: string): Promise<TopicDescription> => {
+    const known = described.get(topic);
+    if (known !== undefined) return Promise.resolve(known);
+    let asking = describing.get(topic);
+    if (asking === undefined) {
+      asking = describeTopic(connection, topic)
+        .then((found) => {
+          described.set(topic, found);
+          return found;
+        })
+        .finally(() => describing.delete(topic));
+      describing.set(topic, asking);
+    }
+    return asking;
+  };
+
+  const connect = async (principal: string | undefined): Promise<Client> => {
+    const producer = createKafkaProducer(connection);
+    try {
+      await producer.connect();
+    } catch (thrown) {
+      await producer.disconnect().catch(() => undefined);
+      throw thrown;
+    }
+    return { producer, principal, underWay: 0, spent: false };
+  };
+
+  const letGo = (of: Client): void => {
+    if (of.spent && of.underWay === 0) void of.producer.disconnect().catch(() => undefined);
+  };
+
+  const retire = (of: Client, mine: Promise<Client> | undefined): void => {
+    of.spent = true;
+    if (client === mine) client = undefined;
+    letGo(of);
+  };
+
+  /** The producer to use now. Rejects when there can be none: then nothing was sent. */
+  const current = async (): Promise<Client> => {
+    const principal = connection.auth === undefined ? undefined : (await connection.auth.token()).principal;
+    const mine = client;
+    const found = mine === undefined ? undefined : await mine;
+    if (found !== undefined && found.principal === principal && !found.spent) return found;
+    if (found !== undefined) retire(found, mine);
+    const made = (client ??= connect(principal).catch((thrown: unknown) => {
+      client = undefined;
+      throw thrown;
+    }));
+    return made;
+  };
+
+  /** One request; the outcomes of its records. */
+  const send = async (
+    stream: string,
+    topic: string,
+    partition: number,
+    messages: readonly KafkaMessage[],
+  ): Promise<readonly WriteOutcome[]> => {
+    const fail = (failure: Failure, cause: unknown): readonly WriteOutcome[] => {
+      tell?.(stream, failure, cause);
+      return messages.map(() => failure);
+    };
+    let using: Client;
+    try {
+      using = await current();
+    } catch (thrown) {
+      return fail(unsentFailure(deriveKafkaFailure(thrown)), thrown);
+    }
+    using.underWay++;
+    try {
+      const first = await using.producer.send(topic, partition, messages);
+      return messages.map((_, n) => ({ kind: 'applied', split: `partition-${partition}`, position: String(first + BigInt(n)) }));
+    } catch (thrown) {
+      retire(using, client);
+      return fail(sentFailure(deriveKafkaFailure(thrown)), thrown);
+    } finally {
+      using.underWay--;
+      letGo(using);
+    }
+  };
+
+  /** After what is under way for the partition. */
+  const enqueue = (
+    stream: string,
+    topic: string,
+    partition: number,
+    messages: readonly KafkaMessage[],
+  ): Promise<readonly WriteOutcome[]> => {
+    const place = `${topic} ${partition}`;
+    const turn = (queues.get(place) ?? Promise.resolve()).then(() => send(stream, topic, partition, messages));
+    queues.set(place, turn);
+    void turn.finally(() => {
+      if (queues.get(place) === turn) queues.delete(place);
+    });
+    return turn;
+  };
+
+  const writeAll = async (stream: string, records: readonly OutgoingRecord[]): Promise<readonly WriteOutcome[]> => {
+    const topic = topics.get(stream);
+    const all = (failure: Failure): readonly WriteOutcome[] => records.map(() => failure);
+    if (topic === undefined) return all(refused('stream-missing', missing(stream), false));
+    let found: TopicDescription;
+    try {
+      found = await describeOnce(topic);
+    } catch (thrown) {
+      const failure = unsentFailure(deriveKafkaFailure(thrown));
+      tell?.(stream, failure, thrown);
+      return all(failure);
+    }
+    const outcomes: WriteOutcome[] = [];
+    const recordMaxBytes = recordMaxBytesOf(found);
+    const byPartition = new Map<number, number[]>();
+    for (const [index, record] of records.entries()) {
+      const problem = problemOf(record, recordMaxBytes);
+      if (problem !== undefined) {
+        outcomes[index] = problem;
+        continue;
+      }
+      const partition = partitionOf(topic, record.key, found.partitions);
+      const indices = byPartition.get(partition);
+      if (indices === undefined) byPartition.set(partition, [index]);
+      else indices.push(index);
+    }
+    await Promise.all(
+      [...byPartition].flatMap(([partition, indices]) =>
+        requestsOf(indices, records, found.batchMaxBytes).map(async (own) => {
+          const placed = await enqueue(
+            stream,
+            topic,
+            partition,
+            own.map((index) => messageOf(records[index] as OutgoingRecord)),
+          );
+          for (const [at, index] of own.entries()) outcomes[index] = placed[at] as WriteOutcome;
+        }),
+      ),
+    );
+    return outcomes;
+  };
+
+  return {
+    path: 'kafka',
+    async describe(stream) {
+      const topic = topics.get(stream);
+      if (topic === undefined) throw new SluiceError('stream-missing', missing(stream));
+      described.delete(topic);
+      const found = await describeOnce(topic).catch((thrown: unknown) => Promise.reject(asError(topic, thrown)));
+      return { recordMaxBytes: recordMaxBytesOf(found), splits: Array.from({ length: found.partitions }, (_, n) => `partition-${n}`) };
+    },
+    write(stream, records) {
+      if (closed) return Promise.resolve(records.map(() => refused('closed', 'the writer is closed', true)));
+      const writing = writeAll(stream, records).finally(() => underWay.delete(writing));
+      underWay.add(writing);
+      return writing;
+    },
+    async close() {
+      closed = true;
+      await Promise.all(underWay);
+      const last = await client?.catch(() => undefined);
+      await last?.producer.disconnect().catch(() => undefined);
+    },
+  };
+}
+
+const recordMaxBytesOf = ({ batchMaxBytes }: TopicDescription): number => batchMaxBytes - limits.kafkaRecordOverheadBytes;
+
+/** Key, value and headers, with what the headers take themselves. */
+function bytesOf({ key, value, headers = {} }: OutgoingRecord): number {
+  let bytes = Buffer.byteLength(key);
+  for (const piece of value) bytes += piece.length;
+  for (const [name, text] of Object.entries(headers))
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(text) + limits.kafkaHeaderOverheadBytes;
+  return bytes;
+}
+
+function problemOf(record: OutgoingRecord, recordMaxBytes: number): Failure | undefined {
+  if (record.key === '' || [...record.key].length > limits.partitionKeyMaxChars) {
+    return refused('key-invalid', `a partition key has 1 to ${limits.partitionKeyMaxChars} characters`, false);
+  }
+  const bytes = bytesOf(record);
+  return bytes > recordMaxBytes
+    ? refused('record-too-large', `the record has ${bytes} bytes; at most ${recordMaxBytes} are taken`, false)
+    : undefined;
+}
+
+/** Runs of records that fit one batch, in order. */
+function requestsOf(indices: readonly number[], records: readonly OutgoingRecord[], batchMaxBytes: number): readonly (readonly number[])[] {
+  const requests: number[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const index of indices) {
+    const own = bytesOf(records[index] as OutgoingRecord) + limits.kafkaRecordOverheadBytes;
+    if (bytes + own > batchMaxBytes) {
+      requests.push([]);
+      bytes = 0;
+    }
+    requests.at(-1)?.push(index);
+    bytes += own;
+  }
+  return requests;
+}
+
+function messageOf({ key, value, headers = {} }: OutgoingRecord): KafkaMessage {
+  return { key, value: Buffer.concat(value as Uint8Array[]), headers };
+}
+
+function unsentFailure(failure: KafkaFailure): Failure {
+  if (failure === 'denied' || failure === 'principal-changed') return refused('stream-denied', 'the stream may not be written now', true);
+  if (failure === 'topic-missing') return refused('stream-missing', 'the stream is not there', true);
+  return refused('stream-unreachable', 'the stream cannot be reached', true);
+}
+
+function sentFailure(failure: KafkaFailure): Failure {
+  switch (failure) {
+    case 'too-large':
+      return refused('record-too-large', 'the stream does not take a record of that size', false);
+    case 'denied':
+    case 'topic-missing':
+    case 'principal-changed':
+    case 'not-connected':
+    case 'out-of-range':
+    case 'unclear':
+      // An earlier try of the same request may have been carried out.
+      return { kind: 'unknown', code: 'reply-missing', message: 'the stream did not say what became of the record' };
+  }
+}
+
+function asError(topic: string, thrown: unknown): SluiceError {
+  const of = `Kafka topic '${topic}'`;
+  switch (deriveKafkaFailure(thrown)) {
+    case 'denied':
+    case 'principal-changed':
+      return new SluiceError('stream-denied', `${of}: its description is not allowed to these credentials`, {
+        cause: thrown,
+        fix: 'allow kafka-cluster:Connect, DescribeTopic, DescribeTopicDynamicConfiguration, WriteData and WriteDataIdempotently',
+      });
+    case 'topic-missing':
+      return new SluiceError('stream-missing', `${of}: it is not there`, { cause: thrown, fix: 'create it, or correct kafka_topic' });
+    case 'too-large':
+    case 'out-of-range':
+    case 'not-connected':
+    case 'unclear':
+      return new SluiceError('stream-unreachable', `${of}: the brokers cannot be asked`, { cause: thrown, retryable: true });
+  }
+}
+
+const missing = (stream: string): string => `there is no topic for '${stream}'`;
+
+function refused(code: string, message: string, retryable: boolean): Extract<Failure, { kind: 'refused' }> {
+  return { kind: 'refused', code, message, retryable };
+}

@@ -1,0 +1,50 @@
+/**
+ * What a failure of Kafka means, from the error's name and code, as its client and its protocol call them. Pure.
+ * Codes: https://kafka.apache.org/protocol.html#protocol_error_codes
+ */
+
+import { principalChanged } from './ports/kafka-connection.ts';
+
+export type KafkaFailure =
+  | 'principal-changed'
+  | 'denied'
+  | 'topic-missing'
+  | 'too-large'
+  /** The offset is not in the partition. */
+  | 'out-of-range'
+  /** The connection could not be made: nothing was sent. */
+  | 'not-connected'
+  /** Whatever else: what was asked may have been done. */
+  | 'unclear';
+
+interface ErrorLike {
+  readonly name?: string;
+  readonly message?: string;
+  readonly type?: string;
+  readonly cause?: unknown;
+  readonly errors?: readonly unknown[];
+}
+
+const denied = new Set([
+  'TOPIC_AUTHORIZATION_FAILED',
+  'GROUP_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  'SASL_AUTHENTICATION_FAILED',
+  'ILLEGAL_SASL_STATE',
+]);
+const deniedNames = new Set(['KafkaJSSASLAuthenticationError', 'KafkaJSSASLMetadataError']);
+
+export function deriveKafkaFailure(thrown: unknown): KafkaFailure {
+  for (let error = thrown as ErrorLike | undefined, depth = 0; error !== undefined && error !== null && depth < 8; depth++) {
+    const { name = '', type = '', message = '' } = error;
+    if (message.includes(principalChanged)) return 'principal-changed';
+    if (denied.has(type) || deniedNames.has(name)) return 'denied';
+    if (type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'INVALID_TOPIC_EXCEPTION') return 'topic-missing';
+    if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') return 'too-large';
+    if (type === 'OFFSET_OUT_OF_RANGE') return 'out-of-range';
+    if (name === 'KafkaJSConnectionError' || name === 'KafkaJSConnectionTimeout')
+      return /ECONNREFUSED|ENOTFOUND|Connection timeout/.test(message) ? 'not-connected' : 'unclear';
+    error = (error.errors?.[0] ?? error.cause) as ErrorLike | undefined;
+  }
+  return 'unclear';
+}

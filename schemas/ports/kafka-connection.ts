@@ -1,0 +1,45 @@
+/**
+ * How a Kafka cluster is reached, and who says that it may be: what the writer and the reader have in common, without a client of theirs.
+ */
+import { SluiceError } from '../kernel/errors.ts';
+
+/** A token of SASL/OAUTHBEARER. Belongs into no log and no error. */
+export interface KafkaToken {
+  readonly value: string;
+  /** Who it speaks for. A broker ends a session that another principal renews (KIP-368): a change wants new connections. */
+  readonly principal: string;
+}
+
+export interface KafkaAuth {
+  /** A token that lives for a while yet. Throws `SluiceError` `kafka-denied` (retryable) when there are no credentials. */
+  token(): Promise<KafkaToken>;
+}
+
+export interface KafkaConnection {
+  /** `host:port` */
+  readonly brokers: readonly string[];
+  readonly tls: boolean;
+  /** Shown in the brokers' logs and quotas. */
+  readonly clientId: string;
+  /** Without, nothing is said. */
+  readonly auth?: KafkaAuth;
+}
+
+/** What clients say whose connections are to be made anew; they hand on the text, and not the error. */
+export const principalChanged = 'the credentials of Kafka are of another principal now';
+
+/**
+ * Tokens for one client, all of one principal: that of its first. One of another principal is thrown as `principalChanged`, before anything is sent
+ * with it.
+ */
+export function clientTokens(auth: KafkaAuth): () => Promise<{ readonly value: string }> {
+  let principal: string | undefined;
+  return async () => {
+    const token = await auth.token();
+    principal ??= token.principal;
+    if (token.principal !== principal) {
+      throw new SluiceError('kafka-principal-changed', principalChanged, { retryable: true });
+    }
+    return { value: token.value };
+  };
+}
