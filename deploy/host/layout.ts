@@ -15,6 +15,6 @@ export const claimsDir = (dir: string): string => join(dir, 'claims');
 export const buildDir = (dir: string): string => join(dir, 'build');
 /** The embedded graph: this file, and those that the database keeps beside it, `graph.*`. */
 export const graphFile = (dir: string): string => join(dir, 'graph');
-/** Writes of a graph sink that wait for their checkpoint. An id may have slashes. */
-export const graphStagingDir = (dir: string, topology: string, sink: string): string =>
-  join(dir, 'graph-staging', topology, encodeURIComponent(sink));
+/** Writes of a graph sink that wait for their checkpoint: a folder of blob keys. An id may have slashes, and other characters that no key has. */
+export const graphStagingFolder = (topology: string, sink: string): string =>
+  `graph-staging/${topology}/${sink.replace(/[^A-Za-z0-9_-]/g, (other) => `=${other.charCodeAt(0).toString(16)}`)}`;

@@ -12,7 +12,7 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Bindings } from '../host/bindings.ts';
 import { boundStream, lookupConnectors } from '../host/bindings.ts';
-import { claimsDir, graphStagingDir, lakeDir } from '../host/layout.ts';
+import { claimsDir, graphStagingFolder, lakeDir } from '../host/layout.ts';
 import type { EmbeddedStreamHandle } from './embedded-log.ts';
 import { embeddedReader } from './embedded-log.ts';
 
@@ -30,8 +30,9 @@ export interface LocalPlace {
 export function localBindings(place: LocalPlace, file: string, graphOfHost: GraphDatabase): Bindings {
   const { dir, streams, lookups, parquetFileMaxAgeMs } = place;
   const lake = lakeDir(dir);
+  const blobs = localBlobStore(dir);
   return {
-    checkpoints: localBlobStore(dir),
+    checkpoints: blobs,
     happened: () => ({}),
     connectors: {
       ...lookupConnectors(file, lookups),
@@ -42,7 +43,8 @@ export function localBindings(place: LocalPlace, file: string, graphOfHost: Grap
           return graphSink({
             database: graphOfHost,
             model: node.sink.model,
-            dir: graphStagingDir(dir, graph.name, node.id),
+            staging: blobs,
+            folder: graphStagingFolder(graph.name, node.id),
             sink: `${graph.name}/${node.id}`,
             attempt,
           });

@@ -206,12 +206,12 @@ function edgeSteps(dialect: Dialect, model: GraphModel, writes: readonly EdgeWri
 }
 
 /**
- * Reads one node by its key, all properties by name. In Neo4j it takes the node's write lock as well, so that what was read stays true until
- * the transaction ends; Ladybug has one writer.
+ * Reads one node by its key, all properties by name. In Neo4j it makes the node when there is none, with nothing but its key, and takes its write
+ * lock, so that what was read, or that nothing was, stays true until the transaction ends; Ladybug has one writer.
  */
 export function readStep(dialect: Dialect, label: string, { key, props }: NodeModel, value: string): Extract<WriteStep, { kind: 'run' }> {
   const columns = Object.keys(props).map((name) => `n.${quoted(name)} AS ${quoted(name)}`);
-  const lock = dialect === 'neo4j' ? ` SET n.${quoted(key)} = row.${quoted(key)}` : '';
-  const text = `UNWIND $rows AS row MATCH (n:${quoted(label)}) WHERE n.${quoted(key)} = row.${quoted(key)}${lock} RETURN ${columns.join(', ')}`;
-  return { kind: 'run', text, rows: [{ [key]: value }] };
+  const [at, of] = [`n:${quoted(label)}`, quoted(key)];
+  const find = dialect === 'neo4j' ? `MERGE (${at} {${of}: row.${of}}) SET n.${of} = row.${of}` : `MATCH (${at}) WHERE n.${of} = row.${of}`;
+  return { kind: 'run', text: `UNWIND $rows AS row ${find} RETURN ${columns.join(', ')}`, rows: [{ [key]: value }] };
 }

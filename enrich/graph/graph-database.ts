@@ -52,7 +52,10 @@ export interface CypherSession {
   readonly dialect: Dialect;
   /** A change of the schema, in a transaction of its own. */
   define(statement: string): Promise<void>;
-  /** One write transaction; durable when it resolves, and nothing of it stays when `work` throws. `work` may be called again. */
+  /**
+   * One write transaction; durable when it resolves, and nothing of it stays when `work` throws. `work` may be called again, also when what it did
+   * before is there after all.
+   */
   transaction<T>(work: (run: RunStatement) => Promise<T>): Promise<T>;
 }
 
@@ -113,13 +116,14 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
 
   const readModel = async (run: RunStatement): Promise<GraphModel> => {
     const found = await readNode(run, modelLabel, modelName);
-    return found === undefined ? emptyModel : (JSON.parse(String(found['sluiceDefinition'])) as GraphModel);
+    const definition = found?.['sluiceDefinition'];
+    return typeof definition === 'string' ? (JSON.parse(definition) as GraphModel) : emptyModel;
   };
 
   const readProgress = async (run: RunStatement, sink: string): Promise<RecordedProgress | undefined> => {
     const found = await readNode(run, sinkLabel, sink);
-    if (found === undefined) return undefined;
-    const [attempt, checkpoint, chunk] = ['sluiceAttempt', 'sluiceCheckpoint', 'sluiceChunk'].map((name) => Number(found[name]));
+    if ((found?.['sluiceAttempt'] ?? undefined) === undefined) return undefined;
+    const [attempt, checkpoint, chunk] = ['sluiceAttempt', 'sluiceCheckpoint', 'sluiceChunk'].map((name) => Number(found?.[name]));
     return { attempt: attempt ?? 0, checkpoint: checkpoint ?? 0, chunk: chunk ?? 0 };
   };
 

@@ -1,20 +1,19 @@
 /**
- * Nodes and edges of a property graph: writes are staged in files, named by the checkpoint, and applied in chunks when it is complete.
+ * Nodes and edges of a property graph: writes are staged in blobs, named by the checkpoint, and applied in chunks when it is complete.
  *
- * Files: `<dir>/<attempt>-<number>.ndjson`, a line a chunk.
+ * Blobs: `<folder>/<attempt>-<number>.ndjson`, a line a chunk.
  *
  * Invariants:
  * 1. An element whose writes do not fit the model is handed back whole, and never stops the others.
- * 2. A state names all that is staged and not known to be applied; a file is kept until the commit after the one that applied it.
+ * 2. A state names all that is staged and not known to be applied; a blob is kept until the commit after the one that applied it.
  * 3. Chunks are applied in order of checkpoint and number. Which of them are in the database it says itself, so a restart skips those.
- * 4. What is in memory is bounded: past it writes go to a file at once, which the next state names.
+ * 4. What is in memory is bounded: past it writes go to a blob at once, which the next state names.
  */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import { assert } from '../../schemas/kernel/assert.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
+import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { GraphModel, GraphWrite, RefusedRow, Sink } from '../../topology/index.ts';
-import { fileFault, makeDirectory, syncDirectory, writeDurable } from '../durable-file.ts';
 import type { WriteProblem } from './fit-write.ts';
 import { fitWrite } from './fit-write.ts';
 import type { GraphDatabase, Progress } from './graph-database.ts';
@@ -24,15 +23,16 @@ import { PendingWrites } from './pending-writes.ts';
 export interface GraphSinkOptions {
   readonly database: GraphDatabase;
   readonly model: GraphModel;
-  /** Of this sink alone. */
-  readonly dir: string;
+  readonly staging: BlobStore;
+  /** In `staging`, of this sink alone. */
+  readonly folder: string;
   /** `<topology>/<node>` */
   readonly sink: string;
   readonly attempt: number;
 }
 
 interface StagedFile {
-  /** In `dir`. */
+  /** In `folder`. */
   readonly file: string;
   readonly checkpoint: number;
   /** The number of its first chunk in the checkpoint. */
@@ -54,9 +54,10 @@ interface WrittenFile {
   readonly rows: number;
 }
 
-/** Faults: `disk-full`, `graph-staging-failed`, `staged-file-missing`, `fenced`, `graph-model-mismatch`, `graph-behind`, and the database's own. */
+/** Faults: `staged-file-missing`, `fenced`, `graph-model-mismatch`, `graph-behind`, and those of the database and of the store. */
 export function graphSink(options: GraphSinkOptions): Sink {
-  const { database, model, dir, sink, attempt } = options;
+  const { database, model, staging, folder, sink, attempt } = options;
+  const keyOf = (file: string): string => `${folder}/${file}`;
   const pending = new PendingWrites(model);
   let pendingElements = 0;
   /** Files made of pending writes since the last returned state. */
@@ -69,21 +70,15 @@ export function graphSink(options: GraphSinkOptions): Sink {
   let applied = 0;
   let committing: Promise<void> = Promise.resolve();
 
-  const onDisk = <T>(work: () => T): T => {
-    try {
-      return work();
-    } catch (thrown) {
-      throw fileFault('graph-staging-failed', `the graph sink '${sink}'`, thrown);
-    }
-  };
-
-  const spill = (): void => {
+  const spill = async (): Promise<void> => {
     if (pending.writes === 0) return;
     const chunks = pending.takeChunks();
     const file = `${attempt}-${files++}.ndjson`;
-    onDisk(() => writeDurable(join(dir, file), Buffer.from(`${chunks.join('\n')}\n`)));
-    written.push({ file, chunks: chunks.length, rows: pendingElements });
+    const rows = pendingElements;
     pendingElements = 0;
+    written.push({ file, chunks: chunks.length, rows });
+    const created = await staging.createIfAbsent(keyOf(file), Buffer.from(`${chunks.join('\n')}\n`));
+    assert(created, `no other run has the attempt ${attempt}`);
   };
 
   const isApplied = (checkpoint: number, chunk: number): boolean =>
@@ -91,7 +86,7 @@ export function graphSink(options: GraphSinkOptions): Sink {
 
   const applyFile = async ({ file, checkpoint, first, chunks }: StagedFile): Promise<void> => {
     if (isApplied(checkpoint, first + chunks - 1)) return;
-    const lines = readChunks(join(dir, file), chunks);
+    const lines = await readChunks(file, chunks);
     for (const [index, line] of lines.entries()) {
       const chunk = first + index;
       if (isApplied(checkpoint, chunk)) continue;
@@ -123,14 +118,14 @@ export function graphSink(options: GraphSinkOptions): Sink {
 
   return {
     async open(restored) {
-      onDisk(() => makeDirectory(dir));
       progress = await database.openSink({ sink, attempt, model });
       const state = (restored as GraphSinkState | undefined) ?? { applied: 0, files: [] };
       if (progress.checkpoint < state.applied) throw graphBehind(sink, progress, { checkpoint: state.applied, chunk: 1 });
       const named = new Set(state.files.map(({ file }) => file));
-      onDisk(() => {
-        for (const name of readdirSync(dir)) if (!named.has(name)) rmSync(join(dir, name), { recursive: true });
-      });
+      for (const key of await staging.list(`${folder}/`)) {
+        const file = key.slice(folder.length + 1);
+        if (!named.has(file) && isOurs(file)) await staging.delete(key);
+      }
       ({ applied, files: staged } = state);
       await apply(Number.POSITIVE_INFINITY);
     },
@@ -145,13 +140,12 @@ export function graphSink(options: GraphSinkOptions): Sink {
         }
         if (fit.length > 0) pendingElements++;
         for (const [at, size] of fit.entries()) pending.add((writes as readonly GraphWrite[])[at] as GraphWrite, size);
-        if (pending.writes >= limits.graphStagedMaxWrites || pending.bytes >= limits.graphStagedMaxBytes) spill();
+        if (pending.writes >= limits.graphStagedMaxWrites || pending.bytes >= limits.graphStagedMaxBytes) await spill();
       }
       return refused;
     },
     async prepare(checkpoint): Promise<GraphSinkState> {
-      spill();
-      if (written.length > 0) onDisk(() => syncDirectory(dir));
+      await spill();
       let first = 1;
       const fresh = written.map((file): StagedFile => {
         const at = first;
@@ -169,9 +163,8 @@ export function graphSink(options: GraphSinkOptions): Sink {
           const old = done;
           await apply(checkpoint);
           done = done.slice(old.length);
-          onDisk(() => {
-            for (const { file } of old) rmSync(join(dir, file), { force: true });
-          });
+          // What cannot be deleted now is when the next run opens.
+          for (const { file } of old) await staging.delete(keyOf(file)).catch(() => undefined);
         });
       committing = commit;
       return commit;
@@ -182,23 +175,23 @@ export function graphSink(options: GraphSinkOptions): Sink {
     },
   };
 
-  function readChunks(path: string, chunks: number): readonly string[] {
-    const text = onDisk(() => {
-      try {
-        return readFileSync(path, 'utf8');
-      } catch (thrown) {
-        if (systemCodeOf(thrown) !== 'ENOENT') throw thrown;
-        throw missing(`${path} is not there`);
-      }
-    });
-    const lines = text.trimEnd().split('\n');
+  /** Left by a run that this one followed: a later one's are not its to judge. */
+  function isOurs(file: string): boolean {
+    const by = /^(\d+)-\d+\.ndjson$/.exec(file)?.[1];
+    return by !== undefined && Number(by) <= attempt;
+  }
+
+  async function readChunks(file: string, chunks: number): Promise<readonly string[]> {
+    const bytes = await staging.get(keyOf(file));
+    if (bytes === undefined) throw missing(`${keyOf(file)} is not there`);
+    const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n');
     if (lines.length === chunks) return lines;
-    throw missing(`${path} has ${lines.length} chunks, not ${chunks}`);
+    throw missing(`${keyOf(file)} has ${lines.length} chunks, not ${chunks}`);
   }
 
   function missing(what: string): SluiceError {
     return new SluiceError('staged-file-missing', `the last checkpoint of the graph sink '${sink}' names writes that are lost: ${what}`, {
-      fix: 'put the folder back from a copy, or start anew with `sluice reset`',
+      fix: 'put it back from a copy, or start anew with `sluice reset`',
     });
   }
 }

@@ -15,6 +15,7 @@ import type { Row } from './cypher.ts';
 import type { CypherSession, RunStatement } from './graph-database.ts';
 import { jsonValue } from './graph-value.ts';
 import { readRefusal } from './read-statement.ts';
+import { serial } from './serial.ts';
 
 export interface GraphAnswer {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
@@ -135,16 +136,6 @@ function runOn(connection: Connection): RunStatement {
     } finally {
       result.close();
     }
-  };
-}
-
-/** Carries out what it is given one after the other. */
-function serial(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const next = last.then(work, work);
-    last = next.catch(() => undefined);
-    return next;
   };
 }
 

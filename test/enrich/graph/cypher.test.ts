@@ -172,6 +172,6 @@ it('a node is read by its key, and locked where others write as well', () => {
     rows: [{ id: 'a' }],
   });
   expect(readStep('neo4j', 'X', node, 'a').text).toBe(
-    'UNWIND $rows AS row MATCH (n:`X`) WHERE n.`id` = row.`id` SET n.`id` = row.`id` RETURN n.`id` AS `id`, n.`n` AS `n`',
+    'UNWIND $rows AS row MERGE (n:`X` {`id`: row.`id`}) SET n.`id` = row.`id` RETURN n.`id` AS `id`, n.`n` AS `n`',
   );
 });

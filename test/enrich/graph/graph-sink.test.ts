@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { localBlobStore } from '../../../enrich/checkpoint-store/local-blob-store.ts';
 import type { GraphDatabase } from '../../../enrich/graph/graph-database.ts';
 import { graphSink } from '../../../enrich/graph/graph-sink.ts';
 import { limits } from '../../../schemas/limits.ts';
@@ -59,7 +60,8 @@ class Rig {
         return outcome;
       },
     };
-    return graphSink({ database, model: steps.definition, dir: this.staging, sink: 't/graph', attempt });
+    const staging = localBlobStore(this.folder);
+    return graphSink({ database, model: steps.definition, staging, folder: 'staged', sink: 't/graph', attempt });
   }
 
   async ask(statement: string): Promise<readonly (readonly unknown[])[]> {
@@ -149,7 +151,8 @@ describe('the graph sink, crashed', () => {
     mkdirSync(folder, { recursive: true });
     const run = async (attempt: number, work: (sink: Sink) => Promise<void>): Promise<GraphDatabaseRig> => {
       const rig = await ladybugRig(folder);
-      await work(graphSink({ database: rig.database, model: steps.definition, dir: join(folder, 'staged'), sink: 't/graph', attempt }));
+      const staging = localBlobStore(folder);
+      await work(graphSink({ database: rig.database, model: steps.definition, staging, folder: 'staged', sink: 't/graph', attempt }));
       return rig;
     };
     let state: SinkState;
@@ -304,6 +307,6 @@ describe('the graph sink', () => {
     const rig = new Rig();
     await rig.graph();
     writeFileSync(rig.staging, 'a file');
-    await expect(rig.sink(1).open(undefined)).rejects.toMatchObject({ code: 'graph-staging-failed', retryable: true });
+    await expect(rig.sink(1).open(undefined)).rejects.toMatchObject({ code: 'blob-store-failed', retryable: true });
   });
 });

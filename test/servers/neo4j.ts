@@ -1,0 +1,126 @@
+/**
+ * Neo4j Community 5.26 on loopback, with a password, started from its jars.
+ */
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Driver } from 'neo4j-driver';
+import { auth, driver as createDriver } from 'neo4j-driver';
+import type { ChildServer } from './child-server.ts';
+import { childServer } from './child-server.ts';
+import { freePort } from './free-port.ts';
+import { classPath } from './jars.ts';
+
+export interface Neo4jServer {
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+  /** Rows of values, by a connection of its own. */
+  ask(statement: string): Promise<readonly (readonly unknown[])[]>;
+  /** Nodes, edges and constraints go. */
+  empty(): Promise<void>;
+  /** Writes to all nodes of a label, from the last key to the first, again and again for `forMs`; how often that met a deadlock. */
+  disturb(label: string, key: string, forMs: number): Promise<number>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** On the same port and data. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const password = 'only-for-tests';
+const locksMax = 100;
+
+export async function startNeo4j(): Promise<Neo4jServer> {
+  const classes = await classPath('neo4j');
+  const home = mkdtempSync(join(tmpdir(), 'sluice-neo4j-'));
+  const port = await freePort();
+  const url = `bolt://127.0.0.1:${port}`;
+  const settings = {
+    'server.default_listen_address': '127.0.0.1',
+    'server.bolt.listen_address': `127.0.0.1:${port}`,
+    'server.http.enabled': false,
+    'server.https.enabled': false,
+    'server.memory.heap.max_size': '512m',
+    'server.memory.pagecache.size': '128m',
+    'db.tx_log.rotation.retention_policy': '2 files',
+    // 256 MiB a database otherwise.
+    'db.tx_log.preallocate': false,
+    'dbms.usage_report.enabled': false,
+  };
+  const conf = join(home, 'conf');
+  mkdirSync(conf);
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+  writeFileSync(join(conf, 'neo4j.conf'), lines.join(''));
+  await promisify(execFile)(
+    'java',
+    ['-XX:TieredStopAtLevel=1', '-cp', classes, 'org.neo4j.server.startup.Neo4jAdminCommand', 'dbms', 'set-initial-password', password],
+    { env: { ...process.env, NEO4J_HOME: home, NEO4J_CONF: conf } },
+  );
+  const opened = ['java.nio', 'java.io', 'sun.nio.ch', 'java.util.concurrent'].map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`);
+  const driver: Driver = createDriver(url, auth.basic('neo4j', password), { disableLosslessIntegers: true, connectionTimeout: 2_000 });
+  const start = (): Promise<ChildServer> =>
+    childServer({
+      name: 'Neo4j',
+      command: 'java',
+      args: [
+        '-Xms256m',
+        '-Xmx512m',
+        '-XX:+UseSerialGC',
+        ...opened,
+        '-Dio.netty.tryReflectionSetAccessible=true',
+        '-cp',
+        classes,
+        'org.neo4j.server.CommunityEntryPoint',
+        `--home-dir=${home}`,
+        `--config-dir=${conf}`,
+        '--console-mode',
+      ],
+      isReady: () =>
+        driver.executeQuery('RETURN 1').then(
+          () => true,
+          () => false,
+        ),
+    });
+  let server = await start();
+  const ask: Neo4jServer['ask'] = async (statement) => {
+    const { records } = await driver.executeQuery(statement);
+    return records.map((record) => [...record.values()]);
+  };
+  return {
+    url,
+    user: 'neo4j',
+    password,
+    ask,
+    async empty() {
+      await ask('MATCH (n) DETACH DELETE n');
+      for (const [name] of await ask('SHOW CONSTRAINTS YIELD name RETURN name')) await ask(`DROP CONSTRAINT \`${String(name)}\``);
+    },
+    async disturb(label, key, forMs) {
+      let [tries, rounds] = [0, 0];
+      const session = driver.session();
+      for (const endMs = performance.now() + forMs; performance.now() < endMs; rounds++) {
+        await session.executeWrite(async (transaction) => {
+          tries++;
+          const keys = await transaction.run(`MATCH (n:${label}) RETURN n.${key} AS key ORDER BY key DESC`);
+          for (const record of keys.records.slice(0, locksMax)) {
+            await transaction.run(`MATCH (n:${label} {${key}: $key}) SET n.disturbed = true`, { key: record.get('key') as unknown });
+          }
+        });
+      }
+      await session.close();
+      return tries - rounds;
+    },
+    kill: () => server.kill(),
+    async restart() {
+      server = await start();
+    },
+    async stop() {
+      await driver.close();
+      await server.kill();
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
