@@ -2,8 +2,9 @@
  * `sluice status`: asks the running instance and tells a person what it says.
  */
 import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
+import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
-import type { HeldBy, TimeStatus } from '../../topology/index.ts';
+import type { HeldBy, SplitStatus, TimeStatus } from '../../topology/index.ts';
 import type { TopologyHostStatus } from '../host/topology-host.ts';
 import { readStatus } from './ask.ts';
 import type { Output } from './output.ts';
@@ -16,13 +17,16 @@ export async function statusCommand(dir: string, output: Output, clock: Clock): 
   }
   const { instance, ingress, paths, topologies } = status;
   output.line(`Sluice at ${instance.url}, pid ${instance.pid}, since ${instance.startedAt}`);
-  const refused = Object.entries(ingress.refused).map(([code, count]) => `${code} ${count}`);
-  output.line(
-    `  ingress: ${ingress.received} received = ${ingress.accepted.kinesis} to Kinesis + ${ingress.accepted.kafka} to Kafka + refused (${refused.join(', ') || 'none'})`,
-  );
+  if (ingress !== null) output.line(`  ${ingressText(ingress)}`);
   for (const path of paths) if (path.breaker !== 'closed' || path.spoolRecords > 0) output.line(`  ${pathText(path)}`);
   for (const topology of topologies) describeTopology(topology, output, clock.now());
   return 0;
+}
+
+function ingressText({ received, accepted, repeated, refused }: IngressCounts): string {
+  const codes = Object.entries(refused).map(([code, count]) => `${code} ${count}`);
+  const again = repeated === 0 ? '' : ` + ${repeated} repeated`;
+  return `ingress: ${received} received = ${accepted.kinesis} to Kinesis + ${accepted.kafka} to Kafka${again} + refused (${codes.join(', ') || 'none'})`;
 }
 
 /** What is not as it should be. */
@@ -46,7 +50,10 @@ function describeTopology({ file, name, state, error, restarts, job }: TopologyH
   );
   for (const split of job.splits) {
     const idle = split.idle ? ', idle' : '';
-    output.line(`  ${split.stream} ${split.path} ${split.split}: lag ${split.lag ?? '?'}, watermark ${timeText(split.watermark)}${idle}`);
+    const { stream, path, split: id, watermark, eventLagMs, failure } = split;
+    const time = eventLagMs === null ? '' : `, its latest event ${secondsText(eventLagMs)} ago`;
+    output.line(`  ${stream} ${path} ${id}: lag ${lagText(split)}${time}, watermark ${timeText(watermark)}${idle}`);
+    if (failure !== undefined) output.line(`    reading fails and is tried again: ${failure}`);
   }
   for (const { time, id, kind, waiting = 0, failure, ...counts } of job.nodes) {
     const parts = Object.entries(counts).filter(([, count]) => count !== 0);
@@ -55,6 +62,14 @@ function describeTopology({ file, name, state, error, restarts, job }: TopologyH
       output.line(`    ${waiting} wait for an answer${failure === undefined ? '' : `; the look-up fails and is tried again: ${failure}`}`);
     if (time !== undefined && time.open > 0) output.line(`    ${waitText(time)}`);
   }
+}
+
+const secondsText = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
+
+/** In records, where the stream can count them, else in time. */
+function lagText({ lag, behindMs }: SplitStatus): string {
+  if (lag !== null) return String(lag);
+  return behindMs === null ? '?' : secondsText(behindMs);
 }
 
 /** Why nothing comes out yet, in a sentence. */

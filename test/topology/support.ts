@@ -23,10 +23,16 @@ export interface MemoryStream {
   readonly splits: MemorySplit[];
   /** Whether it can be asked for its newest positions, as Kafka; otherwise its reads say when they are at the end, as Kinesis'. */
   asksLatest: boolean;
+  /** Whether nobody answers; what is asked can be asked again. */
+  unreachable: boolean;
 }
 
 export function memoryStream(...splits: readonly (readonly [path: Path, split: string])[]): MemoryStream {
-  return { splits: splits.map(([path, split]) => ({ path, split, records: [], parents: [], closed: false })), asksLatest: true };
+  return {
+    splits: splits.map(([path, split]) => ({ path, split, records: [], parents: [], closed: false })),
+    asksLatest: true,
+    unreachable: false,
+  };
 }
 
 /** As Kinesis reshards: the parents take no more, and children stand beside them. */
@@ -60,6 +66,10 @@ export function event(id: string, data: unknown, extra: Partial<EventAttributes>
 function readersOf(stream: MemoryStream): readonly RecordReader[] {
   return [...new Set(stream.splits.map((split) => split.path))].map((path) => {
     const own = (): readonly MemorySplit[] => stream.splits.filter((split) => split.path === path);
+    const answer = <T>(give: () => T): Promise<T> =>
+      stream.unreachable
+        ? Promise.reject(new SluiceError('stream-unreachable', 'nobody answers', { retryable: true }))
+        : Promise.resolve(give());
     const of = (id: string): MemorySplit => {
       const found = own().find((split) => split.split === id);
       if (found === undefined) throw new SluiceError('split-unknown', id);
@@ -67,17 +77,18 @@ function readersOf(stream: MemoryStream): readonly RecordReader[] {
     };
     return {
       path,
-      splits: () => Promise.resolve(own().map(({ split, parents }) => ({ id: split, parents }))),
-      read: (id, after, bounds) => {
-        const from = after === undefined ? 0 : Number(after);
-        const { records, closed } = of(id);
-        const read = records.slice(from, from + bounds.maxRecords);
-        const left = records.length - from - read.length;
-        const end = stream.asksLatest ? {} : { behindMs: left };
-        return Promise.resolve({ records: read, ended: closed && left === 0, ...end });
-      },
-      latest: (id) => Promise.resolve(stream.asksLatest ? of(id).records.at(-1)?.position : null),
-      lag: (id, after) => Promise.resolve(of(id).records.length - Number(after ?? 0)),
+      splits: () => answer(() => own().map(({ split, parents }) => ({ id: split, parents }))),
+      read: (id, after, bounds) =>
+        answer(() => {
+          const from = after === undefined ? 0 : Number(after);
+          const { records, closed } = of(id);
+          const read = records.slice(from, from + bounds.maxRecords);
+          const left = records.length - from - read.length;
+          const end = stream.asksLatest ? {} : { behindMs: left };
+          return { records: read, ended: closed && left === 0, ...end };
+        }),
+      latest: (id) => answer(() => (stream.asksLatest ? of(id).records.at(-1)?.position : null)),
+      lag: (id, after) => answer(() => of(id).records.length - Number(after ?? 0)),
       close: () => Promise.resolve(),
     } satisfies RecordReader;
   });

@@ -11,8 +11,8 @@ import type { LookupFunction } from '../operators/lookup.ts';
 
 /** How a job reaches the world: bound by name where it is started. */
 export interface JobConnectors {
-  /** One reader per path of the stream `team/app`; throws `SluiceError` `stream-missing`. */
-  readers(stream: string): Promise<readonly RecordReader[]>;
+  /** One reader per path of the stream `team/app`, for this attempt alone; throws `SluiceError` `stream-missing`. */
+  readers(stream: string, graph: Graph, attempt: number): Promise<readonly RecordReader[]>;
   sink(node: SinkNode, graph: Graph, attempt: number): Sink;
   /** Where the data of claim checks lies; without it they are refused. */
   readonly claims?: BlobStore;

@@ -142,7 +142,7 @@ export function createJob(options: JobOptions): Job {
   const openSources = async (fence: Manifest): Promise<void> => {
     const inputs: SourceInput[] = [];
     for (const { node } of dag.sources) {
-      for (const folded of await connectors.readers(node.stream)) {
+      for (const folded of await connectors.readers(node.stream, graph, attempt)) {
         const reader = unfoldingReader(folded, node.stream, connectors.claims);
         const positionOf = (split: string): string | undefined => fence.positions[node.id]?.[positionKey({ path: reader.path, split })];
         inputs.push({ source: node, reader, positionOf });

@@ -9,6 +9,7 @@
  *    watermark holds the time until theirs stands in its place.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
+import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord, Path, Split } from '../../schemas/ports/record.ts';
@@ -45,7 +46,8 @@ export interface Cursor {
   atEnd: boolean;
   /** Monotonic ms before which it is not asked again. */
   notBeforeMs: number;
-  failures: number;
+  /** What the last read said, while reads fail and are tried again. */
+  failure: string | undefined;
 }
 
 const untilEnd = 'end';
@@ -76,7 +78,7 @@ export interface SourceSchedule {
   hold(held: boolean): void;
   /** Lets the waiting `next` return at once. */
   interrupt(): void;
-  /** Reads each split to where it ends now, and no further. */
+  /** Reads each split to where it ends now, and no further; waits for streams that do not answer. */
   drain(): Promise<void>;
   /** Whether everything is read that `drain` asked for. */
   drained(): boolean;
@@ -126,12 +128,24 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
     wake();
   };
 
+  /** What can be asked again is, until it is answered or the source stopped. */
+  const persistently = async <T>(ask: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (thrown) {
+        if (stopped || !(thrown instanceof SluiceError && thrown.retryable)) throw thrown;
+        await sleep(clock, retryPauseMs);
+      }
+    }
+  };
+
   const read = async (cursor: Cursor): Promise<void> => {
     cursor.reading = true;
     const { until } = cursor;
     try {
       const result = await cursor.reader.read(cursor.split, cursor.ahead, bounds);
-      cursor.failures = 0;
+      cursor.failure = undefined;
       cursor.behindMs = result.behindMs;
       if (until === untilEnd && result.behindMs === 0) cursor.atEnd = true;
       if (result.records.length > 0) {
@@ -146,7 +160,7 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
       }
     } catch (thrown) {
       if (thrown instanceof SluiceError && thrown.retryable) {
-        cursor.failures++;
+        cursor.failure = thrown.message;
         cursor.notBeforeMs = clock.monotonic() + retryPauseMs;
       } else failure ??= thrown;
     } finally {
@@ -195,10 +209,10 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
     },
     async drain() {
       await discovering;
-      await discover();
+      await persistently(discover);
       const asked = cursors.filter(({ phase }) => phase !== 'done');
       draining = true;
-      const ends = await Promise.all(asked.map((cursor) => cursor.reader.latest(cursor.split)));
+      const ends = await persistently(() => Promise.all(asked.map((cursor) => cursor.reader.latest(cursor.split))));
       for (const [index, cursor] of asked.entries()) {
         const end = ends[index];
         cursor.until = end === null ? untilEnd : (end ?? null);
@@ -304,7 +318,7 @@ function cursorOf({ source, reader, positionOf }: SourceInput, { id, parents }: 
     until,
     atEnd: false,
     notBeforeMs: 0,
-    failures: 0,
+    failure: undefined,
   };
 }
 

@@ -1,6 +1,7 @@
 /**
  * What a running job tells about itself: JSON-safe, for `sluice status` and the example's checks.
  */
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Path } from '../../schemas/ports/record.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
@@ -26,6 +27,8 @@ export interface SplitStatus {
   /** Epoch ms; the watermark that this split alone would allow, where an eventTime is downstream. */
   readonly watermark: number | 'min' | 'max' | null;
   readonly idle: boolean;
+  /** What the last read said, while reads fail and are tried again. */
+  readonly failure?: string;
 }
 
 export interface NodeStatus extends NodeCounts {
@@ -117,7 +120,7 @@ function slowest(node: GraphNode, dag: Dag, graph: Graph): HeldBy | null {
 
 /** How far a split is, and what its watermark would be on its own. */
 export async function splitStatus(cursor: Cursor, dag: Dag, nowMs: number): Promise<SplitStatus> {
-  const lag = await cursor.reader.lag(cursor.split, cursor.position);
+  const { lag, failure } = await lagOf(cursor);
   let watermark: SplitStatus['watermark'] = null;
   let eventLagMs: number | null = null;
   let idle = false;
@@ -141,5 +144,21 @@ export async function splitStatus(cursor: Cursor, dag: Dag, nowMs: number): Prom
     eventLagMs,
     watermark,
     idle,
+    ...(failure === undefined ? {} : { failure }),
   };
+}
+
+/** A stream that cannot be asked now is no reason for a status to fail. */
+async function lagOf({
+  reader,
+  split,
+  position,
+  failure,
+}: Cursor): Promise<{ readonly lag?: number | undefined; readonly failure: string | undefined }> {
+  try {
+    return { lag: await reader.lag(split, position), failure };
+  } catch (thrown) {
+    if (thrown instanceof SluiceError && thrown.retryable) return { failure: failure ?? thrown.message };
+    throw thrown;
+  }
 }

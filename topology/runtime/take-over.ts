@@ -19,7 +19,7 @@ export async function checkJob(options: Pick<JobOptions, 'topology' | 'blobs' | 
   requireRestorable(await checkpointStore(options.blobs, graph.name).latest(), graph, options.dropState ?? false);
   for (const node of graph.nodes) {
     if (node.kind !== 'source') continue;
-    for (const reader of await options.connectors.readers(node.stream)) await reader.close();
+    for (const reader of await options.connectors.readers(node.stream, graph, 0)) await reader.close();
   }
   await connect(graph, options.connectors);
 }

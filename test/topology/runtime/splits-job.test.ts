@@ -169,6 +169,29 @@ describe('splits that come and end', () => {
     }
   });
 
+  it.each([true, false])(
+    'that do not answer are said by name, and a drain waits for them (latest positions known: %s)',
+    async (asksLatest) => {
+      const rig = rigOf(['p']);
+      rig.events.asksLatest = asksLatest;
+      const job = await opened(rig);
+      const running = job.run();
+      await pass(rig, 10);
+      rig.events.unreachable = true;
+      send(rig, 'p', 100);
+      const draining = job.drain();
+      await pass(rig, 60);
+      expect((await job.status()).splits).toMatchObject([{ split: 'p', lag: null, failure: 'nobody answers' }]);
+      rig.events.unreachable = false;
+      await pass(rig, 60);
+      await draining;
+      await pass(rig, 60);
+      await running;
+      await job.close();
+      expect(idsOf(rig)).toEqual(['p@100']);
+    },
+  );
+
   it('that begin after a drain was asked for are not read', async () => {
     const rig = rigOf(['p']);
     send(rig, 'p', 100);
