@@ -48,6 +48,13 @@ export function* findCombinations(config: SluiceConfig, root: ReadonlyMap<string
       );
     names.set(keyName, index);
   }
+  if (config.kafka.auth === 'msk_iam' && config.kafka.region === undefined)
+    yield problem(
+      offsetOf(root.get('kafka')),
+      'kafka.region',
+      'tokens are signed for a region',
+      'the region of the cluster, such as eu-central-1',
+    );
   const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes } = config.ingress;
   const ingress = offsetOf(root.get('ingress'));
   if (bodyDecodedMaxBytes < bodyMaxBytes)

@@ -15,6 +15,7 @@ import type { Field, FieldValue } from './config-fields.ts';
 import { expectedOf, nearest, problemOf, shownOf } from './config-fields.ts';
 import { headerField, headerNameExpected, isHeaderName, lookupFields } from './config-lookups.ts';
 import { eventFields, hourMs, isName, mebi, nameExpected, sections, streamFields } from './config-sections.ts';
+import { deliveryStreamField, isTable, serviceSections, servicesOf, tableExpected } from './config-services.ts';
 import { messageOf, SluiceError } from './kernel/errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -76,6 +77,10 @@ export function problemLine(problem: ConfigProblem): string {
   return `${problem.file}:${problem.line}: ${where}${problem.message}; expected ${problem.expected}`;
 }
 
+const allSections = { ...sections, ...serviceSections };
+/** What a section has beside plain fields. */
+const furtherOf: Readonly<Record<string, readonly string[]>> = { ingress: ['origins'], firehose: ['tables'] };
+
 class ConfigReader {
   readonly #file: string;
   readonly #env: Environment;
@@ -93,18 +98,24 @@ class ConfigReader {
   read(baseDir: string): ConfigResult {
     for (const error of this.#document.errors) this.#problem(error.pos[0], '', error.message.split('\n')[0] ?? 'not YAML', 'YAML');
     if (this.#problems.length > 0) return { ok: false, problems: this.#problems };
-    const root = this.#entries(this.#document.contents, '', ['streams', 'topologies', 'lookups', 'keys', 'jwt', ...Object.keys(sections)]);
+    const root = this.#entries(this.#document.contents, '', [
+      'streams',
+      'topologies',
+      'lookups',
+      'keys',
+      'jwt',
+      ...Object.keys(allSections),
+    ]);
     const streams = this.#items(root.get('streams'), 'streams').map((node, index) => this.#stream(node, `streams[${index}]`));
     if (root.get('streams') === undefined) this.#problem(0, 'streams', 'it is missing', 'a list of streams with team and app');
     else if (streams.length === 0) this.#problem(offsetOf(root.get('streams')), 'streams', 'it is empty', 'at least one stream');
     const values = Object.fromEntries(
-      Object.entries(sections).map(([section, fields]) => {
-        const lists = section === 'ingress' ? ['origins'] : [];
-        const entries = this.#entries(root.get(section), section, [...Object.keys(fields), ...lists]);
+      Object.entries(allSections).map(([section, fields]) => {
+        const entries = this.#entries(root.get(section), section, [...Object.keys(fields), ...(furtherOf[section] ?? [])]);
         return [section, this.#values(entries, section, fields, offsetOf(root.get(section)))];
       }),
     );
-    const ingressEntries = isMap(root.get('ingress')) ? this.#peek(root.get('ingress'), 'origins') : undefined;
+    const ingressEntries = this.#peek(root.get('ingress'), 'origins');
     const access: AccessConfig = {
       keys: this.#items(root.get('keys'), 'keys').map((node, index) => this.#key(node, `keys[${index}]`)),
       jwt: this.#items(root.get('jwt'), 'jwt').map((node, index) => this.#issuer(node, `jwt[${index}]`, baseDir)),
@@ -116,6 +127,9 @@ class ConfigReader {
       return resolve(baseDir, String(value));
     });
     const lookups = this.#lookups(root.get('lookups'));
+    const tables = this.#named(this.#peek(root.get('firehose'), 'tables'), 'firehose.tables', isTable, tableExpected).map(
+      ([table, node]) => [table, String(this.#value(node, `firehose.tables.${table}`, deliveryStreamField))] as const,
+    );
     const number = (section: string, key: string): number => values[section]?.[key] as number;
     const config: SluiceConfig = {
       file: this.#file,
@@ -149,10 +163,13 @@ class ConfigReader {
         checkpointIntervalMs: number('local', 'checkpoint_ms'),
         parquetFileMaxAgeMs: number('local', 'parquet_file_age_ms'),
       },
+      ...servicesOf(values as Parameters<typeof servicesOf>[0], Object.fromEntries(tables), (file) => resolve(baseDir, file)),
       access,
       lookups,
       topologies,
     };
+    if (values['neo4j']?.['password'] !== '' && values['neo4j']?.['password_file'] !== '')
+      this.#problem(offsetOf(root.get('neo4j')), 'neo4j.password', 'the password must come from one place', 'password or password_file');
     if (this.#problems.length === 0) for (const found of findCombinations(config, root)) this.#problem(...found);
     return this.#problems.length > 0 ? { ok: false, problems: this.#problems } : { ok: true, config, origins: this.#origins };
   }
@@ -279,9 +296,9 @@ class ConfigReader {
       return field.type === 'integer' ? 0 : field.type === 'boolean' ? false : '';
     }
     const { value, variable } = this.#interpolate(node, path);
-    const found =
-      field.type === 'integer' && typeof value === 'string' && variable !== undefined && /^-?\d+$/.test(value) ? Number(value) : value;
-    const problem = problemOf(found, field);
+    const found = variable === undefined ? value : typed(value, field);
+    // A variable that is empty leaves out what may be left out.
+    const problem = found === '' && variable !== undefined && field.default === '' ? undefined : problemOf(found, field);
     const shown = shownOf(found, variable === undefined ? undefined : node.value, field);
     if (problem !== undefined) this.#problem(at, path, problem, expectedOf(field));
     const { line } = this.#lines.linePos(at);
@@ -363,4 +380,10 @@ class ConfigReader {
     const { line, col } = this.#lines.linePos(offset);
     this.#problems.push({ file: this.#file, line: Math.max(line, 1), column: Math.max(col, 1), path, message, expected });
   }
+}
+
+/** The text of an environment variable as what the field takes. */
+function typed(value: unknown, { type }: Field): unknown {
+  if (type === 'integer' && typeof value === 'string' && /^-?\d+$/.test(value)) return Number(value);
+  return type === 'boolean' && (value === 'true' || value === 'false') ? value === 'true' : value;
 }

@@ -4,6 +4,7 @@
  */
 
 import type { AccessConfig, QuotaConfig } from './config-access.ts';
+import type { ServicesConfig } from './config-services.ts';
 
 /** Where a stream's data carries its attributes: JSON pointers (RFC 6901) into the data. */
 export interface EventPointers {
@@ -97,7 +98,7 @@ export interface HttpLookupConfig {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export interface SluiceConfig {
+export interface SluiceConfig extends ServicesConfig {
   /** The file it came from, as given. */
   readonly file: string;
   readonly streams: readonly StreamConfig[];

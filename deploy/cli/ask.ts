@@ -4,7 +4,7 @@
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Instance } from '../host/instance.ts';
 import { findInstance } from '../host/instance.ts';
-import type { LocalStatus } from '../local/start.ts';
+import type { InstanceStatus } from '../host/status.ts';
 
 /** Throws `SluiceError` `not-running`. */
 async function requireInstance(dir: string): Promise<Instance> {
@@ -14,11 +14,11 @@ async function requireInstance(dir: string): Promise<Instance> {
 }
 
 /** Throws `SluiceError` `not-running`, `not-reachable`. */
-export async function readStatus(dir: string): Promise<LocalStatus> {
+export async function readStatus(dir: string): Promise<InstanceStatus> {
   const instance = await requireInstance(dir);
   try {
     const answer = await fetch(`${instance.url}/_sluice/status`);
-    return (await answer.json()) as LocalStatus;
+    return (await answer.json()) as InstanceStatus;
   } catch (cause) {
     throw notReachable(instance, cause);
   }

@@ -47,6 +47,8 @@ function program(): Command {
     };
   };
 
+  const service = { clock: systemClock, random: systemRandom, env: process.env } as const;
+
   root
     .command('start')
     .description('run ingress, topologies and lake in this process')
@@ -55,15 +57,28 @@ function program(): Command {
     .action(
       run(async (options, output, own: { readonly port?: string; readonly dropState?: boolean }) => {
         const { startCommand } = await import('./start.ts');
-        return startCommand({
-          ...own,
-          config: configFile(options),
-          dir: options.dir,
-          env: process.env,
-          clock: systemClock,
-          random: systemRandom,
-          output,
-        });
+        return startCommand({ ...own, ...service, config: configFile(options), dir: options.dir, output });
+      }),
+    );
+  root
+    .command('ingest')
+    .description('run the ingress alone, on Kinesis and Kafka')
+    .option('--port <port>', 'listen here instead of where the configuration says; 0 takes any free port')
+    .action(
+      run(async (options, output, own: { readonly port?: string }) => {
+        const { ingestCommand } = await import('./services.ts');
+        return ingestCommand({ ...own, ...service, config: configFile(options), dir: options.dir, output });
+      }),
+    );
+  root
+    .command('enrich')
+    .description('run the topologies alone, from Kinesis and Kafka into S3, Firehose and Neo4j')
+    .option('--port <port>', 'answer health and metrics here instead of where the configuration says; 0 takes any free port')
+    .option('--drop-state', 'let go of state of nodes that a topology no longer has')
+    .action(
+      run(async (options, output, own: { readonly port?: string; readonly dropState?: boolean }) => {
+        const { enrichCommand } = await import('./services.ts');
+        return enrichCommand({ ...own, ...service, config: configFile(options), dir: options.dir, output });
       }),
     );
   root

@@ -57,7 +57,7 @@ export async function startCommand(command: StartCommand): Promise<number> {
   return 0;
 }
 
-function withPort(config: SluiceConfig, port: string | undefined): SluiceConfig {
+export function withPort(config: SluiceConfig, port: string | undefined): SluiceConfig {
   return port === undefined ? config : { ...config, ingress: { ...config.ingress, port: portOf(port) } };
 }
 
@@ -67,7 +67,7 @@ function portOf(text: string): number {
   throw new SluiceError('port-invalid', `--port ${text} is no port`, { fix: 'a whole number from 0 to 65535' });
 }
 
-function stopSignal(): Promise<string> {
+export function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
     process.once('SIGTERM', () => resolve('SIGTERM'));
     process.once('SIGINT', () => resolve('SIGINT'));

@@ -20,6 +20,10 @@ const graphOfHost = remoteGraph((id, call) => say({ kind: 'graph', id, call }));
 /** Loaded when it is needed: each brings the libraries of its own place. */
 async function bind(): Promise<Bindings> {
   const { place, file } = input;
+  if (place.kind === 'services') {
+    const { serviceBindings } = await import('../services/service-bindings.ts');
+    return serviceBindings(place, file);
+  }
   const { localBindings } = await import('../local/local-bindings.ts');
   return localBindings(place, file, graphOfHost.database);
 }

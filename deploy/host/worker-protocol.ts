@@ -3,6 +3,7 @@
  */
 import type { Graph, JobStatus } from '../../topology/index.ts';
 import type { LocalPlace } from '../local/local-bindings.ts';
+import type { ServicesPlace } from '../services/service-bindings.ts';
 import type { GraphCall, GraphReply } from './graph-link.ts';
 
 export interface WorkerInput {
@@ -11,7 +12,7 @@ export interface WorkerInput {
   readonly script: string;
   readonly file: string;
   /** What it is bound to. */
-  readonly place: LocalPlace;
+  readonly place: LocalPlace | ServicesPlace;
   readonly checkpointIntervalMs: number;
   readonly dropState: boolean;
 }

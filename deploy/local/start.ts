@@ -8,11 +8,8 @@ import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
 import { sweepClaims } from '../../ingest/delivery/claim-check.ts';
-import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
-import { isLoopback } from '../../ingest/http/listen.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import type { Log } from '../../ingest/telemetry/log.ts';
-import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import { ledgerStream } from '../../schemas/config.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
@@ -23,7 +20,9 @@ import { reloadOnChange } from '../host/config-watch.ts';
 import type { Instance } from '../host/instance.ts';
 import { lockInstance } from '../host/instance.ts';
 import { buildDir, claimsDir, graphFile, logDir, spoolDir } from '../host/layout.ts';
-import type { TopologyHost, TopologyHostStatus } from '../host/topology-host.ts';
+import { openToAll } from '../host/open-to-all.ts';
+import type { InstanceStatus } from '../host/status.ts';
+import type { TopologyHost } from '../host/topology-host.ts';
 import { topologyHost } from '../host/topology-host.ts';
 import { openEmbeddedStreams } from './embedded-log.ts';
 import { graphOwner } from './graph-owner.ts';
@@ -40,18 +39,11 @@ export interface StartOptions {
   readonly readConfig?: () => SluiceConfig;
 }
 
-export interface LocalStatus {
-  readonly instance: Instance;
-  readonly ingress: IngressCounts;
-  readonly paths: readonly StreamPathState[];
-  readonly topologies: readonly TopologyHostStatus[];
-}
-
 export interface RunningLocal {
   readonly instance: Instance;
   /** Resolves when every topology runs or its first try has failed. */
   readonly topologiesStarted: Promise<void>;
-  status(): Promise<LocalStatus>;
+  status(): Promise<InstanceStatus>;
   stop(): Promise<void>;
 }
 
@@ -73,7 +65,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     const claims = localBlobStore(claimsDir(dir));
     let instance: Instance | undefined;
     const hosts: TopologyHost[] = [];
-    const status = async (): Promise<LocalStatus> => ({
+    const status = async (): Promise<InstanceStatus> => ({
       instance: instance ?? { pid: process.pid, url: '', startedAt: '' },
       ingress: ingress.counts(),
       paths: ingress.paths(),
@@ -98,10 +90,8 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     undo.unshift(() => ingress.drain());
     undo.unshift(keepClaimsSwept(claims, config.local.retentionMaxMs, clock));
     if (options.readConfig !== undefined) undo.unshift(reloadOnChange(config, options.readConfig, ingress, options));
-    if (isOpenToAll(config))
-      tell(
-        `${config.ingress.host} can be reached from elsewhere, and there are no keys: everybody may write (make one with \`sluice key new\`)`,
-      );
+    const open = openToAll(config);
+    if (open !== undefined) tell(open);
     instance = { pid: process.pid, url: ingress.url, startedAt: new Date(clock.now()).toISOString() };
     lock.publish(instance);
 
@@ -138,11 +128,6 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     for (const step of undo) await step().catch(() => undefined);
     throw thrown;
   }
-}
-
-/** Whether everybody who can reach the host may write. */
-export function isOpenToAll({ access, ingress: { host } }: SluiceConfig): boolean {
-  return access.keys.length === 0 && access.jwt.length === 0 && host !== 'localhost' && !isLoopback(host);
 }
 
 const sweepEveryMs = 3_600_000;

@@ -149,6 +149,19 @@ async function deliver(
   }
 }
 
+/** Resolves when the delivery stream is there and may be seen. Throws `SluiceError` `delivery-stream-missing`, `firehose-refused`, `firehose-failed`. */
+export async function checkDeliveryStream({
+  deliveryStream,
+  ...client
+}: FirehoseClientOptions & { readonly deliveryStream: string }): Promise<void> {
+  const api = createFirehoseClient(client);
+  try {
+    await describe(api, deliveryStream);
+  } finally {
+    api.close();
+  }
+}
+
 async function describe(api: FirehoseApi, stream: string): Promise<void> {
   await api.describe(stream).catch((thrown: unknown) => {
     const outcome = derivePutFault(thrown, 0);

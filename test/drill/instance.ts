@@ -4,7 +4,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { claimsDir, logDir } from '../../deploy/host/layout.ts';
@@ -14,6 +13,7 @@ import { loadConfig } from '../../schemas/config-file.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { decodeRecord } from '../../schemas/wire.ts';
 import { unfoldingReader } from '../../topology/runtime/unfold.ts';
+import { freePort } from '../servers/free-port.ts';
 
 export type Fault =
   | { readonly kind: 'none' }
@@ -84,20 +84,6 @@ export async function drillInstance(dir: string, configText: string): Promise<Dr
       if (child.exitCode === null && child.signalCode === null) await ended('SIGKILL');
     },
   };
-}
-
-/**
- * A port that the server can be started on again and again. Not one of those that the system gives to clients: one that connects to a dead
- * server could be given the server's own port, and be connected to itself.
- */
-async function freePort(): Promise<number> {
-  for (let port = 20_000 + (process.pid % 5_000); ; port++) {
-    const free = await new Promise<boolean>((resolve) => {
-      const server = createServer().once('error', () => resolve(false));
-      server.listen({ host: '127.0.0.1', port, exclusive: true }, () => server.close(() => resolve(true)));
-    });
-    if (free) return port;
-  }
 }
 
 /** Every event of the stream `d/events`, in the order of each split. Of a server that was stopped. */

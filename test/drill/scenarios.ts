@@ -15,22 +15,12 @@ import type { LoadOptions, Sent } from './clients.ts';
 import { post, runLoad } from './clients.ts';
 import type { DrillInstance, FoundEvent } from './instance.ts';
 import { drillInstance, foundIn } from './instance.ts';
+import type { Checks, Outcome, Scenario } from './run-scenarios.ts';
 import { smallDisk } from './small-disk.ts';
 import type { Tally } from './verdict.ts';
 import { disorder, tally } from './verdict.ts';
 
-export interface Outcome {
-  readonly tally: Tally;
-  /** What the scenario is about, beside that nothing was lost: text, and whether it holds. */
-  readonly checks: readonly (readonly [string, boolean])[];
-}
-
-export interface Scenario {
-  readonly name: string;
-  readonly what: string;
-  /** `scale` 1 is the drill; the short form takes less. */
-  run(scale: number): Promise<Outcome>;
-}
+type DrillOutcome = Outcome<Tally>;
 
 /** Small ones and, every fiftieth, one that takes the large path. */
 const bodyOf = (n: number): string => JSON.stringify({ n, pad: 'x'.repeat(n % 50 === 0 ? 150_000 : 800) });
@@ -54,10 +44,10 @@ local: {kinesis_shards: 2, kafka_partitions: 2}
 async function scenario(
   stream: string,
   ingress: string,
-  during: (setup: Setup) => Promise<{ readonly sent: Sent; readonly checks?: Outcome['checks'] }>,
-  then?: (found: readonly FoundEvent[]) => Outcome['checks'],
+  during: (setup: Setup) => Promise<{ readonly sent: Sent; readonly checks?: Checks }>,
+  then?: (found: readonly FoundEvent[]) => Checks,
   at?: string,
-): Promise<Outcome> {
+): Promise<DrillOutcome> {
   const dir = mkdtempSync(join(at ?? tmpdir(), 'sluice-drill-'));
   const instance = await drillInstance(dir, configText(stream, ingress));
   try {
@@ -69,12 +59,15 @@ async function scenario(
     const { sent, checks = [] } = await during({ instance, dir, load, drained });
     await instance.stop();
     const found = await foundIn(dir);
-    const more: Outcome['checks'] = [
+    const all = tally(sent, found, bodyOf);
+    const more: Checks = [
+      ['nothing acknowledged is lost', all.lost === 0],
+      ['no data is altered', all.altered === 0],
       ['every event is acknowledged in the end', sent.acknowledged.size === sent.sent],
       ...checks,
       ...(then?.(found) ?? []),
     ];
-    return { tally: tally(sent, found, bodyOf), checks: more };
+    return { tally: all, checks: more };
   } finally {
     await instance.end();
     rmSync(dir, { recursive: true, force: true });
@@ -85,7 +78,7 @@ async function metrics(url: string): Promise<string> {
   return (await fetch(`${url}/metrics`)).text();
 }
 
-async function killed(stream: string, scale: number): Promise<Outcome> {
+async function killed(stream: string, scale: number): Promise<DrillOutcome> {
   return scenario(stream, '', async ({ instance, load, drained }) => {
     const sending = load(12_000 * scale);
     for (const at of [3_000, 3_000, 3_000]) {
@@ -99,7 +92,7 @@ async function killed(stream: string, scale: number): Promise<Outcome> {
   });
 }
 
-export const scenarios: readonly Scenario[] = [
+export const scenarios: readonly Scenario<Tally>[] = [
   { name: 'kill-replicated', what: 'kill -9 three times under load, ack: replicated', run: (scale) => killed('', scale) },
   { name: 'kill-spooled', what: 'kill -9 three times under load, ack: spooled', run: (scale) => killed('ack: spooled', scale) },
   {

@@ -2,19 +2,8 @@
  * The runs that have commands of their own, in short form: the flights example calm, killed and sent twice, one file after the other; and the
  * smoke benchmark for a second.
  */
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { root } from '../repo/support.ts';
-
-function run(script: string, ...args: string[]): Promise<string> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [join(root, 'dist', 'test', script), ...args], { cwd: root });
-    let said = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    child.once('close', (code) => resolve(`${said}exit ${code}`));
-  });
-}
+import { runScript } from '../repo/support.ts';
 
 describe('npm run example:flights', () => {
   it.each([
@@ -23,14 +12,14 @@ describe('npm run example:flights', () => {
     [['--kill', '3', '--order', 'one-by-one', '--seed', '11']],
     [['--twice', '--batch', '5000']],
   ])('lands what was sent, with %j', { timeout: 240_000 }, async (args) => {
-    const said = await run('tools/example-flights.js', ...args);
+    const said = await runScript('tools/example-flights.js', ...args);
     expect(said).toMatch(/\n(?:2[3-9]|3\d) passed, 0 failed\nexit 0$/);
   });
 });
 
 describe('npm run example:late', () => {
   it('counts exactly the rows that a smaller out-of-orderness makes late', { timeout: 120_000 }, async () => {
-    const said = await run('tools/example-late.js', '--out-of-orderness', '24,6');
+    const said = await runScript('tools/example-late.js', '--out-of-orderness', '24,6');
     expect(said).toMatch(/out of order by 24 h: late rows, .*: \[0,0\]/);
     expect(said).toMatch(/out of order by 6 h: late rows, .*: \[397,0\]/);
     expect(said).toMatch(/\n4 passed, 0 failed\nexit 0$/);
@@ -39,7 +28,7 @@ describe('npm run example:late', () => {
 
 describe('npm run bench:smoke', () => {
   it('prints the ratio to a bare server and where the time goes', { timeout: 60_000 }, async () => {
-    const said = await run('bench/smoke.js', '--seconds', '1', '--connections', '16', '--copies', '1');
+    const said = await runScript('bench/smoke.js', '--seconds', '1', '--connections', '16', '--copies', '1');
     expect(said).toMatch(/ratio: \d+\.\d\d of the bare server's events\/s/);
     expect(said).toMatch(/JSON and UTF-8 check +\d/);
     expect(said).toMatch(/27004 events, 1763 windows\n/);

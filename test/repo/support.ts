@@ -2,7 +2,7 @@
  * What the tests of the repository share: where it is, which files it has, temporary folders, and running a command.
  * The tests run compiled (dist/ or another output folder), so the root is looked for upwards.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -33,6 +33,16 @@ export function run(cwd: string, command: string, ...args: string[]): Outcome {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, env, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   if (error !== undefined) throw error;
   return { status, stdout, output: `${stdout}${stderr}` };
+}
+
+/** Runs a compiled script of test/ in a process of its own; what it said, then `exit` and its code. */
+export function runScript(script: string, ...args: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(root, 'dist', 'test', script), ...args], { cwd: root });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    child.once('close', (code) => resolve(`${said}exit ${code}`));
+  });
 }
 
 /** A tool of node_modules/.bin of this repository. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { pathText } from '../../../deploy/cli/status.ts';
-import { isOpenToAll } from '../../../deploy/local/start.ts';
+import { openToAll } from '../../../deploy/host/open-to-all.ts';
 import type { SluiceConfig } from '../../../schemas/config.ts';
 import { parseConfig } from '../../../schemas/config-file.ts';
 
@@ -34,5 +34,5 @@ it.each([
   ['', false],
   [`ingress: {host: 0.0.0.0}\nkeys: [{name: k, sha256: ${'a'.repeat(64)}, streams: [a/x]}]`, false],
 ])('knows whether everybody who can reach it may write: %s', (yaml, expected) => {
-  expect(isOpenToAll(configOf(yaml))).toBe(expected);
+  expect(openToAll(configOf(yaml)) !== undefined).toBe(expected);
 });

@@ -1,0 +1,67 @@
+/**
+ * `sluice ingest` and `sluice enrich`: each side as a process of its own, until SIGTERM or SIGINT.
+ */
+import { createLog } from '../../ingest/telemetry/log.ts';
+import type { Environment } from '../../schemas/config-file.ts';
+import { loadConfig } from '../../schemas/config-file.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
+import type { Instance } from '../host/instance.ts';
+import { startEnrich } from '../services/enrich.ts';
+import { startIngest } from '../services/ingest.ts';
+import type { Output } from './output.ts';
+import { stopSignal, withPort } from './start.ts';
+
+export interface ServiceCommand {
+  readonly config: string;
+  readonly dir: string;
+  readonly port?: string;
+  readonly dropState?: boolean;
+  readonly env: Environment;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly output: Output;
+}
+
+/** Resolves with the exit code once it was stopped. */
+export async function ingestCommand({ config: file, dir, port, env, clock, random, output }: ServiceCommand): Promise<number> {
+  const readConfig = (): ReturnType<typeof loadConfig> => withPort(loadConfig(file, env), port);
+  const config = readConfig();
+  const stopped = stopSignal();
+  const tell = (line: string): void => output.note(line);
+  const log = createLog({ level: config.ingress.logLevel, json: true, to: process.stderr });
+  const service = await startIngest({ config, dir, clock, random, log, tell, readConfig });
+  ready('ingest', service.instance, output);
+  output.note(`${await stopped}: stopping; no new requests, what is under way is answered`);
+  await service.stop();
+  output.note('stopped');
+  return 0;
+}
+
+/** Resolves with the exit code once it was stopped, or another process has taken over: then 1. */
+export async function enrichCommand({ config: file, dir, port, dropState, env, clock, random, output }: ServiceCommand): Promise<number> {
+  const loaded = loadConfig(file, env);
+  const config = port === undefined ? loaded : { ...loaded, enrich: { ...loaded.enrich, port: withPort(loaded, port).ingress.port } };
+  if (config.topologies.length === 0)
+    throw new SluiceError('config-incomplete', `${file} names no topologies, so there is nothing to enrich`);
+  const stopped = stopSignal();
+  const tell = (line: string): void => output.note(line);
+  const service = await startEnrich({ config, dir, clock, random, tell, dropState: dropState ?? false });
+  ready('enrich', service.instance, output);
+  const why = await Promise.race([stopped, service.fenced.then(() => undefined)]);
+  output.note(
+    why === undefined ? 'another process runs the topologies now; this one ends' : `${why}: stopping; a last checkpoint is taken`,
+  );
+  await service.stop();
+  output.note('stopped');
+  return why === undefined ? 1 : 0;
+}
+
+function ready(service: string, instance: Instance, output: Output): void {
+  output.line(
+    output.json
+      ? JSON.stringify({ ready: true, service, ...instance })
+      : `Sluice ${service} is ready at ${instance.url}, pid ${instance.pid}`,
+  );
+}

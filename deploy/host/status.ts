@@ -1,0 +1,15 @@
+/**
+ * What a running instance says of itself to `sluice status`, whatever it runs.
+ */
+import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
+import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';
+import type { Instance } from './instance.ts';
+import type { TopologyHostStatus } from './topology-host.ts';
+
+export interface InstanceStatus {
+  readonly instance: Instance;
+  /** Null where no ingress runs. */
+  readonly ingress: IngressCounts | null;
+  readonly paths: readonly StreamPathState[];
+  readonly topologies: readonly TopologyHostStatus[];
+}

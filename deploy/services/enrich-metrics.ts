@@ -1,0 +1,55 @@
+/**
+ * The numbers of the enrich service for Prometheus, made of what the topologies say of themselves at the time of the scrape.
+ * Names: `sluice_<what>_<unit>`; counters end in `_total`.
+ */
+import { Counter, Gauge, Registry } from 'prom-client';
+import type { TopologyHostStatus } from '../host/topology-host.ts';
+
+/** Outcomes of a node's elements, as they are counted. */
+const outcomes = ['in', 'passed', 'filtered', 'late', 'deduplicated', 'rejected', 'emitted'] as const;
+
+export async function enrichMetrics(
+  statuses: readonly TopologyHostStatus[],
+  nowMs: number,
+): Promise<{ readonly contentType: string; readonly text: string }> {
+  const registry = new Registry();
+  const gauge = (name: string, help: string, labelNames: readonly string[]): Gauge =>
+    new Gauge({ name, help, labelNames: [...labelNames], registers: [registry] });
+  const counter = (name: string, help: string, labelNames: readonly string[]): Counter =>
+    new Counter({ name, help, labelNames: [...labelNames], registers: [registry] });
+  const running = gauge('sluice_topology_running', '1 while the topology runs', ['topology']);
+  const restarts = counter('sluice_topology_restarts_total', 'Starts after a fault', ['topology']);
+  const checkpoint = gauge('sluice_checkpoint_id', 'The last completed checkpoint', ['topology']);
+  const age = gauge('sluice_checkpoint_age_seconds', 'Since the last completed checkpoint', ['topology']);
+  const uncommitted = gauge('sluice_uncommitted_rows', 'Rows that sinks took and no completed checkpoint made visible yet', ['topology']);
+  const rejected = counter('sluice_rejected_events_total', 'Rejected events since the first start', ['topology']);
+  const elements = counter('sluice_node_elements_total', 'Elements of a node by what became of them', ['topology', 'node', 'outcome']);
+  const split = ['topology', 'source', 'stream', 'path', 'split'];
+  const lag = gauge('sluice_split_lag_records', 'Records in the stream that are not in the state', split);
+  const behind = gauge('sluice_split_behind_seconds', 'How far the last read was behind the end of the stream', split);
+  const eventLag = gauge('sluice_split_event_lag_seconds', 'How far the latest event time is behind processing time', split);
+  const connector = counter('sluice_connector_events_total', 'What happened to the connections of a topology', ['topology', 'event']);
+  for (const { file, name, state, restarts: started, job, happened } of statuses) {
+    const topology = name ?? file;
+    running.set({ topology }, state === 'running' || state === 'draining' ? 1 : 0);
+    restarts.inc({ topology }, started);
+    for (const [event, count] of Object.entries(happened)) connector.inc({ topology, event }, count);
+    if (job === null) continue;
+    if (job.checkpoint !== null) {
+      checkpoint.set({ topology }, job.checkpoint.id);
+      age.set({ topology }, (nowMs - job.checkpoint.completedAtMs) / 1_000);
+    }
+    uncommitted.set({ topology }, job.uncommittedRows);
+    rejected.inc({ topology }, job.rejected);
+    for (const node of job.nodes) {
+      for (const outcome of outcomes) elements.inc({ topology, node: node.id, outcome }, node[outcome]);
+    }
+    for (const { source, stream, path, split: id, lag: records, behindMs, eventLagMs } of job.splits) {
+      const labels = { topology, source, stream, path, split: id };
+      if (records !== null) lag.set(labels, records);
+      if (behindMs !== null) behind.set(labels, behindMs / 1_000);
+      if (eventLagMs !== null) eventLag.set(labels, eventLagMs / 1_000);
+    }
+  }
+  return { contentType: registry.contentType, text: await registry.metrics() };
+}

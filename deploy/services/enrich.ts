@@ -1,0 +1,121 @@
+/**
+ * The enrich service: the topologies of the configuration on Kinesis and Kafka, into S3, Firehose and Neo4j. One topology is run by one process at
+ * a time: a later one takes over, and the earlier one ends by itself.
+ *
+ * Order of starting: lock, health, checks, topologies; of stopping: readiness, topologies (last checkpoint), health, lock.
+ */
+import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { adminServer } from '../../ingest/http/admin-server.ts';
+import type { SluiceConfig } from '../../schemas/config.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import { sleep } from '../../schemas/kernel/clock.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
+import { drainAnswer, jsonAnswer } from '../host/commands.ts';
+import type { Instance } from '../host/instance.ts';
+import { lockInstance } from '../host/instance.ts';
+import { buildDir } from '../host/layout.ts';
+import type { InstanceStatus } from '../host/status.ts';
+import type { TopologyHost } from '../host/topology-host.ts';
+import { topologyHost } from '../host/topology-host.ts';
+import { enrichChecks } from './enrich-checks.ts';
+import { enrichMetrics } from './enrich-metrics.ts';
+import { runStartupChecks } from './startup-checks.ts';
+
+export interface EnrichOptions {
+  readonly config: SluiceConfig;
+  /** Compiled topologies, and who runs here. */
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly dropState: boolean;
+  readonly tell: (line: string) => void;
+}
+
+export interface RunningEnrich {
+  readonly instance: Instance;
+  /** Resolves when other processes have taken over every topology, so that there is nothing left to do here. */
+  readonly fenced: Promise<void>;
+  stop(): Promise<void>;
+}
+
+const fencePollMs = 500;
+
+/** Throws `SluiceError` `already-running`, `port-taken`, `config-incomplete`, `startup-checks-failed`. When it resolves, the topologies are starting. */
+export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich> {
+  const { config, clock, random, tell, dropState } = options;
+  const dir = resolve(options.dir);
+  const lock = await lockInstance(dir);
+  rmSync(buildDir(dir), { recursive: true, force: true });
+  const undo: (() => Promise<void>)[] = [() => lock.release()];
+  try {
+    const { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups } = config;
+    let stopping = false;
+    const hosts: TopologyHost[] = [];
+    const statuses = (): Promise<InstanceStatus['topologies']> => Promise.all(hosts.map((host) => host.status()));
+    let instance: Instance = { pid: process.pid, url: '', startedAt: '' };
+    const server = await adminServer({
+      host: enrich.host,
+      port: enrich.port,
+      notReady: async () => {
+        if (stopping) return 'stopping';
+        const late = (await statuses()).filter(({ state }) => state !== 'running' && state !== 'draining' && state !== 'drained');
+        if (hosts.length === 0) return 'starting';
+        return late.length === 0 ? undefined : late.map(({ file, name, state }) => `${name ?? file} is ${state}`).join('\n');
+      },
+      metrics: async () => enrichMetrics(await statuses(), clock.now()),
+      local: {
+        reads: {
+          '/_sluice/status': async () => {
+            const status: InstanceStatus = { instance, ingress: null, paths: [], topologies: await statuses() };
+            return jsonAnswer(200, status);
+          },
+        },
+        commands: { '/_sluice/drain': async (body) => drainAnswer(hosts, body) },
+      },
+    });
+    undo.unshift(async () => server.close());
+    await runStartupChecks(enrichChecks(config, { clock, random }), tell);
+    for (const file of config.topologies) {
+      hosts.push(
+        topologyHost({
+          file,
+          buildDir: buildDir(dir),
+          input: {
+            place: { kind: 'services', config: { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups } },
+            checkpointIntervalMs: enrich.checkpointIntervalMs,
+            dropState,
+          },
+          clock,
+          random,
+          tell,
+        }),
+      );
+    }
+    instance = { pid: process.pid, url: server.url, startedAt: new Date(clock.now()).toISOString() };
+    lock.publish(instance);
+    const started = Promise.all(hosts.map((host) => host.start()));
+    undo.unshift(async () => {
+      stopping = true;
+      await started;
+      await Promise.all(hosts.map((host) => host.stop()));
+    });
+    const fenced = async (): Promise<void> => {
+      while (!stopping) {
+        const states = (await statuses()).map(({ state }) => state);
+        if (states.includes('fenced') && states.every((state) => state === 'fenced' || state === 'drained')) return;
+        await sleep(clock, fencePollMs);
+      }
+    };
+    return {
+      instance,
+      fenced: fenced(),
+      async stop() {
+        for (const step of undo) await step();
+      },
+    };
+  } catch (thrown) {
+    for (const step of undo) await step().catch(() => undefined);
+    throw thrown;
+  }
+}

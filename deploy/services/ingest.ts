@@ -1,0 +1,134 @@
+/**
+ * The ingest service: the ingress on Kinesis and Kafka, with claims in S3 and spools on this machine's disk. As many of them as the load wants run
+ * beside each other, each with a directory of its own.
+ *
+ * Order of starting: lock, checks, ingress; of stopping: ingress (drained), writers, lock.
+ */
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { createIngress } from '../../ingest/ingress.ts';
+import { createKafkaWriter } from '../../ingest/kafka/kafka-writer.ts';
+import { createKinesisWriter } from '../../ingest/kinesis/kinesis-writer.ts';
+import type { Log } from '../../ingest/telemetry/log.ts';
+import type { SluiceConfig } from '../../schemas/config.ts';
+import { ledgerStream } from '../../schemas/config.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
+import type { Path } from '../../schemas/ports/record.ts';
+import { paths } from '../../schemas/ports/record.ts';
+import type { RecordWriter } from '../../schemas/ports/record-writer.ts';
+import { jsonAnswer } from '../host/commands.ts';
+import { reloadOnChange } from '../host/config-watch.ts';
+import type { Instance } from '../host/instance.ts';
+import { lockInstance } from '../host/instance.ts';
+import { spoolDir } from '../host/layout.ts';
+import { openToAll } from '../host/open-to-all.ts';
+import type { InstanceStatus } from '../host/status.ts';
+import { awsOptions, kafkaConnection, s3Place } from './connections.ts';
+import { createHappenings } from './happenings.ts';
+import { checkBucket, s3BlobStore } from './s3-blob-store.ts';
+import type { StartupCheck } from './startup-checks.ts';
+import { runStartupChecks } from './startup-checks.ts';
+
+export interface ServiceOptions {
+  readonly config: SluiceConfig;
+  /** Spools, and who runs here. */
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly tell: (line: string) => void;
+  readonly log: Log;
+  /** Where the configuration can be read again while it runs. Throws `SluiceError` when it is not valid. */
+  readonly readConfig: () => SluiceConfig;
+}
+
+export interface RunningService {
+  readonly instance: Instance;
+  stop(): Promise<void>;
+}
+
+/** Throws `SluiceError` `already-running`, `config-incomplete`, `startup-checks-failed`, and what the ingress throws. When it resolves, events are accepted. */
+export async function startIngest(options: ServiceOptions): Promise<RunningService> {
+  const { config, clock, random, tell, log } = options;
+  const dir = resolve(options.dir);
+  const lock = await lockInstance(dir);
+  const undo: (() => Promise<void>)[] = [() => lock.release()];
+  try {
+    const happenings = createHappenings();
+    const context = { clock, random, happenings };
+    const bound = [...config.streams, ledgerStream];
+    const told = (path: Path) => (stream: string, failure: { readonly code: string }, cause: unknown) =>
+      log.warn({ stream, path, code: failure.code, err: cause }, 'a write failed as a whole');
+    const kinesis = createKinesisWriter({
+      ...awsOptions(config.kinesis),
+      streams: new Map(bound.map(({ name, kinesisStream }) => [name, kinesisStream])),
+      tell: told('kinesis'),
+    });
+    undo.unshift(() => kinesis.close());
+    const kafka = createKafkaWriter({
+      connection: kafkaConnection(config.kafka, context),
+      topics: new Map(bound.map(({ name, kafkaTopic }) => [name, kafkaTopic])),
+      tell: told('kafka'),
+    });
+    undo.unshift(() => kafka.close());
+    const claimsPlace = config.routing.claimCheck ? { ...s3Place(config.s3, 'claims'), clock, random } : undefined;
+    const claims = claimsPlace === undefined ? undefined : s3BlobStore(claimsPlace);
+    if (claims !== undefined) undo.unshift(async () => claims.close());
+
+    const writers = { kinesis, kafka };
+    const checks = bound.flatMap(({ name, kinesisStream, kafkaTopic }) =>
+      paths.map((path) => streamCheck(writers[path], name, path === 'kinesis' ? kinesisStream : kafkaTopic)),
+    );
+    if (claimsPlace !== undefined) {
+      checks.push({
+        what: `S3 bucket ${claimsPlace.bucket} (claims)`,
+        look: async () => {
+          await checkBucket(claimsPlace);
+          return 'can be listed, read, written and deleted from';
+        },
+      });
+    }
+    await runStartupChecks(checks, tell);
+
+    let instance: Instance = { pid: process.pid, url: '', startedAt: '' };
+    const status = (): InstanceStatus => ({ instance, ingress: ingress.counts(), paths: ingress.paths(), topologies: [] });
+    const ingress = await createIngress({
+      config,
+      writers,
+      spoolDir: spoolDir(dir),
+      ...(claims === undefined ? {} : { blobs: claims }),
+      clock,
+      random,
+      log,
+      instance: hostname(),
+      happened: () => happenings.counts(),
+      local: { reads: { '/_sluice/status': () => Promise.resolve(jsonAnswer(200, status())) } },
+    });
+    undo.unshift(() => ingress.drain());
+    undo.unshift(reloadOnChange(config, options.readConfig, ingress, options));
+    const open = openToAll(config);
+    if (open !== undefined) tell(open);
+    instance = { pid: process.pid, url: ingress.url, startedAt: new Date(clock.now()).toISOString() };
+    lock.publish(instance);
+    return {
+      instance,
+      async stop() {
+        for (const step of undo) await step();
+      },
+    };
+  } catch (thrown) {
+    for (const step of undo) await step().catch(() => undefined);
+    throw thrown;
+  }
+}
+
+function streamCheck(writer: RecordWriter, stream: string, physical: string): StartupCheck {
+  const what = writer.path === 'kinesis' ? 'Kinesis stream' : 'Kafka topic';
+  return {
+    what: `${what} ${physical} (${stream})`,
+    look: async () => {
+      const { recordMaxBytes, splits } = await writer.describe(stream);
+      return `${splits.length} ${writer.path === 'kinesis' ? 'shards' : 'partitions'}, records of at most ${recordMaxBytes} bytes`;
+    },
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * A topology of the enrich service: bound to Kinesis and Kafka, to the lake and the checkpoints in S3, to Firehose and to Neo4j. Nothing that a
+ * checkpoint names lies on this machine's disk.
+ */
+import { firehoseSink } from '../../enrich/firehose/firehose-sink.ts';
+import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
+import { cypherDatabase } from '../../enrich/graph/graph-database.ts';
+import { graphSink } from '../../enrich/graph/graph-sink.ts';
+import type { Neo4jSession } from '../../enrich/graph/neo4j-session.ts';
+import { createNeo4jSession } from '../../enrich/graph/neo4j-session.ts';
+import { createKafkaReader } from '../../enrich/kafka/kafka-reader.ts';
+import { createKinesisReader } from '../../enrich/kinesis/kinesis-reader.ts';
+import { tableSink } from '../../enrich/parquet/table-sink.ts';
+import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
+import type { SluiceConfig } from '../../schemas/config.ts';
+import { ledgerStream } from '../../schemas/config.ts';
+import { systemClock } from '../../schemas/kernel/clock.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { systemRandom } from '../../schemas/kernel/random.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { Graph, Sink, SinkNode } from '../../topology/index.ts';
+import type { Bindings } from '../host/bindings.ts';
+import { boundStream, lookupConnectors } from '../host/bindings.ts';
+import { graphStagingFolder } from '../host/layout.ts';
+import { awsOptions, kafkaConnection, neo4jAccess, s3Place } from './connections.ts';
+import { createHappenings } from './happenings.ts';
+import { s3BlobStore } from './s3-blob-store.ts';
+
+/** Structured-clonable. */
+export interface ServicesPlace {
+  readonly kind: 'services';
+  readonly config: Pick<SluiceConfig, 'streams' | 'kinesis' | 'kafka' | 's3' | 'firehose' | 'neo4j' | 'enrich' | 'lookups'>;
+}
+
+/** `file` is the topology's. Throws `SluiceError` `config-incomplete`. */
+export function serviceBindings({ config }: ServicesPlace, file: string): Bindings {
+  const { s3, firehose, enrich } = config;
+  const happenings = createHappenings();
+  const [clock, random] = [systemClock, systemRandom];
+  const streams = Object.fromEntries([...config.streams, ledgerStream].map((stream) => [stream.name, stream]));
+  const connection = kafkaConnection(config.kafka, { clock, random, happenings });
+  const blobs = s3BlobStore({ ...s3Place(s3, ''), clock, random });
+  const claims = s3BlobStore({ ...s3Place(s3, 'claims'), clock, random });
+  const lake = s3Place(s3, 'lake');
+  let neo4j: { readonly session: Neo4jSession; readonly database: GraphDatabase } | undefined;
+
+  const graphDatabase = (): GraphDatabase => {
+    if (neo4j === undefined) {
+      const session = createNeo4jSession(neo4jAccess(config.neo4j));
+      neo4j = { session, database: cypherDatabase(session) };
+    }
+    return neo4j.database;
+  };
+
+  const sink = ({ id, sink: kind }: SinkNode, { name: topology, owner }: Graph, attempt: number): Sink => {
+    const name = `${topology}/${id}`;
+    if (kind.kind === 'graph') {
+      const folder = graphStagingFolder(topology, id);
+      return graphSink({ database: graphDatabase(), model: kind.model, staging: blobs, folder, sink: name, attempt });
+    }
+    if (kind.kind !== 'table') throw new SluiceError('sink-unknown', `'${id}' is neither a table nor a graph`);
+    const { table, schema, partitionBy } = kind;
+    const { parquetFileMaxBytes: fileMaxBytes } = limits;
+    const fileMaxAgeMs = enrich.parquetFileMaxAgeMs;
+    const parquet = tableSink({ dir: lake, table, schema, partitionBy, owner, topology, attempt, fileMaxBytes, fileMaxAgeMs, clock });
+    const deliveryStream = Object.hasOwn(firehose.tables, table) ? firehose.tables[table] : undefined;
+    if (deliveryStream === undefined) return parquet;
+    const count = (what: string, rows: number): void => happenings.count(`firehose-${what}`, rows);
+    return firehoseSink({ ...awsOptions(firehose), deliveryStream, schema, owner, sink: name, fallback: parquet, clock, random, count });
+  };
+
+  return {
+    checkpoints: blobs,
+    happened: () => happenings.counts(),
+    connectors: {
+      ...lookupConnectors(file, config.lookups),
+      readers: async (name) => {
+        const { kinesisStream, kafkaTopic } = boundStream(file, streams, name);
+        return [
+          createKinesisReader({
+            ...awsOptions(config.kinesis),
+            streamName: kinesisStream,
+            clock,
+            random,
+            tell: (news) => happenings.count(`kinesis-${news}`),
+          }),
+          createKafkaReader({ connection, topic: kafkaTopic, clock, tell: (news) => happenings.count(`kafka-${news}`) }),
+        ];
+      },
+      claims,
+      sink,
+      rejected: ({ name: topology }, attempt) => rejectedSink({ dir: lake, topology, attempt, clock }),
+    },
+    async close() {
+      await neo4j?.session.close();
+      blobs.close();
+      claims.close();
+    },
+  };
+}

@@ -1,0 +1,107 @@
+/**
+ * One scenario's services on the cloud of the drill: streams, bucket and graph of their own; load through the ingress; and, when all is drained,
+ * what lies at the ends.
+ */
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Cloud } from '../../servers/cloud.ts';
+import { copyLake, deliveredRows } from '../../servers/cloud.ts';
+import { freePort } from '../../servers/free-port.ts';
+import { rowsOf } from '../../tools/flights-checks.ts';
+import type { ServiceProcess } from '../../tools/service-process.ts';
+import { runSluice, serviceProcess } from '../../tools/service-process.ts';
+import type { LoadOptions, Sent } from '../clients.ts';
+import { runLoad } from '../clients.ts';
+import { bodyOf } from './events.ts';
+import type { Landed } from './verdict.ts';
+
+export interface Rig {
+  readonly cloud: Cloud;
+  readonly ingest: ServiceProcess;
+  readonly enrich: ServiceProcess;
+  /** Of Kinesis; the topic, the bucket and the delivery stream have the same name. */
+  readonly stream: string;
+  load(forMs: number): Promise<Sent>;
+}
+
+/** Credentials that end, and may change: a program gives them out, as a profile names one. */
+export interface EndingCredentials {
+  /** From the next time on that somebody asks. */
+  give(credentials: { readonly AWS_ACCESS_KEY_ID: string; readonly AWS_SECRET_ACCESS_KEY: string }, lifeMs: number): void;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const topology = fileURLToPath(new URL('../../../../test/drill/streams/topology.ts', import.meta.url));
+const eventsPerSecond = 100;
+const giveUpMs = 120_000;
+
+const configText = (name: string): string => `streams:
+  - { team: d, app: events, kinesis_stream: ${name}, kafka_topic: ${name} }
+ingress: { host: 127.0.0.1, log_level: warn }
+enrich: { checkpoint_ms: 1000, parquet_file_age_ms: 2000 }
+kinesis: { region: "\${AWS_REGION}", endpoint: "\${KINESIS_ENDPOINT}" }
+kafka: { brokers: "\${KAFKA_BROKERS}", auth: msk_iam, region: "\${AWS_REGION}" }
+s3: { bucket: ${name}, region: "\${AWS_REGION}", endpoint: "\${S3_ENDPOINT}" }
+firehose: { region: "\${AWS_REGION}", endpoint: "\${FIREHOSE_ENDPOINT}", tables: { hose: ${name} } }
+neo4j: { url: "\${NEO4J_URL}", password: "\${NEO4J_PASSWORD}" }
+topologies: [${JSON.stringify(topology)}]
+`;
+
+export function endingCredentials(dir: string): EndingCredentials {
+  const [given, config] = [join(dir, 'credentials.json'), join(dir, 'aws-config')];
+  writeFileSync(config, `[default]\ncredential_process = cat ${given}\n`);
+  return {
+    give({ AWS_ACCESS_KEY_ID: AccessKeyId, AWS_SECRET_ACCESS_KEY: SecretAccessKey }, lifeMs) {
+      const Expiration = new Date(Date.now() + lifeMs).toISOString();
+      writeFileSync(`${given}.new`, JSON.stringify({ Version: 1, AccessKeyId, SecretAccessKey, Expiration }));
+      renameSync(`${given}.new`, given);
+    },
+    // Without keys in the environment, which would be taken first.
+    env: { AWS_CONFIG_FILE: config, AWS_SHARED_CREDENTIALS_FILE: join(dir, 'none'), AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' },
+  };
+}
+
+/** Runs `during` between a start and a drain; gives what it gave and what has landed. */
+export async function onCloud<T>(
+  cloud: Cloud,
+  name: string,
+  env: Readonly<Record<string, string>>,
+  during: (rig: Rig) => Promise<T>,
+): Promise<{ readonly value: T; readonly landed: Landed }> {
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-streams-'));
+  const config = join(dir, 'sluice.yaml');
+  writeFileSync(config, configText(name));
+  await cloud.createStream(name, 2);
+  await cloud.createBucket(name);
+  await cloud.createDeliveryStream(name, name, 'hose/');
+  await cloud.neo4j.empty();
+  const all = { ...cloud.env, ...env };
+  const ingest = serviceProcess('ingest', config, await freePort(), all);
+  const enrich = serviceProcess('enrich', config, await freePort(), all);
+  try {
+    await Promise.all([ingest.start(), enrich.start()]);
+    const load: Rig['load'] = (forMs) =>
+      runLoad({ url: () => ingest.url, clients: 16, forMs, giveUpMs, eventsPerSecond, bodyOf } satisfies LoadOptions);
+    const value = await during({ cloud, ingest, enrich, stream: name, load });
+    const drained = await runSluice(['--dir', enrich.dir, 'drain', 'drill'], all);
+    if (drained.code !== 0) throw new Error(`the drain ended with ${drained.code}: ${drained.said}\n${enrich.log}`);
+    const lake = join(dir, 'lake');
+    await copyLake(cloud, name, 'lake/', lake);
+    const ids = async (sql: string): Promise<readonly string[]> => (await rowsOf(lake, sql)).map(([id]) => String(id));
+    const hose = await deliveredRows(cloud, name, 'hose/');
+    const landed: Landed = {
+      table: await ids('SELECT id FROM events'),
+      rejected: await ids('SELECT id FROM rejected'),
+      hose: hose.map((row) => ({ id: String(row['id']), rowId: String(row['row_id']) })),
+      graph: (await cloud.neo4j.ask('MATCH ()-[d:DID]->() RETURN d.event')).map(([id]) => String(id)),
+    };
+    return { value, landed };
+  } finally {
+    await Promise.all([ingest.end('SIGKILL'), enrich.end('SIGKILL')]);
+    ingest.remove();
+    enrich.remove();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}

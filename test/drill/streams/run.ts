@@ -1,0 +1,21 @@
+/**
+ * `npm run drill:streams`: faults under load between the ingress and the ends, with the services as processes and real servers: Kafka, Kinesis, S3,
+ * Firehose, Neo4j. For each: sent, acknowledged, landed, rejected, duplicated, lost.
+ */
+import type { Cloud } from '../../servers/cloud.ts';
+import { startCloud } from '../../servers/cloud.ts';
+import { runScenarios } from '../run-scenarios.ts';
+import { scenariosOn } from './scenarios.ts';
+
+const kafkaSessionMaxMs = 4_000;
+let cloud: Promise<Cloud> | undefined;
+
+try {
+  await runScenarios(
+    scenariosOn(() => (cloud ??= startCloud({ kafkaSessionMaxMs }))),
+    ({ sent, acknowledged, landed, rejected, duplicated, lost, duplicatedRaw }) =>
+      `sent ${sent}, acknowledged ${acknowledged}, landed ${landed}, rejected ${rejected}, duplicated ${duplicated}, lost ${lost}; Firehose delivered ${duplicatedRaw} rows again`,
+  );
+} finally {
+  await (await cloud?.catch(() => undefined))?.stop();
+}

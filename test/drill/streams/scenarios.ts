@@ -1,0 +1,206 @@
+/**
+ * The faults between the ingress and the ends, under load, on real servers.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { seededRandom } from '../../../schemas/kernel/random.ts';
+import type { Cloud } from '../../servers/cloud.ts';
+import { otherCredentials } from '../../servers/cloud.ts';
+import { pass, slowDown } from '../../servers/fault-proxy.ts';
+import { testCredentials } from '../../servers/kinesis.ts';
+import type { Sent } from '../clients.ts';
+import type { Checks, Scenario } from '../run-scenarios.ts';
+import type { EndingCredentials, Rig } from './rig.ts';
+import { endingCredentials, onCloud } from './rig.ts';
+import type { StreamsTally } from './verdict.ts';
+import { streamsTally } from './verdict.ts';
+
+interface Done {
+  readonly sent: Sent;
+  readonly checks?: Checks;
+}
+
+let runs = 0;
+
+async function judged(
+  cloud: Cloud,
+  env: Readonly<Record<string, string>>,
+  during: (rig: Rig) => Promise<Done>,
+): ReturnType<Scenario<StreamsTally>['run']> {
+  const { value, landed } = await onCloud(cloud, `drill-${runs++}`, env, during);
+  const { sent, checks = [] } = value;
+  const tally = streamsTally(sent, landed);
+  return {
+    tally,
+    checks: [
+      ['every event is acknowledged in the end', sent.acknowledged.size === sent.sent],
+      ['nothing acknowledged is lost', tally.lost === 0],
+      ['nothing is there twice, but what Firehose delivers', tally.duplicated === 0],
+      ['nothing is where it does not belong', tally.misplaced === 0],
+      ...checks,
+    ],
+  };
+}
+
+/** The load for `seconds`, and beside it what happens to the servers. */
+async function under(rig: Rig, seconds: number, happens: () => Promise<void>): Promise<Sent> {
+  const [sent] = await Promise.all([rig.load(seconds * 1_000), happens()]);
+  return sent;
+}
+
+const happened = async ({ enrich }: Rig, name: string): Promise<number> => (await enrich.status())?.topologies[0]?.happened[name] ?? 0;
+
+async function ingestHappened({ ingest }: Rig, name: string): Promise<number> {
+  const metrics = await (await fetch(`${ingest.url}/metrics`)).text();
+  return Number(new RegExp(`connection_events_total\\{[^}]*"${name}"[^}]*\\} (\\d+)`).exec(metrics)?.[1] ?? 0);
+}
+
+const shardsOf = async ({ enrich }: Rig): Promise<readonly string[]> =>
+  ((await enrich.status())?.topologies[0]?.job?.splits ?? []).filter(({ path }) => path === 'kinesis').map(({ split }) => split);
+
+/** Runs with credentials that end after `lifeMs` and are given out anew before. */
+async function withCredentials(
+  cloud: Cloud,
+  lifeMs: number,
+  chosen: () => Parameters<EndingCredentials['give']>[0],
+  during: (rig: Rig) => Promise<Done>,
+): ReturnType<typeof judged> {
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-credentials-'));
+  const credentials = endingCredentials(dir);
+  const give = (): void => credentials.give(chosen(), lifeMs);
+  give();
+  const renewing = setInterval(give, lifeMs / 3);
+  try {
+    return await judged(cloud, credentials.env, during);
+  } finally {
+    clearInterval(renewing);
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+export function scenariosOn(cloudOf: () => Promise<Cloud>): readonly Scenario<StreamsTally>[] {
+  const scenario = (name: string, what: string, during: (rig: Rig, scale: number) => Promise<Done>): Scenario<StreamsTally> => ({
+    name,
+    what,
+    run: async (scale) => judged(await cloudOf(), {}, (rig) => during(rig, scale)),
+  });
+  return [
+    scenario('broker-killed', 'the Kafka broker is killed with SIGKILL and started again', async (rig, scale) => ({
+      sent: await under(rig, 20 * scale, async () => {
+        await wait(5_000 * scale);
+        await rig.cloud.kafka.kill();
+        await wait(3_000 * scale);
+        await rig.cloud.kafka.restart();
+      }),
+    })),
+    scenario('puts-refused', 'every PutRecords is partly refused for 30 s', async (rig, scale) => {
+      const { kinesisProxy } = rig.cloud;
+      const before = kinesisProxy.happened;
+      const sent = await under(rig, 40 * scale, async () => {
+        await wait(5_000 * scale);
+        kinesisProxy.decide = () => ({ kind: 'refuse-records', every: 2 });
+        await wait(30_000 * scale);
+        kinesisProxy.decide = () => pass;
+      });
+      const refused = kinesisProxy.happened - before;
+      return { sent, checks: [[`records were refused (${refused})`, refused > 0]] };
+    }),
+    scenario('resharding', 'a shard is split and two are merged in mid-stream', async (rig, scale) => {
+      const before = await shardsOf(rig);
+      const sent = await under(rig, 24 * scale, async () => {
+        await wait(4_000 * scale);
+        await rig.cloud.kinesis.splitShard(rig.stream);
+        await wait(8_000 * scale);
+        await rig.cloud.kinesis.mergeShards(rig.stream);
+        // Those of the next are found within the time between two looks.
+        for (const deadline = performance.now() + 60_000; performance.now() < deadline; await wait(200)) {
+          if ((await shardsOf(rig)).some((id) => !before.includes(id))) return;
+        }
+      });
+      const after = await shardsOf(rig);
+      const others = after.filter((id) => !before.includes(id));
+      return { sent, checks: [[`other shards are read than before (${others.join(', ')})`, others.length > 0]] };
+    }),
+    {
+      name: 'tokens-expire',
+      what: 'credentials and tokens live for 15 s, sessions of Kafka end after 4 s, and all are renewed',
+      run: async (scale) =>
+        withCredentials(
+          await cloudOf(),
+          15_000,
+          () => testCredentials,
+          async (rig) => {
+            const sent = await rig.load(Math.max(40_000 * scale, 16_000));
+            const signed = [await happened(rig, 'kafka-token-signed'), await ingestHappened(rig, 'kafka-token-signed')];
+            return { sent, checks: [[`tokens were signed anew (${signed.join(' and ')})`, signed.every((count) => count > 1)]] };
+          },
+        ),
+    },
+    {
+      name: 'credentials-changed',
+      what: 'the credentials become those of another principal',
+      run: async (scale) => {
+        let other = false;
+        return withCredentials(
+          await cloudOf(),
+          15_000,
+          () => (other ? otherCredentials : testCredentials),
+          async (rig) => {
+            const sent = await under(rig, Math.max(40 * scale, 18), async () => {
+              await wait(3_000);
+              other = true;
+            });
+            const changed = [await happened(rig, 'kafka-principal-changed'), await ingestHappened(rig, 'kafka-principal-changed')];
+            return { sent, checks: [[`connections were made for it (${changed.join(' and ')})`, changed.every((count) => count === 1)]] };
+          },
+        );
+      },
+    },
+    scenario('neo4j-killed', 'Neo4j is killed with SIGKILL and started again', async (rig, scale) => ({
+      sent: await under(rig, 24 * scale, async () => {
+        await wait(5_000 * scale);
+        await rig.cloud.neo4j.kill();
+        await wait(4_000 * scale);
+        await rig.cloud.neo4j.restart();
+      }),
+    })),
+    scenario('neo4j-deadlocks', 'others write to the same nodes of the graph, in the other order', async (rig, scale) => {
+      let deadlocks = 0;
+      const sent = await under(rig, 20 * scale, async () => {
+        await wait(2_000 * scale);
+        deadlocks = await rig.cloud.neo4j.disturb('User', 'id', 16_000 * scale);
+      });
+      // In the short form luck may spare both.
+      return { sent, checks: scale < 1 ? [] : [[`others met deadlocks (${deadlocks})`, deadlocks > 0]] };
+    }),
+    scenario('s3-slow-and-failing', 'S3 and Firehose take 300 ms, and one call in five fails, done or not', async (rig, scale) => {
+      const { awsProxy } = rig.cloud;
+      let failed = 0;
+      const sent = await under(rig, 24 * scale, async () => {
+        await wait(3_000 * scale);
+        const faults = [{ kind: 'reset' }, { kind: 'lost-reply' }, slowDown] as const;
+        awsProxy.decide = (_asked, nth) => {
+          if (nth % 5 !== 4) return { kind: 'late', ms: 300 };
+          return faults[failed++ % faults.length] ?? pass;
+        };
+        await wait(18_000 * scale);
+        awsProxy.decide = () => pass;
+      });
+      return { sent, checks: [[`calls failed (${failed})`, failed > 0]] };
+    }),
+    scenario('enrich-killed', 'the enrich process is killed with SIGKILL at ten random points', async (rig, scale) => {
+      const random = seededRandom(Number(process.env['DRILL_SEED'] ?? process.pid));
+      const kills = scale < 1 ? 2 : 10;
+      const sent = await under(rig, 40 * scale, async () => {
+        for (let kill = 0; kill < kills; kill++) {
+          await wait(500 + random.next() * 3_000);
+          await rig.enrich.end('SIGKILL');
+          await rig.enrich.start();
+        }
+      });
+      return { sent };
+    }),
+  ];
+}

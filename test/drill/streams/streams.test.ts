@@ -1,0 +1,47 @@
+/**
+ * The short form of `npm run drill:streams`: every scenario on real servers, each in a fraction of its time.
+ */
+import { describe, expect, it } from 'vitest';
+import { runScript } from '../../repo/support.ts';
+import { cloudMissing } from '../../servers/cloud.ts';
+
+interface Line {
+  readonly name: string;
+  readonly sent: number;
+  readonly acknowledged: number;
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly checks?: readonly { readonly check: string; readonly ok: boolean }[];
+  readonly failed?: string;
+}
+
+describe.skipIf(cloudMissing() !== undefined)('the drill of the streams', () => {
+  it('loses nothing and has nothing twice, whatever fails', { timeout: 600_000 }, async () => {
+    const said = await runScript('drill/streams/run.js', '--short', '--json');
+    const lines = said
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Line);
+    expect(lines.filter(({ failed }) => failed !== undefined)).toEqual([]);
+    expect(lines.map(({ name }) => name)).toEqual([
+      'broker-killed',
+      'puts-refused',
+      'resharding',
+      'tokens-expire',
+      'credentials-changed',
+      'neo4j-killed',
+      'neo4j-deadlocks',
+      's3-slow-and-failing',
+      'enrich-killed',
+    ]);
+    for (const { name, sent, acknowledged, lost, duplicated, checks } of lines) {
+      expect({ name, acknowledged, lost, duplicated }).toEqual({ name, acknowledged: sent, lost: 0, duplicated: 0 });
+      expect(sent, name).toBeGreaterThan(100);
+      expect(
+        checks?.filter(({ ok }) => !ok),
+        name,
+      ).toEqual([]);
+    }
+    expect(said).toMatch(/exit 0$/);
+  });
+});

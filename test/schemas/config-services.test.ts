@@ -1,0 +1,83 @@
+/**
+ * The sections of the services: what they give, what they refuse, and that no secret is told.
+ */
+import { expect, it } from 'vitest';
+import type { ConfigResult } from '../../schemas/config-file.ts';
+import { parseConfig } from '../../schemas/config-file.ts';
+
+const parse = (text: string, env: Record<string, string> = {}): ConfigResult =>
+  parseConfig(`streams: [{ team: a, app: b }]\n${text}`, { file: 'sluice.yaml', env, baseDir: '/base' });
+const problems = (text: string, env: Record<string, string> = {}): readonly string[] => {
+  const result = parse(text, env);
+  return result.ok ? [] : result.problems.map((problem) => `${problem.line} ${problem.path}: ${problem.message}; ${problem.expected}`);
+};
+
+it('says where Kinesis, Kafka, S3, Firehose and Neo4j are', () => {
+  const result = parse(
+    `kinesis: { region: eu-central-1, endpoint: "http://127.0.0.1:4567" }
+kafka: { brokers: "\${BROKERS}", tls: true, auth: msk_iam, region: eu-central-1 }
+s3: { bucket: lake-dev, prefix: sluice/dev/, region: eu-west-1 }
+firehose: { tables: { ctr_per_minute: ctr-dev } }
+neo4j: { url: "neo4j+s://graph.example", user: writer, password: "\${GRAPH_PASSWORD}", database: dev }
+enrich: { host: 0.0.0.0, port: 9090, checkpoint_ms: 5000, parquet_file_age_ms: 60000 }
+`,
+    { BROKERS: 'b-1.example:9098, b-2.example:9098', GRAPH_PASSWORD: 'not-to-be-told' },
+  );
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  const { kinesis, kafka, s3, firehose, neo4j, enrich } = result.config;
+  expect({ kinesis, kafka, s3, firehose, neo4j, enrich }).toEqual({
+    kinesis: { region: 'eu-central-1', endpoint: 'http://127.0.0.1:4567' },
+    kafka: { brokers: ['b-1.example:9098', 'b-2.example:9098'], tls: true, auth: 'msk_iam', region: 'eu-central-1' },
+    s3: { bucket: 'lake-dev', prefix: 'sluice/dev/', region: 'eu-west-1', endpoint: undefined },
+    firehose: { region: undefined, endpoint: undefined, tables: { ctr_per_minute: 'ctr-dev' } },
+    neo4j: { url: 'neo4j+s://graph.example', user: 'writer', password: { text: 'not-to-be-told' }, database: 'dev' },
+    enrich: { host: '0.0.0.0', port: 9_090, checkpointIntervalMs: 5_000, parquetFileMaxAgeMs: 60_000 },
+  });
+  expect(JSON.stringify(result.origins)).not.toContain('not-to-be-told');
+});
+
+it('takes a truth and an absence from the environment', () => {
+  const result = parse('kafka: { brokers: "b:9098", tls: "${TLS}" }\nkinesis: { endpoint: "${ENDPOINT:-}" }', { TLS: 'true' });
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  expect([result.config.kafka.tls, result.config.kinesis.endpoint]).toEqual([true, undefined]);
+  expect(problems('kafka: { tls: "${TLS}" }', { TLS: 'yes' })).toEqual(['2 kafka.tls: it is "yes"; true or false']);
+});
+
+it('needs none of them for a start on one machine', () => {
+  const result = parse('');
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  const { kafka, s3, neo4j } = result.config;
+  expect([kafka.brokers, s3.bucket, neo4j.url, neo4j.password]).toEqual([[], undefined, undefined, undefined]);
+});
+
+it('finds the file of the password from where the configuration lies', () => {
+  const result = parse('neo4j: { url: "bolt://127.0.0.1:7687", password_file: secrets/graph }');
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  expect(result.config.neo4j.password).toEqual({ file: '/base/secrets/graph' });
+});
+
+it('refuses what cannot be, each with its line, and repeats no secret', () => {
+  expect(
+    problems(
+      `kinesis: { endpoint: "ftp://x" }
+kafka: { brokers: "b-1.example", auth: msk_iam }
+s3: { bucket: "Upper", prefix: "no-slash" }
+firehose: { tables: { Upper: x, ok: "with space" } }
+neo4j: { url: "http://graph.example", password: "\${SECRET}", password_file: x }
+`,
+      { SECRET: 'not-to-be-told' },
+    ),
+  ).toEqual([
+    '2 kinesis.endpoint: it does not fit; an http or https address without user and password',
+    "3 kafka.brokers: it is 'b-1.example'; host:port, with commas between several, such as b-1.example:9098,b-2.example:9098",
+    "4 s3.bucket: it is 'Upper'; the name of a bucket: 3 to 63 of a-z 0-9 . -",
+    "4 s3.prefix: it is 'no-slash'; folders of A-Z a-z 0-9 . _ = -, each with / at its end",
+    '6 neo4j.url: it does not fit; an address such as neo4j+s://graph.example (bolt, bolt+s, neo4j, neo4j+s), without user and password',
+    '5 firehose.tables.Upper: that is no name for it; the name of a table',
+    "5 firehose.tables.ok: it is 'with space'; the name of a delivery stream: 1 to 64 of A-Z a-z 0-9 . _ -",
+    '6 neo4j.password: the password must come from one place; password or password_file',
+  ]);
+  expect(problems('kafka: { brokers: "b:9098", auth: msk_iam }')).toEqual([
+    '2 kafka.region: tokens are signed for a region; the region of the cluster, such as eu-central-1',
+  ]);
+});

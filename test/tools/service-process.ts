@@ -1,0 +1,104 @@
+/**
+ * Sluice as a process of its own, whole (`start`) or one of its services, for the example and the drills: started, killed, started again on the
+ * same directory, stopped.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { InstanceStatus } from '../../deploy/host/status.ts';
+
+const main = fileURLToPath(new URL('../../deploy/cli/main.js', import.meta.url));
+const readyMaxMs = 60_000;
+const logMaxChars = 40_000;
+
+export interface ServiceProcess {
+  readonly name: 'start' | 'ingest' | 'enrich';
+  readonly dir: string;
+  readonly url: string;
+  /** What it said lately. */
+  readonly log: string;
+  /** Resolves when it answers `/readyz` with 200. */
+  start(): Promise<void>;
+  /** The exit code of the last start; null after a signal that it could not answer. */
+  readonly ended: Promise<number | null>;
+  /** As `ended`. */
+  end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null>;
+  status(): Promise<InstanceStatus | undefined>;
+  remove(): void;
+}
+
+export function serviceProcess(
+  name: ServiceProcess['name'],
+  config: string,
+  port: number,
+  env: Readonly<Record<string, string>>,
+): ServiceProcess {
+  const dir = mkdtempSync(join(tmpdir(), `sluice-${name}-`));
+  const url = `http://127.0.0.1:${port}`;
+  let child: ChildProcess | undefined;
+  let ended: Promise<number | null> = Promise.resolve(null);
+  let log = '';
+  const hear = (chunk: Buffer): void => {
+    log = (log + chunk.toString()).slice(-logMaxChars);
+  };
+  return {
+    name,
+    dir,
+    url,
+    get log() {
+      return log;
+    },
+    async start() {
+      const args = ['--dir', dir, '--config', config, name, '--port', String(port)];
+      const started = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+      started.stdout.on('data', hear);
+      started.stderr.on('data', hear);
+      child = started;
+      ended = new Promise((resolve) => started.once('exit', (code) => resolve(code)));
+      for (const deadline = performance.now() + readyMaxMs; performance.now() < deadline; await sleep(50)) {
+        if (started.exitCode !== null || started.signalCode !== null) throw new Error(`${name} ended with ${started.exitCode}:\n${log}`);
+        const ready = await fetch(`${url}/readyz`).then(
+          (answer) => answer.ok,
+          () => false,
+        );
+        if (ready) return;
+      }
+      throw new Error(`${name} did not become ready:\n${log}`);
+    },
+    get ended() {
+      return ended;
+    },
+    end(signal) {
+      child?.kill(signal);
+      return ended;
+    },
+    status: () =>
+      fetch(`${url}/_sluice/status`).then(
+        (answer) => answer.json() as Promise<InstanceStatus>,
+        () => undefined,
+      ),
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  };
+}
+
+/** Runs `sluice` with `args` to its end. `line` hears each line that it says. */
+export function runSluice(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly code: number | null; readonly said: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        said = `${said}${line}\n`.slice(-logMaxChars);
+      });
+    }
+    child.once('close', (code) => resolve({ code, said }));
+  });
+}
