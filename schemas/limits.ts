@@ -176,7 +176,7 @@ export const limits = {
   /** Characters of a rejection's message. */
   rejectionMessageMaxChars: 500,
   /** Graph: writes of one transaction, and their bytes as JSON. */
-  graphChunkMaxWrites: 1_000,
+  graphChunkMaxWrites: 2_000,
   graphChunkMaxBytes: 4 * mebi,
   /** Writes of a graph sink in memory; past either they are staged between two checkpoints. */
   graphStagedMaxWrites: 50_000,

@@ -29,7 +29,7 @@ export function enrichChecks(
     },
     {
       what: `Kafka topic ${kafkaTopic} (${name})`,
-      look: () => readable(createKafkaReader({ connection, topic: kafkaTopic, clock }), 'partitions'),
+      look: () => readable(createKafkaReader({ connection, topic: kafkaTopic }), 'partitions'),
     },
   ]);
   checks.push({

@@ -84,7 +84,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
             random,
             tell: (news) => happenings.count(`kinesis-${news}`),
           }),
-          createKafkaReader({ connection, topic: kafkaTopic, clock, tell: (news) => happenings.count(`kafka-${news}`) }),
+          createKafkaReader({ connection, topic: kafkaTopic, tell: (news) => happenings.count(`kafka-${news}`) }),
         ];
       },
       claims,

@@ -89,7 +89,9 @@ export function schemaStatements(dialect: Dialect, model: GraphModel, added: Gra
 export function writeSteps(dialect: Dialect, model: GraphModel, writes: readonly GraphWrite[]): readonly WriteStep[] {
   const nodes = writes.filter((write) => write.kind === 'node');
   const edges = writes.filter((write) => write.kind === 'edge');
-  return [...nodeSteps(dialect, model, [...nodes, ...endNodes(model, nodes, edges)]), ...edgeSteps(dialect, model, edges)];
+  // Neo4j's edges make their end nodes themselves.
+  const ends = dialect === 'neo4j' ? [] : endNodes(model, nodes, edges);
+  return [...nodeSteps(dialect, model, [...nodes, ...ends]), ...edgeSteps(dialect, model, edges)];
 }
 
 /** The nodes that edges end at and that the chunk does not write itself. */
@@ -190,7 +192,10 @@ function edgeSteps(dialect: Dialect, model: GraphModel, writes: readonly EdgeWri
     const { from, to, key, props } = model.edges[type] as EdgeModel;
     const end = (variable: string, label: string, column: string): string => {
       const node = model.nodes[label] as NodeModel;
-      return `MATCH (${variable}:${quoted(label)}) WHERE ${variable}.${quoted(node.key)} = ${castKey(dialect, column, typeOf(node.props, node.key))}`;
+      const value = castKey(dialect, column, typeOf(node.props, node.key));
+      return dialect === 'neo4j'
+        ? `MERGE (${variable}:${quoted(label)} {${quoted(node.key)}: ${value}})`
+        : `MATCH (${variable}:${quoted(label)}) WHERE ${variable}.${quoted(node.key)} = ${value}`;
     };
     const merge = `MERGE (a)-[e:${quoted(type)}${mapOf(dialect, props, key)}]->(b)${setOf(dialect, 'e', props, names)}`;
     return {

@@ -91,16 +91,20 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
   let known: GraphModel | undefined;
   let prepared = false;
 
-  const runAll = async (run: RunStatement, steps: readonly WriteStep[]): Promise<void> => {
-    for (const step of steps) {
-      if (step.kind === 'run') {
-        await run(step.text, step.rows);
-        continue;
-      }
-      const found = new Set((await run(step.update, step.rows)).map((row) => String(row['found'])));
-      const missing = step.rows.filter((row) => !found.has(String(row[step.key])));
-      if (missing.length > 0) await run(step.create, missing);
+  const runStep = async (run: RunStatement, step: WriteStep): Promise<void> => {
+    if (step.kind === 'run') {
+      await run(step.text, step.rows);
+      return;
     }
+    const found = new Set((await run(step.update, step.rows)).map((row) => String(row['found'])));
+    const missing = step.rows.filter((row) => !found.has(String(row[step.key])));
+    if (missing.length > 0) await run(step.create, missing);
+  };
+
+  /** In their order. Neo4j is sent the next statement while it is at one, and answers in order. */
+  const runAll = async (run: RunStatement, steps: readonly WriteStep[]): Promise<void> => {
+    if (dialect === 'neo4j') await Promise.all(steps.map((step) => runStep(run, step)));
+    else for (const step of steps) await runStep(run, step);
   };
 
   const readNode = async (run: RunStatement, label: string, value: string): Promise<Readonly<Record<string, unknown>> | undefined> => {
@@ -108,11 +112,11 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
     return (await run(step.text, step.rows))[0];
   };
 
-  const record = (run: RunStatement, label: string, props: NodeWrite['props']): Promise<void> =>
-    runAll(run, writeSteps(dialect, bookkeeping, [{ kind: 'node', label, props }]));
+  const bookSteps = (label: string, props: NodeWrite['props']): readonly WriteStep[] =>
+    writeSteps(dialect, bookkeeping, [{ kind: 'node', label, props }]);
 
-  const recordProgress = (run: RunStatement, { sink, attempt, checkpoint, chunk }: ChunkId): Promise<void> =>
-    record(run, sinkLabel, { sluiceSink: sink, sluiceAttempt: attempt, sluiceCheckpoint: checkpoint, sluiceChunk: chunk });
+  const progressSteps = ({ sink, attempt, checkpoint, chunk }: ChunkId): readonly WriteStep[] =>
+    bookSteps(sinkLabel, { sluiceSink: sink, sluiceAttempt: attempt, sluiceCheckpoint: checkpoint, sluiceChunk: chunk });
 
   const readModel = async (run: RunStatement): Promise<GraphModel> => {
     const found = await readNode(run, modelLabel, modelName);
@@ -141,12 +145,12 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
       return session.transaction(async (run) => {
         // Read again: another sink may have brought its own meanwhile.
         const now = grown(await readModel(run), model);
-        await record(run, modelLabel, { sluiceModel: modelName, sluiceDefinition: JSON.stringify(now.model) });
+        await runAll(run, bookSteps(modelLabel, { sluiceModel: modelName, sluiceDefinition: JSON.stringify(now.model) }));
         known = now.model;
         const found = await readProgress(run, sink);
         if (found !== undefined && found.attempt > attempt) throw fenced(sink, attempt, found.attempt);
         const progress: Progress = { checkpoint: found?.checkpoint ?? 0, chunk: found?.chunk ?? 0 };
-        await recordProgress(run, { sink, attempt, ...progress });
+        await runAll(run, progressSteps({ sink, attempt, ...progress }));
         return progress;
       });
     },
@@ -165,9 +169,7 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
             throw graphBehind(sink, found, id);
           case 'apply': {
             known ??= await readModel(run);
-            const steps = writeSteps(dialect, known, writes);
-            await runAll(run, steps);
-            await recordProgress(run, id);
+            await runAll(run, [...writeSteps(dialect, known, writes), ...progressSteps(id)]);
             return 'applied';
           }
         }

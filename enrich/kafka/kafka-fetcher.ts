@@ -3,11 +3,11 @@
  * what a source needs is one request for records from an offset, which is what that consumer itself sends. The cluster is no public part of kafkajs,
  * therefore the exact version, and the contract suite on a real broker. kafkajs' types end here.
  *
- * Invariant: requests for partitions that are asked for in one round of the event loop go together, one to each broker.
+ * Requests for partitions that had nothing last time go together, one to each broker; one that had is asked alone, so that a broker reads for one answer
+ * while another is taken apart here.
  */
 import { createRequire } from 'node:module';
 import { assert, present } from '../../schemas/kernel/assert.ts';
-import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import { clientTokens } from '../../schemas/ports/kafka-connection.ts';
@@ -80,11 +80,7 @@ interface Wanted {
 }
 
 /** Rejects with kafkajs' errors. */
-export async function createKafkaFetcher(
-  { brokers, tls, clientId, auth }: KafkaConnection,
-  topic: string,
-  clock: Clock,
-): Promise<KafkaFetcher> {
+export async function createKafkaFetcher({ brokers, tls, clientId, auth }: KafkaConnection, topic: string): Promise<KafkaFetcher> {
   const client = new Kafka({
     brokers: [...brokers],
     ssl: tls,
@@ -98,6 +94,8 @@ export async function createKafkaFetcher(
   });
   const cluster = clusterOf(client);
   let wanted: Wanted[] = [];
+  /** Partitions whose last answer had records. */
+  const busy = new Set<number>();
 
   const leaderOf = (partition: number): number => {
     const found = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition);
@@ -117,7 +115,12 @@ export async function createKafkaFetcher(
         ],
       });
       const found = new Map(responses.flatMap(({ partitions }) => partitions).map((each) => [each.partition, each]));
-      for (const { partition, resolve } of asked) resolve(present(found.get(partition), `partition ${partition} in the answer`));
+      for (const { partition, resolve } of asked) {
+        const answer = present(found.get(partition), `partition ${partition} in the answer`);
+        if (answer.messages.length > 0) busy.add(partition);
+        else busy.delete(partition);
+        resolve(answer);
+      }
     } catch (thrown) {
       for (const { reject } of asked) reject(thrown);
     }
@@ -130,7 +133,8 @@ export async function createKafkaFetcher(
     for (const want of asked) {
       try {
         const leader = leaderOf(want.partition);
-        byLeader.set(leader, [...(byLeader.get(leader) ?? []), want]);
+        if (busy.has(want.partition)) void askBroker(leader, [want]);
+        else byLeader.set(leader, [...(byLeader.get(leader) ?? []), want]);
       } catch (thrown) {
         want.reject(thrown);
       }
@@ -156,7 +160,8 @@ export async function createKafkaFetcher(
     fetch: (partition, offset, maxBytes) =>
       new Promise((resolve, reject) => {
         wanted.push({ partition, offset, maxBytes, resolve, reject });
-        if (wanted.length === 1) clock.setTimer(0, flush);
+        // After what is asked for in the same round.
+        if (wanted.length === 1) queueMicrotask(flush);
       }),
     async bounds(partition) {
       const ask = async (fromBeginning: boolean): Promise<bigint> => {

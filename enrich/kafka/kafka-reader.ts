@@ -11,7 +11,6 @@
  */
 
 import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
-import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
@@ -22,7 +21,6 @@ import { createKafkaFetcher } from './kafka-fetcher.ts';
 export interface KafkaReaderOptions {
   readonly connection: KafkaConnection;
   readonly topic: string;
-  readonly clock: Clock;
   /** Told when connections are made anew. */
   readonly tell?: (news: 'reconnected') => void;
 }
@@ -36,8 +34,8 @@ interface PartitionState {
 
 const prefix = 'partition-';
 
-/** @example createKafkaReader({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topic: 'rpp-clicks-dev', clock }) */
-export function createKafkaReader({ connection, topic, clock, tell }: KafkaReaderOptions): RecordReader {
+/** @example createKafkaReader({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topic: 'rpp-clicks-dev' }) */
+export function createKafkaReader({ connection, topic, tell }: KafkaReaderOptions): RecordReader {
   const states = new Map<string, PartitionState>();
   let fetcher: Promise<KafkaFetcher> | undefined;
   let connects = 0;
@@ -45,7 +43,7 @@ export function createKafkaReader({ connection, topic, clock, tell }: KafkaReade
   const connected = (): Promise<KafkaFetcher> => {
     if (fetcher === undefined) {
       if (connects++ > 0) tell?.('reconnected');
-      fetcher = createKafkaFetcher(connection, topic, clock);
+      fetcher = createKafkaFetcher(connection, topic);
     }
     return fetcher;
   };
@@ -101,7 +99,13 @@ export function createKafkaReader({ connection, topic, clock, tell }: KafkaReade
       next ??= (await ask((using) => using.bounds(partition))).first;
       const from = next;
       const found = await ask((using) => using.fetch(partition, from, bounds.maxBytes), String(from));
-      const kept = found.messages.filter(({ offset, isControlRecord }) => !isControlRecord && BigInt(offset) >= from).map(recordOf);
+      // A batch is given whole, and may begin before what was asked for.
+      const begin = found.messages.findIndex(({ offset }) => BigInt(offset) >= from);
+      const kept: IncomingRecord[] = [];
+      for (let n = begin < 0 ? found.messages.length : begin; n < found.messages.length; n++) {
+        const message = found.messages[n] as FetchedMessage;
+        if (!message.isControlRecord) kept.push(recordOf(message));
+      }
       const last = found.messages.at(-1);
       // An answer may hold only what lies before, and then the next one begins behind it.
       const reached = last === undefined || BigInt(last.offset) < from ? from : BigInt(last.offset) + 1n;
@@ -144,13 +148,18 @@ function partitionOf(split: string): number {
 }
 
 function recordOf({ key, value, headers, offset, timestamp }: FetchedMessage): IncomingRecord {
-  const texts = Object.entries(headers).map(([name, given]) => [name, textOf(given)] as const);
+  const texts: Record<string, string> = {};
+  let hasHeaders = false;
+  for (const name in headers) {
+    texts[name] = textOf(headers[name]);
+    hasHeaders = true;
+  }
   return {
     key: key?.toString('utf8') ?? '',
     value: value ?? new Uint8Array(0),
     position: offset,
     arrivedAtMs: Number(timestamp),
-    ...(texts.length === 0 ? {} : { headers: Object.fromEntries(texts) }),
+    ...(hasHeaders ? { headers: texts } : {}),
   };
 }
 

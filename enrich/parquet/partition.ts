@@ -21,19 +21,19 @@ const lastMs = Date.parse('9999-12-31T23:59:59.999Z');
 /** NAME_MAX of the usual file systems, in bytes; the folder's name is ASCII. */
 const folderNameMaxChars = 255;
 
-/** A function that remembers the folders of the last hour: most rows share it with the one before. */
+/** Folders that a partitioner remembers. */
+const foldersMax = 1_024;
+
+/** A function that remembers folders: most rows share theirs with one before. */
 export function partitioner(partitionBy: readonly PartitionColumn[]): FolderOf {
-  let lastHour = Number.NaN;
-  let lastTeam = '';
-  let lastApp = '';
-  let folder: string | RowProblem = '';
+  const known = new Map<string, string | RowProblem>();
   return (timestampMs, team, app) => {
-    const hour = Math.floor(timestampMs / hourMs);
-    if (hour !== lastHour || team !== lastTeam || app !== lastApp) {
+    const key = `${Math.floor(timestampMs / hourMs)} ${team.length} ${team}${app}`;
+    let folder = known.get(key);
+    if (folder === undefined) {
       folder = folderOf(partitionBy, timestampMs, team, app);
-      lastHour = hour;
-      lastTeam = team;
-      lastApp = app;
+      if (known.size >= foldersMax) known.clear();
+      known.set(key, folder);
     }
     return folder;
   };

@@ -27,7 +27,7 @@ export type Fault =
   | { readonly kind: 'half-reply' }
   /** Answered instead of the server. */
   | { readonly kind: 'answer'; readonly status: number; readonly body: string; readonly contentType?: string }
-  /** Of a PutRecords: every `every`th record is answered as throttled and not handed on. */
+  /** Of PutRecords: every `every`th record, counted over all of them, is answered as throttled and not handed on. */
   | { readonly kind: 'refuse-records'; readonly every: number };
 
 export interface Asked {
@@ -76,6 +76,7 @@ export async function startFaultProxy(target: string, { keep = false }: FaultPro
   let writing: Promise<unknown> = Promise.resolve();
   let happened = 0;
   let requests = 0;
+  let recordsAsked = 0;
   let decide: FaultProxy['decide'] = () => pass;
 
   const forward = ({ method, path, headers, body }: Asked): Promise<Reply> =>
@@ -101,7 +102,9 @@ export async function startFaultProxy(target: string, { keep = false }: FaultPro
   /** Hands on the other records, and puts the answers together in the records' order. Emulators do not look at the signature. */
   const refuseRecords = async (asked: Asked, every: number): Promise<Reply> => {
     const { Records: records, ...rest } = cbor.deserialize(asked.body) as { readonly Records: readonly unknown[] };
-    const isRefused = (n: number): boolean => n % every === every - 1;
+    const from = recordsAsked;
+    recordsAsked += records.length;
+    const isRefused = (n: number): boolean => (from + n) % every === every - 1;
     const taken = records.filter((_, n) => !isRefused(n));
     happened += records.length - taken.length;
     let given: unknown[] = [];
@@ -162,6 +165,7 @@ export async function startFaultProxy(target: string, { keep = false }: FaultPro
     set decide(next) {
       decide = next;
       requests = 0;
+      recordsAsked = 0;
     },
     get happened() {
       return happened;

@@ -64,7 +64,7 @@ async function rigOf(connection: KafkaConnection, batchMaxBytes?: number): Promi
     writer,
     told,
     reader: () => {
-      const made = createKafkaReader({ connection, topic, clock: systemClock });
+      const made = createKafkaReader({ connection, topic });
       readers.push(made);
       return made;
     },
@@ -220,7 +220,7 @@ describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
         code: 'stream-missing',
         message: "Kafka topic 'no-such-topic': it is not there",
       });
-      const gone = createKafkaReader({ connection: plainConnection(), topic: 'no-such-topic', clock: systemClock });
+      const gone = createKafkaReader({ connection: plainConnection(), topic: 'no-such-topic' });
       await expect(gone.splits()).rejects.toMatchObject({ code: 'stream-missing' });
       await gone.close();
     });
