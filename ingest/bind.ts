@@ -103,6 +103,7 @@ async function pathOf(options: BindOptions, stream: StreamConfig, path: Path): P
     writer: writers[path],
     stream: stream.name,
     order: stream.order,
+    aggregate: stream.aggregate,
     spool,
     spools,
     openAside: () => open(options, spoolFolder(spoolDir ?? '', stream.name, path, 'refused')),

@@ -211,6 +211,7 @@ class ConfigReader {
       ack: values['ack'] as StreamConfig['ack'],
       whenDown: values['when_down'] as StreamConfig['whenDown'],
       order: values['order'] as StreamConfig['order'],
+      aggregate: values['aggregate'] as StreamConfig['aggregate'],
       ...(quota === undefined ? {} : { quota }),
     };
   }

@@ -32,6 +32,7 @@ export const streamFields: Readonly<Record<string, Field>> = {
   ack: { type: 'string', default: 'replicated', oneOf: ['replicated', 'spooled', 'buffered'] },
   when_down: { type: 'string', default: 'refuse', oneOf: ['refuse', 'spool'] },
   order: { type: 'string', default: 'none', oneOf: ['none', 'key'] },
+  aggregate: { type: 'string', default: 'none', oneOf: ['none', 'kpl', 'kpl-gzip'] },
 };
 export const eventFields: Readonly<Record<string, Field>> = {
   id: { type: 'string', default: '', check: pointer },

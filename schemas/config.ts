@@ -30,6 +30,8 @@ export interface StreamConfig {
   readonly whenDown: 'refuse' | 'spool';
   /** `key`: events of one partition key and one path are in the stream in the order in which they were sent. */
   readonly order: 'none' | 'key';
+  /** Whether small events of the small path share a Kinesis record. */
+  readonly aggregate: Aggregation;
   readonly quota?: QuotaConfig;
 }
 
@@ -45,7 +47,11 @@ export const ledgerStream: StreamConfig = {
   ack: 'replicated',
   whenDown: 'refuse',
   order: 'none',
+  aggregate: 'none',
 };
+
+/** `kpl`: in the format of the Kinesis Producer Library, which Firehose reads as well; `kpl-gzip`: that compressed, which only sources here read. */
+export type Aggregation = 'none' | 'kpl' | 'kpl-gzip';
 
 export type Ack = 'replicated' | 'spooled' | 'buffered';
 

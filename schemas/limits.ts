@@ -42,6 +42,15 @@ export const limits = {
   /** Events of one key that leave together while an earlier one is under way: one aggregated record. */
   unitMaxEvents: 100,
   unitMaxBytes: 512 * kibi,
+  /**
+   * Events of one aggregated record where the stream wants small ones to share it, without order, and their bytes: about two PUT payload units of Kinesis,
+   * or what makes a few of them once it is compressed.
+   */
+  aggregateMaxEvents: 500,
+  aggregateMaxBytes: 49 * kibi,
+  aggregateGzipMaxBytes: 256 * kibi,
+  /** What a compressed record may be when it is taken apart. */
+  aggregateInflatedMaxBytes: 2 * mebi,
   /** How long an event may wait to be written; then it is refused, as its client has long given up. */
   queueMaxMs: 10_000,
   /** How long one write may take; then what it did is unknown. */

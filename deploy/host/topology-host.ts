@@ -63,6 +63,8 @@ export interface TopologyHost {
 const watchMs = 500;
 const restartBackoff = { baseMs: 500, maxMs: 15_000 };
 const statusTimeoutMs = 2_000;
+/** How long a thread that has said its last may take to end. */
+const endGraceMs = 2_000;
 
 interface Running {
   readonly worker: Worker;
@@ -91,6 +93,11 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
     const input: WorkerInput = { ...options.input, task, script, file: shown };
     const worker = new Worker(new URL('./topology-worker.js', import.meta.url), { workerData: input });
     let fault: WorkerFault | undefined;
+    let ending: Timer | undefined;
+    /** It has nothing to do any more; what an author's code or a library left open does not keep it. */
+    const endSoon = (): void => {
+      ending ??= clock.setTimer(endGraceMs, () => void worker.terminate());
+    };
     let settleReady: { resolve: (graph: Graph) => void; reject: (thrown: unknown) => void } | undefined;
     const ready = new Promise<Graph>((resolve, reject) => {
       settleReady = { resolve, reject };
@@ -112,11 +119,13 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
           return;
         case 'failed':
           fault = message.fault;
+          endSoon();
           return;
         case 'drained':
           drained = message.status;
           return;
         case 'stopped':
+          endSoon();
           return;
       }
     });
@@ -125,6 +134,7 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
     });
     const ended = new Promise<WorkerFault | undefined>((resolve) => {
       worker.on('exit', () => {
+        ending?.cancel();
         const end = fault;
         settleReady?.reject(
           new SluiceError(end?.code ?? 'worker-ended', end?.message ?? 'the worker ended', {

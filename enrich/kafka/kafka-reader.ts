@@ -39,8 +39,11 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
   const states = new Map<string, PartitionState>();
   let fetcher: Promise<KafkaFetcher> | undefined;
   let connects = 0;
+  let closed = false;
 
   const connected = (): Promise<KafkaFetcher> => {
+    // A connection that nobody ends would keep its thread alive.
+    if (closed) throw new SluiceError('reader-closed', `Kafka topic '${topic}': its reader is closed`, { retryable: true });
     if (fetcher === undefined) {
       if (connects++ > 0) tell?.('reconnected');
       fetcher = createKafkaFetcher(connection, topic);
@@ -121,6 +124,7 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
       return Number(end > next ? end - next : 0n);
     },
     async close() {
+      closed = true;
       states.clear();
       const old = fetcher;
       fetcher = undefined;

@@ -80,8 +80,8 @@ class Queue<T> {
   }
 }
 
-/** No order: each item is a unit of its own. */
-export function createFifo<T>(): Lanes<T> {
+/** No order: each item is a unit of its own, or, where they share, as many as come one after the other and fit; the first names the unit's key. */
+export function createFifo<T>(shares = false): Lanes<T> {
   const queue = new Queue<LaneItem<T>>();
   let waitingBytes = 0;
   return {
@@ -89,15 +89,26 @@ export function createFifo<T>(): Lanes<T> {
       queue.push(item);
       waitingBytes += item.bytes;
     },
-    take({ maxUnits, maxBytes }) {
+    take({ maxUnits, maxBytes, unitMaxItems, unitMaxBytes }) {
       const units: LaneUnit<T>[] = [];
       let bytes = 0;
-      for (let next = queue.peek(); next !== undefined && units.length < maxUnits; next = queue.peek()) {
-        if (units.length > 0 && bytes + next.bytes > maxBytes) break;
+      let items: LaneItem<T>[] = [];
+      let unitBytes = 0;
+      const close = (): void => {
+        const [first] = items;
+        if (first !== undefined) units.push({ key: first.key, bytes: unitBytes, items });
+        items = [];
+        unitBytes = 0;
+      };
+      for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
+        if (!shares || items.length >= unitMaxItems || unitBytes + next.bytes > unitMaxBytes) close();
+        if (units.length >= maxUnits || ((units.length > 0 || items.length > 0) && bytes + next.bytes > maxBytes)) break;
         queue.shift();
         bytes += next.bytes;
-        units.push({ key: next.key, bytes: next.bytes, items: [next] });
+        unitBytes += next.bytes;
+        items.push(next);
       }
+      close();
       waitingBytes -= bytes;
       return units;
     },

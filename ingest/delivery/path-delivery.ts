@@ -5,6 +5,7 @@
  * 1. In a stream with order nothing passes what the spool holds, also when an earlier run left it and nothing may join it any more.
  * 2. What the stream will never take is kept beside, durably, before the spool lets go of it.
  */
+import type { Aggregation } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -23,6 +24,7 @@ export interface PathDeliveryOptions {
   readonly writer: RecordWriter;
   readonly stream: string;
   readonly order: 'none' | 'key';
+  readonly aggregate: Aggregation;
   readonly spool: Spool | undefined;
   /** False: the spool is only emptied of what an earlier run left. */
   readonly spools: boolean;
@@ -67,12 +69,13 @@ export interface PathDelivery {
 }
 
 export function createPathDelivery(options: PathDeliveryOptions): PathDelivery {
-  const { writer, stream, order, spool, spools, clock, random, tell } = options;
+  const { writer, stream, order, aggregate, spool, spools, clock, random, tell } = options;
   const breaker = watched(options);
   const batcher: Batcher = createBatcher({
     writer,
     stream,
     order,
+    aggregate,
     breaker,
     clock,
     random,

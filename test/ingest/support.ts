@@ -88,6 +88,7 @@ export function streamConfig(team: string, app: string, more: Partial<StreamConf
     ack: 'replicated',
     whenDown: 'refuse',
     order: 'none',
+    aggregate: 'none',
     ...more,
   };
 }

@@ -36,6 +36,7 @@ describe('configuration', () => {
         ack: 'replicated',
         whenDown: 'refuse',
         order: 'none',
+        aggregate: 'none',
       },
     ]);
     expect(result.config.routing.largeMessageThresholdBytes).toBe(102_400);
@@ -72,7 +73,7 @@ topologies: nope
 `),
     ).toEqual([
       '11 extra: the key is unknown; one of streams, topologies, lookups, keys, jwt, routing, ingress, local, kinesis, kafka, s3, firehose, neo4j, enrich',
-      "3 streams[0].aap: the key is unknown; 'app' (did you mean that?) or another of team, app, kinesis_stream, kafka_topic, envelope, ack, when_down, order, event, quota",
+      "3 streams[0].aap: the key is unknown; 'app' (did you mean that?) or another of team, app, kinesis_stream, kafka_topic, envelope, ack, when_down, order, aggregate, event, quota",
       '2 streams[0].app: it is missing; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
       "4 streams[0].envelope: it is 'cloudevents'; none or sluice",
       "5 streams[0].ack: it is 'never'; replicated or spooled or buffered",

@@ -1,5 +1,5 @@
 /**
- * A reader that gives whole events: records that hold several (KPL aggregation) are taken apart, and the data of records that only point to
+ * A reader that gives whole events: records that hold several (KPL aggregation, plain or compressed) are taken apart, and the data of records that only point to
  * it (claim checks) is fetched, before anything enters a turn.
  *
  * Invariants:
@@ -13,6 +13,7 @@
  *    record never has more fetched for it than one event can have.
  */
 import { webcrypto } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
 import { decodeAggregate } from '../../schemas/kpl.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
@@ -20,6 +21,9 @@ import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { Claim } from '../../schemas/wire.ts';
 import { claimOf, claimScheme, resolveClaim } from '../../schemas/wire.ts';
+
+/** https://www.rfc-editor.org/rfc/rfc1952#page-6 */
+const gzipMagic = [0x1f, 0x8b] as const;
 
 /** What a read got and did not give: the record that did not fit, unfolded, and the result with those behind it. It is for the read after `after`. */
 interface Left {
@@ -78,10 +82,20 @@ function bytesOf(records: readonly IncomingRecord[]): number {
 }
 
 function partsOf(record: IncomingRecord): readonly IncomingRecord[] {
-  const parts = decodeAggregate(record.value);
+  const parts = decodeAggregate(record.value) ?? inflatedParts(record.value);
   if (parts === undefined) return [record];
   const { position, arrivedAtMs } = record;
   return parts.map(({ key, value }, part) => ({ key, value, position, part, arrivedAtMs }));
+}
+
+/** Of a compressed aggregate; what inflates to anything else is a record of its own. */
+function inflatedParts(value: Uint8Array): ReturnType<typeof decodeAggregate> {
+  if (value[0] !== gzipMagic[0] || value[1] !== gzipMagic[1]) return undefined;
+  try {
+    return decodeAggregate(gunzipSync(value, { maxOutputLength: limits.aggregateInflatedMaxBytes }));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Of the parts of a record those that point, by their number, and what they say of their size. */

@@ -226,6 +226,14 @@ describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
     });
   }, 30_000);
 
+  it('a reader that is closed makes no connection any more', () =>
+    within(plainConnection(), async ({ reader }) => {
+      const asked = reader();
+      expect(await asked.lag('partition-0', undefined)).toBe(0);
+      await asked.close();
+      await expect(asked.lag('partition-0', undefined)).rejects.toMatchObject({ code: 'reader-closed', retryable: true });
+    }));
+
   it('partitions that are added are found', () =>
     within(plainConnection(), async ({ topic, reader }) => {
       const asked = reader();

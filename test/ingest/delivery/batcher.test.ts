@@ -1,12 +1,15 @@
+import { gunzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Batcher } from '../../../ingest/delivery/batcher.ts';
 import { createBatcher } from '../../../ingest/delivery/batcher.ts';
 import { createBreaker } from '../../../ingest/delivery/breaker.ts';
+import type { Aggregation } from '../../../schemas/config.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock, sleep } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
+import { decodeAggregate } from '../../../schemas/kpl.ts';
 import { limits } from '../../../schemas/limits.ts';
-import type { RecordWriter } from '../../../schemas/ports/record-writer.ts';
+import type { RecordWriter, WriteOutcome } from '../../../schemas/ports/record-writer.ts';
 
 interface Write {
   readonly atMs: number;
@@ -44,10 +47,10 @@ describe('a batcher', () => {
     waited = [];
   });
 
-  const batcherOf = (writer: RecordWriter): Batcher => {
+  const batcherOf = (writer: RecordWriter, aggregate: Aggregation = 'none'): Batcher => {
     const random = seededRandom(1);
     const breaker = createBreaker({ failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 }, random);
-    return createBatcher({ writer, stream: 'a/b', order: 'none', breaker, clock, random });
+    return createBatcher({ writer, stream: 'a/b', order: 'none', aggregate, breaker, clock, random });
   };
   const add = (batcher: Batcher, bytes = 10): void => {
     const sinceMs = clock.monotonic();
@@ -131,5 +134,84 @@ describe('a batcher', () => {
     expect(writes.length).toBe(2);
     await pass(1);
     expect(writes.length).toBe(3);
+  });
+
+  describe.each(['kpl', 'kpl-gzip'] as const)('where events share records (%s)', (aggregate) => {
+    /** What is in each record that was written; nothing is in the stream before `open`. */
+    const rigOf = (path: 'kinesis' | 'kafka' = 'kinesis') => {
+      const records: (readonly string[])[] = [];
+      const sizes: number[] = [];
+      let refusals = 0;
+      const writer: RecordWriter = {
+        path,
+        describe: () => Promise.resolve({ recordMaxBytes: 1_000_000, splits: ['0'] }),
+        async write(_stream, given) {
+          const values = given.map(({ value }) => Buffer.concat(value as Uint8Array[]));
+          await sleep(clock, 20);
+          return values.map((value, n): WriteOutcome => {
+            if (refusals-- > 0) return { kind: 'refused', code: 'throughput-exceeded', message: '', retryable: true };
+            sizes.push(value.length);
+            const whole = value[0] === 0x1f && value[1] === 0x8b ? gunzipSync(value) : value;
+            const parts = decodeAggregate(whole) ?? [{ key: given[n]?.key ?? '', value: whole }];
+            records.push(parts.map((part) => `${part.key}=${Buffer.from(part.value).toString().trimEnd()}`));
+            return { kind: 'applied', split: '0', position: String(records.length) };
+          });
+        },
+        close: () => Promise.resolve(),
+      };
+      return { batcher: batcherOf(writer, aggregate), records, sizes, refuse: (count: number) => (refusals = count) };
+    };
+    const positions: string[] = [];
+    beforeEach(() => void positions.splice(0));
+    const send = (batcher: Batcher, n: number, bytes: number): void => {
+      const value = [Buffer.from(`${n}`.padEnd(bytes))];
+      batcher.add({ key: `k${n}`, value }, bytes, (outcome) =>
+        positions.push(outcome.kind === 'applied' ? outcome.position : outcome.code),
+      );
+    };
+    const settled = async (count: number): Promise<void> => {
+      for (let i = 0; i < 3_000 && positions.length < count; i++) await pass(1);
+    };
+
+    it('what comes together does, each under its own key, and a lone event is a record of its own', async () => {
+      const { batcher, records } = rigOf();
+      send(batcher, 0, 100);
+      await settled(1);
+      for (let n = 1; n < 6; n++) send(batcher, n, 100);
+      await settled(6);
+      expect(records).toEqual([['k0=0'], ['k1=1', 'k2=2', 'k3=3', 'k4=4', 'k5=5']]);
+      expect(positions).toEqual(['1', '2', '2', '2', '2', '2']);
+      expect(batcher.pendingBytes).toBe(0);
+    });
+
+    it('a record keeps to its bounds, and a large event is alone', async () => {
+      const { batcher, records, sizes } = rigOf();
+      const bound = aggregate === 'kpl' ? limits.aggregateMaxBytes : limits.aggregateGzipMaxBytes;
+      for (let n = 0; n < 9; n++) send(batcher, n, bound / 4);
+      send(batcher, 9, bound + 1);
+      send(batcher, 10, 10);
+      for (let n = 11; n < 11 + limits.aggregateMaxEvents; n++) send(batcher, n, 10);
+      await settled(11 + limits.aggregateMaxEvents);
+      expect(records.map(({ length }) => length)).toEqual([4, 4, 1, 1, limits.aggregateMaxEvents, 1]);
+      // Two PUT payload units of 25 KB, or far less.
+      const shared = sizes.filter((_, n) => (records[n]?.length ?? 0) > 1);
+      expect(Math.max(...shared)).toBeLessThanOrEqual(aggregate === 'kpl' ? 2 * 25 * 1_024 : 10_000);
+    });
+
+    it('a record that is refused is written again, whole', async () => {
+      const { batcher, records, refuse } = rigOf();
+      refuse(1);
+      for (let n = 0; n < 3; n++) send(batcher, n, 100);
+      await settled(3);
+      expect(records).toEqual([['k0=0', 'k1=1', 'k2=2']]);
+      expect(positions).toEqual(['1', '1', '1']);
+    });
+
+    it('on the large path nothing is shared', async () => {
+      const { batcher, records } = rigOf('kafka');
+      for (let n = 0; n < 3; n++) send(batcher, n, 100);
+      await settled(3);
+      expect(records).toEqual([['k0=0'], ['k1=1'], ['k2=2']]);
+    });
   });
 });

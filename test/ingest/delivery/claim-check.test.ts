@@ -192,7 +192,7 @@ describe('a record that points', () => {
       });
       const random = seededRandom(1);
       const breaker = createBreaker({ failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 }, random);
-      const batcher = createBatcher({ writer, stream: 'a/b', order: 'key', breaker, clock, random });
+      const batcher = createBatcher({ writer, stream: 'a/b', order: 'key', aggregate: 'none', breaker, clock, random });
       let settled = 0;
       const add = (record: RoutedRecord['record'], bytes: number): void => batcher.add(record, bytes, () => settled++);
       const small = { key: 'k', value: [Buffer.from('small')] };

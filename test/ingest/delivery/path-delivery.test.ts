@@ -48,6 +48,7 @@ async function rigOf(dir: string, more: { readonly order?: 'none' | 'key'; reado
     writer: stream,
     stream: 'a/b',
     order: more.order ?? 'none',
+    aggregate: 'none',
     spool: await open('kafka'),
     spools: more.spools ?? true,
     openAside: () => open('kafka.refused'),

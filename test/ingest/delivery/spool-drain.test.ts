@@ -56,7 +56,7 @@ async function rigOf(dir = folder(), order: 'none' | 'key' = 'none'): Promise<Ri
   const stream = streamDouble();
   const random = seededRandom(1);
   const breaker = createBreaker({ failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 }, random);
-  const batcher = createBatcher({ writer: stream, stream: 'a/b', order, breaker, clock, random });
+  const batcher = createBatcher({ writer: stream, stream: 'a/b', order, aggregate: 'none', breaker, clock, random });
   const real = await openSpool({ dir, clock, maxBytes: 10_000_000 });
   const rig: Pick<Rig, 'news' | 'marks' | 'reads' | 'found' | 'aside' | 'faults'> = {
     news: [],

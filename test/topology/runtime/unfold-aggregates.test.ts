@@ -6,11 +6,13 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { embeddedReader, openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { encodeAggregate } from '../../../schemas/kpl.ts';
+import { limits } from '../../../schemas/limits.ts';
 import type { IncomingRecord, Path } from '../../../schemas/ports/record.ts';
 import { paths } from '../../../schemas/ports/record.ts';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
@@ -53,11 +55,12 @@ async function harness(path: Path): Promise<StreamHarness> {
 
 for (const path of paths) recordReaderContract(`the unfolding reader of ${path}`, () => harness(path));
 
-/** Each number: an aggregate of so many events; 0: an event as it is. */
+/** Each number: an aggregate of so many events, compressed when it is even; 0: an event as it is. */
 type Shape = readonly number[];
 
 function aggregate(texts: readonly string[]): Buffer {
-  return Buffer.concat(encodeAggregate(texts.map((text) => ({ key: `key of ${text}`, value: [Buffer.from(text)] }))));
+  const bytes = Buffer.concat(encodeAggregate(texts.map((text) => ({ key: `key of ${text}`, value: [Buffer.from(text)] }))));
+  return texts.length % 2 === 0 ? gzipSync(bytes) : bytes;
 }
 
 const textsOf = (n: number, parts: number): readonly string[] =>
@@ -173,6 +176,15 @@ describe('aggregates', () => {
   it('that were altered stay one record', async () => {
     const value = aggregate(['x', 'y']);
     value[value.length - 1] = (value.at(-1) ?? 0) ^ 1;
+    const { records } = await unfoldingReader(countedReader([value]).reader, 'a/b', undefined).read('s', undefined, wide);
+    expect(records).toEqual([{ key: 'outer', value, position: '1', arrivedAtMs: 1_000 }]);
+  });
+
+  it.each([
+    ['of something else', gzipSync('no aggregate')],
+    ['that is broken', gzipSync('broken').subarray(0, 20)],
+    ['that would take too much memory', gzipSync(Buffer.alloc(limits.aggregateInflatedMaxBytes + 1))],
+  ])('are not what is compressed and %s', async (_, value) => {
     const { records } = await unfoldingReader(countedReader([value]).reader, 'a/b', undefined).read('s', undefined, wide);
     expect(records).toEqual([{ key: 'outer', value, position: '1', arrivedAtMs: 1_000 }]);
   });
