@@ -6,6 +6,7 @@
  * 2. Watermarks are emitted at ticks only, after the elements that caused them.
  * 3. An event further ahead of processing time than the guard is rejected and moves no watermark.
  */
+import { epochMs } from '../../schemas/kernel/epoch-ms.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
 import type { EventTimeNode } from '../graph/graph.ts';
@@ -122,14 +123,4 @@ export class EventTimeOperator implements Operator {
   restore(snapshot: WatermarkSnapshot): void {
     this.watermarks.restore(snapshot);
   }
-}
-
-/** RFC 3339 with a zone, as event times come; anything else that `Date.parse` would take depends on the engine. */
-const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
-
-function epochMs(result: unknown): number | undefined {
-  if (typeof result === 'number') return Number.isSafeInteger(result) ? result : undefined;
-  if (typeof result !== 'string' || !rfc3339.test(result)) return undefined;
-  const ms = Date.parse(result);
-  return Number.isNaN(ms) ? undefined : Math.trunc(ms);
 }
