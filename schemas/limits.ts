@@ -194,6 +194,8 @@ export const limits = {
   graphKeyMaxBytes: 4 * kibi,
   /** One write of a node or an edge. */
   graphWriteMaxBytes: mebi,
+  /** Ready graph mappings: elements of one path, which gives up to five writes for each of a journey. */
+  pathMaxElements: 10_000,
   /** The embedded graph: its page cache, and the address space it reserves, of which each of its checkpoints takes some MiB until it is closed. */
   graphBufferBytes: 256 * mebi,
   graphAddressMaxBytes: 1_024 * 1_024 * mebi,
@@ -262,6 +264,7 @@ assert(limits.bodyDecodedMaxBytes <= limits.ingressInFlightMaxBytes, 'one reques
 assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.logPendingMaxBytes, 'the largest record alone can be committed');
 assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.segmentMaxBytes, 'the largest record fits a segment');
 assert(limits.graphKeyMaxBytes <= limits.graphWriteMaxBytes, 'a write can have the largest key');
+assert(5 * limits.pathMaxElements <= limits.graphStagedMaxWrites, 'the longest journey can be staged');
 assert(limits.graphWriteMaxBytes <= limits.graphChunkMaxBytes, 'a chunk holds at least one write');
 assert(limits.graphChunkMaxBytes <= limits.graphStagedMaxBytes, 'staged writes make at least one chunk');
 assert(limits.s3PartBytes >= 5 * mebi, 'S3 takes a part of that size');

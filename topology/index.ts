@@ -5,7 +5,7 @@
 export type { EventAttributes, SluiceEvent } from '../schemas/event.ts';
 export type { Key } from '../schemas/kernel/key.ts';
 export { type JsonSchema, oneOf, type Schema, type SchemaUnion, schemaOf } from '../schemas/registry.ts';
-export { type AnyModel, graphModel, type Model } from './dsl/graph-model.ts';
+export { type AnyModel, graphModel, type Model, type WriteOf } from './dsl/graph-model.ts';
 export {
   type AsyncLookup,
   type AsyncLookupOptions,

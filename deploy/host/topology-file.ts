@@ -56,7 +56,11 @@ export async function compileTopologyFile(file: string, outDir: string): Promise
 const bindSluice: Plugin = {
   name: 'bind-sluice',
   setup(build) {
-    const surface: Readonly<Record<string, string>> = { sluice: '../../topology/index.js', 'sluice/testing': '../../topology/testing.js' };
+    const surface: Readonly<Record<string, string>> = {
+      sluice: '../../topology/index.js',
+      'sluice/enrich': '../../enrich/index.js',
+      'sluice/testing': '../../topology/testing.js',
+    };
     build.onResolve({ filter: /^sluice(\/.*)?$/ }, ({ path }) => {
       const target = surface[path];
       if (target === undefined)

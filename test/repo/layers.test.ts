@@ -26,7 +26,7 @@ const clean: Readonly<Record<string, string>> = {
   'topology/operators/a.ts': "export { one } from '../checkpoint/a.ts';\n",
   'topology/checkpoint/a.ts': "export { one } from '../state/a.ts';\n",
   'topology/runtime/a.ts': "import 'rxjs';\nexport { one } from '../dsl/a.ts';\n",
-  'topology/examples/demo/topology.ts': "import 'sluice';\nexport { one } from './own/a.ts';\n",
+  'topology/examples/demo/topology.ts': "import 'sluice';\nimport 'sluice/enrich';\nexport { one } from './own/a.ts';\n",
   'topology/examples/demo/own/a.ts': "export { one } from '../b.ts';\n",
   'topology/examples/demo/b.ts': text,
   'topology/examples/other/b.ts': text,
@@ -34,7 +34,7 @@ const clean: Readonly<Record<string, string>> = {
   'enrich/a.ts':
     "import '@duckdb/node-api';\nimport '@ladybugdb/core';\nimport 'hyparquet';\nimport 'hyparquet-writer';\nexport { one } from '../topology/index.ts';\n",
   'deploy/cli/init.ts': text,
-  'deploy/cli/template/a.ts': "import 'sluice';\nimport 'sluice/testing';\nexport { one } from './own.ts';\n",
+  'deploy/cli/template/a.ts': "import 'sluice';\nimport 'sluice/enrich';\nimport 'sluice/testing';\nexport { one } from './own.ts';\n",
   'deploy/cli/template/own.ts': text,
   'deploy/a.ts':
     "import '../ingest/a.ts';\nimport '../enrich/a.ts';\nimport '../topology/index.ts';\nexport const home = process.env['HOME'];\n",

@@ -69,6 +69,7 @@ export interface AnyModel {
   readonly definition: GraphModel;
 }
 
+/** The writes that a model's functions make. */
 export type WriteOf<M> = { [K in keyof M]: M[K] extends (values: never) => infer W ? W : never }[keyof M];
 
 /**

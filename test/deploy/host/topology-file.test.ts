@@ -38,6 +38,20 @@ describe('a topology file', () => {
     ]);
   });
 
+  it('has the ready mappings of sluice/enrich, which are of the same modules', async () => {
+    const text = `
+import { graph, session, stream, topology } from 'sluice';
+import { journey } from 'sluice/enrich';
+const visits = journey<any>({ id: (e) => e.id, time: (e) => e.time, user: (e) => e.data.user, page: (e) => e.data.page });
+export default topology('visits', { version: 1, owner: 'a/b' }, (t) => {
+  t.source('in', stream('a/b')).eventTime('time', (e) => e.time, { outOfOrderness: '1s' }).keyBy((e: any) => e.data.user)
+    .window('sessions', session('30m')).aggregate({ path: visits.path }).out.sinkTo('journey', graph(visits.model, visits.writes));
+});`;
+    const { topology: loaded, graph } = await loadTopologyFile(file('visits.ts', text));
+    expect(validateTopology(loaded)).toEqual([]);
+    expect(graph.nodes.at(-1)).toMatchObject({ sink: { kind: 'graph', model: { edges: { NEXT: { from: 'Event', to: 'Event' } } } } });
+  });
+
   it('that does not compile is told by file, line and column', async () => {
     const path = file('broken.ts', "import { topology } from 'sluice';\nexport default topology('x' 1);\n");
     await expect(loadTopologyFile(path)).rejects.toMatchObject({
