@@ -161,6 +161,20 @@ describe('influence refuses', () => {
     expect(path).toHaveLength(1);
   });
 
+  it('an element that is nothing itself and would join two paths to too many', async () => {
+    const minute = 60_000;
+    const filled = (from: number, most: number): readonly Step[] =>
+      Array.from({ length: most }, (_, n) => step(`${from + n}`, from, { promo: `p${n % 10}` }));
+    const half = limits.pathMaxElements / 2;
+    const { writes, rejected } = await told(attributed(), [
+      ...filled(0, half),
+      ...filled(90 * minute, half + 1),
+      step('bridge', 45 * minute, {}),
+    ]);
+    expect(rejected.map(({ value }) => (value as Step).id)).toEqual(['bridge']);
+    expect(writes).toHaveLength(2 * half + 1);
+  });
+
   it('a path of so many conversions behind so many promos that their pairs are too many', async () => {
     const side = Math.ceil(Math.sqrt(limits.graphStagedMaxWrites));
     const touches = Array.from({ length: side }, (_, n) => step(`a${n}`, n, { promo: `p${n}` }));

@@ -2,6 +2,9 @@
  * The ready mappings in the embedded graph.
  */
 import { mkdirSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { readRefusal } from '../../../../enrich/graph/read-statement.ts';
+import { influenceQuestions, journeyQuestions } from '../../../../enrich/index.ts';
 import { graphMappingsContract } from '../../../contract/graph-mappings.ts';
 import { temporaryFolders } from '../../support.ts';
 import { ladybugRig } from '../support.ts';
@@ -16,3 +19,10 @@ graphMappingsContract('Ladybug', {
   },
   runs: 15,
 });
+
+it.each([...Object.entries(journeyQuestions), ...Object.entries(influenceQuestions)])(
+  'the question %s is one that `sluice graph` takes',
+  (_, { cypher }) => {
+    expect(readRefusal(cypher)).toBeUndefined();
+  },
+);
