@@ -90,8 +90,8 @@ sinkContract('the graph sink', {
   runs: 8,
 });
 
-/** More than two chunks: a node and an edge each. */
-const elements = 1_200;
+/** A node and an edge each: three chunks. */
+const elements = 1.2 * limits.graphChunkMaxWrites;
 const element = (n: number, last: string): unknown => [steps.Step({ n, last }), steps.NEXT({ from: n, to: n + 1, weight: n / 3 })];
 const all = (last: string): ReturnType<typeof writesBatch> => writesBatch(...Array.from({ length: elements }, (_, n) => element(n, last)));
 

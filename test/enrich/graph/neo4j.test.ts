@@ -12,7 +12,9 @@ import type { Neo4jOptions, Neo4jSession } from '../../../enrich/graph/neo4j-ses
 import { createNeo4jSession } from '../../../enrich/graph/neo4j-session.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import { graphModel } from '../../../topology/index.ts';
+import type { GraphDatabaseRig } from '../../contract/graph-database.ts';
 import { graphDatabaseContract } from '../../contract/graph-database.ts';
+import { graphMappingsContract } from '../../contract/graph-mappings.ts';
 import { javaMissing } from '../../servers/jars.ts';
 import type { Neo4jServer } from '../../servers/neo4j.ts';
 import { startNeo4j } from '../../servers/neo4j.ts';
@@ -38,14 +40,13 @@ describe.skipIf(javaMissing() !== undefined)('on Neo4j', () => {
   }, 240_000);
   afterAll(() => server.stop());
 
-  graphDatabaseContract('Neo4j', {
-    async open() {
-      await server.empty();
-      const made = session();
-      return { database: cypherDatabase(made), ask: (statement) => server.ask(statement), close: () => made.close() };
-    },
-    runs: 15,
-  });
+  const open = async (): Promise<GraphDatabaseRig> => {
+    await server.empty();
+    const made = session();
+    return { database: cypherDatabase(made), ask: (statement) => server.ask(statement), close: () => made.close() };
+  };
+  graphDatabaseContract('Neo4j', { open, runs: 15 });
+  graphMappingsContract('Neo4j', { open, runs: 8 });
 
   function sinkOf(attempt: number, folder: string, own = session()): Sink {
     const database = cypherDatabase(own);
