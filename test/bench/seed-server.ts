@@ -1,34 +1,20 @@
 /**
- * Starts the stack of the origin (seed-server.py) from a virtual environment under the system's temporary folder, which is made by pip at
- * exact versions when it is not there, and kept for the next run.
+ * Starts the stack of the origin (seed-server.py) from a virtual environment that pip makes at exact versions
+ * when it is not there, kept for the next run.
  */
-import { execFile, spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { pythonPackages } from '../servers/cache.ts';
 import type { Server } from './ingress-processes.ts';
 
 const seedVersions = ['fastapi==0.165.0', 'uvicorn==0.54.0', 'uvloop==0.23.0', 'httptools==0.9.0', 'pydantic==2.14.3', 'boto3==1.44.5'];
 
 const script = fileURLToPath(new URL('../../../test/bench/seed-server.py', import.meta.url));
-const run = promisify(execFile);
 
-/** Its Python. Rejects when there is no python3 or pip cannot install. */
-async function virtualEnvironment(): Promise<string> {
-  const dir = join(tmpdir(), 'sluice-bench-venv');
-  const python = join(dir, 'bin', 'python');
-  const mark = join(dir, `${seedVersions.join(',')}.installed`);
-  if (existsSync(mark)) return python;
-  await run('python3', ['-m', 'venv', dir]);
-  await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...seedVersions]);
-  writeFileSync(mark, '');
-  return python;
-}
-
+/** Rejects when there is no python3 or pip cannot install. */
 export async function startSeed(stubPort: number, stream: string): Promise<Server> {
-  const python = await virtualEnvironment();
+  const python = join(await pythonPackages(...seedVersions), 'python');
   const child = spawn(python, [script, String(stubPort), stream], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise<void>((resolve) => void child.once('close', () => resolve()));
   const port = await new Promise<number>((resolve, reject) => {

@@ -2,11 +2,10 @@
  * Schemathesis against the served OpenAPI document: what the document allows is taken, what it forbids is refused, and each answer is one
  * that it knows. It judges the document and the ingress by rules that neither was written with.
  *
- * Schemathesis is installed by pip, at an exact version, into a virtual environment under the system's temporary folder, and kept for the next run. Where there is
- * no python3 the test is skipped.
+ * Schemathesis is installed by pip, at an exact version, and kept for the next run.
  */
-import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,31 +13,19 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RealInstance } from '../clients/support.ts';
 import { realInstance } from '../clients/support.ts';
+import { pythonMissing, pythonPackages } from '../servers/cache.ts';
 import { runs, timeoutMs } from './support.ts';
 
 const version = '4.32.5';
 const config = fileURLToPath(new URL('../../../test/fuzz/schemathesis.toml', import.meta.url));
 const run = promisify(execFile);
-const hasPython = spawnSync('python3', ['--version']).status === 0;
 
-/** Its command. Rejects when pip cannot install it. */
-async function schemathesis(): Promise<string> {
-  const dir = join(tmpdir(), `sluice-schemathesis-${version}`);
-  const mark = join(dir, 'installed');
-  if (!existsSync(mark)) {
-    await run('python3', ['-m', 'venv', dir]);
-    await run(join(dir, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', `schemathesis==${version}`]);
-    writeFileSync(mark, '');
-  }
-  return join(dir, 'bin', 'st');
-}
-
-describe.skipIf(!hasPython)('Schemathesis', () => {
+describe.skipIf(pythonMissing() !== undefined)('Schemathesis', () => {
   let made: RealInstance;
   let command: string;
   beforeAll(async () => {
     made = await realInstance('streams:\n  - team: t\n    app: plain\ningress:\n  port: 0\n  segment_stream: t/plain\n');
-    command = await schemathesis();
+    command = join(await pythonPackages(`schemathesis==${version}`), 'st');
   }, 240_000);
   afterAll(async () => {
     await made.stop();

@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { pythonMissing } from './cache.ts';
 import type { FaultProxy } from './fault-proxy.ts';
 import { startFaultProxy } from './fault-proxy.ts';
 import { javaMissing } from './jars.ts';
@@ -14,7 +15,7 @@ import { startKafka } from './kafka.ts';
 import type { KinesisServer } from './kinesis.ts';
 import { startKinesis, testCredentials } from './kinesis.ts';
 import type { Moto } from './moto.ts';
-import { motoMissing, startMoto } from './moto.ts';
+import { startMoto } from './moto.ts';
 import type { Neo4jServer } from './neo4j.ts';
 import { startNeo4j } from './neo4j.ts';
 
@@ -40,7 +41,7 @@ export interface Cloud {
 }
 
 /** What is missing here, as a sentence. With CI=1 that is a failure. */
-export const cloudMissing = (): string | undefined => javaMissing() ?? motoMissing();
+export const cloudMissing = (): string | undefined => javaMissing() ?? pythonMissing();
 
 export interface CloudOptions {
   /** Of the IAM listener's sessions. */

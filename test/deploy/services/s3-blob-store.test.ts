@@ -13,16 +13,16 @@ import { manifestVersion } from '../../../topology/checkpoint/manifest.ts';
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import { blobStoreContract } from '../../contract/blob-store.ts';
 import { motoRig } from '../../enrich/s3/support.ts';
+import { pythonMissing } from '../../servers/cache.ts';
 import type { Asked, Fault } from '../../servers/fault-proxy.ts';
 import { pass, slowDown } from '../../servers/fault-proxy.ts';
-import { motoMissing } from '../../servers/moto.ts';
 
 const lost: Fault = { kind: 'lost-reply' };
 const reset: Fault = { kind: 'reset' };
 const isWrite = ({ method }: Asked): boolean => method === 'PUT' || method === 'POST' || method === 'DELETE';
 const text = (bytes: Uint8Array | undefined): string | undefined => (bytes === undefined ? undefined : Buffer.from(bytes).toString());
 
-describe.skipIf(motoMissing() !== undefined)('blobs in S3', { timeout: 120_000 }, () => {
+describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000 }, () => {
   const rig = motoRig('blobs');
   let stores = 0;
   const make = (): BlobStore => s3BlobStore({ ...rig().place, prefix: `store/${stores++}`, clock: systemClock, random: systemRandom });

@@ -11,9 +11,9 @@ import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { ElementBatch, Sink } from '../../../topology/index.ts';
+import { pythonMissing } from '../../servers/cache.ts';
 import type { Asked, Fault } from '../../servers/fault-proxy.ts';
 import { pass } from '../../servers/fault-proxy.ts';
-import { motoMissing } from '../../servers/moto.ts';
 import { tableRig, typedRow, typedSchema } from '../parquet/support.ts';
 import { motoRig } from '../s3/support.ts';
 import { batchOf, temporaryFolders } from '../support.ts';
@@ -28,7 +28,7 @@ const rowsFrom = (from: number, to: number, more: object = {}): ElementBatch =>
 const upTo = (end: number): readonly number[] => Array.from({ length: end }, (_, n) => n);
 const isPut = ({ headers }: Asked): boolean => headers['x-amz-target'] === 'Firehose_20150804.PutRecordBatch';
 
-describe.skipIf(motoMissing() !== undefined)('the Firehose sink', { timeout: 120_000 }, () => {
+describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 120_000 }, () => {
   const rig = motoRig('delivered');
   let streams = 0;
 

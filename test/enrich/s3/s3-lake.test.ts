@@ -15,9 +15,9 @@ import type { RejectedEvent } from '../../../schemas/rejection.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import type { SinkRig } from '../../contract/sink.ts';
 import { sinkContract } from '../../contract/sink.ts';
+import { pythonMissing } from '../../servers/cache.ts';
 import type { Fault } from '../../servers/fault-proxy.ts';
 import { pass, slowDown } from '../../servers/fault-proxy.ts';
-import { motoMissing } from '../../servers/moto.ts';
 import { base, typedRow, typedSchema } from '../parquet/support.ts';
 import { batchOf } from '../support.ts';
 import { motoRig } from './support.ts';
@@ -27,7 +27,7 @@ vi.setConfig({ testTimeout: 180_000 });
 const hourMs = 3_600_000;
 const stored = (state: SinkState): SinkState => JSON.parse(JSON.stringify(state)) as SinkState;
 
-describe.skipIf(motoMissing() !== undefined)('a lake in S3', () => {
+describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
   const rig = motoRig('lake');
   let lakes = 0;
   const newPlace = (): S3Place => ({ ...rig().place, prefix: `lake-${lakes++}` });

@@ -1,0 +1,86 @@
+/**
+ * What tests fetch once and keep in the user's cache folder: jars, Python packages. Test files run beside each other, so one makes what is missing
+ * while the others wait for it.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const root = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'sluice');
+const lock = join(root, 'making');
+const pollMs = 200;
+
+/** The folder `name`, which `make` has filled, now or in an earlier run. */
+export async function cached(name: string, make: (dir: string) => Promise<void>): Promise<string> {
+  const dir = join(root, name);
+  const mark = join(dir, 'complete');
+  if (existsSync(mark)) return dir;
+  mkdirSync(root, { recursive: true });
+  while (!takeLock()) await sleep(pollMs);
+  try {
+    if (existsSync(mark)) return dir;
+    rmSync(dir, { recursive: true, force: true });
+    mkdirSync(dir);
+    await make(dir);
+    writeFileSync(mark, '');
+    return dir;
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+/** Whether it is this process's now. One whose owner is gone is taken away. */
+function takeLock(): boolean {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch {
+    if (!isAlive(ownerOf())) rmSync(lock, { force: true });
+    return false;
+  }
+}
+
+function ownerOf(): number {
+  try {
+    return Number(readFileSync(lock, 'utf8'));
+  } catch {
+    return process.pid;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  // Between its making and its first byte it names nobody.
+  if (pid === 0) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Prints why servers cannot run here, as a sentence, and gives it back. With CI=1 it is thrown: nothing is skipped there. */
+export function missing(sentence: string): string {
+  if (process.env['CI'] === '1') throw new Error(sentence);
+  console.log(`skipped: ${sentence}`);
+  return sentence;
+}
+
+/** Why Python packages cannot be installed here. */
+export function pythonMissing(): string | undefined {
+  if (spawnSync('python3', ['-c', 'import venv, ensurepip']).status === 0) return undefined;
+  return missing('python3 with its venv module is not there.');
+}
+
+/** The folder of programs of a virtual environment that has `packages`, each at an exact version, such as `moto[server]==5.2.5`. */
+export async function pythonPackages(...packages: readonly string[]): Promise<string> {
+  const dir = await cached(`python-${packages.join('-').replace(/[^A-Za-z0-9.-]+/g, '_')}`, async (made) => {
+    await run('python3', ['-m', 'venv', made]);
+    await run(join(made, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
+  });
+  return join(dir, 'bin');
+}
