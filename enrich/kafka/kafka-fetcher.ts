@@ -10,7 +10,7 @@ import { createRequire } from 'node:module';
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
-import { clientTokens } from '../../schemas/ports/kafka-connection.ts';
+import { kafkaClientOptions } from '../../schemas/ports/kafka-connection.ts';
 
 const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
 
@@ -80,17 +80,11 @@ interface Wanted {
 }
 
 /** Rejects with kafkajs' errors. */
-export async function createKafkaFetcher({ brokers, tls, clientId, auth }: KafkaConnection, topic: string): Promise<KafkaFetcher> {
+export async function createKafkaFetcher(connection: KafkaConnection, topic: string): Promise<KafkaFetcher> {
   const client = new Kafka({
-    brokers: [...brokers],
-    ssl: tls,
-    clientId,
+    ...kafkaClientOptions(connection),
     logLevel: logLevel.NOTHING,
-    connectionTimeout: limits.kafkaConnectMs,
-    requestTimeout: limits.kafkaRequestMaxMs,
-    reauthenticationThreshold: limits.kafkaReauthenticateBeforeMs,
     retry: { retries: 1, initialRetryTime: 100 },
-    ...(auth === undefined ? {} : { sasl: { mechanism: 'oauthbearer', oauthBearerProvider: clientTokens(auth) } }),
   });
   const cluster = clusterOf(client);
   let wanted: Wanted[] = [];

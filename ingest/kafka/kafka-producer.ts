@@ -10,7 +10,7 @@ import { createRequire } from 'node:module';
 import type { Admin, Kafka as KafkaClient, Producer } from 'kafkajs';
 import { limits } from '../../schemas/limits.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
-import { clientTokens } from '../../schemas/ports/kafka-connection.ts';
+import { kafkaClientOptions } from '../../schemas/ports/kafka-connection.ts';
 
 // CommonJS, whose names an import does not find.
 const { ConfigResourceTypes, Kafka, logLevel, Partitioners } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
@@ -34,17 +34,11 @@ export interface KafkaProducer {
   disconnect(): Promise<void>;
 }
 
-function clientOf({ brokers, tls, clientId, auth }: KafkaConnection): KafkaClient {
+function clientOf(connection: KafkaConnection): KafkaClient {
   return new Kafka({
-    brokers: [...brokers],
-    ssl: tls,
-    clientId,
+    ...kafkaClientOptions(connection),
     logLevel: logLevel.NOTHING,
-    connectionTimeout: limits.kafkaConnectMs,
-    requestTimeout: limits.kafkaRequestMaxMs,
-    reauthenticationThreshold: limits.kafkaReauthenticateBeforeMs,
     retry: { retries: limits.kafkaRetriesMax, initialRetryTime: 100, maxRetryTime: 1_000 },
-    ...(auth === undefined ? {} : { sasl: { mechanism: 'oauthbearer', oauthBearerProvider: clientTokens(auth) } }),
   });
 }
 

@@ -2,6 +2,7 @@
  * How a Kafka cluster is reached, and who says that it may be: what the writer and the reader have in common, without a client of theirs.
  */
 import { SluiceError } from '../kernel/errors.ts';
+import { limits } from '../limits.ts';
 
 /** A token of SASL/OAUTHBEARER. Belongs into no log and no error. */
 export interface KafkaToken {
@@ -23,6 +24,27 @@ export interface KafkaConnection {
   readonly clientId: string;
   /** Without, nothing is said. */
   readonly auth?: KafkaAuth;
+}
+
+/** How kafkajs is told of a connection, but for what it tries again. */
+export function kafkaClientOptions({ brokers, tls, clientId, auth }: KafkaConnection): {
+  readonly brokers: string[];
+  readonly ssl: boolean;
+  readonly clientId: string;
+  readonly connectionTimeout: number;
+  readonly requestTimeout: number;
+  readonly reauthenticationThreshold: number;
+  readonly sasl?: { readonly mechanism: 'oauthbearer'; readonly oauthBearerProvider: () => Promise<{ readonly value: string }> };
+} {
+  return {
+    brokers: [...brokers],
+    ssl: tls,
+    clientId,
+    connectionTimeout: limits.kafkaConnectMs,
+    requestTimeout: limits.kafkaRequestMaxMs,
+    reauthenticationThreshold: limits.kafkaReauthenticateBeforeMs,
+    ...(auth === undefined ? {} : { sasl: { mechanism: 'oauthbearer', oauthBearerProvider: clientTokens(auth) } }),
+  };
 }
 
 /** What clients say whose connections are to be made anew; they hand on the text, and not the error. */

@@ -164,7 +164,9 @@ async function compare(subject: FlightsSubject): Promise<void> {
   const right = rejected.filter(([id, code, pointer, schema, data, position, split]) => {
     const line = cancelled.get(String(id));
     const named = code === 'schema-violation' && pointer === '/departed' && String(schema).includes('departure');
-    return line !== undefined && named && data === line.data && /^\d+$/.test(String(position)) && String(split).startsWith('shardId-');
+    return (
+      line !== undefined && named && data === line.data && /^\d+(?::\d+)?$/.test(String(position)) && String(split).startsWith('shardId-')
+    );
   });
   check('rejected: with code, pointer, schema, original bytes and position', right.length, cancelled.size);
   const seen = rejected.map((row) => Number(row[7]));

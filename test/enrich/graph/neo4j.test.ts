@@ -46,7 +46,7 @@ describe.skipIf(javaMissing() !== undefined)('on Neo4j', () => {
     return { database: cypherDatabase(made), ask: (statement) => server.ask(statement), close: () => made.close() };
   };
   graphDatabaseContract('Neo4j', { open, runs: 15 });
-  graphMappingsContract('Neo4j', { open, runs: 8 });
+  graphMappingsContract('Neo4j', { open, runs: 15 });
 
   function sinkOf(attempt: number, folder: string, own = session()): Sink {
     const database = cypherDatabase(own);
