@@ -45,6 +45,8 @@ export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptio
   const queues = new Map<string, Promise<unknown>>();
   const underWay = new Set<Promise<unknown>>();
   let client: Promise<Client> | undefined;
+  /** What `client` has become. */
+  let active: Client | undefined;
   let closed = false;
 
   const describeOnce = (topic: string): Promise<TopicDescription> => {
@@ -78,24 +80,33 @@ export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptio
     if (of.spent && of.underWay === 0) void of.producer.disconnect().catch(() => undefined);
   };
 
-  const retire = (of: Client, mine: Promise<Client> | undefined): void => {
+  const retire = (of: Client): void => {
     of.spent = true;
-    if (client === mine) client = undefined;
+    // A later one may be there already.
+    if (active === of) {
+      active = undefined;
+      client = undefined;
+    }
     letGo(of);
   };
 
   /** The producer to use now. Rejects when there can be none: then nothing was sent. */
   const current = async (): Promise<Client> => {
     const principal = connection.auth === undefined ? undefined : (await connection.auth.token()).principal;
-    const mine = client;
-    const found = mine === undefined ? undefined : await mine;
+    const found = client === undefined ? undefined : await client;
     if (found !== undefined && found.principal === principal && !found.spent) return found;
-    if (found !== undefined) retire(found, mine);
-    const made = (client ??= connect(principal).catch((thrown: unknown) => {
-      client = undefined;
-      throw thrown;
-    }));
-    return made;
+    if (found !== undefined) retire(found);
+    client ??= connect(principal).then(
+      (made) => {
+        active = made;
+        return made;
+      },
+      (thrown: unknown) => {
+        client = undefined;
+        throw thrown;
+      },
+    );
+    return client;
   };
 
   /** One request; the outcomes of its records. */
@@ -120,7 +131,7 @@ export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptio
       const first = await using.producer.send(topic, partition, messages);
       return messages.map((_, n) => ({ kind: 'applied', split: `partition-${partition}`, position: String(first + BigInt(n)) }));
     } catch (thrown) {
-      retire(using, client);
+      retire(using);
       return fail(sentFailure(deriveKafkaFailure(thrown)), thrown);
     } finally {
       using.underWay--;
