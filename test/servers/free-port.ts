@@ -3,7 +3,8 @@
  */
 import { createServer } from 'node:net';
 
-let next = 20_000 + (process.pid % 5_000);
+/** Processes that start together have neighbouring ids: each begins far enough from the other. */
+let next = 20_000 + ((process.pid * 37) % 12_000);
 
 /**
  * Not one of those that the system gives to clients: one that connects to a dead server could be given the server's own port, and be connected
