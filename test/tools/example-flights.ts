@@ -46,9 +46,14 @@ const kills = Number(options.kill);
 const times = options.twice ? 2 : 1;
 const random = seededRandom(Number(options.seed));
 
+/** Small where something is killed: there must be time for it in the middle, and a service takes seconds to start again. */
+function batchOf(): string {
+  if (kills === 0) return '500';
+  return options.real ? '10' : '50';
+}
+
 async function send(subject: FlightsSubject, file: File): Promise<void> {
   const path = join(options.data, `${file}.ndjson.gz`);
-  // Small batches: there must be time for a kill in the middle.
   const args = [
     '--dir',
     subject.dir,
@@ -59,7 +64,7 @@ async function send(subject: FlightsSubject, file: File): Promise<void> {
     '--url',
     subject.url,
     '--batch',
-    options.batch ?? (kills > 0 ? '50' : '500'),
+    options.batch ?? batchOf(),
     '--no-resume',
   ];
   const { code, said } = await runSluice(args);
