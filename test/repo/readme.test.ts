@@ -23,6 +23,7 @@ const runBy: Readonly<Record<string, string>> = {
   'npm run example:flights -- --real': 'test/examples/flights-real.test.ts',
   'npm run drill': 'test/drill/drill.test.ts',
   'npm run drill:streams': 'test/drill/streams/streams.test.ts',
+  'npm run drill:door': 'test/drill/door/door.test.ts',
   'npm run fuzz': 'test/fuzz/http.test.ts',
 };
 

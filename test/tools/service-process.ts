@@ -20,6 +20,8 @@ export interface ServiceProcess {
   readonly name: 'start' | 'ingest' | 'enrich';
   readonly dir: string;
   readonly url: string;
+  /** Of the last start; 0 before. */
+  readonly pid: number;
   /** What it said lately. */
   readonly log: string;
   /** Resolves when it answers `/readyz` with 200. */
@@ -50,6 +52,9 @@ export function serviceProcess(
     name,
     dir,
     url,
+    get pid() {
+      return child?.pid ?? 0;
+    },
     get log() {
       return log;
     },

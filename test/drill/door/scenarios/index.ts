@@ -1,0 +1,7 @@
+/**
+ * The attacks, in the order in which the drill runs them.
+ */
+import type { Attack } from '../rig.ts';
+import { largeBodies } from './large-bodies.ts';
+
+export const attacks: readonly Attack[] = [largeBodies];
