@@ -53,7 +53,7 @@ export interface DoorOptions {
 }
 
 /** The configuration of a door, with the digests of its two keys. */
-export function doorConfig({ ingress = '', attackerKey = '', attackerStream = '', more = '' }: DoorOptions): string {
+function doorConfig({ ingress = '', attackerKey = '', attackerStream = '', more = '' }: DoorOptions): string {
   const digest = (key: string): string => createHash('sha256').update(key).digest('hex');
   const further = (members: string): string => (members === '' ? '' : `, ${members}`);
   return `streams:
@@ -94,7 +94,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
 }
 
 /** As Linux tells it, https://man7.org/linux/man-pages/man5/proc_pid_status.5.html; NaN where it does not. */
-export function memoryOf(pid: number): { readonly nowMb: number; readonly peakMb: number } {
+function memoryOf(pid: number): { readonly nowMb: number; readonly peakMb: number } {
   let text = '';
   try {
     text = readFileSync(`/proc/${pid}/status`, 'utf8');
