@@ -9,6 +9,15 @@ import type { Load, Server, Stub } from './ingress-processes.ts';
 import { startServer, startStub } from './ingress-processes.ts';
 import { startSeed } from './seed-server.ts';
 
+/** `beside`: the ingress of another build. */
+export type ServerKind = 'bare' | 'naive' | 'full' | 'beside' | 'seed';
+
+export interface Peers {
+  readonly seedWorkers: number;
+  /** The folder of the other build. */
+  readonly beside: string;
+}
+
 export interface Settings {
   readonly seconds: number;
   readonly warmUpSeconds: number;
@@ -112,19 +121,24 @@ export interface Compared {
 /** Servers beside each other under the same load, in turns, so that what else the machine does falls on all. */
 export async function compareServers(
   load: Load,
-  kinds: readonly ('bare' | 'naive' | 'full')[],
+  kinds: readonly ServerKind[],
   eventBytes: number,
   settings: Settings,
+  peers: Peers,
 ): Promise<Compared> {
   const stub = await startStub([]);
-  const servers = new Map<string, Server>();
-  for (const kind of kinds) servers.set(kind, await startServer(kind, stub.port));
+  const start = (kind: ServerKind): Promise<Server> => {
+    if (kind === 'seed') return startSeed(stub.port, streams.seed, peers.seedWorkers);
+    return kind === 'beside' ? startServer('full', stub.port, peers.beside) : startServer(kind, stub.port);
+  };
+  const servers = new Map<ServerKind, Server>();
+  for (const kind of kinds) servers.set(kind, await start(kind));
   const rounds: Record<string, Throughput[]> = {};
   try {
     for (let round = -1; round < settings.rounds; round++) {
       for (const kind of kinds) {
         const server = servers.get(kind) as Server;
-        const stream = kind === 'naive' ? streams.naive : streams.full;
+        const stream = kind === 'naive' || kind === 'seed' ? streams[kind] : streams.full;
         const seconds = round < 0 ? settings.warmUpSeconds : settings.seconds;
         const order = { path, eventBytes, seconds, connections: settings.connections };
         // A server that was idle meanwhile has given memory and code back, and pays for them again.
@@ -140,19 +154,32 @@ export async function compareServers(
   return { rounds };
 }
 
-/** The stack of the origin. Fewer connections than it could hold: more of them only wait longer. */
-export async function measureSeed(load: Load, settings: Settings): Promise<Throughput> {
+export interface SeedTried extends Throughput {
+  readonly workers: number;
+}
+
+/** The stack of the origin with so many workers each: how many serve it best is tried, not guessed. Throws when it wrote an error. */
+export async function trySeed(load: Load, workerCounts: readonly number[], settings: Settings): Promise<readonly SeedTried[]> {
   const stub = await startStub([]);
-  const server = await startSeed(stub.port, streams.seed);
+  const tried: SeedTried[] = [];
   try {
-    const subject = { server, stub, stream: streams.seed };
-    const order = { path, eventBytes: 5_000, connections: settings.connections };
-    await slice(load, subject, { ...order, seconds: settings.warmUpSeconds });
-    return throughputOf(await slice(load, subject, { ...order, seconds: settings.seconds }), settings.seconds);
+    for (const workers of workerCounts) {
+      const server = await startSeed(stub.port, streams.seed, workers);
+      try {
+        const subject = { server, stub, stream: streams.seed };
+        const order = { path, eventBytes: 5_000, connections: settings.connections };
+        await slice(load, subject, { ...order, seconds: settings.warmUpSeconds / 2 });
+        tried.push({ workers, ...throughputOf(await slice(load, subject, { ...order, seconds: settings.seconds }), settings.seconds) });
+        if (server.errors !== '')
+          throw new Error(`the server of the origin wrote errors, so that its figures say nothing: ${server.errors}`);
+      } finally {
+        await server.stop();
+      }
+    }
   } finally {
-    await server.stop();
     await stub.stop();
   }
+  return tried;
 }
 
 /** The ingress under a load that does not wait for it. */

@@ -3,7 +3,8 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { LoadOrder, LoadResult } from './ingress-client.ts';
 import type { ServerUsage } from './ingress-server.ts';
 import type { StubCounts } from './kinesis-stub.ts';
@@ -70,8 +71,10 @@ export async function startStub(args: readonly string[]): Promise<Stub> {
  */
 export const heapFlags = ['--no-memory-reducer', '--min-semi-space-size=32', '--max-semi-space-size=32'];
 
-export async function startServer(kind: 'bare' | 'naive' | 'full', stubPort: number): Promise<Server> {
-  const { port, ask, stop } = await start('ingress-server.js', [kind, String(stubPort)], heapFlags);
+/** `build`: the folder of another build of Sluice, whose server is started instead of this one's. */
+export async function startServer(kind: 'bare' | 'naive' | 'full', stubPort: number, build?: string): Promise<Server> {
+  const file = build === undefined ? 'ingress-server.js' : pathToFileURL(join(resolve(build), 'dist/test/bench/ingress-server.js')).href;
+  const { port, ask, stop } = await start(file, [kind, String(stubPort)], heapFlags);
   return { port, stop, usage: () => ask('usage') };
 }
 

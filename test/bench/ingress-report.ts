@@ -3,14 +3,15 @@
  */
 import { cpus } from 'node:os';
 import type { Quantiles } from './ingress-client.ts';
-import type { MemoryRun, OpenLoop, Settings, Throughput } from './ingress-measure.ts';
+import type { MemoryRun, OpenLoop, SeedTried, Settings, Throughput } from './ingress-measure.ts';
 
 type Rounds = Readonly<Record<string, readonly Throughput[]>>;
 
 export interface Measured {
   readonly compared: Rounds;
   readonly small: Rounds;
-  readonly seed: Throughput | undefined;
+  /** The stack of the origin with so many workers; the best of them is in `compared`. */
+  readonly seedTried: readonly SeedTried[];
   readonly steady: OpenLoop;
   readonly ordered: OpenLoop;
   readonly webSockets: Throughput;
@@ -21,9 +22,12 @@ export interface Ratios {
   /** CPU an event of the full path over the naive server's, one a round. */
   readonly cpuOverNaive: readonly number[];
   readonly cpuOverNaiveSmall: readonly number[];
-  /** Events a second over those of the stack of the origin, and its CPU over ours. */
-  readonly rateOverSeed: number | undefined;
-  readonly cpuSeedOver: number | undefined;
+  /** The same over another build's; none without one. */
+  readonly cpuOverBeside: readonly number[];
+  readonly cpuOverBesideSmall: readonly number[];
+  /** Events a second over those of the stack of the origin, and its CPU over ours, one a round; none without it. */
+  readonly rateOverSeed: readonly number[];
+  readonly cpuSeedOver: readonly number[];
   /** Milliseconds that the 99th percentile at the steady rate is beyond the bus. */
   readonly p99BeyondBusMs: number;
 }
@@ -36,20 +40,23 @@ export interface IngressReport extends Measured {
 
 const busMs = 20;
 
-export function ratiosOf({ compared, small, seed, steady }: Measured): Ratios {
+export function ratiosOf({ compared, small, steady }: Measured): Ratios {
+  const seed = compared['seed'] ?? [];
   const full = compared['full'] ?? [];
-  const mean = (pick: (of: Throughput) => number): number => full.reduce((sum, of) => sum + pick(of), 0) / full.length;
   return {
-    cpuOverNaive: overNaive(compared),
-    cpuOverNaiveSmall: overNaive(small),
-    rateOverSeed: seed === undefined ? undefined : mean((of) => of.eventsPerSecond) / seed.eventsPerSecond,
-    cpuSeedOver: seed === undefined ? undefined : seed.cpuUsPerEvent / mean((of) => of.cpuUsPerEvent),
+    cpuOverNaive: cpuOver(compared, 'naive'),
+    cpuOverNaiveSmall: cpuOver(small, 'naive'),
+    cpuOverBeside: cpuOver(compared, 'beside'),
+    cpuOverBesideSmall: cpuOver(small, 'beside'),
+    rateOverSeed: seed.map((of, round) => (full[round]?.eventsPerSecond ?? Number.NaN) / of.eventsPerSecond),
+    cpuSeedOver: seed.map((of, round) => of.cpuUsPerEvent / (full[round]?.cpuUsPerEvent ?? Number.NaN)),
     p99BeyondBusMs: steady.latency.p99 - busMs,
   };
 }
 
-function overNaive(rounds: Rounds): readonly number[] {
-  return (rounds['full'] ?? []).map((full, round) => full.cpuUsPerEvent / (rounds['naive']?.[round]?.cpuUsPerEvent ?? Number.NaN));
+/** CPU an event of the full path over another's, one a round. */
+function cpuOver(rounds: Rounds, name: string): readonly number[] {
+  return (rounds[name] ?? []).map((of, round) => (rounds['full']?.[round]?.cpuUsPerEvent ?? Number.NaN) / of.cpuUsPerEvent);
 }
 
 const middle = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
@@ -88,14 +95,19 @@ function memoryText({ minutes, rate, rssMib, heapUsedMib, rssMibPerMinute, heapM
 }
 
 export function textOf(report: IngressReport): string {
-  const { settings, ratios, compared, small, seed, steady, ordered, webSockets, memory } = report;
+  const { settings, ratios, compared, small, seedTried, steady, ordered, webSockets, memory } = report;
   const lines = [
     `ratio: ${middle(ratios.cpuOverNaive).toFixed(2)} of the naive server's CPU an event of 5 KB, the whole path${spread(ratios.cpuOverNaive)}; at most 1.0`,
-    `ratio: ${middle(ratios.cpuOverNaiveSmall).toFixed(2)} of the naive server's CPU an event of 200 B`,
-    ...(ratios.rateOverSeed === undefined || ratios.cpuSeedOver === undefined
+    `ratio: ${middle(ratios.cpuOverNaiveSmall).toFixed(2)} of the naive server's CPU an event of 200 B${spread(ratios.cpuOverNaiveSmall)}`,
+    ...(ratios.cpuOverBeside.length === 0
       ? []
       : [
-          `ratio: ${ratios.rateOverSeed.toFixed(1)} times the events/s of FastAPI, pydantic and boto3, which takes ${ratios.cpuSeedOver.toFixed(1)} times the CPU an event; at least 8`,
+          `ratio: ${middle(ratios.cpuOverBeside).toFixed(2)} of the other build's CPU an event of 5 KB${spread(ratios.cpuOverBeside)}, ${middle(ratios.cpuOverBesideSmall).toFixed(2)} of 200 B${spread(ratios.cpuOverBesideSmall)}`,
+        ]),
+    ...(ratios.rateOverSeed.length === 0
+      ? []
+      : [
+          `ratio: ${middle(ratios.rateOverSeed).toFixed(1)} times the events/s of FastAPI and boto3${spread(ratios.rateOverSeed)}, which takes ${middle(ratios.cpuSeedOver).toFixed(1)} times the CPU an event; at least 8`,
         ]),
     `p99 at ${steady.rate}/s of 5 KB, open loop: ${ratios.p99BeyondBusMs.toFixed(1)} ms beyond a bus of ${report.busMs} ms; at most 15`,
     '',
@@ -103,11 +115,14 @@ export function textOf(report: IngressReport): string {
     ...throughputText('bare drain', compared['bare']),
     ...throughputText('naive: drain and SDK', compared['naive']),
     ...throughputText('Sluice, the whole path', compared['full']),
-    ...throughputText('FastAPI, pydantic, boto3', seed === undefined ? [] : [seed]),
+    ...throughputText('Sluice, the other build', compared['beside']),
+    ...throughputText('FastAPI, boto3', compared['seed']),
+    ...seedTried.flatMap((of) => throughputText(`  tried: ${of.workers} workers`, [of])),
     ...throughputText('Sluice over WebSockets', [webSockets]),
     'closed loop, 200 B',
     ...throughputText('naive: drain and SDK', small['naive']),
     ...throughputText('Sluice, the whole path', small['full']),
+    ...throughputText('Sluice, the other build', small['beside']),
     '',
     ...openText(`open loop, ${steady.rate}/s of 5 KB, bus ${report.busMs} ms`, steady),
     ...openText(`open loop, one key in order, ${ordered.rate}/s of 5 KB, bus ${report.busMs} ms`, ordered),

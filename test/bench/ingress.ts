@@ -5,14 +5,15 @@
  *   --seconds N      of each measurement (default 10)
  *   --rounds N       of the comparison with the naive server, in turns (default 7), each of half as long
  *   --connections N  of the closed loops (default 1024)
+ *   --beside DIR     also the ingress of another build, in the same turns: before and after a change
  *   --no-seed        without the stack of the origin, which needs python3 and pip
  *   --memory         also memory over time under load; --minutes N (default 10)
  *   --json           one JSON object
  *   --short          a few seconds in all: that it runs, not what it shows
  */
 import { parseArgs } from 'node:util';
-import type { Settings } from './ingress-measure.ts';
-import { compareServers, measureMemory, measureOpenLoop, measureSeed, measureWebSockets } from './ingress-measure.ts';
+import type { ServerKind, Settings } from './ingress-measure.ts';
+import { compareServers, measureMemory, measureOpenLoop, measureWebSockets, trySeed } from './ingress-measure.ts';
 import { startLoad } from './ingress-processes.ts';
 import type { IngressReport } from './ingress-report.ts';
 import { ratiosOf, textOf } from './ingress-report.ts';
@@ -23,6 +24,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '7' },
     connections: { type: 'string', default: '1024' },
     minutes: { type: 'string', default: '10' },
+    beside: { type: 'string', default: '' },
     'no-seed': { type: 'boolean', default: false },
     memory: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -37,15 +39,20 @@ const settings: Settings = short
 const { seconds, warmUpSeconds } = settings;
 
 const load = await startLoad();
-const compared = await compareServers(load, ['bare', 'naive', 'full'], 5_000, { ...settings, seconds: seconds / 2 });
-const small = await compareServers(load, ['naive', 'full'], 200, { ...settings, rounds: 1 });
-const seed = options['no-seed'] ? undefined : await measureSeed(load, settings);
+const seedTried = options['no-seed'] ? [] : await trySeed(load, short ? [2] : [1, 2, 3, 4], { ...settings, seconds: seconds / 2 });
+const seedWorkers = [...seedTried].sort((a, b) => b.eventsPerSecond - a.eventsPerSecond)[0]?.workers;
+const peers = { seedWorkers: seedWorkers ?? 1, beside: options.beside };
+const besides: readonly ServerKind[] = options.beside === '' ? [] : ['beside'];
+const kinds: readonly ServerKind[] = ['bare', 'naive', 'full', ...besides, ...(seedWorkers === undefined ? [] : (['seed'] as const))];
+const turns = { ...settings, seconds: seconds / 2 };
+const compared = await compareServers(load, kinds, 5_000, turns, peers);
+const small = await compareServers(load, ['naive', 'full', ...besides], 200, turns, peers);
 const steady = await measureOpenLoop(load, { rate: short ? 500 : 4_500, busMs: 20, seconds, warmUpSeconds });
 const ordered = await measureOpenLoop(load, { rate: short ? 200 : 1_000, busMs: 20, seconds, warmUpSeconds, ordered: true });
 const webSockets = await measureWebSockets(load, settings);
 const memory = options.memory ? await measureMemory(load, Number(options.minutes), 4_500) : undefined;
 await load.stop();
 
-const measured = { compared: compared.rounds, small: small.rounds, seed, steady, ordered, webSockets, memory };
+const measured = { compared: compared.rounds, small: small.rounds, seedTried, steady, ordered, webSockets, memory };
 const report: IngressReport = { settings, busMs: 20, ...measured, ratios: ratiosOf(measured) };
 console.log(options.json ? JSON.stringify(report) : textOf(report));
