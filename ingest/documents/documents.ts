@@ -13,13 +13,13 @@ type Node = Readonly<Record<string, unknown>>;
 const version = '1';
 const ref = (name: string): Node => ({ $ref: `#/components/schemas/${name}` });
 const jsonOf = (name: string): Node => ({ 'application/json': { schema: ref(name) } });
-const anyJson: Node = { schema: { description: 'Any JSON value; an array is a batch, an event an element' } };
-
+const lines: Node = { schema: { type: 'string', description: 'One JSON value a line, any number of lines' } };
 const bodyShapes = {
-  json: anyJson,
-  ndjson: { schema: { type: 'string', description: 'One JSON value a line, any number of lines' } },
+  json: { schema: ref('JsonEvent') },
+  ndjson: lines,
   cloudevent: { schema: ref('CloudEvent') },
-  cloudevents: { schema: { type: 'array', minItems: 1, maxItems: limits.requestEventsMax, items: ref('CloudEvent') } },
+  // The bounds beside a reference to the list: openapi-python-client then leaves this content type out, as the `send` that it makes of a list raises.
+  cloudevents: { schema: { allOf: [ref('CloudEventBatch'), { minItems: 1, maxItems: limits.requestEventsMax }] } },
 } as const;
 
 const parameter = (name: string, where: 'path' | 'query' | 'header', description: string, schema: Node = { type: 'string' }): Node => ({
@@ -36,8 +36,8 @@ const streamParameters = [
 ];
 const idText = { type: 'string', maxLength: limits.attributeMaxBytes };
 const keyText = { type: 'string', maxLength: limits.partitionKeyMaxChars };
-/** Empty is as good as missing. */
-const timeText = { type: 'string', anyOf: [{ format: 'date-time' }, { maxLength: 0 }] };
+/** No format: generators would make a date of it, and some have no date in a header or a query. */
+const timeText = { type: 'string', description: 'RFC 3339' };
 const headerParameters = [
   parameter(
     'X-Event-Id',
@@ -46,12 +46,25 @@ const headerParameters = [
     idText,
   ),
   parameter('X-Event-Type', 'header', 'Type of the events', idText),
-  parameter('X-Event-Time', 'header', 'Time of the events', timeText),
+  parameter('X-Event-Time', 'header', 'Time of the events (RFC 3339)', timeText),
   parameter('X-Partition-Key', 'header', 'Partition key of the events', keyText),
   parameter('X-Request-Id', 'header', 'Comes back when it is 1 to 128 of A-Z a-z 0-9 . _ -; else one is made'),
   parameter('X-Client-Timestamp', 'header', 'Epoch ms of sending, for X-Network-Latency; what is no number says nothing'),
   parameter('traceparent', 'header', 'W3C trace context, carried into the record'),
-  parameter('Content-Encoding', 'header', 'Of the body', { type: 'string', enum: ['', 'identity', 'gzip', 'deflate', 'br'] }),
+  parameter('Content-Encoding', 'header', 'Of the body', { type: 'string', enum: ['identity', 'gzip', 'deflate', 'br'] }),
+];
+
+/** A CloudEvent in binary mode: its attributes are headers, the body is its data. Extensions are `ce-` headers as well. */
+const binaryParameters = [
+  parameter(
+    'ce-specversion',
+    'header',
+    "'1.0' makes the request a CloudEvent in binary mode; ce-id, ce-source and ce-type are then required",
+  ),
+  ...(['id', 'source', 'type', 'subject', 'time', 'dataschema'] as const).map((name) =>
+    parameter(`ce-${name}`, 'header', `The CloudEvent's ${name}`, name === 'time' ? timeText : idText),
+  ),
+  parameter('ce-partitionkey', 'header', "The CloudEvent's partition key", keyText),
 ];
 
 const said: Readonly<Record<string, string>> = {
@@ -78,7 +91,7 @@ const refusedBatches = (...statuses: string[]): Node =>
   refusalsWith({ 'application/json': { schema: { anyOf: [ref('Refused'), ref('Batch')] } } }, statuses);
 const answerHeaders: Node = {
   'X-Request-Id': requestId,
-  'X-Sluice-Ack': { description: 'What a 2xx means', schema: { enum: ['replicated', 'spooled', 'buffered'] } },
+  'X-Sluice-Ack': { description: 'What a 2xx means', schema: { type: 'string', enum: ['replicated', 'spooled', 'buffered'] } },
   'X-Processing-Latency': { schema: { type: 'string', pattern: '^[0-9]+ms$' } },
   'X-Network-Latency': { schema: { type: 'string', pattern: '^[0-9]+ms$' } },
   'Server-Timing': { schema: { type: 'string' } },
@@ -87,6 +100,21 @@ const answerHeaders: Node = {
 };
 const oneOrMany: Node = { 'application/json': { schema: { anyOf: [ref('Taken'), ref('Batch')] } } };
 const taken = (description: string, content: Node = oneOrMany): Node => ({ description, headers: answerHeaders, content });
+
+const hostVariable: Node = { default: 'localhost:8080', description: 'Host and port of the ingress' };
+/** Relative to where the document was loaded from; the second for a document that was saved. */
+const openapiServers: readonly Node[] = [
+  { url: '/', description: 'The server that this document comes from' },
+  {
+    url: '{scheme}://{host}',
+    description: 'Any other',
+    variables: { scheme: { default: 'http', enum: ['http', 'https'] }, host: hostVariable },
+  },
+];
+const asyncapiServers: Node = {
+  plain: { host: '{host}', protocol: 'ws', description: 'Without TLS', variables: { host: hostVariable } },
+  tls: { host: '{host}', protocol: 'wss', description: 'With TLS', variables: { host: hostVariable } },
+};
 
 /** What anybody may get, without a key. */
 /** `refused`: answers to those who may not, where not everybody may. */
@@ -137,6 +165,7 @@ function openapi(): Node {
         'Takes events of any size; its answers mean what they say. Another method than those of a path is answered 405 with Allow, what is at no path 404, both with a Refused.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
+    servers: openapiServers,
     security: [{}, { bearer: [] }, { header: [] }, { query: [] }],
     paths: {
       '/v1/{team}/{app}': {
@@ -144,7 +173,7 @@ function openapi(): Node {
         post: {
           operationId: 'send',
           summary: 'Send an event, or a batch',
-          parameters: headerParameters,
+          parameters: [...headerParameters, ...binaryParameters],
           requestBody: {
             required: true,
             content: Object.fromEntries(media.map(([type, kind]) => [type, bodyShapes[kind as keyof typeof bodyShapes]])),
@@ -260,6 +289,7 @@ function asyncapi(): Node {
     asyncapi: '3.0.0',
     info: { title: 'Sluice ingress over WebSocket', version, license: { name: 'Apache-2.0' } },
     defaultContentType: 'application/json',
+    servers: asyncapiServers,
     channels: {
       events: {
         address: '/v1/{team}/{app}/ws',

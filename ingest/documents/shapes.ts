@@ -1,5 +1,10 @@
 /**
  * JSON Schemas of what clients send and get, for the served documents: made from the lists and bounds that the readers use.
+ *
+ * Generators of clients read them (test/clients/generated.test.ts), so every schema
+ * 1. has one `type`, never a list of them, and has it beside `enum` and `const` too;
+ * 2. names what is `oneOf` or an element of a list as a component of its own;
+ * 3. says in words what only a validator would understand, such as "one of these two members is required".
  */
 import { limits } from '../../schemas/limits.ts';
 import { extensionName } from '../../schemas/wire.ts';
@@ -36,78 +41,91 @@ const error: Schema = {
     expected: { type: 'string' },
     pointer: { type: 'string', description: 'Where in the body (RFC 6901)' },
     offset: { type: 'integer', minimum: 0, description: 'Byte offset in the decoded body; in NDJSON, in the line' },
-    outcome: { const: 'unknown', description: 'The event may be in the stream; sending it again under the same id is safe' },
+    outcome: {
+      type: 'string',
+      const: 'unknown',
+      description: 'The event may be in the stream; sending it again under the same id is safe',
+    },
   },
 };
 
 const takenProperties: Schema = {
   id: { type: 'string' },
-  route: { enum: ['kinesis', 'kafka'] },
+  route: { type: 'string', enum: ['kinesis', 'kafka'] },
   position: { type: 'string', description: 'split:position in the stream; only what the stream holds has one' },
-  ack: { enum: ['spooled', 'buffered'], description: 'Missing: the stream holds it' },
-  failover: { const: true, description: 'It took the other path, because its own is down' },
-  repeated: { const: true, description: 'This identity was met before; this is what became of the first' },
+  ack: { type: 'string', enum: ['spooled', 'buffered'], description: 'Missing: the stream holds it' },
+  failover: { type: 'boolean', enum: [true], description: 'It took the other path, because its own is down' },
+  repeated: { type: 'boolean', enum: [true], description: 'This identity was met before; this is what became of the first' },
 };
 
 const taken: Schema = { type: 'object', required: ['id', 'route'], properties: takenProperties };
-const result = (place: string, schema: Schema): Schema => ({
-  oneOf: [
-    {
-      type: 'object',
-      required: ['status', 'id', 'route'],
-      properties: { [place]: schema, status: { enum: [200, 202] }, ...takenProperties },
-    },
-    {
-      type: 'object',
-      required: ['status', 'error'],
-      properties: {
-        [place]: schema,
-        status: { type: 'integer', minimum: 400, maximum: 599 },
-        retryAfter: { type: 'integer' },
-        error: ref('Error'),
-      },
-    },
-  ],
-});
 const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
+
+/** What became of one event: the schema `name`, and its two forms. */
+const results = (name: string, place: string, schema: Schema): Readonly<Record<string, Schema>> => ({
+  [name]: { oneOf: [ref(`${name}Taken`), ref(`${name}Refused`)] },
+  [`${name}Taken`]: {
+    type: 'object',
+    required: ['status', 'id', 'route'],
+    properties: { [place]: schema, status: { type: 'integer', enum: [200, 202] }, ...takenProperties },
+  },
+  [`${name}Refused`]: {
+    type: 'object',
+    required: ['status', 'error'],
+    properties: {
+      [place]: schema,
+      status: { type: 'integer', minimum: 400, maximum: 599 },
+      retryAfter: { type: 'integer' },
+      error: ref('Error'),
+    },
+  },
+});
 const correlation: Schema = {
-  type: ['string', 'number'],
+  anyOf: [{ type: 'string' }, { type: 'number' }],
   description: "The client's correlation id; it comes back in the acknowledgement",
 };
 
-/** A member that names something: a number is taken as it is written. */
-const name = (description: string, more: Schema = {}): Schema => ({
-  anyOf: [{ type: 'string', minLength: 1, ...more }, { type: 'number' }],
-  description,
+/** A member that names something. */
+const name = (description: string): Schema => ({
+  type: 'string',
+  minLength: 1,
+  description: `${description}. A number is read as its text`,
 });
-const key: Schema = { maxLength: limits.partitionKeyMaxChars };
 const segmentOwn: Readonly<Partial<Record<SegmentType, Schema>>> = {
   track: { event: name('What was done') },
   group: { groupId: name('The group that the user belongs to') },
-  alias: { previousId: name('What the user was called before') },
+  alias: { previousId: name('The id that the user had before') },
 };
 
 export function segmentSchemaName(type: SegmentType): string {
   return `Segment${type.charAt(0).toUpperCase()}${type.slice(1)}`;
 }
 
-/** What is checked of a message; times that are none, and ids that are no text, count as not given. */
-function segmentMessage(type: SegmentType): Schema {
+/** The schema of a message inside a batch, which names its type. */
+function segmentBatchedName(type: SegmentType): string {
+  return segmentSchemaName(type).replace('Segment', 'SegmentBatched');
+}
+
+const timeDescription = (what: string): Schema => ({ type: 'string', description: `RFC 3339. ${what}` });
+
+/** What is checked of a message. Members that are not named here, such as `properties`, `traits` and `context`, are data as well. */
+function segmentMessage(type: SegmentType, batched: boolean): Schema {
   const own = segmentOwn[type] ?? {};
   return {
     type: 'object',
-    required: Object.keys(own),
-    anyOf: [
-      { required: ['userId'], properties: { userId: name('The user; the partition key', key) } },
-      { required: ['anonymousId'], properties: { anonymousId: name('Who it is before the user is known', key) } },
-    ],
+    description: 'At least one of userId and anonymousId is required. Any other member is part of the data',
+    required: [...(batched ? ['type'] : []), ...Object.keys(own)],
     properties: {
+      ...(batched ? { type: { type: 'string', const: type } } : {}),
       ...own,
-      messageId: { description: 'Text that names the event: sent again under the same id it is one event' },
-      timestamp: { description: 'RFC 3339 time of the event; corrected by how far sentAt is from when it was received' },
-      originalTimestamp: { description: 'The same, of older clients' },
-      sentAt: { description: 'RFC 3339 time of sending, by the clock of the client' },
+      userId: name('The user; the partition key'),
+      anonymousId: name('Who it is before the user is known; the partition key where there is no userId'),
+      messageId: { type: 'string', description: 'Names the event: sent again under the same id it is one event' },
+      timestamp: timeDescription('Time of the event; corrected by how far sentAt is from when it was received'),
+      originalTimestamp: timeDescription('The same, of older clients'),
+      sentAt: timeDescription('Time of sending, by the clock of the client'),
     },
+    additionalProperties: true,
   };
 }
 
@@ -115,7 +133,7 @@ export const shapes: Readonly<Record<string, Schema>> = {
   Error: error,
   Refused: { type: 'object', required: ['error'], properties: { error: ref('Error') } },
   Taken: taken,
-  Result: result('index', { type: 'integer', minimum: 0 }),
+  ...results('Result', 'index', { type: 'integer', minimum: 0 }),
   Batch: {
     type: 'object',
     required: ['accepted', 'refused', 'results'],
@@ -137,11 +155,19 @@ export const shapes: Readonly<Record<string, Schema>> = {
     },
   },
   Envelope: { type: 'object', required: ['data'], additionalProperties: false, properties: envelopeProperties },
+  // Without `type` every JSON value is valid, as it is to the ingress; with `properties` generators make an object of it, which they can send.
+  JsonEvent: {
+    description: 'One event, any JSON value; an array is a batch, an event an element',
+    properties: {
+      data: { description: "The event itself, where the stream has 'envelope: sluice'; the members of Envelope stand beside it" },
+    },
+    additionalProperties: true,
+  },
   CloudEvent: {
     type: 'object',
     required: ['specversion', 'id', 'source', 'type'],
     properties: {
-      specversion: { const: '1.0' },
+      specversion: { type: 'string', const: '1.0' },
       id: attributeTexts.id,
       source: attributeTexts.source,
       type: attributeTexts.type,
@@ -155,12 +181,20 @@ export const shapes: Readonly<Record<string, Schema>> = {
     not: { anyOf: [{ required: ['data_base64'] }, { required: ['dataref'] }] },
     propertyNames: { anyOf: [{ const: 'data' }, { pattern: extensionName.source }] },
     additionalProperties: {
-      type: ['string', 'number', 'boolean', 'null'],
       maxLength: limits.attributeMaxBytes,
-      description: `An extension, carried as text; at most ${limits.extensionsMax}`,
+      description: `An extension: a string, number, boolean or null, carried as text; at most ${limits.extensionsMax}`,
     },
   },
-  ...Object.fromEntries(segmentTypes.map((type) => [segmentSchemaName(type), segmentMessage(type)])),
+  CloudEventBatch: { type: 'array', items: ref('CloudEvent') },
+  ...Object.fromEntries(segmentTypes.map((type) => [segmentSchemaName(type), segmentMessage(type, false)])),
+  ...Object.fromEntries(segmentTypes.map((type) => [segmentBatchedName(type), segmentMessage(type, true)])),
+  SegmentBatchedMessage: {
+    oneOf: segmentTypes.map((type) => ref(segmentBatchedName(type))),
+    discriminator: {
+      propertyName: 'type',
+      mapping: Object.fromEntries(segmentTypes.map((type) => [type, ref(segmentBatchedName(type))['$ref']])),
+    },
+  },
   SegmentBatch: {
     type: 'object',
     required: ['batch'],
@@ -169,25 +203,21 @@ export const shapes: Readonly<Record<string, Schema>> = {
         type: 'array',
         minItems: 1,
         maxItems: limits.requestEventsMax,
-        items: {
-          oneOf: segmentTypes.map((type) => ({
-            allOf: [ref(segmentSchemaName(type)), { type: 'object', required: ['type'], properties: { type: { const: type } } }],
-          })),
-        },
+        items: ref('SegmentBatchedMessage'),
       },
-      sentAt: { description: 'Of those messages that have none of their own' },
-      writeKey: { description: 'The key, where no header can have it' },
+      sentAt: timeDescription('Of those messages that have none of their own'),
+      writeKey: { type: 'string', description: 'The key, where no header can have it' },
     },
   },
   SegmentTaken: {
     type: 'object',
     required: ['success'],
-    properties: { success: { const: true }, refused: { type: 'array', items: ref('Result') } },
+    properties: { success: { type: 'boolean', enum: [true] }, refused: { type: 'array', items: ref('Result') } },
   },
   SegmentRefused: {
     type: 'object',
     required: ['success', 'refused'],
-    properties: { success: { const: false }, refused: { type: 'array', items: ref('Result') } },
+    properties: { success: { type: 'boolean', enum: [false] }, refused: { type: 'array', items: ref('Result') } },
   },
   Warnings: {
     type: 'object',
@@ -238,8 +268,9 @@ export const frames: Readonly<Record<string, Schema>> = {
             type: 'string',
             description: 'To come back with: ?session=. An event without id is then still the same event when its ref is',
           },
-          ack: { enum: ['replicated', 'spooled', 'buffered'] },
+          ack: { type: 'string', enum: ['replicated', 'spooled', 'buffered'] },
           credit: {
+            type: 'integer',
             const: limits.wsCreditEvents,
             description: 'Events that may be sent and not acknowledged; every acknowledgement gives one back',
           },
@@ -248,6 +279,6 @@ export const frames: Readonly<Record<string, Schema>> = {
       },
     },
   },
-  Acknowledgement: result('ref', correlation),
+  ...results('Acknowledgement', 'ref', correlation),
   Error: error,
 };

@@ -52,6 +52,30 @@ describe('the OpenAPI document', () => {
     );
   });
 
+  it('says in one way what generators of clients read: one type a schema, beside an enumeration too, and no list of one value', () => {
+    expect(openapiText + asyncapiText).not.toMatch(/"type":\[|"enum":\[("[^"]*"|\d+)\]/);
+    const untyped: string[] = [];
+    const walk = (node: unknown, path: string): void => {
+      if (typeof node !== 'object' || node === null) return;
+      const members = node as Node;
+      if (
+        (Array.isArray(members['enum']) || 'const' in members) &&
+        typeof members['type'] !== 'string' &&
+        !path.endsWith('/variables/scheme')
+      )
+        untyped.push(path);
+      for (const [name, value] of Object.entries(members)) walk(value, `${path}/${name}`);
+    };
+    for (const text of [openapiText, asyncapiText]) walk(JSON.parse(text), '');
+    // Names of members, which no generator makes a type of.
+    expect(untyped.filter((path) => !path.includes('/propertyNames/'))).toEqual([]);
+  });
+
+  it('names servers', () => {
+    expect(JSON.parse(openapiText)).toMatchObject({ servers: [{ url: '/' }, { url: '{scheme}://{host}' }] });
+    expect(JSON.parse(asyncapiText)).toMatchObject({ servers: { plain: { protocol: 'ws' }, tls: { protocol: 'wss' } } });
+  });
+
   it('gives each operation an id of its own', () => {
     const ids = [...openapiText.matchAll(/"operationId":"([^"]+)"/g)].map(([, id]) => id);
     expect(ids.length).toBeGreaterThan(15);
