@@ -12,8 +12,9 @@ export const limits = {
   partitionKeyMaxChars: 256,
   /** An attribute's text in UTF-8 (id, source, type, ...). CloudEvents asks that at least 64 KiB of a whole event be forwarded. */
   attributeMaxBytes: 2 * kibi,
-  /** Extension attributes of one CloudEvent. */
-  extensionsMax: 16,
+  /** Extension attributes of one CloudEvent: the UTF-8 of their names and values, and for each of them what it takes beside those in any record. */
+  extensionsMaxBytes: 12 * kibi,
+  extensionOverheadBytes: 16,
   /** Data up to this size takes the small path; `routing.large_message_threshold_kb` overrides it. */
   largeMessageThresholdBytes: 100 * kibi,
   /** The small path's largest record unless the stream says otherwise: Kinesis' default of 1 MiB. */
@@ -113,8 +114,9 @@ export const limits = {
   kinesisReadMaxRecords: 10_000,
   kinesisShardReadBytesPerSecond: 2_000_000,
   kinesisReadMaxMs: 30_000,
-  /** Ingestion warnings: kinds a stream, how long each is told of, and its sample. */
-  warningsPerStreamMax: 256,
+  /** Ingestion warnings: kinds of one key on one stream, of all of them, how long each is kept, and its sample. */
+  warningsPerSenderMax: 64,
+  warningsMax: 8_192,
   warningsKeptMs: 24 * 3_600_000,
   warningSampleMaxBytes: kibi,
   warningSampleMs: 60_000,
@@ -249,6 +251,10 @@ export const limits = {
 assert(
   limits.largeMessageThresholdBytes + limits.recordHeadMaxBytes <= limits.kinesisRecordMaxBytes,
   'an event at the threshold fits a Kinesis record',
+);
+assert(
+  7 * limits.attributeMaxBytes + 4 * limits.partitionKeyMaxChars + limits.extensionsMaxBytes + 2 * kibi <= limits.recordHeadMaxBytes,
+  'the largest attributes, and what the ingress adds, fit the headers of a record',
 );
 assert(limits.kinesisRecordMaxBytes <= limits.batchMaxBytes, 'a batch holds at least one record of the small path');
 assert(limits.kafkaRecordMaxBytes <= limits.bodyMaxBytes, 'a body can carry the largest event');

@@ -165,14 +165,14 @@ function decodeForeign(record: IncomingRecord): DecodedEvent | Undecodable {
   let data: Uint8Array = nullData;
   for (const { name, start, end } of scanned.members) {
     if (name === 'data') data = value.subarray(start, end);
-    else if (readMembers.has(name) || (extensionName.test(name) && end - start <= limits.attributeMaxBytes))
+    else if (readMembers.has(name) || (extensionName.test(name) && end - start <= limits.extensionsMaxBytes))
       members[name] = JSON.parse(Buffer.from(value.buffer, value.byteOffset + start, end - start).toString('utf8'));
   }
   return attributesOf(members, record, data);
 }
 
-/** CloudEvents: lower-case letters and digits; 20 is what the specification advises. */
-export const extensionName = /^[a-z0-9]{1,20}$/;
+/** CloudEvents: lower-case letters and digits. The specification only advises at most 20 of them, and Debezium writes 31. */
+export const extensionName = /^[a-z0-9]+$/;
 
 /** Attributes that are none of ours are carried as text, not interpreted. */
 function extensionsOf(members: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> | undefined {

@@ -6,7 +6,7 @@ import { limits } from '../../schemas/limits.ts';
 import { mediaTypes } from '../protocol/events.ts';
 import type { SegmentCall } from '../protocol/segment.ts';
 import { segmentTypes } from '../protocol/segment.ts';
-import { frames, segmentSchemaName, shapes } from './shapes.ts';
+import { frames, longKey, segmentSchemaName, shapes } from './shapes.ts';
 
 type Node = Readonly<Record<string, unknown>>;
 
@@ -35,19 +35,13 @@ const streamParameters = [
   parameter('app', 'path', 'The app of the stream', { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }),
 ];
 const idText = { type: 'string', maxLength: limits.attributeMaxBytes };
-const keyText = { type: 'string', maxLength: limits.partitionKeyMaxChars };
 /** No format: generators would make a date of it, and some have no date in a header or a query. */
 const timeText = { type: 'string', description: 'RFC 3339' };
 const headerParameters = [
-  parameter(
-    'X-Event-Id',
-    'header',
-    `Id of a single event. It is its partition key where there is no other; so one of more than ${limits.partitionKeyMaxChars} characters needs another`,
-    idText,
-  ),
+  parameter('X-Event-Id', 'header', 'Id of a single event. It is its partition key where there is no other', idText),
   parameter('X-Event-Type', 'header', 'Type of the events', idText),
   parameter('X-Event-Time', 'header', 'Time of the events (RFC 3339)', timeText),
-  parameter('X-Partition-Key', 'header', 'Partition key of the events', keyText),
+  parameter('X-Partition-Key', 'header', `Partition key of the events; ${longKey}`, idText),
   parameter('X-Request-Id', 'header', 'Comes back when it is 1 to 128 of A-Z a-z 0-9 . _ -; else one is made'),
   parameter('X-Client-Timestamp', 'header', 'Epoch ms of sending, for X-Network-Latency; what is no number says nothing'),
   parameter('traceparent', 'header', 'W3C trace context, carried into the record'),
@@ -64,7 +58,7 @@ const binaryParameters = [
   ...(['id', 'source', 'type', 'subject', 'time', 'dataschema'] as const).map((name) =>
     parameter(`ce-${name}`, 'header', `The CloudEvent's ${name}`, name === 'time' ? timeText : idText),
   ),
-  parameter('ce-partitionkey', 'header', "The CloudEvent's partition key", keyText),
+  parameter('ce-partitionkey', 'header', "The CloudEvent's partition key", idText),
 ];
 
 const said: Readonly<Record<string, string>> = {
@@ -202,7 +196,7 @@ function openapi(): Node {
           operationId: 'pixel',
           summary: 'Send an event in the query',
           parameters: [
-            ...Object.entries({ id: idText, type: idText, time: timeText, partitionkey: keyText }).map(([name, schema]) =>
+            ...Object.entries({ id: idText, type: idText, time: timeText, partitionkey: idText }).map(([name, schema]) =>
               parameter(name, 'query', `The event's ${name}`, schema),
             ),
             {

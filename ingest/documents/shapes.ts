@@ -15,15 +15,16 @@ import { segmentTypes } from '../protocol/segment.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-const text = (maxLength: number, description: string): Schema => ({ type: 'string', minLength: 1, maxLength, description });
-const attribute = (description: string): Schema => text(limits.attributeMaxBytes, description);
+const attribute = (description: string): Schema => ({ type: 'string', minLength: 1, maxLength: limits.attributeMaxBytes, description });
+
+export const longKey = `one of more than ${limits.partitionKeyMaxChars} characters is carried as sha256: and its digest`;
 
 const attributeTexts: Readonly<Record<(typeof envelopeMembers)[number], Schema>> = {
   id: attribute('Names the event within its source: sent again under the same id it is one event.'),
   type: attribute('What happened. Default: team.app'),
   time: { type: 'string', format: 'date-time', description: 'When it happened (RFC 3339). Default: when it was received' },
   subject: attribute('What it is about'),
-  partitionkey: text(limits.partitionKeyMaxChars, 'Ordering and state key. Default: the subject, else the id'),
+  partitionkey: attribute(`Ordering and state key. Default: the subject, else the id; ${longKey}`),
   source: attribute('Where it comes from. Default: /team/app'),
 };
 
@@ -181,8 +182,8 @@ export const shapes: Readonly<Record<string, Schema>> = {
     not: { anyOf: [{ required: ['data_base64'] }, { required: ['dataref'] }] },
     propertyNames: { anyOf: [{ const: 'data' }, { pattern: extensionName.source }] },
     additionalProperties: {
-      maxLength: limits.attributeMaxBytes,
-      description: `An extension: a string, number, boolean or null, carried as text; at most ${limits.extensionsMax}`,
+      maxLength: limits.extensionsMaxBytes,
+      description: `An extension: a string, number, boolean or null, carried as text; all of them together have at most ${limits.extensionsMaxBytes} bytes`,
     },
   },
   CloudEventBatch: { type: 'array', items: ref('CloudEvent') },
@@ -226,7 +227,7 @@ export const shapes: Readonly<Record<string, Schema>> = {
       stream: { type: 'string' },
       warnings: {
         type: 'array',
-        maxItems: limits.warningsPerStreamMax,
+        maxItems: limits.warningsPerSenderMax,
         items: {
           type: 'object',
           required: ['code', 'status', 'message', 'count', 'first', 'last'],

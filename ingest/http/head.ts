@@ -3,7 +3,7 @@
  */
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { RequestHead } from '../protocol/attributes.ts';
-import { isTraceparent } from '../protocol/attributes.ts';
+import { readTraceparent } from '../protocol/attributes.ts';
 import type { IncomingRequest } from './request.ts';
 
 const traceBytes = Buffer.alloc(24);
@@ -16,7 +16,7 @@ export function requestHeadOf(
   const { eventId, eventType, eventTime, partitionKey, traceparent } = head;
   const found: { -readonly [P in keyof RequestHead]: RequestHead[P] } = {
     receivedtime: isoTime(receivedAtMs),
-    traceparent: isTraceparent(traceparent) ? traceparent : newTraceparent(random),
+    traceparent: readTraceparent(traceparent) ?? newTraceparent(random),
   };
   if (eventId !== '') found.id = eventId;
   if (eventType !== '') found.type = eventType;
@@ -37,10 +37,13 @@ function isoTime(ms: number): string {
   return isoText;
 }
 
-/** W3C trace context, sampled: https://www.w3.org/TR/trace-context/#traceparent-header */
+/**
+ * W3C trace context: https://www.w3.org/TR/trace-context/#traceparent-header. Not sampled: nothing here records a trace, and a flag that says
+ * so would make everything downstream record its part of all of them.
+ */
 function newTraceparent(random: Random): string {
   random.fill(traceBytes);
   traceBytes[0] = (traceBytes[0] ?? 0) | 1;
   traceBytes[16] = (traceBytes[16] ?? 0) | 1;
-  return `00-${traceBytes.toString('hex', 0, 16)}-${traceBytes.toString('hex', 16, 24)}-01`;
+  return `00-${traceBytes.toString('hex', 0, 16)}-${traceBytes.toString('hex', 16, 24)}-00`;
 }

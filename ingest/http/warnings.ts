@@ -1,5 +1,5 @@
 /**
- * `GET /v1/{team}/{app}/warnings`: what was refused lately and why, for whoever may write to the stream.
+ * `GET /v1/{team}/{app}/warnings`: what was refused lately of what the asking key sent to the stream, and why.
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { isRefusal } from '../protocol/refusal.ts';

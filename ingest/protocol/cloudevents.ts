@@ -7,6 +7,7 @@
  * 2. Attributes that Sluice does not know are carried as extensions; `team`, `app` and `receivedtime` are the ingress' to say and are set
  *    anew; `dataref` and its kin are refused, as they would make a reader fetch something, and so is an attribute of the name `data`.
  * 3. An attribute is said once: which of two a reader would take, nobody knows.
+ * 4. Extensions may be of any number and length of name, as the specification has it; their bytes together are bounded.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { Span } from '../../schemas/json-scan.ts';
@@ -14,7 +15,7 @@ import { checkJson, isFault } from '../../schemas/json-scan.ts';
 import { limits } from '../../schemas/limits.ts';
 import { claimExtensions, extensionName } from '../../schemas/wire.ts';
 import type { AcceptedEvent, Given, RequestHead } from './attributes.ts';
-import { finishEvent, isCarried, stringAt } from './attributes.ts';
+import { finishEvent, isText, notText, stringAt, textExpected } from './attributes.ts';
 import { notJson } from './json-fault.ts';
 import { scanMembers } from './members.ts';
 import type { Refusal } from './refusal.ts';
@@ -111,19 +112,25 @@ function eventOf(
   if (notCarried !== undefined) return notCarried;
   const given: Given = {};
   const extensions: Record<string, string> = {};
+  let extensionBytes = 0;
   for (const [name, value] of members) {
     if (name === 'specversion' || setByIngress.has(name)) continue;
     if (name === 'data' || (claimExtensions as readonly string[]).includes(name))
       return refuse(`'${name}' is no attribute of a client's: data by reference is not read`, `/${name}`, "'data' with the value itself");
     if (known.has(name)) given[name as 'id'] = value;
-    else if (!extensionName.test(name)) return refuse(`'${name.slice(0, 64)}' is no name of an attribute`, '', '1 to 20 of a-z 0-9');
-    else if (!isCarried(value))
-      return refuse(`'${name}' is not carried`, `/${name}`, `well-formed Unicode of at most ${limits.attributeMaxBytes} bytes`);
-    else extensions[name] = value;
+    else if (!extensionName.test(name))
+      return refuse(`'${name.slice(0, 64)}' is no name of an attribute`, '', 'lower-case letters and digits');
+    else if (!isText(value)) return refuse(`'${name.slice(0, 64)}' ${notText}`, pointerTo(name), textExpected);
+    else {
+      extensions[name] = value;
+      extensionBytes += name.length + Buffer.byteLength(value) + limits.extensionOverheadBytes;
+    }
   }
-  const count = Object.keys(extensions).length;
-  if (count > limits.extensionsMax) return refuse(`the event has ${count} extension attributes`, '', `at most ${limits.extensionsMax}`);
-  if (count > 0) given.extensions = extensions;
+  if (extensionBytes > limits.extensionsMaxBytes) {
+    const most = `at most ${limits.extensionsMaxBytes}, and ${limits.extensionOverheadBytes} of them are counted for each beside its name and value`;
+    return refuse(`the extension attributes have ${extensionBytes} bytes`, '', most);
+  }
+  if (extensionBytes > 0) given.extensions = extensions;
   // Headers of the request say nothing about a CloudEvent: it says everything itself.
   const own: RequestHead = { receivedtime: head.receivedtime, traceparent: head.traceparent };
   const event = finishEvent(given, data, stream, own, newId);

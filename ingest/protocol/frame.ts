@@ -3,7 +3,7 @@
  *
  *   {"ref": "17", "data": ..., "id", "type", "time", "subject", "partitionkey", "source"}
  *
- * `ref` is a string or a number and comes back in the acknowledgement; all but `data` may be left out.
+ * `ref` is a string or a number and comes back in the acknowledgement; all but `data` may be left out. `1` and `"1"` are different refs.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { Span } from '../../schemas/json-scan.ts';
@@ -25,7 +25,7 @@ const refMaxBytes = 128;
 
 /**
  * `session` names the connection, also after it was lost and made again: an event without an id gets one of session and ref, so that what
- * is sent again after a reconnect is the same event.
+ * is sent again after a reconnect is the same event: `session/text`, or `session#number`. A session has neither sign, so no two are alike.
  */
 export function readFrame(body: Buffer, stream: StreamConfig, head: RequestHead, session: string, newId: () => string): ReadFrame {
   const scanned = scanMembers(body);
@@ -46,9 +46,12 @@ export function readFrame(body: Buffer, stream: StreamConfig, head: RequestHead,
       },
     };
   }
-  const named =
-    ref === undefined || head.id !== undefined ? head : { ...head, id: `${session}/${ref.startsWith('"') ? JSON.parse(ref) : ref}` };
+  const named = ref === undefined || head.id !== undefined ? head : { ...head, id: idOf(session, ref) };
   return { ref, event: deriveEnveloped(body, { start: 0, end: body.length }, stream, named, newId, ['ref']) };
+}
+
+function idOf(session: string, ref: string): string {
+  return ref.startsWith('"') ? `${session}/${JSON.parse(ref)}` : `${session}#${ref}`;
 }
 
 function refAt(body: Buffer, { start, end }: Span): string | undefined {

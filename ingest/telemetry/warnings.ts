@@ -1,10 +1,12 @@
 /**
- * Ingestion warnings: what a stream refused lately, why, and one sample of it, for the developers who send it.
+ * Ingestion warnings: what was refused lately, why, and one sample of it, for the developers who send it.
  *
  * Invariants:
- * 1. Whoever may write to a stream sees all that it refused; a sample is shown only to the key that sent it.
- * 2. Bounded: so many kinds a stream, the longest unseen goes first; a sample is renewed at most once a minute. Kept for a day.
+ * 1. A key sees only what it sent itself: the message and the pointer of a refusal say as much of an event as a sample does.
+ * 2. Bounded: so many kinds of one key on one stream, the longest unseen goes first; past the bound on all of them the one with the most
+ *    pays, so that a key that makes ever new kinds pushes out its own. A sample is renewed at most once a minute. Kept for a day.
  */
+import { assert } from '../../schemas/kernel/assert.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 
@@ -24,13 +26,12 @@ export interface IngestionWarning {
 
 export interface Warnings {
   note(stream: string, keyName: string, refusal: Refusal, sample: Uint8Array | undefined, nowMs: number): void;
-  /** Latest first, as the key `keyName` may see them. */
+  /** Latest first: what the key `keyName` sent to `stream`. */
   of(stream: string, keyName: string, nowMs: number): readonly IngestionWarning[];
 }
 
 interface Entry {
   readonly refusal: Refusal;
-  readonly keyName: string;
   readonly firstMs: number;
   count: number;
   lastMs: number;
@@ -38,42 +39,63 @@ interface Entry {
   sample: string | undefined;
 }
 
+/** By kind, the longest unseen first: maps keep the order of insertion. */
+type Kinds = Map<string, Entry>;
+
 export function createWarnings(): Warnings {
-  const byStream = new Map<string, Map<string, Entry>>();
+  const bySender = new Map<string, Kinds>();
+  let count = 0;
+
+  const letGo = (sender: string, kinds: Kinds): void => {
+    for (const oldest of kinds.keys()) {
+      kinds.delete(oldest);
+      count--;
+      break;
+    }
+    if (kinds.size === 0) bySender.delete(sender);
+  };
+
   return {
     note(stream, keyName, refusal, sample, nowMs) {
-      let entries = byStream.get(stream);
-      if (entries === undefined) byStream.set(stream, (entries = new Map()));
-      const kind = `${keyName}\n${refusal.code}\n${refusal.pointer ?? ''}`;
-      const found = entries.get(kind);
-      const entry: Entry = found ?? {
-        refusal,
-        keyName,
-        firstMs: nowMs,
-        count: 0,
-        lastMs: nowMs,
-        sampledMs: Number.NEGATIVE_INFINITY,
-        sample: undefined,
-      };
+      const sender = senderOf(stream, keyName);
+      let kinds = bySender.get(sender);
+      if (kinds === undefined) bySender.set(sender, (kinds = new Map()));
+      const kind = `${refusal.code}\n${refusal.pointer ?? ''}`;
+      const found = kinds.get(kind);
+      const entry = found ?? { refusal, firstMs: nowMs, count: 0, lastMs: nowMs, sampledMs: Number.NEGATIVE_INFINITY, sample: undefined };
       entry.count++;
       entry.lastMs = nowMs;
       if (sample !== undefined && nowMs - entry.sampledMs >= limits.warningSampleMs) {
         entry.sample = textOf(sample);
         entry.sampledMs = nowMs;
       }
-      // Maps keep the order of insertion: the longest unseen is the first.
-      if (found !== undefined) entries.delete(kind);
-      entries.set(kind, entry);
-      if (entries.size > limits.warningsPerStreamMax) for (const oldest of entries.keys()) return void entries.delete(oldest);
+      if (found !== undefined) kinds.delete(kind);
+      else count++;
+      kinds.set(kind, entry);
+      if (kinds.size > limits.warningsPerSenderMax) letGo(sender, kinds);
+      else if (count > limits.warningsMax) letGo(...largest(bySender));
     },
     of(stream, keyName, nowMs) {
-      const entries = [...(byStream.get(stream)?.values() ?? [])].reverse();
-      return entries.filter((entry) => nowMs - entry.lastMs <= limits.warningsKeptMs).map((entry) => shown(entry, keyName));
+      const entries = [...(bySender.get(senderOf(stream, keyName))?.values() ?? [])].reverse();
+      return entries.filter((entry) => nowMs - entry.lastMs <= limits.warningsKeptMs).map(shown);
     },
   };
 }
 
-function shown({ refusal, keyName, firstMs, count, lastMs, sample }: Entry, viewer: string): IngestionWarning {
+/** Names of streams have no line break. */
+function senderOf(stream: string, keyName: string): string {
+  return `${stream}\n${keyName}`;
+}
+
+/** Of equals the one that came first. */
+function largest(bySender: ReadonlyMap<string, Kinds>): [string, Kinds] {
+  let found: [string, Kinds] | undefined;
+  for (const [sender, kinds] of bySender) if (found === undefined || kinds.size > found[1].size) found = [sender, kinds];
+  assert(found !== undefined, 'what is over the bound has a sender');
+  return found;
+}
+
+function shown({ refusal, firstMs, count, lastMs, sample }: Entry): IngestionWarning {
   const { code, status, message, expected, pointer } = refusal;
   return {
     code,
@@ -84,7 +106,7 @@ function shown({ refusal, keyName, firstMs, count, lastMs, sample }: Entry, view
     count,
     first: new Date(firstMs).toISOString(),
     last: new Date(lastMs).toISOString(),
-    ...(sample === undefined || keyName !== viewer ? {} : { sample }),
+    ...(sample === undefined ? {} : { sample }),
   };
 }
 

@@ -1,10 +1,12 @@
 /**
  * CloudEvents, Segment messages and pixels as pure readers: what is taken, what is refused and why, and that data bytes stay as they are.
  */
+import { createHash } from 'node:crypto';
 import { CloudEvent, HTTP } from 'cloudevents';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AcceptedEvent, RequestHead } from '../../../ingest/protocol/attributes.ts';
+import { readTraceparent } from '../../../ingest/protocol/attributes.ts';
 import type { BinaryHeaders } from '../../../ingest/protocol/cloudevents.ts';
 import { readEvents } from '../../../ingest/protocol/events.ts';
 import { readFrame } from '../../../ingest/protocol/frame.ts';
@@ -134,9 +136,29 @@ describe('a CloudEvent', () => {
     expect(structured(`{"specversion":"1.0","id":"1","source":"/s","type":"t","x":"\\ud800"}`)).toMatchObject({
       refusal: { pointer: '/x' },
     });
-    expect(structured(JSON.stringify({ ...ce, x: 'ü'.repeat(1_500) }))).toMatchObject({ refusal: { pointer: '/x' } });
-    const many = Object.fromEntries(Array.from({ length: limits.extensionsMax + 1 }, (_, n) => [`x${n}`, '1']));
-    expect(structured(JSON.stringify({ ...ce, ...many }))).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+    expect(structured(JSON.stringify({ ...ce, x: 'a\u0007' }))).toMatchObject({ refusal: { pointer: '/x' } });
+    for (const name of ['myExt', 'my_ext', 'my-ext', 'grün', ''])
+      expect(structured(JSON.stringify({ ...ce, [name]: '1' }))).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+  });
+
+  it('has extensions of any number and length of name, within a bound on their bytes', () => {
+    const each = limits.extensionOverheadBytes + 'x000'.length + 'ü'.length * 2;
+    const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`x${String(n).padStart(3, '0')}`, 'ü']));
+    const most = Math.floor(limits.extensionsMaxBytes / each);
+    expect(structured(JSON.stringify({ ...ce, ...many(most) }))).toMatchObject({ event: { attributes: { extensions: many(most) } } });
+    expect(structured(JSON.stringify({ ...ce, ...many(most + 1) }))).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+    const long = { iodebeziumtxdatacollectionorder: '1', ['n'.repeat(300)]: 'x'.repeat(3_000) };
+    for (const read of [structured(JSON.stringify({ ...ce, ...long })), binary({ ...ce, ...long }, '1')])
+      expect(read).toMatchObject({ event: { attributes: { extensions: long } } });
+  });
+
+  it('has attributes without control characters and noncharacters, as the specification says', () => {
+    for (const bad of ['a\nb', 'a\u0000', '\u001b[31m', 'a\u0085', '\ufffe', '\ufdd0', '\u{1ffff}', '\ud800'])
+      for (const name of ['id', 'source', 'type', 'subject', 'partitionkey'])
+        expect(structured(JSON.stringify({ ...ce, [name]: bad })), JSON.stringify([name, bad])).toMatchObject({ refusal: { status: 400 } });
+    expect(binary({ ...ce, subject: 'a%0Ab' }, '1')).toMatchObject({ refusal: { status: 400 } });
+    const good = ' \u2028\u2029\ufeff\u00a0\u{10fffd}é e\u0301 ';
+    expect(structured(JSON.stringify({ ...ce, id: good, subject: good }))).toMatchObject({ event: { attributes: { id: good } } });
   });
 
   it('has a trace context that is one, else that of its request', () => {
@@ -145,6 +167,23 @@ describe('a CloudEvent', () => {
     expect(structured(JSON.stringify({ ...ce, traceparent: 'x'.repeat(1_000_000) }))).toMatchObject({
       event: { attributes: { traceparent: head.traceparent } },
     });
+  });
+
+  it('has a trace context of a later version in the terms of version 00', () => {
+    const ids = '11111111111111111111111111111111-2222222222222222';
+    const none = [
+      '',
+      `00-${ids}-01-more`,
+      `00-${ids}-1`,
+      `ff-${ids}-01`,
+      `01-${ids}-01more`,
+      `00-${ids}-0G`,
+      `00-${'0'.repeat(32)}-2222222222222222-01`,
+    ];
+    for (const text of [...none, `00-${ids.replaceAll('1', 'A')}-01`, ` 00-${ids}-01`]) expect(readTraceparent(text), text).toBeUndefined();
+    expect(readTraceparent(`00-${ids}-ff`)).toBe(`00-${ids}-ff`);
+    expect(readTraceparent(`01-${ids}-03`)).toBe(`00-${ids}-01`);
+    expect(readTraceparent(`cc-${ids}-02-what-comes`)).toBe(`00-${ids}-00`);
   });
 
   it('happened on a day that there is', () => {
@@ -320,6 +359,76 @@ describe('a body of very many small parts', () => {
   it('is not searched for a write key when it is long', () => {
     const text = (size: number) => Buffer.from(`{"writeKey":"k","x":"${'x'.repeat(size)}"}`);
     expect([segmentWriteKey(text(1_000)), segmentWriteKey(text(limits.segmentKeyBodyMaxBytes))]).toEqual(['k', undefined]);
+  });
+});
+
+describe('a partition key', () => {
+  const read = (key: string) =>
+    readEvents(Buffer.from(key), { contentType: '', ce: undefined, head }, streamConfig('t', 'web', { event: { key: '' } }), newId);
+  const keyOf = (key: string): unknown => {
+    const found = read(JSON.stringify(key));
+    const event = isRefusal(found) ? found : (found.events[0] as AcceptedEvent | Refusal);
+    return isRefusal(event) ? event.code : event.attributes.partitionkey;
+  };
+  const most = limits.partitionKeyMaxChars;
+
+  it('of at most so many characters is carried as it is, and a longer one as its digest', () => {
+    for (const key of ['k'.repeat(most), '€'.repeat(most), '😀'.repeat(most)]) expect(keyOf(key)).toBe(key);
+    for (const key of ['k'.repeat(most + 1), '€'.repeat(most + 1), '😀'.repeat(most + 1)])
+      expect(keyOf(key)).toBe(`sha256:${createHash('sha256').update(key).digest('hex')}`);
+    expect(keyOf('k'.repeat(limits.attributeMaxBytes + 1))).toBe('attribute-invalid');
+  });
+
+  it('is shortened alike when it follows from the subject or the id', () => {
+    const long = 'k'.repeat(most + 1);
+    const digest = keyOf(long);
+    expect(structured(JSON.stringify({ ...ce, subject: long }))).toMatchObject({
+      event: { attributes: { subject: long, partitionkey: digest } },
+    });
+    expect(structured(JSON.stringify({ ...ce, id: long }))).toMatchObject({ event: { attributes: { id: long, partitionkey: digest } } });
+  });
+});
+
+describe('an id at a pointer', () => {
+  it('is its text, or the number as it is written', () => {
+    const idOf = (json: string) => {
+      const found = readEvents(
+        Buffer.from(`{"id":${json}}`),
+        { contentType: '', ce: undefined, head },
+        streamConfig('t', 'web', { event: { id: '/id' } }),
+        newId,
+      );
+      const event = isRefusal(found) ? found : (found.events[0] as AcceptedEvent | Refusal);
+      return isRefusal(event) ? event.code : event.attributes.id;
+    };
+    for (const [json, id] of [
+      ['1', '1'],
+      ['1.0', '1.0'],
+      ['1e0', '1e0'],
+      ['12345678901234567890', '12345678901234567890'],
+      ['"1"', '1'],
+      ['" 1 "', ' 1 '],
+      ['"e\\u0301"', 'e\u0301'],
+      ['"\\u00e9"', '\u00e9'],
+      ['""', 'attribute-invalid'],
+      ['"a\\u0000"', 'attribute-invalid'],
+      ['true', 'attribute-missing'],
+      ['null', 'attribute-missing'],
+    ] as const)
+      expect(idOf(json), json).toBe(id);
+  });
+});
+
+describe('a frame without an id', () => {
+  const idOf = (ref: string): unknown => {
+    const { event } = readFrame(Buffer.from(`{"ref":${ref},"data":1}`), stream, head, 'session1', newId);
+    return isRefusal(event) ? event.code : event.attributes.id;
+  };
+
+  it('is named by session and ref, a number apart from the text of the same digits', () => {
+    const ids = ['1', '"1"', '"#1"', '1.0', '"a/b"', '""'].map(idOf);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(idOf('"\\u0061"')).toBe(idOf('"a"'));
   });
 });
 

@@ -14,6 +14,7 @@ import { createWarnings } from '../../../ingest/telemetry/warnings.ts';
 import type { LogLevel } from '../../../schemas/config.ts';
 import { manualClock, systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
+import { limits } from '../../../schemas/limits.ts';
 import type { OutgoingRecord } from '../../../schemas/ports/record.ts';
 import { openAccess, post, settings, streamConfig, writerDouble } from '../support.ts';
 
@@ -122,18 +123,18 @@ describe('metrics', () => {
 describe('warnings', () => {
   const refusal = { status: 400, code: 'not-json', message: 'm' } as const;
 
-  it('tell what a stream refused, how often, and show a sample only to the key that sent it', () => {
+  it('tell a key what was refused of its own, how often, with a sample, and nothing of what another key sent', () => {
     const warnings = createWarnings();
     warnings.note('a/x', 'mine', refusal, Buffer.from('first'), 1_000);
     warnings.note('a/x', 'mine', refusal, Buffer.from('second'), 2_000);
     warnings.note('a/x', 'other', refusal, Buffer.from('secret'), 3_000);
     warnings.note('a/y', 'mine', refusal, Buffer.from('elsewhere'), 4_000);
     expect(warnings.of('a/x', 'mine', 5_000)).toEqual([
-      { ...refusal, count: 1, first: '1970-01-01T00:00:03.000Z', last: '1970-01-01T00:00:03.000Z' },
       { ...refusal, count: 2, first: '1970-01-01T00:00:01.000Z', last: '1970-01-01T00:00:02.000Z', sample: 'first' },
     ]);
     warnings.note('a/x', 'mine', refusal, Buffer.from('third'), 62_000);
     expect(warnings.of('a/x', 'mine', 62_000)[0]).toMatchObject({ count: 3, sample: 'third' });
+    expect(warnings.of('a/x', 'third', 62_000)).toEqual([]);
     expect(warnings.of('a/x', 'mine', 62_000 + 25 * 3_600_000)).toEqual([]);
   });
 
@@ -141,10 +142,22 @@ describe('warnings', () => {
     const warnings = createWarnings();
     for (let n = 0; n < 300; n++) warnings.note('a/x', 'k', { ...refusal, pointer: `/${n}` }, undefined, n);
     const kept = warnings.of('a/x', 'k', 300);
-    expect([kept.length, kept[0]?.pointer, kept.at(-1)?.pointer]).toEqual([256, '/299', '/44']);
+    expect([kept.length, kept[0]?.pointer, kept.at(-1)?.pointer]).toEqual([limits.warningsPerSenderMax, '/299', '/236']);
   });
 
-  it('are served to whoever may write to the stream', async () => {
+  it('of many keys that make ever new kinds push out their own, not those of a key that has few', () => {
+    const warnings = createWarnings();
+    warnings.note('a/x', 'quiet', refusal, Buffer.from('mine'), 0);
+    const keys = Math.ceil(limits.warningsMax / limits.warningsPerSenderMax) + 5;
+    for (let key = 0; key < keys; key++)
+      for (let n = 0; n < limits.warningsPerSenderMax; n++)
+        warnings.note('a/x', `flood${key}`, { ...refusal, pointer: `/${n}` }, undefined, n);
+    expect(warnings.of('a/x', 'quiet', 100)).toMatchObject([{ sample: 'mine' }]);
+    const kept = Array.from({ length: keys }, (_, key) => warnings.of('a/x', `flood${key}`, 100).length);
+    expect(kept.reduce((sum, count) => sum + count, 0)).toBe(limits.warningsMax - 1);
+  });
+
+  it('are served to the key that sent what was refused', async () => {
     const { ingress } = await observed();
     await post(`${ingress.url}/v1/a/x`, '{"n":', { 'x-event-id': 'e' });
     const { status, json } = await post(`${ingress.url}/v1/a/x/warnings`, '', {}, 'GET');
