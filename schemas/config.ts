@@ -68,9 +68,9 @@ export interface IngressConfig {
   readonly bufferMaxBytes: number;
   /** How long an identity is remembered at least, while no more than `limits.repeatsMax` come in that time. */
   readonly repeatWindowMs: number;
-  /** Requests of one client address; undefined: as many as it likes. */
+  /** Requests of one client address (of IPv6 its network of 64 bits); undefined: as many as it likes. */
   readonly addressQuota: QuotaConfig | undefined;
-  /** Proxies in front that append to X-Forwarded-For: the client's address is the entry that many from the right. */
+  /** Proxies in front that append to X-Forwarded-For or Forwarded: the client's address is the entry that many from the right. */
   readonly trustedProxies: number;
   readonly logLevel: LogLevel;
 }

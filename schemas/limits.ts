@@ -120,8 +120,11 @@ export const limits = {
   warningsKeptMs: 24 * 3_600_000,
   warningSampleMaxBytes: kibi,
   warningSampleMs: 60_000,
-  /** Client addresses whose requests are counted. */
+  /** Networks of clients whose requests are counted, and identities whose events are, as long as their buckets are not full again. */
   addressBucketsMax: 65_536,
+  keyBucketsMax: 65_536,
+  /** Old buckets that are looked at for each new one: those that are full go, and past the bound the one that would be full soonest. */
+  bucketsLookedAt: 8,
   /** Tokens whose verification is remembered, and a token's length. */
   tokensRememberedMax: 10_000,
   tokenMaxChars: 8_192,

@@ -11,6 +11,7 @@ import type { Quotas } from '../access/quotas.ts';
 import type { BoundStream } from '../intake.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
+import { networkOf } from './address.ts';
 import type { Exchange, Hall } from './exchange.ts';
 import type { IncomingRequest } from './request.ts';
 
@@ -31,7 +32,7 @@ const exposedHeaders =
 /** Why a request may not even say who it is. `bytes` is the most that it will hold at once. */
 export function refuseEarly(gate: Gate, exchange: Exchange, bytes = exchange.head.contentLength ?? 0): Refusal | undefined {
   if (gate.draining) return { status: 503, code: 'draining', message: 'the instance stops', expected: 'send it again to another one' };
-  const { refused, rateLimit, rateLimitPolicy } = gate.quotas.admitAddress(exchange.head.address, gate.clock.now());
+  const { refused, rateLimit, rateLimitPolicy } = gate.quotas.admitAddress(networkOf(exchange.head.address), gate.clock.now());
   noteQuota(exchange, rateLimit, rateLimitPolicy);
   return refused ?? gate.intake.overload(bytes);
 }

@@ -7,6 +7,7 @@
  */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { BinaryHeaders } from '../protocol/cloudevents.ts';
+import { forwardedAddress, textOfBytes } from './address.ts';
 
 export interface IncomingRequest {
   readonly contentType: string;
@@ -25,7 +26,7 @@ export interface IncomingRequest {
   /** `key` of the query: browsers cannot always set a header. */
   readonly queryKey: string;
   readonly origin: string;
-  /** The client's address; empty where nobody asks for it. */
+  /** The client's address in its one form (address.ts); empty where nobody asks for it. */
   readonly address: string;
   /** `ce-` headers of a CloudEvent in binary mode. */
   readonly ce: BinaryHeaders | undefined;
@@ -33,7 +34,7 @@ export interface IncomingRequest {
 
 export interface AddressRule {
   readonly wanted: boolean;
-  /** Proxies in front, each of which appends to X-Forwarded-For. */
+  /** Proxies in front, each of which appends to X-Forwarded-For or Forwarded. */
   readonly trustedProxies: number;
 }
 
@@ -77,13 +78,18 @@ function safeOrigin(origin: string): string {
   return origin === '' || /^[A-Za-z0-9:/._[\]-]{1,300}$/.test(origin) ? origin : 'null';
 }
 
+/** The client's address; empty when its connection is closed already. */
 function addressOf(res: HttpResponse, req: HttpRequest, trustedProxies: number): string {
+  const forwarded: string[] = [];
+  const xForwardedFor: string[] = [];
   if (trustedProxies > 0) {
-    const hops = req.getHeader('x-forwarded-for').split(',');
-    const client = hops.at(-trustedProxies)?.trim();
-    if (client !== undefined && client !== '') return client.slice(0, 64);
+    // `getHeader` gives one of several lines of a name.
+    req.forEach((name, value) => {
+      if (name === 'x-forwarded-for') xForwardedFor.push(value);
+      else if (name === 'forwarded') forwarded.push(value);
+    });
   }
-  return Buffer.from(res.getRemoteAddress()).toString('latin1');
+  return forwardedAddress({ forwarded, xForwardedFor }, trustedProxies) ?? textOfBytes(new Uint8Array(res.getRemoteAddress()));
 }
 
 /** Bodies up to a quarter of this share a piece of memory: one of their own each costs more than their copy, and again when it is freed. */

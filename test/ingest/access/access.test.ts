@@ -9,8 +9,6 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createAccess, decideAccess } from '../../../ingest/access/access.ts';
 import { covers } from '../../../ingest/access/grant.ts';
-import { createQuotas } from '../../../ingest/access/quotas.ts';
-import { createTokenBucket } from '../../../ingest/access/token-bucket.ts';
 import type { Ingress } from '../../../ingest/ingress.ts';
 import { createIngress } from '../../../ingest/ingress.ts';
 import { isRefusal } from '../../../ingest/protocol/refusal.ts';
@@ -185,41 +183,6 @@ describe('quotas', () => {
     expect([(await guess('1.1.1.1')).status, (await guess('1.1.1.1')).status]).toEqual([401, 401]);
     expect(await guess('1.1.1.1')).toMatchObject({ status: 429, json: { error: { code: 'quota-address' } } });
     expect((await guess('2.2.2.2')).status).toBe(401);
-  });
-
-  it('never let more through than their rate and bucket, but for one batch', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 50 }),
-        fc.integer({ min: 1, max: 100 }),
-        fc.array(fc.tuple(fc.integer({ min: -500, max: 2_000 }), fc.integer({ min: 1, max: 30 })), { maxLength: 60 }),
-        (rate, size, steps) => {
-          const bucket = createTokenBucket(rate, size, 0);
-          let nowMs = 0;
-          let forwardMs = 0;
-          let taken = 0;
-          for (const [stepMs, wanted] of steps) {
-            nowMs += stepMs;
-            forwardMs += Math.max(0, stepMs);
-            if (!bucket.hasToken(nowMs)) {
-              expect(bucket.secondsToToken(nowMs)).toBeGreaterThan(0);
-              continue;
-            }
-            bucket.take(Math.min(wanted, size), nowMs);
-            taken += Math.min(wanted, size);
-          }
-          expect(taken).toBeLessThanOrEqual(2 * size + (rate * forwardMs) / 1_000);
-        },
-      ),
-    );
-  });
-
-  it('remember a bounded number of addresses', () => {
-    const quotas = createQuotas(settings([], { addressQuota: { eventsPerSecond: 1, burst: 1 } }));
-    expect(quotas.admitAddress('first', 0).refused).toBeUndefined();
-    expect(quotas.admitAddress('first', 0).refused?.code).toBe('quota-address');
-    for (let n = 0; n < 65_536; n++) quotas.admitAddress(`a${n}`, 0);
-    expect(quotas.admitAddress('first', 0).refused).toBeUndefined();
   });
 });
 
