@@ -10,6 +10,7 @@ import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
 import { messageOf, SluiceError } from './kernel/errors.ts';
+import { isTime, parseTime } from './kernel/time.ts';
 
 /** A JSON Schema document (draft 2020-12), as data. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -79,6 +80,7 @@ export function compileSchema(schema: JsonSchema | Schema<never>): SchemaCheck {
     // One Ajv a document: two topologies may use different versions of a schema under one `$id`.
     const ajv = new Ajv2020({ allErrors: false, strict: true, strictRequired: false, allowUnionTypes: true, messages: true });
     ajvFormats.default(ajv);
+    ajv.addFormat('date-time', { type: 'string', validate: isTime });
     ajv.addKeyword({ keyword: 'x-event-type' });
     validate = ajv.compile(document);
   } catch (cause) {
@@ -109,7 +111,13 @@ function violationOf(error: ErrorObject, value: unknown, id: string): SchemaViol
     const extra: unknown = params['additionalProperty'] ?? params['unevaluatedProperty'];
     return { message: `'${String(extra)}' is not a member that the schema knows`, pointer: member(extra), schema };
   }
-  return { message: `${error.message ?? keyword}, found ${found(valueAt(value, instancePath))}`, pointer: instancePath, schema };
+  const at = valueAt(value, instancePath);
+  return { message: `${reasonOf(error, at)}, found ${found(at)}`, pointer: instancePath, schema };
+}
+
+function reasonOf({ keyword, message, params }: ErrorObject, value: unknown): string {
+  const time = params['format'] === 'date-time' && typeof value === 'string' ? parseTime(value) : undefined;
+  return typeof time === 'object' ? `must be an RFC 3339 time: ${time.reason}` : (message ?? keyword);
 }
 
 function valueAt(value: unknown, pointer: string): unknown {

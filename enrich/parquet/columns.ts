@@ -14,6 +14,7 @@
  * Text that UTF-8 cannot hold (a lone surrogate) is refused: it could not be read back as it was.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { parseTime } from '../../schemas/kernel/time.ts';
 import type { JsonSchema, SchemaCheck } from '../../schemas/registry.ts';
 import { compileSchema } from '../../schemas/registry.ts';
 import { isWellFormed } from './well-formed.ts';
@@ -95,7 +96,7 @@ export function rowReader(schema: JsonSchema): RowReader {
 
 const unfit: Readonly<Record<ColumnType, string>> = {
   STRING: 'the text has a lone surrogate, which UTF-8 cannot hold',
-  TIMESTAMP: 'the time is not RFC 3339, or no time that there is',
+  TIMESTAMP: 'the time is not RFC 3339',
   INT64: 'the integer is beyond 2^53: its digits are not exact',
   DOUBLE: 'the number is not finite',
   BOOLEAN: 'it is neither true nor false',
@@ -116,8 +117,8 @@ function cellOf(value: unknown, column: Column): Cell | undefined {
     case 'INT64':
       return Number.isSafeInteger(value) ? (value as number) : undefined;
     case 'TIMESTAMP': {
-      const ms = Date.parse(value as string);
-      return Number.isNaN(ms) ? undefined : ms;
+      const ms = parseTime(value as string);
+      return typeof ms === 'number' ? ms : undefined;
     }
     case 'JSON_TEXT':
       return JSON.stringify(value);

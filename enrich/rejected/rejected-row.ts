@@ -2,6 +2,7 @@
  * One row of the rejected table: made of the refusals of one identity, and to and from Parquet.
  */
 import { parquetReadObjects } from 'hyparquet';
+import { parseTime } from '../../schemas/kernel/time.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../schemas/rejection.ts';
 import type { Cell } from '../parquet/columns.ts';
@@ -10,7 +11,7 @@ import { encodeParquet } from '../parquet/encode.ts';
 import { wellFormed } from '../parquet/well-formed.ts';
 import { rejectedSchema } from './rejected-schema.ts';
 
-/** Times are RFC 3339 text while in memory. */
+/** Times are RFC 3339 text in UTC with milliseconds while in memory. */
 export interface RejectedRow extends RejectedEvent {
   readonly seen: number;
   readonly first_seen: string;
@@ -29,18 +30,16 @@ const columns = columnsOf(rejectedSchema);
 const identityColumns = ['team', 'app', 'source', 'id', 'topology', 'operator', 'code'];
 /** What a row takes beside its text. */
 const rowHeadBytes = 64;
-const firstMs = Date.parse('0000-01-01T00:00:00Z');
-const lastMs = Date.parse('9999-12-31T23:59:59.999Z');
 
 /**
- * An event as the table can hold it, whatever a foreign record says: text that UTF-8 cannot hold gets U+FFFD, and a receivedtime that is no time
- * becomes `nowMs`. Identities are taken after it, so that they are the same once read back.
+ * An event as the table can hold it, whatever a foreign record says: text that UTF-8 cannot hold gets U+FFFD, and a receivedtime that is not a
+ * time becomes `nowMs`. Identities are taken after it, so that they are the same once read back.
  */
 export function storable(event: RejectedEvent, nowMs: number): RejectedEvent {
   const entries = Object.entries(event).map(([name, value]) => [name, typeof value === 'string' ? wellFormed(value) : (value as unknown)]);
   const whole = Object.fromEntries(entries) as RejectedEvent;
-  const receivedMs = Date.parse(event.receivedtime);
-  return receivedMs >= firstMs && receivedMs <= lastMs ? whole : { ...whole, receivedtime: new Date(nowMs).toISOString() };
+  const receivedMs = parseTime(event.receivedtime);
+  return { ...whole, receivedtime: new Date(typeof receivedMs === 'number' ? receivedMs : nowMs).toISOString() };
 }
 
 export function addRejection(before: PendingRejection | undefined, event: RejectedEvent): PendingRejection {

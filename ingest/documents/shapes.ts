@@ -122,7 +122,9 @@ function segmentMessage(type: SegmentType, batched: boolean): Schema {
       userId: name('The user; the partition key'),
       anonymousId: name('Who it is before the user is known; the partition key where there is no userId'),
       messageId: { type: 'string', description: 'Names the event: sent again under the same id it is one event' },
-      timestamp: timeDescription('Time of the event; corrected by how far sentAt is from when it was received'),
+      timestamp: timeDescription(
+        'Other forms of ISO 8601 are understood, in UTC unless they say; a number is Unix time. Time of the event; corrected by how far sentAt is from when it was received',
+      ),
       originalTimestamp: timeDescription('The same, of older clients'),
       sentAt: timeDescription('Time of sending, by the clock of the client'),
     },

@@ -9,6 +9,7 @@ import type { EventAttributes } from '../../schemas/event.ts';
 import { partitionKeyOf } from '../../schemas/event.ts';
 import type { JsonMember, Span } from '../../schemas/json-scan.ts';
 import { findPointer, isFault, parsePointer } from '../../schemas/json-scan.ts';
+import { parseTime } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
 import { scanMembers } from './members.ts';
 import type { Refusal } from './refusal.ts';
@@ -47,9 +48,19 @@ export type Given = {
     | 'traceparent']?: string;
 } & { extensions?: Record<string, string> };
 
+type AttributeName = 'id' | 'source' | 'type' | 'time' | 'subject' | 'partitionkey' | 'dataschema' | 'datacontenttype';
+
+/** Where an attribute was said, for its refusal. */
+export interface Place {
+  /** As people know it: a header, a member. */
+  readonly label: string;
+  /** JSON pointer, where it was in the body. */
+  readonly pointer?: string;
+}
+
+export type PlaceOf = (name: AttributeName) => Place;
+
 export const envelopeMembers = ['id', 'type', 'time', 'subject', 'partitionkey', 'source'] as const;
-const rfc3339 =
-  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 const traceparentParts = /^([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-|$)/;
 const traceparentChars = 55;
 /** What a CloudEvents `String` must not have: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system */
@@ -57,14 +68,6 @@ const disallowed = /[\p{Cc}\p{Surrogate}\p{Noncharacter_Code_Point}]/u;
 const ascii = /^[\x20-\x7e]*$/;
 /** What nearly every attribute is: one look instead of three. */
 const plain = new RegExp(`^[\\x20-\\x7e]{1,${limits.attributeMaxBytes}}$`);
-
-/** A time of RFC 3339 on a day that the calendar has. */
-export function isRfc3339(text: string): boolean {
-  const found = rfc3339.exec(text);
-  if (found === null) return false;
-  const day = Number(found[3]);
-  return day <= 28 || day <= new Date(Date.UTC(Number(found[1]), Number(found[2]), 0)).getUTCDate();
-}
 
 /**
  * The trace context of a sender (https://www.w3.org/TR/trace-context/#versioning-of-traceparent); undefined where it is none. One of a version
@@ -98,7 +101,7 @@ export function deriveEvent(
   return deriveBare(body, span, {}, stream, head, newId);
 }
 
-/** The event whose data lies at `span`, and of which `given` is said elsewhere: pointers are followed for the rest. */
+/** The event whose data lies at `span`, and of which `given` is said elsewhere, at `placeOf`: pointers are followed for the rest. */
 export function deriveBare(
   body: Buffer,
   span: Span,
@@ -106,9 +109,19 @@ export function deriveBare(
   stream: StreamConfig,
   head: RequestHead,
   newId: () => string,
+  placeOf: PlaceOf = (name) => pointedPlace(stream, name),
 ): AcceptedEvent | Refusal {
-  return followPointers(body, span, stream, given) ?? finishEvent(given, span, stream, head, newId);
+  return followPointers(body, span, stream, given) ?? finishEvent(given, span, stream, head, newId, placeOf);
 }
+
+/** Where a stream's pointers find an attribute. */
+export function pointedPlace({ event }: StreamConfig, name: AttributeName): Place {
+  const pointer = event[name === 'partitionkey' ? 'key' : (name as 'id' | 'type' | 'time')];
+  return pointer === undefined ? { label: name } : { label: name, pointer };
+}
+
+/** Attributes that are members of the event itself. */
+export const memberPlace: PlaceOf = (name) => ({ label: name, pointer: `/${name}` });
 
 /** The event whose envelope lies at `span`; members named in `beside` are not its own. */
 export function deriveEnveloped(
@@ -121,16 +134,17 @@ export function deriveEnveloped(
 ): AcceptedEvent | Refusal {
   const given: Given = {};
   const opened = openEnvelope(body, span, given, beside);
-  return isRefusal(opened) ? opened : finishEvent(given, opened, stream, head, newId);
+  return isRefusal(opened) ? opened : finishEvent(given, opened, stream, head, newId, memberPlace);
 }
 
-/** The event that says `given` of itself: what it leaves out comes from the head of its request, then from the defaults. */
+/** The event that says `given` of itself, at `placeOf`: what it leaves out comes from the head of its request, then from the defaults. */
 export function finishEvent(
   given: Given,
   data: Span | undefined,
   stream: StreamConfig,
   head: RequestHead,
   newId: () => string,
+  placeOf: PlaceOf = memberPlace,
 ): AcceptedEvent | Refusal {
   const ownId = given.id ?? head.id;
   const id = ownId ?? newId();
@@ -150,7 +164,7 @@ export function finishEvent(
   if (given.subject !== undefined) attributes.subject = given.subject;
   if (given.dataschema !== undefined) attributes.dataschema = given.dataschema;
   if (given.extensions !== undefined) attributes.extensions = given.extensions;
-  return checkAttributes(attributes, key) ?? { attributes, data, ownId: ownId !== undefined };
+  return checkAttributes(attributes, key, given, head, placeOf) ?? { attributes, data, ownId: ownId !== undefined };
 }
 
 function openEnvelope(body: Buffer, span: Span, given: Given, beside: readonly string[]): Span | Refusal {
@@ -225,6 +239,9 @@ function scalarAt(body: Buffer, span: Span): string | undefined {
   return stringAt(body, span);
 }
 
+/** What is expected where a time is refused. */
+export const timeExpected = 'an RFC 3339 time such as 2013-01-01T10:17:00Z';
+
 const headerNames = { id: 'X-Event-Id', type: 'X-Event-Type', time: 'X-Event-Time', key: 'X-Partition-Key' } as const;
 
 /**
@@ -246,13 +263,18 @@ export function checkHead(head: RequestHead): Refusal | undefined {
 }
 
 /** `key`: the partition key that was said, before it became a digest. */
-function checkAttributes(attributes: EventAttributes, key: string | undefined): Refusal | undefined {
-  const refuse = (name: string, message: string, expected: string): Refusal => ({
-    status: 400,
-    code: 'attribute-invalid',
-    message: `${name} ${message}`,
-    expected,
-  });
+function checkAttributes(
+  attributes: EventAttributes,
+  key: string | undefined,
+  given: Given,
+  head: RequestHead,
+  placeOf: PlaceOf,
+): Refusal | undefined {
+  const refuse = (name: AttributeName, message: string, expected: string): Refusal => {
+    const { label, pointer } = given[name] === undefined ? headPlace(name) : placeOf(name);
+    const refusal: Refusal = { status: 400, code: 'attribute-invalid', message: `${label} ${message}`, expected };
+    return pointer === undefined ? refusal : { ...refusal, pointer };
+  };
   for (const name of ['id', 'source', 'type', 'time', 'subject', 'partitionkey', 'dataschema', 'datacontenttype'] as const) {
     const value = name === 'partitionkey' ? key : attributes[name];
     if (value === undefined || plain.test(value)) continue;
@@ -261,7 +283,17 @@ function checkAttributes(attributes: EventAttributes, key: string | undefined): 
     }
     if (!isText(value)) return refuse(name, notText, textExpected);
   }
-  if (!isRfc3339(attributes.time))
-    return refuse('time', `is '${attributes.time.slice(0, 40)}'`, 'an RFC 3339 time such as 2013-01-01T10:17:00Z');
+  if (attributes.time !== head.receivedtime) {
+    const time = parseTime(attributes.time);
+    if (typeof time !== 'number') {
+      return refuse('time', `'${attributes.time.slice(0, 40)}' is not a valid time: ${time.reason}`, timeExpected);
+    }
+  }
   return undefined;
+}
+
+/** Of an attribute that the event did not say: a header of its request, or what it was derived from. */
+function headPlace(name: AttributeName): Place {
+  const header = name === 'partitionkey' ? headerNames.key : (headerNames as Readonly<Partial<Record<AttributeName, string>>>)[name];
+  return { label: header ?? name };
 }

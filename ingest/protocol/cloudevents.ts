@@ -14,8 +14,8 @@ import type { Span } from '../../schemas/json-scan.ts';
 import { checkJson, isFault } from '../../schemas/json-scan.ts';
 import { limits } from '../../schemas/limits.ts';
 import { claimExtensions, extensionName } from '../../schemas/wire.ts';
-import type { AcceptedEvent, Given, RequestHead } from './attributes.ts';
-import { finishEvent, isText, notText, stringAt, textExpected } from './attributes.ts';
+import type { AcceptedEvent, Given, PlaceOf, RequestHead } from './attributes.ts';
+import { finishEvent, isText, memberPlace, notText, stringAt, textExpected } from './attributes.ts';
 import { notJson } from './json-fault.ts';
 import { scanMembers } from './members.ts';
 import type { Refusal } from './refusal.ts';
@@ -56,7 +56,7 @@ export function readStructured(
       if (value !== null) members.set(name, value);
     }
   }
-  return eventOf(members, data, stream, head, newId);
+  return eventOf(members, data, stream, head, newId, memberPlace);
 }
 
 /** A CloudEvent in binary mode: attributes in `ce-` headers, percent-encoded, the body as data. */
@@ -80,9 +80,9 @@ export function readBinary(
   if (contentType !== '') members.set('datacontenttype', contentType);
   const notCarried = checkType(members);
   if (notCarried !== undefined) return notCarried;
-  if (body.length === 0) return eventOf(members, undefined, stream, head, newId);
+  if (body.length === 0) return eventOf(members, undefined, stream, head, newId, headerPlace);
   const checked = checkJson(body);
-  return isFault(checked) ? notJson(checked) : eventOf(members, checked, stream, head, newId);
+  return isFault(checked) ? notJson(checked) : eventOf(members, checked, stream, head, newId, headerPlace);
 }
 
 /** Types of JSON data: RFC 6839 has `+json`. Of the text before a `;`, in lower case. */
@@ -95,12 +95,15 @@ function isJsonType(contentType: string): boolean {
   return jsonType.test(type.trim().toLowerCase());
 }
 
+const headerPlace: PlaceOf = (name) => ({ label: name === 'datacontenttype' ? 'Content-Type' : `ce-${name}` });
+
 function eventOf(
   members: ReadonlyMap<string, string>,
   data: Span | undefined,
   stream: StreamConfig,
   head: RequestHead,
   newId: () => string,
+  placeOf: PlaceOf,
 ): AcceptedEvent | Refusal {
   const version = members.get('specversion');
   if (version !== '1.0')
@@ -133,7 +136,7 @@ function eventOf(
   if (extensionBytes > 0) given.extensions = extensions;
   // Headers of the request say nothing about a CloudEvent: it says everything itself.
   const own: RequestHead = { receivedtime: head.receivedtime, traceparent: head.traceparent };
-  const event = finishEvent(given, data, stream, own, newId);
+  const event = finishEvent(given, data, stream, own, newId, placeOf);
   if (isRefusal(event)) return { ...event, code: 'cloudevent-invalid' };
   return event;
 }

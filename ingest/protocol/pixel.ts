@@ -7,7 +7,7 @@
 import type { StreamConfig } from '../../schemas/config.ts';
 import { checkJson, isFault } from '../../schemas/json-scan.ts';
 import type { AcceptedEvent, Given, RequestHead } from './attributes.ts';
-import { checkHead, deriveBare } from './attributes.ts';
+import { checkHead, deriveBare, pointedPlace } from './attributes.ts';
 import { notJson } from './json-fault.ts';
 import type { Refusal } from './refusal.ts';
 import { isRefusal } from './refusal.ts';
@@ -33,7 +33,10 @@ export function readPixel(query: string, stream: StreamConfig, head: RequestHead
   const body = Buffer.from(written ?? JSON.stringify(objectOf(parameters)));
   const checked = checkJson(body);
   if (isFault(checked)) return notJson(checked);
-  const event = deriveBare(body, checked, given, stream, head, newId);
+  const said = new Set(Object.keys(given));
+  const event = deriveBare(body, checked, given, stream, head, newId, (name) =>
+    said.has(name) ? { label: `the query's ${name}` } : pointedPlace(stream, name),
+  );
   return isRefusal(event) ? event : { event, body };
 }
 

@@ -3,7 +3,8 @@
  * Pure.
  *
  * id = messageId, type = `segment.` + the message's type, key = userId, else anonymousId. The time is what the device said, moved by as much
- * as its clock was off: timestamp = received - (sentAt - originalTimestamp), as Segment computes it.
+ * as its clock was off: timestamp = received - (sentAt - originalTimestamp), as Segment computes it. A time that is not understood refuses its
+ * message; a sentAt that is not only corrects nothing.
  *
  * What a batch says beside its messages (`context`, `integrations`) is not copied into them: no data is ever made anew. Segment's own
  * libraries put it into each message.
@@ -11,19 +12,24 @@
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { JsonMember, Span } from '../../schemas/json-scan.ts';
 import { checkJson, findPointer, isFault, scanArray } from '../../schemas/json-scan.ts';
+import type { TimeFault } from '../../schemas/kernel/time.ts';
+import { endOfTimeMs, isTime, parseTime, startOfTimeMs } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { AcceptedEvent, RequestHead } from './attributes.ts';
-import { finishEvent, isRfc3339, stringAt } from './attributes.ts';
+import type { AcceptedEvent, Place, RequestHead } from './attributes.ts';
+import { finishEvent, stringAt, timeExpected } from './attributes.ts';
 import type { ReadBody } from './events.ts';
 import { checkCount, elements } from './events.ts';
 import { notJson } from './json-fault.ts';
 import { scanMembers } from './members.ts';
 import type { Refusal } from './refusal.ts';
 import { isRefusal } from './refusal.ts';
+import { parseIsoTime, parseUnixTime } from './segment-time.ts';
 
 export const segmentTypes = ['track', 'identify', 'page', 'screen', 'group', 'alias'] as const;
 export type SegmentType = (typeof segmentTypes)[number];
 export type SegmentCall = SegmentType | 'batch';
+
+const quote = 0x22;
 
 export function readSegment(
   body: Buffer,
@@ -36,7 +42,7 @@ export function readSegment(
   if (isRefusal(scanned)) return scanned;
   if (isFault(scanned)) return notJson(scanned);
   if (scanned.kind !== 'object') return refuse('the body is no object', '', call === 'batch' ? "an object with 'batch'" : 'a message');
-  const sentAt = textOf(body, scanned.members, 'sentAt');
+  const sentAt = timeAt(body, scanned.members, 'sentAt');
   if (call !== 'batch') {
     return { single: true, events: [readMessage(body, { start: 0, end: body.length }, call, sentAt, stream, head, newId)] };
   }
@@ -61,7 +67,7 @@ function readMessage(
   body: Buffer,
   span: Span,
   call: SegmentType | undefined,
-  batchSentAt: string | undefined,
+  batchSentAt: SaidTime | undefined,
   stream: StreamConfig,
   head: RequestHead,
   newId: () => string,
@@ -79,7 +85,8 @@ function readMessage(
   if (type === 'alias' && text('previousId') === undefined)
     return refuse('an alias message has no previous id', '/previousId', 'a non-empty string');
   const id = text('messageId');
-  const time = timeOf(text('timestamp'), text('originalTimestamp'), text('sentAt') ?? batchSentAt, head.receivedtime);
+  const time = eventTime(body, scanned.members, batchSentAt, head.receivedtime);
+  if (typeof time !== 'string') return time;
   const data = trimmed(body, span);
   return finishEvent(
     { type: `segment.${type}`, partitionkey: key, time, ...(id === undefined ? {} : { id }) },
@@ -87,15 +94,53 @@ function readMessage(
     stream,
     { receivedtime: head.receivedtime, traceparent: head.traceparent },
     newId,
+    placeOf,
   );
 }
 
-function timeOf(timestamp: string | undefined, original: string | undefined, sentAt: string | undefined, receivedtime: string): string {
-  const said = original ?? timestamp;
-  if (said === undefined || !isRfc3339(said)) return receivedtime;
-  if (sentAt === undefined || !isRfc3339(sentAt)) return said;
-  const moved = new Date(Date.parse(receivedtime) - (Date.parse(sentAt) - Date.parse(said)));
-  return Number.isNaN(moved.getTime()) ? receivedtime : moved.toISOString();
+const memberNames: Readonly<Partial<Record<string, string>>> = { id: 'messageId', partitionkey: 'userId', time: 'timestamp' };
+
+function placeOf(attribute: string): Place {
+  const member = memberNames[attribute] ?? attribute;
+  return { label: member, pointer: `/${member}` };
+}
+
+/** A time that a message says: its text, or that of a number, and what it means. */
+interface SaidTime {
+  readonly name: string;
+  readonly text: string;
+  readonly ms: number | TimeFault;
+}
+
+/** Undefined where a member is missing or null. */
+function timeAt(body: Buffer, members: readonly JsonMember[], name: string): SaidTime | undefined {
+  const member = members.find((candidate) => candidate.name === name);
+  if (member === undefined) return undefined;
+  const first = body[member.start] as number;
+  const text = first === quote ? (stringAt(body, member) ?? '') : body.toString('utf8', member.start, member.end);
+  if (first === quote) return { name, text, ms: parseIsoTime(text) };
+  if (isNumberStart(first)) return { name, text, ms: parseUnixTime(Number(text)) };
+  return text === 'null' ? undefined : { name, text, ms: { reason: 'it is neither text nor a number' } };
+}
+
+/** RFC 3339, as the device wrote it where that is; else in UTC. */
+function eventTime(
+  body: Buffer,
+  members: readonly JsonMember[],
+  batchSentAt: SaidTime | undefined,
+  receivedtime: string,
+): string | Refusal {
+  const said = timeAt(body, members, 'originalTimestamp') ?? timeAt(body, members, 'timestamp');
+  if (said === undefined) return receivedtime;
+  const { name, text, ms } = said;
+  const refuseTime = (reason: string): Refusal =>
+    refuse(`${name} '${text.slice(0, 40)}' is not a valid time: ${reason}`, `/${name}`, `${timeExpected}, or Unix time as a number`);
+  if (typeof ms !== 'number') return refuseTime(ms.reason);
+  const sentAt = timeAt(body, members, 'sentAt') ?? batchSentAt;
+  if (typeof sentAt?.ms !== 'number') return isTime(text) ? text : new Date(ms).toISOString();
+  const movedMs = (parseTime(receivedtime) as number) - (sentAt.ms - ms);
+  if (movedMs >= startOfTimeMs && movedMs < endOfTimeMs) return new Date(movedMs).toISOString();
+  return refuseTime(`corrected by sentAt '${sentAt.text.slice(0, 40)}' it is outside the years 0000 to 9999`);
 }
 
 function isType(type: string | undefined): type is SegmentType {
@@ -107,9 +152,12 @@ function textOf(body: Buffer, members: readonly JsonMember[], name: string): str
   const member = members.find((candidate) => candidate.name === name);
   if (member === undefined) return undefined;
   const first = body[member.start] as number;
-  const isNumber = first === 0x2d || (first >= 0x30 && first <= 0x39);
-  const text = isNumber ? body.toString('utf8', member.start, member.end) : stringAt(body, member);
+  const text = isNumberStart(first) ? body.toString('utf8', member.start, member.end) : stringAt(body, member);
   return text === '' ? undefined : text;
+}
+
+function isNumberStart(byte: number): boolean {
+  return byte === 0x2d || (byte >= 0x30 && byte <= 0x39);
 }
 
 function trimmed(body: Buffer, { start, end }: Span): Span {

@@ -21,6 +21,7 @@ describe('a schema', () => {
 
   it('accepts good data', () => {
     expect(check({ id: 'x', at: '2026-01-01T00:00:00Z', lines: [{ 'a/b~c': 1 }] })).toBeUndefined();
+    expect(check({ id: 'x', at: '2016-12-31t23:59:60.1234567z', lines: [] })).toBeUndefined();
   });
 
   it.each([
@@ -28,7 +29,12 @@ describe('a schema', () => {
     [{ id: 'x' }, '/lines', "'lines' is missing", '#/required'],
     [{ id: 'x', lines: [], 'x/y': 1 }, '/x~1y', "'x/y' is not a member that the schema knows", '#/additionalProperties'],
     [{ id: 5, lines: [] }, '/id', 'must be string, found 5', '#/properties/id/type'],
-    [{ id: 'x', at: 'noon', lines: [] }, '/at', 'must match format "date-time", found "noon"', '#/properties/at/format'],
+    [
+      { id: 'x', at: '2026-02-30T00:00:00Z', lines: [] },
+      '/at',
+      'must be an RFC 3339 time: month 2 of 2026 has 28 days, and no day 30, found "2026-02-30T00:00:00Z"',
+      '#/properties/at/format',
+    ],
     [
       { id: 'x', lines: [{}, { 'a/b~c': 'no' }] },
       '/lines/1/a~1b~0c',

@@ -6,8 +6,9 @@
  * 2. Watermarks are emitted at ticks only, after the elements that caused them.
  * 3. An event further ahead of processing time than the guard is rejected and moves no watermark.
  */
-import { epochMs } from '../../schemas/kernel/epoch-ms.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
+import type { TimeFault } from '../../schemas/kernel/time.ts';
+import { parseEventTime } from '../../schemas/kernel/time.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
 import type { EventTimeNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
@@ -84,15 +85,16 @@ export class EventTimeOperator implements Operator {
 
   #element(value: unknown, origin: Origin | undefined, target: Batch): void {
     this.#counts.in++;
-    let timestamp: number | undefined;
+    let timestamp: number | TimeFault;
     try {
-      timestamp = epochMs(this.#timestampOf(value));
+      timestamp = parseEventTime(this.#timestampOf(value));
     } catch (thrown) {
       this.#refuse('function-threw', messageOf(thrown), value, origin);
       return;
     }
-    if (timestamp === undefined) {
-      this.#refuse('function-result', 'the event time must be an RFC 3339 time or whole epoch milliseconds', value, origin);
+    if (typeof timestamp !== 'number') {
+      const message = `the event time must be an RFC 3339 time or whole epoch milliseconds: ${timestamp.reason}`;
+      this.#refuse('function-result', message, value, origin);
       return;
     }
     const { futureMaxMs } = this.#node;

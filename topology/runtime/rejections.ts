@@ -9,6 +9,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../schemas/kernel/clock.ts';
+import { parseTime } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -78,10 +79,13 @@ export class Refusals implements ElementBatch {
 
   constructor(graph: Graph, clock: Clock) {
     this.reject = (rejection) => {
-      const event = rejectedEventOf(rejection, graph, clock.now());
+      const nowMs = clock.now();
+      const event = rejectedEventOf(rejection, graph, nowMs);
+      const receivedMs = parseTime(event.receivedtime);
       this.total++;
       this.values.push(event);
-      this.timestamps.push(Date.parse(event.receivedtime));
+      // A record of somebody else may say anything.
+      this.timestamps.push(typeof receivedMs === 'number' ? receivedMs : nowMs);
       this.origins.push(undefined);
     };
   }

@@ -6,8 +6,8 @@
  *    more than once stands where it is first.
  * 2. An element that cannot be part of a path (text that is no key, no time) is refused alone, when it comes; so is one too many.
  */
-import { epochMs } from '../../../schemas/kernel/epoch-ms.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
+import { parseEventTime } from '../../../schemas/kernel/time.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { Aggregate, WindowInfo } from '../../../topology/index.ts';
 import { aggregator } from '../../../topology/index.ts';
@@ -96,8 +96,8 @@ export function keyText(what: string, value: unknown, moreBytes = 0): string {
 
 /** Throws `path-element`. */
 export function timeOf(value: unknown): number {
-  const at = epochMs(value);
-  if (at === undefined) throw refusedElement('the time must be an RFC 3339 time or whole epoch milliseconds');
+  const at = parseEventTime(value);
+  if (typeof at !== 'number') throw refusedElement(`the time must be an RFC 3339 time or whole epoch milliseconds: ${at.reason}`);
   return at;
 }
 
