@@ -21,14 +21,13 @@ import type { StreamPathState } from './delivery/path-delivery.ts';
 import type { PostContext } from './http/body.ts';
 import type { Exchange } from './http/exchange.ts';
 import { listen } from './http/listen.ts';
-import type { LocalRoutes } from './http/local-routes.ts';
 import { mountRoutes } from './http/routes.ts';
 import { createIntake } from './intake.ts';
 import { answerRefusal } from './protocol/answer.ts';
 import type { Refusal } from './protocol/refusal.ts';
 import { startLedger } from './telemetry/ledger.ts';
 import type { Log } from './telemetry/log.ts';
-import type { IngressCounts } from './telemetry/metrics.ts';
+import type { IngressCounts, MetricsText } from './telemetry/metrics.ts';
 import { ingressMetrics } from './telemetry/metrics.ts';
 import { createWarnings } from './telemetry/warnings.ts';
 import { mountSockets } from './ws/socket.ts';
@@ -49,14 +48,14 @@ export interface IngressOptions {
   readonly instance?: string;
   /** What happened to connections to the streams so far, by name: for metrics. */
   readonly happened?: () => Readonly<Record<string, number>>;
-  /** Further routes by path, answered to this machine only: they tell about the inside, and command it. */
-  readonly local?: LocalRoutes;
 }
 
 export interface Ingress {
   readonly port: number;
   readonly url: string;
   counts(): IngressCounts;
+  /** All numbers as Prometheus text. They name the streams of every team: no route of this server tells them. */
+  metrics(): Promise<MetricsText>;
   /** Breaker, queue and spool of every stream and path. */
   paths(): readonly StreamPathState[];
   /** Keys and quotas as they are now in the configuration; connections stay. */
@@ -92,7 +91,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
   const rule = { wanted: addressQuota !== undefined, trustedProxies };
   const app = uws.App();
   const sockets = mountSockets(app, context, rule);
-  mountRoutes(app, context, rule, options.local ?? {});
+  mountRoutes(app, context, rule);
   metrics.gauges(() => ({
     inFlightBytes: intake.inFlightBytes,
     bufferedBytes: intake.bufferedBytes,
@@ -113,6 +112,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     port,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     counts: () => metrics.counts(),
+    metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
     paths: () => intake.states(),
     reload(next) {
       context.access.reload(next.access);

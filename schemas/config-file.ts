@@ -14,7 +14,7 @@ import { findCombinations, offsetOf } from './config-combinations.ts';
 import type { Field, FieldValue } from './config-fields.ts';
 import { expectedOf, nearest, problemOf, shownOf } from './config-fields.ts';
 import { headerField, headerNameExpected, isHeaderName, lookupFields } from './config-lookups.ts';
-import { eventFields, hourMs, isName, mebi, nameExpected, sections, streamFields } from './config-sections.ts';
+import { eventFields, hostField, hourMs, isName, mebi, nameExpected, sections, streamFields } from './config-sections.ts';
 import { deliveryStreamField, isTable, serviceSections, servicesOf, tableExpected } from './config-services.ts';
 import { messageOf, SluiceError } from './kernel/errors.ts';
 
@@ -79,7 +79,7 @@ export function problemLine(problem: ConfigProblem): string {
 
 const allSections = { ...sections, ...serviceSections };
 /** What a section has beside plain fields. */
-const furtherOf: Readonly<Record<string, readonly string[]>> = { ingress: ['origins'], firehose: ['tables'] };
+const furtherOf: Readonly<Record<string, readonly string[]>> = { ingress: ['origins'], metrics: ['hosts'], firehose: ['tables'] };
 
 class ConfigReader {
   readonly #file: string;
@@ -154,6 +154,11 @@ class ConfigReader {
         }),
         trustedProxies: number('ingress', 'trusted_proxies'),
         logLevel: values['ingress']?.['log_level'] as LogLevel,
+      },
+      metrics: {
+        host: values['metrics']?.['host'] as string,
+        port: values['metrics']?.['port'] === '' ? undefined : number('metrics', 'port'),
+        hosts: this.#texts(this.#peek(root.get('metrics'), 'hosts'), 'metrics.hosts', hostField),
       },
       local: {
         kinesisShards: number('local', 'kinesis_shards'),

@@ -40,6 +40,8 @@ export const eventFields: Readonly<Record<string, Field>> = {
   key: { type: 'string', default: '', check: pointer },
   type: { type: 'string', default: '', check: pointer },
 };
+/** Of `metrics.hosts`. */
+export const hostField: Field = { type: 'string', check: host };
 export const sections: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
   routing: {
     large_message_threshold_kb: { type: 'integer', default: limits.largeMessageThresholdBytes / 1_024, min: 1, max: 10_240 },
@@ -60,6 +62,10 @@ export const sections: Readonly<Record<string, Readonly<Record<string, Field>>>>
     segment_stream: { type: 'string', default: '', check: (value) => (/^[^/*]+\/[^/*]+$/.test(value) ? undefined : 'team/app') },
     log_level: { type: 'string', default: 'info', oneOf: ['silent', 'error', 'warn', 'info', 'debug'] },
     repeat_window_s: { type: 'integer', default: limits.repeatWindowMs / 1_000, min: 0, max: 86_400 },
+  },
+  metrics: {
+    host: { type: 'string', default: '127.0.0.1', check: host },
+    port: { type: 'integer', default: '', min: 0, max: 65_535 },
   },
   local: {
     kinesis_shards: { type: 'integer', default: 2, min: 1, max: 64 },

@@ -48,7 +48,7 @@ export interface Neo4jConfig {
 
 export interface EnrichConfig {
   readonly host: string;
-  /** Of health, readiness, metrics and status; 0 takes any free port. */
+  /** Of health and readiness; 0 takes any free port. */
   readonly port: number;
   readonly checkpointIntervalMs: number;
   readonly parquetFileMaxAgeMs: number;

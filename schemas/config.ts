@@ -85,6 +85,15 @@ export interface RoutingConfig {
   readonly claimCheck: boolean;
 }
 
+/** Where Prometheus asks. Numbers of every team are there, so it is a listener of its own. */
+export interface MetricsConfig {
+  readonly host: string;
+  /** 0 takes any free port. Undefined: what the command has by default. */
+  readonly port: number | undefined;
+  /** Further names by which it is asked, beside addresses and those of loopback. */
+  readonly hosts: readonly string[];
+}
+
 export interface LocalConfig {
   /** Shards of each embedded Kinesis stream. */
   readonly kinesisShards: number;
@@ -111,6 +120,7 @@ export interface SluiceConfig extends ServicesConfig {
   readonly routing: RoutingConfig;
   readonly ingress: IngressConfig;
   readonly access: AccessConfig;
+  readonly metrics: MetricsConfig;
   readonly local: LocalConfig;
   /** By the name that topologies use. */
   readonly lookups: Readonly<Record<string, HttpLookupConfig>>;

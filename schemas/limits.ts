@@ -133,8 +133,17 @@ export const limits = {
   jwksCooldownMs: 30_000,
   /** A load's requests that are due and wait for a connection. */
   loadBacklogMax: 200_000,
-  /** A command of this machine to the running instance. */
-  localCommandMaxBytes: mebi,
+  /** The control socket: what a command sends, what it is answered, how long an answer may take, connections at once. */
+  controlRequestMaxBytes: mebi,
+  controlAnswerMaxBytes: 64 * mebi,
+  controlAnswerMaxMs: 60_000,
+  controlConnectionsMax: 64,
+  /** The address of a Unix socket: `sun_path` without its final zero byte, of Linux and of macOS. */
+  socketPathMaxBytes: 107,
+  socketPathMaxBytesDarwin: 103,
+  /** The metrics listener: connections at once, and how long a request may take to arrive. */
+  metricsConnectionsMax: 64,
+  metricsRequestMaxMs: 5_000,
   /** SIGTERM: how long pending requests may take before they get 503. */
   drainMs: 10_000,
   /** Embedded log: a segment is closed at this size. */

@@ -52,7 +52,7 @@ function program(): Command {
   root
     .command('start')
     .description('run ingress, topologies and lake in this process')
-    .option('--port <port>', 'listen here instead of where the configuration says; 0 takes any free port')
+    .option('--port <port>', 'listen here instead of where the configuration says; 0 takes any free port, for metrics too')
     .option('--drop-state', 'let go of state of nodes that a topology no longer has')
     .action(
       run(async (options, output, own: { readonly port?: string; readonly dropState?: boolean }) => {
@@ -63,7 +63,7 @@ function program(): Command {
   root
     .command('ingest')
     .description('run the ingress alone, on Kinesis and Kafka')
-    .option('--port <port>', 'listen here instead of where the configuration says; 0 takes any free port')
+    .option('--port <port>', 'listen here instead of where the configuration says; 0 takes any free port, for metrics too')
     .action(
       run(async (options, output, own: { readonly port?: string }) => {
         const { ingestCommand } = await import('./services.ts');
@@ -73,7 +73,7 @@ function program(): Command {
   root
     .command('enrich')
     .description('run the topologies alone, from Kinesis and Kafka into S3, Firehose and Neo4j')
-    .option('--port <port>', 'answer health and metrics here instead of where the configuration says; 0 takes any free port')
+    .option('--port <port>', 'answer health here instead of where the configuration says; 0 takes any free port, for metrics too')
     .option('--drop-state', 'let go of state of nodes that a topology no longer has')
     .action(
       run(async (options, output, own: { readonly port?: string; readonly dropState?: boolean }) => {

@@ -9,7 +9,20 @@ import { findInstance } from '../host/instance.ts';
 import type { Output } from './output.ts';
 
 /** What a local directory of Sluice can hold; with anything else in it, it is somebody's own folder. */
-const ours = new Set(['log', 'lake', 'checkpoints', 'build', 'send', 'graph', 'graph-staging', 'spool', 'claims', 'instance.json']);
+const ours = new Set([
+  'log',
+  'lake',
+  'checkpoints',
+  'build',
+  'send',
+  'graph',
+  'graph-staging',
+  'spool',
+  'claims',
+  'instance.json',
+  'control.sock',
+  'control.path',
+]);
 /** What the embedded graph keeps beside its file. */
 const ofGraph = /^graph\.\w+/;
 

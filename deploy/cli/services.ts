@@ -11,7 +11,7 @@ import type { Instance } from '../host/instance.ts';
 import { startEnrich } from '../services/enrich.ts';
 import { startIngest } from '../services/ingest.ts';
 import type { Output } from './output.ts';
-import { stopSignal, withPort } from './start.ts';
+import { portOf, stopSignal, withMetricsPort, withPort } from './start.ts';
 
 export interface ServiceCommand {
   readonly config: string;
@@ -42,7 +42,7 @@ export async function ingestCommand({ config: file, dir, port, env, clock, rando
 /** Resolves with the exit code once it was stopped, or another process has taken over: then 1. */
 export async function enrichCommand({ config: file, dir, port, dropState, env, clock, random, output }: ServiceCommand): Promise<number> {
   const loaded = loadConfig(file, env);
-  const config = port === undefined ? loaded : { ...loaded, enrich: { ...loaded.enrich, port: withPort(loaded, port).ingress.port } };
+  const config = port === undefined ? loaded : { ...withMetricsPort(loaded, port), enrich: { ...loaded.enrich, port: portOf(port) } };
   if (config.topologies.length === 0)
     throw new SluiceError('config-incomplete', `${file} names no topologies, so there is nothing to enrich`);
   const stopped = stopSignal();
@@ -62,6 +62,6 @@ function ready(service: string, instance: Instance, output: Output): void {
   output.line(
     output.json
       ? JSON.stringify({ ready: true, service, ...instance })
-      : `Sluice ${service} is ready at ${instance.url}, pid ${instance.pid}`,
+      : `Sluice ${service} is ready at ${instance.url}, metrics at ${instance.metrics}, pid ${instance.pid}`,
   );
 }

@@ -9,6 +9,7 @@ import { loadConfig } from '../../schemas/config-file.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
+import type { Instance } from '../host/instance.ts';
 import { startLocal } from '../local/start.ts';
 import type { Output } from './output.ts';
 
@@ -45,7 +46,7 @@ export async function startCommand(command: StartCommand): Promise<number> {
     output.line(
       JSON.stringify({ ready: true, readyMs, ...local.instance, dir: command.dir, streams: config.streams.map((stream) => stream.name) }),
     );
-  else for (const line of greeting(config, local.instance.url, command, readyMs)) output.line(line);
+  else for (const line of greeting(config, local.instance, command, readyMs)) output.line(line);
   void local.topologiesStarted.then(async () => {
     const { topologies } = await local.status();
     for (const { file, name, state } of topologies) if (state === 'running') output.note(`topology ${name} (${file}) runs`);
@@ -58,10 +59,15 @@ export async function startCommand(command: StartCommand): Promise<number> {
 }
 
 export function withPort(config: SluiceConfig, port: string | undefined): SluiceConfig {
-  return port === undefined ? config : { ...config, ingress: { ...config.ingress, port: portOf(port) } };
+  return port === undefined ? config : { ...withMetricsPort(config, port), ingress: { ...config.ingress, port: portOf(port) } };
 }
 
-function portOf(text: string): number {
+/** Whoever takes any free port for events may not fail on the one of metrics. */
+export function withMetricsPort(config: SluiceConfig, port: string): SluiceConfig {
+  return portOf(port) === 0 ? { ...config, metrics: { ...config.metrics, port: 0 } } : config;
+}
+
+export function portOf(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new SluiceError('port-invalid', `--port ${text} is no port`, { fix: 'a whole number from 0 to 65535' });
@@ -74,7 +80,7 @@ export function stopSignal(): Promise<string> {
   });
 }
 
-function greeting(config: SluiceConfig, url: string, command: StartCommand, readyMs: number): readonly string[] {
+function greeting(config: SluiceConfig, { url, metrics }: Instance, command: StartCommand, readyMs: number): readonly string[] {
   const [stream] = config.streams;
   const name = stream?.name ?? 'team/app';
   const weather = config.streams.find((candidate) => candidate.name === 'nyc/weather');
@@ -90,6 +96,7 @@ function greeting(config: SluiceConfig, url: string, command: StartCommand, read
     `Sluice is ready in ${readyMs} ms at ${url}`,
     `  streams   ${config.streams.map((each) => each.name).join(', ')}   (${relative(process.cwd(), command.config) || command.config})`,
     `  all local data is in ${command.dir}; tables in ${command.dir}/lake, as Parquet`,
+    `  metrics   ${metrics}   (Prometheus)`,
     '',
     'Send an event:',
     `  curl -i ${url}/v1/${target} -H 'content-type: application/json' -d '${body}'`,

@@ -16,7 +16,7 @@ export async function statusCommand(dir: string, output: Output, clock: Clock): 
     return 0;
   }
   const { instance, ingress, paths, topologies } = status;
-  output.line(`Sluice at ${instance.url}, pid ${instance.pid}, since ${instance.startedAt}`);
+  output.line(`Sluice at ${instance.url}, pid ${instance.pid}, since ${instance.startedAt}; metrics at ${instance.metrics}`);
   if (ingress !== null) output.line(`  ${ingressText(ingress)}`);
   for (const path of paths) if (path.breaker !== 'closed' || path.spoolRecords > 0) output.line(`  ${pathText(path)}`);
   for (const topology of topologies) describeTopology(topology, output, clock.now());

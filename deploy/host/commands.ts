@@ -1,10 +1,10 @@
 /**
- * What the running instance does on command of this machine.
+ * What the running instance does on command of its owner, who asks over the control socket.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { TopologyHost } from './topology-host.ts';
 
-interface Answer {
+export interface ControlAnswer {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
@@ -18,12 +18,12 @@ export interface GraphQuestion {
   readonly statement: string;
 }
 
-export function jsonAnswer(status: number, body: unknown): Answer {
+export function jsonAnswer(status: number, body: unknown): ControlAnswer {
   return { status, contentType: 'application/json', body: JSON.stringify(body) };
 }
 
 /** Begins to drain the topology that the request names; `state` of its status tells how far it is. */
-export async function drainAnswer(hosts: readonly TopologyHost[], body: string): Promise<Answer> {
+export async function drainAnswer(hosts: readonly TopologyHost[], body: string): Promise<ControlAnswer> {
   try {
     const { topology } = JSON.parse(body) as DrainRequest;
     const statuses = await Promise.all(hosts.map((host) => host.status()));
@@ -44,7 +44,7 @@ export async function drainAnswer(hosts: readonly TopologyHost[], body: string):
 }
 
 /** Asks the graph in Cypher. */
-export async function graphAnswer(graph: { query(statement: string): Promise<unknown> }, body: string): Promise<Answer> {
+export async function graphAnswer(graph: { query(statement: string): Promise<unknown> }, body: string): Promise<ControlAnswer> {
   try {
     const { statement } = JSON.parse(body) as Partial<GraphQuestion>;
     if (typeof statement !== 'string') throw new SluiceError('query-failed', 'a question to the graph has a statement');
@@ -54,7 +54,7 @@ export async function graphAnswer(graph: { query(statement: string): Promise<unk
   }
 }
 
-function refusalAnswer(thrown: unknown): Answer {
+function refusalAnswer(thrown: unknown): ControlAnswer {
   const code = thrown instanceof SluiceError ? thrown.code : 'defect';
   const fix = thrown instanceof SluiceError ? thrown.fix : undefined;
   const status = code === 'topology-unknown' || code === 'graph-missing' ? 404 : 409;

@@ -12,10 +12,16 @@ import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 
 export interface Instance {
   readonly pid: number;
+  /** Of the ingress, or of health and readiness where no ingress runs. */
   readonly url: string;
+  /** Where Prometheus asks. */
+  readonly metrics: string;
   /** RFC 3339 */
   readonly startedAt: string;
 }
+
+/** What is told before the instance is reachable. */
+export const unknownInstance: Instance = { pid: process.pid, url: '', metrics: '', startedAt: '' };
 
 export interface InstanceLock {
   /** Tells the world where the instance can be reached. */

@@ -3,6 +3,11 @@
  */
 import { join } from 'node:path';
 
+/** Who runs here. */
+export const instanceFile = (dir: string): string => join(dir, 'instance.json');
+/** The control socket, in the instance's folder or in the runtime folder that `controlPathFile` names. */
+export const controlSocket = (dir: string): string => join(dir, 'control.sock');
+export const controlPathFile = (dir: string): string => join(dir, 'control.path');
 /** Tables: `lake/<table>/date=.../hour=.../team=.../app=.../*.parquet`. */
 export const lakeDir = (dir: string): string => join(dir, 'lake');
 /** The embedded streams' segments. */

@@ -2,7 +2,8 @@
  * `sluice start`: one process that captures, enriches and lands events, with nothing else needed. The embedded log stands for Kinesis and
  * Kafka, local disk for S3, an embedded graph for Neo4j.
  *
- * Order of starting: lock, streams, ingress, topologies; of stopping: ingress (drained), topologies (last checkpoint), graph, streams, lock.
+ * Order of starting: lock, streams, ingress, metrics, control, topologies; of stopping: ingress (drained), topologies (last checkpoint), graph,
+ * streams, metrics, control, lock: commands are answered to the end.
  */
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -17,9 +18,11 @@ import type { Random } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import { drainAnswer, graphAnswer, jsonAnswer } from '../host/commands.ts';
 import { reloadOnChange } from '../host/config-watch.ts';
+import { serveControl } from '../host/control-server.ts';
 import type { Instance } from '../host/instance.ts';
-import { lockInstance } from '../host/instance.ts';
+import { lockInstance, unknownInstance } from '../host/instance.ts';
 import { buildDir, claimsDir, graphFile, logDir, spoolDir } from '../host/layout.ts';
+import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import { openToAll } from '../host/open-to-all.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import type { TopologyHost } from '../host/topology-host.ts';
@@ -66,7 +69,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     let instance: Instance | undefined;
     const hosts: TopologyHost[] = [];
     const status = async (): Promise<InstanceStatus> => ({
-      instance: instance ?? { pid: process.pid, url: '', startedAt: '' },
+      instance: instance ?? unknownInstance,
       ingress: ingress.counts(),
       paths: ingress.paths(),
       topologies: await Promise.all(hosts.map((host) => host.status())),
@@ -79,20 +82,23 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
       clock,
       random,
       log,
-      local: {
-        reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
-        commands: {
-          '/_sluice/drain': async (body) => drainAnswer(hosts, body),
-          '/_sluice/graph': async (body) => graphAnswer(graph, body),
-        },
-      },
     });
     undo.unshift(() => ingress.drain());
+    const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.start, read: () => ingress.metrics() });
+    undo.splice(-1, 0, () => metrics.close());
+    const control = await serveControl(dir, {
+      reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
+      commands: {
+        '/_sluice/drain': async (body) => drainAnswer(hosts, body),
+        '/_sluice/graph': async (body) => graphAnswer(graph, body),
+      },
+    });
+    undo.splice(-1, 0, () => control.close());
     undo.unshift(keepClaimsSwept(claims, config.local.retentionMaxMs, clock));
     if (options.readConfig !== undefined) undo.unshift(reloadOnChange(config, options.readConfig, ingress, options));
     const open = openToAll(config);
     if (open !== undefined) tell(open);
-    instance = { pid: process.pid, url: ingress.url, startedAt: new Date(clock.now()).toISOString() };
+    instance = { pid: process.pid, url: ingress.url, metrics: metrics.url, startedAt: new Date(clock.now()).toISOString() };
     lock.publish(instance);
 
     const handles = Object.fromEntries(bound.map((stream) => [stream.name, streams.handles(stream.name)]));

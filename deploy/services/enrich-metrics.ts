@@ -3,15 +3,13 @@
  * Names: `sluice_<what>_<unit>`; counters end in `_total`.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
+import type { MetricsText } from '../../ingest/telemetry/metrics.ts';
 import type { TopologyHostStatus } from '../host/topology-host.ts';
 
 /** Outcomes of a node's elements, as they are counted. */
 const outcomes = ['in', 'passed', 'filtered', 'late', 'deduplicated', 'rejected', 'emitted'] as const;
 
-export async function enrichMetrics(
-  statuses: readonly TopologyHostStatus[],
-  nowMs: number,
-): Promise<{ readonly contentType: string; readonly text: string }> {
+export async function enrichMetrics(statuses: readonly TopologyHostStatus[], nowMs: number): Promise<MetricsText> {
   const registry = new Registry();
   const gauge = (name: string, help: string, labelNames: readonly string[]): Gauge =>
     new Gauge({ name, help, labelNames: [...labelNames], registers: [registry] });

@@ -2,19 +2,23 @@
  * The enrich service: the topologies of the configuration on Kinesis and Kafka, into S3, Firehose and Neo4j. One topology is run by one process at
  * a time: a later one takes over, and the earlier one ends by itself.
  *
- * Order of starting: lock, health, checks, topologies; of stopping: readiness, topologies (last checkpoint), health, lock.
+ * Order of starting: lock, health, metrics, checks, control, topologies; of stopping: readiness, topologies (last checkpoint), health, metrics, control,
+ * lock.
  */
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { adminServer } from '../../ingest/http/admin-server.ts';
+import type { MetricsText } from '../../ingest/telemetry/metrics.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { drainAnswer, jsonAnswer } from '../host/commands.ts';
+import { serveControl } from '../host/control-server.ts';
 import type { Instance } from '../host/instance.ts';
-import { lockInstance } from '../host/instance.ts';
+import { lockInstance, unknownInstance } from '../host/instance.ts';
 import { buildDir } from '../host/layout.ts';
+import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import type { TopologyHost } from '../host/topology-host.ts';
 import { topologyHost } from '../host/topology-host.ts';
@@ -53,7 +57,7 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     let stopping = false;
     const hosts: TopologyHost[] = [];
     const statuses = (): Promise<InstanceStatus['topologies']> => Promise.all(hosts.map((host) => host.status()));
-    let instance: Instance = { pid: process.pid, url: '', startedAt: '' };
+    let instance = unknownInstance;
     const server = await adminServer({
       host: enrich.host,
       port: enrich.port,
@@ -63,19 +67,18 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
         if (hosts.length === 0) return 'starting';
         return late.length === 0 ? undefined : late.map(({ file, name, state }) => `${name ?? file} is ${state}`).join('\n');
       },
-      metrics: async () => enrichMetrics(await statuses(), clock.now()),
-      local: {
-        reads: {
-          '/_sluice/status': async () => {
-            const status: InstanceStatus = { instance, ingress: null, paths: [], topologies: await statuses() };
-            return jsonAnswer(200, status);
-          },
-        },
-        commands: { '/_sluice/drain': async (body) => drainAnswer(hosts, body) },
-      },
     });
     undo.unshift(async () => server.close());
+    const read = async (): Promise<MetricsText> => enrichMetrics(await statuses(), clock.now());
+    const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.enrich, read });
+    undo.splice(-1, 0, () => metrics.close());
     await runStartupChecks(enrichChecks(config, { clock, random }), tell);
+    const status = async (): Promise<InstanceStatus> => ({ instance, ingress: null, paths: [], topologies: await statuses() });
+    const control = await serveControl(dir, {
+      reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
+      commands: { '/_sluice/drain': async (body) => drainAnswer(hosts, body) },
+    });
+    undo.splice(-1, 0, () => control.close());
     for (const file of config.topologies) {
       hosts.push(
         topologyHost({
@@ -92,7 +95,7 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
         }),
       );
     }
-    instance = { pid: process.pid, url: server.url, startedAt: new Date(clock.now()).toISOString() };
+    instance = { pid: process.pid, url: server.url, metrics: metrics.url, startedAt: new Date(clock.now()).toISOString() };
     lock.publish(instance);
     const started = Promise.all(hosts.map((host) => host.start()));
     undo.unshift(async () => {

@@ -19,9 +19,11 @@ import { paths } from '../../schemas/ports/record.ts';
 import type { RecordWriter } from '../../schemas/ports/record-writer.ts';
 import { jsonAnswer } from '../host/commands.ts';
 import { reloadOnChange } from '../host/config-watch.ts';
+import { serveControl } from '../host/control-server.ts';
 import type { Instance } from '../host/instance.ts';
-import { lockInstance } from '../host/instance.ts';
+import { lockInstance, unknownInstance } from '../host/instance.ts';
 import { spoolDir } from '../host/layout.ts';
+import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import { openToAll } from '../host/open-to-all.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import { awsOptions, kafkaConnection, s3Place } from './connections.ts';
@@ -90,7 +92,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
     }
     await runStartupChecks(checks, tell);
 
-    let instance: Instance = { pid: process.pid, url: '', startedAt: '' };
+    let instance = unknownInstance;
     const status = (): InstanceStatus => ({ instance, ingress: ingress.counts(), paths: ingress.paths(), topologies: [] });
     const ingress = await createIngress({
       config,
@@ -102,13 +104,16 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
       log,
       instance: hostname(),
       happened: () => happenings.counts(),
-      local: { reads: { '/_sluice/status': () => Promise.resolve(jsonAnswer(200, status())) } },
     });
     undo.unshift(() => ingress.drain());
+    const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.ingest, read: () => ingress.metrics() });
+    undo.splice(-1, 0, () => metrics.close());
+    const control = await serveControl(dir, { reads: { '/_sluice/status': async () => jsonAnswer(200, status()) } });
+    undo.splice(-1, 0, () => control.close());
     undo.unshift(reloadOnChange(config, options.readConfig, ingress, options));
     const open = openToAll(config);
     if (open !== undefined) tell(open);
-    instance = { pid: process.pid, url: ingress.url, startedAt: new Date(clock.now()).toISOString() };
+    instance = { pid: process.pid, url: ingress.url, metrics: metrics.url, startedAt: new Date(clock.now()).toISOString() };
     lock.publish(instance);
     return {
       instance,

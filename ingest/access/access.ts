@@ -13,7 +13,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import type { Grant } from './grant.ts';
-import { covers, coversAll } from './grant.ts';
+import { covers } from './grant.ts';
 import { createTokens, looksLikeToken } from './tokens.ts';
 
 /** What a request says about its sender; empty text where it says nothing. */
@@ -123,7 +123,6 @@ function keyRing(config: AccessConfig): KeyRing {
     get revoked() {
       return revoked;
     },
-    isForAll: coversAll(streams),
     allows: (stream) => covers(streams, stream),
   });
   // Keys by the beginning of their digest: a guess learns at most whether some digest begins like its own.

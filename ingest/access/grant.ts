@@ -11,16 +11,9 @@ export interface Grant {
   /** True once the configuration does not have it any more. */
   readonly revoked: boolean;
   allows(stream: string): boolean;
-  /** Its patterns have every team in them. */
-  readonly isForAll: boolean;
 }
 
 const everyTeam = '*/*';
-
-/** Whether the patterns have every team in them. Pure. */
-export function coversAll(patterns: readonly string[]): boolean {
-  return patterns.includes(everyTeam);
-}
 
 /** Whether `stream` is within the patterns. Team `sluice` is within none. Pure. */
 export function covers(patterns: readonly string[], stream: string): boolean {

@@ -17,7 +17,7 @@ import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import type { Grant } from './grant.ts';
-import { covers, coversAll } from './grant.ts';
+import { covers } from './grant.ts';
 
 export interface Tokens {
   readonly origins: readonly (readonly string[])[];
@@ -120,7 +120,6 @@ function grantOf(payload: JWTPayload, { issuer, origins, quota, streamsClaim }: 
     get revoked() {
       return isRevoked();
     },
-    isForAll: coversAll(patterns),
     allows: (stream) => covers(patterns, stream),
   };
 }

@@ -237,7 +237,6 @@ function openapi(): Node {
         },
       },
       ...Object.fromEntries(([...segmentTypes, 'batch'] as const).map((call) => [`/v1/${call}`, segment(call)])),
-      '/metrics': plainGet('metrics', 'Prometheus metrics, for a key of every team or on the machine itself', 'text/plain', ['401', '403']),
       ...Object.fromEntries(
         (
           [

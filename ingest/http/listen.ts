@@ -8,7 +8,7 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 
 const loopback = /^(?:127\.|(?:0{4}:){5}ffff:7f|(?:0{4}:){7}0001$|::1$|::ffff:127\.)/;
 
-/** Whether a remote address, as uWebSockets.js writes it, is this machine. */
+/** Whether an address is this machine. It says nothing of who asks: a proxy here connects from loopback for everybody. */
 export function isLoopback(address: string): boolean {
   return loopback.test(address);
 }

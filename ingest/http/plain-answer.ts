@@ -1,5 +1,5 @@
 /**
- * Answers that are whole before they are sent: health, metrics, what is told to this machine.
+ * Answers that are whole before they are sent: health, documents.
  */
 import type { HttpResponse } from 'uWebSockets.js';
 

@@ -8,9 +8,6 @@ import type { Refusal } from '../protocol/refusal.ts';
 import type { IngressMetrics } from '../telemetry/metrics.ts';
 import type { PostContext } from './body.ts';
 import { answerPreflight } from './cors.ts';
-import type { LocalRoutes } from './local-routes.ts';
-import { mountLocal } from './local-routes.ts';
-import { onMetrics } from './metrics-route.ts';
 import { onPixel } from './pixel.ts';
 import type { PlainAnswer } from './plain-answer.ts';
 import { serve, statusTexts } from './plain-answer.ts';
@@ -20,7 +17,7 @@ import { readHead } from './request.ts';
 import { onSegment, segmentCalls } from './segment.ts';
 import { onWarnings } from './warnings.ts';
 
-export function mountRoutes(app: TemplatedApp, context: PostContext, rule: AddressRule, local: LocalRoutes): void {
+export function mountRoutes(app: TemplatedApp, context: PostContext, rule: AddressRule): void {
   const { access, metrics } = context;
   const nameOf = (req: HttpRequest): string => `${req.getParameter(0)}/${req.getParameter(1)}`;
 
@@ -41,13 +38,9 @@ export function mountRoutes(app: TemplatedApp, context: PostContext, rule: Addre
     app.get(path, (res) => serve(res, route));
     app.head(path, (res) => serve(res, route, true));
   }
-  app.get('/metrics', (res, req) => onMetrics(context, res, req, rule, false));
-  app.head('/metrics', (res, req) => onMetrics(context, res, req, rule, true));
-  mountOtherMethods(app, metrics, [...Object.keys(extras), '/metrics']);
-  mountLocal(app, local);
+  mountOtherMethods(app, metrics, Object.keys(extras));
   app.any('/*', (res, req) => {
-    const message = `there is nothing at ${req.getUrl().slice(0, 200)}`;
-    refuse(res, req, { status: 404, code: 'not-found', message, expected: 'POST /v1/{team}/{app}' });
+    refuse(res, req, { status: 404, code: 'not-found', message: 'there is nothing at this path', expected: 'POST /v1/{team}/{app}' });
   });
 }
 

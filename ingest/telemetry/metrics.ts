@@ -51,6 +51,12 @@ export interface IngressGauges {
   readonly paths: readonly StreamPathState[];
 }
 
+/** The answer to a scrape. */
+export interface MetricsText {
+  readonly contentType: string;
+  readonly text: string;
+}
+
 export interface IngressMetrics {
   /** A request that carried a body, or a message. */
   request(protocol: Protocol, bytes: number): void;

@@ -27,6 +27,8 @@ export interface DrillInstance {
   readonly url: string;
   readonly pid: number;
   tell(message: { readonly fault?: Fault; readonly stepMs?: number }): Promise<void>;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
   kill(): Promise<void>;
   start(): Promise<void>;
   /** SIGTERM; the exit code. */
@@ -76,6 +78,11 @@ export async function drillInstance(dir: string, configText: string): Promise<Dr
       new Promise((resolve) => {
         child.once('message', () => resolve());
         child.send(message);
+      }),
+    metrics: () =>
+      new Promise((resolve) => {
+        child.once('message', ({ metrics }: { readonly metrics: string }) => resolve(metrics));
+        child.send({});
       }),
     kill: () => ended('SIGKILL').then(() => undefined),
     start,

@@ -54,7 +54,7 @@ async function scenario(
     const load: Setup['load'] = (forMs, more = {}) =>
       runLoad({ url: () => instance.url, clients: 32, forMs, giveUpMs: 90_000, eventsPerSecond: 500, bodyOf, ...more });
     const drained = async (): Promise<void> => {
-      while (/^sluice_ingress_spool_records\{[^}]*\} [1-9]/m.test(await metrics(instance.url))) await wait(100);
+      while (/^sluice_ingress_spool_records\{[^}]*\} [1-9]/m.test(await instance.metrics())) await wait(100);
     };
     const { sent, checks = [] } = await during({ instance, dir, load, drained });
     await instance.stop();
@@ -72,10 +72,6 @@ async function scenario(
     await instance.end();
     rmSync(dir, { recursive: true, force: true });
   }
-}
-
-async function metrics(url: string): Promise<string> {
-  return (await fetch(`${url}/metrics`)).text();
 }
 
 async function killed(stream: string, scale: number): Promise<DrillOutcome> {
@@ -195,8 +191,8 @@ export const scenarios: readonly Scenario<Tally>[] = [
         const slow = Array.from({ length: 200 }, () => slowloris(hostname, Number(port)));
         const half = Array.from({ length: 200 }, () => halfClosed(hostname, Number(port)));
         const sent = await load(15_000 * scale);
-        const held = /^sluice_ingress_websockets_open (\d+)/m.exec(await metrics(instance.url))?.[1];
-        const memory = /^sluice_ingress_in_flight_bytes (\d+)/m.exec(await metrics(instance.url))?.[1];
+        const held = /^sluice_ingress_websockets_open (\d+)/m.exec(await instance.metrics())?.[1];
+        const memory = /^sluice_ingress_in_flight_bytes (\d+)/m.exec(await instance.metrics())?.[1];
         for (const socket of [...slow, ...half]) socket.destroy();
         for (const ws of idle) ws.terminate();
         return {

@@ -2,7 +2,7 @@
  * The ingress over the embedded log, in a process of its own, with a bus and a clock that the drill can make fail: what `sluice start` runs,
  * but for its topologies.
  *
- *   node server.js CONFIG DIR     tells {ready, url} and takes {fault, ...} over IPC
+ *   node server.js CONFIG DIR     tells {ready, url} and takes {fault, ...} over IPC, answered with its metrics
  */
 import { join } from 'node:path';
 import { claimsDir, logDir, spoolDir } from '../../deploy/host/layout.ts';
@@ -62,7 +62,7 @@ const ingress = await createIngress({
 process.on('message', (message: { readonly fault?: Fault; readonly stepMs?: number }) => {
   if (message.fault !== undefined) fault = message.fault;
   if (message.stepMs !== undefined) steppedMs += message.stepMs;
-  process.send?.({ done: true });
+  void ingress.metrics().then(({ text }) => process.send?.({ metrics: text }));
 });
 process.once('SIGTERM', () => void ingress.drain().then(() => streams.close().then(() => process.exit(0))));
 process.send?.({ ready: true, url: ingress.url, dir: join(dir) });

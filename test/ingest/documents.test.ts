@@ -161,8 +161,6 @@ describe('an answer', () => {
     ['life', 200, 'GET', '/healthz'],
     ['life, asked by HEAD', 200, 'HEAD', '/healthz'],
     ['readiness', 200, 'GET', '/readyz'],
-    ['metrics', 200, 'GET', '/metrics'],
-    ['metrics, asked by HEAD', 200, 'HEAD', '/metrics'],
     ['this document', 200, 'GET', '/openapi.json'],
     ['the other document', 200, 'GET', '/asyncapi.json'],
     ['another method for a document', 405, 'POST', '/openapi.json', '1'],

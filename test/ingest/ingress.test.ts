@@ -315,12 +315,12 @@ describe('the ingress', () => {
     expect(accepted).toEqual({ kinesis: 5, kafka: 1 });
     expect(refused).toEqual({ 'nested-array': 1, 'not-json': 2, 'stream-unknown': 1 });
     expect(received).toBe(10);
-    const metrics = await post(`${made.ingress.url}/metrics`, '', {}, 'GET');
+    const metrics = await made.ingress.metrics();
     expect(metrics.text).toContain('sluice_ingress_events_accepted_total{stream="a/plain",route="kinesis"} 5');
     expect(metrics.text).toContain('sluice_ingress_events_refused_total{stream="a/plain",code="not-json"} 2');
   });
 
-  it('tells about its inside on loopback only', () => {
+  it('knows which addresses are of loopback', () => {
     const inside = [
       '127.0.0.1',
       '127.9.9.9',
@@ -339,6 +339,19 @@ describe('the ingress', () => {
     ];
     expect(inside.map(isLoopback)).toEqual(inside.map(() => true));
     expect(outside.map(isLoopback)).toEqual(outside.map(() => false));
+  });
+
+  it.each([
+    ['GET', '/metrics'],
+    ['HEAD', '/metrics'],
+    ['OPTIONS', '/metrics'],
+    ['GET', '/_sluice/status'],
+    ['POST', '/_sluice/drain'],
+    ['POST', '/_sluice/graph'],
+  ])('has nothing about its inside: %s %s is not there, and the answer does not say what would be', async (method, path) => {
+    const answer = await post(`${made.ingress.url}${path}`, method === 'POST' ? '{"topology":"t"}' : '', {}, method);
+    expect(answer.status).toBe(404);
+    expect(answer.text).not.toMatch(/metric|status|drain|topolog|graph|pid/i);
   });
 
   it('is alive and ready, and says that its port is taken', async () => {

@@ -84,7 +84,7 @@ const untilIn = (writer: WriterDouble, count: number): Promise<void> =>
   expect.poll(() => writer.applied.length, { timeout: 20_000, interval: 5 }).toBe(count);
 
 const spoolGauge = async ({ ingress }: Rig): Promise<string> =>
-  (await post(`${ingress.url}/metrics`, '', {}, 'GET')).text
+  (await ingress.metrics()).text
     .split('\n')
     .filter((line) => /^sluice_ingress_spool_(records|bytes|age)/.test(line))
     .join('\n');

@@ -2,7 +2,6 @@
  * A record writer in memory that keeps the port's promises and does with each record what a test says; and an ingress on a free port over it.
  */
 import { request } from 'node:http';
-import type { LocalRoutes } from '../../ingest/http/local-routes.ts';
 import type { Ingress, IngressSettings } from '../../ingest/ingress.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import { silentLog } from '../../ingest/telemetry/log.ts';
@@ -136,7 +135,6 @@ export async function rig(
   thresholdBytes = 1_000,
   clock: Clock = systemClock,
   more: Partial<IngressSettings> = {},
-  local: LocalRoutes = {},
 ): Promise<Rig> {
   const actions: string[] = [];
   const kinesis = writerDouble('kinesis', actions);
@@ -156,7 +154,6 @@ export async function rig(
     clock,
     random: systemRandom,
     log: silentLog,
-    local,
   });
   return { ingress, kinesis, kafka, actions };
 }

@@ -43,6 +43,19 @@ it('takes a truth and an absence from the environment', () => {
   expect(problems('kafka: { tls: "${TLS}" }', { TLS: 'yes' })).toEqual(['2 kafka.tls: it is "yes"; true or false']);
 });
 
+it('says where metrics are, and by which names they are asked', () => {
+  const written = parse('metrics: { host: 0.0.0.0, port: 0, hosts: [sluice.prod.svc] }');
+  const silent = parse('');
+  expect([written, silent].map((result) => result.ok && result.config.metrics)).toEqual([
+    { host: '0.0.0.0', port: 0, hosts: ['sluice.prod.svc'] },
+    { host: '127.0.0.1', port: undefined, hosts: [] },
+  ]);
+  expect(problems('metrics: { port: any, hosts: ["a b"] }')).toEqual([
+    '2 metrics.port: it is "any"; a whole number from 0 to 65535',
+    "2 metrics.hosts[0]: it is 'a b'; a host name or address",
+  ]);
+});
+
 it('needs none of them for a start on one machine', () => {
   const result = parse('');
   if (!result.ok) throw new Error(JSON.stringify(result.problems));

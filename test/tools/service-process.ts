@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { InstanceStatus } from '../../deploy/host/status.ts';
+import { metricsOf, statusOf } from './instance-asked.ts';
 
 const main = fileURLToPath(new URL('../../deploy/cli/main.js', import.meta.url));
 const readyMaxMs = 60_000;
@@ -31,6 +32,8 @@ export interface ServiceProcess {
   /** As `ended`. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null>;
   status(): Promise<InstanceStatus | undefined>;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
   remove(): void;
 }
 
@@ -82,11 +85,8 @@ export function serviceProcess(
       child?.kill(signal);
       return ended;
     },
-    status: () =>
-      fetch(`${url}/_sluice/status`).then(
-        (answer) => answer.json() as Promise<InstanceStatus>,
-        () => undefined,
-      ),
+    status: () => statusOf(dir),
+    metrics: () => metricsOf(dir),
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
 }

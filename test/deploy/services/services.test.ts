@@ -29,6 +29,7 @@ const configOf = (name: string): string => {
   - { team: d, app: events, kinesis_stream: ${name}, kafka_topic: ${name}, envelope: none }
 ingress: { host: 127.0.0.1, port: 0, log_level: warn }
 enrich: { checkpoint_ms: 500, parquet_file_age_ms: 500 }
+metrics: { port: 0 }
 kinesis: { region: "\${AWS_REGION}", endpoint: "\${KINESIS_ENDPOINT}" }
 kafka: { brokers: "\${KAFKA_BROKERS}", auth: msk_iam, region: "\${AWS_REGION}" }
 s3: { bucket: ${name}, prefix: dev/, region: "\${AWS_REGION}", endpoint: "\${S3_ENDPOINT}" }
@@ -112,20 +113,20 @@ describe.skipIf(cloudMissing() !== undefined)('the services', { timeout: 180_000
       });
       expect(answer.status, await answer.text()).toBeLessThan(300);
     }
-    const metrics = async ({ url }: ServiceProcess): Promise<string> => (await fetch(`${url}/metrics`)).text();
     await until('all are read', async () => {
-      const [, read] = /sluice_node_elements_total\{[^}]*node="events"[^}]*outcome="passed"[^}]*\} (\d+)/.exec(await metrics(enrich)) ?? [];
+      const [, read] =
+        /sluice_node_elements_total\{[^}]*node="events"[^}]*outcome="passed"[^}]*\} (\d+)/.exec(await enrich.metrics()) ?? [];
       return Number(read) === count;
     });
-    const said = await metrics(enrich);
+    const said = await enrich.metrics();
     expect(said).toMatch(/sluice_topology_running\{topology="drill"\} 1/);
     expect(said).toMatch(/sluice_split_lag_records\{[^}]*path="kafka"[^}]*\} 0/);
     expect(said).toMatch(/sluice_split_event_lag_seconds\{[^}]*path="kinesis"/);
     expect(said).toMatch(/sluice_connector_events_total\{[^}]*event="kafka-token-signed"[^}]*\} [1-9]/);
     expect(said).toMatch(/sluice_rejected_events_total\{topology="drill"\} 1/);
-    expect(await metrics(ingest)).toMatch(/sluice_ingress_split_records_total\{[^}]*split="shardId-\d+"/);
+    expect(await ingest.metrics()).toMatch(/sluice_ingress_split_records_total\{[^}]*split="shardId-\d+"/);
     expect((await fetch(`${enrich.url}/healthz`)).status).toBe(200);
-    expect((await fetch(`${enrich.url}/nothing`)).status).toBe(404);
+    for (const path of ['nothing', 'metrics', '_sluice/status']) expect((await fetch(`${enrich.url}/${path}`)).status).toBe(404);
     const { code, said: drained } = await runSluice(['--dir', enrich.dir, 'drain', 'drill'], cloud.env);
     expect(code, drained).toBe(0);
 

@@ -41,6 +41,7 @@ const configText = (name: string): string => `streams:
   - { team: d, app: events, kinesis_stream: ${name}, kafka_topic: ${name} }
 ingress: { host: 127.0.0.1, log_level: warn }
 enrich: { checkpoint_ms: 1000, parquet_file_age_ms: 2000 }
+metrics: { port: 0 }
 kinesis: { region: "\${AWS_REGION}", endpoint: "\${KINESIS_ENDPOINT}" }
 kafka: { brokers: "\${KAFKA_BROKERS}", auth: msk_iam, region: "\${AWS_REGION}" }
 s3: { bucket: ${name}, region: "\${AWS_REGION}", endpoint: "\${S3_ENDPOINT}" }

@@ -53,8 +53,7 @@ async function under(rig: Rig, seconds: number, happens: () => Promise<void>): P
 const happened = async ({ enrich }: Rig, name: string): Promise<number> => (await enrich.status())?.topologies[0]?.happened[name] ?? 0;
 
 async function ingestHappened({ ingest }: Rig, name: string): Promise<number> {
-  const metrics = await (await fetch(`${ingest.url}/metrics`)).text();
-  return Number(new RegExp(`connection_events_total\\{[^}]*"${name}"[^}]*\\} (\\d+)`).exec(metrics)?.[1] ?? 0);
+  return Number(new RegExp(`connection_events_total\\{[^}]*"${name}"[^}]*\\} (\\d+)`).exec(await ingest.metrics())?.[1] ?? 0);
 }
 
 const shardsOf = async ({ enrich }: Rig): Promise<readonly string[]> =>

@@ -130,30 +130,6 @@ describe('an API key', () => {
   });
 });
 
-describe('the metrics', () => {
-  const from = (url: string, headers: Record<string, string>, method = 'GET') => post(`${url}/metrics`, '', headers, method);
-  const elsewhere = { 'x-forwarded-for': '192.0.2.1' };
-
-  it('name streams of every team: elsewhere than on the machine they want a key of all of them', async () => {
-    const { ingress } = await ingressWith({
-      access: { ...openAccess, keys: [keyOf('one', { streams: ['a/*'] }), keyOf('all', { streams: ['*/*'] })] },
-    });
-    const statusOf = async (headers: Record<string, string>, method?: string) => (await from(ingress.url, headers, method)).status;
-    expect(await statusOf({})).toBe(200);
-    expect(await statusOf(elsewhere)).toBe(401);
-    expect(await statusOf({ ...elsewhere, 'x-api-key': 'guess' })).toBe(401);
-    expect(await statusOf({ ...elsewhere, 'x-api-key': 'one' })).toBe(403);
-    expect(await statusOf({ ...elsewhere, 'x-api-key': 'one' }, 'HEAD')).toBe(403);
-    expect(await statusOf({ ...elsewhere, authorization: 'Bearer all' })).toBe(200);
-    expect((await from(ingress.url, { ...elsewhere, 'x-api-key': 'one' })).text).not.toContain('b/z');
-  });
-
-  it('are told to everybody where everybody may write', async () => {
-    const { ingress } = await ingressWith({});
-    expect((await from(ingress.url, elsewhere)).status).toBe(200);
-  });
-});
-
 describe('quotas', () => {
   it('of a key and of a stream answer 429 with Retry-After and what is left, and charge neither when one refuses', async () => {
     const quota = { eventsPerSecond: 2, burst: 4 };

@@ -72,7 +72,7 @@ describe('metrics', () => {
     const { ingress } = await observed();
     await post(`${ingress.url}/v1/a/x`, '[1,2]', { 'x-client-timestamp': '1' });
     await post(`${ingress.url}/v1/a/x`, '{');
-    const { text } = await post(`${ingress.url}/metrics`, '', {}, 'GET');
+    const { text } = await ingress.metrics();
     const typed = new Map<string, string>();
     for (const line of text.split('\n').filter((one) => one !== '')) {
       const type = /^# TYPE (\S+) (counter|gauge|histogram)$/.exec(line);

@@ -2,6 +2,7 @@
  * The attacks, in the order in which the drill runs them.
  */
 import type { Attack } from '../rig.ts';
+import { behindAProxy } from './behind-a-proxy.ts';
 import { largeBodies } from './large-bodies.ts';
 
-export const attacks: readonly Attack[] = [largeBodies];
+export const attacks: readonly Attack[] = [largeBodies, behindAProxy];
