@@ -18,7 +18,6 @@ const grantOf = (name: string, quota: QuotaConfig | undefined): Grant => ({
   segmentStream: undefined,
   origins: [],
   revoked: false,
-  isForAll: false,
   allows: () => true,
 });
 const stream = 'a/x';
