@@ -6,7 +6,7 @@ import { limits } from '../../schemas/limits.ts';
 import { mediaTypes } from '../protocol/events.ts';
 import type { SegmentCall } from '../protocol/segment.ts';
 import { segmentTypes } from '../protocol/segment.ts';
-import { frames, longKey, segmentSchemaName, shapes } from './shapes.ts';
+import { frames, longKey, segmentSchemaName, shapes, textPattern } from './shapes.ts';
 
 type Node = Readonly<Record<string, unknown>>;
 
@@ -19,7 +19,7 @@ const bodyShapes = {
   ndjson: lines,
   cloudevent: { schema: ref('CloudEvent') },
   // The bounds beside a reference to the list: openapi-python-client then leaves this content type out, as the `send` that it makes of a list raises.
-  cloudevents: { schema: { allOf: [ref('CloudEventBatch'), { minItems: 1, maxItems: limits.requestEventsMax }] } },
+  cloudevents: { schema: { allOf: [ref('CloudEventBatch'), { type: 'array', minItems: 1, maxItems: limits.requestEventsMax }] } },
 } as const;
 
 const parameter = (name: string, where: 'path' | 'query' | 'header', description: string, schema: Node = { type: 'string' }): Node => ({
@@ -34,31 +34,25 @@ const streamParameters = [
   parameter('team', 'path', 'The team of the stream', { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }),
   parameter('app', 'path', 'The app of the stream', { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }),
 ];
-const idText = { type: 'string', maxLength: limits.attributeMaxBytes };
-/** No format: generators would make a date of it, and some have no date in a header or a query. */
-const timeText = { type: 'string', description: 'RFC 3339' };
+const headerText = { type: 'string', maxLength: limits.attributeMaxBytes };
+const queryText = { ...headerText, pattern: textPattern };
+/** Empty is as good as missing. Not `anyOf`: some generators have no union in a header. */
+const timeText = {
+  type: 'string',
+  description: 'RFC 3339',
+  if: { minLength: 1 },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+  then: { format: 'date-time' },
+};
 const headerParameters = [
-  parameter('X-Event-Id', 'header', 'Id of a single event. It is its partition key where there is no other', idText),
-  parameter('X-Event-Type', 'header', 'Type of the events', idText),
+  parameter('X-Event-Id', 'header', 'Id of a single event. It is its partition key where there is no other', headerText),
+  parameter('X-Event-Type', 'header', 'Type of the events', headerText),
   parameter('X-Event-Time', 'header', 'Time of the events (RFC 3339)', timeText),
-  parameter('X-Partition-Key', 'header', `Partition key of the events; ${longKey}`, idText),
+  parameter('X-Partition-Key', 'header', `Partition key of the events; ${longKey}`, headerText),
   parameter('X-Request-Id', 'header', 'Comes back when it is 1 to 128 of A-Z a-z 0-9 . _ -; else one is made'),
   parameter('X-Client-Timestamp', 'header', 'Epoch ms of sending, for X-Network-Latency; what is no number says nothing'),
   parameter('traceparent', 'header', 'W3C trace context, carried into the record'),
-  parameter('Content-Encoding', 'header', 'Of the body', { type: 'string', enum: ['identity', 'gzip', 'deflate', 'br'] }),
-];
-
-/** A CloudEvent in binary mode: its attributes are headers, the body is its data. Extensions are `ce-` headers as well. */
-const binaryParameters = [
-  parameter(
-    'ce-specversion',
-    'header',
-    "'1.0' makes the request a CloudEvent in binary mode; ce-id, ce-source and ce-type are then required",
-  ),
-  ...(['id', 'source', 'type', 'subject', 'time', 'dataschema'] as const).map((name) =>
-    parameter(`ce-${name}`, 'header', `The CloudEvent's ${name}`, name === 'time' ? timeText : idText),
-  ),
-  parameter('ce-partitionkey', 'header', "The CloudEvent's partition key", idText),
+  parameter('Content-Encoding', 'header', 'Of the body', { type: 'string', enum: ['', 'identity', 'gzip', 'deflate', 'br'] }),
 ];
 
 const said: Readonly<Record<string, string>> = {
@@ -167,7 +161,7 @@ function openapi(): Node {
         post: {
           operationId: 'send',
           summary: 'Send an event, or a batch',
-          parameters: [...headerParameters, ...binaryParameters],
+          parameters: headerParameters,
           requestBody: {
             required: true,
             content: Object.fromEntries(media.map(([type, kind]) => [type, bodyShapes[kind as keyof typeof bodyShapes]])),
@@ -196,7 +190,7 @@ function openapi(): Node {
           operationId: 'pixel',
           summary: 'Send an event in the query',
           parameters: [
-            ...Object.entries({ id: idText, type: idText, time: timeText, partitionkey: idText }).map(([name, schema]) =>
+            ...Object.entries({ id: queryText, type: queryText, time: timeText, partitionkey: queryText }).map(([name, schema]) =>
               parameter(name, 'query', `The event's ${name}`, schema),
             ),
             {

@@ -4,8 +4,12 @@
  * Generators of clients read them (test/clients/generated.test.ts), so every schema
  * 1. has one `type`, never a list of them, and has it beside `enum` and `const` too;
  * 2. names what is `oneOf` or an element of a list as a component of its own;
- * 3. says in words what only a validator would understand, such as "one of these two members is required".
+ * 3. says by `if`, `then`, `else` and `not` what only validators look at, such as that one of two members is required: generators pass these over,
+ *    where they would make unions of an `anyOf`.
+ * And it is exact: what it allows is accepted, what it forbids is refused (test/fuzz/schemathesis.test.ts).
  */
+
+import { endOfTimeMs, startOfTimeMs } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
 import { extensionName } from '../../schemas/wire.ts';
 import { envelopeMembers } from '../protocol/attributes.ts';
@@ -15,7 +19,18 @@ import { segmentTypes } from '../protocol/segment.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-const attribute = (description: string): Schema => ({ type: 'string', minLength: 1, maxLength: limits.attributeMaxBytes, description });
+/** What CloudEvents lets a string have: no control characters, no noncharacters (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system). */
+const noncharacters = Array.from({ length: 16 }, (_, plane) =>
+  String.fromCodePoint(((plane + 1) << 16) + 0xfffe, ((plane + 1) << 16) + 0xffff),
+);
+export const textPattern = `^[^\\u0000-\\u001F\\u007F-\\u009F\\uFDD0-\\uFDEF\\uFFFE\\uFFFF${noncharacters.join('')}]*$`;
+const attribute = (description: string): Schema => ({
+  type: 'string',
+  minLength: 1,
+  maxLength: limits.attributeMaxBytes,
+  pattern: textPattern,
+  description,
+});
 
 export const longKey = `one of more than ${limits.partitionKeyMaxChars} characters is carried as sha256: and its digest`;
 
@@ -86,11 +101,26 @@ const correlation: Schema = {
   description: "The client's correlation id; it comes back in the acknowledgement",
 };
 
-/** A member that names something. */
-const name = (description: string): Schema => ({
-  type: 'string',
-  minLength: 1,
-  description: `${description}. A number is read as its text`,
+/** A member that names something: a number is read as its text. */
+const name = (description: string, more: Schema = {}): Schema => ({
+  description,
+  if: { type: 'string' },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+  then: { minLength: 1, ...more },
+  else: { type: 'number' },
+});
+const key: Schema = { maxLength: limits.attributeMaxBytes, pattern: textPattern };
+/** What is not text is a Unix time. */
+const segmentTime = (description: string): Schema => ({
+  description: `RFC 3339; other forms of ISO 8601 are understood, in UTC unless they say; a number is Unix time in s or ms. ${description}`,
+  if: { type: 'string' },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+  then: { format: 'date-time' },
+  else: {
+    not: { anyOf: [{ type: 'object' }, { type: 'array' }, { type: 'boolean' }] },
+    minimum: startOfTimeMs / 1_000,
+    maximum: endOfTimeMs - 1,
+  },
 });
 const segmentOwn: Readonly<Partial<Record<SegmentType, Schema>>> = {
   track: { event: name('What was done') },
@@ -107,28 +137,35 @@ function segmentBatchedName(type: SegmentType): string {
   return segmentSchemaName(type).replace('Segment', 'SegmentBatched');
 }
 
-const timeDescription = (what: string): Schema => ({ type: 'string', description: `RFC 3339. ${what}` });
-
-/** What is checked of a message. Members that are not named here, such as `properties`, `traits` and `context`, are data as well. */
+/** What is checked of a message; times that are none, and ids that are no text, count as not given. */
 function segmentMessage(type: SegmentType, batched: boolean): Schema {
   const own = segmentOwn[type] ?? {};
+  const named = (member: 'userId' | 'anonymousId'): Schema => ({
+    required: [member],
+    properties: { [member]: name('Who it is', key) },
+  });
   return {
     type: 'object',
-    description: 'At least one of userId and anonymousId is required. Any other member is part of the data',
+    description:
+      'userId or anonymousId is required. Members that are not named here, such as properties, traits and context, are data as well',
     required: [...(batched ? ['type'] : []), ...Object.keys(own)],
     properties: {
       ...(batched ? { type: { type: 'string', const: type } } : {}),
       ...own,
-      userId: name('The user; the partition key'),
-      anonymousId: name('Who it is before the user is known; the partition key where there is no userId'),
-      messageId: { type: 'string', description: 'Names the event: sent again under the same id it is one event' },
-      timestamp: timeDescription(
-        'Other forms of ISO 8601 are understood, in UTC unless they say; a number is Unix time. Time of the event; corrected by how far sentAt is from when it was received',
-      ),
-      originalTimestamp: timeDescription('The same, of older clients'),
-      sentAt: timeDescription('Time of sending, by the clock of the client'),
+      userId: { description: 'The user; the partition key' },
+      anonymousId: { description: 'Who it is before the user is known; the partition key where there is no userId' },
+      messageId: {
+        description: 'Text that names the event: sent again under the same id it is one event',
+        maxLength: limits.attributeMaxBytes,
+        pattern: textPattern,
+      },
+      timestamp: segmentTime('Time of the event; corrected by how far sentAt is from when it was received'),
+      originalTimestamp: segmentTime('The same, of older clients'),
+      sentAt: { description: 'Time of sending, by the clock of the client, in the same forms' },
     },
     additionalProperties: true,
+    if: named('userId'),
+    else: named('anonymousId'),
   };
 }
 
@@ -185,6 +222,8 @@ export const shapes: Readonly<Record<string, Schema>> = {
     propertyNames: { anyOf: [{ const: 'data' }, { pattern: extensionName.source }] },
     additionalProperties: {
       maxLength: limits.extensionsMaxBytes,
+      pattern: textPattern,
+      not: { anyOf: [{ type: 'object' }, { type: 'array' }] },
       description: `An extension: a string, number, boolean or null, carried as text; all of them together have at most ${limits.extensionsMaxBytes} bytes`,
     },
   },
@@ -208,8 +247,8 @@ export const shapes: Readonly<Record<string, Schema>> = {
         maxItems: limits.requestEventsMax,
         items: ref('SegmentBatchedMessage'),
       },
-      sentAt: timeDescription('Of those messages that have none of their own'),
-      writeKey: { type: 'string', description: 'The key, where no header can have it' },
+      sentAt: { description: 'Of those messages that have none of their own' },
+      writeKey: { description: 'The key, where no header can have it' },
     },
   },
   SegmentTaken: {
