@@ -3,7 +3,7 @@
  * (https://www.asyncapi.com/docs/reference/specification/v3.0.0) of what goes over a WebSocket. Made from the lists that the readers use.
  */
 import { limits } from '../../schemas/limits.ts';
-import { mediaTypes } from '../protocol/events.ts';
+import { mediaTypes } from '../protocol/media-type.ts';
 import type { SegmentCall } from '../protocol/segment.ts';
 import { segmentTypes } from '../protocol/segment.ts';
 import { frames, longKey, segmentSchemaName, shapes, textPattern } from './shapes.ts';

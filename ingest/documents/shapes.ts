@@ -13,7 +13,7 @@ import { endOfTimeMs, startOfTimeMs } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
 import { extensionName } from '../../schemas/wire.ts';
 import { envelopeMembers } from '../protocol/attributes.ts';
-import { jsonTypePattern } from '../protocol/cloudevents.ts';
+import { jsonTypePattern } from '../protocol/media-type.ts';
 import type { SegmentType } from '../protocol/segment.ts';
 import { segmentTypes } from '../protocol/segment.ts';
 

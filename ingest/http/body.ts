@@ -7,6 +7,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import type { IngressConfig } from '../../schemas/config.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { Answer, EventResult } from '../protocol/answer.ts';
+import { withoutMark } from '../protocol/byte-order-mark.ts';
 import type { ReadBody } from '../protocol/events.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
@@ -55,7 +56,7 @@ export function collect(
     metrics.request(protocol, body.length);
     if (typeof encoding !== 'string' || encoding === 'identity') {
       onWhole();
-      return typeof encoding === 'string' ? done(body) : exchange.refuse(encoding);
+      return typeof encoding === 'string' ? done(withoutMark(body)) : exchange.refuse(encoding);
     }
     // What would not fit if it were alone is too large; what does not fit beside others may come again.
     const most = Math.min(bodyDecodedMaxBytes, inFlightMaxBytes - body.length);
@@ -63,7 +64,7 @@ export function collect(
       if (!exchange.isOpen) return;
       onWhole();
       if (isRefusal(decoded)) exchange.refuse(decoded);
-      else done(decoded);
+      else done(withoutMark(decoded));
     });
   });
 }

@@ -18,6 +18,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { EventResult } from '../protocol/answer.ts';
 import { answerBatch, createTally, errorOf, resultLine } from '../protocol/answer.ts';
 import type { RequestHead } from '../protocol/attributes.ts';
+import { withoutMark } from '../protocol/byte-order-mark.ts';
 import { checkLinesHead, readEvents, readLine } from '../protocol/events.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
@@ -118,7 +119,7 @@ async function readBody(
           stop();
           taking.wake();
         };
-        await long.feed(Buffer.concat(first));
+        await long.feed(withoutMark(Buffer.concat(first)));
       } else await long.feed(chunk);
     }
   } catch (thrown) {
@@ -132,7 +133,7 @@ async function readBody(
   if (long !== undefined) return long.end(undefined);
   onWhole();
   exchange.bodyMs = exchange.now();
-  const whole = Buffer.concat(first);
+  const whole = withoutMark(Buffer.concat(first));
   const request = { contentType: 'application/x-ndjson', ce: undefined, head };
   settleAll(context, exchange, admitted, whole, readEvents(whole, request, admitted.stream.config, context.newId), (_single, results) =>
     answerBatch(results),

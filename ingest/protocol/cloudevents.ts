@@ -17,6 +17,7 @@ import { claimExtensions, extensionName } from '../../schemas/wire.ts';
 import type { AcceptedEvent, Given, PlaceOf, RequestHead } from './attributes.ts';
 import { finishEvent, isText, memberPlace, notText, stringAt, textExpected } from './attributes.ts';
 import { notJson } from './json-fault.ts';
+import { isJsonType } from './media-type.ts';
 import { scanMembers } from './members.ts';
 import type { Refusal } from './refusal.ts';
 import { isRefusal, pointerTo } from './refusal.ts';
@@ -83,16 +84,6 @@ export function readBinary(
   if (body.length === 0) return eventOf(members, undefined, stream, head, newId, headerPlace);
   const checked = checkJson(body);
   return isFault(checked) ? notJson(checked) : eventOf(members, checked, stream, head, newId, headerPlace);
-}
-
-/** Types of JSON data: RFC 6839 has `+json`. Of the text before a `;`, in lower case. */
-const jsonType = /^(?:application|text)\/(?:[a-z0-9.!#$&^_-]+\+)?json$/;
-/** Of the types as they are mostly written: in lower case, without parameters. */
-export const jsonTypePattern: string = jsonType.source;
-
-function isJsonType(contentType: string): boolean {
-  const [type = ''] = contentType.split(';');
-  return jsonType.test(type.trim().toLowerCase());
 }
 
 const headerPlace: PlaceOf = (name) => ({ label: name === 'datacontenttype' ? 'Content-Type' : `ce-${name}` });

@@ -12,9 +12,8 @@ import { checkHead, deriveEvent } from './attributes.ts';
 import type { BinaryHeaders } from './cloudevents.ts';
 import { readBinary, readStructured } from './cloudevents.ts';
 import { notJson } from './json-fault.ts';
+import { bodyKindOf } from './media-type.ts';
 import type { Refusal } from './refusal.ts';
-
-export type BodyKind = 'json' | 'ndjson' | 'cloudevent' | 'cloudevents' | 'binary';
 
 /** What a reader needs of a request, beside its body. */
 export interface ProtocolRequest {
@@ -31,40 +30,6 @@ export interface ReadBody {
 }
 
 type EventReader = (body: Buffer, span: Span) => AcceptedEvent | Refusal;
-
-/** Media types by what they stand for. `text/plain` is what `navigator.sendBeacon` may send without asking first. */
-export const mediaTypes: Readonly<Record<string, BodyKind>> = {
-  '': 'json',
-  'application/json': 'json',
-  'text/json': 'json',
-  'text/plain': 'json',
-  'application/x-ndjson': 'ndjson',
-  'application/ndjson': 'ndjson',
-  'application/jsonl': 'ndjson',
-  'application/x-jsonlines': 'ndjson',
-  'application/cloudevents+json': 'cloudevent',
-  'application/cloudevents-batch+json': 'cloudevents',
-};
-
-/** What a request's body is; a missing Content-Type is JSON. */
-export function bodyKindOf(contentType: string, ce: ProtocolRequest['ce']): BodyKind | Refusal {
-  // What nearly all say, and what needs no look at its parameters.
-  if (contentType === 'application/json' && ce === undefined) return 'json';
-  const [type = ''] = contentType.split(';');
-  const media = type.trim().toLowerCase();
-  // Its own names only: a client may also write the name of what every object has.
-  const kind = Object.hasOwn(mediaTypes, media) ? mediaTypes[media] : undefined;
-  // The HTTP binding tells the modes apart by this prefix alone; what the data's own type is comes after.
-  if (ce !== undefined && !media.startsWith('application/cloudevents')) return 'binary';
-  if (kind !== undefined) return kind;
-  return {
-    status: 400,
-    code: 'content-type-unknown',
-    message: `the content type '${media.slice(0, 100)}' is not read`,
-    expected:
-      'application/json (a value, or an array of events), application/x-ndjson (an event a line), application/cloudevents+json or application/cloudevents-batch+json',
-  };
-}
 
 export function readEvents(body: Buffer, request: ProtocolRequest, stream: StreamConfig, newId: () => string): ReadBody | Refusal {
   const { contentType, ce, head } = request;

@@ -21,6 +21,7 @@ import { readHead } from '../http/request.ts';
 import type { BoundStream } from '../intake.ts';
 import type { EventResult } from '../protocol/answer.ts';
 import { errorOf, takenMembers } from '../protocol/answer.ts';
+import { withoutMark } from '../protocol/byte-order-mark.ts';
 import { readFrame } from '../protocol/frame.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
@@ -83,10 +84,11 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
       nowMs,
       context.random,
     );
-    const { ref, event } = readFrame(body, stream.config, head, session, newId);
+    const text = withoutMark(body);
+    const { ref, event } = readFrame(text, stream.config, head, session, newId);
     const over = isRefusal(event) ? undefined : (intake.overload(0) ?? quotas.admitEvents(grant, stream.config.name, 1, nowMs).refused);
     const startedMs = clock.monotonic();
-    intake.take({ stream, keyName: grant.name }, over ?? event, body, (result) => {
+    intake.take({ stream, keyName: grant.name }, over ?? event, text, (result) => {
       intake.release(body.length);
       metrics.latency('bus', clock.monotonic() - startedMs);
       acknowledge(ws, connection, ref, result);

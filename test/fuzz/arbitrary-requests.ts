@@ -8,7 +8,7 @@
 
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { mediaTypes } from '../../ingest/protocol/events.ts';
+import { mediaTypes } from '../../ingest/protocol/media-type.ts';
 import { segmentTypes } from '../../ingest/protocol/segment.ts';
 import { someBody, someId, someTime, someType } from './arbitrary-bodies.ts';
 

@@ -9,7 +9,7 @@ import ajvFormats from 'ajv-formats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { asyncapiText, openapiText } from '../../ingest/documents/documents.ts';
-import { mediaTypes } from '../../ingest/protocol/events.ts';
+import { mediaTypes } from '../../ingest/protocol/media-type.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Heard } from './documented.ts';
