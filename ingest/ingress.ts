@@ -16,11 +16,13 @@ import type { Path } from '../schemas/ports/record.ts';
 import type { RecordWriter } from '../schemas/ports/record-writer.ts';
 import { createAccess } from './access/access.ts';
 import { createQuotas } from './access/quotas.ts';
+import { createRechecks } from './access/rechecks.ts';
 import { bindStreams } from './bind.ts';
 import type { StreamPathState } from './delivery/path-delivery.ts';
 import type { PostContext } from './http/body.ts';
 import type { Exchange } from './http/exchange.ts';
 import { listen } from './http/listen.ts';
+import type { AddressRule } from './http/request.ts';
 import { mountRoutes } from './http/routes.ts';
 import { createIntake } from './intake.ts';
 import { answerRefusal } from './protocol/answer.ts';
@@ -29,6 +31,8 @@ import { startLedger } from './telemetry/ledger.ts';
 import type { Log } from './telemetry/log.ts';
 import type { IngressCounts, MetricsText } from './telemetry/metrics.ts';
 import { ingressMetrics } from './telemetry/metrics.ts';
+import type { ReloadState } from './telemetry/reloads.ts';
+import { createReloads } from './telemetry/reloads.ts';
 import { createWarnings } from './telemetry/warnings.ts';
 import { mountSockets } from './ws/socket.ts';
 
@@ -58,8 +62,14 @@ export interface Ingress {
   metrics(): Promise<MetricsText>;
   /** Breaker, queue and spool of every stream and path. */
   paths(): readonly StreamPathState[];
-  /** Keys and quotas as they are now in the configuration; connections stay. */
+  /**
+   * Keys, issuers, quotas and origins as they are now in the configuration; connections stay whose senders it still lets in. Throws `SluiceError`
+   * `jwks-file-invalid`; then everything is as before.
+   */
   reload(config: IngressSettings): void;
+  /** A changed configuration is not taken over: said in the log, the metrics and `reloads`. */
+  refuseReload(why: string): void;
+  reloads(): ReloadState;
   /** Readiness off, no new connections, pending requests answered; what cannot finish within `limits.drainMs` gets 503. */
   drain(): Promise<void>;
 }
@@ -81,14 +91,22 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     intake,
     metrics,
     warnings,
-    access: createAccess(config.access, clock),
+    access: createAccess(config.access, { clock, random, log }),
     quotas: createQuotas(config),
+    rechecks: createRechecks(clock),
     bounds: config.ingress,
     newId: () => uuidv7(clock.now(), random),
     open: [],
     draining: false,
   };
-  const rule = { wanted: addressQuota !== undefined, trustedProxies };
+  const rule: AddressRule = {
+    wanted: addressQuota !== undefined,
+    trustedProxies,
+    get isOpen() {
+      return context.access.isOpen;
+    },
+  };
+  const reloads = createReloads();
   const app = uws.App();
   const sockets = mountSockets(app, context, rule);
   mountRoutes(app, context, rule);
@@ -98,6 +116,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     webSockets: sockets.count,
     repeats: intake.remembered,
     paths: intake.states(),
+    reloads: reloads.state(),
     ...(options.happened === undefined ? {} : { happened: options.happened() }),
   }));
   const listener = await listen(app, host, config.ingress.port).catch(async (thrown: unknown) => {
@@ -117,8 +136,15 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     reload(next) {
       context.access.reload(next.access);
       context.quotas.reload(next);
+      context.rechecks.run();
+      reloads.took();
       log.info({ keys: next.access.keys.length }, 'keys and quotas reloaded');
     },
+    refuseReload(why) {
+      reloads.refused(why, clock.now());
+      log.error({ why }, 'the changed configuration is refused; the one before stays in force');
+    },
+    reloads: () => reloads.state(),
     async drain() {
       if (context.draining) return;
       context.draining = true;

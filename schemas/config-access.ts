@@ -34,14 +34,18 @@ export interface JwtConfig extends Omit<GrantConfig, 'streams'> {
   readonly jwks: { readonly url: string } | { readonly file: string };
   /** The claim that lists what the token may write to, as patterns like those of a key. */
   readonly streamsClaim: string;
+  /** The claim that says whom it speaks for; with the issuer it is the sender's identity. */
+  readonly identityClaim: string;
 }
 
 export interface AccessConfig {
-  /** With neither keys nor issuers everybody may write to every stream. */
+  /** With neither keys nor issuers everybody on this machine may write to every stream. */
   readonly keys: readonly KeyConfig[];
   readonly jwt: readonly JwtConfig[];
-  /** Without keys: origins whose pages may send. */
-  readonly openOrigins: readonly string[];
+  /** Sections that the file has, if only empty ones: a running server takes none for gone (deploy/host/reload.ts). */
+  readonly sections: Readonly<Record<'keys' | 'jwt', boolean>>;
+  /** Without keys: origins whose pages may send. Undefined: those of this machine. */
+  readonly openOrigins: readonly string[] | undefined;
   /** Without keys: where the Segment API puts events. */
   readonly openSegmentStream: string | undefined;
 }
@@ -88,6 +92,7 @@ export const jwtFields: Readonly<Record<string, Field>> = {
   jwks_url: { type: 'string', default: '', check: jwksAddress },
   jwks_file: { type: 'string', default: '' },
   streams_claim: { type: 'string', default: 'sluice_streams' },
+  identity_claim: { type: 'string', default: 'sub' },
   ...quotaFields,
 };
 

@@ -84,6 +84,7 @@ const furtherOf: Readonly<Record<string, readonly string[]>> = { ingress: ['orig
 class ConfigReader {
   readonly #file: string;
   readonly #env: Environment;
+  readonly #endsInLineBreak: boolean;
   readonly #lines = new LineCounter();
   readonly #document: Document;
   readonly #problems: ConfigProblem[] = [];
@@ -92,6 +93,7 @@ class ConfigReader {
   constructor(text: string, file: string, env: Environment) {
     this.#file = file;
     this.#env = env;
+    this.#endsInLineBreak = text.endsWith('\n');
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: true });
   }
 
@@ -119,7 +121,8 @@ class ConfigReader {
     const access: AccessConfig = {
       keys: this.#items(root.get('keys'), 'keys').map((node, index) => this.#key(node, `keys[${index}]`)),
       jwt: this.#items(root.get('jwt'), 'jwt').map((node, index) => this.#issuer(node, `jwt[${index}]`, baseDir)),
-      openOrigins: ingressEntries === undefined ? ['*'] : this.#texts(ingressEntries, 'ingress.origins', originField),
+      sections: { keys: root.has('keys'), jwt: root.has('jwt') },
+      openOrigins: ingressEntries === undefined ? undefined : this.#texts(ingressEntries, 'ingress.origins', originField),
       openSegmentStream: (values['ingress']?.['segment_stream'] as string) || undefined,
     };
     const topologies = this.#items(root.get('topologies'), 'topologies').map((node, index) => {
@@ -133,6 +136,7 @@ class ConfigReader {
     const number = (section: string, key: string): number => values[section]?.[key] as number;
     const config: SluiceConfig = {
       file: this.#file,
+      endsInLineBreak: this.#endsInLineBreak,
       streams,
       routing: {
         largeMessageThresholdBytes: number('routing', 'large_message_threshold_kb') * 1_024,
@@ -246,6 +250,7 @@ class ConfigReader {
       audience: String(values['audience']),
       jwks: url === '' ? { file: resolve(baseDir, file) } : { url },
       streamsClaim: String(values['streams_claim']),
+      identityClaim: String(values['identity_claim']),
       origins: this.#texts(entries.get('origins'), `${path}.origins`, originField),
       quota: quotaOf(values),
     };

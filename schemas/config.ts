@@ -116,6 +116,8 @@ export interface HttpLookupConfig {
 export interface SluiceConfig extends ServicesConfig {
   /** The file it came from, as given. */
   readonly file: string;
+  /** One that does not may be half saved. */
+  readonly endsInLineBreak: boolean;
   readonly streams: readonly StreamConfig[];
   readonly routing: RoutingConfig;
   readonly ingress: IngressConfig;

@@ -125,12 +125,24 @@ export const limits = {
   keyBucketsMax: 65_536,
   /** Old buckets that are looked at for each new one: those that are full go, and past the bound the one that would be full soonest. */
   bucketsLookedAt: 8,
-  /** Tokens whose verification is remembered, and a token's length. */
+  /** Tokens whose verification is remembered, a token's length, and how far its issuer's clock may be from this one. */
   tokensRememberedMax: 10_000,
   tokenMaxChars: 8_192,
-  /** An issuer's key set: how long it may take, and how long it is left alone after a key was not found in it. */
+  tokenSkewSeconds: 30,
+  /** Characters of a token's issuer and subject that a log shows; a digest of all of them stands beside. */
+  identityShownMaxChars: 40,
+  /** How often an open WebSocket or upload is asked whether its sender is still let in; a message or line is asked at once. */
+  accessRecheckMs: 1_000,
+  /** An issuer's key set: its size, how long fetching it may take, and how long it is left alone after a key was not found in it. */
+  jwksMaxBytes: 256 * kibi,
   jwksTimeoutMs: 5_000,
   jwksCooldownMs: 30_000,
+  /** An issuer's key set is fetched again when it is this old, and used while that fails until it is that old. */
+  jwksFreshMs: 600_000,
+  jwksMaxAgeMs: 6 * 3_600_000,
+  /** Pause before a failed fetch is tried again: the shortest, and the longest. */
+  jwksRetryBaseMs: 1_000,
+  jwksRetryMaxMs: 60_000,
   /** A load's requests that are due and wait for a connection. */
   loadBacklogMax: 200_000,
   /** The control socket: what a command sends, what it is answered, how long an answer may take, connections at once. */
@@ -282,6 +294,8 @@ assert(limits.bodyDecodedMaxBytes <= limits.ingressInFlightMaxBytes, 'one reques
 assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.logPendingMaxBytes, 'the largest record alone can be committed');
 assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.segmentMaxBytes, 'the largest record fits a segment');
 assert(limits.graphKeyMaxBytes <= limits.graphWriteMaxBytes, 'a write can have the largest key');
+assert(limits.jwksFreshMs < limits.jwksMaxAgeMs, 'a key set is fetched again before it ends');
+assert(limits.jwksCooldownMs <= limits.jwksFreshMs, 'a key that is not found is looked for before the set is fetched anyway');
 assert(5 * limits.pathMaxElements <= limits.graphStagedMaxWrites, 'the longest journey can be staged');
 assert(limits.graphWriteMaxBytes <= limits.graphChunkMaxBytes, 'a chunk holds at least one write');
 assert(limits.graphChunkMaxBytes <= limits.graphStagedMaxBytes, 'staged writes make at least one chunk');

@@ -7,7 +7,8 @@ import { basename, dirname } from 'node:path';
 import type { Ingress } from '../../ingest/ingress.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
-import { messageOf } from '../../schemas/kernel/errors.ts';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { refuseReload } from './reload.ts';
 
 interface ConfigWatch {
   stop(): void;
@@ -22,7 +23,8 @@ function watchConfig(file: string, clock: Clock, changed: () => void): ConfigWat
     timer = clock.setTimer(settleMs, changed);
   };
   const watcher = watch(dirname(file), (_event, name) => {
-    if (name === basename(file)) soon();
+    // A volume of Kubernetes swaps the link `..data`; the file in it never changes.
+    if (name === basename(file) || name === '..data') soon();
   });
   // A folder that cannot be watched any more leaves SIGHUP.
   watcher.on('error', () => watcher.close());
@@ -37,27 +39,39 @@ function watchConfig(file: string, clock: Clock, changed: () => void): ConfigWat
   };
 }
 
-/** Keys, issuers, quotas and origins are taken over while it runs; what else changed waits for the next start. */
+/**
+ * Keys, issuers, quotas and origins are taken over while it runs; what else changed waits for the next start. A file that cannot be read, is not
+ * valid, or would let more people in than was meant (reload.ts) leaves everything as it was.
+ */
 export function reloadOnChange(
   first: SluiceConfig,
   read: () => SluiceConfig,
   ingress: Ingress,
   { clock, tell }: { readonly clock: Clock; readonly tell: (line: string) => void },
 ): () => Promise<void> {
-  const fixed = ({ access: _access, streams, ingress: own, ...rest }: SluiceConfig): string =>
-    JSON.stringify([rest, { ...own, addressQuota: 0 }, streams.map(({ quota: _quota, ...stream }) => stream)]);
-  let now = JSON.stringify(first);
+  let inForce = first;
   const watch = watchConfig(first.file, clock, () => {
     try {
       const next = read();
-      if (JSON.stringify(next) === now) return;
-      now = JSON.stringify(next);
+      const refused = refuseReload(inForce, next);
+      if (refused !== undefined) throw new SluiceError('config-refused', refused);
+      const isSame = JSON.stringify(next) === JSON.stringify(inForce);
+      // The same text may name a file of keys that has changed.
       ingress.reload(next);
+      inForce = next;
+      if (isSame) return;
       tell('keys, issuers, quotas and origins are as the configuration says now');
-      if (fixed(next) !== fixed(first)) tell('other changes of the configuration wait for the next start');
+      if (fixedPart(next) !== fixedPart(first)) tell('other changes of the configuration wait for the next start');
     } catch (thrown) {
-      tell(`the changed configuration is not used: ${messageOf(thrown)}`);
+      const why = messageOf(thrown);
+      ingress.refuseReload(why);
+      tell(`the changed configuration is not used, the one before stays in force: ${why}`);
     }
   });
   return async () => watch.stop();
+}
+
+/** What only a start takes over. */
+function fixedPart({ access: _access, endsInLineBreak: _ends, streams, ingress, ...rest }: SluiceConfig): string {
+  return JSON.stringify([rest, { ...ingress, addressQuota: 0 }, streams.map(({ quota: _quota, ...stream }) => stream)]);
 }

@@ -3,6 +3,7 @@
  */
 import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
 import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';
+import type { ReloadState } from '../../ingest/telemetry/reloads.ts';
 import type { Instance } from './instance.ts';
 import type { TopologyHostStatus } from './topology-host.ts';
 
@@ -10,6 +11,8 @@ export interface InstanceStatus {
   readonly instance: Instance;
   /** Null where no ingress runs. */
   readonly ingress: IngressCounts | null;
+  /** Whether the configuration file is what is in force; null where no ingress runs. */
+  readonly configuration: ReloadState | null;
   readonly paths: readonly StreamPathState[];
   readonly topologies: readonly TopologyHostStatus[];
 }

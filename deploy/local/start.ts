@@ -71,6 +71,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     const status = async (): Promise<InstanceStatus> => ({
       instance: instance ?? unknownInstance,
       ingress: ingress.counts(),
+      configuration: ingress.reloads(),
       paths: ingress.paths(),
       topologies: await Promise.all(hosts.map((host) => host.status())),
     });

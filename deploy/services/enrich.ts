@@ -73,7 +73,13 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.enrich, read });
     undo.splice(-1, 0, () => metrics.close());
     await runStartupChecks(enrichChecks(config, { clock, random }), tell);
-    const status = async (): Promise<InstanceStatus> => ({ instance, ingress: null, paths: [], topologies: await statuses() });
+    const status = async (): Promise<InstanceStatus> => ({
+      instance,
+      ingress: null,
+      configuration: null,
+      paths: [],
+      topologies: await statuses(),
+    });
     const control = await serveControl(dir, {
       reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
       commands: { '/_sluice/drain': async (body) => drainAnswer(hosts, body) },

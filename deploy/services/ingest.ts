@@ -93,7 +93,13 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
     await runStartupChecks(checks, tell);
 
     let instance = unknownInstance;
-    const status = (): InstanceStatus => ({ instance, ingress: ingress.counts(), paths: ingress.paths(), topologies: [] });
+    const status = (): InstanceStatus => ({
+      instance,
+      ingress: ingress.counts(),
+      configuration: ingress.reloads(),
+      paths: ingress.paths(),
+      topologies: [],
+    });
     const ingress = await createIngress({
       config,
       writers,

@@ -1,47 +1,99 @@
 /**
- * Tokens (JWT, RFC 7519) of configured issuers, verified by jose against the issuer's key set.
+ * Tokens (JWT, RFC 7519) of configured issuers, verified by jose against the issuer's key set (key-set.ts).
  *
  * Invariants:
  * 1. Only asymmetric signatures count (`algorithms`): a token that is signed with what everybody can read is none.
- * 2. Issuer and audience must be the configured ones, and a token must end (`exp`). Its answers never repeat it.
+ * 2. Issuer and audience must be the configured ones, a token must end (`exp`), and it must say whom it speaks for. Its answers never repeat it.
  * 3. An issuer that cannot be reached is 503, never 401: the token may be good.
- * 4. What was verified is remembered by the token's digest until it expires; bounded.
+ * 4. What was verified is remembered by the token's digest; bounded. It holds while the token has not expired, its issuer is configured and
+ *    publishes the key that signed it: a key that the issuer withdraws takes its tokens with it.
  */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import type { JWTPayload, JWTVerifyGetKey } from 'jose';
-import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, errors, jwtVerify } from 'jose';
+import { createHash, KeyObject } from 'node:crypto';
+import type { JWTPayload } from 'jose';
+import { decodeJwt, errors, jwtVerify } from 'jose';
 import type { JwtConfig } from '../../schemas/config-access.ts';
-import type { Clock } from '../../schemas/kernel/clock.ts';
-import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../protocol/refusal.ts';
-import type { Grant } from './grant.ts';
+import { isRefusal } from '../protocol/refusal.ts';
+import type { Grant, Origins } from './grant.ts';
 import { covers } from './grant.ts';
+import { tokenName } from './identity.ts';
+import type { KeySet, KeySetPorts } from './key-set.ts';
+import { fileKeySet, issuerUnreachable, printOf, remoteKeySet } from './key-set.ts';
 
 export interface Tokens {
-  readonly origins: readonly (readonly string[])[];
+  readonly hasIssuers: boolean;
+  origins(): readonly Origins[];
   verify(token: string): Grant | Refusal | Promise<Grant | Refusal>;
-  revoke(): void;
+  /** Builds what `issuers` needs; the call of what it returns puts that in force. Throws `SluiceError` `jwks-file-invalid`, nothing changed. */
+  prepare(issuers: readonly JwtConfig[]): () => void;
+}
+
+interface Issuer {
+  readonly config: JwtConfig;
+  readonly keys: KeySet;
+}
+
+/** A token that was verified: what it says, and the fingerprint of the key that signed it. */
+interface Verified {
+  readonly payload: JWTPayload;
+  readonly print: string;
 }
 
 const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'];
-const skewSeconds = 30;
 
 /** A compact JWS has three parts, the first of which is a JSON object in base64url. */
 export function looksLikeToken(text: string): boolean {
   return text.startsWith('eyJ') && text.split('.', 4).length === 3;
 }
 
-/** Undefined when no issuer is configured. Throws `SluiceError` `jwks-file-invalid`. */
-export function createTokens(issuers: readonly JwtConfig[], clock: Clock): Tokens | undefined {
-  if (issuers.length === 0) return undefined;
-  const known = new Map(issuers.map((issuer) => [issuer.issuer, { config: issuer, keys: keysOf(issuer) }]));
-  const verified = new Map<string, { readonly grant: Grant; readonly untilMs: number }>();
-  let revoked = false;
+/** Throws `SluiceError` `jwks-file-invalid`. */
+export function createTokens(initial: readonly JwtConfig[], ports: KeySetPorts): Tokens {
+  const { clock } = ports;
+  let issuers: ReadonlyMap<string, Issuer> = new Map();
+  const verified = new Map<string, Grant>();
 
-  const remember = (digest: string, grant: Grant, expires: number): void => {
-    verified.set(digest, { grant, untilMs: expires * 1_000 });
+  const prepare = (configs: readonly JwtConfig[]): (() => void) => {
+    const next = new Map(configs.map((config) => [config.issuer, issuerOf(config, issuers.get(config.issuer), ports)]));
+    return () => {
+      const before = issuers;
+      issuers = next;
+      for (const { keys } of before.values()) if (![...next.values()].some((issuer) => issuer.keys === keys)) keys.close();
+    };
+  };
+  prepare(initial)();
+
+  const renew = (token: Verified, grant: Grant, madeBy: JwtConfig, nowMs: number): Grant | Refusal => {
+    const issuer = issuers.get(String(token.payload.iss));
+    if (issuer === undefined) return invalid('its issuer is no longer configured');
+    if (nowMs >= (Number(token.payload.exp) + limits.tokenSkewSeconds) * 1_000) return invalid('it has expired');
+    const withdrawn = issuer.keys.refuses(token.print);
+    if (withdrawn !== undefined) return withdrawn;
+    if (issuer.config === madeBy) return grant;
+    const { aud } = token.payload;
+    if (![aud].flat().includes(issuer.config.audience)) return invalid("its 'aud' does not fit");
+    return grantOf(token, issuer.config);
+  };
+
+  const grantOf = (token: Verified, config: JwtConfig): Grant | Refusal => {
+    const { issuer, origins, quota, streamsClaim, identityClaim } = config;
+    const subject = token.payload[identityClaim];
+    if (typeof subject !== 'string' || subject === '') return invalid(`its '${identityClaim}' must be a text that is not empty`);
+    const patterns = patternsOf(token.payload[streamsClaim]);
+    const concrete = patterns.filter((pattern) => !pattern.includes('*'));
+    const grant: Grant = {
+      name: tokenName(issuer, subject),
+      origins,
+      quota,
+      segmentStream: concrete.length === 1 ? concrete[0] : undefined,
+      renewed: (nowMs) => renew(token, grant, config, nowMs),
+      allows: (stream) => covers(patterns, stream),
+    };
+    return grant;
+  };
+
+  const remember = (digest: string, grant: Grant): void => {
+    verified.set(digest, grant);
     if (verified.size <= limits.tokensRememberedMax) return;
     for (const oldest of verified.keys()) {
       verified.delete(oldest);
@@ -50,78 +102,81 @@ export function createTokens(issuers: readonly JwtConfig[], clock: Clock): Token
   };
 
   const verify = async (token: string, digest: string): Promise<Grant | Refusal> => {
-    let issuer: string | undefined;
+    let claimed: string | undefined;
     try {
-      issuer = decodeJwt(token).iss;
+      claimed = decodeJwt(token).iss;
     } catch {
       return invalid('it is no JWT');
     }
-    const found = issuer === undefined ? undefined : known.get(issuer);
-    if (found === undefined) return invalid('its issuer is not configured');
-    const { config, keys } = found;
-    try {
-      const { payload } = await jwtVerify(token, keys, {
-        algorithms,
-        issuer: config.issuer,
-        audience: config.audience,
-        requiredClaims: ['exp'],
-        clockTolerance: skewSeconds,
-        currentDate: new Date(clock.now()),
-      });
-      const grant = grantOf(payload, config, () => revoked);
-      remember(digest, grant, payload.exp ?? 0);
-      return grant;
-    } catch (thrown) {
-      return refusalOf(thrown);
-    }
+    const issuer = claimed === undefined ? undefined : issuers.get(claimed);
+    if (issuer === undefined) return invalid('its issuer is not configured');
+    const found = await verifyBy(issuer, token, clock.now());
+    if (isRefusal(found)) return found;
+    const grant = grantOf(found, issuer.config);
+    if (!isRefusal(grant)) remember(digest, grant);
+    return grant;
   };
 
   return {
-    origins: issuers.map(({ origins }) => origins),
+    get hasIssuers() {
+      return issuers.size > 0;
+    },
+    origins: () => [...issuers.values()].map(({ config }) => config.origins),
+    prepare,
     verify(token) {
       if (token.length > limits.tokenMaxChars) return invalid(`it has more than ${limits.tokenMaxChars} characters`);
       const digest = createHash('sha256').update(token).digest('base64');
       const before = verified.get(digest);
-      if (before !== undefined && clock.now() < before.untilMs) return before.grant;
+      if (before !== undefined) {
+        const renewed = before.renewed(clock.now());
+        if (!isRefusal(renewed)) {
+          if (renewed !== before) remember(digest, renewed);
+          return renewed;
+        }
+        verified.delete(digest);
+      }
       return verify(token, digest);
-    },
-    revoke() {
-      revoked = true;
     },
   };
 }
 
-function keysOf({ jwks, issuer }: JwtConfig): JWTVerifyGetKey {
-  if ('url' in jwks)
-    return createRemoteJWKSet(new URL(jwks.url), { timeoutDuration: limits.jwksTimeoutMs, cooldownDuration: limits.jwksCooldownMs });
-  try {
-    return createLocalJWKSet(JSON.parse(readFileSync(jwks.file, 'utf8')) as Parameters<typeof createLocalJWKSet>[0]);
-  } catch (cause) {
-    throw new SluiceError('jwks-file-invalid', `the keys of ${issuer} cannot be read from ${jwks.file}: ${messageOf(cause)}`, {
-      cause,
-      fix: 'jwt[].jwks_file names a JSON Web Key Set (RFC 7517)',
-    });
+/** What did not change is kept: an address with the keys that were fetched from it, a configuration with the grants made by it. */
+function issuerOf(config: JwtConfig, before: Issuer | undefined, ports: KeySetPorts): Issuer {
+  const { jwks } = config;
+  const same = before !== undefined && JSON.stringify(before.config) === JSON.stringify(config) ? before.config : config;
+  if ('file' in jwks) return { config: same, keys: fileKeySet(jwks.file, config.issuer) };
+  const isSameAddress = before !== undefined && 'url' in before.config.jwks && before.config.jwks.url === jwks.url;
+  return { config: same, keys: isSameAddress ? before.keys : remoteKeySet(jwks.url, config.issuer, ports) };
+}
+
+async function verifyBy({ config, keys }: Issuer, token: string, nowMs: number): Promise<Verified | Refusal> {
+  const options = {
+    algorithms,
+    issuer: config.issuer,
+    audience: config.audience,
+    requiredClaims: ['exp'],
+    clockTolerance: limits.tokenSkewSeconds,
+    currentDate: new Date(nowMs),
+  };
+  // A second time when the issuer may have a key that it did not have before.
+  for (let isAgain = false; ; isAgain = true) {
+    const set = await keys.current();
+    if (set === undefined) return issuerUnreachable;
+    try {
+      const { payload, key } = await jwtVerify(token, set.resolve, options);
+      return { payload, print: printOf(KeyObject.from(key as Parameters<typeof KeyObject.from>[0])) };
+    } catch (thrown) {
+      if (!(thrown instanceof errors.JWKSNoMatchingKey)) return refusalOf(thrown);
+      const looked = isAgain ? 'known' : await keys.lookAgain(set);
+      if (looked === 'unreachable') return issuerUnreachable;
+      if (looked === 'known') return refusalOf(thrown);
+    }
   }
 }
 
-function grantOf(payload: JWTPayload, { issuer, origins, quota, streamsClaim }: JwtConfig, isRevoked: () => boolean): Grant {
-  const claim = payload[streamsClaim];
-  const patterns = Array.isArray(claim)
-    ? claim.filter((one) => typeof one === 'string')
-    : typeof claim === 'string'
-      ? claim.split(/\s+/)
-      : [];
-  const concrete = patterns.filter((pattern) => !pattern.includes('*'));
-  return {
-    name: `${new URL(issuer, 'https://issuer').hostname}:${String(payload.sub ?? '').slice(0, 64)}`,
-    origins,
-    quota,
-    segmentStream: concrete.length === 1 ? concrete[0] : undefined,
-    get revoked() {
-      return isRevoked();
-    },
-    allows: (stream) => covers(patterns, stream),
-  };
+function patternsOf(claim: unknown): readonly string[] {
+  if (Array.isArray(claim)) return claim.filter((one) => typeof one === 'string');
+  return typeof claim === 'string' ? claim.split(/\s+/) : [];
 }
 
 function invalid(why: string): Refusal {
@@ -135,24 +190,13 @@ function invalid(why: string): Refusal {
 
 /** What jose says is about the token's form and claims, never its content. */
 function refusalOf(thrown: unknown): Refusal {
+  // A key of the set that cannot be used is the issuer's fault.
+  if (!(thrown instanceof errors.JOSEError)) return issuerUnreachable;
   if (thrown instanceof errors.JWTExpired) return invalid('it has expired');
   if (thrown instanceof errors.JWTClaimValidationFailed) return invalid(`its '${thrown.claim}' does not fit`);
   if (thrown instanceof errors.JWSSignatureVerificationFailed) return invalid('its signature is wrong');
   if (thrown instanceof errors.JWKSNoMatchingKey) return invalid('no key of its issuer fits');
+  if (thrown instanceof errors.JWKSMultipleMatchingKeys) return invalid('more than one key of its issuer fits: it must name one (kid)');
   if (thrown instanceof errors.JOSEAlgNotAllowed) return invalid('its algorithm is not accepted');
-  if (
-    thrown instanceof errors.JWKSTimeout ||
-    thrown instanceof errors.JWKSInvalid ||
-    !(thrown instanceof errors.JOSEError) ||
-    thrown.code === 'ERR_JOSE_GENERIC'
-  ) {
-    return {
-      status: 503,
-      code: 'issuer-unreachable',
-      message: "the issuer's keys cannot be had now",
-      expected: 'send it again after Retry-After',
-      retryAfterSeconds: 5,
-    };
-  }
   return invalid('its form is wrong');
 }

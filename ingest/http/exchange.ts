@@ -34,6 +34,10 @@ export interface Hall {
   draining: boolean;
 }
 
+/**
+ * RFC 9110, section 11.6.1; RFC 6750, section 3. Basic is understood too, but not asked for: browsers would ask their user for a password.
+ */
+const challenge = '\r\nWWW-Authenticate: Bearer realm="sluice"';
 const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
 
 export class Exchange {
@@ -113,6 +117,7 @@ export class Exchange {
     const now = clock.monotonic();
     let headers = `application/json\r\n${this.#commonHeaders(now)}`;
     if (ack !== undefined) headers += `\r\nX-Sluice-Ack: ${ack}`;
+    if (status === 401) headers += challenge;
     if (retryAfterSeconds !== undefined) headers += `\r\nRetry-After: ${retryAfterSeconds}`;
     const res = this.#res;
     res.cork(() => {
@@ -177,14 +182,17 @@ export class Exchange {
     });
   }
 
+  /**
+   * Ends a streamed answer. Its connection stays: asked to close it, uWebSockets.js writes the header `Connection` among the chunks of the body.
+   * What is left of the request is read and dropped.
+   */
   endStream(text: string): void {
     if (!this.#isOpen) return;
     this.#release();
     const res = this.#res;
-    const close = this.#hall.draining;
     res.cork(() => {
       res.write(text);
-      res.end(undefined, close);
+      res.end();
     });
     this.#hall.metrics.answered(207);
     if (this.#hall.log.isLevelEnabled('debug')) this.#tell(207, this.#hall.clock.monotonic());

@@ -8,16 +8,19 @@ import type { Access } from '../access/access.ts';
 import { decideAccess } from '../access/access.ts';
 import type { Grant } from '../access/grant.ts';
 import type { Quotas } from '../access/quotas.ts';
+import type { Rechecks } from '../access/rechecks.ts';
 import type { BoundStream } from '../intake.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import { networkOf } from './address.ts';
 import type { Exchange, Hall } from './exchange.ts';
 import type { IncomingRequest } from './request.ts';
+import { refuseForeign } from './trial.ts';
 
 export interface Gate extends Hall {
   readonly access: Access;
   readonly quotas: Quotas;
+  readonly rechecks: Rechecks;
 }
 
 /** A request that may send its events. */
@@ -32,6 +35,8 @@ const exposedHeaders =
 /** Why a request may not even say who it is. `bytes` is the most that it will hold at once. */
 export function refuseEarly(gate: Gate, exchange: Exchange, bytes = exchange.head.contentLength ?? 0): Refusal | undefined {
   if (gate.draining) return { status: 503, code: 'draining', message: 'the instance stops', expected: 'send it again to another one' };
+  const foreign = gate.access.isOpen ? refuseForeign(exchange.head, gate.access) : undefined;
+  if (foreign !== undefined) return foreign;
   const { refused, rateLimit, rateLimitPolicy } = gate.quotas.admitAddress(networkOf(exchange.head.address), gate.clock.now());
   noteQuota(exchange, rateLimit, rateLimitPolicy);
   return refused ?? gate.intake.overload(bytes);
@@ -56,6 +61,15 @@ export function admit(gate: Gate, exchange: Exchange, grant: Grant | Refusal, na
   const refused = decideAccess(grant, name, stream !== undefined);
   if (refused !== undefined) return refused;
   return stream === undefined ? unknownStream(name) : { grant, stream };
+}
+
+/** Whether one that was let in still is: its key may be gone, its token over, its streams or origins fewer. */
+export function admitAgain(gate: Gate, admitted: Admitted, origin: string): Admitted | Refusal {
+  const { grant, stream } = admitted;
+  const found = gate.access.again(grant, origin);
+  if (found === grant) return admitted;
+  if (isRefusal(found)) return found;
+  return decideAccess(found, stream.config.name, true) ?? { grant: found, stream };
 }
 
 /** Whether so many events are within the quotas; charges them. */

@@ -7,6 +7,8 @@
  *    connection is not read. A client that does not read its results is not read either.
  * 2. The events of a long body stand for themselves: those before a broken end are in their stream, and their results say so.
  * 3. The last line of the answer is the verdict. An answer without one was cut off.
+ * 4. Its sender is judged before each line, and every `accessRecheckMs`: a key that is gone or a token that is over ends it with that verdict, and
+ *    nothing that comes after is stored.
  */
 
 import type { HttpResponse } from 'uWebSockets.js';
@@ -28,6 +30,7 @@ import { decompressor, encodingOf } from './decompress.ts';
 import type { Exchange } from './exchange.ts';
 import type { Admitted } from './gate.ts';
 import { requestHeadOf } from './head.ts';
+import { Standing } from './standing.ts';
 
 const newline = 0x0a;
 const overloadPauseMs = 20;
@@ -95,6 +98,38 @@ async function readBody(
   const head = requestHeadOf(exchange.head, exchange.receivedAtMs, context.random);
   const unread = checkLinesHead(head);
   if (unread !== undefined) return exchange.refuse(unread, true);
+  const standing = new Standing(context, admitted, exchange.head.origin);
+  const stay: Stay = { standing, wake: () => undefined };
+  const leave = context.rechecks.add(() => {
+    if (standing.judge() === undefined) return;
+    // Its reading ends, as at a broken body; what it is answered depends on why.
+    body.destroy(new Error('its sender is not let in any more'));
+    stay.wake();
+  });
+  const stop = exchange.onGone;
+  exchange.onGone = () => {
+    stop();
+    leave();
+    stay.wake();
+  };
+  await readLines(context, exchange, stay, head, body, onWhole).finally(leave);
+}
+
+interface Stay {
+  readonly standing: Standing;
+  /** Looks again whether there is room, or a reason to go on. */
+  wake: () => void;
+}
+
+async function readLines(
+  context: PostContext,
+  exchange: Exchange,
+  stay: Stay,
+  head: RequestHead,
+  body: Transform,
+  onWhole: () => void,
+): Promise<void> {
+  const { standing } = stay;
   const first: Buffer[] = [];
   let bytes = 0;
   let lines = 0;
@@ -109,32 +144,38 @@ async function readBody(
         exchange.hold(chunk.length);
         lines += countLines(chunk);
         if (bytes <= limits.ndjsonCollectedMaxBytes && lines < limits.requestEventsMax) continue;
+        const refused = standing.judge();
+        if (refused !== undefined) return exchange.refuse(refused, true);
         exchange.bodyMs = exchange.now();
         onWhole();
         exchange.letGo(bytes);
-        long = new LongBody(context, exchange, admitted, head);
-        const stop = exchange.onGone;
+        long = new LongBody(context, exchange, standing, head);
         const taking = long;
-        exchange.onGone = () => {
-          stop();
-          taking.wake();
-        };
+        stay.wake = () => taking.wake();
         await long.feed(withoutMark(Buffer.concat(first)));
       } else await long.feed(chunk);
+      if (standing.refused !== undefined) break;
     }
   } catch (thrown) {
     if (!exchange.isOpen) return;
-    const refusal: Refusal = { status: 400, code: 'not-inflatable', message: `the body does not inflate: ${messageOf(thrown)}` };
+    const refusal: Refusal = standing.refused ?? {
+      status: 400,
+      code: 'not-inflatable',
+      message: `the body does not inflate: ${messageOf(thrown)}`,
+    };
     if (long === undefined) exchange.refuse(refusal, true);
     else await long.end(refusal);
     return;
   }
   if (!exchange.isOpen) return;
-  if (long !== undefined) return long.end(undefined);
+  if (long !== undefined) return long.end(standing.refused);
   onWhole();
   exchange.bodyMs = exchange.now();
+  const refused = standing.judge();
+  if (refused !== undefined) return exchange.refuse(refused);
   const whole = withoutMark(Buffer.concat(first));
   const request = { contentType: 'application/x-ndjson', ce: undefined, head };
+  const { admitted } = standing;
   settleAll(context, exchange, admitted, whole, readEvents(whole, request, admitted.stream.config, context.newId), (_single, results) =>
     answerBatch(results),
   );
@@ -150,7 +191,7 @@ function countLines(chunk: Buffer): number {
 class LongBody {
   readonly #context: PostContext;
   readonly #exchange: Exchange;
-  readonly #admitted: Admitted;
+  readonly #standing: Standing;
   readonly #head: RequestHead;
   readonly #tally = createTally();
   #rest: Buffer[] = [];
@@ -164,13 +205,13 @@ class LongBody {
   #part = '';
   #room: (() => void) | undefined;
 
-  constructor(context: PostContext, exchange: Exchange, admitted: Admitted, head: RequestHead) {
+  constructor(context: PostContext, exchange: Exchange, standing: Standing, head: RequestHead) {
     this.#context = context;
     this.#exchange = exchange;
-    this.#admitted = admitted;
+    this.#standing = standing;
     this.#head = head;
     exchange.checkedMs = exchange.now();
-    exchange.beginStream(admitted.stream.config.ack);
+    exchange.beginStream(standing.admitted.stream.config.ack);
     exchange.onWritable(() => {
       this.#flowing = true;
       this.#room?.();
@@ -184,8 +225,9 @@ class LongBody {
     let start = 0;
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
       this.#line(this.#joined(chunk.subarray(start, end)));
+      if (this.#standing.refused !== undefined) return;
       start = end + 1;
-      while (this.#isFull() && this.#exchange.isOpen) await this.#hasRoom();
+      while (this.#isFull() && this.#exchange.isOpen && this.#standing.refused === undefined) await this.#hasRoom();
     }
     this.#keep(chunk.subarray(start));
   }
@@ -194,7 +236,8 @@ class LongBody {
   async end(refusal: Refusal | undefined): Promise<void> {
     if (refusal === undefined) this.#line(this.#joined(Buffer.alloc(0)));
     while (this.#openEvents > 0 && this.#exchange.isOpen) await this.#hasRoom();
-    if (refusal !== undefined) this.#context.metrics.refused(this.#admitted.stream.config.name, refusal.code);
+    refusal ??= this.#standing.refused;
+    if (refusal !== undefined) this.#context.metrics.refused(this.#standing.admitted.stream.config.name, refusal.code);
     const more = refusal === undefined ? '' : `,"error":${JSON.stringify(errorOf(refusal))}`;
     const { status, body } = this.#tally.answer(more);
     this.#exchange.events = this.#index;
@@ -234,7 +277,8 @@ class LongBody {
 
   #line(line: Buffer | Refusal): void {
     const { intake, quotas, clock, newId } = this.#context;
-    const { grant, stream } = this.#admitted;
+    if (this.#standing.judge() !== undefined) return;
+    const { grant, stream } = this.#standing.admitted;
     const from = { stream, keyName: grant.name };
     const event = isRefusal(line) ? line : readLine(line, 0, line.length, stream.config, this.#head, newId);
     if (event === undefined) return;

@@ -16,7 +16,7 @@ import type { PostContext } from './body.ts';
 import { collect, settleAll, tooLong } from './body.ts';
 import { Exchange } from './exchange.ts';
 import type { Admitted } from './gate.ts';
-import { admit, identify, refuseEarly, refuseUnasked } from './gate.ts';
+import { admit, admitAgain, identify, refuseEarly, refuseUnasked } from './gate.ts';
 import { requestHeadOf } from './head.ts';
 import { streamLines } from './ndjson.ts';
 import type { IncomingRequest } from './request.ts';
@@ -60,9 +60,11 @@ export function onPost(context: PostContext, res: HttpResponse, head: IncomingRe
   );
 }
 
-/** The body is whole and its sender known. */
-function accept(context: PostContext, exchange: Exchange, admitted: Admitted, body: Buffer): void {
+/** The body is whole and its sender known: but a slow body's key may be gone meanwhile. */
+function accept(context: PostContext, exchange: Exchange, before: Admitted, body: Buffer): void {
   const { head } = exchange;
+  const admitted = admitAgain(context, before, head.origin);
+  if (isRefusal(admitted)) return exchange.refuse(admitted);
   const request = { contentType: head.contentType, ce: head.ce, head: requestHeadOf(head, exchange.receivedAtMs, context.random) };
   settleAll(context, exchange, admitted, body, readEvents(body, request, admitted.stream.config, context.newId), (single, results) =>
     single ? answerSingle(results[0] as EventResult) : answerBatch(results),

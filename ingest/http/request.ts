@@ -26,6 +26,9 @@ export interface IncomingRequest {
   /** `key` of the query: browsers cannot always set a header. */
   readonly queryKey: string;
   readonly origin: string;
+  /** Host and Sec-Fetch-Site; empty where nobody asks for them. */
+  readonly host: string;
+  readonly fetchSite: string;
   /** The client's address in its one form (address.ts); empty where nobody asks for it. */
   readonly address: string;
   /** `ce-` headers of a CloudEvent in binary mode. */
@@ -36,6 +39,8 @@ export interface AddressRule {
   readonly wanted: boolean;
   /** Proxies in front, each of which appends to X-Forwarded-For or Forwarded. */
   readonly trustedProxies: number;
+  /** Whether there are no keys: then it matters by which name the server was reached, and from which page. */
+  readonly isOpen: boolean;
 }
 
 /** What is made ready for a body whose length was only announced. */
@@ -60,6 +65,8 @@ export function readHead(res: HttpResponse, req: HttpRequest, rule: AddressRule)
     apiKey: req.getHeader('x-api-key'),
     queryKey: req.getQuery('key') ?? '',
     origin: safeOrigin(req.getHeader('origin')),
+    host: rule.isOpen ? req.getHeader('host') : '',
+    fetchSite: rule.isOpen ? req.getHeader('sec-fetch-site') : '',
     address: rule.wanted ? addressOf(res, req, rule.trustedProxies) : '',
     ce: req.getHeader('ce-specversion') === '' && req.getHeader('ce-id') === '' ? undefined : ceHeaders(req),
   };

@@ -13,6 +13,8 @@ import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { StreamPathState } from '../delivery/path-delivery.ts';
 import type { Histogram } from './histogram.ts';
 import { createHistogram, histogramBoundsMs } from './histogram.ts';
+import type { ReloadState } from './reloads.ts';
+import { noReloads } from './reloads.ts';
 
 export type Protocol = 'http' | 'ndjson' | 'ws' | 'segment' | 'pixel';
 
@@ -49,6 +51,7 @@ export interface IngressGauges {
   readonly webSockets: number;
   readonly repeats: number;
   readonly paths: readonly StreamPathState[];
+  readonly reloads: ReloadState;
 }
 
 /** The answer to a scrape. */
@@ -96,7 +99,7 @@ interface Writes {
 
 const stages: readonly LatencyStage[] = ['network', 'processing', 'bus', 'end_to_end'];
 const breakerLevels = { closed: 0, 'half-open': 1, open: 2 } as const;
-const nothing: IngressGauges = { inFlightBytes: 0, bufferedBytes: 0, webSockets: 0, repeats: 0, paths: [] };
+const nothing: IngressGauges = { inFlightBytes: 0, bufferedBytes: 0, webSockets: 0, repeats: 0, paths: [], reloads: noReloads };
 
 export function ingressMetrics(): IngressMetrics {
   const total = tally();
@@ -239,6 +242,13 @@ export function ingressMetrics(): IngressMetrics {
     gauge('sluice_ingress_buffered_bytes', 'Bytes of events answered from memory that are on their way').set(read.bufferedBytes);
     gauge('sluice_ingress_websockets_open', 'WebSockets that are open').set(read.webSockets);
     gauge('sluice_ingress_repeats_remembered', 'Identities that are remembered for their repeats').set(read.repeats);
+    const { taken, refused: notTaken, refusal } = read.reloads;
+    const reloads = counter('sluice_ingress_config_reloads_total', 'Changes of the configuration while it ran, by outcome', 'outcome');
+    for (const [outcome, count] of Object.entries({ taken, refused: notTaken })) reloads.inc({ outcome }, count);
+    gauge(
+      'sluice_ingress_config_refused_since_seconds',
+      'Since when (epoch) the configuration file is refused and an older one in force; 0: it is in force',
+    ).set((refusal?.sinceMs ?? 0) / 1_000);
     const queue = gauge('sluice_ingress_queue_bytes', 'Bytes that wait to be written or are under way', 'stream', 'path');
     const breaker = gauge('sluice_ingress_breaker_state', '0 closed, 1 half open, 2 open', 'stream', 'path');
     const spoolBytes = gauge('sluice_ingress_spool_bytes', 'Bytes on the disk that wait for the stream', 'stream', 'path');

@@ -6,7 +6,8 @@
  * 2. Of one connection at most `wsCreditEvents` events are under way, its credit. What it sends beyond waits unread, at most
  *    `wsOverdraftEvents` events and within the bytes that all requests may hold; then it is closed, with the reason.
  * 3. What was sent again under its id after a lost connection is answered as what became of it the first time.
- * 4. A key that is no longer valid ends its connections at their next message.
+ * 4. A connection whose sender is not let in any more (its key is gone, its token over) is closed with 4401, also when it is idle, within
+ *    `accessRecheckMs`. What arrives after that is not stored.
  */
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
 import { limits } from '../../schemas/limits.ts';
@@ -18,7 +19,7 @@ import { admit, identify, refuseEarly } from '../http/gate.ts';
 import { requestHeadOf } from '../http/head.ts';
 import type { AddressRule } from '../http/request.ts';
 import { readHead } from '../http/request.ts';
-import type { BoundStream } from '../intake.ts';
+import { Standing } from '../http/standing.ts';
 import type { EventResult } from '../protocol/answer.ts';
 import { errorOf, takenMembers } from '../protocol/answer.ts';
 import { withoutMark } from '../protocol/byte-order-mark.ts';
@@ -27,8 +28,8 @@ import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 
 interface Connection {
-  readonly grant: Grant;
-  readonly stream: BoundStream;
+  /** Who sends, and where; judged again before each message. */
+  readonly standing: Standing;
   readonly session: string;
   readonly traceparent: string;
   /** Events under way. */
@@ -38,6 +39,8 @@ interface Connection {
   /** Acknowledgements of this turn of the event loop: they leave together. */
   acks: string[];
   closed: boolean;
+  /** Ends what asks, as long as it is open, whether its sender is still let in. */
+  leave: () => void;
 }
 
 type Socket = WebSocket<Connection>;
@@ -48,10 +51,14 @@ export interface Sockets {
   close(until: () => boolean, pause: () => Promise<void>): Promise<void>;
 }
 
+/** Of a close frame's reason (RFC 6455, section 5.5); what access refuses with is ASCII. */
+const reasonMaxBytes = 123;
 const sessionPattern = /^[A-Za-z0-9._-]{8,64}$/;
 const policyViolation = 1008;
 const goingAway = 1001;
 const tryAgainLater = 1013;
+/** As HTTP's 401; of the codes that are everybody's own (RFC 6455, section 7.4.2). */
+const notLetIn = 4401;
 
 export function mountSockets(app: TemplatedApp, context: PostContext, rule: AddressRule): Sockets {
   const sockets = new Set<Socket>();
@@ -75,8 +82,17 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
     if (next !== undefined) read(ws, connection, next);
   };
 
+  const judge = (ws: Socket, { standing }: Connection): boolean => {
+    const refused = standing.judge();
+    if (refused === undefined) return true;
+    ws.end(refused.status === 503 ? tryAgainLater : notLetIn, refused.message.slice(0, reasonMaxBytes));
+    return false;
+  };
+
   const read = (ws: Socket, connection: Connection, body: Buffer): void => {
-    const { stream, grant, session } = connection;
+    if (!judge(ws, connection)) return refuseLate(connection, body);
+    const { session } = connection;
+    const { stream, grant } = connection.standing.admitted;
     const nowMs = clock.now();
     connection.open++;
     const head = requestHeadOf(
@@ -104,15 +120,16 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
       upgrade(res, req, socketContext);
     },
     open(ws) {
-      const { session, stream } = ws.getUserData();
+      const connection = ws.getUserData();
+      const { session } = connection;
       sockets.add(ws);
-      const { name, ack } = stream.config;
+      connection.leave = context.rechecks.add(() => void judge(ws, connection));
+      const { name, ack } = connection.standing.admitted.stream.config;
       ws.send(JSON.stringify({ hello: { stream: name, session, ack, credit: limits.wsCreditEvents, maxBytes: bounds.bodyMaxBytes } }));
     },
     message(ws, message) {
       const connection = ws.getUserData();
       metrics.request('ws', message.byteLength);
-      if (connection.grant.revoked) return ws.end(policyViolation, 'the key is no longer valid');
       if (context.draining) return ws.end(goingAway, 'the instance stops; send again what was not acknowledged');
       // The message is only valid in this callback.
       const body = Buffer.from(new Uint8Array(message));
@@ -128,15 +145,21 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
     close(ws) {
       const connection = ws.getUserData();
       connection.closed = true;
+      connection.leave();
       for (const late of connection.held.splice(0)) refuseLate(connection, late);
       sockets.delete(ws);
     },
   });
 
   /** A message that arrived and is not taken any more, because its connection ends. */
-  function refuseLate({ stream, grant }: Connection, body: Buffer): void {
+  function refuseLate({ standing }: Connection, body: Buffer): void {
     intake.release(body.length);
-    const refusal: Refusal = { status: 503, code: 'connection-closed', message: 'its connection ended before it was taken' };
+    const { stream, grant } = standing.admitted;
+    const refusal: Refusal = standing.refused ?? {
+      status: 503,
+      code: 'connection-closed',
+      message: 'its connection ended before it was taken',
+    };
     intake.take({ stream, keyName: grant.name }, refusal, body, () => undefined);
   }
 
@@ -154,13 +177,14 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
       const admitted: Admitted | Refusal = admit(context, exchange, grant, name);
       if (isRefusal(admitted)) return exchange.refuse(admitted, true);
       const connection: Connection = {
-        ...admitted,
+        standing: new Standing(context, admitted, head.origin),
         session: sessionPattern.test(asked) ? asked : newId(),
         traceparent: head.traceparent,
         open: 0,
         held: [],
         acks: [],
         closed: false,
+        leave: () => undefined,
       };
       // Of the subprotocols on offer the first is taken: browsers insist on an answer.
       const [subprotocol = ''] = (protocol ?? '').split(',');

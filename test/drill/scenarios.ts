@@ -285,7 +285,9 @@ async function idleWebSockets(url: string, count: number): Promise<readonly WebS
 
 /** A request whose body never comes to its end, a byte a second. */
 function slowloris(host: string, port: number): Socket {
-  const socket = connect(port, host, () => socket.write('POST /v1/d/events HTTP/1.1\r\nHost: d\r\nContent-Length: 1000000\r\n\r\n{'));
+  const socket = connect(port, host, () =>
+    socket.write('POST /v1/d/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{'),
+  );
   const drip = setInterval(() => socket.writable && socket.write(' '), 1_000);
   socket.on('error', () => undefined);
   socket.on('close', () => clearInterval(drip));
@@ -295,7 +297,7 @@ function slowloris(host: string, port: number): Socket {
 /** Sends half a request and closes its own side. */
 function halfClosed(host: string, port: number): Socket {
   const socket = connect({ port, host, allowHalfOpen: true }, () =>
-    socket.end('POST /v1/d/events HTTP/1.1\r\nHost: d\r\nContent-Length: 100\r\n\r\n{"n":'),
+    socket.end('POST /v1/d/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"n":'),
   );
   socket.on('error', () => undefined);
   return socket;

@@ -32,7 +32,7 @@ function statusOf(...pieces: readonly string[]): Promise<string> {
   });
 }
 
-const head = (more: string): string => `POST /v1/a/plain HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
+const head = (more: string): string => `POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
 
 describe('a request without a body', () => {
   it.each(['Content-Length: 0\r\n', 'Content-Length: 0\r\nContent-Type: application/x-ndjson\r\n', ''])(
@@ -89,7 +89,7 @@ describe('HEAD', () => {
           resolve(heard);
         }
       });
-      const ask = (method: string, path: string): string => `${method} ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+      const ask = (method: string, path: string): string => `${method} ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
       socket.write(ask('HEAD', '/v1/a/plain'));
       setTimeout(() => socket.write(ask('HEAD', '/healthz')), 20);
       setTimeout(() => socket.write(ask('GET', '/healthz')), 40);

@@ -92,7 +92,13 @@ export function streamConfig(team: string, app: string, more: Partial<StreamConf
   };
 }
 
-export const openAccess: AccessConfig = { keys: [], jwt: [], openOrigins: ['*'], openSegmentStream: undefined };
+export const openAccess: AccessConfig = {
+  keys: [],
+  jwt: [],
+  sections: { keys: false, jwt: false },
+  openOrigins: ['*'],
+  openSegmentStream: undefined,
+};
 
 /** What an ingress is configured with, by default as a configuration file that says nothing but its streams. */
 export function settings(

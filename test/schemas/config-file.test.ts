@@ -72,7 +72,7 @@ extra: 1
 topologies: nope
 `),
     ).toEqual([
-      '11 extra: the key is unknown; one of streams, topologies, lookups, keys, jwt, routing, ingress, local, kinesis, kafka, s3, firehose, neo4j, enrich',
+      '11 extra: the key is unknown; one of streams, topologies, lookups, keys, jwt, routing, ingress, metrics, local, kinesis, kafka, s3, firehose, neo4j, enrich',
       "3 streams[0].aap: the key is unknown; 'app' (did you mean that?) or another of team, app, kinesis_stream, kafka_topic, envelope, ack, when_down, order, aggregate, event, quota",
       '2 streams[0].app: it is missing; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
       "4 streams[0].envelope: it is 'cloudevents'; none or sluice",

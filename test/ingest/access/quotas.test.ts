@@ -12,14 +12,10 @@ import type { QuotaConfig } from '../../../schemas/config-access.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { settings, streamConfig } from '../support.ts';
 
-const grantOf = (name: string, quota: QuotaConfig | undefined): Grant => ({
-  name,
-  quota,
-  segmentStream: undefined,
-  origins: [],
-  revoked: false,
-  allows: () => true,
-});
+const grantOf = (name: string, quota: QuotaConfig | undefined): Grant => {
+  const grant: Grant = { name, quota, segmentStream: undefined, origins: [], renewed: () => grant, allows: () => true };
+  return grant;
+};
 const stream = 'a/x';
 
 describe('a bucket', () => {

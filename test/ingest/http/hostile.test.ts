@@ -13,7 +13,7 @@ import { WebSocket } from 'ws';
 import { limits } from '../../../schemas/limits.ts';
 import { until } from '../../deploy/support.ts';
 import type { Rig } from '../support.ts';
-import { post, rig } from '../support.ts';
+import { openAccess, post, rig } from '../support.ts';
 
 let made: Rig;
 const sockets: Socket[] = [];
@@ -41,7 +41,8 @@ function open(...parts: readonly (string | Buffer)[]): Promise<{ readonly socket
   });
 }
 
-const lineHead = (more: string): string => `POST /v1/a/plain HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n${more}\r\n`;
+const lineHead = (more: string): string =>
+  `POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n${more}\r\n`;
 
 describe('lines that are broken while it is not known who sends them', () => {
   it.each([
@@ -60,16 +61,25 @@ describe('lines that are broken while it is not known who sends them', () => {
     const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/`;
     made = await rig({}, 1_000, undefined, {
       access: {
-        keys: [],
-        jwt: [{ issuer: 'https://issuer.example', audience: 'a', jwks: { url }, streamsClaim: 'streams', origins: [], quota: undefined }],
-        openOrigins: [],
-        openSegmentStream: undefined,
+        ...openAccess,
+        jwt: [
+          {
+            issuer: 'https://issuer.example',
+            audience: 'a',
+            jwks: { url },
+            streamsClaim: 'streams',
+            identityClaim: 'sub',
+            origins: [],
+            quota: undefined,
+          },
+        ],
       },
     });
     const token = await new SignJWT({ streams: ['a/*'] })
       .setProtectedHeader({ alg: 'ES256', kid: 'k' })
       .setIssuer('https://issuer.example')
       .setAudience('a')
+      .setSubject('u')
       .setExpirationTime('1h')
       .sign(privateKey);
     const { socket } = await open(
@@ -92,7 +102,7 @@ describe('what is held', () => {
     const piece = Buffer.alloc(900_000, 0x20);
     const all = await Promise.all(
       Array.from({ length: 10 }, () =>
-        open('POST /v1/a/plain HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n', piece),
+        open('POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n', piece),
       ),
     );
     await until(() => all.filter(({ text }) => text.startsWith('HTTP/1.1 503')).length >= 6);

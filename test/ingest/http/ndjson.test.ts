@@ -79,7 +79,7 @@ describe('a long NDJSON body', () => {
     const line = `{"pad":"${'x'.repeat(9_990)}"}\n`;
     const total = 60_000_000;
     socket.write(
-      `POST /v1/a/plain HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: ${line.length * Math.floor(total / line.length)}\r\n\r\n`,
+      `POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: ${line.length * Math.floor(total / line.length)}\r\n\r\n`,
     );
     let written = 0;
     let text = '';
@@ -111,7 +111,7 @@ describe('a long NDJSON body', () => {
     const { hostname, port } = new URL(made.ingress.url);
     const socket = connect(Number(port), hostname);
     const line = `{"pad":"${'x'.repeat(90)}"}\n`;
-    socket.write('POST /v1/a/plain HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 99999999\r\n\r\n');
+    socket.write('POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 99999999\r\n\r\n');
     socket.write(line.repeat(20_000));
     socket.on('data', () => undefined);
     while (made.kinesis.applied.length < 15_000) await new Promise((resolve) => setTimeout(resolve, 10));

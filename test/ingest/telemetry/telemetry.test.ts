@@ -111,11 +111,14 @@ describe('metrics', () => {
       webSockets: 0,
       repeats: 0,
       paths: [],
+      reloads: { taken: 2, refused: 1, refusal: { sinceMs: 1_500, why: 'x' } },
       happened: { 'kafka-token-refreshed': 3 },
     }));
     const text = await metrics.text();
     expect(text).toContain('sluice_ingress_split_records_total{stream="a/x",path="kinesis",split="shardId-1"} 1');
     expect(text).toContain('sluice_ingress_write_failures_total{stream="a/x",path="kinesis",code="throttled"} 2');
+    expect(text).toContain('sluice_ingress_config_reloads_total{outcome="refused"} 1');
+    expect(text).toContain('sluice_ingress_config_refused_since_seconds 1.5');
     expect(text).toContain('sluice_ingress_connection_events_total{event="kafka-token-refreshed"} 3');
   });
 });
@@ -244,7 +247,7 @@ describe('the log', () => {
     expect(JSON.parse(lines[0] as string)).toMatchObject({
       requestId: 'r1',
       stream: 'a/x',
-      key: 'open',
+      key: '(everybody)',
       status: 200,
       events: 1,
       msg: 'request',
