@@ -36,6 +36,8 @@ export interface JwtConfig extends Omit<GrantConfig, 'streams'> {
   readonly streamsClaim: string;
   /** The claim that says whom it speaks for; with the issuer it is the sender's identity. */
   readonly identityClaim: string;
+  /** `team/app`: where the Segment API puts the events of tokens that may write there; else a token's only stream. */
+  readonly segmentStream?: string;
 }
 
 export interface AccessConfig {
@@ -73,6 +75,8 @@ export const quotaFields: Readonly<Record<string, Field>> = {
   burst: { type: 'integer', default: 0, min: 0, max: 100_000_000 },
 };
 
+const segmentStreamField: Field = { type: 'string', default: '', check: (value) => (value.includes('*') ? 'team/app' : pattern(value)) };
+
 export const keyFields: Readonly<Record<string, Field>> = {
   name: {
     type: 'string',
@@ -82,7 +86,7 @@ export const keyFields: Readonly<Record<string, Field>> = {
     type: 'string',
     check: (value) => (/^[0-9a-f]{64}$/.test(value) ? undefined : '64 hexadecimal digits in lower case, as `sluice key new` prints them'),
   },
-  segment_stream: { type: 'string', default: '', check: (value) => (value.includes('*') ? 'team/app' : pattern(value)) },
+  segment_stream: segmentStreamField,
   ...quotaFields,
 };
 
@@ -93,6 +97,7 @@ export const jwtFields: Readonly<Record<string, Field>> = {
   jwks_file: { type: 'string', default: '' },
   streams_claim: { type: 'string', default: 'sluice_streams' },
   identity_claim: { type: 'string', default: 'sub' },
+  segment_stream: segmentStreamField,
   ...quotaFields,
 };
 

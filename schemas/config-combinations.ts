@@ -37,6 +37,7 @@ export function* findCombinations(config: SluiceConfig, root: ReadonlyMap<string
       `at most ${most}`,
     );
   }
+  yield* segmentStreams(config, root);
   const names = new Map<string, number>();
   for (const [index, { name: keyName }] of config.access.keys.entries()) {
     if (names.has(keyName))
@@ -61,6 +62,25 @@ export function* findCombinations(config: SluiceConfig, root: ReadonlyMap<string
     yield problem(ingress, 'ingress.body_decoded_max_mb', 'it is below body_max_mb', 'at least as much');
   if (inFlightMaxBytes < bodyDecodedMaxBytes)
     yield problem(ingress, 'ingress.in_flight_max_mb', 'one body alone would not be admitted', 'at least body_decoded_max_mb');
+}
+
+/** Where the Segment API is to put events there must be a stream, and its key must be for it. */
+function* segmentStreams({ access, streams }: SluiceConfig, root: ReadonlyMap<string, Node | undefined>): Iterable<Combination> {
+  const known = new Set(streams.map(({ name }) => name));
+  const unknown = (section: string, path: string, stream: string | undefined): readonly Combination[] =>
+    stream === undefined || known.has(stream)
+      ? []
+      : [problem(offsetOf(root.get(section)), path, `there is no stream '${stream}'`, 'team/app of one of streams')];
+  yield* unknown('ingress', 'ingress.segment_stream', access.openSegmentStream);
+  for (const [index, { segmentStream }] of access.jwt.entries()) yield* unknown('jwt', `jwt[${index}].segment_stream`, segmentStream);
+  for (const [index, { segmentStream, streams: patterns }] of access.keys.entries()) {
+    const path = `keys[${index}].segment_stream`;
+    yield* unknown('keys', path, segmentStream);
+    if (segmentStream === undefined || !known.has(segmentStream)) continue;
+    const covering = [segmentStream, `${segmentStream.split('/')[0]}/*`, '*/*'];
+    if (!patterns.some((pattern) => covering.includes(pattern)))
+      yield problem(offsetOf(root.get('keys')), path, `the key is not for '${segmentStream}'`, "one of the key's streams");
+  }
 }
 
 export function offsetOf(node: Node | undefined): number {

@@ -251,6 +251,7 @@ class ConfigReader {
       jwks: url === '' ? { file: resolve(baseDir, file) } : { url },
       streamsClaim: String(values['streams_claim']),
       identityClaim: String(values['identity_claim']),
+      ...(values['segment_stream'] === '' ? {} : { segmentStream: String(values['segment_stream']) }),
       origins: this.#texts(entries.get('origins'), `${path}.origins`, originField),
       quota: quotaOf(values),
     };

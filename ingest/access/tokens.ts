@@ -76,7 +76,7 @@ export function createTokens(initial: readonly JwtConfig[], ports: KeySetPorts):
   };
 
   const grantOf = (token: Verified, config: JwtConfig): Grant | Refusal => {
-    const { issuer, origins, quota, streamsClaim, identityClaim } = config;
+    const { issuer, origins, quota, streamsClaim, identityClaim, segmentStream } = config;
     const subject = token.payload[identityClaim];
     if (typeof subject !== 'string' || subject === '') return invalid(`its '${identityClaim}' must be a text that is not empty`);
     const patterns = patternsOf(token.payload[streamsClaim]);
@@ -85,7 +85,7 @@ export function createTokens(initial: readonly JwtConfig[], ports: KeySetPorts):
       name: tokenName(issuer, subject),
       origins,
       quota,
-      segmentStream: concrete.length === 1 ? concrete[0] : undefined,
+      segmentStream: segmentStream ?? (concrete.length === 1 ? concrete[0] : undefined),
       renewed: (nowMs) => renew(token, grant, config, nowMs),
       allows: (stream) => covers(patterns, stream),
     };

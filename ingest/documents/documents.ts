@@ -130,6 +130,7 @@ function openapi(): Node {
     post: {
       operationId: `segment-${call}`,
       summary: `Segment tracking API: ${call}`,
+      description: call === 'batch' ? 'Also at /v1/b and /v1/import' : `Also at /v1/${call.charAt(0)}`,
       requestBody: { required: true, content: jsonOf(call === 'batch' ? 'SegmentBatch' : segmentSchemaName(call)) },
       responses: {
         '200': taken('In the stream, but for what is refused for good', jsonOf('SegmentTaken')),

@@ -86,7 +86,7 @@ export function refuseUnasked(gate: Gate, exchange: Exchange, refusal: Refusal):
 }
 
 /** Lets a page of an allowed origin read the answer. Also of a refusal, or its author would never see why. */
-function noteOrigin(gate: Gate, exchange: Exchange, grant: Grant | undefined): void {
+export function noteOrigin(gate: Gate, exchange: Exchange, grant: Grant | undefined): void {
   const { origin } = exchange.head;
   if (origin === '') return;
   const allowed = gate.access.allowedOrigin(origin, grant);

@@ -14,7 +14,8 @@ import { serve, statusTexts } from './plain-answer.ts';
 import { onPost } from './post.ts';
 import type { AddressRule } from './request.ts';
 import { readHead } from './request.ts';
-import { onSegment, segmentCalls } from './segment.ts';
+import { onSegment, segmentRoutes } from './segment.ts';
+import { onSegmentMetrics, onSegmentSettings } from './segment-settings.ts';
 import { onWarnings } from './warnings.ts';
 
 export function mountRoutes(app: TemplatedApp, context: PostContext, rule: AddressRule): void {
@@ -24,7 +25,13 @@ export function mountRoutes(app: TemplatedApp, context: PostContext, rule: Addre
   app.post('/v1/:team/:app', (res, req) => onPost(context, res, readHead(res, req, rule), nameOf(req)));
   app.get('/v1/:team/:app/pixel.gif', (res, req) => onPixel(context, res, readHead(res, req, rule), nameOf(req), queryOf(req)));
   app.get('/v1/:team/:app/warnings', (res, req) => onWarnings(context, res, readHead(res, req, rule), nameOf(req)));
-  for (const call of segmentCalls) app.post(`/v1/${call}`, (res, req) => onSegment(context, res, readHead(res, req, rule), call));
+  for (const [route, call] of Object.entries(segmentRoutes))
+    app.post(`/v1/${route}`, (res, req) => onSegment(context, res, readHead(res, req, rule), call));
+  app.post('/v1/m', (res, req) => onSegmentMetrics(context, res, readHead(res, req, rule)));
+  app.get('/v1/projects/:key/settings', (res, req) => {
+    const asked = { host: req.getHeader('host'), forwardedProto: req.getHeader('x-forwarded-proto') };
+    onSegmentSettings(context, res, readHead(res, req, rule), req.getParameter(0) ?? '', asked);
+  });
   app.options('/v1/*', (res, req) =>
     answerPreflight(res, req.getHeader('origin'), req.getHeader('access-control-request-headers'), access),
   );
@@ -54,7 +61,9 @@ function mountOtherMethods(app: TemplatedApp, metrics: IngressMetrics, extras: r
       refuse(res, req, refusal, `Allow: ${allowed}`);
     });
   };
-  for (const path of ['/v1/:team/:app', ...segmentCalls.map((call) => `/v1/${call}`)]) otherwise(path, 'POST', true);
+  for (const path of ['/v1/:team/:app', ...Object.keys(segmentRoutes).map((route) => `/v1/${route}`)]) otherwise(path, 'POST', true);
+  otherwise('/v1/m', 'POST', false);
+  otherwise('/v1/projects/:key/settings', 'GET', false);
   otherwise('/v1/:team/:app/pixel.gif', 'GET', true);
   otherwise('/v1/:team/:app/warnings', 'GET', false);
   app.get('/v1/:team/:app/ws', (res, req) => {

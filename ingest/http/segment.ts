@@ -20,7 +20,24 @@ import { admit, identify, refuseEarly, refuseUnasked } from './gate.ts';
 import { requestHeadOf } from './head.ts';
 import type { IncomingRequest } from './request.ts';
 
-export const segmentCalls: readonly SegmentCall[] = ['track', 'identify', 'page', 'screen', 'group', 'alias', 'batch'];
+/** Routes below /v1/, with the short names that browsers and mobiles use: a call's first letter. */
+export const segmentRoutes: Readonly<Record<string, SegmentCall>> = {
+  track: 'track',
+  t: 'track',
+  identify: 'identify',
+  i: 'identify',
+  page: 'page',
+  p: 'page',
+  screen: 'screen',
+  s: 'screen',
+  group: 'group',
+  g: 'group',
+  alias: 'alias',
+  a: 'alias',
+  batch: 'batch',
+  b: 'batch',
+  import: 'batch',
+};
 
 export function onSegment(context: PostContext, res: HttpResponse, head: IncomingRequest, call: SegmentCall): void {
   let whole = false;
@@ -48,7 +65,7 @@ function streamOf(grant: Grant | Refusal): string {
   return isRefusal(grant) ? '' : (grant.segmentStream ?? '');
 }
 
-function noStream(name: string): Refusal {
+export function noStream(name: string): Refusal {
   return {
     status: 404,
     code: 'segment-stream-unknown',

@@ -30,6 +30,8 @@ export type SegmentType = (typeof segmentTypes)[number];
 export type SegmentCall = SegmentType | 'batch';
 
 const quote = 0x22;
+/** Of `null`, in what was checked to be JSON. */
+const nullStart = 0x6e;
 
 export function readSegment(
   body: Buffer,
@@ -78,6 +80,8 @@ function readMessage(
   const text = (name: string): string | undefined => textOf(body, scanned.members, name);
   const type = call ?? text('type');
   if (!isType(type)) return refuse('the message has no known type', '/type', segmentTypes.join(', '));
+  const unread = checkIds(body, scanned.members);
+  if (unread !== undefined) return unread;
   const key = text('userId') ?? text('anonymousId');
   if (key === undefined) return refuse('the message says of no user', '/userId', 'userId or anonymousId as a non-empty string');
   if (type === 'track' && text('event') === undefined) return refuse('a track message names no event', '/event', 'a non-empty string');
@@ -141,6 +145,18 @@ function eventTime(
   const movedMs = (parseTime(receivedtime) as number) - (sentAt.ms - ms);
   if (movedMs >= startOfTimeMs && movedMs < endOfTimeMs) return new Date(movedMs).toISOString();
   return refuseTime(`corrected by sentAt '${sentAt.text.slice(0, 40)}' it is outside the years 0000 to 9999`);
+}
+
+/** What names an event or a user is text, or a number that is read as its text. Anything else would be replaced without a word. */
+function checkIds(body: Buffer, members: readonly JsonMember[]): Refusal | undefined {
+  for (const { name, start } of members) {
+    if (name !== 'messageId' && name !== 'userId' && name !== 'anonymousId') continue;
+    const first = body[start] as number;
+    if (first !== quote && first !== nullStart && !isNumberStart(first)) {
+      return refuse(`'${name}' is neither text nor a number`, `/${name}`, 'a string');
+    }
+  }
+  return undefined;
 }
 
 function isType(type: string | undefined): type is SegmentType {

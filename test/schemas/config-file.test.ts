@@ -100,6 +100,10 @@ topologies: nope
       'does not fit a record of the small path',
     );
     expect(problems(`streams: [${stream('b')}]\ningress: {body_max_mb: 64}`).join()).toContain('below body_max_mb');
+    const key = (more: string): string => `keys: [{name: k, sha256: ${'a'.repeat(64)}, streams: [a/c], ${more}}]`;
+    expect(problems(`streams: [${stream('b')}]\n${key('segment_stream: a/x')}`).join()).toContain("there is no stream 'a/x'");
+    expect(problems(`streams: [${stream('b')}]\n${key('segment_stream: a/b')}`).join()).toContain("the key is not for 'a/b'");
+    expect(problems(`streams: [${stream('b')}]\ningress: {segment_stream: a/x}`).join()).toContain("there is no stream 'a/x'");
     expect(problems('routing: {large_message_threshold_kb: 1}').join()).toContain('streams: it is missing');
     expect(problems('streams: []').join()).toContain('at least one stream');
     expect(problems('streams:\n\t- x').join()).toMatch(/^2 /);
