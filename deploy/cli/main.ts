@@ -18,6 +18,8 @@ interface GlobalOptions {
   readonly config?: string;
 }
 
+/** Commands that write to the instance's folder. The others write what a person asked for, as that person's umask says. */
+const writers: ReadonlySet<string> = new Set(['start', 'ingest', 'enrich', 'send', 'query', 'graph', 'reset']);
 const usageExitCode = 2;
 const exampleConfig = fileURLToPath(new URL('../../../topology/examples/flights/sluice.yaml', import.meta.url));
 
@@ -47,6 +49,10 @@ function program(): Command {
     };
   };
 
+  // What these write is in the instance's folder and is its user's alone, files of child processes and libraries too.
+  root.hook('preAction', (_root, command) => {
+    if (writers.has(command.name())) process.umask(0o077);
+  });
   const service = { clock: systemClock, random: systemRandom, env: process.env } as const;
 
   root

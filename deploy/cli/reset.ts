@@ -1,30 +1,13 @@
 /**
- * `sluice reset`: deletes everything local, after asking, and never under a running instance.
+ * `sluice reset`: deletes everything local, after asking, and never under a running instance: it holds the lock while it deletes.
  */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { findInstance } from '../host/instance.ts';
+import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import { alreadyRunning, findInstance, lockInstance } from '../host/instance.ts';
+import { isOurs } from '../host/layout.ts';
 import type { Output } from './output.ts';
-
-/** What a local directory of Sluice can hold; with anything else in it, it is somebody's own folder. */
-const ours = new Set([
-  'log',
-  'lake',
-  'checkpoints',
-  'build',
-  'send',
-  'graph',
-  'graph-staging',
-  'spool',
-  'claims',
-  'instance.json',
-  'control.sock',
-  'control.path',
-]);
-/** What the embedded graph keeps beside its file. */
-const ofGraph = /^graph\.\w+/;
 
 export async function resetCommand(dir: string, yes: boolean, output: Output): Promise<number> {
   if (!existsSync(dir)) {
@@ -32,10 +15,8 @@ export async function resetCommand(dir: string, yes: boolean, output: Output): P
     return 0;
   }
   const instance = await findInstance(dir);
-  if (instance !== undefined)
-    throw new SluiceError('already-running', `${dir} is in use by pid ${instance.pid} (${instance.url})`, { fix: 'stop it first' });
-  const entries = readdirSync(dir);
-  const foreign = entries.filter((entry) => !ours.has(entry) && !ofGraph.test(entry));
+  if (instance !== undefined) throw alreadyRunning(dir, instance);
+  const foreign = readdirSync(dir).filter((entry) => !isOurs(entry));
   if (foreign.length > 0)
     throw new SluiceError('not-ours', `${dir} holds what Sluice did not make: ${foreign.slice(0, 5).join(', ')}`, {
       fix: 'name the right directory with --dir',
@@ -44,9 +25,25 @@ export async function resetCommand(dir: string, yes: boolean, output: Output): P
     output.note('nothing was removed');
     return 1;
   }
-  rmSync(resolve(dir), { recursive: true, force: true });
-  output.line(output.json ? JSON.stringify({ removed: entries }) : `removed ${dir} (${entries.join(', ')})`);
+  const removed = await removeAll(dir);
+  output.line(output.json ? JSON.stringify({ removed }) : `removed ${dir} (${removed.join(', ')})`);
   return 0;
+}
+
+/** The lock's file goes last, so that whoever starts meanwhile finds it held, or begins on a folder of its own. */
+async function removeAll(dir: string): Promise<readonly string[]> {
+  const lock = await lockInstance(dir);
+  const entries = readdirSync(dir).filter((entry) => entry !== 'lock' && isOurs(entry));
+  for (const entry of entries) rmSync(join(dir, entry), { recursive: true, force: true });
+  rmSync(join(dir, 'lock'), { force: true });
+  await lock.release();
+  try {
+    rmdirSync(resolve(dir));
+  } catch (thrown) {
+    // Something was put into it meanwhile, or it is a link: what was in it is gone.
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'ENOENT'].includes(systemCodeOf(thrown) ?? '')) throw thrown;
+  }
+  return entries;
 }
 
 async function confirmed(dir: string): Promise<boolean> {

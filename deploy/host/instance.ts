@@ -1,14 +1,16 @@
 /**
- * One running instance per directory. The lock is a listening local socket, because a socket dies with its process: no stale lock after a
- * kill, and no confusion when a process id is used again. `instance.json` beside it tells who it is.
+ * One running instance on a folder, which is its user's alone. The kernel's lock says whether one runs; `instance.json` says who it is.
+ *
+ * Invariants:
+ * 1. The lock is taken before anything in the folder is read or written, and held until the process ends or releases it.
+ * 2. `instance.json` is there only while its instance can be reached, but for one that was killed: who reads it asks the lock as well.
+ * 3. Nobody but its user can enter the folder. One that others can enter is closed to them, unless it holds what is not Sluice's.
  */
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import type { Server } from 'node:net';
-import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
+import { isFolderLocked, lockFolder } from '../../schemas/kernel/folder-lock.ts';
+import { instanceFile, isOurs } from './layout.ts';
 
 export interface Instance {
   readonly pid: number;
@@ -29,70 +31,76 @@ export interface InstanceLock {
   release(): Promise<void>;
 }
 
-function socketPath(dir: string): string {
-  const hash = createHash('sha256').update(realpathSync(dir)).digest('hex').slice(0, 24);
-  return join(tmpdir(), `sluice-${hash}.sock`);
-}
-
-const infoPath = (dir: string): string => join(dir, 'instance.json');
-
-/** Takes `dir` for this process; throws `SluiceError` `already-running` with the other's pid. */
+/**
+ * Takes `dir` for this process, and makes it where it is missing. Throws `SluiceError` `already-running` with the other's pid,
+ * `folder-not-private`, `lock-failed`, `lock-native-missing`.
+ */
 export async function lockInstance(dir: string): Promise<InstanceLock> {
-  mkdirSync(dir, { recursive: true });
-  const path = socketPath(dir);
-  const server = await listen(path).catch(async (thrown: unknown) => {
-    if (systemCodeOf(thrown) !== 'EADDRINUSE') throw thrown;
-    if (await answers(path)) {
-      const other = readInfo(dir);
-      const who = other === undefined ? 'another process' : `pid ${other.pid} (${other.url})`;
-      throw new SluiceError('already-running', `${dir} is in use by ${who}`, {
-        fix: 'stop that one, or give this one its own directory with --dir',
-      });
-    }
-    rmSync(path, { force: true });
-    return listen(path);
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  closeToOthers(dir);
+  const lock = await lockFolder(dir).catch((thrown: unknown) => {
+    throw thrown instanceof SluiceError && thrown.code === 'folder-in-use' ? alreadyRunning(dir, readInfo(dir)) : thrown;
   });
-  server.unref();
-  return {
-    publish: (instance) => writeFileSync(infoPath(dir), `${JSON.stringify(instance, null, 2)}\n`),
-    release: () =>
-      new Promise((resolve) => {
-        rmSync(infoPath(dir), { force: true });
-        server.close(() => resolve());
-      }),
-  };
+  // Of an instance that was killed.
+  rmSync(instanceFile(dir), { force: true });
+  return { publish: (instance) => writeInfo(dir, instance), release: () => release(dir, lock) };
 }
 
-/** The instance that runs on `dir`, or undefined. */
+/** The instance that can be reached on `dir`, or undefined. Does not disturb one that starts. Throws `SluiceError` `folder-denied`. */
 export async function findInstance(dir: string): Promise<Instance | undefined> {
   const info = readInfo(dir);
-  if (info === undefined) return undefined;
-  return (await answers(socketPath(dir))) ? info : undefined;
+  return info !== undefined && (await isFolderLocked(dir)) ? info : undefined;
+}
+
+export function alreadyRunning(dir: string, other: Instance | undefined): SluiceError {
+  const who = other === undefined ? 'another process' : `pid ${other.pid} (${other.url})`;
+  return new SluiceError('already-running', `${dir} is in use by ${who}`, {
+    fix: 'stop that one, or give this one its own folder with --dir',
+  });
+}
+
+async function release(dir: string, lock: FolderLock): Promise<void> {
+  rmSync(instanceFile(dir), { force: true });
+  lock.release();
 }
 
 function readInfo(dir: string): Instance | undefined {
   try {
-    return JSON.parse(readFileSync(infoPath(dir), 'utf8')) as Instance;
-  } catch {
-    return undefined;
+    return JSON.parse(readFileSync(instanceFile(dir), 'utf8')) as Instance;
+  } catch (thrown) {
+    if (systemCodeOf(thrown) !== 'EACCES') return undefined;
+    throw new SluiceError('folder-denied', `${dir} cannot be read: it belongs to another user`, {
+      cause: thrown,
+      fix: 'run the command as the user that runs the instance',
+    });
   }
 }
 
-function listen(path: string): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const server = createServer((socket) => socket.destroy());
-    server.once('error', reject);
-    server.listen(path, () => resolve(server));
-  });
+/** Written beside and renamed: a reader sees all of it or none. */
+function writeInfo(dir: string, instance: Instance): void {
+  const beside = `${instanceFile(dir)}.new`;
+  writeFileSync(beside, `${JSON.stringify(instance, null, 2)}\n`, { mode: 0o600 });
+  renameSync(beside, instanceFile(dir));
 }
 
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
+function closeToOthers(dir: string): void {
+  if ((statSync(dir).mode & 0o077) === 0) return;
+  const foreign = readdirSync(dir).filter((entry) => !isOurs(entry));
+  if (foreign.length > 0) {
+    throw new SluiceError(
+      'folder-not-private',
+      `other users can enter ${dir}, and it holds what Sluice did not make: ${foreign.slice(0, 5).join(', ')}`,
+      {
+        fix: 'name a folder for Sluice alone with --dir, or close this one to others with chmod 700',
+      },
+    );
+  }
+  try {
+    chmodSync(dir, 0o700);
+  } catch (cause) {
+    throw new SluiceError('folder-not-private', `other users can enter ${dir}, and it cannot be closed to them: ${messageOf(cause)}`, {
+      cause,
+      fix: `name a folder of this user with --dir; ${dir} belongs to user ${lstatSync(dir).uid}`,
     });
-    socket.once('error', () => resolve(false));
-  });
+  }
 }

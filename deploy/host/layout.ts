@@ -3,7 +3,18 @@
  */
 import { join } from 'node:path';
 
-/** Who runs here. */
+/** What a folder of Sluice can hold; with anything else in it, it is somebody's own. */
+const names: ReadonlySet<string> = new Set([
+  ...['lock', 'instance.json', 'instance.json.new', 'control.sock', 'control.path'],
+  ...['log', 'lake', 'checkpoints', 'build', 'send', 'graph', 'graph-staging', 'spool', 'claims'],
+]);
+/** What the embedded graph keeps beside its file. */
+const ofGraph = /^graph\.\w+/;
+
+/** Whether an entry of an instance's folder is one that Sluice makes. */
+export const isOurs = (entry: string): boolean => names.has(entry) || ofGraph.test(entry);
+
+/** Who runs here. Beside it is `lock`, which the kernel locks for one process (schemas/kernel/folder-lock.ts). */
 export const instanceFile = (dir: string): string => join(dir, 'instance.json');
 /** The control socket, in the instance's folder or in the runtime folder that `controlPathFile` names. */
 export const controlSocket = (dir: string): string => join(dir, 'control.sock');
@@ -12,6 +23,8 @@ export const controlPathFile = (dir: string): string => join(dir, 'control.path'
 export const lakeDir = (dir: string): string => join(dir, 'lake');
 /** The embedded streams' segments. */
 export const logDir = (dir: string): string => join(dir, 'log');
+/** Checkpoints of topologies: `checkpoints/<topology>/...`. */
+export const checkpointsDir = (dir: string): string => join(dir, 'checkpoints');
 /** Events that wait for their stream on this machine's disk. */
 export const spoolDir = (dir: string): string => join(dir, 'spool');
 /** Data that is beyond both paths: `claims/<team>/<app>/<day>/<uuid>`. */
@@ -21,5 +34,6 @@ export const buildDir = (dir: string): string => join(dir, 'build');
 /** The embedded graph: this file, and those that the database keeps beside it, `graph.*`. */
 export const graphFile = (dir: string): string => join(dir, 'graph');
 /** Writes of a graph sink that wait for their checkpoint: a folder of blob keys. An id may have slashes, and other characters that no key has. */
+export const graphStagingDir = (dir: string): string => join(dir, 'graph-staging');
 export const graphStagingFolder = (topology: string, sink: string): string =>
   `graph-staging/${topology}/${sink.replace(/[^A-Za-z0-9_-]/g, (other) => `=${other.charCodeAt(0).toString(16)}`)}`;

@@ -3,7 +3,9 @@
  * partitions with offsets for the large one.
  *
  * Layout: `<root>/<team>/<app>/kinesis/shardId-000000000000/*.log` and `.../kafka/partition-0/*.log`.
- * Invariant: the number of splits of a stream is what its folder has; configuration decides only when it is made, so no key moves.
+ * Invariants:
+ * 1. The number of splits of a stream is what its folder has; configuration decides only when it is made, so no key moves.
+ * 2. `<root>` has one owner, who holds its lock; so has each split's folder, wherever a link leads.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,6 +18,7 @@ import type { LocalConfig, StreamConfig } from '../../schemas/config.ts';
 import { present } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { lockFolder } from '../../schemas/kernel/folder-lock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
 import { paths } from '../../schemas/ports/record.ts';
@@ -49,23 +52,27 @@ interface EmbeddedPath {
   readonly logs: readonly SegmentLog[];
 }
 
-/** Opens every stream's logs. Throws `SluiceError` `stream-corrupt`. */
+/** Opens every stream's logs. Throws `SluiceError` `stream-corrupt`, `folder-in-use`. */
 export async function openEmbeddedStreams(options: EmbeddedStreamsOptions): Promise<EmbeddedStreams> {
+  await makeDirectory(options.root);
+  const lock = await lockFolder(options.root);
   const opened = new Map<string, EmbeddedPath>();
+  const closeAll = async (): Promise<void> => {
+    for (const { logs } of opened.values()) for (const log of logs) await log.close();
+    lock.release();
+  };
   try {
     for (const stream of options.streams) {
       for (const path of paths) opened.set(`${path} ${stream.name}`, await openPath(options, stream, path));
     }
   } catch (thrown) {
-    for (const { logs } of opened.values()) for (const log of logs) await log.close();
+    await closeAll();
     throw thrown;
   }
   return {
     writer: (path) => embeddedWriter(path, (stream) => opened.get(`${path} ${stream}`)),
     handles: (stream) => paths.map((path) => present(opened.get(`${path} ${stream}`), `the embedded stream ${stream}`).handle),
-    async close() {
-      for (const { logs } of opened.values()) for (const log of logs) await log.close();
-    },
+    close: closeAll,
   };
 }
 

@@ -1,17 +1,22 @@
 /**
- * The one owner of the embedded graph's file in this process: it is opened when the first topology or question needs it, and not before.
+ * The one owner of the embedded graph's file: it is opened when the first topology or question needs it, and not before.
  *
  * Invariants:
  * 1. The file is open at most once. An attempt to open that failed is forgotten: the next need tries again.
  * 2. After a write that the database failed on it is closed, and opened anew for the next: what it held in memory is not trusted, nor full.
  * 3. A question makes no graph where there is none.
+ * 4. The file is open only under the lock of `<file>.lock` beside the file itself, also where `path` is a link to it. The database's own lock on the file
+ *    does not do: it is one that ends as soon as anything in this process closes the file.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
 import { cypherDatabase } from '../../enrich/graph/graph-database.ts';
 import type { GraphAnswer, LadybugDatabase } from '../../enrich/graph/ladybug-database.ts';
 import { openLadybug } from '../../enrich/graph/ladybug-database.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
+import { lockPath } from '../../schemas/kernel/folder-lock.ts';
 
 export interface GraphOwner extends GraphDatabase {
   /** Throws `SluiceError` `graph-missing`, `query-failed`. */
@@ -20,6 +25,7 @@ export interface GraphOwner extends GraphDatabase {
 }
 
 interface OpenGraph {
+  readonly lock: FolderLock;
   readonly ladybug: LadybugDatabase;
   readonly database: GraphDatabase;
 }
@@ -32,9 +38,7 @@ export function graphOwner(path: string): GraphOwner {
   const open = (): Promise<OpenGraph> => {
     if (opening !== undefined) return opening;
     if (closed) return Promise.reject(new SluiceError('graph-closed', 'the instance stops', { retryable: true }));
-    const next = closing
-      .then(() => openLadybug({ path, readOnly: false }))
-      .then((ladybug) => ({ ladybug, database: cypherDatabase(ladybug.session) }));
+    const next = closing.then(() => openLocked(path));
     opening = next;
     next.catch(() => {
       if (opening === next) opening = undefined;
@@ -44,13 +48,13 @@ export function graphOwner(path: string): GraphOwner {
 
   const write = async <T>(call: (database: GraphDatabase) => Promise<T>): Promise<T> => {
     const current = open();
-    const { ladybug, database } = await current;
+    const graph = await current;
     try {
-      return await call(database);
+      return await call(graph.database);
     } catch (thrown) {
       if (thrown instanceof SluiceError && thrown.code === 'graph-write-failed' && opening === current) {
         opening = undefined;
-        closing = ladybug.close().catch(() => undefined);
+        closing = closeLocked(graph).catch(() => undefined);
       }
       throw thrown;
     }
@@ -66,10 +70,34 @@ export function graphOwner(path: string): GraphOwner {
     async close() {
       closed = true;
       const last = await opening?.catch(() => undefined);
-      await last?.ladybug.close();
+      if (last !== undefined) await closeLocked(last);
       await closing;
     },
   };
+}
+
+async function openLocked(path: string): Promise<OpenGraph> {
+  const lock = await lockPath(`${realPath(path)}.lock`, path);
+  try {
+    const ladybug = await openLadybug({ path, readOnly: false });
+    return { lock, ladybug, database: cypherDatabase(ladybug.session) };
+  } catch (thrown) {
+    lock.release();
+    throw thrown;
+  }
+}
+
+async function closeLocked({ lock, ladybug }: OpenGraph): Promise<void> {
+  try {
+    await ladybug.close();
+  } finally {
+    lock.release();
+  }
+}
+
+/** Of a file that may not be there yet. */
+function realPath(path: string): string {
+  return existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path));
 }
 
 export function requireGraph(path: string): void {

@@ -5,7 +5,7 @@
  * Order of starting: lock, streams, ingress, metrics, control, topologies; of stopping: ingress (drained), topologies (last checkpoint), graph,
  * streams, metrics, control, lock: commands are answered to the end.
  */
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
 import { sweepClaims } from '../../ingest/delivery/claim-check.ts';
@@ -14,6 +14,7 @@ import type { Log } from '../../ingest/telemetry/log.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import { ledgerStream } from '../../schemas/config.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
+import { lockFolder } from '../../schemas/kernel/folder-lock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import { drainAnswer, graphAnswer, jsonAnswer } from '../host/commands.ts';
@@ -21,7 +22,7 @@ import { reloadOnChange } from '../host/config-watch.ts';
 import { serveControl } from '../host/control-server.ts';
 import type { Instance } from '../host/instance.ts';
 import { lockInstance, unknownInstance } from '../host/instance.ts';
-import { buildDir, claimsDir, graphFile, logDir, spoolDir } from '../host/layout.ts';
+import { buildDir, checkpointsDir, claimsDir, graphFile, graphStagingDir, lakeDir, logDir, spoolDir } from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import { openToAll } from '../host/open-to-all.ts';
 import type { InstanceStatus } from '../host/status.ts';
@@ -50,15 +51,16 @@ export interface RunningLocal {
   stop(): Promise<void>;
 }
 
-/** Throws `SluiceError` `already-running`, `port-taken`, `stream-corrupt`. When it resolves, events are accepted. */
+/** Throws `SluiceError` `already-running`, `folder-in-use`, `port-taken`, `stream-corrupt`. When it resolves, events are accepted. */
 export async function startLocal(options: StartOptions): Promise<RunningLocal> {
   const { config, clock, random, tell, log } = options;
   const dir = resolve(options.dir);
   const lock = await lockInstance(dir);
-  // Scripts of earlier runs: each is named by its content, so they would only pile up.
-  rmSync(buildDir(dir), { recursive: true, force: true });
   const undo: (() => Promise<void>)[] = [() => lock.release()];
   try {
+    // Scripts of earlier runs: each is named by its content, so they would only pile up.
+    rmSync(buildDir(dir), { recursive: true, force: true });
+    for (const folder of [lakeDir(dir), checkpointsDir(dir), claimsDir(dir), graphStagingDir(dir)]) undo.unshift(await own(folder));
     const bound = [...config.streams, ledgerStream];
     const streams = await openEmbeddedStreams({ root: logDir(dir), streams: bound, local: config.local, clock });
     undo.unshift(() => streams.close());
@@ -84,7 +86,8 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
       random,
       log,
     });
-    undo.unshift(() => ingress.drain());
+    const drain = (): Promise<void> => ingress.drain();
+    undo.unshift(drain);
     const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.start, read: () => ingress.metrics() });
     undo.splice(-1, 0, () => metrics.close());
     const control = await serveControl(dir, {
@@ -120,7 +123,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
         }),
       );
     }
-    undo.splice(1, 0, async () => void (await Promise.all(hosts.map((host) => host.stop()))));
+    undo.splice(undo.indexOf(drain) + 1, 0, async () => void (await Promise.all(hosts.map((host) => host.stop()))));
     const topologiesStarted = Promise.all(hosts.map((host) => host.start())).then(() => undefined);
     return {
       instance,
@@ -135,6 +138,13 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     for (const step of undo) await step().catch(() => undefined);
     throw thrown;
   }
+}
+
+/** Keeps a folder to this process wherever a link leads: one instance's folder may be another's, too. Streams, spools and the graph do so themselves. */
+async function own(folder: string): Promise<() => Promise<void>> {
+  mkdirSync(folder, { recursive: true });
+  const lock = await lockFolder(folder);
+  return async () => lock.release();
 }
 
 const sweepEveryMs = 3_600_000;

@@ -50,9 +50,9 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
   const { config, clock, random, tell, dropState } = options;
   const dir = resolve(options.dir);
   const lock = await lockInstance(dir);
-  rmSync(buildDir(dir), { recursive: true, force: true });
   const undo: (() => Promise<void>)[] = [() => lock.release()];
   try {
+    rmSync(buildDir(dir), { recursive: true, force: true });
     const { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups } = config;
     let stopping = false;
     const hosts: TopologyHost[] = [];

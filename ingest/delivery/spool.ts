@@ -72,7 +72,7 @@ const verifyBounds: ReadBounds = { maxRecords: Number.MAX_SAFE_INTEGER, maxBytes
 const segmentsPerSpool = 8;
 const emptyMaxBytes = 1_024 * 1_024;
 
-/** Opens or makes the spool in `dir`. Throws `SluiceError` `stream-corrupt` when a record that waits, or the mark, is damaged. */
+/** Opens or makes the spool in `dir`. Throws `SluiceError` `stream-corrupt` when a record that waits, or the mark, is damaged; `folder-in-use`. */
 export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFile }: SpoolOptions): Promise<Spool> {
   let durableEnd = 0;
   const log = await SegmentLog.open({
@@ -182,8 +182,10 @@ async function verify(dir: string, from: number, end: number): Promise<{ readonl
   }
 }
 
+const damages: ReadonlySet<string> = new Set(['stream-corrupt', 'position-trimmed']);
+
 function damaged(dir: string, thrown: unknown): unknown {
-  if (!(thrown instanceof SluiceError)) return thrown;
+  if (!(thrown instanceof SluiceError) || !damages.has(thrown.code)) return thrown;
   return new SluiceError('stream-corrupt', thrown.message, {
     fix: `bring the file back from a copy, or move ${dir} away: what it holds was accepted, and nobody else sends it`,
     cause: thrown,

@@ -10,14 +10,18 @@
  * 4. A file is not written again once its sync failed (the system may have dropped its pages and forgotten it,
  *    https://www.usenix.org/conference/atc20/presentation/rebello), nor once a next segment may exist: the next commit begins that one.
  * 5. Segments but the last are never written again; retention deletes whole segments, oldest first, never the last.
+ * 6. The folder is locked before anything in it is read, until the log is closed: two logs on one would write over what the other acknowledged.
  */
 import { stat, unlink } from 'node:fs/promises';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
+import { lockFolder } from '../../schemas/kernel/folder-lock.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import { encodeFrame, sizeOf } from './frame.ts';
 import type { LogFile, OpenLogFile } from './log-file.ts';
 import { openLogFile } from './log-file.ts';
+import type { Recovered } from './segment.ts';
 import { listSegments, makeDirectory, recoverSegment, segmentPath, syncDirectory } from './segment.ts';
 
 export interface SegmentLogOptions {
@@ -51,9 +55,35 @@ interface Sealed {
   readonly lastAtMs: number;
 }
 
+/** What a folder holds: the last segment, open and whole, and those before it. */
+interface Opened {
+  readonly file: LogFile;
+  readonly base: number;
+  readonly recovered: Recovered;
+  readonly sealed: readonly Sealed[];
+}
+
+async function openLast({ dir, openFile = openLogFile }: SegmentLogOptions): Promise<Opened> {
+  const bases = await listSegments(dir);
+  const base = bases.at(-1) ?? 0;
+  const recovered = bases.length === 0 ? { nextOffset: 0, bytes: 0, lastAtMs: 0 } : await recoverSegment(dir, base);
+  const file = await openFile(segmentPath(dir, base));
+  await file.truncate(recovered.bytes);
+  await file.datasync();
+  await syncDirectory(dir);
+  const sealed = await Promise.all(
+    bases.slice(0, -1).map(async (older) => {
+      const { size, mtimeMs } = await stat(segmentPath(dir, older));
+      return { base: older, bytes: size, lastAtMs: mtimeMs };
+    }),
+  );
+  return { file, base, recovered, sealed };
+}
+
 export class SegmentLog {
   readonly #options: SegmentLogOptions;
   readonly #open: OpenLogFile;
+  readonly #lock: FolderLock;
   #file: LogFile;
   #base: number;
   #bytes: number;
@@ -67,45 +97,30 @@ export class SegmentLog {
   #broken: string | undefined;
   #closed = false;
 
-  private constructor(
-    options: SegmentLogOptions,
-    file: LogFile,
-    base: number,
-    bytes: number,
-    nextOffset: number,
-    lastAtMs: number,
-    sealed: Sealed[],
-  ) {
+  private constructor(options: SegmentLogOptions, lock: FolderLock, { file, base, recovered, sealed }: Opened) {
     this.#options = options;
     this.#open = options.openFile ?? openLogFile;
+    this.#lock = lock;
     this.#file = file;
     this.#base = base;
-    this.#bytes = bytes;
-    this.#nextOffset = nextOffset;
-    this.#lastAtMs = lastAtMs;
-    this.#sealed = sealed;
+    this.#bytes = recovered.bytes;
+    this.#nextOffset = recovered.nextOffset;
+    this.#lastAtMs = recovered.lastAtMs;
+    this.#sealed = [...sealed];
   }
 
-  /** Opens or makes the log in `dir`, cutting a torn tail. Throws `SluiceError` `stream-corrupt`. */
+  /** Opens or makes the log in `dir`, cutting a torn tail. Throws `SluiceError` `stream-corrupt`, `folder-in-use`. */
   static async open(options: SegmentLogOptions): Promise<SegmentLog> {
-    const { dir } = options;
-    await makeDirectory(dir);
-    const bases = await listSegments(dir);
-    const base = bases.at(-1) ?? 0;
-    const openFile = options.openFile ?? openLogFile;
-    const recovered = bases.length === 0 ? { nextOffset: 0, bytes: 0, lastAtMs: 0 } : await recoverSegment(dir, base);
-    const file = await openFile(segmentPath(dir, base));
-    await file.truncate(recovered.bytes);
-    await file.datasync();
-    await syncDirectory(dir);
-    const sealed = await Promise.all(
-      bases.slice(0, -1).map(async (older) => {
-        const { size, mtimeMs } = await stat(segmentPath(dir, older));
-        return { base: older, bytes: size, lastAtMs: mtimeMs };
-      }),
-    );
-    options.publish?.(recovered.nextOffset);
-    return new SegmentLog(options, file, base, recovered.bytes, recovered.nextOffset, recovered.lastAtMs, sealed);
+    await makeDirectory(options.dir);
+    const lock = await lockFolder(options.dir);
+    try {
+      const opened = await openLast(options);
+      options.publish?.(opened.recovered.nextOffset);
+      return new SegmentLog(options, lock, opened);
+    } catch (thrown) {
+      lock.release();
+      throw thrown;
+    }
   }
 
   /** The offset that the next record gets. */
@@ -264,8 +279,13 @@ export class SegmentLog {
 
   /** Waits for what is under way; later appends are refused. */
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     await this.#committing;
-    await this.#file.close();
+    try {
+      await this.#file.close();
+    } finally {
+      this.#lock.release();
+    }
   }
 }

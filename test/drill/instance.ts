@@ -94,8 +94,8 @@ export async function drillInstance(dir: string, configText: string): Promise<Dr
 }
 
 /** Every event of the stream `d/events`, in the order of each split. Of a server that was stopped. */
-export async function foundIn(dir: string, stream = 'd/events'): Promise<readonly FoundEvent[]> {
-  const config = loadConfig(join(dir, 'sluice.yaml'), { DRILL_PORT: '0' });
+export async function foundIn(dir: string, stream = 'd/events', configFile = join(dir, 'sluice.yaml')): Promise<readonly FoundEvent[]> {
+  const config = loadConfig(configFile, { DRILL_PORT: '0' });
   const streams = await openEmbeddedStreams({ root: logDir(dir), streams: config.streams, local: config.local, clock: systemClock });
   const found: FoundEvent[] = [];
   for (const handle of streams.handles(stream)) {

@@ -1,7 +1,7 @@
 /**
  * The owner of the graph's file: opened when needed, once, and anew after a failure; calls of a thread and their answers.
  */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -56,6 +56,23 @@ it('opens it anew after a write that failed, and has lost nothing', async () => 
   expect(await owner.applyChunk(at(1), [numbers.Number({ n: 9 })])).toBe('skipped');
   expect(await owner.applyChunk(at(2), [numbers.Number({ n: 2 })])).toBe('applied');
   expect((await owner.query(count)).rows).toEqual([[2]]);
+});
+
+it('shares its file with no other owner, also by a link to the file, until it closes', async () => {
+  const { owner, path } = owned();
+  await owner.openSink({ sink: 't/a', attempt: 1, model });
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-other-'));
+  symlinkSync(path, join(folder, 'graph'));
+  const other = graphOwner(join(folder, 'graph'));
+  onTestFinished(async () => {
+    await other.close();
+    rmSync(folder, { recursive: true });
+  });
+  // The database's own lock would be gone after this.
+  closeSync(openSync(path, 'r'));
+  await expect(other.openSink({ sink: 't/a', attempt: 2, model })).rejects.toMatchObject({ code: 'folder-in-use' });
+  await owner.close();
+  expect(await other.openSink({ sink: 't/a', attempt: 2, model })).toEqual({ checkpoint: 0, chunk: 0 });
 });
 
 it('tries again to open what could not be opened', async () => {

@@ -230,7 +230,7 @@ describe('a spool', () => {
       await spool.read(all);
       await spool.drainedTo(n);
     }
-    expect(readdirSync(dir).sort()).toEqual(['00000000000000000000.log', 'drained']);
+    expect(readdirSync(dir).sort()).toEqual(['00000000000000000000.log', 'drained', 'lock']);
     await spool.close();
   });
 

@@ -4,5 +4,6 @@
 import type { Attack } from '../rig.ts';
 import { behindAProxy } from './behind-a-proxy.ts';
 import { largeBodies } from './large-bodies.ts';
+import { raceForFolder } from './race-for-folder.ts';
 
-export const attacks: readonly Attack[] = [largeBodies, behindAProxy];
+export const attacks: readonly Attack[] = [largeBodies, behindAProxy, raceForFolder];
