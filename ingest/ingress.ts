@@ -24,9 +24,11 @@ import type { Exchange } from './http/exchange.ts';
 import { listen } from './http/listen.ts';
 import type { AddressRule } from './http/request.ts';
 import { mountRoutes } from './http/routes.ts';
+import { Turns } from './http/turns.ts';
 import { createIntake } from './intake.ts';
 import { answerRefusal } from './protocol/answer.ts';
 import type { Refusal } from './protocol/refusal.ts';
+import { createRoom } from './room.ts';
 import { startLedger } from './telemetry/ledger.ts';
 import type { Log } from './telemetry/log.ts';
 import type { IngressCounts, MetricsText } from './telemetry/metrics.ts';
@@ -82,13 +84,16 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
   const metrics = ingressMetrics();
   const warnings = createWarnings();
   const streams = await bindStreams({ ...options, metrics });
-  const { bodyMaxBytes: _body, inFlightMaxBytes, repeatWindowMs, host, trustedProxies, addressQuota } = config.ingress;
-  const intake = createIntake({ streams, inFlightMaxBytes, repeatWindowMs, clock, metrics, warnings });
+  const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes, repeatWindowMs, host, trustedProxies, addressQuota } = config.ingress;
+  const room = createRoom(inFlightMaxBytes, bodyMaxBytes + bodyDecodedMaxBytes);
+  const intake = createIntake({ streams, repeatWindowMs, clock, metrics, warnings });
   const context: PostContext = {
     clock,
     random,
     log,
     intake,
+    room,
+    turns: new Turns(),
     metrics,
     warnings,
     access: createAccess(config.access, { clock, random, log }),
@@ -111,7 +116,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
   const sockets = mountSockets(app, context, rule);
   mountRoutes(app, context, rule);
   metrics.gauges(() => ({
-    inFlightBytes: intake.inFlightBytes,
+    inFlightBytes: room.all.bytes,
     bufferedBytes: intake.bufferedBytes,
     webSockets: sockets.count,
     repeats: intake.remembered,

@@ -4,7 +4,6 @@
  * Invariants:
  * 1. Conservation: each event that is taken is counted once, as accepted, repeated or refused, when it is settled.
  * 2. An identity is (team, app, source, id): a repeat is answered only to senders of the stream that the first was sent to.
- * 3. The bytes of everything that waits for an answer are bounded; past the bound nothing more is let in.
  */
 import type { StreamConfig } from '../schemas/config.ts';
 import type { EventAttributes } from '../schemas/event.ts';
@@ -39,12 +38,6 @@ export interface Intake {
   take(from: Sender, event: AcceptedEvent | Refusal, body: Buffer, settle: (result: EventResult) => void): void;
   /** An event of Sluice's own: not counted, not remembered. */
   emit(stream: string, attributes: EventAttributes, data: Uint8Array): Promise<Delivered>;
-  /** Bytes of requests that are not answered yet. */
-  readonly inFlightBytes: number;
-  hold(bytes: number): void;
-  release(bytes: number): void;
-  /** Why `bytes` more cannot be let in now. */
-  overload(bytes: number): Refusal | undefined;
   /** Bytes of events that were answered from memory and are on their way. */
   readonly bufferedBytes: number;
   readonly remembered: number;
@@ -54,7 +47,6 @@ export interface Intake {
 
 export interface IntakeOptions {
   readonly streams: ReadonlyMap<string, BoundStream>;
-  readonly inFlightMaxBytes: number;
   readonly repeatWindowMs: number;
   readonly clock: Clock;
   readonly metrics: IngressMetrics;
@@ -63,9 +55,8 @@ export interface IntakeOptions {
 
 const noData = Buffer.from('null');
 
-export function createIntake({ streams, inFlightMaxBytes, repeatWindowMs, clock, metrics, warnings }: IntakeOptions): Intake {
+export function createIntake({ streams, repeatWindowMs, clock, metrics, warnings }: IntakeOptions): Intake {
   const repeats = createRepeats({ windowMs: repeatWindowMs, now: () => clock.monotonic() });
-  let inFlightBytes = 0;
 
   const count = (from: Sender, result: EventResult, sample: Uint8Array | undefined): void => {
     const { name } = from.stream.config;
@@ -108,20 +99,6 @@ export function createIntake({ streams, inFlightMaxBytes, repeatWindowMs, clock,
         if (bound === undefined) reject(new Error(`there is no stream '${stream}'`));
         else bound.delivery.deliver(attributes, data, resolve);
       });
-    },
-    get inFlightBytes() {
-      return inFlightBytes;
-    },
-    hold(bytes) {
-      inFlightBytes += bytes;
-    },
-    release(bytes) {
-      inFlightBytes -= bytes;
-    },
-    overload(bytes) {
-      if (inFlightBytes + bytes <= inFlightMaxBytes) return undefined;
-      const message = `${inFlightBytes} bytes of requests wait for their answers; at most ${inFlightMaxBytes} may`;
-      return { status: 503, code: 'overloaded', message, expected: 'send it again after Retry-After' };
     },
     get bufferedBytes() {
       let bytes = 0;

@@ -31,8 +31,22 @@ export const limits = {
   bodyDecodedMaxBytes: 32 * mebi,
   /** Members of an object in which the ingress looks for attributes: an envelope, a CloudEvent, a Segment message. */
   attributeMembersMax: kibi,
-  /** A body in which a write key is looked for before it is known who sends it: the most that Segment's API takes. */
-  segmentKeyBodyMaxBytes: 500 * kibi,
+  /** A body, as it arrives and inflated, of which it is not known yet who sends it: a write key is looked for in it. The most that Segment's API takes. */
+  strangerBodyMaxBytes: 500 * kibi,
+  /** Of the bytes in flight: what all senders together may hold that are not identified yet, and what one network of them; one part of so many. */
+  strangersPart: 8,
+  strangerNetworkPart: 64,
+  /** How long such a body may take to arrive. */
+  strangerBodyMaxMs: 10_000,
+  /** How long nothing of a body may arrive, or nothing of a streamed answer be read, and how often that is looked at: uWebSockets.js would close without a word. */
+  bodyIdleMs: 30_000,
+  bodyWatchMs: 2_500,
+  /** The body of a request over its quota that is let pass unread; behind a longer one the connection is closed. */
+  bodyUnreadMaxBytes: 64 * kibi,
+  /** Shares of the bytes in flight that are kept while nobody is in them. */
+  idleSharesKept: 256,
+  /** Whole bodies that are inflated at once. */
+  inflatersMax: 8,
   /** Events of one array or NDJSON request. */
   requestEventsMax: 10_000,
   /** Bytes of all requests that are not answered yet; past it new ones get 503 at once. */
@@ -291,6 +305,12 @@ assert(limits.unitMaxEvents <= limits.aggregateMaxRecords, 'what leaves together
 assert(limits.ndjsonCollectedMaxBytes <= limits.bodyMaxBytes, 'a body that is collected is within the bound of bodies');
 assert(limits.bodyMaxBytes <= limits.bodyDecodedMaxBytes, 'decompression never shrinks what is allowed');
 assert(limits.bodyDecodedMaxBytes <= limits.ingressInFlightMaxBytes, 'one request alone is always admitted');
+assert(
+  2 * limits.strangerBodyMaxBytes <= limits.ingressInFlightMaxBytes / limits.strangerNetworkPart,
+  'one request of a sender that is not identified yet is always admitted',
+);
+// uWebSockets.js closes a connection of which 160 KB do not arrive within 8 to 12 seconds, unless it is told to go on.
+assert(2 * limits.bodyWatchMs < 8_000, 'a slow body is looked at before its connection is closed');
 assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.logPendingMaxBytes, 'the largest record alone can be committed');
 assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.segmentMaxBytes, 'the largest record fits a segment');
 assert(limits.graphKeyMaxBytes <= limits.graphWriteMaxBytes, 'a write can have the largest key');

@@ -15,57 +15,59 @@ import type { Protocol } from '../telemetry/metrics.ts';
 import { decompress, encodingOf } from './decompress.ts';
 import type { Exchange } from './exchange.ts';
 import type { Admitted, Gate } from './gate.ts';
-import { charge } from './gate.ts';
+import { charge, refuseCharged } from './gate.ts';
 import type { IncomingRequest } from './request.ts';
 import { collectBody } from './request.ts';
+import type { Turns } from './turns.ts';
 
 export interface PostContext extends Gate {
   readonly bounds: IngressConfig;
   readonly random: Random;
+  readonly turns: Turns;
 }
 
-/** Collects and inflates the body; `done` gets it whole, of a request that is still open. */
+/** Collects the body as it arrives, at most `maxBytes`; `done` gets it whole, of a request that is still open. */
 export function collect(
-  { bounds, intake, metrics }: PostContext,
+  context: PostContext,
   res: HttpResponse,
   exchange: Exchange,
   protocol: Protocol,
-  onWhole: () => void,
+  maxBytes: number,
   done: (body: Buffer) => void,
 ): void {
-  const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes } = bounds;
-  const encoding = encodingOf(exchange.head.contentEncoding);
   // Many may have been let in before any of them had grown.
-  const hold = (bytes: number): Refusal | undefined => {
-    const over = intake.overload(bytes);
-    if (over === undefined) exchange.hold(bytes);
-    return over;
-  };
   const grown = (bytes: number): boolean => {
-    const over = hold(bytes);
+    exchange.arrivedBytes += bytes;
+    const over = exchange.tryHold(bytes);
     if (over !== undefined) exchange.refuse(over, true);
     return exchange.isOpen;
   };
-  collectBody(res, exchange.head.contentLength, bodyMaxBytes, grown, (body) => {
+  exchange.isArriving = true;
+  collectBody(res, exchange.head.contentLength, maxBytes, grown, (body) => {
     if (!exchange.isOpen) return;
+    exchange.isArriving = false;
     exchange.bodyMs = exchange.now();
-    if (body === 'too-large') {
-      onWhole();
-      return exchange.refuse(bodyTooLarge(bodyMaxBytes), true);
-    }
-    metrics.request(protocol, body.length);
-    if (typeof encoding !== 'string' || encoding === 'identity') {
-      onWhole();
-      return typeof encoding === 'string' ? done(withoutMark(body)) : exchange.refuse(encoding);
-    }
-    // What would not fit if it were alone is too large; what does not fit beside others may come again.
-    const most = Math.min(bodyDecodedMaxBytes, inFlightMaxBytes - body.length);
-    void decompress(body, encoding, most, (bytes) => (exchange.isOpen ? hold(bytes) : gone)).then((decoded) => {
-      if (!exchange.isOpen) return;
-      onWhole();
-      if (isRefusal(decoded)) exchange.refuse(decoded);
-      else done(withoutMark(decoded));
-    });
+    if (body === 'too-large') return refuseCharged(context, exchange, bodyTooLarge(maxBytes), true);
+    context.metrics.request(protocol, body.length);
+    done(body);
+  });
+}
+
+/** What the body inflates to, at most `maxBytes`. Called once it is known who sends it, or in the small room of those of whom it is not. */
+export function inflate(context: PostContext, exchange: Exchange, body: Buffer, maxBytes: number, done: (decoded: Buffer) => void): void {
+  const encoding = encodingOf(exchange.head.contentEncoding);
+  if (encoding === 'identity') return done(withoutMark(body));
+  if (typeof encoding !== 'string') return refuseCharged(context, exchange, encoding);
+  // What would not fit if it were alone is too large; what does not fit beside others may come again.
+  const most = Math.min(maxBytes, exchange.roomBytes - body.length);
+  const grown = (bytes: number): Refusal | undefined => (exchange.isOpen ? exchange.tryHold(bytes) : gone);
+  context.turns.take(exchange.grant?.name ?? '', async () => {
+    if (!exchange.isOpen) return;
+    const decoded = await decompress(body, encoding, most, grown);
+    if (!exchange.isOpen) return;
+    if (isRefusal(decoded)) return refuseCharged(context, exchange, decoded);
+    exchange.letGo(body.length);
+    done(withoutMark(decoded));
   });
 }
 
@@ -73,8 +75,8 @@ export function collect(
 const gone: Refusal = { status: 503, code: 'client-gone', message: 'the client has gone' };
 
 /** Why a body of the announced length is not read. Said before anything that waiting could change: it never fits. */
-export function tooLong({ contentLength }: IncomingRequest, { bodyMaxBytes }: IngressConfig): Refusal | undefined {
-  return contentLength === undefined || contentLength <= bodyMaxBytes ? undefined : bodyTooLarge(bodyMaxBytes);
+export function tooLong({ contentLength }: IncomingRequest, maxBytes: number): Refusal | undefined {
+  return contentLength === undefined || contentLength <= maxBytes ? undefined : bodyTooLarge(maxBytes);
 }
 
 /** Hands what was found in a body to the intake, and answers once all of it is settled. */
@@ -89,12 +91,13 @@ export function settleAll(
   exchange.checkedMs = exchange.now();
   if (isRefusal(read)) {
     context.warnings.note(admitted.stream.config.name, admitted.grant.name, read, body, context.clock.now());
-    return exchange.refuse(read);
+    return refuseCharged(context, exchange, read);
   }
   const { single, events } = read;
   exchange.events = events.length;
   const over = charge(context, exchange, admitted, events.length);
   if (over !== undefined) return exchange.refuse(over);
+  exchange.isTaken = true;
   const from = { stream: admitted.stream, keyName: admitted.grant.name };
   const results: EventResult[] = [];
   let open = events.length;

@@ -1,12 +1,20 @@
 /**
  * Decompression with a bound: a small body must not become a large one in memory.
+ *
+ * Invariants:
+ * 1. What comes out is counted as it comes, in every encoding; past its bound the inflater is destroyed.
+ * 2. A body is inflated whole or refused: one that ends early is broken, and so is one with anything behind its end (but zeros behind gzip,
+ *    which pad files). Members of gzip follow each other (RFC 1952, section 2.2).
+ * 3. Every inflater is destroyed, however its body ends.
  */
-import type { Transform } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
+
+import type { BrotliDecompress, Gunzip, Inflate, InflateRaw } from 'node:zlib';
+import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 
 export type Encoding = 'identity' | 'gzip' | 'deflate' | 'br';
+type Inflater = Gunzip | BrotliDecompress | Inflate | InflateRaw;
 
 const names: Readonly<Record<string, Encoding>> = {
   '': 'identity',
@@ -46,34 +54,45 @@ export function decompress(
     const inflater = decompressor(encoding, body);
     const chunks: Buffer[] = [];
     let length = 0;
-    const stop = (refusal: Refusal): void => {
-      resolve(refusal);
+    const end = (result: Buffer | Refusal): void => {
+      resolve(result);
       inflater.destroy();
     };
     inflater.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length > maxBytes) {
-        const message = `the body of ${body.length} bytes inflates to more than ${maxBytes}`;
-        return stop({ status: 413, code: 'body-inflates-too-large', message, expected: `at most ${maxBytes} bytes after decompression` });
-      }
-      const refused = grown(chunk.length);
-      if (refused !== undefined) return stop(refused);
+      const refused = length > maxBytes ? inflatesTooLarge(body.length, maxBytes) : grown(chunk.length);
+      if (refused !== undefined) return end(refused);
       chunks.push(chunk);
     });
-    inflater.once('end', () => resolve(Buffer.concat(chunks, length)));
+    inflater.once('end', () => end(checkEnd(inflater, encoding, body.length) ?? Buffer.concat(chunks, length)));
     // Stays: an error after the end would have nobody to hear it.
-    inflater.on('error', (thrown) =>
-      resolve({ status: 400, code: 'not-inflatable', message: `the body does not inflate: ${messageOf(thrown)}`, expected: encoding }),
-    );
+    inflater.on('error', (thrown) => end(notInflatable(messageOf(thrown), encoding)));
     inflater.end(body);
   });
 }
 
 /** Inflates a stream of chunks as they come; `first` has the first two bytes at least. */
-export function decompressor(encoding: Exclude<Encoding, 'identity'>, first: Buffer): Transform {
+export function decompressor(encoding: Exclude<Encoding, 'identity'>, first: Buffer): Inflater {
   if (encoding === 'gzip') return createGunzip();
-  if (encoding === 'br') return createBrotliDecompress();
+  // A window of up to 1 GiB is no part of the encoding that HTTP knows (RFC 7932).
+  if (encoding === 'br') return createBrotliDecompress({ params: { [constants.BROTLI_DECODER_PARAM_LARGE_WINDOW]: 0 } });
   return hasZlibHead(first) ? createInflate() : createInflateRaw();
+}
+
+/** Whether an inflater that has ended used all of the `arrived` bytes. */
+function checkEnd(inflater: Inflater, encoding: string, arrived: number): Refusal | undefined {
+  const left = arrived - inflater.bytesWritten;
+  // What is no member and no zero behind gzip is an error already.
+  return left === 0 || encoding === 'gzip' ? undefined : notInflatable(`${left} bytes are behind its end`, encoding);
+}
+
+function inflatesTooLarge(arrivedBytes: number, maxBytes: number): Refusal {
+  const message = `the body of ${arrivedBytes} bytes inflates to more than ${maxBytes}`;
+  return { status: 413, code: 'body-inflates-too-large', message, expected: `at most ${maxBytes} bytes after decompression` };
+}
+
+function notInflatable(why: string, encoding: string): Refusal {
+  return { status: 400, code: 'not-inflatable', message: `the body does not inflate: ${why}`, expected: `one whole body of ${encoding}` };
 }
 
 /** `deflate` is zlib's format (RFC 1950); some clients send the bare one (RFC 1951). Its head tells: method 8, and a checksum of 31. */

@@ -2,7 +2,8 @@
  * One HTTP request and its answer: what it holds while it is under way, and how its answer is written.
  *
  * Invariants:
- * 1. It is answered exactly once, or its client has gone; its bytes are released exactly once.
+ * 1. It is answered exactly once, or its client has gone. Its bytes are released exactly once: when it is answered, or, where the client has gone,
+ *    when the events that were handed on are settled.
  * 2. `res` is touched no more once it was answered or its client has gone.
  * 3. Header values that come from the client were checked to have no line break.
  */
@@ -15,9 +16,11 @@ import type { Intake } from '../intake.ts';
 import type { Answer } from '../protocol/answer.ts';
 import { answerRefusal } from '../protocol/answer.ts';
 import type { Refusal } from '../protocol/refusal.ts';
+import type { Room, Share } from '../room.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { IngressMetrics } from '../telemetry/metrics.ts';
 import type { Warnings } from '../telemetry/warnings.ts';
+import { textOfBytes } from './address.ts';
 import { statusTexts } from './plain-answer.ts';
 import type { IncomingRequest } from './request.ts';
 
@@ -25,6 +28,7 @@ import type { IncomingRequest } from './request.ts';
 export interface Hall {
   readonly clock: Clock;
   readonly intake: Intake;
+  readonly room: Room;
   readonly metrics: IngressMetrics;
   readonly log: Log;
   readonly warnings: Warnings;
@@ -57,9 +61,16 @@ export class Exchange {
   onGone: () => void;
   /** Headers that were decided on the way, each ending in a line break. */
   extraHeaders = '';
+  /** Its events were handed on: what becomes of them is counted, whether its client stays or leaves. */
+  isTaken = false;
+  /** Its body is on its way, and what came of it so far. */
+  isArriving = false;
+  arrivedBytes = 0;
   readonly #hall: Hall;
   readonly #res: HttpResponse;
+  #share: Share;
   #heldBytes = 0;
+  #isFree = false;
   #isOpen = true;
   #isStreaming = false;
   /** Where it stands among the open ones. */
@@ -69,6 +80,7 @@ export class Exchange {
     this.onGone = onGone;
     this.#res = res;
     this.#hall = hall;
+    this.#share = hall.room.all.enter();
     this.head = head;
     this.requestId = requestIdPattern.test(head.requestId) ? head.requestId : hall.newId();
     this.receivedAtMs = hall.clock.now();
@@ -78,7 +90,8 @@ export class Exchange {
     this.#seat = hall.open.push(this) - 1;
     res.onAborted(() => {
       if (!this.#isOpen) return;
-      this.#release();
+      this.#close();
+      if (!this.isTaken) this.free();
       this.onGone();
     });
   }
@@ -97,20 +110,55 @@ export class Exchange {
     return this.#hall.clock.monotonic();
   }
 
+  /** The most that it could hold if it were alone. */
+  get roomBytes(): number {
+    return this.#share.maxBytes;
+  }
+
+  /** Counts what it holds in that share from now on, as the sender became known; why `more` bytes do not fit there. */
+  enter(share: Share, more: number): Refusal | undefined {
+    if (!this.#isOpen) return undefined;
+    this.#share.release(this.#heldBytes);
+    this.#share.leave();
+    this.#share = share.enter();
+    this.#share.hold(this.#heldBytes);
+    return this.#share.overload(more);
+  }
+
+  /** Why `bytes` more cannot be held. */
+  overload(bytes: number): Refusal | undefined {
+    return this.#share.overload(bytes);
+  }
+
   hold(bytes: number): void {
     if (!this.#isOpen) return;
     this.#heldBytes += bytes;
-    this.#hall.intake.hold(bytes);
+    this.#share.hold(bytes);
+  }
+
+  /** Holds so many more, or says why not. */
+  tryHold(bytes: number): Refusal | undefined {
+    const over = this.#share.overload(bytes);
+    if (over === undefined) this.hold(bytes);
+    return over;
   }
 
   letGo(bytes: number): void {
-    if (!this.#isOpen) return;
+    if (this.#isFree) return;
     this.#heldBytes -= bytes;
-    this.#hall.intake.release(bytes);
+    this.#share.release(bytes);
+  }
+
+  /** Lets go of everything: it is answered, or its client has gone and nothing of it is under way any more. */
+  free(): void {
+    if (this.#isFree) return;
+    this.#isFree = true;
+    this.#share.release(this.#heldBytes);
+    this.#share.leave();
   }
 
   answer({ status, body, ack, retryAfterSeconds }: Answer, close = false): void {
-    if (!this.#isOpen) return;
+    if (!this.#isOpen) return this.free();
     this.#release();
     const { head, receivedAtMs, startedMs } = this;
     const { clock, draining, log, metrics } = this.#hall;
@@ -139,7 +187,7 @@ export class Exchange {
 
   /** An answer that is no JSON of ours: the pixel of an event that was accepted. */
   answerBytes(ack: Ack, contentType: string, bytes: Uint8Array): void {
-    if (!this.#isOpen) return;
+    if (!this.#isOpen) return this.free();
     this.#release();
     const now = this.#hall.clock.monotonic();
     const status = ack === 'replicated' ? 200 : 202;
@@ -221,6 +269,12 @@ export class Exchange {
     if (this.#isOpen) this.#res.resume();
   }
 
+  /** The client's address, in its one form; empty when it has gone. */
+  address(): string {
+    if (this.head.address !== '' || !this.#isOpen) return this.head.address;
+    return textOfBytes(new Uint8Array(this.#res.getRemoteAddress()));
+  }
+
   /** Answers a request whose events were not found: it is counted as one refusal. */
   refuse(refusal: Refusal, close = false): void {
     if (!this.#isOpen) return;
@@ -234,8 +288,12 @@ export class Exchange {
   }
 
   #release(): void {
-    this.#hall.intake.release(this.#heldBytes);
-    this.#heldBytes = 0;
+    this.free();
+    this.#close();
+  }
+
+  #close(): void {
+    this.isArriving = false;
     this.#isOpen = false;
     const { open } = this.#hall;
     const last = open.pop();

@@ -4,6 +4,8 @@
  *
  * Invariant: what a request is told depends on its own key's streams alone; whether another team's stream exists never shows.
  */
+
+import { limits } from '../../schemas/limits.ts';
 import type { Access } from '../access/access.ts';
 import { decideAccess } from '../access/access.ts';
 import type { Grant } from '../access/grant.ts';
@@ -12,6 +14,7 @@ import type { Rechecks } from '../access/rechecks.ts';
 import type { BoundStream } from '../intake.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
+import type { Share } from '../room.ts';
 import { networkOf } from './address.ts';
 import type { Exchange, Hall } from './exchange.ts';
 import type { IncomingRequest } from './request.ts';
@@ -39,7 +42,7 @@ export function refuseEarly(gate: Gate, exchange: Exchange, bytes = exchange.hea
   if (foreign !== undefined) return foreign;
   const { refused, rateLimit, rateLimitPolicy } = gate.quotas.admitAddress(networkOf(exchange.head.address), gate.clock.now());
   noteQuota(exchange, rateLimit, rateLimitPolicy);
-  return refused ?? gate.intake.overload(bytes);
+  return refused ?? exchange.overload(bytes);
 }
 
 /** Who it is; a promise only for a token that has to be verified. `key` overrides what the head has. */
@@ -70,6 +73,46 @@ export function admitAgain(gate: Gate, admitted: Admitted, origin: string): Admi
   if (found === grant) return admitted;
   if (isRefusal(found)) return found;
   return decideAccess(found, stream.config.name, true) ?? { grant: found, stream };
+}
+
+/**
+ * Admits a request whose body is still to come: within its quotas, as far as that shows before, and into its key's share of the room. `bytes`
+ * is the most that it will hold at once beside what it holds.
+ */
+export function letIn(gate: Gate, exchange: Exchange, grant: Grant | Refusal, name: string, bytes: number): Admitted | Refusal {
+  const admitted = admit(gate, exchange, grant, name);
+  if (isRefusal(admitted)) return admitted;
+  const { refused, rateLimit, rateLimitPolicy } = gate.quotas.mayCome(admitted.grant, name, exchange.receivedAtMs);
+  noteQuota(exchange, rateLimit, rateLimitPolicy);
+  return refused ?? exchange.enter(shareOf(gate, admitted.grant), bytes) ?? admitted;
+}
+
+/** What this sender may hold: where there are no keys everybody is one sender, who may hold everything. */
+export function shareOf({ access, room }: Gate, grant: Grant): Share {
+  return access.isOpen ? room.all : room.ofKey(grant.name);
+}
+
+/** Takes a request whose sender is not known yet into its network's share of the room; why it does not fit there. */
+export function waitOutside(gate: Gate, exchange: Exchange, bytes: number): Refusal | undefined {
+  return exchange.enter(gate.room.ofNetwork(networkOf(exchange.address())), bytes);
+}
+
+/**
+ * Refuses a request whose body is not read. Its connection is closed, as nobody waits for the end of what may be long; but over a quota, where the
+ * client is about to send again, a short one is let pass.
+ */
+export function refuseAtHead(exchange: Exchange, refusal: Refusal): void {
+  const { contentLength } = exchange.head;
+  const isShort = contentLength !== undefined && contentLength <= limits.bodyUnreadMaxBytes;
+  exchange.refuse(refusal, refusal.status !== 429 || !isShort);
+}
+
+/** Refuses a request that cost work: its sender pays for one event, or for as many as were looked at. What it could not help is free. */
+export function refuseCharged(gate: Gate, exchange: Exchange, refusal: Refusal, close = false): void {
+  const { grant, stream } = exchange;
+  const events = refusal.code === 'too-many-events' ? limits.requestEventsMax : 1;
+  if (grant !== undefined && refusal.status !== 503) gate.quotas.spend(grant, stream, events, gate.clock.now());
+  exchange.refuse(refusal, close);
 }
 
 /** Whether so many events are within the quotas; charges them. */

@@ -36,13 +36,12 @@ const newline = 0x0a;
 const overloadPauseMs = 20;
 const partMaxChars = 16_384;
 
-/** Takes over a request with lines. `onWhole` is called once its end has come, or its events are taken before. */
+/** Takes over a request with lines. */
 export function streamLines(
   context: PostContext,
   res: HttpResponse,
   exchange: Exchange,
   admitted: Admitted | Promise<Admitted | Refusal>,
-  onWhole: () => void,
 ): void {
   const encoding = encodingOf(exchange.head.contentEncoding);
   if (typeof encoding !== 'string') return exchange.refuse(encoding, true);
@@ -56,7 +55,7 @@ export function streamLines(
   };
   if (exchange.head.contentLength === 0) {
     // Its end is not always told (request.ts).
-    void readBody(context, exchange, admitted, new PassThrough().end(), onWhole);
+    void readBody(context, exchange, admitted, new PassThrough().end());
     return;
   }
   res.onData((chunk, isLast) => {
@@ -73,7 +72,7 @@ export function streamLines(
       body = encoding === 'identity' ? new PassThrough() : decompressor(encoding, copy);
       // It may break before anybody reads it, and after.
       body.on('error', () => undefined);
-      void readBody(context, exchange, admitted, body, onWhole);
+      void readBody(context, exchange, admitted, body);
     }
     const flowing = body.write(copy);
     if (isLast) {
@@ -91,7 +90,6 @@ async function readBody(
   exchange: Exchange,
   admission: Admitted | Promise<Admitted | Refusal>,
   body: Transform,
-  onWhole: () => void,
 ): Promise<void> {
   const admitted = await admission;
   if (isRefusal(admitted)) return exchange.refuse(admitted, true);
@@ -112,7 +110,7 @@ async function readBody(
     leave();
     stay.wake();
   };
-  await readLines(context, exchange, stay, head, body, onWhole).finally(leave);
+  await readLines(context, exchange, stay, head, body).finally(leave);
 }
 
 interface Stay {
@@ -121,14 +119,7 @@ interface Stay {
   wake: () => void;
 }
 
-async function readLines(
-  context: PostContext,
-  exchange: Exchange,
-  stay: Stay,
-  head: RequestHead,
-  body: Transform,
-  onWhole: () => void,
-): Promise<void> {
+async function readLines(context: PostContext, exchange: Exchange, stay: Stay, head: RequestHead, body: Transform): Promise<void> {
   const { standing } = stay;
   const first: Buffer[] = [];
   let bytes = 0;
@@ -139,15 +130,14 @@ async function readLines(
       if (long === undefined) {
         first.push(chunk);
         bytes += chunk.length;
-        const over = context.intake.overload(chunk.length);
+        const over = exchange.tryHold(chunk.length);
         if (over !== undefined) return exchange.refuse(over, true);
-        exchange.hold(chunk.length);
         lines += countLines(chunk);
         if (bytes <= limits.ndjsonCollectedMaxBytes && lines < limits.requestEventsMax) continue;
         const refused = standing.judge();
         if (refused !== undefined) return exchange.refuse(refused, true);
         exchange.bodyMs = exchange.now();
-        onWhole();
+        exchange.isTaken = true;
         exchange.letGo(bytes);
         long = new LongBody(context, exchange, standing, head);
         const taking = long;
@@ -157,7 +147,7 @@ async function readLines(
       if (standing.refused !== undefined) break;
     }
   } catch (thrown) {
-    if (!exchange.isOpen) return;
+    if (!exchange.isOpen) return long?.leave();
     const refusal: Refusal = standing.refused ?? {
       status: 400,
       code: 'not-inflatable',
@@ -167,9 +157,8 @@ async function readLines(
     else await long.end(refusal);
     return;
   }
-  if (!exchange.isOpen) return;
+  if (!exchange.isOpen) return long?.leave();
   if (long !== undefined) return long.end(standing.refused);
-  onWhole();
   exchange.bodyMs = exchange.now();
   const refused = standing.judge();
   if (refused !== undefined) return exchange.refuse(refused);
@@ -219,8 +208,8 @@ class LongBody {
   }
 
   async feed(chunk: Buffer): Promise<void> {
-    const { clock, intake } = this.#context;
-    while (this.#exchange.isOpen && intake.overload(chunk.length) !== undefined && this.#openEvents > 0)
+    const { clock } = this.#context;
+    while (this.#exchange.isOpen && this.#exchange.overload(chunk.length) !== undefined && this.#openEvents > 0)
       await sleep(clock, overloadPauseMs);
     let start = 0;
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
@@ -236,12 +225,18 @@ class LongBody {
   async end(refusal: Refusal | undefined): Promise<void> {
     if (refusal === undefined) this.#line(this.#joined(Buffer.alloc(0)));
     while (this.#openEvents > 0 && this.#exchange.isOpen) await this.#hasRoom();
+    if (!this.#exchange.isOpen) return this.leave();
     refusal ??= this.#standing.refused;
     if (refusal !== undefined) this.#context.metrics.refused(this.#standing.admitted.stream.config.name, refusal.code);
     const more = refusal === undefined ? '' : `,"error":${JSON.stringify(errorOf(refusal))}`;
     const { status, body } = this.#tally.answer(more);
     this.#exchange.events = this.#index;
     this.#exchange.endStream(`${this.#part}{"verdict":${refusal?.status ?? status},${body.slice(1)}\n`);
+  }
+
+  /** Its client has gone: what is under way is settled without it. */
+  leave(): void {
+    if (this.#openEvents === 0) this.#exchange.free();
   }
 
   /** Looks again whether there is room, or anybody to answer. */
@@ -251,9 +246,9 @@ class LongBody {
 
   #keep(piece: Buffer): void {
     if (this.#skipping !== undefined || piece.length === 0) return;
-    const { bounds, intake } = this.#context;
+    const { bounds } = this.#context;
     const tooLong = this.#restBytes + piece.length > bounds.bodyMaxBytes;
-    this.#skipping = tooLong ? lineTooLong(bounds.bodyMaxBytes) : intake.overload(piece.length);
+    this.#skipping = tooLong ? lineTooLong(bounds.bodyMaxBytes) : this.#exchange.overload(piece.length);
     if (this.#skipping !== undefined) return this.#letGoRest();
     this.#restBytes += piece.length;
     this.#exchange.hold(piece.length);
@@ -295,8 +290,9 @@ class LongBody {
     this.#openEvents--;
     this.#openBytes -= bytes;
     this.#tally.add(result);
-    if (this.#exchange.isOpen) {
-      this.#exchange.letGo(bytes);
+    this.#exchange.letGo(bytes);
+    if (!this.#exchange.isOpen) this.leave();
+    else {
       this.#part += `${resultLine(index, result)}\n`;
       if (this.#part.length >= partMaxChars) {
         this.#flowing = this.#exchange.writePart(this.#part) && this.#flowing;

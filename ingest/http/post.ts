@@ -11,12 +11,13 @@ import type { EventResult } from '../protocol/answer.ts';
 import { answerBatch, answerSingle } from '../protocol/answer.ts';
 import { readEvents } from '../protocol/events.ts';
 import { bodyKindOf } from '../protocol/media-type.ts';
+import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import type { PostContext } from './body.ts';
-import { collect, settleAll, tooLong } from './body.ts';
+import { collect, inflate, settleAll, tooLong } from './body.ts';
 import { Exchange } from './exchange.ts';
 import type { Admitted } from './gate.ts';
-import { admit, admitAgain, identify, refuseEarly, refuseUnasked } from './gate.ts';
+import { admitAgain, identify, letIn, refuseAtHead, refuseEarly, refuseUnasked, waitOutside } from './gate.ts';
 import { requestHeadOf } from './head.ts';
 import { streamLines } from './ndjson.ts';
 import type { IncomingRequest } from './request.ts';
@@ -24,47 +25,59 @@ import type { IncomingRequest } from './request.ts';
 /** `POST /v1/{team}/{app}` */
 export function onPost(context: PostContext, res: HttpResponse, head: IncomingRequest, name: string): void {
   const { bounds, metrics } = context;
-  let whole = false;
-  const exchange = new Exchange(res, head, context, () => {
-    // A client that leaves before its body was whole has sent no event; later its events are settled without it.
-    if (!whole) metrics.refused(context.intake.streams.has(name) ? name : undefined, 'client-gone');
+  const exchange: Exchange = new Exchange(res, head, context, () => {
+    // A client that leaves before its events were found has sent none; later they are settled without it.
+    if (!exchange.isTaken) metrics.refused(context.intake.streams.has(name) ? name : undefined, 'client-gone');
   });
   const kind = bodyKindOf(head.contentType, head.ce);
-  const early =
-    kind === 'ndjson'
-      ? refuseEarly(context, exchange, Math.min(head.contentLength ?? 0, limits.ndjsonCollectedMaxBytes))
-      : (tooLong(head, bounds) ?? refuseEarly(context, exchange));
+  const announced = head.contentLength ?? 0;
+  const bytes = kind === 'ndjson' ? Math.min(announced, limits.ndjsonCollectedMaxBytes) : announced;
+  const early = (kind === 'ndjson' ? undefined : tooLong(head, bounds.bodyMaxBytes)) ?? refuseEarly(context, exchange, bytes);
   if (early !== undefined) return refuseUnasked(context, exchange, early);
-  const identified = identify(context, head);
-  const admitted =
-    identified instanceof Promise
-      ? identified.then((grant) => admit(context, exchange, grant, name))
-      : admit(context, exchange, identified, name);
-  if (!(admitted instanceof Promise) && isRefusal(admitted)) return exchange.refuse(admitted, true);
-  if (kind === 'ndjson')
-    return streamLines(context, res, exchange, admitted, () => {
-      whole = true;
+  const admitted = letInOrLater(context, exchange, name, bytes);
+  if (!(admitted instanceof Promise) && isRefusal(admitted)) return refuseAtHead(exchange, admitted);
+  if (kind === 'ndjson') return streamLines(context, res, exchange, admitted);
+  collect(context, res, exchange, 'http', bounds.bodyMaxBytes, (body) => {
+    if (!(admitted instanceof Promise)) return inflateFor(context, exchange, admitted, body);
+    void admitted.then((late) => {
+      if (!isRefusal(late) && exchange.isOpen) inflateFor(context, exchange, late, body);
     });
-  collect(
-    context,
-    res,
-    exchange,
-    'http',
-    () => {
-      whole = true;
-    },
-    (body) => {
-      if (!(admitted instanceof Promise)) return accept(context, exchange, admitted as Admitted, body);
-      void admitted.then((late) => (isRefusal(late) ? exchange.refuse(late) : accept(context, exchange, late, body)));
-    },
-  );
+  });
+}
+
+/**
+ * Who it is and whether it may send. While a token is verified its body is not read: what has arrived of it is held in the small room of those
+ * of whom it is not known who they are. One that turns out not to be let in is refused at once.
+ */
+function letInOrLater(
+  context: PostContext,
+  exchange: Exchange,
+  name: string,
+  bytes: number,
+): Admitted | Refusal | Promise<Admitted | Refusal> {
+  const identified = identify(context, exchange.head);
+  if (!(identified instanceof Promise)) return letIn(context, exchange, identified, name, bytes);
+  const full = waitOutside(context, exchange, 0);
+  if (full !== undefined) return full;
+  exchange.pause();
+  return identified.then((grant) => {
+    const late = letIn(context, exchange, grant, name, bytes);
+    if (isRefusal(late)) exchange.refuse(late, true);
+    else exchange.resume();
+    return late;
+  });
 }
 
 /** The body is whole and its sender known: but a slow body's key may be gone meanwhile. */
-function accept(context: PostContext, exchange: Exchange, before: Admitted, body: Buffer): void {
-  const { head } = exchange;
-  const admitted = admitAgain(context, before, head.origin);
+function inflateFor(context: PostContext, exchange: Exchange, before: Admitted, body: Buffer): void {
+  const admitted = admitAgain(context, before, exchange.head.origin);
   if (isRefusal(admitted)) return exchange.refuse(admitted);
+  inflate(context, exchange, body, context.bounds.bodyDecodedMaxBytes, (decoded) => accept(context, exchange, admitted, decoded));
+}
+
+/** The body is as its sender made it. */
+function accept(context: PostContext, exchange: Exchange, admitted: Admitted, body: Buffer): void {
+  const { head } = exchange;
   const request = { contentType: head.contentType, ce: head.ce, head: requestHeadOf(head, exchange.receivedAtMs, context.random) };
   settleAll(context, exchange, admitted, body, readEvents(body, request, admitted.stream.config, context.newId), (single, results) =>
     single ? answerSingle(results[0] as EventResult) : answerBatch(results),

@@ -67,7 +67,7 @@ export function readHead(res: HttpResponse, req: HttpRequest, rule: AddressRule)
     origin: safeOrigin(req.getHeader('origin')),
     host: rule.isOpen ? req.getHeader('host') : '',
     fetchSite: rule.isOpen ? req.getHeader('sec-fetch-site') : '',
-    address: rule.wanted ? addressOf(res, req, rule.trustedProxies) : '',
+    address: rule.wanted || (rule.trustedProxies > 0 && isLate(req)) ? addressOf(res, req, rule.trustedProxies) : '',
     ce: req.getHeader('ce-specversion') === '' && req.getHeader('ce-id') === '' ? undefined : ceHeaders(req),
   };
 }
@@ -83,6 +83,12 @@ function ceHeaders(req: HttpRequest): BinaryHeaders {
 /** An origin is echoed: one that is none (RFC 6454, section 6.2) counts as another word for an unknown one. */
 function safeOrigin(origin: string): string {
   return origin === '' || /^[A-Za-z0-9:/._[\]-]{1,300}$/.test(origin) ? origin : 'null';
+}
+
+/** Whether it will only show later who sends it: a token has to be verified, or a write key is in the body. The connection's address can be had then. */
+function isLate(req: HttpRequest): boolean {
+  const said = req.getHeader('authorization') || req.getHeader('x-api-key') || (req.getQuery('key') ?? '');
+  return said === '' || said.includes('eyJ');
 }
 
 /** The client's address; empty when its connection is closed already. */

@@ -6,6 +6,7 @@
  * answered 503, the repeats of the others being met by their ids; a batch of which some never will is answered 200, and says which.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import { limits } from '../../schemas/limits.ts';
 import type { Grant } from '../access/grant.ts';
 import type { Answer, EventResult } from '../protocol/answer.ts';
 import { answerRefusal, createTally, resultLine } from '../protocol/answer.ts';
@@ -14,9 +15,10 @@ import { isRefusal } from '../protocol/refusal.ts';
 import type { SegmentCall } from '../protocol/segment.ts';
 import { readSegment, segmentWriteKey } from '../protocol/segment.ts';
 import type { PostContext } from './body.ts';
-import { collect, settleAll, tooLong } from './body.ts';
+import { collect, inflate, settleAll, tooLong } from './body.ts';
 import { Exchange } from './exchange.ts';
-import { admit, identify, refuseEarly, refuseUnasked } from './gate.ts';
+import type { Admitted } from './gate.ts';
+import { identify, letIn, refuseAtHead, refuseEarly, refuseUnasked, waitOutside } from './gate.ts';
 import { requestHeadOf } from './head.ts';
 import type { IncomingRequest } from './request.ts';
 
@@ -40,25 +42,65 @@ export const segmentRoutes: Readonly<Record<string, SegmentCall>> = {
 };
 
 export function onSegment(context: PostContext, res: HttpResponse, head: IncomingRequest, call: SegmentCall): void {
-  let whole = false;
-  const exchange = new Exchange(res, head, context, () => {
-    if (!whole) context.metrics.refused(undefined, 'client-gone');
+  const { bounds, metrics } = context;
+  const exchange: Exchange = new Exchange(res, head, context, () => {
+    if (!exchange.isTaken) metrics.refused(undefined, 'client-gone');
   });
-  const early = tooLong(head, context.bounds) ?? refuseEarly(context, exchange);
+  const early = tooLong(head, bounds.bodyMaxBytes) ?? refuseEarly(context, exchange);
   if (early !== undefined) return refuseUnasked(context, exchange, early);
-  const done = (): void => {
-    whole = true;
+  const take = (admitted: Admitted, body: Buffer): void => {
+    const requestHead = requestHeadOf(head, exchange.receivedAtMs, context.random);
+    settleAll(context, exchange, admitted, body, readSegment(body, call, admitted.stream.config, requestHead, context.newId), answerOf);
   };
-  collect(context, res, exchange, 'segment', done, (body) => {
-    const given = head.authorization !== '' || head.apiKey !== '' || head.queryKey !== '';
-    const identified = identify(context, head, given ? head.queryKey : (segmentWriteKey(body) ?? ''));
+  const identified = identify(context, head);
+  const given = head.authorization !== '' || head.apiKey !== '' || head.queryKey !== '';
+  if (identified instanceof Promise || (isRefusal(identified) && !given)) return onStranger(context, res, exchange, identified, take);
+  const admitted = letInSegment(context, exchange, identified, head.contentLength ?? 0);
+  if (isRefusal(admitted)) return refuseAtHead(exchange, admitted);
+  collect(context, res, exchange, 'segment', bounds.bodyMaxBytes, (body) =>
+    inflate(context, exchange, body, bounds.bodyDecodedMaxBytes, (decoded) => take(admitted, decoded)),
+  );
+}
+
+/**
+ * A request that does not say in its head who sends it, as a browser's does, or whose token has to be verified. Its body has the bounds of Segment's
+ * API, as it arrives and inflated, and little time; it is held in a small room of its own.
+ */
+function onStranger(
+  context: PostContext,
+  res: HttpResponse,
+  exchange: Exchange,
+  pending: Refusal | Promise<Grant | Refusal>,
+  take: (admitted: Admitted, body: Buffer) => void,
+): void {
+  const { head } = exchange;
+  const most = Math.min(limits.strangerBodyMaxBytes, context.bounds.bodyMaxBytes);
+  const full = tooLong(head, most) ?? waitOutside(context, exchange, head.contentLength ?? 0);
+  if (full !== undefined) return refuseUnasked(context, exchange, full);
+  const known = (identified: Grant | Refusal | Promise<Grant | Refusal>, then: (admitted: Admitted) => void): void => {
     void Promise.resolve(identified).then((grant) => {
-      const admitted = admit(context, exchange, grant, streamOf(grant));
-      if (isRefusal(admitted)) return exchange.refuse(isRefusal(grant) ? admitted : noStream(grant.name));
-      const requestHead = requestHeadOf(head, exchange.receivedAtMs, context.random);
-      settleAll(context, exchange, admitted, body, readSegment(body, call, admitted.stream.config, requestHead, context.newId), answerOf);
+      const admitted = letInSegment(context, exchange, grant, 0);
+      if (isRefusal(admitted)) exchange.refuse(admitted);
+      else if (exchange.isOpen) then(admitted);
     });
+  };
+  collect(context, res, exchange, 'segment', most, (body) => {
+    if (isRefusal(pending)) {
+      return inflate(context, exchange, body, most, (decoded) =>
+        known(identify(context, head, segmentWriteKey(decoded) ?? ''), (admitted) => take(admitted, decoded)),
+      );
+    }
+    known(pending, (admitted) =>
+      inflate(context, exchange, body, context.bounds.bodyDecodedMaxBytes, (decoded) => take(admitted, decoded)),
+    );
   });
+}
+
+/** Into the stream that the key names; what is wrong with that is the configuration's fault. */
+function letInSegment(context: PostContext, exchange: Exchange, grant: Grant | Refusal, bytes: number): Admitted | Refusal {
+  const admitted = letIn(context, exchange, grant, streamOf(grant), bytes);
+  if (isRefusal(grant) || !isRefusal(admitted)) return admitted;
+  return admitted.status === 403 || admitted.status === 404 ? noStream(grant.name) : admitted;
 }
 
 function streamOf(grant: Grant | Refusal): string {

@@ -58,7 +58,7 @@ export function readSegment(
 
 /** The write key that a browser's library puts into the body; of a body that nobody has checked yet, so only in a short one. */
 export function segmentWriteKey(body: Buffer): string | undefined {
-  if (body.length > limits.segmentKeyBodyMaxBytes) return undefined;
+  if (body.length > limits.strangerBodyMaxBytes) return undefined;
   const checked = checkJson(body);
   if (isFault(checked)) return undefined;
   const found = findPointer(body, checked, ['writeKey']);

@@ -15,7 +15,7 @@ import type { Grant } from '../access/grant.ts';
 import type { PostContext } from '../http/body.ts';
 import { Exchange } from '../http/exchange.ts';
 import type { Admitted } from '../http/gate.ts';
-import { admit, identify, refuseEarly } from '../http/gate.ts';
+import { admit, identify, refuseEarly, shareOf } from '../http/gate.ts';
 import { requestHeadOf } from '../http/head.ts';
 import type { AddressRule } from '../http/request.ts';
 import { readHead } from '../http/request.ts';
@@ -26,10 +26,13 @@ import { withoutMark } from '../protocol/byte-order-mark.ts';
 import { readFrame } from '../protocol/frame.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
+import type { Share } from '../room.ts';
 
 interface Connection {
   /** Who sends, and where; judged again before each message. */
   readonly standing: Standing;
+  /** Where its messages count, each as long as it is held. */
+  readonly share: Share;
   readonly session: string;
   readonly traceparent: string;
   /** Events under way. */
@@ -91,7 +94,7 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
 
   const read = (ws: Socket, connection: Connection, body: Buffer): void => {
     if (!judge(ws, connection)) return refuseLate(connection, body);
-    const { session } = connection;
+    const { session, share } = connection;
     const { stream, grant } = connection.standing.admitted;
     const nowMs = clock.now();
     connection.open++;
@@ -102,10 +105,10 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
     );
     const text = withoutMark(body);
     const { ref, event } = readFrame(text, stream.config, head, session, newId);
-    const over = isRefusal(event) ? undefined : (intake.overload(0) ?? quotas.admitEvents(grant, stream.config.name, 1, nowMs).refused);
+    const over = isRefusal(event) ? undefined : (share.overload(0) ?? quotas.admitEvents(grant, stream.config.name, 1, nowMs).refused);
     const startedMs = clock.monotonic();
     intake.take({ stream, keyName: grant.name }, over ?? event, text, (result) => {
-      intake.release(body.length);
+      letGo(share, body);
       metrics.latency('bus', clock.monotonic() - startedMs);
       acknowledge(ws, connection, ref, result);
     });
@@ -123,6 +126,7 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
       const connection = ws.getUserData();
       const { session } = connection;
       sockets.add(ws);
+      connection.share.enter();
       connection.leave = context.rechecks.add(() => void judge(ws, connection));
       const { name, ack } = connection.standing.admitted.stream.config;
       ws.send(JSON.stringify({ hello: { stream: name, session, ack, credit: limits.wsCreditEvents, maxBytes: bounds.bodyMaxBytes } }));
@@ -133,11 +137,11 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
       if (context.draining) return ws.end(goingAway, 'the instance stops; send again what was not acknowledged');
       // The message is only valid in this callback.
       const body = Buffer.from(new Uint8Array(message));
-      intake.hold(body.length);
+      connection.share.enter().hold(body.length);
       if (connection.open < limits.wsCreditEvents && connection.held.length === 0) return read(ws, connection, body);
       connection.held.push(body);
       const tooMany = connection.held.length > limits.wsOverdraftEvents;
-      if (!tooMany && intake.overload(0) === undefined) return;
+      if (!tooMany && connection.share.overload(0) === undefined) return;
       for (const late of connection.held.splice(0)) refuseLate(connection, late);
       if (tooMany) ws.end(policyViolation, `more than ${limits.wsOverdraftEvents} events beyond the credit of ${limits.wsCreditEvents}`);
       else ws.end(tryAgainLater, 'events beyond the credit find no room now');
@@ -146,14 +150,15 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
       const connection = ws.getUserData();
       connection.closed = true;
       connection.leave();
+      connection.share.leave();
       for (const late of connection.held.splice(0)) refuseLate(connection, late);
       sockets.delete(ws);
     },
   });
 
   /** A message that arrived and is not taken any more, because its connection ends. */
-  function refuseLate({ standing }: Connection, body: Buffer): void {
-    intake.release(body.length);
+  function refuseLate({ standing, share }: Connection, body: Buffer): void {
+    letGo(share, body);
     const { stream, grant } = standing.admitted;
     const refusal: Refusal = standing.refused ?? {
       status: 503,
@@ -178,6 +183,7 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
       if (isRefusal(admitted)) return exchange.refuse(admitted, true);
       const connection: Connection = {
         standing: new Standing(context, admitted, head.origin),
+        share: shareOf(context, admitted.grant),
         session: sessionPattern.test(asked) ? asked : newId(),
         traceparent: head.traceparent,
         open: 0,
@@ -205,6 +211,11 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
       for (const ws of [...sockets]) ws.end(goingAway, 'the instance stops; send again what was not acknowledged');
     },
   };
+}
+
+function letGo(share: Share, { length }: Buffer): void {
+  share.release(length);
+  share.leave();
 }
 
 function tooMany(count: number): Refusal | undefined {

@@ -358,7 +358,7 @@ describe('a body of very many small parts', () => {
 
   it('is not searched for a write key when it is long', () => {
     const text = (size: number) => Buffer.from(`{"writeKey":"k","x":"${'x'.repeat(size)}"}`);
-    expect([segmentWriteKey(text(1_000)), segmentWriteKey(text(limits.segmentKeyBodyMaxBytes))]).toEqual(['k', undefined]);
+    expect([segmentWriteKey(text(1_000)), segmentWriteKey(text(limits.strangerBodyMaxBytes))]).toEqual(['k', undefined]);
   });
 });
 
