@@ -14,7 +14,7 @@ import { findCombinations, offsetOf } from './config-combinations.ts';
 import type { Field, FieldValue } from './config-fields.ts';
 import { expectedOf, nearest, problemOf, shownOf } from './config-fields.ts';
 import { headerField, headerNameExpected, isHeaderName, lookupFields } from './config-lookups.ts';
-import { eventFields, hostField, hourMs, isName, mebi, nameExpected, sections, streamFields } from './config-sections.ts';
+import { eventFields, hostField, hourMs, isName, mebi, metricsOf, nameExpected, sections, streamFields } from './config-sections.ts';
 import { deliveryStreamField, isTable, serviceSections, servicesOf, tableExpected } from './config-services.ts';
 import { messageOf, SluiceError } from './kernel/errors.ts';
 
@@ -159,11 +159,7 @@ class ConfigReader {
         trustedProxies: number('ingress', 'trusted_proxies'),
         logLevel: values['ingress']?.['log_level'] as LogLevel,
       },
-      metrics: {
-        host: values['metrics']?.['host'] as string,
-        port: values['metrics']?.['port'] === '' ? undefined : number('metrics', 'port'),
-        hosts: this.#texts(this.#peek(root.get('metrics'), 'hosts'), 'metrics.hosts', hostField),
-      },
+      metrics: metricsOf(values['metrics'], this.#texts(this.#peek(root.get('metrics'), 'hosts'), 'metrics.hosts', hostField)),
       local: {
         kinesisShards: number('local', 'kinesis_shards'),
         kafkaPartitions: number('local', 'kafka_partitions'),

@@ -1,7 +1,8 @@
 /**
  * The sections of the configuration that are plain fields: names, types, bounds, defaults.
  */
-import type { Field } from './config-fields.ts';
+import type { MetricsConfig } from './config.ts';
+import type { Field, FieldValue } from './config-fields.ts';
 import { parsePointer } from './json-scan.ts';
 import { limits } from './limits.ts';
 
@@ -40,6 +41,12 @@ export const eventFields: Readonly<Record<string, Field>> = {
   key: { type: 'string', default: '', check: pointer },
   type: { type: 'string', default: '', check: pointer },
 };
+/** `values` of the section, after checks. */
+export function metricsOf(values: Readonly<Record<string, FieldValue>> = {}, hosts: readonly string[]): MetricsConfig {
+  const { host: at, port } = values;
+  return { host: String(at), port: typeof port === 'number' ? port : undefined, hosts };
+}
+
 /** Of `metrics.hosts`. */
 export const hostField: Field = { type: 'string', check: host };
 export const sections: Readonly<Record<string, Readonly<Record<string, Field>>>> = {

@@ -21,7 +21,7 @@ it('npm ci in a fresh clone installs, builds, the native packages load, and the 
   expect(installed.output).not.toContain('warn install-scripts');
   expect(existsSync(join(clone, 'dist', 'topology', 'index.js'))).toBe(true);
 
-  for (const name of ['uWebSockets.js', 'esbuild', '@duckdb/node-api', '@ladybugdb/core']) {
+  for (const name of ['uWebSockets.js', 'esbuild', '@duckdb/node-api', '@ladybugdb/core', 'fs-native-extensions']) {
     const loaded = run(
       clone,
       process.execPath,
