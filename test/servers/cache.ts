@@ -84,3 +84,11 @@ export async function pythonPackages(...packages: readonly string[]): Promise<st
   });
   return join(dir, 'bin');
 }
+
+/** A folder whose `node_modules` has `packages`, each at an exact version, and what they need; nothing of them is run at the install. */
+export async function npmPackages(...packages: readonly string[]): Promise<string> {
+  return cached(`npm-${packages.join('-').replace(/[^A-Za-z0-9.-]+/g, '_')}`, async (made) => {
+    writeFileSync(join(made, 'package.json'), '{"private": true, "type": "module"}');
+    await run('npm', ['install', '--silent', '--ignore-scripts', '--no-audit', '--no-fund', '--save-exact', ...packages], { cwd: made });
+  });
+}
