@@ -19,6 +19,7 @@ import { createQuotas } from './access/quotas.ts';
 import { createRechecks } from './access/rechecks.ts';
 import { bindStreams } from './bind.ts';
 import type { StreamPathState } from './delivery/path-delivery.ts';
+import { readAddressSecret } from './http/address-secret.ts';
 import type { PostContext } from './http/body.ts';
 import type { Exchange } from './http/exchange.ts';
 import { listen } from './http/listen.ts';
@@ -100,12 +101,14 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     quotas: createQuotas(config),
     rechecks: createRechecks(clock),
     bounds: config.ingress,
+    addressSecret: readAddressSecret(config.ingress.addressSecret),
     newId: () => uuidv7(clock.now(), random),
     open: [],
     draining: false,
   };
   const rule: AddressRule = {
-    wanted: addressQuota !== undefined,
+    wanted: addressQuota !== undefined || config.streams.some(({ context: kept }) => (kept?.ip ?? 'none') !== 'none'),
+    keepsClients: config.streams.some(({ context: kept }) => kept !== undefined),
     trustedProxies,
     get isOpen() {
       return context.access.isOpen;

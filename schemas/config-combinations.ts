@@ -38,6 +38,7 @@ export function* findCombinations(config: SluiceConfig, root: ReadonlyMap<string
     );
   }
   yield* segmentStreams(config, root);
+  yield* addressSecrets(config, root);
   const names = new Map<string, number>();
   for (const [index, { name: keyName }] of config.access.keys.entries()) {
     if (names.has(keyName))
@@ -62,6 +63,22 @@ export function* findCombinations(config: SluiceConfig, root: ReadonlyMap<string
     yield problem(ingress, 'ingress.body_decoded_max_mb', 'it is below body_max_mb', 'at least as much');
   if (inFlightMaxBytes < bodyDecodedMaxBytes)
     yield problem(ingress, 'ingress.in_flight_max_mb', 'one body alone would not be admitted', 'at least body_decoded_max_mb');
+}
+
+function* addressSecrets({ streams, ingress }: SluiceConfig, root: ReadonlyMap<string, Node | undefined>): Iterable<Combination> {
+  const { addressSecret } = ingress;
+  const expected = `a text of at least ${limits.addressSecretMinChars} characters from the environment, or ingress.address_secret_file`;
+  if (addressSecret !== undefined && 'text' in addressSecret && addressSecret.text.length < limits.addressSecretMinChars)
+    yield problem(offsetOf(root.get('ingress')), 'ingress.address_secret', 'it is too short', expected);
+  const asking = streams.findIndex(({ context }) => context?.ip === 'hmac');
+  if (asking >= 0 && addressSecret === undefined) {
+    yield problem(
+      offsetOf(root.get('streams')),
+      `streams[${asking}].context.ip`,
+      'hmac needs a secret, and ingress.address_secret is not set',
+      expected,
+    );
+  }
 }
 
 /** Where the Segment API is to put events there must be a stream, and its key must be for it. */

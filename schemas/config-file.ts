@@ -16,6 +16,7 @@ import { expectedOf, nearest, problemOf, shownOf } from './config-fields.ts';
 import { headerField, headerNameExpected, isHeaderName, lookupFields } from './config-lookups.ts';
 import { eventFields, hostField, hourMs, isName, mebi, metricsOf, nameExpected, sections, streamFields } from './config-sections.ts';
 import { deliveryStreamField, isTable, serviceSections, servicesOf, tableExpected } from './config-services.ts';
+import { clientContextOf, contextFields } from './config-stream.ts';
 import { messageOf, SluiceError } from './kernel/errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -157,6 +158,7 @@ class ConfigReader {
           burst: number('ingress', 'address_burst'),
         }),
         trustedProxies: number('ingress', 'trusted_proxies'),
+        ...secretOf(values['ingress'] ?? {}, (file) => resolve(baseDir, file)),
         logLevel: values['ingress']?.['log_level'] as LogLevel,
       },
       metrics: metricsOf(values['metrics'], this.#texts(this.#peek(root.get('metrics'), 'hosts'), 'metrics.hosts', hostField)),
@@ -180,10 +182,11 @@ class ConfigReader {
   }
 
   #stream(node: Node, path: string): StreamConfig {
-    const entries = this.#entries(node, path, [...Object.keys(streamFields), 'event', 'quota']);
+    const entries = this.#entries(node, path, [...Object.keys(streamFields), 'event', 'quota', 'context']);
     const values = this.#values(entries, path, streamFields, offsetOf(node));
     const event = this.#fields(entries.get('event'), `${path}.event`, eventFields);
     const quota = quotaOf(this.#fields(entries.get('quota'), `${path}.quota`, quotaFields));
+    const context = clientContextOf(this.#fields(entries.get('context'), `${path}.context`, contextFields));
     const team = String(values['team']);
     if (team === ledgerStream.team) this.#problem(offsetOf(entries.get('team')), `${path}.team`, 'it is reserved', 'another name');
     const app = String(values['app']);
@@ -218,6 +221,7 @@ class ConfigReader {
       order: values['order'] as StreamConfig['order'],
       aggregate: values['aggregate'] as StreamConfig['aggregate'],
       ...(quota === undefined ? {} : { quota }),
+      ...(context === undefined ? {} : { context }),
     };
   }
 
@@ -394,4 +398,13 @@ class ConfigReader {
 function typed(value: unknown, { type }: Field): unknown {
   if (type === 'integer' && typeof value === 'string' && /^-?\d+$/.test(value)) return Number(value);
   return type === 'boolean' && (value === 'true' || value === 'false') ? value === 'true' : value;
+}
+
+function secretOf(
+  ingress: Readonly<Record<string, FieldValue>>,
+  pathOf: (file: string) => string,
+): Pick<SluiceConfig['ingress'], 'addressSecret'> {
+  const [text, file] = [String(ingress['address_secret']), String(ingress['address_secret_file'])];
+  if (file !== '') return { addressSecret: { file: pathOf(file) } };
+  return text === '' ? {} : { addressSecret: { text } };
 }

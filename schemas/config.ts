@@ -5,6 +5,7 @@
 
 import type { AccessConfig, QuotaConfig } from './config-access.ts';
 import type { ServicesConfig } from './config-services.ts';
+import type { ClientContextConfig, SecretConfig } from './config-stream.ts';
 
 /** Where a stream's data carries its attributes: JSON pointers (RFC 6901) into the data. */
 export interface EventPointers {
@@ -33,6 +34,8 @@ export interface StreamConfig {
   /** Whether small events of the small path share a Kinesis record. */
   readonly aggregate: Aggregation;
   readonly quota?: QuotaConfig;
+  /** Undefined: nothing of the client is kept. */
+  readonly context?: ClientContextConfig;
 }
 
 /** Where the ingress writes what it counted. No key covers it; clients cannot write to team `sluice`. */
@@ -72,6 +75,8 @@ export interface IngressConfig {
   readonly addressQuota: QuotaConfig | undefined;
   /** Proxies in front that append to X-Forwarded-For or Forwarded: the client's address is the entry that many from the right. */
   readonly trustedProxies: number;
+  /** What addresses are digested with, for streams with `context: {ip: hmac}`. */
+  readonly addressSecret?: SecretConfig;
   readonly logLevel: LogLevel;
 }
 

@@ -15,6 +15,10 @@ export const limits = {
   /** Extension attributes of one CloudEvent: the UTF-8 of their names and values, and for each of them what it takes beside those in any record. */
   extensionsMaxBytes: 12 * kibi,
   extensionOverheadBytes: 16,
+  /** User-Agent and Referer, each, where a stream keeps them; longer ones are cut. */
+  contextTextMaxBytes: kibi,
+  /** What addresses are digested with: there are only 2^32 of IPv4, so the secret is all that hides them. */
+  addressSecretMinChars: 16,
   /** Data up to this size takes the small path; `routing.large_message_threshold_kb` overrides it. */
   largeMessageThresholdBytes: 100 * kibi,
   /** The small path's largest record unless the stream says otherwise: Kinesis' default of 1 MiB. */
@@ -291,7 +295,8 @@ assert(
   'an event at the threshold fits a Kinesis record',
 );
 assert(
-  7 * limits.attributeMaxBytes + 4 * limits.partitionKeyMaxChars + limits.extensionsMaxBytes + 2 * kibi <= limits.recordHeadMaxBytes,
+  7 * limits.attributeMaxBytes + 4 * limits.partitionKeyMaxChars + limits.extensionsMaxBytes + 2 * limits.contextTextMaxBytes + 2 * kibi <=
+    limits.recordHeadMaxBytes,
   'the largest attributes, and what the ingress adds, fit the headers of a record',
 );
 assert(limits.kinesisRecordMaxBytes <= limits.batchMaxBytes, 'a batch holds at least one record of the small path');

@@ -22,6 +22,8 @@ import type { Turns } from './turns.ts';
 
 export interface PostContext extends Gate {
   readonly bounds: IngressConfig;
+  /** What addresses are digested with; empty where no stream asks for it. */
+  readonly addressSecret: string;
   readonly random: Random;
   readonly turns: Turns;
 }

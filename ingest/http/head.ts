@@ -4,6 +4,7 @@
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { RequestHead } from '../protocol/attributes.ts';
 import { readTraceparent } from '../protocol/attributes.ts';
+import type { ClientContext } from '../protocol/client-context.ts';
 import type { IncomingRequest } from './request.ts';
 
 const traceBytes = Buffer.alloc(24);
@@ -12,6 +13,7 @@ export function requestHeadOf(
   head: Pick<IncomingRequest, 'eventId' | 'eventType' | 'eventTime' | 'partitionKey' | 'traceparent'>,
   receivedAtMs: number,
   random: Random,
+  client?: ClientContext,
 ): RequestHead {
   const { eventId, eventType, eventTime, partitionKey, traceparent } = head;
   const found: { -readonly [P in keyof RequestHead]: RequestHead[P] } = {
@@ -22,6 +24,7 @@ export function requestHeadOf(
   if (eventType !== '') found.type = eventType;
   if (eventTime !== '') found.time = eventTime;
   if (partitionKey !== '') found.key = partitionKey;
+  if (client !== undefined) found.context = client;
   return found;
 }
 

@@ -21,6 +21,7 @@ import type { EventResult } from '../protocol/answer.ts';
 import { answerBatch, createTally, errorOf, resultLine } from '../protocol/answer.ts';
 import type { RequestHead } from '../protocol/attributes.ts';
 import { withoutMark } from '../protocol/byte-order-mark.ts';
+import { clientContextOf } from '../protocol/client-context.ts';
 import { checkLinesHead, readEvents, readLine } from '../protocol/events.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
@@ -93,7 +94,8 @@ async function readBody(
 ): Promise<void> {
   const admitted = await admission;
   if (isRefusal(admitted)) return exchange.refuse(admitted, true);
-  const head = requestHeadOf(exchange.head, exchange.receivedAtMs, context.random);
+  const client = clientContextOf(admitted.stream.config.context, exchange.head, context.addressSecret);
+  const head = requestHeadOf(exchange.head, exchange.receivedAtMs, context.random, client);
   const unread = checkLinesHead(head);
   if (unread !== undefined) return exchange.refuse(unread, true);
   const standing = new Standing(context, admitted, exchange.head.origin);

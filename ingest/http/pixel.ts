@@ -4,6 +4,7 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { answerRefusal } from '../protocol/answer.ts';
+import { clientContextOf } from '../protocol/client-context.ts';
 import { readPixel } from '../protocol/pixel.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import type { PostContext } from './body.ts';
@@ -23,7 +24,8 @@ export function onPixel(context: PostContext, res: HttpResponse, head: IncomingR
   void Promise.resolve(identify(context, head)).then((grant) => {
     const admitted = admit(context, exchange, grant, name);
     if (isRefusal(admitted)) return exchange.refuse(admitted);
-    const requestHead = requestHeadOf(head, exchange.receivedAtMs, context.random);
+    const client = clientContextOf(admitted.stream.config.context, head, context.addressSecret);
+    const requestHead = requestHeadOf(head, exchange.receivedAtMs, context.random, client);
     const read = readPixel(query, admitted.stream.config, requestHead, context.newId);
     const { body, event } = isRefusal(read) ? { body: Buffer.from(query), event: read } : read;
     const over = charge(context, exchange, admitted, 1);

@@ -9,6 +9,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { limits } from '../../schemas/limits.ts';
 import type { EventResult } from '../protocol/answer.ts';
 import { answerBatch, answerSingle } from '../protocol/answer.ts';
+import { clientContextOf } from '../protocol/client-context.ts';
 import { readEvents } from '../protocol/events.ts';
 import { bodyKindOf } from '../protocol/media-type.ts';
 import type { Refusal } from '../protocol/refusal.ts';
@@ -78,7 +79,9 @@ function inflateFor(context: PostContext, exchange: Exchange, before: Admitted, 
 /** The body is as its sender made it. */
 function accept(context: PostContext, exchange: Exchange, admitted: Admitted, body: Buffer): void {
   const { head } = exchange;
-  const request = { contentType: head.contentType, ce: head.ce, head: requestHeadOf(head, exchange.receivedAtMs, context.random) };
+  const client = clientContextOf(admitted.stream.config.context, head, context.addressSecret);
+  const requestHead = requestHeadOf(head, exchange.receivedAtMs, context.random, client);
+  const request = { contentType: head.contentType, ce: head.ce, head: requestHead };
   settleAll(context, exchange, admitted, body, readEvents(body, request, admitted.stream.config, context.newId), (single, results) =>
     single ? answerSingle(results[0] as EventResult) : answerBatch(results),
   );

@@ -31,12 +31,17 @@ export interface IncomingRequest {
   readonly fetchSite: string;
   /** The client's address in its one form (address.ts); empty where nobody asks for it. */
   readonly address: string;
+  /** User-Agent and Referer; empty where no stream keeps them. */
+  readonly userAgent: string;
+  readonly referer: string;
   /** `ce-` headers of a CloudEvent in binary mode. */
   readonly ce: BinaryHeaders | undefined;
 }
 
 export interface AddressRule {
   readonly wanted: boolean;
+  /** Whether any stream keeps what its clients were. */
+  readonly keepsClients: boolean;
   /** Proxies in front, each of which appends to X-Forwarded-For or Forwarded. */
   readonly trustedProxies: number;
   /** Whether there are no keys: then it matters by which name the server was reached, and from which page. */
@@ -67,6 +72,8 @@ export function readHead(res: HttpResponse, req: HttpRequest, rule: AddressRule)
     origin: safeOrigin(req.getHeader('origin')),
     host: rule.isOpen ? req.getHeader('host') : '',
     fetchSite: rule.isOpen ? req.getHeader('sec-fetch-site') : '',
+    userAgent: rule.keepsClients ? req.getHeader('user-agent') : '',
+    referer: rule.keepsClients ? req.getHeader('referer') : '',
     address: rule.wanted || (rule.trustedProxies > 0 && isLate(req)) ? addressOf(res, req, rule.trustedProxies) : '',
     ce: req.getHeader('ce-specversion') === '' && req.getHeader('ce-id') === '' ? undefined : ceHeaders(req),
   };

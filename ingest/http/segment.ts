@@ -10,6 +10,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { Grant } from '../access/grant.ts';
 import type { Answer, EventResult } from '../protocol/answer.ts';
 import { answerRefusal, createTally, resultLine } from '../protocol/answer.ts';
+import { clientContextOf } from '../protocol/client-context.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import type { SegmentCall } from '../protocol/segment.ts';
@@ -49,7 +50,8 @@ export function onSegment(context: PostContext, res: HttpResponse, head: Incomin
   const early = tooLong(head, bounds.bodyMaxBytes) ?? refuseEarly(context, exchange);
   if (early !== undefined) return refuseUnasked(context, exchange, early);
   const take = (admitted: Admitted, body: Buffer): void => {
-    const requestHead = requestHeadOf(head, exchange.receivedAtMs, context.random);
+    const client = clientContextOf(admitted.stream.config.context, head, context.addressSecret);
+    const requestHead = requestHeadOf(head, exchange.receivedAtMs, context.random, client);
     settleAll(context, exchange, admitted, body, readSegment(body, call, admitted.stream.config, requestHead, context.newId), answerOf);
   };
   const identified = identify(context, head);

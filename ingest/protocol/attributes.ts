@@ -11,6 +11,9 @@ import type { JsonMember, Span } from '../../schemas/json-scan.ts';
 import { findPointer, isFault, parsePointer } from '../../schemas/json-scan.ts';
 import { parseTime } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
+import { isText, notText, textExpected } from './attribute-text.ts';
+import type { ClientContext } from './client-context.ts';
+import { withContext } from './client-context.ts';
 import { scanMembers } from './members.ts';
 import type { Refusal } from './refusal.ts';
 import { isRefusal, pointerTo } from './refusal.ts';
@@ -24,6 +27,8 @@ export interface RequestHead {
   readonly type?: string;
   readonly time?: string;
   readonly key?: string;
+  /** What the client was, where the stream asks for it. */
+  readonly context?: ClientContext;
 }
 
 export interface AcceptedEvent {
@@ -63,8 +68,6 @@ export type PlaceOf = (name: AttributeName) => Place;
 export const envelopeMembers = ['id', 'type', 'time', 'subject', 'partitionkey', 'source'] as const;
 const traceparentParts = /^([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-|$)/;
 const traceparentChars = 55;
-/** What a CloudEvents `String` must not have: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system */
-const disallowed = /[\p{Cc}\p{Surrogate}\p{Noncharacter_Code_Point}]/u;
 const ascii = /^[\x20-\x7e]*$/;
 /** What nearly every attribute is: one look instead of three. */
 const plain = new RegExp(`^[\\x20-\\x7e]{1,${limits.attributeMaxBytes}}$`);
@@ -81,13 +84,10 @@ export function readTraceparent(text: string): string | undefined {
   return more === '-' || text.length === traceparentChars ? `00-${ids}-0${Number.parseInt(flags, 16) & 1}` : undefined;
 }
 
-/** Well-formed Unicode that an attribute may have. */
-export function isText(text: string): boolean {
-  return !disallowed.test(text);
+/** The head of an event that says everything itself: the headers say nothing about it. */
+export function headWithoutEvent({ receivedtime, traceparent, context }: RequestHead): RequestHead {
+  return context === undefined ? { receivedtime, traceparent } : { receivedtime, traceparent, context };
 }
-
-export const notText = 'has a control character, half a surrogate pair or a noncharacter';
-export const textExpected = 'text without them, as CloudEvents requires';
 
 /** The event whose JSON value lies at `span` of a body that was checked. */
 export function deriveEvent(
@@ -163,7 +163,8 @@ export function finishEvent(
   };
   if (given.subject !== undefined) attributes.subject = given.subject;
   if (given.dataschema !== undefined) attributes.dataschema = given.dataschema;
-  if (given.extensions !== undefined) attributes.extensions = given.extensions;
+  const extensions = head.context === undefined ? given.extensions : withContext(given.extensions, head.context);
+  if (extensions !== undefined) attributes.extensions = extensions;
   return checkAttributes(attributes, key, given, head, placeOf) ?? { attributes, data, ownId: ownId !== undefined };
 }
 

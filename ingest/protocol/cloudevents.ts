@@ -14,8 +14,9 @@ import type { Span } from '../../schemas/json-scan.ts';
 import { checkJson, isFault } from '../../schemas/json-scan.ts';
 import { limits } from '../../schemas/limits.ts';
 import { claimExtensions, extensionName } from '../../schemas/wire.ts';
+import { isText, notText, textExpected } from './attribute-text.ts';
 import type { AcceptedEvent, Given, PlaceOf, RequestHead } from './attributes.ts';
-import { finishEvent, isText, memberPlace, notText, stringAt, textExpected } from './attributes.ts';
+import { finishEvent, headWithoutEvent, memberPlace, stringAt } from './attributes.ts';
 import { notJson } from './json-fault.ts';
 import { isJsonType } from './media-type.ts';
 import { scanMembers } from './members.ts';
@@ -125,9 +126,7 @@ function eventOf(
     return refuse(`the extension attributes have ${extensionBytes} bytes`, '', most);
   }
   if (extensionBytes > 0) given.extensions = extensions;
-  // Headers of the request say nothing about a CloudEvent: it says everything itself.
-  const own: RequestHead = { receivedtime: head.receivedtime, traceparent: head.traceparent };
-  const event = finishEvent(given, data, stream, own, newId, placeOf);
+  const event = finishEvent(given, data, stream, headWithoutEvent(head), newId, placeOf);
   if (isRefusal(event)) return { ...event, code: 'cloudevent-invalid' };
   return event;
 }

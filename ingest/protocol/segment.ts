@@ -16,7 +16,7 @@ import type { TimeFault } from '../../schemas/kernel/time.ts';
 import { endOfTimeMs, isTime, parseTime, startOfTimeMs } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { AcceptedEvent, Place, RequestHead } from './attributes.ts';
-import { finishEvent, stringAt, timeExpected } from './attributes.ts';
+import { finishEvent, headWithoutEvent, stringAt, timeExpected } from './attributes.ts';
 import type { ReadBody } from './events.ts';
 import { checkCount, elements } from './events.ts';
 import { notJson } from './json-fault.ts';
@@ -96,7 +96,7 @@ function readMessage(
     { type: `segment.${type}`, partitionkey: key, time, ...(id === undefined ? {} : { id }) },
     data,
     stream,
-    { receivedtime: head.receivedtime, traceparent: head.traceparent },
+    headWithoutEvent(head),
     newId,
     placeOf,
   );

@@ -23,6 +23,8 @@ import { Standing } from '../http/standing.ts';
 import type { EventResult } from '../protocol/answer.ts';
 import { errorOf, takenMembers } from '../protocol/answer.ts';
 import { withoutMark } from '../protocol/byte-order-mark.ts';
+import type { ClientContext } from '../protocol/client-context.ts';
+import { clientContextOf } from '../protocol/client-context.ts';
 import { readFrame } from '../protocol/frame.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
@@ -35,6 +37,8 @@ interface Connection {
   readonly share: Share;
   readonly session: string;
   readonly traceparent: string;
+  /** What the handshake showed of the client, where the stream keeps it. */
+  readonly client: ClientContext | undefined;
   /** Events under way. */
   open: number;
   /** Messages beyond the credit, in order. */
@@ -102,6 +106,7 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
       { eventId: '', eventType: '', eventTime: '', partitionKey: '', traceparent: connection.traceparent },
       nowMs,
       context.random,
+      connection.client,
     );
     const text = withoutMark(body);
     const { ref, event } = readFrame(text, stream.config, head, session, newId);
@@ -186,6 +191,7 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
         share: shareOf(context, admitted.grant),
         session: sessionPattern.test(asked) ? asked : newId(),
         traceparent: head.traceparent,
+        client: clientContextOf(admitted.stream.config.context, head, context.addressSecret),
         open: 0,
         held: [],
         acks: [],
