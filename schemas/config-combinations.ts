@@ -4,6 +4,7 @@
 import type { Node } from 'yaml';
 import { isSeq } from 'yaml';
 import type { SluiceConfig } from './config.ts';
+import { ledgerStream } from './config.ts';
 import { limits } from './limits.ts';
 
 /** Where in the text, the path, what is wrong, what is expected. */
@@ -26,6 +27,19 @@ export function* findCombinations(config: SluiceConfig, root: ReadonlyMap<string
         yield problem(at(index), `streams[${index}]`, `${what} '${stream[key]}' is already that of streams[${before}]`, 'one of its own');
     }
   }
+  for (const [index, stream] of config.streams.entries()) {
+    for (const [setting, name, isTaken] of [
+      ['kinesis_stream', stream.kinesisStream, isReservedStream],
+      ['kafka_topic', stream.kafkaTopic, isReservedTopic],
+    ] as const) {
+      if (isTaken(name)) yield problem(at(index), `streams[${index}].${setting}`, `'${name}' is reserved`, 'another name');
+    }
+  }
+  yield* findTwice('keys', root.get('keys'), config.access.keys, [
+    ['name', ({ name }) => name],
+    ['sha256', ({ sha256 }) => sha256],
+  ]);
+  yield* findTwice('jwt', root.get('jwt'), config.access.jwt, [['issuer', ({ issuer }) => issuer]]);
   const { largeMessageThresholdBytes } = config.routing;
   const routing = offsetOf(root.get('routing'));
   if (largeMessageThresholdBytes + limits.recordHeadMaxBytes > limits.kinesisRecordMaxBytes) {
@@ -39,17 +53,6 @@ export function* findCombinations(config: SluiceConfig, root: ReadonlyMap<string
   }
   yield* segmentStreams(config, root);
   yield* addressSecrets(config, root);
-  const names = new Map<string, number>();
-  for (const [index, { name: keyName }] of config.access.keys.entries()) {
-    if (names.has(keyName))
-      yield problem(
-        offsetOf(root.get('keys')),
-        `keys[${index}].name`,
-        `'${keyName}' is already that of keys[${names.get(keyName)}]`,
-        'one of its own',
-      );
-    names.set(keyName, index);
-  }
   if (config.kafka.auth === 'msk_iam' && config.kafka.region === undefined)
     yield problem(
       offsetOf(root.get('kafka')),
@@ -97,6 +100,33 @@ function* segmentStreams({ access, streams }: SluiceConfig, root: ReadonlyMap<st
     const covering = [segmentStream, `${segmentStream.split('/')[0]}/*`, '*/*'];
     if (!patterns.some((pattern) => covering.includes(pattern)))
       yield problem(offsetOf(root.get('keys')), path, `the key is not for '${segmentStream}'`, "one of the key's streams");
+  }
+}
+
+/** Where the ingress writes what it counted: an event of a client there would be counted as one of its own. */
+const isReservedStream = (name: string): boolean => name === ledgerStream.kinesisStream || name === '.' || name === '..';
+/** Kafka keeps `.` and `..` for itself, and its brokers the names that begin with two underscores. */
+const isReservedTopic = (name: string): boolean =>
+  name === ledgerStream.kafkaTopic || name === '.' || name === '..' || name.startsWith('__');
+
+/** Entries of a list that have in common what must tell them apart. */
+function* findTwice<T>(
+  section: string,
+  node: Node | undefined,
+  entries: readonly T[],
+  fields: readonly (readonly [string, (entry: T) => string])[],
+): Iterable<Combination> {
+  for (const [field, read] of fields) {
+    const first = new Map<string, number>();
+    for (const [index, entry] of entries.entries()) {
+      const value = read(entry);
+      const before = first.get(value);
+      if (before === undefined) first.set(value, index);
+      else {
+        const at = isSeq(node) ? offsetOf(node.items[index] as Node) : offsetOf(node);
+        yield problem(at, `${section}[${index}].${field}`, `'${value}' is already that of ${section}[${before}]`, 'one of its own');
+      }
+    }
   }
 }
 

@@ -2,8 +2,10 @@
  * `sluice config check`: the effective configuration and where each value came from, or every problem with its line.
  */
 import type { SluiceConfig } from '../../schemas/config.ts';
-import type { ConfigResult, Environment } from '../../schemas/config-file.ts';
+import type { ConfigProblem, ConfigResult, Environment } from '../../schemas/config-file.ts';
 import { problemLine, readConfig } from '../../schemas/config-file.ts';
+import { messageOf } from '../../schemas/kernel/errors.ts';
+import { refuseOpenToAll } from '../host/open-to-all.ts';
 import type { Output } from './output.ts';
 
 /** Of a look-up's address and headers, only what their origins tell. */
@@ -17,9 +19,24 @@ function withoutSecrets({ config, origins }: Extract<ConfigResult, { ok: true }>
   return { ...config, lookups: Object.fromEntries(lookups) };
 }
 
-/** Returns the exit code. Throws `SluiceError` `config-missing`. */
-export function configCheck(file: string, env: Environment, output: Output): number {
-  const result = readConfig(file, env);
+/** What a start would refuse beyond the file itself. */
+async function startProblem({ config, origins }: Extract<ConfigResult, { ok: true }>): Promise<ConfigProblem | undefined> {
+  try {
+    await refuseOpenToAll(config);
+    return undefined;
+  } catch (thrown) {
+    const path = 'ingress.host';
+    const line = Number(/:(\d+)\)?$/.exec(origins.find((origin) => origin.path === path)?.from ?? '')?.[1] ?? 1);
+    const expected = 'an address of this machine, or a key made with `sluice key new`';
+    return { file: config.file, line, column: 1, path, message: messageOf(thrown), expected };
+  }
+}
+
+/** Resolves with the exit code. Throws `SluiceError` `config-missing`. */
+export async function configCheck(file: string, env: Environment, output: Output): Promise<number> {
+  const read = readConfig(file, env);
+  const problem = read.ok ? await startProblem(read) : undefined;
+  const result: ConfigResult = problem === undefined ? read : { ok: false, problems: [problem] };
   if (output.json) output.line(JSON.stringify(result.ok ? { ...result, config: withoutSecrets(result) } : result));
   else if (result.ok) {
     const width = Math.max(...result.origins.map((origin) => origin.path.length));

@@ -10,6 +10,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { Instance } from '../host/instance.ts';
+import { openNotice } from '../host/open-to-all.ts';
 import { startLocal } from '../local/start.ts';
 import type { Output } from './output.ts';
 
@@ -91,12 +92,14 @@ function greeting(config: SluiceConfig, { url, metrics }: Instance, command: Sta
         ? '{"data":{"hello":"world"}}'
         : '{"hello":"world"}';
   const target = weather?.name ?? name;
+  const open = openNotice(config);
   const dirFlag = command.dir === '.sluice' ? '' : ` --dir ${command.dir}`;
   return [
     `Sluice is ready in ${readyMs} ms at ${url}`,
     `  streams   ${config.streams.map((each) => each.name).join(', ')}   (${relative(process.cwd(), command.config) || command.config})`,
     `  all local data is in ${command.dir}; tables in ${command.dir}/lake, as Parquet`,
     `  metrics   ${metrics}   (Prometheus)`,
+    ...(open === undefined ? [] : [`  ${open}`]),
     '',
     'Send an event:',
     `  curl -i ${url}/v1/${target} -H 'content-type: application/json' -d '${body}'`,

@@ -24,7 +24,7 @@ import type { Instance } from '../host/instance.ts';
 import { lockInstance, unknownInstance } from '../host/instance.ts';
 import { buildDir, checkpointsDir, claimsDir, graphFile, graphStagingDir, lakeDir, logDir, spoolDir } from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
-import { openToAll } from '../host/open-to-all.ts';
+import { refuseOpenToAll } from '../host/open-to-all.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import type { TopologyHost } from '../host/topology-host.ts';
 import { topologyHost } from '../host/topology-host.ts';
@@ -51,9 +51,10 @@ export interface RunningLocal {
   stop(): Promise<void>;
 }
 
-/** Throws `SluiceError` `already-running`, `folder-in-use`, `port-taken`, `stream-corrupt`. When it resolves, events are accepted. */
+/** Throws `SluiceError` `open-to-all`, `already-running`, `folder-in-use`, `port-taken`, `stream-corrupt`. When it resolves, events are accepted. */
 export async function startLocal(options: StartOptions): Promise<RunningLocal> {
   const { config, clock, random, tell, log } = options;
+  await refuseOpenToAll(config);
   const dir = resolve(options.dir);
   const lock = await lockInstance(dir);
   const undo: (() => Promise<void>)[] = [() => lock.release()];
@@ -100,8 +101,6 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     undo.splice(-1, 0, () => control.close());
     undo.unshift(keepClaimsSwept(claims, config.local.retentionMaxMs, clock));
     if (options.readConfig !== undefined) undo.unshift(reloadOnChange(config, options.readConfig, ingress, options));
-    const open = openToAll(config);
-    if (open !== undefined) tell(open);
     instance = { pid: process.pid, url: ingress.url, metrics: metrics.url, startedAt: new Date(clock.now()).toISOString() };
     lock.publish(instance);
 

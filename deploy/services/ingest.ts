@@ -24,7 +24,7 @@ import type { Instance } from '../host/instance.ts';
 import { lockInstance, unknownInstance } from '../host/instance.ts';
 import { spoolDir } from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
-import { openToAll } from '../host/open-to-all.ts';
+import { openNotice, refuseOpenToAll } from '../host/open-to-all.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import { awsOptions, kafkaConnection, s3Place } from './connections.ts';
 import { createHappenings } from './happenings.ts';
@@ -49,9 +49,10 @@ export interface RunningService {
   stop(): Promise<void>;
 }
 
-/** Throws `SluiceError` `already-running`, `config-incomplete`, `startup-checks-failed`, and what the ingress throws. When it resolves, events are accepted. */
+/** Throws `SluiceError` `open-to-all`, `already-running`, `config-incomplete`, `startup-checks-failed`, and what the ingress throws. When it resolves, events are accepted. */
 export async function startIngest(options: ServiceOptions): Promise<RunningService> {
   const { config, clock, random, tell, log } = options;
+  await refuseOpenToAll(config);
   const dir = resolve(options.dir);
   const lock = await lockInstance(dir);
   const undo: (() => Promise<void>)[] = [() => lock.release()];
@@ -117,7 +118,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
     const control = await serveControl(dir, { reads: { '/_sluice/status': async () => jsonAnswer(200, status()) } });
     undo.splice(-1, 0, () => control.close());
     undo.unshift(reloadOnChange(config, options.readConfig, ingress, options));
-    const open = openToAll(config);
+    const open = openNotice(config);
     if (open !== undefined) tell(open);
     instance = { pid: process.pid, url: ingress.url, metrics: metrics.url, startedAt: new Date(clock.now()).toISOString() };
     lock.publish(instance);

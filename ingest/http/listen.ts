@@ -6,7 +6,7 @@ import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { createServer } from 'node:net';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 
-const loopback = /^(?:127\.|(?:0{4}:){5}ffff:7f|(?:0{4}:){7}0001$|::1$|::ffff:127\.)/;
+const loopback = /^(?:(?:::ffff:)?127(?:\.\d{1,3}){3}|(?:0{4}:){5}ffff:7f[\da-f]{2}:[\da-f]{4}|(?:0{4}:){7}0001|::1)$/;
 
 /** Whether an address is this machine. It says nothing of who asks: a proxy here connects from loopback for everybody. */
 export function isLoopback(address: string): boolean {

@@ -336,6 +336,9 @@ describe('the ingress', () => {
       '0000:0000:0000:0000:0000:ffff:0a00:0001',
       '',
       '1127.0.0.1',
+      '127.evil.example',
+      '127.0.0.1.evil.example',
+      '::ffff:127.evil.example',
     ];
     expect(inside.map(isLoopback)).toEqual(inside.map(() => true));
     expect(outside.map(isLoopback)).toEqual(outside.map(() => false));
