@@ -15,7 +15,7 @@ import type { Protocol } from '../telemetry/metrics.ts';
 import { decompress, encodingOf } from './decompress.ts';
 import type { Exchange } from './exchange.ts';
 import type { Admitted, Gate } from './gate.ts';
-import { charge, refuseCharged } from './gate.ts';
+import { admitAgain, charge, refuseCharged } from './gate.ts';
 import type { IncomingRequest } from './request.ts';
 import { collectBody } from './request.ts';
 import type { Turns } from './turns.ts';
@@ -85,12 +85,15 @@ export function tooLong({ contentLength }: IncomingRequest, maxBytes: number): R
 export function settleAll(
   context: PostContext,
   exchange: Exchange,
-  admitted: Admitted,
+  before: Admitted,
   body: Buffer,
   read: ReadBody | Refusal,
   answerOf: (single: boolean, results: readonly EventResult[]) => Answer,
 ): void {
   exchange.checkedMs = exchange.now();
+  // The key of a body that came slowly may be gone meanwhile.
+  const admitted = admitAgain(context, before, exchange.head.origin);
+  if (isRefusal(admitted)) return exchange.refuse(admitted);
   if (isRefusal(read)) {
     context.warnings.note(admitted.stream.config.name, admitted.grant.name, read, body, context.clock.now());
     return refuseCharged(context, exchange, read);

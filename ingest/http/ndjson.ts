@@ -162,8 +162,6 @@ async function readLines(context: PostContext, exchange: Exchange, stay: Stay, h
   if (!exchange.isOpen) return long?.leave();
   if (long !== undefined) return long.end(standing.refused);
   exchange.bodyMs = exchange.now();
-  const refused = standing.judge();
-  if (refused !== undefined) return exchange.refuse(refused);
   const whole = withoutMark(Buffer.concat(first));
   const request = { contentType: 'application/x-ndjson', ce: undefined, head };
   const { admitted } = standing;

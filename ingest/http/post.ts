@@ -18,7 +18,7 @@ import type { PostContext } from './body.ts';
 import { collect, inflate, settleAll, tooLong } from './body.ts';
 import { Exchange } from './exchange.ts';
 import type { Admitted } from './gate.ts';
-import { admitAgain, identify, letIn, refuseAtHead, refuseEarly, refuseUnasked, waitOutside } from './gate.ts';
+import { identify, letIn, refuseAtHead, refuseEarly, refuseUnasked, waitOutside } from './gate.ts';
 import { requestHeadOf } from './head.ts';
 import { streamLines } from './ndjson.ts';
 import type { IncomingRequest } from './request.ts';
@@ -69,10 +69,8 @@ function letInOrLater(
   });
 }
 
-/** The body is whole and its sender known: but a slow body's key may be gone meanwhile. */
-function inflateFor(context: PostContext, exchange: Exchange, before: Admitted, body: Buffer): void {
-  const admitted = admitAgain(context, before, exchange.head.origin);
-  if (isRefusal(admitted)) return exchange.refuse(admitted);
+/** The body is whole and its sender known. */
+function inflateFor(context: PostContext, exchange: Exchange, admitted: Admitted, body: Buffer): void {
   inflate(context, exchange, body, context.bounds.bodyDecodedMaxBytes, (decoded) => accept(context, exchange, admitted, decoded));
 }
 

@@ -212,9 +212,9 @@ describe('an upload', () => {
     ended: boolean;
   }
 
-  function upload(contentType = 'application/x-ndjson'): Upload {
+  function upload(contentType = 'application/x-ndjson', path = '/v1/a/plain'): Upload {
     const headers = { authorization: 'Bearer gone', 'content-type': contentType };
-    const req = request(`${made.ingress.url}/v1/a/plain`, { method: 'POST', headers });
+    const req = request(`${made.ingress.url}${path}`, { method: 'POST', headers });
     const open: Upload = { req, status: undefined, text: '', ended: false };
     req.on('error', () => (open.ended = true));
     req.on('response', (res) => {
@@ -248,9 +248,13 @@ describe('an upload', () => {
     expect(applied() + made.kafka.applied.length).toBe(1_200);
   });
 
-  it.each(['application/x-ndjson', 'application/json'])('that is short (%s) is judged by its key when it is whole', async (contentType) => {
-    await begin(access([key('gone'), key('kept')]));
-    const open = upload(contentType);
+  it.each([
+    ['application/x-ndjson', '/v1/a/plain'],
+    ['application/json', '/v1/a/plain'],
+    ['application/json', '/v1/track'],
+  ])('that is short (%s to %s) is judged by its key when it is whole', async (contentType, path) => {
+    await begin(access([key('gone', { segmentStream: 'a/plain' }), key('kept')]));
+    const open = upload(contentType, path);
     open.req.write('{"a":');
     await until(() => made.ingress.counts().inFlightBytes > 0);
     reload(access([key('kept')]));
