@@ -11,6 +11,8 @@ import type { BlobStore } from '../schemas/ports/blob-store.ts';
 import type { Path } from '../schemas/ports/record.ts';
 import { paths } from '../schemas/ports/record.ts';
 import type { RecordWriter } from '../schemas/ports/record-writer.ts';
+import type { DataCheck } from './data-check.ts';
+import { loadDataCheck } from './data-check.ts';
 import { createClaimCheck } from './delivery/claim-check.ts';
 import type { DeliveryNews, PathDelivery } from './delivery/path-delivery.ts';
 import { createPathDelivery } from './delivery/path-delivery.ts';
@@ -35,13 +37,15 @@ export interface BindOptions {
   readonly log: Log;
 }
 
-/** Throws `SluiceError` `stream-missing`, `stream-unreachable`, `route-impossible`, `stream-corrupt`. */
+/** Throws `SluiceError` `schema-unreadable`, `schema-invalid`, `stream-missing`, `stream-unreachable`, `route-impossible`, `stream-corrupt`. */
 export async function bindStreams(options: BindOptions): Promise<ReadonlyMap<string, BoundStream>> {
   const bound = new Map<string, BoundStream>();
   const streams = [...options.config.streams, ledgerStream];
+  // Before anything is opened: a schema that does not compile ends the start.
+  const checks = streams.map(loadDataCheck);
   await tellOfLeftovers(options, new Set(streams.map(({ name }) => name)));
   try {
-    for (const stream of streams) bound.set(stream.name, await bindStream(options, stream));
+    for (const [index, stream] of streams.entries()) bound.set(stream.name, await bindStream(options, stream, checks[index]));
     return bound;
   } catch (thrown) {
     // What is bound empties its spools already; it must not go on behind a start that failed.
@@ -50,7 +54,7 @@ export async function bindStreams(options: BindOptions): Promise<ReadonlyMap<str
   }
 }
 
-async function bindStream(options: BindOptions, stream: StreamConfig): Promise<BoundStream> {
+async function bindStream(options: BindOptions, stream: StreamConfig, check: DataCheck | undefined): Promise<BoundStream> {
   const { config, blobs, metrics, log, clock, random } = options;
   const bounds = await boundsOf(options, stream);
   const kinesis = await pathOf(options, stream, 'kinesis');
@@ -70,7 +74,7 @@ async function bindStream(options: BindOptions, stream: StreamConfig): Promise<B
       log.warn({ stream: stream.name, code: refusal.code }, 'an event that was answered from memory is lost');
     },
   });
-  return { config: stream, delivery };
+  return { config: stream, delivery, ...(check === undefined ? {} : { check }) };
 }
 
 async function boundsOf({ config, writers }: BindOptions, stream: StreamConfig): Promise<RouteLimits> {

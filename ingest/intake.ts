@@ -8,6 +8,7 @@
 import type { StreamConfig } from '../schemas/config.ts';
 import type { EventAttributes } from '../schemas/event.ts';
 import type { Clock } from '../schemas/kernel/clock.ts';
+import type { DataCheck } from './data-check.ts';
 import type { Delivered } from './delivery/delivered.ts';
 import type { StreamPathState } from './delivery/path-delivery.ts';
 import { createRepeats } from './delivery/repeats.ts';
@@ -23,6 +24,8 @@ import type { Warnings } from './telemetry/warnings.ts';
 export interface BoundStream {
   readonly config: StreamConfig;
   readonly delivery: StreamDelivery;
+  /** Where its data has to fit a schema. */
+  readonly check?: DataCheck;
 }
 
 /** Who sends what where. */
@@ -66,6 +69,13 @@ export function createIntake({ streams, repeatWindowMs, clock, metrics, warnings
     } else metrics.accepted(name, result.repeated === true ? 'repeated' : result.ack, result.route, sample?.length ?? 0);
   };
 
+  /** Of an event that is taken all the same. */
+  const warn = (from: Sender, misfit: Refusal, data: Uint8Array): void => {
+    const { name } = from.stream.config;
+    metrics.warned(name);
+    warnings.note(name, from.keyName, { ...misfit, status: 200, code: 'schema-warning' }, data, clock.now());
+  };
+
   return {
     streams,
     take(from, event, body, settle) {
@@ -76,7 +86,16 @@ export function createIntake({ streams, repeatWindowMs, clock, metrics, warnings
       }
       const { attributes, data: span, ownId } = event;
       const data = span === undefined ? noData : body.subarray(span.start, span.end);
-      const { delivery } = from.stream;
+      const { delivery, check } = from.stream;
+      const misfit = check?.misfit(event, data);
+      if (misfit !== undefined) {
+        if (check?.mode === 'reject') {
+          count(from, misfit, data);
+          settle(misfit);
+          return;
+        }
+        warn(from, misfit, data);
+      }
       const finish = (delivered: Delivered, repeated: boolean): void => {
         const result = resultOf(attributes.id, delivered, repeated);
         count(from, result, data);

@@ -109,7 +109,7 @@ class ConfigReader {
       'jwt',
       ...Object.keys(allSections),
     ]);
-    const streams = this.#items(root.get('streams'), 'streams').map((node, index) => this.#stream(node, `streams[${index}]`));
+    const streams = this.#items(root.get('streams'), 'streams').map((node, index) => this.#stream(node, `streams[${index}]`, baseDir));
     if (root.get('streams') === undefined) this.#problem(0, 'streams', 'it is missing', 'a list of streams with team and app');
     else if (streams.length === 0) this.#problem(offsetOf(root.get('streams')), 'streams', 'it is empty', 'at least one stream');
     const values = Object.fromEntries(
@@ -181,7 +181,7 @@ class ConfigReader {
     return this.#problems.length > 0 ? { ok: false, problems: this.#problems } : { ok: true, config, origins: this.#origins };
   }
 
-  #stream(node: Node, path: string): StreamConfig {
+  #stream(node: Node, path: string, baseDir: string): StreamConfig {
     const entries = this.#entries(node, path, [...Object.keys(streamFields), 'event', 'quota', 'context']);
     const values = this.#values(entries, path, streamFields, offsetOf(node));
     const event = this.#fields(entries.get('event'), `${path}.event`, eventFields);
@@ -208,6 +208,11 @@ class ConfigReader {
         'when_down only with ack: replicated',
       );
     }
+    const [validate, schema] = [String(values['validate']), String(values['schema'])];
+    if ((validate === 'none') !== (schema === '')) {
+      const missing = schema === '' ? 'schema' : 'validate';
+      this.#problem(offsetOf(node), `${path}.${missing}`, 'it is missing', '`validate: warn` or `reject` together with `schema: FILE`');
+    }
     return {
       team,
       app,
@@ -222,6 +227,7 @@ class ConfigReader {
       aggregate: values['aggregate'] as StreamConfig['aggregate'],
       ...(quota === undefined ? {} : { quota }),
       ...(context === undefined ? {} : { context }),
+      ...(validate === 'none' ? {} : { validate: { mode: validate as 'warn' | 'reject', schemaFile: resolve(baseDir, schema) } }),
     };
   }
 

@@ -34,6 +34,8 @@ export const streamFields: Readonly<Record<string, Field>> = {
   when_down: { type: 'string', default: 'refuse', oneOf: ['refuse', 'spool'] },
   order: { type: 'string', default: 'none', oneOf: ['none', 'key'] },
   aggregate: { type: 'string', default: 'none', oneOf: ['none', 'kpl', 'kpl-gzip'] },
+  validate: { type: 'string', default: 'none', oneOf: ['none', 'warn', 'reject'] },
+  schema: { type: 'string', default: '' },
 };
 export const eventFields: Readonly<Record<string, Field>> = {
   id: { type: 'string', default: '', check: pointer },

@@ -13,6 +13,13 @@ export interface ClientContextConfig {
   readonly referer: boolean;
 }
 
+/** Whether data has to fit a JSON Schema: what does not is refused, or taken with a warning. */
+export interface ValidateConfig {
+  readonly mode: 'reject' | 'warn';
+  /** Absolute. */
+  readonly schemaFile: string;
+}
+
 /** A secret as it was given, or the file that has it. Belongs into no log and no error. */
 export type SecretConfig = { readonly text: string } | { readonly file: string };
 

@@ -5,7 +5,7 @@
 
 import type { AccessConfig, QuotaConfig } from './config-access.ts';
 import type { ServicesConfig } from './config-services.ts';
-import type { ClientContextConfig, SecretConfig } from './config-stream.ts';
+import type { ClientContextConfig, SecretConfig, ValidateConfig } from './config-stream.ts';
 
 /** Where a stream's data carries its attributes: JSON pointers (RFC 6901) into the data. */
 export interface EventPointers {
@@ -36,6 +36,8 @@ export interface StreamConfig {
   readonly quota?: QuotaConfig;
   /** Undefined: nothing of the client is kept. */
   readonly context?: ClientContextConfig;
+  /** Undefined: data may be any JSON. */
+  readonly validate?: ValidateConfig;
 }
 
 /** Where the ingress writes what it counted. No key covers it; clients cannot write to team `sluice`. */

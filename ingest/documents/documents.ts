@@ -224,7 +224,7 @@ function openapi(): Node {
         parameters: streamParameters,
         get: {
           operationId: 'warnings',
-          summary: 'What was refused lately, and why',
+          summary: 'What was refused lately, or taken with a warning (status 200), and why',
           responses: {
             '200': { description: 'Latest first', content: jsonOf('Warnings') },
             ...refusals('401', '403', '404', '429', '503'),

@@ -37,6 +37,8 @@ export interface AcceptedEvent {
   readonly data: Span | undefined;
   /** The id is the client's own: it may come again. */
   readonly ownId: boolean;
+  /** Its data is the member `data` of an object that was sent: pointers into it begin there. */
+  readonly isWrapped: boolean;
 }
 
 /** What an event says of itself. */
@@ -120,7 +122,7 @@ export function pointedPlace({ event }: StreamConfig, name: AttributeName): Plac
   return pointer === undefined ? { label: name } : { label: name, pointer };
 }
 
-/** Attributes that are members of the event itself. */
+/** Attributes that are members of one object with the data. */
 export const memberPlace: PlaceOf = (name) => ({ label: name, pointer: `/${name}` });
 
 /** The event whose envelope lies at `span`; members named in `beside` are not its own. */
@@ -144,7 +146,7 @@ export function finishEvent(
   stream: StreamConfig,
   head: RequestHead,
   newId: () => string,
-  placeOf: PlaceOf = memberPlace,
+  placeOf: PlaceOf,
 ): AcceptedEvent | Refusal {
   const ownId = given.id ?? head.id;
   const id = ownId ?? newId();
@@ -165,7 +167,14 @@ export function finishEvent(
   if (given.dataschema !== undefined) attributes.dataschema = given.dataschema;
   const extensions = head.context === undefined ? given.extensions : withContext(given.extensions, head.context);
   if (extensions !== undefined) attributes.extensions = extensions;
-  return checkAttributes(attributes, key, given, head, placeOf) ?? { attributes, data, ownId: ownId !== undefined };
+  return (
+    checkAttributes(attributes, key, given, head, placeOf) ?? {
+      attributes,
+      data,
+      ownId: ownId !== undefined,
+      isWrapped: placeOf === memberPlace,
+    }
+  );
 }
 
 function openEnvelope(body: Buffer, span: Span, given: Given, beside: readonly string[]): Span | Refusal {

@@ -67,6 +67,8 @@ export interface IngressMetrics {
   accepted(stream: string, outcome: Ack | 'repeated', route: Path, bytes: number): void;
   /** An event, or a request before its events were found. `stream` only when it is a configured one. */
   refused(stream: string | undefined, code: string): void;
+  /** An event that does not fit its stream's schema and was taken all the same. */
+  warned(stream: string): void;
   /** An event that was answered from memory and is lost. */
   dropped(stream: string): void;
   /** One write to a stream, and what became of its records. */
@@ -108,6 +110,7 @@ export function ingressMetrics(): IngressMetrics {
   const statuses = new Map<number, number>();
   const writes = new Map<string, Writes>();
   const droppedBy = new Map<string, number>();
+  const warnedBy = new Map<string, number>();
   const latencies = new Map<LatencyStage, Histogram>(stages.map((stage) => [stage, createHistogram()]));
   const write = createHistogram();
   let bytes = 0;
@@ -142,6 +145,7 @@ export function ingressMetrics(): IngressMetrics {
         counts.refused[code] = (counts.refused[code] ?? 0) + 1;
       }
     },
+    warned: (stream) => void warnedBy.set(stream, (warnedBy.get(stream) ?? 0) + 1),
     dropped: (stream) => void droppedBy.set(stream, (droppedBy.get(stream) ?? 0) + 1),
     batch(stream, path, outcomes, size, tookMs) {
       const name = `${stream} ${path}`;
@@ -216,6 +220,12 @@ export function ingressMetrics(): IngressMetrics {
       for (const counts of byStream.values()) placed += counts.refused[code] ?? 0;
       if (count > placed) refused.inc({ stream: '', code }, count - placed);
     }
+    const warned = counter(
+      'sluice_ingress_events_warned_total',
+      'Events taken although they do not fit the schema of their stream',
+      'stream',
+    );
+    for (const [stream, count] of warnedBy) warned.inc({ stream }, count);
     const dropped = counter('sluice_ingress_events_dropped_total', 'Events answered from memory that were lost', 'stream');
     for (const [stream, count] of droppedBy) dropped.inc({ stream }, count);
     const batches = counter('sluice_ingress_batches_total', 'Writes to a stream', 'stream', 'path');

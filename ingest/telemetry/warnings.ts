@@ -1,5 +1,5 @@
 /**
- * Ingestion warnings: what was refused lately, why, and one sample of it, for the developers who send it.
+ * Ingestion warnings: what was refused lately, or taken although it does not fit, why, and one sample of it, for the developers who send it.
  *
  * Invariants:
  * 1. A key sees only what it sent itself: the message and the pointer of a refusal say as much of an event as a sample does.
@@ -12,6 +12,7 @@ import type { Refusal } from '../protocol/refusal.ts';
 
 export interface IngestionWarning {
   readonly code: string;
+  /** 200: it was taken all the same. */
   readonly status: number;
   readonly message: string;
   readonly expected?: string;
@@ -24,14 +25,17 @@ export interface IngestionWarning {
   readonly sample?: string;
 }
 
+/** A refusal, or what would be one where the stream did not say to take it all the same. */
+export type Notice = Omit<Refusal, 'status'> & { readonly status: Refusal['status'] | 200 };
+
 export interface Warnings {
-  note(stream: string, keyName: string, refusal: Refusal, sample: Uint8Array | undefined, nowMs: number): void;
+  note(stream: string, keyName: string, refusal: Notice, sample: Uint8Array | undefined, nowMs: number): void;
   /** Latest first: what the key `keyName` sent to `stream`. */
   of(stream: string, keyName: string, nowMs: number): readonly IngestionWarning[];
 }
 
 interface Entry {
-  readonly refusal: Refusal;
+  readonly refusal: Notice;
   readonly firstMs: number;
   count: number;
   lastMs: number;

@@ -73,7 +73,7 @@ topologies: nope
 `),
     ).toEqual([
       '11 extra: the key is unknown; one of streams, topologies, lookups, keys, jwt, routing, ingress, metrics, local, kinesis, kafka, s3, firehose, neo4j, enrich',
-      "3 streams[0].aap: the key is unknown; 'app' (did you mean that?) or another of team, app, kinesis_stream, kafka_topic, envelope, ack, when_down, order, aggregate, event, quota, context",
+      "3 streams[0].aap: the key is unknown; 'app' (did you mean that?) or another of team, app, kinesis_stream, kafka_topic, envelope, ack, when_down, order, aggregate, validate, schema, event, quota, context",
       '2 streams[0].app: it is missing; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
       "4 streams[0].envelope: it is 'cloudevents'; none or sluice",
       "5 streams[0].ack: it is 'never'; replicated or spooled or buffered",
@@ -108,6 +108,8 @@ topologies: nope
     expect(problems(hmac).join()).toContain('hmac needs a secret');
     expect(problems(`${hmac}\ningress: {address_secret: short}`).join()).toMatch(/address_secret: it is too short/);
     expect(problems(`streams: [${stream('b', ', context: {ip: some}')}]`).join()).toContain('none or full or truncated or hmac');
+    expect(problems(`streams: [${stream('b', ', validate: reject')}]`).join()).toContain('streams[0].schema: it is missing');
+    expect(problems(`streams: [${stream('b', ', schema: x.json')}]`).join()).toContain('streams[0].validate: it is missing');
     expect(problems('routing: {large_message_threshold_kb: 1}').join()).toContain('streams: it is missing');
     expect(problems('streams: []').join()).toContain('at least one stream');
     expect(problems('streams:\n\t- x').join()).toMatch(/^2 /);
