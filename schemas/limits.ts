@@ -250,10 +250,38 @@ export const limits = {
   neo4jConnectMs: 5_000,
   neo4jRetryMaxMs: 30_000,
   neo4jTransactionMaxMs: 60_000,
-  /** Answers of `sluice graph`: rows, their bytes as JSON, and the time a statement may take. */
+  /** Answers of `sluice graph`: rows, and their bytes as JSON. */
   graphQueryMaxRows: 1_000,
   graphQueryMaxBytes: 8 * mebi,
-  graphQueryMaxMs: 10_000,
+  /** Answers of `sluice query`: rows unless it is told otherwise, the most it can be told, and their bytes as JSON. */
+  queryDefaultRows: 1_000,
+  queryMaxRows: 100_000,
+  queryMaxBytes: 32 * mebi,
+  /** DuckDB's own bound: most statements that need more end with its words. */
+  queryMemoryBytes: 768 * mebi,
+  /**
+   * A question in Cypher or SQL: its text, the time and the memory of the process that it runs in, how often that memory is looked at, and the heap of its
+   * JavaScript. What the kernel is told as address space has what a process reserves without using it on top.
+   */
+  questionTextMaxBytes: 64 * kibi,
+  questionMaxMs: 10_000,
+  questionMemoryMaxBytes: 1_024 * mebi,
+  questionWatchMs: 10,
+  questionHeapMaxBytes: 512 * mebi,
+  questionReservedBytes: 2_048 * mebi,
+  /** What a question's process may answer, as JSON with all its quoting. */
+  questionOutputMaxBytes: 128 * mebi,
+  /** Questions to one instance that run, and that wait for their turn; past it they are refused. */
+  questionsRunningMax: 2,
+  questionsWaitingMax: 16,
+  /**
+   * A copy of the graph that questions read: the least pause before the next is made, how long a question waits for one that has newer commits, the
+   * largest, and what the disk keeps free.
+   */
+  graphCopyPauseMs: 100,
+  graphCopyWaitMaxMs: 1_000,
+  graphCopyMaxBytes: 16 * 1_024 * mebi,
+  graphCopyFreeMinBytes: 1_024 * mebi,
   /** S3: connections of one client, connecting, silence of one request, an idle connection. */
   s3SocketsMax: 32,
   s3ConnectMs: 5_000,
@@ -318,6 +346,12 @@ assert(
 assert(2 * limits.bodyWatchMs < 8_000, 'a slow body is looked at before its connection is closed');
 assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.logPendingMaxBytes, 'the largest record alone can be committed');
 assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.segmentMaxBytes, 'the largest record fits a segment');
+assert(limits.queryMemoryBytes < limits.questionMemoryMaxBytes, 'DuckDB meets its own bound before its process does');
+assert(
+  limits.graphBufferBytes + limits.questionHeapMaxBytes < limits.questionMemoryMaxBytes,
+  'a question to the graph has room for its pages and answer',
+);
+assert(Math.max(limits.graphQueryMaxBytes, limits.queryMaxBytes) < limits.questionOutputMaxBytes, 'an answer is told whole');
 assert(limits.graphKeyMaxBytes <= limits.graphWriteMaxBytes, 'a write can have the largest key');
 assert(limits.jwksFreshMs < limits.jwksMaxAgeMs, 'a key set is fetched again before it ends');
 assert(limits.jwksCooldownMs <= limits.jwksFreshMs, 'a key that is not found is looked for before the set is fetched anyway');

@@ -1,38 +1,38 @@
 /**
  * `sluice graph`: Cypher over the graph, as a table or as JSON rows. The running instance is asked where there is one, because the file has one
- * owner; else the file is opened to be read.
+ * owner, and answers from a copy; else the file itself is read, by a process that ends with the question.
  */
-
-import type { GraphAnswer } from '../../enrich/graph/ladybug-database.ts';
-import { openLadybug } from '../../enrich/graph/ladybug-database.ts';
+import { resolve } from 'node:path';
+import type { Answer } from '../../enrich/answer.ts';
+import { requireQuestion } from '../../enrich/graph/ask-ladybug.ts';
 import { renderTable } from '../../enrich/lake/query.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { GraphQuestion } from '../host/commands.ts';
 import { findInstance } from '../host/instance.ts';
 import { graphFile } from '../host/layout.ts';
+import { askInChild } from '../host/question-process.ts';
+import type { GraphAnswer } from '../local/graph-owner.ts';
 import { requireGraph } from '../local/graph-owner.ts';
+import { cutNote, jsonRows } from './answer.ts';
 import { commandInstance } from './ask.ts';
 import type { Output } from './output.ts';
 
 /** Throws `SluiceError` `graph-missing`, `query-failed`, `graph-native-missing`, `not-reachable`. */
-export async function graphCommand(statement: string, dir: string, output: Output): Promise<number> {
-  const answer = await ask(statement, dir);
-  const { columns, rows, cut } = answer;
-  if (output.json)
-    output.line(JSON.stringify(rows.map((row) => Object.fromEntries(row.map((value, index) => [columns[index]?.name ?? '', value])))));
+export async function graphCommand(statement: string, dir: string, output: Output, clock: Clock): Promise<number> {
+  const answer = await ask(statement, dir, clock);
+  if (output.json) output.line(jsonRows(answer));
   else output.line(renderTable(answer).trimEnd());
-  if (cut) output.note(`there are more: these are the first ${rows.length} rows; LIMIT and SKIP choose others, count(*) counts them`);
+  const cut = cutNote(answer, 'LIMIT and SKIP choose others, count(*) counts them');
+  if (cut !== undefined) output.note(cut);
+  if ('asOf' in answer) output.note(`as of ${answer.asOf}`);
   return 0;
 }
 
-async function ask(statement: string, dir: string): Promise<GraphAnswer> {
+async function ask(statement: string, dir: string, clock: Clock): Promise<Answer | GraphAnswer> {
   const question: GraphQuestion = { statement };
   if ((await findInstance(dir)) !== undefined) return (await commandInstance(dir, '/_sluice/graph', question)) as GraphAnswer;
-  const path = graphFile(dir);
-  requireGraph(path);
-  const graph = await openLadybug({ path, readOnly: true });
-  try {
-    return await graph.query(statement);
-  } finally {
-    await graph.close();
-  }
+  const file = resolve(graphFile(dir));
+  requireQuestion(statement);
+  requireGraph(file);
+  return askInChild({ kind: 'graph', file, statement }, { clock });
 }

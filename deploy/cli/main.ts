@@ -139,10 +139,11 @@ function program(): Command {
     .command('query')
     .description('ask the lake in SQL')
     .argument('<sql>')
+    .option('--max-rows <rows>', 'rows of the answer, up to 100000', '1000')
     .action(
-      run(async (options, output, sql: string) => {
+      run(async (options, output, sql: string, own: { readonly maxRows: string }) => {
         const { queryCommand } = await import('./query.ts');
-        return queryCommand(sql, options.dir, output);
+        return queryCommand({ sql, dir: options.dir, maxRows: own.maxRows, clock: systemClock }, output);
       }),
     );
   root
@@ -152,7 +153,7 @@ function program(): Command {
     .action(
       run(async (options, output, statement: string) => {
         const { graphCommand } = await import('./graph.ts');
-        return graphCommand(statement, options.dir, output);
+        return graphCommand(statement, options.dir, output, systemClock);
       }),
     );
   root

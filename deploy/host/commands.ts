@@ -43,20 +43,26 @@ export async function drainAnswer(hosts: readonly TopologyHost[], body: string):
   }
 }
 
-/** Asks the graph in Cypher. */
-export async function graphAnswer(graph: { query(statement: string): Promise<unknown> }, body: string): Promise<ControlAnswer> {
+/** Asks the graph in Cypher. The signal aborts when the asker goes away. */
+export async function graphAnswer(
+  graph: { query(statement: string, signal?: AbortSignal): Promise<unknown> },
+  body: string,
+  signal?: AbortSignal,
+): Promise<ControlAnswer> {
   try {
     const { statement } = JSON.parse(body) as Partial<GraphQuestion>;
     if (typeof statement !== 'string') throw new SluiceError('query-failed', 'a question to the graph has a statement');
-    return jsonAnswer(200, await graph.query(statement));
+    return jsonAnswer(200, await graph.query(statement, signal));
   } catch (thrown) {
     return refusalAnswer(thrown);
   }
 }
 
+const statuses: Readonly<Record<string, number>> = { 'topology-unknown': 404, 'graph-missing': 404, 'too-many-questions': 503 };
+
 function refusalAnswer(thrown: unknown): ControlAnswer {
   const code = thrown instanceof SluiceError ? thrown.code : 'defect';
   const fix = thrown instanceof SluiceError ? thrown.fix : undefined;
-  const status = code === 'topology-unknown' || code === 'graph-missing' ? 404 : 409;
+  const status = statuses[code] ?? 409;
   return jsonAnswer(status, { code, message: messageOf(thrown), ...(fix === undefined ? {} : { fix }) });
 }

@@ -19,8 +19,11 @@ export interface ControlRoutes {
   /** GET, by path. */
   readonly reads: Readonly<Record<string, () => Promise<ControlAnswer>>>;
   /** POST, by path; `body` is the JSON text. */
-  readonly commands?: Readonly<Record<string, (body: string) => Promise<ControlAnswer>>>;
+  readonly commands?: Readonly<Record<string, Command>>;
 }
+
+/** `gone` aborts when whoever sent the command hangs up before it is answered. */
+type Command = (body: string, gone: AbortSignal) => Promise<ControlAnswer>;
 
 export interface ControlServer {
   readonly socket: string;
@@ -30,7 +33,9 @@ export interface ControlServer {
 /** Listens for the instance on `dir`, whose lock the caller holds. Throws `SluiceError` `socket-path-too-long`. */
 export async function serveControl(dir: string, routes: ControlRoutes): Promise<ControlServer> {
   const place = makeControlPlace(dir);
-  const server = createServer((request, response) => void answerTo(routes, request).then((answer) => send(response, answer)));
+  const server = createServer(
+    (request, response) => void answerTo(routes, request, hangUp(response)).then((answer) => send(response, answer)),
+  );
   server.maxConnections = limits.controlConnectionsMax;
   try {
     await new Promise<void>((resolve, reject) => {
@@ -56,7 +61,15 @@ export async function serveControl(dir: string, routes: ControlRoutes): Promise<
   };
 }
 
-async function answerTo({ reads, commands = {} }: ControlRoutes, request: IncomingMessage): Promise<ControlAnswer> {
+function hangUp(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort();
+  });
+  return gone.signal;
+}
+
+async function answerTo({ reads, commands = {} }: ControlRoutes, request: IncomingMessage, gone: AbortSignal): Promise<ControlAnswer> {
   const path = request.url ?? '';
   try {
     if (request.method === 'GET' && Object.hasOwn(reads, path)) return await (reads[path] as () => Promise<ControlAnswer>)();
@@ -66,7 +79,7 @@ async function answerTo({ reads, commands = {} }: ControlRoutes, request: Incomi
         const message = `a command has at most ${limits.controlRequestMaxBytes} bytes`;
         return jsonAnswer(413, { code: 'command-too-large', message });
       }
-      return await (commands[path] as (body: string) => Promise<ControlAnswer>)(body);
+      return await (commands[path] as Command)(body, gone);
     }
     return jsonAnswer(404, { code: 'command-unknown', message: 'this instance does not have that command' });
   } catch (thrown) {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 /** What a folder of Sluice can hold; with anything else in it, it is somebody's own. */
 const names: ReadonlySet<string> = new Set([
   ...['lock', 'instance.json', 'instance.json.new', 'control.sock', 'control.path'],
-  ...['log', 'lake', 'checkpoints', 'build', 'send', 'graph', 'graph-staging', 'spool', 'claims'],
+  ...['log', 'lake', 'checkpoints', 'build', 'send', 'graph', 'graph-copies', 'graph-staging', 'spool', 'claims'],
 ]);
 /** What the embedded graph keeps beside its file. */
 const ofGraph = /^graph\.\w+/;
@@ -33,6 +33,8 @@ export const claimsDir = (dir: string): string => join(dir, 'claims');
 export const buildDir = (dir: string): string => join(dir, 'build');
 /** The embedded graph: this file, and those that the database keeps beside it, `graph.*`. */
 export const graphFile = (dir: string): string => join(dir, 'graph');
+/** Copies of the graph that questions read while an instance runs. */
+export const graphCopiesDir = (dir: string): string => join(dir, 'graph-copies');
 /** Writes of a graph sink that wait for their checkpoint: a folder of blob keys. An id may have slashes, and other characters that no key has. */
 export const graphStagingDir = (dir: string): string => join(dir, 'graph-staging');
 export const graphStagingFolder = (topology: string, sink: string): string =>

@@ -7,21 +7,42 @@
  * 3. A question makes no graph where there is none.
  * 4. The file is open only under the lock of `<file>.lock` beside the file itself, also where `path` is a link to it. The database's own lock on the file
  *    does not do: it is one that ends as soon as anything in this process closes the file.
+ * 5. Questions read copies of the file, each in a process of its own: what becomes of one is nothing to the owner but an error.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { Answer } from '../../enrich/answer.ts';
+import { requireQuestion } from '../../enrich/graph/ask-ladybug.ts';
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
 import { cypherDatabase } from '../../enrich/graph/graph-database.ts';
-import type { GraphAnswer, LadybugDatabase } from '../../enrich/graph/ladybug-database.ts';
+import type { LadybugDatabase } from '../../enrich/graph/ladybug-database.ts';
 import { openLadybug } from '../../enrich/graph/ladybug-database.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
 import { lockPath } from '../../schemas/kernel/folder-lock.ts';
+import { limits } from '../../schemas/limits.ts';
+import { askInChild } from '../host/question-process.ts';
+import { questionQueue } from '../host/question-queue.ts';
+import { graphCopies } from './graph-copies.ts';
+
+export interface GraphAnswer extends Answer {
+  /** RFC 3339: what was committed then was asked, and perhaps a little of what came after. */
+  readonly asOf: string;
+}
 
 export interface GraphOwner extends GraphDatabase {
-  /** Throws `SluiceError` `graph-missing`, `query-failed`. */
-  query(statement: string): Promise<GraphAnswer>;
+  /** Throws `SluiceError` `graph-missing`, `query-failed`, `too-many-questions`, `graph-copy-failed`. The signal ends the question. */
+  query(statement: string, signal?: AbortSignal): Promise<GraphAnswer>;
   close(): Promise<void>;
+}
+
+export interface GraphOwnerOptions {
+  /** The graph's file. */
+  readonly path: string;
+  /** A folder for copies of it. */
+  readonly copies: string;
+  readonly clock: Clock;
 }
 
 interface OpenGraph {
@@ -30,7 +51,7 @@ interface OpenGraph {
   readonly database: GraphDatabase;
 }
 
-export function graphOwner(path: string): GraphOwner {
+export function graphOwner({ path, copies: folder, clock }: GraphOwnerOptions): GraphOwner {
   let opening: Promise<OpenGraph> | undefined;
   let closing: Promise<void> = Promise.resolve();
   let closed = false;
@@ -46,11 +67,17 @@ export function graphOwner(path: string): GraphOwner {
     return next;
   };
 
+  const copies = graphCopies({ path, folder, clock, copyTo: async (to) => (await open()).ladybug.copyTo(to) });
+  const stopping = new AbortController();
+  const queue = questionQueue(limits.questionsRunningMax, limits.questionsWaitingMax);
+
   const write = async <T>(call: (database: GraphDatabase) => Promise<T>): Promise<T> => {
     const current = open();
     const graph = await current;
     try {
-      return await call(graph.database);
+      const result = await call(graph.database);
+      copies.outdate();
+      return result;
     } catch (thrown) {
       if (thrown instanceof SluiceError && thrown.code === 'graph-write-failed' && opening === current) {
         opening = undefined;
@@ -63,15 +90,27 @@ export function graphOwner(path: string): GraphOwner {
   return {
     openSink: (claim) => write((database) => database.openSink(claim)),
     applyChunk: (chunk, writes) => write((database) => database.applyChunk(chunk, writes)),
-    async query(statement) {
+    async query(statement, asker) {
+      requireQuestion(statement);
       if (opening === undefined) requireGraph(path);
-      return (await open()).ladybug.query(statement);
+      await open();
+      const signal = asker === undefined ? stopping.signal : AbortSignal.any([asker, stopping.signal]);
+      return queue.run(
+        () =>
+          copies.use(async ({ path: file, takenAt }) => ({
+            ...(await askInChild({ kind: 'graph', file, statement }, { clock, signal })),
+            asOf: new Date(takenAt).toISOString(),
+          })),
+        signal,
+      );
     },
     async close() {
       closed = true;
+      stopping.abort();
       const last = await opening?.catch(() => undefined);
       if (last !== undefined) await closeLocked(last);
       await closing;
+      copies.close();
     },
   };
 }
@@ -79,7 +118,7 @@ export function graphOwner(path: string): GraphOwner {
 async function openLocked(path: string): Promise<OpenGraph> {
   const lock = await lockPath(`${realPath(path)}.lock`, path);
   try {
-    const ladybug = await openLadybug({ path, readOnly: false });
+    const ladybug = await openLadybug(path);
     return { lock, ladybug, database: cypherDatabase(ladybug.session) };
   } catch (thrown) {
     lock.release();

@@ -22,7 +22,17 @@ import { reloadOnChange } from '../host/config-watch.ts';
 import { serveControl } from '../host/control-server.ts';
 import type { Instance } from '../host/instance.ts';
 import { lockInstance, unknownInstance } from '../host/instance.ts';
-import { buildDir, checkpointsDir, claimsDir, graphFile, graphStagingDir, lakeDir, logDir, spoolDir } from '../host/layout.ts';
+import {
+  buildDir,
+  checkpointsDir,
+  claimsDir,
+  graphCopiesDir,
+  graphFile,
+  graphStagingDir,
+  lakeDir,
+  logDir,
+  spoolDir,
+} from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import { refuseOpenToAll } from '../host/open-to-all.ts';
 import type { InstanceStatus } from '../host/status.ts';
@@ -65,7 +75,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     const bound = [...config.streams, ledgerStream];
     const streams = await openEmbeddedStreams({ root: logDir(dir), streams: bound, local: config.local, clock });
     undo.unshift(() => streams.close());
-    const graph = graphOwner(graphFile(dir));
+    const graph = graphOwner({ path: graphFile(dir), copies: graphCopiesDir(dir), clock });
     undo.unshift(() => graph.close());
 
     const claims = localBlobStore(claimsDir(dir));
@@ -95,7 +105,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
       reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
       commands: {
         '/_sluice/drain': async (body) => drainAnswer(hosts, body),
-        '/_sluice/graph': async (body) => graphAnswer(graph, body),
+        '/_sluice/graph': async (body, gone) => graphAnswer(graph, body, gone),
       },
     });
     undo.splice(-1, 0, () => control.close());

@@ -2,24 +2,25 @@
  * SQL over the lake, by an in-memory DuckDB with one view a table. Reads published files only; needs no running instance.
  *
  * Views: a table's columns, and of its folders `date` (DATE), `hour` (VARCHAR, '00' to '23'), `team` and `app` (VARCHAR).
- * A statement has the rights of whoever runs it: DuckDB's own readers and `COPY ... TO` work too.
  *
- * Invariant: a table whose files cannot be read fails only the statements that name it.
+ * Invariants:
+ * 1. A table whose files cannot be read fails only the statements that name it.
+ * 2. DuckDB is locked before it sees the statement: it opens the published files of the tables that the statement names, and no other file, folder, network
+ *    address, extension or setting. Only what `readSql` lets pass is run, so those files are not written either.
+ * 3. Memory is DuckDB's to bound only in part (1.5 exceeds its limit for single values): whoever asks for others does it in a process of its own.
  */
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import type { DuckDBConnection } from '@duckdb/node-api';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { Answer, AnswerBounds } from '../answer.ts';
+import { collectRows } from '../answer.ts';
 import type { ColumnType } from '../parquet/columns.ts';
 import { columnsOf } from '../parquet/columns.ts';
+import { lockedDuckDb, patternOf, sqlText } from './locked-duckdb.ts';
+import { explainedSql, readSql } from './read-sql.ts';
 import type { TableFile } from './table-file.ts';
-import { hasFiles, readTableFile } from './table-file.ts';
-
-export interface QueryResult {
-  readonly columns: readonly { readonly name: string; readonly type: string }[];
-  /** JSON-safe values: integers beyond 2^53 and decimals as text, times as ISO 8601 in UTC. */
-  readonly rows: readonly (readonly unknown[])[];
-}
+import { publishedFiles, readTableFile } from './table-file.ts';
 
 const sqlTypes: Readonly<Record<ColumnType, string>> = {
   STRING: 'VARCHAR',
@@ -44,11 +45,13 @@ export function tablesOf(lake: string): readonly string[] {
     .sort();
 }
 
+const defaultBounds: AnswerBounds = { maxRows: limits.queryDefaultRows, maxBytes: limits.queryMaxBytes };
+
 /** Throws `SluiceError` `query-failed` with what DuckDB says, `duckdb-missing`. */
-export async function queryLake(lake: string, sql: string): Promise<QueryResult> {
+export async function queryLake(lake: string, sql: string, bounds: AnswerBounds = defaultBounds): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await runQuery(lake, sql);
+      return await runQuery(lake, sql, bounds);
     } catch (thrown) {
       if (thrown instanceof SluiceError) throw thrown;
       if (attempt < triesMax && vanished.test(messageOf(thrown))) continue;
@@ -59,52 +62,82 @@ export async function queryLake(lake: string, sql: string): Promise<QueryResult>
   }
 }
 
-async function runQuery(lake: string, sql: string): Promise<QueryResult> {
-  const { DuckDBInstance } = await import('@duckdb/node-api').catch((cause: unknown) => {
-    throw new SluiceError('duckdb-missing', 'DuckDB cannot be loaded on this machine', {
-      cause,
-      fix: 'run `npm ci` again with optional dependencies, or read the Parquet files with another tool',
-    });
-  });
-  const instance = await DuckDBInstance.create(':memory:');
+async function runQuery(lake: string, sql: string, bounds: AnswerBounds): Promise<Answer> {
+  if (Buffer.byteLength(sql) > limits.questionTextMaxBytes)
+    throw new Error(`a statement has at most ${limits.questionTextMaxBytes.toLocaleString('en')} bytes`);
+  // What C takes for the end of a text.
+  if (sql.includes('\0')) throw new Error('a statement has no character U+0000');
+  const tables = tablesAsked(lake, sql);
+  const { connection, close } = await lockedDuckDb(tables.flatMap(({ files }) => files));
   try {
-    const connection = await instance.connect();
-    await connection.run("SET TimeZone = 'UTC'");
-    await createViews(connection, lake, sql);
-    const reader = await connection.runAndReadAll(sql);
-    const names = reader.deduplicatedColumnNames();
-    const columns = reader.columnTypes().map((type, index) => ({ name: names[index] ?? '', type: String(type) }));
-    return {
-      columns,
-      rows: (reader.getRowsJson() as unknown[][]).map((row) => row.map((value, index) => jsonValue(value, columns[index]?.type ?? ''))),
-    };
+    await requireQuestion(connection, sql);
+    for (const table of tables) await createView(connection, table);
+    const result = await run(connection, sql);
+    const names = result.deduplicatedColumnNames();
+    const columns = result.columnTypes().map((type, index) => ({ name: names[index] ?? '', type: String(type) }));
+    return { columns, ...(await collectRows(rowsOf(result, columns), bounds)) };
   } finally {
-    instance.closeSync();
+    close();
   }
+}
+
+async function requireQuestion(connection: DuckDBConnection, sql: string): Promise<void> {
+  const parsing = await connection.prepare('SELECT json_serialize_sql($1::VARCHAR, skip_null := true, skip_empty := true)');
+  parsing.bindVarchar(1, explainedSql(sql));
+  const [row] = (await parsing.runAndReadAll()).getRows();
+  const read = readSql(String(row?.[0]));
+  if (read.kind === 'refused') throw new Error(read.reason);
+}
+
+async function run(connection: DuckDBConnection, sql: string): Promise<DuckDBResult> {
+  const statements = await connection.extractStatements(sql);
+  if (statements.count !== 1) throw new Error('a question is one statement');
+  const statement = await statements.prepare(0);
+  return statement.stream();
+}
+
+async function* rowsOf(result: DuckDBResult, columns: Answer['columns']): AsyncGenerator<readonly unknown[]> {
+  for await (const rows of result.yieldRowsJson())
+    for (const row of rows) yield row.map((value, index) => jsonValue(value, columns[index]?.type ?? ''));
+}
+
+interface AskedTable {
+  readonly table: string;
+  readonly described: TableFile;
+  /** Published ones, as they are. */
+  readonly files: readonly string[];
+  /** Whether the statement has its name. */
+  readonly named: boolean;
 }
 
 /** Making a view reads the footers of all its files: only what the statement may be about gets one. */
-async function createViews(connection: DuckDBConnection, lake: string, sql: string): Promise<void> {
+function tablesAsked(lake: string, sql: string): readonly AskedTable[] {
+  if (!existsSync(lake)) return [];
   const words = sql.toLowerCase();
   const all = asksForTables.test(sql);
-  for (const table of tablesOf(lake)) {
+  const root = realpathSync(lake);
+  return tablesOf(root).flatMap((table) => {
     const named = words.includes(table.toLowerCase());
-    const described = named || all ? readTableFile(lake, table) : undefined;
-    if (described === undefined) continue;
-    try {
-      await connection.run(viewOf(lake, table, described));
-    } catch (thrown) {
-      if (named) throw thrown;
-    }
+    const described = named || all ? readTableFile(root, table) : undefined;
+    return described === undefined ? [] : [{ table, described, named, files: publishedFiles(root, table) }];
+  });
+}
+
+async function createView(connection: DuckDBConnection, table: AskedTable): Promise<void> {
+  try {
+    await connection.run(viewOf(table));
+  } catch (thrown) {
+    if (table.named) throw thrown;
   }
 }
 
-function viewOf(lake: string, table: string, { schema, partitionBy }: TableFile): string {
+function viewOf({ table, described: { schema, partitionBy }, files }: AskedTable): string {
   const hive = partitionBy.map((column) => [column, column === 'date' ? 'DATE' : 'VARCHAR'] as const);
-  if (hasFiles(lake, table)) {
+  if (files.length > 0) {
     const types = hive.map(([column, type]) => `'${column}': ${type}`).join(', ');
     const options = hive.length === 0 ? '' : `, hive_partitioning = true, hive_types = {${types}}`;
-    return `CREATE VIEW ${quoted(table)} AS SELECT * FROM read_parquet('${globOf(join(lake, table))}', union_by_name = true${options})`;
+    const list = files.map((file) => sqlText(patternOf(file))).join(', ');
+    return `CREATE VIEW ${quoted(table)} AS SELECT * FROM read_parquet([${list}], union_by_name = true${options})`;
   }
   const columns = columnsOf(schema).map((column) => [column.name, sqlTypes[column.type]] as const);
   const extra = hive.filter(([column]) => !columns.some(([own]) => own === column));
@@ -113,11 +146,6 @@ function viewOf(lake: string, table: string, { schema, partitionBy }: TableFile)
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
-/** All Parquet files below `folder`, whose own name may have characters that mean something in a pattern. */
-function globOf(folder: string): string {
-  return join(folder.replaceAll(/[*?[]/g, '[$&]'), '**', '*.parquet').replaceAll("'", "''");
-}
 
 function jsonValue(value: unknown, type: string): unknown {
   if (typeof value !== 'string') return value;
@@ -133,7 +161,7 @@ function jsonValue(value: unknown, type: string): unknown {
 const cellMaxChars = 60;
 
 /** A table for people: aligned, long cells cut, the number of rows last. */
-export function renderTable({ columns, rows }: QueryResult): string {
+export function renderTable({ columns, rows }: Pick<Answer, 'columns' | 'rows'>): string {
   const cut = (value: unknown): string => {
     const text = value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
     const line = text.replaceAll(/\s/g, ' ');

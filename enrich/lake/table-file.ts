@@ -2,7 +2,7 @@
  * `<lake>/<table>/_table.json`: what a table's columns mean, also while it has no rows.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { LakeFiles } from './lake-files.ts';
@@ -46,9 +46,18 @@ function parsed(text: string | undefined): TableFile | undefined {
   }
 }
 
-/** Whether a table of a local lake has a published file. */
-export function hasFiles(lake: string, table: string): boolean {
-  return readdirSync(join(lake, table), { recursive: true, encoding: 'utf8' }).some((path) => path.endsWith('.parquet'));
+/** The published files of a table of a local lake, sorted. A link is none: it may lead out of the lake. */
+export function publishedFiles(lake: string, table: string): readonly string[] {
+  return readdirSync(join(lake, table), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.parquet'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter(
+      (path) =>
+        !relative(lake, path)
+          .split(sep)
+          .some((part) => part.startsWith('.')),
+    )
+    .sort();
 }
 
 async function hasRows(files: LakeFiles, table: string): Promise<boolean> {

@@ -84,7 +84,7 @@ describe('the command line', () => {
     expect((await sluice(['--help'])).code).toBe(0);
     expect(await sluice(['--dir', join(root, 'none'), 'query', 'SELECT 1'])).toMatchObject({
       code: 1,
-      err: expect.stringContaining('there is no lake') as string,
+      err: expect.stringContaining('no tables found in') as string,
     });
     const json = await sluice(['--json', '--dir', join(root, 'none'), 'status']);
     expect([json.code, JSON.parse(json.out)]).toMatchObject([1, { error: { code: 'not-running', fix: expect.any(String) as string } }]);

@@ -9,6 +9,7 @@ import type { GraphCall, GraphReply } from '../../../deploy/host/graph-link.ts';
 import { answerCall, remoteGraph } from '../../../deploy/host/graph-link.ts';
 import type { GraphOwner } from '../../../deploy/local/graph-owner.ts';
 import { graphOwner } from '../../../deploy/local/graph-owner.ts';
+import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { graphModel } from '../../../topology/index.ts';
 
 const numbers = graphModel({ nodes: { Number: { key: 'n', props: { n: 'integer', square: 'integer' } } } });
@@ -17,7 +18,7 @@ const { definition: model } = numbers;
 function owned(): { readonly owner: GraphOwner; readonly path: string } {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-owner-'));
   const path = join(folder, 'graph');
-  const owner = graphOwner(path);
+  const owner = graphOwner({ path, copies: join(folder, 'copies'), clock: systemClock });
   onTestFinished(async () => {
     await owner.close();
     rmSync(folder, { recursive: true });
@@ -63,7 +64,7 @@ it('shares its file with no other owner, also by a link to the file, until it cl
   await owner.openSink({ sink: 't/a', attempt: 1, model });
   const folder = mkdtempSync(join(tmpdir(), 'sluice-other-'));
   symlinkSync(path, join(folder, 'graph'));
-  const other = graphOwner(join(folder, 'graph'));
+  const other = graphOwner({ path: join(folder, 'graph'), copies: join(folder, 'copies'), clock: systemClock });
   onTestFinished(async () => {
     await other.close();
     rmSync(folder, { recursive: true });
@@ -100,4 +101,26 @@ it('answers the calls of a thread, each its own, with values and with errors as 
     retryable: false,
     fix: expect.stringContaining('the newer run goes on') as string,
   });
+});
+
+it('writes and answers on while one question takes for ever and another one ends its process', async () => {
+  const { owner } = owned();
+  await owner.openSink({ sink: 't/a', attempt: 1, model });
+  const rows = Array.from({ length: 500 }, (_, n) => numbers.Number({ n, square: n * n }));
+  await owner.applyChunk(at(1), rows);
+  const asker = new AbortController();
+  const endless = owner.query(
+    'MATCH (a:Number), (b:Number), (c:Number), (d:Number) WHERE a.n * b.n = c.n + d.n RETURN count(*)',
+    asker.signal,
+  );
+  const tooLarge = owner.query('RETURN size(range(1, 500000000))');
+  for (let chunk = 2; chunk <= 40; chunk++) {
+    expect(await owner.applyChunk(at(chunk), [numbers.Number({ n: 1_000 + chunk })])).toBe('applied');
+  }
+  await expect(tooLarge).rejects.toMatchObject({ code: 'query-failed', message: expect.stringContaining('memory') as string });
+  const { rows: found, asOf } = await owner.query(count);
+  expect(found).toEqual([[539]]);
+  expect(Date.parse(asOf)).toBeGreaterThan(Date.now() - 60_000);
+  asker.abort();
+  await expect(endless).rejects.toMatchObject({ code: 'query-failed', message: expect.stringContaining('cancelled') as string });
 });

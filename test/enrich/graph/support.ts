@@ -11,7 +11,7 @@ import { batchOf } from '../support.ts';
 
 /** Opens the graph below `folder`, which must exist; it is closed when the running test ends. */
 export async function ladybugRig(folder: string): Promise<GraphDatabaseRig> {
-  const ladybug = await openLadybug({ path: join(folder, 'graph'), readOnly: false });
+  const ladybug = await openLadybug(join(folder, 'graph'));
   let open = true;
   const close = async (): Promise<void> => {
     if (!open) return;
@@ -21,7 +21,7 @@ export async function ladybugRig(folder: string): Promise<GraphDatabaseRig> {
   onTestFinished(close);
   return {
     database: cypherDatabase(ladybug.session),
-    // Not by `query`, whose answers are bounded.
+    // As the owner: answers to questions are bounded.
     ask: (statement) => ladybug.session.transaction(async (run) => (await run(statement, [])).map((row) => Object.values(row))),
     close,
   };

@@ -8,7 +8,6 @@ import { fitWrite } from '../../../enrich/graph/fit-write.ts';
 import { decideChunk } from '../../../enrich/graph/graph-database.ts';
 import { jsonValue } from '../../../enrich/graph/graph-value.ts';
 import { PendingWrites } from '../../../enrich/graph/pending-writes.ts';
-import { readRefusal } from '../../../enrich/graph/read-statement.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { GraphWrite } from '../../../topology/index.ts';
 import { graphModel } from '../../../topology/index.ts';
@@ -157,39 +156,6 @@ describe('a chunk', () => {
 
   it('of a sink that the database does not know is refused', () => {
     expect(decideChunk(undefined, { sink: 's', attempt: 1, checkpoint: 1, chunk: 1 })).toBe('behind');
-  });
-});
-
-describe('a statement', () => {
-  it.each([
-    'MATCH (n) RETURN count(*)',
-    '  // why\n match (n:Airport {code: "LOAD FROM \'x\'"}) RETURN n.`load from` // COPY',
-    'OPTIONAL MATCH (n) RETURN n',
-    'UNWIND [1] AS x RETURN x',
-    'CALL SHOW_TABLES() RETURN *',
-    "call table_info('Airport') return *",
-    'EXPLAIN MATCH (n) RETURN n',
-    'MATCH (n) WHERE n.load > 1 RETURN n.load',
-  ])('that asks is taken: %s', (statement) => {
-    expect(readRefusal(statement)).toBeUndefined();
-  });
-
-  it.each([
-    ['', /not with ''/],
-    ["COPY (MATCH (n) RETURN n) TO 'x.csv'", /not with 'copy'/],
-    ["/* MATCH */ EXPORT DATABASE 'x'", /not with 'export'/],
-    ["LOAD FROM 'x.csv' RETURN *", /not with 'load'/],
-    ["MATCH (n) LOAD FROM 'x.csv' RETURN *", /LOAD reads files/],
-    ["MATCH (n) LOAD/**/FROM 'x.csv' RETURN *", /LOAD reads files/],
-    ['MATCH (n) LOAD WITH HEADERS (a STRING) FROM "x.csv" RETURN *', /LOAD reads files/],
-    ["EXPLAIN COPY (MATCH (n) RETURN n) TO 'x.csv'", /not 'copy'/],
-    ["CALL READ_PARQUET('x') RETURN *", /CALL of 'read_parquet' is not taken/],
-    ['CALL threads=8', /CALL of 'threads' is not taken/],
-    ['CALL `threads`=8', /CALL of '' is not taken/],
-    ['BEGIN TRANSACTION', /not with 'begin'/],
-    ['CREATE (:Airport {code: "X"})', /not with 'create'/],
-  ])('that does more is refused: %s', (statement, why) => {
-    expect(readRefusal(statement)).toMatch(why);
   });
 });
 

@@ -3,7 +3,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { readRefusal } from '../../../../enrich/graph/read-statement.ts';
+import { readStatement } from '../../../../enrich/graph/read-statement.ts';
 import { influenceQuestions, journeyQuestions } from '../../../../enrich/index.ts';
 import { graphMappingsContract } from '../../../contract/graph-mappings.ts';
 import { temporaryFolders } from '../../support.ts';
@@ -23,6 +23,6 @@ graphMappingsContract('Ladybug', {
 it.each([...Object.entries(journeyQuestions), ...Object.entries(influenceQuestions)])(
   'the question %s is one that `sluice graph` takes',
   (_, { cypher }) => {
-    expect(readRefusal(cypher)).toBeUndefined();
+    expect(readStatement(cypher)).toMatchObject({ kind: 'asks' });
   },
 );
