@@ -18,6 +18,7 @@ import { createAccess } from './access/access.ts';
 import { createQuotas } from './access/quotas.ts';
 import { createRechecks } from './access/rechecks.ts';
 import { bindStreams } from './bind.ts';
+import { createFingerprints } from './delivery/fingerprint.ts';
 import type { StreamPathState } from './delivery/path-delivery.ts';
 import { readAddressSecret } from './http/address-secret.ts';
 import type { PostContext } from './http/body.ts';
@@ -85,9 +86,11 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
   const metrics = ingressMetrics();
   const warnings = createWarnings();
   const streams = await bindStreams({ ...options, metrics });
-  const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes, repeatWindowMs, host, trustedProxies, addressQuota } = config.ingress;
+  const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes, host, trustedProxies, addressQuota } = config.ingress;
   const room = createRoom(inFlightMaxBytes, bodyMaxBytes + bodyDecodedMaxBytes);
-  const intake = createIntake({ streams, repeatWindowMs, clock, metrics, warnings });
+  const { repeatWindowMs, repeatWindowMaxBytes } = config.ingress;
+  const fingerprintOf = await createFingerprints(random);
+  const intake = createIntake({ streams, repeatWindowMs, repeatWindowMaxBytes, fingerprintOf, clock, metrics, warnings });
   const context: PostContext = {
     clock,
     random,

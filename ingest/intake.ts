@@ -3,14 +3,17 @@
  *
  * Invariants:
  * 1. Conservation: each event that is taken is counted once, as accepted, repeated or refused, when it is settled.
- * 2. An identity is (team, app, source, id): a repeat is answered only to senders of the stream that the first was sent to.
+ * 2. An identity is (team, app, source, id): a repeat is answered only to senders of the stream that the first was sent to. The same
+ *    identity with other content is a conflict.
  */
 import type { StreamConfig } from '../schemas/config.ts';
 import type { EventAttributes } from '../schemas/event.ts';
 import type { Clock } from '../schemas/kernel/clock.ts';
 import type { DataCheck } from './data-check.ts';
 import type { Delivered } from './delivery/delivered.ts';
+import type { FingerprintOf } from './delivery/fingerprint.ts';
 import type { StreamPathState } from './delivery/path-delivery.ts';
+import type { RepeatsState } from './delivery/repeats.ts';
 import { createRepeats } from './delivery/repeats.ts';
 import type { StreamDelivery } from './delivery/stream-delivery.ts';
 import type { EventResult } from './protocol/answer.ts';
@@ -43,7 +46,7 @@ export interface Intake {
   emit(stream: string, attributes: EventAttributes, data: Uint8Array): Promise<Delivered>;
   /** Bytes of events that were answered from memory and are on their way. */
   readonly bufferedBytes: number;
-  readonly remembered: number;
+  readonly remembered: RepeatsState;
   states(): readonly StreamPathState[];
   close(): Promise<void>;
 }
@@ -51,6 +54,8 @@ export interface Intake {
 export interface IntakeOptions {
   readonly streams: ReadonlyMap<string, BoundStream>;
   readonly repeatWindowMs: number;
+  readonly repeatWindowMaxBytes: number;
+  readonly fingerprintOf: FingerprintOf;
   readonly clock: Clock;
   readonly metrics: IngressMetrics;
   readonly warnings: Warnings;
@@ -58,8 +63,9 @@ export interface IntakeOptions {
 
 const noData = Buffer.from('null');
 
-export function createIntake({ streams, repeatWindowMs, clock, metrics, warnings }: IntakeOptions): Intake {
-  const repeats = createRepeats({ windowMs: repeatWindowMs, now: () => clock.monotonic() });
+export function createIntake(options: IntakeOptions): Intake {
+  const { streams, repeatWindowMs: windowMs, repeatWindowMaxBytes: maxBytes, fingerprintOf, clock, metrics, warnings } = options;
+  const repeats = createRepeats({ windowMs, maxBytes, now: () => clock.monotonic() });
 
   const count = (from: Sender, result: EventResult, sample: Uint8Array | undefined): void => {
     const { name } = from.stream.config;
@@ -103,13 +109,11 @@ export function createIntake({ streams, repeatWindowMs, clock, metrics, warnings
       };
       // An id that was made here never comes again.
       if (!ownId) return delivery.deliver(attributes, data, (delivered) => finish(delivered, false));
-      // A source may have any sign in it: its length says where the id begins.
-      const { team, app, source, id } = attributes;
-      const identity = `${team}/${app}\n${source.length}\n${source}${id}`;
-      if (!repeats.meet(identity, finish)) return;
+      const fingerprint = fingerprintOf(event, data, span?.start ?? 0);
+      if (!repeats.meet(fingerprint, finish)) return;
       delivery.deliver(attributes, data, (delivered) => {
         finish(delivered, false);
-        repeats.settled(identity, delivered);
+        repeats.settled(from.keyName, fingerprint, delivered);
       });
     },
     emit(stream, attributes, data) {
@@ -125,7 +129,7 @@ export function createIntake({ streams, repeatWindowMs, clock, metrics, warnings
       return bytes;
     },
     get remembered() {
-      return repeats.size;
+      return repeats.state;
     },
     states: () => [...streams].flatMap(([stream, { delivery }]) => delivery.states().map((state) => ({ ...state, stream }))),
     async close() {

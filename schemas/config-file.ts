@@ -153,6 +153,7 @@ class ConfigReader {
         spoolMaxBytes: number('ingress', 'spool_max_mb') * mebi,
         bufferMaxBytes: number('ingress', 'buffer_max_mb') * mebi,
         repeatWindowMs: number('ingress', 'repeat_window_s') * 1_000,
+        repeatWindowMaxBytes: number('ingress', 'repeat_window_mb') * mebi,
         addressQuota: quotaOf({
           events_per_second: number('ingress', 'address_requests_per_second'),
           burst: number('ingress', 'address_burst'),

@@ -73,6 +73,7 @@ export const sections: Readonly<Record<string, Readonly<Record<string, Field>>>>
     segment_stream: { type: 'string', default: '', check: (value) => (/^[^/*]+\/[^/*]+$/.test(value) ? undefined : 'team/app') },
     log_level: { type: 'string', default: 'info', oneOf: ['silent', 'error', 'warn', 'info', 'debug'] },
     repeat_window_s: { type: 'integer', default: limits.repeatWindowMs / 1_000, min: 0, max: 86_400 },
+    repeat_window_mb: { type: 'integer', default: limits.repeatWindowMaxBytes / mebi, min: 1, max: 4_096 },
   },
   metrics: {
     host: { type: 'string', default: '127.0.0.1', check: host },

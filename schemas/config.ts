@@ -71,8 +71,9 @@ export interface IngressConfig {
   readonly spoolMaxBytes: number;
   /** Answered events of `ack: buffered` that are on their way, of each stream. */
   readonly bufferMaxBytes: number;
-  /** How long an identity is remembered at least, while no more than `limits.repeatsMax` come in that time. */
+  /** How long an accepted event's identity is remembered, while those of all senders fit `repeatWindowMaxBytes`. */
   readonly repeatWindowMs: number;
+  readonly repeatWindowMaxBytes: number;
   /** Requests of one client address (of IPv6 its network of 64 bits); undefined: as many as it likes. */
   readonly addressQuota: QuotaConfig | undefined;
   /** Proxies in front that append to X-Forwarded-For or Forwarded: the client's address is the entry that many from the right. */

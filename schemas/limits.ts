@@ -85,9 +85,16 @@ export const limits = {
   bufferMaxBytes: 64 * mebi,
   /** How far X-Client-Timestamp may be from this clock and still be a time of sending. */
   clientClockOffMaxMs: 24 * 3_600_000,
-  /** Identities that are remembered for their repeats, of all streams, twice over. */
-  repeatsMax: 131_072,
+  /**
+   * Identities that are remembered for their repeats, of all streams: how long, and what they may take. A chunk is what they are written
+   * into and let go by; what it and the share of a sender cost beside its bytes is as `test/bench/repeats.ts` measures it.
+   */
   repeatWindowMs: 120_000,
+  repeatWindowMaxBytes: 64 * mebi,
+  repeatChunkMinBytes: 512,
+  repeatChunkMaxBytes: 64 * kibi,
+  repeatChunkOverheadBytes: 640,
+  repeatShareOverheadBytes: 256,
   /** An NDJSON body up to this size is collected and answered whole; a larger one is read and answered as it comes. */
   ndjsonCollectedMaxBytes: mebi,
   /** Events, and bytes, of one long NDJSON body whose outcome is not known yet; past either its reading waits. */
@@ -334,6 +341,7 @@ assert(
   'the largest record fits a segment of a spool',
 );
 assert(limits.unitMaxBytes + limits.recordHeadMaxBytes <= limits.kinesisRecordMaxBytes, 'an aggregated record fits the small path');
+assert(limits.repeatChunkMinBytes <= limits.repeatChunkMaxBytes, 'chunks grow');
 assert(limits.unitMaxEvents <= limits.aggregateMaxRecords, 'what leaves together is taken apart again');
 assert(limits.ndjsonCollectedMaxBytes <= limits.bodyMaxBytes, 'a body that is collected is within the bound of bodies');
 assert(limits.bodyMaxBytes <= limits.bodyDecodedMaxBytes, 'decompression never shrinks what is allowed');

@@ -89,7 +89,7 @@ export function decideRetry(status: number, body: string, count: number): RetryD
   }
   if (status === 207) return { kind: 'lines', results: streamedResults(body, count) };
   if (status === 429 || status >= 500) return { kind: 'all-again' };
-  if (status === 400 || status === 413) {
+  if (status === 400 || status === 409 || status === 413) {
     const { code = `status-${status}`, message = body.slice(0, 200) } = parsed?.error ?? {};
     return { kind: 'lines', results: Array.from({ length: count }, () => ({ kind: 'refused', code, message })) };
   }

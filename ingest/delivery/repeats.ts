@@ -1,73 +1,109 @@
 /**
- * Identities that were met lately, so that an event that is sent again is answered with what became of it the first time.
+ * Identities that were met lately, so that an event that is sent again is answered with what became of it the first time, and other content
+ * under the same identity is a conflict.
  *
  * Invariants:
- * 1. Of one identity at most one event is on its way; a repeat that comes meanwhile waits for its outcome.
- * 2. Only what was accepted is remembered: what was refused, or is unknown, is tried anew when it comes again.
- * 3. Bounded: two generations of at most `limits.repeatsMax` identities. One that was settled is remembered for at least `windowMs`, and
- *    at most twice that, unless more than so many came in the meantime. What is under way is never let go.
+ * 1. Of one identity at most one event is on its way; what comes meanwhile waits for its outcome.
+ * 2. Only what was accepted is remembered: what was refused, or is unknown, is tried anew when it comes again, with whatever content.
+ * 3. An event of other content is never answered as a repeat: it is a conflict with what was accepted. One that waited for an event which
+ *    was not accepted conflicts with nothing, and may come again.
+ * 4. What is remembered is bounded in bytes, a share for each sender (repeat-window.ts). What is on its way is bounded by the bytes that
+ *    all requests may hold, and never let go.
  */
-import { limits } from '../../schemas/limits.ts';
+import type { Refusal } from '../protocol/refusal.ts';
 import type { Delivered } from './delivered.ts';
+import type { Fingerprint } from './fingerprint.ts';
+import { differences } from './fingerprint.ts';
+import type { RepeatWindowOptions } from './repeat-window.ts';
+import { RepeatWindow } from './repeat-window.ts';
 
+/** What became of an event: `repeated` when it is that of the first with the same content. */
 type Waiter = (delivered: Delivered, repeated: boolean) => void;
 
 export interface Repeats {
   /**
    * True: the identity is new, the caller delivers the event and then calls `settled`. False: `waiter` was, or will be, called with what
-   * became of the first.
+   * this one is to be answered.
    */
-  meet(identity: string, waiter: Waiter): boolean;
-  /** What became of the event that `meet` said true for. */
-  settled(identity: string, delivered: Delivered): void;
-  /** Identities that are remembered or under way. */
-  readonly size: number;
+  meet(fingerprint: Fingerprint, waiter: Waiter): boolean;
+  /** What became of the event that `meet` said true for. `sender`: whose share remembers it. */
+  settled(sender: string, fingerprint: Fingerprint, delivered: Delivered): void;
+  /** Identities that are remembered or on their way, the bytes of those that are remembered, and how many made room before their time. */
+  readonly state: RepeatsState;
 }
 
-export function createRepeats(options: { readonly windowMs: number; readonly now: () => number }): Repeats {
-  const { windowMs, now } = options;
-  const underWay = new Map<string, Waiter[] | undefined>();
-  let young = new Map<string, Delivered>();
-  let old = new Map<string, Delivered>();
-  let turnedAtMs = now();
+export interface RepeatsState {
+  readonly size: number;
+  readonly bytes: number;
+  readonly evicted: number;
+}
 
-  const turn = (): void => {
-    const passedMs = now() - turnedAtMs;
-    if (passedMs < windowMs && young.size < limits.repeatsMax) return;
-    // After two quiet windows the young ones are too old as well.
-    old = passedMs < 2 * windowMs ? young : new Map();
-    young = new Map();
-    turnedAtMs = now();
-  };
+interface Waiting {
+  readonly content: readonly number[];
+  readonly waiter: Waiter;
+}
+
+export function createRepeats(options: RepeatWindowOptions): Repeats {
+  /** Identities, and, for few of them, what waits for the first. */
+  const underWay = new Set<string>();
+  const waiting = new Map<string, Waiting[]>();
+  const window = new RepeatWindow(options);
 
   return {
-    meet(identity, waiter) {
-      turn();
-      const known = young.get(identity) ?? old.get(identity);
-      if (known !== undefined) {
-        waiter(known, true);
+    meet(fingerprint, waiter) {
+      const { identity, content } = fingerprint;
+      if (underWay.has(identity)) {
+        const others = waiting.get(identity);
+        if (others === undefined) waiting.set(identity, [{ content, waiter }]);
+        else others.push({ content, waiter });
         return false;
       }
-      if (!underWay.has(identity)) {
-        underWay.set(identity, undefined);
-        return true;
+      const known = window.find(fingerprint);
+      if (known !== undefined) {
+        answer({ content, waiter }, known.content, known.delivered);
+        return false;
       }
-      const waiting = underWay.get(identity);
-      if (waiting === undefined) underWay.set(identity, [waiter]);
-      else waiting.push(waiter);
-      return false;
+      underWay.add(identity);
+      return true;
     },
-    settled(identity, delivered) {
-      const waiting = underWay.get(identity);
+    settled(sender, fingerprint, delivered) {
+      const { identity, content } = fingerprint;
       underWay.delete(identity);
-      if (delivered.kind !== 'not-delivered' && windowMs > 0) {
-        turn();
-        young.set(identity, delivered);
-      }
-      if (waiting !== undefined) for (const waiter of waiting) waiter(delivered, delivered.kind !== 'not-delivered');
+      if (delivered.kind !== 'not-delivered' && options.windowMs > 0) window.remember(sender, fingerprint, delivered);
+      const others = waiting.size === 0 ? undefined : waiting.get(identity);
+      if (others === undefined) return;
+      waiting.delete(identity);
+      for (const one of others) answer(one, content, delivered);
     },
-    get size() {
-      return underWay.size + young.size + old.size;
+    get state() {
+      return { size: underWay.size + window.entries, bytes: window.bytes, evicted: window.evicted };
     },
+  };
+}
+
+/** Answers one that met an event of `content`, which became `delivered`. */
+function answer({ content, waiter }: Waiting, first: readonly number[], delivered: Delivered): void {
+  const isAccepted = delivered.kind !== 'not-delivered';
+  const differs = differences(first, content);
+  if (differs.length === 0) waiter(delivered, isAccepted);
+  else waiter({ kind: 'not-delivered', refusal: isAccepted ? conflict(differs) : notAccepted(differs) }, false);
+}
+
+function conflict(differs: readonly string[]): Refusal {
+  return {
+    status: 409,
+    code: 'conflict',
+    message: `an event with this id was accepted before with other content: ${differs.join(', ')}`,
+    expected: 'the same content to repeat it, or another id',
+    differs,
+  };
+}
+
+function notAccepted(differs: readonly string[]): Refusal {
+  return {
+    status: 503,
+    code: 'id-in-flight',
+    message: `an event with this id and other content (${differs.join(', ')}) was in flight, and was not accepted`,
+    expected: 'send it again after Retry-After',
   };
 }

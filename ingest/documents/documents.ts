@@ -60,6 +60,7 @@ const said: Readonly<Record<string, string>> = {
   '401': 'No key, or none of this instance',
   '403': 'The key is not for this stream, or not for pages of this origin',
   '404': 'No such stream',
+  '409': 'The id was accepted before with other content: `differs` says in what',
   '413': 'More than the largest configured route, or than the bound of a body',
   '426': 'The request is no handshake of a WebSocket',
   '429': "Over this key's, stream's or address' quota",
@@ -136,11 +137,7 @@ function openapi(): Node {
         '200': taken('In the stream, but for what is refused for good', jsonOf('SegmentTaken')),
         '202': taken('Accepted, and only on this machine yet', jsonOf('SegmentTaken')),
         ...refusals('401', '403', '404', '413', '429', '503'),
-        '400': {
-          description: said['400'],
-          headers: { 'X-Request-Id': requestId },
-          content: { 'application/json': { schema: { anyOf: [ref('Refused'), ref('SegmentRefused')] } } },
-        },
+        ...refusalsWith({ 'application/json': { schema: { anyOf: [ref('Refused'), ref('SegmentRefused')] } } }, ['400', '409']),
       },
     },
   });
@@ -168,9 +165,9 @@ function openapi(): Node {
             content: Object.fromEntries(media.map(([type, kind]) => [type, bodyShapes[kind as keyof typeof bodyShapes]])),
           },
           responses: {
-            ...refusals('400', '401', '403', '404', '413', '429', '503'),
+            ...refusals('400', '401', '403', '404', '409', '413', '429', '503'),
             // A batch of which nothing is accepted is answered with what became of each event, too.
-            ...refusedBatches('400', '429', '503'),
+            ...refusedBatches('400', '409', '429', '503'),
             '200': taken('The stream holds every event durably'),
             '202': taken('Every event is accepted; X-Sluice-Ack says where the least durable one is'),
             '207': taken('Some events are refused: results by index. Of a long NDJSON body a result a line, the verdict last', {
@@ -204,7 +201,7 @@ function openapi(): Node {
           responses: {
             '200': { description: 'In the stream', headers: answerHeaders, content: { 'image/gif': {} } },
             '202': { description: 'Accepted, and only on this machine yet', headers: answerHeaders, content: { 'image/gif': {} } },
-            ...refusals('400', '401', '403', '404', '413', '429', '503'),
+            ...refusals('400', '401', '403', '404', '409', '413', '429', '503'),
           },
         },
       },

@@ -57,6 +57,11 @@ const error: Schema = {
     expected: { type: 'string' },
     pointer: { type: 'string', description: 'Where in the body (RFC 6901)' },
     offset: { type: 'integer', minimum: 0, description: 'Byte offset in the decoded body; in NDJSON, in the line' },
+    differs: {
+      type: 'array',
+      items: { type: 'string' },
+      description: "Of a conflict: 'data' or attributes that are not as those of the event that was accepted under this id",
+    },
     outcome: {
       type: 'string',
       const: 'unknown',

@@ -132,7 +132,7 @@ function answerOf(single: boolean, results: readonly EventResult[]): Answer {
   }
   if (again !== undefined) return answerRefusal(again);
   const { status, ack } = tally.answer();
-  if (tally.accepted === 0) return { status: 400, body: `{"success":false,"refused":[${refused.join(',')}]}` };
+  if (tally.accepted === 0) return { status: status === 409 ? 409 : 400, body: `{"success":false,"refused":[${refused.join(',')}]}` };
   const told = refused.length === 0 ? '' : `,"refused":[${refused.join(',')}]`;
   return { status: status === 202 ? 202 : 200, body: `{"success":true${told}}`, ...(ack === undefined ? {} : { ack }) };
 }

@@ -2,7 +2,7 @@
  * From what became of events to a status and a body. Pure.
  *
  * One event that is no batch: its own status. A batch: 200 when all are in the stream, 202 when all are accepted and some only here; 207
- * when some are accepted; when none is, the status that asks for most patience: 503, 429, else 400.
+ * when some are accepted; when none is, the status that asks for most patience: 503, 429, else 409 when all are conflicts, else 400.
  */
 import type { Ack } from '../../schemas/config.ts';
 import { quoteJson } from '../../schemas/json-quote.ts';
@@ -85,12 +85,14 @@ export function createTally(): Tally {
   let accepted = 0;
   let refused = 0;
   let ack: Ack = 'replicated';
+  let conflicts = 0;
   let patience: 400 | 429 | 503 = 400;
   let retryAfterSeconds = 1;
   return {
     add(result) {
       if (isRefusal(result)) {
         refused++;
+        if (result.status === 409) conflicts++;
         if (result.status === 503 || (result.status === 429 && patience === 400)) patience = result.status;
         retryAfterSeconds = Math.max(retryAfterSeconds, result.retryAfterSeconds ?? 1);
         return;
@@ -108,6 +110,7 @@ export function createTally(): Tally {
       const body = `{"accepted":${accepted},"refused":${refused}${more}}`;
       if (refused === 0) return { status: ack === 'replicated' ? 200 : 202, body, ack };
       if (accepted > 0) return { status: 207, body, ack, ...(patience === 400 ? {} : { retryAfterSeconds }) };
+      if (conflicts > 0 && conflicts === refused) return { status: 409, body };
       return patience === 400 ? { status: 400, body } : { status: patience, body, retryAfterSeconds };
     },
   };

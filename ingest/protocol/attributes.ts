@@ -39,6 +39,12 @@ export interface AcceptedEvent {
   readonly ownId: boolean;
   /** Its data is the member `data` of an object that was sent: pointers into it begin there. */
   readonly isWrapped: boolean;
+  /** The time is the client's own, and so a part of what makes a repeat the same event. */
+  readonly ownTime: boolean;
+  /** The extensions without what the ingress added. */
+  readonly ownExtensions: Readonly<Record<string, string>> | undefined;
+  /** Parts of the data that a sender's library writes anew each time it tries: what differs in them is the same event. */
+  readonly restless?: readonly Span[];
 }
 
 /** What an event says of itself. */
@@ -173,6 +179,8 @@ export function finishEvent(
       data,
       ownId: ownId !== undefined,
       isWrapped: placeOf === memberPlace,
+      ownTime: given.time !== undefined || head.time !== undefined,
+      ownExtensions: given.extensions,
     }
   );
 }

@@ -3,7 +3,7 @@
  */
 
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 421 | 426 | 429 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 421 | 426 | 429 | 503;
   /** Stable, kebab-case. */
   readonly code: string;
   readonly message: string;
@@ -12,6 +12,8 @@ export interface Refusal {
   readonly pointer?: string;
   /** Byte offset in the decoded body; in NDJSON, in the line. */
   readonly offset?: number;
+  /** Of a conflict: what differs from the event that was accepted under this id, `data` or attributes by name. */
+  readonly differs?: readonly string[];
   /** `unknown`: the event may or may not be in the stream; sending it again under the same id is safe. */
   readonly outcome?: 'unknown';
   /** When trying again may help; 1 where a 429 or 503 does not say. */

@@ -92,7 +92,7 @@ function readMessage(
   const time = eventTime(body, scanned.members, batchSentAt, head.receivedtime);
   if (typeof time !== 'string') return time;
   const data = trimmed(body, span);
-  return finishEvent(
+  const event = finishEvent(
     { type: `segment.${type}`, partitionkey: key, time, ...(id === undefined ? {} : { id }) },
     data,
     stream,
@@ -100,7 +100,12 @@ function readMessage(
     newId,
     placeOf,
   );
+  if (isRefusal(event)) return event;
+  return { ...event, ownTime: false, restless: scanned.members.filter(({ name }) => restlessMembers.has(name)) };
 }
+
+/** What Segment's libraries write anew each time they try to send a message: the time of sending, and how often they tried. */
+const restlessMembers = new Set(['sentAt', '_metadata']);
 
 const memberNames: Readonly<Partial<Record<string, string>>> = { id: 'messageId', partitionkey: 'userId', time: 'timestamp' };
 

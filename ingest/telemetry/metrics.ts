@@ -11,6 +11,7 @@ import type { Ack } from '../../schemas/config.ts';
 import type { Path } from '../../schemas/ports/record.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { StreamPathState } from '../delivery/path-delivery.ts';
+import type { RepeatsState } from '../delivery/repeats.ts';
 import type { Histogram } from './histogram.ts';
 import { createHistogram, histogramBoundsMs } from './histogram.ts';
 import type { ReloadState } from './reloads.ts';
@@ -49,7 +50,7 @@ export interface IngressGauges {
   readonly inFlightBytes: number;
   readonly bufferedBytes: number;
   readonly webSockets: number;
-  readonly repeats: number;
+  readonly repeats: RepeatsState;
   readonly paths: readonly StreamPathState[];
   readonly reloads: ReloadState;
 }
@@ -101,7 +102,14 @@ interface Writes {
 
 const stages: readonly LatencyStage[] = ['network', 'processing', 'bus', 'end_to_end'];
 const breakerLevels = { closed: 0, 'half-open': 1, open: 2 } as const;
-const nothing: IngressGauges = { inFlightBytes: 0, bufferedBytes: 0, webSockets: 0, repeats: 0, paths: [], reloads: noReloads };
+const nothing: IngressGauges = {
+  inFlightBytes: 0,
+  bufferedBytes: 0,
+  webSockets: 0,
+  repeats: { size: 0, bytes: 0, evicted: 0 },
+  paths: [],
+  reloads: noReloads,
+};
 
 export function ingressMetrics(): IngressMetrics {
   const total = tally();
@@ -251,7 +259,11 @@ export function ingressMetrics(): IngressMetrics {
     gauge('sluice_ingress_in_flight_bytes', 'Bytes of requests that are not answered yet').set(read.inFlightBytes);
     gauge('sluice_ingress_buffered_bytes', 'Bytes of events answered from memory that are on their way').set(read.bufferedBytes);
     gauge('sluice_ingress_websockets_open', 'WebSockets that are open').set(read.webSockets);
-    gauge('sluice_ingress_repeats_remembered', 'Identities that are remembered for their repeats').set(read.repeats);
+    gauge('sluice_ingress_repeats_remembered', 'Identities that are remembered for their repeats').set(read.repeats.size);
+    gauge('sluice_ingress_repeats_bytes', 'What they take of ingress.repeat_window_mb').set(read.repeats.bytes);
+    counter('sluice_ingress_repeats_evicted_total', 'Identities that made room for others before ingress.repeat_window_s').inc(
+      read.repeats.evicted,
+    );
     const { taken, refused: notTaken, refusal } = read.reloads;
     const reloads = counter('sluice_ingress_config_reloads_total', 'Changes of the configuration while it ran, by outcome', 'outcome');
     for (const [outcome, count] of Object.entries({ taken, refused: notTaken })) reloads.inc({ outcome }, count);

@@ -174,6 +174,22 @@ describe('an answer', () => {
     });
   }
 
+  it('to an event whose id was accepted with other content is 409, as documented', async () => {
+    const segment = (event: string): string => JSON.stringify({ type: 'track', userId: 'u', messageId: 'm', event });
+    for (const [method, path, first, second] of [
+      ['POST', '/v1/a/wrapped', '{"id":"1","data":1}', '{"id":"1","data":2}'],
+      ['POST', '/v1/a/wrapped', '[{"id":"2","data":1}]', '[{"id":"2","data":2}]'],
+      ['GET', '/v1/a/plain/pixel.gif?id=3&a=1', '', '/v1/a/plain/pixel.gif?id=3&a=2'],
+      ['POST', '/v1/track', segment('e'), segment('f')],
+      ['POST', '/v1/batch', `{"batch":[${segment('e')}]}`, `{"batch":[${segment('g')}]}`],
+    ] as const) {
+      expect((await ask(method, path, first)).status).toBe(200);
+      const heard = method === 'GET' ? await ask(method, second) : await ask(method, path, second);
+      expect(undocumented(method, path, heard)).toBeUndefined();
+      expect(heard.status).toBe(409);
+    }
+  });
+
   it.each(['kinesis', 'kafka'] as const)('about what %s refuses, or may have, is as documented', async (path) => {
     const outcomes = [
       { kind: 'refused', code: 'x', message: 'never', retryable: false },

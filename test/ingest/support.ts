@@ -120,6 +120,7 @@ export function settings(
       spoolMaxBytes: 67_108_864,
       bufferMaxBytes: 1_048_576,
       repeatWindowMs: 60_000,
+      repeatWindowMaxBytes: 4 * 1_048_576,
       addressQuota: undefined,
       trustedProxies: 0,
       logLevel: 'silent',

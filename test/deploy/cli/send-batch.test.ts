@@ -67,6 +67,10 @@ describe('what an answer means', () => {
       kind: 'lines',
       results: [{ kind: 'refused', code: 'body-too-large', message: 'm' }],
     });
+    expect(decideRetry(409, '{"error":{"code":"conflict","message":"m"}}', 1)).toEqual({
+      kind: 'lines',
+      results: [{ kind: 'refused', code: 'conflict', message: 'm' }],
+    });
     expect(decideRetry(404, '{"error":{"code":"stream-unknown","message":"m"}}', 2)).toEqual({ kind: 'stop', message: 'm' });
   });
 });

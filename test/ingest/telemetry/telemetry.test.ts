@@ -109,7 +109,7 @@ describe('metrics', () => {
       inFlightBytes: 0,
       bufferedBytes: 0,
       webSockets: 0,
-      repeats: 0,
+      repeats: { size: 0, bytes: 0, evicted: 0 },
       paths: [],
       reloads: { taken: 2, refused: 1, refusal: { sinceMs: 1_500, why: 'x' } },
       happened: { 'kafka-token-refreshed': 3 },
