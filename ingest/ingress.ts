@@ -22,6 +22,7 @@ import { createFingerprints } from './delivery/fingerprint.ts';
 import type { StreamPathState } from './delivery/path-delivery.ts';
 import { readAddressSecret } from './http/address-secret.ts';
 import type { PostContext } from './http/body.ts';
+import { watchBodies } from './http/body-watch.ts';
 import type { Exchange } from './http/exchange.ts';
 import { listen } from './http/listen.ts';
 import type { AddressRule } from './http/request.ts';
@@ -136,6 +137,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     throw thrown;
   });
   const port = uws.us_socket_local_port(listener);
+  const watch = watchBodies(context);
   const ledger = startLedger({ clock, random, counts: () => metrics.counts(), intake, log, instance: options.instance ?? 'local' });
 
   return {
@@ -169,6 +171,7 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
       while (intake.bufferedBytes > 0 && !isLate()) await pause();
       if (intake.bufferedBytes > 0) log.warn({ bytes: intake.bufferedBytes }, 'events that were answered from memory are lost');
       app.close();
+      watch.stop();
       await ledger.stop();
       await intake.close();
     },

@@ -49,6 +49,8 @@ export const limits = {
   bodyUnreadMaxBytes: 64 * kibi,
   /** Shares of the bytes in flight that are kept while nobody is in them. */
   idleSharesKept: 256,
+  /** A compressed NDJSON body may inflate to `bodyDecodedMaxBytes`, or to so many times what arrived of it. JSON of like events packs 10 to 30 times. */
+  inflationMax: 50,
   /** Whole bodies that are inflated at once. */
   inflatersMax: 8,
   /** Events of one array or NDJSON request. */

@@ -14,7 +14,7 @@ import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 
 export type Encoding = 'identity' | 'gzip' | 'deflate' | 'br';
-type Inflater = Gunzip | BrotliDecompress | Inflate | InflateRaw;
+export type Inflater = Gunzip | BrotliDecompress | Inflate | InflateRaw;
 
 const names: Readonly<Record<string, Encoding>> = {
   '': 'identity',
@@ -79,19 +79,33 @@ export function decompressor(encoding: Exclude<Encoding, 'identity'>, first: Buf
   return hasZlibHead(first) ? createInflate() : createInflateRaw();
 }
 
+/**
+ * The window that an inflater takes, which a decoder of Brotli may fill before a single byte comes out: RFC 7932, section 9.1; 32 KiB in RFC 1951,
+ * and as much again for zlib's own state.
+ */
+export function windowBytes(encoding: Exclude<Encoding, 'identity'>, first: Buffer): number {
+  if (encoding !== 'br') return 65_536;
+  const [bits = 0] = first;
+  if ((bits & 1) === 0) return 2 ** 16;
+  const large = (bits >> 1) & 7;
+  if (large !== 0) return 2 ** (17 + large);
+  const small = (bits >> 4) & 7;
+  return small === 0 ? 2 ** 17 : 2 ** (8 + small);
+}
+
 /** Whether an inflater that has ended used all of the `arrived` bytes. */
-function checkEnd(inflater: Inflater, encoding: string, arrived: number): Refusal | undefined {
+export function checkEnd(inflater: Inflater, encoding: string, arrived: number): Refusal | undefined {
   const left = arrived - inflater.bytesWritten;
   // What is no member and no zero behind gzip is an error already.
   return left === 0 || encoding === 'gzip' ? undefined : notInflatable(`${left} bytes are behind its end`, encoding);
 }
 
-function inflatesTooLarge(arrivedBytes: number, maxBytes: number): Refusal {
+export function inflatesTooLarge(arrivedBytes: number, maxBytes: number): Refusal {
   const message = `the body of ${arrivedBytes} bytes inflates to more than ${maxBytes}`;
   return { status: 413, code: 'body-inflates-too-large', message, expected: `at most ${maxBytes} bytes after decompression` };
 }
 
-function notInflatable(why: string, encoding: string): Refusal {
+export function notInflatable(why: string, encoding: string): Refusal {
   return { status: 400, code: 'not-inflatable', message: `the body does not inflate: ${why}`, expected: `one whole body of ${encoding}` };
 }
 

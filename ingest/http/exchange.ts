@@ -59,6 +59,8 @@ export class Exchange {
   events = 0;
   /** Called once when the client leaves before it was answered. */
   onGone: () => void;
+  /** Called once when its body does not arrive in time. */
+  onLate: (refusal: Refusal) => void = (refusal) => this.refuse(refusal, true);
   /** Headers that were decided on the way, each ending in a line break. */
   extraHeaders = '';
   /** Its events were handed on: what becomes of them is counted, whether its client stays or leaves. */
@@ -70,6 +72,11 @@ export class Exchange {
   readonly #res: HttpResponse;
   #share: Share;
   #heldBytes = 0;
+  #isPaused = false;
+  /** What had arrived when it was looked at, and since when no more has; since when its answer waits for its client to read. Monotonic ms. */
+  #seenBytes = 0;
+  #quietSinceMs: number;
+  #unreadSinceMs: number | undefined;
   #isFree = false;
   #isOpen = true;
   #isStreaming = false;
@@ -85,6 +92,7 @@ export class Exchange {
     this.requestId = requestIdPattern.test(head.requestId) ? head.requestId : hall.newId();
     this.receivedAtMs = hall.clock.now();
     this.startedMs = hall.clock.monotonic();
+    this.#quietSinceMs = this.startedMs;
     this.bodyMs = undefined;
     this.checkedMs = undefined;
     this.#seat = hall.open.push(this) - 1;
@@ -220,11 +228,13 @@ export class Exchange {
     this.#res.cork(() => {
       flowing = this.#res.write(text);
     });
+    if (!flowing) this.#unreadSinceMs ??= this.now();
     return flowing;
   }
 
   onWritable(then: () => void): void {
     this.#res.onWritable(() => {
+      this.#unreadSinceMs = undefined;
       then();
       return true;
     });
@@ -262,11 +272,32 @@ export class Exchange {
   }
 
   pause(): void {
+    this.#isPaused = true;
     if (this.#isOpen) this.#res.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
     if (this.#isOpen) this.#res.resume();
+  }
+
+  /**
+   * Ends it when its body or its client's reading stands still. uWebSockets.js ends a connection without a word when less than 160 KB arrive in
+   * 8 to 12 seconds; a pause starts that time again, so a slow client is served, and one that is too slow is told.
+   */
+  look(nowMs: number): void {
+    if (this.#unreadSinceMs !== undefined && nowMs - this.#unreadSinceMs > limits.bodyIdleMs) return this.breakOff();
+    if (!this.isArriving) return;
+    if (this.#isPaused || this.arrivedBytes !== this.#seenBytes) this.#quietSinceMs = nowMs;
+    this.#seenBytes = this.arrivedBytes;
+    const isStranger = this.grant === undefined && nowMs - this.startedMs > limits.strangerBodyMaxMs;
+    if (isStranger || nowMs - this.#quietSinceMs > limits.bodyIdleMs) {
+      this.isArriving = false;
+      return this.onLate(isStranger ? strangerTooSlow : tooSlow);
+    }
+    if (this.#isPaused) return;
+    this.#res.pause();
+    this.#res.resume();
   }
 
   /** The client's address, in its one form; empty when it has gone. */
@@ -318,6 +349,20 @@ export class Exchange {
     this.#hall.log.debug({ requestId, stream, key: grant?.name, status, events, ms }, 'request');
   }
 }
+
+const tooSlow: Refusal = {
+  status: 408,
+  code: 'body-too-slow',
+  message: `nothing of the body has arrived for ${limits.bodyIdleMs / 1_000} seconds`,
+  expected: 'the whole body; send it again',
+};
+
+const strangerTooSlow: Refusal = {
+  status: 408,
+  code: 'body-too-slow',
+  message: `the body has not arrived within ${limits.strangerBodyMaxMs / 1_000} seconds`,
+  expected: 'the key in the head of the request (Authorization), with which a body may take longer',
+};
 
 /** Epoch ms when the client says it sent the request; undefined where its clock cannot be meant: one such figure would spoil a sum. */
 function sentAt({ clientTimestamp }: IncomingRequest, receivedAtMs: number): number | undefined {

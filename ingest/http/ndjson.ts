@@ -1,41 +1,41 @@
 /**
  * NDJSON of any length in bounded memory. A short body is collected and answered like every other. A longer one is taken line by line as it
- * comes, and its answer is NDJSON too: a result an event, in the order in which they are settled, the verdict last.
+ * comes, and its answer is NDJSON too (long-body.ts).
  *
  * Invariants:
- * 1. Of a long body at most `ndjsonOpenMaxEvents` events and `ndjsonOpenMaxBytes` bytes (and one chunk) are unsettled; past that its
- *    connection is not read. A client that does not read its results is not read either.
- * 2. The events of a long body stand for themselves: those before a broken end are in their stream, and their results say so.
- * 3. The last line of the answer is the verdict. An answer without one was cut off.
- * 4. Its sender is judged before each line, and every `accessRecheckMs`: a key that is gone or a token that is over ends it with that verdict, and
+ * 1. Nothing is inflated before it is known who sends it. What comes out is bounded as it comes: `bodyDecodedMaxBytes`, or so many times what
+ *    arrived (`inflationMax`) where that is more, so that a long compressed file passes and a bomb does not. The inflater is destroyed at every end.
+ * 2. The connection of a body that is not taken as fast as it comes is not read. A client that does not read its results is not read either.
+ * 3. The events of a long body stand for themselves: those before a broken end are in their stream, and their results say so.
+ * 4. The last line of the answer is the verdict. An answer without one was cut off.
+ * 5. Its sender is judged before each line, and every `accessRecheckMs`: a key that is gone or a token that is over ends it with that verdict, and
  *    nothing that comes after is stored.
+ * 6. Blank lines are not held, and cost what events cost.
  */
 
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Transform } from 'node:stream';
 import { PassThrough } from 'node:stream';
-import { sleep } from '../../schemas/kernel/clock.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { EventResult } from '../protocol/answer.ts';
-import { answerBatch, createTally, errorOf, resultLine } from '../protocol/answer.ts';
+import { answerBatch } from '../protocol/answer.ts';
 import type { RequestHead } from '../protocol/attributes.ts';
 import { withoutMark } from '../protocol/byte-order-mark.ts';
 import { clientContextOf } from '../protocol/client-context.ts';
-import { checkLinesHead, readEvents, readLine } from '../protocol/events.ts';
+import { checkLinesHead, readEvents } from '../protocol/events.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
+import { BlankLines } from './blank-lines.ts';
 import type { PostContext } from './body.ts';
 import { settleAll } from './body.ts';
-import { decompressor, encodingOf } from './decompress.ts';
+import type { Encoding, Inflater } from './decompress.ts';
+import { checkEnd, decompressor, encodingOf, inflatesTooLarge, notInflatable, windowBytes } from './decompress.ts';
 import type { Exchange } from './exchange.ts';
 import type { Admitted } from './gate.ts';
+import { refuseCharged } from './gate.ts';
 import { requestHeadOf } from './head.ts';
+import { LongBody } from './long-body.ts';
 import { Standing } from './standing.ts';
-
-const newline = 0x0a;
-const overloadPauseMs = 20;
-const partMaxChars = 16_384;
 
 /** Takes over a request with lines. */
 export function streamLines(
@@ -46,277 +46,185 @@ export function streamLines(
 ): void {
   const encoding = encodingOf(exchange.head.contentEncoding);
   if (typeof encoding !== 'string') return exchange.refuse(encoding, true);
-  let body: Transform | undefined;
   let early: Buffer = Buffer.alloc(0);
-  let arrived = 0;
-  const onGone = exchange.onGone;
-  exchange.onGone = () => {
-    onGone();
-    body?.destroy(new Error('the client has gone'));
-  };
-  if (exchange.head.contentLength === 0) {
-    // Its end is not always told (request.ts).
-    void readBody(context, exchange, admitted, new PassThrough().end());
-    return;
-  }
-  res.onData((chunk, isLast) => {
-    arrived += chunk.byteLength;
-    // The chunk is only valid in this callback.
-    const copy = Buffer.concat([early, new Uint8Array(chunk)]);
-    if (body === undefined) {
-      // What it is packed with shows in its first two bytes.
-      if (copy.length < 2 && !isLast) {
-        early = copy;
-        return;
-      }
-      early = Buffer.alloc(0);
-      body = encoding === 'identity' ? new PassThrough() : decompressor(encoding, copy);
-      // It may break before anybody reads it, and after.
-      body.on('error', () => undefined);
-      void readBody(context, exchange, admitted, body);
-    }
-    const flowing = body.write(copy);
-    if (isLast) {
-      context.metrics.request('ndjson', arrived);
-      body.end();
-    } else if (!flowing) {
+  let isWhole = exchange.head.contentLength === 0;
+  let sender = admitted instanceof Promise ? undefined : admitted;
+  let body: Transform | undefined;
+  const pass = (chunk: Buffer): void => {
+    const flowing = body?.write(chunk);
+    if (isWhole) body?.end();
+    else if (flowing === false) {
       exchange.pause();
-      body.once('drain', () => exchange.resume());
+      body?.once('drain', () => exchange.resume());
     }
-  });
-}
-
-async function readBody(
-  context: PostContext,
-  exchange: Exchange,
-  admission: Admitted | Promise<Admitted | Refusal>,
-  body: Transform,
-): Promise<void> {
-  const admitted = await admission;
-  if (isRefusal(admitted)) return exchange.refuse(admitted, true);
-  const client = clientContextOf(admitted.stream.config.context, exchange.head, context.addressSecret);
-  const head = requestHeadOf(exchange.head, exchange.receivedAtMs, context.random, client);
-  const unread = checkLinesHead(head);
-  if (unread !== undefined) return exchange.refuse(unread, true);
-  const standing = new Standing(context, admitted, exchange.head.origin);
-  const stay: Stay = { standing, wake: () => undefined };
-  const leave = context.rechecks.add(() => {
-    if (standing.judge() === undefined) return;
-    // Its reading ends, as at a broken body; what it is answered depends on why.
-    body.destroy(new Error('its sender is not let in any more'));
-    stay.wake();
-  });
-  const stop = exchange.onGone;
-  exchange.onGone = () => {
-    stop();
-    leave();
-    stay.wake();
   };
-  await readLines(context, exchange, stay, head, body).finally(leave);
-}
-
-interface Stay {
-  readonly standing: Standing;
-  /** Looks again whether there is room, or a reason to go on. */
-  wake: () => void;
-}
-
-async function readLines(context: PostContext, exchange: Exchange, stay: Stay, head: RequestHead, body: Transform): Promise<void> {
-  const { standing } = stay;
-  const first: Buffer[] = [];
-  let bytes = 0;
-  let lines = 0;
-  let long: LongBody | undefined;
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      if (long === undefined) {
-        first.push(chunk);
-        bytes += chunk.length;
-        const over = exchange.tryHold(chunk.length);
-        if (over !== undefined) return exchange.refuse(over, true);
-        lines += countLines(chunk);
-        if (bytes <= limits.ndjsonCollectedMaxBytes && lines < limits.requestEventsMax) continue;
-        const refused = standing.judge();
-        if (refused !== undefined) return exchange.refuse(refused, true);
-        exchange.bodyMs = exchange.now();
-        exchange.isTaken = true;
-        exchange.letGo(bytes);
-        long = new LongBody(context, exchange, standing, head);
-        const taking = long;
-        stay.wake = () => taking.wake();
-        await long.feed(withoutMark(Buffer.concat(first)));
-      } else await long.feed(chunk);
-      if (standing.refused !== undefined) break;
-    }
-  } catch (thrown) {
-    if (!exchange.isOpen) return long?.leave();
-    const refusal: Refusal = standing.refused ?? {
-      status: 400,
-      code: 'not-inflatable',
-      message: `the body does not inflate: ${messageOf(thrown)}`,
-    };
-    if (long === undefined) exchange.refuse(refusal, true);
-    else await long.end(refusal);
-    return;
+  const begin = (): void => {
+    // What it is packed with shows in its first two bytes.
+    if (sender === undefined || isRefusal(sender) || !exchange.isOpen || (early.length < 2 && !isWhole)) return;
+    const over = encoding === 'identity' ? undefined : exchange.tryHold(windowBytes(encoding, early));
+    if (over !== undefined) return exchange.refuse(over, true);
+    body = encoding === 'identity' ? new PassThrough() : decompressor(encoding, early);
+    // It may break before anybody reads it, and after.
+    body.on('error', () => undefined);
+    exchange.letGo(early.length);
+    void new LinesBody(context, exchange, sender, encoding, body).read();
+    pass(early);
+    early = Buffer.alloc(0);
+  };
+  if (admitted instanceof Promise) {
+    void admitted.then((late) => {
+      sender = isRefusal(late) ? undefined : late;
+      begin();
+    });
   }
-  if (!exchange.isOpen) return long?.leave();
-  if (long !== undefined) return long.end(standing.refused);
-  exchange.bodyMs = exchange.now();
-  const whole = withoutMark(Buffer.concat(first));
-  const request = { contentType: 'application/x-ndjson', ce: undefined, head };
-  const { admitted } = standing;
-  settleAll(context, exchange, admitted, whole, readEvents(whole, request, admitted.stream.config, context.newId), (_single, results) =>
-    answerBatch(results),
-  );
+  // The end of a body of no bytes is not always told (request.ts).
+  if (isWhole) return begin();
+  exchange.isArriving = true;
+  res.onData((chunk, isLast) => {
+    if (!exchange.isOpen) return;
+    exchange.arrivedBytes += chunk.byteLength;
+    if (isLast) {
+      isWhole = true;
+      exchange.isArriving = false;
+      context.metrics.request('ndjson', exchange.arrivedBytes);
+    }
+    // The chunk is only valid in this callback.
+    const copy = Buffer.from(new Uint8Array(chunk));
+    if (body !== undefined) return pass(copy);
+    const over = exchange.tryHold(copy.length);
+    if (over !== undefined) return exchange.refuse(over, true);
+    early = Buffer.concat([early, copy]);
+    begin();
+  });
 }
 
-function countLines(chunk: Buffer): number {
-  let lines = 0;
-  for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, at + 1)) lines++;
-  return lines;
-}
-
-/** The part of a long body that is under way. */
-class LongBody {
+/** A body whose sender is known, as it is read. */
+class LinesBody {
   readonly #context: PostContext;
   readonly #exchange: Exchange;
   readonly #standing: Standing;
-  readonly #head: RequestHead;
-  readonly #tally = createTally();
-  #rest: Buffer[] = [];
-  #restBytes = 0;
-  /** Why the line under way is skipped to its end. */
-  #skipping: Refusal | undefined;
-  #index = 0;
-  #openEvents = 0;
-  #openBytes = 0;
-  #flowing = true;
-  #part = '';
-  #room: (() => void) | undefined;
+  readonly #encoding: Encoding;
+  readonly #body: Transform;
+  readonly #blanks = new BlankLines();
+  #first: Buffer[] = [];
+  #bytes = 0;
+  #decodedBytes = 0;
+  #long: LongBody | undefined;
+  /** Why its reading was ended from outside. */
+  #ended: Refusal | undefined;
 
-  constructor(context: PostContext, exchange: Exchange, standing: Standing, head: RequestHead) {
+  constructor(context: PostContext, exchange: Exchange, admitted: Admitted, encoding: Encoding, body: Transform) {
     this.#context = context;
     this.#exchange = exchange;
-    this.#standing = standing;
-    this.#head = head;
-    exchange.checkedMs = exchange.now();
-    exchange.beginStream(standing.admitted.stream.config.ack);
-    exchange.onWritable(() => {
-      this.#flowing = true;
-      this.#room?.();
+    this.#standing = new Standing(context, admitted, exchange.head.origin);
+    this.#encoding = encoding;
+    this.#body = body;
+  }
+
+  async read(): Promise<void> {
+    const exchange = this.#exchange;
+    const { random, addressSecret } = this.#context;
+    const client = clientContextOf(this.#standing.admitted.stream.config.context, exchange.head, addressSecret);
+    const head = requestHeadOf(exchange.head, exchange.receivedAtMs, random, client);
+    const leave = this.#context.rechecks.add(() => {
+      const refused = this.#standing.judge();
+      if (refused !== undefined) this.#end(refused);
     });
+    const { onGone } = exchange;
+    exchange.onGone = () => {
+      onGone();
+      this.#end(undefined);
+    };
+    exchange.onLate = (refusal) => this.#end(refusal);
+    const refused = checkLinesHead(head) ?? (await this.#readAll(head));
+    leave();
+    this.#body.destroy();
+    if (!exchange.isOpen) this.#long?.leave();
+    else if (this.#long !== undefined) await this.#long.end(refused);
+    else if (refused !== undefined) refuseCharged(this.#context, exchange, refused, true);
+    else this.#settle(head);
   }
 
-  async feed(chunk: Buffer): Promise<void> {
-    const { clock } = this.#context;
-    while (this.#exchange.isOpen && this.#exchange.overload(chunk.length) !== undefined && this.#openEvents > 0)
-      await sleep(clock, overloadPauseMs);
-    let start = 0;
-    for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
-      this.#line(this.#joined(chunk.subarray(start, end)));
-      if (this.#standing.refused !== undefined) return;
-      start = end + 1;
-      while (this.#isFull() && this.#exchange.isOpen && this.#standing.refused === undefined) await this.#hasRoom();
-    }
-    this.#keep(chunk.subarray(start));
+  /** Its reading ends, as at a broken body. */
+  #end(refusal: Refusal | undefined): void {
+    this.#ended ??= refusal;
+    this.#body.destroy(new Error('it is read no more'));
+    this.#long?.wake();
   }
 
-  /** What is left is the last line. Resolves once everything is settled and the verdict is written. */
-  async end(refusal: Refusal | undefined): Promise<void> {
-    if (refusal === undefined) this.#line(this.#joined(Buffer.alloc(0)));
-    while (this.#openEvents > 0 && this.#exchange.isOpen) await this.#hasRoom();
-    if (!this.#exchange.isOpen) return this.leave();
-    refusal ??= this.#standing.refused;
-    if (refusal !== undefined) this.#context.metrics.refused(this.#standing.admitted.stream.config.name, refusal.code);
-    const more = refusal === undefined ? '' : `,"error":${JSON.stringify(errorOf(refusal))}`;
-    const { status, body } = this.#tally.answer(more);
-    this.#exchange.events = this.#index;
-    this.#exchange.endStream(`${this.#part}{"verdict":${refusal?.status ?? status},${body.slice(1)}\n`);
-  }
-
-  /** Its client has gone: what is under way is settled without it. */
-  leave(): void {
-    if (this.#openEvents === 0) this.#exchange.free();
-  }
-
-  /** Looks again whether there is room, or anybody to answer. */
-  wake(): void {
-    this.#room?.();
-  }
-
-  #keep(piece: Buffer): void {
-    if (this.#skipping !== undefined || piece.length === 0) return;
-    const { bounds } = this.#context;
-    const tooLong = this.#restBytes + piece.length > bounds.bodyMaxBytes;
-    this.#skipping = tooLong ? lineTooLong(bounds.bodyMaxBytes) : this.#exchange.overload(piece.length);
-    if (this.#skipping !== undefined) return this.#letGoRest();
-    this.#restBytes += piece.length;
-    this.#exchange.hold(piece.length);
-    this.#rest.push(piece);
-  }
-
-  #letGoRest(): void {
-    this.#exchange.letGo(this.#restBytes);
-    this.#rest = [];
-    this.#restBytes = 0;
-  }
-
-  /** The line that ends with `piece`, or why it was not kept. */
-  #joined(piece: Buffer): Buffer | Refusal {
-    this.#keep(piece);
-    const line = this.#skipping ?? (this.#rest.length === 1 ? (this.#rest[0] as Buffer) : Buffer.concat(this.#rest));
-    this.#letGoRest();
-    this.#skipping = undefined;
-    return line;
-  }
-
-  #line(line: Buffer | Refusal): void {
-    const { intake, quotas, clock, newId } = this.#context;
-    if (this.#standing.judge() !== undefined) return;
-    const { grant, stream } = this.#standing.admitted;
-    const from = { stream, keyName: grant.name };
-    const event = isRefusal(line) ? line : readLine(line, 0, line.length, stream.config, this.#head, newId);
-    if (event === undefined) return;
-    const body = isRefusal(line) ? Buffer.alloc(0) : line;
-    const { refused } = isRefusal(event) ? { refused: undefined } : quotas.admitEvents(grant, stream.config.name, 1, clock.now());
-    const index = this.#index++;
-    this.#openEvents++;
-    this.#openBytes += body.length;
-    this.#exchange.hold(body.length);
-    intake.take(from, refused ?? event, body, (result) => this.#settled(index, body.length, result));
-  }
-
-  #settled(index: number, bytes: number, result: EventResult): void {
-    this.#openEvents--;
-    this.#openBytes -= bytes;
-    this.#tally.add(result);
-    this.#exchange.letGo(bytes);
-    if (!this.#exchange.isOpen) this.leave();
-    else {
-      this.#part += `${resultLine(index, result)}\n`;
-      if (this.#part.length >= partMaxChars) {
-        this.#flowing = this.#exchange.writePart(this.#part) && this.#flowing;
-        this.#part = '';
+  /** Reads to its end, or says why not. */
+  async #readAll(head: RequestHead): Promise<Refusal | undefined> {
+    try {
+      for await (const chunk of this.#body as AsyncIterable<Buffer>) {
+        this.#decodedBytes += chunk.length;
+        const refused = this.#checkInflation() ?? (await this.#readChunk(chunk, head)) ?? this.#long?.stopped ?? this.#payForBlanks();
+        if (refused !== undefined) return refused;
       }
+    } catch (thrown) {
+      return this.#ended ?? notInflatable(messageOf(thrown), this.#encoding);
     }
-    this.#room?.();
+    return this.#encoding === 'identity' ? undefined : checkEnd(this.#body as Inflater, this.#encoding, this.#exchange.arrivedBytes);
   }
 
-  #isFull(): boolean {
-    return this.#openEvents >= limits.ndjsonOpenMaxEvents || this.#openBytes >= limits.ndjsonOpenMaxBytes || !this.#flowing;
+  #checkInflation(): Refusal | undefined {
+    if (this.#encoding === 'identity') return undefined;
+    const { arrivedBytes } = this.#exchange;
+    const most = Math.max(this.#context.bounds.bodyDecodedMaxBytes, limits.inflationMax * arrivedBytes);
+    return this.#decodedBytes > most ? inflatesTooLarge(arrivedBytes, most) : undefined;
   }
 
-  #hasRoom(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#room = () => {
-        this.#room = undefined;
-        resolve();
-      };
-      if (!this.#exchange.isOpen) this.#room();
-    });
+  async #readChunk(chunk: Buffer, head: RequestHead): Promise<Refusal | undefined> {
+    const pieces = this.#blanks.without(chunk);
+    // Without its blank lines a copy: a piece would keep the memory of its whole chunk.
+    const piece = pieces.length === 1 && pieces[0]?.length === chunk.length ? chunk : Buffer.concat(pieces);
+    if (this.#long !== undefined) {
+      await this.#long.feed(piece);
+      return undefined;
+    }
+    const over = this.#exchange.tryHold(piece.length);
+    if (over !== undefined) return over;
+    this.#first.push(piece);
+    this.#bytes += piece.length;
+    if (this.#bytes <= limits.ndjsonCollectedMaxBytes && this.#blanks.lines < limits.requestEventsMax) return undefined;
+    const refused = this.#standing.judge();
+    if (refused !== undefined) return refused;
+    const exchange = this.#exchange;
+    exchange.bodyMs = exchange.now();
+    exchange.isTaken = true;
+    exchange.letGo(this.#bytes);
+    this.#long = new LongBody(this.#context, exchange, this.#standing, head);
+    const first = withoutMark(Buffer.concat(this.#first));
+    this.#first = [];
+    await this.#long.feed(first);
+    return undefined;
   }
-}
 
-function lineTooLong(maxBytes: number): Refusal {
-  return { status: 413, code: 'line-too-long', message: `a line has more than ${maxBytes} bytes`, expected: `at most ${maxBytes} bytes` };
+  /** Those of a short body are paid for with its events, of which one is enough to be let in. */
+  #payForBlanks(): Refusal | undefined {
+    const { blank } = this.#blanks;
+    const isShort = this.#long === undefined && blank < limits.requestEventsMax;
+    if (blank === 0 || isShort) return undefined;
+    this.#spendBlanks();
+    const { grant, stream } = this.#standing.admitted;
+    return this.#context.quotas.mayCome(grant, stream.config.name, this.#context.clock.now()).refused;
+  }
+
+  #spendBlanks(): void {
+    const { grant, stream } = this.#standing.admitted;
+    this.#context.quotas.spend(grant, stream.config.name, this.#blanks.blank, this.#context.clock.now());
+    this.#blanks.blank = 0;
+  }
+
+  /** A short body: it is answered as a whole. */
+  #settle(head: RequestHead): void {
+    const [context, exchange] = [this.#context, this.#exchange];
+    exchange.bodyMs = exchange.now();
+    const { admitted } = this.#standing;
+    const request = { contentType: 'application/x-ndjson', ce: undefined, head };
+    const whole = withoutMark(Buffer.concat(this.#first));
+    settleAll(context, exchange, admitted, whole, readEvents(whole, request, admitted.stream.config, context.newId), (_single, results) =>
+      answerBatch(results),
+    );
+    this.#spendBlanks();
+  }
 }

@@ -18,6 +18,7 @@ export const statusTexts: Readonly<Record<number, string>> = {
   403: '403 Forbidden',
   404: '404 Not Found',
   405: '405 Method Not Allowed',
+  408: '408 Request Timeout',
   413: '413 Content Too Large',
   421: '421 Misdirected Request',
   426: '426 Upgrade Required',
