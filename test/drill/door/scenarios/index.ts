@@ -4,6 +4,7 @@
 import type { Attack } from '../rig.ts';
 import { behindAProxy } from './behind-a-proxy.ts';
 import { largeBodies } from './large-bodies.ts';
+import { questions } from './questions.ts';
 import { raceForFolder } from './race-for-folder.ts';
 
-export const attacks: readonly Attack[] = [largeBodies, behindAProxy, raceForFolder];
+export const attacks: readonly Attack[] = [largeBodies, behindAProxy, raceForFolder, questions];
