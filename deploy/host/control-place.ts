@@ -3,7 +3,8 @@
  *
  * Invariants:
  * 1. The socket is made in a folder that only its user can enter (0700), so nobody else can connect in the moment before its mode is 0600.
- * 2. It is in the instance's folder where the path fits a socket's address, else in a fresh runtime folder that `control.path` names.
+ * 2. It is in the instance's folder where the path fits a socket's address and the file system has sockets, else in a fresh runtime folder that
+ *    `control.path` names.
  * 3. Only the holder of the instance's lock makes or removes any of it: what a dead instance left is then nobody's.
  * 4. A client connects to a runtime folder only when its own user owns it and nobody else may enter: `control.path` is text that anybody who
  *    could write to the instance's folder may have put there.
@@ -33,16 +34,21 @@ export function fitsSocket(path: string): boolean {
  * Clears what an earlier instance left, and gives the path at which this one listens. Only for the holder of the lock of `dir`.
  * Throws `SluiceError` `socket-path-too-long`.
  */
-export function makeControlPlace(dir: string, runtimeDir = process.env['XDG_RUNTIME_DIR']): ControlPlace {
+export function makeControlPlace(dir: string): ControlPlace {
+  const folder = realpathSync(dir);
+  const socket = controlSocket(folder);
+  if (!fitsSocket(socket)) return makeRuntimePlace(dir);
+  clear(folder);
+  return { socket, remove: () => clear(folder) };
+}
+
+/** As `makeControlPlace`, but always in a runtime folder. */
+export function makeRuntimePlace(dir: string, runtimeDir = process.env['XDG_RUNTIME_DIR']): ControlPlace {
   const folder = realpathSync(dir);
   clear(folder);
-  const socket = controlSocket(folder);
-  if (!fitsSocket(socket)) {
-    const runtime = makeRuntimeFolder(runtimeDir);
-    writeFileSync(controlPathFile(folder), `${runtime}\n`, { mode: 0o600 });
-    return { socket: controlSocket(runtime), remove: () => clear(folder) };
-  }
-  return { socket, remove: () => clear(folder) };
+  const runtime = makeRuntimeFolder(runtimeDir);
+  writeFileSync(controlPathFile(folder), `${runtime}\n`, { mode: 0o600 });
+  return { socket: controlSocket(runtime), remove: () => clear(folder) };
 }
 
 /** The socket of the instance on `dir`, whether or not somebody listens. Throws `SluiceError` `control-not-trusted`. */

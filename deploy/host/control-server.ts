@@ -7,13 +7,14 @@
  * 2. What a command sends is bounded, and so are connections.
  */
 import { chmodSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { messageOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { ControlAnswer } from './commands.ts';
 import { jsonAnswer } from './commands.ts';
-import { makeControlPlace } from './control-place.ts';
+import type { ControlPlace } from './control-place.ts';
+import { makeControlPlace, makeRuntimePlace } from './control-place.ts';
 
 export interface ControlRoutes {
   /** GET, by path. */
@@ -32,22 +33,12 @@ export interface ControlServer {
 
 /** Listens for the instance on `dir`, whose lock the caller holds. Throws `SluiceError` `socket-path-too-long`. */
 export async function serveControl(dir: string, routes: ControlRoutes): Promise<ControlServer> {
-  const place = makeControlPlace(dir);
   const server = createServer(
     (request, response) => void answerTo(routes, request, hangUp(response)).then((answer) => send(response, answer)),
   );
   server.maxConnections = limits.controlConnectionsMax;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(place.socket, resolve);
-    });
-    chmodSync(place.socket, 0o600);
-  } catch (thrown) {
-    server.close();
-    place.remove();
-    throw thrown;
-  }
+  // Some shared folders, such as those of virtual machines, hold files and no sockets.
+  const place = await listenIn(server, makeControlPlace(dir)).catch(() => listenIn(server, makeRuntimePlace(dir)));
   return {
     socket: place.socket,
     close: () =>
@@ -67,6 +58,23 @@ function hangUp(response: ServerResponse): AbortSignal {
     if (!response.writableFinished) gone.abort();
   });
   return gone.signal;
+}
+
+async function listenIn(server: Server, place: ControlPlace): Promise<ControlPlace> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(place.socket, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    chmodSync(place.socket, 0o600);
+    return place;
+  } catch (thrown) {
+    place.remove();
+    throw thrown;
+  }
 }
 
 async function answerTo({ reads, commands = {} }: ControlRoutes, request: IncomingMessage, gone: AbortSignal): Promise<ControlAnswer> {

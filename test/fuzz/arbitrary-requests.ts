@@ -128,7 +128,7 @@ const path = fc.oneof(
     weight: 1,
     arbitrary: fc.constantFrom('/v1/a/none', '/v1/a/plain/ws', '/v1/a/plain/warnings', '/v1/a/none/warnings', '/v1/sluice/ledger'),
   },
-  { weight: 1, arbitrary: fc.constantFrom('/healthz', '/readyz', '/metrics', '/openapi.json', '/asyncapi.json') },
+  { weight: 1, arbitrary: fc.constantFrom('/healthz', '/readyz', '/metrics', '/_sluice/status', '/openapi.json', '/asyncapi.json') },
   { weight: 1, arbitrary: fc.array(segmentName, { maxLength: 5 }).map((names) => `/${names.join('/')}`) },
 );
 const usualMethod = (target: string): string => (/^\/v1\/(?:[^/]+|[^/]+\/[^/]+)$/.test(target) ? 'POST' : 'GET');

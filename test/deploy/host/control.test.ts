@@ -13,12 +13,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { askControl } from '../../../deploy/host/control-client.ts';
-import { findControlSocket, fitsSocket, makeControlPlace } from '../../../deploy/host/control-place.ts';
+import { findControlSocket, fitsSocket, makeControlPlace, makeRuntimePlace } from '../../../deploy/host/control-place.ts';
 import type { ControlServer } from '../../../deploy/host/control-server.ts';
 import { serveControl } from '../../../deploy/host/control-server.ts';
 import { controlPathFile, controlSocket } from '../../../deploy/host/layout.ts';
@@ -104,12 +104,24 @@ describe('the control socket', () => {
     expect((await askControl(short, '/_sluice/status')).status).toBe(200);
   });
 
+  it('is in a runtime folder too where the file system of its own has no sockets', async () => {
+    const dir = folder();
+    const refusal = Object.assign(new Error('listen EOPNOTSUPP'), { code: 'EOPNOTSUPP' });
+    vi.spyOn(Server.prototype, 'listen').mockImplementationOnce(function (this: Server) {
+      queueMicrotask(() => this.emit('error', refusal));
+      return this;
+    });
+    const { socket } = await serve(dir);
+    expect(socket.startsWith(dir)).toBe(false);
+    expect((await askControl(dir, '/_sluice/status')).status).toBe(200);
+  });
+
   it('takes XDG_RUNTIME_DIR where that is private, and not where others can enter', () => {
     const runtimeDir = folder();
     const dir = tooLong();
-    expect(makeControlPlace(dir, runtimeDir).socket.startsWith(`${runtimeDir}/sluice-`)).toBe(true);
+    expect(makeRuntimePlace(dir, runtimeDir).socket.startsWith(`${runtimeDir}/sluice-`)).toBe(true);
     chmodSync(runtimeDir, 0o750);
-    const { socket, remove } = makeControlPlace(dir, runtimeDir);
+    const { socket, remove } = makeRuntimePlace(dir, runtimeDir);
     expect(socket.startsWith(runtimeDir)).toBe(false);
     remove();
   });

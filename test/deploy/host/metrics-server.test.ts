@@ -1,8 +1,10 @@
 import { request } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
+import { withPort } from '../../../deploy/cli/start.ts';
 import type { MetricsServer } from '../../../deploy/host/metrics-server.ts';
 import { isOwnHost, serveMetrics } from '../../../deploy/host/metrics-server.ts';
 import type { MetricsConfig } from '../../../schemas/config.ts';
+import { parseConfig } from '../../../schemas/config-file.ts';
 
 const onLoopback: MetricsConfig = { host: '127.0.0.1', port: 0, hosts: [] };
 const everywhere: MetricsConfig = { host: '0.0.0.0', port: 0, hosts: ['sluice-ingest.prod.svc'] };
@@ -62,6 +64,13 @@ describe('the metrics listener', () => {
     });
     await expect(serve({ ...onLoopback, host: '192.0.2.1' })).rejects.toMatchObject({ code: 'address-unusable' });
   });
+});
+
+it('has any free port when the ingress is given any free port, whatever the configuration says', () => {
+  const parsed = parseConfig('streams: [{team: a, app: x}]\nmetrics: {port: 9464}\n', { file: 'sluice.yaml', env: {}, baseDir: '.' });
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+  const portOf = (port: string | undefined): number | undefined => withPort(parsed.config, port).metrics.port;
+  expect([portOf('0'), portOf('8080'), portOf(undefined)]).toEqual([0, 9_464, 9_464]);
 });
 
 it.each([
