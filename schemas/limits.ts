@@ -180,9 +180,9 @@ export const limits = {
   /** The address of a Unix socket: `sun_path` without its final zero byte, of Linux and of macOS. */
   socketPathMaxBytes: 107,
   socketPathMaxBytesDarwin: 103,
-  /** The metrics listener: connections at once, and how long a request may take to arrive. */
-  metricsConnectionsMax: 64,
-  metricsRequestMaxMs: 5_000,
+  /** A listener for metrics or health: connections at once, and how long a request may take to arrive. */
+  plainConnectionsMax: 64,
+  plainRequestMaxMs: 5_000,
   /** SIGTERM: how long pending requests may take before they get 503. */
   drainMs: 10_000,
   /** Embedded log: a segment is closed at this size. */

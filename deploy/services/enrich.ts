@@ -7,7 +7,6 @@
  */
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { adminServer } from '../../ingest/http/admin-server.ts';
 import type { MetricsText } from '../../ingest/telemetry/metrics.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -19,6 +18,8 @@ import type { Instance } from '../host/instance.ts';
 import { lockInstance, unknownInstance } from '../host/instance.ts';
 import { buildDir } from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
+import type { PlainServer } from '../host/plain-server.ts';
+import { servePlain, textAnswer } from '../host/plain-server.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import type { TopologyHost } from '../host/topology-host.ts';
 import { topologyHost } from '../host/topology-host.ts';
@@ -58,17 +59,14 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     const hosts: TopologyHost[] = [];
     const statuses = (): Promise<InstanceStatus['topologies']> => Promise.all(hosts.map((host) => host.status()));
     let instance = unknownInstance;
-    const server = await adminServer({
-      host: enrich.host,
-      port: enrich.port,
-      notReady: async () => {
-        if (stopping) return 'stopping';
-        const late = (await statuses()).filter(({ state }) => state !== 'running' && state !== 'draining' && state !== 'drained');
-        if (hosts.length === 0) return 'starting';
-        return late.length === 0 ? undefined : late.map(({ file, name, state }) => `${name ?? file} is ${state}`).join('\n');
-      },
-    });
-    undo.unshift(async () => server.close());
+    const notReady = async (): Promise<string | undefined> => {
+      if (stopping) return 'stopping';
+      if (hosts.length === 0) return 'starting';
+      const late = (await statuses()).filter(({ state }) => state !== 'running' && state !== 'draining' && state !== 'drained');
+      return late.length === 0 ? undefined : `${late.length} of ${hosts.length} topologies do not run: see \`sluice status\``;
+    };
+    const server = await serveHealth(enrich, notReady);
+    undo.unshift(() => server.close());
     const read = async (): Promise<MetricsText> => enrichMetrics(await statuses(), clock.now());
     const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.enrich, read });
     undo.splice(-1, 0, () => metrics.close());
@@ -127,4 +125,20 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     for (const step of undo) await step().catch(() => undefined);
     throw thrown;
   }
+}
+
+/** Whether it lives and is ready: it names no topology, as whoever reaches the port may ask. */
+function serveHealth({ host, port }: SluiceConfig['enrich'], notReady: () => Promise<string | undefined>): Promise<PlainServer> {
+  return servePlain({
+    host,
+    port,
+    section: 'enrich',
+    routes: {
+      '/healthz': async () => textAnswer(200, 'ok'),
+      '/readyz': async () => {
+        const why = await notReady();
+        return why === undefined ? textAnswer(200, 'ready') : textAnswer(503, why);
+      },
+    },
+  });
 }

@@ -13,11 +13,11 @@ export function isLoopback(address: string): boolean {
   return loopback.test(address);
 }
 
-/** Throws `SluiceError` `port-taken`, naming the configuration's `setting`. Port 0 takes any free one. */
-export async function listen(app: TemplatedApp, host: string, port: number, setting = 'ingress.port'): Promise<us_listen_socket> {
+/** Throws `SluiceError` `port-taken`, naming the setting. Port 0 takes any free one. */
+export async function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {
   const taken = (): SluiceError =>
     new SluiceError('port-taken', `port ${port} of ${host} is taken`, {
-      fix: `stop what listens there, or choose another with ${setting} (0 takes any free one)`,
+      fix: `stop what listens there, or choose another with ingress.port (0 takes any free one)`,
     });
   // uWebSockets.js shares ports with its like (SO_REUSEPORT) when it is given a host; a plain listener says whether somebody is there.
   if (port !== 0) await probe(host, port).catch(() => Promise.reject(taken()));

@@ -1,14 +1,14 @@
 import { request } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { withPort } from '../../../deploy/cli/start.ts';
-import type { MetricsServer } from '../../../deploy/host/metrics-server.ts';
 import { isOwnHost, serveMetrics } from '../../../deploy/host/metrics-server.ts';
+import type { PlainServer } from '../../../deploy/host/plain-server.ts';
 import type { MetricsConfig } from '../../../schemas/config.ts';
 import { parseConfig } from '../../../schemas/config-file.ts';
 
 const onLoopback: MetricsConfig = { host: '127.0.0.1', port: 0, hosts: [] };
 const everywhere: MetricsConfig = { host: '0.0.0.0', port: 0, hosts: ['sluice-ingest.prod.svc'] };
-const opened: MetricsServer[] = [];
+const opened: PlainServer[] = [];
 
 afterEach(async () => {
   for (const server of opened.splice(0)) await server.close();
