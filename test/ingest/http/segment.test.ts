@@ -2,7 +2,12 @@
  * The Segment API over HTTP: the routes of browsers and mobiles, what they ask for before they send, and where events of each kind of sender go.
  */
 import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AccessConfig } from '../../../schemas/config-access.ts';
 import type { Rig } from '../support.ts';
@@ -137,7 +142,61 @@ describe('the settings of a write key', () => {
   });
 });
 
+describe('a token as write key', () => {
+  it('sends to the stream of its issuer, or to its only one', async () => {
+    const { privateKey, publicKey } = await generateKeyPair('ES256');
+    const dir = mkdtempSync(join(tmpdir(), 'sluice-segment-'));
+    const file = join(dir, 'jwks.json');
+    writeFileSync(file, JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256' }] }));
+    const issuer = (name: string): AccessConfig['jwt'][number] => ({
+      issuer: `https://${name}.example/`,
+      audience: 'sluice',
+      jwks: { file },
+      streamsClaim: 'streams',
+      identityClaim: 'sub',
+      origins: [],
+      quota: undefined,
+      ...(name === 'named' ? { segmentStream: 'a/plain' } : {}),
+    });
+    const made = await rig({}, 100_000, undefined, { access: { ...openAccess, jwt: [issuer('named'), issuer('unnamed')] } });
+    const send = async (name: string, streams: readonly string[]) => {
+      const token = await new SignJWT({ streams })
+        .setProtectedHeader({ alg: 'ES256', kid: 'one' })
+        .setIssuer(`https://${name}.example/`)
+        .setAudience('sluice')
+        .setSubject('u')
+        .setExpirationTime('1m')
+        .sign(privateKey);
+      const answer = await post(`${made.ingress.url}/v1/p`, '{"userId":"u"}', basic(token));
+      return [answer.status, answer.json.error?.['code']];
+    };
+    expect(await send('named', ['a/*'])).toEqual([200, undefined]);
+    expect(await send('named', ['a/wrapped'])).toEqual([404, 'segment-stream-unknown']);
+    expect(await send('unnamed', ['a/plain'])).toEqual([200, undefined]);
+    expect(await send('unnamed', ['a/*'])).toEqual([404, 'segment-stream-unknown']);
+    await made.ingress.drain();
+    rmSync(dir, { recursive: true });
+  });
+});
+
 describe('what a library reports about itself', () => {
+  it('is not waited for, and what follows on the connection is answered', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const send = (path: string, body: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const headers = { 'content-type': 'text/plain', ...basic('many') };
+        const sent = request(`${keyed.ingress.url}${path}`, { method: 'POST', agent, headers }, (answer) => {
+          answer.resume();
+          answer.once('end', () => resolve(answer.statusCode ?? 0));
+        });
+        sent.once('error', reject);
+        sent.end(body);
+      });
+    const long = JSON.stringify({ series: ['x'.repeat(1_000_000)] });
+    expect([await send('/v1/m', long), await send('/v1/p', '{"userId":"u"}'), await send('/v1/m', '{}')]).toEqual([200, 200, 200]);
+    agent.destroy();
+  });
+
   it('is taken and not kept', async () => {
     const from = keyed.kinesis.applied.length;
     const answer = await post(`${keyed.ingress.url}/v1/m`, '{"series":[]}', {
