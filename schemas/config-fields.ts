@@ -1,6 +1,7 @@
 /**
  * One value of the configuration: what it may be, what is wrong with it, in words, and how much of it people are shown.
  */
+import { hidden, isSecret, maskAddresses } from './config-secrets.ts';
 
 export type FieldValue = string | number | boolean;
 
@@ -11,25 +12,30 @@ export interface Field {
   readonly max?: number;
   readonly oneOf?: readonly string[];
   readonly check?: (value: string) => string | undefined;
-  /** `written`: what comes from the environment is shown as the variable's name. `never`: it is a secret. Default: the value. */
-  readonly shown?: 'written' | 'never';
+  /** `written`: what comes from the environment is shown as the variable's name. Secrets are listed in config-secrets.ts. */
+  readonly shown?: 'written';
 }
 
-const hidden = '***';
-
-/** What may be told of a value. `written` is the text in the file, where the environment had a part in it. */
-export function shownOf(value: unknown, written: unknown, field: Field): unknown {
-  if (field.shown === 'never') return hidden;
-  return field.shown === 'written' && written !== undefined ? written : value;
+/** What may be told of the value of the setting `path`. `written` is the text in the file, where the environment had a part in it. */
+export function shownOf(path: string, value: unknown, written: unknown, field: Field): unknown {
+  if (isSecret(path)) return hidden;
+  const shown = field.shown === 'written' && written !== undefined ? written : value;
+  return typeof shown === 'string' ? maskAddresses(shown) : shown;
 }
 
-export function problemOf(value: unknown, field: Field): string | undefined {
+/** What is wrong with the value of the setting `path`; it repeats nothing that must not be shown. */
+export function problemOf(value: unknown, field: Field, path = ''): string | undefined {
+  const problem = faultOf(value, field, isSecret(path) || field.shown !== undefined);
+  return problem === undefined ? undefined : maskAddresses(problem);
+}
+
+function faultOf(value: unknown, field: Field, isHidden: boolean): string | undefined {
   if (field.type === 'integer') {
     if (typeof value !== 'number' || !Number.isInteger(value)) return `it is ${JSON.stringify(value)}`;
     return value < (field.min ?? -Infinity) || value > (field.max ?? Infinity) ? `it is ${value}` : undefined;
   }
   if (field.type === 'boolean') return typeof value === 'boolean' ? undefined : `it is ${JSON.stringify(value)}`;
-  const told = (text: string): string => (field.shown === undefined ? `it is ${text}` : 'it does not fit');
+  const told = (text: string): string => (isHidden ? 'it does not fit' : `it is ${text}`);
   if (value === '') return 'it is ""';
   if (typeof value !== 'string') return told(JSON.stringify(value));
   if (field.oneOf !== undefined) return field.oneOf.includes(value) ? undefined : told(`'${value}'`);

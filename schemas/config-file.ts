@@ -14,6 +14,7 @@ import { findCombinations, offsetOf } from './config-combinations.ts';
 import type { Field, FieldValue } from './config-fields.ts';
 import { expectedOf, nearest, problemOf, shownOf } from './config-fields.ts';
 import { headerField, headerNameExpected, isHeaderName, lookupFields } from './config-lookups.ts';
+import { hidden, maskAddresses } from './config-secrets.ts';
 import { eventFields, hostField, hourMs, isName, mebi, metricsOf, nameExpected, sections, streamFields } from './config-sections.ts';
 import { deliveryStreamField, isTable, serviceSections, servicesOf, tableExpected } from './config-services.ts';
 import { clientContextOf, contextFields } from './config-stream.ts';
@@ -40,7 +41,13 @@ export interface ConfigOrigin {
 }
 
 export type ConfigResult =
-  | { readonly ok: true; readonly config: SluiceConfig; readonly origins: readonly ConfigOrigin[] }
+  | {
+      readonly ok: true;
+      readonly config: SluiceConfig;
+      readonly origins: readonly ConfigOrigin[];
+      /** What is shown in place of values that must not be, by value. */
+      readonly masked: ReadonlyMap<string, string>;
+    }
   | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
 export function parseConfig(
@@ -90,6 +97,7 @@ class ConfigReader {
   readonly #document: Document;
   readonly #problems: ConfigProblem[] = [];
   readonly #origins: ConfigOrigin[] = [];
+  readonly #masked = new Map<string, string>();
 
   constructor(text: string, file: string, env: Environment) {
     this.#file = file;
@@ -99,7 +107,7 @@ class ConfigReader {
   }
 
   read(baseDir: string): ConfigResult {
-    for (const error of this.#document.errors) this.#problem(error.pos[0], '', error.message.split('\n')[0] ?? 'not YAML', 'YAML');
+    for (const error of this.#document.errors) this.#problem(error.pos[0], '', yamlFault(error.message), 'YAML');
     if (this.#problems.length > 0) return { ok: false, problems: this.#problems };
     const root = this.#entries(this.#document.contents, '', [
       'streams',
@@ -179,7 +187,9 @@ class ConfigReader {
     if (values['neo4j']?.['password'] !== '' && values['neo4j']?.['password_file'] !== '')
       this.#problem(offsetOf(root.get('neo4j')), 'neo4j.password', 'the password must come from one place', 'password or password_file');
     if (this.#problems.length === 0) for (const found of findCombinations(config, root)) this.#problem(...found);
-    return this.#problems.length > 0 ? { ok: false, problems: this.#problems } : { ok: true, config, origins: this.#origins };
+    return this.#problems.length > 0
+      ? { ok: false, problems: this.#problems }
+      : { ok: true, config, origins: this.#origins, masked: this.#masked };
   }
 
   #stream(node: Node, path: string, baseDir: string): StreamConfig {
@@ -317,8 +327,9 @@ class ConfigReader {
     const { value, variable } = this.#interpolate(node, path);
     const found = variable === undefined ? value : typed(value, field);
     // A variable that is empty leaves out what may be left out.
-    const problem = found === '' && variable !== undefined && field.default === '' ? undefined : problemOf(found, field);
-    const shown = shownOf(found, variable === undefined ? undefined : node.value, field);
+    const problem = found === '' && variable !== undefined && field.default === '' ? undefined : problemOf(found, field, path);
+    const shown = shownOf(path, found, variable === undefined ? undefined : node.value, field);
+    if (typeof found === 'string' && found !== '' && shown !== found) this.#masked.set(found, String(shown));
     if (problem !== undefined) this.#problem(at, path, problem, expectedOf(field));
     const { line } = this.#lines.linePos(at);
     const where = `${this.#file}:${line}`;
@@ -359,7 +370,9 @@ class ConfigReader {
       else {
         const near = nearest(key, known);
         const hint = near === undefined ? `one of ${known.join(', ')}` : `'${near}' (did you mean that?) or another of ${known.join(', ')}`;
-        this.#problem(offsetOf(pair.key as Node), path === '' ? key : `${path}.${key}`, 'the key is unknown', hint);
+        // What is no name at all may be a value that stands in the wrong place.
+        const told = /^[\w.-]{1,64}$/.test(key) ? key : hidden;
+        this.#problem(offsetOf(pair.key as Node), path === '' ? told : `${path}.${told}`, 'the key is unknown', hint);
       }
     }
     return entries;
@@ -397,8 +410,15 @@ class ConfigReader {
 
   #problem(offset: number, path: string, message: string, expected: string): void {
     const { line, col } = this.#lines.linePos(offset);
-    this.#problems.push({ file: this.#file, line: Math.max(line, 1), column: Math.max(col, 1), path, message, expected });
+    const [where, what] = [maskAddresses(path), maskAddresses(message)];
+    this.#problems.push({ file: this.#file, line: Math.max(line, 1), column: Math.max(col, 1), path: where, message: what, expected });
   }
+}
+
+/** What the parser says, without the part of the text that it repeats: that may be a secret. */
+function yamlFault(message: string): string {
+  const [line = ''] = message.split('\n');
+  return line.replace(/(?:: |, so |(?<=Invalid escape sequence) ).*$/, '') || 'it cannot be read';
 }
 
 /** The text of an environment variable as what the field takes. */

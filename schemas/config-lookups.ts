@@ -26,7 +26,6 @@ export const lookupFields: Readonly<Record<string, Field>> = {
 
 export const headerField: Field = {
   type: 'string',
-  shown: 'never',
   check: (value) => (/^[\t\x20-\x7e]+$/.test(value) ? undefined : 'text of printable ASCII'),
 };
 

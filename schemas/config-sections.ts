@@ -68,7 +68,7 @@ export const sections: Readonly<Record<string, Readonly<Record<string, Field>>>>
     address_requests_per_second: { type: 'integer', default: 0, min: 0, max: 1_000_000 },
     address_burst: { type: 'integer', default: 0, min: 0, max: 10_000_000 },
     trusted_proxies: { type: 'integer', default: 0, min: 0, max: 16 },
-    address_secret: { type: 'string', default: '', shown: 'never' },
+    address_secret: { type: 'string', default: '' },
     address_secret_file: { type: 'string', default: '' },
     segment_stream: { type: 'string', default: '', check: (value) => (/^[^/*]+\/[^/*]+$/.test(value) ? undefined : 'team/app') },
     log_level: { type: 'string', default: 'info', oneOf: ['silent', 'error', 'warn', 'info', 'debug'] },

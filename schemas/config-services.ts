@@ -122,7 +122,7 @@ export const serviceSections: Readonly<Record<keyof ServicesConfig, Readonly<Rec
       'an address such as neo4j+s://graph.example (bolt, bolt+s, neo4j, neo4j+s), without user and password',
     ),
     user: { type: 'string', default: 'neo4j' },
-    password: { type: 'string', default: '', shown: 'never' },
+    password: { type: 'string', default: '' },
     password_file: { type: 'string', default: '' },
     database: { type: 'string', default: '' },
   },

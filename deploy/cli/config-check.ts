@@ -1,23 +1,12 @@
 /**
  * `sluice config check`: the effective configuration and where each value came from, or every problem with its line.
  */
-import type { SluiceConfig } from '../../schemas/config.ts';
 import type { ConfigProblem, ConfigResult, Environment } from '../../schemas/config-file.ts';
 import { problemLine, readConfig } from '../../schemas/config-file.ts';
+import { maskAll } from '../../schemas/config-secrets.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
 import { refuseOpenToAll } from '../host/open-to-all.ts';
 import type { Output } from './output.ts';
-
-/** Of a look-up's address and headers, only what their origins tell. */
-function withoutSecrets({ config, origins }: Extract<ConfigResult, { ok: true }>): SluiceConfig {
-  const shown = new Map(origins.map(({ path, value }) => [path.toLowerCase(), String(value)]));
-  const tell = (path: string): string => shown.get(path.toLowerCase()) ?? '';
-  const lookups = Object.entries(config.lookups).map(([name, { headers }]) => {
-    const told = Object.keys(headers).map((header) => [header, tell(`lookups.${name}.headers.${header}`)] as const);
-    return [name, { url: tell(`lookups.${name}.url`), headers: Object.fromEntries(told) }] as const;
-  });
-  return { ...config, lookups: Object.fromEntries(lookups) };
-}
 
 /** What a start would refuse beyond the file itself. */
 async function startProblem({ config, origins }: Extract<ConfigResult, { ok: true }>): Promise<ConfigProblem | undefined> {
@@ -32,12 +21,16 @@ async function startProblem({ config, origins }: Extract<ConfigResult, { ok: tru
   }
 }
 
+function shown({ ok, config, origins, masked }: Extract<ConfigResult, { ok: true }>): object {
+  return { ok, config: maskAll(config, masked), origins };
+}
+
 /** Resolves with the exit code. Throws `SluiceError` `config-missing`. */
 export async function configCheck(file: string, env: Environment, output: Output): Promise<number> {
   const read = readConfig(file, env);
   const problem = read.ok ? await startProblem(read) : undefined;
   const result: ConfigResult = problem === undefined ? read : { ok: false, problems: [problem] };
-  if (output.json) output.line(JSON.stringify(result.ok ? { ...result, config: withoutSecrets(result) } : result));
+  if (output.json) output.line(JSON.stringify(result.ok ? shown(result) : result));
   else if (result.ok) {
     const width = Math.max(...result.origins.map((origin) => origin.path.length));
     const values = Math.max(...result.origins.map((origin) => String(origin.value).length));

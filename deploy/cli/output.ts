@@ -1,6 +1,7 @@
 /**
  * What a command says: for a person by default, as JSON for a program. Errors name what was expected and what to do.
  */
+import { maskAddresses } from '../../schemas/config-secrets.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 
 export interface Output {
@@ -15,7 +16,7 @@ export function terminalOutput(json: boolean): Output {
   return {
     json,
     line: (text) => void process.stdout.write(`${text}\n`),
-    note: (text) => void process.stderr.write(`${text}\n`),
+    note: (text) => void process.stderr.write(`${maskAddresses(text)}\n`),
   };
 }
 
@@ -24,9 +25,9 @@ export function reportFailure(thrown: unknown, output: Output): number {
   const known = thrown instanceof SluiceError;
   const error = {
     code: known ? thrown.code : 'defect',
-    message: messageOf(thrown),
-    ...(known && thrown.fix !== undefined ? { fix: thrown.fix } : {}),
-    ...(known || !(thrown instanceof Error) ? {} : { stack: thrown.stack }),
+    message: maskAddresses(messageOf(thrown)),
+    ...(known && thrown.fix !== undefined ? { fix: maskAddresses(thrown.fix) } : {}),
+    ...(known || !(thrown instanceof Error) ? {} : { stack: maskAddresses(thrown.stack ?? '') }),
   };
   if (output.json) output.line(JSON.stringify({ error }));
   else {

@@ -1,11 +1,12 @@
 /**
  * The ingress' log (pino): one JSON object a line, or a line for a person. At info nothing is said on the hot path; at debug a line a
- * request. No body, key, token or query is ever logged.
+ * request. No body, key, token or query is ever logged, and no user information of an address.
  */
 import type { Writable } from 'node:stream';
 import type { Logger } from 'pino';
 import { pino } from 'pino';
 import type { LogLevel } from '../../schemas/config.ts';
+import { maskAddresses } from '../../schemas/config-secrets.ts';
 
 /** What the ingress needs of a logger. */
 export interface Log {
@@ -20,9 +21,11 @@ export const silentLog: Log = pino({ level: 'silent' });
 
 export function createLog(options: { readonly level: LogLevel; readonly json: boolean; readonly to: Writable }): Log {
   const settings = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-  if (options.json) return pino(settings, options.to);
-  const lines = { write: (line: string): boolean => options.to.write(readable(line)) };
-  return pino(settings, lines) satisfies Logger;
+  const write = (line: string): boolean => {
+    const text = options.json ? line : readable(line);
+    return options.to.write(text.includes('//') ? maskAddresses(text) : text);
+  };
+  return pino(settings, { write }) satisfies Logger;
 }
 
 const levelNames: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error' };

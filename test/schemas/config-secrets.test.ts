@@ -1,0 +1,164 @@
+/**
+ * No secret of a configuration is shown: by `config check`, plain and as JSON, in a problem, in the error of a start, or in a line of the log. The
+ * walk below plants one into every setting that takes a text, so that a setting which is added later is walked as well.
+ *
+ * The first form knew look-ups only: `config check --json` printed the password of Neo4j, and the user information of `jwks_url`.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { configCheck } from '../../deploy/cli/config-check.ts';
+import type { Output } from '../../deploy/cli/output.ts';
+import { reportFailure } from '../../deploy/cli/output.ts';
+import { remoteKeySet } from '../../ingest/access/key-set.ts';
+import { createLog } from '../../ingest/telemetry/log.ts';
+import { jwtFields, keyFields } from '../../schemas/config-access.ts';
+import type { Field } from '../../schemas/config-fields.ts';
+import { loadConfig } from '../../schemas/config-file.ts';
+import { lookupFields } from '../../schemas/config-lookups.ts';
+import { maskAddresses, secretSettings } from '../../schemas/config-secrets.ts';
+import { eventFields, sections, streamFields } from '../../schemas/config-sections.ts';
+import { serviceSections } from '../../schemas/config-services.ts';
+import { systemClock } from '../../schemas/kernel/clock.ts';
+import { systemRandom } from '../../schemas/kernel/random.ts';
+
+const planted = 'hunter2planted';
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sluice-secrets-'));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+function recorder(json: boolean): { readonly output: Output; readonly lines: string[] } {
+  const lines: string[] = [];
+  return { output: { json, line: (text) => lines.push(text), note: (text) => lines.push(text) }, lines };
+}
+
+/** Everything that is said of a configuration, whether it is valid or not. */
+async function said(text: string, env: Record<string, string> = {}): Promise<string> {
+  const file = join(dir, 'sluice.yaml');
+  writeFileSync(file, text);
+  const all: string[] = [];
+  for (const json of [false, true]) {
+    const { output, lines } = recorder(json);
+    await configCheck(file, env, output);
+    try {
+      loadConfig(file, env);
+    } catch (thrown) {
+      reportFailure(thrown, output);
+    }
+    all.push(...lines);
+  }
+  return all.join('\n');
+}
+
+const texts = (fields: Readonly<Record<string, Field>>): readonly string[] =>
+  Object.entries(fields).flatMap(([name, { type }]) => (type === 'string' ? [name] : []));
+const rest = 'streams: [{team: a, app: x}]\n';
+/** Each setting that takes a text, and the file that gives it one. */
+const settings: readonly (readonly [string, (value: string) => string])[] = [
+  ...texts(streamFields).map(
+    (name) => [`streams.${name}`, (value: string) => `streams:\n  - team: a\n    app: x\n    ${name}: ${value}\n`] as const,
+  ),
+  ...texts(eventFields).map(
+    (name) => [`event.${name}`, (value: string) => `streams: [{team: a, app: x, event: {${name}: ${value}}}]\n`] as const,
+  ),
+  ...Object.entries({ ...sections, ...serviceSections }).flatMap(([section, fields]) =>
+    texts(fields).map((name) => [`${section}.${name}`, (value: string) => `${rest}${section}:\n  ${name}: ${value}\n`] as const),
+  ),
+  ...texts(keyFields).map(
+    (name) => [`keys.${name}`, (value: string) => `${rest}keys:\n  - ${name}: ${value}\n    streams: [a/x]\n`] as const,
+  ),
+  ['keys.streams', (value: string) => `${rest}keys: [{name: k, streams: [${value}]}]\n`],
+  ['keys.origins', (value: string) => `${rest}keys: [{name: k, origins: [${value}]}]\n`],
+  ['ingress.origins', (value: string) => `${rest}ingress: {origins: [${value}]}\n`],
+  ...texts(jwtFields).map((name) => [`jwt.${name}`, (value: string) => `${rest}jwt:\n  - ${name}: ${value}\n`] as const),
+  ...texts(lookupFields).map((name) => [`lookups.${name}`, (value: string) => `${rest}lookups: {p: {${name}: ${value}}}\n`] as const),
+  ['lookups.headers', (value: string) => `${rest}lookups: {p: {url: 'http://a.example/{key}', headers: {x-a: ${value}}}}\n`],
+  ['firehose.tables', (value: string) => `${rest}firehose: {tables: {t: ${value}}}\n`],
+  ['topologies', (value: string) => `${rest}topologies: [${value}]\n`],
+];
+
+describe('user information in an address', () => {
+  const addresses = [
+    `https://user:${planted}@login.example/a`,
+    `https://${planted}@login.example/a`,
+    `https://user:p/${planted}@login.example/a`,
+    `https:user:${planted}@login.example/a`,
+    `neo4j+s://user:${planted}@graph.example`,
+    `https://login.example/jwks?api_key=${planted}`,
+  ];
+  it.each(settings)('is shown of no setting: %s', async (_setting, file) => {
+    for (const address of addresses) {
+      expect(await said(file(`'${address}'`))).not.toContain(planted);
+      expect(await said(file("'${ADDRESS}'"), { ADDRESS: address })).not.toContain(planted);
+    }
+  });
+});
+
+describe('a secret setting', () => {
+  const files: Readonly<Record<string, (value: string) => string>> = {
+    'neo4j.password': (value) => `${rest}neo4j: {url: 'bolt://graph.example', password: ${value}}\n`,
+    'ingress.address_secret': (value) => `${rest}ingress: {address_secret: ${value}}\n`,
+    'lookups.*.headers.*': (value) => `${rest}lookups: {p: {url: 'http://a.example/{key}', headers: {Authorization: ${value}}}}\n`,
+  };
+  it.each(secretSettings.map((setting) => [setting]))('is shown in no form: %s', async (setting) => {
+    const file = files[setting] ?? (() => '');
+    for (const value of [
+      `'${planted}-long-enough-for-every-one'`,
+      "'${SECRET}'",
+      `"${planted}\\u0007"`,
+      `[${planted}]`,
+      `{${planted}: 1}`,
+      `|${planted}\n`,
+      `!${planted} x`,
+      `*${planted}`,
+      `"\\x${planted}"`,
+    ]) {
+      const text = await said(file(value), { SECRET: `${planted}-long-enough-for-every-one` });
+      expect(text).not.toContain(planted);
+      expect(text).not.toContain(planted.slice(0, 4));
+      expect(text.length).toBeGreaterThan(0);
+    }
+    expect(await said(file(`'a secret that is long enough for every one'`))).toContain('***');
+  });
+
+  it('that stands where a name should is not repeated', async () => {
+    expect(await said(`${rest}neo4j: {password=${planted}}\n`)).not.toContain(planted);
+  });
+});
+
+it('an address in a line of the log, and one that cannot be fetched from, keeps its user information to itself', async () => {
+  for (const json of [true, false]) {
+    let text = '';
+    const to = new PassThrough();
+    to.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    const log = createLog({ level: 'debug', json, to });
+    log.warn({ url: `https://user:${planted}@a.example/x`, err: new Error(`no answer of http://${planted}@a.example`) }, 'a fetch failed');
+    const keys = remoteKeySet(`http://user:${planted}@127.0.0.1:1/jwks`, `https://user:${planted}@login.example`, {
+      clock: systemClock,
+      random: systemRandom,
+      log,
+    });
+    expect(await keys.current()).toBeUndefined();
+    keys.close();
+    expect(text).toContain("the issuer's keys cannot be fetched");
+    expect(text).toContain('***@');
+    expect(text).not.toContain(planted);
+  }
+});
+
+it.each([
+  ['https://planes.example/{key}', 'https://planes.example/{key}'],
+  ['https://u:p@a.example/x and http://v@b.example', 'https://***@a.example/x and http://***@b.example'],
+  ['{"a":"https://u:p@a.example","b":"me@b.example"}', '{"a":"https://***@a.example","b":"me@b.example"}'],
+  ['https://a.example/{key}?key={key}&limit=3', 'https://a.example/{key}?key={key}&limit=3'],
+  ['https://a.example/{key}?token=${TOKEN}', 'https://a.example/{key}?token=${TOKEN}'],
+  ['https://a.example/{key}?token=${TOKEN:-abc}&x=1', 'https://a.example/{key}?token=***&x=1'],
+  ['token:login.example:alice@shop.example:abc', 'token:login.example:alice@shop.example:abc'],
+  ['arn:aws:iam::123456789012:role/kafka', 'arn:aws:iam::123456789012:role/kafka'],
+])('of %s is shown %s', (text, shown) => {
+  expect(maskAddresses(text)).toBe(shown);
+});
