@@ -1,10 +1,12 @@
 /**
  * `sluice reset`: deletes everything local, after asking, and never under a running instance: it holds the lock while it deletes.
  */
-import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
+import { lockFolder, lockPath } from '../../schemas/kernel/folder-lock.ts';
 import { alreadyRunning, findInstance, lockInstance } from '../host/instance.ts';
 import { isOurs } from '../host/layout.ts';
 import type { Output } from './output.ts';
@@ -34,9 +36,14 @@ export async function resetCommand(dir: string, yes: boolean, output: Output): P
 async function removeAll(dir: string): Promise<readonly string[]> {
   const lock = await lockInstance(dir);
   const entries = readdirSync(dir).filter((entry) => entry !== 'lock' && isOurs(entry));
-  for (const entry of entries) rmSync(join(dir, entry), { recursive: true, force: true });
-  rmSync(join(dir, 'lock'), { force: true });
-  await lock.release();
+  try {
+    const within = await lockWithin(dir, entries);
+    for (const entry of entries) rmSync(join(dir, entry), { recursive: true, force: true });
+    rmSync(join(dir, 'lock'), { force: true });
+    for (const { release } of within) release();
+  } finally {
+    await lock.release();
+  }
   try {
     rmdirSync(resolve(dir));
   } catch (thrown) {
@@ -44,6 +51,25 @@ async function removeAll(dir: string): Promise<readonly string[]> {
     if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'ENOENT'].includes(systemCodeOf(thrown) ?? '')) throw thrown;
   }
   return entries;
+}
+
+/** Takes everything below that has an owner of its own: another instance may have a link to it. Throws `SluiceError` `folder-in-use`. */
+async function lockWithin(dir: string, entries: readonly string[]): Promise<readonly FolderLock[]> {
+  const taken: FolderLock[] = [];
+  try {
+    for (const entry of entries) {
+      const at = join(dir, entry);
+      if (entry === 'graph.lock') taken.push(await lockPath(at, join(dir, 'graph')));
+      if (!lstatSync(at).isDirectory()) continue;
+      for (const { name, parentPath } of readdirSync(at, { recursive: true, withFileTypes: true })) {
+        if (name === 'lock') taken.push(await lockFolder(parentPath));
+      }
+    }
+    return taken;
+  } catch (thrown) {
+    for (const { release } of taken) release();
+    throw thrown;
+  }
 }
 
 async function confirmed(dir: string): Promise<boolean> {

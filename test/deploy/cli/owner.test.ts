@@ -113,6 +113,19 @@ describe('a reset', () => {
   });
 });
 
+it('a reset deletes nothing that another instance has by a link', async () => {
+  const [one, other] = [join(root, 'reset-one'), join(root, 'reset-other')];
+  await start(one);
+  await running.pop()?.stop();
+  mkdirSync(other);
+  for (const name of ['log', 'spool']) symlinkSync(join(one, name), join(other, name));
+  await start(other);
+  expect(await sluice(['--dir', one, 'reset', '--yes'])).toMatchObject({ code: 1, err: expect.stringMatching(/(log|spool)\S* is in use/) });
+  expect(readdirSync(one)).toEqual(expect.arrayContaining(['lake', 'lock', 'log', 'spool']));
+  await running.pop()?.stop();
+  expect((await sluice(['--dir', one, 'reset', '--yes'])).code).toBe(0);
+});
+
 describe('the folder of an instance', () => {
   it('of an earlier version is closed to others', async () => {
     const dir = join(root, 'earlier');
