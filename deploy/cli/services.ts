@@ -10,6 +10,7 @@ import type { Random } from '../../schemas/kernel/random.ts';
 import type { Instance } from '../host/instance.ts';
 import { startEnrich } from '../services/enrich.ts';
 import { startIngest } from '../services/ingest.ts';
+import { createNotes } from './notes.ts';
 import type { Output } from './output.ts';
 import { portOf, stopSignal, withMetricsPort, withPort } from './start.ts';
 
@@ -29,13 +30,14 @@ export async function ingestCommand({ config: file, dir, port, env, clock, rando
   const readConfig = (): ReturnType<typeof loadConfig> => withPort(loadConfig(file, env), port);
   const config = readConfig();
   const stopped = stopSignal();
-  const tell = (line: string): void => output.note(line);
+  // Its log is for a program in any case.
+  const tell = createNotes(output, true, clock);
   const log = createLog({ level: config.ingress.logLevel, json: true, to: process.stderr });
   const service = await startIngest({ config, dir, clock, random, log, tell, readConfig });
   ready('ingest', service.instance, output);
-  output.note(`${await stopped}: stopping; no new requests, what is under way is answered`);
+  tell(`${await stopped}: stopping; no new requests, what is under way is answered`);
   await service.stop();
-  output.note('stopped');
+  tell('stopped');
   return 0;
 }
 
@@ -46,15 +48,13 @@ export async function enrichCommand({ config: file, dir, port, dropState, env, c
   if (config.topologies.length === 0)
     throw new SluiceError('config-incomplete', `${file} names no topologies, so there is nothing to enrich`);
   const stopped = stopSignal();
-  const tell = (line: string): void => output.note(line);
+  const tell = createNotes(output, output.json, clock);
   const service = await startEnrich({ config, dir, clock, random, tell, dropState: dropState ?? false });
   ready('enrich', service.instance, output);
   const why = await Promise.race([stopped, service.fenced.then(() => undefined)]);
-  output.note(
-    why === undefined ? 'another process runs the topologies now; this one ends' : `${why}: stopping; a last checkpoint is taken`,
-  );
+  tell(why === undefined ? 'another process runs the topologies now; this one ends' : `${why}: stopping; a last checkpoint is taken`);
   await service.stop();
-  output.note('stopped');
+  tell('stopped');
   return why === undefined ? 1 : 0;
 }
 

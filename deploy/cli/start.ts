@@ -12,6 +12,7 @@ import type { Random } from '../../schemas/kernel/random.ts';
 import type { Instance } from '../host/instance.ts';
 import { openNotice } from '../host/open-to-all.ts';
 import { startLocal } from '../local/start.ts';
+import { createNotes } from './notes.ts';
 import type { Output } from './output.ts';
 
 export interface StartCommand {
@@ -32,13 +33,14 @@ export async function startCommand(command: StartCommand): Promise<number> {
   const loaded = loadConfig(command.config, command.env);
   const config = withPort(loaded, command.port);
   const stopped = stopSignal();
+  const note = createNotes(output, output.json, clock);
   const local = await startLocal({
     config,
     dir: command.dir,
     clock,
     random: command.random,
     dropState: command.dropState ?? false,
-    tell: (line) => output.note(line),
+    tell: note,
     log: createLog({ level: config.ingress.logLevel, json: output.json, to: process.stderr }),
     readConfig: () => withPort(loadConfig(command.config, command.env), command.port),
   });
@@ -50,12 +52,12 @@ export async function startCommand(command: StartCommand): Promise<number> {
   else for (const line of greeting(config, local.instance, command, readyMs)) output.line(line);
   void local.topologiesStarted.then(async () => {
     const { topologies } = await local.status();
-    for (const { file, name, state } of topologies) if (state === 'running') output.note(`topology ${name} (${file}) runs`);
+    for (const { file, name, state } of topologies) if (state === 'running') note(`topology ${name} (${file}) runs`);
   });
   const signal = await stopped;
-  output.note(`${signal}: stopping; no new requests, then a last checkpoint`);
+  note(`${signal}: stopping; no new requests, then a last checkpoint`);
   await local.stop();
-  output.note('stopped');
+  note('stopped');
   return 0;
 }
 

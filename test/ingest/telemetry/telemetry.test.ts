@@ -1,6 +1,7 @@
 /**
  * What the ingress says of itself: metrics, warnings, the ledger, the log.
  */
+import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -237,6 +238,9 @@ describe('the ledger', () => {
 });
 
 describe('the log', () => {
+  /** Control characters, what turns the direction of text, and line separators. */
+  const unprintable = /[^\P{C}\p{Cn}\p{Co}]|[\p{Zl}\p{Zp}]/u;
+
   it('has a line a request at debug, with who and what but no data, and none at info', async () => {
     const quiet = await observed('info');
     await post(`${quiet.ingress.url}/v1/a/x`, '"secret"');
@@ -253,5 +257,72 @@ describe('the log', () => {
       msg: 'request',
     });
     expect(lines[0]).not.toMatch(/secret|hidden/);
+  });
+
+  it.each([true, false])('has one printable line for an entry, whatever is in it (JSON: %s)', (json) => {
+    const text = fc.string({
+      unit: fc.constantFrom(
+        'a',
+        '"',
+        '\\',
+        '\n',
+        '\r',
+        '\t',
+        '\0',
+        '\u001b[31m',
+        '\u007f',
+        '\u0085',
+        '\u009b',
+        '\u2028',
+        '\u2029',
+        '\u202e',
+        '\ud800',
+        'é',
+        '\u{1f600}',
+        '{"level":50}',
+      ),
+      maxLength: 60,
+    });
+    fc.assert(
+      fc.property(text, text, fc.dictionary(text, text), (value, message, nested) => {
+        const written: string[] = [];
+        const to = new Writable({
+          write(chunk: Buffer, _encoding, done) {
+            written.push(chunk.toString());
+            done();
+          },
+        });
+        createLog({ level: 'debug', json, to }).warn({ value, nested, err: new Error(message) }, message);
+        const line = written.join('');
+        expect([line.indexOf('\n'), unprintable.test(line.slice(0, -1))]).toEqual([line.length - 1, false]);
+        if (json && !/\p{Surrogate}/u.test(value + message)) expect(JSON.parse(line)).toMatchObject({ value, msg: message });
+      }),
+    );
+  });
+
+  it('is lines of JSON whatever bytes a client sends in its head', async () => {
+    const { ingress, lines } = await observed('debug');
+    const odd = ['%0a{"level":50}', '\xe2\x80\xa8', '\x1b[31m', '\xff\xfe', '"', '%00', '\x9b1m', '%e2%80%ae'];
+    const heads = odd.flatMap((text) => [
+      `POST /v1/a/x${text} HTTP/1.1\r\n`,
+      `POST /v1/a/x?key=${text} HTTP/1.1\r\n`,
+      ...['X-Request-Id', 'Origin', 'Authorization', 'X-Event-Id', 'Content-Type', 'ce-id', 'Content-Encoding', 'traceparent'].map(
+        (name) => `POST /v1/a/x HTTP/1.1\r\n${name}: ${text}\r\n`,
+      ),
+    ]);
+    for (const head of heads) {
+      await new Promise<void>((resolve) => {
+        const socket = connect(ingress.port, '127.0.0.1', () =>
+          socket.end(`${head}Host: 127.0.0.1:${ingress.port}\r\nConnection: close\r\nContent-Length: 1\r\n\r\n1`, 'latin1'),
+        );
+        socket.on('error', () => undefined);
+        socket.resume().once('close', () => resolve());
+      });
+    }
+    expect(lines.length).toBeGreaterThan(heads.length / 2);
+    for (const line of lines) {
+      expect([line.indexOf('\n'), unprintable.test(line.slice(0, -1))]).toEqual([line.length - 1, false]);
+      expect(JSON.parse(line)).toMatchObject({ msg: 'request' });
+    }
   });
 });
