@@ -166,6 +166,7 @@ class ConfigReader {
           events_per_second: number('ingress', 'address_requests_per_second'),
           burst: number('ingress', 'address_burst'),
         }),
+        addressWebSocketsMax: number('ingress', 'address_websockets_max'),
         trustedProxies: number('ingress', 'trusted_proxies'),
         ...secretOf(values['ingress'] ?? {}, (file) => resolve(baseDir, file)),
         logLevel: values['ingress']?.['log_level'] as LogLevel,

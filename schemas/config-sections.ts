@@ -67,6 +67,7 @@ export const sections: Readonly<Record<string, Readonly<Record<string, Field>>>>
     buffer_max_mb: { type: 'integer', default: limits.bufferMaxBytes / mebi, min: 1, max: 16_384 },
     address_requests_per_second: { type: 'integer', default: 0, min: 0, max: 1_000_000 },
     address_burst: { type: 'integer', default: 0, min: 0, max: 10_000_000 },
+    address_websockets_max: { type: 'integer', default: limits.wsNetworkConnectionsMax, min: 1, max: limits.wsConnectionsMax },
     trusted_proxies: { type: 'integer', default: 0, min: 0, max: 16 },
     address_secret: { type: 'string', default: '' },
     address_secret_file: { type: 'string', default: '' },

@@ -76,6 +76,8 @@ export interface IngressConfig {
   readonly repeatWindowMaxBytes: number;
   /** Requests of one client address (of IPv6 its network of 64 bits); undefined: as many as it likes. */
   readonly addressQuota: QuotaConfig | undefined;
+  /** WebSockets of one client address at a time. */
+  readonly addressWebSocketsMax: number;
   /** Proxies in front that append to X-Forwarded-For or Forwarded: the client's address is the entry that many from the right. */
   readonly trustedProxies: number;
   /** What addresses are digested with, for streams with `context: {ip: hmac}`. */

@@ -111,6 +111,13 @@ export const limits = {
   /** Acknowledgements that a client does not read. */
   wsUnreadMaxBytes: mebi,
   wsConnectionsMax: 20_000,
+  /** WebSockets of one client's network; `ingress.address_websockets_max` overrides it. */
+  wsNetworkConnectionsMax: 100,
+  /** One message. uWebSockets.js puts it together unseen, up to twice as much, so that what is somewhat too big can be told so. */
+  wsMessageMaxBytes: mebi,
+  /** Messages in a row beyond the quota, each of which is answered 429, and pings and pongs in a minute; then the connection is closed. */
+  wsOverQuotaMax: 256,
+  wsControlsPerMinute: 600,
   /** Batches under way per stream and path, and how far apart at most they start unless they are full. */
   batchesInFlightMax: 8,
   batchPaceMaxMs: 10,

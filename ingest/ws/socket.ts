@@ -12,6 +12,7 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
 import { limits } from '../../schemas/limits.ts';
 import type { Grant } from '../access/grant.ts';
+import { networkOf } from '../http/address.ts';
 import type { PostContext } from '../http/body.ts';
 import { Exchange } from '../http/exchange.ts';
 import type { Admitted } from '../http/gate.ts';
@@ -29,6 +30,8 @@ import { readFrame } from '../protocol/frame.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import type { Share } from '../room.ts';
+import { Census } from './census.ts';
+import { closeCodes } from './close-codes.ts';
 
 interface Connection {
   /** Who sends, and where; judged again before each message. */
@@ -45,8 +48,17 @@ interface Connection {
   readonly held: Buffer[];
   /** Acknowledgements of this turn of the event loop: they leave together. */
   acks: string[];
+  /** Bytes on their way to a client that does not read as fast, as they were counted last. */
+  unreadBytes: number;
+  /** Messages beyond the quota since the last that was within it. */
+  overQuota: number;
+  /** Control frames since that time (monotonic ms). */
+  controls: number;
+  controlsSinceMs: number;
   closed: boolean;
-  /** Ends what asks, as long as it is open, whether its sender is still let in. */
+  /** Counts it as open, until the call of what is returned. */
+  readonly enter: () => () => void;
+  /** Ends that, and what asks, as long as it is open, whether its sender is still let in. */
   leave: () => void;
 }
 
@@ -61,15 +73,11 @@ export interface Sockets {
 /** Of a close frame's reason (RFC 6455, section 5.5); what access refuses with is ASCII. */
 const reasonMaxBytes = 123;
 const sessionPattern = /^[A-Za-z0-9._-]{8,64}$/;
-const policyViolation = 1008;
-const goingAway = 1001;
-const tryAgainLater = 1013;
-/** As HTTP's 401; of the codes that are everybody's own (RFC 6455, section 7.4.2). */
-const notLetIn = 4401;
-
 export function mountSockets(app: TemplatedApp, context: PostContext, rule: AddressRule): Sockets {
   const sockets = new Set<Socket>();
-  const { intake, quotas, clock, metrics, newId, bounds } = context;
+  const { intake, quotas, clock, metrics, newId, bounds, access } = context;
+  const census = new Census(bounds.addressWebSocketsMax);
+  const messageMaxBytes = Math.min(bounds.bodyMaxBytes, limits.wsMessageMaxBytes);
 
   const flush = (ws: Socket, connection: Connection): void => {
     const { acks } = connection;
@@ -78,7 +86,24 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
     ws.cork(() => {
       for (const ack of acks) ws.send(ack);
     });
-    if (ws.getBufferedAmount() > limits.wsUnreadMaxBytes) ws.end(policyViolation, 'acknowledgements are not read');
+    countUnread(ws, connection);
+  };
+
+  /** What the client has not read yet counts like everything that is held for it. */
+  const countUnread = (ws: Socket, connection: Connection): void => {
+    const { share } = connection;
+    const unread = ws.getBufferedAmount();
+    share.hold(unread - connection.unreadBytes);
+    connection.unreadBytes = unread;
+    if (unread > limits.wsUnreadMaxBytes) ws.end(closeCodes.policyViolation, 'acknowledgements are not read');
+    else if (unread > 0 && share.overload(0) !== undefined)
+      ws.end(closeCodes.tryAgainLater, 'acknowledgements that are not read find no room now');
+  };
+
+  /** Acknowledges what is settled, then closes with a reason. */
+  const end = (ws: Socket, connection: Connection, code: number, reason: string): void => {
+    if (connection.acks.length > 0) flush(ws, connection);
+    if (!connection.closed) ws.end(code, reason);
   };
 
   const acknowledge = (ws: Socket, connection: Connection, ref: string | undefined, result: EventResult): void => {
@@ -89,10 +114,10 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
     if (next !== undefined) read(ws, connection, next);
   };
 
-  const judge = (ws: Socket, { standing }: Connection): boolean => {
-    const refused = standing.judge();
+  const judge = (ws: Socket, connection: Connection): boolean => {
+    const refused = connection.standing.judge();
     if (refused === undefined) return true;
-    ws.end(refused.status === 503 ? tryAgainLater : notLetIn, refused.message.slice(0, reasonMaxBytes));
+    end(ws, connection, refused.status === 503 ? closeCodes.tryAgainLater : closeCodes.notLetIn, refused.message.slice(0, reasonMaxBytes));
     return false;
   };
 
@@ -110,17 +135,34 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
     );
     const text = withoutMark(body);
     const { ref, event } = readFrame(text, stream.config, head, session, newId);
-    const over = isRefusal(event) ? undefined : (share.overload(0) ?? quotas.admitEvents(grant, stream.config.name, 1, nowMs).refused);
+    // Good or not, a message costs one event.
+    const { refused } = quotas.admitEvents(grant, stream.config.name, 1, nowMs);
+    connection.overQuota = refused === undefined ? 0 : connection.overQuota + 1;
+    const over = refused ?? (isRefusal(event) ? undefined : share.overload(0));
     const startedMs = clock.monotonic();
     intake.take({ stream, keyName: grant.name }, over ?? event, text, (result) => {
       letGo(share, body);
       metrics.latency('bus', clock.monotonic() - startedMs);
       acknowledge(ws, connection, ref, result);
     });
+    if (connection.overQuota > limits.wsOverQuotaMax)
+      end(ws, connection, closeCodes.policyViolation, `more than ${limits.wsOverQuotaMax} messages in a row are over the quota`);
+  };
+
+  /** Each is answered by the server itself: a client that sends nothing else is not kept. */
+  const onControl = (ws: Socket): void => {
+    const connection = ws.getUserData();
+    if (++connection.controls <= limits.wsControlsPerMinute) return;
+    const nowMs = clock.monotonic();
+    if (nowMs - connection.controlsSinceMs < 60_000)
+      return end(ws, connection, closeCodes.policyViolation, `more than ${limits.wsControlsPerMinute} pings and pongs in a minute`);
+    connection.controls = 1;
+    connection.controlsSinceMs = nowMs;
   };
 
   app.ws<Connection>('/v1/:team/:app/ws', {
-    maxPayloadLength: bounds.bodyMaxBytes,
+    // Beyond this it ends the connection without a close frame: what is not much too big is told so (1009).
+    maxPayloadLength: 2 * messageMaxBytes,
     idleTimeout: limits.wsIdleSeconds,
     sendPingsAutomatically: true,
     maxBackpressure: 2 * limits.wsUnreadMaxBytes,
@@ -132,14 +174,20 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
       const { session } = connection;
       sockets.add(ws);
       connection.share.enter();
-      connection.leave = context.rechecks.add(() => void judge(ws, connection));
+      const counted = connection.enter();
+      const asked = context.rechecks.add(() => void judge(ws, connection));
+      connection.leave = () => {
+        counted();
+        asked();
+      };
       const { name, ack } = connection.standing.admitted.stream.config;
-      ws.send(JSON.stringify({ hello: { stream: name, session, ack, credit: limits.wsCreditEvents, maxBytes: bounds.bodyMaxBytes } }));
+      ws.send(JSON.stringify({ hello: { stream: name, session, ack, credit: limits.wsCreditEvents, maxBytes: messageMaxBytes } }));
     },
     message(ws, message) {
       const connection = ws.getUserData();
       metrics.request('ws', message.byteLength);
-      if (context.draining) return ws.end(goingAway, 'the instance stops; send again what was not acknowledged');
+      if (context.draining) return end(ws, connection, closeCodes.goingAway, 'the instance stops; send again what was not acknowledged');
+      if (message.byteLength > messageMaxBytes) return tooBig(ws, connection);
       // The message is only valid in this callback.
       const body = Buffer.from(new Uint8Array(message));
       connection.share.enter().hold(body.length);
@@ -148,18 +196,32 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
       const tooMany = connection.held.length > limits.wsOverdraftEvents;
       if (!tooMany && connection.share.overload(0) === undefined) return;
       for (const late of connection.held.splice(0)) refuseLate(connection, late);
-      if (tooMany) ws.end(policyViolation, `more than ${limits.wsOverdraftEvents} events beyond the credit of ${limits.wsCreditEvents}`);
-      else ws.end(tryAgainLater, 'events beyond the credit find no room now');
+      if (tooMany)
+        ws.end(closeCodes.policyViolation, `more than ${limits.wsOverdraftEvents} events beyond the credit of ${limits.wsCreditEvents}`);
+      else end(ws, connection, closeCodes.tryAgainLater, 'events beyond the credit find no room now');
+    },
+    ping: onControl,
+    pong: onControl,
+    drain(ws) {
+      countUnread(ws, ws.getUserData());
     },
     close(ws) {
       const connection = ws.getUserData();
       connection.closed = true;
       connection.leave();
+      connection.share.release(connection.unreadBytes);
       connection.share.leave();
       for (const late of connection.held.splice(0)) refuseLate(connection, late);
       sockets.delete(ws);
     },
   });
+
+  function tooBig(ws: Socket, connection: Connection): void {
+    const { grant, stream } = connection.standing.admitted;
+    quotas.spend(grant, stream.config.name, 1, clock.now());
+    metrics.refused(stream.config.name, 'message-too-big');
+    end(ws, connection, closeCodes.messageTooBig, `a message has more than ${messageMaxBytes} bytes; larger events go by POST`);
+  }
 
   /** A message that arrived and is not taken any more, because its connection ends. */
   function refuseLate({ standing, share }: Connection, body: Buffer): void {
@@ -175,17 +237,21 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
 
   function upgrade(res: HttpResponse, req: HttpRequest, socketContext: us_socket_context_t): void {
     const name = `${req.getParameter(0)}/${req.getParameter(1)}`;
-    const head = readHead(res, req, rule);
-    const [key, protocol, extensions] = ['sec-websocket-key', 'sec-websocket-protocol', 'sec-websocket-extensions'].map((header) =>
+    const head = readHead(res, req, { ...rule, wanted: true });
+    const [challenge, protocol, extensions] = ['sec-websocket-key', 'sec-websocket-protocol', 'sec-websocket-extensions'].map((header) =>
       req.getHeader(header),
     );
     const asked = req.getQuery('session') ?? '';
     const exchange = new Exchange(res, head, context, () => undefined);
-    const early = refuseEarly(context, exchange) ?? tooMany(sockets.size);
+    const early = refuseEarly(context, exchange);
     if (early !== undefined) return exchange.refuse(early, true);
     const enter = (grant: Grant | Refusal): void => {
       const admitted: Admitted | Refusal = admit(context, exchange, grant, name);
       if (isRefusal(admitted)) return exchange.refuse(admitted, true);
+      const key = access.isOpen ? '' : admitted.grant.name;
+      const network = networkOf(head.address);
+      const full = census.refuse(key, network);
+      if (full !== undefined) return exchange.refuse(full, true);
       const connection: Connection = {
         standing: new Standing(context, admitted, head.origin),
         share: shareOf(context, admitted.grant),
@@ -195,12 +261,17 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
         open: 0,
         held: [],
         acks: [],
+        unreadBytes: 0,
+        overQuota: 0,
+        controls: 0,
+        controlsSinceMs: exchange.startedMs,
         closed: false,
         leave: () => undefined,
+        enter: () => census.add(key, network),
       };
       // Of the subprotocols on offer the first is taken: browsers insist on an answer.
       const [subprotocol = ''] = (protocol ?? '').split(',');
-      exchange.upgrade(() => res.upgrade(connection, key ?? '', subprotocol.trim(), extensions ?? '', socketContext));
+      exchange.upgrade(() => res.upgrade(connection, challenge ?? '', subprotocol.trim(), extensions ?? '', socketContext));
     };
     const identified = identify(context, head);
     if (identified instanceof Promise) void identified.then(enter);
@@ -214,7 +285,7 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
     async close(until, pause) {
       const busy = (): boolean => [...sockets].some((ws) => ws.getUserData().open > 0);
       while (busy() && !until()) await pause();
-      for (const ws of [...sockets]) ws.end(goingAway, 'the instance stops; send again what was not acknowledged');
+      for (const ws of [...sockets]) ws.end(closeCodes.goingAway, 'the instance stops; send again what was not acknowledged');
     },
   };
 }
@@ -222,18 +293,6 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
 function letGo(share: Share, { length }: Buffer): void {
   share.release(length);
   share.leave();
-}
-
-function tooMany(count: number): Refusal | undefined {
-  if (count < limits.wsConnectionsMax) return undefined;
-  const message = `${count} WebSockets are open; at most ${limits.wsConnectionsMax} may`;
-  return {
-    status: 503,
-    code: 'too-many-connections',
-    message,
-    expected: `connect again later (as after close code ${tryAgainLater})`,
-    retryAfterSeconds: 10,
-  };
 }
 
 function ackText(ref: string | undefined, result: EventResult): string {

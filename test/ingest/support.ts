@@ -122,6 +122,7 @@ export function settings(
       repeatWindowMs: 60_000,
       repeatWindowMaxBytes: 4 * 1_048_576,
       addressQuota: undefined,
+      addressWebSocketsMax: 100,
       trustedProxies: 0,
       logLevel: 'silent',
       ...bounds,
