@@ -5,7 +5,8 @@
  * 1. The child ends: after `questionMaxMs`, when it takes more than `questionMemoryMaxBytes`, when it says more than `questionOutputMaxBytes`, when the
  *    signal aborts, and with this process.
  * 2. The kernel bounds its address space, so that it also stays small while this process is too busy to look, and lets it write to no file (RLIMIT_FSIZE 0).
- * 3. It has nothing of this process' environment and descriptors, an empty folder to be in, a lower priority, and is the first to go where memory is short.
+ * 3. Where the kernel has Landlock, it reads only `readableFiles`, writes no file, and reaches no network and no other process.
+ * 4. It has nothing of this process' environment and descriptors, an empty folder to be in, a lower priority, and is the first to go where memory is short.
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -19,6 +20,7 @@ import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Question, QuestionReply } from './question.ts';
+import { readableFiles } from './question-files.ts';
 
 export interface QuestionOptions {
   readonly clock: Clock;
@@ -30,6 +32,7 @@ export interface QuestionOptions {
 
 type Ending = 'time' | 'memory' | 'output' | 'gone';
 
+const sandboxFile = fileURLToPath(new URL('./question-sandbox.js', import.meta.url));
 const childFile = fileURLToPath(new URL('./question-child.js', import.meta.url));
 /** No core file, no byte into any file, so much address space; a shell that cannot bound the latter (macOS) goes on without. */
 const bounded = 'ulimit -c 0; ulimit -f 0; ulimit -v "$0" 2>/dev/null; exec "$@"';
@@ -63,14 +66,15 @@ export async function askInChild(question: Question, { clock, signal, onStart }:
 }
 
 function spawnChild(question: Question, folder: string): ChildProcessWithoutNullStreams {
-  const node = [process.execPath, `--max-old-space-size=${limits.questionHeapMaxBytes / mebi}`, childFile];
+  const node = [process.execPath, `--max-old-space-size=${limits.questionHeapMaxBytes / mebi}`];
+  const command = [...node, sandboxFile, JSON.stringify(readableFiles(question)), ...node, childFile];
   const reserved = question.kind === 'graph' ? readingAddressBytes(question.file) : 0;
-  const [shell, ...args] = boundedCommand(node, reserved);
+  const [shell, ...args] = boundedCommand(command, reserved);
   const libraries = process.env['LD_LIBRARY_PATH'];
   const child = spawn(shell, args, {
     cwd: folder,
-    // Arenas of the allocator are address space that is not used.
-    env: { MALLOC_ARENA_MAX: '2', ...(libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries }) },
+    // Arenas of the allocator are address space that is not used; the system's configuration of OpenSSL cannot be read.
+    env: { MALLOC_ARENA_MAX: '2', OPENSSL_CONF: '/dev/null', ...(libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries }) },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   yieldTo(child.pid);

@@ -2,7 +2,7 @@
  * Questions in processes of their own: answered, or ended in time, memory and output, while whoever asked goes on.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -60,6 +60,19 @@ describe('a question in a process', () => {
     });
     expect(await askInChild(sql('SELECT 1 AS n'), { clock: systemClock })).toMatchObject({ rows: [[1]], cut: false });
     expect(await askInChild(sql('FROM range(1000)'), { clock: systemClock })).toMatchObject({ cut: 'rows' });
+  });
+
+  it('finds what is only in the log of a graph whose owner was killed', async () => {
+    const [folder, left] = [newFolder(), newFolder()];
+    for (const made of [folder, left]) mkdirSync(made, { recursive: true });
+    const graph = await openLadybug(join(folder, 'graph'));
+    await graph.session.define('CREATE NODE TABLE T(k INT64, PRIMARY KEY(k))');
+    await graph.session.transaction((run) => run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 7 }]));
+    for (const name of ['graph', 'graph.wal']) copyFileSync(join(folder, name), join(left, name));
+    await graph.close();
+    const question: Question = { kind: 'graph', file: join(left, 'graph'), statement: 'MATCH (t:T) RETURN t.k' };
+    expect((await askInChild(question, { clock: systemClock })).rows).toEqual([[7]]);
+    expect(readdirSync(left).sort()).toEqual(['graph', 'graph.wal']);
   });
 
   it('is told what the database says of it', async () => {
@@ -142,7 +155,9 @@ describe('a question in a process', () => {
     const environment = readFileSync(`/proc/${pid}/environ`, 'utf8')
       .split('\0')
       .map((entry) => entry.split('=')[0]);
-    expect(environment.filter((name) => !['', 'PWD', 'OLDPWD', 'MALLOC_ARENA_MAX', 'LD_LIBRARY_PATH'].includes(name ?? ''))).toEqual([]);
+    expect(
+      environment.filter((name) => !['', 'PWD', 'OLDPWD', 'MALLOC_ARENA_MAX', 'OPENSSL_CONF', 'LD_LIBRARY_PATH'].includes(name ?? '')),
+    ).toEqual([]);
     expect(readdirSync(`/proc/${pid}/cwd`)).toEqual([]);
     expect(getPriority(pid)).toBeGreaterThan(getPriority());
     expect(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8').trim()).toBe('1000');
