@@ -19,6 +19,7 @@ export const statusTexts: Readonly<Record<number, string>> = {
   404: '404 Not Found',
   405: '405 Method Not Allowed',
   408: '408 Request Timeout',
+  409: '409 Conflict',
   413: '413 Content Too Large',
   421: '421 Misdirected Request',
   426: '426 Upgrade Required',
