@@ -16,6 +16,8 @@ export class BlankLines {
   /** The chunk without its blank lines, in pieces that share its memory. */
   without(chunk: Buffer): readonly Buffer[] {
     const pieces: Buffer[] = [];
+    // Of nothing the place stays where it was: in a line that has begun, or before one.
+    if (chunk.length === 0) return pieces;
     let start = this.#isAtStart ? this.#afterBlank(chunk, 0) : 0;
     let at = start;
     for (let end = chunk.indexOf(newline, at); end >= 0; end = chunk.indexOf(newline, at)) {

@@ -29,6 +29,12 @@ describe('blank lines', () => {
     );
   });
 
+  it('stay what they are around an empty chunk, which begins no line', () => {
+    const blanks = new BlankLines();
+    const kept = [' 2', '', ' \n\n'].flatMap((part) => blanks.without(Buffer.from(part)));
+    expect([Buffer.concat(kept).toString(), blanks.lines, blanks.blank]).toEqual([' 2 \n', 1, 1]);
+  });
+
   it('cost a moment, millions of them as well', () => {
     const blanks = new BlankLines();
     expect(blanks.without(Buffer.alloc(20_000_000, '\n'))).toEqual([]);
