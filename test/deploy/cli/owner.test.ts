@@ -2,6 +2,7 @@
  * A folder belongs to one instance and to one user: two starts on one folder, folders that two instances share by links, a kill, a reset, and
  * the modes of everything that a run writes.
  */
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -146,6 +147,25 @@ describe('the folder of an instance', () => {
     await (await lockInstance(dir)).release();
   });
 });
+
+/** What `code` prints, run as a user who owns nothing here. */
+const asNobody = (code: string): string =>
+  spawnSync(process.execPath, ['-e', code], { cwd: '/', uid: 65_534, gid: 65_534, encoding: 'utf8' }).stdout;
+
+it.runIf(process.getuid?.() === 0)(
+  'another user can neither connect to the control socket, nor read who runs, nor take the lock',
+  async () => {
+    const dir = join(root, 'another-user');
+    await start(dir);
+    chmodSync(root, 0o755);
+    const connected = `require('node:net').connect(${JSON.stringify(controlSocket(dir))}, () => console.log('connected')).on('error', (thrown) => console.log(thrown.code))`;
+    const read = (path: string): string =>
+      `try { require('node:fs').openSync(${JSON.stringify(path)}); console.log('open') } catch (thrown) { console.log(thrown.code) }`;
+    expect([connected, read(instanceFile(dir)), read(join(dir, 'lock'))].map(asNobody)).toEqual(Array(3).fill('EACCES\n'));
+    // As far as its own folder that user comes.
+    expect(asNobody(read(root))).toBe('open\n');
+  },
+);
 
 const topology = `
 import { graph, graphModel, schemaOf, stream, table, topology } from 'sluice';
