@@ -27,6 +27,29 @@ describe('the command line', () => {
     });
   });
 
+  it('checks the files that a start would read: schemas, the secret of addresses', async () => {
+    const file = join(root, 'files.yaml');
+    writeFileSync(join(root, 'typo.schema.json'), '{"type": "objekt"}');
+    writeFileSync(
+      file,
+      `streams:
+  - {team: a, app: b, validate: reject, schema: typo.schema.json}
+  - {team: a, app: c, validate: warn, schema: nowhere.json, context: {ip: hmac}}
+ingress:
+  address_secret_file: nosecret
+`,
+    );
+    const { code, out } = await sluice(['config', 'check', file], root);
+    expect([code, out.split('\n').filter((line) => line.startsWith(file))]).toEqual([
+      1,
+      [
+        expect.stringMatching(/:2: streams\[0\]\.schema: .*typo\.schema\.json, does not compile/),
+        expect.stringMatching(/:3: streams\[1\]\.schema: .*nowhere\.json, cannot be read/),
+        expect.stringMatching(/:5: ingress\.address_secret_file: .*cannot be read/),
+      ],
+    ]);
+  });
+
   it('refuses to start on a configuration with a typo, with file and line', async () => {
     const file = join(root, 'typo.yaml');
     writeFileSync(file, 'streams:\n  - team: a\n    ap: b\n');

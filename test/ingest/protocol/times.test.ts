@@ -1,6 +1,7 @@
 /**
  * Times by every way that they come: one parser behind all, and a refusal that names the place and the reason.
  */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AcceptedEvent, RequestHead } from '../../../ingest/protocol/attributes.ts';
 import type { BinaryHeaders } from '../../../ingest/protocol/cloudevents.ts';
@@ -143,6 +144,38 @@ describe('a time of a Segment message', () => {
     '',
   ])('in another form is refused: %s', (text) => {
     expect(parseIsoTime(text)).toHaveProperty('reason');
+  });
+
+  it('is what RFC 3339 says where it is that, and of any other text a time of the calendar or a reason', () => {
+    const part = fc.constantFrom(
+      '2024',
+      '-05',
+      '-06',
+      '20240506',
+      'T',
+      ' ',
+      '07',
+      ':08',
+      ':09',
+      '0708',
+      '.5',
+      ',5',
+      'Z',
+      '+02',
+      ':00',
+      '00',
+      'x',
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 12 }), (pieces) => {
+        const text = pieces.join('');
+        const [strict, loose] = [parseTime(text), parseIsoTime(text)];
+        if (typeof strict === 'number') expect(loose).toBe(strict);
+        if (typeof loose === 'number') expect(new Date(loose).toISOString().slice(0, 4)).toBe(text.slice(0, 4));
+      }),
+      { numRuns: 5_000 },
+    );
+    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => void parseIsoTime(text)));
   });
 
   it('as a number is seconds, or milliseconds, since 1970', () => {
