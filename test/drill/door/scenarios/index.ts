@@ -4,8 +4,24 @@
 import type { Attack } from '../rig.ts';
 import { behindAProxy } from './behind-a-proxy.ts';
 import { idFlood } from './id-flood.ts';
+import { inflation } from './inflation.ts';
 import { largeBodies } from './large-bodies.ts';
+import { manyAddresses } from './many-addresses.ts';
 import { questions } from './questions.ts';
 import { raceForFolder } from './race-for-folder.ts';
+import { strangers } from './strangers.ts';
+import { unfinishedMessages } from './unfinished-messages.ts';
+import { unpaidWork } from './unpaid-work.ts';
 
-export const attacks: readonly Attack[] = [largeBodies, idFlood, behindAProxy, raceForFolder, questions];
+export const attacks: readonly Attack[] = [
+  largeBodies,
+  idFlood,
+  behindAProxy,
+  raceForFolder,
+  questions,
+  strangers,
+  inflation,
+  unpaidWork,
+  unfinishedMessages,
+  manyAddresses,
+];

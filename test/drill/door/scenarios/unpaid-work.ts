@@ -1,0 +1,74 @@
+/**
+ * A key of ten events a second sends as much as it can, in every form that was free once: batches of 10,000, elements and lines that are refused,
+ * blank lines, bodies and messages that are no JSON.
+ */
+import { Agent } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { post } from '../../clients.ts';
+import { connections, frameOf, headOf, upgradeOf } from '../raw.ts';
+import type { Attack } from '../rig.ts';
+import { openDoor, otherTenant } from '../rig.ts';
+
+const perSecond = 10;
+const burst = 20;
+const batch = 100;
+
+export const unpaidWork: Attack = {
+  name: 'unpaid-work',
+  what: `a key of ${perSecond} events a second sends batches of ${batch}, and what is refused, on every protocol`,
+  async run(scale) {
+    const door = await openDoor({ attackerKey: `events_per_second: ${perSecond}, burst: ${burst}` });
+    const held = connections(door);
+    const agent = new Agent({ keepAlive: true });
+    const url = `${door.url}/v1/attacker/events`;
+    const key = { authorization: `Bearer ${door.attackerKey}` };
+    const startedMs = performance.now();
+    let accepted = 0;
+    let requests = 0;
+    try {
+      const other = otherTenant(door);
+      const send = async (body: string, headers: Readonly<Record<string, string>> = {}): Promise<number> => {
+        requests++;
+        return (await post(url, body, { ...key, ...headers }, agent)).status;
+      };
+      for (let tick = 0; tick < 300 * scale; tick++) {
+        if ((await send(`[${Array.from({ length: batch }, (_, n) => `{"n":${tick * batch + n}}`).join(',')}]`)) === 200) accepted += batch;
+        await send(`[${'[],'.repeat(batch)}[]]`);
+        await send('nope\n'.repeat(batch), { 'content-type': 'application/x-ndjson' });
+        await send('nope');
+        const blank = gzipSync(Buffer.alloc(10_000_000, '\n'));
+        held.open(
+          headOf(door, 'POST /v1/attacker/events', {
+            ...key,
+            'Content-Type': 'application/x-ndjson',
+            'Content-Encoding': 'gzip',
+            'Content-Length': blank.length,
+          }),
+          blank,
+        );
+        if (tick % 10 === 0) {
+          const socket = held.open(upgradeOf(door, door.attackerKey));
+          await wait(50);
+          for (let n = 0; n < 200; n++) socket.write(frameOf(1, true, Buffer.from('nope')));
+        }
+        await wait(50);
+      }
+      const seconds = (performance.now() - startedMs) / 1_000;
+      const { sent, errors, statuses, p99Ms } = await other.stop();
+      const { peakMb } = door.memory();
+      return {
+        tally: { sent, errors, statuses, p99Ms, requests, accepted, seconds: Math.round(seconds), peakMb },
+        checks: [
+          ['the other tenant has no error', errors === 0 && sent > 0],
+          ['no more passes than the quota, its burst and one batch', accepted > 0 && accepted <= perSecond * seconds + burst + batch],
+          ['memory stays bounded', peakMb < 512],
+        ],
+      };
+    } finally {
+      held.close();
+      agent.destroy();
+      await door.close();
+    }
+  },
+};
