@@ -60,6 +60,7 @@ const said: Readonly<Record<string, string>> = {
   '401': 'No key, or none of this instance',
   '403': 'The key is not for this stream, or not for pages of this origin',
   '404': 'No such stream',
+  '408': 'The body did not arrive in time',
   '409': 'The id was accepted before with other content: `differs` says in what',
   '413': 'More than the largest configured route, or than the bound of a body',
   '426': 'The request is no handshake of a WebSocket',
@@ -136,7 +137,7 @@ function openapi(): Node {
       responses: {
         '200': taken('In the stream, but for what is refused for good', jsonOf('SegmentTaken')),
         '202': taken('Accepted, and only on this machine yet', jsonOf('SegmentTaken')),
-        ...refusals('401', '403', '404', '413', '429', '503'),
+        ...refusals('401', '403', '404', '408', '413', '429', '503'),
         ...refusalsWith({ 'application/json': { schema: { anyOf: [ref('Refused'), ref('SegmentRefused')] } } }, ['400', '409']),
       },
     },
@@ -165,7 +166,7 @@ function openapi(): Node {
             content: Object.fromEntries(media.map(([type, kind]) => [type, bodyShapes[kind as keyof typeof bodyShapes]])),
           },
           responses: {
-            ...refusals('400', '401', '403', '404', '409', '413', '429', '503'),
+            ...refusals('400', '401', '403', '404', '408', '409', '413', '429', '503'),
             // A batch of which nothing is accepted is answered with what became of each event, too.
             ...refusedBatches('400', '409', '429', '503'),
             '200': taken('The stream holds every event durably'),
@@ -279,7 +280,7 @@ function asyncapi(): Node {
       events: {
         address: '/v1/{team}/{app}/ws',
         title: 'Events of one stream',
-        description: `An event a message, an acknowledgement an event. At most ${limits.wsCreditEvents} may be unacknowledged; ${limits.wsOverdraftEvents} more wait, then the connection is closed with 1008.`,
+        description: `An event a message, an acknowledgement an event. At most ${limits.wsCreditEvents} may be unacknowledged; ${limits.wsOverdraftEvents} more wait, then the connection is closed with 1008. A message has at most 'maxBytes' of the hello; a larger one closes with 1009. 1001: the instance stops; 1013: no room now, connect again later; 4401: the key is gone or the token is over. Each has a reason.`,
         parameters: { team: { description: 'The team of the stream' }, app: { description: 'The app of the stream' } },
         messages: {
           Event: message('Event', 'An event, sent by the client'),

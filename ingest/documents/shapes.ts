@@ -196,6 +196,11 @@ export const shapes: Readonly<Record<string, Schema>> = {
       verdict: { type: 'integer', minimum: 200, maximum: 599, description: 'The status that a short body would have had' },
       accepted: { type: 'integer', minimum: 0 },
       refused: { type: 'integer', minimum: 0 },
+      retryAfter: {
+        type: 'integer',
+        minimum: 1,
+        description: 'Seconds, where the quota ended it: send again from the index in `error.expected` on',
+      },
       error: ref('Error'),
     },
   },
