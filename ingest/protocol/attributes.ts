@@ -190,7 +190,7 @@ function openEnvelope(body: Buffer, span: Span, given: Given, beside: readonly s
   if (isRefusal(scanned)) return scanned;
   const expected = "an object with 'data' and optional id, type, time, subject, partitionkey, source";
   const refuse = (message: string, pointer: string): Refusal => ({ status: 400, code: 'envelope-invalid', message, expected, pointer });
-  if (isFault(scanned) || scanned.kind !== 'object') return refuse('the event is no object', '');
+  if (isFault(scanned) || scanned.kind !== 'object') return refuse('the event must be an object', '');
   let data: JsonMember | undefined;
   for (const member of scanned.members) {
     const { name } = member;
@@ -201,10 +201,10 @@ function openEnvelope(body: Buffer, span: Span, given: Given, beside: readonly s
       continue;
     }
     if (beside.includes(name)) continue;
-    if (!isEnvelopeMember(name)) return refuse(`'${name.slice(0, 64)}' is no member of the envelope`, pointer);
+    if (!isEnvelopeMember(name)) return refuse(`'${name.slice(0, 64)}' is not a member of the envelope`, pointer);
     if (given[name] !== undefined) return refuse(`'${name}' stands twice`, pointer);
     const value = stringAt(body, member);
-    if (value === undefined) return refuse(`'${name}' is no string`, pointer);
+    if (value === undefined) return refuse(`'${name}' must be a string`, pointer);
     given[name] = value;
   }
   return data ?? refuse("'data' is missing", '/data');

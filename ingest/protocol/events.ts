@@ -1,7 +1,7 @@
 /**
  * From a decoded body to its events, each accepted or refused on its own. Pure.
  *
- * A body that is no JSON, or no UTF-8, refuses the whole request; in NDJSON each line stands for itself.
+ * A body that is not JSON, or not UTF-8, refuses the whole request; in NDJSON each line stands for itself.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { Span } from '../../schemas/json-scan.ts';
@@ -24,7 +24,7 @@ export interface ProtocolRequest {
 }
 
 export interface ReadBody {
-  /** One event that is no array: its answer is its own. */
+  /** One event that is not an array: its answer is its own. */
   readonly single: boolean;
   readonly events: readonly (AcceptedEvent | Refusal)[];
 }
@@ -82,7 +82,7 @@ function readArray(body: Buffer, read: EventReader): ReadBody | Refusal {
   const scanned = scanArray(body, 0, body.length, limits.requestEventsMax + 1);
   if (isFault(scanned)) return notJson(scanned);
   if (scanned.kind === 'other')
-    return { status: 400, code: 'batch-invalid', message: 'the batch is no array', expected: 'an array of events', pointer: '' };
+    return { status: 400, code: 'batch-invalid', message: 'the batch must be an array', expected: 'an array of events', pointer: '' };
   return checkCount(scanned.spans.length / 2) ?? { single: false, events: elements(body, scanned.spans, read) };
 }
 

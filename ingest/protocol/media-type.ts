@@ -4,7 +4,7 @@
  * Invariants:
  * 1. JSON is `application/json`, any type with the suffix `+json` (RFC 6839), and a few that are JSON without saying so.
  * 2. JSON is UTF-8 (RFC 8259, section 8.1): a charset parameter that says another is refused, in any case, quoted or not, wherever it stands.
- * 3. Parameters that mean nothing here, or are written wrong, change nothing; a type that is written wrong is not read.
+ * 3. Parameters that mean nothing here, or are written wrong, change nothing; a type that is written wrong is refused.
  */
 import type { BinaryHeaders } from './cloudevents.ts';
 import type { Refusal } from './refusal.ts';
@@ -57,7 +57,7 @@ export function bodyKindOf(contentType: string, ce: BinaryHeaders | undefined): 
     return {
       status: 400,
       code: 'charset-unknown',
-      message: `the charset '${foreign.slice(0, 100)}' is not read`,
+      message: `the charset '${foreign.slice(0, 100)}' is not supported`,
       expected: 'JSON in UTF-8, with charset=utf-8 or without a charset',
     };
   }
@@ -69,7 +69,7 @@ export function bodyKindOf(contentType: string, ce: BinaryHeaders | undefined): 
   return {
     status: 400,
     code: 'content-type-unknown',
-    message: `the content type '${media.slice(0, 100)}' is not read`,
+    message: `the content type '${media.slice(0, 100)}' is not supported`,
     expected:
       'application/json or a +json type (a value, or an array of events), application/x-ndjson (an event a line), application/cloudevents+json or application/cloudevents-batch+json',
   };

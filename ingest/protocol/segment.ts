@@ -43,7 +43,7 @@ export function readSegment(
   const scanned = scanMembers(body);
   if (isRefusal(scanned)) return scanned;
   if (isFault(scanned)) return notJson(scanned);
-  if (scanned.kind !== 'object') return refuse('the body is no object', '', call === 'batch' ? "an object with 'batch'" : 'a message');
+  if (scanned.kind !== 'object') return refuse('the body must be an object', '', call === 'batch' ? "an object with 'batch'" : 'a message');
   const sentAt = timeAt(body, scanned.members, 'sentAt');
   if (call !== 'batch') {
     return { single: true, events: [readMessage(body, { start: 0, end: body.length }, call, sentAt, stream, head, newId)] };
@@ -51,7 +51,7 @@ export function readSegment(
   const batch = scanned.members.find(({ name }) => name === 'batch');
   const spans = batch === undefined ? undefined : scanArray(body, batch.start, batch.end, limits.requestEventsMax + 1);
   if (spans === undefined || isFault(spans) || spans.kind !== 'array')
-    return refuse("'batch' is no array", '/batch', 'an array of messages');
+    return refuse("'batch' must be an array", '/batch', 'an array of messages');
   const read = (bytes: Buffer, span: Span): AcceptedEvent | Refusal => readMessage(bytes, span, undefined, sentAt, stream, head, newId);
   return checkCount(spans.spans.length / 2) ?? { single: false, events: elements(body, spans.spans, read) };
 }
@@ -76,18 +76,19 @@ function readMessage(
 ): AcceptedEvent | Refusal {
   const scanned = scanMembers(body, span.start, span.end);
   if (isRefusal(scanned)) return scanned;
-  if (isFault(scanned) || scanned.kind !== 'object') return refuse('the message is no object', '', 'a message');
+  if (isFault(scanned) || scanned.kind !== 'object') return refuse('the message must be an object', '', 'a message');
   const text = (name: string): string | undefined => textOf(body, scanned.members, name);
   const type = call ?? text('type');
   if (!isType(type)) return refuse('the message has no known type', '/type', segmentTypes.join(', '));
   const unread = checkIds(body, scanned.members);
   if (unread !== undefined) return unread;
   const key = text('userId') ?? text('anonymousId');
-  if (key === undefined) return refuse('the message says of no user', '/userId', 'userId or anonymousId as a non-empty string');
-  if (type === 'track' && text('event') === undefined) return refuse('a track message names no event', '/event', 'a non-empty string');
-  if (type === 'group' && text('groupId') === undefined) return refuse('a group message names no group', '/groupId', 'a non-empty string');
+  if (key === undefined) return refuse('the message must name a user', '/userId', 'userId or anonymousId as a non-empty string');
+  if (type === 'track' && text('event') === undefined) return refuse('a track message must name an event', '/event', 'a non-empty string');
+  if (type === 'group' && text('groupId') === undefined)
+    return refuse('a group message must name a group', '/groupId', 'a non-empty string');
   if (type === 'alias' && text('previousId') === undefined)
-    return refuse('an alias message has no previous id', '/previousId', 'a non-empty string');
+    return refuse('an alias message must have a previous id', '/previousId', 'a non-empty string');
   const id = text('messageId');
   const time = eventTime(body, scanned.members, batchSentAt, head.receivedtime);
   if (typeof time !== 'string') return time;
@@ -158,7 +159,7 @@ function checkIds(body: Buffer, members: readonly JsonMember[]): Refusal | undef
     if (name !== 'messageId' && name !== 'userId' && name !== 'anonymousId') continue;
     const first = body[start] as number;
     if (first !== quote && first !== nullStart && !isNumberStart(first)) {
-      return refuse(`'${name}' is neither text nor a number`, `/${name}`, 'a string');
+      return refuse(`'${name}' must be a string or a number`, `/${name}`, 'a string');
     }
   }
   return undefined;
