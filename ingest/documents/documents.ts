@@ -48,7 +48,7 @@ const headerParameters = [
   parameter('X-Event-Id', 'header', 'Id of a single event. It is its partition key where there is no other', headerText),
   parameter('X-Event-Type', 'header', 'Type of the events', headerText),
   parameter('X-Event-Time', 'header', 'Time of the events (RFC 3339)', timeText),
-  parameter('X-Partition-Key', 'header', `Partition key of the events; ${longKey}`, headerText),
+  parameter('X-Partition-Key', 'header', `Partition key of the events; ${longKey}`, { type: 'string' }),
   parameter('X-Request-Id', 'header', 'Comes back when it is 1 to 128 of A-Z a-z 0-9 . _ -; else one is made'),
   parameter('X-Client-Timestamp', 'header', 'Epoch ms of sending, for X-Network-Latency; what is no number says nothing'),
   parameter('traceparent', 'header', 'W3C trace context, carried into the record'),

@@ -39,7 +39,12 @@ const attributeTexts: Readonly<Record<(typeof envelopeMembers)[number], Schema>>
   type: attribute('What happened. Default: team.app'),
   time: { type: 'string', format: 'date-time', description: 'When it happened (RFC 3339). Default: when it was received' },
   subject: attribute('What it is about'),
-  partitionkey: attribute(`Ordering and state key. Default: the subject, else the id; ${longKey}`),
+  partitionkey: {
+    type: 'string',
+    minLength: 1,
+    pattern: textPattern,
+    description: `Ordering and state key. Default: the subject, else the id; ${longKey}`,
+  },
   source: attribute('Where it comes from. Default: /team/app'),
 };
 
@@ -114,7 +119,7 @@ const name = (description: string, more: Schema = {}): Schema => ({
   then: { minLength: 1, ...more },
   else: { type: 'number' },
 });
-const key: Schema = { maxLength: limits.attributeMaxBytes, pattern: textPattern };
+const key: Schema = { pattern: textPattern };
 /** What is not text is a Unix time. */
 const segmentTime = (description: string): Schema => ({
   description: `RFC 3339; other forms of ISO 8601 are understood, in UTC unless they say; a number is Unix time in s or ms. ${description}`,

@@ -296,7 +296,8 @@ function checkAttributes(
   for (const name of ['id', 'source', 'type', 'time', 'subject', 'partitionkey', 'dataschema', 'datacontenttype'] as const) {
     const value = name === 'partitionkey' ? key : attributes[name];
     if (value === undefined || plain.test(value)) continue;
-    if (value === '' || Buffer.byteLength(value) > limits.attributeMaxBytes) {
+    // A partition key of any length becomes a digest.
+    if (value === '' || (name !== 'partitionkey' && Buffer.byteLength(value) > limits.attributeMaxBytes)) {
       return refuse(name, `has ${Buffer.byteLength(value)} bytes`, `1 to ${limits.attributeMaxBytes} bytes of UTF-8`);
     }
     if (!isText(value)) return refuse(name, notText, textExpected);
