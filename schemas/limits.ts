@@ -177,6 +177,11 @@ export const limits = {
   /** Pause before a failed fetch is tried again: the shortest, and the longest. */
   jwksRetryBaseMs: 1_000,
   jwksRetryMaxMs: 60_000,
+  /** `sluice send`: an event that is read, which is more than an ingress accepts; a request's events; an answer; silence of a connection. */
+  sendEventMaxBytes: 64 * mebi,
+  sendBodyMaxBytes: 4 * mebi,
+  sendAnswerMaxBytes: 32 * mebi,
+  sendSilenceMaxMs: 60_000,
   /** A load's requests that are due and wait for a connection. */
   loadBacklogMax: 200_000,
   /** The control socket: what a command sends, what it is answered, how long an answer may take, connections at once. */
@@ -377,3 +382,4 @@ assert(limits.graphWriteMaxBytes <= limits.graphChunkMaxBytes, 'a chunk holds at
 assert(limits.graphChunkMaxBytes <= limits.graphStagedMaxBytes, 'staged writes make at least one chunk');
 assert(limits.s3PartBytes >= 5 * mebi, 'S3 takes a part of that size');
 assert(limits.bodyDecodedMaxBytes <= limits.s3ObjectMaxBytes, 'what is kept elsewhere can be read again');
+assert(limits.bodyDecodedMaxBytes <= limits.sendEventMaxBytes, 'what is too large for an ingress is told of by its own words');

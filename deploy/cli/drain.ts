@@ -63,5 +63,5 @@ function tellDrained(job: JobStatus, output: Output): void {
   }
   const rows = job.nodes.filter(({ kind }) => kind === 'sink').map(({ id, passed }) => `${id} ${passed}`);
   output.line(`${job.name} is drained at checkpoint ${job.checkpoint?.id ?? '?'}: ${rows.join(', ')}; ${job.rejected} rejected`);
-  output.line('it runs anew with the next start, with empty state after what it has read: an event that is sent again then is new to it');
+  output.line('it runs again with the next start, with empty state after what it has read: an event that is sent again then is new to it');
 }

@@ -46,7 +46,7 @@ export function keyCommand({ name, streams, origins, random, output }: KeyComman
   const list = (values: readonly string[]): string =>
     `[${values.map((value) => (value.includes('*') || value.includes(':') ? `'${value}'` : value)).join(', ')}]`;
   output.line(`key    ${key}`);
-  output.note('It is shown this once. Into the configuration:');
+  output.note('It is shown only this once. Add to the configuration:');
   output.line('keys:');
   output.line(`  - name: ${name}`);
   output.line(`    sha256: ${sha256}`);
@@ -57,5 +57,5 @@ export function keyCommand({ name, streams, origins, random, output }: KeyComman
 
 function require(what: string, value: string, field: Field): void {
   const problem = problemOf(value, field);
-  if (problem !== undefined) throw new SluiceError(`${what}-invalid`, `--${what} ${value} is none`, { fix: expectedOf(field) });
+  if (problem !== undefined) throw new SluiceError(`${what}-invalid`, `invalid --${what} '${value}': expected ${expectedOf(field)}`);
 }

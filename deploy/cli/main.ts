@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --no-memory-reducer --min-semi-space-size=32 --max-semi-space-size=32
 /**
- * The command `sluice`. Each command lies in its own file and is loaded when it is called: the start must not pay for the others.
+ * The command `sluice`. Each command is in its own file and is loaded when it is called: the start must not pay for the others.
  * This is the one place where defects are caught, to be printed.
  */
 import { existsSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { systemClock } from '../../schemas/kernel/clock.ts';
+import { printable } from '../../schemas/kernel/printable.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 import type { Output } from './output.ts';
 import { reportFailure, terminalOutput } from './output.ts';
@@ -31,11 +32,16 @@ function configFile(options: GlobalOptions): string {
 
 function program(): Command {
   const root = new Command('sluice')
-    .description('Captures every event, whatever its size, and enriches the streams.')
+    .description('Captures every event, of any size, and enriches the streams.')
     .option('--json', 'answer as JSON, for programs')
     .option('--dir <dir>', 'where everything local lives', '.sluice')
     .option('--config <file>', 'the configuration (default: sluice.yaml here, else the shipped example)')
     .showSuggestionAfterError()
+    // What a person wrote comes back in errors.
+    .configureOutput({
+      writeOut: (text) => void process.stdout.write(printable(text)),
+      writeErr: (text) => void process.stderr.write(printable(text)),
+    })
     .exitOverride();
   const run = <A extends unknown[]>(action: (options: GlobalOptions, output: Output, ...args: A) => number | Promise<number>) => {
     return async (...args: unknown[]): Promise<void> => {
@@ -57,9 +63,9 @@ function program(): Command {
 
   root
     .command('start')
-    .description('run ingress, topologies and lake in this process')
+    .description('Run ingress, topologies and tables in this process')
     .option('--port <port>', 'listen here instead of where the configuration says; 0 takes any free port, for metrics too')
-    .option('--drop-state', 'let go of state of nodes that a topology no longer has')
+    .option('--drop-state', 'drop the state of nodes that a topology no longer has')
     .action(
       run(async (options, output, own: { readonly port?: string; readonly dropState?: boolean }) => {
         const { startCommand } = await import('./start.ts');
@@ -68,7 +74,7 @@ function program(): Command {
     );
   root
     .command('ingest')
-    .description('run the ingress alone, on Kinesis and Kafka')
+    .description('Run the ingress alone, on Kinesis and Kafka')
     .option('--port <port>', 'listen here instead of where the configuration says; 0 takes any free port, for metrics too')
     .action(
       run(async (options, output, own: { readonly port?: string }) => {
@@ -78,9 +84,9 @@ function program(): Command {
     );
   root
     .command('enrich')
-    .description('run the topologies alone, from Kinesis and Kafka into S3, Firehose and Neo4j')
+    .description('Run the topologies alone, from Kinesis and Kafka into S3, Firehose and Neo4j')
     .option('--port <port>', 'answer health here instead of where the configuration says; 0 takes any free port, for metrics too')
-    .option('--drop-state', 'let go of state of nodes that a topology no longer has')
+    .option('--drop-state', 'drop the state of nodes that a topology no longer has')
     .action(
       run(async (options, output, own: { readonly port?: string; readonly dropState?: boolean }) => {
         const { enrichCommand } = await import('./services.ts');
@@ -89,7 +95,7 @@ function program(): Command {
     );
   root
     .command('init')
-    .description('write a pipeline of your own: configuration, schemas, topology, test')
+    .description('Write a pipeline of your own: configuration, schemas, topology, test')
     .argument('<dir>', 'a folder that does not exist yet, or is empty')
     .action(
       run(async (_options, output, dir: string) => {
@@ -99,24 +105,28 @@ function program(): Command {
     );
   root
     .command('send')
-    .description('send a file of events, one JSON value a line, plain or .gz')
+    .description('Send the events of a file: NDJSON, or any JSON; plain, gzip or Zstandard')
     .argument('<file>', 'the file; - for standard input')
-    .requiredOption('--stream <team/app>', 'where to')
-    .option('--url <url>', 'the ingress (default: the running instance, else http://127.0.0.1:8080)')
+    .requiredOption('--stream <team/app>', 'the target stream')
+    .option('--url <url>', 'the ingress, http or https (default: the running instance, else http://127.0.0.1:8080)')
+    .option('--key <key>', 'an API key; better in the environment as SLUICE_KEY, where other users of the machine do not see it')
     .option('--batch <events>', 'events a request', '500')
-    .option('--concurrency <requests>', 'requests under way', '4')
-    .option('--give-up-after <seconds>', 'how long an ingress that cannot be reached is tried', '60')
-    .option('--no-resume', 'begin at the first line, whatever was sent before')
+    .option('--concurrency <requests>', 'concurrent requests; with more than one only --key-pointer keeps an order', '1')
+    .option('--key-pointer <pointer>', 'what keeps its order among concurrent requests, such as /userId')
+    .option('--format <format>', 'lines (an event a line), json (any JSON; elements of an array are events), or auto', 'auto')
+    .option('--give-up-after <seconds>', 'time out when nothing is accepted for so long', '60')
+    .option('--no-resume', 'begin at the first event, whatever was sent before')
     .action(
-      run(async (options, output, file: string, own: Record<string, string | boolean>) => {
+      run(async (options, output, file: string, own: Record<string, string | boolean | undefined>) => {
         const { sendCommand } = await import('./send.ts');
-        return sendCommand({ file, own, dir: options.dir, clock: systemClock, random: systemRandom, output });
+        const environmentKey = process.env['SLUICE_KEY'];
+        return sendCommand({ file, own, environmentKey, dir: options.dir, clock: systemClock, random: systemRandom, output });
       }),
     );
   root
     .command('load')
-    .description('send events at a rate that nothing slows down, and measure')
-    .requiredOption('--stream <team/app>', 'where to')
+    .description('Send events at a rate that nothing slows down, and measure')
+    .requiredOption('--stream <team/app>', 'the target stream')
     .option('--url <url>', 'the ingress (default: the running instance, else http://127.0.0.1:8080)')
     .option('--rate <events>', 'events a second')
     .option('--ramp <from:to>', 'rise evenly over the first half, then hold')
@@ -125,19 +135,27 @@ function program(): Command {
     .option('--connections <number>', 'connections', '64')
     .option('--protocol <protocol>', 'http or ws', 'http')
     .option('--keys <number>', 'different partition keys', '1000')
-    .option('--key <key>', 'an API key')
+    .option('--key <key>', 'an API key; better in the environment as SLUICE_KEY')
     .option('--html <file>', 'write the report as a page')
     .option('--remote', 'the target is meant not to be this machine')
     .action(
       run(async (options, output, own: Record<string, string | boolean | undefined>) => {
         const { loadCommand } = await import('./load.ts');
         const interrupted = new Promise<void>((resolve) => void process.once('SIGINT', () => resolve()));
-        return loadCommand({ own, dir: options.dir, clock: systemClock, random: systemRandom, output, interrupted });
+        return loadCommand({
+          own,
+          environmentKey: process.env['SLUICE_KEY'],
+          dir: options.dir,
+          clock: systemClock,
+          random: systemRandom,
+          output,
+          interrupted,
+        });
       }),
     );
   root
     .command('query')
-    .description('ask the lake in SQL')
+    .description('Ask the tables in SQL')
     .argument('<sql>')
     .option('--max-rows <rows>', 'rows of the answer, up to 100000', '1000')
     .action(
@@ -148,7 +166,7 @@ function program(): Command {
     );
   root
     .command('graph')
-    .description('ask the graph in Cypher')
+    .description('Ask the graph in Cypher')
     .argument('<cypher>')
     .action(
       run(async (options, output, statement: string) => {
@@ -158,7 +176,7 @@ function program(): Command {
     );
   root
     .command('status')
-    .description('what runs, how far it is, and what holds it back')
+    .description('Show what runs, how far it is, and what holds it back')
     .action(
       run(async (options, output) => {
         const { statusCommand } = await import('./status.ts');
@@ -167,7 +185,7 @@ function program(): Command {
     );
   root
     .command('drain')
-    .description('read everything, give out all windows, and end a topology')
+    .description('Read everything, emit all windows, and end a topology')
     .argument('<topology>', 'its name')
     .action(
       run(async (options, output, topology: string) => {
@@ -177,7 +195,7 @@ function program(): Command {
     );
   root
     .command('reset')
-    .description('delete everything local')
+    .description('Delete everything local')
     .option('--yes', 'do not ask')
     .action(
       run(async (options, output, own: { readonly yes?: boolean }) => {
@@ -185,7 +203,7 @@ function program(): Command {
         return resetCommand(options.dir, own.yes ?? false, output);
       }),
     );
-  const topology = root.command('topology').description('look at a topology file').exitOverride();
+  const topology = root.command('topology').description('Look at a topology file').exitOverride();
   topology
     .command('describe')
     .argument('<file>')
@@ -205,10 +223,10 @@ function program(): Command {
         return checkCommand(file, output);
       }),
     );
-  const schema = root.command('schema').description('work with JSON Schemas').exitOverride();
+  const schema = root.command('schema').description('Work with JSON Schemas').exitOverride();
   schema
     .command('types')
-    .description('write <name>.gen.ts beside each <name>.schema.json')
+    .description('Write <name>.gen.ts beside each <name>.schema.json')
     .argument('<files...>')
     .option('--check', 'write nothing; exit 1 when one is stale')
     .action(
@@ -217,10 +235,10 @@ function program(): Command {
         return schemaTypes(files, own.check ?? false, output);
       }),
     );
-  const key = root.command('key').description('work with API keys').exitOverride();
+  const key = root.command('key').description('Work with API keys').exitOverride();
   key
     .command('new')
-    .description('make a key, and the entry for the configuration')
+    .description('Make a key, and the entry for the configuration')
     .requiredOption('--name <name>', 'shown in logs, metrics and warnings')
     .requiredOption('--stream <patterns...>', 'what it may write to: team/app, team/* or */*')
     .option('--origin <origins...>', 'pages that may use it, such as https://shop.example')
@@ -230,7 +248,7 @@ function program(): Command {
         return keyCommand({ name: own.name, streams: own.stream, origins: own.origin ?? [], random: systemRandom, output });
       }),
     );
-  const config = root.command('config').description('look at a configuration').exitOverride();
+  const config = root.command('config').description('Look at a configuration').exitOverride();
   config
     .command('check')
     .argument('[file]')

@@ -1,8 +1,11 @@
 /**
  * What a command says: for a person by default, as JSON for a program. Errors name what was expected and what to do.
+ *
+ * Invariant: every text that comes from elsewhere (events, rows, names, answers) passes `printable` on its way to the terminal, here.
  */
 import { maskAddresses } from '../../schemas/config-secrets.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { printable } from '../../schemas/kernel/printable.ts';
 
 export interface Output {
   readonly json: boolean;
@@ -15,8 +18,8 @@ export interface Output {
 export function terminalOutput(json: boolean): Output {
   return {
     json,
-    line: (text) => void process.stdout.write(`${text}\n`),
-    note: (text) => void process.stderr.write(`${maskAddresses(text)}\n`),
+    line: (text) => void process.stdout.write(`${printable(text)}\n`),
+    note: (text) => void process.stderr.write(`${printable(maskAddresses(text))}\n`),
   };
 }
 

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline/promises';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
 import { lockFolder, lockPath } from '../../schemas/kernel/folder-lock.ts';
+import { printable } from '../../schemas/kernel/printable.ts';
 import { alreadyRunning, findInstance, lockInstance } from '../host/instance.ts';
 import { isOurs } from '../host/layout.ts';
 import type { Output } from './output.ts';
@@ -75,7 +76,7 @@ async function lockWithin(dir: string, entries: readonly string[]): Promise<read
 async function confirmed(dir: string): Promise<boolean> {
   if (!process.stdin.isTTY) throw new SluiceError('not-confirmed', `deleting ${dir} needs a yes`, { fix: 'say it with --yes' });
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`Delete all events, tables and checkpoints in ${resolve(dir)}? [y/N] `);
+  const answer = await terminal.question(printable(`Delete all events, tables and checkpoints in ${resolve(dir)}? [y/N] `));
   terminal.close();
   return /^y(es)?$/i.test(answer.trim());
 }

@@ -1,300 +1,224 @@
 /**
- * `sluice send`: posts a file of events, a line each, in batches under way at the same time. Honours 429 and 503, rides out an ingress that is
- * started again, and goes on where it was interrupted.
+ * `sluice send`: posts the events of a file or of standard input, in their order. Waits when it is told to, rides out an ingress that is started again,
+ * and resumes a file where it was interrupted.
  *
  * Invariants:
- * 1. A line counts as sent only when its own result said so.
- * 2. Progress is a low-water mark: every line before it was sent or refused for good. Lines behind it may be sent twice, under their ids.
- * 3. At most `concurrency` batches are in memory.
+ * 1. Progress is a low-water mark: every event before it was accepted or refused for good. Events behind it may be sent twice, under their ids.
+ * 2. The key is in no output.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
-import { dirname, join, resolve } from 'node:path';
-import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
-import { backoffMs } from '../../schemas/kernel/backoff.ts';
+
+import { checkJson, findPointer, isFault } from '../../schemas/json-scan.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
-import { sleep } from '../../schemas/kernel/clock.ts';
-import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
+import { limits } from '../../schemas/limits.ts';
 import { findInstance } from '../host/instance.ts';
 import type { Output } from './output.ts';
-import type { Batch, LineResult } from './send-batch.ts';
-import { batchLines, decideRetry } from './send-batch.ts';
+import type { SendInput } from './send-input.ts';
+import { openInput } from './send-input.ts';
+import { Lanes } from './send-lanes.ts';
+import type { Marker } from './send-marker.ts';
+import { markerOf } from './send-marker.ts';
+import type { SendOptions } from './send-options.ts';
+import { sendOptions, targetOf } from './send-options.ts';
+import type { Interruption } from './send-post.ts';
+import { Interrupted, postEvents } from './send-post.ts';
 import { sendProgress } from './send-progress.ts';
+import { openSender } from './send-request.ts';
+import type { Totals } from './send-totals.ts';
+import { countRefused, emptyTotals, reportTotals } from './send-totals.ts';
+import type { InputEvent } from './send-values.ts';
+import { eventsOf } from './send-values.ts';
 
 export interface SendCommand {
   readonly file: string;
-  readonly own: Readonly<Record<string, string | boolean>>;
+  readonly own: Readonly<Record<string, string | boolean | undefined>>;
+  /** The key of the environment, which other users of the machine cannot see. */
+  readonly environmentKey: string | undefined;
   readonly dir: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly output: Output;
 }
 
-interface Totals {
-  sent: number;
-  bytes: number;
-  readonly byRoute: Record<string, number>;
-  readonly refused: { readonly line: number; readonly code: string; readonly message: string }[];
-  refusedCount: number;
-  retried: number;
-}
-
 const defaultUrl = 'http://127.0.0.1:8080';
-const bodyMaxBytes = 4 * 1_024 * 1_024;
-const refusedShown = 20;
-const retryBackoff = { baseMs: 100, maxMs: 2_000 };
 const saveEveryMs = 250;
+/** How long events wait for more to go with. */
+const lingerMs = 200;
+const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** Returns the exit code: 1 when events were refused for good. */
+/** Returns the exit code: 0 when every event was accepted, 1 when some were refused, 130 and 143 when it was interrupted. */
 export async function sendCommand(command: SendCommand): Promise<number> {
   const { file, own, clock, output } = command;
-  const stream = String(own['stream']);
-  if (!/^[^/\s]+\/[^/\s]+$/.test(stream))
-    throw new SluiceError('stream-invalid', `--stream ${stream} is no stream`, { fix: "write it as 'team/app'" });
-  const batchEvents = wholeNumber('--batch', own['batch'], 1, 10_000);
-  const concurrency = wholeNumber('--concurrency', own['concurrency'], 1, 64);
-  const giveUpMs = wholeNumber('--give-up-after', own['giveUpAfter'], 1, 86_400) * 1_000;
-  const url = typeof own['url'] === 'string' ? own['url'] : ((await findInstance(command.dir))?.url ?? defaultUrl);
-  const target = new URL(`/v1/${stream}`, url);
-
-  const marker = file === '-' ? undefined : markerOf(command.dir, file, target.href, own['resume'] !== false);
-  const progress = sendProgress(file === '-' ? 0 : statSync(file).size, output, clock);
-  const totals: Totals = { sent: 0, bytes: 0, byRoute: {}, refused: [], refusedCount: 0, retried: 0 };
+  const options = sendOptions(own, command.environmentKey);
+  const url = own['url'];
+  const target = targetOf(typeof url === 'string' ? url : ((await findInstance(command.dir))?.url ?? defaultUrl), options.stream);
+  const input = openInput(file);
+  const marker = input.stats === undefined ? undefined : markerOf(command.dir, file, input.stats, target, options.resume);
+  if (marker !== undefined && marker.events > 0) output.note(`${file}: resuming after ${marker.events} events that were sent before`);
+  warnOfPlainKey(target, options, output);
+  const totals = emptyTotals();
   const startedMs = clock.monotonic();
-  if (marker !== undefined && marker.line > 0) output.note(`${file}: going on after line ${marker.line}, which was reached before`);
-
-  let interrupted = false;
-  const onInterrupt = (): void => {
-    interrupted = true;
-  };
-  process.once('SIGINT', onInterrupt);
-  const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
-  const under = new Map<number, Promise<void>>();
-  const open = new Map<number, number>();
-  let number = 0;
-  let lastLine = marker?.line ?? 0;
-  let savedMs = startedMs;
-  let failure: unknown;
-  const { input, consumed } = openInput(file);
+  const { interruption, signal, release } = interruptions();
   try {
-    for await (const batch of batchLines(input, { events: batchEvents, bytes: bodyMaxBytes, after: marker?.line ?? 0 })) {
-      if (interrupted || failure !== undefined) break;
-      const id = number++;
-      open.set(id, batch.firstLine);
-      lastLine = batch.lastLine;
-      under.set(
-        id,
-        post(batch, { target, agent, giveUpMs, command, totals })
-          .then(() => {
-            open.delete(id);
-          })
-          .catch((thrown: unknown) => {
-            failure ??= thrown;
-          })
-          .finally(() => {
-            under.delete(id);
-          }),
-      );
-      if (under.size >= concurrency) await Promise.race(under.values());
-      const now = clock.monotonic();
-      if (now - savedMs > saveEveryMs) {
-        savedMs = now;
-        marker?.save(lowWater(open, lastLine));
-        progress.update(totals.sent + totals.refusedCount, consumed());
-      }
-    }
-    await Promise.all(under.values());
+    await sendAll({ command, options, target, input, marker, totals, interruption });
   } catch (thrown) {
-    failure ??= thrown;
+    if (!(thrown instanceof Interrupted)) throw withProgress(thrown, totals, marker);
   } finally {
-    process.removeListener('SIGINT', onInterrupt);
-    agent.destroy();
-    input.destroy();
-    progress.stop(totals.sent + totals.refusedCount, consumed());
+    release();
   }
   const seconds = (clock.monotonic() - startedMs) / 1_000;
-  if (failure !== undefined || interrupted) {
-    marker?.save(lowWater(open, lastLine));
-    if (failure !== undefined) throw failure;
-    output.note(`interrupted after ${totals.sent} events; the same command goes on from there`);
-    return 1;
+  const caught = signal();
+  if (caught !== undefined) {
+    const next = marker === undefined ? `${input.name} cannot be resumed` : 'run the same command to resume';
+    output.note(`interrupted after ${totals.sent} events; ${next}`);
+    return signalExitCodes[caught];
   }
   marker?.clear();
-  report(totals, seconds, stream, output);
-  return totals.refusedCount > 0 ? 1 : 0;
+  reportTotals(totals, seconds, options.stream, output);
+  return totals.refused > 0 ? 1 : 0;
 }
 
-function report(totals: Totals, seconds: number, stream: string, output: Output): void {
-  const rate = Math.round(totals.sent / Math.max(seconds, 0.001));
-  if (output.json) {
-    output.line(
-      JSON.stringify({
-        stream,
-        sent: totals.sent,
-        bytes: totals.bytes,
-        seconds,
-        rate,
-        byRoute: totals.byRoute,
-        refused: totals.refusedCount,
-        retried: totals.retried,
-        samples: totals.refused,
-      }),
-    );
-    return;
-  }
-  const routes = Object.entries(totals.byRoute).map(([route, count]) => `${count} to ${route}`);
-  output.line(
-    `${totals.sent} events (${(totals.bytes / 1_048_576).toFixed(1)} MiB) to ${stream} in ${seconds.toFixed(1)} s, ${rate}/s: ${routes.join(', ') || 'none'}`,
-  );
-  if (totals.refusedCount === 0) return;
-  output.line(`${totals.refusedCount} refused:`);
-  for (const { line, code, message } of totals.refused) output.line(`  line ${line}: ${code}: ${message}`);
-  if (totals.refusedCount > totals.refused.length) output.line(`  and ${totals.refusedCount - totals.refused.length} more`);
-}
-
-function lowWater(open: ReadonlyMap<number, number>, lastLine: number): number {
-  return open.size === 0 ? lastLine : Math.min(...open.values()) - 1;
-}
-
-function wholeNumber(option: string, value: unknown, min: number, max: number): number {
-  const number = Number(value);
-  if (Number.isInteger(number) && number >= min && number <= max) return number;
-  throw new SluiceError('option-invalid', `${option} ${String(value)} is not taken`, { fix: `a whole number from ${min} to ${max}` });
-}
-
-interface PostContext {
-  readonly target: URL;
-  readonly agent: Agent;
-  readonly giveUpMs: number;
+interface Run {
   readonly command: SendCommand;
+  readonly options: SendOptions;
+  readonly target: URL;
+  readonly input: SendInput;
+  readonly marker: Marker | undefined;
   readonly totals: Totals;
+  readonly interruption: Interruption;
 }
 
-/** Sends a batch until each of its lines has a final result. */
-async function post(batch: Batch, { target, agent, giveUpMs, command, totals }: PostContext): Promise<void> {
-  const { clock, random } = command;
-  let left = batch.lines.map((text, index) => ({ text, line: batch.lineNumbers[index] as number }));
-  let failingSince: number | undefined;
-  for (let attempt = 0; left.length > 0; attempt++) {
-    const answered = await postOnce(
-      target,
-      agent,
-      left.map((entry) => entry.text),
-    ).catch((thrown: unknown) => ({ status: 0, retryAfter: undefined, body: messageOf(thrown) }));
-    const decision = decideRetry(answered.status, answered.body, left.length);
-    if (decision.kind === 'stop') {
-      throw new SluiceError('send-refused', `${target.href} answers ${answered.status}: ${decision.message}`, {
-        fix: 'check --stream and --url',
-      });
-    }
-    const again: typeof left = [];
-    for (const [index, entry] of left.entries()) {
-      const result = decision.kind === 'all-again' ? ({ kind: 'again' } as const) : (decision.results[index] as LineResult);
-      if (result.kind === 'again') again.push(entry);
-      else if (result.kind === 'sent') {
-        totals.sent++;
-        totals.bytes += entry.text.length;
-        totals.byRoute[result.route] = (totals.byRoute[result.route] ?? 0) + 1;
-      } else {
-        totals.refusedCount++;
-        if (totals.refused.length < refusedShown) totals.refused.push({ line: entry.line, code: result.code, message: result.message });
+/** Keeps the progress also when it fails. */
+async function sendAll({ command, options, target, input, marker, totals, interruption }: Run): Promise<void> {
+  const { clock, random, output } = command;
+  const sender = openSender(target, options.key, options.concurrency);
+  const context = { sender, target, timeoutMs: options.timeoutMs, totals, clock, random, note: output.note, interruption };
+  const lanes = new Lanes({
+    lanes: options.concurrency,
+    maxEvents: options.batchEvents,
+    maxBytes: limits.sendBodyMaxBytes,
+    keyOf: keyedBy(options.keyPointer),
+    post: (events) => postEvents(events, context),
+  });
+  const progress = sendProgress(input.stats?.size ?? 0, output, clock);
+  const settled = (): number => totals.sent + totals.refused;
+  let last = marker?.events ?? 0;
+  let savedMs = clock.monotonic();
+  const save = (): void => {
+    savedMs = clock.monotonic();
+    const problem = marker?.save(lanes.lowWater(last));
+    if (problem !== undefined) output.note(problem);
+  };
+  // Ends the reading too, whatever it waits for.
+  void interruption.happened.then(() => input.close());
+  try {
+    const groups = eventsOf(input.chunks, input.name, options.format, limits.sendEventMaxBytes);
+    for await (const group of untilQuiet(groups, clock)) {
+      if (group === 'quiet') await lanes.flush();
+      else
+        for (const event of group) {
+          if (interruption.requested) throw new Interrupted();
+          if (event.number <= last) continue;
+          if (event.fault !== undefined) countRefused(totals, event.line, event.fault);
+          else await lanes.add(event);
+          last = event.number;
+        }
+      lanes.check();
+      if (clock.monotonic() - savedMs > saveEveryMs) {
+        save();
+        progress.update(settled(), input.consumed());
       }
     }
-    if (again.length === 0) return;
-    totals.retried += again.length;
-    failingSince = again.length < left.length ? undefined : (failingSince ?? clock.monotonic());
-    left = again;
-    if (failingSince !== undefined && clock.monotonic() - failingSince > giveUpMs) {
-      throw new SluiceError(
-        'send-gave-up',
-        `${target.href} took nothing for ${giveUpMs / 1_000} s: ${answered.status === 0 ? answered.body : `status ${answered.status}`}`,
-        {
-          fix: 'the same command goes on from there once it answers again',
-          retryable: true,
-        },
-      );
-    }
-    const asked = Number(answered.retryAfter) * 1_000;
-    await sleep(clock, (Number.isFinite(asked) ? asked : 0) + backoffMs(attempt, retryBackoff, random));
+    if (interruption.requested) throw new Interrupted();
+    await lanes.flush();
+    await lanes.settled();
+    lanes.check();
+  } catch (thrown) {
+    // What was read before the input failed is sent.
+    if (!interruption.requested) await lanes.flush().catch(() => undefined);
+    await lanes.settled();
+    save();
+    throw interruption.requested ? new Interrupted() : thrown;
+  } finally {
+    progress.stop(settled(), input.consumed());
+    input.close();
+    sender.close();
   }
 }
 
-function postOnce(
-  target: URL,
-  agent: Agent,
-  lines: readonly Buffer[],
-): Promise<{ status: number; retryAfter: string | undefined; body: string }> {
-  return new Promise((resolvePost, reject) => {
-    const length = lines.reduce((sum, line) => sum + line.length + 1, 0);
-    const req = request(
-      target,
-      { agent, method: 'POST', headers: { 'content-type': 'application/x-ndjson', 'content-length': length } },
-      (res) => {
-        const chunks: Buffer[] = [];
-        res.on('data', (chunk: Buffer) => chunks.push(chunk));
-        res.once('error', reject);
-        res.once('end', () =>
-          resolvePost({
-            status: res.statusCode ?? 0,
-            retryAfter: res.headers['retry-after'],
-            body: Buffer.concat(chunks).toString('utf8'),
-          }),
-        );
-        res.once('close', () => reject(new Error('the connection was closed before the answer was whole')));
-      },
-    );
-    req.once('error', reject);
-    const newline = Buffer.from('\n');
-    req.end(Buffer.concat(lines.flatMap((line) => [line, newline])));
+/** The groups, and that none came for a while: a source that is slow, such as a pipe, must not keep back what it gave. */
+async function* untilQuiet(groups: AsyncGenerator<readonly InputEvent[]>, clock: Clock): AsyncGenerator<readonly InputEvent[] | 'quiet'> {
+  for (;;) {
+    const next = groups.next();
+    const first = await orQuiet(next, clock);
+    if (first === 'quiet') yield first;
+    const { done, value } = first === 'quiet' ? await next : first;
+    if (done === true) return;
+    yield value;
+  }
+}
+
+function orQuiet<T>(next: Promise<T>, clock: Clock): Promise<T | 'quiet'> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimer(lingerMs, () => resolve('quiet'));
+    void next.then(resolve, reject).finally(() => timer.cancel());
   });
 }
 
-function openInput(file: string): { readonly input: Readable; readonly consumed: () => number } {
-  if (file === '-') return { input: process.stdin, consumed: () => 0 };
-  const raw = createReadStream(file);
-  const gzip = file.endsWith('.gz');
-  const input = gzip ? raw.pipe(createGunzip()) : raw;
-  if (gzip) raw.once('error', (thrown) => input.destroy(thrown));
-  return { input, consumed: () => raw.bytesRead };
-}
-
-interface Marker {
-  readonly line: number;
-  save(line: number): void;
-  clear(): void;
-}
-
-/** Where the progress of this file to this stream is kept; a file that changed begins anew. */
-function markerOf(dir: string, file: string, target: string, resume: boolean): Marker {
-  let stats: ReturnType<typeof statSync>;
-  try {
-    stats = statSync(file);
-  } catch (cause) {
-    throw new SluiceError('file-missing', `${file} cannot be read: ${messageOf(cause)}`, { cause });
-  }
-  const { pathname } = new URL(target);
-  const identity = createHash('sha256')
-    .update(`${resolve(file)} ${stats.size} ${stats.mtimeMs} ${pathname}`)
-    .digest('hex');
-  const path = join(dir, 'send', `${identity.slice(0, 24)}.json`);
-  let line = 0;
-  if (resume) {
-    try {
-      line = (JSON.parse(readFileSync(path, 'utf8')) as { line: number }).line;
-    } catch {
-      line = 0;
-    }
-  }
-  return {
-    line,
-    save(reached) {
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(`${path}.tmp`, JSON.stringify({ file, target, line: reached }));
-      renameSync(`${path}.tmp`, path);
-    },
-    clear: () => rmSync(path, { force: true }),
+/** What in an event must keep its order; all that have none are of one key. */
+function keyedBy(pointer: readonly string[] | undefined): ((event: InputEvent) => string) | undefined {
+  if (pointer === undefined) return undefined;
+  return ({ text }) => {
+    const checked = checkJson(text);
+    const found = isFault(checked) ? undefined : findPointer(text, checked, pointer);
+    return found === undefined ? '' : text.toString('latin1', found.start, found.end);
   };
+}
+
+function warnOfPlainKey({ protocol, hostname, host }: URL, { key }: SendOptions, output: Output): void {
+  const isLoopback = /^(?:127\.[\d.]+|localhost|\[::1\])$/.test(hostname);
+  if (key !== undefined && protocol === 'http:' && !isLoopback)
+    output.note(`the key is sent to ${host} without TLS; use https:// where others can listen`);
+}
+
+/** The failure, and how far the command came. */
+function withProgress(thrown: unknown, { sent, refused }: Totals, marker: Marker | undefined): unknown {
+  if (!(thrown instanceof SluiceError) || sent + refused === 0) return thrown;
+  const resume = marker === undefined ? 'standard input cannot be resumed' : 'the same command resumes';
+  const fix = thrown.fix === undefined ? resume : `${thrown.fix}; ${resume}`;
+  return new SluiceError(thrown.code, `${thrown.message} (${sent} events were accepted before)`, {
+    cause: thrown,
+    retryable: thrown.retryable,
+    fix,
+  });
+}
+
+/** The first SIGINT or SIGTERM ends the command in order, a second one at once. */
+function interruptions(): {
+  readonly interruption: Interruption;
+  signal: () => keyof typeof signalExitCodes | undefined;
+  release: () => void;
+} {
+  let caught: keyof typeof signalExitCodes | undefined;
+  let happen = (): void => undefined;
+  const interruption: Interruption = {
+    requested: false,
+    happened: new Promise((resolve) => {
+      happen = resolve;
+    }),
+  };
+  const on = (signal: keyof typeof signalExitCodes): void => {
+    caught ??= signal;
+    interruption.requested = true;
+    happen();
+    release();
+  };
+  const release = (): void => {
+    process.removeListener('SIGINT', on);
+    process.removeListener('SIGTERM', on);
+  };
+  process.once('SIGINT', on);
+  process.once('SIGTERM', on);
+  return { interruption, signal: () => caught, release };
 }

@@ -73,7 +73,7 @@ export function withMetricsPort(config: SluiceConfig, port: string): SluiceConfi
 export function portOf(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new SluiceError('port-invalid', `--port ${text} is no port`, { fix: 'a whole number from 0 to 65535' });
+  throw new SluiceError('port-invalid', `invalid --port '${text}': expected a whole number from 0 to 65535`);
 }
 
 export function stopSignal(): Promise<string> {

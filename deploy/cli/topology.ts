@@ -11,7 +11,7 @@ const formats: readonly GraphFormat[] = ['json', 'mermaid', 'dot'];
 
 export async function describeCommand(file: string, format: string, output: Output): Promise<number> {
   const known = formats.find((candidate) => candidate === format);
-  if (known === undefined) throw new SluiceError('format-unknown', `there is no format '${format}'`, { fix: formats.join(', ') });
+  if (known === undefined) throw new SluiceError('format-unknown', `invalid --format '${format}': expected ${formats.join(', ')}`);
   const { graph } = await loadTopologyFile(file);
   output.line(describeGraph(graph, known).trimEnd());
   return 0;

@@ -75,7 +75,7 @@ function compileError(file: string, thrown: unknown): SluiceError {
   if (errors.length === 0) return new SluiceError('topology-compile', `${file}: ${messageOf(thrown)}`, { cause: thrown });
   return new SluiceError('topology-compile', errors.map(lineOf).join('\n'), {
     cause: thrown,
-    fix: 'topologies are TypeScript without Node built-ins: mend the line and save the file',
+    fix: 'topologies are TypeScript without Node built-ins: fix the line and save',
   });
 }
 

@@ -39,7 +39,7 @@ export interface TopologyHostStatus {
   readonly file: string;
   readonly name: string | null;
   /**
-   * `draining`, then `drained`: it gave out everything and ended; it runs anew when its file changes, or with the next start. `fenced`: another
+   * `draining`, then `drained`: it emitted everything and ended; it restarts when its file changes, or with the next start. `fenced`: another
    * process runs it now.
    */
   readonly state: 'starting' | 'running' | 'failed' | 'draining' | 'drained' | 'fenced' | 'stopped';
@@ -169,7 +169,7 @@ export function topologyHost(options: TopologyHostOptions): TopologyHost {
     if (drained !== undefined && fault === undefined) {
       state = 'drained';
       error = null;
-      tell(`${shown} is drained; it runs anew with the next start, or when its file changes`);
+      tell(`${shown} is drained; it restarts when its file changes, or with the next start`);
       return;
     }
     if (stopping) {

@@ -12,6 +12,7 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { printable } from '../../schemas/kernel/printable.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Answer, AnswerBounds } from '../answer.ts';
 import { collectRows } from '../answer.ts';
@@ -160,21 +161,22 @@ function jsonValue(value: unknown, type: string): unknown {
 
 const cellMaxChars = 60;
 
-/** A table for people: aligned, long cells cut, the number of rows last. */
+/** A table for people: aligned, long cells cut, control characters as escapes, the number of rows last. */
 export function renderTable({ columns, rows }: Pick<Answer, 'columns' | 'rows'>): string {
   const cut = (value: unknown): string => {
     const text = value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
-    const line = text.replaceAll(/\s/g, ' ');
+    const line = printable(text.replaceAll(/\s/g, ' '));
     return line.length > cellMaxChars ? `${line.slice(0, cellMaxChars - 3)}...` : line;
   };
   const cells = rows.map((row) => row.map(cut));
-  const widths = columns.map((column, index) => Math.max(column.name.length, ...cells.map((row) => row[index]?.length ?? 0)));
+  const names = columns.map(({ name }) => printable(name.replaceAll(/\s/g, ' ')));
+  const widths = names.map((name, index) => Math.max(name.length, ...cells.map((row) => row[index]?.length ?? 0)));
   const numeric = columns.map((column) => /INT|DOUBLE|FLOAT|DECIMAL/.test(column.type));
   const line = (row: readonly string[]): string =>
     row
       .map((cell, index) => (numeric[index] ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)))
       .join('  ')
       .trimEnd();
-  const head = [line(columns.map((column) => column.name)), widths.map((width) => '-'.repeat(width)).join('  ')];
+  const head = [line(names), widths.map((width) => '-'.repeat(width)).join('  ')];
   return [...head, ...cells.map(line), `(${rows.length} ${rows.length === 1 ? 'row' : 'rows'})`, ''].join('\n');
 }

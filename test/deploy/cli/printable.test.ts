@@ -1,0 +1,148 @@
+/**
+ * No command gives the terminal a control character that somebody else wrote: a name, a row, a configuration, an answer. Each command is run with such
+ * inputs; a command that is not here fails the last test.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { printable } from '../../../schemas/kernel/printable.ts';
+import type { Started } from '../support.ts';
+import { main, startSluice, until } from '../support.ts';
+
+/** A colour, a title, the same in C1, DEL, a carriage return, an override and an isolate of direction, a line separator. */
+const hostile = '\u001b[31m\u001b]0;t\u0007\u009b1m\u007f\r\u202e\u2066\u2028';
+// oxlint-disable-next-line no-control-regex
+const raw = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/;
+
+const root = mkdtempSync(join(tmpdir(), 'sluice-printable-'));
+const data = join(root, 'data');
+const empty = join(root, 'empty');
+let started: Started;
+let url: string;
+
+/** Answers everything with a refusal that has such text. */
+const server = createServer((_req, res) => {
+  res.writeHead(404, { 'content-type': 'application/json' });
+  res.end(JSON.stringify({ error: { code: `x${hostile}`, message: `no${hostile}` } }));
+});
+
+beforeAll(async () => {
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+  const address = server.address();
+  url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  const topology = `import { schemaOf, stream, table, topology } from 'sluice';
+const description = \`${hostile.replaceAll(/[\r\u2028]/g, '')}\`;
+const row = schemaOf<{ text: string }>({ $id: 'row', description, type: 'object', required: ['text'], properties: { text: { type: 'string' } } });
+export default topology('shown', { version: 1, owner: 'a/b' }, (t) => {
+  t.source('in', stream('a/b')).validate('valid', row).map((e) => e.data).sinkTo('rows', table('shown', row));
+});
+`;
+  writeFileSync(join(root, 'topology.ts'), topology);
+  writeFileSync(
+    join(root, 'sluice.yaml'),
+    `streams: [{team: a, app: b}]\ningress: {port: 0}\ntopologies: [${join(root, 'topology.ts')}]\n`,
+  );
+  writeFileSync(join(root, 'bad.yaml'), `streams: [{team: a, app: "b${escaped}"}]\n"x${escaped}": 1\n`);
+  started = await startSluice(data, ['--config', join(root, 'sluice.yaml')]);
+  const answer = await fetch(`${started.url}/v1/a/b`, { method: 'POST', body: JSON.stringify({ text: hostile }) });
+  expect(answer.status).toBe(200);
+}, 60_000);
+afterAll(async () => {
+  await started.stop();
+  server.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** For YAML and JSON. */
+const escaped = '\\u001b[31m\\u009b1m\\u007f\\u202e';
+
+async function run(args: readonly string[], stdin = ''): Promise<{ readonly text: string; readonly code: unknown }> {
+  const child = spawn(process.execPath, [main, ...args], { cwd: root });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(stdin);
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  return { text, code };
+}
+
+const stream = ['--stream', 'a/b'];
+/** The command, its arguments, what is printed of the hostile text, and what it reads. */
+const cases = (): readonly (readonly [command: string, args: readonly string[], shows: RegExp, stdin?: string])[] => [
+  ['help', [`nothing${hostile}`], /unknown command 'nothing\\u001b/],
+  ['help', ['send', '-', ...stream, `--x${hostile}`], /unknown option '--x\\u001b/],
+  ['start', ['--config', `none${hostile}`, '--dir', empty, 'start'], /none\\u001b/],
+  ['start', ['--config', join(root, 'bad.yaml'), '--dir', empty, 'start'], /\\u001b/],
+  ['start', ['--dir', empty, 'start', '--port', hostile], /invalid --port '\\u001b/],
+  ['ingest', ['--config', `none${hostile}`, '--dir', empty, 'ingest'], /none\\u001b/],
+  ['enrich', ['--config', `none${hostile}`, '--dir', empty, 'enrich'], /none\\u001b/],
+  ['init', ['init', join(root, `new${hostile}`)], /new\\u001b/],
+  ['send', ['send', `none${hostile}`, ...stream], /none\\u001b/],
+  ['send', ['send', '-', '--stream', hostile], /'\\u001b/],
+  ['send', ['send', '-', ...stream, '--url', `x${hostile}`], /'x\\u001b/],
+  ['send', ['send', '-', ...stream, '--url', url], /no\\u001b/, '1'],
+  ['send', ['--dir', data, 'send', '-', ...stream], /2 not-json/, `{"text":${hostile}}\n${hostile}\n`],
+  ['send', ['--json', 'send', '-', ...stream, '--url', url], /\\u001b/, '1'],
+  ['load', ['load', '--stream', hostile], /'\\u001b/],
+  ['load', ['load', ...stream, '--url', `x${hostile}`], /'x\\u001b/],
+  ['load', ['load', ...stream, '--url', url, '--rate', '5', '--duration', '1s', '--connections', '1'], /404/],
+  ['query', ['--dir', data, 'query', 'SELECT * FROM shown'], /\\u001b\[31m/],
+  ['query', ['--dir', data, '--json', 'query', 'SELECT * FROM shown'], /\\u009b1m\\u007f/],
+  ['query', ['--dir', data, 'query', `SELECT 1 AS "n${hostile}"`], /n\\u001b/],
+  ['query', ['--dir', data, 'query', `SELECT ${hostile}`], /\\u001b/],
+  ['query', ['--dir', `none${hostile}`, 'query', 'SELECT 1'], /none\\u001b/],
+  ['graph', ['--dir', `none${hostile}`, 'graph', 'RETURN 1'], /none\\u001b/],
+  ['status', ['--dir', `none${hostile}`, 'status'], /none\\u001b/],
+  ['status', ['--dir', data, 'status'], /topology shown/],
+  ['drain', ['--dir', data, 'drain', `none${hostile}`], /none\\u001b/],
+  ['reset', ['--dir', `none${hostile}`, 'reset', '--yes'], /none\\u001b/],
+  ['topology', ['topology', 'check', `none${hostile}`], /none\\x1b/],
+  ['topology', ['topology', 'describe', join(root, 'topology.ts'), '--format', hostile], /'\\u001b/],
+  ['topology', ['topology', 'describe', join(root, 'topology.ts'), '--format', 'mermaid'], /flowchart/],
+  ['topology', ['--json', 'topology', 'describe', join(root, 'topology.ts')], /\\u009b1m/],
+  ['schema', ['schema', 'types', `none${hostile}.schema.json`], /none\\u001b/],
+  ['key', ['key', 'new', '--name', hostile, ...stream], /'\\u001b/],
+  ['key', ['key', 'new', '--name', 'x', '--stream', hostile], /'\\u001b/],
+  ['config', ['config', 'check', `none${hostile}`], /none\\u001b/],
+  ['config', ['config', 'check', join(root, 'bad.yaml')], /\\u001b/],
+  ['config', ['--json', 'config', 'check', join(root, 'bad.yaml')], /\\u001b/],
+];
+
+describe('a command prints no control character', () => {
+  it('of its inputs, of what it is answered, or of what it finds', { timeout: 180_000 }, async () => {
+    await until(async () => (await run(['--dir', data, 'query', 'SELECT * FROM shown'])).text.includes('(1 row)'), started.output);
+    const found: string[] = [];
+    for (const [, args, shows, stdin] of cases()) {
+      const { text } = await run(args, stdin);
+      if (raw.test(text)) found.push(`${JSON.stringify(args)} printed ${JSON.stringify(raw.exec(text)?.[0])} in ${JSON.stringify(text)}`);
+      if (!shows.test(text)) found.push(`${JSON.stringify(args)} does not show ${shows.source}: ${text}`);
+    }
+    expect(found).toEqual([]);
+    expect(raw.test(started.output())).toBe(false);
+  });
+
+  it('and every command was run', () => {
+    const source = readFileSync(new URL('../../../../deploy/cli/main.ts', import.meta.url), 'utf8');
+    const commands = [...source.matchAll(/root\s*\.command\('([a-z]+)'\)/g)].map(([, name]) => name);
+    expect(commands.length).toBeGreaterThan(10);
+    expect(commands.filter((name) => !cases().some(([command]) => command === name))).toEqual([]);
+  });
+});
+
+describe('printable text', () => {
+  it('has none of what moves a terminal, keeps the rest, and means the same in JSON', () => {
+    const unit = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...hostile));
+    fc.assert(
+      fc.property(fc.array(unit), (parts) => {
+        const text = parts.join('');
+        expect(printable(text)).not.toMatch(raw);
+        expect(JSON.parse(printable(JSON.stringify(text)))).toBe(text);
+      }),
+    );
+    expect(printable('a\tb\nç 日本 \u200d')).toBe('a\tb\nç 日本 \u200d');
+  });
+});
