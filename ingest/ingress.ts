@@ -23,6 +23,7 @@ import type { StreamPathState } from './delivery/path-delivery.ts';
 import { readAddressSecret } from './http/address-secret.ts';
 import type { PostContext } from './http/body.ts';
 import { watchBodies } from './http/body-watch.ts';
+import { Door } from './http/door.ts';
 import type { Exchange } from './http/exchange.ts';
 import { listen } from './http/listen.ts';
 import type { AddressRule } from './http/request.ts';
@@ -112,16 +113,13 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
   };
   const rule: AddressRule = {
     wanted: addressQuota !== undefined || config.streams.some(({ context: kept }) => (kept?.ip ?? 'none') !== 'none'),
-    keepsClients: config.streams.some(({ context: kept }) => kept !== undefined),
     trustedProxies,
-    get isOpen() {
-      return context.access.isOpen;
-    },
   };
   const reloads = createReloads();
   const app = uws.App();
-  const sockets = mountSockets(app, context, rule);
-  mountRoutes(app, context, rule);
+  const door = new Door(context, rule);
+  const sockets = mountSockets(app, context, new Door(context, { ...rule, wanted: true }));
+  mountRoutes(app, context, door);
   metrics.gauges(() => ({
     inFlightBytes: room.all.bytes,
     bufferedBytes: intake.bufferedBytes,

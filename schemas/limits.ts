@@ -29,6 +29,11 @@ export const limits = {
   recordHeadMaxBytes: 32 * kibi,
   /** Nesting of a JSON value; deeper is refused with 400. */
   jsonDepthMax: 128,
+  /**
+   * Request line and headers of one request: as much as Node's own server allows. A request line of 8,000 octets must be read (RFC 9112, section 3),
+   * and a token of `tokenMaxChars` beside it. The HTTP server's own bound of 4 KiB is raised to it.
+   */
+  httpHeadMaxBytes: 16 * kibi,
   /** A request's body as it arrives. */
   bodyMaxBytes: 16 * mebi,
   /** A request's body after decompression; reading stops there. */
@@ -102,6 +107,9 @@ export const limits = {
   /** Events, and bytes, of one long NDJSON body whose outcome is not known yet; past either its reading waits. */
   ndjsonOpenMaxEvents: 2_000,
   ndjsonOpenMaxBytes: 8 * mebi,
+  /** Names that a preflight asks for and is allowed, and their characters. */
+  preflightHeadersMax: 64,
+  preflightHeadersMaxChars: 2_000,
   /** How long a browser may remember a preflight: the most that Chromium does (2 h). */
   preflightSeconds: 7_200,
   /** WebSocket: events of one connection that are not acknowledged, frames it may send beyond that before it is closed, and silence. */
@@ -349,6 +357,7 @@ assert(
   'the largest attributes, and what the ingress adds, fit the headers of a record',
 );
 assert(limits.kinesisRecordMaxBytes <= limits.batchMaxBytes, 'a batch holds at least one record of the small path');
+assert(limits.tokenMaxChars + 4 * kibi <= limits.httpHeadMaxBytes, 'a head can carry the longest token');
 assert(limits.kafkaRecordMaxBytes <= limits.bodyMaxBytes, 'a body can carry the largest event');
 assert(
   limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.spoolSegmentMaxBytes,

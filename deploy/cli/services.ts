@@ -12,7 +12,7 @@ import { startEnrich } from '../services/enrich.ts';
 import { startIngest } from '../services/ingest.ts';
 import { createNotes } from './notes.ts';
 import type { Output } from './output.ts';
-import { portOf, stopSignal, withMetricsPort, withPort } from './start.ts';
+import { portOf, stopSignal, tellOfHttpServer, withMetricsPort, withPort } from './start.ts';
 
 export interface ServiceCommand {
   readonly config: string;
@@ -34,6 +34,7 @@ export async function ingestCommand({ config: file, dir, port, env, clock, rando
   const tell = createNotes(output, true, clock);
   const log = createLog({ level: config.ingress.logLevel, json: true, to: process.stderr });
   const service = await startIngest({ config, dir, clock, random, log, tell, readConfig });
+  tellOfHttpServer(output);
   ready('ingest', service.instance, output);
   tell(`${await stopped}: stopping; no new requests, what is under way is answered`);
   await service.stop();

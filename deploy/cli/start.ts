@@ -9,6 +9,7 @@ import { loadConfig } from '../../schemas/config-file.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
+import { httpServerNotice } from '../host/http-server.ts';
 import type { Instance } from '../host/instance.ts';
 import { openNotice } from '../host/open-to-all.ts';
 import { startLocal } from '../local/start.ts';
@@ -44,6 +45,7 @@ export async function startCommand(command: StartCommand): Promise<number> {
     log: createLog({ level: config.ingress.logLevel, json: output.json, to: process.stderr }),
     readConfig: () => withPort(loadConfig(command.config, command.env), command.port),
   });
+  tellOfHttpServer(output);
   const readyMs = Math.round(clock.monotonic() - startedMs);
   if (output.json)
     output.line(
@@ -74,6 +76,12 @@ export function portOf(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new SluiceError('port-invalid', `invalid --port '${text}': expected a whole number from 0 to 65535`);
+}
+
+/** Says once when the binary of the HTTP server in use has known faults. */
+export function tellOfHttpServer(output: Output): void {
+  const notice = httpServerNotice(process.versions.modules);
+  if (notice !== undefined) output.note(notice);
 }
 
 export function stopSignal(): Promise<string> {

@@ -5,6 +5,8 @@
  * Order of starting: lock, streams, ingress, metrics, control, topologies; of stopping: ingress (drained), topologies (last checkpoint), graph,
  * streams, metrics, control, lock: commands are answered to the end.
  */
+// Before the ingress: its binary reads a bound when it is loaded.
+import '../host/http-server.ts';
 import { mkdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';

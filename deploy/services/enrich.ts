@@ -5,6 +5,8 @@
  * Order of starting: lock, health, metrics, checks, control, topologies; of stopping: readiness, topologies (last checkpoint), health, metrics, control,
  * lock.
  */
+// Before the ingress: its binary reads a bound when it is loaded.
+import '../host/http-server.ts';
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { MetricsText } from '../../ingest/telemetry/metrics.ts';

@@ -4,6 +4,8 @@
  *
  * Order of starting: lock, checks, ingress; of stopping: ingress (drained), writers, lock.
  */
+// Before the ingress: its binary reads a bound when it is loaded.
+import '../host/http-server.ts';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { createIngress } from '../../ingest/ingress.ts';

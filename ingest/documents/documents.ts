@@ -56,12 +56,15 @@ const headerParameters = [
 ];
 
 const said: Readonly<Record<string, string>> = {
-  '400': 'Not JSON, not UTF-8, bad attributes, unknown content type: what, where, what was expected',
+  '400': 'Not JSON, not UTF-8, bad attributes, unknown content type, or a head that is not clear: what, where, what was expected',
   '401': 'No key, or none of this instance',
   '403': 'The key is not for this stream, or not for pages of this origin',
   '404': 'No such stream',
   '408': 'The body did not arrive in time',
   '409': 'The id was accepted before with other content: `differs` says in what',
+  '414': 'The query is too long; the connection ends',
+  '431': 'The head is too large; the connection ends',
+  '501': 'A transfer coding other than chunked; the connection ends',
   '413': 'More than the largest configured route, or than the bound of a body',
   '426': 'The request is no handshake of a WebSocket',
   '429': "Over this key's, stream's or address' quota",
@@ -79,6 +82,8 @@ const refusalsWith = (content: Node, statuses: readonly string[]): Node =>
 const refusals = (...statuses: string[]): Node => refusalsWith(jsonOf('Refused'), statuses);
 const refusedBatches = (...statuses: string[]): Node =>
   refusalsWith({ 'application/json': { schema: { anyOf: [ref('Refused'), ref('Batch')] } } }, statuses);
+/** What the check of a request's head says, whatever was asked for (ingest/http/head-check.ts). */
+const headFaults = ['400', '414', '431', '501'] as const;
 const answerHeaders: Node = {
   'X-Request-Id': requestId,
   'X-Sluice-Ack': { description: 'What a 2xx means', schema: { type: 'string', enum: ['replicated', 'spooled', 'buffered'] } },
@@ -123,8 +128,9 @@ function plainGet(name: string, summary: string, type: 'text/plain' | 'applicati
     ...(refused === undefined ? { security: [{}] } : {}),
     responses: { ...answers(told), ...no },
   });
-  const headless = Object.fromEntries((refused ?? []).map((status) => [status, { description: 'Refused' }]));
-  return { get: operation(name, { content }, refusals(...(refused ?? []))), head: operation(`${name}-head`, {}, headless) };
+  const statuses = [...headFaults, ...(refused ?? [])];
+  const headless = Object.fromEntries(statuses.map((status) => [status, { description: 'Refused' }]));
+  return { get: operation(name, { content }, refusals(...statuses)), head: operation(`${name}-head`, {}, headless) };
 }
 
 function openapi(): Node {
@@ -149,7 +155,7 @@ function openapi(): Node {
       title: 'Sluice ingress',
       version,
       description:
-        'Takes events of any size; its answers mean what they say. Another method than those of a path is answered 405 with Allow, what is at no path 404, both with a Refused.',
+        'Takes events of any size; its answers mean what they say. Another method than those of a path is answered 405 with Allow, what is at no path 404, both with a Refused. OPTIONS is answered everywhere.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: openapiServers,
@@ -166,7 +172,7 @@ function openapi(): Node {
             content: Object.fromEntries(media.map(([type, kind]) => [type, bodyShapes[kind as keyof typeof bodyShapes]])),
           },
           responses: {
-            ...refusals('400', '401', '403', '404', '408', '409', '413', '429', '503'),
+            ...refusals(...headFaults, '401', '403', '404', '408', '409', '413', '429', '503'),
             // A batch of which nothing is accepted is answered with what became of each event, too.
             ...refusedBatches('400', '409', '429', '503'),
             '200': taken('The stream holds every event durably'),
@@ -202,7 +208,7 @@ function openapi(): Node {
           responses: {
             '200': { description: 'In the stream', headers: answerHeaders, content: { 'image/gif': {} } },
             '202': { description: 'Accepted, and only on this machine yet', headers: answerHeaders, content: { 'image/gif': {} } },
-            ...refusals('400', '401', '403', '404', '409', '413', '429', '503'),
+            ...refusals(...headFaults, '401', '403', '404', '409', '413', '429', '503'),
           },
         },
       },
@@ -213,7 +219,7 @@ function openapi(): Node {
           summary: 'Send events over a WebSocket: /asyncapi.json tells what goes over it',
           responses: {
             '101': { description: 'The connection is a WebSocket now' },
-            ...refusals('401', '403', '404', '429', '503'),
+            ...refusals(...headFaults, '401', '403', '404', '429', '503'),
             '426': { description: said['426'], content: jsonOf('Refused') },
           },
         },
@@ -225,7 +231,7 @@ function openapi(): Node {
           summary: 'What was refused lately, or taken with a warning (status 200), and why',
           responses: {
             '200': { description: 'Latest first', content: jsonOf('Warnings') },
-            ...refusals('401', '403', '404', '429', '503'),
+            ...refusals(...headFaults, '401', '403', '404', '429', '503'),
           },
         },
       },

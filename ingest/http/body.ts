@@ -96,7 +96,8 @@ export function settleAll(
   if (isRefusal(admitted)) return exchange.refuse(admitted);
   if (isRefusal(read)) {
     context.warnings.note(admitted.stream.config.name, admitted.grant.name, read, body, context.clock.now());
-    return refuseCharged(context, exchange, read);
+    // A chunk that is longer than its size said ends a body too early: what is behind it is no request.
+    return refuseCharged(context, exchange, read, exchange.head.contentLength === undefined);
   }
   const { single, events } = read;
   exchange.events = events.length;

@@ -21,8 +21,9 @@ import type { Log } from '../telemetry/log.ts';
 import type { IngressMetrics } from '../telemetry/metrics.ts';
 import type { Warnings } from '../telemetry/warnings.ts';
 import { textOfBytes } from './address.ts';
-import { statusTexts } from './plain-answer.ts';
+import { answerAndClose, statusTexts } from './plain-answer.ts';
 import type { IncomingRequest } from './request.ts';
+import { requestIdOf } from './request-id.ts';
 
 /** What all exchanges of an ingress share. */
 export interface Hall {
@@ -42,7 +43,6 @@ export interface Hall {
  * RFC 9110, section 11.6.1; RFC 6750, section 3. Basic is understood too, but not asked for: browsers would ask their user for a password.
  */
 const challenge = '\r\nWWW-Authenticate: Bearer realm="sluice"';
-const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
 
 export class Exchange {
   readonly head: IncomingRequest;
@@ -89,7 +89,7 @@ export class Exchange {
     this.#hall = hall;
     this.#share = hall.room.all.enter();
     this.head = head;
-    this.requestId = requestIdPattern.test(head.requestId) ? head.requestId : hall.newId();
+    this.requestId = requestIdOf(head.requestId, hall.newId);
     this.receivedAtMs = hall.clock.now();
     this.startedMs = hall.clock.monotonic();
     this.#quietSinceMs = this.startedMs;
@@ -165,7 +165,7 @@ export class Exchange {
     this.#share.leave();
   }
 
-  answer({ status, body, ack, retryAfterSeconds }: Answer, close = false): void {
+  answer({ status, body, ack, retryAfterSeconds }: Answer, close = false, atOnce = false): void {
     if (!this.#isOpen) return this.free();
     this.#release();
     const { head, receivedAtMs, startedMs } = this;
@@ -176,12 +176,14 @@ export class Exchange {
     if (status === 401) headers += challenge;
     if (retryAfterSeconds !== undefined) headers += `\r\nRetry-After: ${retryAfterSeconds}`;
     const res = this.#res;
-    res.cork(() => {
-      res.writeStatus(statusTexts[status] ?? String(status));
-      // One call for all headers: each call into the server costs more than the text.
-      res.writeHeader('Content-Type', headers);
-      res.end(body, close || draining);
-    });
+    if (atOnce) answerAndClose(res, status, headers, body);
+    else
+      res.cork(() => {
+        res.writeStatus(statusTexts[status] ?? String(status));
+        // One call for all headers: each call into the server costs more than the text.
+        res.writeHeader('Content-Type', headers);
+        res.end(body, close || draining);
+      });
     metrics.answered(status);
     metrics.latency('end_to_end', now - startedMs);
     if (this.bodyMs !== undefined && this.checkedMs !== undefined) {
@@ -311,6 +313,16 @@ export class Exchange {
     if (!this.#isOpen) return;
     this.#hall.metrics.refused(this.#hall.intake.streams.has(this.stream) ? this.stream : undefined, refusal.code);
     this.answer(answerRefusal(refusal), close);
+  }
+
+  /**
+   * Refuses a request in its handler, before its body is looked at. Where only the chunks tell where the body ends, nothing behind the head is: a
+   * trailer would be run as a request, and its error sent instead of this answer.
+   */
+  refuseAtOnce(refusal: Refusal): void {
+    if (!this.#isOpen) return;
+    this.#hall.metrics.refused(this.#hall.intake.streams.has(this.stream) ? this.stream : undefined, refusal.code);
+    this.answer(answerRefusal(refusal), true, this.head.contentLength === undefined);
   }
 
   /** Refuses a request that carries no events: nothing is counted. */

@@ -16,6 +16,7 @@ import type { Refusal } from '../protocol/refusal.ts';
 import { isRefusal } from '../protocol/refusal.ts';
 import type { Share } from '../room.ts';
 import { networkOf } from './address.ts';
+import { readableBy } from './cors.ts';
 import type { Exchange, Hall } from './exchange.ts';
 import type { IncomingRequest } from './request.ts';
 import { refuseForeign } from './trial.ts';
@@ -31,9 +32,6 @@ export interface Admitted {
   readonly grant: Grant;
   readonly stream: BoundStream;
 }
-
-const exposedHeaders =
-  'X-Request-Id, X-Sluice-Ack, X-Processing-Latency, X-Network-Latency, Server-Timing, Retry-After, RateLimit, RateLimit-Policy';
 
 /** Why a request may not even say who it is. `bytes` is the most that it will hold at once. */
 export function refuseEarly(gate: Gate, exchange: Exchange, bytes = exchange.head.contentLength ?? 0): Refusal | undefined {
@@ -103,8 +101,8 @@ export function waitOutside(gate: Gate, exchange: Exchange, bytes: number): Refu
  */
 export function refuseAtHead(exchange: Exchange, refusal: Refusal): void {
   const { contentLength } = exchange.head;
-  const isShort = contentLength !== undefined && contentLength <= limits.bodyUnreadMaxBytes;
-  exchange.refuse(refusal, refusal.status !== 429 || !isShort);
+  if (contentLength === undefined) return exchange.refuseAtOnce(refusal);
+  exchange.refuse(refusal, refusal.status !== 429 || contentLength > limits.bodyUnreadMaxBytes);
 }
 
 /** Refuses a request that cost work: its sender pays for one event, or for as many as were looked at. What it could not help is free. */
@@ -125,16 +123,14 @@ export function charge(gate: Gate, exchange: Exchange, { grant, stream }: Admitt
 /** Refuses a request before anybody asked who sends it, so that a page can read why. */
 export function refuseUnasked(gate: Gate, exchange: Exchange, refusal: Refusal): void {
   noteOrigin(gate, exchange, undefined);
-  exchange.refuse(refusal, true);
+  exchange.refuseAtOnce(refusal);
 }
 
 /** Lets a page of an allowed origin read the answer. Also of a refusal, or its author would never see why. */
 export function noteOrigin(gate: Gate, exchange: Exchange, grant: Grant | undefined): void {
   const { origin } = exchange.head;
   if (origin === '') return;
-  const allowed = gate.access.allowedOrigin(origin, grant);
-  if (allowed === undefined) return;
-  exchange.extraHeaders += `Access-Control-Allow-Origin: ${allowed}\r\nVary: Origin\r\nAccess-Control-Expose-Headers: ${exposedHeaders}\r\n`;
+  exchange.extraHeaders += readableBy(gate.access.allowedOrigin(origin, grant));
 }
 
 function noteQuota(exchange: Exchange, rateLimit: string | undefined, policy: string | undefined): void {

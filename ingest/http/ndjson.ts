@@ -35,6 +35,7 @@ import type { Admitted } from './gate.ts';
 import { refuseCharged } from './gate.ts';
 import { requestHeadOf } from './head.ts';
 import { LongBody } from './long-body.ts';
+import { afterItsSegment } from './request.ts';
 import { Standing } from './standing.ts';
 
 /** Takes over a request with lines. */
@@ -45,14 +46,14 @@ export function streamLines(
   admitted: Admitted | Promise<Admitted | Refusal>,
 ): void {
   const encoding = encodingOf(exchange.head.contentEncoding);
-  if (typeof encoding !== 'string') return exchange.refuse(encoding, true);
+  if (typeof encoding !== 'string') return exchange.refuseAtOnce(encoding);
   let early: Buffer = Buffer.alloc(0);
   let isWhole = exchange.head.contentLength === 0;
   let sender = admitted instanceof Promise ? undefined : admitted;
   let body: Transform | undefined;
   const pass = (chunk: Buffer): void => {
     const flowing = body?.write(chunk);
-    if (isWhole) body?.end();
+    if (isWhole) afterItsSegment(() => body?.end());
     else if (flowing === false) {
       exchange.pause();
       body?.once('drain', () => exchange.resume());

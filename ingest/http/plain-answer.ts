@@ -21,9 +21,12 @@ export const statusTexts: Readonly<Record<number, string>> = {
   408: '408 Request Timeout',
   409: '409 Conflict',
   413: '413 Content Too Large',
+  414: '414 URI Too Long',
   421: '421 Misdirected Request',
   426: '426 Upgrade Required',
   429: '429 Too Many Requests',
+  431: '431 Request Header Fields Too Large',
+  501: '501 Not Implemented',
   503: '503 Service Unavailable',
 };
 
@@ -43,4 +46,20 @@ export function serve(res: HttpResponse, answer: () => Promise<PlainAnswer>, hea
     });
   };
   answer().then(send, (thrown: unknown) => send({ status: 503, contentType: 'text/plain', body: `${String(thrown)}\n` }));
+}
+
+/** uWebSockets.js collects so many bytes of what is written in a handler, and loses them when the connection is closed in it. */
+const collectedBytes = 16_384;
+
+/**
+ * Answers and ends the connection within the handler, so that no byte behind the head is looked at. The JSON is followed by blanks: only what does
+ * not fit where writes are collected is sent before the connection ends. `headers` begin with the content type, and have no line break at their end.
+ */
+export function answerAndClose(res: HttpResponse, status: number, headers: string, json: string): void {
+  const body = json + ' '.repeat(Math.max(0, collectedBytes - json.length));
+  // The server adds the last line break, which is part of the body.
+  const length = Buffer.byteLength(body) + 2;
+  res.writeStatus(statusTexts[status] ?? String(status));
+  res.writeHeader('Connection', `close\r\nContent-Type: ${headers}\r\nContent-Length: ${length}\r\n\r\n${body}`);
+  res.close();
 }

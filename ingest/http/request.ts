@@ -4,12 +4,20 @@
  * Invariants:
  * 1. A chunk is copied inside its callback: its memory is gone afterwards.
  * 2. `res` is touched no more once the client has gone.
+ * 3. A body is given once it is sure that its connection outlived the segment in which it ended.
  */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { afterThisRound } from '../../schemas/kernel/clock.ts';
 import type { BinaryHeaders } from '../protocol/cloudevents.ts';
 import { forwardedAddress, textOfBytes } from './address.ts';
+import type { BodyRule, HeadFault } from './head-check.ts';
+import { decideHead } from './head-check.ts';
+import type { HeadFields } from './head-fields.ts';
+import { collectFields } from './head-fields.ts';
 
 export interface IncomingRequest {
+  /** Why it must not be read on; undefined when its head is right. */
+  readonly fault: HeadFault | undefined;
   readonly contentType: string;
   readonly contentEncoding: string;
   /** Undefined when only the last chunk will tell. */
@@ -23,15 +31,19 @@ export interface IncomingRequest {
   readonly partitionKey: string;
   readonly authorization: string;
   readonly apiKey: string;
+  /** As it came, without its question mark. */
+  readonly query: string;
   /** `key` of the query: browsers cannot always set a header. */
   readonly queryKey: string;
   readonly origin: string;
-  /** Host and Sec-Fetch-Site; empty where nobody asks for them. */
+  /** Host and Sec-Fetch-Site; empty where a request has none. */
   readonly host: string;
   readonly fetchSite: string;
+  /** What a preflight asks for. */
+  readonly requestedHeaders: string;
   /** The client's address in its one form (address.ts); empty where nobody asks for it. */
   readonly address: string;
-  /** User-Agent and Referer; empty where no stream keeps them. */
+  /** User-Agent and Referer; empty where a request has none. */
   readonly userAgent: string;
   readonly referer: string;
   /** `ce-` headers of a CloudEvent in binary mode. */
@@ -40,51 +52,44 @@ export interface IncomingRequest {
 
 export interface AddressRule {
   readonly wanted: boolean;
-  /** Whether any stream keeps what its clients were. */
-  readonly keepsClients: boolean;
   /** Proxies in front, each of which appends to X-Forwarded-For or Forwarded. */
   readonly trustedProxies: number;
-  /** Whether there are no keys: then it matters by which name the server was reached, and from which page. */
-  readonly isOpen: boolean;
 }
 
 /** What is made ready for a body whose length was only announced. */
 const firstBytes = 65_536;
-const cePrefix = 'ce-';
 
-/** Reads what is needed of the head; `req` is only valid in the handler's own turn. */
-export function readHead(res: HttpResponse, req: HttpRequest, rule: AddressRule): IncomingRequest {
-  const length = req.getHeader('content-length');
+/** Reads what is needed of the head; `req` is only valid in the handler's own turn. `faultOf` is asked before anything else. */
+export function readHead(res: HttpResponse, req: HttpRequest, rule: AddressRule, body: BodyRule): IncomingRequest {
+  const fields = collectFields(req);
+  const { lengthText, transferEncoding, ce } = fields;
+  // Undefined where a request has none, whatever the type says.
+  const query = (req.getQuery() as string | undefined) ?? '';
   return {
-    contentType: req.getHeader('content-type'),
-    contentEncoding: req.getHeader('content-encoding'),
-    contentLength: length === '' ? (req.getHeader('transfer-encoding') === '' ? 0 : undefined) : Number(length),
-    requestId: req.getHeader('x-request-id'),
-    clientTimestamp: req.getHeader('x-client-timestamp'),
-    traceparent: req.getHeader('traceparent'),
-    eventId: req.getHeader('x-event-id'),
-    eventType: req.getHeader('x-event-type'),
-    eventTime: req.getHeader('x-event-time'),
-    partitionKey: req.getHeader('x-partition-key'),
-    authorization: req.getHeader('authorization'),
-    apiKey: req.getHeader('x-api-key'),
-    queryKey: req.getQuery('key') ?? '',
-    origin: safeOrigin(req.getHeader('origin')),
-    host: rule.isOpen ? req.getHeader('host') : '',
-    fetchSite: rule.isOpen ? req.getHeader('sec-fetch-site') : '',
-    userAgent: rule.keepsClients ? req.getHeader('user-agent') : '',
-    referer: rule.keepsClients ? req.getHeader('referer') : '',
-    address: rule.wanted || (rule.trustedProxies > 0 && isLate(req)) ? addressOf(res, req, rule.trustedProxies) : '',
-    ce: req.getHeader('ce-specversion') === '' && req.getHeader('ce-id') === '' ? undefined : ceHeaders(req),
+    fault: decideHead(fields, body, query),
+    contentType: fields.contentType,
+    contentEncoding: fields.contentEncoding,
+    contentLength: lengthText === undefined ? (transferEncoding === undefined ? 0 : undefined) : Number(lengthText),
+    requestId: fields.requestId,
+    clientTimestamp: fields.clientTimestamp,
+    traceparent: fields.traceparent,
+    eventId: fields.eventId,
+    eventType: fields.eventType,
+    eventTime: fields.eventTime,
+    partitionKey: fields.partitionKey,
+    authorization: fields.authorization,
+    apiKey: fields.apiKey,
+    query,
+    queryKey: query.includes('key=') ? (req.getQuery('key') ?? '') : '',
+    origin: safeOrigin(fields.origin),
+    requestedHeaders: fields.requestedHeaders,
+    host: fields.host ?? '',
+    fetchSite: fields.fetchSite,
+    userAgent: fields.userAgent,
+    referer: fields.referer,
+    address: rule.wanted || (rule.trustedProxies > 0 && isLate(fields, query)) ? addressOf(res, fields, rule.trustedProxies) : '',
+    ce: ce?.some(([name]) => name === 'specversion' || name === 'id') === true ? ce : undefined,
   };
-}
-
-function ceHeaders(req: HttpRequest): BinaryHeaders {
-  const found: [string, string][] = [];
-  req.forEach((name, value) => {
-    if (name.startsWith(cePrefix)) found.push([name.slice(cePrefix.length), value]);
-  });
-  return found;
 }
 
 /** An origin is echoed: one that is none (RFC 6454, section 6.2) counts as another word for an unknown one. */
@@ -93,23 +98,15 @@ function safeOrigin(origin: string): string {
 }
 
 /** Whether it will only show later who sends it: a token has to be verified, or a write key is in the body. The connection's address can be had then. */
-function isLate(req: HttpRequest): boolean {
-  const said = req.getHeader('authorization') || req.getHeader('x-api-key') || (req.getQuery('key') ?? '');
-  return said === '' || said.includes('eyJ');
+function isLate({ authorization, apiKey }: HeadFields, query: string): boolean {
+  const said = authorization || apiKey || query;
+  return said === '' || said.includes('eyJ') || (said === query && !query.includes('key='));
 }
 
 /** The client's address; empty when its connection is closed already. */
-function addressOf(res: HttpResponse, req: HttpRequest, trustedProxies: number): string {
-  const forwarded: string[] = [];
-  const xForwardedFor: string[] = [];
-  if (trustedProxies > 0) {
-    // `getHeader` gives one of several lines of a name.
-    req.forEach((name, value) => {
-      if (name === 'x-forwarded-for') xForwardedFor.push(value);
-      else if (name === 'forwarded') forwarded.push(value);
-    });
-  }
-  return forwardedAddress({ forwarded, xForwardedFor }, trustedProxies) ?? textOfBytes(new Uint8Array(res.getRemoteAddress()));
+function addressOf(res: HttpResponse, fields: HeadFields, trustedProxies: number): string {
+  const forwarded = trustedProxies > 0 ? forwardedAddress(fields, trustedProxies) : undefined;
+  return forwarded ?? textOfBytes(new Uint8Array(res.getRemoteAddress()));
 }
 
 /** Bodies up to a quarter of this share a piece of memory: one of their own each costs more than their copy, and again when it is freed. */
@@ -129,6 +126,14 @@ function roomFor(bytes: number): Buffer {
 }
 
 /**
+ * Calls `then` once the bytes that came with a request's end have been looked at. Behind a trailer, behind the next request of the same segment or
+ * behind anything else that is not one, uWebSockets.js ends the connection: an event that nobody can be told of must not be stored by then.
+ */
+export function afterItsSegment(then: () => void): void {
+  afterThisRound(then);
+}
+
+/**
  * Collects the body and gives it once, or `too-large` as soon as it passes `maxBytes`. After an abort nothing is given, and nothing once
  * `grown` has said false.
  */
@@ -140,7 +145,7 @@ export function collectBody(
   done: (body: Buffer | 'too-large') => void,
 ): void {
   // Of a request without a body whose head came in pieces the end is never told.
-  if (contentLength === 0) return done(Buffer.alloc(0));
+  if (contentLength === 0) return afterItsSegment(() => done(Buffer.alloc(0)));
   let buffer: Buffer | undefined;
   let length = 0;
   let over = false;
@@ -167,6 +172,8 @@ export function collectBody(
     }
     buffer.set(new Uint8Array(chunk), length);
     length += size;
-    if (isLast) done(length === buffer.length ? buffer : buffer.subarray(0, length));
+    if (!isLast) return;
+    const body = length === buffer.length ? buffer : buffer.subarray(0, length);
+    afterItsSegment(() => done(body));
   });
 }

@@ -3,7 +3,7 @@
  */
 
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 421 | 426 | 429 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 414 | 421 | 426 | 429 | 431 | 501 | 503;
   /** Stable, kebab-case. */
   readonly code: string;
   readonly message: string;

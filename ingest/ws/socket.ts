@@ -14,12 +14,14 @@ import { limits } from '../../schemas/limits.ts';
 import type { Grant } from '../access/grant.ts';
 import { networkOf } from '../http/address.ts';
 import type { PostContext } from '../http/body.ts';
+import type { Door } from '../http/door.ts';
+import { handshakeLines } from '../http/door.ts';
 import { Exchange } from '../http/exchange.ts';
 import type { Admitted } from '../http/gate.ts';
 import { admit, identify, refuseEarly, shareOf } from '../http/gate.ts';
 import { requestHeadOf } from '../http/head.ts';
-import type { AddressRule } from '../http/request.ts';
-import { readHead } from '../http/request.ts';
+import { decideHandshake } from '../http/head-check.ts';
+import type { IncomingRequest } from '../http/request.ts';
 import { Standing } from '../http/standing.ts';
 import type { EventResult } from '../protocol/answer.ts';
 import { errorOf, takenMembers } from '../protocol/answer.ts';
@@ -73,7 +75,8 @@ export interface Sockets {
 /** Of a close frame's reason (RFC 6455, section 5.5); what access refuses with is ASCII. */
 const reasonMaxBytes = 123;
 const sessionPattern = /^[A-Za-z0-9._-]{8,64}$/;
-export function mountSockets(app: TemplatedApp, context: PostContext, rule: AddressRule): Sockets {
+
+export function mountSockets(app: TemplatedApp, context: PostContext, door: Door): Sockets {
   const sockets = new Set<Socket>();
   const { intake, quotas, clock, metrics, newId, bounds, access } = context;
   const census = new Census(bounds.addressWebSocketsMax);
@@ -167,7 +170,7 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
     sendPingsAutomatically: true,
     maxBackpressure: 2 * limits.wsUnreadMaxBytes,
     upgrade(res, req, socketContext) {
-      upgrade(res, req, socketContext);
+      door.enter('none', false, (_res, _req, head) => upgrade(res, req, head, socketContext))(res, req);
     },
     open(ws) {
       const connection = ws.getUserData();
@@ -235,12 +238,13 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
     intake.take({ stream, keyName: grant.name }, refusal, body, () => undefined);
   }
 
-  function upgrade(res: HttpResponse, req: HttpRequest, socketContext: us_socket_context_t): void {
+  function upgrade(res: HttpResponse, req: HttpRequest, head: IncomingRequest, socketContext: us_socket_context_t): void {
     const name = `${req.getParameter(0)}/${req.getParameter(1)}`;
-    const head = readHead(res, req, { ...rule, wanted: true });
-    const [challenge, protocol, extensions] = ['sec-websocket-key', 'sec-websocket-protocol', 'sec-websocket-extensions'].map((header) =>
-      req.getHeader(header),
-    );
+    const challenge = req.getHeader('sec-websocket-key');
+    const protocol = req.getHeader('sec-websocket-protocol');
+    const extensions = req.getHeader('sec-websocket-extensions');
+    const unfit = decideHandshake(challenge, req.getHeader('sec-websocket-version'), req.getHeader('connection'), req.getHeader('upgrade'));
+    if (unfit !== undefined) return door.refuse(res, req, head, unfit, handshakeLines);
     const asked = req.getQuery('session') ?? '';
     const exchange = new Exchange(res, head, context, () => undefined);
     const early = refuseEarly(context, exchange);
@@ -270,8 +274,8 @@ export function mountSockets(app: TemplatedApp, context: PostContext, rule: Addr
         enter: () => census.add(key, network),
       };
       // Of the subprotocols on offer the first is taken: browsers insist on an answer.
-      const [subprotocol = ''] = (protocol ?? '').split(',');
-      exchange.upgrade(() => res.upgrade(connection, challenge ?? '', subprotocol.trim(), extensions ?? '', socketContext));
+      const [subprotocol = ''] = protocol.split(',');
+      exchange.upgrade(() => res.upgrade(connection, challenge, subprotocol.trim(), extensions, socketContext));
     };
     const identified = identify(context, head);
     if (identified instanceof Promise) void identified.then(enter);

@@ -6,6 +6,8 @@
  * Sends `{ port }` to its parent, and what it used when asked.
  */
 
+// Before the ingress: its binary reads a bound when it is loaded.
+import '../../deploy/host/http-server.ts';
 import type { HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import uws from 'uWebSockets.js';
 import { createHash } from 'node:crypto';

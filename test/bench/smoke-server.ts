@@ -1,6 +1,8 @@
 /**
  * The servers under measurement, each in a process of its own: `bare` drains the body and answers, `sluice` is the ingress over the embedded log.
  */
+// Before the ingress: its binary reads a bound when it is loaded.
+import '../../deploy/host/http-server.ts';
 import uws from 'uWebSockets.js';
 import { openEmbeddedStreams } from '../../deploy/local/embedded-log.ts';
 import { createIngress } from '../../ingest/ingress.ts';

@@ -4,6 +4,8 @@
  *
  *   node server.js CONFIG DIR     tells {ready, url} and takes {fault, ...} over IPC, answered with its metrics
  */
+// Before the ingress: its binary reads a bound when it is loaded.
+import '../../deploy/host/http-server.ts';
 import { join } from 'node:path';
 import { claimsDir, logDir, spoolDir } from '../../deploy/host/layout.ts';
 import { openEmbeddedStreams } from '../../deploy/local/embedded-log.ts';

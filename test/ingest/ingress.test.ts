@@ -183,7 +183,7 @@ describe('bad input gets a clear answer and leaves nothing', () => {
 
   it('an unknown stream, another method, another path', async () => {
     expect(await post(url('a/none'), '1')).toMatchObject({ status: 404, json: { error: { code: 'stream-unknown' } } });
-    expect(await post(url(), '', {}, 'PUT')).toMatchObject({ status: 405, headers: { allow: 'POST' } });
+    expect(await post(url(), '', {}, 'PUT')).toMatchObject({ status: 405, headers: { allow: 'POST, OPTIONS' } });
     expect(await post(`${made.ingress.url}/nothing`, '1')).toMatchObject({ status: 404, json: { error: { code: 'not-found' } } });
   });
 

@@ -95,7 +95,7 @@ describe('HEAD', () => {
       setTimeout(() => socket.write(ask('GET', '/healthz')), 40);
     });
     const [methods, health, body, ...rest] = answered.split('\r\n\r\n');
-    expect(methods).toMatch(/^HTTP\/1\.1 405 .*\r\nAllow: POST\r\n/s);
+    expect(methods).toMatch(/^HTTP\/1\.1 405 .*\r\nAllow: POST, OPTIONS\r\n/s);
     expect(health).toMatch(/^HTTP\/1\.1 200 OK\r\n.*Content-Length: 3/s);
     expect(body).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     expect(rest).toEqual(['ok\n']);
