@@ -143,7 +143,7 @@ function openapi(): Node {
       responses: {
         '200': taken('In the stream, but for what is refused for good', jsonOf('SegmentTaken')),
         '202': taken('Accepted, and only on this machine yet', jsonOf('SegmentTaken')),
-        ...refusals('401', '403', '404', '408', '413', '429', '503'),
+        ...refusals(...headFaults, '401', '403', '404', '408', '413', '429', '503'),
         ...refusalsWith({ 'application/json': { schema: { anyOf: [ref('Refused'), ref('SegmentRefused')] } } }, ['400', '409']),
       },
     },
