@@ -3,12 +3,15 @@
  */
 import type { Attack } from '../rig.ts';
 import { behindAProxy } from './behind-a-proxy.ts';
+import { failingIssuer } from './failing-issuer.ts';
+import { foreignPage } from './foreign-page.ts';
 import { idFlood } from './id-flood.ts';
 import { inflation } from './inflation.ts';
 import { largeBodies } from './large-bodies.ts';
 import { manyAddresses } from './many-addresses.ts';
 import { questions } from './questions.ts';
 import { raceForFolder } from './race-for-folder.ts';
+import { spoiledConfiguration } from './spoiled-configuration.ts';
 import { strangers } from './strangers.ts';
 import { unfinishedMessages } from './unfinished-messages.ts';
 import { unpaidWork } from './unpaid-work.ts';
@@ -24,4 +27,7 @@ export const attacks: readonly Attack[] = [
   unpaidWork,
   unfinishedMessages,
   manyAddresses,
+  spoiledConfiguration,
+  failingIssuer,
+  foreignPage,
 ];
