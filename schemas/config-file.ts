@@ -6,16 +6,17 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Document, Node, Pair, Scalar } from 'yaml';
 import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import type { EventPointers, HttpLookupConfig, LogLevel, SluiceConfig, StreamConfig } from './config.ts';
+import type { EventPointers, HttpLookupConfig, SluiceConfig, StreamConfig } from './config.ts';
 import { ledgerStream } from './config.ts';
 import type { AccessConfig, JwtConfig, KeyConfig } from './config-access.ts';
 import { jwtFields, keyFields, originField, patternField, quotaFields, quotaOf } from './config-access.ts';
 import { findCombinations, offsetOf } from './config-combinations.ts';
 import type { Field, FieldValue } from './config-fields.ts';
 import { expectedOf, nearest, problemOf, shownOf } from './config-fields.ts';
+import { ingressOf } from './config-ingress.ts';
 import { headerField, headerNameExpected, isHeaderName, lookupFields } from './config-lookups.ts';
 import { hidden, maskAddresses } from './config-secrets.ts';
-import { eventFields, hostField, hourMs, isName, mebi, metricsOf, nameExpected, sections, streamFields } from './config-sections.ts';
+import { eventFields, hostField, isName, metricsOf, nameExpected, sections, streamFields } from './config-sections.ts';
 import { deliveryStreamField, isTable, serviceSections, servicesOf, tableExpected } from './config-services.ts';
 import { clientContextOf, contextFields } from './config-stream.ts';
 import { messageOf, SluiceError } from './kernel/errors.ts';
@@ -142,44 +143,12 @@ class ConfigReader {
     const tables = this.#named(this.#peek(root.get('firehose'), 'tables'), 'firehose.tables', isTable, tableExpected).map(
       ([table, node]) => [table, String(this.#value(node, `firehose.tables.${table}`, deliveryStreamField))] as const,
     );
-    const number = (section: string, key: string): number => values[section]?.[key] as number;
     const config: SluiceConfig = {
       file: this.#file,
       endsInLineBreak: this.#endsInLineBreak,
       streams,
-      routing: {
-        largeMessageThresholdBytes: number('routing', 'large_message_threshold_kb') * 1_024,
-        failover: values['routing']?.['failover'] as boolean,
-        claimCheck: values['routing']?.['claim_check'] as boolean,
-      },
-      ingress: {
-        host: values['ingress']?.['host'] as string,
-        port: number('ingress', 'port'),
-        bodyMaxBytes: number('ingress', 'body_max_mb') * mebi,
-        bodyDecodedMaxBytes: number('ingress', 'body_decoded_max_mb') * mebi,
-        inFlightMaxBytes: number('ingress', 'in_flight_max_mb') * mebi,
-        spoolMaxBytes: number('ingress', 'spool_max_mb') * mebi,
-        bufferMaxBytes: number('ingress', 'buffer_max_mb') * mebi,
-        repeatWindowMs: number('ingress', 'repeat_window_s') * 1_000,
-        repeatWindowMaxBytes: number('ingress', 'repeat_window_mb') * mebi,
-        addressQuota: quotaOf({
-          events_per_second: number('ingress', 'address_requests_per_second'),
-          burst: number('ingress', 'address_burst'),
-        }),
-        addressWebSocketsMax: number('ingress', 'address_websockets_max'),
-        trustedProxies: number('ingress', 'trusted_proxies'),
-        ...secretOf(values['ingress'] ?? {}, (file) => resolve(baseDir, file)),
-        logLevel: values['ingress']?.['log_level'] as LogLevel,
-      },
+      ...ingressOf(values as Parameters<typeof ingressOf>[0], (file) => resolve(baseDir, file)),
       metrics: metricsOf(values['metrics'], this.#texts(this.#peek(root.get('metrics'), 'hosts'), 'metrics.hosts', hostField)),
-      local: {
-        kinesisShards: number('local', 'kinesis_shards'),
-        kafkaPartitions: number('local', 'kafka_partitions'),
-        retentionMaxBytes: number('local', 'retention_mb') * mebi,
-        retentionMaxMs: number('local', 'retention_hours') * hourMs,
-        checkpointIntervalMs: number('local', 'checkpoint_ms'),
-        parquetFileMaxAgeMs: number('local', 'parquet_file_age_ms'),
-      },
       ...servicesOf(values as Parameters<typeof servicesOf>[0], Object.fromEntries(tables), (file) => resolve(baseDir, file)),
       access,
       lookups,
@@ -426,13 +395,4 @@ function yamlFault(message: string): string {
 function typed(value: unknown, { type }: Field): unknown {
   if (type === 'integer' && typeof value === 'string' && /^-?\d+$/.test(value)) return Number(value);
   return type === 'boolean' && (value === 'true' || value === 'false') ? value === 'true' : value;
-}
-
-function secretOf(
-  ingress: Readonly<Record<string, FieldValue>>,
-  pathOf: (file: string) => string,
-): Pick<SluiceConfig['ingress'], 'addressSecret'> {
-  const [text, file] = [String(ingress['address_secret']), String(ingress['address_secret_file'])];
-  if (file !== '') return { addressSecret: { file: pathOf(file) } };
-  return text === '' ? {} : { addressSecret: { text } };
 }
