@@ -5,7 +5,7 @@ import { loadDataCheck } from '../../ingest/data-check.ts';
 import { readAddressSecret } from '../../ingest/http/address-secret.ts';
 import type { ConfigProblem, ConfigResult, Environment } from '../../schemas/config-file.ts';
 import { problemLine, readConfig } from '../../schemas/config-file.ts';
-import { maskAll } from '../../schemas/config-secrets.ts';
+import { maskAddresses, maskAll } from '../../schemas/config-secrets.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
 import { refuseOpenToAll } from '../host/open-to-all.ts';
 import type { Output } from './output.ts';
@@ -20,7 +20,7 @@ async function startProblems({ config, origins }: Valid): Promise<readonly Confi
       await at();
     } catch (thrown) {
       const line = Number(/:(\d+)\)?$/.exec(origins.find((origin) => origin.path === path)?.from ?? '')?.[1] ?? 1);
-      problems.push({ file: config.file, line, column: 1, path, message: messageOf(thrown), expected });
+      problems.push({ file: config.file, line, column: 1, path, message: maskAddresses(messageOf(thrown)), expected });
     }
   };
   await look('ingress.host', 'an address of this machine, or a key made with `sluice key new`', () => refuseOpenToAll(config));
