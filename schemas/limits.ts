@@ -302,7 +302,7 @@ export const limits = {
   questionOutputMaxBytes: 128 * mebi,
   /** Questions to one instance that run, and that wait for their turn; past it they are refused. */
   questionsRunningMax: 2,
-  questionsWaitingMax: 16,
+  questionsWaitingMax: 8,
   /**
    * A copy of the graph that questions read: the least pause before the next is made, how long a question waits for one that has newer commits, the
    * largest, and what the disk keeps free.
@@ -381,6 +381,11 @@ assert(limits.queryMemoryBytes < limits.questionMemoryMaxBytes, 'DuckDB meets it
 assert(
   limits.graphBufferBytes + limits.questionHeapMaxBytes < limits.questionMemoryMaxBytes,
   'a question to the graph has room for its pages and answer',
+);
+assert(
+  (1 + limits.questionsWaitingMax / limits.questionsRunningMax) * limits.questionMaxMs + limits.graphCopyWaitMaxMs <
+    limits.controlAnswerMaxMs,
+  'a command waits for the answer to its question',
 );
 assert(Math.max(limits.graphQueryMaxBytes, limits.queryMaxBytes) < limits.questionOutputMaxBytes, 'an answer is told whole');
 assert(limits.graphKeyMaxBytes <= limits.graphWriteMaxBytes, 'a write can have the largest key');

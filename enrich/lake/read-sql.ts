@@ -46,7 +46,7 @@ const reachingFunctions: ReadonlySet<string> = new Set([
 ]);
 /** Views over what such functions would tell. */
 const reachingTables: ReadonlySet<string> = new Set(['pg_settings', 'duckdb_logs']);
-const onlyQuestions = 'only a question is answered: one SELECT, FROM, VALUES, WITH, SHOW, DESCRIBE, SUMMARIZE or EXPLAIN';
+const onlyQuestions = 'only a question is answered: one SELECT, FROM, VALUES, WITH, SHOW, DESCRIBE, SUMMARIZE or EXPLAIN (PIVOT with IN)';
 
 /** EXPLAIN has no tree: what it explains is judged in its place. */
 export function explainedSql(sql: string): string {

@@ -13,6 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { request } from 'node:http';
 import { createServer, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -68,6 +69,40 @@ describe('the control socket', () => {
     const dir = folder();
     await serve(dir);
     expect((await askControl(dir, '/_sluice/drain', 'x'.repeat(limits.controlRequestMaxBytes))).status).toBe(413);
+  });
+
+  it('tells a command when whoever sent it hangs up, and not when it is answered', async () => {
+    const dir = folder();
+    const heard: string[] = [];
+    let begun = (): void => undefined;
+    const running = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const server = await serveControl(dir, {
+      reads: {},
+      commands: {
+        '/_sluice/slow': async (_, gone) => {
+          const over = new Promise<void>((resolve) => gone.addEventListener('abort', () => resolve()));
+          begun();
+          await over;
+          heard.push('slow');
+          return { status: 200, contentType: 'application/json', body: '{}' };
+        },
+        '/_sluice/quick': (_, gone) => {
+          gone.addEventListener('abort', () => heard.push('quick'));
+          return Promise.resolve({ status: 200, contentType: 'application/json', body: '{}' });
+        },
+      },
+    });
+    expect((await askControl(dir, '/_sluice/quick', {})).status).toBe(200);
+    const asked = request({ socketPath: server.socket, path: '/_sluice/slow', method: 'POST' });
+    asked.on('error', () => undefined);
+    asked.end('{}');
+    await running;
+    asked.destroy();
+    await vi.waitFor(() => expect(heard).toEqual(['slow']));
+    await server.close();
+    expect(heard).toEqual(['slow']);
   });
 
   it('is found through a symbolic link to the folder', async () => {
