@@ -62,7 +62,9 @@ export function streamLines(
   const begin = (): void => {
     // What it is packed with shows in its first two bytes.
     if (sender === undefined || isRefusal(sender) || !exchange.isOpen || (early.length < 2 && !isWhole)) return;
-    const over = encoding === 'identity' ? undefined : exchange.tryHold(windowBytes(encoding, early));
+    // At most an eighth of its share: where that is small one with a large window must be let in, too.
+    const window = encoding === 'identity' ? 0 : Math.min(windowBytes(encoding, early), Math.floor(exchange.roomBytes / 8));
+    const over = exchange.tryHold(window);
     if (over !== undefined) return exchange.refuse(over, true);
     body = encoding === 'identity' ? new PassThrough() : decompressor(encoding, early);
     // It may break before anybody reads it, and after.

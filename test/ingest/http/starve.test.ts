@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
-import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { KeyConfig } from '../../../schemas/config-access.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
@@ -141,6 +141,13 @@ describe('compressed lines', () => {
     const bomb = gzipSync(`"${'x'.repeat(100_000)}"\n`.repeat(40));
     const answer = await post(url(), bomb, as('one', packed));
     expect(answer.text).toMatch(/"verdict":413.*"code":"body-inflates-too-large"/);
+    expect(inFlight()).toBe(0);
+  });
+
+  it('are let in however large their window is, and however small the room', async () => {
+    made = await rig({ bodyMaxBytes: 500_000, bodyDecodedMaxBytes: 500_000, inFlightMaxBytes: 1_000_000 }, 1_000, undefined, { access });
+    const body = brotliCompressSync('7\n8\n', { params: { [constants.BROTLI_PARAM_LGWIN]: 24 } });
+    expect((await post(url(), body, as('one', { ...ndjson, 'content-encoding': 'br' }))).json).toMatchObject({ accepted: 2 });
     expect(inFlight()).toBe(0);
   });
 
