@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import type { StreamConfig } from '../schemas/config.ts';
 import { messageOf, SluiceError } from '../schemas/kernel/errors.ts';
+import { limits } from '../schemas/limits.ts';
 import type { JsonSchema, SchemaCheck, SchemaViolation } from '../schemas/registry.ts';
 import { compileSchema } from '../schemas/registry.ts';
 import type { AcceptedEvent } from './protocol/attributes.ts';
@@ -27,6 +28,7 @@ export function loadDataCheck({ name, validate }: StreamConfig): DataCheck | und
   return {
     mode,
     misfit({ isWrapped }, data) {
+      if (data.length > limits.checkedDataMaxBytes) return tooLarge(data.length, isWrapped);
       const violation = violationOf(check, data);
       if (violation === undefined) return undefined;
       const { message, pointer, schema } = violation;
@@ -38,6 +40,17 @@ export function loadDataCheck({ name, validate }: StreamConfig): DataCheck | und
         pointer: isWrapped ? `/data${pointer}` : pointer,
       };
     },
+  };
+}
+
+/** Parsed, data can take twenty times its bytes. */
+function tooLarge(bytes: number, isWrapped: boolean): Refusal {
+  return {
+    status: 413,
+    code: 'schema-data-too-large',
+    message: `the data has ${bytes} bytes, and its stream checks data against a schema`,
+    expected: `at most ${limits.checkedDataMaxBytes} bytes on a stream with \`validate\``,
+    pointer: isWrapped ? '/data' : '',
   };
 }
 

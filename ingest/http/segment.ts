@@ -114,7 +114,7 @@ export function noStream(name: string): Refusal {
     status: 404,
     code: 'segment-stream-unknown',
     message: `the key '${name}' names no stream for Segment's events`,
-    expected: 'keys[].segment_stream in the configuration, or a key of a single stream',
+    expected: 'segment_stream of the key or issuer (of ingress, without keys) in the configuration, or a key of a single stream',
   };
 }
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { loadDataCheck } from '../../ingest/data-check.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { Rig } from './support.ts';
 import { openAccess, post, rig, streamConfig } from './support.ts';
 
@@ -131,6 +132,13 @@ describe('a stream that rejects', () => {
     socket.close();
     expect(answers.find(({ ref }) => ref === 1)).toMatchObject({ status: 400, error: { code: 'schema-invalid', pointer: '/data/amount' } });
     expect(answers.find(({ ref }) => ref === 2)).toMatchObject({ status: 200 });
+  });
+
+  it('refuses what would take too much room once it is parsed', () => {
+    const check = loadDataCheck(streamConfig('a', 'x', { validate: reject }));
+    const large = Buffer.from(JSON.stringify({ orderId: 'x'.repeat(limits.checkedDataMaxBytes), amount: 1 }));
+    expect(check?.misfit({ isWrapped: false }, large)).toMatchObject({ status: 413, code: 'schema-data-too-large', pointer: '' });
+    expect(check?.misfit({ isWrapped: false }, large.subarray(0, 0x10).fill('1'))).toMatchObject({ status: 400 });
   });
 
   it('forgets what it refused: under the same id it may come again, mended', async () => {
