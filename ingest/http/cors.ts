@@ -39,6 +39,7 @@ export const exposedHeaders = [
   'Allow',
   'Upgrade',
   'Sec-WebSocket-Version',
+  'WWW-Authenticate',
 ] as const;
 const exposed = exposedHeaders.join(', ');
 

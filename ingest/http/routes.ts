@@ -15,6 +15,7 @@ import { serve } from './plain-answer.ts';
 import { onPost } from './post.ts';
 import { onSegment, segmentRoutes } from './segment.ts';
 import { onSegmentMetrics, onSegmentSettings } from './segment-settings.ts';
+import { refuseForeignHost } from './trial.ts';
 import { onWarnings } from './warnings.ts';
 
 interface Route {
@@ -29,11 +30,21 @@ interface Route {
 const nameOf = (req: HttpRequest): string => `${req.getParameter(0)}/${req.getParameter(1)}`;
 
 export function mountRoutes(app: TemplatedApp, context: PostContext, door: Door): void {
-  const document = (path: string, answer: () => Promise<PlainAnswer>): Route => ({
+  const health = (path: string, answer: () => Promise<PlainAnswer>): Route => ({
     path,
     get: (res) => serve(res, answer),
     head: (res) => serve(res, answer, true),
   });
+  const document = (path: string, text: string): Route => {
+    const tell =
+      (headOnly: boolean): Handler =>
+      (res, req, head) => {
+        const foreign = context.access.isOpen ? refuseForeignHost(head.host) : undefined;
+        if (foreign === undefined) serve(res, plain(200, text, 'application/json'), headOnly);
+        else door.refuse(res, req, head, foreign);
+      };
+    return { path, get: tell(false), head: tell(true) };
+  };
   const routes: readonly Route[] = [
     { path: '/v1/:team/:app', post: (res, req, head) => onPost(context, res, head, nameOf(req)), carriesEvents: true },
     { path: '/v1/:team/:app/pixel.gif', get: (res, req, head) => onPixel(context, res, head, nameOf(req)), carriesEvents: true },
@@ -54,10 +65,10 @@ export function mountRoutes(app: TemplatedApp, context: PostContext, door: Door)
         onSegmentSettings(context, res, head, req.getParameter(0) ?? '', asked);
       },
     },
-    document('/healthz', plain(200, 'ok\n')),
-    document('/readyz', () => (context.draining ? plain(503, 'draining\n')() : plain(200, 'ready\n')())),
-    document('/openapi.json', plain(200, openapiText, 'application/json')),
-    document('/asyncapi.json', plain(200, asyncapiText, 'application/json')),
+    health('/healthz', plain(200, 'ok\n')),
+    health('/readyz', () => (context.draining ? plain(503, 'draining\n')() : plain(200, 'ready\n')())),
+    document('/openapi.json', openapiText),
+    document('/asyncapi.json', asyncapiText),
   ];
   for (const route of routes) mountRoute(app, door, route);
   app.any(

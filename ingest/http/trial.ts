@@ -26,13 +26,18 @@ const foreignPage: Refusal = {
 /** The last one that was right: it is nearly always the next one, too. */
 let lastHost = 'localhost';
 
+/** Why a server without keys does not answer under this name. */
+export function refuseForeignHost(host: string): Refusal | undefined {
+  if (host === lastHost) return undefined;
+  if (!localHost.test(host)) return foreignHost;
+  lastHost = host;
+  return undefined;
+}
+
 /** Why this request does not come from this machine's own programs and pages. An Origin is judged where the sender is (access.ts). */
 export function refuseForeign({ host, origin, fetchSite }: IncomingRequest, access: Access): Refusal | undefined {
-  if (host !== lastHost) {
-    if (!localHost.test(host)) return foreignHost;
-    lastHost = host;
-  }
-  if (fetchSite !== 'cross-site' || origin !== '') return undefined;
+  const misdirected = refuseForeignHost(host);
+  if (misdirected !== undefined || fetchSite !== 'cross-site' || origin !== '') return misdirected;
   // Where any page may send, it need not say which it is.
   return access.allowedOrigin('null') === undefined ? foreignPage : undefined;
 }

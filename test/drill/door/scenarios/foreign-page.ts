@@ -33,6 +33,7 @@ const tries: readonly Try[] = [
   ...hosts.map((host): Try => ['POST', event, { ...text, host }]),
   ...hosts.map((host): Try => ['GET', `${event}/pixel.gif?v=1`, { host }]),
   ...hosts.map((host): Try => ['GET', `${event}/warnings`, { host }]),
+  ...hosts.map((host): Try => ['GET', '/openapi.json', { host }]),
   ['GET', `${event}/pixel.gif?v=1`, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }],
   ['GET', `${event}/warnings`, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }],
 ];
