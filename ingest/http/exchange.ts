@@ -59,8 +59,8 @@ export class Exchange {
   events = 0;
   /** Called once when the client leaves before it was answered. */
   onGone: () => void;
-  /** Called once when its body does not arrive in time. */
-  onLate: (refusal: Refusal) => void = (refusal) => this.refuse(refusal, true);
+  /** Called once when its body does not arrive in time; without, it is refused. */
+  onLate: ((refusal: Refusal) => void) | undefined;
   /** Headers that were decided on the way, each ending in a line break. */
   extraHeaders = '';
   /** Its events were handed on: what becomes of them is counted, whether its client stays or leaves. */
@@ -295,7 +295,10 @@ export class Exchange {
     const isStranger = this.grant === undefined && nowMs - this.startedMs > limits.strangerBodyMaxMs;
     if (isStranger || nowMs - this.#quietSinceMs > limits.bodyIdleMs) {
       this.isArriving = false;
-      return this.onLate(isStranger ? strangerTooSlow : tooSlow);
+      const refusal = isStranger ? strangerTooSlow : tooSlow;
+      if (this.onLate === undefined) this.refuse(refusal, true);
+      else this.onLate(refusal);
+      return;
     }
     if (this.#isPaused) return;
     this.#res.pause();

@@ -2,9 +2,13 @@
  * What one client can use up, over real sockets: what it holds, what it makes others wait for, and what it pays.
  */
 import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { KeyConfig } from '../../../schemas/config-access.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
@@ -126,6 +130,39 @@ describe('a sender that does not say in its head who it is', () => {
       authorization: `Basic ${Buffer.from('no:').toString('base64')}`,
     });
     expect(answer.status).toBe(401);
+  });
+});
+
+describe('a token that has to be verified', () => {
+  it('keeps its body waiting unread, of any size, and only then it is inflated', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'sluice-starve-'));
+    const { publicKey, privateKey } = await generateKeyPair('ES256');
+    const file = join(dir, 'jwks.json');
+    writeFileSync(file, JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k', alg: 'ES256' }] }));
+    const issuer = {
+      issuer: 'https://login.example',
+      audience: 'a',
+      jwks: { file },
+      streamsClaim: 'streams',
+      origins: [],
+      quota: undefined,
+    };
+    made = await rig({}, 1_000, undefined, { access: { ...openAccess, jwt: [{ ...issuer, identityClaim: 'sub' }] } });
+    rmSync(dir, { recursive: true });
+    let subject = 0;
+    const fresh = async () => {
+      const token = new SignJWT({ streams: ['a/*'] }).setProtectedHeader({ alg: 'ES256', kid: 'k' }).setIssuer('https://login.example');
+      return as(await token.setAudience('a').setSubject(`s${subject++}`).setExpirationTime('1h').sign(privateKey));
+    };
+    const large = `"${'x'.repeat(8_000_000)}"`;
+    expect((await post(url(), large, await fresh())).status).toBe(200);
+    expect((await post(url(), gzipSync(`"${'x'.repeat(7_000_000)}"`), { ...(await fresh()), 'content-encoding': 'gzip' })).status).toBe(
+      200,
+    );
+    const lines = `"${'x'.repeat(1_000)}"\n`.repeat(8_000);
+    expect((await post(url(), lines, { ...(await fresh()), ...ndjson })).text).toContain('{"verdict":200,"accepted":8000,"refused":0}');
+    expect((await post(url(), large, as('eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJub2JvZHkifQ.AA'))).status).toBe(401);
+    await until(() => inFlight() === 0);
   });
 });
 
