@@ -5,7 +5,7 @@
 import { limits } from '../../schemas/limits.ts';
 import { mediaTypes } from '../protocol/media-type.ts';
 import type { SegmentCall } from '../protocol/segment.ts';
-import { segmentTypes } from '../protocol/segment.ts';
+import { segmentRoutes } from '../protocol/segment.ts';
 import { frames, longKey, segmentSchemaName, shapes, textPattern } from './shapes.ts';
 
 type Node = Readonly<Record<string, unknown>>;
@@ -134,11 +134,11 @@ function plainGet(name: string, summary: string, type: 'text/plain' | 'applicati
 }
 
 function openapi(): Node {
-  const segment = (call: SegmentCall): Node => ({
+  const segment = (route: string, call: SegmentCall): Node => ({
     post: {
-      operationId: `segment-${call}`,
+      operationId: `segment-${route}`,
       summary: `Segment tracking API: ${call}`,
-      description: call === 'batch' ? 'Also at /v1/b and /v1/import' : `Also at /v1/${call.charAt(0)}`,
+      ...(route === call ? {} : { description: `The same as /v1/${call}` }),
       requestBody: { required: true, content: jsonOf(call === 'batch' ? 'SegmentBatch' : segmentSchemaName(call)) },
       responses: {
         '200': taken('In the stream, but for what is refused for good', jsonOf('SegmentTaken')),
@@ -195,9 +195,12 @@ function openapi(): Node {
           operationId: 'pixel',
           summary: 'Send an event in the query',
           parameters: [
-            ...Object.entries({ id: queryText, type: queryText, time: timeText, partitionkey: queryText }).map(([name, schema]) =>
-              parameter(name, 'query', `The event's ${name}`, schema),
-            ),
+            ...Object.entries({
+              id: queryText,
+              type: queryText,
+              time: timeText,
+              partitionkey: { type: 'string', pattern: textPattern },
+            }).map(([name, schema]) => parameter(name, 'query', `The event's ${name}`, schema)),
             {
               name: 'data',
               in: 'query',
@@ -235,7 +238,28 @@ function openapi(): Node {
           },
         },
       },
-      ...Object.fromEntries(([...segmentTypes, 'batch'] as const).map((call) => [`/v1/${call}`, segment(call)])),
+      ...Object.fromEntries(Object.entries(segmentRoutes).map(([route, call]) => [`/v1/${route}`, segment(route, call)])),
+      '/v1/m': {
+        post: {
+          operationId: 'segment-m',
+          summary: 'What a Segment library reports about itself: it is not kept',
+          security: [{}],
+          requestBody: { required: false, content: { 'application/json': { schema: {} } } },
+          responses: { '200': { description: 'Yes', content: jsonOf('SegmentTaken') }, ...refusals(...headFaults, '429', '503') },
+        },
+      },
+      '/v1/projects/{writeKey}/settings': {
+        parameters: [parameter('writeKey', 'path', 'The key, as the library has it')],
+        get: {
+          operationId: 'segment-settings',
+          summary: 'What a Segment library asks for before it sends: one destination, this ingress',
+          security: [{}],
+          responses: {
+            '200': { description: 'The settings of this key', content: { 'application/json': { schema: { type: 'object' } } } },
+            ...refusals(...headFaults, '401', '403', '404', '429', '503'),
+          },
+        },
+      },
       ...Object.fromEntries(
         (
           [

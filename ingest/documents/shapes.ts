@@ -120,6 +120,8 @@ const name = (description: string, more: Schema = {}): Schema => ({
   else: { type: 'number' },
 });
 const key: Schema = { pattern: textPattern };
+/** Or null, as if it were not there. */
+const textOrNumber: Schema = { not: { anyOf: [{ type: 'object' }, { type: 'array' }, { type: 'boolean' }] } };
 /** What is not text is a Unix time. */
 const segmentTime = (description: string): Schema => ({
   description: `RFC 3339; other forms of ISO 8601 are understood, in UTC unless they say; a number is Unix time in s or ms. ${description}`,
@@ -127,7 +129,7 @@ const segmentTime = (description: string): Schema => ({
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
   then: { format: 'date-time' },
   else: {
-    not: { anyOf: [{ type: 'object' }, { type: 'array' }, { type: 'boolean' }] },
+    ...textOrNumber,
     minimum: startOfTimeMs / 1_000,
     maximum: endOfTimeMs - 1,
   },
@@ -162,10 +164,11 @@ function segmentMessage(type: SegmentType, batched: boolean): Schema {
     properties: {
       ...(batched ? { type: { type: 'string', const: type } } : {}),
       ...own,
-      userId: { description: 'The user; the partition key' },
-      anonymousId: { description: 'Who it is before the user is known; the partition key where there is no userId' },
+      userId: { ...textOrNumber, pattern: textPattern, description: 'The user; the partition key' },
+      anonymousId: { ...textOrNumber, description: 'Who it is before the user is known; the partition key where there is no userId' },
       messageId: {
-        description: 'Text that names the event: sent again under the same id it is one event',
+        ...textOrNumber,
+        description: 'Names the event: sent again under the same id it is one event',
         maxLength: limits.attributeMaxBytes,
         pattern: textPattern,
       },
@@ -213,6 +216,8 @@ export const shapes: Readonly<Record<string, Schema>> = {
   // Without `type` every JSON value is valid, as it is to the ingress; with `properties` generators make an object of it, which they can send.
   JsonEvent: {
     description: 'One event, any JSON value; an array is a batch, an event an element',
+    minItems: 1,
+    maxItems: limits.requestEventsMax,
     properties: {
       data: { description: "The event itself, where the stream has 'envelope: sluice'; the members of Envelope stand beside it" },
     },

@@ -5,6 +5,7 @@
 import type { HttpRequest, TemplatedApp } from 'uWebSockets.js';
 import { asyncapiText, openapiText } from '../documents/documents.ts';
 import type { Refusal } from '../protocol/refusal.ts';
+import { segmentRoutes } from '../protocol/segment.ts';
 import type { PostContext } from './body.ts';
 import type { Door, Handler } from './door.ts';
 import { handshakeLines } from './door.ts';
@@ -13,7 +14,7 @@ import { onPixel } from './pixel.ts';
 import type { PlainAnswer } from './plain-answer.ts';
 import { serve } from './plain-answer.ts';
 import { onPost } from './post.ts';
-import { onSegment, segmentRoutes } from './segment.ts';
+import { onSegment } from './segment.ts';
 import { onSegmentMetrics, onSegmentSettings } from './segment-settings.ts';
 import { refuseForeignHost } from './trial.ts';
 import { onWarnings } from './warnings.ts';

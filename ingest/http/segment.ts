@@ -23,25 +23,6 @@ import { identify, letIn, refuseAtHead, refuseEarly, refuseUnasked, waitOutside 
 import { requestHeadOf } from './head.ts';
 import type { IncomingRequest } from './request.ts';
 
-/** Routes below /v1/, with the short names that browsers and mobiles use: a call's first letter. */
-export const segmentRoutes: Readonly<Record<string, SegmentCall>> = {
-  track: 'track',
-  t: 'track',
-  identify: 'identify',
-  i: 'identify',
-  page: 'page',
-  p: 'page',
-  screen: 'screen',
-  s: 'screen',
-  group: 'group',
-  g: 'group',
-  alias: 'alias',
-  a: 'alias',
-  batch: 'batch',
-  b: 'batch',
-  import: 'batch',
-};
-
 export function onSegment(context: PostContext, res: HttpResponse, head: IncomingRequest, call: SegmentCall): void {
   const { bounds, metrics } = context;
   const exchange: Exchange = new Exchange(res, head, context, () => {

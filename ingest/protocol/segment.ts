@@ -29,6 +29,25 @@ export const segmentTypes = ['track', 'identify', 'page', 'screen', 'group', 'al
 export type SegmentType = (typeof segmentTypes)[number];
 export type SegmentCall = SegmentType | 'batch';
 
+/** Routes below /v1/, with the short names that browsers and mobiles use: a call's first letter. */
+export const segmentRoutes: Readonly<Record<string, SegmentCall>> = {
+  track: 'track',
+  t: 'track',
+  identify: 'identify',
+  i: 'identify',
+  page: 'page',
+  p: 'page',
+  screen: 'screen',
+  s: 'screen',
+  group: 'group',
+  g: 'group',
+  alias: 'alias',
+  a: 'alias',
+  batch: 'batch',
+  b: 'batch',
+  import: 'batch',
+};
+
 const quote = 0x22;
 /** Of `null`, in what was checked to be JSON. */
 const nullStart = 0x6e;

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exposedHeaders } from '../../../ingest/http/cors.ts';
 import { likelyRoute } from '../../../ingest/http/likely-route.ts';
-import { segmentRoutes } from '../../../ingest/http/segment.ts';
+import { segmentRoutes } from '../../../ingest/protocol/segment.ts';
 import type { Rig } from '../support.ts';
 import { openAccess, post, rig } from '../support.ts';
 
