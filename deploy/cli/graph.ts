@@ -24,7 +24,8 @@ export async function graphCommand(statement: string, dir: string, output: Outpu
   else output.line(renderTable(answer).trimEnd());
   const cut = cutNote(answer, 'LIMIT and SKIP choose others, count(*) counts them');
   if (cut !== undefined) output.note(cut);
-  if ('asOf' in answer) output.note(`as of ${answer.asOf}`);
+  // For a person: a program gets rows and nothing else.
+  if ('asOf' in answer && !output.json) output.note(`as of ${answer.asOf}`);
   return 0;
 }
 

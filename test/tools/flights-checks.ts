@@ -42,8 +42,11 @@ export function checks(): { readonly check: Check; readonly result: { passed: nu
   return { check, result };
 }
 
+/** All of them: whole tables are compared. */
 export async function rowsOf(lake: string, sql: string): Promise<readonly (readonly unknown[])[]> {
-  return (await queryLake(lake, sql)).rows;
+  const { rows, cut } = await queryLake(lake, sql, { maxRows: 10_000_000, maxBytes: 10_000_000_000 });
+  if (cut !== false) throw new Error(`'${sql}' has more rows than can be compared`);
+  return rows;
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -74,9 +74,10 @@ describe('sluice graph', () => {
       { origin: 'LAX', dest: 'JFK', last: 2 },
     ];
     await until(async () => JSON.stringify(await asked(data, all)) === JSON.stringify(expected), started.output);
-    expect((await sluice(['--dir', data, 'graph', all])).out).toBe(
-      'origin  dest  last\n------  ----  ----\nJFK     LAX      1\nLAX     JFK      2\n(2 rows)\n',
-    );
+    const table = 'origin  dest  last\n------  ----  ----\nJFK     LAX      1\nLAX     JFK      2\n(2 rows)\n';
+    const { out, err } = await sluice(['--dir', data, 'graph', all]);
+    expect([out, err]).toEqual([table, expect.stringMatching(/^as of \d{4}-\d\d-\d\dT\S+Z\n$/)]);
+    expect((await sluice(['--json', '--dir', data, 'graph', all])).err).toBe('');
 
     const many = await sluice(['--dir', data, 'graph', `UNWIND range(1, ${limits.graphQueryMaxRows + 5}) AS n RETURN n`]);
     expect([many.code, many.out, many.err]).toEqual([
@@ -109,6 +110,7 @@ describe('sluice graph', () => {
     expect(await started.stop()).toBe(0);
 
     expect(await asked(data, all)).toEqual(expected);
+    expect(await sluice(['--dir', data, 'graph', all])).toMatchObject({ out: table, err: '' });
     expect(await asked(data, 'MATCH (n:Airport) SET n.flights = 0')).toContain('only asked here');
     expect((await sluice(['--dir', data, 'reset', '--yes'])).out).toContain('removed');
     expect(existsSync(data)).toBe(false);

@@ -1,0 +1,40 @@
+/**
+ * `sluice query` as a person has it: bounded answers, and nothing but the tables.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Ran } from '../support.ts';
+import { sluice } from '../support.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'sluice-query-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+beforeAll(() => {
+  mkdirSync(join(root, 'lake'));
+  writeFileSync(join(root, 'secret.csv'), 'a,b\n1,secret\n');
+});
+
+const query = (sql: string, ...options: readonly string[]): Promise<Ran> => sluice(['--dir', root, ...options, 'query', sql]);
+
+describe('sluice query', () => {
+  it('gives 1,000 rows unless it is told otherwise, and says when there are more', async () => {
+    const cut = await query('FROM range(5000)');
+    expect([cut.code, cut.out.split('\n').length, cut.err]).toEqual([
+      0,
+      1_004,
+      expect.stringMatching(/^there are more: these are the first 1000 rows; .*--max-rows/),
+    ]);
+    const whole = await sluice(['--json', '--dir', root, 'query', 'FROM range(5000)', '--max-rows', '6000']);
+    expect([(JSON.parse(whole.out) as unknown[]).length, whole.err]).toEqual([5_000, '']);
+    expect(await sluice(['--dir', root, 'query', 'FROM range(5)', '--max-rows', '0'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("invalid --max-rows '0'") as string,
+    });
+  });
+
+  it('reads no file beside the tables, and says so', async () => {
+    const { code, out, err } = await query(`FROM read_csv('${root}/secret.csv')`);
+    expect([code, out, err]).toEqual([1, '', expect.stringContaining("the table function 'read_csv' is not allowed") as string]);
+  });
+});
