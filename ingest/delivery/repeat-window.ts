@@ -73,6 +73,8 @@ interface Share {
   /** Oldest first. */
   readonly chunks: Chunk[];
   bytes: number;
+  /** Where it is among those of about its size. */
+  seat: number;
 }
 
 export class RepeatWindow {
@@ -80,7 +82,8 @@ export class RepeatWindow {
   readonly #table: IdentityTable;
   readonly #shares = new Map<string, Share>();
   /** Shares by the binary logarithm of their bytes. */
-  readonly #bySize: Set<Share>[] = Array.from({ length: 54 }, () => new Set<Share>());
+  readonly #bySize: Share[][] = Array.from({ length: 54 }, () => []);
+  #looked = 0;
   /** By place; the first place is not used, so that no reference is 0. */
   readonly #chunks: (Chunk | undefined)[] = [undefined];
   readonly #freePlaces: number[] = [];
@@ -179,19 +182,20 @@ export class RepeatWindow {
     const chunk: Chunk = { bytes, words: new Int32Array(buffer), doubles: new Float64Array(buffer), place, used: 0, newestMs: 0 };
     this.#chunks[place] = chunk;
     // It may have given up all that it had.
-    const share = this.#shares.get(name) ?? { name, chunks: [], bytes: 0 };
+    const share = this.#shares.get(name) ?? { name, chunks: [], bytes: 0, seat: 0 };
     share.chunks.push(chunk);
     this.#resize(share, costOf(wanted));
     return chunk;
   }
 
+  /** Of equals the one with the oldest entries. Looks go on where they stopped the last time: each share gets its turn. */
   #largest(): Share {
-    const size = this.#bySize.findLastIndex(({ size: count }) => count > 0);
+    const shares = this.#bySize.findLast(({ length }) => length > 0) ?? [];
     let largest: Share | undefined;
-    let looks = 0;
-    for (const share of this.#bySize[size] ?? []) {
-      if (largest === undefined || share.bytes > largest.bytes) largest = share;
-      if (++looks === looksMax) break;
+    for (let looks = Math.min(looksMax, shares.length); looks > 0; looks--) {
+      const share = shares[this.#looked++ % shares.length] as Share;
+      if (largest === undefined || share.bytes > largest.bytes || (share.bytes === largest.bytes && isOlder(share, largest)))
+        largest = share;
     }
     assert(largest !== undefined, 'what is over the bound is of a share');
     return largest;
@@ -214,13 +218,22 @@ export class RepeatWindow {
     if (share.bytes === 0) {
       this.#shares.set(share.name, share);
       this.#bytes += limits.repeatShareOverheadBytes;
-    } else this.#bySize[sizeClass(share.bytes)]?.delete(share);
+    } else this.#leaveSeat(share);
     share.bytes += byBytes;
     this.#bytes += byBytes;
     if (share.bytes === 0) {
       this.#shares.delete(share.name);
       this.#bytes -= limits.repeatShareOverheadBytes;
-    } else this.#bySize[sizeClass(share.bytes)]?.add(share);
+    } else share.seat = (this.#bySize[sizeClass(share.bytes)] as Share[]).push(share) - 1;
+  }
+
+  /** The last of its size takes its seat. */
+  #leaveSeat(share: Share): void {
+    const shares = this.#bySize[sizeClass(share.bytes)] as Share[];
+    const last = shares.pop();
+    if (last === undefined || last === share) return;
+    shares[share.seat] = last;
+    last.seat = share.seat;
   }
 
   /** Goes on where it stopped the last time, for a few times as many bytes as are about to be taken. */
@@ -252,6 +265,10 @@ function padded(bytes: number): number {
 
 function offsetOf(reference: number): number {
   return (reference % grainsPerChunk) * grainBytes;
+}
+
+function isOlder(one: Share, other: Share): boolean {
+  return (one.chunks[0]?.newestMs ?? 0) < (other.chunks[0]?.newestMs ?? 0);
 }
 
 function sizeClass(bytes: number): number {

@@ -284,9 +284,9 @@ describe('the window', () => {
     const counts = shares.map(
       (share) => Array.from({ length: 20_000 }, (_, n) => window.find(print(`${share}${n}`))).filter((found) => found !== undefined).length,
     );
-    // By a chunk more or less.
+    // By a chunk or two more or less.
     const chunk = Math.ceil(limits.repeatChunkMaxBytes / 144);
-    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(chunk);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2 * chunk);
   });
 
   it('frees the shares of senders that went away, and takes any number of them', () => {
