@@ -2,8 +2,8 @@
  * Bytes of everything that waits for an answer: of all together, and of each sender's share. Pure but for its own numbers.
  *
  * Invariants:
- * 1. All together hold at most `maxBytes`, and one key at most half of it, or what one request alone may hold where that is more: what one
- *    tenant does leaves room for the others.
+ * 1. All together hold at most `maxBytes`. One key holds at most half of what the others leave free, and alone half of it, or what one request
+ *    may hold where that is more: n keys that want more than there is have an (n+1)th each, and one that comes after them finds room.
  * 2. Who is not identified yet holds at most a small part for each network (address.ts), and all of them together a part: none of it is taken
  *    from who is known.
  * 3. A share lasts as long as somebody is in it, and is found by its name meanwhile: there is never a second one.
@@ -50,11 +50,35 @@ export class Share {
     this.#within?.release(bytes);
   }
 
+  /** The most that it may hold now. */
+  protected most(): number {
+    return this.maxBytes;
+  }
+
   /** Why `bytes` more cannot be let in now. */
   overload(bytes: number): Refusal | undefined {
-    if (this.#bytes + bytes <= this.maxBytes) return this.#within?.overload(bytes);
-    const message = `${this.#bytes} bytes of ${this.#whose} wait for their answers; at most ${this.maxBytes} may`;
+    const most = this.most();
+    if (this.#bytes + bytes <= most) return this.#within?.overload(bytes);
+    const message = `${this.#bytes} bytes of ${this.#whose} wait for their answers; at most ${most} may`;
     return { status: 503, code: 'overloaded', message, expected: 'send it again after Retry-After' };
+  }
+}
+
+/**
+ * A share that grows with what is free: A. K. Choudhury and E. L. Hahne, Dynamic Queue Length Thresholds for Shared-Memory Packet Switches,
+ * IEEE/ACM Transactions on Networking 6 (2), 1998, with a factor of 1.
+ */
+class FairShare extends Share {
+  readonly #within: Share;
+
+  constructor(maxBytes: number, whose: string, within: Share, onEmpty: () => void) {
+    super(maxBytes, whose, within, onEmpty);
+    this.#within = within;
+  }
+
+  protected override most(): number {
+    const others = this.#within.bytes - this.bytes;
+    return others === 0 ? this.maxBytes : Math.min(this.maxBytes, Math.floor((this.#within.maxBytes - others) / 2));
   }
 }
 
@@ -94,7 +118,7 @@ function sharesWithin(within: Share, maxBytes: number, whose: string): { of(name
     of(name) {
       const found = byName.get(name);
       if (found !== undefined) return found;
-      const made: Share = new Share(maxBytes, whose, within, () => {
+      const made: Share = new FairShare(maxBytes, whose, within, () => {
         // A few are kept: making one for each request would cost more.
         if (byName.size > limits.idleSharesKept) byName.delete(name);
       });
