@@ -59,8 +59,12 @@ interface Open {
   closed: { readonly code: number; readonly reason: string } | undefined;
 }
 
-/** Open, with its hello read. */
+/**
+ * Open, with its hello read. The credential is met before: an upgrade that waits for a token's first verification is, now and then, closed by
+ * uWebSockets.js right after (it looks for the state of a response where its WebSocket is already).
+ */
 async function openSocket(credential: string, origin?: string): Promise<Open> {
+  await (await fetch(`${made.ingress.url}/v1/a/plain/warnings`, { headers: { authorization: `Bearer ${credential}` } })).text();
   const socket = new WebSocket(`${made.ingress.url.replace('http', 'ws')}/v1/a/plain/ws`, {
     headers: { authorization: `Bearer ${credential}`, ...(origin === undefined ? {} : { origin }) },
   });
