@@ -7,7 +7,6 @@
  */
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
-import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { Answer, EventResult } from './send-answer.ts';
@@ -71,9 +70,20 @@ export async function postEvents(events: readonly InputEvent[], context: PostCon
     const said = decision.kind === 'events' ? (decision.waitSeconds ?? 0) * 1_000 : 0;
     const asked = Math.max(said, retryAfterMs(answer.retryAfter, clock.now()));
     if (asked >= toldPauseMs) note(`${target.origin} answers ${answer.status} and asks to wait ${Math.ceil(asked / 1_000)} s`);
-    await Promise.race([sleep(clock, asked + backoffMs(attempt, retryBackoff, random)), interruption.happened]);
+    await pause(asked + backoffMs(attempt, retryBackoff, random), clock, interruption);
     if (interruption.requested) throw new Interrupted();
   }
+}
+
+/** Ends when interrupted; then no timer is left that would keep the process. */
+function pause(ms: number, clock: Clock, interruption: Interruption): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(ms, resolve);
+    void interruption.happened.then(() => {
+      timer.cancel();
+      resolve();
+    });
+  });
 }
 
 /** Counts what is settled. */

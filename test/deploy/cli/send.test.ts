@@ -263,6 +263,29 @@ describe('an interrupted send', () => {
   });
 });
 
+describe('a signal', () => {
+  it.each([
+    ['while it waits as it was asked to', 503, 'SIGINT', 130, 0],
+    ['while it waits for more input', 200, 'SIGTERM', 143, 1],
+  ] as const)('%s ends it at once', async (_what, status, signal, code, events) => {
+    const server = await double((_number, _req, res) => {
+      if (status === 503) res.writeHead(503, { 'retry-after': '3600' }).end('{}');
+      return status === 503;
+    });
+    const child = spawn(process.execPath, [main, '--dir', dir, 'send', '-', '--stream', 'a/b', '--url', server.url]);
+    let err = '';
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    child.stdin.write('1\n');
+    await until(() => server.taken.length === 1 || err.includes('asks to wait 3600 s'));
+    child.kill(signal);
+    expect(await ended).toBe(code);
+    server.server.close();
+    expect(err).toMatch(/interrupted after \d events; standard input cannot be resumed/);
+    expect(server.taken.length).toBe(events);
+  });
+});
+
 describe('refused events', () => {
   it('are told by the first of each kind, and all of a request that is refused as a whole are not', async () => {
     const server = await double((_number, req, res) => {
