@@ -88,28 +88,40 @@ const others: readonly (readonly [bytes: readonly number[], what: string, fix: s
   [[0xff, 0xfe], 'UTF-16 text', 'iconv -f UTF-16 -t UTF-8 FILE | sluice send -'],
   [[0xfe, 0xff], 'UTF-16 text', 'iconv -f UTF-16 -t UTF-8 FILE | sluice send -'],
 ];
-const headBytes = 5;
+const gzipMark = [0x1f, 0x8b];
+const zstdMark = [0x28, 0xb5, 0x2f, 0xfd];
+/** Of a skippable frame, behind its first byte. */
+const skippableMark = [0x2a, 0x4d, 0x18];
+
+const begins = (bytes: Iterable<number>, mark: readonly number[]): boolean =>
+  [...bytes].every((byte, index) => index >= mark.length || mark[index] === byte);
+const has = (head: Buffer, mark: readonly number[]): boolean => head.length >= mark.length && begins(head, mark);
+const isSkippable = (first: number | undefined): boolean => first !== undefined && (first & 0xf0) === 0x50;
+
+/** Whether more bytes can still tell of another format: a pipe that is slow must not wait for them otherwise. */
+function isOpen(head: Buffer): boolean {
+  const marks = [gzipMark, zstdMark, ...others.map(([mark]) => mark)];
+  const short = marks.some((mark) => head.length < mark.length && begins(head, mark));
+  return short || (head.length < 1 + skippableMark.length && isSkippable(head[0]) && begins(head.subarray(1), skippableMark));
+}
 
 /** Pure. Throws `SluiceError` `input-format`. */
 function formatOf(head: Buffer, name: string): InputFormat {
-  if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
-  if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return 'zstd';
-  // A skippable frame, which may come before one with data.
-  if (head.length >= 4 && (head.readUInt32LE(0) & 0xfffffff0) === 0x184d2a50) return 'zstd';
-  const known = others.find(([bytes]) => bytes.every((byte, index) => head[index] === byte));
+  if (has(head, gzipMark)) return 'gzip';
+  // A skippable frame may come before one with data.
+  if (has(head, zstdMark) || (isSkippable(head[0]) && has(head.subarray(1), skippableMark))) return 'zstd';
+  const known = others.find(([mark]) => has(head, mark));
   if (known === undefined) return 'plain';
   throw new SluiceError('input-format', `${name} is ${known[1]}: expected JSON in UTF-8, plain, gzip or zstd`, { fix: known[2] });
 }
 
 async function* decompressed(chunks: AsyncGenerator<Buffer>, name: string): AsyncGenerator<Buffer> {
-  const begun: Buffer[] = [];
-  let length = 0;
-  for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
-    begun.push(next.value);
-    length += next.value.length;
-    if (length >= headBytes) break;
+  let head: Buffer = Buffer.alloc(0);
+  while (isOpen(head)) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    head = Buffer.concat([head, next.value]);
   }
-  const head = Buffer.concat(begun);
   const whole = joined(head, chunks);
   switch (formatOf(head, name)) {
     case 'plain':

@@ -48,7 +48,7 @@ export async function* eventsOf(
   let decided: Exclude<InputFormat, 'auto'> | undefined = format === 'auto' ? undefined : format;
   let judgedBytes = 0;
   let ended = false;
-  while (!ended && (decided === undefined || head.length < byteOrderMark.length)) {
+  while (!ended && (decided === undefined || beginsMark(head))) {
     const next = await pieces.next();
     ended = next.done === true;
     if (next.done !== true) head = Buffer.concat([head, next.value]);
@@ -65,6 +65,11 @@ export async function* eventsOf(
     yield scanner.scan(next.value);
   }
   yield scanner.end();
+}
+
+/** Whether it can still become a byte-order mark. */
+function beginsMark(head: Buffer): boolean {
+  return head.length < byteOrderMark.length && byteOrderMark.subarray(0, head.length).equals(head);
 }
 
 function withoutMark(head: Buffer): Buffer {
