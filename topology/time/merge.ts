@@ -1,17 +1,17 @@
 /**
  * Merges the watermarks of several inputs into one, by either of Flink's two rules. Pure state; an operator feeds it what arrives per input.
  *
- * - `valve` (a union): the minimum over active and aligned inputs. An input that is active again counts once it has caught up. The last active
- *   input going idle flushes the maximum of all, but only if its own watermark is the last output; then idle.
- *   Watermarks of idle inputs are ignored.
- * - `combined` (the inputs of a join): the minimum over active inputs. All idle is idle, without a flush; active again only with an advance.
+ * - `valve` (a union): the minimum over active and aligned inputs. An input that is active again counts once it has caught up, and the minimum
+ *   is derived again at that moment. Watermarks of idle inputs are ignored.
+ * - `combined` (the inputs of a join): the minimum over active inputs; active again only with an advance.
  *
  * Invariants:
  * 1. The output never goes back.
  * 2. Zero inputs emit nothing, never the end of time.
+ * 3. When the last active input falls idle, the maximum of all is emitted, then idle: the result does not depend on which one was the last.
  *
- * Source of the rules: org.apache.flink.streaming.runtime.watermarkstatus.StatusWatermarkValve and
- * org.apache.flink.api.common.eventtime.{CombinedWatermarkStatus, IndexedCombinedWatermarkStatus}.
+ * Source of the rules: org.apache.flink.streaming.runtime.watermarkstatus.StatusWatermarkValve (as of FLINK-40475) and
+ * org.apache.flink.api.common.eventtime.{CombinedWatermarkStatus, IndexedCombinedWatermarkStatus} (as of FLINK-38454).
  */
 import { present } from '../../schemas/kernel/assert.ts';
 import type { EncodedTime, TimeSignal } from './watermark.ts';
@@ -67,11 +67,7 @@ export class WatermarkMerge {
     time.idle = true;
     if (this.#rule === 'combined') return this.#combine();
     time.aligned = false;
-    if (this.#inputs.every((other) => other.idle)) {
-      const flushed = time.watermark === this.#emitted ? this.#emit(Math.max(...this.#inputs.map((other) => other.watermark))) : [];
-      this.#idle = true;
-      return [...flushed, { kind: 'idle' }];
-    }
+    if (this.#inputs.every((other) => other.idle)) return this.#flush();
     return time.watermark === this.#emitted ? this.#minimumOfAligned() : [];
   }
 
@@ -81,9 +77,24 @@ export class WatermarkMerge {
     time.idle = false;
     if (this.#rule === 'combined') return this.#combine();
     if (time.watermark >= this.#emitted) time.aligned = true;
-    if (!this.#idle) return [];
+    const woke: TimeSignal[] = this.#idle ? [{ kind: 'active' }] : [];
     this.#idle = false;
-    return [{ kind: 'active' }];
+    return [...woke, ...this.#minimumOfAligned()];
+  }
+
+  /** All are idle: none moves on, so that what any of them has reached holds. */
+  #flush(): readonly TimeSignal[] {
+    if (this.#inputs.length === 0) return [];
+    return this.#emitThenIdle(Math.max(...this.#inputs.map(({ watermark }) => watermark)));
+  }
+
+  /** While idle an advance is said between active and idle: downstream ignores what an idle input says. */
+  #emitThenIdle(at: number): readonly TimeSignal[] {
+    const wasIdle = this.#idle;
+    this.#idle = true;
+    const advance = this.#emit(at);
+    if (!wasIdle) return [...advance, { kind: 'idle' }];
+    return advance.length === 0 ? [] : [{ kind: 'active' }, ...advance, { kind: 'idle' }];
   }
 
   #combine(): readonly TimeSignal[] {
@@ -94,11 +105,7 @@ export class WatermarkMerge {
       active = true;
       minimum = Math.min(minimum, time.watermark);
     }
-    if (!active) {
-      if (this.#idle || this.#inputs.length === 0) return [];
-      this.#idle = true;
-      return [{ kind: 'idle' }];
-    }
+    if (!active) return this.#flush();
     if (minimum <= this.#emitted) return [];
     const woke: TimeSignal[] = this.#idle ? [{ kind: 'active' }] : [];
     this.#idle = false;

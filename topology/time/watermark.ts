@@ -5,10 +5,10 @@
  * Invariants:
  * 1. A watermark W says that no element with a timestamp of W or less is expected; it never goes back.
  * 2. Per split W = maxTimestamp - outOfOrderness - 1; before the first event it is the minimum.
- * 3. The output is the minimum over active splits; when all are idle it says idle and nothing is flushed.
+ * 3. The output is the minimum over active splits. When all are idle it is the maximum of all, whichever fell idle last; then idle.
  *
  * Source of the rules: org.apache.flink.api.common.eventtime.{BoundedOutOfOrdernessWatermarks, WatermarksWithIdleness,
- * WatermarkOutputMultiplexer, IdlenessManager}.
+ * WatermarkOutputMultiplexer, IdlenessManager} (as of FLINK-38454).
  */
 
 /** Before any event. Everything is later. */
@@ -164,9 +164,10 @@ export class SplitWatermarks {
   /** Idleness of all splits at once, from outside. */
   setAllIdle(idle: boolean): readonly TimeSignal[] {
     for (const time of this.#splits.values()) time.idle = idle;
-    if (this.#idle === idle) return [];
-    this.#idle = idle;
-    return [{ kind: idle ? 'idle' : 'active' }];
+    if (idle) return this.#flush();
+    if (!this.#idle) return [];
+    this.#idle = false;
+    return [{ kind: 'active' }];
   }
 
   #combine(): readonly TimeSignal[] {
@@ -177,17 +178,26 @@ export class SplitWatermarks {
       active = true;
       minimum = Math.min(minimum, this.splitWatermark(time));
     }
-    if (!active) {
-      if (this.#splits.size === 0 || this.#idle) return [];
-      this.#idle = true;
-      return [{ kind: 'idle' }];
-    }
+    if (!active) return this.#splits.size === 0 ? [] : this.#flush();
     if (minimum <= this.#emitted) return [];
     const signals: TimeSignal[] = this.#idle ? [{ kind: 'active' }] : [];
     this.#idle = false;
     this.#emitted = minimum;
     signals.push({ kind: 'watermark', at: minimum });
     return signals;
+  }
+
+  /** All splits are idle: none moves on, so that what any of them has reached holds. */
+  #flush(): readonly TimeSignal[] {
+    const wasIdle = this.#idle;
+    this.#idle = true;
+    let maximum = this.#emitted;
+    for (const time of this.#splits.values()) maximum = Math.max(maximum, this.splitWatermark(time));
+    if (maximum === this.#emitted) return wasIdle ? [] : [{ kind: 'idle' }];
+    this.#emitted = maximum;
+    const flushed: TimeSignal[] = [{ kind: 'watermark', at: maximum }, { kind: 'idle' }];
+    // Downstream ignores what an idle input says.
+    return wasIdle ? [{ kind: 'active' }, ...flushed] : flushed;
   }
 
   #judgeIdle(time: SplitTime, nowMs: number): void {

@@ -68,18 +68,20 @@ describe('an interval join with an idle input', () => {
     expect(driver.signals('out')).toEqual([99]);
   });
 
-  it('is idle with both, flushes nothing, and is active again with an advance only', async () => {
+  it('is idle with both after the maximum of both, and is active again with an advance only', async () => {
     let driver = await createDriver(joined('inner'));
     await driver.advanceWatermark(100, { source: 'left' });
     await driver.advanceWatermark(50, { source: 'right' });
     await driver.idle({ source: 'left' });
     await driver.idle({ source: 'right' });
-    expect(driver.signals('out')).toEqual([50, 'idle']);
+    expect(driver.signals('out')).toEqual([50, 100, 'idle']);
     driver = await restored(joined('inner'), driver);
     await driver.active({ source: 'right' });
     expect(driver.signals('out')).toEqual([]);
-    await driver.advanceWatermark(60, { source: 'right' });
-    expect(driver.signals('out')).toEqual(['active', 60]);
+    await driver.advanceWatermark(100, { source: 'right' });
+    expect(driver.signals('out')).toEqual([]);
+    await driver.advanceWatermark(101, { source: 'right' });
+    expect(driver.signals('out')).toEqual(['active', 101]);
   });
 });
 
