@@ -16,35 +16,31 @@ interface Result {
   readonly name: string;
   readonly problems: readonly string[];
 }
+type Run = (options: readonly string[]) => Promise<readonly Result[]>;
 
 const runMs = 900_000;
-const cases = 'test/conformance/http';
-const files = ['framing.yaml', 'heads.yaml', 'paths.yaml', 'cors.yaml'];
 const ofServer = ['framing.yaml', 'heads.yaml', 'websocket.yaml'];
+/** Tries of a case that does not do what its list says: a busy machine joins segments, or is late. */
+const triesMax = 3;
+const againMax = 12;
 let out: string;
 beforeAll(() => {
   out = mkdtempSync(join(tmpdir(), 'sluice-conformance-'));
 });
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-/** Runs all cases without a list: what a listed one does shows only so. */
-function results([command, args]: readonly [string, readonly string[]], report: string): Promise<readonly Result[]> {
+/** Runs cases without a list: what a listed one does shows only so. */
+function results([command, args]: readonly [string, readonly string[]]): Promise<readonly Result[]> {
   return new Promise((resolve, reject) => {
     execFile(command, args, { maxBuffer: 64 * 1_048_576 }, (_error, stdout, stderr) => {
       try {
-        resolve(JSON.parse(readFileSync(join(out, report), 'utf8')) as Result[]);
+        resolve(JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Result[]);
       } catch {
         reject(new Error(`the runner wrote no report:\n${stdout}${stderr}`));
       }
     });
   });
 }
-
-const failing = (all: readonly Result[]): readonly string[] =>
-  all
-    .filter(({ problems }) => problems.length > 0)
-    .map(({ file, name }) => `${file}: ${name}`)
-    .toSorted();
 
 function listed(path: string): readonly string[] {
   return readFileSync(join(root, path), 'utf8')
@@ -54,40 +50,45 @@ function listed(path: string): readonly string[] {
     .toSorted();
 }
 
+const nameOf = ({ file, name }: Result): string => `${file}: ${name}`;
+
 /** An event that is in the streams although its client was answered an error, or nothing. */
 function storedUnsaid(problem: string): boolean {
-  const unsaid = /(?:status \S+, got (?:no answer|\[[^\]]*[45]\d\d))/.test(problem);
-  const isStored = /got it in the folder|stored \d+ times, got [1-9]/.test(problem);
-  // A right answer would have stored it: that it is not there is a problem of its own then.
-  const wanted = /expected status \[20\d|status \[200/.test(problem) && !/stored \d+ times, got 0|stored, got nothing/.test(problem);
-  return unsaid && (isStored || (wanted && /stored/.test(problem)));
+  const unsaid = /got no answer|status \S+, got \[[^\]]*[45]\d\d/.test(problem);
+  if (!unsaid) return false;
+  if (/got it in the folder|stored \d+ times, got [1-9]/.test(problem)) return true;
+  // The right answer is one for an event that is stored: where that is no problem of its own, it is.
+  return (
+    /expected status \[(?:200|101)/.test(problem) &&
+    !/stored \d+ times, got 0|got nothing of it/.test(problem) &&
+    !/healthz|body/.test(problem)
+  );
 }
 
-function expectAsListed(all: readonly Result[], list: string): void {
-  const seen = failing(all);
-  const known = listed(list).filter((name) => files.some((file) => name.startsWith(file)));
-  const problems = new Map(all.map(({ file, name, problems: found }) => [`${file}: ${name}`, found.join('; ')]));
-  expect(seen.filter((name) => !known.includes(name)).map((name) => `${name}: ${problems.get(name)}`)).toEqual([]);
-  expect(known.filter((name) => !seen.includes(name)).map((name) => `${name}: it passes, so take it off the list`)).toEqual([]);
-  expect(known.filter((name) => storedUnsaid(problems.get(name) ?? ''))).toEqual([]);
-  expect(all.length).toBeGreaterThan(150);
+async function expectAsListed(run: Run, list: string): Promise<void> {
+  const known = new Set(listed(list));
+  const all = await run(['--parallel', '4']);
+  expect(all.length).toBeGreaterThan(500);
+  expect([...known].filter((name) => !all.some((one) => nameOf(one) === name))).toEqual([]);
+  const differs = (one: Result): boolean => one.problems.length > 0 !== known.has(nameOf(one));
+  const wrong: string[] = [];
+  for (const [index, one] of all.filter(differs).entries()) {
+    let last = one;
+    for (let tries = 1; tries < triesMax && index < againMax && differs(last); tries++)
+      last = (await run(['--only', one.file, '--only', one.name])).find((again) => nameOf(again) === nameOf(one)) ?? last;
+    if (differs(last)) wrong.push(`${nameOf(one)}: ${last.problems.join('; ') || 'it passes, so take it off the list'}`);
+  }
+  expect(wrong).toEqual([]);
+  expect(all.filter((one) => known.has(nameOf(one)) && storedUnsaid(one.problems.join('; '))).map(nameOf)).toEqual([]);
 }
 
 describe('the cases of HTTP', () => {
   it(
     'pass on this Node, but for the known ones of its binary',
     async () => {
-      const args = [
-        join(root, runner),
-        '--start',
-        root,
-        '--parallel',
-        '4',
-        '--json',
-        join(out, 'here.json'),
-        ...files.map((file) => join(root, cases, file)),
-      ];
-      expectAsListed(await results([process.execPath, args], 'here.json'), knownList(process.versions.modules));
+      const run: Run = (options) =>
+        results([process.execPath, [join(root, runner), '--start', root, '--json', join(out, 'report.json'), ...options]]);
+      await expectAsListed(run, knownList(process.versions.modules));
     },
     runMs,
   );
@@ -96,17 +97,8 @@ describe('the cases of HTTP', () => {
     'pass on Node 24 in a Debian 13, but for the known ones of its binary',
     async () => {
       const dir = await debianRoot();
-      const args = [
-        `${projectDir}/${runner}`,
-        '--start',
-        projectDir,
-        '--parallel',
-        '4',
-        '--json',
-        '/out/debian.json',
-        ...files.map((file) => `${projectDir}/${cases}/${file}`),
-      ];
-      expectAsListed(await results(inDebian(dir, root, out, args), 'debian.json'), knownList('137'));
+      const base = [`${projectDir}/${runner}`, '--start', projectDir, '--json', '/out/report.json'];
+      await expectAsListed((options) => results(inDebian(dir, root, out, [...base, ...options])), knownList('137'));
     },
     runMs,
   );
@@ -114,11 +106,18 @@ describe('the cases of HTTP', () => {
 
 describe('the lists of known cases', () => {
   it.each([
-    [knownList('115'), 51],
-    [knownList('137'), 17],
+    [knownList('115'), 55],
+    [knownList('137'), 19],
   ])('%s has at most %d cases of the HTTP server, each with its reason', (list, most) => {
     expect(listed(list).filter((name) => ofServer.some((file) => name.startsWith(file))).length).toBeLessThanOrEqual(most);
     const lines = readFileSync(join(root, list), 'utf8').split('\n');
     expect(lines.filter((line) => line !== '' && !line.startsWith('#') && !/ {2}# .{20,}/.test(line))).toEqual([]);
+  });
+
+  it('would not have an event that is stored unsaid', () => {
+    expect(storedUnsaid('expected status [[400,501]], got no answer; and not stored, got it in the folder')).toBe(true);
+    expect(storedUnsaid('expected status [200,200], got [505]; the connection open, got it closed')).toBe(true);
+    expect(storedUnsaid('expected status [200], got [505]; and stored 1 times, got 0')).toBe(false);
+    expect(storedUnsaid('status [400], got [200]; and not stored, got it in the folder')).toBe(false);
   });
 });

@@ -26,6 +26,7 @@ const runBy: Readonly<Record<string, string>> = {
   'npm run drill:streams': 'test/drill/streams/streams.test.ts',
   'npm run drill:door': 'test/drill/door/door.test.ts',
   'npm run fuzz': 'test/fuzz/http.test.ts',
+  'npm run fuzz:http': 'test/fuzz/http-parity.test.ts',
 };
 
 /** The first two fences, and all of `sluice`, are run as they stand in a fresh clone. */
