@@ -27,7 +27,7 @@ export function segmentsOf(made: MadeRequest): readonly Buffer[] {
 }
 
 /** Mulberry32: small, fast, and the same everywhere. */
-export function randomFrom(seed: number): () => number {
+function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
