@@ -91,8 +91,8 @@ export const differences: readonly Difference[] = [
     name: 'two-blanks',
     accepts: 'node',
     of: 'all',
-    reason: 'the parts of a request line are one blank apart (RFC 9112, section 3); Node passes over more before the target',
-    is: (request) => /^[A-Z]+ {2}/.test(firstLine(request)),
+    reason: 'the parts of a request line are one blank apart (RFC 9112, section 3); Node passes over more',
+    is: (request) => / {2}/.test(firstLine(request)),
   },
   {
     name: 'identity-coding',
@@ -146,11 +146,11 @@ export const differences: readonly Difference[] = [
     is: (request) => someHeader(request, /\x7f/) || /[\x7f-\xff]/.test(firstLine(request)),
   },
   {
-    name: 'tab-behind-the-coding',
+    name: 'tab-behind-framing',
     accepts: 'ingress',
     of: 'all',
-    reason: 'blanks and tabs around a value are not part of it (RFC 9112, section 5); Node refuses a tab behind a transfer coding',
-    is: (request) => someHeader(request, /^transfer-encoding:.*\t/i),
+    reason: 'blanks and tabs around a value are not part of it (RFC 9112, section 5); Node refuses a tab behind a length or a coding',
+    is: (request) => someHeader(request, /^(?:transfer-encoding|content-length):.*\t/i),
   },
   {
     name: 'chunk-lines',

@@ -101,7 +101,8 @@ export function makeRequest(seed: number, index: number): MadeRequest {
   const kind = index % 10;
   // Those that are cut at each byte in turn share what is cut.
   const maker = new Maker((kind === 4 ? seed + 7 * (Math.floor(index / 10) % 64) : seed + 31 * index) | 0);
-  const mark = `m${index}x`;
+  // Its number twice: a changed byte must not make it another's.
+  const mark = `m${index}x${index}y`;
   let made = valid(maker, mark);
   if (kind === 4) return { ...made, cuts: [1 + (Math.floor(index / 640) % (bytesOf(made).length - 1))] };
   if (kind >= 5 && kind < 8) made = maker.pick(faults)(made, maker);

@@ -98,7 +98,7 @@ async function pairOf(request: MadeRequest, { ingress }: Rig, nodePort: number, 
 function storedMarks({ kinesis, kafka }: Rig): ReadonlySet<string> {
   const marks = new Set<string>();
   for (const { data } of [...kinesis.applied.splice(0), ...kafka.applied.splice(0)]) {
-    const found = /m\d+x/.exec(Buffer.from(data).toString('latin1'));
+    const found = /m(\d+)x\1y/.exec(Buffer.from(data).toString('latin1'));
     if (found !== null) marks.add(found[0]);
   }
   return marks;
