@@ -36,6 +36,12 @@ export const limits = {
    * and a token of `tokenMaxChars` beside it. The HTTP server's own bound of 4 KiB is raised to it.
    */
   httpHeadMaxBytes: 16 * kibi,
+  /** Header lines of a request that Node 20's binary reads. */
+  httpHeadMaxLines: 98,
+  /** How long a head may take to arrive. */
+  httpHeadMaxMs: 10_000,
+  /** How long the rest of a body is read and dropped whose answer was early. */
+  httpLingerMs: 2_000,
   /** A request's body as it arrives. */
   bodyMaxBytes: 16 * mebi,
   /** A request's body after decompression; reading stops there. */

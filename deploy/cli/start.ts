@@ -80,7 +80,7 @@ export function portOf(text: string): number {
 
 /** Says once when the binary of the HTTP server in use has known faults. */
 export function tellOfHttpServer(output: Output): void {
-  const notice = httpServerNotice(process.versions.modules);
+  const notice = httpServerNotice();
   if (notice !== undefined) output.note(notice);
 }
 

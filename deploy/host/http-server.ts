@@ -10,8 +10,13 @@ process.env['UWS_HTTP_MAX_HEADERS_SIZE'] = String(limits.httpHeadMaxBytes);
 /** The first module version of Node (22) whose binary is made from the newer source. */
 const newerFromModules = 127;
 
-/** One line about a binary with known faults; undefined of one without. `modules` is Node's `process.versions.modules`. */
-export function httpServerNotice(modules: string): string | undefined {
-  if (Number(modules) >= newerFromModules) return undefined;
-  return 'the HTTP server of Node 20 has known faults (header names with "_" or ".", request lines in two segments): use Node 24 on Debian 13 (glibc 2.38 or later) in production';
+/** Whether the binary in use is the older one, which misreads valid requests. */
+export function needsStrictFront(): boolean {
+  return Number(process.versions.modules) < newerFromModules;
+}
+
+/** One line about a binary with known faults; undefined of one without. */
+export function httpServerNotice(): string | undefined {
+  if (!needsStrictFront()) return undefined;
+  return 'the HTTP server of Node 20 has known faults, so a slower, strict one stands in front of it: use Node 24 on Debian 13 (glibc 2.38 or later) in production';
 }

@@ -77,7 +77,8 @@ function send({ method }: IncomingMessage, response: ServerResponse, { status, c
   response.end(method === 'HEAD' ? undefined : body);
 }
 
-function listenFault(cause: unknown, { host, port, section }: PlainServerOptions): SluiceError {
+/** Why a server does not listen, as a `SluiceError` `port-taken` or `address-unusable`. */
+export function listenFault(cause: unknown, { host, port, section }: Pick<PlainServerOptions, 'host' | 'port' | 'section'>): SluiceError {
   if (systemCodeOf(cause) === 'EADDRINUSE') {
     return new SluiceError('port-taken', `port ${port} of ${host} is taken`, {
       cause,

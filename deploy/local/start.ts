@@ -5,13 +5,10 @@
  * Order of starting: lock, streams, ingress, metrics, control, topologies; of stopping: ingress (drained), topologies (last checkpoint), graph,
  * streams, metrics, control, lock: commands are answered to the end.
  */
-// Before the ingress: its binary reads a bound when it is loaded.
-import '../host/http-server.ts';
 import { mkdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
 import { sweepClaims } from '../../ingest/delivery/claim-check.ts';
-import { createIngress } from '../../ingest/ingress.ts';
 import type { Log } from '../../ingest/telemetry/log.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import { ledgerStream } from '../../schemas/config.ts';
@@ -36,6 +33,7 @@ import {
   spoolDir,
 } from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
+import { openIngress } from '../host/open-ingress.ts';
 import { refuseOpenToAll } from '../host/open-to-all.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import type { TopologyHost } from '../host/topology-host.ts';
@@ -90,7 +88,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
       paths: ingress.paths(),
       topologies: await Promise.all(hosts.map((host) => host.status())),
     });
-    const ingress = await createIngress({
+    const ingress = await openIngress({
       config,
       writers: { kinesis: streams.writer('kinesis'), kafka: streams.writer('kafka') },
       spoolDir: spoolDir(dir),

@@ -4,11 +4,8 @@
  *
  * Order of starting: lock, checks, ingress; of stopping: ingress (drained), writers, lock.
  */
-// Before the ingress: its binary reads a bound when it is loaded.
-import '../host/http-server.ts';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { createIngress } from '../../ingest/ingress.ts';
 import { createKafkaWriter } from '../../ingest/kafka/kafka-writer.ts';
 import { createKinesisWriter } from '../../ingest/kinesis/kinesis-writer.ts';
 import type { Log } from '../../ingest/telemetry/log.ts';
@@ -26,6 +23,7 @@ import type { Instance } from '../host/instance.ts';
 import { lockInstance, unknownInstance } from '../host/instance.ts';
 import { spoolDir } from '../host/layout.ts';
 import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
+import { openIngress } from '../host/open-ingress.ts';
 import { openNotice, refuseOpenToAll } from '../host/open-to-all.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import { awsOptions, kafkaConnection, s3Place } from './connections.ts';
@@ -103,7 +101,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
       paths: ingress.paths(),
       topologies: [],
     });
-    const ingress = await createIngress({
+    const ingress = await openIngress({
       config,
       writers,
       spoolDir: spoolDir(dir),

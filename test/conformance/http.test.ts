@@ -106,7 +106,7 @@ describe('the cases of HTTP', () => {
 
 describe('the lists of known cases', () => {
   it.each([
-    [knownList('115'), 55],
+    [knownList('115'), 5],
     [knownList('137'), 19],
   ])('%s has at most %d cases of the HTTP server, each with its reason', (list, most) => {
     expect(listed(list).filter((name) => ofServer.some((file) => name.startsWith(file))).length).toBeLessThanOrEqual(most);

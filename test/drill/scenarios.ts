@@ -185,7 +185,7 @@ export const scenarios: readonly Scenario<Tally>[] = [
     name: 'slow-clients',
     what: 'slowloris, half-closed clients and 10,000 idle WebSockets beside the load',
     run: (scale) =>
-      scenario('', '', async ({ instance, load }) => {
+      scenario('', 'address_websockets_max: 10000', async ({ instance, load }) => {
         const { hostname, port } = new URL(instance.url);
         const idle = await idleWebSockets(instance.url, Math.round(10_000 * Math.max(scale, 0.02)));
         const slow = Array.from({ length: 200 }, () => slowloris(hostname, Number(port)));
