@@ -35,7 +35,7 @@ beforeAll(async () => {
 
 const cypher = (statement: string): Question => ({ kind: 'graph', file, statement });
 const sql = (text: string): Question => ({ kind: 'lake', lake, sql: text, maxRows: 100 });
-const endless = cypher('MATCH (a:T), (b:T), (c:T), (d:T) WHERE a.k * b.k = c.k + d.k RETURN count(*)');
+const endless = (): Question => cypher('MATCH (a:T), (b:T), (c:T), (d:T) WHERE a.k * b.k = c.k + d.k RETURN count(*)');
 
 /** Time runs out at once where a question has its whole time, and as it does elsewhere. */
 const hurried: Clock = {
@@ -88,7 +88,7 @@ describe('a question in a process', () => {
   });
 
   it.each([
-    ['Cypher', () => endless],
+    ['Cypher', endless],
     ['SQL', () => sql('WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r')],
   ])('in %s is ended when its time is over, and says so', async (_, question) => {
     let pid = 0;
@@ -130,17 +130,17 @@ describe('a question in a process', () => {
   it('is ended when the asker goes away', async () => {
     const asker = new AbortController();
     let pid = 0;
-    const asked = askInChild(endless, { clock: systemClock, signal: asker.signal, onStart: (started) => (pid = started) });
+    const asked = askInChild(endless(), { clock: systemClock, signal: asker.signal, onStart: (started) => (pid = started) });
     await until(() => residentBytes(pid) > 10 * mebi);
     asker.abort();
     await expect(asked).rejects.toMatchObject({ code: 'query-failed', message: expect.stringContaining('cancelled') as string });
     expect(isAlive(pid)).toBe(false);
-    await expect(askInChild(endless, { clock: systemClock, signal: asker.signal })).rejects.toMatchObject({ code: 'query-failed' });
+    await expect(askInChild(endless(), { clock: systemClock, signal: asker.signal })).rejects.toMatchObject({ code: 'query-failed' });
   });
 
   it('that ends its process is one sentence', async () => {
     let pid = 0;
-    const asked = askInChild(endless, { clock: systemClock, onStart: (started) => (pid = started) });
+    const asked = askInChild(endless(), { clock: systemClock, onStart: (started) => (pid = started) });
     await until(() => residentBytes(pid) > 10 * mebi);
     process.kill(pid, 'SIGSEGV');
     await expect(asked).rejects.toMatchObject({ code: 'query-failed', message: 'the database ended at this statement (SIGSEGV)' });
@@ -150,7 +150,7 @@ describe('a question in a process', () => {
     const asker = new AbortController();
     let pid = 0;
     process.env['SLUICE_SECRET_OF_THE_TEST'] = 'x';
-    const asked = askInChild(endless, { clock: systemClock, signal: asker.signal, onStart: (started) => (pid = started) });
+    const asked = askInChild(endless(), { clock: systemClock, signal: asker.signal, onStart: (started) => (pid = started) });
     await until(() => residentBytes(pid) > 10 * mebi);
     const environment = readFileSync(`/proc/${pid}/environ`, 'utf8')
       .split('\0')
@@ -173,7 +173,7 @@ describe('a question in a process', () => {
     const script = `
       import { askInChild } from ${JSON.stringify(new URL('../../../deploy/host/question-process.js', import.meta.url).href)};
       import { systemClock } from ${JSON.stringify(new URL('../../../schemas/kernel/clock.js', import.meta.url).href)};
-      void askInChild(${JSON.stringify(endless)}, { clock: systemClock, onStart: (pid) => {
+      void askInChild(${JSON.stringify(endless())}, { clock: systemClock, onStart: (pid) => {
         console.log(pid);
         setTimeout(() => process.kill(process.pid, 'SIGKILL'), 500);
       } });`;
