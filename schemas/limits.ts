@@ -404,4 +404,4 @@ assert(limits.graphWriteMaxBytes <= limits.graphChunkMaxBytes, 'a chunk holds at
 assert(limits.graphChunkMaxBytes <= limits.graphStagedMaxBytes, 'staged writes make at least one chunk');
 assert(limits.s3PartBytes >= 5 * mebi, 'S3 takes a part of that size');
 assert(limits.bodyDecodedMaxBytes <= limits.s3ObjectMaxBytes, 'what is kept elsewhere can be read again');
-assert(limits.bodyDecodedMaxBytes <= limits.sendEventMaxBytes, 'what is too large for an ingress is told of by its own words');
+assert(limits.bodyDecodedMaxBytes <= limits.sendEventMaxBytes, 'what is too large for an ingress is reported in its own words');

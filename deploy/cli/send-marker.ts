@@ -1,5 +1,5 @@
 /**
- * Where the progress of a file to a stream is kept, so that an interrupted `send` resumes. A file that changed begins anew.
+ * Where the progress of a file to a stream is kept, so that an interrupted `send` resumes. A file that changed starts over.
  */
 import { createHash } from 'node:crypto';
 import type { Stats } from 'node:fs';
@@ -32,7 +32,7 @@ export function markerOf(dir: string, file: string, stats: Stats, target: URL, r
       } catch (thrown) {
         if (told) return undefined;
         told = true;
-        return `the progress cannot be kept, so that an interrupted send begins anew: ${messageOf(thrown)}`;
+        return `the progress cannot be kept, so an interrupted send starts over: ${messageOf(thrown)}`;
       }
     },
     clear() {

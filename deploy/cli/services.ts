@@ -36,7 +36,7 @@ export async function ingestCommand({ config: file, dir, port, env, clock, rando
   const service = await startIngest({ config, dir, clock, random, log, tell, readConfig });
   tellOfHttpServer(output);
   ready('ingest', service.instance, output);
-  tell(`${await stopped}: stopping; no new requests, what is under way is answered`);
+  tell(`${await stopped}: stopping; no new requests, those in flight are answered`);
   await service.stop();
   tell('stopped');
   return 0;

@@ -19,7 +19,7 @@ export async function statusCommand(dir: string, output: Output, clock: Clock): 
   output.line(`Sluice at ${instance.url}, pid ${instance.pid}, since ${instance.startedAt}; metrics at ${instance.metrics}`);
   if (ingress !== null) output.line(`  ${ingressText(ingress)}`);
   const refusal = configuration?.refusal ?? null;
-  if (refusal !== null) output.line(`  the configuration file is refused since ${timeText(refusal.sinceMs)}: ${refusal.why}`);
+  if (refusal !== null) output.line(`  the configuration file has been refused since ${timeText(refusal.sinceMs)}: ${refusal.why}`);
   for (const path of paths) if (path.breaker !== 'closed' || path.spoolRecords > 0) output.line(`  ${pathText(path)}`);
   for (const topology of topologies) describeTopology(topology, output, clock.now());
   return 0;

@@ -2,7 +2,7 @@
  * A few answers over HTTP beside the ingress: health, readiness, metrics. Node's own server, whose parser is strict.
  *
  * Invariants:
- * 1. Only GET and HEAD, only the paths that are named; nothing is told of others.
+ * 1. Only GET and HEAD, only the paths that are named; of others nothing is said.
  * 2. Where `isOwnHost` is given, a request whose Host it does not take gets 421 and nothing else.
  * 3. Connections are bounded, and so is the time that a request may take to arrive.
  */

@@ -97,13 +97,9 @@ function withOrigin(grant: Grant | Refusal, origin: string): Grant | Refusal {
   return { status: 403, code: 'origin-not-allowed', message, expected: "one of the key's origins in the configuration" };
 }
 
-/** Whether this grant may use that stream. Pure. */
-export function decideAccess(grant: Grant, stream: string, exists: boolean): Refusal | undefined {
-  if (!grant.allows(stream)) {
-    const message = `this key is not for the stream '${stream.slice(0, 130)}'`;
-    return { status: 403, code: 'stream-not-allowed', message, expected: "one of the key's streams in the configuration" };
-  }
-  if (exists) return undefined;
-  const message = `there is no stream '${stream.slice(0, 130)}'`;
-  return { status: 404, code: 'stream-unknown', message, expected: 'a team and app of the configuration' };
+/** Why this grant may not use that stream. Pure. */
+export function refuseStream(grant: Grant, stream: string): Refusal | undefined {
+  if (grant.allows(stream)) return undefined;
+  const message = `this key is not for the stream '${stream.slice(0, 130)}'`;
+  return { status: 403, code: 'stream-not-allowed', message, expected: "one of the key's streams in the configuration" };
 }

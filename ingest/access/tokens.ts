@@ -106,7 +106,7 @@ export function createTokens(initial: readonly JwtConfig[], ports: KeySetPorts):
     try {
       claimed = decodeJwt(token).iss;
     } catch {
-      return invalid('it is no JWT');
+      return invalid('it is not a JWT');
     }
     const issuer = claimed === undefined ? undefined : issuers.get(claimed);
     if (issuer === undefined) return invalid('its issuer is not configured');

@@ -7,7 +7,7 @@
 
 import { limits } from '../../schemas/limits.ts';
 import type { Access } from '../access/access.ts';
-import { decideAccess } from '../access/access.ts';
+import { refuseStream } from '../access/access.ts';
 import type { Grant } from '../access/grant.ts';
 import type { Quotas } from '../access/quotas.ts';
 import type { Rechecks } from '../access/rechecks.ts';
@@ -58,9 +58,9 @@ export function admit(gate: Gate, exchange: Exchange, grant: Grant | Refusal, na
   exchange.grant = grant;
   exchange.stream = name;
   noteOrigin(gate, exchange, grant);
-  const stream = gate.intake.streams.get(name);
-  const refused = decideAccess(grant, name, stream !== undefined);
+  const refused = refuseStream(grant, name);
   if (refused !== undefined) return refused;
+  const stream = gate.intake.streams.get(name);
   return stream === undefined ? unknownStream(name) : { grant, stream };
 }
 
@@ -70,7 +70,7 @@ export function admitAgain(gate: Gate, admitted: Admitted, origin: string): Admi
   const found = gate.access.again(grant, origin);
   if (found === grant) return admitted;
   if (isRefusal(found)) return found;
-  return decideAccess(found, stream.config.name, true) ?? { grant: found, stream };
+  return refuseStream(found, stream.config.name) ?? { grant: found, stream };
 }
 
 /**

@@ -114,7 +114,7 @@ function eventOf(
       return refuse(`'${name}' is no attribute of a client's: data by reference is not read`, `/${name}`, "'data' with the value itself");
     if (known.has(name)) given[name as 'id'] = value;
     else if (!extensionName.test(name))
-      return refuse(`'${name.slice(0, 64)}' is no name of an attribute`, '', 'lower-case letters and digits');
+      return refuse(`'${name.slice(0, 64)}' is not a valid attribute name`, '', 'lower-case letters and digits');
     else if (!isText(value)) return refuse(`'${name.slice(0, 64)}' ${notText}`, pointerTo(name), textExpected);
     else {
       extensions[name] = value;

@@ -94,6 +94,15 @@ describe('the room of what is in flight', () => {
       { numRuns: 30 },
     );
   });
+
+  it('keeps a few shares that nobody is in, and as many as somebody is in', () => {
+    const room = createRoom(256 * mebi, 48 * mebi);
+    const names = Array.from({ length: 2 * limits.idleSharesKept }, (_, n) => String(n));
+    const shares = names.map((name) => room.ofKey(name).enter());
+    expect(room.shares).toBe(names.length);
+    for (const share of shares) share.leave();
+    expect(room.shares).toBe(limits.idleSharesKept);
+  });
 });
 
 describe('turns at inflating', () => {

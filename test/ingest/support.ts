@@ -1,13 +1,14 @@
 /**
  * A record writer in memory that keeps the port's promises and does with each record what a test says; and an ingress on a free port over it.
  */
+import { createHash } from 'node:crypto';
 import { request } from 'node:http';
 import type { Ingress, IngressSettings } from '../../ingest/ingress.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import { silentLog } from '../../ingest/telemetry/log.ts';
 import type { SluiceConfig, StreamConfig } from '../../schemas/config.ts';
 import { ledgerStream } from '../../schemas/config.ts';
-import type { AccessConfig } from '../../schemas/config-access.ts';
+import type { AccessConfig, JwtConfig, KeyConfig } from '../../schemas/config-access.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
@@ -99,6 +100,33 @@ export const openAccess: AccessConfig = {
   openOrigins: ['*'],
   openSegmentStream: undefined,
 };
+
+/** A key for the streams of team `a` whose text is `key`, as its name is. */
+export function keyConfig(key: string, more: Partial<KeyConfig> = {}): KeyConfig {
+  return {
+    name: key,
+    sha256: createHash('sha256').update(key).digest('hex'),
+    streams: ['a/*'],
+    origins: [],
+    segmentStream: undefined,
+    quota: undefined,
+    ...more,
+  };
+}
+
+/** An issuer whose tokens name their sender by `sub` and their streams by `streams`. */
+export function issuerConfig(jwks: JwtConfig['jwks'], more: Partial<JwtConfig> = {}): JwtConfig {
+  return {
+    issuer: 'https://login.example',
+    audience: 'sluice',
+    jwks,
+    streamsClaim: 'streams',
+    identityClaim: 'sub',
+    origins: [],
+    quota: undefined,
+    ...more,
+  };
+}
 
 /** What an ingress is configured with, by default as a configuration file that says nothing but its streams. */
 export function settings(

@@ -7,19 +7,10 @@ import { describe, expect, it } from 'vitest';
 import { localLakeFiles } from '../../../enrich/lake/local-lake-files.ts';
 import { queryLake, renderTable, tablesOf } from '../../../enrich/lake/query.ts';
 import { describeTable } from '../../../enrich/lake/table-file.ts';
-import { tableRig, typedRow, typedSchema } from '../parquet/support.ts';
-import { batchOf, filesOf, temporaryFolders } from '../support.ts';
+import { lakeWithRow, typedSchema } from '../parquet/support.ts';
+import { filesOf, temporaryFolders } from '../support.ts';
 
 const folder = temporaryFolders('query');
-
-async function lakeWithRow(lake: string): Promise<void> {
-  const sink = tableRig(lake, 0).sink(1);
-  await sink.open(undefined);
-  await sink.write(batchOf([typedRow(1)], () => 0));
-  await sink.prepare(1, false);
-  await sink.commit(1);
-  await sink.close();
-}
 
 describe('SQL over the lake', () => {
   it('gives a table without rows the same columns and types as one with rows', async () => {

@@ -12,8 +12,8 @@ import { queryLake } from '../../../enrich/lake/query.ts';
 import { tableFunctions } from '../../../enrich/lake/read-sql.ts';
 import { publishedFiles } from '../../../enrich/lake/table-file.ts';
 import { messageOf } from '../../../schemas/kernel/errors.ts';
-import { tableRig, typedRow } from '../parquet/support.ts';
-import { batchOf, temporaryFolders } from '../support.ts';
+import { lakeWithRow } from '../parquet/support.ts';
+import { temporaryFolders } from '../support.ts';
 
 const newFolder = temporaryFolders('sql');
 const secret = 'secret-of-the-host';
@@ -23,12 +23,7 @@ let lake = '';
 beforeAll(async () => {
   host = newFolder();
   lake = join(host, 'lake');
-  const sink = tableRig(lake, 0).sink(1);
-  await sink.open(undefined);
-  await sink.write(batchOf([typedRow(1)], () => 0));
-  await sink.prepare(1, false);
-  await sink.commit(1);
-  await sink.close();
+  await lakeWithRow(lake);
   writeFileSync(join(host, 'secret.txt'), secret);
   writeFileSync(join(host, 'secret.csv'), `a,b\n1,${secret}\n`);
   writeFileSync(join(host, 'secret.json'), JSON.stringify([{ a: secret }]));

@@ -6,7 +6,7 @@ import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
 import type { Sink } from '../../../topology/index.ts';
-import { rowsOf } from '../support.ts';
+import { batchOf, rowsOf } from '../support.ts';
 
 export const base = Date.parse('2013-01-01T10:00:00Z');
 
@@ -65,4 +65,14 @@ export function tableRig(lake: string, fileMaxAgeMs: number, fileMaxBytes = 1e9)
       }),
     numbers: async () => (await rowsOf(lake, 'typed')).map((row) => Number(row['n'])).sort((a, b) => a - b),
   };
+}
+
+/** A lake whose table `typed` has one row. */
+export async function lakeWithRow(lake: string): Promise<void> {
+  const sink = tableRig(lake, 0).sink(1);
+  await sink.open(undefined);
+  await sink.write(batchOf([typedRow(1)], () => 0));
+  await sink.prepare(1, false);
+  await sink.commit(1);
+  await sink.close();
 }

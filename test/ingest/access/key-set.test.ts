@@ -13,11 +13,12 @@ import type { Access } from '../../../ingest/access/access.ts';
 import { createAccess } from '../../../ingest/access/access.ts';
 import { isRefusal } from '../../../ingest/protocol/refusal.ts';
 import { silentLog } from '../../../ingest/telemetry/log.ts';
+import type { AccessConfig } from '../../../schemas/config-access.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
-import { openAccess } from '../support.ts';
+import { issuerConfig, openAccess } from '../support.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -57,20 +58,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-const issuerAt = (address: string) => ({
-  ...openAccess,
-  jwt: [
-    {
-      issuer: 'https://login.example',
-      audience: 'sluice',
-      jwks: { url: address },
-      streamsClaim: 'streams',
-      identityClaim: 'sub',
-      origins: [],
-      quota: undefined,
-    },
-  ],
-});
+const issuerAt = (address: string): AccessConfig => ({ ...openAccess, jwt: [issuerConfig({ url: address })] });
 const made = (address: string): Access => createAccess(issuerAt(address), { clock, random: seededRandom(1), log: silentLog });
 
 let serial = 0;

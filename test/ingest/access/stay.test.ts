@@ -5,7 +5,6 @@
  * The first form asked only at the next message whether anything at all had been reloaded: an idle connection of a key that was taken out stayed,
  * and every reload ended the connections of all keys.
  */
-import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { ClientRequest } from 'node:http';
 import { request } from 'node:http';
@@ -20,17 +19,8 @@ import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { until } from '../../deploy/support.ts';
 import type { Rig } from '../support.ts';
-import { openAccess, rig, settings, streamConfig } from '../support.ts';
+import { issuerConfig, keyConfig, openAccess, rig, settings, streamConfig } from '../support.ts';
 
-const key = (name: string, more: Partial<KeyConfig> = {}): KeyConfig => ({
-  name,
-  sha256: createHash('sha256').update(name).digest('hex'),
-  streams: ['a/*'],
-  origins: [],
-  segmentStream: undefined,
-  quota: undefined,
-  ...more,
-});
 const access = (keys: readonly KeyConfig[], jwt: readonly JwtConfig[] = []): AccessConfig => ({ ...openAccess, keys, jwt });
 
 const clock = manualClock(Date.parse('2026-01-01T00:00:00Z'));
@@ -89,9 +79,9 @@ async function send(open: Open, data: unknown): Promise<void> {
 
 describe('an open WebSocket', () => {
   it('is closed with 4401 when its key is taken out, though it is idle; those of other keys go on', async () => {
-    await begin(access([key('gone'), key('kept')]));
+    await begin(access([keyConfig('gone'), keyConfig('kept')]));
     const [gone, kept] = [await openSocket('gone'), await openSocket('kept')];
-    reload(access([key('kept'), key('new')]));
+    reload(access([keyConfig('kept'), keyConfig('new')]));
     await until(() => gone.closed !== undefined);
     expect(gone.closed).toEqual({ code: 4401, reason: 'the key is no longer valid' });
     await send(kept, 1);
@@ -99,12 +89,12 @@ describe('an open WebSocket', () => {
   });
 
   it('sends nothing more into the stream once its key is gone, whatever is on its way', async () => {
-    await begin(access([key('gone'), key('kept')]));
+    await begin(access([keyConfig('gone'), keyConfig('kept')]));
     const gone = await openSocket('gone');
     made.kinesis.gate = new Promise(() => undefined);
     for (let n = 0; n < limits.wsCreditEvents + 20; n++) gone.socket.send(`{"data":${n}}`);
     await until(() => made.ingress.counts().requests === limits.wsCreditEvents + 20);
-    reload(access([key('kept')]));
+    reload(access([keyConfig('kept')]));
     gone.socket.send('{"data":"late"}');
     await until(() => gone.closed !== undefined);
     expect(gone.closed?.code).toBe(4401);
@@ -114,16 +104,16 @@ describe('an open WebSocket', () => {
   });
 
   it('goes by the new streams, quota and origins of its key', async () => {
-    await begin(access([key('k', { origins: ['https://a.example', 'https://b.example'] })]));
+    await begin(access([keyConfig('k', { origins: ['https://a.example', 'https://b.example'] })]));
     const [a, b, server] = [await openSocket('k', 'https://a.example'), await openSocket('k', 'https://b.example'), await openSocket('k')];
-    reload(access([key('k', { origins: ['https://b.example'], quota: { eventsPerSecond: 1, burst: 1 } })]));
+    reload(access([keyConfig('k', { origins: ['https://b.example'], quota: { eventsPerSecond: 1, burst: 1 } })]));
     await until(() => a.closed !== undefined);
     expect(a.closed?.code).toBe(4401);
     await send(b, 1);
     await send(server, 2);
     expect(applied()).toBe(1);
     expect(JSON.parse(server.messages[1] ?? '{}')).toMatchObject({ status: 429, error: { code: 'quota-key' } });
-    reload(access([key('k', { streams: ['a/other'], origins: ['https://b.example'] })]));
+    reload(access([keyConfig('k', { streams: ['a/other'], origins: ['https://b.example'] })]));
     await until(() => b.closed !== undefined && server.closed !== undefined);
     expect(b.closed?.reason).toContain('a/plain');
   });
@@ -133,16 +123,7 @@ describe('a WebSocket of a token', () => {
   let dir: string;
   let sign: (claims: object) => Promise<string>;
   let file: string;
-  const issuer = (more: Partial<JwtConfig> = {}): JwtConfig => ({
-    issuer: 'https://login.example',
-    audience: 'sluice',
-    jwks: { file },
-    streamsClaim: 'streams',
-    identityClaim: 'sub',
-    origins: [],
-    quota: undefined,
-    ...more,
-  });
+  const issuer = (more: Partial<JwtConfig> = {}): JwtConfig => issuerConfig({ file }, more);
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'sluice-stay-'));
     file = join(dir, 'jwks.json');
@@ -168,7 +149,7 @@ describe('a WebSocket of a token', () => {
   });
 
   it.each([
-    ['its issuer is configured no more', () => access([key('k')])],
+    ['its issuer is configured no more', () => access([keyConfig('k')])],
     ['its audience is another', () => access([], [issuer({ audience: 'other' })])],
     ['it no longer says whom it speaks for', () => access([], [issuer({ identityClaim: 'client_id' })])],
     ['its claim of streams is another', () => access([], [issuer({ streamsClaim: 'other' })])],
@@ -196,11 +177,11 @@ describe('a WebSocket of a token', () => {
   });
 
   it('does not notice a reload that cannot be taken over: a key set that is half written', async () => {
-    await begin(access([key('k')], [issuer()]));
+    await begin(access([keyConfig('k')], [issuer()]));
     const [token, keyed] = [await openSocket(await sign({})), await openSocket('k')];
     for (const text of ['{"keys": [{"kty"', '{"keys": []}', '']) {
       writeFileSync(file, text);
-      expect(() => reload(access([key('new')], [issuer()]))).toThrow('jwks.json');
+      expect(() => reload(access([keyConfig('new')], [issuer()]))).toThrow('jwks.json');
     }
     await send(token, 1);
     await send(keyed, 2);
@@ -235,7 +216,7 @@ describe('an upload', () => {
     });
 
   it('of many lines ends with a verdict of 401 when its key is gone, though nothing comes; what comes then is not stored', async () => {
-    await begin(access([key('gone'), key('kept')]));
+    await begin(access([keyConfig('gone'), keyConfig('kept')]));
     const open = upload();
     const lines = Array.from({ length: 1_200 }, () => `{"pad":"${'x'.repeat(1_000)}"}\n`).join('');
     open.req.write(lines);
@@ -243,7 +224,7 @@ describe('an upload', () => {
       clock.advance(1);
       return applied() + made.kafka.applied.length === 1_200;
     });
-    reload(access([key('kept')]));
+    reload(access([keyConfig('kept')]));
     await settled(open);
     open.req.end('{"late":true}\n');
     const verdict = open.text.trim().split('\n').at(-1) ?? '';
@@ -257,11 +238,11 @@ describe('an upload', () => {
     ['application/json', '/v1/a/plain'],
     ['application/json', '/v1/track'],
   ])('that is short (%s to %s) is judged by its key when it is whole', async (contentType, path) => {
-    await begin(access([key('gone', { segmentStream: 'a/plain' }), key('kept')]));
+    await begin(access([keyConfig('gone', { segmentStream: 'a/plain' }), keyConfig('kept')]));
     const open = upload(contentType, path);
     open.req.write('{"a":');
     await until(() => made.ingress.counts().inFlightBytes > 0);
-    reload(access([key('kept')]));
+    reload(access([keyConfig('kept')]));
     open.req.end('1}\n');
     await settled(open);
     expect([open.status, applied()]).toEqual([401, 0]);
@@ -269,7 +250,7 @@ describe('an upload', () => {
 });
 
 it('a request without a valid key is told the scheme (RFC 9110, section 11.6.1)', async () => {
-  await begin(access([key('k')]));
+  await begin(access([keyConfig('k')]));
   const socket = connect(made.ingress.port, '127.0.0.1');
   let text = '';
   socket.on('data', (chunk) => (text += chunk.toString()));

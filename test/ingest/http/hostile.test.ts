@@ -13,7 +13,7 @@ import { WebSocket } from 'ws';
 import { limits } from '../../../schemas/limits.ts';
 import { until } from '../../deploy/support.ts';
 import type { Rig } from '../support.ts';
-import { openAccess, post, rig } from '../support.ts';
+import { issuerConfig, openAccess, post, rig } from '../support.ts';
 
 let made: Rig;
 const sockets: Socket[] = [];
@@ -62,17 +62,7 @@ describe('lines that are broken while it is not known who sends them', () => {
     made = await rig({}, 1_000, undefined, {
       access: {
         ...openAccess,
-        jwt: [
-          {
-            issuer: 'https://issuer.example',
-            audience: 'a',
-            jwks: { url },
-            streamsClaim: 'streams',
-            identityClaim: 'sub',
-            origins: [],
-            quota: undefined,
-          },
-        ],
+        jwt: [issuerConfig({ url }, { issuer: 'https://issuer.example', audience: 'a' })],
       },
     });
     const token = await new SignJWT({ streams: ['a/*'] })

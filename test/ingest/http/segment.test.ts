@@ -1,7 +1,6 @@
 /**
  * The Segment API over HTTP: the routes of browsers and mobiles, what they ask for before they send, and where events of each kind of sender go.
  */
-import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -9,18 +8,13 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AccessConfig } from '../../../schemas/config-access.ts';
+import type { JwtConfig, KeyConfig } from '../../../schemas/config-access.ts';
 import type { Rig } from '../support.ts';
-import { openAccess, post, rig } from '../support.ts';
+import { issuerConfig, keyConfig, openAccess, post, rig } from '../support.ts';
 
-const key = (name: string, streams: readonly string[], segmentStream?: string): AccessConfig['keys'][number] => ({
-  name,
-  sha256: createHash('sha256').update(name).digest('hex'),
-  streams,
-  origins: ['https://shop.example', 'http://127.0.0.1:3000'],
-  segmentStream,
-  quota: undefined,
-});
+const origins = ['https://shop.example', 'http://127.0.0.1:3000'];
+const key = (name: string, streams: readonly string[], segmentStream?: string): KeyConfig =>
+  keyConfig(name, { streams, origins, segmentStream });
 
 let keyed: Rig;
 let open: Rig;
@@ -148,16 +142,8 @@ describe('a token as write key', () => {
     const dir = mkdtempSync(join(tmpdir(), 'sluice-segment-'));
     const file = join(dir, 'jwks.json');
     writeFileSync(file, JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256' }] }));
-    const issuer = (name: string): AccessConfig['jwt'][number] => ({
-      issuer: `https://${name}.example/`,
-      audience: 'sluice',
-      jwks: { file },
-      streamsClaim: 'streams',
-      identityClaim: 'sub',
-      origins: [],
-      quota: undefined,
-      ...(name === 'named' ? { segmentStream: 'a/plain' } : {}),
-    });
+    const issuer = (name: string): JwtConfig =>
+      issuerConfig({ file }, { issuer: `https://${name}.example/`, ...(name === 'named' ? { segmentStream: 'a/plain' } : {}) });
     const made = await rig({}, 100_000, undefined, { access: { ...openAccess, jwt: [issuer('named'), issuer('unnamed')] } });
     const send = async (name: string, streams: readonly string[]) => {
       const token = await new SignJWT({ streams })

@@ -16,7 +16,7 @@ import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { until } from '../../deploy/support.ts';
 import type { Rig } from '../support.ts';
-import { openAccess, post, rig } from '../support.ts';
+import { issuerConfig, keyConfig, openAccess, post, rig } from '../support.ts';
 
 let made: Rig;
 const sockets: Socket[] = [];
@@ -25,15 +25,7 @@ afterEach(async () => {
   await made.ingress.drain();
 });
 
-const keyOf = (name: string, more: Partial<KeyConfig> = {}): KeyConfig => ({
-  name,
-  sha256: createHash('sha256').update(name).digest('hex'),
-  streams: ['a/*'],
-  origins: [],
-  segmentStream: 'a/plain',
-  quota: undefined,
-  ...more,
-});
+const keyOf = (name: string, more: Partial<KeyConfig> = {}): KeyConfig => keyConfig(name, { segmentStream: 'a/plain', ...more });
 const access = { ...openAccess, keys: [keyOf('one'), keyOf('other'), keyOf('slow', { quota: { eventsPerSecond: 1, burst: 5 } })] };
 const as = (key: string, more: Record<string, string> = {}): Record<string, string> => ({ authorization: `Bearer ${key}`, ...more });
 const url = (path = '/v1/a/plain'): string => `${made.ingress.url}${path}`;
@@ -139,15 +131,7 @@ describe('a token that has to be verified', () => {
     const { publicKey, privateKey } = await generateKeyPair('ES256');
     const file = join(dir, 'jwks.json');
     writeFileSync(file, JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k', alg: 'ES256' }] }));
-    const issuer = {
-      issuer: 'https://login.example',
-      audience: 'a',
-      jwks: { file },
-      streamsClaim: 'streams',
-      origins: [],
-      quota: undefined,
-    };
-    made = await rig({}, 1_000, undefined, { access: { ...openAccess, jwt: [{ ...issuer, identityClaim: 'sub' }] } });
+    made = await rig({}, 1_000, undefined, { access: { ...openAccess, jwt: [issuerConfig({ file }, { audience: 'a' })] } });
     rmSync(dir, { recursive: true });
     let subject = 0;
     const fresh = async () => {

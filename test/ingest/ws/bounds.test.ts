@@ -1,15 +1,13 @@
 /**
  * What a WebSocket may take, pay and be told: a close says why, with its code (RFC 6455, section 7.4.1) and a reason.
  */
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { KeyConfig } from '../../../schemas/config-access.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { until } from '../../deploy/support.ts';
 import type { Rig } from '../support.ts';
-import { openAccess, post, rig } from '../support.ts';
+import { keyConfig, openAccess, post, rig } from '../support.ts';
 
 let made: Rig;
 const open: WebSocket[] = [];
@@ -18,16 +16,10 @@ afterEach(async () => {
   await made.ingress.drain();
 });
 
-const keyOf = (name: string, more: Partial<KeyConfig> = {}): KeyConfig => ({
-  name,
-  sha256: createHash('sha256').update(name).digest('hex'),
-  streams: ['a/*'],
-  origins: [],
-  segmentStream: undefined,
-  quota: undefined,
-  ...more,
-});
-const access = { ...openAccess, keys: [keyOf('one'), keyOf('other'), keyOf('slow', { quota: { eventsPerSecond: 1, burst: 5 } })] };
+const access = {
+  ...openAccess,
+  keys: [keyConfig('one'), keyConfig('other'), keyConfig('slow', { quota: { eventsPerSecond: 1, burst: 5 } })],
+};
 
 interface Opened {
   readonly socket: WebSocket;

@@ -1,35 +1,27 @@
 /**
  * A tenant with a key announces bodies as large as they may be, on as many connections as fill the memory budget, and sends them byte by byte.
  */
-import type { Socket } from 'node:net';
-import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
+import { connections, headOf } from '../raw.ts';
 import type { Attack } from '../rig.ts';
 import { openDoor, otherTenant } from '../rig.ts';
 
-const connections = 64;
+const count = 64;
 const announcedBytes = 16 * 1_024 * 1_024;
 
 export const largeBodies: Attack = {
   name: 'large-bodies',
-  what: `${connections} connections announce 16 MiB each, with a key, and send a byte now and then`,
+  what: `${count} connections announce 16 MiB each, with a key, and send a byte now and then`,
   async run(scale) {
     const door = await openDoor();
-    const sockets: Socket[] = [];
+    const held = connections(door);
+    const headers = { Authorization: `Bearer ${door.attackerKey}`, 'Content-Type': 'application/json', 'Content-Length': announcedBytes };
     try {
       const other = otherTenant(door);
-      for (let n = 0; n < connections; n++) {
-        const socket = connect(door.port, '127.0.0.1');
-        socket.on('error', () => undefined);
-        socket.write(
-          `POST /v1/attacker/events HTTP/1.1\r\nHost: 127.0.0.1:${door.port}\r\nAuthorization: Bearer ${door.attackerKey}\r\n` +
-            `Content-Type: application/json\r\nContent-Length: ${announcedBytes}\r\n\r\n"`,
-        );
-        sockets.push(socket);
-      }
+      for (let n = 0; n < count; n++) held.open(headOf(door, 'POST /v1/attacker/events', headers), '"');
       for (let seconds = 0; seconds < 10 * scale; seconds++) {
         await wait(1_000);
-        for (const socket of sockets) if (!socket.destroyed) socket.write('x');
+        for (const socket of held.all) if (!socket.destroyed) socket.write('x');
       }
       const { sent, errors, statuses, p99Ms } = await other.stop();
       const { peakMb } = door.memory();
@@ -41,7 +33,7 @@ export const largeBodies: Attack = {
         ],
       };
     } finally {
-      for (const socket of sockets) socket.destroy();
+      held.close();
       await door.close();
     }
   },
