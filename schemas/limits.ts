@@ -227,6 +227,13 @@ export const limits = {
   aggregateMaxRecords: 16_384,
   /** An empty source is asked again after this time. */
   sourcePollMs: 20,
+  /**
+   * How long after an event was read a silent split has to be asked again and found empty before time goes on without it: what was sent
+   * together is stored in several splits, one after the other.
+   */
+  silenceSettleMs: 1_000,
+  /** A split that was not answered for this long is called slow. */
+  readSlowMs: 2_000,
   /** How often a source asks for splits that are new. */
   splitDiscoveryMs: 30_000,
   /** Sliding windows: how many one element may be in. */

@@ -14,7 +14,7 @@ import { afterThisRound, manualClock, sleep, systemClock } from '../schemas/kern
 import { SluiceError } from '../schemas/kernel/errors.ts';
 import { seededRandom } from '../schemas/kernel/random.ts';
 import type { RejectionCode } from '../schemas/rejection.ts';
-import type { Topology } from './graph/graph.ts';
+import type { SourceNode, Topology } from './graph/graph.ts';
 import type { Origin } from './graph/sink.ts';
 import type { Batch } from './operators/batch.ts';
 import { rowKinds, splitKey } from './operators/batch.ts';
@@ -23,7 +23,7 @@ import type { NodeCounts, Rejection } from './operators/operator.ts';
 import { rejectThrown } from './operators/operator.ts';
 import { connect } from './runtime/connections.ts';
 import type { Dag, SinkStage } from './runtime/dag.ts';
-import { compileDag } from './runtime/dag.ts';
+import { compileDag, tellClock } from './runtime/dag.ts';
 import { requireValid } from './runtime/take-over.ts';
 import { jsonProblem } from './state/json-safe.ts';
 import { maxTime } from './time/watermark.ts';
@@ -218,10 +218,14 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
     }
   };
 
+  const splitsOf = (source: string): readonly string[] =>
+    (options.splits?.[source] ?? [defaultSplit]).map((split) => keyOfSplit(source, split));
+
   const announceSplits = (): void => {
+    const all = new Set(dag.sources.flatMap(({ node }) => splitsOf(node.id)));
     for (const { node, out } of dag.sources) {
-      for (const split of options.splits?.[node.id] ?? [defaultSplit])
-        out.control(rowKinds.split, 0, { split: keyOfSplit(node.stream, split), parents: [] });
+      out.control(rowKinds.splits, 0, all);
+      for (const split of splitsOf(node.id)) out.control(rowKinds.split, 0, { split, parents: [], told: false });
       out.control(rowKinds.clock, nowMs);
     }
   };
@@ -238,7 +242,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
     const counts = present(dag.counts.get(node.id), 'the counts of a source');
     counts.in++;
     counts.passed++;
-    out.element(checked(source, value), nowMs, originOf(node.stream, split ?? defaultSplit, value));
+    out.element(checked(source, value), nowMs, originOf(node, split ?? defaultSplit, value));
   };
 
   const control = async (
@@ -247,7 +251,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
     { source, split }: SourceSelection = {},
   ): Promise<void> => {
     const chosen = source === undefined ? dag.sources : [sourceOf(source)];
-    for (const { node, out } of chosen) out.control(kind, timestamp, split === undefined ? undefined : keyOfSplit(node.stream, split));
+    for (const { node, out } of chosen) out.control(kind, timestamp, split === undefined ? splitsOf(node.id) : keyOfSplit(node.id, split));
     await turn();
   };
 
@@ -258,6 +262,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
   };
 
   dag = compile();
+  tellClock(dag, nowMs);
   announceSplits();
   await turn();
   return {
@@ -307,6 +312,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
       };
       for (const { operator } of dag.stages) operator.close?.();
       dag = compile();
+      tellClock(dag, nowMs);
       for (const [id, count] of Object.entries(counts)) Object.assign(dag.counts.get(id) ?? {}, count);
       for (const { nodes, operator } of dag.stages) {
         const state = nodes[0] === undefined ? undefined : operators[nodes[0].id];
@@ -357,14 +363,15 @@ function listOf<T>(lists: Map<string, T[]>, id: string): T[] {
   return made;
 }
 
-function keyOfSplit(stream: string, split: string): string {
-  return splitKey({ stream, path: 'kinesis', split });
+function keyOfSplit(source: string, split: string): string {
+  return splitKey({ source, path: 'kinesis', split });
 }
 
-function originOf(stream: string, split: string, value: unknown): Origin {
+function originOf({ id, stream }: SourceNode, split: string, value: unknown): Origin {
   const attributes = value !== null && typeof value === 'object' && 'data' in value ? event(value.data, value as object) : event(value);
   const { data, ...rest } = attributes;
-  return { stream, path: 'kinesis', split, position: '0', attributes: rest, data: Buffer.from(JSON.stringify(data) ?? 'null') };
+  const bytes = Buffer.from(JSON.stringify(data) ?? 'null');
+  return { stream, path: 'kinesis', split, splitKey: keyOfSplit(id, split), position: '0', attributes: rest, data: bytes };
 }
 
 /** State is JSON: what would not come back from it is told where it is made, not after a restart. */

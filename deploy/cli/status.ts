@@ -51,7 +51,7 @@ function describeTopology({ file, name, state, error, restarts, job }: TopologyH
     `  attempt ${job.attempt}; last checkpoint ${checkpoint}; ${job.uncommittedRows} rows wait for one; ${job.rejected} rejected since the start`,
   );
   for (const split of job.splits) {
-    const idle = split.idle ? ', idle' : '';
+    const idle = `${split.idle ? ', idle' : ''}${hearingText[split.hearing]}`;
     const { stream, path, split: id, watermark, eventLagMs, failure } = split;
     const time = eventLagMs === null ? '' : `, its latest event ${secondsText(eventLagMs)} ago`;
     output.line(`  ${stream} ${path} ${id}: lag ${lagText(split)}${time}, watermark ${timeText(watermark)}${idle}`);
@@ -65,6 +65,15 @@ function describeTopology({ file, name, state, error, restarts, job }: TopologyH
     if (time !== undefined && time.open > 0) output.line(`    ${waitText(time)}`);
   }
 }
+
+/** Of what is not read to its end: it holds time, also where it was idle. */
+const hearingText: Readonly<Record<SplitStatus['hearing'], string>> = {
+  'caught-up': '',
+  behind: '',
+  slow: ', not answered for seconds: holds time',
+  unreadable: ', cannot be read: holds time',
+  paused: ', paused by a look-up that is full: holds time',
+};
 
 const secondsText = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
@@ -81,8 +90,9 @@ function waitText({ open, next, watermark, heldBy }: TimeStatus): string {
   return `${needs}; the watermark is ${timeText(watermark)}${heldBy === null ? '' : `, ${heldText(heldBy)}`}`;
 }
 
-function heldText({ split, latest, outOfOrdernessMs, eventTime }: HeldBy): string {
+function heldText({ split, latest, outOfOrdernessMs, eventTime, unheard }: HeldBy): string {
   if (split === null) return `because every split of ${eventTime} is idle`;
+  if (unheard) return `held by ${split}, which was idle and could not be read since`;
   if (latest === null) return `held by ${split}, which had no event yet and is not idle`;
   const behind = outOfOrdernessMs === 0 ? '' : `, and ${outOfOrdernessMs / 1_000} s of out-of-orderness are waited for`;
   return `held by ${split}: its latest event is of ${timeText(latest)}${behind}`;

@@ -112,7 +112,8 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
       const last = found.messages.at(-1);
       // An answer may hold only what lies before, and then the next one begins behind it.
       const reached = last === undefined || BigInt(last.offset) < from ? from : BigInt(last.offset) + 1n;
-      return { records: take(split, { after, next: reached, kept }, bounds), ended: false };
+      const records = take(split, { after, next: reached, kept }, bounds);
+      return records.length === 0 && reached > from ? { records, ended: false, inconclusive: true } : { records, ended: false };
     },
     async latest(split) {
       const { first, end } = await ask((using) => using.bounds(partitionOf(split)));

@@ -42,7 +42,7 @@ interface ShardState {
 }
 
 const throttleBackoff = { baseMs: limits.kinesisReadIntervalMs, maxMs: 10_000 };
-const nothing: ReadResult = { records: [], ended: false };
+const nothing: ReadResult = { records: [], ended: false, inconclusive: true };
 
 /** @example createKinesisReader({ region: 'eu-central-1', streamName: 'rpp-promo-clicks-dev', clock, random }) */
 export function createKinesisReader({ clock, random, tell, ...options }: KinesisReaderOptions): RecordReader {

@@ -23,6 +23,8 @@ export interface ReadResult {
    * (Kinesis' MillisBehindLatest), and required where `latest` cannot be asked.
    */
   readonly behindMs?: number;
+  /** Without records: the end of the split was not seen, because it was not asked (throttled, paced) or had only what is no record. */
+  readonly inconclusive?: true;
 }
 
 export interface RecordReader {

@@ -7,7 +7,7 @@ import type { EventAttributes } from '../../schemas/event.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
-import type { RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import { encodeStructured } from '../../schemas/wire.ts';
 import type { ElementBatch, JobConnectors, LookupFunction, Sink } from '../../topology/index.ts';
 
@@ -17,6 +17,8 @@ export interface MemorySplit {
   readonly records: IncomingRecord[];
   readonly parents: readonly string[];
   closed: boolean;
+  /** What becomes of its reads: an error that can be tried again, no answer at all, or one that says nothing. Absent: they are answered. */
+  fault?: 'unreachable' | 'silent' | 'throttled';
 }
 
 export interface MemoryStream {
@@ -66,10 +68,10 @@ export function event(id: string, data: unknown, extra: Partial<EventAttributes>
 function readersOf(stream: MemoryStream): readonly RecordReader[] {
   return [...new Set(stream.splits.map((split) => split.path))].map((path) => {
     const own = (): readonly MemorySplit[] => stream.splits.filter((split) => split.path === path);
-    const answer = <T>(give: () => T): Promise<T> =>
-      stream.unreachable
-        ? Promise.reject(new SluiceError('stream-unreachable', 'nobody answers', { retryable: true }))
-        : Promise.resolve(give());
+    const answer = async <T>(give: () => T | Promise<T>): Promise<T> => {
+      if (stream.unreachable) throw new SluiceError('stream-unreachable', 'nobody answers', { retryable: true });
+      return give();
+    };
     const of = (id: string): MemorySplit => {
       const found = own().find((split) => split.split === id);
       if (found === undefined) throw new SluiceError('split-unknown', id);
@@ -80,6 +82,10 @@ function readersOf(stream: MemoryStream): readonly RecordReader[] {
       splits: () => answer(() => own().map(({ split, parents }) => ({ id: split, parents }))),
       read: (id, after, bounds) =>
         answer(() => {
+          const { fault } = of(id);
+          if (fault === 'unreachable') throw new SluiceError('stream-unreachable', 'nobody answers', { retryable: true });
+          if (fault === 'throttled') return { records: [], ended: false, inconclusive: true as const };
+          if (fault === 'silent') return new Promise<ReadResult>(() => undefined);
           const from = after === undefined ? 0 : Number(after);
           const { records, closed } = of(id);
           const read = records.slice(from, from + bounds.maxRecords);

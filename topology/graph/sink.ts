@@ -16,6 +16,8 @@ export interface Origin {
   readonly stream: string;
   readonly path: Path;
   readonly split: string;
+  /** The split among all splits of the job, as one source reads it. */
+  readonly splitKey: string;
   readonly position: string;
   readonly attributes: EventAttributes;
   /** The client's bytes of `data`. */

@@ -5,29 +5,40 @@
  * 1. `kinds`, `values`, `timestamps` and `origins` have `length` entries that belong together.
  * 2. Only the operator that owns an output appends to its batch, and only within its own turn; readers never change it.
  */
+import type { Path } from '../../schemas/ports/record.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { TimeSignal } from '../time/watermark.ts';
 
 export const rowKinds = {
   element: 0,
-  /** `timestamps[i]` is the watermark; `values[i]` is `endOfInput` where it is the last one of a drain. */
+  /**
+   * `timestamps[i]` is the watermark; `values[i]` is `endOfInput` where it is the last one of a drain. Before `eventTime` it is given by hand, as
+   * idleness is: `values[i]` is the key of the split that it is given to, or a list of those of a whole source; undefined means all.
+   */
   watermark: 1,
   idle: 2,
   active: 3,
-  /** The periodic emission: watermarks are made here, and idleness is judged at `timestamps[i]`, which stands still while sources are held. */
+  /**
+   * The periodic emission: watermarks are made here, and idleness is judged at `timestamps[i]`, which stands still while sources are held.
+   * `values[i]` is what the sources have heard so far, a `Heard`, where they tell.
+   */
   tick: 4,
   /** The split of `values[i]`, a `SplitBegin`, exists, or has begun again. */
   split: 5,
   /** The split `values[i]` ended: it holds no watermark back. */
   splitEnd: 6,
-  /** Processing time is `timestamps[i]`: timers of processing time fire here. */
+  /** Processing time is `timestamps[i]`: timers of processing time fire here. `values[i]` is the time of ticks, where that is another one. */
   clock: 7,
+  /** There are the splits of `values[i]`, a set of their keys, and no others. */
+  splits: 8,
 } as const;
 
 /** A split by its key, and those whose records come before its own: it begins at the least of their watermarks. */
 export interface SplitBegin {
   readonly split: string;
   readonly parents: readonly string[];
+  /** Whether ticks say what was heard of it: until it was heard it is not idle. */
+  readonly told: boolean;
 }
 
 /** Marks the end of time as the end of all input: an operator of several inputs lets it go on when each of them has said it. */
@@ -74,7 +85,10 @@ export class Batch {
   }
 }
 
-/** The key of a split among all splits of a job. */
-export function splitKey(origin: Pick<Origin, 'stream' | 'path' | 'split'>): string {
-  return `${origin.stream} ${origin.path} ${origin.split}`;
+/** The split of elements that no record carried. */
+export const noSplit = '';
+
+/** The key of a split among all splits of a job: two sources that read one stream are at different places in it. */
+export function splitKey({ source, path, split }: { readonly source: string; readonly path: Path; readonly split: string }): string {
+  return `${source} ${path} ${split}`;
 }

@@ -12,10 +12,10 @@ import { parseEventTime } from '../../schemas/kernel/time.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
 import type { EventTimeNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
-import type { WatermarkSnapshot } from '../time/watermark.ts';
+import type { Heard, TimeSignal, WatermarkSnapshot } from '../time/watermark.ts';
 import { SplitWatermarks } from '../time/watermark.ts';
 import type { Batch, RowKind, SplitBegin } from './batch.ts';
-import { endOfInput, rowKinds, splitKey } from './batch.ts';
+import { endOfInput, noSplit, rowKinds } from './batch.ts';
 import type { NodeCounts, Operator, Reject } from './operator.ts';
 
 export class EventTimeOperator implements Operator {
@@ -45,14 +45,17 @@ export class EventTimeOperator implements Operator {
           break;
         case rowKinds.clock:
           this.#processingTimeMs = time;
-          this.watermarks.clock(time);
-          target.control(rowKinds.clock, time);
+          this.watermarks.clock((batch.values[i] as number | undefined) ?? time);
+          target.control(rowKinds.clock, time, batch.values[i]);
           break;
         case rowKinds.tick:
-          target.signals(this.watermarks.tick(time));
+          target.signals(this.watermarks.tick(time, batch.values[i] as Heard | undefined));
           break;
         case rowKinds.split:
-          this.#begin(batch.values[i] as SplitBegin);
+          target.signals(this.#begin(batch.values[i] as SplitBegin));
+          break;
+        case rowKinds.splits:
+          this.#keep(batch.values[i] as ReadonlySet<string>);
           break;
         case rowKinds.splitEnd:
           this.watermarks.remove(batch.values[i] as string);
@@ -66,21 +69,36 @@ export class EventTimeOperator implements Operator {
     }
   }
 
-  #begin({ split, parents }: SplitBegin): void {
-    this.watermarks.add(split, parents);
+  #begin({ split, parents, told }: SplitBegin): readonly TimeSignal[] {
+    return told ? this.watermarks.begin(split, parents) : (this.watermarks.add(split, parents), []);
+  }
+
+  /** Whether there are no other splits than those of the one source that is spoken of. */
+  #isAll(splits: readonly string[]): boolean {
+    for (const split of this.watermarks.splits.keys()) if (split !== noSplit && !splits.includes(split)) return false;
+    return true;
+  }
+
+  /** What a restored state has of splits that are gone holds nothing back. */
+  #keep(splits: ReadonlySet<string>): void {
+    for (const split of this.watermarks.splits.keys()) if (split !== noSplit && !splits.has(split)) this.watermarks.remove(split);
   }
 
   /** Time is made here. What comes from upstream was given from outside: the end of input, or a test driver's hand. */
-  #given(kind: RowKind, at: number, split: unknown, target: Batch): void {
+  #given(kind: RowKind, at: number, to: unknown, target: Batch): void {
     const { watermarks } = this;
     const idle = kind === rowKinds.idle;
-    if (split === endOfInput) {
+    if (to === endOfInput) {
       watermarks.giveAll(at);
       target.control(rowKinds.watermark, at, endOfInput);
       return;
     }
-    if (typeof split !== 'string') target.signals(kind === rowKinds.watermark ? watermarks.giveAll(at) : watermarks.setAllIdle(idle));
-    else target.signals(kind === rowKinds.watermark ? watermarks.give(split, at) : watermarks.setIdle(split, idle));
+    if (to === undefined || (typeof to !== 'string' && this.#isAll(to as readonly string[]))) {
+      target.signals(kind === rowKinds.watermark ? watermarks.giveAll(at) : watermarks.setAllIdle(idle));
+      return;
+    }
+    for (const split of typeof to === 'string' ? [to] : (to as readonly string[]))
+      target.signals(kind === rowKinds.watermark ? watermarks.give(split, at) : watermarks.setIdle(split, idle));
   }
 
   #element(value: unknown, origin: Origin | undefined, target: Batch): void {
@@ -109,7 +127,7 @@ export class EventTimeOperator implements Operator {
       return;
     }
     this.#counts.passed++;
-    this.watermarks.event(origin === undefined ? '' : splitKey(origin), timestamp);
+    this.watermarks.event(origin === undefined ? noSplit : origin.splitKey, timestamp);
     target.element(value, timestamp, origin);
   }
 

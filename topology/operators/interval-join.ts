@@ -101,7 +101,7 @@ export class IntervalJoinOperator implements Operator {
         case rowKinds.clock:
           if (timestamp <= this.#nowMs) break;
           this.#nowMs = timestamp;
-          for (const port of out) port.control(kind, timestamp);
+          for (const port of out) port.control(kind, timestamp, batch.values[i]);
           break;
         default:
           break;

@@ -109,7 +109,7 @@ export class LookupOperator implements Operator {
     for (let i = 0; i < batch.length; i++) {
       const kind = batch.kinds[i] as RowKind;
       if (kind === rowKinds.element) this.#enter(batch.values[i], batch.timestamps[i] as number, batch.origins[i]);
-      else if (kind === rowKinds.clock) target.control(kind, batch.timestamps[i] as number);
+      else if (kind === rowKinds.clock) target.control(kind, batch.timestamps[i] as number, batch.values[i]);
       else this.#rows.control(kind, batch.values[i], batch.timestamps[i] as number);
     }
     this.poll(out);
@@ -253,7 +253,9 @@ export class LookupOperator implements Operator {
   }
 
   snapshot(): LookupSnapshot {
-    const rows = this.#rows.rows().map((row): EncodedRow => {
+    // A tick is no state: the next run makes its own, of its own time.
+    const kept = this.#rows.rows().filter(({ kind }) => kind !== rowKinds.tick);
+    const rows = kept.map((row): EncodedRow => {
       const origin = row.kind === rowKinds.element ? (row as WaitingElement).origin : undefined;
       return [row.kind, encodeTime(row.timestamp), row.value ?? null, origin === undefined ? null : encodeOrigin(origin)];
     });

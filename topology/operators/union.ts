@@ -1,5 +1,10 @@
 /**
  * Several streams as one. Elements keep their order within each; watermarks merge by the rule `valve`.
+ *
+ * Invariants:
+ * 1. Where `eventTime` comes only behind it there is no time to merge yet: what is said of a source or a split goes on as it is, to the one who
+ *    keeps the time of each.
+ * 2. The end of input goes on once, when every input has said it.
  */
 import type { MergeSnapshot } from '../time/merge.ts';
 import { WatermarkMerge } from '../time/merge.ts';
@@ -12,11 +17,13 @@ export class UnionOperator implements Operator {
   readonly #counts: NodeCounts;
   readonly #inputs: number;
   readonly #ended = new Set<number>();
+  readonly #merges: boolean;
 
-  constructor(inputs: number, counts: NodeCounts) {
+  constructor(inputs: number, counts: NodeCounts, merges: boolean) {
     this.#merge = new WatermarkMerge(inputs, 'valve');
     this.#counts = counts;
     this.#inputs = inputs;
+    this.#merges = merges;
   }
 
   process(input: number, batch: Batch, out: readonly Batch[]): void {
@@ -37,13 +44,16 @@ export class UnionOperator implements Operator {
             if (this.#ended.size === this.#inputs) target.control(kind, timestamp, endOfInput);
             break;
           }
-          target.signals(this.#merge.advance(input, timestamp));
+          if (this.#merges) target.signals(this.#merge.advance(input, timestamp));
+          else target.control(kind, timestamp, batch.values[i]);
           break;
         case rowKinds.idle:
-          target.signals(this.#merge.idle(input));
+          if (this.#merges) target.signals(this.#merge.idle(input));
+          else target.control(kind, timestamp, batch.values[i]);
           break;
         case rowKinds.active:
-          target.signals(this.#merge.active(input));
+          if (this.#merges) target.signals(this.#merge.active(input));
+          else target.control(kind, timestamp, batch.values[i]);
           break;
         default:
           target.push(kind, batch.values[i], timestamp, undefined);

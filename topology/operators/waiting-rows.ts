@@ -59,7 +59,7 @@ export class WaitingRows<E extends WaitingRow> {
     for (let i = this.#rows.length - 1; i >= this.#head; i--) {
       const row = this.#rows[i] as WaitingRow;
       if (!replaceable.has(row.kind)) return;
-      if (row.kind !== kind || row.value !== value) continue;
+      if (row.kind !== kind || (kind !== rowKinds.tick && row.value !== value)) continue;
       this.#rows.splice(i, 1);
       if (i < this.#next) this.#next--;
       return;

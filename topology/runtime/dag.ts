@@ -27,7 +27,7 @@ import type {
 } from '../graph/graph.ts';
 import { outPort, restPort } from '../graph/graph.ts';
 import { aggregatorOf } from '../operators/aggregates.ts';
-import { Batch } from '../operators/batch.ts';
+import { Batch, rowKinds } from '../operators/batch.ts';
 import { DeduplicateOperator } from '../operators/deduplicate.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
 import { IntervalJoinOperator } from '../operators/interval-join.ts';
@@ -68,6 +68,13 @@ export interface Dag {
   run(): boolean;
   /** Empties every batch, for the next turn. */
   clear(): void;
+}
+
+/** Processing time, before anything else comes: no operator is asked for a time that it was not given. */
+export function tellClock(dag: Dag, nowMs: number, tickMs?: number): void {
+  for (const { out } of dag.sources) out.control(rowKinds.clock, nowMs, tickMs);
+  dag.run();
+  dag.clear();
 }
 
 type StatelessGraphNode =
@@ -216,7 +223,7 @@ function operatorOf(node: OperatorNode, topology: Topology, counts: NodeCounts, 
       return new ProcessOperator(node, { key: call('key'), onElement: call('onElement'), onTimer }, counts, reject);
     }
     case 'union':
-      return new UnionOperator(node.inputs.length, counts);
+      return new UnionOperator(node.inputs.length, counts, !isBeforeEventTime(node, topology.graph));
     case 'lookup': {
       const { lookup } = node;
       assert(lookup.from !== 'file', 'a table is looked up without waiting');
@@ -225,6 +232,17 @@ function operatorOf(node: OperatorNode, topology: Topology, counts: NodeCounts, 
       return new LookupOperator(node.id, lookup, functions, counts, reject, connections.host);
     }
   }
+}
+
+/** Whether event time is only set behind this node. Either all inputs of a union have it, or none. */
+function isBeforeEventTime(node: GraphNode, graph: Graph): boolean {
+  const upstream = new Set([node.id]);
+  const downstream = new Set([node.id]);
+  // Inputs name earlier nodes, so that one way finds all.
+  for (const from of graph.nodes.toReversed()) if (upstream.has(from.id)) for (const input of from.inputs) upstream.add(input.node);
+  for (const to of graph.nodes) if (to.inputs.some((input) => downstream.has(input.node))) downstream.add(to.id);
+  const timed = graph.nodes.filter(({ kind }) => kind === 'eventTime').map(({ id }) => id);
+  return timed.some((id) => downstream.has(id)) && !timed.some((id) => upstream.has(id));
 }
 
 function resolved(topology: Topology, node: string, slot: string): (...args: unknown[]) => unknown {

@@ -27,7 +27,7 @@ function enter(cursor: Cursor, record: IncomingRecord, batch: Batch, counts: Nod
   // First of all: a row in the name of another stream's event would stand for that event.
   if (`${attributes.team}/${attributes.app}` !== source.stream)
     return refuse(cursor, record, `the record says that it belongs to ${attributes.team}/${attributes.app}`, counts, reject);
-  const origin: Origin = { stream: source.stream, path, split, position: placeOf(record), attributes, data };
+  const origin: Origin = { stream: source.stream, path, split, splitKey: cursor.key, position: placeOf(record), attributes, data };
   const claim = attributes.extensions?.['dataref'];
   if (claim?.startsWith(claimScheme) === true) {
     const why = record.unresolved ?? 'it is no claim that was written here, or there is no store to fetch it from';
@@ -73,7 +73,7 @@ function unknownOrigin(cursor: Cursor, record: IncomingRecord): Origin {
     partitionkey: record.key,
     receivedtime,
   };
-  return { stream: source.stream, path, split, position: placeOf(record), attributes, data: record.value };
+  return { stream: source.stream, path, split, splitKey: cursor.key, position: placeOf(record), attributes, data: record.value };
 }
 
 /** A record's position; of an aggregate's part with its number in it. */

@@ -24,13 +24,14 @@ import { endOfInput, rowKinds } from '../operators/batch.ts';
 import { maxTime } from '../time/watermark.ts';
 import { connect } from './connections.ts';
 import type { Dag } from './dag.ts';
-import { compileDag } from './dag.ts';
+import { compileDag, tellClock } from './dag.ts';
 import { enterRecords } from './enter-records.ts';
+import { heardOf } from './heard.ts';
 import type { JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
 import { Refusals } from './rejections.ts';
 import type { Cursor, SourceInput, SourceSchedule } from './source.ts';
-import { positionKey, scheduleSources } from './source.ts';
+import { hearingOf, positionKey, scheduleSources } from './source.ts';
 import type { JobStatus } from './status.ts';
 import { nodeStatus, splitStatus } from './status.ts';
 import type { CarriedState } from './take-over.ts';
@@ -75,6 +76,9 @@ export function createJob(options: JobOptions): Job {
   let completed: JobStatus['checkpoint'] = null;
   let committing: Promise<void> = Promise.resolve();
   let nextCheckpointAt = 0;
+  /** When it was opened: the time of ticks goes on from there as the job runs, whatever happens to the clock on the wall. */
+  let startedMs = 0;
+  let startedAtMs = 0;
   let lastTickAt = Number.NEGATIVE_INFINITY;
   let held = false;
   let lastTurnAt = clock.monotonic();
@@ -121,10 +125,14 @@ export function createJob(options: JobOptions): Job {
     attempt = fence.attempt;
     checkpoint = fence.checkpoint;
 
+    startedMs = clock.monotonic();
+    startedAtMs = clock.now();
     const host = { clock, random: options.random, wake: () => schedule?.interrupt() };
     dag = compileDag(topology, refusals.reject, { ...connections, host });
     // Before the states: a restored operator may refuse what it held.
     for (const [id, counts] of Object.entries(fence.counts)) Object.assign(dag.counts.get(id) ?? {}, counts);
+    // And the time: what waits in a restored operator may come out at once.
+    tellClock(dag, startedAtMs, startedAtMs);
     for (const stage of dag.stages) {
       const [node] = stage.nodes;
       const state = node === undefined ? undefined : fence.operators[node.id];
@@ -150,11 +158,9 @@ export function createJob(options: JobOptions): Job {
     }
     readers = inputs.map(({ reader }) => reader);
     schedule = await scheduleSources(inputs, bounds, clock);
+    const splits = new Set(schedule.cursors.map(({ key }) => key));
+    for (const { out } of dag.sources) out.control(rowKinds.splits, 0, splits);
     tellSplits();
-    for (const { phase, source, reader, split, position, key } of schedule.cursors) {
-      // What came while nothing ran is not to be overtaken: a split that was idle and has records now counts again from the beginning.
-      if (phase === 'begun' && (await reader.lag(split, position)) !== 0) outOf(source).control(rowKinds.active, 0, key);
-    }
     // The splits make themselves known before the first element, so that none can run ahead of one that was not seen yet.
     await runDag();
   };
@@ -163,7 +169,7 @@ export function createJob(options: JobOptions): Job {
 
   const tellSplits = (): void => {
     for (const { kind, cursor, parents } of schedule.changes()) {
-      if (kind === 'begin') outOf(cursor.source).control(rowKinds.split, 0, { split: cursor.key, parents });
+      if (kind === 'begin') outOf(cursor.source).control(rowKinds.split, 0, { split: cursor.key, parents, told: true });
       else outOf(cursor.source).control(rowKinds.splitEnd, 0, cursor.key);
     }
   };
@@ -174,17 +180,19 @@ export function createJob(options: JobOptions): Job {
     // A split that is not read is not silent: idleness is judged by the time in which it could have been heard.
     if (held) heldMs += clock.monotonic() - lastTurnAt;
     lastTurnAt = clock.monotonic();
+    const tickAt = startedAtMs + clock.monotonic() - startedMs - heldMs;
     const ticks = clock.monotonic() - lastTickAt >= tickMs;
     if (ticks) lastTickAt = clock.monotonic();
+    const heard = heardOf(schedule.cursors, dag, (atMs) => startedAtMs + atMs - startedMs - heldMs);
     for (const { node, out } of dag.sources) {
       const reads = turn?.cursor.source === node;
-      if (reads || ticks) out.control(rowKinds.clock, now);
+      if (reads || ticks) out.control(rowKinds.clock, now, tickAt);
       if (reads) {
         const counts = present(dag.counts.get(node.id), 'the counts of a source');
         enterRecords(turn.cursor, turn.records, out, counts, refusals.reject);
         dirty = true;
       }
-      if (reads || ticks) out.control(rowKinds.tick, now - heldMs);
+      if (reads || ticks) out.control(rowKinds.tick, tickAt, heard);
     }
     tellSplits();
     await runDag();
@@ -285,7 +293,9 @@ export function createJob(options: JobOptions): Job {
         turns,
         checkpoint: completed,
         splits: await Promise.all(
-          (schedule?.cursors ?? []).filter(({ phase }) => phase !== 'done').map((cursor) => splitStatus(cursor, dag, clock.now())),
+          (schedule?.cursors ?? [])
+            .filter(({ phase }) => phase !== 'done')
+            .map((cursor) => splitStatus(cursor, dag, clock.now(), hearingOf(cursor, held, clock.monotonic()))),
         ),
         nodes: graph.nodes.map((node) => nodeStatus(node, dag, graph)),
         rejected: refusals.total,

@@ -7,6 +7,9 @@
  * 3. Splits with records take turns; a split without is asked again after a pause.
  * 4. A split is read once all its parents were read to their ends. A parent's end is told only when its children have begun, so that its
  *    watermark holds the time until theirs stands in its place.
+ * 5. A split is heard by a read that asked the stream and found its end, from when that read began, once its records are in a turn. One that
+ *    cannot be read, is slow, throttled or held is not heard.
+ * 6. A split that the stream does not list any more has ended.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
@@ -34,16 +37,26 @@ export interface Cursor {
   ahead: string | undefined;
   ready: ReadResult | undefined;
   reading: boolean;
-  /** The stream said that nothing more will come. */
+  /** The stream said that nothing more will come, or lists it no more. */
   ended: boolean;
   /** Whether its children are known, because splits were listed after it had ended. */
   childrenKnown: boolean;
+  /** Monotonic ms at which the last read began that found the end; what was read by then is in a turn. Undefined before the first. */
+  heardMs: number | undefined;
+  /** The same of the result that waits. */
+  readyHeardMs: number | undefined;
+  /** Whether it was read in this run: it has records in a turn, or has none. */
+  met: boolean;
+  /** Whether its last read found the end. */
+  caughtUp: boolean;
   /** What the last read said of how far behind it was, ms. */
   behindMs: number | undefined;
   /** While draining: the last position to read; null when there is none left; `end` where only a read can tell that it is at the end. */
   until: string | null | undefined;
   /** Of `until: untilEnd`: a read that began after the drain was asked for was at the end. */
   atEnd: boolean;
+  /** Monotonic ms at which the last read was answered. */
+  answeredMs: number | undefined;
   /** Monotonic ms before which it is not asked again. */
   notBeforeMs: number;
   /** What the last read said, while reads fail and are tried again. */
@@ -90,6 +103,8 @@ const retryPauseMs = 1_000;
 /** Lists the splits of all inputs. Rejects when one cannot be listed. */
 export async function scheduleSources(inputs: readonly SourceInput[], bounds: ReadBounds, clock: Clock): Promise<SourceSchedule> {
   let cursors: readonly Cursor[] = [];
+  /** Of splits that were listed once and are not any more. */
+  const left = new Map<string, string | undefined>();
   let turn = 0;
   let failure: unknown;
   let stopped = false;
@@ -105,7 +120,7 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
     discoverAtMs = clock.monotonic() + limits.splitDiscoveryMs;
     const endedBefore = new Set(cursors.filter(({ ended }) => ended));
     const listed = await Promise.all(inputs.map(({ reader }) => reader.splits()));
-    cursors = inputs.flatMap((input, index) => merged(input, listed[index] ?? [], cursors, draining ? null : undefined));
+    cursors = inputs.flatMap((input, index) => merged(input, listed[index] ?? [], cursors, left, draining ? null : undefined));
     for (const cursor of endedBefore) cursor.childrenKnown = true;
     wake();
   };
@@ -140,18 +155,34 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
     }
   };
 
+  /** Before the stream is listed again a split that is gone looks like one that is broken. */
+  const failUnlessGone = async (cursor: Cursor, thrown: unknown): Promise<void> => {
+    await discovering;
+    await discover().catch(() => undefined);
+    if (!cursor.ended) failure ??= thrown;
+  };
+
   const read = async (cursor: Cursor): Promise<void> => {
     cursor.reading = true;
     const { until } = cursor;
+    const begunMs = clock.monotonic();
     try {
       const result = await cursor.reader.read(cursor.split, cursor.ahead, bounds);
       cursor.failure = undefined;
+      if (result.inconclusive !== true) cursor.answeredMs = clock.monotonic();
       cursor.behindMs = result.behindMs;
+      const atEnd = foundEnd(result);
+      if (result.inconclusive !== true) cursor.caughtUp = atEnd;
       if (until === untilEnd && result.behindMs === 0) cursor.atEnd = true;
       if (result.records.length > 0) {
         cursor.ready = result;
+        cursor.readyHeardMs = atEnd ? begunMs : undefined;
         cursor.ahead = result.records.at(-1)?.position;
       } else {
+        if (atEnd) {
+          cursor.heardMs = begunMs;
+          cursor.met = true;
+        }
         cursor.notBeforeMs = clock.monotonic() + limits.sourcePollMs;
       }
       if (result.ended) {
@@ -161,8 +192,9 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
     } catch (thrown) {
       if (thrown instanceof SluiceError && thrown.retryable) {
         cursor.failure = thrown.message;
+        cursor.caughtUp = false;
         cursor.notBeforeMs = clock.monotonic() + retryPauseMs;
-      } else failure ??= thrown;
+      } else await failUnlessGone(cursor, thrown);
     } finally {
       cursor.reading = false;
       wake();
@@ -182,6 +214,8 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
       if (ready === undefined) continue;
       turn = (turn + i + 1) % cursors.length;
       cursor.ready = undefined;
+      cursor.heardMs = cursor.readyHeardMs ?? cursor.heardMs;
+      cursor.met = true;
       const records = withinDrain(cursor, ready.records);
       if (records.length === 0) continue;
       prefetch(cursor);
@@ -244,11 +278,28 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
 }
 
 /** The splits of one input: those that are known, but for what is done and gone from the stream, and the new ones. */
-function merged(input: SourceInput, listed: readonly Split[], cursors: readonly Cursor[], until: Cursor['until']): readonly Cursor[] {
+function merged(
+  input: SourceInput,
+  listed: readonly Split[],
+  cursors: readonly Cursor[],
+  left: Map<string, string | undefined>,
+  until: Cursor['until'],
+): readonly Cursor[] {
   const names = new Set(listed.map(({ id }) => id));
   const kept = cursors.filter(({ reader, phase, split }) => reader === input.reader && (phase !== 'done' || names.has(split)));
+  for (const cursor of kept) {
+    if (names.has(cursor.split)) continue;
+    cursor.ended = true;
+    cursor.childrenKnown = true;
+    left.set(cursor.key, cursor.ahead);
+  }
   const known = new Set(kept.map(({ split }) => split));
-  return [...kept, ...listed.filter(({ id }) => !known.has(id)).map((split) => cursorOf(input, split, until))];
+  return [...kept, ...listed.filter(({ id }) => !known.has(id)).map((split) => cursorOf(input, split, left, until))];
+}
+
+/** Whether a read that gave this saw the end of its split. A stream that says how far behind a read was is believed. */
+function foundEnd({ records, behindMs, inconclusive }: ReadResult): boolean {
+  return inconclusive !== true && (behindMs === undefined ? records.length === 0 : behindMs === 0);
 }
 
 function changesOf(cursors: readonly Cursor[], draining: boolean): readonly SplitChange[] {
@@ -298,15 +349,21 @@ function pause(ms: number, clock: Clock, onWake: (resume: () => void) => void): 
   });
 }
 
-function cursorOf({ source, reader, positionOf }: SourceInput, { id, parents }: Split, until: Cursor['until']): Cursor {
-  const position = positionOf(id);
+function cursorOf(
+  { source, reader, positionOf }: SourceInput,
+  { id, parents }: Split,
+  left: ReadonlyMap<string, string | undefined>,
+  until: Cursor['until'],
+): Cursor {
+  const key = splitKey({ source: source.id, path: reader.path, split: id });
+  const position = left.get(key) ?? positionOf(id);
   return {
     source,
     reader,
     path: reader.path,
     split: id,
     parents,
-    key: splitKey({ stream: source.stream, path: reader.path, split: id }),
+    key,
     phase: 'waiting',
     position,
     ahead: position,
@@ -314,12 +371,27 @@ function cursorOf({ source, reader, positionOf }: SourceInput, { id, parents }: 
     reading: false,
     ended: false,
     childrenKnown: false,
+    heardMs: undefined,
+    readyHeardMs: undefined,
+    met: false,
+    caughtUp: false,
     behindMs: undefined,
     until,
     atEnd: false,
+    answeredMs: undefined,
     notBeforeMs: 0,
     failure: undefined,
   };
+}
+
+/** Why a split is not known to be quiet, or that it is: `slow` is one whose answer is waited for, or that throttles. */
+export type Hearing = 'caught-up' | 'behind' | 'slow' | 'unreadable' | 'paused';
+
+export function hearingOf({ failure, ready, answeredMs, caughtUp }: Cursor, held: boolean, monotonicMs: number): Hearing {
+  if (failure !== undefined) return 'unreadable';
+  if (held) return 'paused';
+  if (ready === undefined && (answeredMs === undefined || monotonicMs - answeredMs > limits.readSlowMs)) return 'slow';
+  return caughtUp ? 'caught-up' : 'behind';
 }
 
 export function positionKey(cursor: Pick<Cursor, 'path' | 'split'>): string {

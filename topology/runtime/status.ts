@@ -8,9 +8,9 @@ import { EventTimeOperator } from '../operators/event-time.ts';
 import type { NodeCounts } from '../operators/operator.ts';
 import { noCounts } from '../operators/operator.ts';
 import type { EncodedTime } from '../time/watermark.ts';
-import { encodeTime, maxTime, minTime } from '../time/watermark.ts';
+import { encodeTime, isIdle, maxTime, minTime } from '../time/watermark.ts';
 import type { Dag } from './dag.ts';
-import type { Cursor } from './source.ts';
+import type { Cursor, Hearing } from './source.ts';
 
 export interface SplitStatus {
   readonly source: string;
@@ -27,6 +27,8 @@ export interface SplitStatus {
   /** Epoch ms; the watermark that this split alone would allow, where an eventTime is downstream. */
   readonly watermark: number | 'min' | 'max' | null;
   readonly idle: boolean;
+  /** Whether it is read to its end. Only a split that is caught up falls idle, and goes on being idle; any other holds the watermark. */
+  readonly hearing: Hearing;
   /** What the last read said, while reads fail and are tried again. */
   readonly failure?: string;
 }
@@ -55,11 +57,13 @@ export interface TimeStatus {
 
 export interface HeldBy {
   readonly eventTime: string;
-  /** `team/app path split`; null when every split is idle, so that none moves it on. */
+  /** `source path split`; null when every split is idle, so that none moves it on. */
   readonly split: string | null;
   /** Its latest event, epoch ms; null when it had none yet. */
   readonly latest: number | null;
   readonly outOfOrdernessMs: number;
+  /** Whether it was idle, and holds time because nobody could see lately that it still is. */
+  readonly unheard: boolean;
 }
 
 export interface JobStatus {
@@ -105,21 +109,23 @@ function slowest(node: GraphNode, dag: Dag, graph: Graph): HeldBy | null {
     const [at] = nodes;
     if (!(operator instanceof EventTimeOperator) || at?.kind !== 'eventTime' || !upstream.has(at.id)) continue;
     const { outOfOrdernessMs } = at;
-    const active = [...operator.watermarks.splits].filter(([, time]) => !time.idle);
-    if (active.length === 0) found ??= { eventTime: at.id, split: null, latest: null, outOfOrdernessMs };
+    const { unheard } = operator.watermarks;
+    if (unheard !== undefined) return { eventTime: at.id, split: unheard, latest: null, outOfOrdernessMs, unheard: true };
+    const active = [...operator.watermarks.splits].filter(([, time]) => !isIdle(time));
+    if (active.length === 0) found ??= { eventTime: at.id, split: null, latest: null, outOfOrdernessMs, unheard: false };
     for (const [split, time] of active) {
       const watermark = operator.watermarks.splitWatermark(time);
       if (watermark >= lowest) continue;
       lowest = watermark;
       const latest = time.maxTimestamp === minTime ? null : time.maxTimestamp;
-      found = { eventTime: at.id, split, latest, outOfOrdernessMs };
+      found = { eventTime: at.id, split, latest, outOfOrdernessMs, unheard: false };
     }
   }
   return found;
 }
 
 /** How far a split is, and what its watermark would be on its own. */
-export async function splitStatus(cursor: Cursor, dag: Dag, nowMs: number): Promise<SplitStatus> {
+export async function splitStatus(cursor: Cursor, dag: Dag, nowMs: number, hearing: Hearing): Promise<SplitStatus> {
   const { lag, failure } = await lagOf(cursor);
   let watermark: SplitStatus['watermark'] = null;
   let eventLagMs: number | null = null;
@@ -130,7 +136,7 @@ export async function splitStatus(cursor: Cursor, dag: Dag, nowMs: number): Prom
     if (time === undefined) continue;
     watermark = encodeTime(operator.watermarks.splitWatermark(time));
     if (time.maxTimestamp !== minTime) eventLagMs = nowMs - time.maxTimestamp;
-    idle = time.idle;
+    idle = isIdle(time);
   }
   const { id, stream } = cursor.source;
   return {
@@ -144,6 +150,7 @@ export async function splitStatus(cursor: Cursor, dag: Dag, nowMs: number): Prom
     eventLagMs,
     watermark,
     idle,
+    hearing,
     ...(failure === undefined ? {} : { failure }),
   };
 }

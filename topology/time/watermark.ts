@@ -5,11 +5,15 @@
  * Invariants:
  * 1. A watermark W says that no element with a timestamp of W or less is expected; it never goes back.
  * 2. Per split W = maxTimestamp - outOfOrderness - 1; before the first event it is the minimum.
- * 3. The output is the minimum over active splits. When all are idle it is the maximum of all, whichever fell idle last; then idle.
+ * 3. A split is idle when it was heard to be quiet, by reads that found its end, for longer than the timeout. The time of a run that is over,
+ *    or in which nobody could read, is not quiet.
+ * 4. The output is the minimum over active splits. When all are idle it is the maximum of all, whichever fell idle last; then idle.
  *
  * Source of the rules: org.apache.flink.api.common.eventtime.{BoundedOutOfOrdernessWatermarks, WatermarksWithIdleness,
  * WatermarkOutputMultiplexer, IdlenessManager} (as of FLINK-38454).
  */
+
+import { limits } from '../../schemas/limits.ts';
 
 /** Before any event. Everything is later. */
 export const minTime = Number.NEGATIVE_INFINITY;
@@ -18,13 +22,23 @@ export const maxTime = Number.POSITIVE_INFINITY;
 
 export type TimeSignal = { readonly kind: 'watermark'; readonly at: number } | { readonly kind: 'idle' } | { readonly kind: 'active' };
 
+/** What the sources have heard, in the time of ticks. */
+export interface Heard {
+  /** All splits that are taken for silent, of the whole job, were found empty by reads that began no earlier; infinite without such splits. */
+  readonly through: number;
+  /** By split: when the last read began that found its end. */
+  readonly at: ReadonlyMap<string, number>;
+}
+
 export interface SplitTime {
   maxTimestamp: number;
   /** A watermark that was given from outside, as by a test driver; the larger of both counts. */
   given: number;
+  /** Until when it was heard: infinite where nobody tells; the minimum before its end was seen in this run. */
+  heardMs: number;
   /** Whether an event came since the last tick. */
   touched: boolean;
-  /** Processing time of the first tick without events, or undefined while there are some. */
+  /** Time of the first tick without events, or undefined while there are some. */
   quietSinceMs: number | undefined;
   /** After a restore, until the clock is known: for how long it had been quiet. The time between two runs does not count. */
   quietForMs: number | undefined;
@@ -35,6 +49,13 @@ export interface WatermarkOptions {
   readonly outOfOrdernessMs: number;
   /** 0: never idle. */
   readonly idleAfterMs: number;
+}
+
+/** An advance, or idleness after one, that waits for the silent splits. */
+interface Pending {
+  readonly atMs: number;
+  readonly at: number;
+  readonly idle: boolean;
 }
 
 type SplitSnapshot = readonly [
@@ -57,6 +78,8 @@ export class SplitWatermarks {
   readonly #splits = new Map<string, SplitTime>();
   #emitted = minTime;
   #idle = false;
+  /** What may be said once every silent split was heard again. */
+  #pending: Pending | undefined;
   #nowMs = 0;
   #restored = false;
 
@@ -71,6 +94,20 @@ export class SplitWatermarks {
 
   get idle(): boolean {
     return this.#idle;
+  }
+
+  /** While an advance waits for silent splits to be heard again: the one that was heard least lately. */
+  get unheard(): string | undefined {
+    const { atMs } = this.#pending ?? {};
+    if (atMs === undefined || this.#nowMs < atMs + 2 * limits.silenceSettleMs) return undefined;
+    let found: string | undefined;
+    let least = atMs + limits.silenceSettleMs;
+    for (const [split, { idle, heardMs }] of this.#splits) {
+      if (!idle || heardMs >= least) continue;
+      least = heardMs;
+      found = split;
+    }
+    return found;
   }
 
   /** The splits with their own watermarks, for status. */
@@ -89,6 +126,7 @@ export class SplitWatermarks {
     const added: SplitTime = {
       maxTimestamp: minTime,
       given: before.length === 0 ? minTime : Math.min(...before.map((time) => this.splitWatermark(time))),
+      heardMs: maxTime,
       touched: false,
       quietSinceMs: undefined,
       quietForMs: undefined,
@@ -96,6 +134,17 @@ export class SplitWatermarks {
     };
     this.#splits.set(split, added);
     return added;
+  }
+
+  /**
+   * Makes a split known whose source tells what it hears. It is not idle before it was heard in this run, whatever a restored state says: it
+   * may have had events meanwhile, so that nothing downstream may take it for idle either.
+   */
+  begin(split: string, parents: readonly string[]): readonly TimeSignal[] {
+    this.add(split, parents).heardMs = minTime;
+    if (!this.#idle) return [];
+    this.#idle = false;
+    return [{ kind: 'active' }];
   }
 
   /** A split that ended holds nothing back any more. */
@@ -125,11 +174,15 @@ export class SplitWatermarks {
     }
   }
 
-  /** The periodic emission at processing time `nowMs`: what is to be forwarded, in order. */
-  tick(nowMs: number): readonly TimeSignal[] {
+  /** The periodic emission at `nowMs`: what is to be forwarded, in order. */
+  tick(nowMs: number, heard?: Heard): readonly TimeSignal[] {
     this.clock(nowMs);
-    for (const time of this.#splits.values()) this.#judgeIdle(time, nowMs);
-    return this.#combine();
+    for (const [split, time] of this.#splits) {
+      const heardMs = heard?.at.get(split);
+      if (heardMs !== undefined) time.heardMs = heardMs;
+      this.#judgeIdle(time, nowMs);
+    }
+    return heard === undefined || heard.through === maxTime ? this.#combine() : this.#combineHeard(nowMs, heard.through);
   }
 
   /** A watermark of one split from outside. */
@@ -164,38 +217,71 @@ export class SplitWatermarks {
   /** Idleness of all splits at once, from outside. */
   setAllIdle(idle: boolean): readonly TimeSignal[] {
     for (const time of this.#splits.values()) time.idle = idle;
-    if (idle) return this.#flush();
+    if (idle) return this.#splits.size === 0 ? this.#flush(this.#emitted) : this.#combine();
     if (!this.#idle) return [];
     this.#idle = false;
     return [{ kind: 'active' }];
   }
 
   #combine(): readonly TimeSignal[] {
+    this.#pending = undefined;
+    if (this.#splits.size === 0) return [];
+    const { at, idle } = this.#reached();
+    return idle ? this.#flush(at) : this.#emit(at);
+  }
+
+  /** What the splits allow now: the minimum over active ones; with all idle, where none moves on, what any of them has reached. */
+  #reached(): { readonly at: number; readonly idle: boolean } {
     let active = false;
     let minimum = maxTime;
+    let maximum = minTime;
     for (const time of this.#splits.values()) {
-      if (time.idle) continue;
+      const at = this.splitWatermark(time);
+      maximum = Math.max(maximum, at);
+      if (isIdle(time)) continue;
       active = true;
-      minimum = Math.min(minimum, this.splitWatermark(time));
+      minimum = Math.min(minimum, at);
     }
-    if (!active) return this.#splits.size === 0 ? [] : this.#flush();
-    if (minimum <= this.#emitted) return [];
-    const signals: TimeSignal[] = this.#idle ? [{ kind: 'active' }] : [];
-    this.#idle = false;
-    this.#emitted = minimum;
-    signals.push({ kind: 'watermark', at: minimum });
+    return active ? { at: minimum, idle: false } : { at: maximum, idle: true };
+  }
+
+  /**
+   * While splits are silent an advance waits until all of them were asked again and found empty: a split that is silent may have had events
+   * at the same time as the one that moves on, and nobody has looked yet.
+   */
+  #combineHeard(nowMs: number, through: number): readonly TimeSignal[] {
+    if (this.#splits.size === 0) return [];
+    const { at, idle } = this.#reached();
+    // Whoever merges this output with others has to wait for it from now on.
+    const signals: TimeSignal[] = this.#idle && !idle && at > this.#emitted ? [{ kind: 'active' }] : [];
+    if (signals.length > 0) this.#idle = false;
+    const pending = this.#pending;
+    if (pending !== undefined) {
+      if (through < pending.atMs + limits.silenceSettleMs) return signals;
+      this.#pending = undefined;
+      const settled = Math.min(pending.at, at);
+      signals.push(...(idle && pending.idle ? this.#flush(settled) : this.#emit(settled)));
+    }
+    if (at > this.#emitted || idle !== this.#idle) this.#pending = { atMs: nowMs, at, idle };
     return signals;
   }
 
-  /** All splits are idle: none moves on, so that what any of them has reached holds. */
-  #flush(): readonly TimeSignal[] {
+  #emit(at: number): readonly TimeSignal[] {
+    if (at <= this.#emitted) return [];
+    const signals: TimeSignal[] = this.#idle ? [{ kind: 'active' }] : [];
+    this.#idle = false;
+    this.#emitted = at;
+    signals.push({ kind: 'watermark', at });
+    return signals;
+  }
+
+  /** Idle, after `at` where it is an advance. */
+  #flush(at: number): readonly TimeSignal[] {
     const wasIdle = this.#idle;
     this.#idle = true;
-    let maximum = this.#emitted;
-    for (const time of this.#splits.values()) maximum = Math.max(maximum, this.splitWatermark(time));
-    if (maximum === this.#emitted) return wasIdle ? [] : [{ kind: 'idle' }];
-    this.#emitted = maximum;
-    const flushed: TimeSignal[] = [{ kind: 'watermark', at: maximum }, { kind: 'idle' }];
+    if (at <= this.#emitted) return wasIdle ? [] : [{ kind: 'idle' }];
+    this.#emitted = at;
+    const flushed: TimeSignal[] = [{ kind: 'watermark', at }, { kind: 'idle' }];
     // Downstream ignores what an idle input says.
     return wasIdle ? [{ kind: 'active' }, ...flushed] : flushed;
   }
@@ -209,7 +295,7 @@ export class SplitWatermarks {
     }
     if (this.#options.idleAfterMs === 0 || time.idle) return;
     if (time.quietSinceMs === undefined) time.quietSinceMs = nowMs;
-    else if (nowMs - time.quietSinceMs > this.#options.idleAfterMs) time.idle = true;
+    else if (Math.min(nowMs, time.heardMs) - time.quietSinceMs > this.#options.idleAfterMs) time.idle = true;
   }
 
   snapshot(): WatermarkSnapshot {
@@ -232,6 +318,7 @@ export class SplitWatermarks {
     for (const [split, maxTimestamp, idle, given, touched, quietForMs] of snapshot.splits) {
       this.#splits.set(split, {
         maxTimestamp: maxTimestamp ?? minTime,
+        heardMs: maxTime,
         given: decodeTime(given),
         touched,
         quietSinceMs: undefined,
@@ -241,8 +328,14 @@ export class SplitWatermarks {
     }
     this.#emitted = decodeTime(snapshot.emitted);
     this.#idle = snapshot.idle;
+    this.#pending = undefined;
     this.#restored = true;
   }
+}
+
+/** Idle, and nobody says that it was not heard yet. */
+export function isIdle({ idle, heardMs }: Readonly<SplitTime>): boolean {
+  return idle && heardMs !== minTime;
 }
 
 /** Times in JSON: infinities have no number there. */
