@@ -42,6 +42,8 @@ export const limits = {
   httpHeadMaxMs: 10_000,
   /** How long the rest of a body is read and dropped whose answer was early. */
   httpLingerMs: 2_000,
+  /** Requests that wait on one connection of the strict front behind the one that is being answered. */
+  httpPipelinedMax: 1_000,
   /** A request's body as it arrives. */
   bodyMaxBytes: 16 * mebi,
   /** A request's body after decompression; reading stops there. */

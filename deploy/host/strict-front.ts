@@ -5,20 +5,27 @@
  * Only Node 20's binary needs it, which is for development: each request costs a second parsing.
  *
  * Invariants:
- * 1. What is not HTTP/1.1 is refused here, and its connection ends: no byte behind it is run as a request.
+ * 1. What is not HTTP/1.1 is refused here, and its connection ends: no byte behind it is run as a request (front-turns.ts, front-socket.ts).
  * 2. Nothing is stored here: an answer is the ingress's own, and what ends without one ends without one.
  * 3. Whose connection it is, is said to the ingress as by any proxy that is trusted; without other proxies a client's own words about it are dropped.
  * 4. Bodies flow at the pace of whoever reads them: nothing of them is kept here.
+ * 5. A connection here is at most one behind.
  */
-import type { ClientRequest, IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, createServer, request } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
-import { connect, isIP } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { IngressConfig } from '../../schemas/config.ts';
 import { afterThisRound } from '../../schemas/kernel/clock.ts';
 import { systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
+import { headFor, isAnswerLine } from './front-head.ts';
+import type { Refused } from './front-refusal.ts';
+import { refuse, refuseRaw, refuseUnread } from './front-refusal.ts';
+import { asksForWebSocket, handOver, readWithoutUpgrade } from './front-socket.ts';
+import type { Turn, Turns } from './front-turns.ts';
+import { createTurns } from './front-turns.ts';
 import { listenFault } from './plain-server.ts';
 
 export interface StrictFront {
@@ -38,26 +45,43 @@ export function behindFront(config: IngressConfig): IngressConfig {
 /** Listens where `config` says, for the ingress on `ingressPort` of loopback. Throws `SluiceError` `port-taken`, `address-unusable`. */
 export async function openStrictFront(config: IngressConfig, ingressPort: number): Promise<StrictFront> {
   const { host, port, trustedProxies } = config;
-  const agent = new Agent({ keepAlive: true });
-  const target: Target = { agent, port: ingressPort, trustedProxies };
-  const upgraded = new Set<Socket>();
-  const server = createServer(
-    {
-      maxHeaderSize: limits.httpHeadMaxBytes,
-      headersTimeout: limits.httpHeadMaxMs,
-      requestTimeout: 0,
-      connectionsCheckingInterval: limits.httpHeadMaxMs / 4,
-    },
-    (req, res) => handOn(target, req, res),
-  );
+  const target: Target = { agent: new Agent({ keepAlive: true }), port: ingressPort, trustedProxies };
+  const sockets = new Map<Duplex, Turns>();
+  const turnsOf = (socket: Duplex): Turns => sockets.get(socket) ?? createTurns(socket);
+  const server = createServer(bounds, (req, res) => {
+    if (!turnsOf(req.socket).take(turnOf(target, req, res))) refuse(res, tooManyWait);
+  });
   server.maxHeadersCount = 2 * limits.httpHeadMaxLines;
-  server.on('upgrade', (req, socket, head) => handOver(target, req, socket, head, upgraded));
-  server.on('connect', (_req, socket) =>
-    refuseRaw(socket, 405, 'method-not-allowed', 'this server is not a proxy: CONNECT is not supported'),
-  );
-  server.on('clientError', (thrown, socket) => refuseUnread(thrown, socket));
+  server.on('connection', (socket: Duplex) => {
+    // Once more where a request with an Upgrade is read again.
+    if (sockets.has(socket)) return;
+    sockets.set(socket, createTurns(socket));
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => sockets.delete(socket));
+  });
+  const takeRaw = (socket: Duplex, turn: Turn): void => {
+    if (!turnsOf(socket).take(turn)) socket.destroy();
+  };
+  server.on('upgrade', (req, socket, behind) => {
+    takeRaw(
+      socket,
+      turnWith(req, (done) => {
+        if (asksForWebSocket(req)) return handOverTo(target, req, socket, behind);
+        done();
+        readWithoutUpgrade(server, req, socket, behind);
+      }),
+    );
+  });
+  server.on('connect', (req, socket) => {
+    takeRaw(
+      socket,
+      turnWith(req, () => refuseRaw(socket, 405, 'method-not-allowed', 'this server is not a proxy: CONNECT is not supported')),
+    );
+  });
+  server.on('clientError', (thrown, socket) => turnsOf(socket).fail(() => refuseUnread(thrown, socket)));
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (thrown) => reject(listenFault(thrown, { host, port, section: 'ingress' })));
+    // Later ones are of connections that could not be accepted, as files ran out: the next one is tried.
+    server.on('error', (thrown) => reject(listenFault(thrown, { host, port, section: 'ingress' })));
     server.listen({ host, port }, resolve);
   });
   const actual = (server.address() as AddressInfo).port;
@@ -66,18 +90,42 @@ export async function openStrictFront(config: IngressConfig, ingressPort: number
     url: `http://${isIP(host) === 6 ? `[${host}]` : host}:${actual}`,
     stopListening: () => void server.close(),
     async close() {
-      for (const socket of upgraded) socket.destroy();
-      await closed(server);
-      agent.destroy();
+      const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
+      for (const socket of sockets.keys()) socket.destroy();
+      await closed;
+      target.agent.destroy();
     },
   };
 }
 
-function closed(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
+const bounds = {
+  maxHeaderSize: limits.httpHeadMaxBytes,
+  headersTimeout: limits.httpHeadMaxMs,
+  requestTimeout: 0,
+  connectionsCheckingInterval: limits.httpHeadMaxMs / 4,
+};
+
+const tooManyWait: Refused = [503, 'too-many-waiting', 'too many requests wait on this connection'];
+
+function turnWith(req: IncomingMessage, start: Turn['start'], res?: ServerResponse): Turn {
+  return { isComplete: () => req.complete, isAnswered: () => res?.headersSent === true, start };
+}
+
+function turnOf(target: Target, req: IncomingMessage, res: ServerResponse): Turn {
+  return turnWith(
+    req,
+    (done) => {
+      res.once('close', done);
+      handOn(target, req, res);
+    },
+    res,
+  );
+}
+
+function handOverTo({ port, trustedProxies }: Target, req: IncomingMessage, socket: Duplex, behind: Buffer): void {
+  const head = headFor(trustedProxies, req);
+  if (head === undefined || 'refused' in head) return refuseRaw(socket, 400, 'not-http', 'the handshake cannot be read');
+  handOver(port, head, socket, behind);
 }
 
 interface Target {
@@ -86,20 +134,12 @@ interface Target {
   readonly trustedProxies: number;
 }
 
-/** A head that is handed on. */
-interface Head {
-  readonly path: string;
-  /** Names and values in turns, as they came. */
-  readonly headers: readonly string[];
-}
-
-type Refused = readonly [status: number, code: string, message: string];
-
 function handOn(target: Target, req: IncomingMessage, res: ServerResponse): void {
-  const head = headFor(target, req);
+  const head = headFor(target.trustedProxies, req);
   if (head === undefined) return void res.writeHead(204, { Allow: 'GET, HEAD, POST, OPTIONS' }).end();
   if ('refused' in head) return refuse(res, head.refused);
   const { agent, port } = target;
+  res.on('error', () => res.destroy());
   const up: ClientRequest = request({
     agent,
     host: '127.0.0.1',
@@ -161,113 +201,4 @@ function pour(req: IncomingMessage, up: ClientRequest, isAnswered: () => boolean
     else up.once('drain', next);
   });
   req.once('end', () => up.end());
-}
-
-/** The head that the ingress gets; why there is none; undefined for `OPTIONS *`, which asks for no route. */
-function headFor(target: Target, req: IncomingMessage): Head | { readonly refused: Refused } | undefined {
-  const { method = '', url = '', rawHeaders, httpVersionMajor } = req;
-  if (httpVersionMajor !== 1) return { refused: [505, 'version-unsupported', `HTTP/${req.httpVersion} is not supported here`] };
-  if (url === '*' && method === 'OPTIONS') return undefined;
-  if (rawHeaders.length > 2 * limits.httpHeadMaxLines)
-    return { refused: [431, 'head-too-large', `the request has more than ${limits.httpHeadMaxLines} header lines`] };
-  const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url);
-  if (absolute === null && !url.startsWith('/'))
-    return { refused: [400, 'target-invalid', 'the target of the request does not begin with /'] };
-  const [, authority, rest = ''] = absolute ?? [];
-  const path = authority === undefined ? url : rest.startsWith('/') ? rest : `/${rest}`;
-  return { path, headers: [...linesFor(rawHeaders, authority), ...addressLines(target, req)] };
-}
-
-/** Names that the binary behind reads: others mean nothing to the ingress. */
-const readName = /^[A-Za-z0-9-]+$/;
-const ofProxies = new Set(['forwarded', 'x-forwarded-for']);
-/** The trailer was read here, and the answer 100 is given here. */
-const ofConnection = new Set(['trailer', 'te', 'expect', 'keep-alive', 'proxy-connection']);
-
-/** `authority`: that of a target in absolute form, which counts instead of Host (RFC 9112, section 3.2.2). */
-function linesFor(rawHeaders: readonly string[], authority: string | undefined): readonly string[] {
-  const lines: string[] = [];
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] as string;
-    const lower = name.toLowerCase();
-    if (!readName.test(name) || ofProxies.has(lower) || ofConnection.has(lower)) continue;
-    lines.push(name, lower === 'host' && authority !== undefined ? authority : (rawHeaders[at + 1] as string));
-  }
-  return lines;
-}
-
-function addressLines({ trustedProxies }: Target, req: IncomingMessage): readonly string[] {
-  const peer = req.socket.remoteAddress ?? '';
-  if (trustedProxies === 0) return ['X-Forwarded-For', peer];
-  const of = (wanted: string): string[] =>
-    req.rawHeaders.filter((_, at) => at % 2 === 1 && (req.rawHeaders[at - 1] as string).toLowerCase() === wanted);
-  const forwarded = of('forwarded');
-  const common = of('x-forwarded-for');
-  const quoted = isIP(peer) === 6 ? `"[${peer}]"` : peer;
-  return [
-    ...(forwarded.length === 0 ? [] : ['Forwarded', `${forwarded.join(', ')}, for=${quoted}`]),
-    ...(forwarded.length > 0 && common.length === 0 ? [] : ['X-Forwarded-For', [...common, peer].join(', ')]),
-  ];
-}
-
-/** Whether a part of the answer's raw headers is handed on. Node's server writes these two itself. */
-function isAnswerLine(_part: string, at: number, parts: readonly string[]): boolean {
-  const name = (parts[at - (at % 2)] as string).toLowerCase();
-  return name !== 'transfer-encoding' && name !== 'date';
-}
-
-/** A WebSocket: its handshake goes on as a head of our own, the rest as it is. */
-function handOver(target: Target, req: IncomingMessage, socket: Duplex, first: Buffer, upgraded: Set<Socket>): void {
-  const head = headFor(target, req);
-  if (head === undefined || 'refused' in head) return refuseRaw(socket, 400, 'not-http', 'the handshake cannot be read');
-  const up = connect(target.port, '127.0.0.1');
-  upgraded.add(up);
-  const end = (): void => {
-    upgraded.delete(up);
-    up.destroy();
-    socket.destroy();
-  };
-  up.once('connect', () => {
-    const lines = head.headers.map((part, at) => (at % 2 === 0 ? `${part}: ` : `${part}\r\n`)).join('');
-    up.write(`${req.method} ${head.path} HTTP/1.1\r\n${lines}\r\n`, 'latin1');
-    if (first.length > 0) up.write(first);
-    socket.pipe(up).pipe(socket);
-  });
-  for (const side of [up, socket]) {
-    side.on('error', end);
-    side.once('close', end);
-  }
-}
-
-function bodyOf(code: string, message: string): string {
-  return JSON.stringify({ error: { code, message, expected: 'a request of HTTP/1.1 (RFC 9112)' } });
-}
-
-function refuse(res: ServerResponse, [status, code, message]: Refused): void {
-  const body = bodyOf(code, message);
-  res.writeHead(status, { 'Content-Type': 'application/json', Connection: 'close', ...(status === 503 ? { 'Retry-After': '1' } : {}) });
-  res.end(body);
-}
-
-/** What Node's parser says of bytes that are no request. */
-function refuseUnread(thrown: Error, socket: Duplex): void {
-  const code = systemCodeOf(thrown);
-  if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  if (code === 'HPE_HEADER_OVERFLOW') return refuseRaw(socket, 431, 'head-too-large', 'the head of the request is too large');
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return refuseRaw(socket, 408, 'head-late', 'the head of the request did not arrive in time');
-  refuseRaw(socket, 400, 'not-http', 'the request cannot be read');
-}
-
-const reasons: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  405: 'Method Not Allowed',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-};
-
-function refuseRaw(socket: Duplex, status: number, code: string, message: string): void {
-  const body = bodyOf(code, message);
-  const head = `HTTP/1.1 ${status} ${reasons[status]}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
-  socket.on('error', () => socket.destroy());
-  socket.end(head + body);
 }

@@ -2,11 +2,13 @@
  * The strict front before an ingress: what the older binary of the HTTP server misreads is answered as it should be, on every Node.
  */
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { StrictFront } from '../../../deploy/host/strict-front.ts';
 import { behindFront, openStrictFront } from '../../../deploy/host/strict-front.ts';
 import type { IngressConfig } from '../../../schemas/config.ts';
+import { limits } from '../../../schemas/limits.ts';
 import type { Conversation } from '../../fuzz/raw-http.ts';
 import { converse } from '../../fuzz/raw-http.ts';
 import type { Rig } from '../../ingest/support.ts';
@@ -44,6 +46,10 @@ async function say(front: StrictFront, text: string, answers: number, pieceBytes
 }
 
 const statuses = ({ answers }: Conversation): number[] => answers.map(({ status }) => status);
+
+/** Connections of this process, both ends. */
+const openSockets = (): number => process.getActiveResourcesInfo().filter((what) => what === 'TCPSocketWrap').length;
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 200));
 
 describe('the strict front', () => {
   it.each([
@@ -114,6 +120,86 @@ describe('the strict front', () => {
     expect(JSON.parse(ack.toString())).toMatchObject({ ref: 1, status: 200 });
     socket.close();
     await once(socket, 'close');
+  });
+
+  it('never runs what is sent behind a handshake, or behind an Upgrade to something else, past the strict parser', async () => {
+    const { front, rig: behind } = await open({ addressQuota: { eventsPerSecond: 1, burst: 1 } });
+    const forged = post('{"n":2}', 'X-Forwarded-For: 203.0.113.9\r\n') + post('{"n":3}', 'X-Forwarded-For: 203.0.113.10\r\n');
+    const other = post('{"n":1}', 'Connection: Upgrade\r\nUpgrade: h2c\r\n') + forged;
+    expect(statuses(await say(front, other, 2))).toEqual([200, 429]);
+    const handshake = 'GET /v1/a/none/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
+    const refused = await say(front, `${handshake}Sec-WebSocket-Version: 1\r\n\r\n${forged}`, 2);
+    expect(statuses(refused)).toEqual([426]);
+    expect(refused.end).not.toBe('open');
+    expect(behind.kinesis.applied.length).toBe(1);
+  });
+
+  it('answers a request with an Upgrade that it does not know as one without, chunks and all', async () => {
+    const { front, rig: behind } = await open();
+    const upgrade = 'Connection: keep-alive, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n';
+    const text = post('{"n":1}') + chunked(upgrade, '7\r\n{"n":2}\r\n0\r\n\r\n') + post('{"n":3}', upgrade) + post('{"n":4}');
+    for (const pieceBytes of [text.length, 7]) expect(statuses(await say(front, text, 4, pieceBytes))).toEqual([200, 200, 200, 200]);
+    expect(behind.kinesis.applied.length).toBe(8);
+  });
+
+  it('runs nothing behind an answer that ends the connection', async () => {
+    const { front, rig: behind } = await open();
+    const heard = await say(front, chunked('', '0\r\n\r\n').replace('chunked', 'gzip, chunked') + post('{"behind":true}'), 2);
+    expect(statuses(heard)).toEqual([501]);
+    await settled();
+    expect(behind.kinesis.applied).toEqual([]);
+  });
+
+  it('answers what came before bytes that are no request, and says what they are behind that', async () => {
+    const { front, rig: behind } = await open();
+    const heard = await say(front, `${post('{"n":1}')}${post('{"n":2}')}nonsense\r\n\r\n`, 3);
+    expect(statuses(heard)).toEqual([200, 200, 400]);
+    expect(behind.kinesis.applied.length).toBe(2);
+    const broken = await say(front, `${post('{"n":3}')}${chunked('', '7\r\n{"n":4}\r\nZ\r\n')}${post('{"n":5}')}`, 3);
+    expect(statuses(broken)).toEqual([200, 400]);
+    expect(behind.kinesis.applied.length).toBe(3);
+  });
+
+  it('ends with the instance, whatever clients hold open', async () => {
+    const { front } = await open();
+    const held = [
+      'CONNECT x.example:443 HTTP/1.1\r\nHost: x.example\r\n\r\n',
+      'nonsense\r\n\r\n',
+      post('{"n":1}'),
+      post('{"n":1}').slice(0, -1),
+    ];
+    const sockets = held.map((text) => {
+      const socket = connect({ port: front.port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => undefined);
+      socket.write(text);
+      return socket;
+    });
+    await settled();
+    front.stopListening();
+    await front.close();
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('hands on what is sent together one after the other, over one connection', async () => {
+    const { front } = await open();
+    const before = openSockets();
+    const many = say(front, 'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'.repeat(300), 300);
+    let most = 0;
+    const watch = setInterval(() => {
+      most = Math.max(most, openSockets() - before);
+    }, 1);
+    const heard = await many;
+    clearInterval(watch);
+    expect(statuses(heard)).toEqual(Array.from({ length: 300 }, () => 200));
+    // The client's, its other end, and both ends of the one behind.
+    expect(most).toBeLessThanOrEqual(6);
+  });
+
+  it('ends a connection on which too many requests wait', async () => {
+    const { front } = await open();
+    const heard = await say(front, 'GET / HTTP/1.1\r\nHost:a\r\n\r\n'.repeat(2 * limits.httpPipelinedMax), 2 * limits.httpPipelinedMax);
+    expect(heard.end).not.toBe('open');
+    expect(heard.answers.length).toBeLessThanOrEqual(limits.httpPipelinedMax + 2);
+    expect(statuses(await say(front, post('{"n":1}'), 1))).toEqual([200]);
   });
 
   it('answers what asks for the whole server, and what is for a proxy', async () => {
