@@ -135,8 +135,9 @@ describe('the control socket', () => {
     const short = folder();
     writeFileSync(controlSocket(short), '');
     writeFileSync(controlPathFile(short), join(root, 'nowhere'));
-    await serve(short);
+    expect((await serve(short)).socket).toBe(controlSocket(short));
     expect((await askControl(short, '/_sluice/status')).status).toBe(200);
+    expect(existsSync(controlPathFile(short))).toBe(false);
   });
 
   it('is in a runtime folder too where the file system of its own has no sockets', async () => {

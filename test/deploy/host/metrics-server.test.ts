@@ -1,3 +1,6 @@
+/**
+ * The listener of metrics: under which names it answers, what else it refuses, and that it is configured apart from the ingress.
+ */
 import { request } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { withPort } from '../../../deploy/cli/start.ts';

@@ -91,6 +91,15 @@ describe('the strict front', () => {
     expect(behind.kinesis.applied).toEqual([]);
   });
 
+  it('reads or refuses a request with about as many header lines as the server behind reads, and leaves none without an answer', async () => {
+    const { front, rig: behind } = await open();
+    const lines = Array.from({ length: 8 }, (_, n) => limits.httpHeadMaxLines - 5 + n);
+    // Two of them are Host and Content-Length.
+    const heard = await Promise.all(lines.map((count) => say(front, post('{"n":1}', 'X-A: b\r\n'.repeat(count - 2)), 1)));
+    expect(heard.map((one) => statuses(one))).toEqual([[200], [200], [200], [200], [431], [431], [431], [431]]);
+    expect(behind.kinesis.applied.length).toBe(4);
+  });
+
   it('hands on an answer that comes before the body has ended', async () => {
     const { front } = await open({ bodyMaxBytes: 1_048_576 });
     const heard = await say(front, chunked('', `100000\r\n${'x'.repeat(0x10_00_00)}\r\n`.repeat(8)), 1, 65_536);

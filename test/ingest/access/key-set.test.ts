@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CryptoKey, JWK } from 'jose';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Access } from '../../../ingest/access/access.ts';
 import { createAccess } from '../../../ingest/access/access.ts';
 import { isRefusal } from '../../../ingest/protocol/refusal.ts';
@@ -18,6 +18,7 @@ import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
+import { until } from '../../deploy/support.ts';
 import { issuerConfig, openAccess } from '../support.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -135,9 +136,65 @@ it('that are withdrawn take their tokens with them, also those that were verifie
   expect(await status('two')).toBe(200);
 });
 
+it('that are not in the set are fetched for the first token that names them, and while that fails nobody is told that the token is wrong', async () => {
+  expect(await status()).toBe(200);
+  await addKey('two');
+  clock.advance(limits.jwksCooldownMs);
+  expect([await status('two'), fetched]).toEqual([200, 2]);
+  await addKey('three');
+  answer = failing;
+  clock.advance(limits.jwksCooldownMs);
+  expect(await status('three')).toBe(503);
+  expect(await status('one')).toBe(200);
+});
+
+describe('a connection that stays, though nobody else sends,', () => {
+  const stays = async (): Promise<() => number> => {
+    const grant = await access.identify({ authorization: `Bearer ${await token()}`, apiKey: '', queryKey: '', origin: '' });
+    if (isRefusal(grant)) throw new Error(grant.message);
+    return () => {
+      const found = access.again(grant, '');
+      return isRefusal(found) ? found.status : found === grant ? 200 : 0;
+    };
+  };
+
+  it('keeps its grant while its key is published, and loses it when the key is withdrawn', async () => {
+    const now = await stays();
+    expect(now()).toBe(200);
+    clock.advance(limits.jwksFreshMs);
+    expect(now()).toBe(200);
+    await until(() => fetched === 2);
+    published.length = 0;
+    await addKey('two');
+    clock.advance(limits.jwksFreshMs);
+    await until(() => now() !== 200);
+    expect([now(), fetched]).toEqual([401, 3]);
+  });
+
+  it('is told to come again when the last good set is too old', async () => {
+    const now = await stays();
+    answer = failing;
+    clock.advance(limits.jwksMaxAgeMs - 1);
+    expect(now()).toBe(200);
+    clock.advance(1);
+    expect(now()).toBe(503);
+  });
+});
+
+it('are not waited for any more when their issuer is gone from the configuration', async () => {
+  let ended = false;
+  answer = (_request, response) => void response.once('close', () => (ended = true));
+  const waits = status();
+  await until(() => fetched === 1);
+  access.reload(openAccess);
+  await until(() => ended);
+  expect(await waits).toBe(503);
+});
+
 it.each<[string, Answer]>([
   ['too large', (_request, response) => void response.end(JSON.stringify({ keys: published, pad: 'x'.repeat(limits.jwksMaxBytes) }))],
   ['a redirect', (_request, response) => void response.writeHead(302, { location: `${url}/elsewhere` }).end()],
+  ['an error, though there are keys in it', (_request, response) => void response.writeHead(500).end(JSON.stringify({ keys: published }))],
   ['no JSON', (_request, response) => void response.end('<html>')],
   ['no key', (_request, response) => void response.end('{"keys":[]}')],
   ['a list', (_request, response) => void response.end('[]')],
