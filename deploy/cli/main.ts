@@ -10,6 +10,7 @@ import { Command, CommanderError } from 'commander';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { printable } from '../../schemas/kernel/printable.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { Output } from './output.ts';
 import { reportFailure, terminalOutput } from './output.ts';
 
@@ -157,7 +158,7 @@ function program(): Command {
     .command('query')
     .description('Ask the tables in SQL')
     .argument('<sql>')
-    .option('--max-rows <rows>', 'rows of the answer, up to 100000', '1000')
+    .option('--max-rows <rows>', `rows of the answer, up to ${limits.queryMaxRows}`, String(limits.queryDefaultRows))
     .action(
       run(async (options, output, sql: string, own: { readonly maxRows: string }) => {
         const { queryCommand } = await import('./query.ts');

@@ -15,13 +15,13 @@ import type { Output } from './output.ts';
 export interface QueryCommand {
   readonly sql: string;
   readonly dir: string;
-  readonly maxRows: string | undefined;
+  readonly maxRows: string;
   readonly clock: Clock;
 }
 
 /** Throws `SluiceError` `lake-missing`, `option-invalid`, `query-failed`, `duckdb-missing`. */
 export async function queryCommand({ sql, dir, maxRows, clock }: QueryCommand, output: Output): Promise<number> {
-  const rows = maxRows === undefined ? limits.queryDefaultRows : rowsOf(maxRows);
+  const rows = rowsOf(maxRows);
   const lake = resolve(lakeDir(dir));
   if (!existsSync(lake))
     throw new SluiceError('lake-missing', `no tables found in ${dir}`, {

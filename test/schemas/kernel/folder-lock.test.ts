@@ -3,7 +3,20 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -73,6 +86,19 @@ async function startTaker(): Promise<Taker> {
 const ended = (child: ChildProcess): Promise<void> => new Promise((resolve) => void child.once('exit', () => resolve()));
 
 describe('a folder', () => {
+  it.runIf(existsSync('/proc/self/fd'))('leaves no file open when it is not taken, let go or only looked at', async () => {
+    const dir = folder();
+    await isFolderLocked(dir);
+    const before = readdirSync('/proc/self/fd').length;
+    const taken = await lockFolder(dir);
+    await expect(lockFolder(dir)).rejects.toMatchObject(inUse);
+    expect(await isFolderLocked(dir)).toBe(true);
+    expect(readdirSync('/proc/self/fd').length).toBe(before + 1);
+    taken.release();
+    expect(await isFolderLocked(dir)).toBe(false);
+    expect(readdirSync('/proc/self/fd').length).toBe(before);
+  });
+
   it('has exactly one owner, however many race for it, round after round', async () => {
     const takers = await Promise.all(Array.from({ length: 12 }, startTaker));
     for (let round = 0; round < 25; round++) {
