@@ -18,7 +18,7 @@ import { jwtFields, keyFields } from '../../schemas/config-access.ts';
 import type { Field } from '../../schemas/config-fields.ts';
 import { loadConfig } from '../../schemas/config-file.ts';
 import { lookupFields } from '../../schemas/config-lookups.ts';
-import { maskAddresses, secretSettings } from '../../schemas/config-secrets.ts';
+import { maskAddresses, maskAll, secretSettings } from '../../schemas/config-secrets.ts';
 import { eventFields, sections, streamFields } from '../../schemas/config-sections.ts';
 import { serviceSections } from '../../schemas/config-services.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
@@ -95,6 +95,14 @@ describe('user information in an address', () => {
       expect(await said(file(`'${address}'`))).not.toContain(planted);
       expect(await said(file("'${ADDRESS}'"), { ADDRESS: address })).not.toContain(planted);
     }
+  });
+});
+
+describe('a configuration that is shown', () => {
+  it('keeps its form, with every text masked', () => {
+    const value = { list: ['http://u:p@h/', 1, null, { url: 'https://h/?token=x' }], 'named here': true };
+    expect(maskAll(value, new Map())).toEqual({ list: ['http://***@h/', 1, null, { url: 'https://h/?token=***' }], 'named here': true });
+    expect(maskAll(['secret', 'other'], new Map([['secret', '***']]))).toEqual(['***', 'other']);
   });
 });
 
