@@ -41,7 +41,7 @@ export const limits = {
   /** How long a head may take to arrive. */
   httpHeadMaxMs: 10_000,
   /** How long the rest of a body is read and dropped whose answer was early. */
-  httpLingerMs: 2_000,
+  httpLingerMs: 1_000,
   /** Requests that wait on one connection of the strict front behind the one that is being answered. */
   httpPipelinedMax: 1_000,
   /** A request's body as it arrives. */

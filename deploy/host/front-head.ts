@@ -24,11 +24,13 @@ export function headFor(trustedProxies: number, req: IncomingMessage): Head | { 
   const [, authority, rest = ''] = absolute ?? [];
   const path = authority === undefined ? url : rest.startsWith('/') ? rest : `/${rest}`;
   const headers = [...linesFor(rawHeaders, authority), ...addressLines(trustedProxies, req)];
-  // Node's client adds one more line, `Connection`: with too many the server behind would not answer at all.
-  if (rawHeaders.length > 2 * limits.httpHeadMaxLines || headers.length > 2 * (limits.httpHeadMaxLines - 1))
-    return { refused: [431, 'head-too-large', `the request has more than ${limits.httpHeadMaxLines - 2} header lines`] };
+  if (rawHeaders.length > 2 * limits.httpHeadMaxLines || headers.length > 2 * linesMax)
+    return { refused: [431, 'head-too-large', `the request has more than ${linesMax - 1} header lines`] };
   return { path, headers };
 }
+
+/** Node's client may add Connection and Transfer-Encoding: with too many lines the server behind would not answer at all. */
+const linesMax = limits.httpHeadMaxLines - 2;
 
 /** Names that the binary behind reads: others mean nothing to the ingress. */
 const readName = /^[A-Za-z0-9-]+$/;

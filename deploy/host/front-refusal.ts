@@ -6,14 +6,19 @@ import type { Duplex } from 'node:stream';
 import { systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 
-export type Refused = readonly [status: number, code: string, message: string];
+export type Refused = readonly [status: number, code: string, message: string, more?: More];
 
-function bodyOf(code: string, message: string): string {
-  return JSON.stringify({ error: { code, message, expected: 'a request of HTTP/1.1 (RFC 9112)' } });
+interface More {
+  readonly expected: string;
+  readonly outcome?: 'unknown';
 }
 
-export function refuse(res: ServerResponse, [status, code, message]: Refused): void {
-  const body = bodyOf(code, message);
+function bodyOf(code: string, message: string, more: More = { expected: 'a request of HTTP/1.1 (RFC 9112)' }): string {
+  return JSON.stringify({ error: { code, message, ...more } });
+}
+
+export function refuse(res: ServerResponse, [status, code, message, more]: Refused): void {
+  const body = bodyOf(code, message, more);
   res.writeHead(status, { 'Content-Type': 'application/json', Connection: 'close', ...(status === 503 ? { 'Retry-After': '1' } : {}) });
   res.end(body);
 }

@@ -45,7 +45,7 @@ export function behindFront(config: IngressConfig): IngressConfig {
 /** Listens where `config` says, for the ingress on `ingressPort` of loopback. Throws `SluiceError` `port-taken`, `address-unusable`. */
 export async function openStrictFront(config: IngressConfig, ingressPort: number): Promise<StrictFront> {
   const { host, port, trustedProxies } = config;
-  const target: Target = { agent: new Agent({ keepAlive: true }), port: ingressPort, trustedProxies };
+  const target: Target = { agent: new Agent({ keepAlive: true, timeout: keptMs }), port: ingressPort, trustedProxies };
   const sockets = new Map<Duplex, Turns>();
   const turnsOf = (socket: Duplex): Turns => sockets.get(socket) ?? createTurns(socket);
   const server = createServer(bounds, (req, res) => {
@@ -98,6 +98,9 @@ export async function openStrictFront(config: IngressConfig, ingressPort: number
   };
 }
 
+/** How long a connection behind is kept without a request: less than the server there keeps it, so that none is written to while it is closed. */
+const keptMs = 4_000;
+
 const bounds = {
   maxHeaderSize: limits.httpHeadMaxBytes,
   headersTimeout: limits.httpHeadMaxMs,
@@ -105,7 +108,19 @@ const bounds = {
   connectionsCheckingInterval: limits.httpHeadMaxMs / 4,
 };
 
-const tooManyWait: Refused = [503, 'too-many-waiting', 'too many requests wait on this connection'];
+const stops: Refused = [503, 'draining', 'the instance stops', { expected: 'send it again to another one' }];
+const noAnswer: Refused = [
+  503,
+  'no-answer',
+  'the request was not answered',
+  { expected: 'send it again, under the same id', outcome: 'unknown' },
+];
+const tooManyWait: Refused = [
+  503,
+  'too-many-waiting',
+  'too many requests wait on this connection',
+  { expected: 'fewer requests before their answers' },
+];
 
 function turnWith(req: IncomingMessage, start: Turn['start'], res?: ServerResponse): Turn {
   return { isComplete: () => req.complete, isAnswered: () => res?.headersSent === true, start };
@@ -157,10 +172,10 @@ function handOn(target: Target, req: IncomingMessage, res: ServerResponse): void
     answer.once('error', () => res.destroy());
   });
   up.on('error', (thrown) => {
-    if (answered) return;
+    if (answered || res.destroyed) return;
     // Nobody listens there any more: the instance stops.
-    if (systemCodeOf(thrown) === 'ECONNREFUSED') refuse(res, [503, 'draining', 'the instance stops']);
-    else req.socket.destroy();
+    const refused = systemCodeOf(thrown) === 'ECONNREFUSED' ? stops : noAnswer;
+    afterBody(req, () => refuse(res, refused));
   });
   res.once('close', () => {
     if (!res.writableFinished) up.destroy();

@@ -2,7 +2,8 @@
  * The strict front before an ingress: what the older binary of the HTTP server misreads is answered as it should be, on every Node.
  */
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { StrictFront } from '../../../deploy/host/strict-front.ts';
@@ -167,6 +168,27 @@ describe('the strict front', () => {
     const broken = await say(front, `${post('{"n":3}')}${chunked('', '7\r\n{"n":4}\r\nZ\r\n')}${post('{"n":5}')}`, 3);
     expect(statuses(broken)).toEqual([200, 400]);
     expect(behind.kinesis.applied.length).toBe(3);
+  });
+
+  it('answers whatever the number of header lines is', async () => {
+    const { front } = await open();
+    for (const trusted of ['', 'Forwarded: for=192.0.2.1\r\n']) {
+      for (let lines = 85; lines <= 100; lines++) {
+        const [status] = statuses(await say(front, post('{"n":1}', trusted + 'X-A: b\r\n'.repeat(lines)), 1));
+        expect([lines, status]).toEqual([lines, lines <= 90 ? 200 : expect.toSatisfy((one) => one === 200 || one === 431)]);
+      }
+    }
+  });
+
+  it('answers a request whose connection behind ends without an answer', async () => {
+    const silent = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.destroy()));
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    const front = await openStrictFront(settings([]).ingress, (silent.address() as AddressInfo).port);
+    const { answers } = await say(front, post('{"n":1}'), 1);
+    expect(answers[0]?.status).toBe(503);
+    expect(String(answers[0]?.body)).toContain('unknown');
+    await front.close();
+    silent.close();
   });
 
   it('ends with the instance, whatever clients hold open', async () => {
