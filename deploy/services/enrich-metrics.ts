@@ -26,6 +26,7 @@ export async function enrichMetrics(statuses: readonly TopologyHostStatus[], now
   const lag = gauge('sluice_split_lag_records', 'Records in the stream that are not in the state', split);
   const behind = gauge('sluice_split_behind_seconds', 'How far the last read was behind the end of the stream', split);
   const eventLag = gauge('sluice_split_event_lag_seconds', 'How far the latest event time is behind processing time', split);
+  const unheard = gauge('sluice_split_unheard', '1 while a split cannot be read, is slow or paused, and so holds the watermark', split);
   const connector = counter('sluice_connector_events_total', 'What happened to the connections of a topology', ['topology', 'event']);
   for (const { file, name, state, restarts: started, job, happened } of statuses) {
     const topology = name ?? file;
@@ -42,8 +43,9 @@ export async function enrichMetrics(statuses: readonly TopologyHostStatus[], now
     for (const node of job.nodes) {
       for (const outcome of outcomes) elements.inc({ topology, node: node.id, outcome }, node[outcome]);
     }
-    for (const { source, stream, path, split: id, lag: records, behindMs, eventLagMs } of job.splits) {
+    for (const { source, stream, path, split: id, lag: records, behindMs, eventLagMs, hearing } of job.splits) {
       const labels = { topology, source, stream, path, split: id };
+      unheard.set(labels, hearing === 'caught-up' || hearing === 'behind' ? 0 : 1);
       if (records !== null) lag.set(labels, records);
       if (behindMs !== null) behind.set(labels, behindMs / 1_000);
       if (eventLagMs !== null) eventLag.set(labels, eventLagMs / 1_000);

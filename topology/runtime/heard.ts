@@ -4,29 +4,38 @@
  * Invariants:
  * 1. `through` is of every split that an event time of the job takes for silent, or that was not read yet in this run: what one of them may hold
  *    unread holds the others too, as a join or a union behind them would.
- * 2. A split whose end was not seen in this run is heard through nothing.
+ * 2. What counts is what has reached the event time: a tick waits behind the rows that a look-up still holds, and so does what it says.
+ * 3. A split whose end was not seen in this run is heard through nothing.
  */
 import { EventTimeOperator } from '../operators/event-time.ts';
-import type { Heard } from '../time/watermark.ts';
-import { maxTime } from '../time/watermark.ts';
+import type { Heard, SplitTime } from '../time/watermark.ts';
+import { maxTime, minTime } from '../time/watermark.ts';
 import type { Dag } from './dag.ts';
 import type { Cursor } from './source.ts';
 
 /** `timeOf` gives the time of ticks for a monotonic one. */
 export function heardOf(cursors: readonly Cursor[], dag: Dag, timeOf: (monotonicMs: number) => number): Heard {
   const at = new Map<string, number>();
-  const unmet = new Set<string>();
-  for (const { phase, key, heardMs, met } of cursors) {
-    if (phase !== 'begun') continue;
-    if (heardMs !== undefined) at.set(key, timeOf(heardMs));
-    if (!met) unmet.add(key);
+  const known = new Map<string, Cursor>();
+  for (const cursor of cursors) {
+    if (cursor.phase !== 'begun') continue;
+    known.set(cursor.key, cursor);
+    if (cursor.heardMs !== undefined) at.set(cursor.key, timeOf(cursor.heardMs));
   }
   let through = maxTime;
   for (const { operator } of dag.stages) {
     if (!(operator instanceof EventTimeOperator)) continue;
     for (const [split, time] of operator.watermarks.splits) {
-      if (time.idle || unmet.has(split)) through = Math.min(through, at.get(split) ?? time.heardMs);
+      const cursor = known.get(split);
+      if (cursor !== undefined) through = Math.min(through, heardOfSplit(time, cursor));
     }
   }
   return { through, at };
+}
+
+function heardOfSplit(time: Readonly<SplitTime>, { met }: Cursor): number {
+  if (!met) return minTime;
+  if (!time.idle) return maxTime;
+  // Restored, and not told yet that its source goes on: that is behind rows which were restored, too.
+  return time.heardMs === maxTime ? minTime : time.heardMs;
 }

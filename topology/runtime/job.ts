@@ -196,6 +196,7 @@ export function createJob(options: JobOptions): Job {
     }
     tellSplits();
     await runDag();
+    if (turn !== undefined) turn.cursor.met = true;
     if (draining !== 'no') await drainOn();
     // Once time has ended, the state before it is the last that can be gone on from, until the drained end itself.
     if (draining === 'ended' || draining === 'drained') return;

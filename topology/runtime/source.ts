@@ -45,7 +45,7 @@ export interface Cursor {
   heardMs: number | undefined;
   /** The same of the result that waits. */
   readyHeardMs: number | undefined;
-  /** Whether it was read in this run: it has records in a turn, or has none. */
+  /** Whether it was read in this run: records of it went through a turn, or there were none. */
   met: boolean;
   /** Whether its last read found the end. */
   caughtUp: boolean;
@@ -55,7 +55,7 @@ export interface Cursor {
   until: string | null | undefined;
   /** Of `until: untilEnd`: a read that began after the drain was asked for was at the end. */
   atEnd: boolean;
-  /** Monotonic ms at which the last read was answered. */
+  /** Monotonic ms at which the last read was answered, or the first one began. */
   answeredMs: number | undefined;
   /** Monotonic ms before which it is not asked again. */
   notBeforeMs: number;
@@ -166,6 +166,7 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
     cursor.reading = true;
     const { until } = cursor;
     const begunMs = clock.monotonic();
+    cursor.answeredMs ??= begunMs;
     try {
       const result = await cursor.reader.read(cursor.split, cursor.ahead, bounds);
       cursor.failure = undefined;
@@ -215,7 +216,6 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
       turn = (turn + i + 1) % cursors.length;
       cursor.ready = undefined;
       cursor.heardMs = cursor.readyHeardMs ?? cursor.heardMs;
-      cursor.met = true;
       const records = withinDrain(cursor, ready.records);
       if (records.length === 0) continue;
       prefetch(cursor);
@@ -387,10 +387,11 @@ function cursorOf(
 /** Why a split is not known to be quiet, or that it is: `slow` is one whose answer is waited for, or that throttles. */
 export type Hearing = 'caught-up' | 'behind' | 'slow' | 'unreadable' | 'paused';
 
-export function hearingOf({ failure, ready, answeredMs, caughtUp }: Cursor, held: boolean, monotonicMs: number): Hearing {
+export function hearingOf({ failure, ready, answeredMs, caughtUp, ended, until }: Cursor, held: boolean, monotonicMs: number): Hearing {
   if (failure !== undefined) return 'unreadable';
   if (held) return 'paused';
-  if (ready === undefined && (answeredMs === undefined || monotonicMs - answeredMs > limits.readSlowMs)) return 'slow';
+  const isAsked = ready === undefined && answeredMs !== undefined && !ended && until === undefined;
+  if (isAsked && monotonicMs - answeredMs > limits.readSlowMs) return 'slow';
   return caughtUp ? 'caught-up' : 'behind';
 }
 

@@ -107,7 +107,8 @@ describe('control rows', () => {
     await fc.assert(
       fc.asyncProperty(plan, fc.boolean(), async (planned, restore) => {
         const of = graphOf(planned);
-        let driver = await createDriver(of);
+        const splits = Object.fromEntries(sources.map((source) => [source, ['a', 'b']]));
+        let driver = await createDriver(of, { splits });
         const names = sources.slice(0, planned.before.length);
         const held = heldBack(planned);
         const said: DrivenSignal[] = [];
@@ -117,7 +118,7 @@ describe('control rows', () => {
           if (!restore) return;
           const snapshot = driver.snapshot();
           driver.close();
-          driver = await createDriver(of);
+          driver = await createDriver(of, { splits });
           await driver.restore(snapshot);
         };
 
@@ -135,11 +136,20 @@ describe('control rows', () => {
           await driver.active({ source: names.at(-1) ?? '' });
         }
         // An event is where it belongs, and moves time at the tick.
-        for (const source of names) await driver.push(source, event({ at: 1_000 }));
+        for (const source of names) for (const split of ['a', 'b']) await driver.push(source, event({ at: 1_000 }), { split });
         await driver.tick();
         await restored();
         collectSaid();
         expect(said.filter(isTime).at(-1)).toBe(999 - held);
+        // What is given to one split is of that one.
+        for (const [n, source] of names.entries()) await driver.advanceWatermark(2_000 + n, { source, split: 'a' });
+        await restored();
+        collectSaid();
+        expect(said.filter(isTime).at(-1)).toBe(999 - held);
+        for (const [n, source] of names.entries()) await driver.advanceWatermark(3_000 + n, { source, split: 'b' });
+        await restored();
+        collectSaid();
+        expect(said.filter(isTime).at(-1)).toBe(2_000 - held);
         // All idle is idle, said once.
         said.length = 0;
         for (const source of names) await driver.idle({ source });

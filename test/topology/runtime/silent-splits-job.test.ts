@@ -3,10 +3,10 @@
  * events, as the split that was read first carried time past what waited in the others; a restart after a quiet hour lost as much.
  */
 import { describe, expect, it } from 'vitest';
-import { manualClock } from '../../../schemas/kernel/clock.ts';
+import { manualClock, sleep } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { Job, Topology } from '../../../topology/index.ts';
-import { count, createJob, rejected, schemaOf, stream, table, topology, tumbling } from '../../../topology/index.ts';
+import { asyncLookup, count, createJob, rejected, schemaOf, stream, table, topology, tumbling } from '../../../topology/index.ts';
 import type { MemoryStream, World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
@@ -175,6 +175,42 @@ describe('a burst after a quiet time', () => {
   });
 });
 
+describe('a look-up before event time', () => {
+  it('is not silence: what waits in it is not overtaken by the other side of a join', async () => {
+    let clock: Rig['clock'] | undefined;
+    const slow = topology('slow', { version: 1, owner: 'a/b' }, (t) => {
+      const opened = (id: string, name: string) => t.source(id, stream(name)).validate(`${id}-valid`, data);
+      const left = opened('left', 'a/b')
+        .eventTime('left-time', (e) => e.data.at, time)
+        .keyBy((e) => e.data.at);
+      const right = opened('right', 'a/c')
+        .lookup(
+          'slow',
+          asyncLookup(() => sleep(clock ?? manualClock(0), 4_000)),
+          { by: (e) => e.id, capacity: 1_000, timeout: '1m' },
+          (e) => e,
+        )
+        .eventTime('right-time', (e) => e.data.at, time)
+        .keyBy((e) => e.data.at);
+      const pairs = left.intervalJoin('join', right, { lower: 0, upper: 0, late: 'side' }, () => ({ n: 1 }));
+      pairs.out.sinkTo('counts', table('counts', anyRow));
+      pairs.lateLeft.sinkTo('late-left', rejected());
+      pairs.lateRight.sinkTo('late-right', rejected());
+    });
+    const rig = rigOf(slow, 2);
+    clock = rig.clock;
+    const run = await opened(rig);
+    for (const name of ['a/b', 'a/c']) send(rig, name, [0, 1], seconds(0, 60));
+    await pass(rig, 60_000);
+    expect(await idleOf(run.job)).toEqual([true, true, true, true]);
+    for (const name of ['a/b', 'a/c']) send(rig, name, [0, 1], seconds(60, 480));
+    await pass(rig, 20_000);
+    await drained(rig, run);
+    expect(lateOf(rig)).toBe(0);
+    expect(rowsOf(rig)).toBe(540);
+  });
+});
+
 describe('a restart after a quiet time', () => {
   it.each([
     ['a stream of two splits', minutes, ['a/b'], 2_060],
@@ -194,6 +230,27 @@ describe('a restart after a quiet time', () => {
     await drained(rig, run);
     expect(lateOf(rig)).toBe(0);
     expect(rowsOf(rig)).toBe(rows);
+  });
+
+  it('overtakes no input of a union that was awake and had not caught up', async () => {
+    const rig = rigOf(united, 1);
+    let run = await opened(rig);
+    send(rig, 'a/b', [0], seconds(80, 21));
+    send(rig, 'a/c', [0], seconds(80, 1));
+    await pass(rig, 40_000);
+    expect(await idleOf(run.job)).toEqual([true, true]);
+    // Both awake, the second at 85 s: behind the 90 s that were given out when both were idle.
+    send(rig, 'a/b', [0], seconds(101, 1));
+    send(rig, 'a/c', [0], seconds(95, 1));
+    await pass(rig, 3_000);
+    await stopped(rig, run);
+    send(rig, 'a/b', [0], seconds(200, 1_000));
+    send(rig, 'a/c', [0], seconds(110, 1_000));
+    run = await opened(rig);
+    await pass(rig, 5_000);
+    await drained(rig, run);
+    expect(lateOf(rig)).toBe(0);
+    expect(rowsOf(rig)).toBe(2_024);
   });
 
   it('counts no time in which it did not run as quiet', async () => {
