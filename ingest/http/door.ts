@@ -69,7 +69,7 @@ export class Door {
       res.writeHeader('Content-Type', headers);
       // An answer to HEAD has no body (RFC 9110, section 9.3.2): its bytes would be read as the next answer.
       if (isHead) res.endWithoutBody();
-      else res.end(answerRefusal(refusal).body, isLarge(head.contentLength));
+      else res.end(answerRefusal(refusal).body, head.closes || isLarge(head.contentLength));
     });
   }
 

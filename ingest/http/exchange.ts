@@ -182,7 +182,7 @@ export class Exchange {
         res.writeStatus(statusTexts[status] ?? String(status));
         // One call for all headers: each call into the server costs more than the text.
         res.writeHeader('Content-Type', headers);
-        res.end(body, close || draining);
+        res.end(body, close || draining || head.closes);
       });
     metrics.answered(status);
     metrics.latency('end_to_end', now - startedMs);
@@ -205,7 +205,7 @@ export class Exchange {
     res.cork(() => {
       res.writeStatus(statusTexts[status] as string);
       res.writeHeader('Content-Type', `${contentType}\r\nCache-Control: no-store\r\n${this.#commonHeaders(now)}\r\nX-Sluice-Ack: ${ack}`);
-      res.end(bytes, this.#hall.draining);
+      res.end(bytes, this.#hall.draining || this.head.closes);
     });
     this.#hall.metrics.answered(status);
     this.#hall.metrics.latency('end_to_end', now - this.startedMs);

@@ -29,6 +29,11 @@ export class HeadFields implements Framing {
   apiKey = '';
   origin = '';
   fetchSite = '';
+  /** Whether the connection is to end with the answer (RFC 9112, section 9.6). The server itself knows it only where `close` is all that is said. */
+  closes = false;
+  /** Of a handshake; kept to see whether they came twice (RFC 6455, sections 11.3.1 and 11.3.5). */
+  webSocketKey = '';
+  webSocketVersion = '';
   userAgent = '';
   referer = '';
   xForwardedFor: readonly string[] = none;
@@ -48,6 +53,7 @@ export function collectFields(req: HttpRequest): HeadFields {
 }
 
 const cePrefix = 'ce-';
+const closeOption = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i;
 
 function collect(name: string, value: string): void {
   const head = fields;
@@ -56,6 +62,9 @@ function collect(name: string, value: string): void {
     case 'host':
       if (head.host !== undefined) head.repeated = name;
       else head.host = value;
+      return;
+    case 'connection':
+      if (value !== 'keep-alive' && closeOption.test(value)) head.closes = true;
       return;
     case 'content-length':
       head.lengthText = once(name, head.lengthText, value);
@@ -116,6 +125,12 @@ function collect(name: string, value: string): void {
       return;
     case 'sec-fetch-site':
       head.fetchSite = value;
+      return;
+    case 'sec-websocket-key':
+      head.webSocketKey = once(name, head.webSocketKey, value);
+      return;
+    case 'sec-websocket-version':
+      head.webSocketVersion = once(name, head.webSocketVersion, value);
       return;
     case 'access-control-request-headers':
       head.requestedHeaders = joined(head.requestedHeaders, value);

@@ -18,6 +18,8 @@ import { collectFields } from './head-fields.ts';
 export interface IncomingRequest {
   /** Why it must not be read on; undefined when its head is right. */
   readonly fault: HeadFault | undefined;
+  /** Whether the connection ends with the answer. */
+  readonly closes: boolean;
   readonly contentType: string;
   readonly contentEncoding: string;
   /** Undefined when only the last chunk will tell. */
@@ -67,6 +69,7 @@ export function readHead(res: HttpResponse, req: HttpRequest, rule: AddressRule,
   const query = (req.getQuery() as string | undefined) ?? '';
   return {
     fault: decideHead(fields, body, query),
+    closes: fields.closes,
     contentType: fields.contentType,
     contentEncoding: fields.contentEncoding,
     contentLength: lengthText === undefined ? (transferEncoding === undefined ? 0 : undefined) : Number(lengthText),

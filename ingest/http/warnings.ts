@@ -16,6 +16,8 @@ export function onWarnings(context: PostContext, res: HttpResponse, head: Incomi
   void Promise.resolve(identify(context, head)).then((grant) => {
     const admitted = admit(context, exchange, grant, name);
     if (isRefusal(admitted)) return exchange.turnDown(admitted);
+    // What one key sent wrongly is for it alone, and is another list the next time.
+    exchange.extraHeaders += 'Cache-Control: no-store\r\n';
     exchange.answer({ status: 200, body: warningsBody(name, context.warnings.of(name, admitted.grant.name, context.clock.now())) });
   });
 }

@@ -142,6 +142,15 @@ describe('on a socket', () => {
     expect(made.ingress.counts().inFlightBytes).toBe(0);
   });
 
+  it.each([
+    ['among other options', 'Connection: x-foo, CLOSE\r\n', 'closed'],
+    ['in a second line', 'Connection: keep-alive\r\nConnection: close\r\n', 'closed'],
+    ['as a part of another word', 'Connection: not-close, closed\r\n', 'open'],
+  ])('close %s: as it says, the connection ends with the answer or stays', async (_name, lines, expected) => {
+    const { statuses, end } = await talk(`${head}${lines}Content-Length: 3\r\n\r\n"a"`);
+    expect([statuses, end]).toEqual([[200], expected]);
+  });
+
   it('a key that is missing is said of chunks with a trailer too, and nothing behind them is run', async () => {
     await made.ingress.drain();
     made = await rig({}, 1_000, undefined, {});
