@@ -24,13 +24,13 @@ export function headFor(trustedProxies: number, req: IncomingMessage): Head | { 
   const [, authority, rest = ''] = absolute ?? [];
   const path = authority === undefined ? url : rest.startsWith('/') ? rest : `/${rest}`;
   const headers = [...linesFor(rawHeaders, authority), ...addressLines(trustedProxies, req)];
-  if (rawHeaders.length > 2 * limits.httpHeadMaxLines || headers.length > 2 * linesMax)
-    return { refused: [431, 'head-too-large', `the request has more than ${linesMax - 1} header lines`] };
+  const isWithoutLength = req.headers['content-length'] === undefined && req.headers['transfer-encoding'] === undefined;
+  // Node's client adds Connection, and Transfer-Encoding where no length is said: with too many lines the server behind would not answer at all.
+  const lines = headers.length / 2 + (isWithoutLength ? 2 : 1);
+  if (lines > limits.httpHeadMaxLines || rawHeaders.length > 2 * limits.httpHeadMaxLines)
+    return { refused: [431, 'head-too-large', `the request has more than ${limits.httpHeadMaxLines - 2} header lines`] };
   return { path, headers };
 }
-
-/** Node's client may add Connection and Transfer-Encoding: with too many lines the server behind would not answer at all. */
-const linesMax = limits.httpHeadMaxLines - 2;
 
 /** Names that the binary behind reads: others mean nothing to the ingress. */
 const readName = /^[A-Za-z0-9-]+$/;

@@ -170,13 +170,11 @@ describe('the strict front', () => {
     expect(behind.kinesis.applied.length).toBe(3);
   });
 
-  it('answers whatever the number of header lines is', async () => {
-    const { front } = await open();
-    for (const trusted of ['', 'Forwarded: for=192.0.2.1\r\n']) {
-      for (let lines = 85; lines <= 100; lines++) {
-        const [status] = statuses(await say(front, post('{"n":1}', trusted + 'X-A: b\r\n'.repeat(lines)), 1));
-        expect([lines, status]).toEqual([lines, lines <= 90 ? 200 : expect.toSatisfy((one) => one === 200 || one === 431)]);
-      }
+  it('answers what says no length, whatever the number of header lines is', async () => {
+    const { front } = await open({ trustedProxies: 1 });
+    for (let lines = 92; lines <= 99; lines++) {
+      const text = `POST /v1/a/plain HTTP/1.1\r\nHost: 127.0.0.1\r\nForwarded: for=192.0.2.1\r\n${'X-A: b\r\n'.repeat(lines - 2)}\r\n`;
+      expect(statuses(await say(front, text, 1))).toEqual([expect.toSatisfy((status) => status === 400 || status === 431)]);
     }
   });
 
