@@ -104,6 +104,8 @@ const keptMs = 4_000;
 const bounds = {
   maxHeaderSize: limits.httpHeadMaxBytes,
   headersTimeout: limits.httpHeadMaxMs,
+  /** As the ingress itself: a client that keeps its connection must not find it closed sooner here. */
+  keepAliveTimeout: limits.httpHeadMaxMs,
   requestTimeout: 0,
   connectionsCheckingInterval: limits.httpHeadMaxMs / 4,
 };

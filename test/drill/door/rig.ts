@@ -37,6 +37,8 @@ export interface Door {
   readonly otherKey: string;
   /** Resident memory of the server: now, and at its most since its start. */
   memory(): { readonly nowMb: number; readonly peakMb: number };
+  /** The sum of a counter of the ingress, of all series that have this label: that an attack came as far as it was meant to. */
+  counted(counter: string, label: string): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -85,12 +87,18 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     attackerKey: keys.attacker,
     otherKey: keys.other,
     memory: () => memoryOf(service.pid),
+    counted: async (counter, label) => sumOf(await service.metrics(), counter, label),
     async close() {
       await service.end('SIGTERM');
       service.remove();
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function sumOf(metrics: string, counter: string, label: string): number {
+  const lines = metrics.split('\n').filter((line) => line.startsWith(`sluice_ingress_${counter}{`) && line.includes(label));
+  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
 
 /** As Linux tells it, https://man7.org/linux/man-pages/man5/proc_pid_status.5.html; NaN where it does not. */

@@ -32,11 +32,19 @@ export const inflation: Attack = {
         }
         await wait(200);
       }
+      // In the short form the first ones are still being inflated.
+      const own = 'stream="attacker/events"';
+      let inflated = 0;
+      for (let tries = 0; inflated === 0 && tries < 100; tries++) {
+        inflated = (await door.counted('events_accepted_total', own)) + (await door.counted('events_refused_total', own));
+        await wait(100);
+      }
       const { sent, errors, statuses, p99Ms } = await other.stop();
       const { peakMb } = door.memory();
       return {
-        tally: { sent, errors, statuses, p99Ms, peakMb },
+        tally: { sent, errors, statuses, p99Ms, inflated, peakMb },
         checks: [
+          ['bombs came as far as to be inflated', inflated > 0],
           ['the other tenant has no error', errors === 0 && sent > 0],
           ['memory stays bounded', peakMb < 1_024],
         ],

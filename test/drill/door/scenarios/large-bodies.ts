@@ -23,11 +23,13 @@ export const largeBodies: Attack = {
         await wait(1_000);
         for (const socket of held.all) if (!socket.destroyed) socket.write('x');
       }
+      const waiting = held.all.filter((socket) => !socket.destroyed && !socket.readableEnded).length;
       const { sent, errors, statuses, p99Ms } = await other.stop();
       const { peakMb } = door.memory();
       return {
-        tally: { sent, errors, statuses, p99Ms, peakMb },
+        tally: { sent, errors, statuses, p99Ms, waiting, peakMb },
         checks: [
+          ['every body was waited for', waiting === count],
           ['the other tenant has no error', errors === 0 && sent > 0],
           ['memory follows what arrived, not what was announced', peakMb < 512],
         ],

@@ -38,9 +38,14 @@ export const strangers: Attack = {
       }
       const { sent, errors, statuses, p99Ms } = await other.stop();
       const { peakMb } = door.memory();
+      const turnedAway = await Promise.all(
+        ['overloaded', 'body-inflates-too-large'].map((code) => door.counted('events_refused_total', `code="${code}"`)),
+      );
+      const away = turnedAway.reduce((sum, count) => sum + count, 0);
       return {
-        tally: { sent, errors, statuses, p99Ms, batches, refused, peakMb },
+        tally: { sent, errors, statuses, p99Ms, batches, refused, away, peakMb },
         checks: [
+          ['what found no room, or inflated beyond its bound, was refused', away > 0],
           ['the other tenant has no error', errors === 0 && sent > 0],
           ['its batches on the same route have none', refused === 0 && batches > 0],
           ['memory stays bounded', peakMb < 512],
