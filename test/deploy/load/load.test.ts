@@ -207,7 +207,7 @@ describe('sluice load', () => {
     const load = async (...args: string[]) => (await sluice(['load', '--stream', 'd/e', ...args])).err;
     expect(await load()).toContain('a load needs a rate');
     expect(await load('--rate', '5', '--ramp', '1:6')).toContain('--ramp ends at 6');
-    expect(await load('--rate', '5', '--size', 'big')).toContain('--size big');
+    expect(await load('--rate', '5', '--size', 'big')).toContain("invalid --size 'big'");
     expect(await load('--rate', '5', '--url', 'http://example.com')).toContain('--remote');
   });
 });

@@ -62,7 +62,7 @@ it('`config check` explains the look-up and shows no secret of it, also as JSON'
   const text = await sluice(['config', 'check', config], undefined, { PRICES_TOKEN: 'other-secret-token' });
   expect(text.code).toBe(0);
   expect(text.out).toMatch(
-    /lookups\.prices\.url +http:\/\/127\.0\.0\.1:\d+\/prices\/\{key\}\?token=\$\{PRICES_TOKEN.* +environment PRICES_TOKEN \(.*sluice\.yaml:6\)/,
+    /lookups\.prices\.url +http:\/\/127\.0\.0\.1:\d+\/prices\/\{key\}\?token=\*\*\* +environment PRICES_TOKEN \(.*sluice\.yaml:6\)/,
   );
   expect(text.out).toMatch(/lookups\.prices\.headers\.Authorization +\*\*\* +.*sluice\.yaml:8/);
   const json = await sluice(['--json', 'config', 'check', config], undefined, { PRICES_TOKEN: 'other-secret-token' });
