@@ -166,11 +166,15 @@ function handOn(target: Target, req: IncomingMessage, res: ServerResponse): void
     headers: [...head.headers] as never,
   });
   let answered = false;
+  let answerEnded = false;
   up.once('response', (answer) => {
     answered = true;
     res.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.rawHeaders.filter(isAnswerLine));
     answer.pipe(res, { end: false });
-    answer.once('end', () => afterBody(req, () => res.end()));
+    answer.once('end', () => {
+      answerEnded = true;
+      afterBody(req, () => res.end());
+    });
     answer.once('error', () => res.destroy());
   });
   up.on('error', (thrown) => {
@@ -184,7 +188,8 @@ function handOn(target: Target, req: IncomingMessage, res: ServerResponse): void
   });
   // Before any of the body: a length alone may be refused.
   up.flushHeaders();
-  pour(req, up, () => answered);
+  // An answer that is streamed begins long before the body of lines has ended.
+  pour(req, up, () => answerEnded);
 }
 
 /** Calls `then` once the body has ended, or has had its time: whoever still sends to a connection that is closed loses the answer (RFC 9112, section 9.6). */
@@ -203,13 +208,13 @@ function afterBody(req: IncomingMessage, then: () => void): void {
  * The body, a piece at a time, each read and judged before the next is written: who writes to a connection that was closed after an early answer
  * loses that answer. What comes behind an answer is read and dropped, as the connection ends with it.
  */
-function pour(req: IncomingMessage, up: ClientRequest, isAnswered: () => boolean): void {
+function pour(req: IncomingMessage, up: ClientRequest, isOver: () => boolean): void {
   const next = (): void => afterThisRound(() => afterThisRound(() => req.resume()));
   const length = Number(req.headers['content-length'] ?? Number.NaN);
   let bytes = 0;
   req.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    if (isAnswered() || up.destroyed) return;
+    if (isOver() || up.destroyed) return;
     const flows = up.write(chunk);
     // The last piece, as of most: nothing more is written.
     if (bytes === length) return;

@@ -107,6 +107,19 @@ describe('the strict front', () => {
     expect(statuses(heard)).toEqual([413]);
   });
 
+  it('hands on all lines of a body whose answer is streamed while they come', async () => {
+    const { front, rig: behind } = await open();
+    const line = `{"pad":"${'x'.repeat(1_000)}"}\n`;
+    const answer = await fetch(`${front.url}/v1/a/plain`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-ndjson' },
+      body: line.repeat(4_000),
+    });
+    const text = await answer.text();
+    expect(JSON.parse(text.trim().split('\n').at(-1) ?? '')).toMatchObject({ verdict: 200, accepted: 4_000, refused: 0 });
+    expect(behind.kinesis.applied.length + behind.kafka.applied.length).toBe(4_000);
+  });
+
   it('says whose connection it is, whatever the client says', async () => {
     const quota = { eventsPerSecond: 1, burst: 1 };
     const { front } = await open({ addressQuota: quota });
