@@ -158,9 +158,12 @@ function program(): Command {
     .command('query')
     .description('Ask the tables in SQL')
     .argument('<sql>')
-    .option('--max-rows <rows>', `rows of the answer, up to ${limits.queryMaxRows}`, String(limits.queryDefaultRows))
+    .option(
+      '--max-rows <rows>',
+      `rows of the answer, up to ${limits.queryMaxRows} (default: ${limits.queryDefaultRows}; with --json the most)`,
+    )
     .action(
-      run(async (options, output, sql: string, own: { readonly maxRows: string }) => {
+      run(async (options, output, sql: string, own: { readonly maxRows?: string }) => {
         const { queryCommand } = await import('./query.ts');
         return queryCommand({ sql, dir: options.dir, maxRows: own.maxRows, clock: systemClock }, output);
       }),

@@ -15,13 +15,15 @@ import type { Output } from './output.ts';
 export interface QueryCommand {
   readonly sql: string;
   readonly dir: string;
-  readonly maxRows: string;
+  /** As it was written; undefined where it was not. */
+  readonly maxRows: string | undefined;
   readonly clock: Clock;
 }
 
 /** Throws `SluiceError` `lake-missing`, `option-invalid`, `query-failed`, `duckdb-missing`. */
 export async function queryCommand({ sql, dir, maxRows, clock }: QueryCommand, output: Output): Promise<number> {
-  const rows = rowsOf(maxRows);
+  // A program does not read the note that says that there are more.
+  const rows = maxRows === undefined ? (output.json ? limits.queryMaxRows : limits.queryDefaultRows) : rowsOf(maxRows);
   const lake = resolve(lakeDir(dir));
   if (!existsSync(lake))
     throw new SluiceError('lake-missing', `no tables found in ${dir}`, {

@@ -25,8 +25,10 @@ describe('sluice query', () => {
       1_004,
       expect.stringMatching(/^there are more: these are the first 1000 rows; .*--max-rows/),
     ]);
-    const whole = await sluice(['--json', '--dir', root, 'query', 'FROM range(5000)', '--max-rows', '6000']);
-    expect([(JSON.parse(whole.out) as unknown[]).length, whole.err]).toEqual([5_000, '']);
+    const forProgram = await query('FROM range(5000)', '--json');
+    expect([(JSON.parse(forProgram.out) as unknown[]).length, forProgram.err]).toEqual([5_000, '']);
+    const whole = await sluice(['--dir', root, 'query', 'FROM range(5000)', '--max-rows', '6000']);
+    expect([whole.out.split('\n').length, whole.err]).toEqual([5_004, '']);
     expect(await sluice(['--dir', root, 'query', 'FROM range(5)', '--max-rows', '0'])).toMatchObject({
       code: 1,
       err: expect.stringContaining("invalid --max-rows '0'") as string,
