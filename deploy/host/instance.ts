@@ -33,10 +33,10 @@ export interface InstanceLock {
 
 /**
  * Takes `dir` for this process, and makes it where it is missing. Throws `SluiceError` `already-running` with the other's pid,
- * `folder-not-private`, `lock-failed`, `lock-native-missing`.
+ * `folder-not-private`, `folder-unusable`, `lock-failed`, `lock-native-missing`.
  */
 export async function lockInstance(dir: string): Promise<InstanceLock> {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeFolder(dir);
   closeToOthers(dir);
   const lock = await lockFolder(dir).catch((thrown: unknown) => {
     throw thrown instanceof SluiceError && thrown.code === 'folder-in-use' ? alreadyRunning(dir, readInfo(dir)) : thrown;
@@ -81,6 +81,18 @@ function writeInfo(dir: string, instance: Instance): void {
   const beside = `${instanceFile(dir)}.new`;
   writeFileSync(beside, `${JSON.stringify(instance, null, 2)}\n`, { mode: 0o600 });
   renameSync(beside, instanceFile(dir));
+}
+
+/** A file of that name, a link that leads nowhere, and a place where this user may not write are the caller's to know. */
+function makeFolder(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new SluiceError('folder-unusable', `${dir} cannot be made or used as a folder: ${messageOf(cause)}`, {
+      cause,
+      fix: 'name a folder of this user with --dir',
+    });
+  }
 }
 
 function closeToOthers(dir: string): void {
