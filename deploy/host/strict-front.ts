@@ -52,6 +52,8 @@ export async function openStrictFront(config: IngressConfig, ingressPort: number
     if (!turnsOf(req.socket).take(turnOf(target, req, res))) refuse(res, tooManyWait);
   });
   server.maxHeadersCount = 2 * limits.httpHeadMaxLines;
+  // Whoever sent all and said so still hears the answer. Node has had this since version 0.7, and says it nowhere.
+  Object.assign(server, { httpAllowHalfOpen: true });
   server.on('connection', (socket: Duplex) => {
     // Once more where a request with an Upgrade is read again.
     if (sockets.has(socket)) return;

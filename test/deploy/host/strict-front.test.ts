@@ -202,6 +202,20 @@ describe('the strict front', () => {
     silent.close();
   });
 
+  it('answers a client that ends its side behind what it sent', async () => {
+    const { front, rig: behind } = await open();
+    for (const [text, expected] of [
+      [post('{"n":1}') + post('{"n":2}'), [200, 200]],
+      [post('{"n":3}').slice(0, -1), [400]],
+    ] as const) {
+      const socket = connect({ port: front.port, host: '127.0.0.1', allowHalfOpen: true });
+      socket.end(text);
+      const heard = (await socket.setEncoding('latin1').toArray()).join('');
+      expect([...heard.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual(expected);
+    }
+    expect(behind.kinesis.applied.length).toBe(2);
+  });
+
   it('ends with the instance, whatever clients hold open', async () => {
     const { front } = await open();
     const held = [
