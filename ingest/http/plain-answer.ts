@@ -2,6 +2,7 @@
  * Answers that are whole before they are sent: health, documents.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import type { IncomingRequest } from './request.ts';
 
 export interface PlainAnswer {
   readonly status: number;
@@ -31,7 +32,7 @@ export const statusTexts: Readonly<Record<number, string>> = {
 };
 
 /** Sends what `answer` gives, unless the client has gone; 503 when it rejects. `headOnly`: to HEAD, its body's length alone. */
-export function serve(res: HttpResponse, answer: () => Promise<PlainAnswer>, headOnly = false): void {
+export function serve(res: HttpResponse, { closes }: IncomingRequest, answer: () => Promise<PlainAnswer>, headOnly = false): void {
   let open = true;
   res.onAborted(() => {
     open = false;
@@ -42,7 +43,7 @@ export function serve(res: HttpResponse, answer: () => Promise<PlainAnswer>, hea
       res.writeStatus(statusTexts[status] ?? `${status} Status`).writeHeader('Content-Type', contentType);
       // With a length of its own `endWithoutBody` would wait for that many bytes.
       if (headOnly) res.writeHeader('Content-Length', String(Buffer.byteLength(body))).endWithoutBody();
-      else res.end(body);
+      else res.end(body, closes);
     });
   };
   answer().then(send, (thrown: unknown) => send({ status: 503, contentType: 'text/plain', body: `${String(thrown)}\n` }));

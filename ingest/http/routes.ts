@@ -33,15 +33,15 @@ const nameOf = (req: HttpRequest): string => `${req.getParameter(0)}/${req.getPa
 export function mountRoutes(app: TemplatedApp, context: PostContext, door: Door): void {
   const health = (path: string, answer: () => Promise<PlainAnswer>): Route => ({
     path,
-    get: (res) => serve(res, answer),
-    head: (res) => serve(res, answer, true),
+    get: (res, _req, head) => serve(res, head, answer),
+    head: (res, _req, head) => serve(res, head, answer, true),
   });
   const document = (path: string, text: string): Route => {
     const tell =
       (headOnly: boolean): Handler =>
       (res, req, head) => {
         const foreign = context.access.isOpen ? refuseForeignHost(head.host) : undefined;
-        if (foreign === undefined) serve(res, plain(200, text, 'application/json'), headOnly);
+        if (foreign === undefined) serve(res, head, plain(200, text, 'application/json'), headOnly);
         else door.refuse(res, req, head, foreign);
       };
     return { path, get: tell(false), head: tell(true) };
