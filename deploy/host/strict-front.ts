@@ -45,7 +45,8 @@ export function behindFront(config: IngressConfig): IngressConfig {
 /** Listens where `config` says, for the ingress on `ingressPort` of loopback. Throws `SluiceError` `port-taken`, `address-unusable`. */
 export async function openStrictFront(config: IngressConfig, ingressPort: number): Promise<StrictFront> {
   const { host, port, trustedProxies } = config;
-  const target: Target = { agent: new Agent({ keepAlive: true, timeout: keptMs }), port: ingressPort, trustedProxies };
+  const agents = new Map<Duplex, Agent>();
+  const target: Target = { agentOf: (socket) => agents.get(socket) ?? keptOpen(socket, agents), port: ingressPort, trustedProxies };
   const sockets = new Map<Duplex, Turns>();
   const turnsOf = (socket: Duplex): Turns => sockets.get(socket) ?? createTurns(socket);
   const server = createServer(bounds, (req, res) => {
@@ -95,7 +96,6 @@ export async function openStrictFront(config: IngressConfig, ingressPort: number
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
       for (const socket of sockets.keys()) socket.destroy();
       await closed;
-      target.agent.destroy();
     },
   };
 }
@@ -147,8 +147,19 @@ function handOverTo({ port, trustedProxies }: Target, req: IncomingMessage, sock
   handOver(port, head, socket, behind);
 }
 
+function keptOpen(client: Duplex, agents: Map<Duplex, Agent>): Agent {
+  const agent = new Agent({ keepAlive: true, timeout: keptMs, maxSockets: 1 });
+  agents.set(client, agent);
+  client.once('close', () => {
+    agents.delete(client);
+    agent.destroy();
+  });
+  return agent;
+}
+
 interface Target {
-  readonly agent: Agent;
+  /** Each client has a connection of its own behind: how one client's ends is nothing to the others. */
+  readonly agentOf: (client: Duplex) => Agent;
   readonly port: number;
   readonly trustedProxies: number;
 }
@@ -157,10 +168,10 @@ function handOn(target: Target, req: IncomingMessage, res: ServerResponse): void
   const head = headFor(target.trustedProxies, req);
   if (head === undefined) return void res.writeHead(204, { Allow: 'GET, HEAD, POST, OPTIONS' }).end();
   if ('refused' in head) return refuse(res, head.refused);
-  const { agent, port } = target;
+  const { agentOf, port } = target;
   res.on('error', () => res.destroy());
   const up: ClientRequest = request({
-    agent,
+    agent: agentOf(req.socket),
     host: '127.0.0.1',
     port,
     method: req.method,
