@@ -6,10 +6,10 @@
  *
  * Invariants:
  * 1. What is not HTTP/1.1 is refused here, and its connection ends: no byte behind it is run as a request (front-turns.ts, front-socket.ts).
- * 2. Nothing is stored here: an answer is the ingress's own, and what ends without one ends without one.
+ * 2. Nothing is stored here: an answer is the ingress's own. A request that the ingress ends without one is answered 503, outcome unknown.
  * 3. Whose connection it is, is said to the ingress as by any proxy that is trusted; without other proxies a client's own words about it are dropped.
  * 4. Bodies flow at the pace of whoever reads them: nothing of them is kept here.
- * 5. A connection here is at most one behind.
+ * 5. Each client has at most one connection behind, and shares it with nobody.
  */
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, createServer, request } from 'node:http';
