@@ -238,6 +238,11 @@ export const limits = {
   readSlowMs: 2_000,
   /** How often a source asks for splits that are new. */
   splitDiscoveryMs: 30_000,
+  /**
+   * A duration in a topology: 10,000 years, as long as all event times that are read. What is added to an event time, several of them too, is still
+   * a time that a Date holds (8.64e15 ms, https://262.ecma-international.org/#sec-time-values-and-time-range).
+   */
+  durationMaxMs: 3_652_500 * 86_400_000,
   /** Sliding windows: how many one element may be in. */
   windowsPerElementMax: 10_000,
   /** Look-ups in flight of one operator, tries of one look-up, answers one cache keeps, rows of one table. */

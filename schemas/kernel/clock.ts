@@ -5,6 +5,7 @@
  * Invariants:
  * 1. `monotonic` never goes back; `now` may (the system clock can be stepped).
  * 2. A cancelled timer never fires.
+ * 3. A timer fires no sooner than it was asked to, however long that is: Node's own fire at once past 2^31 - 1 ms (24.8 days).
  */
 
 export interface Timer {
@@ -16,7 +17,10 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary start, fractional, never going back. For durations. */
   monotonic(): number;
-  /** Runs `fire` once after at least `delayMs`. A pending timer keeps the process alive; cancel it to let go. */
+  /**
+   * Runs `fire` once after at least `delayMs`, which may be infinite. A pending timer keeps the process alive; cancel it to let go.
+   * Throws `RangeError` when `delayMs` is not a number.
+   */
   setTimer(delayMs: number, fire: () => void): Timer;
 }
 
@@ -24,10 +28,27 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimer(delayMs, fire) {
+    if (Number.isNaN(delayMs)) throw new RangeError('a timer needs a number of milliseconds, not NaN');
+    if (delayMs > hostTimerMaxMs) return longTimer(delayMs, fire);
     const handle = setTimeout(fire, delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
 };
+
+/** What `setTimeout` holds (https://nodejs.org/api/timers.html#settimeoutcallback-delay-args): more is taken for 1 ms. */
+const hostTimerMaxMs = 2 ** 31 - 1;
+
+/** Set again and again until its time has come. */
+function longTimer(delayMs: number, fire: () => void): Timer {
+  const dueAt = performance.now() + delayMs;
+  let handle: NodeJS.Timeout;
+  const arm = (): void => {
+    const restMs = dueAt - performance.now();
+    handle = restMs > hostTimerMaxMs ? setTimeout(arm, hostTimerMaxMs) : setTimeout(fire, restMs);
+  };
+  arm();
+  return { cancel: () => clearTimeout(handle) };
+}
 
 /** Resolves after `delayMs` on `clock`. */
 export function sleep(clock: Clock, delayMs: number): Promise<void> {

@@ -2,6 +2,7 @@
  * Collects nodes, functions and problems while an author's build function runs. It never throws for what the author wrote: all problems
  * are told at once, afterwards.
  */
+import { limits } from '../../schemas/limits.ts';
 import type { GraphNode, GraphProblem, NodeInput, UserFunction } from '../graph/graph.ts';
 import { outPort } from '../graph/graph.ts';
 import { parseDuration } from '../time/duration.ts';
@@ -46,11 +47,16 @@ export class GraphBuilder {
   /** Milliseconds, also negative ones. */
   signedDuration(node: string, option: string, value: unknown): number {
     const ms = parseDuration(value);
-    if (ms !== undefined) return ms;
-    this.problems.push({
-      node,
-      message: `${option} must be a duration such as '10s', '5m', '1h' or whole milliseconds, not ${JSON.stringify(value)}`,
-    });
+    if (ms === undefined) {
+      this.problems.push({
+        node,
+        message: `${option} must be a duration such as '10s', '5m', '1h' or whole milliseconds, not ${shown(value)}`,
+      });
+      return 0;
+    }
+    if (Math.abs(ms) <= limits.durationMaxMs) return ms;
+    const mostDays = limits.durationMaxMs / 86_400_000;
+    this.problems.push({ node, message: `${option} is too long: a duration is at most ${mostDays}d, not ${shown(value)}` });
     return 0;
   }
 
@@ -78,4 +84,9 @@ export class GraphBuilder {
 
 export function address(node: string, slot: string): string {
   return `${node}\n${slot}`;
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  return typeof value === 'number' || value === undefined || value === null ? String(value) : `a value of type ${typeof value}`;
 }

@@ -6,12 +6,16 @@ export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Integer milliseconds, or undefined when `duration` is none. */
+/** Integer milliseconds, or undefined when `duration` is none, or is no whole number of them. It may be too long: see `limits.durationMaxMs`. */
 export function parseDuration(duration: unknown): number | undefined {
-  if (typeof duration === 'number') return Number.isSafeInteger(duration) ? duration : undefined;
+  if (typeof duration === 'number') return Number.isInteger(duration) ? duration : undefined;
   if (typeof duration !== 'string') return undefined;
-  const match = /^(-?\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(duration);
+  const match = /^(-?)(\d{1,100})(?:\.(\d{1,100}))?(ms|s|m|h|d)$/.exec(duration);
   if (match === null) return undefined;
-  const ms = Number(match[1]) * (unitMs[match[2] ?? ''] ?? Number.NaN);
-  return Number.isSafeInteger(ms) ? ms : undefined;
+  const [, sign = '', whole = '', fraction = '', unit = ''] = match;
+  // In digits: 1.001 * 1000 would be 1000.9999999999999.
+  const scale = 10n ** BigInt(fraction.length);
+  const scaled = BigInt(whole + fraction) * BigInt(unitMs[unit] ?? 0);
+  if (scaled % scale !== 0n) return undefined;
+  return Number(sign === '-' ? -(scaled / scale) : scaled / scale);
 }

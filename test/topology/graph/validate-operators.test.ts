@@ -2,7 +2,7 @@
  * What authors can get wrong about windows, joins, look-ups and processes is told by validation, with the node, before anything runs.
  */
 import { expect, it } from 'vitest';
-import type { Stream, TopologyBuilder } from '../../../topology/index.ts';
+import type { Duration, Stream, TopologyBuilder } from '../../../topology/index.ts';
 import {
   asyncLookup,
   collect,
@@ -52,6 +52,37 @@ it.each([
   );
   expect(problems).toHaveLength(1);
   expect(problems[0]).toContain(message);
+});
+
+it('a duration that a Date or a number cannot hold is refused wherever one is written, and the longest that can be is not', () => {
+  const built = (long: Duration) =>
+    problemsOf((rows) => {
+      const keyed = rows
+        .eventTime('time-too', (r) => r.at, { outOfOrderness: long, idleAfter: long, future: { max: long } })
+        .keyBy((r) => r.k);
+      keyed.window('w', session(long), { allowedLateness: long, early: long }).aggregate({ n: count() }).out.sinkTo('w-out', collect());
+      keyed.intervalJoin('j', keyed, { lower: long, upper: long }, (l) => l).out.sinkTo('j-out', collect());
+      keyed.process('p', { state: { n: value<number>({ ttl: long }) }, onElement: () => [] }).sinkTo('p-out', collect());
+      rows.deduplicate('d', { by: (r) => r.k, within: long }).sinkTo('d-out', collect());
+      const ask = asyncLookup((_: string) => Promise.resolve(1));
+      rows.lookup('l', ask, { by: (r) => r.k, timeout: long, cache: { maxEntries: 1, ttl: long } }, (r) => r).sinkTo('l-out', collect());
+    }).filter((problem) => problem.includes('too long'));
+  expect(built('3652501d').map((problem) => problem.split(' is too long')[0])).toEqual([
+    'time-too: outOfOrderness',
+    'time-too: idleAfter',
+    'time-too: future.max',
+    'w: gap',
+    'w: allowedLateness',
+    'w: early',
+    'j: lower',
+    'j: upper',
+    'p: state.n.ttl',
+    'd: within',
+    'l: cache.ttl',
+    'l: timeout',
+  ]);
+  expect(built(Number.MAX_VALUE)).toHaveLength(12);
+  expect(built('3652500d')).toEqual([]);
 });
 
 it('windows, joins and processes need event time, and unions need it everywhere or nowhere', () => {

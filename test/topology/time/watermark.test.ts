@@ -66,5 +66,15 @@ describe('durations', () => {
       10_000, 300_000, 3_600_000, -1_800_000, 250, 172_800_000, 17, 1_500,
     ]);
     expect(['10', '5 m', 'h', '', '1w', 1.5, null, undefined, {}].map(parseDuration)).toEqual(Array.from({ length: 9 }, () => undefined));
+    expect([Number.NaN, Number.POSITIVE_INFINITY, 10n, '0.5ms', '1e3s'].map(parseDuration)).toEqual(
+      Array.from({ length: 5 }, () => undefined),
+    );
+  });
+
+  it('are exact in any unit, and as long as they are written', () => {
+    expect(['1.001s', '4.35s', '-0.001s', '30d', '-0s', '0.1d'].map(parseDuration)).toEqual([
+      1_001, 4_350, -1, 2_592_000_000, 0, 8_640_000,
+    ]);
+    expect(parseDuration('400000000000d')).toBe(400_000_000_000 * 86_400_000);
   });
 });
