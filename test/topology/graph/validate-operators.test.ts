@@ -64,7 +64,7 @@ it('a duration that a Date or a number cannot hold is refused wherever one is wr
       keyed.intervalJoin('j', keyed, { lower: long, upper: long }, (l) => l).out.sinkTo('j-out', collect());
       keyed.process('p', { state: { n: value<number>({ ttl: long }) }, onElement: () => [] }).sinkTo('p-out', collect());
       rows.deduplicate('d', { by: (r) => r.k, within: long }).sinkTo('d-out', collect());
-      const ask = asyncLookup((_: string) => Promise.resolve(1));
+      const ask = asyncLookup<string, number>(() => Promise.resolve(1));
       rows.lookup('l', ask, { by: (r) => r.k, timeout: long, cache: { maxEntries: 1, ttl: long } }, (r) => r).sinkTo('l-out', collect());
     }).filter((problem) => problem.includes('too long'));
   expect(built('3652501d').map((problem) => problem.split(' is too long')[0])).toEqual([
