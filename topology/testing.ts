@@ -24,6 +24,7 @@ import { rejectThrown } from './operators/operator.ts';
 import { connect } from './runtime/connections.ts';
 import type { Dag, SinkStage } from './runtime/dag.ts';
 import { compileDag, tellClock } from './runtime/dag.ts';
+import { writesFrom } from './runtime/job-sinks.ts';
 import { requireValid } from './runtime/take-over.ts';
 import { jsonProblem } from './state/json-safe.ts';
 import { maxTime } from './time/watermark.ts';
@@ -155,7 +156,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
 
   const give = ({ node, writes }: SinkStage, value: unknown, timestamp: number): void => {
     try {
-      listOf(rows, node.id).push({ value: checked(node.id, writes === undefined ? value : writes(value)), timestamp });
+      listOf(rows, node.id).push({ value: checked(node.id, writes === undefined ? value : writesFrom(writes, value)), timestamp });
     } catch (thrown) {
       if (writes === undefined) throw thrown;
       rejectThrown(reject, node.id, thrown, value, undefined);

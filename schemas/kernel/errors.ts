@@ -25,9 +25,14 @@ export class SluiceError extends Error {
   }
 }
 
-/** The message of anything that was thrown. */
+/** The message of anything that was thrown; what cannot be read as text says nothing. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  try {
+    const message: unknown = thrown instanceof Error ? thrown.message : thrown;
+    return String(message);
+  } catch {
+    return 'what was thrown cannot be read as text';
+  }
 }
 
 /** The `code` of a Node system error (`ENOENT`, `ENOSPC`, ...), or undefined. */

@@ -6,7 +6,6 @@
  * 2. Watermarks are emitted at ticks only, after the elements that caused them.
  * 3. An event further ahead of processing time than the guard is rejected and moves no watermark.
  */
-import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { TimeFault } from '../../schemas/kernel/time.ts';
 import { parseEventTime } from '../../schemas/kernel/time.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
@@ -17,6 +16,7 @@ import { SplitWatermarks } from '../time/watermark.ts';
 import type { Batch, RowKind, SplitBegin } from './batch.ts';
 import { endOfInput, noSplit, rowKinds } from './batch.ts';
 import type { NodeCounts, Operator, Reject } from './operator.ts';
+import { rejectThrown } from './operator.ts';
 
 export class EventTimeOperator implements Operator {
   readonly watermarks: SplitWatermarks;
@@ -107,7 +107,8 @@ export class EventTimeOperator implements Operator {
     try {
       timestamp = parseEventTime(this.#timestampOf(value));
     } catch (thrown) {
-      this.#refuse('function-threw', messageOf(thrown), value, origin);
+      this.#counts.rejected++;
+      rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
       return;
     }
     if (typeof timestamp !== 'number') {

@@ -6,10 +6,12 @@
  * 1. A pair comes out once, when its second element arrives, with the later of both times.
  * 2. An element with a timestamp below the watermark of both inputs (rule `combined`) is late and joins nothing.
  * 3. A left element stays until W >= timestamp + max(upper, 0), a right one until W >= timestamp + max(-lower, 0).
- * 4. Join `left`: an unmatched left element comes out when it leaves the state, with its own time; the operator forwards
+ * 4. A pair of which the function throws is rejected and counts as no match; all else goes on. The rejection names one row of it: of a join
+ *    `left` the right one, whichever came first, as the left one may still come out; else the one that came second.
+ * 5. Join `left`: an unmatched left element comes out when it leaves the state, with its own time; the operator forwards
  *    W - max(upper, 0) - 1, so that it is not late downstream.
  *
- * Source: org.apache.flink.streaming.api.operators.co.IntervalJoinOperator; 4 is ours.
+ * Source: org.apache.flink.streaming.api.operators.co.IntervalJoinOperator; 4 and 5 are ours.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
@@ -137,9 +139,14 @@ export class IntervalJoinOperator implements Operator {
     buffers.left.insert(timestamp, element);
     this.#leftTimers.push(timestamp + this.#leftStaysMs, key, undefined);
     const { lowerMs, upperMs } = this.#node;
+    const isLeft = this.#node.join === 'left';
     buffers.right.range(timestamp + lowerMs, timestamp + upperMs, (rightTime, right) => {
-      element.matched = true;
-      this.#give(value, right, Math.max(timestamp, rightTime), value, origin, target);
+      const time = Math.max(timestamp, rightTime);
+      // Of what is in state the record is not known any more.
+      const matched = isLeft
+        ? this.#give(value, right, time, right, undefined, target)
+        : this.#give(value, right, time, value, origin, target);
+      if (matched) element.matched = true;
     });
   }
 
@@ -148,19 +155,22 @@ export class IntervalJoinOperator implements Operator {
     this.#rightTimers.push(timestamp + this.#rightStaysMs, key, undefined);
     const { lowerMs, upperMs } = this.#node;
     buffers.left.range(timestamp - upperMs, timestamp - lowerMs, (leftTime, left) => {
-      left.matched = true;
-      this.#give(left.value, value, Math.max(timestamp, leftTime), value, origin, target);
+      if (this.#give(left.value, value, Math.max(timestamp, leftTime), value, origin, target)) left.matched = true;
     });
   }
 
-  /** `value` and `origin` are of the element in hand: it is the one that is rejected when the author's function throws. */
-  #give(left: unknown, right: unknown, timestamp: number, value: unknown, origin: Origin | undefined, target: Batch): void {
+  /** Gives what the author's function makes of both; `value` and `origin` are of the row that is rejected when it throws. Says whether it did not. */
+  #give(left: unknown, right: unknown, timestamp: number, value: unknown, origin: Origin | undefined, target: Batch): boolean {
+    let joined: unknown;
     try {
-      target.element(this.#functions.join(left, right), timestamp, undefined);
-      this.#counts.emitted++;
+      joined = this.#functions.join(left, right);
     } catch (thrown) {
       rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
+      return false;
     }
+    target.element(joined, timestamp, undefined);
+    this.#counts.emitted++;
+    return true;
   }
 
   #signal(signals: readonly TimeSignal[], out: readonly Batch[], target: Batch, end?: unknown): void {

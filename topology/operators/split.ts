@@ -1,10 +1,10 @@
 /**
  * Splits a stream by conditions: the first that says yes takes the element, `rest` takes the others. Control goes to every output.
  */
-import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
 import type { NodeCounts, Operator, Reject } from './operator.ts';
+import { rejectThrown } from './operator.ts';
 
 export class SplitOperator implements Operator {
   readonly #node: string;
@@ -37,7 +37,7 @@ export class SplitOperator implements Operator {
         this.#counts.passed++;
       } catch (thrown) {
         this.#counts.rejected++;
-        this.#reject({ node: this.#node, code: 'function-threw', message: messageOf(thrown), pointer: null, schema: null, value, origin });
+        rejectThrown(this.#reject, this.#node, thrown, value, origin);
       }
     }
   }

@@ -7,11 +7,11 @@
  * 2. A function that throws rejects that element at its node; the others go on.
  * 3. Control rows pass in their place.
  */
-import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
 import type { NodeCounts, Operator, Reject } from './operator.ts';
+import { rejectThrown } from './operator.ts';
 
 /** What a user function may ask about its element. */
 export interface ElementContext {
@@ -60,7 +60,7 @@ function link(step: StatelessStep, next: Next, reject: Reject): Next {
   const context = { timestamp: 0 };
   const refuse = (thrown: unknown, value: unknown, origin: Origin | undefined): void => {
     counts.rejected++;
-    reject({ node, code: 'function-threw', message: messageOf(thrown), pointer: null, schema: null, value, origin });
+    rejectThrown(reject, node, thrown, value, origin);
   };
   switch (step.kind) {
     case 'map': {

@@ -27,6 +27,15 @@ export interface OpenWindow {
   entered: boolean;
   /** Sessions that it merged, until it enters the state in their place. */
   replaces: readonly OpenWindow[];
+  /** How the author's own accumulators are had back, within one turn. */
+  kept: KeptAccumulators | undefined;
+}
+
+/** The author's own accumulators as they were, and what was read of the elements that were added since. */
+export interface KeptAccumulators {
+  /** By the index of the aggregate; undefined when they were not created yet. */
+  readonly copies: readonly unknown[] | undefined;
+  readonly added: (readonly unknown[])[];
 }
 
 export interface KeyWindows {
@@ -88,7 +97,7 @@ export function mergeAccumulators(windows: readonly OpenWindow[], aggregates: Ag
 }
 
 /** An accumulator that shares nothing with the one in state. */
-export function copied(aggregator: AnyAggregator, accumulator: unknown): unknown {
+function copied(aggregator: AnyAggregator, accumulator: unknown): unknown {
   return aggregator.decode(jsonCopy(aggregator.encode(accumulator), 'an accumulator'));
 }
 
@@ -118,6 +127,7 @@ export function decodeKeyWindows(encoded: unknown, aggregates: Aggregates): KeyW
       timer: Number.POSITIVE_INFINITY,
       entered: true,
       replaces: [],
+      kept: undefined,
     })),
   };
 }

@@ -10,7 +10,6 @@
  *
  * Source: org.apache.flink.streaming.runtime.operators.windowing.{WindowOperator, MergingWindowSet}.
  */
-import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey, keptKey } from '../../schemas/kernel/key.ts';
 import type { WindowNode } from '../graph/graph.ts';
@@ -19,6 +18,7 @@ import { TimeHeap } from '../state/time-heap.ts';
 import type { EncodedTime } from '../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
 import { firstEarlyFiring, windowLength, windowStarts } from '../time/windows.ts';
+import { AccumulatorUndo } from './accumulator-undo.ts';
 import type { AnyAggregator } from './aggregates.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
@@ -26,7 +26,6 @@ import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 import type { KeyWindows, OpenWindow } from './window-state.ts';
 import {
-  copied,
   decodeKeyWindows,
   encodeKeyWindows,
   findWindow,
@@ -58,8 +57,7 @@ export class WindowOperator implements Operator {
   /** Indexes of the author's own aggregates, and of the others. */
   readonly #own: readonly number[];
   readonly #builtIn: readonly number[];
-  /** Whether the author's own add more than once for one element. */
-  readonly #ownAddOften: boolean;
+  readonly #undo: AccumulatorUndo;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
   readonly #keys = new Map<string, KeyWindows>();
@@ -80,7 +78,7 @@ export class WindowOperator implements Operator {
     const indexes = node.aggregates.map((_, index) => index);
     this.#own = indexes.filter((index) => node.aggregates[index]?.agg === 'user');
     this.#builtIn = indexes.filter((index) => node.aggregates[index]?.agg !== 'user');
-    this.#ownAddOften = this.#own.length > 1 || (node.window.type === 'sliding' && node.window.sizeMs > node.window.slideMs);
+    this.#undo = new AccumulatorUndo(aggregates, this.#own);
     this.#counts = counts;
     this.#reject = reject;
   }
@@ -105,6 +103,7 @@ export class WindowOperator implements Operator {
       }
       for (const port of out) port.push(kind, batch.values[i], timestamp, undefined);
     }
+    this.#undo.forget();
   }
 
   #element(value: unknown, timestamp: number, origin: Origin | undefined, target: Batch, late: Batch | undefined): void {
@@ -134,6 +133,7 @@ export class WindowOperator implements Operator {
         else taking.push([window, this.#addOwn(window, read)]);
       }
     } catch (thrown) {
+      for (const [window] of taking) this.#undo.back(window);
       this.#counts.rejected++;
       rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
       return;
@@ -156,6 +156,7 @@ export class WindowOperator implements Operator {
       if (shape.type === 'session') this.#grow(owner, window, timestamp, timestamp + length);
       for (const index of this.#builtIn) accumulators[index] = this.#aggregator(index).add(accumulators[index], read[index]);
       window.accumulators = accumulators;
+      window.kept?.added.push(read);
       window.changed = true;
       if (window.end - 1 <= this.#watermark) this.#fire(owner, window, 'late', target);
       else if (this.#node.earlyMs > 0 && window.early === undefined)
@@ -163,20 +164,22 @@ export class WindowOperator implements Operator {
     }
   }
 
-  /**
-   * The window's accumulators, with one more element in those of the author's own: they may throw, and then nothing in state has changed. One that
-   * throws leaves its own as it was; where one may throw after another has added, copies are added to.
-   */
+  /** The window's accumulators, with one more element in those of the author's own. When one throws, those of the window are as they were. */
   #addOwn(window: OpenWindow, read: readonly unknown[]): unknown[] {
-    const accumulators = window.accumulators ?? this.#aggregates.map(({ aggregator }) => aggregator.create());
-    if (this.#own.length === 0) return accumulators;
-    const next = [...accumulators];
-    for (const index of this.#own) {
-      const aggregator = this.#aggregator(index);
-      const accumulator = this.#ownAddOften ? copied(aggregator, next[index]) : next[index];
-      next[index] = aggregator.add(accumulator, read[index]);
+    if (this.#own.length === 0) return window.accumulators ?? this.#created();
+    this.#undo.keep(window);
+    const next = window.accumulators === undefined ? this.#created() : [...window.accumulators];
+    try {
+      for (const index of this.#own) next[index] = this.#aggregator(index).add(next[index], read[index]);
+    } catch (thrown) {
+      this.#undo.back(window);
+      throw thrown;
     }
     return next;
+  }
+
+  #created(): unknown[] {
+    return this.#aggregates.map(({ aggregator }) => aggregator.create());
   }
 
   #aggregator(index: number): AnyAggregator {
@@ -310,20 +313,14 @@ export class WindowOperator implements Operator {
         result[name] = aggregator.result(window.accumulators[i]);
       }
     } catch (thrown) {
-      const code = thrown instanceof SluiceError ? 'function-result' : 'function-threw';
-      this.#reject({
-        node: this.#node.id,
-        code,
-        message: messageOf(thrown),
-        pointer: null,
-        schema: null,
-        value: result,
-        origin: undefined,
-      });
+      rejectThrown(this.#reject, this.#node.id, thrown, result, undefined);
       return;
     } finally {
       window.fired++;
-      if (this.#node.mode === 'discarding') window.accumulators = undefined;
+      if (this.#node.mode === 'discarding') {
+        window.accumulators = undefined;
+        window.kept = undefined;
+      }
     }
     this.#counts.emitted++;
     target.element(result, end - 1, undefined);
@@ -361,6 +358,7 @@ function newWindow(start: number, end: number): OpenWindow {
     timer: Number.POSITIVE_INFINITY,
     entered: false,
     replaces: [],
+    kept: undefined,
   };
 }
 

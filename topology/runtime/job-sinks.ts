@@ -6,13 +6,14 @@
  * 2. `write` resolves when every sink has accepted its rows.
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
-import { messageOf } from '../../schemas/kernel/errors.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { rejectedSinkId } from '../checkpoint/manifest.ts';
 import type { Graph } from '../graph/graph.ts';
 import { lateLeftPort, latePort, lateRightPort } from '../graph/graph.ts';
 import type { ElementBatch, Sink, SinkState } from '../graph/sink.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
+import { rejectThrown } from '../operators/operator.ts';
 import type { Dag, SinkStage } from './dag.ts';
 import type { JobConnectors } from './job-options.ts';
 import type { Refusals } from './rejections.ts';
@@ -85,20 +86,13 @@ export class JobSinks {
     const rows = { values: [] as unknown[], timestamps: [] as number[], origins: [] as ElementBatch['origins'][number][] };
     for (let i = 0; i < elements.length; i++) {
       const value = elements.values[i];
-      const refuse = (code: 'function-threw' | 'function-result', message: string): void => {
-        counts.in++;
-        counts.rejected++;
-        this.#refusals.reject({ node: stage.node.id, code, message, pointer: null, schema: null, value, origin: elements.origins[i] });
-      };
       let writes: unknown;
       try {
-        writes = call(value);
+        writes = writesFrom(call, value);
       } catch (thrown) {
-        refuse('function-threw', messageOf(thrown));
-        continue;
-      }
-      if (!Array.isArray(writes)) {
-        refuse('function-result', `a graph's function must return an array of writes, not ${writes === null ? 'null' : typeof writes}`);
+        counts.in++;
+        counts.rejected++;
+        rejectThrown(this.#refusals.reject, stage.node.id, thrown, value, elements.origins[i]);
         continue;
       }
       rows.values.push(writes);
@@ -146,6 +140,14 @@ export class JobSinks {
   async close(): Promise<void> {
     for (const { sink } of this.#sinks) await sink.close();
   }
+}
+
+/** What a graph sink's function makes of an element; throws also when that is no list. */
+export function writesFrom(call: (value: unknown) => unknown, value: unknown): readonly unknown[] {
+  const writes = call(value);
+  if (Array.isArray(writes)) return writes;
+  const found = writes === null ? 'null' : typeof writes;
+  throw new SluiceError('function-result', `a graph's function must return an array of writes, not ${found}`);
 }
 
 function elementsOf(batch: Batch): ElementBatch {
