@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --no-memory-reducer --min-semi-space-size=32 --max-semi-space-size=32
+#!/usr/bin/env -S node --no-memory-reducer --min-semi-space-size=64 --max-semi-space-size=64
 /**
  * The command `sluice`. Each command is in its own file and is loaded when it is called: the start must not pay for the others.
  * This is the one place where defects are caught, to be printed.

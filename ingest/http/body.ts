@@ -7,6 +7,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import type { IngressConfig } from '../../schemas/config.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { Answer, EventResult } from '../protocol/answer.ts';
+import type { AcceptedEvent } from '../protocol/attributes.ts';
 import { withoutMark } from '../protocol/byte-order-mark.ts';
 import type { ReadBody } from '../protocol/events.ts';
 import type { Refusal } from '../protocol/refusal.ts';
@@ -105,6 +106,9 @@ export function settleAll(
   if (over !== undefined) return exchange.refuse(over);
   exchange.isTaken = true;
   const from = { stream: admitted.stream, keyName: admitted.grant.name };
+  // What nearly every request carries.
+  if (single)
+    return context.intake.take(from, events[0] as AcceptedEvent | Refusal, body, (result) => exchange.answer(answerOf(true, [result])));
   const results: EventResult[] = [];
   let open = events.length;
   for (const [index, event] of events.entries()) {

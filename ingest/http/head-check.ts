@@ -17,8 +17,9 @@ import type { Refusal } from '../protocol/refusal.ts';
 
 /** What the check needs of a head. */
 export interface Framing {
+  readonly hasHost: boolean;
+  readonly host: string;
   /** Undefined where the line is missing. */
-  readonly host: string | undefined;
   readonly lengthText: string | undefined;
   readonly transferEncoding: string | undefined;
   readonly hasTrailer: boolean;
@@ -48,7 +49,7 @@ export function decideHead(framing: Framing, rule: BodyRule, query = ''): HeadFa
   if (query.length > limits.httpHeadMaxBytes) return breaks(414, 'target-too-long', 'the query of the request is too long', fewerBytes);
   if (framing.headBytes > limits.httpHeadMaxBytes) return breaks(431, 'head-too-large', tooLarge, fewerBytes);
   if (host !== lastHost || host === '' || repeated === 'host') {
-    if (host === undefined) return breaks(400, 'host-missing', 'the request has no Host', 'one Host header');
+    if (!framing.hasHost) return breaks(400, 'host-missing', 'the request has no Host', 'one Host header');
     if (repeated === 'host') return breaks(400, 'host-repeated', 'the request has two Hosts', 'one Host header');
     if (!hostPattern.test(host))
       return breaks(400, 'host-invalid', `'${host.slice(0, 100)}' is not a valid Host`, 'a host name, with or without a port');

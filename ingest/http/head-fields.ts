@@ -4,13 +4,24 @@
  * Of a header that may come once the first line counts, and that there was another is noted; a list's lines are joined.
  */
 import type { HttpRequest } from 'uWebSockets.js';
-import type { Framing } from './head-check.ts';
+import type { Framing, HeadFault } from './head-check.ts';
 
 const none: readonly string[] = [];
 
-/** Empty text where a request has no such header, unless said otherwise. */
+/** Empty text where a request has no such header, unless said otherwise. One object a request: what the lines do not say is set by its reader. */
 export class HeadFields implements Framing {
-  host: string | undefined = undefined;
+  /** Why it must not be read on; undefined when its head is right. */
+  fault: HeadFault | undefined = undefined;
+  hasHost = false;
+  host = '';
+  /** Undefined when only the last chunk will tell. */
+  contentLength: number | undefined = undefined;
+  /** As it came, without its question mark. */
+  query = '';
+  /** `key` of the query: browsers cannot always set a header. */
+  queryKey = '';
+  /** The client's address in its one form (address.ts); empty where nobody asks for it. */
+  address = '';
   lengthText: string | undefined = undefined;
   transferEncoding: string | undefined = undefined;
   hasTrailer = false;
@@ -60,8 +71,9 @@ function collect(name: string, value: string): void {
   head.headBytes += name.length + value.length + 4;
   switch (name) {
     case 'host':
-      if (head.host !== undefined) head.repeated = name;
-      else head.host = value;
+      if (head.hasHost) head.repeated = name;
+      head.hasHost = true;
+      if (head.host === '') head.host = value;
       return;
     case 'connection':
       if (value !== 'keep-alive' && closeOption.test(value)) head.closes = true;

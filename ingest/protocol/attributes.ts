@@ -280,7 +280,9 @@ export function checkHead(head: RequestHead): Refusal | undefined {
   return undefined;
 }
 
-/** `key`: the partition key that was said, before it became a digest. */
+const attributeNames = ['id', 'source', 'type', 'time', 'subject', 'partitionkey', 'dataschema', 'datacontenttype'] as const;
+
+/** Of what was said, not of what was made here. `key`: the partition key that was said, before it became a digest. */
 function checkAttributes(
   attributes: EventAttributes,
   key: string | undefined,
@@ -288,27 +290,44 @@ function checkAttributes(
   head: RequestHead,
   placeOf: PlaceOf,
 ): Refusal | undefined {
-  const refuse = (name: AttributeName, message: string, expected: string): Refusal => {
-    const { label, pointer } = given[name] === undefined ? headPlace(name) : placeOf(name);
-    const refusal: Refusal = { status: 400, code: 'attribute-invalid', message: `${label} ${message}`, expected };
-    return pointer === undefined ? refusal : { ...refusal, pointer };
-  };
-  for (const name of ['id', 'source', 'type', 'time', 'subject', 'partitionkey', 'dataschema', 'datacontenttype'] as const) {
+  for (const name of attributeNames) {
     const value = name === 'partitionkey' ? key : attributes[name];
-    if (value === undefined || plain.test(value)) continue;
+    if (value === undefined || (given[name] === undefined && !isSaid(head, name)) || plain.test(value)) continue;
     // A partition key of any length becomes a digest.
     if (value === '' || (name !== 'partitionkey' && Buffer.byteLength(value) > limits.attributeMaxBytes)) {
-      return refuse(name, `has ${Buffer.byteLength(value)} bytes`, `1 to ${limits.attributeMaxBytes} bytes of UTF-8`);
+      const expected = `1 to ${limits.attributeMaxBytes} bytes of UTF-8`;
+      return refuseAttribute(name, `has ${Buffer.byteLength(value)} bytes`, expected, given, placeOf);
     }
-    if (!isText(value)) return refuse(name, notText, textExpected);
+    if (!isText(value)) return refuseAttribute(name, notText, textExpected, given, placeOf);
   }
   if (attributes.time !== head.receivedtime) {
     const time = parseTime(attributes.time);
     if (typeof time !== 'number') {
-      return refuse('time', `'${attributes.time.slice(0, 40)}' is not a valid time: ${time.reason}`, timeExpected);
+      const message = `'${attributes.time.slice(0, 40)}' is not a valid time: ${time.reason}`;
+      return refuseAttribute('time', message, timeExpected, given, placeOf);
     }
   }
   return undefined;
+}
+
+/** Whether a header of the request says it. */
+function isSaid(head: RequestHead, name: AttributeName): boolean {
+  switch (name) {
+    case 'id':
+    case 'type':
+    case 'time':
+      return head[name] !== undefined;
+    case 'partitionkey':
+      return head.key !== undefined;
+    default:
+      return false;
+  }
+}
+
+function refuseAttribute(name: AttributeName, message: string, expected: string, given: Given, placeOf: PlaceOf): Refusal {
+  const { label, pointer } = given[name] === undefined ? headPlace(name) : placeOf(name);
+  const refusal: Refusal = { status: 400, code: 'attribute-invalid', message: `${label} ${message}`, expected };
+  return pointer === undefined ? refusal : { ...refusal, pointer };
 }
 
 /** Of an attribute that the event did not say: a header of its request, or what it was derived from. */

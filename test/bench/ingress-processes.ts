@@ -69,7 +69,7 @@ export async function startStub(args: readonly string[]): Promise<Stub> {
  * What `sluice` is started with, for all servers: what a request leaves behind dies young instead of growing old at the collector's cost, and a
  * pause of eight seconds does not shrink the old generation to where each second of load collects it whole.
  */
-export const heapFlags = ['--no-memory-reducer', '--min-semi-space-size=32', '--max-semi-space-size=32'];
+export const heapFlags = ['--no-memory-reducer', '--min-semi-space-size=64', '--max-semi-space-size=64'];
 
 /** `build`: the folder of another build of Sluice, whose server is started instead of this one's. */
 export async function startServer(kind: 'bare' | 'naive' | 'full', stubPort: number, build?: string): Promise<Server> {

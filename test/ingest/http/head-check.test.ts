@@ -12,6 +12,7 @@ import type { Rig } from '../support.ts';
 import { rig } from '../support.ts';
 
 const usual: Framing = {
+  hasHost: true,
   host: 'shop.example:8080',
   lengthText: '20',
   transferEncoding: undefined,
@@ -42,7 +43,7 @@ describe('a head', () => {
   });
 
   it.each<[string, string, Partial<Framing>, BodyRule?]>([
-    ['400 host-missing, closed', 'no Host', { host: undefined }],
+    ['400 host-missing, closed', 'no Host', { hasHost: false, host: '' }],
     ['400 host-repeated, closed', 'two Hosts', { repeated: 'host' }],
     ['400 host-invalid, closed', 'a blank in its Host', { host: 'a b' }],
     ['400 host-invalid, closed', 'a path in its Host', { host: 'a/b' }],
