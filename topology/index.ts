@@ -4,6 +4,7 @@
 
 export type { EventAttributes, SluiceEvent } from '../schemas/event.ts';
 export type { Key } from '../schemas/kernel/key.ts';
+export type { PartitionColumn } from '../schemas/partition.ts';
 export { type JsonSchema, oneOf, type Schema, type SchemaUnion, schemaOf } from '../schemas/registry.ts';
 export { type AnyModel, graphModel, type Model, type WriteOf } from './dsl/graph-model.ts';
 export {
@@ -56,7 +57,8 @@ export {
   type WindowInfo,
 } from './dsl/windows.ts';
 export { describeGraph, type GraphFormat } from './graph/describe.ts';
-export type { Graph, GraphNode, GraphProblem, PartitionColumn, SinkNode, Topology } from './graph/graph.ts';
+export { fitWrites } from './graph/fit-write.ts';
+export type { Graph, GraphNode, GraphProblem, SinkNode, Topology } from './graph/graph.ts';
 export type {
   EdgeModel,
   EdgeWrite,

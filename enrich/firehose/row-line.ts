@@ -11,11 +11,11 @@
  * never of the run.
  */
 import { createHash } from 'node:crypto';
+import { rowReader } from '../../schemas/columns.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { PartitionOwner } from '../../schemas/partition.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { ElementBatch, RefusedRow } from '../../topology/index.ts';
-import { rowReader } from '../parquet/columns.ts';
-import type { PartitionOwner } from '../parquet/partition.ts';
 
 const idBytes = 16;
 const reserved = ['date', 'hour', 'row_id'];

@@ -14,8 +14,7 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { GraphModel, GraphWrite, RefusedRow, Sink } from '../../topology/index.ts';
-import type { WriteProblem } from './fit-write.ts';
-import { fitWrite } from './fit-write.ts';
+import { fitWrites } from '../../topology/index.ts';
 import type { GraphDatabase, Progress } from './graph-database.ts';
 import { graphBehind } from './graph-database.ts';
 import { PendingWrites } from './pending-writes.ts';
@@ -105,17 +104,6 @@ export function graphSink(options: GraphSinkOptions): Sink {
     }
   };
 
-  const fitAll = (value: unknown): readonly number[] | WriteProblem => {
-    if (!Array.isArray(value)) return { message: 'a graph takes an array of writes', pointer: '' };
-    const sizes: number[] = [];
-    for (const [index, write] of value.entries()) {
-      const fit = fitWrite(model, write);
-      if (typeof fit !== 'number') return { message: fit.message, pointer: `/${index}${fit.pointer}` };
-      sizes.push(fit);
-    }
-    return sizes;
-  };
-
   return {
     async open(restored) {
       progress = await database.openSink({ sink, attempt, model });
@@ -133,7 +121,7 @@ export function graphSink(options: GraphSinkOptions): Sink {
       const refused: RefusedRow[] = [];
       for (let index = 0; index < batch.length; index++) {
         const writes = batch.values[index];
-        const fit = fitAll(writes);
+        const fit = fitWrites(model, writes);
         if ('message' in fit) {
           refused.push({ index, ...fit });
           continue;

@@ -11,13 +11,13 @@
  */
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api';
+import type { ColumnType } from '../../schemas/columns.ts';
+import { columnsOf } from '../../schemas/columns.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { printable } from '../../schemas/kernel/printable.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Answer, AnswerBounds } from '../answer.ts';
 import { collectRows } from '../answer.ts';
-import type { ColumnType } from '../parquet/columns.ts';
-import { columnsOf } from '../parquet/columns.ts';
 import { lockedDuckDb, patternOf, sqlText } from './locked-duckdb.ts';
 import { explainedSql, readSql } from './read-sql.ts';
 import type { TableFile } from './table-file.ts';

@@ -1,13 +1,12 @@
 /**
  * A batch of rows as the columns that a table's thread takes, each row with its folder; what the table cannot hold is set apart. Pure.
  */
+import type { Cell, Column } from '../../schemas/columns.ts';
+import type { PartitionColumn, PartitionOwner } from '../../schemas/partition.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
-import type { ElementBatch, PartitionColumn, RefusedRow } from '../../topology/index.ts';
-import type { Cell, Column, RowProblem } from './columns.ts';
-import { rowReader } from './columns.ts';
+import { tableRows } from '../../schemas/table-rows.ts';
+import type { ElementBatch, RefusedRow } from '../../topology/index.ts';
 import { cellBytes } from './open-rows.ts';
-import type { PartitionOwner } from './partition.ts';
-import { partitioner } from './partition.ts';
 
 export interface BatchColumns {
   /** The folder of each row that fits. */
@@ -24,29 +23,18 @@ export interface BatchReader {
 }
 
 export function batchReader(schema: JsonSchema, partitionBy: readonly PartitionColumn[], owner: PartitionOwner): BatchReader {
-  const reader = rowReader(schema);
-  const folderOf = partitioner(partitionBy);
-  const rowTeam = reader.columns.some((column) => column.name === 'team');
-  const rowApp = reader.columns.some((column) => column.name === 'app');
-  const partitionOf = (row: unknown, timestampMs: number): string | RowProblem => {
-    const { team, app } = row as { readonly team?: unknown; readonly app?: unknown };
-    return folderOf(
-      timestampMs,
-      rowTeam && typeof team === 'string' ? team : owner.team,
-      rowApp && typeof app === 'string' ? app : owner.app,
-    );
-  };
+  const table = tableRows(schema, partitionBy, owner);
   return {
-    columns: reader.columns,
+    columns: table.columns,
     read(batch) {
       const partitions: string[] = [];
-      const cells: Cell[][] = reader.columns.map(() => []);
+      const cells: Cell[][] = table.columns.map(() => []);
       const refused: RefusedRow[] = [];
       let bytes = 0;
       for (let index = 0; index < batch.length; index++) {
         const row = batch.values[index];
-        const read = reader.read(row);
-        const partition = 'message' in read ? read : partitionOf(row, batch.timestamps[index] as number);
+        const read = table.cells(row);
+        const partition = 'message' in read ? read : table.folder(row, batch.timestamps[index] as number);
         if (typeof partition !== 'string') {
           refused.push({ index, message: partition.message, pointer: partition.pointer });
           continue;

@@ -3,8 +3,8 @@
  */
 import type { SchemaElement } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
+import type { Cell, Column, ColumnType } from '../../schemas/columns.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Cell, Column, ColumnType } from './columns.ts';
 
 type PhysicalType = Omit<SchemaElement, 'name' | 'repetition_type'>;
 

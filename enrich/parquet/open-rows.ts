@@ -1,7 +1,7 @@
 /**
  * The rows that a table sink holds in memory, by partition and column, until they become a file or are logged.
  */
-import type { Cell } from './columns.ts';
+import type { Cell } from '../../schemas/columns.ts';
 import { rowLine } from './row-log.ts';
 
 interface OpenPartition {

@@ -2,7 +2,7 @@
  * The open rows of a table sink as JSON lines: first the columns, then one line a row, its partition and its cells.
  * A checkpoint names the log and how many of its bytes count; whatever follows is cut off when that checkpoint is restored. Pure.
  */
-import type { Cell, Column } from './columns.ts';
+import type { Cell, Column } from '../../schemas/columns.ts';
 
 export interface LoggedRow {
   readonly partition: string;

@@ -9,12 +9,12 @@
  * 5. Open rows never take more than `fileMaxBytes`: at that size they become files, named by the next state.
  */
 import { basename, join } from 'node:path';
+import type { Column } from '../../schemas/columns.ts';
 import { limits } from '../../schemas/limits.ts';
 import { boundedEach } from '../lake/bounded-each.ts';
 import type { LakeFiles } from '../lake/lake-files.ts';
 import { stagedMissing } from '../lake/lake-files.ts';
 import { mayRemove } from '../lake/staged-name.ts';
-import type { Column } from './columns.ts';
 import { encodeParquet } from './encode.ts';
 import { OpenRows } from './open-rows.ts';
 import { logBytes, parseRowLog, sameColumns } from './row-log.ts';

@@ -12,6 +12,7 @@
 import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
+import type { PartitionOwner } from '../../schemas/partition.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { PartitionColumn, Sink } from '../../topology/index.ts';
 import { fileFault } from '../durable-file.ts';
@@ -21,7 +22,6 @@ import { describeTable } from '../lake/table-file.ts';
 import { batchReader } from './batch-columns.ts';
 import type { ParquetThread } from './parquet-thread.ts';
 import { parquetThread } from './parquet-thread.ts';
-import type { PartitionOwner } from './partition.ts';
 import type { StagedFile, TableState } from './worker-protocol.ts';
 
 export interface TableSinkOptions {

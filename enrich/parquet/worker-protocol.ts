@@ -1,8 +1,9 @@
 /**
  * What a table sink and its worker thread say to each other. Every request has one reply, in order.
  */
+
+import type { Cell, Column } from '../../schemas/columns.ts';
 import type { LakePlace } from '../lake/lake-files.ts';
-import type { Cell, Column } from './columns.ts';
 
 export interface StagedFile {
   /** Paths relative to the lake. */

@@ -2,13 +2,13 @@
  * One row of the rejected table: made of the refusals of one identity, and to and from Parquet.
  */
 import { parquetReadObjects } from 'hyparquet';
+import type { Cell } from '../../schemas/columns.ts';
+import { columnsOf } from '../../schemas/columns.ts';
 import { parseTime } from '../../schemas/kernel/time.ts';
+import { wellFormed } from '../../schemas/kernel/well-formed.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../schemas/rejection.ts';
-import type { Cell } from '../parquet/columns.ts';
-import { columnsOf } from '../parquet/columns.ts';
 import { encodeParquet } from '../parquet/encode.ts';
-import { wellFormed } from '../parquet/well-formed.ts';
 import { rejectedSchema } from './rejected-schema.ts';
 
 /** Times are RFC 3339 text in UTC with milliseconds while in memory. */

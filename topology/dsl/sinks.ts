@@ -1,8 +1,9 @@
 /**
  * Where a stream can end. A sink definition is data; which adapter carries it out is decided where the job runs.
  */
+import type { PartitionColumn } from '../../schemas/partition.ts';
 import type { Schema } from '../../schemas/registry.ts';
-import type { PartitionColumn, SinkDefinitionData } from '../graph/graph.ts';
+import type { SinkDefinitionData } from '../graph/graph.ts';
 import type { AnyModel, WriteOf } from './graph-model.ts';
 
 /** A sink that takes elements of type `T`. */

@@ -6,6 +6,7 @@
  * 1. Everything here is JSON-safe and frozen: durations are integer milliseconds, minimum and maximum times are strings.
  * 2. Nodes stand in the order of their making, so every input names an earlier node.
  */
+import type { PartitionColumn } from '../../schemas/partition.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { GraphModel } from './graph-model.ts';
 
@@ -183,8 +184,6 @@ export interface GraphDefinition {
 }
 
 export type SinkDefinitionData = TableDefinition | RejectedDefinition | CollectDefinition | GraphDefinition;
-
-export type PartitionColumn = 'date' | 'hour' | 'team' | 'app';
 
 export interface SinkNode extends NodeBase {
   readonly kind: 'sink';

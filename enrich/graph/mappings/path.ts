@@ -8,10 +8,10 @@
  */
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { parseEventTime } from '../../../schemas/kernel/time.ts';
+import { isWellFormed } from '../../../schemas/kernel/well-formed.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { Aggregate, WindowInfo } from '../../../topology/index.ts';
 import { aggregator } from '../../../topology/index.ts';
-import { isWellFormed } from '../../parquet/well-formed.ts';
 
 export interface PathElement {
   readonly id: string;

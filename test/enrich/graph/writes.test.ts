@@ -4,11 +4,11 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fitWrite } from '../../../enrich/graph/fit-write.ts';
 import { decideChunk } from '../../../enrich/graph/graph-database.ts';
 import { jsonValue } from '../../../enrich/graph/graph-value.ts';
 import { PendingWrites } from '../../../enrich/graph/pending-writes.ts';
 import { limits } from '../../../schemas/limits.ts';
+import { fitWrite } from '../../../topology/graph/fit-write.ts';
 import type { GraphWrite } from '../../../topology/index.ts';
 import { graphModel } from '../../../topology/index.ts';
 

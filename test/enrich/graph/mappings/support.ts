@@ -2,7 +2,7 @@
  * A topology of one window and one mapping in the test driver, and what came out of it.
  */
 import { expect } from 'vitest';
-import { fitWrite } from '../../../../enrich/graph/fit-write.ts';
+import { fitWrite } from '../../../../topology/graph/fit-write.ts';
 import type { GraphModel, GraphWrite, Topology } from '../../../../topology/index.ts';
 import type { DrivenRejection, Driver } from '../../../../topology/testing.ts';
 import { createDriver } from '../../../../topology/testing.ts';

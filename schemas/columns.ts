@@ -13,11 +13,11 @@
  * A column is REQUIRED when the schema requires it and its type does not allow null, else OPTIONAL.
  * Text that UTF-8 cannot hold (a lone surrogate) is refused: it could not be read back as it was.
  */
-import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { parseTime } from '../../schemas/kernel/time.ts';
-import type { JsonSchema, SchemaCheck } from '../../schemas/registry.ts';
-import { compileSchema } from '../../schemas/registry.ts';
-import { isWellFormed } from './well-formed.ts';
+import { SluiceError } from './kernel/errors.ts';
+import { parseTime } from './kernel/time.ts';
+import { isWellFormed } from './kernel/well-formed.ts';
+import type { JsonSchema, SchemaCheck } from './registry.ts';
+import { compileSchema } from './registry.ts';
 
 export type ColumnType = 'STRING' | 'TIMESTAMP' | 'INT64' | 'DOUBLE' | 'BOOLEAN' | 'JSON_TEXT';
 
@@ -72,7 +72,7 @@ export interface RowProblem {
 export interface RowReader {
   readonly columns: readonly Column[];
   /** The row's cells in column order, or why the table cannot take it. */
-  read(row: unknown): readonly Cell[] | RowProblem;
+  readonly read: (row: unknown) => readonly Cell[] | RowProblem;
 }
 
 export function rowReader(schema: JsonSchema): RowReader {

@@ -2,9 +2,10 @@
  * Whether a value is a write that a model takes. Whatever a database would fail on has to be found here: a failing chunk would come again and
  * again, and hold up all that follows. Pure.
  */
+
+import { isWellFormed } from '../../schemas/kernel/well-formed.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { GraphModel, PropertyType, PropertyTypes } from '../../topology/index.ts';
-import { isWellFormed } from '../parquet/well-formed.ts';
+import type { GraphModel, PropertyType, PropertyTypes } from './graph-model.ts';
 
 export interface WriteProblem {
   readonly message: string;
@@ -13,6 +14,18 @@ export interface WriteProblem {
 }
 
 const cellBytes = 8;
+
+/** The sizes in bytes, roughly, of all that an element means, or what is wrong with the first that is no write. */
+export function fitWrites(model: GraphModel, value: unknown): readonly number[] | WriteProblem {
+  if (!Array.isArray(value)) return problem('', 'a graph takes an array of writes');
+  const sizes: number[] = [];
+  for (const [index, write] of value.entries()) {
+    const fit = fitWrite(model, write);
+    if (typeof fit !== 'number') return problem(`/${index}${fit.pointer}`, fit.message);
+    sizes.push(fit);
+  }
+  return sizes;
+}
 
 /** The write's size in bytes, roughly, or why it is none. */
 export function fitWrite(model: GraphModel, value: unknown): number | WriteProblem {

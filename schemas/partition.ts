@@ -3,9 +3,11 @@
  *
  * Invariant: what comes out is a relative path of exactly one folder a column, each a name that every file system takes and that SQL reads back.
  */
-import type { PartitionColumn } from '../../topology/index.ts';
 import type { RowProblem } from './columns.ts';
-import { wellFormed } from './well-formed.ts';
+import { wellFormed } from './kernel/well-formed.ts';
+
+/** What a row's folder can be named by. */
+export type PartitionColumn = 'date' | 'hour' | 'team' | 'app';
 
 export interface PartitionOwner {
   readonly team: string;

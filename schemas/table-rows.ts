@@ -1,0 +1,37 @@
+/**
+ * What a table takes of a topology: a row's cells and the folder that it belongs in, or why it cannot be taken. Sinks and the test driver ask the same
+ * question here. Pure.
+ */
+import type { Cell, Column, RowProblem } from './columns.ts';
+import { rowReader } from './columns.ts';
+import type { PartitionColumn, PartitionOwner } from './partition.ts';
+import { partitioner } from './partition.ts';
+import type { JsonSchema } from './registry.ts';
+
+export interface TableRows {
+  readonly columns: readonly Column[];
+  /** The row's cells in column order. */
+  cells(row: unknown): readonly Cell[] | RowProblem;
+  /** Of a row that has cells: its folder by its element's time, epoch ms. */
+  folder(row: unknown, timestampMs: number): string | RowProblem;
+}
+
+/** `owner` names the folder's team and app where the row has no such column. Throws `SluiceError` `schema-invalid`. */
+export function tableRows(schema: JsonSchema, partitionBy: readonly PartitionColumn[], owner: PartitionOwner): TableRows {
+  const { columns, read } = rowReader(schema);
+  const folderOf = partitioner(partitionBy);
+  const rowTeam = columns.some((column) => column.name === 'team');
+  const rowApp = columns.some((column) => column.name === 'app');
+  return {
+    columns,
+    cells: read,
+    folder(row, timestampMs) {
+      const { team, app } = row as { readonly team?: unknown; readonly app?: unknown };
+      return folderOf(
+        timestampMs,
+        rowTeam && typeof team === 'string' ? team : owner.team,
+        rowApp && typeof app === 'string' ? app : owner.app,
+      );
+    },
+  };
+}
