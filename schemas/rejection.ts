@@ -1,7 +1,8 @@
 /**
  * Refused data as a value. It lands in the `rejected` table, in row form like good data, and is never thrown.
  *
- * Invariant: a rejection's identity is (event identity, topology and operator, code); the same event refused twice is one row with `seen` 2.
+ * Invariant: a rejection's identity is (event identity, topology and operator, code, which of the event's elements it is); the same element
+ * refused twice is one row with `seen` 2, two that were made of one event are two rows.
  */
 
 /** Stable codes of a topology's refusals. */
@@ -38,6 +39,12 @@ export interface RejectedEvent {
   readonly app: string;
   /** RFC 3339; rejected rows are partitioned by it. */
   readonly receivedtime: string;
+  /**
+   * Which of the elements that were made of the event: where `flatMap` or a process made a list its index in it, or the number of the way where a
+   * union brings several together; one after the other with dots, trailing zeros left off. The event itself, and the first of a list, is 0.
+   * Null in rows that older versions wrote.
+   */
+  readonly element: string | null;
   readonly topology: string;
   readonly topology_version: number;
   readonly operator: string;
@@ -58,6 +65,12 @@ export interface RejectedEvent {
   readonly data_encoding: 'utf8' | 'base64';
 }
 
-export function rejectionIdentityOf(row: Pick<RejectedEvent, 'team' | 'app' | 'source' | 'id' | 'topology' | 'operator' | 'code'>): string {
-  return JSON.stringify([row.team, row.app, row.source, row.id, row.topology, row.operator, row.code]);
+/** The event itself, or the first of what was made of it. */
+export const firstElement = '0';
+
+type Identified = Pick<RejectedEvent, 'team' | 'app' | 'source' | 'id' | 'element' | 'topology' | 'operator' | 'code'>;
+
+export function rejectionIdentityOf(row: Identified): string {
+  const element = row.element ?? firstElement;
+  return JSON.stringify([row.team, row.app, row.source, row.id, element, row.topology, row.operator, row.code]);
 }

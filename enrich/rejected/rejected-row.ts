@@ -1,7 +1,7 @@
 /**
  * One row of the rejected table: made of the refusals of one identity, and to and from Parquet.
  */
-import { parquetReadObjects } from 'hyparquet';
+import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import type { Cell } from '../../schemas/columns.ts';
 import { columnsOf } from '../../schemas/columns.ts';
 import { parseTime } from '../../schemas/kernel/time.ts';
@@ -27,7 +27,7 @@ export interface PendingRejection {
 }
 
 const columns = columnsOf(rejectedSchema);
-const identityColumns = ['team', 'app', 'source', 'id', 'topology', 'operator', 'code'];
+const identityColumns = ['team', 'app', 'source', 'id', 'element', 'topology', 'operator', 'code'];
 /** What a row takes beside its text. */
 const rowHeadBytes = 64;
 
@@ -79,7 +79,11 @@ export async function decodeRows(bytes: Uint8Array): Promise<Map<string, Rejecte
 
 /** The identities in a file, in its order. */
 export async function decodeIdentities(bytes: Uint8Array): Promise<readonly string[]> {
-  const records = await parquetReadObjects({ file: arrayBufferOf(bytes), columns: identityColumns });
+  const file = arrayBufferOf(bytes);
+  const metadata = parquetMetadata(file);
+  // Files of older versions have no `element`.
+  const names = new Set(metadata.schema.map(({ name }) => name));
+  const records = await parquetReadObjects({ file, metadata, columns: identityColumns.filter((name) => names.has(name)) });
   return records.map((record) => rejectionIdentityOf(record as unknown as RejectedEvent));
 }
 

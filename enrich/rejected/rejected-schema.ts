@@ -14,6 +14,7 @@ const properties: Readonly<Record<string, JsonSchema>> = {
   team: text('The team whose stream it came on'),
   app: text('The app whose stream it came on'),
   receivedtime: time('When it was first received'),
+  element: maybe('Which of the elements that were made of the event; 0 is the event itself, or the first'),
   topology: text('The topology that refused it'),
   topology_version: { type: 'integer', description: "The topology's version when it was first refused" },
   operator: text('The id of the operator that refused it'),
@@ -35,7 +36,7 @@ const properties: Readonly<Record<string, JsonSchema>> = {
 export const rejectedSchema: JsonSchema = {
   $id: 'https://sluice.example/rejected-row',
   title: 'RejectedRow',
-  description: 'One row for each refused event, operator and code.',
+  description: 'One row for each refused element of an event, operator and code.',
   type: 'object',
   additionalProperties: false,
   required: Object.keys(properties),

@@ -22,6 +22,8 @@ export interface Origin {
   readonly attributes: EventAttributes;
   /** The client's bytes of `data`. */
   readonly data: Uint8Array;
+  /** Which of the elements that were made of the event, as `RejectedEvent` has it; absent for the first. */
+  readonly element?: string;
 }
 
 /** Elements by column: `values[i]`, its event time `timestamps[i]` (epoch ms) and `origins[i]` belong together; all of `length`. */

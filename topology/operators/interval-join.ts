@@ -17,6 +17,7 @@ import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { IntervalJoinNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
+import { siblingOf } from '../state/origin.ts';
 import { TimeBuffer } from '../state/time-buffer.ts';
 import { TimeHeap } from '../state/time-heap.ts';
 import type { MergeSnapshot } from '../time/merge.ts';
@@ -62,13 +63,16 @@ export class IntervalJoinOperator implements Operator {
   readonly #leftTimers = new TimeHeap<undefined>();
   readonly #rightTimers = new TimeHeap<undefined>();
   readonly #merge = new WatermarkMerge(2, 'combined');
+  readonly #level: number | undefined;
   readonly #leftStaysMs: number;
   readonly #rightStaysMs: number;
   #nowMs = Number.NEGATIVE_INFINITY;
   #size = 0;
 
-  constructor(node: IntervalJoinNode, functions: JoinFunctions, counts: NodeCounts, reject: Reject) {
+  /** `level`, where both sides may have the same events: how many nodes before it make several elements of one. */
+  constructor(node: IntervalJoinNode, functions: JoinFunctions, level: number | undefined, counts: NodeCounts, reject: Reject) {
     this.#node = node;
+    this.#level = level;
     this.#functions = functions;
     this.#counts = counts;
     this.#reject = reject;
@@ -89,7 +93,14 @@ export class IntervalJoinOperator implements Operator {
       const timestamp = batch.timestamps[i] as number;
       switch (kind) {
         case rowKinds.element:
-          this.#element(input, batch.values[i], timestamp, batch.origins[i], target, input === 0 ? lateLeft : lateRight);
+          this.#element(
+            input,
+            batch.values[i],
+            timestamp,
+            this.#originOf(batch.origins[i], input),
+            target,
+            input === 0 ? lateLeft : lateRight,
+          );
           break;
         case rowKinds.watermark:
           this.#signal(this.#merge.advance(input, timestamp), out, target, batch.values[i]);
@@ -109,6 +120,10 @@ export class IntervalJoinOperator implements Operator {
           break;
       }
     }
+  }
+
+  #originOf(origin: Origin | undefined, side: number): Origin | undefined {
+    return this.#level === undefined ? origin : siblingOf(origin, this.#level, side);
   }
 
   #element(side: number, value: unknown, timestamp: number, origin: Origin | undefined, target: Batch, late: Batch | undefined): void {

@@ -16,6 +16,7 @@ import type { ProcessNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { KeyState, KeyStateSnapshot, Now } from '../state/key-state.ts';
 import { decodeKeyState, encodeKeyState, handlesOf, isEmpty, lastAccessOf, newKeyState } from '../state/key-state.ts';
+import { siblingOf } from '../state/origin.ts';
 import { TimeHeap } from '../state/time-heap.ts';
 import type { EncodedTime } from '../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
@@ -37,6 +38,8 @@ export interface ProcessSnapshot {
 
 export class ProcessOperator implements Operator {
   readonly #node: ProcessNode;
+  /** How many nodes before it make several elements of one. */
+  readonly #level: number;
   readonly #functions: ProcessFunctions;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
@@ -46,8 +49,9 @@ export class ProcessOperator implements Operator {
   readonly #now: Now = { ms: 0 };
   #watermark = minTime;
 
-  constructor(node: ProcessNode, functions: ProcessFunctions, counts: NodeCounts, reject: Reject) {
+  constructor(node: ProcessNode, functions: ProcessFunctions, level: number, counts: NodeCounts, reject: Reject) {
     this.#node = node;
+    this.#level = level;
     this.#functions = functions;
     this.#counts = counts;
     this.#reject = reject;
@@ -145,9 +149,10 @@ export class ProcessOperator implements Operator {
       this.#settle(state);
       return false;
     }
+    let index = 0;
     for (const result of results as unknown[]) {
       this.#counts.emitted++;
-      target.element(result, timestamp, origin);
+      target.element(result, timestamp, siblingOf(origin, this.#level, index++));
     }
     this.#settle(state);
     return true;

@@ -3,11 +3,12 @@
  * without a batch in between.
  *
  * Invariants:
- * 1. An element's timestamp and origin stay; what a function returns is the next value.
+ * 1. An element's timestamp and origin stay; what a function returns is the next value. Of a list each has its number in its origin.
  * 2. A function that throws rejects that element at its node; the others go on.
  * 3. Control rows pass in their place.
  */
 import type { Origin } from '../graph/sink.ts';
+import { siblingOf } from '../state/origin.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
 import type { NodeCounts, Operator, Reject } from './operator.ts';
@@ -20,7 +21,9 @@ export interface ElementContext {
 }
 
 export type StatelessStep = { readonly node: string; readonly counts: NodeCounts } & (
-  | { readonly kind: 'map' | 'filter' | 'flatMap'; readonly call: (value: unknown, context: ElementContext) => unknown }
+  | { readonly kind: 'map' | 'filter'; readonly call: (value: unknown, context: ElementContext) => unknown }
+  /** `level` is how many nodes before it make several elements of one. */
+  | { readonly kind: 'flatMap'; readonly call: (value: unknown, context: ElementContext) => unknown; readonly level: number }
   | { readonly kind: 'validate'; readonly check: (value: unknown) => StepRefusal | undefined }
 );
 
@@ -98,7 +101,7 @@ function link(step: StatelessStep, next: Next, reject: Reject): Next {
       };
     }
     case 'flatMap': {
-      const { call } = step;
+      const { call, level } = step;
       return (value, timestamp, origin) => {
         counts.in++;
         let results: unknown;
@@ -116,9 +119,10 @@ function link(step: StatelessStep, next: Next, reject: Reject): Next {
           return;
         }
         counts.passed++;
+        let index = 0;
         for (const result of results as unknown[]) {
           counts.emitted++;
-          next(result, timestamp, origin);
+          next(result, timestamp, siblingOf(origin, level, index++));
         }
       };
     }

@@ -4,8 +4,11 @@
  * Invariants:
  * 1. Where `eventTime` comes only behind it there is no time to merge yet: what is said of a source or a split goes on as it is, to the one who
  *    keeps the time of each.
- * 2. The end of input goes on once, when every input has said it.
+ * 2. An event that comes on several ways is several elements: each has the number of its input in its origin.
+ * 3. The end of input goes on once, when every input has said it.
  */
+import type { Origin } from '../graph/sink.ts';
+import { siblingOf } from '../state/origin.ts';
 import type { MergeSnapshot } from '../time/merge.ts';
 import { WatermarkMerge } from '../time/merge.ts';
 import type { Batch, RowKind } from './batch.ts';
@@ -18,12 +21,15 @@ export class UnionOperator implements Operator {
   readonly #inputs: number;
   readonly #ended = new Set<number>();
   readonly #merges: boolean;
+  readonly #level: number | undefined;
 
-  constructor(inputs: number, counts: NodeCounts, merges: boolean) {
+  /** `level`, where inputs may have the same events: how many nodes before it make several elements of one. */
+  constructor(inputs: number, counts: NodeCounts, merges: boolean, level: number | undefined) {
     this.#merge = new WatermarkMerge(inputs, 'valve');
     this.#counts = counts;
     this.#inputs = inputs;
     this.#merges = merges;
+    this.#level = level;
   }
 
   process(input: number, batch: Batch, out: readonly Batch[]): void {
@@ -36,7 +42,7 @@ export class UnionOperator implements Operator {
         case rowKinds.element:
           this.#counts.in++;
           this.#counts.passed++;
-          target.element(batch.values[i], timestamp, batch.origins[i]);
+          target.element(batch.values[i], timestamp, this.#originOf(batch.origins[i], input));
           break;
         case rowKinds.watermark:
           if (batch.values[i] === endOfInput) {
@@ -59,6 +65,10 @@ export class UnionOperator implements Operator {
           target.push(kind, batch.values[i], timestamp, undefined);
       }
     }
+  }
+
+  #originOf(origin: Origin | undefined, input: number): Origin | undefined {
+    return this.#level === undefined ? origin : siblingOf(origin, this.#level, input);
   }
 
   snapshot(): MergeSnapshot {

@@ -41,6 +41,8 @@ import type { StatelessStep, StepRefusal } from '../operators/stateless.ts';
 import { StatelessOperator } from '../operators/stateless.ts';
 import { UnionOperator } from '../operators/union.ts';
 import { WindowOperator } from '../operators/window.ts';
+import type { ElementLevels } from './element-levels.ts';
+import { elementLevels } from './element-levels.ts';
 
 export interface Stage {
   /** The nodes it runs, in order; the last one's outputs are `out`. */
@@ -108,6 +110,7 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
     });
   const countsOf = (node: GraphNode): NodeCounts => present(counts.get(node.id), `the counts of ${node.id}`);
 
+  const levels = elementLevels(graph);
   const sources: { node: SourceNode; out: Batch }[] = [];
   const stages: Stage[] = [];
   const sinks: SinkStage[] = [];
@@ -124,10 +127,15 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
     } else if (isStateless(node)) {
       const chain = chainFrom(node, graph);
       for (const link of chain) fused.add(link.id);
-      const steps = chain.map((link) => stepOf(link, topology, countsOf(link), connections));
+      const steps = chain.map((link) => stepOf(link, topology, countsOf(link), connections, levels));
       stages.push({ nodes: chain, operator: new StatelessOperator(steps, reject), inputs, out: own(present(chain.at(-1), 'a chain')) });
     } else {
-      stages.push({ nodes: [node], operator: operatorOf(node, topology, countsOf(node), reject, connections), inputs, out: own(node) });
+      stages.push({
+        nodes: [node],
+        operator: operatorOf(node, topology, countsOf(node), reject, connections, levels),
+        inputs,
+        out: own(node),
+      });
     }
   }
   return {
@@ -164,7 +172,13 @@ function chainFrom(first: StatelessGraphNode, graph: Graph): readonly StatelessG
   }
 }
 
-function stepOf(node: StatelessGraphNode, topology: Topology, counts: NodeCounts, connections: DagConnections): StatelessStep {
+function stepOf(
+  node: StatelessGraphNode,
+  topology: Topology,
+  counts: NodeCounts,
+  connections: DagConnections,
+  levels: ElementLevels,
+): StatelessStep {
   if (node.kind === 'lookup') {
     const rows = present(connections.tables.get(node.id), `the table of ${node.id}`);
     const by = resolved(topology, node.id, 'by');
@@ -172,7 +186,9 @@ function stepOf(node: StatelessGraphNode, topology: Topology, counts: NodeCounts
     return { node: node.id, counts, kind: 'map', call: (value) => combine(value, rows.get(encodeKey(by(value) as Key))) };
   }
   if (node.kind === 'validate') return { node: node.id, counts, kind: 'validate', check: checkOf(node) };
-  return { node: node.id, counts, kind: node.kind, call: resolved(topology, node.id, 'function') };
+  const call = resolved(topology, node.id, 'function');
+  if (node.kind === 'flatMap') return { node: node.id, counts, kind: 'flatMap', call, level: levels.levelOf(node) };
+  return { node: node.id, counts, kind: node.kind, call };
 }
 
 function checkOf(node: ValidateNode): (value: unknown) => StepRefusal | undefined {
@@ -201,7 +217,15 @@ function checkOf(node: ValidateNode): (value: unknown) => StepRefusal | undefine
 
 type OperatorNode = EventTimeNode | SplitNode | KeyedNode | UnionNode | LookupNode;
 
-function operatorOf(node: OperatorNode, topology: Topology, counts: NodeCounts, reject: Reject, connections: DagConnections): Operator {
+function operatorOf(
+  node: OperatorNode,
+  topology: Topology,
+  counts: NodeCounts,
+  reject: Reject,
+  connections: DagConnections,
+  levels: ElementLevels,
+): Operator {
+  const wayLevel = levels.hasWays(node) ? levels.levelOf(node) : undefined;
   const call = (slot: string): ((...args: unknown[]) => unknown) => resolved(topology, node.id, slot);
   switch (node.kind) {
     case 'eventTime':
@@ -217,13 +241,19 @@ function operatorOf(node: OperatorNode, topology: Topology, counts: NodeCounts, 
       return new WindowOperator(node, call('key'), aggregates, counts, reject);
     }
     case 'intervalJoin':
-      return new IntervalJoinOperator(node, { leftKey: call('leftKey'), rightKey: call('rightKey'), join: call('join') }, counts, reject);
+      return new IntervalJoinOperator(
+        node,
+        { leftKey: call('leftKey'), rightKey: call('rightKey'), join: call('join') },
+        wayLevel,
+        counts,
+        reject,
+      );
     case 'process': {
       const onTimer = node.timers ? call('onTimer') : undefined;
-      return new ProcessOperator(node, { key: call('key'), onElement: call('onElement'), onTimer }, counts, reject);
+      return new ProcessOperator(node, { key: call('key'), onElement: call('onElement'), onTimer }, levels.levelOf(node), counts, reject);
     }
     case 'union':
-      return new UnionOperator(node.inputs.length, counts, !isBeforeEventTime(node, topology.graph));
+      return new UnionOperator(node.inputs.length, counts, !isBeforeEventTime(node, topology.graph), wayLevel);
     case 'lookup': {
       const { lookup } = node;
       assert(lookup.from !== 'file', 'a table is looked up without waiting');

@@ -12,6 +12,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { parseTime } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
+import { firstElement } from '../../schemas/rejection.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ElementBatch, Origin } from '../graph/sink.ts';
 import type { Reject, Rejection } from '../operators/operator.ts';
@@ -32,7 +33,7 @@ function rejectedEventOf(rejection: Rejection, graph: Graph, nowMs: number): Rej
 
 type EventPart = Omit<RejectedEvent, 'topology' | 'topology_version' | 'operator' | 'code' | 'message' | 'pointer' | 'schema'>;
 
-function recordedEvent({ attributes, data, stream, path, split, position }: Origin): EventPart {
+function recordedEvent({ attributes, data, stream, path, split, position, element }: Origin): EventPart {
   const text = isUtf8(data);
   return {
     id: attributes.id,
@@ -45,6 +46,7 @@ function recordedEvent({ attributes, data, stream, path, split, position }: Orig
     path,
     split,
     position,
+    element: element ?? firstElement,
     data: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString(text ? 'utf8' : 'base64'),
     data_encoding: text ? 'utf8' : 'base64',
   };
@@ -63,6 +65,7 @@ function derivedEvent({ node, value }: Rejection, { name, owner }: Graph, nowMs:
     path: '',
     split: '',
     position: '',
+    element: firstElement,
     data,
     data_encoding: 'utf8',
   };

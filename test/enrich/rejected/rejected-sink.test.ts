@@ -3,13 +3,16 @@
  */
 import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { queryLake } from '../../../enrich/lake/query.ts';
+import { decodeIdentities, decodeRows } from '../../../enrich/rejected/rejected-row.ts';
 import type { RejectedSinkOptions } from '../../../enrich/rejected/rejected-sink.ts';
 import { rejectedSink } from '../../../enrich/rejected/rejected-sink.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { RejectedEvent } from '../../../schemas/rejection.ts';
+import { rejectionIdentityOf } from '../../../schemas/rejection.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import { sinkContract } from '../../contract/sink.ts';
 import { batchOf, filesOf, rowsOf, temporaryFolders } from '../support.ts';
@@ -26,6 +29,7 @@ const rejection = (id: string, more: Partial<RejectedEvent> = {}): RejectedEvent
   team: 'a',
   app: 'b',
   receivedtime: at,
+  element: '0',
   topology: 'top',
   topology_version: 1,
   operator: 'op',
@@ -104,6 +108,31 @@ describe('the rejected table', () => {
       ['a', 'other', 'schema-violation', 1, at, at, at, position, '10'],
       ['b', 'op', 'schema-violation', 2, at, at, at, position, '10'],
     ]);
+  });
+
+  it('has a row for each element of an event, and takes a repeat of one for that one', async () => {
+    const lake = folder();
+    const first = sinkOf(lake, 1);
+    await first.open(undefined);
+    await first.write(batch(rejection('a', { element: '1' }), rejection('a'), rejection('a', { element: '0.1' })));
+    const state = await checkpoint(first, 1);
+    const second = sinkOf(lake, 2);
+    await second.open(state);
+    await second.write(batch(rejection('a', { element: '1' })));
+    await checkpoint(second, 2);
+    expect((await queryLake(lake, 'SELECT element, seen FROM rejected ORDER BY element')).rows).toEqual([
+      ['0', 1],
+      ['0.1', 1],
+      ['1', 2],
+    ]);
+  });
+
+  it('takes the rows of files without that column for the events themselves', async () => {
+    const { element: _, ...event } = rejection('a');
+    const columnData = Object.entries(event).map(([name, data]) => ({ name, data: [typeof data === 'number' ? BigInt(data) : data] }));
+    const written = new Uint8Array(parquetWriteBuffer({ columnData }));
+    expect(await decodeIdentities(written)).toEqual([rejectionIdentityOf(rejection('a'))]);
+    expect([...(await decodeRows(written)).keys()]).toEqual([rejectionIdentityOf(rejection('a'))]);
   });
 
   it('keeps every column as it came', async () => {

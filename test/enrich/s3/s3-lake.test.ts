@@ -97,6 +97,7 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
     team: 'a',
     app: 'b',
     receivedtime: '2026-11-23T10:00:00.000Z',
+    element: '0',
     topology: 'top',
     topology_version: 1,
     operator: 'op',
