@@ -256,6 +256,14 @@ export const limits = {
   /** Pause before a failed look-up is tried again: the first, and the longest. */
   lookupRetryBaseMs: 100,
   lookupRetryMaxMs: 10_000,
+  /** How long a topology's modules may take to be evaluated, and whether it could take over to be found out beside that. */
+  topologyLoadMaxMs: 10_000,
+  topologyTrialMaxMs: 60_000,
+  /** The type check of a topology: its time, and what is kept of what it says. */
+  topologyTypesMaxMs: 30_000,
+  topologyTypesMaxBytes: mebi,
+  /** How long a topology that is told to stop may take for its last checkpoint; then it is ended, and goes on from the one before. */
+  topologyStopMaxMs: 60_000,
   /** Checkpoint interval of the service. */
   checkpointIntervalMs: 10_000,
   /** Checkpoint interval under `sluice start`. */

@@ -46,8 +46,10 @@ export function initCommand(dir: string, output: Output): number {
 function manifestOf(target: string): unknown {
   const own = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
     readonly engines: unknown;
+    readonly dependencies: Readonly<Record<string, string>>;
     readonly devDependencies: Readonly<Record<string, string>>;
   };
+  const versions = { ...own.dependencies, ...own.devDependencies };
   const tools = ['@types/node', 'typescript', 'vitest'];
   return {
     name:
@@ -61,6 +63,6 @@ function manifestOf(target: string): unknown {
     engines: own.engines,
     scripts: { start: 'sluice start', test: 'tsc && vitest run', types: 'sluice schema types schemas/*.schema.json' },
     dependencies: { sluice: `file:${relative(target, packageRoot).split(sep).join('/') || '.'}` },
-    devDependencies: Object.fromEntries(tools.map((name) => [name, own.devDependencies[name]])),
+    devDependencies: Object.fromEntries(tools.map((name) => [name, versions[name]])),
   };
 }

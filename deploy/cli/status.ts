@@ -5,7 +5,7 @@ import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
 import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { HeldBy, SplitStatus, TimeStatus } from '../../topology/index.ts';
-import type { TopologyHostStatus } from '../host/topology-host.ts';
+import type { RefusedBuild, TopologyHostStatus } from '../host/topology-host.ts';
 import { readStatus } from './ask.ts';
 import type { Output } from './output.ts';
 
@@ -40,9 +40,13 @@ export function pathText({ stream, path, breaker, queueBytes, spoolRecords, spoo
   return `${stream} ${path}: breaker ${breaker}, ${queueBytes} bytes wait${spool}`;
 }
 
-function describeTopology({ file, name, state, error, restarts, job }: TopologyHostStatus, output: Output, nowMs: number): void {
+function describeTopology(topology: TopologyHostStatus, output: Output, nowMs: number): void {
+  const { file, name, state, build, refused, tablesKept, error, restarts, job } = topology;
   output.line('');
-  output.line(`topology ${name ?? '?'} (${file}): ${state}${restarts > 0 ? `, started again ${restarts} time(s)` : ''}`);
+  const again = restarts > 0 ? `, started again ${restarts} time(s)` : '';
+  output.line(`topology ${name ?? '?'} (${file}): ${state}${build === null ? '' : `, build ${build}`}${again}`);
+  if (refused !== null) output.line(`  ${refusedText(refused)}`);
+  if (tablesKept.length > 0) output.line(`  changed and used from the next start on: ${tablesKept.join(', ')}`);
   if (error !== null) output.line(`  ${error.message}`);
   if (job === null) return;
   const checkpoint =
@@ -64,6 +68,12 @@ function describeTopology({ file, name, state, error, restarts, job }: TopologyH
       output.line(`    ${waiting} wait for an answer${failure === undefined ? '' : `; the look-up fails and is tried again: ${failure}`}`);
     if (time !== undefined && time.open > 0) output.line(`    ${waitText(time)}`);
   }
+}
+
+/** The file as it is now, which is not what runs. */
+function refusedText({ build, why, sinceMs }: RefusedBuild): string {
+  const what = build === null ? 'its file does not compile' : `build ${build} is not used`;
+  return `${what}, since ${timeText(sinceMs)}: ${why.split('\n', 1)[0]}`;
 }
 
 /** Of what is not read to its end: it holds time, also where it was idle. */

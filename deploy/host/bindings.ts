@@ -8,6 +8,7 @@ import type { SluiceConfig } from '../../schemas/config.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { JobConnectors } from '../../topology/index.ts';
+import { stampOf } from './file-stamps.ts';
 
 export interface Bindings {
   readonly connectors: JobConnectors;
@@ -18,10 +19,29 @@ export interface Bindings {
   close(): Promise<void>;
 }
 
+/** The same connectors, and the stamps of the files that tables are read from, taken before they are read. */
+export function notingTables(
+  connectors: JobConnectors,
+  file: string,
+): { readonly connectors: JobConnectors; readonly tables: ReadonlyMap<string, string> } {
+  const tables = new Map<string, string>();
+  const table: JobConnectors['table'] = async (lookup) => {
+    const path = tablePath(file, lookup.file);
+    tables.set(path, await stampOf(path));
+    return connectors.table(lookup);
+  };
+  return { connectors: { ...connectors, table }, tables };
+}
+
+/** Tables of files lie beside the topology's. */
+export function tablePath(file: string, table: string): string {
+  return resolve(dirname(file), table);
+}
+
 /** `file` is the topology's: tables of files lie beside it. */
 export function lookupConnectors(file: string, lookups: SluiceConfig['lookups']): Pick<JobConnectors, 'table' | 'lookup'> {
   return {
-    table: (lookup) => Promise.resolve(readFileTable(resolve(dirname(file), lookup.file))),
+    table: (lookup) => Promise.resolve(readFileTable(tablePath(file, lookup.file))),
     lookup: (name) => {
       const found = Object.hasOwn(lookups, name) ? lookups[name] : undefined;
       if (found !== undefined) return httpLookup(name, found);

@@ -5,18 +5,20 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { isAbsolute, join, relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildFailure, Message, Plugin } from 'esbuild';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Topology } from '../../topology/index.ts';
+import { FileStamps } from './file-stamps.ts';
+import { candidatesOf, noteSurroundings } from './import-places.ts';
 
 export interface CompiledTopology {
   readonly file: string;
   /** The script, an absolute path; its name carries the hash of its content. */
   readonly script: string;
-  /** Every file that went into it, absolute: a change of one is a change of the topology. */
-  readonly inputs: readonly string[];
+  /** What tells one build of the file from another: the first digits of its hash. */
+  readonly build: string;
 }
 
 export interface LoadedTopology {
@@ -24,14 +26,17 @@ export interface LoadedTopology {
   readonly graph: Topology['graph'];
 }
 
-/** Compiles `file` into `outDir`. Throws `SluiceError` `topology-compile` with file, line and what esbuild says. */
-export async function compileTopologyFile(file: string, outDir: string): Promise<CompiledTopology> {
+/**
+ * Compiles `file` into `outDir`, and notes in `stamps` what it was made of, and what it would have been made of had it been there: a change of one
+ * is a change of the topology, also of one that does not compile. Throws `SluiceError` `topology-compile` with file, line and what esbuild says.
+ */
+export async function compileTopologyFile(file: string, outDir: string, stamps = new FileStamps()): Promise<CompiledTopology> {
   const { build } = await import('esbuild');
+  await noteSurroundings(file, stamps);
   const result = await build({
     entryPoints: [file],
     bundle: true,
     write: false,
-    metafile: true,
     format: 'esm',
     platform: 'neutral',
     mainFields: ['module', 'main'],
@@ -40,7 +45,7 @@ export async function compileTopologyFile(file: string, outDir: string): Promise
     sourcesContent: false,
     logLevel: 'silent',
     absWorkingDir: process.cwd(),
-    plugins: [bindSluice],
+    plugins: [bindSluice, noteInputs(stamps)],
   }).catch((thrown: unknown) => {
     throw compileError(file, thrown);
   });
@@ -49,8 +54,7 @@ export async function compileTopologyFile(file: string, outDir: string): Promise
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
   const script = resolve(outDir, `topology-${hash}.mjs`);
   writeFileSync(script, text);
-  const inputs = Object.keys(result.metafile.inputs).map((input) => (isAbsolute(input) ? input : resolve(process.cwd(), input)));
-  return { file, script, inputs };
+  return { file, script, build: hash.slice(0, 8) };
 }
 
 const bindSluice: Plugin = {
@@ -69,6 +73,25 @@ const bindSluice: Plugin = {
     });
   },
 };
+
+/** Each file is noted before esbuild reads it, and each import before it is looked for. */
+function noteInputs(stamps: FileStamps): Plugin {
+  return {
+    name: 'note-inputs',
+    setup(build) {
+      build.onResolve({ filter: /.*/ }, async ({ path, resolveDir }) => {
+        for (const candidate of candidatesOf(path, resolveDir)) await stamps.note(candidate);
+        return undefined;
+      });
+      build.onLoad({ filter: /.*/, namespace: 'file' }, async ({ path }) => {
+        await stamps.note(path);
+        // Its types are made of a schema beside it.
+        if (path.endsWith('.gen.ts')) await stamps.note(`${path.slice(0, -'.gen.ts'.length)}.schema.json`);
+        return undefined;
+      });
+    },
+  };
+}
 
 function compileError(file: string, thrown: unknown): SluiceError {
   const errors = (thrown as Partial<BuildFailure>).errors ?? [];

@@ -1,32 +1,37 @@
 /**
- * Keeps one topology file running in a worker thread: starts it, starts it again after a fault, and replaces it whole when a file it was
- * made of changes.
+ * Keeps one topology file running in a worker thread: starts it, starts it again after a fault, and replaces it whole when something it was made
+ * of changes.
  *
  * Invariants:
- * 1. At most one worker runs the topology; a new one starts only after the old one has ended.
- * 2. A changed file first has to compile, load, be valid and fit the last checkpoint; until then the old one goes on.
- * 3. Faults are answered by a restart from the last checkpoint after a growing pause; never given up, because captured events wait.
+ * 1. At most one thread runs the topology; a new one starts only after the old one has ended.
+ * 2. A changed file first has to compile, be of right types, load, be valid and fit the last checkpoint, all beside the build that runs.
+ * 3. A new build is on trial until it completed a checkpoint of its own. One that fails before has committed nothing: the build before goes on from
+ *    the last checkpoint, as it was bundled, whatever is in the file now.
+ * 4. One change is one try and one message. What cannot get better by itself waits for the next change.
+ * 5. Other faults are answered by a restart from the last checkpoint after a growing pause; never given up, because captured events wait.
  */
-import { stat } from 'node:fs/promises';
 import { relative } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
-import { present } from '../../schemas/kernel/assert.ts';
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
-import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
-import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { Graph, JobStatus } from '../../topology/index.ts';
-import { answerCall } from './graph-link.ts';
+import { tablePath } from './bindings.ts';
+import type { Candidate } from './topology-candidate.ts';
+import { prepareCandidate } from './topology-candidate.ts';
 import type { CompiledTopology } from './topology-file.ts';
-import { compileTopologyFile } from './topology-file.ts';
-import type { FromWorker, RunningStatus, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
+import { TopologyThread } from './topology-thread.ts';
+import type { TablePolicy } from './topology-watch.ts';
+import { TopologyWatch } from './topology-watch.ts';
+import type { WorkerFault, WorkerInput } from './worker-protocol.ts';
+import { faultText } from './worker-protocol.ts';
 
 export interface TopologyHostOptions {
   readonly file: string;
   readonly buildDir: string;
-  readonly input: Omit<WorkerInput, 'task' | 'script' | 'file'>;
+  readonly input: Omit<WorkerInput, 'script' | 'file' | 'goBack'>;
   /** What the topology's graph sinks write to, where its thread can not reach it by itself. */
   readonly graph?: GraphDatabase;
   readonly clock: Clock;
@@ -43,11 +48,25 @@ export interface TopologyHostStatus {
    * process runs it now.
    */
   readonly state: 'starting' | 'running' | 'failed' | 'draining' | 'drained' | 'fenced' | 'stopped';
+  /** The build of the file that runs, or ran last: the first digits of its hash. */
+  readonly build: string | null;
+  /** The last change of the file that is not used, until one is. */
+  readonly refused: RefusedBuild | null;
+  /** Tables of look-ups that have changed and wait for the next start. */
+  readonly tablesKept: readonly string[];
   readonly error: WorkerFault | null;
   readonly restarts: number;
   readonly job: JobStatus | null;
   /** What happened to its connections since its worker began, by name. */
   readonly happened: Readonly<Record<string, number>>;
+}
+
+export interface RefusedBuild {
+  /** Null when it does not compile. */
+  readonly build: string | null;
+  readonly why: string;
+  /** Epoch ms. */
+  readonly sinceMs: number;
 }
 
 export interface TopologyHost {
@@ -60,275 +79,239 @@ export interface TopologyHost {
   stop(): Promise<void>;
 }
 
-const watchMs = 500;
 const restartBackoff = { baseMs: 500, maxMs: 15_000 };
-const statusTimeoutMs = 2_000;
-/** How long a thread that has said its last may take to end. */
-const endGraceMs = 2_000;
+/** Faults of what was written: the same build fails in the same way until a file is changed. */
+const faultsOfWriting: ReadonlySet<string> = new Set(['topology-load', 'topology-invalid', 'restore-refused']);
 
-interface Running {
-  readonly worker: Worker;
-  readonly ended: Promise<WorkerFault | undefined>;
-  readonly ready: Promise<Graph>;
+/** A build that runs or ran. */
+interface Build {
+  readonly compiled: CompiledTopology;
+  /** What goes on when this one fails on trial. */
+  before: Build | undefined;
 }
 
 export function topologyHost(options: TopologyHostOptions): TopologyHost {
-  const { file, clock, tell } = options;
-  const shown = relative(process.cwd(), file);
-  let compiled: CompiledTopology | undefined;
-  let running: Running | undefined;
-  let state: TopologyHostStatus['state'] = 'starting';
-  let error: WorkerFault | null = null;
-  let name: string | null = null;
-  let restarts = 0;
-  let stopping = false;
-  let drained: JobStatus | undefined;
-  let watchTimer: Timer | undefined;
-  let watched = '';
-  let statusIds = 0;
-  let replacing: Promise<void> = Promise.resolve();
-  const waiting = new Map<number, (status: RunningStatus) => void>();
+  return new Host(options);
+}
 
-  const launch = (task: WorkerInput['task'], script: string): Running => {
-    const input: WorkerInput = { ...options.input, task, script, file: shown };
-    const worker = new Worker(new URL('./topology-worker.js', import.meta.url), { workerData: input });
-    let fault: WorkerFault | undefined;
-    let ending: Timer | undefined;
-    /** It has nothing to do any more; what an author's code or a library left open does not keep it. */
-    const endSoon = (): void => {
-      ending ??= clock.setTimer(endGraceMs, () => void worker.terminate());
+class Host implements TopologyHost {
+  readonly #options: TopologyHostOptions;
+  readonly #shown: string;
+  readonly #watch: TopologyWatch;
+  readonly #stopped = new AbortController();
+  #build: Build | undefined;
+  #thread: TopologyThread | undefined;
+  #state: TopologyHostStatus['state'] = 'starting';
+  #error: WorkerFault | null = null;
+  #refused: RefusedBuild | null = null;
+  #name: string | null = null;
+  #restarts = 0;
+  #drained: JobStatus | undefined;
+  /** The replacement of a thread by another: nothing else starts one meanwhile. */
+  #replacing: Promise<void> = Promise.resolve();
+
+  constructor(options: TopologyHostOptions) {
+    this.#options = options;
+    this.#shown = relative(process.cwd(), options.file);
+    const { clock, tell } = options;
+    const keep = (path: string): void =>
+      tell(`${relative(process.cwd(), path)} was changed; its rows stay as they were read: restart Sluice to use it`);
+    this.#watch = new TopologyWatch(clock, () => this.#onChange(), keep);
+  }
+
+  async start(): Promise<void> {
+    const candidate = await this.#prepare(false);
+    if (candidate.compiled === undefined || candidate.fault !== undefined) {
+      this.#state = 'failed';
+      this.#error = candidate.fault ?? null;
+      if (this.#error !== null) this.#options.tell(`${this.#shown}: ${faultText(this.#error)}`);
+    } else await this.#run({ compiled: candidate.compiled, before: undefined });
+    this.#watch.start();
+  }
+
+  async status(): Promise<TopologyHostStatus> {
+    const now = this.#drained === undefined ? await this.#thread?.status() : undefined;
+    return {
+      file: this.#shown,
+      name: this.#name,
+      state: this.#state,
+      build: this.#build?.compiled.build ?? null,
+      refused: this.#refused,
+      tablesKept: [...this.#watch.kept].map((path) => relative(process.cwd(), path)),
+      error: this.#error,
+      restarts: this.#restarts,
+      job: this.#drained ?? now?.job ?? null,
+      happened: now?.happened ?? {},
     };
-    let settleReady: { resolve: (graph: Graph) => void; reject: (thrown: unknown) => void } | undefined;
-    const ready = new Promise<Graph>((resolve, reject) => {
-      settleReady = { resolve, reject };
-    });
-    ready.catch(() => undefined);
-    worker.on('message', (message: FromWorker) => {
-      switch (message.kind) {
-        case 'ready':
-          settleReady?.resolve(message.graph);
-          return;
-        case 'status':
-          waiting.get(message.id)?.(message.status);
-          waiting.delete(message.id);
-          return;
-        case 'graph':
-          void answerCall(present(options.graph, 'the graph of a thread that asks for it'), message.call).then((reply) =>
-            tellWorker(worker, { kind: 'graph', id: message.id, reply }),
-          );
-          return;
-        case 'failed':
-          fault = message.fault;
-          endSoon();
-          return;
-        case 'drained':
-          drained = message.status;
-          return;
-        case 'stopped':
-          endSoon();
-          return;
-      }
-    });
-    worker.on('error', (thrown: unknown) => {
-      fault = { code: 'defect', message: messageOf(thrown), stack: thrown instanceof Error ? thrown.stack : undefined };
-    });
-    const ended = new Promise<WorkerFault | undefined>((resolve) => {
-      worker.on('exit', () => {
-        ending?.cancel();
-        const end = fault;
-        settleReady?.reject(
-          new SluiceError(end?.code ?? 'worker-ended', end?.message ?? 'the worker ended', {
-            ...(end?.fix === undefined ? {} : { fix: end.fix }),
-          }),
-        );
-        resolve(end);
+  }
+
+  async drain(): Promise<void> {
+    await this.#replacing;
+    const [state, thread] = [this.#state, this.#thread];
+    if (state === 'drained' || state === 'draining') return;
+    if (state === 'starting') throw new SluiceError('topology-starting', `${this.#shown} is starting`, { retryable: true });
+    if (thread === undefined || state !== 'running') {
+      throw new SluiceError('drain-refused', `${this.#shown} does not run (${state}): there is nothing to drain`, {
+        fix: 'see `sluice status`; once it runs again, drain again',
       });
-    });
-    return { worker, ended, ready };
-  };
+    }
+    this.#state = 'draining';
+    thread.post({ kind: 'drain' });
+  }
 
-  const runFrom = async (next: CompiledTopology): Promise<void> => {
-    const started = launch('run', next.script);
-    running = started;
-    compiled = next;
-    drained = undefined;
-    void started.ended.then((fault) => onEnd(started, fault));
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#watch.stop();
+    await this.#replacing;
+    if (this.#thread === undefined) return;
+    await this.#thread.stop();
+    this.#state = 'stopped';
+  }
+
+  get #isStopping(): boolean {
+    return this.#stopped.signal.aborted;
+  }
+
+  async #prepare(trial: boolean): Promise<Candidate> {
+    const { file, buildDir, input, clock } = this.#options;
+    const { signal } = this.#stopped;
+    const isRunning = (build: string): boolean => this.#runs(build) && !this.#watch.tablesChanged;
+    const candidate = await prepareCandidate({ file, buildDir, input, clock }, { trial, needless: isRunning, signal });
+    this.#watch.files(candidate.stamps);
+    return candidate;
+  }
+
+  #runs(build: string): boolean {
+    return this.#thread !== undefined && this.#build?.compiled.build === build;
+  }
+
+  /** A thread of `build`; resolves when it runs or has failed. `goBack`: the build that ran after it was given up. */
+  async #run(build: Build, goBack = false): Promise<void> {
+    const { input, clock, graph: database } = this.#options;
+    const { script } = build.compiled;
+    const thread = new TopologyThread({ ...input, script, file: this.#shown, goBack }, { clock, graph: database });
+    this.#thread = thread;
+    this.#build = build;
+    this.#drained = undefined;
+    void thread.ended.then((fault) => this.#onEnd(thread, build, goBack, fault));
     try {
-      const graph = await started.ready;
-      name = graph.name;
-      state = 'running';
-      error = null;
+      const { graph, tables } = await thread.ready;
+      if (this.#thread !== thread) return;
+      this.#name = graph.name;
+      this.#state = 'running';
+      this.#error = null;
+      this.#watch.tables(tablesOf(this.#options.file, graph), tables);
     } catch {
-      // onEnd has the fault and tells it.
+      // #onEnd has the fault and tells it.
     }
-  };
+  }
 
-  const onEnd = async (ended: Running, fault: WorkerFault | undefined): Promise<void> => {
-    if (running !== ended) return;
-    running = undefined;
-    if (drained !== undefined && fault === undefined) {
-      state = 'drained';
-      error = null;
-      tell(`${shown} is drained; it restarts when its file changes, or with the next start`);
+  async #onEnd(thread: TopologyThread, build: Build, goBack: boolean, fault: WorkerFault | undefined): Promise<void> {
+    if (this.#thread !== thread) return;
+    this.#thread = undefined;
+    if (thread.proved) build.before = undefined;
+    if (thread.drained !== undefined && fault === undefined) {
+      this.#drained = thread.drained;
+      this.#state = 'drained';
+      this.#error = null;
+      this.#options.tell(`${this.#shown} is drained; it restarts when its file changes, or with the next start`);
       return;
     }
-    if (stopping) {
-      state = 'stopped';
+    if (this.#isStopping || fault === undefined) {
+      this.#state = 'stopped';
       return;
     }
-    state = 'failed';
-    error = fault ?? { code: 'worker-ended', message: 'the worker ended without a word' };
-    tell(`${shown}: ${describe(error)}`);
+    if (fault.code !== 'fenced' && build.before !== undefined) {
+      this.#replacing = this.#goBack(build, build.before, fault);
+      return;
+    }
+    await this.#fail(build, goBack && !thread.isReady, fault);
+  }
+
+  /** Invariant 3. */
+  async #goBack(failed: Build, before: Build, fault: WorkerFault): Promise<void> {
+    this.#refuse(failed.compiled, fault);
+    this.#options.tell(
+      `${this.#shown}: build ${failed.compiled.build} failed before its first checkpoint and is not used:\n${faultText(fault)}\n` +
+        `The one before goes on from the last checkpoint: build ${before.compiled.build}.`,
+    );
+    this.#state = 'starting';
+    await this.#run(before, true);
+  }
+
+  async #fail(build: Build, goBack: boolean, fault: WorkerFault): Promise<void> {
+    const { tell, clock, random } = this.#options;
+    this.#state = fault.code === 'fenced' ? 'fenced' : 'failed';
+    this.#error = fault;
+    tell(`${this.#shown}: ${faultText(fault)}`);
     // Whoever came later has taken over; taking it back would go on for ever.
-    if (error.code === 'fenced') {
-      state = 'fenced';
+    if (fault.code === 'fenced' || faultsOfWriting.has(fault.code)) return;
+    this.#restarts++;
+    await sleep(clock, restartBackoff.baseMs + backoffMs(Math.min(this.#restarts, 8), restartBackoff, random));
+    await this.#replacing;
+    if (this.#isStopping || this.#thread !== undefined || this.#build !== build) return;
+    await this.#run(build, goBack);
+  }
+
+  #refuse(compiled: CompiledTopology | undefined, fault: WorkerFault): void {
+    const { message, fix } = fault;
+    const why = fix === undefined ? message : `${message}; ${fix}`;
+    this.#refused = { build: compiled?.build ?? null, why, sinceMs: this.#options.clock.now() };
+  }
+
+  /** Something it was made of is another now. */
+  async #onChange(): Promise<void> {
+    if (this.#isStopping) return;
+    const { tell } = this.#options;
+    const { compiled, fault } = await this.#prepare(true);
+    if (this.#isStopping) return;
+    if (compiled === undefined || fault !== undefined) {
+      if (fault === undefined) return;
+      this.#refuse(compiled, fault);
+      const build = compiled === undefined ? '' : ` (build ${compiled.build})`;
+      const before = this.#thread === undefined ? '' : `\nThe one before goes on: build ${this.#build?.compiled.build}.`;
+      tell(`${this.#shown} was changed but is not used${build}:\n${faultText(fault)}${before}`);
       return;
     }
-    restarts++;
-    await sleep(clock, restartBackoff.baseMs + backoffMs(Math.min(restarts, 8), restartBackoff, options.random));
-    await replacing;
-    if (!stopping && running === undefined && compiled !== undefined) await runFrom(compiled);
-  };
-
-  /** Compiles, and asks a worker of its own whether the result could take over. */
-  const prepare = async (): Promise<CompiledTopology> => {
-    const next = await compileTopologyFile(file, options.buildDir);
-    watched = await stampOf(next.inputs);
-    const check = launch('check', next.script);
-    await check.ready;
-    await check.ended;
-    return next;
-  };
-
-  const replace = async (): Promise<void> => {
-    let next: CompiledTopology;
-    try {
-      next = await prepare();
-    } catch (thrown) {
-      tell(
-        `${shown} was changed but is not used:\n${describe(faultOf(thrown))}${running === undefined ? '' : '\nThe one before goes on.'}`,
-      );
+    if (this.#runs(compiled.build) && !this.#watch.tablesChanged) {
+      if (this.#refused !== null) tell(`${this.#shown} is again what runs: build ${compiled.build}`);
+      this.#refused = null;
       return;
     }
-    if (next.script === compiled?.script && running !== undefined) return;
-    const old = running;
-    running = undefined;
-    if (old !== undefined) {
-      post(old, { kind: 'stop' });
-      await old.ended;
+    this.#replacing = this.#replace(compiled);
+    await this.#replacing;
+  }
+
+  async #replace(compiled: CompiledTopology): Promise<void> {
+    const { tell } = this.#options;
+    const [old, before] = [this.#thread, this.#build];
+    this.#thread = undefined;
+    const fault = await old?.stop();
+    if (this.#isStopping) {
+      this.#state = 'stopped';
+      return;
     }
-    if (stopping) return;
-    await runFrom(next);
-    if (running !== undefined) tell(`${shown} was loaded again and goes on from the last checkpoint`);
-  };
-
-  const watch = (): void => {
-    if (stopping) return;
-    watchTimer = clock.setTimer(watchMs, () => {
-      void (async () => {
-        const stamp = await stampOf(compiled?.inputs ?? [file]);
-        if (stamp !== watched && !stopping) {
-          watched = stamp;
-          replacing = replace();
-          await replacing;
-        }
-        watch();
-      })();
-    });
-  };
-
-  return {
-    async start() {
-      try {
-        watched = await stampOf([file]);
-        const next = await compileTopologyFile(file, options.buildDir);
-        watched = await stampOf(next.inputs);
-        await runFrom(next);
-      } catch (thrown) {
-        state = 'failed';
-        error = faultOf(thrown);
-        tell(`${shown}: ${describe(error)}`);
-      }
-      watch();
-    },
-    async status() {
-      const now = drained === undefined ? await runningStatus(running, ++statusIds, waiting, clock) : undefined;
-      return { file: shown, name, state, error, restarts, job: drained ?? now?.job ?? null, happened: now?.happened ?? {} };
-    },
-    async drain() {
-      await replacing;
-      if (state === 'drained' || state === 'draining') return;
-      if (state === 'starting') throw new SluiceError('topology-starting', `${shown} is starting`, { retryable: true });
-      if (running === undefined || state !== 'running') {
-        throw new SluiceError('drain-refused', `${shown} does not run (${state}): there is nothing to drain`, {
-          fix: 'see `sluice status`; once it runs again, drain again',
-        });
-      }
-      state = 'draining';
-      post(running, { kind: 'drain' });
-    },
-    async stop() {
-      stopping = true;
-      watchTimer?.cancel();
-      await replacing;
-      const old = running;
-      if (old === undefined) return;
-      post(old, { kind: 'stop' });
-      await old.ended;
-      state = 'stopped';
-    },
-  };
+    if (fault?.code === 'fenced') {
+      this.#state = 'fenced';
+      this.#error = fault;
+      tell(`${this.#shown}: ${faultText(fault)}`);
+      return;
+    }
+    // A build that proved itself needs none behind it.
+    if (before !== undefined && old?.proved === true) before.before = undefined;
+    this.#state = 'starting';
+    this.#refused = null;
+    await this.#run({ compiled, before: old === undefined ? undefined : before });
+    if (this.#runs(compiled.build)) {
+      tell(`${this.#shown} was loaded again and goes on from the last checkpoint: build ${compiled.build}`);
+    }
+  }
 }
 
-function post(to: Running, message: ToWorker): void {
-  tellWorker(to.worker, message);
-}
-
-function tellWorker(worker: Worker, message: ToWorker): void {
-  worker.postMessage(message);
-}
-
-function runningStatus(
-  from: Running | undefined,
-  id: number,
-  waiting: Map<number, (status: RunningStatus) => void>,
-  clock: Clock,
-): Promise<RunningStatus | undefined> {
-  if (from === undefined) return Promise.resolve(undefined);
-  return new Promise((resolve) => {
-    const timer = clock.setTimer(statusTimeoutMs, () => {
-      waiting.delete(id);
-      resolve(undefined);
-    });
-    waiting.set(id, (status) => {
-      timer.cancel();
-      resolve(status);
-    });
-    post(from, { kind: 'status', id });
-  });
-}
-
-function faultOf(thrown: unknown): WorkerFault {
-  if (thrown instanceof SluiceError) return { code: thrown.code, message: thrown.message, fix: thrown.fix };
-  return { code: 'defect', message: messageOf(thrown), stack: thrown instanceof Error ? thrown.stack : undefined };
-}
-
-function describe(fault: WorkerFault): string {
-  const fix = fault.fix === undefined ? '' : `\n  ${fault.fix}`;
-  return `${fault.message}${fix}${fault.stack === undefined ? '' : `\n${fault.stack}`}`;
-}
-
-/** Names, sizes and times of files: cheap to compare, and the same on every file system. */
-async function stampOf(files: readonly string[]): Promise<string> {
-  const stamps = await Promise.all(
-    files.map(async (file) => {
-      try {
-        const { mtimeMs, size } = await stat(file);
-        return `${file} ${mtimeMs} ${size}`;
-      } catch {
-        return `${file} missing`;
-      }
-    }),
-  );
-  return stamps.join('\n');
+function tablesOf(file: string, graph: Graph): ReadonlyMap<string, TablePolicy> {
+  const tables = new Map<string, TablePolicy>();
+  for (const node of graph.nodes) {
+    if (node.kind === 'lookup' && node.lookup.from === 'file') tables.set(tablePath(file, node.lookup.file), node.lookup.whenChanged);
+  }
+  return tables;
 }

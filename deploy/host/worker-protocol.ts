@@ -1,20 +1,25 @@
 /**
- * What the host of a topology and its worker thread say to each other. Everything is structured-clonable.
+ * What the host of a topology says to its worker thread and to the process that tries a new build, and what they say back. Everything is
+ * structured-clonable.
  */
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Graph, JobStatus } from '../../topology/index.ts';
 import type { LocalPlace } from '../local/local-bindings.ts';
 import type { ServicesPlace } from '../services/service-bindings.ts';
 import type { GraphCall, GraphReply } from './graph-link.ts';
 
-export interface WorkerInput {
-  /** `check` loads, validates and looks whether the last checkpoint fits, and leaves; `run` runs. */
-  readonly task: 'check' | 'run';
+/** What a topology is loaded from, and what it is bound to. */
+export interface TrialInput {
   readonly script: string;
   readonly file: string;
-  /** What it is bound to. */
   readonly place: LocalPlace | ServicesPlace;
-  readonly checkpointIntervalMs: number;
   readonly dropState: boolean;
+}
+
+export interface WorkerInput extends TrialInput {
+  readonly checkpointIntervalMs: number;
+  /** Goes on from the last checkpoint that a run completed, past those that only began: the build that began them was given up. */
+  readonly goBack: boolean;
 }
 
 /** A job's status, and what happened to its connections. */
@@ -37,10 +42,38 @@ export type ToWorker =
   | { readonly kind: 'graph'; readonly id: number; readonly reply: GraphReply };
 
 export type FromWorker =
-  | { readonly kind: 'ready'; readonly graph: Graph }
+  /** The author's modules were evaluated. */
+  | { readonly kind: 'imported' }
+  /** `tables`: the files that look-ups read, with their stamps from before (file-stamps.ts). */
+  | { readonly kind: 'ready'; readonly graph: Graph; readonly tables: Readonly<Record<string, string>> }
+  /** It completed a checkpoint of its own: what it read is in its state, and what came of it is committed. */
+  | { readonly kind: 'proved' }
   | { readonly kind: 'status'; readonly id: number; readonly status: RunningStatus }
   | { readonly kind: 'graph'; readonly id: number; readonly call: GraphCall }
   /** The end of a drained run, before `stopped`. */
   | { readonly kind: 'drained'; readonly status: JobStatus }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly fault: WorkerFault };
+
+export type FromTrial =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'imported' }
+  /** The files that look-ups read, with their stamps from before. */
+  | { readonly kind: 'tables'; readonly tables: Readonly<Record<string, string>> }
+  /** It could take over. */
+  | { readonly kind: 'fits' }
+  | { readonly kind: 'failed'; readonly fault: WorkerFault };
+
+export function faultOf(thrown: unknown): WorkerFault {
+  if (thrown instanceof SluiceError) return { code: thrown.code, message: thrown.message, fix: thrown.fix };
+  return { code: 'defect', message: messageOf(thrown), stack: thrown instanceof Error ? thrown.stack : undefined };
+}
+
+export function errorOf({ code, message, fix }: WorkerFault): SluiceError {
+  return new SluiceError(code, message, fix === undefined ? {} : { fix });
+}
+
+/** The fault as a person reads it. */
+export function faultText({ message, fix, stack }: WorkerFault): string {
+  return `${message}${fix === undefined ? '' : `\n  ${fix}`}${stack === undefined ? '' : `\n${stack}`}`;
+}

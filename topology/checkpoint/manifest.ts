@@ -32,6 +32,8 @@ export interface Manifest {
   /** Epoch ms. */
   readonly createdAtMs: number;
   readonly stateful: readonly StatefulNode[];
+  /** Only the beginning of a run: it repeats what was before, and the run has completed nothing yet. */
+  readonly fence?: true;
   /** The end of a drained run: its state is given out, and the next run begins with none. */
   readonly drained?: true;
   /** By source id, then by `path split`: the last position whose element is in the state. */

@@ -17,9 +17,12 @@ export interface CheckpointStore {
   latest(): Promise<Manifest | undefined>;
   /**
    * Takes over: creates the fence of a new attempt after the newest manifest and returns it. `begin` makes the first one from nothing.
-   * What it returns is the state to restore.
+   * What it returns is the state to restore. With `goBack` it repeats the newest manifest that is no fence: runs that completed nothing are passed over.
    */
-  takeOver(begin: (attempt: number, checkpoint: number, previous: Manifest | undefined) => Manifest): Promise<Manifest>;
+  takeOver(
+    begin: (attempt: number, checkpoint: number, previous: Manifest | undefined) => Manifest,
+    options?: { readonly goBack: boolean },
+  ): Promise<Manifest>;
   /** Creates `manifest`; throws `SluiceError` `fenced` when another attempt already has that number. */
   create(manifest: Manifest): Promise<void>;
   /** Deletes all but the newest `keep`. */
@@ -39,12 +42,25 @@ export function checkpointStore(blobs: BlobStore, topology: string): CheckpointS
     return decodeManifest(key, bytes);
   };
 
+  /** `newest`, or the next older one that is no fence; undefined when no run completed anything. */
+  const completedBefore = async (newest: Manifest | undefined): Promise<Manifest | undefined> => {
+    if (newest?.fence !== true) return newest;
+    for (const key of (await blobs.list(prefix)).toReversed()) {
+      if (key >= keyOf(newest.checkpoint)) continue;
+      const bytes = await blobs.get(key);
+      const older = bytes === undefined ? undefined : decodeManifest(key, bytes);
+      if (older !== undefined && older.fence !== true) return older;
+    }
+    return undefined;
+  };
+
   return {
     latest,
-    async takeOver(begin) {
+    async takeOver(begin, { goBack } = { goBack: false }) {
       for (;;) {
-        const previous = await latest();
-        const fence = begin((previous?.attempt ?? 0) + 1, (previous?.checkpoint ?? 0) + 1, previous);
+        const newest = await latest();
+        const previous = goBack ? await completedBefore(newest) : newest;
+        const fence: Manifest = { ...begin((newest?.attempt ?? 0) + 1, (newest?.checkpoint ?? 0) + 1, previous), fence: true };
         if (await blobs.createIfAbsent(keyOf(fence.checkpoint), encodeManifest(fence))) return fence;
       }
     },

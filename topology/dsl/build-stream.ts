@@ -87,8 +87,8 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
 }
 
 function lookupFile(table: FileTable<unknown>): LookupFile {
-  const { file, key, schema } = table;
-  return { from: 'file', file, key, schema };
+  const { file, key, schema, whenChanged } = table;
+  return { from: 'file', file, key, schema, whenChanged };
 }
 
 function lookupCall(builder: GraphBuilder, id: string, lookup: AsyncLookup<never, unknown>, options: AsyncLookupOptions): LookupCall {

@@ -12,16 +12,28 @@ export interface FileTable<out V> {
   readonly file: string;
   readonly key: string;
   readonly schema: SchemaChoice;
+  readonly whenChanged: 'reload' | 'keep';
   /** Never present; carries `V`. */
   readonly gives?: () => V;
+}
+
+export interface FileTableOptions<V> {
+  /** The rows' property that is looked up. */
+  readonly key: keyof V & string;
+  /**
+   * When the file changes while the topology runs: `reload` goes on from the last checkpoint with the new rows; `keep` stays with those that were
+   * read at the start, and `sluice status` asks for a restart. Default 'reload'.
+   */
+  readonly whenChanged?: 'reload' | 'keep';
 }
 
 /**
  * A table from a file beside the topology: a JSON array, or one JSON object a line (`.ndjson`), also gzipped (`.gz`). Every row must fit `schema`;
  * `key` names the property that is looked up, unique among the rows.
  */
-export function fileTable<V>(file: string, schema: Schema<V>, options: { readonly key: keyof V & string }): FileTable<V> {
-  return { from: 'file', file, key: options.key, schema: { id: schema.id, document: schema.document } };
+export function fileTable<V>(file: string, schema: Schema<V>, options: FileTableOptions<V>): FileTable<V> {
+  const { key, whenChanged = 'reload' } = options;
+  return { from: 'file', file, key, schema: { id: schema.id, document: schema.document }, whenChanged };
 }
 
 export interface LookupContext {

@@ -120,6 +120,8 @@ export interface LookupFile {
   /** The rows' property that is looked up. */
   readonly key: string;
   readonly schema: SchemaChoice;
+  /** What a change of the file does while the topology runs: it is started again from its last checkpoint with the new rows, or keeps the old ones. */
+  readonly whenChanged: 'reload' | 'keep';
 }
 
 export interface LookupCall {

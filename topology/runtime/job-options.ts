@@ -33,5 +33,9 @@ export interface JobOptions {
   readonly checkpointIntervalMs: number;
   /** Lets go of state whose node is gone; without it such a restore is refused. */
   readonly dropState?: boolean;
+  /** Restores the last checkpoint that a run completed, past what runs left that completed none: their build was given up. */
+  readonly goBack?: boolean;
+  /** Its first checkpoint is completed: what it read until then is in its state, and committed. */
+  readonly onFirstCheckpoint?: () => void;
   readonly turnBounds?: ReadBounds;
 }

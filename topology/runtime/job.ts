@@ -73,6 +73,7 @@ export function createJob(options: JobOptions): Job {
   let schedule: SourceSchedule;
   let attempt = 0;
   let checkpoint = 0;
+  let fenceNumber = 0;
   let completed: JobStatus['checkpoint'] = null;
   let committing: Promise<void> = Promise.resolve();
   let nextCheckpointAt = 0;
@@ -118,12 +119,16 @@ export function createJob(options: JobOptions): Job {
     requireValid(topology);
     // Before it takes over: a table that is not there must not end an older run.
     const connections = await connect(graph, connectors);
-    const fence = await store.takeOver((nextAttempt, number, previous) => {
-      requireRestorable(previous, graph, options.dropState ?? false);
-      return manifestWith(carriedOver(previous, graph), number, nextAttempt);
-    });
+    const fence = await store.takeOver(
+      (nextAttempt, number, previous) => {
+        requireRestorable(previous, graph, options.dropState ?? false);
+        return manifestWith(carriedOver(previous, graph), number, nextAttempt);
+      },
+      options.goBack === true ? { goBack: true } : undefined,
+    );
     attempt = fence.attempt;
     checkpoint = fence.checkpoint;
+    fenceNumber = fence.checkpoint;
 
     startedMs = clock.monotonic();
     startedAtMs = clock.now();
@@ -259,6 +264,7 @@ export function createJob(options: JobOptions): Job {
     await store.create(manifest);
     await allSinks().commit(manifest.checkpoint);
     completed = { id: manifest.checkpoint, completedAtMs: clock.now() };
+    if (manifest.checkpoint === fenceNumber + 1) options.onFirstCheckpoint?.();
     await store.prune(limits.checkpointsKept);
   };
 

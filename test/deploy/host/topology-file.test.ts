@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { FileStamps } from '../../../deploy/host/file-stamps.ts';
 import { compileTopologyFile, loadTopologyFile } from '../../../deploy/host/topology-file.ts';
 import { describeGraph, topology, validateTopology } from '../../../topology/index.ts';
 
@@ -32,10 +33,9 @@ describe('a topology file', () => {
     const { topology: loaded, graph } = await loadTopologyFile(path);
     expect(graph.name).toBe('from-another-file');
     expect(validateTopology(loaded)).toEqual([]);
-    expect((await compileTopologyFile(path, join(root, 'build'))).inputs.map((input) => input.slice(root.length))).toEqual([
-      '/name.ts',
-      '/good.ts',
-    ]);
+    const stamps = new FileStamps();
+    await compileTopologyFile(path, join(root, 'build'), stamps);
+    expect(stamps.paths).toEqual(expect.arrayContaining([path, join(root, 'name.ts'), join(root, 'package.json')]));
   });
 
   it('has the ready mappings of sluice/enrich, which are of the same modules', async () => {

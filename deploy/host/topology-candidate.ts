@@ -1,0 +1,49 @@
+/**
+ * From a topology's file to a build that could run: compiled, its types checked, and tried against the last checkpoint, all beside the build that
+ * runs.
+ */
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import { FileStamps } from './file-stamps.ts';
+import type { CompiledTopology } from './topology-file.ts';
+import { compileTopologyFile } from './topology-file.ts';
+import { tryTopology } from './topology-trial.ts';
+import { requireTypes } from './type-check.ts';
+import type { TrialInput, WorkerFault } from './worker-protocol.ts';
+import { faultOf } from './worker-protocol.ts';
+
+export interface CandidateOptions {
+  readonly file: string;
+  readonly buildDir: string;
+  readonly input: Omit<TrialInput, 'script' | 'file'>;
+  readonly clock: Clock;
+}
+
+/** What became of one try to make a build. `stamps`: the files whose change is worth another try. */
+export interface Candidate {
+  readonly stamps: FileStamps;
+  /** Undefined when it does not compile. */
+  readonly compiled: CompiledTopology | undefined;
+  /** Why it may not run; undefined when it may. */
+  readonly fault: WorkerFault | undefined;
+}
+
+/**
+ * `needless` says of a build whether it runs already: then nothing is checked. `trial`: whether it has to show that it could take over; types are
+ * checked in any case.
+ */
+export async function prepareCandidate(
+  options: CandidateOptions,
+  { trial, needless, signal }: { readonly trial: boolean; readonly needless: (build: string) => boolean; readonly signal: AbortSignal },
+): Promise<Candidate> {
+  const { file, buildDir, input, clock } = options;
+  const stamps = new FileStamps();
+  let compiled: CompiledTopology | undefined;
+  try {
+    compiled = await compileTopologyFile(file, buildDir, stamps);
+    await requireTypes({ file, outDir: buildDir, clock, signal, stamps });
+    if (trial && !needless(compiled.build)) await tryTopology({ ...input, script: compiled.script, file }, { clock, signal, stamps });
+    return { stamps, compiled, fault: undefined };
+  } catch (thrown) {
+    return { stamps, compiled, fault: faultOf(thrown) };
+  }
+}

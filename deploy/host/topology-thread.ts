@@ -1,0 +1,147 @@
+/**
+ * One run of a topology in a worker thread, as its host sees it.
+ *
+ * Invariants:
+ * 1. It ends: when it has said its last, when it is told to stop, and when its modules are not evaluated in time, whatever is open in it.
+ * 2. `ended` resolves once, with the fault that ended it, or undefined when it stopped or drained.
+ */
+import { Worker } from 'node:worker_threads';
+import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
+import { present } from '../../schemas/kernel/assert.ts';
+import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
+import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { Graph, JobStatus } from '../../topology/index.ts';
+import { answerCall } from './graph-link.ts';
+import { neverLoaded, outOfMemory } from './topology-trial.ts';
+import type { FromWorker, RunningStatus, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
+import { errorOf, faultOf } from './worker-protocol.ts';
+
+/** How long a thread that has said its last may take to end. */
+const endGraceMs = 2_000;
+const statusTimeoutMs = 2_000;
+
+export interface Ready {
+  readonly graph: Graph;
+  readonly tables: Readonly<Record<string, string>>;
+}
+
+export class TopologyThread {
+  /** Rejects with the fault when it ends before. */
+  readonly ready: Promise<Ready>;
+  readonly ended: Promise<WorkerFault | undefined>;
+  /** Whether it completed a checkpoint of its own. */
+  proved = false;
+  isReady = false;
+  /** What a drained run ended with. */
+  drained: JobStatus | undefined;
+  readonly #worker: Worker;
+  readonly #clock: Clock;
+  readonly #graph: GraphDatabase | undefined;
+  readonly #waiting = new Map<number, (status: RunningStatus) => void>();
+  #settleReady: { readonly resolve: (ready: Ready) => void; readonly reject: (thrown: unknown) => void } | undefined;
+  #statusIds = 0;
+  #fault: WorkerFault | undefined;
+  #stopped = false;
+  #deadline: Timer | undefined;
+
+  constructor(input: WorkerInput, { clock, graph }: { readonly clock: Clock; readonly graph: GraphDatabase | undefined }) {
+    this.#clock = clock;
+    this.#graph = graph;
+    this.#worker = new Worker(new URL('./topology-worker.js', import.meta.url), { workerData: input });
+    this.ready = new Promise<Ready>((resolve, reject) => {
+      this.#settleReady = { resolve, reject };
+    });
+    this.ready.catch(() => undefined);
+    this.#endAfter(limits.topologyLoadMaxMs + limits.topologyTrialMaxMs, neverLoaded(input.file));
+    this.#worker.once('online', () => this.#endAfter(limits.topologyLoadMaxMs, neverLoaded(input.file)));
+    this.#worker.on('message', (message: FromWorker) => this.#hear(message));
+    this.#worker.on('error', (thrown: unknown) => {
+      this.#fault = faultOf(systemCodeOf(thrown) === 'ERR_WORKER_OUT_OF_MEMORY' ? outOfMemory(input.file) : thrown);
+    });
+    this.ended = new Promise((resolve) => {
+      this.#worker.once('exit', (code) => resolve(this.#end(code)));
+    });
+  }
+
+  post(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  /** Takes a last checkpoint and ends; what cannot in time is ended without one. */
+  stop(): Promise<WorkerFault | undefined> {
+    this.post({ kind: 'stop' });
+    this.#endAfter(
+      limits.topologyStopMaxMs,
+      new SluiceError('stop-timeout', `it took no last checkpoint within ${limits.topologyStopMaxMs / 1_000} s`),
+    );
+    return this.ended;
+  }
+
+  /** Undefined when it does not answer. */
+  status(): Promise<RunningStatus | undefined> {
+    const id = ++this.#statusIds;
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimer(statusTimeoutMs, () => {
+        this.#waiting.delete(id);
+        resolve(undefined);
+      });
+      this.#waiting.set(id, (status) => {
+        timer.cancel();
+        resolve(status);
+      });
+      this.post({ kind: 'status', id });
+    });
+  }
+
+  #hear(message: FromWorker): void {
+    switch (message.kind) {
+      case 'imported':
+        this.#deadline?.cancel();
+        return;
+      case 'ready':
+        this.isReady = true;
+        this.#settleReady?.resolve(message);
+        return;
+      case 'proved':
+        this.proved = true;
+        return;
+      case 'status':
+        this.#waiting.get(message.id)?.(message.status);
+        this.#waiting.delete(message.id);
+        return;
+      case 'graph':
+        void answerCall(present(this.#graph, 'the graph of a thread that asks for it'), message.call).then((reply) =>
+          this.post({ kind: 'graph', id: message.id, reply }),
+        );
+        return;
+      case 'failed':
+        this.#fault ??= message.fault;
+        this.#endAfter(endGraceMs);
+        return;
+      case 'drained':
+        this.drained = message.status;
+        return;
+      case 'stopped':
+        this.#stopped = true;
+        // What an author's code or a library left open does not keep it.
+        this.#endAfter(endGraceMs);
+        return;
+    }
+  }
+
+  #endAfter(delayMs: number, fault?: Error): void {
+    this.#deadline?.cancel();
+    this.#deadline = this.#clock.setTimer(delayMs, () => {
+      if (fault !== undefined) this.#fault ??= faultOf(fault);
+      void this.#worker.terminate();
+    });
+  }
+
+  #end(code: number): WorkerFault | undefined {
+    this.#deadline?.cancel();
+    if (!this.#stopped) this.#fault ??= { code: 'worker-ended', message: `its thread ended without a word (exit code ${code})` };
+    this.#settleReady?.reject(this.#fault === undefined ? new SluiceError('worker-ended', 'it was stopped') : errorOf(this.#fault));
+    return this.#fault;
+  }
+}
