@@ -17,6 +17,7 @@ import {
   graphModel,
   list,
   max,
+  min,
   rejected,
   schemaOf,
   session,
@@ -128,6 +129,13 @@ it('what must not compile does not', () => {
       byUser.window('sum', tumbling('1m')).aggregate({ nope: sum((a) => a.nope) });
       // @ts-expect-error: only numbers are summed
       byUser.window('text', tumbling('1m')).aggregate({ text: sum((c) => c.data.promoId) });
+      const saved = byUser
+        .window('null', tumbling('1m'))
+        .aggregate({ clicks: count(), revenue: sum((c) => (c.data.coupon === null ? null : 1)), users: count() });
+      // @ts-expect-error: the sum of what may be null may be null, and the table's column may not
+      saved.out.sinkTo('ctr', table('ctr', ctrRow));
+      // @ts-expect-error: the element has no such property
+      byUser.window('count', tumbling('1m')).aggregate({ nope: count((a) => a.nope) });
       // @ts-expect-error: a late output was not asked for
       void byUser.window('late', tumbling('1m')).aggregate({ n: count() }).late;
       // @ts-expect-error: a duration has a unit
@@ -165,6 +173,10 @@ it('results carry their types', () => {
         n: count(),
         mean: avg((c) => c.data.price),
         top: max((c) => c.data.price),
+        saved: sum((c) => (c.data.coupon === null ? null : c.data.price)),
+        least: min((c) => (c.data.coupon === null ? undefined : c.data.price)),
+        coupons: count((c) => c.data.coupon),
+        kinds: approxDistinct((c) => c.data.coupon),
         promos: aggregator({
           create: (): string[] => [],
           add: (all, c) => [...all, c.data.promoId],
@@ -177,6 +189,11 @@ it('results carry their types', () => {
       expectTypeOf(w.windowStart).toEqualTypeOf<number>();
       expectTypeOf(w.pane.timing).toEqualTypeOf<'early' | 'onTime' | 'late'>();
       expectTypeOf(w.n).toEqualTypeOf<number>();
+      expectTypeOf(w.mean).toEqualTypeOf<number>();
+      expectTypeOf(w.saved).toEqualTypeOf<number | null>();
+      expectTypeOf(w.least).toEqualTypeOf<number | null>();
+      expectTypeOf(w.coupons).toEqualTypeOf<number>();
+      expectTypeOf(w.kinds).toEqualTypeOf<number>();
       expectTypeOf(w.promos).toEqualTypeOf<string>();
       return w;
     });

@@ -35,33 +35,41 @@ export interface Aggregate<in T, out R> {
   readonly gives?: () => R;
 }
 
-/** How many elements. */
-export function count(): Aggregate<unknown, number> {
-  return { agg: 'count', functions: {} };
+/** What an aggregate that skips null gives when there was nothing else: null, where its function may give that. */
+type NullOf<V> = Extract<V, null | undefined> extends never ? never : null;
+
+/** How many elements; of `of`, how many where it gives neither null nor undefined. */
+export function count(): Aggregate<unknown, number>;
+export function count<T>(of: (value: T) => unknown): Aggregate<T, number>;
+export function count(of?: unknown): Aggregate<never, number> {
+  return of === undefined ? { agg: 'count', functions: {} } : { agg: 'countValues', functions: { of } };
 }
 
-/** The sum of finite numbers: exact, rounded once. An element with another value is rejected. */
-export function sum<T>(of: (value: T) => number): Aggregate<T, number> {
+/**
+ * The sum of finite numbers: exact, rounded once. As in SQL null and undefined are skipped, and the sum of nothing is null. An element with any other
+ * value (text, NaN, Infinity) is rejected, and the window goes on without it.
+ */
+export function sum<T, V extends number | null | undefined>(of: (value: T) => V): Aggregate<T, number | NullOf<V>> {
   return { agg: 'sum', functions: { of } };
 }
 
-/** The mean of finite numbers: the exact sum over the count, rounded once. */
-export function avg<T>(of: (value: T) => number): Aggregate<T, number> {
+/** The mean of finite numbers: the exact sum over their count, rounded once. Null is skipped as by `sum`. */
+export function avg<T, V extends number | null | undefined>(of: (value: T) => V): Aggregate<T, number | NullOf<V>> {
   return { agg: 'avg', functions: { of } };
 }
 
-/** The smallest finite number. */
-export function min<T>(of: (value: T) => number): Aggregate<T, number> {
+/** The smallest finite number. Null is skipped as by `sum`. */
+export function min<T, V extends number | null | undefined>(of: (value: T) => V): Aggregate<T, number | NullOf<V>> {
   return { agg: 'min', functions: { of } };
 }
 
-/** The largest finite number. */
-export function max<T>(of: (value: T) => number): Aggregate<T, number> {
+/** The largest finite number. Null is skipped as by `sum`. */
+export function max<T, V extends number | null | undefined>(of: (value: T) => V): Aggregate<T, number | NullOf<V>> {
   return { agg: 'max', functions: { of } };
 }
 
-/** About how many different keys; the standard error is told in `topology/state/distinct-sketch.ts`. */
-export function approxDistinct<T>(of: (value: T) => Key): Aggregate<T, number> {
+/** About how many different keys, null and undefined not counted; the standard error is in `topology/state/distinct-sketch.ts`. */
+export function approxDistinct<T>(of: (value: T) => Key | null | undefined): Aggregate<T, number> {
   return { agg: 'approxDistinct', functions: { of } };
 }
 

@@ -78,7 +78,8 @@ export type WindowShape =
   | { readonly type: 'sliding'; readonly sizeMs: number; readonly slideMs: number; readonly offsetMs: number }
   | { readonly type: 'session'; readonly gapMs: number };
 
-export type AggregateKind = 'count' | 'sum' | 'avg' | 'min' | 'max' | 'approxDistinct' | 'user';
+/** `countValues`: of what a function gives, those that are not null. */
+export type AggregateKind = 'count' | 'countValues' | 'sum' | 'avg' | 'min' | 'max' | 'approxDistinct' | 'user';
 
 export interface AggregateChoice {
   /** The result's property. */

@@ -6,8 +6,13 @@
  * 2. Results of the built-in ones do not depend on the order of elements or merges.
  * 3. `encode` gives JSON-safe data; `decode` of it gives an accumulator that behaves the same.
  * 4. An accumulator of the author's own shares nothing with what `decode` made it of.
+ * 5. Null and undefined are skipped, as in SQL: `count` of a function counts the others, the sum, mean, least and greatest of nothing are null. The
+ *    author's own aggregate is given them like everything else.
+ *
+ * Source of 5: ISO/IEC 9075-2, 10.9 <aggregate function>, general rule "eliminate null values", as PostgreSQL and DuckDB do. Both take NaN and infinities;
+ * a JSON number is neither.
  */
-import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { AggregateChoice } from '../graph/graph.ts';
@@ -41,6 +46,8 @@ export function aggregatorOf({ name, agg }: AggregateChoice, resolve: Resolve): 
   switch (agg) {
     case 'count':
       return counting;
+    case 'countValues':
+      return countingValues(part('of'));
     case 'sum':
       return summing(name, part('of'));
     case 'avg':
@@ -50,13 +57,20 @@ export function aggregatorOf({ name, agg }: AggregateChoice, resolve: Resolve): 
     case 'max':
       return extreme(name, part('of'), Math.max);
     case 'approxDistinct':
-      return distinct(part('of'));
+      return distinct(name, part('of'));
     case 'user':
       return user(name, part('create'), part('add'), part('merge'), part('result'));
   }
 }
 
 const plain = { encode: (accumulator: unknown): unknown => accumulator, decode: (encoded: unknown): never => encoded as never };
+
+/** An accumulator that is undefined before the first value. */
+const orNothing = {
+  create: (): undefined => undefined,
+  encode: (accumulator: unknown): unknown => accumulator ?? null,
+  decode: (encoded: unknown): never => (encoded ?? undefined) as never,
+};
 
 const counting: Aggregator<number, undefined> = {
   ...plain,
@@ -67,29 +81,51 @@ const counting: Aggregator<number, undefined> = {
   result: (total) => total,
 };
 
-function numberReader(name: string, of: (value: unknown) => unknown): (value: unknown) => number {
-  return (value) => {
-    const read = of(value);
-    if (typeof read === 'number' && Number.isFinite(read)) return read;
-    const found = typeof read === 'number' ? String(read) : read === null ? 'null' : typeof read;
-    throw new SluiceError('function-result', `'${name}' needs a finite number of each element, not ${found}`);
+function countingValues(of: (value: unknown) => unknown): Aggregator<number, boolean> {
+  return {
+    ...counting,
+    read: (value) => !isNothing(of(value)),
+    add: (total, counts) => (counts ? total + 1 : total),
   };
 }
 
-function summing(name: string, of: (value: unknown) => unknown): Aggregator<ExactSum, number> {
+function isNothing(read: unknown): read is null | undefined {
+  return read === null || read === undefined;
+}
+
+/** Gives undefined for what is skipped. */
+function numberReader(name: string, of: (value: unknown) => unknown): (value: unknown) => number | undefined {
+  return (value) => {
+    const read = of(value);
+    if (typeof read === 'number' && Number.isFinite(read)) return read;
+    if (isNothing(read)) return undefined;
+    throw new SluiceError('function-result', `'${name}' needs a finite number, or null, of each element, not ${nameOf(read)}`);
+  };
+}
+
+function nameOf(read: unknown): string {
+  if (typeof read === 'number') return String(read);
+  if (typeof read === 'object') return Array.isArray(read) ? 'an array' : 'an object';
+  return `a ${typeof read}`;
+}
+
+/** Undefined before the first number. */
+function summing(name: string, of: (value: unknown) => unknown): Aggregator<ExactSum | undefined, number | undefined> {
   return {
-    ...plain,
+    ...orNothing,
     read: numberReader(name, of),
-    create: emptySum,
     add: (sum, x) => {
-      addToSum(sum, x);
-      return sum;
+      if (x === undefined) return sum;
+      const into = sum ?? emptySum();
+      addToSum(into, x);
+      return into;
     },
     merge: (into, from) => {
+      if (into === undefined || from === undefined) return into ?? from;
       mergeSums(into, from);
       return into;
     },
-    result: (sum) => finite(name, roundedSum(sum)),
+    result: (sum) => (sum === undefined ? null : finite(name, roundedSum(sum))),
   };
 }
 
@@ -98,12 +134,13 @@ interface Mean {
   count: number;
 }
 
-function averaging(name: string, of: (value: unknown) => unknown): Aggregator<Mean, number> {
+function averaging(name: string, of: (value: unknown) => unknown): Aggregator<Mean, number | undefined> {
   return {
     ...plain,
     read: numberReader(name, of),
     create: () => ({ sum: emptySum(), count: 0 }),
     add: (mean, x) => {
+      if (x === undefined) return mean;
       addToSum(mean.sum, x);
       mean.count++;
       return mean;
@@ -113,7 +150,7 @@ function averaging(name: string, of: (value: unknown) => unknown): Aggregator<Me
       into.count += from.count;
       return into;
     },
-    result: (mean) => meanOf(mean.sum, mean.count),
+    result: (mean) => (mean.count === 0 ? null : meanOf(mean.sum, mean.count)),
   };
 }
 
@@ -127,24 +164,34 @@ function extreme(
   name: string,
   of: (value: unknown) => unknown,
   better: (a: number, b: number) => number,
-): Aggregator<number | undefined, number> {
+): Aggregator<number | undefined, number | undefined> {
+  const betterOf = (a: number | undefined, b: number | undefined): number | undefined => {
+    if (a === undefined) return b;
+    return b === undefined ? a : better(a, b);
+  };
   return {
+    ...orNothing,
     read: numberReader(name, of),
-    create: () => undefined,
-    add: (best, x) => (best === undefined ? x : better(best, x)),
-    merge: (a, b) => (a === undefined ? b : b === undefined ? a : better(a, b)),
-    result: (best) => (best === 0 ? 0 : best),
-    encode: (best) => best ?? null,
-    decode: (encoded) => (encoded === null ? undefined : (encoded as number)),
+    add: betterOf,
+    merge: betterOf,
+    result: (best) => (best === 0 ? 0 : (best ?? null)),
   };
 }
 
-function distinct(of: (value: unknown) => unknown): Aggregator<DistinctSketch, string> {
+function distinct(name: string, of: (value: unknown) => unknown): Aggregator<DistinctSketch, string | undefined> {
   return {
-    read: (value) => encodeKey(of(value) as Key),
+    read: (value) => {
+      const read = of(value);
+      if (isNothing(read)) return undefined;
+      try {
+        return encodeKey(read as Key);
+      } catch (cause) {
+        throw new SluiceError('function-result', `'${name}' tells elements apart by keys, or null: ${messageOf(cause)}`, { cause });
+      }
+    },
     create: newSketch,
     add: (sketch, text) => {
-      addToSketch(sketch, text);
+      if (text !== undefined) addToSketch(sketch, text);
       return sketch;
     },
     merge: (into, from) => {
