@@ -245,6 +245,9 @@ export const limits = {
   durationMaxMs: 3_652_500 * 86_400_000,
   /** Sliding windows: how many one element may be in. */
   windowsPerElementMax: 10_000,
+  /** Timers that the timers of one key, and of all keys of an operator, register at the end of input, where a chain of them need not have an end. */
+  timerChainMaxSteps: 100_000,
+  timerChainsMaxSteps: 1_000_000,
   /** Look-ups in flight of one operator, tries of one look-up, answers one cache keeps, rows of one table. */
   lookupCapacityMax: 1_000,
   lookupAttemptsMax: 100,
@@ -394,6 +397,7 @@ assert(
   'the largest record fits a segment of a spool',
 );
 assert(limits.unitMaxBytes + limits.recordHeadMaxBytes <= limits.kinesisRecordMaxBytes, 'an aggregated record fits the small path');
+assert(limits.timerChainMaxSteps <= limits.timerChainsMaxSteps, 'one key may have the longest chain');
 assert(limits.repeatChunkMinBytes <= limits.repeatChunkMaxBytes, 'chunks grow');
 assert(limits.unitMaxEvents <= limits.aggregateMaxRecords, 'what leaves together is taken apart again');
 assert(limits.ndjsonCollectedMaxBytes <= limits.bodyMaxBytes, 'a body that is collected is within the bound of bodies');

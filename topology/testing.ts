@@ -17,7 +17,7 @@ import { rowKinds } from './operators/batch.ts';
 import type { NodeCounts, Rejection } from './operators/operator.ts';
 import { connect } from './runtime/connections.ts';
 import type { Dag } from './runtime/dag.ts';
-import { compileDag, tellClock } from './runtime/dag.ts';
+import { compileDag, endInput, tellClock } from './runtime/dag.ts';
 import type { DrivenRejection, Driver, DriverOptions, Pushed, SourceSelection } from './runtime/driver/driven.ts';
 import { DrivenSinks } from './runtime/driver/driven-sinks.ts';
 import { keyOfSplit, originOf } from './runtime/driver/entries.ts';
@@ -147,7 +147,12 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
       for (const row of pushed) enter(row);
       await turn();
     },
-    advanceWatermark: (at, selection) => control(rowKinds.watermark, at === 'max' ? maxTime : at, selection),
+    advanceWatermark(at, selection = {}) {
+      if (at !== 'max' || selection.source !== undefined || selection.split !== undefined)
+        return control(rowKinds.watermark, at === 'max' ? maxTime : at, selection);
+      endInput(dag);
+      return turn();
+    },
     idle: (selection) => control(rowKinds.idle, 0, selection),
     active: (selection) => control(rowKinds.active, 0, selection),
     async setClock(ms) {

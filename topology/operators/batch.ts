@@ -8,11 +8,12 @@
 import type { Path } from '../../schemas/ports/record.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { TimeSignal } from '../time/watermark.ts';
+import { maxTime } from '../time/watermark.ts';
 
 export const rowKinds = {
   element: 0,
   /**
-   * `timestamps[i]` is the watermark; `values[i]` is `endOfInput` where it is the last one of a drain. Before `eventTime` it is given by hand, as
+   * `timestamps[i]` is the watermark; `values[i]` is `endOfInput` where it is the end of time and nothing comes any more. Before `eventTime` it is given by hand, as
    * idleness is: `values[i]` is the key of the split that it is given to, or a list of those of a whole source; undefined means all.
    */
   watermark: 1,
@@ -41,7 +42,7 @@ export interface SplitBegin {
   readonly told: boolean;
 }
 
-/** Marks the end of time as the end of all input: an operator of several inputs lets it go on when each of them has said it. */
+/** Marks the end of time as the end of input: an operator of several inputs lets it go on when each of them has said it, whichever are idle. */
 export const endOfInput = true;
 
 export type RowKind = (typeof rowKinds)[keyof typeof rowKinds];
@@ -69,9 +70,10 @@ export class Batch {
     this.push(kind, value, timestamp, undefined);
   }
 
-  signals(signals: readonly TimeSignal[]): void {
+  /** `end` where the end of time among them is that of all input. */
+  signals(signals: readonly TimeSignal[], end?: typeof endOfInput): void {
     for (const signal of signals) {
-      if (signal.kind === 'watermark') this.control(rowKinds.watermark, signal.at);
+      if (signal.kind === 'watermark') this.control(rowKinds.watermark, signal.at, signal.at === maxTime ? end : undefined);
       else this.control(signal.kind === 'idle' ? rowKinds.idle : rowKinds.active, 0);
     }
   }

@@ -89,8 +89,7 @@ export class EventTimeOperator implements Operator {
     const { watermarks } = this;
     const idle = kind === rowKinds.idle;
     if (to === endOfInput) {
-      watermarks.giveAll(at);
-      target.control(rowKinds.watermark, at, endOfInput);
+      target.signals(watermarks.end(), endOfInput);
       return;
     }
     if (to === undefined || (typeof to !== 'string' && this.#isAll(to as readonly string[]))) {

@@ -25,7 +25,7 @@ import { WatermarkMerge } from '../time/merge.ts';
 import type { TimeSignal } from '../time/watermark.ts';
 import { maxTime } from '../time/watermark.ts';
 import type { Batch, RowKind } from './batch.ts';
-import { rowKinds } from './batch.ts';
+import { endOfInput, rowKinds } from './batch.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 
@@ -103,7 +103,8 @@ export class IntervalJoinOperator implements Operator {
           );
           break;
         case rowKinds.watermark:
-          this.#signal(this.#merge.advance(input, timestamp), out, target, batch.values[i]);
+          if (batch.values[i] === endOfInput) this.#signal(this.#merge.end(input), out, target, endOfInput);
+          else this.#signal(this.#merge.advance(input, timestamp), out, target);
           break;
         case rowKinds.idle:
           this.#signal(this.#merge.idle(input), out, target);
@@ -188,7 +189,7 @@ export class IntervalJoinOperator implements Operator {
     return true;
   }
 
-  #signal(signals: readonly TimeSignal[], out: readonly Batch[], target: Batch, end?: unknown): void {
+  #signal(signals: readonly TimeSignal[], out: readonly Batch[], target: Batch, end?: typeof endOfInput): void {
     for (const signal of signals) {
       if (signal.kind !== 'watermark') {
         for (const port of out) port.signals([signal]);
@@ -196,7 +197,7 @@ export class IntervalJoinOperator implements Operator {
       }
       this.#advance(signal.at, target);
       const forwarded = this.#node.join === 'left' && signal.at !== maxTime ? signal.at - this.#leftStaysMs - 1 : signal.at;
-      for (const port of out) port.control(rowKinds.watermark, forwarded, end);
+      for (const port of out) port.control(rowKinds.watermark, forwarded, forwarded === maxTime ? end : undefined);
     }
   }
 

@@ -2,7 +2,9 @@
  * An author's function with state and timers per key.
  *
  * Invariants:
- * 1. A timer is one per key, domain and time; it fires when the watermark (or the clock) reaches it, in the order of times, then of keys.
+ * 1. A timer is one per key, domain and time; it fires when the watermark (or the clock) reaches it, in the order of times, then of keys. So do
+ *    those that timers register meanwhile. The end of input fires every event timer until none is left (but for a chain without an end, which is
+ *    cut and rejected), and no processing timer: the clock does that.
  * 2. What the function did to state and timers is undone when it throws: the element is rejected, and the key is as before.
  * 3. Expired state is never seen: expired as soon as last access + ttl <= now. Restoring does not refresh it.
  *
@@ -17,13 +19,16 @@ import type { Origin } from '../graph/sink.ts';
 import type { KeyState, KeyStateSnapshot, Now } from '../state/key-state.ts';
 import { decodeKeyState, encodeKeyState, handlesOf, isEmpty, lastAccessOf, newKeyState } from '../state/key-state.ts';
 import { siblingOf } from '../state/origin.ts';
-import { TimeHeap } from '../state/time-heap.ts';
+import { TimerQueue } from '../state/timer-queue.ts';
 import type { EncodedTime } from '../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
 import type { Batch, RowKind } from './batch.ts';
 import { rowKinds } from './batch.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
+import { TimerChains } from './timer-chains.ts';
+
+type Domain = 'event' | 'processing';
 
 export interface ProcessFunctions {
   readonly key: (value: unknown) => unknown;
@@ -44,8 +49,11 @@ export class ProcessOperator implements Operator {
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
   readonly #keys = new Map<string, KeyState>();
-  readonly #eventTimers = new TimeHeap<KeyState>();
-  readonly #processingTimers = new TimeHeap<KeyState>();
+  readonly #timers: Readonly<Record<Domain, TimerQueue<KeyState>>> = { event: new TimerQueue(), processing: new TimerQueue() };
+  readonly #chains = new TimerChains();
+  /** The timers that fire now. */
+  #firing: Domain | undefined;
+  #firingAt = minTime;
   readonly #now: Now = { ms: 0 };
   #watermark = minTime;
 
@@ -58,7 +66,7 @@ export class ProcessOperator implements Operator {
   }
 
   get progress(): TimeProgress {
-    return { watermark: this.#watermark, open: this.#keys.size, next: this.#eventTimers.next };
+    return { watermark: this.#watermark, open: this.#keys.size, next: this.#timers.event.next };
   }
 
   process(_input: number, batch: Batch, out: readonly Batch[]): void {
@@ -74,10 +82,10 @@ export class ProcessOperator implements Operator {
       if (kind === rowKinds.watermark) {
         if (timestamp <= this.#watermark) continue;
         this.#watermark = timestamp;
-        this.#fire(this.#eventTimers, 'event', timestamp, target);
+        this.#fire('event', timestamp, target);
       } else if (kind === rowKinds.clock) {
         this.#now.ms = Math.max(this.#now.ms, timestamp);
-        this.#fire(this.#processingTimers, 'processing', timestamp, target);
+        this.#fire('processing', timestamp, target);
       }
       target.push(kind, batch.values[i], timestamp, undefined);
     }
@@ -99,22 +107,25 @@ export class ProcessOperator implements Operator {
     else this.#counts.rejected++;
   }
 
-  #fire(timers: TimeHeap<KeyState>, domain: 'event' | 'processing', until: number, target: Batch): void {
-    const due = (): ReturnType<typeof timers.popUntil> => timers.popUntil(until);
-    if (until !== Number.POSITIVE_INFINITY) {
-      for (let timer = due(); timer !== undefined; timer = due()) this.#fireOne(timer.value, domain, timer.time, target);
-      return;
+  /** Also timers that the function registers meanwhile fire when they are due; at the end of input all are, until none is left. */
+  #fire(domain: Domain, until: number, target: Batch): void {
+    const timers = this.#timers[domain];
+    this.#chains.begin(until);
+    this.#firing = domain;
+    for (let due = timers.takeUntil(until); due !== undefined; due = timers.takeUntil(until)) {
+      this.#firingAt = due.at;
+      this.#fireOne(due.value, domain, due.at, target);
     }
-    // At the end of input a timer that registers the next one would never come to an end: only those fire that are there now.
-    const all: { readonly time: number; readonly value: KeyState }[] = [];
-    for (let timer = due(); timer !== undefined; timer = due()) all.push(timer);
-    for (const { time, value } of all) this.#fireOne(value, domain, time, target);
+    this.#firing = undefined;
   }
 
-  #fireOne(state: KeyState, domain: 'event' | 'processing', time: number, target: Batch): void {
+  #fireOne(state: KeyState, domain: Domain, time: number, target: Batch): void {
     const { onTimer } = this.#functions;
-    // Deleted since, or a second entry of a timer that was deleted and registered again.
-    if (!state.timers[domain].delete(time) || onTimer === undefined) return;
+    state.timers[domain].delete(time);
+    if (onTimer === undefined) {
+      this.#settle(state);
+      return;
+    }
     const timer = { at: time, domain };
     this.#call((context) => onTimer(timer, context), state, time, { key: state.key, timer }, undefined, target);
   }
@@ -164,24 +175,34 @@ export class ProcessOperator implements Operator {
   }
 
   #timersOf(state: KeyState, undo: (() => void)[]): unknown {
-    const register = (timers: TimeHeap<KeyState>, domain: 'event' | 'processing') => (at: number) => {
+    const register = (domain: Domain) => (at: number) => {
       if (!Number.isSafeInteger(at)) throw new SluiceError('function-result', `a timer needs whole epoch milliseconds, not ${at}`);
-      const registered = state.timers[domain];
-      if (registered.has(at)) return;
-      registered.add(at);
-      timers.push(at, state.text, state);
-      undo.push(() => registered.delete(at));
+      if (state.timers[domain].has(at)) return;
+      if (this.#firing === domain) this.#chains.follow(state.text, this.#firingAt, at);
+      this.#register(domain, state, at);
+      undo.push(() => this.#cancel(domain, state, at));
     };
-    const remove = (domain: 'event' | 'processing') => (at: number) => {
-      const registered = state.timers[domain];
-      if (registered.delete(at)) undo.push(() => registered.add(at));
+    const remove = (domain: Domain) => (at: number) => {
+      if (this.#cancel(domain, state, at)) undo.push(() => this.#register(domain, state, at));
     };
     return {
-      event: register(this.#eventTimers, 'event'),
+      event: register('event'),
       deleteEvent: remove('event'),
-      processing: register(this.#processingTimers, 'processing'),
+      processing: register('processing'),
       deleteProcessing: remove('processing'),
     };
+  }
+
+  #register(domain: Domain, state: KeyState, at: number): void {
+    state.timers[domain].set(at, this.#timers[domain].set(at, state.text, state));
+  }
+
+  #cancel(domain: Domain, state: KeyState, at: number): boolean {
+    const timer = state.timers[domain].get(at);
+    if (timer === undefined) return false;
+    state.timers[domain].delete(at);
+    this.#timers[domain].cancel(timer);
+    return true;
   }
 
   snapshot(): ProcessSnapshot {
@@ -197,15 +218,16 @@ export class ProcessOperator implements Operator {
   restore(snapshot: ProcessSnapshot): void {
     this.#watermark = decodeTime(snapshot.watermark);
     this.#keys.clear();
-    this.#eventTimers.clear();
-    this.#processingTimers.clear();
+    this.#timers.event.clear();
+    this.#timers.processing.clear();
     for (const encoded of snapshot.keys) {
       const state = decodeKeyState(encoded);
       this.#keys.set(state.text, state);
       // Processing time does not go back, also where the clock of the new run does.
       this.#now.ms = Math.max(this.#now.ms, lastAccessOf(state));
-      for (const at of state.timers.event) this.#eventTimers.push(at, state.text, state);
-      for (const at of state.timers.processing) this.#processingTimers.push(at, state.text, state);
+      const [, , event, processing] = encoded;
+      for (const at of event) this.#register('event', state, at);
+      for (const at of processing) this.#register('processing', state, at);
     }
   }
 }

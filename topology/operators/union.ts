@@ -5,7 +5,7 @@
  * 1. Where `eventTime` comes only behind it there is no time to merge yet: what is said of a source or a split goes on as it is, to the one who
  *    keeps the time of each.
  * 2. An event that comes on several ways is several elements: each has the number of its input in its origin.
- * 3. The end of input goes on once, when every input has said it.
+ * 3. The end of input goes on once, as the last, when every input has said it.
  */
 import type { Origin } from '../graph/sink.ts';
 import { siblingOf } from '../state/origin.ts';
@@ -18,8 +18,6 @@ import type { NodeCounts, Operator } from './operator.ts';
 export class UnionOperator implements Operator {
   readonly #merge: WatermarkMerge;
   readonly #counts: NodeCounts;
-  readonly #inputs: number;
-  readonly #ended = new Set<number>();
   readonly #merges: boolean;
   readonly #level: number | undefined;
 
@@ -27,7 +25,6 @@ export class UnionOperator implements Operator {
   constructor(inputs: number, counts: NodeCounts, merges: boolean, level: number | undefined) {
     this.#merge = new WatermarkMerge(inputs, 'valve');
     this.#counts = counts;
-    this.#inputs = inputs;
     this.#merges = merges;
     this.#level = level;
   }
@@ -45,12 +42,8 @@ export class UnionOperator implements Operator {
           target.element(batch.values[i], timestamp, this.#originOf(batch.origins[i], input));
           break;
         case rowKinds.watermark:
-          if (batch.values[i] === endOfInput) {
-            this.#ended.add(input);
-            if (this.#ended.size === this.#inputs) target.control(kind, timestamp, endOfInput);
-            break;
-          }
-          if (this.#merges) target.signals(this.#merge.advance(input, timestamp));
+          if (batch.values[i] === endOfInput) target.signals(this.#merge.end(input), endOfInput);
+          else if (this.#merges) target.signals(this.#merge.advance(input, timestamp));
           else target.control(kind, timestamp, batch.values[i]);
           break;
         case rowKinds.idle:

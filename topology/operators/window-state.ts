@@ -2,12 +2,13 @@
  * The windows of one key in state, in the order of their starts.
  *
  * Invariants:
- * 1. `entered` is true exactly while the window is in its key's list; timers of others are void.
+ * 1. `entered` is true exactly while the window is in its key's list; others have no timers.
  * 2. Sessions of one key neither overlap nor touch.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import { jsonCopy } from '../state/json-safe.ts';
+import type { Timer } from '../state/timer-queue.ts';
 import type { AnyAggregator } from './aggregates.ts';
 
 export interface OpenWindow {
@@ -22,8 +23,9 @@ export interface OpenWindow {
   changed: boolean;
   /** The next early firing. */
   early: number | undefined;
-  /** When its timer is due; infinity without one. */
-  timer: number;
+  /** Of its end or its removal, and of the next early firing. */
+  timer: Timer<WindowTimer> | undefined;
+  earlyTimer: Timer<WindowTimer> | undefined;
   entered: boolean;
   /** Sessions that it merged, until it enters the state in their place. */
   replaces: readonly OpenWindow[];
@@ -36,6 +38,11 @@ export interface KeptAccumulators {
   /** By the index of the aggregate; undefined when they were not created yet. */
   readonly copies: readonly unknown[] | undefined;
   readonly added: (readonly unknown[])[];
+}
+
+export interface WindowTimer {
+  readonly owner: KeyWindows;
+  readonly window: OpenWindow;
 }
 
 export interface KeyWindows {
@@ -124,7 +131,8 @@ export function decodeKeyWindows(encoded: unknown, aggregates: Aggregates): KeyW
       early: early ?? undefined,
       accumulators:
         (accumulators as unknown[] | null)?.map((accumulator, index) => aggregates[index]?.aggregator.decode(accumulator)) ?? undefined,
-      timer: Number.POSITIVE_INFINITY,
+      timer: undefined,
+      earlyTimer: undefined,
       entered: true,
       replaces: [],
       kept: undefined,

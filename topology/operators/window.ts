@@ -6,7 +6,8 @@
  * 1. A window fires at the first watermark W >= end - 1; the watermark goes on after the results that it caused.
  * 2. State of a window is removed when W >= end - 1 + allowedLateness. An element that no window takes is late.
  * 3. Sessions merge before lateness is judged, on the merged window.
- * 4. Timers fire in the order of their times, at equal times in the order of keys and starts: a restored operator gives the same sequence.
+ * 4. A window has at most two timers, of its end or removal and of its next early firing; each is known as what it is, also at one time.
+ * 5. Timers fire in the order of their times, at equal times in the order of keys and starts: a restored operator gives the same sequence.
  *
  * Source: org.apache.flink.streaming.runtime.operators.windowing.{WindowOperator, MergingWindowSet}.
  */
@@ -14,7 +15,8 @@ import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey, keptKey } from '../../schemas/kernel/key.ts';
 import type { WindowNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
-import { TimeHeap } from '../state/time-heap.ts';
+import type { Timer } from '../state/timer-queue.ts';
+import { TimerQueue } from '../state/timer-queue.ts';
 import type { EncodedTime } from '../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
 import { firstEarlyFiring, windowLength, windowStarts } from '../time/windows.ts';
@@ -24,7 +26,7 @@ import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
-import type { KeyWindows, OpenWindow } from './window-state.ts';
+import type { KeyWindows, OpenWindow, WindowTimer } from './window-state.ts';
 import {
   decodeKeyWindows,
   encodeKeyWindows,
@@ -45,11 +47,6 @@ export interface WindowSnapshot {
   readonly keys: readonly unknown[];
 }
 
-interface WindowTimer {
-  readonly owner: KeyWindows;
-  readonly window: OpenWindow;
-}
-
 export class WindowOperator implements Operator {
   readonly #node: WindowNode;
   readonly #keyOf: (value: unknown) => unknown;
@@ -61,7 +58,7 @@ export class WindowOperator implements Operator {
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
   readonly #keys = new Map<string, KeyWindows>();
-  readonly #timers = new TimeHeap<WindowTimer>();
+  readonly #timers = new TimerQueue<WindowTimer>();
   #watermark = minTime;
   #open = 0;
 
@@ -215,8 +212,7 @@ export class WindowOperator implements Operator {
   #enter(owner: KeyWindows, window: OpenWindow): void {
     if (window.entered) return;
     for (const old of window.replaces) {
-      removeWindow(owner, old);
-      this.#open--;
+      this.#leave(owner, old);
       window.fired = Math.max(window.fired, old.fired);
       window.changed ||= old.changed;
       if (old.early !== undefined) window.early = Math.min(window.early ?? old.early, old.early);
@@ -246,44 +242,44 @@ export class WindowOperator implements Operator {
 
   /**
    * One timer a window: for its end, or for its removal once the end has passed. One that comes before its window is due, because the window
-   * has grown, is set anew when it is reached: a session of many elements has no more timers than one of few.
+   * has grown, is set anew when it is reached: a session that grows with every element does not set its timer with every one.
    */
   #planNext(owner: KeyWindows, window: OpenWindow): void {
     const at = window.end - 1 > this.#watermark ? window.end - 1 : this.#cleanupTime(window.end);
-    if (at >= window.timer) return;
-    window.timer = at;
-    this.#timer(at, owner, window);
+    if (window.timer !== undefined && window.timer.at <= at) return;
+    this.#timers.cancel(window.timer);
+    window.timer = this.#timer(at, owner, window);
   }
 
   #planEarly(owner: KeyWindows, window: OpenWindow, at: number): void {
     if (!(at < Number.POSITIVE_INFINITY)) return;
     window.early = at;
-    if (at < window.end - 1) this.#timer(at, owner, window);
+    this.#timers.cancel(window.earlyTimer);
+    window.earlyTimer = at < window.end - 1 ? this.#timer(at, owner, window) : undefined;
   }
 
-  #timer(at: number, owner: KeyWindows, window: OpenWindow): void {
-    if (at !== Number.POSITIVE_INFINITY) this.#timers.push(at, `${owner.text}\n${orderText(window.start)}`, { owner, window });
+  #timer(at: number, owner: KeyWindows, window: OpenWindow): Timer<WindowTimer> | undefined {
+    if (at === Number.POSITIVE_INFINITY) return undefined;
+    return this.#timers.set(at, `${owner.text}\n${orderText(window.start)}`, { owner, window });
   }
 
   #advance(watermark: number, target: Batch): void {
     this.#watermark = watermark;
-    for (let due = this.#timers.popUntil(watermark); due !== undefined; due = this.#timers.popUntil(watermark)) {
+    for (let due = this.#timers.takeUntil(watermark); due !== undefined; due = this.#timers.takeUntil(watermark)) {
+      const { at } = due;
       const { owner, window } = due.value;
-      if (!window.entered) continue;
-      if (due.time === window.early && due.time < window.end - 1) {
+      if (due === window.earlyTimer) {
+        window.earlyTimer = undefined;
         if (window.changed) this.#fire(owner, window, 'early', target);
         // Nothing changes while the watermark moves: the next one that can fire lies beyond it.
-        this.#planEarly(owner, window, Math.max(due.time, firstEarlyFiring(watermark, this.#node.earlyMs)));
+        this.#planEarly(owner, window, Math.max(at, firstEarlyFiring(watermark, this.#node.earlyMs)));
         continue;
       }
-      if (due.time !== window.timer) continue;
-      if (due.time === window.end - 1) this.#fire(owner, window, 'onTime', target);
+      window.timer = undefined;
+      if (at === window.end - 1) this.#fire(owner, window, 'onTime', target);
       const cleanup = this.#cleanupTime(window.end);
-      if (due.time >= cleanup) this.#remove(owner, window);
-      else {
-        window.timer = due.time < window.end - 1 ? window.end - 1 : cleanup;
-        this.#timer(window.timer, owner, window);
-      }
+      if (at >= cleanup) this.#remove(owner, window);
+      else window.timer = this.#timer(at < window.end - 1 ? window.end - 1 : cleanup, owner, window);
     }
     // The end of input removes also what an endless lateness would keep.
     if (watermark !== Number.POSITIVE_INFINITY || this.#open === 0) return;
@@ -291,9 +287,16 @@ export class WindowOperator implements Operator {
   }
 
   #remove(owner: KeyWindows, window: OpenWindow): void {
+    this.#leave(owner, window);
+    if (owner.windows.length === 0) this.#keys.delete(owner.text);
+  }
+
+  /** It has no timer any more. */
+  #leave(owner: KeyWindows, window: OpenWindow): void {
     removeWindow(owner, window);
     this.#open--;
-    if (owner.windows.length === 0) this.#keys.delete(owner.text);
+    this.#timers.cancel(window.timer);
+    this.#timers.cancel(window.earlyTimer);
   }
 
   #fire(owner: KeyWindows, window: OpenWindow, timing: 'early' | 'onTime' | 'late', target: Batch): void {
@@ -355,7 +358,8 @@ function newWindow(start: number, end: number): OpenWindow {
     fired: 0,
     changed: false,
     early: undefined,
-    timer: Number.POSITIVE_INFINITY,
+    timer: undefined,
+    earlyTimer: undefined,
     entered: false,
     replaces: [],
     kept: undefined,

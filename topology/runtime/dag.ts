@@ -27,7 +27,7 @@ import type {
 } from '../graph/graph.ts';
 import { outPort, restPort } from '../graph/graph.ts';
 import { aggregatorOf } from '../operators/aggregates.ts';
-import { Batch, rowKinds } from '../operators/batch.ts';
+import { Batch, endOfInput, rowKinds } from '../operators/batch.ts';
 import { DeduplicateOperator } from '../operators/deduplicate.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
 import { IntervalJoinOperator } from '../operators/interval-join.ts';
@@ -41,6 +41,7 @@ import type { StatelessStep, StepRefusal } from '../operators/stateless.ts';
 import { StatelessOperator } from '../operators/stateless.ts';
 import { UnionOperator } from '../operators/union.ts';
 import { WindowOperator } from '../operators/window.ts';
+import { maxTime } from '../time/watermark.ts';
 import type { ElementLevels } from './element-levels.ts';
 import { elementLevels } from './element-levels.ts';
 
@@ -77,6 +78,11 @@ export function tellClock(dag: Dag, nowMs: number, tickMs?: number): void {
   for (const { out } of dag.sources) out.control(rowKinds.clock, nowMs, tickMs);
   dag.run();
   dag.clear();
+}
+
+/** The end of input, once and everywhere: each operator gives all that it holds, and then passes it on. */
+export function endInput(dag: Dag): void {
+  for (const { out } of dag.sources) out.control(rowKinds.watermark, maxTime, endOfInput);
 }
 
 type StatelessGraphNode =

@@ -20,11 +20,10 @@ import { manifestVersion, statefulNodes } from '../checkpoint/manifest.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
 import type { SourceNode } from '../graph/graph.ts';
 import type { Batch } from '../operators/batch.ts';
-import { endOfInput, rowKinds } from '../operators/batch.ts';
-import { maxTime } from '../time/watermark.ts';
+import { rowKinds } from '../operators/batch.ts';
 import { connect } from './connections.ts';
 import type { Dag } from './dag.ts';
-import { compileDag, tellClock } from './dag.ts';
+import { compileDag, endInput, tellClock } from './dag.ts';
 import { enterRecords } from './enter-records.ts';
 import { heardOf } from './heard.ts';
 import type { JobOptions } from './job-options.ts';
@@ -186,7 +185,8 @@ export function createJob(options: JobOptions): Job {
     if (held) heldMs += clock.monotonic() - lastTurnAt;
     lastTurnAt = clock.monotonic();
     const tickAt = startedAtMs + clock.monotonic() - startedMs - heldMs;
-    const ticks = clock.monotonic() - lastTickAt >= tickMs;
+    // Once time has ended no clock moves on: what it set free would come after the end.
+    const ticks = draining !== 'ended' && clock.monotonic() - lastTickAt >= tickMs;
     if (ticks) lastTickAt = clock.monotonic();
     const heard = heardOf(schedule.cursors, dag, (atMs) => startedAtMs + atMs - startedMs - heldMs);
     for (const { node, out } of dag.sources) {
@@ -221,11 +221,7 @@ export function createJob(options: JobOptions): Job {
   const drainOn = async (): Promise<void> => {
     if (draining === 'reading' && schedule.drained() && backlog() === 0) {
       draining = 'ended';
-      // An idle input says nothing of time. All are woken before one of them ends: else what the end sets free on a slower way, a window's
-      // results before a join, would come late for what the others said.
-      for (const { out } of dag.sources) out.control(rowKinds.active, 0);
-      await runDag();
-      for (const { out } of dag.sources) out.control(rowKinds.watermark, maxTime, endOfInput);
+      endInput(dag);
       await runDag();
     }
     if (draining !== 'ended' || backlog() > 0) return;

@@ -12,6 +12,7 @@ import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { StateDeclaration } from '../graph/graph.ts';
 import { jsonCopy } from './json-safe.ts';
+import type { Timer } from './timer-queue.ts';
 
 /** Processing time as the operator knows it, epoch ms. */
 export interface Now {
@@ -26,7 +27,8 @@ export interface KeyState {
   readonly text: string;
   /** A value has at most one entry, a list any number. */
   readonly entries: Map<string, Entry[]>;
-  readonly timers: { readonly event: Set<number>; readonly processing: Set<number> };
+  /** Those that wait, by their times. */
+  readonly timers: { readonly event: Map<number, Timer<KeyState>>; readonly processing: Map<number, Timer<KeyState>> };
 }
 
 export type KeyStateSnapshot = readonly [
@@ -37,7 +39,7 @@ export type KeyStateSnapshot = readonly [
 ];
 
 export function newKeyState(key: Key, text: string): KeyState {
-  return { key, text, entries: new Map(), timers: { event: new Set(), processing: new Set() } };
+  return { key, text, entries: new Map(), timers: { event: new Map(), processing: new Map() } };
 }
 
 export function isEmpty({ entries, timers }: KeyState): boolean {
@@ -114,7 +116,7 @@ export function encodeKeyState(state: KeyState, declarations: readonly StateDecl
     const stored = state.entries.get(declared.name);
     if (stored !== undefined) restoreEntries(state, declared.name, live(stored, declared, now.ms));
   }
-  return [state.key, Object.fromEntries(state.entries), [...state.timers.event], [...state.timers.processing]];
+  return [state.key, Object.fromEntries(state.entries), [...state.timers.event.keys()], [...state.timers.processing.keys()]];
 }
 
 /** The latest access of any entry, epoch ms. */
@@ -124,11 +126,9 @@ export function lastAccessOf({ entries }: KeyState): number {
   return last;
 }
 
-export function decodeKeyState([key, entries, event, processing]: KeyStateSnapshot): KeyState {
-  return {
-    key,
-    text: encodeKey(key),
-    entries: new Map(Object.entries(entries).map(([name, list]) => [name, [...list]])),
-    timers: { event: new Set(event), processing: new Set(processing) },
-  };
+/** Without its timers, which are registered anew. */
+export function decodeKeyState([key, entries]: KeyStateSnapshot): KeyState {
+  const state = newKeyState(key, encodeKey(key));
+  for (const [name, list] of Object.entries(entries)) state.entries.set(name, [...list]);
+  return state;
 }

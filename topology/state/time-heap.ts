@@ -1,6 +1,6 @@
 /**
- * Timers: a binary heap that gives back, in order of time, all that are due. Equal times come out in the order of their keys, so that a restored
- * heap, filled in another order, gives the same sequence.
+ * A binary heap by time. Equal times come out in the order of their keys, so that a restored heap, filled in another order, gives the same
+ * sequence. Each operation makes O(log n) comparisons; `keep` O(n).
  */
 export class TimeHeap<T> {
   readonly #times: number[] = [];
@@ -16,10 +16,13 @@ export class TimeHeap<T> {
     return this.#times[0];
   }
 
+  /** The value of the earliest time, or undefined when there is none. */
+  get first(): T | undefined {
+    return this.#values[0];
+  }
+
   clear(): void {
-    this.#times.length = 0;
-    this.#keys.length = 0;
-    this.#values.length = 0;
+    this.#truncate(0);
   }
 
   push(time: number, key: string, value: T): void {
@@ -33,9 +36,7 @@ export class TimeHeap<T> {
       this.#move(parent, at);
       at = parent;
     }
-    this.#times[at] = time;
-    this.#keys[at] = key;
-    this.#values[at] = value;
+    this.#put(at, time, key, value);
   }
 
   /** Takes out the earliest if its time is `limit` or before. */
@@ -43,12 +44,31 @@ export class TimeHeap<T> {
     const first = this.#times[0];
     if (first === undefined || first > limit) return undefined;
     const popped = { time: first, key: this.#keys[0] as string, value: this.#values[0] as T };
+    this.dropFirst();
+    return popped;
+  }
+
+  /** Takes out the earliest. There is one. */
+  dropFirst(): void {
     const time = this.#times.pop() as number;
     const key = this.#keys.pop() as string;
     const value = this.#values.pop() as T;
+    if (this.#times.length > 0) this.#sink(0, time, key, value);
+  }
+
+  /** Lets go of all values that `isKept` does not want. */
+  keep(isKept: (value: T) => boolean): void {
+    let size = 0;
+    for (let at = 0; at < this.#times.length; at++) if (isKept(this.#values[at] as T)) this.#move(at, size++);
+    this.#truncate(size);
+    for (let at = (size >> 1) - 1; at >= 0; at--)
+      this.#sink(at, this.#times[at] as number, this.#keys[at] as string, this.#values[at] as T);
+  }
+
+  /** Puts an entry at `at` or below, where it belongs. */
+  #sink(from: number, time: number, key: string, value: T): void {
     const size = this.#times.length;
-    if (size === 0) return popped;
-    let at = 0;
+    let at = from;
     for (;;) {
       let child = 2 * at + 1;
       if (child >= size) break;
@@ -57,10 +77,7 @@ export class TimeHeap<T> {
       this.#move(child, at);
       at = child;
     }
-    this.#times[at] = time;
-    this.#keys[at] = key;
-    this.#values[at] = value;
-    return popped;
+    this.#put(at, time, key, value);
   }
 
   #isAfter(at: number, time: number, key: string): boolean {
@@ -74,8 +91,18 @@ export class TimeHeap<T> {
   }
 
   #move(from: number, to: number): void {
-    this.#times[to] = this.#times[from] as number;
-    this.#keys[to] = this.#keys[from] as string;
-    this.#values[to] = this.#values[from] as T;
+    this.#put(to, this.#times[from] as number, this.#keys[from] as string, this.#values[from] as T);
+  }
+
+  #put(at: number, time: number, key: string, value: T): void {
+    this.#times[at] = time;
+    this.#keys[at] = key;
+    this.#values[at] = value;
+  }
+
+  #truncate(size: number): void {
+    this.#times.length = size;
+    this.#keys.length = size;
+    this.#values.length = size;
   }
 }

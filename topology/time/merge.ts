@@ -8,7 +8,9 @@
  * Invariants:
  * 1. The output never goes back.
  * 2. Zero inputs emit nothing, never the end of time.
- * 3. When the last active input falls idle, the maximum of all is emitted, then idle: the result does not depend on which one was the last.
+ * 3. An input that has ended counts no more. When all have, the end of time is emitted, once: what another one still gives never comes after it,
+ *    also from one that is idle.
+ * 4. When the last active input falls idle, the maximum of all is emitted, then idle: the result does not depend on which one was the last.
  *
  * Source of the rules: org.apache.flink.streaming.runtime.watermarkstatus.StatusWatermarkValve (as of FLINK-40475) and
  * org.apache.flink.api.common.eventtime.{CombinedWatermarkStatus, IndexedCombinedWatermarkStatus} (as of FLINK-38454).
@@ -24,6 +26,7 @@ interface InputTime {
   idle: boolean;
   /** Rule `valve`: whether it counts for the minimum. */
   aligned: boolean;
+  ended: boolean;
 }
 
 export interface MergeSnapshot {
@@ -40,7 +43,7 @@ export class WatermarkMerge {
 
   constructor(inputs: number, rule: MergeRule) {
     this.#rule = rule;
-    this.#inputs = Array.from({ length: inputs }, () => ({ watermark: minTime, idle: false, aligned: true }));
+    this.#inputs = Array.from({ length: inputs }, () => ({ watermark: minTime, idle: false, aligned: true, ended: false }));
   }
 
   /** The last watermark that was emitted. */
@@ -67,7 +70,7 @@ export class WatermarkMerge {
     time.idle = true;
     if (this.#rule === 'combined') return this.#combine();
     time.aligned = false;
-    if (this.#inputs.every((other) => other.idle)) return this.#flush();
+    if (this.#inputs.every((other) => other.idle || other.ended)) return this.#flush();
     return time.watermark === this.#emitted ? this.#minimumOfAligned() : [];
   }
 
@@ -82,10 +85,28 @@ export class WatermarkMerge {
     return [...woke, ...this.#minimumOfAligned()];
   }
 
+  /** The input gives nothing more. */
+  end(input: number): readonly TimeSignal[] {
+    const time = present(this.#inputs[input], 'an input of this operator');
+    time.ended = true;
+    time.idle = false;
+    time.watermark = maxTime;
+    if (this.#inputs.every(({ watermark }) => watermark === maxTime)) return this.#wake(this.#emit(maxTime));
+    // Those that are idle are about to end too, and may give what waits for it: nothing is said of time before.
+    if (this.#inputs.every((other) => other.idle || other.ended)) return [];
+    return this.#rule === 'combined' ? this.#combine() : this.#minimumOfAligned();
+  }
+
   /** All are idle: none moves on, so that what any of them has reached holds. */
   #flush(): readonly TimeSignal[] {
-    if (this.#inputs.length === 0) return [];
-    return this.#emitThenIdle(Math.max(...this.#inputs.map(({ watermark }) => watermark)));
+    const open = this.#inputs.filter(({ ended }) => !ended);
+    return open.length === 0 ? [] : this.#emitThenIdle(Math.max(...open.map(({ watermark }) => watermark)));
+  }
+
+  #wake(advance: readonly TimeSignal[]): readonly TimeSignal[] {
+    if (!this.#idle || advance.length === 0) return advance;
+    this.#idle = false;
+    return [{ kind: 'active' }, ...advance];
   }
 
   /** While idle an advance is said between active and idle: downstream ignores what an idle input says. */
@@ -101,21 +122,18 @@ export class WatermarkMerge {
     let minimum = maxTime;
     let active = false;
     for (const time of this.#inputs) {
-      if (time.idle) continue;
+      if (time.idle || time.ended) continue;
       active = true;
       minimum = Math.min(minimum, time.watermark);
     }
     if (!active) return this.#flush();
-    if (minimum <= this.#emitted) return [];
-    const woke: TimeSignal[] = this.#idle ? [{ kind: 'active' }] : [];
-    this.#idle = false;
-    return [...woke, ...this.#emit(minimum)];
+    return this.#wake(this.#emit(minimum));
   }
 
   #minimumOfAligned(): readonly TimeSignal[] {
     let minimum: number | undefined;
     for (const time of this.#inputs) {
-      if (time.aligned && (minimum === undefined || time.watermark < minimum)) minimum = time.watermark;
+      if (time.aligned && !time.ended && (minimum === undefined || time.watermark < minimum)) minimum = time.watermark;
     }
     return minimum === undefined ? [] : this.#emit(minimum);
   }
@@ -132,7 +150,7 @@ export class WatermarkMerge {
   }
 
   restore(snapshot: MergeSnapshot): void {
-    this.#inputs = snapshot.inputs.map(([watermark, idle, aligned]) => ({ watermark: decodeTime(watermark), idle, aligned }));
+    this.#inputs = snapshot.inputs.map(([watermark, idle, aligned]) => ({ watermark: decodeTime(watermark), idle, aligned, ended: false }));
     this.#emitted = decodeTime(snapshot.emitted);
     this.#idle = snapshot.idle;
   }

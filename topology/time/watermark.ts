@@ -174,9 +174,10 @@ export class SplitWatermarks {
     }
   }
 
-  /** The periodic emission at `nowMs`: what is to be forwarded, in order. */
+  /** The periodic emission at `nowMs`: what is to be forwarded, in order. After the end of time there is nothing more to say. */
   tick(nowMs: number, heard?: Heard): readonly TimeSignal[] {
     this.clock(nowMs);
+    if (this.#emitted === maxTime) return [];
     for (const [split, time] of this.#splits) {
       const heardMs = heard?.at.get(split);
       if (heardMs !== undefined) time.heardMs = heardMs;
@@ -212,6 +213,16 @@ export class SplitWatermarks {
     }
     this.#emitted = at;
     return [{ kind: 'watermark', at }];
+  }
+
+  /** The end of input: whatever is idle, or waits to be heard, is over. */
+  end(): readonly TimeSignal[] {
+    this.#pending = undefined;
+    for (const time of this.#splits.values()) {
+      time.idle = false;
+      time.given = maxTime;
+    }
+    return this.#emit(maxTime);
   }
 
   /** Idleness of all splits at once, from outside. */

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { Job, Topology, TopologyBuilder } from '../../../topology/index.ts';
-import { count, createJob, rejected, schemaOf, stream, table, topology, tumbling } from '../../../topology/index.ts';
+import { count, createJob, list, rejected, schemaOf, stream, table, topology, tumbling } from '../../../topology/index.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
@@ -76,6 +76,38 @@ async function idleThenDrained({ clock, job }: Rig): Promise<void> {
   await running;
   await job.close();
 }
+
+describe('a drain', () => {
+  it('fires timers until none is left, and none after the end', async () => {
+    const rig = await rigOf(
+      topology('timers', { version: 1, owner: 'a/b' }, (t) => {
+        rows(t, 'b', 'a/c').sinkTo('others', table('others', anyRow));
+        rows(t, 'a', 'a/b')
+          .flatMap((row) => ['first', 'second', 'third'].map((part) => ({ ...row, part })))
+          .keyBy((row) => row.key)
+          .process('parts', {
+            state: { waiting: list<string>() },
+            onElement: (row, { state, timers, processingTime }): readonly { readonly key: string; readonly part: string }[] => {
+              state.waiting.add(row.part);
+              timers.event(row.at + 60_000);
+              timers.processing(processingTime + 3_600_000);
+              return [];
+            },
+            onTimer: (timer, { key, state, timers }) => {
+              if (timer.domain === 'processing') return [{ key, part: 'of the clock' }];
+              const [part = '', ...others] = state.waiting.get();
+              state.waiting.set(others);
+              if (others.length > 0) timers.event(timer.at + 1);
+              return [{ key, part }];
+            },
+          })
+          .sinkTo('table', table('parts', anyRow));
+      }),
+    );
+    await idleThenDrained(rig);
+    expect(rig.made.tables['parts']?.visible).toMatchObject([{ part: 'first' }, { part: 'second' }, { part: 'third' }]);
+  });
+});
 
 describe('a drain of idle inputs', () => {
   it.each(['first', 'second'])('loses nothing that a window gives to a union as its %s input', async (place) => {

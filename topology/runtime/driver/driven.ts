@@ -52,7 +52,7 @@ export interface Driver {
   push(source: string, values: unknown, options?: { readonly split?: string }): Promise<void>;
   /** Elements of several sources, in one turn. */
   pushAll(rows: readonly Pushed[]): Promise<void>;
-  /** A watermark as if `eventTime` had made it. */
+  /** A watermark as if `eventTime` had made it. 'max' of every source is the end of input, as when a job is drained. */
   advanceWatermark(at: number | 'max', selection?: SourceSelection): Promise<void>;
   idle(selection?: SourceSelection): Promise<void>;
   active(selection?: SourceSelection): Promise<void>;
