@@ -31,6 +31,9 @@ export const limits = {
   checkedDataMaxBytes: 8 * mebi,
   /** Nesting of a JSON value; deeper is refused with 400. */
   jsonDepthMax: 128,
+  /** A value that a topology's function makes of events: nesting, and the parts that are looked at; more is not kept. */
+  valueDepthMax: 512,
+  valueMaxParts: 8 * mebi,
   /**
    * Request line and headers of one request: as much as Node's own server allows. A request line of 8,000 octets must be read (RFC 9112, section 3),
    * and a token of `tokenMaxChars` beside it. The HTTP server's own bound of 4 KiB is raised to it.
@@ -389,6 +392,7 @@ assert(
     limits.recordHeadMaxBytes,
   'the largest attributes, and what the ingress adds, fit the headers of a record',
 );
+assert(4 * limits.jsonDepthMax <= limits.valueDepthMax, 'what the ingress takes can be nested in results');
 assert(limits.kinesisRecordMaxBytes <= limits.batchMaxBytes, 'a batch holds at least one record of the small path');
 assert(limits.tokenMaxChars + 4 * kibi <= limits.httpHeadMaxBytes, 'a head can carry the longest token');
 assert(limits.kafkaRecordMaxBytes <= limits.bodyMaxBytes, 'a body can carry the largest event');

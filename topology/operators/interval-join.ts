@@ -17,6 +17,7 @@ import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { IntervalJoinNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
+import { requireJson } from '../state/json-safe.ts';
 import { siblingOf } from '../state/origin.ts';
 import { TimeBuffer } from '../state/time-buffer.ts';
 import { TimeHeap } from '../state/time-heap.ts';
@@ -66,6 +67,8 @@ export class IntervalJoinOperator implements Operator {
   readonly #level: number | undefined;
   readonly #leftStaysMs: number;
   readonly #rightStaysMs: number;
+  /** How what the author's function returns is called in a refusal. */
+  readonly #result: string;
   #nowMs = Number.NEGATIVE_INFINITY;
   #size = 0;
 
@@ -76,6 +79,7 @@ export class IntervalJoinOperator implements Operator {
     this.#functions = functions;
     this.#counts = counts;
     this.#reject = reject;
+    this.#result = `what '${node.id}' returns`;
     this.#leftStaysMs = Math.max(node.upperMs, 0);
     this.#rightStaysMs = Math.max(-node.lowerMs, 0);
   }
@@ -179,7 +183,7 @@ export class IntervalJoinOperator implements Operator {
   #give(left: unknown, right: unknown, timestamp: number, value: unknown, origin: Origin | undefined, target: Batch): boolean {
     let joined: unknown;
     try {
-      joined = this.#functions.join(left, right);
+      joined = requireJson(this.#functions.join(left, right), this.#result);
     } catch (thrown) {
       rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
       return false;

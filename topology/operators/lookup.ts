@@ -19,6 +19,7 @@ import { encodeKey } from '../../schemas/kernel/key.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { LookupCall } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
+import { requireJson } from '../state/json-safe.ts';
 import type { EncodedOrigin } from '../state/origin.ts';
 import { decodeOrigin, encodeOrigin } from '../state/origin.ts';
 import type { EncodedTime } from '../time/watermark.ts';
@@ -60,6 +61,8 @@ export interface LookupSnapshot {
 
 export class LookupOperator implements Operator {
   readonly #node: string;
+  /** How what the author's function returns is called in a refusal. */
+  readonly #result: string;
   readonly #lookup: LookupCall;
   readonly #functions: LookupFunctions;
   readonly #counts: NodeCounts;
@@ -78,6 +81,7 @@ export class LookupOperator implements Operator {
 
   constructor(node: string, lookup: LookupCall, functions: LookupFunctions, counts: NodeCounts, reject: Reject, host: OperatorHost) {
     this.#node = node;
+    this.#result = `what '${node}' returns`;
     this.#lookup = lookup;
     this.#functions = functions;
     this.#counts = counts;
@@ -152,7 +156,7 @@ export class LookupOperator implements Operator {
       return;
     }
     try {
-      target.element(this.#functions.combine(value, row.answer), row.timestamp, origin);
+      target.element(requireJson(this.#functions.combine(value, row.answer), this.#result), row.timestamp, origin);
       this.#counts.passed++;
     } catch (thrown) {
       this.#counts.rejected++;

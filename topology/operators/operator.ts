@@ -11,6 +11,7 @@ import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
 import type { Origin } from '../graph/sink.ts';
+import { NotJsonError } from '../state/json-safe.ts';
 import type { Batch } from './batch.ts';
 
 /** What happened to the elements that came in. Operators that make elements of their own count those as `emitted`. */
@@ -45,7 +46,8 @@ export type Reject = (rejection: Rejection) => void;
 /** Rejects an element for what a user function did: threw, or gave what its slot does not allow. */
 export function rejectThrown(reject: Reject, node: string, thrown: unknown, value: unknown, origin: Origin | undefined): void {
   const code = thrown instanceof SluiceError ? 'function-result' : 'function-threw';
-  reject({ node, code, message: messageOf(thrown), pointer: null, schema: null, value, origin });
+  const pointer = thrown instanceof NotJsonError ? thrown.pointer : null;
+  reject({ node, code, message: messageOf(thrown), pointer, schema: null, value, origin });
 }
 
 /** What an operator that works between turns needs of the engine. */

@@ -16,6 +16,7 @@ import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey, keptKey } from '../../schemas/kernel/key.ts';
 import type { ProcessNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
+import { isJson, notJson } from '../state/json-safe.ts';
 import type { KeyState, KeyStateSnapshot, Now } from '../state/key-state.ts';
 import { decodeKeyState, encodeKeyState, handlesOf, isEmpty, lastAccessOf, newKeyState } from '../state/key-state.ts';
 import { siblingOf } from '../state/origin.ts';
@@ -162,8 +163,13 @@ export class ProcessOperator implements Operator {
     }
     let index = 0;
     for (const result of results as unknown[]) {
+      const own = siblingOf(origin, this.#level, index++);
+      if (!isJson(result)) {
+        rejectThrown(this.#reject, this.#node.id, notJson(result, `what '${this.#node.id}' returns`), value, own);
+        continue;
+      }
       this.#counts.emitted++;
-      target.element(result, timestamp, siblingOf(origin, this.#level, index++));
+      target.element(result, timestamp, own);
     }
     this.#settle(state);
     return true;

@@ -6,8 +6,10 @@
  * 1. An element's timestamp and origin stay; what a function returns is the next value. Of a list each has its number in its origin.
  * 2. A function that throws rejects that element at its node; the others go on.
  * 3. Control rows pass in their place.
+ * 4. What a function returns is JSON, or it is rejected: of a flatMap that result alone.
  */
 import type { Origin } from '../graph/sink.ts';
+import { isJson, notJson } from '../state/json-safe.ts';
 import { siblingOf } from '../state/origin.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
@@ -58,6 +60,8 @@ export class StatelessOperator implements Operator {
   }
 }
 
+const resultOf = (node: string): string => `what '${node}' returns`;
+
 function link(step: StatelessStep, next: Next, reject: Reject): Next {
   const { node, counts } = step;
   const context = { timestamp: 0 };
@@ -76,6 +80,11 @@ function link(step: StatelessStep, next: Next, reject: Reject): Next {
           result = call(value, context);
         } catch (thrown) {
           refuse(thrown, value, origin);
+          return;
+        }
+        if (!isJson(result)) {
+          counts.rejected++;
+          rejectThrown(reject, node, notJson(result, resultOf(node)), value, origin);
           return;
         }
         counts.passed++;
@@ -121,8 +130,13 @@ function link(step: StatelessStep, next: Next, reject: Reject): Next {
         counts.passed++;
         let index = 0;
         for (const result of results as unknown[]) {
+          const own = siblingOf(origin, level, index++);
+          if (!isJson(result)) {
+            rejectThrown(reject, node, notJson(result, resultOf(node)), value, own);
+            continue;
+          }
           counts.emitted++;
-          next(result, timestamp, siblingOf(origin, level, index++));
+          next(result, timestamp, own);
         }
       };
     }

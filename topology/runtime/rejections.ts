@@ -16,6 +16,7 @@ import { firstElement } from '../../schemas/rejection.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ElementBatch, Origin } from '../graph/sink.ts';
 import type { Reject, Rejection } from '../operators/operator.ts';
+import { jsonTextOf } from '../state/json-safe.ts';
 
 function rejectedEventOf(rejection: Rejection, graph: Graph, nowMs: number): RejectedEvent {
   const reason = {
@@ -53,7 +54,7 @@ function recordedEvent({ attributes, data, stream, path, split, position, elemen
 }
 
 function derivedEvent({ node, value }: Rejection, { name, owner }: Graph, nowMs: number): EventPart {
-  const data = JSON.stringify(value) ?? 'null';
+  const data = value === undefined ? 'null' : jsonTextOf(value);
   return {
     id: createHash('sha256').update(node).update('\n').update(data).digest('hex').slice(0, 32),
     source: `/${owner.team}/${owner.app}/${name}`,

@@ -1,8 +1,17 @@
 /**
- * Whether a value comes back from JSON as it was: state and records are JSON, so a Date, a Map or NaN would come back as something else.
- * A property that is undefined is as good as one that is not there.
+ * Whether a value comes back from JSON as it was: records, state and rows are JSON, so a Date, a Map, NaN or undefined would come back as something
+ * else or not at all.
+ *
+ * JSON here is: text, finite numbers (-0 is 0), booleans, null, arrays without holes, and plain objects whose members are JSON. What JSON passes over
+ * without a word is no part of a value: members under symbols, those that are not enumerable, names on an array.
+ *
+ * Invariants:
+ * 1. Nothing here throws for what a value is or does (a getter, a Proxy), but `NotJsonError`.
+ * 2. Every call ends: nesting is bounded by `limits.valueDepthMax`, the parts that are looked at by `limits.valueMaxParts`.
+ * 3. A check of a good value allocates nothing.
  */
-import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import { limits } from '../../schemas/limits.ts';
 
 export interface JsonProblem {
   /** JSON pointer into the value. */
@@ -10,57 +19,145 @@ export interface JsonProblem {
   readonly found: string;
 }
 
-export function jsonProblem(value: unknown, pointer = ''): JsonProblem | undefined {
+/** A value that a user function gave and that is not JSON. */
+export class NotJsonError extends SluiceError {
+  /** JSON pointer into the value. */
+  readonly pointer: string;
+
+  constructor(what: string, { pointer, found }: JsonProblem) {
+    super('not-json-safe', `${what} must be JSON-safe, but has ${found} at '${pointer}'`);
+    this.pointer = pointer;
+  }
+}
+
+let partsLeft = 0;
+
+/** Whether it is JSON. */
+export function isJson(value: unknown): boolean {
+  partsLeft = limits.valueMaxParts;
+  try {
+    return isJsonAt(value, limits.valueDepthMax);
+  } catch {
+    return false;
+  }
+}
+
+function isJsonAt(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'string':
     case 'boolean':
-    case 'undefined':
-      return undefined;
+      return true;
     case 'number':
-      return Number.isFinite(value) ? undefined : { pointer, found: String(value) };
+      return value - value === 0;
     case 'object':
-      return value === null ? undefined : partsProblem(value, pointer);
+      return value === null || areParts(value, depth);
     default:
-      return { pointer, found: `a ${typeof value}` };
+      return false;
   }
 }
 
-/** What JSON would give back of `value`, sharing nothing with it. Throws `SluiceError` `not-json-safe`, naming it as `what`, when that is something else. */
-export function jsonCopy<T>(value: T, what: string): T {
-  try {
-    return copyOf(value) as T;
-  } catch (thrown) {
-    const problem = jsonProblem(value);
-    if (problem === undefined) throw thrown;
-    throw new SluiceError('not-json-safe', `${what} must be JSON-safe, but has ${problem.found} at '${problem.pointer}'`);
+function areParts(value: object, depth: number): boolean {
+  if (depth === 0) return false;
+  if (Array.isArray(value)) {
+    partsLeft -= value.length;
+    if (partsLeft < 0) return false;
+    for (let i = 0; i < value.length; i++) if (!isJsonAt(value[i], depth - 1)) return false;
+    return true;
   }
+  if (!isPlain(value)) return false;
+  const members = value as Readonly<Record<string, unknown>>;
+  for (const name in members) {
+    const part = members[name];
+    if (--partsLeft < 0) return false;
+    if (typeof part !== 'string' && !isJsonAt(part, depth - 1)) return false;
+  }
+  return true;
+}
+
+/** Also an object of another realm, as a test runner's. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** The value itself. Throws `NotJsonError`, naming it as `what`, when it is not JSON. */
+export function requireJson<T>(value: T, what: string): T {
+  if (isJson(value)) return value;
+  throw notJson(value, what);
+}
+
+export function notJson(value: unknown, what: string): NotJsonError {
+  return new NotJsonError(what, jsonProblem(value) ?? { pointer: '', found: 'a value that changes when it is read' });
+}
+
+/** What keeps a value from being JSON, and where; undefined when it is. */
+export function jsonProblem(value: unknown): JsonProblem | undefined {
+  if (isJson(value)) return undefined;
+  // What has too many parts for the first look has them for the second.
+  if (partsLeft < 0) return { pointer: '', found: `more than ${limits.valueMaxParts} parts` };
+  return problemAt(value, '', new Set());
+}
+
+/** `above`: the objects that this value is in. */
+function problemAt(value: unknown, pointer: string, above: Set<object>): JsonProblem | undefined {
+  try {
+    if (value === undefined) return { pointer, found: 'undefined' };
+    if (typeof value === 'number') return Number.isFinite(value) ? undefined : { pointer, found: String(value) };
+    if (typeof value === 'string' || typeof value === 'boolean' || value === null) return undefined;
+    if (typeof value !== 'object') return { pointer, found: `a ${typeof value}` };
+    if (above.has(value)) return { pointer, found: 'a value that contains itself' };
+    if (above.size >= limits.valueDepthMax) return { pointer, found: `more than ${limits.valueDepthMax} levels of nesting` };
+    if (!Array.isArray(value) && !isPlain(value)) return { pointer, found: `a ${classOf(value)}` };
+    above.add(value);
+    const problem = partsProblem(value, pointer, above);
+    above.delete(value);
+    return problem;
+  } catch (thrown) {
+    return { pointer, found: `something that cannot be read (${messageOf(thrown)})` };
+  }
+}
+
+function partsProblem(value: object, pointer: string, above: Set<object>): JsonProblem | undefined {
+  const names = Array.isArray(value) ? value.keys() : Object.keys(value);
+  for (const name of names) {
+    const at = `${pointer}/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    let part: unknown;
+    try {
+      part = (value as Readonly<Record<number | string, unknown>>)[name];
+    } catch (thrown) {
+      return { pointer: at, found: `a getter that throws (${messageOf(thrown)})` };
+    }
+    const problem = problemAt(part, at, above);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function classOf(value: object): string {
+  const { constructor } = value as { readonly constructor?: unknown };
+  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'object of a class';
+}
+
+/** A copy that shares nothing with `value`. Throws `NotJsonError`, naming it as `what`, when it is not JSON. */
+export function jsonCopy<T>(value: T, what: string): T {
+  return copyOf(requireJson(value, what)) as T;
 }
 
 function copyOf(value: unknown): unknown {
-  if (typeof value === 'number' && Number.isFinite(value)) return value === 0 ? 0 : value;
-  if (value === null || typeof value === 'string' || typeof value === 'boolean' || value === undefined) return value;
-  if (typeof value !== 'object' || !isPlain(value)) throw new SluiceError('not-json-safe', 'it is not JSON-safe');
-  if (Array.isArray(value)) return Array.from(value, (part: unknown) => copyOf(part) ?? null);
+  if (typeof value === 'number') return value === 0 ? 0 : value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyOf);
   const copied: Record<string, unknown> = {};
   for (const key of Object.keys(value)) {
     const part = copyOf((value as Readonly<Record<string, unknown>>)[key]);
-    if (part === undefined) continue;
     if (key !== '__proto__') copied[key] = part;
     else Object.defineProperty(copied, key, { value: part, enumerable: true, configurable: true, writable: true });
   }
   return copied;
 }
 
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Array.isArray(value) || Object.getPrototypeOf(prototype) === null;
-}
-
-function partsProblem(value: object, pointer: string): JsonProblem | undefined {
-  if (!isPlain(value)) return { pointer, found: `a ${value.constructor.name}` };
-  for (const [key, part] of Object.entries(value)) {
-    const problem = jsonProblem(part, `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
+/** JSON of any value, to show it or to tell it from others: what is not JSON is described. */
+export function jsonTextOf(value: unknown): string {
+  const problem = jsonProblem(value);
+  return JSON.stringify(problem === undefined ? value : { 'not JSON': `${problem.found} at '${problem.pointer}'` });
 }
