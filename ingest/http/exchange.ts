@@ -24,6 +24,7 @@ import { textOfBytes } from './address.ts';
 import { answerAndClose, statusTexts } from './plain-answer.ts';
 import type { IncomingRequest } from './request.ts';
 import { requestIdOf } from './request-id.ts';
+import { sentAt, serverTiming } from './timing.ts';
 
 /** What all exchanges of an ingress share. */
 export interface Hall {
@@ -265,11 +266,15 @@ export class Exchange {
     this.#res.close();
   }
 
-  /** Hands the connection over to a WebSocket. */
+  /**
+   * Hands the connection over to a WebSocket. After a cork uWebSockets.js looks whether the answer closes its connection, at where that stood before
+   * the upgrade: in the memory of the WebSocket now, if that has the same place, and ends it now and then. Any other answer's cork will do, as the
+   * upgrade is written at once.
+   */
   upgrade(handOver: () => void): void {
     if (!this.#isOpen) return;
     this.#release();
-    this.#res.cork(handOver);
+    (this.#hall.open.at(-1) ?? this).#res.cork(handOver);
     this.#hall.metrics.answered(101);
   }
 
@@ -378,22 +383,3 @@ const strangerTooSlow: Refusal = {
   message: `the body has not arrived within ${limits.strangerBodyMaxMs / 1_000} seconds`,
   expected: 'the key in the head of the request (Authorization), with which a body may take longer',
 };
-
-/** Epoch ms when the client says it sent the request; undefined where its clock cannot be meant: one such figure would spoil a sum. */
-function sentAt({ clientTimestamp }: IncomingRequest, receivedAtMs: number): number | undefined {
-  if (clientTimestamp === '') return undefined;
-  const sent = Number(clientTimestamp);
-  return Math.abs(receivedAtMs - sent) <= limits.clientClockOffMaxMs ? sent : undefined;
-}
-
-function serverTiming(startedMs: number, bodyMs: number | undefined, checkedMs: number | undefined, nowMs: number): string {
-  if (bodyMs === undefined) return `total;dur=${tenths(nowMs - startedMs)}`;
-  if (checkedMs === undefined) return `recv;dur=${tenths(bodyMs - startedMs)}`;
-  return `recv;dur=${tenths(bodyMs - startedMs)}, check;dur=${tenths(checkedMs - bodyMs)}, bus;dur=${tenths(nowMs - checkedMs)}`;
-}
-
-/** Milliseconds to one decimal. Of two integers, which have their texts ready; a fraction's is worked out each time. */
-function tenths(ms: number): string {
-  const all = Math.max(0, Math.round(ms * 10));
-  return `${Math.floor(all / 10)}.${all % 10}`;
-}
