@@ -276,6 +276,30 @@ export const limits = {
   startCheckpointIntervalMs: 1_000,
   /** Completed checkpoints that are kept. */
   checkpointsKept: 3,
+  /**
+   * A checkpoint that fails: pause before it is tried again, the first and the longest; how long one try to store it may take, and how many may be
+   * under way where none of them is answered; how long all tries of the last one may take once a run is told to stop; failures in a row that are an alarm.
+   */
+  checkpointRetryBaseMs: 250,
+  checkpointRetryMaxMs: 10_000,
+  checkpointTryMaxMs: 60_000,
+  checkpointTriesInFlightMax: 2,
+  checkpointLastMaxMs: 10_000,
+  checkpointAlarmFailures: 3,
+  /** What sinks may take to stage and to commit one: as long as a whole checkpoint of Flink may (`execution.checkpointing.timeout`). */
+  checkpointSinksMaxMs: 600_000,
+  /** How often a run that has nothing to store looks whether another one has taken over, and how long it may take to find out why it failed. */
+  fenceCheckMs: 10_000,
+  fenceAnswerMaxMs: 5_000,
+  /**
+   * `sluice status`: how long a topology's thread is waited for, how long its answer serves others, characters of one text of it, splits and
+   * nodes of one topology that are told one by one.
+   */
+  statusAnswerMaxMs: 2_000,
+  statusFreshMs: 50,
+  statusTextMaxChars: 2_000,
+  statusSplitsMax: 1_000,
+  statusNodesMax: 1_000,
   /** Rows on their way to a table's writer thread, and their bytes; past either the engine waits. */
   sinkPendingMaxRows: 65_536,
   sinkPendingMaxBytes: 64 * mebi,

@@ -6,6 +6,7 @@ export type { EventAttributes, SluiceEvent } from '../schemas/event.ts';
 export type { Key } from '../schemas/kernel/key.ts';
 export type { PartitionColumn } from '../schemas/partition.ts';
 export { type JsonSchema, oneOf, type Schema, type SchemaUnion, schemaOf } from '../schemas/registry.ts';
+export type { CheckpointHealth } from './checkpoint/health.ts';
 export { type AnyModel, graphModel, type Model, type WriteOf } from './dsl/graph-model.ts';
 export {
   type AsyncLookup,
@@ -77,7 +78,7 @@ export { validateGraph, validateTopology } from './graph/validate-graph.ts';
 export type { LookupFunction } from './operators/lookup.ts';
 export type { ElementContext } from './operators/stateless.ts';
 export { createJob, type Job } from './runtime/job.ts';
-export type { JobConnectors, JobOptions } from './runtime/job-options.ts';
+export type { JobConnectors, JobNews, JobOptions } from './runtime/job-options.ts';
 export type { HeldBy, JobStatus, NodeStatus, SplitStatus, TimeStatus } from './runtime/status.ts';
 export { checkJob } from './runtime/take-over.ts';
 export { keyGroupOf, operatorIndexOf } from './state/key-group.ts';

@@ -4,7 +4,7 @@
 import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
 import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
-import type { HeldBy, SplitStatus, TimeStatus } from '../../topology/index.ts';
+import type { CheckpointHealth, HeldBy, SplitStatus, TimeStatus } from '../../topology/index.ts';
 import type { RefusedBuild, TopologyHostStatus } from '../host/topology-host.ts';
 import { readStatus } from './ask.ts';
 import type { Output } from './output.ts';
@@ -41,13 +41,16 @@ export function pathText({ stream, path, breaker, queueBytes, spoolRecords, spoo
 }
 
 function describeTopology(topology: TopologyHostStatus, output: Output, nowMs: number): void {
-  const { file, name, state, build, refused, tablesKept, error, restarts, job } = topology;
+  const { file, name, state, build, refused, tablesKept, error, restarts, checkpoints, silentSinceMs, job } = topology;
   output.line('');
+  const of = build === null ? '' : `, build ${build}`;
   const again = restarts > 0 ? `, started again ${restarts} time(s)` : '';
-  output.line(`topology ${name ?? '?'} (${file}): ${state}${build === null ? '' : `, build ${build}`}${again}`);
+  const silent = silentSinceMs === null ? '' : `, does not answer since ${timeText(silentSinceMs)}`;
+  output.line(`topology ${name ?? '?'} (${file}): ${stateText[state]}${silent}${of}${again}`);
   if (refused !== null) output.line(`  ${refusedText(refused)}`);
   if (tablesKept.length > 0) output.line(`  changed and used from the next start on: ${tablesKept.join(', ')}`);
   if (error !== null) output.line(`  ${error.message}`);
+  if (checkpoints.last !== null) output.line(`  ${checkpointText(checkpoints)}`);
   if (job === null) return;
   const checkpoint =
     job.checkpoint === null ? 'none yet' : `${job.checkpoint.id}, ${((nowMs - job.checkpoint.completedAtMs) / 1_000).toFixed(1)} s ago`;
@@ -74,6 +77,23 @@ function describeTopology(topology: TopologyHostStatus, output: Output, nowMs: n
 function refusedText({ build, why, sinceMs }: RefusedBuild): string {
   const what = build === null ? 'its file does not compile' : `build ${build} is not used`;
   return `${what}, since ${timeText(sinceMs)}: ${why.split('\n', 1)[0]}`;
+}
+
+const stateText: Readonly<Record<TopologyHostStatus['state'], string>> = {
+  starting: 'starting',
+  running: 'running',
+  failed: 'failed',
+  draining: 'draining',
+  drained: 'drained',
+  'taken-over': 'taken over by another instance, which runs it now',
+  stopped: 'stopped',
+};
+
+/** What a person has to know of checkpoints that fail. */
+export function checkpointText({ inARow, sinceMs, last, alarm }: CheckpointHealth): string {
+  const row = inARow === 1 ? 'the last checkpoint failed' : `${inARow} checkpoints failed in a row since ${timeText(sinceMs ?? 'min')}`;
+  const fix = last?.fix === null || last?.fix === undefined ? '' : ` (${last.fix})`;
+  return `${alarm ? 'ALARM: ' : ''}${row}: ${last?.message ?? ''}${fix}`;
 }
 
 /** Of what is not read to its end: it holds time, also where it was idle. */

@@ -17,11 +17,14 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import type { Graph, JobStatus } from '../../topology/index.ts';
+import { deriveHealth, healthy } from '../../topology/checkpoint/health.ts';
+import type { CheckpointHealth, Graph, JobNews, JobStatus } from '../../topology/index.ts';
 import { tablePath } from './bindings.ts';
+import type { AskedStatus } from './status-asker.ts';
 import type { Candidate } from './topology-candidate.ts';
 import { prepareCandidate } from './topology-candidate.ts';
 import type { CompiledTopology } from './topology-file.ts';
+import { newsLine } from './topology-news.ts';
 import { TopologyThread } from './topology-thread.ts';
 import type { TablePolicy } from './topology-watch.ts';
 import { TopologyWatch } from './topology-watch.ts';
@@ -44,10 +47,10 @@ export interface TopologyHostStatus {
   readonly file: string;
   readonly name: string | null;
   /**
-   * `draining`, then `drained`: it emitted everything and ended; it restarts when its file changes, or with the next start. `fenced`: another
+   * `draining`, then `drained`: it emitted everything and ended; it restarts when its file changes, or with the next start. `taken-over`: another
    * process runs it now.
    */
-  readonly state: 'starting' | 'running' | 'failed' | 'draining' | 'drained' | 'fenced' | 'stopped';
+  readonly state: 'starting' | 'running' | 'failed' | 'draining' | 'drained' | 'taken-over' | 'stopped';
   /** The build of the file that runs, or ran last: the first digits of its hash. */
   readonly build: string | null;
   /** The last change of the file that is not used, until one is. */
@@ -56,6 +59,10 @@ export interface TopologyHostStatus {
   readonly tablesKept: readonly string[];
   readonly error: WorkerFault | null;
   readonly restarts: number;
+  /** How its checkpoints fare, through all restarts. */
+  readonly checkpoints: CheckpointHealth;
+  /** Epoch ms since when its thread does not answer, and `job` is what it said last; null while it does. */
+  readonly silentSinceMs: number | null;
   readonly job: JobStatus | null;
   /** What happened to its connections since its worker began, by name. */
   readonly happened: Readonly<Record<string, number>>;
@@ -79,6 +86,7 @@ export interface TopologyHost {
   stop(): Promise<void>;
 }
 
+const nothingAsked: AskedStatus = { answer: undefined, silentSinceMs: null };
 const restartBackoff = { baseMs: 500, maxMs: 15_000 };
 /** Faults of what was written: the same build fails in the same way until a file is changed. */
 const faultsOfWriting: ReadonlySet<string> = new Set(['topology-load', 'topology-invalid', 'restore-refused']);
@@ -106,6 +114,9 @@ class Host implements TopologyHost {
   #refused: RefusedBuild | null = null;
   #name: string | null = null;
   #restarts = 0;
+  /** Starts since the last completed checkpoint. */
+  #failedStarts = 0;
+  #checkpoints = healthy;
   #drained: JobStatus | undefined;
   /** The replacement of a thread by another: nothing else starts one meanwhile. */
   #replacing: Promise<void> = Promise.resolve();
@@ -130,7 +141,7 @@ class Host implements TopologyHost {
   }
 
   async status(): Promise<TopologyHostStatus> {
-    const now = this.#drained === undefined ? await this.#thread?.status() : undefined;
+    const { answer, silentSinceMs } = (this.#drained === undefined ? await this.#thread?.status() : undefined) ?? nothingAsked;
     return {
       file: this.#shown,
       name: this.#name,
@@ -140,8 +151,10 @@ class Host implements TopologyHost {
       tablesKept: [...this.#watch.kept].map((path) => relative(process.cwd(), path)),
       error: this.#error,
       restarts: this.#restarts,
-      job: this.#drained ?? now?.job ?? null,
-      happened: now?.happened ?? {},
+      checkpoints: this.#checkpoints,
+      silentSinceMs,
+      job: this.#drained ?? answer?.job ?? null,
+      happened: answer?.happened ?? {},
     };
   }
 
@@ -189,7 +202,10 @@ class Host implements TopologyHost {
   async #run(build: Build, goBack = false): Promise<void> {
     const { input, clock, graph: database } = this.#options;
     const { script } = build.compiled;
-    const thread = new TopologyThread({ ...input, script, file: this.#shown, goBack }, { clock, graph: database });
+    const thread = new TopologyThread(
+      { ...input, script, file: this.#shown, goBack },
+      { clock, graph: database, onNews: (news) => this.#onNews(news) },
+    );
     this.#thread = thread;
     this.#build = build;
     this.#drained = undefined;
@@ -204,6 +220,14 @@ class Host implements TopologyHost {
     } catch {
       // #onEnd has the fault and tells it.
     }
+  }
+
+  #onNews(news: JobNews): void {
+    const before = this.#checkpoints;
+    this.#checkpoints = deriveHealth(before, news);
+    if (news.kind === 'checkpoint-completed') this.#failedStarts = 0;
+    const line = newsLine(news, before, this.#checkpoints);
+    if (line !== undefined) this.#options.tell(`${this.#shown}: ${line}`);
   }
 
   async #onEnd(thread: TopologyThread, build: Build, goBack: boolean, fault: WorkerFault | undefined): Promise<void> {
@@ -241,13 +265,14 @@ class Host implements TopologyHost {
 
   async #fail(build: Build, goBack: boolean, fault: WorkerFault): Promise<void> {
     const { tell, clock, random } = this.#options;
-    this.#state = fault.code === 'fenced' ? 'fenced' : 'failed';
+    this.#state = fault.code === 'fenced' ? 'taken-over' : 'failed';
     this.#error = fault;
     tell(`${this.#shown}: ${faultText(fault)}`);
     // Whoever came later has taken over; taking it back would go on for ever.
     if (fault.code === 'fenced' || faultsOfWriting.has(fault.code)) return;
     this.#restarts++;
-    await sleep(clock, restartBackoff.baseMs + backoffMs(Math.min(this.#restarts, 8), restartBackoff, random));
+    this.#failedStarts++;
+    await sleep(clock, restartBackoff.baseMs + backoffMs(Math.min(this.#failedStarts, 8), restartBackoff, random));
     await this.#replacing;
     if (this.#isStopping || this.#thread !== undefined || this.#build !== build) return;
     await this.#run(build, goBack);
@@ -292,7 +317,7 @@ class Host implements TopologyHost {
       return;
     }
     if (fault?.code === 'fenced') {
-      this.#state = 'fenced';
+      this.#state = 'taken-over';
       this.#error = fault;
       tell(`${this.#shown}: ${faultText(fault)}`);
       return;

@@ -11,19 +11,26 @@ import { present } from '../../schemas/kernel/assert.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Graph, JobStatus } from '../../topology/index.ts';
+import type { Graph, JobNews, JobStatus } from '../../topology/index.ts';
 import { answerCall } from './graph-link.ts';
+import type { AskedStatus } from './status-asker.ts';
+import { StatusAsker } from './status-asker.ts';
 import { neverLoaded, outOfMemory } from './topology-trial.ts';
-import type { FromWorker, RunningStatus, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
+import type { FromWorker, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
 import { errorOf, faultOf } from './worker-protocol.ts';
 
 /** How long a thread that has said its last may take to end. */
 const endGraceMs = 2_000;
-const statusTimeoutMs = 2_000;
 
 export interface Ready {
   readonly graph: Graph;
   readonly tables: Readonly<Record<string, string>>;
+}
+
+export interface ThreadOptions {
+  readonly clock: Clock;
+  readonly graph: GraphDatabase | undefined;
+  readonly onNews: (news: JobNews) => void;
 }
 
 export class TopologyThread {
@@ -38,16 +45,18 @@ export class TopologyThread {
   readonly #worker: Worker;
   readonly #clock: Clock;
   readonly #graph: GraphDatabase | undefined;
-  readonly #waiting = new Map<number, (status: RunningStatus) => void>();
+  readonly #asker: StatusAsker;
+  readonly #onNews: (news: JobNews) => void;
   #settleReady: { readonly resolve: (ready: Ready) => void; readonly reject: (thrown: unknown) => void } | undefined;
-  #statusIds = 0;
   #fault: WorkerFault | undefined;
   #stopped = false;
   #deadline: Timer | undefined;
 
-  constructor(input: WorkerInput, { clock, graph }: { readonly clock: Clock; readonly graph: GraphDatabase | undefined }) {
+  constructor(input: WorkerInput, { clock, graph, onNews }: ThreadOptions) {
     this.#clock = clock;
     this.#graph = graph;
+    this.#onNews = onNews;
+    this.#asker = new StatusAsker(clock, (id) => this.post({ kind: 'status', id }));
     this.#worker = new Worker(new URL('./topology-worker.js', import.meta.url), { workerData: input });
     this.ready = new Promise<Ready>((resolve, reject) => {
       this.#settleReady = { resolve, reject };
@@ -78,20 +87,8 @@ export class TopologyThread {
     return this.ended;
   }
 
-  /** Undefined when it does not answer. */
-  status(): Promise<RunningStatus | undefined> {
-    const id = ++this.#statusIds;
-    return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(statusTimeoutMs, () => {
-        this.#waiting.delete(id);
-        resolve(undefined);
-      });
-      this.#waiting.set(id, (status) => {
-        timer.cancel();
-        resolve(status);
-      });
-      this.post({ kind: 'status', id });
-    });
+  status(): Promise<AskedStatus> {
+    return this.#asker.ask();
   }
 
   #hear(message: FromWorker): void {
@@ -103,12 +100,12 @@ export class TopologyThread {
         this.isReady = true;
         this.#settleReady?.resolve(message);
         return;
-      case 'proved':
-        this.proved = true;
+      case 'news':
+        if (message.news.kind === 'checkpoint-completed') this.proved = true;
+        this.#onNews(message.news);
         return;
       case 'status':
-        this.#waiting.get(message.id)?.(message.status);
-        this.#waiting.delete(message.id);
+        this.#asker.answered(message.id, message.status);
         return;
       case 'graph':
         void answerCall(present(this.#graph, 'the graph of a thread that asks for it'), message.call).then((reply) =>
@@ -140,6 +137,7 @@ export class TopologyThread {
 
   #end(code: number): WorkerFault | undefined {
     this.#deadline?.cancel();
+    this.#asker.close();
     if (!this.#stopped) this.#fault ??= { code: 'worker-ended', message: `its thread ended without a word (exit code ${code})` };
     this.#settleReady?.reject(this.#fault === undefined ? new SluiceError('worker-ended', 'it was stopped') : errorOf(this.#fault));
     return this.#fault;

@@ -32,7 +32,7 @@ async function main(): Promise<void> {
     checkpointIntervalMs: input.checkpointIntervalMs,
     dropState: input.dropState,
     goBack: input.goBack,
-    onFirstCheckpoint: () => say({ kind: 'proved' }),
+    tell: (news) => say({ kind: 'news', news }),
   });
   port.on('message', (message: ToWorker) => {
     switch (message.kind) {
@@ -43,21 +43,26 @@ async function main(): Promise<void> {
         job.drain().catch(fail);
         return;
       case 'status':
-        job
-          .status()
-          .then((status) => say({ kind: 'status', id: message.id, status: { job: status, happened: bindings.happened() } }), fail);
+        // A question may fail; the topology does not end of it.
+        job.status().then(
+          (status) => say({ kind: 'status', id: message.id, status: { job: status, happened: bindings.happened() } }),
+          () => say({ kind: 'status', id: message.id, status: undefined }),
+        );
         return;
       case 'graph':
         graphOfHost.settle(message.id, message.reply);
         return;
     }
   });
-  await job.open();
-  say({ kind: 'ready', graph, tables: Object.fromEntries(tables) });
   try {
+    await job.open();
+    say({ kind: 'ready', graph, tables: Object.fromEntries(tables) });
     await job.run();
     const status = await job.status();
     if (status.drained) say({ kind: 'drained', status });
+  } catch (thrown) {
+    // Before what is open is closed: that may take as long as what failed did.
+    fail(thrown);
   } finally {
     await job.close();
     await bindings.close();

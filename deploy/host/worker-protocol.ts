@@ -3,7 +3,7 @@
  * structured-clonable.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { Graph, JobStatus } from '../../topology/index.ts';
+import type { Graph, JobNews, JobStatus } from '../../topology/index.ts';
 import type { LocalPlace } from '../local/local-bindings.ts';
 import type { ServicesPlace } from '../services/service-bindings.ts';
 import type { GraphCall, GraphReply } from './graph-link.ts';
@@ -46,9 +46,9 @@ export type FromWorker =
   | { readonly kind: 'imported' }
   /** `tables`: the files that look-ups read, with their stamps from before (file-stamps.ts). */
   | { readonly kind: 'ready'; readonly graph: Graph; readonly tables: Readonly<Record<string, string>> }
-  /** It completed a checkpoint of its own: what it read is in its state, and what came of it is committed. */
-  | { readonly kind: 'proved' }
-  | { readonly kind: 'status'; readonly id: number; readonly status: RunningStatus }
+  /** Without a status where it could not tell. */
+  | { readonly kind: 'status'; readonly id: number; readonly status: RunningStatus | undefined }
+  | { readonly kind: 'news'; readonly news: JobNews }
   | { readonly kind: 'graph'; readonly id: number; readonly call: GraphCall }
   /** The end of a drained run, before `stopped`. */
   | { readonly kind: 'drained'; readonly status: JobStatus }

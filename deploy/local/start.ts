@@ -10,6 +10,7 @@ import { resolve } from 'node:path';
 import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
 import { sweepClaims } from '../../ingest/delivery/claim-check.ts';
 import type { Log } from '../../ingest/telemetry/log.ts';
+import type { MetricsText } from '../../ingest/telemetry/metrics.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import { ledgerStream } from '../../schemas/config.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
@@ -38,6 +39,7 @@ import { refuseOpenToAll } from '../host/open-to-all.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import type { TopologyHost } from '../host/topology-host.ts';
 import { topologyHost } from '../host/topology-host.ts';
+import { joinMetrics, topologyMetrics } from '../host/topology-metrics.ts';
 import { openEmbeddedStreams } from './embedded-log.ts';
 import { graphOwner } from './graph-owner.ts';
 
@@ -99,7 +101,11 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     });
     const drain = (): Promise<void> => ingress.drain();
     undo.unshift(drain);
-    const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.start, read: () => ingress.metrics() });
+    const read = async (): Promise<MetricsText> => {
+      const topologies = Promise.all(hosts.map((host) => host.status()));
+      return joinMetrics(await ingress.metrics(), await topologyMetrics(await topologies, clock.now()));
+    };
+    const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.start, read });
     undo.splice(-1, 0, () => metrics.close());
     const control = await serveControl(dir, {
       reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },

@@ -25,8 +25,9 @@ import { servePlain, textAnswer } from '../host/plain-server.ts';
 import type { InstanceStatus } from '../host/status.ts';
 import type { TopologyHost } from '../host/topology-host.ts';
 import { topologyHost } from '../host/topology-host.ts';
+import { topologyMetrics } from '../host/topology-metrics.ts';
+import { topologiesNotReady } from '../host/topology-readiness.ts';
 import { enrichChecks } from './enrich-checks.ts';
-import { enrichMetrics } from './enrich-metrics.ts';
 import { runStartupChecks } from './startup-checks.ts';
 
 export interface EnrichOptions {
@@ -64,12 +65,11 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     const notReady = async (): Promise<string | undefined> => {
       if (stopping) return 'stopping';
       if (hosts.length === 0) return 'starting';
-      const late = (await statuses()).filter(({ state }) => state !== 'running' && state !== 'draining' && state !== 'drained');
-      return late.length === 0 ? undefined : `${late.length} of ${hosts.length} topologies do not run: see \`sluice status\``;
+      return topologiesNotReady(await statuses());
     };
     const server = await serveHealth(enrich, notReady);
     undo.unshift(() => server.close());
-    const read = async (): Promise<MetricsText> => enrichMetrics(await statuses(), clock.now());
+    const read = async (): Promise<MetricsText> => topologyMetrics(await statuses(), clock.now());
     const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.enrich, read });
     undo.splice(-1, 0, () => metrics.close());
     await runStartupChecks(enrichChecks(config, { clock, random }), tell);
@@ -112,7 +112,7 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     const fenced = async (): Promise<void> => {
       while (!stopping) {
         const states = (await statuses()).map(({ state }) => state);
-        if (states.includes('fenced') && states.every((state) => state === 'fenced' || state === 'drained')) return;
+        if (states.includes('taken-over') && states.every((state) => state === 'taken-over' || state === 'drained')) return;
         await sleep(clock, fencePollMs);
       }
     };

@@ -6,7 +6,7 @@
  * 2. A manifest is never changed once it exists.
  */
 import { createHash } from 'node:crypto';
-import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { isStateful } from '../graph/graph.ts';
 import { modelMeaning } from '../graph/graph-model.ts';
@@ -89,7 +89,29 @@ function meaningOf(node: GraphNode): readonly unknown[] {
 }
 
 export function encodeManifest(manifest: Manifest): Uint8Array {
-  return Buffer.from(JSON.stringify(manifest));
+  return encodeManifestWith(manifest, encodeStates(manifest.operators));
+}
+
+/** Each operator's state as JSON text. Throws `SluiceError` `state-unwritable` naming the operator whose state has none. */
+export function encodeStates(operators: Manifest['operators']): readonly string[] {
+  return Object.entries(operators).map(([id, state]) => `${JSON.stringify(id)}:${stateText(id, state)}`);
+}
+
+/** A manifest whose operators' states are text already: they are not written a second time. */
+export function encodeManifestWith(manifest: Omit<Manifest, 'operators'>, states: readonly string[]): Uint8Array {
+  const { operators: _, ...rest } = manifest as Manifest;
+  return Buffer.from(`${JSON.stringify(rest).slice(0, -1)},"operators":{${states.join(',')}}}`);
+}
+
+function stateText(id: string, state: unknown): string {
+  try {
+    return JSON.stringify(state) ?? 'null';
+  } catch (cause) {
+    throw new SluiceError('state-unwritable', `the state of '${id}' cannot be written as JSON: ${messageOf(cause)}`, {
+      cause,
+      fix: `keep only JSON in the state of '${id}': no BigInt, and no object that holds itself`,
+    });
+  }
 }
 
 /** Reads a manifest; throws `SluiceError` `checkpoint-corrupt` naming `key`. */

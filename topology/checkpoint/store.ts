@@ -6,6 +6,8 @@
  * 2. A run begins by creating a manifest of its own (its fence) that repeats the latest state under a higher attempt. From then on an
  *    older run cannot create the number it wants next, learns of the newer attempt, and stops before its sinks commit anything.
  * 3. Sinks commit checkpoint n only after its manifest exists.
+ * 4. Creating one's own manifest again does no harm: one that is there already, as the answer to an earlier try was lost, counts as created.
+ * 5. The newest manifest that is no fence is kept: what goes back needs it.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
@@ -23,10 +25,14 @@ export interface CheckpointStore {
     begin: (attempt: number, checkpoint: number, previous: Manifest | undefined) => Manifest,
     options?: { readonly goBack: boolean },
   ): Promise<Manifest>;
-  /** Creates `manifest`; throws `SluiceError` `fenced` when another attempt already has that number. */
-  create(manifest: Manifest): Promise<void>;
-  /** Deletes all but the newest `keep`. */
+  /** Creates `manifest`, whose text is `bytes`; throws `SluiceError` `fenced` when another attempt already has that number. */
+  create(manifest: Pick<Manifest, 'checkpoint' | 'attempt'>, bytes: Uint8Array): Promise<void>;
+  /** Throws `SluiceError` `fenced` when there is a newer manifest than `checkpoint` of a newer attempt. */
+  checkFence(held: Pick<Manifest, 'checkpoint' | 'attempt'>): Promise<void>;
+  /** After a checkpoint was completed: deletes all but the newest `keep`. */
   prune(keep: number): Promise<void>;
+  /** The same when a run begins, whose newest manifest is a fence. */
+  pruneFences(keep: number): Promise<void>;
 }
 
 export function checkpointStore(blobs: BlobStore, topology: string): CheckpointStore {
@@ -54,6 +60,20 @@ export function checkpointStore(blobs: BlobStore, topology: string): CheckpointS
     return undefined;
   };
 
+  const fenced = (attempt: number, newer: number | undefined): SluiceError =>
+    new SluiceError('fenced', `attempt ${attempt} of '${topology}' was taken over by attempt ${newer ?? '?'}`, {
+      fix: 'nothing is lost: the newer run goes on from the last checkpoint; stop this one',
+    });
+
+  const attemptOf = async (key: string): Promise<number | undefined> => {
+    const bytes = await blobs.get(key);
+    return bytes === undefined ? undefined : decodeManifest(key, bytes).attempt;
+  };
+
+  const remove = async (keys: readonly string[]): Promise<void> => {
+    for (const key of keys) await blobs.delete(key);
+  };
+
   return {
     latest,
     async takeOver(begin, { goBack } = { goBack: false }) {
@@ -64,21 +84,32 @@ export function checkpointStore(blobs: BlobStore, topology: string): CheckpointS
         if (await blobs.createIfAbsent(keyOf(fence.checkpoint), encodeManifest(fence))) return fence;
       }
     },
-    async create(manifest) {
-      const key = keyOf(manifest.checkpoint);
-      const created = await blobs.createIfAbsent(key, encodeManifest(manifest));
+    async create({ checkpoint, attempt }, bytes) {
+      const key = keyOf(checkpoint);
+      const created = await blobs.createIfAbsent(key, bytes);
+      const own = created || (await attemptOf(key)) === attempt;
       const newest = (await blobs.list(prefix)).at(-1);
-      if (created && newest === key) return;
+      if (own && newest === key) return;
       // A number that was pruned can be created again by a run that slept through it; a newer manifest gives it away.
-      if (created) await blobs.delete(key);
-      const newer = await latest();
-      throw new SluiceError('fenced', `attempt ${manifest.attempt} of '${topology}' was taken over by attempt ${newer?.attempt ?? '?'}`, {
-        fix: 'nothing is lost: the newer run goes on from the last checkpoint; stop this one',
-      });
+      if (own) await blobs.delete(key);
+      throw fenced(attempt, (await latest())?.attempt);
+    },
+    async checkFence({ checkpoint, attempt }) {
+      const newest = (await blobs.list(prefix)).at(-1);
+      if (newest === undefined || newest <= keyOf(checkpoint)) return;
+      const newer = await attemptOf(newest);
+      if (newer !== undefined && newer > attempt) throw fenced(attempt, newer);
     },
     async prune(keep) {
       const keys = await blobs.list(prefix);
-      for (const key of keys.slice(0, Math.max(0, keys.length - keep))) await blobs.delete(key);
+      await remove(keys.slice(0, Math.max(0, keys.length - keep)));
+    },
+    async pruneFences(keep) {
+      const keys = await blobs.list(prefix);
+      if (keys.length <= keep) return;
+      const completed = await completedBefore(await latest());
+      const kept = completed === undefined ? undefined : keyOf(completed.checkpoint);
+      await remove(keys.slice(0, keys.length - keep).filter((key) => key !== kept));
     },
   };
 }

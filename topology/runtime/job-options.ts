@@ -5,6 +5,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { CheckpointNews } from '../checkpoint/health.ts';
 import type { Graph, LookupFile, SinkNode, Topology } from '../graph/graph.ts';
 import type { Sink } from '../graph/sink.ts';
 import type { LookupFunction } from '../operators/lookup.ts';
@@ -24,6 +25,9 @@ export interface JobConnectors {
   rejected(graph: Graph, attempt: number): Sink;
 }
 
+/** What happens to a job that a person should read at once: told once per change, never per turn. Structured-clonable. */
+export type JobNews = CheckpointNews;
+
 export interface JobOptions {
   readonly topology: Topology;
   readonly blobs: BlobStore;
@@ -35,7 +39,6 @@ export interface JobOptions {
   readonly dropState?: boolean;
   /** Restores the last checkpoint that a run completed, past what runs left that completed none: their build was given up. */
   readonly goBack?: boolean;
-  /** Its first checkpoint is completed: what it read until then is in its state, and committed. */
-  readonly onFirstCheckpoint?: () => void;
   readonly turnBounds?: ReadBounds;
+  readonly tell?: (news: JobNews) => void;
 }

@@ -6,19 +6,22 @@
  * 1. One turn at a time; a turn is over when every sink has accepted its rows. That is the backpressure: nothing is pulled before.
  * 2. A checkpoint's snapshot is taken between two turns. A turn runs all branches to their ends, so every operator has seen exactly the
  *    elements up to the positions: the gap between two turns is the barrier, and there is nothing to align.
- * 3. Order of a checkpoint: sinks stage, manifest is created, sinks commit. A crash anywhere leaves a state from which the next run
- *    goes on exactly once.
- * 4. Any operational fault ends the job; whoever started it starts it again from the last checkpoint.
+ * 3. Checkpoints are job-checkpoints.ts's: a crash anywhere leaves a state from which the next run goes on exactly once.
+ * 4. An operational fault of a sink ends the job; whoever started it starts it again from the last checkpoint. What can be asked again in place,
+ *    a stream or the store of the checkpoints, is.
  */
 import { concatMap, defer, lastValueFrom, repeat, takeWhile } from 'rxjs';
 import { present } from '../../schemas/kernel/assert.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
+import { deriveHealth, failureOf, healthy } from '../checkpoint/health.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { manifestVersion, statefulNodes } from '../checkpoint/manifest.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
-import type { SourceNode } from '../graph/graph.ts';
+import type { Graph, SourceNode } from '../graph/graph.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
 import { connect } from './connections.ts';
@@ -26,7 +29,8 @@ import type { Dag } from './dag.ts';
 import { compileDag, endInput, tellClock } from './dag.ts';
 import { enterRecords } from './enter-records.ts';
 import { heardOf } from './heard.ts';
-import type { JobOptions } from './job-options.ts';
+import { JobCheckpoints, storeUnanswered } from './job-checkpoints.ts';
+import type { JobNews, JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
 import { Refusals } from './rejections.ts';
 import type { Cursor, SourceInput, SourceSchedule } from './source.ts';
@@ -55,8 +59,10 @@ export interface Job {
 /** Watermarks and idleness are judged at least this often, as Flink's auto watermark interval. */
 const tickMs = 200;
 
-/** The pause before the next checkpoint is at least so many times what the last one kept the events waiting. */
-const checkpointPauseFactor = 9;
+/** What all manifests of a job have. */
+function headOf(graph: Graph): Pick<Manifest, 'manifestVersion' | 'topology' | 'version' | 'stateful'> {
+  return { manifestVersion, topology: graph.name, version: graph.version, stateful: statefulNodes(graph) };
+}
 
 type Turn = { readonly cursor: Cursor; readonly records: readonly IncomingRecord[] } | undefined;
 
@@ -66,16 +72,17 @@ export function createJob(options: JobOptions): Job {
   const bounds = options.turnBounds ?? { maxRecords: limits.turnMaxRows, maxBytes: limits.turnMaxBytes };
   const store = checkpointStore(options.blobs, graph.name);
   const refusals = new Refusals(graph, clock);
+  let health = healthy;
+  const tell = (news: JobNews): void => {
+    health = deriveHealth(health, news);
+    options.tell?.(news);
+  };
   let dag: Dag;
   let sinks: JobSinks | undefined;
   let readers: readonly RecordReader[] = [];
   let schedule: SourceSchedule;
   let attempt = 0;
-  let checkpoint = 0;
-  let fenceNumber = 0;
-  let completed: JobStatus['checkpoint'] = null;
-  let committing: Promise<void> = Promise.resolve();
-  let nextCheckpointAt = 0;
+  let checkpoints: JobCheckpoints | undefined;
   /** When it was opened: the time of ticks goes on from there as the job runs, whatever happens to the clock on the wall. */
   let startedMs = 0;
   let startedAtMs = 0;
@@ -100,35 +107,20 @@ export function createJob(options: JobOptions): Job {
     return bySource;
   };
 
-  const manifestWith = (states: CarriedState, number: number, ofAttempt: number): Manifest => ({
-    manifestVersion,
-    topology: graph.name,
-    version: graph.version,
+  const fenceWith = (states: CarriedState, number: number, ofAttempt: number): Manifest => ({
+    ...headOf(graph),
+    ...states,
     checkpoint: number,
     attempt: ofAttempt,
     createdAtMs: clock.now(),
-    stateful: statefulNodes(graph),
-    positions: states.positions,
-    operators: states.operators,
-    sinks: states.sinks,
-    counts: states.counts,
   });
 
   const open = async (): Promise<void> => {
     requireValid(topology);
     // Before it takes over: a table that is not there must not end an older run.
     const connections = await connect(graph, connectors);
-    const fence = await store.takeOver(
-      (nextAttempt, number, previous) => {
-        requireRestorable(previous, graph, options.dropState ?? false);
-        return manifestWith(carriedOver(previous, graph), number, nextAttempt);
-      },
-      options.goBack === true ? { goBack: true } : undefined,
-    );
+    const fence = await takeOver();
     attempt = fence.attempt;
-    checkpoint = fence.checkpoint;
-    fenceNumber = fence.checkpoint;
-
     startedMs = clock.monotonic();
     startedAtMs = clock.now();
     const host = { clock, random: options.random, wake: () => schedule?.interrupt() };
@@ -144,11 +136,34 @@ export function createJob(options: JobOptions): Job {
     }
 
     sinks = new JobSinks(dag, refusals, graph, connectors, attempt);
-    await sinks.open(fence.sinks);
+    const intervalMs = options.checkpointIntervalMs;
+    checkpoints = new JobCheckpoints({ store, sinks, clock, random: options.random, intervalMs, tell }, fence);
+    try {
+      await sinks.open(fence.sinks);
+      await openSources(fence);
+    } catch (thrown) {
+      throw await checkpoints.causeOf(thrown);
+    }
+  };
 
-    await openSources(fence);
-    nextCheckpointAt = clock.monotonic() + options.checkpointIntervalMs;
-    completed = { id: fence.checkpoint, completedAtMs: fence.createdAtMs };
+  /** The first checkpoint of a run. One that cannot be stored is a failed one. */
+  const takeOver = async (): Promise<Manifest> => {
+    const taking = store.takeOver(
+      (nextAttempt, number, previous) => {
+        requireRestorable(previous, graph, options.dropState ?? false);
+        return fenceWith(carriedOver(previous, graph), number, nextAttempt);
+      },
+      options.goBack === true ? { goBack: true } : undefined,
+    );
+    try {
+      return await within(clock, limits.checkpointTryMaxMs, taking, () => storeUnanswered(limits.checkpointTryMaxMs));
+    } catch (thrown) {
+      if (thrown instanceof SluiceError && thrown.code !== 'restore-refused') {
+        const failure = failureOf(thrown, { checkpoint: null, atMs: clock.now(), againInMs: null });
+        tell({ kind: 'checkpoint-failed', failure });
+      }
+      throw thrown;
+    }
   };
 
   const openSources = async (fence: Manifest): Promise<void> => {
@@ -205,7 +220,7 @@ export function createJob(options: JobOptions): Job {
     if (draining !== 'no') await drainOn();
     // Once time has ended, the state before it is the last that can be gone on from, until the drained end itself.
     if (draining === 'ended' || draining === 'drained') return;
-    if (clock.monotonic() >= nextCheckpointAt) await takeCheckpoint();
+    if (checkpoints?.isDue === true) await takeCheckpoint();
   };
 
   const runDag = async (): Promise<void> => {
@@ -230,13 +245,13 @@ export function createJob(options: JobOptions): Job {
   };
 
   const takeCheckpoint = async (): Promise<void> => {
-    await committing;
-    const begunAt = clock.monotonic();
-    nextCheckpointAt = begunAt + options.checkpointIntervalMs;
+    const taking = present(checkpoints, 'the checkpoints of an open job');
     if (draining === 'ended') return;
     const last = draining === 'drained';
-    if (!dirty && !last && allSinks().pendingRows() === 0) return;
-    const number = checkpoint + 1;
+    if (!dirty && !last && allSinks().pendingRows() === 0) {
+      taking.pass();
+      return;
+    }
     const operators: Record<string, unknown> = {};
     for (const stage of dag.stages) {
       const [node] = stage.nodes;
@@ -244,40 +259,32 @@ export function createJob(options: JobOptions): Job {
       if (node !== undefined && state !== undefined) operators[node.id] = state;
     }
     const counts = Object.fromEntries([...dag.counts].map(([id, count]) => [id, { ...count }]));
-    const at = positions();
-    const prepared = await allSinks().prepare(number, last);
-    const manifest = manifestWith({ positions: at, operators, sinks: prepared, counts }, number, attempt);
-    dirty = false;
-    checkpoint = number;
-    committing = commit(last ? { ...manifest, drained: true } : manifest);
-    // Its failure is seen by whoever awaits `committing` next: the following checkpoint, or the end of the run.
-    committing.catch(() => undefined);
-    // A large state takes long to write: checkpoints come less often then, so that most of the time goes into events.
-    nextCheckpointAt = Math.max(nextCheckpointAt, clock.monotonic() + (clock.monotonic() - begunAt) * checkpointPauseFactor);
+    const snapshot = { ...headOf(graph), positions: positions(), operators, counts, ...(last ? { drained: true as const } : {}) };
+    if (await taking.take(snapshot, last)) dirty = false;
   };
 
-  const commit = async (manifest: Manifest): Promise<void> => {
-    await store.create(manifest);
-    await allSinks().commit(manifest.checkpoint);
-    completed = { id: manifest.checkpoint, completedAtMs: clock.now() };
-    if (manifest.checkpoint === fenceNumber + 1) options.onFirstCheckpoint?.();
-    await store.prune(limits.checkpointsKept);
+  const lastCheckpoint = async (): Promise<void> => {
+    const taking = present(checkpoints, 'the checkpoints of an open job');
+    await taking.settled();
+    await takeCheckpoint();
+    await taking.settled();
   };
 
   return {
     open,
     async run() {
       const next = defer(() => schedule.next(tickMs));
-      await lastValueFrom(
-        next.pipe(
-          concatMap(runTurn),
-          repeat(),
-          takeWhile(() => !stopping),
-        ),
-        { defaultValue: undefined },
+      const turns = next.pipe(
+        concatMap(runTurn),
+        repeat(),
+        takeWhile(() => !stopping),
       );
-      await takeCheckpoint();
-      await committing;
+      try {
+        await lastValueFrom(turns, { defaultValue: undefined });
+        await lastCheckpoint();
+      } catch (thrown) {
+        throw await present(checkpoints, 'the checkpoints of an open job').causeOf(thrown);
+      }
     },
     async drain() {
       if (draining !== 'no') return;
@@ -286,6 +293,7 @@ export function createJob(options: JobOptions): Job {
     },
     stop() {
       stopping = true;
+      checkpoints?.hurry();
       schedule?.stop();
     },
     async status() {
@@ -294,7 +302,8 @@ export function createJob(options: JobOptions): Job {
         version: graph.version,
         attempt,
         turns,
-        checkpoint: completed,
+        checkpoint: checkpoints?.completed ?? null,
+        checkpoints: health,
         splits: await Promise.all(
           (schedule?.cursors ?? [])
             .filter(({ phase }) => phase !== 'done')
@@ -307,7 +316,8 @@ export function createJob(options: JobOptions): Job {
       };
     },
     async close() {
-      await committing.catch(() => undefined);
+      checkpoints?.close();
+      await checkpoints?.settled().catch(() => undefined);
       for (const { operator } of dag?.stages ?? []) operator.close?.();
       await sinks?.close();
       for (const reader of readers) await reader.close();

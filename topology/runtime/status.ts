@@ -3,6 +3,7 @@
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Path } from '../../schemas/ports/record.ts';
+import type { CheckpointHealth } from '../checkpoint/health.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
 import type { NodeCounts } from '../operators/operator.ts';
@@ -72,6 +73,8 @@ export interface JobStatus {
   readonly attempt: number;
   readonly turns: number;
   readonly checkpoint: { readonly id: number; readonly completedAtMs: number } | null;
+  /** How its checkpoints fare in this run. */
+  readonly checkpoints: CheckpointHealth;
   readonly splits: readonly SplitStatus[];
   readonly nodes: readonly NodeStatus[];
   readonly rejected: number;

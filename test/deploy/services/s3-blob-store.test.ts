@@ -9,7 +9,8 @@ import { seededRandom, systemRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
 import type { Manifest } from '../../../topology/checkpoint/manifest.ts';
-import { manifestVersion } from '../../../topology/checkpoint/manifest.ts';
+import { encodeManifest, manifestVersion } from '../../../topology/checkpoint/manifest.ts';
+import type { CheckpointStore } from '../../../topology/checkpoint/store.ts';
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import { blobStoreContract } from '../../contract/blob-store.ts';
 import { motoRig } from '../../enrich/s3/support.ts';
@@ -135,13 +136,14 @@ describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000
       sinks: {},
       counts: {},
     });
+    const create = (store: CheckpointStore, of: Manifest): Promise<void> => store.create(of, encodeManifest(of));
     const older = checkpointStore(blobs, 't');
     const newer = checkpointStore(blobs, 't');
     expect(await older.takeOver(manifest)).toMatchObject({ attempt: 1, checkpoint: 1 });
-    await older.create(manifest(1, 2));
+    await create(older, manifest(1, 2));
     expect(await newer.takeOver(manifest)).toMatchObject({ attempt: 2, checkpoint: 3 });
-    await expect(older.create(manifest(1, 3))).rejects.toMatchObject({ code: 'fenced' });
-    for (let checkpoint = 4; checkpoint < 10; checkpoint++) await newer.create(manifest(2, checkpoint));
+    await expect(create(older, manifest(1, 3))).rejects.toMatchObject({ code: 'fenced' });
+    for (let checkpoint = 4; checkpoint < 10; checkpoint++) await create(newer, manifest(2, checkpoint));
     await newer.prune(2);
     expect(await newer.latest()).toMatchObject({ attempt: 2, checkpoint: 9 });
     expect(await blobs.list('checkpoints/t/')).toHaveLength(2);

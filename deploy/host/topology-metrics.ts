@@ -1,15 +1,15 @@
 /**
- * The numbers of the enrich service for Prometheus, made of what the topologies say of themselves at the time of the scrape.
+ * The numbers of topologies for Prometheus, made of what they say of themselves at the time of the scrape.
  * Names: `sluice_<what>_<unit>`; counters end in `_total`.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { MetricsText } from '../../ingest/telemetry/metrics.ts';
-import type { TopologyHostStatus } from '../host/topology-host.ts';
+import type { TopologyHostStatus } from './topology-host.ts';
 
 /** Outcomes of a node's elements, as they are counted. */
 const outcomes = ['in', 'passed', 'filtered', 'late', 'deduplicated', 'rejected', 'emitted'] as const;
 
-export async function enrichMetrics(statuses: readonly TopologyHostStatus[], nowMs: number): Promise<MetricsText> {
+export async function topologyMetrics(statuses: readonly TopologyHostStatus[], nowMs: number): Promise<MetricsText> {
   const registry = new Registry();
   const gauge = (name: string, help: string, labelNames: readonly string[]): Gauge =>
     new Gauge({ name, help, labelNames: [...labelNames], registers: [registry] });
@@ -19,6 +19,10 @@ export async function enrichMetrics(statuses: readonly TopologyHostStatus[], now
   const restarts = counter('sluice_topology_restarts_total', 'Starts after a fault', ['topology']);
   const checkpoint = gauge('sluice_checkpoint_id', 'The last completed checkpoint', ['topology']);
   const age = gauge('sluice_checkpoint_age_seconds', 'Since the last completed checkpoint', ['topology']);
+  const failures = counter('sluice_checkpoint_failures_total', 'Tries of a checkpoint that failed', ['topology']);
+  const inARow = gauge('sluice_checkpoint_failures_in_a_row', 'Of those, the ones since the last completed checkpoint', ['topology']);
+  const alarm = gauge('sluice_checkpoint_alarm', '1 while so many failed in a row that somebody has to look', ['topology']);
+  const silent = gauge('sluice_topology_silent_seconds', 'For how long its thread has not answered; 0 while it does', ['topology']);
   const uncommitted = gauge('sluice_uncommitted_rows', 'Rows that sinks took and no completed checkpoint made visible yet', ['topology']);
   const rejected = counter('sluice_rejected_events_total', 'Rejected events since the first start', ['topology']);
   const elements = counter('sluice_node_elements_total', 'Elements of a node by what became of them', ['topology', 'node', 'outcome']);
@@ -28,10 +32,14 @@ export async function enrichMetrics(statuses: readonly TopologyHostStatus[], now
   const eventLag = gauge('sluice_split_event_lag_seconds', 'How far the latest event time is behind processing time', split);
   const unheard = gauge('sluice_split_unheard', '1 while a split cannot be read, is slow or paused, and so holds the watermark', split);
   const connector = counter('sluice_connector_events_total', 'What happened to the connections of a topology', ['topology', 'event']);
-  for (const { file, name, state, restarts: started, job, happened } of statuses) {
+  for (const { file, name, state, restarts: started, checkpoints, silentSinceMs, job, happened } of statuses) {
     const topology = name ?? file;
     running.set({ topology }, state === 'running' || state === 'draining' ? 1 : 0);
     restarts.inc({ topology }, started);
+    failures.inc({ topology }, checkpoints.failures);
+    inARow.set({ topology }, checkpoints.inARow);
+    alarm.set({ topology }, checkpoints.alarm ? 1 : 0);
+    silent.set({ topology }, silentSinceMs === null ? 0 : (nowMs - silentSinceMs) / 1_000);
     for (const [event, count] of Object.entries(happened)) connector.inc({ topology, event }, count);
     if (job === null) continue;
     if (job.checkpoint !== null) {
@@ -52,4 +60,9 @@ export async function enrichMetrics(statuses: readonly TopologyHostStatus[], now
     }
   }
   return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+/** Several texts as one: their metrics have different names. */
+export function joinMetrics(first: MetricsText, second: MetricsText): MetricsText {
+  return { contentType: first.contentType, text: `${first.text.trimEnd()}\n${second.text}` };
 }

@@ -1,0 +1,85 @@
+/**
+ * What is told of a topology: in the log, to whoever asks whether it is ready, in the metrics.
+ */
+import { expect, it } from 'vitest';
+import type { TopologyHostStatus } from '../../../deploy/host/topology-host.ts';
+import { joinMetrics, topologyMetrics } from '../../../deploy/host/topology-metrics.ts';
+import { newsLine } from '../../../deploy/host/topology-news.ts';
+import { topologiesNotReady } from '../../../deploy/host/topology-readiness.ts';
+import { limits } from '../../../schemas/limits.ts';
+import type { CheckpointHealth, CheckpointNews } from '../../../topology/checkpoint/health.ts';
+import { deriveHealth, healthy } from '../../../topology/checkpoint/health.ts';
+
+const failed: CheckpointNews = {
+  kind: 'checkpoint-failed',
+  failure: { checkpoint: 7, code: 'disk-full', message: 'no room', fix: 'free some space', atMs: 60_000, againInMs: 1_500 },
+};
+const completed: CheckpointNews = { kind: 'checkpoint-completed', checkpoint: 7 };
+
+/** The lines of news, one after the other. */
+function linesOf(news: readonly CheckpointNews[]): readonly string[] {
+  let health: CheckpointHealth = healthy;
+  return news.flatMap((each) => {
+    const before = health;
+    health = deriveHealth(before, each);
+    return newsLine(each, before, health) ?? [];
+  });
+}
+
+const status = (more: Partial<TopologyHostStatus>): TopologyHostStatus => ({
+  file: 'orders.ts',
+  name: 'orders',
+  state: 'running',
+  build: null,
+  refused: null,
+  tablesKept: [],
+  error: null,
+  restarts: 0,
+  checkpoints: healthy,
+  silentSinceMs: null,
+  job: null,
+  happened: {},
+  ...more,
+});
+const alarmed = Array.from({ length: limits.checkpointAlarmFailures }).reduce<CheckpointHealth>(
+  (health) => deriveHealth(health, failed),
+  healthy,
+);
+
+it('the log has each checkpoint that fails at once, loudly from the third on, and the one that ends the row', () => {
+  const lines = linesOf([failed, failed, failed, completed, completed]);
+  expect(lines).toHaveLength(4);
+  expect(lines[0]).toBe('checkpoint 7 failed: no room; tried again in 1.5 s\n  free some space');
+  expect(lines[2]).toContain('ALARM: 3 checkpoints failed in a row since 1970-01-01T00:01:00.000Z');
+  expect(lines[3]).toBe('checkpoint 7 is complete, after 3 that failed');
+});
+
+it('the log is not filled by a row of failures that goes on for hours', () => {
+  const lines = linesOf(Array.from({ length: 1_000 }, () => failed));
+  expect(lines.length).toBeGreaterThan(50);
+  expect(lines.length).toBeLessThan(120);
+});
+
+it('an alarm, a thread that does not answer and a topology that does not run are not ready; one failure is', () => {
+  expect(topologiesNotReady([status({}), status({ state: 'draining' })])).toBeUndefined();
+  expect(topologiesNotReady([status({ checkpoints: deriveHealth(healthy, failed) })])).toBeUndefined();
+  expect(topologiesNotReady([status({}), status({ checkpoints: alarmed })])).toMatch(/^1 of 2 topologies cannot complete a checkpoint/);
+  expect(topologiesNotReady([status({ silentSinceMs: 1 })])).toMatch(/^1 of 1 topologies do not answer/);
+  expect(topologiesNotReady([status({ state: 'taken-over' }), status({ state: 'failed' })])).toMatch(/^2 of 2 topologies do not run/);
+});
+
+it('the metrics count failed checkpoints, those in a row, and the alarm', async () => {
+  const { text } = joinMetrics(
+    { contentType: 'text/plain', text: 'other 1\n' },
+    await topologyMetrics([status({ checkpoints: alarmed, silentSinceMs: 1_000 })], 3_500),
+  );
+  for (const line of [
+    'other 1',
+    'sluice_checkpoint_failures_total{topology="orders"} 3',
+    'sluice_checkpoint_failures_in_a_row{topology="orders"} 3',
+    'sluice_checkpoint_alarm{topology="orders"} 1',
+    'sluice_topology_silent_seconds{topology="orders"} 2.5',
+  ]) {
+    expect(text.split('\n')).toContain(line);
+  }
+});

@@ -1,0 +1,294 @@
+/**
+ * Takes a job's checkpoints: when, in which order, and what becomes of one that fails.
+ *
+ * Invariants:
+ * 1. Order: states become text, sinks stage, the manifest is created, sinks commit. A crash anywhere leaves what the next run goes on from exactly
+ *    once.
+ * 2. A state that has no text fails before anything was staged: the next checkpoint is a new one, taken soon.
+ * 3. A manifest that cannot be stored is tried again as it is, soon, while the job reads on: what was staged for it stays named, and the next
+ *    checkpoint has what came since. No try is waited for beyond its bound.
+ * 4. A sink that fails ends the run: what it holds in memory is no longer what the engine gave it, and only a restart makes it so again.
+ * 5. Nothing waits for a checkpoint but the next one: reading goes on while one is under way.
+ * 6. A run that was taken over ends as that, `fenced`, whatever it failed of; also when it has nothing to store.
+ */
+import { backoffMs } from '../../schemas/kernel/backoff.ts';
+import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
+import { within } from '../../schemas/kernel/within.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { CheckpointNews } from '../checkpoint/health.ts';
+import { failureOf } from '../checkpoint/health.ts';
+import type { Manifest } from '../checkpoint/manifest.ts';
+import { encodeManifestWith, encodeStates } from '../checkpoint/manifest.ts';
+import type { CheckpointStore } from '../checkpoint/store.ts';
+import type { SinkState } from '../graph/sink.ts';
+
+/** The sinks of a job, as checkpoints see them. */
+export interface CheckpointSinks {
+  prepare(checkpoint: number, last: boolean): Promise<Record<string, SinkState>>;
+  commit(checkpoint: number): Promise<void>;
+}
+
+export interface JobCheckpointsOptions {
+  readonly store: CheckpointStore;
+  readonly sinks: CheckpointSinks;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly intervalMs: number;
+  readonly tell: (news: CheckpointNews) => void;
+}
+
+/** What of a manifest is known between two turns; the sinks' states come when they have staged. */
+export type Snapshot = Omit<Manifest, 'checkpoint' | 'attempt' | 'sinks' | 'createdAtMs'>;
+
+interface Storing {
+  readonly checkpoint: number;
+  readonly bytes: Uint8Array;
+  /** Tries that were not answered yet. */
+  unanswered: number;
+  /** Told the outcome of a try: undefined when it is stored. */
+  answered: (outcome: SluiceError | undefined) => void;
+}
+
+/** The pause before the next checkpoint is at least so many times what a completed one kept the events waiting. */
+const pauseFactor = 9;
+const retry = { baseMs: limits.checkpointRetryBaseMs, maxMs: limits.checkpointRetryMaxMs };
+
+export class JobCheckpoints {
+  readonly #options: JobCheckpointsOptions;
+  readonly #attempt: number;
+  #number: number;
+  #completed: { readonly id: number; readonly completedAtMs: number };
+  /** Failed tries since the last completed one. */
+  #inARow = 0;
+  #told = false;
+  #nextAtMs: number;
+  #fenceAtMs: number;
+  /** The checkpoint that is under way, once its sinks have staged. */
+  #settling: Promise<void> | undefined;
+  /** What ended it: the run ends of that. */
+  #fault: { readonly thrown: unknown } | undefined;
+  #isTrying = false;
+  /** The run was told to stop, and the time for its last tries is over. */
+  #isOver = false;
+  #overTimer: Timer | undefined;
+  /** What waits for a pause to pass, or for an answer. */
+  #stopWaiting: (() => void) | undefined;
+
+  constructor(options: JobCheckpointsOptions, fence: Manifest) {
+    this.#options = options;
+    this.#attempt = fence.attempt;
+    this.#number = fence.checkpoint;
+    this.#completed = { id: fence.checkpoint, completedAtMs: fence.createdAtMs };
+    this.#nextAtMs = options.clock.monotonic() + options.intervalMs;
+    this.#fenceAtMs = options.clock.monotonic() + limits.fenceCheckMs;
+    // Runs that failed before their first checkpoint have left their fences.
+    void options.store.pruneFences(limits.checkpointsKept).catch(() => undefined);
+  }
+
+  get completed(): { readonly id: number; readonly completedAtMs: number } {
+    return this.#completed;
+  }
+
+  /** Whether the next one may be taken now. Throws what ended the last one. */
+  get isDue(): boolean {
+    if (this.#fault !== undefined) throw this.#fault.thrown;
+    return this.#settling === undefined && this.#options.clock.monotonic() >= this.#nextAtMs;
+  }
+
+  /** The next is due as soon as the one under way is over. */
+  soon(): void {
+    this.#nextAtMs = this.#options.clock.monotonic();
+  }
+
+  /** In place of a checkpoint that would have nothing new. */
+  pass(): void {
+    const nowMs = this.#options.clock.monotonic();
+    this.#nextAtMs = nowMs + this.#options.intervalMs;
+    if (nowMs < this.#fenceAtMs) return;
+    this.#fenceAtMs = nowMs + limits.fenceCheckMs;
+    void this.#fenced().then((fenced) => {
+      if (fenced !== undefined) this.#fault ??= { thrown: fenced };
+    });
+  }
+
+  /**
+   * Takes one, of the moment between two turns; resolves when its sinks have staged, and with whether they have: a state without text is tried again
+   * later. Rejects on what ends the run.
+   */
+  async take(snapshot: Snapshot, last: boolean): Promise<boolean> {
+    const { clock, sinks, intervalMs } = this.#options;
+    const begunAtMs = clock.monotonic();
+    const number = this.#number + 1;
+    let states: readonly string[];
+    try {
+      states = encodeStates(snapshot.operators);
+    } catch (thrown) {
+      const fault = asFault(thrown);
+      const againInMs = this.#pauseMs();
+      this.#failed(number, fault, last ? null : againInMs);
+      if (last) throw fault;
+      this.#nextAtMs = clock.monotonic() + againInMs;
+      return false;
+    }
+    const prepared = await this.#ofSinks(number, 'stage', sinks.prepare(number, last));
+    const manifest = { ...snapshot, checkpoint: number, attempt: this.#attempt, sinks: prepared, createdAtMs: clock.now() };
+    this.#number = number;
+    this.#settling = this.#settle(number, encodeManifestWith(manifest, states))
+      .catch((thrown: unknown) => {
+        this.#fault ??= { thrown };
+      })
+      .finally(() => {
+        this.#settling = undefined;
+      });
+    // A large state takes long to write: checkpoints come less often then, so that most of the time goes into events.
+    const tookMs = clock.monotonic() - begunAtMs;
+    this.#nextAtMs = Math.max(begunAtMs + intervalMs, clock.monotonic() + tookMs * pauseFactor);
+    return true;
+  }
+
+  /** Resolves when none is under way. Rejects with what ended the last one. */
+  async settled(): Promise<void> {
+    await this.#settling;
+    if (this.#fault !== undefined) throw this.#fault.thrown;
+  }
+
+  /** The run is told to stop: a manifest that cannot be stored is tried at once, and for so long only. */
+  hurry(): void {
+    if (this.#overTimer !== undefined) return;
+    this.#overTimer = this.#options.clock.setTimer(limits.checkpointLastMaxMs, () => this.close());
+    if (!this.#isTrying) this.#stopWaiting?.();
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#overTimer?.cancel();
+    this.#stopWaiting?.();
+  }
+
+  /** Why a run ends of `thrown`: when another one has taken over, that is why. */
+  async causeOf(thrown: unknown): Promise<unknown> {
+    if (!(thrown instanceof SluiceError) || isFenced(thrown)) return thrown;
+    return (await this.#fenced()) ?? thrown;
+  }
+
+  /** `fenced` when another run has taken over; undefined also when that cannot be found out now. */
+  async #fenced(): Promise<SluiceError | undefined> {
+    const { store, clock } = this.#options;
+    const late = (): SluiceError => new SluiceError('checkpoint-timeout', 'the checkpoints cannot be looked at');
+    const looked = store.checkFence({ checkpoint: this.#number, attempt: this.#attempt });
+    try {
+      await within(clock, limits.fenceAnswerMaxMs, looked, late);
+      return undefined;
+    } catch (thrown) {
+      return isFenced(thrown) ? thrown : undefined;
+    }
+  }
+
+  async #settle(checkpoint: number, bytes: Uint8Array): Promise<void> {
+    await this.#store(checkpoint, bytes);
+    await this.#ofSinks(checkpoint, 'commit', this.#options.sinks.commit(checkpoint));
+    this.#completed = { id: checkpoint, completedAtMs: this.#options.clock.now() };
+    if (this.#inARow > 0) this.soon();
+    if (this.#inARow > 0 || !this.#told) this.#options.tell({ kind: 'checkpoint-completed', checkpoint });
+    this.#inARow = 0;
+    this.#told = true;
+    await this.#prune();
+  }
+
+  /** Stores a manifest, however often that fails, until the run is over. */
+  async #store(checkpoint: number, bytes: Uint8Array): Promise<void> {
+    const storing: Storing = { checkpoint, bytes, unanswered: 0, answered: () => undefined };
+    for (;;) {
+      const fault = await this.#try(storing);
+      if (fault === undefined) return;
+      if (isFenced(fault)) throw fault;
+      const againInMs = this.#pauseMs();
+      this.#failed(checkpoint, fault, this.#isOver ? null : againInMs);
+      if (!this.#isOver) await this.#pause(againInMs);
+      if (this.#isOver) throw fault;
+    }
+  }
+
+  /** A new try, unless as many as may be are still without an answer: whichever is answered first says what became of it. */
+  #try(storing: Storing): Promise<SluiceError | undefined> {
+    const { store, clock } = this.#options;
+    return new Promise((resolve) => {
+      const late = (): void => storing.answered(storeUnanswered(limits.checkpointTryMaxMs));
+      const timer = clock.setTimer(limits.checkpointTryMaxMs, late);
+      storing.answered = (outcome) => {
+        timer.cancel();
+        this.#isTrying = false;
+        this.#stopWaiting = undefined;
+        resolve(outcome);
+      };
+      this.#isTrying = true;
+      this.#stopWaiting = late;
+      if (storing.unanswered >= limits.checkpointTriesInFlightMax) return;
+      storing.unanswered++;
+      void store
+        .create({ checkpoint: storing.checkpoint, attempt: this.#attempt }, storing.bytes)
+        .then(() => undefined, asFault)
+        .then((outcome) => {
+          storing.unanswered--;
+          storing.answered(outcome);
+        });
+    });
+  }
+
+  async #ofSinks<T>(checkpoint: number, what: 'stage' | 'commit', work: Promise<T>): Promise<T> {
+    const minutes = limits.checkpointSinksMaxMs / 60_000;
+    const late = (): SluiceError =>
+      new SluiceError('checkpoint-timeout', `the sinks did not ${what} checkpoint ${checkpoint} within ${minutes} min`, {
+        retryable: true,
+      });
+    try {
+      return await within(this.#options.clock, limits.checkpointSinksMaxMs, work, late);
+    } catch (thrown) {
+      // A defect is nobody's failed checkpoint.
+      if (thrown instanceof SluiceError && !isFenced(thrown)) this.#failed(checkpoint, thrown, null);
+      throw thrown;
+    }
+  }
+
+  #failed(checkpoint: number, fault: SluiceError, againInMs: number | null): void {
+    this.#inARow++;
+    const failure = failureOf(fault, { checkpoint, atMs: this.#options.clock.now(), againInMs });
+    this.#options.tell({ kind: 'checkpoint-failed', failure });
+  }
+
+  #pauseMs(): number {
+    return limits.checkpointRetryBaseMs + backoffMs(this.#inARow, retry, this.#options.random);
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.setTimer(ms, () => this.#stopWaiting?.());
+      this.#stopWaiting = () => {
+        timer.cancel();
+        this.#stopWaiting = undefined;
+        resolve();
+      };
+    });
+  }
+
+  /** Those that cannot be deleted now are met by the next. */
+  async #prune(): Promise<void> {
+    await this.#options.store.prune(limits.checkpointsKept).catch(() => undefined);
+  }
+}
+
+function isFenced(thrown: unknown): thrown is SluiceError {
+  return thrown instanceof SluiceError && thrown.code === 'fenced';
+}
+
+export function storeUnanswered(ms: number): SluiceError {
+  const message = `the store of the checkpoints did not answer within ${ms / 1_000} s`;
+  return new SluiceError('checkpoint-timeout', message, { retryable: true });
+}
+
+function asFault(thrown: unknown): SluiceError {
+  if (thrown instanceof SluiceError) return thrown;
+  return new SluiceError('checkpoint-failed', messageOf(thrown), { cause: thrown });
+}
