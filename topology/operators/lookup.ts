@@ -257,8 +257,8 @@ export class LookupOperator implements Operator {
   }
 
   snapshot(): LookupSnapshot {
-    // A tick is no state: the next run makes its own, of its own time.
-    const kept = this.#rows.rows().filter(({ kind }) => kind !== rowKinds.tick);
+    // What a run says of itself is no state: the next makes its own ticks, of its own time, and says which splits there are.
+    const kept = this.#rows.rows().filter(({ kind }) => kind !== rowKinds.tick && kind !== rowKinds.splits);
     const rows = kept.map((row): EncodedRow => {
       const origin = row.kind === rowKinds.element ? (row as WaitingElement).origin : undefined;
       return [row.kind, encodeTime(row.timestamp), row.value ?? null, origin === undefined ? null : encodeOrigin(origin)];

@@ -313,7 +313,7 @@ function changesOf(cursors: readonly Cursor[], draining: boolean): readonly Spli
   for (const cursor of cursors) {
     if (cursor.phase !== 'waiting') continue;
     const parents = parentsOf(cursor);
-    if (!parents.every(isFinished)) continue;
+    if (!parents.every((parent) => isFinished(parent) || (draining && isRead(parent)))) continue;
     cursor.phase = 'begun';
     changes.push({ kind: 'begin', cursor, parents: parents.map(({ key }) => key) });
   }

@@ -61,14 +61,18 @@ describe('processing time', () => {
         checkpointIntervalMs: 100,
       });
     for (let n = 0; n < 20; n++) put(events, 0, event(`e${n}`, { at: now + n }));
-    let job = start();
-    await job.open();
-    void job.run().catch(() => undefined);
-    await pass(20);
+    // The second run's own splits wait behind what it restored, and are in its checkpoints' way: a set is no JSON.
+    for (let run = 1; run <= 2; run++) {
+      put(events, 0, event(`r${run}`, { at: now }));
+      const held = start();
+      await held.open();
+      void held.run().catch(() => undefined);
+      await pass(20);
+    }
     expect(made.tables['out']?.visible ?? []).toEqual([]);
 
     gate.open = true;
-    job = start();
+    const job = start();
     await job.open();
     const running = job.run();
     await pass(20);
@@ -77,7 +81,7 @@ describe('processing time', () => {
     await running;
     await job.close();
     const told = (made.tables['out']?.visible ?? []) as { readonly told: number }[];
-    expect(told).toHaveLength(20);
+    expect(told).toHaveLength(22);
     expect(Math.min(...told.map((row) => row.told))).toBeGreaterThanOrEqual(now);
     expect(made.tables['rejected']?.visible ?? []).toEqual([]);
   });

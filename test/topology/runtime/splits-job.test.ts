@@ -192,6 +192,29 @@ describe('splits that come and end', () => {
     },
   );
 
+  it.each([true, false])(
+    'are drained also where the end of the parent was not seen before (latest positions known: %s)',
+    async (asksLatest) => {
+      const rig = rigOf(['p', 'q']);
+      rig.events.asksLatest = asksLatest;
+      const job = await opened(rig);
+      rig.events.unreachable = true;
+      const running = job.run();
+      reshard(rig.events, ['p'], ['c']);
+      send(rig, 'c', 100);
+      await pass(rig, 10);
+      const draining = job.drain();
+      await pass(rig, 10);
+      rig.events.unreachable = false;
+      await pass(rig, 60);
+      await draining;
+      await pass(rig, 60);
+      await running;
+      await job.close();
+      expect(idsOf(rig)).toEqual(['c@100']);
+    },
+  );
+
   it('that begin after a drain was asked for are not read', async () => {
     const rig = rigOf(['p']);
     send(rig, 'p', 100);
