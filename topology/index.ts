@@ -77,9 +77,9 @@ export type { ElementBatch, Origin, RefusedRow, Sink, SinkState } from './graph/
 export { validateGraph, validateTopology } from './graph/validate-graph.ts';
 export type { LookupFunction } from './operators/lookup.ts';
 export type { ElementContext } from './operators/stateless.ts';
+export { checkJob, type JobFinding } from './runtime/check-job.ts';
 export { createJob, type Job } from './runtime/job.ts';
 export type { JobConnectors, JobNews, JobOptions } from './runtime/job-options.ts';
 export type { HeldBy, JobStatus, NodeStatus, SplitStatus, TimeStatus } from './runtime/status.ts';
-export { checkJob } from './runtime/take-over.ts';
 export { keyGroupOf, operatorIndexOf } from './state/key-group.ts';
 export type { Duration } from './time/duration.ts';

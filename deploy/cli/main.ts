@@ -220,11 +220,12 @@ function program(): Command {
     );
   topology
     .command('check')
+    .description('Find everything that would keep a topology from running, before it is started')
     .argument('<file>')
     .action(
-      run(async (_options, output, file: string) => {
+      run(async (options, output, file: string) => {
         const { checkCommand } = await import('./topology.ts');
-        return checkCommand(file, output);
+        return checkCommand({ file, config: options.config, dir: options.dir, env: process.env, clock: systemClock }, output);
       }),
     );
   const schema = root.command('schema').description('Work with JSON Schemas').exitOverride();

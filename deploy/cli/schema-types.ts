@@ -27,7 +27,8 @@ export async function schemaTypes(files: readonly string[], check: boolean, outp
   return stale.length > 0 ? 1 : 0;
 }
 
-async function typesOf(file: string): Promise<string> {
+/** The text of `<name>.gen.ts`. Throws `SluiceError` `schema-invalid`. */
+export async function typesOf(file: string): Promise<string> {
   let document: JsonSchema;
   try {
     document = JSON.parse(readFileSync(file, 'utf8')) as JsonSchema;

@@ -2,12 +2,14 @@
  * From a topology's file to a build that could run: compiled, its types checked, and tried against the last checkpoint, all beside the build that
  * runs.
  */
+import { relative } from 'node:path';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { FileStamps } from './file-stamps.ts';
+import { requireNone } from './findings.ts';
 import type { CompiledTopology } from './topology-file.ts';
 import { compileTopologyFile } from './topology-file.ts';
 import { tryTopology } from './topology-trial.ts';
-import { requireTypes } from './type-check.ts';
+import { checkTypes } from './type-check.ts';
 import type { TrialInput, WorkerFault } from './worker-protocol.ts';
 import { faultOf } from './worker-protocol.ts';
 
@@ -25,6 +27,8 @@ export interface Candidate {
   readonly compiled: CompiledTopology | undefined;
   /** Why it may not run; undefined when it may. */
   readonly fault: WorkerFault | undefined;
+  /** Why its types were not checked. */
+  readonly unchecked: string | undefined;
 }
 
 /**
@@ -36,14 +40,19 @@ export async function prepareCandidate(
   { trial, needless, signal }: { readonly trial: boolean; readonly needless: (build: string) => boolean; readonly signal: AbortSignal },
 ): Promise<Candidate> {
   const { file, buildDir, input, clock } = options;
+  const shown = relative(process.cwd(), file);
   const stamps = new FileStamps();
   let compiled: CompiledTopology | undefined;
   try {
     compiled = await compileTopologyFile(file, buildDir, stamps);
-    await requireTypes({ file, outDir: buildDir, clock, signal, stamps });
-    if (trial && !needless(compiled.build)) await tryTopology({ ...input, script: compiled.script, file }, { clock, signal, stamps });
-    return { stamps, compiled, fault: undefined };
+    const types = await checkTypes({ file, outDir: buildDir, clock, signal, stamps });
+    if (types.kind === 'checked') requireNone(types.findings, shown);
+    if (trial && !needless(compiled.build)) {
+      const { findings } = await tryTopology({ ...input, script: compiled.script, file }, { clock, signal, stamps });
+      requireNone(findings, shown);
+    }
+    return { stamps, compiled, fault: undefined, unchecked: types.kind === 'checked' ? undefined : types.why };
   } catch (thrown) {
-    return { stamps, compiled, fault: faultOf(thrown) };
+    return { stamps, compiled, fault: faultOf(thrown), unchecked: undefined };
   }
 }

@@ -12,6 +12,7 @@ import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Topology } from '../../topology/index.ts';
 import { FileStamps } from './file-stamps.ts';
 import { candidatesOf, noteSurroundings } from './import-places.ts';
+import type { Finding } from './worker-protocol.ts';
 
 export interface CompiledTopology {
   readonly file: string;
@@ -96,9 +97,18 @@ function noteInputs(stamps: FileStamps): Plugin {
 function compileError(file: string, thrown: unknown): SluiceError {
   const errors = (thrown as Partial<BuildFailure>).errors ?? [];
   if (errors.length === 0) return new SluiceError('topology-compile', `${file}: ${messageOf(thrown)}`, { cause: thrown });
-  return new SluiceError('topology-compile', errors.map(lineOf).join('\n'), {
-    cause: thrown,
-    fix: 'topologies are TypeScript without Node built-ins: fix the line and save',
+  return new SluiceError('topology-compile', errors.map(lineOf).join('\n'), { cause: thrown, fix: compileFix });
+}
+
+const compileFix = 'topologies are TypeScript without Node built-ins: fix the line and save';
+
+/** What `compileTopologyFile` threw, one by one. */
+export function compileFindings(thrown: SluiceError): readonly Finding[] {
+  const errors = (thrown.cause as Partial<BuildFailure> | undefined)?.errors ?? [];
+  if (errors.length === 0) return [{ kind: 'compile', node: null, place: null, message: thrown.message, fix: compileFix }];
+  return errors.map(({ location, text }) => {
+    const place = location === null ? null : { file: location.file, line: location.line, column: location.column + 1 };
+    return { kind: 'compile', node: null, place, message: text, fix: compileFix };
   });
 }
 

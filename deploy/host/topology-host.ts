@@ -117,6 +117,7 @@ class Host implements TopologyHost {
   /** Starts since the last completed checkpoint. */
   #failedStarts = 0;
   #checkpoints = healthy;
+  #unchecked: string | undefined;
   #drained: JobStatus | undefined;
   /** The replacement of a thread by another: nothing else starts one meanwhile. */
   #replacing: Promise<void> = Promise.resolve();
@@ -191,6 +192,10 @@ class Host implements TopologyHost {
     const isRunning = (build: string): boolean => this.#runs(build) && !this.#watch.tablesChanged;
     const candidate = await prepareCandidate({ file, buildDir, input, clock }, { trial, needless: isRunning, signal });
     this.#watch.files(candidate.stamps);
+    if (candidate.unchecked !== undefined && this.#unchecked !== candidate.unchecked) {
+      this.#options.tell(`the types of ${this.#shown} are not checked: ${candidate.unchecked}`);
+    }
+    this.#unchecked = candidate.unchecked;
     return candidate;
   }
 

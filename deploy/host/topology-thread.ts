@@ -50,6 +50,7 @@ export class TopologyThread {
   #settleReady: { readonly resolve: (ready: Ready) => void; readonly reject: (thrown: unknown) => void } | undefined;
   #fault: WorkerFault | undefined;
   #stopped = false;
+  #isStopping = false;
   #deadline: Timer | undefined;
 
   constructor(input: WorkerInput, { clock, graph, onNews }: ThreadOptions) {
@@ -79,6 +80,7 @@ export class TopologyThread {
 
   /** Takes a last checkpoint and ends; what cannot in time is ended without one. */
   stop(): Promise<WorkerFault | undefined> {
+    this.#isStopping = true;
     this.post({ kind: 'stop' });
     this.#endAfter(
       limits.topologyStopMaxMs,
@@ -94,7 +96,7 @@ export class TopologyThread {
   #hear(message: FromWorker): void {
     switch (message.kind) {
       case 'imported':
-        this.#deadline?.cancel();
+        if (!this.#isStopping) this.#deadline?.cancel();
         return;
       case 'ready':
         this.isReady = true;

@@ -1,14 +1,18 @@
 /**
- * A process of its own that tries whether a build of a topology could take over from the last checkpoint, and ends. It changes nothing: what the
- * author's modules do to it while they are evaluated (they throw, never finish, end the process, fill the memory) is done to it alone.
+ * A process of its own that loads a build of a topology, finds all that would keep it from taking over from the last checkpoint, and ends. It changes
+ * nothing: what the author's modules do to it while they are evaluated (they throw, never finish, end the process, fill the memory) is done to it
+ * alone.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { checkJob } from '../../topology/index.ts';
+import { placeReader } from './author-places.ts';
 import { bindTopology } from './bind-topology.ts';
 import { notingTables } from './bindings.ts';
 import { remoteGraph } from './graph-link.ts';
+import type { LoadedTopology } from './topology-file.ts';
 import { importTopology } from './topology-file.ts';
-import type { FromTrial, TrialInput } from './worker-protocol.ts';
+import type { FromTrial, TrialInput, TrialVerdict } from './worker-protocol.ts';
 import { faultOf } from './worker-protocol.ts';
 
 /** Resolves when the host has it. */
@@ -19,23 +23,32 @@ function say(message: FromTrial): Promise<void> {
   });
 }
 
-async function attempt(input: TrialInput): Promise<void> {
-  const { topology } = await importTopology(input);
+async function verdictOn(input: TrialInput): Promise<TrialVerdict> {
+  const placeOf = placeReader(input.script);
+  let loaded: LoadedTopology;
+  try {
+    loaded = await importTopology(input);
+  } catch (thrown) {
+    const { cause, fix } = thrown as SluiceError;
+    const place = placeOf(cause instanceof Error ? cause.stack : undefined) ?? null;
+    const finding = { kind: 'load', node: null, place, message: messageOf(thrown), fix: fix ?? 'correct what throws' } as const;
+    return { name: null, nodes: 0, findings: [finding] };
+  }
   await say({ kind: 'imported' });
+  const { topology, graph } = loaded;
   const bindings = await bindTopology(input, remoteGraph(() => undefined).database);
   const { connectors, tables } = notingTables(bindings.connectors, input.file);
-  try {
-    await checkJob({ topology, blobs: bindings.checkpoints, connectors, dropState: input.dropState });
-  } finally {
-    await say({ kind: 'tables', tables: Object.fromEntries(tables) });
-  }
-  await say({ kind: 'fits' });
+  const found = await checkJob({ topology, blobs: bindings.checkpoints, connectors, dropState: input.dropState });
+  await say({ kind: 'tables', tables: Object.fromEntries(tables) });
+  const findings = found.map((finding) => ({ ...finding, place: placeOf(topology.placeOf?.(finding.node ?? graph.name)) ?? null }));
+  return { name: graph.name, nodes: graph.nodes.length, findings };
 }
 
 // Without a host nobody waits for the verdict.
 process.once('disconnect', () => process.exit());
 process.once('message', (input: TrialInput) => {
-  void attempt(input)
+  void verdictOn(input)
+    .then((verdict) => say({ kind: 'checked', verdict }))
     .catch((thrown: unknown) => say({ kind: 'failed', fault: faultOf(thrown) }))
     .then(() => process.exit());
 });

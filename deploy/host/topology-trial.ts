@@ -10,7 +10,7 @@ import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { FileStamps } from './file-stamps.ts';
-import type { FromTrial, TrialInput } from './worker-protocol.ts';
+import type { FromTrial, TrialInput, TrialVerdict } from './worker-protocol.ts';
 import { errorOf } from './worker-protocol.ts';
 
 const child = fileURLToPath(new URL('./topology-trial-child.js', import.meta.url));
@@ -24,13 +24,13 @@ export interface TrialOptions {
 }
 
 /**
- * Resolves when the build could take over. Rejects with what `checkJob` throws, and with `SluiceError` `topology-load`, `topology-out-of-memory`,
- * `trial-timeout`, `trial-aborted`.
+ * All that would keep the build from taking over. Rejects with `SluiceError` `topology-load`, `topology-out-of-memory`, `trial-timeout`,
+ * `trial-aborted`, and with what the bindings throw.
  */
-export async function tryTopology(input: TrialInput, options: TrialOptions): Promise<void> {
+export async function tryTopology(input: TrialInput, options: TrialOptions): Promise<TrialVerdict> {
   const tried = fork(child, [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
   try {
-    await verdictOf(tried, alone(input), options);
+    return await verdictOf(tried, alone(input), options);
   } finally {
     tried.kill('SIGKILL');
   }
@@ -46,16 +46,16 @@ function alone(input: TrialInput): TrialInput {
   return { ...input, place: { ...place, streams } };
 }
 
-function verdictOf(tried: ChildProcess, input: TrialInput, { clock, signal, stamps }: TrialOptions): Promise<void> {
+function verdictOf(tried: ChildProcess, input: TrialInput, { clock, signal, stamps }: TrialOptions): Promise<TrialVerdict> {
   return new Promise((resolve, reject) => {
     let timer: Timer | undefined;
     let phase: 'starting' | 'importing' | 'checking' = 'starting';
     let lastWords = '';
-    const settle = (fault?: SluiceError): void => {
+    const settle = (verdict: TrialVerdict | SluiceError): void => {
       timer?.cancel();
       signal.removeEventListener('abort', abort);
-      if (fault === undefined) resolve();
-      else reject(fault);
+      if (verdict instanceof SluiceError) reject(verdict);
+      else resolve(verdict);
     };
     const abort = (): void => settle(new SluiceError('trial-aborted', 'the trial was ended: Sluice stops'));
     const within = (next: typeof phase, maxMs: number): void => {
@@ -81,8 +81,8 @@ function verdictOf(tried: ChildProcess, input: TrialInput, { clock, signal, stam
         case 'tables':
           for (const [path, stamp] of Object.entries(message.tables)) stamps.noted(path, stamp);
           return;
-        case 'fits':
-          settle();
+        case 'checked':
+          settle(message.verdict);
           return;
         case 'failed':
           settle(errorOf(message.fault));

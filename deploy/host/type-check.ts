@@ -16,15 +16,11 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
+import type { Place } from './author-places.ts';
 import type { FileStamps } from './file-stamps.ts';
 import { stampOf } from './file-stamps.ts';
 import { ancestorsOf } from './import-places.ts';
-
-export interface TypeFinding {
-  /** Undefined where it is about the project as a whole. */
-  readonly at: { readonly file: string; readonly line: number; readonly column: number } | undefined;
-  readonly message: string;
-}
+import type { Finding } from './worker-protocol.ts';
 
 export interface TypeCheckOptions {
   readonly file: string;
@@ -38,29 +34,15 @@ export interface TypeCheckOptions {
 
 export type TypeCheck =
   /** None: the types are right. */
-  { readonly kind: 'checked'; readonly findings: readonly TypeFinding[] } | { readonly kind: 'unchecked'; readonly why: string };
+  { readonly kind: 'checked'; readonly findings: readonly Finding[] } | { readonly kind: 'unchecked'; readonly why: string };
 
 const require = createRequire(import.meta.url);
 /** The compiled package: what a topology imports as `sluice` is of it. */
 const packageDist = fileURLToPath(new URL('../../', import.meta.url));
-const shownMax = 20;
-
-/** Throws `SluiceError` `types`, `types-timeout`, `types-failed`, `trial-aborted`. */
-export async function requireTypes(options: TypeCheckOptions): Promise<void> {
-  const checked = await checkTypes(options);
-  if (checked.kind === 'unchecked' || checked.findings.length === 0) return;
-  const { findings } = checked;
-  const lines = findings.slice(0, shownMax).map(findingText);
-  if (findings.length > shownMax) lines.push(`and ${findings.length - shownMax} more`);
-  throw new SluiceError('types', lines.join('\n'), { fix: 'the types are wrong: fix them and save; `npx tsc` says the same' });
-}
-
-function findingText({ at, message }: TypeFinding): string {
-  return at === undefined ? message : `${at.file}:${at.line}:${at.column}: ${message}`;
-}
+const fix = 'correct the types: `npx tsc` says the same';
 
 /** Throws `SluiceError` `types-timeout`, `types-failed`, `trial-aborted`. */
-async function checkTypes(options: TypeCheckOptions): Promise<TypeCheck> {
+export async function checkTypes(options: TypeCheckOptions): Promise<TypeCheck> {
   if (!/^\.[mc]?tsx?$/.test(extname(options.file))) return { kind: 'unchecked', why: 'it is not TypeScript' };
   const tsc = compiler();
   if (tsc === undefined) return { kind: 'unchecked', why: 'TypeScript is not installed: run npm install without --omit' };
@@ -76,8 +58,8 @@ async function checkTypes(options: TypeCheckOptions): Promise<TypeCheck> {
 }
 
 /** Types of Node and the like that are not installed are missed where they are used. */
-function isOfTopology({ at, message }: TypeFinding): boolean {
-  return at !== undefined || !message.startsWith('TS2688:');
+function isOfTopology({ place, message }: Finding): boolean {
+  return place !== null || !message.startsWith('TS2688:');
 }
 
 function compiler(): string | undefined {
@@ -187,16 +169,16 @@ function run(tsc: string, args: readonly string[], { clock, signal }: TypeCheckO
 }
 
 /** https://www.typescriptlang.org/docs/handbook/compiler-options.html: without `pretty`, a finding is a line, and what is indented goes on. */
-function parseOutput(text: string): { readonly findings: readonly TypeFinding[]; readonly files: readonly string[] } {
-  const findings: TypeFinding[] = [];
+function parseOutput(text: string): { readonly findings: readonly Finding[]; readonly files: readonly string[] } {
+  const findings: Finding[] = [];
+  const find = (place: Place | null, message: string): void => void findings.push({ kind: 'types', node: null, place, message, fix });
   const files: string[] = [];
   for (const line of text.split('\n')) {
     const [, file, row, column, placed] = /^(.+?)\((\d+),(\d+)\): error (TS\d+: .*)$/.exec(line) ?? [];
     const [, general] = /^error (TS\d+: .*)$/.exec(line) ?? [];
     const last = findings.at(-1);
-    if (file !== undefined && placed !== undefined)
-      findings.push({ at: { file, line: Number(row), column: Number(column) }, message: placed });
-    else if (general !== undefined) findings.push({ at: undefined, message: general });
+    if (file !== undefined && placed !== undefined) find({ file, line: Number(row), column: Number(column) }, placed);
+    else if (general !== undefined) find(null, general);
     else if (line.startsWith(' ') && last !== undefined) findings[findings.length - 1] = { ...last, message: `${last.message}\n${line}` };
     // Of packages nothing changes while a topology is written.
     else if (line.startsWith('/') && !line.includes('/node_modules/') && !line.startsWith(packageDist)) files.push(line);

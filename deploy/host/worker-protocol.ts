@@ -3,9 +3,10 @@
  * structured-clonable.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { Graph, JobNews, JobStatus } from '../../topology/index.ts';
+import type { Graph, JobFinding, JobNews, JobStatus } from '../../topology/index.ts';
 import type { LocalPlace } from '../local/local-bindings.ts';
 import type { ServicesPlace } from '../services/service-bindings.ts';
+import type { Place } from './author-places.ts';
 import type { GraphCall, GraphReply } from './graph-link.ts';
 
 /** What a topology is loaded from, and what it is bound to. */
@@ -55,13 +56,30 @@ export type FromWorker =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly fault: WorkerFault };
 
+/** Something that would keep a topology from running, or from taking over. */
+export interface Finding {
+  readonly kind: JobFinding['kind'] | 'compile' | 'types' | 'load' | 'configuration' | 'stale';
+  readonly node: string | null;
+  /** The place in the author's files; null where it is about none. */
+  readonly place: Place | null;
+  readonly message: string;
+  readonly fix: string;
+}
+
+export interface TrialVerdict {
+  /** Null when it could not be loaded. */
+  readonly name: string | null;
+  readonly nodes: number;
+  readonly findings: readonly Finding[];
+}
+
 export type FromTrial =
   | { readonly kind: 'started' }
   | { readonly kind: 'imported' }
   /** The files that look-ups read, with their stamps from before. */
   | { readonly kind: 'tables'; readonly tables: Readonly<Record<string, string>> }
-  /** It could take over. */
-  | { readonly kind: 'fits' }
+  /** All that would keep it from taking over. */
+  | { readonly kind: 'checked'; readonly verdict: TrialVerdict }
   | { readonly kind: 'failed'; readonly fault: WorkerFault };
 
 export function faultOf(thrown: unknown): WorkerFault {

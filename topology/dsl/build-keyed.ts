@@ -18,6 +18,7 @@ export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknow
 
   const keyed: KeyedStream<Key, T> = {
     window: (id: string, definition: WindowDefinition, options: WindowOptions = {}) => {
+      builder.mark(id);
       const late = options.late ?? 'drop';
       const aggregate = (aggregates: Readonly<Record<string, Aggregate<T, unknown>>>): Record<string, Stream<unknown>> => {
         const outputs = late === 'side' ? [outPort, latePort] : [outPort];

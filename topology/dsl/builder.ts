@@ -13,19 +13,35 @@ export interface KeyedInput {
   readonly key: unknown;
 }
 
+const sameTopology = 'use streams of the same topology() call only';
+
 export class GraphBuilder {
   readonly nodes: GraphNode[] = [];
   readonly problems: GraphProblem[] = [];
   readonly functions = new Map<string, UserFunction>();
+  /** Where each node was made: the stack of the call, by id. Of two of one id, the second. */
+  readonly places = new Map<string, string>();
+  readonly #marked = new Set<string>();
   readonly #paths = new Map<string, number>();
   readonly #streams = new WeakMap<object, NodeInput>();
   readonly #keyed = new WeakMap<object, KeyedInput>();
 
   add(node: GraphNode, functions: Readonly<Record<string, unknown>> = {}): void {
     this.nodes.push(node);
+    if (!this.#marked.delete(node.id)) this.#place(node.id);
     for (const [slot, call] of Object.entries(functions)) {
       if (typeof call === 'function') this.functions.set(address(node.id, slot), call as UserFunction);
     }
+  }
+
+  /** The next node of this id is made in several calls, of which this is the first. */
+  mark(id: string): void {
+    this.#place(id);
+    this.#marked.add(id);
+  }
+
+  #place(id: string): void {
+    this.places.set(id, new Error('made here').stack ?? '');
   }
 
   /** The id of a stateless node: its place, `clicks/map`, and for a second one at the same place `clicks/map~2`. */
@@ -40,7 +56,7 @@ export class GraphBuilder {
   duration(node: string, option: string, value: unknown, least = 0): number {
     const ms = this.signedDuration(node, option, value);
     if (ms >= least) return ms;
-    this.problems.push({ node, message: `${option} must be at least ${least} ms, not ${ms} ms` });
+    this.problems.push({ node, message: `${option} must be at least ${least} ms, not ${ms} ms`, fix: `write a longer ${option}` });
     return least;
   }
 
@@ -51,12 +67,17 @@ export class GraphBuilder {
       this.problems.push({
         node,
         message: `${option} must be a duration such as '10s', '5m', '1h' or whole milliseconds, not ${shown(value)}`,
+        fix: `write ${option}: '10s'`,
       });
       return 0;
     }
     if (Math.abs(ms) <= limits.durationMaxMs) return ms;
     const mostDays = limits.durationMaxMs / 86_400_000;
-    this.problems.push({ node, message: `${option} is too long: a duration is at most ${mostDays}d, not ${shown(value)}` });
+    this.problems.push({
+      node,
+      message: `${option} is too long: a duration is at most ${mostDays}d, not ${shown(value)}`,
+      fix: `write a shorter ${option}`,
+    });
     return 0;
   }
 
@@ -71,13 +92,13 @@ export class GraphBuilder {
 
   inputOf(stream: object, node: string): NodeInput {
     const found = this.#streams.get(stream);
-    if (found === undefined) this.problems.push({ node, message: 'one of its inputs is a stream of another topology' });
+    if (found === undefined) this.problems.push({ node, message: 'one of its inputs is a stream of another topology', fix: sameTopology });
     return found ?? { node: '', port: outPort };
   }
 
   keyedInputOf(stream: object, node: string): KeyedInput {
     const found = this.#keyed.get(stream);
-    if (found === undefined) this.problems.push({ node, message: 'its right input is a stream of another topology' });
+    if (found === undefined) this.problems.push({ node, message: 'its right input is a stream of another topology', fix: sameTopology });
     return found ?? { from: { node: '', port: outPort }, key: undefined };
   }
 }

@@ -31,6 +31,7 @@ export interface TopologyBuilder {
  */
 export function topology(name: string, options: TopologyOptions, build: (t: TopologyBuilder) => void): Topology {
   const builder = new GraphBuilder();
+  const place = new Error('made here').stack;
   build({
     source: <E>(id: string, definition: StreamDefinition<E>): Stream<E> => {
       builder.add({ id, kind: 'source', inputs: [], outputs: [outPort], stream: definition.stream, dataText: definition.dataText });
@@ -44,6 +45,7 @@ export function topology(name: string, options: TopologyOptions, build: (t: Topo
   return Object.freeze({
     graph: freeze(graph),
     problems: freeze([...builder.problems]),
+    placeOf: (node: string) => builder.places.get(node) ?? place,
     resolve: (node: string, slot: string) => functions.get(address(node, slot)),
   });
 }

@@ -223,12 +223,16 @@ export interface Topology {
   readonly graph: Graph;
   /** What was wrong already in the author's options; `validateTopology` adds the rest. */
   readonly problems: readonly GraphProblem[];
+  /** The stack of the call that made a node, or else the topology: for whoever tells its author where a problem is. */
+  readonly placeOf?: (node: string) => string | undefined;
   resolve(node: string, slot: string): UserFunction | undefined;
 }
 
 export interface GraphProblem {
   readonly node: string;
   readonly message: string;
+  /** What to do. */
+  readonly fix?: string;
 }
 
 /** Whether a node keeps state that a checkpoint holds: these need an author's id that stays. */

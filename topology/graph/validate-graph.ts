@@ -17,29 +17,38 @@ export function validateTopology(topology: Topology): readonly GraphProblem[] {
   const missing = topology.graph.nodes.flatMap((node) =>
     slotsOf(node)
       .filter((slot) => typeof topology.resolve(node.id, slot) !== 'function')
-      .map((slot) => ({ node: node.id, message: `its ${slot} must be a function` })),
+      .map((slot) => ({ node: node.id, message: `its ${slot} must be a function`, fix: `give it a function for ${slot}` })),
   );
   return [...topology.problems, ...validateGraph(topology.graph), ...missing];
 }
 
 export function validateGraph(graph: Graph): readonly GraphProblem[] {
   const problems: GraphProblem[] = [];
-  const report = (node: string, message: string): void => void problems.push({ node, message });
+  const report: Report = (node, message, fix) => void problems.push(fix === undefined ? { node, message } : { node, message, fix });
 
-  if (!namePattern.test(graph.name)) report(graph.name, 'a topology name is 1 to 64 of A-Z a-z 0-9 . _ -');
-  if (!Number.isInteger(graph.version) || graph.version < 1) report(graph.name, `version must be an integer from 1, not ${graph.version}`);
-  if (!namePattern.test(graph.owner.team) || !namePattern.test(graph.owner.app)) report(graph.name, "owner must be 'team/app'");
-  if (!graph.nodes.some((node) => node.kind === 'source')) report(graph.name, 'there is no source');
-  if (!graph.nodes.some((node) => node.kind === 'sink')) report(graph.name, 'there is no sink: nothing would be kept');
+  if (!namePattern.test(graph.name))
+    report(graph.name, 'a topology name is 1 to 64 of A-Z a-z 0-9 . _ -', 'rename it: the first argument of topology()');
+  if (!Number.isInteger(graph.version) || graph.version < 1)
+    report(graph.name, `version must be an integer from 1, not ${graph.version}`, 'write version: 1');
+  if (!namePattern.test(graph.owner.team) || !namePattern.test(graph.owner.app))
+    report(graph.name, "owner must be 'team/app'", "write who answers for it, such as owner: 'shop/promo'");
+  if (!graph.nodes.some((node) => node.kind === 'source'))
+    report(graph.name, 'there is no source', "read a stream: t.source('clicks', stream('team/app'))");
+  if (!graph.nodes.some((node) => node.kind === 'sink'))
+    report(graph.name, 'there is no sink: nothing would be kept', "give its results a sink: sinkTo('rows', table(...))");
 
   const byId = new Map<string, GraphNode>();
   for (const node of graph.nodes) {
-    if (!idPattern.test(node.id)) report(node.id, 'an id is 1 to 128 of A-Z a-z 0-9 . _ / ~ -, starting with a letter or digit');
-    if (byId.has(node.id)) report(node.id, 'the id is taken twice; ids name state in checkpoints and must be unique');
+    if (!idPattern.test(node.id))
+      report(node.id, 'an id is 1 to 128 of A-Z a-z 0-9 . _ / ~ -, starting with a letter or digit', 'rename the node');
+    if (byId.has(node.id))
+      report(node.id, 'the id is taken twice; ids name state in checkpoints and must be unique', 'rename one of the two nodes');
     for (const input of node.inputs) {
       const from = byId.get(input.node);
-      if (from === undefined) report(node.id, `its input '${input.node}' is no earlier node of this topology`);
-      else if (!from.outputs.includes(input.port)) report(node.id, `'${input.node}' has no output '${input.port}'`);
+      if (from === undefined)
+        report(node.id, `its input '${input.node}' is no earlier node of this topology`, 'use streams of the same topology() call only');
+      else if (!from.outputs.includes(input.port))
+        report(node.id, `'${input.node}' has no output '${input.port}'`, `use one of its outputs: ${from.outputs.join(', ')}`);
     }
     byId.set(node.id, node);
   }
@@ -50,24 +59,25 @@ export function validateGraph(graph: Graph): readonly GraphProblem[] {
   return problems;
 }
 
-type Report = (node: string, message: string) => void;
+type Report = (node: string, message: string, fix?: string) => void;
 
 function checkNode(node: GraphNode, byId: ReadonlyMap<string, GraphNode>, report: Report): void {
   switch (node.kind) {
     case 'source':
-      if (!/^[^/]+\/[^/]+$/.test(node.stream)) report(node.id, `its stream must be 'team/app', not '${node.stream}'`);
+      if (!/^[^/]+\/[^/]+$/.test(node.stream))
+        report(node.id, `its stream must be 'team/app', not '${node.stream}'`, "write stream('team/app')");
       return;
     case 'validate':
-      if (node.schemas.length === 0) report(node.id, 'it has no schema');
+      if (node.schemas.length === 0) report(node.id, 'it has no schema', 'give it a schema, or oneOf() of several');
       return;
     case 'eventTime':
       if (upstream(node, byId).some((from) => from.kind === 'eventTime')) {
-        report(node.id, 'event time is already set upstream; one eventTime per way from a source');
+        report(node.id, 'event time is already set upstream; one eventTime per way from a source', 'remove this one or the one before');
       }
       return;
     case 'deduplicate':
       requireTime(node, byId, report, 'deduplicate forgets by event time');
-      if (node.withinMs < 1) report(node.id, 'within must be at least 1 ms');
+      if (node.withinMs < 1) report(node.id, 'within must be at least 1 ms', "write how long repeats may come, such as within: '1h'");
       return;
     case 'window':
       requireTime(node, byId, report, 'a window fires by event time');
@@ -76,25 +86,34 @@ function checkNode(node: GraphNode, byId: ReadonlyMap<string, GraphNode>, report
     case 'intervalJoin':
       requireTime(node, byId, report, 'an interval join compares event times');
       if (node.lowerMs > node.upperMs) {
-        report(node.id, `its interval is empty: the lower bound ${node.lowerMs} ms is above the upper bound ${node.upperMs} ms`);
+        report(
+          node.id,
+          `its interval is empty: the lower bound ${node.lowerMs} ms is above the upper bound ${node.upperMs} ms`,
+          'swap the bounds: both are right minus left, the lower one first',
+        );
       }
       return;
     case 'process':
       requireTime(node, byId, report, 'timers and their outputs have event time');
       for (const { name } of node.state) {
-        if (!isPropertyName(name)) report(node.id, `a state's name is letters, digits, _ and $, not '${name}'`);
+        if (!isPropertyName(name)) report(node.id, `a state's name is letters, digits, _ and $, not '${name}'`, 'rename the state');
       }
       return;
     case 'union':
       if (new Set(node.inputs.map((input) => hasTime(input, byId))).size > 1) {
-        report(node.id, 'some of its inputs have event time and others not: put eventTime() before each, or none');
+        report(
+          node.id,
+          'some of its inputs have event time and others not: put eventTime() before each, or none',
+          'put eventTime() before each input, or before none',
+        );
       }
       return;
     case 'lookup':
       checkLookup(node.id, node.lookup, report);
       return;
     case 'split':
-      if (node.outputs.length < 2) report(node.id, 'a split needs at least one named condition');
+      if (node.outputs.length < 2)
+        report(node.id, 'a split needs at least one named condition', 'name a condition: split({ large: (x) => ... })');
       return;
     case 'map':
     case 'filter':
@@ -109,27 +128,38 @@ function checkWindow(node: WindowNode, report: Report): void {
   switch (window.type) {
     case 'tumbling':
       if (Math.abs(window.offsetMs) >= window.sizeMs) {
-        report(node.id, `the offset ${window.offsetMs} ms must be less than the window's size ${window.sizeMs} ms`);
+        report(
+          node.id,
+          `the offset ${window.offsetMs} ms must be less than the window's size ${window.sizeMs} ms`,
+          'write the offset as a part of one window, or leave it out',
+        );
       }
       break;
     case 'sliding':
       if (Math.abs(window.offsetMs) >= window.slideMs) {
-        report(node.id, `the offset ${window.offsetMs} ms must be less than the slide ${window.slideMs} ms`);
+        report(
+          node.id,
+          `the offset ${window.offsetMs} ms must be less than the slide ${window.slideMs} ms`,
+          'write the offset as a part of one slide, or leave it out',
+        );
       }
       if (window.sizeMs / window.slideMs > limits.windowsPerElementMax) {
         report(
           node.id,
           `an element would be in ${Math.ceil(window.sizeMs / window.slideMs)} windows; at most ${limits.windowsPerElementMax}`,
+          'choose a larger slide or a smaller size',
         );
       }
       break;
     case 'session':
       break;
   }
-  if (node.aggregates.length === 0) report(node.id, 'it has no aggregate');
+  if (node.aggregates.length === 0) report(node.id, 'it has no aggregate', 'name one: aggregate({ rows: count() })');
   for (const { name } of node.aggregates) {
-    if (!isPropertyName(name)) report(node.id, `an aggregate's name is a property of rows: letters, digits, _ and $, not '${name}'`);
-    if (windowColumns.has(name)) report(node.id, `an aggregate cannot be named '${name}': every result of a window has that already`);
+    if (!isPropertyName(name))
+      report(node.id, `an aggregate's name is a property of rows: letters, digits, _ and $, not '${name}'`, 'rename the aggregate');
+    if (windowColumns.has(name))
+      report(node.id, `an aggregate cannot be named '${name}': every result of a window has that already`, 'rename the aggregate');
   }
 }
 
@@ -144,20 +174,24 @@ function checkLookup(node: string, lookup: LookupFile | LookupCall, report: Repo
   if (lookup.from === 'file') {
     const properties = lookup.schema.document['properties'];
     if (typeof properties !== 'object' || properties === null || !(lookup.key in properties)) {
-      report(node, `the key '${lookup.key}' of ${lookup.file} is no property of its schema`);
+      report(
+        node,
+        `the key '${lookup.key}' of ${lookup.file} is no property of its schema`,
+        'name a property of its rows as key, or add this one to the schema',
+      );
     }
     return;
   }
   const { capacity, attempts, cacheMaxEntries, timeoutMs } = lookup;
   const whole = (option: string, found: number, least: number, most: number): void => {
     if (!Number.isInteger(found) || found < least || found > most) {
-      report(node, `${option} must be an integer from ${least} to ${most}, not ${found}`);
+      report(node, `${option} must be an integer from ${least} to ${most}, not ${found}`, `write ${option} within these bounds`);
     }
   };
   whole('capacity', capacity, 1, limits.lookupCapacityMax);
   whole('retry.attempts', attempts, 1, limits.lookupAttemptsMax);
   whole('cache.maxEntries', cacheMaxEntries, 0, limits.lookupCacheMaxEntries);
-  if (timeoutMs < 1) report(node, 'timeout must be at least 1 ms');
+  if (timeoutMs < 1) report(node, 'timeout must be at least 1 ms', "write how long one try may take, such as timeout: '5s'");
 }
 
 /** Whether every way to an input passes an eventTime. */
@@ -169,7 +203,8 @@ function hasTime(input: NodeInput, byId: ReadonlyMap<string, GraphNode>): boolea
 }
 
 function requireTime(node: GraphNode, byId: ReadonlyMap<string, GraphNode>, report: Report, why: string): void {
-  if (!node.inputs.every((input) => hasTime(input, byId))) report(node.id, `${why}: put eventTime() before it`);
+  if (!node.inputs.every((input) => hasTime(input, byId)))
+    report(node.id, `${why}: put eventTime() before it`, "put eventTime('time', (e) => e.time, { outOfOrderness: '10s' }) before it");
 }
 
 function upstream(node: GraphNode, byId: ReadonlyMap<string, GraphNode>): readonly GraphNode[] {
@@ -193,7 +228,11 @@ function checkConsumed(graph: Graph, report: Report): void {
     for (const port of node.outputs) {
       if (consumed.has(`${node.id}\n${port}`)) continue;
       if (node.kind === 'split' && port === 'rest') continue;
-      report(node.id, `its output '${port}' is not consumed; give it a sink or do not ask for it`);
+      report(
+        node.id,
+        `its output '${port}' is not consumed; give it a sink or do not ask for it`,
+        `add .${port === 'out' ? '' : `${port}.`}sinkTo(...), or take out what asks for it`,
+      );
     }
   }
 }
@@ -204,22 +243,31 @@ function checkTables(graph: Graph, report: Report): void {
     if (node.kind !== 'sink' || node.sink.kind !== 'table') continue;
     const { table, schema, partitionBy } = node.sink;
     if (!tablePattern.test(table))
-      report(node.id, `a table name is lower-case letters, digits and _, starting with a letter, not '${table}'`);
-    if (reservedTables.has(table)) report(node.id, `the table '${table}' is kept by Sluice itself`);
+      report(node.id, `a table name is lower-case letters, digits and _, starting with a letter, not '${table}'`, 'rename the table');
+    if (reservedTables.has(table)) report(node.id, `the table '${table}' is kept by Sluice itself`, 'rename the table');
     const other = owners.get(table);
-    if (other !== undefined) report(node.id, `the table '${table}' already has the sink '${other}'`);
+    if (other !== undefined)
+      report(node.id, `the table '${table}' already has the sink '${other}'`, 'name another table, or put a union() before one sink');
     owners.set(table, node.id);
     const properties = schema['properties'];
     if (schema['type'] !== 'object' || typeof properties !== 'object' || properties === null) {
-      report(node.id, `the schema of table '${table}' must describe an object with properties: they are its columns`);
+      report(
+        node.id,
+        `the schema of table '${table}' must describe an object with properties: they are its columns`,
+        "write type: 'object' and properties into the schema",
+      );
       continue;
     }
     for (const column of ['date', 'hour'] as const) {
       if (partitionBy.includes(column) && column in properties) {
-        report(node.id, `the column '${column}' is ambiguous: the table is partitioned by the element's own ${column}`);
+        report(
+          node.id,
+          `the column '${column}' is ambiguous: the table is partitioned by the element's own ${column}`,
+          `rename the property ${column}, or take it out of partitionBy`,
+        );
       }
     }
-    if (new Set(partitionBy).size !== partitionBy.length) report(node.id, 'partitionBy names a column twice');
+    if (new Set(partitionBy).size !== partitionBy.length) report(node.id, 'partitionBy names a column twice', 'name each column once');
   }
 }
 
@@ -229,10 +277,14 @@ function checkModels(graph: Graph, report: Report): void {
   for (const node of graph.nodes) {
     if (node.kind !== 'sink' || node.sink.kind !== 'graph') continue;
     const { model } = node.sink;
-    for (const problem of modelProblems(model)) report(node.id, problem);
+    for (const problem of modelProblems(model)) report(node.id, problem, 'correct the model that graph() is given');
     for (const [other, known] of checked) {
       for (const name of modelClashes(model, known))
-        report(node.id, `its graph model defines '${name}' otherwise than the sink '${other}'`);
+        report(
+          node.id,
+          `its graph model defines '${name}' otherwise than the sink '${other}'`,
+          'define it once and use it in both models, or rename it',
+        );
     }
     checked.push([node.id, model]);
   }

@@ -4,32 +4,21 @@
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { decideRestore, rejectedSinkId, statefulNodes } from '../checkpoint/manifest.ts';
-import { checkpointStore } from '../checkpoint/store.ts';
 import type { Graph, GraphProblem, Topology } from '../graph/graph.ts';
 import { validateTopology } from '../graph/validate-graph.ts';
-import { connect } from './connections.ts';
-import type { JobOptions } from './job-options.ts';
 
 export type CarriedState = Pick<Manifest, 'sinks' | 'operators' | 'positions' | 'counts'>;
 
-/** Whether a job could take over: throws what `open` would throw, and changes nothing. */
-export async function checkJob(options: Pick<JobOptions, 'topology' | 'blobs' | 'connectors' | 'dropState'>): Promise<void> {
-  const { graph } = options.topology;
-  requireValid(options.topology);
-  requireRestorable(await checkpointStore(options.blobs, graph.name).latest(), graph, options.dropState ?? false);
-  for (const node of graph.nodes) {
-    if (node.kind !== 'source') continue;
-    for (const reader of await options.connectors.readers(node.stream, graph, 0)) await reader.close();
-  }
-  await connect(graph, options.connectors);
-}
-
 /** `collects`: sinks that only a test driver reads are allowed. */
 export function requireValid(topology: Topology, { collects = false } = {}): void {
-  const problems = [...validateTopology(topology), ...(collects ? [] : collectProblems(topology.graph))];
+  const problems = problemsOf(topology, { collects });
   if (problems.length === 0) return;
   const list = problems.map((problem) => `  ${problem.node}: ${problem.message}`).join('\n');
   throw new SluiceError('topology-invalid', `the topology '${topology.graph.name}' has ${problems.length} problem(s):\n${list}`);
+}
+
+export function problemsOf(topology: Topology, { collects = false } = {}): readonly GraphProblem[] {
+  return [...validateTopology(topology), ...(collects ? [] : collectProblems(topology.graph))];
 }
 
 export function requireRestorable(previous: Manifest | undefined, graph: Graph, dropState: boolean): void {
@@ -44,7 +33,11 @@ export function requireRestorable(previous: Manifest | undefined, graph: Graph, 
 function collectProblems(graph: Graph): readonly GraphProblem[] {
   return graph.nodes
     .filter((node) => node.kind === 'sink' && node.sink.kind === 'collect')
-    .map((node) => ({ node: node.id, message: 'collect() is for the test driver; a job needs a sink that keeps what it is given' }));
+    .map(({ id }) => ({
+      node: id,
+      message: 'collect() is for the test driver; a job needs a sink that keeps what it is given',
+      fix: 'sink it into a table()',
+    }));
 }
 
 /** What is kept of a manifest whose graph may have had other nodes. */

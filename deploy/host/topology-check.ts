@@ -1,0 +1,138 @@
+/**
+ * Everything that would keep a topology's file from running, before it is started: of its compilation, its types, its graph and schemas, its streams
+ * and look-ups, and the last checkpoint of the instance in `dir`.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
+import type { SluiceConfig } from '../../schemas/config.ts';
+import { ledgerStream } from '../../schemas/config.ts';
+import type { Environment } from '../../schemas/config-file.ts';
+import { readConfig } from '../../schemas/config-file.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { LocalPlace } from '../local/local-bindings.ts';
+import { FileStamps } from './file-stamps.ts';
+import { compileFindings, compileTopologyFile } from './topology-file.ts';
+import { tryTopology } from './topology-trial.ts';
+import { checkTypes } from './type-check.ts';
+import type { Finding, TrialVerdict } from './worker-protocol.ts';
+
+export interface TopologyCheckOptions {
+  readonly file: string;
+  /** Of the configuration that names streams and look-ups; undefined: the one beside the topology or in the working directory. */
+  readonly config: string | undefined;
+  /** The instance whose last checkpoint it has to fit. */
+  readonly dir: string;
+  readonly env: Environment;
+  readonly clock: Clock;
+  /** What `<name>.gen.ts` of a schema should be. */
+  readonly typesOf: (schema: string) => Promise<string>;
+}
+
+export interface TopologyCheck extends TrialVerdict {
+  /** What was not looked at, and why. */
+  readonly notes: readonly string[];
+}
+
+export async function checkTopologyFile(options: TopologyCheckOptions): Promise<TopologyCheck> {
+  const { clock, typesOf } = options;
+  const file = resolve(options.file);
+  const outDir = mkdtempSync(join(tmpdir(), 'sluice-check-'));
+  const stamps = new FileStamps();
+  const { signal } = new AbortController();
+  const notes: string[] = [];
+  try {
+    const compiled = await compileTopologyFile(file, outDir, stamps).catch(asFault);
+    const typed = await checkTypes({ file, outDir, clock, signal, stamps }).catch(asFault);
+    const types = typed instanceof SluiceError ? [findingOf('types', typed)] : typed.kind === 'checked' ? typed.findings : [];
+    if ('why' in typed) notes.push(`its types are not checked: ${typed.why}`);
+    const stale = await staleFindings(stamps, typesOf);
+    if (compiled instanceof SluiceError) {
+      const findings = compileFindings(compiled);
+      return { name: null, nodes: 0, findings: [...findings, ...elsewhere(types, findings), ...stale], notes };
+    }
+    const { config, findings, note } = configOf(options);
+    if (note !== undefined) notes.push(note);
+    const place = placeOf(options.dir, config);
+    const input = { script: compiled.script, file: relative(process.cwd(), file), place, dropState: false };
+    const verdict = await tryTopology(input, { clock, signal, stamps }).catch(asFault);
+    if (verdict instanceof SluiceError)
+      return { name: null, nodes: 0, findings: [...types, ...findings, ...stale, findingOf('load', verdict)], notes };
+    // Without a configuration no stream is known.
+    const found = verdict.findings.filter(({ kind }) => config !== undefined || (kind !== 'stream' && kind !== 'connector'));
+    return { ...verdict, findings: [...types, ...found, ...findings, ...stale], notes };
+  } finally {
+    rmSync(outDir, { recursive: true, force: true });
+  }
+}
+
+function asFault(thrown: unknown): SluiceError {
+  if (thrown instanceof SluiceError) return thrown;
+  throw thrown;
+}
+
+function findingOf(kind: 'types' | 'load', { message, fix }: SluiceError): Finding {
+  return { kind, node: null, place: null, message, fix: fix ?? 'run it again' };
+}
+
+/** What the compiler of types says of lines that do not compile is the same again. */
+function elsewhere(types: readonly Finding[], compile: readonly Finding[]): readonly Finding[] {
+  const lines = new Set(compile.map(({ place }) => `${place?.file}:${place?.line}`));
+  return types.filter(({ place, message }) => !lines.has(`${place?.file}:${place?.line}`) && !/^TS1\d{3}:/.test(message));
+}
+
+/** The schemas whose types the topology imports, and whose types are of another text. */
+async function staleFindings(stamps: FileStamps, typesOf: (schema: string) => Promise<string>): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const schema of stamps.paths.filter((path) => path.endsWith('.schema.json') && existsSync(path))) {
+    const types = `${schema.slice(0, -'.schema.json'.length)}.gen.ts`;
+    if (!existsSync(types)) continue;
+    const place = { file: relative(process.cwd(), types), line: 1, column: 1 };
+    const fix = `run \`sluice schema types ${relative(process.cwd(), schema)}\``;
+    try {
+      if ((await typesOf(schema)) === readFileSync(types, 'utf8')) continue;
+      findings.push({ kind: 'stale', node: null, place, message: 'it is not what its schema says now', fix });
+    } catch (thrown) {
+      const at = { ...place, file: relative(process.cwd(), schema) };
+      findings.push({ kind: 'schema', node: null, place: at, message: messageOf(thrown), fix: `correct the schema, then ${fix}` });
+    }
+  }
+  return findings;
+}
+
+interface FoundConfig {
+  readonly config: SluiceConfig | undefined;
+  readonly findings: readonly Finding[];
+  readonly note?: string;
+}
+
+function configOf({ file, config: named, env }: TopologyCheckOptions): FoundConfig {
+  const path = named ?? [join(dirname(file), 'sluice.yaml'), 'sluice.yaml'].find((candidate) => existsSync(candidate));
+  if (path === undefined) {
+    return {
+      config: undefined,
+      findings: [],
+      note: 'its streams and connectors are not checked: there is no sluice.yaml; name one with --config',
+    };
+  }
+  const read = readConfig(path, env);
+  if (read.ok) return { config: read.config, findings: [] };
+  const findings = read.problems.map((problem): Finding => {
+    const place = { file: relative(process.cwd(), problem.file), line: problem.line, column: problem.column };
+    return {
+      kind: 'configuration',
+      node: null,
+      place,
+      message: `${problem.path}: ${problem.message}`,
+      fix: `expected ${problem.expected}`,
+    };
+  });
+  return { config: undefined, findings };
+}
+
+/** As `sluice start` would bind it, without the streams themselves. */
+function placeOf(dir: string, config: SluiceConfig | undefined): LocalPlace {
+  const streams = Object.fromEntries([...(config?.streams ?? []), ledgerStream].map(({ name }) => [name, []]));
+  return { kind: 'local', dir: resolve(dir), streams, lookups: config?.lookups ?? {}, parquetFileMaxAgeMs: 0 };
+}

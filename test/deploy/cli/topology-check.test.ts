@@ -1,0 +1,202 @@
+/**
+ * `sluice topology check`: everything that is wrong at once, each with its line and what to do; and nothing where nothing is.
+ *
+ * Before, it said only what the graph itself showed, without a line, and let pass schemas that do not compile, wrong types, names that nothing has,
+ * and what does not fit the last checkpoint.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { localBlobStore } from '../../../enrich/checkpoint-store/local-blob-store.ts';
+import type { Manifest } from '../../../topology/checkpoint/manifest.ts';
+import { encodeManifest, manifestVersion, statefulNodes } from '../../../topology/checkpoint/manifest.ts';
+import { checkpointStore } from '../../../topology/checkpoint/store.ts';
+import { schemaOf, stream, table, topology } from '../../../topology/index.ts';
+import { sluice } from '../support.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'sluice-check-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+interface Problem {
+  readonly kind: string;
+  readonly node: string | null;
+  readonly file: string;
+  readonly line: number | null;
+  readonly message: string;
+  readonly fix: string;
+}
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(root, 'project-'));
+  write('sluice.yaml', 'streams:\n  - {team: a, app: b}\n');
+});
+
+function write(name: string, text: string): void {
+  writeFileSync(join(dir, name), text);
+}
+
+async function problemsOf(...options: readonly string[]): Promise<readonly Problem[]> {
+  const { code, out } = await sluice(['--json', ...options, 'topology', 'check', 'topology.ts'], dir);
+  const { ok, problems } = JSON.parse(out) as { ok: boolean; problems: readonly Problem[] };
+  expect([code, ok]).toEqual(problems.length === 0 ? [0, true] : [1, false]);
+  for (const { fix } of problems) expect(fix).not.toBe('');
+  return problems;
+}
+
+const short = (problems: readonly Problem[]): readonly string[] =>
+  problems.map(({ kind, file, line, node, message }) => `${file}:${line} ${kind} ${node ?? '-'}: ${message.split('\n', 1)[0]}`);
+
+const head = `import { connector, count, fileTable, rejected, schemaOf, stream, table, topology, tumbling } from 'sluice';
+export const used = [connector, count, fileTable, rejected, table, tumbling];
+interface Row { n: number }
+const row = schemaOf<Row>({ $id: 'row', type: 'object', properties: { n: { type: 'integer' } } });
+`;
+
+describe('a topology', () => {
+  it('with many problems is told all of them, each with the line of its author', async () => {
+    write(
+      'topology.ts',
+      `${head}const bad = schemaOf<Row>({ $id: 'bad', type: 'objekt' });
+export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
+  const events = t
+    .source('events', stream('a/b'))
+    .validate('valid', bad)
+    .eventTime('time', (e) => e.data.when, {
+      outOfOrderness: '400000000000d',
+    });
+  t.source('other', stream('a/none')).sinkTo('others', rejected());
+  events
+    .keyBy((e) => e.id)
+    .window('w', tumbling('0s'))
+    .aggregate({ n: count() })
+    .out.map((w) => ({ m: w.n }))
+    .sinkTo('rows', table('rows', row));
+  events.lookup('l', fileTable('missing.json', row, { key: 'n' }), { by: () => 1 }, (e) => e).sinkTo('ls', rejected());
+  events.lookup('c', connector<Row>('nowhere'), { by: (e) => e.id }, (e) => e).sinkTo('cs', rejected());
+  events.map((e) => e.id).sinkTo('cs', rejected());
+});
+`,
+    );
+    const problems = await problemsOf();
+    expect(short(problems)).toEqual([
+      expect.stringMatching(/^topology\.ts:10 types -: TS2339: Property 'when'/),
+      expect.stringMatching(/^topology\.ts:19 types -: TS2345: /),
+      "topology.ts:10 graph time: outOfOrderness is too long: a duration is at most 3652500d, not '400000000000d'",
+      'topology.ts:16 graph w: size must be at least 1 ms, not 0 ms',
+      'topology.ts:22 graph cs: the id is taken twice; ids name state in checkpoints and must be unique',
+      expect.stringMatching(/^topology\.ts:9 schema valid: /),
+      expect.stringMatching(/^topology\.ts:13 stream other: .*no stream 'a\/none'/),
+      expect.stringMatching(/^topology\.ts:20 table l: .*missing\.json: there is no such file/),
+      expect.stringMatching(/^topology\.ts:21 connector c: .*no look-up 'nowhere'/),
+    ]);
+    const { code, out } = await sluice(['topology', 'check', 'topology.ts'], dir);
+    expect([code, out]).toEqual([
+      1,
+      expect.stringMatching(/^topology\.ts:16:6: w: size must be at least 1 ms, not 0 ms\n {2}write a longer size$/m),
+    ]);
+    expect(out).toMatch(/\n9 problem\(s\)\n$/);
+  });
+
+  it('made of several files is told the file that the call is in', async () => {
+    write('parts.ts', `${head}export function addSink(events: any): void {\n  events.sinkTo('UPPER CASE', rejected());\n}\n`);
+    write(
+      'topology.ts',
+      `import { stream, topology } from 'sluice';\nimport { addSink } from './parts.ts';\nexport default topology('x', { version: 1, owner: 'a/b' }, (t) => addSink(t.source('s', stream('a/b'))));\n`,
+    );
+    expect(short(await problemsOf())).toEqual([expect.stringMatching(/^parts\.ts:6 graph UPPER CASE: an id is 1 to 128/)]);
+  });
+
+  it.each([
+    ['does not compile, in two places', `${head}const = 1;\nimport './missing.ts';\n`, [/^topology\.ts:5 compile -: Expected identifier/]],
+    [
+      'imports what is not there, twice',
+      `${head}import './one.ts';\nimport './two.ts';\n`,
+      [/^topology\.ts:5 compile -: Could not resolve/, /^topology\.ts:6 compile -: Could not resolve/],
+    ],
+    [
+      'throws when it is loaded',
+      `${head}const at = (n: number): never => {\n  throw new Error('no luck ' + n);\n};\nat(7);\n`,
+      [/^topology\.ts:6 load -: .*no luck 7/],
+    ],
+    ['exports no topology', `${head}export default 7;\n`, [/load -: .*has no topology as its default export/]],
+    ['ends the process', `${head}(globalThis as any).process.exit(0);\n`, [/load -: .*ended its process while it was loaded/]],
+    [
+      'has a schema without $id',
+      `import { schemaOf } from 'sluice';\nexport default schemaOf({});\n`,
+      [/^topology\.ts:2 load -: .*needs an `\$id`/],
+    ],
+  ])('that %s', async (_what, text, expected) => {
+    write('topology.ts', text);
+    const problems = short(await problemsOf());
+    for (const line of expected) expect(problems).toContainEqual(expect.stringMatching(line));
+  });
+
+  it('whose generated types are of another schema, or whose schema is none any more', async () => {
+    const schema = { $id: 'row', title: 'Row', type: 'object', properties: { n: { type: 'integer' } } };
+    write('row.schema.json', JSON.stringify(schema));
+    expect((await sluice(['schema', 'types', 'row.schema.json'], dir)).code).toBe(0);
+    write(
+      'topology.ts',
+      `import { stream, table, topology } from 'sluice';
+import { row } from './row.gen.ts';
+export default topology('x', { version: 1, owner: 'a/b' }, (t) => t.source('s', stream('a/b')).map(() => ({ n: 1 })).sinkTo('rows', table('rows', row)));
+`,
+    );
+    expect(await problemsOf()).toEqual([]);
+    write('row.schema.json', JSON.stringify({ ...schema, required: ['n'] }));
+    expect(await problemsOf()).toMatchObject([{ kind: 'stale', file: 'row.gen.ts', fix: 'run `sluice schema types row.schema.json`' }]);
+    write('row.schema.json', JSON.stringify({ ...schema, type: 'objekt' }));
+    expect(await problemsOf()).toMatchObject([{ kind: 'schema', file: 'row.schema.json' }]);
+  });
+
+  it('that does not fit the last checkpoint of the instance in --dir', async () => {
+    const row = schemaOf<{ n: number }>({ $id: 'row', type: 'object', properties: { n: { type: 'integer' } } });
+    const ran = topology('x', { version: 1, owner: 'a/b' }, (t) =>
+      t
+        .source('s', stream('a/b'))
+        .map(() => ({ n: 1 }))
+        .sinkTo('rows', table('rows', row)),
+    );
+    const manifest: Manifest = {
+      manifestVersion,
+      ...{ topology: 'x', version: 1, checkpoint: 1, attempt: 1, createdAtMs: 0, positions: {}, operators: {}, sinks: {}, counts: {} },
+      stateful: statefulNodes(ran.graph),
+    };
+    const data = join(dir, 'data');
+    mkdirSync(data);
+    await checkpointStore(localBlobStore(data), 'x').create(manifest, encodeManifest(manifest));
+    const changed = `${head}export default topology('x', { version: 1, owner: 'a/b' }, (t) => {\n  t.source('s', stream('a/b')).map(() => ({ n: 1 })).sinkTo('renamed', table('rows', row));\n});\n`;
+    write('topology.ts', changed);
+    expect(await problemsOf('--dir', data)).toMatchObject([{ kind: 'state', message: expect.stringContaining("'rows'") as string }]);
+    expect(await problemsOf('--dir', join(dir, 'other'))).toEqual([]);
+    write('topology.ts', changed.replace('renamed', 'rows'));
+    expect(await problemsOf('--dir', data)).toEqual([]);
+  });
+
+  it('is checked with what there is: without a configuration, and with one that is not valid', async () => {
+    write(
+      'topology.ts',
+      `${head}export default topology('x', { version: 1, owner: 'a/b' }, (t) => t.source('s', stream('a/none')).sinkTo('r', rejected()));\n`,
+    );
+    write('sluice.yaml', 'streams:\n  - team: a\n    ap: b\n');
+    expect(short(await problemsOf())).toEqual([
+      expect.stringMatching(/^sluice\.yaml:3 configuration -: streams\[0\]\.ap/),
+      expect.stringMatching(/configuration -: streams\[0\]\.app/),
+    ]);
+    rmSync(join(dir, 'sluice.yaml'));
+    const { code, err, out } = await sluice(['topology', 'check', 'topology.ts'], dir);
+    expect([code, out, err]).toEqual([
+      0,
+      "topology.ts: topology 'x' is valid, 2 nodes\n",
+      expect.stringContaining('its streams and connectors are not checked'),
+    ]);
+  });
+
+  it('of the template has nothing to be told', async () => {
+    const template = join(process.cwd(), 'deploy/cli/template/topology.ts');
+    expect(readFileSync(template, 'utf8')).toContain('export default');
+    expect(await sluice(['topology', 'check', template])).toMatchObject({ code: 0, err: '' });
+  });
+});

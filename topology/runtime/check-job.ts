@@ -1,0 +1,98 @@
+/**
+ * Everything that would keep a job from taking over, at once and before it does. Changes nothing.
+ */
+import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { JsonSchema } from '../../schemas/registry.ts';
+import { compileSchema } from '../../schemas/registry.ts';
+import { decideRestore } from '../checkpoint/manifest.ts';
+import { checkpointStore } from '../checkpoint/store.ts';
+import type { Graph, GraphNode } from '../graph/graph.ts';
+import { connect } from './connections.ts';
+import type { JobOptions } from './job-options.ts';
+import { problemsOf } from './take-over.ts';
+
+export interface JobFinding {
+  readonly kind: 'graph' | 'schema' | 'stream' | 'table' | 'connector' | 'state';
+  /** The node that it is about; null where it is about the topology as a whole. */
+  readonly node: string | null;
+  readonly message: string;
+  readonly fix: string;
+}
+
+type CheckOptions = Pick<JobOptions, 'topology' | 'blobs' | 'connectors' | 'dropState'>;
+
+export async function checkJob(options: CheckOptions): Promise<readonly JobFinding[]> {
+  const { topology, connectors, blobs } = options;
+  const { graph } = topology;
+  const findings: JobFinding[] = problemsOf(topology).map(({ node, message, fix }) => ({
+    kind: 'graph',
+    node,
+    message,
+    fix: fix ?? 'change what the node was given',
+  }));
+  for (const node of graph.nodes) {
+    const schemas = schemaFindings(node);
+    findings.push(...schemas);
+    if (node.kind === 'source') {
+      const read = async (): Promise<void> => {
+        for (const reader of await connectors.readers(node.stream, graph, 0)) await reader.close();
+      };
+      findings.push(...(await failureOf('stream', node.id, read)));
+    }
+    // A table's rows are checked by its schema.
+    if (node.kind === 'lookup' && schemas.length === 0) {
+      const find = async (): Promise<void> => void (await connect({ ...graph, nodes: [node] }, connectors));
+      findings.push(...(await failureOf(node.lookup.from === 'file' ? 'table' : 'connector', node.id, find)));
+    }
+  }
+  findings.push(...(await stateFindings(graph, options, blobs)));
+  return findings;
+}
+
+async function failureOf(kind: 'stream' | 'table' | 'connector', node: string, look: () => Promise<void>): Promise<readonly JobFinding[]> {
+  try {
+    await look();
+    return [];
+  } catch (thrown) {
+    const known = thrown instanceof SluiceError ? thrown.fix : undefined;
+    const fix =
+      known ?? (kind === 'table' ? 'correct the table, or how it is named' : `name a ${kind} of the configuration, or add this one to it`);
+    return [{ kind, node, message: messageOf(thrown), fix }];
+  }
+}
+
+function schemaFindings(node: GraphNode): readonly JobFinding[] {
+  return schemasOf(node).flatMap((document): JobFinding[] => {
+    try {
+      compileSchema(document);
+      return [];
+    } catch (thrown) {
+      return [
+        { kind: 'schema', node: node.id, message: messageOf(thrown), fix: 'correct the schema; `sluice schema types` writes it anew' },
+      ];
+    }
+  });
+}
+
+function schemasOf(node: GraphNode): readonly JsonSchema[] {
+  if (node.kind === 'validate') return node.schemas.map(({ document }) => document);
+  if (node.kind === 'lookup') return node.lookup.from === 'file' ? [node.lookup.schema.document] : [];
+  return node.kind === 'sink' && node.sink.kind === 'table' ? [node.sink.schema] : [];
+}
+
+async function stateFindings(
+  graph: Graph,
+  { dropState = false }: CheckOptions,
+  blobs: JobOptions['blobs'],
+): Promise<readonly JobFinding[]> {
+  try {
+    const previous = await checkpointStore(blobs, graph.name).latest();
+    const decision = previous === undefined ? undefined : decideRestore(previous, graph, dropState);
+    if (decision?.kind !== 'refuse') return [];
+    const fix = 'give the nodes their old ids back, or start with --drop-state to let go of that state';
+    return decision.reasons.map((message) => ({ kind: 'state', node: null, message, fix }));
+  } catch (thrown) {
+    const fix = (thrown instanceof SluiceError ? thrown.fix : undefined) ?? 'see whether the checkpoints can be read';
+    return [{ kind: 'state', node: null, message: messageOf(thrown), fix }];
+  }
+}
