@@ -18,6 +18,7 @@ const runBy: Readonly<Record<string, string>> = {
   'npm run conformance:http': 'test/conformance/http.test.ts',
   'npm run example:late': 'test/examples/flights.test.ts',
   'npm run bench:smoke': 'test/examples/flights.test.ts',
+  'npm run bench:operators': 'test/bench/operators.test.ts',
   'npm run bench:ingress': 'test/bench/ingress.test.ts',
   'npm run bench:sinks': 'test/bench/sinks.test.ts',
   'npm run bench:aggregation': 'test/bench/aggregation.test.ts',
