@@ -53,14 +53,14 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
   const { graph } = topology;
   const connections = await connect(graph, {
     table: ({ file }) => {
-      const rows = options.tables?.[file];
+      const rows = own(options.tables, file);
       if (rows !== undefined) return Promise.resolve(rows);
       throw new SluiceError('lookup-table-missing', `the driver has no rows for '${file}'`, {
         fix: `createDriver(topology, { tables: { '${file}': [...] } })`,
       });
     },
     lookup: (name) => {
-      const found = options.lookups?.[name];
+      const found = own(options.lookups, name);
       if (found !== undefined) return found;
       throw new SluiceError('connector-missing', `the driver has no connector '${name}'`, {
         fix: `createDriver(topology, { lookups: { '${name}': ... } })`,
@@ -96,7 +96,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
     });
 
   const splitsOf = (source: string): readonly string[] =>
-    (options.splits?.[source] ?? [defaultSplit]).map((split) => keyOfSplit(source, split));
+    (own(options.splits, source) ?? [defaultSplit]).map((split) => keyOfSplit(source, split));
 
   const announceSplits = (): void => {
     const all = new Set(dag.sources.flatMap(({ node }) => splitsOf(node.id)));
@@ -199,6 +199,11 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
 }
 
 /** State is JSON: what would not come back from it is told where it is made, not after a restart. */
+/** What is there under that name, and not what every object has. */
+function own<T>(parts: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return parts !== undefined && Object.hasOwn(parts, name) ? parts[name] : undefined;
+}
+
 function checked<T>(node: string, value: T): T {
   const problem = jsonProblem(value);
   if (problem === undefined) return value;

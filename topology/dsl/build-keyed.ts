@@ -22,6 +22,7 @@ export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknow
       const late = options.late ?? 'drop';
       const aggregate = (aggregates: Readonly<Record<string, Aggregate<T, unknown>>>): Record<string, Stream<unknown>> => {
         const outputs = late === 'side' ? [outPort, latePort] : [outPort];
+        builder.namesOf(id, 'aggregates', aggregates);
         const choices = Object.entries(aggregates).map(([name, { agg, functions }]) => ({ name, agg, parts: Object.keys(functions) }));
         const slots = Object.entries(aggregates).flatMap(([name, { functions }]) =>
           Object.entries(functions).map(([part, call]) => [aggregateSlot(name, part), call] as const),
@@ -65,6 +66,7 @@ export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknow
       return outputsOf(id, outputs) as never;
     },
     process: (id, options) => {
+      builder.namesOf(id, 'state', options.state);
       const state = Object.entries(options.state).map(([name, declared]) => declarationOf(builder, id, name, declared));
       const { onElement, onTimer } = options;
       const timers = onTimer !== undefined;

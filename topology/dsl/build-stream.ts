@@ -30,7 +30,7 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
     flatMap: (call) => stateless('flatMap', call),
     split: (conditions) => {
       const id = builder.pathId(from, 'split');
-      const outputs = [...Object.keys(conditions), restPort];
+      const outputs = [...builder.namesOf(id, 'conditions', conditions), restPort];
       builder.add({ id, kind: 'split', inputs: [from], outputs }, { ...conditions });
       return Object.fromEntries(outputs.map((port) => [port, streamFrom(builder, { node: id, port })])) as never;
     },

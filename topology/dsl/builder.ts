@@ -52,6 +52,18 @@ export class GraphBuilder {
     return count === 1 ? place : `${place}~${count}`;
   }
 
+  /** The names that an author gave to the parts of `what`. What an object inherits would not be seen. */
+  namesOf(node: string, what: string, parts: object): readonly string[] {
+    const prototype: unknown = Object.getPrototypeOf(parts);
+    if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
+      this.problems.push({
+        node,
+        message: `its ${what} must be a plain object: what it inherits, or sets as __proto__, is not seen`,
+        fix: `write its ${what} as { name: ... }`,
+      });
+    return Object.keys(parts);
+  }
+
   /** Milliseconds from `least` up; anything else is a problem of the node. */
   duration(node: string, option: string, value: unknown, least = 0): number {
     const ms = this.signedDuration(node, option, value);

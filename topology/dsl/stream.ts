@@ -6,6 +6,7 @@
 import type { SluiceEvent } from '../../schemas/event.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import type { Schema, SchemaUnion } from '../../schemas/registry.ts';
+import type { restPort } from '../graph/graph.ts';
 import type { ElementContext } from '../operators/stateless.ts';
 import type { Duration } from '../time/duration.ts';
 import type { AsyncLookup, AsyncLookupOptions, FileTable, LookupOptions } from './lookups.ts';
@@ -65,7 +66,7 @@ type LateSides<O, L, R> = O extends { readonly late: 'side' } ? { readonly lateL
 
 type RightOf<O, R> = O extends { readonly join: 'left' } ? R | undefined : R;
 
-type Ports<C, T> = { readonly [P in keyof C | 'rest']: Stream<T> };
+type Ports<C, T> = { readonly [P in keyof C | typeof restPort]: Stream<T> };
 
 export interface Stream<T> {
   /** One element in, one out. */
@@ -73,8 +74,10 @@ export interface Stream<T> {
   readonly filter: FilterOf<T>;
   /** One element in, any number out. */
   readonly flatMap: <R>(flatMap: (value: T, context: ElementContext) => readonly R[]) => Stream<R>;
-  /** Named outputs by condition: the first that says yes takes the element, `rest` (which may stay unread) the others. */
-  readonly split: <const C extends Readonly<Record<string, (value: T) => boolean>>>(conditions: C) => Ports<C, T>;
+  /** Named outputs by condition: the first that says yes takes the element, `rest` (which may stay unread) the others. No condition is called so. */
+  readonly split: <const C extends Readonly<Record<string, (value: T) => boolean>>>(
+    conditions: C & { readonly [P in typeof restPort]?: never },
+  ) => Ports<C, T>;
   /** Events whose data the schema refuses go to the rejected table; after it the data has the schema's type. */
   readonly validate: <E extends SluiceEvent, D>(this: Stream<E>, id: string, schema: Schema<D> | SchemaUnion<D>) => Stream<Validated<E, D>>;
   /** Sets event time (RFC 3339, or whole epoch ms) and makes watermarks, per split of the source. */

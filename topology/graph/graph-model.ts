@@ -123,12 +123,14 @@ function keyProblems(of: string, key: readonly string[], props: PropertyTypes): 
 /** What the models of two sinks say differently of the same label or edge type, in words. */
 export function modelClashes(a: GraphModel, b: GraphModel): readonly string[] {
   const shared = (x: object, y: object): readonly string[] => Object.keys(x).filter((name) => Object.hasOwn(y, name));
+  const names = ({ nodes, edges }: GraphModel): readonly string[] => [...Object.keys(nodes), ...Object.keys(edges)];
   const differ = (x: unknown, y: unknown): boolean => JSON.stringify(sorted(x)) !== JSON.stringify(sorted(y));
   return [
     ...shared(a.nodes, b.nodes).filter((label) => differ(a.nodes[label], b.nodes[label])),
     ...shared(a.edges, b.edges).filter((type) => differ(a.edges[type], b.edges[type])),
     ...shared(a.nodes, b.edges),
     ...shared(a.edges, b.nodes),
+    ...names(a).filter((name) => names(b).some((other) => other !== name && other.toLowerCase() === name.toLowerCase())),
   ];
 }
 

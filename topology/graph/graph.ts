@@ -298,3 +298,10 @@ export const latePort = 'late';
 export const lateLeftPort = 'lateLeft';
 export const lateRightPort = 'lateRight';
 export const restPort = 'rest';
+
+const latePorts: ReadonlySet<string> = new Set([latePort, lateLeftPort, lateRightPort]);
+
+/** Whether it is what came too late for an operator. A split may call an output the same. */
+export function isLateOutput({ nodes }: Graph, { node, port }: NodeInput): boolean {
+  return latePorts.has(port) && nodes.find(({ id }) => id === node)?.kind !== 'split';
+}

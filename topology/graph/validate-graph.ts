@@ -6,6 +6,7 @@ import type { Graph, GraphNode, GraphProblem, LookupCall, LookupFile, NodeInput,
 import { slotsOf } from './graph.ts';
 import type { GraphModel } from './graph-model.ts';
 import { modelClashes, modelProblems } from './graph-model.ts';
+import { isPropertyName, nameProblems } from './names.ts';
 
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._/~-]{0,127}$/;
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -56,7 +57,7 @@ export function validateGraph(graph: Graph): readonly GraphProblem[] {
   checkConsumed(graph, report);
   checkTables(graph, report);
   checkModels(graph, report);
-  return problems;
+  return [...problems, ...nameProblems(graph)];
 }
 
 type Report = (node: string, message: string, fix?: string) => void;
@@ -163,17 +164,12 @@ function checkWindow(node: WindowNode, report: Report): void {
   }
 }
 
-/** What can be a property of a plain object without surprise. */
-function isPropertyName(name: string): boolean {
-  return /^[A-Za-z_$][A-Za-z0-9_$]*$/.test(name) && !(name in Object.prototype);
-}
-
 const windowColumns = new Set(['key', 'windowStart', 'windowEnd', 'pane']);
 
 function checkLookup(node: string, lookup: LookupFile | LookupCall, report: Report): void {
   if (lookup.from === 'file') {
     const properties = lookup.schema.document['properties'];
-    if (typeof properties !== 'object' || properties === null || !(lookup.key in properties)) {
+    if (typeof properties !== 'object' || properties === null || !Object.hasOwn(properties, lookup.key)) {
       report(
         node,
         `the key '${lookup.key}' of ${lookup.file} is no property of its schema`,
@@ -259,7 +255,7 @@ function checkTables(graph: Graph, report: Report): void {
       continue;
     }
     for (const column of ['date', 'hour'] as const) {
-      if (partitionBy.includes(column) && column in properties) {
+      if (partitionBy.includes(column) && Object.hasOwn(properties, column)) {
         report(
           node.id,
           `the column '${column}' is ambiguous: the table is partitioned by the element's own ${column}`,

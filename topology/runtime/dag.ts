@@ -25,7 +25,7 @@ import type {
   UnionNode,
   ValidateNode,
 } from '../graph/graph.ts';
-import { outPort, restPort } from '../graph/graph.ts';
+import { isLateOutput, outPort, restPort } from '../graph/graph.ts';
 import { aggregatorOf } from '../operators/aggregates.ts';
 import { Batch, endOfInput, rowKinds } from '../operators/batch.ts';
 import { DeduplicateOperator } from '../operators/deduplicate.ts';
@@ -58,6 +58,8 @@ export interface SinkStage {
   readonly input: Batch;
   /** The port that feeds it, which tells why an element ended in a rejected sink. */
   readonly port: string;
+  /** Whether that is what came too late for an operator. */
+  readonly late: boolean;
   /** A graph sink's function: the writes that an element means. */
   readonly writes: ((value: unknown) => unknown) | undefined;
 }
@@ -129,7 +131,8 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
       sources.push({ node, out: present(own(node)[0], 'an output') });
     } else if (node.kind === 'sink') {
       const writes = node.sink.kind === 'graph' ? resolved(topology, node.id, 'writes') : undefined;
-      sinks.push({ node, input: present(inputs[0], 'an input'), port: present(node.inputs[0], 'an input').port, writes });
+      const from = present(node.inputs[0], 'an input');
+      sinks.push({ node, input: present(inputs[0], 'an input'), port: from.port, late: isLateOutput(graph, from), writes });
     } else if (isStateless(node)) {
       const chain = chainFrom(node, graph);
       for (const link of chain) fused.add(link.id);

@@ -9,7 +9,6 @@ import { assert, present } from '../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { rejectedSinkId } from '../checkpoint/manifest.ts';
 import type { Graph } from '../graph/graph.ts';
-import { lateLeftPort, latePort, lateRightPort } from '../graph/graph.ts';
 import type { ElementBatch, Sink, SinkState } from '../graph/sink.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
@@ -18,8 +17,6 @@ import { requireJson } from '../state/json-safe.ts';
 import type { Dag, SinkStage } from './dag.ts';
 import type { JobConnectors } from './job-options.ts';
 import type { Refusals } from './rejections.ts';
-
-const latePorts: ReadonlySet<string> = new Set([latePort, lateLeftPort, lateRightPort]);
 
 export class JobSinks {
   readonly #dag: Dag;
@@ -65,7 +62,7 @@ export class JobSinks {
 
   #rejectRows(stage: SinkStage, rows: ElementBatch): void {
     const counts = present(this.#dag.counts.get(stage.node.id), 'the counts of a sink');
-    const late = latePorts.has(stage.port);
+    const { late } = stage;
     for (let i = 0; i < rows.length; i++) {
       counts.in++;
       counts.passed++;
