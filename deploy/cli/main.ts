@@ -228,6 +228,17 @@ function program(): Command {
         return checkCommand({ file, config: options.config, dir: options.dir, env: process.env, clock: systemClock }, output);
       }),
     );
+  topology
+    .command('build')
+    .description('Check topologies and bundle each into a file beside it, which is what enrich runs')
+    .argument('[files...]', 'default: those of the configuration')
+    .action(
+      run(async (options, output, files: readonly string[]) => {
+        const { buildCommand } = await import('./topology.ts');
+        const config = configFile(options);
+        return buildCommand({ files, config, dir: options.dir, env: process.env, clock: systemClock }, output);
+      }),
+    );
   const schema = root.command('schema').description('Work with JSON Schemas').exitOverride();
   schema
     .command('types')

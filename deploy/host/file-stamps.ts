@@ -8,6 +8,8 @@ import { stat } from 'node:fs/promises';
 
 export class FileStamps {
   readonly #stamps = new Map<string, string>();
+  /** Of the noted files, those that it was made of. */
+  readonly loaded = new Set<string>();
 
   /** The first note of a path counts. */
   async note(path: string): Promise<void> {

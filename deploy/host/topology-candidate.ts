@@ -4,11 +4,13 @@
  */
 import { relative } from 'node:path';
 import type { Clock } from '../../schemas/kernel/clock.ts';
+import { builtFileOf, openBuiltTopology } from './built-topology.ts';
 import { FileStamps } from './file-stamps.ts';
 import { requireNone } from './findings.ts';
 import type { CompiledTopology } from './topology-file.ts';
 import { compileTopologyFile } from './topology-file.ts';
 import { tryTopology } from './topology-trial.ts';
+import type { TypeCheck } from './type-check.ts';
 import { checkTypes } from './type-check.ts';
 import type { TrialInput, WorkerFault } from './worker-protocol.ts';
 import { faultOf } from './worker-protocol.ts';
@@ -18,7 +20,11 @@ export interface CandidateOptions {
   readonly buildDir: string;
   readonly input: Omit<TrialInput, 'script' | 'file'>;
   readonly clock: Clock;
+  /** Whether it was built before (built-topology.ts): then nothing is compiled, and its types were checked. */
+  readonly built: boolean;
 }
+
+const checkedBefore: TypeCheck = { kind: 'checked', findings: [] };
 
 /** What became of one try to make a build. `stamps`: the files whose change is worth another try. */
 export interface Candidate {
@@ -39,13 +45,14 @@ export async function prepareCandidate(
   options: CandidateOptions,
   { trial, needless, signal }: { readonly trial: boolean; readonly needless: (build: string) => boolean; readonly signal: AbortSignal },
 ): Promise<Candidate> {
-  const { file, buildDir, input, clock } = options;
+  const { file, buildDir, input, clock, built } = options;
   const shown = relative(process.cwd(), file);
   const stamps = new FileStamps();
   let compiled: CompiledTopology | undefined;
   try {
-    compiled = await compileTopologyFile(file, buildDir, stamps);
-    const types = await checkTypes({ file, outDir: buildDir, clock, signal, stamps });
+    if (built) await stamps.note(builtFileOf(file));
+    compiled = built ? openBuiltTopology(file, buildDir) : await compileTopologyFile(file, buildDir, stamps);
+    const types = built ? checkedBefore : await checkTypes({ file, outDir: buildDir, clock, signal, stamps });
     if (types.kind === 'checked') requireNone(types.findings, shown);
     if (trial && !needless(compiled.build)) {
       const { findings } = await tryTopology({ ...input, script: compiled.script, file }, { clock, signal, stamps });

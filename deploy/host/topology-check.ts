@@ -31,8 +31,10 @@ export interface TopologyCheckOptions {
 }
 
 export interface TopologyCheck extends TrialVerdict {
-  /** What was not looked at, and why. */
-  readonly notes: readonly string[];
+  /** Why its types were not checked. */
+  readonly unchecked: string | undefined;
+  /** What else was not looked at, and why. */
+  readonly note: string | undefined;
 }
 
 export async function checkTopologyFile(options: TopologyCheckOptions): Promise<TopologyCheck> {
@@ -41,27 +43,25 @@ export async function checkTopologyFile(options: TopologyCheckOptions): Promise<
   const outDir = mkdtempSync(join(tmpdir(), 'sluice-check-'));
   const stamps = new FileStamps();
   const { signal } = new AbortController();
-  const notes: string[] = [];
   try {
     const compiled = await compileTopologyFile(file, outDir, stamps).catch(asFault);
     const typed = await checkTypes({ file, outDir, clock, signal, stamps }).catch(asFault);
     const types = typed instanceof SluiceError ? [findingOf('types', typed)] : typed.kind === 'checked' ? typed.findings : [];
-    if ('why' in typed) notes.push(`its types are not checked: ${typed.why}`);
+    const unchecked = 'why' in typed ? typed.why : undefined;
     const stale = await staleFindings(stamps, typesOf);
     if (compiled instanceof SluiceError) {
       const findings = compileFindings(compiled);
-      return { name: null, nodes: 0, findings: [...findings, ...elsewhere(types, findings), ...stale], notes };
+      return { name: null, nodes: 0, findings: [...findings, ...elsewhere(types, findings), ...stale], unchecked, note: undefined };
     }
     const { config, findings, note } = configOf(options);
-    if (note !== undefined) notes.push(note);
     const place = placeOf(options.dir, config);
     const input = { script: compiled.script, file: relative(process.cwd(), file), place, dropState: false };
     const verdict = await tryTopology(input, { clock, signal, stamps }).catch(asFault);
     if (verdict instanceof SluiceError)
-      return { name: null, nodes: 0, findings: [...types, ...findings, ...stale, findingOf('load', verdict)], notes };
+      return { name: null, nodes: 0, findings: [...types, ...findings, ...stale, findingOf('load', verdict)], unchecked, note };
     // Without a configuration no stream is known.
     const found = verdict.findings.filter(({ kind }) => config !== undefined || (kind !== 'stream' && kind !== 'connector'));
-    return { ...verdict, findings: [...types, ...found, ...findings, ...stale], notes };
+    return { ...verdict, findings: [...types, ...found, ...findings, ...stale], unchecked, note };
   } finally {
     rmSync(outDir, { recursive: true, force: true });
   }

@@ -32,6 +32,21 @@ export interface LoadedTopology {
  * is a change of the topology, also of one that does not compile. Throws `SluiceError` `topology-compile` with file, line and what esbuild says.
  */
 export async function compileTopologyFile(file: string, outDir: string, stamps = new FileStamps()): Promise<CompiledTopology> {
+  return writeScript(file, await bundleTopologyFile(file, stamps), outDir);
+}
+
+/** Writes a bundle where a worker can import it, bound to this very package. */
+export function writeScript(file: string, bundle: string, outDir: string): CompiledTopology {
+  const text = bundle.replace(bound, (_quoted, name: string) => JSON.stringify(new URL(surface[name] ?? '', import.meta.url).href));
+  mkdirSync(outDir, { recursive: true });
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  const script = resolve(outDir, `topology-${hash}.mjs`);
+  writeFileSync(script, text);
+  return { file, script, build: hash.slice(0, 8) };
+}
+
+/** One module with all that `file` imports but `sluice`, which it names so that `writeScript` finds it. Throws as `compileTopologyFile`. */
+export async function bundleTopologyFile(file: string, stamps: FileStamps): Promise<string> {
   const { build } = await import('esbuild');
   await noteSurroundings(file, stamps);
   const result = await build({
@@ -50,27 +65,25 @@ export async function compileTopologyFile(file: string, outDir: string, stamps =
   }).catch((thrown: unknown) => {
     throw compileError(file, thrown);
   });
-  const text = result.outputFiles[0]?.text ?? '';
-  mkdirSync(outDir, { recursive: true });
-  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  const script = resolve(outDir, `topology-${hash}.mjs`);
-  writeFileSync(script, text);
-  return { file, script, build: hash.slice(0, 8) };
+  return result.outputFiles[0]?.text ?? '';
 }
+
+/** What a topology can import of this package, by where it is. */
+const surface: Readonly<Record<string, string>> = {
+  sluice: '../../topology/index.js',
+  'sluice/enrich': '../../enrich/index.js',
+  'sluice/testing': '../../topology/testing.js',
+};
+const boundPrefix = 'sluice-package:';
+const bound = /"sluice-package:([a-z/]+)"/g;
 
 const bindSluice: Plugin = {
   name: 'bind-sluice',
   setup(build) {
-    const surface: Readonly<Record<string, string>> = {
-      sluice: '../../topology/index.js',
-      'sluice/enrich': '../../enrich/index.js',
-      'sluice/testing': '../../topology/testing.js',
-    };
     build.onResolve({ filter: /^sluice(\/.*)?$/ }, ({ path }) => {
-      const target = surface[path];
-      if (target === undefined)
+      if (surface[path] === undefined)
         return { errors: [{ text: `'${path}' is not part of sluice; there is ${Object.keys(surface).join(', ')}` }] };
-      return { path: new URL(target, import.meta.url).href, external: true };
+      return { path: `${boundPrefix}${path}`, external: true };
     });
   },
 };
@@ -86,6 +99,7 @@ function noteInputs(stamps: FileStamps): Plugin {
       });
       build.onLoad({ filter: /.*/, namespace: 'file' }, async ({ path }) => {
         await stamps.note(path);
+        stamps.loaded.add(path);
         // Its types are made of a schema beside it.
         if (path.endsWith('.gen.ts')) await stamps.note(`${path.slice(0, -'.gen.ts'.length)}.schema.json`);
         return undefined;

@@ -34,6 +34,8 @@ import { faultText } from './worker-protocol.ts';
 export interface TopologyHostOptions {
   readonly file: string;
   readonly buildDir: string;
+  /** Whether it was built before (built-topology.ts). Default: it is compiled here. */
+  readonly built?: boolean;
   readonly input: Omit<WorkerInput, 'script' | 'file' | 'goBack'>;
   /** What the topology's graph sinks write to, where its thread can not reach it by itself. */
   readonly graph?: GraphDatabase;
@@ -187,10 +189,10 @@ class Host implements TopologyHost {
   }
 
   async #prepare(trial: boolean): Promise<Candidate> {
-    const { file, buildDir, input, clock } = this.#options;
+    const { file, buildDir, built = false, input, clock } = this.#options;
     const { signal } = this.#stopped;
     const isRunning = (build: string): boolean => this.#runs(build) && !this.#watch.tablesChanged;
-    const candidate = await prepareCandidate({ file, buildDir, input, clock }, { trial, needless: isRunning, signal });
+    const candidate = await prepareCandidate({ file, buildDir, built, input, clock }, { trial, needless: isRunning, signal });
     this.#watch.files(candidate.stamps);
     if (candidate.unchecked !== undefined && this.#unchecked !== candidate.unchecked) {
       this.#options.tell(`the types of ${this.#shown} are not checked: ${candidate.unchecked}`);

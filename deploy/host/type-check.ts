@@ -33,7 +33,7 @@ export interface TypeCheckOptions {
 }
 
 export type TypeCheck =
-  /** None: the types are right. */
+  /** None: the types are right, or the file has none. */
   { readonly kind: 'checked'; readonly findings: readonly Finding[] } | { readonly kind: 'unchecked'; readonly why: string };
 
 const require = createRequire(import.meta.url);
@@ -43,7 +43,7 @@ const fix = 'correct the types: `npx tsc` says the same';
 
 /** Throws `SluiceError` `types-timeout`, `types-failed`, `trial-aborted`. */
 export async function checkTypes(options: TypeCheckOptions): Promise<TypeCheck> {
-  if (!/^\.[mc]?tsx?$/.test(extname(options.file))) return { kind: 'unchecked', why: 'it is not TypeScript' };
+  if (!/^\.[mc]?tsx?$/.test(extname(options.file))) return { kind: 'checked', findings: [] };
   const tsc = compiler();
   if (tsc === undefined) return { kind: 'unchecked', why: 'TypeScript is not installed: run npm install without --omit' };
   const begunMs = options.clock.now();

@@ -14,6 +14,7 @@ import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
+import { requireBuilt } from '../host/built-topology.ts';
 import { drainAnswer, jsonAnswer } from '../host/commands.ts';
 import { serveControl } from '../host/control-server.ts';
 import type { Instance } from '../host/instance.ts';
@@ -49,13 +50,14 @@ export interface RunningEnrich {
 
 const fencePollMs = 500;
 
-/** Throws `SluiceError` `already-running`, `port-taken`, `config-incomplete`, `startup-checks-failed`. When it resolves, the topologies are starting. */
+/** Throws `SluiceError` `already-running`, `topology-unbuilt`, `topology-altered`, `port-taken`, `config-incomplete`, `startup-checks-failed`. When it resolves, the topologies are starting. */
 export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich> {
   const { config, clock, random, tell, dropState } = options;
   const dir = resolve(options.dir);
   const lock = await lockInstance(dir);
   const undo: (() => Promise<void>)[] = [() => lock.release()];
   try {
+    requireBuilt(config.topologies);
     rmSync(buildDir(dir), { recursive: true, force: true });
     const { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups } = config;
     let stopping = false;
@@ -90,6 +92,7 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
         topologyHost({
           file,
           buildDir: buildDir(dir),
+          built: true,
           input: {
             place: { kind: 'services', config: { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups } },
             checkpointIntervalMs: enrich.checkpointIntervalMs,

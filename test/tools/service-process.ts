@@ -62,6 +62,10 @@ export function serviceProcess(
       return log;
     },
     async start() {
+      if (name === 'enrich' && child === undefined) {
+        const built = await runSluice(['--config', config, 'topology', 'build'], env);
+        if (built.code !== 0) throw new Error(`the topologies were not built:\n${built.said}`);
+      }
       const args = ['--dir', dir, '--config', config, name, '--port', String(port)];
       const started = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
       started.stdout.on('data', hear);

@@ -59,6 +59,7 @@ describe.skipIf(cloudMissing() !== undefined)('the services', { timeout: 180_000
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'sluice-services-'));
     cloud = await startCloud();
+    expect(await runSluice(['topology', 'build', topology])).toMatchObject({ code: 0 });
   }, 300_000);
   afterEach(async () => {
     await Promise.all(processes.map((each) => each.end('SIGKILL')));
