@@ -13,6 +13,8 @@
  * A column is REQUIRED when the schema requires it and its type does not allow null, else OPTIONAL.
  * Text that UTF-8 cannot hold (a lone surrogate) is refused: it could not be read back as it was.
  */
+import { isInherited } from './inherited-names.ts';
+import { pointerPart } from './json-pointer.ts';
 import { SluiceError } from './kernel/errors.ts';
 import { parseTime } from './kernel/time.ts';
 import { isWellFormed } from './kernel/well-formed.ts';
@@ -85,8 +87,12 @@ export function rowReader(schema: JsonSchema): RowReader {
       if (violation !== undefined) return { message: violation.message, pointer: violation.pointer };
       const cells: Cell[] = [];
       for (const column of columns) {
-        const cell = cellOf((row as Readonly<Record<string, unknown>>)[column.name], column);
-        if (cell === undefined) return { message: unfit[column.type], pointer: pointerOf(column.name) };
+        const { name } = column;
+        // What every object inherits is there only where the row has it.
+        const value =
+          isInherited(name) && !Object.hasOwn(row as object, name) ? undefined : (row as Readonly<Record<string, unknown>>)[name];
+        const cell = cellOf(value, column);
+        if (cell === undefined) return { message: unfit[column.type], pointer: `/${pointerPart(name)}` };
         cells.push(cell);
       }
       return cells;
@@ -102,8 +108,6 @@ const unfit: Readonly<Record<ColumnType, string>> = {
   BOOLEAN: 'it is neither true nor false',
   JSON_TEXT: 'it is no JSON value',
 };
-
-const pointerOf = (column: string): string => `/${column.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
 /** Undefined when the column cannot hold the value. */
 function cellOf(value: unknown, column: Column): Cell | undefined {

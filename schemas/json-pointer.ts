@@ -21,6 +21,11 @@ export function parsePointer(text: string): readonly string[] | undefined {
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
+/** A member's name as a part of a pointer. */
+export function pointerPart(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
 /** What `pointer` names within the checked value at `span`, or undefined when there is no such place. */
 export function findPointer(bytes: Uint8Array, span: Span, pointer: readonly string[]): Span | undefined {
   let at: Span | undefined = { start: span.start, end: span.end };

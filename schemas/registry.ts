@@ -5,12 +5,18 @@
  * 1. A schema is compiled once per document.
  * 2. A check of good data allocates nothing.
  * 3. A violation says what was found and what was expected, with a pointer into the data and the schema's own place.
+ * 4. A schema is judged by as JSON Schema says, of a value's own members, or it does not compile (refused-keywords.ts).
+ * 5. A check never throws: a value that cannot be checked is a violation.
  */
 import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
+import { speaksOfInherited, withProtoChecked, writtenPlace } from './inherited-names.ts';
+import { pointerPart } from './json-pointer.ts';
 import { messageOf, SluiceError } from './kernel/errors.ts';
 import { isTime, parseTime } from './kernel/time.ts';
+import { useOwnKeywords } from './own-keywords.ts';
+import { refusedKeyword } from './refused-keywords.ts';
 
 /** A JSON Schema document (draft 2020-12), as data. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -75,24 +81,60 @@ export function compileSchema(schema: JsonSchema | Schema<never>): SchemaCheck {
   const known = compiled.get(document);
   if (known !== undefined) return known;
   const id = typeof document['$id'] === 'string' ? document['$id'] : 'schema';
+  const refused = refusedKeyword(document);
+  if (refused !== undefined) {
+    const { pointer, message, fix } = refused;
+    throw new SluiceError('schema-invalid', `the JSON Schema ${id} is not valid: ${id}#${pointer}: ${message}`, { fix });
+  }
   let validate: ValidateFunction;
   try {
-    // One Ajv a document: two topologies may use different versions of a schema under one `$id`.
-    const ajv = new Ajv2020({ allErrors: false, strict: true, strictRequired: false, allowUnionTypes: true, messages: true });
-    ajvFormats.default(ajv);
-    ajv.addFormat('date-time', { type: 'string', validate: isTime });
-    ajv.addKeyword({ keyword: 'x-event-type' });
-    validate = ajv.compile(document);
+    validate = validatorOf(document);
   } catch (cause) {
+    if (cause instanceof RangeError) {
+      throw new SluiceError('schema-invalid', `the JSON Schema ${id} is not valid: the way of its references does not end`, {
+        cause,
+        fix: "put what is referred to into `$defs` without an `$id`, and refer to it as '#/$defs/name'",
+      });
+    }
     throw new SluiceError('schema-invalid', `the JSON Schema ${id} is not valid: ${messageOf(cause)}`, { cause });
   }
   const check: SchemaCheck = (value) => {
-    if (validate(value)) return undefined;
-    const error = validate.errors?.[0];
-    return error === undefined ? { message: 'does not match', pointer: '', schema: `${id}#` } : violationOf(error, value, id);
+    try {
+      if (validate(value)) return undefined;
+      const error = validate.errors?.[0];
+      return error === undefined ? { message: 'does not match', pointer: '', schema: `${id}#` } : violationOf(error, value, id);
+    } catch (thrown) {
+      return { message: `the value cannot be checked: ${messageOf(thrown)}`, pointer: '', schema: `${id}#` };
+    }
   };
   compiled.set(document, check);
   return check;
+}
+
+/** One Ajv a document: two topologies may use different versions of a schema under one `$id`. */
+function validatorOf(document: JsonSchema): ValidateFunction {
+  const ajv = new Ajv2020({
+    allErrors: false,
+    strict: true,
+    strictRequired: false,
+    allowUnionTypes: true,
+    messages: true,
+    // Only where it matters: it costs a call for each property of a value.
+    ownProperties: speaksOfInherited(document),
+    code: { process: withoutInherited },
+  });
+  ajvFormats.default(ajv);
+  ajv.addFormat('date-time', { type: 'string', validate: isTime });
+  ajv.addKeyword({ keyword: 'x-event-type' });
+  useOwnKeywords(ajv);
+  return ajv.compile(withProtoChecked(document));
+}
+
+/** The names of evaluated properties are collected in an object: without a prototype it has only those. */
+function withoutInherited(code: string): string {
+  return code
+    .replaceAll(/\b(props\d+) ?= ?\{\}/g, '$1=Object.create(null)')
+    .replaceAll(/\b(props\d+) ?= ?(props\d+) ?\|\| ?\{\}/g, '$1=$2||Object.create(null)');
 }
 
 function isSchema(schema: JsonSchema | Schema<never>): schema is Schema<never> {
@@ -101,8 +143,8 @@ function isSchema(schema: JsonSchema | Schema<never>): schema is Schema<never> {
 
 function violationOf(error: ErrorObject, value: unknown, id: string): SchemaViolation {
   const { keyword, instancePath, params, schemaPath } = error;
-  const schema = `${id}${schemaPath}`;
-  const member = (name: unknown): string => `${instancePath}/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const schema = `${id}${writtenPlace(schemaPath)}`;
+  const member = (name: unknown): string => `${instancePath}/${pointerPart(String(name))}`;
   if (keyword === 'required') {
     const { missingProperty } = params as { missingProperty: string };
     return { message: `'${missingProperty}' is missing`, pointer: member(missingProperty), schema };
@@ -133,6 +175,15 @@ const foundMaxChars = 60;
 
 function found(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = JSON.stringify(value);
+  // What is not JSON has no text: a user function may have made the value.
+  const text = textOf(value);
   return text.length <= foundMaxChars ? text : `${text.slice(0, foundMaxChars)}...`;
+}
+
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? `a ${typeof value}`;
+  } catch {
+    return `a ${typeof value} that is not JSON`;
+  }
 }

@@ -53,7 +53,12 @@ export async function typesOf(file: string): Promise<string> {
     '',
     types.trim(),
     '',
-    `export const ${value}: Schema<${title}> = schemaOf(${JSON.stringify(document, null, 2)});`,
+    `export const ${value}: Schema<${title}> = schemaOf(${literalOf(document)});`,
     '',
   ].join('\n');
+}
+
+/** The document as source text. A member that is called `__proto__` would otherwise be the prototype of the object. */
+function literalOf(document: JsonSchema): string {
+  return JSON.stringify(document, null, 2).replaceAll(/^( *)"__proto__": /gm, '$1["__proto__"]: ');
 }

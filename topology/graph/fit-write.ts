@@ -3,6 +3,7 @@
  * again, and hold up all that follows. Pure.
  */
 
+import { pointerPart } from '../../schemas/json-pointer.ts';
 import { isWellFormed } from '../../schemas/kernel/well-formed.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { GraphModel, PropertyType, PropertyTypes } from './graph-model.ts';
@@ -67,8 +68,7 @@ function fitProps(
   let bytes = before;
   for (const [name, value] of Object.entries(props)) {
     const type = Object.hasOwn(types, name) ? types[name] : undefined;
-    if (type === undefined)
-      return problem(`/props/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, `'${name}' is no property of the model`);
+    if (type === undefined) return problem(`/props/${pointerPart(name)}`, `'${name}' is no property of the model`);
     const size = fitCell(type, value, keys.includes(name));
     if (typeof size === 'string') return problem(`/props/${name}`, size);
     bytes += size;

@@ -67,9 +67,9 @@ function schemaFindings(node: GraphNode): readonly JobFinding[] {
       compileSchema(document);
       return [];
     } catch (thrown) {
-      return [
-        { kind: 'schema', node: node.id, message: messageOf(thrown), fix: 'correct the schema; `sluice schema types` writes it anew' },
-      ];
+      const known = thrown instanceof SluiceError ? thrown.fix : undefined;
+      const fix = known ?? 'correct the schema; `sluice schema types` writes it anew';
+      return [{ kind: 'schema', node: node.id, message: messageOf(thrown), fix }];
     }
   });
 }

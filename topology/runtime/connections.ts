@@ -37,7 +37,8 @@ function indexTable({ file, key, schema }: LookupFile, rows: readonly unknown[])
     };
     const violation = check(row);
     if (violation !== undefined) refuse(`${violation.pointer ?? ''} ${violation.message}`.trim());
-    const found = (row as Readonly<Record<string, Key>> | null)?.[key];
+    const members = (row ?? {}) as Readonly<Record<string, Key>>;
+    const found = Object.hasOwn(members, key) ? members[key] : undefined;
     let text: string;
     try {
       text = encodeKey(found as Key);

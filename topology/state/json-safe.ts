@@ -10,6 +10,7 @@
  * 2. Every call ends: nesting is bounded by `limits.valueDepthMax`, the parts that are looked at by `limits.valueMaxParts`.
  * 3. A check of a good value allocates nothing.
  */
+import { pointerPart } from '../../schemas/json-pointer.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 
@@ -120,7 +121,7 @@ function problemAt(value: unknown, pointer: string, above: Set<object>): JsonPro
 function partsProblem(value: object, pointer: string, above: Set<object>): JsonProblem | undefined {
   const names = Array.isArray(value) ? value.keys() : Object.keys(value);
   for (const name of names) {
-    const at = `${pointer}/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const at = `${pointer}/${pointerPart(String(name))}`;
     let part: unknown;
     try {
       part = (value as Readonly<Record<number | string, unknown>>)[name];
