@@ -300,6 +300,8 @@ export const limits = {
   statusTextMaxChars: 2_000,
   statusSplitsMax: 1_000,
   statusNodesMax: 1_000,
+  /** An element that a checkpoint keeps as an example of what a key function gave, as JSON. */
+  keyExampleMaxChars: 16 * kibi,
   /** Rows on their way to a table's writer thread, and their bytes; past either the engine waits. */
   sinkPendingMaxRows: 65_536,
   sinkPendingMaxBytes: 64 * mebi,

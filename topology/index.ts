@@ -6,6 +6,7 @@ export type { EventAttributes, SluiceEvent } from '../schemas/event.ts';
 export type { Key } from '../schemas/kernel/key.ts';
 export type { PartitionColumn } from '../schemas/partition.ts';
 export { type JsonSchema, oneOf, type Schema, type SchemaUnion, schemaOf } from '../schemas/registry.ts';
+export { type DropState, resolveDropState } from './checkpoint/drop-state.ts';
 export type { CheckpointHealth } from './checkpoint/health.ts';
 export { type AnyModel, graphModel, type Model, type WriteOf } from './dsl/graph-model.ts';
 export {

@@ -31,6 +31,26 @@ function configFile(options: GlobalOptions): string {
   return existsSync('sluice.yaml') ? 'sluice.yaml' : exampleConfig;
 }
 
+interface StartOptions {
+  readonly port?: string;
+  /** `true` where it was given without ids. */
+  readonly dropState?: readonly string[] | true;
+}
+
+const dropStateHelp = 'let go of the state of these nodes, such as once,per-minute; what sinks staged is committed in any case';
+
+function dropStateIds(ids: string, before: StartOptions['dropState']): readonly string[] | true {
+  return before === true ? before : [...(before ?? []), ...ids.split(',').filter((id) => id !== '')];
+}
+
+/** Without ids, none are named: that is refused with those there are. */
+function startOptionsOf({ port, dropState }: StartOptions): { readonly port?: string; readonly dropState?: readonly string[] } {
+  return {
+    ...(port === undefined ? {} : { port }),
+    ...(dropState === undefined ? {} : { dropState: dropState === true ? [] : dropState }),
+  };
+}
+
 function program(): Command {
   const root = new Command('sluice')
     .description('Captures every event, of any size, and enriches the streams.')
@@ -66,11 +86,11 @@ function program(): Command {
     .command('start')
     .description('Run ingress, topologies and tables in this process')
     .option('--port <port>', 'listen here instead of where the configuration says; 0 takes any free port, for metrics too')
-    .option('--drop-state', 'drop the state of nodes that a topology no longer has')
+    .option('--drop-state [ids]', dropStateHelp, dropStateIds)
     .action(
-      run(async (options, output, own: { readonly port?: string; readonly dropState?: boolean }) => {
+      run(async (options, output, own: StartOptions) => {
         const { startCommand } = await import('./start.ts');
-        return startCommand({ ...own, ...service, config: configFile(options), dir: options.dir, output });
+        return startCommand({ ...startOptionsOf(own), ...service, config: configFile(options), dir: options.dir, output });
       }),
     );
   root
@@ -87,11 +107,11 @@ function program(): Command {
     .command('enrich')
     .description('Run the topologies alone, from Kinesis and Kafka into S3, Firehose and Neo4j')
     .option('--port <port>', 'answer health here instead of where the configuration says; 0 takes any free port, for metrics too')
-    .option('--drop-state', 'drop the state of nodes that a topology no longer has')
+    .option('--drop-state [ids]', dropStateHelp, dropStateIds)
     .action(
-      run(async (options, output, own: { readonly port?: string; readonly dropState?: boolean }) => {
+      run(async (options, output, own: StartOptions) => {
         const { enrichCommand } = await import('./services.ts');
-        return enrichCommand({ ...own, ...service, config: configFile(options), dir: options.dir, output });
+        return enrichCommand({ ...startOptionsOf(own), ...service, config: configFile(options), dir: options.dir, output });
       }),
     );
   root

@@ -18,7 +18,7 @@ export interface ServiceCommand {
   readonly config: string;
   readonly dir: string;
   readonly port?: string;
-  readonly dropState?: boolean;
+  readonly dropState?: readonly string[];
   readonly env: Environment;
   readonly clock: Clock;
   readonly random: Random;
@@ -50,7 +50,7 @@ export async function enrichCommand({ config: file, dir, port, dropState, env, c
     throw new SluiceError('config-incomplete', `${file} names no topologies, so there is nothing to enrich`);
   const stopped = stopSignal();
   const tell = createNotes(output, output.json, clock);
-  const service = await startEnrich({ config, dir, clock, random, tell, dropState: dropState ?? false });
+  const service = await startEnrich({ config, dir, clock, random, tell, ...(dropState === undefined ? {} : { dropState }) });
   ready('enrich', service.instance, output);
   const why = await Promise.race([stopped, service.fenced.then(() => undefined)]);
   tell(why === undefined ? 'another process runs the topologies now; this one ends' : `${why}: stopping; a last checkpoint is taken`);

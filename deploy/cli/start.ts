@@ -20,7 +20,7 @@ export interface StartCommand {
   readonly config: string;
   readonly dir: string;
   readonly port?: string;
-  readonly dropState?: boolean;
+  readonly dropState?: readonly string[];
   readonly env: Environment;
   readonly clock: Clock;
   readonly random: Random;
@@ -40,7 +40,7 @@ export async function startCommand(command: StartCommand): Promise<number> {
     dir: command.dir,
     clock,
     random: command.random,
-    dropState: command.dropState ?? false,
+    ...(command.dropState === undefined ? {} : { dropState: command.dropState }),
     tell: note,
     log: createLog({ level: config.ingress.logLevel, json: output.json, to: process.stderr }),
     readConfig: () => withPort(loadConfig(command.config, command.env), command.port),

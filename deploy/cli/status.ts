@@ -64,11 +64,13 @@ function describeTopology(topology: TopologyHostStatus, output: Output, nowMs: n
     output.line(`  ${stream} ${path} ${id}: lag ${lagText(split)}${time}, watermark ${timeText(watermark)}${idle}`);
     if (failure !== undefined) output.line(`    reading fails and is tried again: ${failure}`);
   }
-  for (const { time, id, kind, waiting = 0, failure, ...counts } of job.nodes) {
+  for (const { time, id, kind, waiting = 0, failure, since, partsSince = {}, ...counts } of job.nodes) {
     const parts = Object.entries(counts).filter(([, count]) => count !== 0);
     output.line(`  ${kind} ${id}: ${parts.map(([key, count]) => `${key} ${count}`).join(', ') || 'nothing yet'}`);
     if (waiting > 0)
       output.line(`    ${waiting} wait for an answer${failure === undefined ? '' : `; the look-up fails and is tried again: ${failure}`}`);
+    if (since !== undefined) output.line(`    it began, with empty state, at ${timeText(since)}`);
+    for (const [name, at] of Object.entries(partsSince)) output.line(`    ${name} began, empty, at ${timeText(at)}`);
     if (time !== undefined && time.open > 0) output.line(`    ${waitText(time)}`);
   }
 }

@@ -55,7 +55,7 @@ export async function checkTopologyFile(options: TopologyCheckOptions): Promise<
     }
     const { config, findings, note } = configOf(options);
     const place = placeOf(options.dir, config);
-    const input = { script: compiled.script, file: relative(process.cwd(), file), place, dropState: false };
+    const input = { script: compiled.script, file: relative(process.cwd(), file), place, dropState: {} };
     const verdict = await tryTopology(input, { clock, signal, stamps }).catch(asFault);
     if (verdict instanceof SluiceError)
       return { name: null, nodes: 0, findings: [...types, ...findings, ...stale, findingOf('load', verdict)], unchecked, note };

@@ -18,7 +18,7 @@ import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { deriveHealth, healthy } from '../../topology/checkpoint/health.ts';
-import type { CheckpointHealth, Graph, JobNews, JobStatus } from '../../topology/index.ts';
+import type { CheckpointHealth, DropState, Graph, JobNews, JobStatus } from '../../topology/index.ts';
 import { tablePath } from './bindings.ts';
 import type { AskedStatus } from './status-asker.ts';
 import type { Candidate } from './topology-candidate.ts';
@@ -120,12 +120,15 @@ class Host implements TopologyHost {
   #failedStarts = 0;
   #checkpoints = healthy;
   #unchecked: string | undefined;
+  /** Once it has run, nothing is dropped again: a restart goes on from the state of that run. */
+  #dropState: DropState;
   #drained: JobStatus | undefined;
   /** The replacement of a thread by another: nothing else starts one meanwhile. */
   #replacing: Promise<void> = Promise.resolve();
 
   constructor(options: TopologyHostOptions) {
     this.#options = options;
+    this.#dropState = options.input.dropState;
     this.#shown = relative(process.cwd(), options.file);
     const { clock, tell } = options;
     const keep = (path: string): void =>
@@ -189,7 +192,8 @@ class Host implements TopologyHost {
   }
 
   async #prepare(trial: boolean): Promise<Candidate> {
-    const { file, buildDir, built = false, input, clock } = this.#options;
+    const { file, buildDir, built = false, clock } = this.#options;
+    const input = { ...this.#options.input, dropState: this.#dropState };
     const { signal } = this.#stopped;
     const isRunning = (build: string): boolean => this.#runs(build) && !this.#watch.tablesChanged;
     const candidate = await prepareCandidate({ file, buildDir, built, input, clock }, { trial, needless: isRunning, signal });
@@ -210,7 +214,7 @@ class Host implements TopologyHost {
     const { input, clock, graph: database } = this.#options;
     const { script } = build.compiled;
     const thread = new TopologyThread(
-      { ...input, script, file: this.#shown, goBack },
+      { ...input, dropState: this.#dropState, script, file: this.#shown, goBack },
       { clock, graph: database, onNews: (news) => this.#onNews(news) },
     );
     this.#thread = thread;
@@ -218,7 +222,9 @@ class Host implements TopologyHost {
     this.#drained = undefined;
     void thread.ended.then((fault) => this.#onEnd(thread, build, goBack, fault));
     try {
-      const { graph, tables } = await thread.ready;
+      const { graph, tables, notes } = await thread.ready;
+      this.#dropState = {};
+      for (const note of notes) this.#options.tell(`${this.#shown}: ${note}`);
       if (this.#thread !== thread) return;
       this.#name = graph.name;
       this.#state = 'running';

@@ -25,6 +25,7 @@ const endGraceMs = 2_000;
 export interface Ready {
   readonly graph: Graph;
   readonly tables: Readonly<Record<string, string>>;
+  readonly notes: readonly string[];
 }
 
 export interface ThreadOptions {

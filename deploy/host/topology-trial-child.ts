@@ -13,7 +13,7 @@ import { remoteGraph } from './graph-link.ts';
 import type { LoadedTopology } from './topology-file.ts';
 import { importTopology } from './topology-file.ts';
 import type { FromTrial, TrialInput, TrialVerdict } from './worker-protocol.ts';
-import { faultOf } from './worker-protocol.ts';
+import { dropsOf, faultOf } from './worker-protocol.ts';
 
 /** Resolves when the host has it. */
 function say(message: FromTrial): Promise<void> {
@@ -38,7 +38,7 @@ async function verdictOn(input: TrialInput): Promise<TrialVerdict> {
   const { topology, graph } = loaded;
   const bindings = await bindTopology(input, remoteGraph(() => undefined).database);
   const { connectors, tables } = notingTables(bindings.connectors, input.file);
-  const found = await checkJob({ topology, blobs: bindings.checkpoints, connectors, dropState: input.dropState });
+  const found = await checkJob({ topology, blobs: bindings.checkpoints, connectors, dropState: dropsOf(input, graph.name) });
   await say({ kind: 'tables', tables: Object.fromEntries(tables) });
   const findings = found.map((finding) => ({ ...finding, place: placeOf(topology.placeOf?.(finding.node ?? graph.name)) ?? null }));
   return { name: graph.name, nodes: graph.nodes.length, findings };

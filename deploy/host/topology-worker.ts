@@ -11,7 +11,7 @@ import { notingTables } from './bindings.ts';
 import { remoteGraph } from './graph-link.ts';
 import { importTopology } from './topology-file.ts';
 import type { FromWorker, ToWorker, WorkerInput } from './worker-protocol.ts';
-import { faultOf } from './worker-protocol.ts';
+import { dropsOf, faultOf } from './worker-protocol.ts';
 
 const port = present(parentPort, 'the parent of a topology worker');
 const input = workerData as WorkerInput;
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
     clock: systemClock,
     random: systemRandom,
     checkpointIntervalMs: input.checkpointIntervalMs,
-    dropState: input.dropState,
+    dropState: dropsOf(input, graph.name),
     goBack: input.goBack,
     tell: (news) => say({ kind: 'news', news }),
   });
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   });
   try {
     await job.open();
-    say({ kind: 'ready', graph, tables: Object.fromEntries(tables) });
+    say({ kind: 'ready', graph, tables: Object.fromEntries(tables), notes: job.notes });
     await job.run();
     const status = await job.status();
     if (status.drained) say({ kind: 'drained', status });

@@ -3,7 +3,7 @@
  * structured-clonable.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { Graph, JobFinding, JobNews, JobStatus } from '../../topology/index.ts';
+import type { DropState, Graph, JobFinding, JobNews, JobStatus } from '../../topology/index.ts';
 import type { LocalPlace } from '../local/local-bindings.ts';
 import type { ServicesPlace } from '../services/service-bindings.ts';
 import type { Place } from './author-places.ts';
@@ -14,7 +14,8 @@ export interface TrialInput {
   readonly script: string;
   readonly file: string;
   readonly place: LocalPlace | ServicesPlace;
-  readonly dropState: boolean;
+  /** By topology, what is let go of its state. */
+  readonly dropState: DropState;
 }
 
 export interface WorkerInput extends TrialInput {
@@ -45,8 +46,16 @@ export type ToWorker =
 export type FromWorker =
   /** The author's modules were evaluated. */
   | { readonly kind: 'imported' }
-  /** `tables`: the files that look-ups read, with their stamps from before (file-stamps.ts). */
-  | { readonly kind: 'ready'; readonly graph: Graph; readonly tables: Readonly<Record<string, string>> }
+  /**
+   * `tables`: the files that look-ups read, with their stamps from before (file-stamps.ts); `notes`: what is to be known of how it went on from
+   * its checkpoint.
+   */
+  | {
+      readonly kind: 'ready';
+      readonly graph: Graph;
+      readonly tables: Readonly<Record<string, string>>;
+      readonly notes: readonly string[];
+    }
   /** Without a status where it could not tell. */
   | { readonly kind: 'status'; readonly id: number; readonly status: RunningStatus | undefined }
   | { readonly kind: 'news'; readonly news: JobNews }
@@ -81,6 +90,11 @@ export type FromTrial =
   /** All that would keep it from taking over. */
   | { readonly kind: 'checked'; readonly verdict: TrialVerdict }
   | { readonly kind: 'failed'; readonly fault: WorkerFault };
+
+/** What is let go of a topology's state. */
+export function dropsOf({ dropState }: Pick<TrialInput, 'dropState'>, topology: string): readonly string[] {
+  return Object.hasOwn(dropState, topology) ? (dropState[topology] ?? []) : [];
+}
 
 export function faultOf(thrown: unknown): WorkerFault {
   if (thrown instanceof SluiceError) return { code: thrown.code, message: thrown.message, fix: thrown.fix };

@@ -17,6 +17,7 @@ import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { lockFolder } from '../../schemas/kernel/folder-lock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
+import { resolveDropState } from '../../topology/index.ts';
 import { drainAnswer, graphAnswer, jsonAnswer } from '../host/commands.ts';
 import { reloadOnChange } from '../host/config-watch.ts';
 import { serveControl } from '../host/control-server.ts';
@@ -48,7 +49,8 @@ export interface StartOptions {
   readonly dir: string;
   readonly clock: Clock;
   readonly random: Random;
-  readonly dropState?: boolean;
+  /** What `--drop-state` names; an empty list is refused with what there is. */
+  readonly dropState?: readonly string[];
   readonly tell: (line: string) => void;
   readonly log: Log;
   /** Where the configuration can be read again while it runs. Throws `SluiceError` when it is not valid. */
@@ -63,7 +65,7 @@ export interface RunningLocal {
   stop(): Promise<void>;
 }
 
-/** Throws `SluiceError` `open-to-all`, `already-running`, `folder-in-use`, `port-taken`, `stream-corrupt`. When it resolves, events are accepted. */
+/** Throws `SluiceError` `open-to-all`, `drop-state-unknown`, `already-running`, `folder-in-use`, `port-taken`, `stream-corrupt`. When it resolves, events are accepted. */
 export async function startLocal(options: StartOptions): Promise<RunningLocal> {
   const { config, clock, random, tell, log } = options;
   await refuseOpenToAll(config);
@@ -74,6 +76,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     // Scripts of earlier runs: each is named by its content, so they would only pile up.
     rmSync(buildDir(dir), { recursive: true, force: true });
     for (const folder of [lakeDir(dir), checkpointsDir(dir), claimsDir(dir), graphStagingDir(dir)]) undo.unshift(await own(folder));
+    const dropState = options.dropState === undefined ? {} : await resolveDropState(localBlobStore(dir), options.dropState);
     const bound = [...config.streams, ledgerStream];
     const streams = await openEmbeddedStreams({ root: logDir(dir), streams: bound, local: config.local, clock });
     undo.unshift(() => streams.close());
@@ -129,7 +132,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
           input: {
             place: { kind: 'local', dir, streams: handles, lookups: config.lookups, parquetFileMaxAgeMs: config.local.parquetFileMaxAgeMs },
             checkpointIntervalMs: config.local.checkpointIntervalMs,
-            dropState: options.dropState ?? false,
+            dropState,
           },
           graph,
           clock,

@@ -14,6 +14,8 @@ import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
+import type { DropState } from '../../topology/index.ts';
+import { resolveDropState } from '../../topology/index.ts';
 import { requireBuilt } from '../host/built-topology.ts';
 import { drainAnswer, jsonAnswer } from '../host/commands.ts';
 import { serveControl } from '../host/control-server.ts';
@@ -28,7 +30,9 @@ import type { TopologyHost } from '../host/topology-host.ts';
 import { topologyHost } from '../host/topology-host.ts';
 import { topologyMetrics } from '../host/topology-metrics.ts';
 import { topologiesNotReady } from '../host/topology-readiness.ts';
+import { s3Place } from './connections.ts';
 import { enrichChecks } from './enrich-checks.ts';
+import { s3BlobStore } from './s3-blob-store.ts';
 import { runStartupChecks } from './startup-checks.ts';
 
 export interface EnrichOptions {
@@ -37,7 +41,8 @@ export interface EnrichOptions {
   readonly dir: string;
   readonly clock: Clock;
   readonly random: Random;
-  readonly dropState: boolean;
+  /** What `--drop-state` names; an empty list is refused with what there is. */
+  readonly dropState?: readonly string[];
   readonly tell: (line: string) => void;
 }
 
@@ -52,7 +57,7 @@ const fencePollMs = 500;
 
 /** Throws `SluiceError` `already-running`, `topology-unbuilt`, `topology-altered`, `port-taken`, `config-incomplete`, `startup-checks-failed`. When it resolves, the topologies are starting. */
 export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich> {
-  const { config, clock, random, tell, dropState } = options;
+  const { config, clock, random, tell } = options;
   const dir = resolve(options.dir);
   const lock = await lockInstance(dir);
   const undo: (() => Promise<void>)[] = [() => lock.release()];
@@ -75,6 +80,7 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.enrich, read });
     undo.splice(-1, 0, () => metrics.close());
     await runStartupChecks(enrichChecks(config, { clock, random }), tell);
+    const dropState = options.dropState === undefined ? {} : await dropStateIn(options, options.dropState);
     const status = async (): Promise<InstanceStatus> => ({
       instance,
       ingress: null,
@@ -129,6 +135,15 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
   } catch (thrown) {
     for (const step of undo) await step().catch(() => undefined);
     throw thrown;
+  }
+}
+
+async function dropStateIn({ config, clock, random }: EnrichOptions, names: readonly string[]): Promise<DropState> {
+  const blobs = s3BlobStore({ ...s3Place(config.s3, ''), clock, random });
+  try {
+    return await resolveDropState(blobs, names);
+  } finally {
+    blobs.close();
   }
 }
 

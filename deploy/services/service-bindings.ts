@@ -66,7 +66,9 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     const deliveryStream = Object.hasOwn(firehose.tables, table) ? firehose.tables[table] : undefined;
     if (deliveryStream === undefined) return parquet;
     const count = (what: string, rows: number): void => happenings.count(`firehose-${what}`, rows);
-    return firehoseSink({ ...awsOptions(firehose), deliveryStream, schema, owner, sink: name, fallback: parquet, clock, random, count });
+    // By the table: rows that come again under another id of the sink are the same rows.
+    const target = { deliveryStream, schema, owner, sink: `${topology}/${table}` };
+    return firehoseSink({ ...awsOptions(firehose), ...target, fallback: parquet, clock, random, count });
   };
 
   return {

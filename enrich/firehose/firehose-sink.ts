@@ -17,6 +17,7 @@ import { sleep } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { ElementBatch, RefusedRow, Sink, SinkState } from '../../topology/index.ts';
+import { tableStateOf } from '../parquet/worker-protocol.ts';
 import type { FirehoseApi, FirehoseClientOptions } from './firehose-client.ts';
 import { createFirehoseClient } from './firehose-client.ts';
 import type { PackedCall, PackedRecord } from './pack-rows.ts';
@@ -82,7 +83,8 @@ export function firehoseSink(options: FirehoseSinkOptions): Sink {
     async open(restored) {
       api = createFirehoseClient(options);
       await describe(api, deliveryStream);
-      await fallback.open((restored as FirehoseState | undefined)?.fallback);
+      // A state from before the table was delivered is the fallback's, which makes it visible.
+      await fallback.open(tableStateOf(restored));
     },
     async write(batch) {
       check();

@@ -25,7 +25,7 @@ const lastMs = Date.parse('9999-12-31T23:59:59.999Z');
 export interface LineOptions {
   readonly schema: JsonSchema;
   readonly owner: PartitionOwner;
-  /** Names the sink in identities: `topology/sink`. */
+  /** Names the sink in identities: `topology/table`. */
   readonly sink: string;
 }
 

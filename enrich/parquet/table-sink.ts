@@ -23,6 +23,7 @@ import { batchReader } from './batch-columns.ts';
 import type { ParquetThread } from './parquet-thread.ts';
 import { parquetThread } from './parquet-thread.ts';
 import type { StagedFile, TableState } from './worker-protocol.ts';
+import { tableStateOf } from './worker-protocol.ts';
 
 export interface TableSinkOptions {
   /** Where the lake is: a folder's path, or a place in a bucket. */
@@ -72,7 +73,7 @@ export function tableSink(options: TableSinkOptions): Sink {
         throw fileFault('lake-write-failed', `table '${table}'`, thrown);
       }
       worker = parquetThread({ lake, table, topology, attempt, columns: reader.columns, fileMaxBytes: options.fileMaxBytes });
-      const state = await worker.ask({ kind: 'open', state: (restored as TableState | undefined) ?? null });
+      const state = await worker.ask({ kind: 'open', state: tableStateOf(restored) ?? null });
       openRows = state?.log?.rows ?? 0;
       since = state?.log?.since ?? 0;
     },

@@ -5,21 +5,42 @@
  * 1. The positions, the operators' states and the sinks' states are of one moment between two turns.
  * 2. A manifest is never changed once it exists.
  */
-import { createHash } from 'node:crypto';
+import { present } from '../../schemas/kernel/assert.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { Graph, GraphNode } from '../graph/graph.ts';
+import type { Graph, SinkDefinitionData } from '../graph/graph.ts';
 import { isStateful } from '../graph/graph.ts';
-import { modelMeaning } from '../graph/graph-model.ts';
 import type { SinkState } from '../graph/sink.ts';
 import type { NodeCounts } from '../operators/operator.ts';
+import type { Definition } from './definition.ts';
+import { definitionsOf } from './definition.ts';
 
-export const manifestVersion = 2;
+/** Version 2 had hashes instead of definitions, and neither retiring sinks nor examples of keys. */
+export const manifestVersion = 3;
 
 export interface StatefulNode {
   readonly id: string;
   readonly kind: string;
-  /** Hash of the options that give the state its meaning. */
-  readonly fingerprint: string;
+  /** What its state was made under; not there in checkpoints of version 2. */
+  readonly definition?: Definition;
+  /** Epoch ms: when it came to a topology that had run before, or its state was dropped. */
+  readonly since?: number;
+  /** Epoch ms, by name: when an aggregate or a declared state came to it. */
+  readonly parts?: Readonly<Record<string, number>>;
+}
+
+/** A sink that the topology has no more, until what it staged is visible. */
+export interface RetiringSink {
+  readonly id: string;
+  readonly sink: SinkDefinitionData;
+  readonly state: SinkState;
+}
+
+/** What a key function gave of an element, so that another function is noticed. */
+export interface KeyExample {
+  readonly slot: string;
+  readonly value: unknown;
+  /** As `encodeKey` writes it. */
+  readonly key: string;
 }
 
 export interface Manifest {
@@ -42,6 +63,9 @@ export interface Manifest {
   readonly operators: Readonly<Record<string, unknown>>;
   /** By node id; the engine's own rejected table under `rejectedSinkId`. */
   readonly sinks: Readonly<Record<string, SinkState>>;
+  readonly retiring: readonly RetiringSink[];
+  /** By node id. */
+  readonly keyExamples: Readonly<Record<string, readonly KeyExample[]>>;
   /** By node id. */
   readonly counts: Readonly<Record<string, NodeCounts>>;
 }
@@ -49,43 +73,12 @@ export interface Manifest {
 /** The id under which the engine keeps the rejected table's state: no author's id can start with `$`. */
 export const rejectedSinkId = '$rejected';
 
-/** The stateful nodes of a graph with the fingerprint of what their state means; functions are never in it. */
+/** The stateful nodes of a graph, each with its definition. */
 export function statefulNodes(graph: Graph): readonly StatefulNode[] {
-  return graph.nodes.filter(isStateful).map((node) => ({ id: node.id, kind: node.kind, fingerprint: fingerprintOf(node) }));
-}
-
-function fingerprintOf(node: GraphNode): string {
-  return createHash('sha256')
-    .update(JSON.stringify(meaningOf(node)))
-    .digest('hex')
-    .slice(0, 16);
-}
-
-/** What a change of makes old state wrong. A longer `within` or another idleness may be changed freely: state written under the old one stays true. */
-function meaningOf(node: GraphNode): readonly unknown[] {
-  switch (node.kind) {
-    case 'source':
-      return [node.kind, node.stream];
-    case 'sink':
-      if (node.sink.kind === 'graph') return [node.kind, 'graph', modelMeaning(node.sink.model)];
-      return node.sink.kind === 'table' ? [node.kind, 'table', node.sink.table] : [node.kind, node.sink.kind];
-    case 'window':
-      return [node.kind, node.window, node.mode, node.aggregates.map(({ name, agg }) => [name, agg])];
-    case 'union':
-      return [node.kind, node.inputs];
-    case 'process':
-      return [node.kind, node.state.map(({ name, type }) => [name, type])];
-    case 'lookup':
-    case 'intervalJoin':
-    case 'eventTime':
-    case 'deduplicate':
-    case 'validate':
-    case 'map':
-    case 'filter':
-    case 'flatMap':
-    case 'split':
-      return [node.kind];
-  }
+  const definitions = definitionsOf(graph);
+  return graph.nodes
+    .filter(isStateful)
+    .map(({ id, kind }) => ({ id, kind, definition: present(definitions.get(id), `the definition of ${id}`) }));
 }
 
 export function encodeManifest(manifest: Manifest): Uint8Array {
@@ -126,33 +119,16 @@ export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
     });
   }
   const manifest = found as Partial<Manifest> | null;
-  if (manifest === null || typeof manifest !== 'object' || manifest.manifestVersion !== manifestVersion) {
-    throw new SluiceError('checkpoint-corrupt', `${key} is no manifest of version ${manifestVersion}`, {
-      fix: 'another version of Sluice wrote it: run that one, or start from an empty state with `sluice reset`',
-    });
+  if (manifest !== null && typeof manifest === 'object') {
+    if (manifest.manifestVersion === manifestVersion) return manifest as Manifest;
+    if ((manifest.manifestVersion as number | undefined) === 2) return fromVersion2(manifest);
   }
-  return manifest as Manifest;
+  throw new SluiceError('checkpoint-corrupt', `${key} is no manifest of version ${manifestVersion}`, {
+    fix: 'another version of Sluice wrote it: run that one, or start from an empty state with `sluice reset`',
+  });
 }
 
-/** What restoring `manifest` into `graph` would do. */
-export type RestoreDecision =
-  | { readonly kind: 'restore' }
-  /** State of nodes that the graph has no more, or that mean something else now. */
-  | { readonly kind: 'refuse'; readonly reasons: readonly string[] };
-
-/** State is never dropped silently: a stateful node that is gone, or changed its meaning, refuses the restore unless `dropState` allows it. */
-export function decideRestore(manifest: Manifest, graph: Graph, dropState: boolean): RestoreDecision {
-  const reasons: string[] = [];
-  if (manifest.topology !== graph.name) {
-    reasons.push(`the checkpoint is of the topology '${manifest.topology}', not of '${graph.name}'`);
-    return { kind: 'refuse', reasons };
-  }
-  const now = new Map(statefulNodes(graph).map((node) => [node.id, node]));
-  for (const was of manifest.stateful) {
-    const is = now.get(was.id);
-    if (is === undefined) reasons.push(`the checkpoint has state of ${was.kind} '${was.id}', which the topology no longer has`);
-    else if (is.fingerprint !== was.fingerprint)
-      reasons.push(`'${was.id}' means something else now: its state of the checkpoint would be read wrongly`);
-  }
-  return reasons.length === 0 || dropState ? { kind: 'restore' } : { kind: 'refuse', reasons };
+function fromVersion2(manifest: Partial<Manifest>): Manifest {
+  const stateful = (manifest.stateful ?? []).map(({ id, kind }) => ({ id, kind }));
+  return { ...(manifest as Manifest), manifestVersion, stateful, retiring: [], keyExamples: {} };
 }

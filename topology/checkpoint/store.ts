@@ -35,8 +35,18 @@ export interface CheckpointStore {
   pruneFences(keep: number): Promise<void>;
 }
 
+const folder = 'checkpoints/';
+
+/** The topologies that have checkpoints, sorted. */
+export async function checkpointedTopologies(blobs: BlobStore): Promise<readonly string[]> {
+  const keys = await blobs.list(folder);
+  const parts = keys.map((key) => key.slice(folder.length).split('/'));
+  // What is not in a folder of its own, such as the lock, is none.
+  return [...new Set(parts.flatMap(([topology, ...file]) => (topology === undefined || file.length === 0 ? [] : [topology])))].sort();
+}
+
 export function checkpointStore(blobs: BlobStore, topology: string): CheckpointStore {
-  const prefix = `checkpoints/${topology}/`;
+  const prefix = `${folder}${topology}/`;
   const keyOf = (checkpoint: number): string => `${prefix}${String(checkpoint).padStart(12, '0')}.json`;
 
   const latest = async (): Promise<Manifest | undefined> => {

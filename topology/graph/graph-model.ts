@@ -134,19 +134,6 @@ export function modelClashes(a: GraphModel, b: GraphModel): readonly string[] {
   ];
 }
 
-/** What state under a model means: how its nodes and edges are identified. Properties may come and go. */
-export function modelMeaning({ nodes, edges }: GraphModel): unknown {
-  return sorted([
-    Object.fromEntries(Object.entries(nodes).map(([label, { key, props }]) => [label, [key, props[key]]])),
-    Object.fromEntries(
-      Object.entries(edges).map(([type, { from, to, key, props }]) => [
-        type,
-        [from, to, [...key].sort().map((name) => [name, props[name]])],
-      ]),
-    ),
-  ]);
-}
-
 /** `value` with the properties of every object in order. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);

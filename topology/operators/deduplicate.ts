@@ -4,13 +4,15 @@
  * Invariants:
  * 1. State of a key is kept to firstTimestamp + within, and removed when the watermark reaches that.
  * 2. A repeat does not prolong it.
- * 3. An element with timestamp + within <= watermark is late: its key's state may be gone, so it never passes.
+ * 3. An element with timestamp + within <= watermark is late: its key's state may be gone, so it never passes. What was late stays late, also when a
+ *    restored job has a longer `within`.
  */
 
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { DeduplicateNode } from '../graph/graph.ts';
 import { TimeHeap } from '../state/time-heap.ts';
+import type { EncodedTime } from '../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
@@ -18,7 +20,15 @@ import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 
 export interface DeduplicateSnapshot {
-  readonly watermark: number | 'min' | 'max';
+  readonly watermark: EncodedTime;
+  /** Elements not after this are late. */
+  readonly forgottenThrough: EncodedTime;
+  readonly firsts: readonly (readonly [key: string, timestamp: number])[];
+}
+
+/** Before version 3 of checkpoints: when a key was to be forgotten, instead of when it was first. */
+interface OldSnapshot {
+  readonly watermark: EncodedTime;
   readonly expiries: readonly (readonly [key: string, expiresAt: number])[];
 }
 
@@ -27,9 +37,12 @@ export class DeduplicateOperator implements Operator {
   readonly #by: (value: unknown) => unknown;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
-  readonly #expiries = new Map<string, number>();
+  /** When each key was first. */
+  readonly #firsts = new Map<string, number>();
   readonly #queue = new TimeHeap<undefined>();
   #watermark = minTime;
+  /** Elements not after this are late. */
+  #forgottenThrough = minTime;
 
   constructor(node: DeduplicateNode, by: (value: unknown) => unknown, counts: NodeCounts, reject: Reject) {
     this.#node = node;
@@ -39,7 +52,7 @@ export class DeduplicateOperator implements Operator {
   }
 
   get progress(): TimeProgress {
-    return { watermark: this.#watermark, open: this.#expiries.size, next: this.#queue.next };
+    return { watermark: this.#watermark, open: this.#firsts.size, next: this.#queue.next };
   }
 
   process(_input: number, batch: Batch, out: readonly Batch[]): void {
@@ -56,7 +69,7 @@ export class DeduplicateOperator implements Operator {
       this.#counts.in++;
       const value = batch.values[i];
       const origin = batch.origins[i];
-      if (timestamp + this.#node.withinMs <= this.#watermark) {
+      if (timestamp <= this.#forgottenThrough) {
         this.#counts.late++;
         late?.element(value, timestamp, origin);
         continue;
@@ -69,36 +82,43 @@ export class DeduplicateOperator implements Operator {
         rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
         continue;
       }
-      if (this.#expiries.has(key)) {
+      if (this.#firsts.has(key)) {
         this.#counts.deduplicated++;
         continue;
       }
-      const expiresAt = timestamp + this.#node.withinMs;
-      this.#expiries.set(key, expiresAt);
-      this.#queue.push(expiresAt, key, undefined);
+      this.#remember(key, timestamp);
       this.#counts.passed++;
       target.element(value, timestamp, origin);
     }
   }
 
+  #remember(key: string, timestamp: number): void {
+    this.#firsts.set(key, timestamp);
+    this.#queue.push(timestamp + this.#node.withinMs, key, undefined);
+  }
+
   #advance(watermark: number): void {
     if (watermark <= this.#watermark) return;
     this.#watermark = watermark;
-    for (let due = this.#queue.popUntil(watermark); due !== undefined; due = this.#queue.popUntil(watermark))
-      this.#expiries.delete(due.key);
+    this.#forgottenThrough = Math.max(this.#forgottenThrough, watermark - this.#node.withinMs);
+    for (let due = this.#queue.popUntil(watermark); due !== undefined; due = this.#queue.popUntil(watermark)) this.#firsts.delete(due.key);
   }
 
   snapshot(): DeduplicateSnapshot {
-    return { watermark: encodeTime(this.#watermark), expiries: [...this.#expiries] };
+    return { watermark: encodeTime(this.#watermark), forgottenThrough: encodeTime(this.#forgottenThrough), firsts: [...this.#firsts] };
   }
 
-  restore(snapshot: DeduplicateSnapshot): void {
+  restore(snapshot: DeduplicateSnapshot | OldSnapshot): void {
+    const { withinMs } = this.#node;
+    const isOld = 'expiries' in snapshot;
     this.#watermark = decodeTime(snapshot.watermark);
-    this.#expiries.clear();
+    this.#forgottenThrough = Math.max(isOld ? minTime : decodeTime(snapshot.forgottenThrough), this.#watermark - withinMs);
+    this.#firsts.clear();
     this.#queue.clear();
-    for (const [key, expiresAt] of snapshot.expiries) {
-      this.#expiries.set(key, expiresAt);
-      this.#queue.push(expiresAt, key, undefined);
+    for (const [key, time] of isOld ? snapshot.expiries : snapshot.firsts) {
+      const timestamp = isOld ? time - withinMs : time;
+      // With a shorter `within` than before some are over.
+      if (timestamp > this.#forgottenThrough) this.#remember(key, timestamp);
     }
   }
 }

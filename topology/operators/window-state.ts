@@ -9,6 +9,7 @@ import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import { jsonCopy } from '../state/json-safe.ts';
 import type { Timer } from '../state/timer-queue.ts';
+import type { EncodedTime } from '../time/watermark.ts';
 import type { AnyAggregator } from './aggregates.ts';
 
 export interface OpenWindow {
@@ -52,7 +53,16 @@ export interface KeyWindows {
   readonly windows: OpenWindow[];
 }
 
-interface Aggregates extends ReadonlyArray<{ readonly aggregator: AnyAggregator }> {}
+interface Aggregates extends ReadonlyArray<{ readonly name: string; readonly aggregator: AnyAggregator }> {}
+
+export interface WindowSnapshot {
+  readonly watermark: EncodedTime;
+  /** Windows whose last time is not after this are removed. Not there in checkpoints before version 3. */
+  readonly removedThrough?: EncodedTime;
+  /** The aggregates in the order of the accumulators; not there before version 3, whose order is the topology's. */
+  readonly aggregates?: readonly string[];
+  readonly keys: readonly unknown[];
+}
 
 /** Index of the first window that starts at `start` or later. */
 function lowerBound(windows: readonly OpenWindow[], start: number): number {
@@ -118,24 +128,56 @@ export function encodeKeyWindows(owner: KeyWindows, aggregates: Aggregates): unk
   return [owner.key, windows];
 }
 
-export function decodeKeyWindows(encoded: unknown, aggregates: Aggregates): KeyWindows {
+/** `names`: the aggregates in the order of the encoded accumulators; one that was not among them begins empty. Windows of an end that is not kept are left out. */
+export function decodeKeyWindows(
+  encoded: unknown,
+  aggregates: Aggregates,
+  names: readonly string[],
+  keeps: (end: number) => boolean,
+): KeyWindows {
   const [key, windows] = encoded as readonly [Key, readonly EncodedWindow[]];
+  const places = aggregates.map(({ name }) => names.indexOf(name));
   return {
     key,
     text: encodeKey(key),
-    windows: windows.map(([start, end, fired, changed, early, accumulators]) => ({
-      start,
-      end,
-      fired,
-      changed: changed === 1,
-      early: early ?? undefined,
-      accumulators:
-        (accumulators as unknown[] | null)?.map((accumulator, index) => aggregates[index]?.aggregator.decode(accumulator)) ?? undefined,
-      timer: undefined,
-      earlyTimer: undefined,
-      entered: true,
-      replaces: [],
-      kept: undefined,
-    })),
+    windows: windows
+      .filter(([, end]) => keeps(end))
+      .map(([start, end, fired, changed, early, accumulators]) => ({
+        start,
+        end,
+        fired,
+        changed: changed === 1,
+        early: early ?? undefined,
+        accumulators:
+          accumulators === null
+            ? undefined
+            : aggregates.map(({ aggregator }, index) => {
+                const at = places[index] as number;
+                return at < 0 ? aggregator.create() : aggregator.decode((accumulators as readonly unknown[])[at]);
+              }),
+        timer: undefined,
+        earlyTimer: undefined,
+        entered: true,
+        replaces: [],
+        kept: undefined,
+      })),
+  };
+}
+
+/** A window's state without the accumulators of some aggregates. */
+export function withoutAggregates(state: WindowSnapshot, gone: ReadonlySet<string>): WindowSnapshot {
+  const { aggregates } = state;
+  if (aggregates === undefined) return state;
+  const kept = aggregates.flatMap((name, index) => (gone.has(name) ? [] : [index]));
+  return {
+    ...state,
+    aggregates: kept.map((index) => aggregates[index] as string),
+    keys: (state.keys as readonly (readonly [Key, readonly EncodedWindow[]])[]).map(([key, windows]) => [
+      key,
+      windows.map(([start, end, fired, changed, early, accumulators]) => {
+        const all = accumulators as readonly unknown[] | null;
+        return [start, end, fired, changed, early, all === null ? null : kept.map((index) => all[index])];
+      }),
+    ]),
   };
 }

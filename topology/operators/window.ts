@@ -7,7 +7,9 @@
  * 2. State of a window is removed when W >= end - 1 + allowedLateness. An element that no window takes is late.
  * 3. Sessions merge before lateness is judged, on the merged window.
  * 4. A window has at most two timers, of its end or removal and of its next early firing; each is known as what it is, also at one time.
- * 5. Timers fire in the order of their times, at equal times in the order of keys and starts: a restored operator gives the same sequence.
+ * 5. What the watermark went past stays past, also when a restored job allows more lateness: a window that was removed is not made again of a part of
+ *    its elements.
+ * 6. Timers fire in the order of their times, at equal times in the order of keys and starts: a restored operator gives the same sequence.
  *
  * Source: org.apache.flink.streaming.runtime.operators.windowing.{WindowOperator, MergingWindowSet}.
  */
@@ -17,7 +19,6 @@ import type { WindowNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { Timer } from '../state/timer-queue.ts';
 import { TimerQueue } from '../state/timer-queue.ts';
-import type { EncodedTime } from '../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
 import { firstEarlyFiring, windowLength, windowStarts } from '../time/windows.ts';
 import { AccumulatorUndo } from './accumulator-undo.ts';
@@ -26,7 +27,7 @@ import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
-import type { KeyWindows, OpenWindow, WindowTimer } from './window-state.ts';
+import type { KeyWindows, OpenWindow, WindowSnapshot, WindowTimer } from './window-state.ts';
 import {
   decodeKeyWindows,
   encodeKeyWindows,
@@ -42,11 +43,6 @@ export interface NamedAggregator {
   readonly aggregator: AnyAggregator;
 }
 
-export interface WindowSnapshot {
-  readonly watermark: EncodedTime;
-  readonly keys: readonly unknown[];
-}
-
 export class WindowOperator implements Operator {
   readonly #node: WindowNode;
   readonly #keyOf: (value: unknown) => unknown;
@@ -60,6 +56,8 @@ export class WindowOperator implements Operator {
   readonly #keys = new Map<string, KeyWindows>();
   readonly #timers = new TimerQueue<WindowTimer>();
   #watermark = minTime;
+  /** Windows whose last time is not after this are removed; elements not after it are late. */
+  #removedThrough = minTime;
   #open = 0;
 
   constructor(
@@ -135,7 +133,7 @@ export class WindowOperator implements Operator {
       rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
       return;
     }
-    if (taking.length === 0 && timestamp + this.#node.allowedLatenessMs > this.#watermark) {
+    if (taking.length === 0 && timestamp > this.#removedThrough) {
       // Between sliding windows whose slide is longer than their size: it is in none, and not late.
       this.#counts.filtered++;
       return;
@@ -189,7 +187,7 @@ export class WindowOperator implements Operator {
   }
 
   #fixed(owner: KeyWindows, start: number, end: number): OpenWindow | undefined {
-    if (this.#cleanupTime(end) <= this.#watermark) return undefined;
+    if (end - 1 <= this.#removedThrough) return undefined;
     return findWindow(owner, start) ?? newWindow(start, end);
   }
 
@@ -202,7 +200,7 @@ export class WindowOperator implements Operator {
       Math.min(start, first?.start ?? start),
       touched.reduce((latest, window) => Math.max(latest, window.end), end),
     );
-    if (this.#cleanupTime(merged.end) <= this.#watermark) return undefined;
+    if (merged.end - 1 <= this.#removedThrough) return undefined;
     merged.accumulators = mergeAccumulators(touched, this.#aggregates);
     merged.replaces = touched;
     return merged;
@@ -265,6 +263,7 @@ export class WindowOperator implements Operator {
 
   #advance(watermark: number, target: Batch): void {
     this.#watermark = watermark;
+    this.#removeThrough(watermark);
     for (let due = this.#timers.takeUntil(watermark); due !== undefined; due = this.#timers.takeUntil(watermark)) {
       const { at } = due;
       const { owner, window } = due.value;
@@ -284,6 +283,11 @@ export class WindowOperator implements Operator {
     // The end of input removes also what an endless lateness would keep.
     if (watermark !== Number.POSITIVE_INFINITY || this.#open === 0) return;
     for (const owner of [...this.#keys.values()]) for (const window of [...owner.windows]) this.#remove(owner, window);
+  }
+
+  /** A lateness that a time cannot hold never ends before the input does. */
+  #removeThrough(watermark: number): void {
+    this.#removedThrough = Math.max(this.#removedThrough, watermark - this.#node.allowedLatenessMs);
   }
 
   #remove(owner: KeyWindows, window: OpenWindow): void {
@@ -331,22 +335,37 @@ export class WindowOperator implements Operator {
 
   snapshot(): WindowSnapshot {
     const keys = [...this.#keys.values()].map((owner) => encodeKeyWindows(owner, this.#aggregates));
-    return { watermark: encodeTime(this.#watermark), keys };
+    const aggregates = this.#aggregates.map(({ name }) => name);
+    return { watermark: encodeTime(this.#watermark), removedThrough: encodeTime(this.#removedThrough), aggregates, keys };
   }
 
   restore(snapshot: WindowSnapshot): void {
     this.#watermark = decodeTime(snapshot.watermark);
+    this.#removedThrough = decodeTime(snapshot.removedThrough ?? 'min');
+    this.#removeThrough(this.#watermark);
     this.#keys.clear();
     this.#timers.clear();
     this.#open = 0;
+    const names = snapshot.aggregates ?? this.#aggregates.map(({ name }) => name);
     for (const encoded of snapshot.keys) {
-      const owner = decodeKeyWindows(encoded, this.#aggregates);
+      // With less lateness than before some are over, and have fired.
+      const owner = decodeKeyWindows(encoded, this.#aggregates, names, (end) => end - 1 > this.#removedThrough);
+      if (owner.windows.length === 0) continue;
       this.#keys.set(owner.text, owner);
       for (const window of owner.windows) {
         this.#open++;
+        window.early = this.#earlyAfter(window);
         this.#plan(owner, window);
       }
     }
+  }
+
+  /** The next early firing of a restored window, by the interval that is now. */
+  #earlyAfter({ start, end, changed, early }: OpenWindow): number | undefined {
+    const { earlyMs } = this.#node;
+    if (earlyMs === 0) return undefined;
+    if (early === undefined ? !changed || end - 1 <= this.#watermark : early % earlyMs === 0) return early;
+    return firstEarlyFiring(Math.max(this.#watermark, start), earlyMs);
   }
 }
 

@@ -4,12 +4,12 @@
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import { compileSchema } from '../../schemas/registry.ts';
-import { decideRestore } from '../checkpoint/manifest.ts';
+import { misfitText } from '../checkpoint/restore-rules.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
-import type { Graph, GraphNode } from '../graph/graph.ts';
+import type { GraphNode } from '../graph/graph.ts';
 import { connect } from './connections.ts';
 import type { JobOptions } from './job-options.ts';
-import { problemsOf } from './take-over.ts';
+import { misfitsFix, misfitsWith, problemsOf } from './take-over.ts';
 
 export interface JobFinding {
   readonly kind: 'graph' | 'schema' | 'stream' | 'table' | 'connector' | 'state';
@@ -22,7 +22,7 @@ export interface JobFinding {
 type CheckOptions = Pick<JobOptions, 'topology' | 'blobs' | 'connectors' | 'dropState'>;
 
 export async function checkJob(options: CheckOptions): Promise<readonly JobFinding[]> {
-  const { topology, connectors, blobs } = options;
+  const { topology, connectors } = options;
   const { graph } = topology;
   const findings: JobFinding[] = problemsOf(topology).map(({ node, message, fix }) => ({
     kind: 'graph',
@@ -45,7 +45,7 @@ export async function checkJob(options: CheckOptions): Promise<readonly JobFindi
       findings.push(...(await failureOf(node.lookup.from === 'file' ? 'table' : 'connector', node.id, find)));
     }
   }
-  findings.push(...(await stateFindings(graph, options, blobs)));
+  findings.push(...(await stateFindings(options)));
   return findings;
 }
 
@@ -80,17 +80,16 @@ function schemasOf(node: GraphNode): readonly JsonSchema[] {
   return node.kind === 'sink' && node.sink.kind === 'table' ? [node.sink.schema] : [];
 }
 
-async function stateFindings(
-  graph: Graph,
-  { dropState = false }: CheckOptions,
-  blobs: JobOptions['blobs'],
-): Promise<readonly JobFinding[]> {
+async function stateFindings({ topology, blobs, dropState }: CheckOptions): Promise<readonly JobFinding[]> {
+  const { name } = topology.graph;
   try {
-    const previous = await checkpointStore(blobs, graph.name).latest();
-    const decision = previous === undefined ? undefined : decideRestore(previous, graph, dropState);
-    if (decision?.kind !== 'refuse') return [];
-    const fix = 'give the nodes their old ids back, or start with --drop-state to let go of that state';
-    return decision.reasons.map((message) => ({ kind: 'state', node: null, message, fix }));
+    const previous = await checkpointStore(blobs, name).latest();
+    const misfits = previous === undefined ? [] : misfitsWith(previous, topology, new Set(dropState));
+    return misfits.map((misfit) => {
+      // What is gone has no place in the file.
+      const node = topology.graph.nodes.some(({ id }) => id === misfit.node) ? misfit.node : null;
+      return { kind: 'state', node, message: misfitText(misfit), fix: misfitsFix(name, [misfit]) };
+    });
   } catch (thrown) {
     const fix = (thrown instanceof SluiceError ? thrown.fix : undefined) ?? 'see whether the checkpoints can be read';
     return [{ kind: 'state', node: null, message: messageOf(thrown), fix }];

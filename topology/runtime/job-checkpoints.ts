@@ -22,11 +22,10 @@ import { failureOf } from '../checkpoint/health.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { encodeManifestWith, encodeStates } from '../checkpoint/manifest.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
-import type { SinkState } from '../graph/sink.ts';
 
 /** The sinks of a job, as checkpoints see them. */
 export interface CheckpointSinks {
-  prepare(checkpoint: number, last: boolean): Promise<Record<string, SinkState>>;
+  prepare(checkpoint: number, last: boolean): Promise<Pick<Manifest, 'sinks' | 'retiring'>>;
   commit(checkpoint: number): Promise<void>;
 }
 
@@ -40,7 +39,7 @@ export interface JobCheckpointsOptions {
 }
 
 /** What of a manifest is known between two turns; the sinks' states come when they have staged. */
-export type Snapshot = Omit<Manifest, 'checkpoint' | 'attempt' | 'sinks' | 'createdAtMs'>;
+export type Snapshot = Omit<Manifest, 'checkpoint' | 'attempt' | 'sinks' | 'retiring' | 'createdAtMs'>;
 
 interface Storing {
   readonly checkpoint: number;
@@ -133,7 +132,7 @@ export class JobCheckpoints {
       return false;
     }
     const prepared = await this.#ofSinks(number, 'stage', sinks.prepare(number, last));
-    const manifest = { ...snapshot, checkpoint: number, attempt: this.#attempt, sinks: prepared, createdAtMs: clock.now() };
+    const manifest = { ...snapshot, checkpoint: number, attempt: this.#attempt, ...prepared, createdAtMs: clock.now() };
     this.#number = number;
     this.#settling = this.#settle(number, encodeManifestWith(manifest, states))
       .catch((thrown: unknown) => {

@@ -35,8 +35,8 @@ export interface JobOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly checkpointIntervalMs: number;
-  /** Lets go of state whose node is gone; without it such a restore is refused. */
-  readonly dropState?: boolean;
+  /** Ids of nodes whose state is let go, `id#part` for an aggregate or a declared state; what the checkpoint does not have is no error. */
+  readonly dropState?: readonly string[];
   /** Restores the last checkpoint that a run completed, past what runs left that completed none: their build was given up. */
   readonly goBack?: boolean;
   readonly turnBounds?: ReadBounds;

@@ -4,11 +4,13 @@
  * Invariants:
  * 1. The rejected table is a sink of every job; a row that another sink refuses lands there in the same turn.
  * 2. `write` resolves when every sink has accepted its rows.
+ * 3. A sink that the topology has no more takes no rows. It stays in checkpoints until what it staged is visible, and is closed then.
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { Manifest, RetiringSink } from '../checkpoint/manifest.ts';
 import { rejectedSinkId } from '../checkpoint/manifest.ts';
-import type { Graph } from '../graph/graph.ts';
+import type { Graph, SinkNode } from '../graph/graph.ts';
 import type { ElementBatch, Sink, SinkState } from '../graph/sink.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
@@ -18,12 +20,19 @@ import type { Dag, SinkStage } from './dag.ts';
 import type { JobConnectors } from './job-options.ts';
 import type { Refusals } from './rejections.ts';
 
+interface Retiring extends RetiringSink {
+  readonly to: Sink;
+  /** Checkpoints that name all that it staged. The first makes it visible, and with the second a sink lets go of what it kept until then. */
+  readonly named: number;
+}
+
 export class JobSinks {
   readonly #dag: Dag;
   readonly #refusals: Refusals;
   readonly #sinks: readonly { readonly id: string; readonly sink: Sink; readonly stage: SinkStage | undefined }[];
+  #retiring: readonly Retiring[];
 
-  constructor(dag: Dag, refusals: Refusals, graph: Graph, connectors: JobConnectors, attempt: number) {
+  constructor(dag: Dag, refusals: Refusals, graph: Graph, connectors: JobConnectors, attempt: number, retiring: readonly RetiringSink[]) {
     this.#dag = dag;
     this.#refusals = refusals;
     const outer = dag.sinks.filter((stage) => stage.node.sink.kind !== 'rejected');
@@ -31,9 +40,19 @@ export class JobSinks {
       ...outer.map((stage) => ({ id: stage.node.id, sink: connectors.sink(stage.node, graph, attempt), stage })),
       { id: rejectedSinkId, sink: connectors.rejected(graph, attempt), stage: undefined },
     ];
+    this.#retiring = retiring.map((left) => {
+      const node: SinkNode = { id: left.id, kind: 'sink', inputs: [], outputs: [], sink: left.sink };
+      return { ...left, to: connectors.sink(node, graph, attempt), named: 0 };
+    });
+  }
+
+  /** Whether a sink that the topology has no more is still in the checkpoints. */
+  get isRetiring(): boolean {
+    return this.#retiring.length > 0;
   }
 
   async open(states: Readonly<Record<string, SinkState>>): Promise<void> {
+    for (const { to, state } of this.#retiring) await to.open(state);
     for (const { id, sink } of this.#sinks) await sink.open(states[id]);
   }
 
@@ -121,22 +140,35 @@ export class JobSinks {
   }
 
   /** All sinks stage; the states by id. `last`: nothing is kept open. */
-  async prepare(checkpoint: number, last: boolean): Promise<Record<string, SinkState>> {
-    return Object.fromEntries(
-      await Promise.all(this.#sinks.map(async ({ id, sink }) => [id, await sink.prepare(checkpoint, last)] as const)),
+  async prepare(checkpoint: number, last: boolean): Promise<Pick<Manifest, 'sinks' | 'retiring'>> {
+    const sinks = await Promise.all(this.#sinks.map(async ({ id, sink }) => [id, await sink.prepare(checkpoint, last)] as const));
+    const over = this.#retiring.filter(({ named, to }) => named > 1 && to.pendingRows() === 0);
+    for (const { to } of over) await to.close();
+    const left = this.#retiring.filter((retiring) => !over.includes(retiring));
+    this.#retiring = await Promise.all(
+      left.map(async (of) => ({ ...of, named: of.named + 1, state: await of.to.prepare(checkpoint, true) })),
     );
+    const retiring = this.#retiring.map(({ id, sink, state }) => ({ id, sink, state }));
+    return { sinks: Object.fromEntries(sinks), retiring };
   }
 
   async commit(checkpoint: number): Promise<void> {
-    await Promise.all(this.#sinks.map(({ sink }) => sink.commit(checkpoint)));
+    await Promise.all([
+      ...this.#sinks.map(({ sink }) => sink.commit(checkpoint)),
+      ...this.#retiring.map(({ to }) => to.commit(checkpoint)),
+    ]);
   }
 
   pendingRows(): number {
-    return this.#sinks.reduce((rows, { sink }) => rows + sink.pendingRows(), 0);
+    return [...this.#sinks.map(({ sink }) => sink), ...this.#retiring.map(({ to }) => to)].reduce(
+      (rows, sink) => rows + sink.pendingRows(),
+      0,
+    );
   }
 
   async close(): Promise<void> {
     for (const { sink } of this.#sinks) await sink.close();
+    for (const { to } of this.#retiring) await to.close();
   }
 }
 

@@ -18,8 +18,10 @@ import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import { deriveHealth, failureOf, healthy } from '../checkpoint/health.ts';
-import type { Manifest } from '../checkpoint/manifest.ts';
-import { manifestVersion, statefulNodes } from '../checkpoint/manifest.ts';
+import type { Manifest, StatefulNode } from '../checkpoint/manifest.ts';
+import { manifestVersion } from '../checkpoint/manifest.ts';
+import type { CarriedState } from '../checkpoint/restore.ts';
+import { carryOver, restoreNotes } from '../checkpoint/restore.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
 import type { Graph, SourceNode } from '../graph/graph.ts';
 import type { Batch } from '../operators/batch.ts';
@@ -32,18 +34,20 @@ import { heardOf } from './heard.ts';
 import { JobCheckpoints, storeUnanswered } from './job-checkpoints.ts';
 import type { JobNews, JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
+import { KeyExamples } from './key-examples.ts';
 import { Refusals } from './rejections.ts';
 import type { Cursor, SourceInput, SourceSchedule } from './source.ts';
 import { hearingOf, positionKey, scheduleSources } from './source.ts';
 import type { JobStatus } from './status.ts';
 import { nodeStatus, splitStatus } from './status.ts';
-import type { CarriedState } from './take-over.ts';
-import { carriedOver, requireRestorable, requireValid } from './take-over.ts';
+import { requireRestorable, requireValid } from './take-over.ts';
 import { unfoldingReader } from './unfold.ts';
 
 export interface Job {
   /** Takes over from the last checkpoint; resolves when it is ready to take turns. Throws `topology-invalid`, `restore-refused`, `stream-missing`. */
   open(): Promise<void>;
+  /** What is to be known of how it went on from its last checkpoint, once it is open. */
+  readonly notes: readonly string[];
   /** Takes turns until `stop`; then a last checkpoint. Rejects on an operational fault, having committed nothing past the last checkpoint. */
   run(): Promise<void>;
   /**
@@ -60,8 +64,8 @@ export interface Job {
 const tickMs = 200;
 
 /** What all manifests of a job have. */
-function headOf(graph: Graph): Pick<Manifest, 'manifestVersion' | 'topology' | 'version' | 'stateful'> {
-  return { manifestVersion, topology: graph.name, version: graph.version, stateful: statefulNodes(graph) };
+function headOf(graph: Graph): Pick<Manifest, 'manifestVersion' | 'topology' | 'version'> {
+  return { manifestVersion, topology: graph.name, version: graph.version };
 }
 
 type Turn = { readonly cursor: Cursor; readonly records: readonly IncomingRecord[] } | undefined;
@@ -78,9 +82,13 @@ export function createJob(options: JobOptions): Job {
     options.tell?.(news);
   };
   let dag: Dag;
+  let keyExamples: KeyExamples | undefined;
   let sinks: JobSinks | undefined;
   let readers: readonly RecordReader[] = [];
   let schedule: SourceSchedule;
+  const drop: ReadonlySet<string> = new Set(options.dropState);
+  let stateful: readonly StatefulNode[] = [];
+  let notes: readonly string[] = [];
   let attempt = 0;
   let checkpoints: JobCheckpoints | undefined;
   /** When it was opened: the time of ticks goes on from there as the job runs, whatever happens to the clock on the wall. */
@@ -120,6 +128,7 @@ export function createJob(options: JobOptions): Job {
     // Before it takes over: a table that is not there must not end an older run.
     const connections = await connect(graph, connectors);
     const fence = await takeOver();
+    stateful = fence.stateful;
     attempt = fence.attempt;
     startedMs = clock.monotonic();
     startedAtMs = clock.now();
@@ -135,7 +144,10 @@ export function createJob(options: JobOptions): Job {
       if (state !== undefined) stage.operator.restore?.(state as never);
     }
 
-    sinks = new JobSinks(dag, refusals, graph, connectors, attempt);
+    keyExamples = new KeyExamples(topology, dag, fence.keyExamples);
+    sinks = new JobSinks(dag, refusals, graph, connectors, attempt, fence.retiring);
+    // What a sink that is gone has staged is committed soon, whatever comes.
+    dirty = sinks.isRetiring;
     const intervalMs = options.checkpointIntervalMs;
     checkpoints = new JobCheckpoints({ store, sinks, clock, random: options.random, intervalMs, tell }, fence);
     try {
@@ -150,8 +162,9 @@ export function createJob(options: JobOptions): Job {
   const takeOver = async (): Promise<Manifest> => {
     const taking = store.takeOver(
       (nextAttempt, number, previous) => {
-        requireRestorable(previous, graph, options.dropState ?? false);
-        return fenceWith(carriedOver(previous, graph), number, nextAttempt);
+        requireRestorable(previous, topology, drop);
+        notes = previous === undefined ? [] : restoreNotes(previous, graph);
+        return fenceWith(carryOver(previous, graph, drop, clock.now()), number, nextAttempt);
       },
       options.goBack === true ? { goBack: true } : undefined,
     );
@@ -225,6 +238,7 @@ export function createJob(options: JobOptions): Job {
 
   const runDag = async (): Promise<void> => {
     if (dag.run()) dirty = true;
+    keyExamples?.look();
     // What waits for answers is bounded: nothing is pulled before there is room again.
     held = dag.stages.some(({ operator }) => operator.isFull === true);
     schedule.hold(held);
@@ -259,8 +273,10 @@ export function createJob(options: JobOptions): Job {
       if (node !== undefined && state !== undefined) operators[node.id] = state;
     }
     const counts = Object.fromEntries([...dag.counts].map(([id, count]) => [id, { ...count }]));
-    const snapshot = { ...headOf(graph), positions: positions(), operators, counts, ...(last ? { drained: true as const } : {}) };
-    if (await taking.take(snapshot, last)) dirty = false;
+    const examples = present(keyExamples, 'the examples of an open job').taken();
+    const head = { ...headOf(graph), stateful, keyExamples: examples };
+    const snapshot = { ...head, positions: positions(), operators, counts, ...(last ? { drained: true as const } : {}) };
+    if (await taking.take(snapshot, last)) dirty = allSinks().isRetiring;
   };
 
   const lastCheckpoint = async (): Promise<void> => {
@@ -272,6 +288,9 @@ export function createJob(options: JobOptions): Job {
 
   return {
     open,
+    get notes() {
+      return notes;
+    },
     async run() {
       const next = defer(() => schedule.next(tickMs));
       const turns = next.pipe(
@@ -309,10 +328,11 @@ export function createJob(options: JobOptions): Job {
             .filter(({ phase }) => phase !== 'done')
             .map((cursor) => splitStatus(cursor, dag, clock.now(), hearingOf(cursor, held, clock.monotonic()))),
         ),
-        nodes: graph.nodes.map((node) => nodeStatus(node, dag, graph)),
+        nodes: graph.nodes.map((node) => nodeStatus(node, dag, graph, stateful)),
         rejected: refusals.total,
         uncommittedRows: sinks?.pendingRows() ?? 0,
         drained: draining === 'drained',
+        notes,
       };
     },
     async close() {

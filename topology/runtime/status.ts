@@ -4,6 +4,7 @@
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Path } from '../../schemas/ports/record.ts';
 import type { CheckpointHealth } from '../checkpoint/health.ts';
+import type { StatefulNode } from '../checkpoint/manifest.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
 import type { NodeCounts } from '../operators/operator.ts';
@@ -43,6 +44,10 @@ export interface NodeStatus extends NodeCounts {
   readonly failure?: string;
   /** Of nodes that wait for event time: why nothing comes out yet. */
   readonly time?: TimeStatus;
+  /** Epoch ms: it came to a topology that had run before, or its state was dropped, and began empty. */
+  readonly since?: number;
+  /** Epoch ms, by name: an aggregate or a declared state came to it, and began empty. */
+  readonly partsSince?: Readonly<Record<string, number>>;
 }
 
 export interface TimeStatus {
@@ -82,18 +87,23 @@ export interface JobStatus {
   readonly uncommittedRows: number;
   /** Whether it was drained: it has given out everything and takes no more. */
   readonly drained: boolean;
+  /** What is to be known of how it went on from its last checkpoint. */
+  readonly notes: readonly string[];
 }
 
 /** What a node has done and, where it waits for time, what it waits for. */
-export function nodeStatus(node: GraphNode, dag: Dag | undefined, graph: Graph): NodeStatus {
+export function nodeStatus(node: GraphNode, dag: Dag | undefined, graph: Graph, stateful: readonly StatefulNode[]): NodeStatus {
   const operator = dag?.stages.find(({ nodes }) => nodes[0] === node)?.operator;
   const { progress, backlog, failure } = operator ?? {};
+  const { since, parts } = stateful.find(({ id }) => id === node.id) ?? {};
   const counts = {
     id: node.id,
     kind: node.kind,
     ...(dag?.counts.get(node.id) ?? noCounts()),
     ...(backlog === undefined ? {} : { waiting: backlog }),
     ...(failure === undefined ? {} : { failure }),
+    ...(since === undefined ? {} : { since }),
+    ...(parts === undefined ? {} : { partsSince: parts }),
   };
   if (dag === undefined || progress === undefined) return counts;
   const { watermark, open, next } = progress;

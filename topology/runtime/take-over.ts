@@ -1,13 +1,14 @@
 /**
- * What has to hold before a job takes over from the last checkpoint, and what it takes over.
+ * What has to hold before a job takes over from the last checkpoint.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { keyMisfits } from '../checkpoint/key-examples.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
-import { decideRestore, rejectedSinkId, statefulNodes } from '../checkpoint/manifest.ts';
+import { restoreMisfits } from '../checkpoint/restore.ts';
+import type { Misfit } from '../checkpoint/restore-rules.ts';
+import { misfitText } from '../checkpoint/restore-rules.ts';
 import type { Graph, GraphProblem, Topology } from '../graph/graph.ts';
 import { validateTopology } from '../graph/validate-graph.ts';
-
-export type CarriedState = Pick<Manifest, 'sinks' | 'operators' | 'positions' | 'counts'>;
 
 /** `collects`: sinks that only a test driver reads are allowed. */
 export function requireValid(topology: Topology, { collects = false } = {}): void {
@@ -21,13 +22,27 @@ export function problemsOf(topology: Topology, { collects = false } = {}): reado
   return [...validateTopology(topology), ...(collects ? [] : collectProblems(topology.graph))];
 }
 
-export function requireRestorable(previous: Manifest | undefined, graph: Graph, dropState: boolean): void {
+/** Throws `restore-refused` with every misfit, its old and new value, and what to do. */
+export function requireRestorable(previous: Manifest | undefined, topology: Topology, drop: ReadonlySet<string>): void {
   if (previous === undefined) return;
-  const decision = decideRestore(previous, graph, dropState);
-  if (decision.kind === 'restore') return;
-  throw new SluiceError('restore-refused', `'${graph.name}' does not fit its last checkpoint:\n  ${decision.reasons.join('\n  ')}`, {
-    fix: 'give the nodes their old ids back, or start with --drop-state to let go of that state',
-  });
+  const { name } = topology.graph;
+  const misfits = misfitsWith(previous, topology, drop);
+  if (misfits.length === 0) return;
+  const list = misfits.map((misfit) => `  ${misfitText(misfit)}`).join('\n');
+  throw new SluiceError('restore-refused', `'${name}' does not fit its last checkpoint:\n${list}`, { fix: misfitsFix(name, misfits) });
+}
+
+/** What of the last checkpoint a topology cannot go on from. */
+export function misfitsWith(previous: Manifest, topology: Topology, drop: ReadonlySet<string>): readonly Misfit[] {
+  return [...restoreMisfits(previous, topology.graph, drop), ...keyMisfits(previous, topology, drop)];
+}
+
+/** What to do about state that does not fit. */
+export function misfitsFix(name: string, misfits: readonly Misfit[]): string {
+  const back = 'change it back, with its old id';
+  const drops = [...new Set(misfits.flatMap(({ drop }) => drop ?? []))];
+  if (drops.length === 0) return back;
+  return `${back}; or emit the state first: \`sluice drain ${name}\` with the topology as it was; or let go of it: start with --drop-state ${drops.join(',')}`;
 }
 
 function collectProblems(graph: Graph): readonly GraphProblem[] {
@@ -38,21 +53,4 @@ function collectProblems(graph: Graph): readonly GraphProblem[] {
       message: 'collect() is for the test driver; a job needs a sink that keeps what it is given',
       fix: 'sink it into a table()',
     }));
-}
-
-/** What is kept of a manifest whose graph may have had other nodes. */
-export function carriedOver(previous: Manifest | undefined, graph: Graph): CarriedState {
-  if (previous === undefined) return { sinks: {}, operators: {}, positions: {}, counts: {} };
-  const fingerprints = new Map(statefulNodes(graph).map((node) => [node.id, node.fingerprint]));
-  const kept = new Set(previous.stateful.filter((node) => fingerprints.get(node.id) === node.fingerprint).map((node) => node.id));
-  const keep = <T>(states: Readonly<Record<string, T>>, all: ReadonlySet<string>): Record<string, T> =>
-    Object.fromEntries(Object.entries(states).filter(([id]) => id === rejectedSinkId || all.has(id)));
-  const nodes = new Set(graph.nodes.map((node) => node.id));
-  return {
-    sinks: keep(previous.sinks, kept),
-    // A drained run gave out all its windows: what comes next starts with empty ones, and reads on.
-    operators: previous.drained === true ? {} : keep(previous.operators, kept),
-    positions: keep(previous.positions, kept),
-    counts: keep(previous.counts, nodes),
-  };
 }

@@ -19,3 +19,10 @@ export function parseDuration(duration: unknown): number | undefined {
   if (scaled % scale !== 0n) return undefined;
   return Number(sign === '-' ? -(scaled / scale) : scaled / scale);
 }
+
+/** As an author would write it: in the largest unit that divides it. */
+export function durationText(ms: number): string {
+  if (ms === 0) return '0';
+  const [unit, size] = Object.entries(unitMs).findLast(([, of]) => ms % of === 0) ?? ['ms', 1];
+  return `${ms / size}${unit}`;
+}

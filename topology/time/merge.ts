@@ -155,3 +155,17 @@ export class WatermarkMerge {
     this.#idle = snapshot.idle;
   }
 }
+
+/**
+ * The state of a merge whose inputs are other ones now, by name. What comes to it holds the output where it is until it speaks; what is gone holds
+ * nothing.
+ */
+export function withInputs(snapshot: MergeSnapshot, was: readonly string[], is: readonly string[]): MergeSnapshot {
+  const left = was.map((name, index) => ({ name, state: snapshot.inputs[index] }));
+  const inputs = is.map((name) => {
+    const at = left.findIndex((input) => input.name === name && input.state !== undefined);
+    const [found] = at < 0 ? [] : left.splice(at, 1);
+    return found?.state ?? (['min', false, true] as const);
+  });
+  return { ...snapshot, inputs };
+}

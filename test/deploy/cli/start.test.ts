@@ -21,11 +21,11 @@ const config = `streams:
 topologies: [topology.ts]
 local: { checkpoint_ms: 200, parquet_file_age_ms: 0 }
 `;
-const topologyText = (extra: string, id = 'clicks-table'): string => `
+const topologyText = (extra: string, source = 'clicks'): string => `
 import { schemaOf, stream, table, topology } from 'sluice';
 const row = schemaOf<{ id: string; n: number; tag: string }>({ $id: 'row', type: 'object', required: ['id', 'n', 'tag'], properties: { id: { type: 'string' }, n: { type: 'integer' }, tag: { type: 'string' } } });
 export default topology('clicks', { version: 1, owner: 'a/clicks' }, (t) => {
-  t.source('clicks', stream('a/clicks')).map((e) => ({ id: e.id, n: (e.data as { n: number }).n, tag: ${extra} })).sinkTo('${id}', table('clicks', row));
+  t.source('${source}', stream('a/clicks')).map((e) => ({ id: e.id, n: (e.data as { n: number }).n, tag: ${extra} })).sinkTo('clicks-table', table('clicks', row));
 });`;
 
 function project(name: string): {
@@ -115,7 +115,7 @@ describe('sluice start', () => {
     await until(async () => (await rows(data)).length === 2, started.output);
 
     writeFileSync(topology, topologyText("'renamed'", 'another-id'));
-    await until(() => started.output().includes("sink 'clicks-table', which the topology no longer has"), started.output);
+    await until(() => started.output().includes("source 'clicks' is gone"), started.output);
 
     writeFileSync(topology, topologyText("'three'"));
     await until(() => started.output().includes('was loaded again'), started.output);

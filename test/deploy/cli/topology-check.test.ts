@@ -162,16 +162,19 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => t.source('s', 
     const manifest: Manifest = {
       manifestVersion,
       ...{ topology: 'x', version: 1, checkpoint: 1, attempt: 1, createdAtMs: 0, positions: {}, operators: {}, sinks: {}, counts: {} },
+      ...{ retiring: [], keyExamples: {} },
       stateful: statefulNodes(ran.graph),
     };
     const data = join(dir, 'data');
     mkdirSync(data);
     await checkpointStore(localBlobStore(data), 'x').create(manifest, encodeManifest(manifest));
-    const changed = `${head}export default topology('x', { version: 1, owner: 'a/b' }, (t) => {\n  t.source('s', stream('a/b')).map(() => ({ n: 1 })).sinkTo('renamed', table('rows', row));\n});\n`;
+    const changed = `${head}export default topology('x', { version: 1, owner: 'a/b' }, (t) => {\n  t.source('renamed', stream('a/b')).map(() => ({ n: 1 })).sinkTo('rows', table('rows', row));\n});\n`;
     write('topology.ts', changed);
-    expect(await problemsOf('--dir', data)).toMatchObject([{ kind: 'state', message: expect.stringContaining("'rows'") as string }]);
+    expect(await problemsOf('--dir', data)).toMatchObject([
+      { kind: 'state', message: expect.stringContaining("source 's' is gone") as string },
+    ]);
     expect(await problemsOf('--dir', join(dir, 'other'))).toEqual([]);
-    write('topology.ts', changed.replace('renamed', 'rows'));
+    write('topology.ts', changed.replace('renamed', 's'));
     expect(await problemsOf('--dir', data)).toEqual([]);
   });
 

@@ -39,7 +39,7 @@ async function hostIn(dir: string, boundTo: string): Promise<TopologyHost> {
     input: {
       place: { kind: 'local', dir, streams: { [boundTo]: streams.handles('a/b') }, lookups: {}, parquetFileMaxAgeMs: 0 },
       checkpointIntervalMs: 500,
-      dropState: false,
+      dropState: {},
     },
     clock: systemClock,
     random: systemRandom,

@@ -78,7 +78,7 @@ beforeEach(async () => {
     input: {
       place: { kind: 'local', dir, streams: { 'a/b': streams.handles('a/b') }, lookups: {}, parquetFileMaxAgeMs: 0 },
       checkpointIntervalMs: 200,
-      dropState: false,
+      dropState: {},
     },
     clock,
     random: systemRandom,

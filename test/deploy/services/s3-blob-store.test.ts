@@ -134,6 +134,8 @@ describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000
       positions: {},
       operators: {},
       sinks: {},
+      retiring: [],
+      keyExamples: {},
       counts: {},
     });
     const create = (store: CheckpointStore, of: Manifest): Promise<void> => store.create(of, encodeManifest(of));

@@ -184,6 +184,21 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     await again.close();
   });
 
+  it('makes visible what the table had staged before it was delivered', async () => {
+    const table = tableRig(folder(), 0);
+    const parquet = table.sink(1);
+    await parquet.open(undefined);
+    await parquet.write(rowsFrom(0, 3));
+    const state = await parquet.prepare(1, false);
+    await parquet.close();
+    expect(await table.numbers()).toEqual([]);
+    const { stream } = await make();
+    const delivered = firehoseSinkOf(table.sink(2), stream);
+    await delivered.open(state);
+    expect(await table.numbers()).toEqual([0, 1, 2]);
+    await delivered.close();
+  });
+
   const firehoseSinkOf = (fallback: Sink, deliveryStream = 'stream-0'): Sink =>
     firehoseSink({
       deliveryStream,

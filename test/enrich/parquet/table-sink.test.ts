@@ -307,6 +307,21 @@ describe('a table', () => {
     await other.close();
   });
 
+  it('goes on with what was staged while the table was delivered by Firehose, which keeps it as its fallback', async () => {
+    const rig = tableRig(folder(), 3_600_000);
+    const sink = rig.sink(1);
+    await sink.open(undefined);
+    await sink.write(batchOf([typedRow(1)], () => base));
+    const state = await sink.prepare(1, false);
+    await sink.close();
+    const again = rig.sink(2);
+    await again.open({ fallback: state });
+    await again.prepare(2, true);
+    await again.commit(2);
+    await again.close();
+    expect(await rig.numbers()).toEqual([1]);
+  });
+
   it('waits until its thread has taken the rows, once as many bytes are on their way as it may hold', async () => {
     const rig = tableRig(folder(), 0, 1);
     const sink = rig.sink(1);

@@ -19,6 +19,8 @@ const manifest = (checkpoint: number, attempt: number, version: number, operator
   positions: {},
   operators,
   sinks: {},
+  retiring: [],
+  keyExamples: {},
   counts: {},
 });
 

@@ -2,7 +2,9 @@
  * Graph models as data: the values that writes are, what is wrong with a definition, what a checkpoint says of it.
  */
 import { describe, expect, it } from 'vitest';
-import { statefulNodes } from '../../../topology/checkpoint/manifest.ts';
+import type { Definition } from '../../../topology/checkpoint/definition.ts';
+import { definitionsOf } from '../../../topology/checkpoint/definition.ts';
+import { misfitsOf } from '../../../topology/checkpoint/restore-rules.ts';
 import type { GraphModel, Topology } from '../../../topology/index.ts';
 import { describeGraph, graph, graphModel, modelProblems, stream, topology, validateTopology } from '../../../topology/index.ts';
 
@@ -21,8 +23,12 @@ const sinks = (...models: readonly { readonly definition: GraphModel }[]): Topol
       );
   });
 
-const fingerprint = (model: { readonly definition: GraphModel }): string | undefined =>
-  statefulNodes(sinks(model).graph).find(({ id }) => id === 'graph-0')?.fingerprint;
+/** What of a checkpoint under the model `was` would not fit the model `is`, by option. */
+function misfits(was: { readonly definition: GraphModel }, is: { readonly definition: GraphModel }): readonly (string | undefined)[] {
+  const definitionOf = (model: { readonly definition: GraphModel }): Definition =>
+    definitionsOf(sinks(model).graph).get('graph-0') as Definition;
+  return misfitsOf('graph-0', 'sink', definitionOf(was), definitionOf(is), new Set(), false).map(({ option }) => option);
+}
 
 describe('a write', () => {
   it('is plain data, with what is null and without what is undefined', () => {
@@ -62,20 +68,20 @@ describe('a graph sink in a topology', () => {
   });
 
   it('keeps its state when properties come, go or change places, and not when an identity changes', () => {
-    const same = fingerprint(routes);
     const more = graphModel({
       nodes: { Airport: { key: 'code', props: { city: 'string', code: 'string' } } },
       edges: { ROUTE: { from: 'Airport', to: 'Airport', key: ['carrier'], props: { seats: 'integer', carrier: 'string' } } },
     });
-    expect(fingerprint(more)).toBe(same);
+    expect(misfits(routes, more)).toEqual([]);
     const { nodes } = routes.definition;
-    const others: readonly GraphModel[] = [
-      { nodes: { Airport: { key: 'name', props: { name: 'string' } } }, edges: routes.definition.edges },
-      { nodes: { Airport: { key: 'code', props: { code: 'integer' } } }, edges: routes.definition.edges },
-      { nodes, edges: { ROUTE: { from: 'Airport', to: 'Airport', key: [], props: {} } } },
-      { nodes, edges: {} },
+    const others: readonly (readonly [GraphModel, readonly string[]])[] = [
+      [{ nodes: { Airport: { key: 'name', props: { name: 'string' } } }, edges: routes.definition.edges }, ['model.Airport']],
+      [{ nodes: { Airport: { key: 'code', props: { code: 'integer' } } }, edges: routes.definition.edges }, ['model.Airport.code']],
+      [{ nodes, edges: { ROUTE: { from: 'Airport', to: 'Airport', key: [], props: {} } } }, ['model.ROUTE']],
+      // What is left out of the model stays in the graph.
+      [{ nodes, edges: {} }, []],
     ];
-    for (const definition of others) expect(fingerprint({ definition })).not.toBe(same);
+    for (const [definition, options] of others) expect(misfits(routes, { definition })).toEqual(options);
   });
 
   it('may share a label with another sink that defines it equally, and with no other', () => {

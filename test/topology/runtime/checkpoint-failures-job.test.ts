@@ -351,6 +351,7 @@ describe('a state that has no text', () => {
       stateful: [],
       positions: {},
       counts: {},
+      keyExamples: {},
     };
     const fence = await store.takeOver((attempt, checkpoint) => ({
       ...head,
@@ -359,13 +360,14 @@ describe('a state that has no text', () => {
       createdAtMs: 0,
       operators: {},
       sinks: {},
+      retiring: [],
     }));
     const staged: number[] = [];
     const news: CheckpointNews[] = [];
     const sinks = {
       prepare: async (checkpoint: number) => {
         staged.push(checkpoint);
-        return {};
+        return { sinks: {}, retiring: [] };
       },
       commit: async () => undefined,
     };
