@@ -14,16 +14,17 @@ import { seededRandom } from '../schemas/kernel/random.ts';
 import type { Topology } from './graph/graph.ts';
 import type { Batch } from './operators/batch.ts';
 import { rowKinds } from './operators/batch.ts';
+import type { LookupFunction } from './operators/lookup.ts';
 import type { NodeCounts, Rejection } from './operators/operator.ts';
 import { connect } from './runtime/connections.ts';
 import type { Dag } from './runtime/dag.ts';
 import { compileDag, endInput, tellClock } from './runtime/dag.ts';
 import type { DrivenRejection, Driver, DriverOptions, Pushed, SourceSelection } from './runtime/driver/driven.ts';
 import { DrivenSinks } from './runtime/driver/driven-sinks.ts';
-import { keyOfSplit, originOf } from './runtime/driver/entries.ts';
+import { asSent, keyOfSplit, originOf } from './runtime/driver/entries.ts';
 import { settle } from './runtime/driver/settle.ts';
 import { requireValid } from './runtime/take-over.ts';
-import { jsonProblem } from './state/json-safe.ts';
+import { jsonCopy, jsonProblem } from './state/json-safe.ts';
 import { maxTime } from './time/watermark.ts';
 
 export type {
@@ -54,14 +55,14 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
   const connections = await connect(graph, {
     table: ({ file }) => {
       const rows = own(options.tables, file);
-      if (rows !== undefined) return Promise.resolve(rows);
+      if (rows !== undefined) return Promise.resolve(asJson(rows));
       throw new SluiceError('lookup-table-missing', `the driver has no rows for '${file}'`, {
         fix: `createDriver(topology, { tables: { '${file}': [...] } })`,
       });
     },
     lookup: (name) => {
       const found = own(options.lookups, name);
-      if (found !== undefined) return found;
+      if (found !== undefined) return answering(found);
       throw new SluiceError('connector-missing', `the driver has no connector '${name}'`, {
         fix: `createDriver(topology, { lookups: { '${name}': ... } })`,
       });
@@ -76,7 +77,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
   const reject = ({ node, code, message, pointer, value }: Rejection): void =>
     void rejections.push({ operator: node, code, message, pointer, value });
   const compile = (): Dag =>
-    compileDag(topology, reject, { ...connections, host: { clock, random: seededRandom(1), wake: () => wake?.() } });
+    compileDag(topology, reject, { ...connections, host: { clock, random: seededRandom(1), wake: () => wake?.() }, freezes: 'all' });
 
   const runOnce = (): void => {
     dag.run();
@@ -119,7 +120,9 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
     const counts = present(dag.counts.get(node.id), 'the counts of a source');
     counts.in++;
     counts.passed++;
-    out.element(checked(source, value), nowMs, originOf(node, split ?? defaultSplit, value));
+    // What the test holds stays the test's: an event of a stream is nobody else's.
+    const sent = jsonCopy(checked(source, asSent(value)), source);
+    out.element(sent, nowMs, originOf(node, split ?? defaultSplit, sent));
   };
 
   const control = async (
@@ -198,12 +201,25 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
   };
 }
 
-/** State is JSON: what would not come back from it is told where it is made, not after a restart. */
+/** What comes from a file or a service. */
+function asJson<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}
+
+/** What a connector gives is JSON of its own, whatever the test goes on to do with it. */
+function answering(call: LookupFunction): LookupFunction {
+  return async (key, context) => {
+    const answer = await call(key, context);
+    return answer === undefined ? undefined : asJson(answer);
+  };
+}
+
 /** What is there under that name, and not what every object has. */
 function own<T>(parts: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
   return parts !== undefined && Object.hasOwn(parts, name) ? parts[name] : undefined;
 }
 
+/** State is JSON: what would not come back from it is told where it is made, not after a restart. */
 function checked<T>(node: string, value: T): T {
   const problem = jsonProblem(value);
   if (problem === undefined) return value;

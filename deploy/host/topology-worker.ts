@@ -31,6 +31,8 @@ async function main(): Promise<void> {
     random: systemRandom,
     checkpointIntervalMs: input.checkpointIntervalMs,
     dropState: dropsOf(input, graph.name),
+    // On a developer's machine every change of a value is found; in production only what several hold is protected, which costs less.
+    freezes: input.place.kind === 'local' ? 'all' : 'shared',
     goBack: input.goBack,
     tell: (news) => say({ kind: 'news', news }),
   });

@@ -5,7 +5,8 @@
  * 1. `read` is called for all aggregates of an element before any `add`: an element that one of them refuses changes none.
  * 2. Results of the built-in ones do not depend on the order of elements or merges.
  * 3. `encode` gives JSON-safe data; `decode` of it gives an accumulator that behaves the same.
- * 4. An accumulator of the author's own shares nothing with what `decode` made it of. It is JSON, and so is its result.
+ * 4. An accumulator of the author's own shares nothing with what `decode` made it of, nor with what came out; the elements that it may keep are
+ *    frozen. It is JSON, and so is its result.
  * 5. Null and undefined are skipped, as in SQL: `count` of a function counts the others, the sum, mean, least and greatest of nothing are null. The
  *    author's own aggregate is given them like everything else.
  *
@@ -21,6 +22,7 @@ import type { DistinctSketch, EncodedSketch } from '../state/distinct-sketch.ts'
 import { addToSketch, decodeSketch, encodeSketch, estimate, mergeSketches, newSketch } from '../state/distinct-sketch.ts';
 import type { ExactSum } from '../state/exact-sum.ts';
 import { addToSum, emptySum, meanOf, mergeSums, roundedSum } from '../state/exact-sum.ts';
+import { freeze } from '../state/freeze.ts';
 import { jsonCopy, requireJson } from '../state/json-safe.ts';
 
 /** `A` is the accumulator, `X` what is read from an element. */
@@ -31,7 +33,8 @@ export interface Aggregator<A, X> {
   /** Gives the next accumulator, often the same one changed. */
   add(accumulator: A, read: X): A;
   merge(into: A, from: A): A;
-  result(accumulator: A): unknown;
+  /** What it gives shares nothing with the accumulator, unless that is not used again: `last`. */
+  result(accumulator: A, last: boolean): unknown;
   encode(accumulator: A): unknown;
   decode(encoded: unknown): A;
 }
@@ -217,11 +220,12 @@ function user(
     throw new SluiceError('function-result', `${by} of '${name}' must return an accumulator, not undefined`);
   };
   return {
-    read: (value) => value,
+    read: freeze,
     create: () => jsonCopy(given(create(), 'create'), `the accumulator of '${name}'`),
     add: (accumulator, value) => requireJson(given(add(accumulator, value), 'add'), `the accumulator of '${name}'`),
     merge: (into, from) => requireJson(given(merge(into, from), 'merge'), `the accumulator of '${name}'`),
-    result: (accumulator) => requireJson(result(accumulator), `the result of '${name}'`),
+    result: (accumulator, last) =>
+      requireJson(result(last ? accumulator : jsonCopy(accumulator, `the accumulator of '${name}'`)), `the result of '${name}'`),
     encode: (accumulator) => accumulator,
     decode: (encoded) => jsonCopy(encoded, `the accumulator of '${name}'`),
   };

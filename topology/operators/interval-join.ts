@@ -17,6 +17,7 @@ import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { IntervalJoinNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
+import { freeze } from '../state/freeze.ts';
 import { requireJson } from '../state/json-safe.ts';
 import { siblingOf } from '../state/origin.ts';
 import { TimeBuffer } from '../state/time-buffer.ts';
@@ -148,6 +149,8 @@ export class IntervalJoinOperator implements Operator {
       return;
     }
     this.#counts.passed++;
+    // It stays, and is joined again.
+    freeze(value);
     const buffers = this.#buffersOf(key);
     this.#size++;
     if (side === 0) this.#left(key, buffers, value, timestamp, origin, target);
@@ -185,7 +188,7 @@ export class IntervalJoinOperator implements Operator {
     try {
       joined = requireJson(this.#functions.join(left, right), this.#result);
     } catch (thrown) {
-      rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
+      rejectThrown(this.#reject, this.#node.id, thrown, value, origin, value === left ? [left, right] : [right, left]);
       return false;
     }
     target.element(joined, timestamp, undefined);
@@ -256,11 +259,11 @@ export class IntervalJoinOperator implements Operator {
     for (const [key, left, right] of snapshot.keys) {
       const buffers = this.#buffersOf(key);
       for (const [time, matched, value] of left) {
-        buffers.left.insert(time, { value, matched: matched === 1 });
+        buffers.left.insert(time, { value: freeze(value), matched: matched === 1 });
         this.#leftTimers.push(time + this.#leftStaysMs, key, undefined);
       }
       for (const [time, value] of right) {
-        buffers.right.insert(time, value);
+        buffers.right.insert(time, freeze(value));
         this.#rightTimers.push(time + this.#rightStaysMs, key, undefined);
       }
       this.#size += left.length + right.length;

@@ -15,10 +15,11 @@ import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Timer } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
-import { encodeKey } from '../../schemas/kernel/key.ts';
+import { encodeKey, keptKey } from '../../schemas/kernel/key.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { LookupCall } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
+import { freeze, freezeWhole } from '../state/freeze.ts';
 import { requireJson } from '../state/json-safe.ts';
 import type { EncodedOrigin } from '../state/origin.ts';
 import { decodeOrigin, encodeOrigin } from '../state/origin.ts';
@@ -137,6 +138,7 @@ export class LookupOperator implements Operator {
     try {
       key = this.#functions.by(value) as Key;
       keyText = encodeKey(key);
+      key = keptKey(key);
     } catch (thrown) {
       this.#counts.rejected++;
       rejectThrown(this.#reject, this.#node, thrown, value, origin);
@@ -144,7 +146,7 @@ export class LookupOperator implements Operator {
     }
     const kind = rowKinds.element;
     const waits = { finished: false, answer: undefined, refusal: undefined, tries: 0, failing: false };
-    this.#rows.element({ kind, value, timestamp, origin, key, keyText, ...waits });
+    this.#rows.element({ kind, value: freeze(value), timestamp, origin, key, keyText, ...waits });
   }
 
   #leave(row: WaitingElement, target: Batch): void {
@@ -160,7 +162,7 @@ export class LookupOperator implements Operator {
       this.#counts.passed++;
     } catch (thrown) {
       this.#counts.rejected++;
-      rejectThrown(this.#reject, this.#node, thrown, value, origin);
+      rejectThrown(this.#reject, this.#node, thrown, value, origin, [value, row.answer]);
     }
   }
 
@@ -190,7 +192,8 @@ export class LookupOperator implements Operator {
   async #try(row: WaitingElement): Promise<void> {
     row.tries++;
     try {
-      const answer = await this.#call(row.key);
+      // The cache, and all that share it, hold it; so may whoever gave it.
+      const answer = freezeWhole(await this.#call(row.key));
       if (this.#closed) return;
       this.#cache.set(row.keyText, answer);
       this.#done(row, answer, undefined);

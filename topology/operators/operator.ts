@@ -13,6 +13,7 @@ import type { RejectionCode } from '../../schemas/rejection.ts';
 import type { Origin } from '../graph/sink.ts';
 import { NotJsonError } from '../state/json-safe.ts';
 import type { Batch } from './batch.ts';
+import { changedValue } from './changed-value.ts';
 
 /** What happened to the elements that came in. Operators that make elements of their own count those as `emitted`. */
 export interface NodeCounts {
@@ -43,11 +44,22 @@ export interface Rejection {
 
 export type Reject = (rejection: Rejection) => void;
 
-/** Rejects an element for what a user function did: threw, or gave what its slot does not allow. */
-export function rejectThrown(reject: Reject, node: string, thrown: unknown, value: unknown, origin: Origin | undefined): void {
+/**
+ * Rejects an element for what a user function did: threw, or gave what its slot does not allow. `given`: what the function was given, where that is more
+ * than the element.
+ */
+export function rejectThrown(
+  reject: Reject,
+  node: string,
+  thrown: unknown,
+  value: unknown,
+  origin: Origin | undefined,
+  given: readonly unknown[] = [value],
+): void {
+  const change = changedValue(thrown, given);
   const code = thrown instanceof SluiceError ? 'function-result' : 'function-threw';
-  const pointer = thrown instanceof NotJsonError ? thrown.pointer : null;
-  reject({ node, code, message: messageOf(thrown), pointer, schema: null, value, origin });
+  const pointer = thrown instanceof NotJsonError ? thrown.pointer : (change?.pointer ?? null);
+  reject({ node, code, message: change?.message ?? messageOf(thrown), pointer, schema: null, value, origin });
 }
 
 /** What an operator that works between turns needs of the engine. */

@@ -16,6 +16,7 @@ import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey, keptKey } from '../../schemas/kernel/key.ts';
 import type { ProcessNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
+import { freeze } from '../state/freeze.ts';
 import { isJson, notJson } from '../state/json-safe.ts';
 import type { KeyState, KeyStateSnapshot, Now } from '../state/key-state.ts';
 import { decodeKeyState, encodeKeyState, handlesOf, isEmpty, lastAccessOf, newKeyState } from '../state/key-state.ts';
@@ -157,10 +158,12 @@ export class ProcessOperator implements Operator {
       }
     } catch (thrown) {
       for (const step of undo.reverse()) step();
-      rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
+      rejectThrown(this.#reject, this.#node.id, thrown, value, origin, [value, state.key]);
       this.#settle(state);
       return false;
     }
+    // They may have parts in common.
+    const several = results.length > 1;
     let index = 0;
     for (const result of results as unknown[]) {
       const own = siblingOf(origin, this.#level, index++);
@@ -169,7 +172,7 @@ export class ProcessOperator implements Operator {
         continue;
       }
       this.#counts.emitted++;
-      target.element(result, timestamp, own);
+      target.element(several ? freeze(result) : result, timestamp, own);
     }
     this.#settle(state);
     return true;

@@ -9,6 +9,7 @@
  * 4. What a function returns is JSON, or it is rejected: of a flatMap that result alone.
  */
 import type { Origin } from '../graph/sink.ts';
+import { freeze } from '../state/freeze.ts';
 import { isJson, notJson } from '../state/json-safe.ts';
 import { siblingOf } from '../state/origin.ts';
 import type { Batch } from './batch.ts';
@@ -23,7 +24,13 @@ export interface ElementContext {
 }
 
 export type StatelessStep = { readonly node: string; readonly counts: NodeCounts } & (
-  | { readonly kind: 'map' | 'filter'; readonly call: (value: unknown, context: ElementContext) => unknown }
+  | { readonly kind: 'filter'; readonly call: (value: unknown, context: ElementContext) => unknown }
+  | {
+      readonly kind: 'map';
+      readonly call: (value: unknown, context: ElementContext) => unknown;
+      /** What a look-up's function is given beside the element. */
+      readonly found?: (value: unknown) => unknown;
+    }
   /** `level` is how many nodes before it make several elements of one. */
   | { readonly kind: 'flatMap'; readonly call: (value: unknown, context: ElementContext) => unknown; readonly level: number }
   | { readonly kind: 'validate'; readonly check: (value: unknown) => StepRefusal | undefined }
@@ -62,12 +69,21 @@ export class StatelessOperator implements Operator {
 
 const resultOf = (node: string): string => `what '${node}' returns`;
 
+function givenTo(step: StatelessStep, value: unknown): readonly unknown[] {
+  if (step.kind !== 'map' || step.found === undefined) return [value];
+  try {
+    return [value, step.found(value)];
+  } catch {
+    return [value];
+  }
+}
+
 function link(step: StatelessStep, next: Next, reject: Reject): Next {
   const { node, counts } = step;
   const context = { timestamp: 0 };
   const refuse = (thrown: unknown, value: unknown, origin: Origin | undefined): void => {
     counts.rejected++;
-    rejectThrown(reject, node, thrown, value, origin);
+    rejectThrown(reject, node, thrown, value, origin, givenTo(step, value));
   };
   switch (step.kind) {
     case 'map': {
@@ -128,6 +144,8 @@ function link(step: StatelessStep, next: Next, reject: Reject): Next {
           return;
         }
         counts.passed++;
+        // They may have parts in common.
+        const several = results.length > 1;
         let index = 0;
         for (const result of results as unknown[]) {
           const own = siblingOf(origin, level, index++);
@@ -136,7 +154,7 @@ function link(step: StatelessStep, next: Next, reject: Reject): Next {
             continue;
           }
           counts.emitted++;
-          next(result, timestamp, own);
+          next(several ? freeze(result) : result, timestamp, own);
         }
       };
     }

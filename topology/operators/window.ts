@@ -308,6 +308,7 @@ export class WindowOperator implements Operator {
     if (window.accumulators === undefined) return;
     const { start, end } = window;
     const last = this.#cleanupTime(end) <= this.#watermark && timing !== 'early';
+    const gone = last || this.#node.mode === 'discarding';
     const result: Record<string, unknown> = {
       key: owner.key,
       windowStart: start,
@@ -317,7 +318,7 @@ export class WindowOperator implements Operator {
     try {
       for (let i = 0; i < this.#aggregates.length; i++) {
         const { name, aggregator } = this.#aggregates[i] as NamedAggregator;
-        result[name] = aggregator.result(window.accumulators[i]);
+        result[name] = aggregator.result(window.accumulators[i], gone);
       }
     } catch (thrown) {
       rejectThrown(this.#reject, this.#node.id, thrown, result, undefined);

@@ -7,6 +7,7 @@ import { encodeKey } from '../../schemas/kernel/key.ts';
 import { compileSchema } from '../../schemas/registry.ts';
 import type { Graph, LookupFile } from '../graph/graph.ts';
 import type { LookupFunction } from '../operators/lookup.ts';
+import { freezeWhole } from '../state/freeze.ts';
 import type { JobConnectors } from './job-options.ts';
 
 export interface Connections {
@@ -46,7 +47,7 @@ function indexTable({ file, key, schema }: LookupFile, rows: readonly unknown[])
       return refuse(`its ${key} is no key: ${messageOf(thrown)}`);
     }
     if (indexed.has(text)) refuse(`its ${key} ${text.slice(1)} is there already; a table has one row a key`);
-    indexed.set(text, row);
+    indexed.set(text, freezeWhole(row));
   });
   return indexed;
 }

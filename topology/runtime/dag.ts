@@ -44,6 +44,8 @@ import { WindowOperator } from '../operators/window.ts';
 import { maxTime } from '../time/watermark.ts';
 import type { ElementLevels } from './element-levels.ts';
 import { elementLevels } from './element-levels.ts';
+import type { Freezes } from './frozen-values.ts';
+import { freezeElements, frozenPorts, returningFrozen } from './frozen-values.ts';
 
 export interface Stage {
   /** The nodes it runs, in order; the last one's outputs are `out`. */
@@ -51,6 +53,8 @@ export interface Stage {
   readonly operator: Operator;
   readonly inputs: readonly Batch[];
   readonly out: readonly Batch[];
+  /** Those of `out` whose elements nobody may change once the stage is done with them. */
+  readonly frozen: readonly Batch[];
 }
 
 export interface SinkStage {
@@ -103,6 +107,7 @@ export interface DagConnections {
   /** By node id. */
   readonly lookups: ReadonlyMap<string, LookupFunction>;
   readonly host: OperatorHost;
+  readonly freezes: Freezes;
 }
 
 export function compileDag(topology: Topology, reject: Reject, connections: DagConnections): Dag {
@@ -119,7 +124,10 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
   const countsOf = (node: GraphNode): NodeCounts => present(counts.get(node.id), `the counts of ${node.id}`);
 
   const levels = elementLevels(graph);
+  const { freezes } = connections;
+  const frozenOf = (node: GraphNode): readonly Batch[] => frozenPorts(graph, node, freezes).map((port) => batchOf(node.id, port));
   const sources: { node: SourceNode; out: Batch }[] = [];
+  const entering: Batch[] = [];
   const stages: Stage[] = [];
   const sinks: SinkStage[] = [];
   const fused = new Set<string>();
@@ -129,6 +137,7 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
     const inputs = node.inputs.map((input) => batchOf(input.node, input.port));
     if (node.kind === 'source') {
       sources.push({ node, out: present(own(node)[0], 'an output') });
+      entering.push(...frozenOf(node));
     } else if (node.kind === 'sink') {
       const writes = node.sink.kind === 'graph' ? resolved(topology, node.id, 'writes') : undefined;
       const from = present(node.inputs[0], 'an input');
@@ -136,15 +145,12 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
     } else if (isStateless(node)) {
       const chain = chainFrom(node, graph);
       for (const link of chain) fused.add(link.id);
+      const last = present(chain.at(-1), 'a chain');
       const steps = chain.map((link) => stepOf(link, topology, countsOf(link), connections, levels));
-      stages.push({ nodes: chain, operator: new StatelessOperator(steps, reject), inputs, out: own(present(chain.at(-1), 'a chain')) });
+      stages.push({ nodes: chain, operator: new StatelessOperator(steps, reject), inputs, out: own(last), frozen: frozenOf(last) });
     } else {
-      stages.push({
-        nodes: [node],
-        operator: operatorOf(node, topology, countsOf(node), reject, connections, levels),
-        inputs,
-        out: own(node),
-      });
+      const operator = operatorOf(node, topology, countsOf(node), reject, connections, levels);
+      stages.push({ nodes: [node], operator, inputs, out: own(node), frozen: frozenOf(node) });
     }
   }
   return {
@@ -154,12 +160,14 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
     counts,
     run() {
       let polled = false;
+      for (const batch of entering) freezeElements(batch, freezes);
       for (const stage of stages) {
         if (stage.operator.poll?.(stage.out) === true) polled = true;
         for (let input = 0; input < stage.inputs.length; input++) {
           const batch = stage.inputs[input] as Batch;
           if (batch.length > 0) stage.operator.process(input, batch, stage.out);
         }
+        for (const batch of stage.frozen) freezeElements(batch, freezes);
       }
       return polled;
     },
@@ -192,10 +200,14 @@ function stepOf(
     const rows = present(connections.tables.get(node.id), `the table of ${node.id}`);
     const by = resolved(topology, node.id, 'by');
     const combine = resolved(topology, node.id, 'combine');
-    return { node: node.id, counts, kind: 'map', call: (value) => combine(value, rows.get(encodeKey(by(value) as Key))) };
+    const found = (value: unknown): unknown => rows.get(encodeKey(by(value) as Key));
+    const call = returningFrozen((value: unknown) => combine(value, found(value)), connections.freezes);
+    return { node: node.id, counts, kind: 'map', call, found };
   }
   if (node.kind === 'validate') return { node: node.id, counts, kind: 'validate', check: checkOf(node) };
-  const call = resolved(topology, node.id, 'function');
+  const own = resolved(topology, node.id, 'function');
+  if (node.kind === 'filter') return { node: node.id, counts, kind: 'filter', call: own };
+  const call = returningFrozen(own, connections.freezes);
   if (node.kind === 'flatMap') return { node: node.id, counts, kind: 'flatMap', call, level: levels.levelOf(node) };
   return { node: node.id, counts, kind: node.kind, call };
 }

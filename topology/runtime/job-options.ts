@@ -9,6 +9,7 @@ import type { CheckpointNews } from '../checkpoint/health.ts';
 import type { Graph, LookupFile, SinkNode, Topology } from '../graph/graph.ts';
 import type { Sink } from '../graph/sink.ts';
 import type { LookupFunction } from '../operators/lookup.ts';
+import type { Freezes } from './frozen-values.ts';
 
 /** How a job reaches the world: bound by name where it is started. */
 export interface JobConnectors {
@@ -41,4 +42,6 @@ export interface JobOptions {
   readonly goBack?: boolean;
   readonly turnBounds?: ReadBounds;
   readonly tell?: (news: JobNews) => void;
+  /** Default 'shared'. */
+  readonly freezes?: Freezes;
 }

@@ -133,7 +133,7 @@ export function createJob(options: JobOptions): Job {
     startedMs = clock.monotonic();
     startedAtMs = clock.now();
     const host = { clock, random: options.random, wake: () => schedule?.interrupt() };
-    dag = compileDag(topology, refusals.reject, { ...connections, host });
+    dag = compileDag(topology, refusals.reject, { ...connections, host, freezes: options.freezes ?? 'shared' });
     // Before the states: a restored operator may refuse what it held.
     for (const [id, counts] of Object.entries(fence.counts)) Object.assign(dag.counts.get(id) ?? {}, counts);
     // And the time: what waits in a restored operator may come out at once.

@@ -2,6 +2,7 @@
  * How a value that a test pushes becomes an element: an event with all its attributes, from a record that never was.
  */
 import type { EventAttributes, SluiceEvent } from '../../../schemas/event.ts';
+import { limits } from '../../../schemas/limits.ts';
 import type { SourceNode } from '../../graph/graph.ts';
 import type { Origin } from '../../graph/sink.ts';
 import { splitKey } from '../../operators/batch.ts';
@@ -23,6 +24,18 @@ export function event<D>(data: D, attributes: Partial<EventAttributes> = {}): Sl
     data,
   };
 }
+
+/** A value without the members that JSON leaves out: undefined is as good as not there in what a client sends. */
+export function asSent(value: unknown, depth: number = limits.valueDepthMax): unknown {
+  if (typeof value !== 'object' || value === null || depth === 0 || !Object.values(value).some(mayLeaveOut)) return value;
+  if (Array.isArray(value)) return value.map((part) => asSent(part, depth - 1));
+  // What is of a class is no JSON, and is to be refused as what it is.
+  if (Object.getPrototypeOf(Object.getPrototypeOf(value) ?? Object.prototype) !== null) return value;
+  const members = Object.entries(value).filter(([, part]) => part !== undefined);
+  return Object.fromEntries(members.map(([name, part]) => [name, asSent(part, depth - 1)]));
+}
+
+const mayLeaveOut = (part: unknown): boolean => part === undefined || typeof part === 'object';
 
 export function keyOfSplit(source: string, split: string): string {
   return splitKey({ source, path: 'kinesis', split });
