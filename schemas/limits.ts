@@ -292,14 +292,21 @@ export const limits = {
   fenceCheckMs: 10_000,
   fenceAnswerMaxMs: 5_000,
   /**
-   * `sluice status`: how long a topology's thread is waited for, how long its answer serves others, characters of one text of it, splits and
-   * nodes of one topology that are told one by one.
+   * `sluice status`: how long a topology's thread is waited for, how long its answer serves others, characters of one text of it, splits of
+   * one topology that are told one by one.
    */
   statusAnswerMaxMs: 2_000,
   statusFreshMs: 50,
   statusTextMaxChars: 2_000,
   statusSplitsMax: 1_000,
-  statusNodesMax: 1_000,
+  /** Lag: splits that are asked at once, how long one may take, and how long a status waits for all of them. */
+  lagCallsMax: 16,
+  lagAnswerMaxMs: 5_000,
+  lagWaitMs: 1_000,
+  /** How often splits are looked at, how long one may be unreadable or unanswered before somebody is told, and how many one line names. */
+  splitWatchMs: 1_000,
+  splitAlarmMs: 5_000,
+  splitsNamedMax: 10,
   /** An element that a checkpoint keeps as an example of what a key function gave, as JSON. */
   keyExampleMaxChars: 16 * kibi,
   /** Rows on their way to a table's writer thread, and their bytes; past either the engine waits. */
@@ -453,6 +460,7 @@ assert(
 );
 assert(Math.max(limits.graphQueryMaxBytes, limits.queryMaxBytes) < limits.questionOutputMaxBytes, 'an answer is told whole');
 assert(limits.graphKeyMaxBytes <= limits.graphWriteMaxBytes, 'a write can have the largest key');
+assert(limits.lagWaitMs < limits.statusAnswerMaxMs, 'a stream that does not say how far it is keeps no status from its answer');
 assert(limits.jwksFreshMs < limits.jwksMaxAgeMs, 'a key set is fetched again before it ends');
 assert(limits.jwksCooldownMs <= limits.jwksFreshMs, 'a key that is not found is looked for before the set is fetched anyway');
 assert(5 * limits.pathMaxElements <= limits.graphStagedMaxWrites, 'the longest journey can be staged');

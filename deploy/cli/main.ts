@@ -200,11 +200,13 @@ function program(): Command {
     );
   root
     .command('status')
-    .description('Show what runs, how far it is, and what holds it back')
+    .description('Show what runs, how far it is, and what holds it back: a line a topology')
+    .argument('[topology]', 'the name of the one to tell all of')
+    .option('--details', 'tell all of every topology')
     .action(
-      run(async (options, output) => {
+      run(async (options, output, topology: string | undefined, own: { readonly details?: boolean }) => {
         const { statusCommand } = await import('./status.ts');
-        return statusCommand(options.dir, output, systemClock);
+        return statusCommand({ dir: options.dir, topology, details: own.details ?? false, output, clock: systemClock });
       }),
     );
   root

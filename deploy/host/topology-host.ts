@@ -17,14 +17,14 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import { deriveHealth, healthy } from '../../topology/checkpoint/health.ts';
+import { healthy } from '../../topology/checkpoint/health.ts';
 import type { CheckpointHealth, DropState, Graph, JobNews, JobStatus } from '../../topology/index.ts';
 import { tablePath } from './bindings.ts';
 import type { AskedStatus } from './status-asker.ts';
 import type { Candidate } from './topology-candidate.ts';
 import { prepareCandidate } from './topology-candidate.ts';
 import type { CompiledTopology } from './topology-file.ts';
-import { newsLine } from './topology-news.ts';
+import { healthAfter, newsLine } from './topology-news.ts';
 import { TopologyThread } from './topology-thread.ts';
 import type { TablePolicy } from './topology-watch.ts';
 import { TopologyWatch } from './topology-watch.ts';
@@ -237,7 +237,7 @@ class Host implements TopologyHost {
 
   #onNews(news: JobNews): void {
     const before = this.#checkpoints;
-    this.#checkpoints = deriveHealth(before, news);
+    this.#checkpoints = healthAfter(before, news);
     if (news.kind === 'checkpoint-completed') this.#failedStarts = 0;
     const line = newsLine(news, before, this.#checkpoints);
     if (line !== undefined) this.#options.tell(`${this.#shown}: ${line}`);

@@ -1,7 +1,8 @@
 /**
  * What the log says of a topology's news: each at once, an alarm loudly, and a long row of the same not without end. Pure.
  */
-import type { CheckpointHealth, JobNews } from '../../topology/index.ts';
+import { deriveHealth } from '../../topology/checkpoint/health.ts';
+import type { CheckpointHealth, JobNews, SplitStatus } from '../../topology/index.ts';
 
 /** Of failures in a row, those that are told: the first ones, then every tenth. */
 const toldFirst = 5;
@@ -23,5 +24,35 @@ export function newsLine(news: JobNews, before: CheckpointHealth, health: Checkp
     case 'checkpoint-completed':
       if (before.inARow === 0) return undefined;
       return `checkpoint ${news.checkpoint} is complete, after ${before.inARow} that failed`;
+    case 'splits-unheard': {
+      const why = news.why === null ? '' : `: ${news.why}`;
+      return `ALARM: ${splitsText(news)} ${verbs[news.hearing]} for ${secondsText(news.forMs)}${why}; time is held until it is read`;
+    }
+    case 'splits-heard':
+      return `${splitsText(news)} can be read again, after ${secondsText(news.forMs)}`;
+    case 'reading-paused':
+      return `ALARM: nothing was read for ${secondsText(news.forMs)}: ${news.by.join(', ')} takes no more; time is held until it does`;
+    case 'reading-resumed':
+      return `reading goes on, after ${secondsText(news.forMs)} in which ${news.by.join(', ')} took no more`;
   }
+}
+
+const verbs: Readonly<Record<SplitStatus['hearing'], string>> = {
+  unreadable: 'could not be read',
+  slow: 'was not answered',
+  paused: 'was paused',
+  behind: 'was behind',
+  'caught-up': 'was read',
+};
+
+const secondsText = (ms: number): string => `${Math.round(ms / 1_000)} s`;
+
+function splitsText({ stream, path, splits, count }: Extract<JobNews, { readonly count: number }>): string {
+  const more = count > splits.length ? ` and ${count - splits.length} more` : '';
+  return `${stream} ${path} ${splits.join(', ')}${more}`;
+}
+
+/** Only checkpoints change how checkpoints fare. */
+export function healthAfter(before: CheckpointHealth, news: JobNews): CheckpointHealth {
+  return news.kind === 'checkpoint-failed' || news.kind === 'checkpoint-completed' ? deriveHealth(before, news) : before;
 }

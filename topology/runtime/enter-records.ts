@@ -8,7 +8,7 @@ import { claimScheme, decodeRecord } from '../../schemas/wire.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { Batch } from '../operators/batch.ts';
 import type { NodeCounts, Reject } from '../operators/operator.ts';
-import type { Cursor } from './source.ts';
+import type { Cursor } from './cursor.ts';
 
 /** Puts records into the source's batch as elements; what is no event of this stream is rejected. */
 export function enterRecords(cursor: Cursor, records: readonly IncomingRecord[], batch: Batch, counts: NodeCounts, reject: Reject): void {

@@ -10,8 +10,8 @@
 import { EventTimeOperator } from '../operators/event-time.ts';
 import type { Heard, SplitTime } from '../time/watermark.ts';
 import { maxTime, minTime } from '../time/watermark.ts';
+import type { Cursor } from './cursor.ts';
 import type { Dag } from './dag.ts';
-import type { Cursor } from './source.ts';
 
 /** `timeOf` gives the time of ticks for a monotonic one. */
 export function heardOf(cursors: readonly Cursor[], dag: Dag, timeOf: (monotonicMs: number) => number): Heard {

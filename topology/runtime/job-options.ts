@@ -10,6 +10,7 @@ import type { Graph, LookupFile, SinkNode, Topology } from '../graph/graph.ts';
 import type { Sink } from '../graph/sink.ts';
 import type { LookupFunction } from '../operators/lookup.ts';
 import type { Freezes } from './frozen-values.ts';
+import type { SplitNews } from './split-watch.ts';
 
 /** How a job reaches the world: bound by name where it is started. */
 export interface JobConnectors {
@@ -27,7 +28,7 @@ export interface JobConnectors {
 }
 
 /** What happens to a job that a person should read at once: told once per change, never per turn. Structured-clonable. */
-export type JobNews = CheckpointNews;
+export type JobNews = CheckpointNews | SplitNews;
 
 export interface JobOptions {
   readonly topology: Topology;

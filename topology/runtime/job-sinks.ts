@@ -27,6 +27,8 @@ interface Retiring extends RetiringSink {
 }
 
 export class JobSinks {
+  /** The ids of those that a turn waits for. */
+  readonly busy = new Set<string>();
   readonly #dag: Dag;
   readonly #refusals: Refusals;
   readonly #sinks: readonly { readonly id: string; readonly sink: Sink; readonly stage: SinkStage | undefined }[];
@@ -68,15 +70,24 @@ export class JobSinks {
       if (stage.node.sink.kind === 'rejected') this.#rejectRows(stage, rows);
       else {
         const found = this.#sinks.find((candidate) => candidate.stage === stage);
-        writes.push(this.#writeRows(stage, present(found, 'the sink of a stage').sink, rows));
+        writes.push(this.#busy(stage.node.id, this.#writeRows(stage, present(found, 'the sink of a stage').sink, rows)));
       }
     }
     await Promise.all(writes);
     if (this.#refusals.length === 0) return any;
     const { sink } = present(this.#sinks.at(-1), 'the rejected table');
-    const refused = await sink.write(this.#refusals.take());
+    const refused = await this.#busy(rejectedSinkId, sink.write(this.#refusals.take()));
     assert(refused.length === 0, 'the rejected table takes every rejected event');
     return true;
+  }
+
+  async #busy<T>(id: string, work: Promise<T>): Promise<T> {
+    this.busy.add(id);
+    try {
+      return await work;
+    } finally {
+      this.busy.delete(id);
+    }
   }
 
   #rejectRows(stage: SinkStage, rows: ElementBatch): void {
@@ -141,12 +152,14 @@ export class JobSinks {
 
   /** All sinks stage; the states by id. `last`: nothing is kept open. */
   async prepare(checkpoint: number, last: boolean): Promise<Pick<Manifest, 'sinks' | 'retiring'>> {
-    const sinks = await Promise.all(this.#sinks.map(async ({ id, sink }) => [id, await sink.prepare(checkpoint, last)] as const));
+    const sinks = await Promise.all(
+      this.#sinks.map(async ({ id, sink }) => [id, await this.#busy(id, sink.prepare(checkpoint, last))] as const),
+    );
     const over = this.#retiring.filter(({ named, to }) => named > 1 && to.pendingRows() === 0);
     for (const { to } of over) await to.close();
     const left = this.#retiring.filter((retiring) => !over.includes(retiring));
     this.#retiring = await Promise.all(
-      left.map(async (of) => ({ ...of, named: of.named + 1, state: await of.to.prepare(checkpoint, true) })),
+      left.map(async (of) => ({ ...of, named: of.named + 1, state: await this.#busy(of.id, of.to.prepare(checkpoint, true)) })),
     );
     const retiring = this.#retiring.map(({ id, sink, state }) => ({ id, sink, state }));
     return { sinks: Object.fromEntries(sinks), retiring };

@@ -17,6 +17,7 @@ import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { CheckpointNews } from '../checkpoint/health.ts';
 import { deriveHealth, failureOf, healthy } from '../checkpoint/health.ts';
 import type { Manifest, StatefulNode } from '../checkpoint/manifest.ts';
 import { manifestVersion } from '../checkpoint/manifest.ts';
@@ -27,19 +28,22 @@ import type { Graph, SourceNode } from '../graph/graph.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
 import { connect } from './connections.ts';
+import type { Cursor, SourceInput } from './cursor.ts';
+import { positionKey } from './cursor.ts';
 import type { Dag } from './dag.ts';
 import { compileDag, endInput, tellClock } from './dag.ts';
 import { enterRecords } from './enter-records.ts';
 import { heardOf } from './heard.ts';
 import { JobCheckpoints, storeUnanswered } from './job-checkpoints.ts';
-import type { JobNews, JobOptions } from './job-options.ts';
+import type { JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
+import { JobWatch } from './job-watch.ts';
 import { KeyExamples } from './key-examples.ts';
 import { Refusals } from './rejections.ts';
-import type { Cursor, SourceInput, SourceSchedule } from './source.ts';
-import { hearingOf, positionKey, scheduleSources } from './source.ts';
+import type { SourceSchedule } from './source.ts';
+import { scheduleSources } from './source.ts';
 import type { JobStatus } from './status.ts';
-import { nodeStatus, splitStatus } from './status.ts';
+import { holdersOf, nodeStatus } from './status.ts';
 import { requireRestorable, requireValid } from './take-over.ts';
 import { unfoldingReader } from './unfold.ts';
 
@@ -77,7 +81,7 @@ export function createJob(options: JobOptions): Job {
   const store = checkpointStore(options.blobs, graph.name);
   const refusals = new Refusals(graph, clock);
   let health = healthy;
-  const tell = (news: JobNews): void => {
+  const tell = (news: CheckpointNews): void => {
     health = deriveHealth(health, news);
     options.tell?.(news);
   };
@@ -95,6 +99,12 @@ export function createJob(options: JobOptions): Job {
   let startedMs = 0;
   let startedAtMs = 0;
   let lastTickAt = Number.NEGATIVE_INFINITY;
+  const watched = {
+    cursors: () => schedule?.cursors ?? [],
+    full: () => (held ? dag.stages.filter(({ operator }) => operator.isFull === true).flatMap(({ nodes }) => nodes[0]?.id ?? []) : []),
+    busy: () => [...(sinks?.busy ?? [])],
+  };
+  const watch = new JobWatch(watched, clock, (news) => options.tell?.(news));
   let held = false;
   let lastTurnAt = clock.monotonic();
   let heldMs = 0;
@@ -224,6 +234,7 @@ export function createJob(options: JobOptions): Job {
         const counts = present(dag.counts.get(node.id), 'the counts of a source');
         enterRecords(turn.cursor, turn.records, out, counts, refusals.reject);
         dirty = true;
+        watch.read();
       }
       if (reads || ticks) out.control(rowKinds.tick, tickAt, heard);
     }
@@ -242,7 +253,7 @@ export function createJob(options: JobOptions): Job {
     // What waits for answers is bounded: nothing is pulled before there is room again.
     held = dag.stages.some(({ operator }) => operator.isFull === true);
     schedule.hold(held);
-    if (await allSinks().write()) dirty = true;
+    if (await watch.waitingFor(allSinks().write())) dirty = true;
     dag.clear();
   };
 
@@ -276,7 +287,7 @@ export function createJob(options: JobOptions): Job {
     const examples = present(keyExamples, 'the examples of an open job').taken();
     const head = { ...headOf(graph), stateful, keyExamples: examples };
     const snapshot = { ...head, positions: positions(), operators, counts, ...(last ? { drained: true as const } : {}) };
-    if (await taking.take(snapshot, last)) dirty = allSinks().isRetiring;
+    if (await watch.waitingFor(taking.take(snapshot, last))) dirty = allSinks().isRetiring;
   };
 
   const lastCheckpoint = async (): Promise<void> => {
@@ -292,6 +303,7 @@ export function createJob(options: JobOptions): Job {
       return notes;
     },
     async run() {
+      watch.start();
       const next = defer(() => schedule.next(tickMs));
       const turns = next.pipe(
         concatMap(runTurn),
@@ -316,6 +328,8 @@ export function createJob(options: JobOptions): Job {
       schedule?.stop();
     },
     async status() {
+      const reading = await watch.status(dag);
+      const holders = dag === undefined ? [] : holdersOf(dag);
       return {
         name: graph.name,
         version: graph.version,
@@ -323,12 +337,8 @@ export function createJob(options: JobOptions): Job {
         turns,
         checkpoint: checkpoints?.completed ?? null,
         checkpoints: health,
-        splits: await Promise.all(
-          (schedule?.cursors ?? [])
-            .filter(({ phase }) => phase !== 'done')
-            .map((cursor) => splitStatus(cursor, dag, clock.now(), hearingOf(cursor, held, clock.monotonic()))),
-        ),
-        nodes: graph.nodes.map((node) => nodeStatus(node, dag, graph, stateful)),
+        ...reading,
+        nodes: graph.nodes.map((node) => nodeStatus(node, dag, holders, graph, stateful)),
         rejected: refusals.total,
         uncommittedRows: sinks?.pendingRows() ?? 0,
         drained: draining === 'drained',
@@ -336,6 +346,7 @@ export function createJob(options: JobOptions): Job {
       };
     },
     async close() {
+      watch.close();
       checkpoints?.close();
       await checkpoints?.settled().catch(() => undefined);
       for (const { operator } of dag?.stages ?? []) operator.close?.();

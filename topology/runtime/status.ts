@@ -1,7 +1,7 @@
 /**
  * What a running job tells about itself: JSON-safe, for `sluice status` and the example's checks.
  */
-import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { Path } from '../../schemas/ports/record.ts';
 import type { CheckpointHealth } from '../checkpoint/health.ts';
 import type { StatefulNode } from '../checkpoint/manifest.ts';
@@ -9,10 +9,11 @@ import type { Graph, GraphNode } from '../graph/graph.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
 import type { NodeCounts } from '../operators/operator.ts';
 import { noCounts } from '../operators/operator.ts';
-import type { EncodedTime } from '../time/watermark.ts';
+import type { EncodedTime, SplitTime } from '../time/watermark.ts';
 import { encodeTime, isIdle, maxTime, minTime } from '../time/watermark.ts';
+import type { Cursor, Hearing } from './cursor.ts';
 import type { Dag } from './dag.ts';
-import type { Cursor, Hearing } from './source.ts';
+import type { Lag } from './lags.ts';
 
 export interface SplitStatus {
   readonly source: string;
@@ -31,8 +32,22 @@ export interface SplitStatus {
   readonly idle: boolean;
   /** Whether it is read to its end. Only a split that is caught up falls idle, and goes on being idle; any other holds the watermark. */
   readonly hearing: Hearing;
+  /** Epoch ms since when it is not heard: unreadable, or not answered; null while it is. */
+  readonly unheardSinceMs: number | null;
   /** What the last read said, while reads fail and are tried again. */
   readonly failure?: string;
+}
+
+/** Of all splits, whether they are told one by one or not. */
+export interface SplitTotals {
+  readonly splits: number;
+  /** Of those whose streams can tell; null where none can. */
+  readonly lag: number | null;
+  /** Of the split that is furthest behind, ms; null where no stream says. */
+  readonly behindMs: number | null;
+  /** Splits that are not heard: unreadable, or not answered. */
+  readonly unheard: number;
+  readonly idle: number;
 }
 
 export interface NodeStatus extends NodeCounts {
@@ -80,7 +95,11 @@ export interface JobStatus {
   readonly checkpoint: { readonly id: number; readonly completedAtMs: number } | null;
   /** How its checkpoints fare in this run. */
   readonly checkpoints: CheckpointHealth;
+  /** At most `statusSplitsMax`, those first that are not heard. */
   readonly splits: readonly SplitStatus[];
+  readonly totals: SplitTotals;
+  /** Ids of the nodes that take no more, so that nothing is read: look-ups that are full, sinks that have been writing for long. */
+  readonly pausedBy: readonly string[];
   readonly nodes: readonly NodeStatus[];
   readonly rejected: number;
   /** Rows that sinks took and no completed checkpoint made visible yet. */
@@ -92,7 +111,13 @@ export interface JobStatus {
 }
 
 /** What a node has done and, where it waits for time, what it waits for. */
-export function nodeStatus(node: GraphNode, dag: Dag | undefined, graph: Graph, stateful: readonly StatefulNode[]): NodeStatus {
+export function nodeStatus(
+  node: GraphNode,
+  dag: Dag | undefined,
+  holders: readonly Holder[],
+  graph: Graph,
+  stateful: readonly StatefulNode[],
+): NodeStatus {
   const operator = dag?.stages.find(({ nodes }) => nodes[0] === node)?.operator;
   const { progress, backlog, failure } = operator ?? {};
   const { since, parts } = stateful.find(({ id }) => id === node.id) ?? {};
@@ -107,50 +132,93 @@ export function nodeStatus(node: GraphNode, dag: Dag | undefined, graph: Graph, 
   };
   if (dag === undefined || progress === undefined) return counts;
   const { watermark, open, next } = progress;
-  const heldBy = open === 0 ? null : slowest(node, dag, graph);
+  const heldBy = open === 0 ? null : slowest(node, holders, graph);
   return { ...counts, time: { watermark: encodeTime(watermark), open, next: next === undefined ? null : encodeTime(next), heldBy } };
 }
 
+/** What holds each event time where it is: looked for once, as many nodes may wait for it. */
+export function holdersOf(dag: Dag): readonly Holder[] {
+  return dag.stages.flatMap(({ nodes, operator }): readonly Holder[] => {
+    const [at] = nodes;
+    if (!(operator instanceof EventTimeOperator) || at?.kind !== 'eventTime') return [];
+    const { outOfOrdernessMs } = at;
+    const { watermarks } = operator;
+    const of = { eventTime: at.id, outOfOrdernessMs, latest: null };
+    if (watermarks.unheard !== undefined) return [{ watermark: minTime, heldBy: { ...of, split: watermarks.unheard, unheard: true } }];
+    let found: Holder = { watermark: maxTime, heldBy: { ...of, split: null, unheard: false } };
+    for (const [split, time] of watermarks.splits) {
+      if (isIdle(time)) continue;
+      const watermark = watermarks.splitWatermark(time);
+      if (watermark >= found.watermark && found.heldBy.split !== null) continue;
+      const latest = time.maxTimestamp === minTime ? null : time.maxTimestamp;
+      found = { watermark, heldBy: { ...of, split, latest, unheard: false } };
+    }
+    return [found];
+  });
+}
+
+interface Holder {
+  readonly watermark: number;
+  readonly heldBy: HeldBy;
+}
+
 /** The split with the lowest watermark among all eventTime nodes upstream. */
-function slowest(node: GraphNode, dag: Dag, graph: Graph): HeldBy | null {
+function slowest(node: GraphNode, holders: readonly Holder[], graph: Graph): HeldBy | null {
   const upstream = new Set([node.id]);
   // Inputs name earlier nodes, so that one way back finds all.
   for (const from of [...graph.nodes].reverse()) if (upstream.has(from.id)) for (const input of from.inputs) upstream.add(input.node);
-  let found: HeldBy | null = null;
-  let lowest = maxTime;
-  for (const { nodes, operator } of dag.stages) {
-    const [at] = nodes;
-    if (!(operator instanceof EventTimeOperator) || at?.kind !== 'eventTime' || !upstream.has(at.id)) continue;
-    const { outOfOrdernessMs } = at;
-    const { unheard } = operator.watermarks;
-    if (unheard !== undefined) return { eventTime: at.id, split: unheard, latest: null, outOfOrdernessMs, unheard: true };
-    const active = [...operator.watermarks.splits].filter(([, time]) => !isIdle(time));
-    if (active.length === 0) found ??= { eventTime: at.id, split: null, latest: null, outOfOrdernessMs, unheard: false };
-    for (const [split, time] of active) {
-      const watermark = operator.watermarks.splitWatermark(time);
-      if (watermark >= lowest) continue;
-      lowest = watermark;
-      const latest = time.maxTimestamp === minTime ? null : time.maxTimestamp;
-      found = { eventTime: at.id, split, latest, outOfOrdernessMs, unheard: false };
-    }
+  let found: Holder | undefined;
+  for (const holder of holders) {
+    if (upstream.has(holder.heldBy.eventTime) && (found === undefined || holder.watermark < found.watermark)) found = holder;
   }
-  return found;
+  return found?.heldBy ?? null;
+}
+
+/** The splits that are not done, as they are told. */
+export function splitsStatus(cursors: readonly Cursor[], facts: SplitFacts): Pick<JobStatus, 'splits' | 'totals'> {
+  const begun = cursors.filter(({ phase }) => phase !== 'done').map((cursor) => ({ cursor, hearing: facts.hearingOf(cursor) }));
+  const unheard = begun.filter(({ hearing }) => hearing === 'unreadable' || hearing === 'slow');
+  const lags = begun.flatMap(({ cursor }) => facts.lagOf(cursor).records ?? []);
+  const behind = begun.flatMap(({ cursor }) => cursor.behindMs ?? []);
+  const told = begun.length <= limits.statusSplitsMax ? begun : [...new Set([...unheard, ...begun])].slice(0, limits.statusSplitsMax);
+  return {
+    splits: told.map(({ cursor, hearing }) => splitStatus(cursor, hearing, facts)),
+    totals: {
+      splits: begun.length,
+      lag: lags.length === 0 ? null : lags.reduce((sum, lag) => sum + lag, 0),
+      behindMs: behind.length === 0 ? null : behind.reduce((most, ms) => Math.max(most, ms), 0),
+      unheard: unheard.length,
+      idle: begun.reduce((count, { cursor }) => count + (timesOf(cursor, facts.dag).some(({ time }) => isIdle(time)) ? 1 : 0), 0),
+    },
+  };
+}
+
+/** What is known beside the cursors. */
+export interface SplitFacts {
+  readonly dag: Dag | undefined;
+  readonly nowMs: number;
+  readonly hearingOf: (cursor: Cursor) => Hearing;
+  readonly lagOf: (cursor: Cursor) => Lag;
+  /** Epoch ms. */
+  readonly unheardSince: (cursor: Cursor) => number | null;
+}
+
+function timesOf(
+  cursor: Cursor,
+  dag: Dag | undefined,
+): readonly { readonly operator: EventTimeOperator; readonly time: Readonly<SplitTime> }[] {
+  return (dag?.stages ?? []).flatMap(({ operator }) => {
+    const time = operator instanceof EventTimeOperator ? operator.watermarks.splits.get(cursor.key) : undefined;
+    return time === undefined ? [] : [{ operator: operator as EventTimeOperator, time }];
+  });
 }
 
 /** How far a split is, and what its watermark would be on its own. */
-export async function splitStatus(cursor: Cursor, dag: Dag, nowMs: number, hearing: Hearing): Promise<SplitStatus> {
-  const { lag, failure } = await lagOf(cursor);
-  let watermark: SplitStatus['watermark'] = null;
-  let eventLagMs: number | null = null;
-  let idle = false;
-  for (const { operator } of dag.stages) {
-    if (!(operator instanceof EventTimeOperator)) continue;
-    const time = operator.watermarks.splits.get(cursor.key);
-    if (time === undefined) continue;
-    watermark = encodeTime(operator.watermarks.splitWatermark(time));
-    if (time.maxTimestamp !== minTime) eventLagMs = nowMs - time.maxTimestamp;
-    idle = isIdle(time);
-  }
+function splitStatus(cursor: Cursor, hearing: Hearing, { dag, nowMs, lagOf, unheardSince }: SplitFacts): SplitStatus {
+  const lag = lagOf(cursor);
+  const failure = cursor.failure ?? lag.failure;
+  const [last] = timesOf(cursor, dag).slice(-1);
+  const latest = last === undefined || last.time.maxTimestamp === minTime ? undefined : last.time.maxTimestamp;
   const { id, stream } = cursor.source;
   return {
     source: id,
@@ -158,27 +226,13 @@ export async function splitStatus(cursor: Cursor, dag: Dag, nowMs: number, heari
     path: cursor.path,
     split: cursor.split,
     position: cursor.position ?? null,
-    lag: lag ?? null,
+    lag: lag.records,
     behindMs: cursor.behindMs ?? null,
-    eventLagMs,
-    watermark,
-    idle,
+    eventLagMs: latest === undefined ? null : nowMs - latest,
+    watermark: last === undefined ? null : encodeTime(last.operator.watermarks.splitWatermark(last.time)),
+    idle: last !== undefined && isIdle(last.time),
     hearing,
-    ...(failure === undefined ? {} : { failure }),
+    unheardSinceMs: unheardSince(cursor),
+    ...(failure === undefined ? {} : { failure: failure.slice(0, limits.statusTextMaxChars) }),
   };
-}
-
-/** A stream that cannot be asked now is no reason for a status to fail. */
-async function lagOf({
-  reader,
-  split,
-  position,
-  failure,
-}: Cursor): Promise<{ readonly lag?: number | undefined; readonly failure: string | undefined }> {
-  try {
-    return { lag: await reader.lag(split, position), failure };
-  } catch (thrown) {
-    if (thrown instanceof SluiceError && thrown.retryable) return { failure: failure ?? thrown.message };
-    throw thrown;
-  }
 }

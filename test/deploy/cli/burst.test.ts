@@ -28,7 +28,7 @@ it('a burst of 480 events after a quiet time is counted whole', { timeout: 180_0
   let clicks: readonly string[] = [];
   for (let tries = 0; tries < 120 && (clicks.length === 0 || !clicks.every((line) => line.endsWith(', idle'))); tries++) {
     await sleep(500);
-    const { out } = await sluice(['--dir', dir, 'status']);
+    const { out } = await sluice(['--dir', dir, 'status', 'shop']);
     clicks = out.split('\n').filter((line) => line.includes('  shop/clicks '));
   }
   expect(clicks.every((line) => line.endsWith(', idle'))).toBe(true);

@@ -52,7 +52,7 @@ it('writes a pipeline whose own test passes, fails when the topology is broken, 
   // The one window is open, and the status says what it waits for.
   let status = '';
   for (let tries = 0; tries < 100 && !/window per-minute: in 1/.test(status); tries++) {
-    status = (await sluice(['--dir', dir, 'status'])).out;
+    status = (await sluice(['--dir', dir, 'status', 'shop'])).out;
     await sleep(100);
   }
   expect(status).toMatch(/window per-minute: .*\n +holds 1; the next is due when the watermark reaches 2026-01-01T12:00:59\.999Z;/);

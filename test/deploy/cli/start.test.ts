@@ -68,8 +68,12 @@ describe('sluice start', () => {
     );
     expect(found).toContain('JFK');
     const status = await sluice(['--dir', data, 'status']);
-    expect(status.out).toMatch(/topology flights .*: running/);
-    expect(status.out).toMatch(/nyc\/weather kinesis shardId-\d+: lag 0/);
+    expect(status.out).toMatch(/^topology flights \(.*\): running; lag 0; checkpoint \d+, .* ago$/m);
+    expect(status.out.trimEnd().split('\n')).toHaveLength(3);
+    const details = await sluice(['--dir', data, 'status', 'flights']);
+    expect(details.out).toMatch(/nyc\/weather kinesis shardId-\d+: lag 0/);
+    expect((await sluice(['--dir', data, 'status', '--details'])).out).toMatch(/nyc\/weather kinesis shardId-\d+: lag 0/);
+    expect((await sluice(['--dir', data, 'status', 'none'])).err).toContain("no topology 'none' runs here; there is flights");
     expect(await started.stop()).toBe(0);
     expect(await sluice(['--dir', data, 'status'])).toMatchObject({ code: 1, err: expect.stringContaining('no instance runs') as string });
   });

@@ -1,6 +1,10 @@
-import { expect, it } from 'vitest';
-import { checkpointText, pathText } from '../../../deploy/cli/status.ts';
+import { describe, expect, it } from 'vitest';
+import { pathText } from '../../../deploy/cli/status.ts';
+import { topologyDetails } from '../../../deploy/cli/status-details.ts';
+import { checkpointText, topologyLine } from '../../../deploy/cli/status-text.ts';
+import type { TopologyHostStatus } from '../../../deploy/host/topology-host.ts';
 import { deriveHealth, healthy } from '../../../topology/checkpoint/health.ts';
+import type { JobStatus, SplitStatus } from '../../../topology/index.ts';
 
 it('tells what a path has in its spool, for how long, and that its breaker is open', () => {
   const path = {
@@ -23,4 +27,95 @@ it('tells of a checkpoint that failed at once, and loudly of three in a row', ()
   expect(checkpointText(failed(1))).toBe('the last checkpoint failed: no room (free some space)');
   expect(checkpointText(failed(3))).toBe('ALARM: 3 checkpoints failed in a row since 1970-01-01T00:00:00.000Z: no room (free some space)');
   expect(deriveHealth(failed(3), { kind: 'checkpoint-completed', checkpoint: 4 })).toEqual({ ...healthy, failures: 3 });
+});
+
+describe('a topology', () => {
+  const split = (n: number, more: Partial<SplitStatus> = {}): SplitStatus => ({
+    source: 'orders',
+    stream: 'shop/orders',
+    path: 'kinesis',
+    split: `shard-${n}`,
+    position: null,
+    lag: 2,
+    behindMs: null,
+    eventLagMs: null,
+    watermark: 'min',
+    idle: false,
+    hearing: 'caught-up',
+    unheardSinceMs: null,
+    ...more,
+  });
+  const job = (splits: readonly SplitStatus[], more: Partial<JobStatus> = {}): JobStatus => ({
+    name: 'orders',
+    version: 1,
+    attempt: 3,
+    turns: 9,
+    checkpoint: { id: 12, completedAtMs: 1_000 },
+    checkpoints: healthy,
+    splits,
+    totals: {
+      splits: splits.length,
+      lag: 2 * splits.length,
+      behindMs: null,
+      unheard: splits.filter(({ hearing }) => hearing !== 'caught-up').length,
+      idle: 0,
+    },
+    pausedBy: [],
+    nodes: [],
+    rejected: 0,
+    uncommittedRows: 0,
+    drained: false,
+    notes: [],
+    ...more,
+  });
+  const host = (more: Partial<TopologyHostStatus>): TopologyHostStatus => ({
+    file: 'orders.ts',
+    name: 'orders',
+    state: 'running',
+    build: null,
+    refused: null,
+    tablesKept: [],
+    error: null,
+    restarts: 0,
+    checkpoints: healthy,
+    silentSinceMs: null,
+    job: null,
+    happened: {},
+    ...more,
+  });
+  const lineOf = (more: Partial<TopologyHostStatus>): string => topologyLine(host(more), 3_000);
+
+  it('is one line, with the worst of what is wrong', () => {
+    const unreadable = split(1, { hearing: 'unreadable', unheardSinceMs: 0, failure: 'bytes are damaged' });
+    expect(lineOf({ job: job([split(0)]) })).toBe('topology orders (orders.ts): running; lag 2; checkpoint 12, 2.0 s ago');
+    expect(lineOf({ job: job([split(0), unreadable]) })).toBe(
+      'topology orders (orders.ts): running; lag 4; checkpoint 12, 2.0 s ago; shop/orders kinesis shard-1 cannot be read since 1970-01-01T00:00:00.000Z and holds time: bytes are damaged',
+    );
+    const failure = { checkpoint: 4, code: 'disk-full', message: 'no room', fix: null, atMs: 0, againInMs: 300 };
+    const checkpoints = deriveHealth(healthy, { kind: 'checkpoint-failed', failure });
+    expect(lineOf({ silentSinceMs: 0, checkpoints, job: job([unreadable]) })).toMatch(
+      /does not answer since 1970-01-01T00:00:00.000Z \(and 2 more: sluice status orders\)$/,
+    );
+    expect(lineOf({ job: job([split(0)], { pausedBy: ['prices'] }) })).toMatch(/reading is paused by prices: holds time$/);
+    expect(lineOf({ state: 'failed', error: { code: 'x', message: `two\nlines` } })).toBe('topology orders (orders.ts): failed; two');
+    expect(lineOf({ state: 'failed', error: { code: 'x', message: 'long '.repeat(1_000) } }).length).toBeLessThan(400);
+  });
+
+  it('that another instance runs now says so, and no fault beside it', () => {
+    const error = { code: 'fenced', message: "attempt 3 of 'orders' was taken over by attempt 4" };
+    expect(lineOf({ state: 'taken-over', error, job: null })).toBe(
+      'topology orders (orders.ts): taken over by another instance, which runs it now',
+    );
+  });
+
+  it('with very many splits is told in bounds, those first that hold time', () => {
+    const splits = [...Array.from({ length: 999 }, (_, n) => split(n)), split(5_000, { hearing: 'unreadable' })];
+    const told = topologyDetails(
+      host({ job: job(splits, { totals: { splits: 9_000, lag: 5, behindMs: null, unheard: 1, idle: 0 } }) }),
+      3_000,
+    );
+    expect(told.length).toBeLessThan(70);
+    expect(told.findIndex((line) => line.includes('shard-5000'))).toBeLessThan(4);
+    expect(told.join('\n')).toContain('and 8950 more splits');
+  });
 });

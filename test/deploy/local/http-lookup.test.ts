@@ -90,7 +90,7 @@ it('an outage holds the events and is told of by `status`; when it is over they 
   let status = '';
   await until(
     async () => {
-      status = (await sluice(['--dir', data, 'status'])).out;
+      status = (await sluice(['--dir', data, 'status', '--details'])).out;
       return (
         status.includes("the look-up fails and is tried again: the look-up 'prices': the server answered 503") && status.includes('3 wait')
       );
@@ -98,6 +98,7 @@ it('an outage holds the events and is told of by `status`; when it is over they 
     () => status,
   );
   expect(status).toMatch(/lookup price: in 3\n {4}3 wait for an answer; /);
+  expect((await sluice(['--dir', data, 'status'])).out).toMatch(/^topology .*: running; .*3 wait for an answer; the look-up fails/m);
   away = false;
   const lake = join(data, 'lake');
   let rows: readonly unknown[] = [];
@@ -110,7 +111,7 @@ it('an outage holds the events and is told of by `status`; when it is over they 
   );
   expect(rows.map((row) => JSON.stringify(row)).join()).toMatch(/1.*7.*2.*-1.*3.*7/);
   expect(asked).toContain(`/prices/a%2Fb?token=${secret} Bearer ${secret}`);
-  expect((await sluice(['--dir', data, 'status'])).out).not.toContain('wait for an answer');
+  expect((await sluice(['--dir', data, 'status', '--details'])).out).not.toContain('wait for an answer');
   expect(await started.stop()).toBe(0);
   expect(started.output() + status).not.toContain(secret);
   // Nothing that is kept on disk holds it either.

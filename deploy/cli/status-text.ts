@@ -1,0 +1,103 @@
+/**
+ * One line a topology: how it is, how far it is, and the worst of what is wrong with it. Pure.
+ *
+ * Invariant: a topology is one line, of bounded length, whatever it says of itself; what does not fit is among its details.
+ */
+import type { CheckpointHealth, NodeStatus, SplitStatus } from '../../topology/index.ts';
+import type { RefusedBuild, TopologyHostStatus } from '../host/topology-host.ts';
+
+const problemMaxChars = 240;
+
+export function topologyLine(topology: TopologyHostStatus, nowMs: number): string {
+  const { file, name, state, job } = topology;
+  const shown = name ?? '?';
+  const parts = [stateText[state], ...(job === null || state === 'taken-over' ? [] : progressOf(topology, job, nowMs))];
+  const [first, ...more] = problemsOf(topology);
+  if (first !== undefined) {
+    const details = more.length === 0 ? '' : ` (and ${more.length} more: sluice status ${name ?? file})`;
+    parts.push(`${oneLine(first)}${details}`);
+  }
+  return `topology ${shown} (${file}): ${parts.join('; ')}`;
+}
+
+function progressOf({ restarts }: TopologyHostStatus, job: NonNullable<TopologyHostStatus['job']>, nowMs: number): readonly string[] {
+  const { totals, checkpoint, rejected } = job;
+  const lag = totals.lag === null ? (totals.behindMs === null ? undefined : `${secondsText(totals.behindMs)} behind`) : `lag ${totals.lag}`;
+  return [
+    ...(lag === undefined ? [] : [lag]),
+    checkpoint === null ? 'no checkpoint yet' : `checkpoint ${checkpoint.id}, ${secondsText(nowMs - checkpoint.completedAtMs)} ago`,
+    ...(rejected === 0 ? [] : [`${rejected} rejected`]),
+    ...(restarts === 0 ? [] : [`started again ${restarts} time(s)`]),
+  ];
+}
+
+/** What is wrong, worst first. */
+function problemsOf({ state, error, silentSinceMs, checkpoints, job, refused }: TopologyHostStatus): readonly string[] {
+  const problems: string[] = [];
+  // That it was taken over is its state.
+  if (error !== null && state !== 'taken-over') problems.push(error.message);
+  if (silentSinceMs !== null) problems.push(`does not answer since ${timeText(silentSinceMs)}`);
+  if (checkpoints.last !== null && state !== 'taken-over') problems.push(checkpointText(checkpoints));
+  if (job !== null && state !== 'drained' && state !== 'taken-over') problems.push(...readingProblems(job));
+  if (refused !== null) problems.push(refusedText(refused));
+  return problems;
+}
+
+function readingProblems({ pausedBy, totals, splits, nodes }: NonNullable<TopologyHostStatus['job']>): readonly string[] {
+  const problems: string[] = [];
+  const unheard = splits.find(({ hearing }) => hearing === 'unreadable' || hearing === 'slow');
+  if (unheard !== undefined) {
+    const more = totals.unheard > 1 ? `, and ${totals.unheard - 1} more` : '';
+    problems.push(`${unheardText(unheard)}${more}`);
+  }
+  for (const node of nodes) if (node.failure !== undefined) problems.push(waitingText(node));
+  if (pausedBy.length > 0) problems.push(`reading is paused by ${pausedBy.join(', ')}: holds time`);
+  return problems;
+}
+
+/** A split that is not heard: why, and since when. */
+function unheardText({ stream, path, split, hearing, unheardSinceMs, failure }: SplitStatus): string {
+  const since = unheardSinceMs === null ? '' : ` since ${timeText(unheardSinceMs)}`;
+  const why = failure === undefined ? '' : `: ${failure}`;
+  return `${stream} ${path} ${split} ${hearing === 'slow' ? 'does not answer' : 'cannot be read'}${since} and holds time${why}`;
+}
+
+export function waitingText({ waiting = 0, failure }: Pick<NodeStatus, 'waiting' | 'failure'>): string {
+  return `${waiting} wait for an answer${failure === undefined ? '' : `; the look-up fails and is tried again: ${failure}`}`;
+}
+
+/** The first line of a text, cut. */
+function oneLine(text: string): string {
+  const [line = ''] = text.split('\n', 1);
+  return line.length > problemMaxChars ? `${line.slice(0, problemMaxChars)}...` : line;
+}
+
+/** The file as it is now, which is not what runs. */
+export function refusedText({ build, why, sinceMs }: RefusedBuild): string {
+  const what = build === null ? 'its file does not compile' : `build ${build} is not used`;
+  return `${what}, since ${timeText(sinceMs)}: ${why.split('\n', 1)[0]}`;
+}
+
+export const stateText: Readonly<Record<TopologyHostStatus['state'], string>> = {
+  starting: 'starting',
+  running: 'running',
+  failed: 'failed',
+  draining: 'draining',
+  drained: 'drained',
+  'taken-over': 'taken over by another instance, which runs it now',
+  stopped: 'stopped',
+};
+
+/** What a person has to know of checkpoints that fail. */
+export function checkpointText({ inARow, sinceMs, last, alarm }: CheckpointHealth): string {
+  const row = inARow === 1 ? 'the last checkpoint failed' : `${inARow} checkpoints failed in a row since ${timeText(sinceMs ?? 'min')}`;
+  const fix = last?.fix === null || last?.fix === undefined ? '' : ` (${last.fix})`;
+  return `${alarm ? 'ALARM: ' : ''}${row}: ${last?.message ?? ''}${fix}`;
+}
+
+export const secondsText = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
+
+export function timeText(time: number | 'min' | 'max' | null): string {
+  if (typeof time === 'number') return new Date(time).toISOString();
+  return time === 'min' ? 'not there yet' : time === 'max' ? 'at the end of time' : 'none';
+}

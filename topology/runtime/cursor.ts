@@ -1,0 +1,181 @@
+/**
+ * One split as a source of a job reads it, and what can be told from that: whether it is begun, heard, read to where a drain asks. Pure.
+ */
+import { limits } from '../../schemas/limits.ts';
+import type { IncomingRecord, Path, Split } from '../../schemas/ports/record.ts';
+import type { ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
+import { comparePositions } from '../../schemas/ports/record-reader.ts';
+import type { SourceNode } from '../graph/graph.ts';
+import { splitKey } from '../operators/batch.ts';
+
+export interface Cursor {
+  readonly source: SourceNode;
+  readonly reader: RecordReader;
+  readonly path: Path;
+  readonly split: string;
+  /** Splits of the same reader that come before this one. */
+  readonly parents: readonly string[];
+  readonly key: string;
+  /** `waiting` for its parents' ends; `done` when everything in it was read and its children have begun. */
+  phase: 'waiting' | 'begun' | 'done';
+  /** The last position that is in a turn. */
+  position: string | undefined;
+  /** The last position that was read. */
+  ahead: string | undefined;
+  ready: ReadResult | undefined;
+  reading: boolean;
+  /** The stream said that nothing more will come, or lists it no more. */
+  ended: boolean;
+  /** Whether its children are known, because splits were listed after it had ended. */
+  childrenKnown: boolean;
+  /** Monotonic ms at which the last read began that found the end; what was read by then is in a turn. Undefined before the first. */
+  heardMs: number | undefined;
+  /** The same of the result that waits. */
+  readyHeardMs: number | undefined;
+  /** Whether it was read in this run: records of it went through a turn, or there were none. */
+  met: boolean;
+  /** Whether its last read found the end. */
+  caughtUp: boolean;
+  /** What the last read said of how far behind it was, ms. */
+  behindMs: number | undefined;
+  /** While draining: the last position to read; null when there is none left; `end` where only a read can tell that it is at the end. */
+  until: string | null | undefined;
+  /** Of `until: untilEnd`: a read that began after the drain was asked for was at the end. */
+  atEnd: boolean;
+  /** Monotonic ms at which the last read was answered, or the first one began. */
+  answeredMs: number | undefined;
+  /** Monotonic ms before which it is not asked again. */
+  notBeforeMs: number;
+  /** What the last read said, while reads fail and are tried again. */
+  failure: string | undefined;
+}
+
+export const untilEnd = 'end';
+
+/** One of a job's sources as it is read from one path. */
+export interface SourceInput {
+  readonly source: SourceNode;
+  readonly reader: RecordReader;
+  /** Where the last checkpoint left a split. */
+  readonly positionOf: (split: string) => string | undefined;
+}
+
+/** What became of a split, in the order in which the topology has to learn it. */
+export interface SplitChange {
+  readonly kind: 'begin' | 'end';
+  readonly cursor: Cursor;
+  /** Of a beginning: the keys of its parents. */
+  readonly parents: readonly string[];
+}
+
+/** The splits of one input: those that are known, but for what is done and gone from the stream, and the new ones. */
+export function merged(
+  input: SourceInput,
+  listed: readonly Split[],
+  cursors: readonly Cursor[],
+  left: Map<string, string | undefined>,
+  until: Cursor['until'],
+): readonly Cursor[] {
+  const names = new Set(listed.map(({ id }) => id));
+  const kept = cursors.filter(({ reader, phase, split }) => reader === input.reader && (phase !== 'done' || names.has(split)));
+  for (const cursor of kept) {
+    if (names.has(cursor.split)) continue;
+    cursor.ended = true;
+    cursor.childrenKnown = true;
+    left.set(cursor.key, cursor.ahead);
+  }
+  const known = new Set(kept.map(({ split }) => split));
+  return [...kept, ...listed.filter(({ id }) => !known.has(id)).map((split) => cursorOf(input, split, left, until))];
+}
+
+/** Whether a read that gave this saw the end of its split. A stream that says how far behind a read was is believed. */
+export function foundEnd({ records, behindMs, inconclusive }: ReadResult): boolean {
+  return inconclusive !== true && (behindMs === undefined ? records.length === 0 : behindMs === 0);
+}
+
+export function changesOf(cursors: readonly Cursor[], draining: boolean): readonly SplitChange[] {
+  if (!cursors.some(({ phase, ended }) => phase === 'waiting' || (phase === 'begun' && ended))) return [];
+  // While it drains, children that are not known yet came later than what is to be read.
+  const isFinished = ({ phase, ended, ready, childrenKnown }: Cursor): boolean =>
+    phase === 'done' || (phase === 'begun' && ended && ready === undefined && (childrenKnown || draining));
+  const parentsOf = ({ reader, parents }: Cursor): readonly Cursor[] =>
+    cursors.filter((other) => other.reader === reader && parents.includes(other.split));
+  const changes: SplitChange[] = [];
+  for (const cursor of cursors) {
+    if (cursor.phase !== 'waiting') continue;
+    const parents = parentsOf(cursor);
+    if (!parents.every((parent) => isFinished(parent) || (draining && isRead(parent)))) continue;
+    cursor.phase = 'begun';
+    changes.push({ kind: 'begin', cursor, parents: parents.map(({ key }) => key) });
+  }
+  const awaited = new Set(cursors.filter(({ phase }) => phase === 'waiting').flatMap(parentsOf));
+  for (const cursor of cursors) {
+    if (cursor.phase === 'done' || !isFinished(cursor) || awaited.has(cursor)) continue;
+    cursor.phase = 'done';
+    changes.push({ kind: 'end', cursor, parents: [] });
+  }
+  return changes;
+}
+
+/** Whether a split is read to where a drain asks for. */
+export function isRead({ phase, until, atEnd, ended, ready, position }: Cursor): boolean {
+  if (phase === 'done' || until === null) return true;
+  if (until === undefined) return false;
+  if (ready === undefined && (ended || (until === untilEnd && atEnd))) return true;
+  return until !== untilEnd && position !== undefined && comparePositions(position, until) >= 0;
+}
+
+export function withinDrain({ until }: Cursor, records: readonly IncomingRecord[]): readonly IncomingRecord[] {
+  if (until === undefined || until === untilEnd) return records;
+  return until === null ? [] : records.filter((record) => comparePositions(record.position, until) <= 0);
+}
+
+function cursorOf(
+  { source, reader, positionOf }: SourceInput,
+  { id, parents }: Split,
+  left: ReadonlyMap<string, string | undefined>,
+  until: Cursor['until'],
+): Cursor {
+  const key = splitKey({ source: source.id, path: reader.path, split: id });
+  const position = left.get(key) ?? positionOf(id);
+  return {
+    source,
+    reader,
+    path: reader.path,
+    split: id,
+    parents,
+    key,
+    phase: 'waiting',
+    position,
+    ahead: position,
+    ready: undefined,
+    reading: false,
+    ended: false,
+    childrenKnown: false,
+    heardMs: undefined,
+    readyHeardMs: undefined,
+    met: false,
+    caughtUp: false,
+    behindMs: undefined,
+    until,
+    atEnd: false,
+    answeredMs: undefined,
+    notBeforeMs: 0,
+    failure: undefined,
+  };
+}
+
+/** Why a split is not known to be quiet, or that it is: `slow` is one whose answer is waited for, or that throttles. */
+export type Hearing = 'caught-up' | 'behind' | 'slow' | 'unreadable' | 'paused';
+
+export function hearingOf({ failure, ready, answeredMs, caughtUp, ended, until }: Cursor, held: boolean, monotonicMs: number): Hearing {
+  if (failure !== undefined) return 'unreadable';
+  if (held) return 'paused';
+  const isAsked = ready === undefined && answeredMs !== undefined && !ended && until === undefined;
+  if (isAsked && monotonicMs - answeredMs > limits.readSlowMs) return 'slow';
+  return caughtUp ? 'caught-up' : 'behind';
+}
+
+export function positionKey(cursor: Pick<Cursor, 'path' | 'split'>): string {
+  return `${cursor.path} ${cursor.split}`;
+}
