@@ -9,7 +9,7 @@ import { subschemasOf } from './schema-walk.ts';
 
 const proto = '__proto__';
 /** Matches `__proto__` and nothing else. */
-export const protoPattern = '^__proto__$';
+const protoPattern = '^__proto__$';
 
 /** Whether every object inherits something of that name. */
 export function isInherited(name: string): boolean {

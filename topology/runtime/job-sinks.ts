@@ -15,6 +15,7 @@ import type { ElementBatch, Sink, SinkState } from '../graph/sink.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
 import { rejectThrown } from '../operators/operator.ts';
+import { freeze } from '../state/freeze.ts';
 import { requireJson } from '../state/json-safe.ts';
 import type { Dag, SinkStage } from './dag.ts';
 import type { JobConnectors } from './job-options.ts';
@@ -188,7 +189,8 @@ export class JobSinks {
 /** What a graph sink's function makes of an element; throws also when that is no list, or not JSON. */
 export function writesFrom(call: (value: unknown) => unknown, value: unknown): readonly unknown[] {
   const writes = call(value);
-  if (Array.isArray(writes)) return requireJson(writes, "what a graph's function returns");
+  // A sink keeps them until they are staged.
+  if (Array.isArray(writes)) return freeze(requireJson(writes, "what a graph's function returns"));
   const found = writes === null ? 'null' : typeof writes;
   throw new SluiceError('function-result', `a graph's function must return an array of writes, not ${found}`);
 }

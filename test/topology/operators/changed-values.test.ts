@@ -296,6 +296,24 @@ describe('what was looked up', () => {
   });
 });
 
+it('writes that a graph was given stay as they were: a function that uses one again is rejected', async () => {
+  const write = places.Item({ name: 'none' }) as unknown as { props: { name: string } };
+  const of = beside((s) =>
+    s.sinkTo(
+      'out',
+      graph(places, (e) => {
+        write.props.name = e.id;
+        return [write as never];
+      }),
+    ),
+  );
+  const driver = await run(of, [order('o1', 1), order('o2', 2)]);
+  expect(driver.read('out').map((row) => row.value)).toEqual([[{ kind: 'node', label: 'Item', props: { name: 'o1' } }]]);
+  expect(driver.rejected().map(({ operator, code, value: rejected }) => [operator, code, (rejected as { id: string }).id])).toEqual([
+    ['out', 'function-threw', 'o2'],
+  ]);
+});
+
 describe('state', () => {
   it('of a join stays as it is, whichever side is changed, also after a restart', async () => {
     const of = topology('orders', { version: 1, owner: 'a/b' }, (t) => {

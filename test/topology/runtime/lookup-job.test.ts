@@ -190,9 +190,9 @@ describe('a table from a file', () => {
     const manifests = [...rigged.blobs.blobs.keys()];
     const connectors = { ...rigged.made.connectors, table: () => Promise.reject(new SluiceError('lookup-table-missing', 'prices.json')) };
     const broken = { ...rigged.options(fromFile()), connectors };
-    await expect(checkJob(broken)).rejects.toMatchObject({ code: 'lookup-table-missing' });
+    expect(await checkJob(broken)).toMatchObject([{ kind: 'table', node: 'prices', message: 'prices.json' }]);
     await expect(createJob(broken).open()).rejects.toMatchObject({ code: 'lookup-table-missing' });
-    await expect(checkJob(rigged.options(enriched()))).rejects.toMatchObject({ code: 'connector-missing' });
+    expect(await checkJob(rigged.options(enriched()))).toMatchObject([{ kind: 'connector' }]);
     expect([...rigged.blobs.blobs.keys()]).toEqual(manifests);
     expect(await older.stop()).toBe('ended');
   });
