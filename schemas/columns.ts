@@ -5,14 +5,16 @@
  * |---|---|
  * | string | STRING |
  * | string, format date-time (RFC 3339) | TIMESTAMP, milliseconds, UTC |
- * | integer | INT64; beyond 2^53 a row is refused, its digits are not exact |
- * | number | DOUBLE |
+ * | integer | INT64; a row is refused whose digits are not exact: from 2^53 on, or as the event wrote more of them |
+ * | number | DOUBLE: rounded, as JSON.parse does |
  * | boolean | BOOLEAN |
- * | object, array, several types, no type | STRING with JSON text |
+ * | object, array, several types, no type | STRING with JSON text; a row is refused as for integers |
  *
  * A column is REQUIRED when the schema requires it and its type does not allow null, else OPTIONAL.
  * Text that UTF-8 cannot hold (a lone surrogate) is refused: it could not be read back as it was.
  */
+import type { Inexact } from './exact-cells.ts';
+import { inexactPlace, isExactNumber } from './exact-cells.ts';
 import { isInherited } from './inherited-names.ts';
 import { pointerPart } from './json-pointer.ts';
 import { SluiceError } from './kernel/errors.ts';
@@ -73,26 +75,29 @@ export interface RowProblem {
 
 export interface RowReader {
   readonly columns: readonly Column[];
-  /** The row's cells in column order, or why the table cannot take it. */
-  readonly read: (row: unknown) => readonly Cell[] | RowProblem;
+  /** The row's cells in column order, or why the table cannot take it. `inexact`: of the event that the row came of. */
+  readonly read: (row: unknown, inexact?: Inexact) => readonly Cell[] | RowProblem;
 }
 
 export function rowReader(schema: JsonSchema): RowReader {
   const columns = columnsOf(schema);
+  // What every object inherits is there only where the row has it.
+  const inherited = columns.map(({ name }) => isInherited(name));
   const check: SchemaCheck = compileSchema(schema);
   return {
     columns,
-    read(row) {
+    read(row, inexact) {
       const violation = check(row);
       if (violation !== undefined) return { message: violation.message, pointer: violation.pointer };
       const cells: Cell[] = [];
-      for (const column of columns) {
-        const { name } = column;
-        // What every object inherits is there only where the row has it.
-        const value =
-          isInherited(name) && !Object.hasOwn(row as object, name) ? undefined : (row as Readonly<Record<string, unknown>>)[name];
+      for (let i = 0; i < columns.length; i++) {
+        const column = columns[i] as Column;
+        const { name, type } = column;
+        const value = inherited[i] && !Object.hasOwn(row as object, name) ? undefined : (row as Readonly<Record<string, unknown>>)[name];
         const cell = cellOf(value, column);
-        if (cell === undefined) return { message: unfit[column.type], pointer: `/${pointerPart(name)}` };
+        if (cell === undefined) return { message: unfit[type], pointer: `/${pointerPart(name)}` };
+        const place = type === 'JSON_TEXT' || inexact !== undefined ? inexactIn(value, cell, type, inexact) : undefined;
+        if (place !== undefined) return { message: notExact, pointer: `/${pointerPart(name)}${place}` };
         cells.push(cell);
       }
       return cells;
@@ -108,6 +113,13 @@ const unfit: Readonly<Record<ColumnType, string>> = {
   BOOLEAN: 'it is neither true nor false',
   JSON_TEXT: 'it is no JSON value',
 };
+
+const notExact = 'the number is not exact, as it is beyond 2^53 or was written with more digits than are kept: send it as text';
+
+function inexactIn(value: unknown, cell: Cell, type: ColumnType, inexact: Inexact): string | undefined {
+  if (type === 'INT64') return typeof value === 'number' && !isExactNumber(value, inexact) ? '' : undefined;
+  return type === 'JSON_TEXT' && typeof cell === 'string' ? inexactPlace(value, cell, inexact) : undefined;
+}
 
 /** Undefined when the column cannot hold the value. */
 function cellOf(value: unknown, column: Column): Cell | undefined {

@@ -4,14 +4,15 @@
  */
 import type { Cell, Column, RowProblem } from './columns.ts';
 import { rowReader } from './columns.ts';
+import type { Inexact } from './exact-cells.ts';
 import type { PartitionColumn, PartitionOwner } from './partition.ts';
 import { partitioner } from './partition.ts';
 import type { JsonSchema } from './registry.ts';
 
 export interface TableRows {
   readonly columns: readonly Column[];
-  /** The row's cells in column order. */
-  cells(row: unknown): readonly Cell[] | RowProblem;
+  /** The row's cells in column order. `inexact`: of the event that it came of. */
+  cells(row: unknown, inexact?: Inexact): readonly Cell[] | RowProblem;
   /** Of a row that has cells: its folder by its element's time, epoch ms. */
   folder(row: unknown, timestampMs: number): string | RowProblem;
 }

@@ -51,7 +51,7 @@ export function lineWriter({ schema, owner, sink }: LineOptions): (batch: Elemen
     for (let index = 0; index < batch.length; index++) {
       const row = batch.values[index];
       const ms = batch.timestamps[index] as number;
-      const read = reader.read(row);
+      const read = reader.read(row, batch.origins[index]?.inexact);
       const problem = 'message' in read ? read : dateless(ms);
       if (problem !== undefined) {
         refused.push({ index, message: problem.message, pointer: problem.pointer });

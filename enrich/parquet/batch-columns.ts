@@ -33,7 +33,7 @@ export function batchReader(schema: JsonSchema, partitionBy: readonly PartitionC
       let bytes = 0;
       for (let index = 0; index < batch.length; index++) {
         const row = batch.values[index];
-        const read = table.cells(row);
+        const read = table.cells(row, batch.origins[index]?.inexact);
         const partition = 'message' in read ? read : table.folder(row, batch.timestamps[index] as number);
         if (typeof partition !== 'string') {
           refused.push({ index, message: partition.message, pointer: partition.pointer });

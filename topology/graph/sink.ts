@@ -8,6 +8,7 @@
  * 4. `open(state)` discards whatever was staged after `state` was returned, and commits what `state` names.
  */
 import type { EventAttributes } from '../../schemas/event.ts';
+import type { InexactNumber } from '../../schemas/number-scan.ts';
 import type { Path } from '../../schemas/ports/record.ts';
 
 /** Where an element came from: the record that carried it into the topology. */
@@ -22,6 +23,8 @@ export interface Origin {
   readonly attributes: EventAttributes;
   /** The client's bytes of `data`. */
   readonly data: Uint8Array;
+  /** Numbers in it that a double does not hold as they are written; absent without any. */
+  readonly inexact?: readonly InexactNumber[];
   /** Which of the elements that were made of the event, as `RejectedEvent` has it; absent for the first. */
   readonly element?: string;
 }

@@ -14,8 +14,6 @@
  * a JSON number is neither.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { Key } from '../../schemas/kernel/key.ts';
-import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { AggregateChoice } from '../graph/graph.ts';
 import { aggregateSlot } from '../graph/graph.ts';
 import type { DistinctSketch, EncodedSketch } from '../state/distinct-sketch.ts';
@@ -24,6 +22,7 @@ import type { ExactSum } from '../state/exact-sum.ts';
 import { addToSum, emptySum, meanOf, mergeSums, roundedSum } from '../state/exact-sum.ts';
 import { freeze } from '../state/freeze.ts';
 import { jsonCopy, requireJson } from '../state/json-safe.ts';
+import { keyTextOf } from './key-text.ts';
 
 /** `A` is the accumulator, `X` what is read from an element. */
 export interface Aggregator<A, X> {
@@ -187,7 +186,7 @@ function distinct(name: string, of: (value: unknown) => unknown): Aggregator<Dis
       const read = of(value);
       if (isNothing(read)) return undefined;
       try {
-        return encodeKey(read as Key);
+        return keyTextOf(read, undefined);
       } catch (cause) {
         throw new SluiceError('function-result', `'${name}' tells elements apart by keys, or null: ${messageOf(cause)}`, { cause });
       }

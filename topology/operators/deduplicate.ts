@@ -8,14 +8,13 @@
  *    restored job has a longer `within`.
  */
 
-import type { Key } from '../../schemas/kernel/key.ts';
-import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { DeduplicateNode } from '../graph/graph.ts';
 import { TimeHeap } from '../state/time-heap.ts';
 import type { EncodedTime } from '../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
+import { keyTextOf } from './key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 
@@ -76,7 +75,7 @@ export class DeduplicateOperator implements Operator {
       }
       let key: string;
       try {
-        key = encodeKey(this.#by(value) as Key);
+        key = keyTextOf(this.#by(value), origin);
       } catch (thrown) {
         this.#counts.rejected++;
         rejectThrown(this.#reject, this.#node.id, thrown, value, origin);

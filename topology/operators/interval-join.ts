@@ -13,8 +13,6 @@
  *
  * Source: org.apache.flink.streaming.api.operators.co.IntervalJoinOperator; 4 and 5 are ours.
  */
-import type { Key } from '../../schemas/kernel/key.ts';
-import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { IntervalJoinNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
 import { freeze } from '../state/freeze.ts';
@@ -28,6 +26,7 @@ import type { TimeSignal } from '../time/watermark.ts';
 import { maxTime } from '../time/watermark.ts';
 import type { Batch, RowKind } from './batch.ts';
 import { endOfInput, rowKinds } from './batch.ts';
+import { keyTextOf } from './key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 
@@ -137,7 +136,7 @@ export class IntervalJoinOperator implements Operator {
     const { leftKey, rightKey } = this.#functions;
     let key: string;
     try {
-      key = encodeKey((side === 0 ? leftKey(value) : rightKey(value)) as Key);
+      key = keyTextOf(side === 0 ? leftKey(value) : rightKey(value), origin);
     } catch (thrown) {
       this.#counts.rejected++;
       rejectThrown(this.#reject, this.#node.id, thrown, value, origin);

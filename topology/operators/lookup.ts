@@ -15,7 +15,7 @@ import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Timer } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
-import { encodeKey, keptKey } from '../../schemas/kernel/key.ts';
+import { keptKey } from '../../schemas/kernel/key.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { LookupCall } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
@@ -28,6 +28,7 @@ import { decodeTime, encodeTime } from '../time/watermark.ts';
 import { AnswerCache } from './answer-cache.ts';
 import type { Batch, RowKind } from './batch.ts';
 import { rowKinds } from './batch.ts';
+import { keyTextOf } from './key-text.ts';
 import type { NodeCounts, Operator, OperatorHost, Reject } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 import type { WaitingRow } from './waiting-rows.ts';
@@ -137,7 +138,7 @@ export class LookupOperator implements Operator {
     let keyText: string;
     try {
       key = this.#functions.by(value) as Key;
-      keyText = encodeKey(key);
+      keyText = keyTextOf(key, origin);
       key = keptKey(key);
     } catch (thrown) {
       this.#counts.rejected++;

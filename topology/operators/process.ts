@@ -13,7 +13,7 @@
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
-import { encodeKey, keptKey } from '../../schemas/kernel/key.ts';
+import { keptKey } from '../../schemas/kernel/key.ts';
 import type { ProcessNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
 import { freeze } from '../state/freeze.ts';
@@ -26,6 +26,7 @@ import type { EncodedTime } from '../time/watermark.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
 import type { Batch, RowKind } from './batch.ts';
 import { rowKinds } from './batch.ts';
+import { keyTextOf } from './key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 import { TimerChains } from './timer-chains.ts';
@@ -98,7 +99,7 @@ export class ProcessOperator implements Operator {
     let state: KeyState;
     try {
       const key = this.#functions.key(value) as Key;
-      const text = encodeKey(key);
+      const text = keyTextOf(key, origin);
       state = this.#keys.get(text) ?? newKeyState(keptKey(key), text);
     } catch (thrown) {
       this.#counts.rejected++;

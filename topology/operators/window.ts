@@ -14,7 +14,7 @@
  * Source: org.apache.flink.streaming.runtime.operators.windowing.{WindowOperator, MergingWindowSet}.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
-import { encodeKey, keptKey } from '../../schemas/kernel/key.ts';
+import { keptKey } from '../../schemas/kernel/key.ts';
 import type { WindowNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { Timer } from '../state/timer-queue.ts';
@@ -25,6 +25,7 @@ import { AccumulatorUndo } from './accumulator-undo.ts';
 import type { AnyAggregator } from './aggregates.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
+import { keyTextOf } from './key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 import type { KeyWindows, OpenWindow, WindowSnapshot, WindowTimer } from './window-state.ts';
@@ -108,7 +109,7 @@ export class WindowOperator implements Operator {
     const read: unknown[] = [];
     try {
       key = this.#keyOf(value) as Key;
-      text = encodeKey(key);
+      text = keyTextOf(key, origin);
       for (const { aggregator } of this.#aggregates) read.push(aggregator.read(value));
     } catch (thrown) {
       this.#counts.rejected++;

@@ -3,9 +3,9 @@
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
-import { encodeKey } from '../../schemas/kernel/key.ts';
 import { compileSchema } from '../../schemas/registry.ts';
 import type { Graph, LookupFile } from '../graph/graph.ts';
+import { keyTextOf } from '../operators/key-text.ts';
 import type { LookupFunction } from '../operators/lookup.ts';
 import { freezeWhole } from '../state/freeze.ts';
 import type { JobConnectors } from './job-options.ts';
@@ -42,7 +42,7 @@ function indexTable({ file, key, schema }: LookupFile, rows: readonly unknown[])
     const found = Object.hasOwn(members, key) ? members[key] : undefined;
     let text: string;
     try {
-      text = encodeKey(found as Key);
+      text = keyTextOf(found, undefined);
     } catch (thrown) {
       return refuse(`its ${key} is no key: ${messageOf(thrown)}`);
     }

@@ -8,8 +8,6 @@
 
 import type { SluiceEvent } from '../../schemas/event.ts';
 import { assert, present } from '../../schemas/kernel/assert.ts';
-import type { Key } from '../../schemas/kernel/key.ts';
-import { encodeKey } from '../../schemas/kernel/key.ts';
 import { compileSchema, selectSchema } from '../../schemas/registry.ts';
 import type {
   EventTimeNode,
@@ -31,6 +29,7 @@ import { Batch, endOfInput, rowKinds } from '../operators/batch.ts';
 import { DeduplicateOperator } from '../operators/deduplicate.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
 import { IntervalJoinOperator } from '../operators/interval-join.ts';
+import { keyTextOf } from '../operators/key-text.ts';
 import type { LookupFunction } from '../operators/lookup.ts';
 import { LookupOperator } from '../operators/lookup.ts';
 import type { NodeCounts, Operator, OperatorHost, Reject } from '../operators/operator.ts';
@@ -200,7 +199,7 @@ function stepOf(
     const rows = present(connections.tables.get(node.id), `the table of ${node.id}`);
     const by = resolved(topology, node.id, 'by');
     const combine = resolved(topology, node.id, 'combine');
-    const found = (value: unknown): unknown => rows.get(encodeKey(by(value) as Key));
+    const found = (value: unknown): unknown => rows.get(keyTextOf(by(value), undefined));
     const call = returningFrozen((value: unknown) => combine(value, found(value)), connections.freezes);
     return { node: node.id, counts, kind: 'map', call, found };
   }

@@ -2,6 +2,9 @@
  * From records to elements: what a source's records are to the topology, and what is refused because it is no event of its stream.
  */
 import type { EventAttributes, SluiceEvent } from '../../schemas/event.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { JsonLosses } from '../../schemas/number-scan.ts';
+import { jsonLosses } from '../../schemas/number-scan.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
 import { claimScheme, decodeRecord } from '../../schemas/wire.ts';
@@ -36,8 +39,18 @@ function enter(cursor: Cursor, record: IncomingRecord, batch: Batch, counts: Nod
   }
   const event = eventOf(attributes, data, source.dataText);
   if (typeof event === 'string') return refuse(cursor, record, event, counts, reject, origin);
+  const losses = jsonLosses(data);
+  const unkept = losses === undefined ? undefined : unkeptOf(losses);
+  if (unkept !== undefined) return refuse(cursor, record, unkept.message, counts, reject, origin, 'undecodable-record', unkept.pointer);
   counts.passed++;
-  batch.element(event, record.arrivedAtMs, origin);
+  batch.element(event, record.arrivedAtMs, losses === undefined ? origin : { ...origin, inexact: losses.inexact });
+}
+
+/** What no checkpoint could hold: JSON has no infinity, and writes nothing that is nested without end. */
+function unkeptOf({ inexact, tooDeep }: JsonLosses): { readonly message: string; readonly pointer: string } | undefined {
+  if (tooDeep) return { message: `the data is nested deeper than ${limits.jsonDepthMax} levels`, pointer: '' };
+  const infinite = inexact.find(({ value }) => !Number.isFinite(value));
+  return infinite && { message: 'the number is beyond the largest that a double holds', pointer: infinite.pointer };
 }
 
 function refuse(
@@ -48,11 +61,12 @@ function refuse(
   reject: Reject,
   known?: Origin,
   code: RejectionCode = 'undecodable-record',
+  pointer: string | null = null,
 ): void {
   counts.rejected++;
   const { source } = cursor;
   const origin = known ?? unknownOrigin(cursor, record);
-  reject({ node: source.id, code, message, pointer: null, schema: null, value: undefined, origin });
+  reject({ node: source.id, code, message, pointer, schema: null, value: undefined, origin });
 }
 
 /** A record that is no event has its place as its identity. */

@@ -13,8 +13,10 @@ import type { Origin } from '../graph/sink.ts';
  */
 export function siblingOf(origin: Origin | undefined, level: number, index: number): Origin | undefined {
   if (origin === undefined || index === 0) return origin;
-  const { stream, path, split, splitKey, position, attributes, data } = origin;
-  return { stream, path, split, splitKey, position, attributes, data, element: elementAt(origin.element, level, index) };
+  const { stream, path, split, splitKey, position, attributes, data, inexact } = origin;
+  const element = elementAt(origin.element, level, index);
+  const sibling: Origin = { stream, path, split, splitKey, position, attributes, data, element };
+  return inexact === undefined ? sibling : { ...sibling, inexact };
 }
 
 function elementAt(before: string | undefined, level: number, index: number): string {

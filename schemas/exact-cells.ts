@@ -1,0 +1,54 @@
+/**
+ * Whether the numbers that go into a table's integer and JSON columns are exact. Pure.
+ *
+ * A whole number from 2^53 on stands for several: it is refused where it would be written with all its digits. From 1e21 on it is written with a power of
+ * ten, and says itself that it is rounded. What a double does not hold as the event wrote it is refused too, where the event is known.
+ */
+import { pointerPart } from './json-pointer.ts';
+import type { InexactNumber } from './number-scan.ts';
+
+/** Numbers of the row's event that a double does not hold as they are written. */
+export type Inexact = readonly InexactNumber[] | undefined;
+
+/** From there on String writes a power of ten. */
+const powerFrom = 1e21;
+/** The fewest digits of a whole number beyond 2^53. */
+const largeMinDigits = 16;
+
+export function isExactNumber(value: number, inexact: Inexact): boolean {
+  if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < powerFrom) return false;
+  return inexact === undefined || !inexact.some((number) => number.value === value);
+}
+
+/** Where a value of a JSON column has a number that is not exact; `text` is its JSON. */
+export function inexactPlace(value: unknown, text: string, inexact: Inexact): string | undefined {
+  return inexact !== undefined || hasLongDigits(text) ? placeIn(value, inexact) : undefined;
+}
+
+/** Whether there are so many digits in a row: one of them is at each place that is looked at. */
+function hasLongDigits(text: string): boolean {
+  for (let at = largeMinDigits - 1; at < text.length; at += largeMinDigits) {
+    if (!isDigit(text, at)) continue;
+    let start = at;
+    while (isDigit(text, start - 1)) start--;
+    let end = at + 1;
+    while (isDigit(text, end)) end++;
+    if (end - start >= largeMinDigits) return true;
+  }
+  return false;
+}
+
+function isDigit(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code >= 0x30 && code <= 0x39;
+}
+
+function placeIn(value: unknown, inexact: Inexact): string | undefined {
+  if (typeof value === 'number') return isExactNumber(value, inexact) ? undefined : '';
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [name, part] of Object.entries(value)) {
+    const place = placeIn(part, inexact);
+    if (place !== undefined) return `/${pointerPart(name)}${place}`;
+  }
+  return undefined;
+}
