@@ -237,6 +237,8 @@ export const limits = {
    * together is stored in several splits, one after the other.
    */
   silenceSettleMs: 1_000,
+  /** Whatever a stream is asked is given up after this time, and asked again: longer than each reader's own bounds. */
+  readMaxMs: 90_000,
   /** A split that was not answered for this long is called slow. */
   readSlowMs: 2_000,
   /** How often a source asks for splits that are new. */
@@ -460,6 +462,7 @@ assert(
 );
 assert(Math.max(limits.graphQueryMaxBytes, limits.queryMaxBytes) < limits.questionOutputMaxBytes, 'an answer is told whole');
 assert(limits.graphKeyMaxBytes <= limits.graphWriteMaxBytes, 'a write can have the largest key');
+assert(limits.readMaxMs > Math.max(limits.kinesisReadMaxMs, limits.kafkaRequestMaxMs), 'a reader fails by its own bounds first');
 assert(limits.lagWaitMs < limits.statusAnswerMaxMs, 'a stream that does not say how far it is keeps no status from its answer');
 assert(limits.jwksFreshMs < limits.jwksMaxAgeMs, 'a key set is fetched again before it ends');
 assert(limits.jwksCooldownMs <= limits.jwksFreshMs, 'a key that is not found is looked for before the set is fetched anyway');

@@ -24,8 +24,12 @@ export interface Cursor {
   ahead: string | undefined;
   ready: ReadResult | undefined;
   reading: boolean;
+  /** Reads that were begun: what an earlier one says when it was given up counts no more. */
+  reads: number;
   /** The stream said that nothing more will come, or lists it no more. */
   ended: boolean;
+  /** By command: it is not read, and holds nothing. */
+  skipped: boolean;
   /** Whether its children are known, because splits were listed after it had ended. */
   childrenKnown: boolean;
   /** Monotonic ms at which the last read began that found the end; what was read by then is in a turn. Undefined before the first. */
@@ -48,6 +52,7 @@ export interface Cursor {
   notBeforeMs: number;
   /** What the last read said, while reads fail and are tried again. */
   failure: string | undefined;
+  failureCode: string | undefined;
 }
 
 export const untilEnd = 'end';
@@ -150,7 +155,9 @@ function cursorOf(
     ahead: position,
     ready: undefined,
     reading: false,
+    reads: 0,
     ended: false,
+    skipped: false,
     childrenKnown: false,
     heardMs: undefined,
     readyHeardMs: undefined,
@@ -162,6 +169,7 @@ function cursorOf(
     answeredMs: undefined,
     notBeforeMs: 0,
     failure: undefined,
+    failureCode: undefined,
   };
 }
 

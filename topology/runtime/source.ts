@@ -9,11 +9,14 @@
  *    watermark holds the time until theirs stands in its place.
  * 5. A split is heard by a read that asked the stream and found its end, from when that read began, once its records are in a turn. One that
  *    cannot be read, is slow, throttled or held is not heard.
- * 6. A split that the stream does not list any more has ended.
+ * 6. A split that the stream does not list any more has ended. One that is listed and cannot be read holds its place, whatever its reads fail of,
+ *    and is asked again; the others go on.
+ * 7. A pause does not outlive its cause: whatever is asked is given up after `readMaxMs`, and asked again.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
-import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { ReadBounds } from '../../schemas/ports/record-reader.ts';
@@ -38,6 +41,8 @@ export interface SourceSchedule {
 }
 
 const retryPauseMs = 1_000;
+/** Of what fails for good until somebody does something: damaged bytes, a position that is not kept any more. */
+const brokenPauseMs = 5_000;
 
 /** Lists the splits of all inputs. Rejects when one cannot be listed. */
 export async function scheduleSources(inputs: readonly SourceInput[], bounds: ReadBounds, clock: Clock): Promise<SourceSchedule> {
@@ -58,23 +63,23 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
   const discover = async (): Promise<void> => {
     discoverAtMs = clock.monotonic() + limits.splitDiscoveryMs;
     const endedBefore = new Set(cursors.filter(({ ended }) => ended));
-    const listed = await Promise.all(inputs.map(({ reader }) => reader.splits()));
+    const listed = await Promise.all(inputs.map(({ reader }) => inTime(reader.splits(), 'does not list its splits')));
     cursors = inputs.flatMap((input, index) => merged(input, listed[index] ?? [], cursors, left, draining ? null : undefined));
     for (const cursor of endedBefore) cursor.childrenKnown = true;
     wake();
   };
 
-  /** In the background; what can be asked again is. */
-  const rediscover = (): void => {
-    if (discovering !== undefined) return;
-    discovering = discover()
+  /** In the background; what can be asked again is, and a stream that is gone may come back. */
+  const rediscover = (): Promise<void> => {
+    discovering ??= discover()
       .catch((thrown: unknown) => {
-        if (thrown instanceof SluiceError && thrown.retryable) discoverAtMs = clock.monotonic() + retryPauseMs;
+        if (isOperational(thrown)) discoverAtMs = clock.monotonic() + retryPauseMs;
         else fail(thrown);
       })
       .finally(() => {
         discovering = undefined;
       });
+    return discovering;
   };
 
   const fail = (thrown: unknown): void => {
@@ -88,27 +93,46 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
       try {
         return await ask();
       } catch (thrown) {
-        if (stopped || !(thrown instanceof SluiceError && thrown.retryable)) throw thrown;
+        if (stopped || !isOperational(thrown)) throw thrown;
         await sleep(clock, retryPauseMs);
       }
     }
   };
 
-  /** Before the stream is listed again a split that is gone looks like one that is broken. */
-  const failUnlessGone = async (cursor: Cursor, thrown: unknown): Promise<void> => {
-    await discovering;
-    await discover().catch(() => undefined);
-    if (!cursor.ended) failure ??= thrown;
+  /** Bounded: nothing that a reader never answers keeps anything from going on once it could. */
+  const inTime = <T>(answer: Promise<T>, what: string): Promise<T> => {
+    const seconds = limits.readMaxMs / 1_000;
+    return within(clock, limits.readMaxMs, answer, () => {
+      return new SluiceError('stream-unreachable', `the stream ${what} within ${seconds} s`, { retryable: true });
+    });
+  };
+
+  /** It holds, and is asked again: what may pass soon, the rest more seldom. */
+  const failed = async (cursor: Cursor, read: number, thrown: unknown): Promise<void> => {
+    const mayPass = thrown instanceof SluiceError && thrown.retryable;
+    // Before the stream is listed again a split that is gone looks like one that is broken.
+    if (!mayPass && cursor.failure === undefined) {
+      await discovering;
+      await rediscover();
+    }
+    if (cursor.reads !== read || cursor.ended) return;
+    cursor.failure = messageOf(thrown);
+    cursor.failureCode = thrown instanceof SluiceError ? thrown.code : 'read-failed';
+    cursor.caughtUp = false;
+    cursor.notBeforeMs = clock.monotonic() + (mayPass ? retryPauseMs : brokenPauseMs);
   };
 
   const read = async (cursor: Cursor): Promise<void> => {
     cursor.reading = true;
+    const own = ++cursor.reads;
     const { until } = cursor;
     const begunMs = clock.monotonic();
     cursor.answeredMs ??= begunMs;
     try {
-      const result = await cursor.reader.read(cursor.split, cursor.ahead, bounds);
+      const result = await inTime(cursor.reader.read(cursor.split, cursor.ahead, bounds), 'does not answer a read');
+      if (cursor.reads !== own) return;
       cursor.failure = undefined;
+      cursor.failureCode = undefined;
       if (result.inconclusive !== true) cursor.answeredMs = clock.monotonic();
       cursor.behindMs = result.behindMs;
       const atEnd = foundEnd(result);
@@ -130,13 +154,10 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
         discoverAtMs = 0;
       }
     } catch (thrown) {
-      if (thrown instanceof SluiceError && thrown.retryable) {
-        cursor.failure = thrown.message;
-        cursor.caughtUp = false;
-        cursor.notBeforeMs = clock.monotonic() + retryPauseMs;
-      } else await failUnlessGone(cursor, thrown);
+      if (isOperational(thrown)) await failed(cursor, own, thrown);
+      else fail(thrown);
     } finally {
-      cursor.reading = false;
+      if (cursor.reads === own) cursor.reading = false;
       wake();
     }
   };
@@ -183,13 +204,19 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
     async drain() {
       await discovering;
       await persistently(discover);
-      const asked = cursors.filter(({ phase }) => phase !== 'done');
       draining = true;
-      const ends = await persistently(() => Promise.all(asked.map((cursor) => cursor.reader.latest(cursor.split))));
-      for (const [index, cursor] of asked.entries()) {
-        const end = ends[index];
-        cursor.until = end === null ? untilEnd : (end ?? null);
-      }
+      // One that is skipped meanwhile is not asked any more.
+      const ends = await persistently(() =>
+        Promise.all(
+          cursors
+            .filter(({ phase, skipped }) => phase !== 'done' && !skipped)
+            .map(async (cursor) => {
+              const latest = await inTime(cursor.reader.latest(cursor.split), 'does not say what its newest position is');
+              return { cursor, until: latest === null ? untilEnd : (latest ?? null) };
+            }),
+        ),
+      );
+      for (const { cursor, until } of ends) cursor.until = until;
       interrupted = true;
       wake();
     },
@@ -200,7 +227,7 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
         if (failure !== undefined) throw failure;
         const taken = held ? undefined : take();
         if (taken !== undefined) return taken;
-        if (!draining && clock.monotonic() >= discoverAtMs) rediscover();
+        if (!draining && clock.monotonic() >= discoverAtMs) void rediscover();
         for (const cursor of cursors) prefetch(cursor);
         const left = deadline - clock.monotonic();
         if (left <= 0 || stopped || interrupted) {
@@ -214,6 +241,11 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
       }
     },
   };
+}
+
+/** What the world does, and not a defect of a reader. */
+function isOperational(thrown: unknown): boolean {
+  return thrown instanceof SluiceError || systemCodeOf(thrown) !== undefined;
 }
 
 function pause(ms: number, clock: Clock, onWake: (resume: () => void) => void): Promise<void> {
