@@ -41,6 +41,7 @@ export function ingressOf(
       retentionMaxBytes: Number(local['retention_mb']) * mebi,
       retentionMaxMs: Number(local['retention_hours']) * hourMs,
       checkpointIntervalMs: Number(local['checkpoint_ms']),
+      functionMaxMs: Number(local['function_max_ms']),
       parquetFileMaxAgeMs: Number(local['parquet_file_age_ms']),
     },
   };

@@ -86,6 +86,7 @@ export const sections: Readonly<Record<string, Readonly<Record<string, Field>>>>
     retention_mb: { type: 'integer', default: limits.retentionMaxBytes / mebi, min: 64, max: 10_485_760 },
     retention_hours: { type: 'integer', default: limits.retentionMaxMs / hourMs, min: 1, max: 87_600 },
     checkpoint_ms: { type: 'integer', default: limits.startCheckpointIntervalMs, min: 100, max: 3_600_000 },
+    function_max_ms: { type: 'integer', default: limits.functionMaxMs, min: limits.functionMinMs, max: 3_600_000 },
     parquet_file_age_ms: { type: 'integer', default: limits.startParquetFileMaxAgeMs, min: 0, max: 86_400_000 },
   },
 };

@@ -51,6 +51,8 @@ export interface EnrichConfig {
   /** Of health and readiness; 0 takes any free port. */
   readonly port: number;
   readonly checkpointIntervalMs: number;
+  /** How long one call of an author's function may take. */
+  readonly functionMaxMs: number;
   readonly parquetFileMaxAgeMs: number;
 }
 
@@ -134,6 +136,7 @@ export const serviceSections: Readonly<Record<keyof ServicesConfig, Readonly<Rec
     },
     port: { type: 'integer', default: 8_081, min: 0, max: 65_535 },
     checkpoint_ms: { type: 'integer', default: limits.checkpointIntervalMs, min: 100, max: 3_600_000 },
+    function_max_ms: { type: 'integer', default: limits.functionMaxMs, min: limits.functionMinMs, max: 3_600_000 },
     parquet_file_age_ms: { type: 'integer', default: limits.parquetFileMaxAgeMs, min: 0, max: 86_400_000 },
   },
 };
@@ -180,6 +183,7 @@ export function servicesOf(
       host: String(enrich['host']),
       port: enrich['port'] as number,
       checkpointIntervalMs: enrich['checkpoint_ms'] as number,
+      functionMaxMs: enrich['function_max_ms'] as number,
       parquetFileMaxAgeMs: enrich['parquet_file_age_ms'] as number,
     },
   };

@@ -112,6 +112,8 @@ export interface LocalConfig {
   readonly retentionMaxBytes: number;
   readonly retentionMaxMs: number;
   readonly checkpointIntervalMs: number;
+  /** How long one call of an author's function may take. */
+  readonly functionMaxMs: number;
   readonly parquetFileMaxAgeMs: number;
 }
 

@@ -272,6 +272,17 @@ export const limits = {
   topologyTypesMaxBytes: mebi,
   /** How long a topology that is told to stop may take for its last checkpoint; then it is ended, and goes on from the one before. */
   topologyStopMaxMs: 60_000,
+  /** How long one call of an author's function may take, unless the instance says otherwise; the thread of one that takes longer is ended. */
+  functionMaxMs: 10_000,
+  functionMinMs: 100,
+  /**
+   * Runs that fail in a row while elements are suspected; past it nothing more is set aside, as it is not the elements that fail. Checkpoints of a run
+   * after which a function is suspected no more.
+   */
+  isolationTriesMax: 100,
+  isolationCheckpoints: 16,
+  /** Elements set aside that `sluice status` shows. */
+  setAsideShown: 5,
   /** Checkpoint interval of the service. */
   checkpointIntervalMs: 10_000,
   /** Checkpoint interval under `sluice start`. */

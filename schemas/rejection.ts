@@ -19,6 +19,10 @@ export type RejectionCode =
   | 'function-threw'
   /** A user function returned what its slot does not allow (a key, a timestamp, a row). */
   | 'function-result'
+  /** A user function did not return when it was given this, twice. */
+  | 'function-stuck'
+  /** An operator failed on it for no reason of its own, also when it was alone: it was set aside so that the topology goes on. */
+  | 'operator-failed'
   /** A look-up had no answer after all its tries, and its operator rejects such elements. */
   | 'lookup-failed'
   /** The event time is further ahead of processing time than `future.max`. */

@@ -8,6 +8,7 @@ export type { PartitionColumn } from '../schemas/partition.ts';
 export { type JsonSchema, oneOf, type Schema, type SchemaUnion, schemaOf } from '../schemas/registry.ts';
 export { type DropState, resolveDropState } from './checkpoint/drop-state.ts';
 export type { CheckpointHealth } from './checkpoint/health.ts';
+export type { CallSlot, Isolation, IsolationNews, RunFailure, SetAside, StuckCall } from './checkpoint/isolation.ts';
 export { type AnyModel, graphModel, type Model, type WriteOf } from './dsl/graph-model.ts';
 export {
   type AsyncLookup,
@@ -82,5 +83,6 @@ export { checkJob, type JobFinding } from './runtime/check-job.ts';
 export { createJob, type Job } from './runtime/job.ts';
 export type { JobConnectors, JobNews, JobOptions } from './runtime/job-options.ts';
 export type { HeldBy, JobStatus, NodeStatus, SplitStatus, TimeStatus } from './runtime/status.ts';
+export { callSlots, type SeenCall, type SharedCalls, seenCall, seenDigest, seenTurn, sharedCalls } from './runtime/watched-calls.ts';
 export { keyGroupOf, operatorIndexOf } from './state/key-group.ts';
 export type { Duration } from './time/duration.ts';

@@ -5,7 +5,8 @@
  * 1. It runs the operators that a job runs, compiled the same way; only sources and sinks are its own, and what those take is what a job's take.
  * 2. Every call is one turn, or several where rows wait for look-ups: it resolves when nothing waits any more, or rejects with `lookup-held`
  *    when look-ups go on failing.
- * 3. After `restore(snapshot())` it behaves as if nothing had happened; only what was not read yet is forgotten.
+ * 3. An element on which an operator fails for no reason of its own is rejected as `operator-failed`, and the driver goes on.
+ * 4. After `restore(snapshot())` it behaves as if nothing had happened; only what was not read yet is forgotten.
  */
 import { present } from '../schemas/kernel/assert.ts';
 import { manualClock } from '../schemas/kernel/clock.ts';
@@ -22,6 +23,7 @@ import { compileDag, endInput, tellClock } from './runtime/dag.ts';
 import type { DrivenRejection, Driver, DriverOptions, Pushed, SourceSelection } from './runtime/driver/driven.ts';
 import { DrivenSinks } from './runtime/driver/driven-sinks.ts';
 import { asSent, keyOfSplit, originOf } from './runtime/driver/entries.ts';
+import { runOn } from './runtime/driver/run-on.ts';
 import { settle } from './runtime/driver/settle.ts';
 import { requireValid } from './runtime/take-over.ts';
 import { jsonCopy, jsonProblem } from './state/json-safe.ts';
@@ -80,10 +82,15 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
     compileDag(topology, reject, { ...connections, host: { clock, random: seededRandom(1), wake: () => wake?.() }, freezes: 'all' });
 
   const runOnce = (): void => {
-    dag.run();
-    for (const { nodes, out } of dag.stages) for (const batch of out) checkBatch(present(nodes.at(-1), 'a node').id, batch);
-    sinks.collect(dag);
-    dag.clear();
+    try {
+      const failed = runOn(dag, reject);
+      for (const { nodes, out } of dag.stages) for (const batch of out) checkBatch(present(nodes.at(-1), 'a node').id, batch);
+      sinks.collect(dag);
+      if (failed !== undefined) throw failed.thrown;
+    } finally {
+      // What failed is no part of the next turn.
+      dag.clear();
+    }
   };
 
   const turn = (): Promise<void> =>

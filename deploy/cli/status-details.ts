@@ -4,7 +4,7 @@
 import { limits } from '../../schemas/limits.ts';
 import type { HeldBy, SplitStatus, TimeStatus } from '../../topology/index.ts';
 import type { TopologyHostStatus } from '../host/topology-host.ts';
-import { checkpointText, refusedText, secondsText, stateText, timeText, waitingText } from './status-text.ts';
+import { asideText, checkpointText, refusedText, secondsText, stateText, timeText, waitingText } from './status-text.ts';
 
 /** Splits that are told one by one, those first that are not heard. */
 const splitsShown = 50;
@@ -27,6 +27,7 @@ export function topologyDetails(topology: TopologyHostStatus, nowMs: number): re
   lines.push(
     `  attempt ${job.attempt}; last checkpoint ${checkpoint}; ${job.uncommittedRows} rows wait for one; ${job.rejected} rejected since the start`,
   );
+  for (const aside of job.setAside) lines.push(`  ${asideText(aside)}`);
   if (job.pausedBy.length > 0) lines.push(`  reading is paused by ${job.pausedBy.join(', ')}, which takes no more: holds time`);
   const isUnheard = ({ hearing }: SplitStatus): boolean => hearing === 'unreadable' || hearing === 'slow';
   const unheardFirst = job.splits.toSorted((a, b) => Number(isUnheard(b)) - Number(isUnheard(a)));

@@ -3,7 +3,8 @@
  *
  * Invariant: a topology is one line, of bounded length, whatever it says of itself; what does not fit is among its details.
  */
-import type { CheckpointHealth, NodeStatus, SplitStatus } from '../../topology/index.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { CheckpointHealth, NodeStatus, SetAside, SplitStatus } from '../../topology/index.ts';
 import type { RefusedBuild, TopologyHostStatus } from '../host/topology-host.ts';
 
 const problemMaxChars = 240;
@@ -21,12 +22,13 @@ export function topologyLine(topology: TopologyHostStatus, nowMs: number): strin
 }
 
 function progressOf({ restarts }: TopologyHostStatus, job: NonNullable<TopologyHostStatus['job']>, nowMs: number): readonly string[] {
-  const { totals, checkpoint, rejected } = job;
+  const { totals, checkpoint, rejected, setAside } = job;
   const lag = totals.lag === null ? (totals.behindMs === null ? undefined : `${secondsText(totals.behindMs)} behind`) : `lag ${totals.lag}`;
   return [
     ...(lag === undefined ? [] : [lag]),
     checkpoint === null ? 'no checkpoint yet' : `checkpoint ${checkpoint.id}, ${secondsText(nowMs - checkpoint.completedAtMs)} ago`,
     ...(rejected === 0 ? [] : [`${rejected} rejected`]),
+    ...(setAside.length === 0 ? [] : [`${setAside.length === limits.setAsideShown ? 'at least ' : ''}${setAside.length} set aside`]),
     ...(restarts === 0 ? [] : [`started again ${restarts} time(s)`]),
   ];
 }
@@ -93,6 +95,12 @@ export function checkpointText({ inARow, sinceMs, last, alarm }: CheckpointHealt
   const row = inARow === 1 ? 'the last checkpoint failed' : `${inARow} checkpoints failed in a row since ${timeText(sinceMs ?? 'min')}`;
   const fix = last?.fix === null || last?.fix === undefined ? '' : ` (${last.fix})`;
   return `${alarm ? 'ALARM: ' : ''}${row}: ${last?.message ?? ''}${fix}`;
+}
+
+/** What the topology went on without; the rejected table has its bytes. */
+export function asideText({ operator, split, place, message, atMs }: SetAside): string {
+  const what = split === null ? 'what a function was given' : `the element at ${split} ${place}`;
+  return `set aside at ${timeText(atMs)}: ${what}${operator === null ? '' : `, by '${operator}'`}: ${oneLine(message)}`;
 }
 
 export const secondsText = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;

@@ -18,7 +18,7 @@ import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { healthy } from '../../topology/checkpoint/health.ts';
-import type { CheckpointHealth, DropState, Graph, JobNews, JobStatus } from '../../topology/index.ts';
+import type { CheckpointHealth, DropState, Graph, JobNews, JobStatus, RunFailure } from '../../topology/index.ts';
 import { tablePath } from './bindings.ts';
 import type { AskedStatus } from './status-asker.ts';
 import type { Candidate } from './topology-candidate.ts';
@@ -36,7 +36,7 @@ export interface TopologyHostOptions {
   readonly buildDir: string;
   /** Whether it was built before (built-topology.ts). Default: it is compiled here. */
   readonly built?: boolean;
-  readonly input: Omit<WorkerInput, 'script' | 'file' | 'goBack'>;
+  readonly input: Omit<WorkerInput, 'script' | 'file' | 'goBack' | 'failure'>;
   /** What the topology's graph sinks write to, where its thread can not reach it by itself. */
   readonly graph?: GraphDatabase;
   readonly clock: Clock;
@@ -122,6 +122,7 @@ class Host implements TopologyHost {
   #unchecked: string | undefined;
   /** Once it has run, nothing is dropped again: a restart goes on from the state of that run. */
   #dropState: DropState;
+  #failure: RunFailure | undefined;
   #drained: JobStatus | undefined;
   /** The replacement of a thread by another: nothing else starts one meanwhile. */
   #replacing: Promise<void> = Promise.resolve();
@@ -214,7 +215,7 @@ class Host implements TopologyHost {
     const { input, clock, graph: database } = this.#options;
     const { script } = build.compiled;
     const thread = new TopologyThread(
-      { ...input, dropState: this.#dropState, script, file: this.#shown, goBack },
+      { ...input, dropState: this.#dropState, script, file: this.#shown, goBack, failure: this.#failure },
       { clock, graph: database, onNews: (news) => this.#onNews(news) },
     );
     this.#thread = thread;
@@ -247,6 +248,8 @@ class Host implements TopologyHost {
     if (this.#thread !== thread) return;
     this.#thread = undefined;
     if (thread.proved) build.before = undefined;
+    // One that was not ready has not kept what it was told.
+    this.#failure = thread.failure ?? (thread.isReady ? undefined : this.#failure);
     if (thread.drained !== undefined && fault === undefined) {
       this.#drained = thread.drained;
       this.#state = 'drained';

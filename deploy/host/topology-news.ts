@@ -34,6 +34,15 @@ export function newsLine(news: JobNews, before: CheckpointHealth, health: Checkp
       return `ALARM: nothing was read for ${secondsText(news.forMs)}: ${news.by.join(', ')} takes no more; time is held until it does`;
     case 'reading-resumed':
       return `reading goes on, after ${secondsText(news.forMs)} in which ${news.by.join(', ')} took no more`;
+    case 'set-aside': {
+      const { split, place, operator, message } = news.aside;
+      const by = operator === null ? 'a sink or the checkpoint' : `'${operator}'`;
+      return `${by} failed on the element at ${split} ${place}, also when it was alone: it is set aside in the rejected table (operator-failed): ${message}`;
+    }
+    case 'call-refused': {
+      const { node, slot } = news.call;
+      return `'${node}' (${slot}) did not return from one call, twice: what it was given is in the rejected table (function-stuck)`;
+    }
   }
 }
 

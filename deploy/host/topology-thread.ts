@@ -3,7 +3,8 @@
  *
  * Invariants:
  * 1. It ends: when it has said its last, when it is told to stop, and when its modules are not evaluated in time, whatever is open in it.
- * 2. `ended` resolves once, with the fault that ended it, or undefined when it stopped or drained.
+ * 2. A function that does not return ends it.
+ * 3. `ended` resolves once, with the fault that ended it, or undefined when it stopped or drained.
  */
 import { Worker } from 'node:worker_threads';
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
@@ -11,12 +12,13 @@ import { present } from '../../schemas/kernel/assert.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Graph, JobNews, JobStatus } from '../../topology/index.ts';
+import type { Graph, JobNews, JobStatus, RunFailure } from '../../topology/index.ts';
+import { FunctionWatch } from './function-watch.ts';
 import { answerCall } from './graph-link.ts';
 import type { AskedStatus } from './status-asker.ts';
 import { StatusAsker } from './status-asker.ts';
 import { neverLoaded, outOfMemory } from './topology-trial.ts';
-import type { FromWorker, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
+import type { FromWorker, ThreadInput, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
 import { errorOf, faultOf } from './worker-protocol.ts';
 
 /** How long a thread that has said its last may take to end. */
@@ -41,6 +43,8 @@ export class TopologyThread {
   /** Whether it completed a checkpoint of its own. */
   proved = false;
   isReady = false;
+  /** What the next run has to know of how this one ended. */
+  failure: RunFailure | undefined;
   /** What a drained run ended with. */
   drained: JobStatus | undefined;
   readonly #worker: Worker;
@@ -48,6 +52,9 @@ export class TopologyThread {
   readonly #graph: GraphDatabase | undefined;
   readonly #asker: StatusAsker;
   readonly #onNews: (news: JobNews) => void;
+  readonly #functions: FunctionWatch;
+  /** Why it ended without a word. */
+  #crash: string | undefined;
   #settleReady: { readonly resolve: (ready: Ready) => void; readonly reject: (thrown: unknown) => void } | undefined;
   #fault: WorkerFault | undefined;
   #stopped = false;
@@ -59,7 +66,9 @@ export class TopologyThread {
     this.#graph = graph;
     this.#onNews = onNews;
     this.#asker = new StatusAsker(clock, (id) => this.post({ kind: 'status', id }));
-    this.#worker = new Worker(new URL('./topology-worker.js', import.meta.url), { workerData: input });
+    this.#functions = new FunctionWatch(clock, input.functionMaxMs, (fault) => this.#terminate(fault));
+    const workerData: ThreadInput = { ...input, calls: this.#functions.calls };
+    this.#worker = new Worker(new URL('./topology-worker.js', import.meta.url), { workerData });
     this.ready = new Promise<Ready>((resolve, reject) => {
       this.#settleReady = { resolve, reject };
     });
@@ -69,6 +78,7 @@ export class TopologyThread {
     this.#worker.on('message', (message: FromWorker) => this.#hear(message));
     this.#worker.on('error', (thrown: unknown) => {
       this.#fault = faultOf(systemCodeOf(thrown) === 'ERR_WORKER_OUT_OF_MEMORY' ? outOfMemory(input.file) : thrown);
+      this.#crash = this.#fault.message;
     });
     this.ended = new Promise((resolve) => {
       this.#worker.once('exit', (code) => resolve(this.#end(code)));
@@ -98,6 +108,7 @@ export class TopologyThread {
     switch (message.kind) {
       case 'imported':
         if (!this.#isStopping) this.#deadline?.cancel();
+        this.#functions.begin(message.graph);
         return;
       case 'ready':
         this.isReady = true;
@@ -132,16 +143,22 @@ export class TopologyThread {
 
   #endAfter(delayMs: number, fault?: Error): void {
     this.#deadline?.cancel();
-    this.#deadline = this.#clock.setTimer(delayMs, () => {
-      if (fault !== undefined) this.#fault ??= faultOf(fault);
-      void this.#worker.terminate();
-    });
+    this.#deadline = this.#clock.setTimer(delayMs, () => this.#terminate(fault));
+  }
+
+  #terminate(fault?: Error): void {
+    if (fault !== undefined) this.#fault ??= faultOf(fault);
+    void this.#worker.terminate();
   }
 
   #end(code: number): WorkerFault | undefined {
     this.#deadline?.cancel();
     this.#asker.close();
-    if (!this.#stopped) this.#fault ??= { code: 'worker-ended', message: `its thread ended without a word (exit code ${code})` };
+    if (!this.#stopped && this.#fault === undefined) {
+      this.#crash = `its thread ended without a word (exit code ${code})`;
+      this.#fault = { code: 'worker-ended', message: this.#crash };
+    }
+    this.failure = this.#functions.end(this.#crash);
     this.#settleReady?.reject(this.#fault === undefined ? new SluiceError('worker-ended', 'it was stopped') : errorOf(this.#fault));
     return this.#fault;
   }

@@ -10,17 +10,17 @@ import { bindTopology } from './bind-topology.ts';
 import { notingTables } from './bindings.ts';
 import { remoteGraph } from './graph-link.ts';
 import { importTopology } from './topology-file.ts';
-import type { FromWorker, ToWorker, WorkerInput } from './worker-protocol.ts';
+import type { FromWorker, ThreadInput, ToWorker } from './worker-protocol.ts';
 import { dropsOf, faultOf } from './worker-protocol.ts';
 
 const port = present(parentPort, 'the parent of a topology worker');
-const input = workerData as WorkerInput;
+const input = workerData as ThreadInput;
 const say = (message: FromWorker): void => port.postMessage(message);
 const graphOfHost = remoteGraph((id, call) => say({ kind: 'graph', id, call }));
 
 async function main(): Promise<void> {
   const { topology, graph } = await importTopology(input);
-  say({ kind: 'imported' });
+  say({ kind: 'imported', graph });
   const bindings = await bindTopology(input, graphOfHost.database);
   const { connectors, tables } = notingTables(bindings.connectors, input.file);
   const job = createJob({
@@ -34,6 +34,8 @@ async function main(): Promise<void> {
     // On a developer's machine every change of a value is found; in production only what several hold is protected, which costs less.
     freezes: input.place.kind === 'local' ? 'all' : 'shared',
     goBack: input.goBack,
+    calls: input.calls,
+    ...(input.failure === undefined ? {} : { failure: input.failure }),
     tell: (news) => say({ kind: 'news', news }),
   });
   port.on('message', (message: ToWorker) => {

@@ -3,7 +3,7 @@
  * structured-clonable.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { DropState, Graph, JobFinding, JobNews, JobStatus } from '../../topology/index.ts';
+import type { DropState, Graph, JobFinding, JobNews, JobStatus, RunFailure, SharedCalls } from '../../topology/index.ts';
 import type { LocalPlace } from '../local/local-bindings.ts';
 import type { ServicesPlace } from '../services/service-bindings.ts';
 import type { Place } from './author-places.ts';
@@ -22,6 +22,15 @@ export interface WorkerInput extends TrialInput {
   readonly checkpointIntervalMs: number;
   /** Goes on from the last checkpoint that a run completed, past those that only began: the build that began them was given up. */
   readonly goBack: boolean;
+  /** How the run before ended, where it could not keep that itself. */
+  readonly failure?: RunFailure | undefined;
+  /** How long one call of an author's function may take. */
+  readonly functionMaxMs: number;
+}
+
+/** What a thread is started with: beside its input what its host sees of it. */
+export interface ThreadInput extends WorkerInput {
+  readonly calls: SharedCalls;
 }
 
 /** A job's status, and what happened to its connections. */
@@ -45,7 +54,7 @@ export type ToWorker =
 
 export type FromWorker =
   /** The author's modules were evaluated. */
-  | { readonly kind: 'imported' }
+  | { readonly kind: 'imported'; readonly graph: Graph }
   /**
    * `tables`: the files that look-ups read, with their stamps from before (file-stamps.ts); `notes`: what is to be known of how it went on from
    * its checkpoint.

@@ -132,6 +132,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
           input: {
             place: { kind: 'local', dir, streams: handles, lookups: config.lookups, parquetFileMaxAgeMs: config.local.parquetFileMaxAgeMs },
             checkpointIntervalMs: config.local.checkpointIntervalMs,
+            functionMaxMs: config.local.functionMaxMs,
             dropState,
           },
           graph,

@@ -102,6 +102,7 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
           input: {
             place: { kind: 'services', config: { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups } },
             checkpointIntervalMs: enrich.checkpointIntervalMs,
+            functionMaxMs: enrich.functionMaxMs,
             dropState,
           },
           clock,

@@ -31,7 +31,7 @@ enrich: { host: 0.0.0.0, port: 9090, checkpoint_ms: 5000, parquet_file_age_ms: 6
     s3: { bucket: 'lake-dev', prefix: 'sluice/dev/', region: 'eu-west-1', endpoint: undefined },
     firehose: { region: undefined, endpoint: undefined, tables: { ctr_per_minute: 'ctr-dev' } },
     neo4j: { url: 'neo4j+s://graph.example', user: 'writer', password: { text: 'not-to-be-told' }, database: 'dev' },
-    enrich: { host: '0.0.0.0', port: 9_090, checkpointIntervalMs: 5_000, parquetFileMaxAgeMs: 60_000 },
+    enrich: { host: '0.0.0.0', port: 9_090, checkpointIntervalMs: 5_000, functionMaxMs: 10_000, parquetFileMaxAgeMs: 60_000 },
   });
   expect(JSON.stringify(result.origins)).not.toContain('not-to-be-told');
 });

@@ -13,6 +13,7 @@ import type { SinkState } from '../graph/sink.ts';
 import type { NodeCounts } from '../operators/operator.ts';
 import type { Definition } from './definition.ts';
 import { definitionsOf } from './definition.ts';
+import type { Isolation } from './isolation.ts';
 
 /** Version 2 had hashes instead of definitions, and neither retiring sinks nor examples of keys. */
 export const manifestVersion = 3;
@@ -57,6 +58,8 @@ export interface Manifest {
   readonly fence?: true;
   /** The end of a drained run: its state is given out, and the next run begins with none. */
   readonly drained?: true;
+  /** What is known of elements on which operators failed; absent where nothing ever was. */
+  readonly isolation?: Isolation;
   /** By source id, then by `path split`: the last position whose element is in the state. */
   readonly positions: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** By node id. */

@@ -30,7 +30,7 @@ import type { Batch, RowKind } from './batch.ts';
 import { rowKinds } from './batch.ts';
 import { keyTextOf } from './key-text.ts';
 import type { NodeCounts, Operator, OperatorHost, Reject } from './operator.ts';
-import { rejectThrown } from './operator.ts';
+import { rejectThrown, stuck } from './operator.ts';
 import type { WaitingRow } from './waiting-rows.ts';
 import { WaitingRows } from './waiting-rows.ts';
 
@@ -200,9 +200,10 @@ export class LookupOperator implements Operator {
       this.#done(row, answer, undefined);
     } catch (thrown) {
       if (this.#closed) return;
-      if (row.tries >= this.#lookup.attempts) {
+      const isStuck = thrown instanceof SluiceError && thrown.code === stuck;
+      if (isStuck || row.tries >= this.#lookup.attempts) {
         const message = messageOf(thrown);
-        if (this.#lookup.whenFailing === 'reject') {
+        if (isStuck || this.#lookup.whenFailing === 'reject') {
           this.#done(row, undefined, message);
           return;
         }

@@ -44,8 +44,11 @@ export interface Rejection {
 
 export type Reject = (rejection: Rejection) => void;
 
+/** What is thrown in the place of a call that did not return twice. */
+export const stuck = 'function-stuck';
+
 /**
- * Rejects an element for what a user function did: threw, or gave what its slot does not allow. `given`: what the function was given, where that is more
+ * Rejects an element for what a user function did: threw, gave what its slot does not allow, or did not return. `given`: what the function was given, where that is more
  * than the element.
  */
 export function rejectThrown(
@@ -57,7 +60,7 @@ export function rejectThrown(
   given: readonly unknown[] = [value],
 ): void {
   const change = changedValue(thrown, given);
-  const code = thrown instanceof SluiceError ? 'function-result' : 'function-threw';
+  const code = !(thrown instanceof SluiceError) ? 'function-threw' : thrown.code === stuck ? stuck : 'function-result';
   const pointer = thrown instanceof NotJsonError ? thrown.pointer : (change?.pointer ?? null);
   reject({ node, code, message: change?.message ?? messageOf(thrown), pointer, schema: null, value, origin });
 }

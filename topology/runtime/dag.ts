@@ -72,8 +72,10 @@ export interface Dag {
   readonly stages: readonly Stage[];
   readonly sinks: readonly SinkStage[];
   readonly counts: ReadonlyMap<string, NodeCounts>;
+  /** The stage that runs, or ran last: the one that failed, where `run` threw. */
+  readonly at: Stage | undefined;
   /** Runs all stages over what the sources' batches hold; says whether something came out of an operator that had waited. */
-  run(): boolean;
+  run(runStage?: (stage: Stage) => boolean): boolean;
   /** Empties every batch, for the next turn. */
   clear(): void;
 }
@@ -107,7 +109,11 @@ export interface DagConnections {
   readonly lookups: ReadonlyMap<string, LookupFunction>;
   readonly host: OperatorHost;
   readonly freezes: Freezes;
+  /** What a node's check of schemas is called by, where somebody watches. */
+  readonly schemas?: (node: string, check: SchemasCheck) => SchemasCheck;
 }
+
+type SchemasCheck = (value: unknown) => StepRefusal | undefined;
 
 export function compileDag(topology: Topology, reject: Reject, connections: DagConnections): Dag {
   const { graph } = topology;
@@ -152,20 +158,21 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
       stages.push({ nodes: [node], operator, inputs, out: own(node), frozen: frozenOf(node) });
     }
   }
+  let at: Stage | undefined;
   return {
     sources,
     stages,
     sinks,
     counts,
-    run() {
+    get at() {
+      return at;
+    },
+    run(runStage = runStageAtOnce) {
       let polled = false;
       for (const batch of entering) freezeElements(batch, freezes);
       for (const stage of stages) {
-        if (stage.operator.poll?.(stage.out) === true) polled = true;
-        for (let input = 0; input < stage.inputs.length; input++) {
-          const batch = stage.inputs[input] as Batch;
-          if (batch.length > 0) stage.operator.process(input, batch, stage.out);
-        }
+        at = stage;
+        if (runStage(stage)) polled = true;
         for (const batch of stage.frozen) freezeElements(batch, freezes);
       }
       return polled;
@@ -174,6 +181,15 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
       for (const batch of batches.values()) batch.clear();
     },
   };
+}
+
+function runStageAtOnce({ operator, inputs, out }: Stage): boolean {
+  const polled = operator.poll?.(out) === true;
+  for (let input = 0; input < inputs.length; input++) {
+    const batch = inputs[input] as Batch;
+    if (batch.length > 0) operator.process(input, batch, out);
+  }
+  return polled;
 }
 
 /** The stateless nodes from `first` on, as long as each feeds only the next. */
@@ -203,7 +219,10 @@ function stepOf(
     const call = returningFrozen((value: unknown) => combine(value, found(value)), connections.freezes);
     return { node: node.id, counts, kind: 'map', call, found };
   }
-  if (node.kind === 'validate') return { node: node.id, counts, kind: 'validate', check: checkOf(node) };
+  if (node.kind === 'validate') {
+    const check = checkOf(node);
+    return { node: node.id, counts, kind: 'validate', check: connections.schemas?.(node.id, check) ?? check };
+  }
   const own = resolved(topology, node.id, 'function');
   if (node.kind === 'filter') return { node: node.id, counts, kind: 'filter', call: own };
   const call = returningFrozen(own, connections.freezes);

@@ -8,18 +8,51 @@ import { jsonLosses } from '../../schemas/number-scan.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
 import { claimScheme, decodeRecord } from '../../schemas/wire.ts';
+import type { SetAside } from '../checkpoint/isolation.ts';
+import { placeOf } from '../checkpoint/isolation.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { Batch } from '../operators/batch.ts';
 import type { NodeCounts, Reject } from '../operators/operator.ts';
 import type { Cursor } from './cursor.ts';
 
-/** Puts records into the source's batch as elements; what is no event of this stream is rejected. */
-export function enterRecords(cursor: Cursor, records: readonly IncomingRecord[], batch: Batch, counts: NodeCounts, reject: Reject): void {
+/** Why a record is set aside, by its place; undefined for one that is not. */
+export type AsideOf = (place: string) => SetAside | undefined;
+
+/** Puts records into the source's batch as elements; what is no event of this stream, or is set aside, is rejected. */
+export function enterRecords(
+  cursor: Cursor,
+  records: readonly IncomingRecord[],
+  batch: Batch,
+  counts: NodeCounts,
+  reject: Reject,
+  asideOf?: AsideOf,
+): void {
   for (const record of records) {
     counts.in++;
-    enter(cursor, record, batch, counts, reject);
+    const aside = asideOf?.(placeOf(record));
+    if (aside === undefined) enter(cursor, record, batch, counts, reject);
+    else setAside(cursor, record, aside, counts, reject);
     cursor.position = record.position;
   }
+}
+
+function setAside(cursor: Cursor, record: IncomingRecord, { operator, message }: SetAside, counts: NodeCounts, reject: Reject): void {
+  const { source, path, split, key } = cursor;
+  let origin = unknownOrigin(cursor, record);
+  try {
+    const decoded = decodeRecord(record);
+    if (!('problem' in decoded)) {
+      const { attributes, data } = decoded;
+      origin = { stream: source.stream, path, split, splitKey: key, position: placeOf(record), attributes, data };
+    }
+  } catch {
+    // What failed on it was to decode it: it has its place as its identity.
+  }
+  counts.rejected++;
+  const where = operator === null ? 'the topology' : `'${operator}'`;
+  const text = `${where} failed on it, also when it was alone, and goes on without it: ${message}`;
+  const node = operator ?? source.id;
+  reject({ node, code: 'operator-failed', message: text, pointer: null, schema: null, value: undefined, origin });
 }
 
 function enter(cursor: Cursor, record: IncomingRecord, batch: Batch, counts: NodeCounts, reject: Reject): void {
@@ -88,11 +121,6 @@ function unknownOrigin(cursor: Cursor, record: IncomingRecord): Origin {
     receivedtime,
   };
   return { stream: source.stream, path, split, splitKey: cursor.key, position: placeOf(record), attributes, data: record.value };
-}
-
-/** A record's position; of an aggregate's part with its number in it. */
-function placeOf({ position, part }: IncomingRecord): string {
-  return part === undefined ? position : `${position}:${part}`;
 }
 
 /** The event, or what is wrong with its data. One literal of known shape: spreading costs many times as much. */

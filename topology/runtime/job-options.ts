@@ -6,11 +6,13 @@ import type { Random } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { CheckpointNews } from '../checkpoint/health.ts';
+import type { IsolationNews, RunFailure } from '../checkpoint/isolation.ts';
 import type { Graph, LookupFile, SinkNode, Topology } from '../graph/graph.ts';
 import type { Sink } from '../graph/sink.ts';
 import type { LookupFunction } from '../operators/lookup.ts';
 import type { Freezes } from './frozen-values.ts';
 import type { SplitNews } from './split-watch.ts';
+import type { SharedCalls } from './watched-calls.ts';
 
 /** How a job reaches the world: bound by name where it is started. */
 export interface JobConnectors {
@@ -28,7 +30,7 @@ export interface JobConnectors {
 }
 
 /** What happens to a job that a person should read at once: told once per change, never per turn. Structured-clonable. */
-export type JobNews = CheckpointNews | SplitNews;
+export type JobNews = CheckpointNews | IsolationNews | SplitNews;
 
 export interface JobOptions {
   readonly topology: Topology;
@@ -45,4 +47,8 @@ export interface JobOptions {
   readonly tell?: (news: JobNews) => void;
   /** Default 'shared'. */
   readonly freezes?: Freezes;
+  /** What whoever can end this thread sees of it. */
+  readonly calls?: SharedCalls;
+  /** How the run before ended, where it could not keep that itself. */
+  readonly failure?: RunFailure;
 }

@@ -19,6 +19,7 @@ import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { CheckpointNews } from '../checkpoint/health.ts';
 import { deriveHealth, failureOf, healthy } from '../checkpoint/health.ts';
+import type { Isolation } from '../checkpoint/isolation.ts';
 import type { Manifest, StatefulNode } from '../checkpoint/manifest.ts';
 import { manifestVersion } from '../checkpoint/manifest.ts';
 import type { CarriedState } from '../checkpoint/restore.ts';
@@ -31,12 +32,14 @@ import { connect } from './connections.ts';
 import type { Cursor, SourceInput } from './cursor.ts';
 import { positionKey } from './cursor.ts';
 import type { Dag } from './dag.ts';
-import { compileDag, endInput, tellClock } from './dag.ts';
+import { compileDag, endInput } from './dag.ts';
 import { enterRecords } from './enter-records.ts';
 import { heardOf } from './heard.ts';
 import { JobCheckpoints, storeUnanswered } from './job-checkpoints.ts';
+import { isolationAfter, JobIsolation, keepIsolation, runSuspected } from './job-isolation.ts';
 import type { JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
+import { positionsOf, restoreStates, statesOf } from './job-state.ts';
 import { JobWatch } from './job-watch.ts';
 import { KeyExamples } from './key-examples.ts';
 import { Refusals } from './rejections.ts';
@@ -46,6 +49,7 @@ import type { JobStatus } from './status.ts';
 import { holdersOf, nodeStatus } from './status.ts';
 import { requireRestorable, requireValid } from './take-over.ts';
 import { unfoldingReader } from './unfold.ts';
+import { watchCalls } from './watched-calls.ts';
 
 export interface Job {
   /** Takes over from the last checkpoint; resolves when it is ready to take turns. Throws `topology-invalid`, `restore-refused`, `stream-missing`. */
@@ -85,6 +89,8 @@ export function createJob(options: JobOptions): Job {
     health = deriveHealth(health, news);
     options.tell?.(news);
   };
+  const isolationOf = (known: Isolation | undefined): JobIsolation => new JobIsolation(known, (news) => options.tell?.(news));
+  let isolation = isolationOf(undefined);
   let dag: Dag;
   let keyExamples: KeyExamples | undefined;
   let sinks: JobSinks | undefined;
@@ -116,15 +122,6 @@ export function createJob(options: JobOptions): Job {
   const allSinks = (): JobSinks => present(sinks, 'the sinks of an open job');
   const backlog = (): number => dag.stages.reduce((rows, { operator }) => rows + (operator.backlog ?? 0), 0);
 
-  const positions = (): Manifest['positions'] => {
-    const bySource: Record<string, Record<string, string>> = {};
-    for (const { node } of dag.sources) bySource[node.id] = {};
-    for (const cursor of schedule.cursors) {
-      if (cursor.position !== undefined) (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = cursor.position;
-    }
-    return bySource;
-  };
-
   const fenceWith = (states: CarriedState, number: number, ofAttempt: number): Manifest => ({
     ...headOf(graph),
     ...states,
@@ -143,16 +140,17 @@ export function createJob(options: JobOptions): Job {
     startedMs = clock.monotonic();
     startedAtMs = clock.now();
     const host = { clock, random: options.random, wake: () => schedule?.interrupt() };
-    dag = compileDag(topology, refusals.reject, { ...connections, host, freezes: options.freezes ?? 'shared' });
-    // Before the states: a restored operator may refuse what it held.
-    for (const [id, counts] of Object.entries(fence.counts)) Object.assign(dag.counts.get(id) ?? {}, counts);
-    // And the time: what waits in a restored operator may come out at once.
-    tellClock(dag, startedAtMs, startedAtMs);
-    for (const stage of dag.stages) {
-      const [node] = stage.nodes;
-      const state = node === undefined ? undefined : fence.operators[node.id];
-      if (state !== undefined) stage.operator.restore?.(state as never);
-    }
+    isolation = isolationOf(fence.isolation);
+    const refuse = isolation.refuse.bind(isolation);
+    const calls = options.calls === undefined ? undefined : watchCalls(topology, options.calls, isolation.known, refuse);
+    isolation.calls = calls;
+    dag = compileDag(calls?.topology ?? topology, refusals.reject, {
+      ...connections,
+      host,
+      freezes: options.freezes ?? 'shared',
+      ...(calls === undefined ? {} : calls),
+    });
+    restoreStates(dag, fence, startedAtMs);
 
     keyExamples = new KeyExamples(topology, dag, fence.keyExamples);
     sinks = new JobSinks(dag, refusals, graph, connectors, attempt, fence.retiring);
@@ -174,7 +172,8 @@ export function createJob(options: JobOptions): Job {
       (nextAttempt, number, previous) => {
         requireRestorable(previous, topology, drop);
         notes = previous === undefined ? [] : restoreNotes(previous, graph);
-        return fenceWith(carryOver(previous, graph, drop, clock.now()), number, nextAttempt);
+        const fence = fenceWith(carryOver(previous, graph, drop, clock.now()), number, nextAttempt);
+        return { ...fence, ...isolationAfter(previous?.isolation, options.failure, clock.now()) };
       },
       options.goBack === true ? { goBack: true } : undefined,
     );
@@ -217,6 +216,29 @@ export function createJob(options: JobOptions): Job {
   };
 
   const runTurn = async (turn: Turn): Promise<void> => {
+    if (turn === undefined || !isolation.isSuspecting) return runWhole(turn);
+    await runSuspected(turn.cursor.key, turn.records, isolation, {
+      waiting: runDag,
+      run: (records, alone) => {
+        turns++;
+        enter(turn.cursor, records, alone);
+        return runDag();
+      },
+      checkpoint: takeCheckpointNow,
+    });
+    await runWhole(undefined);
+    turn.cursor.met = true;
+  };
+
+  const enter = (cursor: Cursor, records: readonly IncomingRecord[], alone: boolean): void => {
+    isolation.enter(cursor.key, records, alone);
+    const counts = present(dag.counts.get(cursor.source.id), 'the counts of a source');
+    enterRecords(cursor, records, outOf(cursor.source), counts, refusals.reject, isolation.asideOf(cursor.key));
+    dirty = true;
+    watch.read();
+  };
+
+  const runWhole = async (turn: Turn): Promise<void> => {
     turns++;
     const now = clock.now();
     // A split that is not read is not silent: idleness is judged by the time in which it could have been heard.
@@ -230,12 +252,7 @@ export function createJob(options: JobOptions): Job {
     for (const { node, out } of dag.sources) {
       const reads = turn?.cursor.source === node;
       if (reads || ticks) out.control(rowKinds.clock, now, tickAt);
-      if (reads) {
-        const counts = present(dag.counts.get(node.id), 'the counts of a source');
-        enterRecords(turn.cursor, turn.records, out, counts, refusals.reject);
-        dirty = true;
-        watch.read();
-      }
+      if (reads) enter(turn.cursor, turn.records, false);
       if (reads || ticks) out.control(rowKinds.tick, tickAt, heard);
     }
     tellSplits();
@@ -248,12 +265,15 @@ export function createJob(options: JobOptions): Job {
   };
 
   const runDag = async (): Promise<void> => {
+    isolation.runs();
     if (dag.run()) dirty = true;
     keyExamples?.look();
     // What waits for answers is bounded: nothing is pulled before there is room again.
     held = dag.stages.some(({ operator }) => operator.isFull === true);
     schedule.hold(held);
+    isolation.writes();
     if (await watch.waitingFor(allSinks().write())) dirty = true;
+    isolation.over();
     dag.clear();
   };
 
@@ -277,20 +297,32 @@ export function createJob(options: JobOptions): Job {
       taking.pass();
       return;
     }
-    const operators: Record<string, unknown> = {};
-    for (const stage of dag.stages) {
-      const [node] = stage.nodes;
-      const state = last ? undefined : stage.operator.snapshot?.();
-      if (node !== undefined && state !== undefined) operators[node.id] = state;
-    }
-    const counts = Object.fromEntries([...dag.counts].map(([id, count]) => [id, { ...count }]));
+    isolation.takes();
+    const states = statesOf(dag, last);
     const examples = present(keyExamples, 'the examples of an open job').taken();
-    const head = { ...headOf(graph), stateful, keyExamples: examples };
-    const snapshot = { ...head, positions: positions(), operators, counts, ...(last ? { drained: true as const } : {}) };
-    if (await watch.waitingFor(taking.take(snapshot, last))) dirty = allSinks().isRetiring;
+    const known = isolation.beyond(schedule.cursors);
+    const snapshot = {
+      ...headOf(graph),
+      stateful,
+      keyExamples: examples,
+      positions: positionsOf(dag, schedule.cursors),
+      ...states,
+      ...(known === undefined ? {} : { isolation: known }),
+      ...(last ? { drained: true as const } : {}),
+    };
+    if (await watch.waitingFor(taking.take(snapshot, last))) {
+      dirty = allSinks().isRetiring;
+      isolation.taken(known);
+      return;
+    }
+    // A state that has no text does not get one by waiting: what spoils it is looked for.
+    if (isolation.isSuspecting || health.alarm)
+      throw new SluiceError('state-unwritable', health.last?.message ?? 'a state cannot be written');
+    isolation.over();
   };
 
-  const lastCheckpoint = async (): Promise<void> => {
+  /** All that was before is stored when it resolves. */
+  const takeCheckpointNow = async (): Promise<void> => {
     const taking = present(checkpoints, 'the checkpoints of an open job');
     await taking.settled();
     await takeCheckpoint();
@@ -312,8 +344,10 @@ export function createJob(options: JobOptions): Job {
       );
       try {
         await lastValueFrom(turns, { defaultValue: undefined });
-        await lastCheckpoint();
+        await takeCheckpointNow();
       } catch (thrown) {
+        const known = isolation.after(thrown, dag.at?.nodes[0]?.id, clock.now());
+        if (known !== undefined) await keepIsolation(known, store, attempt, checkpoints);
         throw await present(checkpoints, 'the checkpoints of an open job').causeOf(thrown);
       }
     },
@@ -340,6 +374,7 @@ export function createJob(options: JobOptions): Job {
         ...reading,
         nodes: graph.nodes.map((node) => nodeStatus(node, dag, holders, graph, stateful)),
         rejected: refusals.total,
+        setAside: isolation.lastAside,
         uncommittedRows: sinks?.pendingRows() ?? 0,
         drained: draining === 'drained',
         notes,

@@ -4,6 +4,7 @@
 import { limits } from '../../schemas/limits.ts';
 import type { Path } from '../../schemas/ports/record.ts';
 import type { CheckpointHealth } from '../checkpoint/health.ts';
+import type { SetAside } from '../checkpoint/isolation.ts';
 import type { StatefulNode } from '../checkpoint/manifest.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
@@ -102,6 +103,8 @@ export interface JobStatus {
   readonly pausedBy: readonly string[];
   readonly nodes: readonly NodeStatus[];
   readonly rejected: number;
+  /** What operators failed on for no reason of their own, and calls that did not return: the last ones, oldest first. */
+  readonly setAside: readonly SetAside[];
   /** Rows that sinks took and no completed checkpoint made visible yet. */
   readonly uncommittedRows: number;
   /** Whether it was drained: it has given out everything and takes no more. */

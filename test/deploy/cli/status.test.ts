@@ -63,6 +63,7 @@ describe('a topology', () => {
     pausedBy: [],
     nodes: [],
     rejected: 0,
+    setAside: [],
     uncommittedRows: 0,
     drained: false,
     notes: [],
@@ -99,6 +100,15 @@ describe('a topology', () => {
     expect(lineOf({ job: job([split(0)], { pausedBy: ['prices'] }) })).toMatch(/reading is paused by prices: holds time$/);
     expect(lineOf({ state: 'failed', error: { code: 'x', message: `two\nlines` } })).toBe('topology orders (orders.ts): failed; two');
     expect(lineOf({ state: 'failed', error: { code: 'x', message: 'long '.repeat(1_000) } }).length).toBeLessThan(400);
+  });
+
+  it('that went on without an element says so, and among its details which', () => {
+    const aside = { split: 'in kinesis shard-0', place: '7', operator: 'once', message: 'no\nstack', atMs: 0 };
+    const without = job([split(0)], { setAside: [aside, { ...aside, split: null, place: null }] });
+    expect(lineOf({ job: without })).toContain('; 2 set aside');
+    expect(topologyDetails(host({ job: without }), 3_000)).toContain(
+      "  set aside at 1970-01-01T00:00:00.000Z: the element at in kinesis shard-0 7, by 'once': no",
+    );
   });
 
   it('that another instance runs now says so, and no fault beside it', () => {

@@ -39,6 +39,7 @@ async function hostIn(dir: string, boundTo: string): Promise<TopologyHost> {
     input: {
       place: { kind: 'local', dir, streams: { [boundTo]: streams.handles('a/b') }, lookups: {}, parquetFileMaxAgeMs: 0 },
       checkpointIntervalMs: 500,
+      functionMaxMs: 10_000,
       dropState: {},
     },
     clock: systemClock,

@@ -78,6 +78,7 @@ beforeEach(async () => {
     input: {
       place: { kind: 'local', dir, streams: { 'a/b': streams.handles('a/b') }, lookups: {}, parquetFileMaxAgeMs: 0 },
       checkpointIntervalMs: 200,
+      functionMaxMs: 10_000,
       dropState: {},
     },
     clock,

@@ -114,10 +114,10 @@ it('numbers the ways on which one event comes, also when two sources read one st
   expect(new Set((await refusalsOf(twice, [[1]])).map(({ element }) => element))).toEqual(new Set(['0', '1']));
   const selfJoin = build((t) => {
     const numbers = source(t).eventTime('time', () => 1_000, { outOfOrderness: 0, future: { max: 0 } });
-    const keyed = (): ReturnType<typeof numbers.keyBy<string>> =>
-      numbers.keyBy((e) => {
-        throw new Error(`no key for ${e.id}`);
-      });
+    const keyOf = (e: { id: string }): string => {
+      throw new Error(`no key for ${e.id}`);
+    };
+    const keyed = (): ReturnType<typeof numbers.keyBy<string>> => numbers.keyBy(keyOf);
     keyed()
       .intervalJoin('pairs', keyed(), { lower: 0, upper: 0 }, () => ({ n: 1 }))
       .out.sinkTo('rows', table('rows', row));

@@ -1,0 +1,88 @@
+/**
+ * Watches from outside whether the functions of a topology's thread return: only another thread can end one that does not.
+ *
+ * Invariants:
+ * 1. A call is stuck when it was the same one at every look for longer than the bound; calls that begin and return are progress, however many a turn
+ *    has and however slow it is.
+ * 2. Time in which nobody looked does not count: a process that was stopped, or a host that was busy, ends no thread.
+ */
+import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { CallSlot, Graph, RunFailure, SeenCall, SharedCalls } from '../../topology/index.ts';
+import { callSlots, seenCall, seenDigest, seenTurn, sharedCalls } from '../../topology/index.ts';
+
+/** Looks within the bound. */
+const looksPerBound = 20;
+
+export interface Watched {
+  readonly seen: SeenCall;
+  /** How long it has been the same call, ms. */
+  readonly sameMs: number;
+}
+
+/** `sinceMs` is how long ago the look before was; `paceMs` how often there is to be one. */
+export function deriveWatched(before: Watched | undefined, seen: SeenCall, sinceMs: number, paceMs: number): Watched {
+  if (before === undefined || seen.slot === 0 || seen.slot !== before.seen.slot || seen.calls !== before.seen.calls)
+    return { seen, sameMs: 0 };
+  return { seen, sameMs: before.sameMs + Math.min(sinceMs, 2 * paceMs) };
+}
+
+export class FunctionWatch {
+  /** For the thread. */
+  readonly calls: SharedCalls = sharedCalls();
+  readonly #clock: Clock;
+  readonly #maxMs: number;
+  readonly #onStuck: (fault: SluiceError) => void;
+  #slots: readonly CallSlot[] = [];
+  #watched: Watched | undefined;
+  #lookedMs: number;
+  #timer: Timer | undefined;
+  #stuck: (CallSlot & { readonly digest: string | undefined }) | undefined;
+
+  /** `onStuck` is called once, when a function did not return within `maxMs`. */
+  constructor(clock: Clock, maxMs: number, onStuck: (fault: SluiceError) => void) {
+    this.#clock = clock;
+    this.#maxMs = maxMs;
+    this.#onStuck = onStuck;
+    this.#lookedMs = clock.monotonic();
+  }
+
+  /** The thread is about to call the functions of `graph`. */
+  begin(graph: Graph): void {
+    this.#slots = callSlots(graph);
+    this.#lookedMs = this.#clock.monotonic();
+    this.#next();
+  }
+
+  /** The thread has ended. How, where it could not keep that itself; `crash` is why, where it ended without a word. */
+  end(crash: string | undefined): RunFailure | undefined {
+    this.#timer?.cancel();
+    if (this.#stuck !== undefined) return { kind: 'stuck', ...this.#stuck };
+    const turn = crash === undefined ? undefined : seenTurn(this.calls);
+    if (crash === undefined || turn === undefined) return undefined;
+    return { kind: 'turn', span: turn.span, place: turn.place, operator: undefined, message: crash };
+  }
+
+  #next(): void {
+    this.#timer = this.#clock.setTimer(this.#maxMs / looksPerBound, () => this.#look());
+  }
+
+  #look(): void {
+    const nowMs = this.#clock.monotonic();
+    this.#watched = deriveWatched(this.#watched, seenCall(this.calls), nowMs - this.#lookedMs, this.#maxMs / looksPerBound);
+    this.#lookedMs = nowMs;
+    const slot = this.#watched.sameMs < this.#maxMs ? undefined : this.#slots[this.#watched.seen.slot - 1];
+    if (slot === undefined) {
+      this.#next();
+      return;
+    }
+    this.#stuck = { ...slot, digest: seenDigest(this.calls) };
+    this.#onStuck(neverReturned(slot, this.#maxMs));
+  }
+}
+
+function neverReturned({ node, slot }: CallSlot, maxMs: number): SluiceError {
+  return new SluiceError('function-stuck', `'${node}': its ${slot} did not return from one call within ${maxMs / 1_000} s`, {
+    fix: 'look for a loop without an end, or a regular expression whose time grows with its text; what is given to it goes to the rejected table the second time',
+  });
+}

@@ -1,0 +1,175 @@
+/**
+ * A topology in its thread with a function that does not return, or that ends the thread: the element that did it is found, everything else is in the
+ * tables once.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import type { TopologyHostStatus } from '../../../deploy/host/topology-host.ts';
+import { topologyHost } from '../../../deploy/host/topology-host.ts';
+import { openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
+import { queryLake } from '../../../enrich/lake/query.ts';
+import { systemClock } from '../../../schemas/kernel/clock.ts';
+import { systemRandom } from '../../../schemas/kernel/random.ts';
+import { encodeStructured } from '../../../schemas/wire.ts';
+import { streamConfig } from '../../ingest/support.ts';
+
+const events = 300;
+
+const flow = (body: string): string => `import { aggregator, schemaOf, stream, table, topology, tumbling } from 'sluice';
+
+const row = schemaOf<{ key: string; n: number }>({ $id: 'counted', type: 'object', properties: { key: { type: 'string' }, n: { type: 'integer' } } });
+export default topology('counted', { version: 1, owner: 'a/b' }, (t) => {
+  const timed = t.source('in', stream('a/b')).eventTime('time', (e) => (e.data as { n: number }).n, { outOfOrderness: 0, future: { max: 0 } });
+  ${body}
+});
+`;
+
+interface Ended {
+  readonly rows: readonly (readonly unknown[])[];
+  readonly rejected: readonly (readonly unknown[])[];
+  readonly told: string;
+  readonly status: TopologyHostStatus;
+}
+
+/** Sends all events, then starts; ends when everything was read and a checkpoint is complete beyond. */
+async function play(body: string, functionMaxMs = 1_000): Promise<Ended> {
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-stuck-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const streams = await openEmbeddedStreams({
+    root: join(dir, 'log'),
+    streams: [streamConfig('a', 'b')],
+    local: { kinesisShards: 1, kafkaPartitions: 1, retentionMaxBytes: 1e9, retentionMaxMs: 1e9 },
+    clock: systemClock,
+  });
+  onTestFinished(() => streams.close());
+  const records = Array.from({ length: events }, (_, n) => {
+    const attributes = { id: `e${n}`, source: '/a/b', type: 'a.b', time: '2026-01-01T00:00:00.000Z', datacontenttype: 'application/json' };
+    const event = { ...attributes, team: 'a', app: 'b', partitionkey: 'k', receivedtime: attributes.time };
+    return { key: 'k', value: encodeStructured(event, Buffer.from(JSON.stringify({ n, text: n === 137 ? `${'a'.repeat(40)}!` : 'aaa' }))) };
+  });
+  await streams.writer('kinesis').write('a/b', records);
+  const file = join(dir, 'topology.ts');
+  writeFileSync(file, flow(body));
+  const told: string[] = [];
+  const host = topologyHost({
+    file,
+    buildDir: join(dir, 'build'),
+    input: {
+      place: { kind: 'local', dir, streams: { 'a/b': streams.handles('a/b') }, lookups: {}, parquetFileMaxAgeMs: 0 },
+      checkpointIntervalMs: 200,
+      functionMaxMs,
+      dropState: {},
+    },
+    clock: systemClock,
+    random: systemRandom,
+    tell: (line) => told.push(line),
+  });
+  onTestFinished(() => host.stop());
+  await host.start();
+  const isRead = ({ state, job }: TopologyHostStatus): boolean =>
+    state === 'running' && job !== null && job.uncommittedRows === 0 && job.splits.every(({ lag }) => lag === 0);
+  for (let tries = 0; tries < 600 && !isRead(await host.status()); tries++) await sleep(50);
+  // A run that fails while it drains goes on from before.
+  for (let tries = 0; tries < 600 && (await host.status()).state !== 'drained'; tries++) {
+    if ((await host.status()).state === 'running') await host.drain().catch(() => undefined);
+    await sleep(50);
+  }
+  const status = await host.status();
+  expect(status.state, told.join('\n')).toBe('drained');
+  const lake = join(dir, 'lake');
+  const rows = (await queryLake(lake, 'SELECT key, sum(n), count(*) FROM counted GROUP BY ALL ORDER BY key')).rows;
+  const rejected = (await queryLake(lake, 'SELECT id, operator, code, data FROM rejected ORDER BY id')).rows;
+  return { rows, rejected, told: told.join('\n'), status };
+}
+
+it('a function that never returns for one event costs that event', { timeout: 90_000 }, async () => {
+  const { rows, rejected, told, status } = await play(`timed
+    .map((e) => {
+      const { n } = e.data as { n: number };
+      if (n === 137) for (;;);
+      return { key: 'k', n };
+    })
+    .sinkTo('rows', table('counted', row));`);
+  expect(rows).toEqual([['k', (events * (events - 1)) / 2 - 137, events - 1]]);
+  expect(rejected).toMatchObject([['e137', 'time/map', 'function-stuck', expect.stringContaining('"n":137')]]);
+  expect(status.job?.setAside).toMatchObject([{ operator: 'time/map', message: 'its function did not return, twice' }]);
+  expect(told).toContain("'time/map': its function did not return from one call within 1 s");
+  expect(told).toContain("'time/map' (function) did not return from one call, twice");
+});
+
+it('a regular expression that takes for ever is a function that does not return, also in a window', { timeout: 90_000 }, async () => {
+  const { rows, rejected } = await play(`timed
+    .keyBy((e) => String((e.data as { n: number }).n % 2))
+    .window('all', tumbling('1h'))
+    .aggregate({
+      n: aggregator({
+        create: () => 0,
+        add: (n, e) => (/^(a+)+$/.test((e.data as { text: string }).text) ? n + 1 : n),
+        merge: (a, b) => a + b,
+        result: (n) => n,
+      }),
+    })
+    .out.map(({ key, n }) => ({ key, n }))
+    .sinkTo('rows', table('counted', row));`);
+  expect(rows).toEqual([
+    ['0', events / 2, 1],
+    ['1', events / 2 - 1, 1],
+  ]);
+  expect(rejected).toMatchObject([['e137', 'all', 'function-stuck', expect.stringContaining('"n":137')]]);
+});
+
+it('a result of one pane that never returns costs that pane', { timeout: 90_000 }, async () => {
+  const { rows, rejected } = await play(`timed
+    .keyBy((e) => String((e.data as { n: number }).n % 3))
+    .window('all', tumbling('1h'))
+    .aggregate({
+      n: aggregator({
+        create: () => ({ n: 0, odd: 0 }),
+        add: (all, e) => ({ n: all.n + 1, odd: all.odd + ((e.data as { n: number }).n === 137 ? 1 : 0) }),
+        merge: (a, b) => ({ n: a.n + b.n, odd: a.odd + b.odd }),
+        result: ({ n, odd }) => {
+          while (odd > 0);
+          return n;
+        },
+      }),
+    })
+    .out.map(({ key, n }) => ({ key, n }))
+    .sinkTo('rows', table('counted', row));`);
+  expect(rows).toEqual([
+    ['0', events / 3, 1],
+    ['1', events / 3, 1],
+  ]);
+  expect(rejected).toMatchObject([[expect.any(String), 'all', 'function-stuck', expect.stringContaining('"key":"2"')]]);
+});
+
+it('an event for which the thread ends without a word is set aside', { timeout: 90_000 }, async () => {
+  const { rows, rejected, told } = await play(`timed
+    .map((e) => {
+      const { n } = e.data as { n: number };
+      if (n === 50) (globalThis as unknown as { process: { exit(code: number): never } }).process.exit(3);
+      return { key: 'k', n };
+    })
+    .sinkTo('rows', table('counted', row));`);
+  expect(rows).toEqual([['k', (events * (events - 1)) / 2 - 50, events - 1]]);
+  expect(rejected).toMatchObject([['e50', 'in', 'operator-failed', expect.stringContaining('"n":50')]]);
+  expect(told).toContain('it is set aside in the rejected table');
+});
+
+it('a turn that is slow because each of its calls takes long is left alone', { timeout: 90_000 }, async () => {
+  const { rows, rejected, status } = await play(
+    `timed
+    .map((e) => {
+      const until = performance.now() + 10;
+      while (performance.now() < until);
+      return { key: 'k', n: (e.data as { n: number }).n };
+    })
+    .sinkTo('rows', table('counted', row));`,
+    1_000,
+  );
+  expect(rows).toEqual([['k', (events * (events - 1)) / 2, events]]);
+  expect(rejected).toEqual([]);
+  expect(status.job?.setAside).toEqual([]);
+});

@@ -1,0 +1,40 @@
+/**
+ * What of a running job is in its checkpoints, and back: positions of its splits, states of its operators, counters.
+ */
+import type { Manifest } from '../checkpoint/manifest.ts';
+import type { Cursor } from './cursor.ts';
+import { positionKey } from './cursor.ts';
+import type { Dag } from './dag.ts';
+import { tellClock } from './dag.ts';
+
+export function positionsOf(dag: Dag, cursors: readonly Cursor[]): Manifest['positions'] {
+  const bySource: Record<string, Record<string, string>> = {};
+  for (const { node } of dag.sources) bySource[node.id] = {};
+  for (const cursor of cursors) {
+    if (cursor.position !== undefined) (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = cursor.position;
+  }
+  return bySource;
+}
+
+/** `last`: everything was given out, and no state is left. */
+export function statesOf(dag: Dag, last: boolean): Pick<Manifest, 'operators' | 'counts'> {
+  const operators: Record<string, unknown> = {};
+  for (const { nodes, operator } of dag.stages) {
+    const [node] = nodes;
+    const state = last ? undefined : operator.snapshot?.();
+    if (node !== undefined && state !== undefined) operators[node.id] = state;
+  }
+  return { operators, counts: Object.fromEntries([...dag.counts].map(([id, count]) => [id, { ...count }])) };
+}
+
+export function restoreStates(dag: Dag, { operators, counts }: Pick<Manifest, 'operators' | 'counts'>, nowMs: number): void {
+  // Before the states: a restored operator may refuse what it held.
+  for (const [id, count] of Object.entries(counts)) Object.assign(dag.counts.get(id) ?? {}, count);
+  // And the time: what waits in a restored operator may come out at once.
+  tellClock(dag, nowMs, nowMs);
+  for (const { nodes, operator } of dag.stages) {
+    const [node] = nodes;
+    const state = node === undefined ? undefined : operators[node.id];
+    if (state !== undefined) operator.restore?.(state as never);
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * Lets another thread see which function of an author runs, and for how long it has: that thread alone can end one that does not return.
+ *
+ * Invariants:
+ * 1. A number changes with each call that begins: however slow a turn is, it goes on as long as calls return.
+ * 2. Of a function that did not return once what it is given is written down, as a digest, before each call; a call that did not return twice
+ *    throws instead, so that its row is rejected as if it had thrown.
+ * 3. A job that nobody watches calls its functions as they are.
+ */
+import { createHash } from 'node:crypto';
+import { inspect } from 'node:util';
+import { present } from '../../schemas/kernel/assert.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { CallSlot, Isolation, RecordSpan, StuckCall } from '../checkpoint/isolation.ts';
+import type { Graph, Topology, UserFunction } from '../graph/graph.ts';
+import { slotsOf } from '../graph/graph.ts';
+import { stuck } from '../operators/operator.ts';
+
+/** The slot of a node's schemas. */
+const schemaSlot = 'schema';
+
+const cell = { calls: 0, slot: 1, digest: 2, turnBytes: 6 } as const;
+const digestCells = 4;
+const headBytes = 32;
+const turnMaxBytes = 4_096;
+
+/** What two threads share of a job. */
+export interface SharedCalls {
+  readonly buffer: SharedArrayBuffer;
+}
+
+export interface SeenCall {
+  /** How many calls have begun, modulo 2^32. */
+  readonly calls: number;
+  /** Which function runs, from 1, by `callSlots`; 0 for none. */
+  readonly slot: number;
+}
+
+/** The turn that runs, where there is one. */
+export interface SeenTurn {
+  readonly span: RecordSpan;
+  /** The element that is alone in it. */
+  readonly place?: string;
+}
+
+export function sharedCalls(): SharedCalls {
+  return { buffer: new SharedArrayBuffer(headBytes + turnMaxBytes) };
+}
+
+export function seenCall({ buffer }: SharedCalls): SeenCall {
+  const cells = new Int32Array(buffer);
+  return { calls: Atomics.load(cells, cell.calls), slot: Atomics.load(cells, cell.slot) };
+}
+
+/** Of the call that runs; undefined where its function is not watched. */
+export function seenDigest({ buffer }: SharedCalls): string | undefined {
+  const digest = Buffer.from(new Uint8Array(buffer, cell.digest * 4, digestCells * 4)).toString('hex');
+  return /^0*$/.test(digest) ? undefined : digest;
+}
+
+export function seenTurn({ buffer }: SharedCalls): SeenTurn | undefined {
+  const bytes = Atomics.load(new Int32Array(buffer), cell.turnBytes);
+  if (bytes === 0) return undefined;
+  return JSON.parse(Buffer.from(new Uint8Array(buffer, headBytes, bytes)).toString('utf8')) as SeenTurn;
+}
+
+/** The functions of a graph in the order of their numbers. */
+export function callSlots({ nodes }: Graph): readonly CallSlot[] {
+  return nodes.flatMap((node) =>
+    (node.kind === 'validate' ? [schemaSlot] : slotsOf(node)).map((slot): CallSlot => ({ node: node.id, slot })),
+  );
+}
+
+export interface WatchedCalls {
+  /** The same topology, with functions that are seen. */
+  readonly topology: Topology;
+  /** A check of a node's schemas, seen too. */
+  schemas<R>(node: string, check: (value: unknown) => R): (value: unknown) => R;
+  /** The turn that begins; none when it is over. */
+  turn(turn: SeenTurn | undefined): void;
+  /** Nothing is suspected of any function from now on. */
+  clear(): void;
+}
+
+/** `onRefused` is called when a call is refused that did not return twice. */
+export function watchCalls(
+  topology: Topology,
+  { buffer }: SharedCalls,
+  suspected: Pick<Isolation, 'watched' | 'refused'>,
+  onRefused: (call: StuckCall) => void,
+): WatchedCalls {
+  const cells = new Int32Array(buffer);
+  const turnText = Buffer.from(buffer, headBytes, turnMaxBytes);
+  const slots = new Map(callSlots(topology.graph).map(({ node, slot }, index) => [`${node}\n${slot}`, index + 1]));
+  const careful = { is: suspected.watched.length > 0 };
+
+  const seen = (call: UserFunction, number: number): Anything => {
+    const run = call as Anything;
+    return (a, b) => {
+      cells[cell.calls] = (cells[cell.calls] as number) + 1;
+      cells[cell.slot] = number;
+      try {
+        return run(a, b);
+      } finally {
+        cells[cell.slot] = 0;
+      }
+    };
+  };
+
+  const watched = (call: UserFunction, { node, slot }: CallSlot, number: number): Anything => {
+    const run = seen(call, number);
+    const refused = new Set(suspected.refused.filter((each) => each.node === node && each.slot === slot).map(({ digest }) => digest));
+    return (a, b) => {
+      if (!careful.is) return run(a, b);
+      const digest = digestOf(slot, a, b);
+      const hex = digest.toString('hex');
+      if (refused.has(hex)) {
+        onRefused({ node, slot, digest: hex });
+        throw new SluiceError(stuck, `the function '${slot}' did not return, twice: the same would happen again`);
+      }
+      for (let i = 0; i < digestCells; i++) cells[cell.digest + i] = digest.readInt32LE(4 * i);
+      try {
+        return run(a, b);
+      } finally {
+        cells.fill(0, cell.digest, cell.digest + digestCells);
+      }
+    };
+  };
+
+  const guarded = (call: UserFunction, of: CallSlot): Anything => {
+    const number = present(slots.get(`${of.node}\n${of.slot}`), `the number of ${of.node} ${of.slot}`);
+    const isSuspected = suspected.watched.some(({ node, slot }) => node === of.node && slot === of.slot);
+    return isSuspected ? watched(call, of, number) : seen(call, number);
+  };
+
+  return {
+    topology: {
+      graph: topology.graph,
+      problems: topology.problems,
+      resolve(node, slot) {
+        const call = topology.resolve(node, slot);
+        return call === undefined ? undefined : (guarded(call, { node, slot }) as UserFunction);
+      },
+    },
+    schemas: <R>(node: string, check: (value: unknown) => R) =>
+      guarded(check as UserFunction, { node, slot: schemaSlot }) as (value: unknown) => R,
+    turn(turn) {
+      const bytes = turn === undefined ? 0 : turnText.write(JSON.stringify(turn));
+      Atomics.store(cells, cell.turnBytes, bytes < turnMaxBytes ? bytes : 0);
+    },
+    clear() {
+      careful.is = false;
+    },
+  };
+}
+
+type Anything = (a?: unknown, b?: unknown) => unknown;
+
+/** Of what a call is given but its context, which has times in it; of a keyed function the key is in the context. */
+function digestOf(slot: string, a: unknown, b: unknown): Buffer {
+  const isOfTwo = slot === 'join' || slot.endsWith(':add') || slot.endsWith(':merge');
+  const isKeyed = slot === 'onElement' || slot === 'onTimer';
+  const given = isOfTwo ? [a, b] : isKeyed ? [a, (b as { readonly key: unknown }).key] : [a];
+  return createHash('sha256')
+    .update(textOf(given))
+    .digest()
+    .subarray(0, digestCells * 4);
+}
+
+/** What is no JSON is written as a person would see it. */
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return inspect(value, { depth: null, maxArrayLength: null, maxStringLength: null });
+  }
+}
