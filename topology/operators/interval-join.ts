@@ -10,6 +10,7 @@
  *    `left` the right one, whichever came first, as the left one may still come out; else the one that came second.
  * 5. Join `left`: an unmatched left element comes out when it leaves the state, with its own time; the operator forwards
  *    W - max(upper, 0) - 1, so that it is not late downstream.
+ * 6. A row costs O(log n + matches) of the rows of its key, to come and to go, in whatever order rows come (state/time-buffer.ts).
  *
  * Source: org.apache.flink.streaming.api.operators.co.IntervalJoinOperator; 4 and 5 are ours.
  */
@@ -18,14 +19,13 @@ import type { Origin } from '../graph/sink.ts';
 import { freeze } from '../state/freeze.ts';
 import { requireJson } from '../state/json-safe.ts';
 import { siblingOf } from '../state/origin.ts';
-import { TimeBuffer } from '../state/time-buffer.ts';
-import { TimeHeap } from '../state/time-heap.ts';
 import type { MergeSnapshot } from '../time/merge.ts';
 import { WatermarkMerge } from '../time/merge.ts';
 import type { TimeSignal } from '../time/watermark.ts';
 import { maxTime } from '../time/watermark.ts';
 import type { Batch, RowKind } from './batch.ts';
 import { endOfInput, rowKinds } from './batch.ts';
+import { JoinSide } from './join-side.ts';
 import { keyTextOf } from './key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
@@ -33,11 +33,6 @@ import { rejectThrown } from './operator.ts';
 interface LeftElement {
   readonly value: unknown;
   matched: boolean;
-}
-
-interface KeyBuffers {
-  readonly left: TimeBuffer<LeftElement>;
-  readonly right: TimeBuffer<unknown>;
 }
 
 export interface IntervalJoinSnapshot {
@@ -60,17 +55,14 @@ export class IntervalJoinOperator implements Operator {
   readonly #functions: JoinFunctions;
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
-  readonly #keys = new Map<string, KeyBuffers>();
-  readonly #leftTimers = new TimeHeap<undefined>();
-  readonly #rightTimers = new TimeHeap<undefined>();
+  readonly #lefts: JoinSide<LeftElement>;
+  readonly #rights: JoinSide<unknown>;
   readonly #merge = new WatermarkMerge(2, 'combined');
   readonly #level: number | undefined;
   readonly #leftStaysMs: number;
-  readonly #rightStaysMs: number;
   /** How what the author's function returns is called in a refusal. */
   readonly #result: string;
   #nowMs = Number.NEGATIVE_INFINITY;
-  #size = 0;
 
   /** `level`, where both sides may have the same events: how many nodes before it make several elements of one. */
   constructor(node: IntervalJoinNode, functions: JoinFunctions, level: number | undefined, counts: NodeCounts, reject: Reject) {
@@ -81,12 +73,14 @@ export class IntervalJoinOperator implements Operator {
     this.#reject = reject;
     this.#result = `what '${node.id}' returns`;
     this.#leftStaysMs = Math.max(node.upperMs, 0);
-    this.#rightStaysMs = Math.max(-node.lowerMs, 0);
+    this.#lefts = new JoinSide(this.#leftStaysMs);
+    this.#rights = new JoinSide(Math.max(-node.lowerMs, 0));
   }
 
   get progress(): TimeProgress {
-    const next = Math.min(this.#leftTimers.next ?? maxTime, this.#rightTimers.next ?? maxTime);
-    return { watermark: this.#merge.watermark, open: this.#size, next: next === maxTime ? undefined : next };
+    const next = Math.min(this.#lefts.next ?? maxTime, this.#rights.next ?? maxTime);
+    const open = this.#lefts.size + this.#rights.size;
+    return { watermark: this.#merge.watermark, open, next: next === maxTime ? undefined : next };
   }
 
   process(input: number, batch: Batch, out: readonly Batch[]): void {
@@ -150,19 +144,16 @@ export class IntervalJoinOperator implements Operator {
     this.#counts.passed++;
     // It stays, and is joined again.
     freeze(value);
-    const buffers = this.#buffersOf(key);
-    this.#size++;
-    if (side === 0) this.#left(key, buffers, value, timestamp, origin, target);
-    else this.#right(key, buffers, value, timestamp, origin, target);
+    if (side === 0) this.#left(key, value, timestamp, origin, target);
+    else this.#right(key, value, timestamp, origin, target);
   }
 
-  #left(key: string, buffers: KeyBuffers, value: unknown, timestamp: number, origin: Origin | undefined, target: Batch): void {
+  #left(key: string, value: unknown, timestamp: number, origin: Origin | undefined, target: Batch): void {
     const element: LeftElement = { value, matched: false };
-    buffers.left.insert(timestamp, element);
-    this.#leftTimers.push(timestamp + this.#leftStaysMs, key, undefined);
+    this.#lefts.insert(key, timestamp, element);
     const { lowerMs, upperMs } = this.#node;
     const isLeft = this.#node.join === 'left';
-    buffers.right.range(timestamp + lowerMs, timestamp + upperMs, (rightTime, right) => {
+    this.#rights.range(key, timestamp + lowerMs, timestamp + upperMs, (rightTime, right) => {
       const time = Math.max(timestamp, rightTime);
       // Of what is in state the record is not known any more.
       const matched = isLeft
@@ -172,11 +163,10 @@ export class IntervalJoinOperator implements Operator {
     });
   }
 
-  #right(key: string, buffers: KeyBuffers, value: unknown, timestamp: number, origin: Origin | undefined, target: Batch): void {
-    buffers.right.insert(timestamp, value);
-    this.#rightTimers.push(timestamp + this.#rightStaysMs, key, undefined);
+  #right(key: string, value: unknown, timestamp: number, origin: Origin | undefined, target: Batch): void {
+    this.#rights.insert(key, timestamp, value);
     const { lowerMs, upperMs } = this.#node;
-    buffers.left.range(timestamp - upperMs, timestamp - lowerMs, (leftTime, left) => {
+    this.#lefts.range(key, timestamp - upperMs, timestamp - lowerMs, (leftTime, left) => {
       if (this.#give(left.value, value, Math.max(timestamp, leftTime), value, origin, target)) left.matched = true;
     });
   }
@@ -208,64 +198,29 @@ export class IntervalJoinOperator implements Operator {
   }
 
   #advance(watermark: number, target: Batch): void {
-    for (let due = this.#leftTimers.popUntil(watermark); due !== undefined; due = this.#leftTimers.popUntil(watermark)) {
-      const buffers = this.#keys.get(due.key);
-      if (buffers === undefined) continue;
-      for (const [time, left] of buffers.left.takeUntil(due.time - this.#leftStaysMs)) {
-        this.#size--;
-        if (this.#node.join === 'left' && !left.matched) this.#give(left.value, undefined, time, left.value, undefined, target);
-      }
-      this.#forget(due.key, buffers);
-    }
-    for (let due = this.#rightTimers.popUntil(watermark); due !== undefined; due = this.#rightTimers.popUntil(watermark)) {
-      const buffers = this.#keys.get(due.key);
-      if (buffers === undefined) continue;
-      this.#size -= buffers.right.takeUntil(due.time - this.#rightStaysMs).length;
-      this.#forget(due.key, buffers);
-    }
-  }
-
-  #buffersOf(key: string): KeyBuffers {
-    const known = this.#keys.get(key);
-    if (known !== undefined) return known;
-    const buffers: KeyBuffers = { left: new TimeBuffer(), right: new TimeBuffer() };
-    this.#keys.set(key, buffers);
-    return buffers;
-  }
-
-  #forget(key: string, buffers: KeyBuffers): void {
-    if (buffers.left.size === 0 && buffers.right.size === 0) this.#keys.delete(key);
+    if (this.#node.join === 'left') {
+      this.#lefts.advanceGiving(watermark, (time, left) => {
+        if (!left.matched) this.#give(left.value, undefined, time, left.value, undefined, target);
+      });
+    } else this.#lefts.advance(watermark);
+    this.#rights.advance(watermark);
   }
 
   snapshot(): IntervalJoinSnapshot {
-    const keys = [...this.#keys].map(
-      ([key, { left, right }]) =>
-        [
-          key,
-          [...left.entries()].map(([time, { matched, value }]) => [time, matched ? 1 : 0, value] as const),
-          [...right.entries()],
-        ] as const,
-    );
+    const keys = [...new Set([...this.#lefts.keys, ...this.#rights.keys])].map((key) => {
+      const lefts = this.#lefts.rowsOf(key).map(([time, { matched, value }]) => [time, matched ? 1 : 0, value] as const);
+      return [key, lefts, this.#rights.rowsOf(key)] as const;
+    });
     return { merge: this.#merge.snapshot(), keys };
   }
 
   restore(snapshot: IntervalJoinSnapshot): void {
     this.#merge.restore(snapshot.merge);
-    this.#keys.clear();
-    this.#leftTimers.clear();
-    this.#rightTimers.clear();
-    this.#size = 0;
-    for (const [key, left, right] of snapshot.keys) {
-      const buffers = this.#buffersOf(key);
-      for (const [time, matched, value] of left) {
-        buffers.left.insert(time, { value: freeze(value), matched: matched === 1 });
-        this.#leftTimers.push(time + this.#leftStaysMs, key, undefined);
-      }
-      for (const [time, value] of right) {
-        buffers.right.insert(time, freeze(value));
-        this.#rightTimers.push(time + this.#rightStaysMs, key, undefined);
-      }
-      this.#size += left.length + right.length;
+    this.#lefts.clear();
+    this.#rights.clear();
+    for (const [key, lefts, rights] of snapshot.keys) {
+      for (const [time, matched, value] of lefts) this.#lefts.insert(key, time, { value: freeze(value), matched: matched === 1 });
+      for (const [time, value] of rights) this.#rights.insert(key, time, freeze(value));
     }
   }
 }
