@@ -37,9 +37,9 @@ export interface CheckCommand {
 /** Exit code 1 when there are findings, each told with its place and its fix. */
 export async function checkCommand(command: CheckCommand, output: Output): Promise<number> {
   const { file } = command;
-  const { name, nodes, findings, unchecked, note } = await checkTopologyFile({ ...command, typesOf });
-  if (unchecked !== undefined) output.note(`${file}: its types are not checked: ${unchecked}`);
-  if (note !== undefined) output.note(`${file}: ${note}`);
+  const { name, nodes, findings, unchecked, notes } = await checkTopologyFile({ ...command, typesOf });
+  if (unchecked !== undefined) output.note(`${file}: its types: ${unchecked}`);
+  for (const note of notes) output.note(`${file}: ${note}`);
   const isGood = findings.length === 0;
   if (output.json) output.line(JSON.stringify({ ok: isGood, name, problems: findings.map((finding) => flat(finding, file)) }));
   else {

@@ -24,7 +24,7 @@ export interface CandidateOptions {
   readonly built: boolean;
 }
 
-const checkedBefore: TypeCheck = { kind: 'checked', findings: [] };
+const checkedBefore: TypeCheck = { kind: 'checked', findings: [], note: undefined };
 
 /** What became of one try to make a build. `stamps`: the files whose change is worth another try. */
 export interface Candidate {
@@ -33,7 +33,7 @@ export interface Candidate {
   readonly compiled: CompiledTopology | undefined;
   /** Why it may not run; undefined when it may. */
   readonly fault: WorkerFault | undefined;
-  /** Why its types were not checked. */
+  /** Why its types were not checked, or not as its project says. */
   readonly unchecked: string | undefined;
 }
 
@@ -55,10 +55,10 @@ export async function prepareCandidate(
     const types = built ? checkedBefore : await checkTypes({ file, outDir: buildDir, clock, signal, stamps });
     if (types.kind === 'checked') requireNone(types.findings, shown);
     if (trial && !needless(compiled.build)) {
-      const { findings } = await tryTopology({ ...input, script: compiled.script, file }, { clock, signal, stamps });
-      requireNone(findings, shown);
+      const verdict = await tryTopology({ ...input, script: compiled.script, file }, { clock, signal, stamps });
+      requireNone(verdict.findings, shown);
     }
-    return { stamps, compiled, fault: undefined, unchecked: types.kind === 'checked' ? undefined : types.why };
+    return { stamps, compiled, fault: undefined, unchecked: types.kind === 'checked' ? types.note : types.why };
   } catch (thrown) {
     return { stamps, compiled, fault: faultOf(thrown), unchecked: undefined };
   }

@@ -33,8 +33,8 @@ export interface TopologyCheckOptions {
 export interface TopologyCheck extends TrialVerdict {
   /** Why its types were not checked. */
   readonly unchecked: string | undefined;
-  /** What else was not looked at, and why. */
-  readonly note: string | undefined;
+  /** What else was not looked at, or not as it might be expected, and why. */
+  readonly notes: readonly string[];
 }
 
 export async function checkTopologyFile(options: TopologyCheckOptions): Promise<TopologyCheck> {
@@ -48,20 +48,22 @@ export async function checkTopologyFile(options: TopologyCheckOptions): Promise<
     const typed = await checkTypes({ file, outDir, clock, signal, stamps }).catch(asFault);
     const types = typed instanceof SluiceError ? [findingOf('types', typed)] : typed.kind === 'checked' ? typed.findings : [];
     const unchecked = 'why' in typed ? typed.why : undefined;
+    const notes = 'note' in typed && typed.note !== undefined ? [`its types: ${typed.note}`] : [];
     const stale = await staleFindings(stamps, typesOf);
     if (compiled instanceof SluiceError) {
       const findings = compileFindings(compiled);
-      return { name: null, nodes: 0, findings: [...findings, ...elsewhere(types, findings), ...stale], unchecked, note: undefined };
+      return { name: null, nodes: 0, findings: [...findings, ...elsewhere(types, findings), ...stale], unchecked, notes };
     }
     const { config, findings, note } = configOf(options);
+    if (note !== undefined) notes.push(note);
     const place = placeOf(options.dir, config);
     const input = { script: compiled.script, file: relative(process.cwd(), file), place, dropState: {} };
     const verdict = await tryTopology(input, { clock, signal, stamps }).catch(asFault);
     if (verdict instanceof SluiceError)
-      return { name: null, nodes: 0, findings: [...types, ...findings, ...stale, findingOf('load', verdict)], unchecked, note };
+      return { name: null, nodes: 0, findings: [...types, ...findings, ...stale, findingOf('load', verdict)], unchecked, notes };
     // Without a configuration no stream is known.
     const found = verdict.findings.filter(({ kind }) => config !== undefined || (kind !== 'stream' && kind !== 'connector'));
-    return { ...verdict, findings: [...types, ...found, ...findings, ...stale], unchecked, note };
+    return { ...verdict, findings: [...types, ...found, ...findings, ...stale], unchecked, notes };
   } finally {
     rmSync(outDir, { recursive: true, force: true });
   }

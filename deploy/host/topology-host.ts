@@ -200,7 +200,7 @@ class Host implements TopologyHost {
     const candidate = await prepareCandidate({ file, buildDir, built, input, clock }, { trial, needless: isRunning, signal });
     this.#watch.files(candidate.stamps);
     if (candidate.unchecked !== undefined && this.#unchecked !== candidate.unchecked) {
-      this.#options.tell(`the types of ${this.#shown} are not checked: ${candidate.unchecked}`);
+      this.#options.tell(`the types of ${this.#shown}: ${candidate.unchecked}`);
     }
     this.#unchecked = candidate.unchecked;
     return candidate;

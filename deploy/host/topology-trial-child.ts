@@ -3,6 +3,7 @@
  * nothing: what the author's modules do to it while they are evaluated (they throw, never finish, end the process, fill the memory) is done to it
  * alone.
  */
+import { Worker } from 'node:worker_threads';
 import { assert } from '../../schemas/kernel/assert.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { checkJob } from '../../topology/index.ts';
@@ -52,4 +53,9 @@ process.once('message', (input: TrialInput) => {
     .catch((thrown: unknown) => say({ kind: 'failed', fault: faultOf(thrown) }))
     .then(() => process.exit());
 });
-void say({ kind: 'started' });
+// A main thread in a loop would not hear that the host is gone.
+const watch = new Worker(new URL('./parent-watch.js', import.meta.url));
+watch.once('message', () => {
+  watch.unref();
+  void say({ kind: 'started' });
+});

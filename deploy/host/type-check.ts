@@ -3,7 +3,8 @@
  * Only `sluice start` and `sluice topology` do: what `sluice enrich` runs was checked when it was built, and needs no TypeScript.
  *
  * Invariants:
- * 1. It says what `tsc` in the topology's own project would say: the nearest `tsconfig.json` is in force. Without one, the types are strict.
+ * 1. It says what `tsc` in the topology's own project would say: the nearest `tsconfig.json` is in force. Without one, or with one that this
+ *    TypeScript cannot use, the types are strict.
  * 2. It is bounded in time and output, and leaves no process behind.
  */
 import { spawn } from 'node:child_process';
@@ -11,7 +12,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, extname, join, resolve } from 'node:path';
+import { dirname, extname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
@@ -32,9 +33,15 @@ export interface TypeCheckOptions {
   readonly stamps: FileStamps;
 }
 
-export type TypeCheck =
+export type TypeCheck = CheckedTypes | { readonly kind: 'unchecked'; readonly why: string };
+
+export interface CheckedTypes {
+  readonly kind: 'checked';
   /** None: the types are right, or the file has none. */
-  { readonly kind: 'checked'; readonly findings: readonly Finding[] } | { readonly kind: 'unchecked'; readonly why: string };
+  readonly findings: readonly Finding[];
+  /** Why strict types were checked, and not what the project asks for. */
+  readonly note: string | undefined;
+}
 
 const require = createRequire(import.meta.url);
 /** The compiled package: what a topology imports as `sluice` is of it. */
@@ -43,23 +50,42 @@ const fix = 'correct the types: `npx tsc` says the same';
 
 /** Throws `SluiceError` `types-timeout`, `types-failed`, `trial-aborted`. */
 export async function checkTypes(options: TypeCheckOptions): Promise<TypeCheck> {
-  if (!/^\.[mc]?tsx?$/.test(extname(options.file))) return { kind: 'checked', findings: [] };
+  if (!/^\.[mc]?tsx?$/.test(extname(options.file))) return { kind: 'checked', findings: [], note: undefined };
   const tsc = compiler();
-  if (tsc === undefined) return { kind: 'unchecked', why: 'TypeScript is not installed: run npm install without --omit' };
+  if (tsc === undefined) return { kind: 'unchecked', why: 'not checked, TypeScript is not installed: run npm install without --omit' };
+  const project = projectOf(options.file);
+  const found = await compile(tsc, options, project);
+  const [unusable] = found.filter(isOfProject);
+  if (unusable === undefined) return { kind: 'checked', findings: found, note: undefined };
+  // Of a project with options that it does not know, the compiler checks nothing.
+  const strict = await compile(tsc, options, undefined);
+  const note = `strict types are checked, as ${relative(process.cwd(), project ?? options.file)} cannot be used: ${unusable.message}`;
+  return { kind: 'checked', findings: strict.filter((finding) => !isOfProject(finding)), note };
+}
+
+async function compile(tsc: string, options: TypeCheckOptions, project: string | undefined): Promise<readonly Finding[]> {
   const begunMs = options.clock.now();
-  const output = await run(tsc, ['-p', writeConfig(options), '--pretty', 'false', '--listFiles'], options);
+  const output = await run(tsc, ['-p', writeConfig(options, project), '--pretty', 'false', '--listFiles'], options);
   const { findings, files } = parseOutput(output.text);
   for (const file of files) options.stamps.noted(file, await stampBefore(file, begunMs));
   if (output.code !== 0 && findings.length === 0) {
     const said = output.text.trim().split('\n').slice(-5).join('\n');
     throw new SluiceError('types-failed', `the types could not be checked (exit code ${output.code}): ${said}`);
   }
-  return { kind: 'checked', findings: findings.filter(isOfTopology) };
+  // Types of Node and the like that are not installed are missed where they are used.
+  return findings.filter(({ message }) => !message.startsWith('TS2688:'));
 }
 
-/** Types of Node and the like that are not installed are missed where they are used. */
-function isOfTopology({ place, message }: Finding): boolean {
-  return place !== null || !message.startsWith('TS2688:');
+/** Whether it is about the options of the project, and not about what somebody wrote in TypeScript. */
+function isOfProject({ place, message }: Finding): boolean {
+  return place === null || /^TS[56]\d{3}:/.test(message);
+}
+
+/** The nearest `tsconfig.json`. */
+function projectOf(file: string): string | undefined {
+  return ancestorsOf(dirname(resolve(file)))
+    .map((folder) => join(folder, 'tsconfig.json'))
+    .find((path) => existsSync(path));
 }
 
 function compiler(): string | undefined {
@@ -77,11 +103,10 @@ async function stampBefore(file: string, begunMs: number): Promise<string> {
   return written !== undefined && written.ctimeMs >= begunMs ? `${stamp} while it was checked` : stamp;
 }
 
-/** The topology and what it imports, under the options of its project. */
-function writeConfig({ file, outDir }: TypeCheckOptions): string {
+/** The topology and what it imports, under the options of `project`. */
+function writeConfig({ file, outDir }: TypeCheckOptions, project: string | undefined): string {
   const entry = resolve(file);
   const folders = ancestorsOf(dirname(entry));
-  const project = folders.map((folder) => join(folder, 'tsconfig.json')).find((path) => existsSync(path));
   const typeRoots = folders.map((folder) => join(folder, 'node_modules', '@types')).filter((path) => existsSync(path));
   const name = createHash('sha256').update(entry).digest('hex').slice(0, 16);
   const options = {

@@ -197,6 +197,17 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => t.source('s', 
     ]);
   });
 
+  it('in a project with options that this TypeScript does not know is checked by strict types, and that is said', async () => {
+    write('tsconfig.json', '{"compilerOptions": {"baseUrl": ".", "moduleResolution": "node10"}}');
+    write(
+      'topology.ts',
+      `${head}const n: number = 'x';\nexport default topology('x', { version: n, owner: 'a/b' }, (t) => t.source('s', stream('a/b')).sinkTo('r', rejected()));\n`,
+    );
+    const { code, out, err } = await sluice(['topology', 'check', 'topology.ts'], dir);
+    expect([code, out]).toEqual([1, expect.stringMatching(/^topology\.ts:5:7: TS2322: [^\n]*\n.*\n.*version must be an integer/)]);
+    expect(err).toMatch(/strict types are checked, as tsconfig\.json cannot be used: TS5102/);
+  });
+
   it('of the template has nothing to be told', async () => {
     const template = join(process.cwd(), 'deploy/cli/template/topology.ts');
     expect(readFileSync(template, 'utf8')).toContain('export default');

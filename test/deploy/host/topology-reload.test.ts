@@ -5,11 +5,13 @@
  * Before, a module that never finished loading, a build that failed after the old one had ended, and a refused build with a new import each left
  * nothing running, or a loop.
  */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { TopologyHost } from '../../../deploy/host/topology-host.ts';
 import { topologyHost } from '../../../deploy/host/topology-host.ts';
 import type { EmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
@@ -31,13 +33,13 @@ interface Parts {
   /** What the table's rows are tagged with: an expression. */
   readonly tag?: string;
   readonly before?: string;
-  readonly sink?: string;
+  readonly id?: string;
   readonly source?: string;
   readonly more?: string;
 }
 
 /** A topology whose rows say which build made them. */
-function text({ tag = "'one'", before = '', sink = 'rows', source = 'a/b', more = '' }: Parts = {}): string {
+function text({ tag = "'one'", before = '', id = 'events', source = 'a/b', more = '' }: Parts = {}): string {
   return `
 import { count, fileTable, rejected, schemaOf, stream, table, topology, tumbling } from 'sluice';
 declare const process: any;
@@ -46,8 +48,8 @@ interface Row { n: number; tag: string }
 const row = schemaOf<Row>({ $id: 'row', type: 'object', required: ['n', 'tag'], properties: { n: { type: 'integer' }, tag: { type: 'string' } } });
 export const used = [count, fileTable, rejected, tumbling];
 export default topology('reload', { version: 1, owner: 'a/b' }, (t) => {
-  const events = t.source('events', stream('${source}'));
-  events.map((e) => ({ n: (e.data as Row).n, tag: ${tag} })).sinkTo('${sink}', table('rows', row));
+  const events = t.source('${id}', stream('${source}'));
+  events.map((e) => ({ n: (e.data as Row).n, tag: ${tag} })).sinkTo('rows', table('rows', row));
   ${more}
 });
 `;
@@ -136,7 +138,7 @@ describe('a change that could not run is refused beside what runs', () => {
     ['ends the process', text({ before: 'process.exit(0);' }), /ended its process while it was loaded/],
     ['kills the process', text({ before: "process.kill(process.pid, 'SIGKILL');" }), /ended its process while it was loaded \(SIGKILL\)/],
     ['is no valid topology', text({ more: "events.sinkTo('rows', rejected());" }), /the id is taken twice/],
-    ['does not fit the checkpoint', text({ sink: 'renamed' }), /sink 'rows', which the topology no longer has/],
+    ['does not fit the checkpoint', text({ id: 'renamed' }), /source 'events'.*read from its beginning again/],
     [
       'reads a stream that is not there',
       text({ more: "t.source('more', stream('a/other')).sinkTo('more-rows', rejected());" }),
@@ -207,6 +209,49 @@ describe('a change that could not run is refused beside what runs', () => {
       [1, 'one'],
     ]);
   });
+});
+
+it('a trial in a loop ends when Sluice is killed', { timeout: 60_000 }, async () => {
+  const script = join(dir, 'loop.mjs');
+  writeFileSync(
+    script,
+    "import { writeFileSync } from 'node:fs';\nwriteFileSync(process.env.SLUICE_TEST_PID, String(process.pid));\nwhile (true) { }\n",
+  );
+  const input = {
+    script,
+    file: 'loop.ts',
+    place: { kind: 'local', dir, streams: {}, lookups: {}, parquetFileMaxAgeMs: 0 },
+    dropState: false,
+  };
+  const trial = new URL('../../../deploy/host/topology-trial-child.js', import.meta.url);
+  const pidFile = join(dir, 'pid');
+  // A parent that starts a trial, sends it its input and is killed.
+  const parent = spawn(
+    process.execPath,
+    [
+      '-e',
+      `const c = require('node:child_process').fork(process.argv[1], [], { serialization: 'advanced' }); c.on('message', (m) => m.kind === 'started' && c.send(JSON.parse(process.argv[2])));`,
+      fileURLToPath(trial),
+      JSON.stringify(input),
+    ],
+    { stdio: 'ignore', env: { ...process.env, SLUICE_TEST_PID: pidFile } },
+  );
+  const pid = async (): Promise<number> => {
+    await until(() => existsSync(pidFile) && readFileSync(pidFile, 'utf8') !== '');
+    return Number(readFileSync(pidFile, 'utf8'));
+  };
+  const child = await pid();
+  /** Whether it was there. */
+  const signal = (what: 0 | 'SIGKILL'): boolean => {
+    try {
+      return process.kill(child, what);
+    } catch {
+      return false;
+    }
+  };
+  onTestFinished(() => void signal('SIGKILL'));
+  parent.kill('SIGKILL');
+  await until(() => !signal(0));
 });
 
 describe('a change that fails at its first events', () => {
