@@ -330,6 +330,8 @@ export const limits = {
   parquetFileMaxAgeMs: 300_000,
   startParquetFileMaxAgeMs: 2_000,
   parquetRowGroupRows: 50_000,
+  /** Files of a table, the latest, whose columns are read where its description does not say which there were. */
+  tableFootersMax: 1_000,
   /** Rejections whose `seen` is kept up to date; the oldest are let go first. */
   rejectedIndexMax: 1_000_000,
   rejectedRetentionMs: 7 * 24 * 3_600_000,

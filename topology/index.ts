@@ -61,7 +61,7 @@ export {
 } from './dsl/windows.ts';
 export { describeGraph, type GraphFormat } from './graph/describe.ts';
 export { fitWrites } from './graph/fit-write.ts';
-export type { Graph, GraphNode, GraphProblem, SinkNode, Topology } from './graph/graph.ts';
+export type { Graph, GraphNode, GraphProblem, SinkDefinitionData, SinkNode, Topology } from './graph/graph.ts';
 export type {
   EdgeModel,
   EdgeWrite,

@@ -4,6 +4,7 @@
 import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
 import { graphSink } from '../../enrich/graph/graph-sink.ts';
+import { sinkMisfits } from '../../enrich/lake/table-misfits.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
@@ -63,6 +64,7 @@ export function localBindings(place: LocalPlace, file: string, graphOfHost: Grap
           clock: systemClock,
         });
       },
+      misfits: ({ sink }, _graph, was) => sinkMisfits({ lake, sink, was, isDelivered: false }),
       rejected: (graph, attempt) => rejectedSink({ dir: lake, topology: graph.name, attempt, clock: systemClock }),
     },
     close: () => Promise.resolve(),

@@ -10,6 +10,7 @@ import type { Neo4jSession } from '../../enrich/graph/neo4j-session.ts';
 import { createNeo4jSession } from '../../enrich/graph/neo4j-session.ts';
 import { createKafkaReader } from '../../enrich/kafka/kafka-reader.ts';
 import { createKinesisReader } from '../../enrich/kinesis/kinesis-reader.ts';
+import { sinkMisfits } from '../../enrich/lake/table-misfits.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
@@ -91,6 +92,8 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
       },
       claims,
       sink,
+      misfits: ({ sink: of }, _graph, was) =>
+        sinkMisfits({ lake, sink: of, was, isDelivered: of.kind === 'table' && Object.hasOwn(firehose.tables, of.table) }),
       rejected: ({ name: topology }, attempt) => rejectedSink({ dir: lake, topology, attempt, clock }),
     },
     async close() {

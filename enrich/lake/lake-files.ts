@@ -10,6 +10,7 @@
  * Faults are `SluiceError`s, or the file system's own errors (durable-file.ts: `fileFault`).
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { KnownColumns } from './table-columns.ts';
 
 /** A place in a bucket. Structured-clonable, as tables are written by threads. */
 export interface S3Place {
@@ -38,6 +39,8 @@ export interface LakeFiles {
   names(folder: string): Promise<readonly string[]>;
   /** Paths of all files below a folder. None when it is not there. */
   list(folder: string): Promise<readonly string[]>;
+  /** The columns of a table's published files, as far as they can be read cheaply: not in a bucket. */
+  columns?(table: string): Promise<KnownColumns>;
   /** A new file. */
   write(path: string, bytes: Uint8Array): Promise<void>;
   /** A file that readers may be looking at. */

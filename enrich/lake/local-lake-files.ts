@@ -17,9 +17,12 @@ import {
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { systemCodeOf } from '../../schemas/kernel/errors.ts';
+import { limits } from '../../schemas/limits.ts';
 import { makeDirectory, replaceFile, syncDirectory, writeDurable } from '../durable-file.ts';
+import { footerColumns } from '../parquet/footer-columns.ts';
 import type { LakeFiles } from './lake-files.ts';
 import { stagedMissing } from './lake-files.ts';
+import { publishedFiles } from './table-file.ts';
 
 export function localLakeFiles(dir: string): LakeFiles {
   const at = (path: string): string => join(dir, path);
@@ -40,6 +43,9 @@ export function localLakeFiles(dir: string): LakeFiles {
     async list(folder) {
       const entries = orMissing(() => readdirSync(at(folder), { recursive: true, withFileTypes: true })) ?? [];
       return entries.filter((entry) => entry.isFile()).map((entry) => relative(dir, join(entry.parentPath, entry.name)));
+    },
+    async columns(table) {
+      return footerColumns((orMissing(() => publishedFiles(dir, table)) ?? []).slice(-limits.tableFootersMax));
     },
     async write(path, bytes) {
       writeDurable(at(path), bytes);

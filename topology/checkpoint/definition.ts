@@ -130,7 +130,7 @@ export interface Provenance {
 }
 
 /** By node and input, in the order of the graph. */
-function provenanceOf(graph: Graph): ReadonlyMap<string, readonly Provenance[]> {
+export function provenanceOf(graph: Graph): ReadonlyMap<string, readonly Provenance[]> {
   const outputs = new Map<string, Provenance>();
   return new Map(
     graph.nodes.map((node) => {

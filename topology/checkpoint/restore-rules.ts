@@ -15,7 +15,7 @@ import { partOf } from './definition.ts';
 export interface Misfit {
   readonly node: string;
   readonly kind: string;
-  /** The option's name; undefined when the node itself is gone. */
+  /** The option's name; undefined where it is about the node as a whole: then `why` follows its name. */
   readonly option?: string;
   /** As a person writes them. */
   readonly was?: string;
@@ -164,5 +164,5 @@ function shown(value: OptionValue | undefined, time: boolean): string {
 }
 
 export function misfitText({ node, kind, option, was, is, why }: Misfit): string {
-  return option === undefined ? `${kind} '${node}' is gone: ${why}` : `${kind} '${node}': ${option} was ${was}, now it is ${is}: ${why}`;
+  return option === undefined ? `${kind} '${node}' ${why}` : `${kind} '${node}': ${option} was ${was}, now it is ${is}: ${why}`;
 }

@@ -10,6 +10,8 @@
 import type { Graph, SinkDefinitionData } from '../graph/graph.ts';
 import { isStateful } from '../graph/graph.ts';
 import type { SinkState } from '../graph/sink.ts';
+import type { LookupSnapshot } from '../operators/lookup.ts';
+import { lookupElements } from '../operators/lookup.ts';
 import { adaptState } from './adapt-state.ts';
 import type { Definition } from './definition.ts';
 import { definitionsOf, partOf } from './definition.ts';
@@ -52,16 +54,14 @@ export function restoreMisfits(manifest: Manifest, graph: Graph, drop: ReadonlyS
 
 function goneMisfits({ id, kind }: StatefulNode, { operators }: Manifest): readonly Misfit[] {
   const gone = { node: id, kind, drop: id };
-  if (kind === 'source') return [{ ...gone, why: 'under another id its stream would be read from its beginning again' }];
-  if (kind !== 'lookup') return [{ ...gone, why: 'its state would be dropped' }];
+  if (kind === 'source') return [{ ...gone, why: 'is gone: under another id its stream would be read from its beginning again' }];
+  if (kind !== 'lookup') return [{ ...gone, why: 'is gone: its state would be dropped' }];
   const waiting = waitingIn(operators[id]);
-  return waiting === 0 ? [] : [{ ...gone, why: `${waiting} elements that wait in it for an answer would be lost` }];
+  return waiting === 0 ? [] : [{ ...gone, why: `is gone: ${waiting} elements that wait in it for an answer would be lost` }];
 }
 
-/** The elements in a look-up's state: rows of kind 0. */
 function waitingIn(state: unknown): number {
-  const { rows = [] } = (state ?? {}) as { readonly rows?: readonly (readonly unknown[])[] };
-  return rows.filter(([kind]) => kind === 0).length;
+  return state === undefined ? 0 : [...lookupElements(state as LookupSnapshot)].length;
 }
 
 /** What a sink staged is committed whatever becomes of it, as far as the checkpoint says what it was. */
@@ -70,7 +70,7 @@ function sinkMisfits(was: StatefulNode, { sinks }: Manifest, definitions: Readon
   if (was.definition !== undefined) return is?.sink === undefined ? [] : misfitsOf(was.id, 'sink', was.definition, is, new Set(), false);
   if (!(was.id in sinks) || is?.sink !== undefined) return [];
   const why =
-    'the checkpoint, of an earlier version of Sluice, does not say how to commit what it staged: start once with it, then without';
+    'is gone: the checkpoint, of an earlier version of Sluice, does not say how to commit what it staged: start once with it, then without';
   return [{ node: was.id, kind: 'sink', why }];
 }
 

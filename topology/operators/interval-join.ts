@@ -44,6 +44,14 @@ export interface IntervalJoinSnapshot {
   ])[];
 }
 
+/** The elements in a join's state, with the number of their input. */
+export function* joinElements({ keys }: IntervalJoinSnapshot): Generator<readonly [input: number, value: unknown]> {
+  for (const [, left, right] of keys) {
+    for (const [, , value] of left) yield [0, value];
+    for (const [, value] of right) yield [1, value];
+  }
+}
+
 export interface JoinFunctions {
   readonly leftKey: (value: unknown) => unknown;
   readonly rightKey: (value: unknown) => unknown;

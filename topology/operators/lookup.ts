@@ -61,6 +61,11 @@ export interface LookupSnapshot {
   readonly rows: readonly EncodedRow[];
 }
 
+/** The elements that wait in a look-up's state. */
+export function* lookupElements({ rows }: LookupSnapshot): Generator<readonly [input: number, value: unknown]> {
+  for (const [kind, , value] of rows) if (kind === rowKinds.element) yield [0, value];
+}
+
 export class LookupOperator implements Operator {
   readonly #node: string;
   /** How what the author's function returns is called in a refusal. */

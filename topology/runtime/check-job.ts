@@ -9,7 +9,7 @@ import { checkpointStore } from '../checkpoint/store.ts';
 import type { GraphNode } from '../graph/graph.ts';
 import { connect } from './connections.ts';
 import type { JobOptions } from './job-options.ts';
-import { misfitsFix, misfitsWith, problemsOf } from './take-over.ts';
+import { misfitsFix, misfitsWith, problemsOf, tableMisfits } from './take-over.ts';
 
 export interface JobFinding {
   readonly kind: 'graph' | 'schema' | 'stream' | 'table' | 'connector' | 'state';
@@ -80,16 +80,19 @@ function schemasOf(node: GraphNode): readonly JsonSchema[] {
   return node.kind === 'sink' && node.sink.kind === 'table' ? [node.sink.schema] : [];
 }
 
-async function stateFindings({ topology, blobs, dropState }: CheckOptions): Promise<readonly JobFinding[]> {
+async function stateFindings({ topology, blobs, connectors, dropState }: CheckOptions): Promise<readonly JobFinding[]> {
   const { name } = topology.graph;
   try {
     const previous = await checkpointStore(blobs, name).latest();
     const misfits = previous === undefined ? [] : misfitsWith(previous, topology, new Set(dropState));
-    return misfits.map((misfit) => {
+    const tables = await tableMisfits(previous, topology.graph, connectors);
+    const found = tables.map(({ node, message, fix = '' }): JobFinding => ({ kind: 'table', node, message, fix }));
+    const state = misfits.map((misfit) => {
       // What is gone has no place in the file.
       const node = topology.graph.nodes.some(({ id }) => id === misfit.node) ? misfit.node : null;
-      return { kind: 'state', node, message: misfitText(misfit), fix: misfitsFix(name, [misfit]) };
+      return { kind: 'state', node, message: misfitText(misfit), fix: misfitsFix(name, [misfit]) } as const;
     });
+    return [...state, ...found];
   } catch (thrown) {
     const fix = (thrown instanceof SluiceError ? thrown.fix : undefined) ?? 'see whether the checkpoints can be read';
     return [{ kind: 'state', node: null, message: messageOf(thrown), fix }];

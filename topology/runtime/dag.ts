@@ -230,7 +230,8 @@ function stepOf(
   return { node: node.id, counts, kind: node.kind, call };
 }
 
-function checkOf(node: ValidateNode): (value: unknown) => StepRefusal | undefined {
+/** Why a validate node refuses an event; undefined when it takes it. */
+export function checkOf(node: ValidateNode): (value: unknown) => StepRefusal | undefined {
   const checks = new Map(node.schemas.map((schema) => [schema.id, compileSchema(schema.document)]));
   const refusal = (event: SluiceEvent, id: string): StepRefusal | undefined => {
     const violation = checks.get(id)?.(event.data);

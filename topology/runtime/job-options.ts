@@ -7,7 +7,7 @@ import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { CheckpointNews } from '../checkpoint/health.ts';
 import type { IsolationNews, RunFailure } from '../checkpoint/isolation.ts';
-import type { Graph, LookupFile, SinkNode, Topology } from '../graph/graph.ts';
+import type { Graph, LookupFile, SinkDefinitionData, SinkNode, Topology } from '../graph/graph.ts';
 import type { Sink } from '../graph/sink.ts';
 import type { LookupFunction } from '../operators/lookup.ts';
 import type { Freezes } from './frozen-values.ts';
@@ -19,6 +19,11 @@ export interface JobConnectors {
   /** One reader per path of the stream `team/app`, for this attempt alone; throws `SluiceError` `stream-missing`. */
   readers(stream: string, graph: Graph, attempt: number): Promise<readonly RecordReader[]>;
   sink(node: SinkNode, graph: Graph, attempt: number): Sink;
+  /**
+   * Why what is there cannot take a sink's rows, in words: read before a job takes over, and nothing is written. `was`: what the checkpoint says of the
+   * sink that wrote to the same place.
+   */
+  readonly misfits?: (node: SinkNode, graph: Graph, was: SinkDefinitionData | undefined) => Promise<readonly string[]>;
   /** Where the data of claim checks lies; without it they are refused. */
   readonly claims?: BlobStore;
   /** All rows of a look-up's file; throws `SluiceError` `lookup-table-missing`, `lookup-table-invalid`. */

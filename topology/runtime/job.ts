@@ -47,7 +47,7 @@ import type { SourceSchedule } from './source.ts';
 import { scheduleSources } from './source.ts';
 import type { JobStatus } from './status.ts';
 import { holdersOf, nodeStatus } from './status.ts';
-import { requireRestorable, requireValid } from './take-over.ts';
+import { requireRestorable, requireTables, requireValid } from './take-over.ts';
 import { unfoldingReader } from './unfold.ts';
 import { watchCalls } from './watched-calls.ts';
 
@@ -70,6 +70,9 @@ export interface Job {
 
 /** Watermarks and idleness are judged at least this often, as Flink's auto watermark interval. */
 const tickMs = 200;
+
+/** What is there does not fit: no checkpoint has failed. */
+const misfitCodes: ReadonlySet<string> = new Set(['restore-refused', 'table-mismatch']);
 
 /** What all manifests of a job have. */
 function headOf(graph: Graph): Pick<Manifest, 'manifestVersion' | 'topology' | 'version'> {
@@ -168,19 +171,22 @@ export function createJob(options: JobOptions): Job {
 
   /** The first checkpoint of a run. One that cannot be stored is a failed one. */
   const takeOver = async (): Promise<Manifest> => {
-    const taking = store.takeOver(
-      (nextAttempt, number, previous) => {
-        requireRestorable(previous, topology, drop);
-        notes = previous === undefined ? [] : restoreNotes(previous, graph);
-        const fence = fenceWith(carryOver(previous, graph, drop, clock.now()), number, nextAttempt);
-        return { ...fence, ...isolationAfter(previous?.isolation, options.failure, clock.now()) };
-      },
-      options.goBack === true ? { goBack: true } : undefined,
-    );
+    const takeNext = async (): Promise<Manifest> => {
+      await requireTables(await store.latest(), graph, connectors);
+      return store.takeOver(
+        (nextAttempt, number, previous) => {
+          requireRestorable(previous, topology, drop);
+          notes = previous === undefined ? [] : restoreNotes(previous, graph);
+          const fence = fenceWith(carryOver(previous, graph, drop, clock.now()), number, nextAttempt);
+          return { ...fence, ...isolationAfter(previous?.isolation, options.failure, clock.now()) };
+        },
+        options.goBack === true ? { goBack: true } : undefined,
+      );
+    };
     try {
-      return await within(clock, limits.checkpointTryMaxMs, taking, () => storeUnanswered(limits.checkpointTryMaxMs));
+      return await within(clock, limits.checkpointTryMaxMs, takeNext(), () => storeUnanswered(limits.checkpointTryMaxMs));
     } catch (thrown) {
-      if (thrown instanceof SluiceError && thrown.code !== 'restore-refused') {
+      if (thrown instanceof SluiceError && !misfitCodes.has(thrown.code)) {
         const failure = failureOf(thrown, { checkpoint: null, atMs: clock.now(), againInMs: null });
         tell({ kind: 'checkpoint-failed', failure });
       }

@@ -9,6 +9,8 @@ import type { Misfit } from '../checkpoint/restore-rules.ts';
 import { misfitText } from '../checkpoint/restore-rules.ts';
 import type { Graph, GraphProblem, Topology } from '../graph/graph.ts';
 import { validateTopology } from '../graph/validate-graph.ts';
+import type { JobConnectors } from './job-options.ts';
+import { elementMisfits } from './state-elements.ts';
 
 /** `collects`: sinks that only a test driver reads are allowed. */
 export function requireValid(topology: Topology, { collects = false } = {}): void {
@@ -34,7 +36,40 @@ export function requireRestorable(previous: Manifest | undefined, topology: Topo
 
 /** What of the last checkpoint a topology cannot go on from. */
 export function misfitsWith(previous: Manifest, topology: Topology, drop: ReadonlySet<string>): readonly Misfit[] {
-  return [...restoreMisfits(previous, topology.graph, drop), ...keyMisfits(previous, topology, drop)];
+  const { graph } = topology;
+  return [...restoreMisfits(previous, graph, drop), ...keyMisfits(previous, topology, drop), ...elementMisfits(previous, graph, drop)];
+}
+
+/** What there is of a graph's tables that cannot take its rows, by sink. */
+export async function tableMisfits(
+  previous: Manifest | undefined,
+  graph: Graph,
+  { misfits }: Pick<JobConnectors, 'misfits'>,
+): Promise<readonly GraphProblem[]> {
+  const found: GraphProblem[] = [];
+  const before = previous?.stateful.flatMap(({ definition }) => definition?.sink ?? []) ?? [];
+  for (const node of graph.nodes) {
+    if (node.kind !== 'sink' || node.sink.kind !== 'table' || misfits === undefined) continue;
+    const { table } = node.sink;
+    const was = before.find((sink) => sink.kind === 'table' && sink.table === table);
+    for (const message of await misfits(node, graph, was)) {
+      found.push({ node: node.id, message, fix: `give what changed another name, or the table; or move '${table}' out of the lake` });
+    }
+  }
+  return found;
+}
+
+/** Throws `table-mismatch`. */
+export async function requireTables(
+  previous: Manifest | undefined,
+  graph: Graph,
+  connectors: Pick<JobConnectors, 'misfits'>,
+): Promise<void> {
+  const found = await tableMisfits(previous, graph, connectors);
+  const [first] = found;
+  if (first === undefined) return;
+  const list = found.map(({ node, message }) => `  sink '${node}': ${message}`).join('\n');
+  throw new SluiceError('table-mismatch', `the tables of '${graph.name}' cannot take its rows:\n${list}`, { fix: first.fix ?? '' });
 }
 
 /** What to do about state that does not fit. */

@@ -143,3 +143,27 @@ it('reads a stream from its beginning when the positions of its source are dropp
   started = await of.start('--drop-state', 'clicks');
   await stopWith(4, started, of);
 });
+
+it('finds a column of another type before a start, and at the start itself, and rejects no row for it', { timeout: 120_000 }, async () => {
+  const of = project('columns');
+  of.write(topologyText());
+  let started = await of.start();
+  await send(started, 'e1');
+  await stopWith(1, started, of);
+  of.write(topologyText({ column: 'string' }));
+  const message = "its column 'n' was an integer in the table 'clicks', now it is text: readers cannot unify them";
+  const checked = await of.run('--json', 'topology', 'check', join(of.data, '../topology.ts'));
+  expect(checked.code).toBe(1);
+  expect(checked.out).toContain(message);
+  started = await of.start();
+  await until(() => started.output().includes(message), started.output);
+  await send(started, 'e2');
+  await started.stop();
+  of.write(topologyText({ column: 'number' }));
+  expect((await of.run('topology', 'check', join(of.data, '../topology.ts'))).code).toBe(0);
+  // What was staged as an integer is published as that; both are read.
+  started = await of.start();
+  await stopWith(1, started, of);
+  expect(await of.ids('clicks')).toEqual(['e1']);
+  expect((await queryLake(join(of.data, 'lake'), 'SELECT count(*) FROM rejected')).rows).toEqual([[0]]);
+});

@@ -1,0 +1,48 @@
+/**
+ * Which columns a table can have beside the files that it has: all of them are read as one table, each column under one type. Pure.
+ *
+ * | in the files | may become | read as |
+ * |---|---|---|
+ * | any type | the same; nullable or not | the same |
+ * | INT64 | DOUBLE | DOUBLE |
+ * | nothing, or the column comes again | any | null where it is not |
+ *
+ * Everything else is a mismatch: readers refuse such files together, or change what the older rows say. STRING and JSON text are told apart, though both are
+ * text in the files.
+ */
+import type { Column, ColumnType } from '../../schemas/columns.ts';
+
+/** `TEXT`: either kind of text, where only the files say what they have. */
+export type KnownColumn = ColumnType | 'TEXT';
+
+/** By name, of all columns that files of the table may have. */
+export type KnownColumns = Readonly<Record<string, KnownColumn>>;
+
+/** What no reader could unify, in words. */
+export function columnMisfits(table: string, known: KnownColumns, columns: readonly Column[]): readonly string[] {
+  return columns.flatMap(({ name, type }) => {
+    const was = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (was === undefined || takes(was, type)) return [];
+    return [`its column '${name}' was ${typeText[was]} in the table '${table}', now it is ${typeText[type]}: readers cannot unify them`];
+  });
+}
+
+function takes(was: KnownColumn, is: ColumnType): boolean {
+  if (was === 'TEXT') return is === 'STRING' || is === 'JSON_TEXT';
+  return was === is || (was === 'INT64' && is === 'DOUBLE');
+}
+
+/** The columns that there are once rows of `columns` come to `known`. */
+export function grownColumns(known: KnownColumns, columns: readonly Column[]): KnownColumns {
+  return { ...known, ...Object.fromEntries(columns.map(({ name, type }) => [name, type])) };
+}
+
+const typeText: Readonly<Record<KnownColumn, string>> = {
+  TEXT: 'text',
+  STRING: 'text',
+  TIMESTAMP: 'a time',
+  INT64: 'an integer',
+  DOUBLE: 'a number',
+  BOOLEAN: 'a boolean',
+  JSON_TEXT: 'JSON text',
+};

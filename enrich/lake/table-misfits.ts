@@ -1,0 +1,35 @@
+/**
+ * Whether a table as it stands can take the rows of a sink: looked at before a job takes over, and nothing is written.
+ */
+import { columnsOf } from '../../schemas/columns.ts';
+import type { SinkDefinitionData } from '../../topology/index.ts';
+import type { LakePlace } from './lake-files.ts';
+import { openLake } from './lake-files.ts';
+import { columnMisfits, grownColumns } from './table-columns.ts';
+import { tableMisfits } from './table-file.ts';
+
+export interface TableMisfitsOptions {
+  readonly lake: LakePlace;
+  readonly sink: SinkDefinitionData;
+  /** What the last checkpoint says of the sink that wrote to the table. */
+  readonly was: SinkDefinitionData | undefined;
+  /** Whether its rows are delivered to where nobody can look: then only the checkpoint says what they were. */
+  readonly isDelivered: boolean;
+}
+
+/** In words; none for a sink that is no table. */
+export async function sinkMisfits({ lake, sink, was, isDelivered }: TableMisfitsOptions): Promise<readonly string[]> {
+  if (sink.kind !== 'table') return [];
+  const { table, schema, partitionBy } = sink;
+  if (isDelivered) {
+    if (was?.kind !== 'table') return [];
+    return columnMisfits(table, grownColumns({}, columnsOf(was.schema)), columnsOf(schema));
+  }
+  // It writes nothing, so it is nobody's run.
+  const files = await openLake(lake, 0);
+  try {
+    return await tableMisfits(files, { table, schema, partitionBy });
+  } finally {
+    files.close();
+  }
+}

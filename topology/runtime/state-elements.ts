@@ -1,0 +1,83 @@
+/**
+ * Elements in state that an evolved schema takes no more: they passed it as it was, and would meet functions that expect what it is now. They are found before
+ * a job takes over. Pure.
+ *
+ * Joins and look-ups keep elements as they came. What a `process` function keeps, and what windows make of elements, has no schema.
+ */
+import type { SluiceEvent } from '../../schemas/event.ts';
+import type { ElementShape } from '../checkpoint/definition.ts';
+import { definitionsOf, provenanceOf } from '../checkpoint/definition.ts';
+import type { Manifest } from '../checkpoint/manifest.ts';
+import type { Misfit } from '../checkpoint/restore-rules.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { IntervalJoinSnapshot } from '../operators/interval-join.ts';
+import { joinElements } from '../operators/interval-join.ts';
+import type { LookupSnapshot } from '../operators/lookup.ts';
+import { lookupElements } from '../operators/lookup.ts';
+import { checkOf } from './dag.ts';
+
+type Elements = Iterable<readonly [input: number, value: unknown]>;
+
+export function elementMisfits({ stateful, operators, drained }: Manifest, graph: Graph, drop: ReadonlySet<string>): readonly Misfit[] {
+  if (drained === true) return [];
+  const definitions = definitionsOf(graph);
+  const provenance = provenanceOf(graph);
+  return stateful.flatMap(({ id, kind, definition }): readonly Misfit[] => {
+    const is = definitions.get(id);
+    const elements = drop.has(id) ? undefined : elementsIn(kind, operators[id]);
+    if (is === undefined || elements === undefined) return [];
+    // Under the same schemas they were checked already.
+    const checks = is.inputs.map(({ schema }, input) => {
+      const shapes = provenance.get(id)?.[input]?.shapes;
+      return shapes === undefined || definition?.inputs[input]?.schema === schema ? undefined : anyOf(shapes);
+    });
+    return checks.every((check) => check === undefined) ? [] : misfitOf(id, kind, elements, checks);
+  });
+}
+
+function elementsIn(kind: string, state: unknown): Elements | undefined {
+  if (state === undefined) return undefined;
+  if (kind === 'intervalJoin') return joinElements(state as IntervalJoinSnapshot);
+  return kind === 'lookup' ? lookupElements(state as LookupSnapshot) : undefined;
+}
+
+/** Why an element is refused now; undefined when it is taken. */
+type ElementCheck = (value: unknown) => string | undefined;
+
+function misfitOf(node: string, kind: string, elements: Elements, checks: readonly (ElementCheck | undefined)[]): readonly Misfit[] {
+  let refused = 0;
+  let first = '';
+  for (const [input, value] of elements) {
+    const why = checks[input]?.(value);
+    if (why === undefined) continue;
+    if (refused === 0) first = why;
+    refused++;
+  }
+  if (refused === 0) return [];
+  return [
+    { node, kind, why: `keeps ${refused} elements that are refused by what their schema is now; the first one: ${first}`, drop: node },
+  ];
+}
+
+/** Elements of several ways into one input: one of them is enough. */
+function anyOf(shapes: readonly ElementShape[]): ElementCheck {
+  const checks = shapes.map(shapeCheck);
+  return (value) => {
+    let first: string | undefined;
+    for (const check of checks) {
+      const why = check(value);
+      if (why === undefined) return undefined;
+      first ??= why;
+    }
+    return first;
+  };
+}
+
+function shapeCheck({ validate, dataText }: ElementShape): ElementCheck {
+  const check = checkOf(validate);
+  return (value) => {
+    const refusal = check(value);
+    if (refusal !== undefined) return `'${validate.id}' says of '${refusal.pointer ?? ''}' that ${refusal.message}`;
+    return dataText && (value as SluiceEvent & { dataText?: string }).dataText === undefined ? 'it has no dataText' : undefined;
+  };
+}
