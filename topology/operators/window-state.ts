@@ -1,5 +1,5 @@
 /**
- * The windows of one key in state, in the order of their starts.
+ * The windows of one key in state.
  *
  * Invariants:
  * 1. `entered` is true exactly while the window is in its key's list; others have no timers.
@@ -11,6 +11,7 @@ import { jsonCopy } from '../state/json-safe.ts';
 import type { Timer } from '../state/timer-queue.ts';
 import type { EncodedTime } from '../time/watermark.ts';
 import type { AnyAggregator } from './aggregates.ts';
+import { WindowList } from './window-list.ts';
 
 export interface OpenWindow {
   /** Of a session both may still move. */
@@ -50,7 +51,7 @@ export interface KeyWindows {
   readonly key: Key;
   /** The key's canonical encoding. */
   readonly text: string;
-  readonly windows: OpenWindow[];
+  readonly windows: WindowList<OpenWindow>;
 }
 
 interface Aggregates extends ReadonlyArray<{ readonly name: string; readonly aggregator: AnyAggregator }> {}
@@ -62,41 +63,6 @@ export interface WindowSnapshot {
   /** The aggregates in the order of the accumulators; not there before version 3, whose order is the topology's. */
   readonly aggregates?: readonly string[];
   readonly keys: readonly unknown[];
-}
-
-/** Index of the first window that starts at `start` or later. */
-function lowerBound(windows: readonly OpenWindow[], start: number): number {
-  let low = 0;
-  let high = windows.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((windows[middle] as OpenWindow).start < start) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-export function findWindow({ windows }: KeyWindows, start: number): OpenWindow | undefined {
-  const found = windows[lowerBound(windows, start)];
-  return found?.start === start ? found : undefined;
-}
-
-/** The sessions that overlap or touch `[start, end)`, in order. */
-export function overlapping({ windows }: KeyWindows, start: number, end: number): readonly OpenWindow[] {
-  let from = lowerBound(windows, start);
-  while (from > 0 && (windows[from - 1] as OpenWindow).end >= start) from--;
-  let to = from;
-  while (to < windows.length && (windows[to] as OpenWindow).start <= end) to++;
-  return windows.slice(from, to);
-}
-
-export function insertWindow({ windows }: KeyWindows, window: OpenWindow): void {
-  windows.splice(lowerBound(windows, window.start), 0, window);
-}
-
-export function removeWindow({ windows }: KeyWindows, window: OpenWindow): void {
-  windows.splice(windows.indexOf(window, lowerBound(windows, window.start)), 1);
-  window.entered = false;
 }
 
 /**
@@ -121,7 +87,7 @@ function copied(aggregator: AnyAggregator, accumulator: unknown): unknown {
 type EncodedWindow = readonly [start: number, end: number, fired: number, changed: 0 | 1, early: number | null, accumulators: unknown];
 
 export function encodeKeyWindows(owner: KeyWindows, aggregates: Aggregates): unknown {
-  const windows = owner.windows.map((window): EncodedWindow => {
+  const windows = owner.windows.all().map((window): EncodedWindow => {
     const accumulators = window.accumulators?.map((accumulator, index) => aggregates[index]?.aggregator.encode(accumulator)) ?? null;
     return [window.start, window.end, window.fired, window.changed ? 1 : 0, window.early ?? null, accumulators];
   });
@@ -137,31 +103,30 @@ export function decodeKeyWindows(
 ): KeyWindows {
   const [key, windows] = encoded as readonly [Key, readonly EncodedWindow[]];
   const places = aggregates.map(({ name }) => names.indexOf(name));
-  return {
-    key,
-    text: encodeKey(key),
-    windows: windows
-      .filter(([, end]) => keeps(end))
-      .map(([start, end, fired, changed, early, accumulators]) => ({
-        start,
-        end,
-        fired,
-        changed: changed === 1,
-        early: early ?? undefined,
-        accumulators:
-          accumulators === null
-            ? undefined
-            : aggregates.map(({ aggregator }, index) => {
-                const at = places[index] as number;
-                return at < 0 ? aggregator.create() : aggregator.decode((accumulators as readonly unknown[])[at]);
-              }),
-        timer: undefined,
-        earlyTimer: undefined,
-        entered: true,
-        replaces: [],
-        kept: undefined,
-      })),
-  };
+  const list = new WindowList<OpenWindow>();
+  for (const [start, end, fired, changed, early, accumulators] of windows) {
+    if (!keeps(end)) continue;
+    list.insert({
+      start,
+      end,
+      fired,
+      changed: changed === 1,
+      early: early ?? undefined,
+      accumulators:
+        accumulators === null
+          ? undefined
+          : aggregates.map(({ aggregator }, index) => {
+              const at = places[index] as number;
+              return at < 0 ? aggregator.create() : aggregator.decode((accumulators as readonly unknown[])[at]);
+            }),
+      timer: undefined,
+      earlyTimer: undefined,
+      entered: true,
+      replaces: [],
+      kept: undefined,
+    });
+  }
+  return { key, text: encodeKey(key), windows: list };
 }
 
 /** A window's state without the accumulators of some aggregates. */

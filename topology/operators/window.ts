@@ -28,16 +28,9 @@ import { rowKinds } from './batch.ts';
 import { keyTextOf } from './key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
+import { WindowList } from './window-list.ts';
 import type { KeyWindows, OpenWindow, WindowSnapshot, WindowTimer } from './window-state.ts';
-import {
-  decodeKeyWindows,
-  encodeKeyWindows,
-  findWindow,
-  insertWindow,
-  mergeAccumulators,
-  overlapping,
-  removeWindow,
-} from './window-state.ts';
+import { decodeKeyWindows, encodeKeyWindows, mergeAccumulators } from './window-state.ts';
 
 export interface NamedAggregator {
   readonly name: string;
@@ -118,7 +111,7 @@ export class WindowOperator implements Operator {
     }
     const { window: shape } = this.#node;
     const known = this.#keys.get(text);
-    const owner: KeyWindows = known ?? { key: keptKey(key), text, windows: [] };
+    const owner: KeyWindows = known ?? { key: keptKey(key), text, windows: new WindowList() };
     const length = windowLength(shape);
     let skipped = 0;
     const taking: (readonly [window: OpenWindow, accumulators: unknown[]])[] = [];
@@ -189,12 +182,12 @@ export class WindowOperator implements Operator {
 
   #fixed(owner: KeyWindows, start: number, end: number): OpenWindow | undefined {
     if (end - 1 <= this.#removedThrough) return undefined;
-    return findWindow(owner, start) ?? newWindow(start, end);
+    return owner.windows.find(start) ?? newWindow(start, end);
   }
 
   /** The session that the element's own one becomes part of. It grows, or merges what it touches, once the element is taken. */
   #session(owner: KeyWindows, start: number, end: number): OpenWindow | undefined {
-    const touched = overlapping(owner, start, end);
+    const touched = owner.windows.overlapping(start, end);
     const [first] = touched;
     if (first !== undefined && touched.length === 1) return first;
     const merged = newWindow(
@@ -218,7 +211,7 @@ export class WindowOperator implements Operator {
     }
     window.replaces = [];
     window.entered = true;
-    insertWindow(owner, window);
+    owner.windows.insert(window);
     this.#open++;
     this.#plan(owner, window);
   }
@@ -283,7 +276,7 @@ export class WindowOperator implements Operator {
     }
     // The end of input removes also what an endless lateness would keep.
     if (watermark !== Number.POSITIVE_INFINITY || this.#open === 0) return;
-    for (const owner of [...this.#keys.values()]) for (const window of [...owner.windows]) this.#remove(owner, window);
+    for (const owner of [...this.#keys.values()]) for (const window of owner.windows.all()) this.#remove(owner, window);
   }
 
   /** A lateness that a time cannot hold never ends before the input does. */
@@ -293,12 +286,13 @@ export class WindowOperator implements Operator {
 
   #remove(owner: KeyWindows, window: OpenWindow): void {
     this.#leave(owner, window);
-    if (owner.windows.length === 0) this.#keys.delete(owner.text);
+    if (owner.windows.isEmpty) this.#keys.delete(owner.text);
   }
 
   /** It has no timer any more. */
   #leave(owner: KeyWindows, window: OpenWindow): void {
-    removeWindow(owner, window);
+    owner.windows.remove(window);
+    window.entered = false;
     this.#open--;
     this.#timers.cancel(window.timer);
     this.#timers.cancel(window.earlyTimer);
@@ -352,9 +346,9 @@ export class WindowOperator implements Operator {
     for (const encoded of snapshot.keys) {
       // With less lateness than before some are over, and have fired.
       const owner = decodeKeyWindows(encoded, this.#aggregates, names, (end) => end - 1 > this.#removedThrough);
-      if (owner.windows.length === 0) continue;
+      if (owner.windows.isEmpty) continue;
       this.#keys.set(owner.text, owner);
-      for (const window of owner.windows) {
+      for (const window of owner.windows.all()) {
         this.#open++;
         window.early = this.#earlyAfter(window);
         this.#plan(owner, window);

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { SluiceEvent, Stream, StreamDefinition, Topology } from '../../../topology/index.ts';
-import { collect, stream, topology } from '../../../topology/index.ts';
+import { collect, count, session, stream, topology, tumbling } from '../../../topology/index.ts';
 import type { Driver } from '../../../topology/testing.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 import { movedByAsync } from '../state/counted.ts';
@@ -73,6 +73,28 @@ describe('many rows of one key', () => {
     expect(driver.read('out')).toHaveLength(rows);
     expect(asked).toBe(rows);
     expect(moved).toBeLessThan(2 * rows * 1_100);
+  });
+
+  it.each([
+    ['session', session(5)],
+    ['tumbling', tumbling(step)],
+  ] as const)('are in as many windows: %s', async (_, shape) => {
+    const counted = of((open) => {
+      open('in')
+        .keyBy(() => 'k')
+        .window('window', shape)
+        .aggregate({ n: count() })
+        .out.sinkTo('out', collect());
+    });
+    for (const at of Object.values(orders)) {
+      const driver = await createDriver(counted);
+      const moved = await movedByAsync(async () => {
+        await pushAll(driver, 'in', times(at));
+        await letTimePass(driver);
+      });
+      expect(driver.read('out')).toHaveLength(rows);
+      expect(moved).toBeLessThan(2 * rows * 600);
+    }
   });
 
   it('of one time are joined with what matches only', async () => {

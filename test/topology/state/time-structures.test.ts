@@ -6,6 +6,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { WindowList } from '../../../topology/operators/window-list.ts';
 import { TimeBuffer } from '../../../topology/state/time-buffer.ts';
 import { TimeHeap } from '../../../topology/state/time-heap.ts';
 import { TimerQueue } from '../../../topology/state/timer-queue.ts';
@@ -82,6 +83,48 @@ describe('a buffer of rows by time', () => {
     expect(count.compared).toBeLessThan(rows * (3 * log + 12));
     // Times and values of a chunk of 512 move at most, where a list would move those of half of all rows.
     expect(moved).toBeLessThan(rows * 1_100);
+  });
+});
+
+describe('the windows of a key', () => {
+  it('are those of a sorted list, whatever comes and goes', () => {
+    const action = fc.oneof(
+      { weight: 4, arbitrary: fc.record({ insert: fc.integer({ min: 0, max: 9_999 }), times: fc.integer({ min: 1, max: 400 }) }) },
+      { weight: 3, arbitrary: fc.record({ remove: fc.integer({ min: 0, max: 9_999 }), times: fc.integer({ min: 1, max: 400 }) }) },
+      { weight: 2, arbitrary: fc.record({ from: fc.integer({ min: -50, max: 100_100 }), length: fc.integer({ min: 0, max: 400 }) }) },
+    );
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 60, size: 'max' }), (actions) => {
+        const list = new WindowList<{ readonly start: number; readonly end: number }>();
+        const model = new Map<number, { readonly start: number; readonly end: number }>();
+        // Ten apart and five long: they neither overlap nor touch.
+        const starts = (from: number, times: number) => Array.from({ length: times }, (_, n) => ((from + n * 7) % 10_000) * 10);
+        for (const each of actions) {
+          const sorted = [...model.values()].toSorted((a, b) => a.start - b.start);
+          if ('insert' in each) {
+            for (const start of starts(each.insert, each.times)) {
+              expect(list.find(start)).toBe(model.get(start));
+              if (model.has(start)) continue;
+              const window = { start, end: start + 5 };
+              model.set(start, window);
+              list.insert(window);
+            }
+          } else if ('remove' in each) {
+            for (const start of starts(each.remove, each.times)) {
+              const window = model.get(start);
+              if (window === undefined) continue;
+              model.delete(start);
+              list.remove(window);
+            }
+          } else {
+            const to = each.from + each.length;
+            expect(list.overlapping(each.from, to)).toEqual(sorted.filter(({ start, end }) => start <= to && end >= each.from));
+          }
+          expect(list.isEmpty).toBe(model.size === 0);
+        }
+        expect(list.all()).toEqual([...model.values()].toSorted((a, b) => a.start - b.start));
+      }),
+    );
   });
 });
 
