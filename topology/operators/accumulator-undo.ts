@@ -3,11 +3,13 @@
  * not stay in state.
  *
  * Invariants:
- * 1. After `back` the author's own accumulators are as they were before the element, in new objects.
+ * 1. After `back` the author's own accumulators are as they were before the element, in new objects that they share with no element: what they keep
+ *    of one is not frozen any more.
  * 2. Between two turns nothing is kept: memory grows only with what one turn touches.
  * 3. A copy is made of a window that a turn touches, then of every `keptElements`-th element: what came since is added again, as authors'
  *    functions are pure.
  */
+import { thawed } from '../state/freeze.ts';
 import type { AnyAggregator } from './aggregates.ts';
 import type { OpenWindow } from './window-state.ts';
 
@@ -43,7 +45,7 @@ export class AccumulatorUndo {
     for (const index of this.#own) {
       const { aggregator } = this.#aggregates[index] as { readonly aggregator: AnyAggregator };
       let accumulator: unknown = kept.copies === undefined ? aggregator.create() : kept.copies[index];
-      for (const read of kept.added) accumulator = aggregator.add(accumulator, read[index]);
+      for (const read of kept.added) accumulator = thawed(aggregator.add(accumulator, read[index]));
       next[index] = accumulator;
     }
     window.accumulators = next;

@@ -5,8 +5,8 @@
  * 1. `read` is called for all aggregates of an element before any `add`: an element that one of them refuses changes none.
  * 2. Results of the built-in ones do not depend on the order of elements or merges.
  * 3. `encode` gives JSON-safe data; `decode` of it gives an accumulator that behaves the same.
- * 4. An accumulator of the author's own shares nothing with what `decode` made it of, nor with what came out; the elements that it may keep are
- *    frozen. It is JSON, and so is its result.
+ * 4. An accumulator of the author's own shares nothing with what `decode` made it of, nor with what came out. It may keep elements, which are frozen. It is JSON,
+ *    and so is its result.
  * 5. Null and undefined are skipped, as in SQL: `count` of a function counts the others, the sum, mean, least and greatest of nothing are null. The
  *    author's own aggregate is given them like everything else.
  *
@@ -32,8 +32,8 @@ export interface Aggregator<A, X> {
   /** Gives the next accumulator, often the same one changed. */
   add(accumulator: A, read: X): A;
   merge(into: A, from: A): A;
-  /** What it gives shares nothing with the accumulator, unless that is not used again: `last`. */
-  result(accumulator: A, last: boolean): unknown;
+  /** What it gives shares nothing with the accumulator. */
+  result(accumulator: A): unknown;
   encode(accumulator: A): unknown;
   decode(encoded: unknown): A;
 }
@@ -223,8 +223,8 @@ function user(
     create: () => jsonCopy(given(create(), 'create'), `the accumulator of '${name}'`),
     add: (accumulator, value) => requireJson(given(add(accumulator, value), 'add'), `the accumulator of '${name}'`),
     merge: (into, from) => requireJson(given(merge(into, from), 'merge'), `the accumulator of '${name}'`),
-    result: (accumulator, last) =>
-      requireJson(result(last ? accumulator : jsonCopy(accumulator, `the accumulator of '${name}'`)), `the result of '${name}'`),
+    // A copy costs no more than the elements that made the accumulator.
+    result: (accumulator) => requireJson(result(jsonCopy(accumulator, `the accumulator of '${name}'`)), `the result of '${name}'`),
     encode: (accumulator) => accumulator,
     decode: (encoded) => jsonCopy(encoded, `the accumulator of '${name}'`),
   };

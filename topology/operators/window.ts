@@ -25,6 +25,7 @@ import { AccumulatorUndo } from './accumulator-undo.ts';
 import type { AnyAggregator } from './aggregates.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
+import { changedValue } from './changed-value.ts';
 import { keyTextOf } from './key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
@@ -153,9 +154,21 @@ export class WindowOperator implements Operator {
     }
   }
 
-  /** The window's accumulators, with one more element in those of the author's own. When one throws, those of the window are as they were. */
+  /**
+   * The window's accumulators, with one more element in those of the author's own. When one throws, those of the window are as they were. What an
+   * accumulator keeps of elements is its own, though it is not copied before somebody tries to change it: then it is added once more.
+   */
   #addOwn(window: OpenWindow, read: readonly unknown[]): unknown[] {
     if (this.#own.length === 0) return window.accumulators ?? this.#created();
+    try {
+      return this.#added(window, read);
+    } catch (thrown) {
+      if (window.accumulators === undefined || changedValue(thrown, []) === undefined) throw thrown;
+      return this.#added(window, read);
+    }
+  }
+
+  #added(window: OpenWindow, read: readonly unknown[]): unknown[] {
     this.#undo.keep(window);
     const next = window.accumulators === undefined ? this.#created() : [...window.accumulators];
     try {
@@ -303,7 +316,6 @@ export class WindowOperator implements Operator {
     if (window.accumulators === undefined) return;
     const { start, end } = window;
     const last = this.#cleanupTime(end) <= this.#watermark && timing !== 'early';
-    const gone = last || this.#node.mode === 'discarding';
     const result: Record<string, unknown> = {
       key: owner.key,
       windowStart: start,
@@ -313,7 +325,7 @@ export class WindowOperator implements Operator {
     try {
       for (let i = 0; i < this.#aggregates.length; i++) {
         const { name, aggregator } = this.#aggregates[i] as NamedAggregator;
-        result[name] = aggregator.result(window.accumulators[i], gone);
+        result[name] = aggregator.result(window.accumulators[i]);
       }
     } catch (thrown) {
       rejectThrown(this.#reject, this.#node.id, thrown, result, undefined);

@@ -7,6 +7,7 @@
  * 2. It ends, whatever the value: by its depth, by the number of its parts, and where a value contains itself.
  */
 import { limits } from '../../schemas/limits.ts';
+import { jsonCopy } from './json-safe.ts';
 
 /** `value`, frozen with all its parts. One that is frozen already is taken to be frozen whole, as this function leaves it. */
 export function freeze<T>(value: T): T {
@@ -58,6 +59,22 @@ function freezeAll(value: object, depth: number): void {
     partsLeft--;
     if (typeof part === 'object' && part !== null) freezeAll(part as object, depth - 1);
   }
+}
+
+/**
+ * JSON that its owner may change: what is frozen in it is replaced by a copy, and is shared with nobody then. Gives `value` itself, but where that is frozen.
+ */
+export function thawed<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Object.isFrozen(value)) return jsonCopy(value, 'a frozen value');
+  const members = value as Record<string, unknown>;
+  for (const name in members) {
+    const part = members[name];
+    if (typeof part !== 'object' || part === null) continue;
+    const own: unknown = thawed(part);
+    if (own !== part) members[name] = own;
+  }
+  return value;
 }
 
 function isPlain(value: object): boolean {

@@ -457,6 +457,82 @@ describe('an accumulator', () => {
   });
 });
 
+describe('an accumulator that keeps elements', () => {
+  interface Total {
+    n: number;
+    seen: { at: number; times: number }[];
+  }
+  /** A reduce: its first element becomes the accumulator, and is changed from then on; others become parts of it. */
+  const reduced = aggregator({
+    create: (): Order | null => null,
+    add: (all, e: SluiceEvent<Order>) => {
+      if (all === null) return e.data;
+      all.seen = (all.seen ?? 0) + 1;
+      // Half a change before the one that may be refused.
+      for (const line of all.lines) line.price++;
+      all.lines.push(...e.data.lines);
+      return all;
+    },
+    merge: (a, b) => a ?? b,
+    result: (all) => [all?.seen ?? 0, all?.lines.map(({ price }) => price) ?? []],
+  });
+
+  it.each([[tumbling(10)], [sliding(10, 5)]])('has them as its own, as it would after a restart: %o', async (window) => {
+    const of = beside((s) => {
+      keyed(s)
+        .window('w', window)
+        .aggregate({ reduced, again: reduced })
+        .out.map((w) => [w.reduced, w.again])
+        .sinkTo('out', collect());
+    });
+    const all = [order('o1', 5), order('o2', 6), order('o3', 7)];
+    const calm = await run(of, all);
+    await calm.advanceWatermark('max');
+    const cut = await createDriver(of);
+    for (const each of all) {
+      await cut.push('in', each);
+      await cut.restore(cut.snapshot());
+    }
+    await cut.advanceWatermark('max');
+    expect(calm.rejected()).toEqual([]);
+    expect(calm.read('after').map((row) => row.value)).toEqual([untouched, untouched, untouched]);
+    const rows = calm.read('out').map((row) => row.value);
+    const right = [2, [5, 11, 4, 10, 3, 9]];
+    expect(rows).toEqual((window.type === 'tumbling' ? [0] : [0, 5]).map(() => [right, right]));
+    expect(cut.read('out').map((row) => row.value)).toEqual(rows);
+  });
+
+  it('may change them, but not the element that it is given', async () => {
+    const of = beside((s) => {
+      const counting = aggregator({
+        create: (): Total => ({ n: 0, seen: [] }),
+        add: (total, e: SluiceEvent<Order>) => {
+          if (e.id === 'bad') e.data.at++;
+          total.n++;
+          for (const each of total.seen) each.times++;
+          total.seen.push({ at: e.data.at, times: 0 });
+          return total;
+        },
+        merge: (a) => a,
+        result: (total) => total,
+      });
+      keyed(s)
+        .window('w', tumbling(10))
+        .aggregate({ counting })
+        .out.map((w) => w.counting)
+        .sinkTo('out', collect());
+    });
+    const driver = await run(of, [order('o1', 1), order('bad', 2), order('o3', 3)]);
+    await driver.advanceWatermark('max');
+    expect(driver.rejected().map(({ operator, pointer }) => [operator, pointer])).toEqual([['w', '/data/at']]);
+    const seen = [
+      { at: 1, times: 1 },
+      { at: 3, times: 0 },
+    ];
+    expect(driver.read('out').map((row) => row.value)).toEqual([{ n: 2, seen }]);
+  });
+});
+
 describe('a job in production', () => {
   const anyRow = schemaOf<unknown>({ $id: 'any', type: 'object', properties: { is: {} } });
   const rows: SinkDefinition<unknown> = table('rows', anyRow);

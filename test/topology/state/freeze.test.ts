@@ -2,7 +2,7 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../schemas/limits.ts';
-import { freeze, freezeWhole } from '../../../topology/state/freeze.ts';
+import { freeze, freezeWhole, thawed } from '../../../topology/state/freeze.ts';
 
 describe.each([
   ['freeze', freeze],
@@ -92,4 +92,19 @@ it('freezeWhole ends where frozen parts are met again and again', () => {
   for (let level = 0; level < limits.valueDepthMax - 1; level++) wide = { left: wide, right: wide };
   freezeWhole(wide);
   expect(Object.isFrozen(wide)).toBe(true);
+});
+
+it('thawed gives its owner what it may change: frozen parts are copies, others stay the same objects', () => {
+  const frozen = freeze({ lines: [{ n: 1 }] });
+  const kept = { mine: { n: 1 }, list: [frozen, { n: 2 }], same: frozen.lines };
+  const { mine, list } = kept;
+  const own = thawed(kept);
+  expect(own).toBe(kept);
+  expect([own.mine === mine, own.list === list]).toEqual([true, true]);
+  own.same.push({ n: 3 });
+  (own.list[0] as { lines: { n: number }[] }).lines.push({ n: 4 });
+  expect(frozen).toEqual({ lines: [{ n: 1 }] });
+  expect(own).toEqual({ mine: { n: 1 }, list: [{ lines: [{ n: 1 }, { n: 4 }] }, { n: 2 }], same: [{ n: 1 }, { n: 3 }] });
+  expect(thawed(frozen)).not.toBe(frozen);
+  expect([thawed(1), thawed(null), thawed('a')]).toEqual([1, null, 'a']);
 });
