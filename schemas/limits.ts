@@ -31,6 +31,11 @@ export const limits = {
   checkedDataMaxBytes: 8 * mebi,
   /** Nesting of a JSON value; deeper is refused with 400. */
   jsonDepthMax: 128,
+  /** A pattern of a schema that could backtrack: its places once counted repetitions are written out, and what is remembered of them (places times states). */
+  patternMaxPlaces: 10_000,
+  patternKnownMax: mebi,
+  /** Characters beyond ASCII whose class is remembered. */
+  patternCharactersMax: 4 * kibi,
   /** A value that a topology's function makes of events: nesting, and the parts that are looked at; more is not kept. */
   valueDepthMax: 512,
   valueMaxParts: 8 * mebi,

@@ -7,10 +7,14 @@
  * | a `$ref` that leads back to itself at the same value | the stack overflows |
  * | `unevaluatedItems` beside `contains`, `if`, or `items` of another schema for the same value | wrong verdicts |
  * | `unevaluatedProperties` beside `dependentSchemas`, or an `if` whose `then` says nothing | wrong verdicts |
+ * | a pattern with a backreference or lookbehind that can backtrack, or that is too large | the thread is kept for years by a text of forty characters |
  * | `nullable` | no keyword of JSON Schema: it would let null into a column that has none |
  *
  * Source: the JSON Schema Test Suite (draft 2020-12) run against Ajv 8.20.0; ajv-validator/ajv issues 1909, 2483, 2639, 2664.
  */
+import { pointerPart } from './json-pointer.ts';
+import { messageOf } from './kernel/errors.ts';
+import { linearPattern } from './linear-pattern.ts';
 import type { Subschema, Subschemas } from './schema-walk.ts';
 import { inPlaceOf, subschemasOf } from './schema-walk.ts';
 
@@ -43,6 +47,15 @@ function refusedIn(sub: Subschema, all: Subschemas): RefusedKeyword | undefined 
   if (Object.hasOwn(schema, 'nullable')) {
     return refuse('nullable', "'nullable' is no keyword of JSON Schema", "write `type: ['string', 'null']`, with the type that is meant");
   }
+  const bad = patternsOf(schema).find(([, source]) => faultOf(source) !== undefined);
+  if (bad !== undefined) {
+    const [keyword, source] = bad;
+    return refuse(
+      keyword,
+      `the pattern '${source}' cannot be used: ${faultOf(source) ?? ''}`,
+      'write a pattern that says the same without it',
+    );
+  }
   if (Object.hasOwn(schema, 'unevaluatedItems')) {
     const beside = reached(sub, all).find(
       (each) => has(each, 'contains') || has(each, 'if') || (each !== sub && (has(each, 'items') || has(each, 'unevaluatedItems'))),
@@ -63,6 +76,26 @@ function refusedIn(sub: Subschema, all: Subschemas): RefusedKeyword | undefined 
     }
   }
   return undefined;
+}
+
+function patternsOf(schema: Subschema['schema']): readonly (readonly [keyword: string, source: string])[] {
+  const { pattern } = schema;
+  const named = schema['patternProperties'];
+  return [
+    ...(typeof pattern === 'string' ? [['pattern', pattern] as const] : []),
+    ...Object.keys(typeof named === 'object' && named !== null ? named : {}).map(
+      (source) => [`patternProperties/${pointerPart(source)}`, source] as const,
+    ),
+  ];
+}
+
+function faultOf(source: string): string | undefined {
+  try {
+    linearPattern(source, 'u');
+    return undefined;
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
 }
 
 const has = ({ schema }: Subschema, keyword: string): boolean => Object.hasOwn(schema, keyword);

@@ -10,11 +10,12 @@
  */
 import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import ajvFormats from 'ajv-formats';
+import { useFormats } from './formats.ts';
 import { speaksOfInherited, withProtoChecked, writtenPlace } from './inherited-names.ts';
 import { pointerPart } from './json-pointer.ts';
 import { messageOf, SluiceError } from './kernel/errors.ts';
-import { isTime, parseTime } from './kernel/time.ts';
+import { parseTime } from './kernel/time.ts';
+import { linearPattern } from './linear-pattern.ts';
 import { useOwnKeywords } from './own-keywords.ts';
 import { refusedKeyword } from './refused-keywords.ts';
 
@@ -121,10 +122,9 @@ function validatorOf(document: JsonSchema): ValidateFunction {
     messages: true,
     // Only where it matters: it costs a call for each property of a value.
     ownProperties: speaksOfInherited(document),
-    code: { process: withoutInherited },
+    code: { process: withoutInherited, regExp: Object.assign(linearPattern, { code: 'linearPattern' }) },
   });
-  ajvFormats.default(ajv);
-  ajv.addFormat('date-time', { type: 'string', validate: isTime });
+  useFormats(ajv);
   ajv.addKeyword({ keyword: 'x-event-type' });
   useOwnKeywords(ajv);
   return ajv.compile(withProtoChecked(document));

@@ -31,6 +31,8 @@ describe('a schema that would be judged by wrongly', () => {
       { type: 'object', unevaluatedProperties: false, if: { ...named, required: ['a'] }, else: { type: 'object' } },
     ],
     ['/unevaluatedProperties', { type: 'object', unevaluatedProperties: false, dependentSchemas: { a: named } }],
+    ['/properties/a/pattern', { type: 'object', properties: { a: { type: 'string', pattern: '^(a+)\\1*$' } } }],
+    ['/patternProperties/(~1', { type: 'object', patternProperties: { '(/': {} } }],
     ['/$ref', { $ref: '#' }],
     ['/$defs/a/$ref', { $ref: '#/$defs/a', $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } } }],
     ['/allOf/0/$ref', { type: 'object', allOf: [{ $ref: '#' }] }],

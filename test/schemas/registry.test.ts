@@ -45,6 +45,25 @@ describe('a schema', () => {
     expect(check(value)).toEqual({ pointer, message, schema: `https://sluice.example/test/order${place}` });
   });
 
+  it('tells patterns apart that are run without backtracking', () => {
+    const patterned = compileSchema({
+      $id: 'https://sluice.example/patterns',
+      type: 'object',
+      properties: { a: { type: 'string', pattern: '^(a+)+$' }, b: { type: 'string', pattern: '^(b+)+$' } },
+      patternProperties: { '^(x+)+$': { type: 'integer' }, '^(y+)+$': { type: 'boolean' } },
+      additionalProperties: false,
+    });
+    expect(patterned({ a: 'aa', b: 'bb', xx: 1, yy: true })).toBeUndefined();
+    expect([{ a: 'b' }, { b: 'a' }, { x: true }, { y: 1 }, { z: 1 }].map((value) => patterned(value)?.pointer)).toEqual([
+      '/a',
+      '/b',
+      '/x',
+      '/y',
+      '/z',
+    ]);
+    expect(patterned({ a: `${'a'.repeat(50_000)}!` })).toMatchObject({ pointer: '/a' });
+  });
+
   it('needs an $id, and has to be one', () => {
     expect(() => schemaOf({ type: 'object' })).toThrow(/needs an `\$id`/);
     expect(() => compileSchema({ $id: 'https://sluice.example/x', type: 'strong' })).toThrow(/https:\/\/sluice.example\/x is not valid/);
