@@ -325,6 +325,10 @@ export const limits = {
   splitWatchMs: 1_000,
   splitAlarmMs: 5_000,
   splitsNamedMax: 10,
+  /** Skipped ranges that checkpoints keep; whole splits are all kept. */
+  skipsKept: 1_000,
+  /** How long a command waits for a topology to skip what it was told to: for the turn that is under way. */
+  skipAnswerMaxMs: 20_000,
   /** An element that a checkpoint keeps as an example of what a key function gave, as JSON. */
   keyExampleMaxChars: 16 * kibi,
   /** Rows on their way to a table's writer thread, and their bytes; past either the engine waits. */
@@ -481,6 +485,7 @@ assert(
 assert(Math.max(limits.graphQueryMaxBytes, limits.queryMaxBytes) < limits.questionOutputMaxBytes, 'an answer is told whole');
 assert(limits.graphKeyMaxBytes <= limits.graphWriteMaxBytes, 'a write can have the largest key');
 assert(limits.readMaxMs > Math.max(limits.kinesisReadMaxMs, limits.kafkaRequestMaxMs), 'a reader fails by its own bounds first');
+assert(limits.skipAnswerMaxMs < limits.controlAnswerMaxMs, 'a command waits for the answer to a skip');
 assert(limits.lagWaitMs < limits.statusAnswerMaxMs, 'a stream that does not say how far it is keeps no status from its answer');
 assert(limits.jwksFreshMs < limits.jwksMaxAgeMs, 'a key set is fetched again before it ends');
 assert(limits.jwksCooldownMs <= limits.jwksFreshMs, 'a key that is not found is looked for before the set is fetched anyway');

@@ -31,6 +31,8 @@ export type RejectionCode =
   | 'late'
   /** The topology itself sent the element to the rejected table, from an output that is no late one. */
   | 'rejected-by-topology'
+  /** Positions of a split that could not be read and were skipped by command: one row for all that may have been in them. */
+  | 'skipped'
   /** The row does not fit its table's columns. */
   | 'row-mismatch';
 

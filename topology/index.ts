@@ -82,6 +82,7 @@ export type { ElementContext } from './operators/stateless.ts';
 export { checkJob, type JobFinding } from './runtime/check-job.ts';
 export { createJob, type Job } from './runtime/job.ts';
 export type { JobConnectors, JobNews, JobOptions } from './runtime/job-options.ts';
+export type { SkipRequest } from './runtime/skips.ts';
 export type { HeldBy, JobStatus, NodeStatus, SplitStatus, TimeStatus } from './runtime/status.ts';
 export { callSlots, type SeenCall, type SharedCalls, seenCall, seenDigest, seenTurn, sharedCalls } from './runtime/watched-calls.ts';
 export { keyGroupOf, operatorIndexOf } from './state/key-group.ts';

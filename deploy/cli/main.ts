@@ -13,6 +13,7 @@ import { systemRandom } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Output } from './output.ts';
 import { reportFailure, terminalOutput } from './output.ts';
+import type { SkipCommand } from './skip.ts';
 
 interface GlobalOptions {
   readonly json?: boolean;
@@ -217,6 +218,20 @@ function program(): Command {
       run(async (options, output, topology: string) => {
         const { drainCommand } = await import('./drain.ts');
         return drainCommand(topology, options.dir, output, systemClock);
+      }),
+    );
+  root
+    .command('skip')
+    .description('Have a topology go past what it cannot read of a split')
+    .argument('<topology>', 'its name')
+    .argument('<split>', "its name in `sluice status`, or '<source> <path> <split>'")
+    .option('--to <position>', 'the last position to go past; latest: what is there now; oldest: what is not kept any more')
+    .option('--whole', 'leave the split out, until --undo')
+    .option('--undo', 'read a split that was left out again, from where it was')
+    .action(
+      run(async (options, output, topology: string, split: string, own: Pick<SkipCommand, 'to' | 'whole' | 'undo'>) => {
+        const { skipCommand } = await import('./skip.ts');
+        return skipCommand({ ...own, topology, split, dir: options.dir, output });
       }),
     );
   root

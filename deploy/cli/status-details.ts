@@ -8,6 +8,7 @@ import { asideText, checkpointText, refusedText, secondsText, stateText, timeTex
 
 /** Splits that are told one by one, those first that are not heard. */
 const splitsShown = 50;
+const skipsShown = 10;
 
 /** All that a topology says of itself, line by line. */
 export function topologyDetails(topology: TopologyHostStatus, nowMs: number): readonly string[] {
@@ -41,6 +42,9 @@ export function topologyDetails(topology: TopologyHostStatus, nowMs: number): re
   }
   const more = job.totals.splits - splitsShown;
   if (more > 0) lines.push(`  and ${more} more splits; --json tells ${limits.statusSplitsMax} of them`);
+  for (const { path, split, kind, to, atMs } of job.skipped.slice(-skipsShown)) {
+    lines.push(`  skipped by command at ${timeText(atMs)}: ${path} ${split} ${to === null ? `(${kind})` : `up to ${to}`}`);
+  }
   for (const { time, id, kind, waiting = 0, failure, since, partsSince = {}, ...counts } of job.nodes) {
     const parts = Object.entries(counts).filter(([, count]) => count !== 0);
     lines.push(`  ${kind} ${id}: ${parts.map(([key, count]) => `${key} ${count}`).join(', ') || 'nothing yet'}`);

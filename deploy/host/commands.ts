@@ -2,6 +2,7 @@
  * What the running instance does on command of its owner, who asks over the control socket.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { SkipRequest } from '../../topology/index.ts';
 import type { TopologyHost } from './topology-host.ts';
 
 export interface ControlAnswer {
@@ -11,6 +12,10 @@ export interface ControlAnswer {
 }
 
 export interface DrainRequest {
+  readonly topology: string;
+}
+
+interface SkipCall extends SkipRequest {
   readonly topology: string;
 }
 
@@ -26,21 +31,36 @@ export function jsonAnswer(status: number, body: unknown): ControlAnswer {
 export async function drainAnswer(hosts: readonly TopologyHost[], body: string): Promise<ControlAnswer> {
   try {
     const { topology } = JSON.parse(body) as DrainRequest;
-    const statuses = await Promise.all(hosts.map((host) => host.status()));
-    const index = statuses.findIndex(({ name, file }) => name === topology || file === topology);
-    const host = hosts[index];
-    if (host === undefined && statuses.some(({ name, state }) => name === null && state === 'starting')) {
-      throw new SluiceError('topology-starting', `'${topology}' is not known yet: topologies are starting`, { retryable: true });
-    }
-    if (host === undefined) {
-      const known = statuses.map(({ name, file }) => name ?? file).join(', ');
-      throw new SluiceError('topology-unknown', `no topology '${topology}' runs here; there is ${known || 'none'}`);
-    }
+    const host = await hostOf(hosts, topology);
     await host.drain();
     return jsonAnswer(200, { draining: topology });
   } catch (thrown) {
     return refusalAnswer(thrown);
   }
+}
+
+/** Has a topology go past what it cannot read of a split. */
+export async function skipAnswer(hosts: readonly TopologyHost[], body: string): Promise<ControlAnswer> {
+  try {
+    const { topology, split, to } = JSON.parse(body) as Partial<SkipCall>;
+    if (typeof topology !== 'string' || typeof split !== 'string' || typeof to !== 'string')
+      throw new SluiceError('skip-invalid', 'a skip names a topology, a split, and up to where');
+    const host = await hostOf(hosts, topology);
+    return jsonAnswer(200, { done: await host.skip({ split, to }) });
+  } catch (thrown) {
+    return refusalAnswer(thrown);
+  }
+}
+
+/** Throws `SluiceError` `topology-unknown`, `topology-starting`. */
+async function hostOf(hosts: readonly TopologyHost[], topology: string): Promise<TopologyHost> {
+  const statuses = await Promise.all(hosts.map((host) => host.status()));
+  const host = hosts[statuses.findIndex(({ name, file }) => name === topology || file === topology)];
+  if (host !== undefined) return host;
+  if (statuses.some(({ name, state }) => name === null && state === 'starting'))
+    throw new SluiceError('topology-starting', `'${topology}' is not known yet: topologies are starting`, { retryable: true });
+  const known = statuses.map(({ name, file }) => name ?? file).join(', ');
+  throw new SluiceError('topology-unknown', `no topology '${topology}' runs here; there is ${known || 'none'}`);
 }
 
 /** Asks the graph in Cypher. The signal aborts when the asker goes away. */
@@ -58,7 +78,12 @@ export async function graphAnswer(
   }
 }
 
-const statuses: Readonly<Record<string, number>> = { 'topology-unknown': 404, 'graph-missing': 404, 'too-many-questions': 503 };
+const statuses: Readonly<Record<string, number>> = {
+  'topology-unknown': 404,
+  'split-unknown': 404,
+  'graph-missing': 404,
+  'too-many-questions': 503,
+};
 
 function refusalAnswer(thrown: unknown): ControlAnswer {
   const code = thrown instanceof SluiceError ? thrown.code : 'defect';

@@ -18,7 +18,7 @@ import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { healthy } from '../../topology/checkpoint/health.ts';
-import type { CheckpointHealth, DropState, Graph, JobNews, JobStatus, RunFailure } from '../../topology/index.ts';
+import type { CheckpointHealth, DropState, Graph, JobNews, JobStatus, RunFailure, SkipRequest } from '../../topology/index.ts';
 import { tablePath } from './bindings.ts';
 import type { AskedStatus } from './status-asker.ts';
 import type { Candidate } from './topology-candidate.ts';
@@ -84,6 +84,8 @@ export interface TopologyHost {
   status(): Promise<TopologyHostStatus>;
   /** Begins to read to where the streams end now, give out everything and end. Throws `SluiceError` `drain-refused`. */
   drain(): Promise<void>;
+  /** Goes past what cannot be read of a split; resolves with what was done. Throws `SluiceError` `skip-refused`, `split-unknown`, `split-ambiguous`. */
+  skip(request: SkipRequest): Promise<string>;
   /** Takes a last checkpoint and ends the worker. */
   stop(): Promise<void>;
 }
@@ -177,6 +179,16 @@ class Host implements TopologyHost {
     }
     this.#state = 'draining';
     thread.post({ kind: 'drain' });
+  }
+
+  async skip(request: SkipRequest): Promise<string> {
+    await this.#replacing;
+    if (this.#thread === undefined) {
+      throw new SluiceError('skip-refused', `${this.#shown} does not run (${this.#state}): there is nothing to skip`, {
+        fix: 'see `sluice status`; once it runs again, ask again',
+      });
+    }
+    return this.#thread.skip(request);
   }
 
   async stop(): Promise<void> {

@@ -26,7 +26,7 @@ export function newsLine(news: JobNews, before: CheckpointHealth, health: Checkp
       return `checkpoint ${news.checkpoint} is complete, after ${before.inARow} that failed`;
     case 'splits-unheard': {
       const why = news.why === null ? '' : `: ${news.why}`;
-      return `ALARM: ${splitsText(news)} ${verbs[news.hearing]} for ${secondsText(news.forMs)}${why}; time is held until it is read`;
+      return `ALARM: ${splitsText(news)} ${verbs[news.hearing]} for ${secondsText(news.forMs)}${why}; time is held until it is read, or skipped: sluice skip`;
     }
     case 'splits-heard':
       return `${splitsText(news)} can be read again, after ${secondsText(news.forMs)}`;

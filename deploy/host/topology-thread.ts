@@ -11,8 +11,9 @@ import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
 import { present } from '../../schemas/kernel/assert.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Graph, JobNews, JobStatus, RunFailure } from '../../topology/index.ts';
+import type { Graph, JobNews, JobStatus, RunFailure, SkipRequest } from '../../topology/index.ts';
 import { FunctionWatch } from './function-watch.ts';
 import { answerCall } from './graph-link.ts';
 import type { AskedStatus } from './status-asker.ts';
@@ -51,6 +52,8 @@ export class TopologyThread {
   readonly #clock: Clock;
   readonly #graph: GraphDatabase | undefined;
   readonly #asker: StatusAsker;
+  readonly #skips = new Map<number, (done: string | WorkerFault) => void>();
+  #skipIds = 0;
   readonly #onNews: (news: JobNews) => void;
   readonly #functions: FunctionWatch;
   /** Why it ended without a word. */
@@ -104,6 +107,21 @@ export class TopologyThread {
     return this.#asker.ask();
   }
 
+  /** Resolves with what was done. Rejects with why it was not: also when it ends, or does not answer in time. */
+  skip(request: SkipRequest): Promise<string> {
+    const id = ++this.#skipIds;
+    const done = new Promise<string | WorkerFault>((resolve) => this.#skips.set(id, resolve));
+    this.post({ kind: 'skip', id, request });
+    const late = (): SluiceError =>
+      new SluiceError('topology-silent', 'the topology does not answer: it may skip it still', { fix: 'see `sluice status`' });
+    return within(this.#clock, limits.skipAnswerMaxMs, done, late)
+      .then((answer) => {
+        if (typeof answer !== 'string') throw errorOf(answer);
+        return answer;
+      })
+      .finally(() => this.#skips.delete(id));
+  }
+
   #hear(message: FromWorker): void {
     switch (message.kind) {
       case 'imported':
@@ -120,6 +138,9 @@ export class TopologyThread {
         return;
       case 'status':
         this.#asker.answered(message.id, message.status);
+        return;
+      case 'skipped':
+        this.#skips.get(message.id)?.(message.done);
         return;
       case 'graph':
         void answerCall(present(this.#graph, 'the graph of a thread that asks for it'), message.call).then((reply) =>
@@ -154,6 +175,7 @@ export class TopologyThread {
   #end(code: number): WorkerFault | undefined {
     this.#deadline?.cancel();
     this.#asker.close();
+    for (const answer of this.#skips.values()) answer({ code: 'worker-ended', message: 'it ended before it had skipped anything' });
     if (!this.#stopped && this.#fault === undefined) {
       this.#crash = `its thread ended without a word (exit code ${code})`;
       this.#fault = { code: 'worker-ended', message: this.#crash };

@@ -53,6 +53,12 @@ async function main(): Promise<void> {
           () => say({ kind: 'status', id: message.id, status: undefined }),
         );
         return;
+      case 'skip':
+        job.skip(message.request).then(
+          (done) => say({ kind: 'skipped', id: message.id, done }),
+          (thrown: unknown) => say({ kind: 'skipped', id: message.id, done: faultOf(thrown) }),
+        );
+        return;
       case 'graph':
         graphOfHost.settle(message.id, message.reply);
         return;

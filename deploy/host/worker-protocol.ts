@@ -3,7 +3,7 @@
  * structured-clonable.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { DropState, Graph, JobFinding, JobNews, JobStatus, RunFailure, SharedCalls } from '../../topology/index.ts';
+import type { DropState, Graph, JobFinding, JobNews, JobStatus, RunFailure, SharedCalls, SkipRequest } from '../../topology/index.ts';
 import type { LocalPlace } from '../local/local-bindings.ts';
 import type { ServicesPlace } from '../services/service-bindings.ts';
 import type { Place } from './author-places.ts';
@@ -49,6 +49,7 @@ export interface WorkerFault {
 export type ToWorker =
   | { readonly kind: 'stop' }
   | { readonly kind: 'drain' }
+  | { readonly kind: 'skip'; readonly id: number; readonly request: SkipRequest }
   | { readonly kind: 'status'; readonly id: number }
   | { readonly kind: 'graph'; readonly id: number; readonly reply: GraphReply };
 
@@ -68,6 +69,8 @@ export type FromWorker =
   /** Without a status where it could not tell. */
   | { readonly kind: 'status'; readonly id: number; readonly status: RunningStatus | undefined }
   | { readonly kind: 'news'; readonly news: JobNews }
+  /** What was done, in a sentence, or why it was refused. */
+  | { readonly kind: 'skipped'; readonly id: number; readonly done: string | WorkerFault }
   | { readonly kind: 'graph'; readonly id: number; readonly call: GraphCall }
   /** The end of a drained run, before `stopped`. */
   | { readonly kind: 'drained'; readonly status: JobStatus }

@@ -18,7 +18,7 @@ import { lockFolder } from '../../schemas/kernel/folder-lock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import { resolveDropState } from '../../topology/index.ts';
-import { drainAnswer, graphAnswer, jsonAnswer } from '../host/commands.ts';
+import { drainAnswer, graphAnswer, jsonAnswer, skipAnswer } from '../host/commands.ts';
 import { reloadOnChange } from '../host/config-watch.ts';
 import { serveControl } from '../host/control-server.ts';
 import type { Instance } from '../host/instance.ts';
@@ -114,6 +114,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
       reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
       commands: {
         '/_sluice/drain': async (body) => drainAnswer(hosts, body),
+        '/_sluice/skip': async (body) => skipAnswer(hosts, body),
         '/_sluice/graph': async (body, gone) => graphAnswer(graph, body, gone),
       },
     });

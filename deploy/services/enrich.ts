@@ -17,7 +17,7 @@ import type { Random } from '../../schemas/kernel/random.ts';
 import type { DropState } from '../../topology/index.ts';
 import { resolveDropState } from '../../topology/index.ts';
 import { requireBuilt } from '../host/built-topology.ts';
-import { drainAnswer, jsonAnswer } from '../host/commands.ts';
+import { drainAnswer, jsonAnswer, skipAnswer } from '../host/commands.ts';
 import { serveControl } from '../host/control-server.ts';
 import type { Instance } from '../host/instance.ts';
 import { lockInstance, unknownInstance } from '../host/instance.ts';
@@ -90,7 +90,7 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     });
     const control = await serveControl(dir, {
       reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
-      commands: { '/_sluice/drain': async (body) => drainAnswer(hosts, body) },
+      commands: { '/_sluice/drain': async (body) => drainAnswer(hosts, body), '/_sluice/skip': async (body) => skipAnswer(hosts, body) },
     });
     undo.splice(-1, 0, () => control.close());
     for (const file of config.topologies) {

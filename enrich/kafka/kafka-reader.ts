@@ -79,7 +79,7 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
         case 'out-of-range':
           return new SluiceError('position-trimmed', `${of}: the position ${position ?? ''} is not kept any more`, {
             cause: thrown,
-            fix: 'records were lost to the retention; `sluice reset`, or a longer retention and an older checkpoint',
+            fix: 'records were lost to the retention: go on from the oldest with `sluice skip TOPOLOGY SPLIT --to oldest`',
           });
         case 'principal-changed':
         case 'too-large':

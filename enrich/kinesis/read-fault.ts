@@ -23,7 +23,7 @@ export function readFaultOf(thrown: unknown, streamName: string, action: string,
   if (name === 'ResourceNotFoundException' || name === 'InvalidArgumentException') {
     if (!position) return error('stream-missing', 'it is not there', { fix: `create it, or correct kinesis_stream` });
     return error('position-trimmed', `the position to go on from is not kept any more: ${messageOf(thrown)}`, {
-      fix: 'records were lost to the retention; `sluice reset`, or a longer retention and an older checkpoint',
+      fix: 'records were lost to the retention: go on from the oldest with `sluice skip TOPOLOGY SPLIT --to oldest`',
     });
   }
   if (denials.has(name)) {

@@ -71,6 +71,24 @@ export interface Manifest {
   readonly keyExamples: Readonly<Record<string, readonly KeyExample[]>>;
   /** By node id. */
   readonly counts: Readonly<Record<string, NodeCounts>>;
+  /** What was skipped by command; absent where nothing was. */
+  readonly skips?: readonly SkipRecord[];
+}
+
+/** Positions of a split that were skipped by command, as they could not be read. */
+export interface SkipRecord {
+  readonly source: string;
+  readonly path: string;
+  readonly split: string;
+  /** The last position that was read; null where none was. */
+  readonly after: string | null;
+  /** The last position that was skipped; null where that is not known: all that is not kept any more, or the whole split. */
+  readonly to: string | null;
+  readonly kind: 'range' | 'oldest' | 'whole';
+  /** Epoch ms. */
+  readonly atMs: number;
+  /** What its reads said. */
+  readonly why: string;
 }
 
 /** The id under which the engine keeps the rejected table's state: no author's id can start with `$`. */

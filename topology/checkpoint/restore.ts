@@ -20,7 +20,10 @@ import { rejectedSinkId, statefulNodes } from './manifest.ts';
 import type { Misfit } from './restore-rules.ts';
 import { misfitsOf, partId } from './restore-rules.ts';
 
-export type CarriedState = Pick<Manifest, 'stateful' | 'sinks' | 'retiring' | 'operators' | 'positions' | 'counts' | 'keyExamples'>;
+export type CarriedState = Pick<
+  Manifest,
+  'stateful' | 'sinks' | 'retiring' | 'operators' | 'positions' | 'counts' | 'keyExamples' | 'skips'
+>;
 
 /** What `--drop-state` can name: the nodes that a checkpoint has state of, and the parts of their state. */
 export function checkpointedIds({ stateful, sinks, retiring }: Pick<Manifest, 'stateful' | 'sinks' | 'retiring'>): readonly string[] {
@@ -146,6 +149,7 @@ export function carryOver(previous: Manifest | undefined, graph: Graph, drop: Re
     positions: keep(previous.positions),
     counts: Object.fromEntries(Object.entries(previous.counts).filter(([id]) => nodes.has(id) && !isStale(id))),
     keyExamples: drained ? {} : keep(previous.keyExamples),
+    skips: (previous.skips ?? []).filter(({ source }) => kept.has(source)),
   };
 }
 

@@ -63,6 +63,8 @@ export interface SourceInput {
   readonly reader: RecordReader;
   /** Where the last checkpoint left a split. */
   readonly positionOf: (split: string) => string | undefined;
+  /** Whether the last checkpoint left it skipped as a whole. */
+  readonly isSkipped?: (split: string) => boolean;
 }
 
 /** What became of a split, in the order in which the topology has to learn it. */
@@ -136,13 +138,14 @@ export function withinDrain({ until }: Cursor, records: readonly IncomingRecord[
 }
 
 function cursorOf(
-  { source, reader, positionOf }: SourceInput,
+  { source, reader, positionOf, isSkipped }: SourceInput,
   { id, parents }: Split,
   left: ReadonlyMap<string, string | undefined>,
   until: Cursor['until'],
 ): Cursor {
   const key = splitKey({ source: source.id, path: reader.path, split: id });
   const position = left.get(key) ?? positionOf(id);
+  const skipped = isSkipped?.(id) ?? false;
   return {
     source,
     reader,
@@ -150,15 +153,15 @@ function cursorOf(
     split: id,
     parents,
     key,
-    phase: 'waiting',
+    phase: skipped ? 'done' : 'waiting',
     position,
     ahead: position,
     ready: undefined,
     reading: false,
     reads: 0,
-    ended: false,
-    skipped: false,
-    childrenKnown: false,
+    ended: skipped,
+    skipped,
+    childrenKnown: skipped,
     heardMs: undefined,
     readyHeardMs: undefined,
     met: false,
@@ -171,6 +174,30 @@ function cursorOf(
     failure: undefined,
     failureCode: undefined,
   };
+}
+
+/** Goes past what cannot be read; what a read that is under way says counts no more. */
+export function skipTo(cursor: Cursor, to: string | 'whole' | undefined, nowMs: number): void {
+  cursor.reads++;
+  cursor.reading = false;
+  cursor.ready = undefined;
+  cursor.failure = undefined;
+  cursor.failureCode = undefined;
+  cursor.answeredMs = nowMs;
+  cursor.notBeforeMs = 0;
+  if (to === 'whole') {
+    cursor.skipped = true;
+    cursor.ended = true;
+    cursor.childrenKnown = true;
+    return;
+  }
+  cursor.position = to;
+  cursor.ahead = to;
+}
+
+/** The split as it was before it was skipped. */
+export function unskipped({ split, parents, position }: Cursor, input: SourceInput, until: Cursor['until']): Cursor {
+  return cursorOf({ ...input, positionOf: () => position, isSkipped: () => false }, { id: split, parents }, new Map(), until);
 }
 
 /** Why a split is not known to be quiet, or that it is: `slow` is one whose answer is waited for, or that throttles. */

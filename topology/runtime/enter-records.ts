@@ -104,23 +104,28 @@ function refuse(
 
 /** A record that is no event has its place as its identity. */
 function unknownOrigin(cursor: Cursor, record: IncomingRecord): Origin {
+  return originOfPlace(cursor, placeOf(record), record.arrivedAtMs, record.value, record.key);
+}
+
+/** What has no event has its place in the stream. */
+export function originOfPlace(cursor: Cursor, place: string, arrivedAtMs: number, data: Uint8Array, key = ''): Origin {
   const { source, path, split } = cursor;
   const [team = '', app = ''] = source.stream.split('/');
   // A Kafka producer may put any number into a record's timestamp; outside the calendar there is no text for it.
-  const arrived = new Date(record.arrivedAtMs);
+  const arrived = new Date(arrivedAtMs);
   const receivedtime = (Number.isNaN(arrived.getTime()) ? new Date(0) : arrived).toISOString();
   const attributes: EventAttributes = {
-    id: `${path}/${split}/${placeOf(record)}`,
+    id: `${path}/${split}/${place}`,
     source: `/${source.stream}`,
     type: 'undecodable',
     time: receivedtime,
     datacontenttype: 'application/octet-stream',
     team,
     app,
-    partitionkey: record.key,
+    partitionkey: key,
     receivedtime,
   };
-  return { stream: source.stream, path, split, splitKey: cursor.key, position: placeOf(record), attributes, data: record.value };
+  return { stream: source.stream, path, split, splitKey: cursor.key, position: place, attributes, data };
 }
 
 /** The event, or what is wrong with its data. One literal of known shape: spreading costs many times as much. */

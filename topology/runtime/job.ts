@@ -39,10 +39,13 @@ import { JobCheckpoints, storeUnanswered } from './job-checkpoints.ts';
 import { isolationAfter, JobIsolation, keepIsolation, runSuspected } from './job-isolation.ts';
 import type { JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
+import { JobSkips } from './job-skips.ts';
 import { positionsOf, restoreStates, statesOf } from './job-state.ts';
 import { JobWatch } from './job-watch.ts';
 import { KeyExamples } from './key-examples.ts';
 import { Refusals } from './rejections.ts';
+import type { SkipRequest } from './skips.ts';
+import { isSkipped } from './skips.ts';
 import type { SourceSchedule } from './source.ts';
 import { scheduleSources } from './source.ts';
 import type { JobStatus } from './status.ts';
@@ -64,6 +67,11 @@ export interface Job {
    */
   drain(): Promise<void>;
   stop(): void;
+  /**
+   * Goes past what cannot be read of a split: see topology/runtime/skips.ts. Resolves with what was done, in a sentence; the next checkpoint has it.
+   * Throws `SluiceError` `split-unknown`, `split-ambiguous`, `skip-refused`.
+   */
+  skip(request: SkipRequest): Promise<string>;
   status(): Promise<JobStatus>;
   close(): Promise<void>;
 }
@@ -104,6 +112,7 @@ export function createJob(options: JobOptions): Job {
   let notes: readonly string[] = [];
   let attempt = 0;
   let checkpoints: JobCheckpoints | undefined;
+  let skips = new JobSkips(clock, refusals.reject, []);
   /** When it was opened: the time of ticks goes on from there as the job runs, whatever happens to the clock on the wall. */
   let startedMs = 0;
   let startedAtMs = 0;
@@ -156,6 +165,7 @@ export function createJob(options: JobOptions): Job {
     restoreStates(dag, fence, startedAtMs);
 
     keyExamples = new KeyExamples(topology, dag, fence.keyExamples);
+    skips = new JobSkips(clock, refusals.reject, fence.skips ?? []);
     sinks = new JobSinks(dag, refusals, graph, connectors, attempt, fence.retiring);
     // What a sink that is gone has staged is committed soon, whatever comes.
     dirty = sinks.isRetiring;
@@ -200,12 +210,13 @@ export function createJob(options: JobOptions): Job {
       for (const folded of await connectors.readers(node.stream, graph, attempt)) {
         const reader = unfoldingReader(folded, node.stream, connectors.claims);
         const positionOf = (split: string): string | undefined => fence.positions[node.id]?.[positionKey({ path: reader.path, split })];
-        inputs.push({ source: node, reader, positionOf });
+        const isSkippedSplit = (split: string): boolean => isSkipped(fence.skips ?? [], node.id, reader.path, split);
+        inputs.push({ source: node, reader, positionOf, isSkipped: isSkippedSplit });
       }
     }
     readers = inputs.map(({ reader }) => reader);
     schedule = await scheduleSources(inputs, bounds, clock);
-    const splits = new Set(schedule.cursors.map(({ key }) => key));
+    const splits = new Set(schedule.cursors.filter(({ skipped }) => !skipped).map(({ key }) => key));
     for (const { out } of dag.sources) out.control(rowKinds.splits, 0, splits);
     tellSplits();
     // The splits make themselves known before the first element, so that none can run ahead of one that was not seen yet.
@@ -246,6 +257,10 @@ export function createJob(options: JobOptions): Job {
 
   const runWhole = async (turn: Turn): Promise<void> => {
     turns++;
+    if (skips.apply(schedule)) {
+      dirty = true;
+      checkpoints?.soon();
+    }
     const now = clock.now();
     // A split that is not read is not silent: idleness is judged by the time in which it could have been heard.
     if (held) heldMs += clock.monotonic() - lastTurnAt;
@@ -313,6 +328,7 @@ export function createJob(options: JobOptions): Job {
       keyExamples: examples,
       positions: positionsOf(dag, schedule.cursors),
       ...states,
+      skips: skips.done,
       ...(known === undefined ? {} : { isolation: known }),
       ...(last ? { drained: true as const } : {}),
     };
@@ -367,6 +383,7 @@ export function createJob(options: JobOptions): Job {
       checkpoints?.hurry();
       schedule?.stop();
     },
+    skip: (request) => skips.ask(request, present(schedule, 'the sources of an open job')),
     async status() {
       const reading = await watch.status(dag);
       const holders = dag === undefined ? [] : holdersOf(dag);
@@ -383,6 +400,7 @@ export function createJob(options: JobOptions): Job {
         setAside: isolation.lastAside,
         uncommittedRows: sinks?.pendingRows() ?? 0,
         drained: draining === 'drained',
+        skipped: skips.done.slice(-limits.statusSplitsMax),
         notes,
       };
     },

@@ -21,7 +21,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { ReadBounds } from '../../schemas/ports/record-reader.ts';
 import type { Cursor, SourceInput, SplitChange } from './cursor.ts';
-import { changesOf, foundEnd, isRead, merged, untilEnd, withinDrain } from './cursor.ts';
+import { changesOf, foundEnd, isRead, merged, skipTo, unskipped, untilEnd, withinDrain } from './cursor.ts';
 
 export interface SourceSchedule {
   readonly cursors: readonly Cursor[];
@@ -31,6 +31,10 @@ export interface SourceSchedule {
   changes(): readonly SplitChange[];
   /** While held, nothing is read or given. */
   hold(held: boolean): void;
+  /** Goes past what cannot be read: up to a position, to the oldest that is kept where there is none, or past the whole split. Between two turns. */
+  skip(cursor: Cursor, to: string | 'whole' | undefined): void;
+  /** Reads a split that was skipped as a whole again, from where it was. */
+  unskip(cursor: Cursor): void;
   /** Lets the waiting `next` return at once. */
   interrupt(): void;
   /** Reads each split to where it ends now, and no further; waits for streams that do not answer. */
@@ -196,6 +200,14 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
     },
     hold(hold) {
       held = hold;
+    },
+    skip(cursor, to) {
+      skipTo(cursor, to, clock.monotonic());
+    },
+    unskip(cursor) {
+      const input = inputs.find(({ source, reader }) => source === cursor.source && reader === cursor.reader);
+      if (input !== undefined)
+        cursors = cursors.map((other) => (other === cursor ? unskipped(cursor, input, draining ? null : undefined) : other));
     },
     interrupt() {
       interrupted = true;

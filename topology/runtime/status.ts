@@ -5,7 +5,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { Path } from '../../schemas/ports/record.ts';
 import type { CheckpointHealth } from '../checkpoint/health.ts';
 import type { SetAside } from '../checkpoint/isolation.ts';
-import type { StatefulNode } from '../checkpoint/manifest.ts';
+import type { SkipRecord, StatefulNode } from '../checkpoint/manifest.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
 import type { NodeCounts } from '../operators/operator.ts';
@@ -109,6 +109,8 @@ export interface JobStatus {
   readonly uncommittedRows: number;
   /** Whether it was drained: it has given out everything and takes no more. */
   readonly drained: boolean;
+  /** What was skipped by command, the last ones. */
+  readonly skipped: readonly SkipRecord[];
   /** What is to be known of how it went on from its last checkpoint. */
   readonly notes: readonly string[];
 }

@@ -67,6 +67,7 @@ describe('a topology', () => {
     uncommittedRows: 0,
     drained: false,
     notes: [],
+    skipped: [],
     ...more,
   });
   const host = (more: Partial<TopologyHostStatus>): TopologyHostStatus => ({
