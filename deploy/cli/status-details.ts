@@ -18,7 +18,7 @@ export function topologyDetails(topology: TopologyHostStatus, nowMs: number): re
   const again = restarts > 0 ? `, started again ${restarts} time(s)` : '';
   const silent = silentSinceMs === null ? '' : `, does not answer since ${timeText(silentSinceMs)}`;
   lines.push(`topology ${name ?? '?'} (${file}): ${stateText[state]}${silent}${of}${again}`);
-  if (refused !== null) lines.push(`  ${refusedText(refused)}`);
+  if (refused !== null) lines.push(`  ${refusedText(refused, build)}`);
   if (tablesKept.length > 0) lines.push(`  changed and used from the next start on: ${tablesKept.join(', ')}`);
   if (error !== null) lines.push(`  ${error.message}`);
   if (checkpoints.last !== null) lines.push(`  ${checkpointText(checkpoints)}`);

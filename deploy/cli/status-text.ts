@@ -34,14 +34,14 @@ function progressOf({ restarts }: TopologyHostStatus, job: NonNullable<TopologyH
 }
 
 /** What is wrong, worst first. */
-function problemsOf({ state, error, silentSinceMs, checkpoints, job, refused }: TopologyHostStatus): readonly string[] {
+function problemsOf({ state, error, silentSinceMs, checkpoints, job, refused, build }: TopologyHostStatus): readonly string[] {
   const problems: string[] = [];
   // That it was taken over is its state.
   if (error !== null && state !== 'taken-over') problems.push(error.message);
   if (silentSinceMs !== null) problems.push(`does not answer since ${timeText(silentSinceMs)}`);
   if (checkpoints.last !== null && state !== 'taken-over') problems.push(checkpointText(checkpoints));
   if (job !== null && state !== 'drained' && state !== 'taken-over') problems.push(...readingProblems(job));
-  if (refused !== null) problems.push(refusedText(refused));
+  if (refused !== null) problems.push(refusedText(refused, build));
   return problems;
 }
 
@@ -74,10 +74,11 @@ function oneLine(text: string): string {
   return line.length > problemMaxChars ? `${line.slice(0, problemMaxChars)}...` : line;
 }
 
-/** The file as it is now, which is not what runs. */
-export function refusedText({ build, why, sinceMs }: RefusedBuild): string {
-  const what = build === null ? 'its file does not compile' : `build ${build} is not used`;
-  return `${what}, since ${timeText(sinceMs)}: ${why.split('\n', 1)[0]}`;
+/** The file as it is now, which is not what runs; `runs` is the build that does. */
+export function refusedText({ build, why, sinceMs }: RefusedBuild, runs: string | null): string {
+  const what = build === null ? 'its file as it is now is not used' : `build ${build} is not used`;
+  const instead = runs === null ? '' : ` (build ${runs} is)`;
+  return `${what}, since ${timeText(sinceMs)}${instead}: ${why.split('\n', 1)[0]}`;
 }
 
 export const stateText: Readonly<Record<TopologyHostStatus['state'], string>> = {

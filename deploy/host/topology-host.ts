@@ -288,6 +288,8 @@ class Host implements TopologyHost {
         `The one before goes on from the last checkpoint: build ${before.compiled.build}.`,
     );
     this.#state = 'starting';
+    // What one build failed on says nothing of another.
+    this.#failure = undefined;
     await this.#run(before, true);
   }
 
@@ -353,6 +355,7 @@ class Host implements TopologyHost {
     // A build that proved itself needs none behind it.
     if (before !== undefined && old?.proved === true) before.before = undefined;
     this.#state = 'starting';
+    this.#failure = undefined;
     this.#refused = null;
     await this.#run({ compiled, before: old === undefined ? undefined : before });
     if (this.#runs(compiled.build)) {

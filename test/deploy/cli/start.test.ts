@@ -116,7 +116,7 @@ describe('sluice start', () => {
     await until(() => started.output().includes('was changed but is not used'), started.output);
     expect(started.output()).toMatch(/topology\.ts:7:11: Unexpected ";"/);
     expect((await sluice(['--dir', data, 'status'])).out).toMatch(
-      /running, build [0-9a-f]{8}.*\n {2}its file does not compile, since \S+: \S+topology\.ts:7:11: Unexpected/,
+      /topology clicks .*: running; .*its file as it is now is not used, since \S+ \(build [0-9a-f]{8} is\): \S+topology\.ts:7:11: Unexpected/,
     );
     await post(started.url, '{"n":2}');
     await until(async () => (await rows(data)).length === 2, started.output);

@@ -260,6 +260,7 @@ describe('a change that fails at its first events', () => {
 
   it.each([
     ['ends its thread', 'process.exit(3)', /ended without a word/],
+    ['never returns', '((): string => { for (;;); })()', /did not return from one call/],
     [
       'fails where it lands',
       "(() => { setTimeout(() => { throw new Error('later'); }, 0); const until = Date.now() + 50; while (Date.now() < until); return 'x'; })()",
