@@ -115,11 +115,14 @@ export class ProcessOperator implements Operator {
     const timers = this.#timers[domain];
     this.#chains.begin(until);
     this.#firing = domain;
-    for (let due = timers.takeUntil(until); due !== undefined; due = timers.takeUntil(until)) {
-      this.#firingAt = due.at;
-      this.#fireOne(due.value, domain, due.at, target);
+    try {
+      for (let due = timers.takeUntil(until); due !== undefined; due = timers.takeUntil(until)) {
+        this.#firingAt = due.at;
+        this.#fireOne(due.value, domain, due.at, target);
+      }
+    } finally {
+      this.#firing = undefined;
     }
-    this.#firing = undefined;
   }
 
   #fireOne(state: KeyState, domain: Domain, time: number, target: Batch): void {
