@@ -6,7 +6,8 @@
  * 2. Every call is one turn, or several where rows wait for look-ups: it resolves when nothing waits any more, or rejects with `lookup-held`
  *    when look-ups go on failing.
  * 3. An element on which an operator fails for no reason of its own is rejected as `operator-failed`, and the driver goes on.
- * 4. After `restore(snapshot())` it behaves as if nothing had happened; only what was not read yet is forgotten.
+ * 4. After `restore(snapshot())` it behaves as if nothing had happened; only what was not read yet is forgotten. A snapshot of another topology is restored
+ *    where a job would restore its checkpoint, and refused where that would be.
  */
 import { present } from '../schemas/kernel/assert.ts';
 import { manualClock } from '../schemas/kernel/clock.ts';
@@ -16,7 +17,7 @@ import type { Topology } from './graph/graph.ts';
 import type { Batch } from './operators/batch.ts';
 import { rowKinds } from './operators/batch.ts';
 import type { LookupFunction } from './operators/lookup.ts';
-import type { NodeCounts, Rejection } from './operators/operator.ts';
+import type { Rejection } from './operators/operator.ts';
 import { connect } from './runtime/connections.ts';
 import type { Dag } from './runtime/dag.ts';
 import { compileDag, endInput, tellClock } from './runtime/dag.ts';
@@ -25,6 +26,8 @@ import { DrivenSinks } from './runtime/driver/driven-sinks.ts';
 import { asSent, keyOfSplit, originOf } from './runtime/driver/entries.ts';
 import { runOn } from './runtime/driver/run-on.ts';
 import { settle } from './runtime/driver/settle.ts';
+import { readSnapshot, takeSnapshot } from './runtime/driver/snapshot.ts';
+import { KeyExamples } from './runtime/key-examples.ts';
 import { requireValid } from './runtime/take-over.ts';
 import { jsonCopy, jsonProblem } from './state/json-safe.ts';
 import { maxTime } from './time/watermark.ts';
@@ -75,6 +78,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
   const rejections: DrivenRejection[] = [];
   let wake: (() => void) | undefined;
   let dag: Dag;
+  let examples: KeyExamples;
 
   const reject = ({ node, code, message, pointer, value }: Rejection): void =>
     void rejections.push({ operator: node, code, message, pointer, value });
@@ -86,6 +90,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
       const failed = runOn(dag, reject);
       for (const { nodes, out } of dag.stages) for (const batch of out) checkBatch(present(nodes.at(-1), 'a node').id, batch);
       sinks.collect(dag);
+      examples.look();
       if (failed !== undefined) throw failed.thrown;
     } finally {
       // What failed is no part of the next turn.
@@ -143,6 +148,7 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
   };
 
   dag = compile();
+  examples = new KeyExamples(topology, dag, {});
   const sinks = new DrivenSinks(dag.sinks, graph, reject);
   tellClock(dag, nowMs);
   announceSplits();
@@ -179,20 +185,12 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
     signals: (sink) => sinks.signals(sink),
     rejected: () => rejections.splice(0),
     counts: (node) => ({ ...present(dag.counts.get(node), `the counts of '${node}'`) }),
-    snapshot() {
-      const operators = dag.stages.flatMap(({ nodes: [node], operator }) => {
-        const state = operator.snapshot?.();
-        return node === undefined || state === undefined ? [] : [[node.id, checkedState(node.id, state)] as const];
-      });
-      return JSON.stringify({ operators: Object.fromEntries(operators), counts: Object.fromEntries(dag.counts) });
-    },
+    snapshot: () => takeSnapshot(topology, dag, examples),
     async restore(snapshot) {
-      const { operators, counts } = JSON.parse(snapshot) as {
-        readonly operators: Readonly<Record<string, unknown>>;
-        readonly counts: Readonly<Record<string, NodeCounts>>;
-      };
+      const { operators, counts, keyExamples } = readSnapshot(snapshot, topology);
       for (const { operator } of dag.stages) operator.close?.();
       dag = compile();
+      examples = new KeyExamples(topology, dag, keyExamples);
       tellClock(dag, nowMs);
       for (const [id, count] of Object.entries(counts)) Object.assign(dag.counts.get(id) ?? {}, count);
       for (const { nodes, operator } of dag.stages) {
@@ -234,12 +232,6 @@ function checked<T>(node: string, value: T): T {
     'not-json-safe',
     `'${node}' gives ${problem.found} at '${problem.pointer}': values between nodes must be JSON-safe`,
   );
-}
-
-function checkedState(node: string, state: unknown): unknown {
-  const problem = jsonProblem(state);
-  if (problem === undefined) return state;
-  throw new SluiceError('not-json-safe', `'${node}' keeps ${problem.found}: state must be JSON-safe`);
 }
 
 function checkBatch(node: string, batch: Batch): void {

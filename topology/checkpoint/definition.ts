@@ -30,8 +30,19 @@ export interface Definition {
   readonly sink?: SinkDefinitionData;
 }
 
+type Definitions = ReadonlyMap<string, Definition>;
+
+/** Graphs are frozen. */
+const known = new WeakMap<Graph, Definitions>();
+
 /** The stateful nodes of a graph, each with its definition, in the graph's order. */
-export function definitionsOf(graph: Graph): ReadonlyMap<string, Definition> {
+export function definitionsOf(graph: Graph): Definitions {
+  const made = known.get(graph) ?? makeDefinitions(graph);
+  known.set(graph, made);
+  return made;
+}
+
+function makeDefinitions(graph: Graph): Definitions {
   const provenance = provenanceOf(graph);
   return new Map(
     graph.nodes.filter(isStateful).map((node): readonly [string, Definition] => {

@@ -21,6 +21,10 @@ type Elements = Iterable<readonly [input: number, value: unknown]>;
 export function elementMisfits({ stateful, operators, drained }: Manifest, graph: Graph, drop: ReadonlySet<string>): readonly Misfit[] {
   if (drained === true) return [];
   const definitions = definitionsOf(graph);
+  const isSame = stateful.every(({ id, definition }) =>
+    definition?.inputs.every(({ schema }, input) => definitions.get(id)?.inputs[input]?.schema === schema),
+  );
+  if (isSame) return [];
   const provenance = provenanceOf(graph);
   return stateful.flatMap(({ id, kind, definition }): readonly Misfit[] => {
     const is = definitions.get(id);

@@ -188,6 +188,16 @@ describe('a window', () => {
   });
 });
 
+it('a driver refuses what a job would refuse', async () => {
+  const driver = await createDriver(windows(tumbling(10)));
+  await push(driver, 5);
+  const refused = becomes(driver, windows(tumbling(20)));
+  await expect(refused).rejects.toMatchObject({
+    code: 'restore-refused',
+    message: expect.stringContaining("window 'w': size was 10ms, now it is 20ms") as string,
+  });
+});
+
 describe('deduplicate', () => {
   it('never lets pass what it may have seen when `within` gets longer, also a restart later', async () => {
     let driver = await createDriver(deduplicated(10));

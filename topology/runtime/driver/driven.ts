@@ -66,8 +66,9 @@ export interface Driver {
   signals(sink: string): readonly DrivenSignal[];
   rejected(): readonly DrivenRejection[];
   counts(node: string): NodeCounts;
-  /** All operators' state as JSON. */
+  /** All operators' state as JSON, and what they were defined as. */
   snapshot(): string;
+  /** Also of a driver of the topology as it was before a change. Throws `SluiceError` `restore-refused` where a job would. */
   restore(snapshot: string): Promise<void>;
   close(): void;
 }

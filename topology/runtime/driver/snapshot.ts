@@ -1,0 +1,45 @@
+/**
+ * The test driver's snapshot: what a checkpoint holds, and restored as one is. A topology that a job would refuse to restore is refused here.
+ */
+import { SluiceError } from '../../../schemas/kernel/errors.ts';
+import type { Manifest } from '../../checkpoint/manifest.ts';
+import { manifestVersion, statefulNodes } from '../../checkpoint/manifest.ts';
+import { carryOver } from '../../checkpoint/restore.ts';
+import type { Topology } from '../../graph/graph.ts';
+import { jsonProblem } from '../../state/json-safe.ts';
+import type { Dag } from '../dag.ts';
+import type { KeyExamples } from '../key-examples.ts';
+import { requireRestorable } from '../take-over.ts';
+
+type Restored = Pick<Manifest, 'operators' | 'counts' | 'keyExamples'>;
+type Snapshot = Restored & Pick<Manifest, 'topology' | 'stateful'>;
+
+export function takeSnapshot({ graph }: Topology, dag: Dag, examples: KeyExamples): string {
+  const operators = dag.stages.flatMap(({ nodes: [node], operator }) => {
+    const state = operator.snapshot?.();
+    return node === undefined || state === undefined ? [] : [[node.id, checkedState(node.id, state)] as const];
+  });
+  const snapshot: Snapshot = {
+    topology: graph.name,
+    stateful: statefulNodes(graph),
+    operators: Object.fromEntries(operators),
+    counts: Object.fromEntries(dag.counts),
+    keyExamples: examples.taken(),
+  };
+  return JSON.stringify(snapshot);
+}
+
+/** What `topology` goes on from. Throws `SluiceError` `restore-refused`. */
+export function readSnapshot(text: string, topology: Topology): Restored {
+  const snapshot = JSON.parse(text) as Snapshot;
+  const head = { manifestVersion, version: topology.graph.version, checkpoint: 1, attempt: 1, createdAtMs: 0 } as const;
+  const previous: Manifest = { ...head, ...snapshot, positions: {}, sinks: {}, retiring: [] };
+  requireRestorable(previous, topology, new Set());
+  return carryOver(previous, topology.graph, new Set(), 0);
+}
+
+function checkedState(node: string, state: unknown): unknown {
+  const problem = jsonProblem(state);
+  if (problem === undefined) return state;
+  throw new SluiceError('not-json-safe', `'${node}' keeps ${problem.found}: state must be JSON-safe`);
+}
