@@ -133,6 +133,11 @@ export class IntervalJoinOperator implements Operator {
     return this.#level === undefined ? origin : siblingOf(origin, this.#level, side);
   }
 
+  wake(input: number, out: readonly Batch[]): void {
+    const [target] = out;
+    if (target !== undefined) this.#signal(this.#merge.active(input), out, target);
+  }
+
   #element(side: number, value: unknown, timestamp: number, origin: Origin | undefined, target: Batch, late: Batch | undefined): void {
     this.#counts.in++;
     const { leftKey, rightKey } = this.#functions;

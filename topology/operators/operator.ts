@@ -86,6 +86,8 @@ export interface TimeProgress {
 export interface Operator {
   /** `input` is the number of the node's input; `out[i]` is the batch of its output number i, in the order of the graph. */
   process(input: number, batch: Batch, out: readonly Batch[]): void;
+  /** Of several inputs: number `input` says in this turn that it is active again. What the others say before is not to pass it. */
+  wake?(input: number, out: readonly Batch[]): void;
   /** Gives, at the beginning of a turn, what became ready since the last; says whether there was something. */
   poll?(out: readonly Batch[]): boolean;
   /** Elements that wait inside for something outside; they are in `in` and in nothing else yet. */

@@ -6,8 +6,10 @@
  * 2. Rows leave from the front. `overtaking` lets finished elements leave from among those before the first control that is no tick: a tick
  *    only waits for what came before it.
  * 3. No operation steps over rows that wait behind, so that a long queue costs no more for each answer than a short one.
- * 4. Control does not pile up while elements wait: of two of one kind with no element and no other signal between, the later says all.
+ * 4. Control does not pile up while elements wait: of two of one kind with no element and no other signal between, the later says all. Ticks of
+ *    two sources are not of one kind.
  */
+import type { Heard } from '../time/watermark.ts';
 import type { RowKind } from './batch.ts';
 import { rowKinds } from './batch.ts';
 
@@ -23,6 +25,8 @@ export interface WaitingRow {
 const compactRows = 1_024;
 
 const replaceable: ReadonlySet<RowKind> = new Set([rowKinds.watermark, rowKinds.tick]);
+
+const sourceOf = (tick: unknown): string | undefined => (tick as Heard | undefined)?.source;
 
 export class WaitingRows<E extends WaitingRow> {
   readonly #rows: (E | WaitingRow)[] = [];
@@ -59,7 +63,7 @@ export class WaitingRows<E extends WaitingRow> {
     for (let i = this.#rows.length - 1; i >= this.#head; i--) {
       const row = this.#rows[i] as WaitingRow;
       if (!replaceable.has(row.kind)) return;
-      if (row.kind !== kind || (kind !== rowKinds.tick && row.value !== value)) continue;
+      if (row.kind !== kind || (kind === rowKinds.tick ? sourceOf(row.value) !== sourceOf(value) : row.value !== value)) continue;
       this.#rows.splice(i, 1);
       if (i < this.#next) this.#next--;
       return;

@@ -172,6 +172,7 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
       for (const batch of entering) freezeElements(batch, freezes);
       for (const stage of stages) {
         at = stage;
+        if (stage.inputs.length > 1) wakeInputs(stage);
         if (runStage(stage)) polled = true;
         for (const batch of stage.frozen) freezeElements(batch, freezes);
       }
@@ -190,6 +191,16 @@ function runStageAtOnce({ operator, inputs, out }: Stage): boolean {
     if (batch.length > 0) operator.process(input, batch, out);
   }
   return polled;
+}
+
+/**
+ * Inputs are run one after the other, though what is in them came together: one that wakes in this turn is awake for all of it. Else the time of the
+ * first would pass what the second has before it says that it is active.
+ */
+function wakeInputs({ operator, inputs, out }: Stage): void {
+  for (let input = 0; input < inputs.length; input++) {
+    if (inputs[input]?.kinds.includes(rowKinds.active) === true) operator.wake?.(input, out);
+  }
 }
 
 /** The stateless nodes from `first` on, as long as each feeds only the next. */
@@ -293,7 +304,7 @@ function operatorOf(
       return new ProcessOperator(node, { key: call('key'), onElement: call('onElement'), onTimer }, levels.levelOf(node), counts, reject);
     }
     case 'union':
-      return new UnionOperator(node.inputs.length, counts, !isBeforeEventTime(node, topology.graph), wayLevel);
+      return new UnionOperator(sourcesOfInputs(node, topology.graph), counts, !isBeforeEventTime(node, topology.graph), wayLevel);
     case 'lookup': {
       const { lookup } = node;
       assert(lookup.from !== 'file', 'a table is looked up without waiting');
@@ -302,6 +313,19 @@ function operatorOf(
       return new LookupOperator(node.id, lookup, functions, counts, reject, connections.host);
     }
   }
+}
+
+/** The sources upstream of each input. */
+function sourcesOfInputs({ inputs }: UnionNode, graph: Graph): readonly ReadonlySet<string>[] {
+  const sources = new Map<string, ReadonlySet<string>>();
+  // Inputs name earlier nodes.
+  for (const node of graph.nodes) {
+    sources.set(
+      node.id,
+      new Set(node.kind === 'source' ? [node.id] : node.inputs.flatMap((input) => [...(sources.get(input.node) ?? [])])),
+    );
+  }
+  return inputs.map((input) => present(sources.get(input.node), 'an earlier node'));
 }
 
 /** Whether event time is only set behind this node. Either all inputs of a union have it, or none. */

@@ -4,7 +4,8 @@
  * Invariants:
  * 1. `through` is of every split that an event time of the job takes for silent, or that was not read yet in this run: what one of them may hold
  *    unread holds the others too, as a join or a union behind them would.
- * 2. What counts is what has reached the event time: a tick waits behind the rows that a look-up still holds, and so does what it says.
+ * 2. What counts is what has reached the event time: a tick waits behind the rows that a look-up still holds, and so does what it says. So each source
+ *    tells of its own splits only: another one's ticks may come by a way on which nothing waits.
  * 3. A split whose end was not seen in this run is heard through nothing.
  */
 import { EventTimeOperator } from '../operators/event-time.ts';
@@ -13,14 +14,14 @@ import { maxTime, minTime } from '../time/watermark.ts';
 import type { Cursor } from './cursor.ts';
 import type { Dag } from './dag.ts';
 
-/** `timeOf` gives the time of ticks for a monotonic one. */
-export function heardOf(cursors: readonly Cursor[], dag: Dag, timeOf: (monotonicMs: number) => number): Heard {
-  const at = new Map<string, number>();
+/** What each source tells, by its id. `timeOf` gives the time of ticks for a monotonic one. */
+export function heardOf(cursors: readonly Cursor[], dag: Dag, timeOf: (monotonicMs: number) => number): ReadonlyMap<string, Heard> {
+  const bySource = new Map(dag.sources.map(({ node }) => [node.id, new Map<string, number>()]));
   const known = new Map<string, Cursor>();
   for (const cursor of cursors) {
     if (cursor.phase !== 'begun') continue;
     known.set(cursor.key, cursor);
-    if (cursor.heardMs !== undefined) at.set(cursor.key, timeOf(cursor.heardMs));
+    if (cursor.heardMs !== undefined) bySource.get(cursor.source.id)?.set(cursor.key, timeOf(cursor.heardMs));
   }
   let through = maxTime;
   for (const { operator } of dag.stages) {
@@ -30,7 +31,7 @@ export function heardOf(cursors: readonly Cursor[], dag: Dag, timeOf: (monotonic
       if (cursor !== undefined) through = Math.min(through, heardOfSplit(time, cursor));
     }
   }
-  return { through, at };
+  return new Map([...bySource].map(([source, at]) => [source, { through, source, at }]));
 }
 
 function heardOfSplit(time: Readonly<SplitTime>, { met }: Cursor): number {

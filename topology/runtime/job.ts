@@ -274,7 +274,7 @@ export function createJob(options: JobOptions): Job {
       const reads = turn?.cursor.source === node;
       if (reads || ticks) out.control(rowKinds.clock, now, tickAt);
       if (reads) enter(turn.cursor, turn.records, false);
-      if (reads || ticks) out.control(rowKinds.tick, tickAt, heard);
+      if (reads || ticks) out.control(rowKinds.tick, tickAt, heard.get(node.id));
     }
     tellSplits();
     await runDag();

@@ -26,7 +26,9 @@ export type TimeSignal = { readonly kind: 'watermark'; readonly at: number } | {
 export interface Heard {
   /** All splits that are taken for silent, of the whole job, were found empty by reads that began no earlier; infinite without such splits. */
   readonly through: number;
-  /** By split: when the last read began that found its end. */
+  /** Whose splits it tells of. */
+  readonly source: string;
+  /** By split of the source: when the last read began that found its end. */
   readonly at: ReadonlyMap<string, number>;
 }
 
@@ -179,11 +181,25 @@ export class SplitWatermarks {
     this.clock(nowMs);
     if (this.#emitted === maxTime) return [];
     for (const [split, time] of this.#splits) {
+      // Restored: that its source goes on waits behind rows that were restored, too.
+      if (heard !== undefined && time.heardMs === maxTime) time.heardMs = minTime;
       const heardMs = heard?.at.get(split);
       if (heardMs !== undefined) time.heardMs = heardMs;
       this.#judgeIdle(time, nowMs);
     }
-    return heard === undefined || heard.through === maxTime ? this.#combine() : this.#combineHeard(nowMs, heard.through);
+    if (heard === undefined) return this.#combine();
+    const woke = this.#wake();
+    return woke.concat(heard.through === maxTime ? this.#combine() : this.#combineHeard(nowMs, heard.through));
+  }
+
+  /**
+   * Whoever merges this output with others has to wait for it from now on, also before it moves on: Flink's waits for an advance, and what a split that
+   * wakes has within its bound may be late then.
+   */
+  #wake(): TimeSignal[] {
+    if (!this.#idle || this.#reached().idle) return [];
+    this.#idle = false;
+    return [{ kind: 'active' }];
   }
 
   /** A watermark of one split from outside. */
@@ -263,9 +279,7 @@ export class SplitWatermarks {
   #combineHeard(nowMs: number, through: number): readonly TimeSignal[] {
     if (this.#splits.size === 0) return [];
     const { at, idle } = this.#reached();
-    // Whoever merges this output with others has to wait for it from now on.
-    const signals: TimeSignal[] = this.#idle && !idle && at > this.#emitted ? [{ kind: 'active' }] : [];
-    if (signals.length > 0) this.#idle = false;
+    const signals: TimeSignal[] = [];
     const pending = this.#pending;
     if (pending !== undefined) {
       if (through < pending.atMs + limits.silenceSettleMs) return signals;
