@@ -215,6 +215,8 @@ export const limits = {
   controlAnswerMaxBytes: 64 * mebi,
   controlAnswerMaxMs: 60_000,
   controlConnectionsMax: 64,
+  /** How long a command may take to arrive. */
+  controlRequestMaxMs: 5_000,
   /** The address of a Unix socket: `sun_path` without its final zero byte, of Linux and of macOS. */
   socketPathMaxBytes: 107,
   socketPathMaxBytesDarwin: 103,

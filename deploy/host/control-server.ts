@@ -34,9 +34,14 @@ export interface ControlServer {
 /** Listens for the instance on `dir`, whose lock the caller holds. Throws `SluiceError` `socket-path-too-long`. */
 export async function serveControl(dir: string, routes: ControlRoutes): Promise<ControlServer> {
   const server = createServer(
+    { connectionsCheckingInterval: limits.controlRequestMaxMs / 5 },
     (request, response) => void answerTo(routes, request, hangUp(response)).then((answer) => send(response, answer)),
   );
   server.maxConnections = limits.controlConnectionsMax;
+  // Whoever asks nothing, or reads no answer, gives its place to others.
+  server.requestTimeout = limits.controlRequestMaxMs;
+  server.headersTimeout = limits.controlRequestMaxMs;
+  server.setTimeout(2 * limits.controlAnswerMaxMs);
   // Some shared folders, such as those of virtual machines, hold files and no sockets.
   const place = await listenIn(server, makeControlPlace(dir)).catch(() => listenIn(server, makeRuntimePlace(dir)));
   return {

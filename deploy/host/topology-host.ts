@@ -17,7 +17,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import { healthy } from '../../topology/checkpoint/health.ts';
+import { failureOf, healthy } from '../../topology/checkpoint/health.ts';
 import type { CheckpointHealth, DropState, Graph, JobNews, JobStatus, RunFailure, SkipRequest } from '../../topology/index.ts';
 import { tablePath } from './bindings.ts';
 import type { AskedStatus } from './status-asker.ts';
@@ -29,7 +29,7 @@ import { TopologyThread } from './topology-thread.ts';
 import type { TablePolicy } from './topology-watch.ts';
 import { TopologyWatch } from './topology-watch.ts';
 import type { WorkerFault, WorkerInput } from './worker-protocol.ts';
-import { faultText } from './worker-protocol.ts';
+import { errorOf, faultText } from './worker-protocol.ts';
 
 export interface TopologyHostOptions {
   readonly file: string;
@@ -277,7 +277,15 @@ class Host implements TopologyHost {
       this.#replacing = this.#goBack(build, build.before, fault);
       return;
     }
+    this.#noteStart(thread, fault);
     await this.#fail(build, goBack && !thread.isReady, fault);
+  }
+
+  /** A run that cannot even begin again after a failed checkpoint completes none either. */
+  #noteStart(thread: TopologyThread, fault: WorkerFault): void {
+    if (thread.isReady || thread.failedCheckpoint || this.#checkpoints.inARow === 0 || fault.code === 'fenced') return;
+    const failure = failureOf(errorOf(fault), { checkpoint: null, atMs: this.#options.clock.now(), againInMs: null });
+    this.#onNews({ kind: 'checkpoint-failed', failure });
   }
 
   /** Invariant 3. */

@@ -44,6 +44,8 @@ export class TopologyThread {
   /** Whether it completed a checkpoint of its own. */
   proved = false;
   isReady = false;
+  /** Whether it told of a checkpoint that failed. */
+  failedCheckpoint = false;
   /** What the next run has to know of how this one ended. */
   failure: RunFailure | undefined;
   /** What a drained run ended with. */
@@ -134,6 +136,7 @@ export class TopologyThread {
         return;
       case 'news':
         if (message.news.kind === 'checkpoint-completed') this.proved = true;
+        if (message.news.kind === 'checkpoint-failed') this.failedCheckpoint = true;
         this.#onNews(message.news);
         return;
       case 'status':

@@ -14,9 +14,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { request } from 'node:http';
-import { createServer, Server } from 'node:net';
+import { connect, createServer, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { askControl } from '../../../deploy/host/control-client.ts';
 import { findControlSocket, fitsSocket, makeControlPlace, makeRuntimePlace } from '../../../deploy/host/control-place.ts';
@@ -55,6 +56,24 @@ async function serve(dir: string): Promise<ControlServer> {
 }
 
 describe('the control socket', () => {
+  it('takes their places from clients that ask nothing, or half of something', { timeout: 30_000 }, async () => {
+    const dir = folder();
+    const { socket } = await serve(dir);
+    const held = Array.from({ length: limits.controlConnectionsMax }, (_, n) => {
+      const client = connect(socket);
+      client.on('error', () => undefined);
+      if (n % 2 === 1) client.write('GET /_sluice/status HTTP/1.1\r\nHost: ');
+      return client;
+    });
+    let answer: { readonly status: number } | undefined;
+    for (let tries = 0; tries < 200 && answer === undefined; tries++) {
+      answer = await askControl(dir, '/_sluice/status').catch(() => undefined);
+      if (answer === undefined) await sleep(100);
+    }
+    expect(answer).toMatchObject({ status: 200 });
+    for (const client of held) client.destroy();
+  });
+
   it('answers reads and commands, and is for its user alone', async () => {
     const dir = folder();
     const { socket } = await serve(dir);
