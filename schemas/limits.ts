@@ -39,6 +39,8 @@ export const limits = {
   /** A value that a topology's function makes of events: nesting, and the parts that are looked at; more is not kept. */
   valueDepthMax: 512,
   valueMaxParts: 8 * mebi,
+  /** Parts of an accumulator that are looked at after each element; a result is looked at whole. */
+  accumulatorCheckedParts: kibi,
   /**
    * Request line and headers of one request: as much as Node's own server allows. A request line of 8,000 octets must be read (RFC 9112, section 3),
    * and a token of `tokenMaxChars` beside it. The HTTP server's own bound of 4 KiB is raised to it.

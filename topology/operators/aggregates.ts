@@ -21,7 +21,7 @@ import { addToSketch, decodeSketch, encodeSketch, estimate, mergeSketches, newSk
 import type { ExactSum } from '../state/exact-sum.ts';
 import { addToSum, emptySum, meanOf, mergeSums, roundedSum } from '../state/exact-sum.ts';
 import { freeze } from '../state/freeze.ts';
-import { jsonCopy, requireJson } from '../state/json-safe.ts';
+import { jsonCopy, jsonPartsOf, requireJson, requireJsonSoFar } from '../state/json-safe.ts';
 import { keyTextOf } from './key-text.ts';
 
 /** `A` is the accumulator, `X` what is read from an element. */
@@ -221,11 +221,12 @@ function user(
   return {
     read: freeze,
     create: () => jsonCopy(given(create(), 'create'), `the accumulator of '${name}'`),
-    add: (accumulator, value) => requireJson(given(add(accumulator, value), 'add'), `the accumulator of '${name}'`),
+    add: (accumulator, value) => requireJsonSoFar(given(add(accumulator, value), 'add'), `the accumulator of '${name}'`),
     merge: (into, from) => requireJson(given(merge(into, from), 'merge'), `the accumulator of '${name}'`),
     // A copy costs no more than the elements that made the accumulator.
     result: (accumulator) => requireJson(result(jsonCopy(accumulator, `the accumulator of '${name}'`)), `the result of '${name}'`),
-    encode: (accumulator) => accumulator,
+    // One that is too large to be looked at whole with each element may have something else; its pane is rejected for that.
+    encode: jsonPartsOf,
     decode: (encoded) => jsonCopy(encoded, `the accumulator of '${name}'`),
   };
 }

@@ -4,29 +4,53 @@
  * Invariant: a key is exact. A whole number beyond 2^53 is none, as JSON.parse gives neighbors as the same; nor is what was made of a number of the event
  * that a double does not hold as it was written, in any part of the key.
  */
+import { pointerPart } from '../../schemas/json-pointer.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { Origin } from '../graph/sink.ts';
 
+/** A key that stands for several. */
+export class InexactKeyError extends SluiceError {
+  /** JSON pointer into the event's data, where the number is found there. */
+  readonly pointer: string | null;
+
+  constructor(why: string, pointer: string | null) {
+    super('invalid-key', `a key must be exact, but ${why}: send it as text`);
+    this.pointer = pointer;
+  }
+}
+
 /** Throws `SluiceError` `invalid-key`. */
 export function keyTextOf(key: unknown, origin: Origin | undefined): string {
   const text = encodeKey(key as Key);
-  if (typeof key !== 'string') checkWhole(key as Key);
   if (origin?.inexact !== undefined) checkWritten(key as Key, origin.inexact);
+  if (typeof key !== 'string') checkWhole(key as Key, origin);
   return text;
 }
 
 const partsOf = (key: Key): readonly unknown[] => (Array.isArray(key) ? (key as readonly unknown[]) : [key]);
 
-function checkWhole(key: Key): void {
-  if (typeof key === 'number') refuseLarge(key);
-  else if (Array.isArray(key)) for (const part of key as readonly unknown[]) if (typeof part === 'number') refuseLarge(part);
+function checkWhole(key: Key, origin: Origin | undefined): void {
+  if (typeof key === 'number') refuseLarge(key, origin);
+  else if (Array.isArray(key)) for (const part of key as readonly unknown[]) if (typeof part === 'number') refuseLarge(part, origin);
 }
 
-function refuseLarge(part: number): void {
+function refuseLarge(part: number, origin: Origin | undefined): void {
   if (!Number.isInteger(part) || Number.isSafeInteger(part)) return;
-  throw inexact(`the number ${part} is beyond 2^53, where several numbers become one`);
+  const place = origin === undefined ? undefined : placeOf(part, JSON.parse(Buffer.from(origin.data).toString('utf8')));
+  throw new InexactKeyError(`the number ${part} is beyond 2^53, where several numbers become one`, place ?? null);
+}
+
+/** Where a number is in a value. */
+function placeOf(number: number, value: unknown): string | undefined {
+  if (value === number) return '';
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [name, part] of Object.entries(value)) {
+    const place = placeOf(number, part);
+    if (place !== undefined) return `/${pointerPart(name)}${place}`;
+  }
+  return undefined;
 }
 
 /** Fewer digits are also those of numbers that are exact. */
@@ -38,14 +62,10 @@ function checkWritten(key: Key, numbers: NonNullable<Origin['inexact']>): void {
       const written = String(value);
       const made = typeof part === 'string' && written.replaceAll(/\D/g, '').length >= tellingDigits && part.includes(written);
       if (part !== value && !made) continue;
-      throw inexact(`the number ${shown(text)} at '${pointer}' of the event's data is held as ${written}`);
+      throw new InexactKeyError(`the number ${shown(text)} at '${pointer}' of the event's data is held as ${written}`, pointer);
     }
   }
 }
 
 const shownMaxChars = 40;
 const shown = (text: string): string => (text.length <= shownMaxChars ? text : `${text.slice(0, shownMaxChars)}...`);
-
-function inexact(why: string): SluiceError {
-  return new SluiceError('invalid-key', `a key must be exact, but ${why}: send it as text`);
-}

@@ -14,6 +14,7 @@ import type { Origin } from '../graph/sink.ts';
 import { NotJsonError } from '../state/json-safe.ts';
 import type { Batch } from './batch.ts';
 import { changedValue } from './changed-value.ts';
+import { InexactKeyError } from './key-text.ts';
 
 /** What happened to the elements that came in. Operators that make elements of their own count those as `emitted`. */
 export interface NodeCounts {
@@ -61,7 +62,8 @@ export function rejectThrown(
 ): void {
   const change = changedValue(thrown, given);
   const code = !(thrown instanceof SluiceError) ? 'function-threw' : thrown.code === stuck ? stuck : 'function-result';
-  const pointer = thrown instanceof NotJsonError ? thrown.pointer : (change?.pointer ?? null);
+  const isPlaced = thrown instanceof NotJsonError || thrown instanceof InexactKeyError;
+  const pointer = isPlaced ? thrown.pointer : (change?.pointer ?? null);
   reject({ node, code, message: change?.message ?? messageOf(thrown), pointer, schema: null, value, origin });
 }
 

@@ -43,6 +43,19 @@ export function isJson(value: unknown): boolean {
   }
 }
 
+/**
+ * Whether it is JSON as far as is looked, at `limits.accumulatorCheckedParts` parts: for what grows with each call, where a whole look at each would be
+ * quadratic.
+ */
+function isJsonSoFar(value: unknown): boolean {
+  partsLeft = limits.accumulatorCheckedParts;
+  try {
+    return isJsonAt(value, limits.valueDepthMax) || partsLeft < 0;
+  } catch {
+    return false;
+  }
+}
+
 function isJsonAt(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'string':
@@ -60,9 +73,8 @@ function isJsonAt(value: unknown, depth: number): boolean {
 function areParts(value: object, depth: number): boolean {
   if (depth === 0) return false;
   if (Array.isArray(value)) {
-    partsLeft -= value.length;
-    if (partsLeft < 0) return false;
-    for (let i = 0; i < value.length; i++) if (!isJsonAt(value[i], depth - 1)) return false;
+    // From the end: there is what was added last.
+    for (let i = value.length - 1; i >= 0; i--) if (--partsLeft < 0 || !isJsonAt(value[i], depth - 1)) return false;
     return true;
   }
   if (!isPlain(value)) return false;
@@ -84,6 +96,12 @@ function isPlain(value: object): boolean {
 /** The value itself. Throws `NotJsonError`, naming it as `what`, when it is not JSON. */
 export function requireJson<T>(value: T, what: string): T {
   if (isJson(value)) return value;
+  throw notJson(value, what);
+}
+
+/** The same for a value that grows: of a large one what was added last, where it is a list. */
+export function requireJsonSoFar<T>(value: T, what: string): T {
+  if (isJsonSoFar(value)) return value;
   throw notJson(value, what);
 }
 
@@ -137,6 +155,24 @@ function partsProblem(value: object, pointer: string, above: Set<object>): JsonP
 function classOf(value: object): string {
   const { constructor } = value as { readonly constructor?: unknown };
   return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'object of a class';
+}
+
+/** The value itself where it is JSON, else a copy of what of it is: null when nothing is. */
+export function jsonPartsOf(value: unknown): unknown {
+  return isJson(value) ? value : (partsOf(value, new Set()) ?? null);
+}
+
+function partsOf(value: unknown, above: Set<object>): unknown {
+  if (typeof value !== 'object' || value === null) return isJson(value) ? value : undefined;
+  if (above.has(value) || above.size >= limits.valueDepthMax) return undefined;
+  if (!Array.isArray(value) && !isPlain(value)) return undefined;
+  above.add(value);
+  const parts = Object.entries(value).flatMap(([name, part]) => {
+    const kept = partsOf(part, above);
+    return kept === undefined ? [] : [[name, kept] as const];
+  });
+  above.delete(value);
+  return Array.isArray(value) ? parts.map(([, part]) => part) : Object.fromEntries(parts);
 }
 
 /** A copy that shares nothing with `value`. Throws `NotJsonError`, naming it as `what`, when it is not JSON. */

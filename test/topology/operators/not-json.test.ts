@@ -125,6 +125,34 @@ describe.each(Object.entries(flows))('%s that gives what is not JSON', (_, flow)
   });
 });
 
+describe('an accumulator that is too large to be looked at with each element', () => {
+  it('loses what is not JSON at a checkpoint, and its pane is rejected without one', async () => {
+    const of = topology('not-json', { version: 1, owner: 'a/b' }, (t) =>
+      keyed(t)
+        .window('window', tumbling('1h'))
+        .aggregate({
+          many: aggregator({
+            create: (): Record<string, unknown> => Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [`k${n}`, n])),
+            add: (all, e: Events) => Object.assign(all, { last: bad[e.data.kind] ?? e.data.kind }),
+            merge: (a) => a,
+            result: (all) => Object.keys(all).length,
+          }),
+        })
+        .out.map((w) => w.many)
+        .sinkTo('out', collect()),
+    );
+    const driver = await createDriver(of);
+    await driver.push('in', event({ kind: 'date', at: 1 }));
+    const snapshot = driver.snapshot();
+    await driver.advanceWatermark('max');
+    expect(driver.rejected().map(({ operator, pointer }) => [operator, pointer])).toEqual([['window', '/last/at']]);
+    const again = await createDriver(of);
+    await again.restore(snapshot);
+    await again.advanceWatermark('max');
+    expect(again.read('out').map((row) => row.value)).toEqual([3_001]);
+  });
+});
+
 describe("a window's result that is not JSON", () => {
   it('is rejected with the window, and the next windows go on', async () => {
     const of = topology('not-json', { version: 1, owner: 'a/b' }, (t) =>
