@@ -9,6 +9,7 @@ export { type JsonSchema, oneOf, type Schema, type SchemaUnion, schemaOf } from 
 export { type DropState, resolveDropState } from './checkpoint/drop-state.ts';
 export type { CheckpointHealth } from './checkpoint/health.ts';
 export type { CallSlot, Isolation, IsolationNews, RunFailure, SetAside, StuckCall } from './checkpoint/isolation.ts';
+export { checkpointedTopologies } from './checkpoint/store.ts';
 export { type AnyModel, graphModel, type Model, type WriteOf } from './dsl/graph-model.ts';
 export {
   type AsyncLookup,
@@ -82,6 +83,7 @@ export type { ElementContext } from './operators/stateless.ts';
 export { checkJob, type JobFinding } from './runtime/check-job.ts';
 export { createJob, type Job } from './runtime/job.ts';
 export type { JobConnectors, JobNews, JobOptions } from './runtime/job-options.ts';
+export { settleStaged } from './runtime/settle-staged.ts';
 export type { SkipRequest } from './runtime/skips.ts';
 export type { HeldBy, JobStatus, NodeStatus, SplitStatus, TimeStatus } from './runtime/status.ts';
 export { callSlots, type SeenCall, type SharedCalls, seenCall, seenDigest, seenTurn, sharedCalls } from './runtime/watched-calls.ts';

@@ -43,6 +43,7 @@ import { topologyHost } from '../host/topology-host.ts';
 import { joinMetrics, topologyMetrics } from '../host/topology-metrics.ts';
 import { openEmbeddedStreams } from './embedded-log.ts';
 import { graphOwner } from './graph-owner.ts';
+import { settleOrphans } from './settle-orphans.ts';
 
 export interface StartOptions {
   readonly config: SluiceConfig;
@@ -144,7 +145,11 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
       );
     }
     undo.splice(undo.indexOf(drain) + 1, 0, async () => void (await Promise.all(hosts.map((host) => host.stop()))));
-    const topologiesStarted = Promise.all(hosts.map((host) => host.start())).then(() => undefined);
+    const settleRest = async (): Promise<void> => {
+      const names = (await status()).topologies.map(({ name }) => name);
+      await settleOrphans({ dir, blobs: localBlobStore(dir), graph, names, clock, tell });
+    };
+    const topologiesStarted = Promise.all(hosts.map((host) => host.start())).then(settleRest);
     return {
       instance,
       topologiesStarted,

@@ -58,6 +58,8 @@ export interface Manifest {
   readonly fence?: true;
   /** The end of a drained run: its state is given out, and the next run begins with none. */
   readonly drained?: true;
+  /** All that its sinks staged is visible: nobody ran it when it was made (settle-staged.ts). */
+  readonly settled?: true;
   /** What is known of elements on which operators failed; absent where nothing ever was. */
   readonly isolation?: Isolation;
   /** By source id, then by `path split`: the last position whose element is in the state. */

@@ -21,10 +21,10 @@ local: { checkpoint_ms: 100, parquet_file_age_ms: 3600000 }
 `;
 const once = ".eventTime('time', () => 0, { outOfOrderness: 0 }).deduplicate('once', { by: (e) => e.id, within: '1h' })";
 
-const topologyText = ({ between = '', sink = 'out', table = 'clicks', column = 'integer' } = {}): string => `
+const topologyText = ({ name = 'clicks', between = '', sink = 'out', table = 'clicks', column = 'integer' } = {}): string => `
 import { schemaOf, stream, table, topology } from 'sluice';
 const row = schemaOf<{ id: string; n: any }>({ $id: 'row', type: 'object', required: ['id', 'n'], properties: { id: { type: 'string' }, n: { type: '${column}' } } });
-export default topology('clicks', { version: 1, owner: 'a/clicks' }, (t) => {
+export default topology('${name}', { version: 1, owner: 'a/clicks' }, (t) => {
   t.source('clicks', stream('a/clicks'))${between}.map((e) => ({ id: e.id, n: (e.data as { n: number }).n })).sinkTo('${sink}', table('${table}', row));
 });`;
 
@@ -142,6 +142,28 @@ it('reads a stream from its beginning when the positions of its source are dropp
   await stopWith(2, started, of);
   started = await of.start('--drop-state', 'clicks');
   await stopWith(4, started, of);
+});
+
+it('makes visible what a topology had staged that is renamed', { timeout: 120_000 }, async () => {
+  const of = project('renamed');
+  of.write(topologyText());
+  let started = await of.start();
+  await send(started, 'e1', 'e2');
+  await stopWith(2, started, of);
+  of.write(topologyText({ name: 'other', table: 'other' }));
+  started = await of.start();
+  await until(
+    () => started.output().includes("'clicks' is in no topology file any more: 2 rows that it had staged are visible now"),
+    started.output,
+  );
+  expect(await of.ids('clicks')).toEqual(['e1', 'e2']);
+  await started.stop();
+  // Under its old name it goes on where it was.
+  of.write(topologyText());
+  started = await of.start();
+  await send(started, 'e3');
+  await stopWith(1, started, of);
+  expect(await of.ids('clicks')).toEqual(['e1', 'e2']);
 });
 
 it('finds a column of another type before a start, and at the start itself, and rejects no row for it', { timeout: 120_000 }, async () => {

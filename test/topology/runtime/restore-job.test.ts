@@ -7,7 +7,19 @@ import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { Job, Key, SluiceEvent, Stream, Topology, TopologyBuilder } from '../../../topology/index.ts';
-import { checkJob, connector, count, createJob, schemaOf, stream, table, topology, tumbling, value } from '../../../topology/index.ts';
+import {
+  checkJob,
+  connector,
+  count,
+  createJob,
+  schemaOf,
+  settleStaged,
+  stream,
+  table,
+  topology,
+  tumbling,
+  value,
+} from '../../../topology/index.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
@@ -29,6 +41,7 @@ interface Rig {
   job(of: Topology, drop?: readonly string[]): Job;
   check(of: Topology): ReturnType<typeof checkJob>;
   advance(): void;
+  settle(): Promise<number>;
   /** Runs until all is read and committed; returns the status before it stops. */
   dry(job: Job): Promise<Awaited<ReturnType<Job['status']>>>;
 }
@@ -55,6 +68,7 @@ function rig(events = 6): Rig {
       }),
     check: (topology) => checkJob({ topology, ...common }),
     advance: () => clock.advance(50),
+    settle: () => settleStaged({ topology: 't', ...common, clock }),
     async dry(job) {
       await job.open();
       const running = job.run();
@@ -130,6 +144,32 @@ describe('a job whose sink is gone', () => {
     expect((await rigged.dry(rigged.job(of(into('out', 'new'))))).notes).toEqual([]);
     expect(rigged.made.actions.filter((step) => step === 'old open')).toHaveLength(opened);
   });
+});
+
+it('what is staged of a topology that nobody runs becomes visible, once, wherever that is killed; then it goes on', async () => {
+  for (let first = 1; first < 20; first++) {
+    for (const second of [0, 1, 2, 3, 4, 5, 6]) {
+      const rigged = rig();
+      const crashAt = (step: number): void => {
+        let steps = 0;
+        rigged.made.crash = () => {
+          if (++steps === step) throw new SluiceError('killed', `killed at step ${step}`);
+        };
+      };
+      const topology = of(into('out', 'old'));
+      crashAt(first);
+      await rigged.dry(rigged.job(topology)).catch(() => undefined);
+      crashAt(second);
+      await rigged.settle().catch(() => undefined);
+      crashAt(0);
+      await rigged.settle();
+      expect(await rigged.settle()).toBe(0);
+      const settled = idsOf(rigged.made, 'old');
+      expect(new Set(settled).size, `killed at ${first}, then at ${second}`).toBe(settled.length);
+      await rigged.dry(rigged.job(topology));
+      expect(idsOf(rigged.made, 'old'), `killed at ${first}, then at ${second}`).toEqual(['e0', 'e1', 'e2', 'e3', 'e4', 'e5']);
+    }
+  }
 });
 
 /** A job's keyed nodes, by a key. */

@@ -1,0 +1,85 @@
+/**
+ * Makes visible what a topology has staged that nobody runs any more: it was renamed, or taken out of the configuration. Its state stays as it is, for
+ * when it comes back.
+ *
+ * Invariants:
+ * 1. It is a run like any other, without sources and operators: it takes over, stages all, creates a manifest, commits. A crash anywhere leaves what
+ *    the next one goes on from.
+ * 2. Only a manifest that was created after the commit says `settled`.
+ */
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { BlobStore } from '../../schemas/ports/blob-store.ts';
+import type { Manifest } from '../checkpoint/manifest.ts';
+import { encodeManifest, rejectedSinkId } from '../checkpoint/manifest.ts';
+import { checkpointStore } from '../checkpoint/store.ts';
+import type { Graph, SinkDefinitionData } from '../graph/graph.ts';
+import { irVersion } from '../graph/graph.ts';
+import type { Sink, SinkState } from '../graph/sink.ts';
+import type { JobConnectors } from './job-options.ts';
+
+export interface SettleOptions {
+  readonly topology: string;
+  readonly blobs: BlobStore;
+  readonly connectors: Pick<JobConnectors, 'sink' | 'rejected'>;
+  readonly clock: Clock;
+}
+
+interface Staged {
+  readonly id: string;
+  readonly sink: Sink;
+  readonly state: SinkState;
+}
+
+/** Resolves with the rows that were not visible before. Throws `SluiceError` `fenced` when the topology runs after all, and what its sinks throw. */
+export async function settleStaged({ topology, blobs, connectors, clock }: SettleOptions): Promise<number> {
+  const store = checkpointStore(blobs, topology);
+  const latest = await store.latest();
+  if (latest === undefined || latest.settled === true) return 0;
+  const fence = await store.takeOver((attempt, checkpoint, previous) => ({
+    ...(previous ?? latest),
+    attempt,
+    checkpoint,
+    createdAtMs: clock.now(),
+  }));
+  const staged = sinksOf(fence, connectors);
+  let manifest: Manifest = fence;
+  const create = async (next: Partial<Manifest>): Promise<void> => {
+    const { fence: _, ...before } = manifest;
+    manifest = { ...before, ...next, checkpoint: manifest.checkpoint + 1, createdAtMs: clock.now() };
+    await store.create(manifest, encodeManifest(manifest));
+  };
+  try {
+    for (const { sink, state } of staged) await sink.open(state);
+    const rows = staged.reduce((sum, { sink }) => sum + sink.pendingRows(), 0);
+    const number = manifest.checkpoint + 1;
+    const states = await Promise.all(staged.map(async ({ id, sink }) => [id, await sink.prepare(number, true)] as const));
+    const own = new Set(Object.keys(fence.sinks));
+    const stateOf = new Map(states);
+    const retiring = fence.retiring.map((left) => ({ ...left, state: stateOf.get(retiringKey(left.id)) ?? left.state }));
+    await create({ sinks: { ...fence.sinks, ...Object.fromEntries(states.filter(([id]) => own.has(id))) }, retiring });
+    for (const { sink } of staged) await sink.commit(number);
+    await create({ settled: true });
+    return rows;
+  } finally {
+    for (const { sink } of staged) await sink.close();
+  }
+}
+
+/** A sink that retires may have the id of another one. */
+const retiringKey = (id: string): string => `retiring ${id}`;
+
+function sinksOf(
+  { topology, version, attempt, stateful, sinks, retiring }: Manifest,
+  connectors: SettleOptions['connectors'],
+): readonly Staged[] {
+  // What is staged lies where its rows said: nobody's rows come any more.
+  const graph: Graph = { irVersion, name: topology, version, owner: { team: '', app: '' }, nodes: [] };
+  const sinkOf = (id: string, sink: SinkDefinitionData): Sink =>
+    connectors.sink({ id, kind: 'sink', inputs: [], outputs: [], sink }, graph, attempt);
+  const own = stateful.flatMap(({ id, definition }): readonly Staged[] =>
+    definition?.sink === undefined || !(id in sinks) ? [] : [{ id, sink: sinkOf(id, definition.sink), state: sinks[id] }],
+  );
+  const left = retiring.map(({ id, sink, state }) => ({ id: retiringKey(id), sink: sinkOf(id, sink), state }));
+  const rejected = { id: rejectedSinkId, sink: connectors.rejected(graph, attempt), state: sinks[rejectedSinkId] };
+  return [...left, ...own, rejected];
+}
