@@ -43,13 +43,18 @@ export interface LookupFunctions {
   readonly combine: (value: unknown, found: unknown) => unknown;
 }
 
+interface LookupRefusal {
+  readonly code: 'lookup-failed' | typeof stuck;
+  readonly message: string;
+}
+
 interface WaitingElement extends WaitingRow {
   readonly origin: Origin | undefined;
   readonly key: Key;
   readonly keyText: string;
   answer: unknown;
   /** Why there is none and never will be. */
-  refusal: string | undefined;
+  refusal: LookupRefusal | undefined;
   tries: number;
   /** As many tries as were allowed have failed, and it is held. */
   failing: boolean;
@@ -159,8 +164,8 @@ export class LookupOperator implements Operator {
     const { value, origin, refusal } = row;
     if (refusal !== undefined) {
       this.#counts.rejected++;
-      const message = `the look-up failed ${row.tries} times, at last: ${refusal}`;
-      this.#reject({ node: this.#node, code: 'lookup-failed', message, pointer: null, schema: null, value, origin });
+      const message = refusal.code === stuck ? refusal.message : `the look-up failed ${row.tries} times, at last: ${refusal.message}`;
+      this.#reject({ node: this.#node, code: refusal.code, message, pointer: null, schema: null, value, origin });
       return;
     }
     try {
@@ -209,7 +214,7 @@ export class LookupOperator implements Operator {
       if (isStuck || row.tries >= this.#lookup.attempts) {
         const message = messageOf(thrown);
         if (isStuck || this.#lookup.whenFailing === 'reject') {
-          this.#done(row, undefined, message);
+          this.#done(row, undefined, { code: isStuck ? stuck : 'lookup-failed', message });
           return;
         }
         if (!row.failing) this.#failing++;
@@ -226,7 +231,7 @@ export class LookupOperator implements Operator {
   }
 
   /** The element and those that share its answer may leave; the place goes to the next at once. */
-  #done(row: WaitingElement, answer: unknown, refusal: string | undefined): void {
+  #done(row: WaitingElement, answer: unknown, refusal: LookupRefusal | undefined): void {
     for (const each of [row, ...(this.#sharing.get(row.keyText) ?? [])]) {
       each.answer = answer;
       each.refusal = refusal;

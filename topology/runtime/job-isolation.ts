@@ -9,16 +9,7 @@
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
-import type {
-  Isolation,
-  IsolationNews,
-  ReadSplit,
-  RecordSpan,
-  RunFailure,
-  SetAside,
-  StuckCall,
-  TurnPart,
-} from '../checkpoint/isolation.ts';
+import type { Isolation, IsolationNews, ReadSplit, RecordSpan, RunFailure, SetAside, TurnPart } from '../checkpoint/isolation.ts';
 import {
   afterCheckpoint,
   deriveIsolation,
@@ -31,8 +22,10 @@ import {
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { encodeManifest } from '../checkpoint/manifest.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
+import type { Topology } from '../graph/graph.ts';
 import type { AsideOf } from './enter-records.ts';
-import type { WatchedCalls } from './watched-calls.ts';
+import type { SharedCalls, WatchedCalls } from './watched-calls.ts';
+import { watchCalls } from './watched-calls.ts';
 
 /** Faults of sinks and stores are operational, whatever element they had; these say that a state cannot be written. */
 const faultsOfState: ReadonlySet<string> = new Set(['state-unwritable', 'not-json-safe']);
@@ -41,8 +34,8 @@ type Phase = 'turn' | 'write' | 'checkpoint' | undefined;
 
 export class JobIsolation {
   #known: Isolation;
-  /** The watched functions of the run, once it has a graph. */
-  calls: WatchedCalls | undefined;
+  /** The functions of the run, where somebody watches them. */
+  #calls: WatchedCalls | undefined;
   #phase: Phase;
   #turn: { readonly span: RecordSpan; readonly place?: string } | undefined;
   /** What entered since the last checkpoint, by split. */
@@ -88,9 +81,11 @@ export class JobIsolation {
     };
   }
 
-  /** A call that did not return twice is not made again. */
-  refuse(call: StuckCall): void {
-    this.#once({ kind: 'call-refused', call });
+  /** The topology with functions that whoever shares `calls` sees; a call that did not return twice is not made again. */
+  watch(topology: Topology, calls: SharedCalls | undefined): Pick<WatchedCalls, 'topology'> & Partial<Pick<WatchedCalls, 'schemas'>> {
+    if (calls === undefined) return { topology };
+    this.#calls = watchCalls(topology, calls, this.#known, (call) => this.#once({ kind: 'call-refused', call }));
+    return this.#calls;
   }
 
   #once(news: IsolationNews): void {
@@ -107,7 +102,7 @@ export class JobIsolation {
     const span = { split, from: first.position, through: last.position };
     this.#turn = alone ? { span, place: placeOf(first) } : { span };
     this.#phase = 'turn';
-    this.calls?.turn(this.#turn);
+    this.#calls?.turn(this.#turn);
     this.#entered.set(split, { ...span, from: this.#entered.get(split)?.from ?? span.from });
     this.#turnsEntered++;
     this.#placeEntered = alone && this.#turnsEntered === 1 ? placeOf(first) : undefined;
@@ -126,7 +121,7 @@ export class JobIsolation {
     this.#phase = undefined;
     if (this.#turn === undefined) return;
     this.#turn = undefined;
-    this.calls?.turn(undefined);
+    this.#calls?.turn(undefined);
   }
 
   /** Whether a checkpoint is to follow on this turn, before anything else enters. */
@@ -151,7 +146,7 @@ export class JobIsolation {
     this.#turnsEntered = 0;
     this.#completed++;
     this.#known = known ?? nothingSuspected;
-    if (this.#known.watched.length === 0) this.calls?.clear();
+    if (this.#known.watched.length === 0) this.#calls?.clear();
   }
 
   /** What the next run has to know of a failure; undefined where that was operational. */
@@ -207,21 +202,23 @@ export function isolationAfter(
   return isolation === undefined ? {} : { isolation };
 }
 
-/** A manifest that repeats the last one of this run, with what is known now. */
+/** Creates a manifest that repeats the last one of this run, with what is known now; says whether it could. */
 export async function keepIsolation(
   isolation: Isolation,
   store: CheckpointStore,
   attempt: number,
   checkpoints: { settled(): Promise<void> } | undefined,
-): Promise<void> {
+): Promise<boolean> {
   try {
     await checkpoints?.settled();
     const latest = await store.latest();
-    if (latest?.attempt !== attempt) return;
+    if (latest?.attempt !== attempt) return false;
     const kept: Manifest = { ...latest, checkpoint: latest.checkpoint + 1, isolation };
     await store.create(kept, encodeManifest(kept));
+    return true;
   } catch {
     // What could not be kept is found again by the next run.
+    return false;
   }
 }
 

@@ -2,10 +2,17 @@
  * What of a running job is in its checkpoints, and back: positions of its splits, states of its operators, counters.
  */
 import type { Manifest } from '../checkpoint/manifest.ts';
+import { manifestVersion } from '../checkpoint/manifest.ts';
+import type { Graph } from '../graph/graph.ts';
 import type { Cursor } from './cursor.ts';
 import { positionKey } from './cursor.ts';
 import type { Dag } from './dag.ts';
 import { tellClock } from './dag.ts';
+
+/** What all manifests of a job have. */
+export function headOf(graph: Graph): Pick<Manifest, 'manifestVersion' | 'topology' | 'version'> {
+  return { manifestVersion, topology: graph.name, version: graph.version };
+}
 
 export function positionsOf(dag: Dag, cursors: readonly Cursor[]): Manifest['positions'] {
   const bySource: Record<string, Record<string, string>> = {};

@@ -21,11 +21,10 @@ import type { CheckpointNews } from '../checkpoint/health.ts';
 import { deriveHealth, failureOf, healthy } from '../checkpoint/health.ts';
 import type { Isolation } from '../checkpoint/isolation.ts';
 import type { Manifest, StatefulNode } from '../checkpoint/manifest.ts';
-import { manifestVersion } from '../checkpoint/manifest.ts';
 import type { CarriedState } from '../checkpoint/restore.ts';
 import { carryOver, restoreNotes } from '../checkpoint/restore.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
-import type { Graph, SourceNode } from '../graph/graph.ts';
+import type { SourceNode } from '../graph/graph.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
 import { connect } from './connections.ts';
@@ -40,41 +39,17 @@ import { isolationAfter, JobIsolation, keepIsolation, runSuspected } from './job
 import type { JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
 import { JobSkips } from './job-skips.ts';
-import { positionsOf, restoreStates, statesOf } from './job-state.ts';
+import { headOf, positionsOf, restoreStates, statesOf } from './job-state.ts';
 import { JobWatch } from './job-watch.ts';
 import { KeyExamples } from './key-examples.ts';
 import { Refusals } from './rejections.ts';
-import type { SkipRequest } from './skips.ts';
+import type { JobRun } from './running-job.ts';
 import { isSkipped } from './skips.ts';
 import type { SourceSchedule } from './source.ts';
 import { scheduleSources } from './source.ts';
-import type { JobStatus } from './status.ts';
 import { holdersOf, nodeStatus } from './status.ts';
 import { requireRestorable, requireTables, requireValid } from './take-over.ts';
 import { unfoldingReader } from './unfold.ts';
-import { watchCalls } from './watched-calls.ts';
-
-export interface Job {
-  /** Takes over from the last checkpoint; resolves when it is ready to take turns. Throws `topology-invalid`, `restore-refused`, `stream-missing`. */
-  open(): Promise<void>;
-  /** What is to be known of how it went on from its last checkpoint, once it is open. */
-  readonly notes: readonly string[];
-  /** Takes turns until `stop`; then a last checkpoint. Rejects on an operational fault, having committed nothing past the last checkpoint. */
-  run(): Promise<void>;
-  /**
-   * Reads every split to where it ends now, gives out everything that waits for time, takes a last checkpoint and ends `run`. A later run begins
-   * with empty state, after the positions that were read.
-   */
-  drain(): Promise<void>;
-  stop(): void;
-  /**
-   * Goes past what cannot be read of a split: see topology/runtime/skips.ts. Resolves with what was done, in a sentence; the next checkpoint has it.
-   * Throws `SluiceError` `split-unknown`, `split-ambiguous`, `skip-refused`.
-   */
-  skip(request: SkipRequest): Promise<string>;
-  status(): Promise<JobStatus>;
-  close(): Promise<void>;
-}
 
 /** Watermarks and idleness are judged at least this often, as Flink's auto watermark interval. */
 const tickMs = 200;
@@ -82,14 +57,9 @@ const tickMs = 200;
 /** What is there does not fit: no checkpoint has failed. */
 const misfitCodes: ReadonlySet<string> = new Set(['restore-refused', 'table-mismatch']);
 
-/** What all manifests of a job have. */
-function headOf(graph: Graph): Pick<Manifest, 'manifestVersion' | 'topology' | 'version'> {
-  return { manifestVersion, topology: graph.name, version: graph.version };
-}
-
 type Turn = { readonly cursor: Cursor; readonly records: readonly IncomingRecord[] } | undefined;
 
-export function createJob(options: JobOptions): Job {
+export function createRun(options: JobOptions): JobRun {
   const { topology, clock, connectors } = options;
   const { graph } = topology;
   const bounds = options.turnBounds ?? { maxRecords: limits.turnMaxRows, maxBytes: limits.turnMaxBytes };
@@ -129,6 +99,7 @@ export function createJob(options: JobOptions): Job {
   let turns = 0;
   let dirty = false;
   let stopping = false;
+  let foundOne = false;
   let draining: 'no' | 'reading' | 'ended' | 'drained' = 'no';
 
   const allSinks = (): JobSinks => present(sinks, 'the sinks of an open job');
@@ -153,15 +124,9 @@ export function createJob(options: JobOptions): Job {
     startedAtMs = clock.now();
     const host = { clock, random: options.random, wake: () => schedule?.interrupt() };
     isolation = isolationOf(fence.isolation);
-    const refuse = isolation.refuse.bind(isolation);
-    const calls = options.calls === undefined ? undefined : watchCalls(topology, options.calls, isolation.known, refuse);
-    isolation.calls = calls;
-    dag = compileDag(calls?.topology ?? topology, refusals.reject, {
-      ...connections,
-      host,
-      freezes: options.freezes ?? 'shared',
-      ...(calls === undefined ? {} : calls),
-    });
+    const seen = isolation.watch(topology, options.calls);
+    const freezes = options.freezes ?? 'shared';
+    dag = compileDag(seen.topology, refusals.reject, { ...connections, host, freezes, ...seen });
     restoreStates(dag, fence, startedAtMs);
 
     keyExamples = new KeyExamples(topology, dag, fence.keyExamples);
@@ -356,6 +321,9 @@ export function createJob(options: JobOptions): Job {
     get notes() {
       return notes;
     },
+    get foundOne() {
+      return foundOne;
+    },
     async run() {
       watch.start();
       const next = defer(() => schedule.next(tickMs));
@@ -369,7 +337,8 @@ export function createJob(options: JobOptions): Job {
         await takeCheckpointNow();
       } catch (thrown) {
         const known = isolation.after(thrown, dag.at?.nodes[0]?.id, clock.now());
-        if (known !== undefined) await keepIsolation(known, store, attempt, checkpoints);
+        const kept = known !== undefined && (await keepIsolation(known, store, attempt, checkpoints));
+        foundOne = kept && known.setAside.length > isolation.known.setAside.length;
         throw await present(checkpoints, 'the checkpoints of an open job').causeOf(thrown);
       }
     },

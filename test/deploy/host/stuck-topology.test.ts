@@ -18,7 +18,7 @@ import { streamConfig } from '../../ingest/support.ts';
 
 const events = 300;
 
-const flow = (body: string): string => `import { aggregator, schemaOf, stream, table, topology, tumbling } from 'sluice';
+const flow = (body: string): string => `import { aggregator, asyncLookup, schemaOf, stream, table, topology, tumbling } from 'sluice';
 
 const row = schemaOf<{ key: string; n: number }>({ $id: 'counted', type: 'object', properties: { key: { type: 'string' }, n: { type: 'integer' } } });
 export default topology('counted', { version: 1, owner: 'a/b' }, (t) => {
@@ -119,6 +119,17 @@ it('a regular expression that takes for ever is a function that does not return,
     ['1', events / 2 - 1, 1],
   ]);
   expect(rejected).toMatchObject([['e137', 'all', 'function-stuck', expect.stringContaining('"n":137')]]);
+});
+
+it('a look-up whose function does not even give a promise costs what waits for it', { timeout: 90_000 }, async () => {
+  const { rows, rejected } = await play(`timed
+    .lookup('find', asyncLookup((n: number) => {
+      while (n === 137);
+      return Promise.resolve(n);
+    }), { by: (e) => (e.data as { n: number }).n }, (_, n) => ({ key: 'k', n: n ?? 0 }))
+    .sinkTo('rows', table('counted', row));`);
+  expect(rows).toEqual([['k', (events * (events - 1)) / 2 - 137, events - 1]]);
+  expect(rejected).toMatchObject([['e137', 'find', 'function-stuck', expect.stringContaining('"n":137')]]);
 });
 
 it('a result of one pane that never returns costs that pane', { timeout: 90_000 }, async () => {

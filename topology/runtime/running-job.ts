@@ -1,0 +1,33 @@
+/**
+ * What a job does for whoever runs it.
+ */
+import type { SkipRequest } from './skips.ts';
+import type { JobStatus } from './status.ts';
+
+export interface Job {
+  /** Takes over from the last checkpoint; resolves when it is ready to take turns. Throws `topology-invalid`, `restore-refused`, `stream-missing`. */
+  open(): Promise<void>;
+  /** What is to be known of how it went on from its last checkpoint, once it is open. */
+  readonly notes: readonly string[];
+  /** Takes turns until `stop`; then a last checkpoint. Rejects on an operational fault, having committed nothing past the last checkpoint. */
+  run(): Promise<void>;
+  /**
+   * Reads every split to where it ends now, gives out everything that waits for time, takes a last checkpoint and ends `run`. A later run begins
+   * with empty state, after the positions that were read.
+   */
+  drain(): Promise<void>;
+  stop(): void;
+  /**
+   * Goes past what cannot be read of a split: see topology/runtime/skips.ts. Resolves with what was done, in a sentence; the next checkpoint has it.
+   * Throws `SluiceError` `split-unknown`, `split-ambiguous`, `skip-refused`.
+   */
+  skip(request: SkipRequest): Promise<string>;
+  status(): Promise<JobStatus>;
+  close(): Promise<void>;
+}
+
+/** One run of a job. */
+export interface JobRun extends Job {
+  /** Whether it failed of one element, that was alone, and the next run goes on without it. */
+  readonly foundOne: boolean;
+}
