@@ -15,14 +15,14 @@ import { assert } from './kernel/assert.ts';
 import { limits } from './limits.ts';
 
 const binary =
-  'AGFzbQEAAAABBwFgAn9/AX8DAgEABQMBAAIGBgF/AUEACwcZAwZtZW1vcnkCAAVvcGVucwMABGxvb2sAAAr2AQHzAQICewh/A0AgACABTgRAQX8PCyAA/QAEACECIAJBIP0P/VAhAy' +
-  'MAIANB+wD9D/0j/WRpaiQAIAJBMP0P/XFBCv0P/Sb9ZCEEIAQgAkEu/Q/9I/1kciEFIANB5QD9D/0j/WQgBEEBdCAKcnEhByAEQQ92IQpBfyELIAVB//8DcyEGQRAgBmggBkUbIQkg' +
-  'CCAJakEQTiAJQQBKcQRAIAAgCUEBa2ohCwsgBkUEQCAIQRBqIQgFIAZBEHRnIQgLIAcEQCAAIAdoaiEJIAtBf0YgCSALSHIEQCAJIQsLCyALQX9HBEAgCw8LIABBEGohAAwAC0F/Cw' +
-  '==';
+  'AGFzbQEAAAABBwFgAn9/AX8DAgEABQMBAAIGCAF/AEHw/wcLBxECBm1lbW9yeQIABGxvb2sAAAqeAgGbAgICewl/A0AgACABTgRAIwAgDDYCAEF/DwsgAP0ABAAhAiACQSD9D/1QIQ' +
+  'MgDCADQfsA/Q/9I/1kaWohDCACQTD9D/1xQQr9D/0m/WQhBCAEIAJBLv0P/SP9ZHIhBSADQeUA/Q/9I/1kIARBAXQgCnJxIQcgBEEPdiEKQX8hCyAFQf//A3MhBkEQIAZoIAZFGyEJ' +
+  'IAkgASAAa0oEQCABIABrIQkLIAggCWpBEE4gCUEASnEEQCAAIAlBAWtqIQsLIAZFBEAgCEEQaiEIBSAGQRB0ZyEICyAHBEAgACAHaGohCSALQX9GIAkgC0hyBEAgCSELCwsgC0F/Rw' +
+  'RAIwAgDDYCACALQX8gCyABSBsPCyAAQRBqIQAMAAtBfws=';
 
-/** Where the text ends at the latest, with the zeros behind it. */
-const textMaxBytes = 0x1fff0;
-const zeroBytes = 16;
+/** Where the text ends at the latest, with sixteen bytes behind it that may be looked at; and where the number of brackets is. */
+const textMaxBytes = 0x1ffe0;
+const opensAt = 0x1fff0;
 /** What is looked at again of a text that is longer: more than what a row of digits needs to be met. */
 const overlapBytes = 32;
 
@@ -34,9 +34,10 @@ declare const WebAssembly: {
 
 const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(binary, 'base64')));
 const look = exports['look'] as (at: number, end: number) => number;
-const opens = exports['opens'] as { readonly value: number };
-const memory = new Uint8Array((exports['memory'] as { readonly buffer: ArrayBuffer }).buffer);
-assert(textMaxBytes + zeroBytes <= memory.length, 'the memory holds a text and zeros');
+const { buffer } = exports['memory'] as { readonly buffer: ArrayBuffer };
+const memory = new Uint8Array(buffer);
+const opens = new Int32Array(buffer, opensAt, 1);
+assert(textMaxBytes + 16 <= opensAt && opensAt + 4 <= memory.length, 'the memory holds a text and a number');
 
 export interface InexactNumber {
   /** JSON pointer into the value. */
@@ -53,14 +54,14 @@ export interface JsonLosses {
   readonly tooDeep: boolean;
 }
 
-let opensBefore = 0;
+/** Brackets that the last look met. */
+let opened = 0;
 
 /** What JSON.parse loses of a well-formed text; undefined for nearly all. */
 export function jsonLosses(bytes: Uint8Array): JsonLosses | undefined {
   const inexact = hasInexact(bytes);
-  const opened = (opens.value - opensBefore) | 0;
-  opensBefore = opens.value;
-  const tooDeep = opened > limits.jsonDepthMax && isTooDeep(bytes);
+  // A number may be found before all brackets are counted.
+  const tooDeep = (inexact || opened > limits.jsonDepthMax) && isTooDeep(bytes);
   const numbers = inexact ? inexactNumbers(textOf(bytes, 0, bytes.length)) : [];
   return numbers.length === 0 && !tooDeep ? undefined : { inexact: numbers, tooDeep };
 }
@@ -71,14 +72,18 @@ function isTooDeep(bytes: Uint8Array): boolean {
 }
 
 function hasInexact(bytes: Uint8Array): boolean {
+  opened = 0;
   for (let from = 0; ; from += textMaxBytes - overlapBytes) {
     const length = Math.min(bytes.length - from, textMaxBytes);
     memory.set(from === 0 && length === bytes.length ? bytes : bytes.subarray(from, from + length));
-    memory.fill(0, length, length + zeroBytes);
-    for (let at = look(0, length); at >= 0; ) {
+    let at = look(0, length);
+    opened += opens[0] as number;
+    while (at >= 0) {
       const end = endOfNumberBytes(bytes, from + at);
       if (isInexactAt(bytes, from + at, end)) return true;
-      at = end - from >= length ? -1 : look(end - from, length);
+      if (end - from >= length) break;
+      at = look(end - from, length);
+      opened += opens[0] as number;
     }
     if (from + length >= bytes.length) return false;
   }

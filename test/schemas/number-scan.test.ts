@@ -133,6 +133,23 @@ describe('a text', () => {
     }
   });
 
+  it('ends where it does, whatever was looked at before', () => {
+    const before = '9'.repeat(200);
+    for (let length = 1; length < 40; length++) {
+      for (const text of [
+        '1'.repeat(length),
+        `${'1'.repeat(length)}.`,
+        `1${' '.repeat(length)}`,
+        `${' '.repeat(length)}12345678901234567891`,
+      ]) {
+        losses(`"${before}e1e1e1"`);
+        const own = text.trim().replace(/\.$/, '.0');
+        expect([text, losses(text.replace(/\.$/, '.0')) !== undefined]).toEqual([text, !isExact(own)]);
+      }
+    }
+    expect(losses(`[1e400,${'['.repeat(200)}${']'.repeat(200)}]`)).toMatchObject({ tooDeep: true });
+  });
+
   it('may be nested as deep as the ingress lets it be, and be wide', () => {
     expect(losses(`${'['.repeat(128)}${']'.repeat(128)}`)).toBeUndefined();
     expect(losses(JSON.stringify(Array.from({ length: 1_000 }, () => ({}))))).toBeUndefined();

@@ -40,7 +40,6 @@ export function validateGraph(graph: Graph): readonly GraphProblem[] {
 
   const byId = new Map<string, GraphNode>();
   for (const node of graph.nodes) {
-    if (node.id in Object.prototype) report(node.id, 'an id cannot be called as what every object of JavaScript has', 'rename the node');
     if (!idPattern.test(node.id))
       report(node.id, 'an id is 1 to 128 of A-Z a-z 0-9 . _ / ~ -, starting with a letter or digit', 'rename the node');
     if (byId.has(node.id))

@@ -94,6 +94,15 @@ ingress:
     expect(text).toMatch(/export interface PromoClick \{\s+promoId: string\s+price\?: \(number \| null\)\s+\}/);
     expect(text).toContain('export const promoClick: Schema<PromoClick> = schemaOf({');
     expect((await sluice(['schema', 'types', '--check', file])).code).toBe(0);
+    // As source text it would be the prototype of the object.
+    writeFileSync(file, JSON.stringify(schema).replace('"price"', '"__proto__"'));
+    expect((await sluice(['schema', 'types', file])).code).toBe(0);
+    expect(readFileSync(join(root, 'promo-click.gen.ts'), 'utf8')).toContain('    ["__proto__"]: {');
+    writeFileSync(file, JSON.stringify({ ...schema, properties: { promoId: { type: 'string', nullable: true } } }));
+    expect(await sluice(['schema', 'types', file])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("promo-click#/properties/promoId/nullable: 'nullable' is no keyword") as string,
+    });
     writeFileSync(file, JSON.stringify({ ...schema, title: 'not a type' }));
     expect(await sluice(['schema', 'types', file])).toMatchObject({
       code: 1,
