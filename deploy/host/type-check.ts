@@ -57,7 +57,7 @@ export async function checkTypes(options: TypeCheckOptions): Promise<TypeCheck> 
   const found = await compile(tsc, options, project);
   const [unusable] = found.filter(isOfProject);
   if (unusable === undefined) return { kind: 'checked', findings: found, note: undefined };
-  // Of a project with options that it does not know, the compiler checks nothing.
+  // Of a project with options that it does not know, or types that are not installed, the compiler checks nothing.
   const strict = await compile(tsc, options, undefined);
   const note = `strict types are checked, as ${relative(process.cwd(), project ?? options.file)} cannot be used: ${unusable.message}`;
   return { kind: 'checked', findings: strict.filter((finding) => !isOfProject(finding)), note };
@@ -72,8 +72,7 @@ async function compile(tsc: string, options: TypeCheckOptions, project: string |
     const said = output.text.trim().split('\n').slice(-5).join('\n');
     throw new SluiceError('types-failed', `the types could not be checked (exit code ${output.code}): ${said}`);
   }
-  // Types of Node and the like that are not installed are missed where they are used.
-  return findings.filter(({ message }) => !message.startsWith('TS2688:'));
+  return findings;
 }
 
 /** Whether it is about the options of the project, and not about what somebody wrote in TypeScript. */
