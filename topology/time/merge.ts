@@ -35,6 +35,9 @@ export interface MergeSnapshot {
   readonly idle: boolean;
 }
 
+/** An input that has said nothing: it holds the output where it is. */
+const unheard: MergeSnapshot['inputs'][number] = ['min', false, true];
+
 export class WatermarkMerge {
   readonly #rule: MergeRule;
   #inputs: InputTime[];
@@ -149,8 +152,11 @@ export class WatermarkMerge {
     return { inputs, emitted: encodeTime(this.#emitted), idle: this.#idle };
   }
 
+  /** Of a merge of other inputs, which a checkpoint before version 3 does not name, only what was emitted is known. */
   restore(snapshot: MergeSnapshot): void {
-    this.#inputs = snapshot.inputs.map(([watermark, idle, aligned]) => ({ watermark: decodeTime(watermark), idle, aligned, ended: false }));
+    const isSame = snapshot.inputs.length === this.#inputs.length;
+    const inputs = isSame ? snapshot.inputs : this.#inputs.map(() => unheard);
+    this.#inputs = inputs.map(([watermark, idle, aligned]) => ({ watermark: decodeTime(watermark), idle, aligned, ended: false }));
     this.#emitted = decodeTime(snapshot.emitted);
     this.#idle = snapshot.idle;
   }
@@ -165,7 +171,7 @@ export function withInputs(snapshot: MergeSnapshot, was: readonly string[], is: 
   const inputs = is.map((name) => {
     const at = left.findIndex((input) => input.name === name && input.state !== undefined);
     const [found] = at < 0 ? [] : left.splice(at, 1);
-    return found?.state ?? (['min', false, true] as const);
+    return found?.state ?? unheard;
   });
   return { ...snapshot, inputs };
 }

@@ -27,6 +27,7 @@ import {
   tumbling,
   value,
 } from '../../../topology/index.ts';
+import { WatermarkMerge } from '../../../topology/time/merge.ts';
 
 type Events = Stream<SluiceEvent>;
 type Build = (events: Events, others: Events) => void;
@@ -455,6 +456,14 @@ describe('what a run begins with', () => {
     expect(
       carryOver(undefined, of(wider).graph, new Set(), 1).stateful.every(({ since, parts }) => since === undefined && parts === undefined),
     ).toBe(true);
+  });
+
+  it('a union of a checkpoint that does not name its inputs keeps what it emitted, and waits for each', () => {
+    const merge = new WatermarkMerge(2, 'valve');
+    merge.restore({ inputs: [[10, false, true]], emitted: 10, idle: false });
+    expect(merge.watermark).toBe(10);
+    expect(merge.advance(0, 20)).toEqual([]);
+    expect(merge.advance(1, 15)).toEqual([{ kind: 'watermark', at: 15 }]);
   });
 
   it('a union keeps how far each of its inputs was, wherever it stands now', () => {
