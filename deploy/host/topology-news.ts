@@ -37,7 +37,7 @@ export function newsLine(news: JobNews, before: CheckpointHealth, health: Checkp
     case 'set-aside': {
       const { split, place, operator, message } = news.aside;
       const by = operator === null ? 'a sink or the checkpoint' : `'${operator}'`;
-      return `${by} failed on the element at ${split} ${place}, also when it was alone: it is set aside in the rejected table (operator-failed): ${message}`;
+      return `${by} failed twice on the element at ${split} ${place} alone: it is set aside in the rejected table (operator-failed): ${message}`;
     }
     case 'call-refused': {
       const { node, slot } = news.call;

@@ -3,9 +3,10 @@
  * parts, and what fails when it is alone is set aside. Pure; a checkpoint holds it, so that it outlives whatever failed.
  *
  * Invariants:
- * 1. Only what failed alone is set aside: an element in a turn of its own, with nothing else done in it, or a call that did not return twice.
- * 2. Each failure leaves less suspected than before, or nothing new: of one element that fails a turn it takes two runs, of one that fails a
- *    checkpoint three.
+ * 1. Only what failed alone, twice, is set aside: an element in a turn of its own, with nothing else done in it, or a call that did not return. A
+ *    thread that ended of something else, for want of memory perhaps, ends elsewhere the next time.
+ * 2. Each failure leaves less suspected than before, or nothing new: of one element that fails a turn it takes three runs, of one that fails a
+ *    checkpoint four.
  * 3. What was passed by a checkpoint is suspected no more.
  */
 import { limits } from '../../schemas/limits.ts';
@@ -51,6 +52,8 @@ export interface Isolation {
   /** Taken with a checkpoint after each turn. */
   readonly eachTurn: readonly RecordSpan[];
   readonly setAside: readonly SetAside[];
+  /** The element that failed alone, once. */
+  readonly doubted?: { readonly split: string; readonly place: string };
   /** Functions that did not return once: what they are given is written down before each call. */
   readonly watched: readonly CallSlot[];
   /** Calls that did not return twice: they are refused. */
@@ -101,9 +104,13 @@ export function deriveIsolation(before: Isolation, failure: RunFailure, nowMs: n
   const [only, ...others] = spans;
   if (only === undefined) return tried;
   if (failure.place !== undefined && others.length === 0) {
+    const { doubted, ...rest } = tried;
+    if (doubted?.split !== only.split || doubted.place !== failure.place) {
+      return { ...rest, doubted: { split: only.split, place: failure.place } };
+    }
     const operator = failure.kind === 'turn' ? (failure.operator ?? null) : null;
     const aside: SetAside = { split: only.split, place: failure.place, operator, message: failure.message, atMs: nowMs };
-    return { ...tried, setAside: withAside(before, aside) };
+    return { ...rest, setAside: withAside(before, aside) };
   }
   if (failure.kind === 'turn') return { ...tried, alone: [...before.alone, only] };
   const eachTurn = [...before.eachTurn, ...spans];
@@ -134,7 +141,9 @@ export function afterCheckpoint(before: Isolation, splitOf: (key: string) => Rea
     watched: isOver ? [] : before.watched,
     refused: isOver ? [] : before.refused,
   };
-  return isSuspecting(left) ? left : { ...left, tries: 0 };
+  if (isSuspecting(left)) return left;
+  const { doubted: _, ...rest } = left;
+  return { ...rest, tries: 0 };
 }
 
 export function isSuspecting({ alone, eachTurn, watched }: Isolation): boolean {

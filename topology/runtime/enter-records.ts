@@ -50,7 +50,7 @@ function setAside(cursor: Cursor, record: IncomingRecord, { operator, message }:
   }
   counts.rejected++;
   const where = operator === null ? 'the topology' : `'${operator}'`;
-  const text = `${where} failed on it, also when it was alone, and goes on without it: ${message}`;
+  const text = `${where} failed on it twice when it was alone, and goes on without it: ${message}`;
   const node = operator ?? source.id;
   reject({ node, code: 'operator-failed', message: text, pointer: null, schema: null, value: undefined, origin });
 }

@@ -202,6 +202,11 @@ export function isolationAfter(
   return isolation === undefined ? {} : { isolation };
 }
 
+/** Whether a run failed of one element that was alone. */
+export function isNarrower(after: Isolation, before: Isolation): boolean {
+  return after.setAside.length > before.setAside.length || (after.doubted !== undefined && after.doubted !== before.doubted);
+}
+
 /** Creates a manifest that repeats the last one of this run, with what is known now; says whether it could. */
 export async function keepIsolation(
   isolation: Isolation,

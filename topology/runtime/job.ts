@@ -35,7 +35,7 @@ import { compileDag, endInput } from './dag.ts';
 import { enterRecords } from './enter-records.ts';
 import { heardOf } from './heard.ts';
 import { JobCheckpoints, storeUnanswered } from './job-checkpoints.ts';
-import { isolationAfter, JobIsolation, keepIsolation, runSuspected } from './job-isolation.ts';
+import { isNarrower, isolationAfter, JobIsolation, keepIsolation, runSuspected } from './job-isolation.ts';
 import type { JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
 import { JobSkips } from './job-skips.ts';
@@ -338,7 +338,7 @@ export function createRun(options: JobOptions): JobRun {
       } catch (thrown) {
         const known = isolation.after(thrown, dag.at?.nodes[0]?.id, clock.now());
         const kept = known !== undefined && (await keepIsolation(known, store, attempt, checkpoints));
-        foundOne = kept && known.setAside.length > isolation.known.setAside.length;
+        foundOne = kept && isNarrower(known, isolation.known);
         throw await present(checkpoints, 'the checkpoints of an open job').causeOf(thrown);
       }
     },

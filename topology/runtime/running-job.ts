@@ -28,6 +28,6 @@ export interface Job {
 
 /** One run of a job. */
 export interface JobRun extends Job {
-  /** Whether it failed of one element, that was alone, and the next run goes on without it. */
+  /** Whether it failed of one element that was alone: the next run takes it once more, or goes on without it. */
   readonly foundOne: boolean;
 }

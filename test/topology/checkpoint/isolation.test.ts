@@ -99,7 +99,7 @@ describe('what failed runs leave', () => {
             const ended = play(state, 120, turnSize, turns, spoilers);
             state =
               'failure' in ended ? { position: ended.position, isolation: deriveIsolation(ended.isolation, ended.failure, 0) } : ended;
-            expect(failures).toBeLessThanOrEqual(4 * all.size);
+            expect(failures).toBeLessThanOrEqual(5 * all.size);
           }
           expect(new Set(state.isolation.setAside.map(({ place }) => Number(place)))).toEqual(all);
           expect(isSuspecting(state.isolation)).toBe(false);
@@ -113,6 +113,21 @@ describe('what failed runs leave', () => {
     const failure: RunFailure = { kind: 'turn', span: undefined, place: undefined, operator: 'w', message: 'a timer' };
     const after = deriveIsolation(nothingSuspected, failure, 0);
     expect(after).toEqual({ ...nothingSuspected, tries: 1 });
+  });
+
+  it('sets aside what failed alone twice, and not what failed at another place each time', () => {
+    const alone = (place: number): RunFailure => ({
+      kind: 'turn',
+      span: spanOf([record(place)]),
+      place: String(place),
+      operator: 'op',
+      message: 'ended',
+    });
+    const [first, other] = [deriveIsolation(nothingSuspected, alone(7), 0), alone(8)];
+    expect(deriveIsolation(first, other, 0)).toMatchObject({ setAside: [], doubted: { split, place: '8' } });
+    const second = deriveIsolation(first, alone(7), 0);
+    expect(second).toMatchObject({ setAside: [{ split, place: '7', operator: 'op' }] });
+    expect(second).not.toHaveProperty('doubted');
   });
 
   it('sets nothing more aside once too many runs have failed', () => {

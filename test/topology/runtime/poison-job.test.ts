@@ -162,7 +162,7 @@ describe('an element on which an operator fails', () => {
     expect(refusedOf(rigged)).toMatchObject([
       { id: 'e13', code: 'operator-failed', operator: 'once', data: '{"n":13}', split: 'shard-1', position: '7', element: '0' },
     ]);
-    expect(refusedOf(rigged)[0]?.message).toContain("'once' failed on it, also when it was alone");
+    expect(refusedOf(rigged)[0]?.message).toContain("'once' failed on it twice when it was alone");
   });
 
   it('is said in the status of every later run, and told by each that meets it', async () => {
@@ -278,13 +278,13 @@ describe('a run that fails of nobody', () => {
     };
     for (let failures = 0; failures < limits.isolationTriesMax; failures++) await setAside();
     const most = await setAside();
-    expect(most).toBeGreaterThan(limits.isolationTriesMax / 2);
+    expect(most).toBeGreaterThan(limits.isolationTriesMax / 3);
     expect(await setAside()).toBe(most);
   });
 });
 
 describe('a run that could not say how it ended', () => {
-  it('is told of by whoever saw it: the element that was alone is set aside', async () => {
+  it('is told of by whoever saw it: the element that was alone is set aside the second time', async () => {
     const rigged = rig(40);
     const span = { split: 'in kinesis shard-0', from: '1', through: '8' };
     const message = 'its thread ended without a word';
@@ -292,7 +292,11 @@ describe('a run that could not say how it ended', () => {
     const before = rigged.job({ failure: turn });
     await before.open();
     await before.close();
-    expect(await rigged.run({ failure: { ...turn, span: { ...span, from: '3', through: '3' }, place: '3' } })).toBeUndefined();
+    const alone = { ...turn, span: { ...span, from: '3', through: '3' }, place: '3' };
+    const again = rigged.job({ failure: alone });
+    await again.open();
+    await again.close();
+    expect(await rigged.run({ failure: alone })).toBeUndefined();
     await rigged.drain();
     expectCounted(rigged, 40, [4]);
     expect(refusedOf(rigged)).toMatchObject([{ id: 'e4', code: 'operator-failed', operator: 'in' }]);
