@@ -34,7 +34,7 @@ export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknow
             inputs: [from],
             outputs,
             window: shapeOf(builder, id, definition),
-            allowedLatenessMs: builder.duration(id, 'allowedLateness', options.allowedLateness ?? 0),
+            allowedLatenessMs: builder.lasting(id, 'allowedLateness', options.allowedLateness ?? 0),
             late,
             mode: options.mode ?? 'accumulating',
             earlyMs: options.early === undefined ? 0 : builder.duration(id, 'early', options.early, 1),
@@ -103,7 +103,7 @@ function declarationOf(builder: GraphBuilder, id: string, name: string, declared
   return {
     name,
     type: declared.type,
-    ttlMs: ttl === undefined ? 0 : builder.duration(id, `state.${name}.ttl`, ttl, 1),
+    ttlMs: ttl === undefined ? 0 : builder.lasting(id, `state.${name}.ttl`, ttl, 1),
     refresh: refresh ?? 'write',
   };
 }

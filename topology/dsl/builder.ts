@@ -72,6 +72,11 @@ export class GraphBuilder {
     return least;
   }
 
+  /** As `duration`, of how long something is kept: `Number.MAX_SAFE_INTEGER` says for ever, as the longest of Flink's does. */
+  lasting(node: string, option: string, value: unknown, least = 0): number {
+    return value === Number.MAX_SAFE_INTEGER ? value : this.duration(node, option, value, least);
+  }
+
   /** Milliseconds, also negative ones. */
   signedDuration(node: string, option: string, value: unknown): number {
     const ms = parseDuration(value);

@@ -5,7 +5,7 @@ import type { Key } from '../../schemas/kernel/key.ts';
 import type { Duration } from '../time/duration.ts';
 
 export interface StateOptions {
-  /** Processing time after which a value is gone: expired as soon as last access + ttl <= now. Default: never. */
+  /** Processing time after which a value is gone: expired as soon as last access + ttl <= now. Default, and `Number.MAX_SAFE_INTEGER`: never. */
   readonly ttl?: Duration;
   /** Which access counts. Default 'write'. */
   readonly refresh?: 'write' | 'readWrite';

@@ -27,14 +27,14 @@ export interface EventTimeOptions {
 export interface DeduplicateOptions<in T> {
   /** What makes two elements the same. */
   readonly by: (value: T) => Key;
-  /** In event time, from the first. */
+  /** In event time, from the first; `Number.MAX_SAFE_INTEGER`: for ever. */
   readonly within: Duration;
   /** Elements so late that their first may be forgotten: dropped and counted, or given as the side output `late`. Default 'drop'. */
   readonly late?: 'drop' | 'side';
 }
 
 export interface WindowOptions {
-  /** A window takes elements, and fires again for each, until the watermark is this far past its end. Default 0. */
+  /** A window takes elements, and fires again for each, until the watermark is this far past its end; `Number.MAX_SAFE_INTEGER`: for ever. Default 0. */
   readonly allowedLateness?: Duration;
   /** Elements that no window takes any more: dropped and counted, or given as the side output `late`. Default 'drop'. */
   readonly late?: 'drop' | 'side';

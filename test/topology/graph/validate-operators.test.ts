@@ -83,6 +83,17 @@ it('a duration that a Date or a number cannot hold is refused wherever one is wr
   ]);
   expect(built(Number.MAX_VALUE)).toHaveLength(12);
   expect(built('3652500d')).toEqual([]);
+  // For ever, where something is kept; a time cannot be moved by it.
+  expect(built(Number.MAX_SAFE_INTEGER).map((problem) => problem.split(' is too long')[0])).toEqual([
+    'time-too: outOfOrderness',
+    'time-too: idleAfter',
+    'time-too: future.max',
+    'w: gap',
+    'w: early',
+    'j: lower',
+    'j: upper',
+    'l: timeout',
+  ]);
 });
 
 it('windows, joins and processes need event time, and unions need it everywhere or nowhere', () => {
