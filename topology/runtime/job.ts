@@ -129,7 +129,7 @@ export function createRun(options: JobOptions): JobRun {
     dag = compileDag(seen.topology, refusals.reject, { ...connections, host, freezes, ...seen });
     restoreStates(dag, fence, startedAtMs);
 
-    keyExamples = new KeyExamples(topology, dag, fence.keyExamples);
+    keyExamples = new KeyExamples(seen.topology, dag, fence.keyExamples);
     skips = new JobSkips(clock, refusals.reject, fence.skips ?? []);
     sinks = new JobSinks(dag, refusals, graph, connectors, attempt, fence.retiring);
     // What a sink that is gone has staged is committed soon, whatever comes.
