@@ -57,33 +57,61 @@ function isJsonSoFar(value: unknown): boolean {
 }
 
 function isJsonAt(value: unknown, depth: number): boolean {
+  return typeof value === 'object' && value !== null ? areParts(value, depth) : isPrimitive(value);
+}
+
+function isPrimitive(value: unknown): boolean {
   switch (typeof value) {
     case 'string':
     case 'boolean':
       return true;
     case 'number':
       return value - value === 0;
-    case 'object':
-      return value === null || areParts(value, depth);
     default:
-      return false;
+      return value === null;
   }
 }
 
+/** Members are counted in the function itself: it is what most of the time goes into. */
 function areParts(value: object, depth: number): boolean {
   if (depth === 0) return false;
+  let left = partsLeft;
   if (Array.isArray(value)) {
     // From the end: there is what was added last.
-    for (let i = value.length - 1; i >= 0; i--) if (--partsLeft < 0 || !isJsonAt(value[i], depth - 1)) return false;
+    for (let i = value.length - 1; i >= 0; i--) {
+      const part: unknown = value[i];
+      partsLeft = --left;
+      if (left < 0) return false;
+      if (typeof part !== 'object' || part === null) {
+        if (!isPrimitive(part)) return false;
+        continue;
+      }
+      if (!areParts(part, depth - 1)) return false;
+      left = partsLeft;
+    }
     return true;
   }
   if (!isPlain(value)) return false;
   const members = value as Readonly<Record<string, unknown>>;
   for (const name in members) {
     const part = members[name];
-    if (--partsLeft < 0) return false;
-    if (typeof part !== 'string' && !isJsonAt(part, depth - 1)) return false;
+    if (--left < 0) {
+      partsLeft = left;
+      return false;
+    }
+    if (typeof part === 'string') continue;
+    if (typeof part !== 'object' || part === null) {
+      if (!isPrimitive(part)) {
+        partsLeft = left;
+        return false;
+      }
+      continue;
+    }
+    partsLeft = left;
+    if (!areParts(part, depth - 1)) return false;
+    left = partsLeft;
   }
+  partsLeft = left;
   return true;
 }
 
