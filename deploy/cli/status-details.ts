@@ -16,7 +16,7 @@ export function topologyDetails(topology: TopologyHostStatus, nowMs: number): re
   const { file, name, state, build, refused, tablesKept, error, restarts, checkpoints, silentSinceMs, job } = topology;
   const of = build === null ? '' : `, build ${build}`;
   const again = restarts > 0 ? `, started again ${restarts} time(s)` : '';
-  const silent = silentSinceMs === null ? '' : `, does not answer since ${timeText(silentSinceMs)}`;
+  const silent = silentSinceMs === null || state === 'starting' ? '' : `, does not answer since ${timeText(silentSinceMs)}`;
   lines.push(`topology ${name ?? '?'} (${file}): ${stateText[state]}${silent}${of}${again}`);
   if (refused !== null) lines.push(`  ${refusedText(refused, build)}`);
   if (tablesKept.length > 0) lines.push(`  changed and used from the next start on: ${tablesKept.join(', ')}`);

@@ -38,7 +38,8 @@ function problemsOf({ state, error, silentSinceMs, checkpoints, job, refused, bu
   const problems: string[] = [];
   // That it was taken over is its state.
   if (error !== null && state !== 'taken-over') problems.push(error.message);
-  if (silentSinceMs !== null) problems.push(`does not answer since ${timeText(silentSinceMs)}`);
+  // One that is starting loads and restores before it answers.
+  if (silentSinceMs !== null && state !== 'starting') problems.push(`does not answer since ${timeText(silentSinceMs)}`);
   if (checkpoints.last !== null && state !== 'taken-over') problems.push(checkpointText(checkpoints));
   if (job !== null && state !== 'drained' && state !== 'taken-over') problems.push(...readingProblems(job));
   if (refused !== null) problems.push(refusedText(refused, build));

@@ -55,6 +55,7 @@ export class JobSkips {
 
   /** Between two turns; says whether there was something to do. */
   apply(schedule: SourceSchedule): boolean {
+    if (this.#asked.length === 0) return false;
     let any = false;
     for (const { cursor, to, latest, resolve, reject } of this.#asked.splice(0)) {
       try {

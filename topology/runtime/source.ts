@@ -120,7 +120,9 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
       await rediscover();
     }
     if (cursor.reads !== read || cursor.ended) return;
-    cursor.failure = messageOf(thrown);
+    // What does not pass by itself is told with what to do.
+    const fix = thrown instanceof SluiceError && !mayPass && thrown.fix !== undefined ? ` (${thrown.fix})` : '';
+    cursor.failure = `${messageOf(thrown)}${fix}`;
     cursor.failureCode = thrown instanceof SluiceError ? thrown.code : 'read-failed';
     cursor.caughtUp = false;
     cursor.notBeforeMs = clock.monotonic() + (mayPass ? retryPauseMs : brokenPauseMs);

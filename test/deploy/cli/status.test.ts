@@ -98,6 +98,7 @@ describe('a topology', () => {
     expect(lineOf({ silentSinceMs: 0, checkpoints, job: job([unreadable]) })).toMatch(
       /does not answer since 1970-01-01T00:00:00.000Z \(and 2 more: sluice status orders\)$/,
     );
+    expect(lineOf({ state: 'starting', silentSinceMs: 0 })).toBe('topology orders (orders.ts): starting');
     expect(lineOf({ job: job([split(0)], { pausedBy: ['prices'] }) })).toMatch(/reading is paused by prices: holds time$/);
     expect(lineOf({ state: 'failed', error: { code: 'x', message: `two\nlines` } })).toBe('topology orders (orders.ts): failed; two');
     expect(lineOf({ state: 'failed', error: { code: 'x', message: 'long '.repeat(1_000) } }).length).toBeLessThan(400);
