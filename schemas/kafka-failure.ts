@@ -9,6 +9,10 @@ export type KafkaFailure =
   | 'principal-changed'
   | 'denied'
   | 'topic-missing'
+  /** The topic has fewer partitions now: it was deleted and created again. */
+  | 'partition-missing'
+  /** What was known of the topic's leaders is not so any more. What was asked may have been done. */
+  | 'stale'
   | 'too-large'
   /** The offset is not in the partition. */
   | 'out-of-range'
@@ -19,6 +23,8 @@ export type KafkaFailure =
 
 interface ErrorLike {
   readonly name?: string;
+  /** Of our own errors. */
+  readonly code?: unknown;
   readonly message?: string;
   readonly type?: string;
   readonly cause?: unknown;
@@ -32,15 +38,31 @@ const denied = new Set([
   'SASL_AUTHENTICATION_FAILED',
   'ILLEGAL_SASL_STATE',
 ]);
+const stale = new Set([
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+  'REPLICA_NOT_AVAILABLE',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'KAFKA_STORAGE_ERROR',
+]);
+const staleNames = new Set([
+  'KafkaJSMetadataNotLoaded',
+  'KafkaJSTopicMetadataNotLoaded',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSStaleTopicMetadataAssignment',
+]);
 const deniedNames = new Set(['KafkaJSSASLAuthenticationError', 'KafkaJSSASLMetadataError']);
 
 export function deriveKafkaFailure(thrown: unknown): KafkaFailure {
   for (let error = thrown as ErrorLike | undefined, depth = 0; error !== undefined && error !== null && depth < 8; depth++) {
-    const { name = '', type = '', message = '' } = error;
+    const { name = '', type = '', message = '', code } = error;
     if (message.includes(principalChanged)) return 'principal-changed';
+    if (code === 'partition-missing') return 'partition-missing';
     if (denied.has(type) || deniedNames.has(name)) return 'denied';
     if (type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'INVALID_TOPIC_EXCEPTION') return 'topic-missing';
     if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') return 'too-large';
+    if (code === 'position-missing' || stale.has(type) || staleNames.has(name)) return 'stale';
     if (type === 'OFFSET_OUT_OF_RANGE') return 'out-of-range';
     if (name === 'KafkaJSConnectionError' || name === 'KafkaJSConnectionTimeout')
       return /ECONNREFUSED|ENOTFOUND|Connection timeout/.test(message) ? 'not-connected' : 'unclear';

@@ -154,6 +154,9 @@ export const limits = {
   kafkaRequestMaxMs: 15_000,
   kafkaRetriesMax: 5,
   kafkaReauthenticateBeforeMs: 2_000,
+  /** How old what is known of a topic may get: its partitions and their leaders, and its own limits. Errors that say so are asked about at once. */
+  kafkaMetadataMaxAgeMs: 30_000,
+  kafkaDescriptionMaxAgeMs: 300_000,
   /** `max.message.bytes` where a topic does not say: https://kafka.apache.org/documentation/#topicconfigs_max.message.bytes */
   kafkaBatchDefaultBytes: 1_048_588,
   /** What a batch and a record take beside key, value and headers, and a header beside its name and value (record format v2, varints at their longest). */

@@ -81,6 +81,8 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
             cause: thrown,
             fix: 'records were lost to the retention: go on from the oldest with `sluice skip TOPOLOGY SPLIT --to oldest`',
           });
+        case 'partition-missing':
+        case 'stale':
         case 'principal-changed':
         case 'too-large':
         case 'not-connected':

@@ -5,9 +5,13 @@
  * 1. A producer that a request failed of takes no more: the broker may hold its sequence number, and would take the next request for a repetition
  *    of that one, and say so as success.
  * 2. Tries within one request keep their sequence number, so that the broker drops what it has already.
+ * 3. `send` resolves only with an offset that the broker gave. kafkajs answers for a partition that is not in its metadata without asking anybody, as
+ *    if all had gone well: a topic that was created again with fewer partitions. Each try looks at the metadata that it uses.
  */
 import { createRequire } from 'node:module';
-import type { Admin, Kafka as KafkaClient, Producer } from 'kafkajs';
+import type { Admin, Kafka as KafkaClient, PartitionerArgs, Producer } from 'kafkajs';
+import { assert } from '../../schemas/kernel/assert.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import { kafkaClientOptions } from '../../schemas/ports/kafka-connection.ts';
@@ -29,7 +33,7 @@ export interface TopicDescription {
 
 export interface KafkaProducer {
   connect(): Promise<void>;
-  /** One request for one partition; the offset of its first record. */
+  /** One request for one partition; the offset of its first record. Rejects with `partition-missing` when the topic has no such partition. */
   send(topic: string, partition: number, messages: readonly KafkaMessage[]): Promise<bigint>;
   disconnect(): Promise<void>;
 }
@@ -42,19 +46,38 @@ function clientOf(connection: KafkaConnection): KafkaClient {
   });
 }
 
-export function createKafkaProducer(connection: KafkaConnection): KafkaProducer {
+/** `saw`: told how many partitions a topic has, as the producer's metadata say. */
+export function createKafkaProducer(connection: KafkaConnection, saw: (topic: string, partitions: number) => void): KafkaProducer {
+  /** What was looked at last: one try asks for each of its messages. */
+  let looked: { readonly partition: number; readonly metadata: PartitionerArgs['partitionMetadata'] } | undefined;
+  const chosen = ({ topic, partitionMetadata: metadata, message: { partition } }: PartitionerArgs): number => {
+    assert(partition !== undefined, 'a message names its partition');
+    if (looked?.partition === partition && looked.metadata === metadata) return partition;
+    saw(topic, metadata.length);
+    if (!metadata.some(({ partitionId }) => partitionId === partition)) {
+      throw new SluiceError('partition-missing', `topic '${topic}' has ${metadata.length} partitions, and not partition ${partition}`, {
+        retryable: true,
+      });
+    }
+    looked = { partition, metadata };
+    return partition;
+  };
   const producer: Producer = clientOf(connection).producer({
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
-    createPartitioner: Partitioners.DefaultPartitioner,
+    metadataMaxAge: limits.kafkaMetadataMaxAgeMs,
+    createPartitioner: () => chosen,
     retry: { retries: limits.kafkaRetriesMax },
   });
   return {
     connect: () => producer.connect(),
     async send(topic, partition, messages) {
-      const [placed] = await producer.send({ topic, acks: -1, messages: messages.map((message) => ({ ...message, partition })) });
-      return BigInt(placed?.baseOffset ?? -1);
+      const placed = await producer.send({ topic, acks: -1, messages: messages.map((message) => ({ ...message, partition })) });
+      const found = placed.find((each) => each.topicName === topic && each.partition === partition);
+      const first = BigInt(found?.baseOffset ?? -1);
+      if (first < 0n) throw new SluiceError('position-missing', 'the broker gave no offset', { retryable: true });
+      return first;
     },
     disconnect: () => producer.disconnect(),
   };
@@ -66,12 +89,14 @@ export async function describeTopic(connection: KafkaConnection, topic: string):
   try {
     await admin.connect();
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    const partitions = topics[0]?.partitions.length ?? 0;
+    if (partitions === 0) throw new SluiceError('stream-unreachable', `topic '${topic}' has no partition yet`, { retryable: true });
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
       resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: ['max.message.bytes'] }],
     });
     const value = resources[0]?.configEntries.find(({ configName }) => configName === 'max.message.bytes')?.configValue;
-    return { partitions: topics[0]?.partitions.length ?? 0, batchMaxBytes: Number(value ?? limits.kafkaBatchDefaultBytes) };
+    return { partitions, batchMaxBytes: Number(value ?? limits.kafkaBatchDefaultBytes) };
   } finally {
     await admin.disconnect().catch(() => undefined);
   }

@@ -2,15 +2,18 @@
  * The large path on Kafka: idempotent, acks=all, one producer for all topics, one request under way a partition.
  *
  * Invariants:
- * 1. `applied` is said only of what all in-sync replicas have. A request that failed is `unknown` for all its records, unless Kafka itself said that
- *    it took none, or nothing was sent.
+ * 1. `applied` is said only of what all in-sync replicas have, at the offset that the broker gave. A request that failed is `unknown` for all its
+ *    records, unless Kafka itself said that it took none, or nothing was sent.
  * 2. After a failed request its producer takes no more (kafka-producer.ts); the next write makes a new one.
  * 3. A request is one batch of at most what the topic takes; a record that is larger is refused alone.
- * 4. Credentials of another principal get a new producer; requests that are under way end on the old one.
+ * 4. A failure that says that the topic is not what it was has it described anew before the next write (topic-descriptions.ts); so does a number of
+ *    partitions that is another one now.
+ * 5. Credentials of another principal get a new producer; requests that are under way end on the old one.
  */
 
 import type { KafkaFailure } from '../../schemas/kafka-failure.ts';
 import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
@@ -18,6 +21,7 @@ import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { KafkaMessage, KafkaProducer, TopicDescription } from './kafka-producer.ts';
 import { createKafkaProducer, describeTopic, partitionOf } from './kafka-producer.ts';
+import { createTopicDescriptions } from './topic-descriptions.ts';
 
 type Failure = Exclude<WriteOutcome, { kind: 'applied' }>;
 
@@ -25,6 +29,7 @@ export interface KafkaWriterOptions {
   readonly connection: KafkaConnection;
   /** Topics by `team/app`. */
   readonly topics: ReadonlyMap<string, string>;
+  readonly clock: Clock;
   /** Told of each request that failed, with the client's own error: it may name principals, which outcomes do not. */
   readonly tell?: (stream: string, failure: { readonly code: string }, cause: unknown) => void;
 }
@@ -37,10 +42,17 @@ interface Client {
   spent: boolean;
 }
 
-/** @example createKafkaWriter({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topics: new Map([['rpp/clicks', 'rpp-clicks-dev']]) }) */
-export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptions): RecordWriter {
-  const described = new Map<string, TopicDescription>();
-  const describing = new Map<string, Promise<TopicDescription>>();
+/** What goes to one partition at once. */
+interface KafkaRequest {
+  readonly stream: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly messages: readonly KafkaMessage[];
+}
+
+/** @example createKafkaWriter({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topics: new Map([['rpp/clicks', 'rpp-clicks-dev']]), clock }) */
+export function createKafkaWriter({ connection, topics, clock, tell }: KafkaWriterOptions): RecordWriter {
+  const descriptions = createTopicDescriptions((topic) => describeTopic(connection, topic), clock);
   /** The last request of each partition. */
   const queues = new Map<string, Promise<unknown>>();
   const underWay = new Set<Promise<unknown>>();
@@ -49,24 +61,8 @@ export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptio
   let active: Client | undefined;
   let closed = false;
 
-  const describeOnce = (topic: string): Promise<TopicDescription> => {
-    const known = described.get(topic);
-    if (known !== undefined) return Promise.resolve(known);
-    let asking = describing.get(topic);
-    if (asking === undefined) {
-      asking = describeTopic(connection, topic)
-        .then((found) => {
-          described.set(topic, found);
-          return found;
-        })
-        .finally(() => describing.delete(topic));
-      describing.set(topic, asking);
-    }
-    return asking;
-  };
-
   const connect = async (principal: string | undefined): Promise<Client> => {
-    const producer = createKafkaProducer(connection);
+    const producer = createKafkaProducer(connection, (topic, partitions) => descriptions.saw(topic, partitions));
     try {
       await producer.connect();
     } catch (thrown) {
@@ -110,12 +106,7 @@ export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptio
   };
 
   /** One request; the outcomes of its records. */
-  const send = async (
-    stream: string,
-    topic: string,
-    partition: number,
-    messages: readonly KafkaMessage[],
-  ): Promise<readonly WriteOutcome[]> => {
+  const send = async ({ stream, topic, partition, messages }: KafkaRequest): Promise<readonly WriteOutcome[]> => {
     const fail = (failure: Failure, cause: unknown): readonly WriteOutcome[] => {
       tell?.(stream, failure, cause);
       return messages.map(() => failure);
@@ -132,7 +123,9 @@ export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptio
       return messages.map((_, n) => ({ kind: 'applied', split: `partition-${partition}`, position: String(first + BigInt(n)) }));
     } catch (thrown) {
       retire(using);
-      return fail(sentFailure(deriveKafkaFailure(thrown)), thrown);
+      const failure = deriveKafkaFailure(thrown);
+      if (describesNoMore.has(failure)) descriptions.forget(topic);
+      return fail(sentFailure(failure), thrown);
     } finally {
       using.underWay--;
       letGo(using);
@@ -140,14 +133,9 @@ export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptio
   };
 
   /** After what is under way for the partition. */
-  const enqueue = (
-    stream: string,
-    topic: string,
-    partition: number,
-    messages: readonly KafkaMessage[],
-  ): Promise<readonly WriteOutcome[]> => {
-    const place = `${topic} ${partition}`;
-    const turn = (queues.get(place) ?? Promise.resolve()).then(() => send(stream, topic, partition, messages));
+  const enqueue = (request: KafkaRequest): Promise<readonly WriteOutcome[]> => {
+    const place = `${request.topic} ${request.partition}`;
+    const turn = (queues.get(place) ?? Promise.resolve()).then(() => send(request));
     queues.set(place, turn);
     void turn.finally(() => {
       if (queues.get(place) === turn) queues.delete(place);
@@ -161,7 +149,7 @@ export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptio
     if (topic === undefined) return all(refused('stream-missing', missing(stream), false));
     let found: TopicDescription;
     try {
-      found = await describeOnce(topic);
+      found = await descriptions.of(topic);
     } catch (thrown) {
       const failure = unsentFailure(deriveKafkaFailure(thrown));
       tell?.(stream, failure, thrown);
@@ -184,12 +172,8 @@ export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptio
     await Promise.all(
       [...byPartition].flatMap(([partition, indices]) =>
         requestsOf(indices, records, found.batchMaxBytes).map(async (own) => {
-          const placed = await enqueue(
-            stream,
-            topic,
-            partition,
-            own.map((index) => messageOf(records[index] as OutgoingRecord)),
-          );
+          const messages = own.map((index) => messageOf(records[index] as OutgoingRecord));
+          const placed = await enqueue({ stream, topic, partition, messages });
           for (const [at, index] of own.entries()) outcomes[index] = placed[at] as WriteOutcome;
         }),
       ),
@@ -202,8 +186,8 @@ export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptio
     async describe(stream) {
       const topic = topics.get(stream);
       if (topic === undefined) throw new SluiceError('stream-missing', missing(stream));
-      described.delete(topic);
-      const found = await describeOnce(topic).catch((thrown: unknown) => Promise.reject(asError(topic, thrown)));
+      descriptions.forget(topic);
+      const found = await descriptions.of(topic).catch((thrown: unknown) => Promise.reject(asError(topic, thrown)));
       return { recordMaxBytes: recordMaxBytesOf(found), splits: Array.from({ length: found.partitions }, (_, n) => `partition-${n}`) };
     },
     write(stream, records) {
@@ -220,6 +204,9 @@ export function createKafkaWriter({ connection, topics, tell }: KafkaWriterOptio
     },
   };
 }
+
+/** What says that the topic is not as it was described. */
+const describesNoMore: ReadonlySet<KafkaFailure> = new Set(['topic-missing', 'partition-missing', 'stale', 'too-large']);
 
 const recordMaxBytesOf = ({ batchMaxBytes }: TopicDescription): number => batchMaxBytes - limits.kafkaRecordOverheadBytes;
 
@@ -272,8 +259,12 @@ function sentFailure(failure: KafkaFailure): Failure {
   switch (failure) {
     case 'too-large':
       return refused('record-too-large', 'the stream does not take a record of that size', false);
+    case 'partition-missing':
+      // What an earlier try may have put there is gone with the topic that had it.
+      return refused('stream-changed', 'the stream was created again with fewer partitions', true);
     case 'denied':
     case 'topic-missing':
+    case 'stale':
     case 'principal-changed':
     case 'not-connected':
     case 'out-of-range':
@@ -294,6 +285,8 @@ function asError(topic: string, thrown: unknown): SluiceError {
       });
     case 'topic-missing':
       return new SluiceError('stream-missing', `${of}: it is not there`, { cause: thrown, fix: 'create it, or correct kafka_topic' });
+    case 'partition-missing':
+    case 'stale':
     case 'too-large':
     case 'out-of-range':
     case 'not-connected':

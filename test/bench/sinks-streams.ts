@@ -59,7 +59,7 @@ export async function kafkaRace(scale: number): Promise<Race> {
   const count = Math.round(100_000 * scale);
   const connection = { brokers: [server.plain], tls: false, clientId: 'bench' };
   await server.createTopic('bench', splits);
-  await filled(createKafkaWriter({ connection, topics: new Map([[stream, 'bench']]) }), count, 5_000);
+  await filled(createKafkaWriter({ connection, topics: new Map([[stream, 'bench']]), clock: systemClock }), count, 5_000);
   const client = new Kafka({ brokers: [server.plain], logLevel: logLevel.NOTHING });
   let groups = 0;
   return {

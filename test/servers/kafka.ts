@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChildServer } from './child-server.ts';
 import { childServer } from './child-server.ts';
 import { freePort } from './free-port.ts';
@@ -20,6 +21,8 @@ export interface KafkaServer {
   /** Takes tokens of MSK IAM that are signed with one of the keys. */
   readonly iam: string;
   createTopic(topic: string, partitions: number, batchMaxBytes?: number): Promise<void>;
+  /** Resolves when the broker has no such topic any more. */
+  deleteTopic(topic: string): Promise<void>;
   createPartitions(topic: string, partitions: number): Promise<void>;
   /** SIGKILL. */
   kill(): Promise<void>;
@@ -115,6 +118,11 @@ export async function startKafka({ keys, sessionMaxMs }: KafkaServerOptions): Pr
       withAdmin((admin) => {
         const configEntries = batchMaxBytes === undefined ? [] : [{ name: 'max.message.bytes', value: String(batchMaxBytes) }];
         return admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions, replicationFactor: 1, configEntries }] });
+      }),
+    deleteTopic: (topic) =>
+      withAdmin(async (admin) => {
+        await admin.deleteTopics({ topics: [topic] });
+        while ((await admin.listTopics()).includes(topic)) await sleep(50);
       }),
     createPartitions: (topic, count) => withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] })),
     kill: () => server.kill(),

@@ -52,6 +52,7 @@ async function rigOf(connection: KafkaConnection, batchMaxBytes?: number): Promi
   const told: string[] = [];
   const writer = createKafkaWriter({
     connection,
+    clock: systemClock,
     topics: new Map([
       ['a/b', topic],
       ['a/gone', 'no-such-topic'],
