@@ -256,10 +256,10 @@ function windowed(flow: Flow, id: string, op: Of<'window'>): readonly Flow[] {
   if (side) (results as unknown as { readonly late: Flow }).late.sinkTo(`${id}-late`, rejected());
   if (tellsPanes(op)) {
     results.out
-      .map(({ key, windowStart, windowEnd, pane, count: n }) => ({ key, windowStart, windowEnd, pane, count: n }))
+      .map(({ key, windowStart, windowEnd, pane, count: n, ids }) => ({ key, windowStart, windowEnd, pane, count: n, ids: ids.all }))
       .sinkTo(panesId(id), table(panesId(id).replaceAll('-', '_'), anyRow));
   }
-  if (tellsPanes(op) && discarding) return [];
+  if (earlyMs > 0 && discarding) return [];
   return [
     results.out
       .filter((w) => w.pane.timing === 'onTime')

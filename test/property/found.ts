@@ -21,7 +21,7 @@ function historyOf(...steps: readonly Step[]): History {
 }
 
 function event(onMs: number, stream = 0): Step {
-  return { do: 'event', stream, split: 0, onMs, behind: 0, k: 0, n: 0, flaw: 'none', twice: false };
+  return { do: 'event', stream, split: 0, onMs, behind: 0, lateMs: 0, k: 0, n: 0, flaw: 'none', twice: false };
 }
 
 const join = { kind: 'join', other: 0, lowerMs: 0, widthMs: 20, exclusive: [false, false], left: false, side: false } as const;
@@ -30,6 +30,17 @@ const slow = { kind: 'async', ordered: true, connector: false, cached: false, ca
 const deduplicate = { kind: 'deduplicate', withinMs: 1, side: false } as const;
 
 export const found: readonly Found[] = [
+  {
+    name: 'a look-up that holds rows is not idle for a join behind it, though it was idle before they came',
+    plan: planOf({
+      idleAfterMs: 2_000,
+      ops: [
+        { ...slow, ordered: false, capacity: 1, ...place },
+        { ...join, other: 3, ...place },
+      ],
+    }),
+    history: { ...historyOf({ do: 'pass', ms: 4_000 }, event(0), event(10)), turnRecords: 10 },
+  },
   {
     name: 'both inputs of a join wake in the turn in which one of them says so',
     plan: planOf({

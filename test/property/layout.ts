@@ -30,8 +30,8 @@ export interface Layout {
 
 export const streamCount = 3;
 
-/** A window that tells of its panes: only what they add up to is known, so that nothing reads it but a sink of its own. */
-export const tellsPanes = (op: Op): boolean => op.kind === 'window' && op.earlyMs > 0;
+/** A window that tells of its panes, in a sink of its own. Where they are early and discarding only what they add up to is known, and nothing else reads it. */
+export const tellsPanes = (op: Op): boolean => op.kind === 'window' && (op.earlyMs > 0 || (op.side && op.allowedLatenessMs > 0));
 const onlyPanes = (op: Op): boolean => op.kind === 'window' && op.earlyMs > 0 && op.discarding;
 
 /**

@@ -2,7 +2,8 @@
  * What a topology must have given once all its input was read and time has ended: a function of all events at once, that knows nothing of
  * watermarks, turns, state or restarts. Everything is compared with everything; exact sums are sums of integers.
  *
- * It holds for histories in which nothing is late: then no order of arrival may show.
+ * It holds for histories in which nothing is late: then no order of arrival may show. Where something may be late it is told what was, takes that away, and
+ * believes it only of events that were sent too late.
  */
 import type { Layout, OpLayout } from './layout.ts';
 import { panesId, tellsPanes } from './layout.ts';
@@ -14,7 +15,12 @@ export interface SentEvent {
   readonly id: string;
   readonly data: Data;
   readonly flaw: Flaw;
+  /** It was sent further behind than the bound. */
+  readonly mayBeLate: boolean;
 }
+
+/** Ids of events that were late, by the sink that they were given to. */
+export type LateIds = ReadonlyMap<string, readonly string[]>;
 
 /** A row, and the event whose record carries it, where one does. */
 interface Carried {
@@ -27,6 +33,7 @@ export interface Pane {
   readonly windowStart: number;
   readonly windowEnd: number;
   readonly count: number;
+  readonly ids: string;
 }
 
 export interface Answer {
@@ -46,20 +53,19 @@ const rowsMax = 2_500;
 interface Notes {
   readonly rejected: string[];
   readonly panes: Map<string, readonly Pane[]>;
+  readonly mayBeLate: ReadonlySet<string>;
 }
 
 const refusal = (code: string, where: string, { row, from }: Carried): string => `${code} ${where} ${from ?? JSON.stringify(row)}`;
 
 /** `events[n]` were sent to stream n, in any order. */
-export function answerOf(layout: Layout, events: readonly (readonly SentEvent[])[]): Answer {
-  const notes: Notes = { rejected: [], panes: new Map() };
+export function answerOf(layout: Layout, events: readonly (readonly SentEvent[])[], late: LateIds = new Map()): Answer {
+  const mayBeLate = new Set(events.flat().flatMap((event) => (event.mayBeLate ? [event.id] : [])));
+  const notes: Notes = { rejected: [], panes: new Map(), mayBeLate };
   const flows: (readonly Carried[])[] = timedFlows(layout, events, notes);
   for (const op of layout.ops) {
-    const given = outputsOf(
-      op,
-      op.inputs.map((n) => flows[n] ?? []),
-      notes,
-    );
+    const inputs = op.inputs.map((n, input) => withoutLate(flows[n] ?? [], lateSink(op, input), late, notes));
+    const given = outputsOf(op, inputs, notes);
     for (let i = 0; i < op.outputs.length; i++) flows.push(given[i] ?? []);
     if (flows.some((flow) => flow.length > rowsMax)) throw new Undetermined('too many rows');
   }
@@ -70,6 +76,22 @@ export function answerOf(layout: Layout, events: readonly (readonly SentEvent[])
     }),
   );
   return { sinks, panes: notes.panes, rejected: notes.rejected };
+}
+
+const lateSink = ({ id, op }: OpLayout, input: number): string => {
+  if (op.kind === 'join') return `${id}-late-${input === 0 ? 'left' : 'right'}`;
+  return `${id}-late`;
+};
+
+function withoutLate(flow: readonly Carried[], sink: string, late: LateIds, notes: Notes): readonly Carried[] {
+  const left = [...(late.get(sink) ?? [])].filter((id) => notes.mayBeLate.has(id));
+  return flow.filter((carried) => {
+    const at = carried.from === undefined ? -1 : left.indexOf(carried.from);
+    if (at < 0) return true;
+    left.splice(at, 1);
+    notes.rejected.push(refusal('late', sink, carried));
+    return false;
+  });
 }
 
 const writesOf = ({ id, k, n }: Row): unknown => [{ kind: 'node', label: 'Row', props: { id, k, n } }];

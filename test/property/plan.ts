@@ -82,6 +82,8 @@ export type Step =
       readonly k: number;
       readonly n: number;
       readonly flaw: Flaw;
+      /** How far it is behind the bound: then it may be late. */
+      readonly lateMs: number;
       /** Whether it is sent a second time, to another split. */
       readonly twice: boolean;
     }
@@ -176,7 +178,7 @@ const op: fc.Arbitrary<Op> = fc
   .tuple(fc.oneof({ weight: 1, arbitrary: stateless }, { weight: 2, arbitrary: timed }), fc.record(placed))
   .map(([chosen, place]) => ({ ...chosen, ...place }));
 
-export const plans: fc.Arbitrary<Plan> = fc.record({
+const plans: fc.Arbitrary<Plan> = fc.record({
   sources: fc.array(fc.record({ stream: fc.nat({ max: 2 }), before: fc.array(untimed, { maxLength: 2 }) }), { minLength: 1, maxLength: 3 }),
   unionBefore: fc.boolean(),
   outOfOrdernessMs: fc.constantFrom(0, 100, 1_000),
@@ -191,6 +193,7 @@ const event: fc.Arbitrary<Step> = fc.record({
   split: fc.nat({ max: 3 }),
   onMs: fc.oneof({ weight: 12, arbitrary: tens(0, 300) }, { weight: 1, arbitrary: fc.constantFrom(3_000, 60_000) }),
   behind: fc.constantFrom(0, 0, 0.5, 1),
+  lateMs: fc.constant(0),
   k: fc.nat({ max: 3 }),
   n: fc.nat({ max: 200 }),
   flaw: fc.oneof(
@@ -232,10 +235,71 @@ const happening: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'drain' as const }) },
 );
 
-export const histories: fc.Arbitrary<History> = fc.record({
+const histories: fc.Arbitrary<History> = fc.record({
   steps: fc.array(fc.oneof({ weight: 4, arbitrary: event }, { weight: 1, arbitrary: happening }), { maxLength: 70, size: 'max' }),
   turnRecords: fc.constantFrom(1, 3, 10, 1_000),
   checkpointMs: fc.constantFrom(0, 100, 1_000, 1_000_000),
   splits: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 3, maxLength: 3 }),
   startMs: fc.constantFrom(0, Date.UTC(2026, 0, 1)),
 });
+
+/** One operator that says what is late, right behind event time: then what was not late has one answer. */
+const lateOps: fc.Arbitrary<Op> = fc
+  .oneof(
+    fc.record({ kind: fc.constant('deduplicate'), withinMs: fc.constantFrom(1, 500), side: fc.constant(true) }),
+    fc.record({
+      kind: fc.constant('window'),
+      shape: shapes.filter(({ type }) => type === 'tumbling'),
+      key: keys,
+      allowedLatenessMs: fc.constantFrom(0, 300, 3_600_000),
+      earlyMs: fc.constant(0),
+      discarding: fc.constant(false),
+      side: fc.constant(true),
+    }),
+    fc.record({
+      kind: fc.constant('join'),
+      other: fc.constantFrom(0, 1),
+      lowerMs: tens(-800, 400),
+      widthMs: tens(20, 700),
+      exclusive: fc.tuple(fc.boolean(), fc.boolean()),
+      left: fc.boolean(),
+      side: fc.constant(true),
+    }),
+  )
+  .map((chosen) => ({ ...chosen, from: 0, tap: false }) as Op);
+
+const oneToOne: fc.Arbitrary<StatelessOp> = fc.oneof(
+  fc.record({ kind: fc.constant('map'), throws: fc.boolean() }),
+  fc.record({ kind: fc.constant('filter') }),
+  fc.record({ kind: fc.constant('table') }),
+) as fc.Arbitrary<StatelessOp>;
+
+const latePlans: fc.Arbitrary<Plan> = fc.record({
+  sources: fc
+    .array(fc.array(oneToOne, { maxLength: 1 }), { minLength: 1, maxLength: 2 })
+    .map((befores) => befores.map((before, stream) => ({ stream, before }))),
+  unionBefore: fc.constant(false),
+  outOfOrdernessMs: fc.constantFrom(0, 100, 1_000),
+  idleAfterMs: fc.constantFrom(0, 300),
+  iso: fc.boolean(),
+  ops: lateOps.map((chosen) => [chosen]),
+});
+
+const lateHistories: fc.Arbitrary<History> = fc
+  .tuple(histories, fc.array(fc.constantFrom(0, 0, 0, 200, 2_000, 20_000), { minLength: 1, maxLength: 20 }))
+  .map(([history, lates]) => ({
+    ...history,
+    steps: history.steps.map((step, n) => (step.do === 'event' ? { ...step, lateMs: lates[n % lates.length] ?? 0 } : step)),
+  }));
+
+/** A topology, and what happens to it. Nothing is late, or what is late is said. */
+export interface Game {
+  readonly late: boolean;
+  readonly plan: Plan;
+  readonly history: History;
+}
+
+export const games: fc.Arbitrary<Game> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ late: fc.constant(false), plan: plans, history: histories }) },
+  { weight: 1, arbitrary: fc.record({ late: fc.constant(true), plan: latePlans, history: lateHistories }) },
+);

@@ -12,9 +12,9 @@ import { connectorsOf, streamName, topologyOf } from './build.ts';
 import { differencesOf } from './compare.ts';
 import type { Layout } from './layout.ts';
 import { layoutOf, streamCount } from './layout.ts';
-import type { Answer } from './oracle.ts';
+import type { Answer, LateIds } from './oracle.ts';
 import { answerOf } from './oracle.ts';
-import type { History, Plan, Step } from './plan.ts';
+import type { Game, History, Step } from './plan.ts';
 import { Sender } from './sender.ts';
 import { Gate, World, worldSplit } from './world.ts';
 
@@ -43,9 +43,11 @@ class Player {
   readonly answers: Answer[] = [];
   readonly troubles: string[] = [];
   readonly #layout: Layout;
+  readonly #late: boolean;
   #run: Run;
 
-  constructor(layout: Layout, history: History) {
+  constructor(layout: Layout, { history, late }: Game) {
+    this.#late = late;
     this.#layout = layout;
     this.#history = history;
     this.#clock = manualClock(history.startMs);
@@ -138,7 +140,7 @@ class Player {
         return;
       }
       const drained = run.ended !== undefined && run.ended.thrown === undefined;
-      if (drained) this.troubles.push(...(await conservationOf(run.job)));
+      if (drained) this.troubles.push(...(await conservationOf(run.job, this.#late)));
       this.#follow();
       if (drained) return;
     }
@@ -174,7 +176,17 @@ class Player {
 
   async #endSegment(): Promise<void> {
     await this.#drain();
-    this.answers.push(answerOf(this.#layout, this.#sender.take()));
+    this.answers.push(answerOf(this.#layout, this.#sender.take(), this.lateIds()));
+  }
+
+  /** What the topology itself said is late. */
+  lateIds(): LateIds {
+    const late = new Map<string, string[]>();
+    for (const text of this.#world.visible('rejected')) {
+      const [code, sink = '', id = ''] = text.split(' ');
+      if (code === 'late') late.set(sink, [...(late.get(sink) ?? []), id]);
+    }
+    return late;
   }
 
   async end(): Promise<void> {
@@ -186,15 +198,15 @@ class Player {
 
 const isPlanned = (thrown: unknown): boolean => ['planned', 'fenced'].includes((thrown as { readonly code?: string }).code ?? '');
 
-/** What went in came out in one way or another, at every node, and nothing was late. */
-async function conservationOf(job: Job): Promise<readonly string[]> {
+/** What went in came out in one way or another, at every node, and nothing was late that may not be. */
+async function conservationOf(job: Job, late: boolean): Promise<readonly string[]> {
   const { nodes, drained } = await job.status();
   if (!drained) return ['a run that was drained does not say so'];
   return nodes.flatMap((node) => {
     const out = node.passed + node.filtered + node.late + node.deduplicated + node.rejected + (node.waiting ?? 0);
     return [
       ...(out === node.in ? [] : [`${node.id}: ${node.in} came in, ${out} are accounted for`]),
-      ...(node.late + node.partiallyLate === 0 ? [] : [`${node.id}: ${node.late} are late, ${node.partiallyLate} in part`]),
+      ...(late || node.late + node.partiallyLate === 0 ? [] : [`${node.id}: ${node.late} are late, ${node.partiallyLate} in part`]),
     ];
   });
 }
@@ -203,19 +215,21 @@ export interface Outcome {
   /** Between what came out and what is right. */
   readonly differences: readonly string[];
   readonly rows: number;
+  readonly late: number;
   readonly runs: number;
 }
 
 /** Throws `Undetermined`. */
-export async function play(plan: Plan, history: History): Promise<Outcome> {
-  const layout = layoutOf(plan);
-  const player = new Player(layout, history);
+export async function play(game: Game): Promise<Outcome> {
+  const layout = layoutOf(game.plan);
+  const player = new Player(layout, game);
   try {
-    for (const step of history.steps) await player.step(step);
+    for (const step of game.history.steps) await player.step(step);
   } finally {
     await player.end();
   }
   const { answers, world, runs } = player;
-  const differences = [...new Set(player.troubles), ...differencesOf(layout, answers, (sink) => world.visible(sink))];
-  return { differences, runs, rows: layout.sinks.reduce((rows, { id }) => rows + world.visible(id).length, 0) };
+  const differences = [...new Set(player.troubles), ...differencesOf(layout, answers, (sink) => world.visible(sink), game.late)];
+  const late = [...player.lateIds().values()].flat().length;
+  return { differences, runs, late, rows: layout.sinks.reduce((rows, { id }) => rows + world.visible(id).length, 0) };
 }

@@ -1,6 +1,6 @@
 /**
- * Sends a history's events, so that none of them can be late: where splits fall idle no event is further behind what was sent before it than the
- * bound, in whichever split; where none does, each split has a time of its own.
+ * Sends a history's events, so that none of them can be late unless it is meant to be: where splits fall idle no event is further behind what was sent before it than the
+ * bound, in whichever split; where none does, each split has a time of its own. Those that are to be late are behind that, and are known.
  */
 import type { EventAttributes } from '../../schemas/event.ts';
 import { encodeStructured } from '../../schemas/wire.ts';
@@ -69,8 +69,14 @@ export class Sender {
     const ownTime = this.#plan.idleAfterMs === 0 ? split : undefined;
     const time = (this.#times.get(ownTime) ?? this.#startMs - 3_000) + step.onMs;
     this.#times.set(ownTime, time);
-    const at = step.flaw === 'future' ? nowMs + 1_000 * hourMs : time - Math.floor((step.behind * this.#plan.outOfOrdernessMs) / 10) * 10;
-    const event: SentEvent = { id: `e${++this.#count}`, data: { k: keyOfNumber(step.k), n: step.n, at }, flaw: step.flaw };
+    const behindMs = Math.floor((step.behind * this.#plan.outOfOrdernessMs) / 10) * 10 + step.lateMs;
+    const at = step.flaw === 'future' ? nowMs + 1_000 * hourMs : time - behindMs;
+    const event: SentEvent = {
+      id: `e${++this.#count}`,
+      data: { k: keyOfNumber(step.k), n: step.n, at },
+      flaw: step.flaw,
+      mayBeLate: step.lateMs > 0,
+    };
     this.#put(step, split, event, nowMs);
     if (step.twice) this.#put(step, ownTime ?? (open[(step.split + 1) % open.length] as WorldSplit), event, nowMs);
   }

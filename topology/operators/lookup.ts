@@ -8,7 +8,8 @@
  * 3. What waits is in the snapshot as input; a restored operator asks again.
  * 4. At most `capacity` look-ups are under way. With as many elements inside, answered or not, the engine pulls nothing (`isFull`): at most
  *    `capacity - 1` and what one turn brings are held.
- * 5. With a cache, a key whose answer is under way is not asked a second time: the elements share the answer.
+ * 5. What waits is no silence: downstream it is not idle while elements are inside, whatever was said before them.
+ * 6. With a cache, a key whose answer is under way is not asked a second time: the elements share the answer.
  */
 
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
@@ -64,6 +65,14 @@ type EncodedRow = readonly [kind: RowKind, timestamp: EncodedTime, value: unknow
 
 export interface LookupSnapshot {
   readonly rows: readonly EncodedRow[];
+  /** Absent in state of before it was known. */
+  readonly idle?: IdleState;
+}
+
+/** Whether the input said last that it is idle, and whether that was said downstream. */
+interface IdleState {
+  readonly said: boolean;
+  readonly told: boolean;
 }
 
 /** The elements that wait in a look-up's state. */
@@ -90,6 +99,7 @@ export class LookupOperator implements Operator {
   #failing = 0;
   #lastFailure = '';
   #closed = false;
+  #idle: IdleState = { said: false, told: false };
 
   constructor(node: string, lookup: LookupCall, functions: LookupFunctions, counts: NodeCounts, reject: Reject, host: OperatorHost) {
     this.#node = node;
@@ -124,11 +134,21 @@ export class LookupOperator implements Operator {
     if (target === undefined) return;
     for (let i = 0; i < batch.length; i++) {
       const kind = batch.kinds[i] as RowKind;
-      if (kind === rowKinds.element) this.#enter(batch.values[i], batch.timestamps[i] as number, batch.origins[i]);
-      else if (kind === rowKinds.clock) target.control(kind, batch.timestamps[i] as number, batch.values[i]);
-      else this.#rows.control(kind, batch.values[i], batch.timestamps[i] as number);
+      if (kind === rowKinds.element) {
+        this.#enter(batch.values[i], batch.timestamps[i] as number, batch.origins[i]);
+        if (this.#idle.told && this.#rows.elements > 0) this.#tell(rowKinds.active, target);
+      } else if (kind === rowKinds.clock) target.control(kind, batch.timestamps[i] as number, batch.values[i]);
+      else {
+        if (isIdleness(kind, batch.values[i])) this.#idle = { ...this.#idle, said: kind === rowKinds.idle };
+        this.#rows.control(kind, batch.values[i], batch.timestamps[i] as number);
+      }
     }
     this.poll(out);
+  }
+
+  #tell(kind: typeof rowKinds.idle | typeof rowKinds.active, target: Batch): void {
+    this.#idle = { ...this.#idle, told: kind === rowKinds.idle };
+    target.control(kind, 0);
   }
 
   /** Gives what is done. */
@@ -136,10 +156,14 @@ export class LookupOperator implements Operator {
     const target = out[0];
     if (target === undefined || this.#rows.isEmpty) return false;
     this.#ask();
-    return this.#rows.leave(this.#lookup.order === 'unordered', (row) => {
+    const gave = this.#rows.leave(this.#lookup.order === 'unordered', (row) => {
       if (row.kind === rowKinds.element) this.#leave(row as WaitingElement, target);
-      else target.push(row.kind, row.value, row.timestamp, undefined);
+      else if (!isIdleness(row.kind, row.value)) target.push(row.kind, row.value, row.timestamp, undefined);
+      else if (row.kind === rowKinds.active) this.#tell(rowKinds.active, target);
+      else if (this.#rows.elements === 0) this.#tell(rowKinds.idle, target);
     });
+    if (this.#idle.said && !this.#idle.told && this.#rows.isEmpty) this.#tell(rowKinds.idle, target);
+    return gave;
   }
 
   #enter(value: unknown, timestamp: number, origin: Origin | undefined): void {
@@ -278,11 +302,12 @@ export class LookupOperator implements Operator {
       const origin = row.kind === rowKinds.element ? (row as WaitingElement).origin : undefined;
       return [row.kind, encodeTime(row.timestamp), row.value ?? null, origin === undefined ? null : encodeOrigin(origin)];
     });
-    return { rows };
+    return { rows, idle: this.#idle };
   }
 
   restore(snapshot: LookupSnapshot): void {
     this.#rows.clear();
+    this.#idle = snapshot.idle ?? { said: false, told: false };
     for (const [kind, timestamp, value, origin] of snapshot.rows) {
       const at = decodeTime(timestamp);
       if (kind === rowKinds.element) {
@@ -298,4 +323,9 @@ export class LookupOperator implements Operator {
     for (const timer of this.#timers) timer.cancel();
     for (const abort of this.#aborts) abort.abort();
   }
+}
+
+/** Of an input as a whole, that is: behind event time. What is given by hand before it is of splits. */
+function isIdleness(kind: RowKind, value: unknown): boolean {
+  return value === undefined && (kind === rowKinds.idle || kind === rowKinds.active);
 }
