@@ -11,6 +11,8 @@ export type KafkaFailure =
   | 'topic-missing'
   /** The topic has fewer partitions now: it was deleted and created again. */
   | 'partition-missing'
+  /** Under the topic's name there is another topic now. */
+  | 'topic-replaced'
   /** What was known of the topic's leaders is not so any more. What was asked may have been done. */
   | 'stale'
   | 'too-large'
@@ -58,7 +60,7 @@ export function deriveKafkaFailure(thrown: unknown): KafkaFailure {
   for (let error = thrown as ErrorLike | undefined, depth = 0; error !== undefined && error !== null && depth < 8; depth++) {
     const { name = '', type = '', message = '', code } = error;
     if (message.includes(principalChanged)) return 'principal-changed';
-    if (code === 'partition-missing') return 'partition-missing';
+    if (code === 'partition-missing' || code === 'topic-replaced') return code;
     if (denied.has(type) || deniedNames.has(name)) return 'denied';
     if (type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'INVALID_TOPIC_EXCEPTION') return 'topic-missing';
     if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') return 'too-large';

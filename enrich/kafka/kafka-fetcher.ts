@@ -3,14 +3,21 @@
  * what a source needs is one request for records from an offset, which is what that consumer itself sends. The cluster is no public part of kafkajs,
  * therefore the exact version, and the contract suite on a real broker. kafkajs' types end here.
  *
+ * A fetch names its topic, and not the topic's id. Who wants the records of one id has them once the same broker says afterwards that the topic has it
+ * still: a broker learns of a new topic before it gives its records, and an id does not come back.
+ *
  * Requests for partitions that had nothing last time go together, one to each broker; one that had is asked alone, so that a broker reads for one answer
  * while another is taken apart here.
  */
 import { createRequire } from 'node:module';
+import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
 import { assert, present } from '../../schemas/kernel/assert.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import { kafkaClientOptions } from '../../schemas/ports/kafka-connection.ts';
+import type { TopicIdentity } from './topic-identity.ts';
+import { decodeTopicAnswer, encodeTopicRequest, metadataKey, metadataVersion } from './topic-identity.ts';
 
 const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
 
@@ -33,6 +40,19 @@ export interface FetchedPartition {
 }
 
 interface Broker {
+  /** By the number of an API. */
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number } | undefined>> | null;
+  readonly connectionPool: {
+    send<T>(call: {
+      readonly request: {
+        readonly apiKey: number;
+        readonly apiVersion: number;
+        readonly apiName: string;
+        readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
+      };
+      readonly response: { readonly decode: (payload: Buffer) => Promise<Buffer>; readonly parse: (payload: Buffer) => Promise<T> };
+    }): Promise<T>;
+  };
   fetch(request: {
     readonly isolationLevel: number;
     readonly maxWaitTime: number;
@@ -51,6 +71,7 @@ interface Cluster {
   addTargetTopic(topic: string): Promise<void>;
   refreshMetadata(): Promise<void>;
   findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[];
+  readonly brokerPool: { findConnectedBroker(): Promise<Broker> };
   findBroker(node: { readonly nodeId: number }): Promise<Broker>;
   fetchTopicsOffset(
     topics: readonly {
@@ -62,17 +83,25 @@ interface Cluster {
 }
 
 export interface KafkaFetcher {
-  /** Ids of the topic's partitions, asked anew. */
-  partitions(): Promise<readonly number[]>;
-  /** Records from `offset` on, possibly earlier ones as well, and none when there are none; it does not wait for more. */
-  fetch(partition: number, offset: bigint, maxBytes: number): Promise<FetchedPartition>;
-  /** The first offset that is kept, and the one that the next record will get. */
-  bounds(partition: number): Promise<{ readonly first: bigint; readonly end: bigint }>;
+  /** The topic's id and its partitions, asked anew. */
+  topic(): Promise<TopicIdentity>;
+  /**
+   * Records from `offset` on, possibly earlier ones as well, and none when there are none; it does not wait for more. Rejects with `topic-replaced`
+   * when they are not of the topic with that id, and with `partition-missing` when it has no such partition.
+   */
+  fetch(from: TopicPartition, offset: bigint, maxBytes: number): Promise<FetchedPartition>;
+  /** The first offset that is kept, and the one that the next record will get. Rejects as `fetch` does. */
+  bounds(of: TopicPartition): Promise<{ readonly first: bigint; readonly end: bigint }>;
   close(): Promise<void>;
 }
 
-interface Wanted {
+export interface TopicPartition {
   readonly partition: number;
+  /** Of the topic that is meant; undefined: as it is now. */
+  readonly topicId: string | undefined;
+}
+
+interface Wanted extends TopicPartition {
   readonly offset: bigint;
   readonly maxBytes: number;
   readonly resolve: (found: FetchedPartition) => void;
@@ -93,13 +122,22 @@ export async function createKafkaFetcher(connection: KafkaConnection, topic: str
 
   const leaderOf = (partition: number): number => {
     const found = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition);
-    return present(found, `partition ${partition} of ${topic}`).leader;
+    if (found === undefined) throw new SluiceError('partition-missing', `partition ${partition} is not there`);
+    return found.leader;
+  };
+
+  /** Rejects when the topic is not the one that `wants` mean. */
+  const confirm = async (broker: Broker, wants: readonly TopicPartition[]): Promise<void> => {
+    if (wants.every(({ topicId }) => topicId === undefined)) return;
+    const { id } = await identityAt(broker, topic);
+    if (wants.some(({ topicId }) => topicId !== undefined && topicId !== id))
+      throw new SluiceError('topic-replaced', `the topic has the id ${id ?? 'none'} now`);
   };
 
   const askBroker = async (nodeId: number, asked: readonly Wanted[]): Promise<void> => {
     try {
       const broker = await cluster.findBroker({ nodeId });
-      const { responses } = await broker.fetch({
+      const answer = broker.fetch({
         isolationLevel: 0,
         maxWaitTime: 0,
         minBytes: 0,
@@ -108,12 +146,22 @@ export async function createKafkaFetcher(connection: KafkaConnection, topic: str
           { topic, partitions: asked.map(({ partition, offset, maxBytes }) => ({ partition, fetchOffset: String(offset), maxBytes })) },
         ],
       });
+      const { responses } = await answer.catch(async (thrown: unknown) => {
+        // Before an offset or a partition is called lost: the topic may be another one.
+        const failure = deriveKafkaFailure(thrown);
+        if (failure === 'out-of-range' || failure === 'topic-missing') await confirm(broker, asked);
+        throw thrown;
+      });
       const found = new Map(responses.flatMap(({ partitions }) => partitions).map((each) => [each.partition, each]));
+      await confirm(
+        broker,
+        asked.filter(({ partition }) => (found.get(partition)?.messages.length ?? 0) > 0),
+      );
       for (const { partition, resolve } of asked) {
-        const answer = present(found.get(partition), `partition ${partition} in the answer`);
-        if (answer.messages.length > 0) busy.add(partition);
+        const own = present(found.get(partition), `partition ${partition} in the answer`);
+        if (own.messages.length > 0) busy.add(partition);
         else busy.delete(partition);
-        resolve(answer);
+        resolve(own);
       }
     } catch (thrown) {
       for (const { reject } of asked) reject(thrown);
@@ -144,29 +192,48 @@ export async function createKafkaFetcher(connection: KafkaConnection, topic: str
     throw thrown;
   }
   return {
-    async partitions() {
+    async topic() {
       await cluster.refreshMetadata();
-      return cluster
-        .findTopicPartitionMetadata(topic)
-        .map(({ partitionId }) => partitionId)
-        .sort((a, b) => a - b);
+      return identityAt(await cluster.brokerPool.findConnectedBroker(), topic, () =>
+        cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId),
+      );
     },
-    fetch: (partition, offset, maxBytes) =>
+    fetch: ({ partition, topicId }, offset, maxBytes) =>
       new Promise((resolve, reject) => {
-        wanted.push({ partition, offset, maxBytes, resolve, reject });
+        wanted.push({ partition, topicId, offset, maxBytes, resolve, reject });
         // After what is asked for in the same round.
         if (wanted.length === 1) queueMicrotask(flush);
       }),
-    async bounds(partition) {
+    async bounds(of) {
+      const { partition } = of;
+      const nodeId = leaderOf(partition);
       const ask = async (fromBeginning: boolean): Promise<bigint> => {
         const [found] = await cluster.fetchTopicsOffset([{ topic, fromBeginning, partitions: [{ partition }] }]);
         return BigInt(present(found?.partitions[0], 'an offset').offset);
       };
       const [first, end] = await Promise.all([ask(true), ask(false)]);
+      if (of.topicId !== undefined) await confirm(await cluster.findBroker({ nodeId }), [of]);
       return { first, end };
     },
     close: () => cluster.disconnect(),
   };
+}
+
+/** `known`: the partitions where the broker knows no ids. */
+async function identityAt(broker: Broker, topic: string, known: () => readonly number[] = () => []): Promise<TopicIdentity> {
+  if ((broker.versions?.[metadataKey]?.maxVersion ?? 0) < metadataVersion) return { id: undefined, partitions: known() };
+  return broker.connectionPool.send({
+    request: {
+      apiKey: metadataKey,
+      apiVersion: metadataVersion,
+      apiName: 'Metadata',
+      encode: async () => {
+        const buffer = encodeTopicRequest(topic);
+        return { buf: buffer, buffer };
+      },
+    },
+    response: { decode: async (payload) => payload, parse: async (payload) => decodeTopicAnswer(payload) },
+  });
 }
 
 function clusterOf(client: object): Cluster {

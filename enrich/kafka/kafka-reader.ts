@@ -1,28 +1,31 @@
 /**
  * The large path's source: one Kafka topic, its partitions as splits, offsets as positions. Positions come from the checkpoint; there is no group,
- * so that no rebalance ever takes a partition away.
+ * so that no rebalance ever takes a partition away. A split is a partition of one topic, with the topic's id in its name: a topic that was deleted and
+ * created again has other splits, read from their first records, and those of the topic before are listed no more.
  *
  * Kafka gives whole batches; what does not fit a read is kept for the next, at most one answer a partition. Records of transactions that were
  * broken off are given as well: the ingress writes none.
  *
  * Invariants:
  * 1. Nothing is fetched that was not asked for.
- * 2. A call that failed changes nothing: the next read goes on from the same position, over new connections where these are to blame.
+ * 2. A split's records are of the topic in its name. A name without an id, from brokers that know none, is the topic's as it is.
+ * 3. A call that failed changes nothing: the next read goes on from the same position, over new connections where these are to blame.
  */
 
+import type { KafkaFailure } from '../../schemas/kafka-failure.ts';
 import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
-import type { IncomingRecord } from '../../schemas/ports/record.ts';
+import type { IncomingRecord, Split } from '../../schemas/ports/record.ts';
 import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader.ts';
-import type { FetchedMessage, KafkaFetcher } from './kafka-fetcher.ts';
+import type { FetchedMessage, KafkaFetcher, TopicPartition } from './kafka-fetcher.ts';
 import { createKafkaFetcher } from './kafka-fetcher.ts';
 
 export interface KafkaReaderOptions {
   readonly connection: KafkaConnection;
   readonly topic: string;
-  /** Told when connections are made anew. */
-  readonly tell?: (news: 'reconnected') => void;
+  /** Told when connections are made anew, and when the topic is found to have been created again. */
+  readonly tell?: (news: 'reconnected' | 'topic-replaced') => void;
 }
 
 interface PartitionState {
@@ -34,11 +37,17 @@ interface PartitionState {
 
 const prefix = 'partition-';
 
+/** Failures that are answers: the connections are not to blame, and whoever lists the splits has the metadata asked anew. */
+const answered: ReadonlySet<KafkaFailure> = new Set(['out-of-range', 'partition-missing', 'topic-replaced']);
+
 /** @example createKafkaReader({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topic: 'rpp-clicks-dev' }) */
 export function createKafkaReader({ connection, topic, tell }: KafkaReaderOptions): RecordReader {
   const states = new Map<string, PartitionState>();
   let fetcher: Promise<KafkaFetcher> | undefined;
   let connects = 0;
+  /** The topic's id as it was listed first and last. */
+  let firstId: string | undefined;
+  let listedId: string | undefined;
   let closed = false;
 
   const connected = (): Promise<KafkaFetcher> => {
@@ -58,7 +67,7 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
       return await what(await using);
     } catch (thrown) {
       const failure = deriveKafkaFailure(thrown);
-      if (failure !== 'out-of-range' && fetcher === using) {
+      if (!answered.has(failure) && fetcher === using) {
         fetcher = undefined;
         void using.then((old) => old.close()).catch(() => undefined);
       }
@@ -70,6 +79,12 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
       switch (deriveKafkaFailure(thrown)) {
         case 'topic-missing':
           return new SluiceError('stream-missing', `${of}: it is not there`, { cause: thrown, fix: 'create it, or correct kafka_topic' });
+        case 'partition-missing':
+        case 'topic-replaced':
+          return new SluiceError('split-gone', `${of}: it was deleted and created again, and what this split had is gone with it`, {
+            cause: thrown,
+            fix: 'nothing: its partitions are read from their first records as splits of their own',
+          });
         case 'denied':
           return new SluiceError('stream-denied', `${of}: these credentials may not read it`, {
             cause: thrown,
@@ -81,7 +96,6 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
             cause: thrown,
             fix: 'records were lost to the retention: go on from the oldest with `sluice skip TOPOLOGY SPLIT --to oldest`',
           });
-        case 'partition-missing':
         case 'stale':
         case 'principal-changed':
         case 'too-large':
@@ -94,16 +108,23 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
 
   return {
     path: 'kafka',
-    splits: () => ask(async (using) => (await using.partitions()).map((id) => ({ id: `${prefix}${id}`, parents: [] }))),
+    async splits() {
+      const { id: topicId, partitions } = await ask((using) => using.topic());
+      if (listedId !== undefined && topicId !== listedId) tell?.('topic-replaced');
+      listedId = topicId ?? listedId;
+      firstId ??= listedId;
+      // A topic that came later was in no checkpoint of an earlier version.
+      return partitions.map((partition) => splitOf(partition, topicId, topicId === firstId));
+    },
     async read(split, after, bounds) {
-      const partition = partitionOf(split);
+      const place = partitionOf(split);
       const known = states.get(split);
       const state = known !== undefined && known.after === after ? known : undefined;
       if (state !== undefined && state.kept.length > 0) return { records: take(split, state, bounds), ended: false };
       let next = state?.next ?? (after === undefined ? undefined : BigInt(after) + 1n);
-      next ??= (await ask((using) => using.bounds(partition))).first;
+      next ??= (await ask((using) => using.bounds(place))).first;
       const from = next;
-      const found = await ask((using) => using.fetch(partition, from, bounds.maxBytes), String(from));
+      const found = await ask((using) => using.fetch(place, from, bounds.maxBytes), String(from));
       // A batch is given whole, and may begin before what was asked for.
       const begin = found.messages.findIndex(({ offset }) => BigInt(offset) >= from);
       const kept: IncomingRecord[] = [];
@@ -150,8 +171,15 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
   }
 }
 
-function partitionOf(split: string): number {
-  return Number(split.slice(prefix.length));
+function splitOf(partition: number, topicId: string | undefined, isFirst: boolean): Split {
+  const plain = `${prefix}${partition}`;
+  if (topicId === undefined) return { id: plain, parents: [] };
+  return { id: `${plain}-${topicId}`, parents: [], ...(isFirst ? { formerly: plain } : {}) };
+}
+
+function partitionOf(split: string): TopicPartition {
+  const [, partition, topicId] = /^partition-(\d+)(?:-(.+))?$/.exec(split) ?? [];
+  return { partition: Number(partition), topicId };
 }
 
 function recordOf({ key, value, headers, offset, timestamp }: FetchedMessage): IncomingRecord {

@@ -264,6 +264,7 @@ function sentFailure(failure: KafkaFailure): Failure {
       return refused('stream-changed', 'the stream was created again with fewer partitions', true);
     case 'denied':
     case 'topic-missing':
+    case 'topic-replaced':
     case 'stale':
     case 'principal-changed':
     case 'not-connected':
@@ -286,6 +287,7 @@ function asError(topic: string, thrown: unknown): SluiceError {
     case 'topic-missing':
       return new SluiceError('stream-missing', `${of}: it is not there`, { cause: thrown, fix: 'create it, or correct kafka_topic' });
     case 'partition-missing':
+    case 'topic-replaced':
     case 'stale':
     case 'too-large':
     case 'out-of-range':

@@ -32,10 +32,12 @@ export interface IncomingRecord {
 
 /** A shard or a partition, as read by one reader. */
 export interface Split {
-  /** Stable: `shardId-000000000000` or `partition-0`. */
+  /** Stable: `shardId-000000000000`, `partition-0`, or `partition-0-` and the id of its topic. */
   readonly id: string;
   /** Shards that must be read to their end before this one. Empty for partitions. */
   readonly parents: readonly string[];
+  /** What it is called in the checkpoints of earlier versions: where there is no position under its own name, that name's is its position. */
+  readonly formerly?: string;
 }
 
 export interface RecordPlace {

@@ -115,9 +115,15 @@ export async function startKafka({ keys, sessionMaxMs }: KafkaServerOptions): Pr
     plain: `127.0.0.1:${plain}`,
     iam: `127.0.0.1:${iam}`,
     createTopic: (topic, numPartitions, batchMaxBytes) =>
-      withAdmin((admin) => {
+      withAdmin(async (admin) => {
         const configEntries = batchMaxBytes === undefined ? [] : [{ name: 'max.message.bytes', value: String(batchMaxBytes) }];
-        return admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions, replicationFactor: 1, configEntries }] });
+        await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions, replicationFactor: 1, configEntries }] });
+        // The client's own waiting fails when the broker has not heard of the topic yet, which it does before it leads its partitions.
+        const hasLeaders = async (): Promise<boolean> => {
+          const offsets = await admin.fetchTopicOffsets(topic).catch(() => []);
+          return offsets.length === numPartitions;
+        };
+        while (!(await hasLeaders())) await sleep(20);
       }),
     deleteTopic: (topic) =>
       withAdmin(async (admin) => {

@@ -139,13 +139,13 @@ export function withinDrain({ until }: Cursor, records: readonly IncomingRecord[
 
 function cursorOf(
   { source, reader, positionOf, isSkipped }: SourceInput,
-  { id, parents }: Split,
+  { id, parents, formerly }: Split,
   left: ReadonlyMap<string, string | undefined>,
   until: Cursor['until'],
 ): Cursor {
   const key = splitKey({ source: source.id, path: reader.path, split: id });
-  const position = left.get(key) ?? positionOf(id);
-  const skipped = isSkipped?.(id) ?? false;
+  const position = left.get(key) ?? positionOf(id) ?? (formerly === undefined ? undefined : positionOf(formerly));
+  const skipped = isSkipped?.(id) === true || (formerly !== undefined && isSkipped?.(formerly) === true);
   return {
     source,
     reader,

@@ -114,8 +114,9 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
   /** It holds, and is asked again: what may pass soon, the rest more seldom. */
   const failed = async (cursor: Cursor, read: number, thrown: unknown): Promise<void> => {
     const mayPass = thrown instanceof SluiceError && thrown.retryable;
-    // Before the stream is listed again a split that is gone looks like one that is broken.
-    if (!mayPass && cursor.failure === undefined) {
+    const code = thrown instanceof SluiceError ? thrown.code : 'read-failed';
+    // Before the stream is listed again a split that is gone looks like one that is broken; so does one whose stream is gone, until there is another.
+    if (!mayPass && cursor.failureCode !== code) {
       await discovering;
       await rediscover();
     }
@@ -123,7 +124,7 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
     // What does not pass by itself is told with what to do.
     const fix = thrown instanceof SluiceError && !mayPass && thrown.fix !== undefined ? ` (${thrown.fix})` : '';
     cursor.failure = `${messageOf(thrown)}${fix}`;
-    cursor.failureCode = thrown instanceof SluiceError ? thrown.code : 'read-failed';
+    cursor.failureCode = code;
     cursor.caughtUp = false;
     cursor.notBeforeMs = clock.monotonic() + (mayPass ? retryPauseMs : brokenPauseMs);
   };
@@ -223,12 +224,16 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
       const ends = await persistently(() =>
         Promise.all(
           cursors
-            .filter(({ phase, skipped }) => phase !== 'done' && !skipped)
+            .filter(({ phase, skipped, ended }) => phase !== 'done' && !skipped && !ended)
             .map(async (cursor) => {
               const latest = await inTime(cursor.reader.latest(cursor.split), 'does not say what its newest position is');
               return { cursor, until: latest === null ? untilEnd : (latest ?? null) };
             }),
-        ),
+        ).catch(async (thrown: unknown) => {
+          // One of them may be gone by now.
+          await discover().catch(() => undefined);
+          throw thrown;
+        }),
       );
       for (const { cursor, until } of ends) cursor.until = until;
       interrupted = true;

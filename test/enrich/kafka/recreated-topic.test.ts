@@ -69,7 +69,7 @@ async function writeEach(writer: RecordWriter, texts: readonly string[]): Promis
 async function stored(topic: string): Promise<ReadonlyMap<string, string>> {
   const reader = createKafkaReader({ connection: connection(), topic });
   const all = [...(await readAll(reader))].flatMap(([split, records]) =>
-    records.map(({ text, position }) => [text, `${split} ${position}`] as const),
+    records.map(({ text, position }) => [text, `${split.split('-').slice(0, 2).join('-')} ${position}`] as const),
   );
   await reader.close();
   expect(new Set(all.map(([text]) => text)).size).toBe(all.length);
