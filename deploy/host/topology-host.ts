@@ -24,6 +24,7 @@ import type { AskedStatus } from './status-asker.ts';
 import type { Candidate } from './topology-candidate.ts';
 import { prepareCandidate } from './topology-candidate.ts';
 import type { CompiledTopology } from './topology-file.ts';
+import type { TopologyNames } from './topology-names.ts';
 import { healthAfter, newsLine } from './topology-news.ts';
 import { TopologyThread } from './topology-thread.ts';
 import type { TablePolicy } from './topology-watch.ts';
@@ -39,6 +40,8 @@ export interface TopologyHostOptions {
   readonly input: Omit<WorkerInput, 'script' | 'file' | 'goBack' | 'failure'>;
   /** What the topology's graph sinks write to, where its thread can not reach it by itself. */
   readonly graph?: GraphDatabase;
+  /** Of all topologies of the instance. */
+  readonly names: TopologyNames;
   readonly clock: Clock;
   readonly random: Random;
   /** One line for a person: what happened to the topology. */
@@ -93,7 +96,7 @@ export interface TopologyHost {
 const nothingAsked: AskedStatus = { answer: undefined, silentSinceMs: null };
 const restartBackoff = { baseMs: 500, maxMs: 15_000 };
 /** Faults of what was written: the same build fails in the same way until a file is changed. */
-const faultsOfWriting: ReadonlySet<string> = new Set(['topology-load', 'topology-invalid', 'restore-refused']);
+const faultsOfWriting: ReadonlySet<string> = new Set(['topology-load', 'topology-invalid', 'topology-name-taken', 'restore-refused']);
 
 /** A build that runs or ran. */
 interface Build {
@@ -224,11 +227,12 @@ class Host implements TopologyHost {
 
   /** A thread of `build`; resolves when it runs or has failed. `goBack`: the build that ran after it was given up. */
   async #run(build: Build, goBack = false): Promise<void> {
-    const { input, clock, graph: database } = this.#options;
+    const { input, clock, graph: database, names } = this.#options;
+    const refuses = (name: string): SluiceError | undefined => names.claim(this.#shown, name);
     const { script } = build.compiled;
     const thread = new TopologyThread(
       { ...input, dropState: this.#dropState, script, file: this.#shown, goBack, failure: this.#failure },
-      { clock, graph: database, onNews: (news) => this.#onNews(news) },
+      { clock, graph: database, refuses, onNews: (news) => this.#onNews(news) },
     );
     this.#thread = thread;
     this.#build = build;

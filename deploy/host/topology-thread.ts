@@ -19,7 +19,7 @@ import { answerCall } from './graph-link.ts';
 import type { AskedStatus } from './status-asker.ts';
 import { StatusAsker } from './status-asker.ts';
 import { neverLoaded, outOfMemory } from './topology-trial.ts';
-import type { FromWorker, ThreadInput, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
+import type { Begin, FromWorker, ThreadInput, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
 import { errorOf, faultOf } from './worker-protocol.ts';
 
 /** How long a thread that has said its last may take to end. */
@@ -35,6 +35,8 @@ export interface ThreadOptions {
   readonly clock: Clock;
   readonly graph: GraphDatabase | undefined;
   readonly onNews: (news: JobNews) => void;
+  /** Why a topology of that name may not begin; undefined when it may. */
+  readonly refuses: (name: string) => SluiceError | undefined;
 }
 
 export class TopologyThread {
@@ -57,6 +59,7 @@ export class TopologyThread {
   readonly #skips = new Map<number, (done: string | WorkerFault) => void>();
   #skipIds = 0;
   readonly #onNews: (news: JobNews) => void;
+  readonly #refuses: (name: string) => SluiceError | undefined;
   readonly #functions: FunctionWatch;
   /** Why it ended without a word. */
   #crash: string | undefined;
@@ -66,10 +69,11 @@ export class TopologyThread {
   #isStopping = false;
   #deadline: Timer | undefined;
 
-  constructor(input: WorkerInput, { clock, graph, onNews }: ThreadOptions) {
+  constructor(input: WorkerInput, { clock, graph, onNews, refuses }: ThreadOptions) {
     this.#clock = clock;
     this.#graph = graph;
     this.#onNews = onNews;
+    this.#refuses = refuses;
     this.#asker = new StatusAsker(clock, (id) => this.post({ kind: 'status', id }));
     this.#functions = new FunctionWatch(clock, input.functionMaxMs, (fault) => this.#terminate(fault));
     const workerData: ThreadInput = { ...input, calls: this.#functions.calls };
@@ -90,7 +94,7 @@ export class TopologyThread {
     });
   }
 
-  post(message: ToWorker): void {
+  post(message: ToWorker | Begin): void {
     this.#worker.postMessage(message);
   }
 
@@ -127,8 +131,7 @@ export class TopologyThread {
   #hear(message: FromWorker): void {
     switch (message.kind) {
       case 'imported':
-        if (!this.#isStopping) this.#deadline?.cancel();
-        this.#functions.begin(message.graph);
+        this.#begin(message.graph);
         return;
       case 'ready':
         this.isReady = true;
@@ -163,6 +166,17 @@ export class TopologyThread {
         this.#endAfter(endGraceMs);
         return;
     }
+  }
+
+  #begin(graph: Graph): void {
+    const refusal = this.#refuses(graph.name);
+    if (refusal !== undefined) {
+      this.#terminate(refusal);
+      return;
+    }
+    if (!this.#isStopping) this.#deadline?.cancel();
+    this.#functions.begin(graph);
+    this.post({ kind: 'begin' });
   }
 
   #endAfter(delayMs: number, fault?: Error): void {

@@ -5,12 +5,13 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { present } from '../../schemas/kernel/assert.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
+import type { Graph } from '../../topology/index.ts';
 import { createJob } from '../../topology/index.ts';
 import { bindTopology } from './bind-topology.ts';
 import { notingTables } from './bindings.ts';
 import { remoteGraph } from './graph-link.ts';
 import { importTopology } from './topology-file.ts';
-import type { FromWorker, ThreadInput, ToWorker } from './worker-protocol.ts';
+import type { Begin, FromWorker, ThreadInput, ToWorker } from './worker-protocol.ts';
 import { dropsOf, faultOf } from './worker-protocol.ts';
 
 const port = present(parentPort, 'the parent of a topology worker');
@@ -20,7 +21,7 @@ const graphOfHost = remoteGraph((id, call) => say({ kind: 'graph', id, call }));
 
 async function main(): Promise<void> {
   const { topology, graph } = await importTopology(input);
-  say({ kind: 'imported', graph });
+  const early = await begun(graph);
   const bindings = await bindTopology(input, graphOfHost.database);
   const { connectors, tables } = notingTables(bindings.connectors, input.file);
   const job = createJob({
@@ -38,7 +39,7 @@ async function main(): Promise<void> {
     ...(input.failure === undefined ? {} : { failure: input.failure }),
     tell: (news) => say({ kind: 'news', news }),
   });
-  port.on('message', (message: ToWorker) => {
+  const hear = (message: ToWorker): void => {
     switch (message.kind) {
       case 'stop':
         job.stop();
@@ -63,7 +64,9 @@ async function main(): Promise<void> {
         graphOfHost.settle(message.id, message.reply);
         return;
     }
-  });
+  };
+  early.forEach(hear);
+  port.on('message', hear);
   try {
     await job.open();
     say({ kind: 'ready', graph, tables: Object.fromEntries(tables), notes: job.notes });
@@ -78,6 +81,23 @@ async function main(): Promise<void> {
     await bindings.close();
   }
   say({ kind: 'stopped' });
+}
+
+/** Says what it is, and waits until it may begin. Gives what its host said meanwhile. */
+function begun(graph: Graph): Promise<readonly ToWorker[]> {
+  const early: ToWorker[] = [];
+  return new Promise((resolve) => {
+    const hear = (message: ToWorker | Begin): void => {
+      if (message.kind !== 'begin') {
+        early.push(message);
+        return;
+      }
+      port.off('message', hear);
+      resolve(early);
+    };
+    port.on('message', hear);
+    say({ kind: 'imported', graph });
+  });
 }
 
 function fail(thrown: unknown): void {

@@ -46,6 +46,11 @@ export interface WorkerFault {
   readonly stack?: string | undefined;
 }
 
+/** After `imported`: it may take over. */
+export interface Begin {
+  readonly kind: 'begin';
+}
+
 export type ToWorker =
   | { readonly kind: 'stop' }
   | { readonly kind: 'drain' }
@@ -54,7 +59,7 @@ export type ToWorker =
   | { readonly kind: 'graph'; readonly id: number; readonly reply: GraphReply };
 
 export type FromWorker =
-  /** The author's modules were evaluated. */
+  /** The author's modules were evaluated; it waits for `begin`. */
   | { readonly kind: 'imported'; readonly graph: Graph }
   /**
    * `tables`: the files that look-ups read, with their stamps from before (file-stamps.ts); `notes`: what is to be known of how it went on from

@@ -41,6 +41,7 @@ import type { InstanceStatus } from '../host/status.ts';
 import type { TopologyHost } from '../host/topology-host.ts';
 import { topologyHost } from '../host/topology-host.ts';
 import { joinMetrics, topologyMetrics } from '../host/topology-metrics.ts';
+import { TopologyNames } from '../host/topology-names.ts';
 import { openEmbeddedStreams } from './embedded-log.ts';
 import { graphOwner } from './graph-owner.ts';
 import { settleOrphans } from './settle-orphans.ts';
@@ -126,6 +127,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     lock.publish(instance);
 
     const handles = Object.fromEntries(bound.map((stream) => [stream.name, streams.handles(stream.name)]));
+    const names = new TopologyNames();
     for (const file of config.topologies) {
       hosts.push(
         topologyHost({
@@ -138,6 +140,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
             dropState,
           },
           graph,
+          names,
           clock,
           random,
           tell,

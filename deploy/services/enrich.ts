@@ -29,6 +29,7 @@ import type { InstanceStatus } from '../host/status.ts';
 import type { TopologyHost } from '../host/topology-host.ts';
 import { topologyHost } from '../host/topology-host.ts';
 import { topologyMetrics } from '../host/topology-metrics.ts';
+import { TopologyNames } from '../host/topology-names.ts';
 import { topologiesNotReady } from '../host/topology-readiness.ts';
 import { s3Place } from './connections.ts';
 import { enrichChecks } from './enrich-checks.ts';
@@ -93,6 +94,7 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
       commands: { '/_sluice/drain': async (body) => drainAnswer(hosts, body), '/_sluice/skip': async (body) => skipAnswer(hosts, body) },
     });
     undo.splice(-1, 0, () => control.close());
+    const names = new TopologyNames();
     for (const file of config.topologies) {
       hosts.push(
         topologyHost({
@@ -105,6 +107,7 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
             functionMaxMs: enrich.functionMaxMs,
             dropState,
           },
+          names,
           clock,
           random,
           tell,

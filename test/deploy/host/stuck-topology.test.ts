@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import type { TopologyHostStatus } from '../../../deploy/host/topology-host.ts';
 import { topologyHost } from '../../../deploy/host/topology-host.ts';
+import { TopologyNames } from '../../../deploy/host/topology-names.ts';
 import { openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
 import { queryLake } from '../../../enrich/lake/query.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
@@ -63,6 +64,7 @@ async function play(body: string, functionMaxMs = 1_000): Promise<Ended> {
       functionMaxMs,
       dropState: {},
     },
+    names: new TopologyNames(),
     clock: systemClock,
     random: systemRandom,
     tell: (line) => told.push(line),

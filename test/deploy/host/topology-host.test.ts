@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import type { TopologyHost } from '../../../deploy/host/topology-host.ts';
 import { topologyHost } from '../../../deploy/host/topology-host.ts';
+import { TopologyNames } from '../../../deploy/host/topology-names.ts';
 import { openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
@@ -24,6 +25,11 @@ export default topology('open', { version: 1, owner: 'a/b' }, (t) => {
 `;
 
 async function hostIn(dir: string, boundTo: string): Promise<TopologyHost> {
+  return (await hostsIn(dir, boundTo, ['topology.ts']))[0] as TopologyHost;
+}
+
+/** Of one instance: each file has the same topology. */
+async function hostsIn(dir: string, boundTo: string, files: readonly string[]): Promise<readonly TopologyHost[]> {
   const streams = await openEmbeddedStreams({
     root: join(dir, 'log'),
     streams: [streamConfig('a', 'b')],
@@ -31,20 +37,24 @@ async function hostIn(dir: string, boundTo: string): Promise<TopologyHost> {
     clock: systemClock,
   });
   onTestFinished(() => streams.close());
-  const file = join(dir, 'topology.ts');
-  writeFileSync(file, topology);
-  return topologyHost({
-    file,
-    buildDir: join(dir, 'build'),
-    input: {
-      place: { kind: 'local', dir, streams: { [boundTo]: streams.handles('a/b') }, lookups: {}, parquetFileMaxAgeMs: 0 },
-      checkpointIntervalMs: 500,
-      functionMaxMs: 10_000,
-      dropState: {},
-    },
-    clock: systemClock,
-    random: systemRandom,
-    tell: () => undefined,
+  const names = new TopologyNames();
+  return files.map((name) => {
+    const file = join(dir, name);
+    writeFileSync(file, topology);
+    return topologyHost({
+      file,
+      buildDir: join(dir, 'build'),
+      input: {
+        place: { kind: 'local', dir, streams: { [boundTo]: streams.handles('a/b') }, lookups: {}, parquetFileMaxAgeMs: 0 },
+        checkpointIntervalMs: 500,
+        functionMaxMs: 10_000,
+        dropState: {},
+      },
+      names,
+      clock: systemClock,
+      random: systemRandom,
+      tell: () => undefined,
+    });
   });
 }
 
@@ -68,4 +78,16 @@ it('a thread with something left open ends when it has failed, and is told of', 
   for (let tries = 0; tries < 100 && (await host.status()).state === 'starting'; tries++) await sleep(100);
   expect(await host.status()).toMatchObject({ state: 'failed', error: { code: 'stream-missing' } });
   await host.stop();
+});
+
+it('a second topology of a name does not take over from the first', { timeout: 60_000 }, async () => {
+  const [first, second] = (await hostsIn(folder(), 'a/b', ['first.ts', 'second.ts'])) as [TopologyHost, TopologyHost];
+  await first.start();
+  await second.start();
+  for (let tries = 0; tries < 100 && (await second.status()).state === 'starting'; tries++) await sleep(100);
+  expect(await second.status()).toMatchObject({ state: 'failed', error: { code: 'topology-name-taken' }, restarts: 0 });
+  expect((await second.status()).error?.message).toMatch(/^the topology 'open' is that of .*first\.ts already/);
+  expect((await first.status()).state).toBe('running');
+  await first.stop();
+  await second.stop();
 });

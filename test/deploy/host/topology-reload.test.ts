@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { TopologyHost } from '../../../deploy/host/topology-host.ts';
 import { topologyHost } from '../../../deploy/host/topology-host.ts';
+import { TopologyNames } from '../../../deploy/host/topology-names.ts';
 import type { EmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
 import { openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
 import { queryLake, tablesOf } from '../../../enrich/lake/query.ts';
@@ -84,6 +85,7 @@ beforeEach(async () => {
       functionMaxMs: 10_000,
       dropState: {},
     },
+    names: new TopologyNames(),
     clock,
     random: systemRandom,
     tell: (line) => told.push(line),
