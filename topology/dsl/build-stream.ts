@@ -58,7 +58,7 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
     deduplicate: (id: string, options: DeduplicateOptions<T>) => {
       const late = options.late ?? 'drop';
       const outputs = late === 'side' ? [outPort, latePort] : [outPort];
-      const withinMs = builder.lasting(id, 'within', options.within);
+      const withinMs = builder.lasting(id, 'within', options.within, 1);
       builder.add({ id, kind: 'deduplicate', inputs: [from], outputs, withinMs, late }, { by: options.by });
       const out = streamFrom<T>(builder, { node: id, port: outPort });
       return (late === 'side' ? { out, late: streamFrom<T>(builder, { node: id, port: latePort }) } : out) as never;
@@ -99,7 +99,7 @@ function lookupCall(builder: GraphBuilder, id: string, lookup: AsyncLookup<never
     cacheMaxEntries: cache?.maxEntries ?? 0,
     cacheTtlMs: cache === undefined ? 0 : builder.lasting(id, 'cache.ttl', cache.ttl),
     capacity: options.capacity ?? defaultLookupCapacity,
-    timeoutMs: builder.duration(id, 'timeout', options.timeout ?? defaultLookupTimeout),
+    timeoutMs: builder.duration(id, 'timeout', options.timeout ?? defaultLookupTimeout, 1),
     attempts: options.retry?.attempts ?? defaultLookupAttempts,
     order: options.order ?? 'ordered',
     whenFailing: options.whenFailing ?? 'hold',

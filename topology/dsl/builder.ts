@@ -66,7 +66,7 @@ export class GraphBuilder {
 
   /** Milliseconds from `least` up; anything else is a problem of the node. */
   duration(node: string, option: string, value: unknown, least = 0): number {
-    const ms = this.signedDuration(node, option, value);
+    const ms = this.signedDuration(node, option, value, least);
     if (ms >= least) return ms;
     this.problems.push({ node, message: `${option} must be at least ${least} ms, not ${ms} ms`, fix: `write a longer ${option}` });
     return least;
@@ -77,8 +77,8 @@ export class GraphBuilder {
     return value === Number.MAX_SAFE_INTEGER ? value : this.duration(node, option, value, least);
   }
 
-  /** Milliseconds, also negative ones. */
-  signedDuration(node: string, option: string, value: unknown): number {
+  /** Milliseconds, also negative ones; `instead` where it is none, as one problem of it is enough. */
+  signedDuration(node: string, option: string, value: unknown, instead = 0): number {
     const ms = parseDuration(value);
     if (ms === undefined) {
       this.problems.push({
@@ -86,7 +86,7 @@ export class GraphBuilder {
         message: `${option} must be a duration such as '10s', '5m', '1h' or whole milliseconds, not ${shown(value)}`,
         fix: `write ${option}: '10s'`,
       });
-      return 0;
+      return instead;
     }
     if (Math.abs(ms) <= limits.durationMaxMs) return ms;
     const mostDays = limits.durationMaxMs / 86_400_000;
@@ -95,7 +95,7 @@ export class GraphBuilder {
       message: `${option} is too long: a duration is at most ${mostDays}d, not ${shown(value)}`,
       fix: `write a shorter ${option}`,
     });
-    return 0;
+    return instead;
   }
 
   /** Which output a stream object stands for, so that a node can take several streams. */

@@ -96,6 +96,22 @@ it('a duration that a Date or a number cannot hold is refused wherever one is wr
   ]);
 });
 
+it('a duration that is none, or too long, is one problem', () => {
+  for (const wrong of ['9999999d', '5 minutes'] as Duration[]) {
+    const problems = problemsOf((rows) => {
+      rows
+        .keyBy((r) => r.k)
+        .window('w', tumbling(wrong))
+        .aggregate({ n: count() })
+        .out.sinkTo('w-out', collect());
+      rows.deduplicate('d', { by: (r) => r.k, within: wrong }).sinkTo('d-out', collect());
+      const ask = asyncLookup<string, number>(() => Promise.resolve(1));
+      rows.lookup('l', ask, { by: (r) => r.k, timeout: wrong }, (r) => r).sinkTo('l-out', collect());
+    });
+    expect(problems.map((problem) => problem.split(' ').slice(0, 2).join(' '))).toEqual(['w: size', 'd: within', 'l: timeout']);
+  }
+});
+
 it('windows, joins and processes need event time, and unions need it everywhere or nowhere', () => {
   const problems = problemsOf((rows) => {
     const keyed = rows.keyBy((r) => r.k);
