@@ -49,6 +49,13 @@ export const faults: readonly Fault[] = [
     caughtBy: { histories: 4_000 },
   },
   {
+    name: 'a split that takes no more falls idle before its children have begun',
+    file: 'topology/runtime/heard.ts',
+    find: ' && !cursor.ended',
+    replace: '',
+    caughtBy: { test: 'property/engine', only: 'a split that takes no more is not silent' },
+  },
+  {
     name: 'a look-up that holds rows is idle downstream, as it was before they came',
     file: 'topology/operators/lookup.ts',
     find: 'if (this.#idle.told && this.#rows.elements > 0) this.#tell(rowKinds.active, target);',

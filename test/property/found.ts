@@ -20,8 +20,8 @@ function historyOf(...steps: readonly Step[]): History {
   return { steps, turnRecords: 1, checkpointMs: 0, splits: [1, 1, 1], startMs: 0 };
 }
 
-function event(onMs: number, stream = 0): Step {
-  return { do: 'event', stream, split: 0, onMs, behind: 0, lateMs: 0, k: 0, n: 0, flaw: 'none', twice: false };
+function event(onMs: number, stream = 0, split = 0): Step {
+  return { do: 'event', stream, split, onMs, behind: 0, lateMs: 0, k: 0, n: 0, flaw: 'none', twice: false };
 }
 
 const join = { kind: 'join', other: 0, lowerMs: 0, widthMs: 20, exclusive: [false, false], left: false, side: false } as const;
@@ -61,6 +61,32 @@ export const found: readonly Found[] = [
     name: 'rows that a restored look-up still holds before a union are no silence either',
     plan: planOf({ sources: [source, { stream: 1, before: [slow] }], unionBefore: true, ops: [{ ...deduplicate, ...place }] }),
     history: historyOf(event(0, 1), { do: 'restart', how: 'stop', downMs: 0 }, event(10)),
+  },
+  {
+    name: 'a split that takes no more is not silent before its children have begun',
+    plan: planOf({
+      sources: [{ stream: 1, before: [] }],
+      ops: [
+        {
+          kind: 'window',
+          shape: { type: 'tumbling', sizeMs: 50, offsetMs: 0 },
+          key: 'text',
+          allowedLatenessMs: 0,
+          earlyMs: 0,
+          discarding: false,
+          side: false,
+          ...place,
+        },
+      ],
+    }),
+    history: historyOf(
+      { do: 'reshard', stream: 1, split: 0 },
+      { do: 'fault', stream: 1, split: 2, fault: 'unreachable' },
+      { do: 'reshard', stream: 1, split: 2 },
+      { do: 'pass', ms: 1_000 },
+      event(0, 1, 1),
+      event(50, 1),
+    ),
   },
   {
     name: 'a parent that was not read before a drain lets its children be read',

@@ -7,6 +7,7 @@
  * 2. What counts is what has reached the event time: a tick waits behind the rows that a look-up still holds, and so does what it says. So each source
  *    tells of its own splits only: another one's ticks may come by a way on which nothing waits.
  * 3. A split whose end was not seen in this run is heard through nothing.
+ * 4. One that takes no more is heard no further: what goes on where it was is in its children, which were not read yet.
  */
 import { EventTimeOperator } from '../operators/event-time.ts';
 import type { Heard, SplitTime } from '../time/watermark.ts';
@@ -21,7 +22,7 @@ export function heardOf(cursors: readonly Cursor[], dag: Dag, timeOf: (monotonic
   for (const cursor of cursors) {
     if (cursor.phase !== 'begun') continue;
     known.set(cursor.key, cursor);
-    if (cursor.heardMs !== undefined) bySource.get(cursor.source.id)?.set(cursor.key, timeOf(cursor.heardMs));
+    if (cursor.heardMs !== undefined && !cursor.ended) bySource.get(cursor.source.id)?.set(cursor.key, timeOf(cursor.heardMs));
   }
   let through = maxTime;
   for (const { operator } of dag.stages) {
