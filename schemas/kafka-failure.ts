@@ -16,6 +16,8 @@ export type KafkaFailure =
   /** What was known of the topic's leaders is not so any more. What was asked may have been done. */
   | 'stale'
   | 'too-large'
+  /** What the topic's rules do not let in, such as a record without a key where it is compacted. */
+  | 'not-valid'
   /** The offset is not in the partition. */
   | 'out-of-range'
   /** The connection could not be made: nothing was sent. */
@@ -64,6 +66,7 @@ export function deriveKafkaFailure(thrown: unknown): KafkaFailure {
     if (denied.has(type) || deniedNames.has(name)) return 'denied';
     if (type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'INVALID_TOPIC_EXCEPTION') return 'topic-missing';
     if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') return 'too-large';
+    if (type === 'INVALID_RECORD') return 'not-valid';
     if (code === 'position-missing' || stale.has(type) || staleNames.has(name)) return 'stale';
     if (type === 'OFFSET_OUT_OF_RANGE') return 'out-of-range';
     if (name === 'KafkaJSConnectionError' || name === 'KafkaJSConnectionTimeout')

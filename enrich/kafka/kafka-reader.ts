@@ -99,6 +99,7 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
         case 'stale':
         case 'principal-changed':
         case 'too-large':
+        case 'not-valid':
         case 'not-connected':
         case 'unclear':
           return new SluiceError('stream-unreachable', `${of}: the brokers cannot be asked`, { cause: thrown, retryable: true });

@@ -24,6 +24,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { Breaker } from './breaker.ts';
+import { isForGood } from './halves.ts';
 import type { LaneItem, Lanes, LaneUnit, TakeBounds } from './lanes.ts';
 import { createFifo, createLanes } from './lanes.ts';
 
@@ -135,8 +136,9 @@ export function createBatcher(options: BatcherOptions): Batcher {
       const first = firsts[nth] as number;
       const end = firsts[nth + 1] ?? records.length;
       const worst = worstOf(outcomes, first, end);
-      reached ||= worst.kind === 'applied' || (worst.kind === 'refused' && !worst.retryable);
-      if (worst.kind === 'applied') {
+      const isDecided = worst.kind === 'applied' || isDecidedEach(outcomes, first, end);
+      reached ||= isDecided || isForGood(worst);
+      if (isDecided) {
         lanes.applied(unit);
         settle(unit, outcomes, first, end - 1);
       } else if (worst.kind === 'refused' && worst.retryable && !last) again.push(unit);
@@ -249,6 +251,17 @@ function worstOf(outcomes: readonly WriteOutcome[], first: number, end: number):
     worst = { kind: 'unknown', code: 'partly-written', message: 'part of what goes together was written' };
   }
   return worst;
+}
+
+/** Some of a unit's records are in the stream, and the others never will be: each has its own outcome, and there is nothing left to overtake. */
+function isDecidedEach(outcomes: readonly WriteOutcome[], first: number, end: number): boolean {
+  let applied = 0;
+  for (let at = first; at < end; at++) {
+    const outcome = outcomes[at] as WriteOutcome;
+    if (outcome.kind === 'applied') applied++;
+    else if (!isForGood(outcome)) return false;
+  }
+  return applied > 0;
 }
 
 function behindOf(worst: WriteOutcome): WriteOutcome {

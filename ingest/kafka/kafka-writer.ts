@@ -5,7 +5,8 @@
  * 1. `applied` is said only of what all in-sync replicas have, at the offset that the broker gave. A request that failed is `unknown` for all its
  *    records, unless Kafka itself said that it took none, or nothing was sent.
  * 2. After a failed request its producer takes no more (kafka-producer.ts); the next write makes a new one.
- * 3. A request is one batch of at most what the topic takes; a record that is larger is refused alone.
+ * 3. A request is one batch of at most what the topic takes; a record that is larger is refused alone, and so is one that
+ *    only the broker finds too large or not valid: the others of its batch go again (halves.ts).
  * 4. A failure that says that the topic is not what it was has it described anew before the next write (topic-descriptions.ts); so does a number of
  *    partitions that is another one now.
  * 5. Credentials of another principal get a new producer; requests that are under way end on the old one.
@@ -19,6 +20,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
+import { isForGood, sendInHalves } from '../delivery/halves.ts';
 import type { KafkaMessage, KafkaProducer, TopicDescription } from './kafka-producer.ts';
 import { createKafkaProducer, describeTopic, partitionOf } from './kafka-producer.ts';
 import { createTopicDescriptions } from './topic-descriptions.ts';
@@ -108,7 +110,8 @@ export function createKafkaWriter({ connection, topics, clock, tell }: KafkaWrit
   /** One request; the outcomes of its records. */
   const send = async ({ stream, topic, partition, messages }: KafkaRequest): Promise<readonly WriteOutcome[]> => {
     const fail = (failure: Failure, cause: unknown): readonly WriteOutcome[] => {
-      tell?.(stream, failure, cause);
+      // Of what goes again in halves the record at fault is told of.
+      if (messages.length === 1 || !isForGood(failure)) tell?.(stream, failure, cause);
       return messages.map(() => failure);
     };
     let using: Client;
@@ -135,7 +138,9 @@ export function createKafkaWriter({ connection, topics, clock, tell }: KafkaWrit
   /** After what is under way for the partition. */
   const enqueue = (request: KafkaRequest): Promise<readonly WriteOutcome[]> => {
     const place = `${request.topic} ${request.partition}`;
-    const turn = (queues.get(place) ?? Promise.resolve()).then(() => send(request));
+    const turn = (queues.get(place) ?? Promise.resolve()).then(() =>
+      sendInHalves(request.messages, (messages) => send({ ...request, messages })),
+    );
     queues.set(place, turn);
     void turn.finally(() => {
       if (queues.get(place) === turn) queues.delete(place);
@@ -259,6 +264,8 @@ function sentFailure(failure: KafkaFailure): Failure {
   switch (failure) {
     case 'too-large':
       return refused('record-too-large', 'the stream does not take a record of that size', false);
+    case 'not-valid':
+      return refused('stream-refused', 'the stream does not take this record', false);
     case 'partition-missing':
       // What an earlier try may have put there is gone with the topic that had it.
       return refused('stream-changed', 'the stream was created again with fewer partitions', true);
@@ -290,6 +297,7 @@ function asError(topic: string, thrown: unknown): SluiceError {
     case 'topic-replaced':
     case 'stale':
     case 'too-large':
+    case 'not-valid':
     case 'out-of-range':
     case 'not-connected':
     case 'unclear':

@@ -3,7 +3,8 @@
  *
  * Invariants:
  * 1. A write is at most what one PutRecords takes (`batchMaxRecords`, `batchMaxBytes`, or one record alone): the caller packs.
- * 2. A record that Kinesis would refuse, and all others of the call with it, is refused here, alone.
+ * 2. A record that Kinesis would refuse, and all others of the call with it, is refused here, alone. Where only Kinesis knows, the others go again
+ *    (halves.ts).
  * 3. Whatever the endpoint does is an outcome; `write` never rejects for it.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
@@ -11,6 +12,7 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
+import { isForGood, sendInHalves } from '../delivery/halves.ts';
 import type { KinesisApi, KinesisClientOptions, PutCall } from './kinesis-client.ts';
 import { createKinesisClient } from './kinesis-client.ts';
 import type { BodyPool } from './put-records-body.ts';
@@ -76,7 +78,7 @@ async function writeBatch(
   const good = problems.every((problem) => problem === undefined) ? records : records.filter((_, index) => problems[index] === undefined);
   if (good.length === 0) return problems as readonly Failure[];
   assertWithinCall(good);
-  const outcomes = await put(api, pool, stream, good, tell);
+  const outcomes = await sendInHalves(good, (part) => put(api, pool, stream, part, tell));
   if (good.length === records.length) return outcomes;
   let next = 0;
   return problems.map((problem) => problem ?? (outcomes[next++] as WriteOutcome));
@@ -98,7 +100,8 @@ async function put(
     return outcomes;
   } catch (thrown) {
     const failure = deriveFailure(thrown, call.handedOver);
-    tell(failure, thrown);
+    // Of what goes again in halves the record at fault is told of.
+    if (records.length === 1 || !isForGood(failure)) tell(failure, thrown);
     return all(records.length, failure);
   }
 }

@@ -13,7 +13,7 @@ import { childServer } from './child-server.ts';
 import { freePort } from './free-port.ts';
 import { classPath } from './jars.ts';
 
-const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
+const { ConfigResourceTypes, Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
 
 export interface KafkaServer {
   /** Takes everybody. */
@@ -24,6 +24,8 @@ export interface KafkaServer {
   /** Resolves when the broker has no such topic any more. */
   deleteTopic(topic: string): Promise<void>;
   createPartitions(topic: string, partitions: number): Promise<void>;
+  /** One of a topic's own settings, such as `max.message.bytes`. */
+  configure(topic: string, name: string, value: string): Promise<void>;
   /** SIGKILL. */
   kill(): Promise<void>;
   /** On the same ports and data. */
@@ -131,6 +133,13 @@ export async function startKafka({ keys, sessionMaxMs }: KafkaServerOptions): Pr
         while ((await admin.listTopics()).includes(topic)) await sleep(50);
       }),
     createPartitions: (topic, count) => withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] })),
+    configure: (topic, name, value) =>
+      withAdmin((admin) =>
+        admin.alterConfigs({
+          validateOnly: false,
+          resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries: [{ name, value }] }],
+        }),
+      ),
     kill: () => server.kill(),
     async restart() {
       server = await start();

@@ -218,6 +218,29 @@ describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
     }
   });
 
+  it(
+    'a topic that takes less than it did refuses only what is too large, and has the rest of its batch in order',
+    () =>
+      within(plainConnection(), async ({ topic, writer, reader, told }) => {
+        await writer.describe('a/b');
+        await server.configure(topic, 'max.message.bytes', '5000');
+        const isLarge = (n: number): boolean => n === 3 || n === 20;
+        const texts = Array.from({ length: 40 }, (_, n) => `${n} `.padEnd(isLarge(n) ? 6_000 : 500, 'x'));
+        const outcomes = await writer.write(
+          'a/b',
+          texts.map((text) => ({ key: 'k', value: [Buffer.from(text)] })),
+        );
+        expect(outcomes.map((outcome) => (outcome.kind === 'refused' ? [outcome.code, outcome.retryable] : outcome.kind))).toEqual(
+          texts.map((_, n) => (isLarge(n) ? ['record-too-large', false] : 'applied')),
+        );
+        expect(textsIn(await readAll(reader()))).toEqual(texts.filter((_, n) => !isLarge(n)));
+        expect(told).toEqual(['record-too-large', 'record-too-large']);
+        const { recordMaxBytes } = await writer.describe('a/b');
+        expect(recordMaxBytes).toBeLessThan(5_000);
+      }),
+    60_000,
+  );
+
   it('a topic that is not there is named', async () => {
     await within(plainConnection(), async ({ writer }) => {
       await expect(writer.describe('a/gone')).rejects.toMatchObject({

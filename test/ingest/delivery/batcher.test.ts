@@ -215,3 +215,40 @@ describe('a batcher', () => {
     });
   });
 });
+
+describe('a batcher in order of keys, whose writer refuses one record of several for good', () => {
+  it('tells each event what became of it, and goes on with the key', async () => {
+    const clock = manualClock();
+    const random = seededRandom(1);
+    const breaker = createBreaker({ failuresToOpen: 1, pauseBaseMs: 500, pauseMaxMs: 15_000 }, random);
+    const writes: string[][] = [];
+    const writer: RecordWriter = {
+      path: 'kafka',
+      describe: () => Promise.resolve({ recordMaxBytes: 1_000_000, splits: ['0'] }),
+      async write(_stream, records) {
+        const texts = records.map(({ value }) => Buffer.concat(value as Uint8Array[]).toString());
+        writes.push(texts);
+        return texts.map((text, n) =>
+          text === 'bad'
+            ? { kind: 'refused', code: 'record-too-large', message: 'too large', retryable: false }
+            : { kind: 'applied', split: '0', position: String(n) },
+        );
+      },
+      close: () => Promise.resolve(),
+    };
+    const batcher = createBatcher({ writer, stream: 'a/b', order: 'key', aggregate: 'none', breaker, clock, random });
+    const settled: string[] = [];
+    const add = (text: string): void =>
+      batcher.add({ key: 'k', value: [Buffer.from(text)] }, 10, (outcome) => settled.push(`${text} ${outcome.kind}`));
+    for (const text of ['one', 'bad', 'two']) add(text);
+    while (settled.length < 3) await new Promise((resolve) => setImmediate(resolve));
+    add('three');
+    while (settled.length < 4) {
+      clock.advance(50);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(settled).toEqual(['one applied', 'bad refused', 'two applied', 'three applied']);
+    expect(writes).toEqual([['one', 'bad', 'two'], ['three']]);
+    expect(batcher.pendingBytes).toBe(0);
+  });
+});

@@ -75,6 +75,26 @@ describe('the Kinesis writer and its endpoint', () => {
     expect(server.bodies.length).toBe(1);
   });
 
+  it.each(['ValidationException', 'InvalidArgumentException', 'SerializationException'])(
+    'refuses for a %s of the call only the record that causes it, and puts the others, each once',
+    async (name) => {
+      server.intercept = (target, res, body) => {
+        const { Records: records } = cbor.deserialize(body) as { readonly Records: readonly { readonly PartitionKey: string }[] };
+        if (target !== 'PutRecords' || !records.some(({ PartitionKey: key }) => key === 'bad')) return false;
+        const reply = cbor.serialize({ __type: name, message: '1 validation error detected' });
+        res.writeHead(400, { 'content-type': 'application/x-amz-cbor-1.1', 'smithy-protocol': 'rpc-v2-cbor' }).end(reply);
+        return true;
+      };
+      const records = Array.from({ length: 100 }, (_, n) => record(n === 37 || n === 90 ? 'bad' : `k${n}`, `v${n}`));
+      const outcomes = await writer.write('a/events', records);
+      const isBad = (n: number): boolean => n === 37 || n === 90;
+      expect(kindsOf(outcomes)).toEqual(records.map((_, n) => (isBad(n) ? 'refused stream-refused' : 'applied')));
+      expect(told).toEqual([`a/events stream-refused ${name}`, `a/events stream-refused ${name}`]);
+      const stored = [...(await readAll(server.reader())).values()].flat().map(({ text }) => text);
+      expect([...stored].sort()).toEqual(records.flatMap((_, n) => (isBad(n) ? [] : [`v${n}`])).sort());
+    },
+  );
+
   it('gives refused records their own outcome and leaves the others in the stream', async () => {
     server.decide = (_key, nth) => (nth % 3 === 1 ? 'ProvisionedThroughputExceededException' : undefined);
     const outcomes = await writer.write('a/events', [record('a', '0'), record('b', '1'), record('c', '2')]);
