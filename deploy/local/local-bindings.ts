@@ -39,7 +39,7 @@ export function localBindings(place: LocalPlace, file: string, graphOfHost: Grap
       ...lookupConnectors(file, lookups),
       readers: async (stream) => boundStream(file, streams, stream).map(embeddedReader),
       claims: localBlobStore(claimsDir(dir)),
-      sink: (node, graph, attempt) => {
+      sink: (node, graph, run) => {
         if (node.sink.kind === 'graph') {
           return graphSink({
             database: graphOfHost,
@@ -47,7 +47,7 @@ export function localBindings(place: LocalPlace, file: string, graphOfHost: Grap
             staging: blobs,
             folder: graphStagingFolder(graph.name, node.id),
             sink: `${graph.name}/${node.id}`,
-            attempt,
+            run,
           });
         }
         if (node.sink.kind !== 'table') throw new SluiceError('sink-unknown', `'${node.id}' is neither a table nor a graph`);
@@ -58,14 +58,14 @@ export function localBindings(place: LocalPlace, file: string, graphOfHost: Grap
           partitionBy: node.sink.partitionBy,
           owner: graph.owner,
           topology: graph.name,
-          attempt,
+          run,
           fileMaxBytes: limits.parquetFileMaxBytes,
           fileMaxAgeMs: parquetFileMaxAgeMs,
           clock: systemClock,
         });
       },
       misfits: ({ sink }, _graph, was) => sinkMisfits({ lake, sink, was, isDelivered: false }),
-      rejected: (graph, attempt) => rejectedSink({ dir: lake, topology: graph.name, attempt, clock: systemClock }),
+      rejected: (graph, run) => rejectedSink({ dir: lake, topology: graph.name, run, clock: systemClock }),
     },
     close: () => Promise.resolve(),
   };

@@ -5,6 +5,7 @@
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
+import { systemRandom } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import { checkpointedTopologies, settleStaged } from '../../topology/index.ts';
 
@@ -34,7 +35,7 @@ async function settleAll(orphans: readonly string[], { dir, blobs, graph, clock,
   const bindings = localBindings({ kind: 'local', dir, streams: {}, lookups: {}, parquetFileMaxAgeMs: 0 }, dir, graph);
   for (const topology of orphans) {
     try {
-      const rows = await settleStaged({ topology, blobs, connectors: bindings.connectors, clock });
+      const rows = await settleStaged({ topology, blobs, connectors: bindings.connectors, clock, random: systemRandom });
       if (rows > 0) tell(`'${topology}' is in no topology file any more: ${rows} rows that it had staged are visible now`);
     } catch (thrown) {
       tell(`'${topology}' is in no topology file any more, and what it staged cannot be made visible: ${messageOf(thrown)}`);

@@ -19,6 +19,7 @@ import { systemClock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
+import type { RunId } from '../../schemas/run-id.ts';
 import type { Graph, Sink, SinkNode } from '../../topology/index.ts';
 import type { Bindings } from '../host/bindings.ts';
 import { boundStream, lookupConnectors } from '../host/bindings.ts';
@@ -53,17 +54,17 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     return neo4j.database;
   };
 
-  const sink = ({ id, sink: kind }: SinkNode, { name: topology, owner }: Graph, attempt: number): Sink => {
+  const sink = ({ id, sink: kind }: SinkNode, { name: topology, owner }: Graph, run: RunId): Sink => {
     const name = `${topology}/${id}`;
     if (kind.kind === 'graph') {
       const folder = graphStagingFolder(topology, id);
-      return graphSink({ database: graphDatabase(), model: kind.model, staging: blobs, folder, sink: name, attempt });
+      return graphSink({ database: graphDatabase(), model: kind.model, staging: blobs, folder, sink: name, run });
     }
     if (kind.kind !== 'table') throw new SluiceError('sink-unknown', `'${id}' is neither a table nor a graph`);
     const { table, schema, partitionBy } = kind;
     const { parquetFileMaxBytes: fileMaxBytes } = limits;
     const fileMaxAgeMs = enrich.parquetFileMaxAgeMs;
-    const parquet = tableSink({ dir: lake, table, schema, partitionBy, owner, topology, attempt, fileMaxBytes, fileMaxAgeMs, clock });
+    const parquet = tableSink({ dir: lake, table, schema, partitionBy, owner, topology, run, fileMaxBytes, fileMaxAgeMs, clock });
     const deliveryStream = Object.hasOwn(firehose.tables, table) ? firehose.tables[table] : undefined;
     if (deliveryStream === undefined) return parquet;
     const count = (what: string, rows: number): void => happenings.count(`firehose-${what}`, rows);
@@ -94,7 +95,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
       sink,
       misfits: ({ sink: of }, _graph, was) =>
         sinkMisfits({ lake, sink: of, was, isDelivered: of.kind === 'table' && Object.hasOwn(firehose.tables, of.table) }),
-      rejected: ({ name: topology }, attempt) => rejectedSink({ dir: lake, topology, attempt, clock }),
+      rejected: ({ name: topology }, run) => rejectedSink({ dir: lake, topology, run, clock }),
     },
     async close() {
       await neo4j?.session.close();

@@ -7,10 +7,13 @@
  * Invariants:
  * 1. A chunk is applied in one transaction with the record that it was: a crash leaves both or neither.
  * 2. Chunks of a sink are applied in order, each once: one that was is skipped, and one that does not follow is refused.
- * 3. A run whose attempt is older than the last one that opened its sink is refused.
- * 4. A model only grows: what another model means otherwise is refused before anything is written.
+ * 3. A run that another one has taken its sink over from is refused: a later attempt of its lineage, or any run of another one.
+ * 4. Progress beyond the checkpoint that a sink goes on from is of a history that its checkpoints do not have: it does not count.
+ * 5. A model only grows: what another model means otherwise is refused before anything is written.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { RunOrder, RunTrace } from '../../schemas/run-id.ts';
+import { isLater } from '../../schemas/run-id.ts';
 import type { GraphModel, GraphWrite, NodeModel, NodeWrite } from '../../topology/index.ts';
 import type { Dialect, Row, WriteStep } from './cypher.ts';
 import { readStep, schemaStatements, writeSteps } from './cypher.ts';
@@ -25,18 +28,21 @@ export interface Progress {
 export interface SinkClaim {
   /** `<topology>/<node>` */
   readonly sink: string;
-  readonly attempt: number;
+  readonly run: RunOrder;
   readonly model: GraphModel;
+  /** How far the state that the sink goes on from was applied at least, and how far it can be: 0 and 0 without one. */
+  readonly restored: { readonly from: Progress; readonly to: Progress };
 }
 
 export interface ChunkId extends Progress {
   readonly sink: string;
-  readonly attempt: number;
+  readonly run: RunOrder;
 }
 
 export interface GraphDatabase {
   /**
-   * Prepares the database for the sink's model and fences older attempts. Returns how far the sink was applied, 0 and 0 at first.
+   * Prepares the database for the sink's model and fences earlier runs. Returns how far the sink was applied, as far as that counts for what it was
+   * restored from: 0 and 0 at first, and for a run without a checkpoint.
    * Throws `fenced`, `graph-model-mismatch`, and what the database fails with.
    */
   openSink(claim: SinkClaim): Promise<Progress>;
@@ -66,21 +72,22 @@ const modelName = 'graph';
 /** Their properties have names of their own too: an analyst's question over all labels must not find other types under `id` or `name`. */
 const sinkNode: NodeModel = {
   key: 'sluiceSink',
-  props: { sluiceSink: 'string', sluiceAttempt: 'integer', sluiceCheckpoint: 'integer', sluiceChunk: 'integer' },
+  props: { sluiceSink: 'string', sluiceLineage: 'string', sluiceAttempt: 'integer', sluiceCheckpoint: 'integer', sluiceChunk: 'integer' },
 };
 const modelNode: NodeModel = { key: 'sluiceModel', props: { sluiceModel: 'string', sluiceDefinition: 'string' } };
 const bookkeeping: GraphModel = { nodes: { [sinkLabel]: sinkNode, [modelLabel]: modelNode }, edges: {} };
 
 export interface RecordedProgress extends Progress {
-  readonly attempt: number;
+  readonly run: RunTrace;
 }
 
 export type ChunkDecision = 'apply' | 'skip' | 'fenced' | 'behind';
 
 /** Whether a chunk's turn has come. Pure. */
-export function decideChunk(recorded: RecordedProgress | undefined, { attempt, checkpoint, chunk }: ChunkId): ChunkDecision {
+export function decideChunk(recorded: RecordedProgress | undefined, { run, checkpoint, chunk }: ChunkId): ChunkDecision {
   if (recorded === undefined) return 'behind';
-  if (recorded.attempt > attempt) return 'fenced';
+  // A run without a lineage is one of an earlier version of Sluice.
+  if (isLater(recorded.run, run) || (recorded.run.lineage ?? run.lineage) !== run.lineage) return 'fenced';
   if (recorded.checkpoint > checkpoint) return 'skip';
   if (recorded.checkpoint === checkpoint) return recorded.chunk >= chunk ? 'skip' : recorded.chunk + 1 === chunk ? 'apply' : 'behind';
   return chunk === 1 ? 'apply' : 'behind';
@@ -115,8 +122,14 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
   const bookSteps = (label: string, props: NodeWrite['props']): readonly WriteStep[] =>
     writeSteps(dialect, bookkeeping, [{ kind: 'node', label, props }]);
 
-  const progressSteps = ({ sink, attempt, checkpoint, chunk }: ChunkId): readonly WriteStep[] =>
-    bookSteps(sinkLabel, { sluiceSink: sink, sluiceAttempt: attempt, sluiceCheckpoint: checkpoint, sluiceChunk: chunk });
+  const progressSteps = ({ sink, run, checkpoint, chunk }: ChunkId): readonly WriteStep[] =>
+    bookSteps(sinkLabel, {
+      sluiceSink: sink,
+      sluiceLineage: run.lineage,
+      sluiceAttempt: run.attempt,
+      sluiceCheckpoint: checkpoint,
+      sluiceChunk: chunk,
+    });
 
   const readModel = async (run: RunStatement): Promise<GraphModel> => {
     const found = await readNode(run, modelLabel, modelName);
@@ -128,7 +141,9 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
     const found = await readNode(run, sinkLabel, sink);
     if ((found?.['sluiceAttempt'] ?? undefined) === undefined) return undefined;
     const [attempt, checkpoint, chunk] = ['sluiceAttempt', 'sluiceCheckpoint', 'sluiceChunk'].map((name) => Number(found?.[name]));
-    return { attempt: attempt ?? 0, checkpoint: checkpoint ?? 0, chunk: chunk ?? 0 };
+    const lineage = found?.['sluiceLineage'];
+    const by = { attempt: attempt ?? 0, lineage: typeof lineage === 'string' ? lineage : undefined };
+    return { run: by, checkpoint: checkpoint ?? 0, chunk: chunk ?? 0 };
   };
 
   const prepare = async (): Promise<void> => {
@@ -138,7 +153,7 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
   };
 
   return {
-    async openSink({ sink, attempt, model }) {
+    async openSink({ sink, run: by, model, restored }) {
       await prepare();
       const before = grown(await session.transaction(readModel), model);
       for (const statement of schemaStatements(dialect, before.model, before.added)) await session.define(statement);
@@ -148,15 +163,15 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
         await runAll(run, bookSteps(modelLabel, { sluiceModel: modelName, sluiceDefinition: JSON.stringify(now.model) }));
         known = now.model;
         const found = await readProgress(run, sink);
-        if (found !== undefined && found.attempt > attempt) throw fenced(sink, attempt, found.attempt);
-        const progress: Progress = { checkpoint: found?.checkpoint ?? 0, chunk: found?.chunk ?? 0 };
-        await runAll(run, progressSteps({ sink, attempt, ...progress }));
+        if (found !== undefined && isLater(found.run, by)) throw fenced(sink, by, found.run);
+        const progress = progressFor(found, { run: by, restored });
+        await runAll(run, progressSteps({ sink, run: by, ...progress }));
         return progress;
       });
     },
 
     async applyChunk(id, writes) {
-      const { sink, attempt } = id;
+      const { sink, run: by } = id;
       await prepare();
       return session.transaction(async (run) => {
         const found = await readProgress(run, sink);
@@ -164,7 +179,7 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
           case 'skip':
             return 'skipped';
           case 'fenced':
-            throw fenced(sink, attempt, found?.attempt ?? 0);
+            throw fenced(sink, by, found?.run ?? by);
           case 'behind':
             throw graphBehind(sink, found, id);
           case 'apply': {
@@ -186,10 +201,20 @@ function grown(known: GraphModel, wanted: GraphModel): { readonly model: GraphMo
   });
 }
 
-function fenced(sink: string, attempt: number, newer: number): SluiceError {
-  return new SluiceError('fenced', `attempt ${attempt} of the graph sink '${sink}' was taken over by attempt ${newer}`, {
-    fix: 'the newer run goes on; if its checkpoints were removed by hand, remove the graph as well',
-  });
+/** What counts of the recorded progress for a sink that was restored. Pure. */
+function progressFor(found: RecordedProgress | undefined, { run, restored: { from, to } }: Omit<SinkClaim, 'sink' | 'model'>): Progress {
+  if (found === undefined) return { checkpoint: 0, chunk: 0 };
+  if (found.checkpoint <= to.checkpoint) return { checkpoint: found.checkpoint, chunk: found.chunk };
+  // An older copy of the same checkpoints has nothing that was not applied on the way there.
+  return (found.run.lineage ?? run.lineage) === run.lineage ? to : from;
+}
+
+function fenced(sink: string, run: RunOrder, by: RunTrace): SluiceError {
+  const fix = 'the newer run goes on; stop this one';
+  if (by.lineage !== run.lineage) {
+    return new SluiceError('fenced', `the graph sink '${sink}' was taken over by a run that began without these checkpoints`, { fix });
+  }
+  return new SluiceError('fenced', `attempt ${run.attempt} of the graph sink '${sink}' was taken over by attempt ${by.attempt}`, { fix });
 }
 
 /** The graph lacks what a checkpoint says was applied: it is another one, or an old copy. */

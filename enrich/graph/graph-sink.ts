@@ -1,7 +1,7 @@
 /**
  * Nodes and edges of a property graph: writes are staged in blobs, named by the checkpoint, and applied in chunks when it is complete.
  *
- * Blobs: `<folder>/<attempt>-<number>.ndjson`, a line a chunk.
+ * Blobs: `<folder>/<run>-<number>.ndjson`, a line a chunk.
  *
  * Invariants:
  * 1. An element whose writes do not fit the model is handed back whole, and never stops the others.
@@ -13,9 +13,11 @@ import { assert } from '../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
+import type { RunId } from '../../schemas/run-id.ts';
+import { isOfPast, runName, runPattern, runTrace } from '../../schemas/run-id.ts';
 import type { GraphModel, GraphWrite, RefusedRow, Sink } from '../../topology/index.ts';
 import { fitWrites } from '../../topology/index.ts';
-import type { GraphDatabase, Progress } from './graph-database.ts';
+import type { GraphDatabase, Progress, SinkClaim } from './graph-database.ts';
 import { graphBehind } from './graph-database.ts';
 import { PendingWrites } from './pending-writes.ts';
 
@@ -27,7 +29,7 @@ export interface GraphSinkOptions {
   readonly folder: string;
   /** `<topology>/<node>` */
   readonly sink: string;
-  readonly attempt: number;
+  readonly run: RunId;
 }
 
 interface StagedFile {
@@ -53,9 +55,21 @@ interface WrittenFile {
   readonly rows: number;
 }
 
+const filePattern = new RegExp(`^${runPattern}-\\d+\\.ndjson$`);
+
+/** What was applied of a state's writes at least, all before the first file that it names, and at most. */
+function restoredFrom({ applied, files }: GraphSinkState): SinkClaim['restored'] {
+  const [first, last] = [files[0], files.at(-1)];
+  const none = { checkpoint: applied, chunk: 0 };
+  return {
+    from: first === undefined ? none : { checkpoint: first.checkpoint, chunk: first.first - 1 },
+    to: last === undefined ? none : { checkpoint: last.checkpoint, chunk: last.first + last.chunks - 1 },
+  };
+}
+
 /** Faults: `staged-file-missing`, `fenced`, `graph-model-mismatch`, `graph-behind`, and those of the database and of the store. */
 export function graphSink(options: GraphSinkOptions): Sink {
-  const { database, model, staging, folder, sink, attempt } = options;
+  const { database, model, staging, folder, sink, run } = options;
   const keyOf = (file: string): string => `${folder}/${file}`;
   const pending = new PendingWrites(model);
   let pendingElements = 0;
@@ -72,12 +86,12 @@ export function graphSink(options: GraphSinkOptions): Sink {
   const spill = async (): Promise<void> => {
     if (pending.writes === 0) return;
     const chunks = pending.takeChunks();
-    const file = `${attempt}-${files++}.ndjson`;
+    const file = `${runName(run)}-${files++}.ndjson`;
     const rows = pendingElements;
     pendingElements = 0;
     written.push({ file, chunks: chunks.length, rows });
     const created = await staging.createIfAbsent(keyOf(file), Buffer.from(`${chunks.join('\n')}\n`));
-    assert(created, `no other run has the attempt ${attempt}`);
+    assert(created, `no other run is called ${runName(run)}`);
   };
 
   const isApplied = (checkpoint: number, chunk: number): boolean =>
@@ -89,7 +103,7 @@ export function graphSink(options: GraphSinkOptions): Sink {
     for (const [index, line] of lines.entries()) {
       const chunk = first + index;
       if (isApplied(checkpoint, chunk)) continue;
-      await database.applyChunk({ sink, attempt, checkpoint, chunk }, JSON.parse(line) as GraphWrite[]);
+      await database.applyChunk({ sink, run, checkpoint, chunk }, JSON.parse(line) as GraphWrite[]);
       progress = { checkpoint, chunk };
     }
   };
@@ -106,8 +120,8 @@ export function graphSink(options: GraphSinkOptions): Sink {
 
   return {
     async open(restored) {
-      progress = await database.openSink({ sink, attempt, model });
       const state = (restored as GraphSinkState | undefined) ?? { applied: 0, files: [] };
+      progress = await database.openSink({ sink, run, model, restored: restoredFrom(state) });
       if (progress.checkpoint < state.applied) throw graphBehind(sink, progress, { checkpoint: state.applied, chunk: 1 });
       const named = new Set(state.files.map(({ file }) => file));
       for (const key of await staging.list(`${folder}/`)) {
@@ -163,10 +177,10 @@ export function graphSink(options: GraphSinkOptions): Sink {
     },
   };
 
-  /** Left by a run that this one followed: a later one's are not its to judge. */
+  /** Left by a run that this one followed: what is of a later one, or of another lineage, is not its to judge. */
   function isOurs(file: string): boolean {
-    const by = /^(\d+)-\d+\.ndjson$/.exec(file)?.[1];
-    return by !== undefined && Number(by) <= attempt;
+    const by = filePattern.exec(file);
+    return by !== null && isOfPast(runTrace(by[1] as string, by[2]), run);
   }
 
   async function readChunks(file: string, chunks: number): Promise<readonly string[]> {

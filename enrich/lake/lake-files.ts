@@ -10,6 +10,7 @@
  * Faults are `SluiceError`s, or the file system's own errors (durable-file.ts: `fileFault`).
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { RunOrder } from '../../schemas/run-id.ts';
 import type { KnownColumns } from './table-columns.ts';
 
 /** A place in a bucket. Structured-clonable, as tables are written by threads. */
@@ -64,9 +65,9 @@ export function stagedMissing({ staged, target }: StagedContent): SluiceError {
   });
 }
 
-/** `attempt`: of the run that writes. */
-export async function openLake(place: LakePlace, attempt: number): Promise<LakeFiles> {
+/** `run`: the one that writes. */
+export async function openLake(place: LakePlace, run: RunOrder): Promise<LakeFiles> {
   // The SDK is loaded only where there is a bucket.
-  if (typeof place !== 'string') return (await import('../s3/s3-lake-files.ts')).s3LakeFiles(place, attempt);
+  if (typeof place !== 'string') return (await import('../s3/s3-lake-files.ts')).s3LakeFiles(place, run);
   return (await import('./local-lake-files.ts')).localLakeFiles(place);
 }

@@ -2,6 +2,7 @@
  * Whether a table as it stands can take the rows of a sink: looked at before a job takes over, and nothing is written.
  */
 import { columnsOf } from '../../schemas/columns.ts';
+import { nobody } from '../../schemas/run-id.ts';
 import type { SinkDefinitionData } from '../../topology/index.ts';
 import type { LakePlace } from './lake-files.ts';
 import { openLake } from './lake-files.ts';
@@ -26,7 +27,7 @@ export async function sinkMisfits({ lake, sink, was, isDelivered }: TableMisfits
     return columnMisfits(table, grownColumns({}, columnsOf(was.schema)), columnsOf(schema));
   }
   // It writes nothing, so it is nobody's run.
-  const files = await openLake(lake, 0);
+  const files = await openLake(lake, nobody);
   try {
     return await tableMisfits(files, { table, schema, partitionBy });
   } finally {

@@ -10,7 +10,7 @@ import type { ParquetReply, ParquetRequest, ParquetWorkerInput } from './worker-
 
 const port = present(parentPort, 'the parent of a Parquet worker');
 const input = workerData as ParquetWorkerInput;
-const opening = openLake(input.lake, input.attempt).then((files) => new TableStaging(input, files));
+const opening = openLake(input.lake, input.run).then((files) => new TableStaging(input, files));
 let last: Promise<void> = Promise.resolve();
 
 port.on('message', (request: ParquetRequest) => {

@@ -3,14 +3,15 @@
  *
  * Invariants:
  * 1. A staged file lies outside the table's folder; only its publication makes it visible, so no reader sees half a file.
- * 2. Names carry checkpoint and attempt: a replay after a crash never meets the files of the run before.
- * 3. `open` brings back exactly the state of a checkpoint: named files are published, every other trace but a later run's is removed.
+ * 2. Names carry the run, and its checkpoint: a replay after a crash, or from the start, never meets the files of another run.
+ * 3. `open` brings back exactly the state of a checkpoint: named files are published, every other trace of its lineage but a later run's is removed.
  * 4. What a returned state names is kept until the publication after the next returned state: until then a restore may ask for it.
  * 5. Open rows never take more than `fileMaxBytes`: at that size they become files, named by the next state.
  */
 import { basename, join } from 'node:path';
 import type { Column } from '../../schemas/columns.ts';
 import { limits } from '../../schemas/limits.ts';
+import { runName } from '../../schemas/run-id.ts';
 import { boundedEach } from '../lake/bounded-each.ts';
 import type { LakeFiles } from '../lake/lake-files.ts';
 import { stagedMissing } from '../lake/lake-files.ts';
@@ -59,7 +60,7 @@ export class TableStaging {
     await this.publish(state?.staged ?? []);
     for (const name of await this.#lake.names(this.#folder)) {
       const file = join(this.#folder, name);
-      if (file !== log?.file && mayRemove(name, this.#input.attempt)) await this.#lake.remove(file);
+      if (file !== log?.file && mayRemove(name, this.#input.run)) await this.#lake.remove(file);
     }
     this.#open = new OpenRows(this.#input.columns.length);
     this.#written = [];
@@ -112,7 +113,7 @@ export class TableStaging {
 
   async #write(rows: OpenRows, columns: readonly Column[]): Promise<readonly WrittenFile[]> {
     const files = rows.takeAll().map(({ partition, cells, rows: count }) => {
-      const staged = join(this.#folder, `${this.#input.attempt}-${this.#files++}.parquet`);
+      const staged = join(this.#folder, `${runName(this.#input.run)}-${this.#files++}.parquet`);
       return { staged, partition, cells, rows: count };
     });
     await boundedEach(files, limits.lakeCallsMax, ({ staged, cells }) => this.#lake.write(staged, encodeParquet(columns, cells)));
@@ -122,12 +123,12 @@ export class TableStaging {
   /** Makes all rows durable, as Parquet files or in the row log, and names where they are. */
   async stage({ checkpoint, roll, since, now }: Omit<StageRequest, 'kind'>): Promise<TableState> {
     if (roll && this.#open.rows > 0) await this.#roll();
-    const { topology, attempt, table } = this.#input;
+    const { topology, run, table } = this.#input;
     const inPartition = new Map<string, number>();
     const staged = this.#written.map(({ staged: file, partition, rows }): StagedFile => {
       const nth = inPartition.get(partition) ?? 0;
       inPartition.set(partition, nth + 1);
-      const name = `${topology}-${checkpoint}-${attempt}${nth === 0 ? '' : `.${nth}`}.parquet`;
+      const name = `${topology}-${checkpoint}-${runName(run)}${nth === 0 ? '' : `.${nth}`}.parquet`;
       return { staged: file, target: join(table, partition, name), rows };
     });
     // After a roll in between, the rows that are open now came later than `since`.
@@ -140,7 +141,7 @@ export class TableStaging {
   }
 
   async #appendLog(checkpoint: number, since: number): Promise<RowLog> {
-    const file = join(this.#folder, `${logPrefix}${checkpoint}-${this.#input.attempt}.ndjson`);
+    const file = join(this.#folder, `${logPrefix}${checkpoint}-${runName(this.#input.run)}.ndjson`);
     const before = this.#log ?? { file, bytes: 0, rows: 0, since };
     const lines = this.#open.takeUnlogged();
     const added = logBytes(before.bytes, this.#input.columns, lines);
@@ -159,7 +160,7 @@ export class TableStaging {
     const kept = [this.#log?.file, this.#namedLog?.file];
     for (const name of await this.#lake.names(this.#folder)) {
       const file = join(this.#folder, name);
-      if (name.startsWith(logPrefix) && !kept.includes(file) && mayRemove(name, this.#input.attempt)) await this.#lake.remove(file);
+      if (name.startsWith(logPrefix) && !kept.includes(file) && mayRemove(name, this.#input.run)) await this.#lake.remove(file);
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * A table in the lake: rows become columns here and Parquet files in a worker thread, published by checkpoints.
  *
- * Files: `<lake>/<table>/date=.../hour=.../team=.../app=.../<topology>-<checkpoint>-<attempt>.parquet`; what waits: `<lake>/.staging/`.
+ * Files: `<lake>/<table>/date=.../hour=.../team=.../app=.../<topology>-<checkpoint>-<run>.parquet`; what waits: `<lake>/.staging/`.
  * A file stays open across checkpoints, its rows in a durable log, until it is large or old enough.
  *
  * Invariants:
@@ -14,6 +14,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { PartitionOwner } from '../../schemas/partition.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
+import type { RunId } from '../../schemas/run-id.ts';
 import type { PartitionColumn, Sink } from '../../topology/index.ts';
 import { fileFault } from '../durable-file.ts';
 import type { LakePlace } from '../lake/lake-files.ts';
@@ -35,7 +36,7 @@ export interface TableSinkOptions {
   /** The partition's team and app where the row has no such column. */
   readonly owner: PartitionOwner;
   readonly topology: string;
-  readonly attempt: number;
+  readonly run: RunId;
   /** In memory, before compression. */
   readonly fileMaxBytes: number;
   /** 0: every checkpoint publishes. */
@@ -45,7 +46,7 @@ export interface TableSinkOptions {
 
 /** Faults: `disk-full`, `lake-write-failed`, `sink-ended`, `staged-file-missing`, `table-mismatch`; after one only a new sink goes on. */
 export function tableSink(options: TableSinkOptions): Sink {
-  const { clock, dir: lake, table, topology, attempt } = options;
+  const { clock, dir: lake, table, topology, run } = options;
   const reader = batchReader(options.schema, options.partitionBy, options.owner);
   let worker: ParquetThread | undefined;
   let openRows = 0;
@@ -62,7 +63,7 @@ export function tableSink(options: TableSinkOptions): Sink {
   return {
     async open(restored) {
       try {
-        const files = await openLake(lake, attempt);
+        const files = await openLake(lake, run);
         try {
           await files.makeFolder('');
           await describeTable(files, { table, schema: options.schema, partitionBy: options.partitionBy });
@@ -72,7 +73,7 @@ export function tableSink(options: TableSinkOptions): Sink {
       } catch (thrown) {
         throw fileFault('lake-write-failed', `table '${table}'`, thrown);
       }
-      worker = parquetThread({ lake, table, topology, attempt, columns: reader.columns, fileMaxBytes: options.fileMaxBytes });
+      worker = parquetThread({ lake, table, topology, run, columns: reader.columns, fileMaxBytes: options.fileMaxBytes });
       const state = await worker.ask({ kind: 'open', state: tableStateOf(restored) ?? null });
       openRows = state?.log?.rows ?? 0;
       since = state?.log?.since ?? 0;

@@ -3,6 +3,7 @@
  */
 
 import type { Cell, Column } from '../../schemas/columns.ts';
+import type { RunId } from '../../schemas/run-id.ts';
 import type { LakePlace } from '../lake/lake-files.ts';
 
 export interface StagedFile {
@@ -37,7 +38,7 @@ export interface ParquetWorkerInput {
   readonly lake: LakePlace;
   readonly table: string;
   readonly topology: string;
-  readonly attempt: number;
+  readonly run: RunId;
   readonly columns: readonly Column[];
   /** Open rows are made into files at this size, also between checkpoints. */
   readonly fileMaxBytes: number;

@@ -9,6 +9,8 @@
  * 2. A staged file that a checkpoint may name is kept until a later `publish` has made a newer one visible.
  */
 import { join } from 'node:path';
+import type { RunId } from '../../schemas/run-id.ts';
+import { runName } from '../../schemas/run-id.ts';
 import type { LakeFiles, StagedContent } from '../lake/lake-files.ts';
 import { mayRemove } from '../lake/staged-name.ts';
 import type { RejectedRow } from './rejected-row.ts';
@@ -18,7 +20,7 @@ export class RejectedFiles {
   readonly #lake: LakeFiles;
   readonly #table: string;
   readonly #topology: string;
-  readonly #attempt: number;
+  readonly #run: RunId;
   readonly #folder: string;
   /** Target to staged file: what the last state names and is not published, and what came after it. */
   #named = new Map<string, string>();
@@ -28,11 +30,11 @@ export class RejectedFiles {
   #made = 0;
   #publishing: Promise<void> = Promise.resolve();
 
-  constructor(lake: LakeFiles, table: string, topology: string, attempt: number) {
+  constructor(lake: LakeFiles, table: string, topology: string, run: RunId) {
     this.#lake = lake;
     this.#table = table;
     this.#topology = topology;
-    this.#attempt = attempt;
+    this.#run = run;
     this.#folder = join('.staging', table, topology);
   }
 
@@ -76,7 +78,7 @@ export class RejectedFiles {
   }
 
   async stage(target: string, rows: readonly RejectedRow[]): Promise<void> {
-    const staged = join(this.#folder, `${this.#attempt}-${this.#made++}.parquet`);
+    const staged = join(this.#folder, `${runName(this.#run)}-${this.#made++}.parquet`);
     this.#writing.add(staged);
     await this.#lake.write(staged, encodeRows(rows));
     const before = this.#newer.get(target);
@@ -106,7 +108,7 @@ export class RejectedFiles {
     for (const name of await this.#lake.names(this.#folder)) {
       const file = join(this.#folder, name);
       const kept = this.#writing.has(file) || [...this.#newer.values()].includes(file);
-      if (!kept && mayRemove(name, this.#attempt)) await this.#lake.remove(file);
+      if (!kept && mayRemove(name, this.#run)) await this.#lake.remove(file);
     }
   }
 

@@ -18,6 +18,7 @@ import { limits } from '../../schemas/limits.ts';
 import { partitioner } from '../../schemas/partition.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../schemas/rejection.ts';
+import type { RunId } from '../../schemas/run-id.ts';
 import type { PartitionColumn, Sink } from '../../topology/index.ts';
 import { fileFault } from '../durable-file.ts';
 import type { LakeFiles, LakePlace, StagedContent } from '../lake/lake-files.ts';
@@ -33,7 +34,7 @@ export interface RejectedSinkOptions {
   /** Where the lake is: a folder's path, or a place in a bucket. */
   readonly dir: LakePlace;
   readonly topology: string;
-  readonly attempt: number;
+  readonly run: RunId;
   readonly clock: Clock;
   /** Default `limits.rejectedFileMaxBytes`. */
   readonly fileMaxBytes?: number;
@@ -146,9 +147,9 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
   return {
     open: (restored) =>
       guarded(async () => {
-        lake = await openLake(options.dir, options.attempt);
+        lake = await openLake(options.dir, options.run);
         await describeTable(lake, { table, schema: rejectedSchema, partitionBy });
-        opened = new RejectedFiles(lake, table, options.topology, options.attempt);
+        opened = new RejectedFiles(lake, table, options.topology, options.run);
         await opened.open((restored as RejectedState | undefined)?.staged ?? []);
         await rebuild(index, opened, clock.now());
       }),

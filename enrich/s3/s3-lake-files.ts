@@ -3,7 +3,7 @@
  * files carry the mark of what was staged for them.
  *
  * Invariants:
- * 1. A key that is staged or a log's part is written by one run only: its attempt is in the name.
+ * 1. A key that is staged or a log's part is written by one run only: its name is part of it.
  * 2. A published object is replaced only under its tag, after its mark was found to be an older one: a run that was taken over, and goes on late,
  *    replaces nothing that its successor published.
  * 3. What is staged is removed after it is visible, so it is always in one of two places.
@@ -12,16 +12,17 @@ import { systemClock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
+import type { RunOrder } from '../../schemas/run-id.ts';
 import { boundedEach } from '../lake/bounded-each.ts';
 import type { LakeFiles, S3Place, StagedContent } from '../lake/lake-files.ts';
 import { stagedMissing } from '../lake/lake-files.ts';
-import { decidePublication, markOf } from '../lake/staged-name.ts';
+import { decidePublication, isOfAnother, markOf } from '../lake/staged-name.ts';
 import type { S3Objects } from './s3-objects.ts';
 import { s3Objects } from './s3-objects.ts';
 
 const offsetDigits = 12;
 
-export function s3LakeFiles(place: S3Place, attempt: number): LakeFiles {
+export function s3LakeFiles(place: S3Place, run: RunOrder): LakeFiles {
   const objects = s3Objects({ ...place, clock: systemClock, random: systemRandom });
   const below = (folder: string): string => (folder === '' ? '' : `${folder}/`);
   return {
@@ -50,7 +51,7 @@ export function s3LakeFiles(place: S3Place, attempt: number): LakeFiles {
       return end === bytes ? Buffer.concat(parts) : undefined;
     },
     settle: () => Promise.resolve(),
-    publish: (files) => boundedEach(files, limits.lakeCallsMax, (file) => publishObject(objects, file, attempt)),
+    publish: (files) => boundedEach(files, limits.lakeCallsMax, (file) => publishObject(objects, file, run)),
     async remove(path) {
       const keys = (await objects.list(path)).filter((key) => key === path || key.startsWith(`${path}/`));
       await boundedEach(keys, limits.lakeCallsMax, (key) => objects.delete(key));
@@ -59,12 +60,12 @@ export function s3LakeFiles(place: S3Place, attempt: number): LakeFiles {
   };
 }
 
-async function publishObject(objects: S3Objects, { staged, target }: StagedContent, attempt: number): Promise<void> {
+async function publishObject(objects: S3Objects, { staged, target }: StagedContent, run: RunOrder): Promise<void> {
   for (let tries = 0; tries < limits.s3AttemptsMax; tries++) {
     const head = await objects.head(target);
-    const decision = decidePublication(head?.mark, staged, attempt);
+    const decision = decidePublication(head?.mark, staged, run);
     if (decision === 'taken-over') {
-      throw new SluiceError('lake-taken-over', `${target} was published by a later run than attempt ${attempt}`, {
+      throw new SluiceError('lake-taken-over', `${target} was published by a later run than attempt ${run.attempt}`, {
         fix: 'nothing is lost while that run goes on; if its checkpoints were removed, move the table away or give it another name',
       });
     }
@@ -74,7 +75,9 @@ async function publishObject(objects: S3Objects, { staged, target }: StagedConte
         // Published and removed between the two looks, by a run that had the same checkpoint.
         const now = await objects.head(target);
         if (now === undefined) throw stagedMissing({ staged, target });
-        if (decidePublication(now.mark, staged, attempt) !== 'put') continue;
+        if (decidePublication(now.mark, staged, run) !== 'put') continue;
+        // A run of another lineage has published here since.
+        if (isOfAnother(now.mark, staged)) return;
         throw stagedMissing({ staged, target });
       }
       if ((await objects.replace(target, bytes, markOf(staged), head)) === 'unclear') continue;

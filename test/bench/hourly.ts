@@ -167,7 +167,7 @@ async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Pr
     blobs: localBlobStore(dir),
     connectors: {
       readers: () => Promise.resolve(handles.map(embeddedReader)),
-      sink: (node, graph, attempt) => {
+      sink: (node, graph, run) => {
         if (node.sink.kind !== 'table') throw new Error('the only sink is a table');
         return tableSink({
           dir: lake,
@@ -176,7 +176,7 @@ async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Pr
           partitionBy: node.sink.partitionBy,
           owner: graph.owner,
           topology: graph.name,
-          attempt,
+          run,
           fileMaxBytes: limits.parquetFileMaxBytes,
           fileMaxAgeMs: limits.startParquetFileMaxAgeMs,
           clock: systemClock,
@@ -184,7 +184,7 @@ async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Pr
       },
       table: () => Promise.resolve([]),
       lookup: () => () => Promise.resolve(undefined),
-      rejected: (graph, attempt) => rejectedSink({ dir: lake, topology: graph.name, attempt, clock: systemClock }),
+      rejected: (graph, run) => rejectedSink({ dir: lake, topology: graph.name, run, clock: systemClock }),
     },
     clock: systemClock,
     random: systemRandom,

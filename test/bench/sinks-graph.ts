@@ -12,6 +12,7 @@ import { graphSink } from '../../enrich/graph/graph-sink.ts';
 import { createNeo4jSession } from '../../enrich/graph/neo4j-session.ts';
 import { limits } from '../../schemas/limits.ts';
 import { graphModel } from '../../topology/index.ts';
+import { runOf } from '../runs.ts';
 import { startNeo4j } from '../servers/neo4j.ts';
 import type { Race } from './sinks.ts';
 
@@ -74,7 +75,7 @@ export async function graphRace(scale: number): Promise<Race> {
         staging: localBlobStore(dir),
         folder: `round-${rounds++}`,
         sink: 'bench/graph',
-        attempt: 1,
+        run: runOf(1),
       });
       const opened = async (): Promise<void> => {
         await server.empty();

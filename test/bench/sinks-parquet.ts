@@ -9,6 +9,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
+import { runOf } from '../runs.ts';
 import type { Race } from './sinks.ts';
 
 const hourMs = 3_600_000;
@@ -60,7 +61,7 @@ export async function parquetRace(scale: number): Promise<Race> {
     partitionBy: ['date', 'hour', 'team', 'app'],
     owner: { team: 'bench', app: 'clicks' },
     topology: 'bench',
-    attempt: 1,
+    run: runOf(1),
     fileMaxBytes: limits.parquetFileMaxBytes,
     fileMaxAgeMs: 0,
     clock: systemClock,

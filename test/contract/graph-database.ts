@@ -8,6 +8,7 @@ import type { ChunkId, GraphDatabase } from '../../enrich/graph/graph-database.t
 import { PendingWrites } from '../../enrich/graph/pending-writes.ts';
 import type { EdgeModel, GraphWrite, NodeModel } from '../../topology/index.ts';
 import { graphModel } from '../../topology/index.ts';
+import { allCounts, runOf } from '../runs.ts';
 import { GraphOracle, sortedRows } from './graph-oracle.ts';
 
 export interface GraphDatabaseRig {
@@ -40,12 +41,12 @@ const airports = 'MATCH (n:Airport) RETURN n.code, n.name, n.gates, n.height, n.
 const edges = 'MATCH (a:Airport)-[e:ROUTE]->(b:Airport) RETURN a.code, b.code, e.carrier, e.flights ORDER BY a.code, b.code, e.carrier';
 const seen = 'MATCH (a:Plane)-[e:SEEN]->(b:Airport) RETURN a.id, b.code, e.times ORDER BY a.id, b.code';
 
-const at = (checkpoint: number, chunk: number, attempt = 1, sink = 't/sink'): ChunkId => ({ sink, attempt, checkpoint, chunk });
+const at = (checkpoint: number, chunk: number, attempt = 1, sink = 't/sink'): ChunkId => ({ sink, run: runOf(attempt), checkpoint, chunk });
 
 export function graphDatabaseContract(name: string, { open, runs }: GraphDatabaseContract): void {
   const opened = async (): Promise<GraphDatabaseRig> => {
     const rig = await open();
-    expect(await rig.database.openSink({ sink: 't/sink', attempt: 1, model })).toEqual({ checkpoint: 0, chunk: 0 });
+    expect(await rig.database.openSink({ sink: 't/sink', run: runOf(1), model, restored: allCounts })).toEqual({ checkpoint: 0, chunk: 0 });
     return rig;
   };
 
@@ -130,19 +131,46 @@ export function graphDatabaseContract(name: string, { open, runs }: GraphDatabas
       expect(await database.applyChunk(at(3, 2), name('again'))).toBe('skipped');
       expect(await database.applyChunk(at(2, 9), name('old'))).toBe('skipped');
       expect(await ask(airports)).toMatchObject([['JFK', 'two', null, null, null]]);
-      expect(await database.openSink({ sink: 't/sink', attempt: 2, model })).toEqual({ checkpoint: 3, chunk: 2 });
+      expect(await database.openSink({ sink: 't/sink', run: runOf(2), model, restored: allCounts })).toEqual({ checkpoint: 3, chunk: 2 });
       await expect(database.applyChunk(at(3, 4, 2), name('gap'))).rejects.toMatchObject({ code: 'graph-behind' });
       await expect(database.applyChunk(at(5, 2, 2), name('gap'))).rejects.toMatchObject({ code: 'graph-behind' });
       await expect(database.applyChunk(at(1, 1, 1, 't/unknown'), name('x'))).rejects.toMatchObject({ code: 'graph-behind' });
       expect(await ask(airports)).toMatchObject([['JFK', 'two', null, null, null]]);
     });
 
+    it('begins again for a run of another lineage that has no checkpoint, and ends the one before', async () => {
+      const { database, ask } = await opened();
+      const name = (text: string): readonly GraphWrite[] => [routes.Airport({ code: 'JFK', name: text })];
+      const none = { from: { checkpoint: 0, chunk: 0 }, to: { checkpoint: 0, chunk: 0 } };
+      await database.openSink({ sink: 't/sink', run: runOf(9), model, restored: allCounts });
+      await database.applyChunk(at(5, 1, 9), name('before'));
+      const again = { sink: 't/sink', run: runOf(1, '1234567890') };
+      expect(await database.openSink({ ...again, model, restored: none })).toEqual({ checkpoint: 0, chunk: 0 });
+      await expect(database.applyChunk(at(6, 1, 9), name('late'))).rejects.toMatchObject({ code: 'fenced' });
+      expect(await database.applyChunk({ ...again, checkpoint: 1, chunk: 1 }, name('again'))).toBe('applied');
+      expect(await ask(airports)).toMatchObject([['JFK', 'again', null, null, null]]);
+    });
+
+    it('goes on from an older copy of the checkpoints, whose writes it has, and applies what comes after them again', async () => {
+      const { database, ask } = await opened();
+      const name = (text: string): readonly GraphWrite[] => [routes.Airport({ code: 'JFK', name: text })];
+      await database.applyChunk(at(5, 1), name('five'));
+      await database.applyChunk(at(9, 1), name('nine'));
+      const restored = { from: { checkpoint: 5, chunk: 0 }, to: { checkpoint: 5, chunk: 1 } };
+      const copy = { sink: 't/sink', run: runOf(2), model, restored };
+      expect(await database.openSink(copy)).toEqual({ checkpoint: 5, chunk: 1 });
+      expect(await database.applyChunk(at(6, 1, 2), name('six'))).toBe('applied');
+      expect(await ask(airports)).toMatchObject([['JFK', 'six', null, null, null]]);
+    });
+
     it('refuses an attempt that another one has taken over from, and lets other sinks be', async () => {
       const { database, ask } = await opened();
-      await database.openSink({ sink: 't/sink', attempt: 2, model });
-      await database.openSink({ sink: 't/other', attempt: 1, model });
+      await database.openSink({ sink: 't/sink', run: runOf(2), model, restored: allCounts });
+      await database.openSink({ sink: 't/other', run: runOf(1), model, restored: allCounts });
       await expect(database.applyChunk(at(1, 1), [routes.Airport({ code: 'stale' })])).rejects.toMatchObject({ code: 'fenced' });
-      await expect(database.openSink({ sink: 't/sink', attempt: 1, model })).rejects.toMatchObject({ code: 'fenced' });
+      await expect(database.openSink({ sink: 't/sink', run: runOf(1), model, restored: allCounts })).rejects.toMatchObject({
+        code: 'fenced',
+      });
       await database.applyChunk(at(1, 1, 2), [routes.Airport({ code: 'new' })]);
       await database.applyChunk(at(1, 1, 1, 't/other'), [routes.Airport({ code: 'other' })]);
       expect((await ask(airports)).map(([code]) => code)).toEqual(['new', 'other']);
@@ -158,7 +186,7 @@ export function graphDatabaseContract(name: string, { open, runs }: GraphDatabas
           LIES_IN: { from: 'Airport', to: 'City' },
         },
       });
-      await database.openSink({ sink: 'u/sink', attempt: 1, model: more.definition });
+      await database.openSink({ sink: 'u/sink', run: runOf(1), model: more.definition, restored: allCounts });
       await database.applyChunk(at(1, 1, 1, 'u/sink'), [
         more.Airport({ code: 'JFK', city: 'New York' }),
         more.ROUTE({ from: 'JFK', to: 'LAX', carrier: 'UA', miles: 2475.5 }),
@@ -183,7 +211,7 @@ export function graphDatabaseContract(name: string, { open, runs }: GraphDatabas
         [/clashes/, graphModel({ nodes: { ROUTE: { key: 'code', props: { code: 'string' } } } })],
       ];
       for (const [message, { definition }] of wrong) {
-        await expect(database.openSink({ sink: 'v/sink', attempt: 1, model: definition })).rejects.toMatchObject({
+        await expect(database.openSink({ sink: 'v/sink', run: runOf(1), model: definition, restored: allCounts })).rejects.toMatchObject({
           code: 'graph-model-mismatch',
           message: expect.stringMatching(message) as string,
         });
@@ -219,7 +247,7 @@ export function graphDatabaseContract(name: string, { open, runs }: GraphDatabas
       await fc.assert(
         fc.asyncProperty(checkpoints, fc.integer({ min: 1, max: 50 }), async (all, size) => {
           const sink = `t/run-${sinks++}`;
-          await database.openSink({ sink, attempt: 1, model });
+          await database.openSink({ sink, run: runOf(1), model, restored: allCounts });
           for (const [index, writes] of all.entries()) {
             const pending = new PendingWrites(model);
             for (const one of writes) {

@@ -10,6 +10,7 @@ import { influence, influenceQuestions, journey, journeyQuestions } from '../../
 import type { GraphWrite, Topology } from '../../topology/index.ts';
 import { graph, session, stream, topology } from '../../topology/index.ts';
 import { createDriver } from '../../topology/testing.ts';
+import { allCounts, runOf } from '../runs.ts';
 import type { GraphDatabaseContract, GraphDatabaseRig } from './graph-database.ts';
 import type { Step } from './graph-mapping-answers.ts';
 import { gapMs, influenceAnswers, journeyAnswers } from './graph-mapping-answers.ts';
@@ -139,11 +140,11 @@ async function applied(
   model: Parameters<GraphDatabaseRig['database']['openSink']>[0]['model'],
   writes: readonly GraphWrite[],
 ): Promise<void> {
-  await database.openSink({ sink, attempt: 1, model });
+  await database.openSink({ sink, run: runOf(1), model, restored: allCounts });
   const pending = new PendingWrites(model);
   for (const write of writes) pending.add(write, 0);
   for (const [index, chunk] of pending.takeChunks().entries())
-    await database.applyChunk({ sink, attempt: 1, checkpoint: 1, chunk: index + 1 }, JSON.parse(chunk) as GraphWrite[]);
+    await database.applyChunk({ sink, run: runOf(1), checkpoint: 1, chunk: index + 1 }, JSON.parse(chunk) as GraphWrite[]);
 }
 
 /** Whole numbers of any kind as numbers; fractions to twelve digits, as databases sum means in orders of their own. */

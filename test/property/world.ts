@@ -7,6 +7,8 @@ import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
 import type { ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
+import type { RunId } from '../../schemas/run-id.ts';
+import { runName } from '../../schemas/run-id.ts';
 import type { ElementBatch, JobConnectors, Sink, SinkNode } from '../../topology/index.ts';
 import { memoryBlobs } from '../topology/support.ts';
 import type { Row } from './rows.ts';
@@ -111,7 +113,7 @@ interface Shelf {
 
 type TextOf = (value: unknown, timestamp: number) => string;
 
-function shelfSink(shelf: Shelf, attempt: number, gate: Gate, textOf: TextOf): Sink {
+function shelfSink(shelf: Shelf, run: RunId, gate: Gate, textOf: TextOf): Sink {
   let pending: string[] = [];
   let stagedRows = 0;
   const publish = (key: string): void => {
@@ -132,7 +134,7 @@ function shelfSink(shelf: Shelf, attempt: number, gate: Gate, textOf: TextOf): S
       }),
     prepare: (checkpoint) =>
       gate.call(() => {
-        const key = `${attempt}/${checkpoint}`;
+        const key = `${runName(run)}/${checkpoint}`;
         shelf.staged.set(key, pending);
         stagedRows += pending.length;
         pending = [];
@@ -140,7 +142,7 @@ function shelfSink(shelf: Shelf, attempt: number, gate: Gate, textOf: TextOf): S
       }),
     commit: (checkpoint) =>
       gate.call(() => {
-        publish(`${attempt}/${checkpoint}`);
+        publish(`${runName(run)}/${checkpoint}`);
         stagedRows = 0;
       }),
     pendingRows: () => pending.length + stagedRows,
@@ -185,10 +187,10 @@ export class World {
     };
   }
 
-  #sink(id: string, attempt: number, gate: Gate, textOf: TextOf): Sink {
+  #sink(id: string, run: RunId, gate: Gate, textOf: TextOf): Sink {
     const shelf = this.shelves.get(id) ?? { visible: [], staged: new Map(), committed: new Set() };
     this.shelves.set(id, shelf);
-    return shelfSink(shelf, attempt, gate, textOf);
+    return shelfSink(shelf, run, gate, textOf);
   }
 
   connectors(
@@ -198,8 +200,8 @@ export class World {
   ): JobConnectors {
     return {
       readers: (name) => Promise.resolve(readersOf(this.streams[streamOf(name)] as WorldStream, gate)),
-      sink: (node: SinkNode, _graph, attempt) => this.#sink(node.id, attempt, gate, node.sink.kind === 'graph' ? writesText : rowText),
-      rejected: (_graph, attempt) => this.#sink('rejected', attempt, gate, rejectedText),
+      sink: (node: SinkNode, _graph, run) => this.#sink(node.id, run, gate, node.sink.kind === 'graph' ? writesText : rowText),
+      rejected: (_graph, run) => this.#sink('rejected', run, gate, rejectedText),
       table: () => Promise.resolve(tableRows),
       lookup: (name) => lookups[name] as (key: unknown) => Promise<unknown>,
     };

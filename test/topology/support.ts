@@ -8,6 +8,8 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
 import type { ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { RunId } from '../../schemas/run-id.ts';
+import { runName } from '../../schemas/run-id.ts';
 import { encodeStructured } from '../../schemas/wire.ts';
 import type { ElementBatch, JobConnectors, LookupFunction, Sink } from '../../topology/index.ts';
 
@@ -132,7 +134,7 @@ function memoryTable(): MemoryTable {
 /** A fault to plan: called with each step's name before it happens; throws to crash there. */
 export type Crash = (step: string) => void;
 
-function recordingSink(name: string, table: MemoryTable, actions: string[], attempt: number, crash: Crash = () => undefined): Sink {
+function recordingSink(name: string, table: MemoryTable, actions: string[], run: RunId, crash: Crash = () => undefined): Sink {
   let pending: unknown[] = [];
   let stagedRows = 0;
   const act = (step: string): void => {
@@ -159,7 +161,7 @@ function recordingSink(name: string, table: MemoryTable, actions: string[], atte
     },
     prepare(checkpoint) {
       act(`prepare ${checkpoint}`);
-      const key = `${attempt}/${checkpoint}`;
+      const key = `${runName(run)}/${checkpoint}`;
       table.staged.set(key, pending);
       stagedRows += pending.length;
       pending = [];
@@ -167,7 +169,7 @@ function recordingSink(name: string, table: MemoryTable, actions: string[], atte
     },
     commit(checkpoint) {
       act(`commit ${checkpoint}`);
-      publish(`${attempt}/${checkpoint}`);
+      publish(`${runName(run)}/${checkpoint}`);
       stagedRows = 0;
       return Promise.resolve();
     },
@@ -210,12 +212,12 @@ export function world(streams: Readonly<Record<string, MemoryStream>>): World {
         if (stream === undefined) return Promise.reject(new SluiceError('stream-missing', name));
         return Promise.resolve(readersOf(stream));
       },
-      sink: (node, _graph, attempt) => {
+      sink: (node, _graph, run) => {
         const name = node.sink.kind === 'table' ? node.sink.table : node.id;
-        return recordingSink(name, (tables[name] ??= memoryTable()), made.actions, attempt, (step) => made.crash(step));
+        return recordingSink(name, (tables[name] ??= memoryTable()), made.actions, run, (step) => made.crash(step));
       },
-      rejected: (_graph, attempt) =>
-        recordingSink('rejected', (tables['rejected'] ??= memoryTable()), made.actions, attempt, (step) => made.crash(step)),
+      rejected: (_graph, run) =>
+        recordingSink('rejected', (tables['rejected'] ??= memoryTable()), made.actions, run, (step) => made.crash(step)),
     },
   };
   return made;

@@ -51,6 +51,8 @@ export interface Manifest {
   readonly checkpoint: number;
   /** The run of the job that made it; a later run has a larger one. */
   readonly attempt: number;
+  /** Which line of runs, each restored from the one before: random; absent in checkpoints from before there was one. */
+  readonly lineage?: string;
   /** Epoch ms. */
   readonly createdAtMs: number;
   readonly stateful: readonly StatefulNode[];
@@ -91,6 +93,11 @@ export interface SkipRecord {
   readonly atMs: number;
   /** What its reads said. */
   readonly why: string;
+}
+
+/** Of a run's own fence. */
+export function lineageOf({ lineage }: Manifest): string {
+  return present(lineage, 'the lineage of a run');
 }
 
 /** The id under which the engine keeps the rejected table's state: no author's id can start with `$`. */

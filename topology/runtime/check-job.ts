@@ -4,6 +4,7 @@
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import { compileSchema } from '../../schemas/registry.ts';
+import { nobody } from '../../schemas/run-id.ts';
 import { misfitText } from '../checkpoint/restore-rules.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
 import type { GraphNode } from '../graph/graph.ts';
@@ -35,7 +36,7 @@ export async function checkJob(options: CheckOptions): Promise<readonly JobFindi
     findings.push(...schemas);
     if (node.kind === 'source') {
       const read = async (): Promise<void> => {
-        for (const reader of await connectors.readers(node.stream, graph, 0)) await reader.close();
+        for (const reader of await connectors.readers(node.stream, graph, nobody)) await reader.close();
       };
       findings.push(...(await failureOf('stream', node.id, read)));
     }

@@ -39,7 +39,7 @@ export interface JobCheckpointsOptions {
 }
 
 /** What of a manifest is known between two turns; the sinks' states come when they have staged. */
-export type Snapshot = Omit<Manifest, 'checkpoint' | 'attempt' | 'sinks' | 'retiring' | 'createdAtMs'>;
+export type Snapshot = Omit<Manifest, 'checkpoint' | 'attempt' | 'lineage' | 'sinks' | 'retiring' | 'createdAtMs'>;
 
 interface Storing {
   readonly checkpoint: number;
@@ -50,13 +50,17 @@ interface Storing {
   answered: (outcome: SluiceError | undefined) => void;
 }
 
+/** What sinks say of a later run. */
+const codesOfLater: ReadonlySet<string> = new Set(['fenced', 'lake-taken-over']);
+const storeSilent = (): SluiceError => new SluiceError('checkpoint-timeout', 'the checkpoints cannot be looked at');
+
 /** The pause before the next checkpoint is at least so many times what a completed one kept the events waiting. */
 const pauseFactor = 9;
 const retry = { baseMs: limits.checkpointRetryBaseMs, maxMs: limits.checkpointRetryMaxMs };
 
 export class JobCheckpoints {
   readonly #options: JobCheckpointsOptions;
-  readonly #attempt: number;
+  readonly #run: Pick<Manifest, 'attempt' | 'lineage'>;
   #number: number;
   #completed: { readonly id: number; readonly completedAtMs: number };
   /** Failed tries since the last completed one. */
@@ -77,7 +81,8 @@ export class JobCheckpoints {
 
   constructor(options: JobCheckpointsOptions, fence: Manifest) {
     this.#options = options;
-    this.#attempt = fence.attempt;
+    const { attempt, lineage } = fence;
+    this.#run = lineage === undefined ? { attempt } : { attempt, lineage };
     this.#number = fence.checkpoint;
     this.#completed = { id: fence.checkpoint, completedAtMs: fence.createdAtMs };
     this.#nextAtMs = options.clock.monotonic() + options.intervalMs;
@@ -132,7 +137,7 @@ export class JobCheckpoints {
       return false;
     }
     const prepared = await this.#ofSinks(number, 'stage', sinks.prepare(number, last));
-    const manifest = { ...snapshot, checkpoint: number, attempt: this.#attempt, ...prepared, createdAtMs: clock.now() };
+    const manifest = { ...snapshot, checkpoint: number, ...this.#run, ...prepared, createdAtMs: clock.now() };
     this.#number = number;
     this.#settling = this.#settle(number, encodeManifestWith(manifest, states))
       .catch((thrown: unknown) => {
@@ -172,13 +177,20 @@ export class JobCheckpoints {
     return (await this.#fenced()) ?? thrown;
   }
 
+  /** Whether `thrown` says that a later run was met, which the checkpoints do not know: nobody else runs, and they are an older copy. */
+  async isBehind(thrown: unknown): Promise<boolean> {
+    if (!(thrown instanceof SluiceError) || !codesOfLater.has(thrown.code)) return false;
+    const { store, clock } = this.#options;
+    const looked = store.checkFence(this.#run).then(() => true);
+    return within(clock, limits.fenceAnswerMaxMs, looked, storeSilent).catch(() => false);
+  }
+
   /** `fenced` when another run has taken over; undefined also when that cannot be found out now. */
   async #fenced(): Promise<SluiceError | undefined> {
     const { store, clock } = this.#options;
-    const late = (): SluiceError => new SluiceError('checkpoint-timeout', 'the checkpoints cannot be looked at');
-    const looked = store.checkFence({ checkpoint: this.#number, attempt: this.#attempt });
+    const looked = store.checkFence(this.#run);
     try {
-      await within(clock, limits.fenceAnswerMaxMs, looked, late);
+      await within(clock, limits.fenceAnswerMaxMs, looked, storeSilent);
       return undefined;
     } catch (thrown) {
       return isFenced(thrown) ? thrown : undefined;
@@ -227,7 +239,7 @@ export class JobCheckpoints {
       if (storing.unanswered >= limits.checkpointTriesInFlightMax) return;
       storing.unanswered++;
       void store
-        .create({ checkpoint: storing.checkpoint, attempt: this.#attempt }, storing.bytes)
+        .create({ checkpoint: storing.checkpoint, ...this.#run }, storing.bytes)
         .then(() => undefined, asFault)
         .then((outcome) => {
           storing.unanswered--;

@@ -211,13 +211,13 @@ export function isNarrower(after: Isolation, before: Isolation): boolean {
 export async function keepIsolation(
   isolation: Isolation,
   store: CheckpointStore,
-  attempt: number,
+  run: Pick<Manifest, 'attempt' | 'lineage'>,
   checkpoints: { settled(): Promise<void> } | undefined,
 ): Promise<boolean> {
   try {
     await checkpoints?.settled();
     const latest = await store.latest();
-    if (latest?.attempt !== attempt) return false;
+    if (latest?.attempt !== run.attempt || latest.lineage !== run.lineage) return false;
     const kept: Manifest = { ...latest, checkpoint: latest.checkpoint + 1, isolation };
     await store.create(kept, encodeManifest(kept));
     return true;

@@ -5,6 +5,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { RunId } from '../../schemas/run-id.ts';
 import type { CheckpointNews } from '../checkpoint/health.ts';
 import type { IsolationNews, RunFailure } from '../checkpoint/isolation.ts';
 import type { Graph, LookupFile, SinkDefinitionData, SinkNode, Topology } from '../graph/graph.ts';
@@ -16,9 +17,9 @@ import type { SharedCalls } from './watched-calls.ts';
 
 /** How a job reaches the world: bound by name where it is started. */
 export interface JobConnectors {
-  /** One reader per path of the stream `team/app`, for this attempt alone; throws `SluiceError` `stream-missing`. */
-  readers(stream: string, graph: Graph, attempt: number): Promise<readonly RecordReader[]>;
-  sink(node: SinkNode, graph: Graph, attempt: number): Sink;
+  /** One reader per path of the stream `team/app`, for this run alone; throws `SluiceError` `stream-missing`. */
+  readers(stream: string, graph: Graph, run: RunId): Promise<readonly RecordReader[]>;
+  sink(node: SinkNode, graph: Graph, run: RunId): Sink;
   /**
    * Why what is there cannot take a sink's rows, in words: read before a job takes over, and nothing is written. `was`: what the checkpoint says of the
    * sink that wrote to the same place.
@@ -31,7 +32,7 @@ export interface JobConnectors {
   /** Throws `SluiceError` `connector-missing`. */
   lookup(name: string): LookupFunction;
   /** The rejected table of this topology. */
-  rejected(graph: Graph, attempt: number): Sink;
+  rejected(graph: Graph, run: RunId): Sink;
 }
 
 /** What happens to a job that a person should read at once: told once per change, never per turn. Structured-clonable. */
@@ -48,6 +49,8 @@ export interface JobOptions {
   readonly dropState?: readonly string[];
   /** Restores the last checkpoint that a run completed, past what runs left that completed none: their build was given up. */
   readonly goBack?: boolean;
+  /** Takes over as an attempt far later than the next (checkpoint/store.ts). */
+  readonly leap?: boolean;
   readonly turnBounds?: ReadBounds;
   readonly tell?: (news: JobNews) => void;
   /** Default 'shared'. */

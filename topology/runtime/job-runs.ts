@@ -2,8 +2,9 @@
  * A job that goes on by itself when a run has found an element that an operator fails on: a turn with many of them is no long row of restarts.
  *
  * Invariants:
- * 1. Only what was found by a run and is kept in its checkpoints is gone on from; every other fault ends the job, the first of an element too.
- * 2. Each run takes over from the one before, as after a restart: nothing of a failed run's memory is used.
+ * 1. Only what was found by a run and is kept in its checkpoints is gone on from; every other fault but that of 2 ends the job, the first of an element too.
+ * 2. A run whose sinks know a later attempt than the checkpoints, while nobody else runs, is followed by one of a later attempt.
+ * 3. Each run takes over from the one before, as after a restart: nothing of a failed run's memory is used.
  */
 
 import { createRun } from './job.ts';
@@ -15,18 +16,28 @@ export function createJob(options: JobOptions): Job {
   let isDraining = false;
   let isStopped = false;
 
+  const open = async (): Promise<void> => {
+    try {
+      await run.open();
+    } catch (thrown) {
+      if (!run.isBehind) throw thrown;
+      await next();
+    }
+  };
+
   /** What was dropped, and how the run before ended, is in the checkpoint by now. */
   const next = async (): Promise<void> => {
+    const leap = run.isBehind;
     await run.close();
     const { dropState: _, goBack: __, failure: ___, ...same } = options;
-    run = createRun(same);
-    await run.open();
+    run = createRun({ ...same, leap });
+    await open();
     if (isDraining) await run.drain();
     if (isStopped) run.stop();
   };
 
   return {
-    open: () => run.open(),
+    open,
     get notes() {
       return run.notes;
     },
@@ -36,7 +47,7 @@ export function createJob(options: JobOptions): Job {
           await run.run();
           return;
         } catch (thrown) {
-          if (!run.foundOne) throw thrown;
+          if (!run.foundOne && !run.isBehind) throw thrown;
         }
         await next();
       }

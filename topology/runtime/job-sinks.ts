@@ -8,6 +8,7 @@
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import type { RunId } from '../../schemas/run-id.ts';
 import type { Manifest, RetiringSink } from '../checkpoint/manifest.ts';
 import { rejectedSinkId } from '../checkpoint/manifest.ts';
 import type { Graph, SinkNode } from '../graph/graph.ts';
@@ -35,17 +36,17 @@ export class JobSinks {
   readonly #sinks: readonly { readonly id: string; readonly sink: Sink; readonly stage: SinkStage | undefined }[];
   #retiring: readonly Retiring[];
 
-  constructor(dag: Dag, refusals: Refusals, graph: Graph, connectors: JobConnectors, attempt: number, retiring: readonly RetiringSink[]) {
+  constructor(dag: Dag, refusals: Refusals, graph: Graph, connectors: JobConnectors, run: RunId, retiring: readonly RetiringSink[]) {
     this.#dag = dag;
     this.#refusals = refusals;
     const outer = dag.sinks.filter((stage) => stage.node.sink.kind !== 'rejected');
     this.#sinks = [
-      ...outer.map((stage) => ({ id: stage.node.id, sink: connectors.sink(stage.node, graph, attempt), stage })),
-      { id: rejectedSinkId, sink: connectors.rejected(graph, attempt), stage: undefined },
+      ...outer.map((stage) => ({ id: stage.node.id, sink: connectors.sink(stage.node, graph, run), stage })),
+      { id: rejectedSinkId, sink: connectors.rejected(graph, run), stage: undefined },
     ];
     this.#retiring = retiring.map((left) => {
       const node: SinkNode = { id: left.id, kind: 'sink', inputs: [], outputs: [], sink: left.sink };
-      return { ...left, to: connectors.sink(node, graph, attempt), named: 0 };
+      return { ...left, to: connectors.sink(node, graph, run), named: 0 };
     });
   }
 

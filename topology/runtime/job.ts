@@ -17,10 +17,13 @@ import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { RunId } from '../../schemas/run-id.ts';
+import { newRun } from '../../schemas/run-id.ts';
 import type { CheckpointNews } from '../checkpoint/health.ts';
 import { deriveHealth, failureOf, healthy } from '../checkpoint/health.ts';
 import type { Isolation } from '../checkpoint/isolation.ts';
 import type { Manifest, StatefulNode } from '../checkpoint/manifest.ts';
+import { lineageOf } from '../checkpoint/manifest.ts';
 import type { CarriedState } from '../checkpoint/restore.ts';
 import { carryOver, restoreNotes } from '../checkpoint/restore.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
@@ -80,7 +83,7 @@ export function createRun(options: JobOptions): JobRun {
   const drop: ReadonlySet<string> = new Set(options.dropState);
   let stateful: readonly StatefulNode[] = [];
   let notes: readonly string[] = [];
-  let attempt = 0;
+  let runId: RunId | undefined;
   let checkpoints: JobCheckpoints | undefined;
   let skips = new JobSkips(clock, refusals.reject, []);
   /** When it was opened: the time of ticks goes on from there as the job runs, whatever happens to the clock on the wall. */
@@ -100,6 +103,7 @@ export function createRun(options: JobOptions): JobRun {
   let dirty = false;
   let stopping = false;
   let foundOne = false;
+  let isBehind = false;
   let draining: 'no' | 'reading' | 'ended' | 'drained' = 'no';
 
   const allSinks = (): JobSinks => present(sinks, 'the sinks of an open job');
@@ -119,7 +123,7 @@ export function createRun(options: JobOptions): JobRun {
     const connections = await connect(graph, connectors);
     const fence = await takeOver();
     stateful = fence.stateful;
-    attempt = fence.attempt;
+    runId = newRun(fence.attempt, lineageOf(fence), options.random);
     startedMs = clock.monotonic();
     startedAtMs = clock.now();
     const host = { clock, random: options.random, wake: () => schedule?.interrupt() };
@@ -131,17 +135,24 @@ export function createRun(options: JobOptions): JobRun {
 
     keyExamples = new KeyExamples(seen.topology, dag, fence.keyExamples);
     skips = new JobSkips(clock, refusals.reject, fence.skips ?? []);
-    sinks = new JobSinks(dag, refusals, graph, connectors, attempt, fence.retiring);
+    sinks = new JobSinks(dag, refusals, graph, connectors, runId, fence.retiring);
     // What a sink that is gone has staged is committed soon, whatever comes.
     dirty = sinks.isRetiring;
     const intervalMs = options.checkpointIntervalMs;
     checkpoints = new JobCheckpoints({ store, sinks, clock, random: options.random, intervalMs, tell }, fence);
     try {
       await sinks.open(fence.sinks);
-      await openSources(fence);
+      await openSources(fence, runId);
     } catch (thrown) {
-      throw await checkpoints.causeOf(thrown);
+      throw await endOf(thrown);
     }
+  };
+
+  /** Why a run ends of `thrown`. */
+  const endOf = async (thrown: unknown): Promise<unknown> => {
+    const held = present(checkpoints, 'the checkpoints of an open job');
+    isBehind = await held.isBehind(thrown);
+    return held.causeOf(thrown);
   };
 
   /** The first checkpoint of a run. One that cannot be stored is a failed one. */
@@ -149,13 +160,14 @@ export function createRun(options: JobOptions): JobRun {
     const takeNext = async (): Promise<Manifest> => {
       await requireTables(await store.latest(), graph, connectors);
       return store.takeOver(
+        options.random,
         (nextAttempt, number, previous) => {
           requireRestorable(previous, topology, drop);
           notes = previous === undefined ? [] : restoreNotes(previous, graph);
           const fence = fenceWith(carryOver(previous, graph, drop, clock.now()), number, nextAttempt);
           return { ...fence, ...isolationAfter(previous?.isolation, options.failure, clock.now()) };
         },
-        options.goBack === true ? { goBack: true } : undefined,
+        { goBack: options.goBack === true, leap: options.leap === true },
       );
     };
     try {
@@ -169,10 +181,10 @@ export function createRun(options: JobOptions): JobRun {
     }
   };
 
-  const openSources = async (fence: Manifest): Promise<void> => {
+  const openSources = async (fence: Manifest, ofRun: RunId): Promise<void> => {
     const inputs: SourceInput[] = [];
     for (const { node } of dag.sources) {
-      for (const folded of await connectors.readers(node.stream, graph, attempt)) {
+      for (const folded of await connectors.readers(node.stream, graph, ofRun)) {
         const reader = unfoldingReader(folded, node.stream, connectors.claims);
         const positionOf = (split: string): string | undefined => fence.positions[node.id]?.[positionKey({ path: reader.path, split })];
         const isSkippedSplit = (split: string): boolean => isSkipped(fence.skips ?? [], node.id, reader.path, split);
@@ -324,6 +336,9 @@ export function createRun(options: JobOptions): JobRun {
     get foundOne() {
       return foundOne;
     },
+    get isBehind() {
+      return isBehind;
+    },
     async run() {
       watch.start();
       const next = defer(() => schedule.next(tickMs));
@@ -337,9 +352,9 @@ export function createRun(options: JobOptions): JobRun {
         await takeCheckpointNow();
       } catch (thrown) {
         const known = isolation.after(thrown, dag.at?.nodes[0]?.id, clock.now());
-        const kept = known !== undefined && (await keepIsolation(known, store, attempt, checkpoints));
+        const kept = known !== undefined && (await keepIsolation(known, store, present(runId, 'the run of an open job'), checkpoints));
         foundOne = kept && isNarrower(known, isolation.known);
-        throw await present(checkpoints, 'the checkpoints of an open job').causeOf(thrown);
+        throw await endOf(thrown);
       }
     },
     async drain() {
@@ -359,7 +374,7 @@ export function createRun(options: JobOptions): JobRun {
       return {
         name: graph.name,
         version: graph.version,
-        attempt,
+        attempt: runId?.attempt ?? 0,
         turns,
         checkpoint: checkpoints?.completed ?? null,
         checkpoints: health,

@@ -30,4 +30,6 @@ export interface Job {
 export interface JobRun extends Job {
   /** Whether it failed of one element that was alone: the next run takes it once more, or goes on without it. */
   readonly foundOne: boolean;
+  /** Whether it failed as a sink knows a later attempt, and the checkpoints, of which an older copy was put back, do not. */
+  readonly isBehind: boolean;
 }

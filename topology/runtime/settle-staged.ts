@@ -8,9 +8,12 @@
  * 2. Only a manifest that was created after the commit says `settled`.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { Random } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
+import type { RunId } from '../../schemas/run-id.ts';
+import { newRun } from '../../schemas/run-id.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
-import { encodeManifest, rejectedSinkId } from '../checkpoint/manifest.ts';
+import { encodeManifest, lineageOf, rejectedSinkId } from '../checkpoint/manifest.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
 import type { Graph, SinkDefinitionData } from '../graph/graph.ts';
 import { irVersion } from '../graph/graph.ts';
@@ -22,6 +25,7 @@ export interface SettleOptions {
   readonly blobs: BlobStore;
   readonly connectors: Pick<JobConnectors, 'sink' | 'rejected'>;
   readonly clock: Clock;
+  readonly random: Random;
 }
 
 interface Staged {
@@ -31,17 +35,17 @@ interface Staged {
 }
 
 /** Resolves with the rows that were not visible before. Throws `SluiceError` `fenced` when the topology runs after all, and what its sinks throw. */
-export async function settleStaged({ topology, blobs, connectors, clock }: SettleOptions): Promise<number> {
+export async function settleStaged({ topology, blobs, connectors, clock, random }: SettleOptions): Promise<number> {
   const store = checkpointStore(blobs, topology);
   const latest = await store.latest();
   if (latest === undefined || latest.settled === true) return 0;
-  const fence = await store.takeOver((attempt, checkpoint, previous) => ({
+  const fence = await store.takeOver(random, (attempt, checkpoint, previous) => ({
     ...(previous ?? latest),
     attempt,
     checkpoint,
     createdAtMs: clock.now(),
   }));
-  const staged = sinksOf(fence, connectors);
+  const staged = sinksOf(fence, newRun(fence.attempt, lineageOf(fence), random), connectors);
   let manifest: Manifest = fence;
   const create = async (next: Partial<Manifest>): Promise<void> => {
     const { fence: _, ...before } = manifest;
@@ -69,17 +73,18 @@ export async function settleStaged({ topology, blobs, connectors, clock }: Settl
 const retiringKey = (id: string): string => `retiring ${id}`;
 
 function sinksOf(
-  { topology, version, attempt, stateful, sinks, retiring }: Manifest,
+  { topology, version, stateful, sinks, retiring }: Manifest,
+  run: RunId,
   connectors: SettleOptions['connectors'],
 ): readonly Staged[] {
   // What is staged lies where its rows said: nobody's rows come any more.
   const graph: Graph = { irVersion, name: topology, version, owner: { team: '', app: '' }, nodes: [] };
   const sinkOf = (id: string, sink: SinkDefinitionData): Sink =>
-    connectors.sink({ id, kind: 'sink', inputs: [], outputs: [], sink }, graph, attempt);
+    connectors.sink({ id, kind: 'sink', inputs: [], outputs: [], sink }, graph, run);
   const own = stateful.flatMap(({ id, definition }): readonly Staged[] =>
     definition?.sink === undefined || !(id in sinks) ? [] : [{ id, sink: sinkOf(id, definition.sink), state: sinks[id] }],
   );
   const left = retiring.map(({ id, sink, state }) => ({ id: retiringKey(id), sink: sinkOf(id, sink), state }));
-  const rejected = { id: rejectedSinkId, sink: connectors.rejected(graph, attempt), state: sinks[rejectedSinkId] };
+  const rejected = { id: rejectedSinkId, sink: connectors.rejected(graph, run), state: sinks[rejectedSinkId] };
   return [...left, ...own, rejected];
 }

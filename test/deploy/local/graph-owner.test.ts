@@ -9,8 +9,10 @@ import type { GraphCall, GraphReply } from '../../../deploy/host/graph-link.ts';
 import { answerCall, remoteGraph } from '../../../deploy/host/graph-link.ts';
 import type { GraphOwner } from '../../../deploy/local/graph-owner.ts';
 import { graphOwner } from '../../../deploy/local/graph-owner.ts';
+import type { ChunkId } from '../../../enrich/graph/graph-database.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { graphModel } from '../../../topology/index.ts';
+import { allCounts, runOf } from '../../runs.ts';
 
 const numbers = graphModel({ nodes: { Number: { key: 'n', props: { n: 'integer', square: 'integer' } } } });
 const { definition: model } = numbers;
@@ -26,9 +28,9 @@ function owned(): { readonly owner: GraphOwner; readonly path: string } {
   return { owner, path };
 }
 
-const at = (chunk: number, sink = 't/a'): { sink: string; attempt: number; checkpoint: number; chunk: number } => ({
+const at = (chunk: number, sink = 't/a'): ChunkId => ({
   sink,
-  attempt: 1,
+  run: runOf(1),
   checkpoint: 1,
   chunk,
 });
@@ -39,7 +41,7 @@ it('opens the graph when it is needed, once for all, and makes none for a questi
   await expect(owner.query(count)).rejects.toMatchObject({ code: 'graph-missing' });
   expect(existsSync(path)).toBe(false);
   const sinks = ['t/a', 't/b', 'u/c'];
-  await Promise.all(sinks.map((sink) => owner.openSink({ sink, attempt: 1, model })));
+  await Promise.all(sinks.map((sink) => owner.openSink({ sink, run: runOf(1), model, restored: allCounts })));
   await Promise.all(sinks.map((sink, n) => owner.applyChunk(at(1, sink), [numbers.Number({ n, square: n * n })])));
   expect((await owner.query(count)).rows).toEqual([[3]]);
   await owner.close();
@@ -48,7 +50,7 @@ it('opens the graph when it is needed, once for all, and makes none for a questi
 
 it('opens it anew after a write that failed, and has lost nothing', async () => {
   const { owner } = owned();
-  await owner.openSink({ sink: 't/a', attempt: 1, model });
+  await owner.openSink({ sink: 't/a', run: runOf(1), model, restored: allCounts });
   await owner.applyChunk(at(1), [numbers.Number({ n: 1 })]);
   // No sink lets such a value pass.
   const unfit = [numbers.Number({ n: 2 }), { kind: 'node', label: 'Number', props: { n: 3, square: 'nine' } }] as const;
@@ -61,7 +63,7 @@ it('opens it anew after a write that failed, and has lost nothing', async () => 
 
 it('shares its file with no other owner, also by a link to the file, until it closes', async () => {
   const { owner, path } = owned();
-  await owner.openSink({ sink: 't/a', attempt: 1, model });
+  await owner.openSink({ sink: 't/a', run: runOf(1), model, restored: allCounts });
   const folder = mkdtempSync(join(tmpdir(), 'sluice-other-'));
   symlinkSync(path, join(folder, 'graph'));
   const other = graphOwner({ path: join(folder, 'graph'), copies: join(folder, 'copies'), clock: systemClock });
@@ -71,17 +73,19 @@ it('shares its file with no other owner, also by a link to the file, until it cl
   });
   // The database's own lock would be gone after this.
   closeSync(openSync(path, 'r'));
-  await expect(other.openSink({ sink: 't/a', attempt: 2, model })).rejects.toMatchObject({ code: 'folder-in-use' });
+  await expect(other.openSink({ sink: 't/a', run: runOf(2), model, restored: allCounts })).rejects.toMatchObject({ code: 'folder-in-use' });
   await owner.close();
-  expect(await other.openSink({ sink: 't/a', attempt: 2, model })).toEqual({ checkpoint: 0, chunk: 0 });
+  expect(await other.openSink({ sink: 't/a', run: runOf(2), model, restored: allCounts })).toEqual({ checkpoint: 0, chunk: 0 });
 });
 
 it('tries again to open what could not be opened', async () => {
   const { owner, path } = owned();
   writeFileSync(path, 'no graph'.repeat(1_000));
-  await expect(owner.openSink({ sink: 't/a', attempt: 1, model })).rejects.toMatchObject({ code: 'graph-open-failed' });
+  await expect(owner.openSink({ sink: 't/a', run: runOf(1), model, restored: allCounts })).rejects.toMatchObject({
+    code: 'graph-open-failed',
+  });
   rmSync(path);
-  expect(await owner.openSink({ sink: 't/a', attempt: 1, model })).toEqual({ checkpoint: 0, chunk: 0 });
+  expect(await owner.openSink({ sink: 't/a', run: runOf(1), model, restored: allCounts })).toEqual({ checkpoint: 0, chunk: 0 });
 });
 
 it('answers the calls of a thread, each its own, with values and with errors as they were', async () => {
@@ -92,8 +96,8 @@ it('answers the calls of a thread, each its own, with values and with errors as 
     },
   );
   const { database } = link;
-  expect(await database.openSink({ sink: 't/a', attempt: 2, model })).toEqual({ checkpoint: 0, chunk: 0 });
-  const chunks = [1, 2, 2].map((chunk) => database.applyChunk({ ...at(chunk), attempt: 2 }, [numbers.Number({ n: chunk })]));
+  expect(await database.openSink({ sink: 't/a', run: runOf(2), model, restored: allCounts })).toEqual({ checkpoint: 0, chunk: 0 });
+  const chunks = [1, 2, 2].map((chunk) => database.applyChunk({ ...at(chunk), run: runOf(2) }, [numbers.Number({ n: chunk })]));
   expect(await Promise.all(chunks)).toEqual(['applied', 'applied', 'skipped']);
   await expect(database.applyChunk(at(3), [])).rejects.toMatchObject({
     name: 'SluiceError',
@@ -105,7 +109,7 @@ it('answers the calls of a thread, each its own, with values and with errors as 
 
 it('writes and answers on while one question takes for ever and another one ends its process', async () => {
   const { owner } = owned();
-  await owner.openSink({ sink: 't/a', attempt: 1, model });
+  await owner.openSink({ sink: 't/a', run: runOf(1), model, restored: allCounts });
   const rows = Array.from({ length: 500 }, (_, n) => numbers.Number({ n, square: n * n }));
   await owner.applyChunk(at(1), rows);
   const asker = new AbortController();

@@ -141,9 +141,9 @@ describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000
     const create = (store: CheckpointStore, of: Manifest): Promise<void> => store.create(of, encodeManifest(of));
     const older = checkpointStore(blobs, 't');
     const newer = checkpointStore(blobs, 't');
-    expect(await older.takeOver(manifest)).toMatchObject({ attempt: 1, checkpoint: 1 });
+    expect(await older.takeOver(seededRandom(1), manifest)).toMatchObject({ attempt: 1, checkpoint: 1 });
     await create(older, manifest(1, 2));
-    expect(await newer.takeOver(manifest)).toMatchObject({ attempt: 2, checkpoint: 3 });
+    expect(await newer.takeOver(seededRandom(1), manifest)).toMatchObject({ attempt: 2, checkpoint: 3 });
     await expect(create(older, manifest(1, 3))).rejects.toMatchObject({ code: 'fenced' });
     for (let checkpoint = 4; checkpoint < 10; checkpoint++) await create(newer, manifest(2, checkpoint));
     await newer.prune(2);

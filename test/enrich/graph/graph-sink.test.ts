@@ -8,10 +8,12 @@ import { localBlobStore } from '../../../enrich/checkpoint-store/local-blob-stor
 import type { GraphDatabase } from '../../../enrich/graph/graph-database.ts';
 import { graphSink } from '../../../enrich/graph/graph-sink.ts';
 import { limits } from '../../../schemas/limits.ts';
+import { runName } from '../../../schemas/run-id.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import { graphModel } from '../../../topology/index.ts';
 import type { GraphDatabaseRig } from '../../contract/graph-database.ts';
 import { sinkContract } from '../../contract/sink.ts';
+import { runOf } from '../../runs.ts';
 import { temporaryFolders } from '../support.ts';
 import { ladybugRig, writesBatch } from './support.ts';
 
@@ -61,7 +63,7 @@ class Rig {
       },
     };
     const staging = localBlobStore(this.folder);
-    return graphSink({ database, model: steps.definition, staging, folder: 'staged', sink: 't/graph', attempt });
+    return graphSink({ database, model: steps.definition, staging, folder: 'staged', sink: 't/graph', run: runOf(attempt) });
   }
 
   async ask(statement: string): Promise<readonly (readonly unknown[])[]> {
@@ -152,7 +154,9 @@ describe('the graph sink, crashed', () => {
     const run = async (attempt: number, work: (sink: Sink) => Promise<void>): Promise<GraphDatabaseRig> => {
       const rig = await ladybugRig(folder);
       const staging = localBlobStore(folder);
-      await work(graphSink({ database: rig.database, model: steps.definition, staging, folder: 'staged', sink: 't/graph', attempt }));
+      await work(
+        graphSink({ database: rig.database, model: steps.definition, staging, folder: 'staged', sink: 't/graph', run: runOf(attempt) }),
+      );
       return rig;
     };
     let state: SinkState;
@@ -175,7 +179,7 @@ describe('the graph sink', () => {
     await stale.write(writesBatch([steps.Step({ n: 1 })]));
     await stale.prepare(1, false);
     await rig.sink(2).open(undefined);
-    writeFileSync(join(rig.staging, '1-0.ndjson'), `${JSON.stringify([steps.Step({ n: 1 })])}\n`);
+    writeFileSync(join(rig.staging, `${runName(runOf(1))}-0.ndjson`), `${JSON.stringify([steps.Step({ n: 1 })])}\n`);
     await expect(stale.commit(1)).rejects.toMatchObject({
       code: 'fenced',
       message: "attempt 1 of the graph sink 't/graph' was taken over by attempt 2",
@@ -289,10 +293,10 @@ describe('the graph sink', () => {
     await sink.open(undefined);
     await sink.write(writesBatch([steps.Step({ n: 1 })]));
     const first = stored(await sink.prepare(1, false));
-    rmSync(join(rig.staging, '1-0.ndjson'));
+    rmSync(join(rig.staging, `${runName(runOf(1))}-0.ndjson`));
     await expect(rig.sink(2).open(first)).rejects.toMatchObject({
       code: 'staged-file-missing',
-      message: expect.stringContaining('1-0.ndjson is not there') as string,
+      message: expect.stringContaining(`${runName(runOf(1))}-0.ndjson is not there`) as string,
     });
 
     const other = new Rig();

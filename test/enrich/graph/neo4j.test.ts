@@ -15,6 +15,7 @@ import { graphModel } from '../../../topology/index.ts';
 import type { GraphDatabaseRig } from '../../contract/graph-database.ts';
 import { graphDatabaseContract } from '../../contract/graph-database.ts';
 import { graphMappingsContract } from '../../contract/graph-mappings.ts';
+import { allCounts, runOf } from '../../runs.ts';
 import { javaMissing } from '../../servers/jars.ts';
 import type { Neo4jServer } from '../../servers/neo4j.ts';
 import { startNeo4j } from '../../servers/neo4j.ts';
@@ -50,7 +51,7 @@ describe.skipIf(javaMissing() !== undefined)('on Neo4j', () => {
 
   function sinkOf(attempt: number, folder: string, own = session()): Sink {
     const database = cypherDatabase(own);
-    return graphSink({ database, model, staging: localBlobStore(folder), folder: 'staged', sink: 't/graph', attempt });
+    return graphSink({ database, model, staging: localBlobStore(folder), folder: 'staged', sink: 't/graph', run: runOf(attempt) });
   }
 
   function folder(): string {
@@ -61,7 +62,7 @@ describe.skipIf(javaMissing() !== undefined)('on Neo4j', () => {
 
   it('makes constraints, once, and says which server answers', async () => {
     await server.empty();
-    await Promise.all([1, 2].map((n) => cypherDatabase(session()).openSink({ sink: `t/${n}`, attempt: 1, model })));
+    await Promise.all([1, 2].map((n) => cypherDatabase(session()).openSink({ sink: `t/${n}`, run: runOf(1), model, restored: allCounts })));
     expect(await server.ask("SHOW CONSTRAINTS YIELD name, type WHERE name STARTS WITH 'sluice_Step' RETURN name, type")).toEqual([
       ['sluice_Step_n', 'UNIQUENESS'],
     ]);
@@ -72,7 +73,9 @@ describe.skipIf(javaMissing() !== undefined)('on Neo4j', () => {
     await server.empty();
     const models = Array.from({ length: 6 }, (_, n) => graphModel({ nodes: { [`L${n}`]: { key: 'id', props: { id: 'string' } } } }));
     await Promise.all(
-      models.map(({ definition }, n) => cypherDatabase(session()).openSink({ sink: `t/${n}`, attempt: 1, model: definition })),
+      models.map(({ definition }, n) =>
+        cypherDatabase(session()).openSink({ sink: `t/${n}`, run: runOf(1), model: definition, restored: allCounts }),
+      ),
     );
     const [[text] = []] = await server.ask('MATCH (m:SluiceModel) RETURN m.sluiceDefinition');
     expect(Object.keys((JSON.parse(String(text)) as typeof model).nodes).sort()).toEqual(['L0', 'L1', 'L2', 'L3', 'L4', 'L5']);
@@ -81,14 +84,14 @@ describe.skipIf(javaMissing() !== undefined)('on Neo4j', () => {
   it('writers that lock the same nodes in turns all get through', async () => {
     await server.empty();
     const writers = Array.from({ length: 4 }, (_, n) => ({ sink: `t/${n}`, database: cypherDatabase(session()) }));
-    for (const { sink, database } of writers) await database.openSink({ sink, attempt: 1, model });
+    for (const { sink, database } of writers) await database.openSink({ sink, run: runOf(1), model, restored: allCounts });
     const rounds = 8;
     await Promise.all(
       writers.map(async ({ sink, database }, n) => {
         for (let round = 1; round <= rounds; round++) {
           const order = Array.from({ length: 200 }, (_, i) => (n % 2 === 0 ? i : 199 - i));
           const writes = order.map((i) => steps.Step({ n: i, times: round }));
-          expect(await database.applyChunk({ sink, attempt: 1, checkpoint: round, chunk: 1 }, writes)).toBe('applied');
+          expect(await database.applyChunk({ sink, run: runOf(1), checkpoint: round, chunk: 1 }, writes)).toBe('applied');
         }
       }),
     );

@@ -11,6 +11,7 @@ import { limits } from '../../../schemas/limits.ts';
 import { fitWrite } from '../../../topology/graph/fit-write.ts';
 import type { GraphWrite } from '../../../topology/index.ts';
 import { graphModel } from '../../../topology/index.ts';
+import { runOf } from '../../runs.ts';
 
 const routes = graphModel({
   nodes: {
@@ -140,7 +141,7 @@ describe('pending writes', () => {
 });
 
 describe('a chunk', () => {
-  const recorded = { attempt: 2, checkpoint: 5, chunk: 3 };
+  const recorded = { run: runOf(2), checkpoint: 5, chunk: 3 };
   it.each([
     ['the next of its checkpoint is applied', 2, 5, 4, 'apply'],
     ['the first of a later checkpoint is applied', 2, 9, 1, 'apply'],
@@ -151,11 +152,11 @@ describe('a chunk', () => {
     ['a later checkpoint begins with its first', 2, 6, 2, 'behind'],
     ['an older attempt is fenced, whatever it brings', 1, 5, 3, 'fenced'],
   ] as const)('%s', (_, attempt, checkpoint, chunk, decision) => {
-    expect(decideChunk(recorded, { sink: 's', attempt, checkpoint, chunk })).toBe(decision);
+    expect(decideChunk(recorded, { sink: 's', run: runOf(attempt), checkpoint, chunk })).toBe(decision);
   });
 
   it('of a sink that the database does not know is refused', () => {
-    expect(decideChunk(undefined, { sink: 's', attempt: 1, checkpoint: 1, chunk: 1 })).toBe('behind');
+    expect(decideChunk(undefined, { sink: 's', run: runOf(1), checkpoint: 1, chunk: 1 })).toBe('behind');
   });
 });
 

@@ -5,33 +5,67 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { boundedEach } from '../../../enrich/lake/bounded-each.ts';
 import { decidePublication, markOf, mayRemove } from '../../../enrich/lake/staged-name.ts';
+import { seededRandom } from '../../../schemas/kernel/random.ts';
+import { newLineage, newRun, runName, runPattern } from '../../../schemas/run-id.ts';
+import { runOf } from '../../runs.ts';
 
 const small = fc.integer({ min: 0, max: 12 });
 
+/** A name by which one run left something: of a lineage, or of before there were lineages. */
+const named = (attempt: number, lineage: string | undefined): string =>
+  lineage === undefined ? String(attempt) : runName(runOf(attempt, lineage));
+const [ours, theirs] = ['00000000aa', '1234567890'];
+
 describe('names under staging', () => {
-  it('are removed by their own run and later ones only; what is nobody’s, by any', () => {
+  it('are removed by their own run and later ones of its lineage only; what is nobody’s, by any', () => {
     fc.assert(
-      fc.property(small, small, small, (of, n, attempt) => {
-        expect(mayRemove(`${of}-${n}.parquet`, attempt)).toBe(of <= attempt);
-        expect(mayRemove(`rows-${n}-${of}.ndjson`, attempt)).toBe(of <= attempt);
+      fc.property(small, small, small, fc.constantFrom(ours, theirs, undefined), (of, n, attempt, lineage) => {
+        const removes = of <= attempt && lineage !== theirs;
+        expect(mayRemove(`${named(of, lineage)}-${n}.parquet`, runOf(attempt, ours))).toBe(removes);
+        expect(mayRemove(`rows-${n}-${named(of, lineage)}.ndjson`, runOf(attempt, ours))).toBe(removes);
       }),
     );
-    expect(mayRemove('.tmp-1-2', 0)).toBe(true);
+    expect(mayRemove('.tmp-1-2', runOf(0))).toBe(true);
   });
 
-  it('publish in the order of attempts and files: never an older content over a newer one', () => {
+  it.each([ours, undefined])('publish in the order of attempts and files: never an older content over a newer one (%s)', (lineage) => {
     fc.assert(
       fc.property(small, small, small, small, small, (thereAttempt, thereN, ownAttempt, ownN, later) => {
         const attempt = ownAttempt + later;
-        const decided = decidePublication(`${thereAttempt}-${thereN}`, `.staging/t/x/${ownAttempt}-${ownN}.parquet`, attempt);
+        const staged = `.staging/t/x/${named(ownAttempt, lineage)}-${ownN}.parquet`;
+        const decided = decidePublication(`${named(thereAttempt, lineage)}-${thereN}`, staged, runOf(attempt, ours));
         const older = thereAttempt < ownAttempt || (thereAttempt === ownAttempt && thereN < ownN);
-        expect(decided).toBe(thereAttempt > attempt ? 'taken-over' : older ? 'put' : 'done');
+        // What an earlier version of Sluice left is in nobody's way.
+        const isLater = thereAttempt > attempt && lineage !== undefined;
+        expect(decided).toBe(isLater ? 'taken-over' : older ? 'put' : 'done');
       }),
     );
-    const staged = '.staging/t/x/10-2.parquet';
-    expect(decidePublication(undefined, staged, 10)).toBe('put');
-    expect(decidePublication('something else', staged, 10)).toBe('put');
-    expect(decidePublication(markOf(staged), staged, 10)).toBe('done');
+    const staged = `.staging/t/x/${named(10, lineage)}-2.parquet`;
+    expect(decidePublication(undefined, staged, runOf(10))).toBe('put');
+    expect(decidePublication('something else', staged, runOf(10))).toBe('put');
+    expect(decidePublication(markOf(staged), staged, runOf(10))).toBe('done');
+  });
+
+  it('publish over what another lineage, or another run of the same attempt, has left: it is no repetition, and nobody’s successor', () => {
+    fc.assert(
+      fc.property(small, small, small, small, fc.constantFrom(theirs, undefined), (thereAttempt, thereN, ownAttempt, ownN, lineage) => {
+        const staged = `.staging/t/x/${named(ownAttempt, ours)}-${ownN}.parquet`;
+        expect(decidePublication(`${named(thereAttempt, lineage)}-${thereN}`, staged, runOf(ownAttempt, ours))).toBe('put');
+        const again = runName(runOf(ownAttempt, ours, '0000b2'));
+        expect(decidePublication(`${again}-${thereN}`, staged, runOf(ownAttempt, ours))).toBe('put');
+      }),
+    );
+  });
+});
+
+describe('runs', () => {
+  it('without a checkpoint have another lineage each, and another name even at the same attempt', () => {
+    const random = seededRandom(1);
+    const lineages = Array.from({ length: 100 }, () => newLineage(random));
+    expect(new Set(lineages).size).toBe(100);
+    const names = Array.from({ length: 100 }, () => runName(newRun(1, lineages[0] as string, random)));
+    expect(new Set(names).size).toBe(100);
+    for (const name of names) expect(name).toMatch(new RegExp(`^${runPattern}$`));
   });
 });
 

@@ -9,6 +9,7 @@ import { sinkMisfits } from '../../../enrich/lake/table-misfits.ts';
 import { tableSink } from '../../../enrich/parquet/table-sink.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
+import { runOf } from '../../runs.ts';
 import { batchOf, temporaryFolders } from '../support.ts';
 
 const folder = temporaryFolders('table-columns');
@@ -35,7 +36,14 @@ let attempts = 0;
 async function write(lake: string, schema: JsonSchema, row: object, publish = true): Promise<void> {
   const attempt = ++attempts;
   const owner = { team: 'a', app: 'b' };
-  const more = { owner, topology: 't', attempt, fileMaxBytes: 1e9, fileMaxAgeMs: publish ? 0 : 3_600_000, clock: manualClock(at) };
+  const more = {
+    owner,
+    topology: 't',
+    run: runOf(attempt),
+    fileMaxBytes: 1e9,
+    fileMaxAgeMs: publish ? 0 : 3_600_000,
+    clock: manualClock(at),
+  };
   const sink = tableSink({ dir: lake, table: 'rows', schema, partitionBy: ['date'], ...more });
   try {
     await sink.open(undefined);

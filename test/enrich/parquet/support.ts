@@ -6,6 +6,7 @@ import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
 import type { Sink } from '../../../topology/index.ts';
+import { runOf } from '../../runs.ts';
 import { batchOf, rowsOf } from '../support.ts';
 
 export const base = Date.parse('2013-01-01T10:00:00Z');
@@ -40,7 +41,7 @@ export const typedRow = (n: number, more: object = {}): object => ({
 export interface TableRig {
   readonly lake: string;
   readonly clock: ManualClock;
-  sink(attempt: number, schema?: JsonSchema): Sink;
+  sink(attempt: number, schema?: JsonSchema, lineage?: string): Sink;
   /** Every row's `n` that a reader finds, sorted. */
   numbers(): Promise<readonly number[]>;
 }
@@ -50,7 +51,7 @@ export function tableRig(lake: string, fileMaxAgeMs: number, fileMaxBytes = 1e9)
   return {
     lake,
     clock,
-    sink: (attempt, schema = typedSchema) =>
+    sink: (attempt, schema = typedSchema, lineage) =>
       tableSink({
         dir: lake,
         table: 'typed',
@@ -58,7 +59,7 @@ export function tableRig(lake: string, fileMaxAgeMs: number, fileMaxBytes = 1e9)
         partitionBy: ['date', 'hour', 'team', 'app'],
         owner: { team: 'own', app: 'er' },
         topology: 't',
-        attempt,
+        run: runOf(attempt, lineage),
         fileMaxBytes,
         fileMaxAgeMs,
         clock,

@@ -9,10 +9,15 @@ import { tableSink } from '../../../enrich/parquet/table-sink.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
+import { runName } from '../../../schemas/run-id.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import { sinkContract } from '../../contract/sink.ts';
+import { runOf } from '../../runs.ts';
 import { batchOf, filesOf, rowsOf, temporaryFolders } from '../support.ts';
 import { base, tableRig, typedRow, typedSchema } from './support.ts';
+
+/** As files have it. */
+const run = runName(runOf(1));
 
 const folder = temporaryFolders('table');
 const hourMs = 3_600_000;
@@ -66,9 +71,9 @@ describe('a table', () => {
       ['id-3', 3, '2013-01-01T10:17:00.123Z', 0.75, false, null, null, null, date, '12', 'own', 'er'],
     ]);
     expect(filesOf(rig.lake, 'typed')).toEqual([
-      'date=2013-01-01/hour=10/team=own%20team%2Fx%2A%27/app=er/t-1-1.parquet',
-      'date=2013-01-01/hour=11/team=own/app=er/t-1-1.parquet',
-      'date=2013-01-01/hour=12/team=own/app=er/t-1-1.parquet',
+      `date=2013-01-01/hour=10/team=own%20team%2Fx%2A%27/app=er/t-1-${run}.parquet`,
+      `date=2013-01-01/hour=11/team=own/app=er/t-1-${run}.parquet`,
+      `date=2013-01-01/hour=12/team=own/app=er/t-1-${run}.parquet`,
     ]);
   });
 
@@ -119,7 +124,7 @@ describe('a table', () => {
       required: ['any', 'one'],
       properties: { any: {}, one: { enum: ['a', null] } },
     };
-    const options = { table: 'loose', topology: 't', attempt: 1, fileMaxBytes: 1e6, fileMaxAgeMs: 0, clock: manualClock(0) };
+    const options = { table: 'loose', topology: 't', run: runOf(1), fileMaxBytes: 1e6, fileMaxAgeMs: 0, clock: manualClock(0) };
     const sink = tableSink({ dir: lake, schema, partitionBy: [], owner: { team: 'a', app: 'b' }, ...options });
     await sink.open(undefined);
     await sink.write(
@@ -137,7 +142,7 @@ describe('a table', () => {
       { any: null, one: null },
       { any: '[1,null]', one: '"a"' },
     ]);
-    expect(filesOf(lake, 'loose')).toEqual(['t-1-1.parquet']);
+    expect(filesOf(lake, 'loose')).toEqual([`t-1-${run}.parquet`]);
   });
 
   it('keeps a file open across checkpoints until it is old enough, also over a restart', async () => {
@@ -200,7 +205,10 @@ describe('a table', () => {
     await checkpoint(sink, 1);
     expect(await rig.numbers()).toEqual([1, 2, 3, 4, 5, 6]);
     expect(sink.pendingRows()).toBe(2);
-    expect(filesOf(rig.lake, 'typed').map((path) => path.slice(path.lastIndexOf('/') + 1))).toEqual(['t-1-1.1.parquet', 't-1-1.parquet']);
+    expect(filesOf(rig.lake, 'typed').map((path) => path.slice(path.lastIndexOf('/') + 1))).toEqual([
+      `t-1-${run}.1.parquet`,
+      `t-1-${run}.parquet`,
+    ]);
     rig.clock.advance(999);
     await checkpoint(sink, 2);
     expect(sink.pendingRows()).toBe(2);
@@ -298,7 +306,7 @@ describe('a table', () => {
       partitionBy: ['date'],
       owner: { team: 'a', app: 'b' },
       topology: 'u',
-      attempt: 1,
+      run: runOf(1),
       fileMaxBytes: 1,
       fileMaxAgeMs: 0,
       clock: rig.clock,
@@ -329,7 +337,7 @@ describe('a table', () => {
     const staging = join(rig.lake, '.staging', 'typed', 't');
     await sink.write(batchOf([typedRow(1)], () => base));
     await sink.write(batchOf([typedRow(2, { note: 'x'.repeat(limits.sinkPendingMaxBytes) })], () => base));
-    expect(readdirSync(staging)).toEqual(['1-0.parquet', '1-1.parquet']);
+    expect(readdirSync(staging)).toEqual([`${run}-0.parquet`, `${run}-1.parquet`]);
     await sink.close();
   });
 

@@ -15,6 +15,7 @@ import type { RejectedEvent } from '../../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../../schemas/rejection.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import { sinkContract } from '../../contract/sink.ts';
+import { runOf } from '../../runs.ts';
 import { batchOf, filesOf, rowsOf, temporaryFolders } from '../support.ts';
 
 const folder = temporaryFolders('rejected');
@@ -49,7 +50,7 @@ const batch = (...events: readonly RejectedEvent[]): ReturnType<typeof batchOf> 
   batchOf(events, (event) => Date.parse((event as RejectedEvent).receivedtime));
 
 const sinkOf = (lake: string, attempt: number, more: Partial<RejectedSinkOptions> = {}): Sink =>
-  rejectedSink({ dir: lake, topology: 'top', attempt, clock, ...more });
+  rejectedSink({ dir: lake, topology: 'top', run: runOf(attempt), clock, ...more });
 
 async function checkpoint(sink: Sink, number: number): Promise<SinkState> {
   const state = stored(await sink.prepare(number, false));

@@ -15,6 +15,7 @@ import type { RejectedEvent } from '../../../schemas/rejection.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import type { SinkRig } from '../../contract/sink.ts';
 import { sinkContract } from '../../contract/sink.ts';
+import { runOf } from '../../runs.ts';
 import { pythonMissing } from '../../servers/cache.ts';
 import type { Fault } from '../../servers/fault-proxy.ts';
 import { pass, slowDown } from '../../servers/fault-proxy.ts';
@@ -68,7 +69,8 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
       clock = manualClock(1_000_000),
       fileMaxAgeMs = 0,
       schema = typedSchema,
-    }: { clock?: ReturnType<typeof manualClock>; fileMaxAgeMs?: number; schema?: JsonSchema } = {},
+      lineage,
+    }: { clock?: ReturnType<typeof manualClock>; fileMaxAgeMs?: number; schema?: JsonSchema; lineage?: string } = {},
   ): Sink =>
     tableSink({
       dir: place,
@@ -77,7 +79,7 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
       partitionBy: ['date', 'hour', 'team', 'app'],
       owner: { team: 'own', app: 'er' },
       topology: 't',
-      attempt,
+      run: runOf(attempt, lineage),
       fileMaxBytes: 1e9,
       fileMaxAgeMs,
       clock,
@@ -112,8 +114,14 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
     data: '{}',
     data_encoding: 'utf8',
   });
-  const rejected = (place: S3Place, attempt: number): Sink =>
-    rejectedSink({ dir: place, topology: 'top', attempt, clock: manualClock(Date.parse('2026-11-23T12:00:00Z')), fileMaxBytes: 500 });
+  const rejected = (place: S3Place, attempt: number, lineage?: string): Sink =>
+    rejectedSink({
+      dir: place,
+      topology: 'top',
+      run: runOf(attempt, lineage),
+      clock: manualClock(Date.parse('2026-11-23T12:00:00Z')),
+      fileMaxBytes: 500,
+    });
   const rejections = (...ids: readonly string[]): ReturnType<typeof batchOf> => batchOf(ids.map(rejection), () => base);
   const seenIn = async (place: S3Place): Promise<Readonly<Record<string, number>>> =>
     Object.fromEntries((await rowsIn(place, 'rejected')).map((row) => [String(row['id']), Number(row['seen'])]));
@@ -301,7 +309,7 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
     await sink.commit(9);
     await sink.close();
     const [key = ''] = (await keysOf(place, 'typed/')).filter((path) => path.endsWith('.parquet'));
-    expect(key).toMatch(/typed\/date=2013-01-01\/hour=10\/team=own\/app=er\/t-9-4\.parquet$/);
+    expect(key).toMatch(/typed\/date=2013-01-01\/hour=10\/team=own\/app=er\/t-9-4-[0-9a-f]{16}\.parquet$/);
     const { Metadata } = await rig().client.send(new HeadObjectCommand({ Bucket: place.bucket, Key: `${place.prefix}/${key}` }));
     expect(Metadata).toEqual({ 'sluice-mark': '4-0' });
   });

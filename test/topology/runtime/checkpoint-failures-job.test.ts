@@ -353,7 +353,7 @@ describe('a state that has no text', () => {
       counts: {},
       keyExamples: {},
     };
-    const fence = await store.takeOver((attempt, checkpoint) => ({
+    const fence = await store.takeOver(seededRandom(1), (attempt, checkpoint) => ({
       ...head,
       attempt,
       checkpoint,

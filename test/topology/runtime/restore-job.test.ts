@@ -68,7 +68,7 @@ function rig(events = 6): Rig {
       }),
     check: (topology) => checkJob({ topology, ...common }),
     advance: () => clock.advance(50),
-    settle: () => settleStaged({ topology: 't', ...common, clock }),
+    settle: () => settleStaged({ topology: 't', ...common, clock, random: seededRandom(1) }),
     async dry(job) {
       await job.open();
       const running = job.run();
