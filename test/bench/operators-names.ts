@@ -8,6 +8,7 @@ export const operators = [
   'tumbling window',
   'sliding window of five',
   'session window',
+  'aggregate of its author',
   'interval join',
   'process with state and timers',
   'look-up in a table',

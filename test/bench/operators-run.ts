@@ -32,7 +32,7 @@ async function load<T>(dist: string, file: string): Promise<T> {
 }
 
 function topologyOf(sluice: typeof Sluice, operator: Operator): Sluice.Topology {
-  const { count, fileTable, schemaOf, session, sliding, stream, sum, table, topology, tumbling, value } = sluice;
+  const { aggregator, count, fileTable, schemaOf, session, sliding, stream, sum, table, topology, tumbling, value } = sluice;
   const row = schemaOf<Record<string, unknown>>({ $id: 'https://sluice.example/bench-row', type: 'object', properties: {} });
   const schema = schemaOf<Reading>({
     $id: 'https://sluice.example/bench-reading',
@@ -68,6 +68,20 @@ function topologyOf(sluice: typeof Sluice, operator: Operator): Sluice.Topology 
         return windowed(sliding('5m', '1m'));
       case 'session window':
         return windowed(session('30s'));
+      case 'aggregate of its author': {
+        const latest = aggregator<Reading, { n: number; latest: number[] }, number>({
+          create: () => ({ n: 0, latest: [] }),
+          add(kept, { v }) {
+            kept.n++;
+            kept.latest = [...kept.latest.slice(-4), v];
+            return kept;
+          },
+          result: ({ n, latest }) => n + latest.length,
+          merge: (a, b) => ({ n: a.n + b.n, latest: [...a.latest, ...b.latest].slice(-5) }),
+        });
+        const windows = readings.keyBy((r) => r.k).window('window', tumbling('1m'));
+        return out(windows.aggregate({ latest }).out);
+      }
       case 'interval join': {
         const { even, rest } = readings.split({ even: (r) => r.v % 2 === 0 });
         const right = rest.keyBy((r) => r.k);

@@ -20,6 +20,7 @@ it('npm run bench:operators measures every operator, beside another build', { ti
     'tumbling window': 2_000,
     'sliding window of five': 6_000,
     'session window': 1_000,
+    'aggregate of its author': 2_000,
     'interval join': 11_000,
     'process with state and timers': 2_000,
     'look-up in a table': 12_000,
