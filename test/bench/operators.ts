@@ -1,6 +1,6 @@
 /**
  * `npm run bench:operators`: what each operator costs an element, in a job of its own over records that lie ready in memory (operators-run.ts). Each
- * measurement is a new process; builds take turns, and the ratio is the median of the rounds' own.
+ * measurement is a new process with the heap that `sluice` starts with; builds take turns, and the ratio is the median of the rounds' own.
  *
  *   --rows N      of each measurement (default 400,000)
  *   --rounds N    (default 5)
@@ -12,6 +12,7 @@ import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { heapFlags } from './ingress-processes.ts';
 import type { Operator } from './operators-names.ts';
 import { operators } from './operators-names.ts';
 import type { OperatorRound } from './operators-run.ts';
@@ -36,7 +37,7 @@ if (!chosen.some((name) => name === (options.only || 'source'))) {
 function run(build: string, operator: Operator): Promise<OperatorRound> {
   const script = fileURLToPath(new URL('operators-run.js', import.meta.url));
   return new Promise((done, failed) => {
-    execFile(process.execPath, [script, build, operator, options.rows], (error, stdout, stderr) => {
+    execFile(process.execPath, [...heapFlags, script, build, operator, options.rows], (error, stdout, stderr) => {
       if (error === null) done(JSON.parse(stdout) as OperatorRound);
       else failed(new Error(`${operator} failed: ${stderr}`, { cause: error }));
     });

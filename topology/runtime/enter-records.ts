@@ -61,7 +61,7 @@ function enter(cursor: Cursor, record: IncomingRecord, batch: Batch, counts: Nod
   if ('problem' in decoded) return refuse(cursor, record, decoded.problem, counts, reject);
   const { attributes, data } = decoded;
   // First of all: a row in the name of another stream's event would stand for that event.
-  if (`${attributes.team}/${attributes.app}` !== source.stream)
+  if (!isNamed(source.stream, attributes))
     return refuse(cursor, record, `the record says that it belongs to ${attributes.team}/${attributes.app}`, counts, reject);
   const origin: Origin = { stream: source.stream, path, split, splitKey: cursor.key, position: placeOf(record), attributes, data };
   const claim = attributes.extensions?.['dataref'];
@@ -77,6 +77,11 @@ function enter(cursor: Cursor, record: IncomingRecord, batch: Batch, counts: Nod
   if (unkept !== undefined) return refuse(cursor, record, unkept.message, counts, reject, origin, 'undecodable-record', unkept.pointer);
   counts.passed++;
   batch.element(event, record.arrivedAtMs, losses === undefined ? origin : { ...origin, inexact: losses.inexact });
+}
+
+/** Whether a stream is `team/app`. Without making the text, for each record. */
+function isNamed(stream: string, { team, app }: EventAttributes): boolean {
+  return stream.length === team.length + 1 + app.length && stream.startsWith(team) && stream.endsWith(app) && stream[team.length] === '/';
 }
 
 /** What no checkpoint could hold: JSON has no infinity, and writes nothing that is nested without end. */
