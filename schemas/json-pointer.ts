@@ -15,10 +15,12 @@ const arrayIndex = /^(?:0|[1-9]\d*)$/;
 export function parsePointer(text: string): readonly string[] | undefined {
   if (text === '') return [];
   if (!text.startsWith('/') || /~(?![01])/.test(text)) return undefined;
-  return text
-    .slice(1)
-    .split('/')
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  return text.slice(1).split('/').map(partName);
+}
+
+/** The member's name that a part of a pointer stands for. */
+export function partName(part: string): string {
+  return part.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
 /** A member's name as a part of a pointer. */

@@ -12,7 +12,7 @@ import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { useFormats } from './formats.ts';
 import { speaksOfInherited, withProtoChecked, writtenPlace } from './inherited-names.ts';
-import { pointerPart } from './json-pointer.ts';
+import { partName, pointerPart } from './json-pointer.ts';
 import { messageOf, SluiceError } from './kernel/errors.ts';
 import { parseTime } from './kernel/time.ts';
 import { linearPattern } from './linear-pattern.ts';
@@ -166,7 +166,7 @@ function valueAt(value: unknown, pointer: string): unknown {
   let at = value;
   for (const part of pointer.split('/').slice(1)) {
     if (typeof at !== 'object' || at === null) return undefined;
-    at = (at as Record<string, unknown>)[part.replaceAll('~1', '/').replaceAll('~0', '~')];
+    at = (at as Record<string, unknown>)[partName(part)];
   }
   return at;
 }

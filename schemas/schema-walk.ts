@@ -5,7 +5,7 @@
  * 1. Only places of schemas are entered: what `const`, `enum`, `default` and `examples` hold is data.
  * 2. A document that contains itself is walked once.
  */
-import { pointerPart } from './json-pointer.ts';
+import { partName, pointerPart } from './json-pointer.ts';
 
 /** A schema that is an object, with its place in the document. */
 export interface Subschema {
@@ -80,7 +80,7 @@ function targetOf(ref: string, { base, resource }: Subschema, all: Subschemas): 
   if (fragment !== '' && !fragment.startsWith('/')) return undefined;
   let at: unknown = root;
   for (const part of fragment.split('/').slice(1)) {
-    const name = decoded(part).replaceAll('~1', '/').replaceAll('~0', '~');
+    const name = partName(decoded(part));
     if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;
     at = (at as Readonly<Record<string, unknown>>)[name];
   }

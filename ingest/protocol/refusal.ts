@@ -1,6 +1,7 @@
 /**
  * What the ingress says no to, as a value: a status, a stable code, and what was expected where.
  */
+import { pointerPart } from '../../schemas/json-pointer.ts';
 
 export interface Refusal {
   readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 414 | 421 | 426 | 429 | 431 | 501 | 503;
@@ -24,7 +25,7 @@ const namedMaxChars = 200;
 
 /** The pointer to a member of an object that a client named; the name of a very long one is cut, as refusals are kept and sent. */
 export function pointerTo(name: string): string {
-  return `/${name.slice(0, namedMaxChars).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  return `/${pointerPart(name.slice(0, namedMaxChars))}`;
 }
 
 export function isRefusal(value: object): value is Refusal {

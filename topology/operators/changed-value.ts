@@ -2,6 +2,7 @@
  * What a function did that tried to change a value which is not its own: V8 names the property in the message of a TypeError, and where that is the
  * only one of its name in what the function was given, its place is known as well.
  */
+import { pointerPart } from '../../schemas/json-pointer.ts';
 import { limits } from '../../schemas/limits.ts';
 
 export interface ChangedValue {
@@ -50,7 +51,7 @@ function placesOf(value: unknown, property: string, holder: string | undefined):
     if (typeof at !== 'object' || at === null || depth === 0) return;
     for (const [name, part] of Object.entries(at)) {
       if (--partsLeft < 0) return;
-      const place = `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+      const place = `${pointer}/${pointerPart(name)}`;
       if (name === property && Object.isFrozen(at) && inList !== !Array.isArray(at)) places.push(place);
       look(part, place, depth - 1);
     }

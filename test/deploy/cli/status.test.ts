@@ -5,6 +5,7 @@ import { checkpointText, topologyLine } from '../../../deploy/cli/status-text.ts
 import type { TopologyHostStatus } from '../../../deploy/host/topology-host.ts';
 import { deriveHealth, healthy } from '../../../topology/checkpoint/health.ts';
 import type { JobStatus, SplitStatus } from '../../../topology/index.ts';
+import { hostStatus } from '../host/host-status.ts';
 
 it('tells what a path has in its spool, for how long, and that its breaker is open', () => {
   const path = {
@@ -70,22 +71,7 @@ describe('a topology', () => {
     skipped: [],
     ...more,
   });
-  const host = (more: Partial<TopologyHostStatus>): TopologyHostStatus => ({
-    file: 'orders.ts',
-    name: 'orders',
-    state: 'running',
-    build: null,
-    refused: null,
-    tablesKept: [],
-    error: null,
-    restarts: 0,
-    checkpoints: healthy,
-    silentSinceMs: null,
-    job: null,
-    happened: {},
-    ...more,
-  });
-  const lineOf = (more: Partial<TopologyHostStatus>): string => topologyLine(host(more), 3_000);
+  const lineOf = (more: Partial<TopologyHostStatus>): string => topologyLine(hostStatus(more), 3_000);
 
   it('is one line, with the worst of what is wrong', () => {
     const unreadable = split(1, { hearing: 'unreadable', unheardSinceMs: 0, failure: 'bytes are damaged' });
@@ -108,7 +94,7 @@ describe('a topology', () => {
     const aside = { split: 'in kinesis shard-0', place: '7', operator: 'once', message: 'no\nstack', atMs: 0 };
     const without = job([split(0)], { setAside: [aside, { ...aside, split: null, place: null }] });
     expect(lineOf({ job: without })).toContain('; 2 set aside');
-    expect(topologyDetails(host({ job: without }), 3_000)).toContain(
+    expect(topologyDetails(hostStatus({ job: without }), 3_000)).toContain(
       "  set aside at 1970-01-01T00:00:00.000Z: the element at in kinesis shard-0 7, by 'once': no",
     );
   });
@@ -123,7 +109,7 @@ describe('a topology', () => {
   it('with very many splits is told in bounds, those first that hold time', () => {
     const splits = [...Array.from({ length: 999 }, (_, n) => split(n)), split(5_000, { hearing: 'unreadable' })];
     const told = topologyDetails(
-      host({ job: job(splits, { totals: { splits: 9_000, lag: 5, behindMs: null, unheard: 1, idle: 0 } }) }),
+      hostStatus({ job: job(splits, { totals: { splits: 9_000, lag: 5, behindMs: null, unheard: 1, idle: 0 } }) }),
       3_000,
     );
     expect(told.length).toBeLessThan(70);

@@ -2,13 +2,13 @@
  * What is told of a topology: in the log, to whoever asks whether it is ready, in the metrics.
  */
 import { expect, it } from 'vitest';
-import type { TopologyHostStatus } from '../../../deploy/host/topology-host.ts';
 import { joinMetrics, topologyMetrics } from '../../../deploy/host/topology-metrics.ts';
 import { newsLine } from '../../../deploy/host/topology-news.ts';
 import { topologiesNotReady } from '../../../deploy/host/topology-readiness.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { CheckpointHealth, CheckpointNews } from '../../../topology/checkpoint/health.ts';
 import { deriveHealth, healthy } from '../../../topology/checkpoint/health.ts';
+import { hostStatus } from './host-status.ts';
 
 const failed: CheckpointNews = {
   kind: 'checkpoint-failed',
@@ -26,21 +26,6 @@ function linesOf(news: readonly CheckpointNews[]): readonly string[] {
   });
 }
 
-const status = (more: Partial<TopologyHostStatus>): TopologyHostStatus => ({
-  file: 'orders.ts',
-  name: 'orders',
-  state: 'running',
-  build: null,
-  refused: null,
-  tablesKept: [],
-  error: null,
-  restarts: 0,
-  checkpoints: healthy,
-  silentSinceMs: null,
-  job: null,
-  happened: {},
-  ...more,
-});
 const alarmed = Array.from({ length: limits.checkpointAlarmFailures }).reduce<CheckpointHealth>(
   (health) => deriveHealth(health, failed),
   healthy,
@@ -61,17 +46,21 @@ it('the log is not filled by a row of failures that goes on for hours', () => {
 });
 
 it('an alarm, a thread that does not answer and a topology that does not run are not ready; one failure is', () => {
-  expect(topologiesNotReady([status({}), status({ state: 'draining' })])).toBeUndefined();
-  expect(topologiesNotReady([status({ checkpoints: deriveHealth(healthy, failed) })])).toBeUndefined();
-  expect(topologiesNotReady([status({}), status({ checkpoints: alarmed })])).toMatch(/^1 of 2 topologies cannot complete a checkpoint/);
-  expect(topologiesNotReady([status({ silentSinceMs: 1 })])).toMatch(/^1 of 1 topologies do not answer/);
-  expect(topologiesNotReady([status({ state: 'taken-over' }), status({ state: 'failed' })])).toMatch(/^2 of 2 topologies do not run/);
+  expect(topologiesNotReady([hostStatus({}), hostStatus({ state: 'draining' })])).toBeUndefined();
+  expect(topologiesNotReady([hostStatus({ checkpoints: deriveHealth(healthy, failed) })])).toBeUndefined();
+  expect(topologiesNotReady([hostStatus({}), hostStatus({ checkpoints: alarmed })])).toMatch(
+    /^1 of 2 topologies cannot complete a checkpoint/,
+  );
+  expect(topologiesNotReady([hostStatus({ silentSinceMs: 1 })])).toMatch(/^1 of 1 topologies do not answer/);
+  expect(topologiesNotReady([hostStatus({ state: 'taken-over' }), hostStatus({ state: 'failed' })])).toMatch(
+    /^2 of 2 topologies do not run/,
+  );
 });
 
 it('the metrics count failed checkpoints, those in a row, and the alarm', async () => {
   const { text } = joinMetrics(
     { contentType: 'text/plain', text: 'other 1\n' },
-    await topologyMetrics([status({ checkpoints: alarmed, silentSinceMs: 1_000 })], 3_500),
+    await topologyMetrics([hostStatus({ checkpoints: alarmed, silentSinceMs: 1_000 })], 3_500),
   );
   for (const line of [
     'other 1',
