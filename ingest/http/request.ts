@@ -120,7 +120,7 @@ export function afterItsSegment(then: () => void): void {
   if (waiting.push(then) === 1) afterThisRound(runWaiting);
 }
 
-/** One call of the event loop for all that a round brought: one for each costs half a microsecond and keeps what it waits for alive longer. */
+/** What a round of the event loop brought goes on in one call: one call each costs more, and its bodies are kept in memory longer. */
 let waiting: (() => void)[] = [];
 
 function runWaiting(): void {
