@@ -27,6 +27,9 @@ export const limits = {
   kafkaRecordMaxBytes: 8 * mebi,
   /** What a record's head (attributes, frame) may add to its data. */
   recordHeadMaxBytes: 32 * kibi,
+  /** What records of one stream begin with, parsed once and remembered: starts, and characters of one. */
+  sharedMembersMaxEntries: 256,
+  sharedMembersMaxChars: kibi,
   /** Data that is parsed to be checked against a schema. */
   checkedDataMaxBytes: 8 * mebi,
   /** Nesting of a JSON value; deeper is refused with 400. */

@@ -20,6 +20,8 @@ export interface DecodedEvent {
   readonly attributes: EventAttributes;
   /** The client's bytes, a view into the record. */
   readonly data: Uint8Array;
+  /** The same as text. */
+  readonly text: string;
 }
 
 export interface Undecodable {
@@ -29,7 +31,7 @@ export interface Undecodable {
 const headStart = '{"specversion":"1.0",';
 const tail = Buffer.from('}');
 const nullData = Buffer.from('null');
-const dataMember = Buffer.from(',"data":');
+const dataMember = ',"data":';
 const jsonType = 'application/json';
 
 /** Structured mode, in pieces: head, data, tail. */
@@ -118,37 +120,87 @@ function decodeBinary(headers: Readonly<Record<string, string>>, record: Incomin
   const members: Record<string, unknown> = { specversion: headers['ce_specversion'], datacontenttype: headers['content-type'] };
   for (const [name, value] of Object.entries(headers)) if (name.startsWith('ce_')) members[name.slice(3)] = value;
   // A tombstone, or an event without data.
-  return attributesOf(members, record, record.value.length === 0 ? nullData : record.value);
+  const data = record.value.length === 0 ? nullData : record.value;
+  return attributesOf(members, members, record, data, bytesOf(data).toString('utf8'));
 }
 
 function decodeStructured(record: IncomingRecord): DecodedEvent | Undecodable {
   const { value } = record;
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  const text = bytesOf(value).toString('utf8');
   // Inside a JSON string every quote is escaped, so the first raw `,"data":` ends the attributes of a record that was written here.
-  const at = bytes.indexOf(dataMember);
-  if (at > 0 && bytes[bytes.length - 1] === 0x7d) {
-    const head = `${bytes.toString('utf8', 0, at)}}`;
-    const members = head.startsWith(headStart) ? parseFlat(head) : undefined;
-    if (members !== undefined && isOurs(members)) {
-      return attributesOf(members, record, value.subarray(at + dataMember.length, value.length - 1));
-    }
+  const at = text.startsWith(headStart) ? text.indexOf(dataMember) : -1;
+  if (at > 0 && text.endsWith('}')) {
+    const data = value.subarray(startOfData(value, at), value.length - 1);
+    const dataText = text.slice(at + dataMember.length, -1);
+    const end = text.indexOf(idMember);
+    const shared = end > 0 && end < at ? sharedOf(text.slice(0, end)) : undefined;
+    const own = shared && parseFlat(`{${text.slice(end + 1, at)}}`);
+    if (own !== undefined && hasNoneOfShared(own) && typeof own.receivedtime === 'string')
+      return attributesOf(own, shared as Members, record, data, dataText);
+    const members = parseFlat(`${text.slice(0, at)}}`);
+    if (members !== undefined && isOurs(members)) return attributesOf(members, members, record, data, dataText);
   }
   return decodeForeign(record);
+}
+
+const bytesOf = (value: Uint8Array): Buffer => Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+
+/** Where the data starts: in bytes as in characters, but where there are characters of several bytes before it. */
+function startOfData(value: Uint8Array, at: number): number {
+  const isThere = value[at] === 0x2c && value[at + 1] === 0x22 && value[at + 2] === 0x64 && value[at + 7] === 0x3a;
+  return (isThere ? at : bytesOf(value).indexOf(dataMember)) + dataMember.length;
+}
+
+const idMember = ',"id":';
+const sharedNames = ['specversion', 'source', 'type', 'datacontenttype', 'team', 'app'] as const;
+
+/** What records written here begin with, and its members: those that most records of a stream have in common are parsed once. */
+const remembered = new Map<string, Members>();
+
+/** The members that a record written here begins with; undefined where these are others. */
+function sharedOf(start: string): Members | undefined {
+  const known = remembered.get(start);
+  if (known !== undefined) return known;
+  const members = parseFlat(`${start}}`);
+  if (members === undefined || Object.keys(members).join() !== sharedNames.join()) return undefined;
+  if (!sharedNames.every((name) => typeof members[name] === 'string')) return undefined;
+  if (start.length <= limits.sharedMembersMaxChars) {
+    if (remembered.size >= limits.sharedMembersMaxEntries) remembered.clear();
+    // A copy: a part of a text keeps the whole of it.
+    remembered.set(Buffer.from(start).toString(), members);
+  }
+  return members;
+}
+
+/** Of two members of one name the last counts: one that is given again is not what the record began with. */
+function hasNoneOfShared(m: Members): boolean {
+  return (
+    m.specversion === undefined &&
+    m.source === undefined &&
+    m.type === undefined &&
+    m.datacontenttype === undefined &&
+    m.team === undefined &&
+    m.app === undefined
+  );
 }
 
 /**
  * A record of Sluice itself has these; only in such a one is `data` known to be last. Should somebody take one over and append to it, what
  * is read as data is a value, a comma and more: never JSON, so that it is refused and not misread.
  */
-function isOurs(members: Readonly<Record<string, unknown>>): boolean {
-  return typeof members['receivedtime'] === 'string' && typeof members['team'] === 'string' && typeof members['app'] === 'string';
+function isOurs(members: Members): boolean {
+  return typeof members.receivedtime === 'string' && typeof members.team === 'string' && typeof members.app === 'string';
 }
 
-function parseFlat(text: string): Readonly<Record<string, unknown>> | undefined {
+/** What a JSON object has, under the names that mean something here and others. */
+type Members = Readonly<Partial<Record<keyof EventAttributes | 'specversion' | 'data_base64', unknown>>> &
+  Readonly<Record<string, unknown>>;
+
+function parseFlat(text: string): Members | undefined {
   try {
     const members: unknown = JSON.parse(text);
     if (typeof members !== 'object' || members === null || Array.isArray(members)) return undefined;
-    return members as Readonly<Record<string, unknown>>;
+    return members as Members;
   } catch {
     return undefined;
   }
@@ -168,7 +220,7 @@ function decodeForeign(record: IncomingRecord): DecodedEvent | Undecodable {
     else if (readMembers.has(name) || (extensionName.test(name) && end - start <= limits.extensionsMaxBytes))
       members[name] = JSON.parse(Buffer.from(value.buffer, value.byteOffset + start, end - start).toString('utf8'));
   }
-  return attributesOf(members, record, data);
+  return attributesOf(members, members, record, data, bytesOf(data).toString('utf8'));
 }
 
 /** CloudEvents: lower-case letters and digits. The specification only advises at most 20 of them, and Debezium writes 31. */
@@ -187,17 +239,17 @@ function extensionsOf(members: Readonly<Record<string, unknown>>): Readonly<Reco
 
 const readMembers = new Set<string>(['specversion', 'data_base64', 'data', ...attributeNames]);
 
-function attributesOf(members: Readonly<Record<string, unknown>>, record: IncomingRecord, data: Uint8Array): DecodedEvent | Undecodable {
-  const m = members as Readonly<Partial<Record<keyof EventAttributes | 'specversion' | 'data_base64', unknown>>>;
-  if (m.specversion !== '1.0') return { problem: "the record is no CloudEvent 1.0: its specversion is not '1.0'" };
+/** `shared` has the members of `sharedNames`, `m` the others; one object may have all. */
+function attributesOf(m: Members, shared: Members, record: IncomingRecord, data: Uint8Array, text: string): DecodedEvent | Undecodable {
+  if (shared.specversion !== '1.0') return { problem: "the record is no CloudEvent 1.0: its specversion is not '1.0'" };
   if (isGiven(m.data_base64)) return { problem: 'the record carries data_base64; only JSON data is read' };
   for (const name of attributeNames) {
     const value = m[name];
     if (typeof value !== 'string' && isGiven(value)) return { problem: `the attribute '${name}' of the CloudEvent is not a string` };
   }
   const id = textOf(m.id);
-  const team = textOf(m.team);
-  const app = textOf(m.app);
+  const team = textOf(shared.team);
+  const app = textOf(shared.app);
   if (id === undefined) return { problem: "the CloudEvent has no 'id'" };
   if (team === undefined || app === undefined) return { problem: "the CloudEvent does not say its 'team' and 'app'" };
   const received = textOf(m.receivedtime) ?? timeOf(record.arrivedAtMs);
@@ -207,10 +259,10 @@ function attributesOf(members: Readonly<Record<string, unknown>>, record: Incomi
   const traceparent = textOf(m.traceparent);
   const attributes: { -readonly [P in keyof EventAttributes]: EventAttributes[P] } = {
     id,
-    source: textOf(m.source) ?? `/${team}/${app}`,
-    type: textOf(m.type) ?? `${team}.${app}`,
+    source: textOf(shared.source) ?? `/${team}/${app}`,
+    type: textOf(shared.type) ?? `${team}.${app}`,
     time: textOf(m.time) ?? received,
-    datacontenttype: textOf(m.datacontenttype) ?? jsonType,
+    datacontenttype: textOf(shared.datacontenttype) ?? jsonType,
     team,
     app,
     partitionkey: textOf(m.partitionkey) ?? textOf(record.key) ?? partitionKeyOf({ id, subject }),
@@ -219,9 +271,9 @@ function attributesOf(members: Readonly<Record<string, unknown>>, record: Incomi
   if (subject !== undefined) attributes.subject = subject;
   if (dataschema !== undefined) attributes.dataschema = dataschema;
   if (traceparent !== undefined) attributes.traceparent = traceparent;
-  const extensions = extensionsOf(members);
+  const extensions = extensionsOf(m);
   if (extensions !== undefined) attributes.extensions = extensions;
-  return { attributes, data };
+  return { attributes, data, text };
 }
 
 /** The JSON format lets a writer say null for an attribute that is not set. */

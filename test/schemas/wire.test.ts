@@ -110,9 +110,49 @@ describe('the wire', () => {
     };
     expect(dataOf('{"specversion":"1.0","id":"1","data":{"x":1},"team":"a","app":"b"}')).toBe('{"x":1}');
     expect(dataOf('{"id":"1","specversion":"1.0","team":"a","app":"b","receivedtime":"2020","data":{"x":1},"more":{}}')).toBe('{"x":1}');
+    const unreceived =
+      '{"specversion":"1.0","source":"s","type":"t","datacontenttype":"d","team":"a","app":"b","id":"1","data":{"x":1},"more":{}}';
+    expect(dataOf(unreceived)).toBe('{"x":1}');
     // Written here, then appended to: what is read as data must be no JSON, so that nobody takes it for the client's.
     const appended = '{"specversion":"1.0","id":"1","team":"a","app":"b","receivedtime":"2020","data":{"x":1},"more":{}}';
     expect(() => JSON.parse(String(dataOf(appended))) as unknown).toThrow(SyntaxError);
+  });
+
+  it('reads what records begin with as in any other place: given twice, null, of another type, or of the record before', () => {
+    const text = fc.constantFrom('"a"', '"b"', '"\u00fc,\\",\\"id\\":"', '""', 'null', '1', '{"id":1}');
+    const name = fc.constantFrom(
+      'source',
+      'type',
+      'datacontenttype',
+      'team',
+      'app',
+      'time',
+      'subject',
+      'extra',
+      'receivedtime',
+      '__proto__',
+    );
+    const written = ['source', 'type', 'datacontenttype', 'team', 'app'] as const;
+    const few = fc.constantFrom('"a"', '"b"', 'null', '7');
+    const starts = fc.oneof(
+      { weight: 3, arbitrary: fc.tuple(few, few, few, few, few).map((values) => values.map((value, n) => [written[n], value] as const)) },
+      { weight: 1, arbitrary: fc.array(fc.tuple(name, text), { maxLength: 6 }) },
+    );
+    fc.assert(
+      fc.property(starts, fc.array(fc.tuple(name, text), { maxLength: 4 }), fc.boolean(), (start, rest, isReceived) => {
+        const received = isReceived ? [['receivedtime', '"2026-01-01T00:00:00Z"'] as const] : [];
+        const members = [['specversion', '"1.0"'] as const, ...start, ['id', '"1"'] as const, ...rest, ...received];
+        const head = `{${members.map(([key, value]) => `"${key}":${value}`).join()}`;
+        const decoded = decodeRecord(record(Buffer.from(`${head},"data":{"x":"\u00fc"}}`)));
+        // JSON.parse keeps the last of one name. Data first is what no record written here has.
+        const plain = JSON.parse(`${head}}`) as Record<string, unknown>;
+        const reordered = Object.entries(plain).map(([key, value]) => `,${JSON.stringify(key)}:${JSON.stringify(value)}`);
+        const expected = decodeRecord(record(Buffer.from(`{"data":{"x":"\u00fc"}${reordered.join('')}}`)));
+        expect(decoded).toEqual(expected);
+        if (!('problem' in decoded)) expect(decoded.text).toBe(Buffer.from(decoded.data).toString());
+      }),
+      { numRuns: 3_000 },
+    );
   });
 
   it('takes what a foreign record leaves out from where it came', () => {

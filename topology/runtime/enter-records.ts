@@ -59,7 +59,7 @@ function enter(cursor: Cursor, record: IncomingRecord, batch: Batch, counts: Nod
   const { source, path, split } = cursor;
   const decoded = decodeRecord(record);
   if ('problem' in decoded) return refuse(cursor, record, decoded.problem, counts, reject);
-  const { attributes, data } = decoded;
+  const { attributes, data, text } = decoded;
   // First of all: a row in the name of another stream's event would stand for that event.
   if (!isNamed(source.stream, attributes))
     return refuse(cursor, record, `the record says that it belongs to ${attributes.team}/${attributes.app}`, counts, reject);
@@ -70,7 +70,7 @@ function enter(cursor: Cursor, record: IncomingRecord, batch: Batch, counts: Nod
     const message = `its data is kept elsewhere and cannot be had (${claim}): ${why}`;
     return refuse(cursor, record, message, counts, reject, origin, 'claim-unresolved');
   }
-  const event = eventOf(attributes, data, source.dataText);
+  const event = eventOf(attributes, text, source.dataText);
   if (typeof event === 'string') return refuse(cursor, record, event, counts, reject, origin);
   const losses = jsonLosses(data);
   const unkept = losses === undefined ? undefined : unkeptOf(losses);
@@ -134,8 +134,7 @@ export function originOfPlace(cursor: Cursor, place: string, arrivedAtMs: number
 }
 
 /** The event, or what is wrong with its data. One literal of known shape: spreading costs many times as much. */
-function eventOf(a: EventAttributes, bytes: Uint8Array, dataText: boolean): SluiceEvent | string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+function eventOf(a: EventAttributes, text: string, dataText: boolean): SluiceEvent | string {
   let data: unknown;
   try {
     data = JSON.parse(text);
