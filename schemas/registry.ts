@@ -48,7 +48,7 @@ export type SchemaCheck = (value: unknown) => SchemaViolation | undefined;
 
 /** Makes a schema of a document. Throws `SluiceError` `schema-invalid` when it has no `$id`. */
 export function schemaOf<T>(document: JsonSchema): Schema<T> {
-  const id = document['$id'];
+  const id = (document as JsonSchema | undefined | null)?.['$id'];
   if (typeof id !== 'string' || id === '') {
     throw new SluiceError('schema-invalid', 'a JSON Schema needs an `$id`: it names the schema in rejected rows and checkpoints');
   }

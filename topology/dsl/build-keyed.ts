@@ -22,9 +22,11 @@ export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknow
       const late = options.late ?? 'drop';
       const aggregate = (aggregates: Readonly<Record<string, Aggregate<T, unknown>>>): Record<string, Stream<unknown>> => {
         const outputs = late === 'side' ? [outPort, latePort] : [outPort];
-        builder.namesOf(id, 'aggregates', aggregates);
-        const choices = Object.entries(aggregates).map(([name, { agg, functions }]) => ({ name, agg, parts: Object.keys(functions) }));
-        const slots = Object.entries(aggregates).flatMap(([name, { functions }]) =>
+        const named = builder.given(id, 'aggregates', aggregates, 'aggregate({ n: count() })');
+        builder.namesOf(id, 'aggregates', named);
+        const made = Object.entries(named).filter(([name, one]) => isAggregate(builder, id, name, one));
+        const choices = made.map(([name, { agg, functions }]) => ({ name, agg, parts: Object.keys(functions) }));
+        const slots = made.flatMap(([name, { functions }]) =>
           Object.entries(functions).map(([part, call]) => [aggregateSlot(name, part), call] as const),
         );
         builder.add(
@@ -46,7 +48,8 @@ export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknow
       };
       return { aggregate } as never;
     },
-    intervalJoin: (id: string, right: object, options: IntervalJoinOptions, join: unknown) => {
+    intervalJoin: (id: string, right: object, bounds: IntervalJoinOptions, join: unknown) => {
+      const options = builder.given(id, 'bounds', bounds, "{ lower: '-10m', upper: '0s' }");
       const other = builder.keyedInputOf(right, id);
       const late = options.late ?? 'drop';
       const outputs = late === 'side' ? [outPort, lateLeftPort, lateRightPort] : [outPort];
@@ -66,9 +69,10 @@ export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknow
       return outputsOf(id, outputs) as never;
     },
     process: (id, options) => {
-      builder.namesOf(id, 'state', options.state);
-      const state = Object.entries(options.state).map(([name, declared]) => declarationOf(builder, id, name, declared));
-      const { onElement, onTimer } = options;
+      const { state: declarations, onElement, onTimer } = builder.given(id, 'options', options, 'process(id, { state, onElement })');
+      const named = builder.given(id, 'state', declarations, 'state: {} where it keeps none');
+      builder.namesOf(id, 'state', named);
+      const state = Object.entries(named).map(([name, declared]) => declarationOf(builder, id, name, declared));
       const timers = onTimer !== undefined;
       builder.add({ id, kind: 'process', inputs: [from], outputs: [outPort], state, timers }, { key, onElement, onTimer });
       return streamFrom<unknown>(builder, { node: id, port: outPort }) as never;
@@ -78,7 +82,16 @@ export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknow
   return keyed;
 }
 
-function shapeOf(builder: GraphBuilder, id: string, definition: WindowDefinition): WindowShape {
+function isAggregate(builder: GraphBuilder, node: string, name: string, value: Aggregate<never, unknown>): boolean {
+  const { agg, functions } = builder.given(node, `aggregate '${name}'`, value, `${name}: count()`);
+  if (typeof agg === 'string' && typeof functions === 'object') return true;
+  if (typeof value === 'object')
+    builder.problems.push({ node, message: `its aggregate '${name}' is none`, fix: `write ${name}: count(), or aggregator({ ... })` });
+  return false;
+}
+
+function shapeOf(builder: GraphBuilder, id: string, given: WindowDefinition): WindowShape {
+  const definition = builder.given(id, 'window', given, "tumbling('1m')");
   switch (definition.type) {
     case 'tumbling':
       return {
@@ -95,14 +108,23 @@ function shapeOf(builder: GraphBuilder, id: string, definition: WindowDefinition
       };
     case 'session':
       return { type: 'session', gapMs: builder.duration(id, 'gap', definition.gap, 1) };
+    default:
+      if (typeof given === 'object')
+        builder.problems.push({
+          node: id,
+          message: 'its window is none',
+          fix: "write tumbling('1m'), sliding('5m', '1m') or session('30m')",
+        });
+      return { type: 'session', gapMs: 1 };
   }
 }
 
 function declarationOf(builder: GraphBuilder, id: string, name: string, declared: StateDefinition<unknown>): StateDeclaration {
-  const { ttl, refresh } = declared.options;
+  const { type, options } = builder.given(id, `state '${name}'`, declared, `${name}: value()`);
+  const { ttl, refresh } = builder.given(id, `state '${name}'`, options, `${name}: value()`);
   return {
     name,
-    type: declared.type,
+    type,
     ttlMs: ttl === undefined ? 0 : builder.lasting(id, `state.${name}.ttl`, ttl, 1),
     refresh: refresh ?? 'write',
   };

@@ -30,17 +30,19 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
     flatMap: (call) => stateless('flatMap', call),
     split: (conditions) => {
       const id = builder.pathId(from, 'split');
-      const outputs = [...builder.namesOf(id, 'conditions', conditions), restPort];
-      builder.add({ id, kind: 'split', inputs: [from], outputs }, { ...conditions });
+      const named = builder.given(id, 'conditions', conditions, 'split({ name: (value) => ... })');
+      const outputs = [...builder.namesOf(id, 'conditions', named), restPort];
+      builder.add({ id, kind: 'split', inputs: [from], outputs }, { ...named });
       return Object.fromEntries(outputs.map((port) => [port, streamFrom(builder, { node: id, port })])) as never;
     },
     validate: <E, D>(id: string, schema: Schema<D> | SchemaUnion<D>) => {
-      const schemas = 'schemas' in schema ? schema.schemas : [schema];
-      const choices = schemas.map((choice) => ({ id: choice.id, document: choice.document }));
+      const isUnion = typeof schema === 'object' && 'schemas' in schema;
+      const choices = (isUnion ? schema.schemas : [schema]).map((choice) => builder.schema(id, choice));
       builder.add({ id, kind: 'validate', inputs: [from], outputs: [outPort], schemas: choices });
       return streamFrom<Validated<E, D>>(builder, { node: id, port: outPort });
     },
-    eventTime: (id, timestamp, options) => {
+    eventTime: (id, timestamp, given) => {
+      const options = builder.given(id, 'options', given, "{ outOfOrderness: '10s' }");
       builder.add(
         {
           id,
@@ -55,7 +57,8 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
       );
       return streamFrom<T>(builder, { node: id, port: outPort });
     },
-    deduplicate: (id: string, options: DeduplicateOptions<T>) => {
+    deduplicate: (id: string, given: DeduplicateOptions<T>) => {
+      const options = builder.given(id, 'options', given, "{ by: (e) => e.id, within: '1h' }");
       const late = options.late ?? 'drop';
       const outputs = late === 'side' ? [outPort, latePort] : [outPort];
       const withinMs = builder.lasting(id, 'within', options.within, 1);
@@ -66,10 +69,12 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
     keyBy: (key) => keyedFrom(builder, from, key, streamFrom) as never,
     lookup: ((
       id: string,
-      lookup: FileTable<unknown> | AsyncLookup<never, unknown>,
-      options: LookupOptions<T, Key> & AsyncLookupOptions,
+      table: FileTable<unknown> | AsyncLookup<never, unknown>,
+      given: LookupOptions<T, Key> & AsyncLookupOptions,
       combine: unknown,
     ) => {
+      const lookup = builder.given(id, 'look-up', table, 'fileTable(...), asyncLookup(...) or connector(...)');
+      const options = builder.given(id, 'options', given, '{ by: (value) => value.key }');
       const data = lookup.from === 'file' ? lookupFile(lookup) : lookupCall(builder, id, lookup, options);
       const call = lookup.from === 'function' ? { call: lookup.call } : {};
       builder.add({ id, kind: 'lookup', inputs: [from], outputs: [outPort], lookup: data }, { by: options.by, combine, ...call });
@@ -80,7 +85,13 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
       builder.add({ id, kind: 'union', inputs, outputs: [outPort] });
       return streamFrom<T>(builder, { node: id, port: outPort });
     },
-    sinkTo: (id, sink) => builder.add({ id, kind: 'sink', inputs: [from], outputs: [], sink: sink.definition }, sink.functions),
+    sinkTo: (id, sink) => {
+      const { definition, functions } = builder.given(id, 'sink', sink, 'table(...), graph(...) or rejected()');
+      const isSink = typeof definition === 'object';
+      if (!isSink && typeof sink === 'object')
+        builder.problems.push({ node: id, message: 'its sink is none', fix: 'write table(...), graph(...) or rejected()' });
+      builder.add({ id, kind: 'sink', inputs: [from], outputs: [], sink: isSink ? definition : { kind: 'collect' } }, functions);
+    },
   };
   builder.remember(stream, from);
   return stream;
@@ -93,6 +104,8 @@ function lookupFile(table: FileTable<unknown>): LookupFile {
 
 function lookupCall(builder: GraphBuilder, id: string, lookup: AsyncLookup<never, unknown>, options: AsyncLookupOptions): LookupCall {
   const { cache } = options;
+  if (typeof lookup.name !== 'string')
+    builder.problems.push({ node: id, message: 'its look-up is none', fix: 'write fileTable(...), asyncLookup(...) or connector(...)' });
   return {
     from: lookup.from,
     name: lookup.name,

@@ -3,7 +3,7 @@
  * are told at once, afterwards.
  */
 import { limits } from '../../schemas/limits.ts';
-import type { GraphNode, GraphProblem, NodeInput, UserFunction } from '../graph/graph.ts';
+import type { GraphNode, GraphProblem, NodeInput, SchemaChoice, UserFunction } from '../graph/graph.ts';
 import { outPort } from '../graph/graph.ts';
 import { parseDuration } from '../time/duration.ts';
 
@@ -27,6 +27,8 @@ export class GraphBuilder {
   readonly #keyed = new WeakMap<object, KeyedInput>();
 
   add(node: GraphNode, functions: Readonly<Record<string, unknown>> = {}): void {
+    if (typeof node.id !== 'string' || node.id === '')
+      this.problems.push({ node: `a ${node.kind}`, message: `its id must be a text, not ${shown(node.id)}`, fix: 'write its id first' });
     this.nodes.push(node);
     if (!this.#marked.delete(node.id)) this.#place(node.id);
     for (const [slot, call] of Object.entries(functions)) {
@@ -50,6 +52,22 @@ export class GraphBuilder {
     const count = (this.#paths.get(place) ?? 0) + 1;
     this.#paths.set(place, count);
     return count === 1 ? place : `${place}~${count}`;
+  }
+
+  /** What an author gave as `what`, which must be an object; an empty one in place of anything else, which is a problem of the node. */
+  given<T extends object>(node: string, what: string, value: T, example: string): T {
+    if (typeof value === 'object' && (value as T | null) !== null) return value;
+    this.problems.push({ node, message: `its ${what} must be an object, not ${shown(value)}`, fix: `write ${example}` });
+    return {} as T;
+  }
+
+  /** A schema as data. */
+  schema(node: string, value: SchemaChoice): SchemaChoice {
+    const { id, document } = this.given(node, 'schema', value, 'the schema that `sluice schema types` makes');
+    if (typeof id === 'string' && typeof document === 'object') return { id, document };
+    if (typeof value === 'object')
+      this.problems.push({ node, message: 'its schema is none', fix: 'give what `sluice schema types` makes, or schemaOf({ $id: ... })' });
+    return { id: 'none', document: {} };
   }
 
   /** The names that an author gave to the parts of `what`. What an object inherits would not be seen. */
@@ -109,13 +127,14 @@ export class GraphBuilder {
 
   inputOf(stream: object, node: string): NodeInput {
     const found = this.#streams.get(stream);
-    if (found === undefined) this.problems.push({ node, message: 'one of its inputs is a stream of another topology', fix: sameTopology });
+    if (found === undefined) this.problems.push({ node, message: 'one of its inputs is no stream of this topology', fix: sameTopology });
     return found ?? { node: '', port: outPort };
   }
 
   keyedInputOf(stream: object, node: string): KeyedInput {
     const found = this.#keyed.get(stream);
-    if (found === undefined) this.problems.push({ node, message: 'its right input is a stream of another topology', fix: sameTopology });
+    if (found === undefined)
+      this.problems.push({ node, message: 'its right input is no keyed stream of this topology', fix: sameTopology });
     return found ?? { from: { node: '', port: outPort }, key: undefined };
   }
 }

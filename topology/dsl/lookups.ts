@@ -1,6 +1,7 @@
 /**
  * What a stream can be enriched from: a table in a file, or an asynchronous call.
  */
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import type { Schema } from '../../schemas/registry.ts';
 import type { SchemaChoice } from '../graph/graph.ts';
@@ -32,6 +33,14 @@ export interface FileTableOptions<V> {
  * `key` names the property that is looked up, unique among the rows.
  */
 export function fileTable<V>(file: string, schema: Schema<V>, options: FileTableOptions<V>): FileTable<V> {
+  if (
+    typeof (schema as Schema<V> | undefined)?.document !== 'object' ||
+    typeof (options as FileTableOptions<V> | undefined)?.key !== 'string'
+  )
+    throw new SluiceError(
+      'table-invalid',
+      `the table of ${file} needs the schema of its rows and its key: write fileTable('${file}', rowSchema, { key: 'id' })`,
+    );
   const { key, whenChanged = 'reload' } = options;
   return { from: 'file', file, key, schema: { id: schema.id, document: schema.document }, whenChanged };
 }

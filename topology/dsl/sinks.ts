@@ -1,6 +1,8 @@
 /**
  * Where a stream can end. A sink definition is data; which adapter carries it out is decided where the job runs.
  */
+
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { PartitionColumn } from '../../schemas/partition.ts';
 import type { Schema } from '../../schemas/registry.ts';
 import type { SinkDefinitionData } from '../graph/graph.ts';
@@ -25,6 +27,8 @@ export interface TableOptions {
  * columns where it has them, else the topology's owner.
  */
 export function table<T>(name: string, schema: Schema<T>, options: TableOptions = {}): SinkDefinition<T> {
+  if (typeof (schema as Schema<T> | undefined)?.document !== 'object')
+    throw new SluiceError('schema-invalid', `the table '${name}' needs the schema of its rows: write table('${name}', rowSchema)`);
   const partitionBy = options.partitionBy ?? ['date', 'hour', 'team', 'app'];
   return { definition: { kind: 'table', table: name, schema: schema.document, partitionBy: [...partitionBy] } };
 }

@@ -1,6 +1,7 @@
 /**
  * The entry of the language: `topology()` builds a graph as frozen data and runs nothing.
  */
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Graph, Topology } from '../graph/graph.ts';
 import { irVersion, outPort } from '../graph/graph.ts';
 import { streamFrom } from './build-stream.ts';
@@ -30,11 +31,17 @@ export interface TopologyBuilder {
  * });
  */
 export function topology(name: string, options: TopologyOptions, build: (t: TopologyBuilder) => void): Topology {
+  if (typeof build !== 'function' || typeof (options as TopologyOptions | null)?.owner !== 'string')
+    throw new SluiceError(
+      'topology-invalid',
+      `the topology '${name}' is incomplete: write topology('${name}', { version: 1, owner: 'team/app' }, (t) => { ... })`,
+    );
   const builder = new GraphBuilder();
   const place = new Error('made here').stack;
   build({
     source: <E>(id: string, definition: StreamDefinition<E>): Stream<E> => {
-      builder.add({ id, kind: 'source', inputs: [], outputs: [outPort], stream: definition.stream, dataText: definition.dataText });
+      const { stream, dataText } = builder.given(id, 'stream', definition, "stream('team/app')");
+      builder.add({ id, kind: 'source', inputs: [], outputs: [outPort], stream, dataText });
       return streamFrom<E>(builder, { node: id, port: outPort });
     },
   });

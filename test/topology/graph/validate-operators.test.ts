@@ -181,5 +181,5 @@ it('streams of two topologies do not meet', () => {
       )
       .out.sinkTo('out', collect());
   });
-  expect(problems[0]).toBe('j: its right input is a stream of another topology');
+  expect(problems[0]).toBe('j: its right input is no keyed stream of this topology');
 });
