@@ -3,7 +3,8 @@
  * very package, so that the author's graph and the engine share one set of modules.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -49,6 +50,10 @@ export function writeScript(file: string, bundle: string, outDir: string): Compi
 export async function bundleTopologyFile(file: string, stamps: FileStamps): Promise<string> {
   const { build } = await import('esbuild');
   await noteSurroundings(file, stamps);
+  if (!isFile(file)) {
+    await stamps.note(file);
+    throw new SluiceError('topology-compile', `there is no file ${shown(file)}`, { fix: "name a topology's file, such as topology.ts" });
+  }
   const result = await build({
     entryPoints: [file],
     bundle: true,
@@ -111,18 +116,27 @@ function noteInputs(stamps: FileStamps): Plugin {
 function compileError(file: string, thrown: unknown): SluiceError {
   const errors = (thrown as Partial<BuildFailure>).errors ?? [];
   if (errors.length === 0) return new SluiceError('topology-compile', `${file}: ${messageOf(thrown)}`, { cause: thrown });
-  return new SluiceError('topology-compile', errors.map(lineOf).join('\n'), { cause: thrown, fix: compileFix });
+  return new SluiceError('topology-compile', errors.map(lineOf).join('\n'), { cause: thrown, fix: fixOf(errors[0]?.text ?? '') });
 }
 
 const compileFix = 'topologies are TypeScript without Node built-ins: fix the line and save';
 
+/** What to do about what esbuild says. */
+function fixOf(text: string): string {
+  const [, path = ''] = /^Could not resolve "(.*)"/.exec(text) ?? [];
+  if (path === '' || isBuiltin(path)) return compileFix;
+  return path.startsWith('.') || path.startsWith('/')
+    ? 'there is no such file: correct the path'
+    : `install it beside the topology: npm install ${path}`;
+}
+
 /** What `compileTopologyFile` threw, one by one. */
 export function compileFindings(thrown: SluiceError): readonly Finding[] {
   const errors = (thrown.cause as Partial<BuildFailure> | undefined)?.errors ?? [];
-  if (errors.length === 0) return [{ kind: 'compile', node: null, place: null, message: thrown.message, fix: compileFix }];
+  if (errors.length === 0) return [{ kind: 'compile', node: null, place: null, message: thrown.message, fix: thrown.fix ?? compileFix }];
   return errors.map(({ location, text }) => {
     const place = location === null ? null : { file: location.file, line: location.line, column: location.column + 1 };
-    return { kind: 'compile', node: null, place, message: text, fix: compileFix };
+    return { kind: 'compile', node: null, place, message: text, fix: fixOf(text) };
   });
 }
 
@@ -152,7 +166,8 @@ function isTopology(value: unknown): value is Topology {
   return typeof value === 'object' && value !== null && 'graph' in value && 'resolve' in value && typeof value.resolve === 'function';
 }
 
-const shown = (file: string): string => relative(process.cwd(), file);
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+const shown = (file: string): string => relative(process.cwd(), file) || '.';
 
 /** Compiles and imports in this thread, for tools that look at a graph and leave. */
 export async function loadTopologyFile(file: string): Promise<LoadedTopology> {

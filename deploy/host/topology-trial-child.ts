@@ -31,7 +31,9 @@ async function verdictOn(input: TrialInput): Promise<TrialVerdict> {
     loaded = await importTopology(input);
   } catch (thrown) {
     const { cause, fix } = thrown as SluiceError;
-    const place = placeOf(cause instanceof Error ? cause.stack : undefined) ?? null;
+    const thrownAt = placeOf(cause instanceof Error ? cause.stack : undefined) ?? null;
+    // What it lacks is nowhere: its first line stands for it.
+    const place = cause === undefined ? { file: input.file, line: 1, column: 1 } : thrownAt;
     const finding = { kind: 'load', node: null, place, message: messageOf(thrown), fix: fix ?? 'correct what throws' } as const;
     return { name: null, nodes: 0, findings: [finding] };
   }
@@ -48,6 +50,14 @@ async function verdictOn(input: TrialInput): Promise<TrialVerdict> {
 // Without a host nobody waits for the verdict.
 process.once('disconnect', () => process.exit());
 process.once('message', (input: TrialInput) => {
+  // What nobody waits for fails here: a promise that a module left alone, or a timer.
+  process.once('uncaughtException', (thrown: unknown) => {
+    const place = placeReader(input.script)(thrown instanceof Error ? thrown.stack : undefined) ?? null;
+    const message = `${input.file} left something to fail by itself: ${messageOf(thrown)}`;
+    const fix = 'a topology only describes what is done: await or catch it, or take it out of the modules it is made of';
+    const finding = { kind: 'load', node: null, place, message, fix } as const;
+    void say({ kind: 'checked', verdict: { name: null, nodes: 0, findings: [finding] } }).then(() => process.exit());
+  });
   void verdictOn(input)
     .then((verdict) => say({ kind: 'checked', verdict }))
     .catch((thrown: unknown) => say({ kind: 'failed', fault: faultOf(thrown) }))

@@ -120,7 +120,12 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
       `${head}const at = (n: number): never => {\n  throw new Error('no luck ' + n);\n};\nat(7);\n`,
       [/^topology\.ts:6 load -: .*no luck 7/],
     ],
-    ['exports no topology', `${head}export default 7;\n`, [/load -: .*has no topology as its default export/]],
+    ['exports no topology', `${head}export default 7;\n`, [/^topology\.ts:1 load -: .*has no topology as its default export/]],
+    [
+      'leaves a promise to fail',
+      `${head}void Promise.reject(new Error('nobody waits'));\nexport default topology('x', { version: 1, owner: 'a/b' }, (t) => {\n  t.source('events', stream('a/b')).sinkTo('s', rejected());\n});\n`,
+      [/^topology\.ts:5 load -: .*nobody waits/],
+    ],
     ['ends the process', `${head}(globalThis as any).process.exit(0);\n`, [/load -: .*ended its process while it was loaded/]],
     [
       'has a schema without $id',
@@ -131,6 +136,22 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
     write('topology.ts', text);
     const problems = short(await problemsOf());
     for (const line of expected) expect(problems).toContainEqual(expect.stringMatching(line));
+  });
+
+  it('is told what to do about a file, a package and a built-in that cannot be had', async () => {
+    const fixOf = async (text: string): Promise<string | undefined> => {
+      write('topology.ts', text);
+      return (await problemsOf()).find(({ kind }) => kind === 'compile')?.fix;
+    };
+    expect(await fixOf("export { default } from './none.ts';\n")).toMatch(/correct the path/);
+    expect(await fixOf("export { default } from 'no-such-package';\n")).toMatch(/npm install no-such-package/);
+    expect(await fixOf("export { default } from 'node:fs';\n")).toMatch(/without Node built-ins/);
+    rmSync(join(dir, 'topology.ts'));
+    expect((await problemsOf())[0]).toMatchObject({
+      kind: 'compile',
+      message: 'there is no file topology.ts',
+      fix: expect.stringMatching(/name/) as string,
+    });
   });
 
   it('whose generated types are of another schema, or whose schema is none any more', async () => {
