@@ -167,6 +167,8 @@ export const limits = {
   kafkaHeaderOverheadBytes: 10,
   /** One answer of a broker, all its partitions. */
   kafkaFetchMaxBytes: 32 * mebi,
+  /** What one compressed batch of records may become. */
+  kafkaBatchInflatedMaxBytes: 256 * mebi,
   /** A token is signed anew when that much of its life is left. */
   kafkaTokenRefreshBeforeMs: 180_000,
   /** Kinesis: connections to one endpoint, how long an idle one is kept, and how long a new one may take. */

@@ -34,11 +34,12 @@ export function topologyDetails(topology: TopologyHostStatus, nowMs: number): re
   const unheardFirst = job.splits.toSorted((a, b) => Number(isUnheard(b)) - Number(isUnheard(a)));
   for (const split of unheardFirst.slice(0, splitsShown)) {
     const idle = `${split.idle ? ', idle' : ''}${hearingText[split.hearing]}`;
-    const { stream, path, split: id, watermark, eventLagMs, failure, unheardSinceMs } = split;
+    const { stream, path, split: id, watermark, eventLagMs, failure, waitsFor, unheardSinceMs } = split;
     const time = eventLagMs === null ? '' : `, its latest event ${secondsText(eventLagMs)} ago`;
     lines.push(`  ${stream} ${path} ${id}: lag ${lagText(split)}${time}, watermark ${timeText(watermark)}${idle}`);
     const since = unheardSinceMs === null ? '' : ` since ${timeText(unheardSinceMs)}`;
     if (failure !== undefined) lines.push(`    reading fails${since} and is tried again: ${failure}`);
+    else if (waitsFor !== undefined) lines.push(`    is held back${since}: ${waitsFor}`);
   }
   const more = job.totals.splits - splitsShown;
   if (more > 0) lines.push(`  and ${more} more splits; --json tells ${limits.statusSplitsMax} of them`);

@@ -59,10 +59,12 @@ function readingProblems({ pausedBy, totals, splits, nodes }: NonNullable<Topolo
 }
 
 /** A split that is not heard: why, and since when. */
-function unheardText({ stream, path, split, hearing, unheardSinceMs, failure }: SplitStatus): string {
+function unheardText({ stream, path, split, hearing, unheardSinceMs, failure, waitsFor }: SplitStatus): string {
   const since = unheardSinceMs === null ? '' : ` since ${timeText(unheardSinceMs)}`;
-  const why = failure === undefined ? '' : `: ${failure}`;
-  return `${stream} ${path} ${split} ${hearing === 'slow' ? 'does not answer' : 'cannot be read'}${since} and holds time${why}`;
+  const why = failure ?? waitsFor;
+  const slow = failure === undefined && waitsFor !== undefined ? 'is held back' : 'does not answer';
+  const is = hearing === 'slow' ? slow : 'cannot be read';
+  return `${stream} ${path} ${split} ${is}${since} and holds time${why === undefined ? '' : `: ${why}`}`;
 }
 
 export function waitingText({ waiting = 0, failure }: Pick<NodeStatus, 'waiting' | 'failure'>): string {

@@ -1,5 +1,5 @@
 /**
- * kafkajs as the source uses it: its cluster, asked for records directly. The consumer that it offers pushes, wants a group and seeks by events;
+ * kafkajs as the source uses it: its cluster and its connections, over which requests of our own go. The consumer that it offers pushes, wants a group and seeks by events;
  * what a source needs is one request for records from an offset, which is what that consumer itself sends. The cluster is no public part of kafkajs,
  * therefore the exact version, and the contract suite on a real broker. kafkajs' types end here.
  *
@@ -16,27 +16,17 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import { kafkaClientOptions } from '../../schemas/ports/kafka-connection.ts';
+import type { FetchedPartition } from './fetch-request.ts';
+import { decodeFetch, encodeFetch, fetchKey, fetchVersionOf, readCommitted } from './fetch-request.ts';
 import type { TopicIdentity } from './topic-identity.ts';
 import { decodeTopicAnswer, encodeTopicRequest, metadataKey, metadataVersion } from './topic-identity.ts';
 
 const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
 
-export interface FetchedMessage {
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>>;
-  /** Decimal digits. */
-  readonly offset: string;
-  /** Epoch ms, decimal digits. */
-  readonly timestamp: string;
-  readonly isControlRecord: boolean;
-}
-
-export interface FetchedPartition {
-  readonly partition: number;
-  /** The offset that the next record will get. */
-  readonly highWatermark: string;
-  readonly messages: readonly FetchedMessage[];
+interface Answer {
+  readonly payload: Buffer;
+  /** Of brokers that ask the client to wait (KIP-219), which kafkajs does. */
+  readonly clientSideThrottleTime?: number;
 }
 
 interface Broker {
@@ -50,19 +40,9 @@ interface Broker {
         readonly apiName: string;
         readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
       };
-      readonly response: { readonly decode: (payload: Buffer) => Promise<Buffer>; readonly parse: (payload: Buffer) => Promise<T> };
+      readonly response: { readonly decode: (payload: Buffer) => Promise<Answer>; readonly parse: (answer: Answer) => Promise<T> };
     }): Promise<T>;
   };
-  fetch(request: {
-    readonly isolationLevel: number;
-    readonly maxWaitTime: number;
-    readonly minBytes: number;
-    readonly maxBytes: number;
-    readonly topics: readonly {
-      readonly topic: string;
-      readonly partitions: readonly { readonly partition: number; readonly fetchOffset: string; readonly maxBytes: number }[];
-    }[];
-  }): Promise<{ readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[] }>;
 }
 
 interface Cluster {
@@ -90,7 +70,7 @@ export interface KafkaFetcher {
    * when they are not of the topic with that id, and with `partition-missing` when it has no such partition.
    */
   fetch(from: TopicPartition, offset: bigint, maxBytes: number): Promise<FetchedPartition>;
-  /** The first offset that is kept, and the one that the next record will get. Rejects as `fetch` does. */
+  /** The first offset that is kept, and the one behind the last that is committed. Rejects as `fetch` does. */
   bounds(of: TopicPartition): Promise<{ readonly first: bigint; readonly end: bigint }>;
   close(): Promise<void>;
 }
@@ -137,31 +117,19 @@ export async function createKafkaFetcher(connection: KafkaConnection, topic: str
   const askBroker = async (nodeId: number, asked: readonly Wanted[]): Promise<void> => {
     try {
       const broker = await cluster.findBroker({ nodeId });
-      const answer = broker.fetch({
-        isolationLevel: 0,
-        maxWaitTime: 0,
-        minBytes: 0,
-        maxBytes: limits.kafkaFetchMaxBytes,
-        topics: [
-          { topic, partitions: asked.map(({ partition, offset, maxBytes }) => ({ partition, fetchOffset: String(offset), maxBytes })) },
-        ],
-      });
-      const { responses } = await answer.catch(async (thrown: unknown) => {
-        // Before an offset or a partition is called lost: the topic may be another one.
-        const failure = deriveKafkaFailure(thrown);
-        if (failure === 'out-of-range' || failure === 'topic-missing') await confirm(broker, asked);
-        throw thrown;
-      });
-      const found = new Map(responses.flatMap(({ partitions }) => partitions).map((each) => [each.partition, each]));
+      const answer = await fetchFrom(broker, topic, asked);
+      const found = new Map(answer.map((each) => [each.partition, each]));
+      // Also before an offset or a partition is called lost: the topic may be another one.
       await confirm(
         broker,
-        asked.filter(({ partition }) => (found.get(partition)?.messages.length ?? 0) > 0),
+        asked.filter(({ partition }) => isOfTopic(found.get(partition))),
       );
-      for (const { partition, resolve } of asked) {
+      for (const { partition, resolve, reject } of asked) {
         const own = present(found.get(partition), `partition ${partition} in the answer`);
-        if (own.messages.length > 0) busy.add(partition);
+        if (own.batches.length > 0) busy.add(partition);
         else busy.delete(partition);
-        resolve(own);
+        if (own.error === undefined) resolve(own);
+        else reject(own.error);
       }
     } catch (thrown) {
       for (const { reject } of asked) reject(thrown);
@@ -219,20 +187,50 @@ export async function createKafkaFetcher(connection: KafkaConnection, topic: str
   };
 }
 
+/** Whether an answer says something of the topic that has the name now. */
+function isOfTopic(found: FetchedPartition | undefined): boolean {
+  if (found?.error === undefined) return (found?.batches.length ?? 0) > 0;
+  const failure = deriveKafkaFailure(found.error);
+  return failure === 'out-of-range' || failure === 'topic-missing';
+}
+
+function fetchFrom(broker: Broker, topic: string, wanted: readonly Wanted[]): Promise<readonly FetchedPartition[]> {
+  const version = fetchVersionOf(broker.versions?.[fetchKey]?.maxVersion ?? 0);
+  return send(
+    broker,
+    { apiKey: fetchKey, apiVersion: version, apiName: 'Fetch', body: encodeFetch(version, topic, wanted, limits.kafkaFetchMaxBytes) },
+    (payload) => ({ payload, clientSideThrottleTime: payload.readInt32BE() }),
+    (payload) => decodeFetch(version, payload),
+  );
+}
+
 /** `known`: the partitions where the broker knows no ids. */
 async function identityAt(broker: Broker, topic: string, known: () => readonly number[] = () => []): Promise<TopicIdentity> {
   if ((broker.versions?.[metadataKey]?.maxVersion ?? 0) < metadataVersion) return { id: undefined, partitions: known() };
+  return send(
+    broker,
+    { apiKey: metadataKey, apiVersion: metadataVersion, apiName: 'Metadata', body: encodeTopicRequest(topic) },
+    (payload) => ({ payload }),
+    decodeTopicAnswer,
+  );
+}
+
+interface Asked {
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  readonly apiName: string;
+  readonly body: Buffer;
+}
+
+function send<T>(
+  broker: Broker,
+  { body, ...request }: Asked,
+  answer: (payload: Buffer) => Answer,
+  parse: (payload: Buffer) => T,
+): Promise<T> {
   return broker.connectionPool.send({
-    request: {
-      apiKey: metadataKey,
-      apiVersion: metadataVersion,
-      apiName: 'Metadata',
-      encode: async () => {
-        const buffer = encodeTopicRequest(topic);
-        return { buf: buffer, buffer };
-      },
-    },
-    response: { decode: async (payload) => payload, parse: async (payload) => decodeTopicAnswer(payload) },
+    request: { ...request, encode: async () => ({ buf: body, buffer: body }) },
+    response: { decode: async (payload) => answer(payload), parse: async ({ payload }) => parse(payload) },
   });
 }
 
@@ -240,5 +238,5 @@ function clusterOf(client: object): Cluster {
   const symbol = Object.getOwnPropertySymbols(client).find(({ description }) => description === 'private:Kafka:createCluster');
   assert(symbol !== undefined, 'kafkajs makes clusters as its version 2.2.4 does');
   const create = Reflect.get(client, symbol) as (options: object) => Cluster;
-  return create({ allowAutoTopicCreation: false, isolationLevel: 0, metadataMaxAge: limits.splitDiscoveryMs });
+  return create({ allowAutoTopicCreation: false, isolationLevel: readCommitted, metadataMaxAge: limits.splitDiscoveryMs });
 }

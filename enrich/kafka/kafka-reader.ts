@@ -3,13 +3,17 @@
  * so that no rebalance ever takes a partition away. A split is a partition of one topic, with the topic's id in its name: a topic that was deleted and
  * created again has other splits, read from their first records, and those of the topic before are listed no more.
  *
- * Kafka gives whole batches; what does not fit a read is kept for the next, at most one answer a partition. Records of transactions that were
- * broken off are given as well: the ingress writes none.
+ * Kafka gives whole batches; what does not fit a read is kept for the next, at most one answer a partition, of which no more is taken apart than one batch
+ * beyond a read. Only what is committed is read: others may write to the topic in transactions.
  *
  * Invariants:
  * 1. Nothing is fetched that was not asked for.
  * 2. A split's records are of the topic in its name. A name without an id, from brokers that know none, is the topic's as it is.
  * 3. A call that failed changes nothing: the next read goes on from the same position, over new connections where these are to blame.
+ * 4. The end is where the first open transaction begins (the last stable offset), in `latest` and in `lag`. While one is open no read has found the end:
+ *    there may be records behind it.
+ * 5. What is no record does not hold a split: a read says how far it came.
+ * 6. A batch that cannot be read is an error of its own split, once all that comes before it was given.
  */
 
 import type { KafkaFailure } from '../../schemas/kafka-failure.ts';
@@ -17,8 +21,10 @@ import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import type { IncomingRecord, Split } from '../../schemas/ports/record.ts';
-import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader.ts';
-import type { FetchedMessage, KafkaFetcher, TopicPartition } from './kafka-fetcher.ts';
+import type { ReadBounds, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
+import { CommittedRecords } from './committed-records.ts';
+import type { FetchedPartition } from './fetch-request.ts';
+import type { KafkaFetcher, TopicPartition } from './kafka-fetcher.ts';
 import { createKafkaFetcher } from './kafka-fetcher.ts';
 
 export interface KafkaReaderOptions {
@@ -28,11 +34,14 @@ export interface KafkaReaderOptions {
   readonly tell?: (news: 'reconnected' | 'topic-replaced') => void;
 }
 
+/** What a read left for the one that goes on from `after`. */
 interface PartitionState {
   readonly after: string | undefined;
-  /** What `kept` goes on to, or where the next fetch begins. */
-  next: bigint;
-  kept: readonly IncomingRecord[];
+  /** What `after` stands for: the first offset to read. */
+  readonly begin: bigint;
+  readonly kept: readonly IncomingRecord[];
+  /** What comes behind `kept`. */
+  readonly rest: CommittedRecords;
 }
 
 const prefix = 'partition-';
@@ -42,6 +51,7 @@ const answered: ReadonlySet<KafkaFailure> = new Set(['out-of-range', 'partition-
 
 /** @example createKafkaReader({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topic: 'rpp-clicks-dev' }) */
 export function createKafkaReader({ connection, topic, tell }: KafkaReaderOptions): RecordReader {
+  const of = `Kafka topic '${topic}'`;
   const states = new Map<string, PartitionState>();
   let fetcher: Promise<KafkaFetcher> | undefined;
   let connects = 0;
@@ -52,7 +62,7 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
 
   const connected = (): Promise<KafkaFetcher> => {
     // A connection that nobody ends would keep its thread alive.
-    if (closed) throw new SluiceError('reader-closed', `Kafka topic '${topic}': its reader is closed`, { retryable: true });
+    if (closed) throw new SluiceError('reader-closed', `${of}: its reader is closed`, { retryable: true });
     if (fetcher === undefined) {
       if (connects++ > 0) tell?.('reconnected');
       fetcher = createKafkaFetcher(connection, topic);
@@ -75,7 +85,6 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
     }
 
     function asError(thrown: unknown): SluiceError {
-      const of = `Kafka topic '${topic}'`;
       switch (deriveKafkaFailure(thrown)) {
         case 'topic-missing':
           return new SluiceError('stream-missing', `${of}: it is not there`, { cause: thrown, fix: 'create it, or correct kafka_topic' });
@@ -120,31 +129,34 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
     async read(split, after, bounds) {
       const place = partitionOf(split);
       const known = states.get(split);
-      const state = known !== undefined && known.after === after ? known : undefined;
-      if (state !== undefined && state.kept.length > 0) return { records: take(split, state, bounds), ended: false };
-      let next = state?.next ?? (after === undefined ? undefined : BigInt(after) + 1n);
-      next ??= (await ask((using) => using.bounds(place))).first;
-      const from = next;
-      const found = await ask((using) => using.fetch(place, from, bounds.maxBytes), String(from));
-      // A batch is given whole, and may begin before what was asked for.
-      const begin = found.messages.findIndex(({ offset }) => BigInt(offset) >= from);
-      const kept: IncomingRecord[] = [];
-      for (let n = begin < 0 ? found.messages.length : begin; n < found.messages.length; n++) {
-        const message = found.messages[n] as FetchedMessage;
-        if (!message.isControlRecord) kept.push(recordOf(message));
+      // Nobody's before this read has ended well: two must not take from one answer.
+      states.delete(split);
+      let state = known !== undefined && known.after === after ? known : undefined;
+      state ??= stateAt(after, after === undefined ? (await ask((using) => using.bounds(place))).first : BigInt(after) + 1n);
+      let kept = await filled(state, bounds);
+      let found: FetchedPartition | undefined;
+      if (kept.length === 0) {
+        const from = state.rest.next;
+        found = await ask((using) => using.fetch(place, from, bounds.maxBytes), String(from));
+        state = { ...state, rest: new CommittedRecords(found, from, of) };
+        kept = await filled(state, bounds);
       }
-      const last = found.messages.at(-1);
-      // An answer may hold only what lies before, and then the next one begins behind it.
-      const reached = last === undefined || BigInt(last.offset) < from ? from : BigInt(last.offset) + 1n;
-      const records = take(split, { after, next: reached, kept }, bounds);
-      return records.length === 0 && reached > from ? { records, ended: false, inconclusive: true } : { records, ended: false };
+      const records = kept.slice(0, countOf(kept, bounds));
+      const last = records.at(-1)?.position;
+      if (last !== undefined) state = { ...state, after: last, begin: BigInt(last) + 1n };
+      states.set(split, { ...state, kept: kept.slice(records.length) });
+      return found === undefined || last !== undefined ? { records, ended: false } : emptyResult(found, state.begin, state.rest.next);
     },
     async latest(split) {
       const { first, end } = await ask((using) => using.bounds(partitionOf(split)));
+      const known = states.get(split);
+      if (known !== undefined && isReadTo(end, known)) return known.after;
       return end > first ? String(end - 1n) : undefined;
     },
     async lag(split, after) {
       const { first, end } = await ask((using) => using.bounds(partitionOf(split)));
+      const known = states.get(split);
+      if (known !== undefined && known.after === after && isReadTo(end, known)) return 0;
       const next = after === undefined ? first : BigInt(after) + 1n;
       return Number(end > next ? end - next : 0n);
     },
@@ -157,19 +169,59 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
     },
   };
 
-  /** What fits of what is kept; the rest stays for the read after it. */
-  function take(split: string, { after, next, kept }: PartitionState, { maxRecords, maxBytes }: ReadBounds): readonly IncomingRecord[] {
-    let count = 0;
-    let bytes = 0;
-    for (const { value } of kept) {
-      if (count > 0 && (count >= maxRecords || bytes + value.length > maxBytes)) break;
-      count++;
-      bytes += value.length;
-    }
-    const records = kept.slice(0, count);
-    states.set(split, { after: records.at(-1)?.position ?? after, next, kept: kept.slice(count) });
-    return records;
+  function stateAt(after: string | undefined, begin: bigint): PartitionState {
+    return { after, begin, kept: [], rest: new CommittedRecords({ batches: Buffer.alloc(0), aborted: [] }, begin, of) };
   }
+}
+
+/** What is kept, with as much of the rest as a read takes. What is there is given before a batch that cannot be read is an error. */
+async function filled({ kept, rest }: PartitionState, { maxRecords, maxBytes }: ReadBounds): Promise<readonly IncomingRecord[]> {
+  const all = [...kept];
+  let bytes = 0;
+  for (const { value } of all) bytes += value.length;
+  while (all.length < maxRecords && bytes < maxBytes) {
+    let records: readonly IncomingRecord[] | undefined;
+    try {
+      records = await rest.batch();
+    } catch (thrown) {
+      if (all.length === 0) throw thrown;
+    }
+    if (records === undefined) break;
+    for (const record of records) {
+      all.push(record);
+      bytes += record.value.length;
+    }
+  }
+  return all;
+}
+
+/** How many fit a read: one at least. */
+function countOf(kept: readonly IncomingRecord[], { maxRecords, maxBytes }: ReadBounds): number {
+  let count = 0;
+  let bytes = 0;
+  for (const { value } of kept) {
+    if (count > 0 && (count >= maxRecords || bytes + value.length > maxBytes)) break;
+    count++;
+    bytes += value.length;
+  }
+  return count;
+}
+
+/** Whether all before `end` was given, and what was not is no record. */
+function isReadTo(end: bigint, { kept, rest }: PartitionState): boolean {
+  return kept.length === 0 && rest.next >= end;
+}
+
+/** Of a read that asked from `begin` on, and came to `next` without a record. */
+function emptyResult({ highWatermark, lastStable }: FetchedPartition, begin: bigint, next: bigint): ReadResult {
+  const reached = next > begin ? { reached: String(next - 1n) } : {};
+  const none = { records: [], ended: false, ...reached };
+  if (next >= highWatermark) return none;
+  if (next < lastStable) return { ...none, inconclusive: true };
+  const waitsFor =
+    `a transaction of another producer has been open since ${lastStable}, and what is behind it (${highWatermark - lastStable} positions) is read when it ends; ` +
+    'one that never does is found with `kafka-transactions.sh find-hanging`, and ended with `abort`';
+  return { ...none, inconclusive: true, waitsFor };
 }
 
 function splitOf(partition: number, topicId: string | undefined, isFirst: boolean): Split {
@@ -181,26 +233,4 @@ function splitOf(partition: number, topicId: string | undefined, isFirst: boolea
 function partitionOf(split: string): TopicPartition {
   const [, partition, topicId] = /^partition-(\d+)(?:-(.+))?$/.exec(split) ?? [];
   return { partition: Number(partition), topicId };
-}
-
-function recordOf({ key, value, headers, offset, timestamp }: FetchedMessage): IncomingRecord {
-  const texts: Record<string, string> = {};
-  let hasHeaders = false;
-  for (const name in headers) {
-    texts[name] = textOf(headers[name]);
-    hasHeaders = true;
-  }
-  return {
-    key: key?.toString('utf8') ?? '',
-    value: value ?? new Uint8Array(0),
-    position: offset,
-    arrivedAtMs: Number(timestamp),
-    ...(hasHeaders ? { headers: texts } : {}),
-  };
-}
-
-/** A header that comes several times counts by its last. */
-function textOf(given: FetchedMessage['headers'][string]): string {
-  const last = Array.isArray(given) ? (given.at(-1) as Buffer | string | undefined) : (given as Buffer | string | undefined);
-  return last === undefined ? '' : last.toString();
 }

@@ -25,6 +25,13 @@ export interface ReadResult {
   readonly behindMs?: number;
   /** Without records: the end of the split was not seen, because it was not asked (throttled, paced) or had only what is no record. */
   readonly inconclusive?: true;
+  /**
+   * Without records: up to here there is none after `after`. What is there is no record (markers of transactions, what was broken off, what compaction
+   * took), and `after` may be this position from then on.
+   */
+  readonly reached?: string;
+  /** Without records, and inconclusive: what the split waits for that the stream itself holds back, as a sentence. */
+  readonly waitsFor?: string;
 }
 
 export interface RecordReader {
@@ -34,12 +41,13 @@ export interface RecordReader {
   /**
    * The records after position `after` (from the oldest kept one when undefined), possibly none; it does not wait for more.
    * Throws `SluiceError` `position-trimmed` when retention took records that were not read yet,
-   * `stream-corrupt` when stored bytes are damaged, `stream-unreachable` (retryable) when the stream cannot be asked.
+   * `stream-corrupt` when stored bytes are damaged, `codec-unreadable` when they are compressed in a way that cannot be read here,
+   * `stream-unreachable` (retryable) when the stream cannot be asked.
    */
   read(split: string, after: string | undefined, bounds: ReadBounds): Promise<ReadResult>;
-  /** The newest durable position of a split, undefined while it is empty; null where it cannot be asked: then reads say when they are at the end. */
+  /** The newest position of a split that can be read now, undefined while it is empty; null where it cannot be asked: then reads say when they are at the end. */
   latest(split: string): Promise<string | undefined | null>;
-  /** Records after `after` that are durable now; for lag. Adapters that cannot count return undefined. */
+  /** Records after `after` that can be read now; for lag. Adapters that cannot count return undefined. */
   lag(split: string, after: string | undefined): Promise<number | undefined>;
   close(): Promise<void>;
 }

@@ -22,6 +22,8 @@ export interface Cursor {
   position: string | undefined;
   /** The last position that was read. */
   ahead: string | undefined;
+  /** Up to here there is nothing more to read behind what was taken: it becomes the position between two turns. */
+  passed: string | undefined;
   ready: ReadResult | undefined;
   reading: boolean;
   /** Reads that were begun: what an earlier one says when it was given up counts no more. */
@@ -50,6 +52,8 @@ export interface Cursor {
   answeredMs: number | undefined;
   /** Monotonic ms before which it is not asked again. */
   notBeforeMs: number;
+  /** What the stream holds back, as its last read said. */
+  waitsFor: string | undefined;
   /** What the last read said, while reads fail and are tried again. */
   failure: string | undefined;
   failureCode: string | undefined;
@@ -156,6 +160,7 @@ function cursorOf(
     phase: skipped ? 'done' : 'waiting',
     position,
     ahead: position,
+    passed: undefined,
     ready: undefined,
     reading: false,
     reads: 0,
@@ -171,6 +176,7 @@ function cursorOf(
     atEnd: false,
     answeredMs: undefined,
     notBeforeMs: 0,
+    waitsFor: undefined,
     failure: undefined,
     failureCode: undefined,
   };
@@ -181,6 +187,8 @@ export function skipTo(cursor: Cursor, to: string | 'whole' | undefined, nowMs: 
   cursor.reads++;
   cursor.reading = false;
   cursor.ready = undefined;
+  cursor.passed = undefined;
+  cursor.waitsFor = undefined;
   cursor.failure = undefined;
   cursor.failureCode = undefined;
   cursor.answeredMs = nowMs;

@@ -264,7 +264,7 @@ export function createRun(options: JobOptions): JobRun {
 
   const runDag = async (): Promise<void> => {
     isolation.runs();
-    if (dag.run()) dirty = true;
+    if (dag.run() || schedule.hasPassed()) dirty = true;
     keyExamples?.look();
     // What waits for answers is bounded: nothing is pulled before there is room again.
     held = dag.stages.some(({ operator }) => operator.isFull === true);

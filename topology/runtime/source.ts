@@ -2,7 +2,8 @@
  * The sources of a job: which splits there are, which is read next, and how far the job has read.
  *
  * Invariants:
- * 1. A position counts as read once its record is in a turn; what was read ahead is not in any checkpoint.
+ * 1. A position counts as read once its record is in a turn; what was read ahead is not in any checkpoint. What is no record is gone
+ *    past between two turns.
  * 2. Per split at most one read is under way and one result waits: memory is bounded by the splits and the bounds of a turn.
  * 3. Splits with records take turns; a split without is asked again after a pause.
  * 4. A split is read once all its parents were read to their ends. A parent's end is told only when its children have begun, so that its
@@ -27,6 +28,8 @@ export interface SourceSchedule {
   readonly cursors: readonly Cursor[];
   /** The next records, or undefined when `waitMs` passed or `stop` was called first. Rejects when a split cannot be read on. */
   next(waitMs: number): Promise<{ readonly cursor: Cursor; readonly records: readonly IncomingRecord[] } | undefined>;
+  /** Whether a position has gone past what is no record since it was asked last. */
+  hasPassed(): boolean;
   /** Which splits began and ended since it was asked last. Asked between two turns, when what was taken has entered. */
   changes(): readonly SplitChange[];
   /** While held, nothing is read or given. */
@@ -58,6 +61,7 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
   let stopped = false;
   let held = false;
   let interrupted = false;
+  let hasPassed = false;
   let draining = false;
   let discovering: Promise<void> | undefined;
   let discoverAtMs = 0;
@@ -140,6 +144,7 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
       if (cursor.reads !== own) return;
       cursor.failure = undefined;
       cursor.failureCode = undefined;
+      cursor.waitsFor = result.waitsFor;
       if (result.inconclusive !== true) cursor.answeredMs = clock.monotonic();
       cursor.behindMs = result.behindMs;
       const atEnd = foundEnd(result);
@@ -154,7 +159,10 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
           cursor.heardMs = begunMs;
           cursor.met = true;
         }
-        cursor.notBeforeMs = clock.monotonic() + limits.sourcePollMs;
+        cursor.passed = result.reached;
+        cursor.ahead = result.reached ?? cursor.ahead;
+        // What is no record is gone past at once.
+        if (result.reached === undefined || atEnd) cursor.notBeforeMs = clock.monotonic() + limits.sourcePollMs;
       }
       if (result.ended) {
         cursor.ended = true;
@@ -171,22 +179,36 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
 
   const prefetch = (cursor: Cursor): void => {
     if (held || cursor.phase !== 'begun' || cursor.reading || cursor.ready !== undefined || cursor.ended || isRead(cursor)) return;
-    if (cursor.notBeforeMs > clock.monotonic()) return;
+    // What was passed becomes the position before anything behind it is read.
+    if (cursor.passed !== undefined || cursor.notBeforeMs > clock.monotonic()) return;
     void read(cursor);
+  };
+
+  /** Between two turns: what was taken has entered. */
+  const pass = (cursor: Cursor): void => {
+    if (cursor.passed === undefined) return;
+    cursor.position = cursor.passed;
+    cursor.passed = undefined;
+    hasPassed = true;
   };
 
   const take = (): { cursor: Cursor; records: readonly IncomingRecord[] } | undefined => {
     for (let i = 0; i < cursors.length; i++) {
       const cursor = cursors[(turn + i) % cursors.length] as Cursor;
+      pass(cursor);
       const { ready } = cursor;
       if (ready === undefined) continue;
       turn = (turn + i + 1) % cursors.length;
       cursor.ready = undefined;
       cursor.heardMs = cursor.readyHeardMs ?? cursor.heardMs;
       const records = withinDrain(cursor, ready.records);
-      if (records.length === 0) continue;
-      prefetch(cursor);
-      return { cursor, records };
+      // Read past where the drain ends: what is not there before that is no record.
+      if (records.length < ready.records.length) cursor.passed = cursor.until ?? undefined;
+      if (records.length === 0) pass(cursor);
+      else {
+        prefetch(cursor);
+        return { cursor, records };
+      }
     }
     return undefined;
   };
@@ -197,6 +219,11 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
       return cursors;
     },
     changes: () => changesOf(cursors, draining),
+    hasPassed() {
+      const passed = hasPassed;
+      hasPassed = false;
+      return passed;
+    },
     stop() {
       stopped = true;
       wake();

@@ -40,6 +40,10 @@ function isHeard(hearing: Hearing): boolean {
   return heard.has(hearing);
 }
 
+function whyOf({ failure, waitsFor }: Cursor): string | undefined {
+  return failure ?? waitsFor;
+}
+
 export class SplitWatch {
   readonly #clock: Clock;
   readonly #tell: (news: SplitNews) => void;
@@ -73,9 +77,9 @@ export class SplitWatch {
         if (before.told) over.push([cursor, before]);
         continue;
       }
-      const now = before ?? { hearing, why: cursor.failure, sinceMs: nowMs, told: false };
+      const now = before ?? { hearing, why: whyOf(cursor), sinceMs: nowMs, told: false };
       now.hearing = hearing;
-      now.why = cursor.failure;
+      now.why = whyOf(cursor);
       this.#unheard.set(cursor, now);
       if (!now.told && nowMs - now.sinceMs >= limits.splitAlarmMs) lasting.push(cursor);
     }

@@ -37,6 +37,8 @@ export interface SplitStatus {
   readonly unheardSinceMs: number | null;
   /** What the last read said, while reads fail and are tried again. */
   readonly failure?: string;
+  /** What its stream holds back and until when, such as behind a transaction that is open. */
+  readonly waitsFor?: string;
 }
 
 /** Of all splits, whether they are told one by one or not. */
@@ -239,5 +241,6 @@ function splitStatus(cursor: Cursor, hearing: Hearing, { dag, nowMs, lagOf, unhe
     hearing,
     unheardSinceMs: unheardSince(cursor),
     ...(failure === undefined ? {} : { failure: failure.slice(0, limits.statusTextMaxChars) }),
+    ...(cursor.waitsFor === undefined ? {} : { waitsFor: cursor.waitsFor.slice(0, limits.statusTextMaxChars) }),
   };
 }

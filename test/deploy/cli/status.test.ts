@@ -90,6 +90,17 @@ describe('a topology', () => {
     expect(lineOf({ state: 'failed', error: { code: 'x', message: 'long '.repeat(1_000) } }).length).toBeLessThan(400);
   });
 
+  it('with a split behind an open transaction says what it waits for, and not that its stream does not answer', () => {
+    const waitsFor = 'a transaction of another producer has been open since 7';
+    const held = split(1, { hearing: 'slow', unheardSinceMs: 0, waitsFor });
+    expect(lineOf({ job: job([held]) })).toMatch(
+      /shop\/orders kinesis shard-1 is held back since 1970-01-01T00:00:00.000Z and holds time: a transaction of another producer has been open since 7$/,
+    );
+    expect(topologyDetails(hostStatus({ job: job([held]) }), 3_000)).toContain(
+      `    is held back since 1970-01-01T00:00:00.000Z: ${waitsFor}`,
+    );
+  });
+
   it('that went on without an element says so, and among its details which', () => {
     const aside = { split: 'in kinesis shard-0', place: '7', operator: 'once', message: 'no\nstack', atMs: 0 };
     const without = job([split(0)], { setAside: [aside, { ...aside, split: null, place: null }] });
