@@ -87,6 +87,16 @@ export type { Job } from './runtime/running-job.ts';
 export { settleStaged } from './runtime/settle-staged.ts';
 export type { SkipRequest } from './runtime/skips.ts';
 export type { HeldBy, JobStatus, NodeStatus, SplitStatus, TimeStatus } from './runtime/status.ts';
-export { callSlots, type SeenCall, type SharedCalls, seenCall, seenDigest, seenTurn, sharedCalls } from './runtime/watched-calls.ts';
+export {
+  beat,
+  callSlots,
+  type SeenCall,
+  type SharedCalls,
+  seenCall,
+  seenDigest,
+  seenThread,
+  seenTurn,
+  sharedCalls,
+} from './runtime/watched-calls.ts';
 export { keyGroupOf, operatorIndexOf } from './state/key-group.ts';
 export type { Duration } from './time/duration.ts';

@@ -4,15 +4,19 @@
  * Invariants:
  * 1. A call is stuck when it was the same one at every look for longer than the bound; calls that begin and return are progress, however many a turn
  *    has and however slow it is.
- * 2. Time in which nobody looked does not count: a process that was stopped, or a host that was busy, ends no thread.
+ * 2. A look-up's function may keep the thread between its awaits: the thread is stuck when it did not turn at all for some times the bound, with a
+ *    look-up under way. The engine's own work never takes it that long.
+ * 3. Time in which nobody looked does not count: a process that was stopped, or a host that was busy, ends no thread.
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { CallSlot, Graph, RunFailure, SeenCall, SharedCalls } from '../../topology/index.ts';
-import { callSlots, seenCall, seenDigest, seenTurn, sharedCalls } from '../../topology/index.ts';
+import { callSlots, seenCall, seenDigest, seenThread, seenTurn, sharedCalls } from '../../topology/index.ts';
 
 /** Looks within the bound. */
 const looksPerBound = 20;
+/** Times the bound that a thread may be silent. */
+const silentBounds = 6;
 
 export interface Watched {
   readonly seen: SeenCall;
@@ -35,6 +39,9 @@ export class FunctionWatch {
   readonly #onStuck: (fault: SluiceError) => void;
   #slots: readonly CallSlot[] = [];
   #watched: Watched | undefined;
+  #beats = 0;
+  /** How long the thread has not turned, with a look-up under way and no function running, ms. */
+  #silentMs = 0;
   #lookedMs: number;
   #timer: Timer | undefined;
   #stuck: (CallSlot & { readonly digest: string | undefined }) | undefined;
@@ -69,16 +76,40 @@ export class FunctionWatch {
 
   #look(): void {
     const nowMs = this.#clock.monotonic();
-    this.#watched = deriveWatched(this.#watched, seenCall(this.calls), nowMs - this.#lookedMs, this.#maxMs / looksPerBound);
+    const paceMs = this.#maxMs / looksPerBound;
+    const sinceMs = nowMs - this.#lookedMs;
+    this.#watched = deriveWatched(this.#watched, seenCall(this.calls), sinceMs, paceMs);
     this.#lookedMs = nowMs;
     const slot = this.#watched.sameMs < this.#maxMs ? undefined : this.#slots[this.#watched.seen.slot - 1];
-    if (slot === undefined) {
+    if (slot !== undefined) {
+      this.#stuck = { ...slot, digest: seenDigest(this.calls) };
+      this.#onStuck(neverReturned(slot, this.#maxMs));
+      return;
+    }
+    const silent = this.#silent(Math.min(sinceMs, 2 * paceMs));
+    if (silent === undefined) {
       this.#next();
       return;
     }
-    this.#stuck = { ...slot, digest: seenDigest(this.calls) };
-    this.#onStuck(neverReturned(slot, this.#maxMs));
+    this.#stuck = silent;
+    this.#onStuck(neverTurned(silent, silentBounds * this.#maxMs));
   }
+
+  /** The look-up that keeps the thread, where one does. */
+  #silent(sinceMs: number): (CallSlot & { readonly digest: string | undefined }) | undefined {
+    const { beats, asked, digest } = seenThread(this.calls);
+    const isSilent = beats === this.#beats && asked !== 0 && this.#watched?.seen.slot === 0;
+    this.#beats = beats;
+    this.#silentMs = isSilent ? this.#silentMs + sinceMs : 0;
+    const slot = this.#silentMs < silentBounds * this.#maxMs ? undefined : this.#slots[asked - 1];
+    return slot && { ...slot, digest };
+  }
+}
+
+function neverTurned({ node, slot }: CallSlot, forMs: number): SluiceError {
+  return new SluiceError('function-stuck', `'${node}': its ${slot} kept the thread for ${forMs / 1_000} s after it had returned`, {
+    fix: 'look for a loop without an end behind an await; what is given to it goes to the rejected table the second time',
+  });
 }
 
 function neverReturned({ node, slot }: CallSlot, maxMs: number): SluiceError {

@@ -3,10 +3,11 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { present } from '../../schemas/kernel/assert.ts';
+import type { Timer } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 import type { Graph } from '../../topology/index.ts';
-import { createJob } from '../../topology/index.ts';
+import { beat, createJob } from '../../topology/index.ts';
 import { bindTopology } from './bind-topology.ts';
 import { notingTables } from './bindings.ts';
 import { remoteGraph } from './graph-link.ts';
@@ -17,7 +18,20 @@ import { dropsOf, faultOf } from './worker-protocol.ts';
 const port = present(parentPort, 'the parent of a topology worker');
 const input = workerData as ThreadInput;
 const say = (message: FromWorker): void => port.postMessage(message);
+/** Of a function's time. */
+const beatsPerBound = 20;
 const graphOfHost = remoteGraph((id, call) => say({ kind: 'graph', id, call }));
+
+/** Shows the host that this thread turns. Gives how to end that. */
+function beating(): () => void {
+  let timer: Timer | undefined;
+  const again = (): void => {
+    beat(input.calls);
+    timer = systemClock.setTimer(input.functionMaxMs / beatsPerBound, again);
+  };
+  again();
+  return () => timer?.cancel();
+}
 
 async function main(): Promise<void> {
   const { topology, graph } = await importTopology(input);
@@ -65,6 +79,7 @@ async function main(): Promise<void> {
         return;
     }
   };
+  const ends = beating();
   early.forEach(hear);
   port.on('message', hear);
   try {
@@ -77,6 +92,7 @@ async function main(): Promise<void> {
     // Before what is open is closed: that may take as long as what failed did.
     fail(thrown);
   } finally {
+    ends();
     await job.close();
     await bindings.close();
   }

@@ -204,6 +204,13 @@ export const faults: readonly Fault[] = [
     caughtBy: { test: 'deploy/host/function-watch' },
   },
   {
+    name: 'a look-up that keeps the thread between its awaits is not seen',
+    file: 'deploy/host/function-watch.ts',
+    find: 'const isSilent = beats === this.#beats &&',
+    replace: 'const isSilent = beats !== this.#beats &&',
+    caughtBy: { test: 'deploy/host/function-watch' },
+  },
+  {
     name: 'timers that were cancelled stay in the heap',
     file: 'topology/state/timer-queue.ts',
     find: 'this.#heap.keep(({ waits }) => waits);',

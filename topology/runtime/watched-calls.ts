@@ -6,6 +6,8 @@
  * 2. Of a function that did not return once what it is given is written down, as a digest, before each call; a call that did not return twice
  *    throws instead, so that its row is rejected as if it had thrown.
  * 3. A job that nobody watches calls its functions as they are.
+ * 4. A look-up's function may keep the thread after its call returned, between its awaits: then the thread no longer turns (`beat`) while one is under
+ *    way. Once that happened they are asked one after the other, so that the one that does it is known.
  */
 import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
@@ -19,9 +21,11 @@ import { stuck } from '../operators/operator.ts';
 /** The slot of a node's schemas. */
 const schemaSlot = 'schema';
 
-const cell = { calls: 0, slot: 1, digest: 2, turnBytes: 6 } as const;
+const cell = { calls: 0, slot: 1, digest: 2, turnBytes: 6, beats: 7, asked: 8, askedDigest: 9 } as const;
 const digestCells = 4;
-const headBytes = 32;
+const headBytes = 64;
+/** The slot of a look-up's own function. */
+const askSlot = 'call';
 const turnMaxBytes = 4_096;
 
 /** What two threads share of a job. */
@@ -34,6 +38,16 @@ export interface SeenCall {
   readonly calls: number;
   /** Which function runs, from 1, by `callSlots`; 0 for none. */
   readonly slot: number;
+}
+
+/** Whether a thread turns, and which look-up may keep it from that. */
+export interface SeenThread {
+  /** How often it turned, modulo 2^32. */
+  readonly beats: number;
+  /** The function of the look-up that was asked last, from 1, by `callSlots`; 0 when none is under way. */
+  readonly asked: number;
+  /** What it was given, where it alone is under way and look-ups are suspected. */
+  readonly digest: string | undefined;
 }
 
 /** The turn that runs, where there is one. */
@@ -54,7 +68,21 @@ export function seenCall({ buffer }: SharedCalls): SeenCall {
 
 /** Of the call that runs; undefined where its function is not watched. */
 export function seenDigest({ buffer }: SharedCalls): string | undefined {
-  const digest = Buffer.from(new Uint8Array(buffer, cell.digest * 4, digestCells * 4)).toString('hex');
+  return digestAt(buffer, cell.digest);
+}
+
+export function seenThread({ buffer }: SharedCalls): SeenThread {
+  const cells = new Int32Array(buffer);
+  return { beats: Atomics.load(cells, cell.beats), asked: Atomics.load(cells, cell.asked), digest: digestAt(buffer, cell.askedDigest) };
+}
+
+/** The thread turns. */
+export function beat({ buffer }: SharedCalls): void {
+  Atomics.add(new Int32Array(buffer), cell.beats, 1);
+}
+
+function digestAt(buffer: SharedArrayBuffer, first: number): string | undefined {
+  const digest = Buffer.from(new Uint8Array(buffer, first * 4, digestCells * 4)).toString('hex');
   return /^0*$/.test(digest) ? undefined : digest;
 }
 
@@ -118,7 +146,7 @@ export function watchCalls(
         onRefused({ node, slot, digest: hex });
         throw new SluiceError(stuck, `the function '${slot}' did not return, twice: the same would happen again`);
       }
-      for (let i = 0; i < digestCells; i++) cells[cell.digest + i] = digest.readInt32LE(4 * i);
+      writeDigest(cells, cell.digest, digest);
       try {
         return run(a, b);
       } finally {
@@ -127,10 +155,53 @@ export function watchCalls(
     };
   };
 
+  const isAsked = ({ node, slot }: CallSlot): boolean =>
+    slot === askSlot && topology.graph.nodes.some(({ id, kind }) => id === node && kind === 'lookup');
+  const lookups = { underWay: 0, areSuspected: suspected.watched.some(isAsked), last: Promise.resolve<unknown>(undefined) };
+
+  const underWay = (number: number, digest: Buffer | undefined, run: () => unknown): unknown => {
+    lookups.underWay++;
+    cells[cell.asked] = number;
+    // Beside one that goes on after its time nobody knows which of the two it is.
+    writeDigest(cells, cell.askedDigest, lookups.underWay === 1 ? digest : undefined);
+    const over = (): void => {
+      lookups.underWay--;
+      if (lookups.underWay > 0) return;
+      cells[cell.asked] = 0;
+      writeDigest(cells, cell.askedDigest, undefined);
+    };
+    let answer: unknown;
+    try {
+      answer = run();
+    } catch (thrown) {
+      over();
+      throw thrown;
+    }
+    if (answer instanceof Promise) answer.then(over, over);
+    else over();
+    return answer;
+  };
+
+  const asked =
+    (run: Anything, number: number): Anything =>
+    (a, b) => {
+      if (!careful.is || !lookups.areSuspected) return underWay(number, undefined, () => run(a, b));
+      const { signal } = b as { readonly signal: AbortSignal };
+      const answer = lookups.last.then(() => {
+        signal.throwIfAborted();
+        return underWay(number, digestOf(askSlot, a, b), () => run(a, b));
+      });
+      // One whose time is over lets the next begin.
+      const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      lookups.last = Promise.race([aborted, answer.catch(() => undefined)]);
+      return answer;
+    };
+
   const guarded = (call: UserFunction, of: CallSlot): Anything => {
     const number = present(slots.get(`${of.node}\n${of.slot}`), `the number of ${of.node} ${of.slot}`);
     const isSuspected = suspected.watched.some(({ node, slot }) => node === of.node && slot === of.slot);
-    return isSuspected ? watched(call, of, number) : seen(call, number);
+    const run = isSuspected ? watched(call, of, number) : seen(call, number);
+    return isAsked(of) ? asked(run, number) : run;
   };
 
   return {
@@ -152,6 +223,10 @@ export function watchCalls(
       careful.is = false;
     },
   };
+}
+
+function writeDigest(cells: Int32Array, first: number, digest: Buffer | undefined): void {
+  for (let i = 0; i < digestCells; i++) cells[first + i] = digest?.readInt32LE(4 * i) ?? 0;
 }
 
 type Anything = (a?: unknown, b?: unknown) => unknown;

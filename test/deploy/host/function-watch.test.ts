@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { deriveWatched, FunctionWatch } from '../../../deploy/host/function-watch.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import type { Isolation, RunFailure, StuckCall } from '../../../topology/index.ts';
-import { collect, schemaOf, stream, topology } from '../../../topology/index.ts';
-import { watchCalls } from '../../../topology/runtime/watched-calls.ts';
+import { asyncLookup, collect, schemaOf, stream, topology } from '../../../topology/index.ts';
+import { beat, watchCalls } from '../../../topology/runtime/watched-calls.ts';
 
 const anything = schemaOf<{ n: number }>({ $id: 'anything', type: 'object' });
 const flow = topology('watched', { version: 1, owner: 'a/b' }, (t) => {
@@ -117,4 +117,91 @@ it('a thread that ended without a word is known by its turn', () => {
   expect(watch.end('exit code 1')).toEqual({ kind: 'turn', span, place: '1', operator: undefined, message: 'exit code 1' });
   calls.turn(undefined);
   expect(watch.end('exit code 1')).toBeUndefined();
+});
+
+describe('a look-up', () => {
+  const asking = topology('asking', { version: 1, owner: 'a/b' }, (t) => {
+    const looked = t.source('in', stream('a/b')).lookup(
+      'ask',
+      asyncLookup((key: string) => answers(key)),
+      { by: (e) => e.id },
+      (e) => e.id,
+    );
+    // A port may be called as a look-up's function is.
+    looked.split({ call: (id) => id === 'a' }).call.sinkTo('out', collect());
+  });
+  let answers: (key: string) => Promise<string> = () => Promise.resolve('');
+  interface Asking {
+    readonly clock: ReturnType<typeof manualClock>;
+    readonly watch: FunctionWatch;
+    readonly stuck: string[];
+    readonly ask: (key: string, until?: AbortController) => Promise<string>;
+  }
+  function asker(watched: Pick<Isolation, 'watched' | 'refused'> = { watched: [], refused: [] }): Asking {
+    const clock = manualClock();
+    const stuck: string[] = [];
+    const watch = new FunctionWatch(clock, 1_000, ({ message }) => stuck.push(message));
+    const calls = watchCalls(asking, watch.calls, watched, () => undefined);
+    const call = calls.topology.resolve('ask', 'call') as unknown as (key: string, context: object) => Promise<string>;
+    watch.begin(asking.graph);
+    return { clock, watch, stuck, ask: (key, { signal } = new AbortController()) => call(key, { signal }) };
+  }
+  const pending = new Promise<string>(() => undefined);
+  const careful = { watched: [{ node: 'ask', slot: 'call' }], refused: [] };
+
+  it('that keeps the thread is named after six times the bound, and not while the thread turns or nothing is asked', () => {
+    const { clock, watch, stuck, ask } = asker();
+    clock.advance(100_000);
+    answers = () => pending;
+    void ask('a');
+    for (let n = 0; n < 200; n++) {
+      beat(watch.calls);
+      clock.advance(500);
+    }
+    expect(stuck).toEqual([]);
+    clock.advance(5_400);
+    expect(stuck).toEqual([]);
+    clock.advance(700);
+    expect(stuck).toEqual(["'ask': its call kept the thread for 6 s after it had returned"]);
+    expect(watch.end(undefined)).toEqual({ kind: 'stuck', node: 'ask', slot: 'call', digest: undefined });
+  });
+
+  it('that is suspected is asked alone, in its turn, and known by what it was given', async () => {
+    const { clock, watch, ask } = asker(careful);
+    const asked: string[] = [];
+    let settle: (answer: string) => void = () => undefined;
+    answers = (key) => {
+      asked.push(key);
+      return new Promise((resolve) => {
+        settle = resolve;
+      });
+    };
+    const first = ask('a');
+    void ask('b');
+    await Promise.resolve();
+    expect(asked).toEqual(['a']);
+    settle('answer of a');
+    expect(await first).toBe('answer of a');
+    await new Promise(setImmediate);
+    expect(asked).toEqual(['a', 'b']);
+    clock.advance(7_000);
+    const { digest } = watch.end(undefined) as Extract<RunFailure, { kind: 'stuck' }>;
+    expect(digest).toMatch(/^[0-9a-f]{32}$/);
+    const again = asker({ ...careful, refused: [{ node: 'ask', slot: 'call', digest: digest ?? '' }] });
+    await expect(again.ask('b')).rejects.toThrow('did not return');
+  });
+
+  it('whose time is over lets the next begin, and neither is blamed beside the other', async () => {
+    const { clock, watch, stuck, ask } = asker(careful);
+    answers = () => pending;
+    const late = new AbortController();
+    void ask('a', late);
+    await new Promise(setImmediate);
+    late.abort();
+    void ask('b');
+    await new Promise(setImmediate);
+    clock.advance(7_000);
+    expect(stuck).toHaveLength(1);
+    expect(watch.end(undefined)).toMatchObject({ kind: 'stuck', digest: undefined });
+  });
 });

@@ -102,6 +102,27 @@ it('a function that never returns for one event costs that event', { timeout: 90
   expect(told).toContain("'time/map' (function) did not return from one call, twice");
 });
 
+it('a look-up that loops after an await costs its element, and the others have their answers', { timeout: 120_000 }, async () => {
+  const { rows, rejected, told } = await play(
+    `timed
+    .lookup(
+      'asked',
+      asyncLookup(async (n: number) => {
+        await Promise.resolve();
+        if (n === 137) for (;;) await Promise.resolve();
+        return n;
+      }),
+      { by: (e) => (e.data as { n: number }).n, capacity: 20 },
+      (_, n) => ({ key: 'k', n: n ?? -1 }),
+    )
+    .sinkTo('rows', table('counted', row));`,
+    500,
+  );
+  expect(rows).toEqual([['k', (events * (events - 1)) / 2 - 137, events - 1]]);
+  expect(rejected).toMatchObject([['e137', 'asked', 'function-stuck', expect.stringContaining('"n":137')]]);
+  expect(told).toContain("'asked': its call kept the thread for 3 s after it had returned");
+});
+
 it('a regular expression that takes for ever is a function that does not return, also in a window', { timeout: 90_000 }, async () => {
   const { rows, rejected } = await play(`timed
     .keyBy((e) => String((e.data as { n: number }).n % 2))
