@@ -3,7 +3,7 @@
  * The command `sluice`. Each command is in its own file and is loaded when it is called: the start must not pay for the others.
  * This is the one place where defects are caught, to be printed.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
@@ -24,6 +24,7 @@ interface GlobalOptions {
 /** Commands that write to the instance's folder. The others write what a person asked for, as that person's umask says. */
 const writers: ReadonlySet<string> = new Set(['start', 'ingest', 'enrich', 'send', 'query', 'graph', 'reset']);
 const usageExitCode = 2;
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { readonly version: string };
 const exampleConfig = fileURLToPath(new URL('../../../topology/examples/flights/sluice.yaml', import.meta.url));
 
 /** The configuration to use: the one named, else `sluice.yaml` here, else the shipped example's. */
@@ -55,6 +56,7 @@ function startOptionsOf({ port, dropState }: StartOptions): { readonly port?: st
 function program(): Command {
   const root = new Command('sluice')
     .description('Captures every event, of any size, and enriches the streams.')
+    .version(version, '--version', 'the version of Sluice')
     .option('--json', 'answer as JSON, for programs')
     .option('--dir <dir>', 'where everything local lives', '.sluice')
     .option('--config <file>', 'the configuration (default: sluice.yaml here, else the shipped example)')

@@ -27,6 +27,11 @@ describe('the command line', () => {
     });
   });
 
+  it('says which version it is', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8')) as { readonly version: string };
+    expect(await sluice(['--version'], root)).toMatchObject({ code: 0, out: `${version}\n` });
+  });
+
   it('checks the files that a start would read: schemas, the secret of addresses', async () => {
     const file = join(root, 'files.yaml');
     writeFileSync(join(root, 'typo.schema.json'), '{"type": "objekt"}');
