@@ -28,7 +28,9 @@ describe('the command line', () => {
   });
 
   it('says which version it is', async () => {
-    const { version } = JSON.parse(readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8')) as { readonly version: string };
+    const { version } = JSON.parse(readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8')) as {
+      readonly version: string;
+    };
     expect(await sluice(['--version'], root)).toMatchObject({ code: 0, out: `${version}\n` });
   });
 
