@@ -73,19 +73,26 @@ export interface RowProblem {
   readonly pointer: string;
 }
 
+/** The columns that a table's files have: what names a folder is in its path alone, as readers take a column that is in both for two, or refuse it. */
+export function storedColumns(schema: JsonSchema, folders: readonly string[]): readonly Column[] {
+  return columnsOf(schema).filter(({ name }) => !folders.includes(name));
+}
+
 export interface RowReader {
   readonly columns: readonly Column[];
   /** The row's cells in column order, or why the table cannot take it. `inexact`: of the event that the row came of. */
   readonly read: (row: unknown, inexact?: Inexact) => readonly Cell[] | RowProblem;
 }
 
-export function rowReader(schema: JsonSchema): RowReader {
+/** `folders`: properties that name the row's folder. They are looked at as the others are, and are no cells. */
+export function rowReader(schema: JsonSchema, folders: readonly string[] = []): RowReader {
   const columns = columnsOf(schema);
+  const isFolder = columns.map(({ name }) => folders.includes(name));
   // What every object inherits is there only where the row has it.
   const inherited = columns.map(({ name }) => isInherited(name));
   const check: SchemaCheck = compileSchema(schema);
   return {
-    columns,
+    columns: storedColumns(schema, folders),
     read(row, inexact) {
       const violation = check(row);
       if (violation !== undefined) return { message: violation.message, pointer: violation.pointer };
@@ -98,7 +105,7 @@ export function rowReader(schema: JsonSchema): RowReader {
         if (cell === undefined) return { message: unfit[type], pointer: `/${pointerPart(name)}` };
         const place = type === 'JSON_TEXT' || inexact !== undefined ? inexactIn(value, cell, type, inexact) : undefined;
         if (place !== undefined) return { message: notExact, pointer: `/${pointerPart(name)}${place}` };
-        cells.push(cell);
+        if (!isFolder[i]) cells.push(cell);
       }
       return cells;
     },

@@ -114,7 +114,10 @@ export const serviceSections: Readonly<Record<keyof ServicesConfig, Readonly<Rec
     prefix: {
       type: 'string',
       default: '',
-      check: (value) => (/^(?:[A-Za-z0-9._=-]+\/)+$/.test(value) ? undefined : 'folders of A-Z a-z 0-9 . _ = -, each with / at its end'),
+      check: (value) => {
+        if (value.length > limits.s3PrefixMaxBytes) return `${limits.s3PrefixMaxBytes} characters at most`;
+        return /^(?:[A-Za-z0-9._=-]+\/)+$/.test(value) ? undefined : 'folders of A-Z a-z 0-9 . _ = -, each with / at its end';
+      },
     },
   },
   firehose: place,

@@ -346,6 +346,13 @@ export const limits = {
   /** Rows on their way to a table's writer thread, and their bytes; past either the engine waits. */
   sinkPendingMaxRows: 65_536,
   sinkPendingMaxBytes: 64 * mebi,
+  /** A folder of a partition: NAME_MAX of the usual file systems. */
+  folderNameMaxBytes: 255,
+  /** What a table's name and a file's name may have, with the slashes: together with the folders of a partition that is a key. */
+  tableNameMaxChars: 63,
+  tableFileNameMaxBytes: 160,
+  /** A column's name: as long as AWS Glue takes, https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html */
+  columnNameMaxBytes: 255,
   /** A Parquet file is published when it has this many bytes (before compression) or is this old. */
   parquetFileMaxBytes: 64 * mebi,
   parquetFileMaxAgeMs: 300_000,
@@ -425,6 +432,9 @@ export const limits = {
   s3AttemptsMax: 10,
   s3RetryBaseMs: 100,
   s3RetryMaxMs: 5_000,
+  /** S3: a key, https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, and the prefix of all of ours. */
+  s3KeyMaxBytes: 1_024,
+  s3PrefixMaxBytes: 200,
   /** S3: an object beyond this is written in parts of that size; a part but the last has at least 5 MiB,
    * https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
   s3SinglePutMaxBytes: 16 * mebi,
@@ -462,6 +472,15 @@ assert(
   'the largest attributes, and what the ingress adds, fit the headers of a record',
 );
 assert(4 * limits.jsonDepthMax <= limits.valueDepthMax, 'what the ingress takes can be nested in results');
+assert(
+  limits.s3PrefixMaxBytes +
+    'lake//date=YYYY-MM-DD/hour=HH///'.length +
+    limits.tableNameMaxChars +
+    2 * limits.folderNameMaxBytes +
+    limits.tableFileNameMaxBytes <=
+    limits.s3KeyMaxBytes,
+  'the longest path of a table fits a key',
+);
 assert(limits.kinesisRecordMaxBytes <= limits.batchMaxBytes, 'a batch holds at least one record of the small path');
 assert(limits.tokenMaxChars + 4 * kibi <= limits.httpHeadMaxBytes, 'a head can carry the longest token');
 assert(limits.kafkaRecordMaxBytes <= limits.bodyMaxBytes, 'a body can carry the largest event');

@@ -1,10 +1,20 @@
 /**
  * Hive-style folders of a row: `date=2013-01-01/hour=10/team=nyc/app=flights`. Pure.
  *
+ * One rule for `team` and `app`, so that DuckDB, pyarrow, polars, Spark and Hive read the same text back:
+ *
+ * | value | in the folder's name |
+ * |---|---|
+ * | `A-Z a-z 0-9 - _ . ~ ! ( )`, and every character beyond ASCII | as it is: Spark and Hive decode byte by byte, so UTF-8 in per cent encoding is not what it was |
+ * | any other character of ASCII | per cent encoded |
+ * | `null` in any case | its first letter per cent encoded: DuckDB 1 takes the bare word for null |
+ * | empty; `__HIVE_DEFAULT_PARTITION__`, which means null however it is written; a name of more than 255 bytes | none: the row is refused |
+ *
  * Invariant: what comes out is a relative path of exactly one folder a column, each a name that every file system takes and that SQL reads back.
  */
 import type { RowProblem } from './columns.ts';
 import { wellFormed } from './kernel/well-formed.ts';
+import { limits } from './limits.ts';
 
 /** What a row's folder can be named by. */
 export type PartitionColumn = 'date' | 'hour' | 'team' | 'app';
@@ -20,8 +30,8 @@ const hourMs = 3_600_000;
 /** The times that `YYYY-MM-DD` can name. */
 const firstMs = Date.parse('0000-01-01T00:00:00Z');
 const lastMs = Date.parse('9999-12-31T23:59:59.999Z');
-/** NAME_MAX of the usual file systems, in bytes; the folder's name is ASCII. */
-const folderNameMaxChars = 255;
+/** What Hive and all that follow it write for null. */
+const nullFolder = '__HIVE_DEFAULT_PARTITION__';
 
 /** Folders that a partitioner remembers. */
 const foldersMax = 1_024;
@@ -49,14 +59,40 @@ function folderOf(partitionBy: readonly PartitionColumn[], timestampMs: number, 
   const values: Readonly<Record<PartitionColumn, string>> = { date: iso.slice(0, 10), hour: iso.slice(11, 13), team, app };
   const names: string[] = [];
   for (const column of partitionBy) {
-    const name = `${column}=${escaped(values[column])}`;
-    if (name.length > folderNameMaxChars) return { message: `'${column}' is too long to name a folder`, pointer: `/${column}` };
+    const value = values[column];
+    const name = `${column}=${escaped(value)}`;
+    const problem = unnameable(value, name);
+    if (problem !== undefined) return { message: `the table is partitioned by '${column}', which ${problem}`, pointer: `/${column}` };
     names.push(name);
   }
   return names.join('/');
 }
 
-/** Per cent encoding, as readers of Hive folders decode it. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD. */
-function escaped(value: string): string {
-  return encodeURIComponent(wellFormed(value)).replaceAll('*', '%2A').replaceAll("'", '%27');
+/** Whether a value of `team` or `app` can name a folder. */
+export function namesFolder(value: string): boolean {
+  return unnameable(value, `team=${escaped(value)}`) === undefined;
 }
+
+/** What the folders of a path say of a column; undefined where none does. Folders of earlier versions, which encoded what is beyond ASCII too, are read as well. */
+export function folderValue(path: string, column: PartitionColumn): string | undefined {
+  const folder = path.split('/').find((part) => part.startsWith(`${column}=`));
+  return folder === undefined ? undefined : decodeURIComponent(folder.slice(column.length + 1));
+}
+
+/** Why no folder can be named by a value. */
+function unnameable(value: string, name: string): string | undefined {
+  if (value === '') return 'is empty: no folder can be named so';
+  if (value === nullFolder) return `is '${nullFolder}': readers take that for null`;
+  const bytes = Buffer.byteLength(name);
+  return bytes > limits.folderNameMaxBytes
+    ? `is too long to name a folder: ${bytes} bytes, at most ${limits.folderNameMaxBytes}`
+    : undefined;
+}
+
+/** A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD. */
+function escaped(value: string): string {
+  if (/^null$/i.test(value)) return `%${hexOf(value.charCodeAt(0))}${value.slice(1)}`;
+  return wellFormed(value).replaceAll(/[\0-\x20"#$%&'*+,/:;<=>?@[\\\]^`{|}\x7f]/g, (character) => `%${hexOf(character.charCodeAt(0))}`);
+}
+
+const hexOf = (code: number): string => code.toString(16).toUpperCase().padStart(2, '0');

@@ -3,13 +3,14 @@
  * question here. Pure.
  */
 import type { Cell, Column, RowProblem } from './columns.ts';
-import { rowReader } from './columns.ts';
+import { columnsOf, rowReader } from './columns.ts';
 import type { Inexact } from './exact-cells.ts';
 import type { PartitionColumn, PartitionOwner } from './partition.ts';
 import { partitioner } from './partition.ts';
 import type { JsonSchema } from './registry.ts';
 
 export interface TableRows {
+  /** Of its files: without those that name its folders. */
   readonly columns: readonly Column[];
   /** The row's cells in column order. `inexact`: of the event that it came of. */
   cells(row: unknown, inexact?: Inexact): readonly Cell[] | RowProblem;
@@ -19,10 +20,10 @@ export interface TableRows {
 
 /** `owner` names the folder's team and app where the row has no such column. Throws `SluiceError` `schema-invalid`. */
 export function tableRows(schema: JsonSchema, partitionBy: readonly PartitionColumn[], owner: PartitionOwner): TableRows {
-  const { columns, read } = rowReader(schema);
+  const { columns, read } = rowReader(schema, partitionBy);
   const folderOf = partitioner(partitionBy);
-  const rowTeam = columns.some((column) => column.name === 'team');
-  const rowApp = columns.some((column) => column.name === 'app');
+  const own = new Set(columnsOf(schema).map(({ name }) => name));
+  const [rowTeam, rowApp] = [own.has('team'), own.has('app')];
   return {
     columns,
     cells: read,

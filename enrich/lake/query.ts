@@ -21,7 +21,7 @@ import { collectRows } from '../answer.ts';
 import { lockedDuckDb, patternOf, sqlText } from './locked-duckdb.ts';
 import { explainedSql, readSql } from './read-sql.ts';
 import type { TableFile } from './table-file.ts';
-import { publishedFiles, readTableFile } from './table-file.ts';
+import { columnsFile, publishedFiles, readTableFile } from './table-file.ts';
 
 const sqlTypes: Readonly<Record<ColumnType, string>> = {
   STRING: 'VARCHAR',
@@ -105,7 +105,7 @@ async function* rowsOf(result: DuckDBResult, columns: Answer['columns']): AsyncG
 interface AskedTable {
   readonly table: string;
   readonly described: TableFile;
-  /** Published ones, as they are. */
+  /** The one without rows, then published ones, as they are. */
   readonly files: readonly string[];
   /** Whether the statement has its name. */
   readonly named: boolean;
@@ -120,7 +120,9 @@ function tablesAsked(lake: string, sql: string): readonly AskedTable[] {
   return tablesOf(root).flatMap((table) => {
     const named = words.includes(table.toLowerCase());
     const described = named || all ? readTableFile(root, table) : undefined;
-    return described === undefined ? [] : [{ table, described, named, files: publishedFiles(root, table) }];
+    if (described === undefined) return [];
+    const files = [columnsFile(root, described), ...publishedFiles(root, table)].filter((file) => file !== undefined);
+    return [{ table, described, named, files }];
   });
 }
 

@@ -4,11 +4,10 @@
  * | in the files | may become | read as |
  * |---|---|---|
  * | any type | the same; nullable or not | the same |
- * | INT64 | DOUBLE | DOUBLE |
- * | nothing, or the column comes again | any | null where it is not |
+ * | nothing, or the column comes again as what it was | any | null where it is not |
  *
- * Everything else is a mismatch: readers refuse such files together, or change what the older rows say. STRING and JSON text are told apart, though both are
- * text in the files.
+ * Everything else is a mismatch: readers refuse such files together, or change what the older rows say. So is INT64 that becomes DOUBLE: DuckDB and pyarrow
+ * read both, Spark neither. STRING and JSON text are told apart, though both are text in the files.
  */
 import type { Column, ColumnType } from '../../schemas/columns.ts';
 
@@ -29,7 +28,7 @@ export function columnMisfits(table: string, known: KnownColumns, columns: reado
 
 function takes(was: KnownColumn, is: ColumnType): boolean {
   if (was === 'TEXT') return is === 'STRING' || is === 'JSON_TEXT';
-  return was === is || (was === 'INT64' && is === 'DOUBLE');
+  return was === is;
 }
 
 /** The columns that there are once rows of `columns` come to `known`. */

@@ -1,7 +1,7 @@
 /**
  * Whether a table as it stands can take the rows of a sink: looked at before a job takes over, and nothing is written.
  */
-import { columnsOf } from '../../schemas/columns.ts';
+import { storedColumns } from '../../schemas/columns.ts';
 import { nobody } from '../../schemas/run-id.ts';
 import type { SinkDefinitionData } from '../../topology/index.ts';
 import type { LakePlace } from './lake-files.ts';
@@ -24,7 +24,7 @@ export async function sinkMisfits({ lake, sink, was, isDelivered }: TableMisfits
   const { table, schema, partitionBy } = sink;
   if (isDelivered) {
     if (was?.kind !== 'table') return [];
-    return columnMisfits(table, grownColumns({}, columnsOf(was.schema)), columnsOf(schema));
+    return columnMisfits(table, grownColumns({}, storedColumns(was.schema, was.partitionBy)), storedColumns(schema, partitionBy));
   }
   // It writes nothing, so it is nobody's run.
   const files = await openLake(lake, nobody);

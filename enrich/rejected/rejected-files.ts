@@ -68,13 +68,13 @@ export class RejectedFiles {
     const found = staged === undefined ? undefined : await this.#lake.read(staged);
     // What a publication in between has taken from there is at its target.
     const bytes = found ?? (await this.#lake.read(target));
-    return bytes === undefined ? new Map() : decodeRows(bytes);
+    return bytes === undefined ? new Map() : decodeRows(bytes, target);
   }
 
   /** The identities of a published file, in the order they came. */
   async identities(target: string): Promise<readonly string[]> {
     const bytes = await this.#lake.read(target);
-    return bytes === undefined ? [] : decodeIdentities(bytes);
+    return bytes === undefined ? [] : decodeIdentities(bytes, target);
   }
 
   async stage(target: string, rows: readonly RejectedRow[]): Promise<void> {

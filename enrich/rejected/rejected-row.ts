@@ -1,11 +1,14 @@
 /**
  * One row of the rejected table: made of the refusals of one identity, and to and from Parquet.
  */
+import { createHash } from 'node:crypto';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import type { Cell } from '../../schemas/columns.ts';
-import { columnsOf } from '../../schemas/columns.ts';
+import { columnsOf, storedColumns } from '../../schemas/columns.ts';
 import { parseTime } from '../../schemas/kernel/time.ts';
 import { wellFormed } from '../../schemas/kernel/well-formed.ts';
+import type { PartitionColumn } from '../../schemas/partition.ts';
+import { folderValue, namesFolder } from '../../schemas/partition.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../schemas/rejection.ts';
 import { encodeParquet } from '../parquet/encode.ts';
@@ -26,20 +29,28 @@ export interface PendingRejection {
   readonly lastSeen: string;
 }
 
+export const rejectedPartitionBy: readonly PartitionColumn[] = ['date', 'hour', 'team', 'app'];
 const columns = columnsOf(rejectedSchema);
+/** Team and app are in the path alone, as in every table. */
+const stored = storedColumns(rejectedSchema, rejectedPartitionBy);
 const identityColumns = ['team', 'app', 'source', 'id', 'element', 'topology', 'operator', 'code'];
 /** What a row takes beside its text. */
 const rowHeadBytes = 64;
 
 /**
- * An event as the table can hold it, whatever a foreign record says: text that UTF-8 cannot hold gets U+FFFD, and a receivedtime that is not a
- * time becomes `nowMs`. Identities are taken after it, so that they are the same once read back.
+ * An event as the table can hold it, whatever a foreign record says: text that UTF-8 cannot hold gets U+FFFD, a team or an app that cannot name a folder
+ * becomes its SHA-256, and a receivedtime that is not a time becomes `nowMs`. Identities are taken after it, so that they are the same once read back.
  */
 export function storable(event: RejectedEvent, nowMs: number): RejectedEvent {
   const entries = Object.entries(event).map(([name, value]) => [name, typeof value === 'string' ? wellFormed(value) : (value as unknown)]);
   const whole = Object.fromEntries(entries) as RejectedEvent;
   const receivedMs = parseTime(event.receivedtime);
-  return { ...whole, receivedtime: new Date(typeof receivedMs === 'number' ? receivedMs : nowMs).toISOString() };
+  const receivedtime = new Date(typeof receivedMs === 'number' ? receivedMs : nowMs).toISOString();
+  return { ...whole, receivedtime, team: folderText(whole.team), app: folderText(whole.app) };
+}
+
+function folderText(value: string): string {
+  return namesFolder(value) ? value : createHash('sha256').update(value).digest('hex');
 }
 
 export function addRejection(before: PendingRejection | undefined, event: RejectedEvent): PendingRejection {
@@ -62,29 +73,35 @@ export function rejectionBytes(event: RejectedEvent): number {
 }
 
 export function encodeRows(rows: readonly RejectedRow[]): Uint8Array {
-  const cells = columns.map(({ name, type }) =>
+  const cells = stored.map(({ name, type }) =>
     rows.map((row): Cell => {
       const value = row[name as keyof RejectedRow];
       return type === 'TIMESTAMP' ? Date.parse(value as string) : value;
     }),
   );
-  return encodeParquet(columns, cells);
+  return encodeParquet(stored, cells);
 }
 
-/** By identity. */
-export async function decodeRows(bytes: Uint8Array): Promise<Map<string, RejectedRow>> {
+/** By identity. `path`: of the file, whose folders say its team and app. */
+export async function decodeRows(bytes: Uint8Array, path: string): Promise<Map<string, RejectedRow>> {
   const records = await parquetReadObjects({ file: arrayBufferOf(bytes) });
-  return new Map(records.map(rowOf).map((row) => [rejectionIdentityOf(row), row]));
+  const folders = foldersOf(path);
+  return new Map(records.map((record) => rowOf({ ...folders, ...record })).map((row) => [rejectionIdentityOf(row), row]));
 }
 
 /** The identities in a file, in its order. */
-export async function decodeIdentities(bytes: Uint8Array): Promise<readonly string[]> {
+export async function decodeIdentities(bytes: Uint8Array, path: string): Promise<readonly string[]> {
   const file = arrayBufferOf(bytes);
   const metadata = parquetMetadata(file);
-  // Files of older versions have no `element`.
+  // Files of older versions have no `element`, but `team` and `app`.
   const names = new Set(metadata.schema.map(({ name }) => name));
   const records = await parquetReadObjects({ file, metadata, columns: identityColumns.filter((name) => names.has(name)) });
-  return records.map((record) => rejectionIdentityOf(record as unknown as RejectedEvent));
+  const folders = foldersOf(path);
+  return records.map((record) => rejectionIdentityOf({ ...folders, ...record } as unknown as RejectedEvent));
+}
+
+function foldersOf(path: string): Readonly<Record<string, string | undefined>> {
+  return { team: folderValue(path, 'team'), app: folderValue(path, 'app') };
 }
 
 function rowOf(record: Readonly<Record<string, unknown>>): RejectedRow {

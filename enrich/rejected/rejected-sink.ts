@@ -11,7 +11,6 @@
  * 3. Every rejected event is taken: nothing that a record says can make this table refuse it.
  * 4. Memory is bounded by one file's rows and what is pending; past that bound the pending ones are staged between two checkpoints.
  */
-import { createHash } from 'node:crypto';
 import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -19,7 +18,7 @@ import { partitioner } from '../../schemas/partition.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../schemas/rejection.ts';
 import type { RunId } from '../../schemas/run-id.ts';
-import type { PartitionColumn, Sink } from '../../topology/index.ts';
+import type { Sink } from '../../topology/index.ts';
 import { fileFault } from '../durable-file.ts';
 import type { LakeFiles, LakePlace, StagedContent } from '../lake/lake-files.ts';
 import { openLake } from '../lake/lake-files.ts';
@@ -27,7 +26,7 @@ import { describeTable } from '../lake/table-file.ts';
 import { RejectedFiles } from './rejected-files.ts';
 import { RejectedIndex } from './rejected-index.ts';
 import type { PendingRejection, RejectedRow } from './rejected-row.ts';
-import { addRejection, mergedRow, rejectionBytes, storable } from './rejected-row.ts';
+import { addRejection, mergedRow, rejectedPartitionBy, rejectionBytes, storable } from './rejected-row.ts';
 import { rejectedSchema } from './rejected-schema.ts';
 
 export interface RejectedSinkOptions {
@@ -51,7 +50,6 @@ interface RejectedState {
 type Group = Map<string, PendingRejection>;
 
 const table = 'rejected';
-const partitionBy: readonly PartitionColumn[] = ['date', 'hour', 'team', 'app'];
 const dayMs = 86_400_000;
 
 /** Faults: `disk-full`, `lake-write-failed`, `staged-file-missing`, `table-mismatch`; after one only a new sink goes on. */
@@ -61,7 +59,7 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
   const pendingMaxBytes = options.pendingMaxBytes ?? limits.rejectedPendingMaxBytes;
   let lake: LakeFiles | undefined;
   let opened: RejectedFiles | undefined;
-  const folderOf = partitioner(partitionBy);
+  const folderOf = partitioner(rejectedPartitionBy);
   const index = new RejectedIndex(options.indexMax ?? limits.rejectedIndexMax);
   let pending: Group = new Map();
   let pendingBytes = 0;
@@ -77,10 +75,8 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
   const partitionOf = ({ receivedtime, team, app }: RejectedEvent): string => {
     const timestampMs = Date.parse(receivedtime);
     const folder = folderOf(timestampMs, team, app);
-    if (typeof folder === 'string') return folder;
-    const short = folderOf(timestampMs, digestOf(team), digestOf(app));
-    assert(typeof short === 'string', 'a storable event has a folder');
-    return short;
+    assert(typeof folder === 'string', 'a storable event has a folder');
+    return folder;
   };
 
   /** Writes what is pending into new contents of its files, one file after the other. */
@@ -148,7 +144,7 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
     open: (restored) =>
       guarded(async () => {
         lake = await openLake(options.dir, options.run);
-        await describeTable(lake, { table, schema: rejectedSchema, partitionBy });
+        await describeTable(lake, { table, schema: rejectedSchema, partitionBy: rejectedPartitionBy });
         opened = new RejectedFiles(lake, table, options.topology, options.run);
         await opened.open((restored as RejectedState | undefined)?.staged ?? []);
         await rebuild(index, opened, clock.now());
@@ -203,9 +199,4 @@ function groupOf(groups: Map<string, Group>, key: string): Group {
   const made: Group = new Map();
   groups.set(key, made);
   return made;
-}
-
-/** A folder name for what is too long to be one; the row itself holds it whole. */
-function digestOf(value: string): string {
-  return createHash('sha256').update(value).digest('hex');
 }

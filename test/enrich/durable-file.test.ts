@@ -20,7 +20,7 @@ const source = `
 describe('a file that is replaced whole', () => {
   it('is whole and alone after several threads replaced it at once', async () => {
     const dir = folder();
-    const path = join(dir, '_table.json');
+    const path = join(dir, 'rows.json');
     const module = new URL('../../enrich/durable-file.js', import.meta.url).href;
     const ended = Array.from({ length: 4 }, () => {
       const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), { workerData: { module, path } });
@@ -28,7 +28,7 @@ describe('a file that is replaced whole', () => {
     });
     expect(await Promise.all(ended)).toEqual([0, 0, 0, 0]);
     expect(readFileSync(path, 'utf8')).toBe('the same length every time');
-    expect(readdirSync(dir)).toEqual(['_table.json']);
+    expect(readdirSync(dir)).toEqual(['rows.json']);
   });
 
   it('makes the folders it lies in, and nothing of them twice', () => {

@@ -20,12 +20,12 @@ export function temporaryFolders(name: string): () => string {
   return () => join(root, String(made++));
 }
 
-/** Published files of a table, relative to its folder, sorted. */
+/** Published files with rows of a table, relative to its folder, sorted. */
 export function filesOf(lake: string, table: string): readonly string[] {
   const folder = join(lake, table);
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.parquet'))
+    .filter((path) => path.endsWith('.parquet') && !path.endsWith('columns~.parquet'))
     .sort();
 }
 

@@ -2,7 +2,7 @@
  * The names in a graph: no two things share one where only a name tells them apart, and none is a name that every object of JavaScript has, as
  * state, columns and functions are looked up by name. Pure.
  */
-import type { Graph, GraphNode, GraphProblem, SinkNode } from './graph.ts';
+import type { Graph, GraphNode, GraphProblem } from './graph.ts';
 import { restPort } from './graph.ts';
 
 const connectorPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -78,31 +78,9 @@ function clashesOf(node: GraphNode): readonly Clash[] {
         { message: `a connector's name is ${rule}; not '${lookup.name}'`, fix: 'rename it, also under lookups of the configuration' },
       ];
     }
-    case 'sink':
-      return columnClashes(node);
     default:
       return [];
   }
-}
-
-/** SQL and the readers of Parquet do not tell upper from lower case. */
-function columnClashes({ sink }: SinkNode): readonly Clash[] {
-  const properties = sink.kind === 'table' ? sink.schema['properties'] : undefined;
-  if (sink.kind !== 'table' || typeof properties !== 'object' || properties === null) return [];
-  const columns = Object.keys(properties);
-  const unseen = 'differ in case only, which SQL does not see';
-  const clashes = repeated(columns.map((name) => name.toLowerCase())).map((name) => {
-    const alike = columns.filter((column) => column.toLowerCase() === name).map((column) => `'${column}'`);
-    return { message: `the columns ${alike.join(' and ')} ${unseen}`, fix: 'rename one of the two' };
-  });
-  const folders: readonly string[] = sink.partitionBy;
-  for (const column of columns) {
-    const folder = column.toLowerCase();
-    if (column === folder || !folders.includes(folder)) continue;
-    const message = `the column '${column}' and '${folder}', by which the table is partitioned, ${unseen}`;
-    clashes.push({ message, fix: `rename the property ${column}, or take '${folder}' out of partitionBy` });
-  }
-  return clashes;
 }
 
 function repeated(names: readonly string[]): readonly string[] {

@@ -7,11 +7,10 @@ import { slotsOf } from './graph.ts';
 import type { GraphModel } from './graph-model.ts';
 import { modelClashes, modelProblems } from './graph-model.ts';
 import { isPropertyName, nameProblems } from './names.ts';
+import { tableProblems } from './table-problems.ts';
 
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._/~-]{0,127}$/;
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const tablePattern = /^[a-z][a-z0-9_]{0,62}$/;
-const reservedTables = new Set(['rejected']);
 
 /** The problems of a topology: of its options, of its graph, and of functions that are missing. */
 export function validateTopology(topology: Topology): readonly GraphProblem[] {
@@ -55,9 +54,8 @@ export function validateGraph(graph: Graph): readonly GraphProblem[] {
   }
   for (const node of graph.nodes) checkNode(node, byId, report);
   checkConsumed(graph, report);
-  checkTables(graph, report);
   checkModels(graph, report);
-  return [...problems, ...nameProblems(graph)];
+  return [...problems, ...tableProblems(graph), ...nameProblems(graph)];
 }
 
 type Report = (node: string, message: string, fix?: string) => void;
@@ -230,40 +228,6 @@ function checkConsumed(graph: Graph, report: Report): void {
         `add .${port === 'out' ? '' : `${port}.`}sinkTo(...), or take out what asks for it`,
       );
     }
-  }
-}
-
-function checkTables(graph: Graph, report: Report): void {
-  const owners = new Map<string, string>();
-  for (const node of graph.nodes) {
-    if (node.kind !== 'sink' || node.sink.kind !== 'table') continue;
-    const { table, schema, partitionBy } = node.sink;
-    if (!tablePattern.test(table))
-      report(node.id, `a table name is lower-case letters, digits and _, starting with a letter, not '${table}'`, 'rename the table');
-    if (reservedTables.has(table)) report(node.id, `the table '${table}' is kept by Sluice itself`, 'rename the table');
-    const other = owners.get(table);
-    if (other !== undefined)
-      report(node.id, `the table '${table}' already has the sink '${other}'`, 'name another table, or put a union() before one sink');
-    owners.set(table, node.id);
-    const properties = schema['properties'];
-    if (schema['type'] !== 'object' || typeof properties !== 'object' || properties === null) {
-      report(
-        node.id,
-        `the schema of table '${table}' must describe an object with properties: they are its columns`,
-        "write type: 'object' and properties into the schema",
-      );
-      continue;
-    }
-    for (const column of ['date', 'hour'] as const) {
-      if (partitionBy.includes(column) && Object.hasOwn(properties, column)) {
-        report(
-          node.id,
-          `the column '${column}' is ambiguous: the table is partitioned by the element's own ${column}`,
-          `rename the property ${column}, or take it out of partitionBy`,
-        );
-      }
-    }
-    if (new Set(partitionBy).size !== partitionBy.length) report(node.id, 'partitionBy names a column twice', 'name each column once');
   }
 }
 

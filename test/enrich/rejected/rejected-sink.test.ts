@@ -1,6 +1,7 @@
 /**
  * The rejected table against real files: one row for each identity with an exact `seen`, through crashes, full files and hostile records.
  */
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -128,12 +129,13 @@ describe('the rejected table', () => {
     ]);
   });
 
-  it('takes the rows of files without that column for the events themselves', async () => {
+  it('takes the rows of files without that column for the events themselves, and what a row says of its team before what its folder says', async () => {
+    const place = 'rejected/date=2026-11-23/hour=10/team=other/app=b/top.parquet';
     const { element: _, ...event } = rejection('a');
     const columnData = Object.entries(event).map(([name, data]) => ({ name, data: [typeof data === 'number' ? BigInt(data) : data] }));
     const written = new Uint8Array(parquetWriteBuffer({ columnData }));
-    expect(await decodeIdentities(written)).toEqual([rejectionIdentityOf(rejection('a'))]);
-    expect([...(await decodeRows(written)).keys()]).toEqual([rejectionIdentityOf(rejection('a'))]);
+    expect(await decodeIdentities(written, place)).toEqual([rejectionIdentityOf(rejection('a'))]);
+    expect([...(await decodeRows(written, place)).keys()]).toEqual([rejectionIdentityOf(rejection('a'))]);
   });
 
   it('keeps every column as it came', async () => {
@@ -149,7 +151,8 @@ describe('the rejected table', () => {
     await checkpoint(again, 2);
     const [row] = await rowsOf(lake, 'rejected');
     const time = new Date(at);
-    expect(row).toEqual({ ...event, receivedtime: time, topology_version: 1n, seen: 2n, first_seen: time, last_seen: time });
+    const { team: _team, app: _app, ...stored } = event;
+    expect(row).toEqual({ ...stored, receivedtime: time, topology_version: 1n, seen: 2n, first_seen: time, last_seen: time });
   });
 
   it('goes on in further files when one is large, rewrites only the file that an identity lies in, and finds them all after a restart', async () => {
@@ -228,16 +231,17 @@ describe('the rejected table', () => {
       expect(await sink.write(batch(...hostile))).toEqual([]);
       state = await checkpoint(sink, attempt);
     }
-    const select = 'SELECT id, seen, date FROM rejected ORDER BY id';
+    const select = 'SELECT id, seen, date, team, app FROM rejected ORDER BY id';
     const date = '2026-11-23';
+    const digest = (value: string): string => createHash('sha256').update(value).digest('hex');
     expect((await queryLake(lake, select)).rows).toEqual([
-      ['far', 2, date],
-      ['half', 2, date],
-      ['long', 2, date],
-      ['no time', 2, date],
-      ['path', 2, date],
+      ['far', 2, date, 'a', 'b'],
+      ['half', 2, date, 'a', 'half \ufffd'],
+      ['long', 2, date, digest('t'.repeat(2_000)), 'b'],
+      ['no time', 2, date, 'a', 'b'],
+      ['path', 2, date, '../..', digest('')],
     ]);
-    expect(readdirSync(lake).sort()).toEqual(['.staging', 'rejected']);
+    expect(readdirSync(lake).sort()).toEqual(['.staging', '.tables', 'rejected']);
   });
 
   it('lets the oldest identities go when its index is full, and those older than the retention at a restart', async () => {

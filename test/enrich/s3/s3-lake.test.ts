@@ -308,7 +308,7 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
     await sink.prepare(9, false);
     await sink.commit(9);
     await sink.close();
-    const [key = ''] = (await keysOf(place, 'typed/')).filter((path) => path.endsWith('.parquet'));
+    const [key = ''] = (await keysOf(place, 'typed/')).filter((path) => /[^~]\.parquet$/.test(path));
     expect(key).toMatch(/typed\/date=2013-01-01\/hour=10\/team=own\/app=er\/t-9-4-[0-9a-f]{16}\.parquet$/);
     const { Metadata } = await rig().client.send(new HeadObjectCommand({ Bucket: place.bucket, Key: `${place.prefix}/${key}` }));
     expect(Metadata).toEqual({ 'sluice-mark': expect.stringMatching(/^4-[0-9a-f]{16}-0$/) as string });
