@@ -76,7 +76,7 @@ export type {
   PropertyValues,
 } from './graph/graph-model.ts';
 export { modelProblems, reservedPrefix } from './graph/graph-model.ts';
-export type { ElementBatch, Origin, RefusedRow, Sink, SinkState } from './graph/sink.ts';
+export type { ElementBatch, Identity, Origin, Provenance, RefusedRow, Sink, SinkState } from './graph/sink.ts';
 export { validateGraph, validateTopology } from './graph/validate-graph.ts';
 export type { LookupFunction } from './operators/lookup.ts';
 export type { ElementContext } from './operators/stateless.ts';
@@ -99,4 +99,5 @@ export {
   sharedCalls,
 } from './runtime/watched-calls.ts';
 export { keyGroupOf, operatorIndexOf } from './state/key-group.ts';
+export { identityOf } from './state/origin.ts';
 export type { Duration } from './time/duration.ts';

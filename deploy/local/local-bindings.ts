@@ -57,6 +57,7 @@ export function localBindings(place: LocalPlace, file: string, graphOfHost: Grap
           schema: node.sink.schema,
           partitionBy: node.sink.partitionBy,
           owner: graph.owner,
+          rowId: node.sink.rowId === true,
           topology: graph.name,
           run,
           fileMaxBytes: limits.parquetFileMaxBytes,

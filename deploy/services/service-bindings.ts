@@ -64,8 +64,9 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     const { table, schema, partitionBy } = kind;
     const { parquetFileMaxBytes: fileMaxBytes } = limits;
     const fileMaxAgeMs = enrich.parquetFileMaxAgeMs;
-    const parquet = tableSink({ dir: lake, table, schema, partitionBy, owner, topology, run, fileMaxBytes, fileMaxAgeMs, clock });
     const deliveryStream = Object.hasOwn(firehose.tables, table) ? firehose.tables[table] : undefined;
+    const rowId = kind.rowId === true || deliveryStream !== undefined;
+    const parquet = tableSink({ dir: lake, table, schema, partitionBy, owner, rowId, topology, run, fileMaxBytes, fileMaxAgeMs, clock });
     if (deliveryStream === undefined) return parquet;
     const count = (what: string, rows: number): void => happenings.count(`firehose-${what}`, rows);
     // By the table: rows that come again under another id of the sink are the same rows.

@@ -4,6 +4,7 @@
 import { storedColumns } from '../../schemas/columns.ts';
 import { nobody } from '../../schemas/run-id.ts';
 import type { SinkDefinitionData } from '../../topology/index.ts';
+import { withRowId } from '../row-id.ts';
 import type { LakePlace } from './lake-files.ts';
 import { openLake } from './lake-files.ts';
 import { columnMisfits, grownColumns } from './table-columns.ts';
@@ -21,7 +22,8 @@ export interface TableMisfitsOptions {
 /** In words; none for a sink that is no table. */
 export async function sinkMisfits({ lake, sink, was, isDelivered }: TableMisfitsOptions): Promise<readonly string[]> {
   if (sink.kind !== 'table') return [];
-  const { table, schema, partitionBy } = sink;
+  const { table, partitionBy } = sink;
+  const schema = sink.rowId === true ? withRowId(sink.schema) : sink.schema;
   if (isDelivered) {
     if (was?.kind !== 'table') return [];
     return columnMisfits(table, grownColumns({}, storedColumns(was.schema, was.partitionBy)), storedColumns(schema, partitionBy));

@@ -6,6 +6,7 @@ import type { PartitionColumn, PartitionOwner } from '../../schemas/partition.ts
 import type { JsonSchema } from '../../schemas/registry.ts';
 import { tableRows } from '../../schemas/table-rows.ts';
 import type { ElementBatch, RefusedRow } from '../../topology/index.ts';
+import { rowIdColumn, rowIds } from '../row-id.ts';
 import { cellBytes } from './open-rows.ts';
 
 export interface BatchColumns {
@@ -22,13 +23,24 @@ export interface BatchReader {
   read(batch: ElementBatch): BatchColumns;
 }
 
-export function batchReader(schema: JsonSchema, partitionBy: readonly PartitionColumn[], owner: PartitionOwner): BatchReader {
+const idColumn: Column = { name: rowIdColumn, type: 'STRING', nullable: false, description: '' };
+
+/** `idsOf`: the sink that ids of rows are of, where they have them. */
+export function batchReader(
+  schema: JsonSchema,
+  partitionBy: readonly PartitionColumn[],
+  owner: PartitionOwner,
+  idsOf?: string,
+): BatchReader {
   const table = tableRows(schema, partitionBy, owner);
+  const idOf = idsOf === undefined ? undefined : rowIds(idsOf);
+  const columns = idOf === undefined ? table.columns : [...table.columns, idColumn];
   return {
-    columns: table.columns,
+    columns,
     read(batch) {
       const partitions: string[] = [];
-      const cells: Cell[][] = table.columns.map(() => []);
+      const cells: Cell[][] = columns.map(() => []);
+      const ids = idOf?.(batch);
       const refused: RefusedRow[] = [];
       let bytes = 0;
       for (let index = 0; index < batch.length; index++) {
@@ -41,7 +53,7 @@ export function batchReader(schema: JsonSchema, partitionBy: readonly PartitionC
         }
         partitions.push(partition);
         for (let column = 0; column < cells.length; column++) {
-          const cell = (read as readonly Cell[])[column] ?? null;
+          const cell = ids !== undefined && column === table.columns.length ? ids(index) : ((read as readonly Cell[])[column] ?? null);
           cells[column]?.push(cell);
           bytes += typeof cell === 'string' ? cell.length : cellBytes;
         }

@@ -20,6 +20,7 @@ import { fileFault } from '../durable-file.ts';
 import type { LakePlace } from '../lake/lake-files.ts';
 import { openLake } from '../lake/lake-files.ts';
 import { describeTable } from '../lake/table-file.ts';
+import { withRowId } from '../row-id.ts';
 import { batchReader } from './batch-columns.ts';
 import type { ParquetThread } from './parquet-thread.ts';
 import { parquetThread } from './parquet-thread.ts';
@@ -35,6 +36,8 @@ export interface TableSinkOptions {
   readonly partitionBy: readonly PartitionColumn[];
   /** The partition's team and app where the row has no such column. */
   readonly owner: PartitionOwner;
+  /** Whether rows have their `row_id`. Default false. */
+  readonly rowId?: boolean;
   readonly topology: string;
   readonly run: RunId;
   /** In memory, before compression. */
@@ -47,7 +50,13 @@ export interface TableSinkOptions {
 /** Faults: `disk-full`, `lake-write-failed`, `sink-ended`, `staged-file-missing`, `table-mismatch`; after one only a new sink goes on. */
 export function tableSink(options: TableSinkOptions): Sink {
   const { clock, dir: lake, table, topology, run } = options;
-  const reader = batchReader(options.schema, options.partitionBy, options.owner);
+  const schema = options.rowId === true ? withRowId(options.schema) : options.schema;
+  const reader = batchReader(
+    options.schema,
+    options.partitionBy,
+    options.owner,
+    options.rowId === true ? `${topology}/${table}` : undefined,
+  );
   let worker: ParquetThread | undefined;
   let openRows = 0;
   let since = 0;
@@ -66,7 +75,7 @@ export function tableSink(options: TableSinkOptions): Sink {
         const files = await openLake(lake, run);
         try {
           await files.makeFolder('');
-          await describeTable(files, { table, schema: options.schema, partitionBy: options.partitionBy });
+          await describeTable(files, { table, schema, partitionBy: options.partitionBy });
         } finally {
           files.close();
         }

@@ -25,6 +25,11 @@ export interface StatefulNode {
   readonly definition?: Definition;
   /** Epoch ms: when it came to a topology that had run before, or its state was dropped. */
   readonly since?: number;
+  /**
+   * The checkpoint after which its state began empty, though the topology had run before: it was drained, dropped, or new. Absent where it goes on from the
+   * topology's first.
+   */
+  readonly era?: number;
   /** Epoch ms, by name: when an aggregate or a declared state came to it. */
   readonly parts?: Readonly<Record<string, number>>;
 }

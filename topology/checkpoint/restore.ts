@@ -142,7 +142,10 @@ export function carryOver(previous: Manifest | undefined, graph: Graph, drop: Re
   const nodes = new Set(graph.nodes.map(({ id }) => id));
   const drained = previous.drained === true;
   return {
-    stateful: now.map((node) => (drained ? node : withSince(node, kept.has(node.id) ? before.get(node.id) : undefined, drop, nowMs))),
+    stateful: now.map((node) => {
+      const goesOn = kept.has(node.id) ? before.get(node.id) : undefined;
+      return withEra(drained ? node : withSince(node, goesOn, drop, nowMs), drained ? undefined : goesOn, previous.checkpoint);
+    }),
     ...sinkStates(previous, graph),
     // A drained run gave out all its windows: what comes next starts with empty ones, and reads on.
     operators: drained ? {} : adapted(keep(previous.operators), before, now, drop),
@@ -168,6 +171,13 @@ function adapted(
       return [id, adaptState(next.kind, state, old.definition, next.definition, dropped)];
     }),
   );
+}
+
+/** Which beginning of its state it is. `was`: the node whose state it goes on with. */
+function withEra(node: StatefulNode, was: StatefulNode | undefined, checkpoint: number): StatefulNode {
+  if (node.kind !== 'window' && node.kind !== 'process') return node;
+  const era = was === undefined ? checkpoint : was.era;
+  return era === undefined ? node : { ...node, era };
 }
 
 /** Since when a node, or parts of it, have state, where that is not as long as the topology. `was`: the node whose state it goes on with. */

@@ -168,6 +168,8 @@ export interface TableDefinition {
   /** The row's schema: an object; its properties are the columns. */
   readonly schema: JsonSchema;
   readonly partitionBy: readonly PartitionColumn[];
+  /** Whether its files have the column `row_id`. */
+  readonly rowId?: true;
 }
 
 /** Elements of a side output that belong with the refused ones. */

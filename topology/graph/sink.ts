@@ -27,14 +27,60 @@ export interface Origin {
   readonly inexact?: readonly InexactNumber[];
   /** Which of the elements that were made of the event, as `RejectedEvent` has it; absent for the first. */
   readonly element?: string;
+  readonly derived?: undefined;
 }
+
+/** What tells an element from all others that ever come to the same place, and is the same when it comes again: JSON. */
+export type Identity = readonly unknown[];
+
+/** An element that came in no record: an operator made it of others, or of time. */
+export interface Derived {
+  readonly derived: Derivation;
+  /** As an origin has it. */
+  readonly element?: string;
+  readonly splitKey?: undefined;
+  readonly inexact?: undefined;
+}
+
+/** How an operator, the `node`, made it. `era` is the beginning of its state (`StatefulNode`): what it makes after another one is something else. */
+export type Derivation =
+  /**
+   * Of a key's window one firing: the one on time, an early one by its time, a late one by the element that caused it. Their number is of one run: with another
+   * pace, or order of splits, there may be other ones before it.
+   */
+  | {
+      readonly kind: 'pane';
+      readonly node: string;
+      readonly era: number;
+      readonly key: string;
+      readonly start: number;
+      readonly end: number;
+      readonly firing: 'onTime' | number | Identity;
+    }
+  /** Of a left row, and of a right one where it found one. */
+  | { readonly kind: 'pair'; readonly node: string; readonly left: Identity; readonly right: Identity | undefined }
+  /** By a key's timer: `by` is its time, or what registered it where a timer of that time may come again. */
+  | {
+      readonly kind: 'timer';
+      readonly node: string;
+      readonly era: number;
+      readonly key: string;
+      readonly domain: string;
+      readonly by: number | Identity;
+    }
+  /** Out of a snapshot. */
+  | { readonly kind: 'kept'; readonly identity: Identity };
+
+/** Where an element is from. */
+export type Provenance = Origin | Derived;
 
 /** Elements by column: `values[i]`, its event time `timestamps[i]` (epoch ms) and `origins[i]` belong together; all of `length`. */
 export interface ElementBatch {
   readonly length: number;
   readonly values: readonly unknown[];
   readonly timestamps: readonly number[];
-  readonly origins: readonly (Origin | undefined)[];
+  /** Undefined for what a checkpoint of before elements had identities still held. */
+  readonly origins: readonly (Provenance | undefined)[];
 }
 
 /** A row that the sink cannot take, by its index in the batch. The engine rejects it as `row-mismatch`. */

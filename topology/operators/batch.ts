@@ -6,7 +6,7 @@
  * 2. Only the operator that owns an output appends to its batch, and only within its own turn; readers never change it.
  */
 import type { Path } from '../../schemas/ports/record.ts';
-import type { Origin } from '../graph/sink.ts';
+import type { Provenance } from '../graph/sink.ts';
 import type { TimeSignal } from '../time/watermark.ts';
 import { maxTime } from '../time/watermark.ts';
 
@@ -52,9 +52,9 @@ export class Batch {
   readonly kinds: RowKind[] = [];
   readonly values: unknown[] = [];
   readonly timestamps: number[] = [];
-  readonly origins: (Origin | undefined)[] = [];
+  readonly origins: (Provenance | undefined)[] = [];
 
-  push(kind: RowKind, value: unknown, timestamp: number, origin: Origin | undefined): void {
+  push(kind: RowKind, value: unknown, timestamp: number, origin: Provenance | undefined): void {
     this.kinds.push(kind);
     this.values.push(value);
     this.timestamps.push(timestamp);
@@ -62,7 +62,7 @@ export class Batch {
     this.length++;
   }
 
-  element(value: unknown, timestamp: number, origin: Origin | undefined): void {
+  element(value: unknown, timestamp: number, origin: Provenance | undefined): void {
     this.push(rowKinds.element, value, timestamp, origin);
   }
 

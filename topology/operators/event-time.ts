@@ -10,7 +10,7 @@ import type { TimeFault } from '../../schemas/kernel/time.ts';
 import { parseEventTime } from '../../schemas/kernel/time.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
 import type { EventTimeNode } from '../graph/graph.ts';
-import type { Origin } from '../graph/sink.ts';
+import type { Provenance } from '../graph/sink.ts';
 import type { Heard, TimeSignal, WatermarkSnapshot } from '../time/watermark.ts';
 import { SplitWatermarks } from '../time/watermark.ts';
 import type { Batch, RowKind, SplitBegin } from './batch.ts';
@@ -100,7 +100,7 @@ export class EventTimeOperator implements Operator {
       target.signals(kind === rowKinds.watermark ? watermarks.give(split, at) : watermarks.setIdle(split, idle));
   }
 
-  #element(value: unknown, origin: Origin | undefined, target: Batch): void {
+  #element(value: unknown, origin: Provenance | undefined, target: Batch): void {
     this.#counts.in++;
     let timestamp: number | TimeFault;
     try {
@@ -127,11 +127,11 @@ export class EventTimeOperator implements Operator {
       return;
     }
     this.#counts.passed++;
-    this.watermarks.event(origin === undefined ? noSplit : origin.splitKey, timestamp);
+    this.watermarks.event(origin?.splitKey ?? noSplit, timestamp);
     target.element(value, timestamp, origin);
   }
 
-  #refuse(code: RejectionCode, message: string, value: unknown, origin: Origin | undefined): void {
+  #refuse(code: RejectionCode, message: string, value: unknown, origin: Provenance | undefined): void {
     this.#counts.rejected++;
     this.#reject({ node: this.#node.id, code, message, pointer: null, schema: null, value, origin });
   }

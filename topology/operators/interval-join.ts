@@ -15,10 +15,10 @@
  * Source: org.apache.flink.streaming.api.operators.co.IntervalJoinOperator; 4 and 5 are ours.
  */
 import type { IntervalJoinNode } from '../graph/graph.ts';
-import type { Origin } from '../graph/sink.ts';
+import type { Identity, Provenance } from '../graph/sink.ts';
 import { freeze } from '../state/freeze.ts';
 import { requireJson } from '../state/json-safe.ts';
-import { siblingOf } from '../state/origin.ts';
+import { identityOf, siblingOf } from '../state/origin.ts';
 import type { MergeSnapshot } from '../time/merge.ts';
 import { WatermarkMerge } from '../time/merge.ts';
 import type { TimeSignal } from '../time/watermark.ts';
@@ -30,18 +30,22 @@ import { keyTextOf } from './key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 
-interface LeftElement {
+interface JoinElement {
   readonly value: unknown;
+  /** Undefined out of checkpoints of before it was kept. */
+  readonly identity: Identity | undefined;
+}
+
+interface LeftElement extends JoinElement {
   matched: boolean;
 }
 
+type EncodedLeft = readonly [time: number, matched: 0 | 1, value: unknown, identity?: Identity];
+type EncodedRight = readonly [time: number, value: unknown, identity?: Identity];
+
 export interface IntervalJoinSnapshot {
   readonly merge: MergeSnapshot;
-  readonly keys: readonly (readonly [
-    key: string,
-    left: readonly (readonly [time: number, matched: 0 | 1, value: unknown])[],
-    right: readonly (readonly [time: number, value: unknown])[],
-  ])[];
+  readonly keys: readonly (readonly [key: string, left: readonly EncodedLeft[], right: readonly EncodedRight[]])[];
 }
 
 /** The elements in a join's state, with the number of their input. */
@@ -64,7 +68,7 @@ export class IntervalJoinOperator implements Operator {
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
   readonly #lefts: JoinSide<LeftElement>;
-  readonly #rights: JoinSide<unknown>;
+  readonly #rights: JoinSide<JoinElement>;
   readonly #merge = new WatermarkMerge(2, 'combined');
   readonly #level: number | undefined;
   readonly #leftStaysMs: number;
@@ -129,7 +133,7 @@ export class IntervalJoinOperator implements Operator {
     }
   }
 
-  #originOf(origin: Origin | undefined, side: number): Origin | undefined {
+  #originOf(origin: Provenance | undefined, side: number): Provenance | undefined {
     return this.#level === undefined ? origin : siblingOf(origin, this.#level, side);
   }
 
@@ -138,7 +142,7 @@ export class IntervalJoinOperator implements Operator {
     if (target !== undefined) this.#signal(this.#merge.active(input), out, target);
   }
 
-  #element(side: number, value: unknown, timestamp: number, origin: Origin | undefined, target: Batch, late: Batch | undefined): void {
+  #element(side: number, value: unknown, timestamp: number, origin: Provenance | undefined, target: Batch, late: Batch | undefined): void {
     this.#counts.in++;
     const { leftKey, rightKey } = this.#functions;
     let key: string;
@@ -161,8 +165,8 @@ export class IntervalJoinOperator implements Operator {
     else this.#right(key, value, timestamp, origin, target);
   }
 
-  #left(key: string, value: unknown, timestamp: number, origin: Origin | undefined, target: Batch): void {
-    const element: LeftElement = { value, matched: false };
+  #left(key: string, value: unknown, timestamp: number, origin: Provenance | undefined, target: Batch): void {
+    const element: LeftElement = { value, identity: identityOf(origin), matched: false };
     this.#lefts.insert(key, timestamp, element);
     const { lowerMs, upperMs } = this.#node;
     const isLeft = this.#node.join === 'left';
@@ -170,32 +174,45 @@ export class IntervalJoinOperator implements Operator {
       const time = Math.max(timestamp, rightTime);
       // Of what is in state the record is not known any more.
       const matched = isLeft
-        ? this.#give(value, right, time, right, undefined, target)
-        : this.#give(value, right, time, value, origin, target);
+        ? this.#give(element, right, time, right.value, undefined, target)
+        : this.#give(element, right, time, value, origin, target);
       if (matched) element.matched = true;
     });
   }
 
-  #right(key: string, value: unknown, timestamp: number, origin: Origin | undefined, target: Batch): void {
-    this.#rights.insert(key, timestamp, value);
+  #right(key: string, value: unknown, timestamp: number, origin: Provenance | undefined, target: Batch): void {
+    const element: JoinElement = { value, identity: identityOf(origin) };
+    this.#rights.insert(key, timestamp, element);
     const { lowerMs, upperMs } = this.#node;
     this.#lefts.range(key, timestamp - upperMs, timestamp - lowerMs, (leftTime, left) => {
-      if (this.#give(left.value, value, Math.max(timestamp, leftTime), value, origin, target)) left.matched = true;
+      if (this.#give(left, element, Math.max(timestamp, leftTime), value, origin, target)) left.matched = true;
     });
   }
 
   /** Gives what the author's function makes of both; `value` and `origin` are of the row that is rejected when it throws. Says whether it did not. */
-  #give(left: unknown, right: unknown, timestamp: number, value: unknown, origin: Origin | undefined, target: Batch): boolean {
+  #give(
+    { value: left, identity }: JoinElement,
+    right: JoinElement | undefined,
+    timestamp: number,
+    value: unknown,
+    origin: Provenance | undefined,
+    target: Batch,
+  ): boolean {
     let joined: unknown;
     try {
-      joined = requireJson(this.#functions.join(left, right), this.#result);
+      joined = requireJson(this.#functions.join(left, right?.value), this.#result);
     } catch (thrown) {
-      rejectThrown(this.#reject, this.#node.id, thrown, value, origin, value === left ? [left, right] : [right, left]);
+      rejectThrown(this.#reject, this.#node.id, thrown, value, origin, value === left ? [left, right?.value] : [right?.value, left]);
       return false;
     }
-    target.element(joined, timestamp, undefined);
+    target.element(joined, timestamp, this.#pairOf(identity, right));
     this.#counts.emitted++;
     return true;
+  }
+
+  #pairOf(left: Identity | undefined, right: JoinElement | undefined): Provenance | undefined {
+    if (left === undefined || (right !== undefined && right.identity === undefined)) return undefined;
+    return { derived: { kind: 'pair', node: this.#node.id, left, right: right?.identity } };
   }
 
   #signal(signals: readonly TimeSignal[], out: readonly Batch[], target: Batch, end?: typeof endOfInput): void {
@@ -213,7 +230,7 @@ export class IntervalJoinOperator implements Operator {
   #advance(watermark: number, target: Batch): void {
     if (this.#node.join === 'left') {
       this.#lefts.advanceGiving(watermark, (time, left) => {
-        if (!left.matched) this.#give(left.value, undefined, time, left.value, undefined, target);
+        if (!left.matched) this.#give(left, undefined, time, left.value, undefined, target);
       });
     } else this.#lefts.advance(watermark);
     this.#rights.advance(watermark);
@@ -221,8 +238,13 @@ export class IntervalJoinOperator implements Operator {
 
   snapshot(): IntervalJoinSnapshot {
     const keys = [...new Set([...this.#lefts.keys, ...this.#rights.keys])].map((key) => {
-      const lefts = this.#lefts.rowsOf(key).map(([time, { matched, value }]) => [time, matched ? 1 : 0, value] as const);
-      return [key, lefts, this.#rights.rowsOf(key)] as const;
+      const lefts = this.#lefts.rowsOf(key).map(([time, { matched, value, identity }]): EncodedLeft => {
+        return identity === undefined ? [time, matched ? 1 : 0, value] : [time, matched ? 1 : 0, value, identity];
+      });
+      const rights = this.#rights.rowsOf(key).map(([time, { value, identity }]): EncodedRight => {
+        return identity === undefined ? [time, value] : [time, value, identity];
+      });
+      return [key, lefts, rights] as const;
     });
     return { merge: this.#merge.snapshot(), keys };
   }
@@ -232,8 +254,9 @@ export class IntervalJoinOperator implements Operator {
     this.#lefts.clear();
     this.#rights.clear();
     for (const [key, lefts, rights] of snapshot.keys) {
-      for (const [time, matched, value] of lefts) this.#lefts.insert(key, time, { value: freeze(value), matched: matched === 1 });
-      for (const [time, value] of rights) this.#rights.insert(key, time, freeze(value));
+      for (const [time, matched, value, identity] of lefts)
+        this.#lefts.insert(key, time, { value: freeze(value), identity, matched: matched === 1 });
+      for (const [time, value, identity] of rights) this.#rights.insert(key, time, { value: freeze(value), identity });
     }
   }
 }

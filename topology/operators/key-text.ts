@@ -8,7 +8,7 @@ import { pointerPart } from '../../schemas/json-pointer.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
-import type { Origin } from '../graph/sink.ts';
+import type { Origin, Provenance } from '../graph/sink.ts';
 
 /** A key that stands for several. */
 export class InexactKeyError extends SluiceError {
@@ -22,7 +22,7 @@ export class InexactKeyError extends SluiceError {
 }
 
 /** Throws `SluiceError` `invalid-key`. */
-export function keyTextOf(key: unknown, origin: Origin | undefined): string {
+export function keyTextOf(key: unknown, origin: Provenance | undefined): string {
   const text = encodeKey(key as Key);
   if (origin?.inexact !== undefined) checkWritten(key as Key, origin.inexact);
   if (typeof key !== 'string') checkWhole(key as Key, origin);
@@ -31,14 +31,15 @@ export function keyTextOf(key: unknown, origin: Origin | undefined): string {
 
 const partsOf = (key: Key): readonly unknown[] => (Array.isArray(key) ? (key as readonly unknown[]) : [key]);
 
-function checkWhole(key: Key, origin: Origin | undefined): void {
+function checkWhole(key: Key, origin: Provenance | undefined): void {
   if (typeof key === 'number') refuseLarge(key, origin);
   else if (Array.isArray(key)) for (const part of key as readonly unknown[]) if (typeof part === 'number') refuseLarge(part, origin);
 }
 
-function refuseLarge(part: number, origin: Origin | undefined): void {
+function refuseLarge(part: number, origin: Provenance | undefined): void {
   if (!Number.isInteger(part) || Number.isSafeInteger(part)) return;
-  const place = origin === undefined ? undefined : placeOf(part, JSON.parse(Buffer.from(origin.data).toString('utf8')));
+  const place =
+    origin === undefined || origin.derived !== undefined ? undefined : placeOf(part, JSON.parse(Buffer.from(origin.data).toString('utf8')));
   throw new InexactKeyError(`the number ${part} is beyond 2^53, where several numbers become one`, place ?? null);
 }
 

@@ -19,7 +19,7 @@ import type { Key } from '../../schemas/kernel/key.ts';
 import { keptKey } from '../../schemas/kernel/key.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { LookupCall } from '../graph/graph.ts';
-import type { Origin } from '../graph/sink.ts';
+import type { Provenance } from '../graph/sink.ts';
 import { freeze, freezeWhole } from '../state/freeze.ts';
 import { requireJson } from '../state/json-safe.ts';
 import type { EncodedOrigin } from '../state/origin.ts';
@@ -50,7 +50,7 @@ interface LookupRefusal {
 }
 
 interface WaitingElement extends WaitingRow {
-  readonly origin: Origin | undefined;
+  readonly origin: Provenance | undefined;
   readonly key: Key;
   readonly keyText: string;
   answer: unknown;
@@ -166,7 +166,7 @@ export class LookupOperator implements Operator {
     return gave;
   }
 
-  #enter(value: unknown, timestamp: number, origin: Origin | undefined): void {
+  #enter(value: unknown, timestamp: number, origin: Provenance | undefined): void {
     this.#counts.in++;
     let key: Key;
     let keyText: string;

@@ -10,7 +10,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
-import type { Origin } from '../graph/sink.ts';
+import type { Provenance } from '../graph/sink.ts';
 import { NotJsonError } from '../state/json-safe.ts';
 import type { Batch } from './batch.ts';
 import { changedValue } from './changed-value.ts';
@@ -40,7 +40,7 @@ export interface Rejection {
   readonly pointer: string | null;
   readonly schema: string | null;
   readonly value: unknown;
-  readonly origin: Origin | undefined;
+  readonly origin: Provenance | undefined;
 }
 
 export type Reject = (rejection: Rejection) => void;
@@ -57,7 +57,7 @@ export function rejectThrown(
   node: string,
   thrown: unknown,
   value: unknown,
-  origin: Origin | undefined,
+  origin: Provenance | undefined,
   given: readonly unknown[] = [value],
 ): void {
   const change = changedValue(thrown, given);
@@ -103,6 +103,8 @@ export interface Operator {
   /** For status; only kinds that wait for event time have it. */
   readonly progress?: TimeProgress;
   close?(): void;
+  /** Which beginning of its state this is, before anything else is asked; 0 unless it is told. Only kinds that tell elements apart by it have it. */
+  begin?(era: number): void;
   /** JSON-safe. Called between turns. */
   snapshot?(): unknown;
   restore?(snapshot: never): void;

@@ -6,7 +6,8 @@
  *    those that timers register meanwhile. The end of input fires every event timer until none is left (but for a chain without an end, which is
  *    cut and rejected), and no processing timer: the clock does that.
  * 2. What the function did to state and timers is undone when it throws: the element is rejected, and the key is as before.
- * 3. Expired state is never seen: expired as soon as last access + ttl <= now. Restoring does not refresh it.
+ * 3. An output of a timer is told from all others by key, domain and the timer's time; or its cause, where that time may come again (timer-causes.ts).
+ * 4. Expired state is never seen: expired as soon as last access + ttl <= now. Restoring does not refresh it.
  *
  * Source: org.apache.flink.streaming.api.operators.{KeyedProcessOperator, InternalTimerServiceImpl},
  * org.apache.flink.runtime.state.ttl.TtlUtils.
@@ -15,10 +16,10 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import { keptKey } from '../../schemas/kernel/key.ts';
 import type { ProcessNode } from '../graph/graph.ts';
-import type { Origin } from '../graph/sink.ts';
+import type { Identity, Provenance } from '../graph/sink.ts';
 import { freeze } from '../state/freeze.ts';
 import { isJson, notJson } from '../state/json-safe.ts';
-import type { KeyState, KeyStateSnapshot, Now } from '../state/key-state.ts';
+import type { Domain, KeyState, KeyStateSnapshot, Now } from '../state/key-state.ts';
 import { decodeKeyState, encodeKeyState, handlesOf, isEmpty, lastAccessOf, newKeyState } from '../state/key-state.ts';
 import { siblingOf } from '../state/origin.ts';
 import { TimerQueue } from '../state/timer-queue.ts';
@@ -29,9 +30,8 @@ import { rowKinds } from './batch.ts';
 import { keyTextOf } from './key-text.ts';
 import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
+import { causeAt, causeOf, dropCause, keepCause } from './timer-causes.ts';
 import { TimerChains } from './timer-chains.ts';
-
-type Domain = 'event' | 'processing';
 
 export interface ProcessFunctions {
   readonly key: (value: unknown) => unknown;
@@ -58,7 +58,10 @@ export class ProcessOperator implements Operator {
   #firing: Domain | undefined;
   #firingAt = minTime;
   readonly #now: Now = { ms: 0 };
+  #era = 0;
   #watermark = minTime;
+  /** Event time up to which all timers have fired that were registered. */
+  #reached = minTime;
 
   constructor(node: ProcessNode, functions: ProcessFunctions, level: number, counts: NodeCounts, reject: Reject) {
     this.#node = node;
@@ -66,6 +69,10 @@ export class ProcessOperator implements Operator {
     this.#functions = functions;
     this.#counts = counts;
     this.#reject = reject;
+  }
+
+  begin(era: number): void {
+    this.#era = era;
   }
 
   get progress(): TimeProgress {
@@ -86,6 +93,7 @@ export class ProcessOperator implements Operator {
         if (timestamp <= this.#watermark) continue;
         this.#watermark = timestamp;
         this.#fire('event', timestamp, target);
+        this.#reached = timestamp;
       } else if (kind === rowKinds.clock) {
         this.#now.ms = Math.max(this.#now.ms, timestamp);
         this.#fire('processing', timestamp, target);
@@ -94,7 +102,7 @@ export class ProcessOperator implements Operator {
     }
   }
 
-  #element(value: unknown, timestamp: number, origin: Origin | undefined, target: Batch): void {
+  #element(value: unknown, timestamp: number, origin: Provenance | undefined, target: Batch): void {
     this.#counts.in++;
     let state: KeyState;
     try {
@@ -127,13 +135,17 @@ export class ProcessOperator implements Operator {
 
   #fireOne(state: KeyState, domain: Domain, time: number, target: Batch): void {
     const { onTimer } = this.#functions;
+    const by = causeAt(state, domain, time) ?? time;
     state.timers[domain].delete(time);
+    dropCause(state, domain, time);
+    if (domain === 'event') this.#reached = Math.max(this.#reached, time);
     if (onTimer === undefined) {
       this.#settle(state);
       return;
     }
     const timer = { at: time, domain };
-    this.#call((context) => onTimer(timer, context), state, time, { key: state.key, timer }, undefined, target);
+    const origin: Provenance = { derived: { kind: 'timer', node: this.#node.id, era: this.#era, key: state.text, domain, by } };
+    this.#call((context) => onTimer(timer, context), state, time, { key: state.key, timer }, origin, target);
   }
 
   /** Calls the author's function on one key; says whether it did not throw. */
@@ -142,7 +154,7 @@ export class ProcessOperator implements Operator {
     state: KeyState,
     timestamp: number,
     value: unknown,
-    origin: Origin | undefined,
+    origin: Provenance | undefined,
     target: Batch,
   ): boolean {
     const undo: (() => void)[] = [];
@@ -152,7 +164,7 @@ export class ProcessOperator implements Operator {
       watermark: this.#watermark,
       processingTime: this.#now.ms,
       state: handlesOf(state, this.#node.state, this.#now, undo),
-      timers: this.#timersOf(state, undo),
+      timers: this.#timersOf(state, origin, undo),
     };
     let results: unknown;
     try {
@@ -187,16 +199,20 @@ export class ProcessOperator implements Operator {
     else this.#keys.set(state.text, state);
   }
 
-  #timersOf(state: KeyState, undo: (() => void)[]): unknown {
+  #timersOf(state: KeyState, origin: Provenance | undefined, undo: (() => void)[]): unknown {
+    let nth = 0;
     const register = (domain: Domain) => (at: number) => {
+      nth++;
       if (!Number.isSafeInteger(at)) throw new SluiceError('function-result', `a timer needs whole epoch milliseconds, not ${at}`);
       if (state.timers[domain].has(at)) return;
       if (this.#firing === domain) this.#chains.follow(state.text, this.#firingAt, at);
-      this.#register(domain, state, at);
+      const isTold = domain === 'event' && at > this.#reached;
+      this.#register(domain, state, at, isTold ? undefined : causeOf(origin, nth));
       undo.push(() => this.#cancel(domain, state, at));
     };
     const remove = (domain: Domain) => (at: number) => {
-      if (this.#cancel(domain, state, at)) undo.push(() => this.#register(domain, state, at));
+      const cause = causeAt(state, domain, at);
+      if (this.#cancel(domain, state, at)) undo.push(() => this.#register(domain, state, at, cause));
     };
     return {
       event: register('event'),
@@ -206,14 +222,16 @@ export class ProcessOperator implements Operator {
     };
   }
 
-  #register(domain: Domain, state: KeyState, at: number): void {
+  #register(domain: Domain, state: KeyState, at: number, cause: Identity | undefined): void {
     state.timers[domain].set(at, this.#timers[domain].set(at, state.text, state));
+    if (cause !== undefined) keepCause(state, domain, at, cause);
   }
 
   #cancel(domain: Domain, state: KeyState, at: number): boolean {
     const timer = state.timers[domain].get(at);
     if (timer === undefined) return false;
     state.timers[domain].delete(at);
+    dropCause(state, domain, at);
     this.#timers[domain].cancel(timer);
     return true;
   }
@@ -230,6 +248,7 @@ export class ProcessOperator implements Operator {
 
   restore(snapshot: ProcessSnapshot): void {
     this.#watermark = decodeTime(snapshot.watermark);
+    this.#reached = this.#watermark;
     this.#keys.clear();
     this.#timers.event.clear();
     this.#timers.processing.clear();
@@ -239,8 +258,8 @@ export class ProcessOperator implements Operator {
       // Processing time does not go back, also where the clock of the new run does.
       this.#now.ms = Math.max(this.#now.ms, lastAccessOf(state));
       const [, , event, processing] = encoded;
-      for (const at of event) this.#register('event', state, at);
-      for (const at of processing) this.#register('processing', state, at);
+      for (const at of event) this.#register('event', state, at, undefined);
+      for (const at of processing) this.#register('processing', state, at, undefined);
     }
   }
 }

@@ -8,7 +8,7 @@
  * 3. Control rows pass in their place.
  * 4. What a function returns is JSON, or it is rejected: of a flatMap that result alone.
  */
-import type { Origin } from '../graph/sink.ts';
+import type { Provenance } from '../graph/sink.ts';
 import { freeze } from '../state/freeze.ts';
 import { isJson, notJson } from '../state/json-safe.ts';
 import { siblingOf } from '../state/origin.ts';
@@ -43,7 +43,7 @@ export interface StepRefusal {
   readonly schema: string;
 }
 
-type Next = (value: unknown, timestamp: number, origin: Origin | undefined) => void;
+type Next = (value: unknown, timestamp: number, origin: Provenance | undefined) => void;
 
 export class StatelessOperator implements Operator {
   readonly #entry: Next;
@@ -81,7 +81,7 @@ function givenTo(step: StatelessStep, value: unknown): readonly unknown[] {
 function link(step: StatelessStep, next: Next, reject: Reject): Next {
   const { node, counts } = step;
   const context = { timestamp: 0 };
-  const refuse = (thrown: unknown, value: unknown, origin: Origin | undefined): void => {
+  const refuse = (thrown: unknown, value: unknown, origin: Provenance | undefined): void => {
     counts.rejected++;
     rejectThrown(reject, node, thrown, value, origin, givenTo(step, value));
   };

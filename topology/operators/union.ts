@@ -8,7 +8,7 @@
  * 3. A source that comes on several of its inputs is heard as far as all of them have let through: on one of them rows may wait for answers.
  * 4. The end of input goes on once, as the last, when every input has said it.
  */
-import type { Origin } from '../graph/sink.ts';
+import type { Provenance } from '../graph/sink.ts';
 import { siblingOf } from '../state/origin.ts';
 import type { MergeSnapshot } from '../time/merge.ts';
 import { WatermarkMerge } from '../time/merge.ts';
@@ -88,7 +88,7 @@ export class UnionOperator implements Operator {
     return { ...tick, at: new Map(at) };
   }
 
-  #originOf(origin: Origin | undefined, input: number): Origin | undefined {
+  #originOf(origin: Provenance | undefined, input: number): Provenance | undefined {
     return this.#level === undefined ? origin : siblingOf(origin, this.#level, input);
   }
 

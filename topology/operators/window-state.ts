@@ -54,6 +54,22 @@ export interface KeyWindows {
   readonly windows: WindowList<OpenWindow>;
 }
 
+export function newWindow(start: number, end: number): OpenWindow {
+  return {
+    start,
+    end,
+    accumulators: undefined,
+    fired: 0,
+    changed: false,
+    early: undefined,
+    timer: undefined,
+    earlyTimer: undefined,
+    entered: false,
+    replaces: [],
+    kept: undefined,
+  };
+}
+
 interface Aggregates extends ReadonlyArray<{ readonly name: string; readonly aggregator: AnyAggregator }> {}
 
 export interface WindowSnapshot {

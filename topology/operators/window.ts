@@ -16,7 +16,8 @@
 import type { Key } from '../../schemas/kernel/key.ts';
 import { keptKey } from '../../schemas/kernel/key.ts';
 import type { WindowNode } from '../graph/graph.ts';
-import type { Origin } from '../graph/sink.ts';
+import type { Identity, Provenance } from '../graph/sink.ts';
+import { identityOf } from '../state/origin.ts';
 import type { Timer } from '../state/timer-queue.ts';
 import { TimerQueue } from '../state/timer-queue.ts';
 import { decodeTime, encodeTime, minTime } from '../time/watermark.ts';
@@ -31,7 +32,7 @@ import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 import { WindowList } from './window-list.ts';
 import type { KeyWindows, OpenWindow, WindowSnapshot, WindowTimer } from './window-state.ts';
-import { decodeKeyWindows, encodeKeyWindows, mergeAccumulators } from './window-state.ts';
+import { decodeKeyWindows, encodeKeyWindows, mergeAccumulators, newWindow } from './window-state.ts';
 
 export interface NamedAggregator {
   readonly name: string;
@@ -50,6 +51,7 @@ export class WindowOperator implements Operator {
   readonly #reject: Reject;
   readonly #keys = new Map<string, KeyWindows>();
   readonly #timers = new TimerQueue<WindowTimer>();
+  #era = 0;
   #watermark = minTime;
   /** Windows whose last time is not after this are removed; elements not after it are late. */
   #removedThrough = minTime;
@@ -71,6 +73,10 @@ export class WindowOperator implements Operator {
     this.#undo = new AccumulatorUndo(aggregates, this.#own);
     this.#counts = counts;
     this.#reject = reject;
+  }
+
+  begin(era: number): void {
+    this.#era = era;
   }
 
   get progress(): TimeProgress {
@@ -96,7 +102,7 @@ export class WindowOperator implements Operator {
     this.#undo.forget();
   }
 
-  #element(value: unknown, timestamp: number, origin: Origin | undefined, target: Batch, late: Batch | undefined): void {
+  #element(value: unknown, timestamp: number, origin: Provenance | undefined, target: Batch, late: Batch | undefined): void {
     this.#counts.in++;
     let key: Key;
     let text: string;
@@ -148,7 +154,7 @@ export class WindowOperator implements Operator {
       window.accumulators = accumulators;
       window.kept?.added.push(read);
       window.changed = true;
-      if (window.end - 1 <= this.#watermark) this.#fire(owner, window, 'late', target);
+      if (window.end - 1 <= this.#watermark) this.#fire(owner, window, 'late', identityOf(origin) ?? ['late', window.fired], target);
       else if (this.#node.earlyMs > 0 && window.early === undefined)
         this.#planEarly(owner, window, firstEarlyFiring(timestamp, this.#node.earlyMs));
     }
@@ -276,13 +282,13 @@ export class WindowOperator implements Operator {
       const { owner, window } = due.value;
       if (due === window.earlyTimer) {
         window.earlyTimer = undefined;
-        if (window.changed) this.#fire(owner, window, 'early', target);
+        if (window.changed) this.#fire(owner, window, 'early', at, target);
         // Nothing changes while the watermark moves: the next one that can fire lies beyond it.
         this.#planEarly(owner, window, Math.max(at, firstEarlyFiring(watermark, this.#node.earlyMs)));
         continue;
       }
       window.timer = undefined;
-      if (at === window.end - 1) this.#fire(owner, window, 'onTime', target);
+      if (at === window.end - 1) this.#fire(owner, window, 'onTime', 'onTime', target);
       const cleanup = this.#cleanupTime(window.end);
       if (at >= cleanup) this.#remove(owner, window);
       else window.timer = this.#timer(at < window.end - 1 ? window.end - 1 : cleanup, owner, window);
@@ -311,7 +317,13 @@ export class WindowOperator implements Operator {
     this.#timers.cancel(window.earlyTimer);
   }
 
-  #fire(owner: KeyWindows, window: OpenWindow, timing: 'early' | 'onTime' | 'late', target: Batch): void {
+  #fire(
+    owner: KeyWindows,
+    window: OpenWindow,
+    timing: 'early' | 'onTime' | 'late',
+    firing: 'onTime' | number | Identity,
+    target: Batch,
+  ): void {
     window.changed = false;
     if (window.accumulators === undefined) return;
     const { start, end } = window;
@@ -338,7 +350,8 @@ export class WindowOperator implements Operator {
       }
     }
     this.#counts.emitted++;
-    target.element(result, end - 1, undefined);
+    const { id: node } = this.#node;
+    target.element(result, end - 1, { derived: { kind: 'pane', node, era: this.#era, key: owner.text, start, end, firing } });
   }
 
   snapshot(): WindowSnapshot {
@@ -375,22 +388,6 @@ export class WindowOperator implements Operator {
     if (early === undefined ? !changed || end - 1 <= this.#watermark : early % earlyMs === 0) return early;
     return firstEarlyFiring(Math.max(this.#watermark, start), earlyMs);
   }
-}
-
-function newWindow(start: number, end: number): OpenWindow {
-  return {
-    start,
-    end,
-    accumulators: undefined,
-    fired: 0,
-    changed: false,
-    early: undefined,
-    timer: undefined,
-    earlyTimer: undefined,
-    entered: false,
-    replaces: [],
-    kept: undefined,
-  };
 }
 
 /** A start as text whose order is the numbers' order, for timers of one time: sign, then digits of one length. */

@@ -25,7 +25,8 @@ export function elementLevels({ nodes }: Graph): ElementLevels {
     if (node.kind === 'source') all.add(node.stream);
     streams.set(node.id, all);
     levels.set(node.id, Math.max(0, ...node.inputs.map(({ node: id }) => (levels.get(id) ?? 0) + (numbering.has(id) ? 1 : 0))));
-    if (node.kind === 'flatMap' || node.kind === 'process' || (node.kind === 'union' && ways.has(node.id))) numbering.add(node.id);
+    const joinsWays = (node.kind === 'union' || node.kind === 'intervalJoin') && ways.has(node.id);
+    if (node.kind === 'flatMap' || node.kind === 'process' || joinsWays) numbering.add(node.id);
   }
   return {
     levelOf: ({ id }) => present(levels.get(id), `the level of ${id}`),

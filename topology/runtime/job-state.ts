@@ -34,7 +34,11 @@ export function statesOf(dag: Dag, last: boolean): Pick<Manifest, 'operators' | 
   return { operators, counts: Object.fromEntries([...dag.counts].map(([id, count]) => [id, { ...count }])) };
 }
 
-export function restoreStates(dag: Dag, { operators, counts }: Pick<Manifest, 'operators' | 'counts'>, nowMs: number): void {
+type Restored = Pick<Manifest, 'operators' | 'counts'> & Partial<Pick<Manifest, 'stateful'>>;
+
+export function restoreStates(dag: Dag, { operators, counts, stateful = [] }: Restored, nowMs: number): void {
+  const eras = new Map(stateful.map(({ id, era = 0 }) => [id, era]));
+  for (const { nodes, operator } of dag.stages) operator.begin?.(eras.get(nodes[0]?.id ?? '') ?? 0);
   // Before the states: a restored operator may refuse what it held.
   for (const [id, count] of Object.entries(counts)) Object.assign(dag.counts.get(id) ?? {}, count);
   // And the time: what waits in a restored operator may come out at once.

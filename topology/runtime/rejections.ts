@@ -14,7 +14,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { firstElement } from '../../schemas/rejection.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { ElementBatch, Origin } from '../graph/sink.ts';
+import type { ElementBatch, Origin, Provenance } from '../graph/sink.ts';
 import type { Reject, Rejection } from '../operators/operator.ts';
 import { jsonTextOf } from '../state/json-safe.ts';
 
@@ -29,7 +29,8 @@ function rejectedEventOf(rejection: Rejection, graph: Graph, nowMs: number): Rej
     schema: rejection.schema,
   };
   const { origin } = rejection;
-  return origin === undefined ? { ...derivedEvent(rejection, graph, nowMs), ...reason } : { ...recordedEvent(origin), ...reason };
+  const event = origin === undefined || origin.derived !== undefined ? derivedEvent(rejection, graph, nowMs) : recordedEvent(origin);
+  return { ...event, ...reason };
 }
 
 type EventPart = Omit<RejectedEvent, 'topology' | 'topology_version' | 'operator' | 'code' | 'message' | 'pointer' | 'schema'>;
@@ -76,7 +77,7 @@ function derivedEvent({ node, value }: Rejection, { name, owner }: Graph, nowMs:
 export class Refusals implements ElementBatch {
   readonly values: RejectedEvent[] = [];
   readonly timestamps: number[] = [];
-  readonly origins: (Origin | undefined)[] = [];
+  readonly origins: (Provenance | undefined)[] = [];
   /** Since the job began. */
   total = 0;
   readonly reject: Reject;

@@ -11,6 +11,7 @@
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
 import type { StateDeclaration } from '../graph/graph.ts';
+import type { Identity } from '../graph/sink.ts';
 import { jsonCopy } from './json-safe.ts';
 import type { Timer } from './timer-queue.ts';
 
@@ -29,17 +30,23 @@ export interface KeyState {
   readonly entries: Map<string, Entry[]>;
   /** Those that wait, by their times. */
   readonly timers: { readonly event: Map<number, Timer<KeyState>>; readonly processing: Map<number, Timer<KeyState>> };
+  /** What registered those of `timers` whose time alone does not tell them from others of the key. Undefined while there are none. */
+  causes: TimerCauses | undefined;
 }
+
+export type Domain = 'event' | 'processing';
+export type TimerCauses = Readonly<Record<Domain, Map<number, Identity>>>;
 
 export type KeyStateSnapshot = readonly [
   key: Key,
   entries: Readonly<Record<string, readonly Entry[]>>,
   eventTimers: readonly number[],
   processingTimers: readonly number[],
+  causes?: Readonly<Record<Domain, readonly (readonly [at: number, cause: Identity])[]>>,
 ];
 
 export function newKeyState(key: Key, text: string): KeyState {
-  return { key, text, entries: new Map(), timers: { event: new Map(), processing: new Map() } };
+  return { key, text, entries: new Map(), timers: { event: new Map(), processing: new Map() }, causes: undefined };
 }
 
 export function isEmpty({ entries, timers }: KeyState): boolean {
@@ -116,7 +123,9 @@ export function encodeKeyState(state: KeyState, declarations: readonly StateDecl
     const stored = state.entries.get(declared.name);
     if (stored !== undefined) restoreEntries(state, declared.name, live(stored, declared, now.ms));
   }
-  return [state.key, Object.fromEntries(state.entries), [...state.timers.event.keys()], [...state.timers.processing.keys()]];
+  const { key, entries, timers, causes } = state;
+  const encoded = [key, Object.fromEntries(entries), [...timers.event.keys()], [...timers.processing.keys()]] as const;
+  return causes === undefined ? encoded : [...encoded, { event: [...causes.event], processing: [...causes.processing] }];
 }
 
 /** The latest access of any entry, epoch ms. */
@@ -127,8 +136,9 @@ export function lastAccessOf({ entries }: KeyState): number {
 }
 
 /** Without its timers, which are registered anew. */
-export function decodeKeyState([key, entries]: KeyStateSnapshot): KeyState {
+export function decodeKeyState([key, entries, , , causes]: KeyStateSnapshot): KeyState {
   const state = newKeyState(key, encodeKey(key));
+  if (causes !== undefined) state.causes = { event: new Map(causes.event), processing: new Map(causes.processing) };
   for (const [name, list] of Object.entries(entries)) state.entries.set(name, [...list]);
   return state;
 }
