@@ -25,12 +25,23 @@ export interface LoadOptions {
   readonly eventsPerSecond: number;
   readonly bodyOf: (n: number) => string;
   readonly headersOf?: (n: number) => Readonly<Record<string, string>>;
+  /** Events of one request, as a batch of CloudEvents; default 1, as the data alone. */
   readonly batch?: number;
+  /** The number of the `k`th event of this load, where several loads run beside each other. Default: `k`. */
+  readonly numberOf?: (k: number) => number;
+  /** Counted up as it goes. */
+  readonly progress?: LoadProgress;
+}
+
+export interface LoadProgress {
+  sent: number;
+  acknowledged: number;
 }
 
 /** Runs the load; resolves when every event is acknowledged or given up. */
 export async function runLoad(options: LoadOptions): Promise<Sent> {
-  const { clients, forMs, giveUpMs, eventsPerSecond } = options;
+  const { clients, forMs, giveUpMs, eventsPerSecond, batch = 1, numberOf = (k: number) => k } = options;
+  const { progress = { sent: 0, acknowledged: 0 } } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
   const acknowledged = new Map<string, string>();
   const statuses: Record<number, number> = {};
@@ -39,20 +50,17 @@ export async function runLoad(options: LoadOptions): Promise<Sent> {
   let sent = 0;
   let slowestMs = 0;
 
-  const one = async (n: number): Promise<void> => {
-    const id = `e${n}`;
+  const one = async (numbers: readonly number[]): Promise<void> => {
     const bornMs = performance.now();
-    sent++;
+    sent += numbers.length;
+    progress.sent += numbers.length;
+    const [body, headers] = batch === 1 ? single(options, numbers[0] ?? 0) : batched(options, numbers);
     while (performance.now() - bornMs < giveUpMs) {
-      const { status, ack } = await post(
-        `${options.url()}/v1/d/events`,
-        options.bodyOf(n),
-        { 'x-event-id': id, ...options.headersOf?.(n) },
-        agent,
-      );
+      const { status, ack } = await post(`${options.url()}/v1/d/events`, body, headers, agent);
       statuses[status] = (statuses[status] ?? 0) + 1;
       if (status === 200 || status === 202) {
-        acknowledged.set(id, ack);
+        for (const n of numbers) acknowledged.set(idOf(n), ack);
+        progress.acknowledged += numbers.length;
         slowestMs = Math.max(slowestMs, performance.now() - bornMs);
         return;
       }
@@ -62,17 +70,30 @@ export async function runLoad(options: LoadOptions): Promise<Sent> {
   };
   const client = async (): Promise<void> => {
     for (;;) {
-      const n = next++;
-      const dueMs = startedMs + (n * 1_000) / eventsPerSecond;
+      const first = next++ * batch;
+      const dueMs = startedMs + (first * 1_000) / eventsPerSecond;
       if (dueMs - startedMs > forMs) return;
       const aheadMs = dueMs - performance.now();
       if (aheadMs > 1) await wait(aheadMs);
-      await one(n);
+      await one(Array.from({ length: batch }, (_, index) => numberOf(first + index)));
     }
   };
   await Promise.all(Array.from({ length: clients }, client));
   agent.destroy();
   return { sent, acknowledged, statuses, slowestMs };
+}
+
+const idOf = (n: number): string => `e${n}`;
+
+type Message = readonly [body: string, headers: Readonly<Record<string, string>>];
+
+function single({ bodyOf, headersOf }: LoadOptions, n: number): Message {
+  return [bodyOf(n), { 'x-event-id': idOf(n), ...headersOf?.(n) }];
+}
+
+function batched({ bodyOf }: LoadOptions, numbers: readonly number[]): Message {
+  const events = numbers.map((n) => `{"specversion":"1.0","id":"${idOf(n)}","source":"/d","type":"t","data":${bodyOf(n)}}`);
+  return [`[${events.join(',')}]`, { 'content-type': 'application/cloudevents-batch+json' }];
 }
 
 export function post(

@@ -11,6 +11,10 @@ export interface ChildServer {
   readonly log: string;
   /** SIGKILL; resolves when it has ended. */
   kill(): Promise<void>;
+  /** SIGSTOP: it lives, its connections are open, and it answers nothing. */
+  pause(): void;
+  /** SIGCONT. */
+  resume(): void;
   /** SIGTERM, and SIGKILL when it does not end. */
   stop(): Promise<void>;
 }
@@ -31,7 +35,7 @@ const logMaxChars = 20_000;
 
 /** Resolves when it is ready; rejects with what it said when it ends before, or takes too long. */
 export async function childServer(options: ChildServerOptions): Promise<ChildServer> {
-  const { name, command, args, isReady, readyMaxMs = 60_000 } = options;
+  const { name, command, args, isReady, readyMaxMs = 180_000 } = options;
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -71,6 +75,8 @@ export async function childServer(options: ChildServerOptions): Promise<ChildSer
       return log;
     },
     kill: () => end('SIGKILL'),
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
     stop: () => end('SIGTERM'),
   };
 }

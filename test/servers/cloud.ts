@@ -22,6 +22,9 @@ import { startNeo4j } from './neo4j.ts';
 /** Kafka takes these two; the others take any. */
 export const otherCredentials = { AWS_ACCESS_KEY_ID: 'AKIDOTHER', AWS_SECRET_ACCESS_KEY: 'other-secret' } as const;
 
+/** Without what the SDK has to say of versions of Node. */
+const quiet = { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' } as const;
+
 export interface Cloud {
   readonly kafka: KafkaServer;
   readonly kinesis: KinesisServer;
@@ -35,6 +38,8 @@ export interface Cloud {
   createStream(name: string, splits: number): Promise<void>;
   createBucket(name: string): Promise<void>;
   createDeliveryStream(name: string, bucket: string, prefix: string): Promise<void>;
+  /** Keys below `prefix`. */
+  keys(bucket: string, prefix: string): AsyncGenerator<string>;
   /** Below `prefix`, by key. */
   objects(bucket: string, prefix: string): AsyncGenerator<{ readonly key: string; readonly bytes: Uint8Array }>;
   stop(): Promise<void>;
@@ -51,6 +56,7 @@ export interface CloudOptions {
 export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Promise<Cloud> {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: region } = testCredentials;
   const keys = { [accessKeyId]: secretAccessKey, [otherCredentials.AWS_ACCESS_KEY_ID]: otherCredentials.AWS_SECRET_ACCESS_KEY };
+  Object.assign(process.env, quiet);
   const started: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const end of started.splice(0).reverse()) await end().catch(() => undefined);
@@ -94,6 +100,7 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
       awsProxy,
       env: {
         ...testCredentials,
+        ...quiet,
         KINESIS_ENDPOINT: kinesisProxy.endpoint,
         KAFKA_BROKERS: kafka.iam,
         KAFKA_TLS: 'false',
@@ -116,18 +123,21 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
         };
         await firehose.send(new CreateDeliveryStreamCommand({ DeliveryStreamName, ExtendedS3DestinationConfiguration }));
       },
-      async *objects(Bucket, Prefix) {
+      async *keys(Bucket, Prefix) {
         let token: string | undefined;
         do {
           const page = await s3.send(
             new ListObjectsV2Command({ Bucket, Prefix, ...(token === undefined ? {} : { ContinuationToken: token }) }),
           );
-          for (const { Key = '' } of page.Contents ?? []) {
-            const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
-            yield { key: Key, bytes: (await Body?.transformToByteArray()) ?? new Uint8Array(0) };
-          }
+          for (const { Key = '' } of page.Contents ?? []) yield Key;
           token = page.NextContinuationToken;
         } while (token !== undefined);
+      },
+      async *objects(Bucket, Prefix) {
+        for await (const key of cloud.keys(Bucket, Prefix)) {
+          const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: key }));
+          yield { key, bytes: (await Body?.transformToByteArray()) ?? new Uint8Array(0) };
+        }
       },
       stop,
     };

@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Driver } from 'neo4j-driver';
 import { auth, driver as createDriver } from 'neo4j-driver';
@@ -23,8 +24,13 @@ export interface Neo4jServer {
   empty(): Promise<void>;
   /** Writes to all nodes of a label, from the last key to the first, again and again for `forMs`; how often that met a deadlock. */
   disturb(label: string, key: string, forMs: number): Promise<number>;
+  /** Holds the lock of one node of a label, as a transaction does that is long under way. */
+  hold(label: string, forMs: number): Promise<void>;
   /** SIGKILL. */
   kill(): Promise<void>;
+  /** It lives, and answers nothing until it is resumed. */
+  pause(): void;
+  resume(): void;
   /** On the same port and data. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -113,7 +119,17 @@ export async function startNeo4j(): Promise<Neo4jServer> {
       await session.close();
       return tries - rounds;
     },
+    async hold(label, forMs) {
+      const session = driver.session();
+      const transaction = await session.beginTransaction();
+      await transaction.run(`MATCH (n:${label}) WITH n LIMIT 1 SET n.held = true`);
+      await sleep(forMs);
+      await transaction.rollback();
+      await session.close();
+    },
     kill: () => server.kill(),
+    pause: () => server.pause(),
+    resume: () => server.resume(),
     async restart() {
       server = await start();
     },

@@ -11,10 +11,11 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { InstanceStatus } from '../../deploy/host/status.ts';
+import { heapFlags } from '../bench/ingress-processes.ts';
 import { metricsOf, statusOf } from './instance-asked.ts';
 
 const main = fileURLToPath(new URL('../../deploy/cli/main.js', import.meta.url));
-const readyMaxMs = 60_000;
+const readyMaxMs = 180_000;
 const logMaxChars = 40_000;
 
 export interface ServiceProcess {
@@ -66,8 +67,9 @@ export function serviceProcess(
         const built = await runSluice(['--config', config, 'topology', 'build'], env);
         if (built.code !== 0) throw new Error(`the topologies were not built:\n${built.said}`);
       }
-      const args = ['--dir', dir, '--config', config, name, '--port', String(port)];
-      const started = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+      // As the command's first line says.
+      const args = [...heapFlags, main, '--dir', dir, '--config', config, name, '--port', String(port)];
+      const started = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
       started.stdout.on('data', hear);
       started.stderr.on('data', hear);
       child = started;
@@ -95,19 +97,24 @@ export function serviceProcess(
   };
 }
 
-/** Runs `sluice` with `args` to its end. `line` hears each line that it says. */
+/** Runs `sluice` with `args` to its end, or until `maxMs`: the code is null then. */
 export function runSluice(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  maxMs?: number,
 ): Promise<{ readonly code: number | null; readonly said: string }> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const timer = maxMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), maxMs);
     let said = '';
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
         said = `${said}${line}\n`.slice(-logMaxChars);
       });
     }
-    child.once('close', (code) => resolve({ code, said }));
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      resolve({ code, said });
+    });
   });
 }

@@ -5,6 +5,7 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Cloud } from '../../servers/cloud.ts';
 import { copyLake, deliveredRows } from '../../servers/cloud.ts';
@@ -23,7 +24,17 @@ export interface Rig {
   readonly enrich: ServiceProcess;
   /** Of Kinesis; the topic, the bucket and the delivery stream have the same name. */
   readonly stream: string;
-  load(forMs: number): Promise<Sent>;
+  load(forMs: number, more?: Partial<LoadOptions>): Promise<Sent>;
+}
+
+export interface RigOptions {
+  readonly name: string;
+  /** Beside the cloud's. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Of the stream, and of the sections `routing` and `enrich`: `name: value, ...`. */
+  readonly stream?: string;
+  readonly routing?: string;
+  readonly enrich?: string;
 }
 
 /** Credentials that end, and may change: a program gives them out, as a profile names one. */
@@ -36,11 +47,14 @@ export interface EndingCredentials {
 const topology = fileURLToPath(new URL('../../../../test/drill/streams/topology.ts', import.meta.url));
 const eventsPerSecond = 100;
 const giveUpMs = 120_000;
+/** What is not through then is stuck. */
+const spoolsEmptyMaxMs = 120_000;
+const drainMaxMs = 300_000;
 
-const configText = (name: string): string => `streams:
-  - { team: d, app: events, kinesis_stream: ${name}, kafka_topic: ${name} }
-ingress: { host: 127.0.0.1, log_level: warn }
-enrich: { checkpoint_ms: 1000, parquet_file_age_ms: 2000 }
+const configText = ({ name, stream, routing, enrich = 'checkpoint_ms: 1000, parquet_file_age_ms: 2000' }: RigOptions): string => `streams:
+  - { team: d, app: events, kinesis_stream: ${name}, kafka_topic: ${name}${stream === undefined ? '' : `, ${stream}`} }
+${routing === undefined ? '' : `routing: { ${routing} }\n`}ingress: { host: 127.0.0.1, log_level: warn }
+enrich: { ${enrich} }
 metrics: { port: 0 }
 kinesis: { region: "\${AWS_REGION}", endpoint: "\${KINESIS_ENDPOINT}" }
 kafka: { brokers: "\${KAFKA_BROKERS}", auth: msk_iam, region: "\${AWS_REGION}" }
@@ -67,42 +81,57 @@ export function endingCredentials(dir: string): EndingCredentials {
 /** Runs `during` between a start and a drain; gives what it gave and what has landed. */
 export async function onCloud<T>(
   cloud: Cloud,
-  name: string,
-  env: Readonly<Record<string, string>>,
+  options: RigOptions,
   during: (rig: Rig) => Promise<T>,
 ): Promise<{ readonly value: T; readonly landed: Landed }> {
+  const { name } = options;
   const dir = mkdtempSync(join(tmpdir(), 'sluice-streams-'));
   const config = join(dir, 'sluice.yaml');
-  writeFileSync(config, configText(name));
+  writeFileSync(config, configText(options));
   await cloud.createStream(name, 2);
   await cloud.createBucket(name);
   await cloud.createDeliveryStream(name, name, 'hose/');
   await cloud.neo4j.empty();
-  const all = { ...cloud.env, ...env };
-  const ingest = serviceProcess('ingest', config, await freePort(), all);
-  const enrich = serviceProcess('enrich', config, await freePort(), all);
+  const env = { ...cloud.env, ...options.env };
+  const ingest = serviceProcess('ingest', config, await freePort(), env);
+  const enrich = serviceProcess('enrich', config, await freePort(), env);
   try {
     await Promise.all([ingest.start(), enrich.start()]);
-    const load: Rig['load'] = (forMs) =>
-      runLoad({ url: () => ingest.url, clients: 16, forMs, giveUpMs, eventsPerSecond, bodyOf } satisfies LoadOptions);
+    const load: Rig['load'] = (forMs, more = {}) =>
+      runLoad({ url: () => ingest.url, clients: 16, forMs, giveUpMs, eventsPerSecond, bodyOf, ...more });
     const value = await during({ cloud, ingest, enrich, stream: name, load });
-    const drained = await runSluice(['--dir', enrich.dir, 'drain', 'drill'], all);
-    if (drained.code !== 0) throw new Error(`the drain ended with ${drained.code}: ${drained.said}\n${enrich.log}`);
-    const lake = join(dir, 'lake');
-    await copyLake(cloud, name, 'lake/', lake);
-    const ids = async (sql: string): Promise<readonly string[]> => (await rowsOf(lake, sql)).map(([id]) => String(id));
-    const hose = await deliveredRows(cloud, name, 'hose/');
-    const landed: Landed = {
-      table: await ids('SELECT id FROM events'),
-      rejected: await ids('SELECT id FROM rejected'),
-      hose: hose.map((row) => ({ id: String(row['id']), rowId: String(row['row_id']) })),
-      graph: (await cloud.neo4j.ask('MATCH ()-[d:DID]->() RETURN d.event')).map(([id]) => String(id)),
-    };
-    return { value, landed };
+    const spooled = await spoolsEmpty(ingest);
+    const { code, said } = await runSluice(['--dir', enrich.dir, 'drain', 'drill'], env, drainMaxMs);
+    const unfinished = [
+      ...(spooled === 0 ? [] : [`${spooled} records are in spools`]),
+      ...(code === 0 ? [] : [`the drain ended with ${code}: ${said}\n${enrich.log}`]),
+    ];
+    return { value, landed: { ...(await landedIn(cloud, name, join(dir, 'lake'))), unfinished } };
   } finally {
     await Promise.all([ingest.end('SIGKILL'), enrich.end('SIGKILL')]);
     ingest.remove();
     enrich.remove();
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Waits until no spool has records; how many there are in the end. */
+async function spoolsEmpty(ingest: ServiceProcess): Promise<number> {
+  for (const deadline = performance.now() + spoolsEmptyMaxMs; ; await wait(200)) {
+    const counts = (await ingest.metrics()).matchAll(/^sluice_ingress_spool_records\{.*\} (\d+)$/gm);
+    const records = [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+    if (records === 0 || performance.now() > deadline) return records;
+  }
+}
+
+async function landedIn(cloud: Cloud, name: string, lake: string): Promise<Omit<Landed, 'unfinished'>> {
+  await copyLake(cloud, name, 'lake/', lake);
+  const ids = async (sql: string): Promise<readonly string[]> => (await rowsOf(lake, sql)).map(([id]) => String(id));
+  const hose = await deliveredRows(cloud, name, 'hose/');
+  return {
+    table: await ids('SELECT id FROM events'),
+    rejected: await ids('SELECT id FROM rejected'),
+    hose: hose.map((row) => ({ id: String(row['id']), rowId: String(row['row_id']) })),
+    graph: (await cloud.neo4j.ask('MATCH (:User)-[:DID]->(e:Event)-[:WITH]->(:Item) RETURN e.id')).map(([id]) => String(id)),
+  };
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run drill:streams`: faults under load between the ingress and the ends, with the services as processes and real servers: Kafka, Kinesis, S3,
- * Firehose, Neo4j. For each: sent, acknowledged, landed, rejected, duplicated, lost.
+ * Firehose, Neo4j. For each: sent, acknowledged, landed, rejected, lost, duplicated, stuck.
  */
 import type { Cloud } from '../../servers/cloud.ts';
 import { startCloud } from '../../servers/cloud.ts';
@@ -13,8 +13,8 @@ let cloud: Promise<Cloud> | undefined;
 try {
   await runScenarios(
     scenariosOn(() => (cloud ??= startCloud({ kafkaSessionMaxMs }))),
-    ({ sent, acknowledged, landed, rejected, duplicated, lost, duplicatedRaw }) =>
-      `sent ${sent}, acknowledged ${acknowledged}, landed ${landed}, rejected ${rejected}, duplicated ${duplicated}, lost ${lost}; Firehose delivered ${duplicatedRaw} rows again`,
+    ({ sent, acknowledged, landed, rejected, duplicated, lost, stuck, duplicatedRaw }) =>
+      `sent ${sent}, acknowledged ${acknowledged}, landed ${landed}, rejected ${rejected}, lost ${lost}, duplicated ${duplicated}, stuck ${stuck}; Firehose delivered ${duplicatedRaw} rows again`,
   );
 } finally {
   await (await cloud?.catch(() => undefined))?.stop();

@@ -15,7 +15,7 @@ import type { Checks, Scenario } from '../run-scenarios.ts';
 import type { EndingCredentials, Rig } from './rig.ts';
 import { endingCredentials, onCloud } from './rig.ts';
 import type { StreamsTally } from './verdict.ts';
-import { streamsTally } from './verdict.ts';
+import { conserved, streamsTally } from './verdict.ts';
 
 interface Done {
   readonly sent: Sent;
@@ -29,19 +29,10 @@ async function judged(
   env: Readonly<Record<string, string>>,
   during: (rig: Rig) => Promise<Done>,
 ): ReturnType<Scenario<StreamsTally>['run']> {
-  const { value, landed } = await onCloud(cloud, `drill-${runs++}`, env, during);
+  const { value, landed } = await onCloud(cloud, { name: `drill-${runs++}`, env }, during);
   const { sent, checks = [] } = value;
   const tally = streamsTally(sent, landed);
-  return {
-    tally,
-    checks: [
-      ['every event is acknowledged in the end', sent.acknowledged.size === sent.sent],
-      ['nothing acknowledged is lost', tally.lost === 0],
-      ['nothing is there twice, but what Firehose delivers', tally.duplicated === 0],
-      ['nothing is where it does not belong', tally.misplaced === 0],
-      ...checks,
-    ],
-  };
+  return { tally, checks: [...conserved(tally), ...checks] };
 }
 
 /** The load for `seconds`, and beside it what happens to the servers. */

@@ -11,6 +11,7 @@ interface Line {
   readonly acknowledged: number;
   readonly lost: number;
   readonly duplicated: number;
+  readonly stuck: number;
   readonly checks?: readonly { readonly check: string; readonly ok: boolean }[];
   readonly failed?: string;
 }
@@ -34,8 +35,8 @@ describe.skipIf(cloudMissing() !== undefined)('the drill of the streams', () => 
       's3-slow-and-failing',
       'enrich-killed',
     ]);
-    for (const { name, sent, acknowledged, lost, duplicated, checks } of lines) {
-      expect({ name, acknowledged, lost, duplicated }).toEqual({ name, acknowledged: sent, lost: 0, duplicated: 0 });
+    for (const { name, sent, acknowledged, lost, duplicated, stuck, checks } of lines) {
+      expect({ name, acknowledged, lost, duplicated, stuck }).toEqual({ name, acknowledged: sent, lost: 0, duplicated: 0, stuck: 0 });
       expect(sent, name).toBeGreaterThan(100);
       expect(
         checks?.filter(({ ok }) => !ok),

@@ -3,6 +3,7 @@
  * rejected with its reason.
  */
 import type { Sent } from '../clients.ts';
+import type { Checks } from '../run-scenarios.ts';
 import { isValid } from './events.ts';
 
 /** What lies at the ends when everything was drained. Ids come as often as they are there. */
@@ -11,6 +12,8 @@ export interface Landed {
   readonly hose: readonly { readonly id: string; readonly rowId: string }[];
   readonly graph: readonly string[];
   readonly rejected: readonly string[];
+  /** What did not end in the time that it had, in words. */
+  readonly unfinished: readonly string[];
 }
 
 export interface StreamsTally {
@@ -23,10 +26,13 @@ export interface StreamsTally {
   readonly duplicated: number;
   /** Rows that Firehose delivered beyond the first of their identity. */
   readonly duplicatedRaw: number;
-  /** Acknowledged, and missing at one of the ends. */
+  /** Acknowledged, and missing at one of the ends though everything was drained. */
   readonly lost: number;
+  /** Sent until it was given up, without an acknowledgement; or acknowledged and missing at an end, as not everything was drained in time. */
+  readonly stuck: number;
   /** At an end where it does not belong. */
   readonly misplaced: number;
+  readonly unfinished: readonly string[];
 }
 
 export function streamsTally(sent: Sent, landed: Landed): StreamsTally {
@@ -34,10 +40,11 @@ export function streamsTally(sent: Sent, landed: Landed): StreamsTally {
   const sets = { table: new Set(landed.table), hose: new Set(hose), graph: new Set(landed.graph), rejected: new Set(landed.rejected) };
   const extra = (ids: readonly string[]): number => ids.length - new Set(ids).size;
   const numberOf = (id: string): number => Number(id.slice(1));
-  let lost = 0;
+  const isDrained = landed.unfinished.length === 0;
+  let missing = 0;
   for (const id of sent.acknowledged.keys()) {
     const there = isValid(numberOf(id)) ? sets.table.has(id) && sets.hose.has(id) && sets.graph.has(id) : sets.rejected.has(id);
-    if (!there) lost++;
+    if (!there) missing++;
   }
   const misplaced =
     [...sets.table, ...sets.hose, ...sets.graph].filter((id) => !isValid(numberOf(id))).length +
@@ -49,7 +56,20 @@ export function streamsTally(sent: Sent, landed: Landed): StreamsTally {
     rejected: sets.rejected.size,
     duplicated: extra(landed.table) + extra(landed.graph) + extra(landed.rejected) + extra(hose),
     duplicatedRaw: landed.hose.length - hose.length,
-    lost,
+    lost: isDrained ? missing : 0,
+    stuck: sent.sent - sent.acknowledged.size + (isDrained ? 0 : missing),
     misplaced,
+    unfinished: landed.unfinished,
   };
+}
+
+/** What holds whatever failed meanwhile. */
+export function conserved({ lost, stuck, duplicated, misplaced, unfinished }: StreamsTally): Checks {
+  return [
+    ['nothing acknowledged is lost', lost === 0],
+    ['every event is acknowledged and gets through in the end', stuck === 0],
+    [['spools and streams are drained', ...unfinished].join(': '), unfinished.length === 0],
+    ['nothing is there twice, but what Firehose delivers', duplicated === 0],
+    ['nothing is where it does not belong', misplaced === 0],
+  ];
 }
