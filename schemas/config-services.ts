@@ -3,6 +3,8 @@
  * Credentials of AWS are never here: they come by the SDK's default chain.
  */
 import type { Field, FieldValue } from './config-fields.ts';
+import type { KafkaCompression } from './kafka-codecs/codecs.ts';
+import { kafkaCompressions } from './kafka-codecs/codecs.ts';
 import { limits } from './limits.ts';
 
 /** Where a service of AWS is. Undefined: as the environment and the shared configuration say. */
@@ -22,6 +24,8 @@ export interface KafkaConfig {
   readonly region: string | undefined;
   /** Of `msk_iam`: a role to take on, so that the principal stays the same when the service's own credentials change their session name. */
   readonly roleArn: string | undefined;
+  /** Of the records that the ingress writes. Undefined: none. */
+  readonly compression: Exclude<KafkaCompression, 'none'> | undefined;
 }
 
 export interface S3Config extends AwsPlace {
@@ -103,6 +107,7 @@ export const serviceSections: Readonly<Record<keyof ServicesConfig, Readonly<Rec
       check: (value) =>
         /^arn:[a-z-]+:iam::\d{12}:role\/\S+$/.test(value) ? undefined : 'a role such as arn:aws:iam::123456789012:role/kafka',
     },
+    compression: { type: 'string', default: 'none', oneOf: kafkaCompressions },
   },
   s3: {
     ...place,
@@ -173,6 +178,7 @@ export function servicesOf(
       auth: kafka['auth'] as KafkaConfig['auth'],
       region: given(kafka['region']),
       roleArn: given(kafka['role_arn']),
+      compression: kafka['compression'] === 'none' ? undefined : (kafka['compression'] as KafkaConfig['compression']),
     },
     s3: { ...placeOf(s3), bucket: given(s3['bucket']), prefix: String(s3['prefix']) },
     firehose: { ...placeOf(firehose), tables },

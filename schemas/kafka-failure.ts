@@ -18,6 +18,8 @@ export type KafkaFailure =
   | 'too-large'
   /** What the topic's rules do not let in, such as a record without a key where it is compacted. */
   | 'not-valid'
+  /** The broker has no part in how the records are compressed: it takes none, or gives none to who asks as we do. */
+  | 'codec-refused'
   /** The offset is not in the partition. */
   | 'out-of-range'
   /** The connection could not be made: nothing was sent. */
@@ -67,6 +69,7 @@ export function deriveKafkaFailure(thrown: unknown): KafkaFailure {
     if (type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'INVALID_TOPIC_EXCEPTION') return 'topic-missing';
     if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') return 'too-large';
     if (type === 'INVALID_RECORD') return 'not-valid';
+    if (type === 'UNSUPPORTED_COMPRESSION_TYPE') return 'codec-refused';
     if (code === 'position-missing' || stale.has(type) || staleNames.has(name)) return 'stale';
     if (type === 'OFFSET_OUT_OF_RANGE') return 'out-of-range';
     if (name === 'KafkaJSConnectionError' || name === 'KafkaJSConnectionTimeout')

@@ -71,6 +71,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
     const kafka = createKafkaWriter({
       connection: kafkaConnection(config.kafka, context),
       topics: new Map(bound.map(({ name, kafkaTopic }) => [name, kafkaTopic])),
+      ...(config.kafka.compression === undefined ? {} : { compression: config.kafka.compression }),
       clock,
       tell: told('kafka'),
     });

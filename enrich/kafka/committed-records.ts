@@ -7,7 +7,7 @@
  * 1. `next` is behind all that was given or left out: a batch without records counts as read.
  * 2. A batch that cannot be read is thrown each time, and what comes before it was given.
  */
-import { kafkaCodec } from '../../schemas/kafka-codecs.ts';
+import { kafkaCodec } from '../../schemas/kafka-codecs/codecs.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { AbortedTransaction, FetchedPartition } from './fetch-request.ts';
@@ -64,19 +64,25 @@ export class CommittedRecords {
 
 async function readBatch(batch: RecordBatch, from: bigint, of: string): Promise<IncomingRecord[]> {
   const { first, last, form, codec } = batch;
-  const unreadable = (code: string, why: string, cause?: unknown): SluiceError =>
+  const skip = `go on behind them with \`sluice skip TOPOLOGY SPLIT --to ${last}\``;
+  const unreadable = (
+    code: string,
+    why: string,
+    { fix, cause }: { readonly fix?: string | undefined; readonly cause?: unknown } = {},
+  ): SluiceError =>
     new SluiceError(code, `${of}: the records at ${first} to ${last} are ${why}`, {
       cause,
-      fix: `go on behind them with \`sluice skip TOPOLOGY SPLIT --to ${last}\``,
+      fix: fix === undefined ? skip : `${fix}, or ${skip}`,
     });
   if (form !== currentForm)
     throw unreadable('records-unreadable', `in the form ${form}, which Kafka wrote before 0.11 and is not read here`);
   const compressed = kafkaCodec(codec);
-  if ('missing' in compressed) throw unreadable('codec-unreadable', `compressed with ${compressed.name}, ${compressed.missing}`);
+  if ('missing' in compressed)
+    throw unreadable('codec-unreadable', `compressed with ${compressed.name}, ${compressed.missing}`, compressed);
   try {
     return recordsOf(batch, await compressed.inflate(batch.records), from);
   } catch (thrown) {
     const how = codec === 0 ? 'damaged' : `compressed with ${compressed.name}, and cannot be taken apart`;
-    throw unreadable('stream-corrupt', `${how}: ${messageOf(thrown)}`, thrown);
+    throw unreadable('stream-corrupt', `${how}: ${messageOf(thrown)}`, { cause: thrown });
   }
 }

@@ -47,7 +47,7 @@ interface PartitionState {
 const prefix = 'partition-';
 
 /** Failures that are answers: the connections are not to blame, and whoever lists the splits has the metadata asked anew. */
-const answered: ReadonlySet<KafkaFailure> = new Set(['out-of-range', 'partition-missing', 'topic-replaced']);
+const answered: ReadonlySet<KafkaFailure> = new Set(['out-of-range', 'partition-missing', 'topic-replaced', 'codec-refused']);
 
 /** @example createKafkaReader({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topic: 'rpp-clicks-dev' }) */
 export function createKafkaReader({ connection, topic, tell }: KafkaReaderOptions): RecordReader {
@@ -105,6 +105,15 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
             cause: thrown,
             fix: 'records were lost to the retention: go on from the oldest with `sluice skip TOPOLOGY SPLIT --to oldest`',
           });
+        case 'codec-refused':
+          return new SluiceError(
+            'codec-unreadable',
+            `${of}: the records at ${position ?? ''} are compressed with zstd, which brokers before 2.3 do not give`,
+            {
+              cause: thrown,
+              fix: 'let the topic have another `compression.type`, or go on behind them with `sluice skip TOPOLOGY SPLIT --to POSITION`',
+            },
+          );
         case 'stale':
         case 'principal-changed':
         case 'too-large':

@@ -10,6 +10,8 @@
  */
 import { createRequire } from 'node:module';
 import type { Admin, Kafka as KafkaClient, PartitionerArgs, Producer } from 'kafkajs';
+import type { KafkaCodec, KafkaCompression } from '../../schemas/kafka-codecs/codecs.ts';
+import { kafkaCodec, kafkaCompressions } from '../../schemas/kafka-codecs/codecs.ts';
 import { assert } from '../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -17,7 +19,12 @@ import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import { kafkaClientOptions } from '../../schemas/ports/kafka-connection.ts';
 
 // CommonJS, whose names an import does not find.
-const { ConfigResourceTypes, Kafka, logLevel, Partitioners } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
+const { CompressionCodecs, ConfigResourceTypes, Kafka, logLevel, Partitioners } = createRequire(import.meta.url)(
+  'kafkajs',
+) as typeof import('kafkajs');
+
+// kafkajs has gzip alone; its numbers are the protocol's.
+for (const name of ['snappy', 'lz4', 'zstd'] as const) Object.assign(CompressionCodecs, { [numberOf(name)]: () => codecOf(name) });
 
 export interface KafkaMessage {
   readonly key: string;
@@ -46,8 +53,34 @@ function clientOf(connection: KafkaConnection): KafkaClient {
   });
 }
 
+/** As kafkajs wants one. Throws `SluiceError` `codec-missing`. */
+function codecOf(name: KafkaCompression): {
+  compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>;
+  decompress(bytes: Buffer): Promise<Buffer>;
+} {
+  const codec = requireCodec(name);
+  return { compress: ({ buffer }) => codec.deflate(buffer), decompress: codec.inflate };
+}
+
+function numberOf(name: KafkaCompression): number {
+  return kafkaCompressions.indexOf(name);
+}
+
+/** Throws `SluiceError` `codec-missing`. */
+export function requireCodec(name: KafkaCompression): KafkaCodec {
+  const codec = kafkaCodec(name);
+  if (!('missing' in codec)) return codec;
+  throw new SluiceError('codec-missing', `records are to be compressed with ${name}, ${codec.missing}`, {
+    fix: `${codec.fix ?? ''}, or choose another \`kafka.compression\``,
+  });
+}
+
 /** `saw`: told how many partitions a topic has, as the producer's metadata say. */
-export function createKafkaProducer(connection: KafkaConnection, saw: (topic: string, partitions: number) => void): KafkaProducer {
+export function createKafkaProducer(
+  connection: KafkaConnection,
+  compression: KafkaCompression,
+  saw: (topic: string, partitions: number) => void,
+): KafkaProducer {
   /** What was looked at last: one try asks for each of its messages. */
   let looked: { readonly partition: number; readonly metadata: PartitionerArgs['partitionMetadata'] } | undefined;
   const chosen = ({ topic, partitionMetadata: metadata, message: { partition } }: PartitionerArgs): number => {
@@ -73,7 +106,12 @@ export function createKafkaProducer(connection: KafkaConnection, saw: (topic: st
   return {
     connect: () => producer.connect(),
     async send(topic, partition, messages) {
-      const placed = await producer.send({ topic, acks: -1, messages: messages.map((message) => ({ ...message, partition })) });
+      const placed = await producer.send({
+        topic,
+        acks: -1,
+        compression: numberOf(compression),
+        messages: messages.map((message) => ({ ...message, partition })),
+      });
       const found = placed.find((each) => each.topicName === topic && each.partition === partition);
       const first = BigInt(found?.baseOffset ?? -1);
       if (first < 0n) throw new SluiceError('position-missing', 'the broker gave no offset', { retryable: true });

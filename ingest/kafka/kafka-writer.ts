@@ -12,6 +12,7 @@
  * 5. Credentials of another principal get a new producer; requests that are under way end on the old one.
  */
 
+import type { KafkaCompression } from '../../schemas/kafka-codecs/codecs.ts';
 import type { KafkaFailure } from '../../schemas/kafka-failure.ts';
 import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -22,7 +23,7 @@ import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import { isForGood, sendInHalves } from '../delivery/halves.ts';
 import type { KafkaMessage, KafkaProducer, TopicDescription } from './kafka-producer.ts';
-import { createKafkaProducer, describeTopic, partitionOf } from './kafka-producer.ts';
+import { createKafkaProducer, describeTopic, partitionOf, requireCodec } from './kafka-producer.ts';
 import { createTopicDescriptions } from './topic-descriptions.ts';
 
 type Failure = Exclude<WriteOutcome, { kind: 'applied' }>;
@@ -32,6 +33,8 @@ export interface KafkaWriterOptions {
   /** Topics by `team/app`. */
   readonly topics: ReadonlyMap<string, string>;
   readonly clock: Clock;
+  /** Of each request's records together. Default: none. */
+  readonly compression?: KafkaCompression;
   /** Told of each request that failed, with the client's own error: it may name principals, which outcomes do not. */
   readonly tell?: (stream: string, failure: { readonly code: string }, cause: unknown) => void;
 }
@@ -53,7 +56,7 @@ interface KafkaRequest {
 }
 
 /** @example createKafkaWriter({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topics: new Map([['rpp/clicks', 'rpp-clicks-dev']]), clock }) */
-export function createKafkaWriter({ connection, topics, clock, tell }: KafkaWriterOptions): RecordWriter {
+export function createKafkaWriter({ connection, topics, clock, compression = 'none', tell }: KafkaWriterOptions): RecordWriter {
   const descriptions = createTopicDescriptions((topic) => describeTopic(connection, topic), clock);
   /** The last request of each partition. */
   const queues = new Map<string, Promise<unknown>>();
@@ -64,7 +67,7 @@ export function createKafkaWriter({ connection, topics, clock, tell }: KafkaWrit
   let closed = false;
 
   const connect = async (principal: string | undefined): Promise<Client> => {
-    const producer = createKafkaProducer(connection, (topic, partitions) => descriptions.saw(topic, partitions));
+    const producer = createKafkaProducer(connection, compression, (topic, partitions) => descriptions.saw(topic, partitions));
     try {
       await producer.connect();
     } catch (thrown) {
@@ -191,6 +194,7 @@ export function createKafkaWriter({ connection, topics, clock, tell }: KafkaWrit
     async describe(stream) {
       const topic = topics.get(stream);
       if (topic === undefined) throw new SluiceError('stream-missing', missing(stream));
+      requireCodec(compression);
       descriptions.forget(topic);
       const found = await descriptions.of(topic).catch((thrown: unknown) => Promise.reject(asError(topic, thrown)));
       return { recordMaxBytes: recordMaxBytesOf(found), splits: Array.from({ length: found.partitions }, (_, n) => `partition-${n}`) };
@@ -266,6 +270,8 @@ function sentFailure(failure: KafkaFailure): Failure {
       return refused('record-too-large', 'the stream does not take a record of that size', false);
     case 'not-valid':
       return refused('stream-refused', 'the stream does not take this record', false);
+    case 'codec-refused':
+      return refused('stream-refused', 'the stream does not take records that are compressed as `kafka.compression` says', true);
     case 'partition-missing':
       // What an earlier try may have put there is gone with the topic that had it.
       return refused('stream-changed', 'the stream was created again with fewer partitions', true);
@@ -299,6 +305,7 @@ function asError(topic: string, thrown: unknown): SluiceError {
     case 'too-large':
     case 'not-valid':
     case 'out-of-range':
+    case 'codec-refused':
     case 'not-connected':
     case 'unclear':
       return new SluiceError('stream-unreachable', `${of}: the brokers cannot be asked`, { cause: thrown, retryable: true });

@@ -63,6 +63,17 @@ it('needs none of them for a start on one machine', () => {
   expect([kafka.brokers, s3.bucket, neo4j.url, neo4j.password]).toEqual([[], undefined, undefined, undefined]);
 });
 
+it('compresses what goes to Kafka as it is told to, and nothing otherwise', () => {
+  const compressionOf = (text: string): unknown => {
+    const result = parse(text);
+    return result.ok && result.config.kafka.compression;
+  };
+  expect(['kafka: { compression: zstd }', 'kafka: { compression: none }', ''].map(compressionOf)).toEqual(['zstd', undefined, undefined]);
+  expect(problems('kafka: { compression: brotli }')).toEqual([
+    "2 kafka.compression: it is 'brotli'; none or gzip or snappy or lz4 or zstd",
+  ]);
+});
+
 it('finds the file of the password from where the configuration lies', () => {
   const result = parse('neo4j: { url: "bolt://127.0.0.1:7687", password_file: secrets/graph }');
   if (!result.ok) throw new Error(JSON.stringify(result.problems));

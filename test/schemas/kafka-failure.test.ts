@@ -12,6 +12,7 @@ it.each([
   ['MESSAGE_TOO_LARGE', 'too-large'],
   ['RECORD_LIST_TOO_LARGE', 'too-large'],
   ['INVALID_RECORD', 'not-valid'],
+  ['UNSUPPORTED_COMPRESSION_TYPE', 'codec-refused'],
   ['OFFSET_OUT_OF_RANGE', 'out-of-range'],
   ['TOPIC_AUTHORIZATION_FAILED', 'denied'],
   ['REQUEST_TIMED_OUT', 'unclear'],
