@@ -184,6 +184,13 @@ export const limits = {
   kinesisReadMaxRecords: 10_000,
   kinesisShardReadBytesPerSecond: 2_000_000,
   kinesisReadMaxMs: 30_000,
+  /**
+   * Kinesis keeps records for 24 hours at the least (https://docs.aws.amazon.com/streams/latest/dev/kinesis-extended-retention.html); how long before its
+   * time one may be gone, as clocks differ; for how long a stream's own retention counts as known.
+   */
+  kinesisRetentionLeastMs: 24 * 3_600_000,
+  kinesisTrimMarginMs: 300_000,
+  kinesisRetentionKnownMs: 300_000,
   /** Ingestion warnings: kinds of one key on one stream, of all of them, how long each is kept, and its sample. */
   warningsPerSenderMax: 64,
   warningsMax: 8_192,
@@ -339,6 +346,12 @@ export const limits = {
   splitsNamedMax: 10,
   /** Skipped ranges that checkpoints keep; whole splits are all kept. */
   skipsKept: 1_000,
+  /** Losses that checkpoints keep one by one; all are counted. */
+  lossesKept: 1_000,
+  /** How old what checkpoints say of how far splits were read may be, while there is nothing else to keep. */
+  marksMaxAgeMs: 3_600_000,
+  /** A split that begins with what comes next: what arrived so long before may be read as well, as clocks differ. */
+  latestMarginMs: 60_000,
   /** How long a command waits for a topology to skip what it was told to: for the turn that is under way. */
   skipAnswerMaxMs: 20_000,
   /** An element that a checkpoint keeps as an example of what a key function gave, as JSON. */

@@ -33,6 +33,8 @@ export type RejectionCode =
   | 'rejected-by-topology'
   /** Positions of a split that could not be read and were skipped by command: one row for all that may have been in them. */
   | 'skipped'
+  /** Records that the stream had and that were gone before they were read: one row for all of a split. */
+  | 'records-lost'
   /** The row does not fit its table's columns. */
   | 'row-mismatch';
 

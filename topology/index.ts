@@ -9,6 +9,7 @@ export { type JsonSchema, oneOf, type Schema, type SchemaUnion, schemaOf } from 
 export { type DropState, resolveDropState } from './checkpoint/drop-state.ts';
 export type { CheckpointHealth } from './checkpoint/health.ts';
 export type { CallSlot, Isolation, IsolationNews, RunFailure, SetAside, StuckCall } from './checkpoint/isolation.ts';
+export { type Losses, type LossRecord, lossText } from './checkpoint/losses.ts';
 export { checkpointedTopologies } from './checkpoint/store.ts';
 export { type AnyModel, graphModel, type Model, type WriteOf } from './dsl/graph-model.ts';
 export {
@@ -86,6 +87,7 @@ export { createJob } from './runtime/job-runs.ts';
 export type { Job } from './runtime/running-job.ts';
 export { settleStaged } from './runtime/settle-staged.ts';
 export type { SkipRequest } from './runtime/skips.ts';
+export { type StartFrom, startFromOf } from './runtime/start-from.ts';
 export type { HeldBy, JobStatus, NodeStatus, SplitStatus, TimeStatus } from './runtime/status.ts';
 export {
   beat,

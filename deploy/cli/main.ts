@@ -37,8 +37,10 @@ interface StartOptions {
   readonly port?: string;
   /** `true` where it was given without ids. */
   readonly dropState?: readonly string[] | true;
+  readonly from?: string;
 }
 
+const fromHelp = 'where to begin what no checkpoint knows, or what is not kept any more: oldest, latest, or a time of RFC 3339';
 const dropStateHelp = 'let go of the state of these nodes, such as once,per-minute; what sinks staged is committed in any case';
 
 function dropStateIds(ids: string, before: StartOptions['dropState']): readonly string[] | true {
@@ -46,8 +48,13 @@ function dropStateIds(ids: string, before: StartOptions['dropState']): readonly 
 }
 
 /** Without ids, none are named: that is refused with those there are. */
-function startOptionsOf({ port, dropState }: StartOptions): { readonly port?: string; readonly dropState?: readonly string[] } {
+function startOptionsOf({ port, dropState, from }: StartOptions): {
+  readonly port?: string;
+  readonly dropState?: readonly string[];
+  readonly from?: string;
+} {
   return {
+    ...(from === undefined ? {} : { from }),
     ...(port === undefined ? {} : { port }),
     ...(dropState === undefined ? {} : { dropState: dropState === true ? [] : dropState }),
   };
@@ -90,6 +97,7 @@ function program(): Command {
     .description('Run ingress, topologies and tables in this process')
     .option('--port <port>', 'listen here instead of where the configuration says; 0 takes any free port, for metrics too')
     .option('--drop-state [ids]', dropStateHelp, dropStateIds)
+    .option('--from <where>', fromHelp)
     .action(
       run(async (options, output, own: StartOptions) => {
         const { startCommand } = await import('./start.ts');
@@ -111,6 +119,7 @@ function program(): Command {
     .description('Run the topologies alone, from Kinesis and Kafka into S3, Firehose and Neo4j')
     .option('--port <port>', 'answer health here instead of where the configuration says; 0 takes any free port, for metrics too')
     .option('--drop-state [ids]', dropStateHelp, dropStateIds)
+    .option('--from <where>', fromHelp)
     .action(
       run(async (options, output, own: StartOptions) => {
         const { enrichCommand } = await import('./services.ts');
@@ -240,10 +249,12 @@ function program(): Command {
     .command('reset')
     .description('Delete everything local')
     .option('--yes', 'do not ask')
+    .option('--drop-spooled', 'delete events as well that were acknowledged and are on this disk only')
     .action(
-      run(async (options, output, own: { readonly yes?: boolean }) => {
+      run(async (options, output, own: { readonly yes?: boolean; readonly dropSpooled?: boolean }) => {
         const { resetCommand } = await import('./reset.ts');
-        return resetCommand(options.dir, own.yes ?? false, output);
+        const { yes = false, dropSpooled = false } = own;
+        return resetCommand({ dir: options.dir, yes, dropSpooled, clock: systemClock, output });
       }),
     );
   const topology = root.command('topology').description('Look at a topology file').exitOverride();

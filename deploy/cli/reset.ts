@@ -1,18 +1,36 @@
 /**
  * `sluice reset`: deletes everything local, after asking, and never under a running instance: it holds the lock while it deletes.
+ *
+ * Invariant: events that were acknowledged and are on this disk only, in spools, are not deleted because somebody agreed to a reset: they are listed, and
+ * want a word of their own.
  */
 import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
+import { openSpool } from '../../ingest/delivery/spool.ts';
+import type { SpoolFolder } from '../../ingest/delivery/spool-folders.ts';
+import { isSpool, listSpoolFolders } from '../../ingest/delivery/spool-folders.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
 import { lockFolder, lockPath } from '../../schemas/kernel/folder-lock.ts';
 import { printable } from '../../schemas/kernel/printable.ts';
 import { alreadyRunning, findInstance, lockInstance } from '../host/instance.ts';
-import { isOurs } from '../host/layout.ts';
+import { isOurs, spoolDir } from '../host/layout.ts';
 import type { Output } from './output.ts';
 
-export async function resetCommand(dir: string, yes: boolean, output: Output): Promise<number> {
+export interface ResetCommand {
+  readonly dir: string;
+  /** It was agreed to: nobody is asked. */
+  readonly yes: boolean;
+  /** Spools are deleted with what they hold. */
+  readonly dropSpooled: boolean;
+  readonly clock: Clock;
+  readonly output: Output;
+}
+
+/** Throws `SluiceError` `already-running`, `not-ours`, `not-confirmed`, `spooled-events`, `folder-in-use`. */
+export async function resetCommand({ dir, yes, dropSpooled, clock, output }: ResetCommand): Promise<number> {
   if (!existsSync(dir)) {
     output.line(output.json ? JSON.stringify({ removed: [] }) : `${dir} does not exist; nothing to do`);
     return 0;
@@ -28,16 +46,20 @@ export async function resetCommand(dir: string, yes: boolean, output: Output): P
     output.note('nothing was removed');
     return 1;
   }
-  const removed = await removeAll(dir);
+  const removed = await removeAll(dir, dropSpooled ? undefined : clock);
   output.line(output.json ? JSON.stringify({ removed }) : `removed ${dir} (${removed.join(', ')})`);
   return 0;
 }
 
-/** The lock's file goes last, so that whoever starts meanwhile finds it held, or begins on a folder of its own. */
-async function removeAll(dir: string): Promise<readonly string[]> {
+/**
+ * The lock's file goes last, so that whoever starts meanwhile finds it held, or begins on a folder of its own. With a clock spools are looked at first.
+ * Throws `SluiceError` `spooled-events` before anything is removed.
+ */
+async function removeAll(dir: string, clock: Clock | undefined): Promise<readonly string[]> {
   const lock = await lockInstance(dir);
   const entries = readdirSync(dir).filter((entry) => entry !== 'lock' && isOurs(entry));
   try {
+    if (clock !== undefined) await requireNoSpooled(dir, clock);
     const within = await lockWithin(dir, entries);
     for (const entry of entries) rmSync(join(dir, entry), { recursive: true, force: true });
     rmSync(join(dir, 'lock'), { force: true });
@@ -70,6 +92,39 @@ async function lockWithin(dir: string, entries: readonly string[]): Promise<read
   } catch (thrown) {
     for (const { release } of taken) release();
     throw thrown;
+  }
+}
+
+/** Throws `SluiceError` `spooled-events` that lists them. */
+async function requireNoSpooled(dir: string, clock: Clock): Promise<void> {
+  const held: string[] = [];
+  for (const folder of await listSpoolFolders(spoolDir(dir))) {
+    const what = (await isSpool(folder)) ? await spooledIn(folder, clock) : undefined;
+    if (what === undefined) continue;
+    const why = folder.holds === 'refused' ? 'which their stream refused' : 'which wait for their stream';
+    held.push(`${folder.stream} ${folder.path}: ${what}, ${why} (${folder.dir})`);
+  }
+  if (held.length === 0) return;
+  throw new SluiceError(
+    'spooled-events',
+    `${dir} holds events that were acknowledged and are nowhere else; nothing was removed:\n  ${held.join('\n  ')}`,
+    {
+      fix: 'start the ingress, which writes what waits to its stream, or move the folders away; to delete the events say so with --drop-spooled',
+    },
+  );
+}
+
+/** What a spool holds; undefined where it is empty. */
+async function spooledIn({ dir }: SpoolFolder, clock: Clock): Promise<string | undefined> {
+  try {
+    const spool = await openSpool({ dir, clock, maxBytes: Number.MAX_SAFE_INTEGER });
+    const { records, bytes } = spool;
+    const ageMs = spool.oldestAgeMs(clock.now());
+    await spool.close();
+    return records === 0 ? undefined : `${records} records, ${bytes} bytes, the oldest from ${new Date(clock.now() - ageMs).toISOString()}`;
+  } catch (thrown) {
+    if (!(thrown instanceof SluiceError) || thrown.code !== 'stream-corrupt') throw thrown;
+    return `events that cannot be counted, as it is damaged: ${thrown.message}`;
   }
 }
 

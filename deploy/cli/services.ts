@@ -7,6 +7,7 @@ import { loadConfig } from '../../schemas/config-file.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
+import { startFromOf } from '../../topology/index.ts';
 import type { Instance } from '../host/instance.ts';
 import { startEnrich } from '../services/enrich.ts';
 import { startIngest } from '../services/ingest.ts';
@@ -19,6 +20,8 @@ export interface ServiceCommand {
   readonly dir: string;
   readonly port?: string;
   readonly dropState?: readonly string[];
+  /** Of `enrich`: as a person writes it. */
+  readonly from?: string;
   readonly env: Environment;
   readonly clock: Clock;
   readonly random: Random;
@@ -43,14 +46,25 @@ export async function ingestCommand({ config: file, dir, port, env, clock, rando
 }
 
 /** Resolves with the exit code once it was stopped, or another process has taken over: then 1. */
-export async function enrichCommand({ config: file, dir, port, dropState, env, clock, random, output }: ServiceCommand): Promise<number> {
+export async function enrichCommand({
+  config: file,
+  dir,
+  port,
+  dropState,
+  from: begin,
+  env,
+  clock,
+  random,
+  output,
+}: ServiceCommand): Promise<number> {
   const loaded = loadConfig(file, env);
   const config = port === undefined ? loaded : { ...withMetricsPort(loaded, port), enrich: { ...loaded.enrich, port: portOf(port) } };
   if (config.topologies.length === 0)
     throw new SluiceError('config-incomplete', `${file} names no topologies, so there is nothing to enrich`);
+  const from = begin === undefined ? undefined : startFromOf(begin, clock.now());
   const stopped = stopSignal();
   const tell = createNotes(output, output.json, clock);
-  const service = await startEnrich({ config, dir, clock, random, tell, ...(dropState === undefined ? {} : { dropState }) });
+  const service = await startEnrich({ config, dir, clock, random, tell, from, ...(dropState === undefined ? {} : { dropState }) });
   ready('enrich', service.instance, output);
   const why = await Promise.race([stopped, service.fenced.then(() => undefined)]);
   tell(why === undefined ? 'another process runs the topologies now; this one ends' : `${why}: stopping; a last checkpoint is taken`);

@@ -3,12 +3,14 @@
  */
 import { limits } from '../../schemas/limits.ts';
 import type { HeldBy, SplitStatus, TimeStatus } from '../../topology/index.ts';
+import { lossText } from '../../topology/index.ts';
 import type { TopologyHostStatus } from '../host/topology-host.ts';
 import { asideText, checkpointText, refusedText, secondsText, stateText, timeText, waitingText } from './status-text.ts';
 
 /** Splits that are told one by one, those first that are not heard. */
 const splitsShown = 50;
 const skipsShown = 10;
+const lossesShown = 10;
 
 /** All that a topology says of itself, line by line. */
 export function topologyDetails(topology: TopologyHostStatus, nowMs: number): readonly string[] {
@@ -43,6 +45,7 @@ export function topologyDetails(topology: TopologyHostStatus, nowMs: number): re
   }
   const more = job.totals.splits - splitsShown;
   if (more > 0) lines.push(`  and ${more} more splits; --json tells ${limits.statusSplitsMax} of them`);
+  for (const loss of job.losses.last.slice(-lossesShown)) lines.push(`  found at ${timeText(loss.atMs)}: ${lossText(loss)}`);
   for (const { path, split, kind, to, atMs } of job.skipped.slice(-skipsShown)) {
     lines.push(`  skipped by command at ${timeText(atMs)}: ${path} ${split} ${to === null ? `(${kind})` : `up to ${to}`}`);
   }

@@ -4,7 +4,7 @@
  * Invariant: a topology is one line, of bounded length, whatever it says of itself; what does not fit is among its details.
  */
 import { limits } from '../../schemas/limits.ts';
-import type { CheckpointHealth, NodeStatus, SetAside, SplitStatus } from '../../topology/index.ts';
+import type { CheckpointHealth, Losses, NodeStatus, SetAside, SplitStatus } from '../../topology/index.ts';
 import type { RefusedBuild, TopologyHostStatus } from '../host/topology-host.ts';
 
 const problemMaxChars = 240;
@@ -22,15 +22,23 @@ export function topologyLine(topology: TopologyHostStatus, nowMs: number): strin
 }
 
 function progressOf({ restarts }: TopologyHostStatus, job: NonNullable<TopologyHostStatus['job']>, nowMs: number): readonly string[] {
-  const { totals, checkpoint, rejected, setAside } = job;
+  const { totals, checkpoint, rejected, setAside, losses } = job;
   const lag = totals.lag === null ? (totals.behindMs === null ? undefined : `${secondsText(totals.behindMs)} behind`) : `lag ${totals.lag}`;
   return [
     ...(lag === undefined ? [] : [lag]),
     checkpoint === null ? 'no checkpoint yet' : `checkpoint ${checkpoint.id}, ${secondsText(nowMs - checkpoint.completedAtMs)} ago`,
     ...(rejected === 0 ? [] : [`${rejected} rejected`]),
+    ...(losses.total === 0 ? [] : [lostText(losses)]),
     ...(setAside.length === 0 ? [] : [`${setAside.length === limits.setAsideShown ? 'at least ' : ''}${setAside.length} set aside`]),
     ...(restarts === 0 ? [] : [`started again ${restarts} time(s)`]),
   ];
+}
+
+/** What was gone before it was read. */
+function lostText({ total, records, uncounted }: Losses): string {
+  const known = total === uncounted ? [] : [`${records} records`];
+  const unknown = uncounted === 0 ? [] : [`${uncounted} time(s) an unknown number`];
+  return `lost ${[...known, ...unknown].join(' and ')}`;
 }
 
 /** What is wrong, worst first. */

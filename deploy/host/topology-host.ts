@@ -18,7 +18,7 @@ import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { failureOf, healthy } from '../../topology/checkpoint/health.ts';
-import type { CheckpointHealth, DropState, Graph, JobNews, JobStatus, RunFailure, SkipRequest } from '../../topology/index.ts';
+import type { CheckpointHealth, DropState, Graph, JobNews, JobStatus, RunFailure, SkipRequest, StartFrom } from '../../topology/index.ts';
 import { tablePath } from './bindings.ts';
 import type { AskedStatus } from './status-asker.ts';
 import type { Candidate } from './topology-candidate.ts';
@@ -127,6 +127,8 @@ class Host implements TopologyHost {
   #unchecked: string | undefined;
   /** Once it has run, nothing is dropped again: a restart goes on from the state of that run. */
   #dropState: DropState;
+  /** Until there is a checkpoint, which has it. */
+  #from: StartFrom | undefined;
   #failure: RunFailure | undefined;
   #drained: JobStatus | undefined;
   /** The replacement of a thread by another: nothing else starts one meanwhile. */
@@ -135,6 +137,7 @@ class Host implements TopologyHost {
   constructor(options: TopologyHostOptions) {
     this.#options = options;
     this.#dropState = options.input.dropState;
+    this.#from = options.input.from;
     this.#shown = relative(process.cwd(), options.file);
     const { clock, tell } = options;
     const keep = (path: string): void =>
@@ -231,7 +234,7 @@ class Host implements TopologyHost {
     const refuses = (name: string): SluiceError | undefined => names.claim(this.#shown, name);
     const { script } = build.compiled;
     const thread = new TopologyThread(
-      { ...input, dropState: this.#dropState, script, file: this.#shown, goBack, failure: this.#failure },
+      { ...input, dropState: this.#dropState, from: this.#from, script, file: this.#shown, goBack, failure: this.#failure },
       { clock, graph: database, refuses, onNews: (news) => this.#onNews(news) },
     );
     this.#thread = thread;
@@ -255,7 +258,10 @@ class Host implements TopologyHost {
   #onNews(news: JobNews): void {
     const before = this.#checkpoints;
     this.#checkpoints = healthAfter(before, news);
-    if (news.kind === 'checkpoint-completed') this.#failedStarts = 0;
+    if (news.kind === 'checkpoint-completed') {
+      this.#failedStarts = 0;
+      this.#from = undefined;
+    }
     const line = newsLine(news, before, this.#checkpoints);
     if (line !== undefined) this.#options.tell(`${this.#shown}: ${line}`);
   }

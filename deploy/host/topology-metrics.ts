@@ -25,6 +25,8 @@ export async function topologyMetrics(statuses: readonly TopologyHostStatus[], n
   const silent = gauge('sluice_topology_silent_seconds', 'For how long its thread has not answered; 0 while it does', ['topology']);
   const uncommitted = gauge('sluice_uncommitted_rows', 'Rows that sinks took and no completed checkpoint made visible yet', ['topology']);
   const rejected = counter('sluice_rejected_events_total', 'Rejected events since the first start', ['topology']);
+  const losses = counter('sluice_losses_total', 'Ranges of records that were gone before they were read', ['topology']);
+  const lost = counter('sluice_lost_records_total', 'Records of those whose number is known', ['topology']);
   const elements = counter('sluice_node_elements_total', 'Elements of a node by what became of them', ['topology', 'node', 'outcome']);
   const split = ['topology', 'source', 'stream', 'path', 'split'];
   const lag = gauge('sluice_split_lag_records', 'Records in the stream that are not in the state', split);
@@ -48,6 +50,8 @@ export async function topologyMetrics(statuses: readonly TopologyHostStatus[], n
     }
     uncommitted.set({ topology }, job.uncommittedRows);
     rejected.inc({ topology }, job.rejected);
+    losses.inc({ topology }, job.losses.total);
+    lost.inc({ topology }, job.losses.records);
     for (const node of job.nodes) {
       for (const outcome of outcomes) elements.inc({ topology, node: node.id, outcome }, node[outcome]);
     }

@@ -3,6 +3,7 @@
  */
 import { deriveHealth } from '../../topology/checkpoint/health.ts';
 import type { CheckpointHealth, JobNews, SplitStatus } from '../../topology/index.ts';
+import { lossText } from '../../topology/index.ts';
 
 /** Of failures in a row, those that are told: the first ones, then every tenth. */
 const toldFirst = 5;
@@ -28,6 +29,8 @@ export function newsLine(news: JobNews, before: CheckpointHealth, health: Checkp
       const why = news.why === null ? '' : `: ${news.why}`;
       return `ALARM: ${splitsText(news)} ${verbs[news.hearing]} for ${secondsText(news.forMs)}${why}; time is held until it is read, or skipped: sluice skip`;
     }
+    case 'records-lost':
+      return `ALARM: ${lossText(news.loss)}`;
     case 'splits-heard':
       return `${splitsText(news)} can be read again, after ${secondsText(news.forMs)}`;
     case 'reading-paused':

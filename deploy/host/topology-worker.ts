@@ -49,6 +49,7 @@ async function main(): Promise<void> {
     // On a developer's machine every change of a value is found; in production only what several hold is protected, which costs less.
     freezes: input.place.kind === 'local' ? 'all' : 'shared',
     goBack: input.goBack,
+    from: input.from,
     calls: input.calls,
     ...(input.failure === undefined ? {} : { failure: input.failure }),
     tell: (news) => say({ kind: 'news', news }),

@@ -3,7 +3,17 @@
  * structured-clonable.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { DropState, Graph, JobFinding, JobNews, JobStatus, RunFailure, SharedCalls, SkipRequest } from '../../topology/index.ts';
+import type {
+  DropState,
+  Graph,
+  JobFinding,
+  JobNews,
+  JobStatus,
+  RunFailure,
+  SharedCalls,
+  SkipRequest,
+  StartFrom,
+} from '../../topology/index.ts';
 import type { LocalPlace } from '../local/local-bindings.ts';
 import type { ServicesPlace } from '../services/service-bindings.ts';
 import type { Place } from './author-places.ts';
@@ -26,6 +36,8 @@ export interface WorkerInput extends TrialInput {
   readonly failure?: RunFailure | undefined;
   /** How long one call of an author's function may take. */
   readonly functionMaxMs: number;
+  /** Where splits begin that cannot go on from a checkpoint. */
+  readonly from?: StartFrom | undefined;
 }
 
 /** What a thread is started with: beside its input what its host sees of it. */

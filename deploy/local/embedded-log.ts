@@ -196,7 +196,8 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
     splits: () => Promise.resolve(handle.splits.map(({ id }) => ({ id, parents: [] }))),
     async read(split, after, bounds) {
       const reader = of(split);
-      const frames = after === undefined ? await readOldest(reader, bounds) : await reader.read(nextOf(after), bounds);
+      const oldest = after === undefined ? await readOldest(reader, bounds) : undefined;
+      const frames = oldest?.frames ?? (await reader.read(nextOf(after as string), bounds));
       const records = frames.map((frame) => ({
         key: frame.key,
         value: frame.value,
@@ -204,7 +205,7 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
         arrivedAtMs: frame.atMs,
         ...(frame.headers === undefined ? {} : { headers: frame.headers }),
       }));
-      return { records, ended: false };
+      return { records, ended: false, ...(oldest === undefined ? {} : { begins: positionOf(path, oldest.start) }) };
     },
     latest(split) {
       const end = of(split).durableEnd;
@@ -214,18 +215,49 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
       const reader = of(split);
       return reader.durableEnd - (after === undefined ? await reader.start() : nextOf(after));
     },
+    oldest: async (split) => ({ position: positionOf(path, await of(split).start()), counts: true }),
+    async positionAt(split, from) {
+      const { dir, end } = present(
+        handle.splits.find(({ id }) => id === split),
+        `the split ${split}`,
+      );
+      const durableEnd = Number(Atomics.load(new BigInt64Array(end), 0));
+      // A reader of its own: those of one must not overlap.
+      const reader = new SegmentReader(dir, () => durableEnd);
+      try {
+        const [first, next] = from === 'latest' ? [0, durableEnd] : await firstSince(reader, from);
+        return next === first ? undefined : positionOf(path, next - 1);
+      } finally {
+        await reader.close();
+      }
+    },
     async close() {
       for (const reader of readers.values()) await reader.close();
     },
   };
 }
 
+const searchBounds: ReadBounds = { maxRecords: 10_000, maxBytes: 4 * 1_024 * 1_024 };
+
+/** The oldest offset that is kept, and the first of a record that arrived at `atMs` or later; the next one where none did. */
+async function firstSince(reader: SegmentReader, atMs: number): Promise<readonly [first: number, next: number]> {
+  const { start, frames } = await readOldest(reader, searchBounds);
+  for (let read = frames, next = start; ; read = await reader.read(next, searchBounds)) {
+    const found = read.find((frame) => frame.atMs >= atMs);
+    next = found?.offset ?? next + read.length;
+    if (found !== undefined || read.length === 0) return [start, next];
+  }
+}
+
 /** From the oldest kept record on, also when retention takes it just then. */
-async function readOldest(reader: SegmentReader, bounds: ReadBounds): Promise<readonly Frame[]> {
+async function readOldest(
+  reader: SegmentReader,
+  bounds: ReadBounds,
+): Promise<{ readonly start: number; readonly frames: readonly Frame[] }> {
   for (;;) {
     const start = await reader.start();
     try {
-      return await reader.read(start, bounds);
+      return { start, frames: await reader.read(start, bounds) };
     } catch (thrown) {
       if (!(thrown instanceof SluiceError) || thrown.code !== 'position-trimmed' || (await reader.start()) === start) throw thrown;
     }

@@ -17,6 +17,7 @@ import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { lockFolder } from '../../schemas/kernel/folder-lock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
+import type { StartFrom } from '../../topology/index.ts';
 import { resolveDropState } from '../../topology/index.ts';
 import { drainAnswer, graphAnswer, jsonAnswer, skipAnswer } from '../host/commands.ts';
 import { reloadOnChange } from '../host/config-watch.ts';
@@ -53,6 +54,8 @@ export interface StartOptions {
   readonly random: Random;
   /** What `--drop-state` names; an empty list is refused with what there is. */
   readonly dropState?: readonly string[];
+  /** Where splits begin that cannot go on from a checkpoint. */
+  readonly from?: StartFrom | undefined;
   readonly tell: (line: string) => void;
   readonly log: Log;
   /** Where the configuration can be read again while it runs. Throws `SluiceError` when it is not valid. */
@@ -138,6 +141,7 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
             checkpointIntervalMs: config.local.checkpointIntervalMs,
             functionMaxMs: config.local.functionMaxMs,
             dropState,
+            from: options.from,
           },
           graph,
           names,

@@ -14,7 +14,7 @@ import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import type { DropState } from '../../topology/index.ts';
+import type { DropState, StartFrom } from '../../topology/index.ts';
 import { resolveDropState } from '../../topology/index.ts';
 import { requireBuilt } from '../host/built-topology.ts';
 import { drainAnswer, jsonAnswer, skipAnswer } from '../host/commands.ts';
@@ -44,6 +44,8 @@ export interface EnrichOptions {
   readonly random: Random;
   /** What `--drop-state` names; an empty list is refused with what there is. */
   readonly dropState?: readonly string[];
+  /** Where splits begin that cannot go on from a checkpoint. */
+  readonly from?: StartFrom | undefined;
   readonly tell: (line: string) => void;
 }
 
@@ -106,6 +108,7 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
             checkpointIntervalMs: enrich.checkpointIntervalMs,
             functionMaxMs: enrich.functionMaxMs,
             dropState,
+            from: options.from,
           },
           names,
           clock,

@@ -57,6 +57,8 @@ interface Cluster {
     topics: readonly {
       readonly topic: string;
       readonly fromBeginning: boolean;
+      /** Epoch ms, in place of `fromBeginning`. */
+      readonly fromTimestamp?: number;
       readonly partitions: readonly { readonly partition: number }[];
     }[],
   ): Promise<readonly { readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[]>;
@@ -72,6 +74,8 @@ export interface KafkaFetcher {
   fetch(from: TopicPartition, offset: bigint, maxBytes: number): Promise<FetchedPartition>;
   /** The first offset that is kept, and the one behind the last that is committed. Rejects as `fetch` does. */
   bounds(of: TopicPartition): Promise<{ readonly first: bigint; readonly end: bigint }>;
+  /** The offset of the first record whose time is `atMs` or later; undefined where there is none. Rejects as `fetch` does. */
+  offsetAt(of: TopicPartition, atMs: number): Promise<bigint | undefined>;
   close(): Promise<void>;
 }
 
@@ -112,6 +116,22 @@ export async function createKafkaFetcher(connection: KafkaConnection, topic: str
     const { id } = await identityAt(broker, topic);
     if (wants.some(({ topicId }) => topicId !== undefined && topicId !== id))
       throw new SluiceError('topic-replaced', `the topic has the id ${id ?? 'none'} now`);
+  };
+
+  const offsetsOf = async (
+    of: TopicPartition,
+    asked: readonly { readonly fromBeginning: boolean; readonly fromTimestamp?: number }[],
+  ): Promise<readonly bigint[]> => {
+    const { partition } = of;
+    const nodeId = leaderOf(partition);
+    const offsets = await Promise.all(
+      asked.map(async (at) => {
+        const [found] = await cluster.fetchTopicsOffset([{ topic, ...at, partitions: [{ partition }] }]);
+        return BigInt(present(found?.partitions[0], 'an offset').offset);
+      }),
+    );
+    if (of.topicId !== undefined) await confirm(await cluster.findBroker({ nodeId }), [of]);
+    return offsets;
   };
 
   const askBroker = async (nodeId: number, asked: readonly Wanted[]): Promise<void> => {
@@ -173,15 +193,12 @@ export async function createKafkaFetcher(connection: KafkaConnection, topic: str
         if (wanted.length === 1) queueMicrotask(flush);
       }),
     async bounds(of) {
-      const { partition } = of;
-      const nodeId = leaderOf(partition);
-      const ask = async (fromBeginning: boolean): Promise<bigint> => {
-        const [found] = await cluster.fetchTopicsOffset([{ topic, fromBeginning, partitions: [{ partition }] }]);
-        return BigInt(present(found?.partitions[0], 'an offset').offset);
-      };
-      const [first, end] = await Promise.all([ask(true), ask(false)]);
-      if (of.topicId !== undefined) await confirm(await cluster.findBroker({ nodeId }), [of]);
+      const [first = 0n, end = 0n] = await offsetsOf(of, [{ fromBeginning: true }, { fromBeginning: false }]);
       return { first, end };
+    },
+    async offsetAt(of, atMs) {
+      const [offset = -1n] = await offsetsOf(of, [{ fromBeginning: false, fromTimestamp: atMs }]);
+      return offset < 0n ? undefined : offset;
     },
     close: () => cluster.disconnect(),
   };

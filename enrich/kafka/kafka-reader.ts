@@ -101,10 +101,7 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
             retryable: true,
           });
         case 'out-of-range':
-          return new SluiceError('position-trimmed', `${of}: the position ${position ?? ''} is not kept any more`, {
-            cause: thrown,
-            fix: 'records were lost to the retention: go on from the oldest with `sluice skip TOPOLOGY SPLIT --to oldest`',
-          });
+          return new SluiceError('position-trimmed', `${of}: the offset ${position ?? ''} is not kept any more`, { cause: thrown });
         case 'codec-refused':
           return new SluiceError(
             'codec-unreadable',
@@ -141,7 +138,8 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
       // Nobody's before this read has ended well: two must not take from one answer.
       states.delete(split);
       let state = known !== undefined && known.after === after ? known : undefined;
-      state ??= stateAt(after, after === undefined ? (await ask((using) => using.bounds(place))).first : BigInt(after) + 1n);
+      const first = state === undefined && after === undefined ? (await ask((using) => using.bounds(place))).first : undefined;
+      state ??= stateAt(after, first ?? BigInt(after ?? 0) + 1n);
       let kept = await filled(state, bounds);
       let found: FetchedPartition | undefined;
       if (kept.length === 0) {
@@ -154,7 +152,9 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
       const last = records.at(-1)?.position;
       if (last !== undefined) state = { ...state, after: last, begin: BigInt(last) + 1n };
       states.set(split, { ...state, kept: kept.slice(records.length) });
-      return found === undefined || last !== undefined ? { records, ended: false } : emptyResult(found, state.begin, state.rest.next);
+      const result: ReadResult =
+        found === undefined || last !== undefined ? { records, ended: false } : emptyResult(found, state.begin, state.rest.next);
+      return first === undefined ? result : { ...result, begins: String(first) };
     },
     async latest(split) {
       const { first, end } = await ask((using) => using.bounds(partitionOf(split)));
@@ -168,6 +168,16 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
       if (known !== undefined && known.after === after && isReadTo(end, known)) return 0;
       const next = after === undefined ? first : BigInt(after) + 1n;
       return Number(end > next ? end - next : 0n);
+    },
+    async oldest(split) {
+      const { first } = await ask((using) => using.bounds(partitionOf(split)));
+      return { position: String(first), counts: true };
+    },
+    async positionAt(split, from) {
+      const place = partitionOf(split);
+      const { first, end } = await ask((using) => using.bounds(place));
+      const next = from === 'latest' ? end : ((await ask((using) => using.offsetAt(place, from))) ?? end);
+      return next > first ? String(next - 1n) : undefined;
     },
     async close() {
       closed = true;

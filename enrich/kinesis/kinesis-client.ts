@@ -3,7 +3,14 @@
  *
  * Invariant: one call is one request; what a failure means is for the reader to decide.
  */
-import { GetRecordsCommand, GetShardIteratorCommand, KinesisClient, ListShardsCommand } from '@aws-sdk/client-kinesis';
+import type { ShardIteratorType } from '@aws-sdk/client-kinesis';
+import {
+  DescribeStreamSummaryCommand,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  KinesisClient,
+  ListShardsCommand,
+} from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -26,12 +33,22 @@ export interface ReadRecords {
   readonly behindMs: number;
 }
 
+/** Where reading of a shard begins. */
+export type ShardPlace =
+  | { readonly kind: 'oldest' | 'latest' }
+  /** Behind, or with, the record of that sequence number. */
+  | { readonly kind: 'after' | 'at'; readonly position: string }
+  /** With the first record that arrived then or later, epoch ms. */
+  | { readonly kind: 'since'; readonly atMs: number };
+
 export interface KinesisSourceApi {
   /** Open ones, and closed ones that still have records. */
   shards(): Promise<readonly Shard[]>;
-  /** `after`: a sequence number; undefined: the oldest record that is kept. */
-  iterator(shard: string, after: string | undefined): Promise<string>;
-  records(iterator: string): Promise<ReadRecords>;
+  iterator(shard: string, at: ShardPlace): Promise<string>;
+  /** `max`: default as many as Kinesis gives. */
+  records(iterator: string, max?: number): Promise<ReadRecords>;
+  /** For how long records are kept, ms. */
+  retentionMs(): Promise<number>;
   close(): void;
 }
 
@@ -62,24 +79,28 @@ export function createKinesisSourceClient({ endpoint, region, streamName }: Kine
             next === undefined ? { StreamName: streamName, ShardFilter: { Type: 'FROM_TRIM_HORIZON' } } : { NextToken: next },
           ),
         );
-        for (const { ShardId: id, ParentShardId: parent, AdjacentParentShardId: adjacentParent } of listed.Shards ?? []) {
-          if (id !== undefined) shards.push({ id, parent, adjacentParent });
+        for (const {
+          ShardId: id,
+          ParentShardId: parent,
+          AdjacentParentShardId: adjacentParent,
+          SequenceNumberRange: range,
+        } of listed.Shards ?? []) {
+          if (id !== undefined) shards.push({ id, parent, adjacentParent, begins: range?.StartingSequenceNumber });
         }
         next = listed.NextToken;
         if (next === undefined) return shards;
       }
       throw new SluiceError('stream-unreachable', `the list of shards of '${streamName}' does not end`, { retryable: true });
     },
-    async iterator(shard, after) {
-      const from = after === undefined ? { ShardIteratorType: 'TRIM_HORIZON' as const } : afterSequence(after);
+    async iterator(shard, at) {
       const { ShardIterator: iterator } = await client.send(
-        new GetShardIteratorCommand({ StreamName: streamName, ShardId: shard, ...from }),
+        new GetShardIteratorCommand({ StreamName: streamName, ShardId: shard, ...placeOf(at) }),
       );
       if (iterator === undefined) throw new SluiceError('stream-unreachable', `'${streamName}' gave no iterator`, { retryable: true });
       return iterator;
     },
-    async records(iterator) {
-      const got = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: limits.kinesisReadMaxRecords }));
+    async records(iterator, max = limits.kinesisReadMaxRecords) {
+      const got = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: max }));
       const records = (got.Records ?? []).map(
         ({ PartitionKey: key, Data: value, SequenceNumber: position, ApproximateArrivalTimestamp: arrived }): IncomingRecord => ({
           key: key ?? '',
@@ -90,8 +111,33 @@ export function createKinesisSourceClient({ endpoint, region, streamName }: Kine
       );
       return { records, next: got.NextShardIterator, behindMs: got.MillisBehindLatest ?? 0 };
     },
+    async retentionMs() {
+      const { StreamDescriptionSummary: summary } = await client.send(new DescribeStreamSummaryCommand({ StreamName: streamName }));
+      return (summary?.RetentionPeriodHours ?? leastRetentionHours) * hourMs;
+    },
     close: () => client.destroy(),
   };
 }
 
-const afterSequence = (after: string) => ({ ShardIteratorType: 'AFTER_SEQUENCE_NUMBER' as const, StartingSequenceNumber: after });
+const hourMs = 3_600_000;
+/** https://docs.aws.amazon.com/streams/latest/dev/kinesis-extended-retention.html */
+const leastRetentionHours = 24;
+
+function placeOf(at: ShardPlace): {
+  readonly ShardIteratorType: ShardIteratorType;
+  readonly StartingSequenceNumber?: string;
+  readonly Timestamp?: Date;
+} {
+  switch (at.kind) {
+    case 'oldest':
+      return { ShardIteratorType: 'TRIM_HORIZON' };
+    case 'latest':
+      return { ShardIteratorType: 'LATEST' };
+    case 'after':
+      return { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: at.position };
+    case 'at':
+      return { ShardIteratorType: 'AT_SEQUENCE_NUMBER', StartingSequenceNumber: at.position };
+    case 'since':
+      return { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: new Date(at.atMs) };
+  }
+}

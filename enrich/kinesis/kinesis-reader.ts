@@ -9,15 +9,20 @@
  *    Kinesis gives a shard. Earlier reads give nothing, and ask nothing.
  * 2. `behindMs` is of a call that began with this read, and only when nothing of it is kept back.
  * 3. A call that failed changes nothing: the next read goes on from the same position.
+ * 4. Nothing is passed over in silence. Kinesis goes on with the oldest record when the one behind a position is not kept any more, and says nothing of
+ *    it. So where records may have been removed, which is when the last that is known to be read is about as old as the retention, a read begins with the
+ *    record at the position: as long as that is there, so is everything behind it.
  */
+
+import { present } from '../../schemas/kernel/assert.ts';
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { IncomingRecord } from '../../schemas/ports/record.ts';
-import type { ReadBounds, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
-import type { KinesisSourceClientOptions, ReadRecords } from './kinesis-client.ts';
+import type { IncomingRecord, Split } from '../../schemas/ports/record.ts';
+import type { ReadBounds, ReadFrom, ReadKnown, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { KinesisSourceClientOptions, ReadRecords, ShardPlace } from './kinesis-client.ts';
 import { createKinesisSourceClient } from './kinesis-client.ts';
 import { readFaultOf } from './read-fault.ts';
 import { splitsOf } from './shards.ts';
@@ -39,6 +44,10 @@ interface ShardState {
   /** Monotonic ms. */
   notBeforeMs: number;
   throttles: number;
+  /** The record that has to come first, where it may not be kept any more. */
+  expects: string | undefined;
+  /** Of one without a position that begins with what comes: when that was, epoch ms. */
+  latestAtMs: number | undefined;
 }
 
 const throttleBackoff = { baseMs: limits.kinesisReadIntervalMs, maxMs: 10_000 };
@@ -49,30 +58,99 @@ export function createKinesisReader({ clock, random, tell, ...options }: Kinesis
   const { streamName } = options;
   const api = createKinesisSourceClient(options);
   const states = new Map<string, ShardState>();
+  /** As it was asked last. */
+  let retention: { readonly ms: number; readonly askedMs: number } | undefined;
+  const trimmed = (
+    why = 'the record at the position that was read last is not kept any more, nor may be what came behind it',
+  ): SluiceError => new SluiceError('position-trimmed', `Kinesis stream '${streamName}': ${why}`);
 
   const stateOf = (split: string, after: string | undefined): ShardState => {
     const known = states.get(split);
     if (known !== undefined && known.after === after) return known;
     const { notBeforeMs = 0, throttles = 0 } = known ?? {};
-    const state: ShardState = { after, kept: [], iterator: undefined, ended: false, notBeforeMs, throttles };
+    const fresh = { iterator: undefined, expects: undefined, latestAtMs: undefined };
+    const state: ShardState = { after, kept: [], ended: false, notBeforeMs, throttles, ...fresh };
     states.set(split, state);
     return state;
   };
 
+  /** Whether records that came after the last one that is known to be read may be removed by now. */
+  const mayBeTrimmed = async (readToMs: number | undefined): Promise<boolean> => {
+    if (readToMs === undefined) return false;
+    const ageMs = clock.now() - readToMs + limits.kinesisTrimMarginMs;
+    if (ageMs <= limits.kinesisRetentionLeastMs) return false;
+    if (retention === undefined || clock.monotonic() - retention.askedMs > limits.kinesisRetentionKnownMs) {
+      retention = { ms: await api.retentionMs(), askedMs: clock.monotonic() };
+    }
+    return ageMs > retention.ms;
+  };
+
+  const placeOf = (state: ShardState, from: ReadFrom | undefined): ShardPlace => {
+    if (state.after !== undefined) return { kind: 'after', position: state.after };
+    if (from === undefined) return { kind: 'oldest' };
+    if (typeof from === 'number') return { kind: 'since', atMs: from };
+    // Asked for again it would leave out what has come since.
+    if (state.latestAtMs !== undefined) return { kind: 'since', atMs: state.latestAtMs - limits.latestMarginMs };
+    state.latestAtMs = clock.now();
+    return { kind: 'latest' };
+  };
+
+  /** Makes `iterator` one that goes on where the state is. */
+  const seek = async (split: string, state: ShardState, { readToMs, from }: ReadKnown): Promise<void> => {
+    // What was begun is gone through first.
+    if (state.expects !== undefined && state.iterator !== undefined) return;
+    state.expects = undefined;
+    if (await mayBeTrimmed(readToMs)) {
+      if (state.after === undefined) throw trimmed();
+      state.iterator = await api.iterator(split, { kind: 'at', position: state.after });
+      state.expects = state.after;
+    } else state.iterator ??= await api.iterator(split, placeOf(state, from));
+  };
+
+  /** What was got without the record that was looked for. Throws `position-trimmed` where that is not there. */
+  const confirmed = (state: ShardState, got: ReadRecords): ReadRecords => {
+    if (state.expects === undefined) return got;
+    const [first, ...rest] = got.records;
+    // Kinesis may give nothing and be far from the end.
+    if (first === undefined && got.behindMs > 0 && got.next !== undefined) return got;
+    const isThere = first?.position === state.expects;
+    state.expects = undefined;
+    if (isThere) return { ...got, records: rest };
+    state.iterator = undefined;
+    throw trimmed();
+  };
+
+  /** Of a position at which there is nothing: the stream or the shard may not be there either. */
+  const lost = async (split: string, why: string): Promise<SluiceError> => {
+    const listed = await list();
+    if (listed.some(({ id }) => id === split)) return trimmed(why);
+    return new SluiceError('split-gone', `Kinesis stream '${streamName}': it has no shard ${split} any more`);
+  };
+
+  const list = async (): Promise<readonly Split[]> => {
+    try {
+      return splitsOf(await api.shards());
+    } catch (thrown) {
+      const fault = readFaultOf(thrown, streamName, 'kinesis:ListShards', false);
+      if (fault.kind === 'error') throw fault.error;
+      throw new SluiceError('stream-unreachable', `Kinesis stream '${streamName}': it is asked too often`, { retryable: true });
+    }
+  };
+
   /** One call, and another when its iterator had expired. Undefined: nothing now. */
-  const fetch = async (split: string, state: ShardState): Promise<ReadRecords | undefined> => {
+  const fetch = async (split: string, state: ShardState, known: ReadKnown): Promise<ReadRecords | undefined> => {
     for (let attempt = 0; ; attempt++) {
       const startedMs = clock.monotonic();
       state.notBeforeMs = startedMs + limits.kinesisReadIntervalMs;
-      let action = 'kinesis:GetShardIterator';
+      let action = 'kinesis:GetShardIterator or kinesis:DescribeStreamSummary';
       try {
-        state.iterator ??= await api.iterator(split, state.after);
+        await seek(split, state, known);
         action = 'kinesis:GetRecords';
-        const got = await api.records(state.iterator);
+        const got = await api.records(present(state.iterator, 'an iterator'));
         state.throttles = 0;
         const paceMs = (bytesOf(got.records) * 1_000) / limits.kinesisShardReadBytesPerSecond;
         state.notBeforeMs = startedMs + Math.max(limits.kinesisReadIntervalMs, paceMs);
-        return got;
+        return confirmed(state, got);
       } catch (thrown) {
         const fault = readFaultOf(thrown, streamName, action, true);
         if (fault.kind === 'error') throw fault.error;
@@ -81,8 +159,9 @@ export function createKinesisReader({ clock, random, tell, ...options }: Kinesis
           state.notBeforeMs = clock.monotonic() + throttleBackoff.baseMs + backoffMs(state.throttles++, throttleBackoff, random);
           return undefined;
         }
-        tell?.('iterator-expired');
         state.iterator = undefined;
+        if (fault.kind === 'lost') throw await lost(split, fault.why);
+        tell?.('iterator-expired');
         if (attempt > 0) return undefined;
       }
     }
@@ -90,21 +169,13 @@ export function createKinesisReader({ clock, random, tell, ...options }: Kinesis
 
   return {
     path: 'kinesis',
-    async splits() {
-      try {
-        return splitsOf(await api.shards());
-      } catch (thrown) {
-        const fault = readFaultOf(thrown, streamName, 'kinesis:ListShards', false);
-        if (fault.kind === 'error') throw fault.error;
-        throw new SluiceError('stream-unreachable', `Kinesis stream '${streamName}': it is asked too often`, { retryable: true });
-      }
-    },
-    async read(split, after, bounds) {
+    splits: list,
+    async read(split, after, bounds, known = {}) {
       const state = stateOf(split, after);
       if (state.kept.length > 0) return take(state, bounds, undefined);
       if (state.ended) return { records: [], ended: true };
       if (clock.monotonic() < state.notBeforeMs) return nothing;
-      const got = await fetch(split, state);
+      const got = await fetch(split, state, known);
       if (got === undefined) return nothing;
       state.kept = got.records;
       state.iterator = got.next;
@@ -113,6 +184,11 @@ export function createKinesisReader({ clock, random, tell, ...options }: Kinesis
     },
     latest: () => Promise.resolve(null),
     lag: () => Promise.resolve(undefined),
+    async oldest(split) {
+      const { records } = await api.records(await api.iterator(split, { kind: 'oldest' }), 1);
+      return { position: records[0]?.position, counts: false };
+    },
+    positionAt: () => Promise.resolve(null),
     close() {
       states.clear();
       api.close();

@@ -8,6 +8,8 @@ export type ReadFault =
   | { readonly kind: 'expired' }
   /** A shard gives no more for the moment. */
   | { readonly kind: 'throttled' }
+  /** There is nothing at that position: it is not kept any more, or the shard, or the stream, is another. */
+  | { readonly kind: 'lost'; readonly why: string }
   | { readonly kind: 'error'; readonly error: SluiceError };
 
 /** `action` is the permission that the call needs, such as `kinesis:GetRecords`; `position`, whether it named one. */
@@ -22,9 +24,7 @@ export function readFaultOf(thrown: unknown, streamName: string, action: string,
   });
   if (name === 'ResourceNotFoundException' || name === 'InvalidArgumentException') {
     if (!position) return error('stream-missing', 'it is not there', { fix: `create it, or correct kinesis_stream` });
-    return error('position-trimmed', `the position to go on from is not kept any more: ${messageOf(thrown)}`, {
-      fix: 'records were lost to the retention: go on from the oldest with `sluice skip TOPOLOGY SPLIT --to oldest`',
-    });
+    return { kind: 'lost', why: messageOf(thrown) };
   }
   if (denials.has(name)) {
     return error('stream-denied', `${action} is not allowed: ${messageOf(thrown)}`, {

@@ -32,6 +32,26 @@ export interface ReadResult {
   readonly reached?: string;
   /** Without records, and inconclusive: what the split waits for that the stream itself holds back, as a sentence. */
   readonly waitsFor?: string;
+  /** Of a read from the oldest record: its position, or that of the next one while there is none. Absent where the stream cannot tell. */
+  readonly begins?: string;
+}
+
+/** Where reading begins that does not begin with the oldest record: what comes from now on, or what arrived from a time on, epoch ms. */
+export type ReadFrom = 'latest' | number;
+
+/** What is known of a split beside a position. */
+export interface ReadKnown {
+  /** Epoch ms: all that had arrived by then was read. Streams that do not say what they removed are asked by it. */
+  readonly readToMs?: number | undefined;
+  /** Of a split without a position, in place of its oldest record; only where `positionAt` gives null. */
+  readonly from?: ReadFrom | undefined;
+}
+
+export interface OldestKept {
+  /** Of the oldest record, or of the next one while there is none; undefined where that is not known. */
+  readonly position: string | undefined;
+  /** Whether positions follow each other one by one, so that what is between two of them is known by its number. */
+  readonly counts: boolean;
 }
 
 export interface RecordReader {
@@ -40,15 +60,19 @@ export interface RecordReader {
   splits(): Promise<readonly Split[]>;
   /**
    * The records after position `after` (from the oldest kept one when undefined), possibly none; it does not wait for more.
-   * Throws `SluiceError` `position-trimmed` when retention took records that were not read yet,
+   * Throws `SluiceError` `position-trimmed` when retention took records that were not read yet, or may have,
    * `stream-corrupt` when stored bytes are damaged, `codec-unreadable` when they are compressed in a way that cannot be read here,
    * `stream-unreachable` (retryable) when the stream cannot be asked.
    */
-  read(split: string, after: string | undefined, bounds: ReadBounds): Promise<ReadResult>;
+  read(split: string, after: string | undefined, bounds: ReadBounds, known?: ReadKnown): Promise<ReadResult>;
   /** The newest position of a split that can be read now, undefined while it is empty; null where it cannot be asked: then reads say when they are at the end. */
   latest(split: string): Promise<string | undefined | null>;
   /** Records after `after` that can be read now; for lag. Adapters that cannot count return undefined. */
   lag(split: string, after: string | undefined): Promise<number | undefined>;
+  /** The oldest record that is kept: what lies between a position and it is lost. */
+  oldest(split: string): Promise<OldestKept>;
+  /** The position after which what `from` names begins, undefined where that is the oldest record; null where only a read can begin there. */
+  positionAt(split: string, from: ReadFrom): Promise<string | undefined | null>;
   close(): Promise<void>;
 }
 

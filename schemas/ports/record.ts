@@ -38,6 +38,10 @@ export interface Split {
   readonly parents: readonly string[];
   /** What it is called in the checkpoints of earlier versions: where there is no position under its own name, that name's is its position. */
   readonly formerly?: string;
+  /** Where its stream says so: a position before all of its own. One that was read and is before it was of another split of that name. */
+  readonly begins?: string;
+  /** Parents that are listed no more. */
+  readonly goneParents?: readonly string[];
 }
 
 export interface RecordPlace {

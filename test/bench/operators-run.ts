@@ -201,6 +201,8 @@ async function measure(dist: string, operator: Operator, rows: number): Promise<
             },
             latest: (split) => Promise.resolve(records.get(split)?.at(-1)?.position),
             lag: () => Promise.resolve(undefined),
+            oldest: () => Promise.resolve({ position: undefined, counts: false }),
+            positionAt: () => Promise.resolve(null),
             close: () => Promise.resolve(),
           },
         ]),

@@ -99,6 +99,8 @@ function readersOf(stream: WorldStream, gate: Gate): readonly RecordReader[] {
       },
       latest: (id) => gate.alive(stream.asksLatest ? of(id).records.at(-1)?.position : null),
       lag: (id, after) => gate.alive(of(id).records.length - Number(after ?? 0)),
+      oldest: () => Promise.resolve({ position: undefined, counts: false }),
+      positionAt: () => Promise.resolve(null),
       close: () => Promise.resolve(),
     };
   });

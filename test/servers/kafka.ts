@@ -26,6 +26,8 @@ export interface KafkaServer {
   createPartitions(topic: string, partitions: number): Promise<void>;
   /** One of a topic's own settings, such as `max.message.bytes`. */
   configure(topic: string, name: string, value: string): Promise<void>;
+  /** Removes what is before `offset` of a partition, as its retention does. */
+  deleteRecords(topic: string, partition: number, offset: number): Promise<void>;
   /** SIGKILL. */
   kill(): Promise<void>;
   /** On the same ports and data. */
@@ -140,6 +142,12 @@ export async function startKafka({ keys, sessionMaxMs }: KafkaServerOptions): Pr
           resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries: [{ name, value }] }],
         }),
       ),
+    deleteRecords: (topic, partition, offset) =>
+      withAdmin(async (admin) => {
+        // Which loads what the client has to know of the topic.
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+      }),
     kill: () => server.kill(),
     async restart() {
       server = await start();

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
   CreateStreamCommand,
+  DeleteStreamCommand,
   DescribeStreamSummaryCommand,
   KinesisClient,
   ListShardsCommand,
@@ -22,6 +23,8 @@ import { freePort } from './free-port.ts';
 export interface KinesisServer {
   readonly endpoint: string;
   createStream(name: string, shards: number): Promise<void>;
+  /** And all that it holds. */
+  deleteStream(name: string): Promise<void>;
   /** Splits the first open shard in the middle of its hash keys. */
   splitShard(name: string): Promise<void>;
   /** Merges the first two open shards that lie beside each other. */
@@ -39,7 +42,7 @@ export async function startKinesis(): Promise<KinesisServer> {
   const [plain, tls] = [await freePort(), await freePort()];
   const endpoint = `http://127.0.0.1:${plain}`;
   const quick = Object.fromEntries(
-    ['CREATE_STREAM', 'SPLIT_SHARD', 'MERGE_SHARDS', 'UPDATE_SHARD_COUNT'].map((name) => [`${name}_DURATION`, '20ms']),
+    ['CREATE_STREAM', 'DELETE_STREAM', 'SPLIT_SHARD', 'MERGE_SHARDS', 'UPDATE_SHARD_COUNT'].map((name) => [`${name}_DURATION`, '20ms']),
   );
   const server = await childServer({
     name: 'kinesis-local',
@@ -85,6 +88,15 @@ export async function startKinesis(): Promise<KinesisServer> {
     async createStream(name, shards) {
       await client.send(new CreateStreamCommand({ StreamName: name, ShardCount: shards }));
       await active(name);
+    },
+    async deleteStream(name) {
+      await client.send(new DeleteStreamCommand({ StreamName: name }));
+      const isThere = (): Promise<boolean> =>
+        client.send(new DescribeStreamSummaryCommand({ StreamName: name })).then(
+          () => true,
+          () => false,
+        );
+      while (await isThere()) await sleep(20);
     },
     async splitShard(name) {
       const [shard] = await open(name);

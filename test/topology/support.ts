@@ -7,7 +7,7 @@ import type { EventAttributes } from '../../schemas/event.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { IncomingRecord, Path } from '../../schemas/ports/record.ts';
-import type { ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { ReadFrom, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import { runName } from '../../schemas/run-id.ts';
 import { encodeStructured } from '../../schemas/wire.ts';
@@ -19,6 +19,11 @@ export interface MemorySplit {
   readonly records: IncomingRecord[];
   readonly parents: readonly string[];
   closed: boolean;
+  /** How many of its records retention has taken. Absent: none. */
+  trimmed?: number;
+  /** As the stream lists it. */
+  begins?: string;
+  goneParents?: readonly string[];
   /** What becomes of its reads: an error that can be tried again, no answer at all, or one that says nothing. Absent: they are answered. */
   fault?: 'unreachable' | 'silent' | 'throttled';
 }
@@ -67,6 +72,12 @@ export function event(id: string, data: unknown, extra: Partial<EventAttributes>
   return { value: Buffer.concat(encodeStructured(attributes, Buffer.from(JSON.stringify(data)))) };
 }
 
+function positionAt({ records, trimmed = 0 }: MemorySplit, from: ReadFrom): string | undefined {
+  const found = from === 'latest' ? -1 : records.findIndex(({ arrivedAtMs }) => arrivedAtMs >= from);
+  const next = found === -1 ? records.length : found;
+  return next <= trimmed ? undefined : String(next);
+}
+
 function readersOf(stream: MemoryStream): readonly RecordReader[] {
   return [...new Set(stream.splits.map((split) => split.path))].map((path) => {
     const own = (): readonly MemorySplit[] => stream.splits.filter((split) => split.path === path);
@@ -81,22 +92,34 @@ function readersOf(stream: MemoryStream): readonly RecordReader[] {
     };
     return {
       path,
-      splits: () => answer(() => own().map(({ split, parents }) => ({ id: split, parents }))),
+      splits: () =>
+        answer(() =>
+          own().map(({ split, parents, begins, goneParents }) => ({
+            id: split,
+            parents,
+            ...(begins === undefined ? {} : { begins }),
+            ...(goneParents === undefined ? {} : { goneParents }),
+          })),
+        ),
       read: (id, after, bounds) =>
         answer(() => {
           const { fault } = of(id);
           if (fault === 'unreachable') throw new SluiceError('stream-unreachable', 'nobody answers', { retryable: true });
           if (fault === 'throttled') return { records: [], ended: false, inconclusive: true as const };
           if (fault === 'silent') return new Promise<ReadResult>(() => undefined);
-          const from = after === undefined ? 0 : Number(after);
-          const { records, closed } = of(id);
+          const { records, closed, trimmed = 0 } = of(id);
+          const from = after === undefined ? trimmed : Number(after);
+          if (from < trimmed) throw new SluiceError('position-trimmed', `${from + 1} is not kept any more`);
           const read = records.slice(from, from + bounds.maxRecords);
           const left = records.length - from - read.length;
           const end = stream.asksLatest ? {} : { behindMs: left };
-          return { records: read, ended: closed && left === 0, ...end };
+          const begins = after === undefined && stream.asksLatest ? { begins: String(trimmed + 1) } : {};
+          return { records: read, ended: closed && left === 0, ...end, ...begins };
         }),
       latest: (id) => answer(() => (stream.asksLatest ? of(id).records.at(-1)?.position : null)),
       lag: (id, after) => answer(() => of(id).records.length - Number(after ?? 0)),
+      oldest: (id) => answer(() => ({ position: String((of(id).trimmed ?? 0) + 1), counts: stream.asksLatest })),
+      positionAt: (id, from) => answer(() => (stream.asksLatest ? positionAt(of(id), from) : null)),
       close: () => Promise.resolve(),
     } satisfies RecordReader;
   });

@@ -14,6 +14,7 @@ import type { NodeCounts } from '../operators/operator.ts';
 import type { Definition } from './definition.ts';
 import { definitionsOf } from './definition.ts';
 import type { Isolation } from './isolation.ts';
+import type { Losses } from './losses.ts';
 
 /** Version 2 had hashes instead of definitions, and neither retiring sinks nor examples of keys. */
 export const manifestVersion = 3;
@@ -82,9 +83,25 @@ export interface Manifest {
   readonly counts: Readonly<Record<string, NodeCounts>>;
   /** What was skipped by command; absent where nothing was. */
   readonly skips?: readonly SkipRecord[];
+  /** As `positions`; absent in checkpoints from before there were any. */
+  readonly marks?: Readonly<Record<string, Readonly<Record<string, SplitMark>>>>;
+  /** What was lost before it was read; absent where nothing was. */
+  readonly losses?: Losses;
 }
 
-/** Positions of a split that were skipped by command, as they could not be read. */
+/** What is known of a split beside its position. */
+export interface SplitMark {
+  /** Epoch ms: all that had arrived by then was read. */
+  readonly readToMs?: number;
+  /** It takes no more, and was read to its end. */
+  readonly ended?: true;
+  /** Of a split without a position: where it began. */
+  readonly begins?: string;
+  /** Of a split without a position that does not begin with its oldest record: from what arrived when on, epoch ms. */
+  readonly fromMs?: number;
+}
+
+/** Positions of a split that were skipped by command, as they could not be read; `start`: by `--from`. */
 export interface SkipRecord {
   readonly source: string;
   readonly path: string;
@@ -93,7 +110,9 @@ export interface SkipRecord {
   readonly after: string | null;
   /** The last position that was skipped; null where that is not known: all that is not kept any more, or the whole split. */
   readonly to: string | null;
-  readonly kind: 'range' | 'oldest' | 'whole';
+  readonly kind: 'range' | 'oldest' | 'whole' | 'start';
+  /** Of `start`: what `--from` said. */
+  readonly from?: string;
   /** Epoch ms. */
   readonly atMs: number;
   /** What its reads said. */

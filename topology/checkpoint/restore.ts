@@ -22,7 +22,7 @@ import { misfitsOf, partId } from './restore-rules.ts';
 
 export type CarriedState = Pick<
   Manifest,
-  'stateful' | 'sinks' | 'retiring' | 'operators' | 'positions' | 'counts' | 'keyExamples' | 'skips'
+  'stateful' | 'sinks' | 'retiring' | 'operators' | 'positions' | 'marks' | 'counts' | 'keyExamples' | 'skips' | 'losses'
 >;
 
 /** What `--drop-state` can name: the nodes that a checkpoint has state of, and the parts of their state. */
@@ -150,9 +150,11 @@ export function carryOver(previous: Manifest | undefined, graph: Graph, drop: Re
     // A drained run gave out all its windows: what comes next starts with empty ones, and reads on.
     operators: drained ? {} : adapted(keep(previous.operators), before, now, drop),
     positions: keep(previous.positions),
+    marks: keep(previous.marks ?? {}),
     counts: Object.fromEntries(Object.entries(previous.counts).filter(([id]) => nodes.has(id) && !isStale(id))),
     keyExamples: drained ? {} : keep(previous.keyExamples),
     skips: (previous.skips ?? []).filter(({ source }) => kept.has(source)),
+    ...(previous.losses === undefined ? {} : { losses: previous.losses }),
   };
 }
 

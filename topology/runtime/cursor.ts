@@ -3,8 +3,9 @@
  */
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord, Path, Split } from '../../schemas/ports/record.ts';
-import type { ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { ReadFrom, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import { comparePositions } from '../../schemas/ports/record-reader.ts';
+import type { SplitMark } from '../checkpoint/manifest.ts';
 import type { SourceNode } from '../graph/graph.ts';
 import { splitKey } from '../operators/batch.ts';
 
@@ -32,6 +33,18 @@ export interface Cursor {
   ended: boolean;
   /** By command: it is not read, and holds nothing. */
   skipped: boolean;
+  /** Of one of which nothing was read: where it began, as far as its stream says so. */
+  begins: string | undefined;
+  /** Where one without a position begins, in place of its oldest record. */
+  from: ReadFrom | undefined;
+  /** When the record at `position` arrived, epoch ms. */
+  arrivedAtMs: number | undefined;
+  /** Epoch ms: all that had arrived by then was read, as the last checkpoint says. */
+  restoredReadToMs: number | undefined;
+  /** No checkpoint has it. */
+  readonly isNew: boolean;
+  /** No read of it was answered yet in this run. */
+  isFresh: boolean;
   /** Whether its children are known, because splits were listed after it had ended. */
   childrenKnown: boolean;
   /** Monotonic ms at which the last read began that found the end; what was read by then is in a turn. Undefined before the first. */
@@ -69,6 +82,8 @@ export interface SourceInput {
   readonly positionOf: (split: string) => string | undefined;
   /** Whether the last checkpoint left it skipped as a whole. */
   readonly isSkipped?: (split: string) => boolean;
+  /** What the last checkpoint knows of the splits of this path beside their positions, by name. */
+  readonly marks?: ReadonlyMap<string, SplitMark>;
 }
 
 /** What became of a split, in the order in which the topology has to learn it. */
@@ -87,10 +102,17 @@ export function merged(
   left: Map<string, string | undefined>,
   until: Cursor['until'],
 ): readonly Cursor[] {
-  const names = new Set(listed.map(({ id }) => id));
+  const names = new Map(listed.map((split) => [split.id, split]));
   const kept = cursors.filter(({ reader, phase, split }) => reader === input.reader && (phase !== 'done' || names.has(split)));
-  for (const cursor of kept) {
-    if (names.has(cursor.split)) continue;
+  for (const [n, cursor] of kept.entries()) {
+    const now = names.get(cursor.split);
+    if (now !== undefined) {
+      if (!isReplaced(now, cursor.position, cursor.begins)) continue;
+      left.delete(cursor.key);
+      if (cursor.phase === 'done') kept[n] = cursorOf({ ...input, positionOf: () => undefined, isSkipped: () => false }, now, left, until);
+      else restart(cursor, now);
+      continue;
+    }
     cursor.ended = true;
     cursor.childrenKnown = true;
     left.set(cursor.key, cursor.ahead);
@@ -142,13 +164,17 @@ export function withinDrain({ until }: Cursor, records: readonly IncomingRecord[
 }
 
 function cursorOf(
-  { source, reader, positionOf, isSkipped }: SourceInput,
-  { id, parents, formerly }: Split,
+  { source, reader, positionOf, isSkipped, marks }: SourceInput,
+  listed: Split,
   left: ReadonlyMap<string, string | undefined>,
   until: Cursor['until'],
 ): Cursor {
+  const { id, parents, formerly } = listed;
   const key = splitKey({ source: source.id, path: reader.path, split: id });
-  const position = left.get(key) ?? positionOf(id) ?? (formerly === undefined ? undefined : positionOf(formerly));
+  const known = left.get(key) ?? positionOf(id) ?? (formerly === undefined ? undefined : positionOf(formerly));
+  const was = marks?.get(id);
+  const mark = isReplaced(listed, known, was?.begins) ? undefined : was;
+  const position = isReplaced(listed, known, undefined) ? undefined : known;
   const skipped = isSkipped?.(id) === true || (formerly !== undefined && isSkipped?.(formerly) === true);
   return {
     source,
@@ -166,6 +192,12 @@ function cursorOf(
     reads: 0,
     ended: skipped,
     skipped,
+    begins: position === undefined ? (mark?.begins ?? listed.begins) : undefined,
+    from: position === undefined ? mark?.fromMs : undefined,
+    arrivedAtMs: undefined,
+    restoredReadToMs: mark?.readToMs,
+    isNew: mark === undefined,
+    isFresh: true,
     childrenKnown: skipped,
     heardMs: undefined,
     readyHeardMs: undefined,
@@ -182,8 +214,14 @@ function cursorOf(
   };
 }
 
+/** Whether a listed split is not the one whose position or beginning is known. */
+export function isReplaced({ begins }: Split, position: string | undefined, began: string | undefined): boolean {
+  if (begins === undefined) return false;
+  return position === undefined ? began !== undefined && began !== begins : comparePositions(position, begins) < 0;
+}
+
 /** Goes past what cannot be read; what a read that is under way says counts no more. */
-export function skipTo(cursor: Cursor, to: string | 'whole' | undefined, nowMs: number): void {
+export function skipTo(cursor: Cursor, to: string | 'whole' | undefined, nowMs: number | undefined): void {
   cursor.reads++;
   cursor.reading = false;
   cursor.ready = undefined;
@@ -201,6 +239,40 @@ export function skipTo(cursor: Cursor, to: string | 'whole' | undefined, nowMs: 
   }
   cursor.position = to;
   cursor.ahead = to;
+  cursor.begins = undefined;
+  cursor.from = undefined;
+  cursor.arrivedAtMs = undefined;
+  cursor.restoredReadToMs = undefined;
+  cursor.heardMs = undefined;
+}
+
+/** Another split of its name stands in its place: it is read from its beginning. */
+function restart(cursor: Cursor, { begins }: Split): void {
+  skipTo(cursor, undefined, undefined);
+  cursor.begins = begins;
+  cursor.ended = false;
+  cursor.childrenKnown = false;
+}
+
+/** Epoch ms: all that had arrived by then was read and is in a turn. */
+export function readToOf({ heardMs, arrivedAtMs, restoredReadToMs }: Cursor, nowMs: number, monotonicMs: number): number | undefined {
+  const heardAtMs = heardMs === undefined ? undefined : nowMs - (monotonicMs - heardMs);
+  const known = [heardAtMs, arrivedAtMs, restoredReadToMs].filter((at) => at !== undefined);
+  // A producer of Kafka may put any number into a record's time.
+  return known.length === 0 ? undefined : Math.round(Math.min(nowMs, Math.max(...known)));
+}
+
+/** What a checkpoint keeps of a split beside its position. */
+export function markOf(cursor: Cursor, nowMs: number, monotonicMs: number): SplitMark {
+  const { ended, ready, skipped, begins, from, position } = cursor;
+  const readToMs = readToOf(cursor, nowMs, monotonicMs);
+  const fromMs = from === 'latest' ? (readToMs ?? nowMs) - limits.latestMarginMs : from;
+  return {
+    ...(readToMs === undefined ? {} : { readToMs }),
+    ...(ended && ready === undefined && !skipped ? { ended: true as const } : {}),
+    ...(begins === undefined || position !== undefined ? {} : { begins }),
+    ...(fromMs === undefined || position !== undefined ? {} : { fromMs }),
+  };
 }
 
 /** The split as it was before it was skipped. */

@@ -10,8 +10,10 @@ import type { RejectionCode } from '../../schemas/rejection.ts';
 import { claimScheme, decodeRecord } from '../../schemas/wire.ts';
 import type { SetAside } from '../checkpoint/isolation.ts';
 import { placeOf } from '../checkpoint/isolation.ts';
+import type { SourceNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { Batch } from '../operators/batch.ts';
+import { splitKey } from '../operators/batch.ts';
 import type { NodeCounts, Reject } from '../operators/operator.ts';
 import type { Cursor } from './cursor.ts';
 
@@ -33,6 +35,7 @@ export function enterRecords(
     if (aside === undefined) enter(cursor, record, batch, counts, reject);
     else setAside(cursor, record, aside, counts, reject);
     cursor.position = record.position;
+    cursor.arrivedAtMs = record.arrivedAtMs;
   }
 }
 
@@ -113,8 +116,13 @@ function unknownOrigin(cursor: Cursor, record: IncomingRecord): Origin {
 }
 
 /** What has no event has its place in the stream. */
-export function originOfPlace(cursor: Cursor, place: string, arrivedAtMs: number, data: Uint8Array, key = ''): Origin {
-  const { source, path, split } = cursor;
+export function originOfPlace(
+  { source, path, split }: Pick<Cursor, 'path' | 'split'> & { readonly source: Pick<SourceNode, 'id' | 'stream'> },
+  place: string,
+  arrivedAtMs: number,
+  data: Uint8Array,
+  key = '',
+): Origin {
   const [team = '', app = ''] = source.stream.split('/');
   // A Kafka producer may put any number into a record's timestamp; outside the calendar there is no text for it.
   const arrived = new Date(arrivedAtMs);
@@ -130,7 +138,7 @@ export function originOfPlace(cursor: Cursor, place: string, arrivedAtMs: number
     partitionkey: key,
     receivedtime,
   };
-  return { stream: source.stream, path, split, splitKey: cursor.key, position: place, attributes, data };
+  return { stream: source.stream, path, split, splitKey: splitKey({ source: source.id, path, split }), position: place, attributes, data };
 }
 
 /** The event, or what is wrong with its data. One literal of known shape: spreading costs many times as much. */

@@ -12,7 +12,9 @@ import type { Graph, LookupFile, SinkDefinitionData, SinkNode, Topology } from '
 import type { Sink } from '../graph/sink.ts';
 import type { LookupFunction } from '../operators/lookup.ts';
 import type { Freezes } from './frozen-values.ts';
+import type { LossNews } from './job-losses.ts';
 import type { SplitNews } from './split-watch.ts';
+import type { StartFrom } from './start-from.ts';
 import type { SharedCalls } from './watched-calls.ts';
 
 /** How a job reaches the world: bound by name where it is started. */
@@ -36,7 +38,7 @@ export interface JobConnectors {
 }
 
 /** What happens to a job that a person should read at once: told once per change, never per turn. Structured-clonable. */
-export type JobNews = CheckpointNews | IsolationNews | SplitNews;
+export type JobNews = CheckpointNews | IsolationNews | SplitNews | LossNews;
 
 export interface JobOptions {
   readonly topology: Topology;
@@ -51,6 +53,8 @@ export interface JobOptions {
   readonly goBack?: boolean;
   /** Takes over as an attempt far later than the next (checkpoint/store.ts). */
   readonly leap?: boolean;
+  /** Where splits begin that no checkpoint knows, and those whose position is not kept any more. Default: the oldest record; those hold. */
+  readonly from?: StartFrom | undefined;
   readonly turnBounds?: ReadBounds;
   readonly tell?: (news: JobNews) => void;
   /** Default 'shared'. */

@@ -12,7 +12,16 @@ import type { JobOptions } from './job-options.ts';
 import type { Job, JobRun } from './running-job.ts';
 
 export function createJob(options: JobOptions): Job {
-  let run: JobRun = createRun(options);
+  let from = options.from;
+  /** Where splits begin is in the first checkpoint; later ones that are not kept any more wait for a person. */
+  const told = (): Pick<JobOptions, 'from' | 'tell'> => ({
+    from,
+    tell: (news) => {
+      if (news.kind === 'checkpoint-completed') from = undefined;
+      options.tell?.(news);
+    },
+  });
+  let run: JobRun = createRun({ ...options, ...told() });
   let isDraining = false;
   let isStopped = false;
 
@@ -30,7 +39,7 @@ export function createJob(options: JobOptions): Job {
     const leap = run.isBehind;
     await run.close();
     const { dropState: _, goBack: __, failure: ___, ...same } = options;
-    run = createRun({ ...same, leap });
+    run = createRun({ ...same, ...told(), leap });
     await open();
     if (isDraining) await run.drain();
     if (isStopped) run.stop();

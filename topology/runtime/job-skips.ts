@@ -10,9 +10,12 @@ import type { Reject } from '../operators/operator.ts';
 import type { Cursor } from './cursor.ts';
 import { hearingOf } from './cursor.ts';
 import { originOfPlace } from './enter-records.ts';
+import { beforeOldest } from './losses.ts';
 import type { SkipRequest } from './skips.ts';
 import { addSkip, decideSkip, findSplit, skipText, withoutWhole } from './skips.ts';
 import type { SourceSchedule } from './source.ts';
+import type { StartFrom } from './start-from.ts';
+import { startFromText } from './start-from.ts';
 
 interface Asked {
   readonly cursor: Cursor;
@@ -43,10 +46,10 @@ export class JobSkips {
   async ask({ split, to }: SkipRequest, schedule: SourceSchedule): Promise<string> {
     const cursor = findSplit(schedule.cursors, split);
     const late = (): SluiceError => new SluiceError('stream-unreachable', 'its stream does not answer', { retryable: true });
-    const latest =
-      to === 'whole' || to === 'undo' || to === 'oldest'
-        ? null
-        : await within(this.#clock, limits.lagAnswerMaxMs, cursor.reader.latest(cursor.split), late).catch(() => null);
+    const inTime = <T>(answer: Promise<T>): Promise<T | null> => within(this.#clock, limits.lagAnswerMaxMs, answer, late).catch(() => null);
+    let latest: string | null | undefined = null;
+    if (to === 'oldest') latest = beforeOldest(cursor, (await inTime(cursor.reader.oldest(cursor.split))) ?? undefined);
+    else if (to !== 'whole' && to !== 'undo') latest = await inTime(cursor.reader.latest(cursor.split));
     return new Promise((resolve, reject) => {
       this.#asked.push({ cursor, to, latest, resolve, reject });
       schedule.interrupt();
@@ -55,8 +58,13 @@ export class JobSkips {
 
   /** Between two turns; says whether there was something to do. */
   apply(schedule: SourceSchedule): boolean {
-    if (this.#asked.length === 0) return false;
     let any = false;
+    for (const { cursor, from, to, why } of schedule.starts()) {
+      const { source, path, split, position } = cursor;
+      const of = { source: source.id, path, split, after: position ?? null, to, why: why.slice(0, limits.statusTextMaxChars) };
+      this.#skip(cursor, { ...of, kind: 'start', from: startFromText(from), atMs: this.#clock.now() }, schedule, from);
+      any = true;
+    }
     for (const { cursor, to, latest, resolve, reject } of this.#asked.splice(0)) {
       try {
         const hearing = hearingOf(cursor, false, this.#clock.monotonic());
@@ -70,8 +78,9 @@ export class JobSkips {
     return any;
   }
 
-  #skip(cursor: Cursor, skip: SkipRecord, schedule: SourceSchedule): string {
-    schedule.skip(cursor, skip.kind === 'whole' ? 'whole' : (skip.to ?? undefined));
+  #skip(cursor: Cursor, skip: SkipRecord, schedule: SourceSchedule, from: StartFrom = 'oldest'): string {
+    const begin = skip.to === null && from !== 'oldest' ? from : undefined;
+    schedule.skip(cursor, skip.kind === 'whole' ? 'whole' : (skip.to ?? undefined), begin);
     this.#done = addSkip(this.#done, skip);
     const message = skipText(skip);
     const place = `skipped-after-${skip.after ?? 'begin'}-to-${skip.to ?? skip.kind}`;

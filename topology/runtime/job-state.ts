@@ -1,11 +1,12 @@
 /**
  * What of a running job is in its checkpoints, and back: positions of its splits, states of its operators, counters.
  */
-import type { Manifest } from '../checkpoint/manifest.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { Manifest, SplitMark } from '../checkpoint/manifest.ts';
 import { manifestVersion } from '../checkpoint/manifest.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Cursor } from './cursor.ts';
-import { positionKey } from './cursor.ts';
+import { markOf, positionKey } from './cursor.ts';
 import type { Dag } from './dag.ts';
 import { tellClock } from './dag.ts';
 
@@ -20,6 +21,15 @@ export function positionsOf(dag: Dag, cursors: readonly Cursor[]): Manifest['pos
   for (const cursor of cursors) {
     if (cursor.position !== undefined) (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = cursor.position;
   }
+  return bySource;
+}
+
+/** What is known of the splits beside their positions. */
+export function marksOf(dag: Dag, cursors: readonly Cursor[], clock: Clock): NonNullable<Manifest['marks']> {
+  const [nowMs, monotonicMs] = [clock.now(), clock.monotonic()];
+  const bySource: Record<string, Record<string, SplitMark>> = {};
+  for (const { node } of dag.sources) bySource[node.id] = {};
+  for (const cursor of cursors) (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = markOf(cursor, nowMs, monotonicMs);
   return bySource;
 }
 

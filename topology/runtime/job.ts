@@ -31,28 +31,27 @@ import type { SourceNode } from '../graph/graph.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
 import { connect } from './connections.ts';
-import type { Cursor, SourceInput } from './cursor.ts';
-import { positionKey } from './cursor.ts';
+import type { Cursor } from './cursor.ts';
 import type { Dag } from './dag.ts';
 import { compileDag, endInput } from './dag.ts';
 import { enterRecords } from './enter-records.ts';
 import { heardOf } from './heard.ts';
 import { JobCheckpoints, storeUnanswered } from './job-checkpoints.ts';
 import { isNarrower, isolationAfter, JobIsolation, keepIsolation, runSuspected } from './job-isolation.ts';
+import { JobLosses } from './job-losses.ts';
 import type { JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
 import { JobSkips } from './job-skips.ts';
-import { headOf, positionsOf, restoreStates, statesOf } from './job-state.ts';
+import { inputsOf } from './job-sources.ts';
+import { headOf, marksOf, positionsOf, restoreStates, statesOf } from './job-state.ts';
 import { JobWatch } from './job-watch.ts';
 import { KeyExamples } from './key-examples.ts';
 import { Refusals } from './rejections.ts';
 import type { JobRun } from './running-job.ts';
-import { isSkipped } from './skips.ts';
 import type { SourceSchedule } from './source.ts';
 import { scheduleSources } from './source.ts';
 import { holdersOf, nodeStatus } from './status.ts';
 import { requireRestorable, requireTables, requireValid } from './take-over.ts';
-import { unfoldingReader } from './unfold.ts';
 
 /** Watermarks and idleness are judged at least this often, as Flink's auto watermark interval. */
 const tickMs = 200;
@@ -86,6 +85,7 @@ export function createRun(options: JobOptions): JobRun {
   let runId: RunId | undefined;
   let checkpoints: JobCheckpoints | undefined;
   let skips = new JobSkips(clock, refusals.reject, []);
+  let losses = new JobLosses(clock, refusals.reject, undefined, () => undefined);
   /** When it was opened: the time of ticks goes on from there as the job runs, whatever happens to the clock on the wall. */
   let startedMs = 0;
   let startedAtMs = 0;
@@ -135,6 +135,7 @@ export function createRun(options: JobOptions): JobRun {
 
     keyExamples = new KeyExamples(seen.topology, dag, fence.keyExamples);
     skips = new JobSkips(clock, refusals.reject, fence.skips ?? []);
+    losses = new JobLosses(clock, refusals.reject, fence.losses, (news) => options.tell?.(news));
     sinks = new JobSinks(dag, refusals, graph, connectors, runId, fence.retiring);
     // What a sink that is gone has staged is committed soon, whatever comes.
     dirty = sinks.isRetiring;
@@ -182,17 +183,9 @@ export function createRun(options: JobOptions): JobRun {
   };
 
   const openSources = async (fence: Manifest, ofRun: RunId): Promise<void> => {
-    const inputs: SourceInput[] = [];
-    for (const { node } of dag.sources) {
-      for (const folded of await connectors.readers(node.stream, graph, ofRun)) {
-        const reader = unfoldingReader(folded, node.stream, connectors.claims);
-        const positionOf = (split: string): string | undefined => fence.positions[node.id]?.[positionKey({ path: reader.path, split })];
-        const isSkippedSplit = (split: string): boolean => isSkipped(fence.skips ?? [], node.id, reader.path, split);
-        inputs.push({ source: node, reader, positionOf, isSkipped: isSkippedSplit });
-      }
-    }
+    const inputs = await inputsOf(dag, graph, fence, ofRun, connectors);
     readers = inputs.map(({ reader }) => reader);
-    schedule = await scheduleSources(inputs, bounds, clock);
+    schedule = await scheduleSources(inputs, bounds, clock, { from: options.from, topology: graph.name });
     const splits = new Set(schedule.cursors.filter(({ skipped }) => !skipped).map(({ key }) => key));
     for (const { out } of dag.sources) out.control(rowKinds.splits, 0, splits);
     tellSplits();
@@ -204,6 +197,8 @@ export function createRun(options: JobOptions): JobRun {
 
   const tellSplits = (): void => {
     for (const { kind, cursor, parents } of schedule.changes()) {
+      // Where one begins has to be in a checkpoint, or the next run would not see what was gone by then.
+      if (cursor.isNew) dirty = true;
       if (kind === 'begin') outOf(cursor.source).control(rowKinds.split, 0, { split: cursor.key, parents, told: true });
       else outOf(cursor.source).control(rowKinds.splitEnd, 0, cursor.key);
     }
@@ -234,7 +229,8 @@ export function createRun(options: JobOptions): JobRun {
 
   const runWhole = async (turn: Turn): Promise<void> => {
     turns++;
-    if (skips.apply(schedule)) {
+    const lost = losses.look(schedule);
+    if (skips.apply(schedule) || lost) {
       dirty = true;
       checkpoints?.soon();
     }
@@ -291,7 +287,8 @@ export function createRun(options: JobOptions): JobRun {
     const taking = present(checkpoints, 'the checkpoints of an open job');
     if (draining === 'ended') return;
     const last = draining === 'drained';
-    if (!dirty && !last && allSinks().pendingRows() === 0) {
+    const isOld = clock.now() - taking.completed.completedAtMs > limits.marksMaxAgeMs;
+    if (!dirty && !last && !isOld && allSinks().pendingRows() === 0) {
       taking.pass();
       return;
     }
@@ -304,8 +301,10 @@ export function createRun(options: JobOptions): JobRun {
       stateful,
       keyExamples: examples,
       positions: positionsOf(dag, schedule.cursors),
+      marks: marksOf(dag, schedule.cursors, clock),
       ...states,
       skips: skips.done,
+      losses: losses.all,
       ...(known === undefined ? {} : { isolation: known }),
       ...(last ? { drained: true as const } : {}),
     };
@@ -385,6 +384,7 @@ export function createRun(options: JobOptions): JobRun {
         uncommittedRows: sinks?.pendingRows() ?? 0,
         drained: draining === 'drained',
         skipped: skips.done.slice(-limits.statusSplitsMax),
+        losses: losses.all,
         notes,
       };
     },

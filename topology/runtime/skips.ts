@@ -34,7 +34,10 @@ export function findSplit(cursors: readonly Cursor[], asked: string): Cursor {
   throw new SluiceError('split-unknown', `there is no split '${asked}'`, { fix: `name one of ${names.join(', ') || 'none'}` });
 }
 
-/** What skipping means for `cursor`; `latest` is its newest position where that was asked. Throws `SluiceError` `skip-refused`. */
+/**
+ * What skipping means for `cursor`; `latest` is its newest position where that was asked, or the last that is not kept any more for `oldest`. Throws
+ * `SluiceError` `skip-refused`.
+ */
 export function decideSkip(
   cursor: Cursor,
   to: string,
@@ -55,7 +58,7 @@ export function decideSkip(
   const record = { source: source.id, path, split, after: position ?? null, atMs, why: why.slice(0, limits.statusTextMaxChars) };
   if (to === 'whole') return { ...record, to: null, kind: 'whole' };
   if (to === 'oldest') {
-    if (failureCode === 'position-trimmed') return { ...record, to: null, kind: 'oldest' };
+    if (failureCode === 'position-trimmed') return { ...record, to: latest ?? null, kind: 'oldest' };
     throw refuse('what comes next is kept still', 'name the last position to go past with --to, or skip it as a whole with --whole');
   }
   const end = to === 'latest' ? latest : to;
@@ -97,8 +100,14 @@ function isWhole(skip: SkipRecord, source: string, path: string, split: string):
 }
 
 /** A skip in a sentence, for the rejected table and for whoever asked for it. */
-export function skipText({ path, split, after, to, kind, why }: SkipRecord): string {
+export function skipText({ path, split, after, to, kind, why, from: start }: SkipRecord): string {
   const from = after === null ? 'from its beginning' : `after ${after}`;
-  const range = { whole: `all of it ${from}`, oldest: `what is not kept any more ${from}`, range: `what is ${from} up to ${to}` }[kind];
+  const upTo = to === null ? '' : ` up to ${to}`;
+  const range = {
+    whole: `all of it ${from}`,
+    oldest: `what is not kept any more ${from}${upTo}`,
+    range: `what is ${from}${upTo}`,
+    start: `what is ${from}${upTo}, as it began with --from ${start}`,
+  }[kind];
   return `skipped by command: of ${path} ${split} ${range}; it could not be read: ${why}`;
 }

@@ -20,9 +20,14 @@ import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/error
 import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
-import type { ReadBounds } from '../../schemas/ports/record-reader.ts';
+import type { OldestKept, ReadBounds, ReadFrom } from '../../schemas/ports/record-reader.ts';
+import { comparePositions } from '../../schemas/ports/record-reader.ts';
+import type { LossRecord } from '../checkpoint/losses.ts';
+import { lossText } from '../checkpoint/losses.ts';
 import type { Cursor, SourceInput, SplitChange } from './cursor.ts';
-import { changesOf, foundEnd, isRead, merged, skipTo, unskipped, untilEnd, withinDrain } from './cursor.ts';
+import { changesOf, foundEnd, isRead, merged, readToOf, skipTo, unskipped, untilEnd, withinDrain } from './cursor.ts';
+import { beforeOldest, goneLosses, trimmedLoss, wayOn } from './losses.ts';
+import type { SplitStart, StartFrom } from './start-from.ts';
 
 export interface SourceSchedule {
   readonly cursors: readonly Cursor[];
@@ -34,8 +39,15 @@ export interface SourceSchedule {
   changes(): readonly SplitChange[];
   /** While held, nothing is read or given. */
   hold(held: boolean): void;
-  /** Goes past what cannot be read: up to a position, to the oldest that is kept where there is none, or past the whole split. Between two turns. */
-  skip(cursor: Cursor, to: string | 'whole' | undefined): void;
+  /**
+   * Goes past what cannot be read: up to a position, to the oldest that is kept where there is none, or to `begin`, or past the whole split. Between two
+   * turns.
+   */
+  skip(cursor: Cursor, to: string | 'whole' | undefined, begin?: ReadFrom): void;
+  /** What was found to be lost since it was asked last. */
+  losses(): readonly LossRecord[];
+  /** Splits whose position is not kept any more and that begin where they were told to: to be skipped between two turns. */
+  starts(): readonly SplitStart[];
   /** Reads a split that was skipped as a whole again, from where it was. */
   unskip(cursor: Cursor): void;
   /** Lets the waiting `next` return at once. */
@@ -47,13 +59,29 @@ export interface SourceSchedule {
   stop(): void;
 }
 
+export interface ScheduleOptions {
+  /** Where splits begin that no checkpoint knows, and those whose position is found not to be kept any more by their first read. */
+  readonly from?: StartFrom | undefined;
+  /** For what is said to a person. */
+  readonly topology?: string;
+}
+
 const retryPauseMs = 1_000;
 /** Of what fails for good until somebody does something: damaged bytes, a position that is not kept any more. */
 const brokenPauseMs = 5_000;
 
 /** Lists the splits of all inputs. Rejects when one cannot be listed. */
-export async function scheduleSources(inputs: readonly SourceInput[], bounds: ReadBounds, clock: Clock): Promise<SourceSchedule> {
+export async function scheduleSources(
+  inputs: readonly SourceInput[],
+  bounds: ReadBounds,
+  clock: Clock,
+  { from, topology = 'TOPOLOGY' }: ScheduleOptions = {},
+): Promise<SourceSchedule> {
   let cursors: readonly Cursor[] = [];
+  const losses: LossRecord[] = [];
+  const starts: SplitStart[] = [];
+  /** The names of all splits that were ever listed, by input. */
+  const seen = inputs.map(() => new Set<string>());
   /** Of splits that were listed once and are not any more. */
   const left = new Map<string, string | undefined>();
   let turn = 0;
@@ -68,10 +96,18 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
   let notify: (() => void) | undefined;
   const wake = (): void => notify?.();
 
+  const readTo = (cursor: Cursor): number | undefined => readToOf(cursor, clock.now(), clock.monotonic());
+
   const discover = async (): Promise<void> => {
     discoverAtMs = clock.monotonic() + limits.splitDiscoveryMs;
     const endedBefore = new Set(cursors.filter(({ ended }) => ended));
     const listed = await Promise.all(inputs.map(({ reader }) => inTime(reader.splits(), 'does not list its splits')));
+    for (const [index, input] of inputs.entries()) {
+      const own = listed[index] ?? [];
+      const names = seen[index] ?? new Set();
+      losses.push(...goneLosses(input, own, cursors, names, readTo, clock.now()));
+      for (const { id } of own) names.add(id);
+    }
     cursors = inputs.flatMap((input, index) => merged(input, listed[index] ?? [], cursors, left, draining ? null : undefined));
     for (const cursor of endedBefore) cursor.childrenKnown = true;
     wake();
@@ -125,12 +161,45 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
       await rediscover();
     }
     if (cursor.reads !== read || cursor.ended) return;
+    if (code === 'position-trimmed') return trimmed(cursor, read, thrown);
     // What does not pass by itself is told with what to do.
     const fix = thrown instanceof SluiceError && !mayPass && thrown.fix !== undefined ? ` (${thrown.fix})` : '';
     cursor.failure = `${messageOf(thrown)}${fix}`;
     cursor.failureCode = code;
     cursor.caughtUp = false;
     cursor.notBeforeMs = clock.monotonic() + (mayPass ? retryPauseMs : brokenPauseMs);
+  };
+
+  /** Retention took what comes next: it holds until somebody says where to go on, at the start or by a skip. */
+  const trimmed = async (cursor: Cursor, read: number, thrown: unknown): Promise<void> => {
+    const oldest = await inTime(cursor.reader.oldest(cursor.split), 'does not say what it keeps').catch(() => undefined);
+    if (cursor.reads !== read || cursor.ended) return;
+    const loss = trimmedLoss(cursor, oldest, readTo(cursor), clock.now());
+    losses.push(loss);
+    const to = from === undefined || !cursor.isFresh ? undefined : await startOf(cursor, from, oldest).catch(() => undefined);
+    if (cursor.reads !== read || cursor.ended) return;
+    if (from !== undefined && to !== undefined) starts.push({ cursor, from, to, why: messageOf(thrown) });
+    cursor.failure = `${messageOf(thrown)}: ${lossText(loss)} (${wayOn(topology, cursor.key)})`;
+    cursor.failureCode = 'position-trimmed';
+    cursor.caughtUp = false;
+    cursor.notBeforeMs = clock.monotonic() + brokenPauseMs;
+  };
+
+  /** The last position before where it begins; null where its stream begins there by itself. */
+  const startOf = async (cursor: Cursor, begin: StartFrom, oldest: OldestKept | undefined): Promise<string | null> => {
+    const at = begin === 'oldest' ? undefined : await inTime(cursor.reader.positionAt(cursor.split, begin), 'does not say what is there');
+    return at === undefined ? beforeOldest(cursor, oldest) : at;
+  };
+
+  /** Splits that no checkpoint knows begin where they were told to. */
+  const begin = async (): Promise<void> => {
+    if (from === undefined || from === 'oldest') return;
+    for (const cursor of cursors) {
+      if (cursor.position !== undefined || cursor.skipped || !cursor.isNew) continue;
+      const at = await inTime(cursor.reader.positionAt(cursor.split, from), 'does not say what is there');
+      if (at === null) cursor.from = from;
+      else skipTo(cursor, at, clock.monotonic());
+    }
   };
 
   const read = async (cursor: Cursor): Promise<void> => {
@@ -140,15 +209,21 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
     const begunMs = clock.monotonic();
     cursor.answeredMs ??= begunMs;
     try {
-      const result = await inTime(cursor.reader.read(cursor.split, cursor.ahead, bounds), 'does not answer a read');
+      const after = cursor.ahead;
+      const known = { readToMs: readTo(cursor), from: cursor.from };
+      const result = await inTime(cursor.reader.read(cursor.split, after, bounds, known), 'does not answer a read');
       if (cursor.reads !== own) return;
+      if (after === undefined && result.begins !== undefined) begins(cursor, result.begins);
       cursor.failure = undefined;
       cursor.failureCode = undefined;
       cursor.waitsFor = result.waitsFor;
       if (result.inconclusive !== true) cursor.answeredMs = clock.monotonic();
       cursor.behindMs = result.behindMs;
       const atEnd = foundEnd(result);
-      if (result.inconclusive !== true) cursor.caughtUp = atEnd;
+      if (result.inconclusive !== true) {
+        cursor.caughtUp = atEnd;
+        cursor.isFresh = false;
+      }
       if (until === untilEnd && result.behindMs === 0) cursor.atEnd = true;
       if (result.records.length > 0) {
         cursor.ready = result;
@@ -214,6 +289,7 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
   };
 
   await discover();
+  await begin();
   return {
     get cursors() {
       return cursors;
@@ -231,8 +307,11 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
     hold(hold) {
       held = hold;
     },
-    skip(cursor, to) {
+    losses: () => losses.splice(0),
+    starts: () => starts.splice(0),
+    skip(cursor, to, begin) {
       skipTo(cursor, to, clock.monotonic());
+      cursor.from = begin;
     },
     unskip(cursor) {
       const input = inputs.find(({ source, reader }) => source === cursor.source && reader === cursor.reader);
@@ -287,6 +366,13 @@ export async function scheduleSources(inputs: readonly SourceInput[], bounds: Re
       }
     },
   };
+}
+
+/** Where a split of which nothing was read begins: when that is behind where it began, what was between is gone. */
+function begins(cursor: Cursor, at: string): void {
+  cursor.begins ??= at;
+  if (comparePositions(at, cursor.begins) > 0)
+    throw new SluiceError('position-trimmed', `nothing of it was read, and it began at ${cursor.begins}`);
 }
 
 /** What the world does, and not a defect of a reader. */

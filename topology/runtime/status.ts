@@ -5,6 +5,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { Path } from '../../schemas/ports/record.ts';
 import type { CheckpointHealth } from '../checkpoint/health.ts';
 import type { SetAside } from '../checkpoint/isolation.ts';
+import type { Losses } from '../checkpoint/losses.ts';
 import type { SkipRecord, StatefulNode } from '../checkpoint/manifest.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
@@ -113,6 +114,8 @@ export interface JobStatus {
   readonly drained: boolean;
   /** What was skipped by command, the last ones. */
   readonly skipped: readonly SkipRecord[];
+  /** Records that its streams had and that were gone before they were read. */
+  readonly losses: Losses;
   /** What is to be known of how it went on from its last checkpoint. */
   readonly notes: readonly string[];
 }

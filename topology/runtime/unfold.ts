@@ -41,16 +41,19 @@ export function unfoldingReader(reader: RecordReader, stream: string, claims: Bl
     splits: () => reader.splits(),
     latest: (split) => reader.latest(split),
     lag: (split, after) => reader.lag(split, after),
+    oldest: (split) => reader.oldest(split),
+    positionAt: (split, from) => reader.positionAt(split, from),
     close() {
       leftOf.clear();
       return reader.close();
     },
-    async read(split, after, bounds) {
+    async read(split, after, bounds, known) {
       const left = leftOf.get(split);
       leftOf.delete(split);
       const goesOn = left !== undefined && left.after === after;
       // What an earlier read said of the end is not true any more.
-      const { records: folded, ...rest } = goesOn ? left.result : await reader.read(split, after, bounds);
+      const { records: folded, ...rest } = goesOn ? left.result : await reader.read(split, after, bounds, known);
+      const begins = rest.begins === undefined ? {} : { begins: rest.begins };
       const records: IncomingRecord[] = goesOn ? [...left.opened] : [];
       let bytes = bytesOf(records);
       for (const [n, record] of folded.entries()) {
@@ -59,14 +62,14 @@ export function unfoldingReader(reader: RecordReader, stream: string, claims: Bl
         const claimed = claims === undefined ? undefined : claimsOf(parts);
         if (claimed !== undefined && last !== undefined && bytes + claimed.bytes > bounds.maxBytes) {
           leftOf.set(split, { after: last.position, opened: [], result: { records: folded.slice(n), ended: rest.ended } });
-          return { records, ended: false };
+          return { records, ended: false, ...begins };
         }
         // Only what points waits: no promise an event.
         const opened = claims !== undefined && claimed !== undefined ? await withData(claims, stream, parts, claimed) : parts;
         bytes += bytesOf(opened);
         if (last !== undefined && (bytes > bounds.maxBytes || records.length + opened.length > bounds.maxRecords)) {
           leftOf.set(split, { after: last.position, opened, result: { records: folded.slice(n + 1), ended: rest.ended } });
-          return { records, ended: false };
+          return { records, ended: false, ...begins };
         }
         records.push(...opened);
       }

@@ -10,6 +10,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   rmSync,
   symlinkSync,
@@ -22,6 +23,7 @@ import { findInstance, lockInstance } from '../../../deploy/host/instance.ts';
 import { controlSocket, instanceFile } from '../../../deploy/host/layout.ts';
 import type { RunningLocal } from '../../../deploy/local/start.ts';
 import { startLocal } from '../../../deploy/local/start.ts';
+import { openSpool } from '../../../ingest/delivery/spool.ts';
 import { silentLog } from '../../../ingest/telemetry/log.ts';
 import { parseConfig } from '../../../schemas/config-file.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
@@ -111,6 +113,62 @@ describe('a reset', () => {
     await lock.release();
     expect(await sluice(['--dir', dir, 'reset', '--yes'])).toMatchObject({ code: 0, out: `removed ${dir} (log)\n` });
     expect(existsSync(dir)).toBe(false);
+  });
+});
+
+describe('a reset of a folder whose spools hold acknowledged events', () => {
+  const record = { key: 'k', value: [Buffer.from('acknowledged')] };
+  const spoolOf = (dir: string, name: string) => openSpool({ dir: join(dir, 'spool', name), clock: systemClock, maxBytes: 1_000_000 });
+
+  it('lists them and deletes nothing, whoever agreed to it, until it is told to drop them', async () => {
+    const dir = join(root, 'reset-spooled');
+    mkdirSync(join(dir, 'lake'), { recursive: true });
+    for (const [name, count] of [
+      ['a/kept/kinesis', 3],
+      ['a/kept/kafka.refused', 1],
+      ['gone/app/kafka', 2],
+      ['a/empty/kafka', 0],
+    ] as const) {
+      const spool = await spoolOf(dir, name);
+      for (let n = 0; n < count; n++) await spool.append([record]);
+      await spool.close();
+    }
+    const before = readdirSync(dir, { recursive: true, encoding: 'utf8' });
+    const refused = await sluice(['--dir', dir, 'reset', '--yes']);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toMatch(
+      /a\/kept kinesis: 3 records, \d+ bytes, the oldest from \S+Z, which wait for their stream \(\S*spool\/a\/kept\/kinesis\)/,
+    );
+    expect(refused.err).toMatch(/a\/kept kafka: 1 records, .*, which their stream refused/);
+    expect(refused.err).toMatch(/gone\/app kafka: 2 records/);
+    expect(refused.err).not.toContain('a/empty');
+    expect(refused.err).toContain('--drop-spooled');
+    expect(readdirSync(dir, { recursive: true, encoding: 'utf8' })).toEqual(expect.arrayContaining(before));
+    expect((await sluice(['--dir', dir, 'reset', '--yes', '--drop-spooled'])).code).toBe(0);
+    expect(existsSync(dir)).toBe(false);
+  });
+
+  it('does so where they cannot be counted, and deletes spools that were emptied', async () => {
+    const dir = join(root, 'reset-damaged');
+    const spool = await spoolOf(dir, 'a/kept/kinesis');
+    for (let n = 0; n < 3; n++) await spool.append([record]);
+    await spool.close();
+    const folder = join(dir, 'spool/a/kept/kinesis');
+    const file = join(folder, readdirSync(folder).find((name) => name.endsWith('.log')) ?? '');
+    const bytes = readFileSync(file);
+    bytes[40] = (bytes[40] ?? 0) ^ 255;
+    writeFileSync(file, bytes);
+    expect(await sluice(['--dir', dir, 'reset', '--yes'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/a\/kept kinesis: events that cannot be counted, as it is damaged/) as string,
+    });
+    rmSync(folder, { recursive: true });
+    const again = await spoolOf(dir, 'a/kept/kinesis');
+    await again.append([record]);
+    const [first] = await again.read({ maxRecords: 1, maxBytes: 1_000 });
+    await again.drainedTo(first?.offset ?? -1);
+    await again.close();
+    expect((await sluice(['--dir', dir, 'reset', '--yes'])).code).toBe(0);
   });
 });
 

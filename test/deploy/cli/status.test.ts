@@ -4,6 +4,7 @@ import { topologyDetails } from '../../../deploy/cli/status-details.ts';
 import { checkpointText, topologyLine } from '../../../deploy/cli/status-text.ts';
 import type { TopologyHostStatus } from '../../../deploy/host/topology-host.ts';
 import { deriveHealth, healthy } from '../../../topology/checkpoint/health.ts';
+import { noLosses } from '../../../topology/checkpoint/losses.ts';
 import type { JobStatus, SplitStatus } from '../../../topology/index.ts';
 import { hostStatus } from '../host/host-status.ts';
 
@@ -69,8 +70,22 @@ describe('a topology', () => {
     drained: false,
     notes: [],
     skipped: [],
+    losses: noLosses,
     ...more,
   });
+  it('says what was lost, in its line by number and in its details by range', () => {
+    const found = { source: 'orders', stream: 'shop/orders', path: 'kafka', split: 'partition-0', readToMs: null, atMs: 0 } as const;
+    const trimmed = { ...found, kind: 'trimmed', after: '3', before: '44', records: 40 } as const;
+    const gone = { ...found, kind: 'gone', after: '9', before: null, records: null } as const;
+    const losses = { total: 2, records: 40, uncounted: 1, last: [trimmed, gone] };
+    const status = hostStatus({ name: 'orders', job: job([], { losses }) });
+    expect(topologyLine(status, 3_000)).toContain('lost 40 records and 1 time(s) an unknown number');
+    expect(topologyDetails(status, 3_000)).toContain(
+      '  found at 1970-01-01T00:00:00.000Z: shop/orders kafka partition-0 lost 40 records (after 3 and before 44): ' +
+        'the retention of its stream removed them before they were read',
+    );
+  });
+
   const lineOf = (more: Partial<TopologyHostStatus>): string => topologyLine(hostStatus(more), 3_000);
 
   it('is one line, with the worst of what is wrong', () => {

@@ -8,6 +8,7 @@ import { topologiesNotReady } from '../../../deploy/host/topology-readiness.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { CheckpointHealth, CheckpointNews } from '../../../topology/checkpoint/health.ts';
 import { deriveHealth, healthy } from '../../../topology/checkpoint/health.ts';
+import { lossText } from '../../../topology/index.ts';
 import { hostStatus } from './host-status.ts';
 
 const failed: CheckpointNews = {
@@ -71,4 +72,27 @@ it('the metrics count failed checkpoints, those in a row, and the alarm', async 
   ]) {
     expect(text.split('\n')).toContain(line);
   }
+});
+
+it('what was lost is an alarm with its range', () => {
+  const loss = {
+    source: 's',
+    stream: 'a/b',
+    path: 'kafka',
+    split: 'partition-0',
+    kind: 'trimmed',
+    after: '4',
+    before: '20',
+    records: 15,
+  } as const;
+  const lost = { ...loss, readToMs: 60_000, atMs: 90_000 };
+  expect(newsLine({ kind: 'records-lost', loss: lost }, healthy, healthy)).toBe(
+    'ALARM: a/b kafka partition-0 lost 15 records (after 4 and before 20, arrived after 1970-01-01T00:01:00.000Z): ' +
+      'the retention of its stream removed them before they were read',
+  );
+  const gone = { ...lost, kind: 'gone', after: null, before: null, records: null, readToMs: null } as const;
+  expect(lossText(gone)).toBe(
+    'a/b kafka partition-0 lost an unknown number of records, possibly none (from its beginning on): ' +
+      'its stream does not have the split any more, and it was not read to its end',
+  );
 });

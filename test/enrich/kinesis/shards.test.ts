@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { splitsOf } from '../../../enrich/kinesis/shards.ts';
 
-it('puts parents before children, leaves out parents that are gone, and every shard in once', () => {
+it('puts parents before children, names parents that are gone as that, and every shard in once', () => {
   expect(
     splitsOf([
       { id: 's4', parent: 's1', adjacentParent: 's2' },
@@ -14,9 +14,9 @@ it('puts parents before children, leaves out parents that are gone, and every sh
   ).toEqual([
     { id: 's0', parents: [] },
     { id: 's1', parents: ['s0'] },
-    { id: 's2', parents: [] },
+    { id: 's2', parents: [], goneParents: ['gone'] },
     { id: 's4', parents: ['s1', 's2'] },
-    { id: 's3', parents: ['s4'] },
+    { id: 's3', parents: ['s4'], goneParents: ['s9'] },
   ]);
 });
 

@@ -166,6 +166,8 @@ function readerOf(shards: readonly { readonly id: string; readonly records: read
     },
     latest: (split) => Promise.resolve(of(split).at(-1)?.position),
     lag: (split, position) => Promise.resolve(after(split, position).length),
+    oldest: () => Promise.resolve({ position: undefined, counts: false }),
+    positionAt: () => Promise.resolve(null),
     close: () => Promise.resolve(),
   };
 }

@@ -69,6 +69,8 @@ function readerOf(values: readonly Uint8Array[]): RecordReader {
     read: (_, after, { maxRecords }) => Promise.resolve({ records: records.slice(Number(after ?? 0)).slice(0, maxRecords), ended: false }),
     latest: () => Promise.resolve(records.at(-1)?.position),
     lag: (_, after) => Promise.resolve(records.length - Number(after ?? 0)),
+    oldest: () => Promise.resolve({ position: undefined, counts: false }),
+    positionAt: () => Promise.resolve(null),
     close: () => Promise.resolve(),
   };
 }

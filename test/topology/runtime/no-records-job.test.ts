@@ -78,6 +78,8 @@ function readerOf(log: Log, most: number): RecordReader {
       return end === 0 ? undefined : String(end - 1);
     },
     lag: async (_split, after) => endOf() - (after === undefined ? 0 : Number(after) + 1),
+    oldest: () => Promise.resolve({ position: undefined, counts: false }),
+    positionAt: () => Promise.resolve(null),
     close: () => Promise.resolve(),
   };
 }

@@ -88,6 +88,8 @@ function countedReader(values: readonly Uint8Array[], path: Path = 'kinesis'): C
       },
       latest: () => Promise.resolve(records.at(-1)?.position),
       lag: (_, after) => Promise.resolve(records.length - Number(after ?? 0)),
+      oldest: () => Promise.resolve({ position: undefined, counts: false }),
+      positionAt: () => Promise.resolve(null),
       close: () => Promise.resolve(),
     },
   };

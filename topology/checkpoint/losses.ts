@@ -1,0 +1,85 @@
+/**
+ * What a topology lost: records that its streams had, and that are gone before it read them. Pure.
+ *
+ * Invariant: a loss is counted once, however often it is found: it is known by its split and by the position behind which it begins. One that grows
+ * while nobody does anything about it is the same one.
+ */
+import { limits } from '../../schemas/limits.ts';
+import type { Path } from '../../schemas/ports/record.ts';
+
+export interface LossRecord {
+  readonly source: string;
+  /** `team/app` */
+  readonly stream: string;
+  readonly path: Path;
+  readonly split: string;
+  /** `trimmed`: retention removed it. `gone`: the split is not there any more. `replaced`: another one of its name is. */
+  readonly kind: 'trimmed' | 'gone' | 'replaced';
+  /** The last position that was read; null where none was. */
+  readonly after: string | null;
+  /** The first position that is there; null where there is none, or it is not known. */
+  readonly before: string | null;
+  /** How many were lost; null where that cannot be known, and may be none. */
+  readonly records: number | null;
+  /** Epoch ms: what had arrived by then was read; null where that is not known. */
+  readonly readToMs: number | null;
+  /** Epoch ms: when it was found first. */
+  readonly atMs: number;
+}
+
+/** All that a topology lost. */
+export interface Losses {
+  readonly total: number;
+  /** Of those whose number is known. */
+  readonly records: number;
+  /** Losses whose number is not known. */
+  readonly uncounted: number;
+  /** The last ones, oldest first. */
+  readonly last: readonly LossRecord[];
+}
+
+export const noLosses: Losses = { total: 0, records: 0, uncounted: 0, last: [] };
+
+/** With one more, or with one that is known already as it is now; undefined when there is nothing new. */
+export function addLoss(losses: Losses, found: LossRecord): Losses | undefined {
+  const at = losses.last.findIndex((known) => isSame(known, found));
+  const known = losses.last[at];
+  if (known === undefined) {
+    const last = [...losses.last, found].slice(-limits.lossesKept);
+    return {
+      total: losses.total + 1,
+      records: losses.records + (found.records ?? 0),
+      uncounted: losses.uncounted + (found.records === null ? 1 : 0),
+      last,
+    };
+  }
+  const records = found.records ?? known.records;
+  const before = found.before ?? known.before;
+  if (records === known.records && before === known.before) return undefined;
+  const grown: LossRecord = { ...known, records, before };
+  return {
+    ...losses,
+    records: losses.records + (records ?? 0) - (known.records ?? 0),
+    uncounted: losses.uncounted - (known.records === null && records !== null ? 1 : 0),
+    last: losses.last.with(at, grown),
+  };
+}
+
+function isSame(a: LossRecord, b: LossRecord): boolean {
+  return a.source === b.source && a.path === b.path && a.split === b.split && a.kind === b.kind && a.after === b.after;
+}
+
+/** A loss in a sentence. */
+export function lossText({ stream, path, split, kind, after, before, records, readToMs }: LossRecord): string {
+  const what = records === null ? 'an unknown number of records, possibly none' : `${records} ${records === 1 ? 'record' : 'records'}`;
+  const from = after === null ? 'from its beginning on' : `after ${after}`;
+  const to = before === null ? '' : ` and before ${before}`;
+  const since = readToMs === null ? '' : `, arrived after ${new Date(readToMs).toISOString()}`;
+  return `${stream} ${path} ${split} lost ${what} (${from}${to}${since}): ${reasons[kind]}`;
+}
+
+const reasons: Readonly<Record<LossRecord['kind'], string>> = {
+  trimmed: 'the retention of its stream removed them before they were read',
+  gone: 'its stream does not have the split any more, and it was not read to its end',
+  replaced: 'its stream was deleted and created again',
+};

@@ -1,0 +1,43 @@
+/**
+ * The readers of a job's sources, with what its last checkpoint says of their splits.
+ */
+import type { RunId } from '../../schemas/run-id.ts';
+import type { Manifest, SplitMark } from '../checkpoint/manifest.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { SourceInput } from './cursor.ts';
+import { positionKey } from './cursor.ts';
+import type { Dag } from './dag.ts';
+import type { JobConnectors } from './job-options.ts';
+import { isSkipped } from './skips.ts';
+import { unfoldingReader } from './unfold.ts';
+
+export async function inputsOf(
+  dag: Dag,
+  graph: Graph,
+  { positions, skips = [], marks = {} }: Manifest,
+  run: RunId,
+  connectors: JobConnectors,
+): Promise<readonly SourceInput[]> {
+  const inputs: SourceInput[] = [];
+  for (const { node } of dag.sources) {
+    for (const folded of await connectors.readers(node.stream, graph, run)) {
+      const reader = unfoldingReader(folded, node.stream, connectors.claims);
+      const { path } = reader;
+      inputs.push({
+        source: node,
+        reader,
+        positionOf: (split) => positions[node.id]?.[positionKey({ path, split })],
+        isSkipped: (split) => isSkipped(skips, node.id, path, split),
+        marks: marksOfPath(marks[node.id] ?? {}, path),
+      });
+    }
+  }
+  return inputs;
+}
+
+function marksOfPath(marks: Readonly<Record<string, SplitMark>>, path: string): ReadonlyMap<string, SplitMark> {
+  const prefix = `${path} `;
+  return new Map(
+    Object.entries(marks).flatMap(([key, mark]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), mark] as const] : [])),
+  );
+}
