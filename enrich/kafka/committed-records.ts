@@ -12,10 +12,11 @@ import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { AbortedTransaction, FetchedPartition } from './fetch-request.ts';
 import type { RecordBatch } from './record-batches.ts';
-import { batchesIn, currentForm, isAbortMarker, recordsOf } from './record-batches.ts';
+import { batchesIn, currentForm, damagedForm, isAbortMarker, recordsOf } from './record-batches.ts';
 
 export class CommittedRecords {
-  readonly #batches: Generator<RecordBatch, undefined>;
+  /** Undefined when all were taken: the answer's memory is let go. */
+  #batches: Generator<RecordBatch, undefined> | undefined;
   /** In the order of their first records. */
   readonly #aborted: AbortedTransaction[];
   /** Producers whose transaction was broken off, and has not ended yet at this place. */
@@ -41,13 +42,25 @@ export class CommittedRecords {
   /** The records of the next batch that has any; undefined when there is none left. Throws `SluiceError` `codec-unreadable`, `records-unreadable`, `stream-corrupt`. */
   async batch(): Promise<IncomingRecord[] | undefined> {
     for (;;) {
-      this.#ahead ??= this.#batches.next().value;
+      this.#ahead ??= this.#batches?.next().value;
       const batch = this.#ahead;
-      if (batch === undefined) return undefined;
-      const records = this.#isLeftOut(batch) ? [] : await readBatch(batch, this.#next, this.#of);
+      if (batch === undefined) {
+        this.#batches = undefined;
+        return undefined;
+      }
+      const records = await this.#recordsOf(batch);
       this.#ahead = undefined;
       if (batch.last >= this.#next) this.#next = batch.last + 1n;
       if (records.length > 0) return records;
+    }
+  }
+
+  /** Asked again about the same batch, it says the same. */
+  async #recordsOf(batch: RecordBatch): Promise<IncomingRecord[]> {
+    try {
+      return this.#isLeftOut(batch) ? [] : recordsOf(batch, await inflated(batch), this.#next);
+    } catch (thrown) {
+      throw unreadable(batch, this.#of, thrown);
     }
   }
 
@@ -62,27 +75,30 @@ export class CommittedRecords {
   }
 }
 
-async function readBatch(batch: RecordBatch, from: bigint, of: string): Promise<IncomingRecord[]> {
-  const { first, last, form, codec } = batch;
-  const skip = `go on behind them with \`sluice skip TOPOLOGY SPLIT --to ${last}\``;
-  const unreadable = (
-    code: string,
-    why: string,
-    { fix, cause }: { readonly fix?: string | undefined; readonly cause?: unknown } = {},
-  ): SluiceError =>
-    new SluiceError(code, `${of}: the records at ${first} to ${last} are ${why}`, {
-      cause,
-      fix: fix === undefined ? skip : `${fix}, or ${skip}`,
-    });
-  if (form !== currentForm)
-    throw unreadable('records-unreadable', `in the form ${form}, which Kafka wrote before 0.11 and is not read here`);
-  const compressed = kafkaCodec(codec);
-  if ('missing' in compressed)
-    throw unreadable('codec-unreadable', `compressed with ${compressed.name}, ${compressed.missing}`, compressed);
-  try {
-    return recordsOf(batch, await compressed.inflate(batch.records), from);
-  } catch (thrown) {
-    const how = codec === 0 ? 'damaged' : `compressed with ${compressed.name}, and cannot be taken apart`;
-    throw unreadable('stream-corrupt', `${how}: ${messageOf(thrown)}`, { cause: thrown });
+async function inflated({ form, codec, records }: RecordBatch): Promise<Buffer> {
+  if (form !== currentForm) {
+    throw form === damagedForm
+      ? new RangeError('it is too short for a batch')
+      : new SluiceError('records-unreadable', `of the form ${form}, which Kafka wrote before 0.11 and is not read here`);
   }
+  const coding = kafkaCodec(codec);
+  if (!('missing' in coding)) return coding.inflate(records);
+  const { name, missing, fix } = coding;
+  throw new SluiceError('codec-unreadable', `compressed with ${name}, ${missing}`, fix === undefined ? {} : { fix });
+}
+
+/** What is wrong with a batch, and where: what is not told by a code of ours is damage. */
+function unreadable({ first, last, codec }: RecordBatch, of: string, thrown: unknown): SluiceError {
+  const skip = `go on behind them with \`sluice skip TOPOLOGY SPLIT --to ${last}\``;
+  const { code, message, fix } =
+    thrown instanceof SluiceError ? thrown : { code: 'stream-corrupt', message: damage(codec, thrown), fix: undefined };
+  return new SluiceError(code, `${of}: the records at ${first} to ${last} are ${message}`, {
+    cause: thrown,
+    fix: fix === undefined ? skip : `${fix}, or ${skip}`,
+  });
+}
+
+function damage(codec: number, thrown: unknown): string {
+  const { name } = kafkaCodec(codec);
+  return `${name === 'none' ? 'damaged' : `compressed with ${name}, and cannot be taken apart`}: ${messageOf(thrown)}`;
 }

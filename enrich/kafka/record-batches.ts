@@ -34,11 +34,18 @@ const lengthAt = 12;
 const magicAt = 16;
 /** Of all clients from 0.11 on. */
 export const currentForm = 2;
+/** Of what says that it ends before it begins: nothing behind it can be found. */
+export const damagedForm = -1;
 
 export function* batchesIn(bytes: Buffer): Generator<RecordBatch, undefined> {
   for (let at = 0; at + magicAt < bytes.length; ) {
     const end = at + lengthAt + bytes.readInt32BE(at + 8);
     if (end > bytes.length) return;
+    if (end <= at + magicAt) {
+      const first = bytes.readBigInt64BE(at);
+      yield { form: damagedForm, first, last: first, ...unknown, records: bytes };
+      return;
+    }
     yield batchOf(bytes.subarray(at, end));
     at = end;
   }

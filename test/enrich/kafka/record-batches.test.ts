@@ -171,6 +171,15 @@ describe('a batch that cannot be read', () => {
     await expect(allOf([bad])).rejects.toMatchObject({ code: 'records-unreadable', retryable: false });
   });
 
+  it('because its head is damaged says so, also of a marker', async () => {
+    const [short, cut] = [await good(2), await marker(2, 1, 'abort')];
+    short.writeInt32BE(-9, 8);
+    cut.writeInt32BE(64 - 12, 8);
+    for (const bad of [short, cut.subarray(0, 64)]) {
+      await expect(allOf([bad])).rejects.toMatchObject({ code: 'stream-corrupt', retryable: false });
+    }
+  });
+
   it('of a transaction that was broken off is nobody’s business', async () => {
     const bad = await batch({ first: 0, texts: { 0: 'x' }, last: 0, producerId: 3 });
     bad.writeInt16BE(0x10 | 7, attributesAt);

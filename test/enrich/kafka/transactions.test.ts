@@ -2,89 +2,30 @@
  * A topic to which others write in transactions, on a real broker: what was broken off was given as rows, the markers at the end of a log kept a drain
  * waiting and counted as lag for ever, and what an open transaction holds back looked like silence.
  */
-import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Admin, Producer, Transaction } from 'kafkajs';
+import type { Producer, Transaction } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createKafkaReader } from '../../../enrich/kafka/kafka-reader.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
+import { encodeBinary } from '../../../schemas/wire.ts';
 import type { SourceNode } from '../../../topology/graph/graph.ts';
+import { createJob, schemaOf, stream, table, topology } from '../../../topology/index.ts';
 import type { SourceSchedule } from '../../../topology/runtime/source.ts';
 import { scheduleSources } from '../../../topology/runtime/source.ts';
 import { readAll, readNow } from '../../contract/record-stream.ts';
 import { javaMissing } from '../../servers/jars.ts';
 import type { KafkaServer } from '../../servers/kafka.ts';
 import { startKafka } from '../../servers/kafka.ts';
-
-const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
+import { memoryBlobs, world } from '../../topology/support.ts';
+import type { Rig } from './transactions-rig.ts';
+import { end, highOf, send, transact, withinTransactions } from './transactions-rig.ts';
 
 let server: KafkaServer;
-let topics = 0;
 
 const bounds = { maxRecords: 1_000, maxBytes: 1_000_000 };
 
-interface Rig {
-  readonly topic: string;
-  readonly split: string;
-  readonly admin: Admin;
-  readonly reader: () => RecordReader;
-  readonly producer: (isTransactional: boolean) => Promise<Producer>;
-  readonly transaction: () => Promise<Transaction>;
-}
-
-async function within(run: (rig: Rig) => Promise<void>): Promise<void> {
-  const topic = `transactions-${topics++}`;
-  await server.createTopic(topic, 1);
-  const client = new Kafka({ brokers: [server.plain], logLevel: logLevel.NOTHING });
-  const admin = client.admin();
-  const producers: Producer[] = [];
-  const readers: RecordReader[] = [];
-  const reader = (): RecordReader => {
-    const made = createKafkaReader({ connection: { brokers: [server.plain], tls: false, clientId: 'test' }, topic });
-    readers.push(made);
-    return made;
-  };
-  const producer = async (isTransactional: boolean): Promise<Producer> => {
-    const own = isTransactional ? { transactionalId: `${topic}-${producers.length}`, transactionTimeout: 600_000 } : {};
-    const made = client.producer({ idempotent: true, maxInFlightRequests: 1, ...own });
-    producers.push(made);
-    await made.connect();
-    return made;
-  };
-  try {
-    await admin.connect();
-    const [split] = await reader().splits();
-    await run({ topic, split: split?.id ?? '', admin, reader, producer, transaction: async () => (await producer(true)).transaction() });
-  } finally {
-    for (const made of readers) await made.close();
-    for (const made of producers) await made.disconnect();
-    await admin.disconnect();
-  }
-}
-
-type Sender = Pick<Producer, 'send'>;
-
-const send = (topic: string, by: Sender, texts: readonly string[]): Promise<unknown> =>
-  by.send({ topic, acks: -1, messages: texts.map((value) => ({ key: 'k', value, partition: 0 })) });
-
-/** How much is in the log, markers among it. */
-const highOf = async ({ topic, admin }: Rig): Promise<number> => Number((await admin.fetchTopicOffsets(topic))[0]?.high);
-
-/** The broker answers before the marker is in the log. */
-async function end(rig: Rig, open: Transaction, how: 'commit' | 'abort'): Promise<void> {
-  const before = await highOf(rig);
-  await open[how]();
-  while ((await highOf(rig)) === before) await sleep(5);
-}
-
-/** One transaction of these texts, begun and ended. */
-async function transact(rig: Rig, by: Producer, texts: readonly string[], how: 'commit' | 'abort'): Promise<void> {
-  const open = await by.transaction();
-  await send(rig.topic, open, texts);
-  await end(rig, open, how);
-}
+const within = (run: (rig: Rig) => Promise<void>): Promise<void> => withinTransactions(server, run);
 
 const textsOf = async (reader: RecordReader, maxRecords?: number): Promise<readonly string[]> =>
   [...(await readAll(reader, maxRecords)).values()].flat().map(({ text }) => text);
@@ -311,7 +252,89 @@ describe.skipIf(javaMissing() !== undefined)('a topic of Apache Kafka that is wr
       }),
     60_000,
   );
+
+  it(
+    'becomes the rows of what was committed, over runs that are drained and go on',
+    () =>
+      within(async (rig) => {
+        const { topic, reader, producer } = rig;
+        const made = world({});
+        const blobs = memoryBlobs();
+        const run = async (): Promise<void> => {
+          const connectors = { ...made.connectors, readers: () => Promise.resolve([reader()]) };
+          const job = createJob({
+            topology: ids,
+            blobs,
+            connectors,
+            clock: systemClock,
+            random: seededRandom(1),
+            checkpointIntervalMs: 100,
+          });
+          await job.open();
+          const running = job.run();
+          await job.drain();
+          await running;
+          expect((await job.status()).splits).toMatchObject([{ hearing: 'caught-up' }]);
+          await job.close();
+        };
+        const rows = (): readonly unknown[] => (made.tables['ids']?.visible ?? []).map((row) => (row as { readonly id: string }).id);
+        const by = await producer(true);
+        const transactOf = async (names: readonly string[], how: 'commit' | 'abort'): Promise<void> => {
+          const open = await by.transaction();
+          await open.send({ topic, acks: -1, messages: names.map(messageOf) });
+          await end(rig, open, how);
+        };
+        await transactOf(['a', 'b'], 'commit');
+        await transactOf(['x', 'y'], 'abort');
+        await run();
+        expect(rows()).toEqual(['a', 'b']);
+        await transactOf(['z'], 'abort');
+        await run();
+        expect(rows()).toEqual(['a', 'b']);
+        await transactOf(['c'], 'commit');
+        await run();
+        expect(rows()).toEqual(['a', 'b', 'c']);
+        expect(made.tables['rejected']?.visible ?? []).toEqual([]);
+      }),
+    60_000,
+  );
 });
+
+const ids = topology('ids', { version: 1, owner: 'a/b' }, (t) => {
+  const id = { type: 'string' } as const;
+  const row = schemaOf<{ readonly id: string }>({
+    $id: 'https://sluice.example/test/id',
+    type: 'object',
+    properties: { id },
+    required: ['id'],
+  });
+  t.source('events', stream('a/b'))
+    .map((e) => ({ id: e.id }))
+    .sinkTo('ids', table('ids', row));
+});
+
+/** An event of this id as the ingress writes it to Kafka. */
+function messageOf(id: string): {
+  readonly key: string;
+  readonly value: Buffer;
+  readonly partition: number;
+  readonly headers: Record<string, string>;
+} {
+  const time = '2026-01-01T00:00:00.000Z';
+  const of = {
+    id,
+    source: '/a/b',
+    type: 'a.b',
+    time,
+    datacontenttype: 'application/json',
+    team: 'a',
+    app: 'b',
+    partitionkey: 'k',
+    receivedtime: time,
+  };
+  const { key, headers, value } = encodeBinary(of, Buffer.from('{}'));
+  return { key, headers: { ...headers }, value: Buffer.concat(value), partition: 0 };
+}
 
 async function drainedRecords(
   reader: RecordReader,
