@@ -369,6 +369,8 @@ export const limits = {
   /** A Parquet file is published when it has this many bytes (before compression) or is this old. */
   parquetFileMaxBytes: 64 * mebi,
   parquetFileMaxAgeMs: 300_000,
+  /** Partitions (folders) of one table that have open rows; past it the oldest become files with the next checkpoint. */
+  openPartitionsMax: 1_024,
   startParquetFileMaxAgeMs: 2_000,
   parquetRowGroupRows: 50_000,
   /** Files of a table, the latest, whose columns are read where its description does not say which there were. */

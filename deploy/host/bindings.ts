@@ -19,6 +19,9 @@ export interface Bindings {
   close(): Promise<void>;
 }
 
+/** The event of partitions that a table published early, because more than may be were open. */
+export const publishedEarly = 'partitions-published-early';
+
 /** The same connectors, and the stamps of the files that tables are read from, taken before they are read. */
 export function notingTables(
   connectors: JobConnectors,

@@ -12,7 +12,7 @@ import { systemClock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Bindings } from '../host/bindings.ts';
-import { boundStream, lookupConnectors } from '../host/bindings.ts';
+import { boundStream, lookupConnectors, publishedEarly } from '../host/bindings.ts';
 import { claimsDir, graphStagingFolder, lakeDir } from '../host/layout.ts';
 import type { EmbeddedStreamHandle } from './embedded-log.ts';
 import { embeddedReader } from './embedded-log.ts';
@@ -32,9 +32,10 @@ export function localBindings(place: LocalPlace, file: string, graphOfHost: Grap
   const { dir, streams, lookups, parquetFileMaxAgeMs } = place;
   const lake = lakeDir(dir);
   const blobs = localBlobStore(dir);
+  let partitionsEarly = 0;
   return {
     checkpoints: blobs,
-    happened: () => ({}),
+    happened: () => ({ [publishedEarly]: partitionsEarly }),
     connectors: {
       ...lookupConnectors(file, lookups),
       readers: async (stream) => boundStream(file, streams, stream).map(embeddedReader),
@@ -63,6 +64,9 @@ export function localBindings(place: LocalPlace, file: string, graphOfHost: Grap
           fileMaxBytes: limits.parquetFileMaxBytes,
           fileMaxAgeMs: parquetFileMaxAgeMs,
           clock: systemClock,
+          countEarly: (partitions) => {
+            partitionsEarly += partitions;
+          },
         });
       },
       misfits: ({ sink }, _graph, was) => sinkMisfits({ lake, sink, was, isDelivered: false }),

@@ -22,7 +22,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import type { Graph, Sink, SinkNode } from '../../topology/index.ts';
 import type { Bindings } from '../host/bindings.ts';
-import { boundStream, lookupConnectors } from '../host/bindings.ts';
+import { boundStream, lookupConnectors, publishedEarly } from '../host/bindings.ts';
 import { graphStagingFolder } from '../host/layout.ts';
 import { awsOptions, kafkaConnection, neo4jAccess, s3Place } from './connections.ts';
 import { createHappenings } from './happenings.ts';
@@ -66,7 +66,9 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     const fileMaxAgeMs = enrich.parquetFileMaxAgeMs;
     const deliveryStream = Object.hasOwn(firehose.tables, table) ? firehose.tables[table] : undefined;
     const rowId = kind.rowId === true || deliveryStream !== undefined;
-    const parquet = tableSink({ dir: lake, table, schema, partitionBy, owner, rowId, topology, run, fileMaxBytes, fileMaxAgeMs, clock });
+    const countEarly = (partitions: number): void => happenings.count(publishedEarly, partitions);
+    const files = { fileMaxBytes, fileMaxAgeMs, countEarly };
+    const parquet = tableSink({ dir: lake, table, schema, partitionBy, owner, rowId, topology, run, clock, ...files });
     if (deliveryStream === undefined) return parquet;
     const count = (what: string, rows: number): void => happenings.count(`firehose-${what}`, rows);
     // By the table: rows that come again under another id of the sink are the same rows.

@@ -6,16 +6,16 @@
  */
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import type { ParquetReply, ParquetRequest, ParquetWorkerInput, TableState } from './worker-protocol.ts';
+import type { ParquetAnswer, ParquetReply, ParquetRequest, ParquetWorkerInput } from './worker-protocol.ts';
 
 export interface ParquetThread {
   /** Answers come in the order of the requests. Rejects with a `SluiceError`. */
-  ask(request: ParquetRequest): Promise<TableState | undefined>;
+  ask(request: ParquetRequest): Promise<ParquetAnswer>;
   end(): Promise<void>;
 }
 
 interface Asked {
-  readonly resolve: (state: TableState | undefined) => void;
+  readonly resolve: (answer: ParquetAnswer) => void;
   readonly reject: (fault: SluiceError) => void;
 }
 
@@ -29,7 +29,7 @@ export function parquetThread(input: ParquetWorkerInput): ParquetThread {
   };
   worker.on('message', (reply: ParquetReply) => {
     if (reply.ok) {
-      asked.shift()?.resolve(reply.state);
+      asked.shift()?.resolve(reply);
       return;
     }
     failAll(new SluiceError(reply.code, reply.message, { retryable: true, ...(reply.fix === undefined ? {} : { fix: reply.fix }) }));

@@ -31,8 +31,7 @@ async function answer(staging: TableStaging, request: ParquetRequest): Promise<P
     case 'open':
       return { ok: true, state: await staging.open(request.state) };
     case 'rows':
-      await staging.add(request);
-      return { ok: true };
+      return { ok: true, early: await staging.add(request) };
     case 'stage':
       return { ok: true, state: await staging.stage(request) };
     case 'publish':

@@ -1,17 +1,20 @@
 /**
- * The open rows of a table sink as JSON lines: first the columns, then one line a row, its partition and its cells.
+ * The open rows of a table sink as JSON lines: first the columns, then one line a row, its partition and its cells. A line with nothing but a partition says that
+ * its rows so far are in a file.
  * A checkpoint names the log and how many of its bytes count; whatever follows is cut off when that checkpoint is restored. Pure.
  */
 import type { Cell, Column } from '../../schemas/columns.ts';
 
 export interface LoggedRow {
   readonly partition: string;
+  /** None where the partition's rows so far are in a file. */
   readonly cells: readonly Cell[];
 }
 
 export interface LoggedRows {
   /** The columns that the rows had when they were written. */
   readonly columns: readonly Column[];
+  /** In order. */
   readonly rows: readonly LoggedRow[];
 }
 
@@ -22,6 +25,8 @@ export function logBytes(offset: number, columns: readonly Column[], lines: read
 }
 
 export const rowLine = (partition: string, cells: readonly Cell[]): string => JSON.stringify([partition, ...cells]);
+
+export const closedLine = (partition: string): string => JSON.stringify([partition]);
 
 export function parseRowLog(bytes: Uint8Array): LoggedRows {
   const [head = '[]', ...lines] = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString().trimEnd().split('\n');

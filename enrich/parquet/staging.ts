@@ -6,7 +6,8 @@
  * 2. Names carry the run, and its checkpoint: a replay after a crash, or from the start, never meets the files of another run.
  * 3. `open` brings back exactly the state of a checkpoint: named files are published, every other trace of its lineage but a later run's is removed.
  * 4. What a returned state names is kept until the publication after the next returned state: until then a restore may ask for it.
- * 5. Open rows never take more than `fileMaxBytes`: at that size they become files, named by the next state.
+ * 5. Open rows never take more than `fileMaxBytes`: at that size they become files, named by the next state. So do those of the oldest partitions, once more than
+ *    `partitionsMax` are open.
  */
 import { basename, join } from 'node:path';
 import type { Column } from '../../schemas/columns.ts';
@@ -17,6 +18,7 @@ import type { LakeFiles } from '../lake/lake-files.ts';
 import { stagedMissing } from '../lake/lake-files.ts';
 import { mayRemove } from '../lake/staged-name.ts';
 import { encodeParquet } from './encode.ts';
+import type { TakenRows } from './open-rows.ts';
 import { OpenRows } from './open-rows.ts';
 import { logBytes, parseRowLog, sameColumns } from './row-log.ts';
 import type { ParquetRequest, ParquetWorkerInput, RowLog, StagedFile, StageRequest, TableState } from './worker-protocol.ts';
@@ -30,14 +32,17 @@ interface WrittenFile {
 }
 
 const logPrefix = 'rows-';
+/** A log that has so many times what a file may have: most of it is of partitions that are files. */
+const logFilesMax = 4;
 
 export class TableStaging {
   readonly #input: ParquetWorkerInput;
   readonly #lake: LakeFiles;
   readonly #folder: string;
   #open: OpenRows;
-  /** Files made of open rows since the last returned state. */
+  /** Files made of open rows since the last returned state, and whether all rows that were open were made so. */
   #written: WrittenFile[] = [];
+  #rolled = false;
   #files = 0;
   /** The log of rows that are open now. */
   #log: RowLog | null = null;
@@ -84,7 +89,10 @@ export class TableStaging {
     }
     const same = sameColumns(logged.columns, this.#input.columns);
     const rows = same ? this.#open : new OpenRows(logged.columns.length);
-    for (const { partition, cells } of logged.rows) if (!visible.has(partition)) rows.add(partition, cells);
+    for (const { partition, cells } of logged.rows) {
+      if (cells.length === 0) rows.drop(partition);
+      else if (!visible.has(partition)) rows.add(partition, cells);
+    }
     if (same && visible.size === 0 && this.#lake.continuesLogs) {
       this.#open.markLogged();
       return;
@@ -92,11 +100,12 @@ export class TableStaging {
     // What comes next goes to a log of its own: this one is not what is open, or another run may be writing to it.
     this.#log = null;
     if (same) return;
-    const files = await this.#write(rows, logged.columns);
+    const files = await this.#write(rows.takeAll(), logged.columns);
     await this.publish(files.map(({ staged, partition, rows: count }) => ({ staged, target: targetOf(partition), rows: count })));
   }
 
-  async add({ partitions, cells }: Pick<RowsRequest, 'partitions' | 'cells'>): Promise<void> {
+  /** Says how many partitions became files because too many were open. */
+  async add({ partitions, cells }: Pick<RowsRequest, 'partitions' | 'cells'>): Promise<number> {
     for (let row = 0; row < partitions.length; row++) {
       this.#open.add(
         partitions[row] as string,
@@ -104,15 +113,19 @@ export class TableStaging {
       );
       if (this.#open.bytes >= this.#input.fileMaxBytes) await this.#roll();
     }
+    const early = this.#open.takeBeyond(this.#input.partitionsMax);
+    if (early.length > 0) this.#written.push(...(await this.#write(early, this.#input.columns)));
+    return early.length;
   }
 
   async #roll(): Promise<void> {
-    this.#written.push(...(await this.#write(this.#open, this.#input.columns)));
+    this.#written.push(...(await this.#write(this.#open.takeAll(), this.#input.columns)));
     this.#log = null;
+    this.#rolled = true;
   }
 
-  async #write(rows: OpenRows, columns: readonly Column[]): Promise<readonly WrittenFile[]> {
-    const files = rows.takeAll().map(({ partition, cells, rows: count }) => {
+  async #write(rows: readonly TakenRows[], columns: readonly Column[]): Promise<readonly WrittenFile[]> {
+    const files = rows.map(({ partition, cells, rows: count }) => {
       const staged = join(this.#folder, `${runName(this.#input.run)}-${this.#files++}.parquet`);
       return { staged, partition, cells, rows: count };
     });
@@ -122,7 +135,8 @@ export class TableStaging {
 
   /** Makes all rows durable, as Parquet files or in the row log, and names where they are. */
   async stage({ checkpoint, roll, since, now }: Omit<StageRequest, 'kind'>): Promise<TableState> {
-    if (roll && this.#open.rows > 0) await this.#roll();
+    const logIsLong = (this.#log?.bytes ?? 0) >= logFilesMax * this.#input.fileMaxBytes;
+    if ((roll || logIsLong) && this.#open.rows > 0) await this.#roll();
     const { topology, run, table } = this.#input;
     const inPartition = new Map<string, number>();
     const staged = this.#written.map(({ staged: file, partition, rows }): StagedFile => {
@@ -132,9 +146,10 @@ export class TableStaging {
       return { staged: file, target: join(table, partition, name), rows };
     });
     // After a roll in between, the rows that are open now came later than `since`.
-    const log = this.#open.rows === 0 ? null : await this.#appendLog(checkpoint, staged.length > 0 ? now : since);
+    const log = this.#open.rows === 0 ? null : await this.#appendLog(checkpoint, this.#rolled ? now : since);
     if (staged.length > 0 || log?.file !== this.#namedLog?.file) await this.#lake.settle(this.#folder);
     this.#written = [];
+    this.#rolled = false;
     this.#log = log;
     this.#namedLog = log;
     return { staged, log };
@@ -147,7 +162,7 @@ export class TableStaging {
     const added = logBytes(before.bytes, this.#input.columns, lines);
     // An append of nothing would be an object where the next one begins.
     if (added.length > 0) await this.#lake.append(before.file, before.bytes, added);
-    return { ...before, bytes: before.bytes + added.length, rows: before.rows + lines.length };
+    return { ...before, bytes: before.bytes + added.length, rows: this.#open.rows };
   }
 
   /** Makes staged files visible where readers look. Doing it twice does nothing more. */

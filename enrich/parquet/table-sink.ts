@@ -2,7 +2,7 @@
  * A table in the lake: rows become columns here and Parquet files in a worker thread, published by checkpoints.
  *
  * Files: `<lake>/<table>/date=.../hour=.../team=.../app=.../<topology>-<checkpoint>-<run>.parquet`; what waits: `<lake>/.staging/`.
- * A file stays open across checkpoints, its rows in a durable log, until it is large or old enough.
+ * A file stays open across checkpoints, its rows in a durable log, until it is large or old enough, or too many are open.
  *
  * Invariants:
  * 1. A row that the table cannot hold is handed back, and never stops the others.
@@ -44,12 +44,17 @@ export interface TableSinkOptions {
   readonly fileMaxBytes: number;
   /** 0: every checkpoint publishes. */
   readonly fileMaxAgeMs: number;
+  /** Open at once; past it the oldest are published with the next checkpoint. Default `limits.openPartitionsMax`. */
+  readonly partitionsMax?: number;
   readonly clock: Clock;
+  /** Partitions that are published early, because more than may be were open. */
+  readonly countEarly?: (partitions: number) => void;
 }
 
 /** Faults: `disk-full`, `lake-write-failed`, `sink-ended`, `staged-file-missing`, `table-mismatch`; after one only a new sink goes on. */
 export function tableSink(options: TableSinkOptions): Sink {
   const { clock, dir: lake, table, topology, run } = options;
+  const partitionsMax = options.partitionsMax ?? limits.openPartitionsMax;
   const schema = options.rowId === true ? withRowId(options.schema) : options.schema;
   const reader = batchReader(
     options.schema,
@@ -82,8 +87,8 @@ export function tableSink(options: TableSinkOptions): Sink {
       } catch (thrown) {
         throw fileFault('lake-write-failed', `table '${table}'`, thrown);
       }
-      worker = parquetThread({ lake, table, topology, run, columns: reader.columns, fileMaxBytes: options.fileMaxBytes });
-      const state = await worker.ask({ kind: 'open', state: tableStateOf(restored) ?? null });
+      worker = parquetThread({ lake, table, topology, run, columns: reader.columns, fileMaxBytes: options.fileMaxBytes, partitionsMax });
+      const { state } = await worker.ask({ kind: 'open', state: tableStateOf(restored) ?? null });
       openRows = state?.log?.rows ?? 0;
       since = state?.log?.since ?? 0;
     },
@@ -97,7 +102,8 @@ export function tableSink(options: TableSinkOptions): Sink {
       bytesAhead += bytes;
       const taken = thread()
         .ask({ kind: 'rows', partitions, cells })
-        .then(() => {
+        .then(({ early = 0 }) => {
+          if (early > 0) options.countEarly?.(early);
           rowsAhead -= rows;
           bytesAhead -= bytes;
         });
@@ -109,7 +115,7 @@ export function tableSink(options: TableSinkOptions): Sink {
     async prepare(checkpoint, last): Promise<TableState> {
       const now = clock.now();
       const roll = openRows > 0 && (last || now - since >= options.fileMaxAgeMs);
-      const state = await thread().ask({ kind: 'stage', checkpoint, roll, since, now });
+      const { state } = await thread().ask({ kind: 'stage', checkpoint, roll, since, now });
       assert(state !== undefined, 'staging returns a state');
       staged = [...staged, ...state.staged];
       openRows = state.log?.rows ?? 0;

@@ -42,6 +42,8 @@ export interface ParquetWorkerInput {
   readonly columns: readonly Column[];
   /** Open rows are made into files at this size, also between checkpoints. */
   readonly fileMaxBytes: number;
+  /** The oldest partitions are made into files once more than these are open. */
+  readonly partitionsMax: number;
 }
 
 export interface StageRequest {
@@ -61,6 +63,13 @@ export type ParquetRequest =
   | StageRequest
   | { readonly kind: 'publish'; readonly files: readonly StagedFile[] };
 
+export interface ParquetAnswer {
+  readonly ok: true;
+  readonly state?: TableState;
+  /** Partitions that became files because too many were open. */
+  readonly early?: number;
+}
+
 export type ParquetReply =
-  | { readonly ok: true; readonly state?: TableState }
+  | ParquetAnswer
   | { readonly ok: false; readonly code: string; readonly message: string; readonly fix: string | undefined };

@@ -1,6 +1,8 @@
 /**
  * A table with a column of every type.
  */
+import type { LakePlace } from '../../../enrich/lake/lake-files.ts';
+import type { TableSinkOptions } from '../../../enrich/parquet/table-sink.ts';
 import { tableSink } from '../../../enrich/parquet/table-sink.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
@@ -46,14 +48,25 @@ export interface TableRig {
   numbers(): Promise<readonly number[]>;
 }
 
-export function tableRig(lake: string, fileMaxAgeMs: number, fileMaxBytes = 1e9): TableRig {
+export interface TableRigOptions extends Partial<Pick<TableSinkOptions, 'partitionsMax' | 'countEarly'>> {
+  /** Where the sinks write, if not to the folder. */
+  readonly place?: LakePlace;
+}
+
+export function tableRig(
+  lake: string,
+  fileMaxAgeMs: number,
+  fileMaxBytes = 1e9,
+  { place = lake, ...more }: TableRigOptions = {},
+): TableRig {
   const clock = manualClock(1_000_000);
   return {
     lake,
     clock,
     sink: (attempt, schema = typedSchema, lineage) =>
       tableSink({
-        dir: lake,
+        ...more,
+        dir: place,
         table: 'typed',
         schema,
         partitionBy: ['date', 'hour', 'team', 'app'],
