@@ -20,7 +20,7 @@ function historyOf(...steps: readonly Step[]): History {
   return { steps, turnRecords: 1, checkpointMs: 0, splits: [1, 1, 1], startMs: 0 };
 }
 
-function event(onMs: number, stream = 0, split = 0): Step {
+function event(onMs: number, stream = 0, split = 0): Extract<Step, { do: 'event' }> {
   return { do: 'event', stream, split, onMs, behind: 0, lateMs: 0, k: 0, n: 0, flaw: 'none', twice: false };
 }
 
@@ -30,6 +30,30 @@ const slow = { kind: 'async', ordered: true, connector: false, cached: false, ca
 const deduplicate = { kind: 'deduplicate', withinMs: 1, side: false } as const;
 
 export const found: readonly Found[] = [
+  {
+    name: 'a split that falls silent in the tick in which another moves on is asked again first',
+    plan: planOf({
+      sources: [{ stream: 1, before: [] }],
+      idleAfterMs: 2_000,
+      ops: [
+        { ...join, ...place },
+        { ...slow, ordered: false, capacity: 1, ...place },
+      ],
+    }),
+    history: {
+      ...historyOf(
+        event(0, 1),
+        event(0, 1),
+        { do: 'pass', ms: 50 },
+        { ...event(0, 1), k: 1 },
+        { do: 'pass', ms: 4_000 },
+        { ...event(3_000, 1), twice: true },
+        event(10, 1, 1),
+      ),
+      splits: [1, 2, 1],
+      turnRecords: 10,
+    },
+  },
   {
     name: 'a look-up that holds rows is not idle for a join behind it, though it was idle before they came',
     plan: planOf({

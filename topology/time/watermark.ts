@@ -180,16 +180,19 @@ export class SplitWatermarks {
   tick(nowMs: number, heard?: Heard): readonly TimeSignal[] {
     this.clock(nowMs);
     if (this.#emitted === maxTime) return [];
+    let through = heard?.through ?? maxTime;
     for (const [split, time] of this.#splits) {
       // Restored: that its source goes on waits behind rows that were restored, too.
       if (heard !== undefined && time.heardMs === maxTime) time.heardMs = minTime;
       const heardMs = heard?.at.get(split);
       if (heardMs !== undefined) time.heardMs = heardMs;
       this.#judgeIdle(time, nowMs);
+      // Also one that falls silent now: the sources did not know of it yet.
+      if (heard !== undefined && time.idle) through = Math.min(through, time.heardMs);
     }
     if (heard === undefined) return this.#combine();
     const woke = this.#wake();
-    return woke.concat(heard.through === maxTime ? this.#combine() : this.#combineHeard(nowMs, heard.through));
+    return woke.concat(through === maxTime ? this.#combine() : this.#combineHeard(nowMs, through));
   }
 
   /**

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { limits } from '../../../schemas/limits.ts';
 import { parseDuration } from '../../../topology/time/duration.ts';
-import { SplitWatermarks } from '../../../topology/time/watermark.ts';
+import type { Heard } from '../../../topology/time/watermark.ts';
+import { maxTime, SplitWatermarks } from '../../../topology/time/watermark.ts';
 
 const at = (time: number): { kind: 'watermark'; at: number } => ({ kind: 'watermark', at: time });
 
@@ -32,6 +34,20 @@ describe('watermarks over splits', () => {
     marks.event('b', 200);
     marks.event('a', 150);
     expect(marks.tick(70)).toEqual([at(149)]);
+  });
+
+  it('do not move on in the tick in which a split falls silent, before that split was asked again', () => {
+    const marks = new SplitWatermarks({ outOfOrdernessMs: 0, idleAfterMs: 50 });
+    const heard = (through: number, a: number, b: number): Heard => ({ through, source: 'in', at: new Map(Object.entries({ a, b })) });
+    marks.event('a', 100);
+    marks.begin('b', []);
+    expect(marks.tick(0, heard(maxTime, 0, 0))).toEqual([]);
+    marks.event('a', 200);
+    // Nothing was silent when the sources were asked what they had heard.
+    expect(marks.tick(60, heard(maxTime, 60, 59))).toEqual([]);
+    const settledMs = 60 + limits.silenceSettleMs;
+    expect(marks.tick(settledMs + 1, heard(settledMs - 1, settledMs, settledMs - 1))).toEqual([]);
+    expect(marks.tick(settledMs + 2, heard(settledMs, settledMs, settledMs))).toEqual([at(199)]);
   });
 
   it('say idle when all splits are quiet for longer than the timeout, and active when one is back', () => {
