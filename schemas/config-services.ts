@@ -26,6 +26,8 @@ export interface KafkaConfig {
   readonly roleArn: string | undefined;
   /** Of the records that the ingress writes. Undefined: none. */
   readonly compression: Exclude<KafkaCompression, 'none'> | undefined;
+  /** What becomes of topics whose `cleanup.policy` has `compact`: they keep only the newest event of a key. Undefined: they are refused. */
+  readonly compactedTopics: 'accept' | undefined;
 }
 
 export interface S3Config extends AwsPlace {
@@ -108,6 +110,7 @@ export const serviceSections: Readonly<Record<keyof ServicesConfig, Readonly<Rec
         /^arn:[a-z-]+:iam::\d{12}:role\/\S+$/.test(value) ? undefined : 'a role such as arn:aws:iam::123456789012:role/kafka',
     },
     compression: { type: 'string', default: 'none', oneOf: kafkaCompressions },
+    compacted_topics: { type: 'string', default: 'refuse', oneOf: ['refuse', 'accept'] },
   },
   s3: {
     ...place,
@@ -179,6 +182,7 @@ export function servicesOf(
       region: given(kafka['region']),
       roleArn: given(kafka['role_arn']),
       compression: kafka['compression'] === 'none' ? undefined : (kafka['compression'] as KafkaConfig['compression']),
+      compactedTopics: kafka['compacted_topics'] === 'accept' ? 'accept' : undefined,
     },
     s3: { ...placeOf(s3), bucket: given(s3['bucket']), prefix: String(s3['prefix']) },
     firehose: { ...placeOf(firehose), tables },

@@ -15,6 +15,10 @@ export type KafkaFailure =
   | 'topic-replaced'
   /** What was known of the topic's leaders is not so any more. What was asked may have been done. */
   | 'stale'
+  /** Fewer replicas are in sync than `min.insync.replicas`: the broker took nothing. */
+  | 'replicas-missing'
+  /** The same, found after the leader had it: it may stay or not. */
+  | 'replicas-lost'
   | 'too-large'
   /** What the topic's rules do not let in, such as a record without a key where it is compacted. */
   | 'not-valid'
@@ -67,6 +71,8 @@ export function deriveKafkaFailure(thrown: unknown): KafkaFailure {
     if (code === 'partition-missing' || code === 'topic-replaced') return code;
     if (denied.has(type) || deniedNames.has(name)) return 'denied';
     if (type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'INVALID_TOPIC_EXCEPTION') return 'topic-missing';
+    if (type === 'NOT_ENOUGH_REPLICAS') return 'replicas-missing';
+    if (type === 'NOT_ENOUGH_REPLICAS_AFTER_APPEND') return 'replicas-lost';
     if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') return 'too-large';
     if (type === 'INVALID_RECORD') return 'not-valid';
     if (type === 'UNSUPPORTED_COMPRESSION_TYPE') return 'codec-refused';

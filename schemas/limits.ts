@@ -104,6 +104,8 @@ export const limits = {
   queueMaxMs: 10_000,
   /** How long one write may take; then what it did is unknown. */
   writeMaxMs: 30_000,
+  /** How long after the first of its tries began a batch is written again. */
+  writeAgainMaxMs: 2_000,
   /** A stream's path is left alone after so many failed writes in a row, for a pause that grows between these. */
   breakerFailures: 5,
   breakerPauseBaseMs: 500,
@@ -152,11 +154,21 @@ export const limits = {
   /** Batches under way per stream and path, and how far apart at most they start unless they are full. */
   batchesInFlightMax: 8,
   batchPaceMaxMs: 10,
-  /** Kafka: making a connection, one request with its tries, tries; how long before its end a session is renewed. */
+  /** Kafka: making a connection, one request, tries of what asks and does not write; how long before its end a session is renewed. */
   kafkaConnectMs: 3_000,
   kafkaRequestMaxMs: 15_000,
-  kafkaRetriesMax: 5,
+  kafkaRetriesMax: 2,
   kafkaReauthenticateBeforeMs: 2_000,
+  /**
+   * A write to Kafka with all its tries: longer than the brokers take to see that one of them is gone (`broker.session.timeout.ms`, 9 s) and the new
+   * leader to be found. One of which nothing is in the topic for sure is answered sooner. How long a leader waits for its replicas in one try.
+   */
+  kafkaWriteMaxMs: 12_000,
+  kafkaUntakenMaxMs: 3_000,
+  kafkaAcksMaxMs: 4_000,
+  /** Pauses between its tries, with full jitter. */
+  kafkaRetryBaseMs: 100,
+  kafkaRetryMaxMs: 1_000,
   /** How old what is known of a topic may get: its partitions and their leaders, and its own limits. Errors that say so are asked about at once. */
   kafkaMetadataMaxAgeMs: 30_000,
   kafkaDescriptionMaxAgeMs: 300_000,
@@ -503,6 +515,8 @@ assert(
   limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.spoolSegmentMaxBytes,
   'the largest record fits a segment of a spool',
 );
+assert(limits.kafkaWriteMaxMs < limits.writeMaxMs, 'a write to Kafka ends by its own bound first');
+assert(limits.kafkaWriteMaxMs + limits.writeAgainMaxMs < 15_000, 'who sends an event hears within 15 s that Kafka did not take it');
 assert(limits.unitMaxBytes + limits.recordHeadMaxBytes <= limits.kinesisRecordMaxBytes, 'an aggregated record fits the small path');
 assert(limits.timerChainMaxSteps <= limits.timerChainsMaxSteps, 'one key may have the longest chain');
 assert(limits.repeatChunkMinBytes <= limits.repeatChunkMaxBytes, 'chunks grow');

@@ -5,9 +5,13 @@ import { checkDeliveryStream } from '../../enrich/firehose/firehose-sink.ts';
 import { createNeo4jSession } from '../../enrich/graph/neo4j-session.ts';
 import { createKafkaReader } from '../../enrich/kafka/kafka-reader.ts';
 import { createKinesisReader } from '../../enrich/kinesis/kinesis-reader.ts';
+import { compactedError, warningsOf } from '../../ingest/kafka/kafka-outcomes.ts';
+import { describeTopic } from '../../ingest/kafka/kafka-producer.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
+import type { KafkaConfig } from '../../schemas/config-services.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
+import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import { awsOptions, kafkaConnection, neo4jAccess, s3Place } from './connections.ts';
 import { createHappenings } from './happenings.ts';
@@ -29,7 +33,10 @@ export function enrichChecks(
     },
     {
       what: `Kafka topic ${kafkaTopic} (${name})`,
-      look: () => readable(createKafkaReader({ connection, topic: kafkaTopic }), 'partitions'),
+      look: async () => {
+        const found = await readable(createKafkaReader({ connection, topic: kafkaTopic }), 'partitions');
+        return [found, ...(await compaction(connection, kafkaTopic, kafka.compactedTopics))].join('; ');
+      },
     },
   ]);
   checks.push({
@@ -63,6 +70,18 @@ export function enrichChecks(
     });
   }
   return checks;
+}
+
+/** Warnings. Who reads need not be allowed to ask for a topic's settings: then ingest alone looks. */
+async function compaction(
+  connection: KafkaConnection,
+  topic: string,
+  compacted: KafkaConfig['compactedTopics'],
+): Promise<readonly string[]> {
+  const description = await describeTopic(connection, topic).catch(() => undefined);
+  if (description === undefined) return [];
+  if (description.compacted && compacted === undefined) throw compactedError(topic);
+  return warningsOf(topic, description);
 }
 
 /** One record of the first split is asked for: whether it may be read is not known before. */

@@ -73,6 +73,8 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
       topics: new Map(bound.map(({ name, kafkaTopic }) => [name, kafkaTopic])),
       ...(config.kafka.compression === undefined ? {} : { compression: config.kafka.compression }),
       clock,
+      random,
+      compactedTopics: config.kafka.compactedTopics ?? 'refuse',
       tell: told('kafka'),
     });
     undo.unshift(() => kafka.close());
@@ -82,7 +84,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
 
     const writers = { kinesis, kafka };
     const checks = bound.flatMap(({ name, kinesisStream, kafkaTopic }) =>
-      paths.map((path) => streamCheck(writers[path], name, path === 'kinesis' ? kinesisStream : kafkaTopic)),
+      paths.map((path) => streamCheck(writers[path], name, path === 'kinesis' ? kinesisStream : kafkaTopic, log)),
     );
     if (claimsPlace !== undefined) {
       checks.push({
@@ -136,12 +138,13 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
   }
 }
 
-function streamCheck(writer: RecordWriter, stream: string, physical: string): StartupCheck {
+function streamCheck(writer: RecordWriter, stream: string, physical: string, log: Log): StartupCheck {
   const what = writer.path === 'kinesis' ? 'Kinesis stream' : 'Kafka topic';
   return {
     what: `${what} ${physical} (${stream})`,
     look: async () => {
-      const { recordMaxBytes, splits } = await writer.describe(stream);
+      const { recordMaxBytes, splits, warnings = [] } = await writer.describe(stream);
+      for (const warning of warnings) log.warn({ stream, path: writer.path }, warning);
       return `${splits.length} ${writer.path === 'kinesis' ? 'shards' : 'partitions'}, records of at most ${recordMaxBytes} bytes`;
     },
   };

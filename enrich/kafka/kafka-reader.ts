@@ -112,6 +112,8 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
             },
           );
         case 'stale':
+        case 'replicas-missing':
+        case 'replicas-lost':
         case 'principal-changed':
         case 'too-large':
         case 'not-valid':

@@ -4,7 +4,7 @@
  *
  * Invariants:
  * 1. A record is settled once, with an outcome of the writer or the reason why it was not written: nothing is acknowledged from memory.
- * 2. Only records that were refused as retryable are written again; an unknown outcome is never repeated here, the client decides.
+ * 2. Only records that were refused as retryable are written again, and only for `writeAgainMaxMs`; an unknown outcome is never repeated here, the client decides.
  * 3. At most `batchesInFlightMax` writes are under way, each within `batchMaxRecords` and `batchMaxBytes`. They start evenly, a quarter of
  *    the last one's time apart and at most `batchPaceMaxMs`: were they to start together, they would end together, and what came in between
  *    would wait for a whole write.
@@ -115,8 +115,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
     for (const unit of units) fail(unit, outcome, outcome);
   };
 
-  /** One try of each unit; those that may be tried again. */
-  const tryOnce = async (units: readonly Unit[], last: boolean): Promise<readonly Unit[]> => {
+  /** One try of each unit; those that are tried again. `isLast` is asked when it has failed. */
+  const tryOnce = async (units: readonly Unit[], isLast: () => boolean): Promise<readonly Unit[]> => {
     const records: OutgoingRecord[] = [];
     const firsts: number[] = [];
     let bytes = 0;
@@ -131,6 +131,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     lastWriteMs = clock.monotonic() - startedMs;
     wrote?.(outcomes, bytes, lastWriteMs);
     const again: Unit[] = [];
+    const last = isLast();
     let reached = false;
     for (const [nth, unit] of units.entries()) {
       const first = firsts[nth] as number;
@@ -153,13 +154,14 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
   const send = async (batch: readonly Unit[]): Promise<void> => {
     let left = batch;
+    const againUntilMs = clock.monotonic() + limits.writeAgainMaxMs;
     for (let attempt = 0; left.length > 0; attempt++) {
       if (attempt > 0) {
         await sleep(clock, backoffMs(attempt - 1, retryBackoff, random));
         // What it was refused for says more than that nothing goes now.
         if (!breaker.admits(clock.monotonic())) return turnAway(left, lastCode, lastMessage);
       }
-      left = await tryOnce(left, attempt === retriesMax);
+      left = await tryOnce(left, () => attempt === retriesMax || clock.monotonic() >= againUntilMs);
     }
   };
 

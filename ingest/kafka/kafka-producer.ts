@@ -2,16 +2,18 @@
  * kafkajs as the writer uses it: an idempotent producer and what it asks of topics. kafkajs' types end here.
  *
  * Invariants:
- * 1. A producer that a request failed of takes no more: the broker may hold its sequence number, and would take the next request for a repetition
- *    of that one, and say so as success.
- * 2. Tries within one request keep their sequence number, so that the broker drops what it has already.
+ * 1. `send` is one try. A request that failed and goes again by the same producer, before any other of its partition, keeps its sequence number, so that
+ *    the broker drops what it has already.
+ * 2. `writes` is called each time before a request is put together, after which kafkajs hands it to a connection; when it throws, it is not sent. A
+ *    message's timestamp, which we leave open, is what kafkajs reads at that point and never before.
  * 3. `send` resolves only with an offset that the broker gave. kafkajs answers for a partition that is not in its metadata without asking anybody, as
  *    if all had gone well: a topic that was created again with fewer partitions. Each try looks at the metadata that it uses.
  */
 import { createRequire } from 'node:module';
-import type { Admin, Kafka as KafkaClient, PartitionerArgs, Producer } from 'kafkajs';
+import type { Admin, Kafka as KafkaClient, Message, PartitionerArgs, Producer } from 'kafkajs';
 import type { KafkaCodec, KafkaCompression } from '../../schemas/kafka-codecs/codecs.ts';
 import { kafkaCodec, kafkaCompressions } from '../../schemas/kafka-codecs/codecs.ts';
+import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
 import { assert } from '../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -36,12 +38,14 @@ export interface TopicDescription {
   readonly partitions: number;
   /** `max.message.bytes`: of a batch of records. */
   readonly batchMaxBytes: number;
+  /** `cleanup.policy` has `compact`: of each key only the newest record stays. */
+  readonly compacted: boolean;
 }
 
 export interface KafkaProducer {
   connect(): Promise<void>;
-  /** One request for one partition; the offset of its first record. Rejects with `partition-missing` when the topic has no such partition. */
-  send(topic: string, partition: number, messages: readonly KafkaMessage[]): Promise<bigint>;
+  /** One try of one request for one partition; the offset of its first record. Rejects with `partition-missing` when the topic has no such partition. */
+  send(topic: string, partition: number, messages: readonly KafkaMessage[], writes: () => void): Promise<bigint>;
   disconnect(): Promise<void>;
 }
 
@@ -101,16 +105,18 @@ export function createKafkaProducer(
     allowAutoTopicCreation: false,
     metadataMaxAge: limits.kafkaMetadataMaxAgeMs,
     createPartitioner: () => chosen,
-    retry: { retries: limits.kafkaRetriesMax },
+    // An idempotent producer may not be without tries of its own; of not-a-number none comes after the first.
+    retry: { retries: Number.NaN },
   });
   return {
     connect: () => producer.connect(),
-    async send(topic, partition, messages) {
+    async send(topic, partition, messages, writes) {
       const placed = await producer.send({
         topic,
         acks: -1,
+        timeout: limits.kafkaAcksMaxMs,
         compression: numberOf(compression),
-        messages: messages.map((message) => ({ ...message, partition })),
+        messages: messages.map((message, n) => (n === 0 ? announced({ ...message, partition }, writes) : { ...message, partition })),
       });
       const found = placed.find((each) => each.topicName === topic && each.partition === partition);
       const first = BigInt(found?.baseOffset ?? -1);
@@ -121,20 +127,44 @@ export function createKafkaProducer(
   };
 }
 
+function announced(message: Message, writes: () => void): Message {
+  return Object.defineProperty(message, 'timestamp', {
+    enumerable: true,
+    get: () => {
+      writes();
+      return undefined;
+    },
+  });
+}
+
+/**
+ * Whether the broker said that it took nothing of a request that was sent. A denial that kafkajs gives as it came, and not as the cause of an error of its
+ * own, is the first that it met: no other answer is behind it.
+ */
+export function isUntaken(thrown: unknown): boolean {
+  const failure = deriveKafkaFailure(thrown);
+  if (failure === 'denied') return thrown instanceof Error && thrown.name === 'KafkaJSProtocolError';
+  return failure === 'replicas-missing' || failure === 'too-large' || failure === 'not-valid' || failure === 'codec-refused';
+}
+
 /** Connects, asks and disconnects. Rejects with kafkajs' error. */
 export async function describeTopic(connection: KafkaConnection, topic: string): Promise<TopicDescription> {
   const admin: Admin = clientOf(connection).admin();
   try {
     await admin.connect();
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    const partitions = topics[0]?.partitions.length ?? 0;
-    if (partitions === 0) throw new SluiceError('stream-unreachable', `topic '${topic}' has no partition yet`, { retryable: true });
+    const partitions = topics[0]?.partitions ?? [];
+    if (partitions.length === 0) throw new SluiceError('stream-unreachable', `topic '${topic}' has no partition yet`, { retryable: true });
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
-      resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: ['max.message.bytes'] }],
+      resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: ['max.message.bytes', 'cleanup.policy'] }],
     });
-    const value = resources[0]?.configEntries.find(({ configName }) => configName === 'max.message.bytes')?.configValue;
-    return { partitions, batchMaxBytes: Number(value ?? limits.kafkaBatchDefaultBytes) };
+    const settings = new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
+    return {
+      partitions: partitions.length,
+      batchMaxBytes: Number(settings.get('max.message.bytes') ?? limits.kafkaBatchDefaultBytes),
+      compacted: (settings.get('cleanup.policy') ?? '').split(',').some((policy) => policy.trim() === 'compact'),
+    };
   } finally {
     await admin.disconnect().catch(() => undefined);
   }

@@ -10,29 +10,32 @@
 import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { TopicDescription } from './kafka-producer.ts';
 
-export interface TopicDescriptions {
+interface Description {
+  readonly partitions: number;
+}
+
+export interface TopicDescriptions<T> {
   /** Rejects with kafkajs' error. */
-  of(topic: string): Promise<TopicDescription>;
+  of(topic: string): Promise<T>;
   /** It is asked for when it is wanted next. */
   forget(topic: string): void;
   /** The producer's metadata has so many partitions. */
   saw(topic: string, partitions: number): void;
 }
 
-interface Known {
-  readonly found: TopicDescription;
+interface Known<T> {
+  readonly found: T;
   /** Monotonic. */
   askedAtMs: number;
 }
 
-export function createTopicDescriptions(ask: (topic: string) => Promise<TopicDescription>, clock: Clock): TopicDescriptions {
-  const known = new Map<string, Known>();
+export function createTopicDescriptions<T extends Description>(ask: (topic: string) => Promise<T>, clock: Clock): TopicDescriptions<T> {
+  const known = new Map<string, Known<T>>();
   const seen = new Map<string, number>();
-  const asking = new Map<string, Promise<TopicDescription>>();
+  const asking = new Map<string, Promise<T>>();
 
-  const askOnce = (topic: string): Promise<TopicDescription> => {
+  const askOnce = (topic: string): Promise<T> => {
     const before = asking.get(topic);
     if (before !== undefined) return before;
     const askedAtMs = clock.monotonic();

@@ -17,11 +17,13 @@ export interface StreamDescription {
   /** The largest value that the stream takes, in bytes (headers and key counted by the writer). */
   readonly recordMaxBytes: number;
   readonly splits: readonly string[];
+  /** What is not as it should be with a stream that is written to all the same, as sentences. */
+  readonly warnings?: readonly string[];
 }
 
 export interface RecordWriter {
   readonly path: Path;
-  /** The stream's real limits. Throws `SluiceError` `stream-missing` or `stream-unreachable`. */
+  /** The stream's real limits. Throws `SluiceError` `stream-missing`, `stream-denied`, `stream-unreachable` or `topic-compacted`. */
   describe(stream: string): Promise<StreamDescription>;
   /** Writes all of `records` to one stream. Rejects only on a defect; whatever the world does is an outcome. */
   write(stream: string, records: readonly OutgoingRecord[]): Promise<readonly WriteOutcome[]>;

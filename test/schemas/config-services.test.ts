@@ -27,13 +27,27 @@ enrich: { host: 0.0.0.0, port: 9090, checkpoint_ms: 5000, parquet_file_age_ms: 6
   const { kinesis, kafka, s3, firehose, neo4j, enrich } = result.config;
   expect({ kinesis, kafka, s3, firehose, neo4j, enrich }).toEqual({
     kinesis: { region: 'eu-central-1', endpoint: 'http://127.0.0.1:4567' },
-    kafka: { brokers: ['b-1.example:9098', 'b-2.example:9098'], tls: true, auth: 'msk_iam', region: 'eu-central-1' },
+    kafka: {
+      brokers: ['b-1.example:9098', 'b-2.example:9098'],
+      tls: true,
+      auth: 'msk_iam',
+      region: 'eu-central-1',
+    },
     s3: { bucket: 'lake-dev', prefix: 'sluice/dev/', region: 'eu-west-1', endpoint: undefined },
     firehose: { region: undefined, endpoint: undefined, tables: { ctr_per_minute: 'ctr-dev' } },
     neo4j: { url: 'neo4j+s://graph.example', user: 'writer', password: { text: 'not-to-be-told' }, database: 'dev' },
     enrich: { host: '0.0.0.0', port: 9_090, checkpointIntervalMs: 5_000, functionMaxMs: 10_000, parquetFileMaxAgeMs: 60_000 },
   });
   expect(JSON.stringify(result.origins)).not.toContain('not-to-be-told');
+});
+
+it('says what becomes of compacted topics', () => {
+  expect(
+    ['refuse', 'accept']
+      .map((policy) => parse(`kafka: { compacted_topics: ${policy} }`))
+      .map((result) => result.ok && result.config.kafka.compactedTopics),
+  ).toEqual([undefined, 'accept']);
+  expect(problems('kafka: { compacted_topics: ignore }')).toHaveLength(1);
 });
 
 it('takes a truth and an absence from the environment', () => {

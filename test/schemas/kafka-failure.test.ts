@@ -9,6 +9,8 @@ it.each([
   ['NOT_LEADER_FOR_PARTITION', 'stale'],
   ['LEADER_NOT_AVAILABLE', 'stale'],
   ['FENCED_LEADER_EPOCH', 'stale'],
+  ['NOT_ENOUGH_REPLICAS', 'replicas-missing'],
+  ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'replicas-lost'],
   ['MESSAGE_TOO_LARGE', 'too-large'],
   ['RECORD_LIST_TOO_LARGE', 'too-large'],
   ['INVALID_RECORD', 'not-valid'],

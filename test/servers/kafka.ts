@@ -1,5 +1,6 @@
 /**
- * Apache Kafka in KRaft mode, one broker on loopback: a plain listener, and one that wants tokens of MSK IAM (java/sluice/MskIamHandler.java).
+ * Apache Kafka in KRaft mode on loopback, one broker or several, of which the first is the controller as well: a plain listener, and one that wants
+ * tokens of MSK IAM (java/sluice/MskIamHandler.java).
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,11 +17,17 @@ import { classPath } from './jars.ts';
 const { ConfigResourceTypes, Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
 
 export interface KafkaServer {
-  /** Takes everybody. */
+  /** Takes everybody. Of the first broker. */
   readonly plain: string;
-  /** Takes tokens of MSK IAM that are signed with one of the keys. */
+  /** Takes tokens of MSK IAM that are signed with one of the keys. Of the first broker. */
   readonly iam: string;
+  /** The plain listeners of all brokers. */
+  readonly brokers: readonly string[];
   createTopic(topic: string, partitions: number, batchMaxBytes?: number): Promise<void>;
+  /** On as many brokers, and with settings of its own. */
+  createReplicated(topic: string, partitions: number, replicas: number, settings?: Readonly<Record<string, string>>): Promise<void>;
+  /** Resolves when all partitions have so many replicas in sync. */
+  inSync(topic: string, replicas: number): Promise<void>;
   /** Resolves when the broker has no such topic any more. */
   deleteTopic(topic: string): Promise<void>;
   createPartitions(topic: string, partitions: number): Promise<void>;
@@ -28,10 +35,12 @@ export interface KafkaServer {
   configure(topic: string, name: string, value: string): Promise<void>;
   /** Removes what is before `offset` of a partition, as its retention does. */
   deleteRecords(topic: string, partition: number, offset: number): Promise<void>;
-  /** SIGKILL. */
-  kill(): Promise<void>;
+  /** SIGKILL. Brokers are counted from 0, which is the default. */
+  kill(broker?: number): Promise<void>;
+  /** SIGTERM: it hands over what it leads, as when it is rolled. */
+  end(broker?: number): Promise<void>;
   /** On the same ports and data. */
-  restart(): Promise<void>;
+  restart(broker?: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -40,26 +49,38 @@ export interface KafkaServerOptions {
   readonly keys: Readonly<Record<string, string>>;
   /** How long a session of the IAM listener lasts before it has to be renewed. Default: as long as its token. */
   readonly sessionMaxMs?: number;
+  /** Default 1. */
+  readonly brokers?: number;
 }
 
-export async function startKafka({ keys, sessionMaxMs }: KafkaServerOptions): Promise<KafkaServer> {
-  const classes = await classPath('kafka');
-  const dir = mkdtempSync(join(tmpdir(), 'sluice-kafka-'));
-  const [plain, control, iam] = [await freePort(), await freePort(), await freePort()];
+interface Ports {
+  readonly plain: number;
+  readonly iam: number;
+}
+
+const brokerProperties = (
+  { keys, sessionMaxMs, brokers = 1 }: KafkaServerOptions,
+  { plain, iam }: Ports,
+  control: number,
+  nth: number,
+  dir: string,
+): Readonly<Record<string, string | number | boolean>> => {
   const secrets = Object.entries(keys)
     .map(([id, secret]) => `${id}:${secret}`)
     .join(',');
   const login = 'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required';
-  const properties = {
-    'process.roles': 'broker,controller',
-    'node.id': 1,
+  const isController = nth === 0;
+  const listeners = `PLAINTEXT://127.0.0.1:${plain},IAM://127.0.0.1:${iam}`;
+  return {
+    'process.roles': isController ? 'broker,controller' : 'broker',
+    'node.id': nth + 1,
     'controller.quorum.voters': `1@127.0.0.1:${control}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    listeners: `PLAINTEXT://127.0.0.1:${plain},CONTROLLER://127.0.0.1:${control},IAM://127.0.0.1:${iam}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${plain},IAM://127.0.0.1:${iam}`,
+    listeners: isController ? `${listeners},CONTROLLER://127.0.0.1:${control}` : listeners,
+    'advertised.listeners': listeners,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,IAM:SASL_PLAINTEXT',
-    'log.dirs': join(dir, 'data'),
+    'log.dirs': join(dir, `data-${nth}`),
     'offsets.topic.replication.factor': 1,
     'offsets.topic.num.partitions': 1,
     'transaction.state.log.replication.factor': 1,
@@ -70,42 +91,56 @@ export async function startKafka({ keys, sessionMaxMs }: KafkaServerOptions): Pr
     'auto.create.topics.enable': false,
     'num.network.threads': 2,
     'num.io.threads': 4,
-    'controlled.shutdown.enable': false,
+    // Alone it could hand over to nobody.
+    'controlled.shutdown.enable': brokers > 1,
     'sasl.enabled.mechanisms': 'OAUTHBEARER',
     'listener.name.iam.sasl.enabled.mechanisms': 'OAUTHBEARER',
     'listener.name.iam.oauthbearer.sasl.jaas.config': `${login} unsecuredLoginStringClaim_sub="broker" keys="${secrets}";`,
     'listener.name.iam.oauthbearer.sasl.server.callback.handler.class': 'sluice.MskIamHandler',
     ...(sessionMaxMs === undefined ? {} : { 'listener.name.iam.oauthbearer.connections.max.reauth.ms': sessionMaxMs }),
   };
-  const file = join(dir, 'server.properties');
-  writeFileSync(
-    file,
-    Object.entries(properties)
-      .map(([name, value]) => `${name}=${value}\n`)
-      .join(''),
-  );
+};
+
+export async function startKafka(options: KafkaServerOptions): Promise<KafkaServer> {
+  const classes = await classPath('kafka');
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-kafka-'));
+  const control = await freePort();
+  const ports: Ports[] = [];
+  for (let nth = 0; nth < (options.brokers ?? 1); nth++) {
+    ports.push({ plain: await freePort(), iam: await freePort() });
+    const properties = brokerProperties(options, ports[nth] as Ports, control, nth, dir);
+    const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`);
+    writeFileSync(join(dir, `server-${nth}.properties`), lines.join(''));
+  }
+  const addresses = ports.map(({ plain }) => `127.0.0.1:${plain}`);
   // An id that began with - would be an option.
   const cluster = Buffer.concat([Buffer.of(1), randomBytes(15)]).toString('base64url');
-  const client = new Kafka({ brokers: [`127.0.0.1:${plain}`], logLevel: logLevel.NOTHING });
-  const answers = async (): Promise<boolean> => {
+  const client = new Kafka({ brokers: addresses, logLevel: logLevel.NOTHING });
+  /** Whether the controller knows it, too. */
+  const answers = async (nth: number): Promise<boolean> => {
+    const { plain } = ports[nth] as Ports;
     if (!(await listens(plain))) return false;
-    const admin = client.admin({ retry: { retries: 0 } });
+    const admin = new Kafka({ brokers: [`127.0.0.1:${plain}`], logLevel: logLevel.NOTHING }).admin({ retry: { retries: 0 } });
     try {
       await admin.connect();
-      return (await admin.describeCluster()).brokers.length > 0;
+      return (await admin.describeCluster()).brokers.some(({ port }) => port === plain);
     } finally {
       await admin.disconnect();
     }
   };
-  const start = (): Promise<ChildServer> =>
+  const start = (nth: number): Promise<ChildServer> =>
     childServer({
       name: 'Kafka',
       command: 'java',
-      args: ['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', classes, 'sluice.KafkaServer', cluster, file],
+      args: [
+        ...['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', classes],
+        ...['sluice.KafkaServer', cluster, join(dir, `server-${nth}.properties`)],
+      ],
       env: { KAFKAJS_NO_PARTITIONER_WARNING: '1' },
-      isReady: answers,
+      isReady: () => answers(nth),
     });
-  let server = await start();
+  const servers = [await start(0)];
+  servers.push(...(await Promise.all(ports.slice(1).map((_, nth) => start(nth + 1)))));
   const withAdmin = async (work: (admin: ReturnType<typeof client.admin>) => Promise<unknown>): Promise<void> => {
     const admin = client.admin();
     await admin.connect();
@@ -115,19 +150,31 @@ export async function startKafka({ keys, sessionMaxMs }: KafkaServerOptions): Pr
       await admin.disconnect();
     }
   };
+  const createReplicated: KafkaServer['createReplicated'] = (topic, numPartitions, replicationFactor, settings = {}) =>
+    withAdmin(async (admin) => {
+      const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+      await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions, replicationFactor, configEntries }] });
+      // The client's own waiting fails when the broker has not heard of the topic yet, which it does before it leads its partitions.
+      const hasLeaders = async (): Promise<boolean> => {
+        const offsets = await admin.fetchTopicOffsets(topic).catch(() => []);
+        return offsets.length === numPartitions;
+      };
+      while (!(await hasLeaders())) await sleep(20);
+    });
   return {
-    plain: `127.0.0.1:${plain}`,
-    iam: `127.0.0.1:${iam}`,
-    createTopic: (topic, numPartitions, batchMaxBytes) =>
+    plain: addresses[0] as string,
+    iam: `127.0.0.1:${(ports[0] as Ports).iam}`,
+    brokers: addresses,
+    createReplicated,
+    createTopic: (topic, partitions, batchMaxBytes) =>
+      createReplicated(topic, partitions, 1, batchMaxBytes === undefined ? {} : { 'max.message.bytes': String(batchMaxBytes) }),
+    inSync: (topic, replicas) =>
       withAdmin(async (admin) => {
-        const configEntries = batchMaxBytes === undefined ? [] : [{ name: 'max.message.bytes', value: String(batchMaxBytes) }];
-        await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions, replicationFactor: 1, configEntries }] });
-        // The client's own waiting fails when the broker has not heard of the topic yet, which it does before it leads its partitions.
-        const hasLeaders = async (): Promise<boolean> => {
-          const offsets = await admin.fetchTopicOffsets(topic).catch(() => []);
-          return offsets.length === numPartitions;
+        const isSo = async (): Promise<boolean> => {
+          const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+          return topics.every(({ partitions }) => partitions.every(({ isr }) => isr.length >= replicas));
         };
-        while (!(await hasLeaders())) await sleep(20);
+        while (!(await isSo().catch(() => false))) await sleep(100);
       }),
     deleteTopic: (topic) =>
       withAdmin(async (admin) => {
@@ -148,12 +195,13 @@ export async function startKafka({ keys, sessionMaxMs }: KafkaServerOptions): Pr
         await admin.fetchTopicOffsets(topic);
         await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
       }),
-    kill: () => server.kill(),
-    async restart() {
-      server = await start();
+    kill: async (nth = 0) => servers[nth]?.kill(),
+    end: async (nth = 0) => servers[nth]?.stop(),
+    async restart(nth = 0) {
+      servers[nth] = await start(nth);
     },
     async stop() {
-      await server.kill();
+      await Promise.all(servers.map((server) => server.kill()));
       rmSync(dir, { recursive: true, force: true });
     },
   };

@@ -2,7 +2,7 @@
  * The two services as processes of their own, on real servers: what they miss at the start, what they say of themselves, and that one takes over from
  * another.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -85,6 +85,27 @@ describe.skipIf(cloudMissing() !== undefined)('the services', { timeout: 180_000
     expect(enrich.said).toContain('Firehose delivery stream nowhere (table hose): ');
     expect(enrich.said).toMatch(/Neo4j: Neo4j at bolt:\S+ does not let this user in/);
     expect(enrich.said).not.toContain('a-wrong-one');
+  });
+
+  it('refuse a topic that is compacted, or take it with a warning where the configuration says so', async () => {
+    const name = 'compacted';
+    await cloud.createStream(name, 1);
+    await cloud.createBucket(name);
+    await cloud.createDeliveryStream(name, name, 'hose/');
+    await cloud.kafka.configure(name, 'cleanup.policy', 'compact');
+    const config = configOf(name);
+    const what = `Kafka topic '${name}': its cleanup.policy has compact, which drops all events of a key but the newest`;
+    for (const { code, said } of await Promise.all([run('ingest', config), run('enrich', config)])) {
+      expect(code, said).toBe(1);
+      expect(said).toContain(what);
+      expect(said).toContain('kafka.compacted_topics: accept');
+    }
+    writeFileSync(config, readFileSync(config, 'utf8').replace('auth: msk_iam', 'auth: msk_iam, compacted_topics: accept'));
+    const [ingest, enrich] = [await service('ingest', config), await service('enrich', config)];
+    await Promise.all([ingest.start(), enrich.start()]);
+    expect(ingest.log).toContain(what);
+    expect(enrich.log).toContain(what);
+    expect(await Promise.all([ingest.end('SIGTERM'), enrich.end('SIGTERM')])).toEqual([0, 0]);
   });
 
   it('say what the configuration lacks', async () => {

@@ -67,6 +67,29 @@ describe('a batcher', () => {
     }
   };
 
+  it.each([
+    ['at once', 10, 4],
+    ['only after some time', limits.writeAgainMaxMs, 1],
+  ])('writes again what is refused %s as long as its sender may still listen', async (_name, busMs, times) => {
+    let writes = 0;
+    const refusal: WriteOutcome = { kind: 'refused', code: 'replicas-missing', message: 'too few', retryable: true };
+    const batcher = batcherOf({
+      path: 'kafka',
+      describe: () => Promise.resolve({ recordMaxBytes: 1_000_000, splits: ['0'] }),
+      async write(_stream, records) {
+        writes++;
+        await sleep(clock, busMs);
+        return records.map(() => refusal);
+      },
+      close: () => Promise.resolve(),
+    });
+    const settled: WriteOutcome[] = [];
+    batcher.add({ key: 'k', value: [Buffer.alloc(1)] }, 10, (outcome) => settled.push(outcome));
+    await turn();
+    await pass(limits.writeAgainMaxMs + 1_000);
+    expect({ writes, settled }).toEqual({ writes: times, settled: [refusal] });
+  });
+
   it('writes a lone event at once', async () => {
     const { writer, writes } = slowStream(clock, 20);
     const batcher = batcherOf(writer);
