@@ -325,6 +325,8 @@ export const limits = {
   startCheckpointIntervalMs: 1_000,
   /** Completed checkpoints that are kept. */
   checkpointsKept: 3,
+  /** Old ones that are deleted beside each other. */
+  checkpointDeletesMax: 8,
   /**
    * A checkpoint that fails: pause before it is tried again, the first and the longest; how long one try to store it may take, and how many may be
    * under way where none of them is answered; how long all tries of the last one may take once a run is told to stop; failures in a row that are an alarm.
@@ -455,22 +457,35 @@ export const limits = {
   s3ConnectMs: 5_000,
   s3RequestMaxMs: 30_000,
   s3IdleMs: 15_000,
-  /** S3: tries of one operation, and the pause before the next: the first, and the longest. */
+  /** S3: all of one call, to the last byte of its answer, and the slowest rate that is waited for beside. */
+  s3CallMaxMs: 60_000,
+  s3BytesPerSecondMin: 256 * kibi,
+  /** S3: tries of one operation, the time after which none begins, and the pause before the next: the first, and the longest. */
   s3AttemptsMax: 10,
+  s3OperationMaxMs: 120_000,
   s3RetryBaseMs: 100,
   s3RetryMaxMs: 5_000,
   /** S3: a key, https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, and the prefix of all of ours. */
   s3KeyMaxBytes: 1_024,
   s3PrefixMaxBytes: 200,
+  /** S3: the pause between any two calls of one client while it is asked too often: the first, and the longest. */
+  s3PaceBaseMs: 20,
+  s3PaceMaxMs: 2_000,
+  /** S3: how long a sink tries at least, before its topology begins again at the last checkpoint. */
+  s3PatienceMs: 300_000,
   /** S3: an object beyond this is written in parts of that size; a part but the last has at least 5 MiB,
    * https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
   s3SinglePutMaxBytes: 16 * mebi,
   s3PartBytes: 8 * mebi,
+  /** S3: parts of one object under way. */
+  s3PartsMax: 4,
   /** S3: an object that is read into memory, and pages of one listing (1,000 keys each). */
   s3ObjectMaxBytes: 512 * mebi,
   s3ListPagesMax: 1_000,
-  /** A lake in S3: files of one table that are written or published beside each other. */
+  /** A lake in S3: calls of one table that are under way beside each other. */
   lakeCallsMax: 8,
+  /** A table: how long its end waits for what is still to be removed; the next run removes what is left. */
+  lakeCloseMaxMs: 10_000,
   /** Firehose: a record before base64, records and bytes of one call (counted as base64, so that every reading of the limit holds),
    * https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html */
   firehoseRecordMaxBytes: 1_000 * kibi,
@@ -552,6 +567,7 @@ assert(limits.jwksCooldownMs <= limits.jwksFreshMs, 'a key that is not found is 
 assert(5 * limits.pathMaxElements <= limits.graphStagedMaxWrites, 'the longest journey can be staged');
 assert(limits.graphWriteMaxBytes <= limits.graphChunkMaxBytes, 'a chunk holds at least one write');
 assert(limits.graphChunkMaxBytes <= limits.graphStagedMaxBytes, 'staged writes make at least one chunk');
+assert(limits.s3PatienceMs + limits.s3CallMaxMs < limits.checkpointSinksMaxMs, 'a sink says why it failed before it is given up');
 assert(limits.s3PartBytes >= 5 * mebi, 'S3 takes a part of that size');
 assert(limits.bodyDecodedMaxBytes <= limits.s3ObjectMaxBytes, 'what is kept elsewhere can be read again');
 assert(limits.bodyDecodedMaxBytes <= limits.sendEventMaxBytes, 'what is too large for an ingress is reported in its own words');

@@ -58,10 +58,12 @@ export async function checkBucket(options: S3ObjectsOptions): Promise<void> {
   const objects = s3Objects(options);
   try {
     const probe = 'probe/started';
-    await objects.list('probe/');
-    await objects.put(probe, Buffer.from('{}'));
-    await objects.get(probe);
-    await objects.delete(probe);
+    const written = async (): Promise<void> => {
+      await objects.put(probe, Buffer.from('{}'));
+      await objects.get(probe);
+      await objects.delete(probe);
+    };
+    await Promise.all([objects.list('probe/'), written()]);
   } finally {
     objects.close();
   }

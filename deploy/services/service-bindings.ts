@@ -43,6 +43,8 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
   const connection = kafkaConnection(config.kafka, { clock, random, happenings });
   const blobs = s3BlobStore({ ...s3Place(s3, ''), clock, random });
   const claims = s3BlobStore({ ...s3Place(s3, 'claims'), clock, random });
+  // A sink waits for what passes: its failure would begin the topology again.
+  const staging = s3BlobStore({ ...s3Place(s3, ''), clock, random, patienceMs: limits.s3PatienceMs });
   const lake = s3Place(s3, 'lake');
   let neo4j: { readonly session: Neo4jSession; readonly database: GraphDatabase } | undefined;
 
@@ -58,7 +60,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     const name = `${topology}/${id}`;
     if (kind.kind === 'graph') {
       const folder = graphStagingFolder(topology, id);
-      return graphSink({ database: graphDatabase(), model: kind.model, staging: blobs, folder, sink: name, run });
+      return graphSink({ database: graphDatabase(), model: kind.model, staging, folder, sink: name, run });
     }
     if (kind.kind !== 'table') throw new SluiceError('sink-unknown', `'${id}' is neither a table nor a graph`);
     const { table, schema, partitionBy } = kind;
@@ -102,8 +104,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     },
     async close() {
       await neo4j?.session.close();
-      blobs.close();
-      claims.close();
+      for (const store of [blobs, claims, staging]) store.close();
     },
   };
 }

@@ -56,7 +56,9 @@ export interface LakeFiles {
   publish(files: readonly StagedContent[]): Promise<void>;
   /** A file, or a log. What is not there is no error. */
   remove(path: string): Promise<void>;
-  close(): void;
+  /** The same for what nobody waits for: removed by the time that `close` resolves. A failure is the next publication's. */
+  letGo(paths: readonly string[]): void;
+  close(): Promise<void>;
 }
 
 export function stagedMissing({ staged, target }: StagedContent): SluiceError {

@@ -85,7 +85,10 @@ export function localLakeFiles(dir: string): LakeFiles {
     async remove(path) {
       rmSync(at(path), { recursive: true, force: true });
     },
-    close: () => undefined,
+    letGo(paths) {
+      for (const path of paths) rmSync(at(path), { recursive: true, force: true });
+    },
+    close: () => Promise.resolve(),
   };
 }
 

@@ -33,6 +33,6 @@ export async function sinkMisfits({ lake, sink, was, isDelivered }: TableMisfits
   try {
     return await tableMisfits(files, { table, schema, partitionBy });
   } finally {
-    files.close();
+    await files.close();
   }
 }

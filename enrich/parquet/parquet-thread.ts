@@ -5,12 +5,16 @@
  * from the last checkpoint makes them so again.
  */
 import { Worker } from 'node:worker_threads';
+import { systemClock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { within } from '../../schemas/kernel/within.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { ParquetAnswer, ParquetReply, ParquetRequest, ParquetWorkerInput } from './worker-protocol.ts';
 
 export interface ParquetThread {
   /** Answers come in the order of the requests. Rejects with a `SluiceError`. */
   ask(request: ParquetRequest): Promise<ParquetAnswer>;
+  /** What it still has to remove is removed before, within `limits.lakeCloseMaxMs`. */
   end(): Promise<void>;
 }
 
@@ -27,6 +31,8 @@ export function parquetThread(input: ParquetWorkerInput): ParquetThread {
     fault ??= found;
     for (const { reject } of asked.splice(0)) reject(fault);
   };
+  const ended = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
+  const unanswered = (): SluiceError => new SluiceError('sink-ended', `the writer of table '${input.table}' does not end`);
   worker.on('message', (reply: ParquetReply) => {
     if (reply.ok) {
       asked.shift()?.resolve(reply);
@@ -47,6 +53,10 @@ export function parquetThread(input: ParquetWorkerInput): ParquetThread {
       });
     },
     async end() {
+      if (fault === undefined) {
+        worker.postMessage('end');
+        await within(systemClock, limits.lakeCloseMaxMs, ended, unanswered).catch(() => undefined);
+      }
       await worker.terminate();
     },
   };

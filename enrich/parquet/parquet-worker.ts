@@ -10,10 +10,16 @@ import type { ParquetReply, ParquetRequest, ParquetWorkerInput } from './worker-
 
 const port = present(parentPort, 'the parent of a Parquet worker');
 const input = workerData as ParquetWorkerInput;
-const opening = openLake(input.lake, input.run).then((files) => new TableStaging(input, files));
+const lake = openLake(input.lake, input.run);
+const opening = lake.then((files) => new TableStaging(input, files));
 let last: Promise<void> = Promise.resolve();
 
-port.on('message', (request: ParquetRequest) => {
+port.on('message', (request: ParquetRequest | 'end') => {
+  if (request === 'end') {
+    // What was asked before is nobody's any more.
+    void lake.then((files) => files.close()).finally(() => process.exit());
+    return;
+  }
   last = last.then(async () => port.postMessage(await replyTo(request)));
 });
 

@@ -11,9 +11,9 @@
  */
 import { basename, join } from 'node:path';
 import type { Column } from '../../schemas/columns.ts';
+import { boundedEach } from '../../schemas/kernel/bounded-each.ts';
 import { limits } from '../../schemas/limits.ts';
 import { runName } from '../../schemas/run-id.ts';
-import { boundedEach } from '../lake/bounded-each.ts';
 import type { LakeFiles } from '../lake/lake-files.ts';
 import { stagedMissing } from '../lake/lake-files.ts';
 import { mayRemove } from '../lake/staged-name.ts';
@@ -48,6 +48,8 @@ export class TableStaging {
   #log: RowLog | null = null;
   /** The log that the last returned state names. */
   #namedLog: RowLog | null = null;
+  /** Logs that are there, of this run and the one that it went on from. */
+  readonly #logs = new Set<string>();
 
   constructor(input: ParquetWorkerInput, lake: LakeFiles) {
     this.#input = input;
@@ -62,11 +64,11 @@ export class TableStaging {
     const log = state?.log ?? null;
     this.#log = log;
     this.#namedLog = log;
+    if (log !== null) this.#logs.add(log.file);
     await this.publish(state?.staged ?? []);
-    for (const name of await this.#lake.names(this.#folder)) {
-      const file = join(this.#folder, name);
-      if (file !== log?.file && mayRemove(name, this.#input.run)) await this.#lake.remove(file);
-    }
+    const left = (await this.#lake.names(this.#folder)).filter((name) => mayRemove(name, this.#input.run));
+    const files = left.map((name) => join(this.#folder, name)).filter((file) => file !== log?.file);
+    await boundedEach(files, limits.lakeCallsMax, (file) => this.#lake.remove(file));
     this.#open = new OpenRows(this.#input.columns.length);
     this.#written = [];
     if (log !== null) await this.#reopen(log);
@@ -84,9 +86,9 @@ export class TableStaging {
     const targetOf = (partition: string): string =>
       join(this.#input.table, partition, `${this.#input.topology}-${basename(log.file, '.ndjson')}-${log.bytes}.parquet`);
     const visible = new Set<string>();
-    for (const partition of new Set(logged.rows.map((row) => row.partition))) {
+    await boundedEach([...new Set(logged.rows.map((row) => row.partition))], limits.lakeCallsMax, async (partition) => {
       if (await this.#lake.exists(targetOf(partition))) visible.add(partition);
-    }
+    });
     const same = sameColumns(logged.columns, this.#input.columns);
     const rows = same ? this.#open : new OpenRows(logged.columns.length);
     for (const { partition, cells } of logged.rows) {
@@ -160,6 +162,7 @@ export class TableStaging {
     const before = this.#log ?? { file, bytes: 0, rows: 0, since };
     const lines = this.#open.takeUnlogged();
     const added = logBytes(before.bytes, this.#input.columns, lines);
+    this.#logs.add(before.file);
     // An append of nothing would be an object where the next one begins.
     if (added.length > 0) await this.#lake.append(before.file, before.bytes, added);
     return { ...before, bytes: before.bytes + added.length, rows: this.#open.rows };
@@ -168,14 +171,10 @@ export class TableStaging {
   /** Makes staged files visible where readers look. Doing it twice does nothing more. */
   async publish(files: readonly StagedFile[]): Promise<void> {
     await this.#lake.publish(files);
-    if (files.length > 0) await this.#removeOldLogs();
-  }
-
-  async #removeOldLogs(): Promise<void> {
+    if (files.length === 0) return;
     const kept = [this.#log?.file, this.#namedLog?.file];
-    for (const name of await this.#lake.names(this.#folder)) {
-      const file = join(this.#folder, name);
-      if (name.startsWith(logPrefix) && !kept.includes(file) && mayRemove(name, this.#input.run)) await this.#lake.remove(file);
-    }
+    const old = [...this.#logs].filter((file) => !kept.includes(file));
+    for (const file of old) this.#logs.delete(file);
+    this.#lake.letGo(old);
   }
 }

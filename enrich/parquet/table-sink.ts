@@ -82,7 +82,7 @@ export function tableSink(options: TableSinkOptions): Sink {
           await files.makeFolder('');
           await describeTable(files, { table, schema, partitionBy: options.partitionBy });
         } finally {
-          files.close();
+          await files.close();
         }
       } catch (thrown) {
         throw fileFault('lake-write-failed', `table '${table}'`, thrown);

@@ -175,10 +175,7 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
         namedEvents = 0;
       }),
     pendingRows: () => writtenEvents + namedEvents,
-    close: () => {
-      lake?.close();
-      return Promise.resolve();
-    },
+    close: async () => lake?.close(),
   };
 }
 

@@ -17,6 +17,8 @@ type S3FailureKind =
   /** A condition does not hold: the key exists, or its object is another one. */
   | 'condition'
   | 'again'
+  /** It is asked too often: as `again`, more slowly. */
+  | 'throttled'
   | 'no-bucket'
   | 'refused';
 
@@ -26,6 +28,16 @@ export interface S3Failure {
   readonly code: string;
 }
 
+/** Also what stores that speak S3's protocol say. https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html */
+const throttling = new Set([
+  'SlowDown',
+  'ServiceUnavailable',
+  'Throttling',
+  'ThrottlingException',
+  'RequestLimitExceeded',
+  'TooManyRequests',
+  'TooManyRequestsException',
+]);
 const passing = new Set([
   'RequestTimeTooSkewed',
   'ExpiredToken',
@@ -43,10 +55,12 @@ export function deriveS3Failure(thrown: unknown): S3Failure {
   const status = $metadata?.httpStatusCode;
   if (name === 'NoSuchBucket') return { kind: 'no-bucket', code: name };
   if (passing.has(name)) return { kind: 'again', code: name };
+  // The answer to a HEAD has no body: its status is all it says.
+  if (throttling.has(name) || status === 503 || status === 429) return { kind: 'throttled', code: name };
   if (status === 412) return { kind: 'condition', code: name };
   if (status === 404) return { kind: 'absent', code: name };
   if (name === 'CredentialsProviderError') return { kind: 'refused', code: name };
-  const again = status === undefined || status < 300 || status === 408 || status === 409 || status === 429 || status >= 500;
+  const again = status === undefined || status < 300 || status === 408 || status === 409 || status >= 500;
   return { kind: again ? 'again' : 'refused', code: name };
 }
 
@@ -70,9 +84,9 @@ export function s3Fault(operation: S3Operation, bucket: string, what: string, { 
     const fix = `check the credentials and their right to ${permissions[operation]} on the bucket '${bucket}'`;
     return new SluiceError('s3-refused', `${what}: ${operation} was refused (${code})`, { fix, cause });
   }
-  return new SluiceError('s3-failed', `${what}: ${operation} failed (${code})`, {
-    retryable: true,
-    fix: `check that the bucket '${bucket}' can be reached`,
-    cause,
-  });
+  const fix =
+    kind === 'throttled'
+      ? `the bucket '${bucket}' is asked more often than it takes: look at what else uses it, and at checkpoint_ms`
+      : `check that the bucket '${bucket}' can be reached`;
+  return new SluiceError('s3-failed', `${what}: ${operation} failed (${code})`, { retryable: true, fix, cause });
 }

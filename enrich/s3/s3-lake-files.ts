@@ -7,13 +7,16 @@
  * 2. A published object is replaced only under its tag, after its mark was found to be an older one: a run that was taken over, and goes on late,
  *    replaces nothing that its successor published.
  * 3. What is staged is removed after it is visible, so it is always in one of two places.
+ * 4. Calls that do not need each other's answers are under way side by side, `lakeCallsMax` of a table at once. What is removed is nobody's to wait for:
+ *    that goes on beside what comes, until `close`.
  */
+
+import { boundedEach } from '../../schemas/kernel/bounded-each.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RunOrder } from '../../schemas/run-id.ts';
-import { boundedEach } from '../lake/bounded-each.ts';
 import type { LakeFiles, S3Place, StagedContent } from '../lake/lake-files.ts';
 import { stagedMissing } from '../lake/lake-files.ts';
 import { decidePublication, isOfAnother, markOf } from '../lake/staged-name.ts';
@@ -23,7 +26,8 @@ import { s3Objects } from './s3-objects.ts';
 const offsetDigits = 12;
 
 export function s3LakeFiles(place: S3Place, run: RunOrder): LakeFiles {
-  const objects = s3Objects({ ...place, clock: systemClock, random: systemRandom });
+  const objects = s3Objects({ ...place, clock: systemClock, random: systemRandom, patienceMs: limits.s3PatienceMs });
+  const letGo = new LetGo(objects);
   const below = (folder: string): string => (folder === '' ? '' : `${folder}/`);
   return {
     continuesLogs: false,
@@ -38,31 +42,85 @@ export function s3LakeFiles(place: S3Place, run: RunOrder): LakeFiles {
     replace: (path, bytes) => objects.put(path, bytes),
     append: (path, offset, bytes) => objects.put(`${path}/${String(offset).padStart(offsetDigits, '0')}`, bytes),
     async readLog(path, bytes) {
-      const parts: Uint8Array[] = [];
+      const offsetOf = (key: string): number => Number(key.slice(path.length + 1));
+      const keys = (await objects.list(`${path}/`)).filter((key) => offsetOf(key) < bytes);
+      const parts = new Map<string, Uint8Array | undefined>();
+      await boundedEach(keys, limits.lakeCallsMax, async (key) => {
+        parts.set(key, await objects.get(key));
+      });
+      const log: Uint8Array[] = [];
       let end = 0;
-      for (const key of await objects.list(`${path}/`)) {
-        const offset = Number(key.slice(path.length + 1));
-        if (offset >= bytes) break;
-        const part = offset === end ? await objects.get(key) : undefined;
+      for (const key of keys) {
+        const part = offsetOf(key) === end ? parts.get(key) : undefined;
         if (part === undefined) return undefined;
-        parts.push(part);
+        log.push(part);
         end += part.length;
       }
-      return end === bytes ? Buffer.concat(parts) : undefined;
+      return end === bytes ? Buffer.concat(log) : undefined;
     },
     settle: () => Promise.resolve(),
-    publish: (files) => boundedEach(files, limits.lakeCallsMax, (file) => publishObject(objects, file, run)),
-    async remove(path) {
-      const keys = (await objects.list(path)).filter((key) => key === path || key.startsWith(`${path}/`));
-      await boundedEach(keys, limits.lakeCallsMax, (key) => objects.delete(key));
+    async publish(files) {
+      letGo.check();
+      await boundedEach(files, limits.lakeCallsMax, (file) => publishObject(objects, file, run));
+      letGo.of(files.map(({ staged }) => staged));
     },
-    close: () => objects.close(),
+    remove: (path) => removeAll(objects, path),
+    letGo: (paths) => letGo.of(paths),
+    async close() {
+      await letGo.settled();
+      objects.close();
+    },
   };
 }
 
+/** A file, or all of a log. */
+async function removeAll(objects: S3Objects, path: string): Promise<void> {
+  const [keys] = await Promise.all([objects.list(`${path}/`), objects.delete(path)]);
+  await boundedEach(keys, limits.lakeCallsMax, (key) => objects.delete(key));
+}
+
+/** Removes beside what else goes on. A failure is met by the next publication. */
+class LetGo {
+  readonly #objects: S3Objects;
+  #waiting: string[] = [];
+  #removing: Promise<void> | undefined;
+  #failed: { readonly fault: unknown } | undefined;
+
+  constructor(objects: S3Objects) {
+    this.#objects = objects;
+  }
+
+  check(): void {
+    if (this.#failed !== undefined) throw this.#failed.fault;
+  }
+
+  of(paths: readonly string[]): void {
+    this.#waiting.push(...paths);
+    this.#removing ??= this.#remove().finally(() => {
+      this.#removing = undefined;
+    });
+  }
+
+  settled(): Promise<void> {
+    return this.#removing ?? Promise.resolve();
+  }
+
+  async #remove(): Promise<void> {
+    while (this.#waiting.length > 0 && this.#failed === undefined) {
+      const paths = this.#waiting.splice(0);
+      try {
+        await boundedEach(paths, limits.lakeCallsMax, (path) => removeAll(this.#objects, path));
+      } catch (fault) {
+        this.#failed ??= { fault };
+      }
+    }
+  }
+}
+
+/** Resolves when it is visible; what is staged is the caller's to let go of. */
 async function publishObject(objects: S3Objects, { staged, target }: StagedContent, run: RunOrder): Promise<void> {
   for (let tries = 0; tries < limits.s3AttemptsMax; tries++) {
-    const head = await objects.head(target);
+    const [head, bytes] = await Promise.all([objects.head(target), objects.get(staged)]);
     const decision = decidePublication(head?.mark, staged, run);
     if (decision === 'taken-over') {
       throw new SluiceError('lake-taken-over', `${target} was published by a later run than attempt ${run.attempt}`, {
@@ -70,7 +128,6 @@ async function publishObject(objects: S3Objects, { staged, target }: StagedConte
       });
     }
     if (decision === 'put') {
-      const bytes = await objects.get(staged);
       if (bytes === undefined) {
         // Published and removed between the two looks, by a run that had the same checkpoint.
         const now = await objects.head(target);
@@ -82,7 +139,6 @@ async function publishObject(objects: S3Objects, { staged, target }: StagedConte
       }
       if ((await objects.replace(target, bytes, markOf(staged), head)) === 'unclear') continue;
     }
-    await objects.delete(staged);
     return;
   }
   throw new SluiceError('s3-failed', `${target} is replaced by others again and again`, { retryable: true });

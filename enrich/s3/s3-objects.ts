@@ -6,25 +6,28 @@
  * 1. `create` says true exactly when the object that is there was made by this call. Each call has a random mark of its own; after an answer that
  *    says nothing (a reset, a time-out, 5xx) the put is made again under the same mark, and where the key exists the mark tells whose it is.
  * 2. `put` and `delete` may take effect more than once, with the same result; `replace` takes effect on the object it was decided for or not at all.
- * 3. An operation has at most `s3AttemptsMax` tries, with full jitter between them.
+ * 3. An operation has at most `s3AttemptsMax` tries within `s3OperationMaxMs`, with full jitter between them; more only while its patience lasts. A
+ *    condition that does not hold says that others write: it is never waited for.
+ * 4. With patience all calls share one pace: a bucket that asks to slow down is asked less often by each of them.
  */
-
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
-import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { Pace } from '../../schemas/kernel/pace.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { PutCondition, S3ClientOptions, S3Head } from './s3-client.ts';
+import type { PutCondition, PutOptions, S3ClientOptions, S3Head } from './s3-client.ts';
 import { createS3Client } from './s3-client.ts';
-import type { S3Operation } from './s3-failure.ts';
+import type { S3Failure, S3Operation } from './s3-failure.ts';
 import { deriveS3Failure, s3Fault } from './s3-failure.ts';
+import { uploadInParts } from './s3-upload.ts';
 
 export interface S3ObjectsOptions extends S3ClientOptions {
   /** Before every key, '' or `/`-separated without a last slash. */
   readonly prefix: string;
-  readonly clock: Clock;
   readonly random: Random;
+  /** How long an operation is tried at least where its failure may pass. Default 0: somebody waits for it, and `s3AttemptsMax` tries have to do. */
+  readonly patienceMs?: number;
 }
 
 /** Keys are below the prefix. Everything rejects with `s3-failed` (retryable), `s3-refused` or `bucket-missing`. */
@@ -47,8 +50,10 @@ export interface S3Objects {
 const markBytes = 16;
 const backoff = { baseMs: limits.s3RetryBaseMs, maxMs: limits.s3RetryMaxMs };
 
-export function s3Objects({ prefix, clock, random, ...client }: S3ObjectsOptions): S3Objects {
+export function s3Objects({ prefix, random, patienceMs = 0, ...client }: S3ObjectsOptions): S3Objects {
+  const { clock } = client;
   const api = createS3Client(client);
+  const pace = new Pace({ clock, baseMs: limits.s3PaceBaseMs, maxMs: limits.s3PaceMaxMs });
   const root = prefix === '' ? '' : `${prefix}/`;
 
   /** `answer` may know what a failure means for its operation; it is told whether an earlier try may have taken effect. */
@@ -56,20 +61,50 @@ export function s3Objects({ prefix, clock, random, ...client }: S3ObjectsOptions
     operation: S3Operation,
     key: string,
     call: () => Promise<T>,
-    answer: (failure: ReturnType<typeof deriveS3Failure>, unclear: boolean) => Promise<T | undefined> | T | undefined = () => undefined,
+    answer: (failure: S3Failure, unclear: boolean) => Promise<T | undefined> | T | undefined = () => undefined,
   ): Promise<T> => {
+    const begunMs = clock.monotonic();
     for (let attempt = 0; ; attempt++) {
+      if (patienceMs > 0) await pace.turn();
       try {
-        return await call();
+        const value = await call();
+        pace.ease();
+        return value;
       } catch (thrown) {
         const failure = deriveS3Failure(thrown);
+        if (failure.kind === 'throttled') pace.slowDown();
         const known = await answer(failure, attempt > 0);
         if (known !== undefined) return known;
-        const again = failure.kind === 'again' || failure.kind === 'condition';
-        if (!again || attempt + 1 >= limits.s3AttemptsMax) throw s3Fault(operation, client.bucket, `object '${key}'`, failure, thrown);
+        const spentMs = clock.monotonic() - begunMs;
+        const isLast = attempt + 1 >= limits.s3AttemptsMax || spentMs >= limits.s3OperationMaxMs;
+        const passes = mayPass(failure) && !(isLast && spentMs >= patienceMs);
+        const others = failure.kind === 'condition' && !isLast;
+        if (!passes && !others) throw s3Fault(operation, client.bucket, `object '${key}'`, failure, thrown);
         await sleep(clock, backoffMs(attempt, backoff, random));
       }
     }
+  };
+
+  /** A part of an operation that began at `begunMs` and tries it all again, if there is time, when these tries are used up. */
+  const tryingPart = async (begunMs: number, call: (unclear: boolean) => Promise<void>): Promise<void> => {
+    for (let attempt = 0; ; attempt++) {
+      if (patienceMs > 0) await pace.turn();
+      try {
+        return await call(attempt > 0);
+      } catch (thrown) {
+        const failure = deriveS3Failure(thrown);
+        if (failure.kind === 'throttled') pace.slowDown();
+        const isLast = attempt + 1 >= limits.s3AttemptsMax || clock.monotonic() - begunMs >= Math.max(patienceMs, limits.s3OperationMaxMs);
+        if (isLast || !mayPass(failure) || failure.code === 'NoSuchUpload') throw thrown;
+        await sleep(clock, backoffMs(attempt, backoff, random));
+      }
+    }
+  };
+
+  const putWhole = (key: string, bytes: Uint8Array, options: PutOptions): Promise<void> => {
+    if (bytes.length <= limits.s3SinglePutMaxBytes) return api.put(root + key, bytes, options);
+    const begunMs = clock.monotonic();
+    return uploadInParts(api, root + key, bytes, { ...options, trying: (call) => tryingPart(begunMs, call) });
   };
 
   const newMark = (): string => {
@@ -106,7 +141,7 @@ export function s3Objects({ prefix, clock, random, ...client }: S3ObjectsOptions
         'PutObject',
         key,
         async () => {
-          await api.put(root + key, bytes, { mark, condition: 'absent' });
+          await putWhole(key, bytes, { mark, condition: 'absent' });
           return true;
         },
         async ({ kind }, unclear) => {
@@ -120,7 +155,7 @@ export function s3Objects({ prefix, clock, random, ...client }: S3ObjectsOptions
     },
     async put(key, bytes) {
       const mark = newMark();
-      await trying('PutObject', key, () => api.put(root + key, bytes, { mark, condition: 'always' }));
+      await trying('PutObject', key, () => putWhole(key, bytes, { mark, condition: 'always' }));
     },
     async replace(key, bytes, mark, before) {
       const condition: PutCondition = before === undefined ? 'absent' : { etag: before.etag };
@@ -128,7 +163,7 @@ export function s3Objects({ prefix, clock, random, ...client }: S3ObjectsOptions
         'PutObject',
         key,
         async () => {
-          await api.put(root + key, bytes, { mark, condition });
+          await putWhole(key, bytes, { mark, condition });
           return 'done';
         },
         ({ kind }) => (kind === 'condition' || kind === 'absent' ? 'unclear' : undefined),
@@ -156,4 +191,8 @@ export function s3Objects({ prefix, clock, random, ...client }: S3ObjectsOptions
     },
     close: () => api.close(),
   };
+}
+
+function mayPass({ kind }: S3Failure): boolean {
+  return kind === 'again' || kind === 'throttled';
 }

@@ -25,6 +25,8 @@ export type Fault =
   | { readonly kind: 'lost-reply' }
   /** The server does it, and half of the answer's body comes. */
   | { readonly kind: 'half-reply' }
+  /** The server does it; its answer begins, and goes on with white space that never ends, as S3 sends it while it completes an upload. */
+  | { readonly kind: 'endless-reply' }
   /** Answered instead of the server. */
   | { readonly kind: 'answer'; readonly status: number; readonly body: string; readonly contentType?: string }
   /** Of PutRecords: every `every`th record, counted over all of them, is answered as throttled and not handed on. */
@@ -58,6 +60,8 @@ export const slowDown: Fault = {
   status: 503,
   body: '<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>',
 };
+/** Far below the time that a client lets a socket be silent. */
+const dripMs = 20;
 const throttled = { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'Rate exceeded for shard' };
 
 interface Reply {
@@ -134,6 +138,15 @@ export async function startFaultProxy(target: string, { keep = false }: FaultPro
     const reply = await (refusing ? refuseRecords(asked, fault.every) : inTurn(asked));
     if (fault.kind === 'lost-reply') {
       res.destroy();
+      return;
+    }
+    if (fault.kind === 'endless-reply') {
+      const { 'content-length': _length, ...headers } = reply.headers;
+      res.writeHead(reply.status, { ...headers, 'transfer-encoding': 'chunked' });
+      while (!res.destroyed) {
+        res.write(' ');
+        await wait(dripMs);
+      }
       return;
     }
     res.writeHead(reply.status, reply.headers);

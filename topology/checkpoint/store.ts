@@ -10,8 +10,10 @@
  * 5. The newest manifest that is no fence is kept: what goes back needs it.
  * 6. Where no manifest is, a new lineage begins. A run whose manifests were removed, and that finds those of another lineage, was taken over.
  */
+import { boundedEach } from '../../schemas/kernel/bounded-each.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
+import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import { newLineage } from '../../schemas/run-id.ts';
 import type { Manifest } from './manifest.ts';
@@ -116,7 +118,7 @@ export function checkpointStore(blobs: BlobStore, topology: string): CheckpointS
   };
 
   const remove = async (keys: readonly string[]): Promise<void> => {
-    for (const key of keys) await blobs.delete(key);
+    await boundedEach(keys, limits.checkpointDeletesMax, (key) => blobs.delete(key));
   };
 
   return {

@@ -70,6 +70,9 @@ export class JobCheckpoints {
   #fenceAtMs: number;
   /** The checkpoint that is under way, once its sinks have staged. */
   #settling: Promise<void> | undefined;
+  /** Old manifests are deleted beside the next checkpoint. */
+  #pruning: Promise<void> | undefined;
+  #toPrune = false;
   /** What ended it: the run ends of that. */
   #fault: { readonly thrown: unknown } | undefined;
   #isTrying = false;
@@ -152,10 +155,11 @@ export class JobCheckpoints {
     return true;
   }
 
-  /** Resolves when none is under way. Rejects with what ended the last one. */
+  /** Resolves when none is under way, and nothing is deleted. Rejects with what ended the last one. */
   async settled(): Promise<void> {
     await this.#settling;
     if (this.#fault !== undefined) throw this.#fault.thrown;
+    await this.#pruning;
   }
 
   /** The run is told to stop: a manifest that cannot be stored is tried at once, and for so long only. */
@@ -205,7 +209,10 @@ export class JobCheckpoints {
     if (this.#inARow > 0 || !this.#told) this.#options.tell({ kind: 'checkpoint-completed', checkpoint });
     this.#inARow = 0;
     this.#told = true;
-    await this.#prune();
+    this.#toPrune = true;
+    this.#pruning ??= this.#prune().finally(() => {
+      this.#pruning = undefined;
+    });
   }
 
   /** Stores a manifest, however often that fails, until the run is over. */
@@ -286,7 +293,10 @@ export class JobCheckpoints {
 
   /** Those that cannot be deleted now are met by the next. */
   async #prune(): Promise<void> {
-    await this.#options.store.prune(limits.checkpointsKept).catch(() => undefined);
+    while (this.#toPrune) {
+      this.#toPrune = false;
+      await this.#options.store.prune(limits.checkpointsKept).catch(() => undefined);
+    }
   }
 }
 

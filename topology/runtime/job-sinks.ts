@@ -57,7 +57,14 @@ export class JobSinks {
 
   async open(states: Readonly<Record<string, SinkState>>): Promise<void> {
     for (const { to, state } of this.#retiring) await to.open(state);
-    for (const { id, sink } of this.#sinks) await sink.open(states[id]);
+    // Tables know nothing of each other; graphs may share a database, which takes their models one after the other.
+    const graphs = this.#sinks.filter(({ stage }) => stage?.node.sink.kind === 'graph');
+    const inOrder = async (): Promise<void> => {
+      for (const { id, sink } of graphs) await sink.open(states[id]);
+    };
+    const others = this.#sinks.filter((each) => !graphs.includes(each)).map(({ id, sink }) => sink.open(states[id]));
+    const failed = (await Promise.allSettled([...others, inOrder()])).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   /** Writes what reached the sinks in this turn; says whether there was something. */
@@ -182,8 +189,9 @@ export class JobSinks {
   }
 
   async close(): Promise<void> {
-    for (const { sink } of this.#sinks) await sink.close();
-    for (const { to } of this.#retiring) await to.close();
+    const all = [...this.#sinks.map(({ sink }) => sink), ...this.#retiring.map(({ to }) => to)];
+    const failed = (await Promise.allSettled(all.map((sink) => sink.close()))).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 }
 

@@ -180,6 +180,19 @@ export function scenariosOn(cloudOf: () => Promise<Cloud>): readonly Scenario<St
       });
       return { sent, checks: [[`calls failed (${failed})`, failed > 0]] };
     }),
+    scenario('s3-asks-to-slow-down', 'S3 answers every call with 503 SlowDown for 30 s', async (rig, scale) => {
+      const { awsProxy } = rig.cloud;
+      const attempt = async (): Promise<number | undefined> => (await rig.enrich.status())?.topologies[0]?.job?.attempt;
+      const before = await attempt();
+      const sent = await under(rig, 40 * scale, async () => {
+        await wait(5_000 * scale);
+        awsProxy.decide = ({ operation }) => (operation === '' ? slowDown : pass);
+        await wait(30_000 * scale);
+        awsProxy.decide = () => pass;
+      });
+      const after = await attempt();
+      return { sent, checks: [[`the topology did not begin again (${before}, then ${after})`, before !== undefined && before === after]] };
+    }),
     scenario('enrich-killed', 'the enrich process is killed with SIGKILL at ten random points', async (rig, scale) => {
       const random = seededRandom(Number(process.env['DRILL_SEED'] ?? process.pid));
       const kills = scale < 1 ? 2 : 10;

@@ -33,6 +33,7 @@ describe.skipIf(cloudMissing() !== undefined)('the drill of the streams', () => 
       'neo4j-killed',
       'neo4j-deadlocks',
       's3-slow-and-failing',
+      's3-asks-to-slow-down',
       'enrich-killed',
     ]);
     for (const { name, sent, acknowledged, lost, duplicated, stuck, checks } of lines) {

@@ -3,8 +3,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { boundedEach } from '../../../enrich/lake/bounded-each.ts';
 import { decidePublication, markOf, mayRemove } from '../../../enrich/lake/staged-name.ts';
+import { boundedEach } from '../../../schemas/kernel/bounded-each.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { newLineage, newRun, runName, runPattern } from '../../../schemas/run-id.ts';
 import { runOf } from '../../runs.ts';

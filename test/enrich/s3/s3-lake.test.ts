@@ -10,6 +10,7 @@ import { tableSink } from '../../../enrich/parquet/table-sink.ts';
 import { rejectedSink } from '../../../enrich/rejected/rejected-sink.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
+import { limits } from '../../../schemas/limits.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
 import type { RejectedEvent } from '../../../schemas/rejection.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
@@ -292,6 +293,63 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
     release();
     expect(await late).toMatchObject({ code: 'lake-taken-over' });
     expect(await seenIn(place)).toEqual({ a: 2 });
+  });
+
+  it('makes calls that do not need each other side by side: no look waits for a copy, nor a file for another', async () => {
+    const place = newPlace();
+    const sink = table(place, 1);
+    await sink.open(undefined);
+    await sink.write(rows(0, 1));
+    await sink.prepare(1, false);
+    // None of the four is answered before all were asked: one after the other would never end.
+    let asked = 0;
+    let release: () => void = () => undefined;
+    const all = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    rig().proxy.decide = ({ method }) => {
+      if (method !== 'HEAD' && method !== 'GET') return pass;
+      if (++asked === 4) release();
+      return { kind: 'held', until: all };
+    };
+    await sink.commit(1);
+    expect(await numbersIn(place)).toEqual([0, 1]);
+    await sink.close();
+  });
+
+  it('publishes on while what it lets go of is not removed yet, and has removed it when it is closed', async () => {
+    const place = newPlace();
+    const sink = table(place, 1);
+    await sink.open(undefined);
+    let release: () => void = () => undefined;
+    const until = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    rig().proxy.decide = ({ method }) => (method === 'DELETE' ? { kind: 'held', until } : pass);
+    for (const checkpoint of [1, 2, 3]) {
+      await sink.write(rows(checkpoint));
+      await sink.prepare(checkpoint, false);
+      await sink.commit(checkpoint);
+    }
+    expect(await numbersIn(place)).toEqual([1, 2, 3]);
+    expect(await keysOf(place, '.staging/')).toHaveLength(3);
+    release();
+    await sink.close();
+    expect(await keysOf(place, '.staging/')).toEqual([]);
+  });
+
+  it('outlasts a bucket that asks to slow down more often than a call has tries', async () => {
+    const place = newPlace();
+    const sink = table(place, 1);
+    await sink.open(undefined);
+    await sink.write(rows(0));
+    const answers = limits.s3AttemptsMax + 2;
+    rig().proxy.decide = (_asked, nth) => (nth < answers ? slowDown : pass);
+    await sink.prepare(1, false);
+    expect(rig().proxy.asked.length).toBeGreaterThan(answers);
+    await sink.commit(1);
+    await sink.close();
+    expect(await numbersIn(place)).toEqual([0]);
   });
 
   it('refuses with what is missing: the bucket', async () => {
