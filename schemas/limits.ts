@@ -494,14 +494,19 @@ export const limits = {
   /** Firehose: rows of one record; what takes records apart again for partitioning takes 500,
    * https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html */
   firehoseRecordMaxRows: 500,
-  /** Firehose: calls under way of one sink; past it `write` waits. One call's time, tries of one call's records, pauses between them. */
+  /** Firehose: calls under way of one sink; past it `write` waits. Silence of one call, all of it, tries of one call's records that fail in a row, pauses between them. */
   firehoseCallsMax: 4,
   firehoseRequestMaxMs: 30_000,
+  firehoseCallMaxMs: 60_000,
   firehoseConnectMs: 5_000,
   firehoseIdleMs: 15_000,
   firehoseAttemptsMax: 10,
   firehoseRetryBaseMs: 100,
   firehoseRetryMaxMs: 5_000,
+  /** Firehose: the pause between two calls of one sink while the stream throttles, the first and the longest; how long a look at the stream waits for that. */
+  firehosePaceBaseMs: 50,
+  firehosePaceMaxMs: 5_000,
+  firehoseDescribeMaxMs: 30_000,
 } as const;
 
 assert(

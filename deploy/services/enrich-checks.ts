@@ -50,7 +50,7 @@ export function enrichChecks(
     checks.push({
       what: `Firehose delivery stream ${deliveryStream} (table ${table})`,
       look: async () => {
-        await checkDeliveryStream({ ...awsOptions(firehose), deliveryStream });
+        await checkDeliveryStream({ ...awsOptions(firehose), deliveryStream, clock, random });
         return 'is there';
       },
     });

@@ -1,10 +1,14 @@
 /**
  * The AWS SDK's Firehose client as the sink uses it. The SDK's types end here.
  *
- * Invariant: one call is one request: the SDK never repeats it, as what a lost answer means is for the caller to decide.
+ * Invariants:
+ * 1. One call is one request: the SDK never repeats it, as what a lost answer means is for the caller to decide.
+ * 2. Every call ends within `firehoseCallMaxMs`, also one whose answer comes drop by drop.
  */
 import { DescribeDeliveryStreamCommand, FirehoseClient, PutRecordBatchCommand } from '@aws-sdk/client-firehose';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { PutReply } from './put-outcome.ts';
 
@@ -13,16 +17,17 @@ export interface FirehoseClientOptions {
   readonly endpoint?: string;
   /** Default: the environment's, or that of the shared configuration. */
   readonly region?: string;
+  readonly clock: Clock;
 }
 
-/** Everything rejects with the SDK's error. */
+/** Everything rejects with the SDK's error, or a `TimeoutError`. */
 export interface FirehoseApi {
   put(stream: string, records: readonly Uint8Array[]): Promise<PutReply>;
   describe(stream: string): Promise<void>;
   close(): void;
 }
 
-export function createFirehoseClient({ endpoint, region }: FirehoseClientOptions): FirehoseApi {
+export function createFirehoseClient({ endpoint, region, clock }: FirehoseClientOptions): FirehoseApi {
   const agent = { keepAlive: true, maxSockets: limits.firehoseCallsMax, timeout: limits.firehoseIdleMs };
   const client = new FirehoseClient({
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -36,14 +41,23 @@ export function createFirehoseClient({ endpoint, region }: FirehoseClientOptions
       throwOnRequestTimeout: true,
     }),
   });
+  const timed = <T>(make: (abortSignal: AbortSignal) => Promise<T>): Promise<T> => {
+    const ending = new AbortController();
+    return within(clock, limits.firehoseCallMaxMs, make(ending.signal), () => {
+      ending.abort();
+      const message = `not answered in whole within ${limits.firehoseCallMaxMs} ms`;
+      return Object.assign(new Error(message), { name: 'TimeoutError' });
+    });
+  };
   return {
     async put(DeliveryStreamName, records) {
       const Records = records.map((Data) => ({ Data }));
-      const { RequestResponses = [] } = await client.send(new PutRecordBatchCommand({ DeliveryStreamName, Records }));
+      const put = new PutRecordBatchCommand({ DeliveryStreamName, Records });
+      const { RequestResponses = [] } = await timed((abortSignal) => client.send(put, { abortSignal }));
       return { errors: RequestResponses.map(({ ErrorCode }) => ErrorCode) };
     },
     async describe(DeliveryStreamName) {
-      await client.send(new DescribeDeliveryStreamCommand({ DeliveryStreamName }));
+      await timed((abortSignal) => client.send(new DescribeDeliveryStreamCommand({ DeliveryStreamName }), { abortSignal }));
     },
     close: () => client.destroy(),
   };

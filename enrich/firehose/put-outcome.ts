@@ -4,8 +4,11 @@
  * An answer of 200 tells of each record by its place: with an error code it was not taken
  * (https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html).
  *
- * Invariant: what says nothing certain (a lost answer, a time-out, 5xx but a refusal to serve) is `unknown`: sent again, it may be there twice.
+ * Invariants:
+ * 1. What says nothing certain (a lost answer, a time-out, 5xx but a refusal to serve) is `unknown`: sent again, it may be there twice.
+ * 2. What says that it is asked too often is `throttled`, of a call or of each record that was not taken. It is no failure: it says when, not whether.
  */
+import { rightsText } from '../../schemas/aws-rights.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 
 export interface PutReply {
@@ -14,14 +17,23 @@ export interface PutReply {
 }
 
 export type PutOutcome =
-  /** The places of those that were not taken, and whether they may have been all the same. */
-  | { readonly kind: 'again'; readonly places: readonly number[]; readonly unknown: boolean; readonly code: string }
+  /** The places of those that were not taken, and why. */
+  | { readonly kind: 'again'; readonly places: readonly number[]; readonly why: 'throttled' | 'failed' | 'unknown'; readonly code: string }
   | { readonly kind: 'done' }
   | { readonly kind: 'refused'; readonly code: string };
 
-const notTaken = new Set([
+/** `ServiceUnavailableException` is how Firehose says that its quota is exceeded (https://docs.aws.amazon.com/firehose/latest/dev/limits.html). */
+const throttling = new Set([
   'ServiceUnavailableException',
+  'ServiceUnavailable',
+  'SlowDown',
+  'Throttling',
   'ThrottlingException',
+  'ThrottledException',
+  'RequestThrottled',
+  'RequestThrottledException',
+  'RequestLimitExceeded',
+  'TooManyRequestsException',
   'LimitExceededException',
   'ProvisionedThroughputExceededException',
 ]);
@@ -30,10 +42,13 @@ const passing = new Set(['ExpiredToken', 'ExpiredTokenException', 'RequestExpire
 const everywhere = (count: number): readonly number[] => Array.from({ length: count }, (_, place) => place);
 
 export function derivePutReply({ errors }: PutReply, count: number): PutOutcome {
-  if (errors.length !== count) return { kind: 'again', places: everywhere(count), unknown: true, code: 'AnswerIncomplete' };
+  if (errors.length !== count) return { kind: 'again', places: everywhere(count), why: 'unknown', code: 'AnswerIncomplete' };
   const places = everywhere(count).filter((place) => errors[place] !== undefined);
-  const [first] = places;
-  return first === undefined ? { kind: 'done' } : { kind: 'again', places, unknown: false, code: errors[first] ?? '' };
+  const codes = places.map((place) => errors[place] ?? '');
+  const [first] = codes;
+  if (first === undefined) return { kind: 'done' };
+  const failed = codes.find((code) => !throttling.has(code));
+  return { kind: 'again', places, why: failed === undefined ? 'throttled' : 'failed', code: failed ?? first };
 }
 
 export function derivePutFault(thrown: unknown, count: number): PutOutcome {
@@ -42,11 +57,11 @@ export function derivePutFault(thrown: unknown, count: number): PutOutcome {
     readonly $metadata?: { readonly httpStatusCode?: number };
   };
   const status = $metadata?.httpStatusCode;
-  if (notTaken.has(code) || passing.has(code)) return { kind: 'again', places: everywhere(count), unknown: false, code };
-  const certain =
-    code === 'CredentialsProviderError' || (status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429);
-  if (certain) return { kind: 'refused', code };
-  return { kind: 'again', places: everywhere(count), unknown: status !== 429, code };
+  const places = everywhere(count);
+  if (throttling.has(code) || status === 429) return { kind: 'again', places, why: 'throttled', code };
+  if (passing.has(code)) return { kind: 'again', places, why: 'failed', code };
+  const certain = code === 'CredentialsProviderError' || (status !== undefined && status >= 400 && status < 500 && status !== 408);
+  return certain ? { kind: 'refused', code } : { kind: 'again', places, why: 'unknown', code };
 }
 
 /** `delivery-stream-missing`, `firehose-refused` or `firehose-failed` (retryable). No message has the SDK's text: it names accounts. */
@@ -62,7 +77,7 @@ export function firehoseFault(
     return new SluiceError('delivery-stream-missing', `there is no Firehose delivery stream '${stream}'`, { fix, cause });
   }
   if (final) {
-    const fix = `check the credentials and their right to firehose:${operation} on it`;
+    const fix = `check the credentials and their right to ${rightsText([`firehose:${operation}`], 'it')}`;
     return new SluiceError('firehose-refused', `the delivery stream '${stream}' refused ${operation} (${code})`, { fix, cause });
   }
   const fix = 'check the endpoint, and the quotas of the delivery stream; what was not covered by a checkpoint comes again';

@@ -3,7 +3,7 @@
  *
  * | member | what |
  * |---|---|
- * | `team`, `app` | the row's own, else the topology's |
+ * | `team`, `app` | the row's own, whatever its type and also where it is null; of a row that has none the topology's |
  * | `date`, `hour` | of the element's time, UTC |
  * | `row_id` | the same for a row that comes again after a restart, so that readers keep one of them (row-id.ts) |
  */
@@ -58,8 +58,8 @@ export function lineWriter({ schema, owner, sink }: LineOptions): (batch: Elemen
       const iso = new Date(ms).toISOString();
       const whole = {
         ...(row as object),
-        team: typeof team === 'string' ? team : owner.team,
-        app: typeof app === 'string' ? app : owner.app,
+        team: team === undefined ? owner.team : team,
+        app: app === undefined ? owner.app : app,
         date: iso.slice(0, 10),
         hour: iso.slice(11, 13),
         [rowIdColumn]: ids(index),

@@ -7,6 +7,8 @@
  * 1. What says nothing certain about the object (a lost answer, a time-out, 5xx) is `again`: doing it again, or looking, tells.
  * 2. No message has more than an operation, a key and an error's code: S3's own texts name accounts, users and hosts.
  */
+import type { AwsCall } from '../../schemas/aws-rights.ts';
+import { rightsText } from '../../schemas/aws-rights.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 
 export type S3Operation = 'GetObject' | 'PutObject' | 'HeadObject' | 'DeleteObject' | 'ListObjectsV2' | 'HeadBucket';
@@ -64,14 +66,14 @@ export function deriveS3Failure(thrown: unknown): S3Failure {
   return { kind: again ? 'again' : 'refused', code: name };
 }
 
-/** What an identity needs for an operation. */
-const permissions: Readonly<Record<S3Operation, string>> = {
-  GetObject: 's3:GetObject and s3:ListBucket',
-  HeadObject: 's3:GetObject and s3:ListBucket',
-  PutObject: 's3:PutObject and s3:AbortMultipartUpload',
-  DeleteObject: 's3:DeleteObject',
-  ListObjectsV2: 's3:ListBucket',
-  HeadBucket: 's3:ListBucket',
+/** The calls of an operation: a large object is put in parts. */
+const callsOf: Readonly<Record<S3Operation, readonly AwsCall[]>> = {
+  GetObject: ['s3:GetObject'],
+  HeadObject: ['s3:HeadObject'],
+  PutObject: ['s3:PutObject', 's3:CreateMultipartUpload', 's3:AbortMultipartUpload'],
+  DeleteObject: ['s3:DeleteObject'],
+  ListObjectsV2: ['s3:ListObjectsV2'],
+  HeadBucket: ['s3:HeadBucket'],
 };
 
 /** `s3-failed` (retryable), `s3-refused` or `bucket-missing`. The bucket is named in what to do about it alone. */
@@ -81,7 +83,7 @@ export function s3Fault(operation: S3Operation, bucket: string, what: string, { 
     return new SluiceError('bucket-missing', `${what}: there is no such bucket`, { fix, cause });
   }
   if (kind === 'refused') {
-    const fix = `check the credentials and their right to ${permissions[operation]} on the bucket '${bucket}'`;
+    const fix = `check the credentials and their right to ${rightsText(callsOf[operation], `the bucket '${bucket}'`)}`;
     return new SluiceError('s3-refused', `${what}: ${operation} was refused (${code})`, { fix, cause });
   }
   const fix =

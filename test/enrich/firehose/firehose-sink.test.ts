@@ -5,8 +5,9 @@
 import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { FirehoseCount } from '../../../enrich/firehose/firehose-sink.ts';
+import type { FirehoseCount } from '../../../enrich/firehose/deliver-call.ts';
 import { firehoseSink } from '../../../enrich/firehose/firehose-sink.ts';
+import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
@@ -16,7 +17,7 @@ import type { Asked, Fault } from '../../servers/fault-proxy.ts';
 import { pass } from '../../servers/fault-proxy.ts';
 import { tableRig, typedRow, typedSchema } from '../parquet/support.ts';
 import { motoRig } from '../s3/support.ts';
-import { batchOf, temporaryFolders } from '../support.ts';
+import { batchOf, fasterClock, temporaryFolders } from '../support.ts';
 
 const folder = temporaryFolders('firehose');
 const at = Date.parse('2026-01-02T03:04:05Z');
@@ -46,13 +47,13 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     firehose = new FirehoseClient({ endpoint: rig().moto.endpoint, region: rig().moto.region });
   });
 
-  const make = async (stream?: string): Promise<Made> => {
+  const make = async (stream?: string, clock: Clock = systemClock): Promise<Made> => {
     const DeliveryStreamName = stream ?? `stream-${streams++}`;
     if (stream === undefined) {
       const S3 = { RoleARN: 'arn:aws:iam::123456789012:role/r', BucketARN: 'arn:aws:s3:::delivered', Prefix: `${DeliveryStreamName}/` };
       await firehose.send(new CreateDeliveryStreamCommand({ DeliveryStreamName, ExtendedS3DestinationConfiguration: S3 }));
     }
-    const counts = { delivered: 0, again: 0, unknown: 0, fallback: 0 };
+    const counts = { delivered: 0, throttled: 0, again: 0, unknown: 0, fallback: 0 };
     const table = tableRig(folder(), 0);
     const sink = firehoseSink({
       deliveryStream: DeliveryStreamName,
@@ -61,7 +62,7 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
       schema: typedSchema,
       owner: { team: 'own', app: 'er' },
       sink: 't/typed',
-      clock: systemClock,
+      clock,
       random: systemRandom,
       fallback: table.sink(1),
       count: (what, rows) => {
@@ -99,7 +100,7 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     expect(numbers(rows)).toEqual(upTo(1_300));
     expect(rows[5]).toMatchObject({ ...typedRow(5), team: 'own', app: 'er', date: '2026-01-02', hour: '03' });
     expect(new Set(rows.map((row) => row['row_id'])).size).toBe(1_300);
-    expect(counts).toEqual({ delivered: 1_300, again: 0, unknown: 0, fallback: 0 });
+    expect(counts).toEqual({ delivered: 1_300, throttled: 0, again: 0, unknown: 0, fallback: 0 });
     expect(rig().proxy.asked.filter(isPut)).toHaveLength(1);
     await sink.commit(1);
     await sink.close();
@@ -129,7 +130,7 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     await sink.prepare(1, false);
     // The first record was taken by the proxy, which kept nothing: the other 200 rows came again, alone.
     expect(numbers(await arrived())).toEqual(upTo(700).slice(500));
-    expect(counts).toEqual({ delivered: 700, again: 600, unknown: 0, fallback: 0 });
+    expect(counts).toEqual({ delivered: 700, throttled: 600, again: 0, unknown: 0, fallback: 0 });
     await sink.close();
   });
 
@@ -145,7 +146,7 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     await sink.prepare(2, false);
     const rows = await arrived();
     expect(numbers(rows)).toEqual([...upTo(10).flatMap((n) => [n, n]), ...upTo(20).slice(10)]);
-    expect(counts).toEqual({ delivered: 20, again: 0, unknown: 20, fallback: 0 });
+    expect(counts).toEqual({ delivered: 20, throttled: 0, again: 0, unknown: 20, fallback: 0 });
     expect(new Set(rows.map((row) => row['row_id'])).size).toBe(20);
     await sink.close();
   });
@@ -222,6 +223,73 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     expect(puts.length).toBeGreaterThan(5);
     for (const { body } of puts) expect(body.length).toBeLessThanOrEqual(limits.firehoseCallMaxBytes);
     expect(numbers(await arrived())).toEqual(upTo(400));
+    await sink.close();
+  });
+
+  const answering = (status: number, body: object): Fault => ({
+    kind: 'answer',
+    status,
+    body: JSON.stringify(body),
+    contentType: 'application/x-amz-json-1.1',
+  });
+
+  for (const [what, throttled] of [
+    ['whole calls', answering(503, { __type: 'ServiceUnavailableException', message: 'Slow down.' })],
+    ['each record', answering(200, { FailedPutCount: 1, RequestResponses: [{ ErrorCode: 'ServiceUnavailableException' }] })],
+    ['calls by their rate', answering(400, { __type: 'ThrottlingException', message: 'Rate exceeded' })],
+  ] as const) {
+    it(`goes on more slowly, and fails of nothing, while the stream throttles ${what} more often than a failure is tried`, async () => {
+      const { sink, arrived, counts } = await make(undefined, fasterClock(100));
+      await sink.open(undefined);
+      const answers = 3 * limits.firehoseAttemptsMax;
+      rig().proxy.decide = (_asked, nth) => (nth < answers ? throttled : pass);
+      await sink.write(rowsFrom(0, 10));
+      await sink.prepare(1, false);
+      expect(numbers(await arrived())).toEqual(upTo(10));
+      expect(counts).toEqual({ delivered: 10, throttled: 10 * answers, again: 0, unknown: 0, fallback: 0 });
+      await sink.close();
+    });
+  }
+
+  it('waits for a look at the stream that is throttled, when it opens', async () => {
+    const { sink } = await make(undefined, fasterClock(100));
+    rig().proxy.decide = (_asked, nth) => (nth < 5 ? answering(400, { __type: 'LimitExceededException', message: 'Rate exceeded' }) : pass);
+    await sink.open(undefined);
+    await sink.close();
+  });
+
+  it('ends when it is closed while the stream throttles', async () => {
+    const { sink } = await make(undefined, fasterClock(100));
+    await sink.open(undefined);
+    await sink.write(rowsFrom(0, 10));
+    rig().proxy.decide = () => answering(503, { __type: 'ServiceUnavailableException', message: 'Slow down.' });
+    const preparing = sink.prepare(1, false);
+    await Promise.all([expect(preparing).rejects.toMatchObject({ code: 'firehose-failed', retryable: true }), sink.close()]);
+  });
+
+  it('does not count failures of a call that something was taken of', async () => {
+    const { sink, counts } = await make(undefined, fasterClock(100));
+    await sink.open(undefined);
+    const records = limits.firehoseAttemptsMax + 3;
+    await sink.write(rowsFrom(0, records * limits.firehoseRecordMaxRows));
+    // Each call takes its first record and fails of the others.
+    rig().proxy.decide = ({ body }) => {
+      const { Records: sent } = JSON.parse(body.toString()) as { readonly Records: readonly unknown[] };
+      const outcomes = sent.map((_, n) => (n === 0 ? { RecordId: '1' } : { ErrorCode: 'InternalFailure' }));
+      return answering(200, { FailedPutCount: sent.length - 1, RequestResponses: outcomes });
+    };
+    await sink.prepare(1, false);
+    expect(counts.delivered).toBe(records * limits.firehoseRecordMaxRows);
+    await sink.close();
+  });
+
+  it('puts again what was answered without an end', async () => {
+    const { sink, counts } = await make(undefined, fasterClock(100));
+    await sink.open(undefined);
+    await sink.write(rowsFrom(0, 10));
+    rig().proxy.decide = (_asked, nth) => (nth === 0 ? { kind: 'endless-reply' } : pass);
+    await sink.prepare(1, false);
+    expect(counts).toMatchObject({ delivered: 10, unknown: 10 });
     await sink.close();
   });
 

@@ -62,7 +62,8 @@ describe('outcomes of a call', () => {
         const outcome = derivePutReply({ errors }, errors.length);
         const places = outcome.kind === 'again' ? outcome.places : [];
         expect(places).toEqual(errors.flatMap((error, place) => (error === undefined ? [] : [place])));
-        expect(outcome.kind === 'again' && outcome.unknown).toBe(false);
+        const isFailure = errors.includes('InternalFailure');
+        if (outcome.kind === 'again') expect(outcome.why).toBe(isFailure ? 'failed' : 'throttled');
       }),
     );
   });
@@ -70,11 +71,25 @@ describe('outcomes of a call', () => {
   it('knows what says nothing certain', () => {
     const fault = (name: string, httpStatusCode?: number): unknown =>
       Object.assign(new Error('x'), { name, $metadata: { httpStatusCode } });
-    expect(derivePutReply({ errors: [undefined] }, 2)).toMatchObject({ kind: 'again', places: [0, 1], unknown: true });
-    expect(derivePutFault(fault('TimeoutError'), 2)).toMatchObject({ kind: 'again', places: [0, 1], unknown: true });
-    expect(derivePutFault(fault('InternalFailure', 500), 1)).toMatchObject({ kind: 'again', unknown: true });
-    expect(derivePutFault(fault('ServiceUnavailableException', 503), 1)).toMatchObject({ kind: 'again', unknown: false });
+    expect(derivePutReply({ errors: [undefined] }, 2)).toMatchObject({ kind: 'again', places: [0, 1], why: 'unknown' });
+    expect(derivePutFault(fault('TimeoutError'), 2)).toMatchObject({ kind: 'again', places: [0, 1], why: 'unknown' });
+    expect(derivePutFault(fault('InternalFailure', 500), 1)).toMatchObject({ kind: 'again', why: 'unknown' });
+    expect(derivePutFault(fault('ExpiredTokenException', 403), 1)).toMatchObject({ kind: 'again', why: 'failed' });
     expect(derivePutFault(fault('AccessDeniedException', 400), 1)).toEqual({ kind: 'refused', code: 'AccessDeniedException' });
+  });
+});
+
+describe('throttling', () => {
+  it.each([
+    ['ServiceUnavailableException', 503],
+    ['ThrottlingException', 400],
+    ['LimitExceededException', 400],
+    ['RequestLimitExceeded', 503],
+    ['TooManyRequestsException', 429],
+    ['Unnamed', 429],
+  ])('is known by %s (%i)', (name, httpStatusCode) => {
+    const thrown = Object.assign(new Error('x'), { name, $metadata: { httpStatusCode } });
+    expect(derivePutFault(thrown, 1)).toMatchObject({ kind: 'again', why: 'throttled' });
   });
 });
 
@@ -103,6 +118,21 @@ describe('a row as a line', () => {
     expect(other).toMatchObject({ n: 2, team: 'x' });
     expect(new Set([one, two, other].map((row) => row?.['row_id'])).size).toBe(3);
     expect(parsed([{ n: 1 }])[0]?.['row_id']).toBe(one?.['row_id']);
+  });
+
+  it('keeps what the row says of its team and app, also where that is no text', () => {
+    const wide = {
+      ...schema,
+      properties: { n: { type: 'integer' }, team: { type: ['integer', 'null'] }, app: { type: ['boolean', 'null'] } },
+    };
+    const values = [{ n: 1, team: 7, app: false }, { n: 2, team: null, app: null }, { n: 3 }];
+    const { lines } = lineWriter({ ...options, schema: wide })(batchOf(values, () => at));
+    const found = lines.map(({ line }) => JSON.parse(line.toString()) as { readonly team: unknown; readonly app: unknown });
+    expect(found.map(({ team, app }) => [team, app])).toEqual([
+      [7, false],
+      [null, null],
+      ['own', 'er'],
+    ]);
   });
 
   it('refuses what the schema does, times without a date, and schemas that have its members', () => {

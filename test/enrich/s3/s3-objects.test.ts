@@ -5,20 +5,15 @@
 import { describe, expect, it } from 'vitest';
 import type { S3Objects, S3ObjectsOptions } from '../../../enrich/s3/s3-objects.ts';
 import { s3Objects } from '../../../enrich/s3/s3-objects.ts';
-import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { pythonMissing } from '../../servers/cache.ts';
 import type { Asked, Fault } from '../../servers/fault-proxy.ts';
 import { pass, slowDown } from '../../servers/fault-proxy.ts';
+import { fasterClock } from '../support.ts';
 import { motoRig } from './support.ts';
 
-const fasterClock = (times: number): Clock => ({
-  now: () => systemClock.now(),
-  monotonic: () => systemClock.monotonic() * times,
-  setTimer: (ms, fire) => systemClock.setTimer(ms / times, fire),
-});
 const fastClock = fasterClock(100);
 const patienceMs = limits.s3PatienceMs;
 

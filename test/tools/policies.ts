@@ -1,0 +1,128 @@
+/**
+ * The IAM policies of docs/policies/, one a role, made of the calls that the role's code makes: `node dist/test/tools/policies.js` writes them anew.
+ *
+ * A role's code is what its composition root imports, at once, later or as a thread. Kafka's rights are no calls of AWS' SDK: they are listed here.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { AwsCall, AwsRight } from '../../schemas/aws-rights.ts';
+import { awsRights } from '../../schemas/aws-rights.ts';
+
+export const roles = ['ingest', 'enrich'] as const;
+export type Role = (typeof roles)[number];
+
+/** What a policy is made for; the documented ones have names to be replaced. */
+export interface PolicyPlaces {
+  readonly bucket: string;
+  /** `s3.prefix` of the configuration. */
+  readonly prefix: string;
+  readonly region: string;
+  readonly account: string;
+  readonly stream: string;
+  readonly deliveryStream: string;
+  readonly key: string;
+  readonly cluster: string;
+  readonly topic: string;
+}
+
+interface Statement {
+  readonly Sid: string;
+  readonly Effect: 'Allow';
+  readonly Action: readonly string[];
+  readonly Resource: readonly string[];
+}
+
+export interface Policy {
+  readonly Version: '2012-10-17';
+  readonly Statement: readonly Statement[];
+}
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const documented: PolicyPlaces = {
+  bucket: 'BUCKET',
+  prefix: 'PREFIX/',
+  region: 'REGION',
+  account: 'ACCOUNT',
+  stream: 'STREAM',
+  deliveryStream: 'DELIVERY_STREAM',
+  key: 'KEY',
+  cluster: 'CLUSTER/*',
+  topic: 'CLUSTER/*/TOPIC',
+};
+
+const importPattern = /(?:^|\n)\s*(?:import|export)\s+(?!type\b)[^;]*?from\s+'(\.[^']+)'|import\('(\.[^']+)'\)|new URL\('(\.[^']+)'/g;
+const clientPattern = /from '@aws-sdk\/client-(\w+)'/;
+const commandPattern = /new (\w+)Command\(/g;
+
+/** The calls to AWS that a role's code makes, sorted, such as `s3:PutObject`. */
+export function callsOf(role: Role): readonly string[] {
+  const calls = new Set<string>();
+  for (const text of sourcesOf(join(root, `deploy/services/${role}.ts`)).values()) {
+    const service = clientPattern.exec(text)?.[1];
+    if (service === undefined) continue;
+    for (const [, call] of text.matchAll(commandPattern)) calls.add(`${service}:${call}`);
+  }
+  return [...calls].sort();
+}
+
+function sourcesOf(entry: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  const left = [entry];
+  for (let path = left.pop(); path !== undefined; path = left.pop()) {
+    if (found.has(path)) continue;
+    const text = readFileSync(path, 'utf8');
+    found.set(path, text);
+    for (const [, now, later, thread] of text.matchAll(importPattern)) {
+      const to = join(dirname(path), (now ?? later ?? thread ?? '').replace(/\.js$/, '.ts'));
+      if (to.endsWith('.ts') && existsSync(to)) left.push(to);
+    }
+  }
+  return found;
+}
+
+/** Throws when a call is not in schemas/aws-rights.ts. */
+export function policyOf(role: Role, places: PolicyPlaces = documented): Policy {
+  const rights = callsOf(role).flatMap((call): readonly AwsRight[] => {
+    if (!Object.hasOwn(awsRights, call)) throw new Error(`schemas/aws-rights.ts does not say what the call ${call} needs`);
+    return awsRights[call as AwsCall];
+  });
+  const actions = (on: AwsRight['on']): readonly string[] =>
+    [...new Set(rights.filter((right) => right.on === on).map(({ action }) => action))].sort();
+  const { bucket, prefix, region, account, stream, deliveryStream, key, cluster, topic } = places;
+  const arn = (service: string, resource: string): string => `arn:aws:${service}:${region}:${account}:${resource}`;
+  const below = role === 'ingest' ? `${prefix}claims/*` : `${prefix}*`;
+  const streams = [arn('kinesis', `stream/${stream}`), arn('kinesis', 'stream/sluice-ledger')];
+  const statements: readonly (readonly [string, readonly string[], readonly string[]])[] = [
+    ['Streams', actions('stream'), streams],
+    ['Bucket', actions('bucket'), [`arn:aws:s3:::${bucket}`]],
+    ['Objects', actions('objects'), [`arn:aws:s3:::${bucket}/${below}`]],
+    ['DeliveryStreams', actions('delivery-stream'), [arn('firehose', `deliverystream/${deliveryStream}`)]],
+    ['KeyWhereYoursEncrypts', actions('key'), [arn('kms', `key/${key}`)]],
+    ['Cluster', kafka[role].cluster, [arn('kafka', `cluster/${cluster}`)]],
+    ['Topics', kafka[role].topic, [arn('kafka', `topic/${topic}`), arn('kafka', `topic/${dirname(topic)}/sluice-ledger`)]],
+  ];
+  const Statement = statements
+    .filter(([, action]) => action.length > 0)
+    .map(([Sid, Action, Resource]): Statement => ({ Sid, Effect: 'Allow', Action, Resource }));
+  return { Version: '2012-10-17', Statement };
+}
+
+/** https://docs.aws.amazon.com/msk/latest/developerguide/iam-access-control.html#kafka-actions */
+const kafka: Readonly<Record<Role, { readonly cluster: readonly string[]; readonly topic: readonly string[] }>> = {
+  ingest: {
+    cluster: ['kafka-cluster:Connect', 'kafka-cluster:WriteDataIdempotently'],
+    topic: ['kafka-cluster:DescribeTopic', 'kafka-cluster:DescribeTopicDynamicConfiguration', 'kafka-cluster:WriteData'],
+  },
+  enrich: { cluster: ['kafka-cluster:Connect'], topic: ['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'] },
+};
+
+export const policyFile = (role: Role): string => join(root, `docs/policies/${role}.json`);
+export const policyText = (role: Role): string => `${JSON.stringify(policyOf(role), null, 2)}\n`;
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const role of roles) {
+    writeFileSync(policyFile(role), policyText(role));
+    console.log(`${relative(process.cwd(), policyFile(role))}: ${callsOf(role).join(', ')}`);
+  }
+}
