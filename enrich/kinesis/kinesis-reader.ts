@@ -121,9 +121,13 @@ export function createKinesisReader({ clock, random, tell, ...options }: Kinesis
   };
 
   /** Of a position at which there is nothing: the stream or the shard may not be there either. */
-  const lost = async (split: string, why: string): Promise<SluiceError> => {
+  const lost = async (split: string, { after }: ShardState, why: string): Promise<SluiceError> => {
     const listed = await list();
-    if (listed.some(({ id }) => id === split)) return trimmed(why);
+    if (listed.some(({ id }) => id === split)) {
+      if (after !== undefined) return trimmed(why);
+      // Of a stream that is being created or deleted.
+      return new SluiceError('stream-unreachable', `Kinesis stream '${streamName}': ${why}`, { retryable: true });
+    }
     return new SluiceError('split-gone', `Kinesis stream '${streamName}': it has no shard ${split} any more`);
   };
 
@@ -160,7 +164,7 @@ export function createKinesisReader({ clock, random, tell, ...options }: Kinesis
           return undefined;
         }
         state.iterator = undefined;
-        if (fault.kind === 'lost') throw await lost(split, fault.why);
+        if (fault.kind === 'lost') throw await lost(split, state, fault.why);
         tell?.('iterator-expired');
         if (attempt > 0) return undefined;
       }

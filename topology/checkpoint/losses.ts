@@ -2,7 +2,7 @@
  * What a topology lost: records that its streams had, and that are gone before it read them. Pure.
  *
  * Invariant: a loss is counted once, however often it is found: it is known by its split and by the position behind which it begins. One that grows
- * while nobody does anything about it is the same one.
+ * while nobody does anything about it is the same one, also when its split goes in the end.
  */
 import { limits } from '../../schemas/limits.ts';
 import type { Path } from '../../schemas/ports/record.ts';
@@ -55,8 +55,10 @@ export function addLoss(losses: Losses, found: LossRecord): Losses | undefined {
   }
   const records = found.records ?? known.records;
   const before = found.before ?? known.before;
-  if (records === known.records && before === known.before) return undefined;
-  const grown: LossRecord = { ...known, records, before };
+  // What is not there any more is so for good.
+  const kind = known.kind === 'trimmed' ? found.kind : known.kind;
+  if (records === known.records && before === known.before && kind === known.kind) return undefined;
+  const grown: LossRecord = { ...known, kind, records, before };
   return {
     ...losses,
     records: losses.records + (records ?? 0) - (known.records ?? 0),
@@ -66,7 +68,7 @@ export function addLoss(losses: Losses, found: LossRecord): Losses | undefined {
 }
 
 function isSame(a: LossRecord, b: LossRecord): boolean {
-  return a.source === b.source && a.path === b.path && a.split === b.split && a.kind === b.kind && a.after === b.after;
+  return a.source === b.source && a.path === b.path && a.split === b.split && a.after === b.after;
 }
 
 /** A loss in a sentence. */

@@ -41,8 +41,7 @@ export class JobLosses {
       const isNew = all.total > this.#all.total;
       this.#all = all;
       any = true;
-      if (!isNew) continue;
-      this.#tell({ kind: 'records-lost', loss });
+      if (isNew) this.#tell({ kind: 'records-lost', loss });
       if (loss.kind !== 'trimmed') this.#row(loss);
     }
     return any;
