@@ -14,6 +14,12 @@ export interface AwsPlace {
   readonly endpoint: string | undefined;
 }
 
+export interface KinesisConfig extends AwsPlace {
+  /** A shard gives five reads a second to all its readers together: how often one topology reads it while it has more, and once its end was found. */
+  readonly readEveryMs: number;
+  readonly idleReadEveryMs: number;
+}
+
 export interface KafkaConfig {
   /** `host:port`; none: not configured. */
   readonly brokers: readonly string[];
@@ -63,7 +69,7 @@ export interface EnrichConfig {
 }
 
 export interface ServicesConfig {
-  readonly kinesis: AwsPlace;
+  readonly kinesis: KinesisConfig;
   readonly kafka: KafkaConfig;
   readonly s3: S3Config;
   readonly firehose: FirehoseConfig;
@@ -97,7 +103,21 @@ const place: Readonly<Record<keyof AwsPlace, Field>> = {
 };
 
 export const serviceSections: Readonly<Record<keyof ServicesConfig, Readonly<Record<string, Field>>>> = {
-  kinesis: place,
+  kinesis: {
+    ...place,
+    read_every_ms: {
+      type: 'integer',
+      default: limits.kinesisReadEveryMs,
+      min: limits.kinesisReadIntervalMs,
+      max: limits.kinesisReadEveryMaxMs,
+    },
+    idle_read_every_ms: {
+      type: 'integer',
+      default: limits.kinesisIdleReadEveryMs,
+      min: limits.kinesisReadIntervalMs,
+      max: limits.kinesisReadEveryMaxMs,
+    },
+  },
   kafka: {
     brokers: { type: 'string', default: '', check: (value) => (value === '' ? brokersExpected : brokers(value)) },
     tls: { type: 'boolean', default: false },
@@ -174,7 +194,11 @@ export function servicesOf(
   const { kinesis, kafka, s3, firehose, neo4j, enrich } = values;
   const [text, file] = [given(neo4j['password']), given(neo4j['password_file'])];
   return {
-    kinesis: placeOf(kinesis),
+    kinesis: {
+      ...placeOf(kinesis),
+      readEveryMs: kinesis['read_every_ms'] as number,
+      idleReadEveryMs: kinesis['idle_read_every_ms'] as number,
+    },
     kafka: {
       brokers: listOf(String(kafka['brokers'])),
       tls: kafka['tls'] as boolean,

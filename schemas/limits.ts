@@ -193,6 +193,15 @@ export const limits = {
   kinesisShardPagesMax: 100,
   /** GetRecords of a shard: five a second, 10,000 records and 10 MiB each, 2 MB/s (Kinesis' quotas); how long one may take. */
   kinesisReadIntervalMs: 200,
+  /**
+   * Of those five, which all readers of a shard share, a topology takes four while there is more, and one once it found the end; how far apart its reads
+   * may be set.
+   */
+  kinesisReadEveryMs: 250,
+  kinesisIdleReadEveryMs: 1_000,
+  kinesisReadEveryMaxMs: 10_000,
+  /** Kinesis: tries of a list of shards that is throttled. */
+  kinesisListTriesMax: 8,
   kinesisReadMaxRecords: 10_000,
   kinesisShardReadBytesPerSecond: 2_000_000,
   kinesisReadMaxMs: 30_000,

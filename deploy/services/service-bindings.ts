@@ -88,6 +88,8 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
         return [
           createKinesisReader({
             ...awsOptions(config.kinesis),
+            readEveryMs: config.kinesis.readEveryMs,
+            idleReadEveryMs: config.kinesis.idleReadEveryMs,
             streamName: kinesisStream,
             clock,
             random,

@@ -1,12 +1,13 @@
 /**
  * The small path's source: one Kinesis stream, its shards as splits, sequence numbers as positions.
  *
- * Kinesis gives whole batches, five times a second a shard; what does not fit a read is kept for the next, at most one batch a shard. It cannot
+ * Kinesis gives whole batches; what does not fit a read is kept for the next, at most one batch a shard. It cannot
  * be asked for its newest positions: reads say how far behind they are.
  *
  * Invariants:
- * 1. Between two calls of a shard passes at least `limits.kinesisReadIntervalMs`, and as long as the bytes of the last one take at 2 MB/s: what
- *    Kinesis gives a shard. Earlier reads give nothing, and ask nothing.
+ * 1. Between two calls of a shard passes at least `readEveryMs`, `idleReadEveryMs` where the first found the end, and as long as the bytes of the last
+ *    one take at 2 MB/s. Earlier reads give nothing, and ask nothing: Kinesis gives a shard five calls and 2 MB a second, which all its readers share.
+ *    One that was throttled waits longer each time, and is no failure.
  * 2. `behindMs` is of a call that began with this read, and only when nothing of it is kept back.
  * 3. A call that failed changes nothing: the next read goes on from the same position.
  * 4. Nothing is passed over in silence. Kinesis goes on with the oldest record when the one behind a position is not kept any more, and says nothing of
@@ -17,6 +18,7 @@
 import { present } from '../../schemas/kernel/assert.ts';
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
+import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -30,6 +32,10 @@ import { splitsOf } from './shards.ts';
 export interface KinesisReaderOptions extends KinesisSourceClientOptions {
   readonly clock: Clock;
   readonly random: Random;
+  /** Between two reads of a shard that has more; default `limits.kinesisReadEveryMs`. */
+  readonly readEveryMs?: number;
+  /** And of one whose end was found; default `limits.kinesisIdleReadEveryMs`. */
+  readonly idleReadEveryMs?: number;
   /** Told of `throttled` and `iterator-expired`. */
   readonly tell?: (news: 'throttled' | 'iterator-expired') => void;
 }
@@ -50,11 +56,22 @@ interface ShardState {
   latestAtMs: number | undefined;
 }
 
-const throttleBackoff = { baseMs: limits.kinesisReadIntervalMs, maxMs: 10_000 };
+const throttleBackoff = { baseMs: 500, maxMs: 10_000 };
 const nothing: ReadResult = { records: [], ended: false, inconclusive: true };
+const throttled: ReadResult = {
+  ...nothing,
+  waitsFor: 'it is throttled: Kinesis gives a shard 5 reads and 2 MB a second for all its readers together',
+};
 
 /** @example createKinesisReader({ region: 'eu-central-1', streamName: 'rpp-promo-clicks-dev', clock, random }) */
-export function createKinesisReader({ clock, random, tell, ...options }: KinesisReaderOptions): RecordReader {
+export function createKinesisReader({
+  clock,
+  random,
+  readEveryMs = limits.kinesisReadEveryMs,
+  idleReadEveryMs = limits.kinesisIdleReadEveryMs,
+  tell,
+  ...options
+}: KinesisReaderOptions): RecordReader {
   const { streamName } = options;
   const api = createKinesisSourceClient(options);
   const states = new Map<string, ShardState>();
@@ -131,13 +148,21 @@ export function createKinesisReader({ clock, random, tell, ...options }: Kinesis
     return new SluiceError('split-gone', `Kinesis stream '${streamName}': it has no shard ${split} any more`);
   };
 
+  /** Tried again while it is throttled: the quotas of listing are a stream's, or an account's, and not ours alone. */
   const list = async (): Promise<readonly Split[]> => {
-    try {
-      return splitsOf(await api.shards());
-    } catch (thrown) {
-      const fault = readFaultOf(thrown, streamName, 'kinesis:ListShards', false);
-      if (fault.kind === 'error') throw fault.error;
-      throw new SluiceError('stream-unreachable', `Kinesis stream '${streamName}': it is asked too often`, { retryable: true });
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return splitsOf(await api.shards());
+      } catch (thrown) {
+        const fault = readFaultOf(thrown, streamName, 'kinesis:ListShards', false);
+        if (fault.kind === 'error') throw fault.error;
+        tell?.('throttled');
+        if (attempt + 1 >= limits.kinesisListTriesMax)
+          throw new SluiceError('stream-unreachable', `Kinesis stream '${streamName}': listing its shards is throttled`, {
+            retryable: true,
+          });
+        await sleep(clock, throttleBackoff.baseMs + backoffMs(attempt, throttleBackoff, random));
+      }
     }
   };
 
@@ -145,7 +170,7 @@ export function createKinesisReader({ clock, random, tell, ...options }: Kinesis
   const fetch = async (split: string, state: ShardState, known: ReadKnown): Promise<ReadRecords | undefined> => {
     for (let attempt = 0; ; attempt++) {
       const startedMs = clock.monotonic();
-      state.notBeforeMs = startedMs + limits.kinesisReadIntervalMs;
+      state.notBeforeMs = startedMs + readEveryMs;
       let action = 'kinesis:GetShardIterator or kinesis:DescribeStreamSummary';
       try {
         await seek(split, state, known);
@@ -153,7 +178,8 @@ export function createKinesisReader({ clock, random, tell, ...options }: Kinesis
         const got = await api.records(present(state.iterator, 'an iterator'));
         state.throttles = 0;
         const paceMs = (bytesOf(got.records) * 1_000) / limits.kinesisShardReadBytesPerSecond;
-        state.notBeforeMs = startedMs + Math.max(limits.kinesisReadIntervalMs, paceMs);
+        const everyMs = got.behindMs === 0 ? Math.max(readEveryMs, idleReadEveryMs) : readEveryMs;
+        state.notBeforeMs = startedMs + Math.max(everyMs, paceMs);
         return confirmed(state, got);
       } catch (thrown) {
         const fault = readFaultOf(thrown, streamName, action, true);
@@ -173,14 +199,15 @@ export function createKinesisReader({ clock, random, tell, ...options }: Kinesis
 
   return {
     path: 'kinesis',
+    slowMs: Math.max(limits.readSlowMs, 2 * Math.max(readEveryMs, idleReadEveryMs)),
     splits: list,
     async read(split, after, bounds, known = {}) {
       const state = stateOf(split, after);
       if (state.kept.length > 0) return take(state, bounds, undefined);
       if (state.ended) return { records: [], ended: true };
-      if (clock.monotonic() < state.notBeforeMs) return nothing;
+      if (clock.monotonic() < state.notBeforeMs) return state.throttles > 0 ? throttled : nothing;
       const got = await fetch(split, state, known);
-      if (got === undefined) return nothing;
+      if (got === undefined) return state.throttles > 0 ? throttled : nothing;
       state.kept = got.records;
       state.iterator = got.next;
       state.ended = got.next === undefined;

@@ -56,6 +56,8 @@ export interface OldestKept {
 
 export interface RecordReader {
   readonly path: Path;
+  /** How long an answer that says something may take before a split counts as slow; default `limits.readSlowMs`. */
+  readonly slowMs?: number;
   /** All splits that can be read now, parents before children. A parent that retention took is in neither the list nor `parents`. */
   splits(): Promise<readonly Split[]>;
   /**

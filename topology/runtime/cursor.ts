@@ -283,11 +283,15 @@ export function unskipped({ split, parents, position }: Cursor, input: SourceInp
 /** Why a split is not known to be quiet, or that it is: `slow` is one whose answer is waited for, or that throttles. */
 export type Hearing = 'caught-up' | 'behind' | 'slow' | 'unreadable' | 'paused';
 
-export function hearingOf({ failure, ready, answeredMs, caughtUp, ended, until }: Cursor, held: boolean, monotonicMs: number): Hearing {
+export function hearingOf(
+  { failure, ready, answeredMs, caughtUp, ended, until, reader }: Cursor,
+  held: boolean,
+  monotonicMs: number,
+): Hearing {
   if (failure !== undefined) return 'unreadable';
   if (held) return 'paused';
   const isAsked = ready === undefined && answeredMs !== undefined && !ended && until === undefined;
-  if (isAsked && monotonicMs - answeredMs > limits.readSlowMs) return 'slow';
+  if (isAsked && monotonicMs - answeredMs > (reader.slowMs ?? limits.readSlowMs)) return 'slow';
   return caughtUp ? 'caught-up' : 'behind';
 }
 

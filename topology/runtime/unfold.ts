@@ -38,6 +38,7 @@ export function unfoldingReader(reader: RecordReader, stream: string, claims: Bl
 
   return {
     path: reader.path,
+    ...(reader.slowMs === undefined ? {} : { slowMs: reader.slowMs }),
     splits: () => reader.splits(),
     latest: (split) => reader.latest(split),
     lag: (split, after) => reader.lag(split, after),

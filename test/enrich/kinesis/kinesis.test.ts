@@ -57,6 +57,8 @@ async function rigOf(shards: number): Promise<Rig> {
         streamName: name,
         clock: systemClock,
         random: systemRandom,
+        readEveryMs: limits.kinesisReadIntervalMs,
+        idleReadEveryMs: limits.kinesisReadIntervalMs,
         ...(tell === undefined ? {} : { tell }),
       });
       readers.push(made);
