@@ -125,7 +125,7 @@ export async function kinesisRace(scale: number): Promise<Race> {
       if (read !== count) throw new Error(`${read} records were read, not ${count}`);
       return (count * 1_000) / (performance.now() - startedMs);
     },
-    sluice: () => consumed(createKinesisReader(options), count),
+    sluice: () => consumed(createKinesisReader({ ...options, readEveryMs: limits.kinesisReadIntervalMs }), count),
     async stop() {
       client.destroy();
       await server.stop();

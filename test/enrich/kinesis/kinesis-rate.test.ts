@@ -26,8 +26,8 @@ afterEach(async () => {
 interface Rig {
   readonly told: string[];
   /** Reads on as a source does, for so long; gives what the reads gave. */
-  readFor(ms: number, maxRecords?: number): Promise<readonly ReadResult[]>;
-  reads(): number;
+  readonly readFor: (ms: number, maxRecords?: number) => Promise<readonly ReadResult[]>;
+  readonly reads: () => number;
 }
 
 async function rigOf(rates: { readonly readEveryMs?: number; readonly idleReadEveryMs?: number } = {}): Promise<Rig> {
