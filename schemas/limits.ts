@@ -348,6 +348,12 @@ export const limits = {
   checkpointAlarmFailures: 3,
   /** What sinks may take to stage and to commit one: as long as a whole checkpoint of Flink may (`execution.checkpointing.timeout`). */
   checkpointSinksMaxMs: 600_000,
+  /**
+   * How long a checkpoint waits for one sink's commit where that sink may commit late (graphs): then the tables of the others go on without it. And the
+   * pause before a commit that failed is tried again where nothing else is to come (a drain).
+   */
+  sinkCommitWaitMs: 5_000,
+  sinkCommitPauseMs: 1_000,
   /** How often a run that has nothing to store looks whether another one has taken over, and how long it may take to find out why it failed. */
   fenceCheckMs: 10_000,
   fenceAnswerMaxMs: 5_000,
@@ -413,6 +419,9 @@ export const limits = {
   /** Writes of a graph sink in memory; past either they are staged between two checkpoints. */
   graphStagedMaxWrites: 50_000,
   graphStagedMaxBytes: 32 * mebi,
+  /** Staged writes of a graph sink that wait for a database which is locked, slow or away: files, and their bytes; past either nothing is read. */
+  graphStagedMaxFiles: 5_000,
+  graphStagedBehindMaxBytes: 2_048 * mebi,
   /** Text of a node's or edge's key in UTF-8: half of what an index entry of Neo4j holds. */
   graphKeyMaxBytes: 4 * kibi,
   /** One write of a node or an edge. */
@@ -582,6 +591,8 @@ assert(5 * limits.pathMaxElements <= limits.graphStagedMaxWrites, 'the longest j
 assert(limits.graphWriteMaxBytes <= limits.graphChunkMaxBytes, 'a chunk holds at least one write');
 assert(limits.graphChunkMaxBytes <= limits.graphStagedMaxBytes, 'staged writes make at least one chunk');
 assert(limits.s3PatienceMs + limits.s3CallMaxMs < limits.checkpointSinksMaxMs, 'a sink says why it failed before it is given up');
+assert(limits.graphStagedMaxBytes < limits.graphStagedBehindMaxBytes, 'a checkpoint can be staged while others wait for the database');
+assert(limits.sinkCommitWaitMs < limits.checkpointIntervalMs, 'a sink that is late keeps the others from no checkpoint');
 assert(limits.s3PartBytes >= 5 * mebi, 'S3 takes a part of that size');
 assert(limits.bodyDecodedMaxBytes <= limits.s3ObjectMaxBytes, 'what is kept elsewhere can be read again');
 assert(limits.bodyDecodedMaxBytes <= limits.sendEventMaxBytes, 'what is too large for an ingress is reported in its own words');

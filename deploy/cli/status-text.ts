@@ -61,7 +61,10 @@ function readingProblems({ pausedBy, totals, splits, nodes }: NonNullable<Topolo
     const more = totals.unheard > 1 ? `, and ${totals.unheard - 1} more` : '';
     problems.push(`${unheardText(unheard)}${more}`);
   }
-  for (const node of nodes) if (node.failure !== undefined) problems.push(waitingText(node));
+  for (const node of nodes) {
+    if (node.lateSince !== undefined) problems.push(`${node.id}: ${lateText(node.lateSince, node.failure)}`);
+    else if (node.failure !== undefined) problems.push(waitingText(node));
+  }
   if (pausedBy.length > 0) problems.push(`reading is paused by ${pausedBy.join(', ')}: holds time`);
   return problems;
 }
@@ -77,6 +80,11 @@ function unheardText({ stream, path, split, hearing, unheardSinceMs, failure, wa
 
 export function waitingText({ waiting = 0, failure }: Pick<NodeStatus, 'waiting' | 'failure'>): string {
   return `${waiting} wait for an answer${failure === undefined ? '' : `; the look-up fails and is tried again: ${failure}`}`;
+}
+
+/** Of a sink whose commits are behind its checkpoints. */
+export function lateText(sinceMs: number, failure: string | undefined): string {
+  return `what it took since ${timeText(sinceMs)} is staged and not visible yet${failure === undefined ? '' : `; the commit fails and is tried again: ${failure}`}`;
 }
 
 /** The first line of a text, cut. */

@@ -28,6 +28,10 @@ export async function topologyMetrics(statuses: readonly TopologyHostStatus[], n
   const losses = counter('sluice_losses_total', 'Ranges of records that were gone before they were read', ['topology']);
   const lost = counter('sluice_lost_records_total', 'Records of those whose number is known', ['topology']);
   const elements = counter('sluice_node_elements_total', 'Elements of a node by what became of them', ['topology', 'node', 'outcome']);
+  const late = gauge('sluice_sink_late_seconds', 'For how long a sink has been behind its checkpoints; 0 while it is not', [
+    'topology',
+    'node',
+  ]);
   const split = ['topology', 'source', 'stream', 'path', 'split'];
   const lag = gauge('sluice_split_lag_records', 'Records in the stream that are not in the state', split);
   const behind = gauge('sluice_split_behind_seconds', 'How far the last read was behind the end of the stream', split);
@@ -54,6 +58,8 @@ export async function topologyMetrics(statuses: readonly TopologyHostStatus[], n
     lost.inc({ topology }, job.losses.records);
     for (const node of job.nodes) {
       for (const outcome of outcomes) elements.inc({ topology, node: node.id, outcome }, node[outcome]);
+      const { lateSince } = node;
+      if (node.kind === 'sink') late.set({ topology, node: node.id }, lateSince === undefined ? 0 : (nowMs - lateSince) / 1_000);
     }
     for (const { source, stream, path, split: id, lag: records, behindMs, eventLagMs, hearing } of job.splits) {
       const labels = { topology, source, stream, path, split: id };

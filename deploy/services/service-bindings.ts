@@ -60,7 +60,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     const name = `${topology}/${id}`;
     if (kind.kind === 'graph') {
       const folder = graphStagingFolder(topology, id);
-      return graphSink({ database: graphDatabase(), model: kind.model, staging, folder, sink: name, run });
+      return graphSink({ database: graphDatabase(), model: kind.model, staging, folder, sink: name, run, clock });
     }
     if (kind.kind !== 'table') throw new SluiceError('sink-unknown', `'${id}' is neither a table nor a graph`);
     const { table, schema, partitionBy } = kind;

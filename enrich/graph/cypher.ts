@@ -57,13 +57,17 @@ const keyCell = (value: Cell | undefined): Cell => (typeof value === 'number' ? 
 
 const typeOf = (props: PropertyTypes, name: string): PropertyType => props[name] as PropertyType;
 
+/** One name for each label and key: only a label without `_` is followed by one. */
+export const constraintName = (label: string, key: string): string => `sluice_${label}${label.includes('_') ? '.' : '_'}${key}`;
+
+export const constraintStatement = (label: string, key: string): string =>
+  `CREATE CONSTRAINT ${quoted(constraintName(label, key))} IF NOT EXISTS FOR (n:${quoted(label)}) REQUIRE n.${quoted(key)} IS UNIQUE`;
+
 /** What a database needs before the writes of `added` come; running them again changes nothing. `added` names what is new, `model` all of it. */
 export function schemaStatements(dialect: Dialect, model: GraphModel, added: GraphModel): readonly string[] {
   const nodes = Object.entries(added.nodes);
   if (dialect === 'neo4j') {
-    return nodes.map(([label, { key }]) => {
-      return `CREATE CONSTRAINT ${quoted(`sluice_${label}_${key}`)} IF NOT EXISTS FOR (n:${quoted(label)}) REQUIRE n.${quoted(key)} IS UNIQUE`;
-    });
+    return nodes.map(([label, { key }]) => constraintStatement(label, key));
   }
   const columns = (props: PropertyTypes, names = Object.keys(props)): string =>
     names.map((name) => `, ${quoted(name)} ${ladybugTypes[typeOf(props, name)]}`).join('');

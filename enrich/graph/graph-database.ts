@@ -59,6 +59,11 @@ export interface CypherSession {
   /** A change of the schema, in a transaction of its own. */
   define(statement: string): Promise<void>;
   /**
+   * Makes what the labels of `model` lack, whoever made what they have; in place of the statements of a schema. Throws `SluiceError`
+   * `graph-constraint-blocked`.
+   */
+  readonly constrain?: (model: GraphModel) => Promise<void>;
+  /**
    * One write transaction; durable when it resolves, and nothing of it stays when `work` throws. `work` may be called again, also when what it did
    * before is there after all.
    */
@@ -146,9 +151,17 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
     return { run: by, checkpoint: checkpoint ?? 0, chunk: chunk ?? 0 };
   };
 
+  const define = async (
+    wanted: GraphModel,
+    { model, added }: { readonly model: GraphModel; readonly added: GraphModel },
+  ): Promise<void> => {
+    if (session.constrain !== undefined) return session.constrain(wanted);
+    for (const statement of schemaStatements(dialect, model, added)) await session.define(statement);
+  };
+
   const prepare = async (): Promise<void> => {
     if (prepared) return;
-    for (const statement of schemaStatements(dialect, bookkeeping, bookkeeping)) await session.define(statement);
+    await define(bookkeeping, { model: bookkeeping, added: bookkeeping });
     prepared = true;
   };
 
@@ -156,7 +169,7 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
     async openSink({ sink, run: by, model, restored }) {
       await prepare();
       const before = grown(await session.transaction(readModel), model);
-      for (const statement of schemaStatements(dialect, before.model, before.added)) await session.define(statement);
+      await define(model, before);
       return session.transaction(async (run) => {
         // Read again: another sink may have brought its own meanwhile.
         const now = grown(await readModel(run), model);

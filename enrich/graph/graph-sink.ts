@@ -1,15 +1,19 @@
 /**
  * Nodes and edges of a property graph: writes are staged in blobs, named by the checkpoint, and applied in chunks when it is complete.
  *
- * Blobs: `<folder>/<run>-<number>.ndjson`, a line a chunk.
+ * Blobs: `<folder>/<run>-<number>.ndjson`, as staged-chunks.ts has them.
  *
  * Invariants:
  * 1. An element whose writes do not fit the model is handed back whole, and never stops the others.
- * 2. A state names all that is staged and not known to be applied; a blob is kept until the commit after the one that applied it.
- * 3. Chunks are applied in order of checkpoint and number. Which of them are in the database it says itself, so a restart skips those.
+ * 2. A state names all that is staged and not known to be applied; a blob is kept until the commit after the one that applied it, and until a checkpoint
+ *    is complete that does not name it.
+ * 3. Chunks are applied in order of checkpoint and number, those of a checkpoint only once it is complete. Which of them are in the database it says
+ *    itself, so a restart skips those, and so does a commit that is tried again.
  * 4. What is in memory is bounded: past it writes go to a blob at once, which the next state names.
+ * 5. Staging never waits for the database. It may be locked, slow or away, also when the sink opens: what is staged waits for it, up to a bound.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
@@ -20,6 +24,9 @@ import { fitWrites } from '../../topology/index.ts';
 import type { GraphDatabase, Progress, SinkClaim } from './graph-database.ts';
 import { graphBehind } from './graph-database.ts';
 import { PendingWrites } from './pending-writes.ts';
+import { serial } from './serial.ts';
+import type { ChunksSum } from './staged-chunks.ts';
+import { encodeChunks, readChunks } from './staged-chunks.ts';
 
 export interface GraphSinkOptions {
   readonly database: GraphDatabase;
@@ -30,17 +37,21 @@ export interface GraphSinkOptions {
   /** `<topology>/<node>` */
   readonly sink: string;
   readonly run: RunId;
+  /** By which `open` waits for the database no longer than `sinkCommitWaitMs`; without it, as long as that takes. */
+  readonly clock?: Clock;
 }
 
-interface StagedFile {
+interface WrittenFile extends ChunksSum {
   /** In `folder`. */
   readonly file: string;
+  /** Elements whose writes it has. */
+  readonly rows: number;
+}
+
+interface StagedFile extends WrittenFile {
   readonly checkpoint: number;
   /** The number of its first chunk in the checkpoint. */
   readonly first: number;
-  readonly chunks: number;
-  /** Elements whose writes it has. */
-  readonly rows: number;
 }
 
 interface GraphSinkState {
@@ -49,11 +60,15 @@ interface GraphSinkState {
   readonly files: readonly StagedFile[];
 }
 
-interface WrittenFile {
+/** A file whose chunks are all in the database. */
+interface AppliedFile {
   readonly file: string;
-  readonly chunks: number;
-  readonly rows: number;
+  /** The last checkpoint that may name it. */
+  readonly namedBy: number;
 }
+
+/** What may pass while a sink opens: then it opens with the next commit. */
+const passing: ReadonlySet<string> = new Set(['graph-unreachable', 'graph-busy']);
 
 const filePattern = new RegExp(`^${runPattern}-\\d+\\.ndjson$`);
 
@@ -69,7 +84,7 @@ function restoredFrom({ applied, files }: GraphSinkState): SinkClaim['restored']
 
 /** Faults: `staged-file-missing`, `fenced`, `graph-model-mismatch`, `graph-behind`, and those of the database and of the store. */
 export function graphSink(options: GraphSinkOptions): Sink {
-  const { database, model, staging, folder, sink, run } = options;
+  const { database, model, staging, folder, sink, run, clock } = options;
   const keyOf = (file: string): string => `${folder}/${file}`;
   const pending = new PendingWrites(model);
   let pendingElements = 0;
@@ -77,59 +92,89 @@ export function graphSink(options: GraphSinkOptions): Sink {
   let written: WrittenFile[] = [];
   let files = 0;
   let staged: readonly StagedFile[] = [];
-  /** Files whose chunks are all in the database. */
-  let done: readonly StagedFile[] = [];
-  let progress: Progress = { checkpoint: 0, chunk: 0 };
+  let stagedBytes = 0;
+  let done: readonly AppliedFile[] = [];
+  let prepared = 0;
+  let restored: GraphSinkState = { applied: 0, files: [] };
   let applied = 0;
-  let committing: Promise<void> = Promise.resolve();
+  /** How far the database is; undefined until it was asked. */
+  let progress: Progress | undefined;
+  let closed = false;
+  const oneByOne = serial();
 
   const spill = async (): Promise<void> => {
     if (pending.writes === 0) return;
-    const chunks = pending.takeChunks();
+    const { text, sum } = encodeChunks(pending.takeChunks());
     const file = `${runName(run)}-${files++}.ndjson`;
     const rows = pendingElements;
     pendingElements = 0;
-    written.push({ file, chunks: chunks.length, rows });
-    const created = await staging.createIfAbsent(keyOf(file), Buffer.from(`${chunks.join('\n')}\n`));
+    stagedBytes += sum.bytes;
+    written.push({ file, rows, ...sum });
+    const created = await staging.createIfAbsent(keyOf(file), text);
     assert(created, `no other run is called ${runName(run)}`);
   };
 
-  const isApplied = (checkpoint: number, chunk: number): boolean =>
-    progress.checkpoint > checkpoint || (progress.checkpoint === checkpoint && progress.chunk >= chunk);
+  /** Prepares the database, once. */
+  const claim = async (): Promise<void> => {
+    if (progress !== undefined) return;
+    const found = await database.openSink({ sink, run, model, restored: restoredFrom(restored) });
+    if (found.checkpoint < restored.applied) throw graphBehind(sink, found, { checkpoint: restored.applied, chunk: 1 });
+    progress = found;
+  };
 
-  const applyFile = async ({ file, checkpoint, first, chunks }: StagedFile): Promise<void> => {
+  const isApplied = (checkpoint: number, chunk: number): boolean =>
+    progress !== undefined && (progress.checkpoint > checkpoint || (progress.checkpoint === checkpoint && progress.chunk >= chunk));
+
+  const applyFile = async (file: StagedFile): Promise<void> => {
+    const { checkpoint, first, chunks } = file;
     if (isApplied(checkpoint, first + chunks - 1)) return;
-    const lines = await readChunks(file, chunks);
-    for (const [index, line] of lines.entries()) {
+    for (const [index, writes] of (await chunksOf(file)).entries()) {
       const chunk = first + index;
       if (isApplied(checkpoint, chunk)) continue;
-      await database.applyChunk({ sink, run, checkpoint, chunk }, JSON.parse(line) as GraphWrite[]);
+      if (closed) throw new SluiceError('sink-closed', `the graph sink '${sink}' was closed`, { retryable: true });
+      await database.applyChunk({ sink, run, checkpoint, chunk }, writes);
       progress = { checkpoint, chunk };
     }
   };
 
   /** Applies what is staged up to `checkpoint`, in order. */
   const apply = async (checkpoint: number): Promise<void> => {
-    for (let [next, ...rest] = staged; next !== undefined && next.checkpoint <= checkpoint; [next, ...rest] = staged) {
+    await claim();
+    for (let next = staged[0]; next !== undefined && next.checkpoint <= checkpoint; next = staged[0]) {
       await applyFile(next);
-      staged = rest;
-      done = [...done, next];
+      // Others may have been staged meanwhile.
+      staged = staged.slice(1);
+      stagedBytes -= next.bytes ?? 0;
+      done = [...done, { file: next.file, namedBy: prepared > checkpoint ? prepared : 0 }];
       applied = next.checkpoint;
     }
   };
 
+  const deleteApplied = async (before: readonly AppliedFile[], checkpoint: number): Promise<void> => {
+    const over = before.filter(({ namedBy }) => namedBy < checkpoint);
+    done = done.filter((file) => !over.includes(file));
+    // What cannot be deleted now is when the next run opens.
+    for (const { file } of over) await staging.delete(keyOf(file)).catch(() => undefined);
+  };
+
   return {
-    async open(restored) {
-      const state = (restored as GraphSinkState | undefined) ?? { applied: 0, files: [] };
-      progress = await database.openSink({ sink, run, model, restored: restoredFrom(state) });
-      if (progress.checkpoint < state.applied) throw graphBehind(sink, progress, { checkpoint: state.applied, chunk: 1 });
-      const named = new Set(state.files.map(({ file }) => file));
-      for (const key of await staging.list(`${folder}/`)) {
-        const file = key.slice(folder.length + 1);
-        if (!named.has(file) && isOurs(file)) await staging.delete(key);
-      }
-      ({ applied, files: staged } = state);
-      await apply(Number.POSITIVE_INFINITY);
+    commitsAside: true,
+    get isFull() {
+      return staged.length >= limits.graphStagedMaxFiles || stagedBytes >= limits.graphStagedBehindMaxBytes;
+    },
+    async open(state) {
+      restored = (state as GraphSinkState | undefined) ?? restored;
+      ({ applied, files: staged } = restored);
+      stagedBytes = staged.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
+      const named = new Set(staged.map(({ file }) => file));
+      const last = staged.at(-1)?.checkpoint ?? 0;
+      const opening = oneByOne(async () => {
+        await claim();
+        await deleteOthers(named);
+        await apply(last);
+      });
+      if (clock === undefined) await opening;
+      else await soon(clock, opening);
     },
     async write(batch) {
       const refused: RefusedRow[] = [];
@@ -156,39 +201,42 @@ export function graphSink(options: GraphSinkOptions): Sink {
       });
       written = [];
       staged = [...staged, ...fresh];
+      prepared = checkpoint;
       return { applied, files: staged };
     },
-    commit(checkpoint) {
-      const commit = committing
-        .catch(() => undefined)
-        .then(async () => {
-          const old = done;
-          await apply(checkpoint);
-          done = done.slice(old.length);
-          // What cannot be deleted now is when the next run opens.
-          for (const { file } of old) await staging.delete(keyOf(file)).catch(() => undefined);
-        });
-      committing = commit;
-      return commit;
-    },
+    commit: (checkpoint) =>
+      oneByOne(async () => {
+        const before = done;
+        await apply(checkpoint);
+        await deleteApplied(before, checkpoint);
+      }),
     pendingRows: () => pendingElements + written.reduce((sum, { rows }) => sum + rows, 0) + staged.reduce((sum, { rows }) => sum + rows, 0),
     async close() {
-      await committing.catch(() => undefined);
+      closed = true;
+      if (clock === undefined) await oneByOne(() => Promise.resolve());
     },
   };
 
-  /** Left by a run that this one followed: what is of a later one, or of another lineage, is not its to judge. */
-  function isOurs(file: string): boolean {
-    const by = filePattern.exec(file);
-    return by !== null && isOfPast(runTrace(by[1] as string, by[2]), run);
+  /** What the last state does not name was staged for no checkpoint. */
+  async function deleteOthers(named: ReadonlySet<string>): Promise<void> {
+    for (const key of await staging.list(`${folder}/`)) {
+      const file = key.slice(folder.length + 1);
+      if (!named.has(file) && isLeft(file)) await staging.delete(key);
+    }
   }
 
-  async function readChunks(file: string, chunks: number): Promise<readonly string[]> {
+  /** Left by a run that this one followed: what is of a later one, or of another lineage, is not its to judge, and what it staged itself is not left. */
+  function isLeft(file: string): boolean {
+    const by = filePattern.exec(file);
+    return by !== null && isOfPast(runTrace(by[1] as string, by[2]), run) && !file.startsWith(`${runName(run)}-`);
+  }
+
+  async function chunksOf({ file, ...sum }: StagedFile): Promise<readonly (readonly GraphWrite[])[]> {
     const bytes = await staging.get(keyOf(file));
     if (bytes === undefined) throw missing(`${keyOf(file)} is not there`);
-    const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n');
-    if (lines.length === chunks) return lines;
-    throw missing(`${keyOf(file)} has ${lines.length} chunks, not ${chunks}`);
+    const read = readChunks(bytes, sum);
+    if (read.kind === 'damaged') throw missing(`${keyOf(file)} ${read.why}`);
+    return read.chunks;
   }
 
   function missing(what: string): SluiceError {
@@ -196,4 +244,17 @@ export function graphSink(options: GraphSinkOptions): Sink {
       fix: 'put it back from a copy, or start anew with `sluice reset`',
     });
   }
+}
+
+/** Waits for `opening` no longer than a checkpoint waits for a commit, and for nothing that may pass. Every other fault is told by the next commit, too. */
+function soon(clock: Clock, opening: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimer(limits.sinkCommitWaitMs, resolve);
+    opening
+      .finally(() => timer.cancel())
+      .then(resolve, (thrown: unknown) => {
+        if (thrown instanceof SluiceError && passing.has(thrown.code)) resolve();
+        else reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      });
+  });
 }

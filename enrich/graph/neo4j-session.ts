@@ -5,13 +5,20 @@
  * 1. What may pass, such as a deadlock, a lost connection or another leader, is tried again by the driver for `neo4jRetryMaxMs`, also when a commit
  *    got no answer: the work looks first what is there.
  * 2. One transaction at a time: writers of one process never wait for each other's locks.
- * 3. No error tells the password.
+ * 3. Each transaction sees what the ones before it committed, whichever server it reaches: bookmarks chain them. Those of a database that is gone are
+ *    forgotten, and the work finds out what is there.
+ * 4. No error tells the password.
  */
-import type { Driver, ManagedTransaction } from 'neo4j-driver';
-import { auth, driver as createDriver, isRetryableError } from 'neo4j-driver';
-import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
+import type { BookmarkManager, Driver, ManagedTransaction, Session } from 'neo4j-driver';
+import { auth, bookmarkManager, driver as createDriver } from 'neo4j-driver';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
+import type { GraphModel } from '../../topology/index.ts';
+import { constraintStatement } from './cypher.ts';
 import type { CypherSession } from './graph-database.ts';
+import type { SchemaRule } from './neo4j-constraints.ts';
+import { decideConstraints, repeatsStatement, showConstraints, showIndexes } from './neo4j-constraints.ts';
+import { codeOf, faultOf, isOfBookmark } from './neo4j-fault.ts';
 import { serial } from './serial.ts';
 
 export interface Neo4jOptions {
@@ -24,12 +31,17 @@ export interface Neo4jOptions {
 }
 
 export interface Neo4jSession extends CypherSession {
+  readonly constrain: (model: GraphModel) => Promise<void>;
   /** Which server answers, such as `Neo4j/5.26.30`. Throws `SluiceError` `graph-denied`, `graph-missing`, `graph-unreachable`. */
   check(): Promise<string>;
+  /** At once: a transaction that runs is ended, and leaves nothing unless it was committed by then. */
   close(): Promise<void>;
 }
 
-/** Its calls reject with `SluiceError` `graph-denied`, `graph-missing`, `graph-unreachable`, `graph-write-failed`, all of which may pass. */
+/**
+ * Its calls reject with `SluiceError` `graph-denied`, `graph-missing`, `graph-unreachable`, `graph-busy`, `graph-write-failed`, all of which may pass, and
+ * `graph-constraint-blocked`.
+ */
 export function createNeo4jSession({ url, user, password, database }: Neo4jOptions): Neo4jSession {
   const driver: Driver = createDriver(url, auth.basic(user, password), {
     maxConnectionPoolSize: limits.neo4jConnectionsMax,
@@ -40,27 +52,73 @@ export function createNeo4jSession({ url, user, password, database }: Neo4jOptio
     disableLosslessIntegers: true,
     userAgent: 'sluice',
   });
+  const inDatabase = database === undefined ? {} : { database };
   const writes = serial();
+  let bookmarks: BookmarkManager = bookmarkManager();
+  let running: Session | undefined;
+  let closed = false;
 
   const managed = <T>(work: (transaction: ManagedTransaction) => Promise<T>): Promise<T> =>
     writes(async () => {
-      const session = driver.session(database === undefined ? {} : { database });
+      if (closed) throw new SluiceError('graph-closed', 'the connection to Neo4j was closed', { retryable: true });
+      const session = driver.session({ ...inDatabase, bookmarkManager: bookmarks });
+      running = session;
       try {
         return await session.executeWrite(work, { timeout: limits.neo4jTransactionMaxMs });
       } catch (thrown) {
+        if (isOfBookmark(thrown)) bookmarks = bookmarkManager();
         throw faultOf(thrown, url);
       } finally {
+        running = undefined;
         await session.close().catch(() => undefined);
       }
     });
 
+  const define = async (statement: string): Promise<void> => {
+    await managed((transaction) => transaction.run(statement)).catch((thrown: unknown) => {
+      // Another writer was first.
+      if (schemaCodeOf(thrown) !== 'EquivalentSchemaRuleAlreadyExists') throw thrown;
+    });
+  };
+
+  const rules = (): Promise<readonly SchemaRule[]> =>
+    managed(async (transaction) => {
+      const found: SchemaRule[] = [];
+      for (const show of [showConstraints, showIndexes])
+        for (const record of (await transaction.run(show)).records) found.push(record.toObject() as unknown as SchemaRule);
+      return found;
+    });
+
+  /** Makes the constraints that are missing; says whether one could not be made as something has its place by now. */
+  const make = async (model: GraphModel): Promise<boolean> => {
+    const decision = decideConstraints(model, await rules());
+    if (decision.kind === 'blocked') throw blocked(`${decision.problems.join('; ')}`, `run ${decision.statements.join('; ')}`);
+    for (const { label, key } of decision.missing) {
+      try {
+        await define(constraintStatement(label, key));
+      } catch (thrown) {
+        const code = schemaCodeOf(thrown);
+        if (code.endsWith('AlreadyExists')) return false;
+        if (code !== 'ConstraintCreationFailed') throw thrown;
+        const problem = `'${label}' needs a unique constraint on '${key}', which nodes that are there do not fit: ${(thrown as Error).message}`;
+        throw blocked(
+          problem,
+          `correct or delete these nodes; ${repeatsStatement({ label, key })} finds those that have the same key`,
+          thrown,
+        );
+      }
+    }
+    return true;
+  };
+
+  const blocked = (problem: string, fix: string, cause?: unknown): SluiceError =>
+    new SluiceError('graph-constraint-blocked', `Neo4j at ${url}: ${problem}`, { fix, cause });
+
   return {
     dialect: 'neo4j',
-    async define(statement) {
-      await managed((transaction) => transaction.run(statement)).catch((thrown: unknown) => {
-        // Another writer was first.
-        if (codeOf((thrown as SluiceError).cause) !== 'Neo.ClientError.Schema.EquivalentSchemaRuleAlreadyExists') throw thrown;
-      });
+    define,
+    async constrain(model) {
+      if (!(await make(model))) await make(model);
     },
     transaction: (work) =>
       managed((transaction) =>
@@ -68,45 +126,22 @@ export function createNeo4jSession({ url, user, password, database }: Neo4jOptio
       ),
     async check() {
       try {
-        const { summary } = await driver.executeQuery('RETURN 1', {}, database === undefined ? {} : { database });
+        const { summary } = await driver.executeQuery('RETURN 1', {}, inDatabase);
         return summary.server.agent ?? 'Neo4j';
       } catch (thrown) {
         throw faultOf(thrown, url);
       }
     },
-    close: () => writes(() => driver.close()),
+    async close() {
+      closed = true;
+      // Before the driver, which would leave what runs without an answer.
+      await running?.close().catch(() => undefined);
+      await driver.close();
+    },
   };
 }
 
-function codeOf(thrown: unknown): string {
-  const code = (thrown as { readonly code?: unknown } | undefined | null)?.code;
-  return typeof code === 'string' ? code : '';
-}
-
-/** https://neo4j.com/docs/status-codes/current/errors/all-errors/ */
-function faultOf(thrown: unknown, url: string): SluiceError {
-  if (thrown instanceof SluiceError) return thrown;
-  const code = codeOf(thrown);
-  if (code.startsWith('Neo.ClientError.Security.')) {
-    return new SluiceError('graph-denied', `Neo4j at ${url} does not let this user in, or not do this: ${messageOf(thrown)}`, {
-      cause: thrown,
-      retryable: true,
-      fix: 'correct neo4j.user and neo4j.password_file; the user needs to write nodes, edges, properties and names, and to make constraints',
-    });
-  }
-  if (code === 'Neo.ClientError.Database.DatabaseNotFound') {
-    return new SluiceError('graph-missing', `Neo4j at ${url}: ${messageOf(thrown)}`, {
-      cause: thrown,
-      retryable: true,
-      fix: 'create it, or correct neo4j.database',
-    });
-  }
-  const unreachable = code === 'ServiceUnavailable' || code === 'SessionExpired' || code === 'N/A';
-  if (unreachable || (thrown instanceof Error && isRetryableError(thrown))) {
-    return new SluiceError('graph-unreachable', `Neo4j at ${url} does not answer as it should: ${messageOf(thrown)}`, {
-      cause: thrown,
-      retryable: true,
-    });
-  }
-  return new SluiceError('graph-write-failed', `Neo4j at ${url} fails: ${messageOf(thrown)}`, { cause: thrown, retryable: true });
+/** The name of a code about the schema; empty for any other. */
+function schemaCodeOf(thrown: unknown): string {
+  return /^Neo\.\w+\.Schema\.(\w+)$/.exec(codeOf((thrown as SluiceError).cause))?.[1] ?? '';
 }

@@ -26,6 +26,8 @@ export interface Neo4jServer {
   disturb(label: string, key: string, forMs: number): Promise<number>;
   /** Holds the lock of one node of a label, as a transaction does that is long under way. */
   hold(label: string, forMs: number): Promise<void>;
+  /** Runs a statement in a transaction and keeps what it locked; the function that is given ends that. */
+  lock(statement: string): Promise<() => Promise<void>>;
   /** SIGKILL. */
   kill(): Promise<void>;
   /** It lives, and answers nothing until it is resumed. */
@@ -95,6 +97,15 @@ export async function startNeo4j(): Promise<Neo4jServer> {
     const { records } = await driver.executeQuery(statement);
     return records.map((record) => [...record.values()]);
   };
+  const lock: Neo4jServer['lock'] = async (statement) => {
+    const session = driver.session();
+    const transaction = await session.beginTransaction();
+    await transaction.run(statement);
+    return async () => {
+      await transaction.rollback();
+      await session.close();
+    };
+  };
   return {
     url,
     user: 'neo4j',
@@ -119,13 +130,11 @@ export async function startNeo4j(): Promise<Neo4jServer> {
       await session.close();
       return tries - rounds;
     },
+    lock,
     async hold(label, forMs) {
-      const session = driver.session();
-      const transaction = await session.beginTransaction();
-      await transaction.run(`MATCH (n:${label}) WITH n LIMIT 1 SET n.held = true`);
+      const free = await lock(`MATCH (n:${label}) WITH n LIMIT 1 SET n.held = true`);
       await sleep(forMs);
-      await transaction.rollback();
-      await session.close();
+      await free();
     },
     kill: () => server.kill(),
     pause: () => server.pause(),

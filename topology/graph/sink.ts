@@ -2,10 +2,13 @@
  * What the engine asks of a sink. Adapters live in enrich/; the engine alone decides when they stage and commit.
  *
  * Invariants:
- * 1. `write` is never called between `prepare(n)` and the end of that call; calls never overlap, except that `commit(n)` may run beside `write`.
- * 2. After `prepare(n)` every row written before it is durable, though not visible, and the returned state names it.
- * 3. `commit(n)` makes visible all that was staged up to `n`. It may be lost, and repeated after a restart; it is idempotent.
- * 4. `open(state)` discards whatever was staged after `state` was returned, and commits what `state` names.
+ * 1. `write` is never called between `prepare(n)` and the end of that call; calls never overlap, except that `commit(n)` may run beside `write`, and, of a
+ *    sink that `commitsAside`, beside `prepare` too.
+ * 2. After `prepare(n)` every row written before it is durable, though not visible, and the returned state names it, with all that was staged before and
+ *    is not known to be visible.
+ * 3. `commit(n)` makes visible all that was staged up to `n`, and nothing beyond. It may be lost, and repeated, also after a restart; it is idempotent.
+ * 4. `open(state)` discards whatever was staged after `state` was returned, and commits what `state` names; a sink that `commitsAside` may leave that to
+ *    the next commit when what it writes to is busy.
  */
 import type { EventAttributes } from '../../schemas/event.ts';
 import type { InexactNumber } from '../../schemas/number-scan.ts';
@@ -95,6 +98,13 @@ export interface RefusedRow {
 export type SinkState = unknown;
 
 export interface Sink {
+  /**
+   * Whether checkpoints go on without it while a commit takes long or fails with what may pass: each names what is not visible yet, and the next commit
+   * makes up for it.
+   */
+  readonly commitsAside?: boolean;
+  /** Whether it holds as much as it may that is not visible yet: nothing is read until that is less. Absent: never. */
+  readonly isFull?: boolean;
   open(restored: SinkState | undefined): Promise<void>;
   /** Resolves when the rows are accepted: bounded buffers make it wait. Rejects with a `SluiceError` on an operational fault. */
   write(batch: ElementBatch): Promise<readonly RefusedRow[]>;

@@ -3,7 +3,7 @@
  *
  * Invariants:
  * 1. Order: states become text, sinks stage, the manifest is created, sinks commit. A crash anywhere leaves what the next run goes on from exactly
- *    once.
+ *    once. A sink that is late with a commit (sink-commits.ts) does not hold the next one back, whose manifest names what is not visible yet.
  * 2. A state that has no text fails before anything was staged: the next checkpoint is a new one, taken soon.
  * 3. A manifest that cannot be stored is tried again as it is, soon, while the job reads on: what was staged for it stays named, and the next
  *    checkpoint has what came since. No try is waited for beyond its bound.
@@ -26,7 +26,8 @@ import type { CheckpointStore } from '../checkpoint/store.ts';
 /** The sinks of a job, as checkpoints see them. */
 export interface CheckpointSinks {
   prepare(checkpoint: number, last: boolean): Promise<Pick<Manifest, 'sinks' | 'retiring'>>;
-  commit(checkpoint: number): Promise<void>;
+  /** `last`: everything has to be visible when it resolves; else a sink that `commitsAside` may be late. */
+  commit(checkpoint: number, last: boolean): Promise<void>;
 }
 
 export interface JobCheckpointsOptions {
@@ -142,7 +143,7 @@ export class JobCheckpoints {
     const prepared = await this.#ofSinks(number, 'stage', sinks.prepare(number, last));
     const manifest = { ...snapshot, checkpoint: number, ...this.#run, ...prepared, createdAtMs: clock.now() };
     this.#number = number;
-    this.#settling = this.#settle(number, encodeManifestWith(manifest, states))
+    this.#settling = this.#settle(number, encodeManifestWith(manifest, states), last)
       .catch((thrown: unknown) => {
         this.#fault ??= { thrown };
       })
@@ -201,9 +202,9 @@ export class JobCheckpoints {
     }
   }
 
-  async #settle(checkpoint: number, bytes: Uint8Array): Promise<void> {
+  async #settle(checkpoint: number, bytes: Uint8Array, last: boolean): Promise<void> {
     await this.#store(checkpoint, bytes);
-    await this.#ofSinks(checkpoint, 'commit', this.#options.sinks.commit(checkpoint));
+    await this.#ofSinks(checkpoint, 'commit', this.#options.sinks.commit(checkpoint, last));
     this.#completed = { id: checkpoint, completedAtMs: this.#options.clock.now() };
     if (this.#inARow > 0) this.soon();
     if (this.#inARow > 0 || !this.#told) this.#options.tell({ kind: 'checkpoint-completed', checkpoint });

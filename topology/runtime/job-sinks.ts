@@ -4,7 +4,8 @@
  * Invariants:
  * 1. The rejected table is a sink of every job; a row that another sink refuses lands there in the same turn.
  * 2. `write` resolves when every sink has accepted its rows.
- * 3. A sink that the topology has no more takes no rows. It stays in checkpoints until what it staged is visible, and is closed then.
+ * 3. What is visible was named by a manifest before: sinks commit a checkpoint only once it is stored, each by itself (sink-commits.ts).
+ * 4. A sink that the topology has no more takes no rows. It stays in checkpoints until what it staged is visible, and is closed then.
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
@@ -19,8 +20,10 @@ import { rejectThrown } from '../operators/operator.ts';
 import { freeze } from '../state/freeze.ts';
 import { requireJson } from '../state/json-safe.ts';
 import type { Dag, SinkStage } from './dag.ts';
-import type { JobConnectors } from './job-options.ts';
+import type { JobOptions } from './job-options.ts';
 import type { Refusals } from './rejections.ts';
+import type { LateSink } from './sink-commits.ts';
+import { SinkCommits } from './sink-commits.ts';
 
 interface Retiring extends RetiringSink {
   readonly to: Sink;
@@ -34,11 +37,18 @@ export class JobSinks {
   readonly #dag: Dag;
   readonly #refusals: Refusals;
   readonly #sinks: readonly { readonly id: string; readonly sink: Sink; readonly stage: SinkStage | undefined }[];
+  readonly #commits: SinkCommits;
   #retiring: readonly Retiring[];
 
-  constructor(dag: Dag, refusals: Refusals, graph: Graph, connectors: JobConnectors, run: RunId, retiring: readonly RetiringSink[]) {
+  constructor(
+    dag: Dag,
+    refusals: Refusals,
+    graph: Graph,
+    { connectors, run, retiring, clock }: Pick<JobOptions, 'connectors' | 'clock'> & Pick<Manifest, 'retiring'> & { readonly run: RunId },
+  ) {
     this.#dag = dag;
     this.#refusals = refusals;
+    this.#commits = new SinkCommits(clock);
     const outer = dag.sinks.filter((stage) => stage.node.sink.kind !== 'rejected');
     this.#sinks = [
       ...outer.map((stage) => ({ id: stage.node.id, sink: connectors.sink(stage.node, graph, run), stage })),
@@ -55,6 +65,25 @@ export class JobSinks {
     return this.#retiring.length > 0;
   }
 
+  get isFull(): boolean {
+    return this.#sinks.some(({ sink }) => sink.isFull === true) || this.#retiring.some(({ to }) => to.isFull === true);
+  }
+
+  /** Ids of those that hold as much as they may. */
+  get full(): readonly string[] {
+    return this.#all.flatMap(({ id, sink }) => (sink.isFull === true ? [id] : []));
+  }
+
+  /** How a sink of the topology is behind with its commits; undefined when it is not. */
+  lateOf(id: string): LateSink | undefined {
+    const found = this.#sinks.find((candidate) => candidate.id === id);
+    return found === undefined ? undefined : this.#commits.lateOf(found.sink);
+  }
+
+  get #all(): readonly { readonly id: string; readonly sink: Sink }[] {
+    return [...this.#sinks, ...this.#retiring.map(({ id, to }) => ({ id, sink: to }))];
+  }
+
   async open(states: Readonly<Record<string, SinkState>>): Promise<void> {
     for (const { to, state } of this.#retiring) await to.open(state);
     // Tables know nothing of each other; graphs may share a database, which takes their models one after the other.
@@ -69,6 +98,7 @@ export class JobSinks {
 
   /** Writes what reached the sinks in this turn; says whether there was something. */
   async write(): Promise<boolean> {
+    this.#commits.check();
     const writes: Promise<void>[] = [];
     let any = false;
     for (const stage of this.#dag.sinks) {
@@ -174,23 +204,22 @@ export class JobSinks {
     return { sinks: Object.fromEntries(sinks), retiring };
   }
 
-  async commit(checkpoint: number): Promise<void> {
-    await Promise.all([
-      ...this.#sinks.map(({ sink }) => sink.commit(checkpoint)),
-      ...this.#retiring.map(({ to }) => to.commit(checkpoint)),
-    ]);
-  }
-
-  pendingRows(): number {
-    return [...this.#sinks.map(({ sink }) => sink), ...this.#retiring.map(({ to }) => to)].reduce(
-      (rows, sink) => rows + sink.pendingRows(),
-      0,
+  /** `last`: all is visible when it resolves. */
+  commit(checkpoint: number, last: boolean): Promise<void> {
+    return this.#commits.commit(
+      this.#all.map(({ sink }) => sink),
+      checkpoint,
+      last,
     );
   }
 
+  pendingRows(): number {
+    return this.#all.reduce((rows, { sink }) => rows + sink.pendingRows(), 0);
+  }
+
   async close(): Promise<void> {
-    const all = [...this.#sinks.map(({ sink }) => sink), ...this.#retiring.map(({ to }) => to)];
-    const failed = (await Promise.allSettled(all.map((sink) => sink.close()))).find(({ status }) => status === 'rejected');
+    this.#commits.close();
+    const failed = (await Promise.allSettled(this.#all.map(({ sink }) => sink.close()))).find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') throw failed.reason;
   }
 }

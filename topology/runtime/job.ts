@@ -50,7 +50,7 @@ import { Refusals } from './rejections.ts';
 import type { JobRun } from './running-job.ts';
 import type { SourceSchedule } from './source.ts';
 import { scheduleSources } from './source.ts';
-import { holdersOf, nodeStatus } from './status.ts';
+import { fullNodes, holdersOf, nodeStatus } from './status.ts';
 import { requireRestorable, requireTables, requireValid } from './take-over.ts';
 
 /** Watermarks and idleness are judged at least this often, as Flink's auto watermark interval. */
@@ -92,7 +92,7 @@ export function createRun(options: JobOptions): JobRun {
   let lastTickAt = Number.NEGATIVE_INFINITY;
   const watched = {
     cursors: () => schedule?.cursors ?? [],
-    full: () => (held ? dag.stages.filter(({ operator }) => operator.isFull === true).flatMap(({ nodes }) => nodes[0]?.id ?? []) : []),
+    full: () => (held ? fullNodes(dag, sinks) : []),
     busy: () => [...(sinks?.busy ?? [])],
   };
   const watch = new JobWatch(watched, clock, (news) => options.tell?.(news));
@@ -136,7 +136,7 @@ export function createRun(options: JobOptions): JobRun {
     keyExamples = new KeyExamples(seen.topology, dag, fence.keyExamples);
     skips = new JobSkips(clock, refusals.reject, fence.skips ?? []);
     losses = new JobLosses(clock, refusals.reject, fence.losses, (news) => options.tell?.(news));
-    sinks = new JobSinks(dag, refusals, graph, connectors, runId, fence.retiring);
+    sinks = new JobSinks(dag, refusals, graph, { connectors, run: runId, retiring: fence.retiring, clock });
     // What a sink that is gone has staged is committed soon, whatever comes.
     dirty = sinks.isRetiring;
     const intervalMs = options.checkpointIntervalMs;
@@ -263,7 +263,7 @@ export function createRun(options: JobOptions): JobRun {
     if (dag.run() || schedule.hasPassed()) dirty = true;
     keyExamples?.look();
     // What waits for answers is bounded: nothing is pulled before there is room again.
-    held = dag.stages.some(({ operator }) => operator.isFull === true);
+    held = dag.stages.some(({ operator }) => operator.isFull === true) || allSinks().isFull;
     schedule.hold(held);
     isolation.writes();
     if (await watch.waitingFor(allSinks().write())) dirty = true;
@@ -378,7 +378,7 @@ export function createRun(options: JobOptions): JobRun {
         checkpoint: checkpoints?.completed ?? null,
         checkpoints: health,
         ...reading,
-        nodes: graph.nodes.map((node) => nodeStatus(node, dag, holders, graph, stateful)),
+        nodes: graph.nodes.map((node) => nodeStatus(node, { dag, holders, graph, stateful, late: sinks?.lateOf(node.id) })),
         rejected: refusals.total,
         setAside: isolation.lastAside,
         uncommittedRows: sinks?.pendingRows() ?? 0,

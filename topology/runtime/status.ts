@@ -16,6 +16,7 @@ import { encodeTime, isIdle, maxTime, minTime } from '../time/watermark.ts';
 import type { Cursor, Hearing } from './cursor.ts';
 import type { Dag } from './dag.ts';
 import type { Lag } from './lags.ts';
+import type { LateSink } from './sink-commits.ts';
 
 export interface SplitStatus {
   readonly source: string;
@@ -59,8 +60,10 @@ export interface NodeStatus extends NodeCounts {
   readonly kind: string;
   /** Of asynchronous look-ups: elements that wait for an answer. They are in `in` and in no other count yet. */
   readonly waiting?: number;
-  /** What the last try of a look-up said, while it fails and its elements are held. */
+  /** What the last try of a look-up said, while it fails and its elements are held; of a sink, what the last commit said, while it is late. */
   readonly failure?: string;
+  /** Epoch ms: the sink is behind its checkpoints since then; what they name becomes visible later. */
+  readonly lateSince?: number;
   /** Of nodes that wait for event time: why nothing comes out yet. */
   readonly time?: TimeStatus;
   /** Epoch ms: it came to a topology that had run before, or its state was dropped, and began empty. */
@@ -102,7 +105,7 @@ export interface JobStatus {
   /** At most `statusSplitsMax`, those first that are not heard. */
   readonly splits: readonly SplitStatus[];
   readonly totals: SplitTotals;
-  /** Ids of the nodes that take no more, so that nothing is read: look-ups that are full, sinks that have been writing for long. */
+  /** Ids of the nodes that take no more, so that nothing is read: look-ups and sinks that are full, sinks that have been writing for long. */
   readonly pausedBy: readonly string[];
   readonly nodes: readonly NodeStatus[];
   readonly rejected: number;
@@ -120,16 +123,27 @@ export interface JobStatus {
   readonly notes: readonly string[];
 }
 
+/** What is known of a node beside itself. */
+export interface NodeFacts {
+  readonly dag: Dag | undefined;
+  readonly holders: readonly Holder[];
+  readonly graph: Graph;
+  readonly stateful: readonly StatefulNode[];
+  /** Of a sink that is late. */
+  readonly late: LateSink | undefined;
+}
+
+/** The nodes that take no more for now: look-ups, and sinks. */
+export function fullNodes(dag: Dag, sinks: { readonly full: readonly string[] } | undefined): readonly string[] {
+  const stages = dag.stages.filter(({ operator }) => operator.isFull === true);
+  return [...stages.flatMap(({ nodes }) => nodes[0]?.id ?? []), ...(sinks?.full ?? [])];
+}
+
 /** What a node has done and, where it waits for time, what it waits for. */
-export function nodeStatus(
-  node: GraphNode,
-  dag: Dag | undefined,
-  holders: readonly Holder[],
-  graph: Graph,
-  stateful: readonly StatefulNode[],
-): NodeStatus {
+export function nodeStatus(node: GraphNode, { dag, holders, graph, stateful, late }: NodeFacts): NodeStatus {
   const operator = dag?.stages.find(({ nodes }) => nodes[0] === node)?.operator;
-  const { progress, backlog, failure } = operator ?? {};
+  const { progress, backlog } = operator ?? {};
+  const failure = operator?.failure ?? late?.failure?.slice(0, limits.statusTextMaxChars);
   const { since, parts } = stateful.find(({ id }) => id === node.id) ?? {};
   const counts = {
     id: node.id,
@@ -137,6 +151,7 @@ export function nodeStatus(
     ...(dag?.counts.get(node.id) ?? noCounts()),
     ...(backlog === undefined ? {} : { waiting: backlog }),
     ...(failure === undefined ? {} : { failure }),
+    ...(late === undefined ? {} : { lateSince: late.sinceMs }),
     ...(since === undefined ? {} : { since }),
     ...(parts === undefined ? {} : { partsSince: parts }),
   };

@@ -6,6 +6,7 @@ import type { TopologyHostStatus } from '../../../deploy/host/topology-host.ts';
 import { deriveHealth, healthy } from '../../../topology/checkpoint/health.ts';
 import { noLosses } from '../../../topology/checkpoint/losses.ts';
 import type { JobStatus, SplitStatus } from '../../../topology/index.ts';
+import { noCounts } from '../../../topology/operators/operator.ts';
 import { hostStatus } from '../host/host-status.ts';
 
 it('tells what a path has in its spool, for how long, and that its breaker is open', () => {
@@ -114,6 +115,14 @@ describe('a topology', () => {
     expect(topologyDetails(hostStatus({ job: job([held]) }), 3_000)).toContain(
       `    is held back since 1970-01-01T00:00:00.000Z: ${waitsFor}`,
     );
+  });
+
+  it('whose sink is late says so, since when, and why', () => {
+    const node = { ...noCounts(), id: 'journey', kind: 'sink', lateSince: 0, failure: 'Neo4j is busy' };
+    const text =
+      'what it took since 1970-01-01T00:00:00.000Z is staged and not visible yet; the commit fails and is tried again: Neo4j is busy';
+    expect(lineOf({ job: job([split(0)], { nodes: [node] }) })).toContain(`journey: ${text}`);
+    expect(topologyDetails(hostStatus({ job: job([split(0)], { nodes: [node] }) }), 3_000)).toContain(`    ${text}`);
   });
 
   it('that went on without an element says so, and among its details which', () => {

@@ -165,6 +165,28 @@ export function scenariosOn(cloudOf: () => Promise<Cloud>): readonly Scenario<St
       // In the short form luck may spare both.
       return { sent, checks: scale < 1 ? [] : [[`others met deadlocks (${deadlocks})`, deadlocks > 0]] };
     }),
+    scenario('neo4j-locked', 'somebody locks every user of the graph', async (rig, scale) => {
+      const job = async () => (await rig.enrich.status())?.topologies[0]?.job;
+      let [checkpoints, isLate] = [0, false];
+      // As long as it takes to be late, also in the short form.
+      const lockedMs = Math.max(45_000 * scale, 12_000);
+      const sent = await under(rig, lockedMs / 1_000 + 8 * scale, async () => {
+        await wait(Math.max(4_000 * scale, 2_000));
+        const free = await rig.cloud.neo4j.lock('MATCH (u:User) SET u.locked = true');
+        const before = (await job())?.checkpoint?.id ?? 0;
+        await wait(lockedMs);
+        checkpoints = ((await job())?.checkpoint?.id ?? 0) - before;
+        isLate = (await job())?.nodes.some(({ lateSince }) => lateSince !== undefined) ?? false;
+        await free();
+      });
+      return {
+        sent,
+        checks: [
+          [`the tables were published meanwhile (${checkpoints} checkpoints)`, checkpoints >= 3],
+          ['the status named the graph as late', isLate],
+        ],
+      };
+    }),
     scenario('s3-slow-and-failing', 'S3 and Firehose take 300 ms, and one call in five fails, done or not', async (rig, scale) => {
       const { awsProxy } = rig.cloud;
       let failed = 0;

@@ -32,6 +32,7 @@ describe.skipIf(cloudMissing() !== undefined)('the drill of the streams', () => 
       'credentials-changed',
       'neo4j-killed',
       'neo4j-deadlocks',
+      'neo4j-locked',
       's3-slow-and-failing',
       's3-asks-to-slow-down',
       'enrich-killed',

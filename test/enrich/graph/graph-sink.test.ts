@@ -1,12 +1,14 @@
 /**
  * The graph sink on a real database: the contract of all sinks, then a crash at each of its own steps, fencing, order, files.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { localBlobStore } from '../../../enrich/checkpoint-store/local-blob-store.ts';
 import type { GraphDatabase } from '../../../enrich/graph/graph-database.ts';
 import { graphSink } from '../../../enrich/graph/graph-sink.ts';
+import { manualClock } from '../../../schemas/kernel/clock.ts';
+import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { runName } from '../../../schemas/run-id.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
@@ -32,6 +34,8 @@ class Rig {
   readonly applied: string[] = [];
   /** Called before and after each chunk's transaction, and before a sink is opened; throws to crash there. */
   at: (step: string) => void = () => undefined;
+  /** What each chunk waits for. */
+  gate: Promise<void> = Promise.resolve();
   #graph: Promise<GraphDatabaseRig> | undefined;
 
   graph(): Promise<GraphDatabaseRig> {
@@ -55,6 +59,7 @@ class Rig {
       },
       applyChunk: async (chunk, writes) => {
         const name = `${chunk.checkpoint}.${chunk.chunk}`;
+        await this.gate;
         this.at(`before ${name}`);
         const outcome = await (await this.graph()).database.applyChunk(chunk, writes);
         if (outcome === 'applied') this.applied.push(name);
@@ -305,6 +310,104 @@ describe('the graph sink', () => {
       code: 'graph-behind',
       fix: expect.stringContaining('put the graph back') as string,
     });
+  });
+
+  it('cuts what a disk left behind staged writes, and applies none of a chunk that is torn', async () => {
+    const rig = new Rig();
+    const sink = rig.sink(1);
+    await sink.open(undefined);
+    await sink.write(all('one'));
+    const state = stored(await sink.prepare(1, false));
+    const [file = ''] = rig.files;
+    const path = join(rig.staging, file);
+    const whole = readFileSync(path);
+    const torn = Buffer.from(whole);
+    torn.fill(0, whole.length - 100);
+    writeFileSync(path, torn);
+    await expect(rig.sink(2).open(state)).rejects.toMatchObject({
+      code: 'staged-file-missing',
+      message: expect.stringContaining('is damaged') as string,
+    });
+    expect(await rig.numbers()).toEqual([]);
+    writeFileSync(path, Buffer.concat([whole, Buffer.alloc(4_096)]));
+    await rig.sink(3).open(state);
+    expect(rig.applied).toEqual(['1.1', '1.2', '1.3']);
+  });
+
+  it('stages beside a commit that takes long, and keeps what a checkpoint names', async () => {
+    const rig = new Rig();
+    const sink = rig.sink(1);
+    await sink.open(undefined);
+    await sink.write(writesBatch([steps.Step({ n: 1 })]));
+    await sink.prepare(1, false);
+    let open = (): void => undefined;
+    rig.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const first = sink.commit(1);
+    await sink.write(writesBatch([steps.Step({ n: 2 })]));
+    const second = stored(await sink.prepare(2, false)) as { readonly files: readonly { readonly file: string }[] };
+    open();
+    await first;
+    expect(await rig.numbers()).toEqual([1]);
+    expect(sink.pendingRows()).toBe(1);
+    // What the second checkpoint names stays until a third is complete, whether it is applied or not.
+    expect(second.files.map(({ file }) => file)).toEqual(rig.files);
+    await sink.commit(2);
+    expect(rig.files).toEqual(second.files.map(({ file }) => file));
+    expect(await rig.numbers()).toEqual([1, 2]);
+    await sink.prepare(3, false);
+    await sink.commit(3);
+    expect(rig.files).toEqual([]);
+  });
+
+  it('that fails is tried again by the next commit, and applies every chunk once and in order', async () => {
+    const rig = new Rig();
+    const sink = rig.sink(1);
+    await sink.open(undefined);
+    await sink.write(all('one'));
+    await sink.prepare(1, false);
+    let fails = 2;
+    rig.at = (step) => {
+      if (/^(before 1.2|after 1.3)$/.test(step) && fails-- > 0) throw new SluiceError('graph-unreachable', 'gone', { retryable: true });
+    };
+    await expect(sink.commit(1)).rejects.toMatchObject({ code: 'graph-unreachable' });
+    await sink.write(writesBatch([steps.Step({ n: 9_999_999 })]));
+    await sink.prepare(2, false);
+    await expect(sink.commit(2)).rejects.toMatchObject({ code: 'graph-unreachable' });
+    await sink.commit(2);
+    expect(rig.applied).toEqual(['1.1', '1.2', '1.3', '2.1']);
+    expect(sink.pendingRows()).toBe(0);
+  });
+
+  it('is full when it holds as much as it may that the graph has not', async () => {
+    const rig = new Rig();
+    const files = Array.from({ length: limits.graphStagedMaxFiles }, (_, n) => ({
+      file: `1-${n}.ndjson`,
+      checkpoint: n + 1,
+      first: 1,
+      chunks: 1,
+      rows: 1,
+    }));
+    const sink = graphSink({
+      database: {
+        openSink: () => Promise.reject(new SluiceError('graph-unreachable', 'gone', { retryable: true })),
+        applyChunk: () => Promise.reject(new Error('not opened')),
+      },
+      ...{
+        model: steps.definition,
+        staging: localBlobStore(rig.folder),
+        folder: 'staged',
+        sink: 't/graph',
+        run: runOf(2),
+        clock: manualClock(0),
+      },
+    });
+    await sink.open({ applied: 0, files: files.slice(1) });
+    expect(sink.isFull).toBe(false);
+    await sink.write(writesBatch([steps.Step({ n: 1 })]));
+    await sink.prepare(files.length, false);
+    expect(sink.isFull).toBe(true);
   });
 
   it('tells of a folder it cannot write into', async () => {

@@ -1,0 +1,152 @@
+/**
+ * What stands in the way of a unique constraint in Neo4j itself, and that the statements which the error gives mend it. As shipped before, a plain index
+ * was "graph-write-failed", again and again, and a constraint's name that was taken made none, in silence: every MERGE then scanned its label.
+ */
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { cypherDatabase } from '../../../enrich/graph/graph-database.ts';
+import type { SchemaRule } from '../../../enrich/graph/neo4j-constraints.ts';
+import { decideConstraints } from '../../../enrich/graph/neo4j-constraints.ts';
+import { createNeo4jSession } from '../../../enrich/graph/neo4j-session.ts';
+import type { SluiceError } from '../../../schemas/kernel/errors.ts';
+import type { GraphModel } from '../../../topology/index.ts';
+import { graphModel } from '../../../topology/index.ts';
+import { allCounts, runOf } from '../../runs.ts';
+import { javaMissing } from '../../servers/jars.ts';
+import type { Neo4jServer } from '../../servers/neo4j.ts';
+import { startNeo4j } from '../../servers/neo4j.ts';
+
+/** A label and its key each. */
+function labels(...of: readonly (readonly [label: string, key: string])[]): GraphModel {
+  return graphModel({ nodes: Object.fromEntries(of.map(([label, key]) => [label, { key, props: { [key]: 'string' as const } }])) })
+    .definition;
+}
+
+const rule = (of: Partial<SchemaRule>): SchemaRule => ({
+  ...{ kind: 'index', name: 'x', type: 'RANGE', entity: 'NODE', labels: ['Person'], properties: ['id'], owner: null },
+  ...of,
+});
+
+describe('what a unique constraint needs', () => {
+  const person = labels(['Person', 'id']);
+  const missing = { kind: 'create', missing: [{ label: 'Person', key: 'id' }] };
+
+  it('is there under any name and of any type that is unique', () => {
+    for (const type of ['UNIQUENESS', 'NODE_PROPERTY_UNIQUENESS', 'NODE_KEY'])
+      expect(decideConstraints(person, [rule({ kind: 'constraint', type })])).toEqual({ kind: 'create', missing: [] });
+  });
+
+  it('is not what says something else: of two properties, of an edge, of existence', () => {
+    const others: readonly Partial<SchemaRule>[] = [
+      { kind: 'constraint', type: 'UNIQUENESS', properties: ['id', 'name'] },
+      { kind: 'constraint', type: 'RELATIONSHIP_UNIQUENESS', entity: 'RELATIONSHIP' },
+      { kind: 'constraint', type: 'NODE_PROPERTY_EXISTENCE' },
+      { type: 'TEXT' },
+      { type: 'POINT' },
+      { type: 'FULLTEXT', labels: ['Person', 'Town'] },
+      { type: 'LOOKUP', labels: [], properties: [] },
+      { properties: ['id', 'name'] },
+      { entity: 'RELATIONSHIP' },
+    ];
+    for (const other of others) expect(decideConstraints(person, [rule(other)])).toEqual(missing);
+  });
+});
+
+describe.skipIf(javaMissing() !== undefined)('constraints of Neo4j', () => {
+  let server: Neo4jServer;
+  beforeAll(async () => {
+    server = await startNeo4j();
+  }, 240_000);
+  afterAll(() => server.stop());
+
+  const open = async (model: GraphModel): Promise<void> => {
+    const { url, user, password } = server;
+    const session = createNeo4jSession({ url, user, password });
+    onTestFinished(() => session.close());
+    await cypherDatabase(session).openSink({ sink: 't/graph', run: runOf(1), model, restored: allCounts });
+  };
+  const refusal = async (model: GraphModel): Promise<SluiceError> =>
+    open(model).then(
+      () => expect.fail('it was opened'),
+      (thrown: unknown) => thrown as SluiceError,
+    );
+  const mend = async ({ fix = '' }: SluiceError): Promise<void> => {
+    for (const statement of fix.replace(/^run /, '').split('; ')) await server.ask(statement);
+  };
+  const unique = async (): Promise<readonly unknown[]> =>
+    (await server.ask('SHOW CONSTRAINTS YIELD labelsOrTypes AS l, properties AS p RETURN l[0] AS label, p[0] ORDER BY label')).filter(
+      ([label]) => !String(label).startsWith('Sluice'),
+    );
+
+  it('plain indexes in their place are one error, with the statements that mend them all', async () => {
+    await server.empty();
+    await server.ask('CREATE INDEX person_id FOR (n:Person) ON (n.id)');
+    await server.ask('CREATE INDEX `odd ``name` FOR (n:Town) ON (n.name)');
+    await server.ask('CREATE TEXT INDEX street_text FOR (n:Street) ON (n.name)');
+    const model = labels(['Person', 'id'], ['Town', 'name'], ['Street', 'name']);
+    const refused = await refusal(model);
+    expect(refused).toMatchObject({
+      code: 'graph-constraint-blocked',
+      retryable: false,
+      message: expect.stringMatching(
+        /'Person' needs a unique constraint on 'id', and the plain index 'person_id' on \(:Person \{id\}\) has its place; 'Town' needs/,
+      ) as string,
+      fix: [
+        'run DROP INDEX `person_id`; CREATE CONSTRAINT `sluice_Person_id` IF NOT EXISTS FOR (n:`Person`) REQUIRE n.`id` IS UNIQUE',
+        'DROP INDEX `odd ``name`; CREATE CONSTRAINT `sluice_Town_name` IF NOT EXISTS FOR (n:`Town`) REQUIRE n.`name` IS UNIQUE',
+      ].join('; '),
+    });
+    await mend(refused);
+    await open(model);
+    expect(await unique()).toEqual([
+      ['Person', 'id'],
+      ['Street', 'name'],
+      ['Town', 'name'],
+    ]);
+  });
+
+  it('names that something else has are one error, not no constraint', async () => {
+    await server.empty();
+    await server.ask('CREATE CONSTRAINT sluice_Person_id FOR (n:Other) REQUIRE n.id IS UNIQUE');
+    await server.ask('CREATE INDEX sluice_Town_name FOR (n:Other) ON (n.name)');
+    const model = labels(['Person', 'id'], ['Town', 'name']);
+    const refused = await refusal(model);
+    expect(refused.message).toMatch(/its name 'sluice_Person_id' is taken by a constraint on \(:Other \{id\}\)/);
+    expect(refused.message).toMatch(/its name 'sluice_Town_name' is taken by an index on \(:Other \{name\}\)/);
+    await mend(refused);
+    await open(model);
+    expect(await unique()).toEqual([
+      ['Person', 'id'],
+      ['Town', 'name'],
+    ]);
+  });
+
+  it('are made for labels and keys that read alike, and for what somebody dropped, and not where somebody made them', async () => {
+    await server.empty();
+    await server.ask('CREATE CONSTRAINT theirs FOR (n:Theirs) REQUIRE n.id IS UNIQUE');
+    const model = labels(['A_b', 'c'], ['A', 'b_c'], ['Theirs', 'id']);
+    const all = [
+      ['A', 'b_c'],
+      ['A_b', 'c'],
+      ['Theirs', 'id'],
+    ];
+    await open(model);
+    expect(await unique()).toEqual(all);
+    await server.ask('DROP CONSTRAINT theirs');
+    await open(model);
+    expect(await unique()).toEqual(all);
+  });
+
+  it('that nodes do not fit are one error that says how to find them', async () => {
+    await server.empty();
+    await server.ask("CREATE (:Person {id: 'a'}), (:Person {id: 'a'}), (:Person {id: 'b'})");
+    const model = labels(['Person', 'id']);
+    const refused = await refusal(model);
+    expect(refused).toMatchObject({ code: 'graph-constraint-blocked', retryable: false });
+    expect(refused.message).toContain("'Person' needs a unique constraint on 'id', which nodes that are there do not fit");
+    const [statement = ''] = /MATCH .* nodes$/.exec((refused.fix ?? '').replace(/ finds those.*/, '')) ?? [];
+    expect(await server.ask(statement)).toEqual([['a', 2]]);
+    await server.ask("MATCH (n:Person {id: 'a'}) WITH n LIMIT 1 DELETE n");
+    await open(model);
+    expect(await unique()).toEqual([['Person', 'id']]);
+  });
+});
