@@ -406,9 +406,13 @@ export const limits = {
   tableFootersMax: 1_000,
   /** Rejections whose `seen` is kept up to date; the oldest are let go first. */
   rejectedIndexMax: 1_000_000,
+  /** Entries of one file of the index; larger ones are not merged. */
+  rejectedIndexSegmentMax: 65_536,
   rejectedRetentionMs: 7 * 24 * 3_600_000,
   /** A file of the rejected table grows by rewriting until it has this many bytes (before compression); then a next one begins. */
   rejectedFileMaxBytes: 2 * mebi,
+  /** Partitions of it whose last file is remembered. */
+  rejectedPartitionsMax: 4_096,
   /** Rejections in memory; past it they are staged between two checkpoints. */
   rejectedPendingMaxBytes: 4 * mebi,
   /** Characters of a rejection's message. */

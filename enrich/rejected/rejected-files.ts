@@ -8,7 +8,8 @@
  * 1. `read` gives a file's newest content: staged since the last `name`, else named and not published, else published.
  * 2. A staged file that a checkpoint may name is kept until a later `publish` has made a newer one visible.
  */
-import { join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
+import { limits } from '../../schemas/limits.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import { runName } from '../../schemas/run-id.ts';
 import type { LakeFiles, StagedContent } from '../lake/lake-files.ts';
@@ -27,6 +28,8 @@ export class RejectedFiles {
   #newer = new Map<string, string>();
   /** Being written beside a publication, which must not take it for a leftover. */
   readonly #writing = new Set<string>();
+  /** The number of the last file of a partition, where it was asked for. */
+  readonly #last = new Map<string, number>();
   #made = 0;
   #publishing: Promise<void> = Promise.resolve();
 
@@ -46,20 +49,29 @@ export class RejectedFiles {
     await this.publish();
   }
 
-  async #has(target: string): Promise<boolean> {
-    return this.#newer.has(target) || this.#named.has(target) || this.#lake.exists(target);
-  }
-
   /** The `number`th file of a partition, from 1. */
   nameOf(partition: string, number: number): string {
     return join(this.#table, partition, `${this.#topology}${number === 1 ? '' : `~${number}`}.parquet`);
   }
 
-  /** The number of the file that takes a partition's new rows. */
+  /** The number of the file that takes a partition's new rows. A partition is listed once. */
   async lastNumberOf(partition: string): Promise<number> {
-    let number = 1;
-    while (await this.#has(this.nameOf(partition, number + 1))) number++;
+    const known = this.#last.get(partition);
+    if (known !== undefined) return known;
+    const folder = join(this.#table, partition);
+    const staged = [...this.#named.keys(), ...this.#newer.keys()].filter((target) => dirname(target) === folder);
+    const names = [...staged.map((target) => basename(target)), ...(await this.#lake.names(folder))];
+    const number = Math.max(1, ...names.map((name) => this.#numberOf(name)));
+    if (this.#last.size >= limits.rejectedPartitionsMax) this.#last.clear();
+    this.#last.set(partition, number);
     return number;
+  }
+
+  /** 0: it is no file of this topology. */
+  #numberOf(name: string): number {
+    if (name === `${this.#topology}.parquet`) return 1;
+    const number = name.startsWith(`${this.#topology}~`) ? /^~(\d+)\.parquet$/.exec(name.slice(this.#topology.length)) : null;
+    return Number(number?.[1] ?? 0);
   }
 
   /** The rows by identity; none when the file is not there. */
@@ -78,6 +90,9 @@ export class RejectedFiles {
   }
 
   async stage(target: string, rows: readonly RejectedRow[]): Promise<void> {
+    const partition = relative(this.#table, dirname(target));
+    const last = this.#last.get(partition);
+    if (last !== undefined) this.#last.set(partition, Math.max(last, this.#numberOf(basename(target))));
     const staged = join(this.#folder, `${runName(this.#run)}-${this.#made++}.parquet`);
     this.#writing.add(staged);
     await this.#lake.write(staged, encodeRows(rows));

@@ -315,7 +315,10 @@ describe('the rejected table', () => {
     const state = await checkpoint(first, 1);
     const [path = ''] = filesOf(lake, 'rejected');
     writeFileSync(join(lake, 'rejected', path), 'PAR1 damaged');
-    await expect(sinkOf(lake, 2).open(state)).rejects.toMatchObject({
+    const second = sinkOf(lake, 2);
+    await second.open(state);
+    await second.write(batch(rejection('a')));
+    await expect(second.prepare(2, false)).rejects.toMatchObject({
       code: 'lake-write-failed',
       message: expect.stringContaining("'rejected'") as string,
     });
