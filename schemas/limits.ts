@@ -401,6 +401,10 @@ export const limits = {
   /** Partitions (folders) of one table that have open rows; past it the oldest become files with the next checkpoint. */
   openPartitionsMax: 1_024,
   startParquetFileMaxAgeMs: 2_000,
+  /** A published file of at most so many bytes, and so old, grows by what comes later for its partition; files of one table that a checkpoint keeps as such. */
+  parquetGrowMaxBytes: mebi,
+  parquetGrowMaxMs: 3_600_000,
+  parquetGrowingMaxFiles: 256,
   parquetRowGroupRows: 50_000,
   /** Files of a table, the latest, whose columns are read where its description does not say which there were. */
   tableFootersMax: 1_000,

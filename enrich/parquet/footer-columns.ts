@@ -14,7 +14,7 @@ export function footerColumns(paths: readonly string[]): KnownColumns {
   const columns: Record<string, KnownColumn> = {};
   for (const path of paths) {
     for (const element of footerOf(path)) {
-      const type = columnOf(element);
+      const type = knownColumnOf(element);
       if (type !== undefined) columns[element.name] = type;
     }
   }
@@ -43,7 +43,7 @@ function readEnd(file: number, size: number, bytes: number): Buffer | undefined 
 }
 
 /** Of a column as `encode.ts` writes them; undefined for any other element. */
-function columnOf({ type, logical_type: logical }: SchemaElement): KnownColumn | undefined {
+export function knownColumnOf({ type, logical_type: logical }: SchemaElement): KnownColumn | undefined {
   switch (type) {
     case 'BYTE_ARRAY':
       return 'TEXT';

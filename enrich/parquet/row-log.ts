@@ -41,6 +41,9 @@ export function parseRowLog(bytes: Uint8Array): LoggedRows {
 
 /** Whether rows written under `a` can be read as rows of `b`: descriptions may differ. */
 export function sameColumns(a: readonly Column[], b: readonly Column[]): boolean {
-  const shape = (columns: readonly Column[]): string => JSON.stringify(columns.map(({ name, type, nullable }) => [name, type, nullable]));
-  return shape(a) === shape(b);
+  return columnShape(a) === columnShape(b);
+}
+
+export function columnShape(columns: readonly Column[]): string {
+  return JSON.stringify(columns.map(({ name, type, nullable }) => [name, type, nullable]));
 }

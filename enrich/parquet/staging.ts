@@ -8,6 +8,7 @@
  * 4. What a returned state names is kept until the publication after the next returned state: until then a restore may ask for it.
  * 5. Open rows never take more than `fileMaxBytes`: at that size they become files, named by the next state. So do those of the oldest partitions, once more than
  *    `partitionsMax` are open.
+ * 6. A file that replaces a published one has all its rows, and those that came after it.
  */
 import { basename, join } from 'node:path';
 import type { Column } from '../../schemas/columns.ts';
@@ -18,17 +19,23 @@ import type { LakeFiles } from '../lake/lake-files.ts';
 import { stagedMissing } from '../lake/lake-files.ts';
 import { mayRemove } from '../lake/staged-name.ts';
 import { encodeParquet } from './encode.ts';
+import { GrowingFiles } from './growing-files.ts';
 import type { TakenRows } from './open-rows.ts';
 import { OpenRows } from './open-rows.ts';
 import { logBytes, parseRowLog, sameColumns } from './row-log.ts';
-import type { ParquetRequest, ParquetWorkerInput, RowLog, StagedFile, StageRequest, TableState } from './worker-protocol.ts';
+import type { GrowingFile, ParquetRequest, ParquetWorkerInput, RowLog, StagedFile, StageRequest, TableState } from './worker-protocol.ts';
 
 type RowsRequest = Extract<ParquetRequest, { readonly kind: 'rows' }>;
 
 interface WrittenFile {
   readonly staged: string;
   readonly partition: string;
+  /** Of the file, and of these those that came since it was last published. */
   readonly rows: number;
+  readonly newRows: number;
+  readonly bytes: number;
+  /** What it replaces; a new file has its name, and may grow, once it is staged. */
+  readonly grown: Pick<GrowingFile, 'target' | 'sinceMs'> | undefined;
 }
 
 const logPrefix = 'rows-';
@@ -44,6 +51,9 @@ export class TableStaging {
   #written: WrittenFile[] = [];
   #rolled = false;
   #files = 0;
+  readonly #growing: GrowingFiles;
+  /** Epoch ms, as the last request said. */
+  #nowMs = 0;
   /** The log of rows that are open now. */
   #log: RowLog | null = null;
   /** The log that the last returned state names. */
@@ -56,6 +66,7 @@ export class TableStaging {
     this.#lake = lake;
     this.#folder = join('.staging', input.table, input.topology);
     this.#open = new OpenRows(input.columns.length);
+    this.#growing = new GrowingFiles(lake, input.columns);
   }
 
   /** Returns the state with the rows that are open again. */
@@ -65,6 +76,7 @@ export class TableStaging {
     this.#log = log;
     this.#namedLog = log;
     if (log !== null) this.#logs.add(log.file);
+    this.#growing.open(state?.growing);
     await this.publish(state?.staged ?? []);
     const left = (await this.#lake.names(this.#folder)).filter((name) => mayRemove(name, this.#input.run));
     const files = left.map((name) => join(this.#folder, name)).filter((file) => file !== log?.file);
@@ -72,7 +84,7 @@ export class TableStaging {
     this.#open = new OpenRows(this.#input.columns.length);
     this.#written = [];
     if (log !== null) await this.#reopen(log);
-    return { staged: [], log: log === null ? null : { ...log, rows: this.#open.rows } };
+    return { ...state, staged: [], log: log === null ? null : { ...log, rows: this.#open.rows } };
   }
 
   /**
@@ -103,7 +115,7 @@ export class TableStaging {
     this.#log = null;
     if (same) return;
     const files = await this.#write(rows.takeAll(), logged.columns);
-    await this.publish(files.map(({ staged, partition, rows: count }) => ({ staged, target: targetOf(partition), rows: count })));
+    await this.publish(files.map(({ staged, partition, newRows }) => ({ staged, target: targetOf(partition), rows: newRows })));
   }
 
   /** Says how many partitions became files because too many were open. */
@@ -121,32 +133,39 @@ export class TableStaging {
   }
 
   async #roll(): Promise<void> {
-    this.#written.push(...(await this.#write(this.#open.takeAll(), this.#input.columns)));
+    for (const file of await this.#write(this.#open.takeAll(), this.#input.columns, this.#growing)) {
+      this.#written.push(file);
+      const { partition, rows, bytes, grown, staged } = file;
+      if (grown !== undefined) this.#growing.remember({ partition, rows, bytes, ...grown }, staged);
+    }
     this.#log = null;
     this.#rolled = true;
   }
 
-  async #write(rows: readonly TakenRows[], columns: readonly Column[]): Promise<readonly WrittenFile[]> {
-    const files = rows.map(({ partition, cells, rows: count }) => {
-      const staged = join(this.#folder, `${runName(this.#input.run)}-${this.#files++}.parquet`);
-      return { staged, partition, cells, rows: count };
+  async #write(rows: readonly TakenRows[], columns: readonly Column[], growing?: GrowingFiles): Promise<readonly WrittenFile[]> {
+    const taken = rows.map((held, index) => ({ ...held, index, staged: this.#newName() }));
+    const written: WrittenFile[] = [];
+    await boundedEach(taken, limits.lakeCallsMax, async ({ index, partition, staged, cells, rows: newRows }) => {
+      const grown = await growing?.grow(partition, cells, this.#nowMs);
+      const content = encodeParquet(columns, grown?.cells ?? cells);
+      await this.#lake.write(staged, content);
+      const older = grown === undefined ? undefined : { target: grown.target, sinceMs: grown.sinceMs };
+      const count = grown?.cells[0]?.length ?? newRows;
+      written[index] = { staged, partition, rows: count, newRows, bytes: content.length, grown: older };
     });
-    await boundedEach(files, limits.lakeCallsMax, ({ staged, cells }) => this.#lake.write(staged, encodeParquet(columns, cells)));
-    return files.map(({ staged, partition, rows: count }) => ({ staged, partition, rows: count }));
+    return written;
+  }
+
+  #newName(): string {
+    return join(this.#folder, `${runName(this.#input.run)}-${this.#files++}.parquet`);
   }
 
   /** Makes all rows durable, as Parquet files or in the row log, and names where they are. */
   async stage({ checkpoint, roll, since, now }: Omit<StageRequest, 'kind'>): Promise<TableState> {
+    this.#nowMs = now;
     const logIsLong = (this.#log?.bytes ?? 0) >= logFilesMax * this.#input.fileMaxBytes;
     if ((roll || logIsLong) && this.#open.rows > 0) await this.#roll();
-    const { topology, run, table } = this.#input;
-    const inPartition = new Map<string, number>();
-    const staged = this.#written.map(({ staged: file, partition, rows }): StagedFile => {
-      const nth = inPartition.get(partition) ?? 0;
-      inPartition.set(partition, nth + 1);
-      const name = `${topology}-${checkpoint}-${runName(run)}${nth === 0 ? '' : `.${nth}`}.parquet`;
-      return { staged: file, target: join(table, partition, name), rows };
-    });
+    const staged = this.#nameWritten(checkpoint, now);
     // After a roll in between, the rows that are open now came later than `since`.
     const log = this.#open.rows === 0 ? null : await this.#appendLog(checkpoint, this.#rolled ? now : since);
     if (staged.length > 0 || log?.file !== this.#namedLog?.file) await this.#lake.settle(this.#folder);
@@ -154,7 +173,22 @@ export class TableStaging {
     this.#rolled = false;
     this.#log = log;
     this.#namedLog = log;
-    return { staged, log };
+    const growing = this.#growing.state(now);
+    return { staged, log, ...(growing === undefined ? {} : { growing }) };
+  }
+
+  #nameWritten(checkpoint: number, nowMs: number): readonly StagedFile[] {
+    const { topology, run, table } = this.#input;
+    const inPartition = new Map<string, number>();
+    return this.#written.map(({ staged, partition, rows, newRows, bytes, grown }): StagedFile => {
+      if (grown !== undefined) return { staged, target: grown.target, rows: newRows };
+      const nth = inPartition.get(partition) ?? 0;
+      inPartition.set(partition, nth + 1);
+      const name = `${topology}-${checkpoint}-${runName(run)}${nth === 0 ? '' : `.${nth}`}.parquet`;
+      const target = join(table, partition, name);
+      this.#growing.remember({ partition, target, rows, bytes, sinceMs: nowMs }, staged);
+      return { staged, target, rows: newRows };
+    });
   }
 
   async #appendLog(checkpoint: number, since: number): Promise<RowLog> {
@@ -172,6 +206,7 @@ export class TableStaging {
   async publish(files: readonly StagedFile[]): Promise<void> {
     await this.#lake.publish(files);
     if (files.length === 0) return;
+    this.#growing.published(new Set(files.map(({ staged }) => staged)));
     const kept = [this.#log?.file, this.#namedLog?.file];
     const old = [...this.#logs].filter((file) => !kept.includes(file));
     for (const file of old) this.#logs.delete(file);

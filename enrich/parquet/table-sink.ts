@@ -2,7 +2,8 @@
  * A table in the lake: rows become columns here and Parquet files in a worker thread, published by checkpoints.
  *
  * Files: `<lake>/<table>/date=.../hour=.../team=.../app=.../<topology>-<checkpoint>-<run>.parquet`; what waits: `<lake>/.staging/`.
- * A file stays open across checkpoints, its rows in a durable log, until it is large or old enough, or too many are open.
+ * Rows stay open across checkpoints, in a durable log, until there are enough, they are old enough, or too many partitions are open. A published file that is small grows
+ * (growing-files.ts): it is replaced by one that has its rows and those that came later.
  *
  * Invariants:
  * 1. A row that the table cannot hold is handed back, and never stops the others.
@@ -120,7 +121,7 @@ export function tableSink(options: TableSinkOptions): Sink {
       staged = [...staged, ...state.staged];
       openRows = state.log?.rows ?? 0;
       since = state.log?.since ?? 0;
-      return { staged, log: state.log };
+      return { ...state, staged };
     },
     async commit() {
       if (staged.length === 0) return;

@@ -10,7 +10,24 @@ export interface StagedFile {
   /** Paths relative to the lake. */
   readonly staged: string;
   readonly target: string;
+  /** Those that are not visible yet: without what was at the target before. */
   readonly rows: number;
+}
+
+/** A published file to which later rows of its partition may come. */
+export interface GrowingFile {
+  readonly partition: string;
+  readonly target: string;
+  readonly rows: number;
+  readonly bytes: number;
+  /** Epoch ms of its first publication. */
+  readonly sinceMs: number;
+}
+
+export interface GrowingState {
+  /** A digest of the columns that the files have. */
+  readonly shape: string;
+  readonly files: readonly GrowingFile[];
 }
 
 /** Rows that stay open across checkpoints, in a file whose first `bytes` bytes hold them. */
@@ -26,6 +43,8 @@ export interface RowLog {
 export interface TableState {
   readonly staged: readonly StagedFile[];
   readonly log: RowLog | null;
+  /** Absent where no file grows, and in checkpoints of earlier versions. */
+  readonly growing?: GrowingState;
 }
 
 /** A table's state whichever way it was delivered when it was made: Firehose keeps that of the rows that it could not take. */
