@@ -9,6 +9,9 @@ import type { PartitionColumn, PartitionOwner } from './partition.ts';
 import { partitioner } from './partition.ts';
 import type { JsonSchema } from './registry.ts';
 
+/** What the latest rows of a table by key are called. */
+export const latestOf = (table: string): string => `${table}_latest`;
+
 export interface TableRows {
   /** Of its files: without those that name its folders. */
   readonly columns: readonly Column[];

@@ -77,6 +77,7 @@ export type {
   PropertyValues,
 } from './graph/graph-model.ts';
 export { modelProblems, reservedPrefix } from './graph/graph-model.ts';
+export { paneWarnings } from './graph/pane-warnings.ts';
 export type { ElementBatch, Identity, Origin, Provenance, RefusedRow, Sink, SinkState } from './graph/sink.ts';
 export { validateGraph, validateTopology } from './graph/validate-graph.ts';
 export type { LookupFunction } from './operators/lookup.ts';

@@ -34,15 +34,18 @@ export interface CheckCommand {
   readonly clock: Clock;
 }
 
-/** Exit code 1 when there are findings, each told with its place and its fix. */
+/** Exit code 1 when there are findings, each told with its place and its fix; warnings are told beside them, and change nothing. */
 export async function checkCommand(command: CheckCommand, output: Output): Promise<number> {
   const { file } = command;
-  const { name, nodes, findings, unchecked, notes } = await checkTopologyFile({ ...command, typesOf });
+  const { name, nodes, findings, warnings = [], unchecked, notes } = await checkTopologyFile({ ...command, typesOf });
   if (unchecked !== undefined) output.note(`${file}: its types: ${unchecked}`);
   for (const note of notes) output.note(`${file}: ${note}`);
   const isGood = findings.length === 0;
-  if (output.json) output.line(JSON.stringify({ ok: isGood, name, problems: findings.map((finding) => flat(finding, file)) }));
-  else {
+  if (output.json) {
+    const [problems, more] = [findings, warnings].map((list) => list.map((finding) => flat(finding, file)));
+    output.line(JSON.stringify({ ok: isGood, name, problems, warnings: more }));
+  } else {
+    for (const warning of warnings) output.line(`warning: ${findingText(warning, file)}`);
     for (const finding of findings) output.line(findingText(finding, file));
     output.line(isGood ? `${file}: topology '${name}' is valid, ${nodes} nodes` : `${findings.length} problem(s)`);
   }

@@ -6,14 +6,14 @@
 import { Worker } from 'node:worker_threads';
 import { assert } from '../../schemas/kernel/assert.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import { checkJob } from '../../topology/index.ts';
+import { checkJob, paneWarnings } from '../../topology/index.ts';
 import { placeReader } from './author-places.ts';
 import { bindTopology } from './bind-topology.ts';
 import { notingTables } from './bindings.ts';
 import { remoteGraph } from './graph-link.ts';
 import type { LoadedTopology } from './topology-file.ts';
 import { importTopology } from './topology-file.ts';
-import type { FromTrial, TrialInput, TrialVerdict } from './worker-protocol.ts';
+import type { Finding, FromTrial, TrialInput, TrialVerdict } from './worker-protocol.ts';
 import { dropsOf, faultOf } from './worker-protocol.ts';
 
 /** Resolves when the host has it. */
@@ -43,8 +43,12 @@ async function verdictOn(input: TrialInput): Promise<TrialVerdict> {
   const { connectors, tables } = notingTables(bindings.connectors, input.file);
   const found = await checkJob({ topology, blobs: bindings.checkpoints, connectors, dropState: dropsOf(input, graph.name) });
   await say({ kind: 'tables', tables: Object.fromEntries(tables) });
-  const findings = found.map((finding) => ({ ...finding, place: placeOf(topology.placeOf?.(finding.node ?? graph.name)) ?? null }));
-  return { name: graph.name, nodes: graph.nodes.length, findings };
+  const placed = (finding: Omit<Finding, 'place'>): Finding => ({
+    ...finding,
+    place: placeOf(topology.placeOf?.(finding.node ?? graph.name)) ?? null,
+  });
+  const warnings = paneWarnings(graph).map(({ node, message, fix = '' }) => placed({ kind: 'graph', node, message, fix }));
+  return { name: graph.name, nodes: graph.nodes.length, findings: found.map(placed), warnings };
 }
 
 // Without a host nobody waits for the verdict.

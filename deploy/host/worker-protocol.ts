@@ -109,6 +109,8 @@ export interface TrialVerdict {
   readonly name: string | null;
   readonly nodes: number;
   readonly findings: readonly Finding[];
+  /** What runs, and may not be what its author means. */
+  readonly warnings?: readonly Finding[];
 }
 
 export type FromTrial =

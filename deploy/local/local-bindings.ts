@@ -59,6 +59,7 @@ export function localBindings(place: LocalPlace, file: string, graphOfHost: Grap
           partitionBy: node.sink.partitionBy,
           owner: graph.owner,
           rowId: node.sink.rowId === true,
+          upsert: node.sink.upsert,
           topology: graph.name,
           run,
           fileMaxBytes: limits.parquetFileMaxBytes,

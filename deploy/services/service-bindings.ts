@@ -13,6 +13,7 @@ import { createKinesisReader } from '../../enrich/kinesis/kinesis-reader.ts';
 import { sinkMisfits } from '../../enrich/lake/table-misfits.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
+import { RowOrder } from '../../enrich/row-order.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import { ledgerStream } from '../../schemas/config.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
@@ -63,18 +64,19 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
       return graphSink({ database: graphDatabase(), model: kind.model, staging, folder, sink: name, run, clock });
     }
     if (kind.kind !== 'table') throw new SluiceError('sink-unknown', `'${id}' is neither a table nor a graph`);
-    const { table, schema, partitionBy } = kind;
+    const { table, schema, partitionBy, upsert } = kind;
     const { parquetFileMaxBytes: fileMaxBytes } = limits;
     const fileMaxAgeMs = enrich.parquetFileMaxAgeMs;
     const deliveryStream = Object.hasOwn(firehose.tables, table) ? firehose.tables[table] : undefined;
     const rowId = kind.rowId === true || deliveryStream !== undefined;
     const countEarly = (partitions: number): void => happenings.count(publishedEarly, partitions);
     const files = { fileMaxBytes, fileMaxAgeMs, countEarly };
-    const parquet = tableSink({ dir: lake, table, schema, partitionBy, owner, rowId, topology, run, clock, ...files });
+    const parquet = tableSink({ dir: lake, table, schema, partitionBy, owner, rowId, upsert, topology, run, clock, ...files });
     if (deliveryStream === undefined) return parquet;
     const count = (what: string, rows: number): void => happenings.count(`firehose-${what}`, rows);
     // By the table: rows that come again under another id of the sink are the same rows.
-    const target = { deliveryStream, schema, owner, sink: `${topology}/${table}` };
+    const order = upsert === undefined ? undefined : new RowOrder(clock);
+    const target = { deliveryStream, schema, owner, order, sink: `${topology}/${table}` };
     return firehoseSink({ ...awsOptions(firehose), ...target, fallback: parquet, clock, random, count });
   };
 

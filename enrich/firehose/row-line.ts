@@ -6,6 +6,7 @@
  * | `team`, `app` | the row's own, whatever its type and also where it is null; of a row that has none the topology's |
  * | `date`, `hour` | of the element's time, UTC |
  * | `row_id` | the same for a row that comes again after a restart, so that readers keep one of them (row-id.ts) |
+ * | `row_order` | of a table by key: which row of a key came last (row-order.ts) |
  */
 import { rowReader } from '../../schemas/columns.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
@@ -13,6 +14,8 @@ import type { PartitionOwner } from '../../schemas/partition.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { ElementBatch, RefusedRow } from '../../topology/index.ts';
 import { rowIdColumn, rowIds } from '../row-id.ts';
+import type { RowOrder } from '../row-order.ts';
+import { rowOrderColumn } from '../row-order.ts';
 
 const reserved = ['date', 'hour', rowIdColumn];
 const firstMs = Date.parse('0000-01-01T00:00:00Z');
@@ -23,6 +26,8 @@ export interface LineOptions {
   readonly owner: PartitionOwner;
   /** Names the sink in identities: `topology/table`. */
   readonly sink: string;
+  /** Of a table by key. */
+  readonly order?: RowOrder | undefined;
 }
 
 export interface BatchLines {
@@ -32,7 +37,7 @@ export interface BatchLines {
 }
 
 /** Throws `columns-reserved` when the schema has members that are added here. */
-export function lineWriter({ schema, owner, sink }: LineOptions): (batch: ElementBatch) => BatchLines {
+export function lineWriter({ schema, owner, sink, order }: LineOptions): (batch: ElementBatch) => BatchLines {
   const reader = rowReader(schema);
   const taken = reader.columns.map(({ name }) => name).filter((name) => reserved.includes(name));
   if (taken.length > 0) {
@@ -63,6 +68,7 @@ export function lineWriter({ schema, owner, sink }: LineOptions): (batch: Elemen
         date: iso.slice(0, 10),
         hour: iso.slice(11, 13),
         [rowIdColumn]: ids(index),
+        ...(order === undefined ? {} : { [rowOrderColumn]: order.next() }),
       };
       lines.push({ index, line: Buffer.from(`${JSON.stringify(whole)}\n`) });
     }

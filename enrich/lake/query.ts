@@ -1,7 +1,8 @@
 /**
  * SQL over the lake, by an in-memory DuckDB with one view a table. Reads published files only; needs no running instance.
  *
- * Views: a table's columns, and of its folders `date` (DATE), `hour` (VARCHAR, '00' to '23'), `team` and `app` (VARCHAR).
+ * Views: a table's columns, and of its folders `date` (DATE), `hour` (VARCHAR, '00' to '23'), `team` and `app` (VARCHAR). Of a table by key also
+ * `<table>_latest`, the latest row of each key, without its order.
  *
  * Invariants:
  * 1. A table whose files cannot be read fails only the statements that name it.
@@ -16,6 +17,7 @@ import { columnsOf } from '../../schemas/columns.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { printable } from '../../schemas/kernel/printable.ts';
 import { limits } from '../../schemas/limits.ts';
+import { latestOf } from '../../schemas/table-rows.ts';
 import type { Answer, AnswerBounds } from '../answer.ts';
 import { collectRows } from '../answer.ts';
 import { lockedDuckDb, patternOf, sqlText } from './locked-duckdb.ts';
@@ -109,6 +111,8 @@ interface AskedTable {
   readonly files: readonly string[];
   /** Whether the statement has its name. */
   readonly named: boolean;
+  /** Whether there is a table that is called as its latest rows would be. */
+  readonly isLatestTaken: boolean;
 }
 
 /** Making a view reads the footers of all its files: only what the statement may be about gets one. */
@@ -117,18 +121,21 @@ function tablesAsked(lake: string, sql: string): readonly AskedTable[] {
   const words = sql.toLowerCase();
   const all = asksForTables.test(sql);
   const root = realpathSync(lake);
-  return tablesOf(root).flatMap((table) => {
+  const tables = tablesOf(root);
+  return tables.flatMap((table) => {
     const named = words.includes(table.toLowerCase());
     const described = named || all ? readTableFile(root, table) : undefined;
     if (described === undefined) return [];
     const files = [columnsFile(root, described), ...publishedFiles(root, table)].filter((file) => file !== undefined);
-    return [{ table, described, named, files }];
+    return [{ table, described, named, files, isLatestTaken: tables.includes(latestOf(table)) }];
   });
 }
 
 async function createView(connection: DuckDBConnection, table: AskedTable): Promise<void> {
   try {
     await connection.run(viewOf(table));
+    const latest = latestViewOf(table);
+    if (latest !== undefined) await connection.run(latest);
   } catch (thrown) {
     if (table.named) throw thrown;
   }
@@ -146,6 +153,14 @@ function viewOf({ table, described: { schema, partitionBy }, files }: AskedTable
   const extra = hive.filter(([column]) => !columns.some(([own]) => own === column));
   const empty = [...columns, ...extra].map(([column, type]) => `CAST(NULL AS ${type}) AS ${quoted(column)}`).join(', ');
   return `CREATE VIEW ${quoted(table)} AS SELECT ${empty} WHERE false`;
+}
+
+function latestViewOf({ table, described: { upsert }, isLatestTaken }: AskedTable): string | undefined {
+  if (upsert === undefined || isLatestTaken) return undefined;
+  const key = upsert.key.map(quoted).join(', ');
+  const order = quoted(upsert.order);
+  const latest = `row_number() OVER (PARTITION BY ${key} ORDER BY ${order} DESC NULLS LAST) = 1`;
+  return `CREATE VIEW ${quoted(latestOf(table))} AS SELECT * EXCLUDE (${order}) FROM ${quoted(table)} QUALIFY ${latest}`;
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -4,11 +4,10 @@
 import { storedColumns } from '../../schemas/columns.ts';
 import { nobody } from '../../schemas/run-id.ts';
 import type { SinkDefinitionData } from '../../topology/index.ts';
-import { withRowId } from '../row-id.ts';
 import type { LakePlace } from './lake-files.ts';
 import { openLake } from './lake-files.ts';
 import { columnMisfits, grownColumns } from './table-columns.ts';
-import { tableMisfits } from './table-file.ts';
+import { describedTable, tableMisfits } from './table-file.ts';
 
 export interface TableMisfitsOptions {
   readonly lake: LakePlace;
@@ -23,15 +22,15 @@ export interface TableMisfitsOptions {
 export async function sinkMisfits({ lake, sink, was, isDelivered }: TableMisfitsOptions): Promise<readonly string[]> {
   if (sink.kind !== 'table') return [];
   const { table, partitionBy } = sink;
-  const schema = sink.rowId === true ? withRowId(sink.schema) : sink.schema;
+  const described = describedTable(sink);
   if (isDelivered) {
     if (was?.kind !== 'table') return [];
-    return columnMisfits(table, grownColumns({}, storedColumns(was.schema, was.partitionBy)), storedColumns(schema, partitionBy));
+    return columnMisfits(table, grownColumns({}, storedColumns(was.schema, was.partitionBy)), storedColumns(described.schema, partitionBy));
   }
   // It writes nothing, so it is nobody's run.
   const files = await openLake(lake, nobody);
   try {
-    return await tableMisfits(files, { table, schema, partitionBy });
+    return await tableMisfits(files, described);
   } finally {
     await files.close();
   }

@@ -7,6 +7,8 @@ import type { JsonSchema } from '../../schemas/registry.ts';
 import { tableRows } from '../../schemas/table-rows.ts';
 import type { ElementBatch, RefusedRow } from '../../topology/index.ts';
 import { rowIdColumn, rowIds } from '../row-id.ts';
+import type { RowOrder } from '../row-order.ts';
+import { rowOrderColumn } from '../row-order.ts';
 import { cellBytes } from './open-rows.ts';
 
 export interface BatchColumns {
@@ -24,17 +26,25 @@ export interface BatchReader {
 }
 
 const idColumn: Column = { name: rowIdColumn, type: 'STRING', nullable: false, description: '' };
+const orderColumn: Column = { name: rowOrderColumn, type: 'INT64', nullable: false, description: '' };
 
-/** `idsOf`: the sink that ids of rows are of, where they have them. */
+export interface AddedColumns {
+  /** The sink that ids of rows are of, where they have them. */
+  readonly idsOf?: string | undefined;
+  /** Where rows have their order. */
+  readonly order?: RowOrder | undefined;
+}
+
 export function batchReader(
   schema: JsonSchema,
   partitionBy: readonly PartitionColumn[],
   owner: PartitionOwner,
-  idsOf?: string,
+  { idsOf, order }: AddedColumns = {},
 ): BatchReader {
   const table = tableRows(schema, partitionBy, owner);
   const idOf = idsOf === undefined ? undefined : rowIds(idsOf);
-  const columns = idOf === undefined ? table.columns : [...table.columns, idColumn];
+  const columns = [...table.columns, ...(idOf === undefined ? [] : [idColumn]), ...(order === undefined ? [] : [orderColumn])];
+  const own = table.columns.length;
   return {
     columns,
     read(batch) {
@@ -52,10 +62,19 @@ export function batchReader(
           continue;
         }
         partitions.push(partition);
-        for (let column = 0; column < cells.length; column++) {
-          const cell = ids !== undefined && column === table.columns.length ? ids(index) : ((read as readonly Cell[])[column] ?? null);
+        for (let column = 0; column < own; column++) {
+          const cell = (read as readonly Cell[])[column] ?? null;
           cells[column]?.push(cell);
           bytes += typeof cell === 'string' ? cell.length : cellBytes;
+        }
+        if (ids !== undefined) {
+          const id = ids(index);
+          cells[own]?.push(id);
+          bytes += id.length;
+        }
+        if (order !== undefined) {
+          cells.at(-1)?.push(order.next());
+          bytes += cellBytes;
         }
       }
       return { partitions, cells, bytes, refused };

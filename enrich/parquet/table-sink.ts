@@ -20,8 +20,8 @@ import type { PartitionColumn, Sink } from '../../topology/index.ts';
 import { fileFault } from '../durable-file.ts';
 import type { LakePlace } from '../lake/lake-files.ts';
 import { openLake } from '../lake/lake-files.ts';
-import { describeTable } from '../lake/table-file.ts';
-import { withRowId } from '../row-id.ts';
+import { describedTable, describeTable } from '../lake/table-file.ts';
+import { RowOrder } from '../row-order.ts';
 import { batchReader } from './batch-columns.ts';
 import type { ParquetThread } from './parquet-thread.ts';
 import { parquetThread } from './parquet-thread.ts';
@@ -39,6 +39,8 @@ export interface TableSinkOptions {
   readonly owner: PartitionOwner;
   /** Whether rows have their `row_id`. Default false. */
   readonly rowId?: boolean;
+  /** The columns that are a row's key, of which a later row stands in place of those before. Default: rows are added. */
+  readonly upsert?: readonly string[] | undefined;
   readonly topology: string;
   readonly run: RunId;
   /** In memory, before compression. */
@@ -56,13 +58,11 @@ export interface TableSinkOptions {
 export function tableSink(options: TableSinkOptions): Sink {
   const { clock, dir: lake, table, topology, run } = options;
   const partitionsMax = options.partitionsMax ?? limits.openPartitionsMax;
-  const schema = options.rowId === true ? withRowId(options.schema) : options.schema;
-  const reader = batchReader(
-    options.schema,
-    options.partitionBy,
-    options.owner,
-    options.rowId === true ? `${topology}/${table}` : undefined,
-  );
+  const { partitionBy, rowId = false, upsert } = options;
+  const description = describedTable({ table, schema: options.schema, partitionBy, rowId, upsert });
+  const order = upsert === undefined ? undefined : new RowOrder(clock);
+  const idsOf = rowId ? `${topology}/${table}` : undefined;
+  const reader = batchReader(options.schema, partitionBy, options.owner, { idsOf, order });
   let worker: ParquetThread | undefined;
   let openRows = 0;
   let since = 0;
@@ -81,7 +81,7 @@ export function tableSink(options: TableSinkOptions): Sink {
         const files = await openLake(lake, run);
         try {
           await files.makeFolder('');
-          await describeTable(files, { table, schema, partitionBy: options.partitionBy });
+          await describeTable(files, description);
         } finally {
           await files.close();
         }
@@ -90,6 +90,7 @@ export function tableSink(options: TableSinkOptions): Sink {
       }
       worker = parquetThread({ lake, table, topology, run, columns: reader.columns, fileMaxBytes: options.fileMaxBytes, partitionsMax });
       const { state } = await worker.ask({ kind: 'open', state: tableStateOf(restored) ?? null });
+      if (order !== undefined) order.last = state?.order ?? 0;
       openRows = state?.log?.rows ?? 0;
       since = state?.log?.since ?? 0;
     },
@@ -121,7 +122,7 @@ export function tableSink(options: TableSinkOptions): Sink {
       staged = [...staged, ...state.staged];
       openRows = state.log?.rows ?? 0;
       since = state.log?.since ?? 0;
-      return { ...state, staged };
+      return { ...state, staged, ...(order === undefined ? {} : { order: order.last }) };
     },
     async commit() {
       if (staged.length === 0) return;

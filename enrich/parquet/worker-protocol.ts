@@ -45,6 +45,8 @@ export interface TableState {
   readonly log: RowLog | null;
   /** Absent where no file grows, and in checkpoints of earlier versions. */
   readonly growing?: GrowingState;
+  /** Of a table by key: the order of its last row. */
+  readonly order?: number;
 }
 
 /** A table's state whichever way it was delivered when it was made: Firehose keeps that of the rows that it could not take. */

@@ -17,7 +17,7 @@ export interface SinkDefinition<in T> {
   readonly takes?: (value: T) => void;
 }
 
-export interface TableOptions {
+export interface TableOptions<in out T = Record<string, unknown>> {
   /** Folders of the table, outermost first. Default: date, hour, team, app. */
   readonly partitionBy?: readonly PartitionColumn[];
   /**
@@ -25,18 +25,24 @@ export interface TableOptions {
    * same events. Tables by Firehose always have it. Default false: it costs about 36 bytes a row.
    */
   readonly rowId?: boolean;
+  /**
+   * The columns that are a row's key. A later row of a key stands in place of those before: the table has the column `row_order`, and `<table>_latest` is its
+   * latest row of each key. For windows that fire more than once; each row stays in the table.
+   */
+  readonly upsert?: readonly (keyof T & string)[];
 }
 
 /**
  * A table in the lake. Columns come from the row's schema; `date` and `hour` are UTC of the element's timestamp; `team` and `app` are the row's
  * columns where it has them, else the topology's owner.
  */
-export function table<T>(name: string, schema: Schema<T>, options: TableOptions = {}): SinkDefinition<T> {
+export function table<T>(name: string, schema: Schema<T>, options: TableOptions<NoInfer<T>> = {}): SinkDefinition<T> {
   if (typeof (schema as Schema<T> | undefined)?.document !== 'object')
     throw new SluiceError('schema-invalid', `the table '${name}' needs the schema of its rows: write table('${name}', rowSchema)`);
   const partitionBy = options.partitionBy ?? ['date', 'hour', 'team', 'app'];
   const rowId = options.rowId === true ? { rowId: true as const } : {};
-  return { definition: { kind: 'table', table: name, schema: schema.document, partitionBy: [...partitionBy], ...rowId } };
+  const upsert = options.upsert === undefined ? {} : { upsert: [...options.upsert] };
+  return { definition: { kind: 'table', table: name, schema: schema.document, partitionBy: [...partitionBy], ...rowId, ...upsert } };
 }
 
 /** The rejected table: for an output whose elements belong with the refused ones. Their code is `late` from a late output, else `rejected-by-topology`. */

@@ -61,7 +61,7 @@ function shapeText(window: WindowShape): string {
 function sinkText(sink: SinkDefinitionData): string {
   switch (sink.kind) {
     case 'table':
-      return `table ${sink.table}`;
+      return `table ${sink.table}${sink.upsert === undefined ? '' : `, latest by ${sink.upsert.join(', ')}`}`;
     case 'graph': {
       const { nodes, edges } = sink.model;
       return `graph: ${[...Object.keys(nodes), ...Object.entries(edges).map(([type, { from, to }]) => `${from}-${type}-${to}`)].join(', ')}`;

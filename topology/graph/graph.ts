@@ -170,6 +170,8 @@ export interface TableDefinition {
   readonly partitionBy: readonly PartitionColumn[];
   /** Whether its files have the column `row_id`. */
   readonly rowId?: true;
+  /** The columns that are a row's key: a later row of a key stands in place of those before. Without, rows are only added. */
+  readonly upsert?: readonly string[];
 }
 
 /** Elements of a side output that belong with the refused ones. */

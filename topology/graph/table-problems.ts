@@ -8,11 +8,12 @@
  * | has 1 to 255 bytes of UTF-8 and no control character | AWS Glue takes no other; DuckDB renames a column without a name |
  * | differs from every other one in more than case | SQL does not see case, nor does Spark |
  * | is no name of a folder, in any case; but `team` and `app` may be text: then a row's own name its folders, and are in its path alone | readers take a column that is in both for two, or refuse it |
- * | is not `row_id`, nor one that pyarrow gives to columns of its own | delivery adds the first |
+ * | is not `row_id` or `row_order`, nor one that pyarrow gives to columns of its own | delivery and tables by key add the first two |
  */
 import { columnsOf, storedColumns } from '../../schemas/columns.ts';
 import { isWellFormed } from '../../schemas/kernel/well-formed.ts';
 import { limits } from '../../schemas/limits.ts';
+import { latestOf } from '../../schemas/table-rows.ts';
 import type { Graph, GraphProblem, TableDefinition } from './graph.ts';
 
 type Problem = Omit<GraphProblem, 'node'>;
@@ -20,18 +21,63 @@ type Problem = Omit<GraphProblem, 'node'>;
 const tablePattern = new RegExp(`^[a-z][a-z0-9_]{0,${limits.tableNameMaxChars - 1}}$`);
 const reservedTables = new Set(['rejected']);
 /** https://arrow.apache.org/docs/cpp/dataset.html: what a scan adds to the columns of a file. */
-const reservedColumns = new Set(['row_id', '__fragment_index', '__batch_index', '__last_in_fragment', '__filename']);
+const reservedColumns = new Set(['row_id', 'row_order', '__fragment_index', '__batch_index', '__last_in_fragment', '__filename']);
 
 export function tableProblems(graph: Graph): readonly GraphProblem[] {
   const problems: GraphProblem[] = [];
   const owners = new Map<string, string>();
   for (const node of graph.nodes) {
     if (node.kind !== 'sink' || node.sink.kind !== 'table') continue;
-    const found = [...nameProblems(node.sink, owners), ...schemaProblems(node.sink)];
+    const found = [...nameProblems(node.sink, owners), ...schemaProblems(node.sink), ...keyProblems(node.sink)];
     problems.push(...found.map((problem) => ({ node: node.id, ...problem })));
     owners.set(node.sink.table, node.id);
   }
-  return problems;
+  return [...problems, ...latestProblems(graph)];
+}
+
+/** The view of a table by key has a name of its own. */
+function latestProblems(graph: Graph): readonly GraphProblem[] {
+  const tables = graph.nodes.flatMap(({ id, ...node }) =>
+    node.kind === 'sink' && node.sink.kind === 'table' ? [{ id, ...node.sink }] : [],
+  );
+  return tables.flatMap(({ id, table }) => {
+    const of = tables.find((other) => other.upsert !== undefined && latestOf(other.table) === table);
+    if (of === undefined) return [];
+    return [
+      {
+        node: id,
+        message: `'${table}' is what the latest rows of the table '${of.table}' are called`,
+        fix: 'rename one of the two tables',
+      },
+    ];
+  });
+}
+
+function keyProblems({ table, schema, upsert }: TableDefinition): readonly Problem[] {
+  const properties = schema['properties'];
+  if (upsert === undefined || typeof properties !== 'object' || properties === null) return [];
+  if (upsert.length === 0)
+    return [{ message: `upsert of the table '${table}' names no column`, fix: "name the row's key, such as upsert: ['id']" }];
+  if (new Set(upsert).size < upsert.length)
+    return [{ message: `upsert of the table '${table}' names a column twice`, fix: 'name each column once' }];
+  const columns = columnsOf(schema);
+  return upsert.flatMap((name): readonly Problem[] => {
+    const type = columns.find((column) => column.name === name)?.type;
+    if (type === undefined)
+      return [
+        {
+          message: `upsert names '${name}', which is no column of the table '${table}'`,
+          fix: `name one of: ${columns.map((column) => column.name).join(', ')}`,
+        },
+      ];
+    if (type !== 'DOUBLE' && type !== 'JSON_TEXT') return [];
+    return [
+      {
+        message: `upsert names '${name}', which is no key: a key is text, an integer, a boolean or a time`,
+        fix: 'name another column, or give this one such a type',
+      },
+    ];
+  });
 }
 
 function nameProblems({ table }: TableDefinition, owners: ReadonlyMap<string, string>): readonly Problem[] {

@@ -55,6 +55,38 @@ const row = schemaOf<Row>({ $id: 'row', type: 'object', properties: { n: { type:
 `;
 
 describe('a topology', () => {
+  it('that runs, and would count events again, is told so with its line, and is valid', async () => {
+    write(
+      'topology.ts',
+      `${head}export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
+  t.source('events', stream('a/b'))
+    .validate('valid', row)
+    .eventTime('time', (e) => e.data.n, { outOfOrderness: 0 })
+    .keyBy((e) => e.data.n)
+    .window('minutes', tumbling('1m'), { allowedLateness: '1m' })
+    .aggregate({ n: count() })
+    .out.map(({ n }) => ({ n }))
+    .sinkTo('counts', table('counts', row));
+});
+`,
+    );
+    const text = await sluice(['topology', 'check', 'topology.ts'], dir);
+    expect([text.code, text.out]).toEqual([
+      0,
+      expect.stringMatching(/^warning: topology\.ts:13:\d+: counts: the window 'minutes' fires more than once/),
+    ]);
+    expect(text.out).toContain('is valid');
+    const { code, out } = await sluice(['--json', 'topology', 'check', 'topology.ts'], dir);
+    expect([code, JSON.parse(out)]).toEqual([
+      0,
+      expect.objectContaining({
+        ok: true,
+        problems: [],
+        warnings: [expect.objectContaining({ node: 'counts', file: 'topology.ts', line: 13 })],
+      }),
+    ]);
+  });
+
   it('with many problems is told all of them, each with the line of its author', async () => {
     write(
       'topology.ts',

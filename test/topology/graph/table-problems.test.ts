@@ -11,9 +11,20 @@ import { tableProblems } from '../../../topology/graph/table-problems.ts';
 const text = { type: 'string' };
 const folders: readonly PartitionColumn[] = ['date', 'hour', 'team', 'app'];
 
-function problemsOf(properties: Readonly<Record<string, JsonSchema>>, partitionBy = folders, table = 'rows'): readonly string[] {
+function problemsOf(
+  properties: Readonly<Record<string, JsonSchema>>,
+  partitionBy = folders,
+  table = 'rows',
+  upsert?: readonly string[],
+): readonly string[] {
   const schema = { $id: 'row', type: 'object', properties };
-  const node: GraphNode = { id: 'sink', kind: 'sink', inputs: [], outputs: [], sink: { kind: 'table', table, schema, partitionBy } };
+  const node: GraphNode = {
+    id: 'sink',
+    kind: 'sink',
+    inputs: [],
+    outputs: [],
+    sink: { kind: 'table', table, schema, partitionBy, ...(upsert === undefined ? {} : { upsert }) },
+  };
   const graph = { irVersion, name: 'g', version: 1, owner: { team: 'a', app: 'b' }, nodes: [node] } as const;
   return tableProblems(graph).map(({ message }) => message);
 }
@@ -89,4 +100,29 @@ it('a column is not called as a folder, in any case; team and app name their fol
 it('a table has a column that is not in its path', () => {
   expect(problemsOf({ team: text, app: text })).toEqual(["the table 'rows' has no column but those in its path"]);
   expect(problemsOf({ team: text, app: text }, ['date', 'team'])).toEqual([]);
+});
+
+it('a table by key names columns that are keys, and its view has its own name', () => {
+  const columns = { id: text, n: { type: 'integer' }, ratio: { type: 'number' }, more: {}, team: text };
+  const by = (upsert: readonly string[]): readonly string[] => problemsOf(columns, folders, 'rows', upsert);
+  expect(by(['id', 'n', 'team'])).toEqual([]);
+  expect(by([])).toEqual(["upsert of the table 'rows' names no column"]);
+  expect(by(['id', 'id'])).toEqual(["upsert of the table 'rows' names a column twice"]);
+  expect(by(['Id', 'ratio', 'more'])).toEqual([
+    "upsert names 'Id', which is no column of the table 'rows'",
+    "upsert names 'ratio', which is no key: a key is text, an integer, a boolean or a time",
+    "upsert names 'more', which is no key: a key is text, an integer, a boolean or a time",
+  ]);
+  const node = (table: string, upsert: object): GraphNode => ({
+    ...{ id: table, kind: 'sink', inputs: [], outputs: [] },
+    sink: { kind: 'table', table, schema: { $id: 'row', type: 'object', properties: columns }, partitionBy: folders, ...upsert },
+  });
+  const nodes = [node('rows_latest', {}), node('rows', { upsert: ['id'] }), node('other_latest', {}), node('other', {})];
+  expect(tableProblems({ irVersion, name: 'g', version: 1, owner: { team: 'a', app: 'b' }, nodes })).toEqual([
+    {
+      node: 'rows_latest',
+      message: "'rows_latest' is what the latest rows of the table 'rows' are called",
+      fix: 'rename one of the two tables',
+    },
+  ]);
 });
