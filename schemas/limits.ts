@@ -309,6 +309,13 @@ export const limits = {
   /** Pause before a failed look-up is tried again: the first, and the longest. */
   lookupRetryBaseMs: 100,
   lookupRetryMaxMs: 10_000,
+  /** Retries of all look-ups of one target: so many at once, then one in so long beside what answers give back. */
+  lookupRetryBurst: 100,
+  lookupRetryTokenMs: 1_000,
+  /** How long a target that says how long it wants to be left alone is obeyed; then it is asked again, whatever it said. */
+  lookupPauseMaxMs: 3_600_000,
+  /** Calls of which it is known how long they took. */
+  lookupTimesKept: 512,
   /** How long a topology's modules may take to be evaluated, and whether it could take over to be found out beside that. */
   topologyLoadMaxMs: 10_000,
   topologyTrialMaxMs: 60_000,

@@ -5,7 +5,17 @@ import { limits } from '../../schemas/limits.ts';
 import type { HeldBy, SplitStatus, TimeStatus } from '../../topology/index.ts';
 import { lossText } from '../../topology/index.ts';
 import type { TopologyHostStatus } from '../host/topology-host.ts';
-import { asideText, checkpointText, lateText, refusedText, secondsText, stateText, timeText, waitingText } from './status-text.ts';
+import {
+  asideText,
+  askedText,
+  checkpointText,
+  lateText,
+  refusedText,
+  secondsText,
+  stateText,
+  timeText,
+  waitingText,
+} from './status-text.ts';
 
 /** Splits that are told one by one, those first that are not heard. */
 const splitsShown = 50;
@@ -49,10 +59,11 @@ export function topologyDetails(topology: TopologyHostStatus, nowMs: number): re
   for (const { path, split, kind, to, atMs } of job.skipped.slice(-skipsShown)) {
     lines.push(`  skipped by command at ${timeText(atMs)}: ${path} ${split} ${to === null ? `(${kind})` : `up to ${to}`}`);
   }
-  for (const { time, id, kind, waiting = 0, failure, lateSince, since, partsSince = {}, ...counts } of job.nodes) {
+  for (const { time, id, kind, waiting = 0, failure, lateSince, asked, since, partsSince = {}, ...counts } of job.nodes) {
     const parts = Object.entries(counts).filter(([, count]) => count !== 0);
     lines.push(`  ${kind} ${id}: ${parts.map(([key, count]) => `${key} ${count}`).join(', ') || 'nothing yet'}`);
     if (waiting > 0) lines.push(`    ${waitingText({ waiting, ...(failure === undefined ? {} : { failure }) })}`);
+    if (asked !== undefined) lines.push(`    ${askedText(asked)}`);
     if (lateSince !== undefined) lines.push(`    ${lateText(lateSince, failure)}`);
     if (since !== undefined) lines.push(`    it began, with empty state, at ${timeText(since)}`);
     for (const [part, at] of Object.entries(partsSince)) lines.push(`    ${part} began, empty, at ${timeText(at)}`);

@@ -82,6 +82,15 @@ export function waitingText({ waiting = 0, failure }: Pick<NodeStatus, 'waiting'
   return `${waiting} wait for an answer${failure === undefined ? '' : `; the look-up fails and is tried again: ${failure}`}`;
 }
 
+/** How long the calls of a look-up take, and whether its target wants to be left alone. */
+export function askedText({ calls, failed, p50Ms, p99Ms, maxMs, waiting, pausedUntil }: NonNullable<NodeStatus['asked']>): string {
+  const ms = (time: number | null): string => `${(time ?? 0).toFixed(time !== null && time < 10 ? 1 : 0)} ms`;
+  const took = calls === 0 ? '' : `, half of the last ones took at most ${ms(p50Ms)}, 99 in 100 ${ms(p99Ms)}, all ${ms(maxMs)}`;
+  const waits = waiting === 0 ? '' : `; ${waiting} wait to be tried again`;
+  const paused = pausedUntil === undefined ? '' : `; the other side asks to be left alone until ${timeText(pausedUntil)}`;
+  return `${calls} calls, ${failed} failed${took}${waits}${paused}`;
+}
+
 /** Of a sink whose commits are behind its checkpoints. */
 export function lateText(sinceMs: number, failure: string | undefined): string {
   return `what it took since ${timeText(sinceMs)} is staged and not visible yet${failure === undefined ? '' : `; the commit fails and is tried again: ${failure}`}`;

@@ -32,6 +32,12 @@ export async function topologyMetrics(statuses: readonly TopologyHostStatus[], n
     'topology',
     'node',
   ]);
+  const lookups = counter('sluice_lookup_calls_total', 'Calls of a look-up that have ended', ['topology', 'node', 'outcome']);
+  const took = gauge('sluice_lookup_seconds', 'What that part of the last calls of a look-up took at most', [
+    'topology',
+    'node',
+    'quantile',
+  ]);
   const split = ['topology', 'source', 'stream', 'path', 'split'];
   const lag = gauge('sluice_split_lag_records', 'Records in the stream that are not in the state', split);
   const behind = gauge('sluice_split_behind_seconds', 'How far the last read was behind the end of the stream', split);
@@ -58,7 +64,17 @@ export async function topologyMetrics(statuses: readonly TopologyHostStatus[], n
     lost.inc({ topology }, job.losses.records);
     for (const node of job.nodes) {
       for (const outcome of outcomes) elements.inc({ topology, node: node.id, outcome }, node[outcome]);
-      const { lateSince } = node;
+      const { lateSince, asked } = node;
+      if (asked !== undefined) {
+        lookups.inc({ topology, node: node.id, outcome: 'answered' }, asked.calls - asked.failed);
+        lookups.inc({ topology, node: node.id, outcome: 'failed' }, asked.failed);
+        for (const [quantile, ms] of [
+          ['0.5', asked.p50Ms],
+          ['0.99', asked.p99Ms],
+          ['1', asked.maxMs],
+        ] as const)
+          if (ms !== null) took.set({ topology, node: node.id, quantile }, ms / 1_000);
+      }
       if (node.kind === 'sink') late.set({ topology, node: node.id }, lateSince === undefined ? 0 : (nowMs - lateSince) / 1_000);
     }
     for (const { source, stream, path, split: id, lag: records, behindMs, eventLagMs, hearing } of job.splits) {

@@ -3,35 +3,55 @@
  *
  * Invariants:
  * 1. 200 is the answer, as JSON; 404 and 204 say that there is nothing; everything else is a fault that may pass, and is tried again.
- * 2. A key stays within its place in the address: its text is URL-encoded, and one that an address cannot carry there (`..`, half a character)
+ * 2. A `Retry-After` of an answer that is a fault goes with the fault, as ms from the time of the answer: whoever asks leaves the server alone for so long.
+ * 3. A key stays within its place in the address: its text is URL-encoded, and one that an address cannot carry there (`..`, half a character)
  *    has nothing.
- * 3. No fault tells the address or a header: both may carry secrets. Redirects are not followed, so that headers reach no other host.
+ * 4. No fault tells the address or a header: both may carry secrets. Redirects are not followed, so that headers reach no other host.
  */
 import type { HttpLookupConfig } from '../../schemas/config.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
+import { systemClock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Key, LookupFunction } from '../../topology/index.ts';
+import { retryAfter } from './retry-after.ts';
+
+/** All may pass. */
+class LookupFault extends SluiceError {
+  /** How long the server wants to be left alone. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: string, message: string, retryAfterMs: number | undefined) {
+    super(code, message, { retryable: true });
+    this.retryAfterMs = retryAfterMs;
+  }
+}
 
 /** Its calls reject with `SluiceError` `lookup-unreachable`, `lookup-refused`, `lookup-answer-invalid`, all retryable. */
-export function httpLookup(name: string, { url, headers }: HttpLookupConfig): LookupFunction {
+export function httpLookup(name: string, { url, headers }: HttpLookupConfig, clock: Pick<Clock, 'now'> = systemClock): LookupFunction {
   const addressOf = addresses(url);
-  const fault = (code: string, message: string): SluiceError =>
-    new SluiceError(code, `the look-up '${name}': ${message}`, { retryable: true });
+  const fault = (code: string, message: string, retryAfterMs?: number): SluiceError =>
+    new LookupFault(code, `the look-up '${name}': ${message}`, retryAfterMs);
   return async (key, { signal }) => {
     const address = addressOf(key);
     if (address === undefined) return undefined;
     let status: number;
     let body: Uint8Array | undefined;
+    let retryAfterMs: number | undefined;
     try {
       const response = await fetch(address, { headers: { accept: 'application/json', ...headers }, redirect: 'manual', signal });
       status = response.status;
+      if (!response.ok) retryAfterMs = retryAfter(response.headers, clock.now());
       // Also read where it is not wanted: a connection is used again only once its answer is read.
       body = await boundedBody(response);
     } catch (thrown) {
-      throw fault('lookup-unreachable', `there was no whole answer (${reasonOf(thrown)})`);
+      throw fault('lookup-unreachable', `there was no whole answer (${reasonOf(thrown)})`, retryAfterMs);
     }
     if (status === 404 || status === 204) return undefined;
-    if (status !== 200) throw fault('lookup-refused', `the server answered ${status}`);
+    if (status !== 200) {
+      const asks = retryAfterMs === undefined ? '' : `, and asks to be left alone for ${Math.ceil(retryAfterMs / 1_000)} s`;
+      throw fault('lookup-refused', `the server answered ${status}${asks}`, retryAfterMs);
+    }
     if (body === undefined) throw fault('lookup-answer-invalid', `the answer (200) is larger than ${limits.lookupAnswerMaxBytes} bytes`);
     try {
       return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as unknown;

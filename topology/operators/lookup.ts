@@ -10,6 +10,7 @@
  *    `capacity - 1` and what one turn brings are held.
  * 5. What waits is no silence: downstream it is not idle while elements are inside, whatever was said before them.
  * 6. With a cache, a key whose answer is under way is not asked a second time: the elements share the answer.
+ * 7. Every try is made when its target may be asked (lookup-target.ts); all look-ups of a connector share one.
  */
 
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
@@ -30,12 +31,14 @@ import { AnswerCache } from './answer-cache.ts';
 import type { Batch, RowKind } from './batch.ts';
 import { rowKinds } from './batch.ts';
 import { keyTextOf } from './key-text.ts';
+import type { AskedTarget } from './lookup-target.ts';
+import { LookupTarget, retryAfterOf } from './lookup-target.ts';
 import type { NodeCounts, Operator, OperatorHost, Reject } from './operator.ts';
 import { rejectThrown, stuck } from './operator.ts';
 import type { WaitingRow } from './waiting-rows.ts';
 import { WaitingRows } from './waiting-rows.ts';
 
-/** Asks for one key; undefined when there is nothing. Rejects when it cannot tell. */
+/** Asks for one key; undefined when there is nothing. Rejects when it cannot tell; `retryAfterMs` of what it rejects with is obeyed. */
 export type LookupFunction = (key: Key, context: { readonly signal: AbortSignal }) => Promise<unknown>;
 
 export interface LookupFunctions {
@@ -89,6 +92,7 @@ export class LookupOperator implements Operator {
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
   readonly #host: OperatorHost;
+  readonly #target: LookupTarget;
   readonly #cache: AnswerCache;
   readonly #rows = new WaitingRows<WaitingElement>();
   /** By key: those that wait for the answer that another element asked for. */
@@ -101,7 +105,17 @@ export class LookupOperator implements Operator {
   #closed = false;
   #idle: IdleState = { said: false, told: false };
 
-  constructor(node: string, lookup: LookupCall, functions: LookupFunctions, counts: NodeCounts, reject: Reject, host: OperatorHost) {
+  /** `target`: what it shares with the other look-ups of the same connector. */
+  constructor(
+    node: string,
+    lookup: LookupCall,
+    functions: LookupFunctions,
+    counts: NodeCounts,
+    reject: Reject,
+    host: OperatorHost,
+    target = new LookupTarget(host.clock),
+  ) {
+    this.#target = target;
     this.#node = node;
     this.#result = `what '${node}' returns`;
     this.#lookup = lookup;
@@ -122,6 +136,10 @@ export class LookupOperator implements Operator {
 
   get calls(): number {
     return this.#aborts.size;
+  }
+
+  get asked(): AskedTarget {
+    return this.#target.asked;
   }
 
   /** What the last try said, while look-ups fail and are held. */
@@ -219,21 +237,29 @@ export class LookupOperator implements Operator {
       if (this.#asking >= this.#lookup.capacity) return false;
       this.#asking++;
       if (this.#lookup.cacheMaxEntries > 0) this.#sharing.set(row.keyText, []);
-      void this.#try(row);
+      this.#target.first((paid) => void this.#try(row, paid));
       return true;
     });
   }
 
-  async #try(row: WaitingElement): Promise<void> {
+  async #try(row: WaitingElement, paid: boolean): Promise<void> {
+    if (this.#closed) return;
     row.tries++;
+    const begunMs = this.#host.clock.monotonic();
+    const took = (failed: boolean): void => this.#target.times.note(this.#host.clock.monotonic() - begunMs, failed);
     try {
       // The cache, and all that share it, hold it; so may whoever gave it.
       const answer = freezeWhole(await this.#call(row.key));
       if (this.#closed) return;
+      took(false);
       this.#cache.set(row.keyText, answer);
       this.#done(row, answer, undefined);
+      this.#target.answered(paid);
     } catch (thrown) {
       if (this.#closed) return;
+      took(true);
+      const afterMs = retryAfterOf(thrown);
+      if (afterMs !== undefined) this.#target.pause(afterMs);
       const isStuck = thrown instanceof SluiceError && thrown.code === stuck;
       if (isStuck || row.tries >= this.#lookup.attempts) {
         const message = messageOf(thrown);
@@ -248,7 +274,7 @@ export class LookupOperator implements Operator {
       const pauseMs = backoffMs(row.tries - 1, { baseMs: limits.lookupRetryBaseMs, maxMs: limits.lookupRetryMaxMs }, this.#host.random);
       const timer = this.#host.clock.setTimer(pauseMs, () => {
         this.#timers.delete(timer);
-        void this.#try(row);
+        this.#target.again((retryPaid) => void this.#try(row, retryPaid));
       });
       this.#timers.add(timer);
     }
@@ -320,6 +346,7 @@ export class LookupOperator implements Operator {
 
   close(): void {
     this.#closed = true;
+    this.#target.close();
     for (const timer of this.#timers) timer.cancel();
     for (const abort of this.#aborts) abort.abort();
   }

@@ -15,6 +15,7 @@ import { NotJsonError } from '../state/json-safe.ts';
 import type { Batch } from './batch.ts';
 import { changedValue } from './changed-value.ts';
 import { InexactKeyError } from './key-text.ts';
+import type { AskedTarget } from './lookup-target.ts';
 
 /** What happened to the elements that came in. Operators that make elements of their own count those as `emitted`. */
 export interface NodeCounts {
@@ -96,6 +97,8 @@ export interface Operator {
   readonly backlog?: number;
   /** What it asked for outside and has no answer to yet. */
   readonly calls?: number;
+  /** Of what it asks outside: how long that takes. */
+  readonly asked?: AskedTarget;
   /** Why what waits inside does not get on, when that is known. */
   readonly failure?: string | undefined;
   /** Takes no more for now: sources are not to be read. */

@@ -14,6 +14,7 @@ import type {
   Graph,
   GraphNode,
   KeyedNode,
+  LookupCall,
   LookupFile,
   LookupNode,
   SinkNode,
@@ -32,6 +33,8 @@ import { IntervalJoinOperator } from '../operators/interval-join.ts';
 import { keyTextOf } from '../operators/key-text.ts';
 import type { LookupFunction } from '../operators/lookup.ts';
 import { LookupOperator } from '../operators/lookup.ts';
+import type { LookupTarget } from '../operators/lookup-target.ts';
+import { lookupTargets } from '../operators/lookup-target.ts';
 import type { NodeCounts, Operator, OperatorHost, Reject } from '../operators/operator.ts';
 import { noCounts } from '../operators/operator.ts';
 import { ProcessOperator } from '../operators/process.ts';
@@ -113,10 +116,15 @@ export interface DagConnections {
   readonly schemas?: (node: string, check: SchemasCheck) => SchemasCheck;
 }
 
+interface BoundConnections extends DagConnections {
+  readonly targetOf: (lookup: LookupCall) => LookupTarget;
+}
+
 type SchemasCheck = (value: unknown) => StepRefusal | undefined;
 
 export function compileDag(topology: Topology, reject: Reject, connections: DagConnections): Dag {
   const { graph } = topology;
+  const bound: BoundConnections = { ...connections, targetOf: lookupTargets(connections.host.clock) };
   const counts = new Map(graph.nodes.map((node) => [node.id, noCounts()]));
   const batches = new Map<string, Batch>();
   const batchOf = (node: string, port: string): Batch => present(batches.get(`${node}\n${port}`), `the batch of ${node}.${port}`);
@@ -154,7 +162,7 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
       const steps = chain.map((link) => stepOf(link, topology, countsOf(link), connections, levels));
       stages.push({ nodes: chain, operator: new StatelessOperator(steps, reject), inputs, out: own(last), frozen: frozenOf(last) });
     } else {
-      const operator = operatorOf(node, topology, countsOf(node), reject, connections, levels);
+      const operator = operatorOf(node, topology, countsOf(node), reject, bound, levels);
       stages.push({ nodes: [node], operator, inputs, out: own(node), frozen: frozenOf(node) });
     }
   }
@@ -273,7 +281,7 @@ function operatorOf(
   topology: Topology,
   counts: NodeCounts,
   reject: Reject,
-  connections: DagConnections,
+  connections: BoundConnections,
   levels: ElementLevels,
 ): Operator {
   const wayLevel = levels.hasWays(node) ? levels.levelOf(node) : undefined;
@@ -310,7 +318,7 @@ function operatorOf(
       assert(lookup.from !== 'file', 'a table is looked up without waiting');
       const asked = lookup.from === 'function' ? (call('call') as LookupFunction) : connections.lookups.get(node.id);
       const functions = { by: call('by'), call: present(asked, `the connector of ${node.id}`), combine: call('combine') };
-      return new LookupOperator(node.id, lookup, functions, counts, reject, connections.host);
+      return new LookupOperator(node.id, lookup, functions, counts, reject, connections.host, connections.targetOf(lookup));
     }
   }
 }

@@ -9,6 +9,7 @@ import type { Losses } from '../checkpoint/losses.ts';
 import type { SkipRecord, StatefulNode } from '../checkpoint/manifest.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { EventTimeOperator } from '../operators/event-time.ts';
+import type { AskedTarget } from '../operators/lookup-target.ts';
 import type { NodeCounts } from '../operators/operator.ts';
 import { noCounts } from '../operators/operator.ts';
 import type { EncodedTime, SplitTime } from '../time/watermark.ts';
@@ -64,6 +65,8 @@ export interface NodeStatus extends NodeCounts {
   readonly failure?: string;
   /** Epoch ms: the sink is behind its checkpoints since then; what they name becomes visible later. */
   readonly lateSince?: number;
+  /** Of asynchronous look-ups: how long calls to their target take, by all look-ups of the same connector. */
+  readonly asked?: AskedTarget;
   /** Of nodes that wait for event time: why nothing comes out yet. */
   readonly time?: TimeStatus;
   /** Epoch ms: it came to a topology that had run before, or its state was dropped, and began empty. */
@@ -142,7 +145,7 @@ export function fullNodes(dag: Dag, sinks: { readonly full: readonly string[] } 
 /** What a node has done and, where it waits for time, what it waits for. */
 export function nodeStatus(node: GraphNode, { dag, holders, graph, stateful, late }: NodeFacts): NodeStatus {
   const operator = dag?.stages.find(({ nodes }) => nodes[0] === node)?.operator;
-  const { progress, backlog } = operator ?? {};
+  const { progress, backlog, asked } = operator ?? {};
   const failure = operator?.failure ?? late?.failure?.slice(0, limits.statusTextMaxChars);
   const { since, parts } = stateful.find(({ id }) => id === node.id) ?? {};
   const counts = {
@@ -150,6 +153,7 @@ export function nodeStatus(node: GraphNode, { dag, holders, graph, stateful, lat
     kind: node.kind,
     ...(dag?.counts.get(node.id) ?? noCounts()),
     ...(backlog === undefined ? {} : { waiting: backlog }),
+    ...(asked === undefined ? {} : { asked }),
     ...(failure === undefined ? {} : { failure }),
     ...(late === undefined ? {} : { lateSince: late.sinceMs }),
     ...(since === undefined ? {} : { since }),

@@ -117,6 +117,15 @@ describe('a topology', () => {
     );
   });
 
+  it('says of a look-up how long it takes, and that the other side asks to be left alone', () => {
+    const asked = { calls: 700, failed: 3, p50Ms: 1.25, p99Ms: 80.4, maxMs: 5_000, waiting: 4, pausedUntil: 9_000 };
+    const node = { ...noCounts(), id: 'prices', kind: 'lookup', asked };
+    expect(topologyDetails(hostStatus({ job: job([split(0)], { nodes: [node] }) }), 3_000)).toContain(
+      '    700 calls, 3 failed, half of the last ones took at most 1.3 ms, 99 in 100 80 ms, all 5000 ms; 4 wait to be tried again; ' +
+        'the other side asks to be left alone until 1970-01-01T00:00:09.000Z',
+    );
+  });
+
   it('whose sink is late says so, since when, and why', () => {
     const node = { ...noCounts(), id: 'journey', kind: 'sink', lateSince: 0, failure: 'Neo4j is busy' };
     const text =

@@ -208,3 +208,44 @@ describe('no answer', () => {
     }
   });
 });
+
+describe('an answer that says when to ask again', () => {
+  const nowMs = Date.parse('2026-01-02T03:04:05Z');
+  const afterOf = async (headers: Readonly<Record<string, string>>, status = 503): Promise<unknown> => {
+    const { host } = await serve((response) => {
+      response.sendDate = false;
+      response.writeHead(status, headers).end();
+    });
+    const asked = httpLookup(
+      'prices',
+      { url: `${host}/{key}`, headers: {} },
+      { now: () => nowMs },
+    )('k', { signal: new AbortController().signal });
+    return ((await faultOf(asked)) as { readonly retryAfterMs?: number }).retryAfterMs;
+  };
+
+  it('is obeyed whatever its status: in seconds, or as a date of any of the three forms', async () => {
+    for (const status of [302, 429, 500, 503]) expect(await afterOf({ 'retry-after': '120' }, status)).toBe(120_000);
+    expect(await afterOf({ 'retry-after': '0' })).toBe(0);
+    for (const date of ['Fri, 02 Jan 2026 03:05:05 GMT', 'Friday, 02-Jan-26 03:05:05 GMT', 'Fri Jan  2 03:05:05 2026'])
+      expect(await afterOf({ 'retry-after': date }), date).toBe(60_000);
+    expect(await afterOf({ 'retry-after': 'Fri, 02 Jan 2026 01:00:00 GMT' })).toBe(0);
+  });
+
+  it("counts a date from the answer's own, as the server's clock is not ours", async () => {
+    expect(await afterOf({ date: 'Fri, 02 Jan 2026 13:00:00 GMT', 'retry-after': 'Fri, 02 Jan 2026 13:00:07 GMT' })).toBe(7_000);
+  });
+
+  it('says nothing where that cannot be read, or where the answer is none of failing', async () => {
+    for (const text of ['soon', '-5', '1.5', '1e3', '2026-01-02T03:05:05Z', 'Fri, 02 Jan 2026 03:05:05 CET', '5, 6'])
+      expect(await afterOf({ 'retry-after': text }), text).toBeUndefined();
+    expect(await afterOf({})).toBeUndefined();
+  });
+
+  it('names it in the fault', async () => {
+    const { host } = await serve((response) => response.writeHead(429, { 'retry-after': '7' }).end());
+    expect((await faultOf(ask(`${host}/{key}`, 'k'))).message).toBe(
+      "the look-up 'prices': the server answered 429, and asks to be left alone for 7 s",
+    );
+  });
+});

@@ -427,3 +427,39 @@ describe('exactly once', () => {
     expect(rigged.made.tables['enriched']?.visible).toHaveLength(5);
   });
 });
+
+describe('a target that asks to be left alone', () => {
+  const twice = topology('enriched', { version: 1, owner: 'a/b' }, (t) => {
+    const ids = t.source('in', stream('a/b'));
+    const pick = (id: string, events: typeof ids) =>
+      events.lookup(id, connector<string>('prices'), { by: (e) => `${id} ${e.id}` }, (e, found) => ({ id: e.id, found: found ?? 'none' }));
+    pick('one', ids).sinkTo('table', table('enriched', row));
+    pick('two', ids).sinkTo('other', table('others', row));
+  });
+
+  it('is, by every look-up of its connector, which its status says, with how long calls take; then nothing is missing', async () => {
+    const made = rig(20);
+    const asked: number[] = [];
+    made.made.lookups['prices'] = (key) => {
+      asked.push(made.clock.now());
+      if (asked.length > 5) return Promise.resolve(`price of ${String(key)}`);
+      return Promise.reject(Object.assign(new Error('429'), { retryAfterMs: 60_000 }));
+    };
+    const running = made.start(twice);
+    await running.pass(400);
+    // What was under way when the first answer came; then nobody.
+    const before = asked.length;
+    expect(asked.every((at) => at < made.clock.now() - 15_000)).toBe(true);
+    const status = await running.job.status();
+    for (const id of ['one', 'two']) {
+      const node = status.nodes.find((each) => each.id === id);
+      expect(node?.asked?.pausedUntil, id).toBeGreaterThan(made.clock.now());
+      expect(node?.asked?.failed, id).toBe(5);
+      expect(node?.asked?.maxMs, id).toBeGreaterThanOrEqual(0);
+    }
+    await running.pass(2_000);
+    expect(asked.length).toBeGreaterThan(before);
+    expect(await running.stop()).toBe('ended');
+    for (const name of ['enriched', 'others']) expect(made.made.tables[name]?.visible).toHaveLength(20);
+  });
+});
