@@ -18,6 +18,8 @@ export interface KinesisConfig extends AwsPlace {
   /** A shard gives five reads a second to all its readers together: how often one topology reads it while it has more, and once its end was found. */
   readonly readEveryMs: number;
   readonly idleReadEveryMs: number;
+  /** Whether each topology reads by a consumer of its own (enhanced fan-out), `sluice-<topology>`, which is registered where it is not there. */
+  readonly fanOut: boolean;
 }
 
 export interface KafkaConfig {
@@ -111,6 +113,7 @@ export const serviceSections: Readonly<Record<keyof ServicesConfig, Readonly<Rec
       min: limits.kinesisReadIntervalMs,
       max: limits.kinesisReadEveryMaxMs,
     },
+    fan_out: { type: 'boolean', default: false },
     idle_read_every_ms: {
       type: 'integer',
       default: limits.kinesisIdleReadEveryMs,
@@ -198,6 +201,7 @@ export function servicesOf(
       ...placeOf(kinesis),
       readEveryMs: kinesis['read_every_ms'] as number,
       idleReadEveryMs: kinesis['idle_read_every_ms'] as number,
+      fanOut: kinesis['fan_out'] as boolean,
     },
     kafka: {
       brokers: listOf(String(kafka['brokers'])),

@@ -200,6 +200,15 @@ export const limits = {
   kinesisReadEveryMs: 250,
   kinesisIdleReadEveryMs: 1_000,
   kinesisReadEveryMaxMs: 10_000,
+  /**
+   * Enhanced fan-out: how long a read waits for what Kinesis pushes, which says every five seconds that there is nothing; how long before an event counts as
+   * sent after it was waited for; without a sign of life a subscription is over; how often, and how long apart, a new consumer is looked at until it is active.
+   */
+  kinesisFanOutWaitMs: 10_000,
+  kinesisFanOutFreshMs: 50,
+  kinesisFanOutSilentMs: 35_000,
+  kinesisConsumerLooksMax: 60,
+  kinesisConsumerLookMs: 1_000,
   /** Kinesis: tries of a list of shards that is throttled. */
   kinesisListTriesMax: 8,
   kinesisReadMaxRecords: 10_000,

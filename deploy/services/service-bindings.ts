@@ -9,6 +9,7 @@ import { graphSink } from '../../enrich/graph/graph-sink.ts';
 import type { Neo4jSession } from '../../enrich/graph/neo4j-session.ts';
 import { createNeo4jSession } from '../../enrich/graph/neo4j-session.ts';
 import { createKafkaReader } from '../../enrich/kafka/kafka-reader.ts';
+import { consumerName } from '../../enrich/kinesis/fan-out-client.ts';
 import { createKinesisReader } from '../../enrich/kinesis/kinesis-reader.ts';
 import { sinkMisfits } from '../../enrich/lake/table-misfits.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
@@ -85,13 +86,14 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     happened: () => happenings.counts(),
     connectors: {
       ...lookupConnectors(file, config.lookups),
-      readers: async (name) => {
+      readers: async (name, { name: topology }) => {
         const { kinesisStream, kafkaTopic } = boundStream(file, streams, name);
         return [
           createKinesisReader({
             ...awsOptions(config.kinesis),
             readEveryMs: config.kinesis.readEveryMs,
             idleReadEveryMs: config.kinesis.idleReadEveryMs,
+            consumer: config.kinesis.fanOut ? consumerName(topology) : undefined,
             streamName: kinesisStream,
             clock,
             random,

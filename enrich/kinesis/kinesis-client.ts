@@ -3,7 +3,7 @@
  *
  * Invariant: one call is one request; what a failure means is for the reader to decide.
  */
-import type { ShardIteratorType } from '@aws-sdk/client-kinesis';
+import type { _Record as KinesisRecord, ShardIteratorType } from '@aws-sdk/client-kinesis';
 import {
   DescribeStreamSummaryCommand,
   GetRecordsCommand,
@@ -45,8 +45,14 @@ export interface KinesisSourceApi {
   /** Open ones, and closed ones that still have records. */
   shards(): Promise<readonly Shard[]>;
   iterator(shard: string, at: ShardPlace): Promise<string>;
-  /** `max`: default as many as Kinesis gives. */
-  records(iterator: string, max?: number): Promise<ReadRecords>;
+  /** Undefined: nothing came meanwhile; only of what is pushed. */
+  records(iterator: string): Promise<ReadRecords | undefined>;
+  /** The position of the oldest record that is kept; undefined while there is none. */
+  oldest(shard: string): Promise<string | undefined>;
+  /** Whether Kinesis sends records by itself: then an iterator is a subscription, which gives all that comes, and nothing counts against quotas. */
+  readonly isPushed: boolean;
+  /** The permissions that `iterator` and `retentionMs`, and `records`, need. */
+  readonly actions: { readonly iterator: string; readonly records: string };
   /** For how long records are kept, ms. */
   retentionMs(): Promise<number>;
   close(): void;
@@ -69,7 +75,16 @@ export function createKinesisSourceClient({ endpoint, region, streamName }: Kine
     }),
   });
 
+  const iterator = async (shard: string, at: ShardPlace): Promise<string> => {
+    const asked = new GetShardIteratorCommand({ StreamName: streamName, ShardId: shard, ...placeOf(at) });
+    const { ShardIterator: given } = await client.send(asked);
+    if (given === undefined) throw new SluiceError('stream-unreachable', `'${streamName}' gave no iterator`, { retryable: true });
+    return given;
+  };
+
   return {
+    isPushed: false,
+    actions: { iterator: 'kinesis:GetShardIterator or kinesis:DescribeStreamSummary', records: 'kinesis:GetRecords' },
     async shards() {
       const shards: Shard[] = [];
       let next: string | undefined;
@@ -92,24 +107,14 @@ export function createKinesisSourceClient({ endpoint, region, streamName }: Kine
       }
       throw new SluiceError('stream-unreachable', `the list of shards of '${streamName}' does not end`, { retryable: true });
     },
-    async iterator(shard, at) {
-      const { ShardIterator: iterator } = await client.send(
-        new GetShardIteratorCommand({ StreamName: streamName, ShardId: shard, ...placeOf(at) }),
-      );
-      if (iterator === undefined) throw new SluiceError('stream-unreachable', `'${streamName}' gave no iterator`, { retryable: true });
-      return iterator;
+    iterator,
+    async records(token) {
+      const got = await client.send(new GetRecordsCommand({ ShardIterator: token, Limit: limits.kinesisReadMaxRecords }));
+      return { records: (got.Records ?? []).map(recordOf), next: got.NextShardIterator, behindMs: got.MillisBehindLatest ?? 0 };
     },
-    async records(iterator, max = limits.kinesisReadMaxRecords) {
-      const got = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: max }));
-      const records = (got.Records ?? []).map(
-        ({ PartitionKey: key, Data: value, SequenceNumber: position, ApproximateArrivalTimestamp: arrived }): IncomingRecord => ({
-          key: key ?? '',
-          value: value ?? new Uint8Array(0),
-          position: position ?? '',
-          arrivedAtMs: arrived?.getTime() ?? 0,
-        }),
-      );
-      return { records, next: got.NextShardIterator, behindMs: got.MillisBehindLatest ?? 0 };
+    async oldest(shard) {
+      const first = new GetRecordsCommand({ ShardIterator: await iterator(shard, { kind: 'oldest' }), Limit: 1 });
+      return (await client.send(first)).Records?.[0]?.SequenceNumber;
     },
     async retentionMs() {
       const { StreamDescriptionSummary: summary } = await client.send(new DescribeStreamSummaryCommand({ StreamName: streamName }));
@@ -123,7 +128,16 @@ const hourMs = 3_600_000;
 /** https://docs.aws.amazon.com/streams/latest/dev/kinesis-extended-retention.html */
 const leastRetentionHours = 24;
 
-function placeOf(at: ShardPlace): {
+export function recordOf({
+  PartitionKey: key,
+  Data: value,
+  SequenceNumber: position,
+  ApproximateArrivalTimestamp: arrived,
+}: KinesisRecord): IncomingRecord {
+  return { key: key ?? '', value: value ?? new Uint8Array(0), position: position ?? '', arrivedAtMs: arrived?.getTime() ?? 0 };
+}
+
+export function placeOf(at: ShardPlace): {
   readonly ShardIteratorType: ShardIteratorType;
   readonly StartingSequenceNumber?: string;
   readonly Timestamp?: Date;

@@ -1,7 +1,7 @@
 /**
  * The small path's source: one Kinesis stream, its shards as splits, sequence numbers as positions.
  *
- * Kinesis gives whole batches; what does not fit a read is kept for the next, at most one batch a shard. It cannot
+ * Kinesis gives whole batches, when it is asked or, to a consumer of enhanced fan-out, by itself (fan-out-client.ts); what does not fit a read is kept for the next, at most one batch a shard. It cannot
  * be asked for its newest positions: reads say how far behind they are.
  *
  * Invariants:
@@ -24,6 +24,7 @@ import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord, Split } from '../../schemas/ports/record.ts';
 import type { ReadBounds, ReadFrom, ReadKnown, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
+import { fanOutApi } from './fan-out-client.ts';
 import type { KinesisSourceClientOptions, ReadRecords, ShardPlace } from './kinesis-client.ts';
 import { createKinesisSourceClient } from './kinesis-client.ts';
 import { readFaultOf } from './read-fault.ts';
@@ -36,6 +37,8 @@ export interface KinesisReaderOptions extends KinesisSourceClientOptions {
   readonly readEveryMs?: number;
   /** And of one whose end was found; default `limits.kinesisIdleReadEveryMs`. */
   readonly idleReadEveryMs?: number;
+  /** The consumer of enhanced fan-out by which it is read, whose shards are read by nobody else; default: by reads that all share. */
+  readonly consumer?: string | undefined;
   /** Told of `throttled` and `iterator-expired`. */
   readonly tell?: (news: 'throttled' | 'iterator-expired') => void;
 }
@@ -58,10 +61,12 @@ interface ShardState {
 
 const throttleBackoff = { baseMs: 500, maxMs: 10_000 };
 const nothing: ReadResult = { records: [], ended: false, inconclusive: true };
-const throttled: ReadResult = {
+const throttled = (isPushed: boolean): ReadResult => ({
   ...nothing,
-  waitsFor: 'it is throttled: Kinesis gives a shard 5 reads and 2 MB a second for all its readers together',
-};
+  waitsFor: isPushed
+    ? 'Kinesis does not give it the shard yet: an earlier subscription of its consumer is not over'
+    : 'it is throttled: Kinesis gives a shard 5 reads and 2 MB a second for all its readers together',
+});
 
 /** @example createKinesisReader({ region: 'eu-central-1', streamName: 'rpp-promo-clicks-dev', clock, random }) */
 export function createKinesisReader({
@@ -69,11 +74,13 @@ export function createKinesisReader({
   random,
   readEveryMs = limits.kinesisReadEveryMs,
   idleReadEveryMs = limits.kinesisIdleReadEveryMs,
+  consumer,
   tell,
   ...options
 }: KinesisReaderOptions): RecordReader {
   const { streamName } = options;
-  const api = createKinesisSourceClient(options);
+  const shared = createKinesisSourceClient(options);
+  const api = consumer === undefined ? shared : fanOutApi(shared, { ...options, consumer, clock });
   const states = new Map<string, ShardState>();
   /** As it was asked last. */
   let retention: { readonly ms: number; readonly askedMs: number } | undefined;
@@ -114,8 +121,8 @@ export function createKinesisReader({
 
   /** Makes `iterator` one that goes on where the state is. */
   const seek = async (split: string, state: ShardState, { readToMs, from }: ReadKnown): Promise<void> => {
-    // What was begun is gone through first.
-    if (state.expects !== undefined && state.iterator !== undefined) return;
+    // What was begun is gone through first; of what is pushed nothing is missing.
+    if (state.iterator !== undefined && (state.expects !== undefined || api.isPushed)) return;
     state.expects = undefined;
     if (await mayBeTrimmed(readToMs)) {
       if (state.after === undefined) throw trimmed();
@@ -171,12 +178,14 @@ export function createKinesisReader({
     for (let attempt = 0; ; attempt++) {
       const startedMs = clock.monotonic();
       state.notBeforeMs = startedMs + readEveryMs;
-      let action = 'kinesis:GetShardIterator or kinesis:DescribeStreamSummary';
+      let action = api.actions.iterator;
       try {
         await seek(split, state, known);
-        action = 'kinesis:GetRecords';
+        action = api.actions.records;
         const got = await api.records(present(state.iterator, 'an iterator'));
         state.throttles = 0;
+        if (api.isPushed) state.notBeforeMs = startedMs;
+        if (got === undefined || api.isPushed) return got && confirmed(state, got);
         const paceMs = (bytesOf(got.records) * 1_000) / limits.kinesisShardReadBytesPerSecond;
         const everyMs = got.behindMs === 0 ? Math.max(readEveryMs, idleReadEveryMs) : readEveryMs;
         state.notBeforeMs = startedMs + Math.max(everyMs, paceMs);
@@ -199,15 +208,15 @@ export function createKinesisReader({
 
   return {
     path: 'kinesis',
-    slowMs: Math.max(limits.readSlowMs, 2 * Math.max(readEveryMs, idleReadEveryMs)),
+    slowMs: limits.readSlowMs + (api.isPushed ? limits.kinesisFanOutWaitMs : 2 * Math.max(readEveryMs, idleReadEveryMs)),
     splits: list,
     async read(split, after, bounds, known = {}) {
       const state = stateOf(split, after);
       if (state.kept.length > 0) return take(state, bounds, undefined);
       if (state.ended) return { records: [], ended: true };
-      if (clock.monotonic() < state.notBeforeMs) return state.throttles > 0 ? throttled : nothing;
+      if (clock.monotonic() < state.notBeforeMs) return state.throttles > 0 ? throttled(api.isPushed) : nothing;
       const got = await fetch(split, state, known);
-      if (got === undefined) return state.throttles > 0 ? throttled : nothing;
+      if (got === undefined) return state.throttles > 0 ? throttled(api.isPushed) : nothing;
       state.kept = got.records;
       state.iterator = got.next;
       state.ended = got.next === undefined;
@@ -216,8 +225,7 @@ export function createKinesisReader({
     latest: () => Promise.resolve(null),
     lag: () => Promise.resolve(undefined),
     async oldest(split) {
-      const { records } = await api.records(await api.iterator(split, { kind: 'oldest' }), 1);
-      return { position: records[0]?.position, counts: false };
+      return { position: await api.oldest(split), counts: false };
     },
     positionAt: () => Promise.resolve(null),
     close() {

@@ -42,6 +42,8 @@ const throttlings = new Set([
   'ThrottlingException',
   'Throttling',
   'RequestLimitExceeded',
+  // Another subscription of the same consumer to the shard is not over: for five seconds nobody else has it.
+  'ResourceInUseException',
 ]);
 const denials = new Set([
   'AccessDeniedException',

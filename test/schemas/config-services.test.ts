@@ -14,7 +14,7 @@ const problems = (text: string, env: Record<string, string> = {}): readonly stri
 
 it('says where Kinesis, Kafka, S3, Firehose and Neo4j are', () => {
   const result = parse(
-    `kinesis: { region: eu-central-1, endpoint: "http://127.0.0.1:4567" }
+    `kinesis: { region: eu-central-1, endpoint: "http://127.0.0.1:4567", idle_read_every_ms: 2000, fan_out: true }
 kafka: { brokers: "\${BROKERS}", tls: true, auth: msk_iam, region: eu-central-1 }
 s3: { bucket: lake-dev, prefix: sluice/dev/, region: eu-west-1 }
 firehose: { tables: { ctr_per_minute: ctr-dev } }
@@ -26,7 +26,7 @@ enrich: { host: 0.0.0.0, port: 9090, checkpoint_ms: 5000, parquet_file_age_ms: 6
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   const { kinesis, kafka, s3, firehose, neo4j, enrich } = result.config;
   expect({ kinesis, kafka, s3, firehose, neo4j, enrich }).toEqual({
-    kinesis: { region: 'eu-central-1', endpoint: 'http://127.0.0.1:4567' },
+    kinesis: { region: 'eu-central-1', endpoint: 'http://127.0.0.1:4567', readEveryMs: 250, idleReadEveryMs: 2_000, fanOut: true },
     kafka: {
       brokers: ['b-1.example:9098', 'b-2.example:9098'],
       tls: true,

@@ -4,9 +4,13 @@
  * not a stand-in: it is no evidence for what Amazon's does beyond what is written there.
  * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html, API_GetRecords.html, API_SubscribeToShard.html
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { createServer as createHttp2Server } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createSocketServer } from 'node:net';
+import { encodeEvent, encodeException } from './event-stream.ts';
 
 export interface LoopbackRecord {
   readonly position: bigint;
@@ -35,12 +39,30 @@ export interface KinesisLoopback {
   retentionHours: number;
   /** All calls, in their order. */
   readonly calls: LoopbackCall[];
+  /** Consumers of enhanced fan-out, by name. */
+  readonly consumers: Map<string, { looksUntilActive: number }>;
+  /** Those that are open. */
+  readonly subscriptions: Set<LoopbackSubscription>;
   /** What a call is refused with, such as a throttling; undefined: it is answered. */
   refuse: (call: LoopbackCall) => { readonly type: string; readonly message: string } | undefined;
   /** What the first `count` records of a shard were is removed. */
   trim(shard: string, count: number): void;
   put(shard: string, texts: readonly string[], arrivedAtMs?: number): void;
   close(): Promise<void>;
+}
+
+/** A subscription, as a test has it do what Kinesis does by itself every now and then. */
+export interface LoopbackSubscription {
+  readonly shard: string;
+  readonly consumer: string;
+  /** What has come since the last event, or that there is nothing. */
+  send(): void;
+  /** As after five minutes. */
+  end(): void;
+  /** Ends with a fault. */
+  fail(type: string, message: string): void;
+  /** The connection is cut. */
+  cut(): void;
 }
 
 interface Place {
@@ -52,10 +74,30 @@ interface Place {
 export async function startKinesisLoopback(shardIds: readonly string[]): Promise<KinesisLoopback> {
   let next = 1_000n;
   const places = new Map<string, Place>();
-  const server = createServer((req, res) => {
-    const chunks: Buffer[] = [];
-    req.on('data', (chunk: Buffer) => chunks.push(chunk));
-    req.once('end', () => answer(req, Buffer.concat(chunks).toString(), res));
+  const hear = (headers: IncomingHttpHeaders, from: AsyncIterable<Buffer>, to: Answer): void => {
+    const read = async (): Promise<void> => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of from) chunks.push(chunk);
+      answer(String(headers['x-amz-target']), Buffer.concat(chunks).toString(), to);
+    };
+    read().catch(() => undefined);
+  };
+  const plain = createServer((req, res) => hear(req.headers, req, { json: (status, body) => void res.writeHead(status, json).end(body) }));
+  const pushing = createHttp2Server((req, res) =>
+    hear(req.headers, req, { json: (status, body) => void res.writeHead(status, json).end(body), stream: { req, res } }),
+  );
+  const sockets = new Set<Socket>();
+  // Both protocols on one port, as Kinesis has them: HTTP/2 begins with `PRI`.
+  const server = createSocketServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    socket.on('error', () => undefined);
+    socket.once('data', (first) => {
+      socket.pause();
+      (first.toString('latin1', 0, 3) === 'PRI' ? pushing : plain).emit('connection', socket);
+      socket.unshift(first);
+      socket.resume();
+    });
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -64,6 +106,8 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
     shards: shardIds.map((id) => ({ id, begins: next++, records: [], closed: false })),
     retentionHours: 24,
     calls: [],
+    consumers: new Map(),
+    subscriptions: new Set(),
     refuse: () => undefined,
     trim: (shard, count) => void of(shard).records.splice(0, count),
     put(shard, texts, arrivedAtMs = Date.now()) {
@@ -72,13 +116,54 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
+        for (const socket of sockets) socket.destroy();
       }),
   };
   const of = (id: string | undefined): LoopbackShard => {
     const found = loopback.shards.find((shard) => shard.id === id);
     if (found === undefined) throw new Refused('ResourceNotFoundException', `Shard ${id} not found`);
     return found;
+  };
+
+  const firstOf = ({ records }: LoopbackShard, type: unknown, sequence: unknown, at: unknown): bigint => {
+    switch (type) {
+      case 'TRIM_HORIZON':
+        return 0n;
+      case 'LATEST':
+        return next;
+      case 'AT_SEQUENCE_NUMBER':
+        return BigInt(sequence as string);
+      case 'AFTER_SEQUENCE_NUMBER':
+        return BigInt(sequence as string) + 1n;
+      default:
+        return records.find(({ arrivedAtMs }) => arrivedAtMs >= (at as number) * 1_000)?.position ?? next;
+    }
+  };
+
+  const subscribe = (asked: Readonly<Record<string, unknown>>, res: Http2ServerResponse): void => {
+    const consumer = String(asked['ConsumerARN']);
+    const shard = of(asked['ShardId'] as string);
+    const other = [...loopback.subscriptions].find((open) => open.shard === shard.id && open.consumer === consumer);
+    if (other !== undefined) throw new Refused('ResourceInUseException', 'Another active subscription exists for this consumer');
+    const { Type: type, SequenceNumber: sequence, Timestamp: at } = asked['StartingPosition'] as Readonly<Record<string, unknown>>;
+    let from = firstOf(shard, type, sequence, at);
+    res.writeHead(200, { 'content-type': 'application/vnd.amazon.eventstream' });
+    res.write(encodeEvent('initial-response', {}));
+    const open: LoopbackSubscription = {
+      shard: shard.id,
+      consumer,
+      send() {
+        const given = shard.records.filter(({ position }) => position >= from);
+        from = (given.at(-1)?.position ?? from - 1n) + 1n;
+        const goesOn = shard.closed ? { ChildShards: [] } : { ContinuationSequenceNumber: String(from - 1n) };
+        res.write(encodeEvent('SubscribeToShardEvent', { Records: given.map(recordOf), MillisBehindLatest: 0, ...goesOn }));
+      },
+      end: () => void res.end(),
+      fail: (fault, message) => void res.end(encodeException(fault, message)),
+      cut: () => res.stream.session?.destroy(),
+    };
+    loopback.subscriptions.add(open);
+    res.stream.once('close', () => loopback.subscriptions.delete(open));
   };
 
   const iterator = (place: Place): string => {
@@ -108,15 +193,25 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
       },
     }),
     GetShardIterator: ({ ShardId: shard, ShardIteratorType: type, StartingSequenceNumber: sequence, Timestamp: at }) => {
-      const { id, records } = of(shard as string);
-      const from = {
-        TRIM_HORIZON: () => 0n,
-        LATEST: () => next,
-        AT_SEQUENCE_NUMBER: () => BigInt(sequence as string),
-        AFTER_SEQUENCE_NUMBER: () => BigInt(sequence as string) + 1n,
-        AT_TIMESTAMP: () => records.find(({ arrivedAtMs }) => arrivedAtMs >= (at as number) * 1_000)?.position ?? next,
-      }[type as 'LATEST'];
-      return { ShardIterator: iterator({ shard: id, from: String(from()) }) };
+      const own = of(shard as string);
+      return { ShardIterator: iterator({ shard: own.id, from: String(firstOf(own, type, sequence, at)) }) };
+    },
+    RegisterStreamConsumer: ({ ConsumerName: name }) => {
+      if (loopback.consumers.has(name as string)) throw new Refused('ResourceInUseException', `Consumer ${name as string} exists`);
+      loopback.consumers.set(name as string, { looksUntilActive: 1 });
+      return { Consumer: { ConsumerName: name, ConsumerARN: arnOf(name), ConsumerStatus: 'CREATING', ConsumerCreationTimestamp: 1 } };
+    },
+    DescribeStreamConsumer: ({ ConsumerName: name }) => {
+      const consumer = loopback.consumers.get(name as string);
+      if (consumer === undefined) throw new Refused('ResourceNotFoundException', `Consumer ${name as string} not found`);
+      const ConsumerStatus = consumer.looksUntilActive-- > 0 ? 'CREATING' : 'ACTIVE';
+      const common = {
+        ConsumerName: name,
+        ConsumerARN: arnOf(name),
+        ConsumerCreationTimestamp: 1,
+        StreamARN: 'arn:aws:kinesis:us-east-1:000000000000:stream/loopback',
+      };
+      return { ConsumerDescription: { ...common, ConsumerStatus } };
     },
     GetRecords: ({ ShardIterator: token, Limit: limit }) => {
       const place = places.get(token as string);
@@ -127,12 +222,7 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
       const last = given.at(-1);
       const isEnd = closed && given.length === left.length;
       return {
-        Records: given.map(({ position, arrivedAtMs, data }) => ({
-          SequenceNumber: String(position),
-          ApproximateArrivalTimestamp: arrivedAtMs / 1_000,
-          Data: Buffer.from(data).toString('base64'),
-          PartitionKey: 'k',
-        })),
+        Records: given.map(recordOf),
         MillisBehindLatest: left.length > given.length ? Math.max(1, Date.now() - (left[given.length]?.arrivedAtMs ?? 0)) : 0,
         ...(isEnd
           ? {}
@@ -141,8 +231,8 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
     },
   };
 
-  const answer = (req: IncomingMessage, body: string, res: ServerResponse): void => {
-    const operation = String(req.headers['x-amz-target']).split('.')[1] ?? '';
+  const answer = (target: string, body: string, to: Answer): void => {
+    const operation = target.split('.')[1] ?? '';
     try {
       const asked = JSON.parse(body) as Readonly<Record<string, unknown>>;
       const shard = (asked['ShardId'] as string | undefined) ?? places.get(String(asked['ShardIterator']))?.shard;
@@ -150,18 +240,34 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
       loopback.calls.push(call);
       const refusal = loopback.refuse(call);
       if (refusal !== undefined) throw new Refused(refusal.type, refusal.message);
+      if (operation === 'SubscribeToShard' && to.stream !== undefined) return subscribe(asked, to.stream.res);
       const give = answers[operation];
       if (give === undefined) throw new Refused('UnknownOperationException', operation);
-      const given = JSON.stringify(give(asked));
-      res.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' }).end(given);
+      to.json(200, JSON.stringify(give(asked)));
     } catch (thrown) {
       const [type, message] = thrown instanceof Refused ? [thrown.type, thrown.message] : ['InternalFailure', String(thrown)];
-      const status = thrown instanceof Refused ? 400 : 500;
-      res.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify({ __type: type, message }));
+      to.json(thrown instanceof Refused ? 400 : 500, JSON.stringify({ __type: type, message }));
     }
   };
   return loopback;
 }
+
+const json = { 'content-type': 'application/x-amz-json-1.1' } as const;
+
+/** How a request is answered; events go over HTTP/2 only. */
+interface Answer {
+  readonly json: (status: number, body: string) => void;
+  readonly stream?: { readonly req: Http2ServerRequest; readonly res: Http2ServerResponse };
+}
+
+const arnOf = (name: unknown): string => `arn:aws:kinesis:us-east-1:000000000000:stream/loopback/consumer/${name as string}:1`;
+
+const recordOf = ({ position, arrivedAtMs, data }: LoopbackRecord) => ({
+  SequenceNumber: String(position),
+  ApproximateArrivalTimestamp: arrivedAtMs / 1_000,
+  Data: Buffer.from(data).toString('base64'),
+  PartitionKey: 'k',
+});
 
 class Refused extends Error {
   readonly type: string;

@@ -79,7 +79,7 @@ describe('a shard', () => {
     expect(reads()).toBe(6);
     await readFor(20_000);
     expect(reads()).toBeLessThanOrEqual(6 + 4);
-    expect(reader.slowMs).toBe(10_000);
+    expect(reader.slowMs).toBe(12_000);
   });
 
   it('that is throttled is asked more and more seldom, says so, fails nothing, and is read on when it is over', async () => {
