@@ -77,7 +77,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     const count = (what: string, rows: number): void => happenings.count(`firehose-${what}`, rows);
     // By the table: rows that come again under another id of the sink are the same rows.
     const order = upsert === undefined ? undefined : new RowOrder(clock);
-    const target = { deliveryStream, schema, owner, order, sink: `${topology}/${table}` };
+    const target = { deliveryStream, schema, partitionBy, owner, order, sink: `${topology}/${table}` };
     return firehoseSink({ ...awsOptions(firehose), ...target, fallback: parquet, clock, random, count });
   };
 

@@ -7,7 +7,7 @@
  * Invariants:
  * 1. `prepare` returns only when every row written before it was taken: by Firehose, or by the fallback.
  * 2. Only records that were not taken, or whose outcome is unknown, are put again (deliver-call.ts). What fails for good fails the sink.
- * 3. A row beyond one record goes to the fallback, whose state is part of this sink's.
+ * 3. A row beyond one record goes to the fallback, whose state is part of this sink's; so does one whose folders the delivery stream cannot name as a table does.
  * 4. Bounded: one call is being filled, and `firehoseCallsMax` are under way; past that `write` waits. So a stream that throttles is written to as
  *    fast as it takes, and the topology with it.
  */
@@ -28,7 +28,7 @@ import { lineWriter } from './row-line.ts';
 export interface FirehoseSinkOptions extends FirehoseClientOptions, LineOptions {
   readonly deliveryStream: string;
   readonly random: Random;
-  /** Takes the rows that no record can hold: the table's Parquet sink. Opened, prepared, committed and closed with this one. */
+  /** Takes the rows that are not delivered: the table's Parquet sink. Opened, prepared, committed and closed with this one. */
   readonly fallback: Sink;
   readonly count?: (what: FirehoseCount, rows: number) => void;
 }
@@ -83,15 +83,15 @@ export function firehoseSink(options: FirehoseSinkOptions): Sink {
     async write(batch) {
       check();
       const { lines, refused } = linesOf(batch);
-      const large: number[] = [];
-      for (const { index, line } of lines) {
-        if (line.length > limits.firehoseRecordMaxBytes) large.push(index);
+      const beside: number[] = [];
+      for (const { index, line, isPlain } of lines) {
+        if (!isPlain || line.length > limits.firehoseRecordMaxBytes) beside.push(index);
         else await startWithin(packer.add(line));
       }
-      if (large.length === 0) return refused;
-      count('fallback', large.length);
-      const more = await fallback.write(partOf(batch, large));
-      return [...refused, ...more.map((row): RefusedRow => ({ ...row, index: large[row.index] as number }))].sort(
+      if (beside.length === 0) return refused;
+      count('fallback', beside.length);
+      const more = await fallback.write(partOf(batch, beside));
+      return [...refused, ...more.map((row): RefusedRow => ({ ...row, index: beside[row.index] as number }))].sort(
         (a, b) => a.index - b.index,
       );
     },

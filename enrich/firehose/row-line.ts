@@ -10,7 +10,8 @@
  */
 import { rowReader } from '../../schemas/columns.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import type { PartitionOwner } from '../../schemas/partition.ts';
+import type { PartitionColumn, PartitionOwner } from '../../schemas/partition.ts';
+import { partitioner } from '../../schemas/partition.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { ElementBatch, RefusedRow } from '../../topology/index.ts';
 import { rowIdColumn, rowIds } from '../row-id.ts';
@@ -18,11 +19,11 @@ import type { RowOrder } from '../row-order.ts';
 import { rowOrderColumn } from '../row-order.ts';
 
 const reserved = ['date', 'hour', rowIdColumn];
-const firstMs = Date.parse('0000-01-01T00:00:00Z');
-const lastMs = Date.parse('9999-12-31T23:59:59.999Z');
 
 export interface LineOptions {
   readonly schema: JsonSchema;
+  /** Of the table: what the delivery stream's prefix has. Default: none. */
+  readonly partitionBy?: readonly PartitionColumn[];
   readonly owner: PartitionOwner;
   /** Names the sink in identities: `topology/table`. */
   readonly sink: string;
@@ -30,14 +31,21 @@ export interface LineOptions {
   readonly order?: RowOrder | undefined;
 }
 
+export interface BatchLine {
+  readonly index: number;
+  readonly line: Buffer;
+  /** Whether the delivery stream, which takes values into its prefix as they are, names the row's folders as a table does. */
+  readonly isPlain: boolean;
+}
+
 export interface BatchLines {
   /** With their line feeds, each with its row's index in the batch. */
-  readonly lines: readonly { readonly index: number; readonly line: Buffer }[];
+  readonly lines: readonly BatchLine[];
   readonly refused: readonly RefusedRow[];
 }
 
 /** Throws `columns-reserved` when the schema has members that are added here. */
-export function lineWriter({ schema, owner, sink, order }: LineOptions): (batch: ElementBatch) => BatchLines {
+export function lineWriter({ schema, partitionBy = [], owner, sink, order }: LineOptions): (batch: ElementBatch) => BatchLines {
   const reader = rowReader(schema);
   const taken = reader.columns.map(({ name }) => name).filter((name) => reserved.includes(name));
   if (taken.length > 0) {
@@ -46,20 +54,21 @@ export function lineWriter({ schema, owner, sink, order }: LineOptions): (batch:
     });
   }
   const idOf = rowIds(sink);
+  const folderOf = partitioner(partitionBy);
   return (batch) => {
     const ids = idOf(batch);
-    const lines: { index: number; line: Buffer }[] = [];
+    const lines: BatchLine[] = [];
     const refused: RefusedRow[] = [];
     for (let index = 0; index < batch.length; index++) {
       const row = batch.values[index];
       const ms = batch.timestamps[index] as number;
       const read = reader.read(row, batch.origins[index]?.inexact);
-      const problem = 'message' in read ? read : dateless(ms);
-      if (problem !== undefined) {
-        refused.push({ index, message: problem.message, pointer: problem.pointer });
+      const { team, app } = ('message' in read ? {} : row) as { readonly team?: unknown; readonly app?: unknown };
+      const folder = 'message' in read ? read : folderOf(ms, textOf(team, owner.team), textOf(app, owner.app));
+      if (typeof folder !== 'string') {
+        refused.push({ index, message: folder.message, pointer: folder.pointer });
         continue;
       }
-      const { team, app } = row as { readonly team?: unknown; readonly app?: unknown };
       const iso = new Date(ms).toISOString();
       const whole = {
         ...(row as object),
@@ -70,13 +79,12 @@ export function lineWriter({ schema, owner, sink, order }: LineOptions): (batch:
         [rowIdColumn]: ids(index),
         ...(order === undefined ? {} : { [rowOrderColumn]: order.next() }),
       };
-      lines.push({ index, line: Buffer.from(`${JSON.stringify(whole)}\n`) });
+      const isPlain =
+        !folder.includes('%') && !(partitionBy.includes('team') && team === null) && !(partitionBy.includes('app') && app === null);
+      lines.push({ index, line: Buffer.from(`${JSON.stringify(whole)}\n`), isPlain });
     }
     return { lines, refused };
   };
 }
 
-function dateless(ms: number): { readonly message: string; readonly pointer: string } | undefined {
-  if (ms >= firstMs && ms <= lastMs) return undefined;
-  return { message: `the element's time, ${ms} ms, has no date between the years 0 and 9999`, pointer: '' };
-}
+const textOf = (value: unknown, owner: string): string => (typeof value === 'string' ? value : owner);

@@ -120,6 +120,29 @@ describe('a row as a line', () => {
     expect(parsed([{ n: 1 }])[0]?.['row_id']).toBe(one?.['row_id']);
   });
 
+  it('is delivered only where a prefix with its values names the folders that a table has; what names none is refused', () => {
+    const wide = { ...schema, properties: { n: { type: 'integer' }, team: { type: ['string', 'null'] } } };
+    const of = (partitionBy: readonly ('date' | 'team')[]): ReturnType<ReturnType<typeof lineWriter>> => {
+      const teams = ['x', 'café', 'a/b', 'null', null, '', '__HIVE_DEFAULT_PARTITION__'];
+      const rows = [...teams.map((team, n) => ({ n, team })), { n: 7 }];
+      return lineWriter({ ...options, schema: wide, partitionBy })(batchOf(rows, () => at));
+    };
+    const { lines, refused } = of(['date', 'team']);
+    expect(lines.map(({ index, isPlain }) => [index, isPlain])).toEqual([
+      [0, true],
+      [1, true],
+      [2, false],
+      [3, false],
+      [4, false],
+      [7, true],
+    ]);
+    expect(refused.map(({ index, pointer }) => [index, pointer])).toEqual([
+      [5, '/team'],
+      [6, '/team'],
+    ]);
+    expect(of(['date']).lines.every(({ isPlain }) => isPlain)).toBe(true);
+  });
+
   it('keeps what the row says of its team and app, also where that is no text', () => {
     const wide = {
       ...schema,
