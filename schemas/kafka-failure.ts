@@ -3,6 +3,7 @@
  * Codes: https://kafka.apache.org/protocol.html#protocol_error_codes
  */
 
+import { notTriedYet } from './kafka-sockets.ts';
 import { principalChanged } from './ports/kafka-connection.ts';
 
 export type KafkaFailure =
@@ -64,6 +65,8 @@ const staleNames = new Set([
 ]);
 const deniedNames = new Set(['KafkaJSSASLAuthenticationError', 'KafkaJSSASLMetadataError']);
 
+const unconnected = new RegExp(`ECONNREFUSED|ENOTFOUND|Connection timeout|${notTriedYet}`);
+
 export function deriveKafkaFailure(thrown: unknown): KafkaFailure {
   for (let error = thrown as ErrorLike | undefined, depth = 0; error !== undefined && error !== null && depth < 8; depth++) {
     const { name = '', type = '', message = '', code } = error;
@@ -79,8 +82,13 @@ export function deriveKafkaFailure(thrown: unknown): KafkaFailure {
     if (code === 'position-missing' || stale.has(type) || staleNames.has(name)) return 'stale';
     if (type === 'OFFSET_OUT_OF_RANGE') return 'out-of-range';
     if (name === 'KafkaJSConnectionError' || name === 'KafkaJSConnectionTimeout')
-      return /ECONNREFUSED|ENOTFOUND|Connection timeout/.test(message) ? 'not-connected' : 'unclear';
+      return unconnected.test(message) ? 'not-connected' : 'unclear';
     error = (error.errors?.[0] ?? error.cause) as ErrorLike | undefined;
   }
   return 'unclear';
+}
+
+/** What does not pass until somebody does something: no right, no topic. It is told once, with what to do. */
+export function isPermanent(failure: KafkaFailure): boolean {
+  return failure === 'denied' || failure === 'topic-missing' || failure === 'codec-refused';
 }

@@ -169,6 +169,9 @@ export const limits = {
   /** Pauses between its tries, with full jitter. */
   kafkaRetryBaseMs: 100,
   kafkaRetryMaxMs: 1_000,
+  /** Until a broker that did not answer, or a cluster that refused, is tried again: after the first time, and at most. */
+  kafkaReconnectBaseMs: 250,
+  kafkaReconnectMaxMs: 6_000,
   /** How old what is known of a topic may get: its partitions and their leaders, and its own limits. Errors that say so are asked about at once. */
   kafkaMetadataMaxAgeMs: 30_000,
   kafkaDescriptionMaxAgeMs: 300_000,

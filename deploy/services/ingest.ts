@@ -49,6 +49,13 @@ export interface RunningService {
   stop(): Promise<void>;
 }
 
+/** A write that failed; with `fix` it does so until somebody acts. */
+interface Failed {
+  readonly code: string;
+  readonly message?: string;
+  readonly fix?: string;
+}
+
 /** Throws `SluiceError` `open-to-all`, `already-running`, `config-incomplete`, `startup-checks-failed`, and what the ingress throws. When it resolves, events are accepted. */
 export async function startIngest(options: ServiceOptions): Promise<RunningService> {
   const { config, clock, random, tell, log } = options;
@@ -60,8 +67,12 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
     const happenings = createHappenings();
     const context = { clock, random, happenings };
     const bound = [...config.streams, ledgerStream];
-    const told = (path: Path) => (stream: string, failure: { readonly code: string }, cause: unknown) =>
-      log.warn({ stream, path, code: failure.code, err: cause }, 'a write failed as a whole');
+    const told =
+      (path: Path) =>
+      (stream: string, { code, message, fix }: Failed, cause: unknown): void => {
+        if (fix === undefined) log.warn({ stream, path, code, err: cause }, 'a write failed as a whole');
+        else log.error({ stream, path, code, fix, err: cause }, `writes fail until somebody acts: ${message}; ${fix}`);
+      };
     const kinesis = createKinesisWriter({
       ...awsOptions(config.kinesis),
       streams: new Map(bound.map(({ name, kinesisStream }) => [name, kinesisStream])),
@@ -76,6 +87,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
       random,
       compactedTopics: config.kafka.compactedTopics ?? 'refuse',
       tell: told('kafka'),
+      failedForGood: () => happenings.count('kafka-permanent-failure'),
     });
     undo.unshift(() => kafka.close());
     const claimsPlace = config.routing.claimCheck ? { ...s3Place(config.s3, 'claims'), clock, random } : undefined;

@@ -10,6 +10,7 @@
  * 1. Nothing is fetched that was not asked for.
  * 2. A split's records are of the topic in its name. A name without an id, from brokers that know none, is the topic's as it is.
  * 3. A call that failed changes nothing: the next read goes on from the same position, over new connections where these are to blame.
+ *    These are made less and less often while they fail; until then the failure is given again.
  * 4. The end is where the first open transaction begins (the last stable offset), in `latest` and in `lag`. While one is open no read has found the end:
  *    there may be records behind it.
  * 5. What is no record does not hold a split: a read says how far it came.
@@ -17,9 +18,10 @@
  */
 
 import type { KafkaFailure } from '../../schemas/kafka-failure.ts';
-import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
+import { deriveKafkaFailure, isPermanent } from '../../schemas/kafka-failure.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
+import { paceOf } from '../../schemas/ports/kafka-connection.ts';
 import type { IncomingRecord, Split } from '../../schemas/ports/record.ts';
 import type { ReadBounds, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import { CommittedRecords } from './committed-records.ts';
@@ -30,8 +32,8 @@ import { createKafkaFetcher } from './kafka-fetcher.ts';
 export interface KafkaReaderOptions {
   readonly connection: KafkaConnection;
   readonly topic: string;
-  /** Told when connections are made anew, and when the topic is found to have been created again. */
-  readonly tell?: (news: 'reconnected' | 'topic-replaced') => void;
+  /** Told when connections are made anew, when the topic is found to have been created again, and once when it cannot be read until somebody acts. */
+  readonly tell?: (news: 'reconnected' | 'topic-replaced' | 'permanent-failure') => void;
 }
 
 /** What a read left for the one that goes on from `after`. */
@@ -59,11 +61,16 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
   let firstId: string | undefined;
   let listedId: string | undefined;
   let closed = false;
+  /** The error that had the connections made anew, and what of it was told already. */
+  let lastError: SluiceError | undefined;
+  let toldOf: KafkaFailure | undefined;
+  const pace = paceOf(connection);
 
   const connected = (): Promise<KafkaFetcher> => {
     // A connection that nobody ends would keep its thread alive.
     if (closed) throw new SluiceError('reader-closed', `${of}: its reader is closed`, { retryable: true });
     if (fetcher === undefined) {
+      if (lastError !== undefined && pace.waitMs(of) > 0) throw lastError;
       if (connects++ > 0) tell?.('reconnected');
       fetcher = createKafkaFetcher(connection, topic);
     }
@@ -74,14 +81,24 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
   const ask = async <T>(what: (using: KafkaFetcher) => Promise<T>, position?: string): Promise<T> => {
     const using = connected();
     try {
-      return await what(await using);
+      const found = await what(await using);
+      pace.worked(of);
+      toldOf = undefined;
+      return found;
     } catch (thrown) {
       const failure = deriveKafkaFailure(thrown);
+      const error = asError(thrown);
+      if (isPermanent(failure) && toldOf !== failure) {
+        toldOf = failure;
+        tell?.('permanent-failure');
+      }
       if (!answered.has(failure) && fetcher === using) {
         fetcher = undefined;
+        lastError = error;
+        pace.failed(of);
         void using.then((old) => old.close()).catch(() => undefined);
       }
-      throw asError(thrown);
+      throw error;
     }
 
     function asError(thrown: unknown): SluiceError {

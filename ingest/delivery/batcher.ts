@@ -4,11 +4,13 @@
  *
  * Invariants:
  * 1. A record is settled once, with an outcome of the writer or the reason why it was not written: nothing is acknowledged from memory.
- * 2. Only records that were refused as retryable are written again, and only for `writeAgainMaxMs`; an unknown outcome is never repeated here, the client decides.
+ * 2. Only records that were refused as retryable are written again, and only for `writeAgainMaxMs`; an unknown outcome is never repeated here, the
+ *    client decides.
  * 3. At most `batchesInFlightMax` writes are under way, each within `batchMaxRecords` and `batchMaxBytes`. They start evenly, a quarter of
  *    the last one's time apart and at most `batchPaceMaxMs`: were they to start together, they would end together, and what came in between
  *    would wait for a whole write.
- * 4. In order of keys, one unit of a key is under way; when it fails, what waits behind it fails with it, so nothing overtakes it.
+ * 4. In order of keys, one unit of a key is under way; when it fails, what waits behind it fails with it, so nothing overtakes it. Of a unit whose first
+ *    records are in the stream only the rest is written again.
  * 5. While the breaker is open nothing is written and everything is refused at once; half open, one write goes.
  */
 import { promisify } from 'node:util';
@@ -24,7 +26,7 @@ import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { Breaker } from './breaker.ts';
-import { isForGood } from './halves.ts';
+import { isDecided } from './halves.ts';
 import type { LaneItem, Lanes, LaneUnit, TakeBounds } from './lanes.ts';
 import { createFifo, createLanes } from './lanes.ts';
 
@@ -81,6 +83,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
   const shares = aggregate !== 'none' && writer.path === 'kinesis';
   const lanes: Lanes<Waiting> = order === 'key' ? createLanes() : createFifo(shares);
   const bounds = order === 'key' || !shares ? laneBounds : sharedBounds(aggregate === 'kpl-gzip');
+  /** Units under way of which the first items are settled, and how many: in the stream, or refused for good. */
+  const begun = new Map<Unit, number>();
   let inFlight = 0;
   let pendingBytes = 0;
   let scheduled = false;
@@ -91,40 +95,46 @@ export function createBatcher(options: BatcherOptions): Batcher {
   let lastCode = 'stream-down';
   let lastMessage = '';
 
-  /** The unit's outcomes begin at `first`; one that went as an aggregate has one for all, at `last`. */
-  const settle = (unit: Unit, outcomes: readonly WriteOutcome[], first: number, last: number): void => {
-    const { items } = unit;
-    for (let index = 0; index < items.length; index++) {
+  /** Items `from` to before `end` by their own outcomes, which begin at `first`; those that went as an aggregate have one for all, at `last`. */
+  const settle = ({ items }: Unit, from: number, end: number, outcomes: readonly WriteOutcome[], first: number, last: number): void => {
+    for (let index = from; index < end; index++) {
       const { bytes, item } = items[index] as LaneItem<Waiting>;
       pendingBytes -= bytes;
-      item.settle(outcomes[Math.min(first + index, last)] as WriteOutcome);
+      item.settle(outcomes[Math.min(first + index - from, last)] as WriteOutcome);
     }
   };
 
-  const fail = (unit: Unit, outcome: WriteOutcome, behind: WriteOutcome): void => {
-    const own = unit.items.length;
-    for (const [index, { bytes, item }] of lanes.failed(unit).entries()) {
+  const settledOf = (unit: Unit): number => (begun.size === 0 ? 0 : (begun.get(unit) ?? 0));
+
+  /** What waits behind a unit whose own items are settled fails with it. */
+  const failBehind = (unit: Unit, behind: WriteOutcome): void => {
+    for (const { bytes, item } of lanes.failed(unit).slice(unit.items.length)) {
       pendingBytes -= bytes;
-      item.settle(index < own ? outcome : behind);
+      item.settle(behind);
     }
   };
 
-  /** Units that were not written at all. */
+  /** Units of which nothing more is written. */
   const turnAway = (units: readonly Unit[], code: string, message: string): void => {
     const outcome: WriteOutcome = { kind: 'refused', code, message, retryable: true };
-    for (const unit of units) fail(unit, outcome, outcome);
+    for (const unit of units) {
+      settle(unit, settledOf(unit), unit.items.length, [outcome], 0, 0);
+      begun.delete(unit);
+      failBehind(unit, outcome);
+    }
   };
 
-  /** One try of each unit; those that are tried again. `isLast` is asked when it has failed. */
+  /** One try of each unit; what is tried again of them. `isLast` is asked when it has failed. */
   const tryOnce = async (units: readonly Unit[], isLast: () => boolean): Promise<readonly Unit[]> => {
     const records: OutgoingRecord[] = [];
     const firsts: number[] = [];
     let bytes = 0;
     for (const unit of units) {
+      const { items } = unit;
       firsts.push(records.length);
       bytes += unit.bytes;
-      if (unit.items.length > 1 && writer.path === 'kinesis') records.push(await aggregateOf(unit, aggregate === 'kpl-gzip'));
-      else for (const { item } of unit.items) records.push(item.record);
+      if (items.length > 1 && writer.path === 'kinesis') records.push(await aggregateOf(unit, aggregate === 'kpl-gzip'));
+      else for (let at = settledOf(unit); at < items.length; at++) records.push((items[at] as LaneItem<Waiting>).item.record);
     }
     const startedMs = clock.monotonic();
     const outcomes = await within(writer.write(stream, records), records.length, clock);
@@ -134,16 +144,21 @@ export function createBatcher(options: BatcherOptions): Batcher {
     const last = isLast();
     let reached = false;
     for (const [nth, unit] of units.entries()) {
+      const from = settledOf(unit);
       const first = firsts[nth] as number;
       const end = firsts[nth + 1] ?? records.length;
-      const worst = worstOf(outcomes, first, end);
-      const isDecided = worst.kind === 'applied' || isDecidedEach(outcomes, first, end);
-      reached ||= isDecided || isForGood(worst);
-      if (isDecided) {
-        lanes.applied(unit);
-        settle(unit, outcomes, first, end - 1);
-      } else if (worst.kind === 'refused' && worst.retryable && !last) again.push(unit);
-      else fail(unit, worst, behindOf(worst));
+      const open = undecidedIn(outcomes, first, end);
+      reached ||= open > first;
+      if (open < end && isAgain(outcomes, open, end) && !last) {
+        settle(unit, from, from + open - first, outcomes, first, open - 1);
+        if (open > first) begun.set(unit, from + open - first);
+        again.push(unit);
+        continue;
+      }
+      begun.delete(unit);
+      settle(unit, from, unit.items.length, told(outcomes, open, end), first, end - 1);
+      if (open === end && (from > 0 || hasApplied(outcomes, first, end))) lanes.applied(unit);
+      else failBehind(unit, behindOf(outcomes[Math.min(open, end - 1)] as WriteOutcome));
     }
     const failed = reached ? undefined : outcomes.find((outcome) => outcome.kind !== 'applied');
     if (failed !== undefined) ({ code: lastCode, message: lastMessage } = failed);
@@ -243,27 +258,30 @@ async function aggregateOf({ key, items }: Unit, compressed: boolean): Promise<O
   return compressed ? { key, value: [await compress(Buffer.concat(value), { level: compressionLevel })] } : { key, value };
 }
 
-/** Of a unit's outcomes the one that speaks for all: a unit is in the stream when every record of it is. */
-function worstOf(outcomes: readonly WriteOutcome[], first: number, end: number): WriteOutcome {
-  let worst = outcomes[first] as WriteOutcome;
-  for (let at = first + 1; at < end && worst.kind !== 'unknown'; at++) {
-    const outcome = outcomes[at] as WriteOutcome;
-    if (outcome.kind === worst.kind) continue;
-    // Part of it is in the stream: whether the client must send all again is for the identity to decide.
-    worst = { kind: 'unknown', code: 'partly-written', message: 'part of what goes together was written' };
-  }
-  return worst;
+/** The first outcome from `first` to before `end` that leaves open what becomes of its record; `end` when there is none. */
+function undecidedIn(outcomes: readonly WriteOutcome[], first: number, end: number): number {
+  let at = first;
+  while (at < end && isDecided(outcomes[at] as WriteOutcome)) at++;
+  return at;
 }
 
-/** Some of a unit's records are in the stream, and the others never will be: each has its own outcome, and there is nothing left to overtake. */
-function isDecidedEach(outcomes: readonly WriteOutcome[], first: number, end: number): boolean {
-  let applied = 0;
-  for (let at = first; at < end; at++) {
-    const outcome = outcomes[at] as WriteOutcome;
-    if (outcome.kind === 'applied') applied++;
-    else if (!isForGood(outcome)) return false;
-  }
-  return applied > 0;
+function hasApplied(outcomes: readonly WriteOutcome[], first: number, end: number): boolean {
+  for (let at = first; at < end; at++) if (outcomes[at]?.kind === 'applied') return true;
+  return false;
+}
+
+/** Whether nothing from `open` on is in the stream, and all of it may be written again. */
+function isAgain(outcomes: readonly WriteOutcome[], open: number, end: number): boolean {
+  for (let at = open; at < end; at++) if (outcomes[at]?.kind !== 'refused') return false;
+  return true;
+}
+
+const outOfTurn: WriteOutcome = { kind: 'unknown', code: 'partly-written', message: 'part of what goes behind it was written' };
+
+/** What is told: each its own, but for what others have overtaken. Whether the client must send it again is for its identity to decide. */
+function told(outcomes: readonly WriteOutcome[], open: number, end: number): readonly WriteOutcome[] {
+  if (!hasApplied(outcomes, open, end)) return outcomes;
+  return outcomes.map((outcome, at) => (at >= open && at < end && outcome.kind !== 'applied' ? outOfTurn : outcome));
 }
 
 function behindOf(worst: WriteOutcome): WriteOutcome {

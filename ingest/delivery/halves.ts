@@ -5,7 +5,8 @@
  * Invariants:
  * 1. Halves go one after the other, in order: a key's records keep theirs.
  * 2. Only what the stream refused for good is sent again, and that it refused all of it: nothing of it is in the stream.
- * 3. Of n records k at fault cost at most about 2k(log2(n/k) + 1) requests; all of them 2n - 1.
+ * 3. What goes behind something that failed, and may go again, is not sent: it would overtake it.
+ * 4. Of n records k at fault cost at most about 2k(log2(n/k) + 1) requests; all of them 2n - 1.
  */
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 
@@ -16,8 +17,26 @@ export async function sendInHalves<T>(records: readonly T[], send: Send<T>): Pro
   const outcomes = await send(records);
   if (records.length < 2 || !isRefusedWhole(outcomes)) return outcomes;
   const middle = Math.ceil(records.length / 2);
-  const first = await sendInHalves(records.slice(0, middle), send);
-  return [...first, ...(await sendInHalves(records.slice(middle), send))];
+  return inTurn([records.slice(0, middle), records.slice(middle)], (half) => sendInHalves(half, send));
+}
+
+/** What `send` says of each part, one after the other; behind a part that may have to go again nothing is sent. */
+export async function inTurn<T>(parts: readonly (readonly T[])[], send: Send<T>): Promise<readonly WriteOutcome[]> {
+  const outcomes: WriteOutcome[] = [];
+  let isOpen = true;
+  for (const part of parts) {
+    const own: readonly WriteOutcome[] = isOpen ? await send(part) : part.map(() => keptBack);
+    isOpen &&= own.every(isDecided);
+    outcomes.push(...own);
+  }
+  return outcomes;
+}
+
+const keptBack: WriteOutcome = { kind: 'refused', code: 'order-kept', message: 'what goes before it was not written', retryable: true };
+
+/** It is in the stream, or never will be. */
+export function isDecided(outcome: WriteOutcome): boolean {
+  return outcome.kind === 'applied' || isForGood(outcome);
 }
 
 /** One outcome for all, which is about the data: none of them will be taken like this. */

@@ -62,6 +62,20 @@ export function outcomeOf({ failure, mayHold }: Pick<FailedRequest, 'failure' | 
   }
 }
 
+/** What to do about a failure that does not pass by itself; undefined: it may pass. */
+export function fixOf(failure: KafkaFailure, topic: string): string | undefined {
+  switch (failure) {
+    case 'denied':
+      return `allow kafka-cluster:Connect, DescribeTopic, DescribeTopicDynamicConfiguration, WriteData and WriteDataIdempotently for topic '${topic}'`;
+    case 'topic-missing':
+      return `create the topic '${topic}', or correct kafka_topic`;
+    case 'codec-refused':
+      return `choose another kafka.compression, or another compression.type of topic '${topic}'`;
+    default:
+      return undefined;
+  }
+}
+
 const compactedWhat = (topic: string): string =>
   `Kafka topic '${topic}': its cleanup.policy has compact, which drops all events of a key but the newest`;
 

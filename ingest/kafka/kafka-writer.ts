@@ -6,6 +6,7 @@
  *    records, unless Kafka itself said that it took none, or nothing was sent (kafka-outcomes.ts).
  * 2. A request is one batch of at most what the topic takes; a record that is larger is refused alone, and so is one that
  *    only the broker finds too large or not valid: the others of its batch go again (halves.ts).
+ *    Requests for one partition go one after the other, and behind one that failed none goes: it would overtake it.
  * 3. A failure that says that the topic is not what it was has it described anew before the next write (topic-descriptions.ts); so does a number of
  *    partitions that is another one now.
  * 4. A write ends within `kafkaWriteMaxMs`, whatever the brokers do: who sent the event hears what became of it while it still listens.
@@ -26,9 +27,9 @@ import { limits } from '../../schemas/limits.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
-import { isForGood, sendInHalves } from '../delivery/halves.ts';
+import { inTurn, isForGood, sendInHalves } from '../delivery/halves.ts';
 import type { Failure } from './kafka-outcomes.ts';
-import { compactedError, describeError, outcomeOf, refused, warningsOf } from './kafka-outcomes.ts';
+import { compactedError, describeError, fixOf, outcomeOf, refused, warningsOf } from './kafka-outcomes.ts';
 import type { KafkaMessage, TopicDescription } from './kafka-producer.ts';
 import { describeTopic, partitionOf, requireCodec } from './kafka-producer.ts';
 import type { KafkaRequest, WriteTime } from './kafka-sender.ts';
@@ -45,13 +46,30 @@ export interface KafkaWriterOptions {
   readonly random?: Random;
   /** What becomes of topics that are compacted. Default `refuse`. */
   readonly compactedTopics?: 'refuse' | 'accept';
-  /** Told of each request that failed, with the client's own error: it may name principals, which outcomes do not. */
-  readonly tell?: (stream: string, failure: { readonly code: string }, cause: unknown) => void;
+  /**
+   * Told of each request that failed, with the client's own error: it may name principals, which outcomes do not. One that does not pass by itself has a
+   * `fix`, and is told once until the topic takes something again.
+   */
+  readonly tell?: (stream: string, failure: ToldFailure, cause: unknown) => void;
+  /** Called for each request that failed of what does not pass by itself. */
+  readonly failedForGood?: () => void;
+}
+
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  readonly time: WriteTime;
+}
+
+export interface ToldFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly fix?: string;
 }
 
 /** @example createKafkaWriter({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topics: new Map([['rpp/clicks', 'rpp-clicks-dev']]), clock }) */
 export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
-  const { connection, topics, clock, random = systemRandom, compression = 'none', compactedTopics = 'refuse', tell } = options;
+  const { connection, topics, clock, random = systemRandom, compression = 'none', compactedTopics = 'refuse' } = options;
   const descriptions = createTopicDescriptions((topic) => describeTopic(connection, topic), clock);
   const sender = createKafkaSender({
     connection,
@@ -64,30 +82,42 @@ export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
   const queues = new Map<string, Promise<unknown>>();
   const underWay = new Set<Promise<unknown>>();
   let closed = false;
+  /** Failures that do not pass, and were told, by topic. */
+  const toldOf = new Map<string, string>();
+
+  const tell = (stream: string, topic: string, { code, message }: Failure, fix: string | undefined, cause: unknown): void => {
+    if (fix === undefined) return options.tell?.(stream, { code, message }, cause);
+    options.failedForGood?.();
+    if (toldOf.get(topic) === code) return;
+    toldOf.set(topic, code);
+    options.tell?.(stream, { code, message, fix }, cause);
+  };
 
   /** One request; the outcomes of its records. */
   const send = async (stream: string, request: KafkaRequest, time: WriteTime): Promise<readonly WriteOutcome[]> => {
     const { topic, partition, messages } = request;
     const result = await sender.send(request, time);
     if (result.kind === 'sent') {
+      toldOf.delete(topic);
       return messages.map((_, n) => ({ kind: 'applied', split: `partition-${partition}`, position: String(result.first + BigInt(n)) }));
     }
     if (describesNoMore.has(result.failure)) descriptions.forget(topic);
     const failure = outcomeOf(result);
     // Of what goes again in halves the record at fault is told of.
-    if (messages.length === 1 || !isForGood(failure)) tell?.(stream, failure, result.cause);
+    if (messages.length === 1 || !isForGood(failure)) tell(stream, topic, failure, fixOf(result.failure, topic), result.cause);
     return messages.map(() => failure);
   };
 
-  /** After what is under way for the partition. */
-  const enqueue = (stream: string, request: KafkaRequest, time: WriteTime): Promise<readonly WriteOutcome[]> => {
-    const place = `${request.topic} ${request.partition}`;
-    const turn = (queues.get(place) ?? Promise.resolve()).then(() =>
-      sendInHalves(request.messages, (messages) => send(stream, { ...request, messages }, time)),
+  /** Requests for one partition in order, after what is under way for it. Behind one that failed none is sent. */
+  const enqueue = (stream: string, place: Place, requests: readonly (readonly KafkaMessage[])[]): Promise<readonly WriteOutcome[]> => {
+    const { topic, partition, time } = place;
+    const name = `${topic} ${partition}`;
+    const turn = (queues.get(name) ?? Promise.resolve()).then(() =>
+      inTurn(requests, (whole) => sendInHalves(whole, (messages) => send(stream, { topic, partition, messages }, time))),
     );
-    queues.set(place, turn);
+    queues.set(name, turn);
     void turn.finally(() => {
-      if (queues.get(place) === turn) queues.delete(place);
+      if (queues.get(name) === turn) queues.delete(name);
     });
     return turn;
   };
@@ -118,13 +148,15 @@ export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
     try {
       found = await described(topic, time);
     } catch (thrown) {
-      const failure = outcomeOf({ failure: deriveKafkaFailure(thrown), mayHold: false });
-      tell?.(stream, failure, thrown);
+      const kind = deriveKafkaFailure(thrown);
+      const failure = outcomeOf({ failure: kind, mayHold: false });
+      tell(stream, topic, failure, fixOf(kind, topic), thrown);
       return all(failure);
     }
     if (found.compacted && compactedTopics === 'refuse') {
       const failure = refused('stream-compacted', 'the stream keeps only the newest event of each key', true);
-      tell?.(stream, failure, compactedError(topic));
+      const error = compactedError(topic);
+      tell(stream, topic, failure, error.fix, error);
       return all(failure);
     }
     const outcomes: WriteOutcome[] = [];
@@ -142,13 +174,13 @@ export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
       else indices.push(index);
     }
     await Promise.all(
-      [...byPartition].flatMap(([partition, indices]) =>
-        requestsOf(indices, records, found.batchMaxBytes).map(async (own) => {
-          const messages = own.map((index) => messageOf(records[index] as OutgoingRecord));
-          const placed = await enqueue(stream, { topic, partition, messages }, time);
-          for (const [at, index] of own.entries()) outcomes[index] = placed[at] as WriteOutcome;
-        }),
-      ),
+      [...byPartition].map(async ([partition, indices]) => {
+        const requests = requestsOf(indices, records, found.batchMaxBytes).map((own) =>
+          own.map((index) => messageOf(records[index] as OutgoingRecord)),
+        );
+        const placed = await enqueue(stream, { topic, partition, time }, requests);
+        for (const [at, index] of indices.entries()) outcomes[index] = placed[at] as WriteOutcome;
+      }),
     );
     return outcomes;
   };

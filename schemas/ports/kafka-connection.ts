@@ -1,7 +1,14 @@
 /**
  * How a Kafka cluster is reached, and who says that it may be: what the writer and the reader have in common, without a client of theirs.
  */
+import type { Socket } from 'node:net';
+import type { KafkaSocketRequest } from '../kafka-sockets.ts';
+import { pacedSockets } from '../kafka-sockets.ts';
+import { systemClock } from '../kernel/clock.ts';
+import type { ConnectPace } from '../kernel/connect-pace.ts';
+import { createConnectPace } from '../kernel/connect-pace.ts';
 import { SluiceError } from '../kernel/errors.ts';
+import { systemRandom } from '../kernel/random.ts';
 import { limits } from '../limits.ts';
 
 /** A token of SASL/OAUTHBEARER. Belongs into no log and no error. */
@@ -26,16 +33,28 @@ export interface KafkaConnection {
   readonly auth?: KafkaAuth;
 }
 
+const paces = new WeakMap<KafkaConnection, ConnectPace>();
+
+/** One for all that is reached by `connection`: brokers by address, and what else is tried again by a name of its own. */
+export function paceOf(connection: KafkaConnection): ConnectPace {
+  const { kafkaReconnectBaseMs: baseMs, kafkaReconnectMaxMs: maxMs } = limits;
+  const pace = paces.get(connection) ?? createConnectPace({ baseMs, maxMs }, systemClock, systemRandom);
+  paces.set(connection, pace);
+  return pace;
+}
+
 /** How kafkajs is told of a connection, but for what it tries again. */
-export function kafkaClientOptions({ brokers, tls, clientId, auth }: KafkaConnection): {
+export function kafkaClientOptions(connection: KafkaConnection): {
   readonly brokers: string[];
   readonly ssl: boolean;
   readonly clientId: string;
   readonly connectionTimeout: number;
   readonly requestTimeout: number;
   readonly reauthenticationThreshold: number;
+  readonly socketFactory: (request: KafkaSocketRequest) => Socket;
   readonly sasl?: { readonly mechanism: 'oauthbearer'; readonly oauthBearerProvider: () => Promise<{ readonly value: string }> };
 } {
+  const { brokers, tls, clientId, auth } = connection;
   return {
     brokers: [...brokers],
     ssl: tls,
@@ -43,6 +62,7 @@ export function kafkaClientOptions({ brokers, tls, clientId, auth }: KafkaConnec
     connectionTimeout: limits.kafkaConnectMs,
     requestTimeout: limits.kafkaRequestMaxMs,
     reauthenticationThreshold: limits.kafkaReauthenticateBeforeMs,
+    socketFactory: pacedSockets(paceOf(connection)),
     ...(auth === undefined ? {} : { sasl: { mechanism: 'oauthbearer', oauthBearerProvider: clientTokens(auth) } }),
   };
 }

@@ -14,7 +14,8 @@ import { childServer } from './child-server.ts';
 import { freePort } from './free-port.ts';
 import { classPath } from './jars.ts';
 
-const { ConfigResourceTypes, Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
+const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ConfigResourceTypes, Kafka, logLevel, ResourcePatternTypes } =
+  createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
 
 export interface KafkaServer {
   /** Takes everybody. Of the first broker. */
@@ -35,6 +36,8 @@ export interface KafkaServer {
   configure(topic: string, name: string, value: string): Promise<void>;
   /** Removes what is before `offset` of a partition, as its retention does. */
   deleteRecords(topic: string, partition: number, offset: number): Promise<void>;
+  /** Whether those of the IAM listener may write to the topic. */
+  allowWriting(topic: string, allowed: boolean): Promise<void>;
   /** SIGKILL. Brokers are counted from 0, which is the default. */
   kill(broker?: number): Promise<void>;
   /** SIGTERM: it hands over what it leads, as when it is rolled. */
@@ -51,6 +54,8 @@ export interface KafkaServerOptions {
   readonly sessionMaxMs?: number;
   /** Default 1. */
   readonly brokers?: number;
+  /** Given the port of the first broker's plain listener, the one that it says it has: a proxy's (kafka-proxy.ts). Default: the same. */
+  readonly advertise?: (port: number) => number;
 }
 
 interface Ports {
@@ -59,7 +64,7 @@ interface Ports {
 }
 
 const brokerProperties = (
-  { keys, sessionMaxMs, brokers = 1 }: KafkaServerOptions,
+  { keys, sessionMaxMs, brokers = 1, advertise = (port) => port }: KafkaServerOptions,
   { plain, iam }: Ports,
   control: number,
   nth: number,
@@ -78,7 +83,7 @@ const brokerProperties = (
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     listeners: isController ? `${listeners},CONTROLLER://127.0.0.1:${control}` : listeners,
-    'advertised.listeners': listeners,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${isController ? advertise(plain) : plain},IAM://127.0.0.1:${iam}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,IAM:SASL_PLAINTEXT',
     'log.dirs': join(dir, `data-${nth}`),
     'offsets.topic.replication.factor': 1,
@@ -97,6 +102,9 @@ const brokerProperties = (
     'listener.name.iam.sasl.enabled.mechanisms': 'OAUTHBEARER',
     'listener.name.iam.oauthbearer.sasl.jaas.config': `${login} unsecuredLoginStringClaim_sub="broker" keys="${secrets}";`,
     'listener.name.iam.oauthbearer.sasl.server.callback.handler.class': 'sluice.MskIamHandler',
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    'allow.everyone.if.no.acl.found': true,
+    'super.users': 'User:ANONYMOUS',
     ...(sessionMaxMs === undefined ? {} : { 'listener.name.iam.oauthbearer.connections.max.reauth.ms': sessionMaxMs }),
   };
 };
@@ -123,7 +131,7 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
     const admin = new Kafka({ brokers: [`127.0.0.1:${plain}`], logLevel: logLevel.NOTHING }).admin({ retry: { retries: 0 } });
     try {
       await admin.connect();
-      return (await admin.describeCluster()).brokers.some(({ port }) => port === plain);
+      return (await admin.describeCluster()).brokers.some(({ nodeId }) => nodeId === nth + 1);
     } finally {
       await admin.disconnect();
     }
@@ -194,6 +202,20 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
         // Which loads what the client has to know of the topic.
         await admin.fetchTopicOffsets(topic);
         await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+      }),
+    allowWriting: (topic, allowed) =>
+      withAdmin((admin) => {
+        const acl = {
+          resourceType: AclResourceTypes.TOPIC,
+          resourceName: topic,
+          resourcePatternType: ResourcePatternTypes.LITERAL,
+          principal: 'User:*',
+          host: '*',
+          operation: AclOperationTypes.WRITE,
+        };
+        if (allowed) return admin.deleteAcls({ filters: [{ ...acl, permissionType: AclPermissionTypes.DENY }] });
+        const rest = { ...acl, operation: AclOperationTypes.ALL, permissionType: AclPermissionTypes.ALLOW };
+        return admin.createAcls({ acl: [rest, { ...acl, permissionType: AclPermissionTypes.DENY }] });
       }),
     kill: async (nth = 0) => servers[nth]?.kill(),
     end: async (nth = 0) => servers[nth]?.stop(),

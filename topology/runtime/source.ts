@@ -162,8 +162,7 @@ export async function scheduleSources(
     }
     if (cursor.reads !== read || cursor.ended) return;
     if (code === 'position-trimmed') return trimmed(cursor, read, thrown);
-    // What does not pass by itself is told with what to do.
-    const fix = thrown instanceof SluiceError && !mayPass && thrown.fix !== undefined ? ` (${thrown.fix})` : '';
+    const fix = thrown instanceof SluiceError && thrown.fix !== undefined ? ` (${thrown.fix})` : '';
     cursor.failure = `${messageOf(thrown)}${fix}`;
     cursor.failureCode = code;
     cursor.caughtUp = false;

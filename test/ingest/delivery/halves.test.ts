@@ -62,3 +62,20 @@ it.each([
   expect(outcomes).toEqual([outcome, outcome, outcome]);
   expect(requests).toBe(1);
 });
+
+it('keeps back what is behind a half that may go again', async () => {
+  const later: WriteOutcome = { ...refused, code: 'later', retryable: true };
+  const sent: (readonly number[])[] = [];
+  const outcomes = await sendInHalves([1, 2, 3, 4], async (records) => {
+    sent.push(records);
+    return records.map(() => (records.length === 4 ? refused : later));
+  });
+  expect(sent).toEqual([
+    [1, 2, 3, 4],
+    [1, 2],
+  ]);
+  expect(outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome.code : outcome.kind))).toEqual([
+    ...['later', 'later'],
+    ...['order-kept', 'order-kept'],
+  ]);
+});
