@@ -3,8 +3,9 @@
  *
  * Invariants:
  * 1. An element that came in a record is refused under that event's identity, with its original bytes.
- * 2. An element that the topology made (a window's result, a joined row, a timer's output) is refused under the topology's own identity: its
- *    value as JSON, and an id that is a hash of operator and value, so that a replay gives the same one.
+ * 2. An element that the topology made (a window's result, a joined row, a timer's output) is refused under the topology's own identity: its value as JSON, and an
+ *    id that is a hash of operator and of what the element was made of, so that a replay gives the same one and an equal element another; of its value where that
+ *    is not known.
  */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
@@ -17,6 +18,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { ElementBatch, Origin, Provenance } from '../graph/sink.ts';
 import type { Reject, Rejection } from '../operators/operator.ts';
 import { jsonTextOf } from '../state/json-safe.ts';
+import { identityOf } from '../state/origin.ts';
 
 function rejectedEventOf(rejection: Rejection, graph: Graph, nowMs: number): RejectedEvent {
   const reason = {
@@ -54,10 +56,12 @@ function recordedEvent({ attributes, data, stream, path, split, position, elemen
   };
 }
 
-function derivedEvent({ node, value }: Rejection, { name, owner }: Graph, nowMs: number): EventPart {
+function derivedEvent({ node, value, origin }: Rejection, { name, owner }: Graph, nowMs: number): EventPart {
   const data = value === undefined ? 'null' : jsonTextOf(value);
+  const identity = identityOf(origin);
+  const told = identity === undefined ? data : JSON.stringify(identity);
   return {
-    id: createHash('sha256').update(node).update('\n').update(data).digest('hex').slice(0, 32),
+    id: createHash('sha256').update(node).update('\n').update(told).digest('hex').slice(0, 32),
     source: `/${owner.team}/${owner.app}/${name}`,
     type: 'derived',
     team: owner.team,
