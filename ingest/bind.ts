@@ -134,7 +134,10 @@ async function tellOfLeftovers(options: BindOptions, configured: ReadonlySet<str
       await spool.close();
       if (records === 0) continue;
       const why = holds === 'refused' ? 'their stream refused for good' : 'whose stream is not configured any more';
-      log.warn({ stream, path, records, bytes, dir }, `there are events on the disk ${why}; they are kept`);
+      log.warn(
+        { stream, path, records, bytes, dir },
+        `there are events on the disk ${why}; they are kept${holds === 'refused' ? ': `sluice refused list`' : ''}`,
+      );
     } catch (thrown) {
       log.error({ stream, path, dir, err: messageOf(thrown) }, 'events on the disk cannot be read');
     }

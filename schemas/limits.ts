@@ -113,6 +113,11 @@ export const limits = {
   /** A spool: one stream, one path. */
   spoolMaxBytes: 1_024 * mebi,
   spoolSegmentMaxBytes: 16 * mebi,
+  /** Refused events: how long their file stays open after one was added, how long a command waits for it and for an ingress, characters of data shown. */
+  refusedIdleMs: 500,
+  refusedLockMaxMs: 5_000,
+  refusedSendMaxMs: 60_000,
+  refusedShownMaxChars: 2_000,
   /** Events of one stream that were answered from memory and are on their way. */
   bufferMaxBytes: 64 * mebi,
   /** How far X-Client-Timestamp may be from this clock and still be a time of sending. */

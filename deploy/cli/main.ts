@@ -22,7 +22,7 @@ interface GlobalOptions {
 }
 
 /** Commands that write to the instance's folder. The others write what a person asked for, as that person's umask says. */
-const writers: ReadonlySet<string> = new Set(['start', 'ingest', 'enrich', 'send', 'query', 'graph', 'reset']);
+const writers: ReadonlySet<string> = new Set(['start', 'ingest', 'enrich', 'send', 'query', 'graph', 'refused', 'reset']);
 const usageExitCode = 2;
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { readonly version: string };
 const exampleConfig = fileURLToPath(new URL('../../../topology/examples/flights/sluice.yaml', import.meta.url));
@@ -38,6 +38,13 @@ interface StartOptions {
   /** `true` where it was given without ids. */
   readonly dropState?: readonly string[] | true;
   readonly from?: string;
+}
+
+interface RefusedOptions {
+  readonly limit: string;
+  readonly url?: string;
+  readonly key?: string;
+  readonly yes?: boolean;
 }
 
 const fromHelp = 'where to begin what no checkpoint knows, or what is not kept any more: oldest, latest, or a time of RFC 3339';
@@ -243,6 +250,23 @@ function program(): Command {
       run(async (options, output, topology: string, split: string, own: Pick<SkipCommand, 'to' | 'whole' | 'undo'>) => {
         const { skipCommand } = await import('./skip.ts');
         return skipCommand({ ...own, topology, split, dir: options.dir, output });
+      }),
+    );
+  root
+    .command('refused')
+    .description('List, show, send again or drop events that their stream refused after they were acknowledged')
+    .argument('<action>', 'list, show, send or drop')
+    .argument('[stream]', 'team/app (default: all; drop needs one)')
+    .option('--limit <events>', 'events to show', '20')
+    .option('--url <url>', 'the ingress to send to (default: the running instance, else http://127.0.0.1:8080)')
+    .option('--key <key>', 'an API key; better in the environment as SLUICE_KEY')
+    .option('--yes', 'drop them: they are nowhere else')
+    .action(
+      run(async ({ dir }, output, action: string, stream: string | undefined, own: RefusedOptions) => {
+        const { refusedCommand } = await import('./refused.ts');
+        const { limit, url, key: named, yes = false } = own;
+        const key = named ?? process.env['SLUICE_KEY'];
+        return refusedCommand({ action, stream, limit, yes, url, key, dir, clock: systemClock, random: systemRandom, output });
       }),
     );
   root

@@ -9,16 +9,16 @@ import { limits } from '../../schemas/limits.ts';
 import type { Answer } from './send-answer.ts';
 
 export interface Sender {
-  /** Posts the events as NDJSON. Status 0 when no answer came; rejects with `SluiceError` when none ever will. */
+  /** Posts the events, each with a line feed. Status 0 when no answer came; rejects with `SluiceError` when none ever will. */
   post(events: readonly Buffer[]): Promise<Answer>;
   close(): void;
 }
 
-export function openSender(target: URL, key: string | undefined, connections: number): Sender {
+export function openSender(target: URL, key: string | undefined, connections: number, contentType = 'application/x-ndjson'): Sender {
   const secure = target.protocol === 'https:';
   const options = { keepAlive: true, maxSockets: connections };
   const agent = secure ? new HttpsAgent(options) : new HttpAgent(options);
-  const headers = { 'content-type': 'application/x-ndjson', ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) };
+  const headers = { 'content-type': contentType, ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) };
   const post = async (events: readonly Buffer[]): Promise<Answer> => {
     const body = Buffer.concat(events.flatMap((event) => [event, newline]));
     const settings = { agent, method: 'POST', headers: { ...headers, 'content-length': body.length } };

@@ -6,7 +6,7 @@
  * 2. What the stream will never take is kept beside, durably, before the spool lets go of it.
  */
 import type { Aggregation } from '../../schemas/config.ts';
-import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
@@ -81,7 +81,7 @@ export function createPathDelivery(options: PathDeliveryOptions): PathDelivery {
     random,
     ...(options.wrote === undefined ? {} : { wrote: options.wrote }),
   });
-  const aside = asideOf(options.openAside);
+  const aside = asideOf(options.openAside, clock);
   const drain =
     spool === undefined
       ? undefined
@@ -139,18 +139,39 @@ const leftoverFirst: WriteOutcome = {
   retryable: true,
 };
 
-/** One that cannot be opened now is opened with the next record. */
-function asideOf(openAside: () => Promise<Spool>): {
+/**
+ * Open only while records come: `sluice refused` takes the folder in between. One that cannot be opened now is opened with the next record. Appends must not
+ * overlap.
+ */
+function asideOf(
+  openAside: () => Promise<Spool>,
+  clock: Clock,
+): {
   append(record: OutgoingRecord): Promise<SpoolOutcome>;
   close(): Promise<void>;
 } {
   let opened: Spool | undefined;
+  let idle: Timer | undefined;
+  let closing: Promise<void> = Promise.resolve();
+  const close = (): Promise<void> => {
+    idle?.cancel();
+    const spool = opened;
+    opened = undefined;
+    closing = closing.then(() => spool?.close());
+    return closing;
+  };
   return {
     async append(record) {
+      idle?.cancel();
+      await closing;
       opened ??= await openAside();
-      return opened.append([record]);
+      try {
+        return await opened.append([record]);
+      } finally {
+        idle = clock.setTimer(limits.refusedIdleMs, () => void close().catch(() => undefined));
+      }
     },
-    close: async () => opened?.close(),
+    close,
   };
 }
 

@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import type { Spool } from '../../ingest/delivery/spool.ts';
+import { openSpool } from '../../ingest/delivery/spool.ts';
 import type { Ingress, IngressSettings } from '../../ingest/ingress.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import { createLog } from '../../ingest/telemetry/log.ts';
@@ -247,6 +249,11 @@ describe('what a stream left in its spool', () => {
     const rig = await rigOf(dir, streams, {}, () => never);
     await expect.poll(() => rig.told.filter(({ msg }) => msg.includes('set aside')).length, { timeout: 20_000 }).toBe(2);
     await expect.poll(() => spoolGauge(rig)).not.toMatch(/records\{.*kinesis.*\} [1-9]/);
+    // A command takes the folder while the ingress runs, which adds to it later again.
+    const aside = { dir: join(dir, 'a', 'clicks', 'kinesis.refused'), clock: systemClock, maxBytes: 1e9 };
+    let taken: Spool | undefined;
+    await expect.poll(async () => (taken ??= await openSpool(aside).catch(() => undefined))?.records, { timeout: 20_000 }).toBe(2);
+    await taken?.close();
     await stop(rig);
     const next = await rigOf(dir, streams);
     expect(next.told.find(({ msg }) => msg.includes('refused for good'))).toMatchObject({ stream: 'a/clicks', records: 2 });
