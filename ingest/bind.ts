@@ -21,6 +21,7 @@ import type { Spool } from './delivery/spool.ts';
 import { openSpool } from './delivery/spool.ts';
 import type { SpoolFolder } from './delivery/spool-folders.ts';
 import { isSpool, listSpoolFolders, spoolFolder } from './delivery/spool-folders.ts';
+import { SpoolMemory } from './delivery/spool-memory.ts';
 import { createStreamDelivery } from './delivery/stream-delivery.ts';
 import type { BoundStream } from './intake.ts';
 import type { Log } from './telemetry/log.ts';
@@ -37,8 +38,13 @@ export interface BindOptions {
   readonly log: Log;
 }
 
+interface Binding extends BindOptions {
+  readonly memory: SpoolMemory;
+}
+
 /** Throws `SluiceError` `schema-unreadable`, `schema-invalid`, `stream-missing`, `stream-unreachable`, `route-impossible`, `stream-corrupt`. */
-export async function bindStreams(options: BindOptions): Promise<ReadonlyMap<string, BoundStream>> {
+export async function bindStreams(given: BindOptions): Promise<ReadonlyMap<string, BoundStream>> {
+  const options: Binding = { ...given, memory: new SpoolMemory() };
   const bound = new Map<string, BoundStream>();
   const streams = [...options.config.streams, ledgerStream];
   // Before anything is opened: a schema that does not compile ends the start.
@@ -54,7 +60,7 @@ export async function bindStreams(options: BindOptions): Promise<ReadonlyMap<str
   }
 }
 
-async function bindStream(options: BindOptions, stream: StreamConfig, check: DataCheck | undefined): Promise<BoundStream> {
+async function bindStream(options: Binding, stream: StreamConfig, check: DataCheck | undefined): Promise<BoundStream> {
   const { config, blobs, metrics, log, clock, random } = options;
   const bounds = await boundsOf(options, stream);
   const kinesis = await pathOf(options, stream, 'kinesis');
@@ -93,7 +99,7 @@ async function boundsOf({ config, writers }: BindOptions, stream: StreamConfig):
   return bounds;
 }
 
-async function pathOf(options: BindOptions, stream: StreamConfig, path: Path): Promise<PathDelivery> {
+async function pathOf(options: Binding, stream: StreamConfig, path: Path): Promise<PathDelivery> {
   const { writers, spoolDir, clock, random, metrics, log } = options;
   const spools = spoolDir !== undefined && (stream.ack !== 'replicated' || stream.whenDown === 'spool');
   const folder = spoolFolder(spoolDir ?? '', stream.name, path, 'waiting');
@@ -110,6 +116,7 @@ async function pathOf(options: BindOptions, stream: StreamConfig, path: Path): P
     aggregate: stream.aggregate,
     spool,
     spools,
+    memory: options.memory,
     openAside: () => open(options, spoolFolder(spoolDir ?? '', stream.name, path, 'refused')),
     clock,
     random,
@@ -118,12 +125,12 @@ async function pathOf(options: BindOptions, stream: StreamConfig, path: Path): P
   });
 }
 
-function open({ config, clock }: BindOptions, { dir }: SpoolFolder): Promise<Spool> {
-  return openSpool({ dir, clock, maxBytes: config.ingress.spoolMaxBytes });
+function open({ config, clock, memory }: Binding, { dir }: SpoolFolder): Promise<Spool> {
+  return openSpool({ dir, clock, maxBytes: config.ingress.spoolMaxBytes, memory });
 }
 
 /** Events on the disk that nothing here writes: their stream is not configured any more, or it refused them for good. */
-async function tellOfLeftovers(options: BindOptions, configured: ReadonlySet<string>): Promise<void> {
+async function tellOfLeftovers(options: Binding, configured: ReadonlySet<string>): Promise<void> {
   const { spoolDir, log } = options;
   for (const folder of spoolDir === undefined ? [] : await listSpoolFolders(spoolDir)) {
     const { stream, path, holds, dir } = folder;

@@ -5,8 +5,8 @@
  * keys: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html, https://docs.aws.amazon.com/streams/latest/dev/permissions-user-key-KMS.html.
  */
 
-/** What a right is on. `key`: of KMS, needed only where the bucket or the stream is encrypted with a key of your own. */
-type RightOn = 'bucket' | 'objects' | 'stream' | 'delivery-stream' | 'key';
+/** What a right is on. `consumer`: of enhanced fan-out. `key`: of KMS, needed only where the bucket or the stream is encrypted with a key of your own. */
+type RightOn = 'bucket' | 'objects' | 'stream' | 'consumer' | 'delivery-stream' | 'key';
 
 export interface AwsRight {
   readonly action: string;
@@ -35,6 +35,9 @@ export const awsRights = {
   'kinesis:PutRecords': [...on('stream', 'kinesis:PutRecords'), ...on('key', 'kms:GenerateDataKey')],
   'kinesis:GetShardIterator': on('stream', 'kinesis:GetShardIterator'),
   'kinesis:GetRecords': [...on('stream', 'kinesis:GetRecords'), ...on('key', 'kms:Decrypt')],
+  'kinesis:RegisterStreamConsumer': on('stream', 'kinesis:RegisterStreamConsumer'),
+  'kinesis:DescribeStreamConsumer': on('consumer', 'kinesis:DescribeStreamConsumer'),
+  'kinesis:SubscribeToShard': [...on('consumer', 'kinesis:SubscribeToShard'), ...on('key', 'kms:Decrypt')],
   'firehose:DescribeDeliveryStream': on('delivery-stream', 'firehose:DescribeDeliveryStream'),
   'firehose:PutRecordBatch': on('delivery-stream', 'firehose:PutRecordBatch'),
 } as const satisfies Readonly<Record<string, readonly AwsRight[]>>;

@@ -113,6 +113,10 @@ export const limits = {
   /** A spool: one stream, one path. */
   spoolMaxBytes: 1_024 * mebi,
   spoolSegmentMaxBytes: 16 * mebi,
+  /** Spools of a process, all streams together: records on their way to the disk, records read to be drained, and one read of one spool. */
+  spoolsPendingMaxBytes: 64 * mebi,
+  spoolsReadMaxBytes: 96 * mebi,
+  spoolReadMaxBytes: 32 * mebi,
   /** Refused events: how long their file stays open after one was added, how long a command waits for it and for an ingress, characters of data shown. */
   refusedIdleMs: 500,
   refusedLockMaxMs: 5_000,
@@ -622,6 +626,9 @@ assert(limits.jwksCooldownMs <= limits.jwksFreshMs, 'a key that is not found is 
 assert(5 * limits.pathMaxElements <= limits.graphStagedMaxWrites, 'the longest journey can be staged');
 assert(limits.graphWriteMaxBytes <= limits.graphChunkMaxBytes, 'a chunk holds at least one write');
 assert(limits.graphChunkMaxBytes <= limits.graphStagedMaxBytes, 'staged writes make at least one chunk');
+assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.spoolReadMaxBytes, 'a read has room for the largest record');
+assert(limits.spoolReadMaxBytes <= limits.spoolsReadMaxBytes, 'one read fits the memory of all spools');
+assert(limits.kafkaRecordMaxBytes + limits.recordHeadMaxBytes <= limits.spoolsPendingMaxBytes, 'the largest record alone can be spooled');
 assert(limits.s3PatienceMs + limits.s3CallMaxMs < limits.checkpointSinksMaxMs, 'a sink says why it failed before it is given up');
 assert(limits.graphStagedMaxBytes < limits.graphStagedBehindMaxBytes, 'a checkpoint can be staged while others wait for the database');
 assert(limits.sinkCommitWaitMs < limits.checkpointIntervalMs, 'a sink that is late keeps the others from no checkpoint');

@@ -19,6 +19,7 @@ import type { RoutedRecord } from './route.ts';
 import type { Spool, SpoolOutcome } from './spool.ts';
 import type { DrainNews } from './spool-drain.ts';
 import { startSpoolDrain } from './spool-drain.ts';
+import type { SpoolMemory } from './spool-memory.ts';
 
 export interface PathDeliveryOptions {
   readonly writer: RecordWriter;
@@ -28,6 +29,8 @@ export interface PathDeliveryOptions {
   readonly spool: Spool | undefined;
   /** False: the spool is only emptied of what an earlier run left. */
   readonly spools: boolean;
+  /** Shared by the spools of the process. */
+  readonly memory: SpoolMemory;
   /** Where spooled records go that the stream will never take; opened when the first one does. */
   readonly openAside: () => Promise<Spool>;
   readonly clock: Clock;
@@ -90,6 +93,7 @@ export function createPathDelivery(options: PathDeliveryOptions): PathDelivery {
           batcher,
           breaker,
           setAside: (record) => aside.append(record),
+          memory: options.memory,
           clock,
           tell: (news) => tell?.({ ...news, path: writer.path, stream }),
         });

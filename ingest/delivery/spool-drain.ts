@@ -6,8 +6,9 @@
  * 2. A record is let go of only once the stream has it, or it was set aside because the stream will never take it. What is before the first
  *    record that is neither is marked as drained, and nothing behind it.
  * 3. What the stream has taken of a batch is not sent again when the rest is.
- * 4. No fault of the disk ends it: it is told of once and met again after a pause. While the stream is down no records are held in memory
- *    but those that were on their way.
+ * 4. No fault of the disk ends it: it is told of once and met again after a pause. While the stream is down no records are held in memory: what was
+ *    read and not taken is read again.
+ * 5. What is read is within the memory that the spools of a process share; it waits for its turn.
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
@@ -18,6 +19,7 @@ import type { Batcher } from './batcher.ts';
 import type { Breaker } from './breaker.ts';
 import { weightOf } from './claim-check.ts';
 import type { Spool, SpooledRecord, SpoolOutcome } from './spool.ts';
+import type { SpoolMemory } from './spool-memory.ts';
 
 export type DrainNews =
   /** What a failure, or an earlier run, had left is all in the stream. */
@@ -32,6 +34,7 @@ export interface SpoolDrainOptions {
   readonly breaker: Pick<Breaker, 'state' | 'retryInMs'>;
   /** Keeps, durably, a record that the stream will never take. */
   readonly setAside: (record: OutgoingRecord) => Promise<SpoolOutcome>;
+  readonly memory: SpoolMemory;
   readonly clock: Clock;
   readonly tell: (news: DrainNews) => void;
 }
@@ -45,14 +48,14 @@ export interface SpoolDrain {
 
 const bounds = {
   maxRecords: limits.batchMaxRecords * limits.batchesInFlightMax,
-  maxBytes: limits.batchMaxBytes * limits.batchesInFlightMax,
+  maxBytes: Math.min(limits.batchMaxBytes * limits.batchesInFlightMax, limits.spoolReadMaxBytes),
 };
 /** A breaker that is not closed lets one write through. */
 const probeBounds = { maxRecords: 1, maxBytes: 1 };
 const pauseMs = 200;
 const faultPauseMs = 5_000;
 
-export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell }: SpoolDrainOptions): SpoolDrain {
+export function startSpoolDrain({ spool, batcher, breaker, setAside, memory, clock, tell }: SpoolDrainOptions): SpoolDrain {
   let stopped = false;
   let resume: (() => void) | undefined;
   let idle = false;
@@ -60,6 +63,8 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
   /** Whether a failure, or an earlier run, has left what is drained now. */
   let isBacklog = spool.records > 0;
   let drained = 0;
+  /** Offsets that the stream has, behind one that it has not and that is read again. */
+  const taken = new Set<number>();
 
   /** Without `ms` until there is something new. */
   const pause = async (ms: number | undefined): Promise<void> => {
@@ -118,15 +123,20 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
     return true;
   };
 
-  /** Writes until every record of the batch is settled, or it was stopped. */
+  /** What is `left` of a batch is read again when the stream answers; what it has is not sent again then. */
+  const putBack = (batch: readonly SpooledRecord[], left: readonly SpooledRecord[]): void => {
+    const [first] = left;
+    if (first === undefined) return;
+    const open = new Set(left.map(({ offset }) => offset));
+    for (const { offset } of batch) if (offset > first.offset && !open.has(offset)) taken.add(offset);
+    spool.rewind(first.offset);
+  };
+
+  /** Writes until every record of the batch is settled, it was stopped, or the stream is down. */
   const deliver = async (batch: readonly SpooledRecord[], last: number): Promise<void> => {
     let left = batch;
     while (left.length > 0 && !stopped) {
-      const retryInMs = breaker.retryInMs(clock.monotonic());
-      if (retryInMs > 0) {
-        await pause(Math.ceil(retryInMs));
-        continue;
-      }
+      if (breaker.retryInMs(clock.monotonic()) > 0) return putBack(batch, left);
       const part = breaker.state === 'closed' ? left : left.slice(0, 1);
       const outcomes = await write(part);
       const again: SpooledRecord[] = [];
@@ -145,16 +155,32 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, clock, tell
     }
   };
 
+  /** Reads and delivers what there is room for; false when there was nothing. */
+  const deliverNext = async (): Promise<boolean> => {
+    const room = await memory.room(limits.spoolReadMaxBytes);
+    try {
+      if (stopped) return true;
+      const batch = await spool.read(breaker.state === 'closed' ? bounds : probeBounds);
+      faults.delete('read');
+      const last = batch.at(-1);
+      if (last === undefined) return false;
+      room.shrinkTo(batch.reduce((sum, { bytes }) => sum + bytes, 0));
+      const fresh = batch.filter(({ offset }) => !taken.delete(offset));
+      if (fresh.length === 0) await mark(last.offset);
+      else await deliver(fresh, last.offset);
+      return true;
+    } finally {
+      room.release();
+    }
+  };
+
   const step = async (): Promise<void> => {
     const retryInMs = spool.pending ? breaker.retryInMs(clock.monotonic()) : 0;
     if (retryInMs > 0) {
       isBacklog = true;
       return pause(Math.ceil(retryInMs));
     }
-    const batch = await spool.read(breaker.state === 'closed' ? bounds : probeBounds);
-    faults.delete('read');
-    const last = batch.at(-1);
-    if (last !== undefined) return deliver(batch, last.offset);
+    if (spool.pending && (await deliverNext())) return;
     if (isBacklog && drained > 0) tell({ kind: 'spool-drained', records: drained });
     isBacklog = false;
     drained = 0;

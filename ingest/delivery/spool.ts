@@ -6,10 +6,12 @@
  * 2. What was drained is remembered after it reached the stream, never before: after a crash records may be handed out again, none is skipped.
  * 3. Bytes on the disk are bounded: past `maxBytes` appends are refused at once. Draining frees the disk, also of a spool that is full:
  *    segments that are wholly drained are deleted, the last one too.
- * 4. What is damaged is told of when the spool is opened, before anything is taken.
+ * 4. Bytes in memory are bounded for all spools of a process together (spool-memory.ts).
+ * 5. What is damaged is told of when the spool is opened, before anything is taken.
  */
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -21,6 +23,7 @@ import { syncDirectory } from '../segment-log/segment.ts';
 import type { AppendOutcome as LogOutcome } from '../segment-log/segment-log.ts';
 import { SegmentLog } from '../segment-log/segment-log.ts';
 import { SegmentReader } from '../segment-log/segment-reader.ts';
+import type { SpoolMemory } from './spool-memory.ts';
 
 export type SpoolOutcome =
   | Exclude<LogOutcome, { kind: 'refused' }>
@@ -49,6 +52,8 @@ export interface Spool {
   oldestAgeMs(nowMs: number): number;
   /** The next records after those that were handed out, in order; none when there are no more. Reads must not overlap. */
   read(bounds: ReadBounds): Promise<readonly SpooledRecord[]>;
+  /** What was handed out from `offset` on, which is not drained, is handed out again. Not while a read is under way. */
+  rewind(offset: number): void;
   /**
    * Everything up to `offset`, inclusive, is in the stream. When the disk does not take the mark it rejects, and the next call tries again:
    * until then a crash has those records handed out again. Nothing happens after `close`.
@@ -64,6 +69,8 @@ export interface SpoolOptions {
   /** Default `limits.spoolSegmentMaxBytes`, less in a small spool. */
   readonly segmentMaxBytes?: number;
   readonly openFile?: OpenLogFile;
+  /** Shared by the spools of a process. */
+  readonly memory?: SpoolMemory;
 }
 
 const drainedName = 'drained';
@@ -73,7 +80,7 @@ const segmentsPerSpool = 8;
 const emptyMaxBytes = 1_024 * 1_024;
 
 /** Opens or makes the spool in `dir`. Throws `SluiceError` `stream-corrupt` when a record that waits, or the mark, is damaged; `folder-in-use`. */
-export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFile }: SpoolOptions): Promise<Spool> {
+export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFile, memory }: SpoolOptions): Promise<Spool> {
   let durableEnd = 0;
   const log = await SegmentLog.open({
     dir,
@@ -115,6 +122,13 @@ export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFil
         const message = `the spool has ${log.bytes + log.pendingBytes} bytes; at most ${maxBytes} are allowed`;
         return { kind: 'refused', code: 'spool-full', message };
       }
+      if (memory?.tryPend(bytes) === false) {
+        return {
+          kind: 'refused',
+          code: 'backlog-full',
+          message: 'the spools of this process have as much on its way to the disk as they may',
+        };
+      }
       appending++;
       try {
         const outcome = await log.append(records);
@@ -122,6 +136,7 @@ export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFil
         return outcome;
       } finally {
         appending--;
+        memory?.written(bytes);
       }
     },
     get pending() {
@@ -143,6 +158,10 @@ export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFil
         const record: OutgoingRecord = { key, value: [value], ...(headers === undefined ? {} : { headers }) };
         return { offset, record, bytes: sizeOf(record).bytes };
       });
+    },
+    rewind(offset) {
+      assert(offset >= drained && offset <= handedOut, 'what is handed out again was, and is not drained');
+      handedOut = offset;
     },
     async drainedTo(offset) {
       if (closed) return;

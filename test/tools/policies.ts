@@ -95,6 +95,7 @@ export function policyOf(role: Role, places: PolicyPlaces = documented): Policy 
   const streams = [arn('kinesis', `stream/${stream}`), arn('kinesis', 'stream/sluice-ledger')];
   const statements: readonly (readonly [string, readonly string[], readonly string[]])[] = [
     ['Streams', actions('stream'), streams],
+    ['ConsumersOfFanOut', actions('consumer'), streams.map((resource) => `${resource}/consumer/*`)],
     ['Bucket', actions('bucket'), [`arn:aws:s3:::${bucket}`]],
     ['Objects', actions('objects'), [`arn:aws:s3:::${bucket}/${below}`]],
     ['DeliveryStreams', actions('delivery-stream'), [arn('firehose', `deliverystream/${deliveryStream}`)]],

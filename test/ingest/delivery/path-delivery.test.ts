@@ -12,6 +12,7 @@ import type { RoutedRecord } from '../../../ingest/delivery/route.ts';
 import type { Spool, SpoolOutcome } from '../../../ingest/delivery/spool.ts';
 import { openSpool } from '../../../ingest/delivery/spool.ts';
 import { isSpool, listSpoolFolders, spoolFolder } from '../../../ingest/delivery/spool-folders.ts';
+import { SpoolMemory } from '../../../ingest/delivery/spool-memory.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
@@ -51,6 +52,7 @@ async function rigOf(dir: string, more: { readonly order?: 'none' | 'key'; reado
     aggregate: 'none',
     spool: await open('kafka'),
     spools: more.spools ?? true,
+    memory: new SpoolMemory(),
     openAside: () => open('kafka.refused'),
     clock,
     random: seededRandom(1),
