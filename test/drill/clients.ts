@@ -9,6 +9,8 @@ export interface Sent {
   readonly sent: number;
   /** By id: what the acknowledgement said that it means. */
   readonly acknowledged: ReadonlyMap<string, string>;
+  /** Ids of events that were refused for good, of those that may be. */
+  readonly refused: ReadonlySet<string>;
   /** Requests that were answered with each status; 0: no answer. */
   readonly statuses: Readonly<Record<number, number>>;
   readonly slowestMs: number;
@@ -29,6 +31,8 @@ export interface LoadOptions {
   readonly batch?: number;
   /** The number of the `k`th event of this load, where several loads run beside each other. Default: `k`. */
   readonly numberOf?: (k: number) => number;
+  /** Events that may be refused for good; another one that is ends the load. */
+  readonly mayBeRefused?: (n: number) => boolean;
   /** Counted up as it goes. */
   readonly progress?: LoadProgress;
 }
@@ -41,9 +45,10 @@ export interface LoadProgress {
 /** Runs the load; resolves when every event is acknowledged or given up. */
 export async function runLoad(options: LoadOptions): Promise<Sent> {
   const { clients, forMs, giveUpMs, eventsPerSecond, batch = 1, numberOf = (k: number) => k } = options;
-  const { progress = { sent: 0, acknowledged: 0 } } = options;
+  const { mayBeRefused = () => false, progress = { sent: 0, acknowledged: 0 } } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
   const acknowledged = new Map<string, string>();
+  const refused = new Set<string>();
   const statuses: Record<number, number> = {};
   const startedMs = performance.now();
   let next = 0;
@@ -64,7 +69,11 @@ export async function runLoad(options: LoadOptions): Promise<Sent> {
         slowestMs = Math.max(slowestMs, performance.now() - bornMs);
         return;
       }
-      if (status >= 400 && status < 500 && status !== 429) throw new Error(`an event was refused with ${status}`);
+      if (status >= 400 && status < 500 && status !== 429) {
+        if (!numbers.every(mayBeRefused)) throw new Error(`an event was refused with ${status}`);
+        for (const n of numbers) refused.add(idOf(n));
+        return;
+      }
       await wait(50 + Math.floor(bornMs % 50));
     }
   };
@@ -80,10 +89,25 @@ export async function runLoad(options: LoadOptions): Promise<Sent> {
   };
   await Promise.all(Array.from({ length: clients }, client));
   agent.destroy();
-  return { sent, acknowledged, statuses, slowestMs };
+  return { sent, acknowledged, refused, statuses, slowestMs };
 }
 
-const idOf = (n: number): string => `e${n}`;
+/** What several loads came to. */
+export function together(...loads: readonly Sent[]): Sent {
+  const statuses: Record<number, number> = {};
+  for (const [status, count] of loads.flatMap((load) => Object.entries(load.statuses))) {
+    statuses[Number(status)] = (statuses[Number(status)] ?? 0) + count;
+  }
+  return {
+    sent: loads.reduce((sum, load) => sum + load.sent, 0),
+    acknowledged: new Map(loads.flatMap(({ acknowledged }) => [...acknowledged])),
+    refused: new Set(loads.flatMap(({ refused }) => [...refused])),
+    statuses,
+    slowestMs: Math.max(...loads.map(({ slowestMs }) => slowestMs)),
+  };
+}
+
+export const idOf = (n: number): string => `e${n}`;
 
 type Message = readonly [body: string, headers: Readonly<Record<string, string>>];
 

@@ -269,7 +269,7 @@ async function oneKey(url: string, forMs: number): Promise<Sent> {
     n += size;
   }
   agent.destroy();
-  return { sent: n - 1, acknowledged, statuses, slowestMs: 0 };
+  return { sent: n - 1, acknowledged, refused: new Set(), statuses, slowestMs: 0 };
 }
 
 async function idleWebSockets(url: string, count: number): Promise<readonly WebSocket[]> {

@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose';
-import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { pythonMissing } from './cache.ts';
 import type { FaultProxy } from './fault-proxy.ts';
 import { startFaultProxy } from './fault-proxy.ts';
@@ -38,6 +38,8 @@ export interface Cloud {
   createStream(name: string, splits: number): Promise<void>;
   createBucket(name: string): Promise<void>;
   createDeliveryStream(name: string, bucket: string, prefix: string): Promise<void>;
+  /** What is below `prefix` goes. */
+  remove(bucket: string, prefix: string): Promise<void>;
   /** Keys below `prefix`. */
   keys(bucket: string, prefix: string): AsyncGenerator<string>;
   /** Below `prefix`, by key. */
@@ -122,6 +124,9 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
           Prefix,
         };
         await firehose.send(new CreateDeliveryStreamCommand({ DeliveryStreamName, ExtendedS3DestinationConfiguration }));
+      },
+      async remove(Bucket, prefix) {
+        for await (const Key of cloud.keys(Bucket, prefix)) await s3.send(new DeleteObjectCommand({ Bucket, Key }));
       },
       async *keys(Bucket, Prefix) {
         let token: string | undefined;

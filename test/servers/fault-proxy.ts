@@ -60,9 +60,23 @@ export const slowDown: Fault = {
   status: 503,
   body: '<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>',
 };
+/** What Kinesis says when a shard is asked too often. */
+export const throttled: Fault = {
+  kind: 'answer',
+  status: 400,
+  body: JSON.stringify({ __type: 'ProvisionedThroughputExceededException', message: 'Rate exceeded for shard' }),
+  contentType: 'application/x-amz-json-1.1',
+};
+/** What Firehose says when it is given too much. */
+export const hoseThrottled: Fault = {
+  kind: 'answer',
+  status: 503,
+  body: JSON.stringify({ __type: 'ServiceUnavailableException', message: 'Slow down.' }),
+  contentType: 'application/x-amz-json-1.1',
+};
+const recordThrottled = { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'Rate exceeded for shard' };
 /** Far below the time that a client lets a socket be silent. */
 const dripMs = 20;
-const throttled = { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'Rate exceeded for shard' };
 
 interface Reply {
   readonly status: number;
@@ -117,7 +131,7 @@ export async function startFaultProxy(target: string, { keep = false }: FaultPro
       if (reply.status !== 200) return reply;
       given = (cbor.deserialize(reply.body) as { Records: unknown[] }).Records;
     }
-    const outcomes = records.map((_, n) => (isRefused(n) ? throttled : given.shift()));
+    const outcomes = records.map((_, n) => (isRefused(n) ? recordThrottled : given.shift()));
     const body = Buffer.from(cbor.serialize({ FailedRecordCount: records.length - taken.length, Records: outcomes }));
     return { status: 200, headers: { 'content-type': 'application/x-amz-cbor-1.1', 'content-length': String(body.length) }, body };
   };

@@ -5,7 +5,6 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Driver } from 'neo4j-driver';
 import { auth, driver as createDriver } from 'neo4j-driver';
@@ -24,8 +23,6 @@ export interface Neo4jServer {
   empty(): Promise<void>;
   /** Writes to all nodes of a label, from the last key to the first, again and again for `forMs`; how often that met a deadlock. */
   disturb(label: string, key: string, forMs: number): Promise<number>;
-  /** Holds the lock of one node of a label, as a transaction does that is long under way. */
-  hold(label: string, forMs: number): Promise<void>;
   /** Runs a statement in a transaction and keeps what it locked; the function that is given ends that. */
   lock(statement: string): Promise<() => Promise<void>>;
   /** SIGKILL. */
@@ -131,11 +128,6 @@ export async function startNeo4j(): Promise<Neo4jServer> {
       return tries - rounds;
     },
     lock,
-    async hold(label, forMs) {
-      const free = await lock(`MATCH (n:${label}) WITH n LIMIT 1 SET n.held = true`);
-      await sleep(forMs);
-      await free();
-    },
     kill: () => server.kill(),
     pause: () => server.pause(),
     resume: () => server.resume(),

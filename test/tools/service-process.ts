@@ -73,7 +73,15 @@ export function serviceProcess(
       started.stdout.on('data', hear);
       started.stderr.on('data', hear);
       child = started;
-      ended = new Promise((resolve) => started.once('exit', (code) => resolve(code)));
+      // Also when what drives it ends in the middle.
+      const last = (): void => void started.kill('SIGKILL');
+      process.once('exit', last);
+      ended = new Promise((resolve) =>
+        started.once('exit', (code) => {
+          process.off('exit', last);
+          resolve(code);
+        }),
+      );
       for (const deadline = performance.now() + readyMaxMs; performance.now() < deadline; await sleep(50)) {
         if (started.exitCode !== null || started.signalCode !== null) throw new Error(`${name} ended with ${started.exitCode}:\n${log}`);
         const ready = await fetch(`${url}/readyz`).then(

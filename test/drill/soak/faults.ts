@@ -4,8 +4,8 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Random } from '../../../schemas/kernel/random.ts';
-import type { Fault, FaultProxy } from '../../servers/fault-proxy.ts';
-import { pass, slowDown } from '../../servers/fault-proxy.ts';
+import type { FaultProxy } from '../../servers/fault-proxy.ts';
+import { hoseThrottled, pass, slowDown, throttled } from '../../servers/fault-proxy.ts';
 import type { ServiceProcess } from '../../tools/service-process.ts';
 import type { Rig } from '../streams/rig.ts';
 
@@ -22,14 +22,6 @@ export interface PlannedFault {
 
 const secondMs = 1_000;
 export const minuteMs = 60 * secondMs;
-
-/** What Kinesis says when a shard is asked too often. */
-const throttled: Fault = {
-  kind: 'answer',
-  status: 400,
-  contentType: 'application/x-amz-json-1.1',
-  body: JSON.stringify({ __type: 'ProvisionedThroughputExceededException', message: 'Rate exceeded for shard' }),
-};
 
 const between = (random: Random, fromMs: number, toMs: number): number => fromMs + random.next() * (toMs - fromMs);
 
@@ -113,7 +105,11 @@ export const soakFaults: readonly SoakFault[] = [
   {
     name: 'neo4j-locked',
     what: 'another transaction holds the lock of a node',
-    happen: ({ cloud: { neo4j } }, random) => neo4j.hold('User', between(random, 10 * secondMs, 25 * secondMs)),
+    async happen({ cloud: { neo4j } }, random) {
+      const free = await neo4j.lock('MATCH (u:User) WITH u LIMIT 1 SET u.locked = true');
+      await wait(between(random, 10 * secondMs, 25 * secondMs));
+      await free();
+    },
   },
   {
     name: 'neo4j-deadlocks',
@@ -135,6 +131,14 @@ export const soakFaults: readonly SoakFault[] = [
     what: 'S3 and Firehose refuse nine calls of ten as too many',
     happen: ({ cloud: { awsProxy } }, random) =>
       proxied(awsProxy, between(random, 10 * secondMs, 25 * secondMs), (_asked, nth) => (nth % 10 === 9 ? pass : slowDown)),
+  },
+  {
+    name: 'firehose-throttled',
+    what: 'Firehose refuses four calls of five as too many',
+    happen: ({ cloud: { awsProxy } }, random) =>
+      proxied(awsProxy, between(random, 10 * secondMs, 25 * secondMs), ({ operation }, nth) => {
+        return operation === 'PutRecordBatch' && nth % 5 !== 4 ? hoseThrottled : pass;
+      }),
   },
   {
     name: 'enrich-killed',

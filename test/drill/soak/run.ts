@@ -65,6 +65,8 @@ function report(result: SoakResult): number {
   return failed === 0 ? 0 : 1;
 }
 
+// Ends what it started, too.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 process.exitCode = await main().catch((thrown: unknown) => {
   if (values.json) console.log(JSON.stringify({ minutes, seed, failed: String(thrown) }));
   console.error(`the soak could not go on: ${String(thrown)}`);

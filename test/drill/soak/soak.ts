@@ -7,10 +7,12 @@ import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { Cloud } from '../../servers/cloud.ts';
 import { inspectable } from '../../tools/collected-memory.ts';
 import type { LoadProgress, Sent } from '../clients.ts';
+import { together } from '../clients.ts';
 import type { Checks } from '../run-scenarios.ts';
 import { largeBodyOf, smallBodyOf } from '../streams/events.ts';
 import type { Rig } from '../streams/rig.ts';
 import { onCloud } from '../streams/rig.ts';
+import { restartsOf } from '../streams/scenarios/judged.ts';
 import type { StreamsTally } from '../streams/verdict.ts';
 import { conserved, streamsTally } from '../streams/verdict.ts';
 import { minuteMs, planFaults } from './faults.ts';
@@ -168,8 +170,6 @@ async function faultsIn(
   return { faults, restarts };
 }
 
-const restartsOf = async ({ enrich }: Rig): Promise<number> => (await enrich.status())?.topologies[0]?.restarts ?? 0;
-
 /** By gauge. */
 async function measuring(
   rig: Rig,
@@ -196,17 +196,6 @@ async function measuring(
     );
   }
   return measured;
-}
-
-function together(a: Sent, b: Sent): Sent {
-  const statuses: Record<number, number> = { ...a.statuses };
-  for (const [status, count] of Object.entries(b.statuses)) statuses[Number(status)] = (statuses[Number(status)] ?? 0) + count;
-  return {
-    sent: a.sent + b.sent,
-    acknowledged: new Map([...a.acknowledged, ...b.acknowledged]),
-    statuses,
-    slowestMs: Math.max(a.slowestMs, b.slowestMs),
-  };
 }
 
 /** `mm:ss`. */

@@ -14,4 +14,5 @@ export const bodyOf = (n: number): string => padded(n, n % 50 === 0 ? 150_000 : 
 
 /** Of the soak: by Kinesis, by Kafka. */
 export const smallBodyOf = (n: number): string => padded(n, 400);
-export const largeBodyOf = (n: number): string => padded(n, n % 1_000 === 1 ? 150_000 : 1_200);
+export const smallestLargeBodyOf = (n: number): string => padded(n, 1_200);
+export const largeBodyOf = (n: number): string => (n % 1_000 === 1 ? padded(n, 150_000) : smallestLargeBodyOf(n));

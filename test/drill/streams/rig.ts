@@ -104,7 +104,9 @@ export async function onCloud<T>(
     const { code, said } = await runSluice(['--dir', enrich.dir, 'drain', 'drill'], env, drainMaxMs);
     const unfinished = [
       ...(spooled === 0 ? [] : [`${spooled} records are in spools`]),
-      ...(code === 0 ? [] : [`the drain ended with ${code}: ${said}\n${enrich.log}`]),
+      ...(code === 0
+        ? []
+        : [`the drain ended with ${code ?? `nothing in ${drainMaxMs} ms`}: ${said.trim().split('\n').at(-1)}\n${enrich.log}`]),
     ];
     return { value, landed: { ...(await landedIn(cloud, name, join(dir, 'lake'))), unfinished } };
   } finally {
@@ -130,7 +132,7 @@ async function landedIn(cloud: Cloud, name: string, lake: string): Promise<Omit<
   const hose = await deliveredRows(cloud, name, 'hose/');
   return {
     table: await ids('SELECT id FROM events'),
-    rejected: await ids('SELECT id FROM rejected'),
+    rejected: await ids("SELECT id FROM rejected WHERE code NOT IN ('skipped', 'records-lost')"),
     hose: hose.map((row) => ({ id: String(row['id']), rowId: String(row['row_id']) })),
     graph: (await cloud.neo4j.ask('MATCH (:User)-[:DID]->(e:Event)-[:WITH]->(:Item) RETURN e.id')).map(([id]) => String(id)),
   };

@@ -13,8 +13,8 @@ let cloud: Promise<Cloud> | undefined;
 try {
   await runScenarios(
     scenariosOn(() => (cloud ??= startCloud({ kafkaSessionMaxMs }))),
-    ({ sent, acknowledged, landed, rejected, duplicated, lost, stuck, duplicatedRaw }) =>
-      `sent ${sent}, acknowledged ${acknowledged}, landed ${landed}, rejected ${rejected}, lost ${lost}, duplicated ${duplicated}, stuck ${stuck}; Firehose delivered ${duplicatedRaw} rows again`,
+    ({ sent, acknowledged, refused, landed, rejected, duplicated, lost, told, stuck, duplicatedRaw }) =>
+      `sent ${sent}, acknowledged ${acknowledged}, refused ${refused}, landed ${landed}, rejected ${rejected}, lost ${lost}${told === 0 ? '' : ` beside ${told} that are told`}, duplicated ${duplicated}, stuck ${stuck}; Firehose delivered ${duplicatedRaw} rows again`,
   );
 } finally {
   await (await cloud?.catch(() => undefined))?.stop();

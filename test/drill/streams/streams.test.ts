@@ -9,6 +9,7 @@ interface Line {
   readonly name: string;
   readonly sent: number;
   readonly acknowledged: number;
+  readonly refused: number;
   readonly lost: number;
   readonly duplicated: number;
   readonly stuck: number;
@@ -26,19 +27,34 @@ describe.skipIf(cloudMissing() !== undefined)('the drill of the streams', () => 
     expect(lines.filter(({ failed }) => failed !== undefined)).toEqual([]);
     expect(lines.map(({ name }) => name)).toEqual([
       'broker-killed',
+      'topic-created-again',
+      'transactions',
+      'compressed',
+      'records-deleted',
+      'limit-lowered',
       'puts-refused',
       'resharding',
-      'tokens-expire',
-      'credentials-changed',
+      'reads-throttled',
+      'kinesis-down',
       'neo4j-killed',
       'neo4j-deadlocks',
-      'neo4j-locked',
       's3-slow-and-failing',
       's3-asks-to-slow-down',
+      'firehose-throttled',
+      'neo4j-locked',
+      'checkpoints-gone',
+      'tokens-expire',
+      'credentials-changed',
       'enrich-killed',
     ]);
-    for (const { name, sent, acknowledged, lost, duplicated, stuck, checks } of lines) {
-      expect({ name, acknowledged, lost, duplicated, stuck }).toEqual({ name, acknowledged: sent, lost: 0, duplicated: 0, stuck: 0 });
+    for (const { name, sent, acknowledged, refused, lost, duplicated, stuck, checks } of lines) {
+      expect({ name, answered: acknowledged + refused, lost, duplicated, stuck }).toEqual({
+        name,
+        answered: sent,
+        lost: 0,
+        duplicated: 0,
+        stuck: 0,
+      });
       expect(sent, name).toBeGreaterThan(100);
       expect(
         checks?.filter(({ ok }) => !ok),

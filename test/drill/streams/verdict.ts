@@ -19,6 +19,7 @@ export interface Landed {
 export interface StreamsTally {
   readonly sent: number;
   readonly acknowledged: number;
+  readonly refused: number;
   /** In the table. */
   readonly landed: number;
   readonly rejected: number;
@@ -26,16 +27,18 @@ export interface StreamsTally {
   readonly duplicated: number;
   /** Rows that Firehose delivered beyond the first of their identity. */
   readonly duplicatedRaw: number;
-  /** Acknowledged, and missing at one of the ends though everything was drained. */
+  /** Acknowledged, and missing at one of the ends though everything was drained, without a word. Fewer than none: more are told as lost than are. */
   readonly lost: number;
-  /** Sent until it was given up, without an acknowledgement; or acknowledged and missing at an end, as not everything was drained in time. */
+  /** Lost as the stream lost them, and counted as such by the topology. */
+  readonly told: number;
+  /** Sent until it was given up, without an answer; or acknowledged and missing at an end, as not everything was drained in time. */
   readonly stuck: number;
   /** At an end where it does not belong. */
   readonly misplaced: number;
   readonly unfinished: readonly string[];
 }
 
-export function streamsTally(sent: Sent, landed: Landed): StreamsTally {
+export function streamsTally(sent: Sent, landed: Landed, told = 0): StreamsTally {
   const hose = [...new Map(landed.hose.map(({ id, rowId }) => [rowId, id])).values()];
   const sets = { table: new Set(landed.table), hose: new Set(hose), graph: new Set(landed.graph), rejected: new Set(landed.rejected) };
   const extra = (ids: readonly string[]): number => ids.length - new Set(ids).size;
@@ -52,24 +55,28 @@ export function streamsTally(sent: Sent, landed: Landed): StreamsTally {
   return {
     sent: sent.sent,
     acknowledged: sent.acknowledged.size,
+    refused: sent.refused.size,
     landed: sets.table.size,
     rejected: sets.rejected.size,
     duplicated: extra(landed.table) + extra(landed.graph) + extra(landed.rejected) + extra(hose),
     duplicatedRaw: landed.hose.length - hose.length,
-    lost: isDrained ? missing : 0,
-    stuck: sent.sent - sent.acknowledged.size + (isDrained ? 0 : missing),
+    lost: isDrained ? missing - told : 0,
+    told,
+    stuck: sent.sent - sent.acknowledged.size - sent.refused.size + (isDrained ? 0 : missing),
     misplaced,
     unfinished: landed.unfinished,
   };
 }
 
+export const nothingTwice = 'nothing is there twice, but what Firehose delivers';
+
 /** What holds whatever failed meanwhile. */
 export function conserved({ lost, stuck, duplicated, misplaced, unfinished }: StreamsTally): Checks {
   return [
-    ['nothing acknowledged is lost', lost === 0],
+    ['nothing acknowledged is lost without a word', lost === 0],
     ['every event is acknowledged and gets through in the end', stuck === 0],
     [['spools and streams are drained', ...unfinished].join(': '), unfinished.length === 0],
-    ['nothing is there twice, but what Firehose delivers', duplicated === 0],
+    [nothingTwice, duplicated === 0],
     ['nothing is where it does not belong', misplaced === 0],
   ];
 }
