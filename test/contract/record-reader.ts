@@ -2,12 +2,14 @@
  * What every record reader promises beyond what is read back in order (record-stream.ts): bounds, repeating, and what it knows of the end.
  */
 import { describe, expect, it } from 'vitest';
+import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { StreamHarness } from './record-stream.ts';
 import { readNow, same } from './record-stream.ts';
 
 const bounds = { maxRecords: 1_000, maxBytes: 1_000_000 };
 const key = 'one-key';
+const textOf = ({ value }: IncomingRecord): string => Buffer.from(value).toString();
 
 async function textsOf(reader: RecordReader, split: string, after: string | undefined, within = bounds): Promise<readonly string[]> {
   return (await readNow(reader, split, after, within)).records.map((record) => Buffer.from(record.value).toString());
@@ -81,6 +83,32 @@ export function recordReaderContract(name: string, make: () => Promise<StreamHar
         expect(await asked.latest(split)).toBe(positions.at(-1));
         expect(await asked.lag(split, undefined)).toBe(10);
         for (const [n, position] of positions.entries()) expect(await asked.lag(split, position)).toBe(9 - n);
+      }),
+    );
+
+    it(
+      'knows where the oldest record is, and where reading begins from a time on, or with what comes',
+      filled(ten, async ({ reader, writer, stream }, split, positions) => {
+        const asked = reader();
+        expect((await asked.oldest(split)).position).toBe(positions[0]);
+        const [first] = (await readNow(asked, split, undefined, bounds)).records;
+        const fromMs = (first?.arrivedAtMs ?? 0) - 1_000;
+        if ((await asked.positionAt(split, 'latest')) === null) {
+          // Only a read can begin there.
+          const since = await readNow(reader(), split, undefined, bounds, { from: fromMs });
+          expect(since.records.map((record) => record.position)).toEqual(positions);
+          const next = reader();
+          expect((await readNow(next, split, undefined, bounds, { from: 'latest' })).records).toEqual([]);
+          await writer.write(stream, [{ key, value: [Buffer.from('later')] }]);
+          let found: readonly string[] = [];
+          while (found.length === 0) found = (await readNow(next, split, undefined, bounds, { from: 'latest' })).records.map(textOf);
+          expect(found).toEqual(['later']);
+          return;
+        }
+        expect(await asked.positionAt(split, 'latest')).toBe(positions.at(-1));
+        expect(await asked.positionAt(split, fromMs)).toBeUndefined();
+        expect(await asked.positionAt(split, Date.now() + 3_600_000)).toBe(positions.at(-1));
+        expect((await asked.oldest(split)).counts).toBe(true);
       }),
     );
 

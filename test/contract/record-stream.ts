@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
-import type { ReadBounds, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { ReadBounds, ReadKnown, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import { comparePositions } from '../../schemas/ports/record-reader.ts';
 import type { RecordWriter } from '../../schemas/ports/record-writer.ts';
 
@@ -28,9 +28,15 @@ const bounds = { maxRecords: 1_000, maxBytes: 1_000_000 };
  * What is behind a position now. A reader may give nothing because it may not ask again yet, or has not heard; that it is at the end it says
  * itself, or the newest position tells.
  */
-export async function readNow(reader: RecordReader, split: string, after: string | undefined, within: ReadBounds): Promise<ReadResult> {
+export async function readNow(
+  reader: RecordReader,
+  split: string,
+  after: string | undefined,
+  within: ReadBounds,
+  known?: ReadKnown,
+): Promise<ReadResult> {
   for (;;) {
-    const result = await reader.read(split, after, within);
+    const result = await reader.read(split, after, within, known);
     if (result.records.length > 0 || result.ended) return result;
     const latest = await reader.latest(split);
     const atEnd =
