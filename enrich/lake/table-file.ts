@@ -14,10 +14,7 @@ import type { Column } from '../../schemas/columns.ts';
 import { storedColumns } from '../../schemas/columns.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
-import type { SinkDefinitionData } from '../../topology/index.ts';
 import { encodeParquet } from '../parquet/encode.ts';
-import { withRowId } from '../row-id.ts';
-import { rowOrderColumn, withRowOrder } from '../row-order.ts';
 import type { LakeFiles } from './lake-files.ts';
 import type { KnownColumns } from './table-columns.ts';
 import { columnMisfits, grownColumns } from './table-columns.ts';
@@ -31,19 +28,6 @@ export interface TableFile {
   readonly columns?: KnownColumns;
   /** Of a table by key: the latest row of a key is the one with the largest `order`. */
   readonly upsert?: { readonly key: readonly string[]; readonly order: string };
-}
-
-type TableDefinition = Extract<SinkDefinitionData, { readonly kind: 'table' }>;
-type Defined = Pick<TableDefinition, 'table' | 'schema' | 'partitionBy'> & {
-  readonly rowId?: boolean | undefined;
-  readonly upsert?: readonly string[] | undefined;
-};
-
-/** A sink's table, with the columns that are added to its rows. */
-export function describedTable({ table, schema: own, partitionBy, rowId, upsert: key }: Defined): TableFile {
-  const schema = rowId === true ? withRowId(own) : own;
-  if (key === undefined) return { table, schema, partitionBy };
-  return { table, schema: withRowOrder(schema), partitionBy, upsert: { key, order: rowOrderColumn } };
 }
 
 const pathOf = (table: string): string => join('.tables', `${table}.json`);

@@ -4,10 +4,11 @@
 import { storedColumns } from '../../schemas/columns.ts';
 import { nobody } from '../../schemas/run-id.ts';
 import type { SinkDefinitionData } from '../../topology/index.ts';
+import { describedTable } from './described-table.ts';
 import type { LakePlace } from './lake-files.ts';
 import { openLake } from './lake-files.ts';
 import { columnMisfits, grownColumns } from './table-columns.ts';
-import { describedTable, tableMisfits } from './table-file.ts';
+import { tableMisfits } from './table-file.ts';
 
 export interface TableMisfitsOptions {
   readonly lake: LakePlace;
