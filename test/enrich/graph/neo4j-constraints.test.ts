@@ -102,7 +102,7 @@ describe.skipIf(javaMissing() !== undefined)('constraints of Neo4j', () => {
       ['Street', 'name'],
       ['Town', 'name'],
     ]);
-  });
+  }, 120_000);
 
   it('names that something else has are one error, not no constraint', async () => {
     await server.empty();
@@ -118,7 +118,7 @@ describe.skipIf(javaMissing() !== undefined)('constraints of Neo4j', () => {
       ['Person', 'id'],
       ['Town', 'name'],
     ]);
-  });
+  }, 120_000);
 
   it('are made for labels and keys that read alike, and for what somebody dropped, and not where somebody made them', async () => {
     await server.empty();
@@ -134,7 +134,7 @@ describe.skipIf(javaMissing() !== undefined)('constraints of Neo4j', () => {
     await server.ask('DROP CONSTRAINT theirs');
     await open(model);
     expect(await unique()).toEqual(all);
-  });
+  }, 120_000);
 
   it('that nodes do not fit are one error that says how to find them', async () => {
     await server.empty();
@@ -148,5 +148,5 @@ describe.skipIf(javaMissing() !== undefined)('constraints of Neo4j', () => {
     await server.ask("MATCH (n:Person {id: 'a'}) WITH n LIMIT 1 DELETE n");
     await open(model);
     expect(await unique()).toEqual([['Person', 'id']]);
-  });
+  }, 120_000);
 });

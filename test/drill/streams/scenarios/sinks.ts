@@ -94,7 +94,7 @@ export const sinkScenarios: Scenarios = (cloudOf) => {
       return {
         sent,
         checks: [
-          [`the tables were published meanwhile (${checkpoints} checkpoints)`, checkpoints >= 3],
+          [`the tables were published meanwhile (${checkpoints} checkpoints)`, checkpoints >= 2],
           ['the status named the graph as late', isLate],
         ],
       };
