@@ -6,8 +6,7 @@
  * 1. What is refused here was not tried: the error says so, and nothing was sent.
  * 2. A broker has answered once anything came from it; a connection that ends before failed, whoever accepted it.
  */
-import type { Socket } from 'node:net';
-import { connect as connectNet, isIP } from 'node:net';
+import { connect as connectNet, isIP, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ConnectPace } from './kernel/connect-pace.ts';
 
@@ -24,12 +23,17 @@ const keepAliveMs = 60_000;
 /** In the message of the error for a broker that is not tried now. */
 export const notTriedYet = 'not tried again yet';
 
-/** What it gives throws when the broker is not to be tried now. */
+/** A new one each time: kafkajs lets go of what it was given last once more with each failure. */
+function unconnected(why: string): Socket {
+  return new Socket().destroy(new Error(why));
+}
+
+/** A socket that fails at once, unconnected, when the broker is not to be tried now. */
 export function pacedSockets(pace: ConnectPace): (request: KafkaSocketRequest) => Socket {
   return ({ host, port, ssl, onConnect }) => {
     const peer = `${host}:${port}`;
     const waitMs = pace.waitMs(peer);
-    if (waitMs > 0) throw new Error(`broker ${peer} did not answer and is ${notTriedYet}: ${Math.ceil(waitMs)} ms are left`);
+    if (waitMs > 0) return unconnected(`broker ${peer} did not answer and is ${notTriedYet}: ${Math.ceil(waitMs)} ms are left`);
     const socket = ssl
       ? connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...ssl }, onConnect)
       : connectNet({ host, port }, onConnect);

@@ -32,8 +32,14 @@ describe('a broker that does not answer', () => {
       socket.destroy();
     });
     await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    const warnings: Error[] = [];
+    const hear = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', hear);
     await run({ brokers: [`127.0.0.1:${(server.address() as AddressInfo).port}`], tls: false, clientId: 'test' });
     await new Promise((resolve) => server.close(resolve));
+    process.off('warning', hear);
+    // Such as of listeners that pile up on a socket.
+    expect(warnings).toEqual([]);
     return connections;
   }
 
