@@ -114,6 +114,19 @@ export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFil
   let handedOut = drained;
   let appending = 0;
   let closed = false;
+  let marking: Promise<void> = Promise.resolve();
+
+  const markDrained = async (offset: number): Promise<void> => {
+    drained = offset + 1;
+    if (oldest !== undefined && oldest.offset < drained) oldest = drained < durableEnd ? { offset: drained, atMs: oldest.atMs } : undefined;
+    // First what frees the disk: a mark finds no room on a full one, and what is deleted needs none.
+    await log.dropBefore(drained);
+    if (drained === durableEnd && log.bytes > Math.min(emptyMaxBytes, maxBytes / segmentsPerSpool)) {
+      await log.startAfresh();
+      await log.dropBefore(drained);
+    }
+    await writeDrained(dir, drained);
+  };
 
   return {
     async append(records) {
@@ -165,21 +178,16 @@ export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFil
     },
     async drainedTo(offset) {
       if (closed) return;
-      drained = offset + 1;
-      if (oldest !== undefined && oldest.offset < drained)
-        oldest = drained < durableEnd ? { offset: drained, atMs: oldest.atMs } : undefined;
-      // First what frees the disk: a mark finds no room on a full one, and what is deleted needs none.
-      await log.dropBefore(drained);
-      if (drained === durableEnd && log.bytes > Math.min(emptyMaxBytes, maxBytes / segmentsPerSpool)) {
-        await log.startAfresh();
-        await log.dropBefore(drained);
-      }
-      await writeDrained(dir, drained);
+      const marked = markDrained(offset);
+      marking = marked.catch(() => undefined);
+      await marked;
     },
     async close() {
       closed = true;
-      await log.close();
+      // The lock ends with the log: a mark that came later would be one on somebody else's folder.
+      await marking;
       await reader.close();
+      await log.close();
     },
   };
 }

@@ -2,7 +2,18 @@
  * The spool as a durable queue: what it keeps, in which order it gives it back, how its disk is bounded and freed, and what it tells of
  * files that are not as it left them.
  */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -40,6 +51,33 @@ const diskBytes = (dir: string): number =>
   readdirSync(dir)
     .filter((name) => name.endsWith('.log'))
     .reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
+
+describe('the folder of a spool', () => {
+  it('is of one process, by whatever path, until the spool is closed', async () => {
+    const dir = folder();
+    const spool = await filled(dir, ['a']);
+    const link = folder();
+    symlinkSync(dir, link);
+    for (const path of [dir, link]) await expect(opened(path)).rejects.toMatchObject({ code: 'folder-in-use' });
+    await spool.read(all);
+    await spool.drainedTo(0);
+    await expect(opened(link)).rejects.toMatchObject({ code: 'folder-in-use' });
+    await spool.close();
+    await (await opened(link)).close();
+  });
+
+  it('is let go of only when what was drained is marked', async () => {
+    for (let n = 0; n < 20; n++) {
+      const dir = folder();
+      const spool = await filled(dir, ['a', 'b']);
+      await spool.read(all);
+      const marking = spool.drainedTo(0);
+      await spool.close();
+      expect(readFileSync(join(dir, 'drained'), 'utf8')).toBe('1');
+      await marking;
+    }
+  });
+});
 
 describe('a spool', () => {
   it('gives back key, headers and value byte for byte, in pieces or whole', async () => {
