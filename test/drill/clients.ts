@@ -46,7 +46,8 @@ export interface LoadProgress {
 export async function runLoad(options: LoadOptions): Promise<Sent> {
   const { clients, forMs, giveUpMs, eventsPerSecond, batch = 1, numberOf = (k: number) => k } = options;
   const { mayBeRefused = () => false, progress = { sent: 0, acknowledged: 0 } } = options;
-  const agent = new Agent({ keepAlive: true, maxSockets: clients });
+  // In turns: connections that a burst made are all used afterwards, so that how many are open does not tell of the last burst.
+  const agent = new Agent({ keepAlive: true, maxSockets: clients, scheduling: 'fifo' });
   const acknowledged = new Map<string, string>();
   const refused = new Set<string>();
   const statuses: Record<number, number> = {};

@@ -8,8 +8,8 @@ import { cloudMissing } from '../../servers/cloud.ts';
 import { minuteMs, planFaults, soakFaults } from './faults.ts';
 
 const minutes = 3;
-/** S3 that fails, enrich killed, Kinesis that is down, so that events are spooled. */
-const seed = 16;
+/** Ingest that is stopped, Kinesis that is down, so that events are spooled, enrich killed. */
+const seed = 36;
 
 interface Told {
   readonly tally: Readonly<Record<'sent' | 'acknowledged' | 'landed' | 'rejected' | 'lost' | 'duplicated' | 'stuck', number>>;
