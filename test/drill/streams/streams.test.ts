@@ -18,7 +18,7 @@ interface Line {
 }
 
 describe.skipIf(cloudMissing() !== undefined)('the drill of the streams', () => {
-  it('loses nothing and has nothing twice, whatever fails', { timeout: 600_000 }, async () => {
+  it('loses nothing and has nothing twice, whatever fails', { timeout: 1_200_000 }, async () => {
     const said = await runScript('drill/streams/run.js', '--short', '--json');
     const lines = said
       .split('\n')
