@@ -110,7 +110,7 @@ describe('a claim check', () => {
           const blob = store.blobs.get(claim?.ref.slice('claim:'.length) ?? '');
           expect(blob).toBe(data);
           const event = decodeRecord(resolveClaim(record, data));
-          expect(event).toEqual({ attributes: { ...attributes, ...more }, data });
+          expect(event).toEqual({ attributes: { ...attributes, ...more }, data, text: data.toString() });
         },
       ),
       { numRuns: 60 },
