@@ -8,9 +8,10 @@
  * 1. A table whose files cannot be read fails only the statements that name it.
  * 2. DuckDB is locked before it sees the statement: it opens the published files of the tables that the statement names, and no other file, folder, network
  *    address, extension or setting. Only what `readSql` lets pass is run, so those files are not written either.
- * 3. Memory is DuckDB's to bound only in part (1.5 exceeds its limit for single values): whoever asks for others does it in a process of its own.
+ * 3. What was read while one of its files was replaced, or removed, is read again: DuckDB may have had the end of one file and the rows of another.
+ * 4. Memory is DuckDB's to bound only in part (1.5 exceeds its limit for single values): whoever asks for others does it in a process of its own.
  */
-import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api';
 import type { ColumnType } from '../../schemas/columns.ts';
 import { columnsOf } from '../../schemas/columns.ts';
@@ -33,8 +34,6 @@ const sqlTypes: Readonly<Record<ColumnType, string>> = {
   BOOLEAN: 'BOOLEAN',
   JSON_TEXT: 'VARCHAR',
 };
-/** A file that was replaced between the listing and the reading. */
-const vanished = /No files found|Cannot open file|No such file|could not be opened|Invalid Input Error.*(?:footer|magic)/i;
 const triesMax = 3;
 /** A statement that asks which tables there are. */
 const asksForTables = /\bshow\b|\bdescribe\b|information_schema|duckdb_|sqlite_master|pg_catalog|query_table/i;
@@ -53,11 +52,14 @@ const defaultBounds: AnswerBounds = { maxRows: limits.queryDefaultRows, maxBytes
 /** Throws `SluiceError` `query-failed` with what DuckDB says, `duckdb-missing`. */
 export async function queryLake(lake: string, sql: string, bounds: AnswerBounds = defaultBounds): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
+    const stamps = new Map<string, string>();
+    const isToRepeat = (): boolean => attempt < triesMax && [...stamps].some(([file, stamp]) => stampOf(file) !== stamp);
     try {
-      return await runQuery(lake, sql, bounds);
+      const answer = await runQuery(lake, sql, bounds, stamps);
+      if (!isToRepeat()) return answer;
     } catch (thrown) {
+      if (isToRepeat()) continue;
       if (thrown instanceof SluiceError) throw thrown;
-      if (attempt < triesMax && vanished.test(messageOf(thrown))) continue;
       const tables = tablesOf(lake);
       const fix = tables.length === 0 ? `there is no table in ${lake} yet` : `tables: ${tables.join(', ')}`;
       throw new SluiceError('query-failed', messageOf(thrown), { cause: thrown, fix });
@@ -65,13 +67,22 @@ export async function queryLake(lake: string, sql: string, bounds: AnswerBounds 
   }
 }
 
-async function runQuery(lake: string, sql: string, bounds: AnswerBounds): Promise<Answer> {
+/** What tells a file from another one in its place. */
+function stampOf(file: string): string {
+  const found = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeNs}`;
+}
+
+/** `stamps`: gets those of the files that are read, from before that. */
+async function runQuery(lake: string, sql: string, bounds: AnswerBounds, stamps: Map<string, string>): Promise<Answer> {
   if (Buffer.byteLength(sql) > limits.questionTextMaxBytes)
     throw new Error(`a statement has at most ${limits.questionTextMaxBytes.toLocaleString('en')} bytes`);
   // What C takes for the end of a text.
   if (sql.includes('\0')) throw new Error('a statement has no character U+0000');
   const tables = tablesAsked(lake, sql);
-  const { connection, close } = await lockedDuckDb(tables.flatMap(({ files }) => files));
+  const files = tables.flatMap((table) => table.files);
+  for (const file of files) stamps.set(file, stampOf(file));
+  const { connection, close } = await lockedDuckDb(files);
   try {
     await requireQuestion(connection, sql);
     for (const table of tables) await createView(connection, table);

@@ -35,6 +35,8 @@ export interface Cursor {
   skipped: boolean;
   /** Of one of which nothing was read: where it began, as far as its stream says so. */
   begins: string | undefined;
+  /** As it was listed last: where it began, as far as its stream says so, and how far it was read then. */
+  listed: { readonly begins: string | undefined; readonly position: string | undefined };
   /** Where one without a position begins, in place of its oldest record. */
   from: ReadFrom | undefined;
   /** When the record at `position` arrived, epoch ms. */
@@ -107,7 +109,9 @@ export function merged(
   for (const [n, cursor] of kept.entries()) {
     const now = names.get(cursor.split);
     if (now !== undefined) {
-      if (!isReplaced(now, cursor.position, cursor.begins)) continue;
+      const wasReplaced = isReplaced(now, cursor.position, cursor.begins);
+      cursor.listed = { begins: now.begins, position: cursor.position };
+      if (!wasReplaced) continue;
       left.delete(cursor.key);
       if (cursor.phase === 'done') kept[n] = cursorOf({ ...input, positionOf: () => undefined, isSkipped: () => false }, now, left, until);
       else restart(cursor, now);
@@ -193,6 +197,7 @@ function cursorOf(
     ended: skipped,
     skipped,
     begins: position === undefined ? (mark?.begins ?? listed.begins) : undefined,
+    listed: { begins: listed.begins, position },
     from: position === undefined ? mark?.fromMs : undefined,
     arrivedAtMs: undefined,
     restoredReadToMs: mark?.readToMs,
@@ -244,6 +249,11 @@ export function skipTo(cursor: Cursor, to: string | 'whole' | undefined, nowMs: 
   cursor.arrivedAtMs = undefined;
   cursor.restoredReadToMs = undefined;
   cursor.heardMs = undefined;
+}
+
+/** Whether another split has its name since it was listed last, and is being read already: as if it went on. */
+export function isReplacedUnseen({ begins }: Split, { listed }: Cursor): boolean {
+  return begins !== undefined && listed.begins !== undefined && begins !== listed.begins;
 }
 
 /** Another split of its name stands in its place: it is read from its beginning. */

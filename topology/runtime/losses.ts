@@ -10,7 +10,7 @@ import type { Split } from '../../schemas/ports/record.ts';
 import type { OldestKept } from '../../schemas/ports/record-reader.ts';
 import type { LossRecord } from '../checkpoint/losses.ts';
 import type { Cursor, SourceInput } from './cursor.ts';
-import { isReplaced } from './cursor.ts';
+import { isReplaced, isReplacedUnseen } from './cursor.ts';
 
 /** What retention took of a split whose next record is not kept any more. `begins`: of one of which nothing was read, where it began. */
 export function trimmedLoss(
@@ -82,6 +82,7 @@ export function goneLosses(
     const now = names.get(id);
     if (now === undefined) lose(id, 'gone', cursor.ahead, undefined, readToOf(cursor));
     else if (isReplaced(now, cursor.position, cursor.begins)) lose(id, 'replaced', cursor.ahead, now.begins, readToOf(cursor));
+    else if (isReplacedUnseen(now, cursor)) lose(id, 'replaced', cursor.listed.position, now.begins);
   }
   // What the last checkpoint knows is compared once, when the splits are listed first.
   if (seen.size === 0) {
