@@ -1,14 +1,15 @@
 /**
  * SQL over a lake as analysts use it: tables with and without rows, one that is damaged, folders with odd names, and text for people.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { localLakeFiles } from '../../../enrich/lake/local-lake-files.ts';
 import { queryLake, renderTable, tablesOf } from '../../../enrich/lake/query.ts';
 import { describeTable } from '../../../enrich/lake/table-file.ts';
-import { lakeWithRow, typedSchema } from '../parquet/support.ts';
-import { filesOf, temporaryFolders } from '../support.ts';
+import { lakeWithRow, tableRig, typedRow, typedSchema } from '../parquet/support.ts';
+import { batchOf, filesOf, temporaryFolders } from '../support.ts';
 
 const folder = temporaryFolders('query');
 
@@ -59,6 +60,35 @@ describe('SQL over the lake', () => {
     expect((await queryLake(lake, 'SHOW TABLES')).rows).toEqual([['empty'], ['typed']]);
     expect((await queryLake(lake, 'SELECT n FROM TYPED')).rows).toEqual([[1]]);
     await expect(queryLake(lake, 'SELECT * FROM damaged')).rejects.toMatchObject({ code: 'query-failed' });
+  });
+
+  it('reads again what was replaced while it was read', async () => {
+    const lake = folder();
+    await lakeWithRow(lake);
+    const more = folder();
+    const sink = tableRig(more, 0).sink(1);
+    await sink.open(undefined);
+    await sink.write(
+      batchOf(
+        Array.from({ length: 3_000 }, (_, n) => typedRow(n)),
+        () => 0,
+      ),
+    );
+    await sink.prepare(1, false);
+    await sink.commit(1);
+    await sink.close();
+    const [file = '', other = ''] = [...filesOf(lake, 'typed'), ...filesOf(more, 'typed')];
+    const contents = [readFileSync(join(lake, 'typed', file)), readFileSync(join(more, 'typed', other))];
+    const counts = new Set<unknown>();
+    for (let n = 0; n < 60; n++) {
+      const asked = queryLake(lake, 'SELECT count(n) FROM typed');
+      // Once in each question, sooner or later.
+      await sleep(n % 20);
+      writeFileSync(join(lake, 'next'), contents[n % 2] as Buffer);
+      renameSync(join(lake, 'next'), join(lake, 'typed', file));
+      counts.add((await asked).rows[0]?.[0]);
+    }
+    for (const count of counts) expect([1, 3_000]).toContain(count);
   });
 
   it('reads a lake whose own path means something in a pattern or in SQL', async () => {
