@@ -27,6 +27,14 @@ export const faults: readonly Fault[] = [
     caughtBy: { test: 'topology/runtime/silent-splits-job', only: 'a restart after a quiet time' },
   },
   {
+    name: 'rows that wait in a look-up are silence where another source tells of their splits',
+    file: 'topology/runtime/job.ts',
+    find: 'out.control(rowKinds.tick, tickAt, heard.get(node.id));',
+    replace:
+      'out.control(rowKinds.tick, tickAt, { ...heard.get(node.id), at: new Map([...heard.values()].flatMap(({ at }) => [...at])) });',
+    caughtBy: { test: 'property/engine', only: 'nor when their split does not answer behind them' },
+  },
+  {
     name: 'a split that a restored look-up has not told of yet falls idle',
     file: 'topology/time/watermark.ts',
     find: 'if (heard !== undefined && time.heardMs === maxTime) time.heardMs = minTime;',
@@ -39,6 +47,13 @@ export const faults: readonly Fault[] = [
     find: 'if (stage.inputs.length > 1) wakeInputs(stage);',
     replace: '',
     caughtBy: { histories: 4_000 },
+  },
+  {
+    name: 'a split that takes no more falls idle before its children have begun',
+    file: 'topology/runtime/heard.ts',
+    find: ' && !cursor.ended',
+    replace: '',
+    caughtBy: { test: 'topology/runtime/heard' },
   },
   {
     name: 'a look-up that holds rows is idle downstream, as it was before they came',

@@ -27,6 +27,15 @@ function event(onMs: number, stream = 0, split = 0): Extract<Step, { do: 'event'
 const join = { kind: 'join', other: 0, lowerMs: 0, widthMs: 20, exclusive: [false, false], left: false, side: false } as const;
 const process = { kind: 'process', key: 'text', periodMs: 100, chain: 0 } as const;
 const slow = { kind: 'async', ordered: true, connector: false, cached: false, capacity: 8, latencyMs: 400, failing: 'never' } as const;
+const window = {
+  kind: 'window',
+  shape: { type: 'tumbling', sizeMs: 50, offsetMs: 0 },
+  key: 'text',
+  allowedLatenessMs: 0,
+  earlyMs: 0,
+  discarding: false,
+  side: false,
+} as const;
 const deduplicate = { kind: 'deduplicate', withinMs: 1, side: false } as const;
 
 export const found: readonly Found[] = [
@@ -82,6 +91,17 @@ export const found: readonly Found[] = [
     history: historyOf(event(3_000), event(50), { do: 'pass', ms: 1_000 }),
   },
   {
+    name: 'rows that wait in a look-up before a union are no silence, nor when their split does not answer behind them',
+    plan: planOf({ sources: [source, { stream: 1, before: [slow] }], unionBefore: true, ops: [{ ...window, ...place }] }),
+    history: {
+      ...historyOf({ do: 'pass', ms: 4_000 }, event(3_000, 1), { do: 'fault', stream: 1, split: 0, fault: 'silent' }, event(200), {
+        do: 'pass',
+        ms: 1_500,
+      }),
+      checkpointMs: 300,
+    },
+  },
+  {
     name: 'rows that a restored look-up still holds before a union are no silence either',
     plan: planOf({ sources: [source, { stream: 1, before: [slow] }], unionBefore: true, ops: [{ ...deduplicate, ...place }] }),
     history: historyOf(event(0, 1), { do: 'restart', how: 'stop', downMs: 0 }, event(10)),
@@ -90,18 +110,7 @@ export const found: readonly Found[] = [
     name: 'a split that takes no more is not silent before its children have begun',
     plan: planOf({
       sources: [{ stream: 1, before: [] }],
-      ops: [
-        {
-          kind: 'window',
-          shape: { type: 'tumbling', sizeMs: 50, offsetMs: 0 },
-          key: 'text',
-          allowedLatenessMs: 0,
-          earlyMs: 0,
-          discarding: false,
-          side: false,
-          ...place,
-        },
-      ],
+      ops: [{ ...window, ...place }],
     }),
     history: historyOf(
       { do: 'reshard', stream: 1, split: 0 },
