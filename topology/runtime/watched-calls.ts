@@ -7,7 +7,7 @@
  *    throws instead, so that its row is rejected as if it had thrown.
  * 3. A job that nobody watches calls its functions as they are.
  * 4. A look-up's function may keep the thread after its call returned, between its awaits: then the thread no longer turns (`beat`) while one is under
- *    way. Once that happened they are asked one after the other, so that the one that does it is known.
+ *    way (asked-lookups.ts). Once that happened they are asked one after the other, so that the one that does it is known.
  */
 import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
@@ -17,6 +17,7 @@ import type { CallSlot, Isolation, RecordSpan, StuckCall } from '../checkpoint/i
 import type { Graph, Topology, UserFunction } from '../graph/graph.ts';
 import { slotsOf } from '../graph/graph.ts';
 import { stuck } from '../operators/operator.ts';
+import { AskedLookups } from './asked-lookups.ts';
 
 /** The slot of a node's schemas. */
 const schemaSlot = 'schema';
@@ -157,45 +158,18 @@ export function watchCalls(
 
   const isAsked = ({ node, slot }: CallSlot): boolean =>
     slot === askSlot && topology.graph.nodes.some(({ id, kind }) => id === node && kind === 'lookup');
-  const lookups = { underWay: 0, areSuspected: suspected.watched.some(isAsked), last: Promise.resolve<unknown>(undefined) };
-
-  const underWay = (number: number, digest: Buffer | undefined, run: () => unknown): unknown => {
-    lookups.underWay++;
+  const areSuspected = suspected.watched.some(isAsked);
+  const lookups = new AskedLookups((number, given) => {
     cells[cell.asked] = number;
-    // Beside one that goes on after its time nobody knows which of the two it is.
-    writeDigest(cells, cell.askedDigest, lookups.underWay === 1 ? digest : undefined);
-    const over = (): void => {
-      lookups.underWay--;
-      if (lookups.underWay > 0) return;
-      cells[cell.asked] = 0;
-      writeDigest(cells, cell.askedDigest, undefined);
-    };
-    let answer: unknown;
-    try {
-      answer = run();
-    } catch (thrown) {
-      over();
-      throw thrown;
-    }
-    if (answer instanceof Promise) answer.then(over, over);
-    else over();
-    return answer;
-  };
+    writeDigest(cells, cell.askedDigest, given && digestOf(askSlot, given[0], undefined));
+  });
 
   const asked =
     (run: Anything, number: number): Anything =>
-    (a, b) => {
-      if (!careful.is || !lookups.areSuspected) return underWay(number, undefined, () => run(a, b));
-      const { signal } = b as { readonly signal: AbortSignal };
-      const answer = lookups.last.then(() => {
-        signal.throwIfAborted();
-        return underWay(number, digestOf(askSlot, a, b), () => run(a, b));
-      });
-      // One whose time is over lets the next begin.
-      const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-      lookups.last = Promise.race([aborted, answer.catch(() => undefined)]);
-      return answer;
-    };
+    (a, b) =>
+      careful.is && areSuspected
+        ? lookups.askAlone(number, a, (b as { readonly signal: AbortSignal }).signal, () => run(a, b))
+        : lookups.ask(number, undefined, () => run(a, b));
 
   const guarded = (call: UserFunction, of: CallSlot): Anything => {
     const number = present(slots.get(`${of.node}\n${of.slot}`), `the number of ${of.node} ${of.slot}`);
