@@ -9,10 +9,12 @@
  * 3. `data` is the last member of what is written here; a record of somebody else may have it anywhere.
  * 4. Attributes are well-formed Unicode (the ingress sees to it): half a surrogate pair would not survive a Kafka header.
  */
+
 import type { EventAttributes } from './event.ts';
 import { partitionKeyOf } from './event.ts';
 import { quoteJson } from './json-quote.ts';
 import { isFault, scanObject } from './json-scan.ts';
+import { bufferOf } from './kernel/buffer-of.ts';
 import { limits } from './limits.ts';
 import type { IncomingRecord } from './ports/record.ts';
 
@@ -121,12 +123,12 @@ function decodeBinary(headers: Readonly<Record<string, string>>, record: Incomin
   for (const [name, value] of Object.entries(headers)) if (name.startsWith('ce_')) members[name.slice(3)] = value;
   // A tombstone, or an event without data.
   const data = record.value.length === 0 ? nullData : record.value;
-  return attributesOf(members, members, record, data, bytesOf(data).toString('utf8'));
+  return attributesOf(members, members, record, data, bufferOf(data).toString('utf8'));
 }
 
 function decodeStructured(record: IncomingRecord): DecodedEvent | Undecodable {
   const { value } = record;
-  const text = bytesOf(value).toString('utf8');
+  const text = bufferOf(value).toString('utf8');
   // Inside a JSON string every quote is escaped, so the first raw `,"data":` ends the attributes of a record that was written here.
   const at = text.startsWith(headStart) ? text.indexOf(dataMember) : -1;
   if (at > 0 && text.endsWith('}')) {
@@ -143,12 +145,10 @@ function decodeStructured(record: IncomingRecord): DecodedEvent | Undecodable {
   return decodeForeign(record);
 }
 
-const bytesOf = (value: Uint8Array): Buffer => Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-
 /** Where the data starts: in bytes as in characters, but where there are characters of several bytes before it. */
 function startOfData(value: Uint8Array, at: number): number {
   const isThere = value[at] === 0x2c && value[at + 1] === 0x22 && value[at + 2] === 0x64 && value[at + 7] === 0x3a;
-  return (isThere ? at : bytesOf(value).indexOf(dataMember)) + dataMember.length;
+  return (isThere ? at : bufferOf(value).indexOf(dataMember)) + dataMember.length;
 }
 
 const idMember = ',"id":';
@@ -220,7 +220,7 @@ function decodeForeign(record: IncomingRecord): DecodedEvent | Undecodable {
     else if (readMembers.has(name) || (extensionName.test(name) && end - start <= limits.extensionsMaxBytes))
       members[name] = JSON.parse(Buffer.from(value.buffer, value.byteOffset + start, end - start).toString('utf8'));
   }
-  return attributesOf(members, members, record, data, bytesOf(data).toString('utf8'));
+  return attributesOf(members, members, record, data, bufferOf(data).toString('utf8'));
 }
 
 /** CloudEvents: lower-case letters and digits. The specification only advises at most 20 of them, and Debezium writes 31. */
@@ -312,7 +312,7 @@ const claimTail = Buffer.from(',"data":null}');
 export function mayClaim(value: Uint8Array): boolean {
   // All but a few are known by their last bytes, without a view or a search: `l}`.
   if (value.length < claimTail.length || value[value.length - 1] !== 0x7d || value[value.length - 2] !== 0x6c) return false;
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);
+  const bytes = bufferOf(value);
   return claimTail.compare(bytes, bytes.length - claimTail.length) === 0 && bytes.includes(claimMark);
 }
 

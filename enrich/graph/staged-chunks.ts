@@ -8,7 +8,9 @@
  * 1. Nothing behind the bytes that the state names is read: it is cut.
  * 2. Bytes that are not those that were staged are never applied, not even in part.
  */
+
 import { crc32 } from 'node:zlib';
+import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { GraphWrite } from '../../topology/index.ts';
 
@@ -35,7 +37,7 @@ export function readChunks(blob: Uint8Array, sum: ChunksSum): ReadChunks {
   if (bytes === undefined || blob.length < bytes) return damaged(`is cut off: it has ${blob.length} bytes`, sum);
   const text = blob.subarray(0, bytes);
   if (sum.crc !== undefined && crc32(text) !== sum.crc) return damaged('is damaged: its bytes are not those that were staged', sum);
-  const lines = Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('utf8').split('\n').slice(0, -1);
+  const lines = bufferOf(text).toString('utf8').split('\n').slice(0, -1);
   if (lines.length !== sum.chunks) return damaged(`has ${lines.length} chunks`, sum);
   try {
     return { kind: 'chunks', chunks: lines.map((line) => JSON.parse(line) as GraphWrite[]) };

@@ -3,7 +3,9 @@
  * its rows so far are in a file.
  * A checkpoint names the log and how many of its bytes count; whatever follows is cut off when that checkpoint is restored. Pure.
  */
+
 import type { Cell, Column } from '../../schemas/columns.ts';
+import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 
 export interface LoggedRow {
   readonly partition: string;
@@ -29,7 +31,7 @@ export const rowLine = (partition: string, cells: readonly Cell[]): string => JS
 export const closedLine = (partition: string): string => JSON.stringify([partition]);
 
 export function parseRowLog(bytes: Uint8Array): LoggedRows {
-  const [head = '[]', ...lines] = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString().trimEnd().split('\n');
+  const [head = '[]', ...lines] = bufferOf(bytes).toString().trimEnd().split('\n');
   return {
     columns: JSON.parse(head) as Column[],
     rows: lines.map((line) => {

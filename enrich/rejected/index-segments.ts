@@ -10,8 +10,10 @@
  * 3. Segments that follow each other differ in size by a factor, up to `rejectedIndexSegmentMax`: their number grows by the logarithm of the entries, and an entry
  *    is written again as often.
  */
+
 import { join } from 'node:path';
 import { boundedEach } from '../../schemas/kernel/bounded-each.ts';
+import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RunId } from '../../schemas/run-id.ts';
@@ -145,7 +147,7 @@ function encodeSegment(entries: readonly IndexEntry[]): Uint8Array {
 
 /** Undefined when it is damaged. */
 export function decodeSegment(bytes: Uint8Array): readonly IndexEntry[] | undefined {
-  const [head = '', ...lines] = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString().split('\n');
+  const [head = '', ...lines] = bufferOf(bytes).toString().split('\n');
   if (lines.pop() !== '') return undefined;
   const entries: IndexEntry[] = [];
   try {

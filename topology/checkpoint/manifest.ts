@@ -5,7 +5,9 @@
  * 1. The positions, the operators' states and the sinks' states are of one moment between two turns.
  * 2. A manifest is never changed once it exists.
  */
+
 import { present } from '../../schemas/kernel/assert.ts';
+import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Graph, SinkDefinitionData } from '../graph/graph.ts';
 import { isStateful } from '../graph/graph.ts';
@@ -165,7 +167,7 @@ function stateText(id: string, state: unknown): string {
 export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
   let found: unknown;
   try {
-    found = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+    found = JSON.parse(bufferOf(bytes).toString('utf8'));
   } catch (cause) {
     throw new SluiceError('checkpoint-corrupt', `${key} is not JSON`, {
       cause,

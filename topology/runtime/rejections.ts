@@ -7,8 +7,10 @@
  *    id that is a hash of operator and of what the element was made of, so that a replay gives the same one and an equal element another; of its value where that
  *    is not known.
  */
+
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
+import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { parseTime } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -51,7 +53,7 @@ function recordedEvent({ attributes, data, stream, path, split, position, elemen
     split,
     position,
     element: element ?? firstElement,
-    data: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString(text ? 'utf8' : 'base64'),
+    data: bufferOf(data).toString(text ? 'utf8' : 'base64'),
     data_encoding: text ? 'utf8' : 'base64',
   };
 }

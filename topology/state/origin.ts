@@ -7,6 +7,7 @@
  *    values: an answer of a look-up, or the time, may be another one then.
  * 3. In a snapshot the bytes are base64, everything else is as it is.
  */
+import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import type { Derivation, Identity, Origin, Provenance } from '../graph/sink.ts';
 
 /**
@@ -60,7 +61,7 @@ export function encodeOrigin(origin: Provenance): EncodedOrigin {
   const { derived, element } = origin;
   if (derived !== undefined) return { identity: derivedIdentity(derived), ...(element === undefined ? {} : { element }) };
   const { data } = origin;
-  return { ...origin, data: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64') };
+  return { ...origin, data: bufferOf(data).toString('base64') };
 }
 
 export function decodeOrigin(encoded: EncodedOrigin): Provenance {
