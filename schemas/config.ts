@@ -2,7 +2,6 @@
  * The effective configuration, after defaults, interpolation and checks: what the rest of the system is given.
  * config-file.ts makes it from YAML; nothing else reads configuration.
  */
-
 import type { AccessConfig, QuotaConfig } from './config-access.ts';
 import type { ServicesConfig } from './config-services.ts';
 import type { ClientContextConfig, SecretConfig, ValidateConfig } from './config-stream.ts';

@@ -2,7 +2,6 @@
  * What a failure of Kafka means, from the error's name and code, as its client and its protocol call them. Pure.
  * Codes: https://kafka.apache.org/protocol.html#protocol_error_codes
  */
-
 import { notTriedYet } from './kafka-sockets.ts';
 import { principalChanged } from './ports/kafka-connection.ts';
 

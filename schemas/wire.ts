@@ -9,7 +9,6 @@
  * 3. `data` is the last member of what is written here; a record of somebody else may have it anywhere.
  * 4. Attributes are well-formed Unicode (the ingress sees to it): half a surrogate pair would not survive a Kafka header.
  */
-
 import type { EventAttributes } from './event.ts';
 import { partitionKeyOf } from './event.ts';
 import { quoteJson } from './json-quote.ts';

@@ -6,7 +6,6 @@
  * 1. An event leaves the file only once the ingress acknowledged it, or somebody said by name that it is to be dropped.
  * 2. One that is refused again stays, behind the others.
  */
-
 import type { Spool, SpooledRecord } from '../../ingest/delivery/spool.ts';
 import { openSpool } from '../../ingest/delivery/spool.ts';
 import type { SpoolFolder } from '../../ingest/delivery/spool-folders.ts';

@@ -1,7 +1,6 @@
 /**
  * The options of `send`, checked. Pure.
  */
-
 import { parsePointer } from '../../schemas/json-scan.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { InputFormat } from './send-values.ts';

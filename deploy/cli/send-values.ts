@@ -7,7 +7,6 @@
  * 2. The bytes of a value are not changed, but for line breaks between its tokens, which become blanks.
  * 3. What is held is one value, within the bound, and what was read beside it.
  */
-
 import { checkJson, isFault } from '../../schemas/json-scan.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 

@@ -6,7 +6,6 @@
  * 1. Progress is a low-water mark: every event before it was accepted or refused for good. Events behind it may be sent twice, under their ids.
  * 2. The key is in no output.
  */
-
 import { checkJson, findPointer, isFault } from '../../schemas/json-scan.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';

@@ -8,7 +8,6 @@
  * 1. Nothing behind the bytes that the state names is read: it is cut.
  * 2. Bytes that are not those that were staged are never applied, not even in part.
  */
-
 import { crc32 } from 'node:zlib';
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';

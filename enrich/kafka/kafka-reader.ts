@@ -16,7 +16,6 @@
  * 5. What is no record does not hold a split: a read says how far it came.
  * 6. A batch that cannot be read is an error of its own split, once all that comes before it was given.
  */
-
 import type { KafkaFailure } from '../../schemas/kafka-failure.ts';
 import { deriveKafkaFailure, isPermanent } from '../../schemas/kafka-failure.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';

@@ -14,7 +14,6 @@
  *    it. So where records may have been removed, which is when the last that is known to be read is about as old as the retention, a read begins with the
  *    record at the position: as long as that is there, so is everything behind it.
  */
-
 import { present } from '../../schemas/kernel/assert.ts';
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';

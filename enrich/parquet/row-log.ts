@@ -3,7 +3,6 @@
  * its rows so far are in a file.
  * A checkpoint names the log and how many of its bytes count; whatever follows is cut off when that checkpoint is restored. Pure.
  */
-
 import type { Cell, Column } from '../../schemas/columns.ts';
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 

@@ -1,7 +1,6 @@
 /**
  * What a table sink and its worker thread say to each other. Every request has one reply, in order.
  */
-
 import type { Cell, Column } from '../../schemas/columns.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import type { LakePlace } from '../lake/lake-files.ts';

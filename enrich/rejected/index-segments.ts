@@ -10,7 +10,6 @@
  * 3. Segments that follow each other differ in size by a factor, up to `rejectedIndexSegmentMax`: their number grows by the logarithm of the entries, and an entry
  *    is written again as often.
  */
-
 import { join } from 'node:path';
 import { boundedEach } from '../../schemas/kernel/bounded-each.ts';
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';

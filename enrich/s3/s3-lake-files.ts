@@ -10,7 +10,6 @@
  * 4. Calls that do not need each other's answers are under way side by side, `lakeCallsMax` of a table at once. What is removed is nobody's to wait for:
  *    that goes on beside what comes, until `close`.
  */
-
 import { boundedEach } from '../../schemas/kernel/bounded-each.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';

@@ -8,7 +8,6 @@
  *    where they would make unions of an `anyOf`.
  * And it is exact: what it allows is accepted, what it forbids is refused (test/fuzz/schemathesis.test.ts).
  */
-
 import { endOfTimeMs, startOfTimeMs } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
 import { extensionName } from '../../schemas/wire.ts';

@@ -7,7 +7,6 @@
  *    which pad files). Members of gzip follow each other (RFC 1952, section 2.2).
  * 3. Every inflater is destroyed, however its body ends.
  */
-
 import type { BrotliDecompress, Gunzip, Inflate, InflateRaw } from 'node:zlib';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import { messageOf } from '../../schemas/kernel/errors.ts';

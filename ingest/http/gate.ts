@@ -4,7 +4,6 @@
  *
  * Invariant: what a request is told depends on its own key's streams alone; whether another team's stream exists never shows.
  */
-
 import { limits } from '../../schemas/limits.ts';
 import type { Access } from '../access/access.ts';
 import { refuseStream } from '../access/access.ts';

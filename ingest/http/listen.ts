@@ -1,7 +1,6 @@
 /**
  * Listens on a port that is free, or says that it is taken; and who is on the same machine.
  */
-
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { createServer } from 'node:net';
 import { SluiceError } from '../../schemas/kernel/errors.ts';

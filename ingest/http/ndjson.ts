@@ -12,7 +12,6 @@
  *    nothing that comes after is stored.
  * 6. Blank lines are not held, and cost what events cost.
  */
-
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Transform } from 'node:stream';
 import { PassThrough } from 'node:stream';

@@ -5,7 +5,6 @@
  * Closed loop: each connection sends its next request when the last one was answered. Open loop: requests start by a schedule whatever the
  * server does, and latency counts from the start that was intended, so that a stall shows in all requests that it held up.
  */
-
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import type { Histogram } from 'hdr-histogram-js';

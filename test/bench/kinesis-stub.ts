@@ -7,7 +7,6 @@
  * array, in JSON by their opening braces: neither base64 nor the keys of a benchmark have one. With `--parse` the CBOR body is parsed instead,
  * and the records inside aggregated ones are counted.
  */
-
 import uws from 'uWebSockets.js';
 import { parseArgs } from 'node:util';
 import { cbor } from '@smithy/core/cbor';

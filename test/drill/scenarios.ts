@@ -2,7 +2,6 @@
  * The faults. Each scenario starts its own server, sends through the fault, waits until everything is acknowledged and drained, stops the
  * server and reads its streams.
  */
-
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent } from 'node:http';
 import type { Socket } from 'node:net';

@@ -5,7 +5,6 @@
  * characters, with `_` in a header's name, without Host, or with more than 99 headers. Nor is a request line cut in two: the parser answers
  * that 505, whatever follows.
  */
-
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { mediaTypes } from '../../ingest/protocol/media-type.ts';

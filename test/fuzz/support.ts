@@ -3,7 +3,6 @@
  *
  * FUZZ_RUNS and FUZZ_SEED make a run longer, and the same as an earlier one.
  */
-
 import type { Parameters } from 'fast-check';
 import { expect } from 'vitest';
 import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';

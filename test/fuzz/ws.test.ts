@@ -2,7 +2,6 @@
  * The WebSocket surface under messages, frames and handshakes that nobody would think of: each message gets one documented acknowledgement,
  * whatever breaks the protocol ends its own connection only, and nothing is left behind.
  */
-
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

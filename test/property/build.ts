@@ -1,7 +1,6 @@
 /**
  * From a layout to a topology, in the language as authors write it.
  */
-
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import type { AsyncLookup, Stream, Topology, TopologyBuilder } from '../../topology/index.ts';

@@ -4,7 +4,6 @@
  *
  * Every function is pure, and every row says its own event time, so that a topology can see that the engine kept it.
  */
-
 import type { Key } from '../../schemas/kernel/key.ts';
 
 export interface Row {

@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { commandsOf, root, run, temporaryFolder } from './support.ts';
 
 it('npm ci in a fresh clone installs, builds, the native packages load, and the README is true', { timeout: 400_000 }, async () => {
@@ -56,29 +56,29 @@ async function tour(clone: string): Promise<void> {
   let said = '';
   for (const stream of [instance.stdout, instance.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
   const ended = new Promise((resolve) => instance.once('close', resolve));
-  try {
-    await until(() => said.includes('Sluice is ready') && said.includes('topology flights'), said);
-    for (const command of commands) {
-      const stops = command.includes(' reset');
-      if (stops) {
-        process.kill(-(instance.pid ?? 0), 'SIGTERM');
-        await ended;
-      }
-      let outcome = run(clone, 'bash', '-c', command.replaceAll('8080', port));
-      // Rows are visible a few seconds after they were sent.
-      if (command.includes(' query ')) {
-        await until(() => {
-          outcome = run(clone, 'bash', '-c', command);
-          return outcome.status !== 0 || !outcome.stdout.includes('(0 rows)');
-        }, outcome.output);
-      }
-      expect(outcome.status, `${command}: ${outcome.output}`).toBe(0);
-      if (command.startsWith('curl')) expect(outcome.stdout).toMatch(/^HTTP\/1\.1 200 OK/);
-      if (command.includes('FROM weather')) expect(outcome.stdout).toContain('JFK');
-    }
-  } finally {
+  // Also when the test's time is over: it would run on.
+  onTestFinished(async () => {
     if (instance.exitCode === null && instance.signalCode === null) process.kill(-(instance.pid ?? 0), 'SIGKILL');
     await ended;
+  });
+  await until(() => said.includes('Sluice is ready') && said.includes('topology flights'), said);
+  for (const command of commands) {
+    const stops = command.includes(' reset');
+    if (stops) {
+      process.kill(-(instance.pid ?? 0), 'SIGTERM');
+      await ended;
+    }
+    let outcome = run(clone, 'bash', '-c', command.replaceAll('8080', port));
+    // Rows are visible a few seconds after they were sent.
+    if (command.includes(' query ')) {
+      await until(() => {
+        outcome = run(clone, 'bash', '-c', command);
+        return outcome.status !== 0 || !outcome.stdout.includes('(0 rows)');
+      }, outcome.output);
+    }
+    expect(outcome.status, `${command}: ${outcome.output}`).toBe(0);
+    if (command.startsWith('curl')) expect(outcome.stdout).toMatch(/^HTTP\/1\.1 200 OK/);
+    if (command.includes('FROM weather')) expect(outcome.stdout).toContain('JFK');
   }
 }
 

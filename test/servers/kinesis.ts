@@ -2,7 +2,6 @@
  * kinesis-local (kinesis-mock, MIT): Kinesis Data Streams on loopback, in memory. It throttles nothing and does not forget: for faults put
  * fault-proxy.ts in front.
  */
-
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

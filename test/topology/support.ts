@@ -2,7 +2,6 @@
  * A small world for engine tests: streams in memory behind the reader port, a blob store in memory, and a sink that records every action in
  * one ordered list. The sink keeps the port's promises and forgets, like a process that was killed, what it did not stage.
  */
-
 import type { EventAttributes } from '../../schemas/event.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';

@@ -5,7 +5,6 @@
  * 1. The positions, the operators' states and the sinks' states are of one moment between two turns.
  * 2. A manifest is never changed once it exists.
  */
-
 import { present } from '../../schemas/kernel/assert.ts';
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';

@@ -1,7 +1,6 @@
 /**
  * Where a stream can end. A sink definition is data; which adapter carries it out is decided where the job runs.
  */
-
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { PartitionColumn } from '../../schemas/partition.ts';
 import type { Schema } from '../../schemas/registry.ts';

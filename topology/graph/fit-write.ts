@@ -2,7 +2,6 @@
  * Whether a value is a write that a model takes. Whatever a database would fail on has to be found here: a failing chunk would come again and
  * again, and hold up all that follows. Pure.
  */
-
 import { pointerPart } from '../../schemas/json-pointer.ts';
 import { isWellFormed } from '../../schemas/kernel/well-formed.ts';
 import { limits } from '../../schemas/limits.ts';

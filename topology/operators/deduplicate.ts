@@ -7,7 +7,6 @@
  * 3. An element with timestamp + within <= watermark is late: its key's state may be gone, so it never passes. What was late stays late, also when a
  *    restored job has a longer `within`.
  */
-
 import type { DeduplicateNode } from '../graph/graph.ts';
 import { TimeHeap } from '../state/time-heap.ts';
 import type { EncodedTime } from '../time/watermark.ts';

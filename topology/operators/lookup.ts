@@ -12,7 +12,6 @@
  * 6. With a cache, a key whose answer is under way is not asked a second time: the elements share the answer.
  * 7. Every try is made when its target may be asked (lookup-target.ts); all look-ups of a connector share one.
  */
-
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Timer } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';

@@ -5,7 +5,6 @@
  * 1. A stage's inputs are batches that earlier stages (or sources) own; running the stages in order runs the turn.
  * 2. Every node has its counters, also inside a fused stage.
  */
-
 import type { SluiceEvent } from '../../schemas/event.ts';
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import { compileSchema, selectSchema } from '../../schemas/registry.ts';

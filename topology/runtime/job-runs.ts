@@ -6,7 +6,6 @@
  * 2. A run whose sinks know a later attempt than the checkpoints, while nobody else runs, is followed by one of a later attempt.
  * 3. Each run takes over from the one before, as after a restart: nothing of a failed run's memory is used.
  */
-
 import { createRun } from './job.ts';
 import type { JobOptions } from './job-options.ts';
 import type { Job, JobRun } from './running-job.ts';

@@ -7,7 +7,6 @@
  *    id that is a hash of operator and of what the element was made of, so that a replay gives the same one and an equal element another; of its value where that
  *    is not known.
  */
-
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';

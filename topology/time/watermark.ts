@@ -12,7 +12,6 @@
  * Source of the rules: org.apache.flink.api.common.eventtime.{BoundedOutOfOrdernessWatermarks, WatermarksWithIdleness,
  * WatermarkOutputMultiplexer, IdlenessManager} (as of FLINK-38454).
  */
-
 import { limits } from '../../schemas/limits.ts';
 
 /** Before any event. Everything is later. */

@@ -1,7 +1,6 @@
 /**
  * Keyed state: timers, state with a time to live, and deduplication.
  */
-
 import type { SluiceEvent } from '../../../topology/index.ts';
 import { collect, value } from '../../../topology/index.ts';
 import { event } from '../../../topology/testing.ts';

@@ -1,7 +1,6 @@
 /**
  * Windows: `window` sums values per key, `assign` looks only at which windows an element belongs to.
  */
-
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { SluiceEvent, Topology } from '../../../topology/index.ts';
 import { collect, count, sum } from '../../../topology/index.ts';

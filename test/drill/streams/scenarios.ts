@@ -1,7 +1,6 @@
 /**
  * The faults between the ingress and the ends, under load, on real servers.
  */
-
 import type { Scenarios } from './scenarios/judged.ts';
 import { kafkaScenarios } from './scenarios/kafka.ts';
 import { kinesisScenarios } from './scenarios/kinesis.ts';

@@ -1,7 +1,6 @@
 /**
  * What a hostile or broken client may do: no process ends by it, and what it makes the ingress hold stays bounded and is counted once.
  */
-
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect } from 'node:net';

@@ -3,7 +3,6 @@
  *
  * Invariant: a row that a job's table or graph would not take is not taken here, and is rejected under the same code with the same pointer.
  */
-
 import type { RowProblem } from '../../../schemas/columns.ts';
 import { present } from '../../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
