@@ -1,7 +1,8 @@
 /**
  * What a question to the lake or to the graph is answered with.
  *
- * Invariant: an answer is bounded in rows and in bytes, and says which of the two cut it. Rows beyond are never fetched.
+ * Invariant: an answer is bounded in rows and in bytes, and says which of the two cut it. Rows
+ * beyond are never fetched.
  */
 
 export interface Answer {

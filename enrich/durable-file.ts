@@ -1,7 +1,8 @@
 /**
  * Files that are whole or absent, whatever happens in between.
  *
- * Invariant: what a function here has returned from survives a power cut, but for names made by `writeDurable` (see there).
+ * Invariant: what a function here has returned from survives a power cut, but for names made by
+ * `writeDurable` (see there).
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -11,7 +12,10 @@ import { messageOf, SluiceError, systemCodeOf } from '../schemas/kernel/errors.t
 
 let made = 0;
 
-/** Writes and fsyncs a new file, and leaves none behind when that fails; its name is durable only after `syncDirectory`. */
+/**
+ * Writes and fsyncs a new file, and leaves none behind when that fails; its name is durable only
+ * after `syncDirectory`.
+ */
 export function writeDurable(path: string, bytes: Uint8Array): void {
   const file = openSync(path, 'w');
   try {
@@ -26,7 +30,9 @@ export function writeDurable(path: string, bytes: Uint8Array): void {
   }
 }
 
-/** `writeDurable` off this thread: for bytes that are many, or a thread that has others to serve. */
+/**
+ * `writeDurable` off this thread: for bytes that are many, or a thread that has others to serve.
+ */
 export async function storeDurable(path: string, bytes: Uint8Array): Promise<void> {
   const file = await open(path, 'w');
   try {
@@ -60,12 +66,16 @@ export function syncDirectory(dir: string): void {
   }
 }
 
-/** Makes `dir` and what is missing above it, durably: a file in a folder that a power cut takes back is lost with it. */
+/**
+ * Makes `dir` and what is missing above it, durably: a file in a folder that a power cut takes back
+ * is lost with it.
+ */
 export function makeDirectory(dir: string): void {
   const whole = resolve(dir);
   const first = mkdirSync(whole, { recursive: true });
   if (first === undefined) return;
-  for (let folder = whole; folder.length >= first.length; folder = dirname(folder)) syncDirectory(dirname(folder));
+  for (let folder = whole; folder.length >= first.length; folder = dirname(folder))
+    syncDirectory(dirname(folder));
 }
 
 /** A name beside `dir`'s files that no other thread or process uses. */
@@ -83,7 +93,10 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
   syncDirectory(dir);
 }
 
-/** What went wrong with a file, as a fault that the next attempt may not meet: `disk-full`, or `code`. */
+/**
+ * What went wrong with a file, as a fault that the next attempt may not meet: `disk-full`, or
+ * `code`.
+ */
 export function fileFault(code: string, what: string, cause: unknown): SluiceError {
   if (cause instanceof SluiceError) return cause;
   const full = systemCodeOf(cause) === 'ENOSPC' || systemCodeOf(cause) === 'EDQUOT';

@@ -1,5 +1,6 @@
 /**
- * From configured streams to deliveries: the real limits of each stream, its two paths, their spools. An impossible route refuses to start.
+ * From configured streams to deliveries: the real limits of each stream, its two paths, their
+ * spools. An impossible route refuses to start.
  */
 import type { SluiceConfig, StreamConfig } from '../schemas/config.ts';
 import { ledgerStream } from '../schemas/config.ts';
@@ -42,7 +43,10 @@ interface Binding extends BindOptions {
   readonly memory: SpoolMemory;
 }
 
-/** Throws `SluiceError` `schema-unreadable`, `schema-invalid`, `stream-missing`, `stream-unreachable`, `route-impossible`, `stream-corrupt`. */
+/**
+ * Throws `SluiceError` `schema-unreadable`, `schema-invalid`, `stream-missing`,
+ * `stream-unreachable`, `route-impossible`, `stream-corrupt`.
+ */
 export async function bindStreams(given: BindOptions): Promise<ReadonlyMap<string, BoundStream>> {
   const options: Binding = { ...given, memory: new SpoolMemory() };
   const bound = new Map<string, BoundStream>();
@@ -51,7 +55,8 @@ export async function bindStreams(given: BindOptions): Promise<ReadonlyMap<strin
   const checks = streams.map(loadDataCheck);
   await tellOfLeftovers(options, new Set(streams.map(({ name }) => name)));
   try {
-    for (const [index, stream] of streams.entries()) bound.set(stream.name, await bindStream(options, stream, checks[index]));
+    for (const [index, stream] of streams.entries())
+      bound.set(stream.name, await bindStream(options, stream, checks[index]));
     return bound;
   } catch (thrown) {
     // What is bound empties its spools already; it must not go on behind a start that failed.
@@ -60,7 +65,11 @@ export async function bindStreams(given: BindOptions): Promise<ReadonlyMap<strin
   }
 }
 
-async function bindStream(options: Binding, stream: StreamConfig, check: DataCheck | undefined): Promise<BoundStream> {
+async function bindStream(
+  options: Binding,
+  stream: StreamConfig,
+  check: DataCheck | undefined,
+): Promise<BoundStream> {
   const { config, blobs, metrics, log, clock, random } = options;
   const bounds = await boundsOf(options, stream);
   const kinesis = await pathOf(options, stream, 'kinesis');
@@ -73,18 +82,29 @@ async function bindStream(options: Binding, stream: StreamConfig, check: DataChe
     bounds,
     byPath: { kinesis, kafka },
     failover: config.routing.failover,
-    claimCheck: config.routing.claimCheck && blobs !== undefined ? createClaimCheck({ store: blobs, clock, random, bounds }) : undefined,
+    claimCheck:
+      config.routing.claimCheck && blobs !== undefined
+        ? createClaimCheck({ store: blobs, clock, random, bounds })
+        : undefined,
     bufferMaxBytes: config.ingress.bufferMaxBytes,
     dropped(refusal) {
       metrics.dropped(stream.name);
-      log.warn({ stream: stream.name, code: refusal.code }, 'an event that was answered from memory is lost');
+      log.warn(
+        { stream: stream.name, code: refusal.code },
+        'an event that was answered from memory is lost',
+      );
     },
   });
   return { config: stream, delivery, ...(check === undefined ? {} : { check }) };
 }
 
-async function boundsOf({ config, writers }: BindOptions, stream: StreamConfig): Promise<RouteLimits> {
-  const [kinesis, kafka] = await Promise.all(paths.map((path) => writers[path].describe(stream.name)));
+async function boundsOf(
+  { config, writers }: BindOptions,
+  stream: StreamConfig,
+): Promise<RouteLimits> {
+  const [kinesis, kafka] = await Promise.all(
+    paths.map((path) => writers[path].describe(stream.name)),
+  );
   const bounds: RouteLimits = {
     thresholdBytes: config.routing.largeMessageThresholdBytes,
     kinesisRecordMaxBytes: kinesis?.recordMaxBytes ?? 0,
@@ -92,22 +112,30 @@ async function boundsOf({ config, writers }: BindOptions, stream: StreamConfig):
   };
   if (bounds.thresholdBytes + limits.recordHeadMaxBytes > bounds.kinesisRecordMaxBytes) {
     const found = `a record of '${stream.name}' takes ${bounds.kinesisRecordMaxBytes} bytes on the small path`;
-    throw new SluiceError('route-impossible', `${found}, too few for the threshold of ${bounds.thresholdBytes}`, {
-      fix: 'lower routing.large_message_threshold_kb',
-    });
+    throw new SluiceError(
+      'route-impossible',
+      `${found}, too few for the threshold of ${bounds.thresholdBytes}`,
+      {
+        fix: 'lower routing.large_message_threshold_kb',
+      },
+    );
   }
   return bounds;
 }
 
 async function pathOf(options: Binding, stream: StreamConfig, path: Path): Promise<PathDelivery> {
   const { writers, spoolDir, clock, random, metrics, log } = options;
-  const spools = spoolDir !== undefined && (stream.ack !== 'replicated' || stream.whenDown === 'spool');
+  const spools =
+    spoolDir !== undefined && (stream.ack !== 'replicated' || stream.whenDown === 'spool');
   const folder = spoolFolder(spoolDir ?? '', stream.name, path, 'waiting');
   // What an earlier run left is written also when nothing may join it any more.
   const hasSpool = spools || (spoolDir !== undefined && (await isSpool(folder)));
   const spool = hasSpool ? await open(options, folder) : undefined;
   if (spool !== undefined && spool.records > 0) {
-    log.info({ stream: stream.name, path, records: spool.records, bytes: spool.bytes }, 'an earlier run left events in the spool');
+    log.info(
+      { stream: stream.name, path, records: spool.records, bytes: spool.bytes },
+      'an earlier run left events in the spool',
+    );
   }
   return createPathDelivery({
     writer: writers[path],
@@ -129,7 +157,10 @@ function open({ config, clock, memory }: Binding, { dir }: SpoolFolder): Promise
   return openSpool({ dir, clock, maxBytes: config.ingress.spoolMaxBytes, memory });
 }
 
-/** Events on the disk that nothing here writes: their stream is not configured any more, or it refused them for good. */
+/**
+ * Events on the disk that nothing here writes: their stream is not configured any more, or it
+ * refused them for good.
+ */
 async function tellOfLeftovers(options: Binding, configured: ReadonlySet<string>): Promise<void> {
   const { spoolDir, log } = options;
   for (const folder of spoolDir === undefined ? [] : await listSpoolFolders(spoolDir)) {
@@ -140,7 +171,10 @@ async function tellOfLeftovers(options: Binding, configured: ReadonlySet<string>
       const { records, bytes } = spool;
       await spool.close();
       if (records === 0) continue;
-      const why = holds === 'refused' ? 'their stream refused for good' : 'whose stream is not configured any more';
+      const why =
+        holds === 'refused'
+          ? 'their stream refused for good'
+          : 'whose stream is not configured any more';
       log.warn(
         { stream, path, records, bytes, dir },
         `there are events on the disk ${why}; they are kept${holds === 'refused' ? ': `sluice refused list`' : ''}`,

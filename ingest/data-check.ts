@@ -1,8 +1,9 @@
 /**
  * The optional check of data against a JSON Schema (draft 2020-12) before an event is taken.
  *
- * A stream that asks for it pays for JSON.parse of its data, which the ingress does without otherwise; what is written are the client's own bytes
- * all the same. Schemas are read and compiled once: a changed file takes effect at the next start.
+ * A stream that asks for it pays for JSON.parse of its data, which the ingress does without
+ * otherwise; what is written are the client's own bytes all the same. Schemas are read and compiled
+ * once: a changed file takes effect at the next start.
  */
 import { readFileSync } from 'node:fs';
 import type { StreamConfig } from '../schemas/config.ts';
@@ -20,7 +21,10 @@ export interface DataCheck {
   misfit(event: Pick<AcceptedEvent, 'isWrapped'>, data: Buffer): Refusal | undefined;
 }
 
-/** Undefined where the stream asks for none. Throws `SluiceError` `schema-unreadable`, `schema-invalid`, with the file. */
+/**
+ * Undefined where the stream asks for none. Throws `SluiceError` `schema-unreadable`,
+ * `schema-invalid`, with the file.
+ */
 export function loadDataCheck({ name, validate }: StreamConfig): DataCheck | undefined {
   if (validate === undefined) return undefined;
   const { mode, schemaFile } = validate;
@@ -59,17 +63,26 @@ function violationOf(check: SchemaCheck, data: Buffer): SchemaViolation | undefi
   try {
     return check(value);
   } catch (thrown) {
-    // A schema that recurses may run out of stack: that is no reason to take the event, nor to end the process.
-    return { message: `the schema cannot be applied to it (${messageOf(thrown)})`, pointer: '', schema: 'its schema' };
+    // A schema that recurses may run out of stack: that is no reason to take the event, nor to end
+    // the process.
+    return {
+      message: `the schema cannot be applied to it (${messageOf(thrown)})`,
+      pointer: '',
+      schema: 'its schema',
+    };
   }
 }
 
 function compile(stream: string, file: string): SchemaCheck {
   const failed = (code: string, what: string, cause: unknown): SluiceError =>
-    new SluiceError(code, `the schema of the stream '${stream}', ${file}, ${what}: ${messageOf(cause)}`, {
-      cause,
-      fix: 'correct the file, or name another with `schema` (JSON Schema, draft 2020-12)',
-    });
+    new SluiceError(
+      code,
+      `the schema of the stream '${stream}', ${file}, ${what}: ${messageOf(cause)}`,
+      {
+        cause,
+        fix: 'correct the file, or name another with `schema` (JSON Schema, draft 2020-12)',
+      },
+    );
   let document: unknown;
   try {
     document = JSON.parse(readFileSync(file, 'utf8'));

@@ -1,8 +1,10 @@
 /**
- * The ingress: uWebSockets.js in front, pure decisions in the middle, record writers behind. This file composes; what a request goes through
- * is in http/ and ws/, what an event goes through in intake.ts and delivery/.
+ * The ingress: uWebSockets.js in front, pure decisions in the middle, record writers behind. This
+ * file composes; what a request goes through is in http/ and ws/, what an event goes through in
+ * intake.ts and delivery/.
  *
- * Order of ending: readiness off, no new connections, what is under way answered (or 503 after `limits.drainMs`), then deliveries and spools.
+ * Order of ending: readiness off, no new connections, what is under way answered (or 503 after
+ * `limits.drainMs`), then deliveries and spools.
  */
 import uws from 'uWebSockets.js';
 import type { SluiceConfig } from '../schemas/config.ts';
@@ -64,35 +66,60 @@ export interface Ingress {
   readonly port: number;
   readonly url: string;
   counts(): IngressCounts;
-  /** All numbers as Prometheus text. They name the streams of every team: no route of this server tells them. */
+  /**
+   * All numbers as Prometheus text. They name the streams of every team: no route of this server
+   * tells them.
+   */
   metrics(): Promise<MetricsText>;
   /** Breaker, queue and spool of every stream and path. */
   paths(): readonly StreamPathState[];
   /**
-   * Keys, issuers, quotas and origins as they are now in the configuration; connections stay whose senders it still lets in. Throws `SluiceError`
-   * `jwks-file-invalid`; then everything is as before.
+   * Keys, issuers, quotas and origins as they are now in the configuration; connections stay whose
+   * senders it still lets in. Throws `SluiceError` `jwks-file-invalid`; then everything is as
+   * before.
    */
   reload(config: IngressSettings): void;
   /** A changed configuration is not taken over: said in the log, the metrics and `reloads`. */
   refuseReload(why: string): void;
   reloads(): ReloadState;
-  /** Readiness off, no new connections, pending requests answered; what cannot finish within `limits.drainMs` gets 503. */
+  /**
+   * Readiness off, no new connections, pending requests answered; what cannot finish within
+   * `limits.drainMs` gets 503.
+   */
   drain(): Promise<void>;
 }
 
 const drainPollMs = 10;
 
-/** Starts listening. Throws `SluiceError` `port-taken`, `stream-missing`, `route-impossible`, `stream-corrupt` (of a spool). */
+/**
+ * Starts listening. Throws `SluiceError` `port-taken`, `stream-missing`, `route-impossible`,
+ * `stream-corrupt` (of a spool).
+ */
 export async function createIngress(options: IngressOptions): Promise<Ingress> {
   const { config, clock, random, log } = options;
   const metrics = ingressMetrics();
   const warnings = createWarnings();
   const streams = await bindStreams({ ...options, metrics });
-  const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes, host, trustedProxies, addressQuota } = config.ingress;
+  const {
+    bodyMaxBytes,
+    bodyDecodedMaxBytes,
+    inFlightMaxBytes,
+    host,
+    trustedProxies,
+    addressQuota,
+  } = config.ingress;
   const room = createRoom(inFlightMaxBytes, bodyMaxBytes + bodyDecodedMaxBytes);
   const { repeatWindowMs, repeatWindowMaxBytes } = config.ingress;
   const fingerprintOf = await createFingerprints(random);
-  const intake = createIntake({ streams, repeatWindowMs, repeatWindowMaxBytes, fingerprintOf, clock, metrics, warnings });
+  const intake = createIntake({
+    streams,
+    repeatWindowMs,
+    repeatWindowMaxBytes,
+    fingerprintOf,
+    clock,
+    metrics,
+    warnings,
+  });
   const context: PostContext = {
     clock,
     random,
@@ -112,7 +139,9 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     draining: false,
   };
   const rule: AddressRule = {
-    wanted: addressQuota !== undefined || config.streams.some(({ context: kept }) => (kept?.ip ?? 'none') !== 'none'),
+    wanted:
+      addressQuota !== undefined ||
+      config.streams.some(({ context: kept }) => (kept?.ip ?? 'none') !== 'none'),
     trustedProxies,
   };
   const reloads = createReloads();
@@ -136,7 +165,14 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
   });
   const port = uws.us_socket_local_port(listener);
   const watch = watchBodies(context);
-  const ledger = startLedger({ clock, random, counts: () => metrics.counts(), intake, log, instance: options.instance ?? 'local' });
+  const ledger = startLedger({
+    clock,
+    random,
+    counts: () => metrics.counts(),
+    intake,
+    log,
+    instance: options.instance ?? 'local',
+  });
 
   return {
     port,
@@ -167,7 +203,8 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
       while (context.open.length > 0 && !isLate()) await pause();
       for (const exchange of [...context.open]) turnAway(exchange);
       while (intake.bufferedBytes > 0 && !isLate()) await pause();
-      if (intake.bufferedBytes > 0) log.warn({ bytes: intake.bufferedBytes }, 'events that were answered from memory are lost');
+      if (intake.bufferedBytes > 0)
+        log.warn({ bytes: intake.bufferedBytes }, 'events that were answered from memory are lost');
       app.close();
       watch.stop();
       await ledger.stop();

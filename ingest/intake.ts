@@ -1,10 +1,12 @@
 /**
- * The one door that every protocol hands its events to: counted, warned about, met again as repeats, delivered.
+ * The one door that every protocol hands its events to: counted, warned about, met again as
+ * repeats, delivered.
  *
  * Invariants:
- * 1. Conservation: each event that is taken is counted once, as accepted, repeated or refused, when it is settled.
- * 2. An identity is (team, app, source, id): a repeat is answered only to senders of the stream that the first was sent to. The same
- *    identity with other content is a conflict.
+ * 1. Conservation: each event that is taken is counted once, as accepted, repeated or refused, when
+ *    it is settled.
+ * 2. An identity is (team, app, source, id): a repeat is answered only to senders of the stream
+ *    that the first was sent to. The same identity with other content is a conflict.
  */
 import type { StreamConfig } from '../schemas/config.ts';
 import type { EventAttributes } from '../schemas/event.ts';
@@ -40,8 +42,16 @@ export interface Sender {
 
 export interface Intake {
   readonly streams: ReadonlyMap<string, BoundStream>;
-  /** Takes one event that was found in `body`, or why there is none. `settle` is called once; `body` must not change until then. */
-  take(from: Sender, event: AcceptedEvent | Refusal, body: Buffer, settle: (result: EventResult) => void): void;
+  /**
+   * Takes one event that was found in `body`, or why there is none. `settle` is called once; `body`
+   * must not change until then.
+   */
+  take(
+    from: Sender,
+    event: AcceptedEvent | Refusal,
+    body: Buffer,
+    settle: (result: EventResult) => void,
+  ): void;
   /** An event of Sluice's own: not counted, not remembered. */
   emit(stream: string, attributes: EventAttributes, data: Uint8Array): Promise<Delivered>;
   /** Bytes of events that were answered from memory and are on their way. */
@@ -64,7 +74,15 @@ export interface IntakeOptions {
 const noData = Buffer.from('null');
 
 export function createIntake(options: IntakeOptions): Intake {
-  const { streams, repeatWindowMs: windowMs, repeatWindowMaxBytes: maxBytes, fingerprintOf, clock, metrics, warnings } = options;
+  const {
+    streams,
+    repeatWindowMs: windowMs,
+    repeatWindowMaxBytes: maxBytes,
+    fingerprintOf,
+    clock,
+    metrics,
+    warnings,
+  } = options;
   const repeats = createRepeats({ windowMs, maxBytes, now: () => clock.monotonic() });
 
   const count = (from: Sender, result: EventResult, sample: Uint8Array | undefined): void => {
@@ -72,14 +90,26 @@ export function createIntake(options: IntakeOptions): Intake {
     if (isRefusal(result)) {
       metrics.refused(name, result.code);
       warnings.note(name, from.keyName, result, sample, clock.now());
-    } else metrics.accepted(name, result.repeated === true ? 'repeated' : result.ack, result.route, sample?.length ?? 0);
+    } else
+      metrics.accepted(
+        name,
+        result.repeated === true ? 'repeated' : result.ack,
+        result.route,
+        sample?.length ?? 0,
+      );
   };
 
   /** Of an event that is taken all the same. */
   const warn = (from: Sender, misfit: Refusal, data: Uint8Array): void => {
     const { name } = from.stream.config;
     metrics.warned(name);
-    warnings.note(name, from.keyName, { ...misfit, status: 200, code: 'schema-warning' }, data, clock.now());
+    warnings.note(
+      name,
+      from.keyName,
+      { ...misfit, status: 200, code: 'schema-warning' },
+      data,
+      clock.now(),
+    );
   };
 
   return {
@@ -108,7 +138,8 @@ export function createIntake(options: IntakeOptions): Intake {
         settle(result);
       };
       // An id that was made here never comes again.
-      if (!ownId) return delivery.deliver(attributes, data, (delivered) => finish(delivered, false));
+      if (!ownId)
+        return delivery.deliver(attributes, data, (delivered) => finish(delivered, false));
       const fingerprint = fingerprintOf(event, data, span?.start ?? 0);
       if (!repeats.meet(fingerprint, finish)) return;
       delivery.deliver(attributes, data, (delivered) => {
@@ -131,7 +162,10 @@ export function createIntake(options: IntakeOptions): Intake {
     get remembered() {
       return repeats.state;
     },
-    states: () => [...streams].flatMap(([stream, { delivery }]) => delivery.states().map((state) => ({ ...state, stream }))),
+    states: () =>
+      [...streams].flatMap(([stream, { delivery }]) =>
+        delivery.states().map((state) => ({ ...state, stream })),
+      ),
     async close() {
       await Promise.all([...streams.values()].map(({ delivery }) => delivery.close()));
     },

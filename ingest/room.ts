@@ -1,12 +1,15 @@
 /**
- * Bytes of everything that waits for an answer: of all together, and of each sender's share. Pure but for its own numbers.
+ * Bytes of everything that waits for an answer: of all together, and of each sender's share. Pure
+ * but for its own numbers.
  *
  * Invariants:
- * 1. All together hold at most `maxBytes`. One key holds at most half of what the others leave free, and alone half of it, or what one request
- *    may hold where that is more: n keys that want more than there is have an (n+1)th each, and one that comes after them finds room.
- * 2. Who is not identified yet holds at most a small part for each network (address.ts), and all of them together a part: none of it is taken
- *    from who is known.
- * 3. A share lasts as long as somebody is in it, and is found by its name meanwhile: there is never a second one.
+ * 1. All together hold at most `maxBytes`. One key holds at most half of what the others leave
+ *    free, and alone half of it, or what one request may hold where that is more: n keys that want
+ *    more than there is have an (n+1)th each, and one that comes after them finds room.
+ * 2. Who is not identified yet holds at most a small part for each network (address.ts), and all of
+ *    them together a part: none of it is taken from who is known.
+ * 3. A share lasts as long as somebody is in it, and is found by its name meanwhile: there is never
+ *    a second one.
  */
 import { limits } from '../schemas/limits.ts';
 import type { Refusal } from './protocol/refusal.ts';
@@ -60,13 +63,19 @@ export class Share {
     const most = this.most();
     if (this.#bytes + bytes <= most) return this.#within?.overload(bytes);
     const message = `${this.#bytes} bytes of ${this.#whose} wait for their answers; at most ${most} may`;
-    return { status: 503, code: 'overloaded', message, expected: 'send it again after Retry-After' };
+    return {
+      status: 503,
+      code: 'overloaded',
+      message,
+      expected: 'send it again after Retry-After',
+    };
   }
 }
 
 /**
- * A share that grows with what is free: A. K. Choudhury and E. L. Hahne, Dynamic Queue Length Thresholds for Shared-Memory Packet Switches,
- * IEEE/ACM Transactions on Networking 6 (2), 1998, with a factor of 1.
+ * A share that grows with what is free: A. K. Choudhury and E. L. Hahne, Dynamic Queue Length
+ * Thresholds for Shared-Memory Packet Switches, IEEE/ACM Transactions on Networking 6 (2), 1998,
+ * with a factor of 1.
  */
 class FairShare extends Share {
   readonly #within: Share;
@@ -78,7 +87,9 @@ class FairShare extends Share {
 
   protected override most(): number {
     const others = this.#within.bytes - this.bytes;
-    return others === 0 ? this.maxBytes : Math.min(this.maxBytes, Math.floor((this.#within.maxBytes - others) / 2));
+    return others === 0
+      ? this.maxBytes
+      : Math.min(this.maxBytes, Math.floor((this.#within.maxBytes - others) / 2));
   }
 }
 
@@ -98,10 +109,22 @@ export function createRoom(maxBytes: number, requestMaxBytes: number): Room {
   const all = new Share(maxBytes, 'requests');
   const strangerBytes = 2 * limits.strangerBodyMaxBytes;
   const strangersMaxBytes = atLeast(Math.floor(maxBytes / limits.strangersPart), strangerBytes);
-  const strangers = new Share(strangersMaxBytes, 'requests that do not say in their head who sends them', all);
-  const keys = sharesWithin(all, atLeast(Math.floor(maxBytes / 2), requestMaxBytes), 'requests of this key');
+  const strangers = new Share(
+    strangersMaxBytes,
+    'requests that do not say in their head who sends them',
+    all,
+  );
+  const keys = sharesWithin(
+    all,
+    atLeast(Math.floor(maxBytes / 2), requestMaxBytes),
+    'requests of this key',
+  );
   const networkMaxBytes = atLeast(Math.floor(maxBytes / limits.strangerNetworkPart), strangerBytes);
-  const networks = sharesWithin(strangers, networkMaxBytes, 'requests of this address that do not say in their head who sends them');
+  const networks = sharesWithin(
+    strangers,
+    networkMaxBytes,
+    'requests of this address that do not say in their head who sends them',
+  );
   return {
     all,
     ofKey: (name) => keys.of(name),
@@ -112,7 +135,11 @@ export function createRoom(maxBytes: number, requestMaxBytes: number): Room {
   };
 }
 
-function sharesWithin(within: Share, maxBytes: number, whose: string): { of(name: string): Share; readonly size: number } {
+function sharesWithin(
+  within: Share,
+  maxBytes: number,
+  whose: string,
+): { of(name: string): Share; readonly size: number } {
   const byName = new Map<string, Share>();
   return {
     of(name) {

@@ -39,18 +39,31 @@ export type Cell = string | number | boolean | null;
 export function columnsOf(schema: JsonSchema): readonly Column[] {
   const properties = schema['properties'];
   if (typeof properties !== 'object' || properties === null) {
-    throw new SluiceError('schema-invalid', `the row schema ${String(schema['$id'])} has no properties: they are the table's columns`);
+    throw new SluiceError(
+      'schema-invalid',
+      `the row schema ${String(schema['$id'])} has no properties: they are the table's columns`,
+    );
   }
-  const required = new Set(Array.isArray(schema['required']) ? (schema['required'] as unknown[]) : []);
-  return Object.entries(properties as Readonly<Record<string, JsonSchema>>).map(([name, property]) => {
-    const listed = property['type'];
-    const types = (Array.isArray(listed) ? listed : [listed]) as unknown[];
-    // A property without a type (`{}`, `enum`, `anyOf`) may allow null, whatever it looks like.
-    const nullable = types.includes('null') || listed === undefined || !required.has(name);
-    const [type, ...more] = types.filter((entry) => entry !== 'null');
-    const description = typeof property['description'] === 'string' ? property['description'] : '';
-    return { name, type: more.length > 0 ? 'JSON_TEXT' : columnType(type, property), nullable, description };
-  });
+  const required = new Set(
+    Array.isArray(schema['required']) ? (schema['required'] as unknown[]) : [],
+  );
+  return Object.entries(properties as Readonly<Record<string, JsonSchema>>).map(
+    ([name, property]) => {
+      const listed = property['type'];
+      const types = (Array.isArray(listed) ? listed : [listed]) as unknown[];
+      // A property without a type (`{}`, `enum`, `anyOf`) may allow null, whatever it looks like.
+      const nullable = types.includes('null') || listed === undefined || !required.has(name);
+      const [type, ...more] = types.filter((entry) => entry !== 'null');
+      const description =
+        typeof property['description'] === 'string' ? property['description'] : '';
+      return {
+        name,
+        type: more.length > 0 ? 'JSON_TEXT' : columnType(type, property),
+        nullable,
+        description,
+      };
+    },
+  );
 }
 
 function columnType(type: unknown, property: JsonSchema): ColumnType {
@@ -73,18 +86,27 @@ export interface RowProblem {
   readonly pointer: string;
 }
 
-/** The columns that a table's files have: what names a folder is in its path alone, as readers take a column that is in both for two, or refuse it. */
+/**
+ * The columns that a table's files have: what names a folder is in its path alone, as readers take
+ * a column that is in both for two, or refuse it.
+ */
 export function storedColumns(schema: JsonSchema, folders: readonly string[]): readonly Column[] {
   return columnsOf(schema).filter(({ name }) => !folders.includes(name));
 }
 
 export interface RowReader {
   readonly columns: readonly Column[];
-  /** The row's cells in column order, or why the table cannot take it. `inexact`: of the event that the row came of. */
+  /**
+   * The row's cells in column order, or why the table cannot take it. `inexact`: of the event that
+   * the row came of.
+   */
   readonly read: (row: unknown, inexact?: Inexact) => readonly Cell[] | RowProblem;
 }
 
-/** `folders`: properties that name the row's folder. They are looked at as the others are, and are no cells. */
+/**
+ * `folders`: properties that name the row's folder. They are looked at as the others are, and are
+ * no cells.
+ */
 export function rowReader(schema: JsonSchema, folders: readonly string[] = []): RowReader {
   const columns = columnsOf(schema);
   const isFolder = columns.map(({ name }) => folders.includes(name));
@@ -95,16 +117,24 @@ export function rowReader(schema: JsonSchema, folders: readonly string[] = []): 
     columns: storedColumns(schema, folders),
     read(row, inexact) {
       const violation = check(row);
-      if (violation !== undefined) return { message: violation.message, pointer: violation.pointer };
+      if (violation !== undefined)
+        return { message: violation.message, pointer: violation.pointer };
       const cells: Cell[] = [];
       for (let i = 0; i < columns.length; i++) {
         const column = columns[i] as Column;
         const { name, type } = column;
-        const value = inherited[i] && !Object.hasOwn(row as object, name) ? undefined : (row as Readonly<Record<string, unknown>>)[name];
+        const value =
+          inherited[i] && !Object.hasOwn(row as object, name)
+            ? undefined
+            : (row as Readonly<Record<string, unknown>>)[name];
         const cell = cellOf(value, column);
         if (cell === undefined) return { message: unfit[type], pointer: `/${pointerPart(name)}` };
-        const place = type === 'JSON_TEXT' || inexact !== undefined ? inexactIn(value, cell, type, inexact) : undefined;
-        if (place !== undefined) return { message: notExact, pointer: `/${pointerPart(name)}${place}` };
+        const place =
+          type === 'JSON_TEXT' || inexact !== undefined
+            ? inexactIn(value, cell, type, inexact)
+            : undefined;
+        if (place !== undefined)
+          return { message: notExact, pointer: `/${pointerPart(name)}${place}` };
         if (!isFolder[i]) cells.push(cell);
       }
       return cells;
@@ -121,11 +151,20 @@ const unfit: Readonly<Record<ColumnType, string>> = {
   JSON_TEXT: 'it is no JSON value',
 };
 
-const notExact = 'the number is not exact, as it is beyond 2^53 or was written with more digits than are kept: send it as text';
+const notExact =
+  'the number is not exact, as it is beyond 2^53 or was written with more digits than are kept: send it as text';
 
-function inexactIn(value: unknown, cell: Cell, type: ColumnType, inexact: Inexact): string | undefined {
-  if (type === 'INT64') return typeof value === 'number' && !isExactNumber(value, inexact) ? '' : undefined;
-  return type === 'JSON_TEXT' && typeof cell === 'string' ? inexactPlace(value, cell, inexact) : undefined;
+function inexactIn(
+  value: unknown,
+  cell: Cell,
+  type: ColumnType,
+  inexact: Inexact,
+): string | undefined {
+  if (type === 'INT64')
+    return typeof value === 'number' && !isExactNumber(value, inexact) ? '' : undefined;
+  return type === 'JSON_TEXT' && typeof cell === 'string'
+    ? inexactPlace(value, cell, inexact)
+    : undefined;
 }
 
 /** Undefined when the column cannot hold the value. */

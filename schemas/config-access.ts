@@ -36,7 +36,10 @@ export interface JwtConfig extends Omit<GrantConfig, 'streams'> {
   readonly streamsClaim: string;
   /** The claim that says whom it speaks for; with the issuer it is the sender's identity. */
   readonly identityClaim: string;
-  /** `team/app`: where the Segment API puts the events of tokens that may write there; else a token's only stream. */
+  /**
+   * `team/app`: where the Segment API puts the events of tokens that may write there; else a
+   * token's only stream.
+   */
   readonly segmentStream?: string;
 }
 
@@ -44,7 +47,10 @@ export interface AccessConfig {
   /** With neither keys nor issuers everybody on this machine may write to every stream. */
   readonly keys: readonly KeyConfig[];
   readonly jwt: readonly JwtConfig[];
-  /** Sections that the file has, if only empty ones: a running server takes none for gone (deploy/host/reload.ts). */
+  /**
+   * Sections that the file has, if only empty ones: a running server takes none for gone
+   * (deploy/host/reload.ts).
+   */
   readonly sections: Readonly<Record<'keys' | 'jwt', boolean>>;
   /** Without keys: origins whose pages may send. Undefined: those of this machine. */
   readonly openOrigins: readonly string[] | undefined;
@@ -54,17 +60,24 @@ export interface AccessConfig {
 
 const patternExpected = 'team/app, team/* or */*';
 const pattern = (value: string): string | undefined =>
-  /^(?:\*\/\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63}\/(?:\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63}))$/.test(value) && !value.startsWith('sluice/')
+  /^(?:\*\/\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63}\/(?:\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63}))$/.test(
+    value,
+  ) && !value.startsWith('sluice/')
     ? undefined
     : `${patternExpected}; team sluice is reserved`;
 const origin = (value: string): string | undefined =>
-  value === '*' || (URL.canParse(value) && new URL(value).origin === value) ? undefined : 'an origin such as https://shop.example, or *';
-const isLoopback = (hostname: string): boolean => /^(?:127\.[\d.]+|localhost|\[::1\])$/.test(hostname);
+  value === '*' || (URL.canParse(value) && new URL(value).origin === value)
+    ? undefined
+    : 'an origin such as https://shop.example, or *';
+const isLoopback = (hostname: string): boolean =>
+  /^(?:127\.[\d.]+|localhost|\[::1\])$/.test(hostname);
 const jwksAddress = (value: string): string | undefined => {
   const expected = 'an https address (http only on loopback)';
   if (!URL.canParse(value)) return expected;
   const { protocol, hostname } = new URL(value);
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)) ? undefined : expected;
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
+    ? undefined
+    : expected;
 };
 
 export const patternField: Field = { type: 'string', check: pattern };
@@ -75,16 +88,24 @@ export const quotaFields: Readonly<Record<string, Field>> = {
   burst: { type: 'integer', default: 0, min: 0, max: 100_000_000 },
 };
 
-const segmentStreamField: Field = { type: 'string', default: '', check: (value) => (value.includes('*') ? 'team/app' : pattern(value)) };
+const segmentStreamField: Field = {
+  type: 'string',
+  default: '',
+  check: (value) => (value.includes('*') ? 'team/app' : pattern(value)),
+};
 
 export const keyFields: Readonly<Record<string, Field>> = {
   name: {
     type: 'string',
-    check: (value) => (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value) ? undefined : '1 to 64 of A-Z a-z 0-9 . _ -'),
+    check: (value) =>
+      /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value) ? undefined : '1 to 64 of A-Z a-z 0-9 . _ -',
   },
   sha256: {
     type: 'string',
-    check: (value) => (/^[0-9a-f]{64}$/.test(value) ? undefined : '64 hexadecimal digits in lower case, as `sluice key new` prints them'),
+    check: (value) =>
+      /^[0-9a-f]{64}$/.test(value)
+        ? undefined
+        : '64 hexadecimal digits in lower case, as `sluice key new` prints them',
   },
   segment_stream: segmentStreamField,
   ...quotaFields,

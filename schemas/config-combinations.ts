@@ -8,12 +8,21 @@ import { ledgerStream } from './config.ts';
 import { limits } from './limits.ts';
 
 /** Where in the text, the path, what is wrong, what is expected. */
-export type Combination = readonly [offset: number, path: string, message: string, expected: string];
+export type Combination = readonly [
+  offset: number,
+  path: string,
+  message: string,
+  expected: string,
+];
 
 /** `root` has the nodes of the sections, for their places. */
-export function* findCombinations(config: SluiceConfig, root: ReadonlyMap<string, Node | undefined>): Iterable<Combination> {
+export function* findCombinations(
+  config: SluiceConfig,
+  root: ReadonlyMap<string, Node | undefined>,
+): Iterable<Combination> {
   const streams = root.get('streams');
-  const at = (index: number): number => (isSeq(streams) ? offsetOf(streams.items[index] as Node) : 0);
+  const at = (index: number): number =>
+    isSeq(streams) ? offsetOf(streams.items[index] as Node) : 0;
   for (const [key, what] of [
     ['name', 'team and app'],
     ['kinesisStream', 'kinesis_stream'],
@@ -24,7 +33,12 @@ export function* findCombinations(config: SluiceConfig, root: ReadonlyMap<string
       const before = first.get(stream[key]);
       if (before === undefined) first.set(stream[key], index);
       else
-        yield problem(at(index), `streams[${index}]`, `${what} '${stream[key]}' is already that of streams[${before}]`, 'one of its own');
+        yield problem(
+          at(index),
+          `streams[${index}]`,
+          `${what} '${stream[key]}' is already that of streams[${before}]`,
+          'one of its own',
+        );
     }
   }
   for (const [index, stream] of config.streams.entries()) {
@@ -32,7 +46,13 @@ export function* findCombinations(config: SluiceConfig, root: ReadonlyMap<string
       ['kinesis_stream', stream.kinesisStream, isReservedStream],
       ['kafka_topic', stream.kafkaTopic, isReservedTopic],
     ] as const) {
-      if (isTaken(name)) yield problem(at(index), `streams[${index}].${setting}`, `'${name}' is reserved`, 'another name');
+      if (isTaken(name))
+        yield problem(
+          at(index),
+          `streams[${index}].${setting}`,
+          `'${name}' is reserved`,
+          'another name',
+        );
     }
   }
   yield* findTwice('keys', root.get('keys'), config.access.keys, [
@@ -63,16 +83,38 @@ export function* findCombinations(config: SluiceConfig, root: ReadonlyMap<string
   const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes } = config.ingress;
   const ingress = offsetOf(root.get('ingress'));
   if (bodyDecodedMaxBytes < bodyMaxBytes)
-    yield problem(ingress, 'ingress.body_decoded_max_mb', 'it is below body_max_mb', 'at least as much');
+    yield problem(
+      ingress,
+      'ingress.body_decoded_max_mb',
+      'it is below body_max_mb',
+      'at least as much',
+    );
   if (inFlightMaxBytes < bodyDecodedMaxBytes)
-    yield problem(ingress, 'ingress.in_flight_max_mb', 'one body alone would not be admitted', 'at least body_decoded_max_mb');
+    yield problem(
+      ingress,
+      'ingress.in_flight_max_mb',
+      'one body alone would not be admitted',
+      'at least body_decoded_max_mb',
+    );
 }
 
-function* addressSecrets({ streams, ingress }: SluiceConfig, root: ReadonlyMap<string, Node | undefined>): Iterable<Combination> {
+function* addressSecrets(
+  { streams, ingress }: SluiceConfig,
+  root: ReadonlyMap<string, Node | undefined>,
+): Iterable<Combination> {
   const { addressSecret } = ingress;
   const expected = `a text of at least ${limits.addressSecretMinChars} characters from the environment, or ingress.address_secret_file`;
-  if (addressSecret !== undefined && 'text' in addressSecret && addressSecret.text.length < limits.addressSecretMinChars)
-    yield problem(offsetOf(root.get('ingress')), 'ingress.address_secret', 'it is too short', expected);
+  if (
+    addressSecret !== undefined &&
+    'text' in addressSecret &&
+    addressSecret.text.length < limits.addressSecretMinChars
+  )
+    yield problem(
+      offsetOf(root.get('ingress')),
+      'ingress.address_secret',
+      'it is too short',
+      expected,
+    );
   const asking = streams.findIndex(({ context }) => context?.ip === 'hmac');
   if (asking >= 0 && addressSecret === undefined) {
     yield problem(
@@ -85,27 +127,53 @@ function* addressSecrets({ streams, ingress }: SluiceConfig, root: ReadonlyMap<s
 }
 
 /** Where the Segment API is to put events there must be a stream, and its key must be for it. */
-function* segmentStreams({ access, streams }: SluiceConfig, root: ReadonlyMap<string, Node | undefined>): Iterable<Combination> {
+function* segmentStreams(
+  { access, streams }: SluiceConfig,
+  root: ReadonlyMap<string, Node | undefined>,
+): Iterable<Combination> {
   const known = new Set(streams.map(({ name }) => name));
-  const unknown = (section: string, path: string, stream: string | undefined): readonly Combination[] =>
+  const unknown = (
+    section: string,
+    path: string,
+    stream: string | undefined,
+  ): readonly Combination[] =>
     stream === undefined || known.has(stream)
       ? []
-      : [problem(offsetOf(root.get(section)), path, `there is no stream '${stream}'`, 'team/app of one of streams')];
+      : [
+          problem(
+            offsetOf(root.get(section)),
+            path,
+            `there is no stream '${stream}'`,
+            'team/app of one of streams',
+          ),
+        ];
   yield* unknown('ingress', 'ingress.segment_stream', access.openSegmentStream);
-  for (const [index, { segmentStream }] of access.jwt.entries()) yield* unknown('jwt', `jwt[${index}].segment_stream`, segmentStream);
+  for (const [index, { segmentStream }] of access.jwt.entries())
+    yield* unknown('jwt', `jwt[${index}].segment_stream`, segmentStream);
   for (const [index, { segmentStream, streams: patterns }] of access.keys.entries()) {
     const path = `keys[${index}].segment_stream`;
     yield* unknown('keys', path, segmentStream);
     if (segmentStream === undefined || !known.has(segmentStream)) continue;
     const covering = [segmentStream, `${segmentStream.split('/')[0]}/*`, '*/*'];
     if (!patterns.some((pattern) => covering.includes(pattern)))
-      yield problem(offsetOf(root.get('keys')), path, `the key is not for '${segmentStream}'`, "one of the key's streams");
+      yield problem(
+        offsetOf(root.get('keys')),
+        path,
+        `the key is not for '${segmentStream}'`,
+        "one of the key's streams",
+      );
   }
 }
 
-/** Where the ingress writes what it counted: an event of a client there would be counted as one of its own. */
-const isReservedStream = (name: string): boolean => name === ledgerStream.kinesisStream || name === '.' || name === '..';
-/** Kafka keeps `.` and `..` for itself, and its brokers the names that begin with two underscores. */
+/**
+ * Where the ingress writes what it counted: an event of a client there would be counted as one of
+ * its own.
+ */
+const isReservedStream = (name: string): boolean =>
+  name === ledgerStream.kinesisStream || name === '.' || name === '..';
+/**
+ * Kafka keeps `.` and `..` for itself, and its brokers the names that begin with two underscores.
+ */
 const isReservedTopic = (name: string): boolean =>
   name === ledgerStream.kafkaTopic || name === '.' || name === '..' || name.startsWith('__');
 
@@ -124,7 +192,12 @@ function* findTwice<T>(
       if (before === undefined) first.set(value, index);
       else {
         const at = isSeq(node) ? offsetOf(node.items[index] as Node) : offsetOf(node);
-        yield problem(at, `${section}[${index}].${field}`, `'${value}' is already that of ${section}[${before}]`, 'one of its own');
+        yield problem(
+          at,
+          `${section}[${index}].${field}`,
+          `'${value}' is already that of ${section}[${before}]`,
+          'one of its own',
+        );
       }
     }
   }

@@ -1,5 +1,6 @@
 /**
- * One value of the configuration: what it may be, what is wrong with it, in words, and how much of it people are shown.
+ * One value of the configuration: what it may be, what is wrong with it, in words, and how much of
+ * it people are shown.
  */
 import { hidden, isSecret, maskAddresses } from './config-secrets.ts';
 
@@ -12,18 +13,26 @@ export interface Field {
   readonly max?: number;
   readonly oneOf?: readonly string[];
   readonly check?: (value: string) => string | undefined;
-  /** `written`: what comes from the environment is shown as the variable's name. Secrets are listed in config-secrets.ts. */
+  /**
+   * `written`: what comes from the environment is shown as the variable's name. Secrets are listed
+   * in config-secrets.ts.
+   */
   readonly shown?: 'written';
 }
 
-/** What may be told of the value of the setting `path`. `written` is the text in the file, where the environment had a part in it. */
+/**
+ * What may be told of the value of the setting `path`. `written` is the text in the file, where the
+ * environment had a part in it.
+ */
 export function shownOf(path: string, value: unknown, written: unknown, field: Field): unknown {
   if (isSecret(path)) return hidden;
   const shown = field.shown === 'written' && written !== undefined ? written : value;
   return typeof shown === 'string' ? maskAddresses(shown) : shown;
 }
 
-/** What is wrong with the value of the setting `path`; it repeats nothing that must not be shown. */
+/**
+ * What is wrong with the value of the setting `path`; it repeats nothing that must not be shown.
+ */
 export function problemOf(value: unknown, field: Field, path = ''): string | undefined {
   const problem = faultOf(value, field, isSecret(path) || field.shown !== undefined);
   return problem === undefined ? undefined : maskAddresses(problem);
@@ -31,14 +40,19 @@ export function problemOf(value: unknown, field: Field, path = ''): string | und
 
 function faultOf(value: unknown, field: Field, isHidden: boolean): string | undefined {
   if (field.type === 'integer') {
-    if (typeof value !== 'number' || !Number.isInteger(value)) return `it is ${JSON.stringify(value)}`;
-    return value < (field.min ?? -Infinity) || value > (field.max ?? Infinity) ? `it is ${value}` : undefined;
+    if (typeof value !== 'number' || !Number.isInteger(value))
+      return `it is ${JSON.stringify(value)}`;
+    return value < (field.min ?? -Infinity) || value > (field.max ?? Infinity)
+      ? `it is ${value}`
+      : undefined;
   }
-  if (field.type === 'boolean') return typeof value === 'boolean' ? undefined : `it is ${JSON.stringify(value)}`;
+  if (field.type === 'boolean')
+    return typeof value === 'boolean' ? undefined : `it is ${JSON.stringify(value)}`;
   const told = (text: string): string => (isHidden ? 'it does not fit' : `it is ${text}`);
   if (value === '') return 'it is ""';
   if (typeof value !== 'string') return told(JSON.stringify(value));
-  if (field.oneOf !== undefined) return field.oneOf.includes(value) ? undefined : told(`'${value}'`);
+  if (field.oneOf !== undefined)
+    return field.oneOf.includes(value) ? undefined : told(`'${value}'`);
   return field.check?.(value) === undefined ? undefined : told(`'${value}'`);
 }
 
@@ -50,7 +64,9 @@ export function expectedOf(field: Field): string {
 
 /** The candidate that was probably meant. */
 export function nearest(key: string, known: readonly string[]): string | undefined {
-  const scored = known.map((candidate) => [distance(key, candidate), candidate] as const).sort(([a], [b]) => a - b);
+  const scored = known
+    .map((candidate) => [distance(key, candidate), candidate] as const)
+    .sort(([a], [b]) => a - b);
   const [best] = scored;
   return best !== undefined && best[0] <= 3 ? best[1] : undefined;
 }
@@ -61,7 +77,11 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1));
+      next[j] = Math.min(
+        (row[j] as number) + 1,
+        (next[j - 1] as number) + 1,
+        (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1),
+      );
     }
     row = next;
   }

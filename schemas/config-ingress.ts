@@ -1,5 +1,6 @@
 /**
- * From the checked values of the sections `routing`, `ingress` and `local` to what the rest of the system is given, in bytes and milliseconds. Pure.
+ * From the checked values of the sections `routing`, `ingress` and `local` to what the rest of the
+ * system is given, in bytes and milliseconds. Pure.
  */
 import type { LogLevel, SluiceConfig } from './config.ts';
 import { quotaOf } from './config-access.ts';
@@ -29,7 +30,10 @@ export function ingressOf(
       bufferMaxBytes: Number(ingress['buffer_max_mb']) * mebi,
       repeatWindowMs: Number(ingress['repeat_window_s']) * 1_000,
       repeatWindowMaxBytes: Number(ingress['repeat_window_mb']) * mebi,
-      addressQuota: quotaOf({ events_per_second: ingress['address_requests_per_second'], burst: ingress['address_burst'] }),
+      addressQuota: quotaOf({
+        events_per_second: ingress['address_requests_per_second'],
+        burst: ingress['address_burst'],
+      }),
       addressWebSocketsMax: Number(ingress['address_websockets_max']),
       trustedProxies: Number(ingress['trusted_proxies']),
       ...secretOf(ingress, pathOf),

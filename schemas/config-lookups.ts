@@ -1,13 +1,15 @@
 /**
- * What a look-up over HTTP may be configured with. Addresses and headers can carry secrets: a header's value is never shown, and of an address
- * only what the file itself says.
+ * What a look-up over HTTP may be configured with. Addresses and headers can carry secrets: a
+ * header's value is never shown, and of an address only what the file itself says.
  */
 import type { Field } from './config-fields.ts';
 
 /** Headers that belong to the connection, which fetch refuses or sets itself. */
-const connectionHeaders = /^(connection|content-length|expect|host|keep-alive|te|trailer|transfer-encoding|upgrade)$/i;
+const connectionHeaders =
+  /^(connection|content-length|expect|host|keep-alive|te|trailer|transfer-encoding|upgrade)$/i;
 
-export const headerNameExpected = 'the name of a header that is not one of the connection (RFC 9110)';
+export const headerNameExpected =
+  'the name of a header that is not one of the connection (RFC 9110)';
 
 export function isHeaderName(text: string): boolean {
   return /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(text) && !connectionHeaders.test(text);

@@ -1,14 +1,20 @@
 /**
- * What nobody is shown of a configuration: in `config check`, in a problem, in an error, in a line of the log.
+ * What nobody is shown of a configuration: in `config check`, in a problem, in an error, in a line
+ * of the log.
  *
  * Invariants:
  * 1. A setting of `secretSettings` is never shown, in part or wrong as it may be.
- * 2. Of any address, wherever it stands in a text, the user information is masked, and so are members of its query that are named like secrets.
- *    Too much is masked rather than too little: everything up to the last @ that belongs to it.
+ * 2. Of any address, wherever it stands in a text, the user information is masked, and so are
+ *    members of its query that are named like secrets. Too much is masked rather than too little:
+ *    everything up to the last @ that belongs to it.
  */
 
 /** Paths; `*` is any one name. */
-export const secretSettings: readonly string[] = ['neo4j.password', 'ingress.address_secret', 'lookups.*.headers.*'];
+export const secretSettings: readonly string[] = [
+  'neo4j.password',
+  'ingress.address_secret',
+  'lookups.*.headers.*',
+];
 
 export const hidden = '***';
 
@@ -16,12 +22,19 @@ export function isSecret(path: string): boolean {
   const names = path.split('.');
   return secretSettings.some((setting) => {
     const wanted = setting.split('.');
-    return wanted.length === names.length && wanted.every((name, index) => name === '*' || name === names[index]);
+    return (
+      wanted.length === names.length &&
+      wanted.every((name, index) => name === '*' || name === names[index])
+    );
   });
 }
 
-/** A scheme and its slashes; schemes of the web and of Neo4j also without: a parser takes `https:user@host` for an address. */
-const userInfo = /\b([a-z][a-z0-9+.-]*:[\\/]+|(?:https?|wss?|(?:bolt|neo4j)(?:\+s(?:sc)?)?):)[^\s"'`<>]*@/gi;
+/**
+ * A scheme and its slashes; schemes of the web and of Neo4j also without: a parser takes
+ * `https:user@host` for an address.
+ */
+const userInfo =
+  /\b([a-z][a-z0-9+.-]*:[\\/]+|(?:https?|wss?|(?:bolt|neo4j)(?:\+s(?:sc)?)?):)[^\s"'`<>]*@/gi;
 const secretMember =
   /([?&;][^=&#\s"'`]*(?:key|token|secret|passw|pwd|sig|auth|cred|session)[^=&#\s"'`]*=)(?!\{key\}|\$\{\w+\}(?:[&#'"`\s]|$))[^&#\s"'`]+/gi;
 
@@ -31,10 +44,15 @@ export function maskAddresses(text: string): string {
   return text.replaceAll(userInfo, `$1${hidden}@`).replaceAll(secretMember, `$1${hidden}`);
 }
 
-/** A copy of `value` with every text in it replaced by what may be shown of it: what `shown` says for that very text, else as above. */
+/**
+ * A copy of `value` with every text in it replaced by what may be shown of it: what `shown` says
+ * for that very text, else as above.
+ */
 export function maskAll(value: unknown, shown: ReadonlyMap<string, string>): unknown {
   if (typeof value === 'string') return shown.get(value) ?? maskAddresses(value);
   if (Array.isArray(value)) return value.map((one: unknown) => maskAll(one, shown));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, maskAll(member, shown)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, maskAll(member, shown)]),
+  );
 }

@@ -1,6 +1,7 @@
 /**
- * The sections that the services need and `sluice start` does not: where Kinesis, Kafka, S3, Firehose and Neo4j are, and how enrich runs.
- * Credentials of AWS are never here: they come by the SDK's default chain.
+ * The sections that the services need and `sluice start` does not: where Kinesis, Kafka, S3,
+ * Firehose and Neo4j are, and how enrich runs. Credentials of AWS are never here: they come by the
+ * SDK's default chain.
  */
 import type { Field, FieldValue } from './config-fields.ts';
 import type { KafkaCompression } from './kafka-codecs/codecs.ts';
@@ -15,10 +16,16 @@ export interface AwsPlace {
 }
 
 export interface KinesisConfig extends AwsPlace {
-  /** A shard gives five reads a second to all its readers together: how often one topology reads it while it has more, and once its end was found. */
+  /**
+   * A shard gives five reads a second to all its readers together: how often one topology reads it
+   * while it has more, and once its end was found.
+   */
   readonly readEveryMs: number;
   readonly idleReadEveryMs: number;
-  /** Whether each topology reads by a consumer of its own (enhanced fan-out), `sluice-<topology>`, which is registered where it is not there. */
+  /**
+   * Whether each topology reads by a consumer of its own (enhanced fan-out), `sluice-<topology>`,
+   * which is registered where it is not there.
+   */
   readonly fanOut: boolean;
 }
 
@@ -30,18 +37,27 @@ export interface KafkaConfig {
   readonly auth: 'none' | 'msk_iam';
   /** Of `msk_iam`: the cluster's. */
   readonly region: string | undefined;
-  /** Of `msk_iam`: a role to take on, so that the principal stays the same when the service's own credentials change their session name. */
+  /**
+   * Of `msk_iam`: a role to take on, so that the principal stays the same when the service's own
+   * credentials change their session name.
+   */
   readonly roleArn: string | undefined;
   /** Of the records that the ingress writes. Undefined: none. */
   readonly compression: Exclude<KafkaCompression, 'none'> | undefined;
-  /** What becomes of topics whose `cleanup.policy` has `compact`: they keep only the newest event of a key. Undefined: they are refused. */
+  /**
+   * What becomes of topics whose `cleanup.policy` has `compact`: they keep only the newest event of
+   * a key. Undefined: they are refused.
+   */
   readonly compactedTopics: 'accept' | undefined;
 }
 
 export interface S3Config extends AwsPlace {
   /** Undefined: not configured. */
   readonly bucket: string | undefined;
-  /** Empty, or ends with `/`. Below it lie `lake/`, `checkpoints/`, `claims/` and what is staged for them. */
+  /**
+   * Empty, or ends with `/`. Below it lie `lake/`, `checkpoints/`, `claims/` and what is staged for
+   * them.
+   */
   readonly prefix: string;
 }
 
@@ -80,10 +96,13 @@ export interface ServicesConfig {
 }
 
 const broker = /^[A-Za-z0-9.-]+:\d{1,5}$/;
-const brokersExpected = 'host:port, with commas between several, such as b-1.example:9098,b-2.example:9098';
-const listOf = (text: string): readonly string[] => (text === '' ? [] : text.split(',').map((part) => part.trim()));
+const brokersExpected =
+  'host:port, with commas between several, such as b-1.example:9098,b-2.example:9098';
+const listOf = (text: string): readonly string[] =>
+  text === '' ? [] : text.split(',').map((part) => part.trim());
 
-const brokers = (value: string): string | undefined => (listOf(value).every((part) => broker.test(part)) ? undefined : brokersExpected);
+const brokers = (value: string): string | undefined =>
+  listOf(value).every((part) => broker.test(part)) ? undefined : brokersExpected;
 const address = (protocols: readonly string[], expected: string): Field => ({
   type: 'string',
   default: '',
@@ -91,7 +110,9 @@ const address = (protocols: readonly string[], expected: string): Field => ({
   check: (value) => {
     if (!URL.canParse(value)) return expected;
     const { protocol, username, password } = new URL(value);
-    return protocols.includes(protocol) && username === '' && password === '' ? undefined : expected;
+    return protocols.includes(protocol) && username === '' && password === ''
+      ? undefined
+      : expected;
   },
 });
 const region: Field = {
@@ -104,7 +125,9 @@ const place: Readonly<Record<keyof AwsPlace, Field>> = {
   endpoint: address(['http:', 'https:'], 'an http or https address without user and password'),
 };
 
-export const serviceSections: Readonly<Record<keyof ServicesConfig, Readonly<Record<string, Field>>>> = {
+export const serviceSections: Readonly<
+  Record<keyof ServicesConfig, Readonly<Record<string, Field>>>
+> = {
   kinesis: {
     ...place,
     read_every_ms: {
@@ -122,7 +145,11 @@ export const serviceSections: Readonly<Record<keyof ServicesConfig, Readonly<Rec
     },
   },
   kafka: {
-    brokers: { type: 'string', default: '', check: (value) => (value === '' ? brokersExpected : brokers(value)) },
+    brokers: {
+      type: 'string',
+      default: '',
+      check: (value) => (value === '' ? brokersExpected : brokers(value)),
+    },
     tls: { type: 'boolean', default: false },
     auth: { type: 'string', default: 'none', oneOf: ['none', 'msk_iam'] },
     region,
@@ -130,7 +157,9 @@ export const serviceSections: Readonly<Record<keyof ServicesConfig, Readonly<Rec
       type: 'string',
       default: '',
       check: (value) =>
-        /^arn:[a-z-]+:iam::\d{12}:role\/\S+$/.test(value) ? undefined : 'a role such as arn:aws:iam::123456789012:role/kafka',
+        /^arn:[a-z-]+:iam::\d{12}:role\/\S+$/.test(value)
+          ? undefined
+          : 'a role such as arn:aws:iam::123456789012:role/kafka',
     },
     compression: { type: 'string', default: 'none', oneOf: kafkaCompressions },
     compacted_topics: { type: 'string', default: 'refuse', oneOf: ['refuse', 'accept'] },
@@ -140,14 +169,20 @@ export const serviceSections: Readonly<Record<keyof ServicesConfig, Readonly<Rec
     bucket: {
       type: 'string',
       default: '',
-      check: (value) => (/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(value) ? undefined : 'the name of a bucket: 3 to 63 of a-z 0-9 . -'),
+      check: (value) =>
+        /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(value)
+          ? undefined
+          : 'the name of a bucket: 3 to 63 of a-z 0-9 . -',
     },
     prefix: {
       type: 'string',
       default: '',
       check: (value) => {
-        if (value.length > limits.s3PrefixMaxBytes) return `${limits.s3PrefixMaxBytes} characters at most`;
-        return /^(?:[A-Za-z0-9._=-]+\/)+$/.test(value) ? undefined : 'folders of A-Z a-z 0-9 . _ = -, each with / at its end';
+        if (value.length > limits.s3PrefixMaxBytes)
+          return `${limits.s3PrefixMaxBytes} characters at most`;
+        return /^(?:[A-Za-z0-9._=-]+\/)+$/.test(value)
+          ? undefined
+          : 'folders of A-Z a-z 0-9 . _ = -, each with / at its end';
       },
     },
   },
@@ -169,26 +204,51 @@ export const serviceSections: Readonly<Record<keyof ServicesConfig, Readonly<Rec
       check: (value) => (/^[A-Za-z0-9.:_-]+$/.test(value) ? undefined : 'a host name or address'),
     },
     port: { type: 'integer', default: 8_081, min: 0, max: 65_535 },
-    checkpoint_ms: { type: 'integer', default: limits.checkpointIntervalMs, min: 100, max: 3_600_000 },
-    function_max_ms: { type: 'integer', default: limits.functionMaxMs, min: limits.functionMinMs, max: 3_600_000 },
-    parquet_file_age_ms: { type: 'integer', default: limits.parquetFileMaxAgeMs, min: 0, max: 86_400_000 },
+    checkpoint_ms: {
+      type: 'integer',
+      default: limits.checkpointIntervalMs,
+      min: 100,
+      max: 3_600_000,
+    },
+    function_max_ms: {
+      type: 'integer',
+      default: limits.functionMaxMs,
+      min: limits.functionMinMs,
+      max: 3_600_000,
+    },
+    parquet_file_age_ms: {
+      type: 'integer',
+      default: limits.parquetFileMaxAgeMs,
+      min: 0,
+      max: 86_400_000,
+    },
   },
 };
 
 /** Of `firehose.tables`. */
 export const deliveryStreamField: Field = {
   type: 'string',
-  check: (value) => (/^[A-Za-z0-9._-]{1,64}$/.test(value) ? undefined : 'the name of a delivery stream: 1 to 64 of A-Z a-z 0-9 . _ -'),
+  check: (value) =>
+    /^[A-Za-z0-9._-]{1,64}$/.test(value)
+      ? undefined
+      : 'the name of a delivery stream: 1 to 64 of A-Z a-z 0-9 . _ -',
 };
 export const tableExpected = 'the name of a table';
 export const isTable = (name: string): boolean => /^[a-z][a-z0-9_]{0,62}$/.test(name);
 
 type Values = Readonly<Record<string, FieldValue>>;
 
-const given = (value: FieldValue | undefined): string | undefined => (value === undefined || value === '' ? undefined : String(value));
-const placeOf = (values: Values): AwsPlace => ({ region: given(values['region']), endpoint: given(values['endpoint']) });
+const given = (value: FieldValue | undefined): string | undefined =>
+  value === undefined || value === '' ? undefined : String(value);
+const placeOf = (values: Values): AwsPlace => ({
+  region: given(values['region']),
+  endpoint: given(values['endpoint']),
+});
 
-/** The sections' values after checks, by section; `tables` of firehose and the path of the password's file come apart. */
+/**
+ * The sections' values after checks, by section; `tables` of firehose and the path of the
+ * password's file come apart.
+ */
 export function servicesOf(
   values: Readonly<Record<keyof ServicesConfig, Values>>,
   tables: FirehoseConfig['tables'],
@@ -209,7 +269,10 @@ export function servicesOf(
       auth: kafka['auth'] as KafkaConfig['auth'],
       region: given(kafka['region']),
       roleArn: given(kafka['role_arn']),
-      compression: kafka['compression'] === 'none' ? undefined : (kafka['compression'] as KafkaConfig['compression']),
+      compression:
+        kafka['compression'] === 'none'
+          ? undefined
+          : (kafka['compression'] as KafkaConfig['compression']),
       compactedTopics: kafka['compacted_topics'] === 'accept' ? 'accept' : undefined,
     },
     s3: { ...placeOf(s3), bucket: given(s3['bucket']), prefix: String(s3['prefix']) },
@@ -217,7 +280,8 @@ export function servicesOf(
     neo4j: {
       url: given(neo4j['url']),
       user: String(neo4j['user']),
-      password: file === undefined ? (text === undefined ? undefined : { text }) : { file: pathOf(file) },
+      password:
+        file === undefined ? (text === undefined ? undefined : { text }) : { file: pathOf(file) },
       database: given(neo4j['database']),
     },
     enrich: {

@@ -1,11 +1,15 @@
 /**
- * What a stream may ask of the ingress beyond where its events go: to keep what the client was, and to check data against a schema.
+ * What a stream may ask of the ingress beyond where its events go: to keep what the client was, and
+ * to check data against a schema.
  */
 import type { Field, FieldValue } from './config-fields.ts';
 
 /** What of the client becomes extension attributes of its events. */
 export interface ClientContextConfig {
-  /** `clientip`: whole; without the last 8 bits of IPv4 or the last 80 of IPv6; or as a keyed digest. */
+  /**
+   * `clientip`: whole; without the last 8 bits of IPv4 or the last 80 of IPv6; or as a keyed
+   * digest.
+   */
   readonly ip: 'none' | 'full' | 'truncated' | 'hmac';
   /** `useragent` */
   readonly userAgent: boolean;
@@ -30,7 +34,9 @@ export const contextFields: Readonly<Record<string, Field>> = {
 };
 
 /** Undefined where nothing is asked for. */
-export function clientContextOf(values: Readonly<Record<string, FieldValue>>): ClientContextConfig | undefined {
+export function clientContextOf(
+  values: Readonly<Record<string, FieldValue>>,
+): ClientContextConfig | undefined {
   const ip = values['ip'] as ClientContextConfig['ip'];
   const userAgent = values['user_agent'] === true;
   const referer = values['referer'] === true;

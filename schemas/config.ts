@@ -1,6 +1,6 @@
 /**
- * The effective configuration, after defaults, interpolation and checks: what the rest of the system is given.
- * config-file.ts makes it from YAML; nothing else reads configuration.
+ * The effective configuration, after defaults, interpolation and checks: what the rest of the
+ * system is given. config-file.ts makes it from YAML; nothing else reads configuration.
  */
 import type { AccessConfig, QuotaConfig } from './config-access.ts';
 import type { ServicesConfig } from './config-services.ts';
@@ -21,14 +21,23 @@ export interface StreamConfig {
   readonly name: string;
   readonly kinesisStream: string;
   readonly kafkaTopic: string;
-  /** `none`: the body is the data. `sluice`: the body is an object with `data` and attributes beside it. */
+  /**
+   * `none`: the body is the data. `sluice`: the body is an object with `data` and attributes beside
+   * it.
+   */
   readonly envelope: 'none' | 'sluice';
   readonly event: EventPointers;
   /** What a 2xx means: in the stream; on this machine's disk; in memory. */
   readonly ack: Ack;
-  /** What `replicated` does while the stream cannot be reached: refuse with 503, or spool and say so. */
+  /**
+   * What `replicated` does while the stream cannot be reached: refuse with 503, or spool and say
+   * so.
+   */
   readonly whenDown: 'refuse' | 'spool';
-  /** `key`: events of one partition key and one path are in the stream in the order in which they were sent. */
+  /**
+   * `key`: events of one partition key and one path are in the stream in the order in which they
+   * were sent.
+   */
   readonly order: 'none' | 'key';
   /** Whether small events of the small path share a Kinesis record. */
   readonly aggregate: Aggregation;
@@ -39,7 +48,10 @@ export interface StreamConfig {
   readonly validate?: ValidateConfig;
 }
 
-/** Where the ingress writes what it counted. No key covers it; clients cannot write to team `sluice`. */
+/**
+ * Where the ingress writes what it counted. No key covers it; clients cannot write to team
+ * `sluice`.
+ */
 export const ledgerStream: StreamConfig = {
   team: 'sluice',
   app: 'ledger',
@@ -54,7 +66,10 @@ export const ledgerStream: StreamConfig = {
   aggregate: 'none',
 };
 
-/** `kpl`: in the format of the Kinesis Producer Library, which Firehose reads as well; `kpl-gzip`: that compressed, which only sources here read. */
+/**
+ * `kpl`: in the format of the Kinesis Producer Library, which Firehose reads as well; `kpl-gzip`:
+ * that compressed, which only sources here read.
+ */
 export type Aggregation = 'none' | 'kpl' | 'kpl-gzip';
 
 export type Ack = 'replicated' | 'spooled' | 'buffered';
@@ -70,14 +85,23 @@ export interface IngressConfig {
   readonly spoolMaxBytes: number;
   /** Answered events of `ack: buffered` that are on their way, of each stream. */
   readonly bufferMaxBytes: number;
-  /** How long an accepted event's identity is remembered, while those of all senders fit `repeatWindowMaxBytes`. */
+  /**
+   * How long an accepted event's identity is remembered, while those of all senders fit
+   * `repeatWindowMaxBytes`.
+   */
   readonly repeatWindowMs: number;
   readonly repeatWindowMaxBytes: number;
-  /** Requests of one client address (of IPv6 its network of 64 bits); undefined: as many as it likes. */
+  /**
+   * Requests of one client address (of IPv6 its network of 64 bits); undefined: as many as it
+   * likes.
+   */
   readonly addressQuota: QuotaConfig | undefined;
   /** WebSockets of one client address at a time. */
   readonly addressWebSocketsMax: number;
-  /** Proxies in front that append to X-Forwarded-For or Forwarded: the client's address is the entry that many from the right. */
+  /**
+   * Proxies in front that append to X-Forwarded-For or Forwarded: the client's address is the entry
+   * that many from the right.
+   */
   readonly trustedProxies: number;
   /** What addresses are digested with, for streams with `context: {ip: hmac}`. */
   readonly addressSecret?: SecretConfig;
@@ -116,7 +140,10 @@ export interface LocalConfig {
   readonly parquetFileMaxAgeMs: number;
 }
 
-/** A look-up that a topology's `connector(name)` is bound to. Both may carry secrets: neither belongs into a log or an error. */
+/**
+ * A look-up that a topology's `connector(name)` is bound to. Both may carry secrets: neither
+ * belongs into a log or an error.
+ */
 export interface HttpLookupConfig {
   /** `{key}` in it is the key. */
   readonly url: string;

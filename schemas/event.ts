@@ -1,6 +1,7 @@
 /**
- * The event: CloudEvents 1.0 (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md) with our extensions
- * `team`, `app`, `partitionkey`, `receivedtime` and the specification's `traceparent`.
+ * The event: CloudEvents 1.0 (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md)
+ * with our extensions `team`, `app`, `partitionkey`, `receivedtime` and the specification's
+ * `traceparent`.
  */
 import { hash } from 'node:crypto';
 import { limits } from './limits.ts';
@@ -20,7 +21,10 @@ export interface EventAttributes {
   readonly datacontenttype: string;
   readonly team: string;
   readonly app: string;
-  /** Ordering and state key: the client's, else the subject, else the id; a long one as its digest (`partitionKeyOf`). */
+  /**
+   * Ordering and state key: the client's, else the subject, else the id; a long one as its digest
+   * (`partitionKeyOf`).
+   */
   readonly partitionkey: string;
   /** Ingestion time, RFC 3339 in UTC with milliseconds, set by the ingress. */
   readonly receivedtime: string;
@@ -32,7 +36,10 @@ export interface EventAttributes {
 /** An event as a topology sees it. Values are JSON-safe. */
 export interface SluiceEvent<T = unknown> extends EventAttributes {
   readonly data: T;
-  /** The client's own bytes of `data` as text; only where the source asks for it with `dataText: true`. */
+  /**
+   * The client's own bytes of `data` as text; only where the source asks for it with `dataText:
+   * true`.
+   */
   readonly dataText?: string;
 }
 
@@ -40,9 +47,10 @@ export interface SluiceEvent<T = unknown> extends EventAttributes {
 const keyDigestPrefix = 'sha256:';
 
 /**
- * The one derivation of the partition key: it serves routing, limiting and metrics alike. A key of more than
- * `limits.partitionKeyMaxChars` characters, which Kinesis refuses, becomes `sha256:` and the 64 lower-case hexadecimal digits of the
- * SHA-256 of its UTF-8: keys that differ stay apart, and the same key always gets the same digest.
+ * The one derivation of the partition key: it serves routing, limiting and metrics alike. A key of
+ * more than `limits.partitionKeyMaxChars` characters, which Kinesis refuses, becomes `sha256:` and
+ * the 64 lower-case hexadecimal digits of the SHA-256 of its UTF-8: keys that differ stay apart,
+ * and the same key always gets the same digest.
  */
 export function partitionKeyOf(attributes: {
   readonly id: string;
@@ -51,6 +59,7 @@ export function partitionKeyOf(attributes: {
 }): string {
   const key = attributes.partitionkey ?? attributes.subject ?? attributes.id;
   // Characters are counted as Kinesis does, by code points; a string's length is never less.
-  if (key.length <= limits.partitionKeyMaxChars || [...key].length <= limits.partitionKeyMaxChars) return key;
+  if (key.length <= limits.partitionKeyMaxChars || [...key].length <= limits.partitionKeyMaxChars)
+    return key;
   return `${keyDigestPrefix}${hash('sha256', key)}`;
 }

@@ -1,8 +1,9 @@
 /**
  * Whether the numbers that go into a table's integer and JSON columns are exact. Pure.
  *
- * A whole number from 2^53 on stands for several: it is refused where it would be written with all its digits. From 1e21 on it is written with a power of
- * ten, and says itself that it is rounded. What a double does not hold as the event wrote it is refused too, where the event is known.
+ * A whole number from 2^53 on stands for several: it is refused where it would be written with all
+ * its digits. From 1e21 on it is written with a power of ten, and says itself that it is rounded.
+ * What a double does not hold as the event wrote it is refused too, where the event is known.
  */
 import { pointerPart } from './json-pointer.ts';
 import type { InexactNumber } from './number-scan.ts';
@@ -16,7 +17,8 @@ const powerFrom = 1e21;
 const largeMinDigits = 16;
 
 export function isExactNumber(value: number, inexact: Inexact): boolean {
-  if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < powerFrom) return false;
+  if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < powerFrom)
+    return false;
   return inexact === undefined || !inexact.some((number) => number.value === value);
 }
 

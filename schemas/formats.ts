@@ -1,5 +1,6 @@
 /**
- * The formats of JSON Schema (2020-12, section 7.3) and of OpenAPI, each by the grammar of its RFC, in time that is linear in the text.
+ * The formats of JSON Schema (2020-12, section 7.3) and of OpenAPI, each by the grammar of its RFC,
+ * in time that is linear in the text.
  *
  * | format | what |
  * |---|---|
@@ -67,13 +68,19 @@ const pointer = '(?:/(?:[^~/]|~[01])*)*';
 
 const patterns: Readonly<Record<string, readonly [source: string, flags: string]>> = {
   duration: [`^P(?:${date}(?:${time})?|${time}|\\d+W)$`, ''],
-  email: [`^(?:${atext}(?:\\.${atext})*|${quoted})@(?:${hostname}|\\[${ipv4}\\]|\\[IPv6:(?:${ipv6})\\])$`, 'i'],
+  email: [
+    `^(?:${atext}(?:\\.${atext})*|${quoted})@(?:${hostname}|\\[${ipv4}\\]|\\[IPv6:(?:${ipv6})\\])$`,
+    'i',
+  ],
   hostname: [`^(?=.{1,253}$)(?!(?:.*\\.)?(?!xn)[a-z0-9-]{2}--)${hostname}$`, 'i'],
   ipv4: [`^${ipv4}$`, ''],
   ipv6: [`^(?:${ipv6})$`, 'i'],
   uri: [`^${uri}$`, 'i'],
   'uri-reference': [`^(?:${uri}|${relative})$`, 'i'],
-  'uri-template': [`^(?:${literal}|${escaped}|\\{[+#./;?&=,!@|]?${varspec}(?:,${varspec})*\\})*$`, 'iu'],
+  'uri-template': [
+    `^(?:${literal}|${escaped}|\\{[+#./;?&=,!@|]?${varspec}(?:,${varspec})*\\})*$`,
+    'iu',
+  ],
   uuid: ['^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$', 'i'],
   'json-pointer': [`^${pointer}$`, 'u'],
   'json-pointer-uri-fragment': [`^#(?:/(?:[${unreserved}${subDelims}:@]|${escaped})*)*$`, 'i'],
@@ -104,8 +111,10 @@ export function useFormats(ajv: Ajv2020): void {
     // What is left of its patterns.
     if (known instanceof RegExp) ajv.addFormat(name, testOf(known.source, known.flags));
   }
-  for (const [name, [source, flags]] of Object.entries(patterns)) ajv.addFormat(name, testOf(source, flags));
-  for (const [name, validate] of Object.entries(functions)) ajv.addFormat(name, { type: 'string', validate });
+  for (const [name, [source, flags]] of Object.entries(patterns))
+    ajv.addFormat(name, testOf(source, flags));
+  for (const [name, validate] of Object.entries(functions))
+    ajv.addFormat(name, { type: 'string', validate });
 }
 
 const known = new Map<string, (text: string) => boolean>();

@@ -1,8 +1,10 @@
 /**
- * Members that are called as something that every JavaScript object inherits (`constructor`, `toString`, `__proto__`): a schema that speaks of them
- * is compiled so that only a value's own members count. Pure.
+ * Members that are called as something that every JavaScript object inherits (`constructor`,
+ * `toString`, `__proto__`): a schema that speaks of them is compiled so that only a value's own
+ * members count. Pure.
  *
- * The compiler passes over `__proto__` in `properties`, `dependentRequired` and `dependentSchemas`. It is said in keywords where it does not.
+ * The compiler passes over `__proto__` in `properties`, `dependentRequired` and `dependentSchemas`.
+ * It is said in keywords where it does not.
  */
 import { pointerPart } from './json-pointer.ts';
 import { subschemasOf } from './schema-walk.ts';
@@ -16,17 +18,31 @@ export function isInherited(name: string): boolean {
   return name in Object.prototype;
 }
 
-/** Whether a document speaks of a member that every object inherits, or of members that it does not name. */
+/**
+ * Whether a document speaks of a member that every object inherits, or of members that it does not
+ * name.
+ */
 export function speaksOfInherited(document: Readonly<Record<string, unknown>>): boolean {
   for (const { schema } of subschemasOf(document).values()) {
     if (Object.hasOwn(schema, 'unevaluatedProperties')) return true;
     const { required } = schema;
-    if (Array.isArray(required) && required.some((name) => typeof name === 'string' && isInherited(name))) return true;
+    if (
+      Array.isArray(required) &&
+      required.some((name) => typeof name === 'string' && isInherited(name))
+    )
+      return true;
     for (const keyword of ['properties', 'dependentRequired', 'dependentSchemas']) {
       const named = Object.hasOwn(schema, keyword) ? schema[keyword] : undefined;
-      if (typeof named === 'object' && named !== null && Object.keys(named).some(isInherited)) return true;
+      if (typeof named === 'object' && named !== null && Object.keys(named).some(isInherited))
+        return true;
       if (keyword !== 'dependentRequired' || typeof named !== 'object' || named === null) continue;
-      if (Object.values(named).some((names) => Array.isArray(names) && names.some((name) => typeof name === 'string' && isInherited(name))))
+      if (
+        Object.values(named).some(
+          (names) =>
+            Array.isArray(names) &&
+            names.some((name) => typeof name === 'string' && isInherited(name)),
+        )
+      )
         return true;
     }
   }
@@ -35,8 +51,13 @@ export function speaksOfInherited(document: Readonly<Record<string, unknown>>): 
 
 type Writable = Record<string, unknown>;
 
-/** The document with what it says of `__proto__` in keywords that are read; the document itself where it says nothing. */
-export function withProtoChecked(document: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+/**
+ * The document with what it says of `__proto__` in keywords that are read; the document itself
+ * where it says nothing.
+ */
+export function withProtoChecked(
+  document: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
   const says = [...subschemasOf(document).values()].some(({ schema }) =>
     keywords.some((keyword) => protoOf(schema, keyword) !== undefined),
   );
@@ -66,10 +87,16 @@ function moveProto(schema: Writable): void {
   if (property !== undefined) {
     const patterns = (schema['patternProperties'] ?? {}) as Writable;
     const before = patterns[protoPattern];
-    schema['patternProperties'] = { ...patterns, [protoPattern]: before === undefined ? property : { allOf: [before, property] } };
+    schema['patternProperties'] = {
+      ...patterns,
+      [protoPattern]: before === undefined ? property : { allOf: [before, property] },
+    };
   }
   const present = { type: 'object', required: [proto] };
-  const then = [...(names === undefined ? [] : [{ type: 'object', required: names }]), ...(dependent === undefined ? [] : [dependent])];
+  const then = [
+    ...(names === undefined ? [] : [{ type: 'object', required: names }]),
+    ...(dependent === undefined ? [] : [dependent]),
+  ];
   if (then.length === 0) return;
   const others = Array.isArray(schema['allOf']) ? (schema['allOf'] as unknown[]) : [];
   schema['allOf'] = [...others, ...then.map((each) => ({ if: present, then: each }))];
@@ -77,5 +104,8 @@ function moveProto(schema: Writable): void {
 
 /** The place in the document that was written, of a place in the one that was compiled. */
 export function writtenPlace(place: string): string {
-  return place.replaceAll(`/patternProperties/${encodeURIComponent(pointerPart(protoPattern))}`, `/properties/${proto}`);
+  return place.replaceAll(
+    `/patternProperties/${encodeURIComponent(pointerPart(protoPattern))}`,
+    `/properties/${proto}`,
+  );
 }

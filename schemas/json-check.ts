@@ -1,10 +1,12 @@
 /**
- * The check of a JSON value in WebAssembly, a string sixteen bytes at a time: a third of the time of json-skip.ts, which is asked where a text
- * is at fault, and for texts that are too long for here. `binary` is json-check.wat, compiled; a test compiles it again and compares.
+ * The check of a JSON value in WebAssembly, a string sixteen bytes at a time: a third of the time
+ * of json-skip.ts, which is asked where a text is at fault, and for texts that are too long for
+ * here. `binary` is json-check.wat, compiled; a test compiles it again and compares.
  *
  * Invariants:
  * 1. What is accepted is what json-skip.ts accepts, with the same end.
- * 2. The text is copied in and looked at there: nothing of an earlier text is ever taken for a part of it.
+ * 2. The text is copied in and looked at there: nothing of an earlier text is ever taken for a part
+ *    of it.
  */
 import { assert } from './kernel/assert.ts';
 import { limits } from './limits.ts';
@@ -23,7 +25,10 @@ const binary =
   'QSBNBEAgABAAIQAgAC0AACECCyACQSxGBEAgAEEBaiEAIAAtAABBIE0EQCAAEAAhAAsgBARAIAAQByEAIABFBEBBAA8LCwwCCyACQf0AQd0AIAQbRwRAQQAPCyAAQQFqIQ' +
   'AgA0EBayEDIAMEQCMAIANqQQFrLQAAIQQLDAALC0EACw==';
 
-/** Where the text ends at the latest, with the zeros behind it; the open containers are noted from there on. */
+/**
+ * Where the text ends at the latest, with the zeros behind it; the open containers are noted from
+ * there on.
+ */
 const textMaxBytes = 0x18000;
 const zeroBytes = 16;
 const memoryBytes = 0x20000;
@@ -31,7 +36,9 @@ const memoryBytes = 0x20000;
 /** What is used of it: the types of Node declare the name, and nothing of it that can be made. */
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: Readonly<Record<string, unknown>> };
+  readonly Instance: new (
+    module: object,
+  ) => { readonly exports: Readonly<Record<string, unknown>> };
 };
 
 const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(binary, 'base64')));
@@ -42,7 +49,9 @@ assert(
   'the memory holds a text and its open containers',
 );
 
-/** The end of the value that starts at `start`; -1 when there is none, or it cannot be told here. */
+/**
+ * The end of the value that starts at `start`; -1 when there is none, or it cannot be told here.
+ */
 export function endOfValue(bytes: Uint8Array, start: number, end: number): number {
   const length = end - start;
   if (length > textMaxBytes - zeroBytes) return -1;

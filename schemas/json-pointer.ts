@@ -1,9 +1,12 @@
 /**
- * Finds what a JSON pointer (RFC 6901) names in bytes that were already checked, without materialising the value around it.
+ * Finds what a JSON pointer (RFC 6901) names in bytes that were already checked, without
+ * materialising the value around it.
  *
  * Invariants:
- * 1. Reads as JSON.parse does: of members with one name the last counts, and names are compared with their escapes resolved.
- * 2. Of a batch only the one event's span is looked at, so that the work does not grow with the batch.
+ * 1. Reads as JSON.parse does: of members with one name the last counts, and names are compared
+ *    with their escapes resolved.
+ * 2. Of a batch only the one event's span is looked at, so that the work does not grow with the
+ *    batch.
  */
 import type { Span } from './json-skip.ts';
 import { bytesOfJson, skipColon, skipSpace, skipString, skipValue } from './json-skip.ts';
@@ -28,13 +31,21 @@ export function pointerPart(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
-/** What `pointer` names within the checked value at `span`, or undefined when there is no such place. */
-export function findPointer(bytes: Uint8Array, span: Span, pointer: readonly string[]): Span | undefined {
+/**
+ * What `pointer` names within the checked value at `span`, or undefined when there is no such
+ * place.
+ */
+export function findPointer(
+  bytes: Uint8Array,
+  span: Span,
+  pointer: readonly string[],
+): Span | undefined {
   let at: Span | undefined = { start: span.start, end: span.end };
   for (const part of pointer) {
     const first = bytes[at.start];
     if (first === openBrace) at = findMember(bytes, at, part);
-    else if (first === openBracket && arrayIndex.test(part)) at = findElement(bytes, at, Number(part));
+    else if (first === openBracket && arrayIndex.test(part))
+      at = findElement(bytes, at, Number(part));
     else return undefined;
     if (at === undefined) return undefined;
   }
@@ -91,8 +102,9 @@ export function decodeName(bytes: Uint8Array, start: number, end: number): strin
 }
 
 /**
- * Whether a member called `name` may come in the rest of the object. Two native searches for it cost a fiftieth of skipping the rest:
- * a name that is written out would be found as it stands, any other way to write it needs a backslash.
+ * Whether a member called `name` may come in the rest of the object. Two native searches for it
+ * cost a fiftieth of skipping the rest: a name that is written out would be found as it stands, any
+ * other way to write it needs a backslash.
  */
 function mayRepeat(bytes: Uint8Array, start: number, end: number, name: string): boolean {
   const rest = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);

@@ -1,5 +1,6 @@
 /**
- * A string as JSON text, as `JSON.stringify` writes it. Most strings of an event are plain ASCII, and a look at one costs a third of the call.
+ * A string as JSON text, as `JSON.stringify` writes it. Most strings of an event are plain ASCII,
+ * and a look at one costs a third of the call.
  */
 
 /** Printable ASCII without quote and backslash: it stands for itself. */

@@ -1,16 +1,27 @@
 /**
- * Checks that bytes are one well-formed JSON value (RFC 8259) in valid UTF-8, and finds where its parts lie, without materialising anything.
- * Accepts what JSON.parse accepts of the same text, but for nesting beyond `limits.jsonDepthMax`.
+ * Checks that bytes are one well-formed JSON value (RFC 8259) in valid UTF-8, and finds where its
+ * parts lie, without materialising anything. Accepts what JSON.parse accepts of the same text, but
+ * for nesting beyond `limits.jsonDepthMax`.
  *
  * Invariants:
- * 1. Everything between `start` and `end` is looked at: what is accepted can be spliced into a JSON text and stays one value.
+ * 1. Everything between `start` and `end` is looked at: what is accepted can be spliced into a JSON
+ *    text and stays one value.
  * 2. Iterative; memory does not grow with the input but for the spans that were asked for.
  * 3. Offsets count bytes from the start of the given array.
  */
 import { endOfValue } from './json-check.ts';
 import { decodeName } from './json-pointer.ts';
 import type { JsonFault, Span } from './json-skip.ts';
-import { bytesOfJson, describeByte, notedFault, noteFault, skipColon, skipSpace, skipString, skipValue } from './json-skip.ts';
+import {
+  bytesOfJson,
+  describeByte,
+  notedFault,
+  noteFault,
+  skipColon,
+  skipSpace,
+  skipString,
+  skipValue,
+} from './json-skip.ts';
 import { findBadUtf8 } from './json-utf8.ts';
 
 export { findPointer, parsePointer } from './json-pointer.ts';
@@ -21,7 +32,9 @@ export interface JsonMember extends Span {
   readonly name: string;
 }
 
-export type ScannedArray = { readonly kind: 'array'; readonly spans: readonly number[] } | { readonly kind: 'other'; readonly span: Span };
+export type ScannedArray =
+  | { readonly kind: 'array'; readonly spans: readonly number[] }
+  | { readonly kind: 'other'; readonly span: Span };
 export type ScannedObject =
   | { readonly kind: 'object'; readonly members: readonly JsonMember[] }
   | { readonly kind: 'other'; readonly span: Span };
@@ -37,8 +50,16 @@ export function checkJson(bytes: Uint8Array, start = 0, end = bytes.length): Spa
   return utf8Fault(bytes, start, end) ?? checkText(bytes, start, end);
 }
 
-/** The same check; for an array, the spans of its elements as flat pairs: start of the first, end of the first, start of the second, ... */
-export function scanArray(bytes: Uint8Array, start = 0, end = bytes.length, most = Number.POSITIVE_INFINITY): ScannedArray | JsonFault {
+/**
+ * The same check; for an array, the spans of its elements as flat pairs: start of the first, end of
+ * the first, start of the second, ...
+ */
+export function scanArray(
+  bytes: Uint8Array,
+  start = 0,
+  end = bytes.length,
+  most = Number.POSITIVE_INFINITY,
+): ScannedArray | JsonFault {
   const broken = utf8Fault(bytes, start, end);
   if (broken !== undefined) return broken;
   const open = skipSpace(bytes, start, end);
@@ -48,8 +69,16 @@ export function scanArray(bytes: Uint8Array, start = 0, end = bytes.length, most
   return isFault(whole) ? whole : { kind: 'array', spans };
 }
 
-/** The same check; for an object, its members in order, duplicates as they come. Members past `most` are checked, not kept. */
-export function scanObject(bytes: Uint8Array, start = 0, end = bytes.length, most = Number.POSITIVE_INFINITY): ScannedObject | JsonFault {
+/**
+ * The same check; for an object, its members in order, duplicates as they come. Members past `most`
+ * are checked, not kept.
+ */
+export function scanObject(
+  bytes: Uint8Array,
+  start = 0,
+  end = bytes.length,
+  most = Number.POSITIVE_INFINITY,
+): ScannedObject | JsonFault {
   const broken = utf8Fault(bytes, start, end);
   if (broken !== undefined) return broken;
   const open = skipSpace(bytes, start, end);
@@ -61,7 +90,9 @@ export function scanObject(bytes: Uint8Array, start = 0, end = bytes.length, mos
 
 function utf8Fault(bytes: Uint8Array, start: number, end: number): JsonFault | undefined {
   const bad = findBadUtf8(bytes, start, end);
-  return bad < 0 ? undefined : { offset: bad, expected: 'UTF-8', found: describeByte(bytes, bad, end) };
+  return bad < 0
+    ? undefined
+    : { offset: bad, expected: 'UTF-8', found: describeByte(bytes, bad, end) };
 }
 
 function checkText(bytes: Uint8Array, start: number, end: number): Span | JsonFault {
@@ -79,12 +110,20 @@ function finish(bytes: Uint8Array, from: number, valueEnd: number, end: number):
   return notedFault(bytes, end);
 }
 
-function other(checked: Span | JsonFault): { readonly kind: 'other'; readonly span: Span } | JsonFault {
+function other(
+  checked: Span | JsonFault,
+): { readonly kind: 'other'; readonly span: Span } | JsonFault {
   return isFault(checked) ? checked : { kind: 'other', span: checked };
 }
 
 /** From the bracket at `open` to behind the array's end, or -1. */
-function collectElements(bytes: Uint8Array, open: number, end: number, spans: number[], most: number): number {
+function collectElements(
+  bytes: Uint8Array,
+  open: number,
+  end: number,
+  spans: number[],
+  most: number,
+): number {
   let at = skipSpace(bytes, open + 1, end);
   if (at < end && bytes[at] === closeBracket) return at + 1;
   for (;;) {
@@ -99,7 +138,13 @@ function collectElements(bytes: Uint8Array, open: number, end: number, spans: nu
 }
 
 /** From the brace at `open` to behind the object's end, or -1. */
-function collectMembers(bytes: Uint8Array, open: number, end: number, members: JsonMember[], most: number): number {
+function collectMembers(
+  bytes: Uint8Array,
+  open: number,
+  end: number,
+  members: JsonMember[],
+  most: number,
+): number {
   let at = skipSpace(bytes, open + 1, end);
   if (at < end && bytes[at] === closeBrace) return at + 1;
   for (;;) {
@@ -109,7 +154,8 @@ function collectMembers(bytes: Uint8Array, open: number, end: number, members: J
     if (start < 0) return -1;
     const valueEnd = skipValue(bytes, start, end, 1);
     if (valueEnd < 0) return -1;
-    if (members.length < most) members.push({ name: decodeName(bytes, at + 1, nameEnd - 1), start, end: valueEnd });
+    if (members.length < most)
+      members.push({ name: decodeName(bytes, at + 1, nameEnd - 1), start, end: valueEnd });
     at = skipSpace(bytes, valueEnd, end);
     if (at < end && bytes[at] === comma) at = skipSpace(bytes, at + 1, end);
     else if (at < end && bytes[at] === closeBrace) return at + 1;

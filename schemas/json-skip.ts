@@ -1,11 +1,15 @@
 /**
- * Runs over JSON values (RFC 8259) without materialising them: the loop under every check of what a client sent.
- * Answers with offsets; which value it is and what to do with it is json-scan.ts' matter, and whether they are UTF-8 is json-utf8.ts'.
+ * Runs over JSON values (RFC 8259) without materialising them: the loop under every check of what a
+ * client sent. Answers with offsets; which value it is and what to do with it is json-scan.ts'
+ * matter, and whether they are UTF-8 is json-utf8.ts'.
  *
  * Invariants:
- * 1. A skip returns the offset behind what it skipped, never beyond `end`, or -1 with the fault noted for `notedFault`.
- * 2. Every byte that is skipped was looked at: what is accepted can be spliced into a JSON text and stays one value.
- * 3. Iterative and without allocation: nesting is bounded by `limits.jsonDepthMax`, never by the call stack.
+ * 1. A skip returns the offset behind what it skipped, never beyond `end`, or -1 with the fault
+ *    noted for `notedFault`.
+ * 2. Every byte that is skipped was looked at: what is accepted can be spliced into a JSON text and
+ *    stays one value.
+ * 3. Iterative and without allocation: nesting is bounded by `limits.jsonDepthMax`, never by the
+ *    call stack.
  */
 import { limits } from './limits.ts';
 
@@ -34,7 +38,8 @@ export const bytesOfJson = {
   closeBrace: 0x7d,
 } as const;
 
-const { quote, comma, colon, openBracket, backslash, closeBracket, openBrace, closeBrace } = bytesOfJson;
+const { quote, comma, colon, openBracket, backslash, closeBracket, openBrace, closeBrace } =
+  bytesOfJson;
 const space = 0x20;
 const minus = 0x2d;
 const zero = 0x30;
@@ -48,7 +53,8 @@ const isHex = tableOf('0123456789abcdefABCDEF');
 const isEscape = tableOf('"\\/bfnrt');
 const literals = [Buffer.from('true'), Buffer.from('false'), Buffer.from('null')];
 
-// Of the scan that runs. Plain variables, since a scan never waits: an object per step would be the larger part of the work.
+// Of the scan that runs. Plain variables, since a scan never waits: an object per step would be the
+// larger part of the work.
 let faultOffset = -1;
 let faultExpected = '';
 /** The containers that are open, by depth: 1 an object, 0 an array. */
@@ -69,13 +75,19 @@ export function noteFault(offset: number, expected: string): number {
 
 /** The fault of the skip that returned -1. */
 export function notedFault(bytes: Uint8Array, end: number): JsonFault {
-  return { offset: faultOffset, expected: faultExpected, found: describeByte(bytes, faultOffset, end) };
+  return {
+    offset: faultOffset,
+    expected: faultExpected,
+    found: describeByte(bytes, faultOffset, end),
+  };
 }
 
 export function describeByte(bytes: Uint8Array, at: number, end: number): string {
   const byte = bytes[at];
   if (at >= end || byte === undefined) return 'the end of the text';
-  return byte > space && byte < 0x7f ? `'${String.fromCharCode(byte)}'` : `byte 0x${byte.toString(16).padStart(2, '0')}`;
+  return byte > space && byte < 0x7f
+    ? `'${String.fromCharCode(byte)}'`
+    : `byte 0x${byte.toString(16).padStart(2, '0')}`;
 }
 
 export function skipSpace(bytes: Uint8Array, start: number, end: number): number {
@@ -100,7 +112,8 @@ export function skipValue(bytes: Uint8Array, start: number, end: number, depth: 
       at = skipString(bytes, at, end);
       if (at < 0) return -1;
     } else if (byte === openBrace || byte === openBracket) {
-      if (open >= limits.jsonDepthMax) return noteFault(at, `at most ${limits.jsonDepthMax} levels of nesting`);
+      if (open >= limits.jsonDepthMax)
+        return noteFault(at, `at most ${limits.jsonDepthMax} levels of nesting`);
       const isObject = byte === openBrace;
       at = skipSpace(bytes, at + 1, end);
       if (at >= end || bytes[at] !== (isObject ? closeBrace : closeBracket)) {
@@ -114,7 +127,10 @@ export function skipValue(bytes: Uint8Array, start: number, end: number, depth: 
       }
       at++;
     } else {
-      at = byte <= nine && (byte >= zero || byte === minus) ? skipNumber(bytes, at, end) : skipLiteral(bytes, at, end);
+      at =
+        byte <= nine && (byte >= zero || byte === minus)
+          ? skipNumber(bytes, at, end)
+          : skipLiteral(bytes, at, end);
       if (at < 0) return -1;
     }
     // A value ended at `at`.
@@ -134,7 +150,8 @@ export function skipValue(bytes: Uint8Array, start: number, end: number, depth: 
         }
         break;
       }
-      if (next !== (inObject ? closeBrace : closeBracket)) return noteFault(at, inObject ? "',' or '}'" : "',' or ']'");
+      if (next !== (inObject ? closeBrace : closeBracket))
+        return noteFault(at, inObject ? "',' or '}'" : "',' or ']'");
       at++;
       open--;
       inObject = open > depth && isObjectAt[open - 1] === 1;
@@ -172,13 +189,17 @@ export function skipString(bytes: Uint8Array, start: number, end: number): numbe
     if (at >= end) return noteFault(end, "'\"' at the end of the string");
     const byte = bytes[at] as number;
     if (byte === quote) return at + 1;
-    if (byte !== backslash) return noteFault(at, 'an escape: control characters are not allowed in strings');
+    if (byte !== backslash)
+      return noteFault(at, 'an escape: control characters are not allowed in strings');
     at = skipEscape(bytes, at, end);
     if (at < 0) return -1;
   }
 }
 
-/** To the first byte that does not stand for itself. Most runs are short; for the others four bytes a round take half the time. */
+/**
+ * To the first byte that does not stand for itself. Most runs are short; for the others four bytes
+ * a round take half the time.
+ */
 function skipPlain(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   const near = at + 16 < end ? at + 16 : end;
@@ -204,7 +225,8 @@ function skipEscape(bytes: Uint8Array, start: number, end: number): number {
   if (isEscape[escaped] === 1) return start + 2;
   if (escaped !== 0x75) return noteFault(start + 1, 'one of " \\ / b f n r t u after a backslash');
   for (let at = start + 2; at < start + 6; at++) {
-    if (at >= end || isHex[bytes[at] as number] !== 1) return noteFault(at, 'four hexadecimal digits after \\u');
+    if (at >= end || isHex[bytes[at] as number] !== 1)
+      return noteFault(at, 'four hexadecimal digits after \\u');
   }
   return start + 6;
 }
@@ -244,7 +266,8 @@ function skipLiteral(bytes: Uint8Array, start: number, end: number): number {
   for (const literal of literals) {
     if (start >= end || bytes[start] !== literal[0]) continue;
     for (let i = 1; i < literal.length; i++) {
-      if (start + i >= end || bytes[start + i] !== literal[i]) return noteFault(start + i, `'${literal.toString()}'`);
+      if (start + i >= end || bytes[start + i] !== literal[i])
+        return noteFault(start + i, `'${literal.toString()}'`);
     }
     return start + literal.length;
   }

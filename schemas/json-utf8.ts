@@ -1,12 +1,16 @@
 /**
- * Where bytes stop being UTF-8 (RFC 3629). The check itself is Node's, at a hundredth of a nanosecond a byte; the search for the place runs
- * only on bytes that failed it, in time linear in their number: a body of many megabytes must not hold the event loop.
+ * Where bytes stop being UTF-8 (RFC 3629). The check itself is Node's, at a hundredth of a
+ * nanosecond a byte; the search for the place runs only on bytes that failed it, in time linear in
+ * their number: a body of many megabytes must not hold the event loop.
  */
 import { isUtf8 } from 'node:buffer';
 
 const blockBytes = 4_096;
 
-/** The offset of the first byte that cannot continue UTF-8 (`end` when the text stops inside a character), or -1 when all is well. */
+/**
+ * The offset of the first byte that cannot continue UTF-8 (`end` when the text stops inside a
+ * character), or -1 when all is well.
+ */
 export function findBadUtf8(bytes: Uint8Array, start: number, end: number): number {
   if (isUtf8(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))) return -1;
   let at = start;
@@ -23,14 +27,20 @@ export function findBadUtf8(bytes: Uint8Array, start: number, end: number): numb
   return end;
 }
 
-/** `at`, moved back over at most three continuation bytes to where a character starts, so that a block does not cut one. */
+/**
+ * `at`, moved back over at most three continuation bytes to where a character starts, so that a
+ * block does not cut one.
+ */
 function characterStart(bytes: Uint8Array, at: number): number {
   let start = at;
   while (at - start < 3 && ((bytes[start] as number) & 0xc0) === 0x80) start--;
   return start;
 }
 
-/** The length of the character at `at`; where it is none, the distance to its first bad byte, negative (zero is the byte itself). */
+/**
+ * The length of the character at `at`; where it is none, the distance to its first bad byte,
+ * negative (zero is the byte itself).
+ */
 function lengthAt(bytes: Uint8Array, at: number, end: number): number {
   const first = bytes[at] as number;
   if (first < 0x80) return 1;

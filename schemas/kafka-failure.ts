@@ -1,6 +1,6 @@
 /**
- * What a failure of Kafka means, from the error's name and code, as its client and its protocol call them. Pure.
- * Codes: https://kafka.apache.org/protocol.html#protocol_error_codes
+ * What a failure of Kafka means, from the error's name and code, as its client and its protocol
+ * call them. Pure. Codes: https://kafka.apache.org/protocol.html#protocol_error_codes
  */
 import { notTriedYet } from './kafka-sockets.ts';
 import { principalChanged } from './ports/kafka-connection.ts';
@@ -13,7 +13,9 @@ export type KafkaFailure =
   | 'partition-missing'
   /** Under the topic's name there is another topic now. */
   | 'topic-replaced'
-  /** What was known of the topic's leaders is not so any more. What was asked may have been done. */
+  /**
+   * What was known of the topic's leaders is not so any more. What was asked may have been done.
+   */
   | 'stale'
   /** Fewer replicas are in sync than `min.insync.replicas`: the broker took nothing. */
   | 'replicas-missing'
@@ -22,7 +24,10 @@ export type KafkaFailure =
   | 'too-large'
   /** What the topic's rules do not let in, such as a record without a key where it is compacted. */
   | 'not-valid'
-  /** The broker has no part in how the records are compressed: it takes none, or gives none to who asks as we do. */
+  /**
+   * The broker has no part in how the records are compressed: it takes none, or gives none to who
+   * asks as we do.
+   */
   | 'codec-refused'
   /** The offset is not in the partition. */
   | 'out-of-range'
@@ -67,12 +72,17 @@ const deniedNames = new Set(['KafkaJSSASLAuthenticationError', 'KafkaJSSASLMetad
 const unconnected = new RegExp(`ECONNREFUSED|ENOTFOUND|Connection timeout|${notTriedYet}`);
 
 export function deriveKafkaFailure(thrown: unknown): KafkaFailure {
-  for (let error = thrown as ErrorLike | undefined, depth = 0; error !== undefined && error !== null && depth < 8; depth++) {
+  for (
+    let error = thrown as ErrorLike | undefined, depth = 0;
+    error !== undefined && error !== null && depth < 8;
+    depth++
+  ) {
     const { name = '', type = '', message = '', code } = error;
     if (message.includes(principalChanged)) return 'principal-changed';
     if (code === 'partition-missing' || code === 'topic-replaced') return code;
     if (denied.has(type) || deniedNames.has(name)) return 'denied';
-    if (type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'INVALID_TOPIC_EXCEPTION') return 'topic-missing';
+    if (type === 'UNKNOWN_TOPIC_OR_PARTITION' || type === 'INVALID_TOPIC_EXCEPTION')
+      return 'topic-missing';
     if (type === 'NOT_ENOUGH_REPLICAS') return 'replicas-missing';
     if (type === 'NOT_ENOUGH_REPLICAS_AFTER_APPEND') return 'replicas-lost';
     if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') return 'too-large';
@@ -87,7 +97,10 @@ export function deriveKafkaFailure(thrown: unknown): KafkaFailure {
   return 'unclear';
 }
 
-/** What does not pass until somebody does something: no right, no topic. It is told once, with what to do. */
+/**
+ * What does not pass until somebody does something: no right, no topic. It is told once, with what
+ * to do.
+ */
 export function isPermanent(failure: KafkaFailure): boolean {
   return failure === 'denied' || failure === 'topic-missing' || failure === 'codec-refused';
 }

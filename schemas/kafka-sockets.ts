@@ -1,10 +1,12 @@
 /**
- * The sockets of kafkajs, whose own reconnecting knows no pause from one request to the next: a broker that does not answer is tried less and less
- * often, by all clients of one connection's configuration together.
+ * The sockets of kafkajs, whose own reconnecting knows no pause from one request to the next: a
+ * broker that does not answer is tried less and less often, by all clients of one connection's
+ * configuration together.
  *
  * Invariants:
  * 1. What is refused here was not tried: the error says so, and nothing was sent.
- * 2. A broker has answered once anything came from it; a connection that ends before failed, whoever accepted it.
+ * 2. A broker has answered once anything came from it; a connection that ends before failed,
+ *    whoever accepted it.
  */
 import { connect as connectNet, isIP, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -33,9 +35,15 @@ export function pacedSockets(pace: ConnectPace): (request: KafkaSocketRequest) =
   return ({ host, port, ssl, onConnect }) => {
     const peer = `${host}:${port}`;
     const waitMs = pace.waitMs(peer);
-    if (waitMs > 0) return unconnected(`broker ${peer} did not answer and is ${notTriedYet}: ${Math.ceil(waitMs)} ms are left`);
+    if (waitMs > 0)
+      return unconnected(
+        `broker ${peer} did not answer and is ${notTriedYet}: ${Math.ceil(waitMs)} ms are left`,
+      );
     const socket = ssl
-      ? connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...ssl }, onConnect)
+      ? connectTls(
+          { host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...ssl },
+          onConnect,
+        )
       : connectNet({ host, port }, onConnect);
     socket.setKeepAlive(true, keepAliveMs);
     let isSettled = false;

@@ -1,11 +1,15 @@
 /**
  * Several records in one Kinesis record: the aggregation format of the Kinesis Producer Library
- * (https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md). Magic number, protobuf message, MD5 of the message.
+ * (https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md). Magic
+ * number, protobuf message, MD5 of the message.
  *
  * Invariants:
- * 1. What is decoded are views into the record, what is encoded are the given pieces between heads: no byte of a value is copied.
- * 2. What is no whole, well-formed aggregate is an ordinary record: `decodeAggregate` never throws and never gives a part.
- * 3. An aggregate has 1 to `aggregateMaxRecords` records. Its readers take them in one turn, so one with more is not taken apart.
+ * 1. What is decoded are views into the record, what is encoded are the given pieces between heads:
+ *    no byte of a value is copied.
+ * 2. What is no whole, well-formed aggregate is an ordinary record: `decodeAggregate` never throws
+ *    and never gives a part.
+ * 3. An aggregate has 1 to `aggregateMaxRecords` records. Its readers take them in one turn, so one
+ *    with more is not taken apart.
  */
 import { createHash } from 'node:crypto';
 import { assert } from './kernel/assert.ts';
@@ -16,10 +20,16 @@ export interface AggregatedRecord {
   readonly value: Uint8Array;
 }
 
-/** The message: `repeated string partition_key_table = 1; repeated string explicit_hash_key_table = 2; repeated Record records = 3;`. */
+/**
+ * The message: `repeated string partition_key_table = 1; repeated string explicit_hash_key_table =
+ * 2; repeated Record records = 3;`.
+ */
 const keyField = 1;
 const recordField = 3;
-/** A record in it: `required uint64 partition_key_index = 1; optional uint64 explicit_hash_key_index = 2; required bytes data = 3;`. */
+/**
+ * A record in it: `required uint64 partition_key_index = 1; optional uint64 explicit_hash_key_index
+ * = 2; required bytes data = 3;`.
+ */
 const keyIndexField = 1;
 const dataField = 3;
 
@@ -34,13 +44,16 @@ const digestBytes = 16;
 const varintMaxBytes = 10;
 
 /**
- * One value, in pieces, that holds `records` in their order. It has at most 20 bytes more than its values, with 16 for each record, and 6 and
- * the key's own for each different key.
+ * One value, in pieces, that holds `records` in their order. It has at most 20 bytes more than its
+ * values, with 16 for each record, and 6 and the key's own for each different key.
  */
 export function encodeAggregate(
   records: readonly { readonly key: string; readonly value: readonly Uint8Array[] }[],
 ): readonly Uint8Array[] {
-  assert(records.length > 0 && records.length <= limits.aggregateMaxRecords, 'an aggregate has 1 to aggregateMaxRecords records');
+  assert(
+    records.length > 0 && records.length <= limits.aggregateMaxRecords,
+    'an aggregate has 1 to aggregateMaxRecords records',
+  );
   const pieces: Uint8Array[] = [];
   const indexes = new Map<string, number>();
   for (const { key, value } of records) {
@@ -55,7 +68,10 @@ export function encodeAggregate(
   }
   const table = [...indexes.keys()].map((key) => {
     const text = Buffer.from(key);
-    return Buffer.concat([Buffer.from([(keyField << 3) | bytesType, ...varint(text.length)]), text]);
+    return Buffer.concat([
+      Buffer.from([(keyField << 3) | bytesType, ...varint(text.length)]),
+      text,
+    ]);
   });
   const message = [...table, ...pieces];
   const digest = createHash('md5');
@@ -63,10 +79,22 @@ export function encodeAggregate(
   return [magic, ...message, digest.digest()];
 }
 
-/** What stands before a record's data: its own tag and length, its key's index, the data's tag and length. */
+/**
+ * What stands before a record's data: its own tag and length, its key's index, the data's tag and
+ * length.
+ */
 function recordHead(keyIndex: number, dataBytes: number): Buffer {
-  const inner = [(keyIndexField << 3) | varintType, ...varint(keyIndex), (dataField << 3) | bytesType, ...varint(dataBytes)];
-  return Buffer.from([(recordField << 3) | bytesType, ...varint(inner.length + dataBytes), ...inner]);
+  const inner = [
+    (keyIndexField << 3) | varintType,
+    ...varint(keyIndex),
+    (dataField << 3) | bytesType,
+    ...varint(dataBytes),
+  ];
+  return Buffer.from([
+    (recordField << 3) | bytesType,
+    ...varint(inner.length + dataBytes),
+    ...inner,
+  ]);
 }
 
 function varint(value: number): readonly number[] {
@@ -82,16 +110,21 @@ export function decodeAggregate(value: Uint8Array): readonly AggregatedRecord[] 
   if (!isFramed(value)) return undefined;
   const keys: string[] = [];
   const parts: { readonly keyIndex: number; readonly data: Uint8Array }[] = [];
-  const isWhole = eachField(value.subarray(magic.length, value.length - digestBytes), (field, content) => {
-    if (typeof content === 'number') return true;
-    if (field === keyField) keys.push(textOf(content));
-    if (field === recordField) {
-      const part = partOf(content);
-      if (part === undefined) return false;
-      parts.push(part);
-    }
-    return keys.length <= limits.aggregateMaxRecords && parts.length <= limits.aggregateMaxRecords;
-  });
+  const isWhole = eachField(
+    value.subarray(magic.length, value.length - digestBytes),
+    (field, content) => {
+      if (typeof content === 'number') return true;
+      if (field === keyField) keys.push(textOf(content));
+      if (field === recordField) {
+        const part = partOf(content);
+        if (part === undefined) return false;
+        parts.push(part);
+      }
+      return (
+        keys.length <= limits.aggregateMaxRecords && parts.length <= limits.aggregateMaxRecords
+      );
+    },
+  );
   if (!isWhole || parts.length === 0) return undefined;
   const records: AggregatedRecord[] = [];
   for (const { keyIndex, data } of parts) {
@@ -107,10 +140,15 @@ function isFramed(value: Uint8Array): boolean {
   if (value.length < magic.length + digestBytes) return false;
   for (let i = 0; i < magic.length; i++) if (value[i] !== magic[i]) return false;
   const end = value.length - digestBytes;
-  return createHash('md5').update(value.subarray(magic.length, end)).digest().equals(value.subarray(end));
+  return createHash('md5')
+    .update(value.subarray(magic.length, end))
+    .digest()
+    .equals(value.subarray(end));
 }
 
-function partOf(message: Uint8Array): { readonly keyIndex: number; readonly data: Uint8Array } | undefined {
+function partOf(
+  message: Uint8Array,
+): { readonly keyIndex: number; readonly data: Uint8Array } | undefined {
   let keyIndex: number | undefined;
   let data: Uint8Array | undefined;
   const isWhole = eachField(message, (field, content) => {
@@ -126,10 +164,14 @@ function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
 }
 
 /**
- * Visits the fields of a protobuf message: numbers, and byte strings as views. Fields of fixed length are passed over: the format has none, a
- * later one might. False when the bytes are no message, or `visit` says so.
+ * Visits the fields of a protobuf message: numbers, and byte strings as views. Fields of fixed
+ * length are passed over: the format has none, a later one might. False when the bytes are no
+ * message, or `visit` says so.
  */
-function eachField(message: Uint8Array, visit: (field: number, content: number | Uint8Array) => boolean): boolean {
+function eachField(
+  message: Uint8Array,
+  visit: (field: number, content: number | Uint8Array) => boolean,
+): boolean {
   let at = 0;
   /** The number at `at`, or NaN when there is none. */
   const readVarint = (): number => {

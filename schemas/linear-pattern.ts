@@ -1,16 +1,21 @@
 /**
- * Regular expressions of schemas, whose time grows with the text and with nothing else: a pattern that backtracks keeps a thread for years on a text of
- * some forty characters. Verdicts are those of ECMAScript.
+ * Regular expressions of schemas, whose time grows with the text and with nothing else: a pattern
+ * that backtracks keeps a thread for years on a text of some forty characters. Verdicts are those
+ * of ECMAScript.
  *
- * A pattern that cannot try more than a few ways is run by the engine of V8. Every other is run here, from the end of the text to its beginning: for
- * each place of the pattern, does it match what is behind? What comes out for one character is remembered (a lazy DFA), so that most steps are one look.
- * Lookaheads are places like others. Backreferences and lookbehinds need more than that, and are refused where V8 could backtrack.
+ * A pattern that cannot try more than a few ways is run by the engine of V8. Every other is run
+ * here, from the end of the text to its beginning: for each place of the pattern, does it match
+ * what is behind? What comes out for one character is remembered (a lazy DFA), so that most steps
+ * are one look. Lookaheads are places like others. Backreferences and lookbehinds need more than
+ * that, and are refused where V8 could backtrack.
  *
  * Invariants:
- * 1. The time of a test is at most linear in the text, times the places of the pattern (`limits.patternMaxPlaces`).
+ * 1. The time of a test is at most linear in the text, times the places of the pattern
+ *    (`limits.patternMaxPlaces`).
  * 2. What is remembered is bounded, and forgotten when it is full.
  *
- * Source: K. Thompson, Regular Expression Search Algorithm, CACM 11(6), 1968; places that hold or do not, as in alternating automata.
+ * Source: K. Thompson, Regular Expression Search Algorithm, CACM 11(6), 1968; places that hold or
+ * do not, as in alternating automata.
  */
 import type { AST } from '@eslint-community/regexpp';
 import { RegExpParser } from '@eslint-community/regexpp';
@@ -21,18 +26,34 @@ export interface LinearPattern {
   test(text: string): boolean;
 }
 
-/** Throws `SyntaxError` for what is no pattern, and `Error` with the reason for one that is refused. */
+/**
+ * Throws `SyntaxError` for what is no pattern, and `Error` with the reason for one that is refused.
+ */
 export function linearPattern(source: string, flags: string): LinearPattern {
   const native = new RegExp(source, flags);
-  const parsed = new RegExpParser({ ecmaVersion: 2024 }).parsePattern(source, 0, source.length, { unicode: flags.includes('u') });
+  const parsed = new RegExpParser({ ecmaVersion: 2024 }).parsePattern(source, 0, source.length, {
+    unicode: flags.includes('u'),
+  });
   return hasFewWays(parsed) ? native : new Places(parsed, flags);
 }
 
-type Kind = 'done' | 'character' | 'either' | 'start' | 'end' | 'word' | 'notWord' | 'ahead' | 'notAhead';
+type Kind =
+  | 'done'
+  | 'character'
+  | 'either'
+  | 'start'
+  | 'end'
+  | 'word'
+  | 'notWord'
+  | 'ahead'
+  | 'notAhead';
 
 interface Place {
   readonly kind: Kind;
-  /** Of a character: the number of its set. Of a lookahead: where it begins. Of either: the other way. */
+  /**
+   * Of a character: the number of its set. Of a lookahead: where it begins. Of either: the other
+   * way.
+   */
   other: number;
   /** What follows. */
   next: number;
@@ -48,7 +69,10 @@ interface Known {
 /** The place behind the whole pattern: it matches whatever follows. */
 const done = 0;
 
-/** What is known of a position: behind the character there, undefined at the end; the sets that the character is in; what is before it. */
+/**
+ * What is known of a position: behind the character there, undefined at the end; the sets that the
+ * character is in; what is before it.
+ */
 interface Step {
   readonly behind: Uint8Array | undefined;
   readonly isIn: readonly boolean[] | undefined;
@@ -165,7 +189,10 @@ class Places implements LinearPattern {
     return made;
   }
 
-  /** Which places match, from what is known behind the character (of that class) and what is before it. */
+  /**
+   * Which places match, from what is known behind the character (of that class) and what is before
+   * it.
+   */
   #solve(behind: Uint8Array | undefined, character: number, context: number): Uint8Array {
     const holds = new Uint8Array(this.#places.length);
     holds[done] = 1;
@@ -180,7 +207,10 @@ class Places implements LinearPattern {
     return holds;
   }
 
-  /** The least solution of some places: a loop that goes on without a character holds only by what leaves it. */
+  /**
+   * The least solution of some places: a loop that goes on without a character holds only by what
+   * leaves it.
+   */
   #settle(holds: Uint8Array, from: number, to: number, step: Step): void {
     for (let changed = true; changed; ) {
       changed = false;
@@ -198,7 +228,9 @@ class Places implements LinearPattern {
 
   #add(place: Place): number {
     if (this.#places.length >= limits.patternMaxPlaces) {
-      throw new Error(`the pattern is too large: written out it has more than ${limits.patternMaxPlaces} places; use smaller counts`);
+      throw new Error(
+        `the pattern is too large: written out it has more than ${limits.patternMaxPlaces} places; use smaller counts`,
+      );
     }
     return this.#places.push(place) - 1;
   }
@@ -216,7 +248,10 @@ class Places implements LinearPattern {
     const [first = next, ...others] = alternatives.map(({ elements }) =>
       elements.reduceRight((behind, element) => this.#element(element, behind), next),
     );
-    return others.reduce((either, other) => this.#add({ kind: 'either', other, next: either }), first);
+    return others.reduce(
+      (either, other) => this.#add({ kind: 'either', other, next: either }),
+      first,
+    );
   }
 
   #element(node: AST.Element, next: number): number {
@@ -234,7 +269,9 @@ class Places implements LinearPattern {
         return this.#assertion(node, next);
       case 'ExpressionCharacterClass':
       case 'Backreference':
-        throw new Error(`'${node.raw}' in a pattern that can backtrack is not supported: its time would grow without bound`);
+        throw new Error(
+          `'${node.raw}' in a pattern that can backtrack is not supported: its time would grow without bound`,
+        );
     }
   }
 
@@ -252,7 +289,9 @@ class Places implements LinearPattern {
         return this.#add({ kind: node.negate ? 'notAhead' : 'ahead', other: inside, next });
       }
       case 'lookbehind':
-        throw new Error(`'${node.raw}' in a pattern that can backtrack is not supported: its time would grow without bound`);
+        throw new Error(
+          `'${node.raw}' in a pattern that can backtrack is not supported: its time would grow without bound`,
+        );
     }
   }
 
@@ -262,14 +301,19 @@ class Places implements LinearPattern {
       at = this.#add({ kind: 'either', other: next, next: 0 });
       this.#place(at).next = this.#element(element, at);
     } else {
-      for (let n = min; n < max; n++) at = this.#add({ kind: 'either', other: next, next: this.#element(element, at) });
+      for (let n = min; n < max; n++)
+        at = this.#add({ kind: 'either', other: next, next: this.#element(element, at) });
     }
     for (let n = 0; n < min; n++) at = this.#element(element, at);
     return at;
   }
 }
 
-function doesHold({ kind, other, next }: Place, holds: Uint8Array, { behind, isIn, context, isBoundary }: Step): boolean {
+function doesHold(
+  { kind, other, next }: Place,
+  holds: Uint8Array,
+  { behind, isIn, context, isBoundary }: Step,
+): boolean {
   switch (kind) {
     case 'done':
       // It does from the beginning.

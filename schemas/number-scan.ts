@@ -1,12 +1,15 @@
 /**
- * What JSON.parse would lose of a text without a word: numbers that a double does not hold as they are written (beyond 2^53, too many digits, too large or
- * too small), and nesting that is too deep to be written again. Found in the text, as the parsed value does not show it.
+ * What JSON.parse would lose of a text without a word: numbers that a double does not hold as they
+ * are written (beyond 2^53, too many digits, too large or too small), and nesting that is too deep
+ * to be written again. Found in the text, as the parsed value does not show it.
  *
- * The look at every text is in WebAssembly, sixteen bytes at a time, and finds nothing in nearly all; what it finds is judged here. `binary` is
- * number-scan.wat, compiled; a test compiles it again and compares.
+ * The look at every text is in WebAssembly, sixteen bytes at a time, and finds nothing in nearly
+ * all; what it finds is judged here. `binary` is number-scan.wat, compiled; a test compiles it
+ * again and compares.
  *
  * Invariants:
- * 1. A number is exact when the shortest decimal of its double is the one that is written: 0.1, 1e21 and 1.50 are, 0.10000000000000000555 is not.
+ * 1. A number is exact when the shortest decimal of its double is the one that is written: 0.1,
+ *    1e21 and 1.50 are, 0.10000000000000000555 is not.
  * 2. The time is linear in the text.
  */
 import { pointerPart } from './json-pointer.ts';
@@ -20,16 +23,23 @@ const binary =
   'IAkgASAAa0oEQCABIABrIQkLIAggCWpBEE4gCUEASnEEQCAAIAlBAWtqIQsLIAZFBEAgCEEQaiEIBSAGQRB0ZyEICyAHBEAgACAHaGohCSALQX9GIAkgC0hyBEAgCSELCwsgC0F/Rw' +
   'RAIwAgDDYCACALQX8gCyABSBsPCyAAQRBqIQAMAAtBfws=';
 
-/** Where the text ends at the latest, with sixteen bytes behind it that may be looked at; and where the number of brackets is. */
+/**
+ * Where the text ends at the latest, with sixteen bytes behind it that may be looked at; and where
+ * the number of brackets is.
+ */
 const textMaxBytes = 0x1ffe0;
 const opensAt = 0x1fff0;
-/** What is looked at again of a text that is longer: more than what a row of digits needs to be met. */
+/**
+ * What is looked at again of a text that is longer: more than what a row of digits needs to be met.
+ */
 const overlapBytes = 32;
 
 /** What is used of it: the types of Node declare the name, and nothing of it that can be made. */
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: Readonly<Record<string, unknown>> };
+  readonly Instance: new (
+    module: object,
+  ) => { readonly exports: Readonly<Record<string, unknown>> };
 };
 
 const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(binary, 'base64')));
@@ -37,7 +47,10 @@ const look = exports['look'] as (at: number, end: number) => number;
 const { buffer } = exports['memory'] as { readonly buffer: ArrayBuffer };
 const memory = new Uint8Array(buffer);
 const opens = new Int32Array(buffer, opensAt, 1);
-assert(textMaxBytes + 16 <= opensAt && opensAt + 4 <= memory.length, 'the memory holds a text and a number');
+assert(
+  textMaxBytes + 16 <= opensAt && opensAt + 4 <= memory.length,
+  'the memory holds a text and a number',
+);
 
 export interface InexactNumber {
   /** JSON pointer into the value. */
@@ -122,7 +135,10 @@ export function isExact(text: string): boolean {
   return Number.isFinite(value) && decimalOf(text) === decimalOf(String(value));
 }
 
-/** Digits without zeros at their ends, and the power of ten: one text for one number, whatever its sign. */
+/**
+ * Digits without zeros at their ends, and the power of ten: one text for one number, whatever its
+ * sign.
+ */
 function decimalOf(text: string): string {
   const [mantissa = '', power = '0'] = text.toLowerCase().split('e');
   const [whole = '', fraction = ''] = mantissa.split('.');
@@ -157,14 +173,19 @@ export function inexactNumbers(text: string): readonly InexactNumber[] {
       else path[path.length - 1] = (path.at(-1) as number) + 1;
     } else if (character === '"') {
       const end = endOfString(text, at);
-      if (inside?.isName === true) path[path.length - 1] = JSON.parse(text.slice(at, end)) as string;
+      if (inside?.isName === true)
+        path[path.length - 1] = JSON.parse(text.slice(at, end)) as string;
       if (inside !== undefined) inside.isName = false;
       at = end - 1;
     } else if (character === '-' || (character >= '0' && character <= '9')) {
       numberAt.lastIndex = at;
       const [number = character] = numberAt.exec(text) ?? [];
       if (!isExact(number))
-        found.push({ pointer: path.map((part) => `/${pointerPart(String(part))}`).join(''), text: number, value: Number(number) });
+        found.push({
+          pointer: path.map((part) => `/${pointerPart(String(part))}`).join(''),
+          text: number,
+          value: Number(number),
+        });
       at += number.length - 1;
     }
   }

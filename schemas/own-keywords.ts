@@ -1,5 +1,6 @@
 /**
- * Keywords whose verdict the compiler gets wrong or slowly, made anew for it. Where it is right its own code stays.
+ * Keywords whose verdict the compiler gets wrong or slowly, made anew for it. Where it is right its
+ * own code stays.
  *
  * | keyword | what the compiler does |
  * |---|---|
@@ -10,16 +11,27 @@
 import type { Ajv2020, CodeKeywordDefinition, KeywordCxt } from 'ajv/dist/2020.js';
 import { _ } from 'ajv/dist/2020.js';
 
-/** Whether two values of JSON are equal: numbers by value, objects by their own members, whatever their order. */
+/**
+ * Whether two values of JSON are equal: numbers by value, objects by their own members, whatever
+ * their order.
+ */
 export function jsonEqual(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) || Array.isArray(b)) {
-    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((part, index) => jsonEqual(part, b[index]));
+    return (
+      Array.isArray(a) &&
+      Array.isArray(b) &&
+      a.length === b.length &&
+      a.every((part, index) => jsonEqual(part, b[index]))
+    );
   }
   const names = Object.keys(a);
   if (names.length !== Object.keys(b).length) return false;
-  const [first, second] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>];
+  const [first, second] = [
+    a as Readonly<Record<string, unknown>>,
+    b as Readonly<Record<string, unknown>>,
+  ];
   return names.every((name) => Object.hasOwn(second, name) && jsonEqual(first[name], second[name]));
 }
 
@@ -47,7 +59,11 @@ export function isMultipleOf(value: number, of: number): boolean {
   if (Number.isInteger(value) && Number.isInteger(of)) return value % of === 0;
   const [a, b] = [decimalOf(value), decimalOf(of)];
   const least = Math.min(a.exponent, b.exponent);
-  return (a.digits * 10n ** BigInt(a.exponent - least)) % (b.digits * 10n ** BigInt(b.exponent - least)) === 0n;
+  return (
+    (a.digits * 10n ** BigInt(a.exponent - least)) %
+      (b.digits * 10n ** BigInt(b.exponent - least)) ===
+    0n
+  );
 }
 
 /** The shortest decimal of a double: digits times ten to the exponent. */

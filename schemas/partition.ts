@@ -1,7 +1,8 @@
 /**
  * Hive-style folders of a row: `date=2013-01-01/hour=10/team=nyc/app=flights`. Pure.
  *
- * One rule for `team` and `app`, so that DuckDB, pyarrow, polars, Spark and Hive read the same text back:
+ * One rule for `team` and `app`, so that DuckDB, pyarrow, polars, Spark and Hive read the same text
+ * back:
  *
  * | value | in the folder's name |
  * |---|---|
@@ -10,7 +11,8 @@
  * | `null` in any case | its first letter per cent encoded: DuckDB 1 takes the bare word for null |
  * | empty; `__HIVE_DEFAULT_PARTITION__`, which means null however it is written; a name of more than 255 bytes | none: the row is refused |
  *
- * Invariant: what comes out is a relative path of exactly one folder a column, each a name that every file system takes and that SQL reads back.
+ * Invariant: what comes out is a relative path of exactly one folder a column, each a name that
+ * every file system takes and that SQL reads back.
  */
 import type { RowProblem } from './columns.ts';
 import { wellFormed } from './kernel/well-formed.ts';
@@ -51,18 +53,35 @@ export function partitioner(partitionBy: readonly PartitionColumn[]): FolderOf {
   };
 }
 
-function folderOf(partitionBy: readonly PartitionColumn[], timestampMs: number, team: string, app: string): string | RowProblem {
+function folderOf(
+  partitionBy: readonly PartitionColumn[],
+  timestampMs: number,
+  team: string,
+  app: string,
+): string | RowProblem {
   if (!(timestampMs >= firstMs && timestampMs <= lastMs)) {
-    return { message: `the element's time, ${timestampMs} ms, has no date between the years 0 and 9999`, pointer: '' };
+    return {
+      message: `the element's time, ${timestampMs} ms, has no date between the years 0 and 9999`,
+      pointer: '',
+    };
   }
   const iso = new Date(timestampMs).toISOString();
-  const values: Readonly<Record<PartitionColumn, string>> = { date: iso.slice(0, 10), hour: iso.slice(11, 13), team, app };
+  const values: Readonly<Record<PartitionColumn, string>> = {
+    date: iso.slice(0, 10),
+    hour: iso.slice(11, 13),
+    team,
+    app,
+  };
   const names: string[] = [];
   for (const column of partitionBy) {
     const value = values[column];
     const name = `${column}=${escaped(value)}`;
     const problem = unnameable(value, name);
-    if (problem !== undefined) return { message: `the table is partitioned by '${column}', which ${problem}`, pointer: `/${column}` };
+    if (problem !== undefined)
+      return {
+        message: `the table is partitioned by '${column}', which ${problem}`,
+        pointer: `/${column}`,
+      };
     names.push(name);
   }
   return names.join('/');
@@ -73,7 +92,10 @@ export function namesFolder(value: string): boolean {
   return unnameable(value, `team=${escaped(value)}`) === undefined;
 }
 
-/** What the folders of a path say of a column; undefined where none does. Folders of earlier versions, which encoded what is beyond ASCII too, are read as well. */
+/**
+ * What the folders of a path say of a column; undefined where none does. Folders of earlier
+ * versions, which encoded what is beyond ASCII too, are read as well.
+ */
 export function folderValue(path: string, column: PartitionColumn): string | undefined {
   const folder = path.split('/').find((part) => part.startsWith(`${column}=`));
   return folder === undefined ? undefined : decodeURIComponent(folder.slice(column.length + 1));
@@ -92,7 +114,10 @@ function unnameable(value: string, name: string): string | undefined {
 /** A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD. */
 function escaped(value: string): string {
   if (/^null$/i.test(value)) return `%${hexOf(value.charCodeAt(0))}${value.slice(1)}`;
-  return wellFormed(value).replaceAll(/[\0-\x20"#$%&'*+,/:;<=>?@[\\\]^`{|}\x7f]/g, (character) => `%${hexOf(character.charCodeAt(0))}`);
+  return wellFormed(value).replaceAll(
+    /[\0-\x20"#$%&'*+,/:;<=>?@[\\\]^`{|}\x7f]/g,
+    (character) => `%${hexOf(character.charCodeAt(0))}`,
+  );
 }
 
 const hexOf = (code: number): string => code.toString(16).toUpperCase().padStart(2, '0');

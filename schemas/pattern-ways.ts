@@ -1,8 +1,10 @@
 /**
- * Whether a regular expression can be left to an engine that backtracks: when it has few ways to try, its time is linear in the text all the same. Pure.
+ * Whether a regular expression can be left to an engine that backtracks: when it has few ways to
+ * try, its time is linear in the text all the same. Pure.
  *
- * Few ways has a pattern with at most one endless repetition, of single characters, which begins at the start of the text; all else in it is counted: the
- * alternatives, and how often a bounded repetition may match, multiplied along the pattern.
+ * Few ways has a pattern with at most one endless repetition, of single characters, which begins at
+ * the start of the text; all else in it is counted: the alternatives, and how often a bounded
+ * repetition may match, multiplied along the pattern.
  */
 import type { AST } from '@eslint-community/regexpp';
 
@@ -23,13 +25,18 @@ const tooMany: Ways = { endless: 2, count: 1 };
 export function hasFewWays(pattern: AST.Pattern): boolean {
   const { endless, count } = waysOf(pattern.alternatives);
   const isAnchored = pattern.alternatives.every(beginsAtStart);
-  return isAnchored ? count <= (endless === 0 ? onceMax : eachMax) && endless <= 1 : count <= eachMax && endless === 0;
+  return isAnchored
+    ? count <= (endless === 0 ? onceMax : eachMax) && endless <= 1
+    : count <= eachMax && endless === 0;
 }
 
 function beginsAtStart({ elements }: AST.Alternative): boolean {
   const [first] = elements;
   if (first?.type === 'Assertion') return first.kind === 'start';
-  return (first?.type === 'Group' || first?.type === 'CapturingGroup') && first.alternatives.every(beginsAtStart);
+  return (
+    (first?.type === 'Group' || first?.type === 'CapturingGroup') &&
+    first.alternatives.every(beginsAtStart)
+  );
 }
 
 function waysOf(alternatives: readonly AST.Alternative[]): Ways {
@@ -69,7 +76,10 @@ function waysOfElement(node: AST.Element): Ways {
 function waysOfRepeat({ element, min, max }: AST.Quantifier): Ways {
   const inside = waysOfElement(element);
   if (max === Number.POSITIVE_INFINITY) {
-    const isSingle = element.type === 'Character' || element.type === 'CharacterSet' || element.type === 'CharacterClass';
+    const isSingle =
+      element.type === 'Character' ||
+      element.type === 'CharacterSet' ||
+      element.type === 'CharacterClass';
     return isSingle ? { endless: 1, count: 1 } : tooMany;
   }
   if (inside.endless > 0 && max > 1) return tooMany;

@@ -1,5 +1,6 @@
 /**
- * Schemas that the compiler would take and judge by wrongly, or forever: found before it sees them, with the place and the way out. Pure.
+ * Schemas that the compiler would take and judge by wrongly, or forever: found before it sees them,
+ * with the place and the way out. Pure.
  *
  * | keyword | what would happen |
  * |---|---|
@@ -10,7 +11,8 @@
  * | a pattern with a backreference or lookbehind that can backtrack, or that is too large | the thread is kept for years by a text of forty characters |
  * | `nullable` | no keyword of JSON Schema: it would let null into a column that has none |
  *
- * Source: the JSON Schema Test Suite (draft 2020-12) run against Ajv 8.20.0; ajv-validator/ajv issues 1909, 2483, 2639, 2664.
+ * Source: the JSON Schema Test Suite (draft 2020-12) run against Ajv 8.20.0; ajv-validator/ajv
+ * issues 1909, 2483, 2639, 2664.
  */
 import { pointerPart } from './json-pointer.ts';
 import { messageOf } from './kernel/errors.ts';
@@ -26,7 +28,9 @@ export interface RefusedKeyword {
 }
 
 /** The first keyword that cannot be judged by, or undefined. */
-export function refusedKeyword(document: Readonly<Record<string, unknown>>): RefusedKeyword | undefined {
+export function refusedKeyword(
+  document: Readonly<Record<string, unknown>>,
+): RefusedKeyword | undefined {
   const all = subschemasOf(document);
   for (const sub of all.values()) {
     const refused = refusedIn(sub, all);
@@ -39,13 +43,25 @@ const dynamic = ['$dynamicRef', '$dynamicAnchor', '$recursiveRef', '$recursiveAn
 
 function refusedIn(sub: Subschema, all: Subschemas): RefusedKeyword | undefined {
   const { schema, pointer } = sub;
-  const refuse = (keyword: string, message: string, fix: string): RefusedKeyword => ({ pointer: `${pointer}/${keyword}`, message, fix });
+  const refuse = (keyword: string, message: string, fix: string): RefusedKeyword => ({
+    pointer: `${pointer}/${keyword}`,
+    message,
+    fix,
+  });
   const found = dynamic.find((keyword) => Object.hasOwn(schema, keyword));
   if (found !== undefined) {
-    return refuse(found, `'${found}' is not supported: values would be judged wrongly`, 'point to the schema that is meant with `$ref`');
+    return refuse(
+      found,
+      `'${found}' is not supported: values would be judged wrongly`,
+      'point to the schema that is meant with `$ref`',
+    );
   }
   if (Object.hasOwn(schema, 'nullable')) {
-    return refuse('nullable', "'nullable' is no keyword of JSON Schema", "write `type: ['string', 'null']`, with the type that is meant");
+    return refuse(
+      'nullable',
+      "'nullable' is no keyword of JSON Schema",
+      "write `type: ['string', 'null']`, with the type that is meant",
+    );
   }
   const bad = patternsOf(schema).find(([, source]) => faultOf(source) !== undefined);
   if (bad !== undefined) {
@@ -58,27 +74,41 @@ function refusedIn(sub: Subschema, all: Subschemas): RefusedKeyword | undefined 
   }
   if (Object.hasOwn(schema, 'unevaluatedItems')) {
     const beside = reached(sub, all).find(
-      (each) => has(each, 'contains') || has(each, 'if') || (each !== sub && (has(each, 'items') || has(each, 'unevaluatedItems'))),
+      (each) =>
+        has(each, 'contains') ||
+        has(each, 'if') ||
+        (each !== sub && (has(each, 'items') || has(each, 'unevaluatedItems'))),
     );
     if (beside !== undefined) {
       const what = `'unevaluatedItems' is not supported beside what ${placeOf(beside)} says of the same array: values would be judged wrongly`;
-      return refuse('unevaluatedItems', what, 'say all of the array in one schema: `prefixItems` with `items: false`');
+      return refuse(
+        'unevaluatedItems',
+        what,
+        'say all of the array in one schema: `prefixItems` with `items: false`',
+      );
     }
   }
   if (Object.hasOwn(schema, 'unevaluatedProperties')) {
-    const beside = reached(sub, all).find((each) => has(each, 'dependentSchemas') || (has(each, 'if') && saysNothing(each.schema['then'])));
+    const beside = reached(sub, all).find(
+      (each) =>
+        has(each, 'dependentSchemas') || (has(each, 'if') && saysNothing(each.schema['then'])),
+    );
     if (beside !== undefined) {
       const keyword = has(beside, 'dependentSchemas') ? 'dependentSchemas' : 'if';
       const what = `'unevaluatedProperties' is not supported beside '${keyword}' of ${placeOf(beside)}: values would be judged wrongly`;
       const fix =
-        keyword === 'if' ? 'repeat the properties of `if` in `then`' : 'write `if: { required: [...] }` with `then` for `dependentSchemas`';
+        keyword === 'if'
+          ? 'repeat the properties of `if` in `then`'
+          : 'write `if: { required: [...] }` with `then` for `dependentSchemas`';
       return refuse('unevaluatedProperties', what, fix);
     }
   }
   return undefined;
 }
 
-function patternsOf(schema: Subschema['schema']): readonly (readonly [keyword: string, source: string])[] {
+function patternsOf(
+  schema: Subschema['schema'],
+): readonly (readonly [keyword: string, source: string])[] {
   const { pattern } = schema;
   const named = schema['patternProperties'];
   return [
@@ -99,7 +129,8 @@ function faultOf(source: string): string | undefined {
 }
 
 const has = ({ schema }: Subschema, keyword: string): boolean => Object.hasOwn(schema, keyword);
-const placeOf = ({ pointer }: Subschema): string => (pointer === '' ? 'the document' : `'${pointer}'`);
+const placeOf = ({ pointer }: Subschema): string =>
+  pointer === '' ? 'the document' : `'${pointer}'`;
 
 function saysNothing(schema: unknown): boolean {
   return (
@@ -127,7 +158,11 @@ function endlessRef(all: Subschemas): RefusedKeyword | undefined {
       const again = open.has(to);
       const pointer = `${sub.pointer}${by}`;
       const found = again
-        ? { pointer, message: `it leads back to ${placeOf(to)} for the same value: a check would never end`, fix: 'leave it out' }
+        ? {
+            pointer,
+            message: `it leads back to ${placeOf(to)} for the same value: a check would never end`,
+            fix: 'leave it out',
+          }
         : visit(to);
       if (found !== undefined) return found;
     }

@@ -1,11 +1,14 @@
 /**
- * Schemas as values: a JSON Schema (draft 2020-12) with the TypeScript type it describes, and Ajv behind one function.
+ * Schemas as values: a JSON Schema (draft 2020-12) with the TypeScript type it describes, and Ajv
+ * behind one function.
  *
  * Invariants:
  * 1. A schema is compiled once per document.
  * 2. A check of good data allocates nothing.
- * 3. A violation says what was found and what was expected, with a pointer into the data and the schema's own place.
- * 4. A schema is judged by as JSON Schema says, of a value's own members, or it does not compile (refused-keywords.ts).
+ * 3. A violation says what was found and what was expected, with a pointer into the data and the
+ *    schema's own place.
+ * 4. A schema is judged by as JSON Schema says, of a value's own members, or it does not compile
+ *    (refused-keywords.ts).
  * 5. A check never throws: a value that cannot be checked is a violation.
  */
 import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
@@ -22,7 +25,10 @@ import { refusedKeyword } from './refused-keywords.ts';
 /** A JSON Schema document (draft 2020-12), as data. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** A schema and, for the compiler, the type of the values it accepts. Written by `sluice schema types`. */
+/**
+ * A schema and, for the compiler, the type of the values it accepts. Written by `sluice schema
+ * types`.
+ */
 export interface Schema<T> {
   /** The document's `$id`. */
   readonly id: string;
@@ -31,7 +37,10 @@ export interface Schema<T> {
   readonly accepts?: (value: T) => void;
 }
 
-/** Several schemas of one stream, told apart by the event's `dataschema` (equal to `$id`) or type (the document's `x-event-type`). */
+/**
+ * Several schemas of one stream, told apart by the event's `dataschema` (equal to `$id`) or type
+ * (the document's `x-event-type`).
+ */
 export interface SchemaUnion<T> {
   readonly schemas: readonly Schema<T>[];
 }
@@ -50,7 +59,10 @@ export type SchemaCheck = (value: unknown) => SchemaViolation | undefined;
 export function schemaOf<T>(document: JsonSchema): Schema<T> {
   const id = (document as JsonSchema | undefined | null)?.['$id'];
   if (typeof id !== 'string' || id === '') {
-    throw new SluiceError('schema-invalid', 'a JSON Schema needs an `$id`: it names the schema in rejected rows and checkpoints');
+    throw new SluiceError(
+      'schema-invalid',
+      'a JSON Schema needs an `$id`: it names the schema in rejected rows and checkpoints',
+    );
   }
   return Object.freeze({ id, document });
 }
@@ -58,16 +70,22 @@ export function schemaOf<T>(document: JsonSchema): Schema<T> {
 type TypeOfSchema<S> = S extends Schema<infer T> ? T : never;
 
 /** A union of schemas for `validate`. */
-export function oneOf<const S extends readonly Schema<never>[]>(...schemas: S): SchemaUnion<TypeOfSchema<S[number]>> {
+export function oneOf<const S extends readonly Schema<never>[]>(
+  ...schemas: S
+): SchemaUnion<TypeOfSchema<S[number]>> {
   return { schemas: schemas as unknown as readonly Schema<TypeOfSchema<S[number]>>[] };
 }
 
-/** The schema of a union that is meant for an event: by dataschema where the event has one, else by type. */
+/**
+ * The schema of a union that is meant for an event: by dataschema where the event has one, else by
+ * type.
+ */
 export function selectSchema<S extends { readonly id: string; readonly document: JsonSchema }>(
   union: { readonly schemas: readonly S[] },
   event: { readonly type: string; readonly dataschema?: string | undefined },
 ): S | undefined {
-  if (event.dataschema !== undefined) return union.schemas.find((schema) => schema.id === event.dataschema);
+  if (event.dataschema !== undefined)
+    return union.schemas.find((schema) => schema.id === event.dataschema);
   return union.schemas.find((schema) => {
     const types = schema.document['x-event-type'];
     return Array.isArray(types) ? types.includes(event.type) : types === event.type;
@@ -76,7 +94,10 @@ export function selectSchema<S extends { readonly id: string; readonly document:
 
 const compiled = new WeakMap<JsonSchema, SchemaCheck>();
 
-/** A check that gives the first violation, or undefined. Throws `SluiceError` `schema-invalid` naming the schema. */
+/**
+ * A check that gives the first violation, or undefined. Throws `SluiceError` `schema-invalid`
+ * naming the schema.
+ */
 export function compileSchema(schema: JsonSchema | Schema<never>): SchemaCheck {
   const document = isSchema(schema) ? schema.document : schema;
   const known = compiled.get(document);
@@ -85,27 +106,45 @@ export function compileSchema(schema: JsonSchema | Schema<never>): SchemaCheck {
   const refused = refusedKeyword(document);
   if (refused !== undefined) {
     const { pointer, message, fix } = refused;
-    throw new SluiceError('schema-invalid', `the JSON Schema ${id} is not valid: ${id}#${pointer}: ${message}`, { fix });
+    throw new SluiceError(
+      'schema-invalid',
+      `the JSON Schema ${id} is not valid: ${id}#${pointer}: ${message}`,
+      { fix },
+    );
   }
   let validate: ValidateFunction;
   try {
     validate = validatorOf(document);
   } catch (cause) {
     if (cause instanceof RangeError) {
-      throw new SluiceError('schema-invalid', `the JSON Schema ${id} is not valid: the way of its references does not end`, {
-        cause,
-        fix: "put what is referred to into `$defs` without an `$id`, and refer to it as '#/$defs/name'",
-      });
+      throw new SluiceError(
+        'schema-invalid',
+        `the JSON Schema ${id} is not valid: the way of its references does not end`,
+        {
+          cause,
+          fix: "put what is referred to into `$defs` without an `$id`, and refer to it as '#/$defs/name'",
+        },
+      );
     }
-    throw new SluiceError('schema-invalid', `the JSON Schema ${id} is not valid: ${messageOf(cause)}`, { cause });
+    throw new SluiceError(
+      'schema-invalid',
+      `the JSON Schema ${id} is not valid: ${messageOf(cause)}`,
+      { cause },
+    );
   }
   const check: SchemaCheck = (value) => {
     try {
       if (validate(value)) return undefined;
       const error = validate.errors?.[0];
-      return error === undefined ? { message: 'does not match', pointer: '', schema: `${id}#` } : violationOf(error, value, id);
+      return error === undefined
+        ? { message: 'does not match', pointer: '', schema: `${id}#` }
+        : violationOf(error, value, id);
     } catch (thrown) {
-      return { message: `the value cannot be checked: ${messageOf(thrown)}`, pointer: '', schema: `${id}#` };
+      return {
+        message: `the value cannot be checked: ${messageOf(thrown)}`,
+        pointer: '',
+        schema: `${id}#`,
+      };
     }
   };
   compiled.set(document, check);
@@ -122,7 +161,10 @@ function validatorOf(document: JsonSchema): ValidateFunction {
     messages: true,
     // Only where it matters: it costs a call for each property of a value.
     ownProperties: speaksOfInherited(document),
-    code: { process: withoutInherited, regExp: Object.assign(linearPattern, { code: 'linearPattern' }) },
+    code: {
+      process: withoutInherited,
+      regExp: Object.assign(linearPattern, { code: 'linearPattern' }),
+    },
   });
   useFormats(ajv);
   ajv.addKeyword({ keyword: 'x-event-type' });
@@ -130,7 +172,10 @@ function validatorOf(document: JsonSchema): ValidateFunction {
   return ajv.compile(withProtoChecked(document));
 }
 
-/** The names of evaluated properties are collected in an object: without a prototype it has only those. */
+/**
+ * The names of evaluated properties are collected in an object: without a prototype it has only
+ * those.
+ */
 function withoutInherited(code: string): string {
   return code
     .replaceAll(/\b(props\d+) ?= ?\{\}/g, '$1=Object.create(null)')
@@ -151,15 +196,22 @@ function violationOf(error: ErrorObject, value: unknown, id: string): SchemaViol
   }
   if (keyword === 'additionalProperties' || keyword === 'unevaluatedProperties') {
     const extra: unknown = params['additionalProperty'] ?? params['unevaluatedProperty'];
-    return { message: `'${String(extra)}' is not a member that the schema knows`, pointer: member(extra), schema };
+    return {
+      message: `'${String(extra)}' is not a member that the schema knows`,
+      pointer: member(extra),
+      schema,
+    };
   }
   const at = valueAt(value, instancePath);
   return { message: `${reasonOf(error, at)}, found ${found(at)}`, pointer: instancePath, schema };
 }
 
 function reasonOf({ keyword, message, params }: ErrorObject, value: unknown): string {
-  const time = params['format'] === 'date-time' && typeof value === 'string' ? parseTime(value) : undefined;
-  return typeof time === 'object' ? `must be an RFC 3339 time: ${time.reason}` : (message ?? keyword);
+  const time =
+    params['format'] === 'date-time' && typeof value === 'string' ? parseTime(value) : undefined;
+  return typeof time === 'object'
+    ? `must be an RFC 3339 time: ${time.reason}`
+    : (message ?? keyword);
 }
 
 function valueAt(value: unknown, pointer: string): unknown {

@@ -1,15 +1,20 @@
 /**
- * Refused data as a value. It lands in the `rejected` table, in row form like good data, and is never thrown.
+ * Refused data as a value. It lands in the `rejected` table, in row form like good data, and is
+ * never thrown.
  *
- * Invariant: a rejection's identity is (event identity, topology and operator, code, which of the event's elements it is); the same element
- * refused twice is one row with `seen` 2, two that were made of one event are two rows.
+ * Invariant: a rejection's identity is (event identity, topology and operator, code, which of the
+ * event's elements it is); the same element refused twice is one row with `seen` 2, two that were
+ * made of one event are two rows.
  */
 
 /** Stable codes of a topology's refusals. */
 export type RejectionCode =
   /** The record's bytes are no event that Sluice wrote or CloudEvents describes. */
   | 'undecodable-record'
-  /** The record points to its data (claim check), which is missing, was altered, or is not this stream's. */
+  /**
+   * The record points to its data (claim check), which is missing, was altered, or is not this
+   * stream's.
+   */
   | 'claim-unresolved'
   /** The data breaks the operator's JSON Schema. */
   | 'schema-violation'
@@ -21,24 +26,41 @@ export type RejectionCode =
   | 'function-result'
   /** A user function did not return when it was given this, twice. */
   | 'function-stuck'
-  /** An operator failed on it for no reason of its own, also when it was alone: it was set aside so that the topology goes on. */
+  /**
+   * An operator failed on it for no reason of its own, also when it was alone: it was set aside so
+   * that the topology goes on.
+   */
   | 'operator-failed'
   /** A look-up had no answer after all its tries, and its operator rejects such elements. */
   | 'lookup-failed'
   /** The event time is further ahead of processing time than `future.max`. */
   | 'future-event'
-  /** The element came after its window or state was gone and its operator sends such to the rejected table. */
+  /**
+   * The element came after its window or state was gone and its operator sends such to the rejected
+   * table.
+   */
   | 'late'
-  /** The topology itself sent the element to the rejected table, from an output that is no late one. */
+  /**
+   * The topology itself sent the element to the rejected table, from an output that is no late one.
+   */
   | 'rejected-by-topology'
-  /** Positions of a split that could not be read and were skipped by command: one row for all that may have been in them. */
+  /**
+   * Positions of a split that could not be read and were skipped by command: one row for all that
+   * may have been in them.
+   */
   | 'skipped'
-  /** Records that the stream had and that were gone before they were read: one row for all of a split. */
+  /**
+   * Records that the stream had and that were gone before they were read: one row for all of a
+   * split.
+   */
   | 'records-lost'
   /** The row does not fit its table's columns. */
   | 'row-mismatch';
 
-/** One row of the `rejected` table but for `seen`, `first_seen` and `last_seen`, which the sink keeps. Column names are the table's. */
+/**
+ * One row of the `rejected` table but for `seen`, `first_seen` and `last_seen`, which the sink
+ * keeps. Column names are the table's.
+ */
 export interface RejectedEvent {
   readonly id: string;
   readonly source: string;
@@ -48,9 +70,10 @@ export interface RejectedEvent {
   /** RFC 3339; rejected rows are partitioned by it. */
   readonly receivedtime: string;
   /**
-   * Which of the elements that were made of the event: where `flatMap` or a process made a list its index in it, or the number of the way where a
-   * union brings several together; one after the other with dots, trailing zeros left off. The event itself, and the first of a list, is 0.
-   * Null in rows that older versions wrote.
+   * Which of the elements that were made of the event: where `flatMap` or a process made a list its
+   * index in it, or the number of the way where a union brings several together; one after the
+   * other with dots, trailing zeros left off. The event itself, and the first of a list, is 0. Null
+   * in rows that older versions wrote.
    */
   readonly element: string | null;
   readonly topology: string;
@@ -76,9 +99,21 @@ export interface RejectedEvent {
 /** The event itself, or the first of what was made of it. */
 export const firstElement = '0';
 
-type Identified = Pick<RejectedEvent, 'team' | 'app' | 'source' | 'id' | 'element' | 'topology' | 'operator' | 'code'>;
+type Identified = Pick<
+  RejectedEvent,
+  'team' | 'app' | 'source' | 'id' | 'element' | 'topology' | 'operator' | 'code'
+>;
 
 export function rejectionIdentityOf(row: Identified): string {
   const element = row.element ?? firstElement;
-  return JSON.stringify([row.team, row.app, row.source, row.id, element, row.topology, row.operator, row.code]);
+  return JSON.stringify([
+    row.team,
+    row.app,
+    row.source,
+    row.id,
+    element,
+    row.topology,
+    row.operator,
+    row.code,
+  ]);
 }

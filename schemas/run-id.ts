@@ -1,10 +1,14 @@
 /**
- * Which run wrote something: part of the name of whatever a run leaves where another one may come by. Pure but for the chance that is passed in.
+ * Which run wrote something: part of the name of whatever a run leaves where another one may come
+ * by. Pure but for the chance that is passed in.
  *
  * Invariants:
- * 1. Attempts are in order within a lineage only. A topology without a checkpoint begins a new lineage at attempt 1, beside whatever earlier ones left.
- * 2. A run's name is its own, also when an older copy of the checkpoints is put back: the same attempt then has another `id`.
- * 3. Names from before there were lineages are an attempt alone. They are of the run's own past as far as their attempt is not a later one.
+ * 1. Attempts are in order within a lineage only. A topology without a checkpoint begins a new
+ *    lineage at attempt 1, beside whatever earlier ones left.
+ * 2. A run's name is its own, also when an older copy of the checkpoints is put back: the same
+ *    attempt then has another `id`.
+ * 3. Names from before there were lineages are an attempt alone. They are of the run's own past as
+ *    far as their attempt is not a later one.
  */
 import type { Random } from './kernel/random.ts';
 
@@ -56,10 +60,15 @@ export function runTrace(attempt: string, lineage: string | undefined): RunTrace
 
 /** Whether what another run left is of `run`'s own past, or its own: its to remove. */
 export function isOfPast(trace: RunTrace, run: RunOrder): boolean {
-  return (trace.lineage === undefined || trace.lineage === run.lineage) && trace.attempt <= run.attempt;
+  return (
+    (trace.lineage === undefined || trace.lineage === run.lineage) && trace.attempt <= run.attempt
+  );
 }
 
-/** Whether another run has taken over from `run`: what is of another lineage, or of none, comes neither before nor after it. */
+/**
+ * Whether another run has taken over from `run`: what is of another lineage, or of none, comes
+ * neither before nor after it.
+ */
 export function isLater(trace: RunTrace, run: RunOrder): boolean {
   return trace.lineage === run.lineage && trace.attempt > run.attempt;
 }

@@ -1,6 +1,6 @@
 /**
- * What a table takes of a topology: a row's cells and the folder that it belongs in, or why it cannot be taken. Sinks and the test driver ask the same
- * question here. Pure.
+ * What a table takes of a topology: a row's cells and the folder that it belongs in, or why it
+ * cannot be taken. Sinks and the test driver ask the same question here. Pure.
  */
 import type { Cell, Column, RowProblem } from './columns.ts';
 import { columnsOf, rowReader } from './columns.ts';
@@ -21,8 +21,15 @@ export interface TableRows {
   folder(row: unknown, timestampMs: number): string | RowProblem;
 }
 
-/** `owner` names the folder's team and app where the row has no such column. Throws `SluiceError` `schema-invalid`. */
-export function tableRows(schema: JsonSchema, partitionBy: readonly PartitionColumn[], owner: PartitionOwner): TableRows {
+/**
+ * `owner` names the folder's team and app where the row has no such column. Throws `SluiceError`
+ * `schema-invalid`.
+ */
+export function tableRows(
+  schema: JsonSchema,
+  partitionBy: readonly PartitionColumn[],
+  owner: PartitionOwner,
+): TableRows {
   const { columns, read } = rowReader(schema, partitionBy);
   const folderOf = partitioner(partitionBy);
   const own = new Set(columnsOf(schema).map(({ name }) => name));

@@ -1,13 +1,18 @@
 /**
- * The wire: how an event becomes a record and a record an event again.
- * Small path: one CloudEvent in structured mode (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md).
- * Large path: binary mode of the Kafka binding (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md).
+ * The wire: how an event becomes a record and a record an event again. Small path: one CloudEvent
+ * in structured mode
+ * (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md). Large path:
+ * binary mode of the Kafka binding
+ * (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md).
  *
  * Invariants:
- * 1. `data` is never serialised again: the client's bytes, already checked to be one JSON value, are spliced in and come out unchanged.
+ * 1. `data` is never serialised again: the client's bytes, already checked to be one JSON value,
+ *    are spliced in and come out unchanged.
  * 2. Attributes are JSON-encoded, so no attribute can end its string and become structure.
- * 3. `data` is the last member of what is written here; a record of somebody else may have it anywhere.
- * 4. Attributes are well-formed Unicode (the ingress sees to it): half a surrogate pair would not survive a Kafka header.
+ * 3. `data` is the last member of what is written here; a record of somebody else may have it
+ *    anywhere.
+ * 4. Attributes are well-formed Unicode (the ingress sees to it): half a surrogate pair would not
+ *    survive a Kafka header.
  */
 import type { EventAttributes } from './event.ts';
 import { partitionKeyOf } from './event.ts';
@@ -36,7 +41,10 @@ const dataMember = ',"data":';
 const jsonType = 'application/json';
 
 /** Structured mode, in pieces: head, data, tail. */
-export function encodeStructured(attributes: EventAttributes, data: Uint8Array): readonly Uint8Array[] {
+export function encodeStructured(
+  attributes: EventAttributes,
+  data: Uint8Array,
+): readonly Uint8Array[] {
   return [structuredHead(attributes), data, tail];
 }
 
@@ -55,7 +63,9 @@ function structuredHead(a: EventAttributes): Buffer {
     `,"partitionkey":${a.partitionkey === a.id ? id : quoteJson(a.partitionkey)}` +
     `,"receivedtime":${a.receivedtime === a.time ? time : quoteJson(a.receivedtime)}`;
   if (a.traceparent !== undefined) head += `,"traceparent":${quoteJson(a.traceparent)}`;
-  if (a.extensions !== undefined) for (const [name, value] of Object.entries(a.extensions)) head += `,"${name}":${quoteJson(value)}`;
+  if (a.extensions !== undefined)
+    for (const [name, value] of Object.entries(a.extensions))
+      head += `,"${name}":${quoteJson(value)}`;
   return Buffer.from(`${head},"data":`);
 }
 
@@ -96,17 +106,28 @@ const headerAttributes = [
 ] as const;
 const attributeNames = [...headerAttributes, 'datacontenttype'] as const;
 
-/** Binary mode: attributes in `ce_` headers, data as the value, the partition key as the record's key. */
+/**
+ * Binary mode: attributes in `ce_` headers, data as the value, the partition key as the record's
+ * key.
+ */
 export function encodeBinary(
   attributes: EventAttributes,
   data: Uint8Array,
-): { readonly key: string; readonly headers: Readonly<Record<string, string>>; readonly value: readonly Uint8Array[] } {
-  const headers: Record<string, string> = { ce_specversion: '1.0', 'content-type': attributes.datacontenttype };
+): {
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly value: readonly Uint8Array[];
+} {
+  const headers: Record<string, string> = {
+    ce_specversion: '1.0',
+    'content-type': attributes.datacontenttype,
+  };
   for (const name of headerAttributes) {
     const value = attributes[name];
     if (value !== undefined) headers[`ce_${name}`] = value;
   }
-  for (const [name, value] of Object.entries(attributes.extensions ?? {})) headers[`ce_${name}`] = value;
+  for (const [name, value] of Object.entries(attributes.extensions ?? {}))
+    headers[`ce_${name}`] = value;
   return { key: attributes.partitionkey, headers, value: [data] };
 }
 
@@ -117,9 +138,16 @@ export function decodeRecord(record: IncomingRecord): DecodedEvent | Undecodable
   return decodeStructured(record);
 }
 
-function decodeBinary(headers: Readonly<Record<string, string>>, record: IncomingRecord): DecodedEvent | Undecodable {
-  const members: Record<string, unknown> = { specversion: headers['ce_specversion'], datacontenttype: headers['content-type'] };
-  for (const [name, value] of Object.entries(headers)) if (name.startsWith('ce_')) members[name.slice(3)] = value;
+function decodeBinary(
+  headers: Readonly<Record<string, string>>,
+  record: IncomingRecord,
+): DecodedEvent | Undecodable {
+  const members: Record<string, unknown> = {
+    specversion: headers['ce_specversion'],
+    datacontenttype: headers['content-type'],
+  };
+  for (const [name, value] of Object.entries(headers))
+    if (name.startsWith('ce_')) members[name.slice(3)] = value;
   // A tombstone, or an event without data.
   const data = record.value.length === 0 ? nullData : record.value;
   return attributesOf(members, members, record, data, bufferOf(data).toString('utf8'));
@@ -128,7 +156,8 @@ function decodeBinary(headers: Readonly<Record<string, string>>, record: Incomin
 function decodeStructured(record: IncomingRecord): DecodedEvent | Undecodable {
   const { value } = record;
   const text = bufferOf(value).toString('utf8');
-  // Inside a JSON string every quote is escaped, so the first raw `,"data":` ends the attributes of a record that was written here.
+  // Inside a JSON string every quote is escaped, so the first raw `,"data":` ends the attributes of
+  // a record that was written here.
   const at = text.startsWith(headStart) ? text.indexOf(dataMember) : -1;
   if (at > 0 && text.endsWith('}')) {
     const data = value.subarray(startOfData(value, at), value.length - 1);
@@ -139,21 +168,32 @@ function decodeStructured(record: IncomingRecord): DecodedEvent | Undecodable {
     if (own !== undefined && hasNoneOfShared(own) && typeof own.receivedtime === 'string')
       return attributesOf(own, shared as Members, record, data, dataText);
     const members = parseFlat(`${text.slice(0, at)}}`);
-    if (members !== undefined && isOurs(members)) return attributesOf(members, members, record, data, dataText);
+    if (members !== undefined && isOurs(members))
+      return attributesOf(members, members, record, data, dataText);
   }
   return decodeForeign(record);
 }
 
-/** Where the data starts: in bytes as in characters, but where there are characters of several bytes before it. */
+/**
+ * Where the data starts: in bytes as in characters, but where there are characters of several bytes
+ * before it.
+ */
 function startOfData(value: Uint8Array, at: number): number {
-  const isThere = value[at] === 0x2c && value[at + 1] === 0x22 && value[at + 2] === 0x64 && value[at + 7] === 0x3a;
+  const isThere =
+    value[at] === 0x2c &&
+    value[at + 1] === 0x22 &&
+    value[at + 2] === 0x64 &&
+    value[at + 7] === 0x3a;
   return (isThere ? at : bufferOf(value).indexOf(dataMember)) + dataMember.length;
 }
 
 const idMember = ',"id":';
 const sharedNames = ['specversion', 'source', 'type', 'datacontenttype', 'team', 'app'] as const;
 
-/** What records written here begin with, and its members: those that most records of a stream have in common are parsed once. */
+/**
+ * What records written here begin with, and its members: those that most records of a stream have
+ * in common are parsed once.
+ */
 const remembered = new Map<string, Members>();
 
 /** The members that a record written here begins with; undefined where these are others. */
@@ -171,7 +211,10 @@ function sharedOf(start: string): Members | undefined {
   return members;
 }
 
-/** Of two members of one name the last counts: one that is given again is not what the record began with. */
+/**
+ * Of two members of one name the last counts: one that is given again is not what the record began
+ * with.
+ */
 function hasNoneOfShared(m: Members): boolean {
   return (
     m.specversion === undefined &&
@@ -184,15 +227,22 @@ function hasNoneOfShared(m: Members): boolean {
 }
 
 /**
- * A record of Sluice itself has these; only in such a one is `data` known to be last. Should somebody take one over and append to it, what
- * is read as data is a value, a comma and more: never JSON, so that it is refused and not misread.
+ * A record of Sluice itself has these; only in such a one is `data` known to be last. Should
+ * somebody take one over and append to it, what is read as data is a value, a comma and more: never
+ * JSON, so that it is refused and not misread.
  */
 function isOurs(members: Members): boolean {
-  return typeof members.receivedtime === 'string' && typeof members.team === 'string' && typeof members.app === 'string';
+  return (
+    typeof members.receivedtime === 'string' &&
+    typeof members.team === 'string' &&
+    typeof members.app === 'string'
+  );
 }
 
 /** What a JSON object has, under the names that mean something here and others. */
-type Members = Readonly<Partial<Record<keyof EventAttributes | 'specversion' | 'data_base64', unknown>>> &
+type Members = Readonly<
+  Partial<Record<keyof EventAttributes | 'specversion' | 'data_base64', unknown>>
+> &
   Readonly<Record<string, unknown>>;
 
 function parseFlat(text: string): Members | undefined {
@@ -209,29 +259,43 @@ function decodeForeign(record: IncomingRecord): DecodedEvent | Undecodable {
   const { value } = record;
   const scanned = scanObject(value);
   if (isFault(scanned)) {
-    return { problem: `the record is not JSON: at byte ${scanned.offset} expected ${scanned.expected}, found ${scanned.found}` };
+    return {
+      problem: `the record is not JSON: at byte ${scanned.offset} expected ${scanned.expected}, found ${scanned.found}`,
+    };
   }
-  if (scanned.kind !== 'object') return { problem: 'the record is no CloudEvent: it is JSON, but not an object' };
+  if (scanned.kind !== 'object')
+    return { problem: 'the record is no CloudEvent: it is JSON, but not an object' };
   const members: Record<string, unknown> = {};
   let data: Uint8Array = nullData;
   for (const { name, start, end } of scanned.members) {
     if (name === 'data') data = value.subarray(start, end);
-    else if (readMembers.has(name) || (extensionName.test(name) && end - start <= limits.extensionsMaxBytes))
-      members[name] = JSON.parse(Buffer.from(value.buffer, value.byteOffset + start, end - start).toString('utf8'));
+    else if (
+      readMembers.has(name) ||
+      (extensionName.test(name) && end - start <= limits.extensionsMaxBytes)
+    )
+      members[name] = JSON.parse(
+        Buffer.from(value.buffer, value.byteOffset + start, end - start).toString('utf8'),
+      );
   }
   return attributesOf(members, members, record, data, bufferOf(data).toString('utf8'));
 }
 
-/** CloudEvents: lower-case letters and digits. The specification only advises at most 20 of them, and Debezium writes 31. */
+/**
+ * CloudEvents: lower-case letters and digits. The specification only advises at most 20 of them,
+ * and Debezium writes 31.
+ */
 export const extensionName = /^[a-z0-9]+$/;
 
 /** Attributes that are none of ours are carried as text, not interpreted. */
-function extensionsOf(members: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> | undefined {
+function extensionsOf(
+  members: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, string>> | undefined {
   let extensions: Record<string, string> | undefined;
   for (const name in members) {
     if (readMembers.has(name) || !extensionName.test(name)) continue;
     const value = members[name];
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') (extensions ??= {})[name] = String(value);
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+      (extensions ??= {})[name] = String(value);
   }
   return extensions;
 }
@@ -239,20 +303,33 @@ function extensionsOf(members: Readonly<Record<string, unknown>>): Readonly<Reco
 const readMembers = new Set<string>(['specversion', 'data_base64', 'data', ...attributeNames]);
 
 /** `shared` has the members of `sharedNames`, `m` the others; one object may have all. */
-function attributesOf(m: Members, shared: Members, record: IncomingRecord, data: Uint8Array, text: string): DecodedEvent | Undecodable {
-  if (shared.specversion !== '1.0') return { problem: "the record is no CloudEvent 1.0: its specversion is not '1.0'" };
-  if (isGiven(m.data_base64)) return { problem: 'the record carries data_base64; only JSON data is read' };
+function attributesOf(
+  m: Members,
+  shared: Members,
+  record: IncomingRecord,
+  data: Uint8Array,
+  text: string,
+): DecodedEvent | Undecodable {
+  if (shared.specversion !== '1.0')
+    return { problem: "the record is no CloudEvent 1.0: its specversion is not '1.0'" };
+  if (isGiven(m.data_base64))
+    return { problem: 'the record carries data_base64; only JSON data is read' };
   for (const name of attributeNames) {
     const value = m[name];
-    if (typeof value !== 'string' && isGiven(value)) return { problem: `the attribute '${name}' of the CloudEvent is not a string` };
+    if (typeof value !== 'string' && isGiven(value))
+      return { problem: `the attribute '${name}' of the CloudEvent is not a string` };
   }
   const id = textOf(m.id);
   const team = textOf(shared.team);
   const app = textOf(shared.app);
   if (id === undefined) return { problem: "the CloudEvent has no 'id'" };
-  if (team === undefined || app === undefined) return { problem: "the CloudEvent does not say its 'team' and 'app'" };
+  if (team === undefined || app === undefined)
+    return { problem: "the CloudEvent does not say its 'team' and 'app'" };
   const received = textOf(m.receivedtime) ?? timeOf(record.arrivedAtMs);
-  if (received === undefined) return { problem: `the record's arrival time, ${record.arrivedAtMs} ms, is outside the calendar` };
+  if (received === undefined)
+    return {
+      problem: `the record's arrival time, ${record.arrivedAtMs} ms, is outside the calendar`,
+    };
   const subject = textOf(m.subject);
   const dataschema = textOf(m.dataschema);
   const traceparent = textOf(m.traceparent);
@@ -307,12 +384,22 @@ export interface Claim {
 const claimMark = Buffer.from(`"dataref":"${claimScheme}`);
 const claimTail = Buffer.from(',"data":null}');
 
-/** Whether a record of the small path may be one that was written here with a pointer instead of data. Cheap, and true for nearly none. */
+/**
+ * Whether a record of the small path may be one that was written here with a pointer instead of
+ * data. Cheap, and true for nearly none.
+ */
 export function mayClaim(value: Uint8Array): boolean {
   // All but a few are known by their last bytes, without a view or a search: `l}`.
-  if (value.length < claimTail.length || value[value.length - 1] !== 0x7d || value[value.length - 2] !== 0x6c) return false;
+  if (
+    value.length < claimTail.length ||
+    value[value.length - 1] !== 0x7d ||
+    value[value.length - 2] !== 0x6c
+  )
+    return false;
   const bytes = bufferOf(value);
-  return claimTail.compare(bytes, bytes.length - claimTail.length) === 0 && bytes.includes(claimMark);
+  return (
+    claimTail.compare(bytes, bytes.length - claimTail.length) === 0 && bytes.includes(claimMark)
+  );
 }
 
 /** The claim that a record carries instead of its data; undefined for nearly all. */
@@ -321,16 +408,32 @@ export function claimOf(record: IncomingRecord): Claim | undefined {
   const decoded = decodeRecord(record);
   if ('problem' in decoded) return undefined;
   const { dataref, datasize, datasha256 } = decoded.attributes.extensions ?? {};
-  if (dataref === undefined || datasize === undefined || datasha256 === undefined || !dataref.startsWith(claimScheme)) return undefined;
-  return /^\d{1,15}$/.test(datasize) ? { ref: dataref, bytes: Number(datasize), sha256: datasha256 } : undefined;
+  if (
+    dataref === undefined ||
+    datasize === undefined ||
+    datasha256 === undefined ||
+    !dataref.startsWith(claimScheme)
+  )
+    return undefined;
+  return /^\d{1,15}$/.test(datasize)
+    ? { ref: dataref, bytes: Number(datasize), sha256: datasha256 }
+    : undefined;
 }
 
 /** The record as if it had carried its data all along. */
 export function resolveClaim(record: IncomingRecord, data: Uint8Array): IncomingRecord {
   const decoded = decodeRecord(record);
   if ('problem' in decoded) return record;
-  const { dataref: _ref, datasize: _size, datasha256: _sha256, ...rest } = decoded.attributes.extensions ?? {};
+  const {
+    dataref: _ref,
+    datasize: _size,
+    datasha256: _sha256,
+    ...rest
+  } = decoded.attributes.extensions ?? {};
   const { extensions: _extensions, ...attributes } = decoded.attributes;
-  const { headers } = encodeBinary(Object.keys(rest).length === 0 ? attributes : { ...attributes, extensions: rest }, data);
+  const { headers } = encodeBinary(
+    Object.keys(rest).length === 0 ? attributes : { ...attributes, extensions: rest },
+    data,
+  );
   return { ...record, headers, value: data };
 }

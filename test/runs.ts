@@ -11,4 +11,7 @@ export function runOf(attempt: number, ofLineage = lineage, id = '0000a1'): RunI
 }
 
 /** For what opens a graph sink and is not about restores: whatever is recorded counts. */
-export const allCounts = { from: { checkpoint: 0, chunk: 0 }, to: { checkpoint: Number.MAX_SAFE_INTEGER, chunk: 0 } };
+export const allCounts = {
+  from: { checkpoint: 0, chunk: 0 },
+  to: { checkpoint: Number.MAX_SAFE_INTEGER, chunk: 0 },
+};

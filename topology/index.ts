@@ -1,14 +1,28 @@
 /**
- * The public surface of `sluice`: the language for authors, the graph for tools, the engine and its ports for whoever runs it.
+ * The public surface of `sluice`: the language for authors, the graph for tools, the engine and its
+ * ports for whoever runs it.
  */
 
 export type { EventAttributes, SluiceEvent } from '../schemas/event.ts';
 export type { Key } from '../schemas/kernel/key.ts';
 export type { PartitionColumn } from '../schemas/partition.ts';
-export { type JsonSchema, oneOf, type Schema, type SchemaUnion, schemaOf } from '../schemas/registry.ts';
+export {
+  type JsonSchema,
+  oneOf,
+  type Schema,
+  type SchemaUnion,
+  schemaOf,
+} from '../schemas/registry.ts';
 export { type DropState, resolveDropState } from './checkpoint/drop-state.ts';
 export type { CheckpointHealth } from './checkpoint/health.ts';
-export type { CallSlot, Isolation, IsolationNews, RunFailure, SetAside, StuckCall } from './checkpoint/isolation.ts';
+export type {
+  CallSlot,
+  Isolation,
+  IsolationNews,
+  RunFailure,
+  SetAside,
+  StuckCall,
+} from './checkpoint/isolation.ts';
 export { type Losses, type LossRecord, lossText } from './checkpoint/losses.ts';
 export { checkpointedTopologies } from './checkpoint/store.ts';
 export { type AnyModel, graphModel, type Model, type WriteOf } from './dsl/graph-model.ts';
@@ -21,7 +35,14 @@ export {
   fileTable,
   type LookupOptions,
 } from './dsl/lookups.ts';
-export { collect, graph, rejected, type SinkDefinition, type TableOptions, table } from './dsl/sinks.ts';
+export {
+  collect,
+  graph,
+  rejected,
+  type SinkDefinition,
+  type TableOptions,
+  table,
+} from './dsl/sinks.ts';
 export { type StreamDefinition, stream, type TextEvent } from './dsl/source.ts';
 export {
   type ListState,
@@ -63,7 +84,14 @@ export {
 } from './dsl/windows.ts';
 export { describeGraph, type GraphFormat } from './graph/describe.ts';
 export { fitWrites } from './graph/fit-write.ts';
-export type { Graph, GraphNode, GraphProblem, SinkDefinitionData, SinkNode, Topology } from './graph/graph.ts';
+export type {
+  Graph,
+  GraphNode,
+  GraphProblem,
+  SinkDefinitionData,
+  SinkNode,
+  Topology,
+} from './graph/graph.ts';
 export type {
   EdgeModel,
   EdgeWrite,
@@ -78,7 +106,15 @@ export type {
 } from './graph/graph-model.ts';
 export { modelProblems, reservedPrefix } from './graph/graph-model.ts';
 export { paneWarnings } from './graph/pane-warnings.ts';
-export type { ElementBatch, Identity, Origin, Provenance, RefusedRow, Sink, SinkState } from './graph/sink.ts';
+export type {
+  ElementBatch,
+  Identity,
+  Origin,
+  Provenance,
+  RefusedRow,
+  Sink,
+  SinkState,
+} from './graph/sink.ts';
 export { validateGraph, validateTopology } from './graph/validate-graph.ts';
 export type { LookupFunction } from './operators/lookup.ts';
 export type { ElementContext } from './operators/stateless.ts';

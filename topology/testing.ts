@@ -1,13 +1,17 @@
 /**
- * `sluice/testing`: runs a topology in memory, turn by turn, with time moved by hand. Nothing is read from outside or written to it.
+ * `sluice/testing`: runs a topology in memory, turn by turn, with time moved by hand. Nothing is
+ * read from outside or written to it.
  *
  * Invariants:
- * 1. It runs the operators that a job runs, compiled the same way; only sources and sinks are its own, and what those take is what a job's take.
- * 2. Every call is one turn, or several where rows wait for look-ups: it resolves when nothing waits any more, or rejects with `lookup-held`
- *    when look-ups go on failing.
- * 3. An element on which an operator fails for no reason of its own is rejected as `operator-failed`, and the driver goes on.
- * 4. After `restore(snapshot())` it behaves as if nothing had happened; only what was not read yet is forgotten. A snapshot of another topology is restored
- *    where a job would restore its checkpoint, and refused where that would be.
+ * 1. It runs the operators that a job runs, compiled the same way; only sources and sinks are its
+ *    own, and what those take is what a job's take.
+ * 2. Every call is one turn, or several where rows wait for look-ups: it resolves when nothing
+ *    waits any more, or rejects with `lookup-held` when look-ups go on failing.
+ * 3. An element on which an operator fails for no reason of its own is rejected as
+ *    `operator-failed`, and the driver goes on.
+ * 4. After `restore(snapshot())` it behaves as if nothing had happened; only what was not read yet
+ *    is forgotten. A snapshot of another topology is restored where a job would restore its
+ *    checkpoint, and refused where that would be.
  */
 import { present } from '../schemas/kernel/assert.ts';
 import { manualClock } from '../schemas/kernel/clock.ts';
@@ -21,7 +25,13 @@ import type { Rejection } from './operators/operator.ts';
 import { connect } from './runtime/connections.ts';
 import type { Dag } from './runtime/dag.ts';
 import { compileDag, endInput, tellClock } from './runtime/dag.ts';
-import type { DrivenRejection, Driver, DriverOptions, Pushed, SourceSelection } from './runtime/driver/driven.ts';
+import type {
+  DrivenRejection,
+  Driver,
+  DriverOptions,
+  Pushed,
+  SourceSelection,
+} from './runtime/driver/driven.ts';
 import { DrivenSinks } from './runtime/driver/driven-sinks.ts';
 import { asSent, keyOfSplit, originOf } from './runtime/driver/entries.ts';
 import { runOn } from './runtime/driver/run-on.ts';
@@ -46,7 +56,8 @@ export { event } from './runtime/driver/entries.ts';
 const defaultSplit = '0';
 
 /**
- * Makes a driver. Throws `SluiceError` `topology-invalid`, `schema-invalid`, `lookup-table-missing`, `connector-missing`.
+ * Makes a driver. Throws `SluiceError` `topology-invalid`, `schema-invalid`,
+ * `lookup-table-missing`, `connector-missing`.
  *
  * @example
  * const driver = await createDriver(clicks, { now: 10_000 });
@@ -54,7 +65,10 @@ const defaultSplit = '0';
  * await driver.advanceWatermark('max');
  * expect(driver.read('per-minute')).toHaveLength(1);
  */
-export async function createDriver(topology: Topology, options: DriverOptions = {}): Promise<Driver> {
+export async function createDriver(
+  topology: Topology,
+  options: DriverOptions = {},
+): Promise<Driver> {
   requireValid(topology, { collects: true });
   const { graph } = topology;
   const connections = await connect(graph, {
@@ -83,12 +97,17 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
   const reject = ({ node, code, message, pointer, value }: Rejection): void =>
     void rejections.push({ operator: node, code, message, pointer, value });
   const compile = (): Dag =>
-    compileDag(topology, reject, { ...connections, host: { clock, random: seededRandom(1), wake: () => wake?.() }, freezes: 'all' });
+    compileDag(topology, reject, {
+      ...connections,
+      host: { clock, random: seededRandom(1), wake: () => wake?.() },
+      freezes: 'all',
+    });
 
   const runOnce = (): void => {
     try {
       const failed = runOn(dag, reject);
-      for (const { nodes, out } of dag.stages) for (const batch of out) checkBatch(present(nodes.at(-1), 'a node').id, batch);
+      for (const { nodes, out } of dag.stages)
+        for (const batch of out) checkBatch(present(nodes.at(-1), 'a node').id, batch);
       sinks.collect(dag);
       examples.look();
       if (failed !== undefined) throw failed.thrown;
@@ -115,7 +134,8 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
     const all = new Set(dag.sources.flatMap(({ node }) => splitsOf(node.id)));
     for (const { node, out } of dag.sources) {
       out.control(rowKinds.splits, 0, all);
-      for (const split of splitsOf(node.id)) out.control(rowKinds.split, 0, { split, parents: [], told: false });
+      for (const split of splitsOf(node.id))
+        out.control(rowKinds.split, 0, { split, parents: [], told: false });
       out.control(rowKinds.clock, nowMs);
     }
   };
@@ -124,7 +144,10 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
     const found = dag.sources.find(({ node }) => node.id === id);
     if (found !== undefined) return found;
     const known = dag.sources.map(({ node }) => node.id).join(', ');
-    throw new SluiceError('source-unknown', `the topology has no source '${id}'; there are ${known}`);
+    throw new SluiceError(
+      'source-unknown',
+      `the topology has no source '${id}'; there are ${known}`,
+    );
   };
 
   const enter = ({ source, value, split }: Pushed): void => {
@@ -143,7 +166,12 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
     { source, split }: SourceSelection = {},
   ): Promise<void> => {
     const chosen = source === undefined ? dag.sources : [sourceOf(source)];
-    for (const { node, out } of chosen) out.control(kind, timestamp, split === undefined ? splitsOf(node.id) : keyOfSplit(node.id, split));
+    for (const { node, out } of chosen)
+      out.control(
+        kind,
+        timestamp,
+        split === undefined ? splitsOf(node.id) : keyOfSplit(node.id, split),
+      );
     await turn();
   };
 
@@ -156,7 +184,8 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
   return {
     async push(source, values, { split } = {}) {
       const all: readonly unknown[] = Array.isArray(values) ? values : [values];
-      for (const value of all) enter(split === undefined ? { source, value } : { source, value, split });
+      for (const value of all)
+        enter(split === undefined ? { source, value } : { source, value, split });
       await turn();
     },
     async pushAll(pushed) {
@@ -192,7 +221,8 @@ export async function createDriver(topology: Topology, options: DriverOptions = 
       dag = compile();
       examples = new KeyExamples(topology, dag, keyExamples);
       tellClock(dag, nowMs);
-      for (const [id, count] of Object.entries(counts)) Object.assign(dag.counts.get(id) ?? {}, count);
+      for (const [id, count] of Object.entries(counts))
+        Object.assign(dag.counts.get(id) ?? {}, count);
       for (const { nodes, operator } of dag.stages) {
         const state = nodes[0] === undefined ? undefined : operators[nodes[0].id];
         if (state !== undefined) operator.restore?.(state as never);
@@ -224,7 +254,9 @@ function own<T>(parts: Readonly<Record<string, T>> | undefined, name: string): T
   return parts !== undefined && Object.hasOwn(parts, name) ? parts[name] : undefined;
 }
 
-/** State is JSON: what would not come back from it is told where it is made, not after a restart. */
+/**
+ * State is JSON: what would not come back from it is told where it is made, not after a restart.
+ */
 function checked<T>(node: string, value: T): T {
   const problem = jsonProblem(value);
   if (problem === undefined) return value;
@@ -235,5 +267,6 @@ function checked<T>(node: string, value: T): T {
 }
 
 function checkBatch(node: string, batch: Batch): void {
-  for (let i = 0; i < batch.length; i++) if (batch.kinds[i] === rowKinds.element) checked(node, batch.values[i]);
+  for (let i = 0; i < batch.length; i++)
+    if (batch.kinds[i] === rowKinds.element) checked(node, batch.values[i]);
 }

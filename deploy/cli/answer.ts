@@ -1,11 +1,16 @@
 /**
- * Answers of `sluice query` and `sluice graph` for programs, and what a person is told of one that was cut. Pure.
+ * Answers of `sluice query` and `sluice graph` for programs, and what a person is told of one that
+ * was cut. Pure.
  */
 import type { Answer } from '../../enrich/answer.ts';
 
 /** An array of objects by column name. */
 export function jsonRows({ columns, rows }: Answer): string {
-  return JSON.stringify(rows.map((row) => Object.fromEntries(row.map((value, index) => [columns[index]?.name ?? '', value]))));
+  return JSON.stringify(
+    rows.map((row) =>
+      Object.fromEntries(row.map((value, index) => [columns[index]?.name ?? '', value])),
+    ),
+  );
 }
 
 /** Undefined when the answer is whole. */

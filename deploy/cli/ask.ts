@@ -9,7 +9,9 @@ import type { InstanceStatus } from '../host/status.ts';
 /** Throws `SluiceError` `not-running`. */
 async function requireInstance(dir: string): Promise<void> {
   if ((await findInstance(dir)) !== undefined) return;
-  throw new SluiceError('not-running', `no instance runs on ${dir}`, { fix: 'start one with `sluice start`' });
+  throw new SluiceError('not-running', `no instance runs on ${dir}`, {
+    fix: 'start one with `sluice start`',
+  });
 }
 
 /** Throws `SluiceError` `not-running`, `not-reachable`. */
@@ -27,12 +29,20 @@ async function ask(dir: string, path: string, command?: unknown): Promise<unknow
   const { status, body } = await askControl(dir, path, command);
   if (status === 200) return JSON.parse(body) as unknown;
   const refusal = parseRefusal(body);
-  throw new SluiceError(refusal.code ?? 'refused', refusal.message ?? `the instance answers ${status}: ${body.trim()}`, {
-    ...(refusal.fix === undefined ? {} : { fix: refusal.fix }),
-  });
+  throw new SluiceError(
+    refusal.code ?? 'refused',
+    refusal.message ?? `the instance answers ${status}: ${body.trim()}`,
+    {
+      ...(refusal.fix === undefined ? {} : { fix: refusal.fix }),
+    },
+  );
 }
 
-function parseRefusal(body: string): { readonly code?: string; readonly message?: string; readonly fix?: string } {
+function parseRefusal(body: string): {
+  readonly code?: string;
+  readonly message?: string;
+  readonly fix?: string;
+} {
   try {
     return JSON.parse(body) as object;
   } catch {

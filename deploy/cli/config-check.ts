@@ -1,5 +1,6 @@
 /**
- * `sluice config check`: the effective configuration and where each value came from, or every problem with its line.
+ * `sluice config check`: the effective configuration and where each value came from, or every
+ * problem with its line.
  */
 import { loadDataCheck } from '../../ingest/data-check.ts';
 import { readAddressSecret } from '../../ingest/http/address-secret.ts';
@@ -19,14 +20,31 @@ async function startProblems({ config, origins }: Valid): Promise<readonly Confi
     try {
       await at();
     } catch (thrown) {
-      const line = Number(/:(\d+)\)?$/.exec(origins.find((origin) => origin.path === path)?.from ?? '')?.[1] ?? 1);
-      problems.push({ file: config.file, line, column: 1, path, message: maskAddresses(messageOf(thrown)), expected });
+      const line = Number(
+        /:(\d+)\)?$/.exec(origins.find((origin) => origin.path === path)?.from ?? '')?.[1] ?? 1,
+      );
+      problems.push({
+        file: config.file,
+        line,
+        column: 1,
+        path,
+        message: maskAddresses(messageOf(thrown)),
+        expected,
+      });
     }
   };
-  await look('ingress.host', 'an address of this machine, or a key made with `sluice key new`', () => refuseOpenToAll(config));
+  await look(
+    'ingress.host',
+    'an address of this machine, or a key made with `sluice key new`',
+    () => refuseOpenToAll(config),
+  );
   for (const [index, stream] of config.streams.entries())
-    await look(`streams[${index}].schema`, 'a file with a JSON Schema (draft 2020-12)', () => loadDataCheck(stream));
-  await look('ingress.address_secret_file', 'a file that has the secret', () => readAddressSecret(config.ingress.addressSecret));
+    await look(`streams[${index}].schema`, 'a file with a JSON Schema (draft 2020-12)', () =>
+      loadDataCheck(stream),
+    );
+  await look('ingress.address_secret_file', 'a file that has the secret', () =>
+    readAddressSecret(config.ingress.addressSecret),
+  );
   return problems;
 }
 
@@ -43,8 +61,11 @@ export async function configCheck(file: string, env: Environment, output: Output
   else if (result.ok) {
     const width = Math.max(...result.origins.map((origin) => origin.path.length));
     const values = Math.max(...result.origins.map((origin) => String(origin.value).length));
-    for (const { path, value, from } of result.origins) output.line(`${path.padEnd(width)}  ${String(value).padEnd(values)}  ${from}`);
-    output.line(`${file} is valid: ${result.config.streams.length} stream(s), ${result.config.topologies.length} topology file(s)`);
+    for (const { path, value, from } of result.origins)
+      output.line(`${path.padEnd(width)}  ${String(value).padEnd(values)}  ${from}`);
+    output.line(
+      `${file} is valid: ${result.config.streams.length} stream(s), ${result.config.topologies.length} topology file(s)`,
+    );
   } else {
     for (const problem of result.problems) output.line(problemLine(problem));
     output.line(`${result.problems.length} problem(s)`);

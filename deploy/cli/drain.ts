@@ -1,5 +1,6 @@
 /**
- * `sluice drain TOPOLOGY`: has the running instance read everything, give out what waits for time, and end that topology.
+ * `sluice drain TOPOLOGY`: has the running instance read everything, give out what waits for time,
+ * and end that topology.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
@@ -12,8 +13,16 @@ const pollMs = 100;
 const progressMs = 2_000;
 const startingMaxMs = 30_000;
 
-/** Resolves when the topology is drained. Throws `SluiceError` `not-running`, `topology-unknown`, `drain-refused`, `drain-failed`. */
-export async function drainCommand(topology: string, dir: string, output: Output, clock: Clock): Promise<number> {
+/**
+ * Resolves when the topology is drained. Throws `SluiceError` `not-running`, `topology-unknown`,
+ * `drain-refused`, `drain-failed`.
+ */
+export async function drainCommand(
+  topology: string,
+  dir: string,
+  output: Output,
+  clock: Clock,
+): Promise<number> {
   await beginDrain(topology, dir, clock);
   for (let toldAt = clock.monotonic(); ; ) {
     const { topologies } = await readStatus(dir);
@@ -61,7 +70,13 @@ function tellDrained(job: JobStatus, output: Output): void {
     output.line(JSON.stringify(job));
     return;
   }
-  const rows = job.nodes.filter(({ kind }) => kind === 'sink').map(({ id, passed }) => `${id} ${passed}`);
-  output.line(`${job.name} is drained at checkpoint ${job.checkpoint?.id ?? '?'}: ${rows.join(', ')}; ${job.rejected} rejected`);
-  output.line('it runs again with the next start, with empty state after what it has read: an event that is sent again then is new to it');
+  const rows = job.nodes
+    .filter(({ kind }) => kind === 'sink')
+    .map(({ id, passed }) => `${id} ${passed}`);
+  output.line(
+    `${job.name} is drained at checkpoint ${job.checkpoint?.id ?? '?'}: ${rows.join(', ')}; ${job.rejected} rejected`,
+  );
+  output.line(
+    'it runs again with the next start, with empty state after what it has read: an event that is sent again then is new to it',
+  );
 }

@@ -1,6 +1,7 @@
 /**
- * `sluice graph`: Cypher over the graph, as a table or as JSON rows. The running instance is asked where there is one, because the file has one
- * owner, and answers from a copy; else the file itself is read, by a process that ends with the question.
+ * `sluice graph`: Cypher over the graph, as a table or as JSON rows. The running instance is asked
+ * where there is one, because the file has one owner, and answers from a copy; else the file itself
+ * is read, by a process that ends with the question.
  */
 import { resolve } from 'node:path';
 import type { Answer } from '../../enrich/answer.ts';
@@ -17,8 +18,15 @@ import { cutNote, jsonRows } from './answer.ts';
 import { commandInstance } from './ask.ts';
 import type { Output } from './output.ts';
 
-/** Throws `SluiceError` `graph-missing`, `query-failed`, `graph-native-missing`, `not-reachable`. */
-export async function graphCommand(statement: string, dir: string, output: Output, clock: Clock): Promise<number> {
+/**
+ * Throws `SluiceError` `graph-missing`, `query-failed`, `graph-native-missing`, `not-reachable`.
+ */
+export async function graphCommand(
+  statement: string,
+  dir: string,
+  output: Output,
+  clock: Clock,
+): Promise<number> {
   const answer = await ask(statement, dir, clock);
   if (output.json) output.line(jsonRows(answer));
   else output.line(renderTable(answer).trimEnd());
@@ -31,7 +39,8 @@ export async function graphCommand(statement: string, dir: string, output: Outpu
 
 async function ask(statement: string, dir: string, clock: Clock): Promise<Answer | GraphAnswer> {
   const question: GraphQuestion = { statement };
-  if ((await findInstance(dir)) !== undefined) return (await commandInstance(dir, '/_sluice/graph', question)) as GraphAnswer;
+  if ((await findInstance(dir)) !== undefined)
+    return (await commandInstance(dir, '/_sluice/graph', question)) as GraphAnswer;
   const file = resolve(graphFile(dir));
   requireQuestion(statement);
   requireGraph(file);

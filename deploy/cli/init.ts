@@ -1,9 +1,18 @@
 /**
- * `sluice init DIR`: writes a pipeline of one's own: configuration, schemas, a topology with a window and a join, and its test.
+ * `sluice init DIR`: writes a pipeline of one's own: configuration, schemas, a topology with a
+ * window and a join, and its test.
  *
  * Invariant: a folder that holds anything is left alone.
  */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
@@ -20,9 +29,13 @@ export function initCommand(dir: string, output: Output): number {
   const there = existsSync(target) ? readdirSync(target) : [];
   if (there.length > 0) {
     const shown = there.slice(0, shownMax).join(', ');
-    throw new SluiceError('folder-not-empty', `${dir} is not empty: it has ${shown}${there.length > shownMax ? ', ...' : ''}`, {
-      fix: 'name a folder that does not exist yet',
-    });
+    throw new SluiceError(
+      'folder-not-empty',
+      `${dir} is not empty: it has ${shown}${there.length > shownMax ? ', ...' : ''}`,
+      {
+        fix: 'name a folder that does not exist yet',
+      },
+    );
   }
   mkdirSync(target, { recursive: true });
   cpSync(template, target, { recursive: true });
@@ -61,7 +74,11 @@ function manifestOf(target: string): unknown {
     private: true,
     type: 'module',
     engines: own.engines,
-    scripts: { start: 'sluice start', test: 'tsc && vitest run', types: 'sluice schema types schemas/*.schema.json' },
+    scripts: {
+      start: 'sluice start',
+      test: 'tsc && vitest run',
+      types: 'sluice schema types schemas/*.schema.json',
+    },
     dependencies: { sluice: `file:${relative(target, packageRoot).split(sep).join('/') || '.'}` },
     devDependencies: Object.fromEntries(tools.map((name) => [name, versions[name]])),
   };

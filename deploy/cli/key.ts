@@ -1,5 +1,6 @@
 /**
- * `sluice key new`: makes an API key, shows it once, and prints the entry for the configuration, which has only its digest.
+ * `sluice key new`: makes an API key, shows it once, and prints the entry for the configuration,
+ * which has only its digest.
  */
 import { createHash } from 'node:crypto';
 import { keyFields, originField, patternField } from '../../schemas/config-access.ts';
@@ -20,7 +21,9 @@ export interface KeyCommand {
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const keyLetters = 32;
 
-/** 32 letters of 62: 190 random bits, behind a prefix that scanners for leaked secrets can look for. */
+/**
+ * 32 letters of 62: 190 random bits, behind a prefix that scanners for leaked secrets can look for.
+ */
 function newKey(random: Random): string {
   const byte = new Uint8Array(1);
   let key = 'slc_';
@@ -57,5 +60,9 @@ export function keyCommand({ name, streams, origins, random, output }: KeyComman
 
 function require(what: string, value: string, field: Field): void {
   const problem = problemOf(value, field);
-  if (problem !== undefined) throw new SluiceError(`${what}-invalid`, `invalid --${what} '${value}': expected ${expectedOf(field)}`);
+  if (problem !== undefined)
+    throw new SluiceError(
+      `${what}-invalid`,
+      `invalid --${what} '${value}': expected ${expectedOf(field)}`,
+    );
 }

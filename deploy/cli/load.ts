@@ -50,7 +50,12 @@ export async function loadCommand(command: LoadCommand): Promise<number> {
   const measures = createMeasures();
   const run = uuidv7(clock.now(), random);
   const keys = positive(own['keys'], 'keys');
-  const target = { url, stream: plan.stream, apiKey: (own['key'] ?? command.environmentKey) as string | undefined, now: () => clock.now() };
+  const target = {
+    url,
+    stream: plan.stream,
+    apiKey: (own['key'] ?? command.environmentKey) as string | undefined,
+    now: () => clock.now(),
+  };
   const open = (ready: () => void): LoadConnection =>
     plan.protocol === 'ws' ? wsConnection(target, ready) : httpConnection(target, ready);
   const bodyOf = bodies(plan.sizeBytes, run);
@@ -82,11 +87,16 @@ async function targetOf({ own, dir }: LoadCommand): Promise<URL> {
   const given = own['url'] as string | undefined;
   const text = given ?? (await findInstance(dir))?.url ?? defaultUrl;
   if (!URL.canParse(text) || new URL(text).protocol !== 'http:') {
-    throw new SluiceError('url-invalid', `invalid --url '${text}': expected an http address such as http://127.0.0.1:8080`);
+    throw new SluiceError(
+      'url-invalid',
+      `invalid --url '${text}': expected an http address such as http://127.0.0.1:8080`,
+    );
   }
   const url = new URL(text);
   if (!/^(?:127\.[\d.]+|localhost|\[::1\])$/.test(url.hostname) && own['remote'] !== true) {
-    throw new SluiceError('load-remote', `${url.host} is not this machine`, { fix: 'pass --remote when the load is meant to go there' });
+    throw new SluiceError('load-remote', `${url.host} is not this machine`, {
+      fix: 'pass --remote when the load is meant to go there',
+    });
   }
   return url;
 }
@@ -95,13 +105,21 @@ function planOf(own: LoadCommand['own'], url: URL): LoadPlan {
   const stream = streamOf(own['stream']);
   const protocol = String(own['protocol']);
   if (protocol !== 'http' && protocol !== 'ws')
-    throw new SluiceError('protocol-invalid', `invalid --protocol '${protocol}': expected http or ws`);
+    throw new SluiceError(
+      'protocol-invalid',
+      `invalid --protocol '${protocol}': expected http or ws`,
+    );
   const ramp = own['ramp'] as string | undefined;
   const [from, to] = ramp === undefined ? [undefined, undefined] : rampOf(ramp);
   const rate = own['rate'] === undefined ? to : positive(own['rate'], 'rate');
-  if (rate === undefined) throw new SluiceError('rate-missing', 'a load needs a rate', { fix: '--rate 4500 or --ramp 2500:4500' });
+  if (rate === undefined)
+    throw new SluiceError('rate-missing', 'a load needs a rate', {
+      fix: '--rate 4500 or --ramp 2500:4500',
+    });
   if (to !== undefined && to !== rate) {
-    throw new SluiceError('ramp-invalid', `--ramp ends at ${to} and --rate says ${rate}`, { fix: 'make them the same, or pass only one' });
+    throw new SluiceError('ramp-invalid', `--ramp ends at ${to} and --rate says ${rate}`, {
+      fix: 'make them the same, or pass only one',
+    });
   }
   return {
     target: url.origin,
@@ -119,39 +137,63 @@ function rampOf(text: string): readonly [number, number] {
   const match = /^(\d+):(\d+)$/.exec(text);
   const [from, to] = [Number(match?.[1]), Number(match?.[2])];
   if (match === null || from === 0 || to === 0)
-    throw new SluiceError('ramp-invalid', `invalid --ramp '${text}': expected FROM:TO in events a second, such as 2500:4500`);
+    throw new SluiceError(
+      'ramp-invalid',
+      `invalid --ramp '${text}': expected FROM:TO in events a second, such as 2500:4500`,
+    );
   return [from, to];
 }
 
 function positive(value: unknown, name: string): number {
   const number = Number(value);
   if (Number.isInteger(number) && number > 0) return number;
-  throw new SluiceError(`${name}-invalid`, `invalid --${name} '${String(value)}': expected a whole number above 0`);
+  throw new SluiceError(
+    `${name}-invalid`,
+    `invalid --${name} '${String(value)}': expected a whole number above 0`,
+  );
 }
 
 /** `30s`, `5m` or seconds. */
 function secondsOf(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(s|m)?$/.exec(text);
-  if (match === null) throw new SluiceError('duration-invalid', `invalid --duration '${text}': expected a time such as 30s or 5m`);
+  if (match === null)
+    throw new SluiceError(
+      'duration-invalid',
+      `invalid --duration '${text}': expected a time such as 30s or 5m`,
+    );
   return Number(match[1]) * (match[2] === 'm' ? 60 : 1);
 }
 
 /** `5kb`, `1mb` or bytes; 1 kb is 1,024 bytes. */
 function bytesOf(text: string): number {
   const match = /^(\d+)(b|kb|mb)?$/i.exec(text);
-  if (match === null) throw new SluiceError('size-invalid', `invalid --size '${text}': expected a size such as 200b, 5kb or 1mb`);
-  return Number(match[1]) * { b: 1, kb: 1_024, mb: 1_048_576 }[(match[2] ?? 'b').toLowerCase() as 'b' | 'kb' | 'mb'];
+  if (match === null)
+    throw new SluiceError(
+      'size-invalid',
+      `invalid --size '${text}': expected a size such as 200b, 5kb or 1mb`,
+    );
+  return (
+    Number(match[1]) *
+    { b: 1, kb: 1_024, mb: 1_048_576 }[(match[2] ?? 'b').toLowerCase() as 'b' | 'kb' | 'mb']
+  );
 }
 
 /** JSON objects of about `size` bytes that differ in their number. */
 function bodies(size: number, run: string): (n: number) => string {
   const words = 'small events take the short way and large ones the long way; ';
   const frame = `{"run":"${run}","n":,"text":""}`.length + 8;
-  const text = words.repeat(Math.ceil(Math.max(0, size - frame) / words.length)).slice(0, Math.max(0, size - frame));
+  const text = words
+    .repeat(Math.ceil(Math.max(0, size - frame) / words.length))
+    .slice(0, Math.max(0, size - frame));
   return (n) => `{"run":"${run}","n":${n},"text":"${text}"}`;
 }
 
-function showProgress(injector: Injector, measures: Measures, clock: Clock, output: Output): { stop(): void } {
+function showProgress(
+  injector: Injector,
+  measures: Measures,
+  clock: Clock,
+  output: Output,
+): { stop(): void } {
   const onTerminal = process.stderr.isTTY && !output.json;
   let before = 0;
   let second = 0;

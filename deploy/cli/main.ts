@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --no-memory-reducer --min-semi-space-size=64 --max-semi-space-size=64
 /**
- * The command `sluice`. Each command is in its own file and is loaded when it is called: the start must not pay for the others.
- * This is the one place where defects are caught, to be printed.
+ * The command `sluice`. Each command is in its own file and is loaded when it is called: the start
+ * must not pay for the others. This is the one place where defects are caught, to be printed.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -21,11 +21,27 @@ interface GlobalOptions {
   readonly config?: string;
 }
 
-/** Commands that write to the instance's folder. The others write what a person asked for, as that person's umask says. */
-const writers: ReadonlySet<string> = new Set(['start', 'ingest', 'enrich', 'send', 'query', 'graph', 'refused', 'reset']);
+/**
+ * Commands that write to the instance's folder. The others write what a person asked for, as that
+ * person's umask says.
+ */
+const writers: ReadonlySet<string> = new Set([
+  'start',
+  'ingest',
+  'enrich',
+  'send',
+  'query',
+  'graph',
+  'refused',
+  'reset',
+]);
 const usageExitCode = 2;
-const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { readonly version: string };
-const exampleConfig = fileURLToPath(new URL('../../../topology/examples/flights/sluice.yaml', import.meta.url));
+const { version } = JSON.parse(
+  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+) as { readonly version: string };
+const exampleConfig = fileURLToPath(
+  new URL('../../../topology/examples/flights/sluice.yaml', import.meta.url),
+);
 
 /** The configuration to use: the one named, else `sluice.yaml` here, else the shipped example's. */
 function configFile(options: GlobalOptions): string {
@@ -47,11 +63,15 @@ interface RefusedOptions {
   readonly yes?: boolean;
 }
 
-const fromHelp = 'where to begin what no checkpoint knows, or what is not kept any more: oldest, latest, or a time of RFC 3339';
-const dropStateHelp = 'let go of the state of these nodes, such as once,per-minute; what sinks staged is committed in any case';
+const fromHelp =
+  'where to begin what no checkpoint knows, or what is not kept any more: oldest, latest, or a time of RFC 3339';
+const dropStateHelp =
+  'let go of the state of these nodes, such as once,per-minute; what sinks staged is committed in any case';
 
 function dropStateIds(ids: string, before: StartOptions['dropState']): readonly string[] | true {
-  return before === true ? before : [...(before ?? []), ...ids.split(',').filter((id) => id !== '')];
+  return before === true
+    ? before
+    : [...(before ?? []), ...ids.split(',').filter((id) => id !== '')];
 }
 
 /** Without ids, none are named: that is refused with those there are. */
@@ -73,7 +93,10 @@ function program(): Command {
     .version(version, '--version', 'the version of Sluice')
     .option('--json', 'answer as JSON, for programs')
     .option('--dir <dir>', 'where everything local lives', '.sluice')
-    .option('--config <file>', 'the configuration (default: sluice.yaml here, else the shipped example)')
+    .option(
+      '--config <file>',
+      'the configuration (default: sluice.yaml here, else the shipped example)',
+    )
     .showSuggestionAfterError()
     // What a person wrote comes back in errors.
     .configureOutput({
@@ -81,7 +104,9 @@ function program(): Command {
       writeErr: (text) => void process.stderr.write(printable(text)),
     })
     .exitOverride();
-  const run = <A extends unknown[]>(action: (options: GlobalOptions, output: Output, ...args: A) => number | Promise<number>) => {
+  const run = <A extends unknown[]>(
+    action: (options: GlobalOptions, output: Output, ...args: A) => number | Promise<number>,
+  ) => {
     return async (...args: unknown[]): Promise<void> => {
       const options = root.opts<GlobalOptions>();
       const output = terminalOutput(options.json ?? false);
@@ -93,7 +118,8 @@ function program(): Command {
     };
   };
 
-  // What these write is in the instance's folder and is its user's alone, files of child processes and libraries too.
+  // What these write is in the instance's folder and is its user's alone, files of child processes
+  // and libraries too.
   root.hook('preAction', (_root, command) => {
     if (writers.has(command.name())) process.umask(0o077);
   });
@@ -102,35 +128,62 @@ function program(): Command {
   root
     .command('start')
     .description('Run ingress, topologies and tables in this process')
-    .option('--port <port>', 'listen here instead of where the configuration says; 0 takes any free port, for metrics too')
+    .option(
+      '--port <port>',
+      'listen here instead of where the configuration says; 0 takes any free port, for metrics too',
+    )
     .option('--drop-state [ids]', dropStateHelp, dropStateIds)
     .option('--from <where>', fromHelp)
     .action(
       run(async (options, output, own: StartOptions) => {
         const { startCommand } = await import('./start.ts');
-        return startCommand({ ...startOptionsOf(own), ...service, config: configFile(options), dir: options.dir, output });
+        return startCommand({
+          ...startOptionsOf(own),
+          ...service,
+          config: configFile(options),
+          dir: options.dir,
+          output,
+        });
       }),
     );
   root
     .command('ingest')
     .description('Run the ingress alone, on Kinesis and Kafka')
-    .option('--port <port>', 'listen here instead of where the configuration says; 0 takes any free port, for metrics too')
+    .option(
+      '--port <port>',
+      'listen here instead of where the configuration says; 0 takes any free port, for metrics too',
+    )
     .action(
       run(async (options, output, own: { readonly port?: string }) => {
         const { ingestCommand } = await import('./services.ts');
-        return ingestCommand({ ...own, ...service, config: configFile(options), dir: options.dir, output });
+        return ingestCommand({
+          ...own,
+          ...service,
+          config: configFile(options),
+          dir: options.dir,
+          output,
+        });
       }),
     );
   root
     .command('enrich')
     .description('Run the topologies alone, from Kinesis and Kafka into S3, Firehose and Neo4j')
-    .option('--port <port>', 'answer health here instead of where the configuration says; 0 takes any free port, for metrics too')
+    .option(
+      '--port <port>',
+      'answer health here instead of where the configuration says; 0 takes any free port, for metrics too',
+    )
     .option('--drop-state [ids]', dropStateHelp, dropStateIds)
     .option('--from <where>', fromHelp)
     .action(
       run(async (options, output, own: StartOptions) => {
         const { enrichCommand } = await import('./services.ts');
-        return enrichCommand({ ...startOptionsOf(own), ...service, config: configFile(options), dir: options.dir, output });
+        return enrichCommand({
+          ...startOptionsOf(own),
+          ...service,
+          config: configFile(options),
+          dir: options.dir,
+          output,
+        });
       }),
     );
   root
@@ -148,26 +201,61 @@ function program(): Command {
     .description('Send the events of a file: NDJSON, or any JSON; plain, gzip or Zstandard')
     .argument('<file>', 'the file; - for standard input')
     .requiredOption('--stream <team/app>', 'the target stream')
-    .option('--url <url>', 'the ingress, http or https (default: the running instance, else http://127.0.0.1:8080)')
-    .option('--key <key>', 'an API key; better in the environment as SLUICE_KEY, where other users of the machine do not see it')
+    .option(
+      '--url <url>',
+      'the ingress, http or https (default: the running instance, else http://127.0.0.1:8080)',
+    )
+    .option(
+      '--key <key>',
+      'an API key; better in the environment as SLUICE_KEY, where other users of the machine do not see it',
+    )
     .option('--batch <events>', 'events a request', '500')
-    .option('--concurrency <requests>', 'concurrent requests; with more than one only --key-pointer keeps an order', '1')
-    .option('--key-pointer <pointer>', 'what keeps its order among concurrent requests, such as /userId')
-    .option('--format <format>', 'lines (an event a line), json (any JSON; elements of an array are events), or auto', 'auto')
+    .option(
+      '--concurrency <requests>',
+      'concurrent requests; with more than one only --key-pointer keeps an order',
+      '1',
+    )
+    .option(
+      '--key-pointer <pointer>',
+      'what keeps its order among concurrent requests, such as /userId',
+    )
+    .option(
+      '--format <format>',
+      'lines (an event a line), json (any JSON; elements of an array are events), or auto',
+      'auto',
+    )
     .option('--give-up-after <seconds>', 'time out when nothing is accepted for so long', '60')
     .option('--no-resume', 'begin at the first event, whatever was sent before')
     .action(
-      run(async (options, output, file: string, own: Record<string, string | boolean | undefined>) => {
-        const { sendCommand } = await import('./send.ts');
-        const environmentKey = process.env['SLUICE_KEY'];
-        return sendCommand({ file, own, environmentKey, dir: options.dir, clock: systemClock, random: systemRandom, output });
-      }),
+      run(
+        async (
+          options,
+          output,
+          file: string,
+          own: Record<string, string | boolean | undefined>,
+        ) => {
+          const { sendCommand } = await import('./send.ts');
+          const environmentKey = process.env['SLUICE_KEY'];
+          return sendCommand({
+            file,
+            own,
+            environmentKey,
+            dir: options.dir,
+            clock: systemClock,
+            random: systemRandom,
+            output,
+          });
+        },
+      ),
     );
   root
     .command('load')
     .description('Send events at a rate that nothing slows down, and measure')
     .requiredOption('--stream <team/app>', 'the target stream')
-    .option('--url <url>', 'the ingress (default: the running instance, else http://127.0.0.1:8080)')
+    .option(
+      '--url <url>',
+      'the ingress (default: the running instance, else http://127.0.0.1:8080)',
+    )
     .option('--rate <events>', 'events a second')
     .option('--ramp <from:to>', 'rise evenly over the first half, then hold')
     .option('--duration <time>', 'such as 30s or 5m', '30s')
@@ -181,7 +269,9 @@ function program(): Command {
     .action(
       run(async (options, output, own: Record<string, string | boolean | undefined>) => {
         const { loadCommand } = await import('./load.ts');
-        const interrupted = new Promise<void>((resolve) => void process.once('SIGINT', () => resolve()));
+        const interrupted = new Promise<void>(
+          (resolve) => void process.once('SIGINT', () => resolve()),
+        );
         return loadCommand({
           own,
           environmentKey: process.env['SLUICE_KEY'],
@@ -204,7 +294,10 @@ function program(): Command {
     .action(
       run(async (options, output, sql: string, own: { readonly maxRows?: string }) => {
         const { queryCommand } = await import('./query.ts');
-        return queryCommand({ sql, dir: options.dir, maxRows: own.maxRows, clock: systemClock }, output);
+        return queryCommand(
+          { sql, dir: options.dir, maxRows: own.maxRows, clock: systemClock },
+          output,
+        );
       }),
     );
   root
@@ -223,10 +316,23 @@ function program(): Command {
     .argument('[topology]', 'the name of the one to tell all of')
     .option('--details', 'tell all of every topology')
     .action(
-      run(async (options, output, topology: string | undefined, own: { readonly details?: boolean }) => {
-        const { statusCommand } = await import('./status.ts');
-        return statusCommand({ dir: options.dir, topology, details: own.details ?? false, output, clock: systemClock });
-      }),
+      run(
+        async (
+          options,
+          output,
+          topology: string | undefined,
+          own: { readonly details?: boolean },
+        ) => {
+          const { statusCommand } = await import('./status.ts');
+          return statusCommand({
+            dir: options.dir,
+            topology,
+            details: own.details ?? false,
+            output,
+            clock: systemClock,
+          });
+        },
+      ),
     );
   root
     .command('drain')
@@ -243,43 +349,87 @@ function program(): Command {
     .description('Have a topology go past what it cannot read of a split')
     .argument('<topology>', 'its name')
     .argument('<split>', "its name in `sluice status`, or '<source> <path> <split>'")
-    .option('--to <position>', 'the last position to go past; latest: what is there now; oldest: what is not kept any more')
+    .option(
+      '--to <position>',
+      'the last position to go past; latest: what is there now; oldest: what is not kept any more',
+    )
     .option('--whole', 'leave the split out, until --undo')
     .option('--undo', 'read a split that was left out again, from where it was')
     .action(
-      run(async (options, output, topology: string, split: string, own: Pick<SkipCommand, 'to' | 'whole' | 'undo'>) => {
-        const { skipCommand } = await import('./skip.ts');
-        return skipCommand({ ...own, topology, split, dir: options.dir, output });
-      }),
+      run(
+        async (
+          options,
+          output,
+          topology: string,
+          split: string,
+          own: Pick<SkipCommand, 'to' | 'whole' | 'undo'>,
+        ) => {
+          const { skipCommand } = await import('./skip.ts');
+          return skipCommand({ ...own, topology, split, dir: options.dir, output });
+        },
+      ),
     );
   root
     .command('refused')
-    .description('List, show, send again or drop events that their stream refused after they were acknowledged')
+    .description(
+      'List, show, send again or drop events that their stream refused after they were acknowledged',
+    )
     .argument('<action>', 'list, show, send or drop')
     .argument('[stream]', 'team/app (default: all; drop needs one)')
     .option('--limit <events>', 'events to show', '20')
-    .option('--url <url>', 'the ingress to send to (default: the running instance, else http://127.0.0.1:8080)')
+    .option(
+      '--url <url>',
+      'the ingress to send to (default: the running instance, else http://127.0.0.1:8080)',
+    )
     .option('--key <key>', 'an API key; better in the environment as SLUICE_KEY')
     .option('--yes', 'drop them: they are nowhere else')
     .action(
-      run(async ({ dir }, output, action: string, stream: string | undefined, own: RefusedOptions) => {
-        const { refusedCommand } = await import('./refused.ts');
-        const { limit, url, key: named, yes = false } = own;
-        const key = named ?? process.env['SLUICE_KEY'];
-        return refusedCommand({ action, stream, limit, yes, url, key, dir, clock: systemClock, random: systemRandom, output });
-      }),
+      run(
+        async (
+          { dir },
+          output,
+          action: string,
+          stream: string | undefined,
+          own: RefusedOptions,
+        ) => {
+          const { refusedCommand } = await import('./refused.ts');
+          const { limit, url, key: named, yes = false } = own;
+          const key = named ?? process.env['SLUICE_KEY'];
+          return refusedCommand({
+            action,
+            stream,
+            limit,
+            yes,
+            url,
+            key,
+            dir,
+            clock: systemClock,
+            random: systemRandom,
+            output,
+          });
+        },
+      ),
     );
   root
     .command('reset')
     .description('Delete everything local')
     .option('--yes', 'do not ask')
-    .option('--drop-spooled', 'delete events as well that were acknowledged and are on this disk only')
+    .option(
+      '--drop-spooled',
+      'delete events as well that were acknowledged and are on this disk only',
+    )
     .action(
-      run(async (options, output, own: { readonly yes?: boolean; readonly dropSpooled?: boolean }) => {
-        const { resetCommand } = await import('./reset.ts');
-        const { yes = false, dropSpooled = false } = own;
-        return resetCommand({ dir: options.dir, yes, dropSpooled, clock: systemClock, output });
-      }),
+      run(
+        async (
+          options,
+          output,
+          own: { readonly yes?: boolean; readonly dropSpooled?: boolean },
+        ) => {
+          const { resetCommand } = await import('./reset.ts');
+          const { yes = false, dropSpooled = false } = own;
+          return resetCommand({ dir: options.dir, yes, dropSpooled, clock: systemClock, output });
+        },
+      ),
     );
   const topology = root.command('topology').description('Look at a topology file').exitOverride();
   topology
@@ -299,18 +449,26 @@ function program(): Command {
     .action(
       run(async (options, output, file: string) => {
         const { checkCommand } = await import('./topology.ts');
-        return checkCommand({ file, config: options.config, dir: options.dir, env: process.env, clock: systemClock }, output);
+        return checkCommand(
+          { file, config: options.config, dir: options.dir, env: process.env, clock: systemClock },
+          output,
+        );
       }),
     );
   topology
     .command('build')
-    .description('Check topologies and bundle each into a file beside it, which is what enrich runs')
+    .description(
+      'Check topologies and bundle each into a file beside it, which is what enrich runs',
+    )
     .argument('[files...]', 'default: those of the configuration')
     .action(
       run(async (options, output, files: readonly string[]) => {
         const { buildCommand } = await import('./topology.ts');
         const config = configFile(options);
-        return buildCommand({ files, config, dir: options.dir, env: process.env, clock: systemClock }, output);
+        return buildCommand(
+          { files, config, dir: options.dir, env: process.env, clock: systemClock },
+          output,
+        );
       }),
     );
   const schema = root.command('schema').description('Work with JSON Schemas').exitOverride();
@@ -333,10 +491,22 @@ function program(): Command {
     .requiredOption('--stream <patterns...>', 'what it may write to: team/app, team/* or */*')
     .option('--origin <origins...>', 'pages that may use it, such as https://shop.example')
     .action(
-      run(async (_options, output, own: { readonly name: string; readonly stream: string[]; readonly origin?: string[] }) => {
-        const { keyCommand } = await import('./key.ts');
-        return keyCommand({ name: own.name, streams: own.stream, origins: own.origin ?? [], random: systemRandom, output });
-      }),
+      run(
+        async (
+          _options,
+          output,
+          own: { readonly name: string; readonly stream: string[]; readonly origin?: string[] },
+        ) => {
+          const { keyCommand } = await import('./key.ts');
+          return keyCommand({
+            name: own.name,
+            streams: own.stream,
+            origins: own.origin ?? [],
+            random: systemRandom,
+            output,
+          });
+        },
+      ),
     );
   const config = root.command('config').description('Look at a configuration').exitOverride();
   config
@@ -360,6 +530,7 @@ process.stdout.on('error', (thrown: NodeJS.ErrnoException) => {
 program()
   .parseAsync(process.argv.map((argument, index) => (index < 2 ? resolve(argument) : argument)))
   .catch((thrown: unknown) => {
-    if (thrown instanceof CommanderError) process.exitCode = thrown.exitCode === 0 ? 0 : usageExitCode;
+    if (thrown instanceof CommanderError)
+      process.exitCode = thrown.exitCode === 0 ? 0 : usageExitCode;
     else process.exitCode = reportFailure(thrown, terminalOutput(false));
   });

@@ -1,7 +1,9 @@
 /**
- * What a command says: for a person by default, as JSON for a program. Errors name what was expected and what to do.
+ * What a command says: for a person by default, as JSON for a program. Errors name what was
+ * expected and what to do.
  *
- * Invariant: every text that comes from elsewhere (events, rows, names, answers) passes `printable` on its way to the terminal, here.
+ * Invariant: every text that comes from elsewhere (events, rows, names, answers) passes `printable`
+ * on its way to the terminal, here.
  */
 import { maskAddresses } from '../../schemas/config-secrets.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';

@@ -1,5 +1,6 @@
 /**
- * `sluice query`: SQL over the lake, as a table or as JSON rows. The statement runs in a process of its own, which reads only the files of the tables.
+ * `sluice query`: SQL over the lake, as a table or as JSON rows. The statement runs in a process of
+ * its own, which reads only the files of the tables.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -21,9 +22,17 @@ export interface QueryCommand {
 }
 
 /** Throws `SluiceError` `lake-missing`, `option-invalid`, `query-failed`, `duckdb-missing`. */
-export async function queryCommand({ sql, dir, maxRows, clock }: QueryCommand, output: Output): Promise<number> {
+export async function queryCommand(
+  { sql, dir, maxRows, clock }: QueryCommand,
+  output: Output,
+): Promise<number> {
   // A program does not read the note that says that there are more.
-  const rows = maxRows === undefined ? (output.json ? limits.queryMaxRows : limits.queryDefaultRows) : rowsOf(maxRows);
+  const rows =
+    maxRows === undefined
+      ? output.json
+        ? limits.queryMaxRows
+        : limits.queryDefaultRows
+      : rowsOf(maxRows);
   const lake = resolve(lakeDir(dir));
   if (!existsSync(lake))
     throw new SluiceError('lake-missing', `no tables found in ${dir}`, {

@@ -1,9 +1,11 @@
 /**
- * `sluice refused`: events that were acknowledged from a spool and that their stream then refused for good. They are in `spool/<team>/<app>/<path>.refused`
- * and nowhere else: this lists them, shows them, sends them again through the ingress, or drops them. The ingress may run meanwhile.
+ * `sluice refused`: events that were acknowledged from a spool and that their stream then refused
+ * for good. They are in `spool/<team>/<app>/<path>.refused` and nowhere else: this lists them,
+ * shows them, sends them again through the ingress, or drops them. The ingress may run meanwhile.
  *
  * Invariants:
- * 1. An event leaves the file only once the ingress acknowledged it, or somebody said by name that it is to be dropped.
+ * 1. An event leaves the file only once the ingress acknowledged it, or somebody said by name that
+ *    it is to be dropped.
  * 2. One that is refused again stays, behind the others.
  */
 import type { Spool, SpooledRecord } from '../../ingest/delivery/spool.ts';
@@ -40,7 +42,10 @@ export interface RefusedCommand {
 const readBounds = { maxRecords: 100, maxBytes: limits.batchMaxBytes };
 const lockPauseMs = 100;
 
-/** Returns the exit code: 1 when events are still refused. Throws `SluiceError` `refused-action`, `stream-invalid`, `not-confirmed`, `folder-in-use`, and those of sending. */
+/**
+ * Returns the exit code: 1 when events are still refused. Throws `SluiceError` `refused-action`,
+ * `stream-invalid`, `not-confirmed`, `folder-in-use`, and those of sending.
+ */
 export async function refusedCommand(command: RefusedCommand): Promise<number> {
   const { action, output } = command;
   const folders = await foldersOf(command);
@@ -55,7 +60,10 @@ export async function refusedCommand(command: RefusedCommand): Promise<number> {
       return drop(folders, command);
     default:
       output.note('sluice refused list | show | send | drop');
-      throw new SluiceError('refused-action', `'${action}' is not what can be done: expected list, show, send or drop`);
+      throw new SluiceError(
+        'refused-action',
+        `'${action}' is not what can be done: expected list, show, send or drop`,
+      );
   }
 }
 
@@ -63,13 +71,22 @@ async function foldersOf({ dir, stream }: RefusedCommand): Promise<readonly Spoo
   const named = stream === undefined ? undefined : streamOf(stream);
   const found: SpoolFolder[] = [];
   for (const folder of await listSpoolFolders(spoolDir(dir))) {
-    if (folder.holds === 'refused' && (named === undefined || folder.stream === named) && (await isSpool(folder))) found.push(folder);
+    if (
+      folder.holds === 'refused' &&
+      (named === undefined || folder.stream === named) &&
+      (await isSpool(folder))
+    )
+      found.push(folder);
   }
   return found;
 }
 
 /** An ingress that runs has a folder for moments only: that is waited for. */
-async function within<T>({ dir }: SpoolFolder, { clock }: RefusedCommand, what: (spool: Spool) => Promise<T>): Promise<T> {
+async function within<T>(
+  { dir }: SpoolFolder,
+  { clock }: RefusedCommand,
+  what: (spool: Spool) => Promise<T>,
+): Promise<T> {
   const begunMs = clock.monotonic();
   for (;;) {
     let spool: Spool;
@@ -117,12 +134,18 @@ async function list(folders: readonly SpoolFolder[], command: RefusedCommand): P
 async function show(folders: readonly SpoolFolder[], command: RefusedCommand): Promise<number> {
   const max = Number(command.limit);
   if (!Number.isSafeInteger(max) || max < 1)
-    throw new SluiceError('option-invalid', `invalid --limit '${command.limit}': expected a number of events`);
+    throw new SluiceError(
+      'option-invalid',
+      `invalid --limit '${command.limit}': expected a number of events`,
+    );
   let left = max;
   for (const folder of folders) {
     await within(folder, command, async (spool) => {
       while (left > 0) {
-        const found = await spool.read({ ...readBounds, maxRecords: Math.min(left, readBounds.maxRecords) });
+        const found = await spool.read({
+          ...readBounds,
+          maxRecords: Math.min(left, readBounds.maxRecords),
+        });
         if (found.length === 0) return;
         for (const record of found) command.output.line(JSON.stringify(shown(folder, record)));
         left -= found.length;
@@ -135,10 +158,13 @@ async function show(folders: readonly SpoolFolder[], command: RefusedCommand): P
 /** One line of JSON. Data beyond a bound is cut, as text. */
 function shown({ stream, path }: SpoolFolder, spooled: SpooledRecord): object {
   const decoded = decodeSpooled(spooled);
-  if ('problem' in decoded) return { stream, path, offset: spooled.offset, problem: decoded.problem };
+  if ('problem' in decoded)
+    return { stream, path, offset: spooled.offset, problem: decoded.problem };
   const { attributes, text } = decoded;
   const data =
-    text.length <= limits.refusedShownMaxChars ? (JSON.parse(text) as unknown) : `${text.slice(0, limits.refusedShownMaxChars)}...`;
+    text.length <= limits.refusedShownMaxChars
+      ? (JSON.parse(text) as unknown)
+      : `${text.slice(0, limits.refusedShownMaxChars)}...`;
   return { stream, path, offset: spooled.offset, dataBytes: decoded.data.length, attributes, data };
 }
 
@@ -150,9 +176,14 @@ async function send(folders: readonly SpoolFolder[], command: RefusedCommand): P
     const done = await within(folder, command, (spool) => sendAgain(spool, options));
     sent += done.sent;
     refused += done.refused;
-    for (const [reason, count] of done.reasons) output.note(`${folder.stream} ${folder.path}: ${count} refused again: ${reason}`);
+    for (const [reason, count] of done.reasons)
+      output.note(`${folder.stream} ${folder.path}: ${count} refused again: ${reason}`);
   }
-  output.line(output.json ? JSON.stringify({ sent, refused }) : `${sent} events sent, ${refused} refused again and kept`);
+  output.line(
+    output.json
+      ? JSON.stringify({ sent, refused })
+      : `${sent} events sent, ${refused} refused again and kept`,
+  );
   return refused === 0 ? 0 : 1;
 }
 
@@ -168,7 +199,12 @@ async function drop(folders: readonly SpoolFolder[], command: RefusedCommand): P
     await within(folder, command, async (spool) => {
       const { records } = spool;
       let last: number | undefined;
-      for (let found = await spool.read(readBounds); found.length > 0; found = await spool.read(readBounds)) last = found.at(-1)?.offset;
+      for (
+        let found = await spool.read(readBounds);
+        found.length > 0;
+        found = await spool.read(readBounds)
+      )
+        last = found.at(-1)?.offset;
       if (last !== undefined) await spool.drainedTo(last);
       dropped += records;
     });

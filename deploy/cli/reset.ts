@@ -1,8 +1,9 @@
 /**
- * `sluice reset`: deletes everything local, after asking, and never under a running instance: it holds the lock while it deletes.
+ * `sluice reset`: deletes everything local, after asking, and never under a running instance: it
+ * holds the lock while it deletes.
  *
- * Invariant: events that were acknowledged and are on this disk only, in spools, are not deleted because somebody agreed to a reset: they are listed, and
- * want a word of their own.
+ * Invariant: events that were acknowledged and are on this disk only, in spools, are not deleted
+ * because somebody agreed to a reset: they are listed, and want a word of their own.
  */
 import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -29,19 +30,34 @@ export interface ResetCommand {
   readonly output: Output;
 }
 
-/** Throws `SluiceError` `already-running`, `not-ours`, `not-confirmed`, `spooled-events`, `folder-in-use`. */
-export async function resetCommand({ dir, yes, dropSpooled, clock, output }: ResetCommand): Promise<number> {
+/**
+ * Throws `SluiceError` `already-running`, `not-ours`, `not-confirmed`, `spooled-events`,
+ * `folder-in-use`.
+ */
+export async function resetCommand({
+  dir,
+  yes,
+  dropSpooled,
+  clock,
+  output,
+}: ResetCommand): Promise<number> {
   if (!existsSync(dir)) {
-    output.line(output.json ? JSON.stringify({ removed: [] }) : `${dir} does not exist; nothing to do`);
+    output.line(
+      output.json ? JSON.stringify({ removed: [] }) : `${dir} does not exist; nothing to do`,
+    );
     return 0;
   }
   const instance = await findInstance(dir);
   if (instance !== undefined) throw alreadyRunning(dir, instance);
   const foreign = readdirSync(dir).filter((entry) => !isOurs(entry));
   if (foreign.length > 0)
-    throw new SluiceError('not-ours', `${dir} holds what Sluice did not make: ${foreign.slice(0, 5).join(', ')}`, {
-      fix: 'name the right directory with --dir',
-    });
+    throw new SluiceError(
+      'not-ours',
+      `${dir} holds what Sluice did not make: ${foreign.slice(0, 5).join(', ')}`,
+      {
+        fix: 'name the right directory with --dir',
+      },
+    );
   if (!yes && !(await confirmed(dir))) {
     output.note('nothing was removed');
     return 1;
@@ -52,8 +68,9 @@ export async function resetCommand({ dir, yes, dropSpooled, clock, output }: Res
 }
 
 /**
- * The lock's file goes last, so that whoever starts meanwhile finds it held, or begins on a folder of its own. With a clock spools are looked at first.
- * Throws `SluiceError` `spooled-events` before anything is removed.
+ * The lock's file goes last, so that whoever starts meanwhile finds it held, or begins on a folder
+ * of its own. With a clock spools are looked at first. Throws `SluiceError` `spooled-events` before
+ * anything is removed.
  */
 async function removeAll(dir: string, clock: Clock | undefined): Promise<readonly string[]> {
   const lock = await lockInstance(dir);
@@ -71,12 +88,16 @@ async function removeAll(dir: string, clock: Clock | undefined): Promise<readonl
     rmdirSync(resolve(dir));
   } catch (thrown) {
     // Something was put into it meanwhile, or it is a link: what was in it is gone.
-    if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'ENOENT'].includes(systemCodeOf(thrown) ?? '')) throw thrown;
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'ENOENT'].includes(systemCodeOf(thrown) ?? ''))
+      throw thrown;
   }
   return entries;
 }
 
-/** Takes everything below that has an owner of its own: another instance may have a link to it. Throws `SluiceError` `folder-in-use`. */
+/**
+ * Takes everything below that has an owner of its own: another instance may have a link to it.
+ * Throws `SluiceError` `folder-in-use`.
+ */
 async function lockWithin(dir: string, entries: readonly string[]): Promise<readonly FolderLock[]> {
   const taken: FolderLock[] = [];
   try {
@@ -84,7 +105,10 @@ async function lockWithin(dir: string, entries: readonly string[]): Promise<read
       const at = join(dir, entry);
       if (entry === 'graph.lock') taken.push(await lockPath(at, join(dir, 'graph')));
       if (!lstatSync(at).isDirectory()) continue;
-      for (const { name, parentPath } of readdirSync(at, { recursive: true, withFileTypes: true })) {
+      for (const { name, parentPath } of readdirSync(at, {
+        recursive: true,
+        withFileTypes: true,
+      })) {
         if (name === 'lock') taken.push(await lockFolder(parentPath));
       }
     }
@@ -101,7 +125,8 @@ async function requireNoSpooled(dir: string, clock: Clock): Promise<void> {
   for (const folder of await listSpoolFolders(spoolDir(dir))) {
     const what = (await isSpool(folder)) ? await spooledIn(folder, clock) : undefined;
     if (what === undefined) continue;
-    const why = folder.holds === 'refused' ? 'which their stream refused' : 'which wait for their stream';
+    const why =
+      folder.holds === 'refused' ? 'which their stream refused' : 'which wait for their stream';
     held.push(`${folder.stream} ${folder.path}: ${what}, ${why} (${folder.dir})`);
   }
   if (held.length === 0) return;
@@ -121,7 +146,9 @@ async function spooledIn({ dir }: SpoolFolder, clock: Clock): Promise<string | u
     const { records, bytes } = spool;
     const ageMs = spool.oldestAgeMs(clock.now());
     await spool.close();
-    return records === 0 ? undefined : `${records} records, ${bytes} bytes, the oldest from ${new Date(clock.now() - ageMs).toISOString()}`;
+    return records === 0
+      ? undefined
+      : `${records} records, ${bytes} bytes, the oldest from ${new Date(clock.now() - ageMs).toISOString()}`;
   } catch (thrown) {
     if (!(thrown instanceof SluiceError) || thrown.code !== 'stream-corrupt') throw thrown;
     return `events that cannot be counted, as it is damaged: ${thrown.message}`;
@@ -129,9 +156,14 @@ async function spooledIn({ dir }: SpoolFolder, clock: Clock): Promise<string | u
 }
 
 async function confirmed(dir: string): Promise<boolean> {
-  if (!process.stdin.isTTY) throw new SluiceError('not-confirmed', `deleting ${dir} needs a yes`, { fix: 'say it with --yes' });
+  if (!process.stdin.isTTY)
+    throw new SluiceError('not-confirmed', `deleting ${dir} needs a yes`, {
+      fix: 'say it with --yes',
+    });
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(printable(`Delete all events, tables and checkpoints in ${resolve(dir)}? [y/N] `));
+  const answer = await terminal.question(
+    printable(`Delete all events, tables and checkpoints in ${resolve(dir)}? [y/N] `),
+  );
   terminal.close();
   return /^y(es)?$/i.test(answer.trim());
 }

@@ -1,5 +1,6 @@
 /**
- * `sluice schema types`: writes `<name>.gen.ts` beside `<name>.schema.json`, with the TypeScript type of a JSON Schema and the schema as a value.
+ * `sluice schema types`: writes `<name>.gen.ts` beside `<name>.schema.json`, with the TypeScript
+ * type of a JSON Schema and the schema as a value.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { compile } from 'json-schema-to-typescript';
@@ -10,11 +11,18 @@ import type { Output } from './output.ts';
 
 const suffix = '.schema.json';
 
-/** Returns the exit code: 1 when `check` finds a stale file. Throws `SluiceError` `schema-invalid`. */
-export async function schemaTypes(files: readonly string[], check: boolean, output: Output): Promise<number> {
+/**
+ * Returns the exit code: 1 when `check` finds a stale file. Throws `SluiceError` `schema-invalid`.
+ */
+export async function schemaTypes(
+  files: readonly string[],
+  check: boolean,
+  output: Output,
+): Promise<number> {
   const stale: string[] = [];
   for (const file of files) {
-    if (!file.endsWith(suffix)) throw new SluiceError('schema-invalid', `${file}: the name must end in ${suffix}`);
+    if (!file.endsWith(suffix))
+      throw new SluiceError('schema-invalid', `${file}: the name must end in ${suffix}`);
     const target = `${file.slice(0, -suffix.length)}.gen.ts`;
     const text = await typesOf(file);
     const fresh = existsSync(target) && readFileSync(target, 'utf8') === text;
@@ -23,7 +31,9 @@ export async function schemaTypes(files: readonly string[], check: boolean, outp
     if (!output.json && !check) output.line(`${target} ${fresh ? 'is up to date' : 'written'}`);
   }
   if (output.json) output.line(JSON.stringify({ files: files.length, stale }));
-  else for (const file of stale) output.line(`${file} is stale: run \`sluice schema types\` on its schema`);
+  else
+    for (const file of stale)
+      output.line(`${file} is stale: run \`sluice schema types\` on its schema`);
   return stale.length > 0 ? 1 : 0;
 }
 
@@ -37,7 +47,10 @@ export async function typesOf(file: string): Promise<string> {
   }
   const { title } = document;
   if (typeof title !== 'string' || !/^[A-Z][A-Za-z0-9]*$/.test(title)) {
-    throw new SluiceError('schema-invalid', `${file}: its title must be a type name such as PromoClick, not ${JSON.stringify(title)}`);
+    throw new SluiceError(
+      'schema-invalid',
+      `${file}: its title must be a type name such as PromoClick, not ${JSON.stringify(title)}`,
+    );
   }
   compileSchema(document);
   const types = await compile(structuredClone(document) as Parameters<typeof compile>[0], title, {
@@ -58,7 +71,10 @@ export async function typesOf(file: string): Promise<string> {
   ].join('\n');
 }
 
-/** The document as source text. A member that is called `__proto__` would otherwise be the prototype of the object. */
+/**
+ * The document as source text. A member that is called `__proto__` would otherwise be the prototype
+ * of the object.
+ */
 function literalOf(document: JsonSchema): string {
   return JSON.stringify(document, null, 2).replaceAll(/^( *)"__proto__": /gm, '$1["__proto__"]: ');
 }

@@ -16,7 +16,11 @@ export type EventResult =
 
 export type AnswerDecision =
   /** `waitSeconds`: what the answer itself says of when to send again those that go again. */
-  | { readonly kind: 'events'; readonly results: readonly EventResult[]; readonly waitSeconds?: number }
+  | {
+      readonly kind: 'events';
+      readonly results: readonly EventResult[];
+      readonly waitSeconds?: number;
+    }
   /** Nobody answered for the events: all go again. */
   | { readonly kind: 'all-again' }
   /** The request as a whole was refused, and a smaller one may not be. */
@@ -52,16 +56,27 @@ const shownMaxChars = 200;
 export function decideAnswer({ status, body, location }: Answer, count: number): AnswerDecision {
   if (status === 0) return { kind: 'all-again' };
   const parsed = parse(body);
-  if (parsed?.results !== undefined && parsed.results.length === count) return { kind: 'events', results: parsed.results.map(resultOf) };
+  if (parsed?.results !== undefined && parsed.results.length === count)
+    return { kind: 'events', results: parsed.results.map(resultOf) };
   if (status === 207) return streamedResults(body, count);
   if (passing.includes(status) || status >= 500) return { kind: 'all-again' };
   if (status === 400 || status === 409 || status === 413) {
     if (count > 1) return { kind: 'halve' };
-    return { kind: 'events', results: [{ kind: 'refused', refusal: refusalOf(status, parsed?.error, body) }] };
+    return {
+      kind: 'events',
+      results: [{ kind: 'refused', refusal: refusalOf(status, parsed?.error, body) }],
+    };
   }
   // A proxy that answers in place of the ingress: nothing says what became of the events.
-  const said = status < 300 ? 'with no result for each event' : (parsed?.error?.message ?? body.slice(0, shownMaxChars).trim());
-  return { kind: 'stop', message: `${status}${said === '' ? '' : `: ${said}`}`, fix: fixOf(status, location) };
+  const said =
+    status < 300
+      ? 'with no result for each event'
+      : (parsed?.error?.message ?? body.slice(0, shownMaxChars).trim());
+  return {
+    kind: 'stop',
+    message: `${status}${said === '' ? '' : `: ${said}`}`,
+    fix: fixOf(status, location),
+  };
 }
 
 function fixOf(status: number, location: string | undefined): string {
@@ -82,13 +97,22 @@ function fixOf(status: number, location: string | undefined): string {
   }
 }
 
-/** The answer to a long body: a result a line, in any order, the verdict last. An event without a result goes again, when the verdict says. */
+/**
+ * The answer to a long body: a result a line, in any order, the verdict last. An event without a
+ * result goes again, when the verdict says.
+ */
 function streamedResults(body: string, count: number): AnswerDecision {
   const results: EventResult[] = Array.from({ length: count }, () => ({ kind: 'again' }));
   let waitSeconds: number | undefined;
   for (const line of body.split('\n')) {
-    const parsed = parse(line) as (Partial<ResultBody> & { readonly retryAfter?: unknown }) | undefined;
-    if (typeof parsed?.index === 'number' && parsed.index < count && typeof parsed.status === 'number')
+    const parsed = parse(line) as
+      | (Partial<ResultBody> & { readonly retryAfter?: unknown })
+      | undefined;
+    if (
+      typeof parsed?.index === 'number' &&
+      parsed.index < count &&
+      typeof parsed.status === 'number'
+    )
       results[parsed.index] = resultOf({ ...parsed, status: parsed.status });
     else if (typeof parsed?.retryAfter === 'number') waitSeconds = parsed.retryAfter;
   }
@@ -102,8 +126,18 @@ function resultOf({ status, route, error }: ResultBody): EventResult {
 }
 
 function refusalOf(status: number, error: Partial<Refusal> | undefined, body: string): Refusal {
-  const { code = `status-${status}`, message = body.slice(0, shownMaxChars).trim(), expected, pointer } = error ?? {};
-  return { code, message, ...(expected === undefined ? {} : { expected }), ...(pointer === undefined ? {} : { pointer }) };
+  const {
+    code = `status-${status}`,
+    message = body.slice(0, shownMaxChars).trim(),
+    expected,
+    pointer,
+  } = error ?? {};
+  return {
+    code,
+    message,
+    ...(expected === undefined ? {} : { expected }),
+    ...(pointer === undefined ? {} : { pointer }),
+  };
 }
 
 function parse(body: string): AnswerBody | undefined {
@@ -115,7 +149,10 @@ function parse(body: string): AnswerBody | undefined {
   }
 }
 
-/** How long `Retry-After` (RFC 9110, section 10.2.3: seconds or a date) asks to wait; 0 when it does not say. */
+/**
+ * How long `Retry-After` (RFC 9110, section 10.2.3: seconds or a date) asks to wait; 0 when it does
+ * not say.
+ */
 export function retryAfterMs(value: string | undefined, nowMs: number): number {
   if (value === undefined) return 0;
   const asked = /^\d+$/.test(value.trim()) ? Number(value) * 1_000 : Date.parse(value) - nowMs;

@@ -1,5 +1,6 @@
 /**
- * What `send` reads: a file or standard input, plain, gzip (RFC 1952) or Zstandard (RFC 8878), known by its first bytes and not by its name.
+ * What `send` reads: a file or standard input, plain, gzip (RFC 1952) or Zstandard (RFC 8878),
+ * known by its first bytes and not by its name.
  *
  * Invariants:
  * 1. Memory does not grow with the file, nor with what little of it inflates to.
@@ -17,7 +18,9 @@ export interface SendInput {
   readonly name: string;
   /** Of a regular file, which can be read again; undefined of anything else. */
   readonly stats: Stats | undefined;
-  /** Decompressed. Rejects with `SluiceError` `input-damaged`, `input-unreadable`, `input-format`. */
+  /**
+   * Decompressed. Rejects with `SluiceError` `input-damaged`, `input-unreadable`, `input-format`.
+   */
   readonly chunks: AsyncIterable<Buffer>;
   /** Bytes that were read, before they were decompressed. */
   consumed(): number;
@@ -67,12 +70,21 @@ function unreadable(name: string, cause: unknown): SluiceError {
   switch (systemCodeOf(cause)) {
     case 'ENOENT':
     case 'ENOTDIR':
-      return new SluiceError('file-missing', `${name} does not exist: expected a file, or - for standard input`, { cause });
+      return new SluiceError(
+        'file-missing',
+        `${name} does not exist: expected a file, or - for standard input`,
+        { cause },
+      );
     case 'EACCES':
     case 'EPERM':
-      return new SluiceError('file-denied', `${name} cannot be read: permission denied`, { cause, fix: 'run as a user who may read it' });
+      return new SluiceError('file-denied', `${name} cannot be read: permission denied`, {
+        cause,
+        fix: 'run as a user who may read it',
+      });
     default:
-      return new SluiceError('input-unreadable', `${name} cannot be read: ${messageOf(cause)}`, { cause });
+      return new SluiceError('input-unreadable', `${name} cannot be read: ${messageOf(cause)}`, {
+        cause,
+      });
   }
 }
 
@@ -95,24 +107,39 @@ const skippableMark = [0x2a, 0x4d, 0x18];
 
 const begins = (bytes: Iterable<number>, mark: readonly number[]): boolean =>
   [...bytes].every((byte, index) => index >= mark.length || mark[index] === byte);
-const has = (head: Buffer, mark: readonly number[]): boolean => head.length >= mark.length && begins(head, mark);
-const isSkippable = (first: number | undefined): boolean => first !== undefined && (first & 0xf0) === 0x50;
+const has = (head: Buffer, mark: readonly number[]): boolean =>
+  head.length >= mark.length && begins(head, mark);
+const isSkippable = (first: number | undefined): boolean =>
+  first !== undefined && (first & 0xf0) === 0x50;
 
-/** Whether more bytes can still tell of another format: a pipe that is slow must not wait for them otherwise. */
+/**
+ * Whether more bytes can still tell of another format: a pipe that is slow must not wait for them
+ * otherwise.
+ */
 function isOpen(head: Buffer): boolean {
   const marks = [gzipMark, zstdMark, ...others.map(([mark]) => mark)];
   const short = marks.some((mark) => head.length < mark.length && begins(head, mark));
-  return short || (head.length < 1 + skippableMark.length && isSkippable(head[0]) && begins(head.subarray(1), skippableMark));
+  return (
+    short ||
+    (head.length < 1 + skippableMark.length &&
+      isSkippable(head[0]) &&
+      begins(head.subarray(1), skippableMark))
+  );
 }
 
 /** Pure. Throws `SluiceError` `input-format`. */
 function formatOf(head: Buffer, name: string): InputFormat {
   if (has(head, gzipMark)) return 'gzip';
   // A skippable frame may come before one with data.
-  if (has(head, zstdMark) || (isSkippable(head[0]) && has(head.subarray(1), skippableMark))) return 'zstd';
+  if (has(head, zstdMark) || (isSkippable(head[0]) && has(head.subarray(1), skippableMark)))
+    return 'zstd';
   const known = others.find(([mark]) => has(head, mark));
   if (known === undefined) return 'plain';
-  throw new SluiceError('input-format', `${name} is ${known[1]}: expected JSON in UTF-8, plain, gzip or zstd`, { fix: known[2] });
+  throw new SluiceError(
+    'input-format',
+    `${name} is ${known[1]}: expected JSON in UTF-8, plain, gzip or zstd`,
+    { fix: known[2] },
+  );
 }
 
 async function* decompressed(chunks: AsyncGenerator<Buffer>, name: string): AsyncGenerator<Buffer> {
@@ -156,7 +183,10 @@ async function* gunzipped(chunks: AsyncIterable<Buffer>, name: string): AsyncGen
 /** So little is given at a time because each byte of it may stand for many KiB. */
 const zstdStepBytes = 1_024;
 
-/** By fzstd in every version of Node: its own zlib has Zstandard from 22.15 on only. A frame's checksum is not verified. */
+/**
+ * By fzstd in every version of Node: its own zlib has Zstandard from 22.15 on only. A frame's
+ * checksum is not verified.
+ */
 async function* unzstd(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
   let made: Buffer[] = [];
   const stream = new Decompress((data) => {
@@ -173,15 +203,20 @@ async function* unzstd(chunks: AsyncIterable<Buffer>, name: string): AsyncGenera
     return out;
   };
   for await (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; at += zstdStepBytes) yield* push(chunk.subarray(at, at + zstdStepBytes), false);
+    for (let at = 0; at < chunk.length; at += zstdStepBytes)
+      yield* push(chunk.subarray(at, at + zstdStepBytes), false);
   }
   yield* push(new Uint8Array(0), true);
 }
 
 function damaged(name: string, format: string, cause: unknown): SluiceError {
   const ends = /unexpected end of file|unexpected EOF/i.test(messageOf(cause));
-  return new SluiceError('input-damaged', `${name}: the ${format} data ${ends ? 'ends too early' : `is damaged (${messageOf(cause)})`}`, {
-    cause,
-    fix: 'get the file again',
-  });
+  return new SluiceError(
+    'input-damaged',
+    `${name}: the ${format} data ${ends ? 'ends too early' : `is damaged (${messageOf(cause)})`}`,
+    {
+      cause,
+      fix: 'get the file again',
+    },
+  );
 }

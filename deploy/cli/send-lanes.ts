@@ -1,9 +1,12 @@
 /**
- * Which events go in which request, and when. A lane has one request in flight: what is in one lane arrives in its order.
+ * Which events go in which request, and when. A lane has one request in flight: what is in one lane
+ * arrives in its order.
  *
  * Invariants:
- * 1. An event is posted after everything before it in its lane was settled. Events of one key are in one lane; without keys, a request's events are.
- * 2. At most two requests a lane are in memory: the one in flight, and the one that is being filled.
+ * 1. An event is posted after everything before it in its lane was settled. Events of one key are
+ *    in one lane; without keys, a request's events are.
+ * 2. At most two requests a lane are in memory: the one in flight, and the one that is being
+ *    filled.
  */
 import { createHash } from 'node:crypto';
 import type { InputEvent } from './send-values.ts';
@@ -36,7 +39,12 @@ export class Lanes {
 
   constructor(options: LaneOptions) {
     this.#options = options;
-    this.#lanes = Array.from({ length: options.lanes }, () => ({ waiting: [], bytes: 0, first: undefined, flight: Promise.resolve() }));
+    this.#lanes = Array.from({ length: options.lanes }, () => ({
+      waiting: [],
+      bytes: 0,
+      first: undefined,
+      flight: Promise.resolve(),
+    }));
   }
 
   /** Resolves when there is room for the next one. Rejects with what a request failed with. */

@@ -1,5 +1,6 @@
 /**
- * Where the progress of a file to a stream is kept, so that an interrupted `send` resumes. A file that changed starts over.
+ * Where the progress of a file to a stream is kept, so that an interrupted `send` resumes. A file
+ * that changed starts over.
  */
 import { createHash } from 'node:crypto';
 import type { Stats } from 'node:fs';
@@ -15,7 +16,13 @@ export interface Marker {
   clear(): void;
 }
 
-export function markerOf(dir: string, file: string, stats: Stats, target: URL, resume: boolean): Marker {
+export function markerOf(
+  dir: string,
+  file: string,
+  stats: Stats,
+  target: URL,
+  resume: boolean,
+): Marker {
   const identity = createHash('sha256')
     .update(`${resolve(file)} ${stats.size} ${stats.mtimeMs} ${target.pathname}`)
     .digest('hex');

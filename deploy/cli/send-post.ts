@@ -3,7 +3,8 @@
  *
  * Invariants:
  * 1. An event counts as sent only when its own result says so.
- * 2. What was asked to wait waits; an ingress that accepts nothing for the time-out ends the command.
+ * 2. What was asked to wait waits; an ingress that accepts nothing for the time-out ends the
+ *    command.
  */
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -41,7 +42,10 @@ const retryBackoff = { baseMs: 100, maxMs: 2_000 };
 const toldPauseMs = 5_000;
 
 /** Throws `SluiceError` `send-refused`, `send-timeout`, what the sender throws; `Interrupted`. */
-export async function postEvents(events: readonly InputEvent[], context: PostContext): Promise<void> {
+export async function postEvents(
+  events: readonly InputEvent[],
+  context: PostContext,
+): Promise<void> {
   const { sender, target, timeoutMs, totals, clock, random, note, interruption } = context;
   let left = events;
   let failingSince: number | undefined;
@@ -49,27 +53,38 @@ export async function postEvents(events: readonly InputEvent[], context: PostCon
     const answer = await sender.post(left.map(({ text }) => text));
     const decision = decideAnswer(answer, left.length);
     if (decision.kind === 'stop')
-      throw new SluiceError('send-refused', `${target.href} answers ${decision.message}`, { fix: decision.fix });
+      throw new SluiceError('send-refused', `${target.href} answers ${decision.message}`, {
+        fix: decision.fix,
+      });
     if (decision.kind === 'halve') {
       const half = Math.ceil(left.length / 2);
       await postEvents(left.slice(0, half), context);
       await postEvents(left.slice(half), context);
       return;
     }
-    const again = decision.kind === 'all-again' ? left : left.filter((event, index) => isOpen(event, decision.results[index], totals));
+    const again =
+      decision.kind === 'all-again'
+        ? left
+        : left.filter((event, index) => isOpen(event, decision.results[index], totals));
     if (again.length === 0) return;
     totals.retried += again.length;
     if (again.length < left.length) failingSince = undefined;
     else if (failingSince === undefined) {
       failingSince = clock.monotonic();
       if (attempt === 0 && answer.status === 0)
-        note(`${target.origin} does not answer (${answer.body}); trying for ${timeoutMs / 1_000} s`);
+        note(
+          `${target.origin} does not answer (${answer.body}); trying for ${timeoutMs / 1_000} s`,
+        );
     }
     left = again;
-    if (failingSince !== undefined && clock.monotonic() - failingSince > timeoutMs) throw timedOut(target, timeoutMs, answer);
+    if (failingSince !== undefined && clock.monotonic() - failingSince > timeoutMs)
+      throw timedOut(target, timeoutMs, answer);
     const said = decision.kind === 'events' ? (decision.waitSeconds ?? 0) * 1_000 : 0;
     const asked = Math.max(said, retryAfterMs(answer.retryAfter, clock.now()));
-    if (asked >= toldPauseMs) note(`${target.origin} answers ${answer.status} and asks to wait ${Math.ceil(asked / 1_000)} s`);
+    if (asked >= toldPauseMs)
+      note(
+        `${target.origin} answers ${answer.status} and asks to wait ${Math.ceil(asked / 1_000)} s`,
+      );
     await pause(asked + backoffMs(attempt, retryBackoff, random), clock, interruption);
     if (interruption.requested) throw new Interrupted();
   }
@@ -87,7 +102,11 @@ function pause(ms: number, clock: Clock, interruption: Interruption): Promise<vo
 }
 
 /** Counts what is settled. */
-function isOpen({ text, line }: InputEvent, result: EventResult | undefined, totals: Totals): boolean {
+function isOpen(
+  { text, line }: InputEvent,
+  result: EventResult | undefined,
+  totals: Totals,
+): boolean {
   if (result === undefined || result.kind === 'again') return true;
   if (result.kind === 'sent') countSent(totals, text.length, result.route);
   else countRefused(totals, line, result.refusal);
@@ -96,8 +115,12 @@ function isOpen({ text, line }: InputEvent, result: EventResult | undefined, tot
 
 function timedOut(target: URL, timeoutMs: number, { status, body }: Answer): SluiceError {
   const why = status === 0 ? body : `it answers ${status}`;
-  return new SluiceError('send-timeout', `${target.origin} accepted nothing for ${timeoutMs / 1_000} s: ${why}`, {
-    fix: 'check that an ingress runs there',
-    retryable: true,
-  });
+  return new SluiceError(
+    'send-timeout',
+    `${target.origin} accepted nothing for ${timeoutMs / 1_000} s: ${why}`,
+    {
+      fix: 'check that an ingress runs there',
+      retryable: true,
+    },
+  );
 }

@@ -1,5 +1,6 @@
 /**
- * Progress of `send`: a bar with rate and time left on a terminal, a line now and then elsewhere, nothing for programs.
+ * Progress of `send`: a bar with rate and time left on a terminal, a line now and then elsewhere,
+ * nothing for programs.
  */
 import { SingleBar } from 'cli-progress';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -16,7 +17,8 @@ const lineEveryMs = 5_000;
 
 export function sendProgress(totalBytes: number, output: Output, clock: Clock): SendProgress {
   const startedMs = clock.monotonic();
-  const rateOf = (events: number): number => Math.round(events / Math.max((clock.monotonic() - startedMs) / 1_000, 0.001));
+  const rateOf = (events: number): number =>
+    Math.round(events / Math.max((clock.monotonic() - startedMs) / 1_000, 0.001));
   const leftOf = (bytes: number): string => {
     if (bytes === 0 || totalBytes === 0) return '?';
     // Of a compressed file too: both count what was read of it.
@@ -32,7 +34,12 @@ export function sendProgress(totalBytes: number, output: Output, clock: Clock): 
     });
     bar.start(totalBytes, 0, { events: 0, rate: 0, left: '?', read: mebibytes(0) });
     const update = (events: number, bytes: number): void =>
-      bar.update(bytes, { events, rate: rateOf(events), left: leftOf(bytes), read: mebibytes(bytes) });
+      bar.update(bytes, {
+        events,
+        rate: rateOf(events),
+        left: leftOf(bytes),
+        read: mebibytes(bytes),
+      });
     return {
       update,
       stop(events, bytes) {

@@ -42,11 +42,17 @@ export function countRefused(totals: Totals, line: number, refusal: Refusal): vo
   const known = totals.kinds.get(refusal.code);
   if (known === undefined && totals.kinds.size >= kindsMax) return;
   const count = (known?.count ?? 0) + 1;
-  if (known === undefined || line < known.line) totals.kinds.set(refusal.code, { ...refusal, count, line });
+  if (known === undefined || line < known.line)
+    totals.kinds.set(refusal.code, { ...refusal, count, line });
   else known.count = count;
 }
 
-export function reportTotals({ kinds, ...totals }: Totals, seconds: number, stream: string, output: Output): void {
+export function reportTotals(
+  { kinds, ...totals }: Totals,
+  seconds: number,
+  stream: string,
+  output: Output,
+): void {
   const rate = Math.round(totals.sent / Math.max(seconds, 0.001));
   const refusals = [...kinds.values()].toSorted((a, b) => b.count - a.count);
   if (output.json) {
@@ -55,13 +61,17 @@ export function reportTotals({ kinds, ...totals }: Totals, seconds: number, stre
   }
   const routes = Object.entries(totals.byRoute).map(([route, count]) => `${count} to ${route}`);
   const accepted = routes.length === 0 ? '' : `: ${routes.join(', ')}`;
-  output.line(`${totals.sent} events (${mebibytes(totals.bytes)}) to ${stream} in ${seconds.toFixed(1)} s, ${rate}/s${accepted}`);
+  output.line(
+    `${totals.sent} events (${mebibytes(totals.bytes)}) to ${stream} in ${seconds.toFixed(1)} s, ${rate}/s${accepted}`,
+  );
   if (totals.refused === 0) return;
   output.line(`${totals.refused} refused:`);
   for (const kind of refusals) {
     const where = kind.pointer === undefined || kind.pointer === '' ? '' : `, at ${kind.pointer}`;
     const expected = kind.expected === undefined ? '' : `; expected ${kind.expected}`;
-    output.line(`  ${kind.count} ${kind.code}, the first on line ${kind.line}${where}: ${kind.message}${expected}`);
+    output.line(
+      `  ${kind.count} ${kind.code}, the first on line ${kind.line}${where}: ${kind.message}${expected}`,
+    );
   }
 }
 

@@ -1,10 +1,12 @@
 /**
- * From the bytes of an input to its events: the lines of NDJSON, or the values of JSON over any number of lines, where the elements of an array at the
- * top are events. Pure but for reading.
+ * From the bytes of an input to its events: the lines of NDJSON, or the values of JSON over any
+ * number of lines, where the elements of an array at the top are events. Pure but for reading.
  *
  * Invariants:
- * 1. Every byte is looked at once. What is not one well-formed value, or is larger than the bound, is an event with a fault, and the next one is found.
- * 2. The bytes of a value are not changed, but for line breaks between its tokens, which become blanks.
+ * 1. Every byte is looked at once. What is not one well-formed value, or is larger than the bound,
+ *    is an event with a fault, and the next one is found.
+ * 2. The bytes of a value are not changed, but for line breaks between its tokens, which become
+ *    blanks.
  * 3. What is held is one value, within the bound, and what was read beside it.
  */
 import { checkJson, isFault } from '../../schemas/json-scan.ts';
@@ -33,9 +35,13 @@ const [quote, backslash, comma] = [0x22, 0x5c, 0x2c] as const;
 const [openBrace, closeBrace, openBracket, closeBracket] = [0x7b, 0x7d, 0x5b, 0x5d] as const;
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
-const isSpace = (byte: number): boolean => byte === blank || byte === lineFeed || byte === carriageReturn || byte === tab;
+const isSpace = (byte: number): boolean =>
+  byte === blank || byte === lineFeed || byte === carriageReturn || byte === tab;
 
-/** Groups of events, one for each piece of input that ends any. `name` is the input's, for errors. Rejects with `SluiceError` `input-not-json`. */
+/**
+ * Groups of events, one for each piece of input that ends any. `name` is the input's, for errors.
+ * Rejects with `SluiceError` `input-not-json`.
+ */
 export async function* eventsOf(
   input: AsyncIterable<Buffer>,
   name: string,
@@ -51,7 +57,8 @@ export async function* eventsOf(
     const next = await pieces.next();
     ended = next.done === true;
     if (next.done !== true) head = Buffer.concat([head, next.value]);
-    // Judged anew only when it has doubled, so that a long first line is not gone through again and again.
+    // Judged anew only when it has doubled, so that a long first line is not gone through again and
+    // again.
     if (decided !== undefined || (!ended && head.length < 2 * judgedBytes)) continue;
     judgedBytes = head.length;
     decided = decideFormat(withoutMark(head), ended || head.length > maxBytes);
@@ -72,12 +79,15 @@ function beginsMark(head: Buffer): boolean {
 }
 
 function withoutMark(head: Buffer): Buffer {
-  return head.subarray(0, byteOrderMark.length).equals(byteOrderMark) ? head.subarray(byteOrderMark.length) : head;
+  return head.subarray(0, byteOrderMark.length).equals(byteOrderMark)
+    ? head.subarray(byteOrderMark.length)
+    : head;
 }
 
 /**
- * Whether an input that begins with `head` has an event a line, or JSON over several lines; undefined when that does not show yet.
- * Each line is an event when the first one, or the second, is a value by itself: then one that is broken does not take the others with it.
+ * Whether an input that begins with `head` has an event a line, or JSON over several lines;
+ * undefined when that does not show yet. Each line is an event when the first one, or the second,
+ * is a value by itself: then one that is broken does not take the others with it.
  */
 export function decideFormat(head: Buffer, ended: boolean): 'lines' | 'json' | undefined {
   let start = 0;
@@ -113,7 +123,10 @@ function endOfContainer(text: Buffer): number | undefined {
   return walk.endIn(text, 0);
 }
 
-/** Goes through a container piece by piece until the bracket that closes it; says nothing of what is inside. */
+/**
+ * Goes through a container piece by piece until the bracket that closes it; says nothing of what is
+ * inside.
+ */
 class ContainerWalk {
   #depth = 0;
   #inString = false;
@@ -161,7 +174,8 @@ class Collected {
       expected: `at most ${this.#maxBytes} bytes`,
     };
     const [only] = this.#pieces;
-    const text = this.#pieces.length === 1 && only !== undefined ? only : Buffer.concat(this.#pieces);
+    const text =
+      this.#pieces.length === 1 && only !== undefined ? only : Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.bytes = 0;
     return { text, number, line, ...(tooLarge ? { fault } : {}) };
@@ -222,7 +236,10 @@ class ValueScanner {
   readonly #name: string;
   readonly #collected: Collected;
   #place: Place = 'top';
-  /** Of the value that is read: brackets are counted, a string ends with its quote, anything else with what follows it. */
+  /**
+   * Of the value that is read: brackets are counted, a string ends with its quote, anything else
+   * with what follows it.
+   */
   #open: ContainerWalk | 'string' | 'word' | undefined;
   #escaped = false;
   #line = 1;
@@ -251,7 +268,11 @@ class ValueScanner {
     if (this.#broken !== undefined) throw this.#broken;
     const found: InputEvent[] = [];
     if (this.#open === 'word') this.#finish(found);
-    if (this.#open !== undefined) throw this.#notJson(`the input ends inside the value that begins on line ${this.#valueLine}`, 'its end');
+    if (this.#open !== undefined)
+      throw this.#notJson(
+        `the input ends inside the value that begins on line ${this.#valueLine}`,
+        'its end',
+      );
     if (this.#place !== 'top') throw this.#notJson('the input ends inside an array', "']'");
     return found;
   }
@@ -265,7 +286,10 @@ class ValueScanner {
       this.#place = 'array-begins';
       return at + 1;
     }
-    if (byte === closeBracket && (this.#place === 'array-begins' || this.#place === 'after-element')) {
+    if (
+      byte === closeBracket &&
+      (this.#place === 'array-begins' || this.#place === 'after-element')
+    ) {
       this.#place = 'top';
       return at + 1;
     }
@@ -279,7 +303,12 @@ class ValueScanner {
       return at;
     }
     this.#valueLine = this.#line;
-    this.#open = byte === openBrace || byte === openBracket ? new ContainerWalk() : byte === quote ? 'string' : 'word';
+    this.#open =
+      byte === openBrace || byte === openBracket
+        ? new ContainerWalk()
+        : byte === quote
+          ? 'string'
+          : 'word';
     if (this.#open !== 'string') return at;
     this.#collected.add(piece.subarray(at, at + 1));
     return at + 1;
@@ -289,7 +318,12 @@ class ValueScanner {
   #inside(piece: Buffer, at: number, found: InputEvent[]): number {
     const ends = this.#endOfValue(piece, at);
     const end = ends ?? piece.length;
-    for (let feed = piece.indexOf(lineFeed, at); feed >= 0 && feed < end; feed = piece.indexOf(lineFeed, feed + 1)) this.#newLine(feed);
+    for (
+      let feed = piece.indexOf(lineFeed, at);
+      feed >= 0 && feed < end;
+      feed = piece.indexOf(lineFeed, feed + 1)
+    )
+      this.#newLine(feed);
     this.#collected.add(piece.subarray(at, end));
     if (ends !== undefined) this.#finish(found);
     return end;
@@ -300,7 +334,8 @@ class ValueScanner {
     for (let at = from; at < piece.length; at++) {
       const byte = piece[at] as number;
       if (this.#open === 'word') {
-        if (isSpace(byte) || byte === comma || byte === closeBracket || byte === closeBrace) return at;
+        if (isSpace(byte) || byte === comma || byte === closeBracket || byte === closeBrace)
+          return at;
         if (byte === openBrace || byte === openBracket || byte === quote) return at;
       } else if (this.#escaped) this.#escaped = false;
       else if (byte === backslash) this.#escaped = true;
@@ -320,8 +355,13 @@ class ValueScanner {
     const checked = checkJson(event.text);
     if (isFault(checked)) {
       const before = event.text.subarray(0, checked.offset);
-      const line = event.line + before.reduce((count, byte) => count + (byte === lineFeed ? 1 : 0), 0);
-      const fault = { code: 'not-json', message: `there is ${checked.found} on line ${line}`, expected: checked.expected };
+      const line =
+        event.line + before.reduce((count, byte) => count + (byte === lineFeed ? 1 : 0), 0);
+      const fault = {
+        code: 'not-json',
+        message: `there is ${checked.found} on line ${line}`,
+        expected: checked.expected,
+      };
       found.push({ ...event, fault });
     } else found.push({ ...event, text: onOneLine(event.text) });
   }
@@ -333,19 +373,31 @@ class ValueScanner {
   }
 
   #fault(at: number, byte: number, expected: string): SluiceError {
-    const shown = byte > blank && byte < 0x7f ? `'${String.fromCharCode(byte)}'` : `the byte 0x${byte.toString(16).padStart(2, '0')}`;
-    return this.#notJson(`there is ${shown} at line ${this.#line}, byte ${at - this.#lineStart + 1}`, expected);
+    const shown =
+      byte > blank && byte < 0x7f
+        ? `'${String.fromCharCode(byte)}'`
+        : `the byte 0x${byte.toString(16).padStart(2, '0')}`;
+    return this.#notJson(
+      `there is ${shown} at line ${this.#line}, byte ${at - this.#lineStart + 1}`,
+      expected,
+    );
   }
 
   #notJson(what: string, expected: string): SluiceError {
-    return new SluiceError('input-not-json', `${this.#name} is not JSON: ${what}, expected ${expected}`, {
-      fix: 'fix it and send it again; if each line is an event by itself, say --format lines',
-    });
+    return new SluiceError(
+      'input-not-json',
+      `${this.#name} is not JSON: ${what}, expected ${expected}`,
+      {
+        fix: 'fix it and send it again; if each line is an event by itself, say --format lines',
+      },
+    );
   }
 }
 
 /** In a value that was checked, line breaks are only between tokens. */
 function onOneLine(text: Buffer): Buffer {
   if (text.indexOf(lineFeed) < 0 && text.indexOf(carriageReturn) < 0) return text;
-  return Buffer.from(text.map((byte) => (byte === lineFeed || byte === carriageReturn ? blank : byte)));
+  return Buffer.from(
+    text.map((byte) => (byte === lineFeed || byte === carriageReturn ? blank : byte)),
+  );
 }

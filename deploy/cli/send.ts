@@ -1,9 +1,10 @@
 /**
- * `sluice send`: posts the events of a file or of standard input, in their order. Waits when it is told to, rides out an ingress that is started again,
- * and resumes a file where it was interrupted.
+ * `sluice send`: posts the events of a file or of standard input, in their order. Waits when it is
+ * told to, rides out an ingress that is started again, and resumes a file where it was interrupted.
  *
  * Invariants:
- * 1. Progress is a low-water mark: every event before it was accepted or refused for good. Events behind it may be sent twice, under their ids.
+ * 1. Progress is a low-water mark: every event before it was accepted or refused for good. Events
+ *    behind it may be sent twice, under their ids.
  * 2. The key is in no output.
  */
 import { checkJson, findPointer, isFault } from '../../schemas/json-scan.ts';
@@ -46,15 +47,25 @@ const saveEveryMs = 250;
 const lingerMs = 200;
 const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** Returns the exit code: 0 when every event was accepted, 1 when some were refused, 130 and 143 when it was interrupted. */
+/**
+ * Returns the exit code: 0 when every event was accepted, 1 when some were refused, 130 and 143
+ * when it was interrupted.
+ */
 export async function sendCommand(command: SendCommand): Promise<number> {
   const { file, own, clock, output } = command;
   const options = sendOptions(own, command.environmentKey);
   const url = own['url'];
-  const target = targetOf(typeof url === 'string' ? url : ((await findInstance(command.dir))?.url ?? defaultUrl), options.stream);
+  const target = targetOf(
+    typeof url === 'string' ? url : ((await findInstance(command.dir))?.url ?? defaultUrl),
+    options.stream,
+  );
   const input = openInput(file);
-  const marker = input.stats === undefined ? undefined : markerOf(command.dir, file, input.stats, target, options.resume);
-  if (marker !== undefined && marker.events > 0) output.note(`${file}: resuming after ${marker.events} events that were sent before`);
+  const marker =
+    input.stats === undefined
+      ? undefined
+      : markerOf(command.dir, file, input.stats, target, options.resume);
+  if (marker !== undefined && marker.events > 0)
+    output.note(`${file}: resuming after ${marker.events} events that were sent before`);
   warnOfPlainKey(target, options, output);
   const totals = emptyTotals();
   const startedMs = clock.monotonic();
@@ -69,7 +80,8 @@ export async function sendCommand(command: SendCommand): Promise<number> {
   const seconds = (clock.monotonic() - startedMs) / 1_000;
   const caught = signal();
   if (caught !== undefined) {
-    const next = marker === undefined ? `${input.name} cannot be resumed` : 'run the same command to resume';
+    const next =
+      marker === undefined ? `${input.name} cannot be resumed` : 'run the same command to resume';
     output.note(`interrupted after ${totals.sent} events; ${next}`);
     return signalExitCodes[caught];
   }
@@ -89,10 +101,27 @@ interface Run {
 }
 
 /** Keeps the progress also when it fails. */
-async function sendAll({ command, options, target, input, marker, totals, interruption }: Run): Promise<void> {
+async function sendAll({
+  command,
+  options,
+  target,
+  input,
+  marker,
+  totals,
+  interruption,
+}: Run): Promise<void> {
   const { clock, random, output } = command;
   const sender = openSender(target, options.key, options.concurrency);
-  const context = { sender, target, timeoutMs: options.timeoutMs, totals, clock, random, note: output.note, interruption };
+  const context = {
+    sender,
+    target,
+    timeoutMs: options.timeoutMs,
+    totals,
+    clock,
+    random,
+    note: output.note,
+    interruption,
+  };
   const lanes = new Lanes({
     lanes: options.concurrency,
     maxEvents: options.batchEvents,
@@ -146,8 +175,14 @@ async function sendAll({ command, options, target, input, marker, totals, interr
   }
 }
 
-/** The groups, and that none came for a while: a source that is slow, such as a pipe, must not keep back what it gave. */
-async function* untilQuiet(groups: AsyncGenerator<readonly InputEvent[]>, clock: Clock): AsyncGenerator<readonly InputEvent[] | 'quiet'> {
+/**
+ * The groups, and that none came for a while: a source that is slow, such as a pipe, must not keep
+ * back what it gave.
+ */
+async function* untilQuiet(
+  groups: AsyncGenerator<readonly InputEvent[]>,
+  clock: Clock,
+): AsyncGenerator<readonly InputEvent[] | 'quiet'> {
   for (;;) {
     const next = groups.next();
     const first = await orQuiet(next, clock);
@@ -166,7 +201,9 @@ function orQuiet<T>(next: Promise<T>, clock: Clock): Promise<T | 'quiet'> {
 }
 
 /** What in an event must keep its order; all that have none are of one key. */
-function keyedBy(pointer: readonly string[] | undefined): ((event: InputEvent) => string) | undefined {
+function keyedBy(
+  pointer: readonly string[] | undefined,
+): ((event: InputEvent) => string) | undefined {
   if (pointer === undefined) return undefined;
   return ({ text }) => {
     const checked = checkJson(text);
@@ -175,16 +212,25 @@ function keyedBy(pointer: readonly string[] | undefined): ((event: InputEvent) =
   };
 }
 
-function warnOfPlainKey({ protocol, hostname, host }: URL, { key }: SendOptions, output: Output): void {
+function warnOfPlainKey(
+  { protocol, hostname, host }: URL,
+  { key }: SendOptions,
+  output: Output,
+): void {
   const isLoopback = /^(?:127\.[\d.]+|localhost|\[::1\])$/.test(hostname);
   if (key !== undefined && protocol === 'http:' && !isLoopback)
     output.note(`the key is sent to ${host} without TLS; use https:// where others can listen`);
 }
 
 /** The failure, and how far the command came. */
-function withProgress(thrown: unknown, { sent, refused }: Totals, marker: Marker | undefined): unknown {
+function withProgress(
+  thrown: unknown,
+  { sent, refused }: Totals,
+  marker: Marker | undefined,
+): unknown {
   if (!(thrown instanceof SluiceError) || sent + refused === 0) return thrown;
-  const resume = marker === undefined ? 'standard input cannot be resumed' : 'the same command resumes';
+  const resume =
+    marker === undefined ? 'standard input cannot be resumed' : 'the same command resumes';
   const fix = thrown.fix === undefined ? resume : `${thrown.fix}; ${resume}`;
   return new SluiceError(thrown.code, `${thrown.message} (${sent} events were accepted before)`, {
     cause: thrown,

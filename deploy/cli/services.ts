@@ -29,7 +29,15 @@ export interface ServiceCommand {
 }
 
 /** Resolves with the exit code once it was stopped. */
-export async function ingestCommand({ config: file, dir, port, env, clock, random, output }: ServiceCommand): Promise<number> {
+export async function ingestCommand({
+  config: file,
+  dir,
+  port,
+  env,
+  clock,
+  random,
+  output,
+}: ServiceCommand): Promise<number> {
   const readConfig = (): ReturnType<typeof loadConfig> => withPort(loadConfig(file, env), port);
   const config = readConfig();
   const stopped = stopSignal();
@@ -58,16 +66,34 @@ export async function enrichCommand({
   output,
 }: ServiceCommand): Promise<number> {
   const loaded = loadConfig(file, env);
-  const config = port === undefined ? loaded : { ...withMetricsPort(loaded, port), enrich: { ...loaded.enrich, port: portOf(port) } };
+  const config =
+    port === undefined
+      ? loaded
+      : { ...withMetricsPort(loaded, port), enrich: { ...loaded.enrich, port: portOf(port) } };
   if (config.topologies.length === 0)
-    throw new SluiceError('config-incomplete', `${file} names no topologies, so there is nothing to enrich`);
+    throw new SluiceError(
+      'config-incomplete',
+      `${file} names no topologies, so there is nothing to enrich`,
+    );
   const from = begin === undefined ? undefined : startFromOf(begin, clock.now());
   const stopped = stopSignal();
   const tell = createNotes(output, output.json, clock);
-  const service = await startEnrich({ config, dir, clock, random, tell, from, ...(dropState === undefined ? {} : { dropState }) });
+  const service = await startEnrich({
+    config,
+    dir,
+    clock,
+    random,
+    tell,
+    from,
+    ...(dropState === undefined ? {} : { dropState }),
+  });
   ready('enrich', service.instance, output);
   const why = await Promise.race([stopped, service.fenced.then(() => undefined)]);
-  tell(why === undefined ? 'another process runs the topologies now; this one ends' : `${why}: stopping; a last checkpoint is taken`);
+  tell(
+    why === undefined
+      ? 'another process runs the topologies now; this one ends'
+      : `${why}: stopping; a last checkpoint is taken`,
+  );
   await service.stop();
   tell('stopped');
   return why === undefined ? 1 : 0;

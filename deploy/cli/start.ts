@@ -1,5 +1,6 @@
 /**
- * `sluice start`: brings up the local instance, says how to use it, and stops it in order on SIGTERM and SIGINT.
+ * `sluice start`: brings up the local instance, says how to use it, and stops it in order on
+ * SIGTERM and SIGINT.
  */
 import { relative } from 'node:path';
 import { createLog } from '../../ingest/telemetry/log.ts';
@@ -53,12 +54,19 @@ export async function startCommand(command: StartCommand): Promise<number> {
   const readyMs = Math.round(clock.monotonic() - startedMs);
   if (output.json)
     output.line(
-      JSON.stringify({ ready: true, readyMs, ...local.instance, dir: command.dir, streams: config.streams.map((stream) => stream.name) }),
+      JSON.stringify({
+        ready: true,
+        readyMs,
+        ...local.instance,
+        dir: command.dir,
+        streams: config.streams.map((stream) => stream.name),
+      }),
     );
   else for (const line of greeting(config, local.instance, command, readyMs)) output.line(line);
   void local.topologiesStarted.then(async () => {
     const { topologies } = await local.status();
-    for (const { file, name, state } of topologies) if (state === 'running') note(`topology ${name} (${file}) runs`);
+    for (const { file, name, state } of topologies)
+      if (state === 'running') note(`topology ${name} (${file}) runs`);
   });
   const signal = await stopped;
   note(`${signal}: stopping; no new requests, then a last checkpoint`);
@@ -68,7 +76,9 @@ export async function startCommand(command: StartCommand): Promise<number> {
 }
 
 export function withPort(config: SluiceConfig, port: string | undefined): SluiceConfig {
-  return port === undefined ? config : { ...withMetricsPort(config, port), ingress: { ...config.ingress, port: portOf(port) } };
+  return port === undefined
+    ? config
+    : { ...withMetricsPort(config, port), ingress: { ...config.ingress, port: portOf(port) } };
 }
 
 /** Whoever takes any free port for events may not fail on the one of metrics. */
@@ -79,7 +89,10 @@ export function withMetricsPort(config: SluiceConfig, port: string): SluiceConfi
 export function portOf(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new SluiceError('port-invalid', `invalid --port '${text}': expected a whole number from 0 to 65535`);
+  throw new SluiceError(
+    'port-invalid',
+    `invalid --port '${text}': expected a whole number from 0 to 65535`,
+  );
 }
 
 /** Says once when the binary of the HTTP server in use has known faults. */
@@ -95,7 +108,12 @@ export function stopSignal(): Promise<string> {
   });
 }
 
-function greeting(config: SluiceConfig, { url, metrics }: Instance, command: StartCommand, readyMs: number): readonly string[] {
+function greeting(
+  config: SluiceConfig,
+  { url, metrics }: Instance,
+  command: StartCommand,
+  readyMs: number,
+): readonly string[] {
   const [stream] = config.streams;
   const name = stream?.name ?? 'team/app';
   const weather = config.streams.find((candidate) => candidate.name === 'nyc/weather');

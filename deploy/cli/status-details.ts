@@ -25,48 +25,101 @@ const lossesShown = 10;
 /** All that a topology says of itself, line by line. */
 export function topologyDetails(topology: TopologyHostStatus, nowMs: number): readonly string[] {
   const lines: string[] = [];
-  const { file, name, state, build, refused, tablesKept, error, restarts, checkpoints, silentSinceMs, job } = topology;
+  const {
+    file,
+    name,
+    state,
+    build,
+    refused,
+    tablesKept,
+    error,
+    restarts,
+    checkpoints,
+    silentSinceMs,
+    job,
+  } = topology;
   const of = build === null ? '' : `, build ${build}`;
   const again = restarts > 0 ? `, started again ${restarts} time(s)` : '';
-  const silent = silentSinceMs === null || state === 'starting' ? '' : `, does not answer since ${timeText(silentSinceMs)}`;
+  const silent =
+    silentSinceMs === null || state === 'starting'
+      ? ''
+      : `, does not answer since ${timeText(silentSinceMs)}`;
   lines.push(`topology ${name ?? '?'} (${file}): ${stateText[state]}${silent}${of}${again}`);
   if (refused !== null) lines.push(`  ${refusedText(refused, build)}`);
-  if (tablesKept.length > 0) lines.push(`  changed and used from the next start on: ${tablesKept.join(', ')}`);
+  if (tablesKept.length > 0)
+    lines.push(`  changed and used from the next start on: ${tablesKept.join(', ')}`);
   if (error !== null) lines.push(`  ${error.message}`);
   if (checkpoints.last !== null) lines.push(`  ${checkpointText(checkpoints)}`);
   if (job === null) return lines;
   const checkpoint =
-    job.checkpoint === null ? 'none yet' : `${job.checkpoint.id}, ${((nowMs - job.checkpoint.completedAtMs) / 1_000).toFixed(1)} s ago`;
+    job.checkpoint === null
+      ? 'none yet'
+      : `${job.checkpoint.id}, ${((nowMs - job.checkpoint.completedAtMs) / 1_000).toFixed(1)} s ago`;
   lines.push(
     `  attempt ${job.attempt}; last checkpoint ${checkpoint}; ${job.uncommittedRows} rows wait for one; ${job.rejected} rejected since the start`,
   );
   for (const aside of job.setAside) lines.push(`  ${asideText(aside)}`);
-  if (job.pausedBy.length > 0) lines.push(`  reading is paused by ${job.pausedBy.join(', ')}, which takes no more: holds time`);
-  const isUnheard = ({ hearing }: SplitStatus): boolean => hearing === 'unreadable' || hearing === 'slow';
+  if (job.pausedBy.length > 0)
+    lines.push(
+      `  reading is paused by ${job.pausedBy.join(', ')}, which takes no more: holds time`,
+    );
+  const isUnheard = ({ hearing }: SplitStatus): boolean =>
+    hearing === 'unreadable' || hearing === 'slow';
   const unheardFirst = job.splits.toSorted((a, b) => Number(isUnheard(b)) - Number(isUnheard(a)));
   for (const split of unheardFirst.slice(0, splitsShown)) {
     const idle = `${split.idle ? ', idle' : ''}${hearingText[split.hearing]}`;
-    const { stream, path, split: id, watermark, eventLagMs, failure, waitsFor, unheardSinceMs } = split;
+    const {
+      stream,
+      path,
+      split: id,
+      watermark,
+      eventLagMs,
+      failure,
+      waitsFor,
+      unheardSinceMs,
+    } = split;
     const time = eventLagMs === null ? '' : `, its latest event ${secondsText(eventLagMs)} ago`;
-    lines.push(`  ${stream} ${path} ${id}: lag ${lagText(split)}${time}, watermark ${timeText(watermark)}${idle}`);
+    lines.push(
+      `  ${stream} ${path} ${id}: lag ${lagText(split)}${time}, watermark ${timeText(watermark)}${idle}`,
+    );
     const since = unheardSinceMs === null ? '' : ` since ${timeText(unheardSinceMs)}`;
-    if (failure !== undefined) lines.push(`    reading fails${since} and is tried again: ${failure}`);
+    if (failure !== undefined)
+      lines.push(`    reading fails${since} and is tried again: ${failure}`);
     else if (waitsFor !== undefined) lines.push(`    is held back${since}: ${waitsFor}`);
   }
   const more = job.totals.splits - splitsShown;
-  if (more > 0) lines.push(`  and ${more} more splits; --json tells ${limits.statusSplitsMax} of them`);
-  for (const loss of job.losses.last.slice(-lossesShown)) lines.push(`  found at ${timeText(loss.atMs)}: ${lossText(loss)}`);
+  if (more > 0)
+    lines.push(`  and ${more} more splits; --json tells ${limits.statusSplitsMax} of them`);
+  for (const loss of job.losses.last.slice(-lossesShown))
+    lines.push(`  found at ${timeText(loss.atMs)}: ${lossText(loss)}`);
   for (const { path, split, kind, to, atMs } of job.skipped.slice(-skipsShown)) {
-    lines.push(`  skipped by command at ${timeText(atMs)}: ${path} ${split} ${to === null ? `(${kind})` : `up to ${to}`}`);
+    lines.push(
+      `  skipped by command at ${timeText(atMs)}: ${path} ${split} ${to === null ? `(${kind})` : `up to ${to}`}`,
+    );
   }
-  for (const { time, id, kind, waiting = 0, failure, lateSince, asked, since, partsSince = {}, ...counts } of job.nodes) {
+  for (const {
+    time,
+    id,
+    kind,
+    waiting = 0,
+    failure,
+    lateSince,
+    asked,
+    since,
+    partsSince = {},
+    ...counts
+  } of job.nodes) {
     const parts = Object.entries(counts).filter(([, count]) => count !== 0);
-    lines.push(`  ${kind} ${id}: ${parts.map(([key, count]) => `${key} ${count}`).join(', ') || 'nothing yet'}`);
-    if (waiting > 0) lines.push(`    ${waitingText({ waiting, ...(failure === undefined ? {} : { failure }) })}`);
+    lines.push(
+      `  ${kind} ${id}: ${parts.map(([key, count]) => `${key} ${count}`).join(', ') || 'nothing yet'}`,
+    );
+    if (waiting > 0)
+      lines.push(`    ${waitingText({ waiting, ...(failure === undefined ? {} : { failure }) })}`);
     if (asked !== undefined) lines.push(`    ${askedText(asked)}`);
     if (lateSince !== undefined) lines.push(`    ${lateText(lateSince, failure)}`);
     if (since !== undefined) lines.push(`    it began, with empty state, at ${timeText(since)}`);
-    for (const [part, at] of Object.entries(partsSince)) lines.push(`    ${part} began, empty, at ${timeText(at)}`);
+    for (const [part, at] of Object.entries(partsSince))
+      lines.push(`    ${part} began, empty, at ${timeText(at)}`);
     if (time !== undefined && time.open > 0) lines.push(`    ${waitText(time)}`);
   }
   return lines;
@@ -98,6 +151,9 @@ function heldText({ split, latest, outOfOrdernessMs, eventTime, unheard }: HeldB
   if (split === null) return `because every split of ${eventTime} is idle`;
   if (unheard) return `held by ${split}, which was idle and could not be read since`;
   if (latest === null) return `held by ${split}, which had no event yet and is not idle`;
-  const behind = outOfOrdernessMs === 0 ? '' : `, and ${outOfOrdernessMs / 1_000} s of out-of-orderness are waited for`;
+  const behind =
+    outOfOrdernessMs === 0
+      ? ''
+      : `, and ${outOfOrdernessMs / 1_000} s of out-of-orderness are waited for`;
   return `held by ${split}: its latest event is of ${timeText(latest)}${behind}`;
 }

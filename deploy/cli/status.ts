@@ -1,5 +1,6 @@
 /**
- * `sluice status`: asks the running instance and tells a person what it says: a line a topology, details of one by its name.
+ * `sluice status`: asks the running instance and tells a person what it says: a line a topology,
+ * details of one by its name.
  */
 import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
 import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';
@@ -26,7 +27,13 @@ export interface StatusCommand {
 const pathsShown = 10;
 
 /** Throws `SluiceError` `not-running`, `not-reachable`, `topology-unknown`. */
-export async function statusCommand({ dir, topology, details, output, clock }: StatusCommand): Promise<number> {
+export async function statusCommand({
+  dir,
+  topology,
+  details,
+  output,
+  clock,
+}: StatusCommand): Promise<number> {
   const status = await readStatus(dir);
   const told = topology === undefined ? status.topologies : [topologyOf(status, topology)];
   if (output.json) {
@@ -49,17 +56,31 @@ function topologyOf({ topologies }: InstanceStatus, asked: string): TopologyHost
   const found = topologies.find(({ name, file }) => name === asked || file === asked);
   if (found !== undefined) return found;
   const known = topologies.map(({ name, file }) => name ?? file).join(', ');
-  throw new SluiceError('topology-unknown', `no topology '${asked}' runs here; there is ${known || 'none'}`);
+  throw new SluiceError(
+    'topology-unknown',
+    `no topology '${asked}' runs here; there is ${known || 'none'}`,
+  );
 }
 
-function instanceLines({ instance, ingress, configuration, paths }: InstanceStatus): readonly string[] {
+function instanceLines({
+  instance,
+  ingress,
+  configuration,
+  paths,
+}: InstanceStatus): readonly string[] {
   const refusal = configuration?.refusal ?? null;
-  const unwell = paths.filter(({ breaker, spoolRecords }) => breaker !== 'closed' || spoolRecords > 0);
+  const unwell = paths.filter(
+    ({ breaker, spoolRecords }) => breaker !== 'closed' || spoolRecords > 0,
+  );
   const more = unwell.length - pathsShown;
   return [
     `Sluice at ${instance.url}, pid ${instance.pid}, since ${instance.startedAt}; metrics at ${instance.metrics}`,
     ...(ingress === null ? [] : [`  ${ingressText(ingress)}`]),
-    ...(refusal === null ? [] : [`  the configuration file has been refused since ${timeText(refusal.sinceMs)}: ${refusal.why}`]),
+    ...(refusal === null
+      ? []
+      : [
+          `  the configuration file has been refused since ${timeText(refusal.sinceMs)}: ${refusal.why}`,
+        ]),
     ...unwell.slice(0, pathsShown).map((path) => `  ${pathText(path)}`),
     ...(more > 0 ? [`  and ${more} more paths; --json tells all`] : []),
   ];
@@ -72,7 +93,15 @@ function ingressText({ received, accepted, repeated, refused }: IngressCounts): 
 }
 
 /** What is not as it should be. */
-export function pathText({ stream, path, breaker, queueBytes, spoolRecords, spoolBytes, spoolAgeMs }: StreamPathState): string {
+export function pathText({
+  stream,
+  path,
+  breaker,
+  queueBytes,
+  spoolRecords,
+  spoolBytes,
+  spoolAgeMs,
+}: StreamPathState): string {
   const spool =
     spoolRecords === 0
       ? ''

@@ -15,11 +15,18 @@ export interface Place {
 
 const inlineMap = /^\/\/# sourceMappingURL=data:application\/json;base64,(\S+)\s*$/m;
 
-/** Reads stacks of what was imported from `script`: the innermost line of the author's; undefined where there is none. */
+/**
+ * Reads stacks of what was imported from `script`: the innermost line of the author's; undefined
+ * where there is none.
+ */
 export function placeReader(script: string): (stack: string | undefined) => Place | undefined {
   const [, encoded] = inlineMap.exec(readFileSync(script, 'utf8')) ?? [];
   if (encoded === undefined) return () => undefined;
-  const map = new SourceMap(JSON.parse(Buffer.from(encoded, 'base64').toString('utf8')) as ConstructorParameters<typeof SourceMap>[0]);
+  const map = new SourceMap(
+    JSON.parse(Buffer.from(encoded, 'base64').toString('utf8')) as ConstructorParameters<
+      typeof SourceMap
+    >[0],
+  );
   const url = `${pathToFileURL(script).href}:`;
   return (stack) => {
     for (const frame of stack?.split('\n') ?? []) {

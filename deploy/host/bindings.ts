@@ -1,5 +1,6 @@
 /**
- * What a topology is bound to where it runs: its streams, sinks and look-ups, and where its checkpoints lie.
+ * What a topology is bound to where it runs: its streams, sinks and look-ups, and where its
+ * checkpoints lie.
  */
 import { dirname, resolve } from 'node:path';
 import { readFileTable } from '../../enrich/lookup/file-table.ts';
@@ -22,7 +23,10 @@ export interface Bindings {
 /** The event of partitions that a table published early, because more than may be were open. */
 export const publishedEarly = 'partitions-published-early';
 
-/** The same connectors, and the stamps of the files that tables are read from, taken before they are read. */
+/**
+ * The same connectors, and the stamps of the files that tables are read from, taken before they are
+ * read.
+ */
 export function notingTables(
   connectors: JobConnectors,
   file: string,
@@ -42,22 +46,33 @@ export function tablePath(file: string, table: string): string {
 }
 
 /** `file` is the topology's: tables of files lie beside it. */
-export function lookupConnectors(file: string, lookups: SluiceConfig['lookups']): Pick<JobConnectors, 'table' | 'lookup'> {
+export function lookupConnectors(
+  file: string,
+  lookups: SluiceConfig['lookups'],
+): Pick<JobConnectors, 'table' | 'lookup'> {
   return {
     table: (lookup) => Promise.resolve(readFileTable(tablePath(file, lookup.file))),
     lookup: (name) => {
       const found = Object.hasOwn(lookups, name) ? lookups[name] : undefined;
       if (found !== undefined) return httpLookup(name, found);
       const known = Object.keys(lookups).join(', ') || 'none';
-      throw new SluiceError('connector-missing', `${file}: the configuration has no look-up '${name}'; there are: ${known}`, {
-        fix: `add lookups: { ${name}: { url: ... } } to the configuration`,
-      });
+      throw new SluiceError(
+        'connector-missing',
+        `${file}: the configuration has no look-up '${name}'; there are: ${known}`,
+        {
+          fix: `add lookups: { ${name}: { url: ... } } to the configuration`,
+        },
+      );
     },
   };
 }
 
 /** What `binding` gives for the stream `team/app`. Throws `SluiceError` `stream-missing`. */
-export function boundStream<T>(file: string, streams: Readonly<Record<string, T>>, name: string): T {
+export function boundStream<T>(
+  file: string,
+  streams: Readonly<Record<string, T>>,
+  name: string,
+): T {
   const found = Object.hasOwn(streams, name) ? streams[name] : undefined;
   if (found !== undefined) return found;
   throw new SluiceError(

@@ -1,9 +1,11 @@
 /**
- * Topologies that were checked and bundled before they run: `sluice topology build` writes one, `sluice enrich` runs nothing else. So production
- * compiles nothing, and what runs is what was checked.
+ * Topologies that were checked and bundled before they run: `sluice topology build` writes one,
+ * `sluice enrich` runs nothing else. So production compiles nothing, and what runs is what was
+ * checked.
  *
  * Invariants:
- * 1. A built file says by its last line what it is of: the digest of what is above, and of each source.
+ * 1. A built file says by its last line what it is of: the digest of what is above, and of each
+ *    source.
  * 2. One that was altered, or whose sources are there and are others now, is refused.
  */
 import { createHash } from 'node:crypto';
@@ -30,14 +32,18 @@ export function builtFileOf(file: string): string {
   return `${file.slice(0, file.length - extname(file).length)}${suffix}`;
 }
 
-/** Bundles `file` and writes it beside it; whoever calls has checked it. Returns where. Throws `SluiceError` `topology-compile`. */
+/**
+ * Bundles `file` and writes it beside it; whoever calls has checked it. Returns where. Throws
+ * `SluiceError` `topology-compile`.
+ */
 export async function buildTopologyFile(file: string): Promise<string> {
   const stamps = new FileStamps();
   const bundle = await bundleTopologyFile(resolve(file), stamps);
   const target = builtFileOf(resolve(file));
   const sources: Record<string, string> = {};
   for (const path of stamps.loaded) {
-    if (!path.includes('/node_modules/')) sources[relative(dirname(target), path)] = digestOf(readFileSync(path));
+    if (!path.includes('/node_modules/'))
+      sources[relative(dirname(target), path)] = digestOf(readFileSync(path));
   }
   const seal: Seal = { digest: digestOf(bundle), sources };
   // Beside it and renamed: a running service sees all of it or none.
@@ -46,7 +52,10 @@ export async function buildTopologyFile(file: string): Promise<string> {
   return target;
 }
 
-/** The build of `file`, made ready to run from `outDir`. Throws `SluiceError` `topology-unbuilt`, `topology-altered`. */
+/**
+ * The build of `file`, made ready to run from `outDir`. Throws `SluiceError` `topology-unbuilt`,
+ * `topology-altered`.
+ */
 export function openBuiltTopology(file: string, outDir: string): CompiledTopology {
   return writeScript(file, readBuilt(file), outDir);
 }
@@ -77,18 +86,29 @@ function readBuilt(file: string): string {
     text = readFileSync(built, 'utf8');
   } catch (cause) {
     const why = systemCodeOf(cause) === 'ENOENT' ? `there is no ${shown(built)}` : messageOf(cause);
-    throw new SluiceError('topology-unbuilt', `${shown(file)} is not built: ${why}`, { cause, fix });
+    throw new SluiceError('topology-unbuilt', `${shown(file)} is not built: ${why}`, {
+      cause,
+      fix,
+    });
   }
   const at = text.lastIndexOf(mark);
   const bundle = text.slice(0, Math.max(0, at));
   const seal = at < 0 ? undefined : sealOf(text.slice(at + mark.length));
   if (seal?.digest !== digestOf(bundle)) {
-    throw new SluiceError('topology-altered', `${shown(built)} is not as \`sluice topology build\` wrote it`, { fix });
+    throw new SluiceError(
+      'topology-altered',
+      `${shown(built)} is not as \`sluice topology build\` wrote it`,
+      { fix },
+    );
   }
   for (const [path, digest] of Object.entries(seal.sources)) {
     const source = join(dirname(built), path);
     if (!existsSync(source) || digestOf(readFileSync(source)) === digest) continue;
-    throw new SluiceError('topology-altered', `${shown(source)} was changed after ${shown(built)} was built`, { fix });
+    throw new SluiceError(
+      'topology-altered',
+      `${shown(source)} was changed after ${shown(built)} was built`,
+      { fix },
+    );
   }
   return bundle;
 }
@@ -101,5 +121,6 @@ function sealOf(text: string): Seal | undefined {
   }
 }
 
-const digestOf = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+const digestOf = (bytes: string | Uint8Array): string =>
+  createHash('sha256').update(bytes).digest('hex');
 const shown = (file: string): string => relative(process.cwd(), file);

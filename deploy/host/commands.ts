@@ -27,8 +27,13 @@ export function jsonAnswer(status: number, body: unknown): ControlAnswer {
   return { status, contentType: 'application/json', body: JSON.stringify(body) };
 }
 
-/** Begins to drain the topology that the request names; `state` of its status tells how far it is. */
-export async function drainAnswer(hosts: readonly TopologyHost[], body: string): Promise<ControlAnswer> {
+/**
+ * Begins to drain the topology that the request names; `state` of its status tells how far it is.
+ */
+export async function drainAnswer(
+  hosts: readonly TopologyHost[],
+  body: string,
+): Promise<ControlAnswer> {
   try {
     const { topology } = JSON.parse(body) as DrainRequest;
     const host = await hostOf(hosts, topology);
@@ -40,7 +45,10 @@ export async function drainAnswer(hosts: readonly TopologyHost[], body: string):
 }
 
 /** Has a topology go past what it cannot read of a split. */
-export async function skipAnswer(hosts: readonly TopologyHost[], body: string): Promise<ControlAnswer> {
+export async function skipAnswer(
+  hosts: readonly TopologyHost[],
+  body: string,
+): Promise<ControlAnswer> {
   try {
     const { topology, split, to } = JSON.parse(body) as Partial<SkipCall>;
     if (typeof topology !== 'string' || typeof split !== 'string' || typeof to !== 'string')
@@ -55,12 +63,20 @@ export async function skipAnswer(hosts: readonly TopologyHost[], body: string): 
 /** Throws `SluiceError` `topology-unknown`, `topology-starting`. */
 async function hostOf(hosts: readonly TopologyHost[], topology: string): Promise<TopologyHost> {
   const statuses = await Promise.all(hosts.map((host) => host.status()));
-  const host = hosts[statuses.findIndex(({ name, file }) => name === topology || file === topology)];
+  const host =
+    hosts[statuses.findIndex(({ name, file }) => name === topology || file === topology)];
   if (host !== undefined) return host;
   if (statuses.some(({ name, state }) => name === null && state === 'starting'))
-    throw new SluiceError('topology-starting', `'${topology}' is not known yet: topologies are starting`, { retryable: true });
+    throw new SluiceError(
+      'topology-starting',
+      `'${topology}' is not known yet: topologies are starting`,
+      { retryable: true },
+    );
   const known = statuses.map(({ name, file }) => name ?? file).join(', ');
-  throw new SluiceError('topology-unknown', `no topology '${topology}' runs here; there is ${known || 'none'}`);
+  throw new SluiceError(
+    'topology-unknown',
+    `no topology '${topology}' runs here; there is ${known || 'none'}`,
+  );
 }
 
 /** Asks the graph in Cypher. The signal aborts when the asker goes away. */
@@ -71,7 +87,8 @@ export async function graphAnswer(
 ): Promise<ControlAnswer> {
   try {
     const { statement } = JSON.parse(body) as Partial<GraphQuestion>;
-    if (typeof statement !== 'string') throw new SluiceError('query-failed', 'a question to the graph has a statement');
+    if (typeof statement !== 'string')
+      throw new SluiceError('query-failed', 'a question to the graph has a statement');
     return jsonAnswer(200, await graph.query(statement, signal));
   } catch (thrown) {
     return refusalAnswer(thrown);
@@ -89,5 +106,9 @@ function refusalAnswer(thrown: unknown): ControlAnswer {
   const code = thrown instanceof SluiceError ? thrown.code : 'defect';
   const fix = thrown instanceof SluiceError ? thrown.fix : undefined;
   const status = statuses[code] ?? 409;
-  return jsonAnswer(status, { code, message: messageOf(thrown), ...(fix === undefined ? {} : { fix }) });
+  return jsonAnswer(status, {
+    code,
+    message: messageOf(thrown),
+    ...(fix === undefined ? {} : { fix }),
+  });
 }

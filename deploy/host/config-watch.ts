@@ -1,6 +1,6 @@
 /**
- * Takes over what may change while an ingress runs, when the configuration file may have changed: on SIGHUP, and when the file is written or
- * replaced (editors rename).
+ * Takes over what may change while an ingress runs, when the configuration file may have changed:
+ * on SIGHUP, and when the file is written or replaced (editors rename).
  */
 import { watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -40,8 +40,9 @@ function watchConfig(file: string, clock: Clock, changed: () => void): ConfigWat
 }
 
 /**
- * Keys, issuers, quotas and origins are taken over while it runs; what else changed waits for the next start. A file that cannot be read, is not
- * valid, or would let more people in than was meant (reload.ts) leaves everything as it was.
+ * Keys, issuers, quotas and origins are taken over while it runs; what else changed waits for the
+ * next start. A file that cannot be read, is not valid, or would let more people in than was meant
+ * (reload.ts) leaves everything as it was.
  */
 export function reloadOnChange(
   first: SluiceConfig,
@@ -61,7 +62,8 @@ export function reloadOnChange(
       inForce = next;
       if (isSame) return;
       tell('keys, issuers, quotas and origins are as the configuration says now');
-      if (fixedPart(next) !== fixedPart(first)) tell('other changes of the configuration wait for the next start');
+      if (fixedPart(next) !== fixedPart(first))
+        tell('other changes of the configuration wait for the next start');
     } catch (thrown) {
       const why = messageOf(thrown);
       ingress.refuseReload(why);
@@ -72,6 +74,16 @@ export function reloadOnChange(
 }
 
 /** What only a start takes over. */
-function fixedPart({ access: _access, endsInLineBreak: _ends, streams, ingress, ...rest }: SluiceConfig): string {
-  return JSON.stringify([rest, { ...ingress, addressQuota: 0 }, streams.map(({ quota: _quota, ...stream }) => stream)]);
+function fixedPart({
+  access: _access,
+  endsInLineBreak: _ends,
+  streams,
+  ingress,
+  ...rest
+}: SluiceConfig): string {
+  return JSON.stringify([
+    rest,
+    { ...ingress, addressQuota: 0 },
+    streams.map(({ quota: _quota, ...stream }) => stream),
+  ]);
 }

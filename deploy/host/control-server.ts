@@ -1,6 +1,6 @@
 /**
- * The control plane of a running instance: status, and commands, over HTTP on a Unix socket. Who may connect is the file system's to say; no
- * network reaches it, and no proxy or web page.
+ * The control plane of a running instance: status, and commands, over HTTP on a Unix socket. Who
+ * may connect is the file system's to say; no network reaches it, and no proxy or web page.
  *
  * Invariants:
  * 1. The socket's mode is 0600, in a folder that only its user can enter (control-place.ts).
@@ -31,11 +31,15 @@ export interface ControlServer {
   close(): Promise<void>;
 }
 
-/** Listens for the instance on `dir`, whose lock the caller holds. Throws `SluiceError` `socket-path-too-long`. */
+/**
+ * Listens for the instance on `dir`, whose lock the caller holds. Throws `SluiceError`
+ * `socket-path-too-long`.
+ */
 export async function serveControl(dir: string, routes: ControlRoutes): Promise<ControlServer> {
   const server = createServer(
     { connectionsCheckingInterval: limits.controlRequestMaxMs / 5 },
-    (request, response) => void answerTo(routes, request, hangUp(response)).then((answer) => send(response, answer)),
+    (request, response) =>
+      void answerTo(routes, request, hangUp(response)).then((answer) => send(response, answer)),
   );
   server.maxConnections = limits.controlConnectionsMax;
   // Whoever asks nothing, or reads no answer, gives its place to others.
@@ -43,7 +47,9 @@ export async function serveControl(dir: string, routes: ControlRoutes): Promise<
   server.headersTimeout = limits.controlRequestMaxMs;
   server.setTimeout(2 * limits.controlAnswerMaxMs);
   // Some shared folders, such as those of virtual machines, hold files and no sockets.
-  const place = await listenIn(server, makeControlPlace(dir)).catch(() => listenIn(server, makeRuntimePlace(dir)));
+  const place = await listenIn(server, makeControlPlace(dir)).catch(() =>
+    listenIn(server, makeRuntimePlace(dir)),
+  );
   return {
     socket: place.socket,
     close: () =>
@@ -82,10 +88,15 @@ async function listenIn(server: Server, place: ControlPlace): Promise<ControlPla
   }
 }
 
-async function answerTo({ reads, commands = {} }: ControlRoutes, request: IncomingMessage, gone: AbortSignal): Promise<ControlAnswer> {
+async function answerTo(
+  { reads, commands = {} }: ControlRoutes,
+  request: IncomingMessage,
+  gone: AbortSignal,
+): Promise<ControlAnswer> {
   const path = request.url ?? '';
   try {
-    if (request.method === 'GET' && Object.hasOwn(reads, path)) return await (reads[path] as () => Promise<ControlAnswer>)();
+    if (request.method === 'GET' && Object.hasOwn(reads, path))
+      return await (reads[path] as () => Promise<ControlAnswer>)();
     if (request.method === 'POST' && Object.hasOwn(commands, path)) {
       const body = await readBody(request);
       if (body === undefined) {
@@ -94,13 +105,19 @@ async function answerTo({ reads, commands = {} }: ControlRoutes, request: Incomi
       }
       return await (commands[path] as Command)(body, gone);
     }
-    return jsonAnswer(404, { code: 'command-unknown', message: 'this instance does not have that command' });
+    return jsonAnswer(404, {
+      code: 'command-unknown',
+      message: 'this instance does not have that command',
+    });
   } catch (thrown) {
     return jsonAnswer(503, { code: 'command-failed', message: messageOf(thrown) });
   }
 }
 
-/** Undefined when it is too long: it is read to its end, as the answer would not arrive otherwise, and not kept. */
+/**
+ * Undefined when it is too long: it is read to its end, as the answer would not arrive otherwise,
+ * and not kept.
+ */
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -112,6 +129,10 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
 }
 
 function send(response: ServerResponse, { status, contentType, body }: ControlAnswer): void {
-  response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(body), Connection: 'close' });
+  response.writeHead(status, {
+    'Content-Type': contentType,
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+  });
   response.end(body);
 }

@@ -1,8 +1,9 @@
 /**
- * Which files a topology was made of, and whether one of them is another now: changed, replaced by rename, behind a link that was turned, gone,
- * or come to be.
+ * Which files a topology was made of, and whether one of them is another now: changed, replaced by
+ * rename, behind a link that was turned, gone, or come to be.
  *
- * Invariant: a file is noted before it is read, so that what changes while it is read is seen afterwards.
+ * Invariant: a file is noted before it is read, so that what changes while it is read is seen
+ * afterwards.
  */
 import { stat } from 'node:fs/promises';
 
@@ -33,7 +34,9 @@ export class FileStamps {
   /** The paths that are another file now, or are or are not there as before. */
   async changed(): Promise<readonly string[]> {
     const now = await Promise.all(this.paths.map(stampOf));
-    return [...this.#stamps].flatMap(([path, stamp], index) => (stamp === now[index] ? [] : [path]));
+    return [...this.#stamps].flatMap(([path, stamp], index) =>
+      stamp === now[index] ? [] : [path],
+    );
   }
 }
 

@@ -12,17 +12,23 @@ export function findingText({ place, node, message, fix }: Finding, file: string
 
 const shownMax = 20;
 
-/** Throws `SluiceError` `types`, `topology-load`, `restore-refused` or `topology-invalid` with all findings, when there are any. */
+/**
+ * Throws `SluiceError` `types`, `topology-load`, `restore-refused` or `topology-invalid` with all
+ * findings, when there are any.
+ */
 export function requireNone(findings: readonly Finding[], file: string): void {
   const [first] = findings;
   if (first === undefined) return;
   const lines = findings.slice(0, shownMax).map((finding) => findingText(finding, file));
-  if (findings.length > shownMax) lines.push(`and ${findings.length - shownMax} more: see \`sluice topology check ${file}\``);
+  if (findings.length > shownMax)
+    lines.push(`and ${findings.length - shownMax} more: see \`sluice topology check ${file}\``);
   throw new SluiceError(codeOf(first, findings), lines.join('\n'));
 }
 
 function codeOf({ kind }: Finding, findings: readonly Finding[]): string {
   if (kind === 'types') return 'types';
   if (kind === 'load') return 'topology-load';
-  return findings.every((finding) => finding.kind === 'state') ? 'restore-refused' : 'topology-invalid';
+  return findings.every((finding) => finding.kind === 'state')
+    ? 'restore-refused'
+    : 'topology-invalid';
 }

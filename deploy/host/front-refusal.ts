@@ -1,5 +1,6 @@
 /**
- * What the strict front answers itself: requests that are not HTTP/1.1, and those that come when nobody listens behind it.
+ * What the strict front answers itself: requests that are not HTTP/1.1, and those that come when
+ * nobody listens behind it.
  */
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -13,13 +14,21 @@ interface More {
   readonly outcome?: 'unknown';
 }
 
-function bodyOf(code: string, message: string, more: More = { expected: 'a request of HTTP/1.1 (RFC 9112)' }): string {
+function bodyOf(
+  code: string,
+  message: string,
+  more: More = { expected: 'a request of HTTP/1.1 (RFC 9112)' },
+): string {
   return JSON.stringify({ error: { code, message, ...more } });
 }
 
 export function refuse(res: ServerResponse, [status, code, message, more]: Refused): void {
   const body = bodyOf(code, message, more);
-  res.writeHead(status, { 'Content-Type': 'application/json', Connection: 'close', ...(status === 503 ? { 'Retry-After': '1' } : {}) });
+  res.writeHead(status, {
+    'Content-Type': 'application/json',
+    Connection: 'close',
+    ...(status === 503 ? { 'Retry-After': '1' } : {}),
+  });
   res.end(body);
 }
 
@@ -27,8 +36,10 @@ export function refuse(res: ServerResponse, [status, code, message, more]: Refus
 export function refuseUnread(thrown: Error, socket: Duplex): void {
   const code = systemCodeOf(thrown);
   if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  if (code === 'HPE_HEADER_OVERFLOW') return refuseRaw(socket, 431, 'head-too-large', 'the head of the request is too large');
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return refuseRaw(socket, 408, 'head-late', 'the head of the request did not arrive in time');
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return refuseRaw(socket, 431, 'head-too-large', 'the head of the request is too large');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return refuseRaw(socket, 408, 'head-late', 'the head of the request did not arrive in time');
   refuseRaw(socket, 400, 'not-http', 'the request cannot be read');
 }
 
@@ -47,7 +58,10 @@ export function refuseRaw(socket: Duplex, status: number, code: string, message:
   linger(socket);
 }
 
-/** Drops what still comes, for as long as the answer may need; then the connection ends, whatever the client does. */
+/**
+ * Drops what still comes, for as long as the answer may need; then the connection ends, whatever
+ * the client does.
+ */
 export function linger(socket: Duplex): void {
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), limits.httpLingerMs);

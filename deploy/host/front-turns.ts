@@ -1,13 +1,17 @@
 /**
- * Requests that come together on one connection of the strict front: each is handed on when the one before it has its answer.
+ * Requests that come together on one connection of the strict front: each is handed on when the one
+ * before it has its answer.
  *
- * Node's parser gives all of them at once. Handed on at once, a single packet would open a thousand connections behind, they would overtake each
- * other, and one behind an answer that ends the connection would be run although nobody hears of it.
+ * Node's parser gives all of them at once. Handed on at once, a single packet would open a thousand
+ * connections behind, they would overtake each other, and one behind an answer that ends the
+ * connection would be run although nobody hears of it.
  *
  * Invariants:
- * 1. At most one turn of a connection is under way; those that wait are bounded by `limits.httpPipelinedMax`.
+ * 1. At most one turn of a connection is under way; those that wait are bounded by
+ *    `limits.httpPipelinedMax`.
  * 2. Once the connection ends, or is to end with an answer, nothing that waits is run.
- * 3. What is said of bytes that are no request comes behind the answers to the requests before them.
+ * 3. What is said of bytes that are no request comes behind the answers to the requests before
+ *    them.
  */
 import type { Duplex } from 'node:stream';
 import { afterThisRound } from '../../schemas/kernel/clock.ts';

@@ -1,17 +1,27 @@
 /**
- * Watches from outside whether the functions of a topology's thread return: only another thread can end one that does not.
+ * Watches from outside whether the functions of a topology's thread return: only another thread can
+ * end one that does not.
  *
  * Invariants:
- * 1. A call is stuck when it was the same one at every look for longer than the bound; calls that begin and return are progress, however many a turn
- *    has and however slow it is.
- * 2. A look-up's function may keep the thread between its awaits: the thread is stuck when it did not turn at all for some times the bound, with a
- *    look-up under way. The engine's own work never takes it that long.
- * 3. Time in which nobody looked does not count: a process that was stopped, or a host that was busy, ends no thread.
+ * 1. A call is stuck when it was the same one at every look for longer than the bound; calls that
+ *    begin and return are progress, however many a turn has and however slow it is.
+ * 2. A look-up's function may keep the thread between its awaits: the thread is stuck when it did
+ *    not turn at all for some times the bound, with a look-up under way. The engine's own work
+ *    never takes it that long.
+ * 3. Time in which nobody looked does not count: a process that was stopped, or a host that was
+ *    busy, ends no thread.
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { CallSlot, Graph, RunFailure, SeenCall, SharedCalls } from '../../topology/index.ts';
-import { callSlots, seenCall, seenDigest, seenThread, seenTurn, sharedCalls } from '../../topology/index.ts';
+import {
+  callSlots,
+  seenCall,
+  seenDigest,
+  seenThread,
+  seenTurn,
+  sharedCalls,
+} from '../../topology/index.ts';
 
 /** Looks within the bound. */
 const looksPerBound = 20;
@@ -25,8 +35,18 @@ export interface Watched {
 }
 
 /** `sinceMs` is how long ago the look before was; `paceMs` how often there is to be one. */
-export function deriveWatched(before: Watched | undefined, seen: SeenCall, sinceMs: number, paceMs: number): Watched {
-  if (before === undefined || seen.slot === 0 || seen.slot !== before.seen.slot || seen.calls !== before.seen.calls)
+export function deriveWatched(
+  before: Watched | undefined,
+  seen: SeenCall,
+  sinceMs: number,
+  paceMs: number,
+): Watched {
+  if (
+    before === undefined ||
+    seen.slot === 0 ||
+    seen.slot !== before.seen.slot ||
+    seen.calls !== before.seen.calls
+  )
     return { seen, sameMs: 0 };
   return { seen, sameMs: before.sameMs + Math.min(sinceMs, 2 * paceMs) };
 }
@@ -61,13 +81,22 @@ export class FunctionWatch {
     this.#next();
   }
 
-  /** The thread has ended. How, where it could not keep that itself; `crash` is why, where it ended without a word. */
+  /**
+   * The thread has ended. How, where it could not keep that itself; `crash` is why, where it ended
+   * without a word.
+   */
   end(crash: string | undefined): RunFailure | undefined {
     this.#timer?.cancel();
     if (this.#stuck !== undefined) return { kind: 'stuck', ...this.#stuck };
     const turn = crash === undefined ? undefined : seenTurn(this.calls);
     if (crash === undefined || turn === undefined) return undefined;
-    return { kind: 'turn', span: turn.span, place: turn.place, operator: undefined, message: crash };
+    return {
+      kind: 'turn',
+      span: turn.span,
+      place: turn.place,
+      operator: undefined,
+      message: crash,
+    };
   }
 
   #next(): void {
@@ -80,7 +109,8 @@ export class FunctionWatch {
     const sinceMs = nowMs - this.#lookedMs;
     this.#watched = deriveWatched(this.#watched, seenCall(this.calls), sinceMs, paceMs);
     this.#lookedMs = nowMs;
-    const slot = this.#watched.sameMs < this.#maxMs ? undefined : this.#slots[this.#watched.seen.slot - 1];
+    const slot =
+      this.#watched.sameMs < this.#maxMs ? undefined : this.#slots[this.#watched.seen.slot - 1];
     if (slot !== undefined) {
       this.#stuck = { ...slot, digest: seenDigest(this.calls) };
       this.#onStuck(neverReturned(slot, this.#maxMs));
@@ -107,13 +137,21 @@ export class FunctionWatch {
 }
 
 function neverTurned({ node, slot }: CallSlot, forMs: number): SluiceError {
-  return new SluiceError('function-stuck', `'${node}': its ${slot} kept the thread for ${forMs / 1_000} s after it had returned`, {
-    fix: 'look for a loop without an end behind an await; what is given to it goes to the rejected table the second time',
-  });
+  return new SluiceError(
+    'function-stuck',
+    `'${node}': its ${slot} kept the thread for ${forMs / 1_000} s after it had returned`,
+    {
+      fix: 'look for a loop without an end behind an await; what is given to it goes to the rejected table the second time',
+    },
+  );
 }
 
 function neverReturned({ node, slot }: CallSlot, maxMs: number): SluiceError {
-  return new SluiceError('function-stuck', `'${node}': its ${slot} did not return from one call within ${maxMs / 1_000} s`, {
-    fix: 'look for a loop without an end, or a regular expression whose time grows with its text; what is given to it goes to the rejected table the second time',
-  });
+  return new SluiceError(
+    'function-stuck',
+    `'${node}': its ${slot} did not return from one call within ${maxMs / 1_000} s`,
+    {
+      fix: 'look for a loop without an end, or a regular expression whose time grows with its text; what is given to it goes to the rejected table the second time',
+    },
+  );
 }

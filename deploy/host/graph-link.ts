@@ -1,17 +1,33 @@
 /**
- * How a topology's thread reaches the graph, which the main thread owns: calls as messages, answers by number.
+ * How a topology's thread reaches the graph, which the main thread owns: calls as messages, answers
+ * by number.
  */
-import type { ChunkId, GraphDatabase, Progress, SinkClaim } from '../../enrich/graph/graph-database.ts';
+import type {
+  ChunkId,
+  GraphDatabase,
+  Progress,
+  SinkClaim,
+} from '../../enrich/graph/graph-database.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { GraphWrite } from '../../topology/index.ts';
 
 export type GraphCall =
   | { readonly call: 'openSink'; readonly claim: SinkClaim }
-  | { readonly call: 'applyChunk'; readonly chunk: ChunkId; readonly writes: readonly GraphWrite[] };
+  | {
+      readonly call: 'applyChunk';
+      readonly chunk: ChunkId;
+      readonly writes: readonly GraphWrite[];
+    };
 
 export type GraphReply =
   | { readonly ok: true; readonly value: Progress | 'applied' | 'skipped' }
-  | { readonly ok: false; readonly code: string; readonly message: string; readonly fix: string | undefined; readonly retryable: boolean };
+  | {
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+      readonly fix: string | undefined;
+      readonly retryable: boolean;
+    };
 
 /** The thread's side. */
 export interface RemoteGraph {
@@ -35,7 +51,8 @@ export function remoteGraph(send: (id: number, call: GraphCall) => void): Remote
   return {
     database: {
       openSink: (claim) => ask({ call: 'openSink', claim }) as Promise<Progress>,
-      applyChunk: (chunk, writes) => ask({ call: 'applyChunk', chunk, writes }) as Promise<'applied' | 'skipped'>,
+      applyChunk: (chunk, writes) =>
+        ask({ call: 'applyChunk', chunk, writes }) as Promise<'applied' | 'skipped'>,
     },
     settle(id, reply) {
       waiting.get(id)?.(reply);
@@ -47,7 +64,10 @@ export function remoteGraph(send: (id: number, call: GraphCall) => void): Remote
 /** The owner's side. Never rejects: what fails is told to the thread. */
 export async function answerCall(database: GraphDatabase, call: GraphCall): Promise<GraphReply> {
   try {
-    const value = call.call === 'openSink' ? await database.openSink(call.claim) : await database.applyChunk(call.chunk, call.writes);
+    const value =
+      call.call === 'openSink'
+        ? await database.openSink(call.claim)
+        : await database.applyChunk(call.chunk, call.writes);
     return { ok: true, value };
   } catch (thrown) {
     const known = thrown instanceof SluiceError ? thrown : undefined;

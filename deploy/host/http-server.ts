@@ -1,7 +1,9 @@
 /**
- * The binary of the HTTP server: its bound on heads, which it reads from the environment when it is loaded, and what is known to be wrong with it.
+ * The binary of the HTTP server: its bound on heads, which it reads from the environment when it is
+ * loaded, and what is known to be wrong with it.
  *
- * To be imported before anything that imports the ingress. Setting the variable is all that importing it does.
+ * To be imported before anything that imports the ingress. Setting the variable is all that
+ * importing it does.
  */
 import { limits } from '../../schemas/limits.ts';
 

@@ -1,5 +1,6 @@
 /**
- * Where what a topology imports could be, whether it is there or not, and the files around it that say how it is compiled.
+ * Where what a topology imports could be, whether it is there or not, and the files around it that
+ * say how it is compiled.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
@@ -26,7 +27,12 @@ export function candidatesOf(path: string, dir: string): readonly string[] {
     return [base, ...(sourceOf[extension] ?? []).map((other) => stem + other)];
   }
   const beside = extensions.map((other) => base + other);
-  return [base, ...beside, join(base, 'package.json'), ...extensions.map((other) => join(base, `index${other}`))];
+  return [
+    base,
+    ...beside,
+    join(base, 'package.json'),
+    ...extensions.map((other) => join(base, `index${other}`)),
+  ];
 }
 
 function packageFilesOf(path: string, dir: string): readonly string[] {
@@ -43,7 +49,10 @@ export function ancestorsOf(dir: string): readonly string[] {
   return found;
 }
 
-/** Notes the topology's file and what decides how it is compiled: `package.json` and `tsconfig.json` above it, with what that one extends. */
+/**
+ * Notes the topology's file and what decides how it is compiled: `package.json` and `tsconfig.json`
+ * above it, with what that one extends.
+ */
 export async function noteSurroundings(file: string, stamps: FileStamps): Promise<void> {
   await stamps.note(file);
   for (const dir of ancestorsOf(dirname(resolve(file)))) {

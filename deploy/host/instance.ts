@@ -1,12 +1,26 @@
 /**
- * One running instance on a folder, which is its user's alone. The kernel's lock says whether one runs; `instance.json` says who it is.
+ * One running instance on a folder, which is its user's alone. The kernel's lock says whether one
+ * runs; `instance.json` says who it is.
  *
  * Invariants:
- * 1. The lock is taken before anything in the folder is read or written, and held until the process ends or releases it.
- * 2. `instance.json` is there only while its instance can be reached, but for one that was killed: who reads it asks the lock as well.
- * 3. Nobody but its user can enter the folder. One that others can enter is closed to them, unless it holds what is not Sluice's.
+ * 1. The lock is taken before anything in the folder is read or written, and held until the process
+ *    ends or releases it.
+ * 2. `instance.json` is there only while its instance can be reached, but for one that was killed:
+ *    who reads it asks the lock as well.
+ * 3. Nobody but its user can enter the folder. One that others can enter is closed to them, unless
+ *    it holds what is not Sluice's.
  */
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
 import { isFolderLocked, lockFolder } from '../../schemas/kernel/folder-lock.ts';
@@ -32,21 +46,27 @@ export interface InstanceLock {
 }
 
 /**
- * Takes `dir` for this process, and makes it where it is missing. Throws `SluiceError` `already-running` with the other's pid,
- * `folder-not-private`, `folder-unusable`, `lock-failed`, `lock-native-missing`.
+ * Takes `dir` for this process, and makes it where it is missing. Throws `SluiceError`
+ * `already-running` with the other's pid, `folder-not-private`, `folder-unusable`, `lock-failed`,
+ * `lock-native-missing`.
  */
 export async function lockInstance(dir: string): Promise<InstanceLock> {
   makeFolder(dir);
   closeToOthers(dir);
   const lock = await lockFolder(dir).catch((thrown: unknown) => {
-    throw thrown instanceof SluiceError && thrown.code === 'folder-in-use' ? alreadyRunning(dir, readInfo(dir)) : thrown;
+    throw thrown instanceof SluiceError && thrown.code === 'folder-in-use'
+      ? alreadyRunning(dir, readInfo(dir))
+      : thrown;
   });
   // Of an instance that was killed.
   rmSync(instanceFile(dir), { force: true });
   return { publish: (instance) => writeInfo(dir, instance), release: () => release(dir, lock) };
 }
 
-/** The instance that can be reached on `dir`, or undefined. Does not disturb one that starts. Throws `SluiceError` `folder-denied`. */
+/**
+ * The instance that can be reached on `dir`, or undefined. Does not disturb one that starts. Throws
+ * `SluiceError` `folder-denied`.
+ */
 export async function findInstance(dir: string): Promise<Instance | undefined> {
   const info = readInfo(dir);
   return info !== undefined && (await isFolderLocked(dir)) ? info : undefined;
@@ -83,15 +103,22 @@ function writeInfo(dir: string, instance: Instance): void {
   renameSync(beside, instanceFile(dir));
 }
 
-/** A file of that name, a link that leads nowhere, and a place where this user may not write are the caller's to know. */
+/**
+ * A file of that name, a link that leads nowhere, and a place where this user may not write are the
+ * caller's to know.
+ */
 function makeFolder(dir: string): void {
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw new SluiceError('folder-unusable', `${dir} cannot be made or used as a folder: ${messageOf(cause)}`, {
-      cause,
-      fix: 'name a folder of this user with --dir',
-    });
+    throw new SluiceError(
+      'folder-unusable',
+      `${dir} cannot be made or used as a folder: ${messageOf(cause)}`,
+      {
+        cause,
+        fix: 'name a folder of this user with --dir',
+      },
+    );
   }
 }
 
@@ -110,9 +137,13 @@ function closeToOthers(dir: string): void {
   try {
     chmodSync(dir, 0o700);
   } catch (cause) {
-    throw new SluiceError('folder-not-private', `other users can enter ${dir}, and it cannot be closed to them: ${messageOf(cause)}`, {
-      cause,
-      fix: `name a folder of this user with --dir; ${dir} belongs to user ${lstatSync(dir).uid}`,
-    });
+    throw new SluiceError(
+      'folder-not-private',
+      `other users can enter ${dir}, and it cannot be closed to them: ${messageOf(cause)}`,
+      {
+        cause,
+        fix: `name a folder of this user with --dir; ${dir} belongs to user ${lstatSync(dir).uid}`,
+      },
+    );
   }
 }

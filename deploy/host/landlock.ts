@@ -1,14 +1,20 @@
 /**
- * Confines this process with Landlock, the sandbox of the Linux kernel that needs no privileges: https://docs.kernel.org/userspace-api/landlock.html
+ * Confines this process with Landlock, the sandbox of the Linux kernel that needs no privileges:
+ * https://docs.kernel.org/userspace-api/landlock.html
  *
  * Invariants:
- * 1. Afterwards the process, and all that it becomes, opens no file but to read or run it beneath the given paths; from kernel 6.7 on it makes and takes no TCP
- *    connection, from 6.12 on it signals no process outside.
- * 2. The kernel confines the calling thread only: what is to be confined whole is executed afterwards, in place of this process.
+ * 1. Afterwards the process, and all that it becomes, opens no file but to read or run it beneath
+ *    the given paths; from kernel 6.7 on it makes and takes no TCP connection, from 6.12 on it
+ *    signals no process outside.
+ * 2. The kernel confines the calling thread only: what is to be confined whole is executed
+ *    afterwards, in place of this process.
  */
 import { closeSync, constants, openSync, statSync } from 'node:fs';
 
-/** Numbers of system calls and options: <linux/landlock.h>, <linux/prctl.h>, <fcntl.h>; the same on all 64-bit machines. */
+/**
+ * Numbers of system calls and options: <linux/landlock.h>, <linux/prctl.h>, <fcntl.h>; the same on
+ * all 64-bit machines.
+ */
 const calls = { createRuleset: 444, addRule: 445, restrictSelf: 446 } as const;
 const rulesetVersion = 1;
 const rulePathBeneath = 1;
@@ -17,7 +23,10 @@ const setDescriptorFlags = 2;
 
 /** LANDLOCK_ACCESS_FS_*: what can be allowed of a file, and of a folder as well. */
 const access = { execute: 1n << 0n, readFile: 1n << 2n, readDir: 1n << 3n } as const;
-/** What is refused unless allowed, by version of the interface: bits of file access, network access, scopes. */
+/**
+ * What is refused unless allowed, by version of the interface: bits of file access, network access,
+ * scopes.
+ */
 const handledBits: readonly (readonly [fileBits: bigint, netBits: bigint, scopeBits: bigint])[] = [
   [13n, 0n, 0n],
   [14n, 0n, 0n],
@@ -28,7 +37,10 @@ const handledBits: readonly (readonly [fileBits: bigint, netBits: bigint, scopeB
 ];
 
 export interface Confinement {
-  /** The version of the kernel's interface, 0 where nothing was confined: on another system, an older kernel, or without the package that calls it. */
+  /**
+   * The version of the kernel's interface, 0 where nothing was confined: on another system, an
+   * older kernel, or without the package that calls it.
+   */
   readonly version: number;
   /** Puts another program in this one's place. Does not come back. */
   readonly execute: (command: readonly string[]) => never;
@@ -43,23 +55,45 @@ interface Libc {
   readonly execv: Call;
 }
 
-/** Allows reading and running beneath `readable` and nothing else. Paths that do not exist are left out. Throws when the kernel has it and refuses. */
+/**
+ * Allows reading and running beneath `readable` and nothing else. Paths that do not exist are left
+ * out. Throws when the kernel has it and refuses.
+ */
 export async function confine(readable: readonly string[]): Promise<Confinement> {
   const libc = await loadLibc();
-  const version = libc?.syscall(calls.createRuleset, 'void *', null, 'size_t', 0, 'uint32_t', rulesetVersion) ?? 0;
+  const version =
+    libc?.syscall(calls.createRuleset, 'void *', null, 'size_t', 0, 'uint32_t', rulesetVersion) ??
+    0;
   const handled = handledBits[Math.min(version, handledBits.length) - 1];
   const execute = (command: readonly string[]): never => executeInstead(libc, command);
   if (libc === undefined || handled === undefined) return { version: 0, execute };
 
   const attributes = Buffer.alloc(8 * handled.length);
-  for (const [at, bits] of handled.entries()) attributes.writeBigUInt64LE((1n << bits) - 1n, 8 * at);
+  for (const [at, bits] of handled.entries())
+    attributes.writeBigUInt64LE((1n << bits) - 1n, 8 * at);
   // An older kernel knows a shorter structure.
   const size = 8 * handled.filter((bits) => bits > 0n).length;
-  const ruleset = granted('create_ruleset', libc.syscall(calls.createRuleset, 'void *', attributes, 'size_t', size, 'uint32_t', 0));
+  const ruleset = granted(
+    'create_ruleset',
+    libc.syscall(calls.createRuleset, 'void *', attributes, 'size_t', size, 'uint32_t', 0),
+  );
   for (const path of readable) {
     const rule = ruleOf(path);
     if (rule === undefined) continue;
-    granted(path, libc.syscall(calls.addRule, 'int', ruleset, 'int', rulePathBeneath, 'void *', rule.attributes, 'uint32_t', 0));
+    granted(
+      path,
+      libc.syscall(
+        calls.addRule,
+        'int',
+        ruleset,
+        'int',
+        rulePathBeneath,
+        'void *',
+        rule.attributes,
+        'uint32_t',
+        0,
+      ),
+    );
     closeSync(rule.fd);
   }
   granted('no_new_privs', libc.prctl(noNewPrivileges, 1, 0, 0, 0));

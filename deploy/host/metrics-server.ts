@@ -1,8 +1,9 @@
 /**
- * `GET /metrics` for Prometheus, on a listener of its own: the numbers name the streams of every team, so they are on no port that senders reach.
+ * `GET /metrics` for Prometheus, on a listener of its own: the numbers name the streams of every
+ * team, so they are on no port that senders reach.
  *
- * Invariant: a Host that is a name other than the listener's own is refused. A web page whose name was bound to this address (DNS rebinding) reads
- * nothing; an address in Host is no such name.
+ * Invariant: a Host that is a name other than the listener's own is refused. A web page whose name
+ * was bound to this address (DNS rebinding) reads nothing; an address in Host is no such name.
  */
 import { isIP } from 'node:net';
 import { isLoopback } from '../../ingest/http/listen.ts';
@@ -11,7 +12,10 @@ import type { MetricsConfig } from '../../schemas/config.ts';
 import type { PlainServer } from './plain-server.ts';
 import { servePlain } from './plain-server.ts';
 
-/** Where each command has its metrics unless the configuration says; `start` takes any free port, as several may run on one machine. */
+/**
+ * Where each command has its metrics unless the configuration says; `start` takes any free port, as
+ * several may run on one machine.
+ */
 export const metricsPorts = { start: 0, ingest: 9_464, enrich: 9_465 } as const;
 
 const path = '/metrics';
@@ -23,7 +27,11 @@ export interface MetricsServerOptions {
 }
 
 /** Its `url` is that of the metrics. Throws `SluiceError` `port-taken`, `address-unusable`. */
-export async function serveMetrics({ config, defaultPort, read }: MetricsServerOptions): Promise<PlainServer> {
+export async function serveMetrics({
+  config,
+  defaultPort,
+  read,
+}: MetricsServerOptions): Promise<PlainServer> {
   const { host, port = defaultPort } = config;
   const server = await servePlain({
     host,

@@ -1,5 +1,6 @@
 /**
- * The ingress as this process can serve it: by itself, or behind a strict front where the binary of its HTTP server has known faults.
+ * The ingress as this process can serve it: by itself, or behind a strict front where the binary of
+ * its HTTP server has known faults.
  */
 // Before the ingress: its binary reads a bound when it is loaded.
 import './http-server.ts';
@@ -13,11 +14,16 @@ import { behindFront, openStrictFront } from './strict-front.ts';
 export async function openIngress(options: IngressOptions): Promise<Ingress> {
   if (!needsStrictFront()) return createIngress(options);
   const { config } = options;
-  const ingress = await createIngress({ ...options, config: { ...config, ingress: behindFront(config.ingress) } });
-  const front = await openStrictFront(config.ingress, ingress.port).catch(async (thrown: unknown) => {
-    await ingress.drain();
-    throw thrown;
+  const ingress = await createIngress({
+    ...options,
+    config: { ...config, ingress: behindFront(config.ingress) },
   });
+  const front = await openStrictFront(config.ingress, ingress.port).catch(
+    async (thrown: unknown) => {
+      await ingress.drain();
+      throw thrown;
+    },
+  );
   return {
     ...ingress,
     port: front.port,

@@ -1,5 +1,6 @@
 /**
- * A thread that ends its process when the one that started it is gone: the main thread may be in a loop that never ends, and would run on for nobody.
+ * A thread that ends its process when the one that started it is gone: the main thread may be in a
+ * loop that never ends, and would run on for nobody.
  */
 import { parentPort } from 'node:worker_threads';
 import { systemClock } from '../../schemas/kernel/clock.ts';

@@ -1,5 +1,6 @@
 /**
- * A few answers over HTTP beside the ingress: health, readiness, metrics. Node's own server, whose parser is strict.
+ * A few answers over HTTP beside the ingress: health, readiness, metrics. Node's own server, whose
+ * parser is strict.
  *
  * Invariants:
  * 1. Only GET and HEAD, only the paths that are named; of others nothing is said.
@@ -36,7 +37,8 @@ export async function servePlain(options: PlainServerOptions): Promise<PlainServ
   const { host, port } = options;
   const server = createServer(
     { headersTimeout: limits.plainRequestMaxMs, requestTimeout: limits.plainRequestMaxMs },
-    (request, response) => void answerTo(options, request, response).then((answer) => send(request, response, answer)),
+    (request, response) =>
+      void answerTo(options, request, response).then((answer) => send(request, response, answer)),
   );
   server.maxConnections = limits.plainConnectionsMax;
   await new Promise<void>((resolve, reject) => {
@@ -53,7 +55,11 @@ export async function servePlain(options: PlainServerOptions): Promise<PlainServ
   };
 }
 
-export const textAnswer = (status: number, line: string): PlainAnswer => ({ status, contentType: 'text/plain', body: `${line}\n` });
+export const textAnswer = (status: number, line: string): PlainAnswer => ({
+  status,
+  contentType: 'text/plain',
+  body: `${line}\n`,
+});
 
 async function answerTo(
   { isOwnHost, routes }: PlainServerOptions,
@@ -61,7 +67,8 @@ async function answerTo(
   response: ServerResponse,
 ): Promise<PlainAnswer> {
   const { method = '', url = '', headers } = request;
-  if (isOwnHost?.(headers.host ?? '') === false) return textAnswer(421, 'this server does not go by that name');
+  if (isOwnHost?.(headers.host ?? '') === false)
+    return textAnswer(421, 'this server does not go by that name');
   const path = url.split('?', 1)[0] as string;
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (route === undefined) return textAnswer(404, 'there is nothing at this path');
@@ -72,21 +79,35 @@ async function answerTo(
   return route().catch((thrown: unknown) => textAnswer(503, messageOf(thrown)));
 }
 
-function send({ method }: IncomingMessage, response: ServerResponse, { status, contentType, body }: PlainAnswer): void {
-  response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(body) });
+function send(
+  { method }: IncomingMessage,
+  response: ServerResponse,
+  { status, contentType, body }: PlainAnswer,
+): void {
+  response.writeHead(status, {
+    'Content-Type': contentType,
+    'Content-Length': Buffer.byteLength(body),
+  });
   response.end(method === 'HEAD' ? undefined : body);
 }
 
 /** Why a server does not listen, as a `SluiceError` `port-taken` or `address-unusable`. */
-export function listenFault(cause: unknown, { host, port, section }: Pick<PlainServerOptions, 'host' | 'port' | 'section'>): SluiceError {
+export function listenFault(
+  cause: unknown,
+  { host, port, section }: Pick<PlainServerOptions, 'host' | 'port' | 'section'>,
+): SluiceError {
   if (systemCodeOf(cause) === 'EADDRINUSE') {
     return new SluiceError('port-taken', `port ${port} of ${host} is taken`, {
       cause,
       fix: `stop what listens there, or choose another with ${section}.port (0 takes any free one)`,
     });
   }
-  return new SluiceError('address-unusable', `${section} cannot listen on port ${port} of ${host}: ${messageOf(cause)}`, {
-    cause,
-    fix: `name an address of this machine and a port that this user may use, with ${section}.host and ${section}.port`,
-  });
+  return new SluiceError(
+    'address-unusable',
+    `${section} cannot listen on port ${port} of ${host}: ${messageOf(cause)}`,
+    {
+      cause,
+      fix: `name an address of this machine and a port that this user may use, with ${section}.host and ${section}.port`,
+    },
+  );
 }

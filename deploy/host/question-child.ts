@@ -1,5 +1,6 @@
 /**
- * The child process of one question: reads it from a line of standard input, answers with one line of JSON, ends.
+ * The child process of one question: reads it from a line of standard input, answers with one line
+ * of JSON, ends.
  *
  * Invariant: it ends when its standard input does, so that it does not outlive whoever asked.
  */
@@ -12,18 +13,26 @@ import type { Question, QuestionReply } from './question.ts';
 
 const lines = createInterface({ input: process.stdin });
 lines.once('line', (line) => {
-  void replyTo(JSON.parse(line) as Question).then((reply) => process.stdout.write(JSON.stringify(reply), end));
+  void replyTo(JSON.parse(line) as Question).then((reply) =>
+    process.stdout.write(JSON.stringify(reply), end),
+  );
 });
 lines.once('close', end);
 
 async function replyTo(question: Question): Promise<QuestionReply> {
   try {
-    if (question.kind === 'graph') return { ok: true, answer: await askLadybug(question.file, question.statement) };
+    if (question.kind === 'graph')
+      return { ok: true, answer: await askLadybug(question.file, question.statement) };
     const bounds = { maxRows: question.maxRows, maxBytes: limits.queryMaxBytes };
     return { ok: true, answer: await queryLake(question.lake, question.sql, bounds) };
   } catch (thrown) {
     const known = thrown instanceof SluiceError ? thrown : undefined;
-    return { ok: false, code: known?.code ?? 'defect', message: messageOf(thrown), fix: known?.fix };
+    return {
+      ok: false,
+      code: known?.code ?? 'defect',
+      message: messageOf(thrown),
+      fix: known?.fix,
+    };
   }
 }
 

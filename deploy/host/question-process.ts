@@ -2,11 +2,14 @@
  * Runs one question in a child process, which can be ended whatever a database does with it.
  *
  * Invariants:
- * 1. The child ends: after `questionMaxMs`, when it takes more than `questionMemoryMaxBytes`, when it says more than `questionOutputMaxBytes`, when the
- *    signal aborts, and with this process.
- * 2. The kernel bounds its address space, so that it also stays small while this process is too busy to look, and lets it write to no file (RLIMIT_FSIZE 0).
- * 3. Where the kernel has Landlock, it reads only `readableFiles`, writes no file, and reaches no network and no other process.
- * 4. It has nothing of this process' environment and descriptors, an empty folder to be in, a lower priority, and is the first to go where memory is short.
+ * 1. The child ends: after `questionMaxMs`, when it takes more than `questionMemoryMaxBytes`, when
+ *    it says more than `questionOutputMaxBytes`, when the signal aborts, and with this process.
+ * 2. The kernel bounds its address space, so that it also stays small while this process is too
+ *    busy to look, and lets it write to no file (RLIMIT_FSIZE 0).
+ * 3. Where the kernel has Landlock, it reads only `readableFiles`, writes no file, and reaches no
+ *    network and no other process.
+ * 4. It has nothing of this process' environment and descriptors, an empty folder to be in, a lower
+ *    priority, and is the first to go where memory is short.
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -34,12 +37,18 @@ type Ending = 'time' | 'memory' | 'output' | 'gone';
 
 const sandboxFile = fileURLToPath(new URL('./question-sandbox.js', import.meta.url));
 const childFile = fileURLToPath(new URL('./question-child.js', import.meta.url));
-/** No core file, no byte into any file, so much address space; a shell that cannot bound the latter (macOS) goes on without. */
+/**
+ * No core file, no byte into any file, so much address space; a shell that cannot bound the latter
+ * (macOS) goes on without.
+ */
 const bounded = 'ulimit -c 0; ulimit -f 0; ulimit -v "$0" 2>/dev/null; exec "$@"';
 const mebi = 1_024 * 1_024;
 
 /** Throws `SluiceError` `query-failed`, and what opening a database throws. */
-export async function askInChild(question: Question, { clock, signal, onStart }: QuestionOptions): Promise<Answer> {
+export async function askInChild(
+  question: Question,
+  { clock, signal, onStart }: QuestionOptions,
+): Promise<Answer> {
   if (signal?.aborted === true) throw endingError('gone', null);
   const folder = mkdtempSync(join(tmpdir(), 'sluice-question-'));
   const child = spawnChild(question, folder);
@@ -67,23 +76,41 @@ export async function askInChild(question: Question, { clock, signal, onStart }:
 
 function spawnChild(question: Question, folder: string): ChildProcessWithoutNullStreams {
   const node = [process.execPath, `--max-old-space-size=${limits.questionHeapMaxBytes / mebi}`];
-  const command = [...node, sandboxFile, JSON.stringify(readableFiles(question)), ...node, childFile];
+  const command = [
+    ...node,
+    sandboxFile,
+    JSON.stringify(readableFiles(question)),
+    ...node,
+    childFile,
+  ];
   const reserved = question.kind === 'graph' ? readingAddressBytes(question.file) : 0;
   const [shell, ...args] = boundedCommand(command, reserved);
   const libraries = process.env['LD_LIBRARY_PATH'];
   const child = spawn(shell, args, {
     cwd: folder,
-    // Arenas of the allocator are address space that is not used; the system's configuration of OpenSSL cannot be read.
-    env: { MALLOC_ARENA_MAX: '2', OPENSSL_CONF: '/dev/null', ...(libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries }) },
+    // Arenas of the allocator are address space that is not used; the system's configuration of
+    // OpenSSL cannot be read.
+    env: {
+      MALLOC_ARENA_MAX: '2',
+      OPENSSL_CONF: '/dev/null',
+      ...(libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries }),
+    },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   yieldTo(child.pid);
   return child;
 }
 
-/** The command with the bounds of the kernel. `reservedBytes` is address space beyond what any question reserves. */
-export function boundedCommand(command: readonly string[], reservedBytes: number): readonly [shell: string, ...args: string[]] {
-  const addressMaxBytes = limits.questionReservedBytes + limits.questionMemoryMaxBytes + reservedBytes;
+/**
+ * The command with the bounds of the kernel. `reservedBytes` is address space beyond what any
+ * question reserves.
+ */
+export function boundedCommand(
+  command: readonly string[],
+  reservedBytes: number,
+): readonly [shell: string, ...args: string[]] {
+  const addressMaxBytes =
+    limits.questionReservedBytes + limits.questionMemoryMaxBytes + reservedBytes;
   return ['/bin/sh', '-c', bounded, String(Math.ceil(addressMaxBytes / 1_024)), ...command];
 }
 
@@ -103,7 +130,11 @@ interface Said {
   readonly signalled: NodeJS.Signals | null;
 }
 
-function conversation(child: ChildProcessWithoutNullStreams, question: Question, tooMuch: () => void): Promise<Said> {
+function conversation(
+  child: ChildProcessWithoutNullStreams,
+  question: Question,
+  tooMuch: () => void,
+): Promise<Said> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -115,9 +146,17 @@ function conversation(child: ChildProcessWithoutNullStreams, question: Question,
     // What a database prints is nobody's answer.
     child.stderr.resume();
     child.once('error', (cause) =>
-      reject(new SluiceError('query-failed', `no process can be started for the statement: ${cause.message}`, { cause })),
+      reject(
+        new SluiceError(
+          'query-failed',
+          `no process can be started for the statement: ${cause.message}`,
+          { cause },
+        ),
+      ),
     );
-    child.once('close', (_, signalled) => resolve({ said: Buffer.concat(chunks).toString(), signalled }));
+    child.once('close', (_, signalled) =>
+      resolve({ said: Buffer.concat(chunks).toString(), signalled }),
+    );
     // A child that has ended reads no more.
     child.stdin.on('error', () => undefined);
     child.stdin.write(`${JSON.stringify(question)}\n`);
@@ -138,7 +177,10 @@ function watchMemory(pid: number | undefined, clock: Clock, exceeded: () => void
 /** 0 where it cannot be told. */
 export function residentBytes(pid: number | undefined): number {
   try {
-    return 1_024 * Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+    return (
+      1_024 *
+      Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0)
+    );
   } catch {
     return 0;
   }
@@ -149,7 +191,11 @@ function answerOf(said: string, signalled: NodeJS.Signals | null): Answer {
   if (reply === undefined) throw endingError(undefined, signalled);
   if (reply.ok) return reply.answer;
   if (outOfMemory.test(reply.message)) throw endingError('memory', null);
-  throw new SluiceError(reply.code, reply.message, reply.fix === undefined ? {} : { fix: reply.fix });
+  throw new SluiceError(
+    reply.code,
+    reply.message,
+    reply.fix === undefined ? {} : { fix: reply.fix },
+  );
 }
 
 /** What the databases say when they meet a bound. */
@@ -170,17 +216,26 @@ function endingError(ending: Ending | undefined, signalled: NodeJS.Signals | nul
   return new SluiceError('query-failed', message, { fix });
 }
 
-function endingWords(ending: Ending | undefined, signalled: NodeJS.Signals | null): readonly [message: string, fix: string] {
+function endingWords(
+  ending: Ending | undefined,
+  signalled: NodeJS.Signals | null,
+): readonly [message: string, fix: string] {
   switch (ending) {
     case 'time':
       return [`the statement took more than ${limits.questionMaxMs / 1_000} s`, narrower];
     case 'memory':
-      return [`the statement needed more memory than a question gets (${limits.questionMemoryMaxBytes / mebi} MiB)`, narrower];
+      return [
+        `the statement needed more memory than a question gets (${limits.questionMemoryMaxBytes / mebi} MiB)`,
+        narrower,
+      ];
     case 'output':
       return [`the answer has more than ${limits.questionOutputMaxBytes / mebi} MiB`, narrower];
     case 'gone':
       return ['the statement was cancelled, as nobody waits for its answer', 'ask again'];
     case undefined:
-      return [`the database ended at this statement${signalled === null ? '' : ` (${signalled})`}`, narrower];
+      return [
+        `the database ended at this statement${signalled === null ? '' : ` (${signalled})`}`,
+        narrower,
+      ];
   }
 }

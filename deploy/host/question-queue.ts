@@ -2,13 +2,17 @@
  * Turns for questions: a few run, a few wait, the rest are refused at once.
  *
  * Invariants:
- * 1. At most `running` run, in the order in which they came; one that is given up while it waits never runs.
+ * 1. At most `running` run, in the order in which they came; one that is given up while it waits
+ *    never runs.
  * 2. At most `waiting` wait.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 
 export interface QuestionQueue {
-  /** Throws `SluiceError` `too-many-questions`, `query-failed` when the signal aborts first, and what `work` throws. */
+  /**
+   * Throws `SluiceError` `too-many-questions`, `query-failed` when the signal aborts first, and
+   * what `work` throws.
+   */
   run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
@@ -22,15 +26,24 @@ export function questionQueue(running: number, waiting: number): QuestionQueue {
       return Promise.resolve();
     }
     if (queue.size >= waiting) {
-      throw new SluiceError('too-many-questions', `${running} questions run and ${waiting} wait, which is the most`, {
-        retryable: true,
-        fix: 'ask again when some are answered',
-      });
+      throw new SluiceError(
+        'too-many-questions',
+        `${running} questions run and ${waiting} wait, which is the most`,
+        {
+          retryable: true,
+          fix: 'ask again when some are answered',
+        },
+      );
     }
     return new Promise((resolve, reject) => {
       const gone = (): void => {
         queue.delete(start);
-        reject(new SluiceError('query-failed', 'the statement was cancelled before its turn, as nobody waits for its answer'));
+        reject(
+          new SluiceError(
+            'query-failed',
+            'the statement was cancelled before its turn, as nobody waits for its answer',
+          ),
+        );
       };
       const start = (): void => {
         signal?.removeEventListener('abort', gone);

@@ -1,8 +1,10 @@
 /**
- * Executes a command that reads and runs files beneath the given paths alone, writes none and reaches no network: `node question-sandbox.js PATHS COMMAND...`,
- * where PATHS is a JSON list and the last word of COMMAND a module.
+ * Executes a command that reads and runs files beneath the given paths alone, writes none and
+ * reaches no network: `node question-sandbox.js PATHS COMMAND...`, where PATHS is a JSON list and
+ * the last word of COMMAND a module.
  *
- * Where the kernel has no Landlock, or this machine not the package that calls it, the module runs without that.
+ * Where the kernel has no Landlock, or this machine not the package that calls it, the module runs
+ * without that.
  */
 import { pathToFileURL } from 'node:url';
 import { confine } from './landlock.ts';

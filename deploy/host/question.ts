@@ -6,8 +6,18 @@ import type { Answer } from '../../enrich/answer.ts';
 export type Question =
   /** `file` is a graph that nobody writes. */
   | { readonly kind: 'graph'; readonly file: string; readonly statement: string }
-  | { readonly kind: 'lake'; readonly lake: string; readonly sql: string; readonly maxRows: number };
+  | {
+      readonly kind: 'lake';
+      readonly lake: string;
+      readonly sql: string;
+      readonly maxRows: number;
+    };
 
 export type QuestionReply =
   | { readonly ok: true; readonly answer: Answer }
-  | { readonly ok: false; readonly code: string; readonly message: string; readonly fix: string | undefined };
+  | {
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+      readonly fix: string | undefined;
+    };

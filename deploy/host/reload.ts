@@ -1,8 +1,8 @@
 /**
  * Whether a running server takes a changed configuration over. Pure.
  *
- * Invariant: what is read while somebody saves it, or by mistake, never lets more people in. A server goes from closed to open, or loses a way
- * to tell who sends, only at a restart.
+ * Invariant: what is read while somebody saves it, or by mistake, never lets more people in. A
+ * server goes from closed to open, or loses a way to tell who sends, only at a restart.
  */
 import type { SluiceConfig } from '../../schemas/config.ts';
 
@@ -10,7 +10,8 @@ type Reloaded = Pick<SluiceConfig, 'access' | 'endsInLineBreak'>;
 
 /** Why `next` is refused, whole, while `inForce` stays; undefined when it is taken over. */
 export function refuseReload(inForce: Reloaded, next: Reloaded): string | undefined {
-  if (inForce.endsInLineBreak && !next.endsInLineBreak) return 'its last line has no line break, so it looks half saved; end it with one';
+  if (inForce.endsInLineBreak && !next.endsInLineBreak)
+    return 'its last line has no line break, so it looks half saved; end it with one';
   const { access } = next;
   for (const section of ['keys', 'jwt'] as const) {
     if (inForce.access[section].length > 0 && !access.sections[section])

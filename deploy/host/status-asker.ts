@@ -1,11 +1,14 @@
 /**
- * How the host asks a topology's thread for its status, without ever being a load to it, or kept by it.
+ * How the host asks a topology's thread for its status, without ever being a load to it, or kept by
+ * it.
  *
  * Invariants:
- * 1. One question is with the thread at most, whoever asks and however often: all who ask meanwhile share its answer.
+ * 1. One question is with the thread at most, whoever asks and however often: all who ask meanwhile
+ *    share its answer.
  * 2. An answer serves those who ask within `statusFreshMs` of it.
- * 3. Nobody waits longer than `statusAnswerMaxMs`; where the thread does not answer, in a function of the author's that does not return, the last
- *    answer stands with the time since when there is none, and whoever asks next is told so at once.
+ * 3. Nobody waits longer than `statusAnswerMaxMs`; where the thread does not answer, in a function
+ *    of the author's that does not return, the last answer stands with the time since when there is
+ *    none, and whoever asks next is told so at once.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -25,7 +28,14 @@ export class StatusAsker {
   #answer: RunningStatus | undefined;
   #answeredAtMs = Number.NEGATIVE_INFINITY;
   /** The question that is with the thread. */
-  #asked: { readonly id: number; readonly atMs: number; readonly shared: Promise<void>; readonly settle: () => void } | undefined;
+  #asked:
+    | {
+        readonly id: number;
+        readonly atMs: number;
+        readonly shared: Promise<void>;
+        readonly settle: () => void;
+      }
+    | undefined;
   #isSilent = false;
 
   /** `put` hands a question to the thread. */
@@ -35,9 +45,16 @@ export class StatusAsker {
   }
 
   async ask(): Promise<AskedStatus> {
-    if (this.#asked === undefined && this.#clock.monotonic() - this.#answeredAtMs >= limits.statusFreshMs) this.#begin();
+    if (
+      this.#asked === undefined &&
+      this.#clock.monotonic() - this.#answeredAtMs >= limits.statusFreshMs
+    )
+      this.#begin();
     if (this.#asked !== undefined && !this.#isSilent) await this.#asked.shared;
-    return { answer: this.#answer, silentSinceMs: this.#isSilent ? (this.#asked?.atMs ?? null) : null };
+    return {
+      answer: this.#answer,
+      silentSinceMs: this.#isSilent ? (this.#asked?.atMs ?? null) : null,
+    };
   }
 
   #begin(): void {

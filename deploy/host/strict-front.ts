@@ -1,13 +1,17 @@
 /**
- * What stands in front of an HTTP server with known faults (http-server.ts): Node's own server, whose parser is strict, hands each request on over
- * loopback as a proxy does, in a form that the one behind it reads rightly.
+ * What stands in front of an HTTP server with known faults (http-server.ts): Node's own server,
+ * whose parser is strict, hands each request on over loopback as a proxy does, in a form that the
+ * one behind it reads rightly.
  *
  * Only Node 20's binary needs it, which is for development: each request costs a second parsing.
  *
  * Invariants:
- * 1. What is not HTTP/1.1 is refused here, and its connection ends: no byte behind it is run as a request (front-turns.ts, front-socket.ts).
- * 2. Nothing is stored here: an answer is the ingress's own. A request that the ingress ends without one is answered 503, outcome unknown.
- * 3. Whose connection it is, is said to the ingress as by any proxy that is trusted; without other proxies a client's own words about it are dropped.
+ * 1. What is not HTTP/1.1 is refused here, and its connection ends: no byte behind it is run as a
+ *    request (front-turns.ts, front-socket.ts).
+ * 2. Nothing is stored here: an answer is the ingress's own. A request that the ingress ends
+ *    without one is answered 503, outcome unknown.
+ * 3. Whose connection it is, is said to the ingress as by any proxy that is trusted; without other
+ *    proxies a client's own words about it are dropped.
  * 4. Bodies flow at the pace of whoever reads them: nothing of them is kept here.
  * 5. Each client has at most one connection behind, and shares it with nobody.
  */
@@ -37,23 +41,37 @@ export interface StrictFront {
   close(): Promise<void>;
 }
 
-/** What the ingress is configured with behind the front: an address of its own, and one more proxy in front of it. */
+/**
+ * What the ingress is configured with behind the front: an address of its own, and one more proxy
+ * in front of it.
+ */
 export function behindFront(config: IngressConfig): IngressConfig {
   return { ...config, host: '127.0.0.1', port: 0, trustedProxies: config.trustedProxies + 1 };
 }
 
-/** Listens where `config` says, for the ingress on `ingressPort` of loopback. Throws `SluiceError` `port-taken`, `address-unusable`. */
-export async function openStrictFront(config: IngressConfig, ingressPort: number): Promise<StrictFront> {
+/**
+ * Listens where `config` says, for the ingress on `ingressPort` of loopback. Throws `SluiceError`
+ * `port-taken`, `address-unusable`.
+ */
+export async function openStrictFront(
+  config: IngressConfig,
+  ingressPort: number,
+): Promise<StrictFront> {
   const { host, port, trustedProxies } = config;
   const agents = new Map<Duplex, Agent>();
-  const target: Target = { agentOf: (socket) => agents.get(socket) ?? keptOpen(socket, agents), port: ingressPort, trustedProxies };
+  const target: Target = {
+    agentOf: (socket) => agents.get(socket) ?? keptOpen(socket, agents),
+    port: ingressPort,
+    trustedProxies,
+  };
   const sockets = new Map<Duplex, Turns>();
   const turnsOf = (socket: Duplex): Turns => sockets.get(socket) ?? createTurns(socket);
   const server = createServer(bounds, (req, res) => {
     if (!turnsOf(req.socket).take(turnOf(target, req, res))) refuse(res, tooManyWait);
   });
   server.maxHeadersCount = 2 * limits.httpHeadMaxLines;
-  // Whoever sent all and said so still hears the answer. Node has had this since version 0.7, and says it nowhere.
+  // Whoever sent all and said so still hears the answer. Node has had this since version 0.7, and
+  // says it nowhere.
   Object.assign(server, { httpAllowHalfOpen: true });
   server.on('connection', (socket: Duplex) => {
     // Once more where a request with an Upgrade is read again.
@@ -78,12 +96,22 @@ export async function openStrictFront(config: IngressConfig, ingressPort: number
   server.on('connect', (req, socket) => {
     takeRaw(
       socket,
-      turnWith(req, () => refuseRaw(socket, 405, 'method-not-allowed', 'this server is not a proxy: CONNECT is not supported')),
+      turnWith(req, () =>
+        refuseRaw(
+          socket,
+          405,
+          'method-not-allowed',
+          'this server is not a proxy: CONNECT is not supported',
+        ),
+      ),
     );
   });
-  server.on('clientError', (thrown, socket) => turnsOf(socket).fail(() => refuseUnread(thrown, socket)));
+  server.on('clientError', (thrown, socket) =>
+    turnsOf(socket).fail(() => refuseUnread(thrown, socket)),
+  );
   await new Promise<void>((resolve, reject) => {
-    // Later ones are of connections that could not be accepted, as files ran out: the next one is tried.
+    // Later ones are of connections that could not be accepted, as files ran out: the next one is
+    // tried.
     server.on('error', (thrown) => reject(listenFault(thrown, { host, port, section: 'ingress' })));
     server.listen({ host, port }, resolve);
   });
@@ -100,19 +128,29 @@ export async function openStrictFront(config: IngressConfig, ingressPort: number
   };
 }
 
-/** How long a connection behind is kept without a request: less than the server there keeps it, so that none is written to while it is closed. */
+/**
+ * How long a connection behind is kept without a request: less than the server there keeps it, so
+ * that none is written to while it is closed.
+ */
 const keptMs = 4_000;
 
 const bounds = {
   maxHeaderSize: limits.httpHeadMaxBytes,
   headersTimeout: limits.httpHeadMaxMs,
-  /** As the ingress itself: a client that keeps its connection must not find it closed sooner here. */
+  /**
+   * As the ingress itself: a client that keeps its connection must not find it closed sooner here.
+   */
   keepAliveTimeout: limits.httpHeadMaxMs,
   requestTimeout: 0,
   connectionsCheckingInterval: limits.httpHeadMaxMs / 4,
 };
 
-const stops: Refused = [503, 'draining', 'the instance stops', { expected: 'send it again to another one' }];
+const stops: Refused = [
+  503,
+  'draining',
+  'the instance stops',
+  { expected: 'send it again to another one' },
+];
 const noAnswer: Refused = [
   503,
   'no-answer',
@@ -141,9 +179,15 @@ function turnOf(target: Target, req: IncomingMessage, res: ServerResponse): Turn
   );
 }
 
-function handOverTo({ port, trustedProxies }: Target, req: IncomingMessage, socket: Duplex, behind: Buffer): void {
+function handOverTo(
+  { port, trustedProxies }: Target,
+  req: IncomingMessage,
+  socket: Duplex,
+  behind: Buffer,
+): void {
   const head = headFor(trustedProxies, req);
-  if (head === undefined || 'refused' in head) return refuseRaw(socket, 400, 'not-http', 'the handshake cannot be read');
+  if (head === undefined || 'refused' in head)
+    return refuseRaw(socket, 400, 'not-http', 'the handshake cannot be read');
   handOver(port, head, socket, behind);
 }
 
@@ -158,7 +202,9 @@ function keptOpen(client: Duplex, agents: Map<Duplex, Agent>): Agent {
 }
 
 interface Target {
-  /** Each client has a connection of its own behind: how one client's ends is nothing to the others. */
+  /**
+   * Each client has a connection of its own behind: how one client's ends is nothing to the others.
+   */
   readonly agentOf: (client: Duplex) => Agent;
   readonly port: number;
   readonly trustedProxies: number;
@@ -166,7 +212,8 @@ interface Target {
 
 function handOn(target: Target, req: IncomingMessage, res: ServerResponse): void {
   const head = headFor(target.trustedProxies, req);
-  if (head === undefined) return void res.writeHead(204, { Allow: 'GET, HEAD, POST, OPTIONS' }).end();
+  if (head === undefined)
+    return void res.writeHead(204, { Allow: 'GET, HEAD, POST, OPTIONS' }).end();
   if ('refused' in head) return refuse(res, head.refused);
   const { agentOf, port } = target;
   res.on('error', () => res.destroy());
@@ -182,7 +229,11 @@ function handOn(target: Target, req: IncomingMessage, res: ServerResponse): void
   let answerEnded = false;
   up.once('response', (answer) => {
     answered = true;
-    res.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.rawHeaders.filter(isAnswerLine));
+    res.writeHead(
+      answer.statusCode ?? 502,
+      answer.statusMessage,
+      answer.rawHeaders.filter(isAnswerLine),
+    );
     answer.pipe(res, { end: false });
     answer.once('end', () => {
       answerEnded = true;
@@ -205,7 +256,10 @@ function handOn(target: Target, req: IncomingMessage, res: ServerResponse): void
   pour(req, up, () => answerEnded);
 }
 
-/** Calls `then` once the body has ended, or has had its time: whoever still sends to a connection that is closed loses the answer (RFC 9112, section 9.6). */
+/**
+ * Calls `then` once the body has ended, or has had its time: whoever still sends to a connection
+ * that is closed loses the answer (RFC 9112, section 9.6).
+ */
 function afterBody(req: IncomingMessage, then: () => void): void {
   if (req.complete) return then();
   req.resume();
@@ -218,8 +272,9 @@ function afterBody(req: IncomingMessage, then: () => void): void {
 }
 
 /**
- * The body, a piece at a time, each read and judged before the next is written: who writes to a connection that was closed after an early answer
- * loses that answer. What comes behind an answer is read and dropped, as the connection ends with it.
+ * The body, a piece at a time, each read and judged before the next is written: who writes to a
+ * connection that was closed after an early answer loses that answer. What comes behind an answer
+ * is read and dropped, as the connection ends with it.
  */
 function pour(req: IncomingMessage, up: ClientRequest, isOver: () => boolean): void {
   const next = (): void => afterThisRound(() => afterThisRound(() => req.resume()));

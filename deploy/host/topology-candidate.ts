@@ -1,6 +1,6 @@
 /**
- * From a topology's file to a build that could run: compiled, its types checked, and tried against the last checkpoint, all beside the build that
- * runs.
+ * From a topology's file to a build that could run: compiled, its types checked, and tried against
+ * the last checkpoint, all beside the build that runs.
  */
 import { relative } from 'node:path';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -20,13 +20,18 @@ export interface CandidateOptions {
   readonly buildDir: string;
   readonly input: Omit<TrialInput, 'script' | 'file'>;
   readonly clock: Clock;
-  /** Whether it was built before (built-topology.ts): then nothing is compiled, and its types were checked. */
+  /**
+   * Whether it was built before (built-topology.ts): then nothing is compiled, and its types were
+   * checked.
+   */
   readonly built: boolean;
 }
 
 const checkedBefore: TypeCheck = { kind: 'checked', findings: [], note: undefined };
 
-/** What became of one try to make a build. `stamps`: the files whose change is worth another try. */
+/**
+ * What became of one try to make a build. `stamps`: the files whose change is worth another try.
+ */
 export interface Candidate {
   readonly stamps: FileStamps;
   /** Undefined when it does not compile. */
@@ -38,12 +43,20 @@ export interface Candidate {
 }
 
 /**
- * `needless` says of a build whether it runs already: then nothing is checked. `trial`: whether it has to show that it could take over; types are
- * checked in any case.
+ * `needless` says of a build whether it runs already: then nothing is checked. `trial`: whether it
+ * has to show that it could take over; types are checked in any case.
  */
 export async function prepareCandidate(
   options: CandidateOptions,
-  { trial, needless, signal }: { readonly trial: boolean; readonly needless: (build: string) => boolean; readonly signal: AbortSignal },
+  {
+    trial,
+    needless,
+    signal,
+  }: {
+    readonly trial: boolean;
+    readonly needless: (build: string) => boolean;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Candidate> {
   const { file, buildDir, input, clock, built } = options;
   const shown = relative(process.cwd(), file);
@@ -51,14 +64,26 @@ export async function prepareCandidate(
   let compiled: CompiledTopology | undefined;
   try {
     if (built) await stamps.note(builtFileOf(file));
-    compiled = built ? openBuiltTopology(file, buildDir) : await compileTopologyFile(file, buildDir, stamps);
-    const types = built ? checkedBefore : await checkTypes({ file, outDir: buildDir, clock, signal, stamps });
+    compiled = built
+      ? openBuiltTopology(file, buildDir)
+      : await compileTopologyFile(file, buildDir, stamps);
+    const types = built
+      ? checkedBefore
+      : await checkTypes({ file, outDir: buildDir, clock, signal, stamps });
     if (types.kind === 'checked') requireNone(types.findings, shown);
     if (trial && !needless(compiled.build)) {
-      const verdict = await tryTopology({ ...input, script: compiled.script, file }, { clock, signal, stamps });
+      const verdict = await tryTopology(
+        { ...input, script: compiled.script, file },
+        { clock, signal, stamps },
+      );
       requireNone(verdict.findings, shown);
     }
-    return { stamps, compiled, fault: undefined, unchecked: types.kind === 'checked' ? types.note : types.why };
+    return {
+      stamps,
+      compiled,
+      fault: undefined,
+      unchecked: types.kind === 'checked' ? types.note : types.why,
+    };
   } catch (thrown) {
     return { stamps, compiled, fault: faultOf(thrown), unchecked: undefined };
   }

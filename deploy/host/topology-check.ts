@@ -1,6 +1,7 @@
 /**
- * Everything that would keep a topology's file from running, before it is started: of its compilation, its types, its graph and schemas, its streams
- * and look-ups, and the last checkpoint of the instance in `dir`.
+ * Everything that would keep a topology's file from running, before it is started: of its
+ * compilation, its types, its graph and schemas, its streams and look-ups, and the last checkpoint
+ * of the instance in `dir`.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +21,10 @@ import type { Finding, TrialVerdict } from './worker-protocol.ts';
 
 export interface TopologyCheckOptions {
   readonly file: string;
-  /** Of the configuration that names streams and look-ups; undefined: the one beside the topology or in the working directory. */
+  /**
+   * Of the configuration that names streams and look-ups; undefined: the one beside the topology or
+   * in the working directory.
+   */
   readonly config: string | undefined;
   /** The instance whose last checkpoint it has to fit. */
   readonly dir: string;
@@ -46,23 +50,47 @@ export async function checkTopologyFile(options: TopologyCheckOptions): Promise<
   try {
     const compiled = await compileTopologyFile(file, outDir, stamps).catch(asFault);
     const typed = await checkTypes({ file, outDir, clock, signal, stamps }).catch(asFault);
-    const types = typed instanceof SluiceError ? [findingOf('types', typed)] : typed.kind === 'checked' ? typed.findings : [];
+    const types =
+      typed instanceof SluiceError
+        ? [findingOf('types', typed)]
+        : typed.kind === 'checked'
+          ? typed.findings
+          : [];
     const unchecked = 'why' in typed ? typed.why : undefined;
     const notes = 'note' in typed && typed.note !== undefined ? [`its types: ${typed.note}`] : [];
     const stale = await staleFindings(stamps, typesOf);
     if (compiled instanceof SluiceError) {
       const findings = compileFindings(compiled);
-      return { name: null, nodes: 0, findings: [...findings, ...elsewhere(types, findings), ...stale], unchecked, notes };
+      return {
+        name: null,
+        nodes: 0,
+        findings: [...findings, ...elsewhere(types, findings), ...stale],
+        unchecked,
+        notes,
+      };
     }
     const { config, findings, note } = configOf(options);
     if (note !== undefined) notes.push(note);
     const place = placeOf(options.dir, config);
-    const input = { script: compiled.script, file: relative(process.cwd(), file), place, dropState: {} };
+    const input = {
+      script: compiled.script,
+      file: relative(process.cwd(), file),
+      place,
+      dropState: {},
+    };
     const verdict = await tryTopology(input, { clock, signal, stamps }).catch(asFault);
     if (verdict instanceof SluiceError)
-      return { name: null, nodes: 0, findings: [...types, ...findings, ...stale, findingOf('load', verdict)], unchecked, notes };
+      return {
+        name: null,
+        nodes: 0,
+        findings: [...types, ...findings, ...stale, findingOf('load', verdict)],
+        unchecked,
+        notes,
+      };
     // Without a configuration no stream is known.
-    const found = verdict.findings.filter(({ kind }) => config !== undefined || (kind !== 'stream' && kind !== 'connector'));
+    const found = verdict.findings.filter(
+      ({ kind }) => config !== undefined || (kind !== 'stream' && kind !== 'connector'),
+    );
     return { ...verdict, findings: [...types, ...found, ...findings, ...stale], unchecked, notes };
   } finally {
     rmSync(outDir, { recursive: true, force: true });
@@ -81,23 +109,43 @@ function findingOf(kind: 'types' | 'load', { message, fix }: SluiceError): Findi
 /** What the compiler of types says of lines that do not compile is the same again. */
 function elsewhere(types: readonly Finding[], compile: readonly Finding[]): readonly Finding[] {
   const lines = new Set(compile.map(({ place }) => `${place?.file}:${place?.line}`));
-  return types.filter(({ place, message }) => !lines.has(`${place?.file}:${place?.line}`) && !/^TS1\d{3}:/.test(message));
+  return types.filter(
+    ({ place, message }) =>
+      !lines.has(`${place?.file}:${place?.line}`) && !/^TS1\d{3}:/.test(message),
+  );
 }
 
 /** The schemas whose types the topology imports, and whose types are of another text. */
-async function staleFindings(stamps: FileStamps, typesOf: (schema: string) => Promise<string>): Promise<readonly Finding[]> {
+async function staleFindings(
+  stamps: FileStamps,
+  typesOf: (schema: string) => Promise<string>,
+): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  for (const schema of stamps.paths.filter((path) => path.endsWith('.schema.json') && existsSync(path))) {
+  for (const schema of stamps.paths.filter(
+    (path) => path.endsWith('.schema.json') && existsSync(path),
+  )) {
     const types = `${schema.slice(0, -'.schema.json'.length)}.gen.ts`;
     if (!existsSync(types)) continue;
     const place = { file: relative(process.cwd(), types), line: 1, column: 1 };
     const fix = `run \`sluice schema types ${relative(process.cwd(), schema)}\``;
     try {
       if ((await typesOf(schema)) === readFileSync(types, 'utf8')) continue;
-      findings.push({ kind: 'stale', node: null, place, message: 'it is not what its schema says now', fix });
+      findings.push({
+        kind: 'stale',
+        node: null,
+        place,
+        message: 'it is not what its schema says now',
+        fix,
+      });
     } catch (thrown) {
       const at = { ...place, file: relative(process.cwd(), schema) };
-      findings.push({ kind: 'schema', node: null, place: at, message: messageOf(thrown), fix: `correct the schema, then ${fix}` });
+      findings.push({
+        kind: 'schema',
+        node: null,
+        place: at,
+        message: messageOf(thrown),
+        fix: `correct the schema, then ${fix}`,
+      });
     }
   }
   return findings;
@@ -110,7 +158,9 @@ interface FoundConfig {
 }
 
 function configOf({ file, config: named, env }: TopologyCheckOptions): FoundConfig {
-  const path = named ?? [join(dirname(file), 'sluice.yaml'), 'sluice.yaml'].find((candidate) => existsSync(candidate));
+  const path =
+    named ??
+    [join(dirname(file), 'sluice.yaml'), 'sluice.yaml'].find((candidate) => existsSync(candidate));
   if (path === undefined) {
     return {
       config: undefined,
@@ -121,7 +171,11 @@ function configOf({ file, config: named, env }: TopologyCheckOptions): FoundConf
   const read = readConfig(path, env);
   if (read.ok) return { config: read.config, findings: [] };
   const findings = read.problems.map((problem): Finding => {
-    const place = { file: relative(process.cwd(), problem.file), line: problem.line, column: problem.column };
+    const place = {
+      file: relative(process.cwd(), problem.file),
+      line: problem.line,
+      column: problem.column,
+    };
     return {
       kind: 'configuration',
       node: null,
@@ -135,6 +189,14 @@ function configOf({ file, config: named, env }: TopologyCheckOptions): FoundConf
 
 /** As `sluice start` would bind it, without the streams themselves. */
 function placeOf(dir: string, config: SluiceConfig | undefined): LocalPlace {
-  const streams = Object.fromEntries([...(config?.streams ?? []), ledgerStream].map(({ name }) => [name, []]));
-  return { kind: 'local', dir: resolve(dir), streams, lookups: config?.lookups ?? {}, parquetFileMaxAgeMs: 0 };
+  const streams = Object.fromEntries(
+    [...(config?.streams ?? []), ledgerStream].map(({ name }) => [name, []]),
+  );
+  return {
+    kind: 'local',
+    dir: resolve(dir),
+    streams,
+    lookups: config?.lookups ?? {},
+    parquetFileMaxAgeMs: 0,
+  };
 }

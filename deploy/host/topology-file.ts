@@ -1,6 +1,7 @@
 /**
- * From a topology's TypeScript file to a script that a worker can import: bundled by esbuild, with `sluice` left outside and bound to this
- * very package, so that the author's graph and the engine share one set of modules.
+ * From a topology's TypeScript file to a script that a worker can import: bundled by esbuild, with
+ * `sluice` left outside and bound to this very package, so that the author's graph and the engine
+ * share one set of modules.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -29,16 +30,23 @@ export interface LoadedTopology {
 }
 
 /**
- * Compiles `file` into `outDir`, and notes in `stamps` what it was made of, and what it would have been made of had it been there: a change of one
- * is a change of the topology, also of one that does not compile. Throws `SluiceError` `topology-compile` with file, line and what esbuild says.
+ * Compiles `file` into `outDir`, and notes in `stamps` what it was made of, and what it would have
+ * been made of had it been there: a change of one is a change of the topology, also of one that
+ * does not compile. Throws `SluiceError` `topology-compile` with file, line and what esbuild says.
  */
-export async function compileTopologyFile(file: string, outDir: string, stamps = new FileStamps()): Promise<CompiledTopology> {
+export async function compileTopologyFile(
+  file: string,
+  outDir: string,
+  stamps = new FileStamps(),
+): Promise<CompiledTopology> {
   return writeScript(file, await bundleTopologyFile(file, stamps), outDir);
 }
 
 /** Writes a bundle where a worker can import it, bound to this very package. */
 export function writeScript(file: string, bundle: string, outDir: string): CompiledTopology {
-  const text = bundle.replace(bound, (_quoted, name: string) => JSON.stringify(new URL(surface[name] ?? '', import.meta.url).href));
+  const text = bundle.replace(bound, (_quoted, name: string) =>
+    JSON.stringify(new URL(surface[name] ?? '', import.meta.url).href),
+  );
   mkdirSync(outDir, { recursive: true });
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
   const script = resolve(outDir, `topology-${hash}.mjs`);
@@ -46,13 +54,18 @@ export function writeScript(file: string, bundle: string, outDir: string): Compi
   return { file, script, build: hash.slice(0, 8) };
 }
 
-/** One module with all that `file` imports but `sluice`, which it names so that `writeScript` finds it. Throws as `compileTopologyFile`. */
+/**
+ * One module with all that `file` imports but `sluice`, which it names so that `writeScript` finds
+ * it. Throws as `compileTopologyFile`.
+ */
 export async function bundleTopologyFile(file: string, stamps: FileStamps): Promise<string> {
   const { build } = await import('esbuild');
   await noteSurroundings(file, stamps);
   if (!isFile(file)) {
     await stamps.note(file);
-    throw new SluiceError('topology-compile', `there is no file ${shown(file)}`, { fix: "name a topology's file, such as topology.ts" });
+    throw new SluiceError('topology-compile', `there is no file ${shown(file)}`, {
+      fix: "name a topology's file, such as topology.ts",
+    });
   }
   const result = await build({
     entryPoints: [file],
@@ -87,7 +100,13 @@ const bindSluice: Plugin = {
   setup(build) {
     build.onResolve({ filter: /^sluice(\/.*)?$/ }, ({ path }) => {
       if (surface[path] === undefined)
-        return { errors: [{ text: `'${path}' is not part of sluice; there is ${Object.keys(surface).join(', ')}` }] };
+        return {
+          errors: [
+            {
+              text: `'${path}' is not part of sluice; there is ${Object.keys(surface).join(', ')}`,
+            },
+          ],
+        };
       return { path: `${boundPrefix}${path}`, external: true };
     });
   },
@@ -106,7 +125,8 @@ function noteInputs(stamps: FileStamps): Plugin {
         await stamps.note(path);
         stamps.loaded.add(path);
         // Its types are made of a schema beside it.
-        if (path.endsWith('.gen.ts')) await stamps.note(`${path.slice(0, -'.gen.ts'.length)}.schema.json`);
+        if (path.endsWith('.gen.ts'))
+          await stamps.note(`${path.slice(0, -'.gen.ts'.length)}.schema.json`);
         return undefined;
       });
     },
@@ -115,8 +135,12 @@ function noteInputs(stamps: FileStamps): Plugin {
 
 function compileError(file: string, thrown: unknown): SluiceError {
   const errors = (thrown as Partial<BuildFailure>).errors ?? [];
-  if (errors.length === 0) return new SluiceError('topology-compile', `${file}: ${messageOf(thrown)}`, { cause: thrown });
-  return new SluiceError('topology-compile', errors.map(lineOf).join('\n'), { cause: thrown, fix: fixOf(errors[0]?.text ?? '') });
+  if (errors.length === 0)
+    return new SluiceError('topology-compile', `${file}: ${messageOf(thrown)}`, { cause: thrown });
+  return new SluiceError('topology-compile', errors.map(lineOf).join('\n'), {
+    cause: thrown,
+    fix: fixOf(errors[0]?.text ?? ''),
+  });
 }
 
 const compileFix = 'topologies are TypeScript without Node built-ins: fix the line and save';
@@ -133,9 +157,21 @@ function fixOf(text: string): string {
 /** What `compileTopologyFile` threw, one by one. */
 export function compileFindings(thrown: SluiceError): readonly Finding[] {
   const errors = (thrown.cause as Partial<BuildFailure> | undefined)?.errors ?? [];
-  if (errors.length === 0) return [{ kind: 'compile', node: null, place: null, message: thrown.message, fix: thrown.fix ?? compileFix }];
+  if (errors.length === 0)
+    return [
+      {
+        kind: 'compile',
+        node: null,
+        place: null,
+        message: thrown.message,
+        fix: thrown.fix ?? compileFix,
+      },
+    ];
   return errors.map(({ location, text }) => {
-    const place = location === null ? null : { file: location.file, line: location.line, column: location.column + 1 };
+    const place =
+      location === null
+        ? null
+        : { file: location.file, line: location.line, column: location.column + 1 };
     return { kind: 'compile', node: null, place, message: text, fix: fixOf(text) };
   });
 }
@@ -146,27 +182,48 @@ function lineOf(error: Message): string {
   return `${location.file}:${location.line}:${location.column + 1}: ${text}`;
 }
 
-/** Imports a compiled topology; throws `SluiceError` `topology-load` when it throws, or exports no topology. */
-export async function importTopology(compiled: Pick<CompiledTopology, 'script' | 'file'>): Promise<LoadedTopology> {
+/**
+ * Imports a compiled topology; throws `SluiceError` `topology-load` when it throws, or exports no
+ * topology.
+ */
+export async function importTopology(
+  compiled: Pick<CompiledTopology, 'script' | 'file'>,
+): Promise<LoadedTopology> {
   let found: unknown;
   try {
-    found = ((await import(pathToFileURL(compiled.script).href)) as { readonly default?: unknown }).default;
+    found = ((await import(pathToFileURL(compiled.script).href)) as { readonly default?: unknown })
+      .default;
   } catch (cause) {
-    throw new SluiceError('topology-load', `${shown(compiled.file)} throws while it is loaded: ${messageOf(cause)}`, { cause });
+    throw new SluiceError(
+      'topology-load',
+      `${shown(compiled.file)} throws while it is loaded: ${messageOf(cause)}`,
+      { cause },
+    );
   }
   if (!isTopology(found)) {
-    throw new SluiceError('topology-load', `${shown(compiled.file)} has no topology as its default export`, {
-      fix: 'write `export default topology(...)`',
-    });
+    throw new SluiceError(
+      'topology-load',
+      `${shown(compiled.file)} has no topology as its default export`,
+      {
+        fix: 'write `export default topology(...)`',
+      },
+    );
   }
   return { topology: found, graph: found.graph };
 }
 
 function isTopology(value: unknown): value is Topology {
-  return typeof value === 'object' && value !== null && 'graph' in value && 'resolve' in value && typeof value.resolve === 'function';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'graph' in value &&
+    'resolve' in value &&
+    typeof value.resolve === 'function'
+  );
 }
 
-const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+const isFile = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 const shown = (file: string): string => relative(process.cwd(), file) || '.';
 
 /** Compiles and imports in this thread, for tools that look at a graph and leave. */

@@ -1,14 +1,18 @@
 /**
- * Keeps one topology file running in a worker thread: starts it, starts it again after a fault, and replaces it whole when something it was made
- * of changes.
+ * Keeps one topology file running in a worker thread: starts it, starts it again after a fault, and
+ * replaces it whole when something it was made of changes.
  *
  * Invariants:
  * 1. At most one thread runs the topology; a new one starts only after the old one has ended.
- * 2. A changed file first has to compile, be of right types, load, be valid and fit the last checkpoint, all beside the build that runs.
- * 3. A new build is on trial until it completed a checkpoint of its own. One that fails before has committed nothing: the build before goes on from
- *    the last checkpoint, as it was bundled, whatever is in the file now.
- * 4. One change is one try and one message. What cannot get better by itself waits for the next change.
- * 5. Other faults are answered by a restart from the last checkpoint after a growing pause; never given up, because captured events wait.
+ * 2. A changed file first has to compile, be of right types, load, be valid and fit the last
+ *    checkpoint, all beside the build that runs.
+ * 3. A new build is on trial until it completed a checkpoint of its own. One that fails before has
+ *    committed nothing: the build before goes on from the last checkpoint, as it was bundled,
+ *    whatever is in the file now.
+ * 4. One change is one try and one message. What cannot get better by itself waits for the next
+ *    change.
+ * 5. Other faults are answered by a restart from the last checkpoint after a growing pause; never
+ *    given up, because captured events wait.
  */
 import { relative } from 'node:path';
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
@@ -18,7 +22,16 @@ import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { failureOf, healthy } from '../../topology/checkpoint/health.ts';
-import type { CheckpointHealth, DropState, Graph, JobNews, JobStatus, RunFailure, SkipRequest, StartFrom } from '../../topology/index.ts';
+import type {
+  CheckpointHealth,
+  DropState,
+  Graph,
+  JobNews,
+  JobStatus,
+  RunFailure,
+  SkipRequest,
+  StartFrom,
+} from '../../topology/index.ts';
 import { tablePath } from './bindings.ts';
 import type { AskedStatus } from './status-asker.ts';
 import type { Candidate } from './topology-candidate.ts';
@@ -52,10 +65,17 @@ export interface TopologyHostStatus {
   readonly file: string;
   readonly name: string | null;
   /**
-   * `draining`, then `drained`: it emitted everything and ended; it restarts when its file changes, or with the next start. `taken-over`: another
-   * process runs it now.
+   * `draining`, then `drained`: it emitted everything and ended; it restarts when its file changes,
+   * or with the next start. `taken-over`: another process runs it now.
    */
-  readonly state: 'starting' | 'running' | 'failed' | 'draining' | 'drained' | 'taken-over' | 'stopped';
+  readonly state:
+    | 'starting'
+    | 'running'
+    | 'failed'
+    | 'draining'
+    | 'drained'
+    | 'taken-over'
+    | 'stopped';
   /** The build of the file that runs, or ran last: the first digits of its hash. */
   readonly build: string | null;
   /** The last change of the file that is not used, until one is. */
@@ -66,7 +86,10 @@ export interface TopologyHostStatus {
   readonly restarts: number;
   /** How its checkpoints fare, through all restarts. */
   readonly checkpoints: CheckpointHealth;
-  /** Epoch ms since when its thread does not answer, and `job` is what it said last; null while it does. */
+  /**
+   * Epoch ms since when its thread does not answer, and `job` is what it said last; null while it
+   * does.
+   */
   readonly silentSinceMs: number | null;
   readonly job: JobStatus | null;
   /** What happened to its connections since its worker began, by name. */
@@ -85,9 +108,15 @@ export interface TopologyHost {
   /** Resolves when the topology runs, or its first try has failed. */
   start(): Promise<void>;
   status(): Promise<TopologyHostStatus>;
-  /** Begins to read to where the streams end now, give out everything and end. Throws `SluiceError` `drain-refused`. */
+  /**
+   * Begins to read to where the streams end now, give out everything and end. Throws `SluiceError`
+   * `drain-refused`.
+   */
   drain(): Promise<void>;
-  /** Goes past what cannot be read of a split; resolves with what was done. Throws `SluiceError` `skip-refused`, `split-unknown`, `split-ambiguous`. */
+  /**
+   * Goes past what cannot be read of a split; resolves with what was done. Throws `SluiceError`
+   * `skip-refused`, `split-unknown`, `split-ambiguous`.
+   */
   skip(request: SkipRequest): Promise<string>;
   /** Takes a last checkpoint and ends the worker. */
   stop(): Promise<void>;
@@ -96,7 +125,12 @@ export interface TopologyHost {
 const nothingAsked: AskedStatus = { answer: undefined, silentSinceMs: null };
 const restartBackoff = { baseMs: 500, maxMs: 15_000 };
 /** Faults of what was written: the same build fails in the same way until a file is changed. */
-const faultsOfWriting: ReadonlySet<string> = new Set(['topology-load', 'topology-invalid', 'topology-name-taken', 'restore-refused']);
+const faultsOfWriting: ReadonlySet<string> = new Set([
+  'topology-load',
+  'topology-invalid',
+  'topology-name-taken',
+  'restore-refused',
+]);
 
 /** A build that runs or ran. */
 interface Build {
@@ -141,7 +175,9 @@ class Host implements TopologyHost {
     this.#shown = relative(process.cwd(), options.file);
     const { clock, tell } = options;
     const keep = (path: string): void =>
-      tell(`${relative(process.cwd(), path)} was changed; its rows stay as they were read: restart Sluice to use it`);
+      tell(
+        `${relative(process.cwd(), path)} was changed; its rows stay as they were read: restart Sluice to use it`,
+      );
     this.#watch = new TopologyWatch(clock, () => this.#onChange(), keep);
   }
 
@@ -156,7 +192,8 @@ class Host implements TopologyHost {
   }
 
   async status(): Promise<TopologyHostStatus> {
-    const { answer, silentSinceMs } = (this.#drained === undefined ? await this.#thread?.status() : undefined) ?? nothingAsked;
+    const { answer, silentSinceMs } =
+      (this.#drained === undefined ? await this.#thread?.status() : undefined) ?? nothingAsked;
     return {
       file: this.#shown,
       name: this.#name,
@@ -177,11 +214,16 @@ class Host implements TopologyHost {
     await this.#replacing;
     const [state, thread] = [this.#state, this.#thread];
     if (state === 'drained' || state === 'draining') return;
-    if (state === 'starting') throw new SluiceError('topology-starting', `${this.#shown} is starting`, { retryable: true });
+    if (state === 'starting')
+      throw new SluiceError('topology-starting', `${this.#shown} is starting`, { retryable: true });
     if (thread === undefined || state !== 'running') {
-      throw new SluiceError('drain-refused', `${this.#shown} does not run (${state}): there is nothing to drain`, {
-        fix: 'see `sluice status`; once it runs again, drain again',
-      });
+      throw new SluiceError(
+        'drain-refused',
+        `${this.#shown} does not run (${state}): there is nothing to drain`,
+        {
+          fix: 'see `sluice status`; once it runs again, drain again',
+        },
+      );
     }
     this.#state = 'draining';
     thread.post({ kind: 'drain' });
@@ -190,9 +232,13 @@ class Host implements TopologyHost {
   async skip(request: SkipRequest): Promise<string> {
     await this.#replacing;
     if (this.#thread === undefined) {
-      throw new SluiceError('skip-refused', `${this.#shown} does not run (${this.#state}): there is nothing to skip`, {
-        fix: 'see `sluice status`; once it runs again, ask again',
-      });
+      throw new SluiceError(
+        'skip-refused',
+        `${this.#shown} does not run (${this.#state}): there is nothing to skip`,
+        {
+          fix: 'see `sluice status`; once it runs again, ask again',
+        },
+      );
     }
     return this.#thread.skip(request);
   }
@@ -215,7 +261,10 @@ class Host implements TopologyHost {
     const input = { ...this.#options.input, dropState: this.#dropState };
     const { signal } = this.#stopped;
     const isRunning = (build: string): boolean => this.#runs(build) && !this.#watch.tablesChanged;
-    const candidate = await prepareCandidate({ file, buildDir, built, input, clock }, { trial, needless: isRunning, signal });
+    const candidate = await prepareCandidate(
+      { file, buildDir, built, input, clock },
+      { trial, needless: isRunning, signal },
+    );
     this.#watch.files(candidate.stamps);
     if (candidate.unchecked !== undefined && this.#unchecked !== candidate.unchecked) {
       this.#options.tell(`the types of ${this.#shown}: ${candidate.unchecked}`);
@@ -228,13 +277,24 @@ class Host implements TopologyHost {
     return this.#thread !== undefined && this.#build?.compiled.build === build;
   }
 
-  /** A thread of `build`; resolves when it runs or has failed. `goBack`: the build that ran after it was given up. */
+  /**
+   * A thread of `build`; resolves when it runs or has failed. `goBack`: the build that ran after it
+   * was given up.
+   */
   async #run(build: Build, goBack = false): Promise<void> {
     const { input, clock, graph: database, names } = this.#options;
     const refuses = (name: string): SluiceError | undefined => names.claim(this.#shown, name);
     const { script } = build.compiled;
     const thread = new TopologyThread(
-      { ...input, dropState: this.#dropState, from: this.#from, script, file: this.#shown, goBack, failure: this.#failure },
+      {
+        ...input,
+        dropState: this.#dropState,
+        from: this.#from,
+        script,
+        file: this.#shown,
+        goBack,
+        failure: this.#failure,
+      },
       { clock, graph: database, refuses, onNews: (news) => this.#onNews(news) },
     );
     this.#thread = thread;
@@ -266,7 +326,12 @@ class Host implements TopologyHost {
     if (line !== undefined) this.#options.tell(`${this.#shown}: ${line}`);
   }
 
-  async #onEnd(thread: TopologyThread, build: Build, goBack: boolean, fault: WorkerFault | undefined): Promise<void> {
+  async #onEnd(
+    thread: TopologyThread,
+    build: Build,
+    goBack: boolean,
+    fault: WorkerFault | undefined,
+  ): Promise<void> {
     if (this.#thread !== thread) return;
     this.#thread = undefined;
     if (thread.proved) build.before = undefined;
@@ -276,7 +341,9 @@ class Host implements TopologyHost {
       this.#drained = thread.drained;
       this.#state = 'drained';
       this.#error = null;
-      this.#options.tell(`${this.#shown} is drained; it restarts when its file changes, or with the next start`);
+      this.#options.tell(
+        `${this.#shown} is drained; it restarts when its file changes, or with the next start`,
+      );
       return;
     }
     if (this.#isStopping || fault === undefined) {
@@ -293,8 +360,18 @@ class Host implements TopologyHost {
 
   /** A run that cannot even begin again after a failed checkpoint completes none either. */
   #noteStart(thread: TopologyThread, fault: WorkerFault): void {
-    if (thread.isReady || thread.failedCheckpoint || this.#checkpoints.inARow === 0 || fault.code === 'fenced') return;
-    const failure = failureOf(errorOf(fault), { checkpoint: null, atMs: this.#options.clock.now(), againInMs: null });
+    if (
+      thread.isReady ||
+      thread.failedCheckpoint ||
+      this.#checkpoints.inARow === 0 ||
+      fault.code === 'fenced'
+    )
+      return;
+    const failure = failureOf(errorOf(fault), {
+      checkpoint: null,
+      atMs: this.#options.clock.now(),
+      againInMs: null,
+    });
     this.#onNews({ kind: 'checkpoint-failed', failure });
   }
 
@@ -320,7 +397,10 @@ class Host implements TopologyHost {
     if (fault.code === 'fenced' || faultsOfWriting.has(fault.code)) return;
     this.#restarts++;
     this.#failedStarts++;
-    await sleep(clock, restartBackoff.baseMs + backoffMs(Math.min(this.#failedStarts, 8), restartBackoff, random));
+    await sleep(
+      clock,
+      restartBackoff.baseMs + backoffMs(Math.min(this.#failedStarts, 8), restartBackoff, random),
+    );
     await this.#replacing;
     if (this.#isStopping || this.#thread !== undefined || this.#build !== build) return;
     await this.#run(build, goBack);
@@ -342,12 +422,16 @@ class Host implements TopologyHost {
       if (fault === undefined) return;
       this.#refuse(compiled, fault);
       const build = compiled === undefined ? '' : ` (build ${compiled.build})`;
-      const before = this.#thread === undefined ? '' : `\nThe one before goes on: build ${this.#build?.compiled.build}.`;
+      const before =
+        this.#thread === undefined
+          ? ''
+          : `\nThe one before goes on: build ${this.#build?.compiled.build}.`;
       tell(`${this.#shown} was changed but is not used${build}:\n${faultText(fault)}${before}`);
       return;
     }
     if (this.#runs(compiled.build) && !this.#watch.tablesChanged) {
-      if (this.#refused !== null) tell(`${this.#shown} is again what runs: build ${compiled.build}`);
+      if (this.#refused !== null)
+        tell(`${this.#shown} is again what runs: build ${compiled.build}`);
       this.#refused = null;
       return;
     }
@@ -377,7 +461,9 @@ class Host implements TopologyHost {
     this.#refused = null;
     await this.#run({ compiled, before: old === undefined ? undefined : before });
     if (this.#runs(compiled.build)) {
-      tell(`${this.#shown} was loaded again and goes on from the last checkpoint: build ${compiled.build}`);
+      tell(
+        `${this.#shown} was loaded again and goes on from the last checkpoint: build ${compiled.build}`,
+      );
     }
   }
 }
@@ -385,7 +471,8 @@ class Host implements TopologyHost {
 function tablesOf(file: string, graph: Graph): ReadonlyMap<string, TablePolicy> {
   const tables = new Map<string, TablePolicy>();
   for (const node of graph.nodes) {
-    if (node.kind === 'lookup' && node.lookup.from === 'file') tables.set(tablePath(file, node.lookup.file), node.lookup.whenChanged);
+    if (node.kind === 'lookup' && node.lookup.from === 'file')
+      tables.set(tablePath(file, node.lookup.file), node.lookup.whenChanged);
   }
   return tables;
 }

@@ -1,8 +1,9 @@
 /**
- * Which file runs the topology of a name. The name is that of its checkpoints: a second topology of that name would take over from the first, and go
- * on from its state.
+ * Which file runs the topology of a name. The name is that of its checkpoints: a second topology of
+ * that name would take over from the first, and go on from its state.
  *
- * Invariant: a name is one file's, that of the first to load, also while its topology fails, until the file has a topology of another name.
+ * Invariant: a name is one file's, that of the first to load, also while its topology fails, until
+ * the file has a topology of another name.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 
@@ -11,7 +12,8 @@ export class TopologyNames {
 
   /** What a file's topology is called now; why it may not run, where another file has that name. */
   claim(file: string, name: string): SluiceError | undefined {
-    for (const [other, taken] of this.#byFile) if (taken === name && other !== file) return nameTaken(name, other);
+    for (const [other, taken] of this.#byFile)
+      if (taken === name && other !== file) return nameTaken(name, other);
     this.#byFile.set(file, name);
     return undefined;
   }

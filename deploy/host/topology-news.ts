@@ -1,5 +1,6 @@
 /**
- * What the log says of a topology's news: each at once, an alarm loudly, and a long row of the same not without end. Pure.
+ * What the log says of a topology's news: each at once, an alarm loudly, and a long row of the same
+ * not without end. Pure.
  */
 import { deriveHealth } from '../../topology/checkpoint/health.ts';
 import type { CheckpointHealth, JobNews, SplitStatus } from '../../topology/index.ts';
@@ -9,17 +10,27 @@ import { lossText } from '../../topology/index.ts';
 const toldFirst = 5;
 const toldEvery = 10;
 
-/** The line for a person, or undefined where there is nothing new to say. `health` is with the news. */
-export function newsLine(news: JobNews, before: CheckpointHealth, health: CheckpointHealth): string | undefined {
+/**
+ * The line for a person, or undefined where there is nothing new to say. `health` is with the news.
+ */
+export function newsLine(
+  news: JobNews,
+  before: CheckpointHealth,
+  health: CheckpointHealth,
+): string | undefined {
   switch (news.kind) {
     case 'checkpoint-failed': {
       const { inARow, alarm } = health;
       if (inARow > toldFirst && inARow % toldEvery !== 0) return undefined;
       const { checkpoint, message, fix, againInMs } = news.failure;
       const which = checkpoint === null ? 'a checkpoint' : `checkpoint ${checkpoint}`;
-      const row = alarm ? `ALARM: ${inARow} checkpoints failed in a row since ${new Date(health.sinceMs ?? 0).toISOString()}; ` : '';
+      const row = alarm
+        ? `ALARM: ${inARow} checkpoints failed in a row since ${new Date(health.sinceMs ?? 0).toISOString()}; `
+        : '';
       const again =
-        againInMs === null ? 'the run ends and goes on from the last one' : `tried again in ${(againInMs / 1_000).toFixed(1)} s`;
+        againInMs === null
+          ? 'the run ends and goes on from the last one'
+          : `tried again in ${(againInMs / 1_000).toFixed(1)} s`;
       return `${row}${which} failed: ${message}; ${again}${fix === null ? '' : `\n  ${fix}`}`;
     }
     case 'checkpoint-completed':
@@ -59,12 +70,19 @@ const verbs: Readonly<Record<SplitStatus['hearing'], string>> = {
 
 const secondsText = (ms: number): string => `${Math.round(ms / 1_000)} s`;
 
-function splitsText({ stream, path, splits, count }: Extract<JobNews, { readonly count: number }>): string {
+function splitsText({
+  stream,
+  path,
+  splits,
+  count,
+}: Extract<JobNews, { readonly count: number }>): string {
   const more = count > splits.length ? ` and ${count - splits.length} more` : '';
   return `${stream} ${path} ${splits.join(', ')}${more}`;
 }
 
 /** Only checkpoints change how checkpoints fare. */
 export function healthAfter(before: CheckpointHealth, news: JobNews): CheckpointHealth {
-  return news.kind === 'checkpoint-failed' || news.kind === 'checkpoint-completed' ? deriveHealth(before, news) : before;
+  return news.kind === 'checkpoint-failed' || news.kind === 'checkpoint-completed'
+    ? deriveHealth(before, news)
+    : before;
 }

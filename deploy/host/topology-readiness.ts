@@ -1,12 +1,16 @@
 /**
- * Whether topologies do what they are there for. Readiness, not health: what keeps them from it, a full disk or a bucket that refuses, is not mended by a
- * restart of the process. Pure.
+ * Whether topologies do what they are there for. Readiness, not health: what keeps them from it, a
+ * full disk or a bucket that refuses, is not mended by a restart of the process. Pure.
  *
  * Invariant: no topology is named, as whoever reaches the port may ask.
  */
 import type { TopologyHostStatus } from './topology-host.ts';
 
-const running: ReadonlySet<TopologyHostStatus['state']> = new Set(['running', 'draining', 'drained']);
+const running: ReadonlySet<TopologyHostStatus['state']> = new Set([
+  'running',
+  'draining',
+  'drained',
+]);
 
 /** Why they are not ready, in a sentence; undefined when they are. */
 export function topologiesNotReady(
@@ -19,7 +23,8 @@ export function topologiesNotReady(
   const late = count(({ state }) => !running.has(state));
   if (late !== undefined) return `${late} do not run: see \`sluice status\``;
   const failing = count(({ checkpoints }) => checkpoints.alarm);
-  if (failing !== undefined) return `${failing} cannot complete a checkpoint: see \`sluice status\``;
+  if (failing !== undefined)
+    return `${failing} cannot complete a checkpoint: see \`sluice status\``;
   const silent = count(({ silentSinceMs }) => silentSinceMs !== null);
   return silent === undefined ? undefined : `${silent} do not answer: see \`sluice status\``;
 }

@@ -2,7 +2,8 @@
  * One run of a topology in a worker thread, as its host sees it.
  *
  * Invariants:
- * 1. It ends: when it has said its last, when it is told to stop, and when its modules are not evaluated in time, whatever is open in it.
+ * 1. It ends: when it has said its last, when it is told to stop, and when its modules are not
+ *    evaluated in time, whatever is open in it.
  * 2. A function that does not return ends it.
  * 3. `ended` resolves once, with the fault that ended it, or undefined when it stopped or drained.
  */
@@ -19,7 +20,14 @@ import { answerCall } from './graph-link.ts';
 import type { AskedStatus } from './status-asker.ts';
 import { StatusAsker } from './status-asker.ts';
 import { neverLoaded, outOfMemory } from './topology-trial.ts';
-import type { Begin, FromWorker, ThreadInput, ToWorker, WorkerFault, WorkerInput } from './worker-protocol.ts';
+import type {
+  Begin,
+  FromWorker,
+  ThreadInput,
+  ToWorker,
+  WorkerFault,
+  WorkerInput,
+} from './worker-protocol.ts';
 import { errorOf, faultOf } from './worker-protocol.ts';
 
 /** How long a thread that has said its last may take to end. */
@@ -63,7 +71,9 @@ export class TopologyThread {
   readonly #functions: FunctionWatch;
   /** Why it ended without a word. */
   #crash: string | undefined;
-  #settleReady: { readonly resolve: (ready: Ready) => void; readonly reject: (thrown: unknown) => void } | undefined;
+  #settleReady:
+    | { readonly resolve: (ready: Ready) => void; readonly reject: (thrown: unknown) => void }
+    | undefined;
   #fault: WorkerFault | undefined;
   #stopped = false;
   #isStopping = false;
@@ -75,7 +85,9 @@ export class TopologyThread {
     this.#onNews = onNews;
     this.#refuses = refuses;
     this.#asker = new StatusAsker(clock, (id) => this.post({ kind: 'status', id }));
-    this.#functions = new FunctionWatch(clock, input.functionMaxMs, (fault) => this.#terminate(fault));
+    this.#functions = new FunctionWatch(clock, input.functionMaxMs, (fault) =>
+      this.#terminate(fault),
+    );
     const workerData: ThreadInput = { ...input, calls: this.#functions.calls };
     this.#worker = new Worker(new URL('./topology-worker.js', import.meta.url), { workerData });
     this.ready = new Promise<Ready>((resolve, reject) => {
@@ -83,10 +95,14 @@ export class TopologyThread {
     });
     this.ready.catch(() => undefined);
     this.#endAfter(limits.topologyLoadMaxMs + limits.topologyTrialMaxMs, neverLoaded(input.file));
-    this.#worker.once('online', () => this.#endAfter(limits.topologyLoadMaxMs, neverLoaded(input.file)));
+    this.#worker.once('online', () =>
+      this.#endAfter(limits.topologyLoadMaxMs, neverLoaded(input.file)),
+    );
     this.#worker.on('message', (message: FromWorker) => this.#hear(message));
     this.#worker.on('error', (thrown: unknown) => {
-      this.#fault = faultOf(systemCodeOf(thrown) === 'ERR_WORKER_OUT_OF_MEMORY' ? outOfMemory(input.file) : thrown);
+      this.#fault = faultOf(
+        systemCodeOf(thrown) === 'ERR_WORKER_OUT_OF_MEMORY' ? outOfMemory(input.file) : thrown,
+      );
       this.#crash = this.#fault.message;
     });
     this.ended = new Promise((resolve) => {
@@ -104,7 +120,10 @@ export class TopologyThread {
     this.post({ kind: 'stop' });
     this.#endAfter(
       limits.topologyStopMaxMs,
-      new SluiceError('stop-timeout', `it took no last checkpoint within ${limits.topologyStopMaxMs / 1_000} s`),
+      new SluiceError(
+        'stop-timeout',
+        `it took no last checkpoint within ${limits.topologyStopMaxMs / 1_000} s`,
+      ),
     );
     return this.ended;
   }
@@ -113,13 +132,18 @@ export class TopologyThread {
     return this.#asker.ask();
   }
 
-  /** Resolves with what was done. Rejects with why it was not: also when it ends, or does not answer in time. */
+  /**
+   * Resolves with what was done. Rejects with why it was not: also when it ends, or does not answer
+   * in time.
+   */
   skip(request: SkipRequest): Promise<string> {
     const id = ++this.#skipIds;
     const done = new Promise<string | WorkerFault>((resolve) => this.#skips.set(id, resolve));
     this.post({ kind: 'skip', id, request });
     const late = (): SluiceError =>
-      new SluiceError('topology-silent', 'the topology does not answer: it may skip it still', { fix: 'see `sluice status`' });
+      new SluiceError('topology-silent', 'the topology does not answer: it may skip it still', {
+        fix: 'see `sluice status`',
+      });
     return within(this.#clock, limits.skipAnswerMaxMs, done, late)
       .then((answer) => {
         if (typeof answer !== 'string') throw errorOf(answer);
@@ -149,9 +173,10 @@ export class TopologyThread {
         this.#skips.get(message.id)?.(message.done);
         return;
       case 'graph':
-        void answerCall(present(this.#graph, 'the graph of a thread that asks for it'), message.call).then((reply) =>
-          this.post({ kind: 'graph', id: message.id, reply }),
-        );
+        void answerCall(
+          present(this.#graph, 'the graph of a thread that asks for it'),
+          message.call,
+        ).then((reply) => this.post({ kind: 'graph', id: message.id, reply }));
         return;
       case 'failed':
         this.#fault ??= message.fault;
@@ -192,13 +217,18 @@ export class TopologyThread {
   #end(code: number): WorkerFault | undefined {
     this.#deadline?.cancel();
     this.#asker.close();
-    for (const answer of this.#skips.values()) answer({ code: 'worker-ended', message: 'it ended before it had skipped anything' });
+    for (const answer of this.#skips.values())
+      answer({ code: 'worker-ended', message: 'it ended before it had skipped anything' });
     if (!this.#stopped && this.#fault === undefined) {
       this.#crash = `its thread ended without a word (exit code ${code})`;
       this.#fault = { code: 'worker-ended', message: this.#crash };
     }
     this.failure = this.#functions.end(this.#crash);
-    this.#settleReady?.reject(this.#fault === undefined ? new SluiceError('worker-ended', 'it was stopped') : errorOf(this.#fault));
+    this.#settleReady?.reject(
+      this.#fault === undefined
+        ? new SluiceError('worker-ended', 'it was stopped')
+        : errorOf(this.#fault),
+    );
     return this.#fault;
   }
 }

@@ -1,7 +1,8 @@
 /**
- * A process of its own that loads a build of a topology, finds all that would keep it from taking over from the last checkpoint, and ends. It changes
- * nothing: what the author's modules do to it while they are evaluated (they throw, never finish, end the process, fill the memory) is done to it
- * alone.
+ * A process of its own that loads a build of a topology, finds all that would keep it from taking
+ * over from the last checkpoint, and ends. It changes nothing: what the author's modules do to it
+ * while they are evaluated (they throw, never finish, end the process, fill the memory) is done to
+ * it alone.
  */
 import { Worker } from 'node:worker_threads';
 import { assert } from '../../schemas/kernel/assert.ts';
@@ -34,20 +35,33 @@ async function verdictOn(input: TrialInput): Promise<TrialVerdict> {
     const thrownAt = placeOf(cause instanceof Error ? cause.stack : undefined) ?? null;
     // What it lacks is nowhere: its first line stands for it.
     const place = cause === undefined ? { file: input.file, line: 1, column: 1 } : thrownAt;
-    const finding = { kind: 'load', node: null, place, message: messageOf(thrown), fix: fix ?? 'correct what throws' } as const;
+    const finding = {
+      kind: 'load',
+      node: null,
+      place,
+      message: messageOf(thrown),
+      fix: fix ?? 'correct what throws',
+    } as const;
     return { name: null, nodes: 0, findings: [finding] };
   }
   await say({ kind: 'imported' });
   const { topology, graph } = loaded;
   const bindings = await bindTopology(input, remoteGraph(() => undefined).database);
   const { connectors, tables } = notingTables(bindings.connectors, input.file);
-  const found = await checkJob({ topology, blobs: bindings.checkpoints, connectors, dropState: dropsOf(input, graph.name) });
+  const found = await checkJob({
+    topology,
+    blobs: bindings.checkpoints,
+    connectors,
+    dropState: dropsOf(input, graph.name),
+  });
   await say({ kind: 'tables', tables: Object.fromEntries(tables) });
   const placed = (finding: Omit<Finding, 'place'>): Finding => ({
     ...finding,
     place: placeOf(topology.placeOf?.(finding.node ?? graph.name)) ?? null,
   });
-  const warnings = paneWarnings(graph).map(({ node, message, fix = '' }) => placed({ kind: 'graph', node, message, fix }));
+  const warnings = paneWarnings(graph).map(({ node, message, fix = '' }) =>
+    placed({ kind: 'graph', node, message, fix }),
+  );
   return { name: graph.name, nodes: graph.nodes.length, findings: found.map(placed), warnings };
 }
 
@@ -56,11 +70,15 @@ process.once('disconnect', () => process.exit());
 process.once('message', (input: TrialInput) => {
   // What nobody waits for fails here: a promise that a module left alone, or a timer.
   process.once('uncaughtException', (thrown: unknown) => {
-    const place = placeReader(input.script)(thrown instanceof Error ? thrown.stack : undefined) ?? null;
+    const place =
+      placeReader(input.script)(thrown instanceof Error ? thrown.stack : undefined) ?? null;
     const message = `${input.file} left something to fail by itself: ${messageOf(thrown)}`;
-    const fix = 'a topology only describes what is done: await or catch it, or take it out of the modules it is made of';
+    const fix =
+      'a topology only describes what is done: await or catch it, or take it out of the modules it is made of';
     const finding = { kind: 'load', node: null, place, message, fix } as const;
-    void say({ kind: 'checked', verdict: { name: null, nodes: 0, findings: [finding] } }).then(() => process.exit());
+    void say({ kind: 'checked', verdict: { name: null, nodes: 0, findings: [finding] } }).then(() =>
+      process.exit(),
+    );
   });
   void verdictOn(input)
     .then((verdict) => say({ kind: 'checked', verdict }))

@@ -1,5 +1,6 @@
 /**
- * Tries a build of a topology beside the one that runs: loads it in a process of its own, and asks whether it could take over.
+ * Tries a build of a topology beside the one that runs: loads it in a process of its own, and asks
+ * whether it could take over.
  *
  * Invariant: it ends within bounds, whatever the author's code does, and leaves no process behind.
  */
@@ -24,11 +25,14 @@ export interface TrialOptions {
 }
 
 /**
- * All that would keep the build from taking over. Rejects with `SluiceError` `topology-load`, `topology-out-of-memory`, `trial-timeout`,
- * `trial-aborted`, and with what the bindings throw.
+ * All that would keep the build from taking over. Rejects with `SluiceError` `topology-load`,
+ * `topology-out-of-memory`, `trial-timeout`, `trial-aborted`, and with what the bindings throw.
  */
 export async function tryTopology(input: TrialInput, options: TrialOptions): Promise<TrialVerdict> {
-  const tried = fork(child, [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  const tried = fork(child, [], {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
   try {
     return await verdictOf(tried, alone(input), options);
   } finally {
@@ -41,12 +45,19 @@ function alone(input: TrialInput): TrialInput {
   const { place } = input;
   if (place.kind !== 'local') return input;
   const streams = Object.fromEntries(
-    Object.entries(place.streams).map(([name, handles]) => [name, handles.map(({ path }) => ({ path, splits: [] }))]),
+    Object.entries(place.streams).map(([name, handles]) => [
+      name,
+      handles.map(({ path }) => ({ path, splits: [] })),
+    ]),
   );
   return { ...input, place: { ...place, streams } };
 }
 
-function verdictOf(tried: ChildProcess, input: TrialInput, { clock, signal, stamps }: TrialOptions): Promise<TrialVerdict> {
+function verdictOf(
+  tried: ChildProcess,
+  input: TrialInput,
+  { clock, signal, stamps }: TrialOptions,
+): Promise<TrialVerdict> {
   return new Promise((resolve, reject) => {
     let timer: Timer | undefined;
     let phase: 'starting' | 'importing' | 'checking' = 'starting';
@@ -57,11 +68,14 @@ function verdictOf(tried: ChildProcess, input: TrialInput, { clock, signal, stam
       if (verdict instanceof SluiceError) reject(verdict);
       else resolve(verdict);
     };
-    const abort = (): void => settle(new SluiceError('trial-aborted', 'the trial was ended: Sluice stops'));
+    const abort = (): void =>
+      settle(new SluiceError('trial-aborted', 'the trial was ended: Sluice stops'));
     const within = (next: typeof phase, maxMs: number): void => {
       phase = next;
       timer?.cancel();
-      timer = clock.setTimer(maxMs, () => settle(next === 'importing' ? neverLoaded(input.file) : tooSlow(input.file)));
+      timer = clock.setTimer(maxMs, () =>
+        settle(next === 'importing' ? neverLoaded(input.file) : tooSlow(input.file)),
+      );
     };
     within('starting', limits.topologyTrialMaxMs);
     signal.addEventListener('abort', abort);
@@ -90,26 +104,46 @@ function verdictOf(tried: ChildProcess, input: TrialInput, { clock, signal, stam
       }
     });
     tried.once('error', (thrown) =>
-      settle(new SluiceError('trial-failed', `no process could be started: ${thrown.message}`, { cause: thrown })),
+      settle(
+        new SluiceError('trial-failed', `no process could be started: ${thrown.message}`, {
+          cause: thrown,
+        }),
+      ),
     );
-    tried.once('close', (code, killed) => settle(endedEarly(input.file, phase, code, killed, lastWords)));
+    tried.once('close', (code, killed) =>
+      settle(endedEarly(input.file, phase, code, killed, lastWords)),
+    );
   });
 }
 
 export function neverLoaded(file: string): SluiceError {
-  return new SluiceError('topology-load', `${file} was not loaded within ${limits.topologyLoadMaxMs / 1_000} s`, {
-    fix: 'a topology only describes what is done: take loops and what it waits for out of the modules it is made of',
-  });
+  return new SluiceError(
+    'topology-load',
+    `${file} was not loaded within ${limits.topologyLoadMaxMs / 1_000} s`,
+    {
+      fix: 'a topology only describes what is done: take loops and what it waits for out of the modules it is made of',
+    },
+  );
 }
 
 function tooSlow(file: string): SluiceError {
-  return new SluiceError('trial-timeout', `whether ${file} could take over was not known within ${limits.topologyTrialMaxMs / 1_000} s`, {
-    retryable: true,
-    fix: 'save it again to try once more',
-  });
+  return new SluiceError(
+    'trial-timeout',
+    `whether ${file} could take over was not known within ${limits.topologyTrialMaxMs / 1_000} s`,
+    {
+      retryable: true,
+      fix: 'save it again to try once more',
+    },
+  );
 }
 
-function endedEarly(file: string, phase: string, code: number | null, killed: NodeJS.Signals | null, lastWords: string): SluiceError {
+function endedEarly(
+  file: string,
+  phase: string,
+  code: number | null,
+  killed: NodeJS.Signals | null,
+  lastWords: string,
+): SluiceError {
   if (/out of memory|allocation failed/i.test(lastWords)) return outOfMemory(file);
   const how = killed === null ? `exit code ${code}` : killed;
   const when = phase === 'checking' ? 'while it was checked' : 'while it was loaded';

@@ -1,9 +1,10 @@
 /**
- * Looks every half second whether something that a topology was made of is another now. It polls: the same on every file system, also for links
- * and for files that are not there yet.
+ * Looks every half second whether something that a topology was made of is another now. It polls:
+ * the same on every file system, also for links and for files that are not there yet.
  *
  * Invariants:
- * 1. A change is told once, when the files stand still, and the next only after what it led to is over.
+ * 1. A change is told once, when the files stand still, and the next only after what it led to is
+ *    over.
  * 2. What is found wrong with a change is not tried again before the next one.
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
@@ -11,11 +12,15 @@ import { sleep } from '../../schemas/kernel/clock.ts';
 import { FileStamps, stampOf } from './file-stamps.ts';
 
 const watchMs = 500;
-/** How long files stand still that somebody has finished to save, and how often that is waited for. */
+/**
+ * How long files stand still that somebody has finished to save, and how often that is waited for.
+ */
 const settleMs = 100;
 const settlesMax = 50;
 
-/** Whether a changed table of a look-up is read again, or stays as it was read until the next start. */
+/**
+ * Whether a changed table of a look-up is read again, or stays as it was read until the next start.
+ */
 export type TablePolicy = 'reload' | 'keep';
 
 export class TopologyWatch {
@@ -45,7 +50,10 @@ export class TopologyWatch {
   }
 
   /** The tables of the thread that runs now, with their stamps from before they were read. */
-  tables(policies: ReadonlyMap<string, TablePolicy>, stamps: Readonly<Record<string, string>>): void {
+  tables(
+    policies: ReadonlyMap<string, TablePolicy>,
+    stamps: Readonly<Record<string, string>>,
+  ): void {
     this.#policies = policies;
     this.#tables = new FileStamps();
     for (const [path, stamp] of Object.entries(stamps)) this.#tables.noted(path, stamp);

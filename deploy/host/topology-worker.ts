@@ -46,7 +46,8 @@ async function main(): Promise<void> {
     random: systemRandom,
     checkpointIntervalMs: input.checkpointIntervalMs,
     dropState: dropsOf(input, graph.name),
-    // On a developer's machine every change of a value is found; in production only what several hold is protected, which costs less.
+    // On a developer's machine every change of a value is found; in production only what several
+    // hold is protected, which costs less.
     freezes: input.place.kind === 'local' ? 'all' : 'shared',
     goBack: input.goBack,
     from: input.from,
@@ -65,7 +66,12 @@ async function main(): Promise<void> {
       case 'status':
         // A question may fail; the topology does not end of it.
         job.status().then(
-          (status) => say({ kind: 'status', id: message.id, status: { job: status, happened: bindings.happened() } }),
+          (status) =>
+            say({
+              kind: 'status',
+              id: message.id,
+              status: { job: status, happened: bindings.happened() },
+            }),
           () => say({ kind: 'status', id: message.id, status: undefined }),
         );
         return;

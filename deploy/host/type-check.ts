@@ -1,10 +1,11 @@
 /**
- * Checks the types of a topology and of all that it imports, with the TypeScript that Sluice comes with, in a process beside whatever runs.
- * Only `sluice start` and `sluice topology` do: what `sluice enrich` runs was checked when it was built, and needs no TypeScript.
+ * Checks the types of a topology and of all that it imports, with the TypeScript that Sluice comes
+ * with, in a process beside whatever runs. Only `sluice start` and `sluice topology` do: what
+ * `sluice enrich` runs was checked when it was built, and needs no TypeScript.
  *
  * Invariants:
- * 1. It says what `tsc` in the topology's own project would say: the nearest `tsconfig.json` is in force. Without one, or with one that this
- *    TypeScript cannot use, the types are strict.
+ * 1. It says what `tsc` in the topology's own project would say: the nearest `tsconfig.json` is in
+ *    force. Without one, or with one that this TypeScript cannot use, the types are strict.
  * 2. It is bounded in time and output, and leaves no process behind.
  */
 import { spawn } from 'node:child_process';
@@ -50,32 +51,51 @@ const fix = 'correct the types: `npx tsc` says the same';
 
 /** Throws `SluiceError` `types-timeout`, `types-failed`, `trial-aborted`. */
 export async function checkTypes(options: TypeCheckOptions): Promise<TypeCheck> {
-  if (!/^\.[mc]?tsx?$/.test(extname(options.file))) return { kind: 'checked', findings: [], note: undefined };
+  if (!/^\.[mc]?tsx?$/.test(extname(options.file)))
+    return { kind: 'checked', findings: [], note: undefined };
   const tsc = compiler();
-  if (tsc === undefined) return { kind: 'unchecked', why: 'not checked, TypeScript is not installed: run npm install without --omit' };
+  if (tsc === undefined)
+    return {
+      kind: 'unchecked',
+      why: 'not checked, TypeScript is not installed: run npm install without --omit',
+    };
   const project = projectOf(options.file);
   const found = await compile(tsc, options, project);
   const [unusable] = found.filter(isOfProject);
   if (unusable === undefined) return { kind: 'checked', findings: found, note: undefined };
-  // Of a project with options that it does not know, or types that are not installed, the compiler checks nothing.
+  // Of a project with options that it does not know, or types that are not installed, the compiler
+  // checks nothing.
   const strict = await compile(tsc, options, undefined);
   const note = `strict types are checked, as ${relative(process.cwd(), project ?? options.file)} cannot be used: ${unusable.message}`;
   return { kind: 'checked', findings: strict.filter((finding) => !isOfProject(finding)), note };
 }
 
-async function compile(tsc: string, options: TypeCheckOptions, project: string | undefined): Promise<readonly Finding[]> {
+async function compile(
+  tsc: string,
+  options: TypeCheckOptions,
+  project: string | undefined,
+): Promise<readonly Finding[]> {
   const begunMs = options.clock.now();
-  const output = await run(tsc, ['-p', writeConfig(options, project), '--pretty', 'false', '--listFiles'], options);
+  const output = await run(
+    tsc,
+    ['-p', writeConfig(options, project), '--pretty', 'false', '--listFiles'],
+    options,
+  );
   const { findings, files } = parseOutput(output.text);
   for (const file of files) options.stamps.noted(file, await stampBefore(file, begunMs));
   if (output.code !== 0 && findings.length === 0) {
     const said = output.text.trim().split('\n').slice(-5).join('\n');
-    throw new SluiceError('types-failed', `the types could not be checked (exit code ${output.code}): ${said}`);
+    throw new SluiceError(
+      'types-failed',
+      `the types could not be checked (exit code ${output.code}): ${said}`,
+    );
   }
   return findings;
 }
 
-/** Whether it is about the options of the project, and not about what somebody wrote in TypeScript. */
+/**
+ * Whether it is about the options of the project, and not about what somebody wrote in TypeScript.
+ */
 function isOfProject({ place, message }: Finding): boolean {
   return place === null || /^TS[56]\d{3}:/.test(message);
 }
@@ -95,22 +115,30 @@ function compiler(): string | undefined {
   }
 }
 
-/** A file that was written while types were checked may have been read before: it counts as changed. */
+/**
+ * A file that was written while types were checked may have been read before: it counts as changed.
+ */
 async function stampBefore(file: string, begunMs: number): Promise<string> {
   const stamp = await stampOf(file);
   const written = await stat(file).catch(() => undefined);
-  return written !== undefined && written.ctimeMs >= begunMs ? `${stamp} while it was checked` : stamp;
+  return written !== undefined && written.ctimeMs >= begunMs
+    ? `${stamp} while it was checked`
+    : stamp;
 }
 
 /** The topology and what it imports, under the options of `project`. */
 function writeConfig({ file, outDir }: TypeCheckOptions, project: string | undefined): string {
   const entry = resolve(file);
   const folders = ancestorsOf(dirname(entry));
-  const typeRoots = folders.map((folder) => join(folder, 'node_modules', '@types')).filter((path) => existsSync(path));
+  const typeRoots = folders
+    .map((folder) => join(folder, 'node_modules', '@types'))
+    .filter((path) => existsSync(path));
   const name = createHash('sha256').update(entry).digest('hex').slice(0, 16);
   const options = {
     ...(project === undefined ? ownOptions : {}),
-    ...(project !== undefined && readFileSync(project, 'utf8').includes('"typeRoots"') ? {} : { typeRoots }),
+    ...(project !== undefined && readFileSync(project, 'utf8').includes('"typeRoots"')
+      ? {}
+      : { typeRoots }),
     ...(resolvesSluice(entry) ? {} : { paths: ownPaths }),
     noEmit: true,
     skipLibCheck: true,
@@ -124,7 +152,10 @@ function writeConfig({ file, outDir }: TypeCheckOptions, project: string | undef
   mkdirSync(outDir, { recursive: true });
   const config = join(resolve(outDir), `types-${name}.json`);
   const extended = project === undefined ? {} : { extends: project };
-  writeFileSync(config, JSON.stringify({ ...extended, files: [entry], include: [], compilerOptions: options }));
+  writeFileSync(
+    config,
+    JSON.stringify({ ...extended, files: [entry], include: [], compilerOptions: options }),
+  );
   return config;
 }
 
@@ -155,21 +186,33 @@ function resolvesSluice(entry: string): boolean {
   }
 }
 
-function run(tsc: string, args: readonly string[], { clock, signal }: TypeCheckOptions): Promise<{ code: number | null; text: string }> {
+function run(
+  tsc: string,
+  args: readonly string[],
+  { clock, signal }: TypeCheckOptions,
+): Promise<{ code: number | null; text: string }> {
   return new Promise((resolveRun, reject) => {
     // A group of its own: the command starts the compiler as a process below itself.
-    const child = spawn(process.execPath, [tsc, ...args], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [tsc, ...args], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let text = '';
     const end = (fault: SluiceError): void => {
       if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
       reject(fault);
     };
     const seconds = limits.topologyTypesMaxMs / 1_000;
-    const late = new SluiceError('types-timeout', `the types were not checked within ${seconds} s`, {
-      fix: 'simplify the types that take so long: `npx tsc --extendedDiagnostics` shows the time; save to try again',
-    });
+    const late = new SluiceError(
+      'types-timeout',
+      `the types were not checked within ${seconds} s`,
+      {
+        fix: 'simplify the types that take so long: `npx tsc --extendedDiagnostics` shows the time; save to try again',
+      },
+    );
     const timer = clock.setTimer(limits.topologyTypesMaxMs, () => end(late));
-    const abort = (): void => end(new SluiceError('trial-aborted', 'the type check was ended: Sluice stops'));
+    const abort = (): void =>
+      end(new SluiceError('trial-aborted', 'the type check was ended: Sluice stops'));
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
     for (const stream of [child.stdout, child.stderr]) {
@@ -183,7 +226,11 @@ function run(tsc: string, args: readonly string[], { clock, signal }: TypeCheckO
     };
     child.once('error', (cause) => {
       settled();
-      reject(new SluiceError('types-failed', `the types could not be checked: ${cause.message}`, { cause }));
+      reject(
+        new SluiceError('types-failed', `the types could not be checked: ${cause.message}`, {
+          cause,
+        }),
+      );
     });
     child.once('close', (code) => {
       settled();
@@ -192,20 +239,35 @@ function run(tsc: string, args: readonly string[], { clock, signal }: TypeCheckO
   });
 }
 
-/** https://www.typescriptlang.org/docs/handbook/compiler-options.html: without `pretty`, a finding is a line, and what is indented goes on. */
-function parseOutput(text: string): { readonly findings: readonly Finding[]; readonly files: readonly string[] } {
+/**
+ * https://www.typescriptlang.org/docs/handbook/compiler-options.html: without `pretty`, a finding
+ * is a line, and what is indented goes on.
+ */
+function parseOutput(text: string): {
+  readonly findings: readonly Finding[];
+  readonly files: readonly string[];
+} {
   const findings: Finding[] = [];
-  const find = (place: Place | null, message: string): void => void findings.push({ kind: 'types', node: null, place, message, fix });
+  const find = (place: Place | null, message: string): void =>
+    void findings.push({ kind: 'types', node: null, place, message, fix });
   const files: string[] = [];
   for (const line of text.split('\n')) {
-    const [, file, row, column, placed] = /^(.+?)\((\d+),(\d+)\): error (TS\d+: .*)$/.exec(line) ?? [];
+    const [, file, row, column, placed] =
+      /^(.+?)\((\d+),(\d+)\): error (TS\d+: .*)$/.exec(line) ?? [];
     const [, general] = /^error (TS\d+: .*)$/.exec(line) ?? [];
     const last = findings.at(-1);
-    if (file !== undefined && placed !== undefined) find({ file, line: Number(row), column: Number(column) }, placed);
+    if (file !== undefined && placed !== undefined)
+      find({ file, line: Number(row), column: Number(column) }, placed);
     else if (general !== undefined) find(null, general);
-    else if (line.startsWith(' ') && last !== undefined) findings[findings.length - 1] = { ...last, message: `${last.message}\n${line}` };
+    else if (line.startsWith(' ') && last !== undefined)
+      findings[findings.length - 1] = { ...last, message: `${last.message}\n${line}` };
     // Of packages nothing changes while a topology is written.
-    else if (line.startsWith('/') && !line.includes('/node_modules/') && !line.startsWith(packageDist)) files.push(line);
+    else if (
+      line.startsWith('/') &&
+      !line.includes('/node_modules/') &&
+      !line.startsWith(packageDist)
+    )
+      files.push(line);
   }
   return { findings, files };
 }

@@ -1,6 +1,6 @@
 /**
- * What the host of a topology says to its worker thread and to the process that tries a new build, and what they say back. Everything is
- * structured-clonable.
+ * What the host of a topology says to its worker thread and to the process that tries a new build,
+ * and what they say back. Everything is structured-clonable.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type {
@@ -30,7 +30,10 @@ export interface TrialInput {
 
 export interface WorkerInput extends TrialInput {
   readonly checkpointIntervalMs: number;
-  /** Goes on from the last checkpoint that a run completed, past those that only began: the build that began them was given up. */
+  /**
+   * Goes on from the last checkpoint that a run completed, past those that only began: the build
+   * that began them was given up.
+   */
   readonly goBack: boolean;
   /** How the run before ended, where it could not keep that itself. */
   readonly failure?: RunFailure | undefined;
@@ -74,8 +77,8 @@ export type FromWorker =
   /** The author's modules were evaluated; it waits for `begin`. */
   | { readonly kind: 'imported'; readonly graph: Graph }
   /**
-   * `tables`: the files that look-ups read, with their stamps from before (file-stamps.ts); `notes`: what is to be known of how it went on from
-   * its checkpoint.
+   * `tables`: the files that look-ups read, with their stamps from before (file-stamps.ts);
+   * `notes`: what is to be known of how it went on from its checkpoint.
    */
   | {
       readonly kind: 'ready';
@@ -123,13 +126,21 @@ export type FromTrial =
   | { readonly kind: 'failed'; readonly fault: WorkerFault };
 
 /** What is let go of a topology's state. */
-export function dropsOf({ dropState }: Pick<TrialInput, 'dropState'>, topology: string): readonly string[] {
+export function dropsOf(
+  { dropState }: Pick<TrialInput, 'dropState'>,
+  topology: string,
+): readonly string[] {
   return Object.hasOwn(dropState, topology) ? (dropState[topology] ?? []) : [];
 }
 
 export function faultOf(thrown: unknown): WorkerFault {
-  if (thrown instanceof SluiceError) return { code: thrown.code, message: thrown.message, fix: thrown.fix };
-  return { code: 'defect', message: messageOf(thrown), stack: thrown instanceof Error ? thrown.stack : undefined };
+  if (thrown instanceof SluiceError)
+    return { code: thrown.code, message: thrown.message, fix: thrown.fix };
+  return {
+    code: 'defect',
+    message: messageOf(thrown),
+    stack: thrown instanceof Error ? thrown.stack : undefined,
+  };
 }
 
 export function errorOf({ code, message, fix }: WorkerFault): SluiceError {

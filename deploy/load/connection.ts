@@ -1,5 +1,6 @@
 /**
- * What the injector needs of a connection, over HTTP or WebSocket alike: room for requests, and what became of each.
+ * What the injector needs of a connection, over HTTP or WebSocket alike: room for requests, and
+ * what became of each.
  */
 
 export interface LoadRequest {
@@ -32,5 +33,14 @@ export interface LoadConnection {
 export type OpenConnection = (ready: () => void) => LoadConnection;
 
 export function noAnswer(error: string): LoadAnswer {
-  return { status: 0, ack: '', route: '', networkMs: undefined, processingMs: undefined, busMs: undefined, error, unknown: true };
+  return {
+    status: 0,
+    ack: '',
+    route: '',
+    networkMs: undefined,
+    processingMs: undefined,
+    busMs: undefined,
+    error,
+    unknown: true,
+  };
 }

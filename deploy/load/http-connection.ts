@@ -1,5 +1,6 @@
 /**
- * HTTP/1.1 on a raw keep-alive socket, one request under way: the injector must cost less than what it measures.
+ * HTTP/1.1 on a raw keep-alive socket, one request under way: the injector must cost less than what
+ * it measures.
  */
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
@@ -17,7 +18,10 @@ export interface HttpTarget {
 
 const headEnd = '\r\n\r\n';
 
-export function httpConnection({ url, stream, apiKey, now }: HttpTarget, ready: () => void): LoadConnection {
+export function httpConnection(
+  { url, stream, apiKey, now }: HttpTarget,
+  ready: () => void,
+): LoadConnection {
   const port = Number(url.port || 80);
   const fixed =
     `POST /v1/${stream} HTTP/1.1\r\nHost: ${url.host}\r\nContent-Type: application/json\r\n` +
@@ -89,7 +93,10 @@ function textOf(fixed: string, { id, key, body }: LoadRequest, nowMs: number): s
   return `${fixed}ce-id: ${id}\r\nce-partitionkey: ${key}\r\nX-Client-Timestamp: ${nowMs}\r\nContent-Length: ${Buffer.byteLength(body)}${headEnd}${body}`;
 }
 
-/** A whole answer, or undefined while more must come. The server's answers to single events have a Content-Length. Pure. */
+/**
+ * A whole answer, or undefined while more must come. The server's answers to single events have a
+ * Content-Length. Pure.
+ */
 export function readAnswer(text: string): LoadAnswer | undefined {
   const end = text.indexOf(headEnd);
   if (end < 0) return undefined;

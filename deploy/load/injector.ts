@@ -1,8 +1,10 @@
 /**
- * The injector: hands out requests when they are due, to whichever connection has room, and measures from when they were due.
+ * The injector: hands out requests when they are due, to whichever connection has room, and
+ * measures from when they were due.
  *
  * Invariants:
- * 1. Open loop: what is due waits in a backlog, with its time, until a connection has room; nothing slows the schedule.
+ * 1. Open loop: what is due waits in a backlog, with its time, until a connection has room; nothing
+ *    slows the schedule.
  * 2. The backlog is bounded: what does not fit is counted as not sent.
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
@@ -40,7 +42,15 @@ export interface Injector {
 
 const tickMs = 1;
 
-export function startInjector({ schedule, connections, open, requestOf, measures, clock, graceMs }: InjectorOptions): Injector {
+export function startInjector({
+  schedule,
+  connections,
+  open,
+  requestOf,
+  measures,
+  clock,
+  graceMs,
+}: InjectorOptions): Injector {
   const startedMs = clock.monotonic();
   const backlog: { readonly n: number; readonly dueMs: number }[] = [];
   let head = 0;
@@ -91,7 +101,11 @@ export function startInjector({ schedule, connections, open, requestOf, measures
 
   const tick = (): void => {
     const nowMs = elapsed();
-    for (let dueMs = schedule.dueMs(next); dueMs !== undefined && dueMs <= nowMs; dueMs = schedule.dueMs(next)) {
+    for (
+      let dueMs = schedule.dueMs(next);
+      dueMs !== undefined && dueMs <= nowMs;
+      dueMs = schedule.dueMs(next)
+    ) {
       measures.lag(nowMs - dueMs);
       if (backlog.length - head >= limits.loadBacklogMax) notSent++;
       else backlog.push({ n: next, dueMs });
@@ -119,7 +133,14 @@ export function startInjector({ schedule, connections, open, requestOf, measures
   timer = clock.setTimer(0, tick);
   return {
     done,
-    counts: () => ({ sent, notSent, inFlight, waiting: backlog.length - head, bytes, elapsedMs: endedMs ?? elapsed() }),
+    counts: () => ({
+      sent,
+      notSent,
+      inFlight,
+      waiting: backlog.length - head,
+      bytes,
+      elapsedMs: endedMs ?? elapsed(),
+    }),
     stop: end,
   };
 }

@@ -1,5 +1,6 @@
 /**
- * What a load measures: histograms of high dynamic range (https://hdrhistogram.github.io/HdrHistogram/), counts, and a row a second.
+ * What a load measures: histograms of high dynamic range
+ * (https://hdrhistogram.github.io/HdrHistogram/), counts, and a row a second.
  */
 import type { Histogram } from 'hdr-histogram-js';
 import { build } from 'hdr-histogram-js';
@@ -52,8 +53,16 @@ const plotted = [0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 
 
 export function createMeasures(): Measures {
   const histogram = (): Histogram =>
-    build({ lowestDiscernibleValue: 1, highestTrackableValue: highestUs, numberOfSignificantValueDigits: 3, useWebAssembly: false });
-  const byStage = Object.fromEntries(stages.map((stage) => [stage, histogram()])) as Record<Stage, Histogram>;
+    build({
+      lowestDiscernibleValue: 1,
+      highestTrackableValue: highestUs,
+      numberOfSignificantValueDigits: 3,
+      useWebAssembly: false,
+    });
+  const byStage = Object.fromEntries(stages.map((stage) => [stage, histogram()])) as Record<
+    Stage,
+    Histogram
+  >;
   const lags = histogram();
   const bySecond: number[][] = [];
   const [statuses, acks, routes, errors]: Record<string, number>[] = [{}, {}, {}, {}];
@@ -95,12 +104,23 @@ export function createMeasures(): Measures {
     },
     summary: (stage) => summaryOf(byStage[stage]),
     lagSummary: () => summaryOf(lags),
-    percentiles: (stage) => plotted.map((percentile) => [percentile, byStage[stage].getValueAtPercentile(percentile) / perMs]),
+    percentiles: (stage) =>
+      plotted.map((percentile) => [
+        percentile,
+        byStage[stage].getValueAtPercentile(percentile) / perMs,
+      ]),
     seconds: (rateAt) =>
       bySecond.map((latencies, at) => {
         const sorted = latencies.toSorted((a, b) => a - b);
-        const value = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-        return { at, intended: Math.round(rateAt(at * 1_000 + 500)), answered: sorted.length, p50: value(0.5), p99: value(0.99) };
+        const value = (share: number): number =>
+          sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+        return {
+          at,
+          intended: Math.round(rateAt(at * 1_000 + 500)),
+          answered: sorted.length,
+          p50: value(0.5),
+          p99: value(0.99),
+        };
       }),
   };
 }

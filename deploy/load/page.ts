@@ -1,5 +1,6 @@
 /**
- * The report as a page of its own: no script, nothing loaded from elsewhere, readable in light and dark and on paper. Pure.
+ * The report as a page of its own: no script, nothing loaded from elsewhere, readable in light and
+ * dark and on paper. Pure.
  */
 import type { Stage } from './measures.ts';
 import { stages } from './measures.ts';
@@ -44,7 +45,8 @@ tr:last-child td { border-bottom: 0; }
 
 export function reportPage(report: LoadReport): string {
   const { plan, latency, injector } = report;
-  const ramp = plan.rampFrom === undefined ? '' : `, rising from ${plan.rampFrom} over the first half`;
+  const ramp =
+    plan.rampFrom === undefined ? '' : `, rising from ${plan.rampFrom} over the first half`;
   const title = `Load of ${plan.stream}`;
   const late = injector.lag.p99.toFixed(1);
   const note = injector.keptUp
@@ -56,7 +58,11 @@ export function reportPage(report: LoadReport): string {
 <p>${escape(`${plan.target} over ${plan.protocol}`)}: ${plan.rate} events/s${ramp}, ${plan.sizeBytes} bytes each, ${plan.connections} connections, ${plan.durationSeconds} s.</p>${note}
 <dl class="figures">${[
     figure('Accepted', String(report.accepted), `of ${report.intended} intended`),
-    figure('Events a second', report.eventsPerSecond.toFixed(0), `${(report.bytes / report.seconds / 1_048_576).toFixed(1)} MiB/s of data`),
+    figure(
+      'Events a second',
+      report.eventsPerSecond.toFixed(0),
+      `${(report.bytes / report.seconds / 1_048_576).toFixed(1)} MiB/s of data`,
+    ),
     figure('Median', ms(latency.endToEnd.p50), 'end to end'),
     figure('99 %', ms(latency.endToEnd.p99), 'end to end'),
     figure('99.9 %', ms(latency.endToEnd.p999), 'end to end'),
@@ -90,7 +96,9 @@ const tones: Readonly<Record<Stage, 'a' | 'b' | 'c' | 'd' | undefined>> = {
   bus: 'd',
 };
 
-/** Percentiles by their nines, as HdrHistogram plots them: 90, 99, 99.9 are as far from each other. */
+/**
+ * Percentiles by their nines, as HdrHistogram plots them: 90, 99, 99.9 are as far from each other.
+ */
 function percentilePlot({ percentiles, latency }: LoadReport): string {
   const nines = (percentile: number): number => -Math.log10(1 - Math.min(percentile, 99.995) / 100);
   const lines = stages.flatMap((stage) => {
@@ -101,8 +109,16 @@ function percentilePlot({ percentiles, latency }: LoadReport): string {
       .map(([percentile, value]) => [nines(percentile), value] as const);
     return [{ name: stageTexts[stage], tone, points }];
   });
-  const xMarks = [0, 90, 99, 99.9, 99.99].map((percentile) => [nines(percentile), `${percentile} %`] as const);
-  return plotSvg({ title: 'Latency by percentile', xLabel: 'percentile', yLabel: 'ms', lines, xMarks });
+  const xMarks = [0, 90, 99, 99.9, 99.99].map(
+    (percentile) => [nines(percentile), `${percentile} %`] as const,
+  );
+  return plotSvg({
+    title: 'Latency by percentile',
+    xLabel: 'percentile',
+    yLabel: 'ms',
+    lines,
+    xMarks,
+  });
 }
 
 function timePlot({ bySecond }: LoadReport): string {
@@ -126,8 +142,17 @@ function ratePlot({ bySecond }: LoadReport): string {
     xLabel: 'seconds',
     yLabel: 'events/s',
     lines: [
-      { name: 'intended', tone: 'd', dashed: true, points: bySecond.map(({ at, intended }) => [at, intended] as const) },
-      { name: 'answered', tone: 'c', points: bySecond.map(({ at, answered }) => [at, answered] as const) },
+      {
+        name: 'intended',
+        tone: 'd',
+        dashed: true,
+        points: bySecond.map(({ at, intended }) => [at, intended] as const),
+      },
+      {
+        name: 'answered',
+        tone: 'c',
+        points: bySecond.map(({ at, answered }) => [at, answered] as const),
+      },
     ],
     xMarks: secondMarks(bySecond.length),
   });
@@ -146,16 +171,22 @@ function latencyTable({ latency }: LoadReport): string {
     .filter((stage) => latency[stage].count > 0)
     .map((stage) => {
       const { p50, p90, p99, p999, max, mean } = latency[stage];
-      const cells = [p50, p90, p99, p999, max, mean].map((value) => `<td>${value < 10 ? value.toFixed(2) : value.toFixed(1)}</td>`);
+      const cells = [p50, p90, p99, p999, max, mean].map(
+        (value) => `<td>${value < 10 ? value.toFixed(2) : value.toFixed(1)}</td>`,
+      );
       return `<tr><td>${escape(stageTexts[stage])}</td>${cells.join('')}</tr>`;
     });
-  const heads = ['ms', '50 %', '90 %', '99 %', '99.9 %', 'max', 'mean'].map((name) => `<th scope="col">${name}</th>`).join('');
+  const heads = ['ms', '50 %', '90 %', '99 %', '99.9 %', 'max', 'mean']
+    .map((name) => `<th scope="col">${name}</th>`)
+    .join('');
   return `<table style="margin-top:1rem"><thead><tr>${heads}</tr></thead><tbody>${rows.join('')}</tbody></table>`;
 }
 
 function countTable(name: string, counts: Readonly<Record<string, number>>): string {
   const entries = Object.entries(counts);
   if (entries.length === 0) return '';
-  const rows = entries.map(([what, count]) => `<tr><td>${escape(what)}</td><td>${count}</td></tr>`).join('');
+  const rows = entries
+    .map(([what, count]) => `<tr><td>${escape(what)}</td><td>${count}</td></tr>`)
+    .join('');
   return `<table style="margin-bottom:1rem"><thead><tr><th scope="col">${escape(name)}</th><th scope="col">events</th></tr></thead><tbody>${rows}</tbody></table>`;
 }

@@ -31,25 +31,43 @@ export function plotSvg({ title, xLabel, yLabel, lines, xMarks }: Plot): string 
   const xs = [...points.map(([x]) => x), ...xMarks.map(([x]) => x)];
   const [xMin, xMax] = [Math.min(...xs), Math.max(...xs)];
   const yMax = niceCeiling(Math.max(0.001, ...points.map(([, y]) => y)));
-  const xAt = (x: number): number => left + ((x - xMin) / (xMax - xMin || 1)) * (width - left - right);
+  const xAt = (x: number): number =>
+    left + ((x - xMin) / (xMax - xMin || 1)) * (width - left - right);
   const yAt = (y: number): number => height - bottom - (y / yMax) * (height - top - bottom);
   const yMarks = [0, 0.25, 0.5, 0.75, 1].map((share) => share * yMax);
-  const grid = yMarks.map((y) => `<line class="grid" x1="${left}" x2="${width - right}" y1="${round(yAt(y))}" y2="${round(yAt(y))}"/>`);
-  const yTexts = yMarks.map((y) => `<text class="tick" x="${left - 8}" y="${round(yAt(y) + 4)}" text-anchor="end">${short(y)}</text>`);
+  const grid = yMarks.map(
+    (y) =>
+      `<line class="grid" x1="${left}" x2="${width - right}" y1="${round(yAt(y))}" y2="${round(yAt(y))}"/>`,
+  );
+  const yTexts = yMarks.map(
+    (y) =>
+      `<text class="tick" x="${left - 8}" y="${round(yAt(y) + 4)}" text-anchor="end">${short(y)}</text>`,
+  );
   const xTexts = xMarks.map(
-    ([x, text]) => `<text class="tick" x="${round(xAt(x))}" y="${height - bottom + 18}" text-anchor="middle">${escape(text)}</text>`,
+    ([x, text]) =>
+      `<text class="tick" x="${round(xAt(x))}" y="${height - bottom + 18}" text-anchor="middle">${escape(text)}</text>`,
   );
   const paths = lines.map(({ points: own, tone, dashed }) => {
-    const d = own.map(([x, y], index) => `${index === 0 ? 'M' : 'L'}${round(xAt(x))} ${round(yAt(y))}`).join('');
+    const d = own
+      .map(([x, y], index) => `${index === 0 ? 'M' : 'L'}${round(xAt(x))} ${round(yAt(y))}`)
+      .join('');
     return `<path class="line ${tone}${dashed === true ? ' dashed' : ''}" d="${d}"/>`;
   });
-  const legend = lines.map(({ name, tone }) => `<li><span class="swatch ${tone}"></span>${escape(name)}</li>`).join('');
+  const legend = lines
+    .map(({ name, tone }) => `<li><span class="swatch ${tone}"></span>${escape(name)}</li>`)
+    .join('');
   return `<figure><figcaption>${escape(title)}</figcaption><svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(title)}">${grid.join('')}${yTexts.join('')}${xTexts.join('')}${paths.join('')}<text class="axis" x="${(left + width - right) / 2}" y="${height - 4}" text-anchor="middle">${escape(xLabel)}</text><text class="axis" transform="translate(12 ${(height - bottom + top) / 2}) rotate(-90)" text-anchor="middle">${escape(yLabel)}</text></svg><ul class="legend">${legend}</ul></figure>`;
 }
 
 /** Text for HTML and SVG, in elements and attributes. */
 export function escape(text: string): string {
-  const names: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  const names: Readonly<Record<string, string>> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  };
   return text.replaceAll(/[&<>"']/g, (character) => names[character] ?? character);
 }
 

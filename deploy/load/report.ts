@@ -34,7 +34,10 @@ export interface LoadReport {
   readonly acks: Readonly<Record<string, number>>;
   readonly routes: Readonly<Record<string, number>>;
   readonly errors: Readonly<Record<string, number>>;
-  /** ms. `endToEnd` counts from when a request was due, `service` from when it was sent: the gap is what coordinated omission would hide. */
+  /**
+   * ms. `endToEnd` counts from when a request was due, `service` from when it was sent: the gap is
+   * what coordinated omission would hide.
+   */
   readonly latency: Readonly<Record<Stage, LatencySummary>>;
   readonly percentiles: Readonly<Record<Stage, readonly PercentilePoint[]>>;
   readonly bySecond: readonly SecondRow[];
@@ -45,10 +48,18 @@ export interface LoadReport {
 /** An injector that hands out requests later than this, at the 99th percentile, measures itself. */
 const lagMaxMs = 20;
 
-export function reportOf(plan: LoadPlan, schedule: Schedule, counts: InjectorCounts, measures: Measures): LoadReport {
+export function reportOf(
+  plan: LoadPlan,
+  schedule: Schedule,
+  counts: InjectorCounts,
+  measures: Measures,
+): LoadReport {
   const by = <T>(of: (stage: Stage) => T): Readonly<Record<Stage, T>> =>
     Object.fromEntries(stages.map((stage) => [stage, of(stage)])) as Record<Stage, T>;
-  const accepted = Object.entries(measures.statuses).reduce((sum, [status, count]) => sum + (status.startsWith('2') ? count : 0), 0);
+  const accepted = Object.entries(measures.statuses).reduce(
+    (sum, [status, count]) => sum + (status.startsWith('2') ? count : 0),
+    0,
+  );
   const lag = measures.lagSummary();
   return {
     plan,
@@ -69,7 +80,9 @@ export function reportOf(plan: LoadPlan, schedule: Schedule, counts: InjectorCou
     latency: by((stage) => measures.summary(stage)),
     percentiles: by((stage) => measures.percentiles(stage)),
     // What came after the last whole second of the plan is in the tables, and no row of its own.
-    bySecond: measures.seconds((atMs) => schedule.rateAt(atMs)).slice(0, Math.max(1, Math.floor(plan.durationSeconds))),
+    bySecond: measures
+      .seconds((atMs) => schedule.rateAt(atMs))
+      .slice(0, Math.max(1, Math.floor(plan.durationSeconds))),
     injector: { lag, keptUp: lag.p99 <= lagMaxMs },
   };
 }
@@ -84,7 +97,8 @@ export const stageTexts: Readonly<Record<Stage, string>> = {
 
 export function reportLines(report: LoadReport): readonly string[] {
   const { plan, latency, injector } = report;
-  const ramp = plan.rampFrom === undefined ? '' : `, rising from ${plan.rampFrom}/s over the first half`;
+  const ramp =
+    plan.rampFrom === undefined ? '' : `, rising from ${plan.rampFrom}/s over the first half`;
   const list = (counts: Readonly<Record<string, number>>): string =>
     Object.entries(counts)
       .map(([name, count]) => `${name} ${count}`)

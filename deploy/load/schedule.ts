@@ -1,11 +1,15 @@
 /**
- * When each request of a load is meant to start. Pure. The load is open: a request starts when its time has come, whatever became of those
- * before it, and its latency counts from then. A server that stalls is charged for all that would have come meanwhile
- * (coordinated omission, http://highscalability.com/blog/2015/10/5/your-load-generator-is-probably-lying-to-you-take-the-red-pi.html).
+ * When each request of a load is meant to start. Pure. The load is open: a request starts when its
+ * time has come, whatever became of those before it, and its latency counts from then. A server
+ * that stalls is charged for all that would have come meanwhile (coordinated omission,
+ * http://highscalability.com/blog/2015/10/5/your-load-generator-is-probably-lying-to-you-take-the-red-pi.html).
  */
 
 export interface Schedule {
-  /** ms from the start at which request `n` (from 0) is due; undefined when the load has ended before. */
+  /**
+   * ms from the start at which request `n` (from 0) is due; undefined when the load has ended
+   * before.
+   */
   dueMs(n: number): number | undefined;
   /** Requests a second that are meant at `atMs`. */
   rateAt(atMs: number): number;

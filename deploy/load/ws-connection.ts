@@ -15,7 +15,10 @@ interface Frame {
   readonly error?: { readonly code: string; readonly outcome?: string };
 }
 
-export function wsConnection({ url, stream, apiKey }: HttpTarget, ready: () => void): LoadConnection {
+export function wsConnection(
+  { url, stream, apiKey }: HttpTarget,
+  ready: () => void,
+): LoadConnection {
   const address = `${url.protocol === 'https:' ? 'wss' : 'ws'}://${url.host}/v1/${stream}/ws`;
   const waiting = new Map<string, (answer: LoadAnswer) => void>();
   let credit = 0;
@@ -52,7 +55,9 @@ export function wsConnection({ url, stream, apiKey }: HttpTarget, ready: () => v
     },
     send({ id, key, body }, done) {
       waiting.set(id, done);
-      socket.send(`{"ref":${JSON.stringify(id)},"id":${JSON.stringify(id)},"partitionkey":${JSON.stringify(key)},"data":${body}}`);
+      socket.send(
+        `{"ref":${JSON.stringify(id)},"id":${JSON.stringify(id)},"partitionkey":${JSON.stringify(key)},"data":${body}}`,
+      );
     },
     close() {
       closed = true;

@@ -1,10 +1,11 @@
 /**
- * Kinesis and Kafka stand-ins on segment logs, behind the ports that the real ones share: shards with sequence numbers for the small path,
- * partitions with offsets for the large one.
+ * Kinesis and Kafka stand-ins on segment logs, behind the ports that the real ones share: shards
+ * with sequence numbers for the small path, partitions with offsets for the large one.
  *
- * Layout: `<root>/<team>/<app>/kinesis/shardId-000000000000/*.log` and `.../kafka/partition-0/*.log`.
- * Invariants:
- * 1. The number of splits of a stream is what its folder has; configuration decides only when it is made, so no key moves.
+ * Layout: `<root>/<team>/<app>/kinesis/shardId-000000000000/*.log` and
+ * `.../kafka/partition-0/*.log`. Invariants:
+ * 1. The number of splits of a stream is what its folder has; configuration decides only when it is
+ *    made, so no key moves.
  * 2. `<root>` has one owner, who holds its lock; so has each split's folder, wherever a link leads.
  */
 import { readdir } from 'node:fs/promises';
@@ -29,7 +30,11 @@ import { offsetOf, positionOf, splitName, splitOf, splitsAmong } from './embedde
 /** What a thread needs to read one path of one stream; structured-clonable. */
 export interface EmbeddedStreamHandle {
   readonly path: Path;
-  readonly splits: readonly { readonly id: string; readonly dir: string; readonly end: SharedArrayBuffer }[];
+  readonly splits: readonly {
+    readonly id: string;
+    readonly dir: string;
+    readonly end: SharedArrayBuffer;
+  }[];
 }
 
 export interface EmbeddedStreams {
@@ -41,7 +46,10 @@ export interface EmbeddedStreams {
 export interface EmbeddedStreamsOptions {
   readonly root: string;
   readonly streams: readonly StreamConfig[];
-  readonly local: Pick<LocalConfig, 'kinesisShards' | 'kafkaPartitions' | 'retentionMaxBytes' | 'retentionMaxMs'>;
+  readonly local: Pick<
+    LocalConfig,
+    'kinesisShards' | 'kafkaPartitions' | 'retentionMaxBytes' | 'retentionMaxMs'
+  >;
   readonly clock: Clock;
   readonly segmentMaxBytes?: number;
   readonly openFile?: OpenLogFile;
@@ -53,7 +61,9 @@ interface EmbeddedPath {
 }
 
 /** Opens every stream's logs. Throws `SluiceError` `stream-corrupt`, `folder-in-use`. */
-export async function openEmbeddedStreams(options: EmbeddedStreamsOptions): Promise<EmbeddedStreams> {
+export async function openEmbeddedStreams(
+  options: EmbeddedStreamsOptions,
+): Promise<EmbeddedStreams> {
   await makeDirectory(options.root);
   const lock = await lockFolder(options.root);
   const opened = new Map<string, EmbeddedPath>();
@@ -63,7 +73,8 @@ export async function openEmbeddedStreams(options: EmbeddedStreamsOptions): Prom
   };
   try {
     for (const stream of options.streams) {
-      for (const path of paths) opened.set(`${path} ${stream.name}`, await openPath(options, stream, path));
+      for (const path of paths)
+        opened.set(`${path} ${stream.name}`, await openPath(options, stream, path));
     }
   } catch (thrown) {
     await closeAll();
@@ -71,17 +82,27 @@ export async function openEmbeddedStreams(options: EmbeddedStreamsOptions): Prom
   }
   return {
     writer: (path) => embeddedWriter(path, (stream) => opened.get(`${path} ${stream}`)),
-    handles: (stream) => paths.map((path) => present(opened.get(`${path} ${stream}`), `the embedded stream ${stream}`).handle),
+    handles: (stream) =>
+      paths.map(
+        (path) => present(opened.get(`${path} ${stream}`), `the embedded stream ${stream}`).handle,
+      ),
     close: closeAll,
   };
 }
 
-async function openPath(options: EmbeddedStreamsOptions, stream: StreamConfig, path: Path): Promise<EmbeddedPath> {
+async function openPath(
+  options: EmbeddedStreamsOptions,
+  stream: StreamConfig,
+  path: Path,
+): Promise<EmbeddedPath> {
   const root = join(options.root, stream.team, stream.app, path);
   await makeDirectory(root);
   const existing = splitsAmong(path, await readdir(root));
   const count = path === 'kinesis' ? options.local.kinesisShards : options.local.kafkaPartitions;
-  const names = existing.length > 0 ? existing : Array.from({ length: count }, (_, index) => splitName(path, index));
+  const names =
+    existing.length > 0
+      ? existing
+      : Array.from({ length: count }, (_, index) => splitName(path, index));
   const logs: SegmentLog[] = [];
   const splits: EmbeddedStreamHandle['splits'][number][] = [];
   try {
@@ -109,9 +130,15 @@ async function openPath(options: EmbeddedStreamsOptions, stream: StreamConfig, p
   return { handle: { path, splits }, logs };
 }
 
-const recordMaxBytes: Readonly<Record<Path, number>> = { kinesis: limits.kinesisRecordMaxBytes, kafka: limits.kafkaRecordMaxBytes };
+const recordMaxBytes: Readonly<Record<Path, number>> = {
+  kinesis: limits.kinesisRecordMaxBytes,
+  kafka: limits.kafkaRecordMaxBytes,
+};
 
-function embeddedWriter(path: Path, find: (stream: string) => EmbeddedPath | undefined): RecordWriter {
+function embeddedWriter(
+  path: Path,
+  find: (stream: string) => EmbeddedPath | undefined,
+): RecordWriter {
   const missing = (stream: string): string => `there is no embedded stream '${stream}'`;
   const underWay = new Set<Promise<unknown>>();
   let closed = false;
@@ -119,13 +146,21 @@ function embeddedWriter(path: Path, find: (stream: string) => EmbeddedPath | und
     path,
     describe(stream) {
       const found = find(stream);
-      if (found === undefined) return Promise.reject(new SluiceError('stream-missing', missing(stream)));
-      return Promise.resolve({ recordMaxBytes: recordMaxBytes[path], splits: found.handle.splits.map((split) => split.id) });
+      if (found === undefined)
+        return Promise.reject(new SluiceError('stream-missing', missing(stream)));
+      return Promise.resolve({
+        recordMaxBytes: recordMaxBytes[path],
+        splits: found.handle.splits.map((split) => split.id),
+      });
     },
     write(stream, records) {
-      if (closed) return Promise.resolve(records.map(() => refused('closed', 'the writer is closed', true)));
+      if (closed)
+        return Promise.resolve(records.map(() => refused('closed', 'the writer is closed', true)));
       const found = find(stream);
-      if (found === undefined) return Promise.resolve(records.map(() => refused('stream-missing', missing(stream), false)));
+      if (found === undefined)
+        return Promise.resolve(
+          records.map(() => refused('stream-missing', missing(stream), false)),
+        );
       const writing = writeTo(path, found, records).finally(() => underWay.delete(writing));
       underWay.add(writing);
       return writing;
@@ -138,7 +173,11 @@ function embeddedWriter(path: Path, find: (stream: string) => EmbeddedPath | und
 }
 
 /** The splits commit beside each other; outcomes keep the order of the records. */
-async function writeTo(path: Path, { handle, logs }: EmbeddedPath, records: readonly OutgoingRecord[]): Promise<readonly WriteOutcome[]> {
+async function writeTo(
+  path: Path,
+  { handle, logs }: EmbeddedPath,
+  records: readonly OutgoingRecord[],
+): Promise<readonly WriteOutcome[]> {
   const outcomes: WriteOutcome[] = [];
   const bySplit: number[][] = logs.map(() => []);
   for (const [index, record] of records.entries()) {
@@ -150,10 +189,19 @@ async function writeTo(path: Path, { handle, logs }: EmbeddedPath, records: read
     bySplit.map(async (indices, nth) => {
       if (indices.length === 0) return;
       const split = present(handle.splits[nth], 'a split').id;
-      const outcome = await present(logs[nth], 'a log').append(indices.map((index) => records[index] as OutgoingRecord));
+      const outcome = await present(logs[nth], 'a log').append(
+        indices.map((index) => records[index] as OutgoingRecord),
+      );
       for (const [at, index] of indices.entries()) {
-        if (outcome.kind === 'applied') outcomes[index] = { kind: 'applied', split, position: positionOf(path, outcome.firstOffset + at) };
-        else outcomes[index] = outcome.kind === 'unknown' ? outcome : refused(outcome.code, outcome.message, true);
+        if (outcome.kind === 'applied')
+          outcomes[index] = {
+            kind: 'applied',
+            split,
+            position: positionOf(path, outcome.firstOffset + at),
+          };
+        else
+          outcomes[index] =
+            outcome.kind === 'unknown' ? outcome : refused(outcome.code, outcome.message, true);
       }
     }),
   );
@@ -167,15 +215,24 @@ function refused(code: string, message: string, retryable: boolean): WriteOutcom
 function problemOf(path: Path, record: OutgoingRecord): WriteOutcome | undefined {
   let bytes = Buffer.byteLength(record.key);
   for (const piece of record.value) bytes += piece.length;
-  for (const [name, text] of Object.entries(record.headers ?? {})) bytes += Buffer.byteLength(name) + Buffer.byteLength(text);
+  for (const [name, text] of Object.entries(record.headers ?? {}))
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(text);
   if (record.key === '' || [...record.key].length > limits.partitionKeyMaxChars) {
-    return refused('key-invalid', `a partition key has 1 to ${limits.partitionKeyMaxChars} characters`, false);
+    return refused(
+      'key-invalid',
+      `a partition key has 1 to ${limits.partitionKeyMaxChars} characters`,
+      false,
+    );
   }
   if (path === 'kinesis' && record.headers !== undefined) {
     return refused('headers-not-supported', 'a Kinesis record has no headers', false);
   }
   if (bytes > recordMaxBytes[path]) {
-    return refused('record-too-large', `the record has ${bytes} bytes; at most ${recordMaxBytes[path]} are taken`, false);
+    return refused(
+      'record-too-large',
+      `the record has ${bytes} bytes; at most ${recordMaxBytes[path]} are taken`,
+      false,
+    );
   }
   return undefined;
 }
@@ -186,7 +243,10 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
   const readers = new Map(
     handle.splits.map((split) => {
       const shared = new BigInt64Array(split.end);
-      return [split.id, new SegmentReader(split.dir, () => Number(Atomics.load(shared, 0)))] as const;
+      return [
+        split.id,
+        new SegmentReader(split.dir, () => Number(Atomics.load(shared, 0))),
+      ] as const;
     }),
   );
   const of = (split: string): SegmentReader => present(readers.get(split), `the split ${split}`);
@@ -205,7 +265,11 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
         arrivedAtMs: frame.atMs,
         ...(frame.headers === undefined ? {} : { headers: frame.headers }),
       }));
-      return { records, ended: false, ...(oldest === undefined ? {} : { begins: positionOf(path, oldest.start) }) };
+      return {
+        records,
+        ended: false,
+        ...(oldest === undefined ? {} : { begins: positionOf(path, oldest.start) }),
+      };
     },
     latest(split) {
       const end = of(split).durableEnd;
@@ -215,7 +279,10 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
       const reader = of(split);
       return reader.durableEnd - (after === undefined ? await reader.start() : nextOf(after));
     },
-    oldest: async (split) => ({ position: positionOf(path, await of(split).start()), counts: true }),
+    oldest: async (split) => ({
+      position: positionOf(path, await of(split).start()),
+      counts: true,
+    }),
     async positionAt(split, from) {
       const { dir, end } = present(
         handle.splits.find(({ id }) => id === split),
@@ -239,8 +306,14 @@ export function embeddedReader(handle: EmbeddedStreamHandle): RecordReader {
 
 const searchBounds: ReadBounds = { maxRecords: 10_000, maxBytes: 4 * 1_024 * 1_024 };
 
-/** The oldest offset that is kept, and the first of a record that arrived at `atMs` or later; the next one where none did. */
-async function firstSince(reader: SegmentReader, atMs: number): Promise<readonly [first: number, next: number]> {
+/**
+ * The oldest offset that is kept, and the first of a record that arrived at `atMs` or later; the
+ * next one where none did.
+ */
+async function firstSince(
+  reader: SegmentReader,
+  atMs: number,
+): Promise<readonly [first: number, next: number]> {
   const { start, frames } = await readOldest(reader, searchBounds);
   for (let read = frames, next = start; ; read = await reader.read(next, searchBounds)) {
     const found = read.find((frame) => frame.atMs >= atMs);
@@ -259,7 +332,12 @@ async function readOldest(
     try {
       return { start, frames: await reader.read(start, bounds) };
     } catch (thrown) {
-      if (!(thrown instanceof SluiceError) || thrown.code !== 'position-trimmed' || (await reader.start()) === start) throw thrown;
+      if (
+        !(thrown instanceof SluiceError) ||
+        thrown.code !== 'position-trimmed' ||
+        (await reader.start()) === start
+      )
+        throw thrown;
     }
   }
 }

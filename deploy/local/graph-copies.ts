@@ -3,9 +3,11 @@
  *
  * Invariants:
  * 1. A question finds everything that was committed when it was asked, except under 3.
- * 2. The owner, who writes nothing while a copy is made, has nine times as long for itself before the next one.
+ * 2. The owner, who writes nothing while a copy is made, has nine times as long for itself before
+ *    the next one.
  * 3. A question does not wait longer than `graphCopyWaitMaxMs` for that: it gets the last copy.
- * 4. Questions that come together share one copy; it is removed when a newer one is there and nobody reads it.
+ * 4. Questions that come together share one copy; it is removed when a newer one is there and
+ *    nobody reads it.
  * 5. No copy fills the disk that events are written to.
  */
 import { mkdirSync, rmSync, statSync } from 'node:fs';
@@ -116,7 +118,9 @@ async function requireRoom(path: string, folder: string): Promise<void> {
         ? `a copy of the graph to answer questions would leave less than ${inMebi(limits.graphCopyFreeMinBytes)} MiB of the disk free`
         : undefined;
   if (problem === undefined) return;
-  throw new SluiceError('graph-copy-failed', problem, { fix: 'stop the instance and ask again: then the file itself is read' });
+  throw new SluiceError('graph-copy-failed', problem, {
+    fix: 'stop the instance and ask again: then the file itself is read',
+  });
 }
 
 const inMebi = (bytes: number): string => Math.ceil(bytes / (1_024 * 1_024)).toLocaleString('en');

@@ -1,13 +1,18 @@
 /**
- * The one owner of the embedded graph's file: it is opened when the first topology or question needs it, and not before.
+ * The one owner of the embedded graph's file: it is opened when the first topology or question
+ * needs it, and not before.
  *
  * Invariants:
- * 1. The file is open at most once. An attempt to open that failed is forgotten: the next need tries again.
- * 2. After a write that the database failed on it is closed, and opened anew for the next: what it held in memory is not trusted, nor full.
+ * 1. The file is open at most once. An attempt to open that failed is forgotten: the next need
+ *    tries again.
+ * 2. After a write that the database failed on it is closed, and opened anew for the next: what it
+ *    held in memory is not trusted, nor full.
  * 3. A question makes no graph where there is none.
- * 4. The file is open only under the lock of `<file>.lock` beside the file itself, also where `path` is a link to it. The database's own lock on the file
- *    does not do: it is one that ends as soon as anything in this process closes the file.
- * 5. Questions read copies of the file, each in a process of its own: what becomes of one is nothing to the owner but an error.
+ * 4. The file is open only under the lock of `<file>.lock` beside the file itself, also where
+ *    `path` is a link to it. The database's own lock on the file does not do: it is one that ends
+ *    as soon as anything in this process closes the file.
+ * 5. Questions read copies of the file, each in a process of its own: what becomes of one is
+ *    nothing to the owner but an error.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -32,7 +37,10 @@ export interface GraphAnswer extends Answer {
 }
 
 export interface GraphOwner extends GraphDatabase {
-  /** Throws `SluiceError` `graph-missing`, `query-failed`, `too-many-questions`, `graph-copy-failed`. The signal ends the question. */
+  /**
+   * Throws `SluiceError` `graph-missing`, `query-failed`, `too-many-questions`,
+   * `graph-copy-failed`. The signal ends the question.
+   */
   query(statement: string, signal?: AbortSignal): Promise<GraphAnswer>;
   close(): Promise<void>;
 }
@@ -58,7 +66,10 @@ export function graphOwner({ path, copies: folder, clock }: GraphOwnerOptions): 
 
   const open = (): Promise<OpenGraph> => {
     if (opening !== undefined) return opening;
-    if (closed) return Promise.reject(new SluiceError('graph-closed', 'the instance stops', { retryable: true }));
+    if (closed)
+      return Promise.reject(
+        new SluiceError('graph-closed', 'the instance stops', { retryable: true }),
+      );
     const next = closing.then(() => openLocked(path));
     opening = next;
     next.catch(() => {
@@ -67,7 +78,12 @@ export function graphOwner({ path, copies: folder, clock }: GraphOwnerOptions): 
     return next;
   };
 
-  const copies = graphCopies({ path, folder, clock, copyTo: async (to) => (await open()).ladybug.copyTo(to) });
+  const copies = graphCopies({
+    path,
+    folder,
+    clock,
+    copyTo: async (to) => (await open()).ladybug.copyTo(to),
+  });
   const stopping = new AbortController();
   const queue = questionQueue(limits.questionsRunningMax, limits.questionsWaitingMax);
 
@@ -79,7 +95,11 @@ export function graphOwner({ path, copies: folder, clock }: GraphOwnerOptions): 
       copies.outdate();
       return result;
     } catch (thrown) {
-      if (thrown instanceof SluiceError && thrown.code === 'graph-write-failed' && opening === current) {
+      if (
+        thrown instanceof SluiceError &&
+        thrown.code === 'graph-write-failed' &&
+        opening === current
+      ) {
         opening = undefined;
         closing = closeLocked(graph).catch(() => undefined);
       }
@@ -94,7 +114,8 @@ export function graphOwner({ path, copies: folder, clock }: GraphOwnerOptions): 
       requireQuestion(statement);
       if (opening === undefined) requireGraph(path);
       await open();
-      const signal = asker === undefined ? stopping.signal : AbortSignal.any([asker, stopping.signal]);
+      const signal =
+        asker === undefined ? stopping.signal : AbortSignal.any([asker, stopping.signal]);
       return queue.run(
         () =>
           copies.use(async ({ path: file, takenAt }) => ({
@@ -141,5 +162,7 @@ function realPath(path: string): string {
 
 export function requireGraph(path: string): void {
   if (existsSync(path)) return;
-  throw new SluiceError('graph-missing', `there is no graph at ${path}`, { fix: 'run a topology that has a graph sink' });
+  throw new SluiceError('graph-missing', `there is no graph at ${path}`, {
+    fix: 'run a topology that has a graph sink',
+  });
 }

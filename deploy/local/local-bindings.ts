@@ -1,5 +1,6 @@
 /**
- * A topology of `sluice start`: bound to the embedded streams, the local directory, and the graph that the main thread owns.
+ * A topology of `sluice start`: bound to the embedded streams, the local directory, and the graph
+ * that the main thread owns.
  */
 import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
@@ -28,7 +29,11 @@ export interface LocalPlace {
 }
 
 /** `file` is the topology's. */
-export function localBindings(place: LocalPlace, file: string, graphOfHost: GraphDatabase): Bindings {
+export function localBindings(
+  place: LocalPlace,
+  file: string,
+  graphOfHost: GraphDatabase,
+): Bindings {
   const { dir, streams, lookups, parquetFileMaxAgeMs } = place;
   const lake = lakeDir(dir);
   const blobs = localBlobStore(dir);
@@ -51,7 +56,8 @@ export function localBindings(place: LocalPlace, file: string, graphOfHost: Grap
             run,
           });
         }
-        if (node.sink.kind !== 'table') throw new SluiceError('sink-unknown', `'${node.id}' is neither a table nor a graph`);
+        if (node.sink.kind !== 'table')
+          throw new SluiceError('sink-unknown', `'${node.id}' is neither a table nor a graph`);
         return tableSink({
           dir: lake,
           table: node.sink.table,
@@ -71,7 +77,8 @@ export function localBindings(place: LocalPlace, file: string, graphOfHost: Grap
         });
       },
       misfits: ({ sink }, _graph, was) => sinkMisfits({ lake, sink, was, isDelivered: false }),
-      rejected: (graph, run) => rejectedSink({ dir: lake, topology: graph.name, run, clock: systemClock }),
+      rejected: (graph, run) =>
+        rejectedSink({ dir: lake, topology: graph.name, run, clock: systemClock }),
     },
     close: () => Promise.resolve(),
   };

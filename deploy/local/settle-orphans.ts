@@ -1,6 +1,6 @@
 /**
- * Topologies that have checkpoints and are in no file of the configuration any more: what they staged becomes visible at the start, as nobody else would
- * make it so.
+ * Topologies that have checkpoints and are in no file of the configuration any more: what they
+ * staged becomes visible at the start, as nobody else would make it so.
  */
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -13,7 +13,9 @@ export interface OrphansOptions {
   readonly dir: string;
   readonly blobs: BlobStore;
   readonly graph: GraphDatabase;
-  /** Those of the configuration; null where one could not be loaded, so that nobody knows its name. */
+  /**
+   * Those of the configuration; null where one could not be loaded, so that nobody knows its name.
+   */
   readonly names: readonly (string | null)[];
   readonly clock: Clock;
   readonly tell: (line: string) => void;
@@ -30,15 +32,33 @@ export async function settleOrphans(options: OrphansOptions): Promise<void> {
   }
 }
 
-async function settleAll(orphans: readonly string[], { dir, blobs, graph, clock, tell }: OrphansOptions): Promise<void> {
+async function settleAll(
+  orphans: readonly string[],
+  { dir, blobs, graph, clock, tell }: OrphansOptions,
+): Promise<void> {
   const { localBindings } = await import('./local-bindings.ts');
-  const bindings = localBindings({ kind: 'local', dir, streams: {}, lookups: {}, parquetFileMaxAgeMs: 0 }, dir, graph);
+  const bindings = localBindings(
+    { kind: 'local', dir, streams: {}, lookups: {}, parquetFileMaxAgeMs: 0 },
+    dir,
+    graph,
+  );
   for (const topology of orphans) {
     try {
-      const rows = await settleStaged({ topology, blobs, connectors: bindings.connectors, clock, random: systemRandom });
-      if (rows > 0) tell(`'${topology}' is in no topology file any more: ${rows} rows that it had staged are visible now`);
+      const rows = await settleStaged({
+        topology,
+        blobs,
+        connectors: bindings.connectors,
+        clock,
+        random: systemRandom,
+      });
+      if (rows > 0)
+        tell(
+          `'${topology}' is in no topology file any more: ${rows} rows that it had staged are visible now`,
+        );
     } catch (thrown) {
-      tell(`'${topology}' is in no topology file any more, and what it staged cannot be made visible: ${messageOf(thrown)}`);
+      tell(
+        `'${topology}' is in no topology file any more, and what it staged cannot be made visible: ${messageOf(thrown)}`,
+      );
     }
   }
   await bindings.close();

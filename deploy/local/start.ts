@@ -1,9 +1,10 @@
 /**
- * `sluice start`: one process that captures, enriches and lands events, with nothing else needed. The embedded log stands for Kinesis and
- * Kafka, local disk for S3, an embedded graph for Neo4j.
+ * `sluice start`: one process that captures, enriches and lands events, with nothing else needed.
+ * The embedded log stands for Kinesis and Kafka, local disk for S3, an embedded graph for Neo4j.
  *
- * Order of starting: lock, streams, ingress, metrics, control, topologies; of stopping: ingress (drained), topologies (last checkpoint), graph,
- * streams, metrics, control, lock: commands are answered to the end.
+ * Order of starting: lock, streams, ingress, metrics, control, topologies; of stopping: ingress
+ * (drained), topologies (last checkpoint), graph, streams, metrics, control, lock: commands are
+ * answered to the end.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -58,7 +59,10 @@ export interface StartOptions {
   readonly from?: StartFrom | undefined;
   readonly tell: (line: string) => void;
   readonly log: Log;
-  /** Where the configuration can be read again while it runs. Throws `SluiceError` when it is not valid. */
+  /**
+   * Where the configuration can be read again while it runs. Throws `SluiceError` when it is not
+   * valid.
+   */
   readonly readConfig?: () => SluiceConfig;
 }
 
@@ -70,7 +74,10 @@ export interface RunningLocal {
   stop(): Promise<void>;
 }
 
-/** Throws `SluiceError` `open-to-all`, `drop-state-unknown`, `already-running`, `folder-in-use`, `port-taken`, `stream-corrupt`. When it resolves, events are accepted. */
+/**
+ * Throws `SluiceError` `open-to-all`, `drop-state-unknown`, `already-running`, `folder-in-use`,
+ * `port-taken`, `stream-corrupt`. When it resolves, events are accepted.
+ */
 export async function startLocal(options: StartOptions): Promise<RunningLocal> {
   const { config, clock, random, tell, log } = options;
   await refuseOpenToAll(config);
@@ -80,10 +87,19 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
   try {
     // Scripts of earlier runs: each is named by its content, so they would only pile up.
     rmSync(buildDir(dir), { recursive: true, force: true });
-    for (const folder of [lakeDir(dir), checkpointsDir(dir), claimsDir(dir), graphStagingDir(dir)]) undo.unshift(await own(folder));
-    const dropState = options.dropState === undefined ? {} : await resolveDropState(localBlobStore(dir), options.dropState);
+    for (const folder of [lakeDir(dir), checkpointsDir(dir), claimsDir(dir), graphStagingDir(dir)])
+      undo.unshift(await own(folder));
+    const dropState =
+      options.dropState === undefined
+        ? {}
+        : await resolveDropState(localBlobStore(dir), options.dropState);
     const bound = [...config.streams, ledgerStream];
-    const streams = await openEmbeddedStreams({ root: logDir(dir), streams: bound, local: config.local, clock });
+    const streams = await openEmbeddedStreams({
+      root: logDir(dir),
+      streams: bound,
+      local: config.local,
+      clock,
+    });
     undo.unshift(() => streams.close());
     const graph = graphOwner({ path: graphFile(dir), copies: graphCopiesDir(dir), clock });
     undo.unshift(() => graph.close());
@@ -111,9 +127,16 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     undo.unshift(drain);
     const read = async (): Promise<MetricsText> => {
       const topologies = Promise.all(hosts.map((host) => host.status()));
-      return joinMetrics(await ingress.metrics(), await topologyMetrics(await topologies, clock.now()));
+      return joinMetrics(
+        await ingress.metrics(),
+        await topologyMetrics(await topologies, clock.now()),
+      );
     };
-    const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.start, read });
+    const metrics = await serveMetrics({
+      config: config.metrics,
+      defaultPort: metricsPorts.start,
+      read,
+    });
     undo.splice(-1, 0, () => metrics.close());
     const control = await serveControl(dir, {
       reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
@@ -125,11 +148,19 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
     });
     undo.splice(-1, 0, () => control.close());
     undo.unshift(keepClaimsSwept(claims, config.local.retentionMaxMs, clock));
-    if (options.readConfig !== undefined) undo.unshift(reloadOnChange(config, options.readConfig, ingress, options));
-    instance = { pid: process.pid, url: ingress.url, metrics: metrics.url, startedAt: new Date(clock.now()).toISOString() };
+    if (options.readConfig !== undefined)
+      undo.unshift(reloadOnChange(config, options.readConfig, ingress, options));
+    instance = {
+      pid: process.pid,
+      url: ingress.url,
+      metrics: metrics.url,
+      startedAt: new Date(clock.now()).toISOString(),
+    };
     lock.publish(instance);
 
-    const handles = Object.fromEntries(bound.map((stream) => [stream.name, streams.handles(stream.name)]));
+    const handles = Object.fromEntries(
+      bound.map((stream) => [stream.name, streams.handles(stream.name)]),
+    );
     const names = new TopologyNames();
     for (const file of config.topologies) {
       hosts.push(
@@ -137,7 +168,13 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
           file,
           buildDir: buildDir(dir),
           input: {
-            place: { kind: 'local', dir, streams: handles, lookups: config.lookups, parquetFileMaxAgeMs: config.local.parquetFileMaxAgeMs },
+            place: {
+              kind: 'local',
+              dir,
+              streams: handles,
+              lookups: config.lookups,
+              parquetFileMaxAgeMs: config.local.parquetFileMaxAgeMs,
+            },
             checkpointIntervalMs: config.local.checkpointIntervalMs,
             functionMaxMs: config.local.functionMaxMs,
             dropState,
@@ -151,7 +188,11 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
         }),
       );
     }
-    undo.splice(undo.indexOf(drain) + 1, 0, async () => void (await Promise.all(hosts.map((host) => host.stop()))));
+    undo.splice(
+      undo.indexOf(drain) + 1,
+      0,
+      async () => void (await Promise.all(hosts.map((host) => host.stop()))),
+    );
     const settleRest = async (): Promise<void> => {
       const names = (await status()).topologies.map(({ name }) => name);
       await settleOrphans({ dir, blobs: localBlobStore(dir), graph, names, clock, tell });
@@ -172,7 +213,10 @@ export async function startLocal(options: StartOptions): Promise<RunningLocal> {
   }
 }
 
-/** Keeps a folder to this process wherever a link leads: one instance's folder may be another's, too. Streams, spools and the graph do so themselves. */
+/**
+ * Keeps a folder to this process wherever a link leads: one instance's folder may be another's,
+ * too. Streams, spools and the graph do so themselves.
+ */
 async function own(folder: string): Promise<() => Promise<void>> {
   mkdirSync(folder, { recursive: true });
   const lock = await lockFolder(folder);
@@ -182,7 +226,11 @@ async function own(folder: string): Promise<() => Promise<void>> {
 const sweepEveryMs = 3_600_000;
 
 /** Lets go of claims when the records that point to them are gone, now and every hour. */
-function keepClaimsSwept(claims: BlobStore, retentionMs: number, clock: Clock): () => Promise<void> {
+function keepClaimsSwept(
+  claims: BlobStore,
+  retentionMs: number,
+  clock: Clock,
+): () => Promise<void> {
   let timer: Timer;
   let sweeping: Promise<unknown> = Promise.resolve();
   const sweep = (): void => {

@@ -1,5 +1,6 @@
 /**
- * What the enrich service needs of the world: every stream on both paths, the bucket, the delivery streams, the graph.
+ * What the enrich service needs of the world: every stream on both paths, the bucket, the delivery
+ * streams, the graph.
  */
 import { checkDeliveryStream } from '../../enrich/firehose/firehose-sink.ts';
 import { createNeo4jSession } from '../../enrich/graph/neo4j-session.ts';
@@ -26,19 +27,35 @@ export function enrichChecks(
   const { streams, kinesis, kafka, s3, firehose, neo4j } = config;
   const connection = kafkaConnection(kafka, { clock, random, happenings: createHappenings() });
   const bucket = s3Place(s3, '');
-  const checks: StartupCheck[] = streams.flatMap(({ name, kinesisStream, kafkaTopic }): readonly StartupCheck[] => [
-    {
-      what: `Kinesis stream ${kinesisStream} (${name})`,
-      look: () => readable(createKinesisReader({ ...awsOptions(kinesis), streamName: kinesisStream, clock, random }), 'shards'),
-    },
-    {
-      what: `Kafka topic ${kafkaTopic} (${name})`,
-      look: async () => {
-        const found = await readable(createKafkaReader({ connection, topic: kafkaTopic }), 'partitions');
-        return [found, ...(await compaction(connection, kafkaTopic, kafka.compactedTopics))].join('; ');
+  const checks: StartupCheck[] = streams.flatMap(
+    ({ name, kinesisStream, kafkaTopic }): readonly StartupCheck[] => [
+      {
+        what: `Kinesis stream ${kinesisStream} (${name})`,
+        look: () =>
+          readable(
+            createKinesisReader({
+              ...awsOptions(kinesis),
+              streamName: kinesisStream,
+              clock,
+              random,
+            }),
+            'shards',
+          ),
       },
-    },
-  ]);
+      {
+        what: `Kafka topic ${kafkaTopic} (${name})`,
+        look: async () => {
+          const found = await readable(
+            createKafkaReader({ connection, topic: kafkaTopic }),
+            'partitions',
+          );
+          return [found, ...(await compaction(connection, kafkaTopic, kafka.compactedTopics))].join(
+            '; ',
+          );
+        },
+      },
+    ],
+  );
   checks.push({
     what: `S3 bucket ${bucket.bucket}`,
     look: async () => {
@@ -72,7 +89,9 @@ export function enrichChecks(
   return checks;
 }
 
-/** Warnings. Who reads need not be allowed to ask for a topic's settings: then ingest alone looks. */
+/**
+ * Warnings. Who reads need not be allowed to ask for a topic's settings: then ingest alone looks.
+ */
 async function compaction(
   connection: KafkaConnection,
   topic: string,

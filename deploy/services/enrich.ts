@@ -1,9 +1,10 @@
 /**
- * The enrich service: the topologies of the configuration on Kinesis and Kafka, into S3, Firehose and Neo4j. One topology is run by one process at
- * a time: a later one takes over, and the earlier one ends by itself.
+ * The enrich service: the topologies of the configuration on Kinesis and Kafka, into S3, Firehose
+ * and Neo4j. One topology is run by one process at a time: a later one takes over, and the earlier
+ * one ends by itself.
  *
- * Order of starting: lock, health, metrics, checks, control, topologies; of stopping: readiness, topologies (last checkpoint), health, metrics, control,
- * lock.
+ * Order of starting: lock, health, metrics, checks, control, topologies; of stopping: readiness,
+ * topologies (last checkpoint), health, metrics, control, lock.
  */
 // Before the ingress: its binary reads a bound when it is loaded.
 import '../host/http-server.ts';
@@ -51,14 +52,20 @@ export interface EnrichOptions {
 
 export interface RunningEnrich {
   readonly instance: Instance;
-  /** Resolves when other processes have taken over every topology, so that there is nothing left to do here. */
+  /**
+   * Resolves when other processes have taken over every topology, so that there is nothing left to
+   * do here.
+   */
   readonly fenced: Promise<void>;
   stop(): Promise<void>;
 }
 
 const fencePollMs = 500;
 
-/** Throws `SluiceError` `already-running`, `topology-unbuilt`, `topology-altered`, `port-taken`, `config-incomplete`, `startup-checks-failed`. When it resolves, the topologies are starting. */
+/**
+ * Throws `SluiceError` `already-running`, `topology-unbuilt`, `topology-altered`, `port-taken`,
+ * `config-incomplete`, `startup-checks-failed`. When it resolves, the topologies are starting.
+ */
 export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich> {
   const { config, clock, random, tell } = options;
   const dir = resolve(options.dir);
@@ -70,7 +77,8 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     const { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups } = config;
     let stopping = false;
     const hosts: TopologyHost[] = [];
-    const statuses = (): Promise<InstanceStatus['topologies']> => Promise.all(hosts.map((host) => host.status()));
+    const statuses = (): Promise<InstanceStatus['topologies']> =>
+      Promise.all(hosts.map((host) => host.status()));
     let instance = unknownInstance;
     const notReady = async (): Promise<string | undefined> => {
       if (stopping) return 'stopping';
@@ -80,10 +88,15 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     const server = await serveHealth(enrich, notReady);
     undo.unshift(() => server.close());
     const read = async (): Promise<MetricsText> => topologyMetrics(await statuses(), clock.now());
-    const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.enrich, read });
+    const metrics = await serveMetrics({
+      config: config.metrics,
+      defaultPort: metricsPorts.enrich,
+      read,
+    });
     undo.splice(-1, 0, () => metrics.close());
     await runStartupChecks(enrichChecks(config, { clock, random }), tell);
-    const dropState = options.dropState === undefined ? {} : await dropStateIn(options, options.dropState);
+    const dropState =
+      options.dropState === undefined ? {} : await dropStateIn(options, options.dropState);
     const status = async (): Promise<InstanceStatus> => ({
       instance,
       ingress: null,
@@ -93,7 +106,10 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     });
     const control = await serveControl(dir, {
       reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
-      commands: { '/_sluice/drain': async (body) => drainAnswer(hosts, body), '/_sluice/skip': async (body) => skipAnswer(hosts, body) },
+      commands: {
+        '/_sluice/drain': async (body) => drainAnswer(hosts, body),
+        '/_sluice/skip': async (body) => skipAnswer(hosts, body),
+      },
     });
     undo.splice(-1, 0, () => control.close());
     const names = new TopologyNames();
@@ -104,7 +120,10 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
           buildDir: buildDir(dir),
           built: true,
           input: {
-            place: { kind: 'services', config: { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups } },
+            place: {
+              kind: 'services',
+              config: { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups },
+            },
             checkpointIntervalMs: enrich.checkpointIntervalMs,
             functionMaxMs: enrich.functionMaxMs,
             dropState,
@@ -117,7 +136,12 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
         }),
       );
     }
-    instance = { pid: process.pid, url: server.url, metrics: metrics.url, startedAt: new Date(clock.now()).toISOString() };
+    instance = {
+      pid: process.pid,
+      url: server.url,
+      metrics: metrics.url,
+      startedAt: new Date(clock.now()).toISOString(),
+    };
     lock.publish(instance);
     const started = Promise.all(hosts.map((host) => host.start()));
     undo.unshift(async () => {
@@ -128,7 +152,11 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
     const fenced = async (): Promise<void> => {
       while (!stopping) {
         const states = (await statuses()).map(({ state }) => state);
-        if (states.includes('taken-over') && states.every((state) => state === 'taken-over' || state === 'drained')) return;
+        if (
+          states.includes('taken-over') &&
+          states.every((state) => state === 'taken-over' || state === 'drained')
+        )
+          return;
         await sleep(clock, fencePollMs);
       }
     };
@@ -145,7 +173,10 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
   }
 }
 
-async function dropStateIn({ config, clock, random }: EnrichOptions, names: readonly string[]): Promise<DropState> {
+async function dropStateIn(
+  { config, clock, random }: EnrichOptions,
+  names: readonly string[],
+): Promise<DropState> {
   const blobs = s3BlobStore({ ...s3Place(config.s3, ''), clock, random });
   try {
     return await resolveDropState(blobs, names);
@@ -155,7 +186,10 @@ async function dropStateIn({ config, clock, random }: EnrichOptions, names: read
 }
 
 /** Whether it lives and is ready: it names no topology, as whoever reaches the port may ask. */
-function serveHealth({ host, port }: SluiceConfig['enrich'], notReady: () => Promise<string | undefined>): Promise<PlainServer> {
+function serveHealth(
+  { host, port }: SluiceConfig['enrich'],
+  notReady: () => Promise<string | undefined>,
+): Promise<PlainServer> {
   return servePlain({
     host,
     port,

@@ -1,5 +1,6 @@
 /**
- * Counts what happens to connections, by name: refreshed tokens, reconnects, retries. Bounded by the names that the adapters have.
+ * Counts what happens to connections, by name: refreshed tokens, reconnects, retries. Bounded by
+ * the names that the adapters have.
  */
 export interface Happenings {
   /** Default 1. */

@@ -1,6 +1,7 @@
 /**
- * The ingest service: the ingress on Kinesis and Kafka, with claims in S3 and spools on this machine's disk. As many of them as the load wants run
- * beside each other, each with a directory of its own.
+ * The ingest service: the ingress on Kinesis and Kafka, with claims in S3 and spools on this
+ * machine's disk. As many of them as the load wants run beside each other, each with a directory of
+ * its own.
  *
  * Order of starting: lock, checks, ingress; of stopping: ingress (drained), writers, lock.
  */
@@ -40,7 +41,10 @@ export interface ServiceOptions {
   readonly random: Random;
   readonly tell: (line: string) => void;
   readonly log: Log;
-  /** Where the configuration can be read again while it runs. Throws `SluiceError` when it is not valid. */
+  /**
+   * Where the configuration can be read again while it runs. Throws `SluiceError` when it is not
+   * valid.
+   */
   readonly readConfig: () => SluiceConfig;
 }
 
@@ -56,7 +60,10 @@ interface Failed {
   readonly fix?: string;
 }
 
-/** Throws `SluiceError` `open-to-all`, `already-running`, `config-incomplete`, `startup-checks-failed`, and what the ingress throws. When it resolves, events are accepted. */
+/**
+ * Throws `SluiceError` `open-to-all`, `already-running`, `config-incomplete`,
+ * `startup-checks-failed`, and what the ingress throws. When it resolves, events are accepted.
+ */
 export async function startIngest(options: ServiceOptions): Promise<RunningService> {
   const { config, clock, random, tell, log } = options;
   await refuseOpenToAll(config);
@@ -70,8 +77,13 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
     const told =
       (path: Path) =>
       (stream: string, { code, message, fix }: Failed, cause: unknown): void => {
-        if (fix === undefined) log.warn({ stream, path, code, err: cause }, 'a write failed as a whole');
-        else log.error({ stream, path, code, fix, err: cause }, `writes fail until somebody acts: ${message}; ${fix}`);
+        if (fix === undefined)
+          log.warn({ stream, path, code, err: cause }, 'a write failed as a whole');
+        else
+          log.error(
+            { stream, path, code, fix, err: cause },
+            `writes fail until somebody acts: ${message}; ${fix}`,
+          );
       };
     const kinesis = createKinesisWriter({
       ...awsOptions(config.kinesis),
@@ -90,13 +102,17 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
       failedForGood: () => happenings.count('kafka-permanent-failure'),
     });
     undo.unshift(() => kafka.close());
-    const claimsPlace = config.routing.claimCheck ? { ...s3Place(config.s3, 'claims'), clock, random } : undefined;
+    const claimsPlace = config.routing.claimCheck
+      ? { ...s3Place(config.s3, 'claims'), clock, random }
+      : undefined;
     const claims = claimsPlace === undefined ? undefined : s3BlobStore(claimsPlace);
     if (claims !== undefined) undo.unshift(async () => claims.close());
 
     const writers = { kinesis, kafka };
     const checks = bound.flatMap(({ name, kinesisStream, kafkaTopic }) =>
-      paths.map((path) => streamCheck(writers[path], name, path === 'kinesis' ? kinesisStream : kafkaTopic, log)),
+      paths.map((path) =>
+        streamCheck(writers[path], name, path === 'kinesis' ? kinesisStream : kafkaTopic, log),
+      ),
     );
     if (claimsPlace !== undefined) {
       checks.push({
@@ -129,14 +145,25 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
       happened: () => happenings.counts(),
     });
     undo.unshift(() => ingress.drain());
-    const metrics = await serveMetrics({ config: config.metrics, defaultPort: metricsPorts.ingest, read: () => ingress.metrics() });
+    const metrics = await serveMetrics({
+      config: config.metrics,
+      defaultPort: metricsPorts.ingest,
+      read: () => ingress.metrics(),
+    });
     undo.splice(-1, 0, () => metrics.close());
-    const control = await serveControl(dir, { reads: { '/_sluice/status': async () => jsonAnswer(200, status()) } });
+    const control = await serveControl(dir, {
+      reads: { '/_sluice/status': async () => jsonAnswer(200, status()) },
+    });
     undo.splice(-1, 0, () => control.close());
     undo.unshift(reloadOnChange(config, options.readConfig, ingress, options));
     const open = openNotice(config);
     if (open !== undefined) tell(open);
-    instance = { pid: process.pid, url: ingress.url, metrics: metrics.url, startedAt: new Date(clock.now()).toISOString() };
+    instance = {
+      pid: process.pid,
+      url: ingress.url,
+      metrics: metrics.url,
+      startedAt: new Date(clock.now()).toISOString(),
+    };
     lock.publish(instance);
     return {
       instance,
@@ -150,7 +177,12 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
   }
 }
 
-function streamCheck(writer: RecordWriter, stream: string, physical: string, log: Log): StartupCheck {
+function streamCheck(
+  writer: RecordWriter,
+  stream: string,
+  physical: string,
+  log: Log,
+): StartupCheck {
   const what = writer.path === 'kinesis' ? 'Kinesis stream' : 'Kafka topic';
   return {
     what: `${what} ${physical} (${stream})`,

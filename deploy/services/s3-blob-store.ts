@@ -1,10 +1,13 @@
 /**
- * Blobs in S3: checkpoints, and the data of claims. It stands in deploy because both sides are handed one: ingest stores claims, topologies fetch
- * them and keep checkpoints, and neither may import the other. The SDK and what its answers mean are in enrich/s3.
+ * Blobs in S3: checkpoints, and the data of claims. It stands in deploy because both sides are
+ * handed one: ingest stores claims, topologies fetch them and keep checkpoints, and neither may
+ * import the other. The SDK and what its answers mean are in enrich/s3.
  *
- * Invariants: those of schemas/ports/blob-store.ts; S3 decides conditional writes atomically and is consistent after them
- * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html), a lost answer is resolved by looking.
- * One thing it cannot promise: a put that is under way when its caller gives up (`s3-failed`) may still arrive.
+ * Invariants: those of schemas/ports/blob-store.ts; S3 decides conditional writes atomically and is
+ * consistent after them
+ * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html), a lost answer is
+ * resolved by looking. One thing it cannot promise: a put that is under way when its caller gives
+ * up (`s3-failed`) may still arrive.
  */
 import { checkBlobKey, folderOfPrefix } from '../../enrich/checkpoint-store/blob-key.ts';
 import { createS3Client } from '../../enrich/s3/s3-client.ts';
@@ -14,8 +17,8 @@ import { s3Objects } from '../../enrich/s3/s3-objects.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 
 /**
- * Throws `SluiceError` `blob-key-invalid`, `s3-failed` (retryable), `s3-refused`, `bucket-missing`; no message names the bucket, as it may be told to
- * clients: its `fix` does.
+ * Throws `SluiceError` `blob-key-invalid`, `s3-failed` (retryable), `s3-refused`, `bucket-missing`;
+ * no message names the bucket, as it may be told to clients: its `fix` does.
  * @example s3BlobStore({ bucket: 'sluice-dev', prefix: 'claims', region: 'eu-central-1', clock: systemClock, random: systemRandom })
  */
 export function s3BlobStore(options: S3ObjectsOptions): BlobStore & { close(): void } {
@@ -41,7 +44,10 @@ export function s3BlobStore(options: S3ObjectsOptions): BlobStore & { close(): v
   };
 }
 
-/** Resolves when the bucket is there and may be listed, read, written and deleted from, below `prefix`; else rejects saying which right or bucket is missing. */
+/**
+ * Resolves when the bucket is there and may be listed, read, written and deleted from, below
+ * `prefix`; else rejects saying which right or bucket is missing.
+ */
 export async function checkBucket(options: S3ObjectsOptions): Promise<void> {
   const { bucket } = options;
   const api = createS3Client(options);

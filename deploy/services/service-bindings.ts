@@ -1,6 +1,6 @@
 /**
- * A topology of the enrich service: bound to Kinesis and Kafka, to the lake and the checkpoints in S3, to Firehose and to Neo4j. Nothing that a
- * checkpoint names lies on this machine's disk.
+ * A topology of the enrich service: bound to Kinesis and Kafka, to the lake and the checkpoints in
+ * S3, to Firehose and to Neo4j. Nothing that a checkpoint names lies on this machine's disk.
  */
 import { firehoseSink } from '../../enrich/firehose/firehose-sink.ts';
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
@@ -33,7 +33,10 @@ import { s3BlobStore } from './s3-blob-store.ts';
 /** Structured-clonable. */
 export interface ServicesPlace {
   readonly kind: 'services';
-  readonly config: Pick<SluiceConfig, 'streams' | 'kinesis' | 'kafka' | 's3' | 'firehose' | 'neo4j' | 'enrich' | 'lookups'>;
+  readonly config: Pick<
+    SluiceConfig,
+    'streams' | 'kinesis' | 'kafka' | 's3' | 'firehose' | 'neo4j' | 'enrich' | 'lookups'
+  >;
 }
 
 /** `file` is the topology's. Throws `SluiceError` `config-incomplete`. */
@@ -41,12 +44,19 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
   const { s3, firehose, enrich } = config;
   const happenings = createHappenings();
   const [clock, random] = [systemClock, systemRandom];
-  const streams = Object.fromEntries([...config.streams, ledgerStream].map((stream) => [stream.name, stream]));
+  const streams = Object.fromEntries(
+    [...config.streams, ledgerStream].map((stream) => [stream.name, stream]),
+  );
   const connection = kafkaConnection(config.kafka, { clock, random, happenings });
   const blobs = s3BlobStore({ ...s3Place(s3, ''), clock, random });
   const claims = s3BlobStore({ ...s3Place(s3, 'claims'), clock, random });
   // A sink waits for what passes: its failure would begin the topology again.
-  const staging = s3BlobStore({ ...s3Place(s3, ''), clock, random, patienceMs: limits.s3PatienceMs });
+  const staging = s3BlobStore({
+    ...s3Place(s3, ''),
+    clock,
+    random,
+    patienceMs: limits.s3PatienceMs,
+  });
   const lake = s3Place(s3, 'lake');
   let neo4j: { readonly session: Neo4jSession; readonly database: GraphDatabase } | undefined;
 
@@ -58,27 +68,68 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     return neo4j.database;
   };
 
-  const sink = ({ id, sink: kind }: SinkNode, { name: topology, owner }: Graph, run: RunId): Sink => {
+  const sink = (
+    { id, sink: kind }: SinkNode,
+    { name: topology, owner }: Graph,
+    run: RunId,
+  ): Sink => {
     const name = `${topology}/${id}`;
     if (kind.kind === 'graph') {
       const folder = graphStagingFolder(topology, id);
-      return graphSink({ database: graphDatabase(), model: kind.model, staging, folder, sink: name, run, clock });
+      return graphSink({
+        database: graphDatabase(),
+        model: kind.model,
+        staging,
+        folder,
+        sink: name,
+        run,
+        clock,
+      });
     }
-    if (kind.kind !== 'table') throw new SluiceError('sink-unknown', `'${id}' is neither a table nor a graph`);
+    if (kind.kind !== 'table')
+      throw new SluiceError('sink-unknown', `'${id}' is neither a table nor a graph`);
     const { table, schema, partitionBy, upsert } = kind;
     const { parquetFileMaxBytes: fileMaxBytes } = limits;
     const fileMaxAgeMs = enrich.parquetFileMaxAgeMs;
-    const deliveryStream = Object.hasOwn(firehose.tables, table) ? firehose.tables[table] : undefined;
+    const deliveryStream = Object.hasOwn(firehose.tables, table)
+      ? firehose.tables[table]
+      : undefined;
     const rowId = kind.rowId === true || deliveryStream !== undefined;
     const countEarly = (partitions: number): void => happenings.count(publishedEarly, partitions);
     const files = { fileMaxBytes, fileMaxAgeMs, countEarly };
-    const parquet = tableSink({ dir: lake, table, schema, partitionBy, owner, rowId, upsert, topology, run, clock, ...files });
+    const parquet = tableSink({
+      dir: lake,
+      table,
+      schema,
+      partitionBy,
+      owner,
+      rowId,
+      upsert,
+      topology,
+      run,
+      clock,
+      ...files,
+    });
     if (deliveryStream === undefined) return parquet;
     const count = (what: string, rows: number): void => happenings.count(`firehose-${what}`, rows);
     // By the table: rows that come again under another id of the sink are the same rows.
     const order = upsert === undefined ? undefined : new RowOrder(clock);
-    const target = { deliveryStream, schema, partitionBy, owner, order, sink: `${topology}/${table}` };
-    return firehoseSink({ ...awsOptions(firehose), ...target, fallback: parquet, clock, random, count });
+    const target = {
+      deliveryStream,
+      schema,
+      partitionBy,
+      owner,
+      order,
+      sink: `${topology}/${table}`,
+    };
+    return firehoseSink({
+      ...awsOptions(firehose),
+      ...target,
+      fallback: parquet,
+      clock,
+      random,
+      count,
+    });
   };
 
   return {
@@ -99,13 +150,22 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
             random,
             tell: (news) => happenings.count(`kinesis-${news}`),
           }),
-          createKafkaReader({ connection, topic: kafkaTopic, tell: (news) => happenings.count(`kafka-${news}`) }),
+          createKafkaReader({
+            connection,
+            topic: kafkaTopic,
+            tell: (news) => happenings.count(`kafka-${news}`),
+          }),
         ];
       },
       claims,
       sink,
       misfits: ({ sink: of }, _graph, was) =>
-        sinkMisfits({ lake, sink: of, was, isDelivered: of.kind === 'table' && Object.hasOwn(firehose.tables, of.table) }),
+        sinkMisfits({
+          lake,
+          sink: of,
+          was,
+          isDelivered: of.kind === 'table' && Object.hasOwn(firehose.tables, of.table),
+        }),
       rejected: ({ name: topology }, run) => rejectedSink({ dir: lake, topology, run, clock }),
     },
     async close() {

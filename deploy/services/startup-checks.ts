@@ -1,17 +1,27 @@
 /**
- * What a service needs of the world before it starts, looked at all at once: a person is told everything that is missing, not one thing a try.
+ * What a service needs of the world before it starts, looked at all at once: a person is told
+ * everything that is missing, not one thing a try.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 
 export interface StartupCheck {
   /** Such as `Kinesis stream rpp-promo-clicks-dev (rpp/promo-clicks)`. */
   readonly what: string;
-  /** Resolves with what was found, in a few words; rejects with what is missing and how it is mended. */
+  /**
+   * Resolves with what was found, in a few words; rejects with what is missing and how it is
+   * mended.
+   */
   readonly look: () => Promise<string>;
 }
 
-/** Looks at all of them; `tell` gets a line for each that is well. Throws `SluiceError` `startup-checks-failed` with a line for each that is not. */
-export async function runStartupChecks(checks: readonly StartupCheck[], tell: (line: string) => void): Promise<void> {
+/**
+ * Looks at all of them; `tell` gets a line for each that is well. Throws `SluiceError`
+ * `startup-checks-failed` with a line for each that is not.
+ */
+export async function runStartupChecks(
+  checks: readonly StartupCheck[],
+  tell: (line: string) => void,
+): Promise<void> {
   const outcomes = await Promise.allSettled(checks.map(({ look }) => look()));
   const missing: string[] = [];
   for (const [index, outcome] of outcomes.entries()) {

@@ -1,7 +1,8 @@
 /**
  * What may name a blob (schemas/ports/blob-store.ts). Pure.
  *
- * Invariant: a key that passes names a place below the store's own, on every file system and in every object store.
+ * Invariant: a key that passes names a place below the store's own, on every file system and in
+ * every object store.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 

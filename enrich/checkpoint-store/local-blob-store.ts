@@ -1,10 +1,13 @@
 /**
- * Blobs as files of a directory. `link` is the atomic create-if-absent of a file system: it fails when the name exists.
+ * Blobs as files of a directory. `link` is the atomic create-if-absent of a file system: it fails
+ * when the name exists.
  *
- * Bytes are written and synced off the thread that asks: blobs may be large, and it may have requests to answer.
+ * Bytes are written and synced off the thread that asks: blobs may be large, and it may have
+ * requests to answer.
  *
  * Invariants:
- * 1. A blob's name appears only when its bytes are durable, and `createIfAbsent` returns only when the name is.
+ * 1. A blob's name appears only when its bytes are durable, and `createIfAbsent` returns only when
+ *    the name is.
  * 2. Nothing outside the directory is read or written, whatever the key.
  */
 import { link, readdir, readFile, rm, unlink } from 'node:fs/promises';
@@ -12,16 +15,26 @@ import { dirname, join } from 'node:path';
 import type { SluiceError } from '../../schemas/kernel/errors.ts';
 import { systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
-import { fileFault, makeDirectory, storeDirectory, storeDurable, temporaryPath } from '../durable-file.ts';
+import {
+  fileFault,
+  makeDirectory,
+  storeDirectory,
+  storeDurable,
+  temporaryPath,
+} from '../durable-file.ts';
 import { checkBlobKey, folderOfPrefix } from './blob-key.ts';
 
-/** `dir` is made when the first blob is. Throws `SluiceError` `blob-key-invalid`, `disk-full` (retryable), `blob-store-failed` (retryable). */
+/**
+ * `dir` is made when the first blob is. Throws `SluiceError` `blob-key-invalid`, `disk-full`
+ * (retryable), `blob-store-failed` (retryable).
+ */
 export function localBlobStore(dir: string): BlobStore {
   const pathOf = (key: string): string => {
     checkBlobKey(key);
     return join(dir, key);
   };
-  const failed = (key: string, thrown: unknown): SluiceError => fileFault('blob-store-failed', `blob '${key}'`, thrown);
+  const failed = (key: string, thrown: unknown): SluiceError =>
+    fileFault('blob-store-failed', `blob '${key}'`, thrown);
   return {
     async createIfAbsent(key, bytes) {
       const path = pathOf(key);
@@ -53,10 +66,12 @@ export function localBlobStore(dir: string): BlobStore {
       const folder = folderOfPrefix(prefix);
       const keys: string[] = [];
       const walk = async (at: string): Promise<void> => {
-        const entries = await readdir(join(dir, at), { withFileTypes: true }).catch((thrown: unknown) => {
-          if (systemCodeOf(thrown) === 'ENOENT') return [];
-          throw failed(prefix, thrown);
-        });
+        const entries = await readdir(join(dir, at), { withFileTypes: true }).catch(
+          (thrown: unknown) => {
+            if (systemCodeOf(thrown) === 'ENOENT') return [];
+            throw failed(prefix, thrown);
+          },
+        );
         for (const entry of entries) {
           // No key has a part that starts with a dot: what does is being written.
           if (entry.name.startsWith('.')) continue;

@@ -1,9 +1,12 @@
 /**
- * Brings the records of one call to a delivery stream: what was not taken is put again, until all of it was.
+ * Brings the records of one call to a delivery stream: what was not taken is put again, until all
+ * of it was.
  *
  * Invariants:
- * 1. Throttling is no failure: it makes all calls to the stream slower (schemas/kernel/pace.ts), and goes on for as long as the sink is open.
- * 2. Tries that fail otherwise are bounded, counted in a row: one that something was taken of begins the count again.
+ * 1. Throttling is no failure: it makes all calls to the stream slower (schemas/kernel/pace.ts),
+ *    and goes on for as long as the sink is open.
+ * 2. Tries that fail otherwise are bounded, counted in a row: one that something was taken of
+ *    begins the count again.
  */
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -17,8 +20,9 @@ import type { PutOutcome } from './put-outcome.ts';
 import { derivePutFault, derivePutReply, firehoseFault } from './put-outcome.ts';
 
 /**
- * What is counted, in rows. `throttled`: put again later, as the stream was asked too often. `again`: put again after a failure. `unknown`: put again though
- * they may have been taken; only these can be there twice. `fallback`: too large for a record.
+ * What is counted, in rows. `throttled`: put again later, as the stream was asked too often.
+ * `again`: put again after a failure. `unknown`: put again though they may have been taken; only
+ * these can be there twice. `fallback`: too large for a record.
  */
 export type FirehoseCount = 'delivered' | 'throttled' | 'again' | 'unknown' | 'fallback';
 
@@ -40,8 +44,14 @@ export function deliveryPace(clock: Clock): Pace {
   return new Pace({ clock, baseMs: limits.firehosePaceBaseMs, maxMs: limits.firehosePaceMaxMs });
 }
 
-/** Resolves when all records were taken. Throws `SluiceError` `firehose-refused`, `firehose-failed`, `delivery-stream-missing`. */
-export async function deliverCall(records: readonly PackedRecord[], options: DeliveryOptions): Promise<void> {
+/**
+ * Resolves when all records were taken. Throws `SluiceError` `firehose-refused`, `firehose-failed`,
+ * `delivery-stream-missing`.
+ */
+export async function deliverCall(
+  records: readonly PackedRecord[],
+  options: DeliveryOptions,
+): Promise<void> {
   const { api, deliveryStream, clock, random, pace, isOver, count } = options;
   let left = records;
   let failures = 0;
@@ -56,8 +66,10 @@ export async function deliverCall(records: readonly PackedRecord[], options: Del
         return derivePutFault(thrown, left.length);
       },
     );
-    if (outcome.kind === 'refused') throw firehoseFault(deliveryStream, 'PutRecordBatch', outcome.code, true, cause);
-    const again = outcome.kind === 'done' ? [] : outcome.places.map((place) => left[place] as PackedRecord);
+    if (outcome.kind === 'refused')
+      throw firehoseFault(deliveryStream, 'PutRecordBatch', outcome.code, true, cause);
+    const again =
+      outcome.kind === 'done' ? [] : outcome.places.map((place) => left[place] as PackedRecord);
     count('delivered', rowsOf(left) - rowsOf(again));
     keepPace(pace, outcome);
     if (outcome.kind === 'done') return;
@@ -72,7 +84,10 @@ export async function deliverCall(records: readonly PackedRecord[], options: Del
   }
 }
 
-/** Resolves when the delivery stream is there and may be seen. Throws as `deliverCall`. Throttled, it asks again for a bounded time. */
+/**
+ * Resolves when the delivery stream is there and may be seen. Throws as `deliverCall`. Throttled,
+ * it asks again for a bounded time.
+ */
 export async function describeStream({
   api,
   deliveryStream,
@@ -88,7 +103,13 @@ export async function describeStream({
       const code = outcome.kind === 'done' ? '' : outcome.code;
       const isThrottled = outcome.kind === 'again' && outcome.why === 'throttled';
       if (!isThrottled || clock.monotonic() - begunMs >= limits.firehoseDescribeMaxMs) {
-        throw firehoseFault(deliveryStream, 'DescribeDeliveryStream', code, outcome.kind === 'refused', thrown);
+        throw firehoseFault(
+          deliveryStream,
+          'DescribeDeliveryStream',
+          code,
+          outcome.kind === 'refused',
+          thrown,
+        );
       }
       await sleep(clock, backoffMs(attempt, backoff, random));
     }

@@ -2,10 +2,15 @@
  * The AWS SDK's Firehose client as the sink uses it. The SDK's types end here.
  *
  * Invariants:
- * 1. One call is one request: the SDK never repeats it, as what a lost answer means is for the caller to decide.
+ * 1. One call is one request: the SDK never repeats it, as what a lost answer means is for the
+ *    caller to decide.
  * 2. Every call ends within `firehoseCallMaxMs`, also one whose answer comes drop by drop.
  */
-import { DescribeDeliveryStreamCommand, FirehoseClient, PutRecordBatchCommand } from '@aws-sdk/client-firehose';
+import {
+  DescribeDeliveryStreamCommand,
+  FirehoseClient,
+  PutRecordBatchCommand,
+} from '@aws-sdk/client-firehose';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { within } from '../../schemas/kernel/within.ts';
@@ -27,8 +32,16 @@ export interface FirehoseApi {
   close(): void;
 }
 
-export function createFirehoseClient({ endpoint, region, clock }: FirehoseClientOptions): FirehoseApi {
-  const agent = { keepAlive: true, maxSockets: limits.firehoseCallsMax, timeout: limits.firehoseIdleMs };
+export function createFirehoseClient({
+  endpoint,
+  region,
+  clock,
+}: FirehoseClientOptions): FirehoseApi {
+  const agent = {
+    keepAlive: true,
+    maxSockets: limits.firehoseCallsMax,
+    timeout: limits.firehoseIdleMs,
+  };
   const client = new FirehoseClient({
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
@@ -53,11 +66,15 @@ export function createFirehoseClient({ endpoint, region, clock }: FirehoseClient
     async put(DeliveryStreamName, records) {
       const Records = records.map((Data) => ({ Data }));
       const put = new PutRecordBatchCommand({ DeliveryStreamName, Records });
-      const { RequestResponses = [] } = await timed((abortSignal) => client.send(put, { abortSignal }));
+      const { RequestResponses = [] } = await timed((abortSignal) =>
+        client.send(put, { abortSignal }),
+      );
       return { errors: RequestResponses.map(({ ErrorCode }) => ErrorCode) };
     },
     async describe(DeliveryStreamName) {
-      await timed((abortSignal) => client.send(new DescribeDeliveryStreamCommand({ DeliveryStreamName }), { abortSignal }));
+      await timed((abortSignal) =>
+        client.send(new DescribeDeliveryStreamCommand({ DeliveryStreamName }), { abortSignal }),
+      );
     },
     close: () => client.destroy(),
   };

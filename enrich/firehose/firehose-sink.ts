@@ -1,15 +1,20 @@
 /**
- * A table delivered by Firehose: rows as JSON lines, many to a record, put in calls under way beside each other.
+ * A table delivered by Firehose: rows as JSON lines, many to a record, put in calls under way
+ * beside each other.
  *
- * At least once: what a checkpoint covers was taken by Firehose before `prepare` returns, and rows of a run that ended before its checkpoint come again
- * under the same `row_id` (row-line.ts); readers keep one of each.
+ * At least once: what a checkpoint covers was taken by Firehose before `prepare` returns, and rows
+ * of a run that ended before its checkpoint come again under the same `row_id` (row-line.ts);
+ * readers keep one of each.
  *
  * Invariants:
- * 1. `prepare` returns only when every row written before it was taken: by Firehose, or by the fallback.
- * 2. Only records that were not taken, or whose outcome is unknown, are put again (deliver-call.ts). What fails for good fails the sink.
- * 3. A row beyond one record goes to the fallback, whose state is part of this sink's; so does one whose folders the delivery stream cannot name as a table does.
- * 4. Bounded: one call is being filled, and `firehoseCallsMax` are under way; past that `write` waits. So a stream that throttles is written to as
- *    fast as it takes, and the topology with it.
+ * 1. `prepare` returns only when every row written before it was taken: by Firehose, or by the
+ *    fallback.
+ * 2. Only records that were not taken, or whose outcome is unknown, are put again
+ *    (deliver-call.ts). What fails for good fails the sink.
+ * 3. A row beyond one record goes to the fallback, whose state is part of this sink's; so does one
+ *    whose folders the delivery stream cannot name as a table does.
+ * 4. Bounded: one call is being filled, and `firehoseCallsMax` are under way; past that `write`
+ *    waits. So a stream that throttles is written to as fast as it takes, and the topology with it.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
@@ -28,7 +33,10 @@ import { lineWriter } from './row-line.ts';
 export interface FirehoseSinkOptions extends FirehoseClientOptions, LineOptions {
   readonly deliveryStream: string;
   readonly random: Random;
-  /** Takes the rows that are not delivered: the table's Parquet sink. Opened, prepared, committed and closed with this one. */
+  /**
+   * Takes the rows that are not delivered: the table's Parquet sink. Opened, prepared, committed
+   * and closed with this one.
+   */
   readonly fallback: Sink;
   readonly count?: (what: FirehoseCount, rows: number) => void;
 }
@@ -37,7 +45,10 @@ interface FirehoseState {
   readonly fallback: SinkState;
 }
 
-/** Faults: `delivery-stream-missing`, `firehose-refused`, `firehose-failed` (retryable), and the fallback's; after one only a new sink goes on. */
+/**
+ * Faults: `delivery-stream-missing`, `firehose-refused`, `firehose-failed` (retryable), and the
+ * fallback's; after one only a new sink goes on.
+ */
 export function firehoseSink(options: FirehoseSinkOptions): Sink {
   const { fallback } = options;
   const count = options.count ?? (() => undefined);
@@ -53,7 +64,13 @@ export function firehoseSink(options: FirehoseSinkOptions): Sink {
   const start = (call: PackedCall): void => {
     assert(api !== undefined, 'the Firehose sink is open');
     rowsUnderWay += call.rows;
-    const delivering = deliverCall(call.records, { ...options, api, pace, count, isOver: () => closed })
+    const delivering = deliverCall(call.records, {
+      ...options,
+      api,
+      pace,
+      count,
+      isOver: () => closed,
+    })
       .then(() => void (rowsUnderWay -= call.rows))
       .catch((fault: unknown) => {
         failed ??= { fault };
@@ -91,9 +108,10 @@ export function firehoseSink(options: FirehoseSinkOptions): Sink {
       if (beside.length === 0) return refused;
       count('fallback', beside.length);
       const more = await fallback.write(partOf(batch, beside));
-      return [...refused, ...more.map((row): RefusedRow => ({ ...row, index: beside[row.index] as number }))].sort(
-        (a, b) => a.index - b.index,
-      );
+      return [
+        ...refused,
+        ...more.map((row): RefusedRow => ({ ...row, index: beside[row.index] as number })),
+      ].sort((a, b) => a.index - b.index);
     },
     async prepare(checkpoint, last): Promise<FirehoseState> {
       await startWithin(packer.flush());
@@ -112,7 +130,10 @@ export function firehoseSink(options: FirehoseSinkOptions): Sink {
   };
 }
 
-function partOf({ values, timestamps, origins }: ElementBatch, indexes: readonly number[]): ElementBatch {
+function partOf(
+  { values, timestamps, origins }: ElementBatch,
+  indexes: readonly number[],
+): ElementBatch {
   return {
     length: indexes.length,
     values: indexes.map((index) => values[index]),
@@ -121,7 +142,10 @@ function partOf({ values, timestamps, origins }: ElementBatch, indexes: readonly
   };
 }
 
-/** Resolves when the delivery stream is there and may be seen. Throws `SluiceError` `delivery-stream-missing`, `firehose-refused`, `firehose-failed`. */
+/**
+ * Resolves when the delivery stream is there and may be seen. Throws `SluiceError`
+ * `delivery-stream-missing`, `firehose-refused`, `firehose-failed`.
+ */
 export async function checkDeliveryStream(
   options: Pick<FirehoseSinkOptions, 'deliveryStream' | 'random'> & FirehoseClientOptions,
 ): Promise<void> {

@@ -1,10 +1,12 @@
 /**
  * Rows packed into Firehose's records and calls. Pure.
  *
- * Firehose bills a record as 5 KiB at least, so a record holds many rows: JSON lines, each with its line feed. A call counts its records as base64.
+ * Firehose bills a record as 5 KiB at least, so a record holds many rows: JSON lines, each with its
+ * line feed. A call counts its records as base64.
  *
  * Invariants:
- * 1. No record is beyond `firehoseRecordMaxBytes` or `firehoseRecordMaxRows`, no call beyond `firehoseCallMaxRecords` or `firehoseCallMaxBytes`.
+ * 1. No record is beyond `firehoseRecordMaxBytes` or `firehoseRecordMaxRows`, no call beyond
+ *    `firehoseCallMaxRecords` or `firehoseCallMaxBytes`.
  * 2. Every row is in exactly one record, in the order it came.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
@@ -25,7 +27,8 @@ const recordHeadBytes = 12;
 /** The name of the delivery stream (64 characters at most) and what stands around it. */
 const callHeadBytes = 128;
 
-export const wireBytes = (dataBytes: number): number => 4 * Math.ceil(dataBytes / 3) + recordHeadBytes;
+export const wireBytes = (dataBytes: number): number =>
+  4 * Math.ceil(dataBytes / 3) + recordHeadBytes;
 
 export class RowPacker {
   #lines: Buffer[] = [];
@@ -42,11 +45,17 @@ export class RowPacker {
   /** Takes a line with its line feed; returns the call that is full before it. */
   add(line: Buffer): PackedCall | undefined {
     assert(line.length <= limits.firehoseRecordMaxBytes, 'a row that is packed fits a record');
-    const fits = this.#lineBytes + line.length <= limits.firehoseRecordMaxBytes && this.#lines.length < limits.firehoseRecordMaxRows;
+    const fits =
+      this.#lineBytes + line.length <= limits.firehoseRecordMaxBytes &&
+      this.#lines.length < limits.firehoseRecordMaxRows;
     let full: PackedCall | undefined;
     if (!fits) this.#endRecord();
     const grown = this.#bytes + wireBytes(this.#lineBytes + line.length);
-    if (grown > limits.firehoseCallMaxBytes || this.#records.length >= limits.firehoseCallMaxRecords) full = this.flush();
+    if (
+      grown > limits.firehoseCallMaxBytes ||
+      this.#records.length >= limits.firehoseCallMaxRecords
+    )
+      full = this.flush();
     this.#lines.push(line);
     this.#lineBytes += line.length;
     this.#rows++;

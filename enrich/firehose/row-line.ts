@@ -1,5 +1,6 @@
 /**
- * A row as the line that Firehose delivers: its own members, then what it is partitioned by and its identity. Pure.
+ * A row as the line that Firehose delivers: its own members, then what it is partitioned by and its
+ * identity. Pure.
  *
  * | member | what |
  * |---|---|
@@ -34,7 +35,10 @@ export interface LineOptions {
 export interface BatchLine {
   readonly index: number;
   readonly line: Buffer;
-  /** Whether the delivery stream, which takes values into its prefix as they are, names the row's folders as a table does. */
+  /**
+   * Whether the delivery stream, which takes values into its prefix as they are, names the row's
+   * folders as a table does.
+   */
   readonly isPlain: boolean;
 }
 
@@ -45,13 +49,23 @@ export interface BatchLines {
 }
 
 /** Throws `columns-reserved` when the schema has members that are added here. */
-export function lineWriter({ schema, partitionBy = [], owner, sink, order }: LineOptions): (batch: ElementBatch) => BatchLines {
+export function lineWriter({
+  schema,
+  partitionBy = [],
+  owner,
+  sink,
+  order,
+}: LineOptions): (batch: ElementBatch) => BatchLines {
   const reader = rowReader(schema);
   const taken = reader.columns.map(({ name }) => name).filter((name) => reserved.includes(name));
   if (taken.length > 0) {
-    throw new SluiceError('columns-reserved', `rows of '${sink}' have ${taken.join(', ')}, which delivery adds`, {
-      fix: `give those columns other names: ${reserved.join(', ')} are made of the element's time and origin`,
-    });
+    throw new SluiceError(
+      'columns-reserved',
+      `rows of '${sink}' have ${taken.join(', ')}, which delivery adds`,
+      {
+        fix: `give those columns other names: ${reserved.join(', ')} are made of the element's time and origin`,
+      },
+    );
   }
   const idOf = rowIds(sink);
   const folderOf = partitioner(partitionBy);
@@ -63,8 +77,12 @@ export function lineWriter({ schema, partitionBy = [], owner, sink, order }: Lin
       const row = batch.values[index];
       const ms = batch.timestamps[index] as number;
       const read = reader.read(row, batch.origins[index]?.inexact);
-      const { team, app } = ('message' in read ? {} : row) as { readonly team?: unknown; readonly app?: unknown };
-      const folder = 'message' in read ? read : folderOf(ms, textOf(team, owner.team), textOf(app, owner.app));
+      const { team, app } = ('message' in read ? {} : row) as {
+        readonly team?: unknown;
+        readonly app?: unknown;
+      };
+      const folder =
+        'message' in read ? read : folderOf(ms, textOf(team, owner.team), textOf(app, owner.app));
       if (typeof folder !== 'string') {
         refused.push({ index, message: folder.message, pointer: folder.pointer });
         continue;
@@ -80,11 +98,14 @@ export function lineWriter({ schema, partitionBy = [], owner, sink, order }: Lin
         ...(order === undefined ? {} : { [rowOrderColumn]: order.next() }),
       };
       const isPlain =
-        !folder.includes('%') && !(partitionBy.includes('team') && team === null) && !(partitionBy.includes('app') && app === null);
+        !folder.includes('%') &&
+        !(partitionBy.includes('team') && team === null) &&
+        !(partitionBy.includes('app') && app === null);
       lines.push({ index, line: Buffer.from(`${JSON.stringify(whole)}\n`), isPlain });
     }
     return { lines, refused };
   };
 }
 
-const textOf = (value: unknown, owner: string): string => (typeof value === 'string' ? value : owner);
+const textOf = (value: unknown, owner: string): string =>
+  typeof value === 'string' ? value : owner;

@@ -1,8 +1,10 @@
 /**
- * A question in Cypher to a file of the embedded graph, which is opened to be read. For a process of its own: what a statement may take in time and
- * memory, whoever runs the process has to bound, and the database can end it (version 0.19.1 crashes on some statements).
+ * A question in Cypher to a file of the embedded graph, which is opened to be read. For a process
+ * of its own: what a statement may take in time and memory, whoever runs the process has to bound,
+ * and the database can end it (version 0.19.1 crashes on some statements).
  *
- * Invariant: the database sees only what `readStatement` lets pass, and runs only what it holds to be reading as well.
+ * Invariant: the database sees only what `readStatement` lets pass, and runs only what it holds to
+ * be reading as well.
  */
 import { statSync } from 'node:fs';
 import type { Connection, QueryResult } from '@ladybugdb/core';
@@ -28,7 +30,11 @@ export function readingAddressBytes(path: string): number {
 /** Throws `SluiceError` `query-failed` with what the database says, and what opening throws. */
 export async function askLadybug(path: string, statement: string): Promise<Answer> {
   const { text } = requireQuestion(statement);
-  const file = await openLadybugFile({ path, readOnly: true, addressBytes: readingAddressBytes(path) });
+  const file = await openLadybugFile({
+    path,
+    readOnly: true,
+    addressBytes: readingAddressBytes(path),
+  });
   try {
     return await answerOf(await execute(file.connect(), text));
   } finally {
@@ -40,7 +46,8 @@ async function answerOf(result: QueryResult): Promise<Answer> {
   const names = await result.getColumnNames();
   const types = await result.getColumnDataTypes();
   const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) throw queryFailed(`two columns are called '${twice}'; name one of them with AS`);
+  if (twice !== undefined)
+    throw queryFailed(`two columns are called '${twice}'; name one of them with AS`);
   const bounds = { maxRows: limits.graphQueryMaxRows, maxBytes: limits.graphQueryMaxBytes };
   const columns = names.map((name, index) => ({ name, type: types[index] ?? '' }));
   return { columns, ...(await collectRows(rowsOf(result, names), bounds)) };
@@ -49,7 +56,9 @@ async function answerOf(result: QueryResult): Promise<Answer> {
 /** Throws `SluiceError` `query-failed` where the statement does more than ask. */
 export function requireQuestion(statement: string): { readonly text: string } {
   if (Buffer.byteLength(statement) > limits.questionTextMaxBytes)
-    throw queryFailed(`a statement has at most ${limits.questionTextMaxBytes.toLocaleString('en')} bytes`);
+    throw queryFailed(
+      `a statement has at most ${limits.questionTextMaxBytes.toLocaleString('en')} bytes`,
+    );
   const read = readStatement(statement);
   if (read.kind === 'refused') throw queryFailed(read.reason);
   return read;
@@ -67,7 +76,10 @@ async function execute(connection: Connection, text: string): Promise<QueryResul
   }
 }
 
-async function* rowsOf(result: QueryResult, names: readonly string[]): AsyncGenerator<readonly unknown[]> {
+async function* rowsOf(
+  result: QueryResult,
+  names: readonly string[],
+): AsyncGenerator<readonly unknown[]> {
   while (result.hasNext()) {
     const found = await result.getNext();
     yield names.map((name) => jsonValue(found?.[name]));

@@ -2,11 +2,13 @@
  * Cypher as tokens, for whoever has to judge a statement before the database sees it. Pure.
  *
  * Invariants:
- * 1. What cannot be told apart with certainty is refused: outside of strings and backquoted names there are only printable ASCII, tab and line
- *    breaks, so no blank and no letter means one thing here and another to the database.
- * 2. The database is given `text`: the same characters at the same places, with blanks for comments. It sees the tokens that were judged.
- * 3. Every token ends where the grammar of the database ends it (its `Cypher.g4`, version 0.19): a string knows the same escapes, and a number that runs
- *    into a word is refused.
+ * 1. What cannot be told apart with certainty is refused: outside of strings and backquoted names
+ *    there are only printable ASCII, tab and line breaks, so no blank and no letter means one thing
+ *    here and another to the database.
+ * 2. The database is given `text`: the same characters at the same places, with blanks for
+ *    comments. It sees the tokens that were judged.
+ * 3. Every token ends where the grammar of the database ends it (its `Cypher.g4`, version 0.19): a
+ *    string knows the same escapes, and a number that runs into a word is refused.
  */
 
 export interface Token {
@@ -33,7 +35,8 @@ const patterns: readonly (readonly [Token['kind'], RegExp])[] = [
 ];
 
 export function readCypher(statement: string): CypherTokens {
-  if (loneSurrogate.test(statement)) return refused('a statement must be valid Unicode; it has half of a surrogate pair');
+  if (loneSurrogate.test(statement))
+    return refused('a statement must be valid Unicode; it has half of a surrogate pair');
   const tokens: Token[] = [];
   let text = '';
   while (text.length < statement.length) {
@@ -62,13 +65,17 @@ function tokenAt(statement: string, at: number): Token | string {
   for (const [kind, pattern] of patterns) {
     const text = matchAt(pattern, statement, at);
     if (text === undefined) continue;
-    if (kind === 'symbol' && statement.startsWith('/*', at)) return `the comment at ${place(statement, at)} has no end`;
+    if (kind === 'symbol' && statement.startsWith('/*', at))
+      return `the comment at ${place(statement, at)} has no end`;
     const next = statement[at + text.length] ?? '';
-    if (kind === 'number' && /[A-Za-z0-9_$]/.test(next)) return `the number at ${place(statement, at)} runs into '${next}'`;
+    if (kind === 'number' && /[A-Za-z0-9_$]/.test(next))
+      return `the number at ${place(statement, at)} runs into '${next}'`;
     return { kind, text, at };
   }
-  if (first === "'" || first === '"') return `the string at ${place(statement, at)} has no end, or an escape that is not Cypher's`;
-  if (first === '`') return `the name at ${place(statement, at)} is empty or has no closing backquote`;
+  if (first === "'" || first === '"')
+    return `the string at ${place(statement, at)} has no end, or an escape that is not Cypher's`;
+  if (first === '`')
+    return `the name at ${place(statement, at)} is empty or has no closing backquote`;
   const code = (statement.codePointAt(at) ?? 0).toString(16).toUpperCase().padStart(4, '0');
   return `U+${code} at ${place(statement, at)} is not allowed outside of strings and backquoted names`;
 }

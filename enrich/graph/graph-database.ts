@@ -1,14 +1,20 @@
 /**
- * The graph database as a sink sees it, and how any Cypher database becomes one. The port lies here and not in schemas/ports: it speaks of
- * graph models, which schemas does not know, and only this folder and deploy use it.
+ * The graph database as a sink sees it, and how any Cypher database becomes one. The port lies here
+ * and not in schemas/ports: it speaks of graph models, which schemas does not know, and only this
+ * folder and deploy use it.
  *
- * Bookkeeping nodes lie in the same database, because only there they change in the transaction of the writes they tell of.
+ * Bookkeeping nodes lie in the same database, because only there they change in the transaction of
+ * the writes they tell of.
  *
  * Invariants:
- * 1. A chunk is applied in one transaction with the record that it was: a crash leaves both or neither.
- * 2. Chunks of a sink are applied in order, each once: one that was is skipped, and one that does not follow is refused.
- * 3. A run that another one has taken its sink over from is refused: a later attempt of its lineage, or any run of another one.
- * 4. Progress beyond the checkpoint that a sink goes on from is of a history that its checkpoints do not have: it does not count.
+ * 1. A chunk is applied in one transaction with the record that it was: a crash leaves both or
+ *    neither.
+ * 2. Chunks of a sink are applied in order, each once: one that was is skipped, and one that does
+ *    not follow is refused.
+ * 3. A run that another one has taken its sink over from is refused: a later attempt of its
+ *    lineage, or any run of another one.
+ * 4. Progress beyond the checkpoint that a sink goes on from is of a history that its checkpoints
+ *    do not have: it does not count.
  * 5. A model only grows: what another model means otherwise is refused before anything is written.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
@@ -30,7 +36,10 @@ export interface SinkClaim {
   readonly sink: string;
   readonly run: RunOrder;
   readonly model: GraphModel;
-  /** How far the state that the sink goes on from was applied at least, and how far it can be: 0 and 0 without one. */
+  /**
+   * How far the state that the sink goes on from was applied at least, and how far it can be: 0 and
+   * 0 without one.
+   */
   readonly restored: { readonly from: Progress; readonly to: Progress };
 }
 
@@ -41,31 +50,41 @@ export interface ChunkId extends Progress {
 
 export interface GraphDatabase {
   /**
-   * Prepares the database for the sink's model and fences earlier runs. Returns how far the sink was applied, as far as that counts for what it was
-   * restored from: 0 and 0 at first, and for a run without a checkpoint.
-   * Throws `fenced`, `graph-model-mismatch`, and what the database fails with.
+   * Prepares the database for the sink's model and fences earlier runs. Returns how far the sink
+   * was applied, as far as that counts for what it was restored from: 0 and 0 at first, and for a
+   * run without a checkpoint. Throws `fenced`, `graph-model-mismatch`, and what the database fails
+   * with.
    */
   openSink(claim: SinkClaim): Promise<Progress>;
-  /** Applies a chunk: writes that fit the model, at most one for each node and edge. Throws `fenced`, `graph-behind`. */
+  /**
+   * Applies a chunk: writes that fit the model, at most one for each node and edge. Throws
+   * `fenced`, `graph-behind`.
+   */
   applyChunk(chunk: ChunkId, writes: readonly GraphWrite[]): Promise<'applied' | 'skipped'>;
 }
 
 /** Runs a statement on rows; gives the rows that it returns. */
-export type RunStatement = (text: string, rows: readonly Row[]) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+export type RunStatement = (
+  text: string,
+  rows: readonly Row[],
+) => Promise<readonly Readonly<Record<string, unknown>>[]>;
 
-/** One database, as little of it as this needs. Calls may overlap; the session carries them out one after the other. */
+/**
+ * One database, as little of it as this needs. Calls may overlap; the session carries them out one
+ * after the other.
+ */
 export interface CypherSession {
   readonly dialect: Dialect;
   /** A change of the schema, in a transaction of its own. */
   define(statement: string): Promise<void>;
   /**
-   * Makes what the labels of `model` lack, whoever made what they have; in place of the statements of a schema. Throws `SluiceError`
-   * `graph-constraint-blocked`.
+   * Makes what the labels of `model` lack, whoever made what they have; in place of the statements
+   * of a schema. Throws `SluiceError` `graph-constraint-blocked`.
    */
   readonly constrain?: (model: GraphModel) => Promise<void>;
   /**
-   * One write transaction; durable when it resolves, and nothing of it stays when `work` throws. `work` may be called again, also when what it did
-   * before is there after all.
+   * One write transaction; durable when it resolves, and nothing of it stays when `work` throws.
+   * `work` may be called again, also when what it did before is there after all.
    */
   transaction<T>(work: (run: RunStatement) => Promise<T>): Promise<T>;
 }
@@ -74,13 +93,28 @@ const sinkLabel = 'SluiceSink';
 const modelLabel = 'SluiceModel';
 const modelName = 'graph';
 
-/** Their properties have names of their own too: an analyst's question over all labels must not find other types under `id` or `name`. */
+/**
+ * Their properties have names of their own too: an analyst's question over all labels must not find
+ * other types under `id` or `name`.
+ */
 const sinkNode: NodeModel = {
   key: 'sluiceSink',
-  props: { sluiceSink: 'string', sluiceLineage: 'string', sluiceAttempt: 'integer', sluiceCheckpoint: 'integer', sluiceChunk: 'integer' },
+  props: {
+    sluiceSink: 'string',
+    sluiceLineage: 'string',
+    sluiceAttempt: 'integer',
+    sluiceCheckpoint: 'integer',
+    sluiceChunk: 'integer',
+  },
 };
-const modelNode: NodeModel = { key: 'sluiceModel', props: { sluiceModel: 'string', sluiceDefinition: 'string' } };
-const bookkeeping: GraphModel = { nodes: { [sinkLabel]: sinkNode, [modelLabel]: modelNode }, edges: {} };
+const modelNode: NodeModel = {
+  key: 'sluiceModel',
+  props: { sluiceModel: 'string', sluiceDefinition: 'string' },
+};
+const bookkeeping: GraphModel = {
+  nodes: { [sinkLabel]: sinkNode, [modelLabel]: modelNode },
+  edges: {},
+};
 
 export interface RecordedProgress extends Progress {
   readonly run: RunTrace;
@@ -89,12 +123,17 @@ export interface RecordedProgress extends Progress {
 export type ChunkDecision = 'apply' | 'skip' | 'fenced' | 'behind';
 
 /** Whether a chunk's turn has come. Pure. */
-export function decideChunk(recorded: RecordedProgress | undefined, { run, checkpoint, chunk }: ChunkId): ChunkDecision {
+export function decideChunk(
+  recorded: RecordedProgress | undefined,
+  { run, checkpoint, chunk }: ChunkId,
+): ChunkDecision {
   if (recorded === undefined) return 'behind';
   // A run without a lineage is one of an earlier version of Sluice.
-  if (isLater(recorded.run, run) || (recorded.run.lineage ?? run.lineage) !== run.lineage) return 'fenced';
+  if (isLater(recorded.run, run) || (recorded.run.lineage ?? run.lineage) !== run.lineage)
+    return 'fenced';
   if (recorded.checkpoint > checkpoint) return 'skip';
-  if (recorded.checkpoint === checkpoint) return recorded.chunk >= chunk ? 'skip' : recorded.chunk + 1 === chunk ? 'apply' : 'behind';
+  if (recorded.checkpoint === checkpoint)
+    return recorded.chunk >= chunk ? 'skip' : recorded.chunk + 1 === chunk ? 'apply' : 'behind';
   return chunk === 1 ? 'apply' : 'behind';
 }
 
@@ -119,7 +158,11 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
     else for (const step of steps) await runStep(run, step);
   };
 
-  const readNode = async (run: RunStatement, label: string, value: string): Promise<Readonly<Record<string, unknown>> | undefined> => {
+  const readNode = async (
+    run: RunStatement,
+    label: string,
+    value: string,
+  ): Promise<Readonly<Record<string, unknown>> | undefined> => {
     const step = readStep(dialect, label, bookkeeping.nodes[label] as NodeModel, value);
     return (await run(step.text, step.rows))[0];
   };
@@ -142,12 +185,20 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
     return typeof definition === 'string' ? (JSON.parse(definition) as GraphModel) : emptyModel;
   };
 
-  const readProgress = async (run: RunStatement, sink: string): Promise<RecordedProgress | undefined> => {
+  const readProgress = async (
+    run: RunStatement,
+    sink: string,
+  ): Promise<RecordedProgress | undefined> => {
     const found = await readNode(run, sinkLabel, sink);
     if ((found?.['sluiceAttempt'] ?? undefined) === undefined) return undefined;
-    const [attempt, checkpoint, chunk] = ['sluiceAttempt', 'sluiceCheckpoint', 'sluiceChunk'].map((name) => Number(found?.[name]));
+    const [attempt, checkpoint, chunk] = ['sluiceAttempt', 'sluiceCheckpoint', 'sluiceChunk'].map(
+      (name) => Number(found?.[name]),
+    );
     const lineage = found?.['sluiceLineage'];
-    const by = { attempt: attempt ?? 0, lineage: typeof lineage === 'string' ? lineage : undefined };
+    const by = {
+      attempt: attempt ?? 0,
+      lineage: typeof lineage === 'string' ? lineage : undefined,
+    };
     return { run: by, checkpoint: checkpoint ?? 0, chunk: chunk ?? 0 };
   };
 
@@ -156,7 +207,8 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
     { model, added }: { readonly model: GraphModel; readonly added: GraphModel },
   ): Promise<void> => {
     if (session.constrain !== undefined) return session.constrain(wanted);
-    for (const statement of schemaStatements(dialect, model, added)) await session.define(statement);
+    for (const statement of schemaStatements(dialect, model, added))
+      await session.define(statement);
   };
 
   const prepare = async (): Promise<void> => {
@@ -173,7 +225,13 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
       return session.transaction(async (run) => {
         // Read again: another sink may have brought its own meanwhile.
         const now = grown(await readModel(run), model);
-        await runAll(run, bookSteps(modelLabel, { sluiceModel: modelName, sluiceDefinition: JSON.stringify(now.model) }));
+        await runAll(
+          run,
+          bookSteps(modelLabel, {
+            sluiceModel: modelName,
+            sluiceDefinition: JSON.stringify(now.model),
+          }),
+        );
         known = now.model;
         const found = await readProgress(run, sink);
         if (found !== undefined && isLater(found.run, by)) throw fenced(sink, by, found.run);
@@ -206,18 +264,29 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
   };
 }
 
-function grown(known: GraphModel, wanted: GraphModel): { readonly model: GraphModel; readonly added: GraphModel } {
+function grown(
+  known: GraphModel,
+  wanted: GraphModel,
+): { readonly model: GraphModel; readonly added: GraphModel } {
   const growth = growModel(known, wanted);
   if (growth.kind === 'grown') return growth;
-  throw new SluiceError('graph-model-mismatch', `the graph model does not fit the graph that is there: ${growth.problems.join('; ')}`, {
-    fix: 'give it another name in the model, or begin with an empty graph',
-  });
+  throw new SluiceError(
+    'graph-model-mismatch',
+    `the graph model does not fit the graph that is there: ${growth.problems.join('; ')}`,
+    {
+      fix: 'give it another name in the model, or begin with an empty graph',
+    },
+  );
 }
 
 /** What counts of the recorded progress for a sink that was restored. Pure. */
-function progressFor(found: RecordedProgress | undefined, { run, restored: { from, to } }: Omit<SinkClaim, 'sink' | 'model'>): Progress {
+function progressFor(
+  found: RecordedProgress | undefined,
+  { run, restored: { from, to } }: Omit<SinkClaim, 'sink' | 'model'>,
+): Progress {
   if (found === undefined) return { checkpoint: 0, chunk: 0 };
-  if (found.checkpoint <= to.checkpoint) return { checkpoint: found.checkpoint, chunk: found.chunk };
+  if (found.checkpoint <= to.checkpoint)
+    return { checkpoint: found.checkpoint, chunk: found.chunk };
   // An older copy of the same checkpoints has nothing that was not applied on the way there.
   return (found.run.lineage ?? run.lineage) === run.lineage ? to : from;
 }
@@ -225,17 +294,32 @@ function progressFor(found: RecordedProgress | undefined, { run, restored: { fro
 function fenced(sink: string, run: RunOrder, by: RunTrace): SluiceError {
   const fix = 'the newer run goes on; stop this one';
   if (by.lineage !== run.lineage) {
-    return new SluiceError('fenced', `the graph sink '${sink}' was taken over by a run that began without these checkpoints`, { fix });
+    return new SluiceError(
+      'fenced',
+      `the graph sink '${sink}' was taken over by a run that began without these checkpoints`,
+      { fix },
+    );
   }
-  return new SluiceError('fenced', `attempt ${run.attempt} of the graph sink '${sink}' was taken over by attempt ${by.attempt}`, { fix });
+  return new SluiceError(
+    'fenced',
+    `attempt ${run.attempt} of the graph sink '${sink}' was taken over by attempt ${by.attempt}`,
+    { fix },
+  );
 }
 
 /** The graph lacks what a checkpoint says was applied: it is another one, or an old copy. */
-export function graphBehind(sink: string, found: Progress | undefined, wanted: Progress): SluiceError {
-  const is = found === undefined ? 'nothing' : `checkpoint ${found.checkpoint}, chunk ${found.chunk}`;
+export function graphBehind(
+  sink: string,
+  found: Progress | undefined,
+  wanted: Progress,
+): SluiceError {
+  const is =
+    found === undefined ? 'nothing' : `checkpoint ${found.checkpoint}, chunk ${found.chunk}`;
   return new SluiceError(
     'graph-behind',
     `the graph holds ${is} of the sink '${sink}', and the checkpoints want to go on at checkpoint ${wanted.checkpoint}, chunk ${wanted.chunk}`,
-    { fix: 'put the graph back that belongs to these checkpoints, or start anew with `sluice reset`' },
+    {
+      fix: 'put the graph back that belongs to these checkpoints, or start anew with `sluice reset`',
+    },
   );
 }

@@ -1,16 +1,19 @@
 /**
- * Nodes and edges of a property graph: writes are staged in blobs, named by the checkpoint, and applied in chunks when it is complete.
+ * Nodes and edges of a property graph: writes are staged in blobs, named by the checkpoint, and
+ * applied in chunks when it is complete.
  *
  * Blobs: `<folder>/<run>-<number>.ndjson`, as staged-chunks.ts has them.
  *
  * Invariants:
  * 1. An element whose writes do not fit the model is handed back whole, and never stops the others.
- * 2. A state names all that is staged and not known to be applied; a blob is kept until the commit after the one that applied it, and until a checkpoint
- *    is complete that does not name it.
- * 3. Chunks are applied in order of checkpoint and number, those of a checkpoint only once it is complete. Which of them are in the database it says
- *    itself, so a restart skips those, and so does a commit that is tried again.
+ * 2. A state names all that is staged and not known to be applied; a blob is kept until the commit
+ *    after the one that applied it, and until a checkpoint is complete that does not name it.
+ * 3. Chunks are applied in order of checkpoint and number, those of a checkpoint only once it is
+ *    complete. Which of them are in the database it says itself, so a restart skips those, and so
+ *    does a commit that is tried again.
  * 4. What is in memory is bounded: past it writes go to a blob at once, which the next state names.
- * 5. Staging never waits for the database. It may be locked, slow or away, also when the sink opens: what is staged waits for it, up to a bound.
+ * 5. Staging never waits for the database. It may be locked, slow or away, also when the sink
+ *    opens: what is staged waits for it, up to a bound.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -37,7 +40,10 @@ export interface GraphSinkOptions {
   /** `<topology>/<node>` */
   readonly sink: string;
   readonly run: RunId;
-  /** By which `open` waits for the database no longer than `sinkCommitWaitMs`; without it, as long as that takes. */
+  /**
+   * By which `open` waits for the database no longer than `sinkCommitWaitMs`; without it, as long
+   * as that takes.
+   */
   readonly clock?: Clock;
 }
 
@@ -72,17 +78,26 @@ const passing: ReadonlySet<string> = new Set(['graph-unreachable', 'graph-busy']
 
 const filePattern = new RegExp(`^${runPattern}-\\d+\\.ndjson$`);
 
-/** What was applied of a state's writes at least, all before the first file that it names, and at most. */
+/**
+ * What was applied of a state's writes at least, all before the first file that it names, and at
+ * most.
+ */
 function restoredFrom({ applied, files }: GraphSinkState): SinkClaim['restored'] {
   const [first, last] = [files[0], files.at(-1)];
   const none = { checkpoint: applied, chunk: 0 };
   return {
     from: first === undefined ? none : { checkpoint: first.checkpoint, chunk: first.first - 1 },
-    to: last === undefined ? none : { checkpoint: last.checkpoint, chunk: last.first + last.chunks - 1 },
+    to:
+      last === undefined
+        ? none
+        : { checkpoint: last.checkpoint, chunk: last.first + last.chunks - 1 },
   };
 }
 
-/** Faults: `staged-file-missing`, `fenced`, `graph-model-mismatch`, `graph-behind`, and those of the database and of the store. */
+/**
+ * Faults: `staged-file-missing`, `fenced`, `graph-model-mismatch`, `graph-behind`, and those of the
+ * database and of the store.
+ */
 export function graphSink(options: GraphSinkOptions): Sink {
   const { database, model, staging, folder, sink, run, clock } = options;
   const keyOf = (file: string): string => `${folder}/${file}`;
@@ -118,12 +133,15 @@ export function graphSink(options: GraphSinkOptions): Sink {
   const claim = async (): Promise<void> => {
     if (progress !== undefined) return;
     const found = await database.openSink({ sink, run, model, restored: restoredFrom(restored) });
-    if (found.checkpoint < restored.applied) throw graphBehind(sink, found, { checkpoint: restored.applied, chunk: 1 });
+    if (found.checkpoint < restored.applied)
+      throw graphBehind(sink, found, { checkpoint: restored.applied, chunk: 1 });
     progress = found;
   };
 
   const isApplied = (checkpoint: number, chunk: number): boolean =>
-    progress !== undefined && (progress.checkpoint > checkpoint || (progress.checkpoint === checkpoint && progress.chunk >= chunk));
+    progress !== undefined &&
+    (progress.checkpoint > checkpoint ||
+      (progress.checkpoint === checkpoint && progress.chunk >= chunk));
 
   const applyFile = async (file: StagedFile): Promise<void> => {
     const { checkpoint, first, chunks } = file;
@@ -131,7 +149,10 @@ export function graphSink(options: GraphSinkOptions): Sink {
     for (const [index, writes] of (await chunksOf(file)).entries()) {
       const chunk = first + index;
       if (isApplied(checkpoint, chunk)) continue;
-      if (closed) throw new SluiceError('sink-closed', `the graph sink '${sink}' was closed`, { retryable: true });
+      if (closed)
+        throw new SluiceError('sink-closed', `the graph sink '${sink}' was closed`, {
+          retryable: true,
+        });
       await database.applyChunk({ sink, run, checkpoint, chunk }, writes);
       progress = { checkpoint, chunk };
     }
@@ -140,7 +161,11 @@ export function graphSink(options: GraphSinkOptions): Sink {
   /** Applies what is staged up to `checkpoint`, in order. */
   const apply = async (checkpoint: number): Promise<void> => {
     await claim();
-    for (let next = staged[0]; next !== undefined && next.checkpoint <= checkpoint; next = staged[0]) {
+    for (
+      let next = staged[0];
+      next !== undefined && next.checkpoint <= checkpoint;
+      next = staged[0]
+    ) {
       await applyFile(next);
       // Others may have been staged meanwhile.
       staged = staged.slice(1);
@@ -150,7 +175,10 @@ export function graphSink(options: GraphSinkOptions): Sink {
     }
   };
 
-  const deleteApplied = async (before: readonly AppliedFile[], checkpoint: number): Promise<void> => {
+  const deleteApplied = async (
+    before: readonly AppliedFile[],
+    checkpoint: number,
+  ): Promise<void> => {
     const over = before.filter(({ namedBy }) => namedBy < checkpoint);
     done = done.filter((file) => !over.includes(file));
     // What cannot be deleted now is when the next run opens.
@@ -160,7 +188,10 @@ export function graphSink(options: GraphSinkOptions): Sink {
   return {
     commitsAside: true,
     get isFull() {
-      return staged.length >= limits.graphStagedMaxFiles || stagedBytes >= limits.graphStagedBehindMaxBytes;
+      return (
+        staged.length >= limits.graphStagedMaxFiles ||
+        stagedBytes >= limits.graphStagedBehindMaxBytes
+      );
     },
     async open(state) {
       restored = (state as GraphSinkState | undefined) ?? restored;
@@ -186,8 +217,13 @@ export function graphSink(options: GraphSinkOptions): Sink {
           continue;
         }
         if (fit.length > 0) pendingElements++;
-        for (const [at, size] of fit.entries()) pending.add((writes as readonly GraphWrite[])[at] as GraphWrite, size);
-        if (pending.writes >= limits.graphStagedMaxWrites || pending.bytes >= limits.graphStagedMaxBytes) await spill();
+        for (const [at, size] of fit.entries())
+          pending.add((writes as readonly GraphWrite[])[at] as GraphWrite, size);
+        if (
+          pending.writes >= limits.graphStagedMaxWrites ||
+          pending.bytes >= limits.graphStagedMaxBytes
+        )
+          await spill();
       }
       return refused;
     },
@@ -210,7 +246,10 @@ export function graphSink(options: GraphSinkOptions): Sink {
         await apply(checkpoint);
         await deleteApplied(before, checkpoint);
       }),
-    pendingRows: () => pendingElements + written.reduce((sum, { rows }) => sum + rows, 0) + staged.reduce((sum, { rows }) => sum + rows, 0),
+    pendingRows: () =>
+      pendingElements +
+      written.reduce((sum, { rows }) => sum + rows, 0) +
+      staged.reduce((sum, { rows }) => sum + rows, 0),
     async close() {
       closed = true;
       if (clock === undefined) await oneByOne(() => Promise.resolve());
@@ -225,13 +264,23 @@ export function graphSink(options: GraphSinkOptions): Sink {
     }
   }
 
-  /** Left by a run that this one followed: what is of a later one, or of another lineage, is not its to judge, and what it staged itself is not left. */
+  /**
+   * Left by a run that this one followed: what is of a later one, or of another lineage, is not its
+   * to judge, and what it staged itself is not left.
+   */
   function isLeft(file: string): boolean {
     const by = filePattern.exec(file);
-    return by !== null && isOfPast(runTrace(by[1] as string, by[2]), run) && !file.startsWith(`${runName(run)}-`);
+    return (
+      by !== null &&
+      isOfPast(runTrace(by[1] as string, by[2]), run) &&
+      !file.startsWith(`${runName(run)}-`)
+    );
   }
 
-  async function chunksOf({ file, ...sum }: StagedFile): Promise<readonly (readonly GraphWrite[])[]> {
+  async function chunksOf({
+    file,
+    ...sum
+  }: StagedFile): Promise<readonly (readonly GraphWrite[])[]> {
     const bytes = await staging.get(keyOf(file));
     if (bytes === undefined) throw missing(`${keyOf(file)} is not there`);
     const read = readChunks(bytes, sum);
@@ -240,13 +289,20 @@ export function graphSink(options: GraphSinkOptions): Sink {
   }
 
   function missing(what: string): SluiceError {
-    return new SluiceError('staged-file-missing', `the last checkpoint of the graph sink '${sink}' names writes that are lost: ${what}`, {
-      fix: 'put it back from a copy, or start anew with `sluice reset`',
-    });
+    return new SluiceError(
+      'staged-file-missing',
+      `the last checkpoint of the graph sink '${sink}' names writes that are lost: ${what}`,
+      {
+        fix: 'put it back from a copy, or start anew with `sluice reset`',
+      },
+    );
   }
 }
 
-/** Waits for `opening` no longer than a checkpoint waits for a commit, and for nothing that may pass. Every other fault is told by the next commit, too. */
+/**
+ * Waits for `opening` no longer than a checkpoint waits for a commit, and for nothing that may
+ * pass. Every other fault is told by the next commit, too.
+ */
 function soon(clock: Clock, opening: Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = clock.setTimer(limits.sinkCommitWaitMs, resolve);

@@ -1,5 +1,6 @@
 /**
- * Values of a graph's answer as JSON-safe ones: nodes and edges by label and properties, times as ISO 8601, bytes in base64. Pure.
+ * Values of a graph's answer as JSON-safe ones: nodes and edges by label and properties, times as
+ * ISO 8601, bytes in base64. Pure.
  */
 
 /** Places inside the database: they mean nothing to a reader, and change. */
@@ -24,7 +25,8 @@ function objectValue(value: object): unknown {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
   if (Buffer.isBuffer(value)) return value.toString('base64');
   if (Array.isArray(value)) return value.map(jsonValue);
-  if (value instanceof Map) return [...value].map(([key, part]) => [jsonValue(key), jsonValue(part)]);
+  if (value instanceof Map)
+    return [...value].map(([key, part]) => [jsonValue(key), jsonValue(part)]);
   const labelled = '_label' in value || '_LABEL' in value;
   return Object.fromEntries(
     Object.entries(value)

@@ -1,5 +1,6 @@
 /**
- * What a graph that is there becomes when a sink brings its model: labels, edge types and properties come to it, none changes. Pure.
+ * What a graph that is there becomes when a sink brings its model: labels, edge types and
+ * properties come to it, none changes. Pure.
  */
 import type { GraphModel, PropertyTypes } from '../../topology/index.ts';
 import { modelProblems } from '../../topology/index.ts';
@@ -29,12 +30,17 @@ export function growModel(known: GraphModel, wanted: GraphModel): Growth {
         continue;
       }
       if (meaningOf(before) !== meaningOf(shape))
-        problems.push(`${what} '${name}' is ${meaningOf(before)} in the graph, ${meaningOf(shape)} here`);
+        problems.push(
+          `${what} '${name}' is ${meaningOf(before)} in the graph, ${meaningOf(shape)} here`,
+        );
       const fresh: Record<string, PropertyTypes[string]> = {};
       for (const [prop, type] of Object.entries(shape.props)) {
         const had = Object.hasOwn(before.props, prop) ? before.props[prop] : undefined;
         if (had === undefined) fresh[prop] = type;
-        else if (had !== type) problems.push(`the property '${prop}' of ${what} '${name}' is a ${had} in the graph, a ${type} here`);
+        else if (had !== type)
+          problems.push(
+            `the property '${prop}' of ${what} '${name}' is a ${had} in the graph, a ${type} here`,
+          );
       }
       if (Object.keys(fresh).length === 0) continue;
       all[name] = { ...before, props: { ...before.props, ...fresh } };
@@ -48,5 +54,7 @@ export function growModel(known: GraphModel, wanted: GraphModel): Growth {
   });
   const model = { nodes: nodes.all, edges: edges.all };
   problems.push(...modelProblems(model));
-  return problems.length > 0 ? { kind: 'mismatch', problems } : { kind: 'grown', model, added: { nodes: nodes.added, edges: edges.added } };
+  return problems.length > 0
+    ? { kind: 'mismatch', problems }
+    : { kind: 'grown', model, added: { nodes: nodes.added, edges: edges.added } };
 }

@@ -1,11 +1,14 @@
 /**
- * The embedded graph database as its one owner writes it: one file, one process. Questions go to copies of it (`ask-ladybug.ts`).
+ * The embedded graph database as its one owner writes it: one file, one process. Questions go to
+ * copies of it (`ask-ladybug.ts`).
  *
  * Invariants:
  * 1. One write transaction at a time, durable when it resolves: the database syncs its log.
- * 2. A transaction has a connection of its own: a failed one leaves nothing behind, and statements, which a connection keeps until it is closed, do not
- *    pile up. What updates keep in memory goes with a checkpoint every `graphCheckpointTransactions`.
- * 3. A copy is the file at a checkpoint: no transaction runs while it is made, and the file alone holds everything that was committed.
+ * 2. A transaction has a connection of its own: a failed one leaves nothing behind, and statements,
+ *    which a connection keeps until it is closed, do not pile up. What updates keep in memory goes
+ *    with a checkpoint every `graphCheckpointTransactions`.
+ * 3. A copy is the file at a checkpoint: no transaction runs while it is made, and the file alone
+ *    holds everything that was committed.
  */
 import { constants } from 'node:fs';
 import { copyFile, rm, stat } from 'node:fs/promises';
@@ -19,14 +22,21 @@ import { serial } from './serial.ts';
 
 export interface LadybugDatabase {
   readonly session: CypherSession;
-  /** Writes what is committed to a file that does not exist yet. Throws `SluiceError` `graph-copy-failed`. */
+  /**
+   * Writes what is committed to a file that does not exist yet. Throws `SluiceError`
+   * `graph-copy-failed`.
+   */
   copyTo(path: string): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Throws `SluiceError` `graph-native-missing`, `graph-in-use`, `graph-open-failed`. */
 export async function openLadybug(path: string): Promise<LadybugDatabase> {
-  const file = await openLadybugFile({ path, readOnly: false, addressBytes: limits.graphAddressMaxBytes });
+  const file = await openLadybugFile({
+    path,
+    readOnly: false,
+    addressBytes: limits.graphAddressMaxBytes,
+  });
   const writes = serial();
   let sinceCheckpoint = 0;
 
@@ -44,11 +54,16 @@ export async function openLadybug(path: string): Promise<LadybugDatabase> {
       try {
         const result = await connected(work);
         // One that fails is tried again after the next transaction.
-        if (++sinceCheckpoint >= limits.graphCheckpointTransactions) await checkpoint().catch(() => undefined);
+        if (++sinceCheckpoint >= limits.graphCheckpointTransactions)
+          await checkpoint().catch(() => undefined);
         return result;
       } catch (cause) {
         if (cause instanceof SluiceError) throw cause;
-        throw new SluiceError('graph-write-failed', `the graph database fails: ${firstLine(cause)}`, { cause, retryable: true });
+        throw new SluiceError(
+          'graph-write-failed',
+          `the graph database fails: ${firstLine(cause)}`,
+          { cause, retryable: true },
+        );
       }
     });
 
@@ -83,10 +98,14 @@ export async function openLadybug(path: string): Promise<LadybugDatabase> {
           await copyFile(path, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
         } catch (cause) {
           await rm(to, { force: true });
-          throw new SluiceError('graph-copy-failed', `the graph cannot be copied to answer questions: ${firstLine(cause)}`, {
-            cause,
-            retryable: true,
-          });
+          throw new SluiceError(
+            'graph-copy-failed',
+            `the graph cannot be copied to answer questions: ${firstLine(cause)}`,
+            {
+              cause,
+              retryable: true,
+            },
+          );
         }
       }),
     close: () => writes(() => file.close()),
@@ -95,7 +114,8 @@ export async function openLadybug(path: string): Promise<LadybugDatabase> {
 
 async function requireEmpty(log: string): Promise<void> {
   const found = await stat(log).catch(() => undefined);
-  if (found !== undefined && found.size > 0) throw new Error('its log is not empty after a checkpoint');
+  if (found !== undefined && found.size > 0)
+    throw new Error('its log is not empty after a checkpoint');
 }
 
 function runOn(connection: Connection): RunStatement {
@@ -110,10 +130,15 @@ function runOn(connection: Connection): RunStatement {
 }
 
 /** One statement; several in one text are refused by the database. */
-async function execute(connection: Connection, text: string, rows?: readonly Row[]): Promise<QueryResult> {
+async function execute(
+  connection: Connection,
+  text: string,
+  rows?: readonly Row[],
+): Promise<QueryResult> {
   const statement = await connection.prepare(text);
   if (!statement.isSuccess()) throw new Error(statement.getErrorMessage());
-  const parameters = rows === undefined || rows.length === 0 ? {} : { rows: rows as unknown as LbugValue };
+  const parameters =
+    rows === undefined || rows.length === 0 ? {} : { rows: rows as unknown as LbugValue };
   const result = await connection.execute(statement, parameters);
   return Array.isArray(result) ? (result.at(-1) as QueryResult) : result;
 }

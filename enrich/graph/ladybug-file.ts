@@ -1,5 +1,6 @@
 /**
- * Opening a file of the embedded graph database, https://ladybugdb.com. Its native part is loaded here, and not before.
+ * Opening a file of the embedded graph database, https://ladybugdb.com. Its native part is loaded
+ * here, and not before.
  */
 import type { Connection, Database } from '@ladybugdb/core';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
@@ -22,22 +23,45 @@ export interface LadybugFileOptions {
 const statementThreads = 1;
 
 /** Throws `SluiceError` `graph-native-missing`, `graph-in-use`, `graph-open-failed`. */
-export async function openLadybugFile({ path, readOnly, addressBytes }: LadybugFileOptions): Promise<LadybugFile> {
+export async function openLadybugFile({
+  path,
+  readOnly,
+  addressBytes,
+}: LadybugFileOptions): Promise<LadybugFile> {
   const ladybug = await import('@ladybugdb/core').catch((cause: unknown) => {
-    throw new SluiceError('graph-native-missing', 'the embedded graph database cannot be loaded on this machine', {
-      cause,
-      fix: 'run `npm ci` again with optional dependencies and install scripts allowed; without a graph sink everything else runs',
-    });
+    throw new SluiceError(
+      'graph-native-missing',
+      'the embedded graph database cannot be loaded on this machine',
+      {
+        cause,
+        fix: 'run `npm ci` again with optional dependencies and install scripts allowed; without a graph sink everything else runs',
+      },
+    );
   });
-  const database: Database = new ladybug.Database(path, limits.graphBufferBytes, true, readOnly, addressBytes);
+  const database: Database = new ladybug.Database(
+    path,
+    limits.graphBufferBytes,
+    true,
+    readOnly,
+    addressBytes,
+  );
   await database.init().catch((cause: unknown) => {
     const locked = messageOf(cause).includes('lock');
-    throw new SluiceError(locked ? 'graph-in-use' : 'graph-open-failed', `${path} cannot be opened: ${firstLine(cause)}`, {
-      cause,
-      fix: locked ? 'another process has it open: stop that one' : 'restore it from a copy, or start over with `sluice reset`',
-    });
+    throw new SluiceError(
+      locked ? 'graph-in-use' : 'graph-open-failed',
+      `${path} cannot be opened: ${firstLine(cause)}`,
+      {
+        cause,
+        fix: locked
+          ? 'another process has it open: stop that one'
+          : 'restore it from a copy, or start over with `sluice reset`',
+      },
+    );
   });
-  return { connect: () => new ladybug.Connection(database, statementThreads), close: () => database.close() };
+  return {
+    connect: () => new ladybug.Connection(database, statementThreads),
+    close: () => database.close(),
+  };
 }
 
 export const firstLine = (thrown: unknown): string => messageOf(thrown).split('\n')[0] ?? '';

@@ -1,8 +1,10 @@
 /**
- * The unique constraints that a model's labels need in Neo4j: which are there, which can be made, and what stands in the way. Pure.
+ * The unique constraints that a model's labels need in Neo4j: which are there, which can be made,
+ * and what stands in the way. Pure.
  *
- * `CREATE CONSTRAINT ... IF NOT EXISTS` alone does not do. It fails where a plain index has the place, and it makes nothing, without a word, where any
- * constraint has the name (Neo4j 5.26). Without its constraint a MERGE scans the label, and two of them at once make two nodes.
+ * `CREATE CONSTRAINT ... IF NOT EXISTS` alone does not do. It fails where a plain index has the
+ * place, and it makes nothing, without a word, where any constraint has the name (Neo4j 5.26).
+ * Without its constraint a MERGE scans the label, and two of them at once make two nodes.
  *
  * Invariants:
  * 1. A constraint counts by what it says, never by its name: anybody may have made it.
@@ -30,7 +32,11 @@ export interface UniqueKey {
 
 export type ConstraintDecision =
   | { readonly kind: 'create'; readonly missing: readonly UniqueKey[] }
-  | { readonly kind: 'blocked'; readonly problems: readonly string[]; readonly statements: readonly string[] };
+  | {
+      readonly kind: 'blocked';
+      readonly problems: readonly string[];
+      readonly statements: readonly string[];
+    };
 
 export const showIndexes =
   "SHOW INDEXES YIELD name, type, entityType, labelsOrTypes, properties, owningConstraint RETURN 'index' AS kind, name, type, entityType AS entity, " +
@@ -40,26 +46,41 @@ export const showConstraints =
   'labelsOrTypes AS labels, properties, null AS owner';
 
 /** `NODE_PROPERTY_UNIQUENESS` is what Neo4j 2025 calls it; a node key is unique, too. */
-const uniqueTypes: ReadonlySet<string> = new Set(['UNIQUENESS', 'NODE_PROPERTY_UNIQUENESS', 'NODE_KEY']);
+const uniqueTypes: ReadonlySet<string> = new Set([
+  'UNIQUENESS',
+  'NODE_PROPERTY_UNIQUENESS',
+  'NODE_KEY',
+]);
 /** Others, such as TEXT, can stand beside a constraint. */
 const blockingTypes: ReadonlySet<string> = new Set(['RANGE', 'BTREE']);
 
-export function decideConstraints({ nodes }: GraphModel, rules: readonly SchemaRule[]): ConstraintDecision {
+export function decideConstraints(
+  { nodes }: GraphModel,
+  rules: readonly SchemaRule[],
+): ConstraintDecision {
   const wanted = Object.entries(nodes).map(([label, { key }]): UniqueKey => ({ label, key }));
-  const missing = wanted.filter(({ label, key }) => !rules.some((rule) => isUnique(rule) && isOf(rule, label, key)));
+  const missing = wanted.filter(
+    ({ label, key }) => !rules.some((rule) => isUnique(rule) && isOf(rule, label, key)),
+  );
   const blocked = missing.flatMap(({ label, key }) => {
-    const inTheWay = rules.find((rule) => isPlainIndex(rule) && isOf(rule, label, key)) ?? holderOf(constraintName(label, key), rules);
+    const inTheWay =
+      rules.find((rule) => isPlainIndex(rule) && isOf(rule, label, key)) ??
+      holderOf(constraintName(label, key), rules);
     return inTheWay === undefined ? [] : [{ label, key, rule: inTheWay }];
   });
   if (blocked.length === 0) return { kind: 'create', missing };
   return {
     kind: 'blocked',
     problems: blocked.map(({ label, key, rule }) => problemOf(label, key, rule)),
-    statements: blocked.flatMap(({ label, key, rule }) => [dropStatement(rule), constraintStatement(label, key)]),
+    statements: blocked.flatMap(({ label, key, rule }) => [
+      dropStatement(rule),
+      constraintStatement(label, key),
+    ]),
   };
 }
 
-const isUnique = ({ kind, type, entity }: SchemaRule): boolean => kind === 'constraint' && entity === 'NODE' && uniqueTypes.has(type);
+const isUnique = ({ kind, type, entity }: SchemaRule): boolean =>
+  kind === 'constraint' && entity === 'NODE' && uniqueTypes.has(type);
 
 const isPlainIndex = ({ kind, type, entity, owner }: SchemaRule): boolean =>
   kind === 'index' && entity === 'NODE' && owner === null && blockingTypes.has(type);
@@ -76,7 +97,8 @@ function holderOf(name: string, rules: readonly SchemaRule[]): SchemaRule | unde
 function problemOf(label: string, key: string, rule: SchemaRule): string {
   const of = `(:${rule.labels.join('|')} {${rule.properties.join(', ')}})`;
   const needs = `'${label}' needs a unique constraint on '${key}'`;
-  if (isOf(rule, label, key)) return `${needs}, and the plain index '${rule.name}' on ${of} has its place`;
+  if (isOf(rule, label, key))
+    return `${needs}, and the plain index '${rule.name}' on ${of} has its place`;
   return `${needs}, and its name '${rule.name}' is taken by ${rule.kind === 'index' ? 'an index' : 'a constraint'} on ${of}`;
 }
 

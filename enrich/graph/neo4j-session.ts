@@ -1,12 +1,15 @@
 /**
- * Neo4j over Bolt, as the graph sink uses it: managed transactions of one writer. The driver's types end here.
+ * Neo4j over Bolt, as the graph sink uses it: managed transactions of one writer. The driver's
+ * types end here.
  *
  * Invariants:
- * 1. What may pass, such as a deadlock, a lost connection or another leader, is tried again by the driver for `neo4jRetryMaxMs`, also when a commit
- *    got no answer: the work looks first what is there.
+ * 1. What may pass, such as a deadlock, a lost connection or another leader, is tried again by the
+ *    driver for `neo4jRetryMaxMs`, also when a commit got no answer: the work looks first what is
+ *    there.
  * 2. One transaction at a time: writers of one process never wait for each other's locks.
- * 3. Each transaction sees what the ones before it committed, whichever server it reaches: bookmarks chain them. Those of a database that is gone are
- *    forgotten, and the work finds out what is there.
+ * 3. Each transaction sees what the ones before it committed, whichever server it reaches:
+ *    bookmarks chain them. Those of a database that is gone are forgotten, and the work finds out
+ *    what is there.
  * 4. No error tells the password.
  */
 import type { BookmarkManager, Driver, ManagedTransaction, Session } from 'neo4j-driver';
@@ -17,7 +20,12 @@ import type { GraphModel } from '../../topology/index.ts';
 import { constraintStatement } from './cypher.ts';
 import type { CypherSession } from './graph-database.ts';
 import type { SchemaRule } from './neo4j-constraints.ts';
-import { decideConstraints, repeatsStatement, showConstraints, showIndexes } from './neo4j-constraints.ts';
+import {
+  decideConstraints,
+  repeatsStatement,
+  showConstraints,
+  showIndexes,
+} from './neo4j-constraints.ts';
 import { codeOf, faultOf, isOfBookmark } from './neo4j-fault.ts';
 import { serial } from './serial.ts';
 
@@ -32,15 +40,20 @@ export interface Neo4jOptions {
 
 export interface Neo4jSession extends CypherSession {
   readonly constrain: (model: GraphModel) => Promise<void>;
-  /** Which server answers, such as `Neo4j/5.26.30`. Throws `SluiceError` `graph-denied`, `graph-missing`, `graph-unreachable`. */
+  /**
+   * Which server answers, such as `Neo4j/5.26.30`. Throws `SluiceError` `graph-denied`,
+   * `graph-missing`, `graph-unreachable`.
+   */
   check(): Promise<string>;
-  /** At once: a transaction that runs is ended, and leaves nothing unless it was committed by then. */
+  /**
+   * At once: a transaction that runs is ended, and leaves nothing unless it was committed by then.
+   */
   close(): Promise<void>;
 }
 
 /**
- * Its calls reject with `SluiceError` `graph-denied`, `graph-missing`, `graph-unreachable`, `graph-busy`, `graph-write-failed`, all of which may pass, and
- * `graph-constraint-blocked`.
+ * Its calls reject with `SluiceError` `graph-denied`, `graph-missing`, `graph-unreachable`,
+ * `graph-busy`, `graph-write-failed`, all of which may pass, and `graph-constraint-blocked`.
  */
 export function createNeo4jSession({ url, user, password, database }: Neo4jOptions): Neo4jSession {
   const driver: Driver = createDriver(url, auth.basic(user, password), {
@@ -60,7 +73,10 @@ export function createNeo4jSession({ url, user, password, database }: Neo4jOptio
 
   const managed = <T>(work: (transaction: ManagedTransaction) => Promise<T>): Promise<T> =>
     writes(async () => {
-      if (closed) throw new SluiceError('graph-closed', 'the connection to Neo4j was closed', { retryable: true });
+      if (closed)
+        throw new SluiceError('graph-closed', 'the connection to Neo4j was closed', {
+          retryable: true,
+        });
       const session = driver.session({ ...inDatabase, bookmarkManager: bookmarks });
       running = session;
       try {
@@ -85,14 +101,19 @@ export function createNeo4jSession({ url, user, password, database }: Neo4jOptio
     managed(async (transaction) => {
       const found: SchemaRule[] = [];
       for (const show of [showConstraints, showIndexes])
-        for (const record of (await transaction.run(show)).records) found.push(record.toObject() as unknown as SchemaRule);
+        for (const record of (await transaction.run(show)).records)
+          found.push(record.toObject() as unknown as SchemaRule);
       return found;
     });
 
-  /** Makes the constraints that are missing; says whether one could not be made as something has its place by now. */
+  /**
+   * Makes the constraints that are missing; says whether one could not be made as something has its
+   * place by now.
+   */
   const make = async (model: GraphModel): Promise<boolean> => {
     const decision = decideConstraints(model, await rules());
-    if (decision.kind === 'blocked') throw blocked(`${decision.problems.join('; ')}`, `run ${decision.statements.join('; ')}`);
+    if (decision.kind === 'blocked')
+      throw blocked(`${decision.problems.join('; ')}`, `run ${decision.statements.join('; ')}`);
     for (const { label, key } of decision.missing) {
       try {
         await define(constraintStatement(label, key));
@@ -122,7 +143,9 @@ export function createNeo4jSession({ url, user, password, database }: Neo4jOptio
     },
     transaction: (work) =>
       managed((transaction) =>
-        work(async (text, rows) => (await transaction.run(text, { rows })).records.map((record) => record.toObject())),
+        work(async (text, rows) =>
+          (await transaction.run(text, { rows })).records.map((record) => record.toObject()),
+        ),
       ),
     async check() {
       try {

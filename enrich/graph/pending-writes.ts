@@ -1,13 +1,22 @@
 /**
- * The writes of a graph sink that are not staged yet: merged by what they write to, and given out sorted, in chunks.
+ * The writes of a graph sink that are not staged yet: merged by what they write to, and given out
+ * sorted, in chunks.
  *
  * Invariants:
- * 1. For each node and edge there is one write; of a property that several named, the last one's value stands.
- * 2. Chunks are in order of key, nodes before edges; one has at most `graphChunkMaxWrites` writes, and at most `graphChunkMaxBytes` as JSON
- *    unless it is a single write.
+ * 1. For each node and edge there is one write; of a property that several named, the last one's
+ *    value stands.
+ * 2. Chunks are in order of key, nodes before edges; one has at most `graphChunkMaxWrites` writes,
+ *    and at most `graphChunkMaxBytes` as JSON unless it is a single write.
  */
 import { limits } from '../../schemas/limits.ts';
-import type { EdgeModel, GraphModel, GraphWrite, KeyValue, NodeModel, PropertyValues } from '../../topology/index.ts';
+import type {
+  EdgeModel,
+  GraphModel,
+  GraphWrite,
+  KeyValue,
+  NodeModel,
+  PropertyValues,
+} from '../../topology/index.ts';
 
 interface Merged {
   /** Sorted by: kind, label or type, then keys. */
@@ -51,7 +60,13 @@ export class PendingWrites {
       return [0, write.label, write.props[key] as KeyValue];
     }
     const { key } = this.#model.edges[write.type] as EdgeModel;
-    return [1, write.type, write.from, write.to, ...key.map((name) => write.props[name] as KeyValue)];
+    return [
+      1,
+      write.type,
+      write.from,
+      write.to,
+      ...key.map((name) => write.props[name] as KeyValue),
+    ];
   }
 
   /** Everything, as chunks: each is the JSON of an array of writes. Nothing is left. */
@@ -70,7 +85,8 @@ export class PendingWrites {
     for (const { write, props } of sorted) {
       const text = JSON.stringify({ ...write, props });
       const size = Buffer.byteLength(text) + 1;
-      if (texts.length >= limits.graphChunkMaxWrites || bytes + size > limits.graphChunkMaxBytes) cut();
+      if (texts.length >= limits.graphChunkMaxWrites || bytes + size > limits.graphChunkMaxBytes)
+        cut();
       texts.push(text);
       bytes += size;
     }

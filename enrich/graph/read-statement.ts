@@ -1,12 +1,14 @@
 /**
  * Whether a statement only asks the graph. Pure.
  *
- * What the database itself counts as reading (`isReadOnly()`) also reads and writes files, loads extensions and changes settings: LOAD FROM, COPY ... TO,
- * EXPORT, ATTACH, INSTALL, CALL threads = 8 (version 0.19.1). So the tokens decide, before the database sees anything.
+ * What the database itself counts as reading (`isReadOnly()`) also reads and writes files, loads
+ * extensions and changes settings: LOAD FROM, COPY ... TO, EXPORT, ATTACH, INSTALL, CALL threads =
+ * 8 (version 0.19.1). So the tokens decide, before the database sees anything.
  *
  * Invariants:
  * 1. A statement begins with a clause that reads, and there is only one statement.
- * 2. A word that begins any other clause stands nowhere but after a dot, where it can only be a property; as a name it has backquotes.
+ * 2. A word that begins any other clause stands nowhere but after a dot, where it can only be a
+ *    property; as a name it has backquotes.
  * 3. CALL is followed by a procedure of the list and its arguments.
  */
 import type { Token } from './cypher-tokens.ts';
@@ -14,12 +16,22 @@ import { place, readCypher } from './cypher-tokens.ts';
 
 export type ReadStatement =
   /** What the database is given. */
-  { readonly kind: 'asks'; readonly text: string } | { readonly kind: 'refused'; readonly reason: string };
+  | { readonly kind: 'asks'; readonly text: string }
+  | { readonly kind: 'refused'; readonly reason: string };
 
 const firstWords = new Set(['match', 'optional', 'unwind', 'with', 'return', 'call']);
 const explaining = new Set(['explain', 'profile']);
 const writing = new Set(['create', 'merge', 'set', 'delete', 'detach', 'drop', 'alter']);
-const reaching = new Set(['load', 'copy', 'export', 'import', 'attach', 'install', 'uninstall', 'use']);
+const reaching = new Set([
+  'load',
+  'copy',
+  'export',
+  'import',
+  'attach',
+  'install',
+  'uninstall',
+  'use',
+]);
 /** Procedures that tell of the graph itself. */
 export const callable: ReadonlySet<string> = new Set([
   'show_tables',
@@ -39,7 +51,10 @@ export function readStatement(statement: string): ReadStatement {
   const read = readCypher(statement);
   if (read.kind === 'refused') return read;
   const tokens = withoutEnd(read.tokens);
-  const reasons = [beginning(tokens), ...tokens.map((token, index) => tokenRefusal(statement, token, tokens, index))];
+  const reasons = [
+    beginning(tokens),
+    ...tokens.map((token, index) => tokenRefusal(statement, token, tokens, index)),
+  ];
   const reason = reasons.find((found) => found !== undefined);
   return reason === undefined ? { kind: 'asks', text: read.text } : { kind: 'refused', reason };
 }
@@ -56,19 +71,30 @@ function beginning(tokens: readonly Token[]): string | undefined {
     return `a statement begins with MATCH, UNWIND, WITH, RETURN, CALL or EXPLAIN, not with '${tokens[0]?.text ?? ''}'`;
   }
   const explained = tokens[wordOf(tokens[1]) === 'logical' ? 2 : 1];
-  return firstWords.has(wordOf(explained)) ? undefined : `only a statement that asks can be explained, not '${explained?.text ?? ''}'`;
+  return firstWords.has(wordOf(explained))
+    ? undefined
+    : `only a statement that asks can be explained, not '${explained?.text ?? ''}'`;
 }
 
-function tokenRefusal(statement: string, token: Token, tokens: readonly Token[], index: number): string | undefined {
-  if (token.text === ';') return `a question is one statement; another follows at ${place(statement, token.at)}`;
+function tokenRefusal(
+  statement: string,
+  token: Token,
+  tokens: readonly Token[],
+  index: number,
+): string | undefined {
+  if (token.text === ';')
+    return `a question is one statement; another follows at ${place(statement, token.at)}`;
   const word = tokens[index - 1]?.text === '.' ? '' : wordOf(token);
   const at = (): string => `${token.text} at ${place(statement, token.at)}`;
-  if (writing.has(word)) return `${at()}: the graph is only asked here; topologies write it (as a name, put it in backquotes)`;
-  if (reaching.has(word)) return `${at()} reaches beyond the graph, which is all that is asked here (as a name, put it in backquotes)`;
+  if (writing.has(word))
+    return `${at()}: the graph is only asked here; topologies write it (as a name, put it in backquotes)`;
+  if (reaching.has(word))
+    return `${at()} reaches beyond the graph, which is all that is asked here (as a name, put it in backquotes)`;
   if (word !== 'call') return undefined;
   const procedure = tokens[index + 1];
   if (callable.has(wordOf(procedure)) && tokens[index + 2]?.text === '(') return undefined;
   return `CALL of '${procedure?.text ?? ''}' at ${place(statement, token.at)} is not allowed; ${callHint}`;
 }
 
-const wordOf = (token: Token | undefined): string => (token?.kind === 'word' ? token.text.toLowerCase() : '');
+const wordOf = (token: Token | undefined): string =>
+  token?.kind === 'word' ? token.text.toLowerCase() : '';

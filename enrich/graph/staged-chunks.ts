@@ -1,8 +1,8 @@
 /**
  * The text of a blob of staged writes: a line a chunk, each the JSON of an array of writes. Pure.
  *
- * A disk that lost power may give back a file with other bytes behind what was written, often NUL; so the state says how many bytes count, and what they
- * add up to.
+ * A disk that lost power may give back a file with other bytes behind what was written, often NUL;
+ * so the state says how many bytes count, and what they add up to.
  *
  * Invariants:
  * 1. Nothing behind the bytes that the state names is read: it is cut.
@@ -13,7 +13,9 @@ import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { GraphWrite } from '../../topology/index.ts';
 
-/** What a state says of a blob. `bytes` and `crc` are absent in states from before they were kept. */
+/**
+ * What a state says of a blob. `bytes` and `crc` are absent in states from before they were kept.
+ */
 export interface ChunksSum {
   readonly chunks: number;
   readonly bytes?: number;
@@ -26,16 +28,21 @@ export type ReadChunks =
 
 const lineBreak = 0x0a;
 
-export function encodeChunks(chunks: readonly string[]): { readonly text: Uint8Array; readonly sum: Required<ChunksSum> } {
+export function encodeChunks(chunks: readonly string[]): {
+  readonly text: Uint8Array;
+  readonly sum: Required<ChunksSum>;
+} {
   const text = Buffer.from(chunks.map((chunk) => `${chunk}\n`).join(''));
   return { text, sum: { chunks: chunks.length, bytes: text.length, crc: crc32(text) } };
 }
 
 export function readChunks(blob: Uint8Array, sum: ChunksSum): ReadChunks {
   const bytes = sum.bytes ?? lineEnd(blob, sum.chunks);
-  if (bytes === undefined || blob.length < bytes) return damaged(`is cut off: it has ${blob.length} bytes`, sum);
+  if (bytes === undefined || blob.length < bytes)
+    return damaged(`is cut off: it has ${blob.length} bytes`, sum);
   const text = blob.subarray(0, bytes);
-  if (sum.crc !== undefined && crc32(text) !== sum.crc) return damaged('is damaged: its bytes are not those that were staged', sum);
+  if (sum.crc !== undefined && crc32(text) !== sum.crc)
+    return damaged('is damaged: its bytes are not those that were staged', sum);
   const lines = bufferOf(text).toString('utf8').split('\n').slice(0, -1);
   if (lines.length !== sum.chunks) return damaged(`has ${lines.length} chunks`, sum);
   try {

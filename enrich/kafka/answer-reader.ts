@@ -73,7 +73,9 @@ export class AnswerReader {
   }
 }
 
-/** By their numbers, as kafkajs calls them. https://kafka.apache.org/protocol#protocol_error_codes */
+/**
+ * By their numbers, as kafkajs calls them. https://kafka.apache.org/protocol#protocol_error_codes
+ */
 const errorTypes: Readonly<Record<number, string>> = {
   1: 'OFFSET_OUT_OF_RANGE',
   2: 'CORRUPT_MESSAGE',

@@ -1,7 +1,8 @@
 /**
- * The records of one answer that count: those of transactions that were broken off, and the markers of how transactions ended, are no records. Batches
- * are taken apart one by one as they are asked for, so that what is compressed stays so until then.
- * As Kafka's own client does it: https://github.com/apache/kafka/blob/trunk/clients/src/main/java/org/apache/kafka/clients/consumer/internals/CompletedFetch.java
+ * The records of one answer that count: those of transactions that were broken off, and the markers
+ * of how transactions ended, are no records. Batches are taken apart one by one as they are asked
+ * for, so that what is compressed stays so until then. As Kafka's own client does it:
+ * https://github.com/apache/kafka/blob/trunk/clients/src/main/java/org/apache/kafka/clients/consumer/internals/CompletedFetch.java
  *
  * Invariants:
  * 1. `next` is behind all that was given or left out: a batch without records counts as read.
@@ -27,7 +28,11 @@ export class CommittedRecords {
   #ahead: RecordBatch | undefined;
 
   /** `of`: what the batches are of, for errors. */
-  constructor({ batches, aborted }: Pick<FetchedPartition, 'batches' | 'aborted'>, from: bigint, of: string) {
+  constructor(
+    { batches, aborted }: Pick<FetchedPartition, 'batches' | 'aborted'>,
+    from: bigint,
+    of: string,
+  ) {
     this.#batches = batchesIn(batches);
     this.#aborted = [...aborted].sort((a, b) => Number(a.first - b.first));
     this.#next = from;
@@ -39,7 +44,10 @@ export class CommittedRecords {
     return this.#next;
   }
 
-  /** The records of the next batch that has any; undefined when there is none left. Throws `SluiceError` `codec-unreadable`, `records-unreadable`, `stream-corrupt`. */
+  /**
+   * The records of the next batch that has any; undefined when there is none left. Throws
+   * `SluiceError` `codec-unreadable`, `records-unreadable`, `stream-corrupt`.
+   */
   async batch(): Promise<IncomingRecord[] | undefined> {
     for (;;) {
       this.#ahead ??= this.#batches?.next().value;
@@ -65,7 +73,11 @@ export class CommittedRecords {
   }
 
   #isLeftOut(batch: RecordBatch): boolean {
-    for (let [begun] = this.#aborted; begun !== undefined && begun.first <= batch.last; [begun] = this.#aborted) {
+    for (
+      let [begun] = this.#aborted;
+      begun !== undefined && begun.first <= batch.last;
+      [begun] = this.#aborted
+    ) {
       this.#breaking.add(begun.producerId);
       this.#aborted.shift();
     }
@@ -79,19 +91,28 @@ async function inflated({ form, codec, records }: RecordBatch): Promise<Buffer> 
   if (form !== currentForm) {
     throw form === damagedForm
       ? new RangeError('it is too short for a batch')
-      : new SluiceError('records-unreadable', `of the form ${form}, which Kafka wrote before 0.11 and is not read here`);
+      : new SluiceError(
+          'records-unreadable',
+          `of the form ${form}, which Kafka wrote before 0.11 and is not read here`,
+        );
   }
   const coding = kafkaCodec(codec);
   if (!('missing' in coding)) return coding.inflate(records);
   const { name, missing, fix } = coding;
-  throw new SluiceError('codec-unreadable', `compressed with ${name}, ${missing}`, fix === undefined ? {} : { fix });
+  throw new SluiceError(
+    'codec-unreadable',
+    `compressed with ${name}, ${missing}`,
+    fix === undefined ? {} : { fix },
+  );
 }
 
 /** What is wrong with a batch, and where: what is not told by a code of ours is damage. */
 function unreadable({ first, last, codec }: RecordBatch, of: string, thrown: unknown): SluiceError {
   const skip = `go on behind them with \`sluice skip TOPOLOGY SPLIT --to ${last}\``;
   const { code, message, fix } =
-    thrown instanceof SluiceError ? thrown : { code: 'stream-corrupt', message: damage(codec, thrown), fix: undefined };
+    thrown instanceof SluiceError
+      ? thrown
+      : { code: 'stream-corrupt', message: damage(codec, thrown), fix: undefined };
   return new SluiceError(code, `${of}: the records at ${first} to ${last} are ${message}`, {
     cause: thrown,
     fix: fix === undefined ? skip : `${fix}, or ${skip}`,

@@ -1,10 +1,13 @@
 /**
- * Fetch as the source sends it, and what comes back, with the batches of records as bytes. kafkajs' own decoder gives records and hides what is between
- * them: batches that hold none any more, where one ends, whose transaction it is of. It fails as a whole of one batch, and takes a codec that it does
- * not know for none. Pure; kafka-fetcher.ts sends it. https://kafka.apache.org/protocol#The_Messages_Fetch
+ * Fetch as the source sends it, and what comes back, with the batches of records as bytes. kafkajs'
+ * own decoder gives records and hides what is between them: batches that hold none any more, where
+ * one ends, whose transaction it is of. It fails as a whole of one batch, and takes a codec that it
+ * does not know for none. Pure; kafka-fetcher.ts sends it.
+ * https://kafka.apache.org/protocol#The_Messages_Fetch
  *
  * Invariants:
- * 1. Only what is committed is asked for (`read_committed`): an answer ends before the first transaction that is still open.
+ * 1. Only what is committed is asked for (`read_committed`): an answer ends before the first
+ *    transaction that is still open.
  * 2. A partition's error is its own.
  */
 import { AnswerReader, errorOfCode } from './answer-reader.ts';
@@ -46,7 +49,12 @@ export interface FetchedPartition {
 }
 
 /** It waits for nothing. `maxBytes`: of the whole answer. */
-export function encodeFetch(version: FetchVersion, topic: string, wanted: readonly FetchWanted[], maxBytes: number): Buffer {
+export function encodeFetch(
+  version: FetchVersion,
+  topic: string,
+  wanted: readonly FetchWanted[],
+  maxBytes: number,
+): Buffer {
   const isNew = version === 11;
   const name = Buffer.from(topic);
   return Buffer.concat([
@@ -98,7 +106,14 @@ function partitionOf(read: AnswerReader, isNew: boolean): FetchedPartition {
   // The replica that is nearer.
   if (isNew) read.skip(4);
   const batches = read.bytes(Math.max(0, read.int32()));
-  return { partition, error: code === 0 ? undefined : errorOfCode(code), highWatermark, lastStable, aborted, batches };
+  return {
+    partition,
+    error: code === 0 ? undefined : errorOfCode(code),
+    highWatermark,
+    lastStable,
+    aborted,
+    batches,
+  };
 }
 
 function int16(value: number): Buffer {

@@ -1,13 +1,16 @@
 /**
- * kafkajs as the source uses it: its cluster and its connections, over which requests of our own go. The consumer that it offers pushes, wants a group and seeks by events;
- * what a source needs is one request for records from an offset, which is what that consumer itself sends. The cluster is no public part of kafkajs,
- * therefore the exact version, and the contract suite on a real broker. kafkajs' types end here.
+ * kafkajs as the source uses it: its cluster and its connections, over which requests of our own
+ * go. The consumer that it offers pushes, wants a group and seeks by events; what a source needs is
+ * one request for records from an offset, which is what that consumer itself sends. The cluster is
+ * no public part of kafkajs, therefore the exact version, and the contract suite on a real broker.
+ * kafkajs' types end here.
  *
- * A fetch names its topic, and not the topic's id. Who wants the records of one id has them once the same broker says afterwards that the topic has it
- * still: a broker learns of a new topic before it gives its records, and an id does not come back.
+ * A fetch names its topic, and not the topic's id. Who wants the records of one id has them once
+ * the same broker says afterwards that the topic has it still: a broker learns of a new topic
+ * before it gives its records, and an id does not come back.
  *
- * Requests for partitions that had nothing last time go together, one to each broker; one that had is asked alone, so that a broker reads for one answer
- * while another is taken apart here.
+ * Requests for partitions that had nothing last time go together, one to each broker; one that had
+ * is asked alone, so that a broker reads for one answer while another is taken apart here.
  */
 import { createRequire } from 'node:module';
 import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
@@ -17,9 +20,20 @@ import { limits } from '../../schemas/limits.ts';
 import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import { kafkaClientOptions } from '../../schemas/ports/kafka-connection.ts';
 import type { FetchedPartition } from './fetch-request.ts';
-import { decodeFetch, encodeFetch, fetchKey, fetchVersionOf, readCommitted } from './fetch-request.ts';
+import {
+  decodeFetch,
+  encodeFetch,
+  fetchKey,
+  fetchVersionOf,
+  readCommitted,
+} from './fetch-request.ts';
 import type { TopicIdentity } from './topic-identity.ts';
-import { decodeTopicAnswer, encodeTopicRequest, metadataKey, metadataVersion } from './topic-identity.ts';
+import {
+  decodeTopicAnswer,
+  encodeTopicRequest,
+  metadataKey,
+  metadataVersion,
+} from './topic-identity.ts';
 
 const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
 
@@ -40,7 +54,10 @@ interface Broker {
         readonly apiName: string;
         readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
       };
-      readonly response: { readonly decode: (payload: Buffer) => Promise<Answer>; readonly parse: (answer: Answer) => Promise<T> };
+      readonly response: {
+        readonly decode: (payload: Buffer) => Promise<Answer>;
+        readonly parse: (answer: Answer) => Promise<T>;
+      };
     }): Promise<T>;
   };
 }
@@ -50,7 +67,9 @@ interface Cluster {
   disconnect(): Promise<void>;
   addTargetTopic(topic: string): Promise<void>;
   refreshMetadata(): Promise<void>;
-  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[];
+  findTopicPartitionMetadata(
+    topic: string,
+  ): readonly { readonly partitionId: number; readonly leader: number }[];
   readonly brokerPool: { findConnectedBroker(): Promise<Broker> };
   findBroker(node: { readonly nodeId: number }): Promise<Broker>;
   fetchTopicsOffset(
@@ -61,20 +80,31 @@ interface Cluster {
       readonly fromTimestamp?: number;
       readonly partitions: readonly { readonly partition: number }[];
     }[],
-  ): Promise<readonly { readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[]>;
+  ): Promise<
+    readonly {
+      readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+    }[]
+  >;
 }
 
 export interface KafkaFetcher {
   /** The topic's id and its partitions, asked anew. */
   topic(): Promise<TopicIdentity>;
   /**
-   * Records from `offset` on, possibly earlier ones as well, and none when there are none; it does not wait for more. Rejects with `topic-replaced`
-   * when they are not of the topic with that id, and with `partition-missing` when it has no such partition.
+   * Records from `offset` on, possibly earlier ones as well, and none when there are none; it does
+   * not wait for more. Rejects with `topic-replaced` when they are not of the topic with that id,
+   * and with `partition-missing` when it has no such partition.
    */
   fetch(from: TopicPartition, offset: bigint, maxBytes: number): Promise<FetchedPartition>;
-  /** The first offset that is kept, and the one behind the last that is committed. Rejects as `fetch` does. */
+  /**
+   * The first offset that is kept, and the one behind the last that is committed. Rejects as
+   * `fetch` does.
+   */
   bounds(of: TopicPartition): Promise<{ readonly first: bigint; readonly end: bigint }>;
-  /** The offset of the first record whose time is `atMs` or later; undefined where there is none. Rejects as `fetch` does. */
+  /**
+   * The offset of the first record whose time is `atMs` or later; undefined where there is none.
+   * Rejects as `fetch` does.
+   */
   offsetAt(of: TopicPartition, atMs: number): Promise<bigint | undefined>;
   close(): Promise<void>;
 }
@@ -93,7 +123,10 @@ interface Wanted extends TopicPartition {
 }
 
 /** Rejects with kafkajs' errors. */
-export async function createKafkaFetcher(connection: KafkaConnection, topic: string): Promise<KafkaFetcher> {
+export async function createKafkaFetcher(
+  connection: KafkaConnection,
+  topic: string,
+): Promise<KafkaFetcher> {
   const client = new Kafka({
     ...kafkaClientOptions(connection),
     logLevel: logLevel.NOTHING,
@@ -105,8 +138,11 @@ export async function createKafkaFetcher(connection: KafkaConnection, topic: str
   const busy = new Set<number>();
 
   const leaderOf = (partition: number): number => {
-    const found = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition);
-    if (found === undefined) throw new SluiceError('partition-missing', `partition ${partition} is not there`);
+    const found = cluster
+      .findTopicPartitionMetadata(topic)
+      .find(({ partitionId }) => partitionId === partition);
+    if (found === undefined)
+      throw new SluiceError('partition-missing', `partition ${partition} is not there`);
     return found.leader;
   };
 
@@ -126,7 +162,9 @@ export async function createKafkaFetcher(connection: KafkaConnection, topic: str
     const nodeId = leaderOf(partition);
     const offsets = await Promise.all(
       asked.map(async (at) => {
-        const [found] = await cluster.fetchTopicsOffset([{ topic, ...at, partitions: [{ partition }] }]);
+        const [found] = await cluster.fetchTopicsOffset([
+          { topic, ...at, partitions: [{ partition }] },
+        ]);
         return BigInt(present(found?.partitions[0], 'an offset').offset);
       }),
     );
@@ -193,7 +231,10 @@ export async function createKafkaFetcher(connection: KafkaConnection, topic: str
         if (wanted.length === 1) queueMicrotask(flush);
       }),
     async bounds(of) {
-      const [first = 0n, end = 0n] = await offsetsOf(of, [{ fromBeginning: true }, { fromBeginning: false }]);
+      const [first = 0n, end = 0n] = await offsetsOf(of, [
+        { fromBeginning: true },
+        { fromBeginning: false },
+      ]);
       return { first, end };
     },
     async offsetAt(of, atMs) {
@@ -211,22 +252,41 @@ function isOfTopic(found: FetchedPartition | undefined): boolean {
   return failure === 'out-of-range' || failure === 'topic-missing';
 }
 
-function fetchFrom(broker: Broker, topic: string, wanted: readonly Wanted[]): Promise<readonly FetchedPartition[]> {
+function fetchFrom(
+  broker: Broker,
+  topic: string,
+  wanted: readonly Wanted[],
+): Promise<readonly FetchedPartition[]> {
   const version = fetchVersionOf(broker.versions?.[fetchKey]?.maxVersion ?? 0);
   return send(
     broker,
-    { apiKey: fetchKey, apiVersion: version, apiName: 'Fetch', body: encodeFetch(version, topic, wanted, limits.kafkaFetchMaxBytes) },
+    {
+      apiKey: fetchKey,
+      apiVersion: version,
+      apiName: 'Fetch',
+      body: encodeFetch(version, topic, wanted, limits.kafkaFetchMaxBytes),
+    },
     (payload) => ({ payload, clientSideThrottleTime: payload.readInt32BE() }),
     (payload) => decodeFetch(version, payload),
   );
 }
 
 /** `known`: the partitions where the broker knows no ids. */
-async function identityAt(broker: Broker, topic: string, known: () => readonly number[] = () => []): Promise<TopicIdentity> {
-  if ((broker.versions?.[metadataKey]?.maxVersion ?? 0) < metadataVersion) return { id: undefined, partitions: known() };
+async function identityAt(
+  broker: Broker,
+  topic: string,
+  known: () => readonly number[] = () => [],
+): Promise<TopicIdentity> {
+  if ((broker.versions?.[metadataKey]?.maxVersion ?? 0) < metadataVersion)
+    return { id: undefined, partitions: known() };
   return send(
     broker,
-    { apiKey: metadataKey, apiVersion: metadataVersion, apiName: 'Metadata', body: encodeTopicRequest(topic) },
+    {
+      apiKey: metadataKey,
+      apiVersion: metadataVersion,
+      apiName: 'Metadata',
+      body: encodeTopicRequest(topic),
+    },
     (payload) => ({ payload }),
     decodeTopicAnswer,
   );
@@ -247,13 +307,22 @@ function send<T>(
 ): Promise<T> {
   return broker.connectionPool.send({
     request: { ...request, encode: async () => ({ buf: body, buffer: body }) },
-    response: { decode: async (payload) => answer(payload), parse: async ({ payload }) => parse(payload) },
+    response: {
+      decode: async (payload) => answer(payload),
+      parse: async ({ payload }) => parse(payload),
+    },
   });
 }
 
 function clusterOf(client: object): Cluster {
-  const symbol = Object.getOwnPropertySymbols(client).find(({ description }) => description === 'private:Kafka:createCluster');
+  const symbol = Object.getOwnPropertySymbols(client).find(
+    ({ description }) => description === 'private:Kafka:createCluster',
+  );
   assert(symbol !== undefined, 'kafkajs makes clusters as its version 2.2.4 does');
   const create = Reflect.get(client, symbol) as (options: object) => Cluster;
-  return create({ allowAutoTopicCreation: false, isolationLevel: readCommitted, metadataMaxAge: limits.splitDiscoveryMs });
+  return create({
+    allowAutoTopicCreation: false,
+    isolationLevel: readCommitted,
+    metadataMaxAge: limits.splitDiscoveryMs,
+  });
 }

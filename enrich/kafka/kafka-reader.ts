@@ -1,20 +1,26 @@
 /**
- * The large path's source: one Kafka topic, its partitions as splits, offsets as positions. Positions come from the checkpoint; there is no group,
- * so that no rebalance ever takes a partition away. A split is a partition of one topic, with the topic's id in its name: a topic that was deleted and
- * created again has other splits, read from their first records, and those of the topic before are listed no more.
+ * The large path's source: one Kafka topic, its partitions as splits, offsets as positions.
+ * Positions come from the checkpoint; there is no group, so that no rebalance ever takes a
+ * partition away. A split is a partition of one topic, with the topic's id in its name: a topic
+ * that was deleted and created again has other splits, read from their first records, and those of
+ * the topic before are listed no more.
  *
- * Kafka gives whole batches; what does not fit a read is kept for the next, at most one answer a partition, of which no more is taken apart than one batch
- * beyond a read. Only what is committed is read: others may write to the topic in transactions.
+ * Kafka gives whole batches; what does not fit a read is kept for the next, at most one answer a
+ * partition, of which no more is taken apart than one batch beyond a read. Only what is committed
+ * is read: others may write to the topic in transactions.
  *
  * Invariants:
  * 1. Nothing is fetched that was not asked for.
- * 2. A split's records are of the topic in its name. A name without an id, from brokers that know none, is the topic's as it is.
- * 3. A call that failed changes nothing: the next read goes on from the same position, over new connections where these are to blame.
- *    These are made less and less often while they fail; until then the failure is given again.
- * 4. The end is where the first open transaction begins (the last stable offset), in `latest` and in `lag`. While one is open no read has found the end:
- *    there may be records behind it.
+ * 2. A split's records are of the topic in its name. A name without an id, from brokers that know
+ *    none, is the topic's as it is.
+ * 3. A call that failed changes nothing: the next read goes on from the same position, over new
+ *    connections where these are to blame. These are made less and less often while they fail;
+ *    until then the failure is given again.
+ * 4. The end is where the first open transaction begins (the last stable offset), in `latest` and
+ *    in `lag`. While one is open no read has found the end: there may be records behind it.
  * 5. What is no record does not hold a split: a read says how far it came.
- * 6. A batch that cannot be read is an error of its own split, once all that comes before it was given.
+ * 6. A batch that cannot be read is an error of its own split, once all that comes before it was
+ *    given.
  */
 import type { KafkaFailure } from '../../schemas/kafka-failure.ts';
 import { deriveKafkaFailure, isPermanent } from '../../schemas/kafka-failure.ts';
@@ -31,7 +37,10 @@ import { createKafkaFetcher } from './kafka-fetcher.ts';
 export interface KafkaReaderOptions {
   readonly connection: KafkaConnection;
   readonly topic: string;
-  /** Told when connections are made anew, when the topic is found to have been created again, and once when it cannot be read until somebody acts. */
+  /**
+   * Told when connections are made anew, when the topic is found to have been created again, and
+   * once when it cannot be read until somebody acts.
+   */
   readonly tell?: (news: 'reconnected' | 'topic-replaced' | 'permanent-failure') => void;
 }
 
@@ -47,10 +56,20 @@ interface PartitionState {
 
 const prefix = 'partition-';
 
-/** Failures that are answers: the connections are not to blame, and whoever lists the splits has the metadata asked anew. */
-const answered: ReadonlySet<KafkaFailure> = new Set(['out-of-range', 'partition-missing', 'topic-replaced', 'codec-refused']);
+/**
+ * Failures that are answers: the connections are not to blame, and whoever lists the splits has the
+ * metadata asked anew.
+ */
+const answered: ReadonlySet<KafkaFailure> = new Set([
+  'out-of-range',
+  'partition-missing',
+  'topic-replaced',
+  'codec-refused',
+]);
 
-/** @example createKafkaReader({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topic: 'rpp-clicks-dev' }) */
+/**
+ * @example createKafkaReader({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topic: 'rpp-clicks-dev' })
+ */
 export function createKafkaReader({ connection, topic, tell }: KafkaReaderOptions): RecordReader {
   const of = `Kafka topic '${topic}'`;
   const states = new Map<string, PartitionState>();
@@ -67,7 +86,8 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
 
   const connected = (): Promise<KafkaFetcher> => {
     // A connection that nobody ends would keep its thread alive.
-    if (closed) throw new SluiceError('reader-closed', `${of}: its reader is closed`, { retryable: true });
+    if (closed)
+      throw new SluiceError('reader-closed', `${of}: its reader is closed`, { retryable: true });
     if (fetcher === undefined) {
       if (lastError !== undefined && pace.waitMs(of) > 0) throw lastError;
       if (connects++ > 0) tell?.('reconnected');
@@ -77,7 +97,10 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
   };
 
   /** What fails because of connections, leaders or principals is tried over new ones next time. */
-  const ask = async <T>(what: (using: KafkaFetcher) => Promise<T>, position?: string): Promise<T> => {
+  const ask = async <T>(
+    what: (using: KafkaFetcher) => Promise<T>,
+    position?: string,
+  ): Promise<T> => {
     const using = connected();
     try {
       const found = await what(await using);
@@ -103,13 +126,20 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
     function asError(thrown: unknown): SluiceError {
       switch (deriveKafkaFailure(thrown)) {
         case 'topic-missing':
-          return new SluiceError('stream-missing', `${of}: it is not there`, { cause: thrown, fix: 'create it, or correct kafka_topic' });
+          return new SluiceError('stream-missing', `${of}: it is not there`, {
+            cause: thrown,
+            fix: 'create it, or correct kafka_topic',
+          });
         case 'partition-missing':
         case 'topic-replaced':
-          return new SluiceError('split-gone', `${of}: it was deleted and created again, and what this split had is gone with it`, {
-            cause: thrown,
-            fix: 'nothing: its partitions are read from their first records as splits of their own',
-          });
+          return new SluiceError(
+            'split-gone',
+            `${of}: it was deleted and created again, and what this split had is gone with it`,
+            {
+              cause: thrown,
+              fix: 'nothing: its partitions are read from their first records as splits of their own',
+            },
+          );
         case 'denied':
           return new SluiceError('stream-denied', `${of}: these credentials may not read it`, {
             cause: thrown,
@@ -117,7 +147,11 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
             retryable: true,
           });
         case 'out-of-range':
-          return new SluiceError('position-trimmed', `${of}: the offset ${position ?? ''} is not kept any more`, { cause: thrown });
+          return new SluiceError(
+            'position-trimmed',
+            `${of}: the offset ${position ?? ''} is not kept any more`,
+            { cause: thrown },
+          );
         case 'codec-refused':
           return new SluiceError(
             'codec-unreadable',
@@ -135,7 +169,10 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
         case 'not-valid':
         case 'not-connected':
         case 'unclear':
-          return new SluiceError('stream-unreachable', `${of}: the brokers cannot be asked`, { cause: thrown, retryable: true });
+          return new SluiceError('stream-unreachable', `${of}: the brokers cannot be asked`, {
+            cause: thrown,
+            retryable: true,
+          });
       }
     }
   };
@@ -156,7 +193,10 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
       // Nobody's before this read has ended well: two must not take from one answer.
       states.delete(split);
       let state = known !== undefined && known.after === after ? known : undefined;
-      const first = state === undefined && after === undefined ? (await ask((using) => using.bounds(place))).first : undefined;
+      const first =
+        state === undefined && after === undefined
+          ? (await ask((using) => using.bounds(place))).first
+          : undefined;
       state ??= stateAt(after, first ?? BigInt(after ?? 0) + 1n);
       let kept = await filled(state, bounds);
       let found: FetchedPartition | undefined;
@@ -171,7 +211,9 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
       if (last !== undefined) state = { ...state, after: last, begin: BigInt(last) + 1n };
       states.set(split, { ...state, kept: kept.slice(records.length) });
       const result: ReadResult =
-        found === undefined || last !== undefined ? { records, ended: false } : emptyResult(found, state.begin, state.rest.next);
+        found === undefined || last !== undefined
+          ? { records, ended: false }
+          : emptyResult(found, state.begin, state.rest.next);
       return first === undefined ? result : { ...result, begins: String(first) };
     },
     async latest(split) {
@@ -194,7 +236,8 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
     async positionAt(split, from) {
       const place = partitionOf(split);
       const { first, end } = await ask((using) => using.bounds(place));
-      const next = from === 'latest' ? end : ((await ask((using) => using.offsetAt(place, from))) ?? end);
+      const next =
+        from === 'latest' ? end : ((await ask((using) => using.offsetAt(place, from))) ?? end);
       return next > first ? String(next - 1n) : undefined;
     },
     async close() {
@@ -207,12 +250,23 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
   };
 
   function stateAt(after: string | undefined, begin: bigint): PartitionState {
-    return { after, begin, kept: [], rest: new CommittedRecords({ batches: Buffer.alloc(0), aborted: [] }, begin, of) };
+    return {
+      after,
+      begin,
+      kept: [],
+      rest: new CommittedRecords({ batches: Buffer.alloc(0), aborted: [] }, begin, of),
+    };
   }
 }
 
-/** What is kept, with as much of the rest as a read takes. What is there is given before a batch that cannot be read is an error. */
-async function filled({ kept, rest }: PartitionState, { maxRecords, maxBytes }: ReadBounds): Promise<readonly IncomingRecord[]> {
+/**
+ * What is kept, with as much of the rest as a read takes. What is there is given before a batch
+ * that cannot be read is an error.
+ */
+async function filled(
+  { kept, rest }: PartitionState,
+  { maxRecords, maxBytes }: ReadBounds,
+): Promise<readonly IncomingRecord[]> {
   const all = [...kept];
   let bytes = 0;
   for (const { value } of all) bytes += value.length;
@@ -250,7 +304,11 @@ function isReadTo(end: bigint, { kept, rest }: PartitionState): boolean {
 }
 
 /** Of a read that asked from `begin` on, and came to `next` without a record. */
-function emptyResult({ highWatermark, lastStable }: FetchedPartition, begin: bigint, next: bigint): ReadResult {
+function emptyResult(
+  { highWatermark, lastStable }: FetchedPartition,
+  begin: bigint,
+  next: bigint,
+): ReadResult {
   const reached = next > begin ? { reached: String(next - 1n) } : {};
   const none = { records: [], ended: false, ...reached };
   if (next >= highWatermark) return none;

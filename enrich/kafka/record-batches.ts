@@ -1,9 +1,11 @@
 /**
  * Batches of records as Kafka stores and sends them, and the records of one. Pure.
- * https://kafka.apache.org/documentation/#recordbatch, https://kafka.apache.org/documentation/#record
+ * https://kafka.apache.org/documentation/#recordbatch,
+ * https://kafka.apache.org/documentation/#record
  *
  * Invariants:
- * 1. A batch says where it ends, whether records are left in it or not: compaction takes records out of the middle and the end, and keeps empty batches.
+ * 1. A batch says where it ends, whether records are left in it or not: compaction takes records
+ *    out of the middle and the end, and keeps empty batches.
  * 2. What is cut at the end of an answer is no batch.
  */
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
@@ -73,9 +75,20 @@ function batchOf(bytes: Buffer): RecordBatch {
   };
 }
 
-const unknown = { codec: 0, producerId: -1n, isTransactional: false, isControl: false, count: 0, timestampMs: 0, isLogTime: false };
+const unknown = {
+  codec: 0,
+  producerId: -1n,
+  isTransactional: false,
+  isControl: false,
+  count: 0,
+  timestampMs: 0,
+  isLogTime: false,
+};
 
-/** Whether the marker of a control batch says that the transaction was broken off. https://kafka.apache.org/documentation/#controlbatch */
+/**
+ * Whether the marker of a control batch says that the transaction was broken off.
+ * https://kafka.apache.org/documentation/#controlbatch
+ */
 export function isAbortMarker({ count, records }: RecordBatch): boolean {
   if (count === 0) return false;
   const read = new FieldReader(records);
@@ -87,8 +100,14 @@ export function isAbortMarker({ count, records }: RecordBatch): boolean {
   return key !== undefined && key.length >= 4 && key.readInt16BE(2) === 0;
 }
 
-/** `records`: as they are when they are not compressed. Throws a RangeError when they are damaged. */
-export function recordsOf({ first, count, timestampMs, isLogTime }: RecordBatch, records: Buffer, from: bigint): IncomingRecord[] {
+/**
+ * `records`: as they are when they are not compressed. Throws a RangeError when they are damaged.
+ */
+export function recordsOf(
+  { first, count, timestampMs, isLogTime }: RecordBatch,
+  records: Buffer,
+  from: bigint,
+): IncomingRecord[] {
   const read = new FieldReader(records);
   const all: IncomingRecord[] = [];
   for (let left = count; left > 0; left--) {
@@ -97,7 +116,8 @@ export function recordsOf({ first, count, timestampMs, isLogTime }: RecordBatch,
     const delta = read.number();
     const offset = first + BigInt(read.number());
     // A batch is given whole, and may begin before what was asked for.
-    if (offset >= from) all.push(recordOf(read, String(offset), isLogTime ? timestampMs : timestampMs + delta));
+    if (offset >= from)
+      all.push(recordOf(read, String(offset), isLogTime ? timestampMs : timestampMs + delta));
     read.to(end);
   }
   return all;
@@ -107,7 +127,9 @@ function recordOf(read: FieldReader, position: string, arrivedAtMs: number): Inc
   const key = read.text();
   const value = read.bytes() ?? new Uint8Array(0);
   const headers = headersOf(read);
-  return headers === undefined ? { key, value, position, arrivedAtMs } : { key, value, position, arrivedAtMs, headers };
+  return headers === undefined
+    ? { key, value, position, arrivedAtMs }
+    : { key, value, position, arrivedAtMs, headers };
 }
 
 /** One that comes several times counts by its last. */
@@ -140,7 +162,8 @@ class FieldReader {
   }
 
   to(at: number): void {
-    if (at < this.#at || at > this.#from.length) throw new RangeError('a record does not end where it says');
+    if (at < this.#at || at > this.#from.length)
+      throw new RangeError('a record does not end where it says');
     this.#at = at;
   }
 

@@ -1,9 +1,11 @@
 /**
- * What Kafka says of a topic with its id: Metadata, version 10, whose answers kafkajs does not know. Pure; kafka-fetcher.ts sends it.
- * https://kafka.apache.org/protocol#The_Messages_Metadata, KIP-516 (ids of topics), KIP-482 (compact fields, tagged fields).
+ * What Kafka says of a topic with its id: Metadata, version 10, whose answers kafkajs does not
+ * know. Pure; kafka-fetcher.ts sends it. https://kafka.apache.org/protocol#The_Messages_Metadata,
+ * KIP-516 (ids of topics), KIP-482 (compact fields, tagged fields).
  *
  * Invariants:
- * 1. An id is given to a topic when it is created, and to no other: one that was deleted and created again under its name has another one.
+ * 1. An id is given to a topic when it is created, and to no other: one that was deleted and
+ *    created again under its name has another one.
  * 2. Brokers that know no ids (before 2.8, or whose topics are older) give none.
  */
 import { AnswerReader, errorOfCode } from './answer-reader.ts';

@@ -1,13 +1,17 @@
 /**
- * Enhanced fan-out as the source uses it: a consumer of its own, to which Kinesis sends each shard's records, 2 MB a second, whoever else reads the shard. A
- * subscription is an iterator here: it is asked for what has come, one event at a time, and the connection (HTTP/2) holds back what was not asked for.
+ * Enhanced fan-out as the source uses it: a consumer of its own, to which Kinesis sends each
+ * shard's records, 2 MB a second, whoever else reads the shard. A subscription is an iterator here:
+ * it is asked for what has come, one event at a time, and the connection (HTTP/2) holds back what
+ * was not asked for.
  * https://docs.aws.amazon.com/streams/latest/dev/building-enhanced-consumers-api.html
  *
  * Invariants:
  * 1. At most one subscription a shard is open: another one closes it.
- * 2. An event says that it found the end only when it was waited for: one that lay in the connection may be older than the read.
- * 3. A subscription ends after five minutes, or when nothing came for `limits.kinesisFanOutSilentMs`: as an iterator that has expired, from which the reader
- *    goes on.
+ * 2. An event says that it found the end only when it was waited for: one that lay in the
+ *    connection may be older than the read.
+ * 3. A subscription ends after five minutes, or when nothing came for
+ *    `limits.kinesisFanOutSilentMs`: as an iterator that has expired, from which the reader goes
+ *    on.
  */
 import type { SubscribeToShardEvent, SubscribeToShardEventStream } from '@aws-sdk/client-kinesis';
 import {
@@ -25,7 +29,11 @@ import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { KinesisSourceApi, KinesisSourceClientOptions, ReadRecords } from './kinesis-client.ts';
+import type {
+  KinesisSourceApi,
+  KinesisSourceClientOptions,
+  ReadRecords,
+} from './kinesis-client.ts';
 import { placeOf, recordOf } from './kinesis-client.ts';
 
 export interface FanOutOptions extends KinesisSourceClientOptions {
@@ -46,14 +54,22 @@ export function consumerName(topology: string): string {
   return `sluice-${topology.replace(/[^A-Za-z0-9_.-]/g, '_')}`.slice(0, 128);
 }
 
-/** What is not read by subscriptions (shards, the oldest record, the retention) goes by `shared`. */
-export function fanOutApi(shared: KinesisSourceApi, { endpoint, region, streamName, consumer, clock }: FanOutOptions): KinesisSourceApi {
+/**
+ * What is not read by subscriptions (shards, the oldest record, the retention) goes by `shared`.
+ */
+export function fanOutApi(
+  shared: KinesisSourceApi,
+  { endpoint, region, streamName, consumer, clock }: FanOutOptions,
+): KinesisSourceApi {
   const client = new KinesisClient({
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
     maxAttempts: 1,
     // A connection a subscription: one that is not read holds back no other.
-    requestHandler: new NodeHttp2Handler({ disableConcurrentStreams: true, requestTimeout: limits.kinesisFanOutSilentMs }),
+    requestHandler: new NodeHttp2Handler({
+      disableConcurrentStreams: true,
+      requestTimeout: limits.kinesisFanOutSilentMs,
+    }),
   });
   const byShard = new Map<string, Subscription>();
   let registered: Promise<string> | undefined;
@@ -61,19 +77,31 @@ export function fanOutApi(shared: KinesisSourceApi, { endpoint, region, streamNa
 
   /** The consumer's ARN, once it is active. */
   const register = async (): Promise<string> => {
-    const { StreamDescriptionSummary: summary } = await client.send(new DescribeStreamSummaryCommand({ StreamName: streamName }));
-    const of = { StreamARN: present(summary?.StreamARN, 'the ARN of a stream'), ConsumerName: consumer };
+    const { StreamDescriptionSummary: summary } = await client.send(
+      new DescribeStreamSummaryCommand({ StreamName: streamName }),
+    );
+    const of = {
+      StreamARN: present(summary?.StreamARN, 'the ARN of a stream'),
+      ConsumerName: consumer,
+    };
     await client.send(new RegisterStreamConsumerCommand(of)).catch((thrown: unknown) => {
       if (!(thrown instanceof ResourceInUseException)) throw thrown;
     });
     for (let looks = 0; looks < limits.kinesisConsumerLooksMax; looks++) {
-      const { ConsumerDescription: found } = await client.send(new DescribeStreamConsumerCommand(of));
-      if (found?.ConsumerStatus === 'ACTIVE' && found.ConsumerARN !== undefined) return found.ConsumerARN;
+      const { ConsumerDescription: found } = await client.send(
+        new DescribeStreamConsumerCommand(of),
+      );
+      if (found?.ConsumerStatus === 'ACTIVE' && found.ConsumerARN !== undefined)
+        return found.ConsumerARN;
       await sleep(clock, limits.kinesisConsumerLookMs);
     }
-    throw new SluiceError('stream-unreachable', `Kinesis stream '${streamName}': the consumer '${consumer}' does not become active`, {
-      retryable: true,
-    });
+    throw new SluiceError(
+      'stream-unreachable',
+      `Kinesis stream '${streamName}': the consumer '${consumer}' does not become active`,
+      {
+        retryable: true,
+      },
+    );
   };
 
   const close = (shard: string): void => {
@@ -87,7 +115,8 @@ export function fanOutApi(shared: KinesisSourceApi, { endpoint, region, streamNa
     ...shared,
     isPushed: true,
     actions: {
-      iterator: 'kinesis:SubscribeToShard, kinesis:RegisterStreamConsumer, kinesis:DescribeStreamConsumer or kinesis:DescribeStreamSummary',
+      iterator:
+        'kinesis:SubscribeToShard, kinesis:RegisterStreamConsumer, kinesis:DescribeStreamConsumer or kinesis:DescribeStreamSummary',
       records: 'kinesis:SubscribeToShard',
     },
     async iterator(shard, at) {
@@ -97,7 +126,11 @@ export function fanOutApi(shared: KinesisSourceApi, { endpoint, region, streamNa
         registered = undefined;
         throw thrown;
       });
-      const { ShardIteratorType: Type, StartingSequenceNumber: SequenceNumber, Timestamp } = placeOf(at);
+      const {
+        ShardIteratorType: Type,
+        StartingSequenceNumber: SequenceNumber,
+        Timestamp,
+      } = placeOf(at);
       const StartingPosition = {
         Type,
         ...(SequenceNumber === undefined ? {} : { SequenceNumber }),
@@ -117,7 +150,12 @@ export function fanOutApi(shared: KinesisSourceApi, { endpoint, region, streamNa
       if (open?.token !== token) throw expired();
       const begunMs = clock.monotonic();
       open.pending ??= open.events.next();
-      const next = await within(clock, limits.kinesisFanOutWaitMs, open.pending, () => new Late()).catch((thrown: unknown) => {
+      const next = await within(
+        clock,
+        limits.kinesisFanOutWaitMs,
+        open.pending,
+        () => new Late(),
+      ).catch((thrown: unknown) => {
         if (thrown instanceof Late) return undefined;
         close(shard);
         throw thrown;
@@ -150,17 +188,31 @@ function expired(): Error {
 }
 
 /** Everything else that a stream of events can hold is why it ended. */
-function eventOf({ SubscribeToShardEvent: event, ...faults }: SubscribeToShardEventStream): SubscribeToShardEvent {
+function eventOf({
+  SubscribeToShardEvent: event,
+  ...faults
+}: SubscribeToShardEventStream): SubscribeToShardEvent {
   if (event !== undefined) return event;
-  throw Object.values(faults).find((fault) => (fault as unknown) instanceof Error) ?? new Error('an event that is not known');
+  throw (
+    Object.values(faults).find((fault) => (fault as unknown) instanceof Error) ??
+    new Error('an event that is not known')
+  );
 }
 
 function readOf(
-  { Records: records = [], MillisBehindLatest: behindMs = 0, ContinuationSequenceNumber: goesOn }: SubscribeToShardEvent,
+  {
+    Records: records = [],
+    MillisBehindLatest: behindMs = 0,
+    ContinuationSequenceNumber: goesOn,
+  }: SubscribeToShardEvent,
   token: string,
   isFresh: boolean,
 ): ReadRecords {
   // Of a shard that is closed there is nothing to go on from.
   const next = goesOn === undefined ? undefined : token;
-  return { records: records.map(recordOf), next, behindMs: isFresh ? behindMs : Math.max(1, behindMs) };
+  return {
+    records: records.map(recordOf),
+    next,
+    behindMs: isFresh ? behindMs : Math.max(1, behindMs),
+  };
 }

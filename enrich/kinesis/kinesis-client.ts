@@ -1,5 +1,6 @@
 /**
- * The AWS SDK's Kinesis client, as the source uses it: shards, iterators, records. The SDK's types end here.
+ * The AWS SDK's Kinesis client, as the source uses it: shards, iterators, records. The SDK's types
+ * end here.
  *
  * Invariant: one call is one request; what a failure means is for the reader to decide.
  */
@@ -49,7 +50,10 @@ export interface KinesisSourceApi {
   records(iterator: string): Promise<ReadRecords | undefined>;
   /** The position of the oldest record that is kept; undefined while there is none. */
   oldest(shard: string): Promise<string | undefined>;
-  /** Whether Kinesis sends records by itself: then an iterator is a subscription, which gives all that comes, and nothing counts against quotas. */
+  /**
+   * Whether Kinesis sends records by itself: then an iterator is a subscription, which gives all
+   * that comes, and nothing counts against quotas.
+   */
   readonly isPushed: boolean;
   /** The permissions that `iterator` and `retentionMs`, and `records`, need. */
   readonly actions: { readonly iterator: string; readonly records: string };
@@ -58,8 +62,16 @@ export interface KinesisSourceApi {
   close(): void;
 }
 
-export function createKinesisSourceClient({ endpoint, region, streamName }: KinesisSourceClientOptions): KinesisSourceApi {
-  const agent = { keepAlive: true, maxSockets: limits.kinesisSocketsMax, timeout: limits.kinesisIdleMs };
+export function createKinesisSourceClient({
+  endpoint,
+  region,
+  streamName,
+}: KinesisSourceClientOptions): KinesisSourceApi {
+  const agent = {
+    keepAlive: true,
+    maxSockets: limits.kinesisSocketsMax,
+    timeout: limits.kinesisIdleMs,
+  };
   const client = new KinesisClient({
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
@@ -76,22 +88,34 @@ export function createKinesisSourceClient({ endpoint, region, streamName }: Kine
   });
 
   const iterator = async (shard: string, at: ShardPlace): Promise<string> => {
-    const asked = new GetShardIteratorCommand({ StreamName: streamName, ShardId: shard, ...placeOf(at) });
+    const asked = new GetShardIteratorCommand({
+      StreamName: streamName,
+      ShardId: shard,
+      ...placeOf(at),
+    });
     const { ShardIterator: given } = await client.send(asked);
-    if (given === undefined) throw new SluiceError('stream-unreachable', `'${streamName}' gave no iterator`, { retryable: true });
+    if (given === undefined)
+      throw new SluiceError('stream-unreachable', `'${streamName}' gave no iterator`, {
+        retryable: true,
+      });
     return given;
   };
 
   return {
     isPushed: false,
-    actions: { iterator: 'kinesis:GetShardIterator or kinesis:DescribeStreamSummary', records: 'kinesis:GetRecords' },
+    actions: {
+      iterator: 'kinesis:GetShardIterator or kinesis:DescribeStreamSummary',
+      records: 'kinesis:GetRecords',
+    },
     async shards() {
       const shards: Shard[] = [];
       let next: string | undefined;
       for (let page = 0; page < limits.kinesisShardPagesMax; page++) {
         const listed = await client.send(
           new ListShardsCommand(
-            next === undefined ? { StreamName: streamName, ShardFilter: { Type: 'FROM_TRIM_HORIZON' } } : { NextToken: next },
+            next === undefined
+              ? { StreamName: streamName, ShardFilter: { Type: 'FROM_TRIM_HORIZON' } }
+              : { NextToken: next },
           ),
         );
         for (const {
@@ -100,24 +124,40 @@ export function createKinesisSourceClient({ endpoint, region, streamName }: Kine
           AdjacentParentShardId: adjacentParent,
           SequenceNumberRange: range,
         } of listed.Shards ?? []) {
-          if (id !== undefined) shards.push({ id, parent, adjacentParent, begins: range?.StartingSequenceNumber });
+          if (id !== undefined)
+            shards.push({ id, parent, adjacentParent, begins: range?.StartingSequenceNumber });
         }
         next = listed.NextToken;
         if (next === undefined) return shards;
       }
-      throw new SluiceError('stream-unreachable', `the list of shards of '${streamName}' does not end`, { retryable: true });
+      throw new SluiceError(
+        'stream-unreachable',
+        `the list of shards of '${streamName}' does not end`,
+        { retryable: true },
+      );
     },
     iterator,
     async records(token) {
-      const got = await client.send(new GetRecordsCommand({ ShardIterator: token, Limit: limits.kinesisReadMaxRecords }));
-      return { records: (got.Records ?? []).map(recordOf), next: got.NextShardIterator, behindMs: got.MillisBehindLatest ?? 0 };
+      const got = await client.send(
+        new GetRecordsCommand({ ShardIterator: token, Limit: limits.kinesisReadMaxRecords }),
+      );
+      return {
+        records: (got.Records ?? []).map(recordOf),
+        next: got.NextShardIterator,
+        behindMs: got.MillisBehindLatest ?? 0,
+      };
     },
     async oldest(shard) {
-      const first = new GetRecordsCommand({ ShardIterator: await iterator(shard, { kind: 'oldest' }), Limit: 1 });
+      const first = new GetRecordsCommand({
+        ShardIterator: await iterator(shard, { kind: 'oldest' }),
+        Limit: 1,
+      });
       return (await client.send(first)).Records?.[0]?.SequenceNumber;
     },
     async retentionMs() {
-      const { StreamDescriptionSummary: summary } = await client.send(new DescribeStreamSummaryCommand({ StreamName: streamName }));
+      const { StreamDescriptionSummary: summary } = await client.send(
+        new DescribeStreamSummaryCommand({ StreamName: streamName }),
+      );
       return (summary?.RetentionPeriodHours ?? leastRetentionHours) * hourMs;
     },
     close: () => client.destroy(),
@@ -134,7 +174,12 @@ export function recordOf({
   SequenceNumber: position,
   ApproximateArrivalTimestamp: arrived,
 }: KinesisRecord): IncomingRecord {
-  return { key: key ?? '', value: value ?? new Uint8Array(0), position: position ?? '', arrivedAtMs: arrived?.getTime() ?? 0 };
+  return {
+    key: key ?? '',
+    value: value ?? new Uint8Array(0),
+    position: position ?? '',
+    arrivedAtMs: arrived?.getTime() ?? 0,
+  };
 }
 
 export function placeOf(at: ShardPlace): {

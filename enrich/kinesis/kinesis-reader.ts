@@ -1,18 +1,22 @@
 /**
  * The small path's source: one Kinesis stream, its shards as splits, sequence numbers as positions.
  *
- * Kinesis gives whole batches, when it is asked or, to a consumer of enhanced fan-out, by itself (fan-out-client.ts); what does not fit a read is kept for the next, at most one batch a shard. It cannot
- * be asked for its newest positions: reads say how far behind they are.
+ * Kinesis gives whole batches, when it is asked or, to a consumer of enhanced fan-out, by itself
+ * (fan-out-client.ts); what does not fit a read is kept for the next, at most one batch a shard. It
+ * cannot be asked for its newest positions: reads say how far behind they are.
  *
  * Invariants:
- * 1. Between two calls of a shard passes at least `readEveryMs`, `idleReadEveryMs` where the first found the end, and as long as the bytes of the last
- *    one take at 2 MB/s. Earlier reads give nothing, and ask nothing: Kinesis gives a shard five calls and 2 MB a second, which all its readers share.
- *    One that was throttled waits longer each time, and is no failure.
+ * 1. Between two calls of a shard passes at least `readEveryMs`, `idleReadEveryMs` where the first
+ *    found the end, and as long as the bytes of the last one take at 2 MB/s. Earlier reads give
+ *    nothing, and ask nothing: Kinesis gives a shard five calls and 2 MB a second, which all its
+ *    readers share. One that was throttled waits longer each time, and is no failure.
  * 2. `behindMs` is of a call that began with this read, and only when nothing of it is kept back.
  * 3. A call that failed changes nothing: the next read goes on from the same position.
- * 4. Nothing is passed over in silence. Kinesis goes on with the oldest record when the one behind a position is not kept any more, and says nothing of
- *    it. So where records may have been removed, which is when the last that is known to be read is about as old as the retention, a read begins with the
- *    record at the position: as long as that is there, so is everything behind it.
+ * 4. Nothing is passed over in silence. Kinesis goes on with the oldest record when the one behind
+ *    a position is not kept any more, and says nothing of it. So where records may have been
+ *    removed, which is when the last that is known to be read is about as old as the retention, a
+ *    read begins with the record at the position: as long as that is there, so is everything behind
+ *    it.
  */
 import { present } from '../../schemas/kernel/assert.ts';
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
@@ -22,7 +26,13 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord, Split } from '../../schemas/ports/record.ts';
-import type { ReadBounds, ReadFrom, ReadKnown, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type {
+  ReadBounds,
+  ReadFrom,
+  ReadKnown,
+  ReadResult,
+  RecordReader,
+} from '../../schemas/ports/record-reader.ts';
 import { fanOutApi } from './fan-out-client.ts';
 import type { KinesisSourceClientOptions, ReadRecords, ShardPlace } from './kinesis-client.ts';
 import { createKinesisSourceClient } from './kinesis-client.ts';
@@ -36,7 +46,10 @@ export interface KinesisReaderOptions extends KinesisSourceClientOptions {
   readonly readEveryMs?: number;
   /** And of one whose end was found; default `limits.kinesisIdleReadEveryMs`. */
   readonly idleReadEveryMs?: number;
-  /** The consumer of enhanced fan-out by which it is read, whose shards are read by nobody else; default: by reads that all share. */
+  /**
+   * The consumer of enhanced fan-out by which it is read, whose shards are read by nobody else;
+   * default: by reads that all share.
+   */
   readonly consumer?: string | undefined;
   /** Told of `throttled` and `iterator-expired`. */
   readonly tell?: (news: 'throttled' | 'iterator-expired') => void;
@@ -67,7 +80,9 @@ const throttled = (isPushed: boolean): ReadResult => ({
     : 'it is throttled: Kinesis gives a shard 5 reads and 2 MB a second for all its readers together',
 });
 
-/** @example createKinesisReader({ region: 'eu-central-1', streamName: 'rpp-promo-clicks-dev', clock, random }) */
+/**
+ * @example createKinesisReader({ region: 'eu-central-1', streamName: 'rpp-promo-clicks-dev', clock, random })
+ */
 export function createKinesisReader({
   clock,
   random,
@@ -97,12 +112,17 @@ export function createKinesisReader({
     return state;
   };
 
-  /** Whether records that came after the last one that is known to be read may be removed by now. */
+  /**
+   * Whether records that came after the last one that is known to be read may be removed by now.
+   */
   const mayBeTrimmed = async (readToMs: number | undefined): Promise<boolean> => {
     if (readToMs === undefined) return false;
     const ageMs = clock.now() - readToMs + limits.kinesisTrimMarginMs;
     if (ageMs <= limits.kinesisRetentionLeastMs) return false;
-    if (retention === undefined || clock.monotonic() - retention.askedMs > limits.kinesisRetentionKnownMs) {
+    if (
+      retention === undefined ||
+      clock.monotonic() - retention.askedMs > limits.kinesisRetentionKnownMs
+    ) {
       retention = { ms: await api.retentionMs(), askedMs: clock.monotonic() };
     }
     return ageMs > retention.ms;
@@ -113,13 +133,18 @@ export function createKinesisReader({
     if (from === undefined) return { kind: 'oldest' };
     if (typeof from === 'number') return { kind: 'since', atMs: from };
     // Asked for again it would leave out what has come since.
-    if (state.latestAtMs !== undefined) return { kind: 'since', atMs: state.latestAtMs - limits.latestMarginMs };
+    if (state.latestAtMs !== undefined)
+      return { kind: 'since', atMs: state.latestAtMs - limits.latestMarginMs };
     state.latestAtMs = clock.now();
     return { kind: 'latest' };
   };
 
   /** Makes `iterator` one that goes on where the state is. */
-  const seek = async (split: string, state: ShardState, { readToMs, from }: ReadKnown): Promise<void> => {
+  const seek = async (
+    split: string,
+    state: ShardState,
+    { readToMs, from }: ReadKnown,
+  ): Promise<void> => {
     // What was begun is gone through first; of what is pushed nothing is missing.
     if (state.iterator !== undefined && (state.expects !== undefined || api.isPushed)) return;
     state.expects = undefined;
@@ -130,7 +155,10 @@ export function createKinesisReader({
     } else state.iterator ??= await api.iterator(split, placeOf(state, from));
   };
 
-  /** What was got without the record that was looked for. Throws `position-trimmed` where that is not there. */
+  /**
+   * What was got without the record that was looked for. Throws `position-trimmed` where that is
+   * not there.
+   */
   const confirmed = (state: ShardState, got: ReadRecords): ReadRecords => {
     if (state.expects === undefined) return got;
     const [first, ...rest] = got.records;
@@ -149,12 +177,20 @@ export function createKinesisReader({
     if (listed.some(({ id }) => id === split)) {
       if (after !== undefined) return trimmed(why);
       // Of a stream that is being created or deleted.
-      return new SluiceError('stream-unreachable', `Kinesis stream '${streamName}': ${why}`, { retryable: true });
+      return new SluiceError('stream-unreachable', `Kinesis stream '${streamName}': ${why}`, {
+        retryable: true,
+      });
     }
-    return new SluiceError('split-gone', `Kinesis stream '${streamName}': it has no shard ${split} any more`);
+    return new SluiceError(
+      'split-gone',
+      `Kinesis stream '${streamName}': it has no shard ${split} any more`,
+    );
   };
 
-  /** Tried again while it is throttled: the quotas of listing are a stream's, or an account's, and not ours alone. */
+  /**
+   * Tried again while it is throttled: the quotas of listing are a stream's, or an account's, and
+   * not ours alone.
+   */
   const list = async (): Promise<readonly Split[]> => {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -164,16 +200,24 @@ export function createKinesisReader({
         if (fault.kind === 'error') throw fault.error;
         tell?.('throttled');
         if (attempt + 1 >= limits.kinesisListTriesMax)
-          throw new SluiceError('stream-unreachable', `Kinesis stream '${streamName}': listing its shards is throttled`, {
-            retryable: true,
-          });
+          throw new SluiceError(
+            'stream-unreachable',
+            `Kinesis stream '${streamName}': listing its shards is throttled`,
+            {
+              retryable: true,
+            },
+          );
         await sleep(clock, throttleBackoff.baseMs + backoffMs(attempt, throttleBackoff, random));
       }
     }
   };
 
   /** One call, and another when its iterator had expired. Undefined: nothing now. */
-  const fetch = async (split: string, state: ShardState, known: ReadKnown): Promise<ReadRecords | undefined> => {
+  const fetch = async (
+    split: string,
+    state: ShardState,
+    known: ReadKnown,
+  ): Promise<ReadRecords | undefined> => {
     for (let attempt = 0; ; attempt++) {
       const startedMs = clock.monotonic();
       state.notBeforeMs = startedMs + readEveryMs;
@@ -194,7 +238,10 @@ export function createKinesisReader({
         if (fault.kind === 'error') throw fault.error;
         if (fault.kind === 'throttled') {
           tell?.('throttled');
-          state.notBeforeMs = clock.monotonic() + throttleBackoff.baseMs + backoffMs(state.throttles++, throttleBackoff, random);
+          state.notBeforeMs =
+            clock.monotonic() +
+            throttleBackoff.baseMs +
+            backoffMs(state.throttles++, throttleBackoff, random);
           return undefined;
         }
         state.iterator = undefined;
@@ -207,13 +254,16 @@ export function createKinesisReader({
 
   return {
     path: 'kinesis',
-    slowMs: limits.readSlowMs + (api.isPushed ? limits.kinesisFanOutWaitMs : 2 * Math.max(readEveryMs, idleReadEveryMs)),
+    slowMs:
+      limits.readSlowMs +
+      (api.isPushed ? limits.kinesisFanOutWaitMs : 2 * Math.max(readEveryMs, idleReadEveryMs)),
     splits: list,
     async read(split, after, bounds, known = {}) {
       const state = stateOf(split, after);
       if (state.kept.length > 0) return take(state, bounds, undefined);
       if (state.ended) return { records: [], ended: true };
-      if (clock.monotonic() < state.notBeforeMs) return state.throttles > 0 ? throttled(api.isPushed) : nothing;
+      if (clock.monotonic() < state.notBeforeMs)
+        return state.throttles > 0 ? throttled(api.isPushed) : nothing;
       const got = await fetch(split, state, known);
       if (got === undefined) return state.throttles > 0 ? throttled(api.isPushed) : nothing;
       state.kept = got.records;
@@ -236,7 +286,11 @@ export function createKinesisReader({
 }
 
 /** What fits of what is kept; the rest stays for the read after it. */
-function take(state: ShardState, { maxRecords, maxBytes }: ReadBounds, behindMs: number | undefined): ReadResult {
+function take(
+  state: ShardState,
+  { maxRecords, maxBytes }: ReadBounds,
+  behindMs: number | undefined,
+): ReadResult {
   let count = 0;
   let bytes = 0;
   for (const { value } of state.kept) {
@@ -249,7 +303,11 @@ function take(state: ShardState, { maxRecords, maxBytes }: ReadBounds, behindMs:
   const last = records.at(-1);
   if (last !== undefined) state.after = last.position;
   const whole = state.kept.length === 0;
-  return { records, ended: state.ended && whole, ...(whole && behindMs !== undefined ? { behindMs } : {}) };
+  return {
+    records,
+    ended: state.ended && whole,
+    ...(whole && behindMs !== undefined ? { behindMs } : {}),
+  };
 }
 
 function bytesOf(records: readonly IncomingRecord[]): number {

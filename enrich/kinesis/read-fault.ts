@@ -8,22 +8,43 @@ export type ReadFault =
   | { readonly kind: 'expired' }
   /** A shard gives no more for the moment. */
   | { readonly kind: 'throttled' }
-  /** There is nothing at that position: it is not kept any more, or the shard, or the stream, is another. */
+  /**
+   * There is nothing at that position: it is not kept any more, or the shard, or the stream, is
+   * another.
+   */
   | { readonly kind: 'lost'; readonly why: string }
   | { readonly kind: 'error'; readonly error: SluiceError };
 
-/** `action` is the permission that the call needs, such as `kinesis:GetRecords`; `position`, whether it named one. */
-export function readFaultOf(thrown: unknown, streamName: string, action: string, position: boolean): ReadFault {
+/**
+ * `action` is the permission that the call needs, such as `kinesis:GetRecords`; `position`, whether
+ * it named one.
+ */
+export function readFaultOf(
+  thrown: unknown,
+  streamName: string,
+  action: string,
+  position: boolean,
+): ReadFault {
   if (thrown instanceof SluiceError) return { kind: 'error', error: thrown };
   const name = thrown instanceof Error ? thrown.name : '';
   if (name === 'ExpiredIteratorException') return { kind: 'expired' };
   if (throttlings.has(name)) return { kind: 'throttled' };
-  const error = (code: string, message: string, more: { readonly fix?: string; readonly retryable?: boolean } = {}): ReadFault => ({
+  const error = (
+    code: string,
+    message: string,
+    more: { readonly fix?: string; readonly retryable?: boolean } = {},
+  ): ReadFault => ({
     kind: 'error',
-    error: new SluiceError(code, `Kinesis stream '${streamName}': ${message}`, { cause: thrown, ...more }),
+    error: new SluiceError(code, `Kinesis stream '${streamName}': ${message}`, {
+      cause: thrown,
+      ...more,
+    }),
   });
   if (name === 'ResourceNotFoundException' || name === 'InvalidArgumentException') {
-    if (!position) return error('stream-missing', 'it is not there', { fix: `create it, or correct kinesis_stream` });
+    if (!position)
+      return error('stream-missing', 'it is not there', {
+        fix: `create it, or correct kinesis_stream`,
+      });
     return { kind: 'lost', why: messageOf(thrown) };
   }
   if (denials.has(name)) {
@@ -42,7 +63,8 @@ const throttlings = new Set([
   'ThrottlingException',
   'Throttling',
   'RequestLimitExceeded',
-  // Another subscription of the same consumer to the shard is not over: for five seconds nobody else has it.
+  // Another subscription of the same consumer to the shard is not over: for five seconds nobody
+  // else has it.
   'ResourceInUseException',
 ]);
 const denials = new Set([

@@ -9,13 +9,21 @@ export interface Shard {
   readonly parent?: string | undefined;
   /** Of a merge: the other parent. */
   readonly adjacentParent?: string | undefined;
-  /** A sequence number before all of its records; a shard of the same name in a stream that was created again has another. */
+  /**
+   * A sequence number before all of its records; a shard of the same name in a stream that was
+   * created again has another.
+   */
   readonly begins?: string | undefined;
 }
 
-/** Parents that are not listed are gone with their records, and named as that. Otherwise in the order of their ids. */
+/**
+ * Parents that are not listed are gone with their records, and named as that. Otherwise in the
+ * order of their ids.
+ */
 export function splitsOf(shards: readonly Shard[]): readonly Split[] {
-  const byId = new Map([...shards].sort((a, b) => (a.id < b.id ? -1 : 1)).map((shard) => [shard.id, shard]));
+  const byId = new Map(
+    [...shards].sort((a, b) => (a.id < b.id ? -1 : 1)).map((shard) => [shard.id, shard]),
+  );
   const begun = new Set<string>();
   const ordered = new Map<string, Split>();
   const place = ({ id, parent, adjacentParent, begins }: Shard): void => {

@@ -1,5 +1,6 @@
 /**
- * What a sink's table is described as. Apart from `table-file.ts`, as the process of a question reads descriptions and loads nothing of the engine. Pure.
+ * What a sink's table is described as. Apart from `table-file.ts`, as the process of a question
+ * reads descriptions and loads nothing of the engine. Pure.
  */
 import type { SinkDefinitionData } from '../../topology/index.ts';
 import { withRowId } from '../row-id.ts';
@@ -13,8 +14,19 @@ type Defined = Pick<TableDefinition, 'table' | 'schema' | 'partitionBy'> & {
 };
 
 /** A sink's table, with the columns that are added to its rows. */
-export function describedTable({ table, schema: own, partitionBy, rowId, upsert: key }: Defined): TableFile {
+export function describedTable({
+  table,
+  schema: own,
+  partitionBy,
+  rowId,
+  upsert: key,
+}: Defined): TableFile {
   const schema = rowId === true ? withRowId(own) : own;
   if (key === undefined) return { table, schema, partitionBy };
-  return { table, schema: withRowOrder(schema), partitionBy, upsert: { key, order: rowOrderColumn } };
+  return {
+    table,
+    schema: withRowOrder(schema),
+    partitionBy,
+    upsert: { key, order: rowOrderColumn },
+  };
 }

@@ -41,11 +41,16 @@ export function localLakeFiles(dir: string): LakeFiles {
       return orMissing(() => readdirSync(at(folder))) ?? [];
     },
     async list(folder) {
-      const entries = orMissing(() => readdirSync(at(folder), { recursive: true, withFileTypes: true })) ?? [];
-      return entries.filter((entry) => entry.isFile()).map((entry) => relative(dir, join(entry.parentPath, entry.name)));
+      const entries =
+        orMissing(() => readdirSync(at(folder), { recursive: true, withFileTypes: true })) ?? [];
+      return entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(dir, join(entry.parentPath, entry.name)));
     },
     async columns(table) {
-      return footerColumns((orMissing(() => publishedFiles(dir, table)) ?? []).slice(-limits.tableFootersMax));
+      return footerColumns(
+        (orMissing(() => publishedFiles(dir, table)) ?? []).slice(-limits.tableFootersMax),
+      );
     },
     async write(path, bytes) {
       writeDurable(at(path), bytes);
@@ -56,7 +61,8 @@ export function localLakeFiles(dir: string): LakeFiles {
     async append(path, offset, bytes) {
       const file = openSync(at(path), offset === 0 ? 'w' : 'r+');
       try {
-        for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, offset + done);
+        for (let done = 0; done < bytes.length; )
+          done += writeSync(file, bytes, done, bytes.length - done, offset + done);
         fsyncSync(file);
       } finally {
         closeSync(file);

@@ -1,8 +1,10 @@
 /**
- * An in-memory DuckDB that can open a list of files and nothing else, https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview.
+ * An in-memory DuckDB that can open a list of files and nothing else,
+ * https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview.
  *
  * Invariants:
- * 1. Files, folders and network addresses beyond the list are closed to it, extensions are neither loaded nor fetched, nothing is spilled to disk.
+ * 1. Files, folders and network addresses beyond the list are closed to it, extensions are neither
+ *    loaded nor fetched, nothing is spilled to disk.
  * 2. What was set cannot be set again.
  * 3. A file of the list could be written by COPY: who uses this runs no statement but questions.
  */
@@ -37,7 +39,8 @@ export async function lockedDuckDb(files: readonly string[]): Promise<LockedDuck
   const instance = await DuckDBInstance.create(':memory:');
   try {
     const connection = await instance.connect();
-    for (const [name, value] of Object.entries(settings)) await connection.run(`SET ${name} = ${sqlText(value)}`);
+    for (const [name, value] of Object.entries(settings))
+      await connection.run(`SET ${name} = ${sqlText(value)}`);
     // The pattern is looked at as well when a file is named by one.
     const allowed = new Set(files.flatMap((file) => [file, patternOf(file)]));
     await connection.run(`SET allowed_paths = [${[...allowed].map(sqlText).join(', ')}]`);

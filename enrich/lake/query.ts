@@ -1,15 +1,20 @@
 /**
- * SQL over the lake, by an in-memory DuckDB with one view a table. Reads published files only; needs no running instance.
+ * SQL over the lake, by an in-memory DuckDB with one view a table. Reads published files only;
+ * needs no running instance.
  *
- * Views: a table's columns, and of its folders `date` (DATE), `hour` (VARCHAR, '00' to '23'), `team` and `app` (VARCHAR). Of a table by key also
- * `<table>_latest`, the latest row of each key, without its order.
+ * Views: a table's columns, and of its folders `date` (DATE), `hour` (VARCHAR, '00' to '23'),
+ * `team` and `app` (VARCHAR). Of a table by key also `<table>_latest`, the latest row of each key,
+ * without its order.
  *
  * Invariants:
  * 1. A table whose files cannot be read fails only the statements that name it.
- * 2. DuckDB is locked before it sees the statement: it opens the published files of the tables that the statement names, and no other file, folder, network
- *    address, extension or setting. Only what `readSql` lets pass is run, so those files are not written either.
- * 3. What was read while one of its files was replaced, or removed, is read again: DuckDB may have had the end of one file and the rows of another.
- * 4. Memory is DuckDB's to bound only in part (1.5 exceeds its limit for single values): whoever asks for others does it in a process of its own.
+ * 2. DuckDB is locked before it sees the statement: it opens the published files of the tables that
+ *    the statement names, and no other file, folder, network address, extension or setting. Only
+ *    what `readSql` lets pass is run, so those files are not written either.
+ * 3. What was read while one of its files was replaced, or removed, is read again: DuckDB may have
+ *    had the end of one file and the rows of another.
+ * 4. Memory is DuckDB's to bound only in part (1.5 exceeds its limit for single values): whoever
+ *    asks for others does it in a process of its own.
  */
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api';
@@ -36,24 +41,38 @@ const sqlTypes: Readonly<Record<ColumnType, string>> = {
 };
 const triesMax = 3;
 /** A statement that asks which tables there are. */
-const asksForTables = /\bshow\b|\bdescribe\b|information_schema|duckdb_|sqlite_master|pg_catalog|query_table/i;
+const asksForTables =
+  /\bshow\b|\bdescribe\b|information_schema|duckdb_|sqlite_master|pg_catalog|query_table/i;
 
 /** The tables there are, sorted. */
 export function tablesOf(lake: string): readonly string[] {
   if (!existsSync(lake)) return [];
   return readdirSync(lake, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && readTableFile(lake, entry.name) !== undefined)
+    .filter(
+      (entry) =>
+        entry.isDirectory() &&
+        !entry.name.startsWith('.') &&
+        readTableFile(lake, entry.name) !== undefined,
+    )
     .map((entry) => entry.name)
     .sort();
 }
 
-const defaultBounds: AnswerBounds = { maxRows: limits.queryDefaultRows, maxBytes: limits.queryMaxBytes };
+const defaultBounds: AnswerBounds = {
+  maxRows: limits.queryDefaultRows,
+  maxBytes: limits.queryMaxBytes,
+};
 
 /** Throws `SluiceError` `query-failed` with what DuckDB says, `duckdb-missing`. */
-export async function queryLake(lake: string, sql: string, bounds: AnswerBounds = defaultBounds): Promise<Answer> {
+export async function queryLake(
+  lake: string,
+  sql: string,
+  bounds: AnswerBounds = defaultBounds,
+): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     const stamps = new Map<string, string>();
-    const isToRepeat = (): boolean => attempt < triesMax && [...stamps].some(([file, stamp]) => stampOf(file) !== stamp);
+    const isToRepeat = (): boolean =>
+      attempt < triesMax && [...stamps].some(([file, stamp]) => stampOf(file) !== stamp);
     try {
       const answer = await runQuery(lake, sql, bounds, stamps);
       if (!isToRepeat()) return answer;
@@ -61,7 +80,8 @@ export async function queryLake(lake: string, sql: string, bounds: AnswerBounds 
       if (isToRepeat()) continue;
       if (thrown instanceof SluiceError) throw thrown;
       const tables = tablesOf(lake);
-      const fix = tables.length === 0 ? `there is no table in ${lake} yet` : `tables: ${tables.join(', ')}`;
+      const fix =
+        tables.length === 0 ? `there is no table in ${lake} yet` : `tables: ${tables.join(', ')}`;
       throw new SluiceError('query-failed', messageOf(thrown), { cause: thrown, fix });
     }
   }
@@ -74,9 +94,16 @@ function stampOf(file: string): string {
 }
 
 /** `stamps`: gets those of the files that are read, from before that. */
-async function runQuery(lake: string, sql: string, bounds: AnswerBounds, stamps: Map<string, string>): Promise<Answer> {
+async function runQuery(
+  lake: string,
+  sql: string,
+  bounds: AnswerBounds,
+  stamps: Map<string, string>,
+): Promise<Answer> {
   if (Buffer.byteLength(sql) > limits.questionTextMaxBytes)
-    throw new Error(`a statement has at most ${limits.questionTextMaxBytes.toLocaleString('en')} bytes`);
+    throw new Error(
+      `a statement has at most ${limits.questionTextMaxBytes.toLocaleString('en')} bytes`,
+    );
   // What C takes for the end of a text.
   if (sql.includes('\0')) throw new Error('a statement has no character U+0000');
   const tables = tablesAsked(lake, sql);
@@ -88,7 +115,9 @@ async function runQuery(lake: string, sql: string, bounds: AnswerBounds, stamps:
     for (const table of tables) await createView(connection, table);
     const result = await run(connection, sql);
     const names = result.deduplicatedColumnNames();
-    const columns = result.columnTypes().map((type, index) => ({ name: names[index] ?? '', type: String(type) }));
+    const columns = result
+      .columnTypes()
+      .map((type, index) => ({ name: names[index] ?? '', type: String(type) }));
     return { columns, ...(await collectRows(rowsOf(result, columns), bounds)) };
   } finally {
     close();
@@ -96,7 +125,9 @@ async function runQuery(lake: string, sql: string, bounds: AnswerBounds, stamps:
 }
 
 async function requireQuestion(connection: DuckDBConnection, sql: string): Promise<void> {
-  const parsing = await connection.prepare('SELECT json_serialize_sql($1::VARCHAR, skip_null := true, skip_empty := true)');
+  const parsing = await connection.prepare(
+    'SELECT json_serialize_sql($1::VARCHAR, skip_null := true, skip_empty := true)',
+  );
   parsing.bindVarchar(1, explainedSql(sql));
   const [row] = (await parsing.runAndReadAll()).getRows();
   const read = readSql(String(row?.[0]));
@@ -110,9 +141,13 @@ async function run(connection: DuckDBConnection, sql: string): Promise<DuckDBRes
   return statement.stream();
 }
 
-async function* rowsOf(result: DuckDBResult, columns: Answer['columns']): AsyncGenerator<readonly unknown[]> {
+async function* rowsOf(
+  result: DuckDBResult,
+  columns: Answer['columns'],
+): AsyncGenerator<readonly unknown[]> {
   for await (const rows of result.yieldRowsJson())
-    for (const row of rows) yield row.map((value, index) => jsonValue(value, columns[index]?.type ?? ''));
+    for (const row of rows)
+      yield row.map((value, index) => jsonValue(value, columns[index]?.type ?? ''));
 }
 
 interface AskedTable {
@@ -126,7 +161,9 @@ interface AskedTable {
   readonly isLatestTaken: boolean;
 }
 
-/** Making a view reads the footers of all its files: only what the statement may be about gets one. */
+/**
+ * Making a view reads the footers of all its files: only what the statement may be about gets one.
+ */
 function tablesAsked(lake: string, sql: string): readonly AskedTable[] {
   if (!existsSync(lake)) return [];
   const words = sql.toLowerCase();
@@ -137,7 +174,9 @@ function tablesAsked(lake: string, sql: string): readonly AskedTable[] {
     const named = words.includes(table.toLowerCase());
     const described = named || all ? readTableFile(root, table) : undefined;
     if (described === undefined) return [];
-    const files = [columnsFile(root, described), ...publishedFiles(root, table)].filter((file) => file !== undefined);
+    const files = [columnsFile(root, described), ...publishedFiles(root, table)].filter(
+      (file) => file !== undefined,
+    );
     return [{ table, described, named, files, isLatestTaken: tables.includes(latestOf(table)) }];
   });
 }
@@ -153,7 +192,9 @@ async function createView(connection: DuckDBConnection, table: AskedTable): Prom
 }
 
 function viewOf({ table, described: { schema, partitionBy }, files }: AskedTable): string {
-  const hive = partitionBy.map((column) => [column, column === 'date' ? 'DATE' : 'VARCHAR'] as const);
+  const hive = partitionBy.map(
+    (column) => [column, column === 'date' ? 'DATE' : 'VARCHAR'] as const,
+  );
   if (files.length > 0) {
     const types = hive.map(([column, type]) => `'${column}': ${type}`).join(', ');
     const options = hive.length === 0 ? '' : `, hive_partitioning = true, hive_types = {${types}}`;
@@ -162,11 +203,17 @@ function viewOf({ table, described: { schema, partitionBy }, files }: AskedTable
   }
   const columns = columnsOf(schema).map((column) => [column.name, sqlTypes[column.type]] as const);
   const extra = hive.filter(([column]) => !columns.some(([own]) => own === column));
-  const empty = [...columns, ...extra].map(([column, type]) => `CAST(NULL AS ${type}) AS ${quoted(column)}`).join(', ');
+  const empty = [...columns, ...extra]
+    .map(([column, type]) => `CAST(NULL AS ${type}) AS ${quoted(column)}`)
+    .join(', ');
   return `CREATE VIEW ${quoted(table)} AS SELECT ${empty} WHERE false`;
 }
 
-function latestViewOf({ table, described: { upsert }, isLatestTaken }: AskedTable): string | undefined {
+function latestViewOf({
+  table,
+  described: { upsert },
+  isLatestTaken,
+}: AskedTable): string | undefined {
   if (upsert === undefined || isLatestTaken) return undefined;
   const key = upsert.key.map(quoted).join(', ');
   const order = quoted(upsert.order);
@@ -178,7 +225,8 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 function jsonValue(value: unknown, type: string): unknown {
   if (typeof value !== 'string') return value;
-  if (/^(?:U?BIGINT|U?HUGEINT)$/.test(type)) return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (/^(?:U?BIGINT|U?HUGEINT)$/.test(type))
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   if (type.startsWith('TIMESTAMP')) {
     const iso = value.replace(' ', 'T').replace(/\+00(?::00)?$/, 'Z');
     const ms = Date.parse(iso.endsWith('Z') ? iso : `${iso}Z`);
@@ -189,7 +237,10 @@ function jsonValue(value: unknown, type: string): unknown {
 
 const cellMaxChars = 60;
 
-/** A table for people: aligned, long cells cut, control characters as escapes, the number of rows last. */
+/**
+ * A table for people: aligned, long cells cut, control characters as escapes, the number of rows
+ * last.
+ */
 export function renderTable({ columns, rows }: Pick<Answer, 'columns' | 'rows'>): string {
   const cut = (value: unknown): string => {
     const text = value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
@@ -198,13 +249,22 @@ export function renderTable({ columns, rows }: Pick<Answer, 'columns' | 'rows'>)
   };
   const cells = rows.map((row) => row.map(cut));
   const names = columns.map(({ name }) => printable(name.replaceAll(/\s/g, ' ')));
-  const widths = names.map((name, index) => Math.max(name.length, ...cells.map((row) => row[index]?.length ?? 0)));
+  const widths = names.map((name, index) =>
+    Math.max(name.length, ...cells.map((row) => row[index]?.length ?? 0)),
+  );
   const numeric = columns.map((column) => /INT|DOUBLE|FLOAT|DECIMAL/.test(column.type));
   const line = (row: readonly string[]): string =>
     row
-      .map((cell, index) => (numeric[index] ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)))
+      .map((cell, index) =>
+        numeric[index] ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0),
+      )
       .join('  ')
       .trimEnd();
   const head = [line(names), widths.map((width) => '-'.repeat(width)).join('  ')];
-  return [...head, ...cells.map(line), `(${rows.length} ${rows.length === 1 ? 'row' : 'rows'})`, ''].join('\n');
+  return [
+    ...head,
+    ...cells.map(line),
+    `(${rows.length} ${rows.length === 1 ? 'row' : 'rows'})`,
+    '',
+  ].join('\n');
 }

@@ -1,15 +1,20 @@
 /**
- * Whether a statement only asks the tables of a lake, judged by DuckDB's own syntax tree of it. Pure.
+ * Whether a statement only asks the tables of a lake, judged by DuckDB's own syntax tree of it.
+ * Pure.
  *
- * `json_serialize_sql` gives a tree for what selects (SELECT, FROM, VALUES, WITH, SHOW, DESCRIBE, SUMMARIZE) and for nothing else: not COPY, EXPORT, ATTACH,
- * INSTALL, LOAD, SET, PRAGMA, CALL or CREATE, https://duckdb.org/docs/stable/data/json/sql_to_and_from_json.
+ * `json_serialize_sql` gives a tree for what selects (SELECT, FROM, VALUES, WITH, SHOW, DESCRIBE,
+ * SUMMARIZE) and for nothing else: not COPY, EXPORT, ATTACH, INSTALL, LOAD, SET, PRAGMA, CALL or
+ * CREATE, https://duckdb.org/docs/stable/data/json/sql_to_and_from_json.
  *
  * Invariants:
- * 1. Table functions are those of a list: all others read files, memory or settings, or change them (`enable_logging` writes files).
+ * 1. Table functions are those of a list: all others read files, memory or settings, or change them
+ *    (`enable_logging` writes files).
  * 2. What the statement means is DuckDB's to say, so no comment, quote or blank hides anything.
  */
 
-export type ReadSql = { readonly kind: 'asks' } | { readonly kind: 'refused'; readonly reason: string };
+export type ReadSql =
+  | { readonly kind: 'asks' }
+  | { readonly kind: 'refused'; readonly reason: string };
 
 /** Table functions that only compute, or list tables, columns and functions. */
 export const tableFunctions: ReadonlySet<string> = new Set([
@@ -46,17 +51,30 @@ const reachingFunctions: ReadonlySet<string> = new Set([
 ]);
 /** Views over what such functions would tell. */
 const reachingTables: ReadonlySet<string> = new Set(['pg_settings', 'duckdb_logs']);
-const onlyQuestions = 'only a question is answered: one SELECT, FROM, VALUES, WITH, SHOW, DESCRIBE, SUMMARIZE or EXPLAIN (PIVOT with IN)';
+const onlyQuestions =
+  'only a question is answered: one SELECT, FROM, VALUES, WITH, SHOW, DESCRIBE, SUMMARIZE or EXPLAIN (PIVOT with IN)';
 
 /** EXPLAIN has no tree: what it explains is judged in its place. */
 export function explainedSql(sql: string): string {
   return sql.replace(/^[ \t\r\n]*explain[ \t\r\n]+(?:analyze[ \t\r\n]+)?/i, '');
 }
 
-/** `tree` is what `json_serialize_sql` gives for `explainedSql(sql)`. What does not parse by itself is not run: after EXPLAIN it might mean something. */
+/**
+ * `tree` is what `json_serialize_sql` gives for `explainedSql(sql)`. What does not parse by itself
+ * is not run: after EXPLAIN it might mean something.
+ */
 export function readSql(tree: string): ReadSql {
-  const { error, error_type: type, error_message: message = '', statements } = JSON.parse(tree) as Tree;
-  if (error) return { kind: 'refused', reason: type === 'parser' ? `Parser Error: ${message}` : onlyQuestions };
+  const {
+    error,
+    error_type: type,
+    error_message: message = '',
+    statements,
+  } = JSON.parse(tree) as Tree;
+  if (error)
+    return {
+      kind: 'refused',
+      reason: type === 'parser' ? `Parser Error: ${message}` : onlyQuestions,
+    };
   if (statements?.length !== 1) return { kind: 'refused', reason: onlyQuestions };
   const reason = refusalIn(statements[0]);
   return reason === undefined ? { kind: 'asks' } : { kind: 'refused', reason };
@@ -85,7 +103,8 @@ function refusalIn(statement: unknown): string | undefined {
     if (typeof value !== 'object' || value === null) continue;
     const node = value as TreeNode;
     const [kind, name] = reached(node);
-    if (kind !== undefined) return `the ${kind} '${name}' is not allowed: a question reads only the tables of the lake`;
+    if (kind !== undefined)
+      return `the ${kind} '${name}' is not allowed: a question reads only the tables of the lake`;
     for (const part of Object.values(value)) waiting.push(part);
   }
   return undefined;

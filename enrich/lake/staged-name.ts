@@ -9,8 +9,10 @@
  * `<run>` is as schemas/run-id.ts names it.
  *
  * Invariants:
- * 1. What a later run wrote is never removed or replaced by an earlier one that does not know yet that it was taken over.
- * 2. What a run of another lineage staged is never removed: a copy of its checkpoints that is put back may name it.
+ * 1. What a later run wrote is never removed or replaced by an earlier one that does not know yet
+ *    that it was taken over.
+ * 2. What a run of another lineage staged is never removed: a copy of its checkpoints that is put
+ *    back may name it.
  */
 import { basename } from 'node:path';
 import type { RunOrder, RunTrace } from '../../schemas/run-id.ts';
@@ -19,7 +21,10 @@ import { isLater, isOfPast, runPattern, runTrace } from '../../schemas/run-id.ts
 const stagedPattern = new RegExp(`^${runPattern}-(\\d+)(?:\\.parquet)?$`);
 const logPattern = new RegExp(`^rows-\\d+-${runPattern}\\.ndjson$`);
 
-/** Whether `run` may remove what has this name: its own, an earlier run's of its lineage, or what is nobody's. */
+/**
+ * Whether `run` may remove what has this name: its own, an earlier run's of its lineage, or what is
+ * nobody's.
+ */
 export function mayRemove(name: string, run: RunOrder): boolean {
   const of = stagedPattern.exec(name) ?? logPattern.exec(name);
   return of === null || isOfPast(runTrace(of[1] as string, of[2]), run);
@@ -38,8 +43,15 @@ export type Publication =
   /** A later run published there. */
   | 'taken-over';
 
-/** `published` is the mark of what is at the target, undefined when there is nothing, or nothing that says what it is. */
-export function decidePublication(published: string | undefined, staged: string, run: RunOrder): Publication {
+/**
+ * `published` is the mark of what is at the target, undefined when there is nothing, or nothing
+ * that says what it is.
+ */
+export function decidePublication(
+  published: string | undefined,
+  staged: string,
+  run: RunOrder,
+): Publication {
   const [there, own] = [stagedFile(published ?? ''), stagedFile(markOf(staged))];
   if (there === undefined || own === undefined) return 'put';
   if (isLater(there, run)) return 'taken-over';
@@ -56,9 +68,15 @@ export function isOfAnother(published: string | undefined, staged: string): bool
   return stagedFile(published ?? '')?.run !== stagedFile(markOf(staged))?.run;
 }
 
-function stagedFile(name: string): (RunTrace & { readonly run: string; readonly number: number }) | undefined {
+function stagedFile(
+  name: string,
+): (RunTrace & { readonly run: string; readonly number: number }) | undefined {
   const found = stagedPattern.exec(name);
   if (found === null) return undefined;
   const [, attempt = '', lineage, number = ''] = found;
-  return { ...runTrace(attempt, lineage), run: name.slice(0, name.lastIndexOf('-')), number: Number(number) };
+  return {
+    ...runTrace(attempt, lineage),
+    run: name.slice(0, name.lastIndexOf('-')),
+    number: Number(number),
+  };
 }

@@ -1,13 +1,15 @@
 /**
- * Which columns a table can have beside the files that it has: all of them are read as one table, each column under one type. Pure.
+ * Which columns a table can have beside the files that it has: all of them are read as one table,
+ * each column under one type. Pure.
  *
  * | in the files | may become | read as |
  * |---|---|---|
  * | any type | the same; nullable or not | the same |
  * | nothing, or the column comes again as what it was | any | null where it is not |
  *
- * Everything else is a mismatch: readers refuse such files together, or change what the older rows say. So is INT64 that becomes DOUBLE: DuckDB and pyarrow
- * read both, Spark neither. STRING and JSON text are told apart, though both are text in the files.
+ * Everything else is a mismatch: readers refuse such files together, or change what the older rows
+ * say. So is INT64 that becomes DOUBLE: DuckDB and pyarrow read both, Spark neither. STRING and
+ * JSON text are told apart, though both are text in the files.
  */
 import type { Column, ColumnType } from '../../schemas/columns.ts';
 
@@ -18,11 +20,17 @@ export type KnownColumn = ColumnType | 'TEXT';
 export type KnownColumns = Readonly<Record<string, KnownColumn>>;
 
 /** What no reader could unify, in words. */
-export function columnMisfits(table: string, known: KnownColumns, columns: readonly Column[]): readonly string[] {
+export function columnMisfits(
+  table: string,
+  known: KnownColumns,
+  columns: readonly Column[],
+): readonly string[] {
   return columns.flatMap(({ name, type }) => {
     const was = Object.hasOwn(known, name) ? known[name] : undefined;
     if (was === undefined || takes(was, type)) return [];
-    return [`its column '${name}' was ${typeText[was]} in the table '${table}', now it is ${typeText[type]}: readers cannot unify them`];
+    return [
+      `its column '${name}' was ${typeText[was]} in the table '${table}', now it is ${typeText[type]}: readers cannot unify them`,
+    ];
   });
 }
 

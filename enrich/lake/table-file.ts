@@ -24,7 +24,10 @@ export interface TableFile {
   /** The row's schema; its properties are the columns. */
   readonly schema: JsonSchema;
   readonly partitionBy: readonly string[];
-  /** Of all columns that its files may have, also those that rows have no more. Not there in descriptions of earlier versions. */
+  /**
+   * Of all columns that its files may have, also those that rows have no more. Not there in
+   * descriptions of earlier versions.
+   */
   readonly columns?: KnownColumns;
   /** Of a table by key: the latest row of a key is the one with the largest `order`. */
   readonly upsert?: { readonly key: readonly string[]; readonly order: string };
@@ -37,23 +40,40 @@ const formerPathOf = (table: string): string => join(table, '_table.json');
 /** No topology's name has a `~` before its ending. */
 const columnsName = 'columns~.parquet';
 /** Text and times that no reader takes for something else, before all that there are. */
-const columnsFolders: Readonly<Record<string, string>> = { date: '1970-01-01', hour: '00', team: 'none', app: 'none' };
+const columnsFolders: Readonly<Record<string, string>> = {
+  date: '1970-01-01',
+  hour: '00',
+  team: 'none',
+  app: 'none',
+};
 
 /** The file without rows. */
 function columnsPathOf(table: string, partitionBy: readonly string[]): string {
-  return join(table, ...partitionBy.map((column) => `${column}=${columnsFolders[column]}`), columnsName);
+  return join(
+    table,
+    ...partitionBy.map((column) => `${column}=${columnsFolders[column]}`),
+    columnsName,
+  );
 }
 
-/** Writes the description where it is new. Throws `table-mismatch` when the table has rows that no reader could read beside new ones. */
+/**
+ * Writes the description where it is new. Throws `table-mismatch` when the table has rows that no
+ * reader could read beside new ones.
+ */
 export async function describeTable(files: LakeFiles, table: TableFile): Promise<void> {
   const found = await readText(files, pathOf(table.table));
   const former = found === undefined ? await readText(files, formerPathOf(table.table)) : undefined;
   const before = parsed(found ?? former);
   let known: KnownColumns = {};
-  if (before !== undefined && (before.columns === undefined || isOther(before, table)) && (await hasRows(files, table.table))) {
+  if (
+    before !== undefined &&
+    (before.columns === undefined || isOther(before, table)) &&
+    (await hasRows(files, table.table))
+  ) {
     known = await knownColumns(files, before);
     const misfits = misfitsOf(before, known, table);
-    if (misfits.length > 0) throw new SluiceError('table-mismatch', misfits.join('; '), { fix: misfitFix(table.table) });
+    if (misfits.length > 0)
+      throw new SluiceError('table-mismatch', misfits.join('; '), { fix: misfitFix(table.table) });
   } else if (before !== undefined && !isOther(before, table)) known = before.columns ?? {};
   const columns = grownColumns(known, columnsIn(table));
   const text = `${JSON.stringify({ ...table, columns }, null, 2)}\n`;
@@ -73,14 +93,21 @@ function columnsIn({ schema, partitionBy }: TableFile): readonly Column[] {
 /** Those of the schema first. A file of the table may lack any of them. */
 function allColumns(known: KnownColumns, table: TableFile): readonly Column[] {
   const now = columnsIn(table);
-  const gone = Object.entries(known).filter(([name]) => !table.partitionBy.includes(name) && !now.some((column) => column.name === name));
-  const more = gone.map(([name, type]) => ({ name, type: type === 'TEXT' ? 'STRING' : type, description: '' }) as const);
+  const gone = Object.entries(known).filter(
+    ([name]) => !table.partitionBy.includes(name) && !now.some((column) => column.name === name),
+  );
+  const more = gone.map(
+    ([name, type]) => ({ name, type: type === 'TEXT' ? 'STRING' : type, description: '' }) as const,
+  );
   return [...now, ...more].map((column) => ({ ...column, nullable: true }));
 }
 
 /** Why rows of `table` cannot come to the rows that it has, in words. Writes nothing. */
 export async function tableMisfits(files: LakeFiles, table: TableFile): Promise<readonly string[]> {
-  const before = parsed((await readText(files, pathOf(table.table))) ?? (await readText(files, formerPathOf(table.table))));
+  const before = parsed(
+    (await readText(files, pathOf(table.table))) ??
+      (await readText(files, formerPathOf(table.table))),
+  );
   if (before === undefined || (before.columns !== undefined && !isOther(before, table))) return [];
   const misfits = misfitsOf(before, await knownColumns(files, before), table);
   return misfits.length > 0 && (await hasRows(files, table.table)) ? misfits : [];
@@ -92,17 +119,27 @@ function misfitFix(table: string): string {
 
 function misfitsOf(before: TableFile, known: KnownColumns, table: TableFile): readonly string[] {
   const [was, is] = [before.partitionBy.join(', '), table.partitionBy.join(', ')];
-  const partitions = was === is ? [] : [`table '${table.table}' is partitioned by ${was}, not by ${is}`];
+  const partitions =
+    was === is ? [] : [`table '${table.table}' is partitioned by ${was}, not by ${is}`];
   return [...partitions, ...columnMisfits(table.table, known, columnsIn(table))];
 }
 
 function isOther(before: TableFile, table: TableFile): boolean {
-  return before.partitionBy.join() !== table.partitionBy.join() || JSON.stringify(before.schema) !== JSON.stringify(table.schema);
+  return (
+    before.partitionBy.join() !== table.partitionBy.join() ||
+    JSON.stringify(before.schema) !== JSON.stringify(table.schema)
+  );
 }
 
-/** A description of before columns were kept says only which there were last; what others there are, files on disk say. */
+/**
+ * A description of before columns were kept says only which there were last; what others there are,
+ * files on disk say.
+ */
 async function knownColumns(files: LakeFiles, described: TableFile): Promise<KnownColumns> {
-  return described.columns ?? grownColumns((await files.columns?.(described.table)) ?? {}, columnsIn(described));
+  return (
+    described.columns ??
+    grownColumns((await files.columns?.(described.table)) ?? {}, columnsIn(described))
+  );
 }
 
 async function readText(files: LakeFiles, path: string): Promise<string | undefined> {
@@ -130,7 +167,10 @@ export function columnsFile(lake: string, { table, partitionBy }: TableFile): st
   return existsSync(path) ? path : undefined;
 }
 
-/** The published files with rows of a table of a local lake, sorted. A link is none: it may lead out of the lake. */
+/**
+ * The published files with rows of a table of a local lake, sorted. A link is none: it may lead out
+ * of the lake.
+ */
 export function publishedFiles(lake: string, table: string): readonly string[] {
   return readdirSync(join(lake, table), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && hasRowsName(entry.name))
@@ -146,7 +186,10 @@ export function publishedFiles(lake: string, table: string): readonly string[] {
 
 async function hasRows(files: LakeFiles, table: string): Promise<boolean> {
   const published = await files.list(table);
-  return published.some((path) => hasRowsName(basename(path))) || (await files.list(join('.staging', table))).length > 0;
+  return (
+    published.some((path) => hasRowsName(basename(path))) ||
+    (await files.list(join('.staging', table))).length > 0
+  );
 }
 
 const hasRowsName = (name: string): boolean => name.endsWith('.parquet') && name !== columnsName;

@@ -1,5 +1,6 @@
 /**
- * Whether a table as it stands can take the rows of a sink: looked at before a job takes over, and nothing is written.
+ * Whether a table as it stands can take the rows of a sink: looked at before a job takes over, and
+ * nothing is written.
  */
 import { storedColumns } from '../../schemas/columns.ts';
 import { nobody } from '../../schemas/run-id.ts';
@@ -15,18 +16,30 @@ export interface TableMisfitsOptions {
   readonly sink: SinkDefinitionData;
   /** What the last checkpoint says of the sink that wrote to the table. */
   readonly was: SinkDefinitionData | undefined;
-  /** Whether its rows are delivered to where nobody can look: then only the checkpoint says what they were. */
+  /**
+   * Whether its rows are delivered to where nobody can look: then only the checkpoint says what
+   * they were.
+   */
   readonly isDelivered: boolean;
 }
 
 /** In words; none for a sink that is no table. */
-export async function sinkMisfits({ lake, sink, was, isDelivered }: TableMisfitsOptions): Promise<readonly string[]> {
+export async function sinkMisfits({
+  lake,
+  sink,
+  was,
+  isDelivered,
+}: TableMisfitsOptions): Promise<readonly string[]> {
   if (sink.kind !== 'table') return [];
   const { table, partitionBy } = sink;
   const described = describedTable(sink);
   if (isDelivered) {
     if (was?.kind !== 'table') return [];
-    return columnMisfits(table, grownColumns({}, storedColumns(was.schema, was.partitionBy)), storedColumns(described.schema, partitionBy));
+    return columnMisfits(
+      table,
+      grownColumns({}, storedColumns(was.schema, was.partitionBy)),
+      storedColumns(described.schema, partitionBy),
+    );
   }
   // It writes nothing, so it is nobody's run.
   const files = await openLake(lake, nobody);

@@ -1,6 +1,6 @@
 /**
- * A look-up's table from a file: a JSON array, or NDJSON (`.ndjson`, `.jsonl`), each also gzipped (`.gz`). Read whole; the engine checks the rows
- * against their schema.
+ * A look-up's table from a file: a JSON array, or NDJSON (`.ndjson`, `.jsonl`), each also gzipped
+ * (`.gz`). Read whole; the engine checks the rows against their schema.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -9,9 +9,14 @@ import { limits } from '../../schemas/limits.ts';
 
 /** Throws `SluiceError` `lookup-table-missing`, `lookup-table-invalid`. */
 export function readFileTable(path: string): readonly unknown[] {
-  const rows = /\.(ndjson|jsonl)(\.gz)?$/.test(path) ? parseLines(path, textOf(path)) : parseArray(path, textOf(path));
+  const rows = /\.(ndjson|jsonl)(\.gz)?$/.test(path)
+    ? parseLines(path, textOf(path))
+    : parseArray(path, textOf(path));
   if (rows.length <= limits.lookupTableMaxRows) return rows;
-  throw invalid(path, `it has ${rows.length} rows; at most ${limits.lookupTableMaxRows} are held in memory`);
+  throw invalid(
+    path,
+    `it has ${rows.length} rows; at most ${limits.lookupTableMaxRows} are held in memory`,
+  );
 }
 
 function textOf(path: string): string {
@@ -28,21 +33,31 @@ function textOf(path: string): string {
     });
   }
   try {
-    const plain = path.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: limits.lookupTableMaxBytes }) : bytes;
+    const plain = path.endsWith('.gz')
+      ? gunzipSync(bytes, { maxOutputLength: limits.lookupTableMaxBytes })
+      : bytes;
     return new TextDecoder('utf-8', { fatal: true }).decode(plain);
   } catch (cause) {
-    throw systemCodeOf(cause) === 'ERR_BUFFER_TOO_LARGE' ? tooLarge(path) : invalid(path, messageOf(cause), cause);
+    throw systemCodeOf(cause) === 'ERR_BUFFER_TOO_LARGE'
+      ? tooLarge(path)
+      : invalid(path, messageOf(cause), cause);
   }
 }
 
 function tooLarge(path: string): SluiceError {
-  return invalid(path, `it is larger than ${limits.lookupTableMaxBytes} bytes; at most so many are held in memory`);
+  return invalid(
+    path,
+    `it is larger than ${limits.lookupTableMaxBytes} bytes; at most so many are held in memory`,
+  );
 }
 
 function parseArray(path: string, text: string): readonly unknown[] {
   const value = parse(path, text);
   if (Array.isArray(value)) return value as unknown[];
-  throw invalid(path, 'a table is a JSON array of rows, or one row a line in a file that ends with .ndjson');
+  throw invalid(
+    path,
+    'a table is a JSON array of rows, or one row a line in a file that ends with .ndjson',
+  );
 }
 
 function parseLines(path: string, text: string): readonly unknown[] {
@@ -62,5 +77,9 @@ function parse(at: string, text: string): unknown {
 }
 
 function invalid(at: string, why: string, cause?: unknown): SluiceError {
-  return new SluiceError('lookup-table-invalid', `${at}: ${why}`, cause === undefined ? {} : { cause });
+  return new SluiceError(
+    'lookup-table-invalid',
+    `${at}: ${why}`,
+    cause === undefined ? {} : { cause },
+  );
 }

@@ -2,11 +2,14 @@
  * A look-up over HTTP: one GET a key.
  *
  * Invariants:
- * 1. 200 is the answer, as JSON; 404 and 204 say that there is nothing; everything else is a fault that may pass, and is tried again.
- * 2. A `Retry-After` of an answer that is a fault goes with the fault, as ms from the time of the answer: whoever asks leaves the server alone for so long.
- * 3. A key stays within its place in the address: its text is URL-encoded, and one that an address cannot carry there (`..`, half a character)
- *    has nothing.
- * 4. No fault tells the address or a header: both may carry secrets. Redirects are not followed, so that headers reach no other host.
+ * 1. 200 is the answer, as JSON; 404 and 204 say that there is nothing; everything else is a fault
+ *    that may pass, and is tried again.
+ * 2. A `Retry-After` of an answer that is a fault goes with the fault, as ms from the time of the
+ *    answer: whoever asks leaves the server alone for so long.
+ * 3. A key stays within its place in the address: its text is URL-encoded, and one that an address
+ *    cannot carry there (`..`, half a character) has nothing.
+ * 4. No fault tells the address or a header: both may carry secrets. Redirects are not followed, so
+ *    that headers reach no other host.
  */
 import type { HttpLookupConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -27,8 +30,15 @@ class LookupFault extends SluiceError {
   }
 }
 
-/** Its calls reject with `SluiceError` `lookup-unreachable`, `lookup-refused`, `lookup-answer-invalid`, all retryable. */
-export function httpLookup(name: string, { url, headers }: HttpLookupConfig, clock: Pick<Clock, 'now'> = systemClock): LookupFunction {
+/**
+ * Its calls reject with `SluiceError` `lookup-unreachable`, `lookup-refused`,
+ * `lookup-answer-invalid`, all retryable.
+ */
+export function httpLookup(
+  name: string,
+  { url, headers }: HttpLookupConfig,
+  clock: Pick<Clock, 'now'> = systemClock,
+): LookupFunction {
   const addressOf = addresses(url);
   const fault = (code: string, message: string, retryAfterMs?: number): SluiceError =>
     new LookupFault(code, `the look-up '${name}': ${message}`, retryAfterMs);
@@ -39,20 +49,35 @@ export function httpLookup(name: string, { url, headers }: HttpLookupConfig, clo
     let body: Uint8Array | undefined;
     let retryAfterMs: number | undefined;
     try {
-      const response = await fetch(address, { headers: { accept: 'application/json', ...headers }, redirect: 'manual', signal });
+      const response = await fetch(address, {
+        headers: { accept: 'application/json', ...headers },
+        redirect: 'manual',
+        signal,
+      });
       status = response.status;
       if (!response.ok) retryAfterMs = retryAfter(response.headers, clock.now());
       // Also read where it is not wanted: a connection is used again only once its answer is read.
       body = await boundedBody(response);
     } catch (thrown) {
-      throw fault('lookup-unreachable', `there was no whole answer (${reasonOf(thrown)})`, retryAfterMs);
+      throw fault(
+        'lookup-unreachable',
+        `there was no whole answer (${reasonOf(thrown)})`,
+        retryAfterMs,
+      );
     }
     if (status === 404 || status === 204) return undefined;
     if (status !== 200) {
-      const asks = retryAfterMs === undefined ? '' : `, and asks to be left alone for ${Math.ceil(retryAfterMs / 1_000)} s`;
+      const asks =
+        retryAfterMs === undefined
+          ? ''
+          : `, and asks to be left alone for ${Math.ceil(retryAfterMs / 1_000)} s`;
       throw fault('lookup-refused', `the server answered ${status}${asks}`, retryAfterMs);
     }
-    if (body === undefined) throw fault('lookup-answer-invalid', `the answer (200) is larger than ${limits.lookupAnswerMaxBytes} bytes`);
+    if (body === undefined)
+      throw fault(
+        'lookup-answer-invalid',
+        `the answer (200) is larger than ${limits.lookupAnswerMaxBytes} bytes`,
+      );
     try {
       return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as unknown;
     } catch {
@@ -70,7 +95,8 @@ function addresses(template: string): (key: Key) => string | undefined {
     try {
       const text = (Array.isArray(key) ? key : [key]).map(encodePart).join('/');
       const address = href.replaceAll(placeholder, () => text);
-      // `.` and `..` are steps in a path, however they are written (https://url.spec.whatwg.org/#double-dot-path-segment).
+      // `.` and `..` are steps in a path, however they are written
+      // (https://url.spec.whatwg.org/#double-dot-path-segment).
       return new URL(address).href === address ? address : undefined;
     } catch {
       return undefined;
@@ -78,7 +104,10 @@ function addresses(template: string): (key: Key) => string | undefined {
   };
 }
 
-/** `'` too: in a query the URL parser would encode it. Throws `URIError` for half of a surrogate pair. */
+/**
+ * `'` too: in a query the URL parser would encode it. Throws `URIError` for half of a surrogate
+ * pair.
+ */
 function encodePart(part: unknown): string {
   return encodeURIComponent(String(part)).replaceAll("'", '%27');
 }
@@ -95,8 +124,14 @@ async function boundedBody({ body }: Response): Promise<Uint8Array | undefined> 
   return Buffer.concat(chunks);
 }
 
-/** The code of what is behind fetch's own message; never a message that could repeat the request. */
+/**
+ * The code of what is behind fetch's own message; never a message that could repeat the request.
+ */
 function reasonOf(thrown: unknown): string {
   const cause = thrown instanceof Error ? thrown.cause : undefined;
-  return systemCodeOf(cause) ?? systemCodeOf(thrown) ?? (thrown instanceof Error ? thrown.name : messageOf(thrown));
+  return (
+    systemCodeOf(cause) ??
+    systemCodeOf(thrown) ??
+    (thrown instanceof Error ? thrown.name : messageOf(thrown))
+  );
 }

@@ -1,7 +1,9 @@
 /**
- * `Retry-After` of HTTP (RFC 9110, section 10.2.3): seconds, or a date in one of the three forms that a recipient has to read (5.6.7). Pure.
+ * `Retry-After` of HTTP (RFC 9110, section 10.2.3): seconds, or a date in one of the three forms
+ * that a recipient has to read (5.6.7). Pure.
  *
- * A date is compared with the answer's own `Date`, where it has one: the server's clock is not ours.
+ * A date is compared with the answer's own `Date`, where it has one: the server's clock is not
+ * ours.
  */
 
 const seconds = /^\d{1,15}$/;
@@ -24,6 +26,10 @@ export function retryAfter(headers: Pick<Headers, 'get'>, nowMs: number): number
 }
 
 function dateOf(text: string): number | undefined {
-  const ms = zoned.test(text) ? Date.parse(text) : asctime.test(text) ? Date.parse(`${text} GMT`) : Number.NaN;
+  const ms = zoned.test(text)
+    ? Date.parse(text)
+    : asctime.test(text)
+      ? Date.parse(`${text} GMT`)
+      : Number.NaN;
   return Number.isNaN(ms) ? undefined : ms;
 }

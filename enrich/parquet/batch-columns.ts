@@ -1,5 +1,6 @@
 /**
- * A batch of rows as the columns that a table's thread takes, each row with its folder; what the table cannot hold is set apart. Pure.
+ * A batch of rows as the columns that a table's thread takes, each row with its folder; what the
+ * table cannot hold is set apart. Pure.
  */
 import type { Cell, Column } from '../../schemas/columns.ts';
 import type { PartitionColumn, PartitionOwner } from '../../schemas/partition.ts';
@@ -26,7 +27,12 @@ export interface BatchReader {
 }
 
 const idColumn: Column = { name: rowIdColumn, type: 'STRING', nullable: false, description: '' };
-const orderColumn: Column = { name: rowOrderColumn, type: 'INT64', nullable: false, description: '' };
+const orderColumn: Column = {
+  name: rowOrderColumn,
+  type: 'INT64',
+  nullable: false,
+  description: '',
+};
 
 export interface AddedColumns {
   /** The sink that ids of rows are of, where they have them. */
@@ -43,7 +49,11 @@ export function batchReader(
 ): BatchReader {
   const table = tableRows(schema, partitionBy, owner);
   const idOf = idsOf === undefined ? undefined : rowIds(idsOf);
-  const columns = [...table.columns, ...(idOf === undefined ? [] : [idColumn]), ...(order === undefined ? [] : [orderColumn])];
+  const columns = [
+    ...table.columns,
+    ...(idOf === undefined ? [] : [idColumn]),
+    ...(order === undefined ? [] : [orderColumn]),
+  ];
   const own = table.columns.length;
   return {
     columns,
@@ -56,7 +66,8 @@ export function batchReader(
       for (let index = 0; index < batch.length; index++) {
         const row = batch.values[index];
         const read = table.cells(row, batch.origins[index]?.inexact);
-        const partition = 'message' in read ? read : table.folder(row, batch.timestamps[index] as number);
+        const partition =
+          'message' in read ? read : table.folder(row, batch.timestamps[index] as number);
         if (typeof partition !== 'string') {
           refused.push({ index, message: partition.message, pointer: partition.pointer });
           continue;

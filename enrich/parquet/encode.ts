@@ -1,5 +1,6 @@
 /**
- * Columns to the bytes of a Parquet file (Snappy), through hyparquet-writer. Synchronous and heavy: for worker threads, or few rows.
+ * Columns to the bytes of a Parquet file (Snappy), through hyparquet-writer. Synchronous and heavy:
+ * for worker threads, or few rows.
  */
 import type { SchemaElement } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -10,7 +11,10 @@ type PhysicalType = Omit<SchemaElement, 'name' | 'repetition_type'>;
 
 const text: PhysicalType = { type: 'BYTE_ARRAY', converted_type: 'UTF8' };
 
-/** JSON text stays text: hyparquet-writer's JSON type would serialise it again, and the bytes are the sender's. */
+/**
+ * JSON text stays text: hyparquet-writer's JSON type would serialise it again, and the bytes are
+ * the sender's.
+ */
 const physicalTypes: Readonly<Record<ColumnType, PhysicalType>> = {
   STRING: text,
   JSON_TEXT: text,
@@ -25,7 +29,10 @@ const physicalTypes: Readonly<Record<ColumnType, PhysicalType>> = {
 };
 
 /** `cells[c][r]` is row r of column c. */
-export function encodeParquet(columns: readonly Column[], cells: readonly (readonly Cell[])[]): Uint8Array {
+export function encodeParquet(
+  columns: readonly Column[],
+  cells: readonly (readonly Cell[])[],
+): Uint8Array {
   const bytes = parquetWriteBuffer({
     columnData: columns.map((column, index) => ({
       name: column.name,

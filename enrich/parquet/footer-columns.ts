@@ -1,12 +1,16 @@
 /**
- * The columns of Parquet files of a local folder, by their footers: read from the end, nothing else of a file.
+ * The columns of Parquet files of a local folder, by their footers: read from the end, nothing else
+ * of a file.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { SchemaElement } from 'hyparquet';
 import { parquetMetadata } from 'hyparquet';
 import type { KnownColumn, KnownColumns } from '../lake/table-columns.ts';
 
-/** The last bytes: the length of the footer, and `PAR1` (https://parquet.apache.org/docs/file-format/). */
+/**
+ * The last bytes: the length of the footer, and `PAR1`
+ * (https://parquet.apache.org/docs/file-format/).
+ */
 const endBytes = 8;
 
 /** Of the files `paths`, the last one's type of a column. A file that is no Parquet has none. */
@@ -30,7 +34,9 @@ function footerOf(path: string): readonly SchemaElement[] {
     const tail = readEnd(file, size, end.readUInt32LE(0) + endBytes);
     return tail === undefined
       ? []
-      : parquetMetadata(tail.buffer.slice(tail.byteOffset, tail.byteOffset + tail.length) as ArrayBuffer).schema;
+      : parquetMetadata(
+          tail.buffer.slice(tail.byteOffset, tail.byteOffset + tail.length) as ArrayBuffer,
+        ).schema;
   } finally {
     closeSync(file);
   }
@@ -43,7 +49,10 @@ function readEnd(file: number, size: number, bytes: number): Buffer | undefined 
 }
 
 /** Of a column as `encode.ts` writes them; undefined for any other element. */
-export function knownColumnOf({ type, logical_type: logical }: SchemaElement): KnownColumn | undefined {
+export function knownColumnOf({
+  type,
+  logical_type: logical,
+}: SchemaElement): KnownColumn | undefined {
   switch (type) {
     case 'BYTE_ARRAY':
       return 'TEXT';

@@ -1,10 +1,13 @@
 /**
- * The published files of a table that are still small: rows that come later are put behind theirs, in a file that replaces them under the same name. So a quiet
- * table has a file a partition and hour, however often it is made visible, and a restart begins no new one.
+ * The published files of a table that are still small: rows that come later are put behind theirs,
+ * in a file that replaces them under the same name. So a quiet table has a file a partition and
+ * hour, however often it is made visible, and a restart begins no new one.
  *
  * Invariants:
- * 1. A file is taken only as it was left: with as many rows and the columns that it had. One that somebody changed or removed stays as it is.
- * 2. What grows is what this lineage published, as its checkpoints say; they keep a bounded number, the youngest.
+ * 1. A file is taken only as it was left: with as many rows and the columns that it had. One that
+ *    somebody changed or removed stays as it is.
+ * 2. What grows is what this lineage published, as its checkpoints say; they keep a bounded number,
+ *    the youngest.
  */
 import { createHash } from 'node:crypto';
 import type { Cell, Column } from '../../schemas/columns.ts';
@@ -34,7 +37,10 @@ export class GrowingFiles {
   constructor(lake: LakeFiles, columns: readonly Column[]) {
     this.#lake = lake;
     this.#columns = columns;
-    this.#shape = createHash('sha256').update(columnShape(columns)).digest('hex').slice(0, shapeDigits);
+    this.#shape = createHash('sha256')
+      .update(columnShape(columns))
+      .digest('hex')
+      .slice(0, shapeDigits);
   }
 
   /** Everything that the state names is published. Files of other columns do not grow. */
@@ -44,14 +50,23 @@ export class GrowingFiles {
   }
 
   /** What a partition's new rows make of its file; undefined where none grows. */
-  async grow(partition: string, cells: readonly (readonly Cell[])[], nowMs: number): Promise<Grown | undefined> {
+  async grow(
+    partition: string,
+    cells: readonly (readonly Cell[])[],
+    nowMs: number,
+  ): Promise<Grown | undefined> {
     const file = this.#files.get(partition);
-    if (file === undefined || file.bytes >= limits.parquetGrowMaxBytes || isOld(file, nowMs)) return undefined;
+    if (file === undefined || file.bytes >= limits.parquetGrowMaxBytes || isOld(file, nowMs))
+      return undefined;
     const staged = file.staged === undefined ? undefined : await this.#lake.read(file.staged);
     const bytes = staged ?? (await this.#lake.read(file.target));
     const before = bytes === undefined ? undefined : await decodeCells(bytes, this.#columns);
     if (before === undefined || (before[0]?.length ?? 0) !== file.rows) return undefined;
-    return { target: file.target, sinceMs: file.sinceMs, cells: before.map((column, index) => column.concat(cells[index] ?? [])) };
+    return {
+      target: file.target,
+      sinceMs: file.sinceMs,
+      cells: before.map((column, index) => column.concat(cells[index] ?? [])),
+    };
   }
 
   /** A partition's newest file. */
@@ -62,14 +77,17 @@ export class GrowingFiles {
 
   published(staged: ReadonlySet<string>): void {
     for (const [partition, file] of this.#files)
-      if (file.staged !== undefined && staged.has(file.staged)) this.#files.set(partition, { ...file, staged: undefined });
+      if (file.staged !== undefined && staged.has(file.staged))
+        this.#files.set(partition, { ...file, staged: undefined });
   }
 
   /** What a checkpoint keeps. */
   state(nowMs: number): GrowingState | undefined {
     for (const [partition, file] of this.#files)
-      if (file.bytes >= limits.parquetGrowMaxBytes || isOld(file, nowMs)) this.#files.delete(partition);
-    for (const partition of [...this.#files.keys()].slice(0, -limits.parquetGrowingMaxFiles)) this.#files.delete(partition);
+      if (file.bytes >= limits.parquetGrowMaxBytes || isOld(file, nowMs))
+        this.#files.delete(partition);
+    for (const partition of [...this.#files.keys()].slice(0, -limits.parquetGrowingMaxFiles))
+      this.#files.delete(partition);
     const files = [...this.#files.values()].map(({ partition, target, rows, bytes, sinceMs }) => ({
       partition,
       target,

@@ -1,7 +1,9 @@
 /**
- * The rows that a table sink holds in memory, by partition and column, until they become a file or are logged.
+ * The rows that a table sink holds in memory, by partition and column, until they become a file or
+ * are logged.
  *
- * Invariant: partitions are in the order in which their first row came, also once they are read back from the log: the first is the oldest.
+ * Invariant: partitions are in the order in which their first row came, also once they are read
+ * back from the log: the first is the oldest.
  */
 import type { Cell } from '../../schemas/columns.ts';
 import { closedLine, rowLine } from './row-log.ts';
@@ -49,7 +51,13 @@ export class OpenRows {
   add(partition: string, row: readonly Cell[]): void {
     let held = this.#partitions.get(partition);
     if (held === undefined) {
-      held = { partition, cells: Array.from({ length: this.#columns }, () => []), rows: 0, bytes: 0, logged: 0 };
+      held = {
+        partition,
+        cells: Array.from({ length: this.#columns }, () => []),
+        rows: 0,
+        bytes: 0,
+        logged: 0,
+      };
       this.#partitions.set(partition, held);
     }
     let bytes = 0;
@@ -64,7 +72,10 @@ export class OpenRows {
     this.#rows++;
   }
 
-  /** What the log does not say yet, as its lines: which partitions are files, and rows, which count as logged from here on. */
+  /**
+   * What the log does not say yet, as its lines: which partitions are files, and rows, which count
+   * as logged from here on.
+   */
   takeUnlogged(): readonly string[] {
     // Before the rows: a partition may be open again.
     const lines = this.#closed.map(closedLine);

@@ -1,15 +1,20 @@
 /**
  * A table sink's worker thread as a function that answers.
  *
- * Invariant: after one failed request every later one fails the same way: the thread's rows are no longer the engine's, and only a restart
- * from the last checkpoint makes them so again.
+ * Invariant: after one failed request every later one fails the same way: the thread's rows are no
+ * longer the engine's, and only a restart from the last checkpoint makes them so again.
  */
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { ParquetAnswer, ParquetReply, ParquetRequest, ParquetWorkerInput } from './worker-protocol.ts';
+import type {
+  ParquetAnswer,
+  ParquetReply,
+  ParquetRequest,
+  ParquetWorkerInput,
+} from './worker-protocol.ts';
 
 export interface ParquetThread {
   /** Answers come in the order of the requests. Rejects with a `SluiceError`. */
@@ -32,18 +37,35 @@ export function parquetThread(input: ParquetWorkerInput): ParquetThread {
     for (const { reject } of asked.splice(0)) reject(fault);
   };
   const ended = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
-  const unanswered = (): SluiceError => new SluiceError('sink-ended', `the writer of table '${input.table}' does not end`);
+  const unanswered = (): SluiceError =>
+    new SluiceError('sink-ended', `the writer of table '${input.table}' does not end`);
   worker.on('message', (reply: ParquetReply) => {
     if (reply.ok) {
       asked.shift()?.resolve(reply);
       return;
     }
-    failAll(new SluiceError(reply.code, reply.message, { retryable: true, ...(reply.fix === undefined ? {} : { fix: reply.fix }) }));
+    failAll(
+      new SluiceError(reply.code, reply.message, {
+        retryable: true,
+        ...(reply.fix === undefined ? {} : { fix: reply.fix }),
+      }),
+    );
   });
   worker.on('error', (cause: unknown) =>
-    failAll(new SluiceError('sink-ended', `the writer of table '${input.table}' failed`, { cause, retryable: true })),
+    failAll(
+      new SluiceError('sink-ended', `the writer of table '${input.table}' failed`, {
+        cause,
+        retryable: true,
+      }),
+    ),
   );
-  worker.on('exit', () => failAll(new SluiceError('sink-ended', `the writer of table '${input.table}' ended`, { retryable: true })));
+  worker.on('exit', () =>
+    failAll(
+      new SluiceError('sink-ended', `the writer of table '${input.table}' ended`, {
+        retryable: true,
+      }),
+    ),
+  );
   return {
     ask(request) {
       if (fault !== undefined) return Promise.reject(fault);

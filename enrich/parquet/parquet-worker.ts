@@ -1,5 +1,6 @@
 /**
- * The thread of one table sink: it takes rows, and stages and publishes files on request, one request after the other.
+ * The thread of one table sink: it takes rows, and stages and publishes files on request, one
+ * request after the other.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { present } from '../../schemas/kernel/assert.ts';

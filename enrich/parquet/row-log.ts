@@ -1,7 +1,8 @@
 /**
- * The open rows of a table sink as JSON lines: first the columns, then one line a row, its partition and its cells. A line with nothing but a partition says that
- * its rows so far are in a file.
- * A checkpoint names the log and how many of its bytes count; whatever follows is cut off when that checkpoint is restored. Pure.
+ * The open rows of a table sink as JSON lines: first the columns, then one line a row, its
+ * partition and its cells. A line with nothing but a partition says that its rows so far are in a
+ * file. A checkpoint names the log and how many of its bytes count; whatever follows is cut off
+ * when that checkpoint is restored. Pure.
  */
 import type { Cell, Column } from '../../schemas/columns.ts';
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
@@ -20,12 +21,17 @@ export interface LoggedRows {
 }
 
 /** The bytes to append at `offset`: at 0 the log is begun with its columns. */
-export function logBytes(offset: number, columns: readonly Column[], lines: readonly string[]): Uint8Array {
+export function logBytes(
+  offset: number,
+  columns: readonly Column[],
+  lines: readonly string[],
+): Uint8Array {
   const head = offset === 0 ? `${JSON.stringify(columns)}\n` : '';
   return Buffer.from(head + lines.map((line) => `${line}\n`).join(''));
 }
 
-export const rowLine = (partition: string, cells: readonly Cell[]): string => JSON.stringify([partition, ...cells]);
+export const rowLine = (partition: string, cells: readonly Cell[]): string =>
+  JSON.stringify([partition, ...cells]);
 
 export const closedLine = (partition: string): string => JSON.stringify([partition]);
 

@@ -1,13 +1,18 @@
 /**
- * The files of a table sink: open rows, their log, staged Parquet files, and their publication. Runs in the sink's worker thread.
+ * The files of a table sink: open rows, their log, staged Parquet files, and their publication.
+ * Runs in the sink's worker thread.
  *
  * Invariants:
- * 1. A staged file lies outside the table's folder; only its publication makes it visible, so no reader sees half a file.
- * 2. Names carry the run, and its checkpoint: a replay after a crash, or from the start, never meets the files of another run.
- * 3. `open` brings back exactly the state of a checkpoint: named files are published, every other trace of its lineage but a later run's is removed.
- * 4. What a returned state names is kept until the publication after the next returned state: until then a restore may ask for it.
- * 5. Open rows never take more than `fileMaxBytes`: at that size they become files, named by the next state. So do those of the oldest partitions, once more than
- *    `partitionsMax` are open.
+ * 1. A staged file lies outside the table's folder; only its publication makes it visible, so no
+ *    reader sees half a file.
+ * 2. Names carry the run, and its checkpoint: a replay after a crash, or from the start, never
+ *    meets the files of another run.
+ * 3. `open` brings back exactly the state of a checkpoint: named files are published, every other
+ *    trace of its lineage but a later run's is removed.
+ * 4. What a returned state names is kept until the publication after the next returned state: until
+ *    then a restore may ask for it.
+ * 5. Open rows never take more than `fileMaxBytes`: at that size they become files, named by the
+ *    next state. So do those of the oldest partitions, once more than `partitionsMax` are open.
  * 6. A file that replaces a published one has all its rows, and those that came after it.
  */
 import { basename, join } from 'node:path';
@@ -23,7 +28,15 @@ import { GrowingFiles } from './growing-files.ts';
 import type { TakenRows } from './open-rows.ts';
 import { OpenRows } from './open-rows.ts';
 import { logBytes, parseRowLog, sameColumns } from './row-log.ts';
-import type { GrowingFile, ParquetRequest, ParquetWorkerInput, RowLog, StagedFile, StageRequest, TableState } from './worker-protocol.ts';
+import type {
+  GrowingFile,
+  ParquetRequest,
+  ParquetWorkerInput,
+  RowLog,
+  StagedFile,
+  StageRequest,
+  TableState,
+} from './worker-protocol.ts';
 
 type RowsRequest = Extract<ParquetRequest, { readonly kind: 'rows' }>;
 
@@ -39,7 +52,9 @@ interface WrittenFile {
 }
 
 const logPrefix = 'rows-';
-/** A log that has so many times what a file may have: most of it is of partitions that are files. */
+/**
+ * A log that has so many times what a file may have: most of it is of partitions that are files.
+ */
 const logFilesMax = 4;
 
 export class TableStaging {
@@ -47,7 +62,10 @@ export class TableStaging {
   readonly #lake: LakeFiles;
   readonly #folder: string;
   #open: OpenRows;
-  /** Files made of open rows since the last returned state, and whether all rows that were open were made so. */
+  /**
+   * Files made of open rows since the last returned state, and whether all rows that were open were
+   * made so.
+   */
   #written: WrittenFile[] = [];
   #rolled = false;
   #files = 0;
@@ -78,7 +96,9 @@ export class TableStaging {
     if (log !== null) this.#logs.add(log.file);
     this.#growing.open(state?.growing);
     await this.publish(state?.staged ?? []);
-    const left = (await this.#lake.names(this.#folder)).filter((name) => mayRemove(name, this.#input.run));
+    const left = (await this.#lake.names(this.#folder)).filter((name) =>
+      mayRemove(name, this.#input.run),
+    );
     const files = left.map((name) => join(this.#folder, name)).filter((file) => file !== log?.file);
     await boundedEach(files, limits.lakeCallsMax, (file) => this.#lake.remove(file));
     this.#open = new OpenRows(this.#input.columns.length);
@@ -88,19 +108,28 @@ export class TableStaging {
   }
 
   /**
-   * Rows of another schema cannot stay open beside new ones: they are published at once. Their files' names derive from the log, so a restart
-   * that comes back to the same checkpoint finds what is already visible.
+   * Rows of another schema cannot stay open beside new ones: they are published at once. Their
+   * files' names derive from the log, so a restart that comes back to the same checkpoint finds
+   * what is already visible.
    */
   async #reopen(log: RowLog): Promise<void> {
     const bytes = await this.#lake.readLog(log.file, log.bytes);
     if (bytes === undefined) throw stagedMissing({ staged: log.file, target: 'a copy of it' });
     const logged = parseRowLog(bytes);
     const targetOf = (partition: string): string =>
-      join(this.#input.table, partition, `${this.#input.topology}-${basename(log.file, '.ndjson')}-${log.bytes}.parquet`);
+      join(
+        this.#input.table,
+        partition,
+        `${this.#input.topology}-${basename(log.file, '.ndjson')}-${log.bytes}.parquet`,
+      );
     const visible = new Set<string>();
-    await boundedEach([...new Set(logged.rows.map((row) => row.partition))], limits.lakeCallsMax, async (partition) => {
-      if (await this.#lake.exists(targetOf(partition))) visible.add(partition);
-    });
+    await boundedEach(
+      [...new Set(logged.rows.map((row) => row.partition))],
+      limits.lakeCallsMax,
+      async (partition) => {
+        if (await this.#lake.exists(targetOf(partition))) visible.add(partition);
+      },
+    );
     const same = sameColumns(logged.columns, this.#input.columns);
     const rows = same ? this.#open : new OpenRows(logged.columns.length);
     for (const { partition, cells } of logged.rows) {
@@ -111,11 +140,18 @@ export class TableStaging {
       this.#open.markLogged();
       return;
     }
-    // What comes next goes to a log of its own: this one is not what is open, or another run may be writing to it.
+    // What comes next goes to a log of its own: this one is not what is open, or another run may be
+    // writing to it.
     this.#log = null;
     if (same) return;
     const files = await this.#write(rows.takeAll(), logged.columns);
-    await this.publish(files.map(({ staged, partition, newRows }) => ({ staged, target: targetOf(partition), rows: newRows })));
+    await this.publish(
+      files.map(({ staged, partition, newRows }) => ({
+        staged,
+        target: targetOf(partition),
+        rows: newRows,
+      })),
+    );
   }
 
   /** Says how many partitions became files because too many were open. */
@@ -133,7 +169,11 @@ export class TableStaging {
   }
 
   async #roll(): Promise<void> {
-    for (const file of await this.#write(this.#open.takeAll(), this.#input.columns, this.#growing)) {
+    for (const file of await this.#write(
+      this.#open.takeAll(),
+      this.#input.columns,
+      this.#growing,
+    )) {
       this.#written.push(file);
       const { partition, rows, bytes, grown, staged } = file;
       if (grown !== undefined) this.#growing.remember({ partition, rows, bytes, ...grown }, staged);
@@ -142,17 +182,33 @@ export class TableStaging {
     this.#rolled = true;
   }
 
-  async #write(rows: readonly TakenRows[], columns: readonly Column[], growing?: GrowingFiles): Promise<readonly WrittenFile[]> {
+  async #write(
+    rows: readonly TakenRows[],
+    columns: readonly Column[],
+    growing?: GrowingFiles,
+  ): Promise<readonly WrittenFile[]> {
     const taken = rows.map((held, index) => ({ ...held, index, staged: this.#newName() }));
     const written: WrittenFile[] = [];
-    await boundedEach(taken, limits.lakeCallsMax, async ({ index, partition, staged, cells, rows: newRows }) => {
-      const grown = await growing?.grow(partition, cells, this.#nowMs);
-      const content = encodeParquet(columns, grown?.cells ?? cells);
-      await this.#lake.write(staged, content);
-      const older = grown === undefined ? undefined : { target: grown.target, sinceMs: grown.sinceMs };
-      const count = grown?.cells[0]?.length ?? newRows;
-      written[index] = { staged, partition, rows: count, newRows, bytes: content.length, grown: older };
-    });
+    await boundedEach(
+      taken,
+      limits.lakeCallsMax,
+      async ({ index, partition, staged, cells, rows: newRows }) => {
+        const grown = await growing?.grow(partition, cells, this.#nowMs);
+        const content = encodeParquet(columns, grown?.cells ?? cells);
+        await this.#lake.write(staged, content);
+        const older =
+          grown === undefined ? undefined : { target: grown.target, sinceMs: grown.sinceMs };
+        const count = grown?.cells[0]?.length ?? newRows;
+        written[index] = {
+          staged,
+          partition,
+          rows: count,
+          newRows,
+          bytes: content.length,
+          grown: older,
+        };
+      },
+    );
     return written;
   }
 
@@ -167,8 +223,10 @@ export class TableStaging {
     if ((roll || logIsLong) && this.#open.rows > 0) await this.#roll();
     const staged = this.#nameWritten(checkpoint, now);
     // After a roll in between, the rows that are open now came later than `since`.
-    const log = this.#open.rows === 0 ? null : await this.#appendLog(checkpoint, this.#rolled ? now : since);
-    if (staged.length > 0 || log?.file !== this.#namedLog?.file) await this.#lake.settle(this.#folder);
+    const log =
+      this.#open.rows === 0 ? null : await this.#appendLog(checkpoint, this.#rolled ? now : since);
+    if (staged.length > 0 || log?.file !== this.#namedLog?.file)
+      await this.#lake.settle(this.#folder);
     this.#written = [];
     this.#rolled = false;
     this.#log = log;

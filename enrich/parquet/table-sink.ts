@@ -1,9 +1,11 @@
 /**
- * A table in the lake: rows become columns here and Parquet files in a worker thread, published by checkpoints.
+ * A table in the lake: rows become columns here and Parquet files in a worker thread, published by
+ * checkpoints.
  *
- * Files: `<lake>/<table>/date=.../hour=.../team=.../app=.../<topology>-<checkpoint>-<run>.parquet`; what waits: `<lake>/.staging/`.
- * Rows stay open across checkpoints, in a durable log, until there are enough, they are old enough, or too many partitions are open. A published file that is small grows
- * (growing-files.ts): it is replaced by one that has its rows and those that came later.
+ * Files: `<lake>/<table>/date=.../hour=.../team=.../app=.../<topology>-<checkpoint>-<run>.parquet`;
+ * what waits: `<lake>/.staging/`. Rows stay open across checkpoints, in a durable log, until there
+ * are enough, they are old enough, or too many partitions are open. A published file that is small
+ * grows (growing-files.ts): it is replaced by one that has its rows and those that came later.
  *
  * Invariants:
  * 1. A row that the table cannot hold is handed back, and never stops the others.
@@ -40,7 +42,10 @@ export interface TableSinkOptions {
   readonly owner: PartitionOwner;
   /** Whether rows have their `row_id`. Default false. */
   readonly rowId?: boolean;
-  /** The columns that are a row's key, of which a later row stands in place of those before. Default: rows are added. */
+  /**
+   * The columns that are a row's key, of which a later row stands in place of those before.
+   * Default: rows are added.
+   */
   readonly upsert?: readonly string[] | undefined;
   readonly topology: string;
   readonly run: RunId;
@@ -48,14 +53,20 @@ export interface TableSinkOptions {
   readonly fileMaxBytes: number;
   /** 0: every checkpoint publishes. */
   readonly fileMaxAgeMs: number;
-  /** Open at once; past it the oldest are published with the next checkpoint. Default `limits.openPartitionsMax`. */
+  /**
+   * Open at once; past it the oldest are published with the next checkpoint. Default
+   * `limits.openPartitionsMax`.
+   */
   readonly partitionsMax?: number;
   readonly clock: Clock;
   /** Partitions that are published early, because more than may be were open. */
   readonly countEarly?: (partitions: number) => void;
 }
 
-/** Faults: `disk-full`, `lake-write-failed`, `sink-ended`, `staged-file-missing`, `table-mismatch`; after one only a new sink goes on. */
+/**
+ * Faults: `disk-full`, `lake-write-failed`, `sink-ended`, `staged-file-missing`, `table-mismatch`;
+ * after one only a new sink goes on.
+ */
 export function tableSink(options: TableSinkOptions): Sink {
   const { clock, dir: lake, table, topology, run } = options;
   const partitionsMax = options.partitionsMax ?? limits.openPartitionsMax;
@@ -89,7 +100,15 @@ export function tableSink(options: TableSinkOptions): Sink {
       } catch (thrown) {
         throw fileFault('lake-write-failed', `table '${table}'`, thrown);
       }
-      worker = parquetThread({ lake, table, topology, run, columns: reader.columns, fileMaxBytes: options.fileMaxBytes, partitionsMax });
+      worker = parquetThread({
+        lake,
+        table,
+        topology,
+        run,
+        columns: reader.columns,
+        fileMaxBytes: options.fileMaxBytes,
+        partitionsMax,
+      });
       const { state } = await worker.ask({ kind: 'open', state: tableStateOf(restored) ?? null });
       if (order !== undefined) order.last = state?.order ?? 0;
       openRows = state?.log?.rows ?? 0;
@@ -110,7 +129,8 @@ export function tableSink(options: TableSinkOptions): Sink {
           rowsAhead -= rows;
           bytesAhead -= bytes;
         });
-      if (rowsAhead >= limits.sinkPendingMaxRows || bytesAhead >= limits.sinkPendingMaxBytes) await taken;
+      if (rowsAhead >= limits.sinkPendingMaxRows || bytesAhead >= limits.sinkPendingMaxBytes)
+        await taken;
       // A failure that nobody waited for is the answer to the next request.
       else taken.catch(() => undefined);
       return refused;

@@ -48,7 +48,10 @@ export interface TableState {
   readonly order?: number;
 }
 
-/** A table's state whichever way it was delivered when it was made: Firehose keeps that of the rows that it could not take. */
+/**
+ * A table's state whichever way it was delivered when it was made: Firehose keeps that of the rows
+ * that it could not take.
+ */
 export function tableStateOf(restored: unknown): TableState | undefined {
   const state = restored as TableState | { readonly fallback: TableState | undefined } | undefined;
   return state !== undefined && 'fallback' in state ? state.fallback : state;
@@ -79,7 +82,11 @@ export interface StageRequest {
 export type ParquetRequest =
   | { readonly kind: 'open'; readonly state: TableState | null }
   /** `cells[c][r]`; `partitions[r]` is the row's folder. */
-  | { readonly kind: 'rows'; readonly partitions: readonly string[]; readonly cells: readonly (readonly Cell[])[] }
+  | {
+      readonly kind: 'rows';
+      readonly partitions: readonly string[];
+      readonly cells: readonly (readonly Cell[])[];
+    }
   | StageRequest
   | { readonly kind: 'publish'; readonly files: readonly StagedFile[] };
 
@@ -92,4 +99,9 @@ export interface ParquetAnswer {
 
 export type ParquetReply =
   | ParquetAnswer
-  | { readonly ok: false; readonly code: string; readonly message: string; readonly fix: string | undefined };
+  | {
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+      readonly fix: string | undefined;
+    };

@@ -1,14 +1,16 @@
 /**
- * The index of the rejected table on its disk or in its bucket: which file holds an identity, as files that are never changed.
+ * The index of the rejected table on its disk or in its bucket: which file holds an identity, as
+ * files that are never changed.
  *
- * `<lake>/.tables/rejected-index/<topology>/<time>-<run>-<n>.index`: a line with the files as JSON, then one line an entry, its key and the number of its file,
- * in the order in which entries came.
+ * `<lake>/.tables/rejected-index/<topology>/<time>-<run>-<n>.index`: a line with the files as JSON,
+ * then one line an entry, its key and the number of its file, in the order in which entries came.
  *
  * Invariants:
- * 1. What is there has every entry, of whatever run: a folder with no segment has no index yet. An entry too many does no harm, as it is only where to look.
+ * 1. What is there has every entry, of whatever run: a folder with no segment has no index yet. An
+ *    entry too many does no harm, as it is only where to look.
  * 2. A segment is removed only after its entries are in another one, or when all of them are over.
- * 3. Segments that follow each other differ in size by a factor, up to `rejectedIndexSegmentMax`: their number grows by the logarithm of the entries, and an entry
- *    is written again as often.
+ * 3. Segments that follow each other differ in size by a factor, up to `rejectedIndexSegmentMax`:
+ *    their number grows by the logarithm of the entries, and an entry is written again as often.
  */
 import { join } from 'node:path';
 import { boundedEach } from '../../schemas/kernel/bounded-each.ts';
@@ -48,7 +50,10 @@ export class IndexSegments {
     this.#clock = clock;
   }
 
-  /** All entries of files from `oldestDate` (YYYY-MM-DD) on, in order; undefined where there is no index, or one that is damaged. */
+  /**
+   * All entries of files from `oldestDate` (YYYY-MM-DD) on, in order; undefined where there is no
+   * index, or one that is damaged.
+   */
   async read(oldestDate: string): Promise<readonly IndexEntry[] | undefined> {
     for (let lists = 0; lists < listsMax; lists++) {
       const paths = await this.#paths();
@@ -105,7 +110,11 @@ export class IndexSegments {
     if (entries.length === 0) return;
     let merged = entries;
     const replaced: Segment[] = [];
-    for (let last = this.#segments.at(-1); last !== undefined && mayMerge(last, merged); last = this.#segments.at(-1)) {
+    for (
+      let last = this.#segments.at(-1);
+      last !== undefined && mayMerge(last, merged);
+      last = this.#segments.at(-1)
+    ) {
       const bytes = await this.#lake.read(last.path);
       const before = bytes === undefined ? undefined : decodeSegment(bytes);
       // Another run merged it, or it is damaged: then it stays for who reads all.
@@ -128,7 +137,10 @@ export class IndexSegments {
 }
 
 function mayMerge(last: Segment, merged: readonly IndexEntry[]): boolean {
-  return last.entries <= 2 * merged.length && last.entries + merged.length <= limits.rejectedIndexSegmentMax;
+  return (
+    last.entries <= 2 * merged.length &&
+    last.entries + merged.length <= limits.rejectedIndexSegmentMax
+  );
 }
 
 const dateOf = (file: string): string => /date=([^/]*)/.exec(file)?.[1] ?? '';

@@ -1,12 +1,14 @@
 /**
  * The files of one topology in the rejected table, of which a newer content may be staged.
  *
- * A partition's first file is `<topology>.parquet`, the next ones `<topology>~2.parquet` and so on (`~` is in no topology's name).
- * What is staged is always a file's complete new content.
+ * A partition's first file is `<topology>.parquet`, the next ones `<topology>~2.parquet` and so on
+ * (`~` is in no topology's name). What is staged is always a file's complete new content.
  *
  * Invariants:
- * 1. `read` gives a file's newest content: staged since the last `name`, else named and not published, else published.
- * 2. A staged file that a checkpoint may name is kept until a later `publish` has made a newer one visible.
+ * 1. `read` gives a file's newest content: staged since the last `name`, else named and not
+ *    published, else published.
+ * 2. A staged file that a checkpoint may name is kept until a later `publish` has made a newer one
+ *    visible.
  */
 import { basename, dirname, join, relative } from 'node:path';
 import { limits } from '../../schemas/limits.ts';
@@ -23,7 +25,9 @@ export class RejectedFiles {
   readonly #topology: string;
   readonly #run: RunId;
   readonly #folder: string;
-  /** Target to staged file: what the last state names and is not published, and what came after it. */
+  /**
+   * Target to staged file: what the last state names and is not published, and what came after it.
+   */
   #named = new Map<string, string>();
   #newer = new Map<string, string>();
   /** Being written beside a publication, which must not take it for a leftover. */
@@ -51,7 +55,11 @@ export class RejectedFiles {
 
   /** The `number`th file of a partition, from 1. */
   nameOf(partition: string, number: number): string {
-    return join(this.#table, partition, `${this.#topology}${number === 1 ? '' : `~${number}`}.parquet`);
+    return join(
+      this.#table,
+      partition,
+      `${this.#topology}${number === 1 ? '' : `~${number}`}.parquet`,
+    );
   }
 
   /** The number of the file that takes a partition's new rows. A partition is listed once. */
@@ -59,8 +67,13 @@ export class RejectedFiles {
     const known = this.#last.get(partition);
     if (known !== undefined) return known;
     const folder = join(this.#table, partition);
-    const staged = [...this.#named.keys(), ...this.#newer.keys()].filter((target) => dirname(target) === folder);
-    const names = [...staged.map((target) => basename(target)), ...(await this.#lake.names(folder))];
+    const staged = [...this.#named.keys(), ...this.#newer.keys()].filter(
+      (target) => dirname(target) === folder,
+    );
+    const names = [
+      ...staged.map((target) => basename(target)),
+      ...(await this.#lake.names(folder)),
+    ];
     const number = Math.max(1, ...names.map((name) => this.#numberOf(name)));
     if (this.#last.size >= limits.rejectedPartitionsMax) this.#last.clear();
     this.#last.set(partition, number);
@@ -70,7 +83,9 @@ export class RejectedFiles {
   /** 0: it is no file of this topology. */
   #numberOf(name: string): number {
     if (name === `${this.#topology}.parquet`) return 1;
-    const number = name.startsWith(`${this.#topology}~`) ? /^~(\d+)\.parquet$/.exec(name.slice(this.#topology.length)) : null;
+    const number = name.startsWith(`${this.#topology}~`)
+      ? /^~(\d+)\.parquet$/.exec(name.slice(this.#topology.length))
+      : null;
     return Number(number?.[1] ?? 0);
   }
 
@@ -92,7 +107,8 @@ export class RejectedFiles {
   async stage(target: string, rows: readonly RejectedRow[]): Promise<void> {
     const partition = relative(this.#table, dirname(target));
     const last = this.#last.get(partition);
-    if (last !== undefined) this.#last.set(partition, Math.max(last, this.#numberOf(basename(target))));
+    if (last !== undefined)
+      this.#last.set(partition, Math.max(last, this.#numberOf(basename(target))));
     const staged = join(this.#folder, `${runName(this.#run)}-${this.#made++}.parquet`);
     this.#writing.add(staged);
     await this.#lake.write(staged, encodeRows(rows));

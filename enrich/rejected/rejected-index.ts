@@ -1,5 +1,6 @@
 /**
- * Which file of the rejected table holds an identity. Bounded: what was used longest ago is let go first. An entry is where to look, not what is there.
+ * Which file of the rejected table holds an identity. Bounded: what was used longest ago is let go
+ * first. An entry is where to look, not what is there.
  */
 import { createHash } from 'node:crypto';
 import type { IndexEntry } from './index-segments.ts';

@@ -38,11 +38,16 @@ const identityColumns = ['team', 'app', 'source', 'id', 'element', 'topology', '
 const rowHeadBytes = 64;
 
 /**
- * An event as the table can hold it, whatever a foreign record says: text that UTF-8 cannot hold gets U+FFFD, a team or an app that cannot name a folder
- * becomes its SHA-256, and a receivedtime that is not a time becomes `nowMs`. Identities are taken after it, so that they are the same once read back.
+ * An event as the table can hold it, whatever a foreign record says: text that UTF-8 cannot hold
+ * gets U+FFFD, a team or an app that cannot name a folder becomes its SHA-256, and a receivedtime
+ * that is not a time becomes `nowMs`. Identities are taken after it, so that they are the same once
+ * read back.
  */
 export function storable(event: RejectedEvent, nowMs: number): RejectedEvent {
-  const entries = Object.entries(event).map(([name, value]) => [name, typeof value === 'string' ? wellFormed(value) : (value as unknown)]);
+  const entries = Object.entries(event).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? wellFormed(value) : (value as unknown),
+  ]);
   const whole = Object.fromEntries(entries) as RejectedEvent;
   const receivedMs = parseTime(event.receivedtime);
   const receivedtime = new Date(typeof receivedMs === 'number' ? receivedMs : nowMs).toISOString();
@@ -53,13 +58,24 @@ function folderText(value: string): string {
   return namesFolder(value) ? value : createHash('sha256').update(value).digest('hex');
 }
 
-export function addRejection(before: PendingRejection | undefined, event: RejectedEvent): PendingRejection {
+export function addRejection(
+  before: PendingRejection | undefined,
+  event: RejectedEvent,
+): PendingRejection {
   if (before === undefined) return { event, seen: 1, lastSeen: event.receivedtime };
-  return { event: before.event, seen: before.seen + 1, lastSeen: later(before.lastSeen, event.receivedtime) };
+  return {
+    event: before.event,
+    seen: before.seen + 1,
+    lastSeen: later(before.lastSeen, event.receivedtime),
+  };
 }
 
-export function mergedRow(before: RejectedRow | undefined, { event, seen, lastSeen }: PendingRejection): RejectedRow {
-  if (before === undefined) return { ...event, seen, first_seen: event.receivedtime, last_seen: lastSeen };
+export function mergedRow(
+  before: RejectedRow | undefined,
+  { event, seen, lastSeen }: PendingRejection,
+): RejectedRow {
+  if (before === undefined)
+    return { ...event, seen, first_seen: event.receivedtime, last_seen: lastSeen };
   return { ...before, seen: before.seen + seen, last_seen: later(before.last_seen, lastSeen) };
 }
 
@@ -69,7 +85,13 @@ function later(a: string, b: string): string {
 
 /** About what an event takes in memory and in a file before compression. */
 export function rejectionBytes(event: RejectedEvent): number {
-  return rowHeadBytes + Object.values(event).reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
+  return (
+    rowHeadBytes +
+    Object.values(event).reduce<number>(
+      (sum, value) => sum + (typeof value === 'string' ? value.length : 0),
+      0,
+    )
+  );
 }
 
 export function encodeRows(rows: readonly RejectedRow[]): Uint8Array {
@@ -83,21 +105,37 @@ export function encodeRows(rows: readonly RejectedRow[]): Uint8Array {
 }
 
 /** By identity. `path`: of the file, whose folders say its team and app. */
-export async function decodeRows(bytes: Uint8Array, path: string): Promise<Map<string, RejectedRow>> {
+export async function decodeRows(
+  bytes: Uint8Array,
+  path: string,
+): Promise<Map<string, RejectedRow>> {
   const records = await parquetReadObjects({ file: arrayBufferOf(bytes) });
   const folders = foldersOf(path);
-  return new Map(records.map((record) => rowOf({ ...folders, ...record })).map((row) => [rejectionIdentityOf(row), row]));
+  return new Map(
+    records
+      .map((record) => rowOf({ ...folders, ...record }))
+      .map((row) => [rejectionIdentityOf(row), row]),
+  );
 }
 
 /** The identities in a file, in its order. */
-export async function decodeIdentities(bytes: Uint8Array, path: string): Promise<readonly string[]> {
+export async function decodeIdentities(
+  bytes: Uint8Array,
+  path: string,
+): Promise<readonly string[]> {
   const file = arrayBufferOf(bytes);
   const metadata = parquetMetadata(file);
   // Files of older versions have no `element`, but `team` and `app`.
   const names = new Set(metadata.schema.map(({ name }) => name));
-  const records = await parquetReadObjects({ file, metadata, columns: identityColumns.filter((name) => names.has(name)) });
+  const records = await parquetReadObjects({
+    file,
+    metadata,
+    columns: identityColumns.filter((name) => names.has(name)),
+  });
   const folders = foldersOf(path);
-  return records.map((record) => rejectionIdentityOf({ ...folders, ...record } as unknown as RejectedEvent));
+  return records.map((record) =>
+    rejectionIdentityOf({ ...folders, ...record } as unknown as RejectedEvent),
+  );
 }
 
 function foldersOf(path: string): Readonly<Record<string, string | undefined>> {

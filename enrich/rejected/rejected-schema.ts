@@ -5,7 +5,11 @@ import type { JsonSchema } from '../../schemas/registry.ts';
 
 const text = (description: string): JsonSchema => ({ type: 'string', description });
 const maybe = (description: string): JsonSchema => ({ type: ['string', 'null'], description });
-const time = (description: string): JsonSchema => ({ type: 'string', format: 'date-time', description });
+const time = (description: string): JsonSchema => ({
+  type: 'string',
+  format: 'date-time',
+  description,
+});
 
 const properties: Readonly<Record<string, JsonSchema>> = {
   id: text("The event's id; for a record that is no event, its place"),
@@ -14,9 +18,14 @@ const properties: Readonly<Record<string, JsonSchema>> = {
   team: text('The team whose stream it came on'),
   app: text('The app whose stream it came on'),
   receivedtime: time('When it was first received'),
-  element: maybe('Which of the elements that were made of the event; 0 is the event itself, or the first'),
+  element: maybe(
+    'Which of the elements that were made of the event; 0 is the event itself, or the first',
+  ),
   topology: text('The topology that refused it'),
-  topology_version: { type: 'integer', description: "The topology's version when it was first refused" },
+  topology_version: {
+    type: 'integer',
+    description: "The topology's version when it was first refused",
+  },
   operator: text('The id of the operator that refused it'),
   code: text('Why, as a stable code'),
   message: text('Why, as a sentence'),

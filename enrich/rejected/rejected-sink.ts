@@ -1,16 +1,21 @@
 /**
- * The `rejected` table: one row for each rejection identity, with `seen`, however often the event is sent.
+ * The `rejected` table: one row for each rejection identity, with `seen`, however often the event
+ * is sent.
  *
- * A row lies in the hour of its first receivedtime, in a file that is rewritten whole and replaced at once when a checkpoint commits: a
- * reader always finds each identity once.
+ * A row lies in the hour of its first receivedtime, in a file that is rewritten whole and replaced
+ * at once when a checkpoint commits: a reader always finds each identity once.
  *
  * Invariants:
- * 1. What is staged for a checkpoint is absolute (rows with their counts, not increments), so publishing it twice changes nothing.
- * 2. The index says in which file an identity lies; it is bounded in number and in age: an identity that comes again after it was let go gets a new row. It
- *    is durable before the state that names the row is returned (index-segments.ts).
+ * 1. What is staged for a checkpoint is absolute (rows with their counts, not increments), so
+ *    publishing it twice changes nothing.
+ * 2. The index says in which file an identity lies; it is bounded in number and in age: an identity
+ *    that comes again after it was let go gets a new row. It is durable before the state that names
+ *    the row is returned (index-segments.ts).
  * 3. Every rejected event is taken: nothing that a record says can make this table refuse it.
- * 4. A start reads nothing of the table, and a checkpoint only the files that change, and writes them: neither grows with the table.
- * 5. Memory is bounded by one file's rows and what is pending; past that bound the pending ones are staged between two checkpoints.
+ * 4. A start reads nothing of the table, and a checkpoint only the files that change, and writes
+ *    them: neither grows with the table.
+ * 5. Memory is bounded by one file's rows and what is pending; past that bound the pending ones are
+ *    staged between two checkpoints.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -29,7 +34,13 @@ import { IndexSegments } from './index-segments.ts';
 import { RejectedFiles } from './rejected-files.ts';
 import { indexKey, RejectedIndex } from './rejected-index.ts';
 import type { PendingRejection, RejectedRow } from './rejected-row.ts';
-import { addRejection, mergedRow, rejectedPartitionBy, rejectionBytes, storable } from './rejected-row.ts';
+import {
+  addRejection,
+  mergedRow,
+  rejectedPartitionBy,
+  rejectionBytes,
+  storable,
+} from './rejected-row.ts';
 import { rejectedSchema } from './rejected-schema.ts';
 
 export interface RejectedSinkOptions {
@@ -55,7 +66,10 @@ type Group = Map<string, PendingRejection>;
 const table = 'rejected';
 const dayMs = 86_400_000;
 
-/** Faults: `disk-full`, `lake-write-failed`, `staged-file-missing`, `table-mismatch`; after one only a new sink goes on. */
+/**
+ * Faults: `disk-full`, `lake-write-failed`, `staged-file-missing`, `table-mismatch`; after one only
+ * a new sink goes on.
+ */
 export function rejectedSink(options: RejectedSinkOptions): Sink {
   const { clock } = options;
   const fileMaxBytes = options.fileMaxBytes ?? limits.rejectedFileMaxBytes;
@@ -89,11 +103,16 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
     return folder;
   };
 
-  /** Which files identities are in is asked for by the first rejection, so that a start costs the same whatever the table has. */
+  /**
+   * Which files identities are in is asked for by the first rejection, so that a start costs the
+   * same whatever the table has.
+   */
   const loadIndex = async (): Promise<void> => {
     if (isIndexed) return;
     isIndexed = true;
-    const oldestDate = new Date(clock.now() - limits.rejectedRetentionMs - dayMs).toISOString().slice(0, 10);
+    const oldestDate = new Date(clock.now() - limits.rejectedRetentionMs - dayMs)
+      .toISOString()
+      .slice(0, 10);
     const kept = await segmentsOf().read(oldestDate);
     const entries = kept ?? (await entriesIn(filesOf(), oldestDate, index.max));
     index.load(entries);
@@ -128,13 +147,26 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
     pendingBytes = 0;
   };
 
-  const merge = (rows: Map<string, RejectedRow>, identity: string, rejection: PendingRejection, file: string): void => {
+  const merge = (
+    rows: Map<string, RejectedRow>,
+    identity: string,
+    rejection: PendingRejection,
+    file: string,
+  ): void => {
     rows.set(identity, mergedRow(rows.get(identity), rejection));
     index.remember(indexKey(identity), file);
   };
 
-  /** Says whether one was there. Those that are not, as the run that meant to write them never did, go where new ones go. */
-  const mergeKnown = (rows: Map<string, RejectedRow>, group: Group, file: string, strays: Map<string, Group>): boolean => {
+  /**
+   * Says whether one was there. Those that are not, as the run that meant to write them never did,
+   * go where new ones go.
+   */
+  const mergeKnown = (
+    rows: Map<string, RejectedRow>,
+    group: Group,
+    file: string,
+    strays: Map<string, Group>,
+  ): boolean => {
     let any = false;
     for (const [identity, rejection] of group) {
       if (rows.has(identity)) {
@@ -145,12 +177,21 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
     return any;
   };
 
-  /** New identities go to the partition's last file, beside what is `known` there, and to further files as each gets full. */
-  const append = async (partition: string, group: Group, known: Group | undefined, strays: Map<string, Group>): Promise<void> => {
+  /**
+   * New identities go to the partition's last file, beside what is `known` there, and to further
+   * files as each gets full.
+   */
+  const append = async (
+    partition: string,
+    group: Group,
+    known: Group | undefined,
+    strays: Map<string, Group>,
+  ): Promise<void> => {
     const files = filesOf();
     let number = await files.lastNumberOf(partition);
     let rows = await files.read(files.nameOf(partition, number));
-    let changed = known !== undefined && mergeKnown(rows, known, files.nameOf(partition, number), strays);
+    let changed =
+      known !== undefined && mergeKnown(rows, known, files.nameOf(partition, number), strays);
     let bytes = [...rows.values()].reduce((sum, row) => sum + rejectionBytes(row), 0);
     for (const [identity, rejection] of group) {
       if (bytes >= fileMaxBytes) {
@@ -178,7 +219,11 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
     open: (restored) =>
       guarded(async () => {
         lake = await openLake(options.dir, options.run);
-        await describeTable(lake, { table, schema: rejectedSchema, partitionBy: rejectedPartitionBy });
+        await describeTable(lake, {
+          table,
+          schema: rejectedSchema,
+          partitionBy: rejectedPartitionBy,
+        });
         opened = new RejectedFiles(lake, table, options.topology, options.run);
         await opened.open((restored as RejectedState | undefined)?.staged ?? []);
         segments = new IndexSegments(lake, options.topology, options.run, clock);
@@ -213,11 +258,19 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
   };
 }
 
-/** Of the newest files, where no index was kept: of earlier versions, or because it was lost. In order, the newest last; at most `max`. */
-async function entriesIn(files: RejectedFiles, oldestDate: string, max: number): Promise<readonly IndexEntry[]> {
+/**
+ * Of the newest files, where no index was kept: of earlier versions, or because it was lost. In
+ * order, the newest last; at most `max`.
+ */
+async function entriesIn(
+  files: RejectedFiles,
+  oldestDate: string,
+  max: number,
+): Promise<readonly IndexEntry[]> {
   const found: IndexEntry[] = [];
   for await (const file of files.published(oldestDate)) {
-    for (const identity of [...(await files.identities(file))].reverse()) found.push([indexKey(identity), file]);
+    for (const identity of [...(await files.identities(file))].reverse())
+      found.push([indexKey(identity), file]);
     if (found.length >= max) break;
   }
   return found.slice(0, max).reverse();

@@ -1,12 +1,16 @@
 /**
- * The AWS SDK's S3 client as Sluice uses it. The SDK keeps what it is good for: credentials, region, endpoint, signing, checksums (CRC32 of what
- * is sent and of what is read). The SDK's types end here.
+ * The AWS SDK's S3 client as Sluice uses it. The SDK keeps what it is good for: credentials,
+ * region, endpoint, signing, checksums (CRC32 of what is sent and of what is read). The SDK's types
+ * end here.
  *
  * Invariants:
- * 1. One call is one try: the SDK never repeats it, as what a lost answer means is for the caller to decide.
- * 2. An object appears whole, with its mark, or not at all; in parts only its completion makes it appear, under the same condition.
- * 3. Every call ends: from its credentials to the last byte of its answer it has a time, which grows with the bytes. A socket is never silent for long
- *    where an answer comes drop by drop, as S3 sends white space until an upload is complete
+ * 1. One call is one try: the SDK never repeats it, as what a lost answer means is for the caller
+ *    to decide.
+ * 2. An object appears whole, with its mark, or not at all; in parts only its completion makes it
+ *    appear, under the same condition.
+ * 3. Every call ends: from its credentials to the last byte of its answer it has a time, which
+ *    grows with the bytes. A socket is never silent for long where an answer comes drop by drop, as
+ *    S3 sends white space until an upload is complete
  *    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
  */
 import type { Readable } from 'node:stream';
@@ -38,7 +42,10 @@ export interface S3ClientOptions {
   readonly clock: Clock;
 }
 
-/** When a put takes effect: always, while there is no object, or while the object is the one with this tag. */
+/**
+ * When a put takes effect: always, while there is no object, or while the object is the one with
+ * this tag.
+ */
 export type PutCondition = 'always' | 'absent' | { readonly etag: string };
 
 export interface PutOptions {
@@ -70,7 +77,12 @@ export interface S3Api {
   /** An object in parts (s3-upload.ts): the id of a new upload. */
   beginUpload(key: string, mark: string): Promise<string>;
   putPart(key: string, upload: string, number: number, bytes: Uint8Array): Promise<UploadedPart>;
-  completeUpload(key: string, upload: string, parts: readonly UploadedPart[], condition: PutCondition): Promise<void>;
+  completeUpload(
+    key: string,
+    upload: string,
+    parts: readonly UploadedPart[],
+    condition: PutCondition,
+  ): Promise<void>;
   abortUpload(key: string, upload: string): Promise<void>;
   head(key: string): Promise<S3Head>;
   get(key: string): Promise<Uint8Array>;
@@ -83,7 +95,12 @@ export interface S3Api {
 
 const markName = 'sluice-mark';
 
-export function createS3Client({ bucket: Bucket, endpoint, region, clock }: S3ClientOptions): S3Api {
+export function createS3Client({
+  bucket: Bucket,
+  endpoint,
+  region,
+  clock,
+}: S3ClientOptions): S3Api {
   const agent = { keepAlive: true, maxSockets: limits.s3SocketsMax, timeout: limits.s3IdleMs };
   const client = new S3Client({
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
@@ -110,18 +127,38 @@ export function createS3Client({ bucket: Bucket, endpoint, region, clock }: S3Cl
 
   return {
     async put(Key, bytes, { mark, condition }) {
-      const put = new PutObjectCommand({ Bucket, Key, Body: bytes, Metadata: { [markName]: mark }, ...conditionOf(condition) });
+      const put = new PutObjectCommand({
+        Bucket,
+        Key,
+        Body: bytes,
+        Metadata: { [markName]: mark },
+        ...conditionOf(condition),
+      });
       await timed(bytes.length, (abortSignal) => client.send(put, { abortSignal }));
     },
     async beginUpload(Key, mark) {
-      const begin = new CreateMultipartUploadCommand({ Bucket, Key, Metadata: { [markName]: mark }, ChecksumAlgorithm: 'CRC32' });
+      const begin = new CreateMultipartUploadCommand({
+        Bucket,
+        Key,
+        Metadata: { [markName]: mark },
+        ChecksumAlgorithm: 'CRC32',
+      });
       const { UploadId } = await timed(0, (abortSignal) => client.send(begin, { abortSignal }));
       assert(UploadId !== undefined, 'S3 names the upload that it began');
       return UploadId;
     },
     async putPart(Key, UploadId, PartNumber, Body) {
-      const put = new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body, ChecksumAlgorithm: 'CRC32' });
-      const { ETag, ChecksumCRC32 } = await timed(Body.length, (abortSignal) => client.send(put, { abortSignal }));
+      const put = new UploadPartCommand({
+        Bucket,
+        Key,
+        UploadId,
+        PartNumber,
+        Body,
+        ChecksumAlgorithm: 'CRC32',
+      });
+      const { ETag, ChecksumCRC32 } = await timed(Body.length, (abortSignal) =>
+        client.send(put, { abortSignal }),
+      );
       return { PartNumber, ETag, ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }) };
     },
     async completeUpload(Key, UploadId, parts, condition) {
@@ -134,11 +171,15 @@ export function createS3Client({ bucket: Bucket, endpoint, region, clock }: S3Cl
       await timed(0, (abortSignal) => client.send(abort, { abortSignal }));
     },
     async head(Key) {
-      const { Metadata, ETag = '' } = await timed(0, (abortSignal) => client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal }));
+      const { Metadata, ETag = '' } = await timed(0, (abortSignal) =>
+        client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal }),
+      );
       return { mark: Metadata?.[markName], etag: ETag };
     },
     async get(Key) {
-      const found = await timed(0, (abortSignal) => client.send(new GetObjectCommand({ Bucket, Key }), { abortSignal }));
+      const found = await timed(0, (abortSignal) =>
+        client.send(new GetObjectCommand({ Bucket, Key }), { abortSignal }),
+      );
       const { Body, ContentLength = 0 } = found;
       if (Body === undefined || ContentLength > limits.s3ObjectMaxBytes) {
         throw new Error(`an object of ${ContentLength} bytes is not read into memory`);
@@ -150,11 +191,15 @@ export function createS3Client({ bucket: Bucket, endpoint, region, clock }: S3Cl
         (Body as Partial<Readable>).destroy?.(late);
         return late;
       });
-      if (bytes.length !== ContentLength) throw new Error(`${bytes.length} of ${ContentLength} bytes came`);
+      if (bytes.length !== ContentLength)
+        throw new Error(`${bytes.length} of ${ContentLength} bytes came`);
       return bytes;
     },
     async list(Prefix, whole, after) {
-      const more = { ...(after === undefined ? {} : { ContinuationToken: after }), ...(whole ? {} : { Delimiter: '/' }) };
+      const more = {
+        ...(after === undefined ? {} : { ContinuationToken: after }),
+        ...(whole ? {} : { Delimiter: '/' }),
+      };
       const list = new ListObjectsV2Command({ Bucket, Prefix, ...more });
       const {
         Contents = [],
@@ -162,26 +207,39 @@ export function createS3Client({ bucket: Bucket, endpoint, region, clock }: S3Cl
         NextContinuationToken: next,
       } = await timed(0, (abortSignal) => client.send(list, { abortSignal }));
       const folders = CommonPrefixes.map(({ Prefix: folder }) => folder?.slice(0, -1));
-      return { keys: [...Contents.map(({ Key }) => Key), ...folders].filter((key) => key !== undefined), next };
+      return {
+        keys: [...Contents.map(({ Key }) => Key), ...folders].filter((key) => key !== undefined),
+        next,
+      };
     },
     async delete(Key) {
-      await timed(0, (abortSignal) => client.send(new DeleteObjectCommand({ Bucket, Key }), { abortSignal }));
+      await timed(0, (abortSignal) =>
+        client.send(new DeleteObjectCommand({ Bucket, Key }), { abortSignal }),
+      );
     },
     async headBucket() {
-      await timed(0, (abortSignal) => client.send(new HeadBucketCommand({ Bucket }), { abortSignal }));
+      await timed(0, (abortSignal) =>
+        client.send(new HeadBucketCommand({ Bucket }), { abortSignal }),
+      );
     },
     close: () => client.destroy(),
   };
 }
 
-const callMaxMs = (bytes: number): number => limits.s3CallMaxMs + (bytes / limits.s3BytesPerSecondMin) * 1_000;
+const callMaxMs = (bytes: number): number =>
+  limits.s3CallMaxMs + (bytes / limits.s3BytesPerSecondMin) * 1_000;
 
 function timedOut(ms: number): Error {
-  return Object.assign(new Error(`not answered in whole within ${Math.round(ms)} ms`), { name: 'TimeoutError' });
+  return Object.assign(new Error(`not answered in whole within ${Math.round(ms)} ms`), {
+    name: 'TimeoutError',
+  });
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html */
-function conditionOf(condition: PutCondition): { readonly IfNoneMatch?: string; readonly IfMatch?: string } {
+function conditionOf(condition: PutCondition): {
+  readonly IfNoneMatch?: string;
+  readonly IfMatch?: string;
+} {
   if (condition === 'always') return {};
   return condition === 'absent' ? { IfNoneMatch: '*' } : { IfMatch: condition.etag };
 }

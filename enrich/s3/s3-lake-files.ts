@@ -1,14 +1,17 @@
 /**
- * The lake in a bucket, which several machines may reach at once. A log is a folder of objects, one for each append, named by where it begins; published
- * files carry the mark of what was staged for them.
+ * The lake in a bucket, which several machines may reach at once. A log is a folder of objects, one
+ * for each append, named by where it begins; published files carry the mark of what was staged for
+ * them.
  *
  * Invariants:
  * 1. A key that is staged or a log's part is written by one run only: its name is part of it.
- * 2. A published object is replaced only under its tag, after its mark was found to be an older one: a run that was taken over, and goes on late,
- *    replaces nothing that its successor published.
+ * 2. A published object is replaced only under its tag, after its mark was found to be an older
+ *    one: a run that was taken over, and goes on late, replaces nothing that its successor
+ *    published.
  * 3. What is staged is removed after it is visible, so it is always in one of two places.
- * 4. Calls that do not need each other's answers are under way side by side, `lakeCallsMax` of a table at once. What is removed is nobody's to wait for:
- *    that goes on beside what comes, until `close`.
+ * 4. Calls that do not need each other's answers are under way side by side, `lakeCallsMax` of a
+ *    table at once. What is removed is nobody's to wait for: that goes on beside what comes, until
+ *    `close`.
  */
 import { boundedEach } from '../../schemas/kernel/bounded-each.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
@@ -25,7 +28,12 @@ import { s3Objects } from './s3-objects.ts';
 const offsetDigits = 12;
 
 export function s3LakeFiles(place: S3Place, run: RunOrder): LakeFiles {
-  const objects = s3Objects({ ...place, clock: systemClock, random: systemRandom, patienceMs: limits.s3PatienceMs });
+  const objects = s3Objects({
+    ...place,
+    clock: systemClock,
+    random: systemRandom,
+    patienceMs: limits.s3PatienceMs,
+  });
   const letGo = new LetGo(objects);
   const below = (folder: string): string => (folder === '' ? '' : `${folder}/`);
   return {
@@ -39,7 +47,8 @@ export function s3LakeFiles(place: S3Place, run: RunOrder): LakeFiles {
     list: (folder) => objects.list(below(folder)),
     write: (path, bytes) => objects.put(path, bytes),
     replace: (path, bytes) => objects.put(path, bytes),
-    append: (path, offset, bytes) => objects.put(`${path}/${String(offset).padStart(offsetDigits, '0')}`, bytes),
+    append: (path, offset, bytes) =>
+      objects.put(`${path}/${String(offset).padStart(offsetDigits, '0')}`, bytes),
     async readLog(path, bytes) {
       const offsetOf = (key: string): number => Number(key.slice(path.length + 1));
       const keys = (await objects.list(`${path}/`)).filter((key) => offsetOf(key) < bytes);
@@ -117,14 +126,22 @@ class LetGo {
 }
 
 /** Resolves when it is visible; what is staged is the caller's to let go of. */
-async function publishObject(objects: S3Objects, { staged, target }: StagedContent, run: RunOrder): Promise<void> {
+async function publishObject(
+  objects: S3Objects,
+  { staged, target }: StagedContent,
+  run: RunOrder,
+): Promise<void> {
   for (let tries = 0; tries < limits.s3AttemptsMax; tries++) {
     const [head, bytes] = await Promise.all([objects.head(target), objects.get(staged)]);
     const decision = decidePublication(head?.mark, staged, run);
     if (decision === 'taken-over') {
-      throw new SluiceError('lake-taken-over', `${target} was published by a later run than attempt ${run.attempt}`, {
-        fix: 'nothing is lost while that run goes on; if its checkpoints were removed, move the table away or give it another name',
-      });
+      throw new SluiceError(
+        'lake-taken-over',
+        `${target} was published by a later run than attempt ${run.attempt}`,
+        {
+          fix: 'nothing is lost while that run goes on; if its checkpoints were removed, move the table away or give it another name',
+        },
+      );
     }
     if (decision === 'put') {
       if (bytes === undefined) {
@@ -140,5 +157,7 @@ async function publishObject(objects: S3Objects, { staged, target }: StagedConte
     }
     return;
   }
-  throw new SluiceError('s3-failed', `${target} is replaced by others again and again`, { retryable: true });
+  throw new SluiceError('s3-failed', `${target} is replaced by others again and again`, {
+    retryable: true,
+  });
 }

@@ -1,14 +1,18 @@
 /**
- * Objects of one bucket below one prefix, with tries that are bounded and spread, and with certain outcomes: a write whose answer was lost is
- * resolved by looking.
+ * Objects of one bucket below one prefix, with tries that are bounded and spread, and with certain
+ * outcomes: a write whose answer was lost is resolved by looking.
  *
  * Invariants:
- * 1. `create` says true exactly when the object that is there was made by this call. Each call has a random mark of its own; after an answer that
- *    says nothing (a reset, a time-out, 5xx) the put is made again under the same mark, and where the key exists the mark tells whose it is.
- * 2. `put` and `delete` may take effect more than once, with the same result; `replace` takes effect on the object it was decided for or not at all.
- * 3. An operation has at most `s3AttemptsMax` tries within `s3OperationMaxMs`, with full jitter between them; more only while its patience lasts. A
- *    condition that does not hold says that others write: it is never waited for.
- * 4. With patience all calls share one pace: a bucket that asks to slow down is asked less often by each of them.
+ * 1. `create` says true exactly when the object that is there was made by this call. Each call has
+ *    a random mark of its own; after an answer that says nothing (a reset, a time-out, 5xx) the put
+ *    is made again under the same mark, and where the key exists the mark tells whose it is.
+ * 2. `put` and `delete` may take effect more than once, with the same result; `replace` takes
+ *    effect on the object it was decided for or not at all.
+ * 3. An operation has at most `s3AttemptsMax` tries within `s3OperationMaxMs`, with full jitter
+ *    between them; more only while its patience lasts. A condition that does not hold says that
+ *    others write: it is never waited for.
+ * 4. With patience all calls share one pace: a bucket that asks to slow down is asked less often by
+ *    each of them.
  */
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
@@ -26,17 +30,31 @@ export interface S3ObjectsOptions extends S3ClientOptions {
   /** Before every key, '' or `/`-separated without a last slash. */
   readonly prefix: string;
   readonly random: Random;
-  /** How long an operation is tried at least where its failure may pass. Default 0: somebody waits for it, and `s3AttemptsMax` tries have to do. */
+  /**
+   * How long an operation is tried at least where its failure may pass. Default 0: somebody waits
+   * for it, and `s3AttemptsMax` tries have to do.
+   */
   readonly patienceMs?: number;
 }
 
-/** Keys are below the prefix. Everything rejects with `s3-failed` (retryable), `s3-refused` or `bucket-missing`. */
+/**
+ * Keys are below the prefix. Everything rejects with `s3-failed` (retryable), `s3-refused` or
+ * `bucket-missing`.
+ */
 export interface S3Objects {
   /** Whether this call made the object. */
   create(key: string, bytes: Uint8Array): Promise<boolean>;
   put(key: string, bytes: Uint8Array): Promise<void>;
-  /** Puts when the object is still the one of `head` (none when undefined). 'unclear': another put came between, or this one did and its answer was lost. */
-  replace(key: string, bytes: Uint8Array, mark: string, head: S3Head | undefined): Promise<'done' | 'unclear'>;
+  /**
+   * Puts when the object is still the one of `head` (none when undefined). 'unclear': another put
+   * came between, or this one did and its answer was lost.
+   */
+  replace(
+    key: string,
+    bytes: Uint8Array,
+    mark: string,
+    head: S3Head | undefined,
+  ): Promise<'done' | 'unclear'>;
   head(key: string): Promise<S3Head | undefined>;
   get(key: string): Promise<Uint8Array | undefined>;
   /** Sorted by code unit. */
@@ -50,18 +68,27 @@ export interface S3Objects {
 const markBytes = 16;
 const backoff = { baseMs: limits.s3RetryBaseMs, maxMs: limits.s3RetryMaxMs };
 
-export function s3Objects({ prefix, random, patienceMs = 0, ...client }: S3ObjectsOptions): S3Objects {
+export function s3Objects({
+  prefix,
+  random,
+  patienceMs = 0,
+  ...client
+}: S3ObjectsOptions): S3Objects {
   const { clock } = client;
   const api = createS3Client(client);
   const pace = new Pace({ clock, baseMs: limits.s3PaceBaseMs, maxMs: limits.s3PaceMaxMs });
   const root = prefix === '' ? '' : `${prefix}/`;
 
-  /** `answer` may know what a failure means for its operation; it is told whether an earlier try may have taken effect. */
+  /**
+   * `answer` may know what a failure means for its operation; it is told whether an earlier try may
+   * have taken effect.
+   */
   const trying = async <T>(
     operation: S3Operation,
     key: string,
     call: () => Promise<T>,
-    answer: (failure: S3Failure, unclear: boolean) => Promise<T | undefined> | T | undefined = () => undefined,
+    answer: (failure: S3Failure, unclear: boolean) => Promise<T | undefined> | T | undefined = () =>
+      undefined,
   ): Promise<T> => {
     const begunMs = clock.monotonic();
     for (let attempt = 0; ; attempt++) {
@@ -79,14 +106,21 @@ export function s3Objects({ prefix, random, patienceMs = 0, ...client }: S3Objec
         const isLast = attempt + 1 >= limits.s3AttemptsMax || spentMs >= limits.s3OperationMaxMs;
         const passes = mayPass(failure) && !(isLast && spentMs >= patienceMs);
         const others = failure.kind === 'condition' && !isLast;
-        if (!passes && !others) throw s3Fault(operation, client.bucket, `object '${key}'`, failure, thrown);
+        if (!passes && !others)
+          throw s3Fault(operation, client.bucket, `object '${key}'`, failure, thrown);
         await sleep(clock, backoffMs(attempt, backoff, random));
       }
     }
   };
 
-  /** A part of an operation that began at `begunMs` and tries it all again, if there is time, when these tries are used up. */
-  const tryingPart = async (begunMs: number, call: (unclear: boolean) => Promise<void>): Promise<void> => {
+  /**
+   * A part of an operation that began at `begunMs` and tries it all again, if there is time, when
+   * these tries are used up.
+   */
+  const tryingPart = async (
+    begunMs: number,
+    call: (unclear: boolean) => Promise<void>,
+  ): Promise<void> => {
     for (let attempt = 0; ; attempt++) {
       if (patienceMs > 0) await pace.turn();
       try {
@@ -94,7 +128,9 @@ export function s3Objects({ prefix, random, patienceMs = 0, ...client }: S3Objec
       } catch (thrown) {
         const failure = deriveS3Failure(thrown);
         if (failure.kind === 'throttled') pace.slowDown();
-        const isLast = attempt + 1 >= limits.s3AttemptsMax || clock.monotonic() - begunMs >= Math.max(patienceMs, limits.s3OperationMaxMs);
+        const isLast =
+          attempt + 1 >= limits.s3AttemptsMax ||
+          clock.monotonic() - begunMs >= Math.max(patienceMs, limits.s3OperationMaxMs);
         if (isLast || !mayPass(failure) || failure.code === 'NoSuchUpload') throw thrown;
         await sleep(clock, backoffMs(attempt, backoff, random));
       }
@@ -104,7 +140,10 @@ export function s3Objects({ prefix, random, patienceMs = 0, ...client }: S3Objec
   const putWhole = (key: string, bytes: Uint8Array, options: PutOptions): Promise<void> => {
     if (bytes.length <= limits.s3SinglePutMaxBytes) return api.put(root + key, bytes, options);
     const begunMs = clock.monotonic();
-    return uploadInParts(api, root + key, bytes, { ...options, trying: (call) => tryingPart(begunMs, call) });
+    return uploadInParts(api, root + key, bytes, {
+      ...options,
+      trying: (call) => tryingPart(begunMs, call),
+    });
   };
 
   const newMark = (): string => {
@@ -125,12 +164,17 @@ export function s3Objects({ prefix, random, patienceMs = 0, ...client }: S3Objec
     const keys: string[] = [];
     let after: string | undefined;
     for (let page = 0; page < limits.s3ListPagesMax; page++) {
-      const found = await trying('ListObjectsV2', below, () => api.list(root + below, whole, after));
+      const found = await trying('ListObjectsV2', below, () =>
+        api.list(root + below, whole, after),
+      );
       for (const key of found.keys) keys.push(key.slice(root.length));
       after = found.next;
       if (after === undefined) return keys.sort();
     }
-    throw new SluiceError('s3-failed', `the list of objects below '${below}' has more than ${limits.s3ListPagesMax} pages`);
+    throw new SluiceError(
+      's3-failed',
+      `the list of objects below '${below}' has more than ${limits.s3ListPagesMax} pages`,
+    );
   };
 
   return {

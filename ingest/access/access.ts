@@ -2,11 +2,14 @@
  * Who sends, and what they may: API keys, tokens, origins.
  *
  * Invariants:
- * 1. Without a valid key the answer is the same for every stream. With one, what it does not cover looks the same whether it exists or not.
- * 2. A page's request is taken only under a key that names its origin: a key for servers is of no use to a page.
- * 3. A reload is whole or not at all: everything new is built before anything old goes, and what cannot be built leaves all as it was.
- * 4. Without keys nothing is taken under a name that is not this machine's, or from a page of elsewhere: whoever runs a first trial on
- *    their machine has a browser open.
+ * 1. Without a valid key the answer is the same for every stream. With one, what it does not cover
+ *    looks the same whether it exists or not.
+ * 2. A page's request is taken only under a key that names its origin: a key for servers is of no
+ *    use to a page.
+ * 3. A reload is whole or not at all: everything new is built before anything old goes, and what
+ *    cannot be built leaves all as it was.
+ * 4. Without keys nothing is taken under a name that is not this machine's, or from a page of
+ *    elsewhere: whoever runs a first trial on their machine has a browser open.
  */
 import type { AccessConfig } from '../../schemas/config-access.ts';
 import type { Refusal } from '../protocol/refusal.ts';
@@ -27,7 +30,10 @@ export interface Access {
   identify(credentials: Credentials): Grant | Refusal | Promise<Grant | Refusal>;
   /** Who it still is: for what stays. `origin` is that of the request which began it. */
   again(grant: Grant, origin: string): Grant | Refusal;
-  /** What Access-Control-Allow-Origin says to `origin`, by this grant, or by any (a preflight has no key). Undefined: nothing. */
+  /**
+   * What Access-Control-Allow-Origin says to `origin`, by this grant, or by any (a preflight has no
+   * key). Undefined: nothing.
+   */
   allowedOrigin(origin: string, grant?: Grant): string | undefined;
   /** Throws `SluiceError` `jwks-file-invalid`; then everything is as before. */
   reload(config: AccessConfig): void;
@@ -57,7 +63,9 @@ export function createAccess(initial: AccessConfig, ports: KeySetPorts): Access 
       if (key === undefined) return keyMissing;
       if (tokens.hasIssuers && looksLikeToken(key)) {
         const found = tokens.verify(key);
-        return found instanceof Promise ? found.then((grant) => withOrigin(grant, origin)) : withOrigin(found, origin);
+        return found instanceof Promise
+          ? found.then((grant) => withOrigin(grant, origin))
+          : withOrigin(found, origin);
       }
       return withOrigin(ring.find(key), origin);
     },
@@ -83,7 +91,8 @@ export function createAccess(initial: AccessConfig, ports: KeySetPorts): Access 
 }
 
 function withOrigin(grant: Grant | Refusal, origin: string): Grant | Refusal {
-  if (origin === '' || isRefusal(grant) || allowedBy(grant.origins, origin) !== undefined) return grant;
+  if (origin === '' || isRefusal(grant) || allowedBy(grant.origins, origin) !== undefined)
+    return grant;
   if (grant.origins === 'local') {
     const message = `without keys only pages of this machine may send, not those of '${origin}'`;
     return {
@@ -94,12 +103,22 @@ function withOrigin(grant: Grant | Refusal, origin: string): Grant | Refusal {
     };
   }
   const message = `pages of '${origin}' may not send under this key`;
-  return { status: 403, code: 'origin-not-allowed', message, expected: "one of the key's origins in the configuration" };
+  return {
+    status: 403,
+    code: 'origin-not-allowed',
+    message,
+    expected: "one of the key's origins in the configuration",
+  };
 }
 
 /** Why this grant may not use that stream. Pure. */
 export function refuseStream(grant: Grant, stream: string): Refusal | undefined {
   if (grant.allows(stream)) return undefined;
   const message = `this key is not for the stream '${stream.slice(0, 130)}'`;
-  return { status: 403, code: 'stream-not-allowed', message, expected: "one of the key's streams in the configuration" };
+  return {
+    status: 403,
+    code: 'stream-not-allowed',
+    message,
+    expected: "one of the key's streams in the configuration",
+  };
 }

@@ -2,8 +2,10 @@
  * Token buckets by name, for names that clients choose: identities of tokens, addresses.
  *
  * Invariants:
- * 1. At most `maxBuckets` are kept. One that is full again is the same as one never met, and is let go first.
- * 2. Past the bound the one that would be full soonest of a sample goes: who owes much cannot get rid of it by bringing others in.
+ * 1. At most `maxBuckets` are kept. One that is full again is the same as one never met, and is let
+ *    go first.
+ * 2. Past the bound the one that would be full soonest of a sample goes: who owes much cannot get
+ *    rid of it by bringing others in.
  */
 import type { QuotaConfig } from '../../schemas/config-access.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -46,12 +48,20 @@ export class Buckets {
       return found;
     }
     this.#makeRoom(nowMs);
-    const made = { kind: this.#kind, name, quota, tokens: createTokenBucket(quota.eventsPerSecond, quota.burst, nowMs) };
+    const made = {
+      kind: this.#kind,
+      name,
+      quota,
+      tokens: createTokenBucket(quota.eventsPerSecond, quota.burst, nowMs),
+    };
     this.#byName.set(name, made);
     return made;
   }
 
-  /** Looks at the next few: each new bucket pays for looking at old ones, so that nothing ever waits for a walk through all. */
+  /**
+   * Looks at the next few: each new bucket pays for looking at old ones, so that nothing ever waits
+   * for a walk through all.
+   */
   #makeRoom(nowMs: number): void {
     let soonest: Bucket | undefined;
     let soonestSeconds = Number.POSITIVE_INFINITY;
@@ -65,7 +75,8 @@ export class Buckets {
         soonestSeconds = seconds;
       }
     }
-    if (this.#byName.size >= this.#maxBuckets && soonest !== undefined) this.#byName.delete(soonest.name);
+    if (this.#byName.size >= this.#maxBuckets && soonest !== undefined)
+      this.#byName.delete(soonest.name);
   }
 
   #next(): Bucket | undefined {

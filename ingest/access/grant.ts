@@ -5,14 +5,18 @@ import type { QuotaConfig } from '../../schemas/config-access.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 
 export interface Grant {
-  /** Who it is: one sender, one name. Names of keys, of tokens and of nobody in particular are three sets that share none. */
+  /**
+   * Who it is: one sender, one name. Names of keys, of tokens and of nobody in particular are three
+   * sets that share none.
+   */
   readonly name: string;
   readonly segmentStream: string | undefined;
   readonly quota: QuotaConfig | undefined;
   readonly origins: Origins;
   /**
-   * The same sender's grant by the configuration as it is now: this very one while nothing changed for it, else another, or why it has none any
-   * more (its key was taken out, its token has expired). `nowMs` in epoch milliseconds. For whatever stays longer than one turn.
+   * The same sender's grant by the configuration as it is now: this very one while nothing changed
+   * for it, else another, or why it has none any more (its key was taken out, its token has
+   * expired). `nowMs` in epoch milliseconds. For whatever stays longer than one turn.
    */
   renewed(nowMs: number): Grant | Refusal;
   allows(stream: string): boolean;
@@ -35,5 +39,7 @@ export function allowedBy(origins: Origins, origin: string): string | undefined 
 export function covers(patterns: readonly string[], stream: string): boolean {
   if (stream.startsWith('sluice/')) return false;
   const team = `${stream.slice(0, stream.indexOf('/'))}/*`;
-  return patterns.some((pattern) => pattern === stream || pattern === team || pattern === everyTeam);
+  return patterns.some(
+    (pattern) => pattern === stream || pattern === team || pattern === everyTeam,
+  );
 }

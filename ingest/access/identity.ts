@@ -1,8 +1,10 @@
 /**
- * Who a token speaks for: the issuer and the subject, exactly (RFC 7519, sections 4.1.1 and 4.1.2: a subject is unique within its issuer).
+ * Who a token speaks for: the issuer and the subject, exactly (RFC 7519, sections 4.1.1 and 4.1.2:
+ * a subject is unique within its issuer).
  *
- * Invariant: two names are equal only when issuer and subject are, whatever signs are in them: what tells them apart is a digest of both. The
- * readable part before it is for people who read a log. A key's name has no colon, so it is never a token's.
+ * Invariant: two names are equal only when issuer and subject are, whatever signs are in them: what
+ * tells them apart is a digest of both. The readable part before it is for people who read a log. A
+ * key's name has no colon, so it is never a token's.
  */
 import { createHash } from 'node:crypto';
 import { limits } from '../../schemas/limits.ts';

@@ -1,9 +1,12 @@
 /**
- * The keys of the configuration, by their digests; or, where there are neither keys nor issuers, the grant of everybody.
+ * The keys of the configuration, by their digests; or, where there are neither keys nor issuers,
+ * the grant of everybody.
  *
  * Invariants:
- * 1. A key is kept as its SHA-256 only. It is 190 random bits, so a slow hash would protect nothing more.
- * 2. What is compared are digests, in constant time (`timingSafeEqual`); how long that takes says nothing about how close a guess was.
+ * 1. A key is kept as its SHA-256 only. It is 190 random bits, so a slow hash would protect nothing
+ *    more.
+ * 2. What is compared are digests, in constant time (`timingSafeEqual`); how long that takes says
+ *    nothing about how close a guess was.
  * 3. A key that a reload leaves as it was keeps its grant: its connections do not notice.
  */
 import { hash, timingSafeEqual } from 'node:crypto';
@@ -42,15 +45,26 @@ const takenOut: Refusal = {
   expected: 'a key of the configuration as it is now',
 };
 
-/** `current` gives the ring in force: grants are renewed by it. `before`: the one that this one may replace. */
-export function createKeyRing(config: AccessConfig, before: KeyRing | undefined, current: () => KeyRing): KeyRing {
+/**
+ * `current` gives the ring in force: grants are renewed by it. `before`: the one that this one may
+ * replace.
+ */
+export function createKeyRing(
+  config: AccessConfig,
+  before: KeyRing | undefined,
+  current: () => KeyRing,
+): KeyRing {
   const entries = new Map<string, Entry>();
-  // Keys by the beginning of their digest: a guess learns at most whether some digest begins like its own.
+  // Keys by the beginning of their digest: a guess learns at most whether some digest begins like
+  // its own.
   const byPrefix = new Map<number, { readonly digest: Buffer; readonly grant: Grant }[]>();
   for (const key of config.keys) {
     const made = JSON.stringify(key);
     const kept = before?.entries.get(key.sha256);
-    const grant = kept?.made === made ? kept.grant : keyGrant(key, () => current().entries.get(key.sha256)?.grant ?? takenOut);
+    const grant =
+      kept?.made === made
+        ? kept.grant
+        : keyGrant(key, () => current().entries.get(key.sha256)?.grant ?? takenOut);
     entries.set(key.sha256, { grant, made });
     const digest = Buffer.from(key.sha256, 'hex');
     const prefix = digest.readUInt32LE(0);
@@ -63,7 +77,8 @@ export function createKeyRing(config: AccessConfig, before: KeyRing | undefined,
     origins: isOpen ? [config.openOrigins ?? 'local'] : config.keys.map(({ origins }) => origins),
     entries,
     find(key) {
-      // As text, into a buffer that is there: a hash object a request, or a buffer, costs seven times as much.
+      // As text, into a buffer that is there: a hash object a request, or a buffer, costs seven
+      // times as much.
       digest.write(hash('sha256', key), 'hex');
       for (const candidate of byPrefix.get(digest.readUInt32LE(0)) ?? []) {
         if (timingSafeEqual(candidate.digest, digest)) return candidate.grant;
@@ -73,7 +88,10 @@ export function createKeyRing(config: AccessConfig, before: KeyRing | undefined,
   };
 }
 
-function keyGrant({ name, streams, origins, quota, segmentStream }: KeyConfig, renewed: Grant['renewed']): Grant {
+function keyGrant(
+  { name, streams, origins, quota, segmentStream }: KeyConfig,
+  renewed: Grant['renewed'],
+): Grant {
   const concrete = streams.filter((stream) => !stream.includes('*'));
   return {
     name,
@@ -85,7 +103,10 @@ function keyGrant({ name, streams, origins, quota, segmentStream }: KeyConfig, r
   };
 }
 
-function openGrant({ openOrigins, openSegmentStream }: AccessConfig, renewed: Grant['renewed']): Grant {
+function openGrant(
+  { openOrigins, openSegmentStream }: AccessConfig,
+  renewed: Grant['renewed'],
+): Grant {
   return {
     name: openName,
     origins: openOrigins ?? 'local',

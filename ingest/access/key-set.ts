@@ -2,10 +2,14 @@
  * The public keys of an issuer (JWK Set, RFC 7517), from a file or fetched from its address.
  *
  * Invariants:
- * 1. One fetch of a set is in flight, however many requests wait for it. After one that failed the next waits, longer each time, with jitter.
- * 2. While fetching fails the last good set counts, until it is `jwksMaxAgeMs` old. Without one the answer is 503, at once.
- * 3. A token that names a key which is not there causes one fetch in `jwksCooldownMs` at most, whoever sends it.
- * 4. What is fetched is bounded in bytes and time; redirects are not followed; no log line shows the user information of an address.
+ * 1. One fetch of a set is in flight, however many requests wait for it. After one that failed the
+ *    next waits, longer each time, with jitter.
+ * 2. While fetching fails the last good set counts, until it is `jwksMaxAgeMs` old. Without one the
+ *    answer is 503, at once.
+ * 3. A token that names a key which is not there causes one fetch in `jwksCooldownMs` at most,
+ *    whoever sends it.
+ * 4. What is fetched is bounded in bytes and time; redirects are not followed; no log line shows
+ *    the user information of an address.
  */
 import { createHash, createPublicKey, KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -35,7 +39,10 @@ export interface LoadedKeys {
 export interface KeySet {
   /** The keys to verify by; undefined: none can be had now. */
   current(): LoadedKeys | undefined | Promise<LoadedKeys | undefined>;
-  /** Whether there may be more keys than in `set`, which lacked one: `changed` says that `current` gives others now. */
+  /**
+   * Whether there may be more keys than in `set`, which lacked one: `changed` says that `current`
+   * gives others now.
+   */
   lookAgain(set: LoadedKeys): Promise<'changed' | 'known' | 'unreachable'>;
   /** Why a token that this key has signed does not count any more. */
   refuses(print: string): Refusal | undefined;
@@ -91,10 +98,14 @@ export function fileKeySet(file: string, issuer: string): KeySet {
   try {
     set = loadKeys(readFileSync(file, 'utf8'));
   } catch (cause) {
-    throw new SluiceError('jwks-file-invalid', `the keys of ${issuer} cannot be read from ${file}: ${messageOf(cause)}`, {
-      cause,
-      fix: 'jwt[].jwks_file names a JSON Web Key Set (RFC 7517)',
-    });
+    throw new SluiceError(
+      'jwks-file-invalid',
+      `the keys of ${issuer} cannot be read from ${file}: ${messageOf(cause)}`,
+      {
+        cause,
+        fix: 'jwt[].jwks_file names a JSON Web Key Set (RFC 7517)',
+      },
+    );
   }
   return {
     current: () => set,
@@ -137,13 +148,15 @@ class RemoteKeySet implements KeySet {
   }
 
   async lookAgain(set: LoadedKeys): Promise<'changed' | 'known' | 'unreachable'> {
-    if (this.#set === set && (this.#failures > 0 || this.#ageMs() >= limits.jwksCooldownMs)) await this.#fetch();
+    if (this.#set === set && (this.#failures > 0 || this.#ageMs() >= limits.jwksCooldownMs))
+      await this.#fetch();
     if (this.#set !== set) return 'changed';
     return this.#failures > 0 ? 'unreachable' : 'known';
   }
 
   refuses(print: string): Refusal | undefined {
-    // Connections ask as long as they are open: with nobody else sending, theirs is what keeps the set fresh.
+    // Connections ask as long as they are open: with nobody else sending, theirs is what keeps the
+    // set fresh.
     if (this.#ageMs() >= limits.jwksFreshMs) void this.#fetch();
     const usable = this.#usable();
     if (usable === undefined) return issuerUnreachable;
@@ -155,17 +168,24 @@ class RemoteKeySet implements KeySet {
   }
 
   #ageMs(): number {
-    return this.#set === undefined ? Number.POSITIVE_INFINITY : this.#ports.clock.monotonic() - this.#fetchedMs;
+    return this.#set === undefined
+      ? Number.POSITIVE_INFINITY
+      : this.#ports.clock.monotonic() - this.#fetchedMs;
   }
 
   #usable(): LoadedKeys | undefined {
     return this.#ageMs() < limits.jwksMaxAgeMs ? this.#set : undefined;
   }
 
-  /** The fetch in flight, begun now where none is; undefined while none may begin. Never rejects. */
+  /**
+   * The fetch in flight, begun now where none is; undefined while none may begin. Never rejects.
+   */
   #fetch(): Promise<void> | undefined {
     const { clock } = this.#ports;
-    if (this.#inFlight === undefined && (this.#failures === 0 || clock.monotonic() >= this.#retryMs)) {
+    if (
+      this.#inFlight === undefined &&
+      (this.#failures === 0 || clock.monotonic() >= this.#retryMs)
+    ) {
       this.#inFlight = this.#take().finally(() => {
         this.#inFlight = undefined;
       });
@@ -179,11 +199,16 @@ class RemoteKeySet implements KeySet {
       const text = await fetchText(this.#url, clock, this.#closed.signal);
       if (this.#set?.text !== text) this.#set = loadKeys(text);
       this.#fetchedMs = clock.monotonic();
-      if (this.#failures > 0) log.info({ issuer: this.#issuer }, "the issuer's keys can be fetched again");
+      if (this.#failures > 0)
+        log.info({ issuer: this.#issuer }, "the issuer's keys can be fetched again");
       this.#failures = 0;
     } catch (thrown) {
       if (this.#closed.signal.aborted) return;
-      const pauseMs = backoffMs(this.#failures++, { baseMs: limits.jwksRetryBaseMs, maxMs: limits.jwksRetryMaxMs }, random);
+      const pauseMs = backoffMs(
+        this.#failures++,
+        { baseMs: limits.jwksRetryBaseMs, maxMs: limits.jwksRetryMaxMs },
+        random,
+      );
       const retryInMs = Math.max(limits.jwksRetryBaseMs, pauseMs);
       this.#retryMs = clock.monotonic() + retryInMs;
       const facts = {
@@ -198,7 +223,10 @@ class RemoteKeySet implements KeySet {
   }
 }
 
-/** fetch refuses an address with user information: it goes into the header that it stands for (RFC 7617). */
+/**
+ * fetch refuses an address with user information: it goes into the header that it stands for (RFC
+ * 7617).
+ */
 async function fetchText(url: string, clock: Clock, closed: AbortSignal): Promise<string> {
   const address = new URL(url);
   const { username, password } = address;
@@ -213,7 +241,11 @@ async function fetchText(url: string, clock: Clock, closed: AbortSignal): Promis
     late.abort(new SluiceError('jwks-late', `no answer in ${limits.jwksTimeoutMs} ms`)),
   );
   try {
-    const response = await fetch(address, { headers, redirect: 'manual', signal: AbortSignal.any([late.signal, closed]) });
+    const response = await fetch(address, {
+      headers,
+      redirect: 'manual',
+      signal: AbortSignal.any([late.signal, closed]),
+    });
     if (response.status !== 200) {
       await response.body?.cancel();
       throw new SluiceError('jwks-refused', `the server answered ${response.status}`);
@@ -222,7 +254,11 @@ async function fetchText(url: string, clock: Clock, closed: AbortSignal): Promis
     let bytes = 0;
     for await (const chunk of response.body ?? []) {
       bytes += chunk.byteLength;
-      if (bytes > limits.jwksMaxBytes) throw new SluiceError('jwks-too-large', `the answer has more than ${limits.jwksMaxBytes} bytes`);
+      if (bytes > limits.jwksMaxBytes)
+        throw new SluiceError(
+          'jwks-too-large',
+          `the answer has more than ${limits.jwksMaxBytes} bytes`,
+        );
       chunks.push(chunk);
     }
     return Buffer.concat(chunks).toString('utf8');
@@ -234,7 +270,8 @@ async function fetchText(url: string, clock: Clock, closed: AbortSignal): Promis
 /** Never a message of fetch's own, which may repeat the address. */
 function reasonOf(thrown: unknown): string {
   const cause = thrown instanceof Error ? thrown.cause : undefined;
-  const code = systemCodeOf(cause) ?? (thrown instanceof SluiceError ? undefined : systemCodeOf(thrown));
+  const code =
+    systemCodeOf(cause) ?? (thrown instanceof SluiceError ? undefined : systemCodeOf(thrown));
   if (code !== undefined) return code;
   return thrown instanceof TypeError ? thrown.name : messageOf(thrown);
 }

@@ -1,12 +1,15 @@
 /**
- * Quotas: a bucket of events for each key and each stream, one of requests for each client's network.
+ * Quotas: a bucket of events for each key and each stream, one of requests for each client's
+ * network.
  *
  * Invariants:
  * 1. Key and stream are charged together: when one refuses, neither pays.
- * 2. What costs work is paid for, also what is refused: elements, lines and whole bodies. Only what is refused for a quota is free.
+ * 2. What costs work is paid for, also what is refused: elements, lines and whole bodies. Only what
+ *    is refused for a quota is free.
  * 3. Bounded: buckets of identities and networks are freed once they are full again (buckets.ts).
  *
- * Headers: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ (RateLimit and RateLimit-Policy as structured fields).
+ * Headers: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ (RateLimit and
+ * RateLimit-Policy as structured fields).
  */
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { QuotaConfig } from '../../schemas/config-access.ts';
@@ -51,7 +54,11 @@ export function createQuotas(settings: QuotaSettings): Quotas {
   const addresses = new Buckets('address', limits.addressBucketsMax);
 
   /** Undefined where nothing bounds them: nearly everywhere, so it must cost nothing. */
-  const bucketsOf = (grant: Grant, stream: string, nowMs: number): readonly Bucket[] | undefined => {
+  const bucketsOf = (
+    grant: Grant,
+    stream: string,
+    nowMs: number,
+  ): readonly Bucket[] | undefined => {
     const streamQuota = streamQuotas.get(stream);
     if (streamQuota === undefined && grant.quota === undefined) return undefined;
     const buckets: Bucket[] = [];
@@ -62,11 +69,14 @@ export function createQuotas(settings: QuotaSettings): Quotas {
 
   return {
     admitAddress(network, nowMs) {
-      return addressQuota === undefined ? free : decide([addresses.of(network, addressQuota, nowMs)], 1, nowMs);
+      return addressQuota === undefined
+        ? free
+        : decide([addresses.of(network, addressQuota, nowMs)], 1, nowMs);
     },
     mayCome(grant, stream, nowMs) {
       const buckets = bucketsOf(grant, stream, nowMs);
-      if (buckets === undefined || buckets.every(({ tokens }) => tokens.hasToken(nowMs))) return free;
+      if (buckets === undefined || buckets.every(({ tokens }) => tokens.hasToken(nowMs)))
+        return free;
       return decide(buckets, 0, nowMs);
     },
     admitEvents(grant, stream, events, nowMs) {
@@ -87,7 +97,9 @@ export function createQuotas(settings: QuotaSettings): Quotas {
 }
 
 function quotasOf({ streams }: QuotaSettings): ReadonlyMap<string, QuotaConfig> {
-  return new Map(streams.flatMap(({ name, quota }) => (quota === undefined ? [] : [[name, quota] as const])));
+  return new Map(
+    streams.flatMap(({ name, quota }) => (quota === undefined ? [] : [[name, quota] as const])),
+  );
 }
 
 function decide(buckets: readonly Bucket[], events: number, nowMs: number): QuotaAnswer {
@@ -104,9 +116,14 @@ function decide(buckets: readonly Bucket[], events: number, nowMs: number): Quot
   }
   if (empty === undefined) for (const { tokens } of buckets) tokens.take(events, nowMs);
   const rateLimitPolicy = buckets
-    .map(({ kind, quota }) => `"${kind}";q=${quota.burst};w=${Math.ceil(quota.burst / quota.eventsPerSecond)}`)
+    .map(
+      ({ kind, quota }) =>
+        `"${kind}";q=${quota.burst};w=${Math.ceil(quota.burst / quota.eventsPerSecond)}`,
+    )
     .join(', ');
-  const rateLimit = buckets.map(({ kind, tokens }) => `"${kind}";r=${tokens.left(nowMs)};t=${tokens.secondsToFull(nowMs)}`).join(', ');
+  const rateLimit = buckets
+    .map(({ kind, tokens }) => `"${kind}";r=${tokens.left(nowMs)};t=${tokens.secondsToFull(nowMs)}`)
+    .join(', ');
   if (empty === undefined) return { rateLimit, rateLimitPolicy };
   return { rateLimit, rateLimitPolicy, refused: refusalOf(empty, waitSeconds) };
 }

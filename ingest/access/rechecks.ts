@@ -1,6 +1,7 @@
 /**
- * Whatever stays longer than one turn of the event loop (a WebSocket, a long upload) is asked again whether its sender is let in: at each change
- * of the configuration, and every `limits.accessRecheckMs`, as a token ends without anybody saying so.
+ * Whatever stays longer than one turn of the event loop (a WebSocket, a long upload) is asked again
+ * whether its sender is let in: at each change of the configuration, and every
+ * `limits.accessRecheckMs`, as a token ends without anybody saying so.
  *
  * Invariant: no timer runs while nobody stays.
  */

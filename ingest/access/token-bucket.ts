@@ -1,7 +1,8 @@
 /**
- * A token bucket whose debt is never forgiven. What asks is let in while a token is left and takes all it needs: a batch larger than the bucket
- * is possible, and nothing more is let in until it is paid for. So over any time no more passes than size + rate * time + one batch, whatever
- * the batches are. Pure but for its own numbers; a clock that steps back gives nothing twice.
+ * A token bucket whose debt is never forgiven. What asks is let in while a token is left and takes
+ * all it needs: a batch larger than the bucket is possible, and nothing more is let in until it is
+ * paid for. So over any time no more passes than size + rate * time + one batch, whatever the
+ * batches are. Pure but for its own numbers; a clock that steps back gives nothing twice.
  */
 
 export interface TokenBucket {

@@ -1,12 +1,16 @@
 /**
- * Tokens (JWT, RFC 7519) of configured issuers, verified by jose against the issuer's key set (key-set.ts).
+ * Tokens (JWT, RFC 7519) of configured issuers, verified by jose against the issuer's key set
+ * (key-set.ts).
  *
  * Invariants:
- * 1. Only asymmetric signatures count (`algorithms`): a token that is signed with what everybody can read is none.
- * 2. Issuer and audience must be the configured ones, a token must end (`exp`), and it must say whom it speaks for. Its answers never repeat it.
+ * 1. Only asymmetric signatures count (`algorithms`): a token that is signed with what everybody
+ *    can read is none.
+ * 2. Issuer and audience must be the configured ones, a token must end (`exp`), and it must say
+ *    whom it speaks for. Its answers never repeat it.
  * 3. An issuer that cannot be reached is 503, never 401: the token may be good.
- * 4. What was verified is remembered by the token's digest; bounded. It holds while the token has not expired, its issuer is configured and
- *    publishes the key that signed it: a key that the issuer withdraws takes its tokens with it.
+ * 4. What was verified is remembered by the token's digest; bounded. It holds while the token has
+ *    not expired, its issuer is configured and publishes the key that signed it: a key that the
+ *    issuer withdraws takes its tokens with it.
  */
 import { createHash, KeyObject } from 'node:crypto';
 import type { JWTPayload } from 'jose';
@@ -25,7 +29,10 @@ export interface Tokens {
   readonly hasIssuers: boolean;
   origins(): readonly Origins[];
   verify(token: string): Grant | Refusal | Promise<Grant | Refusal>;
-  /** Builds what `issuers` needs; the call of what it returns puts that in force. Throws `SluiceError` `jwks-file-invalid`, nothing changed. */
+  /**
+   * Builds what `issuers` needs; the call of what it returns puts that in force. Throws
+   * `SluiceError` `jwks-file-invalid`, nothing changed.
+   */
   prepare(issuers: readonly JwtConfig[]): () => void;
 }
 
@@ -54,19 +61,28 @@ export function createTokens(initial: readonly JwtConfig[], ports: KeySetPorts):
   const verified = new Map<string, Grant>();
 
   const prepare = (configs: readonly JwtConfig[]): (() => void) => {
-    const next = new Map(configs.map((config) => [config.issuer, issuerOf(config, issuers.get(config.issuer), ports)]));
+    const next = new Map(
+      configs.map((config) => [config.issuer, issuerOf(config, issuers.get(config.issuer), ports)]),
+    );
     return () => {
       const before = issuers;
       issuers = next;
-      for (const { keys } of before.values()) if (![...next.values()].some((issuer) => issuer.keys === keys)) keys.close();
+      for (const { keys } of before.values())
+        if (![...next.values()].some((issuer) => issuer.keys === keys)) keys.close();
     };
   };
   prepare(initial)();
 
-  const renew = (token: Verified, grant: Grant, madeBy: JwtConfig, nowMs: number): Grant | Refusal => {
+  const renew = (
+    token: Verified,
+    grant: Grant,
+    madeBy: JwtConfig,
+    nowMs: number,
+  ): Grant | Refusal => {
     const issuer = issuers.get(String(token.payload.iss));
     if (issuer === undefined) return invalid('its issuer is no longer configured');
-    if (nowMs >= (Number(token.payload.exp) + limits.tokenSkewSeconds) * 1_000) return invalid('it has expired');
+    if (nowMs >= (Number(token.payload.exp) + limits.tokenSkewSeconds) * 1_000)
+      return invalid('it has expired');
     const withdrawn = issuer.keys.refuses(token.print);
     if (withdrawn !== undefined) return withdrawn;
     if (issuer.config === madeBy) return grant;
@@ -78,7 +94,8 @@ export function createTokens(initial: readonly JwtConfig[], ports: KeySetPorts):
   const grantOf = (token: Verified, config: JwtConfig): Grant | Refusal => {
     const { issuer, origins, quota, streamsClaim, identityClaim, segmentStream } = config;
     const subject = token.payload[identityClaim];
-    if (typeof subject !== 'string' || subject === '') return invalid(`its '${identityClaim}' must be a text that is not empty`);
+    if (typeof subject !== 'string' || subject === '')
+      return invalid(`its '${identityClaim}' must be a text that is not empty`);
     const patterns = patternsOf(token.payload[streamsClaim]);
     const concrete = patterns.filter((pattern) => !pattern.includes('*'));
     const grant: Grant = {
@@ -124,7 +141,8 @@ export function createTokens(initial: readonly JwtConfig[], ports: KeySetPorts):
     origins: () => [...issuers.values()].map(({ config }) => config.origins),
     prepare,
     verify(token) {
-      if (token.length > limits.tokenMaxChars) return invalid(`it has more than ${limits.tokenMaxChars} characters`);
+      if (token.length > limits.tokenMaxChars)
+        return invalid(`it has more than ${limits.tokenMaxChars} characters`);
       const digest = createHash('sha256').update(token).digest('base64');
       const before = verified.get(digest);
       if (before !== undefined) {
@@ -140,16 +158,30 @@ export function createTokens(initial: readonly JwtConfig[], ports: KeySetPorts):
   };
 }
 
-/** What did not change is kept: an address with the keys that were fetched from it, a configuration with the grants made by it. */
+/**
+ * What did not change is kept: an address with the keys that were fetched from it, a configuration
+ * with the grants made by it.
+ */
 function issuerOf(config: JwtConfig, before: Issuer | undefined, ports: KeySetPorts): Issuer {
   const { jwks } = config;
-  const same = before !== undefined && JSON.stringify(before.config) === JSON.stringify(config) ? before.config : config;
+  const same =
+    before !== undefined && JSON.stringify(before.config) === JSON.stringify(config)
+      ? before.config
+      : config;
   if ('file' in jwks) return { config: same, keys: fileKeySet(jwks.file, config.issuer) };
-  const isSameAddress = before !== undefined && 'url' in before.config.jwks && before.config.jwks.url === jwks.url;
-  return { config: same, keys: isSameAddress ? before.keys : remoteKeySet(jwks.url, config.issuer, ports) };
+  const isSameAddress =
+    before !== undefined && 'url' in before.config.jwks && before.config.jwks.url === jwks.url;
+  return {
+    config: same,
+    keys: isSameAddress ? before.keys : remoteKeySet(jwks.url, config.issuer, ports),
+  };
 }
 
-async function verifyBy({ config, keys }: Issuer, token: string, nowMs: number): Promise<Verified | Refusal> {
+async function verifyBy(
+  { config, keys }: Issuer,
+  token: string,
+  nowMs: number,
+): Promise<Verified | Refusal> {
   const options = {
     algorithms,
     issuer: config.issuer,
@@ -164,7 +196,10 @@ async function verifyBy({ config, keys }: Issuer, token: string, nowMs: number):
     if (set === undefined) return issuerUnreachable;
     try {
       const { payload, key } = await jwtVerify(token, set.resolve, options);
-      return { payload, print: printOf(KeyObject.from(key as Parameters<typeof KeyObject.from>[0])) };
+      return {
+        payload,
+        print: printOf(KeyObject.from(key as Parameters<typeof KeyObject.from>[0])),
+      };
     } catch (thrown) {
       if (!(thrown instanceof errors.JWKSNoMatchingKey)) return refusalOf(thrown);
       const looked = isAgain ? 'known' : await keys.lookAgain(set);
@@ -193,10 +228,13 @@ function refusalOf(thrown: unknown): Refusal {
   // A key of the set that cannot be used is the issuer's fault.
   if (!(thrown instanceof errors.JOSEError)) return issuerUnreachable;
   if (thrown instanceof errors.JWTExpired) return invalid('it has expired');
-  if (thrown instanceof errors.JWTClaimValidationFailed) return invalid(`its '${thrown.claim}' does not fit`);
-  if (thrown instanceof errors.JWSSignatureVerificationFailed) return invalid('its signature is wrong');
+  if (thrown instanceof errors.JWTClaimValidationFailed)
+    return invalid(`its '${thrown.claim}' does not fit`);
+  if (thrown instanceof errors.JWSSignatureVerificationFailed)
+    return invalid('its signature is wrong');
   if (thrown instanceof errors.JWKSNoMatchingKey) return invalid('no key of its issuer fits');
-  if (thrown instanceof errors.JWKSMultipleMatchingKeys) return invalid('more than one key of its issuer fits: it must name one (kid)');
+  if (thrown instanceof errors.JWKSMultipleMatchingKeys)
+    return invalid('more than one key of its issuer fits: it must name one (kid)');
   if (thrown instanceof errors.JOSEAlgNotAllowed) return invalid('its algorithm is not accepted');
   return invalid('its form is wrong');
 }

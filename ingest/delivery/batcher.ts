@@ -1,17 +1,22 @@
 /**
- * Gathers records of one stream and path into writes. While a write is under way, what arrives waits for a part of a write's time and leaves
- * together, sooner when it fills a batch: the batch grows with the load and with the bus, and a lone event waits for nobody.
+ * Gathers records of one stream and path into writes. While a write is under way, what arrives
+ * waits for a part of a write's time and leaves together, sooner when it fills a batch: the batch
+ * grows with the load and with the bus, and a lone event waits for nobody.
  *
  * Invariants:
- * 1. A record is settled once, with an outcome of the writer or the reason why it was not written: nothing is acknowledged from memory.
- * 2. Only records that were refused as retryable are written again, and only for `writeAgainMaxMs`; an unknown outcome is never repeated here, the
- *    client decides.
- * 3. At most `batchesInFlightMax` writes are under way, each within `batchMaxRecords` and `batchMaxBytes`. They start evenly, a quarter of
- *    the last one's time apart and at most `batchPaceMaxMs`: were they to start together, they would end together, and what came in between
- *    would wait for a whole write.
- * 4. In order of keys, one unit of a key is under way; when it fails, what waits behind it fails with it, so nothing overtakes it. Of a unit whose first
- *    records are in the stream only the rest is written again.
- * 5. While the breaker is open nothing is written and everything is refused at once; half open, one write goes.
+ * 1. A record is settled once, with an outcome of the writer or the reason why it was not written:
+ *    nothing is acknowledged from memory.
+ * 2. Only records that were refused as retryable are written again, and only for `writeAgainMaxMs`;
+ *    an unknown outcome is never repeated here, the client decides.
+ * 3. At most `batchesInFlightMax` writes are under way, each within `batchMaxRecords` and
+ *    `batchMaxBytes`. They start evenly, a quarter of the last one's time apart and at most
+ *    `batchPaceMaxMs`: were they to start together, they would end together, and what came in
+ *    between would wait for a whole write.
+ * 4. In order of keys, one unit of a key is under way; when it fails, what waits behind it fails
+ *    with it, so nothing overtakes it. Of a unit whose first records are in the stream only the
+ *    rest is written again.
+ * 5. While the breaker is open nothing is written and everything is refused at once; half open, one
+ *    write goes.
  */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -42,7 +47,9 @@ export interface BatcherOptions {
   /** `team/app` */
   readonly stream: string;
   readonly order: 'none' | 'key';
-  /** Of the small path. Events of one key that wait for an earlier one share a record in any case. */
+  /**
+   * Of the small path. Events of one key that wait for an earlier one share a record in any case.
+   */
   readonly aggregate: Aggregation;
   readonly breaker: Breaker;
   readonly clock: Clock;
@@ -83,7 +90,10 @@ export function createBatcher(options: BatcherOptions): Batcher {
   const shares = aggregate !== 'none' && writer.path === 'kinesis';
   const lanes: Lanes<Waiting> = order === 'key' ? createLanes() : createFifo(shares);
   const bounds = order === 'key' || !shares ? laneBounds : sharedBounds(aggregate === 'kpl-gzip');
-  /** Units under way of which the first items are settled, and how many: in the stream, or refused for good. */
+  /**
+   * Units under way of which the first items are settled, and how many: in the stream, or refused
+   * for good.
+   */
   const begun = new Map<Unit, number>();
   let inFlight = 0;
   let pendingBytes = 0;
@@ -95,8 +105,18 @@ export function createBatcher(options: BatcherOptions): Batcher {
   let lastCode = 'stream-down';
   let lastMessage = '';
 
-  /** Items `from` to before `end` by their own outcomes, which begin at `first`; those that went as an aggregate have one for all, at `last`. */
-  const settle = ({ items }: Unit, from: number, end: number, outcomes: readonly WriteOutcome[], first: number, last: number): void => {
+  /**
+   * Items `from` to before `end` by their own outcomes, which begin at `first`; those that went as
+   * an aggregate have one for all, at `last`.
+   */
+  const settle = (
+    { items }: Unit,
+    from: number,
+    end: number,
+    outcomes: readonly WriteOutcome[],
+    first: number,
+    last: number,
+  ): void => {
     for (let index = from; index < end; index++) {
       const { bytes, item } = items[index] as LaneItem<Waiting>;
       pendingBytes -= bytes;
@@ -125,7 +145,10 @@ export function createBatcher(options: BatcherOptions): Batcher {
   };
 
   /** One try of each unit; what is tried again of them. `isLast` is asked when it has failed. */
-  const tryOnce = async (units: readonly Unit[], isLast: () => boolean): Promise<readonly Unit[]> => {
+  const tryOnce = async (
+    units: readonly Unit[],
+    isLast: () => boolean,
+  ): Promise<readonly Unit[]> => {
     const records: OutgoingRecord[] = [];
     const firsts: number[] = [];
     let bytes = 0;
@@ -133,8 +156,11 @@ export function createBatcher(options: BatcherOptions): Batcher {
       const { items } = unit;
       firsts.push(records.length);
       bytes += unit.bytes;
-      if (items.length > 1 && writer.path === 'kinesis') records.push(await aggregateOf(unit, aggregate === 'kpl-gzip'));
-      else for (let at = settledOf(unit); at < items.length; at++) records.push((items[at] as LaneItem<Waiting>).item.record);
+      if (items.length > 1 && writer.path === 'kinesis')
+        records.push(await aggregateOf(unit, aggregate === 'kpl-gzip'));
+      else
+        for (let at = settledOf(unit); at < items.length; at++)
+          records.push((items[at] as LaneItem<Waiting>).item.record);
     }
     const startedMs = clock.monotonic();
     const outcomes = await within(writer.write(stream, records), records.length, clock);
@@ -180,12 +206,19 @@ export function createBatcher(options: BatcherOptions): Batcher {
     }
   };
 
-  const downMessage = (): string => `${writer.path} of '${stream}' fails (${lastCode}: ${lastMessage}); it is tried again soon`;
+  const downMessage = (): string =>
+    `${writer.path} of '${stream}' fails (${lastCode}: ${lastMessage}); it is tried again soon`;
 
   /** Until the next write may start. Below a millisecond there is nothing to wait for. */
   const pauseMs = (nowMs: number): number => {
-    if (inFlight === 0 || lanes.waiting >= limits.batchMaxRecords || lanes.waitingBytes >= limits.batchMaxBytes) return 0;
-    const leftMs = lastStartMs + Math.min(lastWriteMs / writesAtOnce, limits.batchPaceMaxMs) - nowMs;
+    if (
+      inFlight === 0 ||
+      lanes.waiting >= limits.batchMaxRecords ||
+      lanes.waitingBytes >= limits.batchMaxBytes
+    )
+      return 0;
+    const leftMs =
+      lastStartMs + Math.min(lastWriteMs / writesAtOnce, limits.batchPaceMaxMs) - nowMs;
     return leftMs < 1 ? 0 : leftMs;
   };
 
@@ -196,8 +229,16 @@ export function createBatcher(options: BatcherOptions): Batcher {
       if (pauseMs(nowMs) > 0) break;
       const taken = lanes.take(bounds);
       if (taken.length === 0) return;
-      const [stale, fresh] = [taken.filter((unit) => isStale(unit, nowMs)), taken.filter((unit) => !isStale(unit, nowMs))];
-      if (stale.length > 0) turnAway(stale, 'queue-timeout', `it waited more than ${limits.queueMaxMs} ms to be written`);
+      const [stale, fresh] = [
+        taken.filter((unit) => isStale(unit, nowMs)),
+        taken.filter((unit) => !isStale(unit, nowMs)),
+      ];
+      if (stale.length > 0)
+        turnAway(
+          stale,
+          'queue-timeout',
+          `it waited more than ${limits.queueMaxMs} ms to be written`,
+        );
       if (fresh.length === 0) continue;
       if (!breaker.admits(nowMs)) {
         turnAway(fresh, 'stream-down', downMessage());
@@ -214,8 +255,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
   };
 
   /**
-   * What one round of the event loop brings goes together, a request in each of its turns: the busier the process, the longer its rounds, the
-   * fuller its batches.
+   * What one round of the event loop brings goes together, a request in each of its turns: the
+   * busier the process, the longer its rounds, the fuller its batches.
    */
   const schedule = (): void => {
     if (scheduled || inFlight >= limits.batchesInFlightMax || lanes.waiting === 0) return;
@@ -237,7 +278,11 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
   return {
     add(record, bytes, onSettled) {
-      lanes.add({ key: record.key, bytes, item: { record, sinceMs: clock.monotonic(), settle: onSettled } });
+      lanes.add({
+        key: record.key,
+        bytes,
+        item: { record, sinceMs: clock.monotonic(), settle: onSettled },
+      });
       pendingBytes += bytes;
       schedule();
     },
@@ -255,10 +300,15 @@ function isStale(unit: Unit, nowMs: number): boolean {
 /** One record that holds the unit's records, in order (KPL aggregation). */
 async function aggregateOf({ key, items }: Unit, compressed: boolean): Promise<OutgoingRecord> {
   const value = encodeAggregate(items.map(({ item }) => item.record));
-  return compressed ? { key, value: [await compress(Buffer.concat(value), { level: compressionLevel })] } : { key, value };
+  return compressed
+    ? { key, value: [await compress(Buffer.concat(value), { level: compressionLevel })] }
+    : { key, value };
 }
 
-/** The first outcome from `first` to before `end` that leaves open what becomes of its record; `end` when there is none. */
+/**
+ * The first outcome from `first` to before `end` that leaves open what becomes of its record; `end`
+ * when there is none.
+ */
 function undecidedIn(outcomes: readonly WriteOutcome[], first: number, end: number): number {
   let at = first;
   while (at < end && isDecided(outcomes[at] as WriteOutcome)) at++;
@@ -276,25 +326,47 @@ function isAgain(outcomes: readonly WriteOutcome[], open: number, end: number): 
   return true;
 }
 
-const outOfTurn: WriteOutcome = { kind: 'unknown', code: 'partly-written', message: 'part of what goes behind it was written' };
+const outOfTurn: WriteOutcome = {
+  kind: 'unknown',
+  code: 'partly-written',
+  message: 'part of what goes behind it was written',
+};
 
-/** What is told: each its own, but for what others have overtaken. Whether the client must send it again is for its identity to decide. */
-function told(outcomes: readonly WriteOutcome[], open: number, end: number): readonly WriteOutcome[] {
+/**
+ * What is told: each its own, but for what others have overtaken. Whether the client must send it
+ * again is for its identity to decide.
+ */
+function told(
+  outcomes: readonly WriteOutcome[],
+  open: number,
+  end: number,
+): readonly WriteOutcome[] {
   if (!hasApplied(outcomes, open, end)) return outcomes;
-  return outcomes.map((outcome, at) => (at >= open && at < end && outcome.kind !== 'applied' ? outOfTurn : outcome));
+  return outcomes.map((outcome, at) =>
+    at >= open && at < end && outcome.kind !== 'applied' ? outOfTurn : outcome,
+  );
 }
 
 function behindOf(worst: WriteOutcome): WriteOutcome {
-  const message = worst.kind === 'applied' ? '' : `an earlier event of the same key was not written: ${worst.message}`;
+  const message =
+    worst.kind === 'applied'
+      ? ''
+      : `an earlier event of the same key was not written: ${worst.message}`;
   return { kind: 'refused', code: 'order-kept', message, retryable: true };
 }
 
 /** The outcomes, or `unknown` for all once the write has taken too long. */
-function within(writing: Promise<readonly WriteOutcome[]>, count: number, clock: Clock): Promise<readonly WriteOutcome[]> {
+function within(
+  writing: Promise<readonly WriteOutcome[]>,
+  count: number,
+  clock: Clock,
+): Promise<readonly WriteOutcome[]> {
   return new Promise((resolve, reject) => {
     const timer = clock.setTimer(limits.writeMaxMs, () => {
       const message = `the write did not end within ${limits.writeMaxMs} ms`;
-      resolve(Array.from({ length: count }, () => ({ kind: 'unknown', code: 'write-timeout', message })));
+      resolve(
+        Array.from({ length: count }, () => ({ kind: 'unknown', code: 'write-timeout', message })),
+      );
     });
     writing.then(resolve, reject).finally(() => timer.cancel());
   });

@@ -1,6 +1,7 @@
 /**
- * A circuit breaker: pure state over monotonic milliseconds. Closed: writes go. Open: none goes for a pause that grows with each failed
- * probe. Half open: one write goes as the probe, and its outcome decides.
+ * A circuit breaker: pure state over monotonic milliseconds. Closed: writes go. Open: none goes for
+ * a pause that grows with each failed probe. Half open: one write goes as the probe, and its
+ * outcome decides.
  *
  * Invariants:
  * 1. While half open, `admits` says true once until `succeeded` or `failed` is called.
@@ -23,7 +24,10 @@ export interface Breaker {
   admits(nowMs: number): boolean;
   succeeded(nowMs: number): void;
   failed(nowMs: number): void;
-  /** Milliseconds until a probe may go; 0 also while one is under way. Fractional: round up what is waited for. */
+  /**
+   * Milliseconds until a probe may go; 0 also while one is under way. Fractional: round up what is
+   * waited for.
+   */
   retryInMs(nowMs: number): number;
 }
 

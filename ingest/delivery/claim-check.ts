@@ -1,14 +1,18 @@
 /**
- * Claim check (https://www.enterpriseintegrationpatterns.com/StoreInLibrary.html): data beyond both paths goes to the blob store, and a
- * record with a pointer to it into the stream; the source fetches it (topology/runtime/claims.ts).
+ * Claim check (https://www.enterpriseintegrationpatterns.com/StoreInLibrary.html): data beyond both
+ * paths goes to the blob store, and a record with a pointer to it into the stream; the source
+ * fetches it (topology/runtime/claims.ts).
  *
- * The pointer is CloudEvents' `dataref` (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/dataref.md):
+ * The pointer is CloudEvents' `dataref`
+ * (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/dataref.md):
  * `claim:<team>/<app>/<day>/<uuid>`, beside `datasize` in bytes and `datasha256`.
  *
  * Invariants:
  * 1. The blob is durable before its record is written: no record points to nothing.
- * 2. A blob without a record may be left when the record is refused; the sweep takes it with the rest of its day.
- * 3. A record that points leaves alone, never in an aggregate: what must be fetched for one record is bounded by one event's size.
+ * 2. A blob without a record may be left when the record is refused; the sweep takes it with the
+ *    rest of its day.
+ * 3. A record that points leaves alone, never in an aggregate: what must be fetched for one record
+ *    is bounded by one event's size.
  */
 import { webcrypto } from 'node:crypto';
 import type { EventAttributes } from '../../schemas/event.ts';
@@ -25,7 +29,10 @@ import type { RoutedRecord, RouteLimits } from './route.ts';
 import { routeTo } from './route.ts';
 
 /** The record that points to the data, once that is durable. Never rejects. */
-export type ClaimCheck = (attributes: EventAttributes, data: Uint8Array) => Promise<RoutedRecord | Refusal>;
+export type ClaimCheck = (
+  attributes: EventAttributes,
+  data: Uint8Array,
+) => Promise<RoutedRecord | Refusal>;
 
 export interface ClaimCheckOptions {
   readonly store: BlobStore;
@@ -43,22 +50,50 @@ export function createClaimCheck({ store, bounds, clock, random }: ClaimCheckOpt
     const taken = claimExtensions.find((name) => extensions?.[name] !== undefined);
     if (taken !== undefined) {
       const message = `an event whose data is kept elsewhere cannot have an extension '${taken}'`;
-      return { status: 400, code: 'extension-reserved', message, expected: 'another name', pointer: `/${taken}` };
+      return {
+        status: 400,
+        code: 'extension-reserved',
+        message,
+        expected: 'another name',
+        pointer: `/${taken}`,
+      };
     }
     const key = `${team}/${app}/${receivedtime.slice(0, 10)}/${uuidv7(clock.now(), random)}`;
     let pointer: Readonly<Record<string, string>>;
     try {
       // Both off this thread: neither may hold up the requests of others.
-      const [digest, isNew] = await Promise.all([webcrypto.subtle.digest('SHA-256', data), store.createIfAbsent(key, data)]);
+      const [digest, isNew] = await Promise.all([
+        webcrypto.subtle.digest('SHA-256', data),
+        store.createIfAbsent(key, data),
+      ]);
       if (!isNew) throw new Error(`there is a blob '${key}' already`);
-      pointer = { dataref: `${claimScheme}${key}`, datasize: String(data.length), datasha256: Buffer.from(digest).toString('hex') };
+      pointer = {
+        dataref: `${claimScheme}${key}`,
+        datasize: String(data.length),
+        datasha256: Buffer.from(digest).toString('hex'),
+      };
     } catch (thrown) {
       const message = `the data of ${data.length} bytes cannot be stored: ${messageOf(thrown)}`;
-      return { status: 503, code: 'claim-not-stored', message, expected: 'send it again, under the same id, after Retry-After' };
+      return {
+        status: 503,
+        code: 'claim-not-stored',
+        message,
+        expected: 'send it again, under the same id, after Retry-After',
+      };
     }
-    const routed = routeTo('kinesis', { ...attributes, extensions: { ...extensions, ...pointer } }, noData, bounds);
+    const routed = routeTo(
+      'kinesis',
+      { ...attributes, extensions: { ...extensions, ...pointer } },
+      noData,
+      bounds,
+    );
     // Attributes are bounded far below a record's size.
-    if (routed === undefined) return { status: 413, code: 'event-too-large', message: 'the attributes do not fit a record' };
+    if (routed === undefined)
+      return {
+        status: 413,
+        code: 'event-too-large',
+        message: 'the attributes do not fit a record',
+      };
     return { ...routed, bytes: Math.max(routed.bytes, pointerWeightBytes) };
   };
 }
@@ -69,15 +104,21 @@ const pointerWeightBytes = limits.unitMaxBytes;
 /** What a record that comes from a spool counts as when it is gathered into writes. */
 export function weightOf({ value, headers }: OutgoingRecord, bytes: number): number {
   const [whole] = value;
-  const points = headers === undefined && value.length === 1 && whole !== undefined && mayClaim(whole);
+  const points =
+    headers === undefined && value.length === 1 && whole !== undefined && mayClaim(whole);
   return points ? Math.max(bytes, pointerWeightBytes) : bytes;
 }
 
 /**
- * Deletes the blobs whose day ended more than `retentionMs` ago; how many there were. One that cannot be deleted does not keep the others:
- * it rejects at the end, and the next sweep meets it again.
+ * Deletes the blobs whose day ended more than `retentionMs` ago; how many there were. One that
+ * cannot be deleted does not keep the others: it rejects at the end, and the next sweep meets it
+ * again.
  */
-export async function sweepClaims(store: BlobStore, nowMs: number, retentionMs: number): Promise<number> {
+export async function sweepClaims(
+  store: BlobStore,
+  nowMs: number,
+  retentionMs: number,
+): Promise<number> {
   let swept = 0;
   let fault: unknown;
   for (const key of await store.list('')) {

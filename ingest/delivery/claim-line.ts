@@ -1,16 +1,20 @@
 /**
- * In a stream with order: events of a key whose data is on its way into the blob store, and those that came behind them. Without it what is
- * small would reach the stream first.
+ * In a stream with order: events of a key whose data is on its way into the blob store, and those
+ * that came behind them. Without it what is small would reach the stream first.
  *
  * Invariants:
  * 1. Of one key events go on in the order in which they came.
- * 2. What waits behind data that was not stored, and is to be sent again, is refused as well: nothing overtakes it.
+ * 2. What waits behind data that was not stored, and is to be sent again, is refused as well:
+ *    nothing overtakes it.
  * 3. A key that waits for nothing leaves nothing behind.
  */
 import type { Refusal } from '../protocol/refusal.ts';
 
 export interface ClaimLine {
-  /** True: data of `key` is on its way. `goOn` is called once, when that has ended, with why the event cannot go on or undefined. */
+  /**
+   * True: data of `key` is on its way. `goOn` is called once, when that has ended, with why the
+   * event cannot go on or undefined.
+   */
   waits(key: string, goOn: (refusal: Refusal | undefined) => void): boolean;
   /** Data of `key` is on its way from now on. It did not have to wait. */
   begin(key: string): void;
@@ -39,5 +43,10 @@ export function createClaimLine(): ClaimLine {
 
 function behindOf({ message, expected }: Refusal): Refusal {
   const kept = `an earlier event of the same key was not written: ${message}`;
-  return { status: 503, code: 'order-kept', message: kept, ...(expected === undefined ? {} : { expected }) };
+  return {
+    status: 503,
+    code: 'order-kept',
+    message: kept,
+    ...(expected === undefined ? {} : { expected }),
+  };
 }

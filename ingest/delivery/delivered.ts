@@ -1,5 +1,6 @@
 /**
- * What became of an event that was handed to its stream's delivery. A value; the protocols turn it into answers.
+ * What became of an event that was handed to its stream's delivery. A value; the protocols turn it
+ * into answers.
  */
 import type { Path } from '../../schemas/ports/record.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
@@ -25,6 +26,9 @@ const again = 'send it again, under the same id, after Retry-After';
 /** What a write that put nothing into the stream for sure, or may have, means to the client. */
 export function refusalOf(outcome: Exclude<WriteOutcome, { kind: 'applied' }>): Refusal {
   const { code, message } = outcome;
-  if (outcome.kind === 'unknown') return { status: 503, code, message, expected: again, outcome: 'unknown' };
-  return outcome.retryable ? { status: 503, code, message, expected: again } : { status: 400, code, message };
+  if (outcome.kind === 'unknown')
+    return { status: 503, code, message, expected: again, outcome: 'unknown' };
+  return outcome.retryable
+    ? { status: 503, code, message, expected: again }
+    : { status: 400, code, message };
 }

@@ -1,17 +1,21 @@
 /**
- * What an event is known by when it comes again: a digest of its identity, and digests of its content.
+ * What an event is known by when it comes again: a digest of its identity, and digests of its
+ * content.
  *
- * The identity is (team, app, source, id). Its digest is looked up among those of all teams, so it is a SHA-256, of which nobody finds a
- * second text. The content is only compared with that of the same identity, which are events of senders of one stream: a fast hash does
- * (XXH3, https://github.com/Cyan4973/xxHash, a fourth of the time of SHA-256 at 5 KB), under a seed that is drawn at start and never shown,
- * so that no two contents can be made to look alike beforehand. 64 bits of it, so that equal by chance is one in 10^19.
+ * The identity is (team, app, source, id). Its digest is looked up among those of all teams, so it
+ * is a SHA-256, of which nobody finds a second text. The content is only compared with that of the
+ * same identity, which are events of senders of one stream: a fast hash does (XXH3,
+ * https://github.com/Cyan4973/xxHash, a fourth of the time of SHA-256 at 5 KB), under a seed that
+ * is drawn at start and never shown, so that no two contents can be made to look alike beforehand.
+ * 64 bits of it, so that equal by chance is one in 10^19.
  *
  * Invariants:
- * 1. Content is compared as it is written: data by its bytes, attributes by their text. Data with other blanks or another order of members
- *    is other data.
- * 2. What the ingress adds (`receivedtime`, `traceparent`, a time that the client did not say, what its connection was) is no content.
- * 3. Each attribute has a digest of its own, so that a conflict can say which of them differ; 32 bits, as whoever could make two of them
- *    collide might as well send the same event.
+ * 1. Content is compared as it is written: data by its bytes, attributes by their text. Data with
+ *    other blanks or another order of members is other data.
+ * 2. What the ingress adds (`receivedtime`, `traceparent`, a time that the client did not say, what
+ *    its connection was) is no content.
+ * 3. Each attribute has a digest of its own, so that a conflict can say which of them differ; 32
+ *    bits, as whoever could make two of them collide might as well send the same event.
  */
 import { hash } from 'node:crypto';
 import { createXXHash3 } from 'hash-wasm';
@@ -19,7 +23,10 @@ import type { EventAttributes } from '../../schemas/event.ts';
 import type { Span } from '../../schemas/json-scan.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 
-/** Digests of 32 bits each, as integers with a sign, by the name of what they are of. The data has two. */
+/**
+ * Digests of 32 bits each, as integers with a sign, by the name of what they are of. The data has
+ * two.
+ */
 export const contentParts = [
   'data',
   'data',
@@ -46,7 +53,10 @@ export interface Comparable {
   readonly ownTime: boolean;
   /** The extensions that the client said. */
   readonly ownExtensions: Readonly<Record<string, string>> | undefined;
-  /** Parts of the data that a sender's library writes anew each time it tries, in order and apart; they are not compared. */
+  /**
+   * Parts of the data that a sender's library writes anew each time it tries, in order and apart;
+   * they are not compared.
+   */
   readonly restless?: readonly Span[];
 }
 
@@ -62,7 +72,8 @@ export async function createFingerprints(random: Random): Promise<FingerprintOf>
   const text = (value: string | undefined): number => {
     if (value === undefined) return 0;
     let digest = seed;
-    for (let at = 0; at < value.length; at++) digest = Math.imul(digest ^ value.charCodeAt(at), 0x01_00_01_93);
+    for (let at = 0; at < value.length; at++)
+      digest = Math.imul(digest ^ value.charCodeAt(at), 0x01_00_01_93);
     // The last signs get to all bits as well; never 0, which is what is not there.
     digest = Math.imul(digest ^ (digest >>> 15), 0x2c_1b_3c_6d);
     return (digest ^ (digest >>> 13)) | 1;
@@ -77,7 +88,18 @@ export async function createFingerprints(random: Random): Promise<FingerprintOf>
     }
     hasher.update(from === 0 ? data : data.subarray(from));
     const digest = hasher.digest('binary');
-    const { team, app, source, id, type, time, subject, partitionkey, dataschema, datacontenttype } = attributes;
+    const {
+      team,
+      app,
+      source,
+      id,
+      type,
+      time,
+      subject,
+      partitionkey,
+      dataschema,
+      datacontenttype,
+    } = attributes;
     return {
       // A source may have any sign in it: its length says where the id begins.
       identity: hash('sha256', `${team}/${app}\n${source.length}\n${source}${id}`, 'binary'),
@@ -103,10 +125,18 @@ export function differences(one: readonly number[], other: readonly number[]): r
 }
 
 function wordAt(bytes: Uint8Array, at: number): number {
-  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
+  return (
+    (bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24)
+  );
 }
 
-/** Without its parameters: the modes of CloudEvents and what stands in between differ in a charset, not in the data. */
+/**
+ * Without its parameters: the modes of CloudEvents and what stands in between differ in a charset,
+ * not in the data.
+ */
 function mediaOf(contentType: string): string {
   if (contentType === 'application/json') return contentType;
   return (contentType.split(';')[0] as string).trim().toLowerCase();
@@ -116,5 +146,7 @@ function mediaOf(contentType: string): string {
 function joined(extensions: Readonly<Record<string, string>> | undefined): string | undefined {
   if (extensions === undefined) return undefined;
   const names = Object.keys(extensions).sort();
-  return names.map((name) => `${name}=${(extensions[name] as string).length}:${extensions[name] as string}`).join(',');
+  return names
+    .map((name) => `${name}=${(extensions[name] as string).length}:${extensions[name] as string}`)
+    .join(',');
 }

@@ -1,12 +1,17 @@
 /**
- * What waits to be written on one path of one stream: a plain queue, or a lane a key. Plain data and no time: the batcher decides when to
- * take, writes, and says what became of it. Adding, taking and settling cost O(1) an item, amortised.
+ * What waits to be written on one path of one stream: a plain queue, or a lane a key. Plain data
+ * and no time: the batcher decides when to take, writes, and says what became of it. Adding, taking
+ * and settling cost O(1) an item, amortised.
  *
  * Invariants:
- * 1. Of one key at most one unit is under way, and its items leave in the order in which they were added.
- * 2. A unit that failed takes everything that waits behind it in its lane along: nothing overtakes it.
- * 3. A lane that is empty leaves nothing behind, and an item that left is not held: memory is bounded by what waits and what is under way.
- * 4. Only the unit that is under way is settled, once: `applied` or `failed` with any other is a defect.
+ * 1. Of one key at most one unit is under way, and its items leave in the order in which they were
+ *    added.
+ * 2. A unit that failed takes everything that waits behind it in its lane along: nothing overtakes
+ *    it.
+ * 3. A lane that is empty leaves nothing behind, and an item that left is not held: memory is
+ *    bounded by what waits and what is under way.
+ * 4. Only the unit that is under way is settled, once: `applied` or `failed` with any other is a
+ *    defect.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 
@@ -16,7 +21,10 @@ export interface LaneItem<T> {
   readonly item: T;
 }
 
-/** Items of one key, in order, that leave together. One that may be written again stays under way meanwhile. */
+/**
+ * Items of one key, in order, that leave together. One that may be written again stays under way
+ * meanwhile.
+ */
 export interface LaneUnit<T> {
   readonly key: string;
   readonly bytes: number;
@@ -33,11 +41,17 @@ export interface TakeBounds {
 
 export interface Lanes<T> {
   add(item: LaneItem<T>): void;
-  /** What may be written now, within the bounds; at least one unit when anything may. Keys take turns: longest ready first. */
+  /**
+   * What may be written now, within the bounds; at least one unit when anything may. Keys take
+   * turns: longest ready first.
+   */
   take(bounds: TakeBounds): readonly LaneUnit<T>[];
   /** The unit is in the stream: what waits behind it becomes ready. */
   applied(unit: LaneUnit<T>): void;
-  /** The unit failed for good: its items and those that wait behind it, in order. Its lane is empty afterwards. */
+  /**
+   * The unit failed for good: its items and those that wait behind it, in order. Its lane is empty
+   * afterwards.
+   */
   failed(unit: LaneUnit<T>): readonly LaneItem<T>[];
   /** Items that wait, and their bytes: what is under way is not in them. */
   readonly waiting: number;
@@ -80,7 +94,10 @@ class Queue<T> {
   }
 }
 
-/** No order: each item is a unit of its own, or, where they share, as many as come one after the other and fit; the first names the unit's key. */
+/**
+ * No order: each item is a unit of its own, or, where they share, as many as come one after the
+ * other and fit; the first names the unit's key.
+ */
 export function createFifo<T>(shares = false): Lanes<T> {
   const queue = new Queue<LaneItem<T>>();
   let waitingBytes = 0;
@@ -101,8 +118,13 @@ export function createFifo<T>(shares = false): Lanes<T> {
         unitBytes = 0;
       };
       for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
-        if (!shares || items.length >= unitMaxItems || unitBytes + next.bytes > unitMaxBytes) close();
-        if (units.length >= maxUnits || ((units.length > 0 || items.length > 0) && bytes + next.bytes > maxBytes)) break;
+        if (!shares || items.length >= unitMaxItems || unitBytes + next.bytes > unitMaxBytes)
+          close();
+        if (
+          units.length >= maxUnits ||
+          ((units.length > 0 || items.length > 0) && bytes + next.bytes > maxBytes)
+        )
+          break;
         queue.shift();
         bytes += next.bytes;
         unitBytes += next.bytes;
@@ -139,7 +161,11 @@ export function createLanes<T>(): Lanes<T> {
   let waiting = 0;
   let waitingBytes = 0;
 
-  const takeUnit = (lane: Lane<T>, { unitMaxItems, unitMaxBytes }: TakeBounds, room: number): LaneUnit<T> => {
+  const takeUnit = (
+    lane: Lane<T>,
+    { unitMaxItems, unitMaxBytes }: TakeBounds,
+    room: number,
+  ): LaneUnit<T> => {
     const most = Math.min(unitMaxBytes, room);
     const items: LaneItem<T>[] = [];
     let bytes = 0;
@@ -157,7 +183,10 @@ export function createLanes<T>(): Lanes<T> {
 
   const settled = (unit: LaneUnit<T>): Lane<T> => {
     const lane = lanes.get(unit.key);
-    assert(lane !== undefined && lane.underWay === unit, 'only the unit of a key that is under way is settled, once');
+    assert(
+      lane !== undefined && lane.underWay === unit,
+      'only the unit of a key that is under way is settled, once',
+    );
     lane.underWay = undefined;
     return lane;
   };
@@ -177,9 +206,16 @@ export function createLanes<T>(): Lanes<T> {
     take(bounds) {
       const units: LaneUnit<T>[] = [];
       let bytes = 0;
-      for (let lane = ready.peek(); lane !== undefined && units.length < bounds.maxUnits; lane = ready.peek()) {
+      for (
+        let lane = ready.peek();
+        lane !== undefined && units.length < bounds.maxUnits;
+        lane = ready.peek()
+      ) {
         const first = lane.queue.peek();
-        assert(first !== undefined && lane.underWay === undefined, 'a ready lane has items and nothing under way');
+        assert(
+          first !== undefined && lane.underWay === undefined,
+          'a ready lane has items and nothing under way',
+        );
         if (units.length > 0 && bytes + first.bytes > bounds.maxBytes) break;
         ready.shift();
         const unit = takeUnit(lane, bounds, bounds.maxBytes - bytes);

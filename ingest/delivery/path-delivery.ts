@@ -2,7 +2,8 @@
  * One path of one stream: its breaker, its batcher, and its spool with what empties it.
  *
  * Invariants:
- * 1. In a stream with order nothing passes what the spool holds, also when an earlier run left it and nothing may join it any more.
+ * 1. In a stream with order nothing passes what the spool holds, also when an earlier run left it
+ *    and nothing may join it any more.
  * 2. What the stream will never take is kept beside, durably, before the spool lets go of it.
  */
 import type { Aggregation } from '../../schemas/config.ts';
@@ -144,8 +145,8 @@ const leftoverFirst: WriteOutcome = {
 };
 
 /**
- * Open only while records come: `sluice refused` takes the folder in between. One that cannot be opened now is opened with the next record. Appends must not
- * overlap.
+ * Open only while records come: `sluice refused` takes the folder in between. One that cannot be
+ * opened now is opened with the next record. Appends must not overlap.
  */
 function asideOf(
   openAside: () => Promise<Spool>,
@@ -182,13 +183,18 @@ function asideOf(
 /** A breaker that tells of its changes. */
 function watched({ writer, stream, random, tell }: PathDeliveryOptions): Breaker {
   const breaker = createBreaker(
-    { failuresToOpen: limits.breakerFailures, pauseBaseMs: limits.breakerPauseBaseMs, pauseMaxMs: limits.breakerPauseMaxMs },
+    {
+      failuresToOpen: limits.breakerFailures,
+      pauseBaseMs: limits.breakerPauseBaseMs,
+      pauseMaxMs: limits.breakerPauseMaxMs,
+    },
     random,
   );
   const watch = (act: () => void): void => {
     const before = breaker.state;
     act();
-    if (breaker.state !== before) tell?.({ kind: 'breaker', path: writer.path, stream, state: breaker.state });
+    if (breaker.state !== before)
+      tell?.({ kind: 'breaker', path: writer.path, stream, state: breaker.state });
   };
   return {
     get state() {

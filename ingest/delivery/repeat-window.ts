@@ -1,16 +1,19 @@
 /**
- * Outcomes of settled events by their identity, in bytes that are counted. No object and no string is kept for an entry, so the garbage
- * collector has nothing to walk over. An entry is written behind the last one of its share (a key's), into a chunk:
+ * Outcomes of settled events by their identity, in bytes that are counted. No object and no string
+ * is kept for an entry, so the garbage collector has nothing to walk over. An entry is written
+ * behind the last one of its share (a key's), into a chunk:
  *
  *   identity (16) | content (4 each) | kind (1) | not used (1) | bytes of the split (2) | settled at, ms (8) | bytes of the position (2) |
  *   split and position in UTF-8 | up to a multiple of 8
  *
  * Invariants:
- * 1. The table, the chunks, and what a chunk and a share cost beside their bytes, are together at most `maxBytes`.
- * 2. Past that the largest share gives up its oldest chunk: a sender that floods pushes out its own entries, and none of a smaller share.
- *    (Of more than `looksMax` shares of about the largest size, it is the largest of so many.)
- * 3. An entry is answered for `windowMs` and no longer. Chunks that are past it are freed as others are written, about one share looked at
- *    for an entry, so that no event waits for a sweep.
+ * 1. The table, the chunks, and what a chunk and a share cost beside their bytes, are together at
+ *    most `maxBytes`.
+ * 2. Past that the largest share gives up its oldest chunk: a sender that floods pushes out its own
+ *    entries, and none of a smaller share. (Of more than `looksMax` shares of about the largest
+ *    size, it is the largest of so many.)
+ * 3. An entry is answered for `windowMs` and no longer. Chunks that are past it are freed as others
+ *    are written, about one share looked at for an entry, so that no event waits for a sweep.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -96,12 +99,16 @@ export class RepeatWindow {
     this.#options = options;
     const entries: Entries = {
       wordOf: (reference) => this.#chunkOf(reference).words[offsetOf(reference) / 4] as number,
-      holds: (reference, identity) => isOf(this.#chunkOf(reference).words, offsetOf(reference) / 4, identity),
+      holds: (reference, identity) =>
+        isOf(this.#chunkOf(reference).words, offsetOf(reference) / 4, identity),
     };
     this.#table = new IdentityTable(options.maxBytes / entryMinBytes, entries);
     this.#bytes = this.#table.bytes;
     this.#sweep = this.#shares.values();
-    assert(this.#bytes + 2 * costOf(limits.repeatChunkMaxBytes) <= options.maxBytes, 'the window has room for the largest chunk');
+    assert(
+      this.#bytes + 2 * costOf(limits.repeatChunkMaxBytes) <= options.maxBytes,
+      'the window has room for the largest chunk',
+    );
   }
 
   get entries(): number {
@@ -124,17 +131,22 @@ export class RepeatWindow {
     const at = offsetOf(reference);
     if (this.#isOver(doubles[(at + settledAt) / 8] as number)) return undefined;
     const first = (at + contentAt) / 4;
-    return { content: [...words.subarray(first, first + contentParts.length)], delivered: outcomeAt(bytes, at) };
+    return {
+      content: [...words.subarray(first, first + contentParts.length)],
+      delivered: outcomeAt(bytes, at),
+    };
   }
 
   /** `share`: whose entries make room for it first. */
   remember(share: string, { identity, content }: Fingerprint, delivered: Settled): void {
-    const { split, position } = delivered.kind === 'replicated' ? delivered : { split: '', position: '' };
+    const { split, position } =
+      delivered.kind === 'replicated' ? delivered : { split: '', position: '' };
     const nowMs = this.#options.now();
     const chunk = this.#roomFor(share, split, position);
     const { bytes, words, used: at } = chunk;
     for (let word = 0; word < identityWords; word++) words[at / 4 + word] = wordOf(identity, word);
-    for (let part = 0; part < contentParts.length; part++) words[(at + contentAt) / 4 + part] = content[part] as number;
+    for (let part = 0; part < contentParts.length; part++)
+      words[(at + contentAt) / 4 + part] = content[part] as number;
     const splitBytes = bytes.write(split, at + textAt);
     const positionBytes = bytes.write(position, at + textAt + splitBytes);
     bytes[at + kindAt] = flagsOf(delivered);
@@ -170,16 +182,28 @@ export class RepeatWindow {
   /** A share's chunks grow with it: one of few entries costs little. */
   #grow(name: string, size: number): Chunk {
     const part = Math.ceil((this.#shares.get(name)?.bytes ?? 0) / chunksPerShare);
-    const wanted = padded(Math.max(size, limits.repeatChunkMinBytes, Math.min(limits.repeatChunkMaxBytes, part)));
+    const wanted = padded(
+      Math.max(size, limits.repeatChunkMinBytes, Math.min(limits.repeatChunkMaxBytes, part)),
+    );
     this.#freeSome(wanted);
     const needed = costOf(wanted) + limits.repeatShareOverheadBytes;
-    while (this.#bytes + needed > this.#options.maxBytes || this.#chunks.length - this.#freePlaces.length > chunksMax) {
+    while (
+      this.#bytes + needed > this.#options.maxBytes ||
+      this.#chunks.length - this.#freePlaces.length > chunksMax
+    ) {
       this.#drop(this.#largest());
     }
     const place = this.#freePlaces.pop() ?? this.#chunks.length;
     const bytes = Buffer.allocUnsafeSlow(wanted);
     const { buffer } = bytes;
-    const chunk: Chunk = { bytes, words: new Int32Array(buffer), doubles: new Float64Array(buffer), place, used: 0, newestMs: 0 };
+    const chunk: Chunk = {
+      bytes,
+      words: new Int32Array(buffer),
+      doubles: new Float64Array(buffer),
+      place,
+      used: 0,
+      newestMs: 0,
+    };
     this.#chunks[place] = chunk;
     // It may have given up all that it had.
     const share = this.#shares.get(name) ?? { name, chunks: [], bytes: 0, seat: 0 };
@@ -188,13 +212,20 @@ export class RepeatWindow {
     return chunk;
   }
 
-  /** Of equals the one with the oldest entries. Looks go on where they stopped the last time: each share gets its turn. */
+  /**
+   * Of equals the one with the oldest entries. Looks go on where they stopped the last time: each
+   * share gets its turn.
+   */
   #largest(): Share {
     const shares = this.#bySize.findLast(({ length }) => length > 0) ?? [];
     let largest: Share | undefined;
     for (let looks = Math.min(looksMax, shares.length); looks > 0; looks--) {
       const share = shares[this.#looked++ % shares.length] as Share;
-      if (largest === undefined || share.bytes > largest.bytes || (share.bytes === largest.bytes && isOlder(share, largest)))
+      if (
+        largest === undefined ||
+        share.bytes > largest.bytes ||
+        (share.bytes === largest.bytes && isOlder(share, largest))
+      )
         largest = share;
     }
     assert(largest !== undefined, 'what is over the bound is of a share');
@@ -236,13 +267,19 @@ export class RepeatWindow {
     last.seat = share.seat;
   }
 
-  /** Goes on where it stopped the last time, for a few times as many bytes as are about to be taken. */
+  /**
+   * Goes on where it stopped the last time, for a few times as many bytes as are about to be taken.
+   */
   #freeSome(bytes: number): void {
     const nowMs = this.#options.now();
     let freed = 0;
     for (let looks = bytes / entryMinBytes; looks > 0 && freed < freedPerTaken * bytes; looks--) {
       const oldest = this.#swept?.chunks[0];
-      if (this.#swept !== undefined && oldest !== undefined && this.#isOver(oldest.newestMs, nowMs)) {
+      if (
+        this.#swept !== undefined &&
+        oldest !== undefined &&
+        this.#isOver(oldest.newestMs, nowMs)
+      ) {
         freed += oldest.bytes.length;
         this.#drop(this.#swept);
         continue;
@@ -276,19 +313,25 @@ function sizeClass(bytes: number): number {
 }
 
 function sizeAt(bytes: Buffer, at: number): number {
-  return padded(textAt + bytes.readUInt16LE(at + splitBytesAt) + bytes.readUInt16LE(at + positionBytesAt));
+  return padded(
+    textAt + bytes.readUInt16LE(at + splitBytesAt) + bytes.readUInt16LE(at + positionBytesAt),
+  );
 }
 
 /** 32 bits of an identity, as they are read of an entry. */
 function wordOf(identity: string, word: number): number {
   const at = 4 * word;
   return (
-    identity.charCodeAt(at) | (identity.charCodeAt(at + 1) << 8) | (identity.charCodeAt(at + 2) << 16) | (identity.charCodeAt(at + 3) << 24)
+    identity.charCodeAt(at) |
+    (identity.charCodeAt(at + 1) << 8) |
+    (identity.charCodeAt(at + 2) << 16) |
+    (identity.charCodeAt(at + 3) << 24)
   );
 }
 
 function isOf(words: Int32Array, at: number, identity: string): boolean {
-  for (let word = 0; word < identityWords; word++) if (words[at + word] !== wordOf(identity, word)) return false;
+  for (let word = 0; word < identityWords; word++)
+    if (words[at + word] !== wordOf(identity, word)) return false;
   return true;
 }
 
@@ -305,6 +348,10 @@ function outcomeAt(bytes: Buffer, at: number): Settled {
   const from = at + textAt;
   const between = from + bytes.readUInt16LE(at + splitBytesAt);
   const split = bytes.toString('utf8', from, between);
-  const position = bytes.toString('utf8', between, between + bytes.readUInt16LE(at + positionBytesAt));
+  const position = bytes.toString(
+    'utf8',
+    between,
+    between + bytes.readUInt16LE(at + positionBytesAt),
+  );
   return { kind, route, split, position, failover: (flags & failoverBit) !== 0 };
 }

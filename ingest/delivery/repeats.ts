@@ -1,14 +1,16 @@
 /**
- * Identities that were met lately, so that an event that is sent again is answered with what became of it the first time, and other content
- * under the same identity is a conflict.
+ * Identities that were met lately, so that an event that is sent again is answered with what became
+ * of it the first time, and other content under the same identity is a conflict.
  *
  * Invariants:
  * 1. Of one identity at most one event is on its way; what comes meanwhile waits for its outcome.
- * 2. Only what was accepted is remembered: what was refused, or is unknown, is tried anew when it comes again, with whatever content.
- * 3. An event of other content is never answered as a repeat: it is a conflict with what was accepted. One that waited for an event which
- *    was not accepted conflicts with nothing, and may come again.
- * 4. What is remembered is bounded in bytes, a share for each sender (repeat-window.ts). What is on its way is bounded by the bytes that
- *    all requests may hold, and never let go.
+ * 2. Only what was accepted is remembered: what was refused, or is unknown, is tried anew when it
+ *    comes again, with whatever content.
+ * 3. An event of other content is never answered as a repeat: it is a conflict with what was
+ *    accepted. One that waited for an event which was not accepted conflicts with nothing, and may
+ *    come again.
+ * 4. What is remembered is bounded in bytes, a share for each sender (repeat-window.ts). What is on
+ *    its way is bounded by the bytes that all requests may hold, and never let go.
  */
 import type { Refusal } from '../protocol/refusal.ts';
 import type { Delivered } from './delivered.ts';
@@ -22,13 +24,16 @@ type Waiter = (delivered: Delivered, repeated: boolean) => void;
 
 export interface Repeats {
   /**
-   * True: the identity is new, the caller delivers the event and then calls `settled`. False: `waiter` was, or will be, called with what
-   * this one is to be answered.
+   * True: the identity is new, the caller delivers the event and then calls `settled`. False:
+   * `waiter` was, or will be, called with what this one is to be answered.
    */
   meet(fingerprint: Fingerprint, waiter: Waiter): boolean;
   /** What became of the event that `meet` said true for. `sender`: whose share remembers it. */
   settled(sender: string, fingerprint: Fingerprint, delivered: Delivered): void;
-  /** Identities that are remembered or on their way, the bytes of those that are remembered, and how many made room before their time. */
+  /**
+   * Identities that are remembered or on their way, the bytes of those that are remembered, and how
+   * many made room before their time.
+   */
   readonly state: RepeatsState;
 }
 
@@ -69,7 +74,8 @@ export function createRepeats(options: RepeatWindowOptions): Repeats {
     settled(sender, fingerprint, delivered) {
       const { identity, content } = fingerprint;
       underWay.delete(identity);
-      if (delivered.kind !== 'not-delivered' && options.windowMs > 0) window.remember(sender, fingerprint, delivered);
+      if (delivered.kind !== 'not-delivered' && options.windowMs > 0)
+        window.remember(sender, fingerprint, delivered);
       const others = waiting.size === 0 ? undefined : waiting.get(identity);
       if (others === undefined) return;
       waiting.delete(identity);
@@ -82,11 +88,19 @@ export function createRepeats(options: RepeatWindowOptions): Repeats {
 }
 
 /** Answers one that met an event of `content`, which became `delivered`. */
-function answer({ content, waiter }: Waiting, first: readonly number[], delivered: Delivered): void {
+function answer(
+  { content, waiter }: Waiting,
+  first: readonly number[],
+  delivered: Delivered,
+): void {
   const isAccepted = delivered.kind !== 'not-delivered';
   const differs = differences(first, content);
   if (differs.length === 0) waiter(delivered, isAccepted);
-  else waiter({ kind: 'not-delivered', refusal: isAccepted ? conflict(differs) : notAccepted(differs) }, false);
+  else
+    waiter(
+      { kind: 'not-delivered', refusal: isAccepted ? conflict(differs) : notAccepted(differs) },
+      false,
+    );
 }
 
 function conflict(differs: readonly string[]): Refusal {

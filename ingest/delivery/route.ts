@@ -24,20 +24,34 @@ export interface RoutedRecord {
 const keyMaxBytes = 4 * limits.partitionKeyMaxChars;
 
 /** The event's record, or undefined when it fits neither path. */
-export function decideRoute(attributes: EventAttributes, data: Uint8Array, bounds: RouteLimits): RoutedRecord | undefined {
-  const small = data.length <= bounds.thresholdBytes ? routeTo('kinesis', attributes, data, bounds) : undefined;
+export function decideRoute(
+  attributes: EventAttributes,
+  data: Uint8Array,
+  bounds: RouteLimits,
+): RoutedRecord | undefined {
+  const small =
+    data.length <= bounds.thresholdBytes ? routeTo('kinesis', attributes, data, bounds) : undefined;
   return small ?? routeTo('kafka', attributes, data, bounds);
 }
 
 /** The event's record on `route`, or undefined when it does not fit. */
-export function routeTo(route: Path, attributes: EventAttributes, data: Uint8Array, bounds: RouteLimits): RoutedRecord | undefined {
+export function routeTo(
+  route: Path,
+  attributes: EventAttributes,
+  data: Uint8Array,
+  bounds: RouteLimits,
+): RoutedRecord | undefined {
   if (route === 'kafka') {
     const bytes = data.length + limits.recordHeadMaxBytes;
-    return bytes > bounds.kafkaRecordMaxBytes ? undefined : { route, record: encodeBinary(attributes, data), bytes };
+    return bytes > bounds.kafkaRecordMaxBytes
+      ? undefined
+      : { route, record: encodeBinary(attributes, data), bytes };
   }
   if (data.length > bounds.kinesisRecordMaxBytes) return undefined;
   const value = encodeStructured(attributes, data);
   let bytes = keyMaxBytes;
   for (const piece of value) bytes += piece.length;
-  return bytes > bounds.kinesisRecordMaxBytes ? undefined : { route, record: { key: attributes.partitionkey, value }, bytes };
+  return bytes > bounds.kinesisRecordMaxBytes
+    ? undefined
+    : { route, record: { key: attributes.partitionkey, value }, bytes };
 }

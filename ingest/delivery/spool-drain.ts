@@ -1,13 +1,15 @@
 /**
- * Empties a spool into its stream, behind the same breaker and through the same batcher as what arrives.
+ * Empties a spool into its stream, behind the same breaker and through the same batcher as what
+ * arrives.
  *
  * Invariants:
  * 1. Records go to the stream in the spool's order (as far as the batcher keeps order at all).
- * 2. A record is let go of only once the stream has it, or it was set aside because the stream will never take it. What is before the first
- *    record that is neither is marked as drained, and nothing behind it.
+ * 2. A record is let go of only once the stream has it, or it was set aside because the stream will
+ *    never take it. What is before the first record that is neither is marked as drained, and
+ *    nothing behind it.
  * 3. What the stream has taken of a batch is not sent again when the rest is.
- * 4. No fault of the disk ends it: it is told of once and met again after a pause. While the stream is down no records are held in memory: what was
- *    read and not taken is read again.
+ * 4. No fault of the disk ends it: it is told of once and met again after a pause. While the stream
+ *    is down no records are held in memory: what was read and not taken is read again.
  * 5. What is read is within the memory that the spools of a process share; it waits for its turn.
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
@@ -42,7 +44,10 @@ export interface SpoolDrainOptions {
 export interface SpoolDrain {
   /** There is something new in the spool. */
   wake(): void;
-  /** Waits for the write that is under way, for at most `limits.drainMs`; what it wrote may then be written again by the next run. */
+  /**
+   * Waits for the write that is under way, for at most `limits.drainMs`; what it wrote may then be
+   * written again by the next run.
+   */
   stop(): Promise<void>;
 }
 
@@ -55,7 +60,15 @@ const probeBounds = { maxRecords: 1, maxBytes: 1 };
 const pauseMs = 200;
 const faultPauseMs = 5_000;
 
-export function startSpoolDrain({ spool, batcher, breaker, setAside, memory, clock, tell }: SpoolDrainOptions): SpoolDrain {
+export function startSpoolDrain({
+  spool,
+  batcher,
+  breaker,
+  setAside,
+  memory,
+  clock,
+  tell,
+}: SpoolDrainOptions): SpoolDrain {
   let stopped = false;
   let resume: (() => void) | undefined;
   let idle = false;
@@ -98,7 +111,12 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, memory, clo
 
   const write = (batch: readonly SpooledRecord[]): Promise<readonly WriteOutcome[]> =>
     Promise.all(
-      batch.map(({ record, bytes }) => new Promise<WriteOutcome>((resolve) => batcher.add(record, weightOf(record, bytes), resolve))),
+      batch.map(
+        ({ record, bytes }) =>
+          new Promise<WriteOutcome>((resolve) =>
+            batcher.add(record, weightOf(record, bytes), resolve),
+          ),
+      ),
     );
 
   const keepAside = async (record: OutgoingRecord): Promise<boolean> => {
@@ -123,12 +141,16 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, memory, clo
     return true;
   };
 
-  /** What is `left` of a batch is read again when the stream answers; what it has is not sent again then. */
+  /**
+   * What is `left` of a batch is read again when the stream answers; what it has is not sent again
+   * then.
+   */
   const putBack = (batch: readonly SpooledRecord[], left: readonly SpooledRecord[]): void => {
     const [first] = left;
     if (first === undefined) return;
     const open = new Set(left.map(({ offset }) => offset));
-    for (const { offset } of batch) if (offset > first.offset && !open.has(offset)) taken.add(offset);
+    for (const { offset } of batch)
+      if (offset > first.offset && !open.has(offset)) taken.add(offset);
     spool.rewind(first.offset);
   };
 
@@ -141,7 +163,8 @@ export function startSpoolDrain({ spool, batcher, breaker, setAside, memory, clo
       const outcomes = await write(part);
       const again: SpooledRecord[] = [];
       for (const [index, spooled] of part.entries()) {
-        if (!(await settledBy(spooled.record, outcomes[index] as WriteOutcome))) again.push(spooled);
+        if (!(await settledBy(spooled.record, outcomes[index] as WriteOutcome)))
+          again.push(spooled);
       }
       const before = left[0]?.offset ?? 0;
       left = [...again, ...left.slice(part.length)];

@@ -1,7 +1,9 @@
 /**
- * Where spools are: `<root>/<team>/<app>/<path>`, beside each the records that its stream refused for good: `<path>.refused`.
+ * Where spools are: `<root>/<team>/<app>/<path>`, beside each the records that its stream refused
+ * for good: `<path>.refused`.
  *
- * Invariant: nothing here deletes. What an earlier run left is found whatever the configuration says now.
+ * Invariant: nothing here deletes. What an earlier run left is found whatever the configuration
+ * says now.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,8 +21,18 @@ export interface SpoolFolder {
   readonly dir: string;
 }
 
-export function spoolFolder(root: string, stream: string, path: Path, holds: SpoolFolder['holds']): SpoolFolder {
-  return { stream, path, holds, dir: join(root, stream, holds === 'waiting' ? path : `${path}.refused`) };
+export function spoolFolder(
+  root: string,
+  stream: string,
+  path: Path,
+  holds: SpoolFolder['holds'],
+): SpoolFolder {
+  return {
+    stream,
+    path,
+    holds,
+    dir: join(root, stream, holds === 'waiting' ? path : `${path}.refused`),
+  };
 }
 
 /** All that exist under `root`, in the order of their names; none when there is no such folder. */

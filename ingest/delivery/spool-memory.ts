@@ -1,8 +1,10 @@
 /**
- * What the spools of a process hold in memory, all streams and paths together: records on their way to the disk, and records that were read to be drained.
+ * What the spools of a process hold in memory, all streams and paths together: records on their way
+ * to the disk, and records that were read to be drained.
  *
  * Invariants:
- * 1. What is on its way to the disk is refused past its bound; what is to be read waits for room, in the order of asking.
+ * 1. What is on its way to the disk is refused past its bound; what is to be read waits for room,
+ *    in the order of asking.
  * 2. Room that was asked for is given back in full, once.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
@@ -32,7 +34,10 @@ export class SpoolMemory {
   #readBytes = 0;
   readonly #waiting: Waiting[] = [];
 
-  constructor({ pendingMaxBytes = limits.spoolsPendingMaxBytes, readMaxBytes = limits.spoolsReadMaxBytes }: SpoolMemoryOptions = {}) {
+  constructor({
+    pendingMaxBytes = limits.spoolsPendingMaxBytes,
+    readMaxBytes = limits.spoolsReadMaxBytes,
+  }: SpoolMemoryOptions = {}) {
     this.#pendingMaxBytes = pendingMaxBytes;
     this.#readMaxBytes = readMaxBytes;
   }
@@ -45,7 +50,9 @@ export class SpoolMemory {
     return this.#readBytes;
   }
 
-  /** Whether there is room for records on their way to the disk; then it is taken until `written`. */
+  /**
+   * Whether there is room for records on their way to the disk; then it is taken until `written`.
+   */
   tryPend(bytes: number): boolean {
     if (this.#pendingBytes + bytes > this.#pendingMaxBytes) return false;
     this.#pendingBytes += bytes;
@@ -74,7 +81,11 @@ export class SpoolMemory {
   }
 
   #letIn(): void {
-    for (let [next] = this.#waiting; next !== undefined && this.#readBytes + next.bytes <= this.#readMaxBytes; [next] = this.#waiting) {
+    for (
+      let [next] = this.#waiting;
+      next !== undefined && this.#readBytes + next.bytes <= this.#readMaxBytes;
+      [next] = this.#waiting
+    ) {
       this.#waiting.shift();
       this.#readBytes += next.bytes;
       next.go();

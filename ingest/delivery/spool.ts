@@ -1,11 +1,15 @@
 /**
- * Records of one stream and path that are durable on this machine's disk and wait for the stream: a queue on a segment log.
+ * Records of one stream and path that are durable on this machine's disk and wait for the stream: a
+ * queue on a segment log.
  *
  * Invariants:
- * 1. An append is acknowledged only once it is on the disk; records come out in the order in which they went in, byte for byte.
- * 2. What was drained is remembered after it reached the stream, never before: after a crash records may be handed out again, none is skipped.
- * 3. Bytes on the disk are bounded: past `maxBytes` appends are refused at once. Draining frees the disk, also of a spool that is full:
- *    segments that are wholly drained are deleted, the last one too.
+ * 1. An append is acknowledged only once it is on the disk; records come out in the order in which
+ *    they went in, byte for byte.
+ * 2. What was drained is remembered after it reached the stream, never before: after a crash
+ *    records may be handed out again, none is skipped.
+ * 3. Bytes on the disk are bounded: past `maxBytes` appends are refused at once. Draining frees the
+ *    disk, also of a spool that is full: segments that are wholly drained are deleted, the last one
+ *    too.
  * 4. Bytes in memory are bounded for all spools of a process together (spool-memory.ts).
  * 5. What is damaged is told of when the spool is opened, before anything is taken.
  */
@@ -50,13 +54,20 @@ export interface Spool {
   readonly records: number;
   /** Age of the oldest record that waits, in ms; 0 when none does. */
   oldestAgeMs(nowMs: number): number;
-  /** The next records after those that were handed out, in order; none when there are no more. Reads must not overlap. */
+  /**
+   * The next records after those that were handed out, in order; none when there are no more. Reads
+   * must not overlap.
+   */
   read(bounds: ReadBounds): Promise<readonly SpooledRecord[]>;
-  /** What was handed out from `offset` on, which is not drained, is handed out again. Not while a read is under way. */
+  /**
+   * What was handed out from `offset` on, which is not drained, is handed out again. Not while a
+   * read is under way.
+   */
   rewind(offset: number): void;
   /**
-   * Everything up to `offset`, inclusive, is in the stream. When the disk does not take the mark it rejects, and the next call tries again:
-   * until then a crash has those records handed out again. Nothing happens after `close`.
+   * Everything up to `offset`, inclusive, is in the stream. When the disk does not take the mark it
+   * rejects, and the next call tries again: until then a crash has those records handed out again.
+   * Nothing happens after `close`.
    */
   drainedTo(offset: number): Promise<void>;
   close(): Promise<void>;
@@ -74,18 +85,36 @@ export interface SpoolOptions {
 }
 
 const drainedName = 'drained';
-const verifyBounds: ReadBounds = { maxRecords: Number.MAX_SAFE_INTEGER, maxBytes: 4 * 1_024 * 1_024 };
-/** Of a spool's bound: a segment, so that a full spool frees its disk in pieces; and what a spool that is empty may keep on it. */
+const verifyBounds: ReadBounds = {
+  maxRecords: Number.MAX_SAFE_INTEGER,
+  maxBytes: 4 * 1_024 * 1_024,
+};
+/**
+ * Of a spool's bound: a segment, so that a full spool frees its disk in pieces; and what a spool
+ * that is empty may keep on it.
+ */
 const segmentsPerSpool = 8;
 const emptyMaxBytes = 1_024 * 1_024;
 
-/** Opens or makes the spool in `dir`. Throws `SluiceError` `stream-corrupt` when a record that waits, or the mark, is damaged; `folder-in-use`. */
-export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFile, memory }: SpoolOptions): Promise<Spool> {
+/**
+ * Opens or makes the spool in `dir`. Throws `SluiceError` `stream-corrupt` when a record that
+ * waits, or the mark, is damaged; `folder-in-use`.
+ */
+export async function openSpool({
+  dir,
+  clock,
+  maxBytes,
+  segmentMaxBytes,
+  openFile,
+  memory,
+}: SpoolOptions): Promise<Spool> {
   let durableEnd = 0;
   const log = await SegmentLog.open({
     dir,
     clock,
-    segmentMaxBytes: segmentMaxBytes ?? Math.min(limits.spoolSegmentMaxBytes, Math.ceil(maxBytes / segmentsPerSpool)),
+    segmentMaxBytes:
+      segmentMaxBytes ??
+      Math.min(limits.spoolSegmentMaxBytes, Math.ceil(maxBytes / segmentsPerSpool)),
     pendingMaxBytes: limits.logPendingMaxBytes,
     retentionMaxBytes: Number.POSITIVE_INFINITY,
     retentionMaxMs: Number.POSITIVE_INFINITY,
@@ -118,10 +147,15 @@ export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFil
 
   const markDrained = async (offset: number): Promise<void> => {
     drained = offset + 1;
-    if (oldest !== undefined && oldest.offset < drained) oldest = drained < durableEnd ? { offset: drained, atMs: oldest.atMs } : undefined;
-    // First what frees the disk: a mark finds no room on a full one, and what is deleted needs none.
+    if (oldest !== undefined && oldest.offset < drained)
+      oldest = drained < durableEnd ? { offset: drained, atMs: oldest.atMs } : undefined;
+    // First what frees the disk: a mark finds no room on a full one, and what is deleted needs
+    // none.
     await log.dropBefore(drained);
-    if (drained === durableEnd && log.bytes > Math.min(emptyMaxBytes, maxBytes / segmentsPerSpool)) {
+    if (
+      drained === durableEnd &&
+      log.bytes > Math.min(emptyMaxBytes, maxBytes / segmentsPerSpool)
+    ) {
       await log.startAfresh();
       await log.dropBefore(drained);
     }
@@ -145,7 +179,8 @@ export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFil
       appending++;
       try {
         const outcome = await log.append(records);
-        if (outcome.kind === 'applied') oldest ??= { offset: outcome.firstOffset, atMs: clock.now() };
+        if (outcome.kind === 'applied')
+          oldest ??= { offset: outcome.firstOffset, atMs: clock.now() };
         return outcome;
       } finally {
         appending--;
@@ -161,19 +196,28 @@ export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFil
     get records() {
       return durableEnd - drained;
     },
-    oldestAgeMs: (nowMs) => (drained < durableEnd && oldest !== undefined ? Math.max(0, nowMs - oldest.atMs) : 0),
+    oldestAgeMs: (nowMs) =>
+      drained < durableEnd && oldest !== undefined ? Math.max(0, nowMs - oldest.atMs) : 0,
     async read(bounds) {
       const frames = await reader.read(handedOut, bounds);
       const [first] = frames;
-      if (first !== undefined && first.offset === drained) oldest = { offset: first.offset, atMs: first.atMs };
+      if (first !== undefined && first.offset === drained)
+        oldest = { offset: first.offset, atMs: first.atMs };
       handedOut += frames.length;
       return frames.map(({ offset, key, value, headers }) => {
-        const record: OutgoingRecord = { key, value: [value], ...(headers === undefined ? {} : { headers }) };
+        const record: OutgoingRecord = {
+          key,
+          value: [value],
+          ...(headers === undefined ? {} : { headers }),
+        };
         return { offset, record, bytes: sizeOf(record).bytes };
       });
     },
     rewind(offset) {
-      assert(offset >= drained && offset <= handedOut, 'what is handed out again was, and is not drained');
+      assert(
+        offset >= drained && offset <= handedOut,
+        'what is handed out again was, and is not drained',
+      );
       handedOut = offset;
     },
     async drainedTo(offset) {
@@ -193,14 +237,19 @@ export async function openSpool({ dir, clock, maxBytes, segmentMaxBytes, openFil
 }
 
 /** Reads all that waits once, and gives its first. */
-async function verify(dir: string, from: number, end: number): Promise<{ readonly offset: number; readonly atMs: number } | undefined> {
+async function verify(
+  dir: string,
+  from: number,
+  end: number,
+): Promise<{ readonly offset: number; readonly atMs: number } | undefined> {
   const reader = new SegmentReader(dir, () => end);
   try {
     let first: { readonly offset: number; readonly atMs: number } | undefined;
     for (let offset = from; offset < end; ) {
       const frames = await reader.read(offset, verifyBounds);
       const [head] = frames;
-      if (first === undefined && head !== undefined) first = { offset: head.offset, atMs: head.atMs };
+      if (first === undefined && head !== undefined)
+        first = { offset: head.offset, atMs: head.atMs };
       offset += frames.length;
     }
     return first;

@@ -1,10 +1,14 @@
 /**
- * One stream's delivery: which of its paths an event takes, what its declared durability asks for, and what happens while a path is down.
+ * One stream's delivery: which of its paths an event takes, what its declared durability asks for,
+ * and what happens while a path is down.
  *
  * Invariants:
- * 1. Durable first: `replicated` settles after the stream, `spooled` after the disk. Only `buffered` settles before.
- * 2. Nothing is truncated and nothing is dropped without a word: an event that was answered from memory and is lost is told of.
- * 3. What may be in the stream already goes to no other path. To the spool it goes: its identity makes the repeat harmless.
+ * 1. Durable first: `replicated` settles after the stream, `spooled` after the disk. Only
+ *    `buffered` settles before.
+ * 2. Nothing is truncated and nothing is dropped without a word: an event that was answered from
+ *    memory and is lost is told of.
+ * 3. What may be in the stream already goes to no other path. To the spool it goes: its identity
+ *    makes the repeat harmless.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { EventAttributes } from '../../schemas/event.ts';
@@ -35,7 +39,11 @@ export interface StreamDeliveryOptions {
 
 export interface StreamDelivery {
   /** `settle` is called once. `data` must not change until then. */
-  deliver(attributes: EventAttributes, data: Uint8Array, settle: (delivered: Delivered) => void): void;
+  deliver(
+    attributes: EventAttributes,
+    data: Uint8Array,
+    settle: (delivered: Delivered) => void,
+  ): void;
   /** Bytes of events that were answered from memory and are on their way. */
   readonly bufferedBytes: number;
   states(): readonly PathState[];
@@ -63,7 +71,12 @@ export function createStreamDelivery(options: StreamDeliveryOptions): StreamDeli
   const toSpool = ({ routed }: Parcel, settle: Settle): void => {
     byPath[routed.route].spool(routed, (outcome) => {
       if (outcome.kind === 'applied') settle({ kind: 'spooled', route: routed.route });
-      else settle(refused(refusalOf(outcome.kind === 'refused' ? { ...outcome, retryable: true } : outcome)));
+      else
+        settle(
+          refused(
+            refusalOf(outcome.kind === 'refused' ? { ...outcome, retryable: true } : outcome),
+          ),
+        );
     });
   };
 
@@ -79,7 +92,8 @@ export function createStreamDelivery(options: StreamDeliveryOptions): StreamDeli
     if (spools && path.mustSpool) return toSpool(parcel, settle);
     path.write(routed, (outcome) => {
       if (outcome.kind === 'applied') return settle(replicated(routed.route, outcome, false));
-      const detour = failover && outcome.kind === 'refused' && outcome.retryable ? parcel.detour() : undefined;
+      const detour =
+        failover && outcome.kind === 'refused' && outcome.retryable ? parcel.detour() : undefined;
       if (detour === undefined) return missed(parcel, outcome, spools, settle);
       byPath[detour.route].write(detour, (second) => {
         if (second.kind === 'applied') settle(replicated(detour.route, second, true));
@@ -92,7 +106,14 @@ export function createStreamDelivery(options: StreamDeliveryOptions): StreamDeli
     const { route, bytes } = parcel.routed;
     if (bufferedBytes + bytes > bufferMaxBytes) {
       const message = `${bufferedBytes} bytes of '${stream.name}' are on their way from memory; at most ${bufferMaxBytes} may`;
-      return settle(refused({ status: 503, code: 'buffer-full', message, expected: 'send it again after Retry-After' }));
+      return settle(
+        refused({
+          status: 503,
+          code: 'buffer-full',
+          message,
+          expected: 'send it again after Retry-After',
+        }),
+      );
     }
     bufferedBytes += bytes;
     settle({ kind: 'buffered', route });
@@ -120,7 +141,11 @@ export function createStreamDelivery(options: StreamDeliveryOptions): StreamDeli
     const goOn = (refusal: Refusal | undefined): void =>
       refusal === undefined ? deliver(attributes, data, settle) : settle(refused(refusal));
     if (routed?.route !== 'kafka' && line?.waits(key, goOn) === true) return;
-    if (routed !== undefined) return take({ routed, detour: () => routeTo(otherPath[routed.route], attributes, data, bounds) }, settle);
+    if (routed !== undefined)
+      return take(
+        { routed, detour: () => routeTo(otherPath[routed.route], attributes, data, bounds) },
+        settle,
+      );
     if (claimCheck === undefined) return settle(refused(tooLarge(data.length, bounds)));
     line?.begin(key);
     void claimCheck(attributes, data).then((claimed) => {
@@ -143,7 +168,11 @@ export function createStreamDelivery(options: StreamDeliveryOptions): StreamDeli
   };
 }
 
-function replicated(route: Path, { split, position }: { readonly split: string; readonly position: string }, failover: boolean): Delivered {
+function replicated(
+  route: Path,
+  { split, position }: { readonly split: string; readonly position: string },
+  failover: boolean,
+): Delivered {
   return { kind: 'replicated', route, split, position, failover };
 }
 

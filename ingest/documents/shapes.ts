@@ -1,12 +1,14 @@
 /**
- * JSON Schemas of what clients send and get, for the served documents: made from the lists and bounds that the readers use.
+ * JSON Schemas of what clients send and get, for the served documents: made from the lists and
+ * bounds that the readers use.
  *
  * Generators of clients read them (test/clients/generated.test.ts), so every schema
  * 1. has one `type`, never a list of them, and has it beside `enum` and `const` too;
  * 2. names what is `oneOf` or an element of a list as a component of its own;
- * 3. says by `if`, `then`, `else` and `not` what only validators look at, such as that one of two members is required: generators pass these over,
- *    where they would make unions of an `anyOf`.
- * And it is exact: what it allows is accepted, what it forbids is refused (test/fuzz/schemathesis.test.ts).
+ * 3. says by `if`, `then`, `else` and `not` what only validators look at, such as that one of two
+ *    members is required: generators pass these over, where they would make unions of an `anyOf`.
+ * And it is exact: what it allows is accepted, what it forbids is refused
+ * (test/fuzz/schemathesis.test.ts).
  */
 import { endOfTimeMs, startOfTimeMs } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -18,7 +20,10 @@ import { segmentTypes } from '../protocol/segment.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** What CloudEvents lets a string have: no control characters, no noncharacters (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system). */
+/**
+ * What CloudEvents lets a string have: no control characters, no noncharacters
+ * (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system).
+ */
 const noncharacters = Array.from({ length: 16 }, (_, plane) =>
   String.fromCodePoint(((plane + 1) << 16) + 0xfffe, ((plane + 1) << 16) + 0xffff),
 );
@@ -36,7 +41,11 @@ export const longKey = `one of more than ${limits.partitionKeyMaxChars} characte
 const attributeTexts: Readonly<Record<(typeof envelopeMembers)[number], Schema>> = {
   id: attribute('Names the event within its source: sent again under the same id it is one event.'),
   type: attribute('What happened. Default: team.app'),
-  time: { type: 'string', format: 'date-time', description: 'When it happened (RFC 3339). Default: when it was received' },
+  time: {
+    type: 'string',
+    format: 'date-time',
+    description: 'When it happened (RFC 3339). Default: when it was received',
+  },
   subject: attribute('What it is about'),
   partitionkey: {
     type: 'string',
@@ -56,15 +65,24 @@ const error: Schema = {
   type: 'object',
   required: ['code', 'message'],
   properties: {
-    code: { type: 'string', pattern: '^[a-z0-9]+(-[a-z0-9]+)*$', description: 'Stable, for programs' },
+    code: {
+      type: 'string',
+      pattern: '^[a-z0-9]+(-[a-z0-9]+)*$',
+      description: 'Stable, for programs',
+    },
     message: { type: 'string' },
     expected: { type: 'string' },
     pointer: { type: 'string', description: 'Where in the body (RFC 6901)' },
-    offset: { type: 'integer', minimum: 0, description: 'Byte offset in the decoded body; in NDJSON, in the line' },
+    offset: {
+      type: 'integer',
+      minimum: 0,
+      description: 'Byte offset in the decoded body; in NDJSON, in the line',
+    },
     differs: {
       type: 'array',
       items: { type: 'string' },
-      description: "Of a conflict: 'data' or attributes that are not as those of the event that was accepted under this id",
+      description:
+        "Of a conflict: 'data' or attributes that are not as those of the event that was accepted under this id",
     },
     outcome: {
       type: 'string',
@@ -77,22 +95,45 @@ const error: Schema = {
 const takenProperties: Schema = {
   id: { type: 'string' },
   route: { type: 'string', enum: ['kinesis', 'kafka'] },
-  position: { type: 'string', description: 'split:position in the stream; only what the stream holds has one' },
-  ack: { type: 'string', enum: ['spooled', 'buffered'], description: 'Missing: the stream holds it' },
-  failover: { type: 'boolean', enum: [true], description: 'It took the other path, because its own is down' },
-  repeated: { type: 'boolean', enum: [true], description: 'This identity was met before; this is what became of the first' },
+  position: {
+    type: 'string',
+    description: 'split:position in the stream; only what the stream holds has one',
+  },
+  ack: {
+    type: 'string',
+    enum: ['spooled', 'buffered'],
+    description: 'Missing: the stream holds it',
+  },
+  failover: {
+    type: 'boolean',
+    enum: [true],
+    description: 'It took the other path, because its own is down',
+  },
+  repeated: {
+    type: 'boolean',
+    enum: [true],
+    description: 'This identity was met before; this is what became of the first',
+  },
 };
 
 const taken: Schema = { type: 'object', required: ['id', 'route'], properties: takenProperties };
 const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 
 /** What became of one event: the schema `name`, and its two forms. */
-const results = (name: string, place: string, schema: Schema): Readonly<Record<string, Schema>> => ({
+const results = (
+  name: string,
+  place: string,
+  schema: Schema,
+): Readonly<Record<string, Schema>> => ({
   [name]: { oneOf: [ref(`${name}Taken`), ref(`${name}Refused`)] },
   [`${name}Taken`]: {
     type: 'object',
     required: ['status', 'id', 'route'],
-    properties: { [place]: schema, status: { type: 'integer', enum: [200, 202] }, ...takenProperties },
+    properties: {
+      [place]: schema,
+      status: { type: 'integer', enum: [200, 202] },
+      ...takenProperties,
+    },
   },
   [`${name}Refused`]: {
     type: 'object',
@@ -120,7 +161,9 @@ const name = (description: string, more: Schema = {}): Schema => ({
 });
 const key: Schema = { pattern: textPattern };
 /** Or null, as if it were not there. */
-const textOrNumber: Schema = { not: { anyOf: [{ type: 'object' }, { type: 'array' }, { type: 'boolean' }] } };
+const textOrNumber: Schema = {
+  not: { anyOf: [{ type: 'object' }, { type: 'array' }, { type: 'boolean' }] },
+};
 /** What is not text is a Unix time. */
 const segmentTime = (description: string): Schema => ({
   description: `RFC 3339; other forms of ISO 8601 are understood, in UTC unless they say; a number is Unix time in s or ms. ${description}`,
@@ -148,7 +191,9 @@ function segmentBatchedName(type: SegmentType): string {
   return segmentSchemaName(type).replace('Segment', 'SegmentBatched');
 }
 
-/** What is checked of a message; times that are none, and ids that are no text, count as not given. */
+/**
+ * What is checked of a message; times that are none, and ids that are no text, count as not given.
+ */
 function segmentMessage(type: SegmentType, batched: boolean): Schema {
   const own = segmentOwn[type] ?? {};
   const named = (member: 'userId' | 'anonymousId'): Schema => ({
@@ -164,14 +209,20 @@ function segmentMessage(type: SegmentType, batched: boolean): Schema {
       ...(batched ? { type: { type: 'string', const: type } } : {}),
       ...own,
       userId: { ...textOrNumber, pattern: textPattern, description: 'The user; the partition key' },
-      anonymousId: { ...textOrNumber, description: 'Who it is before the user is known; the partition key where there is no userId' },
+      anonymousId: {
+        ...textOrNumber,
+        description:
+          'Who it is before the user is known; the partition key where there is no userId',
+      },
       messageId: {
         ...textOrNumber,
         description: 'Names the event: sent again under the same id it is one event',
         maxLength: limits.attributeMaxBytes,
         pattern: textPattern,
       },
-      timestamp: segmentTime('Time of the event; corrected by how far sentAt is from when it was received'),
+      timestamp: segmentTime(
+        'Time of the event; corrected by how far sentAt is from when it was received',
+      ),
       originalTimestamp: segmentTime('The same, of older clients'),
       sentAt: { description: 'Time of sending, by the clock of the client, in the same forms' },
     },
@@ -198,27 +249,43 @@ export const shapes: Readonly<Record<string, Schema>> = {
   Verdict: {
     type: 'object',
     required: ['verdict', 'accepted', 'refused'],
-    description: 'The last line of the answer to a long NDJSON body; an answer without it was cut off',
+    description:
+      'The last line of the answer to a long NDJSON body; an answer without it was cut off',
     properties: {
-      verdict: { type: 'integer', minimum: 200, maximum: 599, description: 'The status that a short body would have had' },
+      verdict: {
+        type: 'integer',
+        minimum: 200,
+        maximum: 599,
+        description: 'The status that a short body would have had',
+      },
       accepted: { type: 'integer', minimum: 0 },
       refused: { type: 'integer', minimum: 0 },
       retryAfter: {
         type: 'integer',
         minimum: 1,
-        description: 'Seconds, where the quota ended it: send again from the index in `error.expected` on',
+        description:
+          'Seconds, where the quota ended it: send again from the index in `error.expected` on',
       },
       error: ref('Error'),
     },
   },
-  Envelope: { type: 'object', required: ['data'], additionalProperties: false, properties: envelopeProperties },
-  // Without `type` every JSON value is valid, as it is to the ingress; with `properties` generators make an object of it, which they can send.
+  Envelope: {
+    type: 'object',
+    required: ['data'],
+    additionalProperties: false,
+    properties: envelopeProperties,
+  },
+  // Without `type` every JSON value is valid, as it is to the ingress; with `properties` generators
+  // make an object of it, which they can send.
   JsonEvent: {
     description: 'One event, any JSON value; an array is a batch, an event an element',
     minItems: 1,
     maxItems: limits.requestEventsMax,
     properties: {
-      data: { description: "The event itself, where the stream has 'envelope: sluice'; the members of Envelope stand beside it" },
+      data: {
+        description:
+          "The event itself, where the stream has 'envelope: sluice'; the members of Envelope stand beside it",
+      },
     },
     additionalProperties: true,
   },
@@ -234,7 +301,11 @@ export const shapes: Readonly<Record<string, Schema>> = {
       subject: attributeTexts.subject,
       partitionkey: attributeTexts.partitionkey,
       dataschema: attribute('Schema of the data'),
-      datacontenttype: { type: 'string', pattern: jsonTypePattern, description: 'A JSON type: Sluice carries JSON' },
+      datacontenttype: {
+        type: 'string',
+        pattern: jsonTypePattern,
+        description: 'A JSON type: Sluice carries JSON',
+      },
       data: {},
     },
     not: { anyOf: [{ required: ['data_base64'] }, { required: ['dataref'] }] },
@@ -247,13 +318,19 @@ export const shapes: Readonly<Record<string, Schema>> = {
     },
   },
   CloudEventBatch: { type: 'array', items: ref('CloudEvent') },
-  ...Object.fromEntries(segmentTypes.map((type) => [segmentSchemaName(type), segmentMessage(type, false)])),
-  ...Object.fromEntries(segmentTypes.map((type) => [segmentBatchedName(type), segmentMessage(type, true)])),
+  ...Object.fromEntries(
+    segmentTypes.map((type) => [segmentSchemaName(type), segmentMessage(type, false)]),
+  ),
+  ...Object.fromEntries(
+    segmentTypes.map((type) => [segmentBatchedName(type), segmentMessage(type, true)]),
+  ),
   SegmentBatchedMessage: {
     oneOf: segmentTypes.map((type) => ref(segmentBatchedName(type))),
     discriminator: {
       propertyName: 'type',
-      mapping: Object.fromEntries(segmentTypes.map((type) => [type, ref(segmentBatchedName(type))['$ref']])),
+      mapping: Object.fromEntries(
+        segmentTypes.map((type) => [type, ref(segmentBatchedName(type))['$ref']]),
+      ),
     },
   },
   SegmentBatch: {
@@ -273,12 +350,18 @@ export const shapes: Readonly<Record<string, Schema>> = {
   SegmentTaken: {
     type: 'object',
     required: ['success'],
-    properties: { success: { type: 'boolean', enum: [true] }, refused: { type: 'array', items: ref('Result') } },
+    properties: {
+      success: { type: 'boolean', enum: [true] },
+      refused: { type: 'array', items: ref('Result') },
+    },
   },
   SegmentRefused: {
     type: 'object',
     required: ['success', 'refused'],
-    properties: { success: { type: 'boolean', enum: [false] }, refused: { type: 'array', items: ref('Result') } },
+    properties: {
+      success: { type: 'boolean', enum: [false] },
+      refused: { type: 'array', items: ref('Result') },
+    },
   },
   Warnings: {
     type: 'object',
@@ -327,13 +410,15 @@ export const frames: Readonly<Record<string, Schema>> = {
           stream: { type: 'string' },
           session: {
             type: 'string',
-            description: 'To come back with: ?session=. An event without id is then still the same event when its ref is',
+            description:
+              'To come back with: ?session=. An event without id is then still the same event when its ref is',
           },
           ack: { type: 'string', enum: ['replicated', 'spooled', 'buffered'] },
           credit: {
             type: 'integer',
             const: limits.wsCreditEvents,
-            description: 'Events that may be sent and not acknowledged; every acknowledgement gives one back',
+            description:
+              'Events that may be sent and not acknowledged; every acknowledgement gives one back',
           },
           maxBytes: { type: 'integer' },
         },

@@ -1,6 +1,6 @@
 /**
- * The secret that clients' addresses are digested with. Read once: another one takes effect at the next start, and from then on an address has
- * another digest.
+ * The secret that clients' addresses are digested with. Read once: another one takes effect at the
+ * next start, and from then on an address has another digest.
  */
 import { readFileSync } from 'node:fs';
 import type { SecretConfig } from '../../schemas/config-stream.ts';

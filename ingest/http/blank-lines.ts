@@ -1,8 +1,9 @@
 /**
- * Takes blank lines out of NDJSON as it comes, and counts its lines: a body of nothing but line breaks must be neither held nor looked at line by
- * line. Pure but for its own numbers.
+ * Takes blank lines out of NDJSON as it comes, and counts its lines: a body of nothing but line
+ * breaks must be neither held nor looked at line by line. Pure but for its own numbers.
  *
- * A blank line that two chunks share, or that is more than line breaks and a client's blanks before them, stays in; whoever reads lines skips it.
+ * A blank line that two chunks share, or that is more than line breaks and a client's blanks before
+ * them, stays in; whoever reads lines skips it.
  */
 const newline = 0x0a;
 

@@ -1,6 +1,6 @@
 /**
- * Looks after requests whose bodies are slow: each is looked at every `bodyWatchMs` (exchange.ts says what is done). A request that arrives at once
- * costs nothing by it.
+ * Looks after requests whose bodies are slow: each is looked at every `bodyWatchMs` (exchange.ts
+ * says what is done). A request that arrives at once costs nothing by it.
  */
 import { limits } from '../../schemas/limits.ts';
 import type { Hall } from './exchange.ts';

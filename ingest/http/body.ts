@@ -1,7 +1,9 @@
 /**
- * A request's body: collected within its bounds, inflated within another, its events handed to the intake, and answered when all are settled.
+ * A request's body: collected within its bounds, inflated within another, its events handed to the
+ * intake, and answered when all are settled.
  *
- * Invariant: durable first, answer second: a 2xx leaves only after every event it speaks of was settled.
+ * Invariant: durable first, answer second: a 2xx leaves only after every event it speaks of was
+ * settled.
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import type { IngressConfig } from '../../schemas/config.ts';
@@ -29,7 +31,10 @@ export interface PostContext extends Gate {
   readonly turns: Turns;
 }
 
-/** Collects the body as it arrives, at most `maxBytes`; `done` gets it whole, of a request that is still open. */
+/**
+ * Collects the body as it arrives, at most `maxBytes`; `done` gets it whole, of a request that is
+ * still open.
+ */
 export function collect(
   context: PostContext,
   res: HttpResponse,
@@ -56,14 +61,25 @@ export function collect(
   });
 }
 
-/** What the body inflates to, at most `maxBytes`. Called once it is known who sends it, or in the small room of those of whom it is not. */
-export function inflate(context: PostContext, exchange: Exchange, body: Buffer, maxBytes: number, done: (decoded: Buffer) => void): void {
+/**
+ * What the body inflates to, at most `maxBytes`. Called once it is known who sends it, or in the
+ * small room of those of whom it is not.
+ */
+export function inflate(
+  context: PostContext,
+  exchange: Exchange,
+  body: Buffer,
+  maxBytes: number,
+  done: (decoded: Buffer) => void,
+): void {
   const encoding = encodingOf(exchange.head.contentEncoding);
   if (encoding === 'identity') return done(withoutMark(body));
   if (typeof encoding !== 'string') return refuseCharged(context, exchange, encoding);
-  // What would not fit if it were alone is too large; what does not fit beside others may come again.
+  // What would not fit if it were alone is too large; what does not fit beside others may come
+  // again.
   const most = Math.min(maxBytes, exchange.roomBytes - body.length);
-  const grown = (bytes: number): Refusal | undefined => (exchange.isOpen ? exchange.tryHold(bytes) : gone);
+  const grown = (bytes: number): Refusal | undefined =>
+    exchange.isOpen ? exchange.tryHold(bytes) : gone;
   context.turns.take(exchange.grant?.name ?? '', async () => {
     if (!exchange.isOpen) return;
     const decoded = await decompress(body, encoding, most, grown);
@@ -74,12 +90,20 @@ export function inflate(context: PostContext, exchange: Exchange, body: Buffer, 
   });
 }
 
-/** Stops the inflating of a body that nobody waits for; never answered, as the client's leaving was counted. */
+/**
+ * Stops the inflating of a body that nobody waits for; never answered, as the client's leaving was
+ * counted.
+ */
 const gone: Refusal = { status: 503, code: 'client-gone', message: 'the client has gone' };
 
-/** Why a body of the announced length is not read. Said before anything that waiting could change: it never fits. */
+/**
+ * Why a body of the announced length is not read. Said before anything that waiting could change:
+ * it never fits.
+ */
 export function tooLong({ contentLength }: IncomingRequest, maxBytes: number): Refusal | undefined {
-  return contentLength === undefined || contentLength <= maxBytes ? undefined : bodyTooLarge(maxBytes);
+  return contentLength === undefined || contentLength <= maxBytes
+    ? undefined
+    : bodyTooLarge(maxBytes);
 }
 
 /** Hands what was found in a body to the intake, and answers once all of it is settled. */
@@ -96,8 +120,15 @@ export function settleAll(
   const admitted = admitAgain(context, before, exchange.head.origin);
   if (isRefusal(admitted)) return exchange.refuse(admitted);
   if (isRefusal(read)) {
-    context.warnings.note(admitted.stream.config.name, admitted.grant.name, read, body, context.clock.now());
-    // A chunk that is longer than its size said ends a body too early: what is behind it is no request.
+    context.warnings.note(
+      admitted.stream.config.name,
+      admitted.grant.name,
+      read,
+      body,
+      context.clock.now(),
+    );
+    // A chunk that is longer than its size said ends a body too early: what is behind it is no
+    // request.
     return refuseCharged(context, exchange, read, exchange.head.contentLength === undefined);
   }
   const { single, events } = read;
@@ -108,7 +139,9 @@ export function settleAll(
   const from = { stream: admitted.stream, keyName: admitted.grant.name };
   // What nearly every request carries.
   if (single)
-    return context.intake.take(from, events[0] as AcceptedEvent | Refusal, body, (result) => exchange.answer(answerOf(true, [result])));
+    return context.intake.take(from, events[0] as AcceptedEvent | Refusal, body, (result) =>
+      exchange.answer(answerOf(true, [result])),
+    );
   const results: EventResult[] = [];
   let open = events.length;
   for (const [index, event] of events.entries()) {

@@ -1,9 +1,11 @@
 /**
- * CORS: what a page of another origin may send and read (https://fetch.spec.whatwg.org/#http-cors-protocol). The preflight carries no key, so it
- * is answered for an origin that any key lets in; the request itself is then judged by its own key.
+ * CORS: what a page of another origin may send and read
+ * (https://fetch.spec.whatwg.org/#http-cors-protocol). The preflight carries no key, so it is
+ * answered for an origin that any key lets in; the request itself is then judged by its own key.
  *
  * Invariants:
- * 1. Whatever header the page is about to send is allowed, within a bound: what is read of it is decided by the request's own checks.
+ * 1. Whatever header the page is about to send is allowed, within a bound: what is read of it is
+ *    decided by the request's own checks.
  * 2. Every header of ours can be read by the page; `exposedHeaders` is the one list of them.
  */
 import { limits } from '../../schemas/limits.ts';
@@ -22,11 +24,17 @@ const allowedHeaders = [
   'x-request-id',
 ];
 const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]{1,128}$/;
-/** What a page cannot send itself (https://fetch.spec.whatwg.org/#forbidden-request-header), so it has no reason to ask. */
+/**
+ * What a page cannot send itself (https://fetch.spec.whatwg.org/#forbidden-request-header), so it
+ * has no reason to ask.
+ */
 const forbidden =
   /^(?:proxy-.*|sec-.*|accept-charset|accept-encoding|access-control-.*|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|set-cookie|te|trailer|transfer-encoding|upgrade|via)$/;
 
-/** Headers of our answers beside those that a page may read anyway (https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name). */
+/**
+ * Headers of our answers beside those that a page may read anyway
+ * (https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name).
+ */
 export const exposedHeaders = [
   'X-Request-Id',
   'X-Sluice-Ack',
@@ -43,14 +51,24 @@ export const exposedHeaders = [
 ] as const;
 const exposed = exposedHeaders.join(', ');
 
-/** Lines that let a page read an answer, each ending in a line break. `allowed`: its origin, `*`, or undefined where it may not. */
+/**
+ * Lines that let a page read an answer, each ending in a line break. `allowed`: its origin, `*`, or
+ * undefined where it may not.
+ */
 export function readableBy(allowed: string | undefined): string {
   if (allowed === undefined) return 'Vary: Origin\r\n';
   return `Access-Control-Allow-Origin: ${allowed}\r\nVary: Origin\r\nAccess-Control-Expose-Headers: ${exposed}\r\n`;
 }
 
-/** Lines of the answer to a preflight; `requested` are the names that the page is about to send, `methods` those of the path. */
-export function preflightLines(allowed: string | undefined, requested: string, methods: string): string {
+/**
+ * Lines of the answer to a preflight; `requested` are the names that the page is about to send,
+ * `methods` those of the path.
+ */
+export function preflightLines(
+  allowed: string | undefined,
+  requested: string,
+  methods: string,
+): string {
   const vary = 'Vary: Origin, Access-Control-Request-Headers\r\n';
   if (allowed === undefined) return vary;
   return (

@@ -2,13 +2,21 @@
  * Decompression with a bound: a small body must not become a large one in memory.
  *
  * Invariants:
- * 1. What comes out is counted as it comes, in every encoding; past its bound the inflater is destroyed.
- * 2. A body is inflated whole or refused: one that ends early is broken, and so is one with anything behind its end (but zeros behind gzip,
- *    which pad files). Members of gzip follow each other (RFC 1952, section 2.2).
+ * 1. What comes out is counted as it comes, in every encoding; past its bound the inflater is
+ *    destroyed.
+ * 2. A body is inflated whole or refused: one that ends early is broken, and so is one with
+ *    anything behind its end (but zeros behind gzip, which pad files). Members of gzip follow each
+ *    other (RFC 1952, section 2.2).
  * 3. Every inflater is destroyed, however its body ends.
  */
 import type { BrotliDecompress, Gunzip, Inflate, InflateRaw } from 'node:zlib';
-import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
+import {
+  constants,
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createInflateRaw,
+} from 'node:zlib';
 import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 
@@ -40,8 +48,9 @@ export function encodingOf(header: string): Encoding | Refusal {
 }
 
 /**
- * Inflates off the main thread and stops past `maxBytes`, or as soon as `grown` refuses: it is told of the bytes as they come, so that what
- * many bodies inflate to is bounded together, not each alone.
+ * Inflates off the main thread and stops past `maxBytes`, or as soon as `grown` refuses: it is told
+ * of the bytes as they come, so that what many bodies inflate to is bounded together, not each
+ * alone.
  */
 export function decompress(
   body: Buffer,
@@ -59,11 +68,14 @@ export function decompress(
     };
     inflater.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      const refused = length > maxBytes ? inflatesTooLarge(body.length, maxBytes) : grown(chunk.length);
+      const refused =
+        length > maxBytes ? inflatesTooLarge(body.length, maxBytes) : grown(chunk.length);
       if (refused !== undefined) return end(refused);
       chunks.push(chunk);
     });
-    inflater.once('end', () => end(checkEnd(inflater, encoding, body.length) ?? Buffer.concat(chunks, length)));
+    inflater.once('end', () =>
+      end(checkEnd(inflater, encoding, body.length) ?? Buffer.concat(chunks, length)),
+    );
     // Stays: an error after the end would have nobody to hear it.
     inflater.on('error', (thrown) => end(notInflatable(messageOf(thrown), encoding)));
     inflater.end(body);
@@ -74,13 +86,14 @@ export function decompress(
 export function decompressor(encoding: Exclude<Encoding, 'identity'>, first: Buffer): Inflater {
   if (encoding === 'gzip') return createGunzip();
   // A window of up to 1 GiB is no part of the encoding that HTTP knows (RFC 7932).
-  if (encoding === 'br') return createBrotliDecompress({ params: { [constants.BROTLI_DECODER_PARAM_LARGE_WINDOW]: 0 } });
+  if (encoding === 'br')
+    return createBrotliDecompress({ params: { [constants.BROTLI_DECODER_PARAM_LARGE_WINDOW]: 0 } });
   return hasZlibHead(first) ? createInflate() : createInflateRaw();
 }
 
 /**
- * The window that an inflater takes, which a decoder of Brotli may fill before a single byte comes out: RFC 7932, section 9.1; 32 KiB in RFC 1951,
- * and as much again for zlib's own state.
+ * The window that an inflater takes, which a decoder of Brotli may fill before a single byte comes
+ * out: RFC 7932, section 9.1; 32 KiB in RFC 1951, and as much again for zlib's own state.
  */
 export function windowBytes(encoding: Exclude<Encoding, 'identity'>, first: Buffer): number {
   if (encoding !== 'br') return 65_536;
@@ -93,22 +106,41 @@ export function windowBytes(encoding: Exclude<Encoding, 'identity'>, first: Buff
 }
 
 /** Whether an inflater that has ended used all of the `arrived` bytes. */
-export function checkEnd(inflater: Inflater, encoding: string, arrived: number): Refusal | undefined {
+export function checkEnd(
+  inflater: Inflater,
+  encoding: string,
+  arrived: number,
+): Refusal | undefined {
   const left = arrived - inflater.bytesWritten;
   // What is no member and no zero behind gzip is an error already.
-  return left === 0 || encoding === 'gzip' ? undefined : notInflatable(`${left} bytes are behind its end`, encoding);
+  return left === 0 || encoding === 'gzip'
+    ? undefined
+    : notInflatable(`${left} bytes are behind its end`, encoding);
 }
 
 export function inflatesTooLarge(arrivedBytes: number, maxBytes: number): Refusal {
   const message = `the body of ${arrivedBytes} bytes inflates to more than ${maxBytes}`;
-  return { status: 413, code: 'body-inflates-too-large', message, expected: `at most ${maxBytes} bytes after decompression` };
+  return {
+    status: 413,
+    code: 'body-inflates-too-large',
+    message,
+    expected: `at most ${maxBytes} bytes after decompression`,
+  };
 }
 
 export function notInflatable(why: string, encoding: string): Refusal {
-  return { status: 400, code: 'not-inflatable', message: `the body does not inflate: ${why}`, expected: `one whole body of ${encoding}` };
+  return {
+    status: 400,
+    code: 'not-inflatable',
+    message: `the body does not inflate: ${why}`,
+    expected: `one whole body of ${encoding}`,
+  };
 }
 
-/** `deflate` is zlib's format (RFC 1950); some clients send the bare one (RFC 1951). Its head tells: method 8, and a checksum of 31. */
+/**
+ * `deflate` is zlib's format (RFC 1950); some clients send the bare one (RFC 1951). Its head tells:
+ * method 8, and a checksum of 31.
+ */
 function hasZlibHead(body: Buffer): boolean {
   const [method = 0, flags = 0] = body;
   return (method & 0x0f) === 8 && (method * 256 + flags) % 31 === 0;

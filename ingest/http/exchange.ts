@@ -1,9 +1,11 @@
 /**
- * One HTTP request and its answer: what it holds while it is under way, and how its answer is written.
+ * One HTTP request and its answer: what it holds while it is under way, and how its answer is
+ * written.
  *
  * Invariants:
- * 1. It is answered exactly once, or its client has gone. Its bytes are released exactly once: when it is answered, or, where the client has gone,
- *    when the events that were handed on are settled.
+ * 1. It is answered exactly once, or its client has gone. Its bytes are released exactly once: when
+ *    it is answered, or, where the client has gone, when the events that were handed on are
+ *    settled.
  * 2. `res` is touched no more once it was answered or its client has gone.
  * 3. Header values that come from the client were checked to have no line break.
  */
@@ -41,7 +43,8 @@ export interface Hall {
 }
 
 /**
- * RFC 9110, section 11.6.1; RFC 6750, section 3. Basic is understood too, but not asked for: browsers would ask their user for a password.
+ * RFC 9110, section 11.6.1; RFC 6750, section 3. Basic is understood too, but not asked for:
+ * browsers would ask their user for a password.
  */
 const challenge = '\r\nWWW-Authenticate: Bearer realm="sluice"';
 
@@ -64,7 +67,9 @@ export class Exchange {
   onLate: ((refusal: Refusal) => void) | undefined;
   /** Headers that were decided on the way, each ending in a line break. */
   extraHeaders = '';
-  /** Its events were handed on: what becomes of them is counted, whether its client stays or leaves. */
+  /**
+   * Its events were handed on: what becomes of them is counted, whether its client stays or leaves.
+   */
   isTaken = false;
   /** Its body is on its way, and what came of it so far. */
   isArriving = false;
@@ -74,7 +79,10 @@ export class Exchange {
   #share: Share;
   #heldBytes = 0;
   #isPaused = false;
-  /** What had arrived when it was looked at, and since when no more has; since when its answer waits for its client to read. Monotonic ms. */
+  /**
+   * What had arrived when it was looked at, and since when no more has; since when its answer waits
+   * for its client to read. Monotonic ms.
+   */
   #seenBytes = 0;
   #quietSinceMs: number;
   #unreadSinceMs: number | undefined;
@@ -124,7 +132,10 @@ export class Exchange {
     return this.#share.maxBytes;
   }
 
-  /** Counts what it holds in that share from now on, as the sender became known; why `more` bytes do not fit there. */
+  /**
+   * Counts what it holds in that share from now on, as the sender became known; why `more` bytes do
+   * not fit there.
+   */
   enter(share: Share, more: number): Refusal | undefined {
     if (!this.#isOpen) return undefined;
     this.#share.release(this.#heldBytes);
@@ -158,7 +169,10 @@ export class Exchange {
     this.#share.release(bytes);
   }
 
-  /** Lets go of everything: it is answered, or its client has gone and nothing of it is under way any more. */
+  /**
+   * Lets go of everything: it is answered, or its client has gone and nothing of it is under way
+   * any more.
+   */
   free(): void {
     if (this.#isFree) return;
     this.#isFree = true;
@@ -205,7 +219,10 @@ export class Exchange {
     const res = this.#res;
     res.cork(() => {
       res.writeStatus(statusTexts[status] as string);
-      res.writeHeader('Content-Type', `${contentType}\r\nCache-Control: no-store\r\n${this.#commonHeaders(now)}\r\nX-Sluice-Ack: ${ack}`);
+      res.writeHeader(
+        'Content-Type',
+        `${contentType}\r\nCache-Control: no-store\r\n${this.#commonHeaders(now)}\r\nX-Sluice-Ack: ${ack}`,
+      );
       res.end(bytes, this.#hall.draining || this.head.closes);
     });
     this.#hall.metrics.answered(status);
@@ -220,11 +237,17 @@ export class Exchange {
     const now = this.#hall.clock.monotonic();
     res.cork(() => {
       res.writeStatus(statusTexts[207] as string);
-      res.writeHeader('Content-Type', `application/x-ndjson\r\n${this.#commonHeaders(now)}\r\nX-Sluice-Ack: ${ack}`);
+      res.writeHeader(
+        'Content-Type',
+        `application/x-ndjson\r\n${this.#commonHeaders(now)}\r\nX-Sluice-Ack: ${ack}`,
+      );
     });
   }
 
-  /** Writes a part of a streamed answer. False when the client does not keep up: `onWritable` tells when it does. */
+  /**
+   * Writes a part of a streamed answer. False when the client does not keep up: `onWritable` tells
+   * when it does.
+   */
   writePart(text: string): boolean {
     if (!this.#isOpen) return true;
     let flowing = true;
@@ -244,8 +267,9 @@ export class Exchange {
   }
 
   /**
-   * Ends a streamed answer. Its connection stays: asked to close it, uWebSockets.js writes the header `Connection` among the chunks of the body.
-   * What is left of the request is read and dropped.
+   * Ends a streamed answer. Its connection stays: asked to close it, uWebSockets.js writes the
+   * header `Connection` among the chunks of the body. What is left of the request is read and
+   * dropped.
    */
   endStream(text: string): void {
     if (!this.#isOpen) return;
@@ -267,9 +291,10 @@ export class Exchange {
   }
 
   /**
-   * Hands the connection over to a WebSocket. After a cork uWebSockets.js looks whether the answer closes its connection, at where that stood before
-   * the upgrade: in the memory of the WebSocket now, if that has the same place, and ends it now and then. Any other answer's cork will do, as the
-   * upgrade is written at once.
+   * Hands the connection over to a WebSocket. After a cork uWebSockets.js looks whether the answer
+   * closes its connection, at where that stood before the upgrade: in the memory of the WebSocket
+   * now, if that has the same place, and ends it now and then. Any other answer's cork will do, as
+   * the upgrade is written at once.
    */
   upgrade(handOver: () => void): void {
     if (!this.#isOpen) return;
@@ -289,15 +314,18 @@ export class Exchange {
   }
 
   /**
-   * Ends it when its body or its client's reading stands still. uWebSockets.js ends a connection without a word when less than 160 KB arrive in
-   * 8 to 12 seconds; a pause starts that time again, so a slow client is served, and one that is too slow is told.
+   * Ends it when its body or its client's reading stands still. uWebSockets.js ends a connection
+   * without a word when less than 160 KB arrive in 8 to 12 seconds; a pause starts that time again,
+   * so a slow client is served, and one that is too slow is told.
    */
   look(nowMs: number): void {
-    if (this.#unreadSinceMs !== undefined && nowMs - this.#unreadSinceMs > limits.bodyIdleMs) return this.breakOff();
+    if (this.#unreadSinceMs !== undefined && nowMs - this.#unreadSinceMs > limits.bodyIdleMs)
+      return this.breakOff();
     if (!this.isArriving) return;
     if (this.#isPaused || this.arrivedBytes !== this.#seenBytes) this.#quietSinceMs = nowMs;
     this.#seenBytes = this.arrivedBytes;
-    const isStranger = this.grant === undefined && nowMs - this.startedMs > limits.strangerBodyMaxMs;
+    const isStranger =
+      this.grant === undefined && nowMs - this.startedMs > limits.strangerBodyMaxMs;
     if (isStranger || nowMs - this.#quietSinceMs > limits.bodyIdleMs) {
       this.isArriving = false;
       const refusal = isStranger ? strangerTooSlow : tooSlow;
@@ -319,17 +347,24 @@ export class Exchange {
   /** Answers a request whose events were not found: it is counted as one refusal. */
   refuse(refusal: Refusal, close = false): void {
     if (!this.#isOpen) return;
-    this.#hall.metrics.refused(this.#hall.intake.streams.has(this.stream) ? this.stream : undefined, refusal.code);
+    this.#hall.metrics.refused(
+      this.#hall.intake.streams.has(this.stream) ? this.stream : undefined,
+      refusal.code,
+    );
     this.answer(answerRefusal(refusal), close);
   }
 
   /**
-   * Refuses a request in its handler, before its body is looked at. Where only the chunks tell where the body ends, nothing behind the head is: a
-   * trailer would be run as a request, and its error sent instead of this answer.
+   * Refuses a request in its handler, before its body is looked at. Where only the chunks tell
+   * where the body ends, nothing behind the head is: a trailer would be run as a request, and its
+   * error sent instead of this answer.
    */
   refuseAtOnce(refusal: Refusal): void {
     if (!this.#isOpen) return;
-    this.#hall.metrics.refused(this.#hall.intake.streams.has(this.stream) ? this.stream : undefined, refusal.code);
+    this.#hall.metrics.refused(
+      this.#hall.intake.streams.has(this.stream) ? this.stream : undefined,
+      refusal.code,
+    );
     this.answer(answerRefusal(refusal), true, this.head.contentLength === undefined);
   }
 
@@ -359,7 +394,8 @@ export class Exchange {
     const { head, receivedAtMs, startedMs, bodyMs, checkedMs } = this;
     let headers = `${this.extraHeaders}X-Request-Id: ${this.requestId}\r\nX-Processing-Latency: ${Math.round(now - startedMs)}ms`;
     const sent = sentAt(head, receivedAtMs);
-    if (sent !== undefined) headers += `\r\nX-Network-Latency: ${Math.max(0, Math.round(receivedAtMs - sent))}ms`;
+    if (sent !== undefined)
+      headers += `\r\nX-Network-Latency: ${Math.max(0, Math.round(receivedAtMs - sent))}ms`;
     return `${headers}\r\nServer-Timing: ${serverTiming(startedMs, bodyMs, checkedMs, now)}`;
   }
 

@@ -1,14 +1,19 @@
 /**
- * The header lines of a request, collected in one pass: each call into the server costs more than the comparisons here.
+ * The header lines of a request, collected in one pass: each call into the server costs more than
+ * the comparisons here.
  *
- * Of a header that may come once the first line counts, and that there was another is noted; a list's lines are joined.
+ * Of a header that may come once the first line counts, and that there was another is noted; a
+ * list's lines are joined.
  */
 import type { HttpRequest } from 'uWebSockets.js';
 import type { Framing, HeadFault } from './head-check.ts';
 
 const none: readonly string[] = [];
 
-/** Empty text where a request has no such header, unless said otherwise. One object a request: what the lines do not say is set by its reader. */
+/**
+ * Empty text where a request has no such header, unless said otherwise. One object a request: what
+ * the lines do not say is set by its reader.
+ */
 export class HeadFields implements Framing {
   /** Why it must not be read on; undefined when its head is right. */
   fault: HeadFault | undefined = undefined;
@@ -40,7 +45,10 @@ export class HeadFields implements Framing {
   apiKey = '';
   origin = '';
   fetchSite = '';
-  /** Whether the connection is to end with the answer (RFC 9112, section 9.6). The server itself knows it only where `close` is all that is said. */
+  /**
+   * Whether the connection is to end with the answer (RFC 9112, section 9.6). The server itself
+   * knows it only where `close` is all that is said.
+   */
   closes = false;
   /** Of a handshake; kept to see whether they came twice (RFC 6455, sections 11.3.1 and 11.3.5). */
   webSocketKey = '';
@@ -50,7 +58,9 @@ export class HeadFields implements Framing {
   xForwardedFor: readonly string[] = none;
   forwarded: readonly string[] = none;
   requestedHeaders = '';
-  /** Headers of a CloudEvent in binary mode, without their prefix; undefined where there are none. */
+  /**
+   * Headers of a CloudEvent in binary mode, without their prefix; undefined where there are none.
+   */
   ce: [string, string][] | undefined = undefined;
 }
 
@@ -97,7 +107,8 @@ function collect(name: string, value: string): void {
       head.contentEncoding = joined(head.contentEncoding, value);
       return;
     case 'transfer-encoding':
-      head.transferEncoding = head.transferEncoding === undefined ? value : `${head.transferEncoding}, ${value}`;
+      head.transferEncoding =
+        head.transferEncoding === undefined ? value : `${head.transferEncoding}, ${value}`;
       return;
     case 'trailer':
       head.hasTrailer = true;

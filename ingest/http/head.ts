@@ -10,7 +10,10 @@ import type { IncomingRequest } from './request.ts';
 const traceBytes = Buffer.alloc(24);
 
 export function requestHeadOf(
-  head: Pick<IncomingRequest, 'eventId' | 'eventType' | 'eventTime' | 'partitionKey' | 'traceparent'>,
+  head: Pick<
+    IncomingRequest,
+    'eventId' | 'eventType' | 'eventTime' | 'partitionKey' | 'traceparent'
+  >,
   receivedAtMs: number,
   random: Random,
   client?: ClientContext,
@@ -41,8 +44,9 @@ function isoTime(ms: number): string {
 }
 
 /**
- * W3C trace context: https://www.w3.org/TR/trace-context/#traceparent-header. Not sampled: nothing here records a trace, and a flag that says
- * so would make everything downstream record its part of all of them.
+ * W3C trace context: https://www.w3.org/TR/trace-context/#traceparent-header. Not sampled: nothing
+ * here records a trace, and a flag that says so would make everything downstream record its part of
+ * all of them.
  */
 function newTraceparent(random: Random): string {
   random.fill(traceBytes);

@@ -5,20 +5,29 @@ import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { createServer } from 'node:net';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 
-const loopback = /^(?:(?:::ffff:)?127(?:\.\d{1,3}){3}|(?:0{4}:){5}ffff:7f[\da-f]{2}:[\da-f]{4}|(?:0{4}:){7}0001|::1)$/;
+const loopback =
+  /^(?:(?:::ffff:)?127(?:\.\d{1,3}){3}|(?:0{4}:){5}ffff:7f[\da-f]{2}:[\da-f]{4}|(?:0{4}:){7}0001|::1)$/;
 
-/** Whether an address is this machine. It says nothing of who asks: a proxy here connects from loopback for everybody. */
+/**
+ * Whether an address is this machine. It says nothing of who asks: a proxy here connects from
+ * loopback for everybody.
+ */
 export function isLoopback(address: string): boolean {
   return loopback.test(address);
 }
 
 /** Throws `SluiceError` `port-taken`, naming the setting. Port 0 takes any free one. */
-export async function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {
+export async function listen(
+  app: TemplatedApp,
+  host: string,
+  port: number,
+): Promise<us_listen_socket> {
   const taken = (): SluiceError =>
     new SluiceError('port-taken', `port ${port} of ${host} is taken`, {
       fix: `stop what listens there, or choose another with ingress.port (0 takes any free one)`,
     });
-  // uWebSockets.js shares ports with its like (SO_REUSEPORT) when it is given a host; a plain listener says whether somebody is there.
+  // uWebSockets.js shares ports with its like (SO_REUSEPORT) when it is given a host; a plain
+  // listener says whether somebody is there.
   if (port !== 0) await probe(host, port).catch(() => Promise.reject(taken()));
   return new Promise((resolve, reject) => {
     app.listen(host, port, (socket) => {

@@ -1,10 +1,13 @@
 /**
- * A long NDJSON body as it is taken, line by line, and its answer: a result an event, in the order in which they are settled, the verdict last.
+ * A long NDJSON body as it is taken, line by line, and its answer: a result an event, in the order
+ * in which they are settled, the verdict last.
  *
  * Invariants:
- * 1. At most `ndjsonOpenMaxEvents` events and `ndjsonOpenMaxBytes` bytes (and one chunk) are unsettled; past that `feed` waits.
+ * 1. At most `ndjsonOpenMaxEvents` events and `ndjsonOpenMaxBytes` bytes (and one chunk) are
+ *    unsettled; past that `feed` waits.
  * 2. What is held of it counts until it is settled, also when its client has gone.
- * 3. Each line costs one event. At the first that is over the quota reading ends: the verdict says from where on to send again, and when.
+ * 3. Each line costs one event. At the first that is over the quota reading ends: the verdict says
+ *    from where on to send again, and when.
  */
 import { sleep } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -57,14 +60,19 @@ export class LongBody {
 
   async feed(chunk: Buffer): Promise<void> {
     const { clock } = this.#context;
-    while (this.#exchange.isOpen && this.#exchange.overload(chunk.length) !== undefined && this.#openEvents > 0)
+    while (
+      this.#exchange.isOpen &&
+      this.#exchange.overload(chunk.length) !== undefined &&
+      this.#openEvents > 0
+    )
       await sleep(clock, overloadPauseMs);
     let start = 0;
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
       this.#line(this.#joined(chunk.subarray(start, end)));
       if (this.stopped !== undefined) return;
       start = end + 1;
-      while (this.#isFull() && this.#exchange.isOpen && this.stopped === undefined) await this.#hasRoom();
+      while (this.#isFull() && this.#exchange.isOpen && this.stopped === undefined)
+        await this.#hasRoom();
     }
     this.#keep(chunk.subarray(start));
   }
@@ -74,18 +82,25 @@ export class LongBody {
     return this.#standing.refused ?? this.#over;
   }
 
-  /** What is left is the last line. Resolves once everything is settled and the verdict is written. */
+  /**
+   * What is left is the last line. Resolves once everything is settled and the verdict is written.
+   */
   async end(refusal: Refusal | undefined): Promise<void> {
     if (refusal === undefined) this.#line(this.#joined(Buffer.alloc(0)));
     while (this.#openEvents > 0 && this.#exchange.isOpen) await this.#hasRoom();
     if (!this.#exchange.isOpen) return this.leave();
     refusal ??= this.stopped;
-    if (refusal !== undefined) this.#context.metrics.refused(this.#standing.admitted.stream.config.name, refusal.code);
-    const retryAfter = refusal?.retryAfterSeconds === undefined ? '' : `,"retryAfter":${refusal.retryAfterSeconds}`;
-    const more = refusal === undefined ? '' : `${retryAfter},"error":${JSON.stringify(errorOf(refusal))}`;
+    if (refusal !== undefined)
+      this.#context.metrics.refused(this.#standing.admitted.stream.config.name, refusal.code);
+    const retryAfter =
+      refusal?.retryAfterSeconds === undefined ? '' : `,"retryAfter":${refusal.retryAfterSeconds}`;
+    const more =
+      refusal === undefined ? '' : `${retryAfter},"error":${JSON.stringify(errorOf(refusal))}`;
     const { status, body } = this.#tally.answer(more);
     this.#exchange.events = this.#index;
-    this.#exchange.endStream(`${this.#part}{"verdict":${refusal?.status ?? status},${body.slice(1)}\n`);
+    this.#exchange.endStream(
+      `${this.#part}{"verdict":${refusal?.status ?? status},${body.slice(1)}\n`,
+    );
   }
 
   /** Its client has gone: what is under way is settled without it. */
@@ -102,7 +117,9 @@ export class LongBody {
     if (this.#skipping !== undefined || piece.length === 0) return;
     const { bounds } = this.#context;
     const tooLong = this.#restBytes + piece.length > bounds.bodyMaxBytes;
-    this.#skipping = tooLong ? lineTooLong(bounds.bodyMaxBytes) : this.#exchange.overload(piece.length);
+    this.#skipping = tooLong
+      ? lineTooLong(bounds.bodyMaxBytes)
+      : this.#exchange.overload(piece.length);
     if (this.#skipping !== undefined) return this.#letGoRest();
     this.#restBytes += piece.length;
     this.#exchange.hold(piece.length);
@@ -118,7 +135,9 @@ export class LongBody {
   /** The line that ends with `piece`, or why it was not kept. */
   #joined(piece: Buffer): Buffer | Refusal {
     this.#keep(piece);
-    const line = this.#skipping ?? (this.#rest.length === 1 ? (this.#rest[0] as Buffer) : Buffer.concat(this.#rest));
+    const line =
+      this.#skipping ??
+      (this.#rest.length === 1 ? (this.#rest[0] as Buffer) : Buffer.concat(this.#rest));
     this.#letGoRest();
     this.#skipping = undefined;
     return line;
@@ -129,13 +148,19 @@ export class LongBody {
     if (this.#standing.judge() !== undefined) return;
     const { grant, stream } = this.#standing.admitted;
     const from = { stream, keyName: grant.name };
-    const event = isRefusal(line) ? line : readLine(line, 0, line.length, stream.config, this.#head, newId);
+    const event = isRefusal(line)
+      ? line
+      : readLine(line, 0, line.length, stream.config, this.#head, newId);
     if (event === undefined) return;
     const body = isRefusal(line) ? Buffer.alloc(0) : line;
-    // Good or not, a line costs one event; past the quota it would cost work to read more of them, only to refuse them.
+    // Good or not, a line costs one event; past the quota it would cost work to read more of them,
+    // only to refuse them.
     const { refused } = quotas.admitEvents(grant, stream.config.name, 1, clock.now());
     if (refused !== undefined) {
-      this.#over = { ...refused, expected: `after Retry-After send what follows again, from index ${this.#index} on` };
+      this.#over = {
+        ...refused,
+        expected: `after Retry-After send what follows again, from index ${this.#index} on`,
+      };
       return;
     }
     const index = this.#index++;
@@ -162,7 +187,11 @@ export class LongBody {
   }
 
   #isFull(): boolean {
-    return this.#openEvents >= limits.ndjsonOpenMaxEvents || this.#openBytes >= limits.ndjsonOpenMaxBytes || !this.#flowing;
+    return (
+      this.#openEvents >= limits.ndjsonOpenMaxEvents ||
+      this.#openBytes >= limits.ndjsonOpenMaxBytes ||
+      !this.#flowing
+    );
   }
 
   #hasRoom(): Promise<void> {
@@ -177,5 +206,10 @@ export class LongBody {
 }
 
 function lineTooLong(maxBytes: number): Refusal {
-  return { status: 413, code: 'line-too-long', message: `a line has more than ${maxBytes} bytes`, expected: `at most ${maxBytes} bytes` };
+  return {
+    status: 413,
+    code: 'line-too-long',
+    message: `a line has more than ${maxBytes} bytes`,
+    expected: `at most ${maxBytes} bytes`,
+  };
 }

@@ -1,15 +1,19 @@
 /**
- * NDJSON of any length in bounded memory. A short body is collected and answered like every other. A longer one is taken line by line as it
- * comes, and its answer is NDJSON too (long-body.ts).
+ * NDJSON of any length in bounded memory. A short body is collected and answered like every other.
+ * A longer one is taken line by line as it comes, and its answer is NDJSON too (long-body.ts).
  *
  * Invariants:
- * 1. Nothing is inflated before it is known who sends it. What comes out is bounded as it comes: `bodyDecodedMaxBytes`, or so many times what
- *    arrived (`inflationMax`) where that is more, so that a long compressed file passes and a bomb does not. The inflater is destroyed at every end.
- * 2. The connection of a body that is not taken as fast as it comes is not read. A client that does not read its results is not read either.
- * 3. The events of a long body stand for themselves: those before a broken end are in their stream, and their results say so.
+ * 1. Nothing is inflated before it is known who sends it. What comes out is bounded as it comes:
+ *    `bodyDecodedMaxBytes`, or so many times what arrived (`inflationMax`) where that is more, so
+ *    that a long compressed file passes and a bomb does not. The inflater is destroyed at every
+ *    end.
+ * 2. The connection of a body that is not taken as fast as it comes is not read. A client that does
+ *    not read its results is not read either.
+ * 3. The events of a long body stand for themselves: those before a broken end are in their stream,
+ *    and their results say so.
  * 4. The last line of the answer is the verdict. An answer without one was cut off.
- * 5. Its sender is judged before each line, and every `accessRecheckMs`: a key that is gone or a token that is over ends it with that verdict, and
- *    nothing that comes after is stored.
+ * 5. Its sender is judged before each line, and every `accessRecheckMs`: a key that is gone or a
+ *    token that is over ends it with that verdict, and nothing that comes after is stored.
  * 6. Blank lines are not held, and cost what events cost.
  */
 import type { HttpResponse } from 'uWebSockets.js';
@@ -28,7 +32,14 @@ import { BlankLines } from './blank-lines.ts';
 import type { PostContext } from './body.ts';
 import { settleAll } from './body.ts';
 import type { Encoding, Inflater } from './decompress.ts';
-import { checkEnd, decompressor, encodingOf, inflatesTooLarge, notInflatable, windowBytes } from './decompress.ts';
+import {
+  checkEnd,
+  decompressor,
+  encodingOf,
+  inflatesTooLarge,
+  notInflatable,
+  windowBytes,
+} from './decompress.ts';
 import type { Exchange } from './exchange.ts';
 import type { Admitted } from './gate.ts';
 import { refuseCharged } from './gate.ts';
@@ -60,9 +71,19 @@ export function streamLines(
   };
   const begin = (): void => {
     // What it is packed with shows in its first two bytes.
-    if (sender === undefined || isRefusal(sender) || !exchange.isOpen || (early.length < 2 && !isWhole)) return;
-    // At most an eighth of its share: where that is small one with a large window must be let in, too.
-    const window = encoding === 'identity' ? 0 : Math.min(windowBytes(encoding, early), Math.floor(exchange.roomBytes / 8));
+    if (
+      sender === undefined ||
+      isRefusal(sender) ||
+      !exchange.isOpen ||
+      (early.length < 2 && !isWhole)
+    )
+      return;
+    // At most an eighth of its share: where that is small one with a large window must be let in,
+    // too.
+    const window =
+      encoding === 'identity'
+        ? 0
+        : Math.min(windowBytes(encoding, early), Math.floor(exchange.roomBytes / 8));
     const over = exchange.tryHold(window);
     if (over !== undefined) return exchange.refuse(over, true);
     body = encoding === 'identity' ? new PassThrough() : decompressor(encoding, early);
@@ -115,7 +136,13 @@ class LinesBody {
   /** Why its reading was ended from outside. */
   #ended: Refusal | undefined;
 
-  constructor(context: PostContext, exchange: Exchange, admitted: Admitted, encoding: Encoding, body: Transform) {
+  constructor(
+    context: PostContext,
+    exchange: Exchange,
+    admitted: Admitted,
+    encoding: Encoding,
+    body: Transform,
+  ) {
     this.#context = context;
     this.#exchange = exchange;
     this.#standing = new Standing(context, admitted, exchange.head.origin);
@@ -126,7 +153,11 @@ class LinesBody {
   async read(): Promise<void> {
     const exchange = this.#exchange;
     const { random, addressSecret } = this.#context;
-    const client = clientContextOf(this.#standing.admitted.stream.config.context, exchange.head, addressSecret);
+    const client = clientContextOf(
+      this.#standing.admitted.stream.config.context,
+      exchange.head,
+      addressSecret,
+    );
     const head = requestHeadOf(exchange.head, exchange.receivedAtMs, random, client);
     const leave = this.#context.rechecks.add(() => {
       const refused = this.#standing.judge();
@@ -159,26 +190,36 @@ class LinesBody {
     try {
       for await (const chunk of this.#body as AsyncIterable<Buffer>) {
         this.#decodedBytes += chunk.length;
-        const refused = this.#checkInflation() ?? (await this.#readChunk(chunk, head)) ?? this.#long?.stopped ?? this.#payForBlanks();
+        const refused =
+          this.#checkInflation() ??
+          (await this.#readChunk(chunk, head)) ??
+          this.#long?.stopped ??
+          this.#payForBlanks();
         if (refused !== undefined) return refused;
       }
     } catch (thrown) {
       return this.#ended ?? notInflatable(messageOf(thrown), this.#encoding);
     }
-    return this.#encoding === 'identity' ? undefined : checkEnd(this.#body as Inflater, this.#encoding, this.#exchange.arrivedBytes);
+    return this.#encoding === 'identity'
+      ? undefined
+      : checkEnd(this.#body as Inflater, this.#encoding, this.#exchange.arrivedBytes);
   }
 
   #checkInflation(): Refusal | undefined {
     if (this.#encoding === 'identity') return undefined;
     const { arrivedBytes } = this.#exchange;
-    const most = Math.max(this.#context.bounds.bodyDecodedMaxBytes, limits.inflationMax * arrivedBytes);
+    const most = Math.max(
+      this.#context.bounds.bodyDecodedMaxBytes,
+      limits.inflationMax * arrivedBytes,
+    );
     return this.#decodedBytes > most ? inflatesTooLarge(arrivedBytes, most) : undefined;
   }
 
   async #readChunk(chunk: Buffer, head: RequestHead): Promise<Refusal | undefined> {
     const pieces = this.#blanks.without(chunk);
     // Without its blank lines a copy: a piece would keep the memory of its whole chunk.
-    const piece = pieces.length === 1 && pieces[0]?.length === chunk.length ? chunk : Buffer.concat(pieces);
+    const piece =
+      pieces.length === 1 && pieces[0]?.length === chunk.length ? chunk : Buffer.concat(pieces);
     if (this.#long !== undefined) {
       await this.#long.feed(piece);
       return undefined;
@@ -187,7 +228,11 @@ class LinesBody {
     if (over !== undefined) return over;
     this.#first.push(piece);
     this.#bytes += piece.length;
-    if (this.#bytes <= limits.ndjsonCollectedMaxBytes && this.#blanks.lines < limits.requestEventsMax) return undefined;
+    if (
+      this.#bytes <= limits.ndjsonCollectedMaxBytes &&
+      this.#blanks.lines < limits.requestEventsMax
+    )
+      return undefined;
     const refused = this.#standing.judge();
     if (refused !== undefined) return refused;
     const exchange = this.#exchange;
@@ -208,12 +253,18 @@ class LinesBody {
     if (blank === 0 || isShort) return undefined;
     this.#spendBlanks();
     const { grant, stream } = this.#standing.admitted;
-    return this.#context.quotas.mayCome(grant, stream.config.name, this.#context.clock.now()).refused;
+    return this.#context.quotas.mayCome(grant, stream.config.name, this.#context.clock.now())
+      .refused;
   }
 
   #spendBlanks(): void {
     const { grant, stream } = this.#standing.admitted;
-    this.#context.quotas.spend(grant, stream.config.name, this.#blanks.blank, this.#context.clock.now());
+    this.#context.quotas.spend(
+      grant,
+      stream.config.name,
+      this.#blanks.blank,
+      this.#context.clock.now(),
+    );
     this.#blanks.blank = 0;
   }
 
@@ -224,8 +275,13 @@ class LinesBody {
     const { admitted } = this.#standing;
     const request = { contentType: 'application/x-ndjson', ce: undefined, head };
     const whole = withoutMark(Buffer.concat(this.#first));
-    settleAll(context, exchange, admitted, whole, readEvents(whole, request, admitted.stream.config, context.newId), (_single, results) =>
-      answerBatch(results),
+    settleAll(
+      context,
+      exchange,
+      admitted,
+      whole,
+      readEvents(whole, request, admitted.stream.config, context.newId),
+      (_single, results) => answerBatch(results),
     );
     this.#spendBlanks();
   }

@@ -1,6 +1,7 @@
 /**
- * `GET /v1/{team}/{app}/pixel.gif`: an event in a query, for where no script runs. The answer is an image of one transparent pixel once the
- * event is where its stream's ack says; a refusal is a status and JSON, as everywhere.
+ * `GET /v1/{team}/{app}/pixel.gif`: an event in a query, for where no script runs. The answer is an
+ * image of one transparent pixel once the event is where its stream's ack says; a refusal is a
+ * status and JSON, as everywhere.
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import type { Grant } from '../access/grant.ts';
@@ -19,17 +20,30 @@ import { afterItsSegment } from './request.ts';
 /** GIF89a, 1 x 1, transparent. */
 const pixel = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64');
 
-export function onPixel(context: PostContext, res: HttpResponse, head: IncomingRequest, name: string): void {
+export function onPixel(
+  context: PostContext,
+  res: HttpResponse,
+  head: IncomingRequest,
+  name: string,
+): void {
   const exchange = new Exchange(res, head, context, () => undefined);
   const early = refuseEarly(context, exchange);
   if (early !== undefined) return refuseUnasked(context, exchange, early);
   context.metrics.request('pixel', head.query.length);
   afterItsSegment(() => {
-    if (exchange.isOpen) void Promise.resolve(identify(context, head)).then((grant) => take(context, exchange, grant, name));
+    if (exchange.isOpen)
+      void Promise.resolve(identify(context, head)).then((grant) =>
+        take(context, exchange, grant, name),
+      );
   });
 }
 
-function take(context: PostContext, exchange: Exchange, grant: Grant | Refusal, name: string): void {
+function take(
+  context: PostContext,
+  exchange: Exchange,
+  grant: Grant | Refusal,
+  name: string,
+): void {
   const { head } = exchange;
   const admitted = admit(context, exchange, grant, name);
   if (isRefusal(admitted)) return exchange.refuse(admitted);
@@ -40,8 +54,13 @@ function take(context: PostContext, exchange: Exchange, grant: Grant | Refusal, 
   const over = charge(context, exchange, admitted, 1);
   if (over !== undefined) return exchange.refuse(over);
   exchange.events = 1;
-  context.intake.take({ stream: admitted.stream, keyName: admitted.grant.name }, event, body, (result) => {
-    if (isRefusal(result)) exchange.answer(answerRefusal(result));
-    else exchange.answerBytes(result.ack, 'image/gif', pixel);
-  });
+  context.intake.take(
+    { stream: admitted.stream, keyName: admitted.grant.name },
+    event,
+    body,
+    (result) => {
+      if (isRefusal(result)) exchange.answer(answerRefusal(result));
+      else exchange.answerBytes(result.ack, 'image/gif', pixel);
+    },
+  );
 }

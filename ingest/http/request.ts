@@ -1,5 +1,6 @@
 /**
- * One HTTP request as it arrives: its head, and its body collected within bounds. uWebSockets.js types end here.
+ * One HTTP request as it arrives: its head, and its body collected within bounds. uWebSockets.js
+ * types end here.
  *
  * Invariants:
  * 1. A chunk is copied inside its callback: its memory is gone afterwards.
@@ -61,30 +62,50 @@ export interface AddressRule {
 /** What is made ready for a body whose length was only announced. */
 const firstBytes = 65_536;
 
-/** Reads what is needed of the head; `req` is only valid in the handler's own turn. `faultOf` is asked before anything else. */
-export function readHead(res: HttpResponse, req: HttpRequest, rule: AddressRule, body: BodyRule): IncomingRequest {
+/**
+ * Reads what is needed of the head; `req` is only valid in the handler's own turn. `faultOf` is
+ * asked before anything else.
+ */
+export function readHead(
+  res: HttpResponse,
+  req: HttpRequest,
+  rule: AddressRule,
+  body: BodyRule,
+): IncomingRequest {
   const head = collectFields(req);
   const { lengthText, transferEncoding, ce } = head;
   // Undefined where a request has none, whatever the type says.
   const query = (req.getQuery() as string | undefined) ?? '';
   head.fault = decideHead(head, body, query);
-  head.contentLength = lengthText === undefined ? (transferEncoding === undefined ? 0 : undefined) : Number(lengthText);
+  head.contentLength =
+    lengthText === undefined
+      ? transferEncoding === undefined
+        ? 0
+        : undefined
+      : Number(lengthText);
   if (query !== '') {
     head.query = query;
     if (query.includes('key=')) head.queryKey = req.getQuery('key') ?? '';
   }
   if (head.origin !== '') head.origin = safeOrigin(head.origin);
-  if (rule.wanted || (rule.trustedProxies > 0 && isLate(head, query))) head.address = addressOf(res, head, rule.trustedProxies);
+  if (rule.wanted || (rule.trustedProxies > 0 && isLate(head, query)))
+    head.address = addressOf(res, head, rule.trustedProxies);
   if (ce?.some(([name]) => name === 'specversion' || name === 'id') !== true) head.ce = undefined;
   return head;
 }
 
-/** An origin is echoed: one that is none (RFC 6454, section 6.2) counts as another word for an unknown one. */
+/**
+ * An origin is echoed: one that is none (RFC 6454, section 6.2) counts as another word for an
+ * unknown one.
+ */
 function safeOrigin(origin: string): string {
   return /^[A-Za-z0-9:/._[\]-]{1,300}$/.test(origin) ? origin : 'null';
 }
 
-/** Whether it will only show later who sends it: a token has to be verified, or a write key is in the body. The connection's address can be had then. */
+/**
+ * Whether it will only show later who sends it: a token has to be verified, or a write key is in
+ * the body. The connection's address can be had then.
+ */
 function isLate({ authorization, apiKey }: HeadFields, query: string): boolean {
   const said = authorization || apiKey || query;
   return said === '' || said.includes('eyJ') || (said === query && !query.includes('key='));
@@ -96,12 +117,18 @@ function addressOf(res: HttpResponse, fields: HeadFields, trustedProxies: number
   return forwarded ?? textOfBytes(new Uint8Array(res.getRemoteAddress()));
 }
 
-/** Bodies up to a quarter of this share a piece of memory: one of their own each costs more than their copy, and again when it is freed. */
+/**
+ * Bodies up to a quarter of this share a piece of memory: one of their own each costs more than
+ * their copy, and again when it is freed.
+ */
 const sharedBytes = 65_536;
 let shared = Buffer.allocUnsafeSlow(sharedBytes);
 let sharedAt = 0;
 
-/** For a body that is whole already. One that is on its way is on its own: a slow client would keep the others' memory as well. */
+/**
+ * For a body that is whole already. One that is on its way is on its own: a slow client would keep
+ * the others' memory as well.
+ */
 function roomFor(bytes: number): Buffer {
   if (bytes > sharedBytes / 4) return Buffer.allocUnsafe(bytes);
   if (sharedAt + bytes > sharedBytes) {
@@ -113,14 +140,19 @@ function roomFor(bytes: number): Buffer {
 }
 
 /**
- * Calls `then` once the bytes that came with a request's end have been looked at. Behind a trailer, behind the next request of the same segment or
- * behind anything else that is not one, uWebSockets.js ends the connection: an event that nobody can be told of must not be stored by then.
+ * Calls `then` once the bytes that came with a request's end have been looked at. Behind a trailer,
+ * behind the next request of the same segment or behind anything else that is not one,
+ * uWebSockets.js ends the connection: an event that nobody can be told of must not be stored by
+ * then.
  */
 export function afterItsSegment(then: () => void): void {
   if (waiting.push(then) === 1) afterThisRound(runWaiting);
 }
 
-/** What a round of the event loop brought goes on in one call: one call each costs more, and its bodies are kept in memory longer. */
+/**
+ * What a round of the event loop brought goes on in one call: one call each costs more, and its
+ * bodies are kept in memory longer.
+ */
 let waiting: (() => void)[] = [];
 
 function runWaiting(): void {
@@ -130,8 +162,8 @@ function runWaiting(): void {
 }
 
 /**
- * Collects the body and gives it once, or `too-large` as soon as it passes `maxBytes`. After an abort nothing is given, and nothing once
- * `grown` has said false.
+ * Collects the body and gives it once, or `too-large` as soon as it passes `maxBytes`. After an
+ * abort nothing is given, and nothing once `grown` has said false.
  */
 export function collectBody(
   res: HttpResponse,
@@ -160,9 +192,13 @@ export function collectBody(
       return;
     }
     if (buffer === undefined)
-      buffer = isLast ? roomFor(size) : Buffer.allocUnsafe(Math.max(size, Math.min(contentLength ?? 0, maxBytes, firstBytes)));
+      buffer = isLast
+        ? roomFor(size)
+        : Buffer.allocUnsafe(Math.max(size, Math.min(contentLength ?? 0, maxBytes, firstBytes)));
     else if (length + size > buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.min(maxBytes, Math.max(length + size, 2 * buffer.length)));
+      const larger = Buffer.allocUnsafe(
+        Math.min(maxBytes, Math.max(length + size, 2 * buffer.length)),
+      );
       buffer.copy(larger, 0, 0, length);
       buffer = larger;
     }

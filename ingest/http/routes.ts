@@ -1,6 +1,6 @@
 /**
- * Which address leads where. Every request passes the check of its head first (head-check.ts); every path tells its methods, to OPTIONS and to
- * whoever comes with another.
+ * Which address leads where. Every request passes the check of its head first (head-check.ts);
+ * every path tells its methods, to OPTIONS and to whoever comes with another.
  */
 import type { HttpRequest, TemplatedApp } from 'uWebSockets.js';
 import { asyncapiText, openapiText } from '../documents/documents.ts';
@@ -47,10 +47,24 @@ export function mountRoutes(app: TemplatedApp, context: PostContext, door: Door)
     return { path, get: tell(false), head: tell(true) };
   };
   const routes: readonly Route[] = [
-    { path: '/v1/:team/:app', post: (res, req, head) => onPost(context, res, head, nameOf(req)), carriesEvents: true },
-    { path: '/v1/:team/:app/pixel.gif', get: (res, req, head) => onPixel(context, res, head, nameOf(req)), carriesEvents: true },
-    { path: '/v1/:team/:app/warnings', get: (res, req, head) => onWarnings(context, res, head, nameOf(req)) },
-    { path: '/v1/:team/:app/ws', get: (res, req, head) => door.refuse(res, req, head, notAHandshake, handshakeLines) },
+    {
+      path: '/v1/:team/:app',
+      post: (res, req, head) => onPost(context, res, head, nameOf(req)),
+      carriesEvents: true,
+    },
+    {
+      path: '/v1/:team/:app/pixel.gif',
+      get: (res, req, head) => onPixel(context, res, head, nameOf(req)),
+      carriesEvents: true,
+    },
+    {
+      path: '/v1/:team/:app/warnings',
+      get: (res, req, head) => onWarnings(context, res, head, nameOf(req)),
+    },
+    {
+      path: '/v1/:team/:app/ws',
+      get: (res, req, head) => door.refuse(res, req, head, notAHandshake, handshakeLines),
+    },
     ...Object.entries(segmentRoutes).map(
       ([name, call]): Route => ({
         path: `/v1/${name}`,
@@ -67,7 +81,9 @@ export function mountRoutes(app: TemplatedApp, context: PostContext, door: Door)
       },
     },
     health('/healthz', plain(200, 'ok\n')),
-    health('/readyz', () => (context.draining ? plain(503, 'draining\n')() : plain(200, 'ready\n')())),
+    health('/readyz', () =>
+      context.draining ? plain(503, 'draining\n')() : plain(200, 'ready\n')(),
+    ),
     document('/openapi.json', openapiText),
     document('/asyncapi.json', asyncapiText),
   ];
@@ -79,13 +95,24 @@ export function mountRoutes(app: TemplatedApp, context: PostContext, door: Door)
       if (req.getMethod() === 'options' && req.getHeader('access-control-request-method') !== '')
         return door.tellMethods(res, head, 'POST, OPTIONS');
       const expected = likelyRoute(req.getUrl(), Object.keys(segmentRoutes));
-      door.refuse(res, req, head, { status: 404, code: 'not-found', message: 'there is nothing at this path', expected });
+      door.refuse(res, req, head, {
+        status: 404,
+        code: 'not-found',
+        message: 'there is nothing at this path',
+        expected,
+      });
     }),
   );
 }
 
-function mountRoute(app: TemplatedApp, door: Door, { path, get, head, post, carriesEvents = false }: Route): void {
-  const allowed = [get && 'GET', head && 'HEAD', post && 'POST', 'OPTIONS'].filter((method) => method !== undefined).join(', ');
+function mountRoute(
+  app: TemplatedApp,
+  door: Door,
+  { path, get, head, post, carriesEvents = false }: Route,
+): void {
+  const allowed = [get && 'GET', head && 'HEAD', post && 'POST', 'OPTIONS']
+    .filter((method) => method !== undefined)
+    .join(', ');
   if (get !== undefined) app.get(path, door.enter('none', carriesEvents, get));
   if (head !== undefined) app.head(path, door.enter('any', carriesEvents, head));
   if (post !== undefined) app.post(path, door.enter('needed', carriesEvents, post));
@@ -97,7 +124,12 @@ function mountRoute(app: TemplatedApp, door: Door, { path, get, head, post, carr
     path,
     door.enter('any', carriesEvents, (res, req, given) => {
       const message = `${req.getMethod().toUpperCase()} is not allowed here`;
-      const refusal: Refusal = { status: 405, code: 'method-not-allowed', message, expected: allowed };
+      const refusal: Refusal = {
+        status: 405,
+        code: 'method-not-allowed',
+        message,
+        expected: allowed,
+      };
       door.refuse(res, req, given, refusal, `Allow: ${allowed}\r\n`, carriesEvents);
     }),
   );
@@ -109,6 +141,10 @@ const notAHandshake: Refusal = {
   message: 'a WebSocket is opened by a handshake (RFC 6455, section 4.1)',
   expected: 'Upgrade: websocket and its headers',
 };
-function plain(status: number, body: string, contentType = 'text/plain'): () => Promise<PlainAnswer> {
+function plain(
+  status: number,
+  body: string,
+  contentType = 'text/plain',
+): () => Promise<PlainAnswer> {
   return () => Promise.resolve({ status, contentType, body });
 }

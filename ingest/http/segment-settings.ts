@@ -1,8 +1,10 @@
 /**
- * What Segment's libraries ask for before they send: the settings of a write key, and where to report about themselves.
+ * What Segment's libraries ask for before they send: the settings of a write key, and where to
+ * report about themselves.
  *
- * Settings say that there is one destination, this ingress, at the host that was asked. So a page's library needs no more than `cdnURL`; mobiles
- * take the same form (https://github.com/segmentio/analytics-next/blob/master/packages/browser/src/browser/settings.ts).
+ * Settings say that there is one destination, this ingress, at the host that was asked. So a page's
+ * library needs no more than `cdnURL`; mobiles take the same form
+ * (https://github.com/segmentio/analytics-next/blob/master/packages/browser/src/browser/settings.ts).
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { quoteJson } from '../../schemas/json-quote.ts';
@@ -44,18 +46,28 @@ export function onSegmentSettings(
   });
 }
 
-function settingsOf(writeKey: string, origin: string, { host, forwardedProto }: AskedPlace): string {
+function settingsOf(
+  writeKey: string,
+  origin: string,
+  { host, forwardedProto }: AskedPlace,
+): string {
   let destination = `"apiKey":${quoteJson(writeKey)}`;
   if (hostPattern.test(host)) {
     destination += `,"apiHost":${quoteJson(`${host}/v1`)}`;
-    // Libraries say https unless they are told otherwise; a page that came by https may not send by http.
-    if (origin.startsWith('http://') && forwardedProto !== 'https') destination += ',"protocol":"http"';
+    // Libraries say https unless they are told otherwise; a page that came by https may not send by
+    // http.
+    if (origin.startsWith('http://') && forwardedProto !== 'https')
+      destination += ',"protocol":"http"';
   }
   return `{"integrations":{"Segment.io":{${destination}}},"plan":{},"edgeFunction":{},"middlewareSettings":{},"metrics":{"sampleRate":0}}`;
 }
 
 /** `POST /v1/m`: what a library reports about itself is taken and not kept, whoever it is. */
-export function onSegmentMetrics(context: PostContext, res: HttpResponse, head: IncomingRequest): void {
+export function onSegmentMetrics(
+  context: PostContext,
+  res: HttpResponse,
+  head: IncomingRequest,
+): void {
   const exchange = new Exchange(res, head, context, () => undefined);
   const early = refuseEarly(context, exchange, 0);
   if (early !== undefined) return refuseUnasked(context, exchange, early);

@@ -1,6 +1,6 @@
 /**
- * A sender that was let in and stays: on a WebSocket, or while a body arrives. It is judged again, by its key and the configuration as they are
- * then.
+ * A sender that was let in and stays: on a WebSocket, or while a body arrives. It is judged again,
+ * by its key and the configuration as they are then.
  *
  * Invariant: what was refused once stays refused.
  */

@@ -6,20 +6,34 @@
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRequest } from './request.ts';
 
-/** Epoch ms when the client says it sent the request; undefined where its clock cannot be meant: one such figure would spoil a sum. */
-export function sentAt({ clientTimestamp }: IncomingRequest, receivedAtMs: number): number | undefined {
+/**
+ * Epoch ms when the client says it sent the request; undefined where its clock cannot be meant: one
+ * such figure would spoil a sum.
+ */
+export function sentAt(
+  { clientTimestamp }: IncomingRequest,
+  receivedAtMs: number,
+): number | undefined {
   if (clientTimestamp === '') return undefined;
   const sent = Number(clientTimestamp);
   return Math.abs(receivedAtMs - sent) <= limits.clientClockOffMaxMs ? sent : undefined;
 }
 
-export function serverTiming(startedMs: number, bodyMs: number | undefined, checkedMs: number | undefined, nowMs: number): string {
+export function serverTiming(
+  startedMs: number,
+  bodyMs: number | undefined,
+  checkedMs: number | undefined,
+  nowMs: number,
+): string {
   if (bodyMs === undefined) return `total;dur=${tenths(nowMs - startedMs)}`;
   if (checkedMs === undefined) return `recv;dur=${tenths(bodyMs - startedMs)}`;
   return `recv;dur=${tenths(bodyMs - startedMs)}, check;dur=${tenths(checkedMs - bodyMs)}, bus;dur=${tenths(nowMs - checkedMs)}`;
 }
 
-/** Milliseconds to one decimal. Of two integers, which have their texts ready; a fraction's is worked out each time. */
+/**
+ * Milliseconds to one decimal. Of two integers, which have their texts ready; a fraction's is
+ * worked out each time.
+ */
 function tenths(ms: number): string {
   const all = Math.max(0, Math.round(ms * 10));
   return `${Math.floor(all / 10)}.${all % 10}`;

@@ -1,6 +1,7 @@
 /**
- * Without keys the server is for the person at this machine, who also has a browser open. A page of elsewhere reaches it by a name of its own that
- * resolves to this machine (DNS rebinding), or sends what needs no Origin, such as an image. Both are told by what the browser says.
+ * Without keys the server is for the person at this machine, who also has a browser open. A page of
+ * elsewhere reaches it by a name of its own that resolves to this machine (DNS rebinding), or sends
+ * what needs no Origin, such as an image. Both are told by what the browser says.
  *
  * Fetch Metadata: https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
  */
@@ -34,8 +35,14 @@ export function refuseForeignHost(host: string): Refusal | undefined {
   return undefined;
 }
 
-/** Why this request does not come from this machine's own programs and pages. An Origin is judged where the sender is (access.ts). */
-export function refuseForeign({ host, origin, fetchSite }: IncomingRequest, access: Access): Refusal | undefined {
+/**
+ * Why this request does not come from this machine's own programs and pages. An Origin is judged
+ * where the sender is (access.ts).
+ */
+export function refuseForeign(
+  { host, origin, fetchSite }: IncomingRequest,
+  access: Access,
+): Refusal | undefined {
   const misdirected = refuseForeignHost(host);
   if (misdirected !== undefined || fetchSite !== 'cross-site' || origin !== '') return misdirected;
   // Where any page may send, it need not say which it is.

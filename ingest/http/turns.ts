@@ -1,8 +1,9 @@
 /**
- * Who inflates next: a bounded number at once, and of all owners in turn, so that one who sends many bodies delays its own.
+ * Who inflates next: a bounded number at once, and of all owners in turn, so that one who sends
+ * many bodies delays its own.
  *
- * An inflater has a window of its own, up to 16 MiB with Brotli (RFC 7932, section 9.1) before a single byte comes out of it: `inflatersMax`
- * of them is what all bodies together can make it take.
+ * An inflater has a window of its own, up to 16 MiB with Brotli (RFC 7932, section 9.1) before a
+ * single byte comes out of it: `inflatersMax` of them is what all bodies together can make it take.
  */
 import { limits } from '../../schemas/limits.ts';
 

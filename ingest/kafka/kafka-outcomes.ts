@@ -2,7 +2,8 @@
  * What a failure of Kafka means to a record, and to whoever starts the ingress. Pure.
  *
  * Invariants:
- * 1. `refused` is said only of what is not in the topic for sure; whatever may be there is `unknown`.
+ * 1. `refused` is said only of what is not in the topic for sure; whatever may be there is
+ *    `unknown`.
  * 2. Messages name no broker and no principal.
  */
 import type { KafkaFailure } from '../../schemas/kafka-failure.ts';
@@ -24,19 +25,35 @@ export interface FailedRequest {
   readonly cause: unknown;
 }
 
-export function refused(code: string, message: string, retryable: boolean): Extract<Failure, { kind: 'refused' }> {
+export function refused(
+  code: string,
+  message: string,
+  retryable: boolean,
+): Extract<Failure, { kind: 'refused' }> {
   return { kind: 'refused', code, message, retryable };
 }
 
 const fewReplicas = 'the stream has fewer replicas in sync than its min.insync.replicas';
 
-export function outcomeOf({ failure, mayHold }: Pick<FailedRequest, 'failure' | 'mayHold'>): Failure {
+export function outcomeOf({
+  failure,
+  mayHold,
+}: Pick<FailedRequest, 'failure' | 'mayHold'>): Failure {
   // What an earlier try may have put there is gone with the topic that had it.
-  if (failure === 'partition-missing') return refused('stream-changed', 'the stream was created again with fewer partitions', true);
+  if (failure === 'partition-missing')
+    return refused('stream-changed', 'the stream was created again with fewer partitions', true);
   if (mayHold) {
     return failure === 'replicas-missing' || failure === 'replicas-lost'
-      ? { kind: 'unknown', code: 'replicas-missing', message: `${fewReplicas}; whether it holds the record is not known` }
-      : { kind: 'unknown', code: 'reply-missing', message: 'the stream did not say what became of the record' };
+      ? {
+          kind: 'unknown',
+          code: 'replicas-missing',
+          message: `${fewReplicas}; whether it holds the record is not known`,
+        }
+      : {
+          kind: 'unknown',
+          code: 'reply-missing',
+          message: 'the stream did not say what became of the record',
+        };
   }
   switch (failure) {
     case 'too-large':
@@ -44,7 +61,11 @@ export function outcomeOf({ failure, mayHold }: Pick<FailedRequest, 'failure' | 
     case 'not-valid':
       return refused('stream-refused', 'the stream does not take this record', false);
     case 'codec-refused':
-      return refused('stream-refused', 'the stream does not take records that are compressed as `kafka.compression` says', true);
+      return refused(
+        'stream-refused',
+        'the stream does not take records that are compressed as `kafka.compression` says',
+        true,
+      );
     case 'replicas-missing':
       return refused('replicas-missing', `${fewReplicas}; it took nothing`, true);
     case 'denied':
@@ -87,7 +108,9 @@ export function compactedError(topic: string): SluiceError {
 
 /** What is not as it should be with a topic that is written to all the same. */
 export const warningsOf = (topic: string, { compacted }: TopicDescription): readonly string[] =>
-  compacted ? [`${compactedWhat(topic)}: events that were answered as stored may be in no table`] : [];
+  compacted
+    ? [`${compactedWhat(topic)}: events that were answered as stored may be in no table`]
+    : [];
 
 /** Why a topic cannot be described. */
 export function describeError(topic: string, thrown: unknown): SluiceError {
@@ -95,12 +118,19 @@ export function describeError(topic: string, thrown: unknown): SluiceError {
   switch (deriveKafkaFailure(thrown)) {
     case 'denied':
     case 'principal-changed':
-      return new SluiceError('stream-denied', `${of}: its description is not allowed to these credentials`, {
-        cause: thrown,
-        fix: 'allow kafka-cluster:Connect, DescribeTopic, DescribeTopicDynamicConfiguration, WriteData and WriteDataIdempotently',
-      });
+      return new SluiceError(
+        'stream-denied',
+        `${of}: its description is not allowed to these credentials`,
+        {
+          cause: thrown,
+          fix: 'allow kafka-cluster:Connect, DescribeTopic, DescribeTopicDynamicConfiguration, WriteData and WriteDataIdempotently',
+        },
+      );
     case 'topic-missing':
-      return new SluiceError('stream-missing', `${of}: it is not there`, { cause: thrown, fix: 'create it, or correct kafka_topic' });
+      return new SluiceError('stream-missing', `${of}: it is not there`, {
+        cause: thrown,
+        fix: 'create it, or correct kafka_topic',
+      });
     case 'partition-missing':
     case 'topic-replaced':
     case 'stale':
@@ -112,6 +142,9 @@ export function describeError(topic: string, thrown: unknown): SluiceError {
     case 'codec-refused':
     case 'not-connected':
     case 'unclear':
-      return new SluiceError('stream-unreachable', `${of}: the brokers cannot be asked`, { cause: thrown, retryable: true });
+      return new SluiceError('stream-unreachable', `${of}: the brokers cannot be asked`, {
+        cause: thrown,
+        retryable: true,
+      });
   }
 }

@@ -1,13 +1,16 @@
 /**
- * kafkajs as the writer uses it: an idempotent producer and what it asks of topics. kafkajs' types end here.
+ * kafkajs as the writer uses it: an idempotent producer and what it asks of topics. kafkajs' types
+ * end here.
  *
  * Invariants:
- * 1. `send` is one try. A request that failed and goes again by the same producer, before any other of its partition, keeps its sequence number, so that
- *    the broker drops what it has already.
- * 2. `writes` is called each time before a request is put together, after which kafkajs hands it to a connection; when it throws, it is not sent. A
- *    message's timestamp, which we leave open, is what kafkajs reads at that point and never before.
- * 3. `send` resolves only with an offset that the broker gave. kafkajs answers for a partition that is not in its metadata without asking anybody, as
- *    if all had gone well: a topic that was created again with fewer partitions. Each try looks at the metadata that it uses.
+ * 1. `send` is one try. A request that failed and goes again by the same producer, before any other
+ *    of its partition, keeps its sequence number, so that the broker drops what it has already.
+ * 2. `writes` is called each time before a request is put together, after which kafkajs hands it to
+ *    a connection; when it throws, it is not sent. A message's timestamp, which we leave open, is
+ *    what kafkajs reads at that point and never before.
+ * 3. `send` resolves only with an offset that the broker gave. kafkajs answers for a partition that
+ *    is not in its metadata without asking anybody, as if all had gone well: a topic that was
+ *    created again with fewer partitions. Each try looks at the metadata that it uses.
  */
 import { createRequire } from 'node:module';
 import type { Admin, Kafka as KafkaClient, Message, PartitionerArgs, Producer } from 'kafkajs';
@@ -21,12 +24,13 @@ import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import { kafkaClientOptions } from '../../schemas/ports/kafka-connection.ts';
 
 // CommonJS, whose names an import does not find.
-const { CompressionCodecs, ConfigResourceTypes, Kafka, logLevel, Partitioners } = createRequire(import.meta.url)(
-  'kafkajs',
-) as typeof import('kafkajs');
+const { CompressionCodecs, ConfigResourceTypes, Kafka, logLevel, Partitioners } = createRequire(
+  import.meta.url,
+)('kafkajs') as typeof import('kafkajs');
 
 // kafkajs has gzip alone; its numbers are the protocol's.
-for (const name of ['snappy', 'lz4', 'zstd'] as const) Object.assign(CompressionCodecs, { [numberOf(name)]: () => codecOf(name) });
+for (const name of ['snappy', 'lz4', 'zstd'] as const)
+  Object.assign(CompressionCodecs, { [numberOf(name)]: () => codecOf(name) });
 
 export interface KafkaMessage {
   readonly key: string;
@@ -44,8 +48,16 @@ export interface TopicDescription {
 
 export interface KafkaProducer {
   connect(): Promise<void>;
-  /** One try of one request for one partition; the offset of its first record. Rejects with `partition-missing` when the topic has no such partition. */
-  send(topic: string, partition: number, messages: readonly KafkaMessage[], writes: () => void): Promise<bigint>;
+  /**
+   * One try of one request for one partition; the offset of its first record. Rejects with
+   * `partition-missing` when the topic has no such partition.
+   */
+  send(
+    topic: string,
+    partition: number,
+    messages: readonly KafkaMessage[],
+    writes: () => void,
+  ): Promise<bigint>;
   disconnect(): Promise<void>;
 }
 
@@ -74,9 +86,13 @@ function numberOf(name: KafkaCompression): number {
 export function requireCodec(name: KafkaCompression): KafkaCodec {
   const codec = kafkaCodec(name);
   if (!('missing' in codec)) return codec;
-  throw new SluiceError('codec-missing', `records are to be compressed with ${name}, ${codec.missing}`, {
-    fix: `${codec.fix ?? ''}, or choose another \`kafka.compression\``,
-  });
+  throw new SluiceError(
+    'codec-missing',
+    `records are to be compressed with ${name}, ${codec.missing}`,
+    {
+      fix: `${codec.fix ?? ''}, or choose another \`kafka.compression\``,
+    },
+  );
 }
 
 /** `saw`: told how many partitions a topic has, as the producer's metadata say. */
@@ -86,15 +102,25 @@ export function createKafkaProducer(
   saw: (topic: string, partitions: number) => void,
 ): KafkaProducer {
   /** What was looked at last: one try asks for each of its messages. */
-  let looked: { readonly partition: number; readonly metadata: PartitionerArgs['partitionMetadata'] } | undefined;
-  const chosen = ({ topic, partitionMetadata: metadata, message: { partition } }: PartitionerArgs): number => {
+  let looked:
+    | { readonly partition: number; readonly metadata: PartitionerArgs['partitionMetadata'] }
+    | undefined;
+  const chosen = ({
+    topic,
+    partitionMetadata: metadata,
+    message: { partition },
+  }: PartitionerArgs): number => {
     assert(partition !== undefined, 'a message names its partition');
     if (looked?.partition === partition && looked.metadata === metadata) return partition;
     saw(topic, metadata.length);
     if (!metadata.some(({ partitionId }) => partitionId === partition)) {
-      throw new SluiceError('partition-missing', `topic '${topic}' has ${metadata.length} partitions, and not partition ${partition}`, {
-        retryable: true,
-      });
+      throw new SluiceError(
+        'partition-missing',
+        `topic '${topic}' has ${metadata.length} partitions, and not partition ${partition}`,
+        {
+          retryable: true,
+        },
+      );
     }
     looked = { partition, metadata };
     return partition;
@@ -105,7 +131,8 @@ export function createKafkaProducer(
     allowAutoTopicCreation: false,
     metadataMaxAge: limits.kafkaMetadataMaxAgeMs,
     createPartitioner: () => chosen,
-    // An idempotent producer may not be without tries of its own; of not-a-number none comes after the first.
+    // An idempotent producer may not be without tries of its own; of not-a-number none comes after
+    // the first.
     retry: { retries: Number.NaN },
   });
   return {
@@ -116,11 +143,14 @@ export function createKafkaProducer(
         acks: -1,
         timeout: limits.kafkaAcksMaxMs,
         compression: numberOf(compression),
-        messages: messages.map((message, n) => (n === 0 ? announced({ ...message, partition }, writes) : { ...message, partition })),
+        messages: messages.map((message, n) =>
+          n === 0 ? announced({ ...message, partition }, writes) : { ...message, partition },
+        ),
       });
       const found = placed.find((each) => each.topicName === topic && each.partition === partition);
       const first = BigInt(found?.baseOffset ?? -1);
-      if (first < 0n) throw new SluiceError('position-missing', 'the broker gave no offset', { retryable: true });
+      if (first < 0n)
+        throw new SluiceError('position-missing', 'the broker gave no offset', { retryable: true });
       return first;
     },
     disconnect: () => producer.disconnect(),
@@ -138,32 +168,55 @@ function announced(message: Message, writes: () => void): Message {
 }
 
 /**
- * Whether the broker said that it took nothing of a request that was sent. A denial that kafkajs gives as it came, and not as the cause of an error of its
- * own, is the first that it met: no other answer is behind it.
+ * Whether the broker said that it took nothing of a request that was sent. A denial that kafkajs
+ * gives as it came, and not as the cause of an error of its own, is the first that it met: no other
+ * answer is behind it.
  */
 export function isUntaken(thrown: unknown): boolean {
   const failure = deriveKafkaFailure(thrown);
-  if (failure === 'denied') return thrown instanceof Error && thrown.name === 'KafkaJSProtocolError';
-  return failure === 'replicas-missing' || failure === 'too-large' || failure === 'not-valid' || failure === 'codec-refused';
+  if (failure === 'denied')
+    return thrown instanceof Error && thrown.name === 'KafkaJSProtocolError';
+  return (
+    failure === 'replicas-missing' ||
+    failure === 'too-large' ||
+    failure === 'not-valid' ||
+    failure === 'codec-refused'
+  );
 }
 
 /** Connects, asks and disconnects. Rejects with kafkajs' error. */
-export async function describeTopic(connection: KafkaConnection, topic: string): Promise<TopicDescription> {
+export async function describeTopic(
+  connection: KafkaConnection,
+  topic: string,
+): Promise<TopicDescription> {
   const admin: Admin = clientOf(connection).admin();
   try {
     await admin.connect();
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
     const partitions = topics[0]?.partitions ?? [];
-    if (partitions.length === 0) throw new SluiceError('stream-unreachable', `topic '${topic}' has no partition yet`, { retryable: true });
+    if (partitions.length === 0)
+      throw new SluiceError('stream-unreachable', `topic '${topic}' has no partition yet`, {
+        retryable: true,
+      });
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
-      resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: ['max.message.bytes', 'cleanup.policy'] }],
+      resources: [
+        {
+          type: ConfigResourceTypes.TOPIC,
+          name: topic,
+          configNames: ['max.message.bytes', 'cleanup.policy'],
+        },
+      ],
     });
-    const settings = new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
+    const settings = new Map(
+      resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]),
+    );
     return {
       partitions: partitions.length,
       batchMaxBytes: Number(settings.get('max.message.bytes') ?? limits.kafkaBatchDefaultBytes),
-      compacted: (settings.get('cleanup.policy') ?? '').split(',').some((policy) => policy.trim() === 'compact'),
+      compacted: (settings.get('cleanup.policy') ?? '')
+        .split(',')
+        .some((policy) => policy.trim() === 'compact'),
     };
   } finally {
     await admin.disconnect().catch(() => undefined);

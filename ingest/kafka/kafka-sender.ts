@@ -2,13 +2,16 @@
  * Requests to Kafka with their tries, over one producer for all topics.
  *
  * Invariants:
- * 1. Once a try may have put its records into the topic, the others go by the same producer, with the same sequence number: the broker drops what it
- *    has already. So a broker may be rolled, or end, without anything lost or there twice.
+ * 1. Once a try may have put its records into the topic, the others go by the same producer, with
+ *    the same sequence number: the broker drops what it has already. So a broker may be rolled, or
+ *    end, without anything lost or there twice.
  * 2. A try that is given up is not sent any more.
- * 3. A request that may be in the topic after all its tries retires its producer: the broker may hold its sequence number, and would take the next
- *    request for a repetition of that one, and say so as success.
+ * 3. A request that may be in the topic after all its tries retires its producer: the broker may
+ *    hold its sequence number, and would take the next request for a repetition of that one, and
+ *    say so as success.
  * 4. Whatever the world does, a request ends at `untilMs`.
- * 5. Credentials of another principal get a new producer; requests that are under way end on the old one.
+ * 5. Credentials of another principal get a new producer; requests that are under way end on the
+ *    old one.
  */
 import type { KafkaCompression } from '../../schemas/kafka-codecs/codecs.ts';
 import type { KafkaFailure } from '../../schemas/kafka-failure.ts';
@@ -72,7 +75,9 @@ const answeredSoon: ReadonlySet<KafkaFailure> = new Set(['replicas-missing', 'to
 /** What a broker said: its connection is not to blame. */
 const answered: ReadonlySet<KafkaFailure> = new Set([...lasting, ...answeredSoon]);
 
-/** What is known after a try: whether there was a producer, or the brokers could not even be asked. */
+/**
+ * What is known after a try: whether there was a producer, or the brokers could not even be asked.
+ */
 interface TriesSoFar {
   readonly failure: KafkaFailure;
   readonly mayHold: boolean;
@@ -80,7 +85,10 @@ interface TriesSoFar {
 }
 
 /** Until when it is tried again, monotonic ms; undefined: it is not. */
-export function decideTriesUntil({ failure, mayHold, connected }: TriesSoFar, { startedMs, untilMs }: WriteTime): number | undefined {
+export function decideTriesUntil(
+  { failure, mayHold, connected }: TriesSoFar,
+  { startedMs, untilMs }: WriteTime,
+): number | undefined {
   if (lasting.has(failure) || (failure === 'principal-changed' && mayHold)) return undefined;
   const waits = mayHold || failure === 'stale' || (connected && !answeredSoon.has(failure));
   return waits ? untilMs : Math.min(untilMs, startedMs + limits.kafkaUntakenMaxMs);
@@ -95,7 +103,13 @@ export interface KafkaSenderOptions {
   readonly saw: (topic: string, partitions: number) => void;
 }
 
-export function createKafkaSender({ connection, compression, clock, random, saw }: KafkaSenderOptions): KafkaSender {
+export function createKafkaSender({
+  connection,
+  compression,
+  clock,
+  random,
+  saw,
+}: KafkaSenderOptions): KafkaSender {
   let client: Promise<Client> | undefined;
   /** What `client` has become. */
   let active: Client | undefined;
@@ -127,7 +141,8 @@ export function createKafkaSender({ connection, compression, clock, random, saw 
 
   /** The producer to use now. Rejects when there can be none: then nothing was sent. */
   const current = async (): Promise<Client> => {
-    const principal = connection.auth === undefined ? undefined : (await connection.auth.token()).principal;
+    const principal =
+      connection.auth === undefined ? undefined : (await connection.auth.token()).principal;
     const found = client === undefined ? undefined : await client;
     if (found !== undefined && found.principal === principal && !found.spent) return found;
     if (found !== undefined) retire(found);
@@ -145,11 +160,19 @@ export function createKafkaSender({ connection, compression, clock, random, saw 
   };
 
   const inTime = <T>(untilMs: number, promise: Promise<T>): Promise<T> =>
-    within(clock, untilMs - clock.monotonic(), promise, () => new SluiceError('write-timeout', 'the brokers did not answer in time'));
+    within(
+      clock,
+      untilMs - clock.monotonic(),
+      promise,
+      () => new SluiceError('write-timeout', 'the brokers did not answer in time'),
+    );
 
   const acquire = async (untilMs: number): Promise<Client> => {
     const found = await inTime(untilMs, current());
-    if (found.spent) throw new SluiceError('producer-retired', 'the producer was given up meanwhile', { retryable: true });
+    if (found.spent)
+      throw new SluiceError('producer-retired', 'the producer was given up meanwhile', {
+        retryable: true,
+      });
     found.underWay++;
     return found;
   };
@@ -160,7 +183,11 @@ export function createKafkaSender({ connection, compression, clock, random, saw 
   };
 
   /** One try. */
-  const trySend = async (using: Client, { topic, partition, messages }: KafkaRequest, untilMs: number): Promise<SendResult> => {
+  const trySend = async (
+    using: Client,
+    { topic, partition, messages }: KafkaRequest,
+    untilMs: number,
+  ): Promise<SendResult> => {
     let isWritten = false;
     let isOver = false;
     const writes = (): void => {
@@ -168,10 +195,18 @@ export function createKafkaSender({ connection, compression, clock, random, saw 
       isWritten = true;
     };
     try {
-      return { kind: 'sent', first: await inTime(untilMs, using.producer.send(topic, partition, messages, writes)) };
+      return {
+        kind: 'sent',
+        first: await inTime(untilMs, using.producer.send(topic, partition, messages, writes)),
+      };
     } catch (thrown) {
       isOver = true;
-      return { kind: 'failed', failure: deriveKafkaFailure(thrown), mayHold: isWritten && !isUntaken(thrown), cause: thrown };
+      return {
+        kind: 'failed',
+        failure: deriveKafkaFailure(thrown),
+        mayHold: isWritten && !isUntaken(thrown),
+        cause: thrown,
+      };
     }
   };
 
@@ -185,7 +220,12 @@ export function createKafkaSender({ connection, compression, clock, random, saw 
           using ??= await acquire(time.untilMs);
           result = await trySend(using, request, time.untilMs);
         } catch (thrown) {
-          result = { kind: 'failed', failure: deriveKafkaFailure(thrown), mayHold: false, cause: thrown };
+          result = {
+            kind: 'failed',
+            failure: deriveKafkaFailure(thrown),
+            mayHold: false,
+            cause: thrown,
+          };
         }
         if (result.kind === 'sent') return result;
         const { failure, cause } = result;

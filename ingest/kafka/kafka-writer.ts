@@ -1,17 +1,21 @@
 /**
- * The large path on Kafka: idempotent, acks=all, one producer for all topics, one request under way a partition.
+ * The large path on Kafka: idempotent, acks=all, one producer for all topics, one request under way
+ * a partition.
  *
  * Invariants:
- * 1. `applied` is said only of what all in-sync replicas have, at the offset that the broker gave. A request that failed is `unknown` for all its
- *    records, unless Kafka itself said that it took none, or nothing was sent (kafka-outcomes.ts).
- * 2. A request is one batch of at most what the topic takes; a record that is larger is refused alone, and so is one that
- *    only the broker finds too large or not valid: the others of its batch go again (halves.ts).
- *    Requests for one partition go one after the other, and behind one that failed none goes: it would overtake it.
- * 3. A failure that says that the topic is not what it was has it described anew before the next write (topic-descriptions.ts); so does a number of
- *    partitions that is another one now.
- * 4. A write ends within `kafkaWriteMaxMs`, whatever the brokers do: who sent the event hears what became of it while it still listens.
- * 5. Into a topic that is compacted nothing is written unless the configuration says so: it would be answered as stored, and be dropped for a later
- *    event of its key.
+ * 1. `applied` is said only of what all in-sync replicas have, at the offset that the broker gave.
+ *    A request that failed is `unknown` for all its records, unless Kafka itself said that it took
+ *    none, or nothing was sent (kafka-outcomes.ts).
+ * 2. A request is one batch of at most what the topic takes; a record that is larger is refused
+ *    alone, and so is one that only the broker finds too large or not valid: the others of its
+ *    batch go again (halves.ts). Requests for one partition go one after the other, and behind one
+ *    that failed none goes: it would overtake it.
+ * 3. A failure that says that the topic is not what it was has it described anew before the next
+ *    write (topic-descriptions.ts); so does a number of partitions that is another one now.
+ * 4. A write ends within `kafkaWriteMaxMs`, whatever the brokers do: who sent the event hears what
+ *    became of it while it still listens.
+ * 5. Into a topic that is compacted nothing is written unless the configuration says so: it would
+ *    be answered as stored, and be dropped for a later event of its key.
  */
 import type { KafkaCompression } from '../../schemas/kafka-codecs/codecs.ts';
 import type { KafkaFailure } from '../../schemas/kafka-failure.ts';
@@ -29,7 +33,14 @@ import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import { inTurn, isForGood, sendInHalves } from '../delivery/halves.ts';
 import type { Failure } from './kafka-outcomes.ts';
-import { compactedError, describeError, fixOf, outcomeOf, refused, warningsOf } from './kafka-outcomes.ts';
+import {
+  compactedError,
+  describeError,
+  fixOf,
+  outcomeOf,
+  refused,
+  warningsOf,
+} from './kafka-outcomes.ts';
 import type { KafkaMessage, TopicDescription } from './kafka-producer.ts';
 import { describeTopic, partitionOf, requireCodec } from './kafka-producer.ts';
 import type { KafkaRequest, WriteTime } from './kafka-sender.ts';
@@ -47,8 +58,9 @@ export interface KafkaWriterOptions {
   /** What becomes of topics that are compacted. Default `refuse`. */
   readonly compactedTopics?: 'refuse' | 'accept';
   /**
-   * Told of each request that failed, with the client's own error: it may name principals, which outcomes do not. One that does not pass by itself has a
-   * `fix`, and is told once until the topic takes something again.
+   * Told of each request that failed, with the client's own error: it may name principals, which
+   * outcomes do not. One that does not pass by itself has a `fix`, and is told once until the topic
+   * takes something again.
    */
   readonly tell?: (stream: string, failure: ToldFailure, cause: unknown) => void;
   /** Called for each request that failed of what does not pass by itself. */
@@ -67,9 +79,18 @@ export interface ToldFailure {
   readonly fix?: string;
 }
 
-/** @example createKafkaWriter({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topics: new Map([['rpp/clicks', 'rpp-clicks-dev']]), clock }) */
+/**
+ * @example createKafkaWriter({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topics: new Map([['rpp/clicks', 'rpp-clicks-dev']]), clock })
+ */
 export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
-  const { connection, topics, clock, random = systemRandom, compression = 'none', compactedTopics = 'refuse' } = options;
+  const {
+    connection,
+    topics,
+    clock,
+    random = systemRandom,
+    compression = 'none',
+    compactedTopics = 'refuse',
+  } = options;
   const descriptions = createTopicDescriptions((topic) => describeTopic(connection, topic), clock);
   const sender = createKafkaSender({
     connection,
@@ -85,7 +106,13 @@ export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
   /** Failures that do not pass, and were told, by topic. */
   const toldOf = new Map<string, string>();
 
-  const tell = (stream: string, topic: string, { code, message }: Failure, fix: string | undefined, cause: unknown): void => {
+  const tell = (
+    stream: string,
+    topic: string,
+    { code, message }: Failure,
+    fix: string | undefined,
+    cause: unknown,
+  ): void => {
     if (fix === undefined) return options.tell?.(stream, { code, message }, cause);
     options.failedForGood?.();
     if (toldOf.get(topic) === code) return;
@@ -94,26 +121,44 @@ export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
   };
 
   /** One request; the outcomes of its records. */
-  const send = async (stream: string, request: KafkaRequest, time: WriteTime): Promise<readonly WriteOutcome[]> => {
+  const send = async (
+    stream: string,
+    request: KafkaRequest,
+    time: WriteTime,
+  ): Promise<readonly WriteOutcome[]> => {
     const { topic, partition, messages } = request;
     const result = await sender.send(request, time);
     if (result.kind === 'sent') {
       toldOf.delete(topic);
-      return messages.map((_, n) => ({ kind: 'applied', split: `partition-${partition}`, position: String(result.first + BigInt(n)) }));
+      return messages.map((_, n) => ({
+        kind: 'applied',
+        split: `partition-${partition}`,
+        position: String(result.first + BigInt(n)),
+      }));
     }
     if (describesNoMore.has(result.failure)) descriptions.forget(topic);
     const failure = outcomeOf(result);
     // Of what goes again in halves the record at fault is told of.
-    if (messages.length === 1 || !isForGood(failure)) tell(stream, topic, failure, fixOf(result.failure, topic), result.cause);
+    if (messages.length === 1 || !isForGood(failure))
+      tell(stream, topic, failure, fixOf(result.failure, topic), result.cause);
     return messages.map(() => failure);
   };
 
-  /** Requests for one partition in order, after what is under way for it. Behind one that failed none is sent. */
-  const enqueue = (stream: string, place: Place, requests: readonly (readonly KafkaMessage[])[]): Promise<readonly WriteOutcome[]> => {
+  /**
+   * Requests for one partition in order, after what is under way for it. Behind one that failed
+   * none is sent.
+   */
+  const enqueue = (
+    stream: string,
+    place: Place,
+    requests: readonly (readonly KafkaMessage[])[],
+  ): Promise<readonly WriteOutcome[]> => {
     const { topic, partition, time } = place;
     const name = `${topic} ${partition}`;
     const turn = (queues.get(name) ?? Promise.resolve()).then(() =>
-      inTurn(requests, (whole) => sendInHalves(whole, (messages) => send(stream, { topic, partition, messages }, time))),
+      inTurn(requests, (whole) =>
+        sendInHalves(whole, (messages) => send(stream, { topic, partition, messages }, time)),
+      ),
     );
     queues.set(name, turn);
     void turn.finally(() => {
@@ -131,14 +176,20 @@ export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
         });
       } catch (thrown) {
         const pauseMs = backoffMs(attempt, kafkaBackoff, random);
-        const endMs = decideTriesUntil({ failure: deriveKafkaFailure(thrown), mayHold: false, connected: false }, time);
+        const endMs = decideTriesUntil(
+          { failure: deriveKafkaFailure(thrown), mayHold: false, connected: false },
+          time,
+        );
         if (endMs === undefined || clock.monotonic() + pauseMs >= endMs) throw thrown;
         await sleep(clock, pauseMs);
       }
     }
   };
 
-  const writeAll = async (stream: string, records: readonly OutgoingRecord[]): Promise<readonly WriteOutcome[]> => {
+  const writeAll = async (
+    stream: string,
+    records: readonly OutgoingRecord[],
+  ): Promise<readonly WriteOutcome[]> => {
     const topic = topics.get(stream);
     const startedMs = clock.monotonic();
     const time: WriteTime = { startedMs, untilMs: startedMs + limits.kafkaWriteMaxMs };
@@ -154,7 +205,11 @@ export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
       return all(failure);
     }
     if (found.compacted && compactedTopics === 'refuse') {
-      const failure = refused('stream-compacted', 'the stream keeps only the newest event of each key', true);
+      const failure = refused(
+        'stream-compacted',
+        'the stream keeps only the newest event of each key',
+        true,
+      );
       const error = compactedError(topic);
       tell(stream, topic, failure, error.fix, error);
       return all(failure);
@@ -192,13 +247,20 @@ export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
       if (topic === undefined) throw new SluiceError('stream-missing', missing(stream));
       requireCodec(compression);
       descriptions.forget(topic);
-      const found = await descriptions.of(topic).catch((thrown: unknown) => Promise.reject(describeError(topic, thrown)));
+      const found = await descriptions
+        .of(topic)
+        .catch((thrown: unknown) => Promise.reject(describeError(topic, thrown)));
       if (found.compacted && compactedTopics === 'refuse') throw compactedError(topic);
       const splits = Array.from({ length: found.partitions }, (_, n) => `partition-${n}`);
-      return { recordMaxBytes: recordMaxBytesOf(found), splits, warnings: warningsOf(topic, found) };
+      return {
+        recordMaxBytes: recordMaxBytesOf(found),
+        splits,
+        warnings: warningsOf(topic, found),
+      };
     },
     write(stream, records) {
-      if (closed) return Promise.resolve(records.map(() => refused('closed', 'the writer is closed', true)));
+      if (closed)
+        return Promise.resolve(records.map(() => refused('closed', 'the writer is closed', true)));
       const writing = writeAll(stream, records).finally(() => underWay.delete(writing));
       underWay.add(writing);
       return writing;
@@ -212,9 +274,15 @@ export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
 }
 
 /** What says that the topic is not as it was described. */
-const describesNoMore: ReadonlySet<KafkaFailure> = new Set(['topic-missing', 'partition-missing', 'stale', 'too-large']);
+const describesNoMore: ReadonlySet<KafkaFailure> = new Set([
+  'topic-missing',
+  'partition-missing',
+  'stale',
+  'too-large',
+]);
 
-const recordMaxBytesOf = ({ batchMaxBytes }: TopicDescription): number => batchMaxBytes - limits.kafkaRecordOverheadBytes;
+const recordMaxBytesOf = ({ batchMaxBytes }: TopicDescription): number =>
+  batchMaxBytes - limits.kafkaRecordOverheadBytes;
 
 /** Key, value and headers, with what the headers take themselves. */
 function bytesOf({ key, value, headers = {} }: OutgoingRecord): number {
@@ -227,16 +295,28 @@ function bytesOf({ key, value, headers = {} }: OutgoingRecord): number {
 
 function problemOf(record: OutgoingRecord, recordMaxBytes: number): Failure | undefined {
   if (record.key === '' || [...record.key].length > limits.partitionKeyMaxChars) {
-    return refused('key-invalid', `a partition key has 1 to ${limits.partitionKeyMaxChars} characters`, false);
+    return refused(
+      'key-invalid',
+      `a partition key has 1 to ${limits.partitionKeyMaxChars} characters`,
+      false,
+    );
   }
   const bytes = bytesOf(record);
   return bytes > recordMaxBytes
-    ? refused('record-too-large', `the record has ${bytes} bytes; at most ${recordMaxBytes} are taken`, false)
+    ? refused(
+        'record-too-large',
+        `the record has ${bytes} bytes; at most ${recordMaxBytes} are taken`,
+        false,
+      )
     : undefined;
 }
 
 /** Runs of records that fit one batch, in order. */
-function requestsOf(indices: readonly number[], records: readonly OutgoingRecord[], batchMaxBytes: number): readonly (readonly number[])[] {
+function requestsOf(
+  indices: readonly number[],
+  records: readonly OutgoingRecord[],
+  batchMaxBytes: number,
+): readonly (readonly number[])[] {
   const requests: number[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const index of indices) {

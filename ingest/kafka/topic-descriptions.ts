@@ -3,9 +3,10 @@
  *
  * Invariants:
  * 1. A topic is asked about once at a time, whoever wants to know.
- * 2. What is older than `kafkaDescriptionMaxAgeMs` is asked anew beside the writes, which do not wait for it.
- * 3. What an error calls stale is used no more, nor what has another number of partitions than the producer's metadata, once for each such number: of
- *    the two that may lag, either may be right.
+ * 2. What is older than `kafkaDescriptionMaxAgeMs` is asked anew beside the writes, which do not
+ *    wait for it.
+ * 3. What an error calls stale is used no more, nor what has another number of partitions than the
+ *    producer's metadata, once for each such number: of the two that may lag, either may be right.
  */
 import { deriveKafkaFailure } from '../../schemas/kafka-failure.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -30,7 +31,10 @@ interface Known<T> {
   askedAtMs: number;
 }
 
-export function createTopicDescriptions<T extends Description>(ask: (topic: string) => Promise<T>, clock: Clock): TopicDescriptions<T> {
+export function createTopicDescriptions<T extends Description>(
+  ask: (topic: string) => Promise<T>,
+  clock: Clock,
+): TopicDescriptions<T> {
   const known = new Map<string, Known<T>>();
   const seen = new Map<string, number>();
   const asking = new Map<string, Promise<T>>();

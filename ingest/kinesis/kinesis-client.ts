@@ -1,15 +1,22 @@
 /**
- * The AWS SDK's Kinesis client, as the writer uses it. The SDK keeps what it is good for: credentials, region, endpoint, signing, connections.
- * Two things of a PutRecords are taken out of its hands, through its middleware stack: the body, which is built already, goes in where the
- * serialised one of an empty request was; and the answer's bytes come out before they are turned into objects. An error comes in CBOR as the
- * body went out; it is put into JSON, which the SDK makes its own error of.
- * The SDK's types end here.
+ * The AWS SDK's Kinesis client, as the writer uses it. The SDK keeps what it is good for:
+ * credentials, region, endpoint, signing, connections. Two things of a PutRecords are taken out of
+ * its hands, through its middleware stack: the body, which is built already, goes in where the
+ * serialised one of an empty request was; and the answer's bytes come out before they are turned
+ * into objects. An error comes in CBOR as the body went out; it is put into JSON, which the SDK
+ * makes its own error of. The SDK's types end here.
  *
  * Invariants:
- * 1. One call is one request: the SDK never repeats it, as what a lost answer means is for the caller to decide.
+ * 1. One call is one request: the SDK never repeats it, as what a lost answer means is for the
+ *    caller to decide.
  * 2. The body goes in before signing, so the signature covers what is sent.
  */
-import { DescribeStreamSummaryCommand, KinesisClient, ListShardsCommand, PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import {
+  DescribeStreamSummaryCommand,
+  KinesisClient,
+  ListShardsCommand,
+  PutRecordsCommand,
+} from '@aws-sdk/client-kinesis';
 import { cbor } from '@smithy/core/cbor';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
@@ -41,23 +48,38 @@ export interface PutCall {
 }
 
 export interface KinesisApi {
-  /** The bytes of an answer of status 200 in CBOR, none of one in anything else. Rejects with whatever else happened; `call` says how far it came. */
+  /**
+   * The bytes of an answer of status 200 in CBOR, none of one in anything else. Rejects with
+   * whatever else happened; `call` says how far it came.
+   */
   putRecords(call: PutCall): Promise<Buffer>;
   /** Rejects with the SDK's error. */
-  describe(stream: string): Promise<{ readonly recordMaxKib: number | undefined; readonly shards: readonly string[] }>;
+  describe(
+    stream: string,
+  ): Promise<{ readonly recordMaxKib: number | undefined; readonly shards: readonly string[] }>;
   close(): void;
 }
 
-export function createKinesisClient({ endpoint, region, credentials }: KinesisClientOptions): KinesisApi {
-  const agent = { keepAlive: true, maxSockets: limits.kinesisSocketsMax, timeout: limits.kinesisIdleMs };
+export function createKinesisClient({
+  endpoint,
+  region,
+  credentials,
+}: KinesisClientOptions): KinesisApi {
+  const agent = {
+    keepAlive: true,
+    maxSockets: limits.kinesisSocketsMax,
+    timeout: limits.kinesisIdleMs,
+  };
   const client = new KinesisClient({
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
     ...(credentials === undefined ? {} : { credentials }),
     maxAttempts: 1,
-    // The stack is the same for each call; made anew each time, its functions are also compiled anew.
+    // The stack is the same for each call; made anew each time, its functions are also compiled
+    // anew.
     cacheMiddleware: true,
-    // The SDK's default for Kinesis is HTTP/2, which costs more a byte for large bodies, and which emulators do not speak well.
+    // The SDK's default for Kinesis is HTTP/2, which costs more a byte for large bodies, and which
+    // emulators do not speak well.
     requestHandler: new NodeHttpHandler({
       httpAgent: agent,
       httpsAgent: agent,
@@ -105,8 +127,13 @@ export function createKinesisClient({ endpoint, region, credentials }: KinesisCl
       return replies.get(input) ?? noReply;
     },
     async describe(stream) {
-      const { StreamDescriptionSummary: summary } = await client.send(new DescribeStreamSummaryCommand({ StreamName: stream }));
-      return { recordMaxKib: summary?.MaxRecordSizeInKiB, shards: await openShards(client, stream) };
+      const { StreamDescriptionSummary: summary } = await client.send(
+        new DescribeStreamSummaryCommand({ StreamName: stream }),
+      );
+      return {
+        recordMaxKib: summary?.MaxRecordSizeInKiB,
+        shards: await openShards(client, stream),
+      };
     },
     close: () => client.destroy(),
   };
@@ -142,7 +169,8 @@ async function collect(body: AsyncIterable<Buffer> | Uint8Array): Promise<Buffer
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > limits.kinesisReplyMaxBytes) throw new Error(`the answer has more than ${limits.kinesisReplyMaxBytes} bytes`);
+    if (bytes > limits.kinesisReplyMaxBytes)
+      throw new Error(`the answer has more than ${limits.kinesisReplyMaxBytes} bytes`);
     chunks.push(chunk);
   }
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
@@ -153,7 +181,11 @@ async function openShards(client: KinesisClient, stream: string): Promise<readon
   let next: string | undefined;
   for (let page = 0; page < limits.kinesisShardPagesMax; page++) {
     const listed = await client.send(
-      new ListShardsCommand(next === undefined ? { StreamName: stream, ShardFilter: { Type: 'AT_LATEST' } } : { NextToken: next }),
+      new ListShardsCommand(
+        next === undefined
+          ? { StreamName: stream, ShardFilter: { Type: 'AT_LATEST' } }
+          : { NextToken: next },
+      ),
     );
     for (const { ShardId: id, SequenceNumberRange: range } of listed.Shards ?? []) {
       // Not every endpoint filters: a closed shard has an end.

@@ -1,10 +1,12 @@
 /**
- * The small path on Kinesis Data Streams: one PutRecords a write, its records' own outcomes back. Nothing is repeated here; the batcher does.
+ * The small path on Kinesis Data Streams: one PutRecords a write, its records' own outcomes back.
+ * Nothing is repeated here; the batcher does.
  *
  * Invariants:
- * 1. A write is at most what one PutRecords takes (`batchMaxRecords`, `batchMaxBytes`, or one record alone): the caller packs.
- * 2. A record that Kinesis would refuse, and all others of the call with it, is refused here, alone. Where only Kinesis knows, the others go again
- *    (halves.ts).
+ * 1. A write is at most what one PutRecords takes (`batchMaxRecords`, `batchMaxBytes`, or one
+ *    record alone): the caller packs.
+ * 2. A record that Kinesis would refuse, and all others of the call with it, is refused here,
+ *    alone. Where only Kinesis knows, the others go again (halves.ts).
  * 3. Whatever the endpoint does is an outcome; `write` never rejects for it.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
@@ -23,14 +25,23 @@ import { all, deriveFailure, readOutcomes, statusOf } from './put-records-reply.
 export interface KinesisWriterOptions extends KinesisClientOptions {
   /** Physical stream names by `team/app`. */
   readonly streams: ReadonlyMap<string, string>;
-  /** Told of each call that failed as a whole, with the SDK's own error: it may name accounts and users, which outcomes do not. */
+  /**
+   * Told of each call that failed as a whole, with the SDK's own error: it may name accounts and
+   * users, which outcomes do not.
+   */
   readonly tell?: (stream: string, failure: Failure, cause: unknown) => void;
 }
 
 const bytesPerKib = 1_024;
 
-/** @example createKinesisWriter({ region: 'eu-central-1', streams: new Map([['rpp/promo-clicks', 'rpp-promo-clicks-dev']]) }) */
-export function createKinesisWriter({ streams, tell, ...client }: KinesisWriterOptions): RecordWriter {
+/**
+ * @example createKinesisWriter({ region: 'eu-central-1', streams: new Map([['rpp/promo-clicks', 'rpp-promo-clicks-dev']]) })
+ */
+export function createKinesisWriter({
+  streams,
+  tell,
+  ...client
+}: KinesisWriterOptions): RecordWriter {
   const api = createKinesisClient(client);
   const pool = createBodyPool(limits.kinesisBodiesKept);
   /** As `describe` found them, by physical name. */
@@ -43,17 +54,28 @@ export function createKinesisWriter({ streams, tell, ...client }: KinesisWriterO
     async describe(stream) {
       const physical = streams.get(stream);
       if (physical === undefined) throw new SluiceError('stream-missing', missing(stream));
-      const { recordMaxKib, shards } = await api.describe(physical).catch((thrown: unknown) => Promise.reject(asError(physical, thrown)));
-      const bytes = recordMaxKib === undefined ? limits.kinesisRecordMaxBytes : recordMaxKib * bytesPerKib;
+      const { recordMaxKib, shards } = await api
+        .describe(physical)
+        .catch((thrown: unknown) => Promise.reject(asError(physical, thrown)));
+      const bytes =
+        recordMaxKib === undefined ? limits.kinesisRecordMaxBytes : recordMaxKib * bytesPerKib;
       recordMaxBytes.set(physical, bytes);
       return { recordMaxBytes: bytes, splits: shards };
     },
     write(stream, records) {
-      if (closed) return Promise.resolve(all(records.length, refused('closed', 'the writer is closed', true)));
+      if (closed)
+        return Promise.resolve(
+          all(records.length, refused('closed', 'the writer is closed', true)),
+        );
       const physical = streams.get(stream);
-      if (physical === undefined) return Promise.resolve(all(records.length, refused('stream-missing', missing(stream), false)));
+      if (physical === undefined)
+        return Promise.resolve(
+          all(records.length, refused('stream-missing', missing(stream), false)),
+        );
       const maxBytes = recordMaxBytes.get(physical) ?? limits.kinesisRecordMaxBytes;
-      const writing = writeBatch(api, pool, physical, records, maxBytes, (failure, cause) => tell?.(stream, failure, cause));
+      const writing = writeBatch(api, pool, physical, records, maxBytes, (failure, cause) =>
+        tell?.(stream, failure, cause),
+      );
       const tracked = writing.finally(() => underWay.delete(tracked));
       underWay.add(tracked);
       return tracked;
@@ -75,7 +97,9 @@ async function writeBatch(
   tell: (failure: Failure, cause: unknown) => void,
 ): Promise<readonly WriteOutcome[]> {
   const problems = records.map((record) => problemOf(record, recordMaxBytes));
-  const good = problems.every((problem) => problem === undefined) ? records : records.filter((_, index) => problems[index] === undefined);
+  const good = problems.every((problem) => problem === undefined)
+    ? records
+    : records.filter((_, index) => problems[index] === undefined);
   if (good.length === 0) return problems as readonly Failure[];
   assertWithinCall(good);
   const outcomes = await sendInHalves(good, (part) => put(api, pool, stream, part, tell));
@@ -107,23 +131,41 @@ async function put(
 }
 
 function assertWithinCall(records: readonly OutgoingRecord[]): void {
-  assert(records.length <= limits.batchMaxRecords, 'a write has at most the records of one PutRecords');
+  assert(
+    records.length <= limits.batchMaxRecords,
+    'a write has at most the records of one PutRecords',
+  );
   if (records.length === 1) return;
   let bytes = 0;
   for (const record of records) bytes += valueBytes(record);
   assert(bytes <= limits.batchMaxBytes, 'a write has at most the bytes of one PutRecords');
 }
 
-/** Why Kinesis would not take this record. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecordsRequestEntry.html */
+/**
+ * Why Kinesis would not take this record.
+ * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecordsRequestEntry.html
+ */
 function problemOf(record: OutgoingRecord, recordMaxBytes: number): Failure | undefined {
   const { key, headers } = record;
-  if (key === '' || (key.length > limits.partitionKeyMaxChars && [...key].length > limits.partitionKeyMaxChars)) {
-    return refused('key-invalid', `a partition key has 1 to ${limits.partitionKeyMaxChars} characters`, false);
+  if (
+    key === '' ||
+    (key.length > limits.partitionKeyMaxChars && [...key].length > limits.partitionKeyMaxChars)
+  ) {
+    return refused(
+      'key-invalid',
+      `a partition key has 1 to ${limits.partitionKeyMaxChars} characters`,
+      false,
+    );
   }
-  if (headers !== undefined) return refused('headers-not-supported', 'a Kinesis record has no headers', false);
+  if (headers !== undefined)
+    return refused('headers-not-supported', 'a Kinesis record has no headers', false);
   const bytes = valueBytes(record) + Buffer.byteLength(key);
   if (bytes > recordMaxBytes) {
-    return refused('record-too-large', `the record has ${bytes} bytes; at most ${recordMaxBytes} are taken`, false);
+    return refused(
+      'record-too-large',
+      `the record has ${bytes} bytes; at most ${recordMaxBytes} are taken`,
+      false,
+    );
   }
   return undefined;
 }
@@ -139,11 +181,15 @@ function asError(stream: string, cause: unknown): SluiceError {
   }
   const status = statusOf(cause);
   const refusedForGood = status !== undefined && status < 500 && status !== 429;
-  return new SluiceError('stream-unreachable', `the Kinesis stream '${stream}' cannot be described (${name})`, {
-    retryable: !refusedForGood,
-    fix: 'check the endpoint, the region, the credentials and their right to kinesis:DescribeStreamSummary and kinesis:ListShards',
-    cause,
-  });
+  return new SluiceError(
+    'stream-unreachable',
+    `the Kinesis stream '${stream}' cannot be described (${name})`,
+    {
+      retryable: !refusedForGood,
+      fix: 'check the endpoint, the region, the credentials and their right to kinesis:DescribeStreamSummary and kinesis:ListShards',
+      cause,
+    },
+  );
 }
 
 function refused(code: string, message: string, retryable: boolean): Failure {

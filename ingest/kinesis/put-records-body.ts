@@ -1,12 +1,14 @@
 /**
- * The body of a PutRecords request, built once from the records' pieces. In CBOR (RFC 8949), which Kinesis takes besides JSON and which the
- * AWS SDK for Java always sends it: the bytes of an event go out as they are. In JSON they would be base64, a third more to encode, to hash for
- * the signature and to send. Content type and target are those of the JSON protocol with `cbor` for `json`.
- * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
+ * The body of a PutRecords request, built once from the records' pieces. In CBOR (RFC 8949), which
+ * Kinesis takes besides JSON and which the AWS SDK for Java always sends it: the bytes of an event
+ * go out as they are. In JSON they would be base64, a third more to encode, to hash for the
+ * signature and to send. Content type and target are those of the JSON protocol with `cbor` for
+ * `json`. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
  *
  * Invariants:
  * 1. The body has exactly the length that was computed for it.
- * 2. A buffer is lent to one request at a time, and comes back only when its request was answered: until then it may still be on its way out.
+ * 2. A buffer is lent to one request at a time, and comes back only when its request was answered:
+ *    until then it may still be on its way out.
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
@@ -57,7 +59,10 @@ export function valueBytes(record: OutgoingRecord): number {
   return bytes;
 }
 
-/** Writes the body into a buffer of `pool`. The first is the body, a view into the second, which is to be given back. `records` is not empty. */
+/**
+ * Writes the body into a buffer of `pool`. The first is the body, a view into the second, which is
+ * to be given back. `records` is not empty.
+ */
 export function encodePutRecords(
   stream: string,
   records: readonly OutgoingRecord[],
@@ -66,7 +71,8 @@ export function encodePutRecords(
   let length = start.length + headBytes(records.length) + streamStart.length + textBytes(stream);
   for (const record of records) {
     const bytes = valueBytes(record);
-    length += recordStart.length + headBytes(bytes) + bytes + keyStart.length + textBytes(record.key);
+    length +=
+      recordStart.length + headBytes(bytes) + bytes + keyStart.length + textBytes(record.key);
   }
   const lent = pool.lend(length);
   let at = writeHead(lent, put(lent, 0, start), majorArray, records.length);

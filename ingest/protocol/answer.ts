@@ -1,8 +1,9 @@
 /**
  * From what became of events to a status and a body. Pure.
  *
- * One event that is no batch: its own status. A batch: 200 when all are in the stream, 202 when all are accepted and some only here; 207
- * when some are accepted; when none is, the status that asks for most patience: 503, 429, else 409 when all are conflicts, else 400.
+ * One event that is no batch: its own status. A batch: 200 when all are in the stream, 202 when all
+ * are accepted and some only here; 207 when some are accepted; when none is, the status that asks
+ * for most patience: 503, 429, else 409 when all are conflicts, else 400.
  */
 import type { Ack } from '../../schemas/config.ts';
 import { quoteJson } from '../../schemas/json-quote.ts';
@@ -37,7 +38,11 @@ export interface Answer {
 export function resultOf(id: string, delivered: Delivered, repeated: boolean): EventResult {
   if (delivered.kind === 'not-delivered') return delivered.refusal;
   const { route } = delivered;
-  const taken: { -readonly [P in keyof TakenEvent]: TakenEvent[P] } = { id, route, ack: delivered.kind };
+  const taken: { -readonly [P in keyof TakenEvent]: TakenEvent[P] } = {
+    id,
+    route,
+    ack: delivered.kind,
+  };
   if (delivered.kind === 'replicated') {
     taken.position = `${delivered.split}:${delivered.position}`;
     if (delivered.failover) taken.failover = true;
@@ -54,7 +59,9 @@ export function answerSingle(result: EventResult): Answer {
 export function answerRefusal(refusal: Refusal): Answer {
   const body = JSON.stringify({ error: errorOf(refusal) });
   const { status } = refusal;
-  return status === 503 || status === 429 ? { status, body, retryAfterSeconds: refusal.retryAfterSeconds ?? 1 } : { status, body };
+  return status === 503 || status === 429
+    ? { status, body, retryAfterSeconds: refusal.retryAfterSeconds ?? 1 }
+    : { status, body };
 }
 
 export function answerBatch(results: readonly EventResult[]): Answer {
@@ -69,7 +76,8 @@ export function answerBatch(results: readonly EventResult[]): Answer {
 
 /** One event's result as a JSON object, by its place in the request. */
 export function resultLine(index: number, result: EventResult): string {
-  if (isRefusal(result)) return JSON.stringify({ index, status: result.status, error: errorOf(result) });
+  if (isRefusal(result))
+    return JSON.stringify({ index, status: result.status, error: errorOf(result) });
   return `{"index":${index},${takenMembers(result)}}`;
 }
 
@@ -93,7 +101,8 @@ export function createTally(): Tally {
       if (isRefusal(result)) {
         refused++;
         if (result.status === 409) conflicts++;
-        if (result.status === 503 || (result.status === 429 && patience === 400)) patience = result.status;
+        if (result.status === 503 || (result.status === 429 && patience === 400))
+          patience = result.status;
         retryAfterSeconds = Math.max(retryAfterSeconds, result.retryAfterSeconds ?? 1);
         return;
       }
@@ -109,9 +118,12 @@ export function createTally(): Tally {
     answer(more = '') {
       const body = `{"accepted":${accepted},"refused":${refused}${more}}`;
       if (refused === 0) return { status: ack === 'replicated' ? 200 : 202, body, ack };
-      if (accepted > 0) return { status: 207, body, ack, ...(patience === 400 ? {} : { retryAfterSeconds }) };
+      if (accepted > 0)
+        return { status: 207, body, ack, ...(patience === 400 ? {} : { retryAfterSeconds }) };
       if (conflicts > 0 && conflicts === refused) return { status: 409, body };
-      return patience === 400 ? { status: 400, body } : { status: patience, body, retryAfterSeconds };
+      return patience === 400
+        ? { status: 400, body }
+        : { status: patience, body, retryAfterSeconds };
     },
   };
 }

@@ -1,5 +1,6 @@
 /**
- * What text an attribute may have: a CloudEvents `String` (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system).
+ * What text an attribute may have: a CloudEvents `String`
+ * (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system).
  */
 const disallowed = /[\p{Cc}\p{Surrogate}\p{Noncharacter_Code_Point}]/u;
 

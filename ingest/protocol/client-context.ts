@@ -1,10 +1,13 @@
 /**
- * What the client was, as extension attributes of its events, where the stream asks for it (`context`). Pure.
+ * What the client was, as extension attributes of its events, where the stream asks for it
+ * (`context`). Pure.
  *
  * Invariants:
- * 1. A client cannot say them itself: what the stream asks for is set anew or taken away, whatever the event has under that name.
+ * 1. A client cannot say them itself: what the stream asks for is set anew or taken away, whatever
+ *    the event has under that name.
  * 2. With `hmac` or `truncated` the whole address is in no attribute.
- * 3. Text is well-formed, without control characters, and has at most `limits.contextTextMaxBytes`; what is longer is cut off.
+ * 3. Text is well-formed, without control characters, and has at most `limits.contextTextMaxBytes`;
+ *    what is longer is cut off.
  */
 import { isUtf8 } from 'node:buffer';
 import { createHmac } from 'node:crypto';
@@ -31,8 +34,14 @@ export interface ClientContext {
 const digestChars = 32;
 const plain = /^[\x20-\x7e]*$/;
 
-/** Undefined where the stream asks for nothing. `secret` is there wherever a stream has `ip: hmac`. */
-export function clientContextOf(config: ClientContextConfig | undefined, client: ClientTrace, secret: string): ClientContext | undefined {
+/**
+ * Undefined where the stream asks for nothing. `secret` is there wherever a stream has `ip: hmac`.
+ */
+export function clientContextOf(
+  config: ClientContextConfig | undefined,
+  client: ClientTrace,
+  secret: string,
+): ClientContext | undefined {
   if (config === undefined) return undefined;
   const names: string[] = [];
   let extensions: Record<string, string> | undefined;
@@ -60,8 +69,11 @@ export function withContext(
 
 function addressAs(form: 'full' | 'truncated' | 'hmac', address: string, secret: string): string {
   if (address === '' || form === 'full') return address;
-  if (form === 'hmac') return createHmac('sha256', secret).update(address).digest('hex').slice(0, digestChars);
-  return address.includes(':') ? `${address.split(':', 3).join(':')}::` : `${address.slice(0, address.lastIndexOf('.'))}.0`;
+  if (form === 'hmac')
+    return createHmac('sha256', secret).update(address).digest('hex').slice(0, digestChars);
+  return address.includes(':')
+    ? `${address.split(':', 3).join(':')}::`
+    : `${address.slice(0, address.lastIndexOf('.'))}.0`;
 }
 
 function textOf(header: string): string {
@@ -69,7 +81,10 @@ function textOf(header: string): string {
   if (plain.test(header)) return header.slice(0, most);
   const bytes = Buffer.from(header, 'latin1');
   const text = isUtf8(bytes) ? bytes.toString('utf8') : header;
-  return cut(Array.from(text, (character) => (isText(character) ? character : '\ufffd')).join(''), most);
+  return cut(
+    Array.from(text, (character) => (isText(character) ? character : '\ufffd')).join(''),
+    most,
+  );
 }
 
 /** The beginning of a text, in whole characters. */

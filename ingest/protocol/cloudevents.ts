@@ -1,13 +1,18 @@
 /**
- * CloudEvents 1.0.2 over HTTP (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md): structured,
- * batched and binary. Pure. The CloudEvent is its own envelope: the stream's pointers and envelope do not apply.
+ * CloudEvents 1.0.2 over HTTP
+ * (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md):
+ * structured, batched and binary. Pure. The CloudEvent is its own envelope: the stream's pointers
+ * and envelope do not apply.
  *
  * Invariants:
- * 1. `data` is the client's own bytes; JSON is what Sluice carries, so `data_base64` and other types of data are refused, not lost.
- * 2. Attributes that Sluice does not know are carried as extensions; `team`, `app` and `receivedtime` are the ingress' to say and are set
- *    anew; `dataref` and its kin are refused, as they would make a reader fetch something, and so is an attribute of the name `data`.
+ * 1. `data` is the client's own bytes; JSON is what Sluice carries, so `data_base64` and other
+ *    types of data are refused, not lost.
+ * 2. Attributes that Sluice does not know are carried as extensions; `team`, `app` and
+ *    `receivedtime` are the ingress' to say and are set anew; `dataref` and its kin are refused, as
+ *    they would make a reader fetch something, and so is an attribute of the name `data`.
  * 3. An attribute is said once: which of two a reader would take, nobody knows.
- * 4. Extensions may be of any number and length of name, as the specification has it; their bytes together are bounded.
+ * 4. Extensions may be of any number and length of name, as the specification has it; their bytes
+ *    together are bounded.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { Span } from '../../schemas/json-scan.ts';
@@ -24,7 +29,17 @@ import type { Refusal } from './refusal.ts';
 import { isRefusal, pointerTo } from './refusal.ts';
 
 const required = ['id', 'source', 'type'] as const;
-const known = new Set(['id', 'source', 'type', 'time', 'subject', 'dataschema', 'datacontenttype', 'partitionkey', 'traceparent']);
+const known = new Set([
+  'id',
+  'source',
+  'type',
+  'time',
+  'subject',
+  'dataschema',
+  'datacontenttype',
+  'partitionkey',
+  'traceparent',
+]);
 const texts = new Set(['specversion', ...known]);
 const setByIngress = new Set(['team', 'app', 'receivedtime']);
 
@@ -48,13 +63,24 @@ export function readStructured(
   for (const member of scanned.members) {
     const { name } = member;
     const pointer = pointerTo(name);
-    if (members.has(name) || (name === 'data' && data !== undefined)) return refuse(`'${name.slice(0, 64)}' stands twice`, pointer);
+    if (members.has(name) || (name === 'data' && data !== undefined))
+      return refuse(`'${name.slice(0, 64)}' stands twice`, pointer);
     if (name === 'data') data = member;
-    else if (name === 'data_base64') return refuse('data_base64 holds bytes; Sluice carries JSON', pointer, "'data' with a JSON value");
+    else if (name === 'data_base64')
+      return refuse(
+        'data_base64 holds bytes; Sluice carries JSON',
+        pointer,
+        "'data' with a JSON value",
+      );
     else {
       const value = scalarAt(body, member);
-      if (value === undefined) return refuse(`the attribute '${name.slice(0, 64)}' is no string, number or boolean`, pointer);
-      if (value !== null && texts.has(name) && body[member.start] !== 0x22) return refuse(`'${name}' is no string`, pointer, 'a string');
+      if (value === undefined)
+        return refuse(
+          `the attribute '${name.slice(0, 64)}' is no string, number or boolean`,
+          pointer,
+        );
+      if (value !== null && texts.has(name) && body[member.start] !== 0x22)
+        return refuse(`'${name}' is no string`, pointer, 'a string');
       if (value !== null) members.set(name, value);
     }
   }
@@ -73,7 +99,8 @@ export function readBinary(
   const members = new Map<string, string>();
   for (const [name, value] of ce) {
     const decoded = percentDecoded(unquoted(value));
-    if (decoded === undefined) return refuse(`the header ce-${name.slice(0, 64)} is not percent-encoded UTF-8`, '');
+    if (decoded === undefined)
+      return refuse(`the header ce-${name.slice(0, 64)} is not percent-encoded UTF-8`, '');
     if (members.has(name)) return refuse(`the header ce-${name.slice(0, 64)} stands twice`, '');
     members.set(name, decoded);
   }
@@ -84,10 +111,14 @@ export function readBinary(
   if (notCarried !== undefined) return notCarried;
   if (body.length === 0) return eventOf(members, undefined, stream, head, newId, headerPlace);
   const checked = checkJson(body);
-  return isFault(checked) ? notJson(checked) : eventOf(members, checked, stream, head, newId, headerPlace);
+  return isFault(checked)
+    ? notJson(checked)
+    : eventOf(members, checked, stream, head, newId, headerPlace);
 }
 
-const headerPlace: PlaceOf = (name) => ({ label: name === 'datacontenttype' ? 'Content-Type' : `ce-${name}` });
+const headerPlace: PlaceOf = (name) => ({
+  label: name === 'datacontenttype' ? 'Content-Type' : `ce-${name}`,
+});
 
 function eventOf(
   members: ReadonlyMap<string, string>,
@@ -99,9 +130,14 @@ function eventOf(
 ): AcceptedEvent | Refusal {
   const version = members.get('specversion');
   if (version !== '1.0')
-    return refuse(`specversion is ${version === undefined ? 'missing' : `'${version.slice(0, 20)}'`}`, '/specversion', "'1.0'");
+    return refuse(
+      `specversion is ${version === undefined ? 'missing' : `'${version.slice(0, 20)}'`}`,
+      '/specversion',
+      "'1.0'",
+    );
   for (const name of required) {
-    if ((members.get(name) ?? '') === '') return refuse(`'${name}' is missing`, `/${name}`, 'a non-empty string');
+    if ((members.get(name) ?? '') === '')
+      return refuse(`'${name}' is missing`, `/${name}`, 'a non-empty string');
   }
   const notCarried = checkType(members);
   if (notCarried !== undefined) return notCarried;
@@ -111,11 +147,20 @@ function eventOf(
   for (const [name, value] of members) {
     if (name === 'specversion' || setByIngress.has(name)) continue;
     if (name === 'data' || (claimExtensions as readonly string[]).includes(name))
-      return refuse(`'${name}' is no attribute of a client's: data by reference is not read`, `/${name}`, "'data' with the value itself");
+      return refuse(
+        `'${name}' is no attribute of a client's: data by reference is not read`,
+        `/${name}`,
+        "'data' with the value itself",
+      );
     if (known.has(name)) given[name as 'id'] = value;
     else if (!extensionName.test(name))
-      return refuse(`'${name.slice(0, 64)}' is not a valid attribute name`, '', 'lower-case letters and digits');
-    else if (!isText(value)) return refuse(`'${name.slice(0, 64)}' ${notText}`, pointerTo(name), textExpected);
+      return refuse(
+        `'${name.slice(0, 64)}' is not a valid attribute name`,
+        '',
+        'lower-case letters and digits',
+      );
+    else if (!isText(value))
+      return refuse(`'${name.slice(0, 64)}' ${notText}`, pointerTo(name), textExpected);
     else {
       extensions[name] = value;
       extensionBytes += name.length + Buffer.byteLength(value) + limits.extensionOverheadBytes;
@@ -134,7 +179,11 @@ function eventOf(
 function checkType(members: ReadonlyMap<string, string>): Refusal | undefined {
   const type = members.get('datacontenttype');
   if (type === undefined || isJsonType(type)) return undefined;
-  return refuse(`the data is '${type.slice(0, 100)}'; Sluice carries JSON`, '/datacontenttype', 'application/json or a +json type');
+  return refuse(
+    `the data is '${type.slice(0, 100)}'; Sluice carries JSON`,
+    '/datacontenttype',
+    'application/json or a +json type',
+  );
 }
 
 /** A string's value, a number or boolean as written, null; undefined for what is no scalar. */

@@ -1,7 +1,8 @@
 /**
  * From a decoded body to its events, each accepted or refused on its own. Pure.
  *
- * A body that is not JSON, or not UTF-8, refuses the whole request; in NDJSON each line stands for itself.
+ * A body that is not JSON, or not UTF-8, refuses the whole request; in NDJSON each line stands for
+ * itself.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { Span } from '../../schemas/json-scan.ts';
@@ -31,11 +32,17 @@ export interface ReadBody {
 
 type EventReader = (body: Buffer, span: Span) => AcceptedEvent | Refusal;
 
-export function readEvents(body: Buffer, request: ProtocolRequest, stream: StreamConfig, newId: () => string): ReadBody | Refusal {
+export function readEvents(
+  body: Buffer,
+  request: ProtocolRequest,
+  stream: StreamConfig,
+  newId: () => string,
+): ReadBody | Refusal {
   const { contentType, ce, head } = request;
   const kind = bodyKindOf(contentType, ce);
   const ofJson: EventReader = (bytes, span) => deriveEvent(bytes, span, stream, head, newId);
-  const ofCloudEvent: EventReader = (bytes, span) => readStructured(bytes, span, stream, head, newId);
+  const ofCloudEvent: EventReader = (bytes, span) =>
+    readStructured(bytes, span, stream, head, newId);
   switch (kind) {
     case 'json':
       return checkHead(head) ?? readJson(body, head, ofJson);
@@ -46,7 +53,10 @@ export function readEvents(body: Buffer, request: ProtocolRequest, stream: Strea
     case 'cloudevents':
       return readArray(body, ofCloudEvent);
     case 'binary':
-      return { single: true, events: [readBinary(body, ce ?? [], contentType, stream, head, newId)] };
+      return {
+        single: true,
+        events: [readBinary(body, ce ?? [], contentType, stream, head, newId)],
+      };
     default:
       return kind;
   }
@@ -63,14 +73,19 @@ export function readLine(
 ): AcceptedEvent | Refusal | undefined {
   if (isBlank(body, start, end)) return undefined;
   const checked = checkJson(body, start, end);
-  return isFault(checked) ? notJson(checked, start) : deriveEvent(body, checked, stream, head, newId);
+  return isFault(checked)
+    ? notJson(checked, start)
+    : deriveEvent(body, checked, stream, head, newId);
 }
 
 function readJson(body: Buffer, head: RequestHead, read: EventReader): ReadBody | Refusal {
   const scanned = scanArray(body, 0, body.length, limits.requestEventsMax + 1);
   if (isFault(scanned)) return notJson(scanned);
   if (scanned.kind === 'other') return { single: true, events: [read(body, scanned.span)] };
-  return checkCount(scanned.spans.length / 2) ?? checkNoId(head) ?? { single: false, events: elements(body, scanned.spans, read) };
+  return (
+    checkCount(scanned.spans.length / 2) ??
+    checkNoId(head) ?? { single: false, events: elements(body, scanned.spans, read) }
+  );
 }
 
 function readOne(body: Buffer, read: EventReader): ReadBody | Refusal {
@@ -82,12 +97,27 @@ function readArray(body: Buffer, read: EventReader): ReadBody | Refusal {
   const scanned = scanArray(body, 0, body.length, limits.requestEventsMax + 1);
   if (isFault(scanned)) return notJson(scanned);
   if (scanned.kind === 'other')
-    return { status: 400, code: 'batch-invalid', message: 'the batch must be an array', expected: 'an array of events', pointer: '' };
-  return checkCount(scanned.spans.length / 2) ?? { single: false, events: elements(body, scanned.spans, read) };
+    return {
+      status: 400,
+      code: 'batch-invalid',
+      message: 'the batch must be an array',
+      expected: 'an array of events',
+      pointer: '',
+    };
+  return (
+    checkCount(scanned.spans.length / 2) ?? {
+      single: false,
+      events: elements(body, scanned.spans, read),
+    }
+  );
 }
 
 /** The events whose spans are flat pairs of `spans`. */
-export function elements(body: Buffer, spans: readonly number[], read: EventReader): readonly (AcceptedEvent | Refusal)[] {
+export function elements(
+  body: Buffer,
+  spans: readonly number[],
+  read: EventReader,
+): readonly (AcceptedEvent | Refusal)[] {
   const events: (AcceptedEvent | Refusal)[] = [];
   for (let i = 0; i < spans.length; i += 2) {
     const start = spans[i] as number;
@@ -105,7 +135,12 @@ export function elements(body: Buffer, spans: readonly number[], read: EventRead
   return events;
 }
 
-function readLines(body: Buffer, stream: StreamConfig, head: RequestHead, newId: () => string): ReadBody | Refusal {
+function readLines(
+  body: Buffer,
+  stream: StreamConfig,
+  head: RequestHead,
+  newId: () => string,
+): ReadBody | Refusal {
   const events: (AcceptedEvent | Refusal)[] = [];
   for (let start = 0; start < body.length; ) {
     const newline = body.indexOf(0x0a, start);
@@ -126,13 +161,20 @@ export function checkLinesHead(head: RequestHead): Refusal | undefined {
 }
 
 function isBlank(body: Buffer, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (body[at] !== 0x20 && body[at] !== 0x0d && body[at] !== 0x09) return false;
+  for (let at = start; at < end; at++)
+    if (body[at] !== 0x20 && body[at] !== 0x0d && body[at] !== 0x09) return false;
   return true;
 }
 
 /** Why a batch of so many events is not taken. */
 export function checkCount(count: number): Refusal | undefined {
-  if (count === 0) return { status: 400, code: 'empty-batch', message: 'the body has no event', expected: 'at least one event' };
+  if (count === 0)
+    return {
+      status: 400,
+      code: 'empty-batch',
+      message: 'the body has no event',
+      expected: 'at least one event',
+    };
   return count > limits.requestEventsMax ? tooMany(count) : undefined;
 }
 

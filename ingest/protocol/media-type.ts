@@ -2,16 +2,22 @@
  * What a body is, by its Content-Type (RFC 9110, section 8.3). Pure.
  *
  * Invariants:
- * 1. JSON is `application/json`, any type with the suffix `+json` (RFC 6839), and a few that are JSON without saying so.
- * 2. JSON is UTF-8 (RFC 8259, section 8.1): a charset parameter that says another is refused, in any case, quoted or not, wherever it stands.
- * 3. Parameters that mean nothing here, or are written wrong, change nothing; a type that is written wrong is refused.
+ * 1. JSON is `application/json`, any type with the suffix `+json` (RFC 6839), and a few that are
+ *    JSON without saying so.
+ * 2. JSON is UTF-8 (RFC 8259, section 8.1): a charset parameter that says another is refused, in
+ *    any case, quoted or not, wherever it stands.
+ * 3. Parameters that mean nothing here, or are written wrong, change nothing; a type that is
+ *    written wrong is refused.
  */
 import type { BinaryHeaders } from './cloudevents.ts';
 import type { Refusal } from './refusal.ts';
 
 export type BodyKind = 'json' | 'ndjson' | 'cloudevent' | 'cloudevents' | 'binary';
 
-/** Media types by what they stand for. `text/plain` is what `navigator.sendBeacon` may send without asking first. */
+/**
+ * Media types by what they stand for. `text/plain` is what `navigator.sendBeacon` may send without
+ * asking first.
+ */
 export const mediaTypes: Readonly<Record<string, BodyKind>> = {
   '': 'json',
   'application/json': 'json',
@@ -43,13 +49,19 @@ const jsonSuffix = '+json';
 const token = "[a-z0-9!#$%&'*+.^_`|~-]+";
 const mediaPattern = new RegExp(`^${token}/${token}$`);
 /** Types of JSON data, as they are mostly written: in lower case, without parameters. */
-export const jsonTypePattern = '^(?:(?:application|text)/json|[a-z0-9.!#$&^_-]+/[a-z0-9.!#$&^_+-]+\\+json)$';
+export const jsonTypePattern =
+  '^(?:(?:application|text)/json|[a-z0-9.!#$&^_-]+/[a-z0-9.!#$&^_+-]+\\+json)$';
 /** UTF-8, and what is a part of it. */
 const charsets: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii']);
 
 /** What a request's body is; a missing Content-Type is JSON. */
 export function bodyKindOf(contentType: string, ce: BinaryHeaders | undefined): BodyKind | Refusal {
-  const known = ce === undefined ? (contentType === 'application/json' ? 'json' : common.get(contentType)) : undefined;
+  const known =
+    ce === undefined
+      ? contentType === 'application/json'
+        ? 'json'
+        : common.get(contentType)
+      : undefined;
   if (known !== undefined) return known;
   const media = mediaOf(contentType);
   const foreign = foreignCharset(contentType);
@@ -61,10 +73,12 @@ export function bodyKindOf(contentType: string, ce: BinaryHeaders | undefined): 
       expected: 'JSON in UTF-8, with charset=utf-8 or without a charset',
     };
   }
-  // The HTTP binding tells the modes apart by this prefix alone; what the data's own type is comes after.
+  // The HTTP binding tells the modes apart by this prefix alone; what the data's own type is comes
+  // after.
   if (ce !== undefined && !media.startsWith(cloudEvents)) return 'binary';
   // Its own names only: a client may also write the name of what every object has.
-  if (Object.hasOwn(mediaTypes, media) && (media !== '' || contentType === '')) return mediaTypes[media] as BodyKind;
+  if (Object.hasOwn(mediaTypes, media) && (media !== '' || contentType === ''))
+    return mediaTypes[media] as BodyKind;
   if (hasJsonSuffix(media) && !media.startsWith(cloudEvents)) return 'json';
   return {
     status: 400,
@@ -88,7 +102,9 @@ function mediaOf(contentType: string): string {
 }
 
 function hasJsonSuffix(media: string): boolean {
-  return media.endsWith(jsonSuffix) && mediaPattern.test(media) && !media.endsWith(`/${jsonSuffix}`);
+  return (
+    media.endsWith(jsonSuffix) && mediaPattern.test(media) && !media.endsWith(`/${jsonSuffix}`)
+  );
 }
 
 /** The first charset that is not UTF-8. */
@@ -118,5 +134,7 @@ function endOfParameter(text: string, start: number): number {
 }
 
 function unquoted(value: string): string {
-  return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : value;
+  return value.length >= 2 && value.startsWith('"') && value.endsWith('"')
+    ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1')
+    : value;
 }

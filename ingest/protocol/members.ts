@@ -1,6 +1,7 @@
 /**
- * The members of an object in which attributes are looked for. Pure. Bounded: of millions of members, which a small packed body can have, the
- * list alone would hold everything else up for seconds.
+ * The members of an object in which attributes are looked for. Pure. Bounded: of millions of
+ * members, which a small packed body can have, the list alone would hold everything else up for
+ * seconds.
  */
 import type { JsonFault, ScannedObject } from '../../schemas/json-scan.ts';
 import { isFault, scanObject } from '../../schemas/json-scan.ts';
@@ -8,10 +9,15 @@ import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from './refusal.ts';
 
 /** A refusal is to be told from a fault first: both say what was expected. */
-export function scanMembers(body: Buffer, start = 0, end = body.length): ScannedObject | JsonFault | Refusal {
+export function scanMembers(
+  body: Buffer,
+  start = 0,
+  end = body.length,
+): ScannedObject | JsonFault | Refusal {
   const most = limits.attributeMembersMax;
   const scanned = scanObject(body, start, end, most + 1);
-  if (isFault(scanned) || scanned.kind !== 'object' || scanned.members.length <= most) return scanned;
+  if (isFault(scanned) || scanned.kind !== 'object' || scanned.members.length <= most)
+    return scanned;
   return {
     status: 400,
     code: 'too-many-members',

@@ -1,8 +1,10 @@
 /**
- * An event in a query. Pure. `data` is its JSON; without it all parameters but the reserved ones become an object of strings, a repeated one
- * an array. Reserved: key, id, type, time, partitionkey, data.
+ * An event in a query. Pure. `data` is its JSON; without it all parameters but the reserved ones
+ * become an object of strings, a repeated one an array. Reserved: key, id, type, time,
+ * partitionkey, data.
  *
- * The query is the envelope: a stream's `envelope` does not apply, its pointers do for what the query does not say.
+ * The query is the envelope: a stream's `envelope` does not apply, its pointers do for what the
+ * query does not say.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import { checkJson, isFault } from '../../schemas/json-scan.ts';
@@ -20,7 +22,12 @@ export interface PixelEvent {
 
 const reserved = new Set(['key', 'id', 'type', 'time', 'partitionkey', 'data']);
 
-export function readPixel(query: string, stream: StreamConfig, head: RequestHead, newId: () => string): PixelEvent | Refusal {
+export function readPixel(
+  query: string,
+  stream: StreamConfig,
+  head: RequestHead,
+  newId: () => string,
+): PixelEvent | Refusal {
   const unread = checkHead(head) ?? checkQuery(query);
   if (unread !== undefined) return unread;
   const parameters = new URLSearchParams(query);
@@ -42,7 +49,9 @@ export function readPixel(query: string, stream: StreamConfig, head: RequestHead
 
 const encodedUnknown = /%ef%bf%bd/i;
 
-/** What is not UTF-8 is decoded to the sign for unknown characters: different ids would become one. */
+/**
+ * What is not UTF-8 is decoded to the sign for unknown characters: different ids would become one.
+ */
 function checkQuery(query: string): Refusal | undefined {
   const isUtf8 = encodedUnknown.test(query) || !decodeQuery(query).includes('\ufffd');
   if (isUtf8 && /^[\x21-\x7e]*$/.test(query)) return undefined;
@@ -65,7 +74,10 @@ function objectOf(parameters: URLSearchParams): object {
   for (const [name, value] of parameters) {
     if (reserved.has(name)) continue;
     const before = members.get(name);
-    members.set(name, before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value]);
+    members.set(
+      name,
+      before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value],
+    );
   }
   return Object.fromEntries(members);
 }

@@ -1,13 +1,14 @@
 /**
- * Messages of the Segment tracking API (https://segment.com/docs/connections/spec/common/): each is an event, its own bytes are the data.
- * Pure.
+ * Messages of the Segment tracking API (https://segment.com/docs/connections/spec/common/): each is
+ * an event, its own bytes are the data. Pure.
  *
- * id = messageId, type = `segment.` + the message's type, key = userId, else anonymousId. The time is what the device said, moved by as much
- * as its clock was off: timestamp = received - (sentAt - originalTimestamp), as Segment computes it. A time that is not understood refuses its
- * message; a sentAt that is not only corrects nothing.
+ * id = messageId, type = `segment.` + the message's type, key = userId, else anonymousId. The time
+ * is what the device said, moved by as much as its clock was off: timestamp = received - (sentAt -
+ * originalTimestamp), as Segment computes it. A time that is not understood refuses its message; a
+ * sentAt that is not only corrects nothing.
  *
- * What a batch says beside its messages (`context`, `integrations`) is not copied into them: no data is ever made anew. Segment's own
- * libraries put it into each message.
+ * What a batch says beside its messages (`context`, `integrations`) is not copied into them: no
+ * data is ever made anew. Segment's own libraries put it into each message.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { JsonMember, Span } from '../../schemas/json-scan.ts';
@@ -62,20 +63,42 @@ export function readSegment(
   const scanned = scanMembers(body);
   if (isRefusal(scanned)) return scanned;
   if (isFault(scanned)) return notJson(scanned);
-  if (scanned.kind !== 'object') return refuse('the body must be an object', '', call === 'batch' ? "an object with 'batch'" : 'a message');
+  if (scanned.kind !== 'object')
+    return refuse(
+      'the body must be an object',
+      '',
+      call === 'batch' ? "an object with 'batch'" : 'a message',
+    );
   const sentAt = timeAt(body, scanned.members, 'sentAt');
   if (call !== 'batch') {
-    return { single: true, events: [readMessage(body, { start: 0, end: body.length }, call, sentAt, stream, head, newId)] };
+    return {
+      single: true,
+      events: [
+        readMessage(body, { start: 0, end: body.length }, call, sentAt, stream, head, newId),
+      ],
+    };
   }
   const batch = scanned.members.find(({ name }) => name === 'batch');
-  const spans = batch === undefined ? undefined : scanArray(body, batch.start, batch.end, limits.requestEventsMax + 1);
+  const spans =
+    batch === undefined
+      ? undefined
+      : scanArray(body, batch.start, batch.end, limits.requestEventsMax + 1);
   if (spans === undefined || isFault(spans) || spans.kind !== 'array')
     return refuse("'batch' must be an array", '/batch', 'an array of messages');
-  const read = (bytes: Buffer, span: Span): AcceptedEvent | Refusal => readMessage(bytes, span, undefined, sentAt, stream, head, newId);
-  return checkCount(spans.spans.length / 2) ?? { single: false, events: elements(body, spans.spans, read) };
+  const read = (bytes: Buffer, span: Span): AcceptedEvent | Refusal =>
+    readMessage(bytes, span, undefined, sentAt, stream, head, newId);
+  return (
+    checkCount(spans.spans.length / 2) ?? {
+      single: false,
+      events: elements(body, spans.spans, read),
+    }
+  );
 }
 
-/** The write key that a browser's library puts into the body; of a body that nobody has checked yet, so only in a short one. */
+/**
+ * The write key that a browser's library puts into the body; of a body that nobody has checked yet,
+ * so only in a short one.
+ */
 export function segmentWriteKey(body: Buffer): string | undefined {
   if (body.length > limits.strangerBodyMaxBytes) return undefined;
   const checked = checkJson(body);
@@ -95,15 +118,23 @@ function readMessage(
 ): AcceptedEvent | Refusal {
   const scanned = scanMembers(body, span.start, span.end);
   if (isRefusal(scanned)) return scanned;
-  if (isFault(scanned) || scanned.kind !== 'object') return refuse('the message must be an object', '', 'a message');
+  if (isFault(scanned) || scanned.kind !== 'object')
+    return refuse('the message must be an object', '', 'a message');
   const text = (name: string): string | undefined => textOf(body, scanned.members, name);
   const type = call ?? text('type');
-  if (!isType(type)) return refuse('the message has no known type', '/type', segmentTypes.join(', '));
+  if (!isType(type))
+    return refuse('the message has no known type', '/type', segmentTypes.join(', '));
   const unread = checkIds(body, scanned.members);
   if (unread !== undefined) return unread;
   const key = text('userId') ?? text('anonymousId');
-  if (key === undefined) return refuse('the message must name a user', '/userId', 'userId or anonymousId as a non-empty string');
-  if (type === 'track' && text('event') === undefined) return refuse('a track message must name an event', '/event', 'a non-empty string');
+  if (key === undefined)
+    return refuse(
+      'the message must name a user',
+      '/userId',
+      'userId or anonymousId as a non-empty string',
+    );
+  if (type === 'track' && text('event') === undefined)
+    return refuse('a track message must name an event', '/event', 'a non-empty string');
   if (type === 'group' && text('groupId') === undefined)
     return refuse('a group message must name a group', '/groupId', 'a non-empty string');
   if (type === 'alias' && text('previousId') === undefined)
@@ -121,13 +152,24 @@ function readMessage(
     placeOf,
   );
   if (isRefusal(event)) return event;
-  return { ...event, ownTime: false, restless: scanned.members.filter(({ name }) => restlessMembers.has(name)) };
+  return {
+    ...event,
+    ownTime: false,
+    restless: scanned.members.filter(({ name }) => restlessMembers.has(name)),
+  };
 }
 
-/** What Segment's libraries write anew each time they try to send a message: the time of sending, and how often they tried. */
+/**
+ * What Segment's libraries write anew each time they try to send a message: the time of sending,
+ * and how often they tried.
+ */
 const restlessMembers = new Set(['sentAt', '_metadata']);
 
-const memberNames: Readonly<Partial<Record<string, string>>> = { id: 'messageId', partitionkey: 'userId', time: 'timestamp' };
+const memberNames: Readonly<Partial<Record<string, string>>> = {
+  id: 'messageId',
+  partitionkey: 'userId',
+  time: 'timestamp',
+};
 
 function placeOf(attribute: string): Place {
   const member = memberNames[attribute] ?? attribute;
@@ -146,10 +188,15 @@ function timeAt(body: Buffer, members: readonly JsonMember[], name: string): Sai
   const member = members.find((candidate) => candidate.name === name);
   if (member === undefined) return undefined;
   const first = body[member.start] as number;
-  const text = first === quote ? (stringAt(body, member) ?? '') : body.toString('utf8', member.start, member.end);
+  const text =
+    first === quote
+      ? (stringAt(body, member) ?? '')
+      : body.toString('utf8', member.start, member.end);
   if (first === quote) return { name, text, ms: parseIsoTime(text) };
   if (isNumberStart(first)) return { name, text, ms: parseUnixTime(Number(text)) };
-  return text === 'null' ? undefined : { name, text, ms: { reason: 'it is neither text nor a number' } };
+  return text === 'null'
+    ? undefined
+    : { name, text, ms: { reason: 'it is neither text nor a number' } };
 }
 
 /** RFC 3339, as the device wrote it where that is; else in UTC. */
@@ -163,16 +210,25 @@ function eventTime(
   if (said === undefined) return receivedtime;
   const { name, text, ms } = said;
   const refuseTime = (reason: string): Refusal =>
-    refuse(`${name} '${text.slice(0, 40)}' is not a valid time: ${reason}`, `/${name}`, `${timeExpected}, or Unix time as a number`);
+    refuse(
+      `${name} '${text.slice(0, 40)}' is not a valid time: ${reason}`,
+      `/${name}`,
+      `${timeExpected}, or Unix time as a number`,
+    );
   if (typeof ms !== 'number') return refuseTime(ms.reason);
   const sentAt = timeAt(body, members, 'sentAt') ?? batchSentAt;
   if (typeof sentAt?.ms !== 'number') return isTime(text) ? text : new Date(ms).toISOString();
   const movedMs = (parseTime(receivedtime) as number) - (sentAt.ms - ms);
   if (movedMs >= startOfTimeMs && movedMs < endOfTimeMs) return new Date(movedMs).toISOString();
-  return refuseTime(`corrected by sentAt '${sentAt.text.slice(0, 40)}' it is outside the years 0000 to 9999`);
+  return refuseTime(
+    `corrected by sentAt '${sentAt.text.slice(0, 40)}' it is outside the years 0000 to 9999`,
+  );
 }
 
-/** What names an event or a user is text, or a number that is read as its text. Anything else would be replaced without a word. */
+/**
+ * What names an event or a user is text, or a number that is read as its text. Anything else would
+ * be replaced without a word.
+ */
 function checkIds(body: Buffer, members: readonly JsonMember[]): Refusal | undefined {
   for (const { name, start } of members) {
     if (name !== 'messageId' && name !== 'userId' && name !== 'anonymousId') continue;
@@ -188,12 +244,16 @@ function isType(type: string | undefined): type is SegmentType {
   return type !== undefined && (segmentTypes as readonly string[]).includes(type);
 }
 
-/** A member's text, or a number as it was written; undefined when it is missing, empty or neither. */
+/**
+ * A member's text, or a number as it was written; undefined when it is missing, empty or neither.
+ */
 function textOf(body: Buffer, members: readonly JsonMember[], name: string): string | undefined {
   const member = members.find((candidate) => candidate.name === name);
   if (member === undefined) return undefined;
   const first = body[member.start] as number;
-  const text = isNumberStart(first) ? body.toString('utf8', member.start, member.end) : stringAt(body, member);
+  const text = isNumberStart(first)
+    ? body.toString('utf8', member.start, member.end)
+    : stringAt(body, member);
   return text === '' ? undefined : text;
 }
 

@@ -4,8 +4,9 @@
  *   u32 length of the rest | u32 CRC-32 of the rest | rest:
  *   u64 offset | u64 offset of the first frame of its commit | f64 time, epoch ms | u16 key bytes | u32 header bytes | key | headers (JSON) | value
  *
- * Invariant: frames of a split have dense offsets. The commit's first offset tells a torn commit (nothing of it was acknowledged) from
- * damage to acknowledged data: a later commit can only exist when the earlier one was durable.
+ * Invariant: frames of a split have dense offsets. The commit's first offset tells a torn commit
+ * (nothing of it was acknowledged) from damage to acknowledged data: a later commit can only exist
+ * when the earlier one was durable.
  */
 import { crc32 } from 'node:zlib';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
@@ -34,13 +35,23 @@ interface SizedRecord {
 
 export function sizeOf(record: OutgoingRecord): SizedRecord {
   const headers = record.headers === undefined ? '' : JSON.stringify(record.headers);
-  let bytes = frameMinBytes + Buffer.byteLength(record.key) + (headers === '' ? 0 : Buffer.byteLength(headers));
+  let bytes =
+    frameMinBytes +
+    Buffer.byteLength(record.key) +
+    (headers === '' ? 0 : Buffer.byteLength(headers));
   for (const piece of record.value) bytes += piece.length;
   return { record, headers, bytes };
 }
 
 /** Writes `sized` into `target` at `at`; returns the end. */
-export function encodeFrame(target: Buffer, at: number, sized: SizedRecord, offset: number, commit: number, atMs: number): number {
+export function encodeFrame(
+  target: Buffer,
+  at: number,
+  sized: SizedRecord,
+  offset: number,
+  commit: number,
+  atMs: number,
+): number {
   const { record, headers, bytes } = sized;
   const rest = at + prefixBytes;
   target.writeUInt32LE(bytes - prefixBytes, at);
@@ -62,8 +73,15 @@ export function encodeFrame(target: Buffer, at: number, sized: SizedRecord, offs
   return to;
 }
 
-/** The frame at `at`; `partial` when `source` ends inside it, `bad` when its bytes are not what was written. */
-export function decodeFrame(source: Buffer, at: number, length = source.length): Frame | 'partial' | 'bad' {
+/**
+ * The frame at `at`; `partial` when `source` ends inside it, `bad` when its bytes are not what was
+ * written.
+ */
+export function decodeFrame(
+  source: Buffer,
+  at: number,
+  length = source.length,
+): Frame | 'partial' | 'bad' {
   if (at + prefixBytes > length) return 'partial';
   const restBytes = source.readUInt32LE(at);
   if (restBytes < fixedBytes) return 'bad';
@@ -84,7 +102,10 @@ export function decodeFrame(source: Buffer, at: number, length = source.length):
   };
   return keyEnd === headersEnd
     ? frame
-    : { ...frame, headers: JSON.parse(source.toString('utf8', keyEnd, headersEnd)) as Record<string, string> };
+    : {
+        ...frame,
+        headers: JSON.parse(source.toString('utf8', keyEnd, headersEnd)) as Record<string, string>,
+      };
 }
 
 /** Offsets stay far below 2^53: at a million records a second for 285 years. */

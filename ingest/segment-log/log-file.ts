@@ -1,5 +1,6 @@
 /**
- * The file operations that a log's durability rests on, as a port: tests put a full or a failing disk behind it.
+ * The file operations that a log's durability rests on, as a port: tests put a full or a failing
+ * disk behind it.
  */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -21,7 +22,12 @@ export const openLogFile: OpenLogFile = async (path) => {
   return {
     async write(bytes, position) {
       for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
+        const { bytesWritten } = await handle.write(
+          bytes,
+          done,
+          bytes.length - done,
+          position + done,
+        );
         done += bytesWritten;
       }
     },

@@ -1,16 +1,21 @@
 /**
- * An append-only log of one split in segment files, with group commit: what arrives while a commit is under way leaves together in the next,
- * as one write and one fdatasync.
+ * An append-only log of one split in segment files, with group commit: what arrives while a commit
+ * is under way leaves together in the next, as one write and one fdatasync.
  *
  * Invariants:
  * 1. An append is acknowledged only after its bytes were written and fdatasync returned.
- * 2. Readers see a frame only once it is durable: `durableEnd` moves after fdatasync, before the acknowledgement.
- * 3. After a failed write the file is cut back to its durable length before anything else is written. When that fails too, the outcome is
- *    unknown, and the log refuses everything until it is opened again.
- * 4. A file is not written again once its sync failed (the system may have dropped its pages and forgotten it,
- *    https://www.usenix.org/conference/atc20/presentation/rebello), nor once a next segment may exist: the next commit begins that one.
- * 5. Segments but the last are never written again; retention deletes whole segments, oldest first, never the last.
- * 6. The folder is locked before anything in it is read, until the log is closed: two logs on one would write over what the other acknowledged.
+ * 2. Readers see a frame only once it is durable: `durableEnd` moves after fdatasync, before the
+ *    acknowledgement.
+ * 3. After a failed write the file is cut back to its durable length before anything else is
+ *    written. When that fails too, the outcome is unknown, and the log refuses everything until it
+ *    is opened again.
+ * 4. A file is not written again once its sync failed (the system may have dropped its pages and
+ *    forgotten it, https://www.usenix.org/conference/atc20/presentation/rebello), nor once a next
+ *    segment may exist: the next commit begins that one.
+ * 5. Segments but the last are never written again; retention deletes whole segments, oldest first,
+ *    never the last.
+ * 6. The folder is locked before anything in it is read, until the log is closed: two logs on one
+ *    would write over what the other acknowledged.
  */
 import { stat, unlink } from 'node:fs/promises';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -22,7 +27,13 @@ import { encodeFrame, sizeOf } from './frame.ts';
 import type { LogFile, OpenLogFile } from './log-file.ts';
 import { openLogFile } from './log-file.ts';
 import type { Recovered } from './segment.ts';
-import { listSegments, makeDirectory, recoverSegment, segmentPath, syncDirectory } from './segment.ts';
+import {
+  listSegments,
+  makeDirectory,
+  recoverSegment,
+  segmentPath,
+  syncDirectory,
+} from './segment.ts';
 
 export interface SegmentLogOptions {
   readonly dir: string;
@@ -39,7 +50,11 @@ export interface SegmentLogOptions {
 export type AppendOutcome =
   | { readonly kind: 'applied'; readonly firstOffset: number }
   /** Nothing of it is in the log. Trying again later can succeed. */
-  | { readonly kind: 'refused'; readonly code: 'disk-full' | 'io-error' | 'backlog-full' | 'closed'; readonly message: string }
+  | {
+      readonly kind: 'refused';
+      readonly code: 'disk-full' | 'io-error' | 'backlog-full' | 'closed';
+      readonly message: string;
+    }
   /** It may be found when the log is opened again. */
   | { readonly kind: 'unknown'; readonly code: 'disk-full' | 'io-error'; readonly message: string };
 
@@ -66,7 +81,8 @@ interface Opened {
 async function openLast({ dir, openFile = openLogFile }: SegmentLogOptions): Promise<Opened> {
   const bases = await listSegments(dir);
   const base = bases.at(-1) ?? 0;
-  const recovered = bases.length === 0 ? { nextOffset: 0, bytes: 0, lastAtMs: 0 } : await recoverSegment(dir, base);
+  const recovered =
+    bases.length === 0 ? { nextOffset: 0, bytes: 0, lastAtMs: 0 } : await recoverSegment(dir, base);
   const file = await openFile(segmentPath(dir, base));
   await file.truncate(recovered.bytes);
   await file.datasync();
@@ -97,7 +113,11 @@ export class SegmentLog {
   #broken: string | undefined;
   #closed = false;
 
-  private constructor(options: SegmentLogOptions, lock: FolderLock, { file, base, recovered, sealed }: Opened) {
+  private constructor(
+    options: SegmentLogOptions,
+    lock: FolderLock,
+    { file, base, recovered, sealed }: Opened,
+  ) {
     this.#options = options;
     this.#open = options.openFile ?? openLogFile;
     this.#lock = lock;
@@ -109,7 +129,10 @@ export class SegmentLog {
     this.#sealed = [...sealed];
   }
 
-  /** Opens or makes the log in `dir`, cutting a torn tail. Throws `SluiceError` `stream-corrupt`, `folder-in-use`. */
+  /**
+   * Opens or makes the log in `dir`, cutting a torn tail. Throws `SluiceError` `stream-corrupt`,
+   * `folder-in-use`.
+   */
   static async open(options: SegmentLogOptions): Promise<SegmentLog> {
     await makeDirectory(options.dir);
     const lock = await lockFolder(options.dir);
@@ -146,8 +169,10 @@ export class SegmentLog {
   append(records: readonly OutgoingRecord[]): Promise<AppendOutcome> {
     const sized = records.map(sizeOf);
     const bytes = sized.reduce((sum, record) => sum + record.bytes, 0);
-    if (this.#closed) return Promise.resolve({ kind: 'refused', code: 'closed', message: 'the log is closed' });
-    if (this.#broken !== undefined) return Promise.resolve({ kind: 'refused', code: 'io-error', message: this.#broken });
+    if (this.#closed)
+      return Promise.resolve({ kind: 'refused', code: 'closed', message: 'the log is closed' });
+    if (this.#broken !== undefined)
+      return Promise.resolve({ kind: 'refused', code: 'io-error', message: this.#broken });
     if (this.#queuedBytes + bytes > this.#options.pendingMaxBytes) {
       const message = `${this.#queuedBytes} bytes wait for the disk; at most ${this.#options.pendingMaxBytes} may`;
       return Promise.resolve({ kind: 'refused', code: 'backlog-full', message });
@@ -175,7 +200,8 @@ export class SegmentLog {
   }
 
   async #commit(taken: readonly Pending[]): Promise<readonly AppendOutcome[]> {
-    if (this.#broken !== undefined) return taken.map(() => ({ kind: 'refused', code: 'io-error', message: this.#broken ?? '' }));
+    if (this.#broken !== undefined)
+      return taken.map(() => ({ kind: 'refused', code: 'io-error', message: this.#broken ?? '' }));
     const total = taken.reduce((sum, pending) => sum + pending.bytes, 0);
     const buffer = Buffer.allocUnsafe(total);
     const nowMs = this.#options.clock.now();
@@ -189,7 +215,8 @@ export class SegmentLog {
     }
     let step: 'roll' | 'write' | 'sync' = 'roll';
     try {
-      if (this.#rollDue || (this.#bytes > 0 && this.#bytes + total > this.#options.segmentMaxBytes)) await this.#roll();
+      if (this.#rollDue || (this.#bytes > 0 && this.#bytes + total > this.#options.segmentMaxBytes))
+        await this.#roll();
       step = 'write';
       await this.#file.write(buffer, this.#bytes);
       step = 'sync';
@@ -198,7 +225,9 @@ export class SegmentLog {
       if (step === 'sync') this.#rollDue = true;
       if (step !== 'roll') await this.#cutBack();
       const kind = this.#broken === undefined ? 'refused' : 'unknown';
-      const code = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(systemCodeOf(thrown) ?? '') ? 'disk-full' : 'io-error';
+      const code = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(systemCodeOf(thrown) ?? '')
+        ? 'disk-full'
+        : 'io-error';
       return taken.map(() => ({ kind, code, message: messageOf(thrown) }));
     }
     this.#bytes += total;
@@ -208,7 +237,10 @@ export class SegmentLog {
     return firsts.map((firstOffset) => ({ kind: 'applied', firstOffset }));
   }
 
-  /** Begins the segment of the next offset. What fails after its creation is tried again by the next commit, under the same name. */
+  /**
+   * Begins the segment of the next offset. What fails after its creation is tried again by the next
+   * commit, under the same name.
+   */
   async #roll(): Promise<void> {
     const { dir } = this.#options;
     this.#rollDue = true;
@@ -220,12 +252,14 @@ export class SegmentLog {
       throw thrown;
     }
     const old = this.#file;
-    if (this.#base !== this.#nextOffset) this.#sealed.push({ base: this.#base, bytes: this.#bytes, lastAtMs: this.#lastAtMs });
+    if (this.#base !== this.#nextOffset)
+      this.#sealed.push({ base: this.#base, bytes: this.#bytes, lastAtMs: this.#lastAtMs });
     this.#file = file;
     this.#base = this.#nextOffset;
     this.#bytes = 0;
     this.#rollDue = false;
-    // Everything in the old file was synced, and what retention can not delete now it will meet again: neither is a reason to refuse.
+    // Everything in the old file was synced, and what retention can not delete now it will meet
+    // again: neither is a reason to refuse.
     await old.close().catch(() => undefined);
     await this.#retain().catch(() => undefined);
   }
@@ -260,11 +294,18 @@ export class SegmentLog {
   }
 
   /**
-   * Ends the last segment before it is full, so that `dropBefore` can delete it once nothing in it is needed. Nothing happens while records
-   * are being written, or when the segment is empty; one that cannot begin now begins with the next commit.
+   * Ends the last segment before it is full, so that `dropBefore` can delete it once nothing in it
+   * is needed. Nothing happens while records are being written, or when the segment is empty; one
+   * that cannot begin now begins with the next commit.
    */
   async startAfresh(): Promise<void> {
-    if (this.#committing !== undefined || this.#bytes === 0 || this.#closed || this.#broken !== undefined) return;
+    if (
+      this.#committing !== undefined ||
+      this.#bytes === 0 ||
+      this.#closed ||
+      this.#broken !== undefined
+    )
+      return;
     const rolled = this.#roll().catch(() => undefined);
     this.#committing = rolled.then(() => this.#commitAll());
     await rolled;

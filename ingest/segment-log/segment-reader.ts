@@ -4,7 +4,8 @@
  * Invariants:
  * 1. No frame at or behind `durableEnd()` is returned, whatever the file holds there.
  * 2. Every frame's checksum is verified; damage is a `SluiceError` `stream-corrupt`, never skipped.
- * 3. An offset behind the end was never read from this log: asking for it is `stream-corrupt`, as other records would come to stand there.
+ * 3. An offset behind the end was never read from this log: asking for it is `stream-corrupt`, as
+ *    other records would come to stand there.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
@@ -30,7 +31,10 @@ export class SegmentReader {
   #file: { readonly base: number; readonly handle: FileHandle } | undefined;
   /** Where the next sequential read begins. */
   #place: Place | undefined;
-  /** Of the frames that were read last, on average: a read takes about what its bound of records needs. */
+  /**
+   * Of the frames that were read last, on average: a read takes about what its bound of records
+   * needs.
+   */
   #frameBytes = 1_024;
 
   constructor(dir: string, durableEnd: () => number) {
@@ -47,13 +51,21 @@ export class SegmentReader {
     return this.#durableEnd() === 0 ? 0 : ((await listSegments(this.#dir))[0] ?? 0);
   }
 
-  /** Frames from `offset` on, possibly none. Throws `position-trimmed` when retention took it, `stream-corrupt`. */
+  /**
+   * Frames from `offset` on, possibly none. Throws `position-trimmed` when retention took it,
+   * `stream-corrupt`.
+   */
   async read(offset: number, bounds: ReadBounds): Promise<readonly Frame[]> {
     const end = this.#durableEnd();
     if (offset === end) return [];
     if (offset > end) {
       const last = (await listSegments(this.#dir)).at(-1) ?? 0;
-      throw corrupt(segmentPath(this.#dir, last), 0, offset, `that offset was read before, but the log ends before ${end}`);
+      throw corrupt(
+        segmentPath(this.#dir, last),
+        0,
+        offset,
+        `that offset was read before, but the log ends before ${end}`,
+      );
     }
     const place = this.#place?.offset === offset ? this.#place : await this.#locate(offset);
     const frames: Frame[] = [];
@@ -74,17 +86,30 @@ export class SegmentReader {
     let place: Place = { base, offset: base, byte: 0 };
     while (place.offset < offset) {
       const before = place;
-      place = await this.#scan(place, { maxRecords: Number.MAX_SAFE_INTEGER, maxBytes: locateChunkBytes }, offset, () => 0);
+      place = await this.#scan(
+        place,
+        { maxRecords: Number.MAX_SAFE_INTEGER, maxBytes: locateChunkBytes },
+        offset,
+        () => 0,
+      );
       if (place.offset === before.offset) break;
     }
     return place;
   }
 
   /** Decodes frames from `place` until a bound or `end`; returns where it stopped. */
-  async #scan(place: Place, bounds: ReadBounds, end: number, take: (frame: Frame) => number): Promise<Place> {
+  async #scan(
+    place: Place,
+    bounds: ReadBounds,
+    end: number,
+    take: (frame: Frame) => number,
+  ): Promise<Place> {
     const handle = await this.#handle(place.base);
     const left = (await handle.stat()).size - place.byte;
-    const expected = Math.max(chunkMinBytes, Math.ceil(bounds.maxRecords * this.#frameBytes * 1.25));
+    const expected = Math.max(
+      chunkMinBytes,
+      Math.ceil(bounds.maxRecords * this.#frameBytes * 1.25),
+    );
     let size = Math.min(left, expected, Math.max(bounds.maxBytes, prefixBytes));
     for (;;) {
       const buffer = Buffer.allocUnsafe(size);
@@ -94,7 +119,8 @@ export class SegmentReader {
       while (offset < end) {
         const frame = decodeFrame(buffer, at, bytesRead);
         if (frame === 'partial') break;
-        if (frame === 'bad' || frame.offset !== offset) throw corrupt(segmentPath(this.#dir, place.base), place.byte + at, offset);
+        if (frame === 'bad' || frame.offset !== offset)
+          throw corrupt(segmentPath(this.#dir, place.base), place.byte + at, offset);
         at = frame.end;
         offset++;
         if (take(frame) >= bounds.maxRecords) break;
@@ -106,7 +132,8 @@ export class SegmentReader {
       if (bytesRead < prefixBytes) return this.#after(place, bytesRead);
       // One frame larger than the bound: it is returned alone.
       const needed = prefixBytes + buffer.readUInt32LE(0);
-      if (needed > left || needed <= size) throw corrupt(segmentPath(this.#dir, place.base), place.byte, place.offset);
+      if (needed > left || needed <= size)
+        throw corrupt(segmentPath(this.#dir, place.base), place.byte, place.offset);
       size = needed;
     }
   }
@@ -115,9 +142,15 @@ export class SegmentReader {
   async #after(place: Place, leftOver: number): Promise<Place> {
     const bases = await listSegments(this.#dir);
     const [oldest] = bases;
-    if (oldest !== undefined && oldest > place.offset) throw trimmed(this.#dir, place.offset, oldest);
+    if (oldest !== undefined && oldest > place.offset)
+      throw trimmed(this.#dir, place.offset, oldest);
     if (leftOver > 0 || !bases.includes(place.offset) || place.offset === place.base) {
-      throw corrupt(segmentPath(this.#dir, place.base), place.byte, place.offset, 'the file ends before its records do');
+      throw corrupt(
+        segmentPath(this.#dir, place.base),
+        place.byte,
+        place.offset,
+        'the file ends before its records do',
+      );
     }
     return { base: place.offset, offset: place.offset, byte: 0 };
   }

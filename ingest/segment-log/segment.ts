@@ -1,7 +1,9 @@
 /**
- * Segment files of one split: their names and folder, and the recovery of the last one after a crash.
+ * Segment files of one split: their names and folder, and the recovery of the last one after a
+ * crash.
  *
- * Invariant: a segment's name is the offset of its first frame, and the segment before it ends right there.
+ * Invariant: a segment's name is the offset of its first frame, and the segment before it ends
+ * right there.
  */
 import { mkdir, open, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -35,7 +37,10 @@ export async function syncDirectory(dir: string): Promise<void> {
   }
 }
 
-/** Makes `dir` and what is missing above it, durably: a synced file in a folder that the disk forgot is lost with it. */
+/**
+ * Makes `dir` and what is missing above it, durably: a synced file in a folder that the disk forgot
+ * is lost with it.
+ */
 export async function makeDirectory(dir: string): Promise<void> {
   const made = await mkdir(dir, { recursive: true });
   const top = dirname(made ?? dir);
@@ -53,8 +58,8 @@ export interface Recovered {
 }
 
 /**
- * Reads the last segment to where it is whole. A torn commit at the end is to be cut; damage before data that was acknowledged is a
- * `SluiceError` `stream-corrupt` with file and byte.
+ * Reads the last segment to where it is whole. A torn commit at the end is to be cut; damage before
+ * data that was acknowledged is a `SluiceError` `stream-corrupt` with file and byte.
  */
 export async function recoverSegment(dir: string, base: number): Promise<Recovered> {
   const path = segmentPath(dir, base);
@@ -86,14 +91,27 @@ function requireTorn(content: Buffer, at: number, offset: number, path: string):
   }
 }
 
-export function corrupt(path: string, byte: number, offset: number, what = 'the stored checksum does not match'): SluiceError {
-  return new SluiceError('stream-corrupt', `${path} is damaged at byte ${byte} (offset ${offset}): ${what}`, {
-    fix: 'bring the file back from a copy; to go on without what is lost, reset what has read this stream as well',
-  });
+export function corrupt(
+  path: string,
+  byte: number,
+  offset: number,
+  what = 'the stored checksum does not match',
+): SluiceError {
+  return new SluiceError(
+    'stream-corrupt',
+    `${path} is damaged at byte ${byte} (offset ${offset}): ${what}`,
+    {
+      fix: 'bring the file back from a copy; to go on without what is lost, reset what has read this stream as well',
+    },
+  );
 }
 
 export function trimmed(dir: string, offset: number, oldest: number | undefined): SluiceError {
-  return new SluiceError('position-trimmed', `offset ${offset} is no longer kept in ${dir}; the oldest is ${oldest ?? 'none'}`, {
-    fix: 'records were deleted by retention before they were read: raise local.retention_mb or retention_hours',
-  });
+  return new SluiceError(
+    'position-trimmed',
+    `offset ${offset} is no longer kept in ${dir}; the oldest is ${oldest ?? 'none'}`,
+    {
+      fix: 'records were deleted by retention before they were read: raise local.retention_mb or retention_hours',
+    },
+  );
 }

@@ -4,7 +4,8 @@
 
 /** Upper bounds of the buckets in ms, each about 1.6 times the last; the last bucket has none. */
 export const histogramBoundsMs: readonly number[] = [
-  0.1, 0.25, 0.5, 1, 1.6, 2.5, 4, 6.3, 10, 16, 25, 40, 63, 100, 160, 250, 400, 630, 1_000, 2_500, 5_000, 10_000, 30_000,
+  0.1, 0.25, 0.5, 1, 1.6, 2.5, 4, 6.3, 10, 16, 25, 40, 63, 100, 160, 250, 400, 630, 1_000, 2_500,
+  5_000, 10_000, 30_000,
 ];
 
 export interface Histogram {

@@ -1,8 +1,10 @@
 /**
- * The ledger: what the ingress received, accepted and refused in each minute, as events on the stream `sluice/ledger`
- * (received = accepted + repeated + refused). The ledger's own events are not in it.
+ * The ledger: what the ingress received, accepted and refused in each minute, as events on the
+ * stream `sluice/ledger` (received = accepted + repeated + refused). The ledger's own events are
+ * not in it.
  *
- * Invariant: every count is told once, whatever the clock does: an entry is the difference between two readings of counters that only grow.
+ * Invariant: every count is told once, whatever the clock does: an entry is the difference between
+ * two readings of counters that only grow.
  */
 import { ledgerStream } from '../../schemas/config.ts';
 import type { EventAttributes } from '../../schemas/event.ts';
@@ -29,7 +31,9 @@ export interface LedgerOptions {
   readonly instance: string;
   readonly log: Log;
   readonly counts: () => IngressCounts;
-  readonly intake: { emit(stream: string, attributes: EventAttributes, data: Uint8Array): Promise<Delivered> };
+  readonly intake: {
+    emit(stream: string, attributes: EventAttributes, data: Uint8Array): Promise<Delivered>;
+  };
 }
 
 export interface Ledger {
@@ -69,7 +73,10 @@ export function startLedger(options: LedgerOptions): Ledger {
   };
 }
 
-/** The entries of one interval: one for each stream that something happened on, and one for all. None when nothing did. */
+/**
+ * The entries of one interval: one for each stream that something happened on, and one for all.
+ * None when nothing did.
+ */
 export function deriveLedger(
   before: IngressCounts,
   after: IngressCounts,
@@ -77,18 +84,35 @@ export function deriveLedger(
   toMs: number,
   instance: string,
 ): readonly LedgerEntry[] {
-  const entry = (stream: string, earlier: EventCounts | undefined, later: EventCounts): LedgerEntry => {
+  const entry = (
+    stream: string,
+    earlier: EventCounts | undefined,
+    later: EventCounts,
+  ): LedgerEntry => {
     const counts = minus(later, earlier);
     const refused = Object.values(counts.refused).reduce((sum, count) => sum + count, 0);
-    const balanced = counts.received === counts.accepted.kinesis + counts.accepted.kafka + counts.repeated + refused;
-    return { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString(), instance, stream, ...counts, balanced };
+    const balanced =
+      counts.received ===
+      counts.accepted.kinesis + counts.accepted.kafka + counts.repeated + refused;
+    return {
+      from: new Date(fromMs).toISOString(),
+      to: new Date(toMs).toISOString(),
+      instance,
+      stream,
+      ...counts,
+      balanced,
+    };
   };
-  const streams = Object.entries(after.byStream).map(([stream, counts]) => entry(stream, before.byStream[stream], counts));
+  const streams = Object.entries(after.byStream).map(([stream, counts]) =>
+    entry(stream, before.byStream[stream], counts),
+  );
   return [entry('*', before, after), ...streams].filter(({ received }) => received > 0);
 }
 
 function minus(later: EventCounts, earlier: EventCounts | undefined): EventCounts {
-  const refused = Object.entries(later.refused).map(([code, count]) => [code, count - (earlier?.refused[code] ?? 0)] as const);
+  const refused = Object.entries(later.refused).map(
+    ([code, count]) => [code, count - (earlier?.refused[code] ?? 0)] as const,
+  );
   return {
     received: later.received - (earlier?.received ?? 0),
     accepted: {
@@ -102,7 +126,11 @@ function minus(later: EventCounts, earlier: EventCounts | undefined): EventCount
   };
 }
 
-async function emit({ intake, random, log }: LedgerOptions, entry: LedgerEntry, nowMs: number): Promise<void> {
+async function emit(
+  { intake, random, log }: LedgerOptions,
+  entry: LedgerEntry,
+  nowMs: number,
+): Promise<void> {
   const id = uuidv7(nowMs, random);
   const { team, app, name } = ledgerStream;
   const attributes: EventAttributes = {
@@ -119,5 +147,6 @@ async function emit({ intake, random, log }: LedgerOptions, entry: LedgerEntry, 
   };
   const delivered = await intake.emit(name, attributes, Buffer.from(JSON.stringify(entry)));
   // The log has what the stream could not take.
-  if (delivered.kind === 'not-delivered') log.warn({ entry, code: delivered.refusal.code }, 'a ledger entry was not written');
+  if (delivered.kind === 'not-delivered')
+    log.warn({ entry, code: delivered.refusal.code }, 'a ledger entry was not written');
 }

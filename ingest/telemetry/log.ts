@@ -1,9 +1,11 @@
 /**
- * The ingress' log (pino): one JSON object a line, or a line for a person. At info nothing is said on the hot path; at debug a line a
- * request. No body, key, token or query is ever logged, and no user information of an address.
+ * The ingress' log (pino): one JSON object a line, or a line for a person. At info nothing is said
+ * on the hot path; at debug a line a request. No body, key, token or query is ever logged, and no
+ * user information of an address.
  *
- * Invariant: whatever a client sent, an entry is one line of printable text. Control characters, line separators and what turns the
- * direction of text are written as JSON escapes, which mean the same to whoever parses the line.
+ * Invariant: whatever a client sent, an entry is one line of printable text. Control characters,
+ * line separators and what turns the direction of text are written as JSON escapes, which mean the
+ * same to whoever parses the line.
  */
 import type { Writable } from 'node:stream';
 import type { Logger } from 'pino';
@@ -23,7 +25,11 @@ export interface Log {
 
 export const silentLog: Log = pino({ level: 'silent' });
 
-export function createLog(options: { readonly level: LogLevel; readonly json: boolean; readonly to: Writable }): Log {
+export function createLog(options: {
+  readonly level: LogLevel;
+  readonly json: boolean;
+  readonly to: Writable;
+}): Log {
   const settings = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   const write = (line: string): boolean => {
     const text = printable(options.json ? line : readable(line));
@@ -32,7 +38,12 @@ export function createLog(options: { readonly level: LogLevel; readonly json: bo
   return pino(settings, { write }) satisfies Logger;
 }
 
-const levelNames: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error' };
+const levelNames: Readonly<Record<number, string>> = {
+  20: 'debug',
+  30: 'info',
+  40: 'warn',
+  50: 'error',
+};
 
 /** `2026-01-01T00:00:00.000Z warn: breaker open (path kinesis, stream a/b)` */
 function readable(line: string): string {

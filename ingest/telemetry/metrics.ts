@@ -1,10 +1,11 @@
 /**
- * What the ingress counts. Plain numbers on the hot path; Prometheus text (https://prometheus.io/docs/instrumenting/exposition_formats/) is
- * made when somebody asks.
+ * What the ingress counts. Plain numbers on the hot path; Prometheus text
+ * (https://prometheus.io/docs/instrumenting/exposition_formats/) is made when somebody asks.
  *
  * Invariants:
  * 1. Conservation, at rest: received = accepted by route + repeated + refused by code.
- * 2. Labels come from closed sets: configured streams, paths, their shards and partitions, codes of the source.
+ * 2. Labels come from closed sets: configured streams, paths, their shards and partitions, codes of
+ *    the source.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Ack } from '../../schemas/config.ts';
@@ -19,7 +20,10 @@ import { noReloads } from './reloads.ts';
 
 export type Protocol = 'http' | 'ndjson' | 'ws' | 'segment' | 'pixel';
 
-/** `network`: client to first byte; `processing`: body whole to events found; `bus`: from then to settled; `end_to_end`: first byte to answer. */
+/**
+ * `network`: client to first byte; `processing`: body whole to events found; `bus`: from then to
+ * settled; `end_to_end`: first byte to answer.
+ */
 export type LatencyStage = 'network' | 'processing' | 'bus' | 'end_to_end';
 
 export interface EventCounts {
@@ -66,14 +70,22 @@ export interface IngressMetrics {
   request(protocol: Protocol, bytes: number): void;
   answered(status: number): void;
   accepted(stream: string, outcome: Ack | 'repeated', route: Path, bytes: number): void;
-  /** An event, or a request before its events were found. `stream` only when it is a configured one. */
+  /**
+   * An event, or a request before its events were found. `stream` only when it is a configured one.
+   */
   refused(stream: string | undefined, code: string): void;
   /** An event that does not fit its stream's schema and was taken all the same. */
   warned(stream: string): void;
   /** An event that was answered from memory and is lost. */
   dropped(stream: string): void;
   /** One write to a stream, and what became of its records. */
-  batch(stream: string, path: Path, outcomes: readonly WriteOutcome[], bytes: number, tookMs: number): void;
+  batch(
+    stream: string,
+    path: Path,
+    outcomes: readonly WriteOutcome[],
+    bytes: number,
+    tookMs: number,
+  ): void;
   latency(stage: LatencyStage, ms: number): void;
   /** Where the gauges are read from. */
   gauges(read: () => IngressGauges): void;
@@ -119,7 +131,9 @@ export function ingressMetrics(): IngressMetrics {
   const writes = new Map<string, Writes>();
   const droppedBy = new Map<string, number>();
   const warnedBy = new Map<string, number>();
-  const latencies = new Map<LatencyStage, Histogram>(stages.map((stage) => [stage, createHistogram()]));
+  const latencies = new Map<LatencyStage, Histogram>(
+    stages.map((stage) => [stage, createHistogram()]),
+  );
   const write = createHistogram();
   let bytes = 0;
   let readGauges = (): IngressGauges => nothing;
@@ -159,13 +173,25 @@ export function ingressMetrics(): IngressMetrics {
       const name = `${stream} ${path}`;
       let found = writes.get(name);
       if (found === undefined) {
-        writes.set(name, (found = { stream, path, batches: 0, records: 0, bytes: 0, bySplit: new Map(), byFailure: new Map() }));
+        writes.set(
+          name,
+          (found = {
+            stream,
+            path,
+            batches: 0,
+            records: 0,
+            bytes: 0,
+            bySplit: new Map(),
+            byFailure: new Map(),
+          }),
+        );
       }
       found.batches++;
       found.records += outcomes.length;
       found.bytes += size;
       for (const outcome of outcomes) {
-        if (outcome.kind === 'applied') found.bySplit.set(outcome.split, (found.bySplit.get(outcome.split) ?? 0) + 1);
+        if (outcome.kind === 'applied')
+          found.bySplit.set(outcome.split, (found.bySplit.get(outcome.split) ?? 0) + 1);
         else found.byFailure.set(outcome.code, (found.byFailure.get(outcome.code) ?? 0) + 1);
       }
       write.observe(tookMs);
@@ -179,13 +205,22 @@ export function ingressMetrics(): IngressMetrics {
       requests: sumOf(requests),
       bytes,
       inFlightBytes: readGauges().inFlightBytes,
-      byStream: Object.fromEntries([...byStream].map(([stream, counts]) => [stream, copyOf(counts)])),
+      byStream: Object.fromEntries(
+        [...byStream].map(([stream, counts]) => [stream, copyOf(counts)]),
+      ),
     }),
     text: async () => {
       const registry = new Registry();
       exportTo(registry);
       const histograms = [
-        ...stages.map((stage) => histogramText('sluice_ingress_latency_seconds', 'stage', stage, latencies.get(stage) as Histogram)),
+        ...stages.map((stage) =>
+          histogramText(
+            'sluice_ingress_latency_seconds',
+            'stage',
+            stage,
+            latencies.get(stage) as Histogram,
+          ),
+        ),
         histogramHead('sluice_ingress_write_seconds', 'Time of one write to a stream'),
         histogramText('sluice_ingress_write_seconds', '', '', write),
       ];
@@ -198,30 +233,56 @@ export function ingressMetrics(): IngressMetrics {
 
   function exportTo(registry: Registry): void {
     const registers = [registry];
-    const counter = (name: string, help: string, ...labelNames: string[]): Counter => new Counter({ name, help, labelNames, registers });
-    const gauge = (name: string, help: string, ...labelNames: string[]): Gauge => new Gauge({ name, help, labelNames, registers });
-    const requestsTotal = counter('sluice_ingress_requests_total', 'Requests and messages that carried events', 'protocol');
+    const counter = (name: string, help: string, ...labelNames: string[]): Counter =>
+      new Counter({ name, help, labelNames, registers });
+    const gauge = (name: string, help: string, ...labelNames: string[]): Gauge =>
+      new Gauge({ name, help, labelNames, registers });
+    const requestsTotal = counter(
+      'sluice_ingress_requests_total',
+      'Requests and messages that carried events',
+      'protocol',
+    );
     for (const [protocol, count] of requests) requestsTotal.inc({ protocol }, count);
     counter('sluice_ingress_body_bytes_total', 'Bytes of bodies as they arrived').inc(bytes);
     const answers = counter('sluice_ingress_answers_total', 'Answers by status', 'status');
     for (const [status, count] of statuses) answers.inc({ status }, count);
-    const accepted = counter('sluice_ingress_events_accepted_total', 'Events accepted, by the path they take', 'stream', 'route');
+    const accepted = counter(
+      'sluice_ingress_events_accepted_total',
+      'Events accepted, by the path they take',
+      'stream',
+      'route',
+    );
     const weaker = counter(
       'sluice_ingress_events_local_total',
       'Accepted events that only this machine had when answered',
       'stream',
       'ack',
     );
-    const repeated = counter('sluice_ingress_events_repeated_total', 'Events answered as the first of their identity', 'stream');
-    const refused = counter('sluice_ingress_events_refused_total', 'Events, and requests without, that were refused', 'stream', 'code');
-    const eventBytes = counter('sluice_ingress_event_bytes_total', 'Bytes of the data of accepted events', 'stream');
+    const repeated = counter(
+      'sluice_ingress_events_repeated_total',
+      'Events answered as the first of their identity',
+      'stream',
+    );
+    const refused = counter(
+      'sluice_ingress_events_refused_total',
+      'Events, and requests without, that were refused',
+      'stream',
+      'code',
+    );
+    const eventBytes = counter(
+      'sluice_ingress_event_bytes_total',
+      'Bytes of the data of accepted events',
+      'stream',
+    );
     for (const [stream, counts] of byStream) {
-      for (const [route, count] of Object.entries(counts.accepted)) accepted.inc({ stream, route }, count);
+      for (const [route, count] of Object.entries(counts.accepted))
+        accepted.inc({ stream, route }, count);
       weaker.inc({ stream, ack: 'spooled' }, counts.spooled);
       weaker.inc({ stream, ack: 'buffered' }, counts.buffered);
       repeated.inc({ stream }, counts.repeated);
       eventBytes.inc({ stream }, counts.bytes);
-      for (const [code, count] of Object.entries(counts.refused)) refused.inc({ stream, code }, count);
+      for (const [code, count] of Object.entries(counts.refused))
+        refused.inc({ stream, code }, count);
     }
     for (const [code, count] of Object.entries(total.refused)) {
       let placed = 0;
@@ -234,7 +295,11 @@ export function ingressMetrics(): IngressMetrics {
       'stream',
     );
     for (const [stream, count] of warnedBy) warned.inc({ stream }, count);
-    const dropped = counter('sluice_ingress_events_dropped_total', 'Events answered from memory that were lost', 'stream');
+    const dropped = counter(
+      'sluice_ingress_events_dropped_total',
+      'Events answered from memory that were lost',
+      'stream',
+    );
     for (const [stream, count] of droppedBy) dropped.inc({ stream }, count);
     const batches = counter('sluice_ingress_batches_total', 'Writes to a stream', 'stream', 'path');
     const batchRecords = counter(
@@ -243,9 +308,26 @@ export function ingressMetrics(): IngressMetrics {
       'stream',
       'path',
     );
-    const batchBytes = counter('sluice_ingress_batch_bytes_total', 'Bytes of these writes', 'stream', 'path');
-    const splitRecords = counter('sluice_ingress_split_records_total', 'Records written, by shard or partition', 'stream', 'path', 'split');
-    const failures = counter('sluice_ingress_write_failures_total', 'Records that a write failed for, by code', 'stream', 'path', 'code');
+    const batchBytes = counter(
+      'sluice_ingress_batch_bytes_total',
+      'Bytes of these writes',
+      'stream',
+      'path',
+    );
+    const splitRecords = counter(
+      'sluice_ingress_split_records_total',
+      'Records written, by shard or partition',
+      'stream',
+      'path',
+      'split',
+    );
+    const failures = counter(
+      'sluice_ingress_write_failures_total',
+      'Records that a write failed for, by code',
+      'stream',
+      'path',
+      'code',
+    );
     for (const { stream, path, bySplit, byFailure, ...counts } of writes.values()) {
       batches.inc({ stream, path }, counts.batches);
       batchRecords.inc({ stream, path }, counts.records);
@@ -254,28 +336,74 @@ export function ingressMetrics(): IngressMetrics {
       for (const [code, count] of byFailure) failures.inc({ stream, path, code }, count);
     }
     const read = readGauges();
-    const connections = counter('sluice_ingress_connection_events_total', 'What happened to connections to the streams', 'event');
-    for (const [event, count] of Object.entries(read.happened ?? {})) connections.inc({ event }, count);
-    gauge('sluice_ingress_in_flight_bytes', 'Bytes of requests that are not answered yet').set(read.inFlightBytes);
-    gauge('sluice_ingress_buffered_bytes', 'Bytes of events answered from memory that are on their way').set(read.bufferedBytes);
-    gauge('sluice_ingress_websockets_open', 'WebSockets that are open').set(read.webSockets);
-    gauge('sluice_ingress_repeats_remembered', 'Identities that are remembered for their repeats').set(read.repeats.size);
-    gauge('sluice_ingress_repeats_bytes', 'What they take of ingress.repeat_window_mb').set(read.repeats.bytes);
-    counter('sluice_ingress_repeats_evicted_total', 'Identities that made room for others before ingress.repeat_window_s').inc(
-      read.repeats.evicted,
+    const connections = counter(
+      'sluice_ingress_connection_events_total',
+      'What happened to connections to the streams',
+      'event',
     );
+    for (const [event, count] of Object.entries(read.happened ?? {}))
+      connections.inc({ event }, count);
+    gauge('sluice_ingress_in_flight_bytes', 'Bytes of requests that are not answered yet').set(
+      read.inFlightBytes,
+    );
+    gauge(
+      'sluice_ingress_buffered_bytes',
+      'Bytes of events answered from memory that are on their way',
+    ).set(read.bufferedBytes);
+    gauge('sluice_ingress_websockets_open', 'WebSockets that are open').set(read.webSockets);
+    gauge(
+      'sluice_ingress_repeats_remembered',
+      'Identities that are remembered for their repeats',
+    ).set(read.repeats.size);
+    gauge('sluice_ingress_repeats_bytes', 'What they take of ingress.repeat_window_mb').set(
+      read.repeats.bytes,
+    );
+    counter(
+      'sluice_ingress_repeats_evicted_total',
+      'Identities that made room for others before ingress.repeat_window_s',
+    ).inc(read.repeats.evicted);
     const { taken, refused: notTaken, refusal } = read.reloads;
-    const reloads = counter('sluice_ingress_config_reloads_total', 'Changes of the configuration while it ran, by outcome', 'outcome');
-    for (const [outcome, count] of Object.entries({ taken, refused: notTaken })) reloads.inc({ outcome }, count);
+    const reloads = counter(
+      'sluice_ingress_config_reloads_total',
+      'Changes of the configuration while it ran, by outcome',
+      'outcome',
+    );
+    for (const [outcome, count] of Object.entries({ taken, refused: notTaken }))
+      reloads.inc({ outcome }, count);
     gauge(
       'sluice_ingress_config_refused_since_seconds',
       'Since when (epoch) the configuration file is refused and an older one in force; 0: it is in force',
     ).set((refusal?.sinceMs ?? 0) / 1_000);
-    const queue = gauge('sluice_ingress_queue_bytes', 'Bytes that wait to be written or are under way', 'stream', 'path');
-    const breaker = gauge('sluice_ingress_breaker_state', '0 closed, 1 half open, 2 open', 'stream', 'path');
-    const spoolBytes = gauge('sluice_ingress_spool_bytes', 'Bytes on the disk that wait for the stream', 'stream', 'path');
-    const spoolRecords = gauge('sluice_ingress_spool_records', 'Records on the disk that wait for the stream', 'stream', 'path');
-    const spoolAge = gauge('sluice_ingress_spool_age_seconds', 'Age of the oldest of them', 'stream', 'path');
+    const queue = gauge(
+      'sluice_ingress_queue_bytes',
+      'Bytes that wait to be written or are under way',
+      'stream',
+      'path',
+    );
+    const breaker = gauge(
+      'sluice_ingress_breaker_state',
+      '0 closed, 1 half open, 2 open',
+      'stream',
+      'path',
+    );
+    const spoolBytes = gauge(
+      'sluice_ingress_spool_bytes',
+      'Bytes on the disk that wait for the stream',
+      'stream',
+      'path',
+    );
+    const spoolRecords = gauge(
+      'sluice_ingress_spool_records',
+      'Records on the disk that wait for the stream',
+      'stream',
+      'path',
+    );
+    const spoolAge = gauge(
+      'sluice_ingress_spool_age_seconds',
+      'Age of the oldest of them',
+      'stream',
+      'path',
+    );
     for (const { stream, path, ...state } of read.paths) {
       const labels = { stream, path };
       queue.set(labels, state.queueBytes);
@@ -288,11 +416,26 @@ export function ingressMetrics(): IngressMetrics {
 }
 
 function tally(): Tally {
-  return { received: 0, accepted: { kinesis: 0, kafka: 0 }, spooled: 0, buffered: 0, repeated: 0, refused: {}, bytes: 0 };
+  return {
+    received: 0,
+    accepted: { kinesis: 0, kafka: 0 },
+    spooled: 0,
+    buffered: 0,
+    repeated: 0,
+    refused: {},
+    bytes: 0,
+  };
 }
 
 function copyOf({ received, accepted, spooled, buffered, repeated, refused }: Tally): EventCounts {
-  return { received, accepted: { ...accepted }, spooled, buffered, repeated, refused: { ...refused } };
+  return {
+    received,
+    accepted: { ...accepted },
+    spooled,
+    buffered,
+    repeated,
+    refused: { ...refused },
+  };
 }
 
 function sumOf(counts: ReadonlyMap<unknown, number>): number {
@@ -305,7 +448,12 @@ function histogramHead(name: string, help: string): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} histogram\n`;
 }
 
-function histogramText(name: string, label: string, value: string, { counts, sumMs }: Histogram): string {
+function histogramText(
+  name: string,
+  label: string,
+  value: string,
+  { counts, sumMs }: Histogram,
+): string {
   const own = label === '' ? '' : `${label}="${value}"`;
   const comma = own === '' ? '' : ',';
   const braces = own === '' ? '' : `{${own}}`;

@@ -1,5 +1,6 @@
 /**
- * What became of changes to the configuration while it ran: for the log, the metrics and the status.
+ * What became of changes to the configuration while it ran: for the log, the metrics and the
+ * status.
  */
 
 export interface ReloadState {
@@ -25,7 +26,11 @@ export function createReloads(): Reloads {
       state = { ...state, taken: state.taken + 1, refusal: null };
     },
     refused(why, nowMs) {
-      state = { ...state, refused: state.refused + 1, refusal: { sinceMs: state.refusal?.sinceMs ?? nowMs, why } };
+      state = {
+        ...state,
+        refused: state.refused + 1,
+        refusal: { sinceMs: state.refusal?.sinceMs ?? nowMs, why },
+      };
     },
     state: () => state,
   };

@@ -1,10 +1,13 @@
 /**
- * Ingestion warnings: what was refused lately, or taken although it does not fit, why, and one sample of it, for the developers who send it.
+ * Ingestion warnings: what was refused lately, or taken although it does not fit, why, and one
+ * sample of it, for the developers who send it.
  *
  * Invariants:
- * 1. A key sees only what it sent itself: the message and the pointer of a refusal say as much of an event as a sample does.
- * 2. Bounded: so many kinds of one key on one stream, the longest unseen goes first; past the bound on all of them the one with the most
- *    pays, so that a key that makes ever new kinds pushes out its own. A sample is renewed at most once a minute. Kept for a day.
+ * 1. A key sees only what it sent itself: the message and the pointer of a refusal say as much of
+ *    an event as a sample does.
+ * 2. Bounded: so many kinds of one key on one stream, the longest unseen goes first; past the bound
+ *    on all of them the one with the most pays, so that a key that makes ever new kinds pushes out
+ *    its own. A sample is renewed at most once a minute. Kept for a day.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -29,7 +32,13 @@ export interface IngestionWarning {
 export type Notice = Omit<Refusal, 'status'> & { readonly status: Refusal['status'] | 200 };
 
 export interface Warnings {
-  note(stream: string, keyName: string, refusal: Notice, sample: Uint8Array | undefined, nowMs: number): void;
+  note(
+    stream: string,
+    keyName: string,
+    refusal: Notice,
+    sample: Uint8Array | undefined,
+    nowMs: number,
+  ): void;
   /** Latest first: what the key `keyName` sent to `stream`. */
   of(stream: string, keyName: string, nowMs: number): readonly IngestionWarning[];
 }
@@ -66,7 +75,14 @@ export function createWarnings(): Warnings {
       if (kinds === undefined) bySender.set(sender, (kinds = new Map()));
       const kind = `${refusal.code}\n${refusal.pointer ?? ''}`;
       const found = kinds.get(kind);
-      const entry = found ?? { refusal, firstMs: nowMs, count: 0, lastMs: nowMs, sampledMs: Number.NEGATIVE_INFINITY, sample: undefined };
+      const entry = found ?? {
+        refusal,
+        firstMs: nowMs,
+        count: 0,
+        lastMs: nowMs,
+        sampledMs: Number.NEGATIVE_INFINITY,
+        sample: undefined,
+      };
       entry.count++;
       entry.lastMs = nowMs;
       if (sample !== undefined && nowMs - entry.sampledMs >= limits.warningSampleMs) {
@@ -94,7 +110,8 @@ function senderOf(stream: string, keyName: string): string {
 /** Of equals the one that came first. */
 function largest(bySender: ReadonlyMap<string, Kinds>): [string, Kinds] {
   let found: [string, Kinds] | undefined;
-  for (const [sender, kinds] of bySender) if (found === undefined || kinds.size > found[1].size) found = [sender, kinds];
+  for (const [sender, kinds] of bySender)
+    if (found === undefined || kinds.size > found[1].size) found = [sender, kinds];
   assert(found !== undefined, 'what is over the bound has a sender');
   return found;
 }

@@ -1,8 +1,10 @@
 /**
- * How many WebSockets are open: of all, of each key, of each network (address.ts). Pure but for its own numbers.
+ * How many WebSockets are open: of all, of each key, of each network (address.ts). Pure but for its
+ * own numbers.
  *
- * The HTTP server puts a message together before anybody sees it, up to twice the bound of a message: what a connection makes it hold does not show.
- * So the connections are bounded, for each of those who can open many.
+ * The HTTP server puts a message together before anybody sees it, up to twice the bound of a
+ * message: what a connection makes it hold does not show. So the connections are bounded, for each
+ * of those who can open many.
  */
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../protocol/refusal.ts';
@@ -17,12 +19,16 @@ export class Census {
     this.#networkMax = networkMax;
   }
 
-  /** Why one more may not be opened. `key` is empty where there are no keys, and everybody is the same sender. */
+  /**
+   * Why one more may not be opened. `key` is empty where there are no keys, and everybody is the
+   * same sender.
+   */
   refuse(key: string, network: string): Refusal | undefined {
     const most = limits.wsConnectionsMax;
     if (this.#all >= most) return tooMany(this.#all, '', most);
     const ofNetwork = this.#networks.get(network) ?? 0;
-    if (ofNetwork >= this.#networkMax) return tooMany(ofNetwork, ' from this address', this.#networkMax);
+    if (ofNetwork >= this.#networkMax)
+      return tooMany(ofNetwork, ' from this address', this.#networkMax);
     const ofKey = this.#keys.get(key) ?? 0;
     return key !== '' && ofKey >= most / 2 ? tooMany(ofKey, ' of this key', most / 2) : undefined;
   }
@@ -48,5 +54,11 @@ function count(within: Map<string, number>, name: string, by: number): void {
 
 function tooMany(open: number, whose: string, most: number): Refusal {
   const message = `${open} WebSockets${whose} are open; at most ${most} may`;
-  return { status: 503, code: 'too-many-connections', message, expected: 'connect again later', retryAfterSeconds: 10 };
+  return {
+    status: 503,
+    code: 'too-many-connections',
+    message,
+    expected: 'connect again later',
+    retryAfterSeconds: 10,
+  };
 }

@@ -2,14 +2,24 @@
  * `GET /v1/{team}/{app}/ws`: an event a message, an acknowledgement an event.
  *
  * Invariants:
- * 1. An event is acknowledged once it is where its stream's ack says, with the client's own `ref`; acknowledgements may come in any order.
- * 2. Of one connection at most `wsCreditEvents` events are under way, its credit. What it sends beyond waits unread, at most
- *    `wsOverdraftEvents` events and within the bytes that all requests may hold; then it is closed, with the reason.
- * 3. What was sent again under its id after a lost connection is answered as what became of it the first time.
- * 4. A connection whose sender is not let in any more (its key is gone, its token over) is closed with 4401, also when it is idle, within
- *    `accessRecheckMs`. What arrives after that is not stored.
+ * 1. An event is acknowledged once it is where its stream's ack says, with the client's own `ref`;
+ *    acknowledgements may come in any order.
+ * 2. Of one connection at most `wsCreditEvents` events are under way, its credit. What it sends
+ *    beyond waits unread, at most `wsOverdraftEvents` events and within the bytes that all requests
+ *    may hold; then it is closed, with the reason.
+ * 3. What was sent again under its id after a lost connection is answered as what became of it the
+ *    first time.
+ * 4. A connection whose sender is not let in any more (its key is gone, its token over) is closed
+ *    with 4401, also when it is idle, within `accessRecheckMs`. What arrives after that is not
+ *    stored.
  */
-import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from 'uWebSockets.js';
+import type {
+  HttpRequest,
+  HttpResponse,
+  TemplatedApp,
+  us_socket_context_t,
+  WebSocket,
+} from 'uWebSockets.js';
 import { limits } from '../../schemas/limits.ts';
 import type { Grant } from '../access/grant.ts';
 import { networkOf } from '../http/address.ts';
@@ -98,7 +108,8 @@ export function mountSockets(app: TemplatedApp, context: PostContext, door: Door
     const unread = ws.getBufferedAmount();
     share.hold(unread - connection.unreadBytes);
     connection.unreadBytes = unread;
-    if (unread > limits.wsUnreadMaxBytes) ws.end(closeCodes.policyViolation, 'acknowledgements are not read');
+    if (unread > limits.wsUnreadMaxBytes)
+      ws.end(closeCodes.policyViolation, 'acknowledgements are not read');
     else if (unread > 0 && share.overload(0) !== undefined)
       ws.end(closeCodes.tryAgainLater, 'acknowledgements that are not read find no room now');
   };
@@ -109,7 +120,12 @@ export function mountSockets(app: TemplatedApp, context: PostContext, door: Door
     if (!connection.closed) ws.end(code, reason);
   };
 
-  const acknowledge = (ws: Socket, connection: Connection, ref: string | undefined, result: EventResult): void => {
+  const acknowledge = (
+    ws: Socket,
+    connection: Connection,
+    ref: string | undefined,
+    result: EventResult,
+  ): void => {
     connection.open--;
     connection.acks.push(ackText(ref, result));
     if (connection.acks.length === 1) queueMicrotask(() => flush(ws, connection));
@@ -120,7 +136,12 @@ export function mountSockets(app: TemplatedApp, context: PostContext, door: Door
   const judge = (ws: Socket, connection: Connection): boolean => {
     const refused = connection.standing.judge();
     if (refused === undefined) return true;
-    end(ws, connection, refused.status === 503 ? closeCodes.tryAgainLater : closeCodes.notLetIn, refused.message.slice(0, reasonMaxBytes));
+    end(
+      ws,
+      connection,
+      refused.status === 503 ? closeCodes.tryAgainLater : closeCodes.notLetIn,
+      refused.message.slice(0, reasonMaxBytes),
+    );
     return false;
   };
 
@@ -131,7 +152,13 @@ export function mountSockets(app: TemplatedApp, context: PostContext, door: Door
     const nowMs = clock.now();
     connection.open++;
     const head = requestHeadOf(
-      { eventId: '', eventType: '', eventTime: '', partitionKey: '', traceparent: connection.traceparent },
+      {
+        eventId: '',
+        eventType: '',
+        eventTime: '',
+        partitionKey: '',
+        traceparent: connection.traceparent,
+      },
       nowMs,
       context.random,
       connection.client,
@@ -149,7 +176,12 @@ export function mountSockets(app: TemplatedApp, context: PostContext, door: Door
       acknowledge(ws, connection, ref, result);
     });
     if (connection.overQuota > limits.wsOverQuotaMax)
-      end(ws, connection, closeCodes.policyViolation, `more than ${limits.wsOverQuotaMax} messages in a row are over the quota`);
+      end(
+        ws,
+        connection,
+        closeCodes.policyViolation,
+        `more than ${limits.wsOverQuotaMax} messages in a row are over the quota`,
+      );
   };
 
   /** Each is answered by the server itself: a client that sends nothing else is not kept. */
@@ -158,19 +190,28 @@ export function mountSockets(app: TemplatedApp, context: PostContext, door: Door
     if (++connection.controls <= limits.wsControlsPerMinute) return;
     const nowMs = clock.monotonic();
     if (nowMs - connection.controlsSinceMs < 60_000)
-      return end(ws, connection, closeCodes.policyViolation, `more than ${limits.wsControlsPerMinute} pings and pongs in a minute`);
+      return end(
+        ws,
+        connection,
+        closeCodes.policyViolation,
+        `more than ${limits.wsControlsPerMinute} pings and pongs in a minute`,
+      );
     connection.controls = 1;
     connection.controlsSinceMs = nowMs;
   };
 
   app.ws<Connection>('/v1/:team/:app/ws', {
-    // Beyond this it ends the connection without a close frame: what is not much too big is told so (1009).
+    // Beyond this it ends the connection without a close frame: what is not much too big is told so
+    // (1009).
     maxPayloadLength: 2 * messageMaxBytes,
     idleTimeout: limits.wsIdleSeconds,
     sendPingsAutomatically: true,
     maxBackpressure: 2 * limits.wsUnreadMaxBytes,
     upgrade(res, req, socketContext) {
-      door.enter('none', false, (_res, _req, head) => upgrade(res, req, head, socketContext))(res, req);
+      door.enter('none', false, (_res, _req, head) => upgrade(res, req, head, socketContext))(
+        res,
+        req,
+      );
     },
     open(ws) {
       const connection = ws.getUserData();
@@ -184,24 +225,45 @@ export function mountSockets(app: TemplatedApp, context: PostContext, door: Door
         asked();
       };
       const { name, ack } = connection.standing.admitted.stream.config;
-      ws.send(JSON.stringify({ hello: { stream: name, session, ack, credit: limits.wsCreditEvents, maxBytes: messageMaxBytes } }));
+      ws.send(
+        JSON.stringify({
+          hello: {
+            stream: name,
+            session,
+            ack,
+            credit: limits.wsCreditEvents,
+            maxBytes: messageMaxBytes,
+          },
+        }),
+      );
     },
     message(ws, message) {
       const connection = ws.getUserData();
       metrics.request('ws', message.byteLength);
-      if (context.draining) return end(ws, connection, closeCodes.goingAway, 'the instance stops; send again what was not acknowledged');
+      if (context.draining)
+        return end(
+          ws,
+          connection,
+          closeCodes.goingAway,
+          'the instance stops; send again what was not acknowledged',
+        );
       if (message.byteLength > messageMaxBytes) return tooBig(ws, connection);
       // The message is only valid in this callback.
       const body = Buffer.from(new Uint8Array(message));
       connection.share.enter().hold(body.length);
-      if (connection.open < limits.wsCreditEvents && connection.held.length === 0) return read(ws, connection, body);
+      if (connection.open < limits.wsCreditEvents && connection.held.length === 0)
+        return read(ws, connection, body);
       connection.held.push(body);
       const tooMany = connection.held.length > limits.wsOverdraftEvents;
       if (!tooMany && connection.share.overload(0) === undefined) return;
       for (const late of connection.held.splice(0)) refuseLate(connection, late);
       if (tooMany)
-        ws.end(closeCodes.policyViolation, `more than ${limits.wsOverdraftEvents} events beyond the credit of ${limits.wsCreditEvents}`);
-      else end(ws, connection, closeCodes.tryAgainLater, 'events beyond the credit find no room now');
+        ws.end(
+          closeCodes.policyViolation,
+          `more than ${limits.wsOverdraftEvents} events beyond the credit of ${limits.wsCreditEvents}`,
+        );
+      else
+        end(ws, connection, closeCodes.tryAgainLater, 'events beyond the credit find no room now');
     },
     ping: onControl,
     pong: onControl,
@@ -223,7 +285,12 @@ export function mountSockets(app: TemplatedApp, context: PostContext, door: Door
     const { grant, stream } = connection.standing.admitted;
     quotas.spend(grant, stream.config.name, 1, clock.now());
     metrics.refused(stream.config.name, 'message-too-big');
-    end(ws, connection, closeCodes.messageTooBig, `a message has more than ${messageMaxBytes} bytes; larger events go by POST`);
+    end(
+      ws,
+      connection,
+      closeCodes.messageTooBig,
+      `a message has more than ${messageMaxBytes} bytes; larger events go by POST`,
+    );
   }
 
   /** A message that arrived and is not taken any more, because its connection ends. */
@@ -238,12 +305,22 @@ export function mountSockets(app: TemplatedApp, context: PostContext, door: Door
     intake.take({ stream, keyName: grant.name }, refusal, body, () => undefined);
   }
 
-  function upgrade(res: HttpResponse, req: HttpRequest, head: IncomingRequest, socketContext: us_socket_context_t): void {
+  function upgrade(
+    res: HttpResponse,
+    req: HttpRequest,
+    head: IncomingRequest,
+    socketContext: us_socket_context_t,
+  ): void {
     const name = `${req.getParameter(0)}/${req.getParameter(1)}`;
     const challenge = req.getHeader('sec-websocket-key');
     const protocol = req.getHeader('sec-websocket-protocol');
     const extensions = req.getHeader('sec-websocket-extensions');
-    const unfit = decideHandshake(challenge, req.getHeader('sec-websocket-version'), req.getHeader('connection'), req.getHeader('upgrade'));
+    const unfit = decideHandshake(
+      challenge,
+      req.getHeader('sec-websocket-version'),
+      req.getHeader('connection'),
+      req.getHeader('upgrade'),
+    );
     if (unfit !== undefined) return door.refuse(res, req, head, unfit, handshakeLines);
     const asked = req.getQuery('session') ?? '';
     const exchange = new Exchange(res, head, context, () => undefined);
@@ -275,7 +352,9 @@ export function mountSockets(app: TemplatedApp, context: PostContext, door: Door
       };
       // Of the subprotocols on offer the first is taken: browsers insist on an answer.
       const [subprotocol = ''] = protocol.split(',');
-      exchange.upgrade(() => res.upgrade(connection, challenge, subprotocol.trim(), extensions, socketContext));
+      exchange.upgrade(() =>
+        res.upgrade(connection, challenge, subprotocol.trim(), extensions, socketContext),
+      );
     };
     const identified = identify(context, head);
     if (identified instanceof Promise) void identified.then(enter);
@@ -289,7 +368,8 @@ export function mountSockets(app: TemplatedApp, context: PostContext, door: Door
     async close(until, pause) {
       const busy = (): boolean => [...sockets].some((ws) => ws.getUserData().open > 0);
       while (busy() && !until()) await pause();
-      for (const ws of [...sockets]) ws.end(closeCodes.goingAway, 'the instance stops; send again what was not acknowledged');
+      for (const ws of [...sockets])
+        ws.end(closeCodes.goingAway, 'the instance stops; send again what was not acknowledged');
     },
   };
 }
@@ -302,6 +382,9 @@ function letGo(share: Share, { length }: Buffer): void {
 function ackText(ref: string | undefined, result: EventResult): string {
   const head = ref === undefined ? '{' : `{"ref":${ref},`;
   if (!isRefusal(result)) return `${head}${takenMembers(result)}}`;
-  const retry = result.status === 503 || result.status === 429 ? `,"retryAfter":${result.retryAfterSeconds ?? 1}` : '';
+  const retry =
+    result.status === 503 || result.status === 429
+      ? `,"retryAfter":${result.retryAfterSeconds ?? 1}`
+      : '';
   return `${head}"status":${result.status}${retry},"error":${JSON.stringify(errorOf(result))}}`;
 }

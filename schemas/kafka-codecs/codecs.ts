@@ -3,8 +3,10 @@
  * https://kafka.apache.org/documentation/#recordbatch (attributes 0 to 2)
  *
  * Invariants:
- * 1. What is inflated is bounded by `kafkaBatchInflatedMaxBytes`, before it is there where the bytes say how much it will be.
- * 2. A package is loaded by the first batch that needs it. One that is missing is a missing codec, and nothing else.
+ * 1. What is inflated is bounded by `kafkaBatchInflatedMaxBytes`, before it is there where the
+ *    bytes say how much it will be.
+ * 2. A package is loaded by the first batch that needs it. One that is missing is a missing codec,
+ *    and nothing else.
  */
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
@@ -24,7 +26,10 @@ export interface KafkaCodec extends Coding {
   readonly name: KafkaCompression;
 }
 
-/** One that cannot be used here: why, as the end of a sentence, and what to do where something can be done. */
+/**
+ * One that cannot be used here: why, as the end of a sentence, and what to do where something can
+ * be done.
+ */
 export interface MissingCodec {
   readonly name: string;
   readonly missing: string;
@@ -46,7 +51,10 @@ const entries: Readonly<Record<KafkaCompression, Entry>> = {
   none: { needs: 'nothing', load: () => ({ inflate: same, deflate: same }) },
   gzip: {
     needs: 'node:zlib',
-    load: () => ({ inflate: (bytes) => gunzipped(bytes, { maxOutputLength }), deflate: (bytes) => gzipped(bytes) }),
+    load: () => ({
+      inflate: (bytes) => gunzipped(bytes, { maxOutputLength }),
+      deflate: (bytes) => gzipped(bytes),
+    }),
   },
   snappy: { needs: 'snappy', load: () => snappyCodec(require('snappy')) },
   lz4: { needs: 'lz4-napi', load: () => lz4Codec(require('lz4-napi')) },
@@ -71,6 +79,10 @@ export function kafkaCodec(of: KafkaCompression | number): KafkaCodec | MissingC
     return codec;
   } catch (thrown) {
     const [why] = messageOf(thrown).split('\n');
-    return { name, missing: `which needs the package ${needs}, and that cannot be loaded (${why})`, fix: 'install it with `npm ci`' };
+    return {
+      name,
+      missing: `which needs the package ${needs}, and that cannot be loaded (${why})`,
+      fix: 'install it with `npm ci`',
+    };
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Snappy as Kafka has it. Its own clients write the framing of snappy-java: a head, then blocks with their lengths; librdkafka and others write one
- * block without it, and every client reads both. https://github.com/xerial/snappy-java (SnappyOutputStream)
+ * Snappy as Kafka has it. Its own clients write the framing of snappy-java: a head, then blocks
+ * with their lengths; librdkafka and others write one block without it, and every client reads
+ * both. https://github.com/xerial/snappy-java (SnappyOutputStream)
  */
 import { assert } from '../kernel/assert.ts';
 import { limits } from '../limits.ts';
@@ -28,8 +29,11 @@ export function snappyCodec(snappy: SnappyPackage): Coding {
       const blocks = blocksOf(bytes);
       let sum = 0;
       for (const block of blocks) sum += lengthOf(block);
-      if (sum > limits.kafkaBatchInflatedMaxBytes) throw new RangeError(`it would become ${sum} bytes`);
-      return blocks.length === 1 ? inflated(blocks[0] as Buffer) : Buffer.concat(blocks.map(inflated));
+      if (sum > limits.kafkaBatchInflatedMaxBytes)
+        throw new RangeError(`it would become ${sum} bytes`);
+      return blocks.length === 1
+        ? inflated(blocks[0] as Buffer)
+        : Buffer.concat(blocks.map(inflated));
     },
     async deflate(bytes) {
       const pieces: Buffer[] = [head];

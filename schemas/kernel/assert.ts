@@ -1,5 +1,6 @@
 /**
- * Defects. A failed assertion means that this code is wrong, never that data or the world is; only `main.ts` may catch it.
+ * Defects. A failed assertion means that this code is wrong, never that data or the world is; only
+ * `main.ts` may catch it.
  */
 
 class AssertionDefect extends Error {

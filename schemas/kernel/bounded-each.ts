@@ -1,8 +1,13 @@
 /**
- * Does something for each item, at most `max` at a time. Resolves when all are done; after a failure no further one begins, and it rejects with the
- * first failure when those under way have ended: nothing goes on behind the caller's back.
+ * Does something for each item, at most `max` at a time. Resolves when all are done; after a
+ * failure no further one begins, and it rejects with the first failure when those under way have
+ * ended: nothing goes on behind the caller's back.
  */
-export async function boundedEach<T>(items: readonly T[], max: number, what: (item: T) => Promise<void>): Promise<void> {
+export async function boundedEach<T>(
+  items: readonly T[],
+  max: number,
+  what: (item: T) => Promise<void>,
+): Promise<void> {
   let next = 0;
   let failed: { readonly fault: unknown } | undefined;
   const lane = async (): Promise<void> => {

@@ -1,11 +1,12 @@
 /**
- * Time as a port. Production code takes a `Clock`; tests and the simulator pass one that is moved by hand.
- * This file is the only one that may touch the ambient clock and timers.
+ * Time as a port. Production code takes a `Clock`; tests and the simulator pass one that is moved
+ * by hand. This file is the only one that may touch the ambient clock and timers.
  *
  * Invariants:
  * 1. `monotonic` never goes back; `now` may (the system clock can be stepped).
  * 2. A cancelled timer never fires.
- * 3. A timer fires no sooner than it was asked to, however long that is: Node's own fire at once past 2^31 - 1 ms (24.8 days).
+ * 3. A timer fires no sooner than it was asked to, however long that is: Node's own fire at once
+ *    past 2^31 - 1 ms (24.8 days).
  */
 
 export interface Timer {
@@ -18,8 +19,8 @@ export interface Clock {
   /** Milliseconds since an arbitrary start, fractional, never going back. For durations. */
   monotonic(): number;
   /**
-   * Runs `fire` once after at least `delayMs`, which may be infinite. A pending timer keeps the process alive; cancel it to let go.
-   * Throws `RangeError` when `delayMs` is not a number.
+   * Runs `fire` once after at least `delayMs`, which may be infinite. A pending timer keeps the
+   * process alive; cancel it to let go. Throws `RangeError` when `delayMs` is not a number.
    */
   setTimer(delayMs: number, fire: () => void): Timer;
 }
@@ -28,14 +29,18 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimer(delayMs, fire) {
-    if (Number.isNaN(delayMs)) throw new RangeError('a timer needs a number of milliseconds, not NaN');
+    if (Number.isNaN(delayMs))
+      throw new RangeError('a timer needs a number of milliseconds, not NaN');
     if (delayMs > hostTimerMaxMs) return longTimer(delayMs, fire);
     const handle = setTimeout(fire, delayMs);
     return { cancel: () => clearTimeout(handle) };
   },
 };
 
-/** What `setTimeout` holds (https://nodejs.org/api/timers.html#settimeoutcallback-delay-args): more is taken for 1 ms. */
+/**
+ * What `setTimeout` holds (https://nodejs.org/api/timers.html#settimeoutcallback-delay-args): more
+ * is taken for 1 ms.
+ */
 const hostTimerMaxMs = 2 ** 31 - 1;
 
 /** Set again and again until its time has come. */
@@ -63,9 +68,14 @@ export function afterThisRound(then: () => void): void {
 }
 
 export interface ManualClock extends Clock {
-  /** Moves time forward by `ms`, firing due timers in order of their deadline, then of their making. */
+  /**
+   * Moves time forward by `ms`, firing due timers in order of their deadline, then of their making.
+   */
   advance(ms: number): void;
-  /** Moves to the next deadline and fires its timer alone; the ms that it moved, 0 also when there is none. */
+  /**
+   * Moves to the next deadline and fires its timer alone; the ms that it moved, 0 also when there
+   * is none.
+   */
   advanceToNext(): number;
 }
 

@@ -1,6 +1,7 @@
 /**
- * How often a peer that fails is tried: the first tries follow soon, the later ones seconds apart, with jitter, so that a server that is gone is not
- * knocked at, and one that comes back is not met by all at once. Pure state over monotonic milliseconds.
+ * How often a peer that fails is tried: the first tries follow soon, the later ones seconds apart,
+ * with jitter, so that a server that is gone is not knocked at, and one that comes back is not met
+ * by all at once. Pure state over monotonic milliseconds.
  *
  * Invariants:
  * 1. A peer that answered is tried at once.
@@ -21,13 +22,18 @@ export interface ConnectPace {
   worked(peer: string): void;
 }
 
-export function createConnectPace({ baseMs, maxMs }: ConnectPaceOptions, clock: Clock, random: Random): ConnectPace {
+export function createConnectPace(
+  { baseMs, maxMs }: ConnectPaceOptions,
+  clock: Clock,
+  random: Random,
+): ConnectPace {
   const failing = new Map<string, { readonly failures: number; readonly untilMs: number }>();
   return {
     waitMs: (peer) => Math.max(0, (failing.get(peer)?.untilMs ?? 0) - clock.monotonic()),
     failed(peer) {
       const failures = (failing.get(peer)?.failures ?? 0) + 1;
-      const pauseMs = Math.min(maxMs, baseMs * 2 ** Math.min(failures - 1, 30)) * (0.5 + random.next() / 2);
+      const pauseMs =
+        Math.min(maxMs, baseMs * 2 ** Math.min(failures - 1, 30)) * (0.5 + random.next() / 2);
       failing.set(peer, { failures, untilMs: clock.monotonic() + pauseMs });
     },
     worked: (peer) => void failing.delete(peer),

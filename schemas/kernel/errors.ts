@@ -1,5 +1,6 @@
 /**
- * Operational faults. Refused data is never an error (it is a `RejectedEvent`), a defect is an assertion.
+ * Operational faults. Refused data is never an error (it is a `RejectedEvent`), a defect is an
+ * assertion.
  */
 
 export interface SluiceErrorOptions {

@@ -1,16 +1,21 @@
 /**
- * One owner of a folder at a time: a lock of the kernel on the file `lock` inside it. Linux: an open file description lock
- * (https://man7.org/linux/man-pages/man2/fcntl_locking.2.html); macOS: flock.
+ * One owner of a folder at a time: a lock of the kernel on the file `lock` inside it. Linux: an
+ * open file description lock (https://man7.org/linux/man-pages/man2/fcntl_locking.2.html); macOS:
+ * flock.
  *
  * Invariants:
- * 1. The kernel takes and checks in one step, and lets go when the process ends, however it ends: nothing is left to clean up.
- * 2. The lock belongs to the file, so it is the same by every path: links, mounts, a renamed folder.
- * 3. It belongs to the descriptor held here: closing another one of the same file does not end it, a second taker in the same process is refused,
- *    and a child process does not inherit it, as Node opens files with O_CLOEXEC.
- * 4. The file stays when the lock ends. Whoever holds the lock of a file that was deleted meanwhile holds nothing, and tries again.
+ * 1. The kernel takes and checks in one step, and lets go when the process ends, however it ends:
+ *    nothing is left to clean up.
+ * 2. The lock belongs to the file, so it is the same by every path: links, mounts, a renamed
+ *    folder.
+ * 3. It belongs to the descriptor held here: closing another one of the same file does not end it,
+ *    a second taker in the same process is refused, and a child process does not inherit it, as
+ *    Node opens files with O_CLOEXEC.
+ * 4. The file stays when the lock ends. Whoever holds the lock of a file that was deleted meanwhile
+ *    holds nothing, and tries again.
  *
- * On NFS the server keeps the lock from version 4 on, for all machines, unless the mount has `nolock` or `local_lock`; a machine that is cut off for
- * longer than its lease loses it unnoticed.
+ * On NFS the server keeps the lock from version 4 on, for all machines, unless the mount has
+ * `nolock` or `local_lock`; a machine that is cut off for longer than its lease loses it unnoticed.
  */
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,12 +34,18 @@ const pauseMs = 20;
 /** The file in `folder` that is locked. */
 const lockFile = (folder: string): string => join(folder, 'lock');
 
-/** Takes `folder`, which must exist. Throws `SluiceError` `folder-in-use`, `lock-failed`, `lock-native-missing`. */
+/**
+ * Takes `folder`, which must exist. Throws `SluiceError` `folder-in-use`, `lock-failed`,
+ * `lock-native-missing`.
+ */
 export function lockFolder(folder: string): Promise<FolderLock> {
   return lockPath(lockFile(folder), folder);
 }
 
-/** As `lockFolder`, for what is not a folder: `what` is owned by whoever holds the lock of the file `path`. */
+/**
+ * As `lockFolder`, for what is not a folder: `what` is owned by whoever holds the lock of the file
+ * `path`.
+ */
 export async function lockPath(path: string, what: string): Promise<FolderLock> {
   const { tryLock } = await native();
   for (let tries = 1; tries <= triesMax; tries++) {
@@ -59,7 +70,10 @@ function heldBy(fd: number): FolderLock {
   };
 }
 
-/** Whether somebody holds `folder` now. Takes nothing, and makes nothing. Throws `SluiceError` `lock-failed`, `lock-native-missing`. */
+/**
+ * Whether somebody holds `folder` now. Takes nothing, and makes nothing. Throws `SluiceError`
+ * `lock-failed`, `lock-native-missing`.
+ */
 export async function isFolderLocked(folder: string): Promise<boolean> {
   const path = lockFile(folder);
   const { tryLock } = await native();
@@ -79,14 +93,21 @@ async function native(): Promise<typeof import('fs-native-extensions')> {
   try {
     return await import('fs-native-extensions');
   } catch (cause) {
-    throw new SluiceError('lock-native-missing', 'the package that locks folders cannot be loaded on this machine', {
-      cause,
-      fix: 'run `npm ci` again; it has binaries for Linux (glibc), macOS and Windows on x64 and arm64',
-    });
+    throw new SluiceError(
+      'lock-native-missing',
+      'the package that locks folders cannot be loaded on this machine',
+      {
+        cause,
+        fix: 'run `npm ci` again; it has binaries for Linux (glibc), macOS and Windows on x64 and arm64',
+      },
+    );
   }
 }
 
-/** Readable by its user only, whatever the umask; never through a link, which could lead to a file of something else. */
+/**
+ * Readable by its user only, whatever the umask; never through a link, which could lead to a file
+ * of something else.
+ */
 function open(path: string, flags: number): number {
   try {
     return openSync(path, flags | constants.O_NOFOLLOW, 0o600);

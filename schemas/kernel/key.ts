@@ -2,16 +2,21 @@
  * Keys of keyed streams and their one canonical encoding to a string.
  *
  * Invariants:
- * 1. Two keys encode to the same string if and only if they are equal by type and value (a number never equals its text).
- * 2. A string key encodes to itself with a prefix of one character, so that key groups of plain strings can be taken
- *    from the key as Flink does (the operator hashes the string itself, not this encoding).
+ * 1. Two keys encode to the same string if and only if they are equal by type and value (a number
+ *    never equals its text).
+ * 2. A string key encodes to itself with a prefix of one character, so that key groups of plain
+ *    strings can be taken from the key as Flink does (the operator hashes the string itself, not
+ *    this encoding).
  */
 import { SluiceError } from './errors.ts';
 
 export type KeyPart = string | number | boolean;
 export type Key = KeyPart | readonly KeyPart[];
 
-/** Encodes `key`; throws `SluiceError` `invalid-key` for null, undefined, NaN, infinities and objects. */
+/**
+ * Encodes `key`; throws `SluiceError` `invalid-key` for null, undefined, NaN, infinities and
+ * objects.
+ */
 export function encodeKey(key: Key): string {
   if (typeof key === 'string') return `s${key}`;
   // Array.from also visits holes.
@@ -19,7 +24,10 @@ export function encodeKey(key: Key): string {
   return encodePart(key as KeyPart);
 }
 
-/** The key to keep and to show: equal keys are the same value, whichever came first, and nobody else can change it. `encodeKey` takes it. */
+/**
+ * The key to keep and to show: equal keys are the same value, whichever came first, and nobody else
+ * can change it. `encodeKey` takes it.
+ */
 export function keptKey(key: Key): Key {
   if (Array.isArray(key)) return Object.freeze(Array.from(key, checkedPart));
   return key === 0 ? 0 : key;
@@ -34,7 +42,10 @@ function checkedPart(part: unknown): KeyPart {
   if (typeof part === 'string' || typeof part === 'boolean') return part;
   // -0 and 0 are one key: they compare equal, so they must meet in one state.
   if (typeof part === 'number' && Number.isFinite(part)) return part === 0 ? 0 : part;
-  throw new SluiceError('invalid-key', `a key must be a string, a finite number, a boolean or a tuple of them, not ${describe(part)}`);
+  throw new SluiceError(
+    'invalid-key',
+    `a key must be a string, a finite number, a boolean or a tuple of them, not ${describe(part)}`,
+  );
 }
 
 function describe(part: unknown): string {

@@ -1,9 +1,11 @@
 /**
- * How fast one side is asked, by what it says: each answer that it is asked too often makes the pause between two calls longer, each answer that is
- * none makes it shorter. All calls to it share one pace, so that a new call does not ask at full speed beside those that were told to slow down.
+ * How fast one side is asked, by what it says: each answer that it is asked too often makes the
+ * pause between two calls longer, each answer that is none makes it shorter. All calls to it share
+ * one pace, so that a new call does not ask at full speed beside those that were told to slow down.
  *
  * Invariants:
- * 1. Nothing waits before the first such answer, and nothing any more once the pause has come down below `baseMs`.
+ * 1. Nothing waits before the first such answer, and nothing any more once the pause has come down
+ *    below `baseMs`.
  * 2. Answers that come together count as one: the pause at most doubles within its own length.
  */
 import type { Clock } from './clock.ts';

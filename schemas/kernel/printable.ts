@@ -1,11 +1,16 @@
 /**
- * Text as a terminal may be given it: whatever could move its cursor, change its colours, or make its text read in another order is shown as a JSON
- * escape. Tabs and line feeds stay. Within a JSON text the result means the same.
+ * Text as a terminal may be given it: whatever could move its cursor, change its colours, or make
+ * its text read in another order is shown as a JSON escape. Tabs and line feeds stay. Within a JSON
+ * text the result means the same.
  *
- * C0, DEL and C1 (ECMA-48), the line separators and the bidirectional overrides of Unicode (UAX 9, https://trojansource.codes).
+ * C0, DEL and C1 (ECMA-48), the line separators and the bidirectional overrides of Unicode (UAX 9,
+ * https://trojansource.codes).
  */
 const unprintable = /[^\P{Cc}\t\n]|[\u2028-\u202e\u2066-\u2069]/gu;
 
 export function printable(text: string): string {
-  return text.replace(unprintable, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(
+    unprintable,
+    (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

@@ -14,7 +14,10 @@ const poolBytes = 4_096;
 const pool = new Uint8Array(poolBytes);
 let poolAt = poolBytes;
 
-/** Cryptographically strong; drawn from a pool, because one call into the system per id costs more than the id. */
+/**
+ * Cryptographically strong; drawn from a pool, because one call into the system per id costs more
+ * than the id.
+ */
 export const systemRandom: Random = {
   next: () => Math.random(),
   fill(target) {
@@ -55,7 +58,10 @@ const uuidText = Buffer.from('00000000-0000-0000-0000-000000000000');
 /** Where each byte's two digits stand in the text. */
 const uuidPlaces = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34] as const;
 
-/** A UUIDv7 (RFC 9562, section 5.7): 48 bits of epoch milliseconds, then 74 random bits. Lower-case, with dashes. */
+/**
+ * A UUIDv7 (RFC 9562, section 5.7): 48 bits of epoch milliseconds, then 74 random bits. Lower-case,
+ * with dashes.
+ */
 export function uuidv7(nowMs: number, random: Random): string {
   random.fill(uuidRandom);
   let high = Math.floor(nowMs / 4_294_967_296);

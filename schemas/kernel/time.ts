@@ -1,12 +1,17 @@
 /**
- * Times as text: the one reader of RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339), for headers, bodies, queries, event times and columns.
- * By character arithmetic: `Date.parse` reads more than RFC 3339 and moves 30 February to March; a regular expression before it costs several times as much.
+ * Times as text: the one reader of RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339), for headers,
+ * bodies, queries, event times and columns. By character arithmetic: `Date.parse` reads more than
+ * RFC 3339 and moves 30 February to March; a regular expression before it costs several times as
+ * much.
  *
  * Invariants:
- * 1. Every text of the grammar (section 5.6, `t` and `z` in lower case too) on a day that the calendar has is read; all else has a reason.
- * 2. Milliseconds are whole: further digits are cut off, so that a time is never later than it says.
- * 3. Second 60 is read only where one can be: 23:59:60 in UTC on the last day of a month (ITU-R TF.460-6). It is the last millisecond of that
- *    minute, with any fraction: still its own day, and times keep their order.
+ * 1. Every text of the grammar (section 5.6, `t` and `z` in lower case too) on a day that the
+ *    calendar has is read; all else has a reason.
+ * 2. Milliseconds are whole: further digits are cut off, so that a time is never later than it
+ *    says.
+ * 3. Second 60 is read only where one can be: 23:59:60 in UTC on the last day of a month (ITU-R
+ *    TF.460-6). It is the last millisecond of that minute, with any fraction: still its own day,
+ *    and times keep their order.
  * 4. What is read lies in the years 0000 to 9999 of UTC, so that it can be written again.
  */
 
@@ -16,7 +21,10 @@ export interface TimeFault {
 }
 
 const dayMs = 86_400_000;
-/** Epoch ms of 0000-01-01T00:00:00Z, the first time that is read, and of the end of 9999, before which is the last. */
+/**
+ * Epoch ms of 0000-01-01T00:00:00Z, the first time that is read, and of the end of 9999, before
+ * which is the last.
+ */
 export const startOfTimeMs = -62_167_219_200_000;
 export const endOfTimeMs = 253_402_300_800_000;
 
@@ -49,15 +57,27 @@ export function parseTime(text: string): number | TimeFault {
   const month = pair(text, 5);
   const day = pair(text, 8);
   // A pair that is not of digits is below any that makes up for it.
-  if (!(year >= 0 && month >= 0 && day >= 0) || text.charCodeAt(4) !== hyphen || text.charCodeAt(7) !== hyphen) return dateForm;
+  if (
+    !(year >= 0 && month >= 0 && day >= 0) ||
+    text.charCodeAt(4) !== hyphen ||
+    text.charCodeAt(7) !== hyphen
+  )
+    return dateForm;
   if (month < 1 || month > 12) return { reason: `there is no month ${month}` };
   if (day < 1 || day > daysOf(year, month))
-    return { reason: `month ${month} of ${year} has ${daysOf(year, month)} days, and no day ${day}` };
+    return {
+      reason: `month ${month} of ${year} has ${daysOf(year, month)} days, and no day ${day}`,
+    };
   if ((text.charCodeAt(10) | lowerCase) !== letterT) return text.length === 10 ? noTimeOfDay : noT;
   const hour = pair(text, 11);
   const minute = pair(text, 14);
   const second = pair(text, 17);
-  if (!(hour >= 0 && minute >= 0 && second >= 0) || text.charCodeAt(13) !== colon || text.charCodeAt(16) !== colon) return timeForm;
+  if (
+    !(hour >= 0 && minute >= 0 && second >= 0) ||
+    text.charCodeAt(13) !== colon ||
+    text.charCodeAt(16) !== colon
+  )
+    return timeForm;
   if (hour > 23) return noHour;
   if (minute > 59) return noMinute;
   if (second > 60) return noSecond;
@@ -80,7 +100,10 @@ export function parseTime(text: string): number | TimeFault {
   const minutes = 60 * hour + minute - offsetMinutes;
   const days = daysBefore(year, month, day);
   const epochMs = days * dayMs + minutes * 60_000 + second * 1_000 + ms;
-  if (second === 60) return isMonthEnd(days * dayMs + minutes * 60_000) ? days * dayMs + minutes * 60_000 + 59_999 : noLeapSecond;
+  if (second === 60)
+    return isMonthEnd(days * dayMs + minutes * 60_000)
+      ? days * dayMs + minutes * 60_000 + 59_999
+      : noLeapSecond;
   return epochMs >= startOfTimeMs && epochMs < endOfTimeMs ? epochMs : outside;
 }
 
@@ -119,7 +142,8 @@ function offsetAt(text: string, at: number): number | TimeFault {
   if (sign !== plus && sign !== hyphen) return text.length === at ? noZone : offsetForm;
   const hours = pair(text, at + 1);
   const minutes = pair(text, at + 4);
-  if (hours < 0 || minutes < 0 || text.charCodeAt(at + 3) !== colon || text.length !== at + 6) return offsetForm;
+  if (hours < 0 || minutes < 0 || text.charCodeAt(at + 3) !== colon || text.length !== at + 6)
+    return offsetForm;
   if (hours > 23 || minutes > 59) return offsetTooLarge;
   return sign === plus ? 60 * hours + minutes : -(60 * hours + minutes);
 }
@@ -133,15 +157,33 @@ function daysOf(year: number, month: number): number {
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
-/** Days from 1970-01-01 to a day of the Gregorian calendar, with years that begin in March: https://howardhinnant.github.io/date_algorithms.html */
+/**
+ * Days from 1970-01-01 to a day of the Gregorian calendar, with years that begin in March:
+ * https://howardhinnant.github.io/date_algorithms.html
+ */
 function daysBefore(year: number, month: number, day: number): number {
   const marchYear = month > 2 ? year : year - 1;
   const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
-  return 365 * marchYear + Math.floor(marchYear / 4) - Math.floor(marchYear / 100) + Math.floor(marchYear / 400) + dayOfYear - 719_468;
+  return (
+    365 * marchYear +
+    Math.floor(marchYear / 4) -
+    Math.floor(marchYear / 100) +
+    Math.floor(marchYear / 400) +
+    dayOfYear -
+    719_468
+  );
 }
 
-/** Whether the minute that begins then is the last of a month of UTC, within the years that are read. */
+/**
+ * Whether the minute that begins then is the last of a month of UTC, within the years that are
+ * read.
+ */
 function isMonthEnd(minuteMs: number): boolean {
   const next = minuteMs + 60_000;
-  return next % dayMs === 0 && next > startOfTimeMs && next <= endOfTimeMs && new Date(next).getUTCDate() === 1;
+  return (
+    next % dayMs === 0 &&
+    next > startOfTimeMs &&
+    next <= endOfTimeMs &&
+    new Date(next).getUTCDate() === 1
+  );
 }

@@ -1,5 +1,6 @@
 /**
- * Text that UTF-8 can hold. Node 20 has both functions on strings; TypeScript's ES2023 library does not declare them.
+ * Text that UTF-8 can hold. Node 20 has both functions on strings; TypeScript's ES2023 library does
+ * not declare them.
  */
 
 interface UnicodeText {

@@ -1,10 +1,18 @@
 /**
- * A bound on how long something is waited for. It goes on by itself; what comes of it later is dropped.
+ * A bound on how long something is waited for. It goes on by itself; what comes of it later is
+ * dropped.
  */
 import type { Clock } from './clock.ts';
 
-/** Settles as `promise` does, or rejects with what `late` gives when that takes longer than `maxMs`. */
-export function within<T>(clock: Clock, maxMs: number, promise: Promise<T>, late: () => Error): Promise<T> {
+/**
+ * Settles as `promise` does, or rejects with what `late` gives when that takes longer than `maxMs`.
+ */
+export function within<T>(
+  clock: Clock,
+  maxMs: number,
+  promise: Promise<T>,
+  late: () => Error,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = clock.setTimer(maxMs, () => reject(late()));
     promise.then(

@@ -1,5 +1,6 @@
 /**
- * How a Kafka cluster is reached, and who says that it may be: what the writer and the reader have in common, without a client of theirs.
+ * How a Kafka cluster is reached, and who says that it may be: what the writer and the reader have
+ * in common, without a client of theirs.
  */
 import type { Socket } from 'node:net';
 import type { KafkaSocketRequest } from '../kafka-sockets.ts';
@@ -14,12 +15,18 @@ import { limits } from '../limits.ts';
 /** A token of SASL/OAUTHBEARER. Belongs into no log and no error. */
 export interface KafkaToken {
   readonly value: string;
-  /** Who it speaks for. A broker ends a session that another principal renews (KIP-368): a change wants new connections. */
+  /**
+   * Who it speaks for. A broker ends a session that another principal renews (KIP-368): a change
+   * wants new connections.
+   */
   readonly principal: string;
 }
 
 export interface KafkaAuth {
-  /** A token that lives for a while yet. Throws `SluiceError` `kafka-denied` (retryable) when there are no credentials. */
+  /**
+   * A token that lives for a while yet. Throws `SluiceError` `kafka-denied` (retryable) when there
+   * are no credentials.
+   */
   token(): Promise<KafkaToken>;
 }
 
@@ -35,10 +42,14 @@ export interface KafkaConnection {
 
 const paces = new WeakMap<KafkaConnection, ConnectPace>();
 
-/** One for all that is reached by `connection`: brokers by address, and what else is tried again by a name of its own. */
+/**
+ * One for all that is reached by `connection`: brokers by address, and what else is tried again by
+ * a name of its own.
+ */
 export function paceOf(connection: KafkaConnection): ConnectPace {
   const { kafkaReconnectBaseMs: baseMs, kafkaReconnectMaxMs: maxMs } = limits;
-  const pace = paces.get(connection) ?? createConnectPace({ baseMs, maxMs }, systemClock, systemRandom);
+  const pace =
+    paces.get(connection) ?? createConnectPace({ baseMs, maxMs }, systemClock, systemRandom);
   paces.set(connection, pace);
   return pace;
 }
@@ -52,7 +63,10 @@ export function kafkaClientOptions(connection: KafkaConnection): {
   readonly requestTimeout: number;
   readonly reauthenticationThreshold: number;
   readonly socketFactory: (request: KafkaSocketRequest) => Socket;
-  readonly sasl?: { readonly mechanism: 'oauthbearer'; readonly oauthBearerProvider: () => Promise<{ readonly value: string }> };
+  readonly sasl?: {
+    readonly mechanism: 'oauthbearer';
+    readonly oauthBearerProvider: () => Promise<{ readonly value: string }>;
+  };
 } {
   const { brokers, tls, clientId, auth } = connection;
   return {
@@ -63,16 +77,20 @@ export function kafkaClientOptions(connection: KafkaConnection): {
     requestTimeout: limits.kafkaRequestMaxMs,
     reauthenticationThreshold: limits.kafkaReauthenticateBeforeMs,
     socketFactory: pacedSockets(paceOf(connection)),
-    ...(auth === undefined ? {} : { sasl: { mechanism: 'oauthbearer', oauthBearerProvider: clientTokens(auth) } }),
+    ...(auth === undefined
+      ? {}
+      : { sasl: { mechanism: 'oauthbearer', oauthBearerProvider: clientTokens(auth) } }),
   };
 }
 
-/** What clients say whose connections are to be made anew; they hand on the text, and not the error. */
+/**
+ * What clients say whose connections are to be made anew; they hand on the text, and not the error.
+ */
 export const principalChanged = 'the credentials of Kafka are of another principal now';
 
 /**
- * Tokens for one client, all of one principal: that of its first. One of another principal is thrown as `principalChanged`, before anything is sent
- * with it.
+ * Tokens for one client, all of one principal: that of its first. One of another principal is
+ * thrown as `principalChanged`, before anything is sent with it.
  */
 export function clientTokens(auth: KafkaAuth): () => Promise<{ readonly value: string }> {
   let principal: string | undefined;

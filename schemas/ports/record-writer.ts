@@ -1,16 +1,23 @@
 /**
- * Where the ingress puts records. One contract suite (test/contract/record-writer.ts) runs against every adapter.
+ * Where the ingress puts records. One contract suite (test/contract/record-writer.ts) runs against
+ * every adapter.
  *
  * Invariants:
  * 1. `applied` is said only once the stream holds the record durably.
  * 2. Outcomes have the length and order of the records.
- * 3. `unknown` means that the record may or may not be in the stream; only the caller can decide to write it again.
+ * 3. `unknown` means that the record may or may not be in the stream; only the caller can decide to
+ *    write it again.
  */
 import type { OutgoingRecord, Path, RecordPlace } from './record.ts';
 
 export type WriteOutcome =
   | ({ readonly kind: 'applied' } & RecordPlace)
-  | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly retryable: boolean }
+  | {
+      readonly kind: 'refused';
+      readonly code: string;
+      readonly message: string;
+      readonly retryable: boolean;
+    }
   | { readonly kind: 'unknown'; readonly code: string; readonly message: string };
 
 export interface StreamDescription {
@@ -23,9 +30,15 @@ export interface StreamDescription {
 
 export interface RecordWriter {
   readonly path: Path;
-  /** The stream's real limits. Throws `SluiceError` `stream-missing`, `stream-denied`, `stream-unreachable` or `topic-compacted`. */
+  /**
+   * The stream's real limits. Throws `SluiceError` `stream-missing`, `stream-denied`,
+   * `stream-unreachable` or `topic-compacted`.
+   */
   describe(stream: string): Promise<StreamDescription>;
-  /** Writes all of `records` to one stream. Rejects only on a defect; whatever the world does is an outcome. */
+  /**
+   * Writes all of `records` to one stream. Rejects only on a defect; whatever the world does is an
+   * outcome.
+   */
   write(stream: string, records: readonly OutgoingRecord[]): Promise<readonly WriteOutcome[]>;
   /** Waits for what is under way, then lets go. Writes after it are refused. */
   close(): Promise<void>;

@@ -15,7 +15,10 @@ interface Totals {
 it('npm run bench:aggregation says what shared records save', { timeout: 120_000 }, async () => {
   const said = await runScript('bench/aggregation.js', '--json');
   expect(said).toMatch(/exit 0$/);
-  const report = JSON.parse(said.split('\n')[0] ?? '') as Record<string, Record<'none' | 'kpl' | 'kpl-gzip', Totals>>;
+  const report = JSON.parse(said.split('\n')[0] ?? '') as Record<
+    string,
+    Record<'none' | 'kpl' | 'kpl-gzip', Totals>
+  >;
   expect(Object.keys(report)).toEqual(['flights', 'events of 5 KB']);
   for (const { none, kpl, 'kpl-gzip': gzip } of Object.values(report)) {
     expect(none).toMatchObject({ records: 4_500, units: 4_500 });

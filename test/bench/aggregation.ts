@@ -1,6 +1,8 @@
 /**
- * `npm run bench:aggregation`: what shared and compressed records save on Kinesis: shards, PUT payload units and dollars a month, for the flights and for
- * events of 5 KB, at 4,500 events/s each. The records are those that the ingress writes: its batcher, on a clock of its own, before a stream whose writes take 20 ms.
+ * `npm run bench:aggregation`: what shared and compressed records save on Kinesis: shards, PUT
+ * payload units and dollars a month, for the flights and for events of 5 KB, at 4,500 events/s
+ * each. The records are those that the ingress writes: its batcher, on a clock of its own, before a
+ * stream whose writes take 20 ms.
  *
  *   --json   one JSON object
  */
@@ -20,9 +22,15 @@ const { values: options } = parseArgs({ options: { json: { type: 'boolean', defa
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const eventsPerSecond = 4_500;
 const busMs = 20;
-/** https://aws.amazon.com/kinesis/data-streams/pricing/, provisioned, us-east-1: a shard an hour, a million PUT payload units of 25 KB. */
+/**
+ * https://aws.amazon.com/kinesis/data-streams/pricing/, provisioned, us-east-1: a shard an hour, a
+ * million PUT payload units of 25 KB.
+ */
 const [shardHourDollars, millionUnitsDollars, unitBytes] = [0.015, 0.014, 25 * 1_024];
-/** https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html: what a shard takes a second. */
+/**
+ * https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html: what a shard takes
+ * a second.
+ */
 const [shardBytes, shardRecords] = [1_024 * 1_024, 1_000];
 const monthHours = 730;
 
@@ -34,7 +42,9 @@ interface Totals {
   readonly dollarsAMonth: number;
 }
 
-const flights = gunzipSync(readFileSync(join(root, 'topology/examples/flights/data/departures.ndjson.gz')))
+const flights = gunzipSync(
+  readFileSync(join(root, 'topology/examples/flights/data/departures.ndjson.gz')),
+)
   .toString('utf8')
   .split('\n')
   .filter((line) => line !== '')
@@ -48,11 +58,24 @@ const large = Array.from({ length: Math.floor(flights.length / 20) }, (_, n) => 
 });
 
 /** As the ingress puts an event into a record. */
-function recordOf(data: string, n: number): { readonly key: string; readonly value: readonly Uint8Array[]; readonly bytes: number } {
+function recordOf(
+  data: string,
+  n: number,
+): { readonly key: string; readonly value: readonly Uint8Array[]; readonly bytes: number } {
   const id = `event-${n}`;
   const time = new Date(Date.UTC(2026, 0, 1) + n).toISOString();
-  const common = { id, source: '/nyc/departures', type: 'nyc.departures', time, receivedtime: time, partitionkey: id };
-  const value = encodeStructured({ ...common, team: 'nyc', app: 'departures', datacontenttype: 'application/json' }, Buffer.from(data));
+  const common = {
+    id,
+    source: '/nyc/departures',
+    type: 'nyc.departures',
+    time,
+    receivedtime: time,
+    partitionkey: id,
+  };
+  const value = encodeStructured(
+    { ...common, team: 'nyc', app: 'departures', datacontenttype: 'application/json' },
+    Buffer.from(data),
+  );
   return { key: id, value, bytes: value.reduce((sum, piece) => sum + piece.length, id.length) };
 }
 
@@ -64,7 +87,8 @@ async function totalsOf(datas: readonly string[], aggregate: Aggregation): Promi
       path: 'kinesis',
       describe: () => Promise.resolve({ recordMaxBytes: shardBytes, splits: ['0'] }),
       async write(_stream, records) {
-        for (const { key, value } of records) sizes.push(key.length + value.reduce((sum, piece) => sum + piece.length, 0));
+        for (const { key, value } of records)
+          sizes.push(key.length + value.reduce((sum, piece) => sum + piece.length, 0));
         await sleep(clock, busMs);
         return records.map((_record, n) => ({ kind: 'applied', split: '0', position: String(n) }));
       },
@@ -73,7 +97,10 @@ async function totalsOf(datas: readonly string[], aggregate: Aggregation): Promi
     stream: 'nyc/departures',
     order: 'none',
     aggregate,
-    breaker: createBreaker({ failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 }, seededRandom(1)),
+    breaker: createBreaker(
+      { failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 },
+      seededRandom(1),
+    ),
     clock,
     random: seededRandom(1),
   });
@@ -86,13 +113,15 @@ async function totalsOf(datas: readonly string[], aggregate: Aggregation): Promi
     }
     clock.advance(1);
     // Compression is work of other threads: it takes no time of this clock.
-    for (let turn = 0; turn < (aggregate === 'kpl-gzip' ? 12 : 4); turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; turn < (aggregate === 'kpl-gzip' ? 12 : 4); turn++)
+      await new Promise((resolve) => setImmediate(resolve));
   }
   const bytes = sizes.reduce((sum, size) => sum + size, 0) / seconds;
   const records = sizes.length / seconds;
   const units = sizes.reduce((sum, size) => sum + Math.ceil(size / unitBytes), 0) / seconds;
   const shards = Math.ceil(Math.max(bytes / shardBytes, records / shardRecords));
-  const dollarsAMonth = monthHours * (shards * shardHourDollars + (units * 3_600 * millionUnitsDollars) / 1e6);
+  const dollarsAMonth =
+    monthHours * (shards * shardHourDollars + (units * 3_600 * millionUnitsDollars) / 1e6);
   return {
     records: Math.round(records),
     megabytes: bytes / 1e6,
@@ -108,12 +137,15 @@ for (const [name, datas] of [
   ['events of 5 KB', large],
 ] as const) {
   const own: Record<string, Totals> = {};
-  for (const aggregate of ['none', 'kpl', 'kpl-gzip'] as const) own[aggregate] = await totalsOf(datas, aggregate);
+  for (const aggregate of ['none', 'kpl', 'kpl-gzip'] as const)
+    own[aggregate] = await totalsOf(datas, aggregate);
   report[name] = own;
   if (options.json) continue;
   const mean = Math.round(datas.reduce((sum, data) => sum + data.length, 0) / datas.length);
   console.log(`${name} (${mean} bytes of data), ${eventsPerSecond.toLocaleString('en-US')}/s:`);
-  for (const [aggregate, { records, megabytes, units, shards, dollarsAMonth }] of Object.entries(own)) {
+  for (const [aggregate, { records, megabytes, units, shards, dollarsAMonth }] of Object.entries(
+    own,
+  )) {
     const saved = (own['none']?.dollarsAMonth ?? 0) - dollarsAMonth;
     const less = aggregate === 'none' ? '' : `, ${saved} less`;
     console.log(
@@ -128,6 +160,8 @@ else {
     const startedMs = performance.now();
     const bytes = gzipSync(sample, { level }).length;
     const rate = sample.length / 1e3 / (performance.now() - startedMs);
-    console.log(`gzip level ${level}: ${(sample.length / bytes).toFixed(1)} times smaller, ${rate.toFixed(0)} MB/s of one core`);
+    console.log(
+      `gzip level ${level}: ${(sample.length / bytes).toFixed(1)} times smaller, ${rate.toFixed(0)} MB/s of one core`,
+    );
   }
 }

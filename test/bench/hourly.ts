@@ -1,6 +1,7 @@
 /**
- * The hourly topology of the flights example, from the embedded log to Parquet: events a second, beside the same records read and only parsed.
- * The log holds the shipped departures several times, each copy a month later and under ids of its own.
+ * The hourly topology of the flights example, from the embedded log to Parquet: events a second,
+ * beside the same records read and only parsed. The log holds the shipped departures several times,
+ * each copy a month later and under ids of its own.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +25,9 @@ import type { Topology } from '../../topology/index.ts';
 import { count, createJob, stream, sum, table, topology, tumbling } from '../../topology/index.ts';
 import { streamConfig } from '../ingest/support.ts';
 
-const data = fileURLToPath(new URL('../../../topology/examples/flights/data/departures.ndjson.gz', import.meta.url));
+const data = fileURLToPath(
+  new URL('../../../topology/examples/flights/data/departures.ndjson.gz', import.meta.url),
+);
 const monthMs = 31 * 24 * 3_600_000;
 const writeBatch = 500;
 
@@ -77,7 +80,8 @@ function recordsOf(copy: number, lines: readonly string[]): readonly OutgoingRec
       time: string;
       data: Record<string, unknown>;
     };
-    const moved = (at: unknown): unknown => (typeof at === 'string' ? new Date(Date.parse(at) + shift).toISOString() : at);
+    const moved = (at: unknown): unknown =>
+      typeof at === 'string' ? new Date(Date.parse(at) + shift).toISOString() : at;
     const attributes: EventAttributes = {
       id: `${id}-${copy}`,
       source: '/bench/events',
@@ -89,7 +93,11 @@ function recordsOf(copy: number, lines: readonly string[]): readonly OutgoingRec
       partitionkey: subject,
       receivedtime: '2026-01-01T00:00:00.000Z',
     };
-    const text = JSON.stringify({ ...fields, departed: moved(fields['departed']), scheduled: moved(fields['scheduled']) });
+    const text = JSON.stringify({
+      ...fields,
+      departed: moved(fields['departed']),
+      scheduled: moved(fields['scheduled']),
+    });
     return { key: subject, value: encodeStructured(attributes, Buffer.from(text)) };
   });
 }
@@ -131,15 +139,23 @@ export async function measureHourly(copies: number): Promise<HourlyMeasure> {
   const streams = await openEmbeddedStreams({
     root: join(dir, 'log'),
     streams: [streamConfig('bench', 'events')],
-    local: { kinesisShards: 2, kafkaPartitions: 1, retentionMaxBytes: 2 ** 40, retentionMaxMs: 2 ** 40 },
+    local: {
+      kinesisShards: 2,
+      kafkaPartitions: 1,
+      retentionMaxBytes: 2 ** 40,
+      retentionMaxMs: 2 ** 40,
+    },
     clock: systemClock,
   });
   try {
     for (let copy = 0; copy < copies; copy++) {
       const records = recordsOf(copy, lines);
       for (let at = 0; at < records.length; at += writeBatch) {
-        const outcomes = await streams.writer('kinesis').write('bench/events', records.slice(at, at + writeBatch));
-        if (outcomes.some(({ kind }) => kind !== 'applied')) throw new Error(JSON.stringify(outcomes[0]));
+        const outcomes = await streams
+          .writer('kinesis')
+          .write('bench/events', records.slice(at, at + writeBatch));
+        if (outcomes.some(({ kind }) => kind !== 'applied'))
+          throw new Error(JSON.stringify(outcomes[0]));
       }
     }
     const handles = streams.handles('bench/events');
@@ -152,7 +168,14 @@ export async function measureHourly(copies: number): Promise<HourlyMeasure> {
       windows = await runJob(dir, handles);
     });
     const { user, system } = process.cpuUsage(before);
-    return { events, readPerSecond, parsedPerSecond, topologyPerSecond, cpuUsPerEvent: (user + system) / events, windows };
+    return {
+      events,
+      readPerSecond,
+      parsedPerSecond,
+      topologyPerSecond,
+      cpuUsPerEvent: (user + system) / events,
+      windows,
+    };
   } finally {
     await streams.close();
     rmSync(dir, { recursive: true, force: true });
@@ -184,7 +207,8 @@ async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Pr
       },
       table: () => Promise.resolve([]),
       lookup: () => () => Promise.resolve(undefined),
-      rejected: (graph, run) => rejectedSink({ dir: lake, topology: graph.name, run, clock: systemClock }),
+      rejected: (graph, run) =>
+        rejectedSink({ dir: lake, topology: graph.name, run, clock: systemClock }),
     },
     clock: systemClock,
     random: systemRandom,

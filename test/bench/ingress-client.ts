@@ -1,9 +1,11 @@
 /**
- * The load of the ingress benchmark, in a process of its own: raw sockets, requests that are made once, answers that are only looked at for
- * their status and their end. Its parent sends a `LoadOrder` at a time and gets a `LoadResult`.
+ * The load of the ingress benchmark, in a process of its own: raw sockets, requests that are made
+ * once, answers that are only looked at for their status and their end. Its parent sends a
+ * `LoadOrder` at a time and gets a `LoadResult`.
  *
- * Closed loop: each connection sends its next request when the last one was answered. Open loop: requests start by a schedule whatever the
- * server does, and latency counts from the start that was intended, so that a stall shows in all requests that it held up.
+ * Closed loop: each connection sends its next request when the last one was answered. Open loop:
+ * requests start by a schedule whatever the server does, and latency counts from the start that was
+ * intended, so that a stall shows in all requests that it held up.
  */
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
@@ -107,7 +109,9 @@ async function openLanes(order: LoadOrder, answered: OnAnswer): Promise<readonly
   while (lanes.length < order.connections) {
     const missing = Math.min(connectsAtOnce, order.connections - lanes.length);
     const opening = Array.from({ length: missing }, () =>
-      order.webSocketWindow === undefined ? openHttp(order, message, answered) : openWebSocket(order, eventOf(order.eventBytes), answered),
+      order.webSocketWindow === undefined
+        ? openHttp(order, message, answered)
+        : openWebSocket(order, eventOf(order.eventBytes), answered),
     );
     lanes.push(...(await Promise.all(opening)));
   }
@@ -115,8 +119,16 @@ async function openLanes(order: LoadOrder, answered: OnAnswer): Promise<readonly
 }
 
 class Tally {
-  readonly latency = build({ lowestDiscernibleValue: 1, highestTrackableValue: 600_000_000, numberOfSignificantValueDigits: 3 });
-  readonly lag = build({ lowestDiscernibleValue: 1, highestTrackableValue: 600_000_000, numberOfSignificantValueDigits: 3 });
+  readonly latency = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 600_000_000,
+    numberOfSignificantValueDigits: 3,
+  });
+  readonly lag = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 600_000_000,
+    numberOfSignificantValueDigits: 3,
+  });
   ok = 0;
   okInTime = 0;
   readonly failed: Record<string, number> = {};

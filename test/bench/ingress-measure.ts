@@ -1,7 +1,9 @@
 /**
- * The measurements of the ingress benchmark, as data: what each runs, and what it found. Nothing is printed here.
+ * The measurements of the ingress benchmark, as data: what each runs, and what it found. Nothing is
+ * printed here.
  *
- * Invariant: of every run, the events that were answered with 200 are compared with the records that the stub took (`isComplete`).
+ * Invariant: of every run, the events that were answered with 200 are compared with the records
+ * that the stub took (`isComplete`).
  */
 import type { LoadOrder, LoadResult, Quantiles } from './ingress-client.ts';
 import { streams } from './ingress-names.ts';
@@ -82,7 +84,11 @@ interface Slice {
 }
 
 /** One load on one server, with what it cost and what arrived. */
-async function slice(load: Load, { server, stub, stream }: Subject, order: Omit<LoadOrder, 'port'>): Promise<Slice> {
+async function slice(
+  load: Load,
+  { server, stub, stream }: Subject,
+  order: Omit<LoadOrder, 'port'>,
+): Promise<Slice> {
   const countsBefore = (await stub.counts())[stream] ?? { calls: 0, records: 0 };
   const before = await server.usage();
   const result = await load.run({ ...order, port: server.port });
@@ -101,7 +107,11 @@ function failuresOf({ failed }: LoadResult): number {
   return Object.values(failed).reduce((sum, count) => sum + count, 0);
 }
 
-function throughputOf({ result, cpuUs, calls, records }: Slice, seconds: number, counted = true): Throughput {
+function throughputOf(
+  { result, cpuUs, calls, records }: Slice,
+  seconds: number,
+  counted = true,
+): Throughput {
   return {
     eventsPerSecond: result.okInTime / seconds,
     cpuUsPerEvent: cpuUs / result.ok,
@@ -118,7 +128,10 @@ export interface Compared {
   readonly rounds: Readonly<Record<string, readonly Throughput[]>>;
 }
 
-/** Servers beside each other under the same load, in turns, so that what else the machine does falls on all. */
+/**
+ * Servers beside each other under the same load, in turns, so that what else the machine does falls
+ * on all.
+ */
 export async function compareServers(
   load: Load,
   kinds: readonly ServerKind[],
@@ -129,7 +142,9 @@ export async function compareServers(
   const stub = await startStub([]);
   const start = (kind: ServerKind): Promise<Server> => {
     if (kind === 'seed') return startSeed(stub.port, streams.seed, peers.seedWorkers);
-    return kind === 'beside' ? startServer('full', stub.port, peers.beside) : startServer(kind, stub.port);
+    return kind === 'beside'
+      ? startServer('full', stub.port, peers.beside)
+      : startServer(kind, stub.port);
   };
   const servers = new Map<ServerKind, Server>();
   for (const kind of kinds) servers.set(kind, await start(kind));
@@ -142,9 +157,11 @@ export async function compareServers(
         const seconds = round < 0 ? settings.warmUpSeconds : settings.seconds;
         const order = { path, eventBytes, seconds, connections: settings.connections };
         // A server that was idle meanwhile has given memory and code back, and pays for them again.
-        if (round >= 0) await load.run({ ...order, seconds: settings.warmUpSeconds / 4, port: server.port });
+        if (round >= 0)
+          await load.run({ ...order, seconds: settings.warmUpSeconds / 4, port: server.port });
         const measured = await slice(load, { server, stub, stream }, order);
-        if (round >= 0) (rounds[kind] ??= []).push(throughputOf(measured, seconds, kind !== 'bare'));
+        if (round >= 0)
+          (rounds[kind] ??= []).push(throughputOf(measured, seconds, kind !== 'bare'));
       }
     }
   } finally {
@@ -158,8 +175,15 @@ export interface SeedTried extends Throughput {
   readonly workers: number;
 }
 
-/** The stack of the origin with so many workers each: how many serve it best is tried, not guessed. Throws when it wrote an error. */
-export async function trySeed(load: Load, workerCounts: readonly number[], settings: Settings): Promise<readonly SeedTried[]> {
+/**
+ * The stack of the origin with so many workers each: how many serve it best is tried, not guessed.
+ * Throws when it wrote an error.
+ */
+export async function trySeed(
+  load: Load,
+  workerCounts: readonly number[],
+  settings: Settings,
+): Promise<readonly SeedTried[]> {
   const stub = await startStub([]);
   const tried: SeedTried[] = [];
   try {
@@ -169,9 +193,17 @@ export async function trySeed(load: Load, workerCounts: readonly number[], setti
         const subject = { server, stub, stream: streams.seed };
         const order = { path, eventBytes: 5_000, connections: settings.connections };
         await slice(load, subject, { ...order, seconds: settings.warmUpSeconds / 2 });
-        tried.push({ workers, ...throughputOf(await slice(load, subject, { ...order, seconds: settings.seconds }), settings.seconds) });
+        tried.push({
+          workers,
+          ...throughputOf(
+            await slice(load, subject, { ...order, seconds: settings.seconds }),
+            settings.seconds,
+          ),
+        });
         if (server.errors !== '')
-          throw new Error(`the server of the origin wrote errors, so that its figures say nothing: ${server.errors}`);
+          throw new Error(
+            `the server of the origin wrote errors, so that its figures say nothing: ${server.errors}`,
+          );
       } finally {
         await server.stop();
       }
@@ -230,9 +262,17 @@ export async function measureWebSockets(load: Load, settings: Settings): Promise
   const server = await startServer('full', stub.port);
   try {
     const subject = { server, stub, stream: streams.full };
-    const order = { path, eventBytes: 5_000, connections: 32, webSocketWindow: Math.ceil(settings.connections / 32) };
+    const order = {
+      path,
+      eventBytes: 5_000,
+      connections: 32,
+      webSocketWindow: Math.ceil(settings.connections / 32),
+    };
     await slice(load, subject, { ...order, seconds: settings.warmUpSeconds });
-    return throughputOf(await slice(load, subject, { ...order, seconds: settings.seconds }), settings.seconds);
+    return throughputOf(
+      await slice(load, subject, { ...order, seconds: settings.seconds }),
+      settings.seconds,
+    );
   } finally {
     await server.stop();
     await stub.stop();
@@ -253,7 +293,14 @@ export async function measureMemory(load: Load, minutes: number, rate: number): 
         heapUsedMib.push(heapUsedBytes / mebibyte);
       });
     }, 1_000);
-    const result = await load.run({ port: server.port, path, eventBytes: 5_000, connections: 256, rate, seconds: minutes * 60 });
+    const result = await load.run({
+      port: server.port,
+      path,
+      eventBytes: 5_000,
+      connections: 256,
+      rate,
+      seconds: minutes * 60,
+    });
     clearInterval(sampling);
     await new Promise((resolve) => setTimeout(resolve, smallPause));
     const records = (await stub.counts())[streams.full]?.records ?? 0;

@@ -1,5 +1,6 @@
 /**
- * The processes of the ingress benchmark: stub, servers and load, each started, asked and stopped over IPC.
+ * The processes of the ingress benchmark: stub, servers and load, each started, asked and stopped
+ * over IPC.
  */
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
@@ -33,12 +34,19 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-async function start(file: string, args: readonly string[], execArgv: readonly string[] = []): Promise<Running> {
-  const child: ChildProcess = fork(fileURLToPath(new URL(file, import.meta.url)), args, { execArgv: [...execArgv] });
+async function start(
+  file: string,
+  args: readonly string[],
+  execArgv: readonly string[] = [],
+): Promise<Running> {
+  const child: ChildProcess = fork(fileURLToPath(new URL(file, import.meta.url)), args, {
+    execArgv: [...execArgv],
+  });
   const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()));
   const next = <T>(): Promise<T> =>
     new Promise((resolve, reject) => {
-      const onExit = (code: number | null): void => reject(new Error(`${file} ${args.join(' ')} ended with ${code}`));
+      const onExit = (code: number | null): void =>
+        reject(new Error(`${file} ${args.join(' ')} ended with ${code}`));
       child.once('exit', onExit);
       child.once('message', (message) => {
         child.off('exit', onExit);
@@ -66,14 +74,28 @@ export async function startStub(args: readonly string[]): Promise<Stub> {
 }
 
 /**
- * What `sluice` is started with, for all servers: what a request leaves behind dies young instead of growing old at the collector's cost, and a
- * pause of eight seconds does not shrink the old generation to where each second of load collects it whole.
+ * What `sluice` is started with, for all servers: what a request leaves behind dies young instead
+ * of growing old at the collector's cost, and a pause of eight seconds does not shrink the old
+ * generation to where each second of load collects it whole.
  */
-export const heapFlags = ['--no-memory-reducer', '--min-semi-space-size=64', '--max-semi-space-size=64'];
+export const heapFlags = [
+  '--no-memory-reducer',
+  '--min-semi-space-size=64',
+  '--max-semi-space-size=64',
+];
 
-/** `build`: the folder of another build of Sluice, whose server is started instead of this one's. */
-export async function startServer(kind: 'bare' | 'naive' | 'full', stubPort: number, build?: string): Promise<Server> {
-  const file = build === undefined ? 'ingress-server.js' : pathToFileURL(join(resolve(build), 'dist/test/bench/ingress-server.js')).href;
+/**
+ * `build`: the folder of another build of Sluice, whose server is started instead of this one's.
+ */
+export async function startServer(
+  kind: 'bare' | 'naive' | 'full',
+  stubPort: number,
+  build?: string,
+): Promise<Server> {
+  const file =
+    build === undefined
+      ? 'ingress-server.js'
+      : pathToFileURL(join(resolve(build), 'dist/test/bench/ingress-server.js')).href;
   const { port, ask, stop } = await start(file, [kind, String(stubPort)], heapFlags);
   return { port, stop, usage: () => ask('usage') };
 }

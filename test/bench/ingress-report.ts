@@ -25,7 +25,10 @@ export interface Ratios {
   /** The same over another build's; none without one. */
   readonly cpuOverBeside: readonly number[];
   readonly cpuOverBesideSmall: readonly number[];
-  /** Events a second over those of the stack of the origin, and its CPU over ours, one a round; none without it. */
+  /**
+   * Events a second over those of the stack of the origin, and its CPU over ours, one a round; none
+   * without it.
+   */
   readonly rateOverSeed: readonly number[];
   readonly cpuSeedOver: readonly number[];
   /** Milliseconds that the 99th percentile at the steady rate is beyond the bus. */
@@ -48,21 +51,31 @@ export function ratiosOf({ compared, small, steady }: Measured): Ratios {
     cpuOverNaiveSmall: cpuOver(small, 'naive'),
     cpuOverBeside: cpuOver(compared, 'beside'),
     cpuOverBesideSmall: cpuOver(small, 'beside'),
-    rateOverSeed: seed.map((of, round) => (full[round]?.eventsPerSecond ?? Number.NaN) / of.eventsPerSecond),
-    cpuSeedOver: seed.map((of, round) => of.cpuUsPerEvent / (full[round]?.cpuUsPerEvent ?? Number.NaN)),
+    rateOverSeed: seed.map(
+      (of, round) => (full[round]?.eventsPerSecond ?? Number.NaN) / of.eventsPerSecond,
+    ),
+    cpuSeedOver: seed.map(
+      (of, round) => of.cpuUsPerEvent / (full[round]?.cpuUsPerEvent ?? Number.NaN),
+    ),
     p99BeyondBusMs: steady.latency.p99 - busMs,
   };
 }
 
 /** CPU an event of the full path over another's, one a round. */
 function cpuOver(rounds: Rounds, name: string): readonly number[] {
-  return (rounds[name] ?? []).map((of, round) => (rounds['full']?.[round]?.cpuUsPerEvent ?? Number.NaN) / of.cpuUsPerEvent);
+  return (rounds[name] ?? []).map(
+    (of, round) => (rounds['full']?.[round]?.cpuUsPerEvent ?? Number.NaN) / of.cpuUsPerEvent,
+  );
 }
 
-const middle = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-const fixed = (value: number, digits: number, width: number): string => value.toFixed(digits).padStart(width);
+const middle = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const fixed = (value: number, digits: number, width: number): string =>
+  value.toFixed(digits).padStart(width);
 const spread = (values: readonly number[]): string =>
-  values.length < 2 ? '' : ` (${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)} in ${values.length} rounds)`;
+  values.length < 2
+    ? ''
+    : ` (${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)} in ${values.length} rounds)`;
 const latencyText = ({ p50, p99, p999, max }: Quantiles): string =>
   `p50 ${p50.toFixed(1)} ms  p99 ${p99.toFixed(1)} ms  p99.9 ${p999.toFixed(1)} ms  max ${max.toFixed(0)} ms`;
 const sound = (of: { readonly isComplete: boolean; readonly failed: number }): string =>
@@ -86,8 +99,17 @@ function openText(name: string, of: OpenLoop): readonly string[] {
   ];
 }
 
-function memoryText({ minutes, rate, rssMib, heapUsedMib, rssMibPerMinute, heapMibPerMinute, ...rest }: MemoryRun): readonly string[] {
-  const at = (values: readonly number[], share: number): string => (values[Math.floor((values.length - 1) * share)] ?? 0).toFixed(0);
+function memoryText({
+  minutes,
+  rate,
+  rssMib,
+  heapUsedMib,
+  rssMibPerMinute,
+  heapMibPerMinute,
+  ...rest
+}: MemoryRun): readonly string[] {
+  const at = (values: readonly number[], share: number): string =>
+    (values[Math.floor((values.length - 1) * share)] ?? 0).toFixed(0);
   return [
     `memory over ${minutes} minutes at ${rate}/s: rss ${at(rssMib, 0.1)} MiB after a tenth, ${at(rssMib, 0.5)} at half, ${at(rssMib, 1)} at the end; heap ${at(heapUsedMib, 1)} MiB${sound(rest)}`,
     `  slope of the second half: rss ${rssMibPerMinute.toFixed(2)} MiB a minute, heap (lowest of each 10 s) ${heapMibPerMinute.toFixed(2)} MiB a minute`,
@@ -95,7 +117,8 @@ function memoryText({ minutes, rate, rssMib, heapUsedMib, rssMibPerMinute, heapM
 }
 
 export function textOf(report: IngressReport): string {
-  const { settings, ratios, compared, small, seedTried, steady, ordered, webSockets, memory } = report;
+  const { settings, ratios, compared, small, seedTried, steady, ordered, webSockets, memory } =
+    report;
   const lines = [
     `ratio: ${middle(ratios.cpuOverNaive).toFixed(2)} of the naive server's CPU an event of 5 KB, the whole path${spread(ratios.cpuOverNaive)}; at most 1.0`,
     `ratio: ${middle(ratios.cpuOverNaiveSmall).toFixed(2)} of the naive server's CPU an event of 200 B${spread(ratios.cpuOverNaiveSmall)}`,
@@ -125,7 +148,10 @@ export function textOf(report: IngressReport): string {
     ...throughputText('Sluice, the other build', small['beside']),
     '',
     ...openText(`open loop, ${steady.rate}/s of 5 KB, bus ${report.busMs} ms`, steady),
-    ...openText(`open loop, one key in order, ${ordered.rate}/s of 5 KB, bus ${report.busMs} ms`, ordered),
+    ...openText(
+      `open loop, one key in order, ${ordered.rate}/s of 5 KB, bus ${report.busMs} ms`,
+      ordered,
+    ),
     ...(memory === undefined ? [] : memoryText(memory)),
     '',
     'not shown: a network, TLS, a real Kinesis and its throttling, Kafka, spools, more than one stream, a client on another machine;',

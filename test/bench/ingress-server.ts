@@ -1,5 +1,6 @@
 /**
- * The servers under measurement, each in a process of its own: `node ingress-server.js KIND STUB_PORT`.
+ * The servers under measurement, each in a process of its own: `node ingress-server.js KIND
+ * STUB_PORT`.
  *   bare   drains the body and answers
  *   naive  drains the body, hands 500 at a time to the SDK's own PutRecords, and answers
  *   full   the ingress with its Kinesis writer; a key is asked for, each body is checked
@@ -84,7 +85,11 @@ function serveNaive(endpoint: string): number {
   };
   const app = uws.App().post('/*', (res) => {
     const chunks: Buffer[] = [];
-    const request: { res: HttpResponse; body: Buffer; open: boolean } = { res, body: Buffer.alloc(0), open: true };
+    const request: { res: HttpResponse; body: Buffer; open: boolean } = {
+      res,
+      body: Buffer.alloc(0),
+      open: true,
+    };
     res.onAborted(() => {
       request.open = false;
     });
@@ -136,13 +141,25 @@ const noKafka: RecordWriter = {
   path: 'kafka',
   describe: () => Promise.resolve({ recordMaxBytes: 8_388_608, splits: ['partition-0'] }),
   write: (_stream, records) =>
-    Promise.resolve(records.map(() => ({ kind: 'refused', code: 'no-kafka', message: 'there is none', retryable: false }))),
+    Promise.resolve(
+      records.map(() => ({
+        kind: 'refused',
+        code: 'no-kafka',
+        message: 'there is none',
+        retryable: false,
+      })),
+    ),
   close: () => Promise.resolve(),
 };
 
 const [kind = '', stubPort = ''] = process.argv.slice(2);
 const endpoint = `http://127.0.0.1:${stubPort}`;
-const port = kind === 'bare' ? serveBare() : kind === 'naive' ? serveNaive(endpoint) : await serveFull(endpoint);
+const port =
+  kind === 'bare'
+    ? serveBare()
+    : kind === 'naive'
+      ? serveNaive(endpoint)
+      : await serveFull(endpoint);
 
 process.on('message', () => {
   const { user, system } = process.cpuUsage();

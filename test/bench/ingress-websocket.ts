@@ -1,6 +1,7 @@
 /**
- * A WebSocket of the benchmark's load (RFC 6455): frames are made once but for their `ref`, masked with zero, which leaves the text as it is;
- * of what comes back only the status of each acknowledgement is looked at.
+ * A WebSocket of the benchmark's load (RFC 6455): frames are made once but for their `ref`, masked
+ * with zero, which leaves the text as it is; of what comes back only the status of each
+ * acknowledgement is looked at.
  */
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
@@ -39,7 +40,9 @@ export function openWebSocket(
     const lane: SocketLane = {
       send() {
         socket.cork();
-        socket.write(Buffer.concat([start, Buffer.from(headStart + String(++ref).padStart(refDigits, '0'))]));
+        socket.write(
+          Buffer.concat([start, Buffer.from(headStart + String(++ref).padStart(refDigits, '0'))]),
+        );
         socket.write(rest);
         socket.uncork();
       },
@@ -61,7 +64,9 @@ export function openWebSocket(
         'Sec-WebSocket-Version: 13',
         'Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==',
       ];
-      socket.write(`GET ${path}/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Api-Key: ${apiKey}\r\n${headers.join('\r\n')}\r\n\r\n`);
+      socket.write(
+        `GET ${path}/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Api-Key: ${apiKey}\r\n${headers.join('\r\n')}\r\n\r\n`,
+      );
     });
     socket.once('data', (first: Buffer) => {
       const end = first.indexOf('\r\n\r\n');
@@ -91,7 +96,10 @@ function readFrames(bytes: Buffer, onFrame: (opcode: number, text: string) => vo
     if (bytes.length - at < headBytes) break;
     const length = short === 126 ? bytes.readUInt16BE(at + 2) : short;
     if (bytes.length - at < headBytes + length) break;
-    onFrame((bytes[at] ?? 0) & 0x0f, bytes.toString('latin1', at + headBytes, at + headBytes + length));
+    onFrame(
+      (bytes[at] ?? 0) & 0x0f,
+      bytes.toString('latin1', at + headBytes, at + headBytes + length),
+    );
     at += headBytes + length;
   }
   return bytes.subarray(at);

@@ -9,7 +9,9 @@ import { textOf } from './ingress-report.ts';
 const main = fileURLToPath(new URL('ingress.js', import.meta.url));
 
 describe('the ingress benchmark, in its short form', () => {
-  it('finds every event that was answered in the stub, of each server, and gives all its figures', { timeout: 120_000 }, async () => {
+  it('finds every event that was answered in the stub, of each server, and gives all its figures', {
+    timeout: 120_000,
+  }, async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       main,
       '--short',
@@ -17,7 +19,12 @@ describe('the ingress benchmark, in its short form', () => {
       '--json',
     ]);
     const report = JSON.parse(stdout) as IngressReport;
-    const throughputs = [...Object.values(report.compared), ...Object.values(report.small), report.seedTried, [report.webSockets]].flat();
+    const throughputs = [
+      ...Object.values(report.compared),
+      ...Object.values(report.small),
+      report.seedTried,
+      [report.webSockets],
+    ].flat();
     expect(Object.keys(report.compared)).toEqual(expect.arrayContaining(['bare', 'naive', 'full']));
     expect(report.ratios.rateOverSeed.length).toBe(report.seedTried.length);
     for (const { events, failed, isComplete, cpuUsPerEvent, latency } of throughputs) {

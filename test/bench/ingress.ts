@@ -1,6 +1,7 @@
 /**
- * `npm run bench:ingress`: what the ingress costs and gives, beside a naive server and beside the stack of the origin, under the same client
- * and the same stub of Kinesis in the same run, ratios first. What it does not show: test/bench/README.md, and its last lines.
+ * `npm run bench:ingress`: what the ingress costs and gives, beside a naive server and beside the
+ * stack of the origin, under the same client and the same stub of Kinesis in the same run, ratios
+ * first. What it does not show: test/bench/README.md, and its last lines.
  *
  *   --seconds N      of each measurement (default 10)
  *   --rounds N       of the comparison with the naive server, in turns (default 7), each of half as long
@@ -13,7 +14,13 @@
  */
 import { parseArgs } from 'node:util';
 import type { ServerKind, Settings } from './ingress-measure.ts';
-import { compareServers, measureMemory, measureOpenLoop, measureWebSockets, trySeed } from './ingress-measure.ts';
+import {
+  compareServers,
+  measureMemory,
+  measureOpenLoop,
+  measureWebSockets,
+  trySeed,
+} from './ingress-measure.ts';
 import { startLoad } from './ingress-processes.ts';
 import type { IngressReport } from './ingress-report.ts';
 import { ratiosOf, textOf } from './ingress-report.ts';
@@ -35,24 +42,59 @@ const { values: options } = parseArgs({
 const { short } = options;
 const settings: Settings = short
   ? { seconds: 0.4, warmUpSeconds: 0.2, rounds: 1, connections: 64 }
-  : { seconds: Number(options.seconds), warmUpSeconds: 8, rounds: Number(options.rounds), connections: Number(options.connections) };
+  : {
+      seconds: Number(options.seconds),
+      warmUpSeconds: 8,
+      rounds: Number(options.rounds),
+      connections: Number(options.connections),
+    };
 const { seconds, warmUpSeconds } = settings;
 
 const load = await startLoad();
-const seedTried = options['no-seed'] ? [] : await trySeed(load, short ? [2] : [1, 2, 3, 4], { ...settings, seconds: seconds / 2 });
-const seedWorkers = [...seedTried].sort((a, b) => b.eventsPerSecond - a.eventsPerSecond)[0]?.workers;
+const seedTried = options['no-seed']
+  ? []
+  : await trySeed(load, short ? [2] : [1, 2, 3, 4], { ...settings, seconds: seconds / 2 });
+const seedWorkers = [...seedTried].sort((a, b) => b.eventsPerSecond - a.eventsPerSecond)[0]
+  ?.workers;
 const peers = { seedWorkers: seedWorkers ?? 1, beside: options.beside };
 const besides: readonly ServerKind[] = options.beside === '' ? [] : ['beside'];
-const kinds: readonly ServerKind[] = ['bare', 'naive', 'full', ...besides, ...(seedWorkers === undefined ? [] : (['seed'] as const))];
+const kinds: readonly ServerKind[] = [
+  'bare',
+  'naive',
+  'full',
+  ...besides,
+  ...(seedWorkers === undefined ? [] : (['seed'] as const)),
+];
 const turns = { ...settings, seconds: seconds / 2 };
 const compared = await compareServers(load, kinds, 5_000, turns, peers);
 const small = await compareServers(load, ['naive', 'full', ...besides], 200, turns, peers);
-const steady = await measureOpenLoop(load, { rate: short ? 500 : 4_500, busMs: 20, seconds, warmUpSeconds });
-const ordered = await measureOpenLoop(load, { rate: short ? 200 : 1_000, busMs: 20, seconds, warmUpSeconds, ordered: true });
+const steady = await measureOpenLoop(load, {
+  rate: short ? 500 : 4_500,
+  busMs: 20,
+  seconds,
+  warmUpSeconds,
+});
+const ordered = await measureOpenLoop(load, {
+  rate: short ? 200 : 1_000,
+  busMs: 20,
+  seconds,
+  warmUpSeconds,
+  ordered: true,
+});
 const webSockets = await measureWebSockets(load, settings);
-const memory = options.memory ? await measureMemory(load, Number(options.minutes), 4_500) : undefined;
+const memory = options.memory
+  ? await measureMemory(load, Number(options.minutes), 4_500)
+  : undefined;
 await load.stop();
 
-const measured = { compared: compared.rounds, small: small.rounds, seedTried, steady, ordered, webSockets, memory };
+const measured = {
+  compared: compared.rounds,
+  small: small.rounds,
+  seedTried,
+  steady,
+  ordered,
+  webSockets,
+  memory,
+};
 const report: IngressReport = { settings, busMs: 20, ...measured, ratios: ratiosOf(measured) };
 console.log(options.json ? JSON.stringify(report) : textOf(report));

@@ -1,11 +1,14 @@
 /**
- * A Kinesis endpoint that costs little, in a process of its own: `node kinesis-stub.js [--delay MS] [--refuse-every N] [--parse]`.
- * It drains the body, counts its records without parsing it, and answers PutRecords after the delay with as many results; it also answers
- * DescribeStreamSummary and ListShards. It checks no signature and keeps nothing. Sends `{ port }` to its parent, and its counts when asked.
+ * A Kinesis endpoint that costs little, in a process of its own: `node kinesis-stub.js [--delay MS]
+ * [--refuse-every N] [--parse]`. It drains the body, counts its records without parsing it, and
+ * answers PutRecords after the delay with as many results; it also answers DescribeStreamSummary
+ * and ListShards. It checks no signature and keeps nothing. Sends `{ port }` to its parent, and its
+ * counts when asked.
  *
- * A body may be JSON, as the SDK for JavaScript sends it, or CBOR; the answer is of the same kind. Records are counted by the head of their
- * array, in JSON by their opening braces: neither base64 nor the keys of a benchmark have one. With `--parse` the CBOR body is parsed instead,
- * and the records inside aggregated ones are counted.
+ * A body may be JSON, as the SDK for JavaScript sends it, or CBOR; the answer is of the same kind.
+ * Records are counted by the head of their array, in JSON by their opening braces: neither base64
+ * nor the keys of a benchmark have one. With `--parse` the CBOR body is parsed instead, and the
+ * records inside aggregated ones are counted.
  */
 import uws from 'uWebSockets.js';
 import { parseArgs } from 'node:util';
@@ -31,7 +34,12 @@ const delayMs = Number(options.delay);
 const refuseEvery = Number(options['refuse-every']);
 
 const openingBrace = 0x7b;
-const shards = ['shardId-000000000000', 'shardId-000000000001', 'shardId-000000000002', 'shardId-000000000003'];
+const shards = [
+  'shardId-000000000000',
+  'shardId-000000000001',
+  'shardId-000000000002',
+  'shardId-000000000003',
+];
 const taken = (nth: number): unknown => ({
   SequenceNumber: '49590338271490256608559692538361571095921575989136588898',
   ShardId: shards[nth % shards.length],
@@ -42,12 +50,19 @@ const throttled = {
 };
 type Encoding = 'json' | 'cbor';
 const wholeReplies = new Map<string, Uint8Array | string>();
-const counts = new Map<string, { calls: number; records: number; refused: number; bytes: number }>();
+const counts = new Map<
+  string,
+  { calls: number; records: number; refused: number; bytes: number }
+>();
 let seen = 0;
 
 /** The reply to `records` of them, and how many it refuses. */
-function replyOf(encoding: Encoding, records: number): { readonly body: Uint8Array | string; readonly refused: number } {
-  const encode = (value: unknown): Uint8Array | string => (encoding === 'json' ? JSON.stringify(value) : cbor.serialize(value));
+function replyOf(
+  encoding: Encoding,
+  records: number,
+): { readonly body: Uint8Array | string; readonly refused: number } {
+  const encode = (value: unknown): Uint8Array | string =>
+    encoding === 'json' ? JSON.stringify(value) : cbor.serialize(value);
   if (refuseEvery > 0) {
     let refused = 0;
     const results = Array.from({ length: records }, (_, nth) => {
@@ -60,7 +75,10 @@ function replyOf(encoding: Encoding, records: number): { readonly body: Uint8Arr
   const name = `${encoding} ${records}`;
   let body = wholeReplies.get(name);
   if (body === undefined) {
-    body = encode({ FailedRecordCount: 0, Records: Array.from({ length: records }, (_, nth) => taken(nth)) });
+    body = encode({
+      FailedRecordCount: 0,
+      Records: Array.from({ length: records }, (_, nth) => taken(nth)),
+    });
     wholeReplies.set(name, body);
   }
   return { body, refused: 0 };
@@ -68,7 +86,8 @@ function replyOf(encoding: Encoding, records: number): { readonly body: Uint8Arr
 
 function countBraces(chunk: Buffer): number {
   let count = 0;
-  for (let at = chunk.indexOf(openingBrace); at >= 0; at = chunk.indexOf(openingBrace, at + 1)) count++;
+  for (let at = chunk.indexOf(openingBrace); at >= 0; at = chunk.indexOf(openingBrace, at + 1))
+    count++;
   return count;
 }
 
@@ -82,7 +101,10 @@ function countOf(body: Buffer): number {
 
 function eventsOf(body: Buffer): number {
   const { Records: records } = cbor.deserialize(body) as { Records: { Data: Uint8Array }[] };
-  return records.reduce((sum, { Data: data }) => sum + (decodeAggregate(Buffer.from(data))?.length ?? 1), 0);
+  return records.reduce(
+    (sum, { Data: data }) => sum + (decodeAggregate(Buffer.from(data))?.length ?? 1),
+    0,
+  );
 }
 
 const tailBytes = 512;
@@ -127,12 +149,15 @@ uws
       bytes += chunk.length;
       if (encoding === 'json') braces += countBraces(chunk);
       else if (bytes === chunk.length && bytes > 0) records = countOf(chunk);
-      tail = (tail + chunk.toString('latin1', Math.max(0, chunk.length - tailBytes))).slice(-tailBytes);
+      tail = (tail + chunk.toString('latin1', Math.max(0, chunk.length - tailBytes))).slice(
+        -tailBytes,
+      );
       // The chunk is only valid in this callback.
       if (options.parse) chunks.push(Buffer.from(new Uint8Array(part)));
       if (!isLast) return;
       if (target.endsWith('PutRecords')) answerPut();
-      else if (target.endsWith('ListShards')) answer(JSON.stringify({ Shards: shards.map((ShardId) => ({ ShardId })) }));
+      else if (target.endsWith('ListShards'))
+        answer(JSON.stringify({ Shards: shards.map((ShardId) => ({ ShardId })) }));
       else answer('{"StreamDescriptionSummary":{"StreamStatus":"ACTIVE"}}');
     });
   })

@@ -1,7 +1,8 @@
 /**
- * One round of `npm run bench:operators` in a process of its own: `node operators-run.js DIST OPERATOR ROWS`, where DIST is the compiled folder of the
- * build under measurement. Records lie ready in memory, in four splits; the job decodes them, runs the operator and gives its results to a sink that
- * only counts. Prints one JSON object.
+ * One round of `npm run bench:operators` in a process of its own: `node operators-run.js DIST
+ * OPERATOR ROWS`, where DIST is the compiled folder of the build under measurement. Records lie
+ * ready in memory, in four splits; the job decodes them, runs the operator and gives its results to
+ * a sink that only counts. Prints one JSON object.
  */
 import { pathToFileURL } from 'node:url';
 import type * as Wire from '../../schemas/wire.ts';
@@ -32,8 +33,25 @@ async function load<T>(dist: string, file: string): Promise<T> {
 }
 
 function topologyOf(sluice: typeof Sluice, operator: Operator): Sluice.Topology {
-  const { aggregator, count, fileTable, schemaOf, session, sliding, stream, sum, table, topology, tumbling, value } = sluice;
-  const row = schemaOf<Record<string, unknown>>({ $id: 'https://sluice.example/bench-row', type: 'object', properties: {} });
+  const {
+    aggregator,
+    count,
+    fileTable,
+    schemaOf,
+    session,
+    sliding,
+    stream,
+    sum,
+    table,
+    topology,
+    tumbling,
+    value,
+  } = sluice;
+  const row = schemaOf<Record<string, unknown>>({
+    $id: 'https://sluice.example/bench-row',
+    type: 'object',
+    properties: {},
+  });
   const schema = schemaOf<Reading>({
     $id: 'https://sluice.example/bench-reading',
     type: 'object',
@@ -44,10 +62,16 @@ function topologyOf(sluice: typeof Sluice, operator: Operator): Sluice.Topology 
     const readings = t
       .source('source', stream('bench/readings'))
       .validate('valid', schema)
-      .eventTime('time', (e) => e.data.at, { outOfOrderness: '1s', idleAfter: 0, future: { max: 0 } })
+      .eventTime('time', (e) => e.data.at, {
+        outOfOrderness: '1s',
+        idleAfter: 0,
+        future: { max: 0 },
+      })
       .map((e) => e.data);
     const out = <T>(results: Sluice.Stream<T>): void =>
-      results.map((result): Record<string, unknown> => ({ result })).sinkTo('rows', table('rows', row));
+      results
+        .map((result): Record<string, unknown> => ({ result }))
+        .sinkTo('rows', table('rows', row));
     const windowed = (definition: Sluice.WindowDefinition): void =>
       out(
         readings
@@ -85,7 +109,9 @@ function topologyOf(sluice: typeof Sluice, operator: Operator): Sluice.Topology 
       case 'interval join': {
         const { even, rest } = readings.split({ even: (r) => r.v % 2 === 0 });
         const right = rest.keyBy((r) => r.k);
-        const pairs = even.keyBy((r) => r.k).intervalJoin('join', right, { lower: '-15s', upper: '15s' }, (l, r) => [l.v, r.v]);
+        const pairs = even
+          .keyBy((r) => r.k)
+          .intervalJoin('join', right, { lower: '-15s', upper: '15s' }, (l, r) => [l.v, r.v]);
         return out(pairs.out);
       }
       case 'process with state and timers':
@@ -114,7 +140,12 @@ function topologyOf(sluice: typeof Sluice, operator: Operator): Sluice.Topology 
           }),
           { key: 'id' },
         );
-        return out(readings.lookup('named', names, { by: (r) => r.k }, (r, found) => ({ ...r, name: found?.name })));
+        return out(
+          readings.lookup('named', names, { by: (r) => r.k }, (r, found) => ({
+            ...r,
+            name: found?.name,
+          })),
+        );
       }
       case 'split and union': {
         const { even, rest } = readings.split({ even: (r) => r.v % 2 === 0 });
@@ -158,8 +189,14 @@ function recordsOf(
 
 async function measure(dist: string, operator: Operator, rows: number): Promise<OperatorRound> {
   const sluice = await load<typeof Sluice>(dist, 'topology/index.js');
-  const { systemClock } = await load<typeof import('../../schemas/kernel/clock.ts')>(dist, 'schemas/kernel/clock.js');
-  const { systemRandom } = await load<typeof import('../../schemas/kernel/random.ts')>(dist, 'schemas/kernel/random.js');
+  const { systemClock } = await load<typeof import('../../schemas/kernel/clock.ts')>(
+    dist,
+    'schemas/kernel/clock.js',
+  );
+  const { systemRandom } = await load<typeof import('../../schemas/kernel/random.ts')>(
+    dist,
+    'schemas/kernel/random.js',
+  );
   const records = recordsOf(await load<typeof Wire>(dist, 'schemas/wire.js'), rows);
   let out = 0;
   const sink: Sluice.Sink = {
@@ -177,7 +214,8 @@ async function measure(dist: string, operator: Operator, rows: number): Promise<
   const job = sluice.createJob({
     topology: topologyOf(sluice, operator),
     blobs: {
-      list: (prefix) => Promise.resolve([...blobs.keys()].filter((key) => key.startsWith(prefix)).toSorted()),
+      list: (prefix) =>
+        Promise.resolve([...blobs.keys()].filter((key) => key.startsWith(prefix)).toSorted()),
       get: (key) => Promise.resolve(blobs.get(key)),
       createIfAbsent(key, bytes) {
         const isNew = !blobs.has(key);
@@ -197,7 +235,10 @@ async function measure(dist: string, operator: Operator, rows: number): Promise<
             splits: () => Promise.resolve([...records.keys()].map((id) => ({ id, parents: [] }))),
             read(split, after, { maxRecords }) {
               const from = after === undefined ? 0 : Number(after) + 1;
-              return Promise.resolve({ records: (records.get(split) ?? []).slice(from, from + maxRecords), ended: false });
+              return Promise.resolve({
+                records: (records.get(split) ?? []).slice(from, from + maxRecords),
+                ended: false,
+              });
             },
             latest: (split) => Promise.resolve(records.get(split)?.at(-1)?.position),
             lag: () => Promise.resolve(undefined),
@@ -207,11 +248,17 @@ async function measure(dist: string, operator: Operator, rows: number): Promise<
           },
         ]),
       sink: () => sink,
-      table: () => Promise.resolve(Array.from({ length: keys }, (_, n) => ({ id: `key-${n}`, name: `name ${n}` }))),
+      table: () =>
+        Promise.resolve(
+          Array.from({ length: keys }, (_, n) => ({ id: `key-${n}`, name: `name ${n}` })),
+        ),
       lookup: () => () => Promise.resolve(undefined),
       rejected: () => ({
         ...sink,
-        write: ({ length }) => Promise.reject(new Error(`${length} elements were rejected: the topology does not fit its events`)),
+        write: ({ length }) =>
+          Promise.reject(
+            new Error(`${length} elements were rejected: the topology does not fit its events`),
+          ),
       }),
     },
     clock: systemClock,

@@ -1,14 +1,32 @@
 /**
- * The short form of `npm run bench:operators`: every operator runs and gives as many results as it must; how fast is the long form's to say.
+ * The short form of `npm run bench:operators`: every operator runs and gives as many results as it
+ * must; how fast is the long form's to say.
  */
 import { expect, it } from 'vitest';
 import { root, runScript } from '../repo/support.ts';
 import { operators } from './operators-names.ts';
 
-it('npm run bench:operators measures every operator, beside another build', { timeout: 300_000 }, async () => {
-  const said = await runScript('bench/operators.js', '--rows', '12000', '--rounds', '1', '--beside', root, '--json');
+it('npm run bench:operators measures every operator, beside another build', {
+  timeout: 300_000,
+}, async () => {
+  const said = await runScript(
+    'bench/operators.js',
+    '--rows',
+    '12000',
+    '--rounds',
+    '1',
+    '--beside',
+    root,
+    '--json',
+  );
   const line = said.split('\n').find((text) => text.startsWith('[')) ?? '[]';
-  const report = JSON.parse(line) as { operator: string; cpuUs: number; besideUs: number; speed: number; results: number }[];
+  const report = JSON.parse(line) as {
+    operator: string;
+    cpuUs: number;
+    besideUs: number;
+    speed: number;
+    results: number;
+  }[];
   expect(report.map(({ operator }) => operator)).toEqual(operators);
   for (const { cpuUs, besideUs, speed } of report) expect(speed).toBeCloseTo(besideUs / cpuUs, 6);
   const results = Object.fromEntries(report.map(({ operator, results }) => [operator, results]));
@@ -29,5 +47,7 @@ it('npm run bench:operators measures every operator, beside another build', { ti
 });
 
 it('refuses an operator that is none', async () => {
-  expect(await runScript('bench/operators.js', '--only', 'sort')).toMatch(/^expected --only of source, [^]*exit 2$/);
+  expect(await runScript('bench/operators.js', '--only', 'sort')).toMatch(
+    /^expected --only of source, [^]*exit 2$/,
+  );
 });

@@ -1,6 +1,7 @@
 /**
- * `npm run bench:operators`: what each operator costs an element, in a job of its own over records that lie ready in memory (operators-run.ts). Each
- * measurement is a new process with the heap that `sluice` starts with; builds take turns, and the ratio is the median of the rounds' own.
+ * `npm run bench:operators`: what each operator costs an element, in a job of its own over records
+ * that lie ready in memory (operators-run.ts). Each measurement is a new process with the heap that
+ * `sluice` starts with; builds take turns, and the ratio is the median of the rounds' own.
  *
  *   --rows N      of each measurement (default 400,000)
  *   --rounds N    (default 5)
@@ -28,7 +29,9 @@ const { values: options } = parseArgs({
 });
 const here = fileURLToPath(new URL('../..', import.meta.url));
 const builds = options.beside === '' ? [here] : [here, join(resolve(options.beside), 'dist')];
-const chosen = operators.filter((name) => options.only === '' || name === options.only || name === 'source');
+const chosen = operators.filter(
+  (name) => options.only === '' || name === options.only || name === 'source',
+);
 if (!chosen.some((name) => name === (options.only || 'source'))) {
   console.error(`expected --only of ${operators.join(', ')}`);
   process.exit(2);
@@ -37,10 +40,14 @@ if (!chosen.some((name) => name === (options.only || 'source'))) {
 function run(build: string, operator: Operator): Promise<OperatorRound> {
   const script = fileURLToPath(new URL('operators-run.js', import.meta.url));
   return new Promise((done, failed) => {
-    execFile(process.execPath, [...heapFlags, script, build, operator, options.rows], (error, stdout, stderr) => {
-      if (error === null) done(JSON.parse(stdout) as OperatorRound);
-      else failed(new Error(`${operator} failed: ${stderr}`, { cause: error }));
-    });
+    execFile(
+      process.execPath,
+      [...heapFlags, script, build, operator, options.rows],
+      (error, stdout, stderr) => {
+        if (error === null) done(JSON.parse(stdout) as OperatorRound);
+        else failed(new Error(`${operator} failed: ${stderr}`, { cause: error }));
+      },
+    );
   });
 }
 
@@ -57,7 +64,10 @@ for (let round = 0; round < Number(options.rounds); round++) {
       const measured = await run(build, operator);
       took.get(operator)?.[index]?.push(measured.cpuUs);
       const before = out.get(operator) ?? measured.out;
-      if (measured.out !== before) throw new Error(`${operator}: ${build} gave ${measured.out} results, and before there were ${before}`);
+      if (measured.out !== before)
+        throw new Error(
+          `${operator}: ${build} gave ${measured.out} results, and before there were ${before}`,
+        );
       out.set(operator, before);
     }
   }
@@ -74,14 +84,26 @@ const report = chosen.map((operator) => {
     ownUs: median(own.map((us, round) => us - (source[round] ?? 0))),
     results: out.get(operator),
     /** Speed against the other build's: above 1 is faster. */
-    ...(builds.length > 1 ? { besideUs: median(beside), speed: median(own.map((us, round) => (beside[round] ?? Number.NaN) / us)) } : {}),
+    ...(builds.length > 1
+      ? {
+          besideUs: median(beside),
+          speed: median(own.map((us, round) => (beside[round] ?? Number.NaN) / us)),
+        }
+      : {}),
   };
 });
 if (options.json) console.log(JSON.stringify(report));
 else {
-  console.log(`us of CPU an element of ${options.rows}, medians of ${options.rounds} rounds; 'own' is beyond the source alone`);
+  console.log(
+    `us of CPU an element of ${options.rows}, medians of ${options.rounds} rounds; 'own' is beyond the source alone`,
+  );
   for (const { operator, cpuUs, ownUs, besideUs, speed } of report) {
-    const compared = speed === undefined ? '' : `   the other build ${besideUs?.toFixed(2).padStart(6)}   ${speed.toFixed(2)} of its speed`;
-    console.log(`${operator.padEnd(32)} ${cpuUs.toFixed(2).padStart(6)}   own ${ownUs.toFixed(2).padStart(6)}${compared}`);
+    const compared =
+      speed === undefined
+        ? ''
+        : `   the other build ${besideUs?.toFixed(2).padStart(6)}   ${speed.toFixed(2)} of its speed`;
+    console.log(
+      `${operator.padEnd(32)} ${cpuUs.toFixed(2).padStart(6)}   own ${ownUs.toFixed(2).padStart(6)}${compared}`,
+    );
   }
 }

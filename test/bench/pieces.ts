@@ -1,5 +1,6 @@
 /**
- * What each piece of the work on one event costs alone. Loops are long enough to be compiled; the smallest of several rounds counts.
+ * What each piece of the work on one event costs alone. Loops are long enough to be compiled; the
+ * smallest of several rounds counts.
  */
 import { isUtf8 } from 'node:buffer';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -29,7 +30,11 @@ export function measurePieces(body: Buffer): Readonly<Record<string, number>> {
   const newId = (): string => uuidv7(systemClock.now(), systemRandom);
   const derived = deriveEvent(body, checked, stream, head, newId);
   if ('status' in derived) throw new Error(derived.message);
-  const bounds = { thresholdBytes: 102_400, kinesisRecordMaxBytes: 1_048_576, kafkaRecordMaxBytes: 8_388_608 };
+  const bounds = {
+    thresholdBytes: 102_400,
+    kinesisRecordMaxBytes: 1_048_576,
+    kafkaRecordMaxBytes: 8_388_608,
+  };
   const routed = decideRoute(derived.attributes, body, bounds);
   if (routed === undefined) throw new Error('the bench event fits no path');
   const sized = sizeOf(routed.record);
@@ -39,7 +44,9 @@ export function measurePieces(body: Buffer): Readonly<Record<string, number>> {
     'copy of the body': time(() => Buffer.from(body)),
     'UTF-8 check (native)': time(() => isUtf8(body)),
     'JSON and UTF-8 check': time(() => checkJson(body)),
-    'for comparison: JSON.parse of the same text': time(() => JSON.parse(body.toString()) as unknown),
+    'for comparison: JSON.parse of the same text': time(
+      () => JSON.parse(body.toString()) as unknown,
+    ),
     'schema at the door, where a stream asks for it (JSON.parse and Ajv)': time(() => check(body)),
     'attributes and id': time(() => deriveEvent(body, checked, stream, head, newId)),
     'route and head of the record': time(() => decideRoute(derived.attributes, body, bounds)),
@@ -51,15 +58,24 @@ export function measurePieces(body: Buffer): Readonly<Record<string, number>> {
 /** A schema that says the type of every member. */
 function schemaCheck(body: Buffer): (data: Buffer) => unknown {
   const members = Object.entries(JSON.parse(body.toString()) as Readonly<Record<string, unknown>>);
-  const properties = Object.fromEntries(members.map(([name, value]) => [name, { type: typeof value }]));
+  const properties = Object.fromEntries(
+    members.map(([name, value]) => [name, { type: typeof value }]),
+  );
   const dir = mkdtempSync(join(tmpdir(), 'sluice-pieces-'));
   try {
     const schemaFile = join(dir, 'schema.json');
     writeFileSync(
       schemaFile,
-      JSON.stringify({ $id: 'https://sluice.example/bench', type: 'object', required: Object.keys(properties), properties }),
+      JSON.stringify({
+        $id: 'https://sluice.example/bench',
+        type: 'object',
+        required: Object.keys(properties),
+        properties,
+      }),
     );
-    const check = loadDataCheck(streamConfig('bench', 'events', { validate: { mode: 'reject', schemaFile } }));
+    const check = loadDataCheck(
+      streamConfig('bench', 'events', { validate: { mode: 'reject', schemaFile } }),
+    );
     if (check === undefined || check.misfit({ isWrapped: false }, body) !== undefined)
       throw new Error('the bench event does not fit its schema');
     return (data) => check.misfit({ isWrapped: false }, data);

@@ -1,6 +1,7 @@
 /**
- * What the window of repeats takes, in two tables: the memory of a chunk beside its bytes, by which `limits.repeatChunkOverheadBytes` is
- * chosen, and of a whole window, full, beside what it counts; and the time that an event with an id of its own costs.
+ * What the window of repeats takes, in two tables: the memory of a chunk beside its bytes, by which
+ * `limits.repeatChunkOverheadBytes` is chosen, and of a whole window, full, beside what it counts;
+ * and the time that an event with an id of its own costs.
  *
  * Run with `node --expose-gc dist/test/bench/repeats.js`.
  */
@@ -32,7 +33,12 @@ const attributes = (n: number): EventAttributes => ({
   receivedtime: '2026-01-01T00:00:00.000Z',
 });
 const fingerprintOf = await createFingerprints(systemRandom);
-const printOf = (n: number) => fingerprintOf({ attributes: attributes(n), ownTime: false, ownExtensions: undefined }, new Uint8Array(8), 0);
+const printOf = (n: number) =>
+  fingerprintOf(
+    { attributes: attributes(n), ownTime: false, ownExtensions: undefined },
+    new Uint8Array(8),
+    0,
+  );
 
 function used(): number {
   for (let n = 0; n < 3; n++) globalThis.gc?.();
@@ -47,16 +53,26 @@ function fill(shares: number, entries: number, maxBytes: number): void {
   const taken = used() - before;
   const { bytes, entries: kept } = window;
   const each = (taken / kept).toFixed(0);
-  say(`${String(shares).padStart(7)} shares ${String(kept).padStart(7)} entries: counted ${bytes}, taken ${taken} (${each} an entry)`);
+  say(
+    `${String(shares).padStart(7)} shares ${String(kept).padStart(7)} entries: counted ${bytes}, taken ${taken} (${each} an entry)`,
+  );
 }
 
 function time(name: string, size: number): void {
-  const repeats = createRepeats({ windowMs: limits.repeatWindowMs, maxBytes: limits.repeatWindowMaxBytes, now: () => performance.now() });
+  const repeats = createRepeats({
+    windowMs: limits.repeatWindowMs,
+    maxBytes: limits.repeatWindowMaxBytes,
+    now: () => performance.now(),
+  });
   const data = Buffer.alloc(size, 'x');
   const events = 400_000;
   const run = (from: number): void => {
     for (let n = from; n < from + events; n++) {
-      const print = fingerprintOf({ attributes: attributes(n), ownTime: false, ownExtensions: undefined }, data, 0);
+      const print = fingerprintOf(
+        { attributes: attributes(n), ownTime: false, ownExtensions: undefined },
+        data,
+        0,
+      );
       if (repeats.meet(print, () => undefined)) repeats.settled('key', print, delivered);
     }
   };

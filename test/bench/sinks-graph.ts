@@ -1,6 +1,7 @@
 /**
- * Edges with their end nodes into Neo4j: by the graph sink (merged, staged on disk, applied in chunks with its books), and by a loop over the driver
- * with the statement that one would write by hand.
+ * Edges with their end nodes into Neo4j: by the graph sink (merged, staged on disk, applied in
+ * chunks with its books), and by a loop over the driver with the statement that one would write by
+ * hand.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,8 +18,18 @@ import { startNeo4j } from '../servers/neo4j.ts';
 import type { Race } from './sinks.ts';
 
 const model = graphModel({
-  nodes: { User: { key: 'id', props: { id: 'string' } }, Promo: { key: 'id', props: { id: 'string' } } },
-  edges: { CLICKED: { from: 'User', to: 'Promo', key: ['event'], props: { event: 'string', price: 'number' } } },
+  nodes: {
+    User: { key: 'id', props: { id: 'string' } },
+    Promo: { key: 'id', props: { id: 'string' } },
+  },
+  edges: {
+    CLICKED: {
+      from: 'User',
+      to: 'Promo',
+      key: ['event'],
+      props: { event: 'string', price: 'number' },
+    },
+  },
 });
 const chunkRows = limits.graphChunkMaxWrites;
 const turnRows = 1_024;
@@ -40,7 +51,9 @@ export async function graphRace(scale: number): Promise<Race> {
   const emptied = async (): Promise<void> => {
     await server.empty();
     for (const label of ['User', 'Promo']) {
-      await server.ask(`CREATE CONSTRAINT sluice_${label}_id IF NOT EXISTS FOR (n:${label}) REQUIRE n.id IS UNIQUE`);
+      await server.ask(
+        `CREATE CONSTRAINT sluice_${label}_id IF NOT EXISTS FOR (n:${label}) REQUIRE n.id IS UNIQUE`,
+      );
     }
   };
   const counted = async (rate: number): Promise<number> => {
@@ -49,7 +62,10 @@ export async function graphRace(scale: number): Promise<Race> {
     return rate;
   };
   /** Constraints are there before the clock starts. */
-  const measured = async (work: () => Promise<void>, before: () => Promise<void> = emptied): Promise<number> => {
+  const measured = async (
+    work: () => Promise<void>,
+    before: () => Promise<void> = emptied,
+  ): Promise<number> => {
     await before();
     const startedMs = performance.now();
     await work();
@@ -64,7 +80,9 @@ export async function graphRace(scale: number): Promise<Race> {
         const text =
           'UNWIND $rows AS row MERGE (a:User {id: row.from}) MERGE (b:Promo {id: row.to}) MERGE (a)-[e:CLICKED {event: row.event}]->(b) SET e.price = row.price';
         for (let begin = 0; begin < rows.length; begin += chunkRows) {
-          await own.executeWrite((transaction) => transaction.run(text, { rows: rows.slice(begin, begin + chunkRows) }));
+          await own.executeWrite((transaction) =>
+            transaction.run(text, { rows: rows.slice(begin, begin + chunkRows) }),
+          );
         }
         await own.close();
       }),
@@ -85,7 +103,12 @@ export async function graphRace(scale: number): Promise<Race> {
         for (let begin = 0; begin < rows.length; begin += turnRows) {
           const values = rows.slice(begin, begin + turnRows).map((row) => [model.CLICKED(row)]);
           const none = values.map(() => 0);
-          await sink.write({ length: values.length, values, timestamps: none, origins: values.map(() => undefined) });
+          await sink.write({
+            length: values.length,
+            values,
+            timestamps: none,
+            origins: values.map(() => undefined),
+          });
         }
         await sink.prepare(1, true);
         await sink.commit(1);

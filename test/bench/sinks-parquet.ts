@@ -1,6 +1,7 @@
 /**
- * Rows into Parquet files by hour: by the table sink (rows checked against their schema, spread over partitions, encoded in its thread, synced, published),
- * and by a loop over hyparquet-writer that does nothing but turn rows into columns and write a file an hour.
+ * Rows into Parquet files by hour: by the table sink (rows checked against their schema, spread
+ * over partitions, encoded in its thread, synced, published), and by a loop over hyparquet-writer
+ * that does nothing but turn rows into columns and write a file an hour.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +16,11 @@ import type { Race } from './sinks.ts';
 const hourMs = 3_600_000;
 const hours = 6;
 const turnRows = 1_024;
-const [text, integer, real] = [{ type: 'string' }, { type: 'integer' }, { type: 'number' }] as const;
+const [text, integer, real] = [
+  { type: 'string' },
+  { type: 'integer' },
+  { type: 'number' },
+] as const;
 const schema = {
   $id: 'https://sluice.example/bench/row',
   type: 'object',
@@ -44,8 +49,19 @@ interface Row {
 
 function rowOf(n: number): Row {
   const clicked = new Date(Date.UTC(2026, 0, 1, n % hours, 0, n % 3_600)).toISOString();
-  const [user, page] = [`user-${(n * 7_919) % 20_000}`, `https://shop.example/page/${(n * 31) % 500}`];
-  return { id: `event-${n}`, user, page, clicked, position: n % 40, price: (n % 9_973) / 7, note: `note ${n} `.repeat(12) };
+  const [user, page] = [
+    `user-${(n * 7_919) % 20_000}`,
+    `https://shop.example/page/${(n * 31) % 500}`,
+  ];
+  return {
+    id: `event-${n}`,
+    user,
+    page,
+    clicked,
+    position: n % 40,
+    price: (n % 9_973) / 7,
+    note: `note ${n} `.repeat(12),
+  };
 }
 
 export async function parquetRace(scale: number): Promise<Race> {
@@ -81,7 +97,11 @@ export async function parquetRace(scale: number): Promise<Race> {
             { name: 'id', data: own.map(({ id }) => id), type: 'STRING' },
             { name: 'user', data: own.map(({ user }) => user), type: 'STRING' },
             { name: 'page', data: own.map(({ page }) => page), type: 'STRING' },
-            { name: 'clicked', data: own.map(({ clicked }) => new Date(clicked)), type: 'TIMESTAMP' },
+            {
+              name: 'clicked',
+              data: own.map(({ clicked }) => new Date(clicked)),
+              type: 'TIMESTAMP',
+            },
             { name: 'position', data: own.map(({ position }) => BigInt(position)), type: 'INT64' },
             { name: 'price', data: own.map(({ price }) => price), type: 'DOUBLE' },
             { name: 'note', data: own.map(({ note }) => note), type: 'STRING' },
@@ -98,7 +118,12 @@ export async function parquetRace(scale: number): Promise<Race> {
       for (let begin = 0; begin < rows.length; begin += turnRows) {
         const values = rows.slice(begin, begin + turnRows);
         const timestamps = values.map(({ clicked }) => Date.parse(clicked));
-        await sink.write({ length: values.length, values, timestamps, origins: values.map(() => undefined) });
+        await sink.write({
+          length: values.length,
+          values,
+          timestamps,
+          origins: values.map(() => undefined),
+        });
       }
       await sink.prepare(checkpoint, false);
       await sink.commit(checkpoint);

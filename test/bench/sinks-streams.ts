@@ -1,10 +1,16 @@
 /**
- * Records out of Kafka and Kinesis: by a job's sources (all splits in turn, read ahead by one, aggregates taken apart), and by the bare clients:
- * kafkajs' consumer in batches, and GetRecords of the AWS SDK for each shard as often as AWS allows.
+ * Records out of Kafka and Kinesis: by a job's sources (all splits in turn, read ahead by one,
+ * aggregates taken apart), and by the bare clients: kafkajs' consumer in batches, and GetRecords of
+ * the AWS SDK for each shard as often as AWS allows.
  */
 import { createRequire } from 'node:module';
 import { setTimeout as wait } from 'node:timers/promises';
-import { GetRecordsCommand, GetShardIteratorCommand, KinesisClient, ListShardsCommand } from '@aws-sdk/client-kinesis';
+import {
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  KinesisClient,
+  ListShardsCommand,
+} from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { createKafkaReader } from '../../enrich/kafka/kafka-reader.ts';
 import { createKinesisReader } from '../../enrich/kinesis/kinesis-reader.ts';
@@ -31,7 +37,10 @@ async function filled(writer: RecordWriter, count: number, bytes: number): Promi
   const batch = 400;
   await writer.describe(stream);
   for (let begin = 0; begin < count; begin += batch) {
-    const records = Array.from({ length: Math.min(batch, count - begin) }, (_, n) => ({ key: `key-${begin + n}`, value: [value] }));
+    const records = Array.from({ length: Math.min(batch, count - begin) }, (_, n) => ({
+      key: `key-${begin + n}`,
+      value: [value],
+    }));
     const outcomes = await writer.write(stream, records);
     const failed = outcomes.find(({ kind }) => kind !== 'applied');
     if (failed !== undefined) throw new Error(JSON.stringify(failed));
@@ -44,7 +53,11 @@ async function consumed(reader: RecordReader, count: number): Promise<number> {
   const source = { kind: 'source', id: 'events', stream } as unknown as SourceNode;
   const bounds = { maxRecords: limits.turnMaxRows, maxBytes: limits.turnMaxBytes };
   const own = unfoldingReader(reader, stream, undefined);
-  const schedule = await scheduleSources([{ source, reader: own, positionOf: () => undefined }], bounds, systemClock);
+  const schedule = await scheduleSources(
+    [{ source, reader: own, positionOf: () => undefined }],
+    bounds,
+    systemClock,
+  );
   schedule.changes();
   const startedMs = performance.now();
   for (let read = 0; read < count; ) read += (await schedule.next(1_000))?.records.length ?? 0;
@@ -59,14 +72,22 @@ export async function kafkaRace(scale: number): Promise<Race> {
   const count = Math.round(100_000 * scale);
   const connection = { brokers: [server.plain], tls: false, clientId: 'bench' };
   await server.createTopic('bench', splits);
-  await filled(createKafkaWriter({ connection, topics: new Map([[stream, 'bench']]), clock: systemClock }), count, 5_000);
+  await filled(
+    createKafkaWriter({ connection, topics: new Map([[stream, 'bench']]), clock: systemClock }),
+    count,
+    5_000,
+  );
   const client = new Kafka({ brokers: [server.plain], logLevel: logLevel.NOTHING });
   let groups = 0;
   return {
     what: 'Kafka, records of 5 KB',
     unit: 'records/s',
     async bare() {
-      const consumer = client.consumer({ groupId: `bench-${groups++}`, maxBytesPerPartition: limits.turnMaxBytes, maxWaitTimeInMs: 50 });
+      const consumer = client.consumer({
+        groupId: `bench-${groups++}`,
+        maxBytesPerPartition: limits.turnMaxBytes,
+        maxWaitTimeInMs: 50,
+      });
       await consumer.connect();
       await consumer.subscribe({ topics: ['bench'], fromBeginning: true });
       let read = 0;
@@ -98,23 +119,54 @@ export async function kinesisRace(scale: number): Promise<Race> {
   const { endpoint } = server;
   const count = Math.round(8_000 * scale);
   await server.createStream('bench', splits);
-  await filled(createKinesisWriter({ endpoint, region: testCredentials.AWS_REGION, streams: new Map([[stream, 'bench']]) }), count, 1_000);
-  const client = new KinesisClient({ endpoint, region: testCredentials.AWS_REGION, requestHandler: new NodeHttpHandler() });
-  const options = { endpoint, region: testCredentials.AWS_REGION, streamName: 'bench', clock: systemClock, random: systemRandom };
+  await filled(
+    createKinesisWriter({
+      endpoint,
+      region: testCredentials.AWS_REGION,
+      streams: new Map([[stream, 'bench']]),
+    }),
+    count,
+    1_000,
+  );
+  const client = new KinesisClient({
+    endpoint,
+    region: testCredentials.AWS_REGION,
+    requestHandler: new NodeHttpHandler(),
+  });
+  const options = {
+    endpoint,
+    region: testCredentials.AWS_REGION,
+    streamName: 'bench',
+    clock: systemClock,
+    random: systemRandom,
+  };
   return {
     what: 'Kinesis (kinesis-local), records of 1 KB',
     unit: 'records/s',
     async bare() {
-      const { Shards: shards = [] } = await client.send(new ListShardsCommand({ StreamName: 'bench' }));
+      const { Shards: shards = [] } = await client.send(
+        new ListShardsCommand({ StreamName: 'bench' }),
+      );
       const startedMs = performance.now();
       let read = 0;
       await Promise.all(
         shards.map(async ({ ShardId }) => {
-          const first = await client.send(new GetShardIteratorCommand({ StreamName: 'bench', ShardId, ShardIteratorType: 'TRIM_HORIZON' }));
+          const first = await client.send(
+            new GetShardIteratorCommand({
+              StreamName: 'bench',
+              ShardId,
+              ShardIteratorType: 'TRIM_HORIZON',
+            }),
+          );
           let iterator = first.ShardIterator;
           for (let behind = 1; behind > 0 && read < count; ) {
             const dueMs = performance.now() + limits.kinesisReadIntervalMs;
-            const page = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: limits.kinesisReadMaxRecords }));
+            const page = await client.send(
+              new GetRecordsCommand({
+                ShardIterator: iterator,
+                Limit: limits.kinesisReadMaxRecords,
+              }),
+            );
             read += page.Records?.length ?? 0;
             iterator = page.NextShardIterator;
             behind = page.MillisBehindLatest ?? 0;
@@ -125,7 +177,11 @@ export async function kinesisRace(scale: number): Promise<Race> {
       if (read !== count) throw new Error(`${read} records were read, not ${count}`);
       return (count * 1_000) / (performance.now() - startedMs);
     },
-    sluice: () => consumed(createKinesisReader({ ...options, readEveryMs: limits.kinesisReadIntervalMs }), count),
+    sluice: () =>
+      consumed(
+        createKinesisReader({ ...options, readEveryMs: limits.kinesisReadIntervalMs }),
+        count,
+      ),
     async stop() {
       client.destroy();
       await server.stop();

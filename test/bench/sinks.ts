@@ -1,6 +1,7 @@
 /**
- * `npm run bench:sinks`: what lies between a topology and the servers, beside the bare clients, on real servers in one run: rows into Neo4j, rows into
- * Parquet, records out of Kafka and Kinesis. Both take turns, round by round; the ratio is the median of the rounds' own.
+ * `npm run bench:sinks`: what lies between a topology and the servers, beside the bare clients, on
+ * real servers in one run: rows into Neo4j, rows into Parquet, records out of Kafka and Kinesis.
+ * Both take turns, round by round; the ratio is the median of the rounds' own.
  *
  *   --only NAME[,NAME]   neo4j, parquet, kafka, kinesis
  *   --rounds N           (default 5)
@@ -22,7 +23,12 @@ export interface Race {
   stop(): Promise<void>;
 }
 
-const races = { neo4j: graphRace, parquet: parquetRace, kafka: kafkaRace, kinesis: kinesisRace } as const;
+const races = {
+  neo4j: graphRace,
+  parquet: parquetRace,
+  kafka: kafkaRace,
+  kinesis: kinesisRace,
+} as const;
 type Name = keyof typeof races;
 
 const { values: options } = parseArgs({
@@ -37,11 +43,14 @@ const [rounds, scale] = [Number(options.rounds), Number(options.scale)];
 const names = options.only.split(',');
 const unknown = names.filter((name) => !Object.hasOwn(races, name));
 if (unknown.length > 0 || !(rounds >= 1) || !(scale > 0)) {
-  console.error(`expected --only of ${Object.keys(races).join(', ')}, --rounds of 1 and more, --scale above 0`);
+  console.error(
+    `expected --only of ${Object.keys(races).join(', ')}, --rounds of 1 and more, --scale above 0`,
+  );
   process.exit(2);
 }
 
-const median = (numbers: readonly number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
+const median = (numbers: readonly number[]): number =>
+  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 const report: Record<string, object> = {};
 for (const name of names as readonly Name[]) {
   const race = await races[name](scale);
@@ -53,15 +62,22 @@ for (const name of names as readonly Name[]) {
       const [one, two] = [await first(), await second()];
       const rates = round % 2 === 0 ? { bare: one, sluice: two } : { bare: two, sluice: one };
       if (round > 0) found.push(rates);
-      if (!options.json && process.stderr.isTTY) process.stderr.write(`\r${race.what}: round ${round} of ${rounds} `);
+      if (!options.json && process.stderr.isTTY)
+        process.stderr.write(`\r${race.what}: round ${round} of ${rounds} `);
     }
     const ratios = found.map(({ bare, sluice }) => sluice / bare);
-    const [bare, sluice] = [median(found.map((each) => each.bare)), median(found.map((each) => each.sluice))];
+    const [bare, sluice] = [
+      median(found.map((each) => each.bare)),
+      median(found.map((each) => each.sluice)),
+    ];
     const ratio = median(ratios);
     report[name] = { what: race.what, unit: race.unit, bare, sluice, ratio, ratios };
     if (!options.json) {
-      const shown = (rate: number): string => rate.toLocaleString('en-US', { maximumFractionDigits: rate < 100 ? 1 : 0 });
-      const [least, most] = [Math.min(...ratios), Math.max(...ratios)].map((each) => each.toFixed(2));
+      const shown = (rate: number): string =>
+        rate.toLocaleString('en-US', { maximumFractionDigits: rate < 100 ? 1 : 0 });
+      const [least, most] = [Math.min(...ratios), Math.max(...ratios)].map((each) =>
+        each.toFixed(2),
+      );
       console.log(`${race.what}: ${shown(sluice)} ${race.unit}; bare client ${shown(bare)}`);
       console.log(`  ratio: ${ratio.toFixed(2)} (${least} to ${most} in ${rounds} rounds)`);
     }

@@ -1,5 +1,6 @@
 /**
- * The servers under measurement, each in a process of its own: `bare` drains the body and answers, `sluice` is the ingress over the embedded log.
+ * The servers under measurement, each in a process of its own: `bare` drains the body and answers,
+ * `sluice` is the ingress over the embedded log.
  */
 // Before the ingress: its binary reads a bound when it is loaded.
 import '../../deploy/host/http-server.ts';
@@ -38,7 +39,11 @@ function serveBare(): number {
 }
 
 async function serveSluice(): Promise<number> {
-  const parsed = parseConfig('streams: [{team: bench, app: events}]\ningress: {port: 0}\n', { file: 'bench', env: {}, baseDir: '.' });
+  const parsed = parseConfig('streams: [{team: bench, app: events}]\ningress: {port: 0}\n', {
+    file: 'bench',
+    env: {},
+    baseDir: '.',
+  });
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
   const { config } = parsed;
   const streams = await openEmbeddedStreams({

@@ -1,6 +1,7 @@
 /**
- * `npm run bench:smoke`: events of 5 KB a second through the ingress to the embedded log (acknowledged after fdatasync), beside a bare
- * uWebSockets.js server that only drains the body, under the same client in the same run. What it does not show: test/bench/README.md.
+ * `npm run bench:smoke`: events of 5 KB a second through the ingress to the embedded log
+ * (acknowledged after fdatasync), beside a bare uWebSockets.js server that only drains the body,
+ * under the same client in the same run. What it does not show: test/bench/README.md.
  *
  *   --seconds N   of each measurement (default 5)
  *   --connections N (default 64)
@@ -35,10 +36,15 @@ interface Server {
 }
 
 async function startServer(kind: 'bare' | 'sluice', dir: string): Promise<Server> {
-  const child: ChildProcess = fork(fileURLToPath(new URL('./smoke-server.js', import.meta.url)), [kind, dir], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  const next = <T>(): Promise<T> => new Promise((resolve) => child.once('message', (message) => resolve(message as T)));
+  const child: ChildProcess = fork(
+    fileURLToPath(new URL('./smoke-server.js', import.meta.url)),
+    [kind, dir],
+    {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    },
+  );
+  const next = <T>(): Promise<T> =>
+    new Promise((resolve) => child.once('message', (message) => resolve(message as T)));
   const { port } = await next<{ port: number }>();
   return {
     port,
@@ -55,8 +61,14 @@ async function startServer(kind: 'bare' | 'sluice', dir: string): Promise<Server
   };
 }
 
-/** Posts over raw sockets, one request under way on each: the client must cost less than what it measures. */
-async function load(port: number, ms: number): Promise<{ readonly events: number; readonly latencies: number[] }> {
+/**
+ * Posts over raw sockets, one request under way on each: the client must cost less than what it
+ * measures.
+ */
+async function load(
+  port: number,
+  ms: number,
+): Promise<{ readonly events: number; readonly latencies: number[] }> {
   const head = `POST /v1/bench/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
   const message = Buffer.concat([Buffer.from(head), body]);
   const until = performance.now() + ms;
@@ -122,8 +134,11 @@ async function measure(kind: 'bare' | 'sluice'): Promise<Measured> {
     const tookSeconds = (performance.now() - startedMs) / 1_000;
     const after = await server.usage();
     latencies.sort((a, b) => a - b);
-    const at = (quantile: number): number => latencies[Math.floor(latencies.length * quantile)] ?? 0;
-    const parts = Object.fromEntries(Object.entries(after.parts).map(([name, value]) => [name, value - (before.parts[name] ?? 0)]));
+    const at = (quantile: number): number =>
+      latencies[Math.floor(latencies.length * quantile)] ?? 0;
+    const parts = Object.fromEntries(
+      Object.entries(after.parts).map(([name, value]) => [name, value - (before.parts[name] ?? 0)]),
+    );
     return {
       eventsPerSecond: events / tookSeconds,
       cpuUsPerEvent: (after.cpuUs - before.cpuUs) / events,
@@ -150,22 +165,36 @@ const { measureHourly } = await import('./hourly.ts');
 const hourly = await measureHourly(Number(options.copies));
 const rateRatio = sluice.eventsPerSecond / bare.eventsPerSecond;
 const cpuRatio = sluice.cpuUsPerEvent / bare.cpuUsPerEvent;
-if (options.json) console.log(JSON.stringify({ bare, sluice, rateRatio, cpuRatio, pieces: alone, hourly }));
+if (options.json)
+  console.log(JSON.stringify({ bare, sluice, rateRatio, cpuRatio, pieces: alone, hourly }));
 else {
   const line = (name: string, of: Measured): string =>
     `${name.padEnd(34)} ${of.eventsPerSecond.toFixed(0).padStart(8)}/s  ${of.cpuUsPerEvent.toFixed(1).padStart(6)} us CPU an event  p50 ${of.p50Ms.toFixed(2)} ms  p99 ${of.p99Ms.toFixed(2)} ms`;
-  console.log(`5 KB events, ${connections} connections, ${seconds} s each, ${cpus().length} cores for client and server together`);
+  console.log(
+    `5 KB events, ${connections} connections, ${seconds} s each, ${cpus().length} cores for client and server together`,
+  );
   console.log(line('bare uWebSockets.js, body drained', bare));
   console.log(line('Sluice, acknowledged after fdatasync', sluice));
-  console.log(`ratio: ${rateRatio.toFixed(2)} of the bare server's events/s, ${cpuRatio.toFixed(2)} times its CPU an event`);
+  console.log(
+    `ratio: ${rateRatio.toFixed(2)} of the bare server's events/s, ${cpuRatio.toFixed(2)} times its CPU an event`,
+  );
   console.log(
     `commits: ${sluice.parts['commits']}, ${((sluice.parts['records'] ?? 0) / (sluice.parts['commits'] ?? 1)).toFixed(1)} events each`,
   );
   console.log('where the time of one event goes, each piece alone in a loop:');
-  for (const [name, us] of Object.entries(alone)) console.log(`  ${name.padEnd(52)} ${us.toFixed(2).padStart(6)} us`);
+  for (const [name, us] of Object.entries(alone))
+    console.log(`  ${name.padEnd(52)} ${us.toFixed(2).padStart(6)} us`);
   const rate = (perSecond: number): string => `${perSecond.toFixed(0).padStart(8)}/s`;
-  console.log(`the hourly topology from the log to Parquet, ${hourly.events} events, ${hourly.windows} windows`);
-  console.log(`  records read and decoded ${rate(hourly.readPerSecond)}, and their data parsed ${rate(hourly.parsedPerSecond)}`);
-  console.log(`  topology ${rate(hourly.topologyPerSecond)}, ${hourly.cpuUsPerEvent.toFixed(1)} us CPU an event`);
-  console.log(`  ratio: ${(hourly.topologyPerSecond / hourly.parsedPerSecond).toFixed(2)} of reading and parsing alone`);
+  console.log(
+    `the hourly topology from the log to Parquet, ${hourly.events} events, ${hourly.windows} windows`,
+  );
+  console.log(
+    `  records read and decoded ${rate(hourly.readPerSecond)}, and their data parsed ${rate(hourly.parsedPerSecond)}`,
+  );
+  console.log(
+    `  topology ${rate(hourly.topologyPerSecond)}, ${hourly.cpuUsPerEvent.toFixed(1)} us CPU an event`,
+  );
+  console.log(
+    `  ratio: ${(hourly.topologyPerSecond / hourly.parsedPerSecond).toFixed(2)} of reading and parsing alone`,
+  );
 }

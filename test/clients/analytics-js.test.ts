@@ -1,6 +1,7 @@
 /**
- * Segment's library for browsers in headless Chromium, in a page of another origin: given nothing but a write key and this host, it finds the
- * settings, sends all its calls, one by one and in batches, and takes the answers for success.
+ * Segment's library for browsers in headless Chromium, in a page of another origin: given nothing
+ * but a write key and this host, it finds the settings, sends all its calls, one by one and in
+ * batches, and takes the answers for success.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -16,11 +17,21 @@ import { realInstance } from './support.ts';
 
 const key = 'slc_analyticsanalyticsanalyticsanaly';
 const executable = '/usr/bin/chromium';
-const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'];
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+];
 
 /** What the page's script offers to the test. */
 interface PageWindow {
-  readonly sendAll: (writeKey: string, url: string, batching: boolean) => Promise<readonly string[]>;
+  readonly sendAll: (
+    writeKey: string,
+    url: string,
+    batching: boolean,
+  ) => Promise<readonly string[]>;
 }
 declare const window: PageWindow;
 
@@ -51,7 +62,8 @@ let browser: Browser;
 let before: number;
 
 beforeAll(async () => {
-  if (!existsSync(executable)) throw new Error(`${executable} is missing: apt-get install chromium`);
+  if (!existsSync(executable))
+    throw new Error(`${executable} is missing: apt-get install chromium`);
   const bundled = await build({
     stdin: { contents: script, resolveDir: process.cwd() },
     bundle: true,
@@ -64,7 +76,9 @@ beforeAll(async () => {
   pages = createServer((request, response) => {
     const isScript = request.url === '/page.js';
     response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
-    response.end(isScript ? text : '<!doctype html><title>a shop</title><script src="/page.js"></script>');
+    response.end(
+      isScript ? text : '<!doctype html><title>a shop</title><script src="/page.js"></script>',
+    );
   });
   await new Promise<void>((resolve) => void pages.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${(pages.address() as AddressInfo).port}`;
@@ -93,15 +107,16 @@ describe('analytics.js', () => {
   ])('sends all its calls, %s', async (_name, batching) => {
     const page = await browser.newPage();
     await page.goto(`${origin}/`);
-    const failed = await page.evaluate(([writeKey, url, inBatches]) => window.sendAll(writeKey, url, inBatches), [
-      key,
-      instance.url,
-      batching,
-    ] as const);
+    const failed = await page.evaluate(
+      ([writeKey, url, inBatches]) => window.sendAll(writeKey, url, inBatches),
+      [key, instance.url, batching] as const,
+    );
     expect(failed).toEqual([]);
     const landed = (await instance.landedAtLeast(before + 5)).slice(before);
     const byType = new Map(landed.map((event) => [event.attributes.type, event]));
-    expect([...byType.keys()].toSorted()).toEqual(['alias', 'group', 'identify', 'page', 'track'].map((type) => `segment.${type}`));
+    expect([...byType.keys()].toSorted()).toEqual(
+      ['alias', 'group', 'identify', 'page', 'track'].map((type) => `segment.${type}`),
+    );
     const track = byType.get('segment.track');
     expect(track?.data).toMatchObject({
       event: 'Bought',
@@ -109,7 +124,10 @@ describe('analytics.js', () => {
       userId: 'u1',
       context: { page: { url: `${origin}/` } },
     });
-    expect(track?.attributes).toMatchObject({ partitionkey: 'u1', id: (track?.data as { messageId: string } | undefined)?.messageId });
+    expect(track?.attributes).toMatchObject({
+      partitionkey: 'u1',
+      id: (track?.data as { messageId: string } | undefined)?.messageId,
+    });
     await page.close();
   });
 });

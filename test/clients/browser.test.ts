@@ -1,5 +1,6 @@
 /**
- * Headless Chromium with a page of another origin: what the browser lets it send, and what of it lands.
+ * Headless Chromium with a page of another origin: what the browser lets it send, and what of it
+ * lands.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -27,7 +28,12 @@ const flags = [
 // What the page has, and this process does not.
 declare const navigator: { sendBeacon(url: string, body: string): boolean };
 declare function addEventListener(name: string, then: () => void): void;
-declare const Image: new () => { src: string; naturalWidth: number; onload: () => void; onerror: () => void };
+declare const Image: new () => {
+  src: string;
+  naturalWidth: number;
+  onload: () => void;
+  onerror: () => void;
+};
 
 let pages: Server;
 let origin: string;
@@ -39,7 +45,8 @@ let before: number;
 const fresh = async (count: number) => (await instance.landedAtLeast(before + count)).slice(before);
 
 beforeAll(async () => {
-  if (!existsSync(executable)) throw new Error(`${executable} is missing: apt-get install chromium`);
+  if (!existsSync(executable))
+    throw new Error(`${executable} is missing: apt-get install chromium`);
   pages = createServer((_request, response) => {
     response.setHeader('content-type', 'text/html');
     response.end('<!doctype html><title>a shop</title><body>hello</body>');
@@ -72,14 +79,26 @@ describe('a page of another origin', () => {
       async ([url, bearer]) => {
         const response = await fetch(`${url}/v1/t/web`, {
           method: 'POST',
-          headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${bearer}`, 'X-Event-Id': 'fetched' },
+          headers: {
+            'Content-Type': 'application/json',
+            Authorization: `Bearer ${bearer}`,
+            'X-Event-Id': 'fetched',
+          },
           body: '{"by": "fetch"}',
         });
-        return { status: response.status, ack: response.headers.get('x-sluice-ack'), body: (await response.json()) as unknown };
+        return {
+          status: response.status,
+          ack: response.headers.get('x-sluice-ack'),
+          body: (await response.json()) as unknown,
+        };
       },
       [instance.url, key] as const,
     );
-    expect(answer).toMatchObject({ status: 200, ack: 'replicated', body: { id: 'fetched', route: 'kinesis' } });
+    expect(answer).toMatchObject({
+      status: 200,
+      ack: 'replicated',
+      body: { id: 'fetched', route: 'kinesis' },
+    });
     const [landed] = await fresh(1);
     expect([landed?.attributes.id, landed?.text]).toEqual(['fetched', '{"by": "fetch"}']);
   });
@@ -88,8 +107,13 @@ describe('a page of another origin', () => {
     const statuses = await page.evaluate(
       async ([url, queryKey]) => {
         const target = `${url}/v1/t/web?key=${queryKey}`;
-        const simple = await fetch(target, { method: 'POST', body: '[{"by":"plain text"},{"by":"plain text"}]' });
-        const packed = await new Response(new Blob(['{"by":"gzip"}']).stream().pipeThrough(new CompressionStream('gzip'))).arrayBuffer();
+        const simple = await fetch(target, {
+          method: 'POST',
+          body: '[{"by":"plain text"},{"by":"plain text"}]',
+        });
+        const packed = await new Response(
+          new Blob(['{"by":"gzip"}']).stream().pipeThrough(new CompressionStream('gzip')),
+        ).arrayBuffer();
         const zipped = await fetch(target, {
           method: 'POST',
           headers: { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' },
@@ -100,30 +124,49 @@ describe('a page of another origin', () => {
       [instance.url, key] as const,
     );
     expect(statuses).toEqual([200, 200]);
-    expect((await fresh(3)).map(({ text }) => text)).toEqual(['{"by":"plain text"}', '{"by":"plain text"}', '{"by":"gzip"}']);
+    expect((await fresh(3)).map(({ text }) => text)).toEqual([
+      '{"by":"plain text"}',
+      '{"by":"plain text"}',
+      '{"by":"gzip"}',
+    ]);
   });
 
   it('sends a CloudEvent in headers, its own attributes among them', async () => {
     const status = await page.evaluate(
       async ([url, bearer]) => {
         const headers = {
-          ...{ 'ce-specversion': '1.0', 'ce-id': 'ce-page', 'ce-source': '/page', 'ce-type': 'seen', 'ce-campaign': 'Fr%C3%BChling' },
+          ...{
+            'ce-specversion': '1.0',
+            'ce-id': 'ce-page',
+            'ce-source': '/page',
+            'ce-type': 'seen',
+            'ce-campaign': 'Fr%C3%BChling',
+          },
           ...{ 'Content-Type': 'application/json', Authorization: `Bearer ${bearer}` },
         };
-        return (await fetch(`${url}/v1/t/web`, { method: 'POST', headers, body: '{"by":"ce"}' })).status;
+        return (await fetch(`${url}/v1/t/web`, { method: 'POST', headers, body: '{"by":"ce"}' }))
+          .status;
       },
       [instance.url, key] as const,
     );
     expect(status).toBe(200);
     const [landed] = await fresh(1);
-    expect(landed?.attributes).toMatchObject({ id: 'ce-page', source: '/page', type: 'seen', extensions: { campaign: 'Frühling' } });
+    expect(landed?.attributes).toMatchObject({
+      id: 'ce-page',
+      source: '/page',
+      type: 'seen',
+      extensions: { campaign: 'Frühling' },
+    });
     expect(landed?.text).toBe('{"by":"ce"}');
   });
 
   it('reads why it was refused', async () => {
     const told = await page.evaluate(
       async ([url, queryKey]) => {
-        const answer = await fetch(`${url}/v1/t/web?key=${queryKey}`, { method: 'POST', body: '{"by":' });
+        const answer = await fetch(`${url}/v1/t/web?key=${queryKey}`, {
+          method: 'POST',
+          body: '{"by":',
+        });
         return [answer.status, ((await answer.json()) as { error: { code: string } }).error.code];
       },
       [instance.url, key] as const,
@@ -134,7 +177,9 @@ describe('a page of another origin', () => {
   it('sends by sendBeacon, which can set no header, also while it is left', async () => {
     await page.evaluate(
       ([url, queryKey]) => {
-        addEventListener('pagehide', () => navigator.sendBeacon(`${url}/v1/t/web?key=${queryKey}`, '{"by":"pagehide"}'));
+        addEventListener('pagehide', () =>
+          navigator.sendBeacon(`${url}/v1/t/web?key=${queryKey}`, '{"by":"pagehide"}'),
+        );
         return navigator.sendBeacon(`${url}/v1/t/web?key=${queryKey}`, '{"by":"beacon"}');
       },
       [instance.url, key] as const,
@@ -154,14 +199,19 @@ describe('a page of another origin', () => {
           socket.onmessage = ({ data }) => {
             const frame = JSON.parse(String(data)) as { hello?: unknown };
             if (frame.hello !== undefined)
-              for (const n of [1, 2, 3]) socket.send(JSON.stringify({ ref: `r${n}`, id: `ws${n}`, data: { n } }));
+              for (const n of [1, 2, 3])
+                socket.send(JSON.stringify({ ref: `r${n}`, id: `ws${n}`, data: { n } }));
             else if (got.push(frame) === 3) resolve(got);
           };
         }),
       [instance.url, key] as const,
     );
-    expect(acks).toMatchObject([1, 2, 3].map((n) => ({ ref: `r${n}`, id: `ws${n}`, status: 200, route: 'kinesis' })));
-    expect((await fresh(3)).map(({ attributes, data }) => [attributes.id, data])).toEqual([1, 2, 3].map((n) => [`ws${n}`, { n }]));
+    expect(acks).toMatchObject(
+      [1, 2, 3].map((n) => ({ ref: `r${n}`, id: `ws${n}`, status: 200, route: 'kinesis' })),
+    );
+    expect((await fresh(3)).map(({ attributes, data }) => [attributes.id, data])).toEqual(
+      [1, 2, 3].map((n) => [`ws${n}`, { n }]),
+    );
   });
 
   it('sends by an image', async () => {
@@ -177,7 +227,10 @@ describe('a page of another origin', () => {
     );
     expect(size).toBe(1);
     const [landed] = await fresh(1);
-    expect([landed?.attributes.id, landed?.data]).toEqual(['shown', { campaign: 'spring', item: ['a', 'b'] }]);
+    expect([landed?.attributes.id, landed?.data]).toEqual([
+      'shown',
+      { campaign: 'spring', item: ['a', 'b'] },
+    ]);
   });
 
   it('of an origin that the key does not name is refused before it sends', async () => {

@@ -1,8 +1,10 @@
 /**
- * Clients that generators made of the served documents: they compile, each sends one event of each kind that it can, and their types read the answers.
+ * Clients that generators made of the served documents: they compile, each sends one event of each
+ * kind that it can, and their types read the answers.
  *
- * What openapi-python-client 0.29.1 cannot: a list as one of several bodies (its `send` would raise), text bodies, a parameter of JSON. NDJSON and
- * compression are for a client that is written by hand.
+ * What openapi-python-client 0.29.1 cannot: a list as one of several bodies (its `send` would
+ * raise), text bodies, a parameter of JSON. NDJSON and compression are for a client that is written
+ * by hand.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -22,10 +24,18 @@ import { realInstance } from './support.ts';
 const run = promisify(execFile);
 const programs = fileURLToPath(new URL('../../../test/clients/generated', import.meta.url));
 const python = ['openapi-python-client==0.29.1'];
-const typescript = ['openapi-typescript@7.13.0', 'openapi-fetch@0.17.0', 'typescript@5.9.3', '@types/node@20.19.43'];
+const typescript = [
+  'openapi-typescript@7.13.0',
+  'openapi-fetch@0.17.0',
+  'typescript@5.9.3',
+  '@types/node@20.19.43',
+];
 const asyncapi = ['@asyncapi/parser@3.6.6'];
 const oapiCodegen = 'github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2';
-const keys = { web: 'slc_generatedgeneratedgeneratedgenera', wrapped: 'slc_wrappedwrappedwrappedwrappedwrapp' };
+const keys = {
+  web: 'slc_generatedgeneratedgeneratedgenera',
+  wrapped: 'slc_wrappedwrappedwrappedwrappedwrapp',
+};
 const timeout = 300_000;
 
 const scratch = mkdtempSync(join(tmpdir(), 'sluice-generated-'));
@@ -34,7 +44,8 @@ let document: string;
 
 beforeAll(async () => {
   const digest = (key: string): string => createHash('sha256').update(key).digest('hex');
-  instance = await realInstance(`streams: [{team: t, app: web}, {team: t, app: wrapped, envelope: sluice}]
+  instance =
+    await realInstance(`streams: [{team: t, app: web}, {team: t, app: wrapped, envelope: sluice}]
 ingress: {port: 0}
 keys:
   - {name: web, sha256: ${digest(keys.web)}, streams: [t/web]}
@@ -50,14 +61,24 @@ afterAll(async () => {
 
 /** Runs the program in `cwd`, and gives what it printed and what landed of `by`. */
 async function sends(by: string, cwd: string, command: string, ...args: readonly string[]) {
-  const env = { ...process.env, SLUICE_URL: instance.url, SLUICE_KEY: keys.web, SLUICE_WRAPPED_KEY: keys.wrapped };
+  const env = {
+    ...process.env,
+    SLUICE_URL: instance.url,
+    SLUICE_KEY: keys.web,
+    SLUICE_WRAPPED_KEY: keys.wrapped,
+  };
   const { stdout } = await run(command, args, { cwd, env });
   const landed = [...(await instance.landed('t/web')), ...(await instance.landed('t/wrapped'))];
-  const own = landed.filter(({ attributes, text }) => attributes.id.startsWith(`${by}-`) || text.includes(`"by":"${by}"`));
+  const own = landed.filter(
+    ({ attributes, text }) => attributes.id.startsWith(`${by}-`) || text.includes(`"by":"${by}"`),
+  );
   return {
     printed: stdout.trim().split('\n'),
-    ids: own.map(({ attributes: { id } }) => (id.startsWith(`${by}-`) ? id.slice(by.length + 1) : 'made')).toSorted(),
-    extensions: own.filter(({ attributes }) => attributes.extensions?.['campaign'] === 'spring').length,
+    ids: own
+      .map(({ attributes: { id } }) => (id.startsWith(`${by}-`) ? id.slice(by.length + 1) : 'made'))
+      .toSorted(),
+    extensions: own.filter(({ attributes }) => attributes.extensions?.['campaign'] === 'spring')
+      .length,
   };
 }
 
@@ -82,10 +103,22 @@ describe('a generated client sends each kind of event', () => {
     'from openapi-python-client, but lists',
     async () => {
       const bin = await pythonPackages(...python);
-      const made = ['generate', '--path', document, '--meta', 'none', '--output-path', join(scratch, 'sluice_client')];
+      const made = [
+        'generate',
+        '--path',
+        document,
+        '--meta',
+        'none',
+        '--output-path',
+        join(scratch, 'sluice_client'),
+      ];
       // Its hooks reformat what was made, which nobody reads here.
       writeFileSync(join(scratch, 'config.yaml'), 'post_hooks: []\n');
-      await run(join(bin, 'openapi-python-client'), [...made, '--config', join(scratch, 'config.yaml')]);
+      await run(join(bin, 'openapi-python-client'), [
+        ...made,
+        '--config',
+        join(scratch, 'config.yaml'),
+      ]);
       cpSync(join(programs, 'client.py'), join(scratch, 'client.py'));
       const sent = await sends('python', scratch, join(bin, 'python'), 'client.py');
       const lists = ['array 2', 'batch 2'];
@@ -100,13 +133,27 @@ describe('a generated client sends each kind of event', () => {
     'from oapi-codegen',
     async () => {
       const go = await openGo();
-      const dir = await cached('oapi-codegen-2.8.2', (made) => go(made, made, 'install', oapiCodegen));
+      const dir = await cached('oapi-codegen-2.8.2', (made) =>
+        go(made, made, 'install', oapiCodegen),
+      );
       const client = join(scratch, 'go');
       cpSync(programs, client, { recursive: true });
-      const made = ['-generate', 'types,client', '-package', 'main', '-o', join(client, 'made.go'), document];
+      const made = [
+        '-generate',
+        'types,client',
+        '-package',
+        'main',
+        '-o',
+        join(client, 'made.go'),
+        document,
+      ];
       await run(join(dir, 'bin', 'oapi-codegen'), made);
       await go(dir, client, 'build', '-o', join(client, 'client'), '.');
-      expect(await sends('go', client, join(client, 'client'))).toEqual({ printed: printed('go'), ids, extensions: 3 });
+      expect(await sends('go', client, join(client, 'client'))).toEqual({
+        printed: printed('go'),
+        ids,
+        extensions: 3,
+      });
     },
     timeout,
   );
@@ -120,10 +167,20 @@ describe('a generated client sends each kind of event', () => {
       symlinkSync(join(dir, 'node_modules'), join(client, 'node_modules'));
       const bin = (name: string): string => join(dir, 'node_modules', '.bin', name);
       await run(bin('openapi-typescript'), [document, '-o', join(client, 'api.d.ts')]);
-      const strict = ['--strict', '--skipLibCheck', '--noUncheckedIndexedAccess', '--target', 'es2022', '--module', 'nodenext'];
-      await run(bin('tsc'), [...strict, 'client.mts'], { cwd: client }).catch((thrown: { stdout?: string }) => {
-        throw new Error(thrown.stdout);
-      });
+      const strict = [
+        '--strict',
+        '--skipLibCheck',
+        '--noUncheckedIndexedAccess',
+        '--target',
+        'es2022',
+        '--module',
+        'nodenext',
+      ];
+      await run(bin('tsc'), [...strict, 'client.mts'], { cwd: client }).catch(
+        (thrown: { stdout?: string }) => {
+          throw new Error(thrown.stdout);
+        },
+      );
       const sent = await sends('typescript', client, process.execPath, 'client.mjs');
       expect(sent).toEqual({ printed: printed('typescript'), ids, extensions: 3 });
     },
@@ -136,12 +193,18 @@ describe('the AsyncAPI document', () => {
     "has no fault for AsyncAPI's own parser, which finds one where there is",
     async () => {
       const dir = await npmPackages(...asyncapi);
-      const { Parser } = createRequire(join(dir, 'package.json'))('@asyncapi/parser') as { readonly Parser: new () => AsyncapiParser };
+      const { Parser } = createRequire(join(dir, 'package.json'))('@asyncapi/parser') as {
+        readonly Parser: new () => AsyncapiParser;
+      };
       const parsed = await new Parser().parse(asyncapiText);
       // That a newer version of the specification exists is no fault.
-      expect(parsed.diagnostics.filter(({ code }) => code !== 'asyncapi-latest-version')).toEqual([]);
+      expect(parsed.diagnostics.filter(({ code }) => code !== 'asyncapi-latest-version')).toEqual(
+        [],
+      );
       expect(parsed.document?.version()).toBe('3.0.0');
-      const broken = await new Parser().parse(asyncapiText.replace('"action":"send"', '"action":"shout"'));
+      const broken = await new Parser().parse(
+        asyncapiText.replace('"action":"send"', '"action":"shout"'),
+      );
       expect(broken.document).toBeUndefined();
     },
     timeout,

@@ -1,5 +1,6 @@
 /**
- * Clients that others wrote, against a real ingress: what they send lands, and they understand the answers.
+ * Clients that others wrote, against a real ingress: what they send lands, and they understand the
+ * answers.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -78,7 +79,12 @@ describe('the CloudEvents SDK', () => {
 
 describe("Segment's library", () => {
   it('sends all its calls with no change but the host', async () => {
-    const analytics = new Analytics({ writeKey: key, host: instance.url, flushAt: 6, maxRetries: 0 });
+    const analytics = new Analytics({
+      writeKey: key,
+      host: instance.url,
+      flushAt: 6,
+      maxRetries: 0,
+    });
     const errors: unknown[] = [];
     analytics.on('error', (error) => errors.push(error));
     analytics.track({ userId: 'u1', event: 'Bought', properties: { price: 3.5 } });
@@ -98,20 +104,34 @@ describe("Segment's library", () => {
       ['segment.group', 'u1'],
       ['segment.alias', 'u1'],
     ]);
-    expect(landed[0]?.data).toMatchObject({ event: 'Bought', properties: { price: 3.5 }, userId: 'u1' });
-    expect(landed[0]?.attributes.id).toBe((landed[0]?.data as { messageId: string } | undefined)?.messageId);
+    expect(landed[0]?.data).toMatchObject({
+      event: 'Bought',
+      properties: { price: 3.5 },
+      userId: 'u1',
+    });
+    expect(landed[0]?.attributes.id).toBe(
+      (landed[0]?.data as { messageId: string } | undefined)?.messageId,
+    );
   });
 });
 
 describe('ws', () => {
   it('is slowed beyond its credit, and loses nothing', async () => {
-    const socket = new WebSocket(`${instance.url.replace('http', 'ws')}/v1/t/web/ws`, { headers: { authorization: `Bearer ${key}` } });
+    const socket = new WebSocket(`${instance.url.replace('http', 'ws')}/v1/t/web/ws`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
     const acks = await new Promise<number[]>((resolve, reject) => {
       const got: number[] = [];
       socket.once('error', reject);
       socket.on('message', (message: Buffer) => {
-        const frame = JSON.parse(message.toString()) as { hello?: { credit: number }; ref: number; status: number };
-        if (frame.hello !== undefined) for (let n = 0; n < frame.hello.credit + 100; n++) socket.send(`{"ref":${n},"data":${n}}`);
+        const frame = JSON.parse(message.toString()) as {
+          hello?: { credit: number };
+          ref: number;
+          status: number;
+        };
+        if (frame.hello !== undefined)
+          for (let n = 0; n < frame.hello.credit + 100; n++)
+            socket.send(`{"ref":${n},"data":${n}}`);
         else if (frame.status !== 200) reject(new Error(message.toString()));
         else if (got.push(frame.ref) === 356) resolve(got);
       });
@@ -123,18 +143,29 @@ describe('ws', () => {
 });
 
 describe('curl', () => {
-  const curl = async (...args: string[]) => (await run('curl', ['-sS', '-i', '-H', `X-Api-Key: ${key}`, ...args])).stdout;
+  const curl = async (...args: string[]) =>
+    (await run('curl', ['-sS', '-i', '-H', `X-Api-Key: ${key}`, ...args])).stdout;
 
   it('sends a value, and lines of unknown length', async () => {
-    expect(await curl('-d', '{"by":"curl"}', '-H', 'content-type: application/json', `${instance.url}/v1/t/web`)).toMatch(
-      /^HTTP\/1.1 200 OK/,
-    );
+    expect(
+      await curl(
+        '-d',
+        '{"by":"curl"}',
+        '-H',
+        'content-type: application/json',
+        `${instance.url}/v1/t/web`,
+      ),
+    ).toMatch(/^HTTP\/1.1 200 OK/);
     const lines = run('sh', [
       '-c',
       `printf '{"n":1}\\n{"n":2}\\n' | curl -sS -H 'X-Api-Key: ${key}' -H 'content-type: application/x-ndjson' -T - -X POST ${instance.url}/v1/t/web`,
     ]);
     expect(JSON.parse((await lines).stdout)).toMatchObject({ accepted: 2, refused: 0 });
-    expect((await fresh(3)).map(({ text }) => text)).toEqual(['{"by":"curl"}', '{"n":1}', '{"n":2}']);
+    expect((await fresh(3)).map(({ text }) => text)).toEqual([
+      '{"by":"curl"}',
+      '{"n":1}',
+      '{"n":2}',
+    ]);
   });
 
   it.each([
@@ -144,7 +175,17 @@ describe('curl', () => {
     ['br', brotliCompressSync('{"z":"br"}'), '{"z":"br"}'],
   ])('sends a body in %s', async (encoding, body, text) => {
     const child = run('curl', [
-      ...['-sS', '-o', '/dev/null', '-w', '%{http_code}', '-H', `X-Api-Key: ${key}`, '-H', 'content-type: application/json'],
+      ...[
+        '-sS',
+        '-o',
+        '/dev/null',
+        '-w',
+        '%{http_code}',
+        '-H',
+        `X-Api-Key: ${key}`,
+        '-H',
+        'content-type: application/json',
+      ],
       ...['-H', `content-encoding: ${encoding}`, '--data-binary', '@-', `${instance.url}/v1/t/web`],
     ]);
     child.child.stdin?.end(body);
@@ -153,8 +194,12 @@ describe('curl', () => {
   });
 
   it('is told the same of a stream of another team and of one that is not there', async () => {
-    const [other, none] = [await curl('-d', '1', `${instance.url}/v1/u/other`), await curl('-d', '1', `${instance.url}/v1/u/nothing`)];
-    const told = (answer: string): string => answer.split('\r\n\r\n')[1]?.replaceAll(/other|nothing/g, 'x') ?? '';
+    const [other, none] = [
+      await curl('-d', '1', `${instance.url}/v1/u/other`),
+      await curl('-d', '1', `${instance.url}/v1/u/nothing`),
+    ];
+    const told = (answer: string): string =>
+      answer.split('\r\n\r\n')[1]?.replaceAll(/other|nothing/g, 'x') ?? '';
     expect(other).toMatch(/^HTTP\/1.1 403/);
     expect(told(other)).toBe(told(none));
   });
@@ -164,7 +209,9 @@ describe('a client of HTTP/1.0', () => {
   it('is told 505', async () => {
     const { hostname, port } = new URL(instance.url);
     const answer = await new Promise<string>((resolve, reject) => {
-      const socket = connect(Number(port), hostname, () => socket.write('POST /v1/t/web HTTP/1.0\r\nContent-Length: 1\r\n\r\n1'));
+      const socket = connect(Number(port), hostname, () =>
+        socket.write('POST /v1/t/web HTTP/1.0\r\nContent-Length: 1\r\n\r\n1'),
+      );
       let text = '';
       socket.on('data', (chunk: Buffer) => {
         text += chunk.toString();

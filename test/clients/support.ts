@@ -1,5 +1,6 @@
 /**
- * A running instance as real clients meet it: the ingress over the embedded log in this process, and what landed in its streams.
+ * A running instance as real clients meet it: the ingress over the embedded log in this process,
+ * and what landed in its streams.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -52,7 +53,10 @@ export async function realInstance(yaml: string): Promise<RealInstance> {
     for (const handle of streams.handles(stream)) {
       const reader = embeddedReader(handle);
       for (const { id } of await reader.splits()) {
-        const { records } = await reader.read(id, undefined, { maxRecords: 100_000, maxBytes: 1e9 });
+        const { records } = await reader.read(id, undefined, {
+          maxRecords: 100_000,
+          maxBytes: 1e9,
+        });
         for (const record of records) {
           const decoded = decodeRecord(record);
           if ('problem' in decoded) throw new Error(decoded.problem);

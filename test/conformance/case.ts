@@ -1,15 +1,23 @@
 /**
- * Conformance cases as data, and their reader: text in YAML becomes cases that are known to be well-formed, or sentences that say what is not.
+ * Conformance cases as data, and their reader: text in YAML becomes cases that are known to be
+ * well-formed, or sentences that say what is not.
  *
  * Invariants:
- * 1. A case that is given back has only keys of the format's table, of the right types, and at least one expectation.
+ * 1. A case that is given back has only keys of the format's table, of the right types, and at
+ *    least one expectation.
  * 2. Whatever is wrong is told with the file, the case and the step; nothing is skipped in silence.
  */
 import { LineCounter, parseDocument } from 'yaml';
 import type { OperatorName } from './format.ts';
 import { configProblem, formatOf, isOperatorName, operatorNames } from './format.ts';
 
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [name: string]: Json };
 export type Config = Readonly<Record<string, Json>>;
 
 /** One key of a step. A step with several keys is several operations, in the order written. */
@@ -53,14 +61,19 @@ export function parseCases(file: string, text: string): CaseFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const [error] = document.errors;
-  if (error !== undefined) return { cases: [], problems: [{ file, name: 'the file', message: error.message }] };
+  if (error !== undefined)
+    return { cases: [], problems: [{ file, name: 'the file', message: error.message }] };
   const content: unknown = document.toJS();
   const problem = fileProblem(content);
-  if (problem !== undefined) return { cases: [], problems: [{ file, name: 'the file', message: problem }] };
+  if (problem !== undefined)
+    return { cases: [], problems: [{ file, name: 'the file', message: problem }] };
   const cases: Case[] = [];
   const problems: CaseProblem[] = [];
   for (const [index, raw] of (content as { cases: readonly unknown[] }).cases.entries()) {
-    const name = isRecord(raw) && typeof raw['name'] === 'string' && raw['name'] !== '' ? raw['name'] : `case ${index + 1}`;
+    const name =
+      isRecord(raw) && typeof raw['name'] === 'string' && raw['name'] !== ''
+        ? raw['name']
+        : `case ${index + 1}`;
     const found = caseProblem(raw);
     if (found === undefined) cases.push(caseOf(file, raw as RawCase));
     else problems.push({ file, name, message: found });
@@ -69,9 +82,11 @@ export function parseCases(file: string, text: string): CaseFile {
 }
 
 function fileProblem(content: unknown): string | undefined {
-  if (!isRecord(content) || !Array.isArray(content['cases'])) return 'expected a mapping with the list `cases`';
+  if (!isRecord(content) || !Array.isArray(content['cases']))
+    return 'expected a mapping with the list `cases`';
   const unknown = Object.keys(content).find((key) => key !== 'cases');
-  if (unknown !== undefined) return `unknown key ${JSON.stringify(unknown)}; a file has \`cases\` only`;
+  if (unknown !== undefined)
+    return `unknown key ${JSON.stringify(unknown)}; a file has \`cases\` only`;
   return content['cases'].length === 0 ? 'there are no cases' : undefined;
 }
 
@@ -86,11 +101,14 @@ interface RawCase {
 function caseProblem(raw: unknown): string | undefined {
   if (!isRecord(raw)) return 'a case is a mapping';
   const unknown = Object.keys(raw).find((key) => !caseKeys.includes(key));
-  if (unknown !== undefined) return `unknown key ${JSON.stringify(unknown)}; a case has ${caseKeys.join(', ')}`;
+  if (unknown !== undefined)
+    return `unknown key ${JSON.stringify(unknown)}; a case has ${caseKeys.join(', ')}`;
   if (typeof raw['name'] !== 'string' || raw['name'] === '') return 'a case has a name';
   const { operator, steps } = raw;
-  if (!isOperatorName(operator)) return `unknown operator ${JSON.stringify(operator)}; there are ${operatorNames.join(', ')}`;
-  if (raw['restore'] !== undefined && raw['restore'] !== 'never') return 'restore of a case can only be `never`';
+  if (!isOperatorName(operator))
+    return `unknown operator ${JSON.stringify(operator)}; there are ${operatorNames.join(', ')}`;
+  if (raw['restore'] !== undefined && raw['restore'] !== 'never')
+    return 'restore of a case can only be `never`';
   const config = raw['config'] ?? {};
   if (!isRecord(config)) return 'config is a mapping';
   if (!Array.isArray(steps) || steps.length === 0) return 'steps is a list that is not empty';
@@ -102,7 +120,9 @@ function caseProblem(raw: unknown): string | undefined {
     const problem = stepProblem(operator, step, config as Config);
     if (problem !== undefined) return `step ${index + 1}: ${problem}`;
   }
-  const judged = (steps as readonly object[]).some((step) => Object.keys(step).some((key) => key.startsWith('expect') || key === 'error'));
+  const judged = (steps as readonly object[]).some((step) =>
+    Object.keys(step).some((key) => key.startsWith('expect') || key === 'error'),
+  );
   return judged ? undefined : 'nothing is expected, so nothing is checked';
 }
 
@@ -115,7 +135,8 @@ function stepProblem(operator: OperatorName, step: unknown, config: Config): str
       continue;
     }
     const check = Object.hasOwn(known, key) ? known[key] : undefined;
-    if (check === undefined) return `unknown key ${JSON.stringify(key)}; ${operator} takes ${Object.keys(known).join(', ')}, restore`;
+    if (check === undefined)
+      return `unknown key ${JSON.stringify(key)}; ${operator} takes ${Object.keys(known).join(', ')}, restore`;
     const expected = check(value, config);
     if (expected !== undefined) return `${key}: expected ${expected}, not ${JSON.stringify(value)}`;
   }
@@ -129,6 +150,8 @@ function caseOf(file: string, raw: RawCase): Case {
     operator: raw.operator,
     config: raw.config ?? {},
     restorable: raw.restore !== 'never',
-    operations: raw.steps.flatMap((step, index) => Object.entries(step).map(([key, value]) => ({ step: index + 1, key, value }))),
+    operations: raw.steps.flatMap((step, index) =>
+      Object.entries(step).map(([key, value]) => ({ step: index + 1, key, value })),
+    ),
   };
 }

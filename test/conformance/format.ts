@@ -1,5 +1,6 @@
 /**
- * The format's table: which configuration and which steps each operator takes, and how its expectations are compared.
+ * The format's table: which configuration and which steps each operator takes, and how its
+ * expectations are compared.
  *
  * Invariants:
  * 1. A check answers undefined for a value of the right type, else what it expected, in words.
@@ -37,14 +38,18 @@ const text = expected('text', (value) => typeof value === 'string');
 const keyText = expected('a key (text, number or boolean)', isKey);
 const something = expected('a value', (value) => value !== null && value !== undefined);
 const anything = expected('a value or null', (value) => value !== undefined);
-const integerOrNull = expected('a whole number or null', (value) => value === null || isInteger(value));
+const integerOrNull = expected(
+  'a whole number or null',
+  (value) => value === null || isInteger(value),
+);
 const time = expected('a whole number or max', (value) => isInteger(value) || value === 'max');
 const signal = expected(
   'a whole number, max, idle or active',
   (value) => isInteger(value) || ['max', 'idle', 'active'].includes(value as string),
 );
 
-const oneOf = (...words: readonly string[]): Check => expected(words.join(' or '), (value) => words.includes(value as string));
+const oneOf = (...words: readonly string[]): Check =>
+  expected(words.join(' or '), (value) => words.includes(value as string));
 
 function tuple(...parts: readonly (readonly [name: string, check: Check])[]): Check {
   return (value, config) => {
@@ -98,7 +103,13 @@ const input: Check = (value, config) =>
     ? undefined
     : `an input from 0 to ${(config['inputs'] as number) - 1}`;
 
-const assigner: Checks = { tumbling: integer, sliding: integer, slide: integer, session: integer, offset: integer };
+const assigner: Checks = {
+  tumbling: integer,
+  sliding: integer,
+  slide: integer,
+  session: integer,
+  offset: integer,
+};
 
 const formats = {
   assign: {
@@ -108,12 +119,25 @@ const formats = {
     feeds: ['in'],
   },
   window: {
-    config: { ...assigner, allowedLateness: count, mode: oneOf('accumulating', 'discarding'), early: positive },
+    config: {
+      ...assigner,
+      allowedLateness: count,
+      mode: oneOf('accumulating', 'discarding'),
+      early: positive,
+    },
     required: [],
     steps: {
       in: tuple(['key', keyText], ['value', number], ['ts', integer]),
       watermark: time,
-      expect: list(tuple(['key', keyText], ['sum', number], ['start', integer], ['end', integer], ['ts', integer])),
+      expect: list(
+        tuple(
+          ['key', keyText],
+          ['sum', number],
+          ['start', integer],
+          ['end', integer],
+          ['ts', integer],
+        ),
+      ),
       expectLate: list(tuple(['key', keyText], ['value', number], ['ts', integer])),
       expectWatermarks: list(time),
     },
@@ -148,7 +172,12 @@ const formats = {
   merge: {
     config: { inputs: count, rule: oneOf('valve', 'combined') },
     required: ['inputs'],
-    steps: { watermark: mapping({ input, at: time }, true), idle: input, active: input, expect: list(signal) },
+    steps: {
+      watermark: mapping({ input, at: time }, true),
+      idle: input,
+      active: input,
+      expect: list(signal),
+    },
     feeds: [],
   },
   timers: {
@@ -158,14 +187,26 @@ const formats = {
       in: tuple(['key', keyText], ['value', something], ['ts', integer]),
       watermark: time,
       clock: integer,
-      expect: list(tuple(['key', keyText], ['value', something], ['kind', oneOf('element', 'event', 'processing')], ['ts', integer])),
+      expect: list(
+        tuple(
+          ['key', keyText],
+          ['value', something],
+          ['kind', oneOf('element', 'event', 'processing')],
+          ['ts', integer],
+        ),
+      ),
     },
     feeds: ['in'],
   },
   ttl: {
     config: { ttl: positive, refresh: oneOf('write', 'readWrite') },
     required: ['ttl'],
-    steps: { put: tuple(['key', keyText], ['value', something]), get: keyText, clock: integer, expect: list(anything) },
+    steps: {
+      put: tuple(['key', keyText], ['value', something]),
+      get: keyText,
+      clock: integer,
+      expect: list(anything),
+    },
     feeds: ['put', 'get'],
   },
   deduplicate: {
@@ -199,12 +240,20 @@ export function isOperatorName(name: unknown): name is OperatorName {
   return typeof name === 'string' && Object.hasOwn(formats, name);
 }
 
-/** What is wrong with the configuration. One that is to be refused (`refusal`) need not make sense, only be whole numbers of known names. */
-export function configProblem(operator: OperatorName, config: Readonly<Record<string, unknown>>, refusal: boolean): string | undefined {
+/**
+ * What is wrong with the configuration. One that is to be refused (`refusal`) need not make sense,
+ * only be whole numbers of known names.
+ */
+export function configProblem(
+  operator: OperatorName,
+  config: Readonly<Record<string, unknown>>,
+  refusal: boolean,
+): string | undefined {
   const format = formatOf(operator);
   for (const [name, value] of Object.entries(config)) {
     const check = Object.hasOwn(format.config, name) ? format.config[name] : undefined;
-    if (check === undefined) return `unknown key ${JSON.stringify(name)}; ${operator} takes ${Object.keys(format.config).join(', ')}`;
+    if (check === undefined)
+      return `unknown key ${JSON.stringify(name)}; ${operator} takes ${Object.keys(format.config).join(', ')}`;
     const wrong = check(value, {});
     if (wrong !== undefined) return `${name}: expected ${wrong}, not ${JSON.stringify(value)}`;
   }
@@ -222,9 +271,13 @@ export function configProblem(operator: OperatorName, config: Readonly<Record<st
 
 export type Comparison = 'multiset' | 'list' | 'set';
 
-/** How what was found is compared with an expectation of this kind (`expect`, `expectLate`, ...). */
+/**
+ * How what was found is compared with an expectation of this kind (`expect`, `expectLate`, ...).
+ */
 export function comparisonOf(operator: OperatorName, kind: string): Comparison {
   if (kind === 'expectWatermarks') return 'list';
   if (operator === 'assign') return 'set';
-  return operator === 'watermarks' || operator === 'merge' || operator === 'keyGroup' ? 'list' : 'multiset';
+  return operator === 'watermarks' || operator === 'merge' || operator === 'keyGroup'
+    ? 'list'
+    : 'multiset';
 }

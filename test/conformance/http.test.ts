@@ -1,6 +1,7 @@
 /**
- * `npm run conformance:http`, on this machine's Node and on Node 24 in a Debian 13: everything passes but what the HTTP server's binary is known
- * not to; the lists are short, and no case on them leaves an event in the streams of which its client was told nothing, or that it failed.
+ * `npm run conformance:http`, on this machine's Node and on Node 24 in a Debian 13: everything
+ * passes but what the HTTP server's binary is known not to; the lists are short, and no case on
+ * them leaves an event in the streams of which its client was told nothing, or that it failed.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -20,7 +21,9 @@ type Run = (options: readonly string[]) => Promise<readonly Result[]>;
 
 const runMs = 900_000;
 const ofServer = ['framing.yaml', 'heads.yaml', 'websocket.yaml'];
-/** Tries of a case that does not do what its list says: a busy machine joins segments, or is late. */
+/**
+ * Tries of a case that does not do what its list says: a busy machine joins segments, or is late.
+ */
 const triesMax = 3;
 const againMax = 12;
 let out: string;
@@ -30,7 +33,9 @@ beforeAll(() => {
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
 /** Runs cases without a list: what a listed one does shows only so. */
-function results([command, args]: readonly [string, readonly string[]]): Promise<readonly Result[]> {
+function results([command, args]: readonly [string, readonly string[]]): Promise<
+  readonly Result[]
+> {
   return new Promise((resolve, reject) => {
     execFile(command, args, { maxBuffer: 64 * 1_048_576 }, (_error, stdout, stderr) => {
       try {
@@ -57,7 +62,8 @@ function storedUnsaid(problem: string): boolean {
   const unsaid = /got no answer|status \S+, got \[[^\]]*[45]\d\d/.test(problem);
   if (!unsaid) return false;
   if (/got it in the folder|stored \d+ times, got [1-9]/.test(problem)) return true;
-  // The right answer is one for an event that is stored: where that is no problem of its own, it is.
+  // The right answer is one for an event that is stored: where that is no problem of its own, it
+  // is.
   return (
     /expected status \[(?:200|101)/.test(problem) &&
     !/stored \d+ times, got 0|got nothing of it/.test(problem) &&
@@ -75,11 +81,21 @@ async function expectAsListed(run: Run, list: string): Promise<void> {
   for (const [index, one] of all.filter(differs).entries()) {
     let last = one;
     for (let tries = 1; tries < triesMax && index < againMax && differs(last); tries++)
-      last = (await run(['--only', one.file, '--only', one.name])).find((again) => nameOf(again) === nameOf(one)) ?? last;
-    if (differs(last)) wrong.push(`${nameOf(one)}: ${last.problems.join('; ') || 'it passes, so take it off the list'}`);
+      last =
+        (await run(['--only', one.file, '--only', one.name])).find(
+          (again) => nameOf(again) === nameOf(one),
+        ) ?? last;
+    if (differs(last))
+      wrong.push(
+        `${nameOf(one)}: ${last.problems.join('; ') || 'it passes, so take it off the list'}`,
+      );
   }
   expect(wrong).toEqual([]);
-  expect(all.filter((one) => known.has(nameOf(one)) && storedUnsaid(one.problems.join('; '))).map(nameOf)).toEqual([]);
+  expect(
+    all
+      .filter((one) => known.has(nameOf(one)) && storedUnsaid(one.problems.join('; ')))
+      .map(nameOf),
+  ).toEqual([]);
 }
 
 describe('the cases of HTTP', () => {
@@ -87,7 +103,10 @@ describe('the cases of HTTP', () => {
     'pass on this Node, but for the known ones of its binary',
     async () => {
       const run: Run = (options) =>
-        results([process.execPath, [join(root, runner), '--start', root, '--json', join(out, 'report.json'), ...options]]);
+        results([
+          process.execPath,
+          [join(root, runner), '--start', root, '--json', join(out, 'report.json'), ...options],
+        ]);
       await expectAsListed(run, knownList(process.versions.modules));
     },
     runMs,
@@ -98,7 +117,10 @@ describe('the cases of HTTP', () => {
     async () => {
       const dir = await debianRoot();
       const base = [`${projectDir}/${runner}`, '--start', projectDir, '--json', '/out/report.json'];
-      await expectAsListed((options) => results(inDebian(dir, root, out, [...base, ...options])), knownList('137'));
+      await expectAsListed(
+        (options) => results(inDebian(dir, root, out, [...base, ...options])),
+        knownList('137'),
+      );
     },
     runMs,
   );
@@ -109,15 +131,27 @@ describe('the lists of known cases', () => {
     [knownList('115'), 5],
     [knownList('137'), 19],
   ])('%s has at most %d cases of the HTTP server, each with its reason', (list, most) => {
-    expect(listed(list).filter((name) => ofServer.some((file) => name.startsWith(file))).length).toBeLessThanOrEqual(most);
+    expect(
+      listed(list).filter((name) => ofServer.some((file) => name.startsWith(file))).length,
+    ).toBeLessThanOrEqual(most);
     const lines = readFileSync(join(root, list), 'utf8').split('\n');
-    expect(lines.filter((line) => line !== '' && !line.startsWith('#') && !/ {2}# .{20,}/.test(line))).toEqual([]);
+    expect(
+      lines.filter((line) => line !== '' && !line.startsWith('#') && !/ {2}# .{20,}/.test(line)),
+    ).toEqual([]);
   });
 
   it('would not have an event that is stored unsaid', () => {
-    expect(storedUnsaid('expected status [[400,501]], got no answer; and not stored, got it in the folder')).toBe(true);
-    expect(storedUnsaid('expected status [200,200], got [505]; the connection open, got it closed')).toBe(true);
+    expect(
+      storedUnsaid(
+        'expected status [[400,501]], got no answer; and not stored, got it in the folder',
+      ),
+    ).toBe(true);
+    expect(
+      storedUnsaid('expected status [200,200], got [505]; the connection open, got it closed'),
+    ).toBe(true);
     expect(storedUnsaid('expected status [200], got [505]; and stored 1 times, got 0')).toBe(false);
-    expect(storedUnsaid('status [400], got [200]; and not stored, got it in the folder')).toBe(false);
+    expect(storedUnsaid('status [400], got [200]; and not stored, got it in the folder')).toBe(
+      false,
+    );
   });
 });

@@ -19,7 +19,10 @@ export interface Report {
   readonly skipped: readonly string[];
 }
 
-export async function report(files: readonly string[], print: (line: string) => void): Promise<Report> {
+export async function report(
+  files: readonly string[],
+  print: (line: string) => void,
+): Promise<Report> {
   const verdicts: Verdict[] = [];
   const problems: CaseProblem[] = [];
   for (const file of files) {
@@ -35,8 +38,16 @@ export async function report(files: readonly string[], print: (line: string) => 
     }
   }
   const passed = verdicts.filter(({ failures }) => failures.length === 0).length;
-  const skipped = operatorNames.filter((name) => !verdicts.some((verdict) => verdict.case.operator === name));
-  return { verdicts, problems, passed, failed: verdicts.length - passed + problems.length, skipped };
+  const skipped = operatorNames.filter(
+    (name) => !verdicts.some((verdict) => verdict.case.operator === name),
+  );
+  return {
+    verdicts,
+    problems,
+    passed,
+    failed: verdicts.length - passed + problems.length,
+    skipped,
+  };
 }
 
 function readCases(file: string): CaseFile {
@@ -56,7 +67,10 @@ function problemLine({ file, name, message }: CaseProblem): string {
 function verdictLine({ case: { name, file }, variations, failures }: Verdict): string {
   const [first] = failures;
   if (first === undefined) return `ok   ${name}`;
-  const more = failures.length === variations.length ? 'all variations' : failures.map(({ variation }) => variation).join('; ');
+  const more =
+    failures.length === variations.length
+      ? 'all variations'
+      : failures.map(({ variation }) => variation).join('; ');
   return `FAIL ${name}: ${file}: ${failureText(first)} (fails ${more})`;
 }
 

@@ -1,6 +1,7 @@
 /**
- * `npm run conformance -- FILE...`: runs case files through the test driver, in every variation, and exits with 1 when a case fails or
- * cannot be read. `--json` prints one JSON document instead of lines.
+ * `npm run conformance -- FILE...`: runs case files through the test driver, in every variation,
+ * and exits with 1 when a case fails or cannot be read. `--json` prints one JSON document instead
+ * of lines.
  */
 import { parseArgs } from 'node:util';
 import { report } from './report.ts';
@@ -14,9 +15,13 @@ if (files.length === 0) {
   console.error('usage: npm run conformance -- [--json] FILE...');
   process.exitCode = 2;
 } else {
-  // Until the end is reached the run has failed: a promise that never settles must not look like success.
+  // Until the end is reached the run has failed: a promise that never settles must not look like
+  // success.
   process.exitCode = 1;
-  const { verdicts, problems, passed, failed, skipped } = await report(files, options.json ? () => undefined : console.log);
+  const { verdicts, problems, passed, failed, skipped } = await report(
+    files,
+    options.json ? () => undefined : console.log,
+  );
   if (options.json) {
     const cases = verdicts.map(({ case: { file, name, operator }, variations, failures }) => ({
       file,

@@ -1,8 +1,8 @@
 /**
  * Runs a case in a variation and judges it.
  *
- * An expectation judges everything that was emitted since the last one of its kind. So what comes out after the last one is judged by none:
- * a case that wants silence says `expect: []` at its end.
+ * An expectation judges everything that was emitted since the last one of its kind. So what comes
+ * out after the last one is judged by none: a case that wants silence says `expect: []` at its end.
  */
 import { messageOf } from '../../schemas/kernel/errors.ts';
 import type { Case, Json, Operation } from './case.ts';
@@ -32,17 +32,28 @@ export interface Verdict {
   readonly failures: readonly Failure[];
 }
 
-export async function judge(of: Case, among: readonly Variation[] = variationsOf(of)): Promise<Verdict> {
+export async function judge(
+  of: Case,
+  among: readonly Variation[] = variationsOf(of),
+): Promise<Verdict> {
   const failures: Failure[] = [];
   for (const variation of among) {
-    const failure = of.operations[0]?.key === 'error' ? await judgeRefusal(of, variation) : await run(of, variation);
+    const failure =
+      of.operations[0]?.key === 'error'
+        ? await judgeRefusal(of, variation)
+        : await run(of, variation);
     if (failure !== undefined) failures.push(failure);
   }
   return { case: of, variations: among.map(({ name }) => name), failures };
 }
 
 async function judgeRefusal(of: Case, variation: Variation): Promise<Failure | undefined> {
-  const failure = { variation: variation.name, step: 1, kind: 'error', expected: 'a topology-invalid error' };
+  const failure = {
+    variation: variation.name,
+    step: 1,
+    kind: 'error',
+    expected: 'a topology-invalid error',
+  };
   try {
     return (await refusesWindow(of.config)) ? undefined : { ...failure, found: 'a driver' };
   } catch (thrown) {
@@ -71,7 +82,8 @@ async function run(of: Case, variation: Variation): Promise<Failure | undefined>
           break;
         case 'expect': {
           const wrong = compare(of, turn.operation, pending);
-          if (wrong !== undefined) return { variation: variation.name, step: turn.operation.step, ...wrong };
+          if (wrong !== undefined)
+            return { variation: variation.name, step: turn.operation.step, ...wrong };
           continue;
         }
       }
@@ -84,7 +96,13 @@ async function run(of: Case, variation: Variation): Promise<Failure | undefined>
     return undefined;
   } catch (thrown) {
     const at = step === undefined ? {} : { step };
-    return { variation: variation.name, ...at, kind: 'error', expected: null, found: messageOf(thrown) };
+    return {
+      variation: variation.name,
+      ...at,
+      kind: 'error',
+      expected: null,
+      found: messageOf(thrown),
+    };
   } finally {
     session?.close();
   }
@@ -104,13 +122,23 @@ interface Difference {
   readonly found: Json;
 }
 
-/** Takes what the expectation judges out of `pending`. An expectation in parts (left, right) judges the parts that it names. */
-function compare(of: Case, { key, value }: Operation, pending: Map<string, Json[]>): Difference | undefined {
-  const parts = isRecord(value) ? Object.entries(value).map(([part, own]) => [`${key}.${part}`, own] as const) : [[key, value] as const];
+/**
+ * Takes what the expectation judges out of `pending`. An expectation in parts (left, right) judges
+ * the parts that it names.
+ */
+function compare(
+  of: Case,
+  { key, value }: Operation,
+  pending: Map<string, Json[]>,
+): Difference | undefined {
+  const parts = isRecord(value)
+    ? Object.entries(value).map(([part, own]) => [`${key}.${part}`, own] as const)
+    : [[key, value] as const];
   for (const [kind, expected] of parts) {
     const found = pending.get(kind) ?? [];
     pending.delete(kind);
-    if (!same(expected as readonly Json[], found, comparisonOf(of.operator, key))) return { kind, expected: expected as Json, found };
+    if (!same(expected as readonly Json[], found, comparisonOf(of.operator, key)))
+      return { kind, expected: expected as Json, found };
   }
   return undefined;
 }

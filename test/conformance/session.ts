@@ -3,8 +3,8 @@
  *
  * Invariants:
  * 1. Everything goes through the public test driver; nothing of the engine is reached otherwise.
- * 2. A restore throws the driver away: what goes on is a new one that knows only the snapshot's text and the clock. `inPlace` keeps the
- *    driver and makes it forget instead.
+ * 2. A restore throws the driver away: what goes on is a new one that knows only the snapshot's
+ *    text and the clock. `inPlace` keeps the driver and makes it forget instead.
  * 3. No case rejects an element, so a rejection is an error and never goes unseen.
  */
 import type { Topology } from '../../topology/index.ts';
@@ -41,7 +41,8 @@ export interface DriverParts {
 
 export async function driverSession(parts: DriverParts): Promise<Session> {
   let clock = 0;
-  const open = (): Promise<Driver> => createDriver(parts.topology, { now: clock, splits: parts.splits ?? {} });
+  const open = (): Promise<Driver> =>
+    createDriver(parts.topology, { now: clock, splits: parts.splits ?? {} });
   let driver = await open();
   await parts.begin?.(driver);
   const refuseRejections = (): void => {

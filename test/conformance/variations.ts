@@ -1,6 +1,6 @@
 /**
- * The ways in which one case is run. All must give the same results: how elements were batched, and when a job was restored, is nothing
- * that a topology may notice.
+ * The ways in which one case is run. All must give the same results: how elements were batched, and
+ * when a job was restored, is nothing that a topology may notice.
  */
 import type { Case, Operation } from './case.ts';
 import { formatOf } from './format.ts';
@@ -13,14 +13,29 @@ export interface Variation {
   readonly how: 'anew' | 'inPlace';
 }
 
-const asWritten: Variation = { name: 'as written', batch: 'each', restore: 'asWritten', how: 'anew' };
+const asWritten: Variation = {
+  name: 'as written',
+  batch: 'each',
+  restore: 'asWritten',
+  how: 'anew',
+};
 
 export const variations: readonly Variation[] = [
   asWritten,
   { ...asWritten, name: 'in one batch', batch: 'together' },
   { ...asWritten, name: 'restored after every step', restore: 'everyStep' },
-  { ...asWritten, name: 'in one batch, restored after every step', batch: 'together', restore: 'everyStep' },
-  { ...asWritten, name: 'restored in place after every step', restore: 'everyStep', how: 'inPlace' },
+  {
+    ...asWritten,
+    name: 'in one batch, restored after every step',
+    batch: 'together',
+    restore: 'everyStep',
+  },
+  {
+    ...asWritten,
+    name: 'restored in place after every step',
+    restore: 'everyStep',
+    how: 'inPlace',
+  },
 ];
 
 export type Turn =
@@ -34,7 +49,8 @@ export function turnsOf(of: Case, variation: Variation): readonly Turn[] {
   let run: Operation[] = [];
   for (const operation of of.operations) {
     if (feeds.includes(operation.key)) {
-      if (run.length === 0 || variation.batch === 'each') turns.push({ kind: 'feed', operations: (run = []) });
+      if (run.length === 0 || variation.batch === 'each')
+        turns.push({ kind: 'feed', operations: (run = []) });
       run.push(operation);
       continue;
     }

@@ -9,14 +9,19 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 export function blobStoreContract(make: () => BlobStore): void {
   it('creates a key once: of many callers exactly one wins, and its bytes stay', async () => {
     const store = make();
-    const won = await Promise.all(Array.from({ length: 20 }, (_, n) => store.createIfAbsent('a/b/key', bytes(`caller ${n}`))));
+    const won = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => store.createIfAbsent('a/b/key', bytes(`caller ${n}`))),
+    );
     expect(won.filter(Boolean)).toHaveLength(1);
-    expect(Buffer.from((await store.get('a/b/key')) ?? []).toString()).toBe(`caller ${won.indexOf(true)}`);
+    expect(Buffer.from((await store.get('a/b/key')) ?? []).toString()).toBe(
+      `caller ${won.indexOf(true)}`,
+    );
   });
 
   it('lists by prefix in order, and nothing that is being written', async () => {
     const store = make();
-    for (const key of ['c/2', 'c/10', 'c/1', 'd/1', 'c/sub/1']) await store.createIfAbsent(key, bytes(key));
+    for (const key of ['c/2', 'c/10', 'c/1', 'd/1', 'c/sub/1'])
+      await store.createIfAbsent(key, bytes(key));
     expect(await store.list('c/')).toEqual(['c/1', 'c/10', 'c/2', 'c/sub/1']);
     expect(await store.list('c/1')).toEqual(['c/1', 'c/10']);
     expect(await store.list('none/')).toEqual([]);
@@ -45,7 +50,9 @@ export function blobStoreContract(make: () => BlobStore): void {
   it('refuses keys that would leave its place', async () => {
     const store = make();
     for (const key of ['../x', '/x', 'a//b', 'a/../b', '.hidden', 'a b', '']) {
-      await expect(store.createIfAbsent(key, bytes(''))).rejects.toMatchObject({ code: 'blob-key-invalid' });
+      await expect(store.createIfAbsent(key, bytes(''))).rejects.toMatchObject({
+        code: 'blob-key-invalid',
+      });
       await expect(store.get(key)).rejects.toMatchObject({ code: 'blob-key-invalid' });
       await expect(store.delete(key)).rejects.toMatchObject({ code: 'blob-key-invalid' });
     }

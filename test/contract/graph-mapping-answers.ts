@@ -1,5 +1,6 @@
 /**
- * The answers to the ready mappings' questions, calculated from the events alone: slowly, and by nothing of what the mappings do.
+ * The answers to the ready mappings' questions, calculated from the events alone: slowly, and by
+ * nothing of what the mappings do.
  */
 
 export interface Step {
@@ -29,14 +30,18 @@ function sessionsOf(steps: readonly Step[]): readonly (readonly Step[])[] {
     for (const step of sorted.filter((one) => one.user === user)) {
       const last = sessions.at(-1);
       const before = last?.at(-1);
-      if (last === undefined || before === undefined || step.at - before.at > gapMs) sessions.push([step]);
+      if (last === undefined || before === undefined || step.at - before.at > gapMs)
+        sessions.push([step]);
       else last.push(step);
     }
     return sessions;
   });
 }
 
-/** Groups by the texts that `keyOf` gives; a row is those and what `measure` makes of the group, in descending order of column `by`, then of keys. */
+/**
+ * Groups by the texts that `keyOf` gives; a row is those and what `measure` makes of the group, in
+ * descending order of column `by`, then of keys.
+ */
 function ranked<T>(
   items: readonly T[],
   keyOf: (item: T) => readonly string[],
@@ -58,12 +63,20 @@ const size = (group: readonly unknown[]): readonly number[] => [group.length];
 
 export function journeyAnswers(steps: readonly Step[]): Readonly<Record<string, Rows>> {
   const sessions = sessionsOf(steps);
-  const pairs = sessions.flatMap((one) => one.slice(1).map((to, index) => ({ from: one[index] as Step, to })));
-  const triples = sessions.flatMap((one) => one.slice(2).map((third, index) => [one[index] as Step, one[index + 1] as Step, third]));
+  const pairs = sessions.flatMap((one) =>
+    one.slice(1).map((to, index) => ({ from: one[index] as Step, to })),
+  );
+  const triples = sessions.flatMap((one) =>
+    one.slice(2).map((third, index) => [one[index] as Step, one[index + 1] as Step, third]),
+  );
   const idOf = (one: readonly Step[]): string => `${one[0]?.user}@${one[0]?.at}`;
   const most = Math.max(...sessions.map((one) => one.length));
-  const [longest = []] = sessions.filter((one) => one.length === most).sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
-  const views = sessions.flatMap((one) => one.map((step, index) => ({ page: step.page, ends: index === one.length - 1 })));
+  const [longest = []] = sessions
+    .filter((one) => one.length === most)
+    .sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
+  const views = sessions.flatMap((one) =>
+    one.map((step, index) => ({ page: step.page, ends: index === one.length - 1 })),
+  );
   return {
     steps: ranked(pairs, ({ from, to }) => [from.page, to.page], 2, size),
     threePages: ranked(triples, (three) => three.map(({ page }) => page), 3, size),
@@ -107,7 +120,10 @@ interface Cause {
 }
 
 /** What came before each conversion in its session, each cause once. */
-function causesOf(sessions: readonly (readonly Step[])[], by: (step: Step) => string | null): readonly Cause[] {
+function causesOf(
+  sessions: readonly (readonly Step[])[],
+  by: (step: Step) => string | null,
+): readonly Cause[] {
   return sessions.flatMap((one) =>
     one.flatMap((order, index) => {
       if (order.order === null) return [];
@@ -128,7 +144,8 @@ function causesOf(sessions: readonly (readonly Step[])[], by: (step: Step) => st
 }
 
 export function influenceAnswers(steps: readonly Step[]): Readonly<Record<string, Rows>> {
-  // Steps that are no touch and no conversion are in no attribution window's path, but hold the window open all the same.
+  // Steps that are no touch and no conversion are in no attribution window's path, but hold the
+  // window open all the same.
   const sessions = sessionsOf(steps);
   const promos = causesOf(sessions, ({ promo }) => promo);
   const referrers = causesOf(sessions, ({ referrer }) => referrer);
@@ -142,7 +159,11 @@ export function influenceAnswers(steps: readonly Step[]): Readonly<Record<string
   const preceding = new Set(promos.map(({ by }) => by));
   const journeys = referrers
     .filter(({ first }) => first)
-    .flatMap((from) => promos.filter(({ last, order }) => last && order === from.order).map((to) => [from.by, to.by] as const));
+    .flatMap((from) =>
+      promos
+        .filter(({ last, order }) => last && order === from.order)
+        .map((to) => [from.by, to.by] as const),
+    );
   return {
     promos: ranked(
       promos,

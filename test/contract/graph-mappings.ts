@@ -1,6 +1,7 @@
 /**
- * What the ready graph mappings must be on every graph database: events in any order, through a topology's window and mapping into the graph,
- * and each documented question answered as an independent calculation over the events says.
+ * What the ready graph mappings must be on every graph database: events in any order, through a
+ * topology's window and mapping into the graph, and each documented question answered as an
+ * independent calculation over the events says.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -29,7 +30,8 @@ const influences = influence<Step>({
   user: ({ user }) => user,
   promo: ({ promo }) => promo ?? undefined,
   referrer: ({ referrer }) => referrer ?? undefined,
-  conversion: ({ order, price }) => (order === null ? undefined : { id: order, value: price ?? undefined }),
+  conversion: ({ order, price }) =>
+    order === null ? undefined : { id: order, value: price ?? undefined },
 });
 
 const sessions = topology('sessions', { version: 1, owner: 'a/b' }, (t) => {
@@ -40,12 +42,18 @@ const sessions = topology('sessions', { version: 1, owner: 'a/b' }, (t) => {
     .keyBy(({ user }) => user);
   const journeys = steps.window('journeys', session(gapMs)).aggregate({ path: visits.path });
   journeys.out.sinkTo('journey', graph(visits.model, visits.writes));
-  const attributions = steps.window('attributions', session(gapMs)).aggregate({ path: influences.path });
+  const attributions = steps
+    .window('attributions', session(gapMs))
+    .aggregate({ path: influences.path });
   attributions.out.sinkTo('influence', graph(influences.model, influences.writes));
 });
 
 /** What the topology's sink was given after the steps came in this order. */
-async function writesOf(of: Topology, sink: string, steps: readonly Step[]): Promise<readonly GraphWrite[]> {
+async function writesOf(
+  of: Topology,
+  sink: string,
+  steps: readonly Step[],
+): Promise<readonly GraphWrite[]> {
   const driver = await createDriver(of);
   await driver.push('steps', steps);
   await driver.advanceWatermark('max');
@@ -53,8 +61,10 @@ async function writesOf(of: Topology, sink: string, steps: readonly Step[]): Pro
   return driver.read(sink).flatMap(({ value }) => value as readonly GraphWrite[]);
 }
 
-const few = (prefix: string, most: number): fc.Arbitrary<string> => fc.integer({ min: 1, max: most }).map((n) => `${prefix}${n}`);
-const maybe = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(values, { freq: 3 });
+const few = (prefix: string, most: number): fc.Arbitrary<string> =>
+  fc.integer({ min: 1, max: most }).map((n) => `${prefix}${n}`);
+const maybe = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | null> =>
+  fc.option(values, { freq: 3 });
 
 /** Steps of a few users, many at one time; some come twice. */
 const arrivals: fc.Arbitrary<readonly Omit<Step, 'id'>[]> = fc.array(
@@ -76,58 +86,91 @@ export function graphMappingsContract(name: string, { open, runs }: GraphDatabas
     readonly sink: 'journey' | 'influence';
     readonly definition: Parameters<GraphDatabaseRig['database']['openSink']>[0]['model'];
     readonly questions: Readonly<Record<string, GraphQuestion>>;
-    readonly answers: (steps: readonly Step[]) => Readonly<Record<string, readonly (readonly unknown[])[]>>;
+    readonly answers: (
+      steps: readonly Step[],
+    ) => Readonly<Record<string, readonly (readonly unknown[])[]>>;
   }
   const mappings: readonly Mapping[] = [
-    { sink: 'journey', definition: visits.model.definition, questions: journeyQuestions, answers: journeyAnswers },
-    { sink: 'influence', definition: influences.model.definition, questions: influenceQuestions, answers: influenceAnswers },
+    {
+      sink: 'journey',
+      definition: visits.model.definition,
+      questions: journeyQuestions,
+      answers: journeyAnswers,
+    },
+    {
+      sink: 'influence',
+      definition: influences.model.definition,
+      questions: influenceQuestions,
+      answers: influenceAnswers,
+    },
   ];
 
   describe(`${name}, under the ready mappings`, () => {
-    it.each(mappings)('answers all questions of $sink as the events say', async ({ sink, definition, questions, answers }) => {
-      const { database, ask } = await open();
-      // Each run goes on in the same graph, with users and events of its own.
-      const all: Step[] = [];
-      const answered = new Set<string>();
-      let run = 0;
-      await fc.assert(
-        fc.asyncProperty(arrivals, fc.infiniteStream(fc.nat()), async (arrived, picks) => {
-          run++;
-          const steps = arrived.map((step, index): Step => {
-            const order = step.order === null ? null : `${step.order}${run}-${index}`;
-            // Of a promo of many runs sooner or later all precede a conversion.
-            const promo = step.promo === 'promo6' ? `rare${run}-${index}` : step.promo;
-            return { ...step, id: `e${run}-${index}`, user: `${step.user}-${run}`, promo, order };
-          });
-          const shuffled = [...steps, ...steps.filter((_, index) => index % 5 === 0)]
-            .map((step) => [picks.next().value as number, step] as const)
-            .sort(([a], [b]) => a - b)
-            .map(([, step]) => step);
-          all.push(...steps);
-          await applied(database, `t/${sink}-${run}`, definition, await writesOf(sessions, sink, shuffled));
-          const expected = answers(all);
-          expect(Object.keys(expected).sort()).toEqual(Object.keys(questions).sort());
-          for (const [question, { cypher }] of Object.entries(questions)) {
-            const rows = plain(await ask(cypher));
-            expect(rows, question).toEqual(plain(expected[question] ?? []));
-            if (rows.length > 1) answered.add(question);
-          }
-        }),
-        // The same at every run: whether all questions were asked to the point must not be for chance to say.
-        { numRuns: runs, seed: 1 },
-      );
-      expect([...answered].sort(), 'questions that had several rows').toEqual(Object.keys(questions).sort());
-    });
+    it.each(mappings)(
+      'answers all questions of $sink as the events say',
+      async ({ sink, definition, questions, answers }) => {
+        const { database, ask } = await open();
+        // Each run goes on in the same graph, with users and events of its own.
+        const all: Step[] = [];
+        const answered = new Set<string>();
+        let run = 0;
+        await fc.assert(
+          fc.asyncProperty(arrivals, fc.infiniteStream(fc.nat()), async (arrived, picks) => {
+            run++;
+            const steps = arrived.map((step, index): Step => {
+              const order = step.order === null ? null : `${step.order}${run}-${index}`;
+              // Of a promo of many runs sooner or later all precede a conversion.
+              const promo = step.promo === 'promo6' ? `rare${run}-${index}` : step.promo;
+              return { ...step, id: `e${run}-${index}`, user: `${step.user}-${run}`, promo, order };
+            });
+            const shuffled = [...steps, ...steps.filter((_, index) => index % 5 === 0)]
+              .map((step) => [picks.next().value as number, step] as const)
+              .sort(([a], [b]) => a - b)
+              .map(([, step]) => step);
+            all.push(...steps);
+            await applied(
+              database,
+              `t/${sink}-${run}`,
+              definition,
+              await writesOf(sessions, sink, shuffled),
+            );
+            const expected = answers(all);
+            expect(Object.keys(expected).sort()).toEqual(Object.keys(questions).sort());
+            for (const [question, { cypher }] of Object.entries(questions)) {
+              const rows = plain(await ask(cypher));
+              expect(rows, question).toEqual(plain(expected[question] ?? []));
+              if (rows.length > 1) answered.add(question);
+            }
+          }),
+          // The same at every run: whether all questions were asked to the point must not be for
+          // chance to say.
+          { numRuns: runs, seed: 1 },
+        );
+        expect([...answered].sort(), 'questions that had several rows').toEqual(
+          Object.keys(questions).sort(),
+        );
+      },
+    );
 
     it('holds both mappings in one graph: their users are the same nodes', async () => {
       const { database, ask } = await open();
-      const step = { user: 'u1', page: '/p1', kind: 'view', promo: 'promo1', referrer: null, order: null, price: null };
+      const step = {
+        user: 'u1',
+        page: '/p1',
+        kind: 'view',
+        promo: 'promo1',
+        referrer: null,
+        order: null,
+        price: null,
+      };
       const steps: readonly Step[] = [
         { ...step, id: 'e1', at: 0 },
         { ...step, id: 'e2', at: 5, order: 'o1' },
       ];
-      for (const { sink, definition } of mappings) await applied(database, `t/${sink}`, definition, await writesOf(sessions, sink, steps));
-      const both = 'MATCH (s:Session)<-[:HAD]-(u:User)-[:CONVERTED]->(c:Conversion) RETURN u.id, s.id, c.id';
+      for (const { sink, definition } of mappings)
+        await applied(database, `t/${sink}`, definition, await writesOf(sessions, sink, steps));
+      const both =
+        'MATCH (s:Session)<-[:HAD]-(u:User)-[:CONVERTED]->(c:Conversion) RETURN u.id, s.id, c.id';
       expect(await ask(both)).toEqual([['u1', 'u1@0', 'o1']]);
       expect(plain(await ask('MATCH (u:User) RETURN count(*)'))).toEqual([[1]]);
     });
@@ -144,12 +187,22 @@ async function applied(
   const pending = new PendingWrites(model);
   for (const write of writes) pending.add(write, 0);
   for (const [index, chunk] of pending.takeChunks().entries())
-    await database.applyChunk({ sink, run: runOf(1), checkpoint: 1, chunk: index + 1 }, JSON.parse(chunk) as GraphWrite[]);
+    await database.applyChunk(
+      { sink, run: runOf(1), checkpoint: 1, chunk: index + 1 },
+      JSON.parse(chunk) as GraphWrite[],
+    );
 }
 
-/** Whole numbers of any kind as numbers; fractions to twelve digits, as databases sum means in orders of their own. */
+/**
+ * Whole numbers of any kind as numbers; fractions to twelve digits, as databases sum means in
+ * orders of their own.
+ */
 function plain(rows: readonly (readonly unknown[])[]): readonly (readonly unknown[])[] {
   return rows.map((row) =>
-    row.map((value) => (typeof value === 'bigint' || typeof value === 'number' ? Number(Number(value).toPrecision(12)) : value)),
+    row.map((value) =>
+      typeof value === 'bigint' || typeof value === 'number'
+        ? Number(Number(value).toPrecision(12))
+        : value,
+    ),
   );
 }

@@ -1,5 +1,6 @@
 /**
- * What a graph should hold after writes, one after the other, by a model of maps: the answer that databases are compared with.
+ * What a graph should hold after writes, one after the other, by a model of maps: the answer that
+ * databases are compared with.
  */
 import type { EdgeModel, GraphModel, GraphWrite, NodeModel } from '../../topology/index.ts';
 
@@ -19,7 +20,12 @@ export class GraphOracle {
     const { from, to, key } = this.#model.edges[write.type] as EdgeModel;
     this.#keepNode(from, { [this.#keyOf(from)]: write.from });
     this.#keepNode(to, { [this.#keyOf(to)]: write.to });
-    const id = JSON.stringify([write.type, write.from, write.to, ...key.map((name) => write.props[name])]);
+    const id = JSON.stringify([
+      write.type,
+      write.from,
+      write.to,
+      ...key.map((name) => write.props[name]),
+    ]);
     this.#edges.set(id, { ...this.#edges.get(id), ...write.props, from: write.from, to: write.to });
   }
 
@@ -32,9 +38,14 @@ export class GraphOracle {
     this.#nodes.set(id, { ...this.#nodes.get(id), ...props });
   }
 
-  /** All of a label or edge type, as rows of `columns` (of an edge also `from` and `to`), sorted by all of them; what is not there is null. */
+  /**
+   * All of a label or edge type, as rows of `columns` (of an edge also `from` and `to`), sorted by
+   * all of them; what is not there is null.
+   */
   rows(name: string, columns: readonly string[]): readonly (readonly unknown[])[] {
-    const found = [...this.#nodes, ...this.#edges].filter(([id]) => (JSON.parse(id) as unknown[])[0] === name);
+    const found = [...this.#nodes, ...this.#edges].filter(
+      ([id]) => (JSON.parse(id) as unknown[])[0] === name,
+    );
     return sortedRows(found.map(([, props]) => columns.map((column) => plain(props[column]))));
   }
 }

@@ -1,5 +1,6 @@
 /**
- * What every record reader promises beyond what is read back in order (record-stream.ts): bounds, repeating, and what it knows of the end.
+ * What every record reader promises beyond what is read back in order (record-stream.ts): bounds,
+ * repeating, and what it knows of the end.
  */
 import { describe, expect, it } from 'vitest';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
@@ -11,14 +12,24 @@ const bounds = { maxRecords: 1_000, maxBytes: 1_000_000 };
 const key = 'one-key';
 const textOf = ({ value }: IncomingRecord): string => Buffer.from(value).toString();
 
-async function textsOf(reader: RecordReader, split: string, after: string | undefined, within = bounds): Promise<readonly string[]> {
-  return (await readNow(reader, split, after, within)).records.map((record) => Buffer.from(record.value).toString());
+async function textsOf(
+  reader: RecordReader,
+  split: string,
+  after: string | undefined,
+  within = bounds,
+): Promise<readonly string[]> {
+  return (await readNow(reader, split, after, within)).records.map((record) =>
+    Buffer.from(record.value).toString(),
+  );
 }
 
 export function recordReaderContract(name: string, make: () => Promise<StreamHarness>): void {
   /** `texts` in the one split that the key goes to. */
   const filled =
-    (texts: readonly string[], run: (harness: StreamHarness, split: string, positions: readonly string[]) => Promise<void>) =>
+    (
+      texts: readonly string[],
+      run: (harness: StreamHarness, split: string, positions: readonly string[]) => Promise<void>,
+    ) =>
     async (): Promise<void> => {
       const harness = await make();
       try {
@@ -46,7 +57,9 @@ export function recordReaderContract(name: string, make: () => Promise<StreamHar
       'has splits with names of their own, parents before their children',
       filled([], async ({ reader, writer, stream, written = same }) => {
         const splits = await reader().splits();
-        expect(splits.map((split) => written(split.id))).toEqual((await writer.describe(stream)).splits);
+        expect(splits.map((split) => written(split.id))).toEqual(
+          (await writer.describe(stream)).splits,
+        );
         const seen = new Set<string>();
         for (const { id, parents } of splits) {
           expect(seen.has(id)).toBe(false);
@@ -62,7 +75,10 @@ export function recordReaderContract(name: string, make: () => Promise<StreamHar
       filled([], async ({ reader }) => {
         const asked = reader();
         for (const { id } of await asked.splits()) {
-          expect(await readNow(asked, id, undefined, bounds)).toMatchObject({ records: [], ended: false });
+          expect(await readNow(asked, id, undefined, bounds)).toMatchObject({
+            records: [],
+            ended: false,
+          });
           if ((await asked.latest(id)) === null) continue;
           expect(await asked.latest(id)).toBeUndefined();
           expect(await asked.lag(id, undefined)).toBe(0);
@@ -82,7 +98,8 @@ export function recordReaderContract(name: string, make: () => Promise<StreamHar
         }
         expect(await asked.latest(split)).toBe(positions.at(-1));
         expect(await asked.lag(split, undefined)).toBe(10);
-        for (const [n, position] of positions.entries()) expect(await asked.lag(split, position)).toBe(9 - n);
+        for (const [n, position] of positions.entries())
+          expect(await asked.lag(split, position)).toBe(9 - n);
       }),
     );
 
@@ -98,10 +115,15 @@ export function recordReaderContract(name: string, make: () => Promise<StreamHar
           const since = await readNow(reader(), split, undefined, bounds, { from: fromMs });
           expect(since.records.map((record) => record.position)).toEqual(positions);
           const next = reader();
-          expect((await readNow(next, split, undefined, bounds, { from: 'latest' })).records).toEqual([]);
+          expect(
+            (await readNow(next, split, undefined, bounds, { from: 'latest' })).records,
+          ).toEqual([]);
           await writer.write(stream, [{ key, value: [Buffer.from('later')] }]);
           let found: readonly string[] = [];
-          while (found.length === 0) found = (await readNow(next, split, undefined, bounds, { from: 'latest' })).records.map(textOf);
+          while (found.length === 0)
+            found = (await readNow(next, split, undefined, bounds, { from: 'latest' })).records.map(
+              textOf,
+            );
           expect(found).toEqual(['later']);
           return;
         }
@@ -116,7 +138,8 @@ export function recordReaderContract(name: string, make: () => Promise<StreamHar
       'gives the same records for the same position, in whatever order it is asked',
       filled(ten, async ({ reader }, split, positions) => {
         const asked = reader();
-        for (const n of [5, 2, 5, 9, 0, 8, 3]) expect(await textsOf(asked, split, positions[n])).toEqual(ten.slice(n + 1));
+        for (const n of [5, 2, 5, 9, 0, 8, 3])
+          expect(await textsOf(asked, split, positions[n])).toEqual(ten.slice(n + 1));
         expect(await textsOf(asked, split, undefined)).toEqual(ten);
         expect(await textsOf(asked, split, undefined)).toEqual(ten);
       }),
@@ -154,10 +177,15 @@ export function recordReaderContract(name: string, make: () => Promise<StreamHar
         const { records } = await readNow(asked, split, undefined, bounds);
         await writer.write(stream, [{ key, value: [Buffer.from('later')] }]);
         expect(await textsOf(asked, split, positions.at(-1))).toEqual(['later']);
-        expect(records.map((record) => [record.key, Buffer.from(record.value).toString(), record.position])).toEqual(
-          ten.map((text, n) => [key, text, positions[n]]),
-        );
-        for (const { arrivedAtMs } of records) expect(Number.isInteger(arrivedAtMs) && arrivedAtMs > 0).toBe(true);
+        expect(
+          records.map((record) => [
+            record.key,
+            Buffer.from(record.value).toString(),
+            record.position,
+          ]),
+        ).toEqual(ten.map((text, n) => [key, text, positions[n]]));
+        for (const { arrivedAtMs } of records)
+          expect(Number.isInteger(arrivedAtMs) && arrivedAtMs > 0).toBe(true);
       }),
     );
   });

@@ -1,5 +1,6 @@
 /**
- * What every record writer promises beyond what is read back in order (record-stream.ts): bounds, closing, and who owns the bytes.
+ * What every record writer promises beyond what is read back in order (record-stream.ts): bounds,
+ * closing, and who owns the bytes.
  */
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../schemas/limits.ts';
@@ -27,8 +28,13 @@ export function recordWriterContract(name: string, make: () => Promise<StreamHar
       'takes a record of exactly the size it names, key counted, and refuses one byte more',
       within(async ({ writer, stream }) => {
         const { recordMaxBytes } = await writer.describe(stream);
-        const of = (bytes: number): OutgoingRecord => ({ key: 'é', value: [Buffer.alloc(bytes - 2, 120)] });
-        expect(codesOf(await writer.write(stream, [of(recordMaxBytes), of(recordMaxBytes + 1)]))).toEqual(['applied', 'record-too-large']);
+        const of = (bytes: number): OutgoingRecord => ({
+          key: 'é',
+          value: [Buffer.alloc(bytes - 2, 120)],
+        });
+        expect(
+          codesOf(await writer.write(stream, [of(recordMaxBytes), of(recordMaxBytes + 1)])),
+        ).toEqual(['applied', 'record-too-large']);
       }),
     );
 
@@ -36,7 +42,9 @@ export function recordWriterContract(name: string, make: () => Promise<StreamHar
       'takes a key of the longest length in characters, and refuses a longer one',
       within(async ({ writer, stream, longestKey }) => {
         const longest = longestKey ?? '𝄞'.repeat(limits.partitionKeyMaxChars);
-        expect(codesOf(await writer.write(stream, [record(longest, '1'), record(`${longest}k`, '2')]))).toEqual(['applied', 'key-invalid']);
+        expect(
+          codesOf(await writer.write(stream, [record(longest, '1'), record(`${longest}k`, '2')])),
+        ).toEqual(['applied', 'key-invalid']);
       }),
     );
 
@@ -50,7 +58,10 @@ export function recordWriterContract(name: string, make: () => Promise<StreamHar
           return;
         }
         if (outcome?.kind !== 'applied') throw new Error('not applied');
-        const { records } = await readNow(reader(), outcome.split, undefined, { maxRecords: 1, maxBytes: 10_000 });
+        const { records } = await readNow(reader(), outcome.split, undefined, {
+          maxRecords: 1,
+          maxBytes: 10_000,
+        });
         expect(records[0]?.headers).toEqual(headers);
       }),
     );
@@ -61,16 +72,22 @@ export function recordWriterContract(name: string, make: () => Promise<StreamHar
         const bytes = Buffer.from('as written');
         await writer.write(stream, [{ key: 'k', value: [bytes] }]);
         bytes.fill(0);
-        expect([...(await readAll(reader())).values()].flat().map((read) => read.text)).toEqual(['as written']);
+        expect([...(await readAll(reader())).values()].flat().map((read) => read.text)).toEqual([
+          'as written',
+        ]);
       }),
     );
 
     it(
       'gives every record of overlapping writes a place of its own, and none for no records',
       within(async ({ writer, stream, reader }) => {
-        const writes = Array.from({ length: 20 }, (_, n) => writer.write(stream, [record(`k${n}`, `${n}a`), record('same', `${n}b`)]));
+        const writes = Array.from({ length: 20 }, (_, n) =>
+          writer.write(stream, [record(`k${n}`, `${n}a`), record('same', `${n}b`)]),
+        );
         const outcomes = (await Promise.all(writes)).flat();
-        const places = outcomes.map((outcome) => (outcome.kind === 'applied' ? `${outcome.split}:${outcome.position}` : outcome.message));
+        const places = outcomes.map((outcome) =>
+          outcome.kind === 'applied' ? `${outcome.split}:${outcome.position}` : outcome.message,
+        );
         expect(new Set(places).size).toBe(40);
         expect([...(await readAll(reader())).values()].flat().length).toBe(40);
         expect(await writer.write(stream, [])).toEqual([]);
@@ -80,7 +97,9 @@ export function recordWriterContract(name: string, make: () => Promise<StreamHar
     it(
       'refuses records for a stream that is not there, as outcomes',
       within(async ({ writer }) => {
-        expect(codesOf(await writer.write('no/such', [record('k', '1'), record('k', '2')]))).toEqual(['stream-missing', 'stream-missing']);
+        expect(
+          codesOf(await writer.write('no/such', [record('k', '1'), record('k', '2')])),
+        ).toEqual(['stream-missing', 'stream-missing']);
       }),
     );
 
@@ -95,8 +114,12 @@ export function recordWriterContract(name: string, make: () => Promise<StreamHar
         await writer.close();
         expect(settled).toBe(true);
         expect(codesOf(await before)).toEqual(['applied']);
-        expect(await writer.write(stream, [record('k', 'after')])).toMatchObject([{ kind: 'refused', code: 'closed', retryable: true }]);
-        expect([...(await readAll(reader())).values()].flat().map((read) => read.text)).toEqual(['before']);
+        expect(await writer.write(stream, [record('k', 'after')])).toMatchObject([
+          { kind: 'refused', code: 'closed', retryable: true },
+        ]);
+        expect([...(await readAll(reader())).values()].flat().map((read) => read.text)).toEqual([
+          'before',
+        ]);
       }),
     );
   });

@@ -1,6 +1,7 @@
 /**
- * What every sink must do under checkpoints, commits and crashes (topology/graph/sink.ts has the invariants).
- * A crash is simulated by forgetting the sink after a step; the next one opens with the last state that a checkpoint kept.
+ * What every sink must do under checkpoints, commits and crashes (topology/graph/sink.ts has the
+ * invariants). A crash is simulated by forgetting the sink after a step; the next one opens with
+ * the last state that a checkpoint kept.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -29,7 +30,10 @@ const upTo = (end: number): readonly number[] => Array.from({ length: end }, (_,
 
 type Step = 'write' | 'prepare' | 'keep' | 'commit' | 'crash';
 
-/** Carries steps out as the engine may: never a commit before the checkpoint is kept, replays after a crash from what it kept. */
+/**
+ * Carries steps out as the engine may: never a commit before the checkpoint is kept, replays after
+ * a crash from what it kept.
+ */
 class SinkRun {
   readonly #rig: SinkRig;
   #sink: Sink | undefined;
@@ -66,7 +70,10 @@ class SinkRun {
         return;
       case 'prepare':
         this.#rig.wait();
-        this.#prepared = { state: stored(await sink.prepare(++this.#checkpoint, false)), written: this.#written };
+        this.#prepared = {
+          state: stored(await sink.prepare(++this.#checkpoint, false)),
+          written: this.#written,
+        };
         return;
       case 'keep':
         this.#kept = this.#prepared ?? this.#kept;
@@ -91,7 +98,12 @@ class SinkRun {
   }
 }
 
-async function finish(run: SinkRun, rig: SinkRig, options: SinkContractOptions, elements: number): Promise<void> {
+async function finish(
+  run: SinkRun,
+  rig: SinkRig,
+  options: SinkContractOptions,
+  elements: number,
+): Promise<void> {
   await run.checkpoint();
   while (run.kept < elements) {
     await run.step('write');
@@ -155,7 +167,11 @@ export function sinkContract(name: string, options: SinkContractOptions): void {
         rig.wait();
         await sink.write(rig.batch(checkpoint * 2 - 2));
         await sink.prepare(checkpoint, false);
-        await Promise.all([sink.commit(checkpoint), sink.write(rig.batch(checkpoint * 2 - 1)), sink.commit(checkpoint)]);
+        await Promise.all([
+          sink.commit(checkpoint),
+          sink.write(rig.batch(checkpoint * 2 - 1)),
+          sink.commit(checkpoint),
+        ]);
         await sink.commit(checkpoint);
       }
       for (let checkpoint = 5; checkpoint < 6 + options.checkpointsMax; checkpoint++) {
@@ -198,7 +214,8 @@ export function sinkContract(name: string, options: SinkContractOptions): void {
       for (let killAt = 0; killAt < 2 * cycle.length; killAt++) {
         const rig = options.make();
         const run = new SinkRun(rig);
-        for (let step = 0; step <= killAt; step++) await run.step(cycle[step % cycle.length] as Step);
+        for (let step = 0; step <= killAt; step++)
+          await run.step(cycle[step % cycle.length] as Step);
         await run.step('crash');
         await finish(run, rig, options, 3);
       }

@@ -17,9 +17,17 @@ export interface Ran {
   readonly err: string;
 }
 
-export function sluice(args: readonly string[], cwd = repo, env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+export function sluice(
+  args: readonly string[],
+  cwd = repo,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main, ...args], {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let out = '';
     let err = '';
     child.stdout.on('data', (chunk: Buffer) => {
@@ -85,7 +93,10 @@ export async function startSluice(
 }
 
 /** Waits until `condition` holds; bounded, and tells `what` when it never does. */
-export async function until(condition: () => boolean | Promise<boolean>, what: () => string = () => 'a condition'): Promise<void> {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: () => string = () => 'a condition',
+): Promise<void> {
   for (let tries = 0; tries < 500; tries++) {
     if (await condition()) return;
     await sleep(40);

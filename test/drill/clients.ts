@@ -1,5 +1,6 @@
 /**
- * Clients of the drill: each sends an event until it is acknowledged, under the same id, however long that takes; as a careful client does.
+ * Clients of the drill: each sends an event until it is acknowledged, under the same id, however
+ * long that takes; as a careful client does.
  */
 import { Agent, request } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -29,7 +30,10 @@ export interface LoadOptions {
   readonly headersOf?: (n: number) => Readonly<Record<string, string>>;
   /** Events of one request, as a batch of CloudEvents; default 1, as the data alone. */
   readonly batch?: number;
-  /** The number of the `k`th event of this load, where several loads run beside each other. Default: `k`. */
+  /**
+   * The number of the `k`th event of this load, where several loads run beside each other. Default:
+   * `k`.
+   */
   readonly numberOf?: (k: number) => number;
   /** Events that may be refused for good; another one that is ends the load. */
   readonly mayBeRefused?: (n: number) => boolean;
@@ -44,9 +48,17 @@ export interface LoadProgress {
 
 /** Runs the load; resolves when every event is acknowledged or given up. */
 export async function runLoad(options: LoadOptions): Promise<Sent> {
-  const { clients, forMs, giveUpMs, eventsPerSecond, batch = 1, numberOf = (k: number) => k } = options;
+  const {
+    clients,
+    forMs,
+    giveUpMs,
+    eventsPerSecond,
+    batch = 1,
+    numberOf = (k: number) => k,
+  } = options;
   const { mayBeRefused = () => false, progress = { sent: 0, acknowledged: 0 } } = options;
-  // In turns: connections that a burst made are all used afterwards, so that how many are open does not tell of the last burst.
+  // In turns: connections that a burst made are all used afterwards, so that how many are open does
+  // not tell of the last burst.
   const agent = new Agent({ keepAlive: true, maxSockets: clients, scheduling: 'fifo' });
   const acknowledged = new Map<string, string>();
   const refused = new Set<string>();
@@ -60,7 +72,8 @@ export async function runLoad(options: LoadOptions): Promise<Sent> {
     const bornMs = performance.now();
     sent += numbers.length;
     progress.sent += numbers.length;
-    const [body, headers] = batch === 1 ? single(options, numbers[0] ?? 0) : batched(options, numbers);
+    const [body, headers] =
+      batch === 1 ? single(options, numbers[0] ?? 0) : batched(options, numbers);
     while (performance.now() - bornMs < giveUpMs) {
       const { status, ack } = await post(`${options.url()}/v1/d/events`, body, headers, agent);
       statuses[status] = (statuses[status] ?? 0) + 1;
@@ -117,7 +130,9 @@ function single({ bodyOf, headersOf }: LoadOptions, n: number): Message {
 }
 
 function batched({ bodyOf }: LoadOptions, numbers: readonly number[]): Message {
-  const events = numbers.map((n) => `{"specversion":"1.0","id":"${idOf(n)}","source":"/d","type":"t","data":${bodyOf(n)}}`);
+  const events = numbers.map(
+    (n) => `{"specversion":"1.0","id":"${idOf(n)}","source":"/d","type":"t","data":${bodyOf(n)}}`,
+  );
   return [`[${events.join(',')}]`, { 'content-type': 'application/cloudevents-batch+json' }];
 }
 
@@ -128,14 +143,22 @@ export function post(
   agent: Agent,
 ): Promise<{ readonly status: number; readonly ack: string; readonly text: string }> {
   return new Promise((resolve) => {
-    const req = request(url, { method: 'POST', agent, headers: { 'content-type': 'application/json', ...headers } }, (res) => {
-      const chunks: Buffer[] = [];
-      res.on('data', (chunk: Buffer) => chunks.push(chunk));
-      res.once('error', () => resolve({ status: 0, ack: '', text: '' }));
-      res.once('end', () =>
-        resolve({ status: res.statusCode ?? 0, ack: String(res.headers['x-sluice-ack'] ?? ''), text: Buffer.concat(chunks).toString() }),
-      );
-    });
+    const req = request(
+      url,
+      { method: 'POST', agent, headers: { 'content-type': 'application/json', ...headers } },
+      (res) => {
+        const chunks: Buffer[] = [];
+        res.on('data', (chunk: Buffer) => chunks.push(chunk));
+        res.once('error', () => resolve({ status: 0, ack: '', text: '' }));
+        res.once('end', () =>
+          resolve({
+            status: res.statusCode ?? 0,
+            ack: String(res.headers['x-sluice-ack'] ?? ''),
+            text: Buffer.concat(chunks).toString(),
+          }),
+        );
+      },
+    );
     req.once('error', () => resolve({ status: 0, ack: '', text: '' }));
     req.end(body);
   });

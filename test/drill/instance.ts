@@ -1,5 +1,6 @@
 /**
- * A server of the drill as its parent sees it: started, told to fail, killed, started again on the same folder; and what its streams hold.
+ * A server of the drill as its parent sees it: started, told to fail, killed, started again on the
+ * same folder; and what its streams hold.
  */
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
@@ -93,23 +94,42 @@ export async function drillInstance(dir: string, configText: string): Promise<Dr
   };
 }
 
-/** Every event of the stream `d/events`, in the order of each split. Of a server that was stopped. */
-export async function foundIn(dir: string, stream = 'd/events', configFile = join(dir, 'sluice.yaml')): Promise<readonly FoundEvent[]> {
+/**
+ * Every event of the stream `d/events`, in the order of each split. Of a server that was stopped.
+ */
+export async function foundIn(
+  dir: string,
+  stream = 'd/events',
+  configFile = join(dir, 'sluice.yaml'),
+): Promise<readonly FoundEvent[]> {
   const config = loadConfig(configFile, { DRILL_PORT: '0' });
-  const streams = await openEmbeddedStreams({ root: logDir(dir), streams: config.streams, local: config.local, clock: systemClock });
+  const streams = await openEmbeddedStreams({
+    root: logDir(dir),
+    streams: config.streams,
+    local: config.local,
+    clock: systemClock,
+  });
   const found: FoundEvent[] = [];
   for (const handle of streams.handles(stream)) {
     const reader = unfoldingReader(embeddedReader(handle), stream, localBlobStore(claimsDir(dir)));
     for (const { id: split } of await reader.splits()) {
       let after: string | undefined;
       for (;;) {
-        const { records } = await reader.read(split, after, { maxRecords: 10_000, maxBytes: 64 * 1_024 * 1_024 });
+        const { records } = await reader.read(split, after, {
+          maxRecords: 10_000,
+          maxBytes: 64 * 1_024 * 1_024,
+        });
         if (records.length === 0) break;
         for (const record of records) {
           const decoded = decodeRecord(record);
           if ('problem' in decoded) throw new Error(decoded.problem);
           const { id, partitionkey } = decoded.attributes;
-          found.push({ id, key: partitionkey, path: reader.path, data: Buffer.from(decoded.data).toString() });
+          found.push({
+            id,
+            key: partitionkey,
+            path: reader.path,
+            data: Buffer.from(decoded.data).toString(),
+          });
         }
         after = records.at(-1)?.position;
       }

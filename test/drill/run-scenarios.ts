@@ -21,15 +21,27 @@ export interface Scenario<T> {
   run(scale: number): Promise<Outcome<T>>;
 }
 
-/** `lineOf` says in one line what a tally says. Sets the exit code: 0 when everything holds, 1 when not, 2 for a name that is none. */
-export async function runScenarios<T extends object>(scenarios: readonly Scenario<T>[], lineOf: (tally: T) => string): Promise<void> {
+/**
+ * `lineOf` says in one line what a tally says. Sets the exit code: 0 when everything holds, 1 when
+ * not, 2 for a name that is none.
+ */
+export async function runScenarios<T extends object>(
+  scenarios: readonly Scenario<T>[],
+  lineOf: (tally: T) => string,
+): Promise<void> {
   const { values } = parseArgs({
-    options: { only: { type: 'string' }, short: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+    options: {
+      only: { type: 'string' },
+      short: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
   });
   const names = values.only?.split(',') ?? scenarios.map(({ name }) => name);
   const unknown = names.filter((name) => !scenarios.some((scenario) => scenario.name === name));
   if (unknown.length > 0) {
-    console.error(`there is no scenario ${unknown.join(', ')}; there are ${scenarios.map(({ name }) => name).join(', ')}`);
+    console.error(
+      `there is no scenario ${unknown.join(', ')}; there are ${scenarios.map(({ name }) => name).join(', ')}`,
+    );
     process.exitCode = 2;
     return;
   }
@@ -44,14 +56,21 @@ export async function runScenarios<T extends object>(scenarios: readonly Scenari
         if (ok) passed++;
         else failed++;
       }
-      if (values.json) console.log(JSON.stringify({ name, ...tally, checks: checks.map(([check, ok]) => ({ check, ok })) }));
+      if (values.json)
+        console.log(
+          JSON.stringify({ name, ...tally, checks: checks.map(([check, ok]) => ({ check, ok })) }),
+        );
       else {
         console.log(`  ${lineOf(tally)}`);
         for (const [check, ok] of checks) console.log(`  ${ok ? 'ok  ' : 'FAIL'}  ${check}`);
       }
     } catch (thrown) {
       failed++;
-      console.log(values.json ? JSON.stringify({ name, failed: String(thrown) }) : `  FAIL  ${String(thrown)}`);
+      console.log(
+        values.json
+          ? JSON.stringify({ name, failed: String(thrown) })
+          : `  FAIL  ${String(thrown)}`,
+      );
     }
   }
   if (!values.json) console.log(`${passed} passed, ${failed} failed`);

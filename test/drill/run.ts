@@ -1,6 +1,7 @@
 /**
- * `npm run drill`: faults under load against a real process, on loopback only. For each: sent, acknowledged, found in the stream, lost,
- * duplicated. Nothing that was acknowledged as replicated or spooled may be lost, ever.
+ * `npm run drill`: faults under load against a real process, on loopback only. For each: sent,
+ * acknowledged, found in the stream, lost, duplicated. Nothing that was acknowledged as replicated
+ * or spooled may be lost, ever.
  */
 import { runScenarios } from './run-scenarios.ts';
 import { scenarios } from './scenarios.ts';

@@ -1,6 +1,6 @@
 /**
- * The faults. Each scenario starts its own server, sends through the fault, waits until everything is acknowledged and drained, stops the
- * server and reads its streams.
+ * The faults. Each scenario starts its own server, sends through the fault, waits until everything
+ * is acknowledged and drained, stops the server and reads its streams.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent } from 'node:http';
@@ -22,7 +22,8 @@ import { disorder, tally } from './verdict.ts';
 type DrillOutcome = Outcome<Tally>;
 
 /** Small ones and, every fiftieth, one that takes the large path. */
-const bodyOf = (n: number): string => JSON.stringify({ n, pad: 'x'.repeat(n % 50 === 0 ? 150_000 : 800) });
+const bodyOf = (n: number): string =>
+  JSON.stringify({ n, pad: 'x'.repeat(n % 50 === 0 ? 150_000 : 800) });
 
 interface Setup {
   readonly instance: DrillInstance;
@@ -51,9 +52,18 @@ async function scenario(
   const instance = await drillInstance(dir, configText(stream, ingress));
   try {
     const load: Setup['load'] = (forMs, more = {}) =>
-      runLoad({ url: () => instance.url, clients: 32, forMs, giveUpMs: 90_000, eventsPerSecond: 500, bodyOf, ...more });
+      runLoad({
+        url: () => instance.url,
+        clients: 32,
+        forMs,
+        giveUpMs: 90_000,
+        eventsPerSecond: 500,
+        bodyOf,
+        ...more,
+      });
     const drained = async (): Promise<void> => {
-      while (/^sluice_ingress_spool_records\{[^}]*\} [1-9]/m.test(await instance.metrics())) await wait(100);
+      while (/^sluice_ingress_spool_records\{[^}]*\} [1-9]/m.test(await instance.metrics()))
+        await wait(100);
     };
     const { sent, checks = [] } = await during({ instance, dir, load, drained });
     await instance.stop();
@@ -88,8 +98,16 @@ async function killed(stream: string, scale: number): Promise<DrillOutcome> {
 }
 
 export const scenarios: readonly Scenario<Tally>[] = [
-  { name: 'kill-replicated', what: 'kill -9 three times under load, ack: replicated', run: (scale) => killed('', scale) },
-  { name: 'kill-spooled', what: 'kill -9 three times under load, ack: spooled', run: (scale) => killed('ack: spooled', scale) },
+  {
+    name: 'kill-replicated',
+    what: 'kill -9 three times under load, ack: replicated',
+    run: (scale) => killed('', scale),
+  },
+  {
+    name: 'kill-spooled',
+    what: 'kill -9 three times under load, ack: spooled',
+    run: (scale) => killed('ack: spooled', scale),
+  },
   {
     name: 'bus-down-refuse',
     what: 'the bus is down for 60 s, ack: replicated: 503 until it is back',
@@ -101,7 +119,10 @@ export const scenarios: readonly Scenario<Tally>[] = [
         await wait(60_000 * scale);
         await instance.tell({ fault: { kind: 'none' } });
         const sent = await sending;
-        return { sent, checks: [['the answer is 503 while it is down', (sent.statuses[503] ?? 0) > 0]] };
+        return {
+          sent,
+          checks: [['the answer is 503 while it is down', (sent.statuses[503] ?? 0) > 0]],
+        };
       }),
   },
   {
@@ -128,9 +149,14 @@ export const scenarios: readonly Scenario<Tally>[] = [
           await instance.tell({ fault: { kind: 'none' } });
           const sent = await sending;
           await drained();
-          return { sent, checks: [['some were spooled', [...sent.acknowledged.values()].includes('spooled')]] };
+          return {
+            sent,
+            checks: [['some were spooled', [...sent.acknowledged.values()].includes('spooled')]],
+          };
         },
-        (found) => [[`each key in order on each path (${disorder(found)} out of it)`, disorder(found) === 0]],
+        (found) => [
+          [`each key in order on each path (${disorder(found)} out of it)`, disorder(found) === 0],
+        ],
       ),
   },
   {
@@ -140,7 +166,15 @@ export const scenarios: readonly Scenario<Tally>[] = [
       scenario('', '', async ({ instance, load }) => {
         await instance.tell({ fault: { kind: 'slow', ms: 500 } });
         const sent = await load(10_000 * scale, { clients: 64 });
-        return { sent, checks: [['nothing is refused for it', Object.keys(sent.statuses).every((status) => status === '200')]] };
+        return {
+          sent,
+          checks: [
+            [
+              'nothing is refused for it',
+              Object.keys(sent.statuses).every((status) => status === '200'),
+            ],
+          ],
+        };
       }),
   },
   {
@@ -170,7 +204,10 @@ export const scenarios: readonly Scenario<Tally>[] = [
             await wait(4_000 * scale);
             await disk.free();
             const sent = await sending;
-            return { sent, checks: [['the answer is 503 while it is full', (sent.statuses[503] ?? 0) > 0]] };
+            return {
+              sent,
+              checks: [['the answer is 503 while it is full', (sent.statuses[503] ?? 0) > 0]],
+            };
           },
           undefined,
           disk.dir,
@@ -199,7 +236,14 @@ export const scenarios: readonly Scenario<Tally>[] = [
           checks: [
             [`idle WebSockets are held (${held})`, Number(held) === idle.length],
             [`what slow clients began holds little (${memory} bytes)`, Number(memory) < 4_000_000],
-            ...(scale < 1 ? [] : [[`the slowest event took ${sent.slowestMs.toFixed(0)} ms`, sent.slowestMs < 5_000] as const]),
+            ...(scale < 1
+              ? []
+              : [
+                  [
+                    `the slowest event took ${sent.slowestMs.toFixed(0)} ms`,
+                    sent.slowestMs < 5_000,
+                  ] as const,
+                ]),
           ],
         };
       }),
@@ -215,7 +259,11 @@ export const scenarios: readonly Scenario<Tally>[] = [
           await instance.tell({ fault: { kind: 'part', every: 5 } });
           const sent = await oneKey(instance.url, 10_000 * scale);
           await instance.tell({ fault: { kind: 'none' } });
-          return { sent, checks: scale < 1 ? [] : [[`${sent.sent} events of one key in 10 s`, sent.sent >= 9_000]] };
+          return {
+            sent,
+            checks:
+              scale < 1 ? [] : [[`${sent.sent} events of one key in 10 s`, sent.sent >= 9_000]],
+          };
         },
         (found) => [[`in order (${disorder(found)} out of it)`, disorder(found) === 0]],
       ),
@@ -275,8 +323,15 @@ async function idleWebSockets(url: string, count: number): Promise<readonly WebS
   const open: WebSocket[] = [];
   const at = `${url.replace('http', 'ws')}/v1/d/events/ws`;
   while (open.length < count) {
-    const some = Array.from({ length: Math.min(200, count - open.length) }, () => new WebSocket(at, { perMessageDeflate: false }));
-    await Promise.all(some.map((ws) => new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject))));
+    const some = Array.from(
+      { length: Math.min(200, count - open.length) },
+      () => new WebSocket(at, { perMessageDeflate: false }),
+    );
+    await Promise.all(
+      some.map(
+        (ws) => new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject)),
+      ),
+    );
     open.push(...some);
   }
   return open;
@@ -285,7 +340,9 @@ async function idleWebSockets(url: string, count: number): Promise<readonly WebS
 /** A request whose body never comes to its end, a byte a second. */
 function slowloris(host: string, port: number): Socket {
   const socket = connect(port, host, () =>
-    socket.write('POST /v1/d/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{'),
+    socket.write(
+      'POST /v1/d/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{',
+    ),
   );
   const drip = setInterval(() => socket.writable && socket.write(' '), 1_000);
   socket.on('error', () => undefined);

@@ -1,6 +1,6 @@
 /**
- * The ingress over the embedded log, in a process of its own, with a bus and a clock that the drill can make fail: what `sluice start` runs,
- * but for its topologies.
+ * The ingress over the embedded log, in a process of its own, with a bus and a clock that the drill
+ * can make fail: what `sluice start` runs, but for its topologies.
  *
  *   node server.js CONFIG DIR     tells {ready, url} and takes {fault, ...} over IPC, answered with its metrics
  */
@@ -30,7 +30,12 @@ const clock: Clock = { ...systemClock, now: () => systemClock.now() + steppedMs 
 /** A bus in front of the log that does what the fault says. */
 function faulty(writer: RecordWriter): RecordWriter {
   let nth = 0;
-  const refused = (code: string): WriteOutcome => ({ kind: 'refused', code, message: 'as the drill says', retryable: true });
+  const refused = (code: string): WriteOutcome => ({
+    kind: 'refused',
+    code,
+    message: 'as the drill says',
+    retryable: true,
+  });
   return {
     ...writer,
     async write(stream, records) {
@@ -45,13 +50,22 @@ function faulty(writer: RecordWriter): RecordWriter {
         records.filter((_record, index) => taken[index]),
       );
       let at = 0;
-      return taken.map((isTaken) => (isTaken ? (outcomes[at++] as WriteOutcome) : refused('ProvisionedThroughputExceededException')));
+      return taken.map((isTaken) =>
+        isTaken
+          ? (outcomes[at++] as WriteOutcome)
+          : refused('ProvisionedThroughputExceededException'),
+      );
     },
   };
 }
 
 const config = loadConfig(configFile, process.env);
-const streams = await openEmbeddedStreams({ root: logDir(dir), streams: [...config.streams, ledgerStream], local: config.local, clock });
+const streams = await openEmbeddedStreams({
+  root: logDir(dir),
+  streams: [...config.streams, ledgerStream],
+  local: config.local,
+  clock,
+});
 const ingress = await createIngress({
   config,
   writers: { kinesis: faulty(streams.writer('kinesis')), kafka: faulty(streams.writer('kafka')) },
@@ -66,5 +80,8 @@ process.on('message', (message: { readonly fault?: Fault; readonly stepMs?: numb
   if (message.stepMs !== undefined) steppedMs += message.stepMs;
   void ingress.metrics().then(({ text }) => process.send?.({ metrics: text }));
 });
-process.once('SIGTERM', () => void ingress.drain().then(() => streams.close().then(() => process.exit(0))));
+process.once(
+  'SIGTERM',
+  () => void ingress.drain().then(() => streams.close().then(() => process.exit(0))),
+);
 process.send?.({ ready: true, url: ingress.url, dir: join(dir) });

@@ -1,5 +1,6 @@
 /**
- * A small file system of its own that can be filled and freed: a tmpfs, which needs the right to mount.
+ * A small file system of its own that can be filled and freed: a tmpfs, which needs the right to
+ * mount.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -24,7 +25,10 @@ export async function smallDisk(bytes: number): Promise<SmallDisk> {
     await run('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', dir]);
   } catch (thrown) {
     rmSync(dir, { recursive: true });
-    throw new Error('a full disk needs a small file system, and mounting one is not allowed here (run as root)', { cause: thrown });
+    throw new Error(
+      'a full disk needs a small file system, and mounting one is not allowed here (run as root)',
+      { cause: thrown },
+    );
   }
   const ballast = join(dir, 'ballast');
   return {

@@ -1,5 +1,6 @@
 /**
- * What a drill shows: sent, acknowledged, found, lost, duplicated; and whether what was promised was kept.
+ * What a drill shows: sent, acknowledged, found, lost, duplicated; and whether what was promised
+ * was kept.
  */
 import type { Sent } from './clients.ts';
 import type { FoundEvent } from './instance.ts';
@@ -18,7 +19,11 @@ export interface Tally {
   readonly altered: number;
 }
 
-export function tally(sent: Sent, found: readonly FoundEvent[], bodyOf: (n: number) => string): Tally {
+export function tally(
+  sent: Sent,
+  found: readonly FoundEvent[],
+  bodyOf: (n: number) => string,
+): Tally {
   const times = new Map<string, number>();
   let altered = 0;
   for (const { id, data } of found) {
@@ -42,7 +47,10 @@ export function tally(sent: Sent, found: readonly FoundEvent[], bodyOf: (n: numb
   };
 }
 
-/** First appearances of an event after a later one of its key on the same path: across paths nothing is promised. */
+/**
+ * First appearances of an event after a later one of its key on the same path: across paths nothing
+ * is promised.
+ */
 export function disorder(found: readonly FoundEvent[]): number {
   const last = new Map<string, number>();
   const seen = new Set<string>();

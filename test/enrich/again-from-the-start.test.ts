@@ -1,8 +1,10 @@
 /**
- * A run whose checkpoints are gone, or are an older copy, beside what earlier runs published: rows come again, and never fewer.
+ * A run whose checkpoints are gone, or are an older copy, beside what earlier runs published: rows
+ * come again, and never fewer.
  *
- * Names and marks were once made of attempts and checkpoint numbers, which begin at 1 again: files were overwritten, rows were taken for repetitions, and
- * the graph said that another process runs the topology.
+ * Names and marks were once made of attempts and checkpoint numbers, which begin at 1 again: files
+ * were overwritten, rows were taken for repetitions, and the graph said that another process runs
+ * the topology.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +19,15 @@ import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
 import { manualClock } from '../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../schemas/kernel/random.ts';
 import type { Sink } from '../../topology/index.ts';
-import { createJob, graph, graphModel, schemaOf, stream, table, topology } from '../../topology/index.ts';
+import {
+  createJob,
+  graph,
+  graphModel,
+  schemaOf,
+  stream,
+  table,
+  topology,
+} from '../../topology/index.ts';
 import type { GraphDatabaseRig } from '../contract/graph-database.ts';
 import { pythonMissing } from '../servers/cache.ts';
 import type { MemoryStream } from '../topology/support.ts';
@@ -32,7 +42,9 @@ type Rows = readonly Readonly<Record<string, unknown>>[];
 type Blobs = ReturnType<typeof memoryBlobs>;
 
 const newFolder = temporaryFolders('again');
-const model = graphModel({ nodes: { Number: { key: 'n', props: { n: 'integer', seen: 'integer' } } } });
+const model = graphModel({
+  nodes: { Number: { key: 'n', props: { n: 'integer', seen: 'integer' } } },
+});
 const row = schemaOf<{ id: string; n: number }>({
   $id: 'https://sluice.example/test/again',
   type: 'object',
@@ -44,10 +56,14 @@ const row = schemaOf<{ id: string; n: number }>({
 const numbers = (version: number) =>
   topology('numbers', { version: 1, owner: 'a/b' }, (t) => {
     const events = t.source('in', stream('a/b'));
-    events.map(({ id, data }) => ({ id, n: data as number })).sinkTo('table', table('numbers', row));
+    events
+      .map(({ id, data }) => ({ id, n: data as number }))
+      .sinkTo('table', table('numbers', row));
     events.sinkTo(
       'graph',
-      graph(model, ({ data }) => (typeof data === 'number' ? [model.Number({ n: data, seen: version })] : [])),
+      graph(model, ({ data }) =>
+        typeof data === 'number' ? [model.Number({ n: data, seen: version })] : [],
+      ),
     );
   });
 
@@ -72,10 +88,13 @@ class Rig {
   }
 
   put(count: number): void {
-    for (let i = 0; i < count; i++, this.#put++) put(this.events, 0, event(`e${this.#put}`, this.#put % 10 === 7 ? 'seven' : this.#put));
+    for (let i = 0; i < count; i++, this.#put++)
+      put(this.events, 0, event(`e${this.#put}`, this.#put % 10 === 7 ? 'seven' : this.#put));
   }
 
-  /** A run, to the end of what is there. `turns`: how many events are read between two checkpoints. */
+  /**
+   * A run, to the end of what is there. `turns`: how many events are read between two checkpoints.
+   */
   async run(blobs: Blobs, turns = 5): Promise<void> {
     const { database } = await this.graph();
     const clock = manualClock(5_000_000);
@@ -87,10 +106,26 @@ class Rig {
         sink: ({ sink }, { owner, name }, run): Sink =>
           sink.kind === 'table'
             ? tableSink({
-                ...{ dir: this.lake, table: sink.table, schema: sink.schema, partitionBy: [], owner, topology: name, run, clock },
+                ...{
+                  dir: this.lake,
+                  table: sink.table,
+                  schema: sink.schema,
+                  partitionBy: [],
+                  owner,
+                  topology: name,
+                  run,
+                  clock,
+                },
                 ...{ fileMaxBytes: 1e9, fileMaxAgeMs: this.#fileMaxAgeMs },
               })
-            : graphSink({ database, model: model.definition, staging: this.#staging, folder: 'staged', sink: 'numbers/graph', run }),
+            : graphSink({
+                database,
+                model: model.definition,
+                staging: this.#staging,
+                folder: 'staged',
+                sink: 'numbers/graph',
+                run,
+              }),
         rejected: ({ name }, run) => rejectedSink({ dir: this.lake, topology: name, run, clock }),
       },
       clock,
@@ -106,7 +141,9 @@ class Rig {
   }
 
   async seenInGraph(): Promise<readonly (readonly unknown[])[]> {
-    return (await this.graph()).ask('MATCH (n:Number) RETURN n.seen AS seen, count(*) AS found ORDER BY seen');
+    return (await this.graph()).ask(
+      'MATCH (n:Number) RETURN n.seen AS seen, count(*) AS found ORDER BY seen',
+    );
   }
 }
 
@@ -120,23 +157,33 @@ const copyOf = (blobs: Blobs): Blobs => {
 const withoutLineage = (blobs: Blobs): Blobs => {
   const old = memoryBlobs();
   for (const [key, bytes] of blobs.blobs) {
-    const { lineage: _, ...rest } = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>;
+    const { lineage: _, ...rest } = JSON.parse(Buffer.from(bytes).toString()) as Record<
+      string,
+      unknown
+    >;
     old.blobs.set(key, Buffer.from(JSON.stringify(rest)));
   }
   return old;
 };
 
 /** How many rows an event has, by how many events have so many. */
-const counted = (rows: Rows, of: (row: Readonly<Record<string, unknown>>) => number = () => 1): Readonly<Record<string, number>> => {
+const counted = (
+  rows: Rows,
+  of: (row: Readonly<Record<string, unknown>>) => number = () => 1,
+): Readonly<Record<string, number>> => {
   const byId = new Map<string, number>();
-  for (const found of rows) byId.set(String(found['id']), (byId.get(String(found['id'])) ?? 0) + of(found));
+  for (const found of rows)
+    byId.set(String(found['id']), (byId.get(String(found['id'])) ?? 0) + of(found));
   const counts: Record<string, number> = {};
   for (const times of byId.values()) counts[String(times)] = (counts[String(times)] ?? 0) + 1;
   return counts;
 };
 const seen = (found: Readonly<Record<string, unknown>>): number => Number(found['seen']);
 
-function lakeTests(newLake: () => LakePlace, rowsIn: (lake: LakePlace, name: string) => Promise<Rows>): void {
+function lakeTests(
+  newLake: () => LakePlace,
+  rowsIn: (lake: LakePlace, name: string) => Promise<Rows>,
+): void {
   describe.each([
     ['that publishes at each checkpoint', 0],
     ['whose files stay open', 60_000],
@@ -180,26 +227,29 @@ function lakeTests(newLake: () => LakePlace, rowsIn: (lake: LakePlace, name: str
       ]);
     });
 
-    it.each([0, 3])('has the rows after an older copy of the checkpoints again, and none fewer, with %i runs more since', async (later) => {
-      const rig = new Rig(newLake(), fileMaxAgeMs);
-      const blobs = memoryBlobs();
-      rig.put(10);
-      await rig.run(blobs);
-      const copy = copyOf(blobs);
-      rig.put(20);
-      await rig.run(blobs, 2);
-      for (let n = 0; n < later; n++) await rig.run(blobs);
-      await rig.run(copy, 2);
-      rig.put(10);
-      await rig.run(copy);
-      expect(counted(await rowsIn(rig.lake, 'numbers'))).toEqual({ 1: 18, 2: 18 });
-      expect(counted(await rowsIn(rig.lake, 'rejected'), seen)).toEqual({ 1: 2, 2: 2 });
-      expect(await rig.seenInGraph()).toEqual([
-        [1, 9],
-        [later + 3, 18],
-        [later + 4, 9],
-      ]);
-    });
+    it.each([0, 3])(
+      'has the rows after an older copy of the checkpoints again, and none fewer, with %i runs more since',
+      async (later) => {
+        const rig = new Rig(newLake(), fileMaxAgeMs);
+        const blobs = memoryBlobs();
+        rig.put(10);
+        await rig.run(blobs);
+        const copy = copyOf(blobs);
+        rig.put(20);
+        await rig.run(blobs, 2);
+        for (let n = 0; n < later; n++) await rig.run(blobs);
+        await rig.run(copy, 2);
+        rig.put(10);
+        await rig.run(copy);
+        expect(counted(await rowsIn(rig.lake, 'numbers'))).toEqual({ 1: 18, 2: 18 });
+        expect(counted(await rowsIn(rig.lake, 'rejected'), seen)).toEqual({ 1: 2, 2: 2 });
+        expect(await rig.seenInGraph()).toEqual([
+          [1, 9],
+          [later + 3, 18],
+          [later + 4, 9],
+        ]);
+      },
+    );
 
     it('goes on from checkpoints of before there were lineages, each row once', async () => {
       const rig = new Rig(newLake(), fileMaxAgeMs);
@@ -236,7 +286,9 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in a bucket', () => {
     () => ({ ...moto().place, prefix: `lake-${lakes++}` }),
     async (lake, name) => {
       const { bucket, prefix } = lake as S3Place;
-      const { Contents = [] } = await moto().client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: `${prefix}/${name}/` }));
+      const { Contents = [] } = await moto().client.send(
+        new ListObjectsV2Command({ Bucket: bucket, Prefix: `${prefix}/${name}/` }),
+      );
       const rows: Readonly<Record<string, unknown>>[] = [];
       for (const { Key = '' } of Contents) {
         if (!Key.endsWith('.parquet')) continue;

@@ -1,6 +1,7 @@
 /**
- * Files that several threads replace at once. Every topology describes the rejected table when it opens, each in a thread of one process: with
- * one temporary name for all, the first rename took the others' file away and their topologies did not start.
+ * Files that several threads replace at once. Every topology describes the rejected table when it
+ * opens, each in a thread of one process: with one temporary name for all, the first rename took
+ * the others' file away and their topologies did not start.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,8 +24,12 @@ describe('a file that is replaced whole', () => {
     const path = join(dir, 'rows.json');
     const module = new URL('../../enrich/durable-file.js', import.meta.url).href;
     const ended = Array.from({ length: 4 }, () => {
-      const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), { workerData: { module, path } });
-      return new Promise<number>((resolve, reject) => worker.on('error', reject).on('exit', resolve));
+      const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), {
+        workerData: { module, path },
+      });
+      return new Promise<number>((resolve, reject) =>
+        worker.on('error', reject).on('exit', resolve),
+      );
     });
     expect(await Promise.all(ended)).toEqual([0, 0, 0, 0]);
     expect(readFileSync(path, 'utf8')).toBe('the same length every time');
@@ -36,7 +41,11 @@ describe('a file that is replaced whole', () => {
     replaceFile(join(dir, 'a', 'b', 'file'), Buffer.from('1'));
     makeDirectory(join(dir, 'a', 'b'));
     replaceFile(join(dir, 'a', 'b', 'file'), Buffer.from('22'));
-    expect(readdirSync(dir, { recursive: true, encoding: 'utf8' }).sort()).toEqual(['a', 'a/b', 'a/b/file']);
+    expect(readdirSync(dir, { recursive: true, encoding: 'utf8' }).sort()).toEqual([
+      'a',
+      'a/b',
+      'a/b/file',
+    ]);
     expect(readFileSync(join(dir, 'a', 'b', 'file'), 'utf8')).toBe('22');
   });
 });

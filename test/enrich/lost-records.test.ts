@@ -1,6 +1,6 @@
 /**
- * What real streams lose before a topology has read it, and how the topology goes on: records that a Kafka partition keeps no more, and streams of both
- * paths that were deleted and created again.
+ * What real streams lose before a topology has read it, and how the topology goes on: records that
+ * a Kafka partition keeps no more, and streams of both paths that were deleted and created again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -21,7 +21,11 @@ import type { KinesisServer } from '../servers/kinesis.ts';
 import { startKinesis, testCredentials } from '../servers/kinesis.ts';
 import { event, memoryBlobs, world } from '../topology/support.ts';
 
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/any-row', type: 'object', properties: {} });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/any-row',
+  type: 'object',
+  properties: {},
+});
 const ids = topology('ids', { version: 1, owner: 'a/b' }, (t) => {
   t.source('events', stream('a/b'))
     .map((e) => ({ id: e.id }))
@@ -54,12 +58,16 @@ function rigOf(make: () => RecordReader, writer: () => RecordWriter): Rig {
     reader: make,
     async write(from, to) {
       const using = writer();
-      const texts = Array.from({ length: to - from }, (_, n) => ({ key: 'k', value: [event(String(from + n), { n: from + n }).value] }));
+      const texts = Array.from({ length: to - from }, (_, n) => ({
+        key: 'k',
+        value: [event(String(from + n), { n: from + n }).value],
+      }));
       // A topic that was created just now is not known everywhere.
       for (let tries = 0; ; tries++) {
         const outcomes = await using.write('a/b', texts);
         if (outcomes.every(({ kind }) => kind === 'applied')) break;
-        if (tries > 100 || outcomes.some(({ kind }) => kind === 'applied')) throw new Error(JSON.stringify(outcomes[0]));
+        if (tries > 100 || outcomes.some(({ kind }) => kind === 'applied'))
+          throw new Error(JSON.stringify(outcomes[0]));
         await sleep(50);
       }
       await using.close();
@@ -95,7 +103,8 @@ function rigOf(make: () => RecordReader, writer: () => RecordWriter): Rig {
         },
       };
     },
-    rows: () => (made.tables['rows']?.visible ?? []).map((row) => Number((row as { id: string }).id)),
+    rows: () =>
+      (made.tables['rows']?.visible ?? []).map((row) => Number((row as { id: string }).id)),
     refused: () => (made.tables['rejected']?.visible ?? []) as readonly { code: string }[],
     async splits() {
       const reader = make();
@@ -106,7 +115,8 @@ function rigOf(make: () => RecordReader, writer: () => RecordWriter): Rig {
   };
 }
 
-const range = (from: number, to: number): readonly number[] => Array.from({ length: to - from }, (_, n) => from + n);
+const range = (from: number, to: number): readonly number[] =>
+  Array.from({ length: to - from }, (_, n) => from + n);
 const hasRows = (rig: Rig, count: number) => (): boolean => rig.rows().length >= count;
 
 describe.skipIf(javaMissing() !== undefined)('of a Kafka topic', { timeout: 120_000 }, () => {
@@ -122,8 +132,16 @@ describe.skipIf(javaMissing() !== undefined)('of a Kafka topic', { timeout: 120_
   async function rigOn(partitions = 1): Promise<Rig & { readonly topic: string }> {
     const topic = `lost-${topics++}`;
     await server.createTopic(topic, partitions);
-    const writer = () => createKafkaWriter({ connection: connection(), clock: systemClock, topics: new Map([['a/b', topic]]) });
-    return { topic, ...rigOf(() => createKafkaReader({ connection: connection(), topic }), writer) };
+    const writer = () =>
+      createKafkaWriter({
+        connection: connection(),
+        clock: systemClock,
+        topics: new Map([['a/b', topic]]),
+      });
+    return {
+      topic,
+      ...rigOf(() => createKafkaReader({ connection: connection(), topic }), writer),
+    };
   }
 
   it('what is not kept any more is counted, and skipped to the oldest that is', async () => {
@@ -136,12 +154,18 @@ describe.skipIf(javaMissing() !== undefined)('of a Kafka topic', { timeout: 120_
     await server.deleteRecords(rig.topic, 0, 20);
     const again = await rig.start();
     const { losses, splits } = await again.until(({ losses: { total } }) => total > 0);
-    expect(losses).toMatchObject({ total: 1, records: 15, last: [{ kind: 'trimmed', after: '4', before: '20', records: 15 }] });
+    expect(losses).toMatchObject({
+      total: 1,
+      records: 15,
+      last: [{ kind: 'trimmed', after: '4', before: '20', records: 15 }],
+    });
     const [split] = splits;
-    expect((await again.until(({ splits: [first] }) => first?.failure !== undefined)).splits[0]?.failure).toContain(
-      `sluice skip ids 'events kafka ${split?.split}' --to oldest`,
+    expect(
+      (await again.until(({ splits: [first] }) => first?.failure !== undefined)).splits[0]?.failure,
+    ).toContain(`sluice skip ids 'events kafka ${split?.split}' --to oldest`);
+    expect(await again.skip(`events kafka ${split?.split}`, 'oldest')).toMatch(
+      /what is not kept any more after 4 up to 19/,
     );
-    expect(await again.skip(`events kafka ${split?.split}`, 'oldest')).toMatch(/what is not kept any more after 4 up to 19/);
     await again.until(hasRows(rig, 10));
     await again.stop();
     expect(rig.rows()).toEqual([...range(0, 5), ...range(20, 25)]);
@@ -151,14 +175,22 @@ describe.skipIf(javaMissing() !== undefined)('of a Kafka topic', { timeout: 120_
   it('what is gone of a partition of which nothing was read is counted by where it began', async () => {
     const rig = await rigOn();
     const run = await rig.start();
-    await run.until(({ checkpoint, splits }) => (checkpoint?.id ?? 0) > 1 && splits[0]?.hearing === 'caught-up');
+    await run.until(
+      ({ checkpoint, splits }) => (checkpoint?.id ?? 0) > 1 && splits[0]?.hearing === 'caught-up',
+    );
     await run.stop();
     await rig.write(0, 9);
     await server.deleteRecords(rig.topic, 0, 4);
     const again = await rig.start('oldest');
     await again.until(hasRows(rig, 5));
-    expect((await again.status()).losses).toMatchObject({ total: 1, records: 4, last: [{ after: null, before: '4' }] });
-    expect((await again.status()).skipped).toMatchObject([{ kind: 'start', after: null, to: '3', from: 'oldest' }]);
+    expect((await again.status()).losses).toMatchObject({
+      total: 1,
+      records: 4,
+      last: [{ after: null, before: '4' }],
+    });
+    expect((await again.status()).skipped).toMatchObject([
+      { kind: 'start', after: null, to: '3', from: 'oldest' },
+    ]);
     await again.stop();
     expect(rig.rows()).toEqual(range(4, 9));
   });
@@ -202,7 +234,9 @@ describe.skipIf(javaMissing() !== undefined)('of a Kafka topic', { timeout: 120_
     await again.stop();
     expect(rig.rows()).toEqual([...range(0, 5), ...range(9, 12)]);
     expect(losses).toMatchObject({ total: 2, records: 0, uncounted: 2 });
-    expect(losses.last.map(({ kind, split }) => [kind, split])).toEqual(before.map((id) => ['gone', id]));
+    expect(losses.last.map(({ kind, split }) => [kind, split])).toEqual(
+      before.map((id) => ['gone', id]),
+    );
     expect(rig.refused()).toMatchObject([{ code: 'records-lost' }, { code: 'records-lost' }]);
   });
 });
@@ -222,7 +256,19 @@ describe('of a Kinesis stream', { timeout: 120_000 }, () => {
     await server.createStream(name, shards);
     const { endpoint } = server;
     const writer = () => createKinesisWriter({ endpoint, streams: new Map([['a/b', name]]) });
-    return { name, ...rigOf(() => createKinesisReader({ endpoint, streamName: name, clock: systemClock, random: systemRandom }), writer) };
+    return {
+      name,
+      ...rigOf(
+        () =>
+          createKinesisReader({
+            endpoint,
+            streamName: name,
+            clock: systemClock,
+            random: systemRandom,
+          }),
+        writer,
+      ),
+    };
   }
 
   it.each([true, false])(
@@ -232,7 +278,9 @@ describe('of a Kinesis stream', { timeout: 120_000 }, () => {
       await rig.write(0, 5);
       const run = await rig.start();
       await run.until(hasRows(rig, 5));
-      await run.until(({ checkpoint, uncommittedRows }) => (checkpoint?.id ?? 0) > 1 && uncommittedRows === 0);
+      await run.until(
+        ({ checkpoint, uncommittedRows }) => (checkpoint?.id ?? 0) > 1 && uncommittedRows === 0,
+      );
       if (stopped) await run.stop();
       // The server tells shards of two streams apart by the second in which they were made.
       await sleep(1_100);
@@ -247,7 +295,11 @@ describe('of a Kinesis stream', { timeout: 120_000 }, () => {
       await then.stop();
       expect(rig.rows()).toEqual([...range(0, 5), ...range(9, 12)]);
       expect(losses.total).toBe(3);
-      expect(losses.last.map(({ kind, split }) => `${split.slice(-1)} ${kind}`).sort()).toEqual(['0 replaced', '1 gone', '2 gone']);
+      expect(losses.last.map(({ kind, split }) => `${split.slice(-1)} ${kind}`).sort()).toEqual([
+        '0 replaced',
+        '1 gone',
+        '2 gone',
+      ]);
       expect(rig.refused().filter(({ code }) => code === 'records-lost')).toHaveLength(3);
     },
   );

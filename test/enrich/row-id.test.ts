@@ -1,6 +1,8 @@
 /**
- * `row_id` in every sink: rows of lists, windows and joins, many of them equal, through runs that end after their rows were delivered and before their checkpoint.
- * A reader that keeps one row of each `row_id` has each row once; equal rows of two turns once had one, and the reader lost the second.
+ * `row_id` in every sink: rows of lists, windows and joins, many of them equal, through runs that
+ * end after their rows were delivered and before their checkpoint. A reader that keeps one row of
+ * each `row_id` has each row once; equal rows of two turns once had one, and the reader lost the
+ * second.
  */
 import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
@@ -15,7 +17,16 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Graph, Sink, SinkNode, StreamDefinition } from '../../topology/index.ts';
-import { count, createJob, schemaOf, stream, table, topology, tumbling, validateTopology } from '../../topology/index.ts';
+import {
+  count,
+  createJob,
+  schemaOf,
+  stream,
+  table,
+  topology,
+  tumbling,
+  validateTopology,
+} from '../../topology/index.ts';
 import { pythonMissing } from '../servers/cache.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../topology/support.ts';
 import { motoRig } from './s3/support.ts';
@@ -38,10 +49,16 @@ const events = 12;
 const equals = topology('equals', { version: 1, owner: 'a/b' }, (t) => {
   const all = t
     .source('in', stream('a/b') as StreamDefinition<{ data: number }>)
-    .eventTime('time', (e) => 1_000 + e.data * 400, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } });
+    .eventTime('time', (e) => 1_000 + e.data * 400, {
+      outOfOrderness: 0,
+      idleAfter: 0,
+      future: { max: 0 },
+    });
   const keyed = () => all.keyBy(() => 'k');
   const options = { partitionBy: [], rowId: true } as const;
-  all.flatMap((e) => [{ n: 1 }, { n: 1 }, ...(e.data === 3 ? [{ n: 2, note }] : [])]).sinkTo('parts', table('parts', row, options));
+  all
+    .flatMap((e) => [{ n: 1 }, { n: 1 }, ...(e.data === 3 ? [{ n: 2, note }] : [])])
+    .sinkTo('parts', table('parts', row, options));
   keyed()
     .window('w', tumbling('1s'))
     .aggregate({ n: count() })
@@ -52,7 +69,10 @@ const equals = topology('equals', { version: 1, owner: 'a/b' }, (t) => {
     .out.sinkTo('pairs', table('pairs', row, options));
 });
 
-/** Reads all events in runs of a few turns each; three of them end after their sinks have staged, without the checkpoint. */
+/**
+ * Reads all events in runs of a few turns each; three of them end after their sinks have staged,
+ * without the checkpoint.
+ */
 async function play(makeSink: MakeSink): Promise<void> {
   const made = memoryStream(['kinesis', 'shard-0']);
   for (let n = 0; n < events; n++) put(made, 0, event(`e${n}`, n));
@@ -99,19 +119,34 @@ const tableSinkIn =
   ({ sink }, { name, owner }, attempt) => {
     if (sink.kind !== 'table') throw new Error('only tables');
     return tableSink({
-      ...{ dir: lake, table: sink.table, schema: sink.schema, partitionBy: sink.partitionBy, rowId: sink.rowId === true, owner },
-      ...{ topology: name, run: { attempt, lineage: '00000000aa', id: `00000${attempt}` }, fileMaxBytes: 1e9, fileMaxAgeMs: 0 },
+      ...{
+        dir: lake,
+        table: sink.table,
+        schema: sink.schema,
+        partitionBy: sink.partitionBy,
+        rowId: sink.rowId === true,
+        owner,
+      },
+      ...{
+        topology: name,
+        run: { attempt, lineage: '00000000aa', id: `00000${attempt}` },
+        fileMaxBytes: 1e9,
+        fileMaxAgeMs: 0,
+      },
       clock: systemClock,
     });
   };
 
-const idsOf = (rows: Rows): readonly string[] => rows.map((found) => String(found['row_id'])).toSorted();
+const idsOf = (rows: Rows): readonly string[] =>
+  rows.map((found) => String(found['row_id'])).toSorted();
 const expected = { parts: 2 * events + 1, windows: 5, pairs: 2 * events - 1 };
 
 async function localIds(): Promise<Readonly<Record<string, readonly string[]>>> {
   const lake = newFolder();
   await play(tableSinkIn(lake));
-  const found = await Promise.all(tables.map(async (name) => [name, idsOf(await rowsOf(lake, name))] as const));
+  const found = await Promise.all(
+    tables.map(async (name) => [name, idsOf(await rowsOf(lake, name))] as const),
+  );
   return Object.fromEntries(found);
 }
 
@@ -124,13 +159,20 @@ describe('row_id', { timeout: 120_000 }, () => {
       expect([name, ids.length, new Set(ids).size]).toEqual([name, expected[name], expected[name]]);
       expect(ids.every((id) => /^[0-9a-f]{32}$/.test(id))).toBe(true);
     }
-    const { rows } = await queryLake(lake, 'SELECT count(DISTINCT row_id) AS ids, count(*) AS rows FROM pairs');
+    const { rows } = await queryLake(
+      lake,
+      'SELECT count(DISTINCT row_id) AS ids, count(*) AS rows FROM pairs',
+    );
     expect(rows).toEqual([[expected.pairs, expected.pairs]]);
   });
 
   it('is a column only where it is asked for, and no column of the author has its name', async () => {
     expect(table('plain', row).definition).not.toHaveProperty('rowId');
-    const own = schemaOf<{ row_id: string }>({ $id: 'own', type: 'object', properties: { row_id: { type: 'string' } } });
+    const own = schemaOf<{ row_id: string }>({
+      $id: 'own',
+      type: 'object',
+      properties: { row_id: { type: 'string' } },
+    });
     const of = topology('own', { version: 1, owner: 'a/b' }, (t) => {
       t.source('in', stream('a/b'))
         .map(() => ({ row_id: '1' }))
@@ -145,7 +187,9 @@ describe('row_id', { timeout: 120_000 }, () => {
     const rig = motoRig('delivered');
 
     const objectsIn = async (Bucket: string, Prefix: string): Promise<readonly Uint8Array[]> => {
-      const { Contents = [] } = await rig().client.send(new ListObjectsV2Command({ Bucket, Prefix }));
+      const { Contents = [] } = await rig().client.send(
+        new ListObjectsV2Command({ Bucket, Prefix }),
+      );
       const bodies: Uint8Array[] = [];
       for (const { Key } of Contents) {
         const { Body } = await rig().client.send(new GetObjectCommand({ Bucket, Key }));
@@ -166,27 +210,54 @@ describe('row_id', { timeout: 120_000 }, () => {
       await rig().client.send(new CreateBucketCommand({ Bucket: place.bucket }));
       await play(tableSinkIn(place));
       const local = await localIds();
-      for (const name of tables) expect(idsOf(await parquetRows('lake', `tables/${name}/`))).toEqual(local[name]);
+      for (const name of tables)
+        expect(idsOf(await parquetRows('lake', `tables/${name}/`))).toEqual(local[name]);
     });
 
     it('knows what Firehose was given twice, and nothing else; a row beyond one record has it in its file', async () => {
-      const firehose = new FirehoseClient({ endpoint: rig().moto.endpoint, region: rig().moto.region });
+      const firehose = new FirehoseClient({
+        endpoint: rig().moto.endpoint,
+        region: rig().moto.region,
+      });
       for (const name of tables) {
-        const S3 = { RoleARN: 'arn:aws:iam::123456789012:role/r', BucketARN: 'arn:aws:s3:::delivered', Prefix: `${name}/` };
-        await firehose.send(new CreateDeliveryStreamCommand({ DeliveryStreamName: name, ExtendedS3DestinationConfiguration: S3 }));
+        const S3 = {
+          RoleARN: 'arn:aws:iam::123456789012:role/r',
+          BucketARN: 'arn:aws:s3:::delivered',
+          Prefix: `${name}/`,
+        };
+        await firehose.send(
+          new CreateDeliveryStreamCommand({
+            DeliveryStreamName: name,
+            ExtendedS3DestinationConfiguration: S3,
+          }),
+        );
       }
       const lake = newFolder();
       await play((node, graph, attempt) => {
         if (node.sink.kind !== 'table') throw new Error('only tables');
         return firehoseSink({
-          ...{ deliveryStream: node.sink.table, endpoint: rig().moto.endpoint, region: rig().moto.region },
-          ...{ schema: node.sink.schema, owner: graph.owner, sink: `${graph.name}/${node.sink.table}` },
-          ...{ clock: systemClock, random: seededRandom(attempt), fallback: tableSinkIn(lake)(node, graph, attempt) },
+          ...{
+            deliveryStream: node.sink.table,
+            endpoint: rig().moto.endpoint,
+            region: rig().moto.region,
+          },
+          ...{
+            schema: node.sink.schema,
+            owner: graph.owner,
+            sink: `${graph.name}/${node.sink.table}`,
+          },
+          ...{
+            clock: systemClock,
+            random: seededRandom(attempt),
+            fallback: tableSinkIn(lake)(node, graph, attempt),
+          },
         });
       });
       const local = await localIds();
       for (const name of tables) {
-        const texts = (await objectsIn('delivered', `${name}/`)).map((bytes) => Buffer.from(bytes).toString());
+        const texts = (await objectsIn('delivered', `${name}/`)).map((bytes) =>
+          Buffer.from(bytes).toString(),
+        );
         const lines = texts.flatMap((text) => text.split('\n')).filter((line) => line !== '');
         const delivered = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
         const inFiles = name === 'parts' ? await rowsOf(lake, name) : [];

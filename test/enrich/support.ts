@@ -10,8 +10,16 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import type { ElementBatch } from '../../topology/index.ts';
 
-export function batchOf(values: readonly unknown[], timestampOf: (value: unknown, index: number) => number): ElementBatch {
-  return { length: values.length, values, timestamps: values.map(timestampOf), origins: values.map(() => undefined) };
+export function batchOf(
+  values: readonly unknown[],
+  timestampOf: (value: unknown, index: number) => number,
+): ElementBatch {
+  return {
+    length: values.length,
+    values,
+    timestamps: values.map(timestampOf),
+    origins: values.map(() => undefined),
+  };
 }
 
 /** Makes new folders, removed after the test file's last test. */
@@ -31,11 +39,17 @@ export function filesOf(lake: string, table: string): readonly string[] {
     .sort();
 }
 
-export async function rowsOf(lake: string, table: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+export async function rowsOf(
+  lake: string,
+  table: string,
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const rows: Readonly<Record<string, unknown>>[] = [];
   for (const path of filesOf(lake, table)) {
     const bytes = readFileSync(join(lake, table, path));
-    const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+    const file = bytes.buffer.slice(
+      bytes.byteOffset,
+      bytes.byteOffset + bytes.byteLength,
+    ) as ArrayBuffer;
     rows.push(...(await parquetReadObjects({ file })));
   }
   return rows;

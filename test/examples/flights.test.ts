@@ -1,6 +1,6 @@
 /**
- * The runs that have commands of their own, in short form: the flights example calm, killed and sent twice, one file after the other; and the
- * smoke benchmark for a second.
+ * The runs that have commands of their own, in short form: the flights example calm, killed and
+ * sent twice, one file after the other; and the smoke benchmark for a second.
  */
 import { describe, expect, it } from 'vitest';
 import { runScript } from '../repo/support.ts';
@@ -18,7 +18,9 @@ describe('npm run example:flights', () => {
 });
 
 describe('npm run example:late', () => {
-  it('counts exactly the rows that a smaller out-of-orderness makes late', { timeout: 120_000 }, async () => {
+  it('counts exactly the rows that a smaller out-of-orderness makes late', {
+    timeout: 120_000,
+  }, async () => {
     const said = await runScript('tools/example-late.js', '--out-of-orderness', '24,6');
     expect(said).toMatch(/out of order by 24 h: late rows, .*: \[0,0\]/);
     expect(said).toMatch(/out of order by 6 h: late rows, .*: \[397,0\]/);
@@ -28,7 +30,15 @@ describe('npm run example:late', () => {
 
 describe('npm run bench:smoke', () => {
   it('prints the ratio to a bare server and where the time goes', { timeout: 60_000 }, async () => {
-    const said = await runScript('bench/smoke.js', '--seconds', '1', '--connections', '16', '--copies', '1');
+    const said = await runScript(
+      'bench/smoke.js',
+      '--seconds',
+      '1',
+      '--connections',
+      '16',
+      '--copies',
+      '1',
+    );
     expect(said).toMatch(/ratio: \d+\.\d\d of the bare server's events\/s/);
     expect(said).toMatch(/JSON and UTF-8 check +\d/);
     expect(said).toMatch(/27004 events, 1763 windows\n/);

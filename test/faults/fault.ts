@@ -1,5 +1,6 @@
 /**
- * A planted fault: a change of one place of the source that must not go unseen, and the test that has to see it.
+ * A planted fault: a change of one place of the source that must not go unseen, and the test that
+ * has to see it.
  */
 
 export interface Fault {
@@ -13,8 +14,13 @@ export interface Fault {
   readonly caughtBy: Catcher;
 }
 
-/** A test file below test/, without its ending, and one of its tests by a part of the name; or so many histories of the property suite. */
-export type Catcher = { readonly test: string; readonly only?: string } | { readonly histories: number };
+/**
+ * A test file below test/, without its ending, and one of its tests by a part of the name; or so
+ * many histories of the property suite.
+ */
+export type Catcher =
+  | { readonly test: string; readonly only?: string }
+  | { readonly histories: number };
 
 export const describeCatcher = (catcher: Catcher): string =>
   'test' in catcher

@@ -1,5 +1,6 @@
 /**
- * The list of planted faults holds: each has its place, once, and a test that exists; and some of them, others on each day, are planted and caught.
+ * The list of planted faults holds: each has its place, once, and a test that exists; and some of
+ * them, others on each day, are planted and caught.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +14,8 @@ describe('planted faults', () => {
     expect(new Set(faults.map(({ name }) => name)).size).toBe(faults.length);
     const wrong = faults.filter(({ file, find, replace, caughtBy }) => {
       const places = readFileSync(join(root, file), 'utf8').split(find).length - 1;
-      const hasTest = 'histories' in caughtBy || existsSync(join(root, 'test', `${caughtBy.test}.test.ts`));
+      const hasTest =
+        'histories' in caughtBy || existsSync(join(root, 'test', `${caughtBy.test}.test.ts`));
       return places !== 1 || find === replace || !hasTest;
     });
     expect(wrong.map(({ name }) => name)).toEqual([]);
@@ -27,7 +29,11 @@ describe('planted faults', () => {
 
   it('are chosen by name, and told as JSON', async () => {
     const said = await runScript('faults/run.js', '--only', 'numbers beyond 2^53', '--json');
-    expect(said).toMatch(/^\{\n {2}"caught": 1,\n {2}"missed": 0,[\s\S]*"kind": "caught"[\s\S]*exit 0$/);
-    expect(await runScript('faults/run.js', '--only', 'no fault has this name')).toBe('0 caught, 0 missed\nexit 1');
+    expect(said).toMatch(
+      /^\{\n {2}"caught": 1,\n {2}"missed": 0,[\s\S]*"kind": "caught"[\s\S]*exit 0$/,
+    );
+    expect(await runScript('faults/run.js', '--only', 'no fault has this name')).toBe(
+      '0 caught, 0 missed\nexit 1',
+    );
   }, 300_000);
 });

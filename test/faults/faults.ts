@@ -1,6 +1,6 @@
 /**
- * The planted faults: of each behavior that the engine promises at least one. Those that a history can show are left to the property suite, the others
- * to the test that names them.
+ * The planted faults: of each behavior that the engine promises at least one. Those that a history
+ * can show are left to the property suite, the others to the test that names them.
  */
 import type { Fault } from './fault.ts';
 
@@ -193,7 +193,8 @@ export const faults: readonly Fault[] = [
     name: 'a value that is no JSON passes',
     file: 'topology/state/json-safe.ts',
     find: 'if (isJson(value)) return value;\n  throw notJson(value, what);',
-    replace: 'if (value !== undefined || isJson(value)) return value;\n  throw notJson(value, what);',
+    replace:
+      'if (value !== undefined || isJson(value)) return value;\n  throw notJson(value, what);',
     caughtBy: { test: 'topology/operators/not-json' },
   },
   {
@@ -285,7 +286,8 @@ export const faults: readonly Fault[] = [
     name: 'wrong types are no findings',
     file: 'deploy/host/type-check.ts',
     find: 'const { findings, files } = parseOutput(output.text);',
-    replace: 'const { files } = parseOutput(output.text);\n  const findings: Finding[] = [];\n  output.code = 0;',
+    replace:
+      'const { files } = parseOutput(output.text);\n  const findings: Finding[] = [];\n  output.code = 0;',
     caughtBy: { test: 'deploy/host/type-check', only: 'are told with all lines of a message' },
   },
   {
@@ -314,7 +316,8 @@ export const faults: readonly Fault[] = [
     name: 'a window fires one millisecond late',
     file: 'topology/operators/window.ts',
     find: 'const at = window.end - 1 > this.#watermark ? window.end - 1 : this.#cleanupTime(window.end);',
-    replace: 'const at = window.end > this.#watermark ? window.end : this.#cleanupTime(window.end);',
+    replace:
+      'const at = window.end > this.#watermark ? window.end : this.#cleanupTime(window.end);',
     caughtBy: { histories: 300 },
   },
   {
@@ -328,14 +331,16 @@ export const faults: readonly Fault[] = [
     name: 'sums are added up as doubles',
     file: 'topology/state/exact-sum.ts',
     find: '  const next = sum.whole + x;\n',
-    replace: '  const next = sum.whole + x;\n  if (x !== 0) {\n    sum.whole = next;\n    return;\n  }\n',
+    replace:
+      '  const next = sum.whole + x;\n  if (x !== 0) {\n    sum.whole = next;\n    return;\n  }\n',
     caughtBy: { histories: 300 },
   },
   {
     name: 'a join leaves out the row at its upper bound',
     file: 'topology/operators/interval-join.ts',
     find: 'this.#lefts.range(key, timestamp - upperMs, timestamp - lowerMs, (leftTime, left) => {',
-    replace: 'this.#lefts.range(key, timestamp - upperMs + 1, timestamp - lowerMs, (leftTime, left) => {',
+    replace:
+      'this.#lefts.range(key, timestamp - upperMs + 1, timestamp - lowerMs, (leftTime, left) => {',
     caughtBy: { histories: 1_000 },
   },
   {
@@ -363,14 +368,16 @@ export const faults: readonly Fault[] = [
     name: 'a position counts as read before its record is in a turn',
     file: 'topology/runtime/job-state.ts',
     find: 'if (cursor.position !== undefined) (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = cursor.position;',
-    replace: 'if (cursor.ahead !== undefined) (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = cursor.ahead;',
+    replace:
+      'if (cursor.ahead !== undefined) (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = cursor.ahead;',
     caughtBy: { histories: 300 },
   },
   {
     name: 'sinks publish before the manifest exists',
     file: 'topology/runtime/job-checkpoints.ts',
     find: '    await this.#store(checkpoint, bytes);\n',
-    replace: '    await this.#options.sinks.commit(checkpoint);\n    await this.#store(checkpoint, bytes);\n',
+    replace:
+      '    await this.#options.sinks.commit(checkpoint);\n    await this.#store(checkpoint, bytes);\n',
     caughtBy: { histories: 300 },
   },
   {

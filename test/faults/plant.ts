@@ -1,15 +1,27 @@
 /**
- * Plants faults in a copy of what was built, and runs the tests that have to see them. The project's own files are never touched.
+ * Plants faults in a copy of what was built, and runs the tests that have to see them. The
+ * project's own files are never touched.
  */
 import { spawn } from 'node:child_process';
-import { copyFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { transformSync } from 'esbuild';
 import type { Catcher, Fault } from './fault.ts';
 
 /** `broken`: the place is not in its file, or the test did not run. */
-export type Finding = { readonly kind: 'caught' | 'missed' } | { readonly kind: 'broken'; readonly why: string };
+export type Finding =
+  | { readonly kind: 'caught' | 'missed' }
+  | { readonly kind: 'broken'; readonly why: string };
 
 const timeoutMs = 240_000;
 /** The same for every run, so that a fault that was caught is caught again. */
@@ -24,7 +36,8 @@ export class Nursery {
     this.#folder = mkdtempSync(join(tmpdir(), 'sluice-faults-'));
     cpSync(join(project, 'dist'), join(this.#folder, 'dist'), { recursive: true });
     for (const entry of readdirSync(project)) {
-      if (!['dist', '.git', '.sluice', '.build'].includes(entry)) symlinkSync(join(project, entry), join(this.#folder, entry));
+      if (!['dist', '.git', '.sluice', '.build'].includes(entry))
+        symlinkSync(join(project, entry), join(this.#folder, entry));
     }
   }
 
@@ -52,7 +65,9 @@ export class Nursery {
       const said = await this.#node(join('dist', 'test', 'property', 'run.js'), ...args);
       if (said === undefined) return { kind: 'broken', why: 'the property suite did not end' };
       const ended = /, (\d) differ\n$/.exec(said);
-      return ended === null ? { kind: 'broken', why: said.slice(-500) } : { kind: ended[1] === '0' ? 'missed' : 'caught' };
+      return ended === null
+        ? { kind: 'broken', why: said.slice(-500) }
+        : { kind: ended[1] === '0' ? 'missed' : 'caught' };
     }
     const report = join(this.#folder, 'report.json');
     const only = catcher.only === undefined ? [] : ['-t', catcher.only];
@@ -68,9 +83,13 @@ export class Nursery {
     );
     if (said === undefined) return { kind: 'broken', why: 'the test did not end' };
     try {
-      const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8')) as Readonly<Record<string, number>>;
+      const { numPassedTests, numFailedTests } = JSON.parse(
+        readFileSync(report, 'utf8'),
+      ) as Readonly<Record<string, number>>;
       if (numFailedTests !== undefined && numFailedTests > 0) return { kind: 'caught' };
-      return numPassedTests === 0 ? { kind: 'broken', why: `no test was run: ${said.slice(-500)}` } : { kind: 'missed' };
+      return numPassedTests === 0
+        ? { kind: 'broken', why: `no test was run: ${said.slice(-500)}` }
+        : { kind: 'missed' };
     } catch {
       return { kind: 'broken', why: said.slice(-500) };
     } finally {
@@ -84,7 +103,8 @@ export class Nursery {
       const child = spawn(process.execPath, [script, ...args], { cwd: this.#folder });
       const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
       let said = '';
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
       child.once('close', (code) => {
         clearTimeout(timer);
         resolve(code === null ? undefined : said);

@@ -5,7 +5,11 @@ import fc from 'fast-check';
 import { segmentTypes } from '../../ingest/protocol/segment.ts';
 
 /** Few, so that they come again. */
-export const someId = fc.oneof(fc.constantFrom('one', 'two', 'three', 'ü', ' '), fc.uuid(), fc.string({ maxLength: 12 }));
+export const someId = fc.oneof(
+  fc.constantFrom('one', 'two', 'three', 'ü', ' '),
+  fc.uuid(),
+  fc.string({ maxLength: 12 }),
+);
 
 /** Types that the writers of these tests know (support.ts), and others. */
 export const someType = fc.oneof(
@@ -13,10 +17,27 @@ export const someType = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('fuzz.refused', 'fuzz.retried', 'fuzz.unknown') },
 );
 
-const hard = fc.constantFrom('', '\u0000', '\ud800', '\udfff\ud800', '\u2028', '__proto__', 'constructor', '"', '\\', '😀'.repeat(70));
-const someText = fc.oneof(fc.string({ maxLength: 20 }), fc.string({ unit: 'binary', maxLength: 20 }), hard);
+const hard = fc.constantFrom(
+  '',
+  '\u0000',
+  '\ud800',
+  '\udfff\ud800',
+  '\u2028',
+  '__proto__',
+  'constructor',
+  '"',
+  '\\',
+  '😀'.repeat(70),
+);
+const someText = fc.oneof(
+  fc.string({ maxLength: 20 }),
+  fc.string({ unit: 'binary', maxLength: 20 }),
+  hard,
+);
 export const someTime = fc.oneof(
-  fc.date({ noInvalidDate: true, min: new Date(0), max: new Date('9999-12-31T23:59:59Z') }).map((date) => date.toISOString()),
+  fc
+    .date({ noInvalidDate: true, min: new Date(0), max: new Date('9999-12-31T23:59:59Z') })
+    .map((date) => date.toISOString()),
   fc.constantFrom(
     '2013-01-01T10:17:60Z',
     '0000-01-01T00:00:00-23:59',
@@ -26,7 +47,10 @@ export const someTime = fc.oneof(
     '',
   ),
 );
-const value = fc.oneof({ weight: 3, arbitrary: fc.jsonValue({ maxDepth: 3 }) }, { weight: 1, arbitrary: someText });
+const value = fc.oneof(
+  { weight: 3, arbitrary: fc.jsonValue({ maxDepth: 3 }) },
+  { weight: 1, arbitrary: someText },
+);
 /** Where a member belongs, or anything. */
 const or = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
   fc.oneof({ weight: 8, arbitrary }, { weight: 1, arbitrary: value as fc.Arbitrary<T> });
@@ -55,7 +79,9 @@ const cloudEvent = fc.record(
     time: or(someTime),
     data: value,
     subject: or(someText),
-    datacontenttype: or(fc.constantFrom('application/json', 'application/x+json', 'text/plain', 'constructor')),
+    datacontenttype: or(
+      fc.constantFrom('application/json', 'application/x+json', 'text/plain', 'constructor'),
+    ),
     dataschema: or(someText),
     data_base64: fc.constant('AA=='),
     dataref: fc.constant('claim:x'),
@@ -81,10 +107,25 @@ const segmentMessage = fc.record(
   },
   optional,
 );
-const pointed = fc.record({ order: or(fc.record({ id: or(someId) })), at: or(someTime), user: or(someText), kind: or(someType) }, optional);
+const pointed = fc.record(
+  {
+    order: or(fc.record({ id: or(someId) })),
+    at: or(someTime),
+    user: or(someText),
+    kind: or(someType),
+  },
+  optional,
+);
 
-const list = (arbitrary: fc.Arbitrary<unknown>): fc.Arbitrary<unknown[]> => fc.array(arbitrary, { maxLength: 6 });
-const event = fc.oneof(value as fc.Arbitrary<unknown>, envelope, cloudEvent, segmentMessage, pointed);
+const list = (arbitrary: fc.Arbitrary<unknown>): fc.Arbitrary<unknown[]> =>
+  fc.array(arbitrary, { maxLength: 6 });
+const event = fc.oneof(
+  value as fc.Arbitrary<unknown>,
+  envelope,
+  cloudEvent,
+  segmentMessage,
+  pointed,
+);
 const json = fc
   .oneof(
     { weight: 4, arbitrary: event },
@@ -101,7 +142,9 @@ const nested = fc.tuple(fc.integer({ min: 120, max: 140 }), fc.boolean()).map(([
   return `${open.repeat(depth)}1${close.repeat(depth)}`;
 });
 /** Around the threshold between the paths, and around the bound of a body. */
-const long = fc.constantFrom(990, 1_000, 1_010, 20_000, 65_530, 65_537, 90_000).map((size) => JSON.stringify('x'.repeat(size)));
+const long = fc
+  .constantFrom(990, 1_000, 1_010, 20_000, 65_530, 65_537, 90_000)
+  .map((size) => JSON.stringify('x'.repeat(size)));
 const literal = fc.constantFrom(
   '',
   ' ',
@@ -143,12 +186,17 @@ const edit: fc.Arbitrary<Edit> = fc.record({
   kind: fc.constantFrom('set', 'insert', 'remove', 'repeat', 'cut'),
   at: fc.integer({ min: 0, max: 65_535 }),
   length: fc.integer({ min: 1, max: 8 }),
-  byte: fc.oneof(fc.integer({ min: 0, max: 255 }), fc.constantFrom(...Buffer.from('\r\n:;,"\\{}[] \u0000%'))),
+  byte: fc.oneof(
+    fc.integer({ min: 0, max: 255 }),
+    fc.constantFrom(...Buffer.from('\r\n:;,"\\{}[] \u0000%')),
+  ),
 });
 
 /** `bytes` with one to four of its bytes otherwise. */
 export function mutated(bytes: fc.Arbitrary<Buffer>): fc.Arbitrary<Buffer> {
-  return fc.tuple(bytes, fc.array(edit, { minLength: 1, maxLength: 4 })).map(([whole, edits]) => edits.reduce(edited, whole));
+  return fc
+    .tuple(bytes, fc.array(edit, { minLength: 1, maxLength: 4 }))
+    .map(([whole, edits]) => edits.reduce(edited, whole));
 }
 
 function edited(bytes: Buffer, { kind, at, length, byte }: Edit): Buffer {

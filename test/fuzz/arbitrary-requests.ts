@@ -1,9 +1,10 @@
 /**
  * HTTP requests: valid ones, nearly valid ones, and the bytes that they are.
  *
- * Not made, because the HTTP parser in front waits for more and closes the connection in silence after its idle time: heads with control
- * characters, with `_` in a header's name, without Host, or with more than 99 headers. Nor is a request line cut in two: the parser answers
- * that 505, whatever follows.
+ * Not made, because the HTTP parser in front waits for more and closes the connection in silence
+ * after its idle time: heads with control characters, with `_` in a header's name, without Host, or
+ * with more than 99 headers. Nor is a request line cut in two: the parser answers that 505,
+ * whatever follows.
  */
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -28,7 +29,10 @@ const sometimes = <T>(arbitrary: fc.Arbitrary<T>, inTen: number): fc.Arbitrary<T
 /** Names that every object has, and what looks up in a table by what a client wrote. */
 const inherited = fc.constantFrom('constructor', '__proto__', 'toString', 'hasownproperty');
 
-/** Printable ASCII, and bytes that are obsolete but allowed (RFC 9110, section 5.5), by their number. */
+/**
+ * Printable ASCII, and bytes that are obsolete but allowed (RFC 9110, section 5.5), by their
+ * number.
+ */
 const fieldValue = fc
   .array(
     fc.oneof(
@@ -51,7 +55,16 @@ const fieldText = (arbitrary: fc.Arbitrary<string>): fc.Arbitrary<string> =>
 
 const contentType = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom(...Object.keys(mediaTypes)) },
-  { weight: 3, arbitrary: fc.constantFrom('application/json; charset=utf-8', 'APPLICATION/JSON', 'application/x+json', 'image/png', ';') },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(
+      'application/json; charset=utf-8',
+      'APPLICATION/JSON',
+      'application/x+json',
+      'image/png',
+      ';',
+    ),
+  },
   { weight: 1, arbitrary: inherited },
   { weight: 1, arbitrary: fieldValue },
 );
@@ -63,14 +76,25 @@ const someHeader = fc.oneof(
   header('X-Event-Time', someTime),
   header('X-Partition-Key', fc.oneof(someId, fc.constant('k'.repeat(300)))),
   header('X-Request-Id', fc.oneof(fc.uuid(), fieldValue)),
-  header('X-Client-Timestamp', fc.oneof(fc.nat().map(String), fc.constantFrom('1e308', 'Infinity', '-1', '0x10', 'x'))),
-  header('traceparent', fc.oneof(fieldValue, fc.constant('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'))),
+  header(
+    'X-Client-Timestamp',
+    fc.oneof(fc.nat().map(String), fc.constantFrom('1e308', 'Infinity', '-1', '0x10', 'x')),
+  ),
+  header(
+    'traceparent',
+    fc.oneof(fieldValue, fc.constant('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')),
+  ),
   header('Origin', fc.oneof(fieldValue, fc.constantFrom('https://example.com', 'null', 'a, b'))),
-  header('Authorization', fc.oneof(fieldValue, fc.constantFrom('Bearer', 'Basic', 'Bearer x', 'Basic !!'))),
+  header(
+    'Authorization',
+    fc.oneof(fieldValue, fc.constantFrom('Bearer', 'Basic', 'Bearer x', 'Basic !!')),
+  ),
   header('X-Api-Key', fieldValue),
   header('X-Forwarded-For', fieldValue),
   header('Accept-Encoding', fieldValue),
-  fc.tuple(fc.stringMatching(/^[A-Za-z][A-Za-z0-9-]{0,30}$/), fieldValue).filter(([name]) => !framing.has(name.toLowerCase())),
+  fc
+    .tuple(fc.stringMatching(/^[A-Za-z][A-Za-z0-9-]{0,30}$/), fieldValue)
+    .filter(([name]) => !framing.has(name.toLowerCase())),
 );
 /** They say where a request ends; what is said here is always true. */
 const framing = new Set([
@@ -86,7 +110,10 @@ const framing = new Set([
 const ceHeaders = fc
   .record(
     {
-      'ce-specversion': fc.oneof({ weight: 4, arbitrary: fc.constant('1.0') }, { weight: 1, arbitrary: fieldValue }),
+      'ce-specversion': fc.oneof(
+        { weight: 4, arbitrary: fc.constant('1.0') },
+        { weight: 1, arbitrary: fieldValue },
+      ),
       'ce-id': fieldText(someId),
       'ce-source': fc.constantFrom('/fuzz', '%', '%zz', '%c3%28', '%00'),
       'ce-type': fieldText(someType),
@@ -103,13 +130,26 @@ const ceHeaders = fc
 
 const segmentName = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom('plain', 'plain', 'wrapped', 'pointed') },
-  { weight: 1, arbitrary: fc.string({ unit: 'binary', minLength: 1, maxLength: 8 }).map(percentEncoded) },
+  {
+    weight: 1,
+    arbitrary: fc.string({ unit: 'binary', minLength: 1, maxLength: 8 }).map(percentEncoded),
+  },
 );
 const query = fc.oneof(
   fc
     .array(
       fc.tuple(
-        fc.constantFrom('id', 'type', 'time', 'partitionkey', 'data', 'key', 'session', 'x', '__proto__'),
+        fc.constantFrom(
+          'id',
+          'type',
+          'time',
+          'partitionkey',
+          'data',
+          'key',
+          'session',
+          'x',
+          '__proto__',
+        ),
         fc.oneof(someId, someTime, fc.json()),
       ),
       {
@@ -122,15 +162,42 @@ const query = fc.oneof(
 const path = fc.oneof(
   { weight: 12, arbitrary: segmentName.map((app) => `/v1/a/${app}`) },
   { weight: 4, arbitrary: fc.constantFrom(...segmentTypes, 'batch').map((call) => `/v1/${call}`) },
-  { weight: 4, arbitrary: fc.constantFrom('/v1/a/plain/pixel.gif', '/v1/a/wrapped/pixel.gif', '/v1/a/pointed/pixel.gif') },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom(
+      '/v1/a/plain/pixel.gif',
+      '/v1/a/wrapped/pixel.gif',
+      '/v1/a/pointed/pixel.gif',
+    ),
+  },
   {
     weight: 1,
-    arbitrary: fc.constantFrom('/v1/a/none', '/v1/a/plain/ws', '/v1/a/plain/warnings', '/v1/a/none/warnings', '/v1/sluice/ledger'),
+    arbitrary: fc.constantFrom(
+      '/v1/a/none',
+      '/v1/a/plain/ws',
+      '/v1/a/plain/warnings',
+      '/v1/a/none/warnings',
+      '/v1/sluice/ledger',
+    ),
   },
-  { weight: 1, arbitrary: fc.constantFrom('/healthz', '/readyz', '/metrics', '/_sluice/status', '/openapi.json', '/asyncapi.json') },
-  { weight: 1, arbitrary: fc.array(segmentName, { maxLength: 5 }).map((names) => `/${names.join('/')}`) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      '/healthz',
+      '/readyz',
+      '/metrics',
+      '/_sluice/status',
+      '/openapi.json',
+      '/asyncapi.json',
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.array(segmentName, { maxLength: 5 }).map((names) => `/${names.join('/')}`),
+  },
 );
-const usualMethod = (target: string): string => (/^\/v1\/(?:[^/]+|[^/]+\/[^/]+)$/.test(target) ? 'POST' : 'GET');
+const usualMethod = (target: string): string =>
+  /^\/v1\/(?:[^/]+|[^/]+\/[^/]+)$/.test(target) ? 'POST' : 'GET';
 
 const encode: Readonly<Record<string, (body: Buffer) => Buffer>> = {
   gzip: gzipSync,
@@ -144,13 +211,29 @@ const encoding = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom('gzip', 'deflate', 'x-gzip', 'br', 'raw') },
 );
 /** What the head says about the encoding, where that is not the truth. */
-const saidEncoding = sometimes(fc.oneof(fc.constantFrom('gzip', 'deflate', 'br', 'identity', 'gzip, br'), inherited, fieldValue), 1);
+const saidEncoding = sometimes(
+  fc.oneof(fc.constantFrom('gzip', 'deflate', 'br', 'identity', 'gzip, br'), inherited, fieldValue),
+  1,
+);
 
 export const someRequest: fc.Arbitrary<Asked> = fc
   .record({
     path,
     query: sometimes(query, 3),
-    method: sometimes(fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE', 'PROPFIND'), 1),
+    method: sometimes(
+      fc.constantFrom(
+        'GET',
+        'POST',
+        'PUT',
+        'DELETE',
+        'PATCH',
+        'HEAD',
+        'OPTIONS',
+        'TRACE',
+        'PROPFIND',
+      ),
+      1,
+    ),
     type: sometimes(contentType, 7),
     headers: fc.array(someHeader, { maxLength: 5 }),
     ce: sometimes(ceHeaders, 2),
@@ -160,22 +243,36 @@ export const someRequest: fc.Arbitrary<Asked> = fc
     chunked: fc.boolean(),
     cuts: fc.array(fc.integer({ min: 0, max: 65_535 }), { maxLength: 4 }),
   })
-  .map(({ path: pathname, query: said, method, type, headers, ce, body, encoding: used, saidEncoding: claimed, chunked, cuts }) => {
-    const name = claimed ?? (used === 'raw' ? 'deflate' : used);
-    return {
-      method: method ?? usualMethod(pathname),
-      target: said === undefined ? pathname : `${pathname}?${said}`,
-      headers: [
-        ...(type === undefined ? [] : [['Content-Type', type] as const]),
-        ...(name === undefined ? [] : [['Content-Encoding', name] as const]),
-        ...headers,
-        ...(ce ?? []),
-      ],
-      body: used === undefined ? body : (encode[used]?.(body) ?? Buffer.from(body)),
+  .map(
+    ({
+      path: pathname,
+      query: said,
+      method,
+      type,
+      headers,
+      ce,
+      body,
+      encoding: used,
+      saidEncoding: claimed,
       chunked,
       cuts,
-    };
-  });
+    }) => {
+      const name = claimed ?? (used === 'raw' ? 'deflate' : used);
+      return {
+        method: method ?? usualMethod(pathname),
+        target: said === undefined ? pathname : `${pathname}?${said}`,
+        headers: [
+          ...(type === undefined ? [] : [['Content-Type', type] as const]),
+          ...(name === undefined ? [] : [['Content-Encoding', name] as const]),
+          ...headers,
+          ...(ce ?? []),
+        ],
+        body: used === undefined ? body : (encode[used]?.(body) ?? Buffer.from(body)),
+        chunked,
+        cuts,
+      };
+    },
+  );
 
 /** The request's bytes, in its pieces. */
 export function piecesOf(asked: Asked): readonly Buffer[] {
@@ -183,7 +280,9 @@ export function piecesOf(asked: Asked): readonly Buffer[] {
   const line = bytes.indexOf('\r\n') + 2;
   const places = [
     0,
-    ...asked.cuts.map((cut) => line + Math.floor((cut * (bytes.length - line)) / 65_536)).toSorted((a, b) => a - b),
+    ...asked.cuts
+      .map((cut) => line + Math.floor((cut * (bytes.length - line)) / 65_536))
+      .toSorted((a, b) => a - b),
     bytes.length,
   ];
   return places.slice(1).flatMap((end, index) => {
@@ -196,7 +295,9 @@ export function bytesOf({ method, target, headers, body, chunked }: Asked): Buff
   const framed: readonly (readonly [string, string])[] = chunked
     ? [['Transfer-Encoding', 'chunked']]
     : [['Content-Length', String(body.length)]];
-  const head = [...framed, ['Host', 'localhost'] as const, ...headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const head = [...framed, ['Host', 'localhost'] as const, ...headers]
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
   const start = Buffer.from(`${method} ${target} HTTP/1.1\r\n${head}\r\n`, 'latin1');
   return Buffer.concat([start, ...(chunked ? chunksOf(body) : [body])]);
 }

@@ -1,6 +1,7 @@
 /**
- * Requests made by a grammar from a seed: valid ones, nearly valid ones, and how each is cut into segments. The same seed and index make the same
- * request; a request is a list of lines, so that one that shows a difference can be made smaller.
+ * Requests made by a grammar from a seed: valid ones, nearly valid ones, and how each is cut into
+ * segments. The same seed and index make the same request; a request is a list of lines, so that
+ * one that shows a difference can be made smaller.
  */
 
 export interface MadeRequest {
@@ -87,7 +88,9 @@ class Maker {
   }
 
   text(chars: string, most: number): string {
-    return Array.from({ length: this.below(most + 1) }, () => chars[this.below(chars.length)]).join('');
+    return Array.from({ length: this.below(most + 1) }, () => chars[this.below(chars.length)]).join(
+      '',
+    );
   }
 }
 
@@ -96,22 +99,30 @@ export function isSpoiled(index: number): boolean {
   return index % 10 >= 8;
 }
 
-/** `index` tells what is made: of every ten, four are valid, one is valid and cut at each byte in turn, three have one fault, two a changed byte. */
+/**
+ * `index` tells what is made: of every ten, four are valid, one is valid and cut at each byte in
+ * turn, three have one fault, two a changed byte.
+ */
 export function makeRequest(seed: number, index: number): MadeRequest {
   const kind = index % 10;
   // Those that are cut at each byte in turn share what is cut.
-  const maker = new Maker((kind === 4 ? seed + 7 * (Math.floor(index / 10) % 64) : seed + 31 * index) | 0);
+  const maker = new Maker(
+    (kind === 4 ? seed + 7 * (Math.floor(index / 10) % 64) : seed + 31 * index) | 0,
+  );
   // Its number twice: a changed byte must not make it another's.
   const mark = `m${index}x${index}y`;
   let made = valid(maker, mark);
-  if (kind === 4) return { ...made, cuts: [1 + (Math.floor(index / 640) % (bytesOf(made).length - 1))] };
+  if (kind === 4)
+    return { ...made, cuts: [1 + (Math.floor(index / 640) % (bytesOf(made).length - 1))] };
   if (kind >= 5 && kind < 8) made = maker.pick(faults)(made, maker);
   if (isSpoiled(index)) made = spoiled(made, maker);
   return maker.chance(0.5) ? made : { ...made, cuts: cutsOf(maker, bytesOf(made).length) };
 }
 
 function cutsOf(maker: Maker, length: number): readonly number[] {
-  return Array.from({ length: 1 + maker.below(3) }, () => 1 + maker.below(length)).toSorted((a, b) => a - b);
+  return Array.from({ length: 1 + maker.below(3) }, () => 1 + maker.below(length)).toSorted(
+    (a, b) => a - b,
+  );
 }
 
 function valid(maker: Maker, mark: string): MadeRequest {
@@ -122,14 +133,23 @@ function valid(maker: Maker, mark: string): MadeRequest {
     'Content-Type: application/json',
   ];
   // A name that nobody reads, with any characters that one may have.
-  for (let n = maker.below(3); n > 0; n--) head.push(`X${maker.text(maker.chance(0.3) ? tokenChars : 'abcXYZ-', 12)}:${value(maker)}`);
+  for (let n = maker.below(3); n > 0; n--)
+    head.push(`X${maker.text(maker.chance(0.3) ? tokenChars : 'abcXYZ-', 12)}:${value(maker)}`);
   if (maker.chance(0.1)) head.push('Expect: 100-continue');
   if (maker.chance(0.6)) {
-    head.push(`${maker.pick(['Content-Length', 'content-length'])}: ${maker.pick(['', '', '0', '00'])}${body.length}`);
+    head.push(
+      `${maker.pick(['Content-Length', 'content-length'])}: ${maker.pick(['', '', '0', '00'])}${body.length}`,
+    );
     return { lines: shuffled(maker, head), tail: body, lineEnd: '\r\n', cuts: [], mark };
   }
   head.push(`Transfer-Encoding: ${maker.pick(['chunked', 'Chunked'])}`);
-  return { lines: shuffled(maker, head), tail: chunks(maker, body), lineEnd: '\r\n', cuts: [], mark };
+  return {
+    lines: shuffled(maker, head),
+    tail: chunks(maker, body),
+    lineEnd: '\r\n',
+    cuts: [],
+    mark,
+  };
 }
 
 function value(maker: Maker): string {

@@ -1,6 +1,7 @@
 /**
- * The short form of `npm run fuzz:http`: the ingress and Node's own parser agree on what is a request, but for the classes of differences that are
- * explained; and an event is in the streams if and only if its client was answered so.
+ * The short form of `npm run fuzz:http`: the ingress and Node's own parser agree on what is a
+ * request, but for the classes of differences that are explained; and an event is in the streams if
+ * and only if its client was answered so.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +18,12 @@ describe('requests made by the grammar', () => {
     async () => {
       const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31);
       console.log(`requests beside Node's parser: --seed ${seed}`);
-      const { accepted, classes, unexplained } = await compare({ seed, from: 0, count: 3_000, parallel: 48 });
+      const { accepted, classes, unexplained } = await compare({
+        seed,
+        from: 0,
+        count: 3_000,
+        parallel: 48,
+      });
       expect(unexplained).toEqual([]);
       // Neither refuses all, and what is known to differ was tried.
       expect(accepted).toBeGreaterThan(800);
@@ -41,7 +47,9 @@ describe('differences', () => {
     '%s is in the document, with its reason',
     (name, { accepts, of, reason }) => {
       const who = accepts === 'node' ? 'Node' : 'the ingress';
-      expect(document).toContain(`| \`${name}\` | ${who} | ${of === 'all' ? 'all' : 'Node 20'} | ${reason} |`);
+      expect(document).toContain(
+        `| \`${name}\` | ${who} | ${of === 'all' ? 'all' : 'Node 20'} | ${reason} |`,
+      );
     },
   );
 
@@ -51,9 +59,16 @@ describe('differences', () => {
   });
 
   it('do not explain a usual request, whoever refuses it', () => {
-    const lines = ['POST /v1/a/plain HTTP/1.1', 'Host: localhost', 'Content-Type: application/json', 'Content-Length: 1'];
+    const lines = [
+      'POST /v1/a/plain HTTP/1.1',
+      'Host: localhost',
+      'Content-Type: application/json',
+      'Content-Length: 1',
+    ];
     const usual = { lines, tail: '1', lineEnd: '\r\n', cuts: [], mark: '' };
     for (const ingress of [true, false])
-      expect(classOf(usual, { ingress, node: !ingress, ours: 'closed', nodes: 'closed' }, '115')).toBeUndefined();
+      expect(
+        classOf(usual, { ingress, node: !ingress, ours: 'closed', nodes: 'closed' }, '115'),
+      ).toBeUndefined();
   });
 });

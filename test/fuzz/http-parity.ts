@@ -1,8 +1,10 @@
 /**
- * The ingress beside Node's own HTTP parser in strict mode: what one accepts and the other refuses is a difference, and every difference belongs to
- * a class with its reason (http-differences.ts). One that belongs to none is made smaller and reported with what makes it again.
+ * The ingress beside Node's own HTTP parser in strict mode: what one accepts and the other refuses
+ * is a difference, and every difference belongs to a class with its reason (http-differences.ts).
+ * One that belongs to none is made smaller and reported with what makes it again.
  *
- * Invariant: an event is in the streams if and only if its client was answered 2xx, but where bytes that are no request follow it in a later segment.
+ * Invariant: an event is in the streams if and only if its client was answered 2xx, but where bytes
+ * that are no request follow it in a later segment.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -28,25 +30,45 @@ export interface ParityReport {
   readonly accepted: number;
   /** How many differences each class has. */
   readonly classes: ReadonlyMap<string, number>;
-  /** Differences of no class, and events that are stored unsaid or said and not stored; each with what makes it again. */
+  /**
+   * Differences of no class, and events that are stored unsaid or said and not stored; each with
+   * what makes it again.
+   */
   readonly unexplained: readonly string[];
 }
 
 const roundRequests = 1_000;
 const unexplainedMax = 60;
-/** Silence counts as a refusal: first after little time, and where that makes a difference, again after more. */
+/**
+ * Silence counts as a refusal: first after little time, and where that makes a difference, again
+ * after more.
+ */
 const silenceMs = 250;
 const silenceAgainMs = 4_000;
 
-export async function compare({ seed, from, count, parallel }: ParityOptions): Promise<ParityReport> {
-  const made = await rig({ bodyMaxBytes: 65_536 }, 0, undefined, { access: { ...openAccess, openSegmentStream: 'a/plain' } });
+export async function compare({
+  seed,
+  from,
+  count,
+  parallel,
+}: ParityOptions): Promise<ParityReport> {
+  const made = await rig({ bodyMaxBytes: 65_536 }, 0, undefined, {
+    access: { ...openAccess, openSegmentStream: 'a/plain' },
+  });
   const reference = await referenceServer();
   const classes = new Map<string, number>();
   const unexplained: string[] = [];
   let accepted = 0;
   try {
-    for (let start = from; start < from + count && unexplained.length < unexplainedMax; start += roundRequests) {
-      const indexes = Array.from({ length: Math.min(roundRequests, from + count - start) }, (_, n) => start + n);
+    for (
+      let start = from;
+      start < from + count && unexplained.length < unexplainedMax;
+      start += roundRequests
+    ) {
+      const indexes = Array.from(
+        { length: Math.min(roundRequests, from + count - start) },
+        (_, n) => start + n,
+      );
       const pairs = new Map<number, Pair>();
       await inParallel(indexes, parallel, async (index) => {
         pairs.set(index, await pairOf(makeRequest(seed, index), made, reference.port, silenceMs));
@@ -55,8 +77,13 @@ export async function compare({ seed, from, count, parallel }: ParityOptions): P
       const differing: number[] = [];
       for (const [index, pair] of pairs) {
         const request = makeRequest(seed, index);
-        // Of a client that left itself, its event may be stored behind it. A changed byte may be one of its mark.
-        if (pair.ours !== 'silent' && pair.ingress !== stored.has(request.mark) && !(pair.ingress ? isSpoiled(index) : isFollowed(request)))
+        // Of a client that left itself, its event may be stored behind it. A changed byte may be
+        // one of its mark.
+        if (
+          pair.ours !== 'silent' &&
+          pair.ingress !== stored.has(request.mark) &&
+          !(pair.ingress ? isSpoiled(index) : isFollowed(request))
+        )
           unexplained.push(
             `${again(seed, index)}: ${pair.ingress ? 'accepted and not stored' : 'stored and not accepted'}: ${shown(request)}`,
           );
@@ -69,13 +96,18 @@ export async function compare({ seed, from, count, parallel }: ParityOptions): P
         const explained = classOf(request, pair, process.versions.modules);
         // Silence may have been a busy machine.
         const wasSilent = pair.ours === 'silent' || pair.nodes === 'silent';
-        const sure = explained === undefined && wasSilent ? await pairOf(request, made, reference.port, silenceAgainMs) : pair;
+        const sure =
+          explained === undefined && wasSilent
+            ? await pairOf(request, made, reference.port, silenceAgainMs)
+            : pair;
         if (sure.ingress === sure.node) return;
         const name = explained ?? classOf(request, sure, process.versions.modules);
         if (name !== undefined) classes.set(name, (classes.get(name) ?? 0) + 1);
         else if (unexplained.length < unexplainedMax) {
           const said = `${sure.ingress ? 'the ingress accepts, Node refuses' : 'Node accepts, the ingress refuses'} (${sure.ours} and ${sure.nodes})`;
-          unexplained.push(`${again(seed, index)}: ${said}: ${shown(await smaller(request, made, reference.port))}`);
+          unexplained.push(
+            `${again(seed, index)}: ${said}: ${shown(await smaller(request, made, reference.port))}`,
+          );
         }
       });
       storedMarks(made);
@@ -87,10 +119,19 @@ export async function compare({ seed, from, count, parallel }: ParityOptions): P
   }
 }
 
-async function pairOf(request: MadeRequest, { ingress }: Rig, nodePort: number, quietMs: number): Promise<Pair> {
+async function pairOf(
+  request: MadeRequest,
+  { ingress }: Rig,
+  nodePort: number,
+  quietMs: number,
+): Promise<Pair> {
   const segments = segmentsOf(request);
-  const [ours, nodes] = await Promise.all([exchangeRaw(ingress.port, segments, quietMs), exchangeRaw(nodePort, segments, quietMs)]);
-  const isOk = (outcome: Outcome): boolean => typeof outcome === 'number' && outcome >= 200 && outcome < 300;
+  const [ours, nodes] = await Promise.all([
+    exchangeRaw(ingress.port, segments, quietMs),
+    exchangeRaw(nodePort, segments, quietMs),
+  ]);
+  const isOk = (outcome: Outcome): boolean =>
+    typeof outcome === 'number' && outcome >= 200 && outcome < 300;
   return { ingress: isOk(ours), node: isOk(nodes), ours, nodes };
 }
 
@@ -128,7 +169,11 @@ function shown(request: MadeRequest): string {
   return `${text}${request.cuts.length === 0 ? '' : ` cut at ${request.cuts.join(', ')}`}`;
 }
 
-async function inParallel<T>(items: readonly T[], workers: number, work: (item: T) => Promise<void>): Promise<void> {
+async function inParallel<T>(
+  items: readonly T[],
+  workers: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   let at = 0;
   const one = async (): Promise<void> => {
     for (let item = items[at++]; item !== undefined; item = items[at++]) await work(item);
@@ -138,18 +183,25 @@ async function inParallel<T>(items: readonly T[], workers: number, work: (item: 
 
 /** A server that takes what the ingress takes: one route, one method, a body of JSON. */
 async function referenceServer(): Promise<{ readonly port: number; close(): void }> {
-  const server = createServer({ insecureHTTPParser: false, requireHostHeader: true, maxHeaderSize: 16_384 }, (request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('error', () => undefined);
-    request.on('end', () => {
-      const isRoute = request.method === 'POST' && /^(?:http:\/\/[^/]+)?\/v1\/a\/plain(?:\?|$)/.test(request.url ?? '');
-      const isTyped = bodyKindOf(request.headers['content-type'] ?? '', undefined) === 'json';
-      response.statusCode = !isRoute ? 404 : isTyped && isJson(Buffer.concat(chunks)) ? 200 : 400;
-      response.end();
-    });
-  });
-  server.on('clientError', (_error, socket) => socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'));
+  const server = createServer(
+    { insecureHTTPParser: false, requireHostHeader: true, maxHeaderSize: 16_384 },
+    (request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('error', () => undefined);
+      request.on('end', () => {
+        const isRoute =
+          request.method === 'POST' &&
+          /^(?:http:\/\/[^/]+)?\/v1\/a\/plain(?:\?|$)/.test(request.url ?? '');
+        const isTyped = bodyKindOf(request.headers['content-type'] ?? '', undefined) === 'json';
+        response.statusCode = !isRoute ? 404 : isTyped && isJson(Buffer.concat(chunks)) ? 200 : 400;
+        response.end();
+      });
+    },
+  );
+  server.on('clientError', (_error, socket) =>
+    socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'),
+  );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,

@@ -1,12 +1,20 @@
 /**
- * One request over a connection of its own, its segments apart; only the status of the first answer counts.
+ * One request over a connection of its own, its segments apart; only the status of the first answer
+ * counts.
  */
 import { connect } from 'node:net';
 
-/** A status; `closed` when the connection ends before an answer; `silent` when nothing comes for so long. */
+/**
+ * A status; `closed` when the connection ends before an answer; `silent` when nothing comes for so
+ * long.
+ */
 export type Outcome = number | 'closed' | 'silent';
 
-export function exchangeRaw(port: number, segments: readonly Uint8Array[], quietMs: number): Promise<Outcome> {
+export function exchangeRaw(
+  port: number,
+  segments: readonly Uint8Array[],
+  quietMs: number,
+): Promise<Outcome> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     let heard = '';

@@ -1,6 +1,7 @@
 /**
- * HTTP/1.1 over a bare socket: bytes go out as they are given, and what comes back is read by the letter of RFC 9112. A client library would
- * refuse to send half of what a fuzzer says, and would mend half of what it hears.
+ * HTTP/1.1 over a bare socket: bytes go out as they are given, and what comes back is read by the
+ * letter of RFC 9112. A client library would refuse to send half of what a fuzzer says, and would
+ * mend half of what it hears.
  */
 import { connect } from 'node:net';
 import type { Heard } from '../ingest/documented.ts';
@@ -18,16 +19,32 @@ export interface ConversationOptions {
   readonly isHead?: (index: number) => boolean;
   /** The client leaves after so many answers. */
   readonly answers: number;
-  /** The client leaves when it has heard nothing for so long; where it has not heard anything at all yet, for `firstMs`. */
+  /**
+   * The client leaves when it has heard nothing for so long; where it has not heard anything at all
+   * yet, for `firstMs`.
+   */
   readonly quietMs: number;
   readonly firstMs?: number;
   /** Each piece waits for an answer to the one before; else all are sent at once. */
   readonly inTurns?: boolean;
 }
 
-/** Sends `pieces`, and listens until there are as many answers as asked for, the server leaves, or nothing comes. */
-export function converse(port: number, pieces: readonly Uint8Array[], options: ConversationOptions): Promise<Conversation> {
-  const { isHead = () => false, answers: wanted, quietMs, firstMs = quietMs, inTurns = false } = options;
+/**
+ * Sends `pieces`, and listens until there are as many answers as asked for, the server leaves, or
+ * nothing comes.
+ */
+export function converse(
+  port: number,
+  pieces: readonly Uint8Array[],
+  options: ConversationOptions,
+): Promise<Conversation> {
+  const {
+    isHead = () => false,
+    answers: wanted,
+    quietMs,
+    firstMs = quietMs,
+    inTurns = false,
+  } = options;
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     let heard = Buffer.alloc(0);
@@ -80,8 +97,14 @@ export function converse(port: number, pieces: readonly Uint8Array[], options: C
   });
 }
 
-/** The first answer in `bytes` and its length; undefined when it is not whole. Throws when it is none. */
-function readAnswer(bytes: Buffer, isHead: boolean): { readonly answer: Heard; readonly length: number } | undefined {
+/**
+ * The first answer in `bytes` and its length; undefined when it is not whole. Throws when it is
+ * none.
+ */
+function readAnswer(
+  bytes: Buffer,
+  isHead: boolean,
+): { readonly answer: Heard; readonly length: number } | undefined {
   const headEnd = bytes.indexOf('\r\n\r\n');
   if (headEnd < 0) return undefined;
   const [first = '', ...lines] = bytes.toString('latin1', 0, headEnd).split('\r\n');
@@ -100,7 +123,8 @@ function readAnswer(bytes: Buffer, isHead: boolean): { readonly answer: Heard; r
     answer: { status: Number(status), headers, body },
     length,
   });
-  if (isHead || status === '204' || status === '101' || status === '100') return made(Buffer.alloc(0), start);
+  if (isHead || status === '204' || status === '101' || status === '100')
+    return made(Buffer.alloc(0), start);
   if (headers['transfer-encoding'] === 'chunked') return readChunks(bytes, start, made);
   // An answer of the parser has no length: it lasts until the connection ends, and is short.
   const { 'content-length': said } = headers;
@@ -110,7 +134,11 @@ function readAnswer(bytes: Buffer, isHead: boolean): { readonly answer: Heard; r
   return bytes.length < length ? undefined : made(bytes.subarray(start, length), length);
 }
 
-function readChunks<T>(bytes: Buffer, from: number, made: (body: Buffer, length: number) => T): T | undefined {
+function readChunks<T>(
+  bytes: Buffer,
+  from: number,
+  made: (body: Buffer, length: number) => T,
+): T | undefined {
   const chunks: Buffer[] = [];
   for (let at = from; ; ) {
     const lineEnd = bytes.indexOf('\r\n', at);

@@ -1,6 +1,7 @@
 /**
- * Schemathesis against the served OpenAPI document: what the document allows is taken, what it forbids is refused, and each answer is one
- * that it knows. It judges the document and the ingress by rules that neither was written with.
+ * Schemathesis against the served OpenAPI document: what the document allows is taken, what it
+ * forbids is refused, and each answer is one that it knows. It judges the document and the ingress
+ * by rules that neither was written with.
  *
  * Schemathesis is installed by pip, at an exact version, and kept for the next run.
  */
@@ -24,7 +25,9 @@ describe.skipIf(pythonMissing() !== undefined)('Schemathesis', () => {
   let made: RealInstance;
   let command: string;
   beforeAll(async () => {
-    made = await realInstance('streams:\n  - team: t\n    app: plain\ningress:\n  port: 0\n  segment_stream: t/plain\n');
+    made = await realInstance(
+      'streams:\n  - team: t\n    app: plain\ningress:\n  port: 0\n  segment_stream: t/plain\n',
+    );
     command = join(await pythonPackages(`schemathesis==${version}`), 'st');
   }, 240_000);
   afterAll(async () => {
@@ -34,18 +37,34 @@ describe.skipIf(pythonMissing() !== undefined)('Schemathesis', () => {
   it(
     'finds the document and the ingress of one opinion',
     async () => {
-      // Short runs are all the same: what a tool of others comes upon anew is looked for in long ones.
+      // Short runs are all the same: what a tool of others comes upon anew is looked for in long
+      // ones.
       const seed = process.env['FUZZ_SEED'] ?? (runs(1) > 1 ? String(Date.now() % 2 ** 31) : '1');
       console.log(`schemathesis: FUZZ_SEED=${seed}`);
       const cwd = mkdtempSync(join(tmpdir(), 'sluice-schemathesis-run-'));
       const options = ['--seed', seed, '--max-examples', String(runs(10)), '--continue-on-failure'];
-      const phases = ['--phases', 'examples,coverage,fuzzing', '--suppress-health-check', 'all', '--request-timeout', '5'];
-      const env = { ...process.env, SCHEMATHESIS_HOOKS: 'schemathesis-hooks', PYTHONPATH: dirname(config) };
-      const { code, out } = await run(command, ['--config-file', config, 'run', `${made.url}/openapi.json`, ...options, ...phases], {
-        cwd,
-        env,
-        maxBuffer: 64 * 1_024 * 1_024,
-      }).then(
+      const phases = [
+        '--phases',
+        'examples,coverage,fuzzing',
+        '--suppress-health-check',
+        'all',
+        '--request-timeout',
+        '5',
+      ];
+      const env = {
+        ...process.env,
+        SCHEMATHESIS_HOOKS: 'schemathesis-hooks',
+        PYTHONPATH: dirname(config),
+      };
+      const { code, out } = await run(
+        command,
+        ['--config-file', config, 'run', `${made.url}/openapi.json`, ...options, ...phases],
+        {
+          cwd,
+          env,
+          maxBuffer: 64 * 1_024 * 1_024,
+        },
+      ).then(
         ({ stdout }) => ({ code: 0, out: stdout }),
         (thrown: { code?: number; stdout?: string; stderr?: string }) => ({
           code: thrown.code ?? -1,

@@ -1,5 +1,6 @@
 /**
- * What the fuzzers share: an instance whose writers do what an event's type says, how often they try, and what must hold afterwards.
+ * What the fuzzers share: an instance whose writers do what an event's type says, how often they
+ * try, and what must hold afterwards.
  *
  * FUZZ_RUNS and FUZZ_SEED make a run longer, and the same as an earlier one.
  */
@@ -22,14 +23,25 @@ const asked = Number(process.env['FUZZ_RUNS'] ?? '1');
 export const runs = (usual: number): number => Math.ceil(usual * asked);
 export const timeoutMs = Math.max(30_000, 60_000 * asked);
 
-/** Parameters for `fc.assert`; says the seed, so that what fails can be run again. Making a failure smaller ends with the test's time. */
+/**
+ * Parameters for `fc.assert`; says the seed, so that what fails can be run again. Making a failure
+ * smaller ends with the test's time.
+ */
 export function parameters(
   name: string,
   usual: number,
-): Pick<Parameters<unknown>, 'numRuns' | 'seed' | 'interruptAfterTimeLimit' | 'markInterruptAsFailure'> {
+): Pick<
+  Parameters<unknown>,
+  'numRuns' | 'seed' | 'interruptAfterTimeLimit' | 'markInterruptAsFailure'
+> {
   const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31);
   console.log(`${name}: FUZZ_SEED=${seed}, ${runs(usual)} runs`);
-  return { numRuns: runs(usual), seed, interruptAfterTimeLimit: timeoutMs - 15_000, markInterruptAsFailure: true };
+  return {
+    numRuns: runs(usual),
+    seed,
+    interruptAfterTimeLimit: timeoutMs - 15_000,
+    markInterruptAsFailure: true,
+  };
 }
 
 /** Writers that refuse, refuse once, or do not know, by the type of the event. */
@@ -38,7 +50,9 @@ function decide({ attributes }: DecodedEvent, attempt: number): WriteOutcome | u
     case 'fuzz.refused':
       return { kind: 'refused', code: 'fuzz', message: 'never', retryable: false };
     case 'fuzz.retried':
-      return attempt === 1 ? { kind: 'refused', code: 'fuzz', message: 'not yet', retryable: true } : undefined;
+      return attempt === 1
+        ? { kind: 'refused', code: 'fuzz', message: 'not yet', retryable: true }
+        : undefined;
     case 'fuzz.unknown':
       return { kind: 'unknown', code: 'fuzz', message: 'who knows' };
     default:
@@ -47,8 +61,14 @@ function decide({ attributes }: DecodedEvent, attempt: number): WriteOutcome | u
 }
 
 export async function fuzzRig(): Promise<Rig> {
-  const bounds = { bodyMaxBytes, bodyDecodedMaxBytes: 2 * bodyMaxBytes, inFlightMaxBytes: 16 * bodyMaxBytes };
-  const made = await rig(bounds, 1_000, systemClock, { access: { ...openAccess, openSegmentStream: 'a/plain' } });
+  const bounds = {
+    bodyMaxBytes,
+    bodyDecodedMaxBytes: 2 * bodyMaxBytes,
+    inFlightMaxBytes: 16 * bodyMaxBytes,
+  };
+  const made = await rig(bounds, 1_000, systemClock, {
+    access: { ...openAccess, openSegmentStream: 'a/plain' },
+  });
   made.kinesis.decide = decide;
   made.kafka.decide = decide;
   return made;
@@ -67,7 +87,8 @@ export function totalsOf({
   repeated,
   refused,
 }: Pick<IngressCounts, 'received' | 'accepted' | 'repeated' | 'refused'>): Totals {
-  const sum = (numbers: Readonly<Record<string, number>>): number => Object.values(numbers).reduce((total, number) => total + number, 0);
+  const sum = (numbers: Readonly<Record<string, number>>): number =>
+    Object.values(numbers).reduce((total, number) => total + number, 0);
   return { received, accepted: sum(accepted), repeated, refused: sum(refused) };
 }
 
@@ -84,16 +105,21 @@ export function difference(after: Totals, before: Totals): Totals {
 export async function settled({ ingress }: Rig): Promise<void> {
   const until = performance.now() + hangMs;
   while (ingress.counts().inFlightBytes !== 0) {
-    if (performance.now() > until) throw new Error(`${ingress.counts().inFlightBytes} bytes stay in flight`);
+    if (performance.now() > until)
+      throw new Error(`${ingress.counts().inFlightBytes} bytes stay in flight`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
 /**
- * What holds whenever nothing is under way: what was received was accepted, repeated or refused, in all and stream by stream; the streams
- * hold as many events as were accepted; each is one JSON value under well-formed attributes; every refusal has a code.
+ * What holds whenever nothing is under way: what was received was accepted, repeated or refused, in
+ * all and stream by stream; the streams hold as many events as were accepted; each is one JSON
+ * value under well-formed attributes; every refusal has a code.
  */
-export function expectConserved({ ingress, kinesis, kafka }: Rig, seen: { kinesis: number; kafka: number }): void {
+export function expectConserved(
+  { ingress, kinesis, kafka }: Rig,
+  seen: { kinesis: number; kafka: number },
+): void {
   const counts = ingress.counts();
   for (const [name, one] of [['all', counts], ...Object.entries(counts.byStream)] as const) {
     const { received, accepted, repeated, refused } = totalsOf(one);
@@ -106,7 +132,12 @@ export function expectConserved({ ingress, kinesis, kafka }: Rig, seen: { kinesi
     for (const { attributes, data } of writer.applied.slice(seen[writer.path])) {
       expect(isFault(checkJson(Buffer.from(data)))).toBe(false);
       expect(attributes.team).toBe('a');
-      for (const text of [attributes.id, attributes.type, attributes.source, attributes.partitionkey]) {
+      for (const text of [
+        attributes.id,
+        attributes.type,
+        attributes.source,
+        attributes.partitionkey,
+      ]) {
         expect(text).not.toBe('');
         expect(text).not.toMatch(/\p{Surrogate}/u);
       }

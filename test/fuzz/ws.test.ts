@@ -1,6 +1,7 @@
 /**
- * The WebSocket surface under messages, frames and handshakes that nobody would think of: each message gets one documented acknowledgement,
- * whatever breaks the protocol ends its own connection only, and nothing is left behind.
+ * The WebSocket surface under messages, frames and handshakes that nobody would think of: each
+ * message gets one documented acknowledgement, whatever breaks the protocol ends its own connection
+ * only, and nothing is left behind.
  */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
@@ -12,7 +13,17 @@ import type { Rig } from '../ingest/support.ts';
 import { mutated, someId, someMessage } from './arbitrary-bodies.ts';
 import { converse } from './raw-http.ts';
 import { frameBytes, readFrames, someFrame } from './raw-websocket.ts';
-import { bodyMaxBytes, difference, expectConserved, fuzzRig, hangMs, parameters, settled, timeoutMs, totalsOf } from './support.ts';
+import {
+  bodyMaxBytes,
+  difference,
+  expectConserved,
+  fuzzRig,
+  hangMs,
+  parameters,
+  settled,
+  timeoutMs,
+  totalsOf,
+} from './support.ts';
 
 let made: Rig;
 let undocumented: MessageCheck;
@@ -22,7 +33,9 @@ const seen = { kinesis: 0, kafka: 0 };
 beforeAll(async () => {
   made = await fuzzRig();
   const [asyncapi = '', openapi = ''] = await Promise.all(
-    ['asyncapi', 'openapi'].map(async (name) => (await fetch(`${made.ingress.url}/${name}.json`)).text()),
+    ['asyncapi', 'openapi'].map(async (name) =>
+      (await fetch(`${made.ingress.url}/${name}.json`)).text(),
+    ),
   );
   undocumented = messageCheck(asyncapi);
   undocumentedAnswer = answerCheck(openapi);
@@ -46,19 +59,26 @@ async function exchange(
   stream: string,
   messages: readonly Sent[],
 ): Promise<{ readonly acks: readonly Acknowledgement[]; readonly closed: boolean }> {
-  const socket = new WebSocket(`${made.ingress.url.replace('http', 'ws')}/v1/${stream}/ws`, { perMessageDeflate: false });
+  const socket = new WebSocket(`${made.ingress.url.replace('http', 'ws')}/v1/${stream}/ws`, {
+    perMessageDeflate: false,
+  });
   const acks: Acknowledgement[] = [];
   let greeted = false;
   const problems: string[] = [];
   const closed = await new Promise<boolean>((resolve, reject) => {
-    const hang = setTimeout(() => reject(new Error(`${acks.length} of ${messages.length} are acknowledged`)), hangMs);
+    const hang = setTimeout(
+      () => reject(new Error(`${acks.length} of ${messages.length} are acknowledged`)),
+      hangMs,
+    );
     const finish = (end: boolean): void => {
       clearTimeout(hang);
       resolve(end);
     };
     socket.on('message', (raw: Buffer, isBinary) => {
       const message: unknown = JSON.parse(raw.toString());
-      const problem = isBinary ? 'a message is binary' : undocumented(greeted ? 'Acknowledgement' : 'Hello', message);
+      const problem = isBinary
+        ? 'a message is binary'
+        : undocumented(greeted ? 'Acknowledgement' : 'Hello', message);
       if (problem !== undefined) problems.push(`${problem}: ${raw.toString().slice(0, 300)}`);
       if (greeted) acks.push(message as Acknowledgement);
       else for (const { data, binary } of messages) socket.send(data, { binary });
@@ -74,12 +94,17 @@ async function exchange(
   return { acks, closed };
 }
 
-/** The `ref` that a message's acknowledgement must carry; undefined where it has none that is read. */
+/**
+ * The `ref` that a message's acknowledgement must carry; undefined where it has none that is read.
+ */
 function refOf(data: Buffer): string | number | undefined {
   if (!isUtf8(data)) return undefined;
   try {
     const { ref } = JSON.parse(data.toString()) as { ref?: unknown };
-    return typeof ref === 'number' || (typeof ref === 'string' && Buffer.byteLength(JSON.stringify(ref)) <= 128) ? ref : undefined;
+    return typeof ref === 'number' ||
+      (typeof ref === 'string' && Buffer.byteLength(JSON.stringify(ref)) <= 128)
+      ? ref
+      : undefined;
   } catch {
     return undefined;
   }
@@ -96,21 +121,33 @@ describe('any messages', () => {
     'are each acknowledged once, with their own ref and a documented outcome, and counted as that',
     async () => {
       const message = fc.record({ data: someMessage, binary: fc.boolean() });
-      const property = fc.asyncProperty(stream, fc.array(message, { minLength: 1, maxLength: 40 }), async (name, messages) => {
-        const before = totalsOf(made.ingress.counts());
-        const { acks, closed } = await exchange(name, messages);
-        await settled(made);
-        // Text that is not UTF-8, and what is longer than said in the greeting, ends the connection (RFC 6455, sections 8.1 and 7.4.1).
-        const isTaken = ({ data, binary }: Sent): boolean => data.length <= bodyMaxBytes && (binary || isUtf8(data));
-        expect(closed).toBe(!messages.every(isTaken));
-        if (!closed) {
-          const refused = acks.filter(({ status }) => status >= 400).length;
-          expect(difference(totalsOf(made.ingress.counts()), before)).toMatchObject({ received: messages.length, refused });
-          const refs = messages.flatMap(({ data }) => (data.toString().split('"ref"').length === 2 ? [refOf(data)] : []));
-          for (const ref of refs) if (ref !== undefined) expect(acks.map((ack) => ack.ref)).toContainEqual(ref);
-        }
-        expectConserved(made, seen);
-      });
+      const property = fc.asyncProperty(
+        stream,
+        fc.array(message, { minLength: 1, maxLength: 40 }),
+        async (name, messages) => {
+          const before = totalsOf(made.ingress.counts());
+          const { acks, closed } = await exchange(name, messages);
+          await settled(made);
+          // Text that is not UTF-8, and what is longer than said in the greeting, ends the
+          // connection (RFC 6455, sections 8.1 and 7.4.1).
+          const isTaken = ({ data, binary }: Sent): boolean =>
+            data.length <= bodyMaxBytes && (binary || isUtf8(data));
+          expect(closed).toBe(!messages.every(isTaken));
+          if (!closed) {
+            const refused = acks.filter(({ status }) => status >= 400).length;
+            expect(difference(totalsOf(made.ingress.counts()), before)).toMatchObject({
+              received: messages.length,
+              refused,
+            });
+            const refs = messages.flatMap(({ data }) =>
+              data.toString().split('"ref"').length === 2 ? [refOf(data)] : [],
+            );
+            for (const ref of refs)
+              if (ref !== undefined) expect(acks.map((ack) => ack.ref)).toContainEqual(ref);
+          }
+          expectConserved(made, seen);
+        },
+      );
       await fc.assert(property, parameters('messages', 150));
     },
     timeoutMs,
@@ -131,27 +168,48 @@ describe('any frames', () => {
       const bytes = fc.oneof(
         {
           weight: 2,
-          arbitrary: fc.array(someFrame, { minLength: 1, maxLength: 6 }).map((frames) => Buffer.concat(frames.map(frameBytes))),
+          arbitrary: fc
+            .array(someFrame, { minLength: 1, maxLength: 6 })
+            .map((frames) => Buffer.concat(frames.map(frameBytes))),
         },
         {
           weight: 3,
-          arbitrary: mutated(fc.array(someFrame, { minLength: 1, maxLength: 6 }).map((frames) => Buffer.concat(frames.map(frameBytes)))),
+          arbitrary: mutated(
+            fc
+              .array(someFrame, { minLength: 1, maxLength: 6 })
+              .map((frames) => Buffer.concat(frames.map(frameBytes))),
+          ),
         },
-        { weight: 1, arbitrary: fc.uint8Array({ minLength: 1, maxLength: 300 }).map((made) => Buffer.from(made)) },
+        {
+          weight: 1,
+          arbitrary: fc
+            .uint8Array({ minLength: 1, maxLength: 300 })
+            .map((made) => Buffer.from(made)),
+        },
       );
       const property = fc.asyncProperty(stream, bytes, async (name, sent) => {
-        const { answers, rest } = await converse(made.ingress.port, [greeting(`/v1/${name}/ws`, goodKey), sent], {
-          answers: 2,
-          quietMs: 10,
-          firstMs: hangMs,
-          inTurns: true,
-        });
+        const { answers, rest } = await converse(
+          made.ingress.port,
+          [greeting(`/v1/${name}/ws`, goodKey), sent],
+          {
+            answers: 2,
+            quietMs: 10,
+            firstMs: hangMs,
+            inTurns: true,
+          },
+        );
         expect(answers.map(({ status }) => status)).toEqual([101]);
         const [hello, ...others] = readFrames(rest).filter(({ opcode }) => opcode === 1);
         expect(undocumented('Hello', JSON.parse(String(hello?.payload)))).toBeUndefined();
-        for (const { payload } of others) expect(undocumented('Acknowledgement', JSON.parse(payload.toString()))).toBeUndefined();
+        for (const { payload } of others)
+          expect(undocumented('Acknowledgement', JSON.parse(payload.toString()))).toBeUndefined();
         const { acks } = await exchange(name, [
-          { data: Buffer.from('{"ref":"after","data":{"order":{"id":1},"at":"2026-01-01T00:00:00Z"}}'), binary: false },
+          {
+            data: Buffer.from(
+              '{"ref":"after","data":{"order":{"id":1},"at":"2026-01-01T00:00:00Z"}}',
+            ),
+            binary: false,
+          },
         ]);
         expect(acks.map(({ ref, status }) => [ref, status])).toEqual([['after', 200]]);
         await settled(made);
@@ -168,13 +226,21 @@ describe('any handshake', () => {
     'is taken as RFC 6455 says, or refused as documented',
     async () => {
       const target = fc
-        .tuple(fc.constantFrom('a/plain', 'a/none', 'sluice/ledger', '%61/plain'), fc.option(someId))
+        .tuple(
+          fc.constantFrom('a/plain', 'a/none', 'sluice/ledger', '%61/plain'),
+          fc.option(someId),
+        )
         .map(
           ([name, session]) =>
             `/v1/${name}/ws${session === null ? '' : `?session=${encodeURIComponent(session.replaceAll(/\p{Surrogate}/gu, ''))}`}`,
         );
       const key = fc.oneof(
-        { weight: 3, arbitrary: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('base64')) },
+        {
+          weight: 3,
+          arbitrary: fc
+            .uint8Array({ minLength: 16, maxLength: 16 })
+            .map((bytes) => Buffer.from(bytes).toString('base64')),
+        },
         { weight: 1, arbitrary: fc.stringMatching(/^[\x21-\x7e]{1,30}$/) },
       );
       const header = fc.constantFrom(
@@ -187,7 +253,10 @@ describe('any handshake', () => {
         'Content-Length: 5\r\n',
       );
       const property = fc.asyncProperty(target, key, header, async (path, said, more) => {
-        const { answers } = await converse(made.ingress.port, [greeting(path, said, more)], { answers: 1, quietMs: hangMs });
+        const { answers } = await converse(made.ingress.port, [greeting(path, said, more)], {
+          answers: 1,
+          quietMs: hangMs,
+        });
         const [answer] = answers;
         if (answer === undefined) throw new Error('no answer');
         if (answer.status !== 101) {
@@ -195,7 +264,9 @@ describe('any handshake', () => {
           return;
         }
         // https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
-        const accept = createHash('sha1').update(`${said}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+        const accept = createHash('sha1')
+          .update(`${said}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+          .digest('base64');
         expect(answer.headers['sec-websocket-accept']).toBe(accept);
         expect(['a', undefined]).toContain(answer.headers['sec-websocket-protocol']);
         await settled(made);

@@ -1,5 +1,6 @@
 /**
- * Data beyond both paths, from the request to the topology: over HTTP, real embedded streams and a real blob store.
+ * Data beyond both paths, from the request to the topology: over HTTP, real embedded streams and a
+ * real blob store.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,7 +45,11 @@ interface Landed {
 interface Rig {
   readonly claimsDir: string;
   readonly actions: string[];
-  send(id: string, body: string | Uint8Array, headers?: Readonly<Record<string, string>>): Promise<HttpAnswer>;
+  send(
+    id: string,
+    body: string | Uint8Array,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<HttpAnswer>;
   /** What a topology that reads the stream from its beginning to its end gets. */
   read(): Promise<Landed>;
 }
@@ -52,7 +57,11 @@ interface Rig {
 /** The large path takes records of `largeMaxBytes`. */
 async function rigOf(
   more: Partial<StreamConfig> = {},
-  options: { readonly largeMaxBytes?: number; readonly claimCheck?: boolean; readonly store?: (real: BlobStore) => BlobStore } = {},
+  options: {
+    readonly largeMaxBytes?: number;
+    readonly claimCheck?: boolean;
+    readonly store?: (real: BlobStore) => BlobStore;
+  } = {},
 ): Promise<Rig> {
   const dir = join(root, String(made++));
   const claimsDir = join(dir, 'claims');
@@ -73,7 +82,9 @@ async function rigOf(
       path,
       async describe(name) {
         const found = await writer.describe(name);
-        return path === 'kafka' && options.largeMaxBytes !== undefined ? { ...found, recordMaxBytes: options.largeMaxBytes } : found;
+        return path === 'kafka' && options.largeMaxBytes !== undefined
+          ? { ...found, recordMaxBytes: options.largeMaxBytes }
+          : found;
       },
       write(name, records) {
         if (name === own.name) actions.push(`${path} written`);
@@ -84,7 +95,11 @@ async function rigOf(
   };
   const ingress = await createIngress({
     config: settings([own], {}, 1_000, {
-      routing: { largeMessageThresholdBytes: 1_000, failover: false, claimCheck: options.claimCheck ?? true },
+      routing: {
+        largeMessageThresholdBytes: 1_000,
+        failover: false,
+        claimCheck: options.claimCheck ?? true,
+      },
     }),
     writers: { kinesis: writerOf('kinesis'), kafka: writerOf('kafka') },
     spoolDir: join(dir, 'spool'),
@@ -106,7 +121,11 @@ async function rigOf(
     claimsDir,
     actions,
     send: (id, body, headers = {}) =>
-      post(`${ingress.url}/v1/a/b`, body, { ...(id === '' ? {} : { 'X-Event-Id': id }), 'X-Partition-Key': 'k', ...headers }),
+      post(`${ingress.url}/v1/a/b`, body, {
+        ...(id === '' ? {} : { 'X-Event-Id': id }),
+        'X-Partition-Key': 'k',
+        ...headers,
+      }),
     async read() {
       const job_ = world({});
       const job = createJob({
@@ -116,7 +135,11 @@ async function rigOf(
             .sinkTo('out', table('out', row));
         }),
         blobs: memoryBlobs(),
-        connectors: { ...job_.connectors, readers: (name) => Promise.resolve(streams.handles(name).map(embeddedReader)), claims: store },
+        connectors: {
+          ...job_.connectors,
+          readers: (name) => Promise.resolve(streams.handles(name).map(embeddedReader)),
+          claims: store,
+        },
         clock: systemClock,
         random: systemRandom,
         checkpointIntervalMs: 0,
@@ -144,7 +167,11 @@ describe('an event beyond both paths', () => {
     const rig = await rigOf();
     const body = `{ "fill" :\t"${'\u00e9'.repeat(6_000_000)}", "n": 1e0 }`;
     const answer = await rig.send('huge', body);
-    expect([answer.status, answer.json['route'], answer.headers['x-sluice-ack']]).toEqual([200, 'kinesis', 'replicated']);
+    expect([answer.status, answer.json['route'], answer.headers['x-sluice-ack']]).toEqual([
+      200,
+      'kinesis',
+      'replicated',
+    ]);
     expect(rig.actions).toEqual(['stored', 'kinesis written']);
     const { out, rejected } = await rig.read();
     expect(rejected).toEqual([]);
@@ -159,7 +186,11 @@ describe('an event beyond both paths', () => {
       const text = JSON.stringify(`${n}${'x'.repeat(size)}`);
       texts.set(`e${n}`, text);
       const isPacked = n % 2 === 0;
-      const answer = await rig.send(`e${n}`, isPacked ? gzipSync(text) : text, isPacked ? { 'content-encoding': 'gzip' } : {});
+      const answer = await rig.send(
+        `e${n}`,
+        isPacked ? gzipSync(text) : text,
+        isPacked ? { 'content-encoding': 'gzip' } : {},
+      );
       expect(answer.status).toBe(200);
     }
     const batch = [1, 60_000, 70_000].map((size) => JSON.stringify('y'.repeat(size)));
@@ -167,7 +198,8 @@ describe('an event beyond both paths', () => {
     expect([array.status, array.json.results?.length]).toEqual([200, 3]);
     const { out, rejected } = await rig.read();
     expect(rejected).toEqual([]);
-    for (const [id, text] of texts) expect(out.find((each) => each.id === id)?.text === text, id).toBe(true);
+    for (const [id, text] of texts)
+      expect(out.find((each) => each.id === id)?.text === text, id).toBe(true);
     expect(out.filter(({ text }) => batch.includes(text))).toHaveLength(3);
     expect(filesIn(rig.claimsDir)).toHaveLength(4);
   });
@@ -187,7 +219,10 @@ describe('an event beyond both paths', () => {
         largeMaxBytes: 40_000,
         store: (real) => ({
           ...real,
-          createIfAbsent: (key, bytes) => (isFull ? Promise.reject(new Error('the disk is full')) : real.createIfAbsent(key, bytes)),
+          createIfAbsent: (key, bytes) =>
+            isFull
+              ? Promise.reject(new Error('the disk is full'))
+              : real.createIfAbsent(key, bytes),
         }),
       },
     );
@@ -240,7 +275,9 @@ describe('an event beyond both paths', () => {
         }),
       },
     );
-    const texts = [50_000, 1, 70_000, 2, 55_000, 80_000, 3].map((size, n) => JSON.stringify(`${n}${'x'.repeat(size)}`));
+    const texts = [50_000, 1, 70_000, 2, 55_000, 80_000, 3].map((size, n) =>
+      JSON.stringify(`${n}${'x'.repeat(size)}`),
+    );
     expect((await rig.send('', `[${texts.join(',')}]`)).status).toBe(200);
     const { out } = await rig.read();
     expect(out.map(({ text }) => text.slice(1, 2))).toEqual(['0', '1', '2', '3', '4', '5', '6']);
@@ -254,13 +291,18 @@ describe('an event beyond both paths', () => {
         largeMaxBytes: 40_000,
         store: (real) => ({
           ...real,
-          createIfAbsent: (key, bytes) => (isFull ? Promise.reject(new Error('the disk is full')) : real.createIfAbsent(key, bytes)),
+          createIfAbsent: (key, bytes) =>
+            isFull
+              ? Promise.reject(new Error('the disk is full'))
+              : real.createIfAbsent(key, bytes),
         }),
       },
     );
     const texts = [50_000, 1].map((size, n) => JSON.stringify(`${n}${'x'.repeat(size)}`));
     const answer = await rig.send('', `[${texts.join(',')}]`);
-    const codes = answer.json.results?.map(({ error }) => (error as { readonly code?: string } | undefined)?.code);
+    const codes = answer.json.results?.map(
+      ({ error }) => (error as { readonly code?: string } | undefined)?.code,
+    );
     expect(codes ?? answer.json.error?.['code']).toEqual(['claim-not-stored', 'order-kept']);
     isFull = false;
     expect((await rig.send('', `[${texts.join(',')}]`)).status).toBe(200);
@@ -269,14 +311,22 @@ describe('an event beyond both paths', () => {
 
   it('whose blob was altered is rejected by itself', async () => {
     const rig = await rigOf({}, { largeMaxBytes: 40_000 });
-    for (const id of ['bad', 'good']) expect((await rig.send(id, JSON.stringify(id.repeat(20_000)))).status).toBe(200);
-    const bad = filesIn(rig.claimsDir).find((path) => readFileSync(path, 'utf8').startsWith('"bad')) ?? '';
+    for (const id of ['bad', 'good'])
+      expect((await rig.send(id, JSON.stringify(id.repeat(20_000)))).status).toBe(200);
+    const bad =
+      filesIn(rig.claimsDir).find((path) => readFileSync(path, 'utf8').startsWith('"bad')) ?? '';
     const bytes = readFileSync(bad);
     bytes[9] = (bytes[9] ?? 0) ^ 1;
     writeFileSync(bad, bytes);
     const { out, rejected } = await rig.read();
     expect(out.map(({ id }) => id)).toEqual(['good']);
-    expect(rejected).toMatchObject([{ id: 'bad', code: 'claim-unresolved', message: expect.stringContaining('SHA-256') as string }]);
+    expect(rejected).toMatchObject([
+      {
+        id: 'bad',
+        code: 'claim-unresolved',
+        message: expect.stringContaining('SHA-256') as string,
+      },
+    ]);
   });
 });
 
@@ -285,12 +335,18 @@ describe('a client', () => {
     const rig = await rigOf({}, { largeMaxBytes: 40_000 });
     const pointer = { dataref: 'claim:c/d/2026-01-01/1', datasize: '1', datasha256: '0' };
     const event = { specversion: '1.0', id: 'e', source: '/s', type: 't', ...pointer };
-    const answer = await rig.send('e', JSON.stringify(event), { 'content-type': 'application/cloudevents+json' });
+    const answer = await rig.send('e', JSON.stringify(event), {
+      'content-type': 'application/cloudevents+json',
+    });
     expect(answer.status).toBe(400);
-    const binary = Object.fromEntries(Object.entries(event).map(([name, value]) => [`ce-${name}`, value]));
+    const binary = Object.fromEntries(
+      Object.entries(event).map(([name, value]) => [`ce-${name}`, value]),
+    );
     expect((await rig.send('e', '1', binary)).status).toBe(400);
     // As data it is data.
     expect((await rig.send('e', JSON.stringify({ ...pointer, data: null }))).status).toBe(200);
-    expect((await rig.read()).out).toEqual([{ id: 'e', text: JSON.stringify({ ...pointer, data: null }) }]);
+    expect((await rig.read()).out).toEqual([
+      { id: 'e', text: JSON.stringify({ ...pointer, data: null }) },
+    ]);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Schemas at the door: what does not fit is refused alone, with its place, by every protocol, or taken with a warning; a schema that cannot be
- * used ends the start.
+ * Schemas at the door: what does not fit is refused alone, with its place, by every protocol, or
+ * taken with a warning; a schema that cannot be used ends the start.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,11 @@ const schemaFile = file(
     $id: 'https://sluice.example/test/order',
     type: 'object',
     required: ['orderId', 'amount'],
-    properties: { orderId: { type: 'string' }, amount: { type: 'number', minimum: 0 }, at: { type: 'string', format: 'date-time' } },
+    properties: {
+      orderId: { type: 'string' },
+      amount: { type: 'number', minimum: 0 },
+      at: { type: 'string', format: 'date-time' },
+    },
   }),
 );
 const reject = { mode: 'reject', schemaFile } as const;
@@ -49,7 +53,8 @@ afterAll(async () => {
 });
 
 const url = (app: string): string => `${made.ingress.url}/v1/a/${app}`;
-const taken = (from: number): string[] => made.kinesis.applied.slice(from).map(({ data }) => Buffer.from(data).toString());
+const taken = (from: number): string[] =>
+  made.kinesis.applied.slice(from).map(({ data }) => Buffer.from(data).toString());
 
 describe('a stream that rejects', () => {
   it('takes what fits, byte for byte', async () => {
@@ -67,8 +72,13 @@ describe('a stream that rejects', () => {
   ])('refuses %s and says where and why', async (body, pointer, reason) => {
     const from = made.kinesis.applied.length;
     const answer = await post(url('strict'), body);
-    const error = answer.json.error ?? (answer.json.results?.[0]?.['error'] as Record<string, unknown>);
-    expect([answer.status, error['pointer'], error['message']]).toEqual([400, pointer, expect.stringMatching(reason) as string]);
+    const error =
+      answer.json.error ?? (answer.json.results?.[0]?.['error'] as Record<string, unknown>);
+    expect([answer.status, error['pointer'], error['message']]).toEqual([
+      400,
+      pointer,
+      expect.stringMatching(reason) as string,
+    ]);
     expect(taken(from)).toEqual([]);
   });
 
@@ -87,16 +97,29 @@ describe('a stream that rejects', () => {
     const answer = await post(url('strict'), body, headers as Record<string, string>);
     expect(answer).toMatchObject({
       status: 207,
-      json: { accepted: 1, refused: 1, results: [{ status: 200 }, { status: 400, error: { code: 'schema-invalid', pointer: '/amount' } }] },
+      json: {
+        accepted: 1,
+        refused: 1,
+        results: [
+          { status: 200 },
+          { status: 400, error: { code: 'schema-invalid', pointer: '/amount' } },
+        ],
+      },
     });
     expect(taken(from)).toEqual([good]);
   });
 
   it('checks the data of envelopes and CloudEvents, not what is around it', async () => {
     const envelope = (data: string): string => `{"data":${data}}`;
-    const cloudEvent = (data: string): string => `{"specversion":"1.0","id":"${data.length}","source":"/s","type":"t","data":${data}}`;
+    const cloudEvent = (data: string): string =>
+      `{"specversion":"1.0","id":"${data.length}","source":"/s","type":"t","data":${data}}`;
     const structured = { 'content-type': 'application/cloudevents+json' };
-    const binary = (id: string) => ({ 'ce-specversion': '1.0', 'ce-id': id, 'ce-source': '/b', 'ce-type': 't' });
+    const binary = (id: string) => ({
+      'ce-specversion': '1.0',
+      'ce-id': id,
+      'ce-source': '/b',
+      'ce-type': 't',
+    });
     const told = async (app: string, body: string, headers: Record<string, string> = {}) => {
       const { status, json } = await post(url(app), body, headers);
       return [status, json.error?.['pointer']];
@@ -105,16 +128,27 @@ describe('a stream that rejects', () => {
     expect(await told('wrapped', envelope(bad))).toEqual([400, '/data/amount']);
     expect(await told('strict', cloudEvent(good), structured)).toEqual([200, undefined]);
     expect(await told('strict', cloudEvent(bad), structured)).toEqual([400, '/data/amount']);
-    expect(await told('strict', '{"specversion":"1.0","id":"none","source":"/s","type":"t"}', structured)).toEqual([400, '/data']);
+    expect(
+      await told(
+        'strict',
+        '{"specversion":"1.0","id":"none","source":"/s","type":"t"}',
+        structured,
+      ),
+    ).toEqual([400, '/data']);
     expect(await told('strict', good, binary('g'))).toEqual([200, undefined]);
     expect(await told('strict', bad, binary('b'))).toEqual([400, '/amount']);
   });
 
   it('checks a pixel and a message of Segment', async () => {
-    expect((await fetch(`${url('strict')}/pixel.gif?data=${encodeURIComponent(good)}`)).status).toBe(200);
+    expect(
+      (await fetch(`${url('strict')}/pixel.gif?data=${encodeURIComponent(good)}`)).status,
+    ).toBe(200);
     expect((await fetch(`${url('strict')}/pixel.gif?orderId=o`)).status).toBe(400);
     const message = '{"userId":"u","orderId":"o"}';
-    expect(await post(`${made.ingress.url}/v1/p`, message)).toMatchObject({ status: 400, json: { error: { pointer: '/amount' } } });
+    expect(await post(`${made.ingress.url}/v1/p`, message)).toMatchObject({
+      status: 400,
+      json: { error: { pointer: '/amount' } },
+    });
   });
 
   it('refuses a message of a WebSocket with its reference', async () => {
@@ -130,20 +164,34 @@ describe('a stream that rejects', () => {
       socket.once('error', reject);
     });
     socket.close();
-    expect(answers.find(({ ref }) => ref === 1)).toMatchObject({ status: 400, error: { code: 'schema-invalid', pointer: '/data/amount' } });
+    expect(answers.find(({ ref }) => ref === 1)).toMatchObject({
+      status: 400,
+      error: { code: 'schema-invalid', pointer: '/data/amount' },
+    });
     expect(answers.find(({ ref }) => ref === 2)).toMatchObject({ status: 200 });
   });
 
   it('refuses what would take too much room once it is parsed', () => {
     const check = loadDataCheck(streamConfig('a', 'x', { validate: reject }));
-    const large = Buffer.from(JSON.stringify({ orderId: 'x'.repeat(limits.checkedDataMaxBytes), amount: 1 }));
-    expect(check?.misfit({ isWrapped: false }, large)).toMatchObject({ status: 413, code: 'schema-data-too-large', pointer: '' });
-    expect(check?.misfit({ isWrapped: false }, large.subarray(0, 0x10).fill('1'))).toMatchObject({ status: 400 });
+    const large = Buffer.from(
+      JSON.stringify({ orderId: 'x'.repeat(limits.checkedDataMaxBytes), amount: 1 }),
+    );
+    expect(check?.misfit({ isWrapped: false }, large)).toMatchObject({
+      status: 413,
+      code: 'schema-data-too-large',
+      pointer: '',
+    });
+    expect(check?.misfit({ isWrapped: false }, large.subarray(0, 0x10).fill('1'))).toMatchObject({
+      status: 400,
+    });
   });
 
   it('forgets what it refused: under the same id it may come again, mended', async () => {
     expect((await post(url('strict'), bad, { 'x-event-id': 'mended' })).status).toBe(400);
-    expect(await post(url('strict'), good, { 'x-event-id': 'mended' })).toMatchObject({ status: 200, json: { id: 'mended' } });
+    expect(await post(url('strict'), good, { 'x-event-id': 'mended' })).toMatchObject({
+      status: 200,
+      json: { id: 'mended' },
+    });
   });
 });
 
@@ -153,10 +201,16 @@ describe('a stream that warns', () => {
     expect(await post(url('lenient'), bad)).toMatchObject({ status: 200 });
     expect(await post(url('lenient'), good)).toMatchObject({ status: 200 });
     expect(taken(from)).toEqual([bad, good]);
-    const { warnings } = (await (await fetch(`${url('lenient')}/warnings`)).json()) as { warnings: readonly object[] };
-    expect(warnings).toMatchObject([{ code: 'schema-warning', status: 200, count: 1, pointer: '/amount', sample: bad }]);
+    const { warnings } = (await (await fetch(`${url('lenient')}/warnings`)).json()) as {
+      warnings: readonly object[];
+    };
+    expect(warnings).toMatchObject([
+      { code: 'schema-warning', status: 200, count: 1, pointer: '/amount', sample: bad },
+    ]);
     expect(made.ingress.counts().byStream['a/lenient']).toMatchObject({ received: 2, refused: {} });
-    expect((await made.ingress.metrics()).text).toContain('sluice_ingress_events_warned_total{stream="a/lenient"} 1');
+    expect((await made.ingress.metrics()).text).toContain(
+      'sluice_ingress_events_warned_total{stream="a/lenient"} 1',
+    );
   });
 });
 
@@ -166,9 +220,21 @@ describe('a schema that cannot be used', () => {
     ['text.json', '{"type":', /cannot be read/],
     ['list.json', '[]', /is not a schema/],
     ['typo.json', '{"type":"objekt"}', /does not compile/],
-    ['keyword.json', '{"$id":"https://sluice.example/k","requird":[]}', /does not compile.*requird/],
-    ['ref.json', '{"$id":"https://sluice.example/r","$ref":"other.json"}', /does not compile.*other.json/],
-    ['draft.json', '{"$schema":"http://json-schema.org/draft-07/schema#"}', /does not compile.*draft-07/],
+    [
+      'keyword.json',
+      '{"$id":"https://sluice.example/k","requird":[]}',
+      /does not compile.*requird/,
+    ],
+    [
+      'ref.json',
+      '{"$id":"https://sluice.example/r","$ref":"other.json"}',
+      /does not compile.*other.json/,
+    ],
+    [
+      'draft.json',
+      '{"$schema":"http://json-schema.org/draft-07/schema#"}',
+      /does not compile.*draft-07/,
+    ],
   ])('ends the start with its file and the reason: %s', async (name, text, reason) => {
     const path = text === undefined ? join(dir, name) : file(name, text);
     const streams = [streamConfig('a', 'x', { validate: { mode: 'warn', schemaFile: path } })];
@@ -177,11 +243,22 @@ describe('a schema that cannot be used', () => {
   });
 
   it('for some data refuses that data: a recursive schema on data as deep as may be', () => {
-    const recursive = file('deep.json', '{"$id":"https://sluice.example/d","type":"array","items":{"$ref":"#"}}');
-    const check = loadDataCheck(streamConfig('a', 'x', { validate: { mode: 'reject', schemaFile: recursive } }));
-    const nested = (levels: number, inner: string): Buffer => Buffer.from('['.repeat(levels) + inner + ']'.repeat(levels));
+    const recursive = file(
+      'deep.json',
+      '{"$id":"https://sluice.example/d","type":"array","items":{"$ref":"#"}}',
+    );
+    const check = loadDataCheck(
+      streamConfig('a', 'x', { validate: { mode: 'reject', schemaFile: recursive } }),
+    );
+    const nested = (levels: number, inner: string): Buffer =>
+      Buffer.from('['.repeat(levels) + inner + ']'.repeat(levels));
     expect(check?.misfit({ isWrapped: false }, nested(100, ''))).toBeUndefined();
-    expect(check?.misfit({ isWrapped: false }, nested(100, '1'))).toMatchObject({ pointer: '/0'.repeat(100) });
-    expect(check?.misfit({ isWrapped: true }, nested(200_000, ''))).toMatchObject({ code: 'schema-invalid', pointer: '/data' });
+    expect(check?.misfit({ isWrapped: false }, nested(100, '1'))).toMatchObject({
+      pointer: '/0'.repeat(100),
+    });
+    expect(check?.misfit({ isWrapped: true }, nested(200_000, ''))).toMatchObject({
+      code: 'schema-invalid',
+      pointer: '/data',
+    });
   });
 });

@@ -1,6 +1,7 @@
 /**
- * The served documents are what their specifications ask for, name what the ingress has, and say what it answers: one answer of every kind
- * is compared with them, and answers that they do not speak of are found to be so.
+ * The served documents are what their specifications ask for, name what the ingress has, and say
+ * what it answers: one answer of every kind is compared with them, and answers that they do not
+ * speak of are found to be so.
  */
 import asyncapiSpecs from '@asyncapi/specs';
 import { Validator } from '@seriousme/openapi-schema-validator';
@@ -32,19 +33,29 @@ describe('the OpenAPI document', () => {
   });
 
   it('is found invalid when it is not', async () => {
-    const { valid } = await new Validator().validate({ ...(JSON.parse(openapiText) as object), paths: 1 });
+    const { valid } = await new Validator().validate({
+      ...(JSON.parse(openapiText) as object),
+      paths: 1,
+    });
     expect(valid).toBe(false);
   });
 
   it('refers to nothing that it does not have, and has nothing that it does not refer to', () => {
-    const referred = new Set([...openapiText.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name));
-    // Lines of a streamed answer, and what a stream with envelopes takes, stand in descriptions only.
+    const referred = new Set(
+      [...openapiText.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name),
+    );
+    // Lines of a streamed answer, and what a stream with envelopes takes, stand in descriptions
+    // only.
     const described = ['Verdict', 'Envelope'];
-    expect(new Set([...referred, ...described])).toEqual(new Set(Object.keys(openapi.components.schemas)));
+    expect(new Set([...referred, ...described])).toEqual(
+      new Set(Object.keys(openapi.components.schemas)),
+    );
   });
 
   it('has every content type that is read', () => {
-    const operation = openapi.paths['/v1/{team}/{app}']?.['post'] as { readonly requestBody: { readonly content: Node } };
+    const operation = openapi.paths['/v1/{team}/{app}']?.['post'] as {
+      readonly requestBody: { readonly content: Node };
+    };
     expect(Object.keys(operation.requestBody.content).toSorted()).toEqual(
       Object.keys(mediaTypes)
         .filter((type) => type !== '')
@@ -72,8 +83,12 @@ describe('the OpenAPI document', () => {
   });
 
   it('names servers', () => {
-    expect(JSON.parse(openapiText)).toMatchObject({ servers: [{ url: '/' }, { url: '{scheme}://{host}' }] });
-    expect(JSON.parse(asyncapiText)).toMatchObject({ servers: { plain: { protocol: 'ws' }, tls: { protocol: 'wss' } } });
+    expect(JSON.parse(openapiText)).toMatchObject({
+      servers: [{ url: '/' }, { url: '{scheme}://{host}' }],
+    });
+    expect(JSON.parse(asyncapiText)).toMatchObject({
+      servers: { plain: { protocol: 'ws' }, tls: { protocol: 'wss' } },
+    });
   });
 
   it('gives each operation an id of its own', () => {
@@ -100,20 +115,31 @@ describe('an answer', () => {
   const undocumented = answerCheck(openapiText);
   beforeEach(async () => {
     const access = { ...openAccess, openSegmentStream: 'a/plain' };
-    made = await rig({ bodyMaxBytes: 16_384, addressQuota: undefined }, 1_000, systemClock, { access });
+    made = await rig({ bodyMaxBytes: 16_384, addressQuota: undefined }, 1_000, systemClock, {
+      access,
+    });
   });
   afterEach(async () => {
     await made.ingress.drain();
   });
 
-  async function ask(method: string, path: string, body?: string, headers: Readonly<Record<string, string>> = {}): Promise<Heard> {
+  async function ask(
+    method: string,
+    path: string,
+    body?: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Heard> {
     const carries = method === 'GET' || method === 'HEAD' ? {} : { body: body ?? '' };
     const answer = await fetch(`${made.ingress.url}${path}`, {
       method,
       headers: { 'content-type': 'application/json', ...headers },
       ...carries,
     });
-    return { status: answer.status, headers: Object.fromEntries(answer.headers), body: Buffer.from(await answer.arrayBuffer()) };
+    return {
+      status: answer.status,
+      headers: Object.fromEntries(answer.headers),
+      body: Buffer.from(await answer.arrayBuffer()),
+    };
   }
 
   const ndjson = { 'content-type': 'application/x-ndjson' };
@@ -133,15 +159,50 @@ describe('an answer', () => {
     ['a batch that is refused', 400, 'POST', '/v1/a/wrapped', '[{},{}]'],
     ['lines', 200, 'POST', '/v1/a/plain', '1\n2\n', ndjson],
     ['many lines, a broken one among them', 207, 'POST', '/v1/a/plain', longLines, ndjson],
-    ['a CloudEvent', 200, 'POST', '/v1/a/plain', '1', { 'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/s', 'ce-type': 't' }],
+    [
+      'a CloudEvent',
+      200,
+      'POST',
+      '/v1/a/plain',
+      '1',
+      { 'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/s', 'ce-type': 't' },
+    ],
     ['no JSON', 400, 'POST', '/v1/a/plain', '{'],
     ['an empty batch', 400, 'POST', '/v1/a/plain', '[]'],
     ['an unknown content type', 400, 'POST', '/v1/a/plain', '1', { 'content-type': 'image/png' }],
-    ['a content type that every object has', 400, 'POST', '/v1/a/plain', '1', { 'content-type': 'constructor' }],
+    [
+      'a content type that every object has',
+      400,
+      'POST',
+      '/v1/a/plain',
+      '1',
+      { 'content-type': 'constructor' },
+    ],
     ['an unknown encoding', 400, 'POST', '/v1/a/plain', '1', { 'content-encoding': 'zstd' }],
-    ['an encoding that every object has', 400, 'POST', '/v1/a/plain', '1', { 'content-encoding': 'constructor' }],
-    ['lines in an encoding that every object has', 400, 'POST', '/v1/a/plain', '1', { ...ndjson, 'content-encoding': '__proto__' }],
-    ['a body that does not inflate', 400, 'POST', '/v1/a/plain', '1', { 'content-encoding': 'gzip' }],
+    [
+      'an encoding that every object has',
+      400,
+      'POST',
+      '/v1/a/plain',
+      '1',
+      { 'content-encoding': 'constructor' },
+    ],
+    [
+      'lines in an encoding that every object has',
+      400,
+      'POST',
+      '/v1/a/plain',
+      '1',
+      { ...ndjson, 'content-encoding': '__proto__' },
+    ],
+    [
+      'a body that does not inflate',
+      400,
+      'POST',
+      '/v1/a/plain',
+      '1',
+      { 'content-encoding': 'gzip' },
+    ],
     ['a stream of nobody', 404, 'POST', '/v1/a/none', '1'],
     ['a stream of the instance', 403, 'POST', '/v1/sluice/ledger', '1'],
     ['too large a body', 413, 'POST', '/v1/a/plain', 'x'.repeat(16_385)],
@@ -155,7 +216,13 @@ describe('an answer', () => {
     ['a message of Segment', 200, 'POST', '/v1/page', '{"userId":"u"}'],
     ['a message of Segment that is refused', 400, 'POST', '/v1/track', '{"userId":"u"}'],
     ['a message of Segment that is no JSON', 400, 'POST', '/v1/track', '{"writeKey":"x'],
-    ['a batch of Segment', 200, 'POST', '/v1/batch', '{"batch":[{"type":"page","userId":"u"},{"type":"page"}]}'],
+    [
+      'a batch of Segment',
+      200,
+      'POST',
+      '/v1/batch',
+      '{"batch":[{"type":"page","userId":"u"},{"type":"page"}]}',
+    ],
     ['a batch of Segment that is refused', 400, 'POST', '/v1/batch', '{"batch":[{"type":"page"}]}'],
     ['a WebSocket without a handshake', 426, 'GET', '/v1/a/plain/ws'],
     ['life', 200, 'GET', '/healthz'],
@@ -175,7 +242,8 @@ describe('an answer', () => {
   }
 
   it('to an event whose id was accepted with other content is 409, as documented', async () => {
-    const segment = (event: string): string => JSON.stringify({ type: 'track', userId: 'u', messageId: 'm', event });
+    const segment = (event: string): string =>
+      JSON.stringify({ type: 'track', userId: 'u', messageId: 'm', event });
     for (const [method, path, first, second] of [
       ['POST', '/v1/a/wrapped', '{"id":"1","data":1}', '{"id":"1","data":2}'],
       ['POST', '/v1/a/wrapped', '[{"id":"2","data":1}]', '[{"id":"2","data":2}]'],
@@ -190,26 +258,29 @@ describe('an answer', () => {
     }
   });
 
-  it.each(['kinesis', 'kafka'] as const)('about what %s refuses, or may have, is as documented', async (path) => {
-    const outcomes = [
-      { kind: 'refused', code: 'x', message: 'never', retryable: false },
-      { kind: 'unknown', code: 'x', message: 'perhaps' },
-    ] as const;
-    const event = JSON.stringify('x'.repeat(path === 'kafka' ? 2_000 : 1));
-    for (const outcome of outcomes) {
-      made[path].decide = () => outcome;
-      for (const [target, body] of [
-        ['/v1/a/plain', event],
-        ['/v1/a/plain', `[${event},${event}]`],
-        ['/v1/a/plain/pixel.gif', ''],
-        ['/v1/page', `{"userId":"u","context":${event}}`],
-        ['/v1/batch', `{"batch":[{"type":"page","userId":"u","context":${event}}]}`],
-      ] as const) {
-        const method = target.endsWith('.gif') ? 'GET' : 'POST';
-        expect(undocumented(method, target, await ask(method, target, body))).toBeUndefined();
+  it.each(['kinesis', 'kafka'] as const)(
+    'about what %s refuses, or may have, is as documented',
+    async (path) => {
+      const outcomes = [
+        { kind: 'refused', code: 'x', message: 'never', retryable: false },
+        { kind: 'unknown', code: 'x', message: 'perhaps' },
+      ] as const;
+      const event = JSON.stringify('x'.repeat(path === 'kafka' ? 2_000 : 1));
+      for (const outcome of outcomes) {
+        made[path].decide = () => outcome;
+        for (const [target, body] of [
+          ['/v1/a/plain', event],
+          ['/v1/a/plain', `[${event},${event}]`],
+          ['/v1/a/plain/pixel.gif', ''],
+          ['/v1/page', `{"userId":"u","context":${event}}`],
+          ['/v1/batch', `{"batch":[{"type":"page","userId":"u","context":${event}}]}`],
+        ] as const) {
+          const method = target.endsWith('.gif') ? 'GET' : 'POST';
+          expect(undocumented(method, target, await ask(method, target, body))).toBeUndefined();
+        }
       }
-    }
-  });
+    },
+  );
 
   it('while the instance stops is as documented', async () => {
     let open = (): void => undefined;
@@ -229,14 +300,26 @@ describe('an answer', () => {
   it.each([
     ['another status', 201, 'application/json', '{}'],
     ['another content type', 200, 'text/html', '{}'],
-    ['a member that is not named', 200, 'application/json', '{"id":"1","route":"kinesis","more":1}'],
+    [
+      'a member that is not named',
+      200,
+      'application/json',
+      '{"id":"1","route":"kinesis","more":1}',
+    ],
     ['a member that is missing', 200, 'application/json', '{"id":"1"}'],
     ['no JSON', 200, 'application/json', '{'],
     ['an error without a code', 400, 'application/json', '{"error":{"message":"no"}}'],
-    ['a refusal to wait for that does not say how long', 503, 'application/json', '{"error":{"code":"x","message":"no"}}'],
+    [
+      'a refusal to wait for that does not say how long',
+      503,
+      'application/json',
+      '{"error":{"code":"x","message":"no"}}',
+    ],
   ])('with %s is found undocumented', (_what, status, type, body) => {
     const headers = { 'content-type': type, 'x-request-id': 'r' };
-    expect(undocumented('POST', '/v1/a/plain', { status, headers, body: Buffer.from(body) })).toBeTypeOf('string');
+    expect(
+      undocumented('POST', '/v1/a/plain', { status, headers, body: Buffer.from(body) }),
+    ).toBeTypeOf('string');
   });
 });
 
@@ -246,19 +329,29 @@ describe('a message of the server', () => {
     const made = await rig();
     const socket = new WebSocket(`${made.ingress.url.replace('http', 'ws')}/v1/a/plain/ws`);
     const messages: unknown[] = [];
-    const sent = ['{"ref":"a","data":1}', '{"ref":7,"data":1,"id":"x"}', '{"ref":8,"data":1,"id":"x"}', '{', '{"ref":[]}', '{"ref":"b"}'];
+    const sent = [
+      '{"ref":"a","data":1}',
+      '{"ref":7,"data":1,"id":"x"}',
+      '{"ref":8,"data":1,"id":"x"}',
+      '{',
+      '{"ref":[]}',
+      '{"ref":"b"}',
+    ];
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
       socket.on('message', (raw: Buffer) => {
-        if (messages.push(JSON.parse(raw.toString())) === 1) for (const each of sent) socket.send(each);
+        if (messages.push(JSON.parse(raw.toString())) === 1)
+          for (const each of sent) socket.send(each);
         if (messages.length > sent.length) resolve();
       });
     });
     socket.terminate();
     const [hello, ...acknowledgements] = messages;
     expect(undocumented('Hello', hello)).toBeUndefined();
-    for (const each of acknowledgements) expect(undocumented('Acknowledgement', each)).toBeUndefined();
-    for (const each of sent.slice(0, 3)) expect(undocumented('Event', JSON.parse(each))).toBeUndefined();
+    for (const each of acknowledgements)
+      expect(undocumented('Acknowledgement', each)).toBeUndefined();
+    for (const each of sent.slice(0, 3))
+      expect(undocumented('Event', JSON.parse(each))).toBeUndefined();
     expect(undocumented('Acknowledgement', { ref: 1, status: 200 })).toBeTypeOf('string');
     expect(undocumented('Hello', {})).toBeTypeOf('string');
     await made.ingress.drain();

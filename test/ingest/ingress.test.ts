@@ -1,5 +1,6 @@
 /**
- * The ingress over real sockets: what an answer means, and that bad input gets a clear one and leaves nothing behind.
+ * The ingress over real sockets: what an answer means, and that bad input gets a clear one and
+ * leaves nothing behind.
  */
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
@@ -43,7 +44,9 @@ describe('an accepted event', () => {
     made.kinesis.gate = new Promise((resolve) => {
       open = resolve;
     });
-    const answered = post(url(), '{"n":1}').then(({ status }) => made.actions.push(`answered ${status}`));
+    const answered = post(url(), '{"n":1}').then(({ status }) =>
+      made.actions.push(`answered ${status}`),
+    );
     while (made.actions.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(made.actions).toEqual(['kinesis written 1']);
     open();
@@ -52,8 +55,15 @@ describe('an accepted event', () => {
   });
 
   it('has attributes from headers, with defaults for the rest', async () => {
-    await post(url(), '7', { 'x-event-id': 'i', 'x-event-type': 't', 'x-event-time': '2026-01-02T03:04:05Z', 'x-partition-key': 'k' });
-    await post(url(), '8', { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' });
+    await post(url(), '7', {
+      'x-event-id': 'i',
+      'x-event-type': 't',
+      'x-event-time': '2026-01-02T03:04:05Z',
+      'x-partition-key': 'k',
+    });
+    await post(url(), '8', {
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    });
     const [first, second] = made.kinesis.applied.map((event) => event.attributes);
     expect(first).toMatchObject({
       id: 'i',
@@ -64,8 +74,13 @@ describe('an accepted event', () => {
       team: 'a',
       app: 'plain',
     });
-    expect(second).toMatchObject({ type: 'a.plain', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' });
-    expect(second?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(second).toMatchObject({
+      type: 'a.plain',
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    });
+    expect(second?.id).toMatch(
+      /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+    );
     expect([second?.partitionkey, second?.time]).toEqual([second?.id, second?.receivedtime]);
     expect(first?.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
   });
@@ -80,13 +95,22 @@ describe('an accepted event', () => {
       type: 'bought',
     });
     expect(dataOf(0)).toBe(body);
-    expect((await post(url('a/pointed'), '{"order":{}}')).json.error).toMatchObject({ code: 'attribute-missing', pointer: '/order/id' });
+    expect((await post(url('a/pointed'), '{"order":{}}')).json.error).toMatchObject({
+      code: 'attribute-missing',
+      pointer: '/order/id',
+    });
   });
 
   it('is taken out of its envelope, its bytes as they were', async () => {
-    const body = '{ "id":"e", "subject":"s", "data" : {"b": 1e2 , "a":12345678901234567890} ,"type":"t"}';
+    const body =
+      '{ "id":"e", "subject":"s", "data" : {"b": 1e2 , "a":12345678901234567890} ,"type":"t"}';
     expect((await post(url('a/wrapped'), body)).status).toBe(200);
-    expect(made.kinesis.applied[0]?.attributes).toMatchObject({ id: 'e', subject: 's', partitionkey: 's', type: 't' });
+    expect(made.kinesis.applied[0]?.attributes).toMatchObject({
+      id: 'e',
+      subject: 's',
+      partitionkey: 's',
+      type: 't',
+    });
     expect(dataOf(0)).toBe('{"b": 1e2 , "a":12345678901234567890}');
   });
 
@@ -117,7 +141,9 @@ describe('a batch', () => {
   ])('of %s has a result for each event', async (_what, body, headers) => {
     const { status, json } = await post(url(), body, headers as Record<string, string>);
     expect([status, json['accepted'], json['refused']]).toEqual([200, 2, 0]);
-    expect(json.results?.map((result) => [result['index'], result['status'], result['position']])).toEqual([
+    expect(
+      json.results?.map((result) => [result['index'], result['status'], result['position']]),
+    ).toEqual([
       [0, 200, 's:1'],
       [1, 200, 's:2'],
     ]);
@@ -131,13 +157,9 @@ describe('a batch', () => {
       ndjson,
     );
     expect([status, json['accepted'], json['refused']]).toEqual([207, 1, 4]);
-    expect(json.results?.map((result) => (result['error'] as { code?: string } | undefined)?.code)).toEqual([
-      undefined,
-      'not-json',
-      'envelope-invalid',
-      'envelope-invalid',
-      'attribute-invalid',
-    ]);
+    expect(
+      json.results?.map((result) => (result['error'] as { code?: string } | undefined)?.code),
+    ).toEqual([undefined, 'not-json', 'envelope-invalid', 'envelope-invalid', 'attribute-invalid']);
     expect(made.kinesis.applied.map((event) => event.attributes.id)).toEqual(['good']);
   });
 
@@ -158,21 +180,63 @@ describe('a batch', () => {
 });
 
 describe('bad input gets a clear answer and leaves nothing', () => {
-  const cases: readonly (readonly [string, string | Uint8Array, Record<string, string>, number, object])[] = [
+  const cases: readonly (readonly [
+    string,
+    string | Uint8Array,
+    Record<string, string>,
+    number,
+    object,
+  ])[] = [
     ['not JSON', '{"a":tru}', {}, 400, { code: 'not-json', offset: 8, expected: "'true'" }],
     ['an empty body', '', {}, 400, { code: 'not-json', offset: 0 }],
-    ['invalid UTF-8', Buffer.from([0x22, 0xc3, 0x28, 0x22]), {}, 400, { code: 'not-utf8', offset: 2 }],
+    [
+      'invalid UTF-8',
+      Buffer.from([0x22, 0xc3, 0x28, 0x22]),
+      {},
+      400,
+      { code: 'not-utf8', offset: 2 },
+    ],
     ['an injection into the envelope', '1},"team":"x"', {}, 400, { code: 'not-json', offset: 1 }],
     ['an empty array', '[]', {}, 400, { code: 'empty-batch' }],
     ['no lines', '\n \n', ndjson, 400, { code: 'empty-batch' }],
-    ['an unknown content type', '<a/>', { 'content-type': 'text/xml' }, 400, { code: 'content-type-unknown' }],
-    ['an unknown content encoding', '1', { 'content-encoding': 'zstd' }, 400, { code: 'content-encoding-unknown' }],
+    [
+      'an unknown content type',
+      '<a/>',
+      { 'content-type': 'text/xml' },
+      400,
+      { code: 'content-type-unknown' },
+    ],
+    [
+      'an unknown content encoding',
+      '1',
+      { 'content-encoding': 'zstd' },
+      400,
+      { code: 'content-encoding-unknown' },
+    ],
     ['what is not gzip', '1', { 'content-encoding': 'gzip' }, 400, { code: 'not-inflatable' }],
     ['one id for many events', '[1,2]', { 'x-event-id': 'e' }, 400, { code: 'id-for-many' }],
-    ['a time that is none', '1', { 'x-event-time': '2026-13-01T00:00:00Z' }, 400, { code: 'attribute-invalid' }],
-    ['an id too long', '1', { 'x-event-id': 'x'.repeat(3_000) }, 400, { code: 'attribute-invalid' }],
+    [
+      'a time that is none',
+      '1',
+      { 'x-event-time': '2026-13-01T00:00:00Z' },
+      400,
+      { code: 'attribute-invalid' },
+    ],
+    [
+      'an id too long',
+      '1',
+      { 'x-event-id': 'x'.repeat(3_000) },
+      400,
+      { code: 'attribute-invalid' },
+    ],
     ['nesting too deep', '['.repeat(200) + ']'.repeat(200), {}, 400, { code: 'not-json' }],
-    ['an event beyond every route', `"${'x'.repeat(8_388_608)}"`, {}, 413, { code: 'event-too-large' }],
+    [
+      'an event beyond every route',
+      `"${'x'.repeat(8_388_608)}"`,
+      {},
+      413,
+      { code: 'event-too-large' },
+    ],
   ];
   it.each(cases)('%s', async (_what, body, headers, status, error) => {
     const answer = await post(url(), body, headers);
@@ -182,9 +246,18 @@ describe('bad input gets a clear answer and leaves nothing', () => {
   });
 
   it('an unknown stream, another method, another path', async () => {
-    expect(await post(url('a/none'), '1')).toMatchObject({ status: 404, json: { error: { code: 'stream-unknown' } } });
-    expect(await post(url(), '', {}, 'PUT')).toMatchObject({ status: 405, headers: { allow: 'POST, OPTIONS' } });
-    expect(await post(`${made.ingress.url}/nothing`, '1')).toMatchObject({ status: 404, json: { error: { code: 'not-found' } } });
+    expect(await post(url('a/none'), '1')).toMatchObject({
+      status: 404,
+      json: { error: { code: 'stream-unknown' } },
+    });
+    expect(await post(url(), '', {}, 'PUT')).toMatchObject({
+      status: 405,
+      headers: { allow: 'POST, OPTIONS' },
+    });
+    expect(await post(`${made.ingress.url}/nothing`, '1')).toMatchObject({
+      status: 404,
+      json: { error: { code: 'not-found' } },
+    });
   });
 
   it('a gzip bomb and a body over the limit', async () => {
@@ -196,8 +269,14 @@ describe('bad input gets a clear answer and leaves nothing', () => {
       status: 413,
       json: { error: { code: 'body-inflates-too-large' } },
     });
-    expect(await post(url(), 'x'.repeat(100_001)).catch(() => ({ status: 413 }))).toMatchObject({ status: 413 });
-    expect(await post(url(), 'x'.repeat(100_001), { 'transfer-encoding': 'chunked' }).catch(() => ({ status: 413 }))).toMatchObject({
+    expect(await post(url(), 'x'.repeat(100_001)).catch(() => ({ status: 413 }))).toMatchObject({
+      status: 413,
+    });
+    expect(
+      await post(url(), 'x'.repeat(100_001), { 'transfer-encoding': 'chunked' }).catch(() => ({
+        status: 413,
+      })),
+    ).toMatchObject({
       status: 413,
     });
     expect(made.ingress.counts().refused['body-too-large']).toBe(2);
@@ -206,10 +285,14 @@ describe('bad input gets a clear answer and leaves nothing', () => {
 
   it('a client that hangs up in mid-body has sent nothing', async () => {
     const socket = connect(made.ingress.port, '127.0.0.1');
-    socket.write('POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"n":1}');
-    while (made.ingress.counts().inFlightBytes !== 7) await new Promise((resolve) => setTimeout(resolve, 5));
+    socket.write(
+      'POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"n":1}',
+    );
+    while (made.ingress.counts().inFlightBytes !== 7)
+      await new Promise((resolve) => setTimeout(resolve, 5));
     socket.destroy();
-    while (made.ingress.counts().refused['client-gone'] === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (made.ingress.counts().refused['client-gone'] === undefined)
+      await new Promise((resolve) => setTimeout(resolve, 5));
     expect(made.ingress.counts().inFlightBytes).toBe(0);
     expect(made.kinesis.applied).toEqual([]);
   });
@@ -218,26 +301,37 @@ describe('bad input gets a clear answer and leaves nothing', () => {
 describe('when the stream does not take it', () => {
   it('only what was refused is written again, and then the answer is 503 with Retry-After', async () => {
     made.kinesis.decide = (event) =>
-      Buffer.from(event.data).toString() === '2' ? { kind: 'refused', code: 'disk-full', message: 'no space', retryable: true } : undefined;
+      Buffer.from(event.data).toString() === '2'
+        ? { kind: 'refused', code: 'disk-full', message: 'no space', retryable: true }
+        : undefined;
     const { status, json } = await post(url(), '[1,2,3]');
     expect(status).toBe(207);
     expect(json.results?.map((result) => result['status'])).toEqual([200, 503, 200]);
     expect(made.kinesis.writes).toEqual([3, 1, 1, 1]);
     const alone = await post(url(), '2');
-    expect(alone).toMatchObject({ status: 503, headers: { 'retry-after': '1' }, json: { error: { code: 'disk-full' } } });
+    expect(alone).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '1' },
+      json: { error: { code: 'disk-full' } },
+    });
     expect(alone.headers['x-sluice-ack']).toBeUndefined();
   });
 
   it('a passing refusal is not seen by the client', async () => {
     made.kinesis.decide = (_event, attempt) =>
-      attempt < 3 ? { kind: 'refused', code: 'throttled', message: 'slow down', retryable: true } : undefined;
+      attempt < 3
+        ? { kind: 'refused', code: 'throttled', message: 'slow down', retryable: true }
+        : undefined;
     expect((await post(url(), '1')).status).toBe(200);
     expect(made.kinesis.applied.length).toBe(1);
   });
 
   it('an unknown outcome is told, and never written again here', async () => {
     made.kinesis.decide = () => ({ kind: 'unknown', code: 'reply-lost', message: 'no reply' });
-    expect(await post(url(), '1')).toMatchObject({ status: 503, json: { error: { code: 'reply-lost', outcome: 'unknown' } } });
+    expect(await post(url(), '1')).toMatchObject({
+      status: 503,
+      json: { error: { code: 'reply-lost', outcome: 'unknown' } },
+    });
     expect(made.kinesis.writes).toEqual([1]);
   });
 });
@@ -297,8 +391,13 @@ describe('the ingress', () => {
     });
     await drained;
     open();
-    while (made.ingress.counts().received === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(made.ingress.counts()).toMatchObject({ received: 1, accepted: { kinesis: 1 }, refused: {} });
+    while (made.ingress.counts().received === 0)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(made.ingress.counts()).toMatchObject({
+      received: 1,
+      accepted: { kinesis: 1 },
+      refused: {},
+    });
   });
 
   it('counts every event once: received is accepted by route and refused by reason', async () => {
@@ -315,8 +414,12 @@ describe('the ingress', () => {
     expect(refused).toEqual({ 'nested-array': 1, 'not-json': 2, 'stream-unknown': 1 });
     expect(received).toBe(10);
     const metrics = await made.ingress.metrics();
-    expect(metrics.text).toContain('sluice_ingress_events_accepted_total{stream="a/plain",route="kinesis"} 5');
-    expect(metrics.text).toContain('sluice_ingress_events_refused_total{stream="a/plain",code="not-json"} 2');
+    expect(metrics.text).toContain(
+      'sluice_ingress_events_accepted_total{stream="a/plain",route="kinesis"} 5',
+    );
+    expect(metrics.text).toContain(
+      'sluice_ingress_events_refused_total{stream="a/plain",code="not-json"} 2',
+    );
   });
 
   it('knows which addresses are of loopback', () => {
@@ -350,11 +453,19 @@ describe('the ingress', () => {
     ['GET', '/_sluice/status'],
     ['POST', '/_sluice/drain'],
     ['POST', '/_sluice/graph'],
-  ])('has nothing about its inside: %s %s is not there, and the answer does not say what would be', async (method, path) => {
-    const answer = await post(`${made.ingress.url}${path}`, method === 'POST' ? '{"topology":"t"}' : '', {}, method);
-    expect(answer.status).toBe(404);
-    expect(answer.text).not.toMatch(/metric|status|drain|topolog|graph|pid/i);
-  });
+  ])(
+    'has nothing about its inside: %s %s is not there, and the answer does not say what would be',
+    async (method, path) => {
+      const answer = await post(
+        `${made.ingress.url}${path}`,
+        method === 'POST' ? '{"topology":"t"}' : '',
+        {},
+        method,
+      );
+      expect(answer.status).toBe(404);
+      expect(answer.text).not.toMatch(/metric|status|drain|topolog|graph|pid/i);
+    },
+  );
 
   it('is alive and ready, and says that its port is taken', async () => {
     expect((await post(`${made.ingress.url}/healthz`, '', {}, 'GET')).text).toBe('ok\n');
@@ -369,7 +480,8 @@ describe('the ingress', () => {
     });
     const answers = Array.from({ length: 60 }, (_, n) => post(url(), String(n)));
     while (made.kinesis.writes.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    while (made.ingress.counts().requests < 60) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (made.ingress.counts().requests < 60)
+      await new Promise((resolve) => setTimeout(resolve, 5));
     open();
     expect((await Promise.all(answers)).every((answer) => answer.status === 200)).toBe(true);
     expect(made.kinesis.writes.length).toBeLessThan(20);

@@ -1,5 +1,6 @@
 /**
- * Requests that met the ingress off guard when they were made up by fuzzing: what each of them is told, and that the next one is served.
+ * Requests that met the ingress off guard when they were made up by fuzzing: what each of them is
+ * told, and that the next one is served.
  */
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -17,7 +18,9 @@ afterEach(async () => {
   await made.ingress.drain();
 });
 
-/** Sends each piece once the one before was written, and gives the status line of the first answer. */
+/**
+ * Sends each piece once the one before was written, and gives the status line of the first answer.
+ */
 function statusOf(...pieces: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port: made.ingress.port, host: '127.0.0.1', noDelay: true });
@@ -32,22 +35,26 @@ function statusOf(...pieces: readonly string[]): Promise<string> {
   });
 }
 
-const head = (more: string): string => `POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
+const head = (more: string): string =>
+  `POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
 
 describe('a request without a body', () => {
-  it.each(['Content-Length: 0\r\n', 'Content-Length: 0\r\nContent-Type: application/x-ndjson\r\n', ''])(
-    'is told so also when its head comes in pieces: %j',
-    async (more) => {
-      const whole = head(more);
-      expect(await statusOf(whole)).toBe('HTTP/1.1 400 Bad Request');
-      expect(await statusOf(whole.slice(0, 35), whole.slice(35))).toBe('HTTP/1.1 400 Bad Request');
-    },
-  );
+  it.each([
+    'Content-Length: 0\r\n',
+    'Content-Length: 0\r\nContent-Type: application/x-ndjson\r\n',
+    '',
+  ])('is told so also when its head comes in pieces: %j', async (more) => {
+    const whole = head(more);
+    expect(await statusOf(whole)).toBe('HTTP/1.1 400 Bad Request');
+    expect(await statusOf(whole.slice(0, 35), whole.slice(35))).toBe('HTTP/1.1 400 Bad Request');
+  });
 });
 
 describe('a body that is announced to be larger than all that may be in flight', () => {
   it('is 413, as waiting does not make it smaller', async () => {
-    expect(await statusOf(head(`Content-Length: ${2 * inFlightMaxBytes}\r\n`))).toBe('HTTP/1.1 413 Content Too Large');
+    expect(await statusOf(head(`Content-Length: ${2 * inFlightMaxBytes}\r\n`))).toBe(
+      'HTTP/1.1 413 Content Too Large',
+    );
     expect(made.ingress.counts().refused).toEqual({ 'body-too-large': 1 });
   });
 
@@ -60,7 +67,11 @@ describe('a body that is announced to be larger than all that may be in flight',
       body: line.repeat(count),
     });
     expect(answer.status).toBe(207);
-    expect(JSON.parse((await answer.text()).trimEnd().split('\n').at(-1) ?? '')).toEqual({ verdict: 200, accepted: count, refused: 0 });
+    expect(JSON.parse((await answer.text()).trimEnd().split('\n').at(-1) ?? '')).toEqual({
+      verdict: 200,
+      accepted: count,
+      refused: 0,
+    });
     expect(made.kafka.applied).toHaveLength(count);
   });
 });
@@ -69,7 +80,11 @@ describe('many lines under one X-Event-Id', () => {
   it('are refused like few: all but the first would count as repeats', async () => {
     for (const count of [2, limits.requestEventsMax + 1]) {
       const headers = { 'content-type': 'application/x-ndjson', 'x-event-id': 'one' };
-      const { status, json } = await post(`${made.ingress.url}/v1/a/plain`, '1\n'.repeat(count), headers);
+      const { status, json } = await post(
+        `${made.ingress.url}/v1/a/plain`,
+        '1\n'.repeat(count),
+        headers,
+      );
       expect([status, json.error?.['code']]).toEqual([400, 'id-for-many']);
     }
     expect(made.kinesis.applied).toEqual([]);
@@ -89,7 +104,8 @@ describe('HEAD', () => {
           resolve(heard);
         }
       });
-      const ask = (method: string, path: string): string => `${method} ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+      const ask = (method: string, path: string): string =>
+        `${method} ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
       socket.write(ask('HEAD', '/v1/a/plain'));
       setTimeout(() => socket.write(ask('HEAD', '/healthz')), 20);
       setTimeout(() => socket.write(ask('GET', '/healthz')), 40);

@@ -26,8 +26,12 @@ describe('the room of what is in flight', () => {
 
   it('has room for one more, however many keys want all of it', () => {
     const room = createRoom(256 * mebi, 48 * mebi);
-    const greedy = Array.from({ length: 7 }, (_, n) => ({ share: room.ofKey(`greedy ${n}`).enter(), held: 0 }));
-    // Those who came first let go of what they hold above their part as their requests are answered.
+    const greedy = Array.from({ length: 7 }, (_, n) => ({
+      share: room.ofKey(`greedy ${n}`).enter(),
+      held: 0,
+    }));
+    // Those who came first let go of what they hold above their part as their requests are
+    // answered.
     for (let round = 0; round < 2_000; round++) {
       for (const one of greedy) {
         if (one.held > 0 && round % 3 === 0) {
@@ -53,7 +57,10 @@ describe('the room of what is in flight', () => {
       return held;
     };
     expect(fill('network')).toBe(4);
-    const all = Array.from({ length: 20 }, (_, n) => fill(`network ${n}`)).reduce((sum, held) => sum + held, 4);
+    const all = Array.from({ length: 20 }, (_, n) => fill(`network ${n}`)).reduce(
+      (sum, held) => sum + held,
+      4,
+    );
     expect([all > 28, all <= 32]).toEqual([true, true]);
     expect(room.ofKey('known').overload(100 * mebi)).toBeUndefined();
   });
@@ -65,11 +72,15 @@ describe('the room of what is in flight', () => {
   });
 
   it('counts what is held exactly, in one share a name, and forgets names that hold nothing', () => {
-    const moves = fc.array(fc.record({ name: fc.nat(600), bytes: fc.nat(1_000), leave: fc.boolean() }), { maxLength: 2_000 });
+    const moves = fc.array(
+      fc.record({ name: fc.nat(600), bytes: fc.nat(1_000), leave: fc.boolean() }),
+      { maxLength: 2_000 },
+    );
     fc.assert(
       fc.property(moves, (steps) => {
         const room = createRoom(1e9, 1e6);
-        const open: { readonly name: string; readonly bytes: number; readonly free: () => void }[] = [];
+        const open: { readonly name: string; readonly bytes: number; readonly free: () => void }[] =
+          [];
         for (const { name, bytes, leave } of steps) {
           if (leave && open.length > 0) {
             open.splice(bytes % open.length, 1)[0]?.free();
@@ -132,6 +143,10 @@ describe('turns at inflating', () => {
     }
     expect(order).toHaveLength(102);
     expect(most).toBe(limits.inflatersMax);
-    expect(order.slice(limits.inflatersMax, limits.inflatersMax + 3).sort()).toEqual(['a', 'b', `many ${limits.inflatersMax}`]);
+    expect(order.slice(limits.inflatersMax, limits.inflatersMax + 3).sort()).toEqual([
+      'a',
+      'b',
+      `many ${limits.inflatersMax}`,
+    ]);
   });
 });

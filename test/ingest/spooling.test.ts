@@ -1,6 +1,6 @@
 /**
- * What a client is told while its stream is down, and what becomes of what it was told: over HTTP, with spools on a real disk, through
- * recovery, restarts and changes of the configuration.
+ * What a client is told while its stream is down, and what becomes of what it was told: over HTTP,
+ * with spools on a real disk, through recovery, restarts and changes of the configuration.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,8 +28,18 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 let made = 0;
 const folder = (): string => join(root, String(made++));
 
-const down: WriteOutcome = { kind: 'refused', code: 'down', message: 'it is down', retryable: true };
-const never: WriteOutcome = { kind: 'refused', code: 'too-large', message: 'it is too large', retryable: false };
+const down: WriteOutcome = {
+  kind: 'refused',
+  code: 'down',
+  message: 'it is down',
+  retryable: true,
+};
+const never: WriteOutcome = {
+  kind: 'refused',
+  code: 'too-large',
+  message: 'it is too large',
+  retryable: false,
+};
 
 interface Told {
   readonly level: number;
@@ -71,7 +81,11 @@ async function rigOf(
   });
   running.push(ingress);
   const send = (app: string, data: unknown, key?: string): ReturnType<typeof post> =>
-    post(`${ingress.url}/v1/a/${app}`, JSON.stringify(data), key === undefined ? {} : { 'X-Partition-Key': key });
+    post(
+      `${ingress.url}/v1/a/${app}`,
+      JSON.stringify(data),
+      key === undefined ? {} : { 'X-Partition-Key': key },
+    );
   return { ingress, kinesis, kafka, told, send };
 }
 
@@ -80,7 +94,8 @@ async function stop({ ingress }: Rig): Promise<void> {
   await ingress.drain();
 }
 
-const dataIn = ({ applied }: WriterDouble): unknown[] => applied.map(({ data }) => JSON.parse(Buffer.from(data).toString()) as unknown);
+const dataIn = ({ applied }: WriterDouble): unknown[] =>
+  applied.map(({ data }) => JSON.parse(Buffer.from(data).toString()) as unknown);
 
 const untilIn = (writer: WriterDouble, count: number): Promise<void> =>
   expect.poll(() => writer.applied.length, { timeout: 20_000, interval: 5 }).toBe(count);
@@ -93,17 +108,25 @@ const spoolGauge = async ({ ingress }: Rig): Promise<string> =>
 
 describe('a stream that spools while it is down', () => {
   it('says spooled, and gives all of it to the stream in order once that answers', async () => {
-    const rig = await rigOf(folder(), [streamConfig('a', 'clicks', { whenDown: 'spool', order: 'key' })]);
+    const rig = await rigOf(folder(), [
+      streamConfig('a', 'clicks', { whenDown: 'spool', order: 'key' }),
+    ]);
     rig.kinesis.decide = () => down;
     for (let n = 0; n < 5; n++) {
       const answer = await rig.send('clicks', n, 'k');
-      expect([answer.status, answer.headers['x-sluice-ack'], answer.json['position']]).toEqual([202, 'spooled', undefined]);
+      expect([answer.status, answer.headers['x-sluice-ack'], answer.json['position']]).toEqual([
+        202,
+        'spooled',
+        undefined,
+      ]);
     }
     rig.kinesis.decide = () => undefined;
     await untilIn(rig.kinesis, 5);
     expect(dataIn(rig.kinesis)).toEqual([0, 1, 2, 3, 4]);
     // What comes afterwards goes to the stream again.
-    await expect.poll(async () => (await rig.send('clicks', 'after', 'k')).status, { interval: 20 }).toBe(200);
+    await expect
+      .poll(async () => (await rig.send('clicks', 'after', 'k')).status, { interval: 20 })
+      .toBe(200);
   });
 
   it('takes large events as well, on their own path, although the small path is fine', async () => {
@@ -128,15 +151,22 @@ describe('a stream that spools while it is down', () => {
     const second = await rigOf(dir, streams);
     await untilIn(second.kinesis, 3);
     expect(dataIn(second.kinesis)).toEqual(['a', 'b', 'c']);
-    expect(second.told.find(({ msg }) => msg.includes('earlier run'))).toMatchObject({ stream: 'a/clicks', path: 'kinesis', records: 3 });
+    expect(second.told.find(({ msg }) => msg.includes('earlier run'))).toMatchObject({
+      stream: 'a/clicks',
+      path: 'kinesis',
+      records: 3,
+    });
     await expect.poll(() => second.told.some(({ msg }) => msg === 'spool drained')).toBe(true);
   });
 
   it('refuses with 503 once its spool is full, and takes events again when that was drained', async () => {
-    const rig = await rigOf(folder(), [streamConfig('a', 'clicks', { whenDown: 'spool' })], { spoolMaxBytes: 20_000 });
+    const rig = await rigOf(folder(), [streamConfig('a', 'clicks', { whenDown: 'spool' })], {
+      spoolMaxBytes: 20_000,
+    });
     rig.kinesis.decide = () => down;
     const statuses: number[] = [];
-    for (let n = 0; n < 40; n++) statuses.push((await rig.send('clicks', `${n} ${'x'.repeat(900)}`)).status);
+    for (let n = 0; n < 40; n++)
+      statuses.push((await rig.send('clicks', `${n} ${'x'.repeat(900)}`)).status);
     const taken = statuses.indexOf(503);
     expect(taken).toBeGreaterThan(10);
     expect(statuses.slice(taken).every((status) => status === 503)).toBe(true);
@@ -169,7 +199,9 @@ describe('a stream whose answers mean this disk', () => {
   });
 
   it('refuses what the disk does not take, and gives nothing of it to the stream', async () => {
-    const rig = await rigOf(folder(), [streamConfig('a', 'clicks', { ack: 'spooled' })], { spoolMaxBytes: 300 });
+    const rig = await rigOf(folder(), [streamConfig('a', 'clicks', { ack: 'spooled' })], {
+      spoolMaxBytes: 300,
+    });
     const answer = await rig.send('clicks', 'x'.repeat(900));
     expect([answer.status, answer.json.error?.['code']]).toEqual([503, 'spool-full']);
     expect(rig.kinesis.applied).toEqual([]);
@@ -197,7 +229,12 @@ describe('what a stream left in its spool', () => {
     const dir = folder();
     await leave(dir, { order: 'key' });
     const rig = await rigOf(dir, [streamConfig('a', 'clicks', { order: 'key' })]);
-    await expect.poll(async () => (await rig.send('clicks', 'c', 'k')).status, { interval: 5, timeout: 20_000 }).toBe(200);
+    await expect
+      .poll(async () => (await rig.send('clicks', 'c', 'k')).status, {
+        interval: 5,
+        timeout: 20_000,
+      })
+      .toBe(200);
     expect(dataIn(rig.kinesis)).toEqual(['a', 'b', 'c']);
   });
 
@@ -233,7 +270,10 @@ describe('what a stream left in its spool', () => {
         writes++;
         return down;
       };
-      const streams = [streamConfig('a', 'clicks', { whenDown: 'spool' }), streamConfig('a', 'other', { ack: 'spooled' })];
+      const streams = [
+        streamConfig('a', 'clicks', { whenDown: 'spool' }),
+        streamConfig('a', 'other', { ack: 'spooled' }),
+      ];
       const port = fault === 'port-taken' ? taken.ingress.port : 0;
       await expect(rigOf(dir, streams, { port }, counting)).rejects.toMatchObject({ code: fault });
       const before = writes;
@@ -247,16 +287,31 @@ describe('what a stream left in its spool', () => {
     await leave(dir);
     const streams = [streamConfig('a', 'clicks', { whenDown: 'spool' })];
     const rig = await rigOf(dir, streams, {}, () => never);
-    await expect.poll(() => rig.told.filter(({ msg }) => msg.includes('set aside')).length, { timeout: 20_000 }).toBe(2);
+    await expect
+      .poll(() => rig.told.filter(({ msg }) => msg.includes('set aside')).length, {
+        timeout: 20_000,
+      })
+      .toBe(2);
     await expect.poll(() => spoolGauge(rig)).not.toMatch(/records\{.*kinesis.*\} [1-9]/);
     // A command takes the folder while the ingress runs, which adds to it later again.
-    const aside = { dir: join(dir, 'a', 'clicks', 'kinesis.refused'), clock: systemClock, maxBytes: 1e9 };
+    const aside = {
+      dir: join(dir, 'a', 'clicks', 'kinesis.refused'),
+      clock: systemClock,
+      maxBytes: 1e9,
+    };
     let taken: Spool | undefined;
-    await expect.poll(async () => (taken ??= await openSpool(aside).catch(() => undefined))?.records, { timeout: 20_000 }).toBe(2);
+    await expect
+      .poll(async () => (taken ??= await openSpool(aside).catch(() => undefined))?.records, {
+        timeout: 20_000,
+      })
+      .toBe(2);
     await taken?.close();
     await stop(rig);
     const next = await rigOf(dir, streams);
-    expect(next.told.find(({ msg }) => msg.includes('refused for good'))).toMatchObject({ stream: 'a/clicks', records: 2 });
+    expect(next.told.find(({ msg }) => msg.includes('refused for good'))).toMatchObject({
+      stream: 'a/clicks',
+      records: 2,
+    });
     expect(next.kinesis.applied).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 /**
- * A record writer in memory that keeps the port's promises and does with each record what a test says; and an ingress on a free port over it.
+ * A record writer in memory that keeps the port's promises and does with each record what a test
+ * says; and an ingress on a free port over it.
  */
 import { createHash } from 'node:crypto';
 import { request } from 'node:http';
@@ -38,10 +39,19 @@ export function writerDouble(path: Path, actions: string[]): WriterDouble {
     decide: () => undefined,
     gate: undefined,
     actions,
-    describe: () => Promise.resolve({ recordMaxBytes: path === 'kinesis' ? 1_048_576 : 8_388_608, splits: ['s'] }),
+    describe: () =>
+      Promise.resolve({
+        recordMaxBytes: path === 'kinesis' ? 1_048_576 : 8_388_608,
+        splits: ['s'],
+      }),
     async write(stream, records) {
       // The ledger is no business of these tests, but of its own.
-      if (stream === ledgerStream.name) return records.map((_record, index) => ({ kind: 'applied', split: 's', position: String(index) }));
+      if (stream === ledgerStream.name)
+        return records.map((_record, index) => ({
+          kind: 'applied',
+          split: 's',
+          position: String(index),
+        }));
       double.writes.push(records.length);
       actions.push(`${path} written ${records.length}`);
       await double.gate;
@@ -68,15 +78,26 @@ export function writerDouble(path: Path, actions: string[]): WriterDouble {
 /** The events that a record holds, which are taken or refused together. */
 function eventsOf({ key, value, headers }: OutgoingRecord): readonly DecodedEvent[] {
   const whole = Buffer.concat(value);
-  const parts = (headers === undefined ? decodeAggregate(whole) : undefined) ?? [{ key, value: whole }];
+  const parts = (headers === undefined ? decodeAggregate(whole) : undefined) ?? [
+    { key, value: whole },
+  ];
   return parts.map((part) => {
-    const decoded = decodeRecord({ ...part, position: '0', arrivedAtMs: 0, ...(headers === undefined ? {} : { headers }) });
+    const decoded = decodeRecord({
+      ...part,
+      position: '0',
+      arrivedAtMs: 0,
+      ...(headers === undefined ? {} : { headers }),
+    });
     if ('problem' in decoded) throw new Error(decoded.problem);
     return decoded;
   });
 }
 
-export function streamConfig(team: string, app: string, more: Partial<StreamConfig> = {}): StreamConfig {
+export function streamConfig(
+  team: string,
+  app: string,
+  more: Partial<StreamConfig> = {},
+): StreamConfig {
   return {
     team,
     app,
@@ -128,7 +149,10 @@ export function issuerConfig(jwks: JwtConfig['jwks'], more: Partial<JwtConfig> =
   };
 }
 
-/** What an ingress is configured with, by default as a configuration file that says nothing but its streams. */
+/**
+ * What an ingress is configured with, by default as a configuration file that says nothing but its
+ * streams.
+ */
 export function settings(
   streams: readonly StreamConfig[],
   bounds: Partial<SluiceConfig['ingress']> = {},
@@ -180,7 +204,9 @@ export async function rig(
       [
         streamConfig('a', 'plain'),
         streamConfig('a', 'wrapped', { envelope: 'sluice' }),
-        streamConfig('a', 'pointed', { event: { id: '/order/id', time: '/at', key: '/user', type: '/kind' } }),
+        streamConfig('a', 'pointed', {
+          event: { id: '/order/id', time: '/at', key: '/user', type: '/kind' },
+        }),
       ],
       bounds,
       thresholdBytes,
@@ -211,15 +237,23 @@ export function post(
   method = 'POST',
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const req = request(url, { method, headers: { 'content-type': 'application/json', ...headers } }, (res) => {
-      const chunks: Buffer[] = [];
-      res.on('data', (chunk: Buffer) => chunks.push(chunk));
-      res.once('end', () => {
-        const text = Buffer.concat(chunks).toString();
-        const json = (res.headers['content-type'] === 'application/json' && text !== '' ? JSON.parse(text) : {}) as HttpAnswer['json'];
-        resolve({ status: res.statusCode ?? 0, headers: res.headers, json, text });
-      });
-    });
+    const req = request(
+      url,
+      { method, headers: { 'content-type': 'application/json', ...headers } },
+      (res) => {
+        const chunks: Buffer[] = [];
+        res.on('data', (chunk: Buffer) => chunks.push(chunk));
+        res.once('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          const json = (
+            res.headers['content-type'] === 'application/json' && text !== ''
+              ? JSON.parse(text)
+              : {}
+          ) as HttpAnswer['json'];
+          resolve({ status: res.statusCode ?? 0, headers: res.headers, json, text });
+        });
+      },
+    );
     req.once('error', reject);
     req.end(body);
   });

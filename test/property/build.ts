@@ -41,7 +41,11 @@ const eventData = schemaOf<Data>({
   $id: 'https://sluice.example/test/property/event',
   type: 'object',
   required: ['k', 'n', 'at'],
-  properties: { k: { type: 'string' }, n: { type: 'integer' }, at: { type: ['integer', 'string'] } },
+  properties: {
+    k: { type: 'string' },
+    n: { type: 'integer' },
+    at: { type: ['integer', 'string'] },
+  },
 });
 const anyRow = schemaOf<unknown>({
   $id: 'https://sluice.example/test/property/row',
@@ -53,7 +57,9 @@ const weight = schemaOf<Weight>({
   type: 'object',
   properties: { key: { type: 'string' }, w: { type: 'integer' } },
 });
-const model = graphModel({ nodes: { Row: { key: 'id', props: { id: 'string', k: 'string', n: 'integer' } } } });
+const model = graphModel({
+  nodes: { Row: { key: 'id', props: { id: 'string', k: 'string', n: 'integer' } } },
+});
 
 /** What asynchronous look-ups of a topology ask, over all its runs. */
 export interface Services {
@@ -80,7 +86,10 @@ export function topologyOf(layout: Layout, services: Services): Topology {
   });
 }
 
-/** The error of a row whose time is not what the row says: the element would be rejected, which no oracle expects. */
+/**
+ * The error of a row whose time is not what the row says: the element would be rejected, which no
+ * oracle expects.
+ */
 function timeKept(row: Row, timestamp: number): Row {
   if (timestamp !== row.at) throw new Error(`the row's time ${row.at} became ${timestamp}`);
   return row;
@@ -92,12 +101,17 @@ function timedFlows(t: TopologyBuilder, { plan, sources }: Layout, services: Ser
       .source(id, stream(streamName(n)))
       .validate(`${id}-valid`, eventData)
       .map((e): Row => ({ id: e.id, k: e.data.k, n: e.data.n, at: Number(e.data.at), x: null }));
-    return before.reduce((flow, { id: step, op }) => stateless(flow, step, op, services), read as Flow);
+    return before.reduce(
+      (flow, { id: step, op }) => stateless(flow, step, op, services),
+      read as Flow,
+    );
   });
   const [first, ...others] = opened;
   if (first === undefined) throw new Error('a plan has a source');
   const [second, ...more] = others;
-  const ways = !plan.unionBefore ? opened : [second === undefined ? first : first.union('union-before', second, ...more)];
+  const ways = !plan.unionBefore
+    ? opened
+    : [second === undefined ? first : first.union('union-before', second, ...more)];
   return ways.map((flow, n) =>
     flow.eventTime(`time${n}`, ({ at }) => (plan.iso ? new Date(at).toISOString() : at), {
       outOfOrderness: plan.outOfOrdernessMs,
@@ -124,7 +138,12 @@ function stateless(flow: Flow, id: string, op: StatelessOp, services: Services):
         return rows.manyOf(row);
       });
     case 'table':
-      return flow.lookup(id, fileTable('weights.json', weight, { key: 'key' }), { by: (row) => row.k }, rows.weighed);
+      return flow.lookup(
+        id,
+        fileTable('weights.json', weight, { key: 'key' }),
+        { by: (row) => row.k },
+        rows.weighed,
+      );
     case 'async': {
       const { ordered, cached, capacity, failing } = op;
       const lookup: AsyncLookup<string, Weight> = op.connector
@@ -149,9 +168,16 @@ function stateless(flow: Flow, id: string, op: StatelessOp, services: Services):
 const connectorName = (id: string): string => `connector-${id}`;
 
 /** Every asynchronous look-up of a layout by the name of its connector. */
-export function connectorsOf({ sources, ops }: Layout, services: Services): Readonly<Record<string, (key: unknown) => Promise<unknown>>> {
-  const asyncs = [...sources.flatMap(({ before }) => before), ...ops].flatMap(({ id, op }) => (op.kind === 'async' ? [{ id, op }] : []));
-  return Object.fromEntries(asyncs.map(({ id, op }) => [connectorName(id), (key) => answer(id, op, String(key), services)]));
+export function connectorsOf(
+  { sources, ops }: Layout,
+  services: Services,
+): Readonly<Record<string, (key: unknown) => Promise<unknown>>> {
+  const asyncs = [...sources.flatMap(({ before }) => before), ...ops].flatMap(({ id, op }) =>
+    op.kind === 'async' ? [{ id, op }] : [],
+  );
+  return Object.fromEntries(
+    asyncs.map(({ id, op }) => [connectorName(id), (key) => answer(id, op, String(key), services)]),
+  );
 }
 
 async function answer(
@@ -168,7 +194,11 @@ async function answer(
   return rows.answers[key];
 }
 
-function flowsOf({ id, op, inputs, outputs }: OpLayout, flows: readonly Flow[], services: Services): readonly Flow[] {
+function flowsOf(
+  { id, op, inputs, outputs }: OpLayout,
+  flows: readonly Flow[],
+  services: Services,
+): readonly Flow[] {
   const [first, ...others] = inputs.map((n) => flows[n] as Flow);
   if (first === undefined) throw new Error('an operator has an input');
   const flow = first.map((row, { timestamp }) => timeKept(row, timestamp));
@@ -199,8 +229,11 @@ function flowsOf({ id, op, inputs, outputs }: OpLayout, flows: readonly Flow[], 
       } as const;
       const right = (others[0] as Flow).keyBy((row) => row.k);
       const combine = (l: Row, r: Row | undefined): Row => rows.joined(id, l, r);
-      if (!op.side) return [flow.keyBy((row) => row.k).intervalJoin(id, right, options, combine).out];
-      const sides = flow.keyBy((row) => row.k).intervalJoin(id, right, { ...options, late: 'side' }, combine);
+      if (!op.side)
+        return [flow.keyBy((row) => row.k).intervalJoin(id, right, options, combine).out];
+      const sides = flow
+        .keyBy((row) => row.k)
+        .intervalJoin(id, right, { ...options, late: 'side' }, combine);
       sides.lateLeft.sinkTo(`${id}-late-left`, rejected());
       sides.lateRight.sinkTo(`${id}-late-right`, rejected());
       return [sides.out];
@@ -255,14 +288,27 @@ function windowed(flow: Flow, id: string, op: Of<'window'>): readonly Flow[] {
   if (side) (results as unknown as { readonly late: Flow }).late.sinkTo(`${id}-late`, rejected());
   if (tellsPanes(op)) {
     results.out
-      .map(({ key, windowStart, windowEnd, pane, count: n, ids }) => ({ key, windowStart, windowEnd, pane, count: n, ids: ids.all }))
+      .map(({ key, windowStart, windowEnd, pane, count: n, ids }) => ({
+        key,
+        windowStart,
+        windowEnd,
+        pane,
+        count: n,
+        ids: ids.all,
+      }))
       .sinkTo(panesId(id), table(panesId(id).replaceAll('-', '_'), anyRow));
   }
   if (earlyMs > 0 && discarding) return [];
   return [
     results.out
       .filter((w) => w.pane.timing === 'onTime')
-      .map((w) => rows.windowRow(id, { ...w, ids: w.ids.all, distinct: Math.abs(w.about - w.ids.different) <= 1 })),
+      .map((w) =>
+        rows.windowRow(id, {
+          ...w,
+          ids: w.ids.all,
+          distinct: Math.abs(w.about - w.ids.different) <= 1,
+        }),
+      ),
   ];
 }
 
@@ -278,7 +324,8 @@ function processed(flow: Flow, id: string, { key, periodMs, chain }: Of<'process
     onTimer: ({ at }, { key: of, state, timers }) => {
       // What is later than the timer may be here already or not.
       const seen = state.seen.get().filter((one) => one.at <= at);
-      if ((state.first.get() ?? at) > at) throw new Error('a timer is not before the first element');
+      if ((state.first.get() ?? at) > at)
+        throw new Error('a timer is not before the first element');
       const last = Math.max(...seen.map((one) => one.at));
       if (at < rows.firstTimer(last, periodMs) + chain * periodMs) timers.event(at + periodMs);
       return [rows.summed(id, JSON.stringify(of), at, seen)];

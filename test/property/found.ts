@@ -1,5 +1,6 @@
 /**
- * Histories that the suite found, as small as it made them, with what was wrong in a sentence: each is played again.
+ * Histories that the suite found, as small as it made them, with what was wrong in a sentence: each
+ * is played again.
  */
 import type { History, Op, Plan, Step } from './plan.ts';
 
@@ -13,7 +14,14 @@ const source = { stream: 0, before: [] } as const;
 const place = { from: 0, tap: false } as const;
 
 function planOf(parts: Partial<Plan> & { readonly ops: readonly Op[] }): Plan {
-  return { sources: [source], unionBefore: false, outOfOrdernessMs: 0, idleAfterMs: 300, iso: false, ...parts };
+  return {
+    sources: [source],
+    unionBefore: false,
+    outOfOrdernessMs: 0,
+    idleAfterMs: 300,
+    iso: false,
+    ...parts,
+  };
 }
 
 function historyOf(...steps: readonly Step[]): History {
@@ -21,12 +29,39 @@ function historyOf(...steps: readonly Step[]): History {
 }
 
 function event(onMs: number, stream = 0, split = 0): Extract<Step, { do: 'event' }> {
-  return { do: 'event', stream, split, onMs, behind: 0, lateMs: 0, k: 0, n: 0, flaw: 'none', twice: false };
+  return {
+    do: 'event',
+    stream,
+    split,
+    onMs,
+    behind: 0,
+    lateMs: 0,
+    k: 0,
+    n: 0,
+    flaw: 'none',
+    twice: false,
+  };
 }
 
-const join = { kind: 'join', other: 0, lowerMs: 0, widthMs: 20, exclusive: [false, false], left: false, side: false } as const;
+const join = {
+  kind: 'join',
+  other: 0,
+  lowerMs: 0,
+  widthMs: 20,
+  exclusive: [false, false],
+  left: false,
+  side: false,
+} as const;
 const process = { kind: 'process', key: 'text', periodMs: 100, chain: 0 } as const;
-const slow = { kind: 'async', ordered: true, connector: false, cached: false, capacity: 8, latencyMs: 400, failing: 'never' } as const;
+const slow = {
+  kind: 'async',
+  ordered: true,
+  connector: false,
+  cached: false,
+  capacity: 8,
+  latencyMs: 400,
+  failing: 'never',
+} as const;
 const window = {
   kind: 'window',
   shape: { type: 'tumbling', sizeMs: 50, offsetMs: 0 },
@@ -87,23 +122,41 @@ export const found: readonly Found[] = [
   },
   {
     name: 'rows that wait in a look-up before a union are no silence, whatever the ticks of another source say',
-    plan: planOf({ sources: [{ stream: 0, before: [slow] }, source], unionBefore: true, ops: [{ ...deduplicate, ...place }] }),
+    plan: planOf({
+      sources: [{ stream: 0, before: [slow] }, source],
+      unionBefore: true,
+      ops: [{ ...deduplicate, ...place }],
+    }),
     history: historyOf(event(3_000), event(50), { do: 'pass', ms: 1_000 }),
   },
   {
     name: 'rows that wait in a look-up before a union are no silence, nor when their split does not answer behind them',
-    plan: planOf({ sources: [source, { stream: 1, before: [slow] }], unionBefore: true, ops: [{ ...window, ...place }] }),
+    plan: planOf({
+      sources: [source, { stream: 1, before: [slow] }],
+      unionBefore: true,
+      ops: [{ ...window, ...place }],
+    }),
     history: {
-      ...historyOf({ do: 'pass', ms: 4_000 }, event(3_000, 1), { do: 'fault', stream: 1, split: 0, fault: 'silent' }, event(200), {
-        do: 'pass',
-        ms: 1_500,
-      }),
+      ...historyOf(
+        { do: 'pass', ms: 4_000 },
+        event(3_000, 1),
+        { do: 'fault', stream: 1, split: 0, fault: 'silent' },
+        event(200),
+        {
+          do: 'pass',
+          ms: 1_500,
+        },
+      ),
       checkpointMs: 300,
     },
   },
   {
     name: 'rows that a restored look-up still holds before a union are no silence either',
-    plan: planOf({ sources: [source, { stream: 1, before: [slow] }], unionBefore: true, ops: [{ ...deduplicate, ...place }] }),
+    plan: planOf({
+      sources: [source, { stream: 1, before: [slow] }],
+      unionBefore: true,
+      ops: [{ ...deduplicate, ...place }],
+    }),
     history: historyOf(event(0, 1), { do: 'restart', how: 'stop', downMs: 0 }, event(10)),
   },
   {

@@ -1,6 +1,6 @@
 /**
- * A plan with its references resolved: which streams there are between the operators, who reads them, and where they end. The topology is
- * built from it, and the oracle reads it.
+ * A plan with its references resolved: which streams there are between the operators, who reads
+ * them, and where they end. The topology is built from it, and the oracle reads it.
  */
 import type { Op, Plan, StatelessOp } from './plan.ts';
 
@@ -25,19 +25,29 @@ export interface Layout {
   /** Streams behind event time come first: one of all sources, or one of each. */
   readonly timed: number;
   readonly ops: readonly OpLayout[];
-  readonly sinks: readonly { readonly id: string; readonly stream: number; readonly kind: 'table' | 'graph' }[];
+  readonly sinks: readonly {
+    readonly id: string;
+    readonly stream: number;
+    readonly kind: 'table' | 'graph';
+  }[];
 }
 
 export const streamCount = 3;
 
-/** A window that tells of its panes, in a sink of its own. Where they are early and discarding only what they add up to is known, and nothing else reads it. */
-export const tellsPanes = (op: Op): boolean => op.kind === 'window' && (op.earlyMs > 0 || (op.side && op.allowedLatenessMs > 0));
+/**
+ * A window that tells of its panes, in a sink of its own. Where they are early and discarding only
+ * what they add up to is known, and nothing else reads it.
+ */
+export const tellsPanes = (op: Op): boolean =>
+  op.kind === 'window' && (op.earlyMs > 0 || (op.side && op.allowedLatenessMs > 0));
 const onlyPanes = (op: Op): boolean => op.kind === 'window' && op.earlyMs > 0 && op.discarding;
 
 /**
- * Whose time a stream has, and whether some of what belongs to it may still be held in state when that time is said. Where inputs fall idle, time goes
- * past what an idle one holds, and in a union also past one that is awake and has not caught up (as in Flink): those would be late by right. So there
- * a union is of streams of one time, and a join of such streams or of those that hold nothing.
+ * Whose time a stream has, and whether some of what belongs to it may still be held in state when
+ * that time is said. Where inputs fall idle, time goes past what an idle one holds, and in a union
+ * also past one that is awake and has not caught up (as in Flink): those would be late by right. So
+ * there a union is of streams of one time, and a join of such streams or of those that hold
+ * nothing.
  */
 interface Timing {
   readonly clock: string;
@@ -45,12 +55,20 @@ interface Timing {
 }
 
 function timingOf(id: string, op: Op, inputs: readonly Timing[]): Timing {
-  const holds = inputs.some((input) => input.holds) || op.kind === 'window' || op.kind === 'process' || (op.kind === 'join' && op.left);
-  return { clock: op.kind === 'join' || op.kind === 'union' ? id : (inputs[0]?.clock ?? ''), holds };
+  const holds =
+    inputs.some((input) => input.holds) ||
+    op.kind === 'window' ||
+    op.kind === 'process' ||
+    (op.kind === 'join' && op.left);
+  return {
+    clock: op.kind === 'join' || op.kind === 'union' ? id : (inputs[0]?.clock ?? ''),
+    holds,
+  };
 }
 
 const fitTogether = (op: Op, inputs: readonly Timing[]): boolean =>
-  new Set(inputs.map(({ clock }) => clock)).size === 1 || (op.kind === 'join' && inputs.every(({ holds }) => !holds));
+  new Set(inputs.map(({ clock }) => clock)).size === 1 ||
+  (op.kind === 'join' && inputs.every(({ holds }) => !holds));
 
 export const panesId = (id: string): string => `${id}-panes`;
 
@@ -64,12 +82,22 @@ export function layoutOf(plan: Plan): Layout {
   let streams = timed;
   const read = new Set<number>();
   const tapped = new Set<number>();
-  const timings: Timing[] = Array.from({ length: timed }, (_, n) => ({ clock: `time${n}`, holds: false }));
-  const timingsOf = (inputs: readonly number[]): readonly Timing[] => inputs.map((n) => timings[n] as Timing);
+  const timings: Timing[] = Array.from({ length: timed }, (_, n) => ({
+    clock: `time${n}`,
+    holds: false,
+  }));
+  const timingsOf = (inputs: readonly number[]): readonly Timing[] =>
+    inputs.map((n) => timings[n] as Timing);
   const ops = plan.ops.map((op, n): OpLayout => {
     const back = (from: number): number => streams - 1 - (from % streams);
-    const asked = [op.from, ...(op.kind === 'union' ? op.others : op.kind === 'join' ? [op.other] : [])].map(back);
-    const inputs = plan.idleAfterMs === 0 || fitTogether(op, timingsOf(asked)) ? asked : asked.map(() => back(op.from));
+    const asked = [
+      op.from,
+      ...(op.kind === 'union' ? op.others : op.kind === 'join' ? [op.other] : []),
+    ].map(back);
+    const inputs =
+      plan.idleAfterMs === 0 || fitTogether(op, timingsOf(asked))
+        ? asked
+        : asked.map(() => back(op.from));
     for (const input of inputs) read.add(input);
     const count = op.kind === 'split' ? (op.rest ? 3 : 2) : onlyPanes(op) ? 0 : 1;
     const outputs = Array.from({ length: count }, (_, i) => streams + i);
@@ -80,6 +108,10 @@ export function layoutOf(plan: Plan): Layout {
   });
   const sinks = Array.from({ length: streams }, (_, stream) => stream)
     .filter((stream) => tapped.has(stream) || !read.has(stream))
-    .map((stream) => ({ id: `sink${stream}`, stream, kind: stream % 3 === 2 ? ('graph' as const) : ('table' as const) }));
+    .map((stream) => ({
+      id: `sink${stream}`,
+      stream,
+      kind: stream % 3 === 2 ? ('graph' as const) : ('table' as const),
+    }));
   return { plan, sources, timed, ops, sinks };
 }

@@ -1,8 +1,9 @@
 /**
- * What the property suite makes up: a topology of any operators, and a history of what happens to it. Both are data, so that a failure can be
- * shown, made smaller and run again.
+ * What the property suite makes up: a topology of any operators, and a history of what happens to
+ * it. Both are data, so that a failure can be shown, made smaller and run again.
  *
- * References are numbers that are taken modulo what there is, so that every plan is a legal one, also when it was made smaller.
+ * References are numbers that are taken modulo what there is, so that every plan is a legal one,
+ * also when it was made smaller.
  */
 import fc from 'fast-check';
 import type { KeyKind } from './rows.ts';
@@ -26,7 +27,12 @@ export type StatelessOp =
 
 export type Shape =
   | { readonly type: 'tumbling'; readonly sizeMs: number; readonly offsetMs: number }
-  | { readonly type: 'sliding'; readonly sizeMs: number; readonly slideMs: number; readonly offsetMs: number }
+  | {
+      readonly type: 'sliding';
+      readonly sizeMs: number;
+      readonly slideMs: number;
+      readonly offsetMs: number;
+    }
   | { readonly type: 'session'; readonly gapMs: number };
 
 export type TimedOp =
@@ -51,9 +57,16 @@ export type TimedOp =
       readonly left: boolean;
       readonly side: boolean;
     }
-  | { readonly kind: 'process'; readonly key: KeyKind; readonly periodMs: number; readonly chain: number };
+  | {
+      readonly kind: 'process';
+      readonly key: KeyKind;
+      readonly periodMs: number;
+      readonly chain: number;
+    };
 
-/** `from` counts back from the newest stream; `tap` gives its result a sink though others read it. */
+/**
+ * `from` counts back from the newest stream; `tap` gives its result a sink though others read it.
+ */
 export type Op = (StatelessOp | TimedOp) & { readonly from: number; readonly tap: boolean };
 
 export interface Plan {
@@ -88,12 +101,23 @@ export type Step =
       readonly twice: boolean;
     }
   | { readonly do: 'pass'; readonly ms: number }
-  | { readonly do: 'fault'; readonly stream: number; readonly split: number; readonly fault: 'unreachable' | 'silent' | 'throttled' }
+  | {
+      readonly do: 'fault';
+      readonly stream: number;
+      readonly split: number;
+      readonly fault: 'unreachable' | 'silent' | 'throttled';
+    }
   | { readonly do: 'mend' }
   | { readonly do: 'reshard'; readonly stream: number; readonly split: number }
-  /** The run ends: by itself, between any two of its steps, or not at all, so that it goes on beside the next. */
+  /**
+   * The run ends: by itself, between any two of its steps, or not at all, so that it goes on beside
+   * the next.
+   */
   | { readonly do: 'restart'; readonly how: 'stop' | 'kill' | 'leave'; readonly downMs: number }
-  /** The run is killed at its next so-many-th call to a sink or the store, before or after that took effect; or the call fails. */
+  /**
+   * The run is killed at its next so-many-th call to a sink or the store, before or after that took
+   * effect; or the call fails.
+   */
   | { readonly do: 'crash'; readonly calls: number; readonly how: 'before' | 'after' | 'failing' }
   | { readonly do: 'drain' };
 
@@ -109,7 +133,8 @@ export interface History {
 }
 
 const index = fc.nat({ max: 5 });
-const tens = (from: number, to: number): fc.Arbitrary<number> => fc.integer({ min: from / 10, max: to / 10 }).map((n) => n * 10);
+const tens = (from: number, to: number): fc.Arbitrary<number> =>
+  fc.integer({ min: from / 10, max: to / 10 }).map((n) => n * 10);
 
 const stateless: fc.Arbitrary<StatelessOp> = fc.oneof(
   fc.record({ kind: fc.constant('map'), throws: fc.boolean() }),
@@ -128,11 +153,17 @@ const stateless: fc.Arbitrary<StatelessOp> = fc.oneof(
 ) as fc.Arbitrary<StatelessOp>;
 
 /** An unordered look-up before event time adds disorder of its own, which no bound covers. */
-const untimed = stateless.map((op): StatelessOp => (op.kind === 'async' ? { ...op, ordered: true } : op));
+const untimed = stateless.map(
+  (op): StatelessOp => (op.kind === 'async' ? { ...op, ordered: true } : op),
+);
 
 const shapes: fc.Arbitrary<Shape> = fc.oneof(
   tens(50, 2_000).chain((sizeMs) =>
-    fc.record({ type: fc.constant('tumbling' as const), sizeMs: fc.constant(sizeMs), offsetMs: tens(10 - sizeMs, sizeMs - 10) }),
+    fc.record({
+      type: fc.constant('tumbling' as const),
+      sizeMs: fc.constant(sizeMs),
+      offsetMs: tens(10 - sizeMs, sizeMs - 10),
+    }),
   ),
   tens(100, 900).chain((slideMs) =>
     fc.record({
@@ -142,7 +173,8 @@ const shapes: fc.Arbitrary<Shape> = fc.oneof(
       offsetMs: tens(10 - slideMs, slideMs - 10),
     }),
   ),
-  // No gap between two events is exactly this: whether such ones are of one session would depend on when time passes the first.
+  // No gap between two events is exactly this: whether such ones are of one session would depend on
+  // when time passes the first.
   tens(50, 900).map((ms) => ({ type: 'session' as const, gapMs: ms + 5 })),
 );
 
@@ -150,8 +182,15 @@ const keys = fc.constantFrom(...(Object.keys(keysOf) as KeyKind[]));
 
 const timed: fc.Arbitrary<TimedOp> = fc.oneof(
   fc.record({ kind: fc.constant('split'), rest: fc.boolean() }),
-  fc.record({ kind: fc.constant('union'), others: fc.array(index, { minLength: 1, maxLength: 2 }) }),
-  fc.record({ kind: fc.constant('deduplicate'), withinMs: fc.constantFrom(1, 500, 3_600_000), side: fc.boolean() }),
+  fc.record({
+    kind: fc.constant('union'),
+    others: fc.array(index, { minLength: 1, maxLength: 2 }),
+  }),
+  fc.record({
+    kind: fc.constant('deduplicate'),
+    withinMs: fc.constantFrom(1, 500, 3_600_000),
+    side: fc.boolean(),
+  }),
   fc.record({
     kind: fc.constant('window'),
     shape: shapes,
@@ -170,16 +209,30 @@ const timed: fc.Arbitrary<TimedOp> = fc.oneof(
     left: fc.boolean(),
     side: fc.boolean(),
   }),
-  fc.record({ kind: fc.constant('process'), key: keys, periodMs: fc.constantFrom(100, 250, 1_000), chain: fc.nat({ max: 3 }) }),
+  fc.record({
+    kind: fc.constant('process'),
+    key: keys,
+    periodMs: fc.constantFrom(100, 250, 1_000),
+    chain: fc.nat({ max: 3 }),
+  }),
 ) as fc.Arbitrary<TimedOp>;
 
-const placed = { from: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: index }), tap: fc.boolean() };
+const placed = {
+  from: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: index }),
+  tap: fc.boolean(),
+};
 const op: fc.Arbitrary<Op> = fc
-  .tuple(fc.oneof({ weight: 1, arbitrary: stateless }, { weight: 2, arbitrary: timed }), fc.record(placed))
+  .tuple(
+    fc.oneof({ weight: 1, arbitrary: stateless }, { weight: 2, arbitrary: timed }),
+    fc.record(placed),
+  )
   .map(([chosen, place]) => ({ ...chosen, ...place }));
 
 const plans: fc.Arbitrary<Plan> = fc.record({
-  sources: fc.array(fc.record({ stream: fc.nat({ max: 2 }), before: fc.array(untimed, { maxLength: 2 }) }), { minLength: 1, maxLength: 3 }),
+  sources: fc.array(
+    fc.record({ stream: fc.nat({ max: 2 }), before: fc.array(untimed, { maxLength: 2 }) }),
+    { minLength: 1, maxLength: 3 },
+  ),
   unionBefore: fc.boolean(),
   outOfOrdernessMs: fc.constantFrom(0, 100, 1_000),
   idleAfterMs: fc.constantFrom(0, 300, 2_000),
@@ -191,7 +244,10 @@ const event: fc.Arbitrary<Step> = fc.record({
   do: fc.constant('event' as const),
   stream: fc.nat({ max: 2 }),
   split: fc.nat({ max: 3 }),
-  onMs: fc.oneof({ weight: 12, arbitrary: tens(0, 300) }, { weight: 1, arbitrary: fc.constantFrom(3_000, 60_000) }),
+  onMs: fc.oneof(
+    { weight: 12, arbitrary: tens(0, 300) },
+    { weight: 1, arbitrary: fc.constantFrom(3_000, 60_000) },
+  ),
   behind: fc.constantFrom(0, 0, 0.5, 1),
   lateMs: fc.constant(0),
   k: fc.nat({ max: 3 }),
@@ -200,11 +256,20 @@ const event: fc.Arbitrary<Step> = fc.record({
     { weight: 30, arbitrary: fc.constant<Flaw>('none') },
     { weight: 1, arbitrary: fc.constantFrom<Flaw>('future', 'schema', 'bytes', 'foreign') },
   ),
-  twice: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+  twice: fc.oneof(
+    { weight: 9, arbitrary: fc.constant(false) },
+    { weight: 1, arbitrary: fc.constant(true) },
+  ),
 });
 
 const happening: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(50, 250, 1_000, 4_000) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('pass' as const),
+      ms: fc.constantFrom(50, 250, 1_000, 4_000),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -215,7 +280,14 @@ const happening: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.constant({ do: 'mend' as const }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('reshard' as const), stream: fc.nat({ max: 2 }), split: fc.nat({ max: 3 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('reshard' as const),
+      stream: fc.nat({ max: 2 }),
+      split: fc.nat({ max: 3 }),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -236,17 +308,27 @@ const happening: fc.Arbitrary<Step> = fc.oneof(
 );
 
 const histories: fc.Arbitrary<History> = fc.record({
-  steps: fc.array(fc.oneof({ weight: 4, arbitrary: event }, { weight: 1, arbitrary: happening }), { maxLength: 70, size: 'max' }),
+  steps: fc.array(fc.oneof({ weight: 4, arbitrary: event }, { weight: 1, arbitrary: happening }), {
+    maxLength: 70,
+    size: 'max',
+  }),
   turnRecords: fc.constantFrom(1, 3, 10, 1_000),
   checkpointMs: fc.constantFrom(0, 100, 1_000, 1_000_000),
   splits: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 3, maxLength: 3 }),
   startMs: fc.constantFrom(0, Date.UTC(2026, 0, 1)),
 });
 
-/** One operator that says what is late, right behind event time: then what was not late has one answer. */
+/**
+ * One operator that says what is late, right behind event time: then what was not late has one
+ * answer.
+ */
 const lateOps: fc.Arbitrary<Op> = fc
   .oneof(
-    fc.record({ kind: fc.constant('deduplicate'), withinMs: fc.constantFrom(1, 500), side: fc.constant(true) }),
+    fc.record({
+      kind: fc.constant('deduplicate'),
+      withinMs: fc.constantFrom(1, 500),
+      side: fc.constant(true),
+    }),
     fc.record({
       kind: fc.constant('window'),
       shape: shapes.filter(({ type }) => type === 'tumbling'),
@@ -286,10 +368,15 @@ const latePlans: fc.Arbitrary<Plan> = fc.record({
 });
 
 const lateHistories: fc.Arbitrary<History> = fc
-  .tuple(histories, fc.array(fc.constantFrom(0, 0, 0, 200, 2_000, 20_000), { minLength: 1, maxLength: 20 }))
+  .tuple(
+    histories,
+    fc.array(fc.constantFrom(0, 0, 0, 200, 2_000, 20_000), { minLength: 1, maxLength: 20 }),
+  )
   .map(([history, lates]) => ({
     ...history,
-    steps: history.steps.map((step, n) => (step.do === 'event' ? { ...step, lateMs: lates[n % lates.length] ?? 0 } : step)),
+    steps: history.steps.map((step, n) =>
+      step.do === 'event' ? { ...step, lateMs: lates[n % lates.length] ?? 0 } : step,
+    ),
   }));
 
 /** A topology, and what happens to it. Nothing is late, or what is late is said. */
@@ -300,6 +387,12 @@ export interface Game {
 }
 
 export const games: fc.Arbitrary<Game> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ late: fc.constant(false), plan: plans, history: histories }) },
-  { weight: 1, arbitrary: fc.record({ late: fc.constant(true), plan: latePlans, history: lateHistories }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ late: fc.constant(false), plan: plans, history: histories }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ late: fc.constant(true), plan: latePlans, history: lateHistories }),
+  },
 );

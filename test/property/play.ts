@@ -1,5 +1,6 @@
 /**
- * Plays a history to a topology as a job, over as many runs as it takes, and compares what came out with the oracle's answer.
+ * Plays a history to a topology as a job, over as many runs as it takes, and compares what came out
+ * with the oracle's answer.
  */
 import type { ManualClock } from '../../schemas/kernel/clock.ts';
 import { afterThisRound, manualClock } from '../../schemas/kernel/clock.ts';
@@ -56,7 +57,9 @@ class Player {
     this.#lookups = connectorsOf(layout, services);
     this.#world = new World(
       Array.from({ length: streamCount }, (_, n) => ({
-        splits: Array.from({ length: history.splits[n] ?? 1 }, (__, split) => worldSplit(`${split}`, split === 1 ? 'kafka' : 'kinesis')),
+        splits: Array.from({ length: history.splits[n] ?? 1 }, (__, split) =>
+          worldSplit(`${split}`, split === 1 ? 'kafka' : 'kinesis'),
+        ),
         asksLatest: n !== 1,
       })),
     );
@@ -80,7 +83,11 @@ class Player {
     const job = createJob({
       topology: this.#topology,
       blobs: this.#world.blobs(gate),
-      connectors: this.#world.connectors(gate, (name) => Number(name.slice(streamName(0).length - 1)), this.#lookups),
+      connectors: this.#world.connectors(
+        gate,
+        (name) => Number(name.slice(streamName(0).length - 1)),
+        this.#lookups,
+      ),
       clock: { ...clock, setTimer: (ms, fire) => clock.setTimer(ms, () => gate.dead || fire()) },
       random: seededRandom(1),
       checkpointIntervalMs: checkpointMs,
@@ -100,7 +107,9 @@ class Player {
     return run;
   }
 
-  /** Time goes on until `ms` passed or `done`; a run that died or failed is followed by the next. */
+  /**
+   * Time goes on until `ms` passed or `done`; a run that died or failed is followed by the next.
+   */
   async #pass(ms: number, done: () => boolean = () => false): Promise<boolean> {
     for (let passed = 0; passed < ms; passed += stepMs) {
       await new Promise<void>((resolve) => afterThisRound(resolve));
@@ -115,7 +124,8 @@ class Player {
   #follow(): void {
     const { ended, job } = this.#run;
     const thrown = ended?.thrown;
-    if (thrown !== undefined && !isPlanned(thrown)) this.troubles.push(`the run ended: ${messageOf(thrown)}`);
+    if (thrown !== undefined && !isPlanned(thrown))
+      this.troubles.push(`the run ended: ${messageOf(thrown)}`);
     if (ended !== undefined) void job.close();
     this.#run = this.#start();
   }
@@ -124,10 +134,14 @@ class Player {
     const run = this.#run;
     await this.#pass(hangMs, () => run.opened || run.gate.dead || run.ended !== undefined);
     run.job.stop();
-    if (!(await this.#pass(hangMs, () => run.ended !== undefined || run.gate.dead))) this.troubles.push('a run does not stop');
+    if (!(await this.#pass(hangMs, () => run.ended !== undefined || run.gate.dead)))
+      this.troubles.push('a run does not stop');
   }
 
-  /** Everything that was sent is read, and time ends: what has come out by then has to be the answer. */
+  /**
+   * Everything that was sent is read, and time ends: what has come out by then has to be the
+   * answer.
+   */
   async #drain(): Promise<void> {
     this.#sender.mendAll();
     for (let tries = 0; tries < drainTriesMax; tries++) {
@@ -196,17 +210,28 @@ class Player {
   }
 }
 
-const isPlanned = (thrown: unknown): boolean => ['planned', 'fenced'].includes((thrown as { readonly code?: string }).code ?? '');
+const isPlanned = (thrown: unknown): boolean =>
+  ['planned', 'fenced'].includes((thrown as { readonly code?: string }).code ?? '');
 
-/** What went in came out in one way or another, at every node, and nothing was late that may not be. */
+/**
+ * What went in came out in one way or another, at every node, and nothing was late that may not be.
+ */
 async function conservationOf(job: Job, late: boolean): Promise<readonly string[]> {
   const { nodes, drained } = await job.status();
   if (!drained) return ['a run that was drained does not say so'];
   return nodes.flatMap((node) => {
-    const out = node.passed + node.filtered + node.late + node.deduplicated + node.rejected + (node.waiting ?? 0);
+    const out =
+      node.passed +
+      node.filtered +
+      node.late +
+      node.deduplicated +
+      node.rejected +
+      (node.waiting ?? 0);
     return [
       ...(out === node.in ? [] : [`${node.id}: ${node.in} came in, ${out} are accounted for`]),
-      ...(late || node.late + node.partiallyLate === 0 ? [] : [`${node.id}: ${node.late} are late, ${node.partiallyLate} in part`]),
+      ...(late || node.late + node.partiallyLate === 0
+        ? []
+        : [`${node.id}: ${node.late} are late, ${node.partiallyLate} in part`]),
     ];
   });
 }
@@ -229,7 +254,15 @@ export async function play(game: Game): Promise<Outcome> {
     await player.end();
   }
   const { answers, world, runs } = player;
-  const differences = [...new Set(player.troubles), ...differencesOf(layout, answers, (sink) => world.visible(sink), game.late)];
+  const differences = [
+    ...new Set(player.troubles),
+    ...differencesOf(layout, answers, (sink) => world.visible(sink), game.late),
+  ];
   const late = [...player.lateIds().values()].flat().length;
-  return { differences, runs, late, rows: layout.sinks.reduce((rows, { id }) => rows + world.visible(id).length, 0) };
+  return {
+    differences,
+    runs,
+    late,
+    rows: layout.sinks.reduce((rows, { id }) => rows + world.visible(id).length, 0),
+  };
 }

@@ -1,8 +1,9 @@
 /**
- * The rows of the property suite and what the topologies' own functions make of them. The topology and the oracle call the same functions:
- * what is compared is the engine, not these.
+ * The rows of the property suite and what the topologies' own functions make of them. The topology
+ * and the oracle call the same functions: what is compared is the engine, not these.
  *
- * Every function is pure, and every row says its own event time, so that a topology can see that the engine kept it.
+ * Every function is pure, and every row says its own event time, so that a topology can see that
+ * the engine kept it.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
 
@@ -35,12 +36,21 @@ function short(text: string): string {
 }
 
 /** Of ids in any order, each as often as it is there. */
-export const idsOf = (ids: readonly string[]): string => `${ids.length}:${short([...ids].sort().join(' '))}`;
+export const idsOf = (ids: readonly string[]): string =>
+  `${ids.length}:${short([...ids].sort().join(' '))}`;
 
-/** The value of a row for `sum`, `avg`, `min` and `max`: no binary fraction, of both signs, of two magnitudes. */
-export const amountOf = ({ n }: Row): number => (n % 7 === 0 ? n * 1e9 + 0.3 : n / 10) * (n % 2 === 0 ? 1 : -1);
+/**
+ * The value of a row for `sum`, `avg`, `min` and `max`: no binary fraction, of both signs, of two
+ * magnitudes.
+ */
+export const amountOf = ({ n }: Row): number =>
+  (n % 7 === 0 ? n * 1e9 + 0.3 : n / 10) * (n % 2 === 0 ? 1 : -1);
 
-export const mapped = (row: Row): Row => ({ ...row, n: (row.n * 5 + 3) % 997, k: keyOfNumber(row.n * 5 + 3) });
+export const mapped = (row: Row): Row => ({
+  ...row,
+  n: (row.n * 5 + 3) % 997,
+  k: keyOfNumber(row.n * 5 + 3),
+});
 
 /** Whether a throwing function throws for the row. */
 export const isPoison = ({ n }: Row): boolean => n % 11 === 3;
@@ -50,7 +60,10 @@ export const isKept = ({ n }: Row): boolean => n % 4 !== 1;
 export const manyOf = (row: Row): readonly Row[] =>
   Array.from({ length: row.n % 3 }, (_, i) => ({ ...row, id: `${row.id}.${i}`, n: row.n + i }));
 
-export const conditions = { a: ({ n }: Row): boolean => n % 3 === 0, b: ({ n }: Row): boolean => n % 3 === 1 } as const;
+export const conditions = {
+  a: ({ n }: Row): boolean => n % 3 === 0,
+  b: ({ n }: Row): boolean => n % 3 === 1,
+} as const;
 
 export interface Weight {
   readonly key: string;
@@ -64,12 +77,19 @@ export const tableRows: readonly Weight[] = [
 ];
 
 /** What the asynchronous look-up answers; nothing for `k2`. */
-export const answers: Readonly<Record<string, Weight>> = { k0: { key: 'k0', w: 7 }, k1: { key: 'k1', w: 11 }, k3: { key: 'k3', w: 13 } };
+export const answers: Readonly<Record<string, Weight>> = {
+  k0: { key: 'k0', w: 7 },
+  k1: { key: 'k1', w: 11 },
+  k3: { key: 'k3', w: 13 },
+};
 
 /** The key that a look-up which rejects never gets an answer for. */
 export const unanswered = 'k1';
 
-export const weighed = (row: Row, found: Weight | undefined): Row => ({ ...row, n: row.n + (found?.w ?? 100) });
+export const weighed = (row: Row, found: Weight | undefined): Row => ({
+  ...row,
+  n: row.n + (found?.w ?? 100),
+});
 
 export const joined = (id: string, left: Row, right: Row | undefined): Row => ({
   id: short(`${id} ${left.id} ${right?.id ?? '-'}`),
@@ -88,13 +108,21 @@ export interface Seen {
 /** What a timer at `at` gives, of what the key had seen until then. */
 export function summed(id: string, key: string, at: number, seen: readonly Seen[]): Row {
   const ids = idsOf(seen.map((one) => one.id));
-  return { id: short(`${id} ${key} ${at} ${ids}`), k: keyOfNumber(seen.length), n: seen.length, at, x: { key, ids } };
+  return {
+    id: short(`${id} ${key} ${at} ${ids}`),
+    k: keyOfNumber(seen.length),
+    n: seen.length,
+    at,
+    x: { key, ids },
+  };
 }
 
 /** What a process gives of a row at once. */
-export const passedOn = (row: Row): readonly Row[] => (row.n % 2 === 0 ? [{ ...row, id: `${row.id}p` }] : []);
+export const passedOn = (row: Row): readonly Row[] =>
+  row.n % 2 === 0 ? [{ ...row, id: `${row.id}p` }] : [];
 
-export const firstTimer = (at: number, periodMs: number): number => Math.floor(at / periodMs) * periodMs + periodMs;
+export const firstTimer = (at: number, periodMs: number): number =>
+  Math.floor(at / periodMs) * periodMs + periodMs;
 
 export interface Window {
   readonly key: unknown;

@@ -1,6 +1,8 @@
 /**
- * Sends a history's events, so that none of them can be late unless it is meant to be: where splits fall idle no event is further behind what was sent before it than the
- * bound, in whichever split; where none does, each split has a time of its own. Those that are to be late are behind that, and are known.
+ * Sends a history's events, so that none of them can be late unless it is meant to be: where splits
+ * fall idle no event is further behind what was sent before it than the bound, in whichever split;
+ * where none does, each split has a time of its own. Those that are to be late are behind that, and
+ * are known.
  */
 import type { EventAttributes } from '../../schemas/event.ts';
 import { encodeStructured } from '../../schemas/wire.ts';
@@ -69,7 +71,8 @@ export class Sender {
     const ownTime = this.#plan.idleAfterMs === 0 ? split : undefined;
     const time = (this.#times.get(ownTime) ?? this.#startMs - 3_000) + step.onMs;
     this.#times.set(ownTime, time);
-    const behindMs = Math.floor((step.behind * this.#plan.outOfOrdernessMs) / 10) * 10 + step.lateMs;
+    const behindMs =
+      Math.floor((step.behind * this.#plan.outOfOrdernessMs) / 10) * 10 + step.lateMs;
     const at = step.flaw === 'future' ? nowMs + 1_000 * hourMs : time - behindMs;
     const event: SentEvent = {
       id: `e${++this.#count}`,
@@ -78,14 +81,25 @@ export class Sender {
       mayBeLate: step.lateMs > 0,
     };
     this.#put(step, split, event, nowMs);
-    if (step.twice) this.#put(step, ownTime ?? (open[(step.split + 1) % open.length] as WorldSplit), event, nowMs);
+    if (step.twice)
+      this.#put(
+        step,
+        ownTime ?? (open[(step.split + 1) % open.length] as WorldSplit),
+        event,
+        nowMs,
+      );
   }
 
   #put(place: Place, split: WorldSplit, event: SentEvent, nowMs: number): void {
     const n = place.stream % this.#world.streams.length;
     (this.#sent[n] as SentEvent[]).push(event);
     const value = event.flaw === 'bytes' ? Buffer.from('{"not an event') : recordOf(event, n);
-    split.records.push({ key: event.data.k, position: String(split.records.length + 1), arrivedAtMs: nowMs, value });
+    split.records.push({
+      key: event.data.k,
+      position: String(split.records.length + 1),
+      arrivedAtMs: nowMs,
+      value,
+    });
   }
 }
 
@@ -103,5 +117,10 @@ function recordOf({ id, data, flaw }: SentEvent, stream: number): Uint8Array {
     partitionkey: id,
     receivedtime: received,
   };
-  return Buffer.concat(encodeStructured(attributes, Buffer.from(JSON.stringify(flaw === 'schema' ? { ...data, n: 'many' } : data))));
+  return Buffer.concat(
+    encodeStructured(
+      attributes,
+      Buffer.from(JSON.stringify(flaw === 'schema' ? { ...data, n: 'many' } : data)),
+    ),
+  );
 }

@@ -1,5 +1,6 @@
 /**
- * The property of the engine, over so many plans and histories: what comes out is the oracle's answer. A seed gives the same ones again.
+ * The property of the engine, over so many plans and histories: what comes out is the oracle's
+ * answer. A seed gives the same ones again.
  */
 import fc from 'fast-check';
 import { Undetermined } from './oracle.ts';
@@ -38,7 +39,12 @@ export interface Failure {
 /** Making a failure smaller ends after so long. */
 const shrinkMaxMs = 120_000;
 
-export async function runSuite({ histories: count, seed, path, asFound = false }: SuiteOptions): Promise<Verdict> {
+export async function runSuite({
+  histories: count,
+  seed,
+  path,
+  asFound = false,
+}: SuiteOptions): Promise<Verdict> {
   const seen = new Map<string, number>();
   let [played, undetermined, rows, late, runs] = [0, 0, 0, 0, 0];
   let firstFailure: number | undefined;
@@ -62,18 +68,33 @@ export async function runSuite({ histories: count, seed, path, asFound = false }
     }
     if (firstFailure === undefined) played++;
   });
-  const result = await fc.check(property, { numRuns: count, seed, endOnFailure: asFound, ...(path === undefined ? {} : { path }) });
+  const result = await fc.check(property, {
+    numRuns: count,
+    seed,
+    endOnFailure: asFound,
+    ...(path === undefined ? {} : { path }),
+  });
   if (!result.failed) return { played, undetermined, rows, late, runs, seen, failure: undefined };
   const [game] = result.counterexample ?? [];
   if (game === undefined) throw result.errorInstance;
   const thrown = differences.length > 0 ? differences : [String(result.errorInstance)];
-  return { played, undetermined, rows, late, runs, seen, failure: { game, differences: thrown, path: result.counterexamplePath ?? '' } };
+  return {
+    played,
+    undetermined,
+    rows,
+    late,
+    runs,
+    seen,
+    failure: { game, differences: thrown, path: result.counterexamplePath ?? '' },
+  };
 }
 
 function namesOf({ plan, history: { steps } }: Game): readonly string[] {
   return [
     ...plan.sources.flatMap(({ before }) => before.map(({ kind }) => `before ${kind}`)),
-    ...plan.ops.map((op) => (op.kind === 'window' ? op.shape.type : op.kind === 'join' && op.left ? 'left join' : op.kind)),
+    ...plan.ops.map((op) =>
+      op.kind === 'window' ? op.shape.type : op.kind === 'join' && op.left ? 'left join' : op.kind,
+    ),
     ...steps.map((step) => {
       if (step.do === 'event') return step.flaw === 'none' ? 'event' : `flaw ${step.flaw}`;
       if (step.do === 'restart' || step.do === 'crash') return `${step.do} ${step.how}`;

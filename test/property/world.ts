@@ -1,6 +1,6 @@
 /**
- * What a job of the property suite runs in: streams that can fail, a store and sinks that outlive every run, and runs that can be killed at any
- * call. Time is a clock that is moved by hand.
+ * What a job of the property suite runs in: streams that can fail, a store and sinks that outlive
+ * every run, and runs that can be killed at any call. Time is a clock that is moved by hand.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
@@ -29,7 +29,10 @@ export interface WorldSplit {
 
 export interface WorldStream {
   readonly splits: WorldSplit[];
-  /** Whether it can be asked for its newest positions, as Kafka; otherwise its reads say how far behind they are, as Kinesis'. */
+  /**
+   * Whether it can be asked for its newest positions, as Kafka; otherwise its reads say how far
+   * behind they are, as Kinesis'.
+   */
   readonly asksLatest: boolean;
 }
 
@@ -44,7 +47,10 @@ export function mend(split: WorldSplit): void {
 
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
 
-/** One run's way to the world: every call passes here, and at a planned one the run dies, or the call fails. */
+/**
+ * One run's way to the world: every call passes here, and at a planned one the run dies, or the
+ * call fails.
+ */
 export class Gate {
   dead = false;
   #calls = 0;
@@ -62,7 +68,8 @@ export class Gate {
     if (this.dead) return never();
     this.#calls++;
     const planned = this.#planned?.at === this.#calls ? this.#planned.how : undefined;
-    if (planned === 'failing') throw new SluiceError('planned', 'a planned fault', { retryable: true });
+    if (planned === 'failing')
+      throw new SluiceError('planned', 'a planned fault', { retryable: true });
     if (planned === 'before') this.dead = true;
     if (this.dead) return never();
     const result = await effect();
@@ -89,13 +96,20 @@ function readersOf(stream: WorldStream, gate: Gate): readonly RecordReader[] {
       splits: () => gate.alive(own().map(({ id, parents }) => ({ id, parents }))),
       async read(id, after, bounds): Promise<ReadResult> {
         const split = of(id);
-        if (split.fault === 'unreachable') throw new SluiceError('stream-unreachable', 'nobody answers', { retryable: true });
-        if (split.fault === 'throttled') return gate.alive({ records: [], ended: false, inconclusive: true });
-        if (split.fault === 'silent') await new Promise<void>((resolve) => split.waiting.push(resolve));
+        if (split.fault === 'unreachable')
+          throw new SluiceError('stream-unreachable', 'nobody answers', { retryable: true });
+        if (split.fault === 'throttled')
+          return gate.alive({ records: [], ended: false, inconclusive: true });
+        if (split.fault === 'silent')
+          await new Promise<void>((resolve) => split.waiting.push(resolve));
         const from = Number(after ?? 0);
         const records = split.records.slice(from, from + bounds.maxRecords);
         const left = split.records.length - from - records.length;
-        return gate.alive({ records, ended: split.closed && left === 0, ...(stream.asksLatest ? {} : { behindMs: left }) });
+        return gate.alive({
+          records,
+          ended: split.closed && left === 0,
+          ...(stream.asksLatest ? {} : { behindMs: left }),
+        });
       },
       latest: (id) => gate.alive(stream.asksLatest ? of(id).records.at(-1)?.position : null),
       lag: (id, after) => gate.alive(of(id).records.length - Number(after ?? 0)),
@@ -127,7 +141,8 @@ function shelfSink(shelf: Shelf, run: RunId, gate: Gate, textOf: TextOf): Sink {
     open: (restored) =>
       gate.call(() => {
         if (restored !== undefined) publish((restored as { readonly key: string }).key);
-        for (const key of shelf.staged.keys()) if (!shelf.committed.has(key)) shelf.staged.delete(key);
+        for (const key of shelf.staged.keys())
+          if (!shelf.committed.has(key)) shelf.staged.delete(key);
       }),
     write: ({ values, timestamps }: ElementBatch) =>
       gate.call(() => {
@@ -201,8 +216,10 @@ export class World {
     lookups: Readonly<Record<string, (key: unknown) => Promise<unknown>>>,
   ): JobConnectors {
     return {
-      readers: (name) => Promise.resolve(readersOf(this.streams[streamOf(name)] as WorldStream, gate)),
-      sink: (node: SinkNode, _graph, run) => this.#sink(node.id, run, gate, node.sink.kind === 'graph' ? writesText : rowText),
+      readers: (name) =>
+        Promise.resolve(readersOf(this.streams[streamOf(name)] as WorldStream, gate)),
+      sink: (node: SinkNode, _graph, run) =>
+        this.#sink(node.id, run, gate, node.sink.kind === 'graph' ? writesText : rowText),
       rejected: (_graph, run) => this.#sink('rejected', run, gate, rejectedText),
       table: () => Promise.resolve(tableRows),
       lookup: (name) => lookups[name] as (key: unknown) => Promise<unknown>,

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { heapFlags } from '../bench/ingress-processes.ts';
 
-const text = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
+const text = (path: string): string =>
+  readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
 it('starts the command, npm start and the servers of the benchmark with the same flags of the heap', () => {
   const flags = heapFlags.join(' ');

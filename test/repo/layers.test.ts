@@ -1,5 +1,6 @@
 /**
- * The rules of `npm run check` bite: one violation of every rule, planted in a tree of its own, is reported; a clean tree passes.
+ * The rules of `npm run check` bite: one violation of every rule, planted in a tree of its own, is
+ * reported; a clean tree passes.
  */
 import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +10,10 @@ import { plant, root, run, temporaryFolder, tool } from './support.ts';
 const folders = ['schemas', 'topology', 'ingest', 'enrich', 'deploy', 'test'];
 const text = '/** A planted file. */\nexport const one = 1;\n';
 
-/** One small file in every folder that has rules. The planted files import them, so no import is reported for being absent. */
+/**
+ * One small file in every folder that has rules. The planted files import them, so no import is
+ * reported for being absent.
+ */
 const clean: Readonly<Record<string, string>> = {
   'schemas/a.ts': text,
   'schemas/kernel/a.ts': text,
@@ -26,7 +30,8 @@ const clean: Readonly<Record<string, string>> = {
   'topology/operators/a.ts': "export { one } from '../checkpoint/a.ts';\n",
   'topology/checkpoint/a.ts': "export { one } from '../state/a.ts';\n",
   'topology/runtime/a.ts': "import 'rxjs';\nexport { one } from '../dsl/a.ts';\n",
-  'topology/examples/demo/topology.ts': "import 'sluice';\nimport 'sluice/enrich';\nexport { one } from './own/a.ts';\n",
+  'topology/examples/demo/topology.ts':
+    "import 'sluice';\nimport 'sluice/enrich';\nexport { one } from './own/a.ts';\n",
   'topology/examples/demo/own/a.ts': "export { one } from '../b.ts';\n",
   'topology/examples/demo/b.ts': text,
   'topology/examples/other/b.ts': text,
@@ -34,11 +39,13 @@ const clean: Readonly<Record<string, string>> = {
   'enrich/a.ts':
     "import '@duckdb/node-api';\nimport '@ladybugdb/core';\nimport 'hyparquet';\nimport 'hyparquet-writer';\nexport { one } from '../topology/index.ts';\n",
   'deploy/cli/init.ts': text,
-  'deploy/cli/template/a.ts': "import 'sluice';\nimport 'sluice/enrich';\nimport 'sluice/testing';\nexport { one } from './own.ts';\n",
+  'deploy/cli/template/a.ts':
+    "import 'sluice';\nimport 'sluice/enrich';\nimport 'sluice/testing';\nexport { one } from './own.ts';\n",
   'deploy/cli/template/own.ts': text,
   'deploy/a.ts':
     "import '../ingest/a.ts';\nimport '../enrich/a.ts';\nimport '../topology/index.ts';\nexport const home = process.env['HOME'];\n",
-  'test/a.ts': "import '../deploy/a.ts';\nimport '../topology/testing.ts';\nexport const at = Date.now();\n",
+  'test/a.ts':
+    "import '../deploy/a.ts';\nimport '../topology/testing.ts';\nexport const at = Date.now();\n",
 };
 
 interface Finding {
@@ -54,12 +61,23 @@ interface Report {
 }
 
 function lint(folder: string): Report {
-  const done = run(folder, tool('oxlint'), '--type-aware', '--deny-warnings', '--format=json', ...folders);
+  const done = run(
+    folder,
+    tool('oxlint'),
+    '--type-aware',
+    '--deny-warnings',
+    '--format=json',
+    ...folders,
+  );
   const at = done.stdout.indexOf('{');
   if (at < 0) throw new Error(`oxlint gave no report: ${done.output}`);
   const report = JSON.parse(done.stdout.slice(at)) as {
     readonly number_of_files: number;
-    readonly diagnostics: readonly { readonly code?: string; readonly filename: string; readonly help?: string }[];
+    readonly diagnostics: readonly {
+      readonly code?: string;
+      readonly filename: string;
+      readonly help?: string;
+    }[];
   };
   const findings = report.diagnostics.map(({ code, filename, help }) => ({
     rule: /\((.*)\)/.exec(code ?? '')?.[1] ?? '',
@@ -83,7 +101,9 @@ const refused: readonly (readonly [string, string])[] = [
   ['schemas/kernel', '../a.ts'],
   ['schemas/kernel', '../../topology/index.ts'],
   ['schemas/kernel', 'sluice'],
-  ...['topology/index.ts', 'ingest/a.ts', 'enrich/a.ts', 'deploy/a.ts', 'test/a.ts'].map((to) => ['schemas', `../${to}`] as const),
+  ...['topology/index.ts', 'ingest/a.ts', 'enrich/a.ts', 'deploy/a.ts', 'test/a.ts'].map(
+    (to) => ['schemas', `../${to}`] as const,
+  ),
   ['schemas/ports', '../../topology/graph/a.ts'],
   ['schemas', 'sluice'],
   // topology's lower layers
@@ -100,27 +120,46 @@ const refused: readonly (readonly [string, string])[] = [
     ].map((to) => [`topology/${from}`, to] as const),
   ),
   ...['dsl', 'operators', 'checkpoint'].flatMap((from) =>
-    ['../runtime/a.ts', '../examples/demo/b.ts', '../index.ts', '../testing.ts', 'sluice'].map((to) => [`topology/${from}`, to] as const),
+    ['../runtime/a.ts', '../examples/demo/b.ts', '../index.ts', '../testing.ts', 'sluice'].map(
+      (to) => [`topology/${from}`, to] as const,
+    ),
   ),
-  ...['../index.ts', '../testing.ts', '../examples/demo/b.ts', 'sluice'].map((to) => ['topology/runtime', to] as const),
+  ...['../index.ts', '../testing.ts', '../examples/demo/b.ts', 'sluice'].map(
+    (to) => ['topology/runtime', to] as const,
+  ),
   ...['graph', 'time', 'state', 'dsl', 'operators', 'checkpoint', 'runtime'].flatMap((from) =>
-    ['ingest', 'enrich', 'deploy', 'test'].map((to) => [`topology/${from}`, `../../${to}/a.ts`] as const),
+    ['ingest', 'enrich', 'deploy', 'test'].map(
+      (to) => [`topology/${from}`, `../../${to}/a.ts`] as const,
+    ),
   ),
   ...['ingest', 'enrich', 'deploy', 'test'].map((to) => ['topology', `../${to}/a.ts`] as const),
   ['topology', './examples/demo/b.ts'],
   ['topology', 'sluice'],
   // the examples
-  ...['../other/b.ts', '../../index.ts', '../../../schemas/a.ts', '../../../test/a.ts', 'sluice/testing', 'node:fs', 'rxjs', 'kafkajs'].map(
-    (to) => ['topology/examples/demo', to] as const,
-  ),
+  ...[
+    '../other/b.ts',
+    '../../index.ts',
+    '../../../schemas/a.ts',
+    '../../../test/a.ts',
+    'sluice/testing',
+    'node:fs',
+    'rxjs',
+    'kafkajs',
+  ].map((to) => ['topology/examples/demo', to] as const),
   ['topology/examples/demo/own', '../../other/b.ts'],
   ['topology/examples/demo/own', 'node:fs'],
   // the template of `sluice init`
-  ...['../init.ts', '../../../topology/index.ts', 'node:fs', 'rxjs'].map((to) => ['deploy/cli/template', to] as const),
+  ...['../init.ts', '../../../topology/index.ts', 'node:fs', 'rxjs'].map(
+    (to) => ['deploy/cli/template', to] as const,
+  ),
   // the sides
-  ...['topology/index.ts', 'enrich/a.ts', 'deploy/a.ts', 'test/a.ts'].map((to) => ['ingest', `../${to}`] as const),
+  ...['topology/index.ts', 'enrich/a.ts', 'deploy/a.ts', 'test/a.ts'].map(
+    (to) => ['ingest', `../${to}`] as const,
+  ),
   ['ingest', 'sluice'],
-  ...['ingest/a.ts', 'deploy/a.ts', 'test/a.ts', 'topology/testing.ts', 'topology/dsl/a.ts'].map((to) => ['enrich', `../${to}`] as const),
+  ...['ingest/a.ts', 'deploy/a.ts', 'test/a.ts', 'topology/testing.ts', 'topology/dsl/a.ts'].map(
+    (to) => ['enrich', `../${to}`] as const,
+  ),
   ['enrich', 'sluice'],
   ['deploy', '../test/a.ts'],
   ['deploy', 'sluice'],
@@ -135,22 +174,42 @@ const refused: readonly (readonly [string, string])[] = [
     'kafkajs',
     'neo4j-driver',
   ].flatMap((to) =>
-    ['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'topology/runtime', 'topology/examples/demo'].map(
-      (from) => [from, to] as const,
-    ),
+    [
+      'schemas',
+      'schemas/kernel',
+      'topology',
+      'topology/graph',
+      'topology/dsl',
+      'topology/runtime',
+      'topology/examples/demo',
+    ].map((from) => [from, to] as const),
   ),
-  ...['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'ingest', 'enrich', 'deploy'].map(
-    (from) => [from, 'rxjs'] as const,
-  ),
+  ...[
+    'schemas',
+    'schemas/kernel',
+    'topology',
+    'topology/graph',
+    'topology/dsl',
+    'ingest',
+    'enrich',
+    'deploy',
+  ].map((from) => [from, 'rxjs'] as const),
   ...['enrich', 'deploy'].map((from) => [from, 'uWebSockets.js'] as const),
   ...['@duckdb/node-api', '@ladybugdb/core', 'hyparquet', 'hyparquet-writer'].flatMap((to) =>
     ['ingest', 'deploy'].map((from) => [from, to] as const),
   ),
   // time and the environment by another door
   ...['node:timers', 'node:timers/promises', 'timers', 'node:process'].flatMap((to) =>
-    ['schemas', 'schemas/kernel', 'topology', 'topology/graph', 'topology/dsl', 'topology/runtime', 'ingest', 'enrich'].map(
-      (from) => [from, to] as const,
-    ),
+    [
+      'schemas',
+      'schemas/kernel',
+      'topology',
+      'topology/graph',
+      'topology/dsl',
+      'topology/runtime',
+      'ingest',
+      'enrich',
+    ].map((from) => [from, to] as const),
   ),
 ];
 
@@ -162,21 +221,36 @@ describe('layers', () => {
     expect(report.files).toBe(Object.keys(clean).length);
   });
 
-  it.each(['static', 'type', 'reexport', 'dynamic'] as const)('every refused import is reported, written as %s', (form) => {
-    const write = {
-      static: (to: string) => `import * as x from '${to}';\nexport const y = x;\n`,
-      type: (to: string) => `import type * as x from '${to}';\nexport type Y = typeof x;\n`,
-      reexport: (to: string) => `export * from '${to}';\n`,
-      dynamic: (to: string) => `export const x = await import('${to}');\n`,
-    }[form];
-    const planted = refused.map(([from, to], i) => ({ path: `${from}/planted-${i}.ts`, from, to }));
-    const report = lint(tree(form, Object.fromEntries(planted.map(({ path, to }) => [path, write(to)]))));
-    const found = new Set(report.findings.filter(({ rule }) => rule === 'no-restricted-imports').map(({ path }) => path));
-    expect(planted.filter(({ path }) => !found.has(path)).map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
-    expect([...found].filter((path) => !path.includes('planted'))).toEqual([]);
-    expect(planted.length).toBeGreaterThan(150);
-    expect(report.status).not.toBe(0);
-  });
+  it.each(['static', 'type', 'reexport', 'dynamic'] as const)(
+    'every refused import is reported, written as %s',
+    (form) => {
+      const write = {
+        static: (to: string) => `import * as x from '${to}';\nexport const y = x;\n`,
+        type: (to: string) => `import type * as x from '${to}';\nexport type Y = typeof x;\n`,
+        reexport: (to: string) => `export * from '${to}';\n`,
+        dynamic: (to: string) => `export const x = await import('${to}');\n`,
+      }[form];
+      const planted = refused.map(([from, to], i) => ({
+        path: `${from}/planted-${i}.ts`,
+        from,
+        to,
+      }));
+      const report = lint(
+        tree(form, Object.fromEntries(planted.map(({ path, to }) => [path, write(to)]))),
+      );
+      const found = new Set(
+        report.findings
+          .filter(({ rule }) => rule === 'no-restricted-imports')
+          .map(({ path }) => path),
+      );
+      expect(
+        planted.filter(({ path }) => !found.has(path)).map(({ from, to }) => `${from} -> ${to}`),
+      ).toEqual([]);
+      expect([...found].filter((path) => !path.includes('planted'))).toEqual([]);
+      expect(planted.length).toBeGreaterThan(150);
+      expect(report.status).not.toBe(0);
+    },
+  );
 
   it('every layer rule of the configuration has fired, by its message', () => {
     const config = JSON.parse(readFileSync(join(root, '.oxlintrc.json'), 'utf8')) as {
@@ -190,7 +264,12 @@ describe('layers', () => {
       for (const { message } of rule?.[1].patterns ?? []) messages.add(message);
     }
     const report = lint(
-      tree('messages', Object.fromEntries(refused.map(([from, to], i) => [`${from}/planted-${i}.ts`, `import '${to}';\n`]))),
+      tree(
+        'messages',
+        Object.fromEntries(
+          refused.map(([from, to], i) => [`${from}/planted-${i}.ts`, `import '${to}';\n`]),
+        ),
+      ),
     );
     const heard = new Set(report.findings.map(({ help }) => help));
     expect([...messages].filter((message) => !heard.has(message))).toEqual([]);
@@ -226,14 +305,29 @@ describe('ambient time, chance and environment', () => {
 
   it('is refused everywhere but in the clock, the chance, deploy and test', () => {
     const planted = places.flatMap((place) =>
-      Object.entries(uses).map(([name, code], i) => ({ path: `${place}/planted-${i}.ts`, name, code })),
+      Object.entries(uses).map(([name, code], i) => ({
+        path: `${place}/planted-${i}.ts`,
+        name,
+        code,
+      })),
     );
     const allowed = Object.values(uses).flatMap((code, i) =>
       [`deploy/allowed-${i}.ts`, `test/allowed-${i}.ts`].map((path) => [path, code] as const),
     );
-    const report = lint(tree('ambient', Object.fromEntries([...planted.map(({ path, code }) => [path, code] as const), ...allowed])));
-    const found = new Set(report.findings.filter(({ rule }) => rule.startsWith('no-restricted-')).map(({ path }) => path));
-    expect(planted.filter(({ path }) => !found.has(path)).map(({ path, name }) => `${path}: ${name}`)).toEqual([]);
+    const report = lint(
+      tree(
+        'ambient',
+        Object.fromEntries([...planted.map(({ path, code }) => [path, code] as const), ...allowed]),
+      ),
+    );
+    const found = new Set(
+      report.findings
+        .filter(({ rule }) => rule.startsWith('no-restricted-'))
+        .map(({ path }) => path),
+    );
+    expect(
+      planted.filter(({ path }) => !found.has(path)).map(({ path, name }) => `${path}: ${name}`),
+    ).toEqual([]);
     expect([...found].filter((path) => !path.includes('planted'))).toEqual([]);
     expect(report.files).toBe(Object.keys(clean).length + planted.length + allowed.length);
   });
@@ -252,21 +346,32 @@ describe('the other rules of oxlint', () => {
     [
       'no-floating-promises',
       'ingest/b.ts',
-      { 'ingest/b.ts': 'async function f(): Promise<void> {}\nexport function g(): void {\n  f();\n}\n' },
+      {
+        'ingest/b.ts':
+          'async function f(): Promise<void> {}\nexport function g(): void {\n  f();\n}\n',
+      },
     ],
     [
       'no-misused-promises',
       'ingest/b.ts',
-      { 'ingest/b.ts': 'async function f(): Promise<boolean> {\n  return true;\n}\nexport const g = (): number => (f() ? 1 : 2);\n' },
+      {
+        'ingest/b.ts':
+          'async function f(): Promise<boolean> {\n  return true;\n}\nexport const g = (): number => (f() ? 1 : 2);\n',
+      },
     ],
     [
       'switch-exhaustiveness-check',
       'ingest/b.ts',
-      { 'ingest/b.ts': "export function f(x: 'a' | 'b'): number {\n  switch (x) {\n    case 'a':\n      return 1;\n  }\n  return 2;\n}\n" },
+      {
+        'ingest/b.ts':
+          "export function f(x: 'a' | 'b'): number {\n  switch (x) {\n    case 'a':\n      return 1;\n  }\n  return 2;\n}\n",
+      },
     ],
   ] as const)('%s', (rule, path, files) => {
     const report = lint(tree(rule, files));
-    expect(report.findings.map((finding) => `${finding.rule} ${finding.path}`)).toContain(`${rule} ${path}`);
+    expect(report.findings.map((finding) => `${finding.rule} ${finding.path}`)).toContain(
+      `${rule} ${path}`,
+    );
     expect(report.status).not.toBe(0);
   });
 });
@@ -293,10 +398,12 @@ describe('knip', () => {
   const plainTree = (extra: Readonly<Record<string, string>>): string => {
     const folder = temporaryFolder('knip');
     plant(folder, { ...used, ...extra });
-    for (const config of ['tsconfig.json', 'knip.json']) copyFileSync(join(root, config), join(folder, config));
+    for (const config of ['tsconfig.json', 'knip.json'])
+      copyFileSync(join(root, config), join(folder, config));
     return folder;
   };
-  const knip = (folder: string) => run(folder, tool('knip'), '--include', 'files,exports,types', '--no-config-hints');
+  const knip = (folder: string) =>
+    run(folder, tool('knip'), '--include', 'files,exports,types', '--no-config-hints');
 
   it('passes a tree where everything is used', () => {
     const done = knip(plainTree({}));
@@ -305,7 +412,9 @@ describe('knip', () => {
   });
 
   it('reports an unused export', () => {
-    const done = knip(plainTree({ 'deploy/used.ts': 'export const used = 1;\nexport const planted = 2;\n' }));
+    const done = knip(
+      plainTree({ 'deploy/used.ts': 'export const used = 1;\nexport const planted = 2;\n' }),
+    );
     expect(done.output).toMatch(/planted +deploy\/used\.ts/);
     expect(done.status).not.toBe(0);
   });
@@ -329,9 +438,12 @@ describe('the lock file', () => {
   });
 
   it('with entries taken out is refused by name, and completed to what it was', () => {
-    const lock = JSON.parse(lockText) as { packages: Record<string, { integrity?: string; optional?: boolean }> };
+    const lock = JSON.parse(lockText) as {
+      packages: Record<string, { integrity?: string; optional?: boolean }>;
+    };
     const removed = Object.entries(lock.packages).filter(
-      ([path, entry]) => foreign.test(path) && entry.integrity === undefined && entry.optional === true,
+      ([path, entry]) =>
+        foreign.test(path) && entry.integrity === undefined && entry.optional === true,
     );
     expect(removed.length).toBeGreaterThan(0);
     for (const [path] of removed) delete lock.packages[path];
@@ -342,11 +454,17 @@ describe('the lock file', () => {
     for (const [path] of removed) expect(refusedLock.output).toContain(`no entry for ${path};`);
     expect(run(folder, process.execPath, script).status).toBe(0);
     expect(run(folder, process.execPath, script, '--check').status).toBe(0);
-    // npm sorts the keys and marks what only development needs when it next writes the file: what installs depend on is compared.
+    // npm sorts the keys and marks what only development needs when it next writes the file: what
+    // installs depend on is compared.
     const said = (text: string): unknown => {
-      const { packages } = JSON.parse(text) as { packages: Record<string, Record<string, unknown>> };
+      const { packages } = JSON.parse(text) as {
+        packages: Record<string, Record<string, unknown>>;
+      };
       return Object.fromEntries(
-        Object.entries(packages).map(([path, { version, optional, os, cpu }]) => [path, { version, optional: optional ?? false, os, cpu }]),
+        Object.entries(packages).map(([path, { version, optional, os, cpu }]) => [
+          path,
+          { version, optional: optional ?? false, os, cpu },
+        ]),
       );
     };
     expect(said(readFileSync(join(folder, 'package-lock.json'), 'utf8'))).toEqual(said(lockText));
@@ -371,7 +489,10 @@ describe('biome', () => {
     ['quotes', 'export const a = "a";\n'],
     ['semicolons', "export const a = 'a'\n"],
     ['indents', "export function f(): string {\n    return 'a';\n}\n"],
-    ['line width', `export const list = [${Array.from({ length: 40 }, (_, i) => 1000 + i).join(', ')}];\n`],
+    [
+      'line width',
+      `export const list = [${Array.from({ length: 40 }, (_, i) => 1000 + i).join(', ')}];\n`,
+    ],
     ['import order', "import b from './b.ts';\nimport a from './a.ts';\n\nexport { a, b };\n"],
   ])('reports wrong %s', (_name, planted) => {
     const done = checked({ 'ingest/planted.ts': planted });
@@ -379,7 +500,10 @@ describe('biome', () => {
     expect(done.status).not.toBe(0);
   });
 
-  it.each(['dist/a.ts', '.build/a.ts', '.sluice/a.ts', 'ingest/a.gen.ts'])('leaves %s alone', (path) => {
-    expect(checked({ 'ingest/a.ts': text, [path]: 'export const a = "a"' }).status).toBe(0);
-  });
+  it.each(['dist/a.ts', '.build/a.ts', '.sluice/a.ts', 'ingest/a.gen.ts'])(
+    'leaves %s alone',
+    (path) => {
+      expect(checked({ 'ingest/a.ts': text, [path]: 'export const a = "a"' }).status).toBe(0);
+    },
+  );
 });

@@ -1,6 +1,6 @@
 /**
- * What is committed installs: a fresh clone, an empty npm cache, `npm ci` (which builds), and the packages with native parts load.
- * It tests the last commit, not the working tree.
+ * What is committed installs: a fresh clone, an empty npm cache, `npm ci` (which builds), and the
+ * packages with native parts load. It tests the last commit, not the working tree.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -10,7 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { commandsOf, root, run, temporaryFolder } from './support.ts';
 
-it('npm ci in a fresh clone installs, builds, the native packages load, and the README is true', { timeout: 400_000 }, async () => {
+it('npm ci in a fresh clone installs, builds, the native packages load, and the README is true', {
+  timeout: 400_000,
+}, async () => {
   const folder = temporaryFolder('clone');
   const clone = join(folder, 'clone');
   const cloned = run(folder, 'git', 'clone', '--quiet', '--no-hardlinks', root, clone);
@@ -21,7 +23,13 @@ it('npm ci in a fresh clone installs, builds, the native packages load, and the 
   expect(installed.output).not.toContain('warn install-scripts');
   expect(existsSync(join(clone, 'dist', 'topology', 'index.js'))).toBe(true);
 
-  for (const name of ['uWebSockets.js', 'esbuild', '@duckdb/node-api', '@ladybugdb/core', 'fs-native-extensions']) {
+  for (const name of [
+    'uWebSockets.js',
+    'esbuild',
+    '@duckdb/node-api',
+    '@ladybugdb/core',
+    'fs-native-extensions',
+  ]) {
     const loaded = run(
       clone,
       process.execPath,
@@ -45,20 +53,29 @@ it('npm ci in a fresh clone installs, builds, the native packages load, and the 
   await tour(clone);
 });
 
-/** Runs what the README shows of `npm start`, `curl` and `sluice`, in its order, on a free port instead of 8080. */
+/**
+ * Runs what the README shows of `npm start`, `curl` and `sluice`, in its order, on a free port
+ * instead of 8080.
+ */
 async function tour(clone: string): Promise<void> {
   const commands = commandsOf(readFileSync(join(clone, 'README.md'), 'utf8')).filter((command) =>
     /^(?:curl |npx --no sluice )/.test(command),
   );
   expect(commands.length).toBeGreaterThan(8);
   const port = String(await freePort());
-  const instance = spawn('npm', ['start', '--', '--port', port], { cwd: clone, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const instance = spawn('npm', ['start', '--', '--port', port], {
+    cwd: clone,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let said = '';
-  for (const stream of [instance.stdout, instance.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  for (const stream of [instance.stdout, instance.stderr])
+    stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
   const ended = new Promise((resolve) => instance.once('close', resolve));
   // Also when the test's time is over: it would run on.
   onTestFinished(async () => {
-    if (instance.exitCode === null && instance.signalCode === null) process.kill(-(instance.pid ?? 0), 'SIGKILL');
+    if (instance.exitCode === null && instance.signalCode === null)
+      process.kill(-(instance.pid ?? 0), 'SIGKILL');
     await ended;
   });
   await until(() => said.includes('Sluice is ready') && said.includes('topology flights'), said);
@@ -94,7 +111,9 @@ function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+      server.close(() =>
+        resolve(typeof address === 'object' && address !== null ? address.port : 0),
+      );
     });
   });
 }

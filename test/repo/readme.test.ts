@@ -1,6 +1,7 @@
 /**
  * Every command the README shows in an ```sh fence is run by a test; the table below says by which.
- * A command that is not in the table fails. The table says where to look; that the named file really runs the command is for its reader.
+ * A command that is not in the table fails. The table says where to look; that the named file
+ * really runs the command is for its reader.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,7 +36,9 @@ const runBy: Readonly<Record<string, string>> = {
 
 /** The first two fences, and all of `sluice`, are run as they stand in a fresh clone. */
 function runnerOf(command: string): string | undefined {
-  return /^(?:npm ci|npm start|curl |npx --no sluice )/.test(command) && !command.includes('&&') ? freshClone : runBy[command];
+  return /^(?:npm ci|npm start|curl |npx --no sluice )/.test(command) && !command.includes('&&')
+    ? freshClone
+    : runBy[command];
 }
 
 describe('README.md', () => {
@@ -51,13 +54,16 @@ describe('README.md', () => {
   });
 
   it('the files that run the commands exist', () => {
-    expect([freshClone, ...Object.values(runBy)].filter((file) => !existsSync(join(root, file)))).toEqual([]);
+    expect(
+      [freshClone, ...Object.values(runBy)].filter((file) => !existsSync(join(root, file))),
+    ).toEqual([]);
   });
 });
 
 describe('the reader of the fences', () => {
   it('takes command lines and nothing else', () => {
-    const markdown = 'a\n```sh\n# note\n$ one --a \\\n  --b\n\ntwo  # why\n```\n```ts\nthree\n```\n  ```sh\n  four\n  ```\n';
+    const markdown =
+      'a\n```sh\n# note\n$ one --a \\\n  --b\n\ntwo  # why\n```\n```ts\nthree\n```\n  ```sh\n  four\n  ```\n';
     expect(commandsOf(markdown)).toEqual(['one --a --b', 'two', 'four']);
   });
 });

@@ -1,5 +1,6 @@
 /**
- * Who may send, as a configuration says it: what is named twice or has a reserved name is refused with its line.
+ * Who may send, as a configuration says it: what is named twice or has a reserved name is refused
+ * with its line.
  */
 import { expect, it } from 'vitest';
 import { parseConfig } from '../../schemas/config-file.ts';
@@ -7,7 +8,9 @@ import { parseConfig } from '../../schemas/config-file.ts';
 const digest = (letter: string): string => letter.repeat(64);
 const problems = (text: string): readonly string[] => {
   const result = parseConfig(text, { file: 'sluice.yaml', env: {}, baseDir: '/base' });
-  return result.ok ? [] : result.problems.map(({ line, path, message }) => `${line} ${path}: ${message}`);
+  return result.ok
+    ? []
+    : result.problems.map(({ line, path, message }) => `${line} ${path}: ${message}`);
 };
 const streams = 'streams: [{team: a, app: x}]';
 
@@ -40,7 +43,9 @@ it.each([
 });
 
 it('team sluice is nobody, whatever its app', () => {
-  expect(problems('streams:\n  - {team: sluice, app: ledger}\n')).toEqual(['2 streams[0].team: it is reserved']);
+  expect(problems('streams:\n  - {team: sluice, app: ledger}\n')).toEqual([
+    '2 streams[0].team: it is reserved',
+  ]);
 });
 
 it('says of each section whether it is there, if only as an empty list', () => {

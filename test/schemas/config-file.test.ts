@@ -1,5 +1,6 @@
 /**
- * Configuration: the seed's form as it stands, defaults, interpolation, and every problem at once with its line.
+ * Configuration: the seed's form as it stands, defaults, interpolation, and every problem at once
+ * with its line.
  */
 import { describe, expect, it } from 'vitest';
 import type { ConfigResult } from '../../schemas/config-file.ts';
@@ -17,7 +18,11 @@ const parse = (text: string, env: Record<string, string> = {}): ConfigResult =>
   parseConfig(text, { file: 'sluice.yaml', env, baseDir: '/base' });
 const problems = (text: string, env: Record<string, string> = {}): readonly string[] => {
   const result = parse(text, env);
-  return result.ok ? [] : result.problems.map((problem) => `${problem.line} ${problem.path}: ${problem.message}; ${problem.expected}`);
+  return result.ok
+    ? []
+    : result.problems.map(
+        (problem) => `${problem.line} ${problem.path}: ${problem.message}; ${problem.expected}`,
+      );
 };
 
 describe('configuration', () => {
@@ -41,15 +46,25 @@ describe('configuration', () => {
     ]);
     expect(result.config.routing.largeMessageThresholdBytes).toBe(102_400);
     expect(result.config.ingress).toMatchObject({ host: '127.0.0.1', port: 8_080 });
-    expect(result.origins).toContainEqual({ path: 'streams[0].team', value: 'rpp', from: 'sluice.yaml:2' });
+    expect(result.origins).toContainEqual({
+      path: 'streams[0].team',
+      value: 'rpp',
+      from: 'sluice.yaml:2',
+    });
     expect(result.origins).toContainEqual({ path: 'ingress.port', value: 8_080, from: 'default' });
   });
 
   it('takes values from the environment, and says so', () => {
-    const result = parse(`streams: [{team: a, app: "\${APP:-b}"}]\ningress:\n  port: \${PORT}\n`, { PORT: '9000' });
+    const result = parse(`streams: [{team: a, app: "\${APP:-b}"}]\ningress:\n  port: \${PORT}\n`, {
+      PORT: '9000',
+    });
     if (!result.ok) throw new Error(JSON.stringify(result.problems));
     expect([result.config.ingress.port, result.config.streams[0]?.app]).toEqual([9_000, 'b']);
-    expect(result.origins).toContainEqual({ path: 'ingress.port', value: 9_000, from: 'environment PORT (sluice.yaml:3)' });
+    expect(result.origins).toContainEqual({
+      path: 'ingress.port',
+      value: 9_000,
+      from: 'environment PORT (sluice.yaml:3)',
+    });
     expect(problems('streams: [{team: a, app: b}]\ningress: {port: "${PORT}"}')).toEqual([
       '2 ingress.port: the environment has no PORT; PORT in the environment, or ${PORT:-default}',
       '2 ingress.port: it is ""; a whole number from 0 to 65535',
@@ -89,28 +104,51 @@ topologies: nope
     expect(problems(`streams: [${stream('b')}, ${stream('b')}]`).join()).toContain(
       "streams[1]: team and app 'a/b' is already that of streams[0]",
     );
-    expect(problems(`streams: [${stream('b', ', kafka_topic: t')}, ${stream('c', ', kafka_topic: t')}]`).join()).toContain(
-      "kafka_topic 't' is already",
+    expect(
+      problems(
+        `streams: [${stream('b', ', kafka_topic: t')}, ${stream('c', ', kafka_topic: t')}]`,
+      ).join(),
+    ).toContain("kafka_topic 't' is already");
+    expect(
+      problems(`streams: [${stream('b', ', envelope: sluice, event: {id: /x}')}]`).join(),
+    ).toContain('either event pointers or envelope: sluice');
+    expect(problems(`streams: [${stream('b', ', event: {id: x}')}]`).join()).toContain(
+      'a JSON pointer',
     );
-    expect(problems(`streams: [${stream('b', ', envelope: sluice, event: {id: /x}')}]`).join()).toContain(
-      'either event pointers or envelope: sluice',
+    expect(
+      problems(`streams: [${stream('b')}]\nrouting: {large_message_threshold_kb: 1020}`).join(),
+    ).toContain('does not fit a record of the small path');
+    expect(problems(`streams: [${stream('b')}]\ningress: {body_max_mb: 64}`).join()).toContain(
+      'below body_max_mb',
     );
-    expect(problems(`streams: [${stream('b', ', event: {id: x}')}]`).join()).toContain('a JSON pointer');
-    expect(problems(`streams: [${stream('b')}]\nrouting: {large_message_threshold_kb: 1020}`).join()).toContain(
-      'does not fit a record of the small path',
+    const key = (more: string): string =>
+      `keys: [{name: k, sha256: ${'a'.repeat(64)}, streams: [a/c], ${more}}]`;
+    expect(problems(`streams: [${stream('b')}]\n${key('segment_stream: a/x')}`).join()).toContain(
+      "there is no stream 'a/x'",
     );
-    expect(problems(`streams: [${stream('b')}]\ningress: {body_max_mb: 64}`).join()).toContain('below body_max_mb');
-    const key = (more: string): string => `keys: [{name: k, sha256: ${'a'.repeat(64)}, streams: [a/c], ${more}}]`;
-    expect(problems(`streams: [${stream('b')}]\n${key('segment_stream: a/x')}`).join()).toContain("there is no stream 'a/x'");
-    expect(problems(`streams: [${stream('b')}]\n${key('segment_stream: a/b')}`).join()).toContain("the key is not for 'a/b'");
-    expect(problems(`streams: [${stream('b')}]\ningress: {segment_stream: a/x}`).join()).toContain("there is no stream 'a/x'");
+    expect(problems(`streams: [${stream('b')}]\n${key('segment_stream: a/b')}`).join()).toContain(
+      "the key is not for 'a/b'",
+    );
+    expect(problems(`streams: [${stream('b')}]\ningress: {segment_stream: a/x}`).join()).toContain(
+      "there is no stream 'a/x'",
+    );
     const hmac = `streams: [${stream('b', ', context: {ip: hmac}')}]`;
     expect(problems(hmac).join()).toContain('hmac needs a secret');
-    expect(problems(`${hmac}\ningress: {address_secret: short}`).join()).toMatch(/address_secret: it is too short/);
-    expect(problems(`streams: [${stream('b', ', context: {ip: some}')}]`).join()).toContain('none or full or truncated or hmac');
-    expect(problems(`streams: [${stream('b', ', validate: reject')}]`).join()).toContain('streams[0].schema: it is missing');
-    expect(problems(`streams: [${stream('b', ', schema: x.json')}]`).join()).toContain('streams[0].validate: it is missing');
-    expect(problems('routing: {large_message_threshold_kb: 1}').join()).toContain('streams: it is missing');
+    expect(problems(`${hmac}\ningress: {address_secret: short}`).join()).toMatch(
+      /address_secret: it is too short/,
+    );
+    expect(problems(`streams: [${stream('b', ', context: {ip: some}')}]`).join()).toContain(
+      'none or full or truncated or hmac',
+    );
+    expect(problems(`streams: [${stream('b', ', validate: reject')}]`).join()).toContain(
+      'streams[0].schema: it is missing',
+    );
+    expect(problems(`streams: [${stream('b', ', schema: x.json')}]`).join()).toContain(
+      'streams[0].validate: it is missing',
+    );
+    expect(problems('routing: {large_message_threshold_kb: 1}').join()).toContain(
+      'streams: it is missing',
+    );
     expect(problems('streams: []').join()).toContain('at least one stream');
     expect(problems('streams:\n\t- x').join()).toMatch(/^2 /);
     expect(problems(`streams: [${stream('b')}]\nstreams: []`).join()).toContain('unique');
@@ -133,7 +171,10 @@ lookups:
     const result = parse(text, { TOKEN: 'secret' });
     if (!result.ok) throw new Error(JSON.stringify(result.problems));
     expect(result.config.lookups).toEqual({
-      prices: { url: 'http://localhost/prices/{key}?token=secret', headers: { authorization: 'Bearer secret' } },
+      prices: {
+        url: 'http://localhost/prices/{key}?token=secret',
+        headers: { authorization: 'Bearer secret' },
+      },
       planes: { url: 'https://planes.example/{key}', headers: {} },
     });
     expect(result.origins.filter(({ path }) => path.startsWith('lookups'))).toEqual([
@@ -142,7 +183,11 @@ lookups:
         value: 'http://${HOST:-localhost}/prices/{key}?token=${TOKEN}',
         from: 'environment TOKEN (sluice.yaml:4)',
       },
-      { path: 'lookups.prices.headers.Authorization', value: '***', from: 'environment TOKEN (sluice.yaml:6)' },
+      {
+        path: 'lookups.prices.headers.Authorization',
+        value: '***',
+        from: 'environment TOKEN (sluice.yaml:6)',
+      },
       { path: 'lookups.planes.url', value: 'https://planes.example/{key}', from: 'sluice.yaml:7' },
     ]);
     expect(parse('streams: [{team: a, app: b}]')).toMatchObject({ config: { lookups: {} } });
@@ -171,7 +216,8 @@ lookups:
 `,
       { KEY: 'secret\nvalue' },
     );
-    const address = 'an http or https address with {key} in its path or query, and no user or password (headers carry those)';
+    const address =
+      'an http or https address with {key} in its path or query, and no user or password (headers carry those)';
     expect(found).toEqual([
       '3 lookups.-prices: that is no name for it; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
       `4 lookups.nothing.url: it is missing; ${address}`,
@@ -187,10 +233,14 @@ lookups:
       '16 lookups.secret.headers.x-key: it does not fit; text of printable ASCII',
       '17 lookups.secret.headers.x-two: it does not fit; text of printable ASCII',
     ]);
-    expect(problems('streams: [{team: a, app: b}]\nlookups: [prices]')).toEqual(['2 lookups: it is no map; a map by name']);
+    expect(problems('streams: [{team: a, app: b}]\nlookups: [prices]')).toEqual([
+      '2 lookups: it is no map; a map by name',
+    ]);
   });
 
   it('says which file cannot be read', () => {
-    expect(() => loadConfig('/nowhere/sluice.yaml', {})).toThrow(/\/nowhere\/sluice.yaml cannot be read/);
+    expect(() => loadConfig('/nowhere/sluice.yaml', {})).toThrow(
+      /\/nowhere\/sluice.yaml cannot be read/,
+    );
   });
 });

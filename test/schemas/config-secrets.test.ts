@@ -1,8 +1,10 @@
 /**
- * No secret of a configuration is shown: by `config check`, plain and as JSON, in a problem, in the error of a start, or in a line of the log. The
- * walk below plants one into every setting that takes a text, so that a setting which is added later is walked as well.
+ * No secret of a configuration is shown: by `config check`, plain and as JSON, in a problem, in the
+ * error of a start, or in a line of the log. The walk below plants one into every setting that
+ * takes a text, so that a setting which is added later is walked as well.
  *
- * The first form knew look-ups only: `config check --json` printed the password of Neo4j, and the user information of `jwks_url`.
+ * The first form knew look-ups only: `config check --json` printed the password of Neo4j, and the
+ * user information of `jwks_url`.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +35,10 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 function recorder(json: boolean): { readonly output: Output; readonly lines: string[] } {
   const lines: string[] = [];
-  return { output: { json, line: (text) => lines.push(text), note: (text) => lines.push(text) }, lines };
+  return {
+    output: { json, line: (text) => lines.push(text), note: (text) => lines.push(text) },
+    lines,
+  };
 }
 
 /** Everything that is said of a configuration, whether it is valid or not. */
@@ -60,23 +65,50 @@ const rest = 'streams: [{team: a, app: x}]\n';
 /** Each setting that takes a text, and the file that gives it one. */
 const settings: readonly (readonly [string, (value: string) => string])[] = [
   ...texts(streamFields).map(
-    (name) => [`streams.${name}`, (value: string) => `streams:\n  - team: a\n    app: x\n    ${name}: ${value}\n`] as const,
+    (name) =>
+      [
+        `streams.${name}`,
+        (value: string) => `streams:\n  - team: a\n    app: x\n    ${name}: ${value}\n`,
+      ] as const,
   ),
   ...texts(eventFields).map(
-    (name) => [`event.${name}`, (value: string) => `streams: [{team: a, app: x, event: {${name}: ${value}}}]\n`] as const,
+    (name) =>
+      [
+        `event.${name}`,
+        (value: string) => `streams: [{team: a, app: x, event: {${name}: ${value}}}]\n`,
+      ] as const,
   ),
   ...Object.entries({ ...sections, ...serviceSections }).flatMap(([section, fields]) =>
-    texts(fields).map((name) => [`${section}.${name}`, (value: string) => `${rest}${section}:\n  ${name}: ${value}\n`] as const),
+    texts(fields).map(
+      (name) =>
+        [
+          `${section}.${name}`,
+          (value: string) => `${rest}${section}:\n  ${name}: ${value}\n`,
+        ] as const,
+    ),
   ),
   ...texts(keyFields).map(
-    (name) => [`keys.${name}`, (value: string) => `${rest}keys:\n  - ${name}: ${value}\n    streams: [a/x]\n`] as const,
+    (name) =>
+      [
+        `keys.${name}`,
+        (value: string) => `${rest}keys:\n  - ${name}: ${value}\n    streams: [a/x]\n`,
+      ] as const,
   ),
   ['keys.streams', (value: string) => `${rest}keys: [{name: k, streams: [${value}]}]\n`],
   ['keys.origins', (value: string) => `${rest}keys: [{name: k, origins: [${value}]}]\n`],
   ['ingress.origins', (value: string) => `${rest}ingress: {origins: [${value}]}\n`],
-  ...texts(jwtFields).map((name) => [`jwt.${name}`, (value: string) => `${rest}jwt:\n  - ${name}: ${value}\n`] as const),
-  ...texts(lookupFields).map((name) => [`lookups.${name}`, (value: string) => `${rest}lookups: {p: {${name}: ${value}}}\n`] as const),
-  ['lookups.headers', (value: string) => `${rest}lookups: {p: {url: 'http://a.example/{key}', headers: {x-a: ${value}}}}\n`],
+  ...texts(jwtFields).map(
+    (name) => [`jwt.${name}`, (value: string) => `${rest}jwt:\n  - ${name}: ${value}\n`] as const,
+  ),
+  ...texts(lookupFields).map(
+    (name) =>
+      [`lookups.${name}`, (value: string) => `${rest}lookups: {p: {${name}: ${value}}}\n`] as const,
+  ),
+  [
+    'lookups.headers',
+    (value: string) =>
+      `${rest}lookups: {p: {url: 'http://a.example/{key}', headers: {x-a: ${value}}}}\n`,
+  ],
   ['firehose.tables', (value: string) => `${rest}firehose: {tables: {t: ${value}}}\n`],
   ['topologies', (value: string) => `${rest}topologies: [${value}]\n`],
 ];
@@ -100,38 +132,49 @@ describe('user information in an address', () => {
 
 describe('a configuration that is shown', () => {
   it('keeps its form, with every text masked', () => {
-    const value = { list: ['http://u:p@h/', 1, null, { url: 'https://h/?token=x' }], 'named here': true };
-    expect(maskAll(value, new Map())).toEqual({ list: ['http://***@h/', 1, null, { url: 'https://h/?token=***' }], 'named here': true });
+    const value = {
+      list: ['http://u:p@h/', 1, null, { url: 'https://h/?token=x' }],
+      'named here': true,
+    };
+    expect(maskAll(value, new Map())).toEqual({
+      list: ['http://***@h/', 1, null, { url: 'https://h/?token=***' }],
+      'named here': true,
+    });
     expect(maskAll(['secret', 'other'], new Map([['secret', '***']]))).toEqual(['***', 'other']);
   });
 });
 
 describe('a secret setting', () => {
   const files: Readonly<Record<string, (value: string) => string>> = {
-    'neo4j.password': (value) => `${rest}neo4j: {url: 'bolt://graph.example', password: ${value}}\n`,
+    'neo4j.password': (value) =>
+      `${rest}neo4j: {url: 'bolt://graph.example', password: ${value}}\n`,
     'ingress.address_secret': (value) => `${rest}ingress: {address_secret: ${value}}\n`,
-    'lookups.*.headers.*': (value) => `${rest}lookups: {p: {url: 'http://a.example/{key}', headers: {Authorization: ${value}}}}\n`,
+    'lookups.*.headers.*': (value) =>
+      `${rest}lookups: {p: {url: 'http://a.example/{key}', headers: {Authorization: ${value}}}}\n`,
   };
-  it.each(secretSettings.map((setting) => [setting]))('is shown in no form: %s', async (setting) => {
-    const file = files[setting] ?? (() => '');
-    for (const value of [
-      `'${planted}-long-enough-for-every-one'`,
-      "'${SECRET}'",
-      `"${planted}\\u0007"`,
-      `[${planted}]`,
-      `{${planted}: 1}`,
-      `|${planted}\n`,
-      `!${planted} x`,
-      `*${planted}`,
-      `"\\x${planted}"`,
-    ]) {
-      const text = await said(file(value), { SECRET: `${planted}-long-enough-for-every-one` });
-      expect(text).not.toContain(planted);
-      expect(text).not.toContain(planted.slice(0, 4));
-      expect(text.length).toBeGreaterThan(0);
-    }
-    expect(await said(file(`'a secret that is long enough for every one'`))).toContain('***');
-  });
+  it.each(secretSettings.map((setting) => [setting]))(
+    'is shown in no form: %s',
+    async (setting) => {
+      const file = files[setting] ?? (() => '');
+      for (const value of [
+        `'${planted}-long-enough-for-every-one'`,
+        "'${SECRET}'",
+        `"${planted}\\u0007"`,
+        `[${planted}]`,
+        `{${planted}: 1}`,
+        `|${planted}\n`,
+        `!${planted} x`,
+        `*${planted}`,
+        `"\\x${planted}"`,
+      ]) {
+        const text = await said(file(value), { SECRET: `${planted}-long-enough-for-every-one` });
+        expect(text).not.toContain(planted);
+        expect(text).not.toContain(planted.slice(0, 4));
+        expect(text.length).toBeGreaterThan(0);
+      }
+      expect(await said(file(`'a secret that is long enough for every one'`))).toContain('***');
+    },
+  );
 
   it('that stands where a name should is not repeated', async () => {
     expect(await said(`${rest}neo4j: {password=${planted}}\n`)).not.toContain(planted);
@@ -144,12 +187,22 @@ it('an address in a line of the log, and one that cannot be fetched from, keeps 
     const to = new PassThrough();
     to.on('data', (chunk: Buffer) => (text += chunk.toString()));
     const log = createLog({ level: 'debug', json, to });
-    log.warn({ url: `https://user:${planted}@a.example/x`, err: new Error(`no answer of http://${planted}@a.example`) }, 'a fetch failed');
-    const keys = remoteKeySet(`http://user:${planted}@127.0.0.1:1/jwks`, `https://user:${planted}@login.example`, {
-      clock: systemClock,
-      random: systemRandom,
-      log,
-    });
+    log.warn(
+      {
+        url: `https://user:${planted}@a.example/x`,
+        err: new Error(`no answer of http://${planted}@a.example`),
+      },
+      'a fetch failed',
+    );
+    const keys = remoteKeySet(
+      `http://user:${planted}@127.0.0.1:1/jwks`,
+      `https://user:${planted}@login.example`,
+      {
+        clock: systemClock,
+        random: systemRandom,
+        log,
+      },
+    );
     expect(await keys.current()).toBeUndefined();
     keys.close();
     expect(text).toContain("the issuer's keys cannot be fetched");
@@ -160,8 +213,14 @@ it('an address in a line of the log, and one that cannot be fetched from, keeps 
 
 it.each([
   ['https://planes.example/{key}', 'https://planes.example/{key}'],
-  ['https://u:p@a.example/x and http://v@b.example', 'https://***@a.example/x and http://***@b.example'],
-  ['{"a":"https://u:p@a.example","b":"me@b.example"}', '{"a":"https://***@a.example","b":"me@b.example"}'],
+  [
+    'https://u:p@a.example/x and http://v@b.example',
+    'https://***@a.example/x and http://***@b.example',
+  ],
+  [
+    '{"a":"https://u:p@a.example","b":"me@b.example"}',
+    '{"a":"https://***@a.example","b":"me@b.example"}',
+  ],
   ['https://a.example/{key}?key={key}&limit=3', 'https://a.example/{key}?key={key}&limit=3'],
   ['https://a.example/{key}?token=${TOKEN}', 'https://a.example/{key}?token=${TOKEN}'],
   ['https://a.example/{key}?token=${TOKEN:-abc}&x=1', 'https://a.example/{key}?token=***&x=1'],

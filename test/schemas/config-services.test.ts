@@ -6,10 +6,18 @@ import type { ConfigResult } from '../../schemas/config-file.ts';
 import { parseConfig } from '../../schemas/config-file.ts';
 
 const parse = (text: string, env: Record<string, string> = {}): ConfigResult =>
-  parseConfig(`streams: [{ team: a, app: b }]\n${text}`, { file: 'sluice.yaml', env, baseDir: '/base' });
+  parseConfig(`streams: [{ team: a, app: b }]\n${text}`, {
+    file: 'sluice.yaml',
+    env,
+    baseDir: '/base',
+  });
 const problems = (text: string, env: Record<string, string> = {}): readonly string[] => {
   const result = parse(text, env);
-  return result.ok ? [] : result.problems.map((problem) => `${problem.line} ${problem.path}: ${problem.message}; ${problem.expected}`);
+  return result.ok
+    ? []
+    : result.problems.map(
+        (problem) => `${problem.line} ${problem.path}: ${problem.message}; ${problem.expected}`,
+      );
 };
 
 it('says where Kinesis, Kafka, S3, Firehose and Neo4j are', () => {
@@ -26,7 +34,13 @@ enrich: { host: 0.0.0.0, port: 9090, checkpoint_ms: 5000, parquet_file_age_ms: 6
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   const { kinesis, kafka, s3, firehose, neo4j, enrich } = result.config;
   expect({ kinesis, kafka, s3, firehose, neo4j, enrich }).toEqual({
-    kinesis: { region: 'eu-central-1', endpoint: 'http://127.0.0.1:4567', readEveryMs: 250, idleReadEveryMs: 2_000, fanOut: true },
+    kinesis: {
+      region: 'eu-central-1',
+      endpoint: 'http://127.0.0.1:4567',
+      readEveryMs: 250,
+      idleReadEveryMs: 2_000,
+      fanOut: true,
+    },
     kafka: {
       brokers: ['b-1.example:9098', 'b-2.example:9098'],
       tls: true,
@@ -35,8 +49,19 @@ enrich: { host: 0.0.0.0, port: 9090, checkpoint_ms: 5000, parquet_file_age_ms: 6
     },
     s3: { bucket: 'lake-dev', prefix: 'sluice/dev/', region: 'eu-west-1', endpoint: undefined },
     firehose: { region: undefined, endpoint: undefined, tables: { ctr_per_minute: 'ctr-dev' } },
-    neo4j: { url: 'neo4j+s://graph.example', user: 'writer', password: { text: 'not-to-be-told' }, database: 'dev' },
-    enrich: { host: '0.0.0.0', port: 9_090, checkpointIntervalMs: 5_000, functionMaxMs: 10_000, parquetFileMaxAgeMs: 60_000 },
+    neo4j: {
+      url: 'neo4j+s://graph.example',
+      user: 'writer',
+      password: { text: 'not-to-be-told' },
+      database: 'dev',
+    },
+    enrich: {
+      host: '0.0.0.0',
+      port: 9_090,
+      checkpointIntervalMs: 5_000,
+      functionMaxMs: 10_000,
+      parquetFileMaxAgeMs: 60_000,
+    },
   });
   expect(JSON.stringify(result.origins)).not.toContain('not-to-be-told');
 });
@@ -51,10 +76,15 @@ it('says what becomes of compacted topics', () => {
 });
 
 it('takes a truth and an absence from the environment', () => {
-  const result = parse('kafka: { brokers: "b:9098", tls: "${TLS}" }\nkinesis: { endpoint: "${ENDPOINT:-}" }', { TLS: 'true' });
+  const result = parse(
+    'kafka: { brokers: "b:9098", tls: "${TLS}" }\nkinesis: { endpoint: "${ENDPOINT:-}" }',
+    { TLS: 'true' },
+  );
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   expect([result.config.kafka.tls, result.config.kinesis.endpoint]).toEqual([true, undefined]);
-  expect(problems('kafka: { tls: "${TLS}" }', { TLS: 'yes' })).toEqual(['2 kafka.tls: it is "yes"; true or false']);
+  expect(problems('kafka: { tls: "${TLS}" }', { TLS: 'yes' })).toEqual([
+    '2 kafka.tls: it is "yes"; true or false',
+  ]);
 });
 
 it('says where metrics are, and by which names they are asked', () => {
@@ -74,7 +104,12 @@ it('needs none of them for a start on one machine', () => {
   const result = parse('');
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   const { kafka, s3, neo4j } = result.config;
-  expect([kafka.brokers, s3.bucket, neo4j.url, neo4j.password]).toEqual([[], undefined, undefined, undefined]);
+  expect([kafka.brokers, s3.bucket, neo4j.url, neo4j.password]).toEqual([
+    [],
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
 
 it('compresses what goes to Kafka as it is told to, and nothing otherwise', () => {
@@ -82,7 +117,9 @@ it('compresses what goes to Kafka as it is told to, and nothing otherwise', () =
     const result = parse(text);
     return result.ok && result.config.kafka.compression;
   };
-  expect(['kafka: { compression: zstd }', 'kafka: { compression: none }', ''].map(compressionOf)).toEqual(['zstd', undefined, undefined]);
+  expect(
+    ['kafka: { compression: zstd }', 'kafka: { compression: none }', ''].map(compressionOf),
+  ).toEqual(['zstd', undefined, undefined]);
   expect(problems('kafka: { compression: brotli }')).toEqual([
     "2 kafka.compression: it is 'brotli'; none or gzip or snappy or lz4 or zstd",
   ]);

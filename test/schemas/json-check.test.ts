@@ -13,44 +13,66 @@ const file = (path: string): string => fileURLToPath(new URL(`../../../${path}`,
 function both(text: string | Buffer): { readonly here: number; readonly there: number } {
   const bytes = Buffer.from(text);
   const start = skipSpace(bytes, 0, bytes.length);
-  return { here: endOfValue(bytes, start, bytes.length), there: skipValue(bytes, start, bytes.length, 0) };
+  return {
+    here: endOfValue(bytes, start, bytes.length),
+    there: skipValue(bytes, start, bytes.length, 0),
+  };
 }
 
 describe('the check in WebAssembly', () => {
   it('is its source, compiled', async () => {
     const compiler = await wabt();
     const { buffer } = compiler
-      .parseWat('json-check.wat', readFileSync(file('schemas/json-check.wat'), 'utf8'), { simd: true })
+      .parseWat('json-check.wat', readFileSync(file('schemas/json-check.wat'), 'utf8'), {
+        simd: true,
+      })
       .toBinary({});
     const source = readFileSync(file('schemas/json-check.ts'), 'utf8');
-    const embedded = [...source.slice(source.indexOf('const binary')).matchAll(/^ {2}'([A-Za-z0-9+/=]+)'/gm)].map(([, part]) => part);
+    const embedded = [
+      ...source.slice(source.indexOf('const binary')).matchAll(/^ {2}'([A-Za-z0-9+/=]+)'/gm),
+    ].map(([, part]) => part);
     expect(embedded.join('')).toBe(Buffer.from(buffer).toString('base64'));
   });
 
   it('finds the end of whatever JSON.stringify writes', () => {
     fc.assert(
-      fc.property(fc.json({ maxDepth: 6, stringUnit: 'binary' }), fc.constantFrom('', ' ', '\n\t]', ',', '\u0000'), (json, behind) => {
-        const { here } = both(json + behind);
-        // A number could go on in what follows, but none of it does.
-        expect(here).toBe(Buffer.byteLength(json));
-      }),
+      fc.property(
+        fc.json({ maxDepth: 6, stringUnit: 'binary' }),
+        fc.constantFrom('', ' ', '\n\t]', ',', '\u0000'),
+        (json, behind) => {
+          const { here } = both(json + behind);
+          // A number could go on in what follows, but none of it does.
+          expect(here).toBe(Buffer.byteLength(json));
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
 
   it('agrees with the check that it stands for on texts that are nearly JSON', () => {
-    const bytes = fc.oneof(fc.integer({ min: 0, max: 255 }), fc.constantFrom(...Buffer.from('"\\{}[]:,0-+.eEtfn \n\t\r/bu')));
+    const bytes = fc.oneof(
+      fc.integer({ min: 0, max: 255 }),
+      fc.constantFrom(...Buffer.from('"\\{}[]:,0-+.eEtfn \n\t\r/bu')),
+    );
     const edit = fc.record({ at: fc.nat(400), byte: bytes, cut: fc.integer({ min: 0, max: 2 }) });
     fc.assert(
-      fc.property(fc.json({ maxDepth: 4, stringUnit: 'binary' }), fc.array(edit, { minLength: 1, maxLength: 3 }), (json, edits) => {
-        let text = Buffer.from(json);
-        for (const { at, byte, cut } of edits) {
-          const place = at % (text.length + 1);
-          text = Buffer.concat([text.subarray(0, place), Buffer.from([byte]), text.subarray(place + cut)]);
-        }
-        const { here, there } = both(text);
-        expect(here).toBe(there);
-      }),
+      fc.property(
+        fc.json({ maxDepth: 4, stringUnit: 'binary' }),
+        fc.array(edit, { minLength: 1, maxLength: 3 }),
+        (json, edits) => {
+          let text = Buffer.from(json);
+          for (const { at, byte, cut } of edits) {
+            const place = at % (text.length + 1);
+            text = Buffer.concat([
+              text.subarray(0, place),
+              Buffer.from([byte]),
+              text.subarray(place + cut),
+            ]);
+          }
+          const { here, there } = both(text);
+          expect(here).toBe(there);
+        },
+      ),
       { numRuns: 5_000 },
     );
   });
@@ -86,8 +108,35 @@ describe('the check in WebAssembly', () => {
         '"\u007f"',
         '"\\',
       ],
-      ...['{}', '{ }', '{', '{"a"}', '{"a":}', '{"a":1', '{"a":1,}', '{"a":1 ,"b" : 2}', '{a:1}', '{"a":1]', '{,}', '{"a":{}}', '{1:2}'],
-      ...['[]', '[ ]', '[', '[,]', '[1,]', '[1 2]', '[1,\n2]', '[1}', '[[],{}]', '[{"a":[]}]', '}', ']'],
+      ...[
+        '{}',
+        '{ }',
+        '{',
+        '{"a"}',
+        '{"a":}',
+        '{"a":1',
+        '{"a":1,}',
+        '{"a":1 ,"b" : 2}',
+        '{a:1}',
+        '{"a":1]',
+        '{,}',
+        '{"a":{}}',
+        '{1:2}',
+      ],
+      ...[
+        '[]',
+        '[ ]',
+        '[',
+        '[,]',
+        '[1,]',
+        '[1 2]',
+        '[1,\n2]',
+        '[1}',
+        '[[],{}]',
+        '[{"a":[]}]',
+        '}',
+        ']',
+      ],
       ...[14, 15, 16, 17, 30, 31, 32, 33].flatMap((length) => [
         plain(length),
         `{${plain(length)}:${plain(length)}}`,
@@ -95,7 +144,8 @@ describe('the check in WebAssembly', () => {
       ]),
       ...[depth - 1, depth, depth + 1].map(nested),
     ];
-    for (const text of texts) expect({ text, end: both(text).here }).toEqual({ text, end: both(text).there });
+    for (const text of texts)
+      expect({ text, end: both(text).here }).toEqual({ text, end: both(text).there });
   });
 
   it('takes nothing of an earlier text for the end of a later one', () => {

@@ -1,10 +1,32 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JsonFault } from '../../schemas/json-scan.ts';
-import { checkJson, findPointer, isFault, parsePointer, scanArray, scanObject } from '../../schemas/json-scan.ts';
+import {
+  checkJson,
+  findPointer,
+  isFault,
+  parsePointer,
+  scanArray,
+  scanObject,
+} from '../../schemas/json-scan.ts';
 
 const character = fc.string({ unit: 'binary', minLength: 1, maxLength: 1 });
-const names = fc.constantFrom('a', 'b', 'userId', '', '__proto__', 'constructor', 'é', '日本', 'a"b', 'a\\b', '\u0000', '0', '~', '/');
+const names = fc.constantFrom(
+  'a',
+  'b',
+  'userId',
+  '',
+  '__proto__',
+  'constructor',
+  'é',
+  '日本',
+  'a"b',
+  'a\\b',
+  '\u0000',
+  '0',
+  '~',
+  '/',
+);
 
 /** A JSON text whose objects may repeat a name, and whose names are escaped at random. */
 const wildText = fc.letrec<{ value: string; object: string; array: string }>((tie) => ({
@@ -30,13 +52,22 @@ function escapeAll(name: string): string {
 function valueAt(text: string, pointer: readonly string[]): unknown {
   let at: unknown = JSON.parse(text);
   for (const part of pointer) {
-    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, part) || (Array.isArray(at) && part === 'length')) return undefined;
+    if (
+      typeof at !== 'object' ||
+      at === null ||
+      !Object.hasOwn(at, part) ||
+      (Array.isArray(at) && part === 'length')
+    )
+      return undefined;
     at = (at as Record<string, unknown>)[part];
   }
   return at;
 }
 
-/** The offset at which a decoder that is fed byte by byte first refuses, or `length` when only the end is missing. */
+/**
+ * The offset at which a decoder that is fed byte by byte first refuses, or `length` when only the
+ * end is missing.
+ */
 function firstBadByte(bytes: Uint8Array): number {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   for (let at = 0; at < bytes.length; at++) {
@@ -63,15 +94,24 @@ describe('the place of a fault', () => {
       [0xff],
     );
     fc.assert(
-      fc.property(fc.nat(9_000), character, bad, fc.string({ maxLength: 9 }), (length, filler, broken, rest) => {
-        const bytes = Buffer.concat([
-          Buffer.from('x'.repeat(length % 5)),
-          Buffer.from(filler.repeat(length)),
-          Buffer.from(broken),
-          Buffer.from(rest),
-        ]);
-        expect(checkJson(bytes)).toMatchObject({ offset: firstBadByte(bytes), expected: 'UTF-8' });
-      }),
+      fc.property(
+        fc.nat(9_000),
+        character,
+        bad,
+        fc.string({ maxLength: 9 }),
+        (length, filler, broken, rest) => {
+          const bytes = Buffer.concat([
+            Buffer.from('x'.repeat(length % 5)),
+            Buffer.from(filler.repeat(length)),
+            Buffer.from(broken),
+            Buffer.from(rest),
+          ]);
+          expect(checkJson(bytes)).toMatchObject({
+            offset: firstBadByte(bytes),
+            expected: 'UTF-8',
+          });
+        },
+      ),
       { numRuns: 150 },
     );
     fc.assert(
@@ -87,23 +127,36 @@ describe('the place of a fault', () => {
   it('is found in a large body in time that grows with its length only', () => {
     const bytes = Buffer.alloc(24 * 1_024 * 1_024, 'é');
     bytes[bytes.length - 1] = 0x22;
-    expect(checkJson(bytes)).toEqual({ offset: bytes.length - 1, expected: 'UTF-8', found: "'\"'" });
+    expect(checkJson(bytes)).toEqual({
+      offset: bytes.length - 1,
+      expected: 'UTF-8',
+      found: "'\"'",
+    });
   });
 
   it('counts from the start of the array, and nothing outside the range is read', () => {
     fc.assert(
-      fc.property(fc.json(), fc.nat(), fc.constantFrom('"', '1', '}', ' ', 'é', '\\'), (text, cut, around) => {
-        const inner = text.slice(0, cut % (text.length + 1));
-        const before = Buffer.from(around.repeat(3));
-        const whole = Buffer.concat([before, Buffer.from(inner), Buffer.from(around)]);
-        const end = before.length + Buffer.byteLength(inner);
-        const alone = checkJson(Buffer.from(inner));
-        for (const check of [checkJson, scanArray, scanObject]) {
-          const within = check(whole, before.length, end);
-          expect(isFault(within)).toBe(isFault(alone));
-          if (isFault(within)) expect(within).toEqual({ ...(alone as JsonFault), offset: (alone as JsonFault).offset + before.length });
-        }
-      }),
+      fc.property(
+        fc.json(),
+        fc.nat(),
+        fc.constantFrom('"', '1', '}', ' ', 'é', '\\'),
+        (text, cut, around) => {
+          const inner = text.slice(0, cut % (text.length + 1));
+          const before = Buffer.from(around.repeat(3));
+          const whole = Buffer.concat([before, Buffer.from(inner), Buffer.from(around)]);
+          const end = before.length + Buffer.byteLength(inner);
+          const alone = checkJson(Buffer.from(inner));
+          for (const check of [checkJson, scanArray, scanObject]) {
+            const within = check(whole, before.length, end);
+            expect(isFault(within)).toBe(isFault(alone));
+            if (isFault(within))
+              expect(within).toEqual({
+                ...(alone as JsonFault),
+                offset: (alone as JsonFault).offset + before.length,
+              });
+          }
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
@@ -133,7 +186,10 @@ describe('the place of a fault', () => {
       const plain = `"${'x'.repeat(length)}`;
       expect(checkJson(Buffer.from(`${plain}\u0001"`))).toMatchObject({ offset: plain.length });
       expect(checkJson(Buffer.from(`${plain}\\q"`))).toMatchObject({ offset: plain.length + 1 });
-      expect(checkJson(Buffer.from(plain))).toMatchObject({ offset: plain.length, found: 'the end of the text' });
+      expect(checkJson(Buffer.from(plain))).toMatchObject({
+        offset: plain.length,
+        found: 'the end of the text',
+      });
       expect(checkJson(Buffer.from(`${plain}"`))).toEqual({ start: 0, end: plain.length + 1 });
       expect(checkJson(Buffer.from(`{${plain}":1}`))).toEqual({ start: 0, end: plain.length + 5 });
     }
@@ -148,9 +204,11 @@ describe('a pointer', () => {
         const bytes = Buffer.from(`  ${text},{"a":1,"userId":2}`);
         const span = { start: 2, end: 2 + Buffer.byteLength(text) };
         const found = findPointer(bytes, span, pointer);
-        expect(found === undefined ? undefined : JSON.parse(bytes.toString('utf8', found.start, found.end))).toEqual(
-          valueAt(text, pointer),
-        );
+        expect(
+          found === undefined
+            ? undefined
+            : JSON.parse(bytes.toString('utf8', found.start, found.end)),
+        ).toEqual(valueAt(text, pointer));
       }),
       { numRuns: 5_000 },
     );
@@ -159,7 +217,9 @@ describe('a pointer', () => {
   it('is read back part by part as it was written', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(names, fc.string())), (parts) => {
-        const text = parts.map((part) => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+        const text = parts
+          .map((part) => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`)
+          .join('');
         expect(parsePointer(text)).toEqual(parts);
       }),
     );

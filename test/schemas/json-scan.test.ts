@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JsonFault } from '../../schemas/json-scan.ts';
-import { checkJson, findPointer, isFault, parsePointer, scanArray, scanObject } from '../../schemas/json-scan.ts';
+import {
+  checkJson,
+  findPointer,
+  isFault,
+  parsePointer,
+  scanArray,
+  scanObject,
+} from '../../schemas/json-scan.ts';
 import { limits } from '../../schemas/limits.ts';
 
 const bytesOf = (text: string): Buffer => Buffer.from(text);
@@ -49,10 +56,29 @@ describe('the JSON check', () => {
   it('accepts exactly what JSON.parse accepts, of whole, cut and changed texts', () => {
     fc.assert(fc.property(jsonText, agrees), { numRuns: 2_000 });
     fc.assert(
-      fc.property(jsonText, fc.nat(), (text, cut) => agrees(text.slice(0, cut % (text.length + 1)))),
+      fc.property(jsonText, fc.nat(), (text, cut) =>
+        agrees(text.slice(0, cut % (text.length + 1))),
+      ),
       { numRuns: 2_000 },
     );
-    const replacement = fc.constantFrom('"', '\\', '{', '}', '[', ']', ',', ':', '0', '-', 'e', '.', ' ', 't', '\u0000', 'é');
+    const replacement = fc.constantFrom(
+      '"',
+      '\\',
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '0',
+      '-',
+      'e',
+      '.',
+      ' ',
+      't',
+      '\u0000',
+      'é',
+    );
     fc.assert(
       fc.property(jsonText, fc.nat(), replacement, (text, at, char) => {
         const place = at % (text.length + 1);
@@ -75,15 +101,29 @@ describe('the JSON check', () => {
   });
 
   it('says where and what was expected', () => {
-    expect(checkJson(bytesOf('{"a":1},"team":"x"'))).toEqual({ offset: 7, expected: 'the end of the text', found: "','" });
-    expect(checkJson(bytesOf('{"a":tru}'))).toEqual({ offset: 8, expected: "'true'", found: "'}'" });
-    expect(checkJson(bytesOf(''))).toEqual({ offset: 0, expected: 'a JSON value', found: 'the end of the text' });
+    expect(checkJson(bytesOf('{"a":1},"team":"x"'))).toEqual({
+      offset: 7,
+      expected: 'the end of the text',
+      found: "','",
+    });
+    expect(checkJson(bytesOf('{"a":tru}'))).toEqual({
+      offset: 8,
+      expected: "'true'",
+      found: "'}'",
+    });
+    expect(checkJson(bytesOf(''))).toEqual({
+      offset: 0,
+      expected: 'a JSON value',
+      found: 'the end of the text',
+    });
   });
 
   it('takes nesting to the limit and no further', () => {
     const nested = (depth: number): Buffer => bytesOf('['.repeat(depth) + ']'.repeat(depth));
     expect(isFault(checkJson(nested(limits.jsonDepthMax)))).toBe(false);
-    expect((checkJson(nested(limits.jsonDepthMax + 1)) as JsonFault).expected).toContain('levels of nesting');
+    expect((checkJson(nested(limits.jsonDepthMax + 1)) as JsonFault).expected).toContain(
+      'levels of nesting',
+    );
     expect(isFault(scanArray(nested(limits.jsonDepthMax)))).toBe(false);
     expect(isFault(scanArray(nested(limits.jsonDepthMax + 1)))).toBe(true);
     expect(isFault(checkJson(bytesOf('{"a":'.repeat(100_000))))).toBe(true);
@@ -106,11 +146,16 @@ describe('the JSON check', () => {
         const bytes = bytesOf(JSON.stringify(value));
         const scanned = scanObject(bytes);
         if (isFault(scanned) || scanned.kind !== 'object') throw new Error('no object');
-        const found = scanned.members.map(({ name, start, end }) => [name, JSON.parse(bytes.toString('utf8', start, end)) as unknown]);
+        const found = scanned.members.map(({ name, start, end }) => [
+          name,
+          JSON.parse(bytes.toString('utf8', start, end)) as unknown,
+        ]);
         expect(found).toEqual(Object.entries(JSON.parse(JSON.stringify(value)) as object));
       }),
     );
-    expect(scanObject(bytesOf('{"a":1,"\\u0061":2}'))).toMatchObject({ members: [{ name: 'a' }, { name: 'a' }] });
+    expect(scanObject(bytesOf('{"a":1,"\\u0061":2}'))).toMatchObject({
+      members: [{ name: 'a' }, { name: 'a' }],
+    });
     expect(scanArray(bytesOf(' 7 '))).toEqual({ kind: 'other', span: { start: 1, end: 2 } });
   });
 
@@ -121,16 +166,22 @@ describe('the JSON check', () => {
       const span = parts && findPointer(bytesOf(text), { start: 0, end: text.length }, parts);
       return span && JSON.parse(text.slice(span.start, span.end));
     };
-    expect(['/a/b~1c/1/~0', '/a/b~1c/0', '/d/e', '/__proto__/p', '/a/b~1c/9', '/nope', '/a2/x', '/a/b~1c/01'].map(at)).toEqual([
-      'x',
-      10,
-      2,
-      3,
+    expect(
+      [
+        '/a/b~1c/1/~0',
+        '/a/b~1c/0',
+        '/d/e',
+        '/__proto__/p',
+        '/a/b~1c/9',
+        '/nope',
+        '/a2/x',
+        '/a/b~1c/01',
+      ].map(at),
+    ).toEqual(['x', 10, 2, 3, undefined, undefined, undefined, undefined]);
+    expect([parsePointer('x'), parsePointer('/~2'), parsePointer('')]).toEqual([
       undefined,
       undefined,
-      undefined,
-      undefined,
+      [],
     ]);
-    expect([parsePointer('x'), parsePointer('/~2'), parsePointer('')]).toEqual([undefined, undefined, []]);
   });
 });

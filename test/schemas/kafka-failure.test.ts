@@ -18,10 +18,15 @@ it.each([
   ['OFFSET_OUT_OF_RANGE', 'out-of-range'],
   ['TOPIC_AUTHORIZATION_FAILED', 'denied'],
   ['REQUEST_TIMED_OUT', 'unclear'],
-] as const)('%s is %s, also as the cause of the error that the client ends its tries with', (type, failure) => {
-  expect(deriveKafkaFailure(ofType(type))).toBe(failure);
-  expect(deriveKafkaFailure(Object.assign(new Error('too many tries'), { cause: ofType(type) }))).toBe(failure);
-});
+] as const)(
+  '%s is %s, also as the cause of the error that the client ends its tries with',
+  (type, failure) => {
+    expect(deriveKafkaFailure(ofType(type))).toBe(failure);
+    expect(
+      deriveKafkaFailure(Object.assign(new Error('too many tries'), { cause: ofType(type) })),
+    ).toBe(failure);
+  },
+);
 
 it.each([
   ['partition-missing', 'partition-missing'],

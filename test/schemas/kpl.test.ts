@@ -1,5 +1,6 @@
 /**
- * Aggregates, against AWS's own implementation in both directions, and against what is none: damage, other protobuf, chance.
+ * Aggregates, against AWS's own implementation in both directions, and against what is none:
+ * damage, other protobuf, chance.
  */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
@@ -17,17 +18,27 @@ interface UserRecord {
 /** What is used of aws-kinesis-agg, whose own types need the whole SDK of version 2. */
 interface Reference {
   readonly RecordAggregator: new () => {
-    addUserRecord(record: { readonly partitionKey: string; readonly explicitHashKey?: string; readonly data: Buffer }): void;
+    addUserRecord(record: {
+      readonly partitionKey: string;
+      readonly explicitHashKey?: string;
+      readonly data: Buffer;
+    }): void;
     build(): { readonly data: Buffer };
   };
   deaggregateSync(
-    record: { readonly data: string; readonly partitionKey: string; readonly sequenceNumber: string },
+    record: {
+      readonly data: string;
+      readonly partitionKey: string;
+      readonly sequenceNumber: string;
+    },
     checks: boolean,
     done: (error: Error | undefined, records: readonly UserRecord[]) => void,
   ): void;
 }
 
-const { default: reference } = (await import('aws-kinesis-agg')) as unknown as { readonly default: Reference };
+const { default: reference } = (await import('aws-kinesis-agg')) as unknown as {
+  readonly default: Reference;
+};
 
 interface Pair {
   readonly key: string;
@@ -35,34 +46,51 @@ interface Pair {
 }
 
 function encoded(pairs: readonly Pair[]): Buffer {
-  return Buffer.concat(encodeAggregate(pairs.map(({ key, text }) => ({ key, value: [Buffer.from(text)] }))));
+  return Buffer.concat(
+    encodeAggregate(pairs.map(({ key, text }) => ({ key, value: [Buffer.from(text)] }))),
+  );
 }
 
 function decoded(value: Uint8Array): readonly Pair[] | undefined {
-  return decodeAggregate(value)?.map((record) => ({ key: record.key, text: Buffer.from(record.value).toString() }));
+  return decodeAggregate(value)?.map((record) => ({
+    key: record.key,
+    text: Buffer.from(record.value).toString(),
+  }));
 }
 
 function byReference(value: Buffer): readonly UserRecord[] {
   let found: readonly UserRecord[] = [];
-  reference.deaggregateSync({ data: value.toString('base64'), partitionKey: 'outer', sequenceNumber: '1' }, true, (error, records) => {
-    if (error !== undefined && error !== null) throw error;
-    found = records;
-  });
+  reference.deaggregateSync(
+    { data: value.toString('base64'), partitionKey: 'outer', sequenceNumber: '1' },
+    true,
+    (error, records) => {
+      if (error !== undefined && error !== null) throw error;
+      found = records;
+    },
+  );
   return found;
 }
 
 /** `message`, with the magic number before it and its digest behind. */
 function framed(message: readonly number[]): Buffer {
   const bytes = Buffer.from(message);
-  return Buffer.concat([Buffer.from([0xf3, 0x89, 0x9a, 0xc2]), bytes, createHash('md5').update(bytes).digest()]);
+  return Buffer.concat([
+    Buffer.from([0xf3, 0x89, 0x9a, 0xc2]),
+    bytes,
+    createHash('md5').update(bytes).digest(),
+  ]);
 }
 
-/** Few keys, so that they come again. The reference keeps keys as properties, which JavaScript sorts when they are numbers: each begins with a letter. */
+/**
+ * Few keys, so that they come again. The reference keeps keys as properties, which JavaScript sorts
+ * when they are numbers: each begins with a letter.
+ */
 const keys = fc.oneof(
   fc.constantFrom('k-a', 'k-b', 'k-€'),
   fc.string({ unit: 'binary', maxLength: 300 }).map((text) => `k${text}`),
 );
-const pairsOf = (text: fc.Arbitrary<string>) => fc.array(fc.record({ key: keys, text }), { minLength: 1, maxLength: 40 });
+const pairsOf = (text: fc.Arbitrary<string>) =>
+  fc.array(fc.record({ key: keys, text }), { minLength: 1, maxLength: 40 });
 /** Around the lengths at which a length takes a byte more. */
 const texts = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 20 }),
@@ -85,7 +113,12 @@ describe('an aggregate', () => {
     fc.assert(
       fc.property(pairsOf(texts), (pairs) => {
         const found = byReference(encoded(pairs));
-        expect(found.map((one) => ({ key: one.partitionKey, text: Buffer.from(one.data, 'base64').toString() }))).toEqual(pairs);
+        expect(
+          found.map((one) => ({
+            key: one.partitionKey,
+            text: Buffer.from(one.data, 'base64').toString(),
+          })),
+        ).toEqual(pairs);
         expect(found.map((one) => one.subSequenceNumber)).toEqual(pairs.map((_, n) => n));
       }),
     );
@@ -96,7 +129,11 @@ describe('an aggregate', () => {
       fc.property(pairsOf(texts), fc.boolean(), (pairs, explicit) => {
         const aggregator = new reference.RecordAggregator();
         for (const { key, text } of pairs) {
-          aggregator.addUserRecord({ partitionKey: key, data: Buffer.from(text), ...(explicit ? { explicitHashKey: '12345' } : {}) });
+          aggregator.addUserRecord({
+            partitionKey: key,
+            data: Buffer.from(text),
+            ...(explicit ? { explicitHashKey: '12345' } : {}),
+          });
         }
         expect(decoded(aggregator.build().data)).toEqual(pairs);
       }),
@@ -106,7 +143,8 @@ describe('an aggregate', () => {
   it('is, with one key, byte by byte what the reference implementation makes', () => {
     const pairs = ['', 'a', 'b'.repeat(200)].map((text) => ({ key: 'one-key', text }));
     const aggregator = new reference.RecordAggregator();
-    for (const { key, text } of pairs) aggregator.addUserRecord({ partitionKey: key, data: Buffer.from(text) });
+    for (const { key, text } of pairs)
+      aggregator.addUserRecord({ partitionKey: key, data: Buffer.from(text) });
     expect(encoded(pairs).equals(aggregator.build().data)).toBe(true);
   });
 
@@ -124,7 +162,11 @@ describe('an aggregate', () => {
   });
 
   it('is decoded without a copy, also where it is a view itself', () => {
-    const around = Buffer.concat([Buffer.alloc(13, 0xff), encoded([{ key: 'k', text: 'some text' }]), Buffer.alloc(7, 0xff)]);
+    const around = Buffer.concat([
+      Buffer.alloc(13, 0xff),
+      encoded([{ key: 'k', text: 'some text' }]),
+      Buffer.alloc(7, 0xff),
+    ]);
     const view = new Uint8Array(around.buffer, around.byteOffset + 13, around.length - 20);
     const [only] = decodeAggregate(view) ?? [];
     expect(only?.value.buffer).toBe(around.buffer);
@@ -135,23 +177,33 @@ describe('an aggregate', () => {
     fc.assert(
       fc.property(pairsOf(texts), (pairs) => {
         const values = pairs.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
-        const table = [...new Set(pairs.map(({ key }) => key))].reduce((sum, key) => sum + 6 + Buffer.byteLength(key), 0);
+        const table = [...new Set(pairs.map(({ key }) => key))].reduce(
+          (sum, key) => sum + 6 + Buffer.byteLength(key),
+          0,
+        );
         expect(encoded(pairs).length).toBeLessThanOrEqual(20 + values + 16 * pairs.length + table);
       }),
     );
   });
 
   it('has at most so many records as a turn of its readers bears', () => {
-    const many = (count: number): readonly Pair[] => Array.from({ length: count }, () => ({ key: 'k', text: '' }));
-    expect(decoded(encoded(many(limits.aggregateMaxRecords)))).toHaveLength(limits.aggregateMaxRecords);
+    const many = (count: number): readonly Pair[] =>
+      Array.from({ length: count }, () => ({ key: 'k', text: '' }));
+    expect(decoded(encoded(many(limits.aggregateMaxRecords)))).toHaveLength(
+      limits.aggregateMaxRecords,
+    );
     expect(() => encoded(many(limits.aggregateMaxRecords + 1))).toThrow('aggregateMaxRecords');
     expect(() => encoded([])).toThrow('aggregateMaxRecords');
   });
 
   it('may come from a later version, with fields that are passed over', () => {
-    const unknownFields = [0x20, 0x96, 0x01, 0x2a, 2, 1, 2, 0x31, 1, 2, 3, 4, 5, 6, 7, 8, 0x3d, 1, 2, 3, 4];
+    const unknownFields = [
+      0x20, 0x96, 0x01, 0x2a, 2, 1, 2, 0x31, 1, 2, 3, 4, 5, 6, 7, 8, 0x3d, 1, 2, 3, 4,
+    ];
     const tagged = [0x1a, 9, 0x22, 2, 0x0a, 0, 0x08, 0, 0x1a, 1, 0x77];
-    expect(decoded(framed([...unknownFields, ...table, ...record, ...tagged, ...unknownFields]))).toEqual([
+    expect(
+      decoded(framed([...unknownFields, ...table, ...record, ...tagged, ...unknownFields])),
+    ).toEqual([
       { key: 'k', text: 'v' },
       { key: 'k', text: 'w' },
     ]);
@@ -159,7 +211,9 @@ describe('an aggregate', () => {
 
   it('may have its keys behind the records, and lengths that are longer than they need be', () => {
     expect(decoded(framed([...record, ...table]))).toEqual([{ key: 'k', text: 'v' }]);
-    expect(decoded(framed([0x0a, 0x81, 0x80, 0x00, 0x6b, ...record]))).toEqual([{ key: 'k', text: 'v' }]);
+    expect(decoded(framed([0x0a, 0x81, 0x80, 0x00, 0x6b, ...record]))).toEqual([
+      { key: 'k', text: 'v' },
+    ]);
   });
 });
 
@@ -178,7 +232,8 @@ describe('what is no aggregate', () => {
   });
 
   it('is every record that was cut or grew', () => {
-    for (let end = 0; end < whole.length; end++) expect(decodeAggregate(whole.subarray(0, end)), `cut at ${end}`).toBeUndefined();
+    for (let end = 0; end < whole.length; end++)
+      expect(decodeAggregate(whole.subarray(0, end)), `cut at ${end}`).toBeUndefined();
     expect(decodeAggregate(Buffer.concat([whole, Buffer.from([0])]))).toBeUndefined();
   });
 
@@ -196,11 +251,17 @@ describe('what is no aggregate', () => {
     ['with a record that ends in its data', [...table, 0x1a, 5, 0x08, 0, 0x1a, 2, 0x76]],
     ['with a length beyond its end', [...table, ...record, 0x1a, 200, 1]],
     ['with a length that does not end', [...table, ...record, 0x1a, 0xff]],
-    ['with a number of more than ten bytes', [...table, ...record, 0x20, ...Array.from({ length: 10 }, () => 0x80), 0]],
+    [
+      'with a number of more than ten bytes',
+      [...table, ...record, 0x20, ...Array.from({ length: 10 }, () => 0x80), 0],
+    ],
     ['with a fixed field beyond its end', [...table, ...record, 0x31, 1, 2, 3]],
     ['with a group', [...table, ...record, 0x23, 0x24]],
     ['with field 0', [...table, ...record, 0x00, 1]],
-    ['with a length that no number of JavaScript can hold', [...table, 0x1a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]],
+    [
+      'with a length that no number of JavaScript can hold',
+      [...table, 0x1a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+    ],
   ])('is a message of the right digest %s', (_, message) => {
     expect(decodeAggregate(framed(message))).toBeUndefined();
   });
@@ -223,14 +284,18 @@ describe('what is no aggregate', () => {
       [0x1a, 2],
       [0x12, 0],
     ];
-    const likely = fc.array(fc.constantFrom(...fields), { maxLength: 8 }).map((parts) => parts.flat());
+    const likely = fc
+      .array(fc.constantFrom(...fields), { maxLength: 8 })
+      .map((parts) => parts.flat());
     fc.assert(
       fc.property(fc.oneof(bytes, likely), (message) => {
         const value = framed(message);
         const ours = decodeAggregate(value);
         if (ours === undefined) return;
         const theirs = byReference(value).map((one) => ({ key: one.partitionKey, text: one.data }));
-        expect(ours.map((one) => ({ key: one.key, text: Buffer.from(one.value).toString('base64') }))).toEqual(theirs);
+        expect(
+          ours.map((one) => ({ key: one.key, text: Buffer.from(one.value).toString('base64') })),
+        ).toEqual(theirs);
       }),
       { numRuns: 2_000 },
     );

@@ -1,5 +1,6 @@
 /**
- * Patterns without backtracking, against the engine of V8 on texts that are short enough for it; and on texts on which that would not end in our time.
+ * Patterns without backtracking, against the engine of V8 on texts that are short enough for it;
+ * and on texts on which that would not end in our time.
  */
 import { RegExpParser } from '@eslint-community/regexpp';
 import fc from 'fast-check';
@@ -8,7 +9,11 @@ import { linearPattern } from '../../schemas/linear-pattern.ts';
 import { hasFewWays } from '../../schemas/pattern-ways.ts';
 
 const fewWays = (source: string): boolean =>
-  hasFewWays(new RegExpParser({ ecmaVersion: 2024 }).parsePattern(source, 0, source.length, { unicode: true }));
+  hasFewWays(
+    new RegExpParser({ ecmaVersion: 2024 }).parsePattern(source, 0, source.length, {
+      unicode: true,
+    }),
+  );
 
 const { pattern } = fc.letrec<{ pattern: string; sequence: string; element: string }>((tie) => ({
   pattern: fc.array(tie('sequence'), { minLength: 1, maxLength: 3 }).map((all) => all.join('|')),
@@ -35,17 +40,32 @@ const { pattern } = fc.letrec<{ pattern: string; sequence: string; element: stri
       '\\p{L}',
     ),
     fc
-      .tuple(fc.constantFrom('(', '(?:'), tie('pattern'), fc.constantFrom(')', ')*', ')+', ')?', '){2}', '){0,2}', '){1,}', ')*?'))
+      .tuple(
+        fc.constantFrom('(', '(?:'),
+        tie('pattern'),
+        fc.constantFrom(')', ')*', ')+', ')?', '){2}', '){0,2}', '){1,}', ')*?'),
+      )
       .map((all) => all.join('')),
     fc
-      .tuple(fc.constantFrom('a', '[ab]', '.', '\\w'), fc.constantFrom('*', '+', '?', '{2}', '{1,3}', '{0,}', '+?'))
+      .tuple(
+        fc.constantFrom('a', '[ab]', '.', '\\w'),
+        fc.constantFrom('*', '+', '?', '{2}', '{1,3}', '{0,}', '+?'),
+      )
       .map((all) => all.join('')),
-    fc.tuple(fc.constantFrom('(?=', '(?!'), tie('pattern'), fc.constant(')')).map((all) => all.join('')),
+    fc
+      .tuple(fc.constantFrom('(?=', '(?!'), tie('pattern'), fc.constant(')'))
+      .map((all) => all.join('')),
   ),
 }));
-const text = fc.string({ unit: fc.constantFrom('a', 'b', 'z', '1', '_', ' ', 'é', '😀', '\ud83d', '\ude00', '\n'), maxLength: 7 });
+const text = fc.string({
+  unit: fc.constantFrom('a', 'b', 'z', '1', '_', ' ', 'é', '😀', '\ud83d', '\ude00', '\n'),
+  maxLength: 7,
+});
 
-/** From each character on, as the specification says (22.2.7.2): V8 also begins between the halves of a pair. */
+/**
+ * From each character on, as the specification says (22.2.7.2): V8 also begins between the halves
+ * of a pair.
+ */
 function matches(source: string, of: string): boolean {
   const sticky = new RegExp(source, 'uy');
   for (let at = 0; at <= of.length; at += (of.codePointAt(at) ?? 0) > 0xffff ? 2 : 1) {
@@ -61,7 +81,8 @@ describe('a pattern', () => {
       fc.property(pattern, fc.array(text, { minLength: 1, maxLength: 6 }), (source, texts) => {
         // What is behind makes sure that it is run here.
         const here = linearPattern(`(?:${source})(?:(?:)*)*`, 'u');
-        for (const each of texts) expect([each, here.test(each)]).toEqual([each, matches(source, each)]);
+        for (const each of texts)
+          expect([each, here.test(each)]).toEqual([each, matches(source, each)]);
       }),
       { numRuns: 4_000 },
     );
@@ -121,7 +142,9 @@ describe('a pattern', () => {
     const source = '^(?=.{0,200}$)(?:[ab]|[cd])*(?:a.{12}b)*$';
     const here = linearPattern(source, 'u');
     for (let n = 0; n < 300; n++) {
-      const of = Array.from({ length: 60 }, (_, i) => 'abcd'[(n * 7 + i * i * (n % 5)) % 4]).join('');
+      const of = Array.from({ length: 60 }, (_, i) => 'abcd'[(n * 7 + i * i * (n % 5)) % 4]).join(
+        '',
+      );
       expect([of, here.test(of)]).toEqual([of, new RegExp(source, 'u').test(of)]);
     }
   });

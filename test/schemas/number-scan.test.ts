@@ -1,5 +1,6 @@
 /**
- * What JSON.parse loses without a word, found in the text: against the exact value as a fraction, at every place of a text, beyond the memory too.
+ * What JSON.parse loses without a word, found in the text: against the exact value as a fraction,
+ * at every place of a text, beyond the memory too.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +18,9 @@ function fraction(text: string): readonly [bigint, bigint] {
   const [whole = '0', part = ''] = mantissa.split('.');
   const exponent = Number(power) - part.length;
   const digits = BigInt(`${whole}${part}`.replace(/^-/, ''));
-  return exponent >= 0 ? [digits * 10n ** BigInt(exponent), 1n] : [digits, 10n ** BigInt(-exponent)];
+  return exponent >= 0
+    ? [digits * 10n ** BigInt(exponent), 1n]
+    : [digits, 10n ** BigInt(-exponent)];
 }
 
 /** Whether two decimals are the same number. */
@@ -32,7 +35,9 @@ describe('the look in WebAssembly', () => {
     const wat = readFileSync(file('schemas/number-scan.wat'), 'utf8');
     const { buffer } = compiler.parseWat('number-scan.wat', wat, { simd: true }).toBinary({});
     const source = readFileSync(file('schemas/number-scan.ts'), 'utf8');
-    const embedded = [...source.slice(source.indexOf('const binary')).matchAll(/^ {2}'([A-Za-z0-9+/=]+)'/gm)].map(([, part]) => part);
+    const embedded = [
+      ...source.slice(source.indexOf('const binary')).matchAll(/^ {2}'([A-Za-z0-9+/=]+)'/gm),
+    ].map(([, part]) => part);
     expect(embedded.join('')).toBe(Buffer.from(buffer).toString('base64'));
   });
 });
@@ -88,8 +93,16 @@ describe('a number', () => {
     const digits = (max: number): fc.Arbitrary<string> =>
       fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: 1, maxLength: max });
     const number = fc
-      .tuple(fc.constantFrom('', '-'), digits(20), fc.option(digits(20)), fc.option(fc.integer({ min: -30, max: 30 })))
-      .map(([sign, whole, part, power]) => `${sign}${BigInt(whole)}${part === null ? '' : `.${part}`}${power === null ? '' : `e${power}`}`);
+      .tuple(
+        fc.constantFrom('', '-'),
+        digits(20),
+        fc.option(digits(20)),
+        fc.option(fc.integer({ min: -30, max: 30 })),
+      )
+      .map(
+        ([sign, whole, part, power]) =>
+          `${sign}${BigInt(whole)}${part === null ? '' : `.${part}`}${power === null ? '' : `e${power}`}`,
+      );
     fc.assert(
       fc.property(number, (text) => {
         expect(isExact(text)).toBe(isSame(text, String(Number(text))));
@@ -98,8 +111,13 @@ describe('a number', () => {
     );
     fc.assert(
       fc.property(fc.array(number, { maxLength: 6 }), fc.nat(40), (numbers, pad) => {
-        const text = JSON.stringify({ pad: 'x'.repeat(pad), all: [] }).replace('[]', `[${numbers.join(' , ')}]`);
-        const right = numbers.flatMap((of, n) => (isExact(of) ? [] : [{ pointer: `/all/${n}`, text: of, value: Number(of) }]));
+        const text = JSON.stringify({ pad: 'x'.repeat(pad), all: [] }).replace(
+          '[]',
+          `[${numbers.join(' , ')}]`,
+        );
+        const right = numbers.flatMap((of, n) =>
+          isExact(of) ? [] : [{ pointer: `/all/${n}`, text: of, value: Number(of) }],
+        );
         expect(losses(text)?.inexact ?? []).toEqual(right);
         expect(inexactNumbers(text)).toEqual(right);
       }),
@@ -120,10 +138,13 @@ describe('a text', () => {
       'deadbeef3e1412e400',
       '0.1.2.3.4.5.6.7.8.9.0',
     ];
-    expect(losses(JSON.stringify(Object.fromEntries(strings.map((text) => [text, text]))))).toBeUndefined();
-    expect(losses(JSON.stringify({ '"a\\': ['\\', '"'], 'x~': {} }).replace('{}', '[{},{"":1e999}]'))?.inexact).toEqual([
-      { pointer: '/x~0/1/', text: '1e999', value: Number.POSITIVE_INFINITY },
-    ]);
+    expect(
+      losses(JSON.stringify(Object.fromEntries(strings.map((text) => [text, text])))),
+    ).toBeUndefined();
+    expect(
+      losses(JSON.stringify({ '"a\\': ['\\', '"'], 'x~': {} }).replace('{}', '[{},{"":1e999}]'))
+        ?.inexact,
+    ).toEqual([{ pointer: '/x~0/1/', text: '1e999', value: Number.POSITIVE_INFINITY }]);
   });
 
   it('is looked at beyond the memory, at each border', () => {
@@ -144,7 +165,10 @@ describe('a text', () => {
       ]) {
         losses(`"${before}e1e1e1"`);
         const own = text.trim().replace(/\.$/, '.0');
-        expect([text, losses(text.replace(/\.$/, '.0')) !== undefined]).toEqual([text, !isExact(own)]);
+        expect([text, losses(text.replace(/\.$/, '.0')) !== undefined]).toEqual([
+          text,
+          !isExact(own),
+        ]);
       }
     }
     expect(losses(`[1e400,${'['.repeat(200)}${']'.repeat(200)}]`)).toMatchObject({ tooDeep: true });
@@ -154,7 +178,10 @@ describe('a text', () => {
     expect(losses(`${'['.repeat(128)}${']'.repeat(128)}`)).toBeUndefined();
     expect(losses(JSON.stringify(Array.from({ length: 1_000 }, () => ({}))))).toBeUndefined();
     expect(losses(`${'['.repeat(129)}${']'.repeat(129)}`)).toEqual({ inexact: [], tooDeep: true });
-    expect(losses(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`)).toEqual({ inexact: [], tooDeep: true });
+    expect(losses(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`)).toEqual({
+      inexact: [],
+      tooDeep: true,
+    });
   });
 
   it('agrees with JSON.parse in what is written by it', () => {

@@ -1,6 +1,7 @@
 /**
- * Members that are called as what every JavaScript object inherits. A schema that named one took the inherited function for the data's, or threw: the
- * topology ended at that event, after each restart again.
+ * Members that are called as what every JavaScript object inherits. A schema that named one took
+ * the inherited function for the data's, or threw: the topology ended at that event, after each
+ * restart again.
  */
 import { describe, expect, it } from 'vitest';
 import { columnsOf, rowReader } from '../../schemas/columns.ts';
@@ -20,7 +21,12 @@ describe.each(names)('a member that is called %s', (name) => {
   });
 
   it('is checked like any other', () => {
-    const check = compileSchema({ $id, type: 'object', properties: object(name, { type: 'number' }), additionalProperties: false });
+    const check = compileSchema({
+      $id,
+      type: 'object',
+      properties: object(name, { type: 'number' }),
+      additionalProperties: false,
+    });
     expect(check({})).toBeUndefined();
     expect(check(object(name, 1))).toBeUndefined();
     expect(check(object(name, 'x'))).toEqual({
@@ -36,13 +42,28 @@ describe.each(names)('a member that is called %s', (name) => {
     expect([asks({}), asks({ ...object(name, 1), with: 1 })]).toEqual([undefined, undefined]);
     expect(asks(object(name, 1))).toBeDefined();
     const asked = compileSchema({ $id, type: 'object', dependentRequired: { a: [name] } });
-    expect([asked({ a: 1 }) === undefined, asked({ ...object(name, 1), a: 1 }) === undefined]).toEqual([false, true]);
-    const whole = compileSchema({ $id, type: 'object', dependentSchemas: object(name, { type: 'object', maxProperties: 1 }) });
-    expect([whole({ a: 1, b: 2 }) === undefined, whole({ ...object(name, 1), b: 2 }) === undefined]).toEqual([true, false]);
+    expect([
+      asked({ a: 1 }) === undefined,
+      asked({ ...object(name, 1), a: 1 }) === undefined,
+    ]).toEqual([false, true]);
+    const whole = compileSchema({
+      $id,
+      type: 'object',
+      dependentSchemas: object(name, { type: 'object', maxProperties: 1 }),
+    });
+    expect([
+      whole({ a: 1, b: 2 }) === undefined,
+      whole({ ...object(name, 1), b: 2 }) === undefined,
+    ]).toEqual([true, false]);
   });
 
   it('is one more where others are not allowed', () => {
-    const closed = compileSchema({ $id, type: 'object', properties: { a: {} }, additionalProperties: false });
+    const closed = compileSchema({
+      $id,
+      type: 'object',
+      properties: { a: {} },
+      additionalProperties: false,
+    });
     expect(closed(object(name, 1))).toMatchObject({ pointer: `/${name}` });
     const either = {
       anyOf: [
@@ -50,7 +71,12 @@ describe.each(names)('a member that is called %s', (name) => {
         { type: 'object', properties: { b: {} }, required: ['b'] },
       ],
     };
-    const unevaluated = compileSchema({ $id, type: 'object', ...either, unevaluatedProperties: false });
+    const unevaluated = compileSchema({
+      $id,
+      type: 'object',
+      ...either,
+      unevaluatedProperties: false,
+    });
     expect(unevaluated({ a: 'x' })).toBeUndefined();
     expect(unevaluated({ ...object(name, 1), a: 'x' })).toMatchObject({ pointer: `/${name}` });
   });
@@ -58,7 +84,9 @@ describe.each(names)('a member that is called %s', (name) => {
   it('is compared as data', () => {
     const equal = compileSchema({ $id, const: object(name, { deep: [1] }) });
     expect(equal(object(name, { deep: [1] }))).toBeUndefined();
-    expect([equal({}), equal(object(name, {})), equal(1)].every((found) => found !== undefined)).toBe(true);
+    expect(
+      [equal({}), equal(object(name, {})), equal(1)].every((found) => found !== undefined),
+    ).toBe(true);
     const one = compileSchema({ $id, enum: [1, object(name, { deep: [1] })] });
     expect([one(1), one(object(name, { deep: [1] }))]).toEqual([undefined, undefined]);
     expect(one(object(name, 1))).toBeDefined();
@@ -68,7 +96,11 @@ describe.each(names)('a member that is called %s', (name) => {
   });
 
   it('is a column like any other', () => {
-    const schema = { $id, type: 'object', properties: { id: { type: 'string' }, ...object(name, { type: 'integer' }) } };
+    const schema = {
+      $id,
+      type: 'object',
+      properties: { id: { type: 'string' }, ...object(name, { type: 'integer' }) },
+    };
     expect(columnsOf(schema).map((column) => column.name)).toEqual(['id', name]);
     const { read } = rowReader(schema);
     expect([read({ id: 'a' }), read({ id: 'a', ...object(name, 2) })]).toEqual([
@@ -87,8 +119,14 @@ describe('a value that cannot be checked', () => {
         throw new Error('no answer');
       },
     });
-    expect(check(throwing)).toMatchObject({ message: 'the value cannot be checked: no answer', pointer: '' });
-    expect(check({ a: 1n })).toMatchObject({ pointer: '/a', message: expect.stringContaining('a bigint') as string });
+    expect(check(throwing)).toMatchObject({
+      message: 'the value cannot be checked: no answer',
+      pointer: '',
+    });
+    expect(check({ a: 1n })).toMatchObject({
+      pointer: '/a',
+      message: expect.stringContaining('a bigint') as string,
+    });
     const tree = compileSchema({
       $id,
       $defs: { node: { type: 'object', properties: { next: { $ref: '#/$defs/node' } } } },
@@ -96,6 +134,8 @@ describe('a value that cannot be checked', () => {
     });
     let deep: unknown = {};
     for (let i = 0; i < 100_000; i++) deep = { next: deep };
-    expect(tree(deep)).toMatchObject({ message: expect.stringContaining('cannot be checked') as string });
+    expect(tree(deep)).toMatchObject({
+      message: expect.stringContaining('cannot be checked') as string,
+    });
   });
 });

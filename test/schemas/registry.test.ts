@@ -12,7 +12,10 @@ const document = {
   properties: {
     id: { type: 'string', minLength: 1 },
     at: { type: 'string', format: 'date-time' },
-    lines: { type: 'array', items: { type: 'object', properties: { 'a/b~c': { type: 'integer' } } } },
+    lines: {
+      type: 'array',
+      items: { type: 'object', properties: { 'a/b~c': { type: 'integer' } } },
+    },
   },
 };
 
@@ -27,7 +30,12 @@ describe('a schema', () => {
   it.each([
     [null, '', 'must be object, found null', '#/type'],
     [{ id: 'x' }, '/lines', "'lines' is missing", '#/required'],
-    [{ id: 'x', lines: [], 'x/y': 1 }, '/x~1y', "'x/y' is not a member that the schema knows", '#/additionalProperties'],
+    [
+      { id: 'x', lines: [], 'x/y': 1 },
+      '/x~1y',
+      "'x/y' is not a member that the schema knows",
+      '#/additionalProperties',
+    ],
     [{ id: 5, lines: [] }, '/id', 'must be string, found 5', '#/properties/id/type'],
     [
       { id: 'x', at: '2026-02-30T00:00:00Z', lines: [] },
@@ -42,32 +50,41 @@ describe('a schema', () => {
       '#/properties/lines/items/properties/a~1b~0c/type',
     ],
   ])('refuses %j and says where', (value, pointer, message, place) => {
-    expect(check(value)).toEqual({ pointer, message, schema: `https://sluice.example/test/order${place}` });
+    expect(check(value)).toEqual({
+      pointer,
+      message,
+      schema: `https://sluice.example/test/order${place}`,
+    });
   });
 
   it('tells patterns apart that are run without backtracking', () => {
     const patterned = compileSchema({
       $id: 'https://sluice.example/patterns',
       type: 'object',
-      properties: { a: { type: 'string', pattern: '^(a+)+$' }, b: { type: 'string', pattern: '^(b+)+$' } },
+      properties: {
+        a: { type: 'string', pattern: '^(a+)+$' },
+        b: { type: 'string', pattern: '^(b+)+$' },
+      },
       patternProperties: { '^(x+)+$': { type: 'integer' }, '^(y+)+$': { type: 'boolean' } },
       additionalProperties: false,
     });
     expect(patterned({ a: 'aa', b: 'bb', xx: 1, yy: true })).toBeUndefined();
-    expect([{ a: 'b' }, { b: 'a' }, { x: true }, { y: 1 }, { z: 1 }].map((value) => patterned(value)?.pointer)).toEqual([
-      '/a',
-      '/b',
-      '/x',
-      '/y',
-      '/z',
-    ]);
+    expect(
+      [{ a: 'b' }, { b: 'a' }, { x: true }, { y: 1 }, { z: 1 }].map(
+        (value) => patterned(value)?.pointer,
+      ),
+    ).toEqual(['/a', '/b', '/x', '/y', '/z']);
     expect(patterned({ a: `${'a'.repeat(50_000)}!` })).toMatchObject({ pointer: '/a' });
   });
 
   it('needs an $id, and has to be one', () => {
     expect(() => schemaOf({ type: 'object' })).toThrow(/needs an `\$id`/);
-    expect(() => compileSchema({ $id: 'https://sluice.example/x', type: 'strong' })).toThrow(/https:\/\/sluice.example\/x is not valid/);
-    expect(() => compileSchema({ $id: 'https://sluice.example/y', typo: 1 })).toThrow(/is not valid/);
+    expect(() => compileSchema({ $id: 'https://sluice.example/x', type: 'strong' })).toThrow(
+      /https:\/\/sluice.example\/x is not valid/,
+    );
+    expect(() => compileSchema({ $id: 'https://sluice.example/y', typo: 1 })).toThrow(
+      /is not valid/,
+    );
   });
 
   it('is chosen from a union by dataschema, else by type', () => {

@@ -1,6 +1,6 @@
 /**
- * What tests fetch once and keep in the user's cache folder: jars, Python packages. Test files run beside each other, so one makes what is missing
- * while the others wait for it.
+ * What tests fetch once and keep in the user's cache folder: jars, Python packages. Test files run
+ * beside each other, so one makes what is missing while the others wait for it.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -63,7 +63,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Prints why servers cannot run here, as a sentence, and gives it back. With CI=1 it is thrown: nothing is skipped there. */
+/**
+ * Prints why servers cannot run here, as a sentence, and gives it back. With CI=1 it is thrown:
+ * nothing is skipped there.
+ */
 export function missing(sentence: string): string {
   if (process.env['CI'] === '1') throw new Error(sentence);
   console.log(`skipped: ${sentence}`);
@@ -76,19 +79,47 @@ export function pythonMissing(): string | undefined {
   return missing('python3 with its venv module is not there.');
 }
 
-/** The folder of programs of a virtual environment that has `packages`, each at an exact version, such as `moto[server]==5.2.5`. */
+/**
+ * The folder of programs of a virtual environment that has `packages`, each at an exact version,
+ * such as `moto[server]==5.2.5`.
+ */
 export async function pythonPackages(...packages: readonly string[]): Promise<string> {
-  const dir = await cached(`python-${packages.join('-').replace(/[^A-Za-z0-9.-]+/g, '_')}`, async (made) => {
-    await run('python3', ['-m', 'venv', made]);
-    await run(join(made, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]);
-  });
+  const dir = await cached(
+    `python-${packages.join('-').replace(/[^A-Za-z0-9.-]+/g, '_')}`,
+    async (made) => {
+      await run('python3', ['-m', 'venv', made]);
+      await run(join(made, 'bin', 'python'), [
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--disable-pip-version-check',
+        ...packages,
+      ]);
+    },
+  );
   return join(dir, 'bin');
 }
 
-/** A folder whose `node_modules` has `packages`, each at an exact version, and what they need; nothing of them is run at the install. */
+/**
+ * A folder whose `node_modules` has `packages`, each at an exact version, and what they need;
+ * nothing of them is run at the install.
+ */
 export async function npmPackages(...packages: readonly string[]): Promise<string> {
   return cached(`npm-${packages.join('-').replace(/[^A-Za-z0-9.-]+/g, '_')}`, async (made) => {
     writeFileSync(join(made, 'package.json'), '{"private": true, "type": "module"}');
-    await run('npm', ['install', '--silent', '--ignore-scripts', '--no-audit', '--no-fund', '--save-exact', ...packages], { cwd: made });
+    await run(
+      'npm',
+      [
+        'install',
+        '--silent',
+        '--ignore-scripts',
+        '--no-audit',
+        '--no-fund',
+        '--save-exact',
+        ...packages,
+      ],
+      { cwd: made },
+    );
   });
 }

@@ -1,5 +1,6 @@
 /**
- * A server of the tests as a child process: started, waited for, killed, stopped; and never left behind.
+ * A server of the tests as a child process: started, waited for, killed, stopped; and never left
+ * behind.
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -63,7 +64,8 @@ export async function childServer(options: ChildServerOptions): Promise<ChildSer
     process.off('exit', last);
   };
   for (const deadline = performance.now() + readyMaxMs; ; await sleep(50)) {
-    if (isOver(child)) throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}:\n${log}`);
+    if (isOver(child))
+      throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}:\n${log}`);
     if (await isReady().catch(() => false)) break;
     if (performance.now() < deadline) continue;
     await end('SIGKILL');

@@ -1,11 +1,18 @@
 /**
- * Everything that the services need, on loopback, from public packages: Kafka with its IAM listener, Kinesis, S3 and Firehose, Neo4j; and what a test
- * asks of them. Kinesis, S3 and Firehose are reached through fault proxies.
+ * Everything that the services need, on loopback, from public packages: Kafka with its IAM
+ * listener, Kinesis, S3 and Firehose, Neo4j; and what a test asks of them. Kinesis, S3 and Firehose
+ * are reached through fault proxies.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose';
-import { CreateBucketCommand, DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { pythonMissing } from './cache.ts';
 import type { FaultProxy } from './fault-proxy.ts';
 import { startFaultProxy } from './fault-proxy.ts';
@@ -20,7 +27,10 @@ import type { Neo4jServer } from './neo4j.ts';
 import { startNeo4j } from './neo4j.ts';
 
 /** Kafka takes these two; the others take any. */
-export const otherCredentials = { AWS_ACCESS_KEY_ID: 'AKIDOTHER', AWS_SECRET_ACCESS_KEY: 'other-secret' } as const;
+export const otherCredentials = {
+  AWS_ACCESS_KEY_ID: 'AKIDOTHER',
+  AWS_SECRET_ACCESS_KEY: 'other-secret',
+} as const;
 
 /** Without what the SDK has to say of versions of Node. */
 const quiet = { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' } as const;
@@ -43,7 +53,10 @@ export interface Cloud {
   /** Keys below `prefix`. */
   keys(bucket: string, prefix: string): AsyncGenerator<string>;
   /** Below `prefix`, by key. */
-  objects(bucket: string, prefix: string): AsyncGenerator<{ readonly key: string; readonly bytes: Uint8Array }>;
+  objects(
+    bucket: string,
+    prefix: string,
+  ): AsyncGenerator<{ readonly key: string; readonly bytes: Uint8Array }>;
   stop(): Promise<void>;
 }
 
@@ -56,8 +69,15 @@ export interface CloudOptions {
 }
 
 export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Promise<Cloud> {
-  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: region } = testCredentials;
-  const keys = { [accessKeyId]: secretAccessKey, [otherCredentials.AWS_ACCESS_KEY_ID]: otherCredentials.AWS_SECRET_ACCESS_KEY };
+  const {
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_REGION: region,
+  } = testCredentials;
+  const keys = {
+    [accessKeyId]: secretAccessKey,
+    [otherCredentials.AWS_ACCESS_KEY_ID]: otherCredentials.AWS_SECRET_ACCESS_KEY,
+  };
   Object.assign(process.env, quiet);
   const started: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
@@ -70,8 +90,12 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
   };
   try {
     const all = await Promise.allSettled([
-      keep(startKafka({ keys, ...(kafkaSessionMaxMs === undefined ? {} : { sessionMaxMs: kafkaSessionMaxMs }) }), (server) =>
-        server.stop(),
+      keep(
+        startKafka({
+          keys,
+          ...(kafkaSessionMaxMs === undefined ? {} : { sessionMaxMs: kafkaSessionMaxMs }),
+        }),
+        (server) => server.stop(),
       ),
       keep(startKinesis(), (server) => server.stop()),
       keep(startMoto(), (server) => server.stop()),
@@ -79,15 +103,16 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
     ] as const);
     const failed = all.find((each) => each.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    const [kafka, kinesis, moto, neo4j] = all.map((each) => (each as PromiseFulfilledResult<unknown>).value) as [
-      KafkaServer,
-      KinesisServer,
-      Moto,
-      Neo4jServer,
-    ];
+    const [kafka, kinesis, moto, neo4j] = all.map(
+      (each) => (each as PromiseFulfilledResult<unknown>).value,
+    ) as [KafkaServer, KinesisServer, Moto, Neo4jServer];
     const kinesisProxy = await keep(startFaultProxy(kinesis.endpoint), (proxy) => proxy.close());
     const awsProxy = await keep(startFaultProxy(moto.endpoint), (proxy) => proxy.close());
-    const client = { region, endpoint: moto.endpoint, credentials: { accessKeyId, secretAccessKey } };
+    const client = {
+      region,
+      endpoint: moto.endpoint,
+      credentials: { accessKeyId, secretAccessKey },
+    };
     const s3 = new S3Client({ ...client, forcePathStyle: true });
     const firehose = new FirehoseClient(client);
     started.push(async () => {
@@ -112,7 +137,10 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
         NEO4J_PASSWORD: neo4j.password,
       },
       async createStream(name, splits) {
-        await Promise.all([kinesis.createStream(name, splits), kafka.createTopic(name, splits, 8 * 1_024 * 1_024)]);
+        await Promise.all([
+          kinesis.createStream(name, splits),
+          kafka.createTopic(name, splits, 8 * 1_024 * 1_024),
+        ]);
       },
       async createBucket(Bucket) {
         await s3.send(new CreateBucketCommand({ Bucket }));
@@ -123,16 +151,26 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
           BucketARN: `arn:aws:s3:::${bucket}`,
           Prefix,
         };
-        await firehose.send(new CreateDeliveryStreamCommand({ DeliveryStreamName, ExtendedS3DestinationConfiguration }));
+        await firehose.send(
+          new CreateDeliveryStreamCommand({
+            DeliveryStreamName,
+            ExtendedS3DestinationConfiguration,
+          }),
+        );
       },
       async remove(Bucket, prefix) {
-        for await (const Key of cloud.keys(Bucket, prefix)) await s3.send(new DeleteObjectCommand({ Bucket, Key }));
+        for await (const Key of cloud.keys(Bucket, prefix))
+          await s3.send(new DeleteObjectCommand({ Bucket, Key }));
       },
       async *keys(Bucket, Prefix) {
         let token: string | undefined;
         do {
           const page = await s3.send(
-            new ListObjectsV2Command({ Bucket, Prefix, ...(token === undefined ? {} : { ContinuationToken: token }) }),
+            new ListObjectsV2Command({
+              Bucket,
+              Prefix,
+              ...(token === undefined ? {} : { ContinuationToken: token }),
+            }),
           );
           for (const { Key = '' } of page.Contents ?? []) yield Key;
           token = page.NextContinuationToken;
@@ -155,7 +193,12 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
 }
 
 /** Copies what lies below `prefix` into `dir`, which SQL can be asked over then. */
-export async function copyLake(cloud: Cloud, bucket: string, prefix: string, dir: string): Promise<void> {
+export async function copyLake(
+  cloud: Cloud,
+  bucket: string,
+  prefix: string,
+  dir: string,
+): Promise<void> {
   mkdirSync(dir, { recursive: true });
   for await (const { key, bytes } of cloud.objects(bucket, prefix)) {
     const path = join(dir, key.slice(prefix.length));
@@ -165,7 +208,11 @@ export async function copyLake(cloud: Cloud, bucket: string, prefix: string, dir
 }
 
 /** The rows that Firehose delivered, as often as it did. */
-export async function deliveredRows(cloud: Cloud, bucket: string, prefix: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+export async function deliveredRows(
+  cloud: Cloud,
+  bucket: string,
+  prefix: string,
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const rows: Readonly<Record<string, unknown>>[] = [];
   for await (const { bytes } of cloud.objects(bucket, prefix)) {
     for (const line of Buffer.from(bytes).toString('utf8').split('\n')) {

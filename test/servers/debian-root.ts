@@ -1,8 +1,10 @@
 /**
- * A Debian 13 with Node 24 as a folder: what production runs on, where this machine has an older C library. Made once with debootstrap and kept in
- * the user's cache folder; the mirror is the one that apt is set to here.
+ * A Debian 13 with Node 24 as a folder: what production runs on, where this machine has an older C
+ * library. Made once with debootstrap and kept in the user's cache folder; the mirror is the one
+ * that apt is set to here.
  *
- * A command runs in it by chroot, in a mount namespace of its own: what is mounted for it goes when it ends.
+ * A command runs in it by chroot, in a mount namespace of its own: what is mounted for it goes when
+ * it ends.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
@@ -21,21 +23,40 @@ export const projectDir = '/src';
 /** Why it cannot be used here, as a sentence; undefined when it can. With CI=1 that is thrown. */
 export function debianMissing(): string | undefined {
   if (process.getuid?.() !== 0) return missing('a Debian 13 root needs the rights of root.');
-  if (spawnSync('debootstrap', ['--version']).status !== 0) return missing('debootstrap is not installed.');
-  if (spawnSync('unshare', ['--mount', 'true']).status !== 0) return missing('this machine does not allow mounts.');
+  if (spawnSync('debootstrap', ['--version']).status !== 0)
+    return missing('debootstrap is not installed.');
+  if (spawnSync('unshare', ['--mount', 'true']).status !== 0)
+    return missing('this machine does not allow mounts.');
   return undefined;
 }
 
 /** The folder of the root, with Node at /usr/local/bin/node. */
 export function debianRoot(): Promise<string> {
   return cached(`debian-${suite}-node-${nodeVersion}`, async (root) => {
-    await run('debootstrap', ['--variant=minbase', '--include=ca-certificates', `--keyring=${keyring}`, suite, root, await mirror()]);
+    await run('debootstrap', [
+      '--variant=minbase',
+      '--include=ca-certificates',
+      `--keyring=${keyring}`,
+      suite,
+      root,
+      await mirror(),
+    ]);
     // The package `node` only runs an installer; this one holds the program.
     const name = `node-linux-${process.arch}`;
     const dir = mkdtempSync(join(tmpdir(), 'sluice-node-'));
     try {
-      await run('npm', ['install', '--no-save', '--ignore-scripts', '--prefix', dir, `${name}@${nodeVersion}`]);
-      cpSync(join(dir, 'node_modules', name, 'bin', 'node'), join(root, 'usr', 'local', 'bin', 'node'));
+      await run('npm', [
+        'install',
+        '--no-save',
+        '--ignore-scripts',
+        '--prefix',
+        dir,
+        `${name}@${nodeVersion}`,
+      ]);
+      cpSync(
+        join(dir, 'node_modules', name, 'bin', 'node'),
+        join(root, 'usr', 'local', 'bin', 'node'),
+      );
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }
@@ -44,17 +65,35 @@ export function debianRoot(): Promise<string> {
 
 /** The mirror of Debian's main archive. */
 async function mirror(): Promise<string> {
-  const { stdout } = await run('apt-get', ['indextargets', '--format', '$(ORIGIN) $(CODENAME) $(SITE)']);
+  const { stdout } = await run('apt-get', [
+    'indextargets',
+    '--format',
+    '$(ORIGIN) $(CODENAME) $(SITE)',
+  ]);
   const found = stdout
     .split('\n')
     .map((line) => line.split(' '))
-    .find(([origin, codename]) => origin === 'Debian' && codename !== undefined && !codename.includes('-'));
-  if (found?.[2] === undefined) throw new Error('apt names no mirror of Debian: set one in its sources, then run "apt-get update"');
+    .find(
+      ([origin, codename]) =>
+        origin === 'Debian' && codename !== undefined && !codename.includes('-'),
+    );
+  if (found?.[2] === undefined)
+    throw new Error(
+      'apt names no mirror of Debian: set one in its sources, then run "apt-get update"',
+    );
   return found[2];
 }
 
-/** Program and arguments that run Node in `root` with `args`, the project `dir` at `projectDir` and `outDir` at /out. */
-export function inDebian(root: string, dir: string, outDir: string, args: readonly string[]): readonly [string, readonly string[]] {
+/**
+ * Program and arguments that run Node in `root` with `args`, the project `dir` at `projectDir` and
+ * `outDir` at /out.
+ */
+export function inDebian(
+  root: string,
+  dir: string,
+  outDir: string,
+  args: readonly string[],
+): readonly [string, readonly string[]] {
   const script = [
     'set -e',
     'root=$1; dir=$2; out=$3; shift 3',

@@ -1,9 +1,11 @@
 /**
- * An HTTP proxy that does with each request what a test says, in front of the emulators of AWS, which never fail by themselves: late answers,
- * connections cut before or after the request was carried out, refusals, and records of a PutRecords that are refused one by one. It hands requests on
- * with their own head (signatures cover it), so the server sees what the client sent.
+ * An HTTP proxy that does with each request what a test says, in front of the emulators of AWS,
+ * which never fail by themselves: late answers, connections cut before or after the request was
+ * carried out, refusals, and records of a PutRecords that are refused one by one. It hands requests
+ * on with their own head (signatures cover it), so the server sees what the client sent.
  *
- * Conditional writes go on one after the other: S3 decides each of them atomically, moto looks and writes in two steps.
+ * Conditional writes go on one after the other: S3 decides each of them atomically, moto looks and
+ * writes in two steps.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, createServer, request } from 'node:http';
@@ -25,11 +27,22 @@ export type Fault =
   | { readonly kind: 'lost-reply' }
   /** The server does it, and half of the answer's body comes. */
   | { readonly kind: 'half-reply' }
-  /** The server does it; its answer begins, and goes on with white space that never ends, as S3 sends it while it completes an upload. */
+  /**
+   * The server does it; its answer begins, and goes on with white space that never ends, as S3
+   * sends it while it completes an upload.
+   */
   | { readonly kind: 'endless-reply' }
   /** Answered instead of the server. */
-  | { readonly kind: 'answer'; readonly status: number; readonly body: string; readonly contentType?: string }
-  /** Of PutRecords: every `every`th record, counted over all of them, is answered as throttled and not handed on. */
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly body: string;
+      readonly contentType?: string;
+    }
+  /**
+   * Of PutRecords: every `every`th record, counted over all of them, is answered as throttled and
+   * not handed on.
+   */
   | { readonly kind: 'refuse-records'; readonly every: number };
 
 export interface Asked {
@@ -64,7 +77,10 @@ export const slowDown: Fault = {
 export const throttled: Fault = {
   kind: 'answer',
   status: 400,
-  body: JSON.stringify({ __type: 'ProvisionedThroughputExceededException', message: 'Rate exceeded for shard' }),
+  body: JSON.stringify({
+    __type: 'ProvisionedThroughputExceededException',
+    message: 'Rate exceeded for shard',
+  }),
   contentType: 'application/x-amz-json-1.1',
 };
 /** What Firehose says when it is given too much. */
@@ -74,7 +90,10 @@ export const hoseThrottled: Fault = {
   body: JSON.stringify({ __type: 'ServiceUnavailableException', message: 'Slow down.' }),
   contentType: 'application/x-amz-json-1.1',
 };
-const recordThrottled = { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'Rate exceeded for shard' };
+const recordThrottled = {
+  ErrorCode: 'ProvisionedThroughputExceededException',
+  ErrorMessage: 'Rate exceeded for shard',
+};
 /** Far below the time that a client lets a socket be silent. */
 const dripMs = 20;
 
@@ -89,7 +108,10 @@ export interface FaultProxyOptions {
   readonly keep?: boolean;
 }
 
-export async function startFaultProxy(target: string, { keep = false }: FaultProxyOptions = {}): Promise<FaultProxy> {
+export async function startFaultProxy(
+  target: string,
+  { keep = false }: FaultProxyOptions = {},
+): Promise<FaultProxy> {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
   let writing: Promise<unknown> = Promise.resolve();
   let happened = 0;
@@ -100,26 +122,42 @@ export async function startFaultProxy(target: string, { keep = false }: FaultPro
   const forward = ({ method, path, headers, body }: Asked): Promise<Reply> =>
     new Promise((resolve, reject) => {
       const sized = { ...headers, 'content-length': String(body.length) };
-      const out = request(`${target}${path}`, { method, headers: body.length > 0 ? sized : headers, agent }, (res) => {
-        const chunks: Buffer[] = [];
-        res.on('data', (chunk: Buffer) => chunks.push(chunk));
-        res.once('end', () => resolve({ status: res.statusCode ?? 502, headers: res.headers, body: Buffer.concat(chunks) }));
-        res.once('error', reject);
-      });
+      const out = request(
+        `${target}${path}`,
+        { method, headers: body.length > 0 ? sized : headers, agent },
+        (res) => {
+          const chunks: Buffer[] = [];
+          res.on('data', (chunk: Buffer) => chunks.push(chunk));
+          res.once('end', () =>
+            resolve({
+              status: res.statusCode ?? 502,
+              headers: res.headers,
+              body: Buffer.concat(chunks),
+            }),
+          );
+          res.once('error', reject);
+        },
+      );
       out.once('error', reject);
       out.end(body);
     });
 
   const inTurn = (asked: Asked): Promise<Reply> => {
-    if (asked.headers['if-none-match'] === undefined && asked.headers['if-match'] === undefined) return forward(asked);
+    if (asked.headers['if-none-match'] === undefined && asked.headers['if-match'] === undefined)
+      return forward(asked);
     const next = writing.then(() => forward(asked));
     writing = next.catch(() => undefined);
     return next;
   };
 
-  /** Hands on the other records, and puts the answers together in the records' order. Emulators do not look at the signature. */
+  /**
+   * Hands on the other records, and puts the answers together in the records' order. Emulators do
+   * not look at the signature.
+   */
   const refuseRecords = async (asked: Asked, every: number): Promise<Reply> => {
-    const { Records: records, ...rest } = cbor.deserialize(asked.body) as { readonly Records: readonly unknown[] };
+    const { Records: records, ...rest } = cbor.deserialize(asked.body) as {
+      readonly Records: readonly unknown[];
+    };
     const from = recordsAsked;
     recordsAsked += records.length;
     const isRefused = (n: number): boolean => (from + n) % every === every - 1;
@@ -127,13 +165,25 @@ export async function startFaultProxy(target: string, { keep = false }: FaultPro
     happened += records.length - taken.length;
     let given: unknown[] = [];
     if (taken.length > 0) {
-      const reply = await forward({ ...asked, body: Buffer.from(cbor.serialize({ ...rest, Records: taken })) });
+      const reply = await forward({
+        ...asked,
+        body: Buffer.from(cbor.serialize({ ...rest, Records: taken })),
+      });
       if (reply.status !== 200) return reply;
       given = (cbor.deserialize(reply.body) as { Records: unknown[] }).Records;
     }
     const outcomes = records.map((_, n) => (isRefused(n) ? recordThrottled : given.shift()));
-    const body = Buffer.from(cbor.serialize({ FailedRecordCount: records.length - taken.length, Records: outcomes }));
-    return { status: 200, headers: { 'content-type': 'application/x-amz-cbor-1.1', 'content-length': String(body.length) }, body };
+    const body = Buffer.from(
+      cbor.serialize({ FailedRecordCount: records.length - taken.length, Records: outcomes }),
+    );
+    return {
+      status: 200,
+      headers: {
+        'content-type': 'application/x-amz-cbor-1.1',
+        'content-length': String(body.length),
+      },
+      body,
+    };
   };
 
   const carryOut = async (asked: Asked, fault: Fault, res: ServerResponse): Promise<void> => {
@@ -143,7 +193,9 @@ export async function startFaultProxy(target: string, { keep = false }: FaultPro
       return;
     }
     if (fault.kind === 'answer') {
-      res.writeHead(fault.status, { 'content-type': fault.contentType ?? 'application/xml' }).end(fault.body);
+      res
+        .writeHead(fault.status, { 'content-type': fault.contentType ?? 'application/xml' })
+        .end(fault.body);
       return;
     }
     if (fault.kind === 'late') await wait(fault.ms);

@@ -1,5 +1,6 @@
 /**
- * Go for the tests: the one of this machine, or, where that is too old to fetch another by itself, the one that Go's module proxy has as a module.
+ * Go for the tests: the one of this machine, or, where that is too old to fetch another by itself,
+ * the one that Go's module proxy has as a module.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -29,7 +30,8 @@ function minorOf(): number | undefined {
 export type Go = (dir: string, cwd: string, ...args: readonly string[]) => Promise<void>;
 
 export async function openGo(): Promise<Go> {
-  const command = (minorOf() ?? 0) >= switchingMinor ? ofMachine : join(await toolchain(), 'bin', 'go');
+  const command =
+    (minorOf() ?? 0) >= switchingMinor ? ofMachine : join(await toolchain(), 'bin', 'go');
   return async (dir, cwd, ...args) => {
     await run(command, args, { cwd, env: goEnvironment(dir), maxBuffer: 1 << 26 });
   };
@@ -49,7 +51,10 @@ function toolchain(): Promise<string> {
   return cached(`go-${version}`, async (made) => {
     const scratch = mkdtempSync(join(tmpdir(), 'sluice-go-'));
     const module = `golang.org/toolchain@v0.0.1-go${version}.linux-${architectures[process.arch]}`;
-    const { stdout } = await run(ofMachine, ['mod', 'download', '-json', module], { cwd: scratch, env: goEnvironment(scratch) });
+    const { stdout } = await run(ofMachine, ['mod', 'download', '-json', module], {
+      cwd: scratch,
+      env: goEnvironment(scratch),
+    });
     cpSync((JSON.parse(stdout) as { Dir: string }).Dir, made, { recursive: true });
     // A module's files have no right to be executed.
     for (const folder of ['bin', join('pkg', 'tool')]) {

@@ -1,5 +1,6 @@
 /**
- * Jars of the servers from Maven Central, and classes of our own that run beside them: fetched and compiled once, kept in the user's cache.
+ * Jars of the servers from Maven Central, and classes of our own that run beside them: fetched and
+ * compiled once, kept in the user's cache.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -14,8 +15,12 @@ const sources = fileURLToPath(new URL('../../../test/servers/java', import.meta.
 
 /** Why servers of Java cannot run here. */
 export function javaMissing(): string | undefined {
-  const absent = ['java', 'javac', 'mvn'].filter((command) => spawnSync(command, ['-version']).status !== 0);
-  return absent.length === 0 ? undefined : missing(`Kafka and Neo4j need Java 17 and Maven: ${absent.join(', ')} is not there.`);
+  const absent = ['java', 'javac', 'mvn'].filter(
+    (command) => spawnSync(command, ['-version']).status !== 0,
+  );
+  return absent.length === 0
+    ? undefined
+    : missing(`Kafka and Neo4j need Java 17 and Maven: ${absent.join(', ')} is not there.`);
 }
 
 /** The class path of a server. The pom's profiles say what each needs. */
@@ -27,9 +32,14 @@ export async function classPath(profile: 'kafka' | 'neo4j'): Promise<string> {
   const dir = await cached(`${profile}-${version.digest('hex').slice(0, 12)}`, async (made) => {
     const [jars, classes] = [join(made, 'jars'), join(made, 'classes')];
     mkdirSync(classes);
-    const copy = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${jars}`];
+    const copy = [
+      'dependency:copy-dependencies',
+      '-DincludeScope=runtime',
+      `-DoutputDirectory=${jars}`,
+    ];
     await run('mvn', ['-q', '-B', '-f', pom, '-P', profile, ...copy], { maxBuffer: 1 << 26 });
-    if (profile === 'kafka') await run('javac', ['--release', '17', '-cp', join(jars, '*'), '-d', classes, ...own]);
+    if (profile === 'kafka')
+      await run('javac', ['--release', '17', '-cp', join(jars, '*'), '-d', classes, ...own]);
   });
   return `${join(dir, 'classes')}:${join(dir, 'jars', '*')}`;
 }

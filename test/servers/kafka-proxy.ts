@@ -1,6 +1,6 @@
 /**
- * A proxy in front of a broker of Apache Kafka, which advertises the proxy's address: it hands on all requests, and does to each Produce what a test
- * says. https://kafka.apache.org/protocol.html
+ * A proxy in front of a broker of Apache Kafka, which advertises the proxy's address: it hands on
+ * all requests, and does to each Produce what a test says. https://kafka.apache.org/protocol.html
  */
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';

@@ -1,6 +1,7 @@
 /**
- * Apache Kafka in KRaft mode on loopback, one broker or several, of which the first is the controller as well: a plain listener, and one that wants
- * tokens of MSK IAM (java/sluice/MskIamHandler.java).
+ * Apache Kafka in KRaft mode on loopback, one broker or several, of which the first is the
+ * controller as well: a plain listener, and one that wants tokens of MSK IAM
+ * (java/sluice/MskIamHandler.java).
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,8 +15,15 @@ import { childServer } from './child-server.ts';
 import { freePort } from './free-port.ts';
 import { classPath } from './jars.ts';
 
-const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ConfigResourceTypes, Kafka, logLevel, ResourcePatternTypes } =
-  createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
+const {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  ConfigResourceTypes,
+  Kafka,
+  logLevel,
+  ResourcePatternTypes,
+} = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
 
 export interface KafkaServer {
   /** Takes everybody. Of the first broker. */
@@ -26,7 +34,12 @@ export interface KafkaServer {
   readonly brokers: readonly string[];
   createTopic(topic: string, partitions: number, batchMaxBytes?: number): Promise<void>;
   /** On as many brokers, and with settings of its own. */
-  createReplicated(topic: string, partitions: number, replicas: number, settings?: Readonly<Record<string, string>>): Promise<void>;
+  createReplicated(
+    topic: string,
+    partitions: number,
+    replicas: number,
+    settings?: Readonly<Record<string, string>>,
+  ): Promise<void>;
   /** Resolves when all partitions have so many replicas in sync. */
   inSync(topic: string, replicas: number): Promise<void>;
   /** Resolves when the broker has no such topic any more. */
@@ -50,11 +63,17 @@ export interface KafkaServer {
 export interface KafkaServerOptions {
   /** Secrets by access key. */
   readonly keys: Readonly<Record<string, string>>;
-  /** How long a session of the IAM listener lasts before it has to be renewed. Default: as long as its token. */
+  /**
+   * How long a session of the IAM listener lasts before it has to be renewed. Default: as long as
+   * its token.
+   */
   readonly sessionMaxMs?: number;
   /** Default 1. */
   readonly brokers?: number;
-  /** Given the port of the first broker's plain listener, the one that it says it has: a proxy's (kafka-proxy.ts). Default: the same. */
+  /**
+   * Given the port of the first broker's plain listener, the one that it says it has: a proxy's
+   * (kafka-proxy.ts). Default: the same.
+   */
   readonly advertise?: (port: number) => number;
 }
 
@@ -105,7 +124,9 @@ const brokerProperties = (
     'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
     'allow.everyone.if.no.acl.found': true,
     'super.users': 'User:ANONYMOUS',
-    ...(sessionMaxMs === undefined ? {} : { 'listener.name.iam.oauthbearer.connections.max.reauth.ms': sessionMaxMs }),
+    ...(sessionMaxMs === undefined
+      ? {}
+      : { 'listener.name.iam.oauthbearer.connections.max.reauth.ms': sessionMaxMs }),
   };
 };
 
@@ -128,7 +149,9 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
   const answers = async (nth: number): Promise<boolean> => {
     const { plain } = ports[nth] as Ports;
     if (!(await listens(plain))) return false;
-    const admin = new Kafka({ brokers: [`127.0.0.1:${plain}`], logLevel: logLevel.NOTHING }).admin({ retry: { retries: 0 } });
+    const admin = new Kafka({ brokers: [`127.0.0.1:${plain}`], logLevel: logLevel.NOTHING }).admin({
+      retry: { retries: 0 },
+    });
     try {
       await admin.connect();
       return (await admin.describeCluster()).brokers.some(({ nodeId }) => nodeId === nth + 1);
@@ -149,7 +172,9 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
     });
   const servers = [await start(0)];
   servers.push(...(await Promise.all(ports.slice(1).map((_, nth) => start(nth + 1)))));
-  const withAdmin = async (work: (admin: ReturnType<typeof client.admin>) => Promise<unknown>): Promise<void> => {
+  const withAdmin = async (
+    work: (admin: ReturnType<typeof client.admin>) => Promise<unknown>,
+  ): Promise<void> => {
     const admin = client.admin();
     await admin.connect();
     try {
@@ -158,11 +183,20 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
       await admin.disconnect();
     }
   };
-  const createReplicated: KafkaServer['createReplicated'] = (topic, numPartitions, replicationFactor, settings = {}) =>
+  const createReplicated: KafkaServer['createReplicated'] = (
+    topic,
+    numPartitions,
+    replicationFactor,
+    settings = {},
+  ) =>
     withAdmin(async (admin) => {
       const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
-      await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions, replicationFactor, configEntries }] });
-      // The client's own waiting fails when the broker has not heard of the topic yet, which it does before it leads its partitions.
+      await admin.createTopics({
+        waitForLeaders: false,
+        topics: [{ topic, numPartitions, replicationFactor, configEntries }],
+      });
+      // The client's own waiting fails when the broker has not heard of the topic yet, which it
+      // does before it leads its partitions.
       const hasLeaders = async (): Promise<boolean> => {
         const offsets = await admin.fetchTopicOffsets(topic).catch(() => []);
         return offsets.length === numPartitions;
@@ -175,12 +209,19 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
     brokers: addresses,
     createReplicated,
     createTopic: (topic, partitions, batchMaxBytes) =>
-      createReplicated(topic, partitions, 1, batchMaxBytes === undefined ? {} : { 'max.message.bytes': String(batchMaxBytes) }),
+      createReplicated(
+        topic,
+        partitions,
+        1,
+        batchMaxBytes === undefined ? {} : { 'max.message.bytes': String(batchMaxBytes) },
+      ),
     inSync: (topic, replicas) =>
       withAdmin(async (admin) => {
         const isSo = async (): Promise<boolean> => {
           const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-          return topics.every(({ partitions }) => partitions.every(({ isr }) => isr.length >= replicas));
+          return topics.every(({ partitions }) =>
+            partitions.every(({ isr }) => isr.length >= replicas),
+          );
         };
         while (!(await isSo().catch(() => false))) await sleep(100);
       }),
@@ -189,19 +230,25 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
         await admin.deleteTopics({ topics: [topic] });
         while ((await admin.listTopics()).includes(topic)) await sleep(50);
       }),
-    createPartitions: (topic, count) => withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] })),
+    createPartitions: (topic, count) =>
+      withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] })),
     configure: (topic, name, value) =>
       withAdmin((admin) =>
         admin.alterConfigs({
           validateOnly: false,
-          resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries: [{ name, value }] }],
+          resources: [
+            { type: ConfigResourceTypes.TOPIC, name: topic, configEntries: [{ name, value }] },
+          ],
         }),
       ),
     deleteRecords: (topic, partition, offset) =>
       withAdmin(async (admin) => {
         // Which loads what the client has to know of the topic.
         await admin.fetchTopicOffsets(topic);
-        await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+        await admin.deleteTopicRecords({
+          topic,
+          partitions: [{ partition, offset: String(offset) }],
+        });
       }),
     allowWriting: (topic, allowed) =>
       withAdmin((admin) => {
@@ -213,9 +260,18 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
           host: '*',
           operation: AclOperationTypes.WRITE,
         };
-        if (allowed) return admin.deleteAcls({ filters: [{ ...acl, permissionType: AclPermissionTypes.DENY }] });
-        const rest = { ...acl, operation: AclOperationTypes.ALL, permissionType: AclPermissionTypes.ALLOW };
-        return admin.createAcls({ acl: [rest, { ...acl, permissionType: AclPermissionTypes.DENY }] });
+        if (allowed)
+          return admin.deleteAcls({
+            filters: [{ ...acl, permissionType: AclPermissionTypes.DENY }],
+          });
+        const rest = {
+          ...acl,
+          operation: AclOperationTypes.ALL,
+          permissionType: AclPermissionTypes.ALLOW,
+        };
+        return admin.createAcls({
+          acl: [rest, { ...acl, permissionType: AclPermissionTypes.DENY }],
+        });
       }),
     kill: async (nth = 0) => servers[nth]?.kill(),
     end: async (nth = 0) => servers[nth]?.stop(),

@@ -1,8 +1,11 @@
 /**
- * Kinesis on loopback as its documentation has it, in the AWS JSON protocol 1.1, for what kinesis-local does not do: a retention that removes records, and
- * goes on with the oldest one without a word when the one behind a position is gone; quotas of GetRecords; enhanced fan-out. A loopback server of our own,
- * not a stand-in: it is no evidence for what Amazon's does beyond what is written there.
- * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html, API_GetRecords.html, API_SubscribeToShard.html
+ * Kinesis on loopback as its documentation has it, in the AWS JSON protocol 1.1, for what
+ * kinesis-local does not do: a retention that removes records, and goes on with the oldest one
+ * without a word when the one behind a position is gone; quotas of GetRecords; enhanced fan-out. A
+ * loopback server of our own, not a stand-in: it is no evidence for what Amazon's does beyond what
+ * is written there.
+ * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html,
+ * API_GetRecords.html, API_SubscribeToShard.html
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { createServer } from 'node:http';
@@ -82,9 +85,14 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
     };
     read().catch(() => undefined);
   };
-  const plain = createServer((req, res) => hear(req.headers, req, { json: (status, body) => void res.writeHead(status, json).end(body) }));
+  const plain = createServer((req, res) =>
+    hear(req.headers, req, { json: (status, body) => void res.writeHead(status, json).end(body) }),
+  );
   const pushing = createHttp2Server((req, res) =>
-    hear(req.headers, req, { json: (status, body) => void res.writeHead(status, json).end(body), stream: { req, res } }),
+    hear(req.headers, req, {
+      json: (status, body) => void res.writeHead(status, json).end(body),
+      stream: { req, res },
+    }),
   );
   const sockets = new Set<Socket>();
   // Both protocols on one port, as Kinesis has them: HTTP/2 begins with `PRI`.
@@ -121,11 +129,17 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
   };
   const of = (id: string | undefined): LoopbackShard => {
     const found = loopback.shards.find((shard) => shard.id === id);
-    if (found === undefined) throw new Refused('ResourceNotFoundException', `Shard ${id} not found`);
+    if (found === undefined)
+      throw new Refused('ResourceNotFoundException', `Shard ${id} not found`);
     return found;
   };
 
-  const firstOf = ({ records }: LoopbackShard, type: unknown, sequence: unknown, at: unknown): bigint => {
+  const firstOf = (
+    { records }: LoopbackShard,
+    type: unknown,
+    sequence: unknown,
+    at: unknown,
+  ): bigint => {
     switch (type) {
       case 'TRIM_HORIZON':
         return 0n;
@@ -136,16 +150,28 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
       case 'AFTER_SEQUENCE_NUMBER':
         return BigInt(sequence as string) + 1n;
       default:
-        return records.find(({ arrivedAtMs }) => arrivedAtMs >= (at as number) * 1_000)?.position ?? next;
+        return (
+          records.find(({ arrivedAtMs }) => arrivedAtMs >= (at as number) * 1_000)?.position ?? next
+        );
     }
   };
 
   const subscribe = (asked: Readonly<Record<string, unknown>>, res: Http2ServerResponse): void => {
     const consumer = String(asked['ConsumerARN']);
     const shard = of(asked['ShardId'] as string);
-    const other = [...loopback.subscriptions].find((open) => open.shard === shard.id && open.consumer === consumer);
-    if (other !== undefined) throw new Refused('ResourceInUseException', 'Another active subscription exists for this consumer');
-    const { Type: type, SequenceNumber: sequence, Timestamp: at } = asked['StartingPosition'] as Readonly<Record<string, unknown>>;
+    const other = [...loopback.subscriptions].find(
+      (open) => open.shard === shard.id && open.consumer === consumer,
+    );
+    if (other !== undefined)
+      throw new Refused(
+        'ResourceInUseException',
+        'Another active subscription exists for this consumer',
+      );
+    const {
+      Type: type,
+      SequenceNumber: sequence,
+      Timestamp: at,
+    } = asked['StartingPosition'] as Readonly<Record<string, unknown>>;
     let from = firstOf(shard, type, sequence, at);
     res.writeHead(200, { 'content-type': 'application/vnd.amazon.eventstream' });
     res.write(encodeEvent('initial-response', {}));
@@ -155,8 +181,16 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
       send() {
         const given = shard.records.filter(({ position }) => position >= from);
         from = (given.at(-1)?.position ?? from - 1n) + 1n;
-        const goesOn = shard.closed ? { ChildShards: [] } : { ContinuationSequenceNumber: String(from - 1n) };
-        res.write(encodeEvent('SubscribeToShardEvent', { Records: given.map(recordOf), MillisBehindLatest: 0, ...goesOn }));
+        const goesOn = shard.closed
+          ? { ChildShards: [] }
+          : { ContinuationSequenceNumber: String(from - 1n) };
+        res.write(
+          encodeEvent('SubscribeToShardEvent', {
+            Records: given.map(recordOf),
+            MillisBehindLatest: 0,
+            ...goesOn,
+          }),
+        );
       },
       end: () => void res.end(),
       fail: (fault, message) => void res.end(encodeException(fault, message)),
@@ -178,7 +212,10 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
         ShardId: id,
         ParentShardId: parent,
         HashKeyRange: { StartingHashKey: '0', EndingHashKey: '1' },
-        SequenceNumberRange: { StartingSequenceNumber: String(begins), ...(closed ? { EndingSequenceNumber: String(next) } : {}) },
+        SequenceNumberRange: {
+          StartingSequenceNumber: String(begins),
+          ...(closed ? { EndingSequenceNumber: String(next) } : {}),
+        },
       })),
     }),
     DescribeStreamSummary: () => ({
@@ -192,18 +229,34 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
         OpenShardCount: loopback.shards.length,
       },
     }),
-    GetShardIterator: ({ ShardId: shard, ShardIteratorType: type, StartingSequenceNumber: sequence, Timestamp: at }) => {
+    GetShardIterator: ({
+      ShardId: shard,
+      ShardIteratorType: type,
+      StartingSequenceNumber: sequence,
+      Timestamp: at,
+    }) => {
       const own = of(shard as string);
-      return { ShardIterator: iterator({ shard: own.id, from: String(firstOf(own, type, sequence, at)) }) };
+      return {
+        ShardIterator: iterator({ shard: own.id, from: String(firstOf(own, type, sequence, at)) }),
+      };
     },
     RegisterStreamConsumer: ({ ConsumerName: name }) => {
-      if (loopback.consumers.has(name as string)) throw new Refused('ResourceInUseException', `Consumer ${name as string} exists`);
+      if (loopback.consumers.has(name as string))
+        throw new Refused('ResourceInUseException', `Consumer ${name as string} exists`);
       loopback.consumers.set(name as string, { looksUntilActive: 1 });
-      return { Consumer: { ConsumerName: name, ConsumerARN: arnOf(name), ConsumerStatus: 'CREATING', ConsumerCreationTimestamp: 1 } };
+      return {
+        Consumer: {
+          ConsumerName: name,
+          ConsumerARN: arnOf(name),
+          ConsumerStatus: 'CREATING',
+          ConsumerCreationTimestamp: 1,
+        },
+      };
     },
     DescribeStreamConsumer: ({ ConsumerName: name }) => {
       const consumer = loopback.consumers.get(name as string);
-      if (consumer === undefined) throw new Refused('ResourceNotFoundException', `Consumer ${name as string} not found`);
+      if (consumer === undefined)
+        throw new Refused('ResourceNotFoundException', `Consumer ${name as string} not found`);
       const ConsumerStatus = consumer.looksUntilActive-- > 0 ? 'CREATING' : 'ACTIVE';
       const common = {
         ConsumerName: name,
@@ -215,7 +268,8 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
     },
     GetRecords: ({ ShardIterator: token, Limit: limit }) => {
       const place = places.get(token as string);
-      if (place === undefined) throw new Refused('InvalidArgumentException', 'Invalid ShardIterator.');
+      if (place === undefined)
+        throw new Refused('InvalidArgumentException', 'Invalid ShardIterator.');
       const { id, records, closed } = of(place.shard);
       const left = records.filter(({ position }) => position >= BigInt(place.from));
       const given = left.slice(0, limit as number);
@@ -223,10 +277,18 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
       const isEnd = closed && given.length === left.length;
       return {
         Records: given.map(recordOf),
-        MillisBehindLatest: left.length > given.length ? Math.max(1, Date.now() - (left[given.length]?.arrivedAtMs ?? 0)) : 0,
+        MillisBehindLatest:
+          left.length > given.length
+            ? Math.max(1, Date.now() - (left[given.length]?.arrivedAtMs ?? 0))
+            : 0,
         ...(isEnd
           ? {}
-          : { NextShardIterator: iterator({ shard: id, from: last === undefined ? place.from : String(last.position + 1n) }) }),
+          : {
+              NextShardIterator: iterator({
+                shard: id,
+                from: last === undefined ? place.from : String(last.position + 1n),
+              }),
+            }),
       };
     },
   };
@@ -235,17 +297,23 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
     const operation = target.split('.')[1] ?? '';
     try {
       const asked = JSON.parse(body) as Readonly<Record<string, unknown>>;
-      const shard = (asked['ShardId'] as string | undefined) ?? places.get(String(asked['ShardIterator']))?.shard;
+      const shard =
+        (asked['ShardId'] as string | undefined) ??
+        places.get(String(asked['ShardIterator']))?.shard;
       const call = { operation, shard, atMs: performance.now() };
       loopback.calls.push(call);
       const refusal = loopback.refuse(call);
       if (refusal !== undefined) throw new Refused(refusal.type, refusal.message);
-      if (operation === 'SubscribeToShard' && to.stream !== undefined) return subscribe(asked, to.stream.res);
+      if (operation === 'SubscribeToShard' && to.stream !== undefined)
+        return subscribe(asked, to.stream.res);
       const give = answers[operation];
       if (give === undefined) throw new Refused('UnknownOperationException', operation);
       to.json(200, JSON.stringify(give(asked)));
     } catch (thrown) {
-      const [type, message] = thrown instanceof Refused ? [thrown.type, thrown.message] : ['InternalFailure', String(thrown)];
+      const [type, message] =
+        thrown instanceof Refused
+          ? [thrown.type, thrown.message]
+          : ['InternalFailure', String(thrown)];
       to.json(thrown instanceof Refused ? 400 : 500, JSON.stringify({ __type: type, message }));
     }
   };
@@ -260,7 +328,8 @@ interface Answer {
   readonly stream?: { readonly req: Http2ServerRequest; readonly res: Http2ServerResponse };
 }
 
-const arnOf = (name: unknown): string => `arn:aws:kinesis:us-east-1:000000000000:stream/loopback/consumer/${name as string}:1`;
+const arnOf = (name: unknown): string =>
+  `arn:aws:kinesis:us-east-1:000000000000:stream/loopback/consumer/${name as string}:1`;
 
 const recordOf = ({ position, arrivedAtMs, data }: LoopbackRecord) => ({
   SequenceNumber: String(position),

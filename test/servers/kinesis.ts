@@ -1,6 +1,6 @@
 /**
- * kinesis-local (kinesis-mock, MIT): Kinesis Data Streams on loopback, in memory. It throttles nothing and does not forget: for faults put
- * fault-proxy.ts in front.
+ * kinesis-local (kinesis-mock, MIT): Kinesis Data Streams on loopback, in memory. It throttles
+ * nothing and does not forget: for faults put fault-proxy.ts in front.
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -32,16 +32,24 @@ export interface KinesisServer {
 }
 
 /** Of every emulator: any will do. */
-export const testCredentials = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'test-secret', AWS_REGION: 'us-east-1' } as const;
+export const testCredentials = {
+  AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+  AWS_SECRET_ACCESS_KEY: 'test-secret',
+  AWS_REGION: 'us-east-1',
+} as const;
 
-const preload = fileURLToPath(new URL('../../../test/servers/loopback-preload.cjs', import.meta.url));
+const preload = fileURLToPath(
+  new URL('../../../test/servers/loopback-preload.cjs', import.meta.url),
+);
 
 export async function startKinesis(): Promise<KinesisServer> {
   const home = dirname(createRequire(import.meta.url).resolve('kinesis-local/package.json'));
   const [plain, tls] = [await freePort(), await freePort()];
   const endpoint = `http://127.0.0.1:${plain}`;
   const quick = Object.fromEntries(
-    ['CREATE_STREAM', 'DELETE_STREAM', 'SPLIT_SHARD', 'MERGE_SHARDS', 'UPDATE_SHARD_COUNT'].map((name) => [`${name}_DURATION`, '20ms']),
+    ['CREATE_STREAM', 'DELETE_STREAM', 'SPLIT_SHARD', 'MERGE_SHARDS', 'UPDATE_SHARD_COUNT'].map(
+      (name) => [`${name}_DURATION`, '20ms'],
+    ),
   );
   const server = await childServer({
     name: 'kinesis-local',
@@ -61,12 +69,17 @@ export async function startKinesis(): Promise<KinesisServer> {
   const client = new KinesisClient({
     endpoint,
     region: testCredentials.AWS_REGION,
-    credentials: { accessKeyId: testCredentials.AWS_ACCESS_KEY_ID, secretAccessKey: testCredentials.AWS_SECRET_ACCESS_KEY },
+    credentials: {
+      accessKeyId: testCredentials.AWS_ACCESS_KEY_ID,
+      secretAccessKey: testCredentials.AWS_SECRET_ACCESS_KEY,
+    },
     requestHandler: new NodeHttpHandler(),
   });
   const active = async (name: string): Promise<void> => {
     for (;;) {
-      const { StreamDescriptionSummary: summary } = await client.send(new DescribeStreamSummaryCommand({ StreamName: name }));
+      const { StreamDescriptionSummary: summary } = await client.send(
+        new DescribeStreamSummaryCommand({ StreamName: name }),
+      );
       if (summary?.StreamStatus === 'ACTIVE') return;
       await sleep(20);
     }
@@ -101,13 +114,26 @@ export async function startKinesis(): Promise<KinesisServer> {
       const [shard] = await open(name);
       if (shard === undefined) throw new Error(`'${name}' has no open shard`);
       const middle = String(shard.from + (shard.to - shard.from) / 2n);
-      await client.send(new SplitShardCommand({ StreamName: name, ShardToSplit: shard.id, NewStartingHashKey: middle }));
+      await client.send(
+        new SplitShardCommand({
+          StreamName: name,
+          ShardToSplit: shard.id,
+          NewStartingHashKey: middle,
+        }),
+      );
       await active(name);
     },
     async mergeShards(name) {
       const [first, second] = await open(name);
-      if (first === undefined || second === undefined) throw new Error(`'${name}' has no two open shards`);
-      await client.send(new MergeShardsCommand({ StreamName: name, ShardToMerge: first.id, AdjacentShardToMerge: second.id }));
+      if (first === undefined || second === undefined)
+        throw new Error(`'${name}' has no two open shards`);
+      await client.send(
+        new MergeShardsCommand({
+          StreamName: name,
+          ShardToMerge: first.id,
+          AdjacentShardToMerge: second.id,
+        }),
+      );
       await active(name);
     },
     async stop() {

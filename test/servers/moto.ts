@@ -1,8 +1,9 @@
 /**
- * Starts moto (https://docs.getmoto.org), one process that plays S3, Firehose and STS, on loopback at a free port. It is installed by pip, at an exact
- * version, and kept for the next run.
+ * Starts moto (https://docs.getmoto.org), one process that plays S3, Firehose and STS, on loopback
+ * at a free port. It is installed by pip, at an exact version, and kept for the next run.
  *
- * What it does not do as AWS: Firehose writes one object a call at once, applies neither compression nor partitioning, and takes more than its limits.
+ * What it does not do as AWS: Firehose writes one object a call at once, applies neither
+ * compression nor partitioning, and takes more than its limits.
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -22,7 +23,10 @@ export interface Moto {
   stop(): Promise<void>;
 }
 
-/** The credentials that the SDK's default chain finds; moto takes any. Workers that start later have them too. */
+/**
+ * The credentials that the SDK's default chain finds; moto takes any. Workers that start later have
+ * them too.
+ */
 export function useTestCredentials(): void {
   process.env['AWS_ACCESS_KEY_ID'] = 'testing';
   process.env['AWS_SECRET_ACCESS_KEY'] = 'testing';
@@ -33,7 +37,9 @@ export function useTestCredentials(): void {
 export async function startMoto(): Promise<Moto> {
   const python = join(await pythonPackages(`moto[server]==${version}`), 'python');
   const port = await freePort();
-  const child = spawn(python, ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(python, ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
     // Only how it began: it logs each request.

@@ -21,9 +21,15 @@ export interface Neo4jServer {
   ask(statement: string): Promise<readonly (readonly unknown[])[]>;
   /** Nodes, edges and constraints go. */
   empty(): Promise<void>;
-  /** Writes to all nodes of a label, from the last key to the first, again and again for `forMs`; how often that met a deadlock. */
+  /**
+   * Writes to all nodes of a label, from the last key to the first, again and again for `forMs`;
+   * how often that met a deadlock.
+   */
   disturb(label: string, key: string, forMs: number): Promise<number>;
-  /** Runs a statement in a transaction and keeps what it locked; the function that is given ends that. */
+  /**
+   * Runs a statement in a transaction and keeps what it locked; the function that is given ends
+   * that.
+   */
   lock(statement: string): Promise<() => Promise<void>>;
   /** SIGKILL. */
   kill(): Promise<void>;
@@ -61,11 +67,24 @@ export async function startNeo4j(): Promise<Neo4jServer> {
   writeFileSync(join(conf, 'neo4j.conf'), lines.join(''));
   await promisify(execFile)(
     'java',
-    ['-XX:TieredStopAtLevel=1', '-cp', classes, 'org.neo4j.server.startup.Neo4jAdminCommand', 'dbms', 'set-initial-password', password],
+    [
+      '-XX:TieredStopAtLevel=1',
+      '-cp',
+      classes,
+      'org.neo4j.server.startup.Neo4jAdminCommand',
+      'dbms',
+      'set-initial-password',
+      password,
+    ],
     { env: { ...process.env, NEO4J_HOME: home, NEO4J_CONF: conf } },
   );
-  const opened = ['java.nio', 'java.io', 'sun.nio.ch', 'java.util.concurrent'].map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`);
-  const driver: Driver = createDriver(url, auth.basic('neo4j', password), { disableLosslessIntegers: true, connectionTimeout: 2_000 });
+  const opened = ['java.nio', 'java.io', 'sun.nio.ch', 'java.util.concurrent'].map(
+    (name) => `--add-opens=java.base/${name}=ALL-UNNAMED`,
+  );
+  const driver: Driver = createDriver(url, auth.basic('neo4j', password), {
+    disableLosslessIntegers: true,
+    connectionTimeout: 2_000,
+  });
   const start = (): Promise<ChildServer> =>
     childServer({
       name: 'Neo4j',
@@ -110,7 +129,8 @@ export async function startNeo4j(): Promise<Neo4jServer> {
     ask,
     async empty() {
       await ask('MATCH (n) DETACH DELETE n');
-      for (const [name] of await ask('SHOW CONSTRAINTS YIELD name RETURN name')) await ask(`DROP CONSTRAINT \`${String(name)}\``);
+      for (const [name] of await ask('SHOW CONSTRAINTS YIELD name RETURN name'))
+        await ask(`DROP CONSTRAINT \`${String(name)}\``);
     },
     async disturb(label, key, forMs) {
       let [tries, rounds] = [0, 0];
@@ -118,9 +138,13 @@ export async function startNeo4j(): Promise<Neo4jServer> {
       for (const endMs = performance.now() + forMs; performance.now() < endMs; rounds++) {
         await session.executeWrite(async (transaction) => {
           tries++;
-          const keys = await transaction.run(`MATCH (n:${label}) RETURN n.${key} AS key ORDER BY key DESC`);
+          const keys = await transaction.run(
+            `MATCH (n:${label}) RETURN n.${key} AS key ORDER BY key DESC`,
+          );
           for (const record of keys.records.slice(0, locksMax)) {
-            await transaction.run(`MATCH (n:${label} {${key}: $key}) SET n.disturbed = true`, { key: record.get('key') as unknown });
+            await transaction.run(`MATCH (n:${label} {${key}: $key}) SET n.disturbed = true`, {
+              key: record.get('key') as unknown,
+            });
           }
         });
       }

@@ -1,8 +1,9 @@
 /**
- * `npm run build`: compiles the whole project into dist, removes what has no source any more, and makes the command line executable.
+ * `npm run build`: compiles the whole project into dist, removes what has no source any more, and
+ * makes the command line executable.
  *
- * What is up to date is not written again: a package that depends on this folder builds it when it is installed, and what runs from dist
- * meanwhile must go on.
+ * What is up to date is not written again: a package that depends on this folder builds it when it
+ * is installed, and what runs from dist meanwhile must go on.
  */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
@@ -14,11 +15,17 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const dist = join(root, 'dist');
 const typescript = createRequire(import.meta.url).resolve('typescript/package.json');
 
-const compiled = spawnSync(process.execPath, [join(dirname(typescript), 'bin', 'tsc'), '-p', 'tsconfig.json'], {
-  cwd: root,
-  stdio: 'inherit',
-});
-for (const entry of !existsSync(dist) ? [] : readdirSync(dist, { recursive: true, withFileTypes: true })) {
+const compiled = spawnSync(
+  process.execPath,
+  [join(dirname(typescript), 'bin', 'tsc'), '-p', 'tsconfig.json'],
+  {
+    cwd: root,
+    stdio: 'inherit',
+  },
+);
+for (const entry of !existsSync(dist)
+  ? []
+  : readdirSync(dist, { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name);
   const match = /^(.*?)(?:\.d\.ts|\.js)(?:\.map)?$/.exec(relative(dist, path));
   if (!entry.isFile() || match === null) continue;

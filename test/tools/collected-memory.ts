@@ -1,6 +1,7 @@
 /**
- * What a running Node process holds in memory after collection, all its threads together, asked by its inspector. The process runs as it always does
- * until SIGUSR1 opens the inspector; NODE_OPTIONS has `--inspect-port=0`, so that it takes a free port of loopback.
+ * What a running Node process holds in memory after collection, all its threads together, asked by
+ * its inspector. The process runs as it always does until SIGUSR1 opens the inspector; NODE_OPTIONS
+ * has `--inspect-port=0`, so that it takes a free port of loopback.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { WebSocket } from 'ws';
@@ -41,9 +42,14 @@ export class MemoryProbe {
   async #open(): Promise<void> {
     const { pid } = this.#service;
     // A process that has not begun to listen to signals would end by one.
-    if (!(await fetch(`${this.#service.url}/healthz`)).ok) throw new Error(`${this.#service.name} is not up`);
+    if (!(await fetch(`${this.#service.url}/healthz`)).ok)
+      throw new Error(`${this.#service.name} is not up`);
     process.kill(pid, 'SIGUSR1');
-    for (const deadline = performance.now() + answerMaxMs; performance.now() < deadline; await wait(20)) {
+    for (
+      const deadline = performance.now() + answerMaxMs;
+      performance.now() < deadline;
+      await wait(20)
+    ) {
       const url = [...this.#service.log.matchAll(listening)].at(-1)?.[1];
       if (url === undefined || url === this.#url) continue;
       [this.#pid, this.#url] = [pid, url];
@@ -64,7 +70,10 @@ interface Answer {
   readonly error?: { readonly message: string };
 }
 
-/** A session of the inspector's protocol, with those of the process's worker threads in it (its domain `NodeWorker`). */
+/**
+ * A session of the inspector's protocol, with those of the process's worker threads in it (its
+ * domain `NodeWorker`).
+ */
 class Inspector {
   readonly #socket: WebSocket;
   readonly #workers = new Set<string>();
@@ -78,7 +87,9 @@ class Inspector {
 
   static async connect(url: string): Promise<Inspector> {
     const socket = new WebSocket(url, { perMessageDeflate: false, handshakeTimeout: answerMaxMs });
-    await new Promise<void>((resolve, reject) => socket.once('open', () => resolve()).once('error', reject));
+    await new Promise<void>((resolve, reject) =>
+      socket.once('open', () => resolve()).once('error', reject),
+    );
     socket.on('error', () => undefined);
     return new Inspector(socket);
   }
@@ -98,15 +109,26 @@ class Inspector {
   async #usageOf(worker: string | undefined): Promise<Usage> {
     await this.#ask(worker, 'HeapProfiler.collectGarbage');
     const expression = 'JSON.stringify(process.memoryUsage())';
-    const { result } = await this.#ask(worker, 'Runtime.evaluate', { expression, returnByValue: true });
+    const { result } = await this.#ask(worker, 'Runtime.evaluate', {
+      expression,
+      returnByValue: true,
+    });
     return JSON.parse(result?.result?.value ?? '') as Usage;
   }
 
-  #ask(worker: string | undefined, method: string, params: Readonly<Record<string, unknown>> = {}): Promise<Answer> {
+  #ask(
+    worker: string | undefined,
+    method: string,
+    params: Readonly<Record<string, unknown>> = {},
+  ): Promise<Answer> {
     const id = ++this.#ids;
     const message = { id, method, params };
     if (worker === undefined) this.#socket.send(JSON.stringify(message));
-    else this.#send('NodeWorker.sendMessageToWorker', { sessionId: worker, message: JSON.stringify(message) });
+    else
+      this.#send('NodeWorker.sendMessageToWorker', {
+        sessionId: worker,
+        message: JSON.stringify(message),
+      });
     return new Promise((resolve, reject) => {
       const key = `${worker ?? ''} ${id}`;
       const timer = setTimeout(() => {
@@ -136,7 +158,8 @@ class Inspector {
     if (message.id !== undefined) this.#asked.get(` ${message.id}`)?.(message);
     else if (params === undefined) return;
     else if (message.method === 'NodeWorker.attachedToWorker') this.#workers.add(params.sessionId);
-    else if (message.method === 'NodeWorker.detachedFromWorker') this.#workers.delete(params.sessionId);
+    else if (message.method === 'NodeWorker.detachedFromWorker')
+      this.#workers.delete(params.sessionId);
     else if (message.method === 'NodeWorker.receivedMessageFromWorker') {
       const answer = JSON.parse(params.message ?? '{}') as Answer & { readonly id?: number };
       this.#asked.get(`${params.sessionId} ${answer.id}`)?.(answer);

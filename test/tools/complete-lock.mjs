@@ -1,18 +1,42 @@
 /**
- * Completes package-lock.json: adds an entry for each optional package of another platform that npm left out because the
- * registry did not serve it. Without these entries `npm ci` refuses the lock file.
+ * Completes package-lock.json: adds an entry for each optional package of another platform that npm
+ * left out because the registry did not serve it. Without these entries `npm ci` refuses the lock
+ * file.
  *
  *   node test/tools/complete-lock.mjs           writes package-lock.json of the working directory
  *   node test/tools/complete-lock.mjs --check   writes nothing; names what is missing and exits 1
  *
- * An added entry has no integrity: npm takes the package from the registry on the platform it is for.
- * `libc` is written where the name says it, so that npm does not try to fetch a musl build on glibc.
+ * An added entry has no integrity: npm takes the package from the registry on the platform it is
+ * for. `libc` is written where the name says it, so that npm does not try to fetch a musl build on
+ * glibc.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const FILE = 'package-lock.json';
-const SYSTEMS = ['darwin', 'win32', 'linux', 'android', 'freebsd', 'netbsd', 'openbsd', 'openharmony', 'sunos', 'aix'];
-const CPUS = ['arm64', 'x64', 'arm', 'ia32', 'ppc64', 'riscv64', 's390x', 'loong64', 'mips64el', 'wasm32'];
+const SYSTEMS = [
+  'darwin',
+  'win32',
+  'linux',
+  'android',
+  'freebsd',
+  'netbsd',
+  'openbsd',
+  'openharmony',
+  'sunos',
+  'aix',
+];
+const CPUS = [
+  'arm64',
+  'x64',
+  'arm',
+  'ia32',
+  'ppc64',
+  'riscv64',
+  's390x',
+  'loong64',
+  'mips64el',
+  'wasm32',
+];
 const LIBCS = new Map([
   ['musl', 'musl'],
   ['musleabihf', 'musl'],
@@ -28,7 +52,10 @@ if (packages === undefined || Object.keys(packages).length < 2) {
   process.exit(1);
 }
 
-/** The entry Node would find for `name` from the folder `parent`: its own node_modules first, then each one above. */
+/**
+ * The entry Node would find for `name` from the folder `parent`: its own node_modules first, then
+ * each one above.
+ */
 function find(parent, name) {
   for (let at = parent; ; at = at.slice(0, Math.max(0, at.lastIndexOf('/node_modules/')))) {
     const entry = packages[`${at === '' ? '' : `${at}/`}node_modules/${name}`];
@@ -63,11 +90,14 @@ for (const [parent, { optionalDependencies }] of Object.entries(packages)) {
 }
 
 if (process.argv.includes('--check')) {
-  for (const path of missing) console.error(`${FILE}: no entry for ${path}; run: node test/tools/complete-lock.mjs`);
+  for (const path of missing)
+    console.error(`${FILE}: no entry for ${path}; run: node test/tools/complete-lock.mjs`);
   if (missing.length > 0) process.exit(1);
   console.log(`${FILE}: ${Object.keys(packages).length} entries, none missing`);
 } else {
-  lock.packages = Object.fromEntries(Object.entries(packages).sort(([a], [b]) => a.localeCompare(b, 'en')));
+  lock.packages = Object.fromEntries(
+    Object.entries(packages).sort(([a], [b]) => a.localeCompare(b, 'en')),
+  );
   if (missing.length > 0) writeFileSync(FILE, `${JSON.stringify(lock, null, 2)}\n`);
   console.log(`${FILE}: ${missing.length} entries added`);
 }

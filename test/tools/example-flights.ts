@@ -1,6 +1,6 @@
 /**
- * `npm run example:flights`: sends the flights through HTTP into a running instance, waits until they have landed, and compares what the lake
- * holds with an independent reading of the files.
+ * `npm run example:flights`: sends the flights through HTTP into a running instance, waits until
+ * they have landed, and compares what the lake holds with an independent reading of the files.
  *
  *   --real      as two services on Kinesis, Kafka with IAM, S3, Firehose and Neo4j, whose servers it starts
  *   --kill N    kills the instance (of the services one after the other) with SIGKILL at N random points and starts it again on the same directory
@@ -46,7 +46,10 @@ const kills = Number(options.kill);
 const times = options.twice ? 2 : 1;
 const random = seededRandom(Number(options.seed));
 
-/** Small where something is killed: there must be time for it in the middle, and a service takes seconds to start again. */
+/**
+ * Small where something is killed: there must be time for it in the middle, and a service takes
+ * seconds to start again.
+ */
 function batchOf(): string {
   if (kills === 0) return '500';
   return options.real ? '10' : '50';
@@ -78,9 +81,18 @@ async function sendAll(subject: FlightsSubject): Promise<void> {
   }
 }
 
-/** Kills at points of progress, counted in events of the three files, drawn over the whole way from the first event to the last landed one. */
-async function killer(subject: FlightsSubject, total: number, done: { sent: boolean }): Promise<number> {
-  const points = Array.from({ length: kills }, () => Math.floor(random.next() * total * 0.9)).sort((a, b) => a - b);
+/**
+ * Kills at points of progress, counted in events of the three files, drawn over the whole way from
+ * the first event to the last landed one.
+ */
+async function killer(
+  subject: FlightsSubject,
+  total: number,
+  done: { sent: boolean },
+): Promise<number> {
+  const points = Array.from({ length: kills }, () => Math.floor(random.next() * total * 0.9)).sort(
+    (a, b) => a - b,
+  );
   let base = 0;
   let killed = 0;
   let seen = 0;
@@ -94,7 +106,9 @@ async function killer(subject: FlightsSubject, total: number, done: { sent: bool
     base = seen;
     const what = await subject.killOne(killed);
     killed++;
-    console.log(`      ${what} killed after about ${seen} events${done.sent ? ' (all were sent)' : ''}, started again`);
+    console.log(
+      `      ${what} killed after about ${seen} events${done.sent ? ' (all were sent)' : ''}, started again`,
+    );
   }
   return killed;
 }
@@ -107,10 +121,16 @@ const once = (lines: readonly Line[]): readonly Line[] =>
 
 async function compare(subject: FlightsSubject): Promise<void> {
   const lake = await subject.lake();
-  const lines = Object.fromEntries(files.map((file) => [file, readLines(options.data, file)])) as Record<File, readonly Line[]>;
+  const lines = Object.fromEntries(
+    files.map((file) => [file, readLines(options.data, file)]),
+  ) as Record<File, readonly Line[]>;
   const left = once(lines.departures).filter((line) => line.fields['departed'] !== null);
   const observed = once(lines.weather);
-  const cancelled = new Map(lines.departures.filter((line) => line.fields['departed'] === null).map((line) => [line.id, line]));
+  const cancelled = new Map(
+    lines.departures
+      .filter((line) => line.fields['departed'] === null)
+      .map((line) => [line.id, line]),
+  );
   const distinct = (some: readonly Line[]): number => new Set(some.map((line) => line.id)).size;
 
   for (const [table, expected] of [
@@ -154,41 +174,85 @@ async function compare(subject: FlightsSubject): Promise<void> {
   );
   check('departures: rows in the folder of another hour', partitions[0]?.[0], 0);
 
-  const visibility = await rowsOf(lake, 'SELECT round(sum(visib), 2), count(wind_gust) FROM weather');
+  const visibility = await rowsOf(
+    lake,
+    'SELECT round(sum(visib), 2), count(wind_gust) FROM weather',
+  );
   const sum = observed.reduce((total, line) => total + Number(line.fields['visib'] ?? 0), 0);
   check('weather: summed visibility, and gusts', visibility[0], [
     Math.round(sum * 100) / 100,
     observed.filter((line) => line.fields['wind_gust'] !== null).length,
   ]);
 
-  const stored = new Map((await rowsOf(lake, 'SELECT id, data FROM schedules')).map(([id, data]) => [id, data]));
-  check('schedules: byte-identical', lines.schedules.filter((line) => stored.get(line.id) === line.data).length, lines.schedules.length);
+  const stored = new Map(
+    (await rowsOf(lake, 'SELECT id, data FROM schedules')).map(([id, data]) => [id, data]),
+  );
+  check(
+    'schedules: byte-identical',
+    lines.schedules.filter((line) => stored.get(line.id) === line.data).length,
+    lines.schedules.length,
+  );
 
-  const rejected = await rowsOf(lake, 'SELECT id, code, pointer, schema, data, position, split, seen FROM rejected');
+  const rejected = await rowsOf(
+    lake,
+    'SELECT id, code, pointer, schema, data, position, split, seen FROM rejected',
+  );
   check('rejected: rows', rejected.length, cancelled.size);
   const right = rejected.filter(([id, code, pointer, schema, data, position, split]) => {
     const line = cancelled.get(String(id));
-    const named = code === 'schema-violation' && pointer === '/departed' && String(schema).includes('departure');
+    const named =
+      code === 'schema-violation' &&
+      pointer === '/departed' &&
+      String(schema).includes('departure');
     return (
-      line !== undefined && named && data === line.data && /^\d+(?::\d+)?$/.test(String(position)) && String(split).startsWith('shardId-')
+      line !== undefined &&
+      named &&
+      data === line.data &&
+      /^\d+(?::\d+)?$/.test(String(position)) &&
+      String(split).startsWith('shardId-')
     );
   });
-  check('rejected: with code, pointer, schema, original bytes and position', right.length, cancelled.size);
+  check(
+    'rejected: with code, pointer, schema, original bytes and position',
+    right.length,
+    cancelled.size,
+  );
   const seen = rejected.map((row) => Number(row[7]));
-  if (kills === 0) check('rejected: seen', [Math.min(...seen), Math.max(...seen)], cancelled.size === 0 ? [null, null] : [times, times]);
-  // A batch whose answer a kill swallowed is sent again: such an event is truly seen once more, never once less.
-  else check('rejected: seen at least as often as sent', seen.filter((count) => count >= times).length, cancelled.size);
+  if (kills === 0)
+    check(
+      'rejected: seen',
+      [Math.min(...seen), Math.max(...seen)],
+      cancelled.size === 0 ? [null, null] : [times, times],
+    );
+  // A batch whose answer a kill swallowed is sent again: such an event is truly seen once more,
+  // never once less.
+  else
+    check(
+      'rejected: seen at least as often as sent',
+      seen.filter((count) => count >= times).length,
+      cancelled.size,
+    );
 
   const status = await subject.status();
   const paths = new Set(
     status?.topologies.flatMap(
-      (topology) => topology.job?.splits.filter((split) => split.position !== null).map((split) => split.path) ?? [],
+      (topology) =>
+        topology.job?.splits
+          .filter((split) => split.position !== null)
+          .map((split) => split.path) ?? [],
     ),
   );
   check('both paths carried data', [...paths].sort(), ['kafka', 'kinesis']);
   const nodes = status?.topologies.flatMap((topology) => topology.job?.nodes ?? []) ?? [];
   const unbalanced = nodes.filter(
-    (node) => node.in !== node.passed + node.filtered + node.late + node.deduplicated + node.rejected + (node.waiting ?? 0),
+    (node) =>
+      node.in !==
+      node.passed +
+        node.filtered +
+        node.late +
+        node.deduplicated +
+        node.rejected +
+        (node.waiting ?? 0),
   );
   check(
     'conservation: nodes where in is not passed + filtered + late + deduplicated + rejected',
@@ -206,7 +270,9 @@ async function compare(subject: FlightsSubject): Promise<void> {
     check,
   });
 
-  await compareGraph({ data: options.data, flights: departed, check }, (cypher) => subject.graph(cypher));
+  await compareGraph({ data: options.data, flights: departed, check }, (cypher) =>
+    subject.graph(cypher),
+  );
 
   const expectedFile = join(options.data, 'expected.json');
   if (!existsSync(expectedFile)) return;

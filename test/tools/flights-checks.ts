@@ -1,5 +1,6 @@
 /**
- * What the flights example must come to, computed from the files by other means than the project's own, and from expected.json where there is one.
+ * What the flights example must come to, computed from the files by other means than the project's
+ * own, and from expected.json where there is one.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +28,10 @@ export function readLines(dir: string, file: string): readonly Line[] {
 export type Check = (what: string, found: unknown, expected: unknown) => void;
 
 /** Prints a line a check and counts them. */
-export function checks(): { readonly check: Check; readonly result: { passed: number; failed: number } } {
+export function checks(): {
+  readonly check: Check;
+  readonly result: { passed: number; failed: number };
+} {
   const result = { passed: 0, failed: 0 };
   const check: Check = (what, found, expected) => {
     const [is, should] = [JSON.stringify(found), JSON.stringify(expected)];
@@ -44,7 +48,10 @@ export function checks(): { readonly check: Check; readonly result: { passed: nu
 
 /** All of them: whole tables are compared. */
 export async function rowsOf(lake: string, sql: string): Promise<readonly (readonly unknown[])[]> {
-  const { rows, cut } = await queryLake(lake, sql, { maxRows: 10_000_000, maxBytes: 10_000_000_000 });
+  const { rows, cut } = await queryLake(lake, sql, {
+    maxRows: 10_000_000,
+    maxBytes: 10_000_000_000,
+  });
   if (cut !== false) throw new Error(`'${sql}' has more rows than can be compared`);
   return rows;
 }
@@ -99,7 +106,11 @@ export async function compareEnriched(input: EnrichedInput): Promise<void> {
     ),
     [hourly.length, 0],
   );
-  check('departures_hourly: windows of another length', landedHours.filter((row) => msOf(row[4]) - msOf(row[1]) !== hourMs).length, 0);
+  check(
+    'departures_hourly: windows of another length',
+    landedHours.filter((row) => msOf(row[4]) - msOf(row[1]) !== hourMs).length,
+    0,
+  );
 
   const weather = weatherOf(flights, input.weather);
   const joined = await rowsOf(
@@ -120,15 +131,30 @@ export async function compareEnriched(input: EnrichedInput): Promise<void> {
   );
   const wrong = planes.filter(([carrier, airline, tailnum, manufacturer, model, seats, year]) => {
     const plane = registers.planes.get(String(tailnum));
-    const known = [plane?.['manufacturer'] ?? null, plane?.['model'] ?? null, plane?.['seats'] ?? null, plane?.['year'] ?? null];
+    const known = [
+      plane?.['manufacturer'] ?? null,
+      plane?.['model'] ?? null,
+      plane?.['seats'] ?? null,
+      plane?.['year'] ?? null,
+    ];
     const airlineKnown = registers.airlines.get(String(carrier)) ?? null;
-    return airline !== airlineKnown || JSON.stringify([manufacturer, model, seats, year]) !== JSON.stringify(known);
+    return (
+      airline !== airlineKnown ||
+      JSON.stringify([manufacturer, model, seats, year]) !== JSON.stringify(known)
+    );
   });
   const pairs = new Set(flights.map(({ carrier, tailnum }) => `${carrier} ${tailnum}`)).size;
-  check('departures: airlines and planes, and those unlike the registers', [planes.length, wrong.length], [pairs, 0]);
+  check(
+    'departures: airlines and planes, and those unlike the registers',
+    [planes.length, wrong.length],
+    [pairs, 0],
+  );
 
   const sessions = sessionsOf(flights);
-  const rotations = await rowsOf(lake, 'SELECT tailnum, first_departed, departures FROM rotations ORDER BY tailnum, first_departed');
+  const rotations = await rowsOf(
+    lake,
+    'SELECT tailnum, first_departed, departures FROM rotations ORDER BY tailnum, first_departed',
+  );
   check(
     'rotations: plane, first departure and departures',
     different(
@@ -140,10 +166,15 @@ export async function compareEnriched(input: EnrichedInput): Promise<void> {
 
   const expectedFile = join(input.data, 'expected.json');
   if (!existsSync(expectedFile)) return;
-  const expected = JSON.parse(readFileSync(expectedFile, 'utf8')) as Readonly<Record<string, unknown>>;
-  const key = (begin: string): unknown => expected[Object.keys(expected).find((name) => name.startsWith(begin)) ?? ''];
+  const expected = JSON.parse(readFileSync(expectedFile, 'utf8')) as Readonly<
+    Record<string, unknown>
+  >;
+  const key = (begin: string): unknown =>
+    expected[Object.keys(expected).find((name) => name.startsWith(begin)) ?? ''];
   const byTime = (rows: readonly (readonly unknown[])[]): readonly (readonly unknown[])[] =>
-    [...rows].sort((a, b) => compareText(`${String(a[1])} ${String(a[0])}`, `${String(b[1])} ${String(b[0])}`));
+    [...rows].sort((a, b) =>
+      compareText(`${String(a[1])} ${String(a[0])}`, `${String(b[1])} ${String(b[0])}`),
+    );
   check(
     'expected.json: hourly',
     different(
@@ -171,25 +202,40 @@ export async function compareEnriched(input: EnrichedInput): Promise<void> {
 export type AskGraph = (cypher: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
 
 /** Routes with their absolute counts, and where each plane went. */
-export async function compareGraph(input: Pick<EnrichedInput, 'data' | 'flights' | 'check'>, ask: AskGraph): Promise<void> {
+export async function compareGraph(
+  input: Pick<EnrichedInput, 'data' | 'flights' | 'check'>,
+  ask: AskGraph,
+): Promise<void> {
   const { flights, check } = input;
   const counted = (keyOf: (fields: Fields) => string): Readonly<Record<string, number>> => {
     const counts: Record<string, number> = {};
     for (const fields of flights) counts[keyOf(fields)] = (counts[keyOf(fields)] ?? 0) + 1;
     return Object.fromEntries(Object.entries(counts).sort(([a], [b]) => compareText(a, b)));
   };
-  const text = (fields: Fields, ...names: string[]): string => names.map((name) => String(fields[name] as string)).join(' ');
+  const text = (fields: Fields, ...names: string[]): string =>
+    names.map((name) => String(fields[name] as string)).join(' ');
   const routes = await ask(
     'MATCH (a:Airport)-[r:ROUTE]->(b:Airport) RETURN a.code AS origin, b.code AS dest, r.carrier AS carrier, r.flights AS flights ORDER BY origin, dest, carrier',
   );
   const expectedRoutes = counted((fields) => text(fields, 'origin', 'dest', 'carrier'));
-  const unlike = routes.filter((route) => expectedRoutes[text(route, 'origin', 'dest', 'carrier')] !== Number(route['flights']));
-  check('graph: routes by airline, and those with another count', [routes.length, unlike.length], [Object.keys(expectedRoutes).length, 0]);
+  const unlike = routes.filter(
+    (route) =>
+      expectedRoutes[text(route, 'origin', 'dest', 'carrier')] !== Number(route['flights']),
+  );
+  check(
+    'graph: routes by airline, and those with another count',
+    [routes.length, unlike.length],
+    [Object.keys(expectedRoutes).length, 0],
+  );
 
   const flown = await ask(
     'MATCH (p:Plane)-[f:FLEW]->(a:Airport) RETURN a.code AS dest, count(f) AS flights, count(DISTINCT p.tailnum) AS planes ORDER BY dest',
   );
-  const distinct = [...new Map(flights.map((fields) => [text(fields, 'tailnum', 'dest', 'departed'), fields])).values()];
+  const distinct = [
+    ...new Map(
+      flights.map((fields) => [text(fields, 'tailnum', 'dest', 'departed'), fields]),
+    ).values(),
+  ];
   const byDest = new Map<string, { flights: number; readonly planes: Set<unknown> }>();
   for (const fields of distinct) {
     const dest = text(fields, 'dest');
@@ -202,14 +248,18 @@ export async function compareGraph(input: Pick<EnrichedInput, 'data' | 'flights'
     'graph: flights and planes that flew to each airport',
     different(
       flown.map((row) => [row['dest'], Number(row['flights']), Number(row['planes'])]),
-      [...byDest.entries()].sort(([a], [b]) => compareText(a, b)).map(([dest, seen]) => [dest, seen.flights, seen.planes.size]),
+      [...byDest.entries()]
+        .sort(([a], [b]) => compareText(a, b))
+        .map(([dest, seen]) => [dest, seen.flights, seen.planes.size]),
     ),
     [byDest.size, 0],
   );
 
   const expectedFile = join(input.data, 'expected.json');
   if (!existsSync(expectedFile)) return;
-  const { routes: expected } = JSON.parse(readFileSync(expectedFile, 'utf8')) as { readonly routes: Readonly<Record<string, number>> };
+  const { routes: expected } = JSON.parse(readFileSync(expectedFile, 'utf8')) as {
+    readonly routes: Readonly<Record<string, number>>;
+  };
   const summed = await ask(
     "MATCH (a:Airport)-[r:ROUTE]->(b:Airport) RETURN a.code + '-' + b.code AS route, sum(r.flights) AS flights ORDER BY route",
   );
@@ -223,20 +273,28 @@ export async function compareGraph(input: Pick<EnrichedInput, 'data' | 'flights'
   );
 }
 
-const msOf = (value: unknown): number => Date.parse(String(value).replace(' ', 'T').replace(/\+00$/, 'Z'));
+const msOf = (value: unknown): number =>
+  Date.parse(String(value).replace(' ', 'T').replace(/\+00$/, 'Z'));
 const isoOf = (value: unknown): string => new Date(msOf(value)).toISOString();
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** How many rows were found, and how many positions hold something else. */
-function different(found: readonly (readonly unknown[])[], expected: readonly (readonly unknown[])[]): readonly [number, number] {
+function different(
+  found: readonly (readonly unknown[])[],
+  expected: readonly (readonly unknown[])[],
+): readonly [number, number] {
   const rows = Math.max(found.length, expected.length);
   let unlike = 0;
-  for (let i = 0; i < rows; i++) if (JSON.stringify(found[i]) !== JSON.stringify(expected[i])) unlike++;
+  for (let i = 0; i < rows; i++)
+    if (JSON.stringify(found[i]) !== JSON.stringify(expected[i])) unlike++;
   return [found.length, unlike];
 }
 
 function hourlyOf(flights: readonly Flight[]): readonly (readonly unknown[])[] {
-  const hours = new Map<string, { readonly origin: string; readonly start: number; count: number; delay: number }>();
+  const hours = new Map<
+    string,
+    { readonly origin: string; readonly start: number; count: number; delay: number }
+  >();
   for (const { origin, departedMs, delayMin } of flights) {
     const start = Math.floor(departedMs / hourMs) * hourMs;
     const key = `${new Date(start).toISOString()} ${origin}`;
@@ -247,10 +305,18 @@ function hourlyOf(flights: readonly Flight[]): readonly (readonly unknown[])[] {
   }
   return [...hours.entries()]
     .sort(([a], [b]) => compareText(a, b))
-    .map(([, { origin, start, count, delay }]) => [origin, new Date(start).toISOString(), count, delay]);
+    .map(([, { origin, start, count, delay }]) => [
+      origin,
+      new Date(start).toISOString(),
+      count,
+      delay,
+    ]);
 }
 
-function weatherOf(flights: readonly Flight[], weather: readonly Fields[]): readonly (readonly unknown[])[] {
+function weatherOf(
+  flights: readonly Flight[],
+  weather: readonly Fields[],
+): readonly (readonly unknown[])[] {
   const observed = new Map<string, { readonly at: number; readonly visib: number }[]>();
   for (const fields of weather) {
     const origin = String(fields['origin']);
@@ -261,7 +327,9 @@ function weatherOf(flights: readonly Flight[], weather: readonly Fields[]): read
   const totals = new Map<string, { matched: number; unmatched: number; visib: number }>();
   for (const { origin, departedMs } of flights) {
     const total = totals.get(origin) ?? { matched: 0, unmatched: 0, visib: 0 };
-    const found = (observed.get(origin) ?? []).filter(({ at }) => at > departedMs - hourMs && at <= departedMs);
+    const found = (observed.get(origin) ?? []).filter(
+      ({ at }) => at > departedMs - hourMs && at <= departedMs,
+    );
     total.matched += found.length;
     if (found.length === 0) total.unmatched++;
     total.visib += found.reduce((sum, { visib }) => sum + visib, 0);
@@ -269,12 +337,18 @@ function weatherOf(flights: readonly Flight[], weather: readonly Fields[]): read
   }
   return [...totals.entries()]
     .sort(([a], [b]) => compareText(a, b))
-    .map(([origin, { matched, unmatched, visib }]) => [origin, matched, unmatched, Math.round(visib * 100) / 100]);
+    .map(([origin, { matched, unmatched, visib }]) => [
+      origin,
+      matched,
+      unmatched,
+      Math.round(visib * 100) / 100,
+    ]);
 }
 
 function sessionsOf(flights: readonly Flight[]): readonly (readonly unknown[])[] {
   const byPlane = new Map<string, number[]>();
-  for (const { tailnum, departedMs } of flights) byPlane.set(tailnum, [...(byPlane.get(tailnum) ?? []), departedMs]);
+  for (const { tailnum, departedMs } of flights)
+    byPlane.set(tailnum, [...(byPlane.get(tailnum) ?? []), departedMs]);
   const sessions: (readonly [tailnum: string, first: string, departures: number])[] = [];
   for (const [tailnum, times] of byPlane) {
     let first: number | undefined;
@@ -298,9 +372,12 @@ function registersOf({ registers }: EnrichedInput): {
   readonly airlines: ReadonlyMap<string, string>;
   readonly planes: ReadonlyMap<string, Fields>;
 } {
-  const read = (file: string): readonly Fields[] => JSON.parse(readFileSync(join(registers, file), 'utf8')) as readonly Fields[];
+  const read = (file: string): readonly Fields[] =>
+    JSON.parse(readFileSync(join(registers, file), 'utf8')) as readonly Fields[];
   return {
-    airlines: new Map(read('airlines.json').map((row) => [String(row['carrier']), String(row['name'])])),
+    airlines: new Map(
+      read('airlines.json').map((row) => [String(row['carrier']), String(row['name'])]),
+    ),
     planes: new Map(read('planes.json').map((row) => [String(row['tailnum']), row])),
   };
 }

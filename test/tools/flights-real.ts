@@ -1,6 +1,6 @@
 /**
- * The flights through `sluice ingest` and `sluice enrich` as processes of their own, on real servers: Kinesis, Kafka with its IAM listener, S3 and
- * Firehose, Neo4j.
+ * The flights through `sluice ingest` and `sluice enrich` as processes of their own, on real
+ * servers: Kinesis, Kafka with its IAM listener, S3 and Firehose, Neo4j.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,17 +54,26 @@ export async function realFlights({ example, twice }: FlightsOptions): Promise<F
       await copyLake(cloud, bucket, 'lake/', folder);
       const rows = await deliveredRows(cloud, bucket, delivered);
       const once = new Map(rows.map((row) => [String(row['row_id']), row]));
-      console.log(`      Firehose: ${rows.length} rows delivered, ${rows.length - once.size} of them again`);
+      console.log(
+        `      Firehose: ${rows.length} rows delivered, ${rows.length - once.size} of them again`,
+      );
       // What readers of S3 do with such a table: keep one row of each identity.
       const file = join(folder, '.delivered.ndjson');
       writeFileSync(file, [...once.values()].map((row) => `${JSON.stringify(row)}\n`).join(''));
-      const partitioned = 'FORMAT parquet, PARTITION_BY (date, hour, team, app), OVERWRITE_OR_IGNORE';
-      await writeTable(`COPY (SELECT * EXCLUDE row_id FROM read_json('${file}')) TO '${join(folder, 'weather')}' (${partitioned})`);
+      const partitioned =
+        'FORMAT parquet, PARTITION_BY (date, hour, team, app), OVERWRITE_OR_IGNORE';
+      await writeTable(
+        `COPY (SELECT * EXCLUDE row_id FROM read_json('${file}')) TO '${join(folder, 'weather')}' (${partitioned})`,
+      );
       return folder;
     },
     async graph(cypher) {
-      const names = [...cypher.slice(cypher.indexOf('RETURN')).matchAll(/ AS (\w+)/g)].map(([, name]) => name ?? '');
-      return (await cloud.neo4j.ask(cypher)).map((row) => Object.fromEntries(names.map((name, index) => [name, row[index]])));
+      const names = [...cypher.slice(cypher.indexOf('RETURN')).matchAll(/ AS (\w+)/g)].map(
+        ([, name]) => name ?? '',
+      );
+      return (await cloud.neo4j.ask(cypher)).map((row) =>
+        Object.fromEntries(names.map((name, index) => [name, row[index]])),
+      );
     },
     async stop() {
       const codes = [await ingest.end('SIGTERM'), await enrich.end('SIGTERM')];

@@ -1,5 +1,6 @@
 /**
- * What the flights are sent through and compared on: one local instance, or (flights-real.ts) services on real streams.
+ * What the flights are sent through and compared on: one local instance, or (flights-real.ts)
+ * services on real streams.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +11,10 @@ import { runSluice, serviceProcess } from './service-process.ts';
 export interface FlightsOptions {
   /** The example's folder. */
   readonly example: string;
-  /** Every file is sent twice, and is meant to arrive twice: the ingress would answer the second as a repeat of the first. */
+  /**
+   * Every file is sent twice, and is meant to arrive twice: the ingress would answer the second as
+   * a repeat of the first.
+   */
   readonly twice: boolean;
 }
 
@@ -39,7 +43,8 @@ export async function localFlights({ example, twice }: FlightsOptions): Promise<
   const { dir } = instance;
   const ran = async (...args: readonly string[]): Promise<string> => {
     const { code, said } = await runSluice(['--dir', dir, ...args]);
-    if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${said}\n${instance.log}`);
+    if (code !== 0)
+      throw new Error(`${args.join(' ')} ended with ${code}: ${said}\n${instance.log}`);
     return said;
   };
   return {
@@ -55,7 +60,10 @@ export async function localFlights({ example, twice }: FlightsOptions): Promise<
     status: () => instance.status(),
     drain: async () => (await ran('drain', 'flights')).split('\n')[0] ?? '',
     lake: () => Promise.resolve(join(dir, 'lake')),
-    graph: async (cypher) => JSON.parse(await ran('--json', 'graph', cypher)) as readonly Readonly<Record<string, unknown>>[],
+    graph: async (cypher) =>
+      JSON.parse(await ran('--json', 'graph', cypher)) as readonly Readonly<
+        Record<string, unknown>
+      >[],
     stop: () => instance.end('SIGTERM'),
     async remove(keep) {
       await instance.end('SIGKILL');

@@ -1,5 +1,6 @@
 /**
- * What a running instance is asked from outside: its metrics on their listener, its status on its control socket.
+ * What a running instance is asked from outside: its metrics on their listener, its status on its
+ * control socket.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';

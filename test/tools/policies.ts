@@ -1,7 +1,9 @@
 /**
- * The IAM policies of docs/policies/, one a role, made of the calls that the role's code makes: `node dist/test/tools/policies.js` writes them anew.
+ * The IAM policies of docs/policies/, one a role, made of the calls that the role's code makes:
+ * `node dist/test/tools/policies.js` writes them anew.
  *
- * A role's code is what its composition root imports, at once, later or as a thread. Kafka's rights are no calls of AWS' SDK: they are listed here.
+ * A role's code is what its composition root imports, at once, later or as a thread. Kafka's rights
+ * are no calls of AWS' SDK: they are listed here.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -51,7 +53,8 @@ const documented: PolicyPlaces = {
   topic: 'CLUSTER/*/TOPIC',
 };
 
-const importPattern = /(?:^|\n)\s*(?:import|export)\s+(?!type\b)[^;]*?from\s+'(\.[^']+)'|import\('(\.[^']+)'\)|new URL\('(\.[^']+)'/g;
+const importPattern =
+  /(?:^|\n)\s*(?:import|export)\s+(?!type\b)[^;]*?from\s+'(\.[^']+)'|import\('(\.[^']+)'\)|new URL\('(\.[^']+)'/g;
 const clientPattern = /from '@aws-sdk\/client-(\w+)'/;
 const commandPattern = /new (\w+)Command\(/g;
 
@@ -84,13 +87,15 @@ function sourcesOf(entry: string): ReadonlyMap<string, string> {
 /** Throws when a call is not in schemas/aws-rights.ts. */
 export function policyOf(role: Role, places: PolicyPlaces = documented): Policy {
   const rights = callsOf(role).flatMap((call): readonly AwsRight[] => {
-    if (!Object.hasOwn(awsRights, call)) throw new Error(`schemas/aws-rights.ts does not say what the call ${call} needs`);
+    if (!Object.hasOwn(awsRights, call))
+      throw new Error(`schemas/aws-rights.ts does not say what the call ${call} needs`);
     return awsRights[call as AwsCall];
   });
   const actions = (on: AwsRight['on']): readonly string[] =>
     [...new Set(rights.filter((right) => right.on === on).map(({ action }) => action))].sort();
   const { bucket, prefix, region, account, stream, deliveryStream, key, cluster, topic } = places;
-  const arn = (service: string, resource: string): string => `arn:aws:${service}:${region}:${account}:${resource}`;
+  const arn = (service: string, resource: string): string =>
+    `arn:aws:${service}:${region}:${account}:${resource}`;
   const below = role === 'ingest' ? `${prefix}claims/*` : `${prefix}*`;
   const streams = [arn('kinesis', `stream/${stream}`), arn('kinesis', 'stream/sluice-ledger')];
   const statements: readonly (readonly [string, readonly string[], readonly string[]])[] = [
@@ -98,10 +103,18 @@ export function policyOf(role: Role, places: PolicyPlaces = documented): Policy 
     ['ConsumersOfFanOut', actions('consumer'), streams.map((resource) => `${resource}/consumer/*`)],
     ['Bucket', actions('bucket'), [`arn:aws:s3:::${bucket}`]],
     ['Objects', actions('objects'), [`arn:aws:s3:::${bucket}/${below}`]],
-    ['DeliveryStreams', actions('delivery-stream'), [arn('firehose', `deliverystream/${deliveryStream}`)]],
+    [
+      'DeliveryStreams',
+      actions('delivery-stream'),
+      [arn('firehose', `deliverystream/${deliveryStream}`)],
+    ],
     ['KeyWhereYoursEncrypts', actions('key'), [arn('kms', `key/${key}`)]],
     ['Cluster', kafka[role].cluster, [arn('kafka', `cluster/${cluster}`)]],
-    ['Topics', kafka[role].topic, [arn('kafka', `topic/${topic}`), arn('kafka', `topic/${dirname(topic)}/sluice-ledger`)]],
+    [
+      'Topics',
+      kafka[role].topic,
+      [arn('kafka', `topic/${topic}`), arn('kafka', `topic/${dirname(topic)}/sluice-ledger`)],
+    ],
   ];
   const Statement = statements
     .filter(([, action]) => action.length > 0)
@@ -110,12 +123,21 @@ export function policyOf(role: Role, places: PolicyPlaces = documented): Policy 
 }
 
 /** https://docs.aws.amazon.com/msk/latest/developerguide/iam-access-control.html#kafka-actions */
-const kafka: Readonly<Record<Role, { readonly cluster: readonly string[]; readonly topic: readonly string[] }>> = {
+const kafka: Readonly<
+  Record<Role, { readonly cluster: readonly string[]; readonly topic: readonly string[] }>
+> = {
   ingest: {
     cluster: ['kafka-cluster:Connect', 'kafka-cluster:WriteDataIdempotently'],
-    topic: ['kafka-cluster:DescribeTopic', 'kafka-cluster:DescribeTopicDynamicConfiguration', 'kafka-cluster:WriteData'],
+    topic: [
+      'kafka-cluster:DescribeTopic',
+      'kafka-cluster:DescribeTopicDynamicConfiguration',
+      'kafka-cluster:WriteData',
+    ],
   },
-  enrich: { cluster: ['kafka-cluster:Connect'], topic: ['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'] },
+  enrich: {
+    cluster: ['kafka-cluster:Connect'],
+    topic: ['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'],
+  },
 };
 
 export const policyFile = (role: Role): string => join(root, `docs/policies/${role}.json`);

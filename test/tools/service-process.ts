@@ -1,6 +1,6 @@
 /**
- * Sluice as a process of its own, whole (`start`) or one of its services, for the example and the drills: started, killed, started again on the
- * same directory, stopped.
+ * Sluice as a process of its own, whole (`start`) or one of its services, for the example and the
+ * drills: started, killed, started again on the same directory, stopped.
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -68,8 +68,21 @@ export function serviceProcess(
         if (built.code !== 0) throw new Error(`the topologies were not built:\n${built.said}`);
       }
       // As the command's first line says.
-      const args = [...heapFlags, main, '--dir', dir, '--config', config, name, '--port', String(port)];
-      const started = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+      const args = [
+        ...heapFlags,
+        main,
+        '--dir',
+        dir,
+        '--config',
+        config,
+        name,
+        '--port',
+        String(port),
+      ];
+      const started = spawn(process.execPath, args, {
+        env: { ...process.env, ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       started.stdout.on('data', hear);
       started.stderr.on('data', hear);
       child = started;
@@ -82,8 +95,13 @@ export function serviceProcess(
           resolve(code);
         }),
       );
-      for (const deadline = performance.now() + readyMaxMs; performance.now() < deadline; await sleep(50)) {
-        if (started.exitCode !== null || started.signalCode !== null) throw new Error(`${name} ended with ${started.exitCode}:\n${log}`);
+      for (
+        const deadline = performance.now() + readyMaxMs;
+        performance.now() < deadline;
+        await sleep(50)
+      ) {
+        if (started.exitCode !== null || started.signalCode !== null)
+          throw new Error(`${name} ended with ${started.exitCode}:\n${log}`);
         const ready = await fetch(`${url}/readyz`).then(
           (answer) => answer.ok,
           () => false,
@@ -112,7 +130,10 @@ export function runSluice(
   maxMs?: number,
 ): Promise<{ readonly code: number | null; readonly said: string }> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main, ...args], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const timer = maxMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), maxMs);
     let said = '';
     for (const stream of [child.stdout, child.stderr]) {

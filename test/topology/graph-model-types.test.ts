@@ -1,17 +1,39 @@
 /**
- * Graph models and their writes: what must not compile does not. The compiler is the test: an expected error that is missing fails the build.
+ * Graph models and their writes: what must not compile does not. The compiler is the test: an
+ * expected error that is missing fails the build.
  */
 import { expect, expectTypeOf, it } from 'vitest';
 import type { EdgeWrite, NodeWrite } from '../../topology/index.ts';
-import { graph, graphModel, schemaOf, stream, topology, validateTopology } from '../../topology/index.ts';
+import {
+  graph,
+  graphModel,
+  schemaOf,
+  stream,
+  topology,
+  validateTopology,
+} from '../../topology/index.ts';
 
 const routes = graphModel({
   nodes: {
-    Airport: { key: 'code', props: { code: 'string', name: 'string', gates: 'integer', open: 'boolean', height: 'number' } },
+    Airport: {
+      key: 'code',
+      props: {
+        code: 'string',
+        name: 'string',
+        gates: 'integer',
+        open: 'boolean',
+        height: 'number',
+      },
+    },
     Plane: { key: 'id', props: { id: 'integer' } },
   },
   edges: {
-    ROUTE: { from: 'Airport', to: 'Airport', key: ['carrier'], props: { carrier: 'string', flights: 'integer' } },
+    ROUTE: {
+      from: 'Airport',
+      to: 'Airport',
+      key: ['carrier'],
+      props: { carrier: 'string', flights: 'integer' },
+    },
     SEEN: { from: 'Plane', to: 'Airport' },
   },
 });
@@ -67,10 +89,16 @@ it('a definition whose key or end is not there does not compile, and is a proble
   const type = graphModel({ nodes: { A: { key: 'on', props: { on: 'boolean' } } } });
   // @ts-expect-error: there is no such type of property
   const prop = graphModel({ nodes: { A: { key: 'id', props: { id: 'string', at: 'date' } } } });
-  // @ts-expect-error: the end is no label
-  const end = graphModel({ nodes: { A: { key: 'id', props: { id: 'string' } } }, edges: { E: { from: 'A', to: 'B' } } });
-  // @ts-expect-error: the edge's key is none of its properties
-  const edge = graphModel({ nodes: { A: { key: 'id', props: { id: 'string' } } }, edges: { E: { from: 'A', to: 'A', key: ['x'] } } });
+  const end = graphModel({
+    nodes: { A: { key: 'id', props: { id: 'string' } } },
+    // @ts-expect-error: the end is no label
+    edges: { E: { from: 'A', to: 'B' } },
+  });
+  const edge = graphModel({
+    nodes: { A: { key: 'id', props: { id: 'string' } } },
+    // @ts-expect-error: the edge's key is none of its properties
+    edges: { E: { from: 'A', to: 'A', key: ['x'] } },
+  });
   for (const model of [key, type, prop, end, edge]) {
     const made = topology('x', { version: 1, owner: 'a/b' }, (t) =>
       t.source('s', stream('a/b')).sinkTo(
@@ -90,7 +118,12 @@ it('the function of a graph sink knows its element, and makes writes of that mod
       'graph',
       graph(routes, (e) => [
         routes.Airport({ code: e.data.from }),
-        routes.ROUTE({ from: e.data.from, to: e.data.to, carrier: e.data.carrier, flights: e.data.count }),
+        routes.ROUTE({
+          from: e.data.from,
+          to: e.data.to,
+          carrier: e.data.carrier,
+          flights: e.data.count,
+        }),
         ...(e.data.plane > 0 ? [routes.SEEN({ from: e.data.plane, to: e.data.to })] : []),
       ]),
     );

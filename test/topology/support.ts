@@ -1,6 +1,7 @@
 /**
- * A small world for engine tests: streams in memory behind the reader port, a blob store in memory, and a sink that records every action in
- * one ordered list. The sink keeps the port's promises and forgets, like a process that was killed, what it did not stage.
+ * A small world for engine tests: streams in memory behind the reader port, a blob store in memory,
+ * and a sink that records every action in one ordered list. The sink keeps the port's promises and
+ * forgets, like a process that was killed, what it did not stage.
  */
 import type { EventAttributes } from '../../schemas/event.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
@@ -23,39 +24,78 @@ export interface MemorySplit {
   /** As the stream lists it. */
   begins?: string;
   goneParents?: readonly string[];
-  /** What becomes of its reads: an error that can be tried again, no answer at all, or one that says nothing. Absent: they are answered. */
+  /**
+   * What becomes of its reads: an error that can be tried again, no answer at all, or one that says
+   * nothing. Absent: they are answered.
+   */
   fault?: 'unreachable' | 'silent' | 'throttled';
 }
 
 export interface MemoryStream {
   readonly splits: MemorySplit[];
-  /** Whether it can be asked for its newest positions, as Kafka; otherwise its reads say when they are at the end, as Kinesis'. */
+  /**
+   * Whether it can be asked for its newest positions, as Kafka; otherwise its reads say when they
+   * are at the end, as Kinesis'.
+   */
   asksLatest: boolean;
   /** Whether nobody answers; what is asked can be asked again. */
   unreachable: boolean;
 }
 
-export function memoryStream(...splits: readonly (readonly [path: Path, split: string])[]): MemoryStream {
+export function memoryStream(
+  ...splits: readonly (readonly [path: Path, split: string])[]
+): MemoryStream {
   return {
-    splits: splits.map(([path, split]) => ({ path, split, records: [], parents: [], closed: false })),
+    splits: splits.map(([path, split]) => ({
+      path,
+      split,
+      records: [],
+      parents: [],
+      closed: false,
+    })),
     asksLatest: true,
     unreachable: false,
   };
 }
 
 /** As Kinesis reshards: the parents take no more, and children stand beside them. */
-export function reshard(stream: MemoryStream, parents: readonly string[], children: readonly string[]): void {
+export function reshard(
+  stream: MemoryStream,
+  parents: readonly string[],
+  children: readonly string[],
+): void {
   for (const split of stream.splits) if (parents.includes(split.split)) split.closed = true;
-  stream.splits.push(...children.map((split) => ({ path: 'kinesis' as const, split, records: [], parents, closed: false })));
+  stream.splits.push(
+    ...children.map((split) => ({
+      path: 'kinesis' as const,
+      split,
+      records: [],
+      parents,
+      closed: false,
+    })),
+  );
 }
 
-export function put(stream: MemoryStream, index: number, record: Partial<IncomingRecord> & { readonly value: Uint8Array }): void {
+export function put(
+  stream: MemoryStream,
+  index: number,
+  record: Partial<IncomingRecord> & { readonly value: Uint8Array },
+): void {
   const split = stream.splits[index];
   if (split === undefined) throw new Error(`no split ${index}`);
-  split.records.push({ key: 'k', position: String(split.records.length + 1), arrivedAtMs: 1_000, ...record });
+  split.records.push({
+    key: 'k',
+    position: String(split.records.length + 1),
+    arrivedAtMs: 1_000,
+    ...record,
+  });
 }
 
-export function event(id: string, data: unknown, extra: Partial<EventAttributes> = {}): { readonly value: Uint8Array } {
+export function event(
+  id: string,
+  data: unknown,
+  extra: Partial<EventAttributes> = {},
+): { readonly value: Uint8Array } {
   const attributes: EventAttributes = {
     id,
     source: '/a/b',
@@ -72,7 +112,8 @@ export function event(id: string, data: unknown, extra: Partial<EventAttributes>
 }
 
 function positionAt({ records, trimmed = 0 }: MemorySplit, from: ReadFrom): string | undefined {
-  const found = from === 'latest' ? -1 : records.findIndex(({ arrivedAtMs }) => arrivedAtMs >= from);
+  const found =
+    from === 'latest' ? -1 : records.findIndex(({ arrivedAtMs }) => arrivedAtMs >= from);
   const next = found === -1 ? records.length : found;
   return next <= trimmed ? undefined : String(next);
 }
@@ -81,7 +122,8 @@ function readersOf(stream: MemoryStream): readonly RecordReader[] {
   return [...new Set(stream.splits.map((split) => split.path))].map((path) => {
     const own = (): readonly MemorySplit[] => stream.splits.filter((split) => split.path === path);
     const answer = async <T>(give: () => T | Promise<T>): Promise<T> => {
-      if (stream.unreachable) throw new SluiceError('stream-unreachable', 'nobody answers', { retryable: true });
+      if (stream.unreachable)
+        throw new SluiceError('stream-unreachable', 'nobody answers', { retryable: true });
       return give();
     };
     const of = (id: string): MemorySplit => {
@@ -103,21 +145,26 @@ function readersOf(stream: MemoryStream): readonly RecordReader[] {
       read: (id, after, bounds) =>
         answer(() => {
           const { fault } = of(id);
-          if (fault === 'unreachable') throw new SluiceError('stream-unreachable', 'nobody answers', { retryable: true });
-          if (fault === 'throttled') return { records: [], ended: false, inconclusive: true as const };
+          if (fault === 'unreachable')
+            throw new SluiceError('stream-unreachable', 'nobody answers', { retryable: true });
+          if (fault === 'throttled')
+            return { records: [], ended: false, inconclusive: true as const };
           if (fault === 'silent') return new Promise<ReadResult>(() => undefined);
           const { records, closed, trimmed = 0 } = of(id);
           const from = after === undefined ? trimmed : Number(after);
-          if (from < trimmed) throw new SluiceError('position-trimmed', `${from + 1} is not kept any more`);
+          if (from < trimmed)
+            throw new SluiceError('position-trimmed', `${from + 1} is not kept any more`);
           const read = records.slice(from, from + bounds.maxRecords);
           const left = records.length - from - read.length;
           const end = stream.asksLatest ? {} : { behindMs: left };
-          const begins = after === undefined && stream.asksLatest ? { begins: String(trimmed + 1) } : {};
+          const begins =
+            after === undefined && stream.asksLatest ? { begins: String(trimmed + 1) } : {};
           return { records: read, ended: closed && left === 0, ...end, ...begins };
         }),
       latest: (id) => answer(() => (stream.asksLatest ? of(id).records.at(-1)?.position : null)),
       lag: (id, after) => answer(() => of(id).records.length - Number(after ?? 0)),
-      oldest: (id) => answer(() => ({ position: String((of(id).trimmed ?? 0) + 1), counts: stream.asksLatest })),
+      oldest: (id) =>
+        answer(() => ({ position: String((of(id).trimmed ?? 0) + 1), counts: stream.asksLatest })),
       positionAt: (id, from) => answer(() => (stream.asksLatest ? positionAt(of(id), from) : null)),
       close: () => Promise.resolve(),
     } satisfies RecordReader;
@@ -134,7 +181,8 @@ export function memoryBlobs(): BlobStore & { readonly blobs: Map<string, Uint8Ar
       return Promise.resolve(true);
     },
     get: (key) => Promise.resolve(blobs.get(key)),
-    list: (prefix) => Promise.resolve([...blobs.keys()].filter((key) => key.startsWith(prefix)).sort()),
+    list: (prefix) =>
+      Promise.resolve([...blobs.keys()].filter((key) => key.startsWith(prefix)).sort()),
     delete: (key) => {
       blobs.delete(key);
       return Promise.resolve();
@@ -142,7 +190,10 @@ export function memoryBlobs(): BlobStore & { readonly blobs: Map<string, Uint8Ar
   };
 }
 
-/** What is visible of a table, and what is staged durably for it. Outlives the sinks that write it, as a disk does. */
+/**
+ * What is visible of a table, and what is staged durably for it. Outlives the sinks that write it,
+ * as a disk does.
+ */
 export interface MemoryTable {
   readonly visible: unknown[];
   readonly staged: Map<string, readonly unknown[]>;
@@ -156,7 +207,13 @@ function memoryTable(): MemoryTable {
 /** A fault to plan: called with each step's name before it happens; throws to crash there. */
 export type Crash = (step: string) => void;
 
-function recordingSink(name: string, table: MemoryTable, actions: string[], run: RunId, crash: Crash = () => undefined): Sink {
+function recordingSink(
+  name: string,
+  table: MemoryTable,
+  actions: string[],
+  run: RunId,
+  crash: Crash = () => undefined,
+): Sink {
   let pending: unknown[] = [];
   let stagedRows = 0;
   const act = (step: string): void => {
@@ -173,7 +230,8 @@ function recordingSink(name: string, table: MemoryTable, actions: string[], run:
       act('open');
       const state = restored as { readonly key: string } | undefined;
       if (state !== undefined) publish(state.key);
-      for (const key of table.staged.keys()) if (!table.committed.has(key)) table.staged.delete(key);
+      for (const key of table.staged.keys())
+        if (!table.committed.has(key)) table.staged.delete(key);
       return Promise.resolve();
     },
     write(batch: ElementBatch) {
@@ -222,7 +280,9 @@ export function world(streams: Readonly<Record<string, MemoryStream>>): World {
     connectors: {
       table: ({ file }) => {
         const rows = made.files[file];
-        return rows === undefined ? Promise.reject(new SluiceError('lookup-table-missing', file)) : Promise.resolve(rows);
+        return rows === undefined
+          ? Promise.reject(new SluiceError('lookup-table-missing', file))
+          : Promise.resolve(rows);
       },
       lookup: (name) => {
         const found = made.lookups[name];
@@ -236,10 +296,18 @@ export function world(streams: Readonly<Record<string, MemoryStream>>): World {
       },
       sink: (node, _graph, run) => {
         const name = node.sink.kind === 'table' ? node.sink.table : node.id;
-        return recordingSink(name, (tables[name] ??= memoryTable()), made.actions, run, (step) => made.crash(step));
+        return recordingSink(name, (tables[name] ??= memoryTable()), made.actions, run, (step) =>
+          made.crash(step),
+        );
       },
       rejected: (_graph, run) =>
-        recordingSink('rejected', (tables['rejected'] ??= memoryTable()), made.actions, run, (step) => made.crash(step)),
+        recordingSink(
+          'rejected',
+          (tables['rejected'] ??= memoryTable()),
+          made.actions,
+          run,
+          (step) => made.crash(step),
+        ),
     },
   };
   return made;

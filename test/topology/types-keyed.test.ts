@@ -1,6 +1,6 @@
 /**
- * Windows, joins, look-ups and keyed processes infer their types without annotations, and wrong ones do not compile. The compiler is the test: an
- * expected error that is missing fails the build.
+ * Windows, joins, look-ups and keyed processes infer their types without annotations, and wrong
+ * ones do not compile. The compiler is the test: an expected error that is missing fails the build.
  */
 import { expect, expectTypeOf, it } from 'vitest';
 import type { Stream } from '../../topology/index.ts';
@@ -45,25 +45,42 @@ interface PromoImpression {
 }
 
 const promoClick = schemaOf<PromoClick>({ $id: 'promo-click', type: 'object', properties: {} });
-const promoImpression = schemaOf<PromoImpression>({ $id: 'promo-impression', type: 'object', properties: {} });
+const promoImpression = schemaOf<PromoImpression>({
+  $id: 'promo-impression',
+  type: 'object',
+  properties: {},
+});
 const promo = schemaOf<{ readonly promoId: string; readonly campaign: string }>({
   $id: 'promo',
   type: 'object',
   properties: { promoId: { type: 'string' } },
 });
-const attributedRow = schemaOf<{ readonly promoId: string; readonly userId: string; readonly price: number; readonly seen: boolean }>({
+const attributedRow = schemaOf<{
+  readonly promoId: string;
+  readonly userId: string;
+  readonly price: number;
+  readonly seen: boolean;
+}>({
   $id: 'attributed',
   type: 'object',
   properties: { promoId: { type: 'string' } },
 });
-const ctrRow = schemaOf<{ readonly key: string; readonly clicks: number; readonly revenue: number; readonly users: number }>({
+const ctrRow = schemaOf<{
+  readonly key: string;
+  readonly clicks: number;
+  readonly revenue: number;
+  readonly users: number;
+}>({
   $id: 'ctr',
   type: 'object',
   properties: { key: { type: 'string' } },
 });
 
 const journeyModel = graphModel({
-  nodes: { User: { key: 'id', props: { id: 'string' } }, Promo: { key: 'id', props: { id: 'string' } } },
+  nodes: {
+    User: { key: 'id', props: { id: 'string' } },
+    Promo: { key: 'id', props: { id: 'string' } },
+  },
   edges: { CLICKED: { from: 'User', to: 'Promo', props: { price: 'number' } } },
 });
 
@@ -72,7 +89,11 @@ it('the topology of an attribution infers everything', () => {
     const clicks = t
       .source('clicks', stream('rpp/promo-clicks'))
       .validate('clicks-valid', promoClick)
-      .eventTime('clicks-time', (e) => e.data.clickedAt, { outOfOrderness: '10s', idleAfter: '30s', future: { max: '5m' } })
+      .eventTime('clicks-time', (e) => e.data.clickedAt, {
+        outOfOrderness: '10s',
+        idleAfter: '30s',
+        future: { max: '5m' },
+      })
       .deduplicate('clicks-once', { by: (e) => e.id, within: '1h' });
     const impressions = t
       .source('impressions', stream('rpp/promo-impressions'))
@@ -85,15 +106,27 @@ it('the topology of an attribution infers everything', () => {
         'click-to-impression',
         impressions.keyBy((i) => i.data.userId),
         { lower: '-30m', upper: '0s', join: 'left' },
-        (c, i) => ({ promoId: c.data.promoId, userId: c.data.userId, price: c.data.price, seen: i !== undefined }),
+        (c, i) => ({
+          promoId: c.data.promoId,
+          userId: c.data.userId,
+          price: c.data.price,
+          seen: i !== undefined,
+        }),
       );
 
     const perMinute = joined.out
       .keyBy((a) => a.promoId)
       .window('per-minute', tumbling('1m'), { allowedLateness: '5m', late: 'side' })
-      .aggregate({ clicks: count(), revenue: sum((a) => a.price), users: approxDistinct((a) => a.userId) });
+      .aggregate({
+        clicks: count(),
+        revenue: sum((a) => a.price),
+        users: approxDistinct((a) => a.userId),
+      });
 
-    joined.out.sinkTo('attributed', table('attributed', attributedRow, { partitionBy: ['date', 'hour', 'team', 'app'] }));
+    joined.out.sinkTo(
+      'attributed',
+      table('attributed', attributedRow, { partitionBy: ['date', 'hour', 'team', 'app'] }),
+    );
     joined.out.sinkTo(
       'journey',
       graph(journeyModel, (a) => [
@@ -129,9 +162,11 @@ it('what must not compile does not', () => {
       byUser.window('sum', tumbling('1m')).aggregate({ nope: sum((a) => a.nope) });
       // @ts-expect-error: only numbers are summed
       byUser.window('text', tumbling('1m')).aggregate({ text: sum((c) => c.data.promoId) });
-      const saved = byUser
-        .window('null', tumbling('1m'))
-        .aggregate({ clicks: count(), revenue: sum((c) => (c.data.coupon === null ? null : 1)), users: count() });
+      const saved = byUser.window('null', tumbling('1m')).aggregate({
+        clicks: count(),
+        revenue: sum((c) => (c.data.coupon === null ? null : 1)),
+        users: count(),
+      });
       // @ts-expect-error: the sum of what may be null may be null, and the table's column may not
       saved.out.sinkTo('ctr', table('ctr', ctrRow));
       // @ts-expect-error: the element has no such property
@@ -140,19 +175,24 @@ it('what must not compile does not', () => {
       void byUser.window('late', tumbling('1m')).aggregate({ n: count() }).late;
       // @ts-expect-error: a duration has a unit
       tumbling('1 fortnight');
+      const left = { lower: 0, upper: 1, join: 'left' } as const;
       // @ts-expect-error: the right side of a left join may be missing
-      byUser.intervalJoin('left', byUser, { lower: 0, upper: 1, join: 'left' }, (l, r) => r.data.price);
+      byUser.intervalJoin('left', byUser, left, (l, r) => r.data.price);
       // @ts-expect-error: late outputs of a join were not asked for
       void byUser.intervalJoin('join', byUser, { lower: 0, upper: 1 }, (l, r) => [l, r]).lateLeft;
       // @ts-expect-error: the table has no such key
       fileTable('promos.json', promo, { key: 'nope' });
+      const promos = fileTable('promos.json', promo, { key: 'promoId' });
       // @ts-expect-error: the row may be missing
-      clicks.lookup('promo', fileTable('promos.json', promo, { key: 'promoId' }), { by: (c) => c.data.promoId }, (c, p) => p.campaign);
+      clicks.lookup('promo', promos, { by: (c) => c.data.promoId }, (c, p) => p.campaign);
       const byNumber = asyncLookup((key: number) => Promise.resolve(key));
       // @ts-expect-error: the function asks by a number
       clicks.lookup('price', byNumber, { by: (c) => c.data.promoId }, (c, p) => [c, p]);
-      // @ts-expect-error: the state was declared as a number
-      byUser.process('state', { state: { n: value<number>() }, onElement: (c, ctx) => [ctx.state.n.set(c.id)] });
+      byUser.process('state', {
+        state: { n: value<number>() },
+        // @ts-expect-error: the state was declared as a number
+        onElement: (c, ctx) => [ctx.state.n.set(c.id)],
+      });
       // @ts-expect-error: streams of other elements are no union
       clicks.union('both', byUser.window('n', tumbling('1m')).aggregate({ n: count() }).out);
     });
@@ -208,10 +248,15 @@ it('results carry their types', () => {
     sessions.late.sinkTo('sessions-late', collect());
 
     const campaigns = clicks
-      .lookup('promo', fileTable('promos.json', promo, { key: 'promoId' }), { by: (c) => c.data.promoId }, (c, found) => ({
-        id: c.id,
-        campaign: found?.campaign ?? null,
-      }))
+      .lookup(
+        'promo',
+        fileTable('promos.json', promo, { key: 'promoId' }),
+        { by: (c) => c.data.promoId },
+        (c, found) => ({
+          id: c.id,
+          campaign: found?.campaign ?? null,
+        }),
+      )
       .lookup(
         'score',
         connector<{ readonly score: number }>('scores'),
@@ -221,7 +266,9 @@ it('results carry their types', () => {
           score: found?.score,
         }),
       );
-    expectTypeOf(campaigns).toEqualTypeOf<Stream<{ score: number | undefined; id: string; campaign: string | null }>>();
+    expectTypeOf(campaigns).toEqualTypeOf<
+      Stream<{ score: number | undefined; id: string; campaign: string | null }>
+    >();
     campaigns.sinkTo('campaigns', collect());
 
     const counted = clicks

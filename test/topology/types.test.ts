@@ -1,9 +1,18 @@
 /**
- * What must not compile does not, and what must needs no annotation. The compiler is the test: an expected error that is missing fails the build.
+ * What must not compile does not, and what must needs no annotation. The compiler is the test: an
+ * expected error that is missing fails the build.
  */
 import { expect, expectTypeOf, it } from 'vitest';
 import type { SluiceEvent, Stream } from '../../topology/index.ts';
-import { oneOf, rejected, schemaOf, stream, table, topology, validateTopology } from '../../topology/index.ts';
+import {
+  oneOf,
+  rejected,
+  schemaOf,
+  stream,
+  table,
+  topology,
+  validateTopology,
+} from '../../topology/index.ts';
 
 interface Click {
   readonly userId: string;
@@ -11,7 +20,11 @@ interface Click {
 }
 const click = schemaOf<Click>({ $id: 'click', type: 'object', properties: {} });
 const view = schemaOf<{ readonly seen: boolean }>({ $id: 'view', type: 'object', properties: {} });
-const row = schemaOf<{ readonly user: string }>({ $id: 'row', type: 'object', properties: { user: { type: 'string' } } });
+const row = schemaOf<{ readonly user: string }>({
+  $id: 'row',
+  type: 'object',
+  properties: { user: { type: 'string' } },
+});
 
 it('types flow from schema to sink without annotations, and wrong topologies do not compile', () => {
   const made = topology('types', { version: 1, owner: 'a/b' }, (t) => {
@@ -36,7 +49,9 @@ it('types flow from schema to sink without annotations, and wrong topologies do 
     valid.eventTime('time', (e) => e.data, { outOfOrderness: '1s' });
     // @ts-expect-error: without late: 'side' there is no side output
     void valid.deduplicate('plain', { by: (e) => e.id, within: '1h' }).late;
-    valid.deduplicate('side', { by: (e) => e.id, within: '1h', late: 'side' }).late.sinkTo('late', rejected());
+    valid
+      .deduplicate('side', { by: (e) => e.id, within: '1h', late: 'side' })
+      .late.sinkTo('late', rejected());
     // @ts-expect-error: only named conditions and rest
     void valid.split({ cheap: (e) => e.data.price < 1 }).dear;
     // @ts-expect-error the output of that name takes what no condition takes
@@ -47,8 +62,12 @@ it('types flow from schema to sink without annotations, and wrong topologies do 
     t.source('text', stream('a/b', { dataText: true }))
       .validate('v3', click)
       .map((e): string => e.dataText);
-    raw.validate('either', oneOf(click, view)).map((e) => ('seen' in e.data ? e.data.seen : e.data.price));
-    const numbers: Stream<number> = valid.map((e) => e.data.price).filter((n): n is number => n > 1);
+    raw
+      .validate('either', oneOf(click, view))
+      .map((e) => ('seen' in e.data ? e.data.seen : e.data.price));
+    const numbers: Stream<number> = valid
+      .map((e) => e.data.price)
+      .filter((n): n is number => n > 1);
     // @ts-expect-error: a stream of numbers is none of text
     const texts: Stream<string> = numbers;
     void texts;

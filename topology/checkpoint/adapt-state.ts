@@ -1,6 +1,6 @@
 /**
- * An operator's state under a changed definition that its rules allow: what is by place in it goes to its new place, and parts that were dropped by name
- * leave it. Pure.
+ * An operator's state under a changed definition that its rules allow: what is by place in it goes
+ * to its new place, and parts that were dropped by name leave it. Pure.
  */
 import type { ProcessSnapshot } from '../operators/process.ts';
 import type { WindowSnapshot } from '../operators/window-state.ts';
@@ -11,10 +11,18 @@ import type { Definition } from './definition.ts';
 import { partOf } from './definition.ts';
 
 /** `dropped`: names of its parts. */
-export function adaptState(kind: string, state: unknown, was: Definition, is: Definition, dropped: ReadonlySet<string>): unknown {
+export function adaptState(
+  kind: string,
+  state: unknown,
+  was: Definition,
+  is: Definition,
+  dropped: ReadonlySet<string>,
+): unknown {
   const gone = Object.keys(was.options).flatMap((option) => {
     const name = partOf(option)?.name;
-    return name === undefined || (is.options[option] === was.options[option] && !dropped.has(name)) ? [] : [name];
+    return name === undefined || (is.options[option] === was.options[option] && !dropped.has(name))
+      ? []
+      : [name];
   });
   switch (kind) {
     case 'union':

@@ -1,29 +1,51 @@
 /**
- * What a stateful node was defined as when its state was made: kept in the checkpoint, compared when it is restored. Pure.
+ * What a stateful node was defined as when its state was made: kept in the checkpoint, compared
+ * when it is restored. Pure.
  *
- * Functions are not in it and cannot be compared; of a key function the checkpoint keeps an example of what it gave (`key-examples.ts`).
+ * Functions are not in it and cannot be compared; of a key function the checkpoint keeps an example
+ * of what it gave (`key-examples.ts`).
  *
- * Invariant: a definition is JSON and depends on the graph alone, so that equal graphs have equal definitions.
+ * Invariant: a definition is JSON and depends on the graph alone, so that equal graphs have equal
+ * definitions.
  */
 import { createHash } from 'node:crypto';
-import type { Graph, GraphNode, LookupNode, NodeInput, SinkDefinitionData, ValidateNode, WindowNode } from '../graph/graph.ts';
+import type {
+  Graph,
+  GraphNode,
+  LookupNode,
+  NodeInput,
+  SinkDefinitionData,
+  ValidateNode,
+  WindowNode,
+} from '../graph/graph.ts';
 import { isStateful, outPort } from '../graph/graph.ts';
 
 export type OptionValue = string | number | boolean;
 
 export interface InputDefinition {
-  /** The sources that its elements come from, each with the named outputs on the way: `clicks`, `clicks>mobile`. */
+  /**
+   * The sources that its elements come from, each with the named outputs on the way: `clicks`,
+   * `clicks>mobile`.
+   */
   readonly origins: readonly string[];
   /** The nearest node before it that is not stateless, and the named outputs on the way. */
   readonly anchor: string;
-  /** Digest of the nodes on the way from the sources: while it stays, elements are made by the same ones. */
+  /**
+   * Digest of the nodes on the way from the sources: while it stays, elements are made by the same
+   * ones.
+   */
   readonly path: string;
-  /** Digest of the schemas that its elements passed as they are; null when a function made something else of them. */
+  /**
+   * Digest of the schemas that its elements passed as they are; null when a function made something
+   * else of them.
+   */
   readonly schema: string | null;
 }
 
 export interface Definition {
-  /** By their names in the language, times in ms. A part of the state is an option `<group>.<name>`. */
+  /**
+   * By their names in the language, times in ms. A part of the state is an option `<group>.<name>`.
+   */
   readonly options: Readonly<Record<string, OptionValue>>;
   readonly inputs: readonly InputDefinition[];
   /** Of a sink: what it takes to commit its staged output once the topology has it no more. */
@@ -47,7 +69,10 @@ function makeDefinitions(graph: Graph): Definitions {
   return new Map(
     graph.nodes.filter(isStateful).map((node): readonly [string, Definition] => {
       if (node.kind === 'sink') return [node.id, { options: {}, inputs: [], sink: node.sink }];
-      return [node.id, { options: optionsOf(node), inputs: (provenance.get(node.id) ?? []).map(inputOf) }];
+      return [
+        node.id,
+        { options: optionsOf(node), inputs: (provenance.get(node.id) ?? []).map(inputOf) },
+      ];
     }),
   );
 }
@@ -57,7 +82,11 @@ function optionsOf(node: GraphNode): Readonly<Record<string, OptionValue>> {
     case 'source':
       return { stream: node.stream, dataText: node.dataText };
     case 'eventTime':
-      return { outOfOrderness: node.outOfOrdernessMs, idleAfter: node.idleAfterMs, 'future.max': node.futureMaxMs };
+      return {
+        outOfOrderness: node.outOfOrdernessMs,
+        idleAfter: node.idleAfterMs,
+        'future.max': node.futureMaxMs,
+      };
     case 'deduplicate':
       return { within: node.withinMs, late: node.late };
     case 'window':
@@ -65,11 +94,13 @@ function optionsOf(node: GraphNode): Readonly<Record<string, OptionValue>> {
     case 'intervalJoin':
       return { lower: node.lowerMs, upper: node.upperMs, join: node.join, late: node.late };
     case 'process': {
-      const parts = node.state.flatMap(({ name, type, ttlMs, refresh }): readonly (readonly [string, OptionValue])[] => [
-        [partOption('state', name), type],
-        [`ttl of ${name}`, ttlMs],
-        [`refresh of ${name}`, refresh],
-      ]);
+      const parts = node.state.flatMap(
+        ({ name, type, ttlMs, refresh }): readonly (readonly [string, OptionValue])[] => [
+          [partOption('state', name), type],
+          [`ttl of ${name}`, ttlMs],
+          [`refresh of ${name}`, refresh],
+        ],
+      );
       return { onTimer: node.timers, ...Object.fromEntries(parts) };
     }
     case 'lookup':
@@ -85,11 +116,20 @@ function optionsOf(node: GraphNode): Readonly<Record<string, OptionValue>> {
   }
 }
 
-function windowOptions({ window, allowedLatenessMs, late, mode, earlyMs, aggregates }: WindowNode): Readonly<Record<string, OptionValue>> {
+function windowOptions({
+  window,
+  allowedLatenessMs,
+  late,
+  mode,
+  earlyMs,
+  aggregates,
+}: WindowNode): Readonly<Record<string, OptionValue>> {
   const { type, ...lengths } = window;
   return {
     window: type,
-    ...Object.fromEntries(Object.entries(lengths).map(([name, ms]) => [name.replace(/Ms$/, ''), ms])),
+    ...Object.fromEntries(
+      Object.entries(lengths).map(([name, ms]) => [name.replace(/Ms$/, ''), ms]),
+    ),
     allowedLateness: allowedLatenessMs,
     late,
     mode,
@@ -119,12 +159,19 @@ function partOption(group: 'aggregates' | 'state', name: string): string {
 }
 
 /** The part that an option stands for, undefined for any other option. */
-export function partOf(option: string): { readonly group: 'aggregates' | 'state'; readonly name: string } | undefined {
+export function partOf(
+  option: string,
+): { readonly group: 'aggregates' | 'state'; readonly name: string } | undefined {
   const [, group, name] = /^(aggregates|state)\.(.+)$/.exec(option) ?? [];
-  return group === undefined || name === undefined ? undefined : { group: group as 'aggregates' | 'state', name };
+  return group === undefined || name === undefined
+    ? undefined
+    : { group: group as 'aggregates' | 'state', name };
 }
 
-/** Elements that are events as a schema took them, and whether they carry the client's bytes as text. */
+/**
+ * Elements that are events as a schema took them, and whether they carry the client's bytes as
+ * text.
+ */
 export interface ElementShape {
   readonly validate: ValidateNode;
   readonly dataText: boolean;
@@ -159,13 +206,21 @@ export function provenanceOf(graph: Graph): ReadonlyMap<string, readonly Provena
 function throughPort(from: Provenance, { node, port }: NodeInput): Provenance {
   const named = (at: string): string => (port === outPort ? at : `${at}>${port}`);
   const upstream = new Set([...from.upstream, `${node}.${port}`]);
-  return { ...from, origins: new Set([...from.origins].map(named)), anchor: named(from.anchor), upstream };
+  return {
+    ...from,
+    origins: new Set([...from.origins].map(named)),
+    anchor: named(from.anchor),
+    upstream,
+  };
 }
 
 function outputOf(node: GraphNode, inputs: readonly Provenance[]): Provenance {
   const [first] = inputs;
   return {
-    origins: node.kind === 'source' ? new Set([node.id]) : new Set(inputs.flatMap(({ origins }) => [...origins])),
+    origins:
+      node.kind === 'source'
+        ? new Set([node.id])
+        : new Set(inputs.flatMap(({ origins }) => [...origins])),
     anchor: isStateful(node) || first === undefined ? node.id : first.anchor,
     upstream: new Set(inputs.flatMap(({ upstream }) => [...upstream])),
     shapes: shapesOf(node, inputs),
@@ -173,7 +228,10 @@ function outputOf(node: GraphNode, inputs: readonly Provenance[]): Provenance {
   };
 }
 
-function shapesOf(node: GraphNode, inputs: readonly Provenance[]): readonly ElementShape[] | undefined {
+function shapesOf(
+  node: GraphNode,
+  inputs: readonly Provenance[],
+): readonly ElementShape[] | undefined {
   switch (node.kind) {
     case 'validate':
       return [{ validate: node, dataText: inputs.every(({ dataText }) => dataText) }];
@@ -190,7 +248,10 @@ function shapesOf(node: GraphNode, inputs: readonly Provenance[]): readonly Elem
 }
 
 function inputOf({ origins, anchor, upstream, shapes }: Provenance): InputDefinition {
-  const schemas = shapes?.map(({ validate, dataText }) => [dataText, validate.schemas.map(({ document }) => document)]);
+  const schemas = shapes?.map(({ validate, dataText }) => [
+    dataText,
+    validate.schemas.map(({ document }) => document),
+  ]);
   return {
     origins: [...origins].sort(),
     anchor,

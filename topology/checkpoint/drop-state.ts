@@ -10,32 +10,48 @@ import { checkpointedTopologies, checkpointStore } from './store.ts';
 export type DropState = Readonly<Record<string, readonly string[]>>;
 
 /**
- * Finds what is named: an id, `id#part` for an aggregate or a declared state, with `topology:` before it where several have that id.
- * Throws `SluiceError` `drop-state-unknown`, `drop-state-ambiguous`, with the ids that there are.
+ * Finds what is named: an id, `id#part` for an aggregate or a declared state, with `topology:`
+ * before it where several have that id. Throws `SluiceError` `drop-state-unknown`,
+ * `drop-state-ambiguous`, with the ids that there are.
  */
-export async function resolveDropState(blobs: BlobStore, names: readonly string[]): Promise<DropState> {
+export async function resolveDropState(
+  blobs: BlobStore,
+  names: readonly string[],
+): Promise<DropState> {
   const known = new Map<string, readonly string[]>();
   for (const topology of await checkpointedTopologies(blobs)) {
     const latest = await checkpointStore(blobs, topology).latest();
     if (latest !== undefined) known.set(topology, checkpointedIds(latest));
   }
   if (names.length === 0)
-    throw new SluiceError('drop-state-unknown', '--drop-state needs the ids of what is let go', { fix: listOf(known) });
+    throw new SluiceError('drop-state-unknown', '--drop-state needs the ids of what is let go', {
+      fix: listOf(known),
+    });
   const found: Record<string, string[]> = {};
   for (const name of names) {
     const [topology, ...others] = [...known]
       .filter(([of, ids]) => ids.some((id) => name === id || name === `${of}:${id}`))
       .map(([of]) => of);
     if (topology === undefined) {
-      throw new SluiceError('drop-state-unknown', `invalid --drop-state '${name}': no checkpoint has state of it`, { fix: listOf(known) });
+      throw new SluiceError(
+        'drop-state-unknown',
+        `invalid --drop-state '${name}': no checkpoint has state of it`,
+        { fix: listOf(known) },
+      );
     }
     if (others.length > 0) {
       const choices = [topology, ...others].map((of) => `${of}:${name}`).join(' or ');
-      throw new SluiceError('drop-state-ambiguous', `invalid --drop-state '${name}': several topologies have it`, {
-        fix: `name one: ${choices}`,
-      });
+      throw new SluiceError(
+        'drop-state-ambiguous',
+        `invalid --drop-state '${name}': several topologies have it`,
+        {
+          fix: `name one: ${choices}`,
+        },
+      );
     }
-    (found[topology] ??= []).push(name.startsWith(`${topology}:`) ? name.slice(topology.length + 1) : name);
+    (found[topology] ??= []).push(
+      name.startsWith(`${topology}:`) ? name.slice(topology.length + 1) : name,
+    );
   }
   return found;
 }

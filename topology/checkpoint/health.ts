@@ -2,7 +2,8 @@
  * How checkpoints fare: which failed, why, how many in a row, and when that is an alarm. Pure.
  *
  * Invariants:
- * 1. A failure stays the last one until a checkpoint is complete: a run that only started again has mended nothing.
+ * 1. A failure stays the last one until a checkpoint is complete: a run that only started again has
+ *    mended nothing.
  * 2. `checkpointAlarmFailures` in a row are an alarm.
  */
 import type { SluiceError } from '../../schemas/kernel/errors.ts';
@@ -16,7 +17,10 @@ export interface CheckpointFailure {
   readonly fix: string | null;
   /** Epoch ms. */
   readonly atMs: number;
-  /** How long until it is tried again in the same run; null where the run ends, and the next one goes on from the last checkpoint. */
+  /**
+   * How long until it is tried again in the same run; null where the run ends, and the next one
+   * goes on from the last checkpoint.
+   */
   readonly againInMs: number | null;
 }
 
@@ -32,13 +36,22 @@ export interface CheckpointHealth {
   readonly alarm: boolean;
 }
 
-/** Told once per change to whoever runs the job, so that a failure is known at once, and outlives the run that had it. */
+/**
+ * Told once per change to whoever runs the job, so that a failure is known at once, and outlives
+ * the run that had it.
+ */
 export type CheckpointNews =
   | { readonly kind: 'checkpoint-failed'; readonly failure: CheckpointFailure }
   /** The first completed checkpoint of a run, or the first after failed ones. */
   | { readonly kind: 'checkpoint-completed'; readonly checkpoint: number };
 
-export const healthy: CheckpointHealth = { inARow: 0, sinceMs: null, failures: 0, last: null, alarm: false };
+export const healthy: CheckpointHealth = {
+  inARow: 0,
+  sinceMs: null,
+  failures: 0,
+  last: null,
+  alarm: false,
+};
 
 export function deriveHealth(before: CheckpointHealth, news: CheckpointNews): CheckpointHealth {
   if (news.kind === 'checkpoint-completed') return { ...healthy, failures: before.failures };

@@ -1,12 +1,14 @@
 /**
- * Finds the element on which an operator fails for no reason of its own: a failure narrows down what is suspected, the next run takes that in smaller
- * parts, and what fails when it is alone is set aside. Pure; a checkpoint holds it, so that it outlives whatever failed.
+ * Finds the element on which an operator fails for no reason of its own: a failure narrows down
+ * what is suspected, the next run takes that in smaller parts, and what fails when it is alone is
+ * set aside. Pure; a checkpoint holds it, so that it outlives whatever failed.
  *
  * Invariants:
- * 1. Only what failed alone, twice, is set aside: an element in a turn of its own, with nothing else done in it, or a call that did not return. A
- *    thread that ended of something else, for want of memory perhaps, ends elsewhere the next time.
- * 2. Each failure leaves less suspected than before, or nothing new: of one element that fails a turn it takes three runs, of one that fails a
- *    checkpoint four.
+ * 1. Only what failed alone, twice, is set aside: an element in a turn of its own, with nothing
+ *    else done in it, or a call that did not return. A thread that ended of something else, for
+ *    want of memory perhaps, ends elsewhere the next time.
+ * 2. Each failure leaves less suspected than before, or nothing new: of one element that fails a
+ *    turn it takes three runs, of one that fails a checkpoint four.
  * 3. What was passed by a checkpoint is suspected no more.
  */
 import { limits } from '../../schemas/limits.ts';
@@ -65,7 +67,14 @@ export type IsolationNews =
   | { readonly kind: 'set-aside'; readonly aside: SetAside }
   | { readonly kind: 'call-refused'; readonly call: StuckCall };
 
-export const nothingSuspected: Isolation = { tries: 0, alone: [], eachTurn: [], setAside: [], watched: [], refused: [] };
+export const nothingSuspected: Isolation = {
+  tries: 0,
+  alone: [],
+  eachTurn: [],
+  setAside: [],
+  watched: [],
+  refused: [],
+};
 
 /** How a run ended, where that was no operational fault. */
 export type RunFailure =
@@ -77,7 +86,10 @@ export type RunFailure =
       readonly operator: string | undefined;
       readonly message: string;
     }
-  /** While a checkpoint was taken. What entered since the one before: `spans` in so many turns, or the one element at `place`. */
+  /**
+   * While a checkpoint was taken. What entered since the one before: `spans` in so many turns, or
+   * the one element at `place`.
+   */
   | {
       readonly kind: 'checkpoint';
       readonly spans: readonly RecordSpan[];
@@ -98,9 +110,15 @@ export function deriveIsolation(before: Isolation, failure: RunFailure, nowMs: n
     if (digest === undefined) return { ...tried, watched };
     const message = `its ${slot} did not return, twice`;
     const aside: SetAside = { split: null, place: null, operator: node, message, atMs: nowMs };
-    return { ...tried, watched, refused: [...before.refused, { node, slot, digest }], setAside: withAside(before, aside) };
+    return {
+      ...tried,
+      watched,
+      refused: [...before.refused, { node, slot, digest }],
+      setAside: withAside(before, aside),
+    };
   }
-  const spans = failure.kind === 'turn' ? (failure.span === undefined ? [] : [failure.span]) : failure.spans;
+  const spans =
+    failure.kind === 'turn' ? (failure.span === undefined ? [] : [failure.span]) : failure.spans;
   const [only, ...others] = spans;
   if (only === undefined) return tried;
   if (failure.place !== undefined && others.length === 0) {
@@ -109,12 +127,22 @@ export function deriveIsolation(before: Isolation, failure: RunFailure, nowMs: n
       return { ...rest, doubted: { split: only.split, place: failure.place } };
     }
     const operator = failure.kind === 'turn' ? (failure.operator ?? null) : null;
-    const aside: SetAside = { split: only.split, place: failure.place, operator, message: failure.message, atMs: nowMs };
+    const aside: SetAside = {
+      split: only.split,
+      place: failure.place,
+      operator,
+      message: failure.message,
+      atMs: nowMs,
+    };
     return { ...rest, setAside: withAside(before, aside) };
   }
   if (failure.kind === 'turn') return { ...tried, alone: [...before.alone, only] };
   const eachTurn = [...before.eachTurn, ...spans];
-  return { ...tried, eachTurn, alone: failure.turns === 1 ? [...before.alone, ...spans] : before.alone };
+  return {
+    ...tried,
+    eachTurn,
+    alone: failure.turns === 1 ? [...before.alone, ...spans] : before.alone,
+  };
 }
 
 function withAside({ setAside }: Isolation, aside: SetAside): readonly SetAside[] {
@@ -126,12 +154,22 @@ export interface ReadSplit {
   readonly position: string | undefined;
 }
 
-/** What is suspected beyond a checkpoint of these splits, by key, the `completed`th of its run. A split that is gone has no more to come. */
-export function afterCheckpoint(before: Isolation, splitOf: (key: string) => ReadSplit | undefined, completed: number): Isolation {
+/**
+ * What is suspected beyond a checkpoint of these splits, by key, the `completed`th of its run. A
+ * split that is gone has no more to come.
+ */
+export function afterCheckpoint(
+  before: Isolation,
+  splitOf: (key: string) => ReadSplit | undefined,
+  completed: number,
+): Isolation {
   if (!isSuspecting(before)) return before;
   const isAhead = ({ split: key, through }: RecordSpan): boolean => {
     const split = splitOf(key);
-    return split !== undefined && (split.position === undefined || comparePositions(split.position, through) < 0);
+    return (
+      split !== undefined &&
+      (split.position === undefined || comparePositions(split.position, through) < 0)
+    );
   };
   const isOver = completed > limits.isolationCheckpoints;
   const left: Isolation = {
@@ -152,7 +190,10 @@ export function isSuspecting({ alone, eachTurn, watched }: Isolation): boolean {
 
 export function isWithin(spans: readonly RecordSpan[], split: string, position: string): boolean {
   return spans.some(
-    (span) => span.split === split && comparePositions(position, span.from) >= 0 && comparePositions(position, span.through) <= 0,
+    (span) =>
+      span.split === split &&
+      comparePositions(position, span.from) >= 0 &&
+      comparePositions(position, span.through) <= 0,
   );
 }
 
@@ -162,7 +203,11 @@ export interface TurnPart {
 }
 
 /** A turn in parts: what is suspected one by one, what is between as it is. */
-export function partsOfTurn({ alone }: Isolation, split: string, records: readonly IncomingRecord[]): readonly TurnPart[] {
+export function partsOfTurn(
+  { alone }: Isolation,
+  split: string,
+  records: readonly IncomingRecord[],
+): readonly TurnPart[] {
   if (alone.length === 0) return [{ records, alone: false }];
   const parts: { readonly records: IncomingRecord[]; readonly alone: boolean }[] = [];
   for (const record of records) {

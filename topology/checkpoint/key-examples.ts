@@ -1,9 +1,9 @@
 /**
- * Examples of what key functions gave: functions cannot be compared, but one that gives another key for the element that a checkpoint kept would look for
- * its state under keys that are not there.
+ * Examples of what key functions gave: functions cannot be compared, but one that gives another key
+ * for the element that a checkpoint kept would look for its state under keys that are not there.
  *
- * An example says nothing where the way of the elements to the function changed, or where the function does not take the old element: then the
- * elements themselves have another form now.
+ * An example says nothing where the way of the elements to the function changed, or where the
+ * function does not take the old element: then the elements themselves have another form now.
  */
 import { encodeKey, type Key } from '../../schemas/kernel/key.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -27,8 +27,16 @@ export function keySlotsOf(node: GraphNode): readonly string[] {
   }
 }
 
-/** Undefined for an element that the function refuses, that is too large to keep, or that is not JSON. */
-export function takeExample(topology: Topology, node: string, slot: string, value: unknown): KeyExample | undefined {
+/**
+ * Undefined for an element that the function refuses, that is too large to keep, or that is not
+ * JSON.
+ */
+export function takeExample(
+  topology: Topology,
+  node: string,
+  slot: string,
+  value: unknown,
+): KeyExample | undefined {
   const key = keyBy(topology, node, slot, value);
   if (key === undefined) return undefined;
   try {
@@ -42,32 +50,47 @@ export function takeExample(topology: Topology, node: string, slot: string, valu
 
 function keyBy(topology: Topology, node: string, slot: string, value: unknown): string | undefined {
   try {
-    return encodeKey((topology.resolve(node, slot) as ((of: unknown) => Key) | undefined)?.(value) as Key);
+    return encodeKey(
+      (topology.resolve(node, slot) as ((of: unknown) => Key) | undefined)?.(value) as Key,
+    );
   } catch {
     return undefined;
   }
 }
 
 /** The nodes whose key functions give other keys than when the checkpoint was taken. */
-export function keyMisfits({ stateful, keyExamples, drained }: Manifest, topology: Topology, drop: ReadonlySet<string>): readonly Misfit[] {
+export function keyMisfits(
+  { stateful, keyExamples, drained }: Manifest,
+  topology: Topology,
+  drop: ReadonlySet<string>,
+): readonly Misfit[] {
   if (drained === true) return [];
   const definitions = definitionsOf(topology.graph);
   return stateful.flatMap(({ id, kind, definition }): readonly Misfit[] => {
     const examples = Object.hasOwn(keyExamples, id) ? (keyExamples[id] ?? []) : [];
-    if (drop.has(id) || topology.graph.nodes.find((node) => node.id === id)?.kind !== kind) return [];
+    if (drop.has(id) || topology.graph.nodes.find((node) => node.id === id)?.kind !== kind)
+      return [];
     return examples.flatMap(({ slot, value, key }): readonly Misfit[] => {
       const input = slot === 'rightKey' ? 1 : 0;
       if (definition?.inputs[input]?.path !== definitions.get(id)?.inputs[input]?.path) return [];
       const now = keyBy(topology, id, slot, value);
       if (now === undefined || now === key) return [];
       const why = 'its state is kept under the old keys';
-      const [was, is] = typeOf(key) === typeOf(now) ? [typeOf(key), 'another one for the same element'] : [typeOf(key), typeOf(now)];
+      const [was, is] =
+        typeOf(key) === typeOf(now)
+          ? [typeOf(key), 'another one for the same element']
+          : [typeOf(key), typeOf(now)];
       return [{ node: id, kind, option: slot, was, is, why, drop: id }];
     });
   });
 }
 
 function typeOf(key: string): string {
-  const types: Readonly<Record<string, string>> = { s: 'a string', n: 'a number', b: 'a boolean', t: 'a tuple' };
+  const types: Readonly<Record<string, string>> = {
+    s: 'a string',
+    n: 'a number',
+    b: 'a boolean',
+    t: 'a tuple',
+  };
   return types[key.charAt(0)] ?? 'a key';
 }

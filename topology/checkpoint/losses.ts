@@ -1,8 +1,9 @@
 /**
  * What a topology lost: records that its streams had, and that are gone before it read them. Pure.
  *
- * Invariant: a loss is counted once, however often it is found: it is known by its split and by the position behind which it begins. One that grows
- * while nobody does anything about it is the same one, also when its split goes in the end.
+ * Invariant: a loss is counted once, however often it is found: it is known by its split and by the
+ * position behind which it begins. One that grows while nobody does anything about it is the same
+ * one, also when its split goes in the end.
  */
 import { limits } from '../../schemas/limits.ts';
 import type { Path } from '../../schemas/ports/record.ts';
@@ -13,7 +14,10 @@ export interface LossRecord {
   readonly stream: string;
   readonly path: Path;
   readonly split: string;
-  /** `trimmed`: retention removed it. `gone`: the split is not there any more. `replaced`: another one of its name is. */
+  /**
+   * `trimmed`: retention removed it. `gone`: the split is not there any more. `replaced`: another
+   * one of its name is.
+   */
   readonly kind: 'trimmed' | 'gone' | 'replaced';
   /** The last position that was read; null where none was. */
   readonly after: string | null;
@@ -40,7 +44,10 @@ export interface Losses {
 
 export const noLosses: Losses = { total: 0, records: 0, uncounted: 0, last: [] };
 
-/** With one more, or with one that is known already as it is now; undefined when there is nothing new. */
+/**
+ * With one more, or with one that is known already as it is now; undefined when there is nothing
+ * new.
+ */
 export function addLoss(losses: Losses, found: LossRecord): Losses | undefined {
   const at = losses.last.findIndex((known) => isSame(known, found));
   const known = losses.last[at];
@@ -72,8 +79,20 @@ function isSame(a: LossRecord, b: LossRecord): boolean {
 }
 
 /** A loss in a sentence. */
-export function lossText({ stream, path, split, kind, after, before, records, readToMs }: LossRecord): string {
-  const what = records === null ? 'an unknown number of records, possibly none' : `${records} ${records === 1 ? 'record' : 'records'}`;
+export function lossText({
+  stream,
+  path,
+  split,
+  kind,
+  after,
+  before,
+  records,
+  readToMs,
+}: LossRecord): string {
+  const what =
+    records === null
+      ? 'an unknown number of records, possibly none'
+      : `${records} ${records === 1 ? 'record' : 'records'}`;
   const from = after === null ? 'from its beginning on' : `after ${after}`;
   const to = before === null ? '' : ` and before ${before}`;
   const since = readToMs === null ? '' : `, arrived after ${new Date(readToMs).toISOString()}`;

@@ -1,8 +1,10 @@
 /**
- * A checkpoint's manifest: everything a job needs to go on as if it had never stopped, in one JSON document.
+ * A checkpoint's manifest: everything a job needs to go on as if it had never stopped, in one JSON
+ * document.
  *
  * Invariants:
- * 1. The positions, the operators' states and the sinks' states are of one moment between two turns.
+ * 1. The positions, the operators' states and the sinks' states are of one moment between two
+ *    turns.
  * 2. A manifest is never changed once it exists.
  */
 import { present } from '../../schemas/kernel/assert.ts';
@@ -28,8 +30,8 @@ export interface StatefulNode {
   /** Epoch ms: when it came to a topology that had run before, or its state was dropped. */
   readonly since?: number;
   /**
-   * The checkpoint after which its state began empty, though the topology had run before: it was drained, dropped, or new. Absent where it goes on from the
-   * topology's first.
+   * The checkpoint after which its state began empty, though the topology had run before: it was
+   * drained, dropped, or new. Absent where it goes on from the topology's first.
    */
   readonly era?: number;
   /** Epoch ms, by name: when an aggregate or a declared state came to it. */
@@ -58,12 +60,17 @@ export interface Manifest {
   readonly checkpoint: number;
   /** The run of the job that made it; a later run has a larger one. */
   readonly attempt: number;
-  /** Which line of runs, each restored from the one before: random; absent in checkpoints from before there was one. */
+  /**
+   * Which line of runs, each restored from the one before: random; absent in checkpoints from
+   * before there was one.
+   */
   readonly lineage?: string;
   /** Epoch ms. */
   readonly createdAtMs: number;
   readonly stateful: readonly StatefulNode[];
-  /** Only the beginning of a run: it repeats what was before, and the run has completed nothing yet. */
+  /**
+   * Only the beginning of a run: it repeats what was before, and the run has completed nothing yet.
+   */
   readonly fence?: true;
   /** The end of a drained run: its state is given out, and the next run begins with none. */
   readonly drained?: true;
@@ -98,18 +105,27 @@ export interface SplitMark {
   readonly ended?: true;
   /** Of a split without a position: where it began. */
   readonly begins?: string;
-  /** Of a split without a position that does not begin with its oldest record: from what arrived when on, epoch ms. */
+  /**
+   * Of a split without a position that does not begin with its oldest record: from what arrived
+   * when on, epoch ms.
+   */
   readonly fromMs?: number;
 }
 
-/** Positions of a split that were skipped by command, as they could not be read; `start`: by `--from`. */
+/**
+ * Positions of a split that were skipped by command, as they could not be read; `start`: by
+ * `--from`.
+ */
 export interface SkipRecord {
   readonly source: string;
   readonly path: string;
   readonly split: string;
   /** The last position that was read; null where none was. */
   readonly after: string | null;
-  /** The last position that was skipped; null where that is not known: all that is not kept any more, or the whole split. */
+  /**
+   * The last position that was skipped; null where that is not known: all that is not kept any
+   * more, or the whole split.
+   */
   readonly to: string | null;
   readonly kind: 'range' | 'oldest' | 'whole' | 'start';
   /** Of `start`: what `--from` said. */
@@ -125,28 +141,41 @@ export function lineageOf({ lineage }: Manifest): string {
   return present(lineage, 'the lineage of a run');
 }
 
-/** The id under which the engine keeps the rejected table's state: no author's id can start with `$`. */
+/**
+ * The id under which the engine keeps the rejected table's state: no author's id can start with
+ * `$`.
+ */
 export const rejectedSinkId = '$rejected';
 
 /** The stateful nodes of a graph, each with its definition. */
 export function statefulNodes(graph: Graph): readonly StatefulNode[] {
   const definitions = definitionsOf(graph);
-  return graph.nodes
-    .filter(isStateful)
-    .map(({ id, kind }) => ({ id, kind, definition: present(definitions.get(id), `the definition of ${id}`) }));
+  return graph.nodes.filter(isStateful).map(({ id, kind }) => ({
+    id,
+    kind,
+    definition: present(definitions.get(id), `the definition of ${id}`),
+  }));
 }
 
 export function encodeManifest(manifest: Manifest): Uint8Array {
   return encodeManifestWith(manifest, encodeStates(manifest.operators));
 }
 
-/** Each operator's state as JSON text. Throws `SluiceError` `state-unwritable` naming the operator whose state has none. */
+/**
+ * Each operator's state as JSON text. Throws `SluiceError` `state-unwritable` naming the operator
+ * whose state has none.
+ */
 export function encodeStates(operators: Manifest['operators']): readonly string[] {
-  return Object.entries(operators).map(([id, state]) => `${JSON.stringify(id)}:${stateText(id, state)}`);
+  return Object.entries(operators).map(
+    ([id, state]) => `${JSON.stringify(id)}:${stateText(id, state)}`,
+  );
 }
 
 /** A manifest whose operators' states are text already: they are not written a second time. */
-export function encodeManifestWith(manifest: Omit<Manifest, 'operators'>, states: readonly string[]): Uint8Array {
+export function encodeManifestWith(
+  manifest: Omit<Manifest, 'operators'>,
+  states: readonly string[],
+): Uint8Array {
   const { operators: _, ...rest } = manifest as Manifest;
   return Buffer.from(`${JSON.stringify(rest).slice(0, -1)},"operators":{${states.join(',')}}}`);
 }
@@ -155,10 +184,14 @@ function stateText(id: string, state: unknown): string {
   try {
     return JSON.stringify(state) ?? 'null';
   } catch (cause) {
-    throw new SluiceError('state-unwritable', `the state of '${id}' cannot be written as JSON: ${messageOf(cause)}`, {
-      cause,
-      fix: `keep only JSON in the state of '${id}': no BigInt, and no object that holds itself`,
-    });
+    throw new SluiceError(
+      'state-unwritable',
+      `the state of '${id}' cannot be written as JSON: ${messageOf(cause)}`,
+      {
+        cause,
+        fix: `keep only JSON in the state of '${id}': no BigInt, and no object that holds itself`,
+      },
+    );
   }
 }
 
@@ -178,9 +211,13 @@ export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
     if (manifest.manifestVersion === manifestVersion) return manifest as Manifest;
     if ((manifest.manifestVersion as number | undefined) === 2) return fromVersion2(manifest);
   }
-  throw new SluiceError('checkpoint-corrupt', `${key} is no manifest of version ${manifestVersion}`, {
-    fix: 'another version of Sluice wrote it: run that one, or start from an empty state with `sluice reset`',
-  });
+  throw new SluiceError(
+    'checkpoint-corrupt',
+    `${key} is no manifest of version ${manifestVersion}`,
+    {
+      fix: 'another version of Sluice wrote it: run that one, or start from an empty state with `sluice reset`',
+    },
+  );
 }
 
 function fromVersion2(manifest: Partial<Manifest>): Manifest {

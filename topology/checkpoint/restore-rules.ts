@@ -1,11 +1,14 @@
 /**
  * Which changes of a definition keep the state right that was made under the old one. Pure.
  *
- * A change that no rule allows is a misfit: it refuses the restore, until the option has its old value again, the topology was drained before, or the
- * state is dropped by name. Rules are by kind and option; `keeps` says that state made under any value of it is right under any other:
+ * A change that no rule allows is a misfit: it refuses the restore, until the option has its old
+ * value again, the topology was drained before, or the state is dropped by name. Rules are by kind
+ * and option; `keeps` says that state made under any value of it is right under any other:
  *
- * - `within` and `allowedLateness`: what was forgotten under the old value stays forgotten, as elements up to there stay late (window.ts, deduplicate.ts).
- * - `early`, `late`, times and bounds of look-ups, time to live, idleness: they say what happens from now on.
+ * - `within` and `allowedLateness`: what was forgotten under the old value stays forgotten, as
+ *   elements up to there stay late (window.ts, deduplicate.ts).
+ * - `early`, `late`, times and bounds of look-ups, time to live, idleness: they say what happens
+ *   from now on.
  */
 import type { GraphModel, PropertyTypes } from '../graph/graph-model.ts';
 import { durationText } from '../time/duration.ts';
@@ -15,7 +18,10 @@ import { partOf } from './definition.ts';
 export interface Misfit {
   readonly node: string;
   readonly kind: string;
-  /** The option's name; undefined where it is about the node as a whole: then `why` follows its name. */
+  /**
+   * The option's name; undefined where it is about the node as a whole: then `why` follows its
+   * name.
+   */
   readonly option?: string;
   /** As a person writes them. */
   readonly was?: string;
@@ -29,7 +35,10 @@ export interface Misfit {
 type Rule = 'keeps' | { readonly why: string; readonly time?: true };
 
 const oldBounds: Rule = { why: 'windows in state have the old bounds', time: true };
-const oldPairs: Rule = { why: 'rows that the new bounds need were let go by the old ones, and pairs were made by those', time: true };
+const oldPairs: Rule = {
+  why: 'rows that the new bounds need were let go by the old ones, and pairs were made by those',
+  time: true,
+};
 
 const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   source: { stream: { why: 'its positions are of the old stream' }, dataText: 'keeps' },
@@ -68,7 +77,10 @@ const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   sink: {},
 };
 
-/** What of a node's definition does not fit the state that was made under `was`; of its parts those in `dropped` are let go. */
+/**
+ * What of a node's definition does not fit the state that was made under `was`; of its parts those
+ * in `dropped` are let go.
+ */
 export function misfitsOf(
   id: string,
   kind: string,
@@ -79,13 +91,21 @@ export function misfitsOf(
 ): readonly Misfit[] {
   const found = optionMisfits(id, kind, was, is, dropped);
   // A graph's model is its database's as well: dropping state changes nothing there.
-  if (was.sink?.kind === 'graph' && is.sink?.kind === 'graph') found.push(...modelMisfits(id, was.sink.model, is.sink.model));
-  // A union holds no elements, only how far its inputs are; what a source's state is of is its stream.
+  if (was.sink?.kind === 'graph' && is.sink?.kind === 'graph')
+    found.push(...modelMisfits(id, was.sink.model, is.sink.model));
+  // A union holds no elements, only how far its inputs are; what a source's state is of is its
+  // stream.
   if (kind !== 'union' && !sourcesDropped) found.push(...inputMisfits(id, kind, was, is));
   return found;
 }
 
-function optionMisfits(id: string, kind: string, was: Definition, is: Definition, dropped: ReadonlySet<string>): Misfit[] {
+function optionMisfits(
+  id: string,
+  kind: string,
+  was: Definition,
+  is: Definition,
+  dropped: ReadonlySet<string>,
+): Misfit[] {
   const found: Misfit[] = [];
   for (const option of new Set([...Object.keys(was.options), ...Object.keys(is.options)])) {
     const before = was.options[option];
@@ -97,31 +117,73 @@ function optionMisfits(id: string, kind: string, was: Definition, is: Definition
       // What comes to it starts empty.
       if (before === undefined || dropped.has(drop)) continue;
       const why = now === undefined ? 'its state would be dropped' : 'its state is of the old kind';
-      found.push({ node: id, kind, option, was: shown(before, false), is: shown(now, false), why, drop });
+      found.push({
+        node: id,
+        kind,
+        option,
+        was: shown(before, false),
+        is: shown(now, false),
+        why,
+        drop,
+      });
       continue;
     }
     const rule = rules[kind]?.[option] ?? 'keeps';
     // Handling timers is added as a part is.
     if (rule === 'keeps' || (option === 'onTimer' && now === true)) continue;
     const time = rule.time === true;
-    found.push({ node: id, kind, option, was: shown(before, time), is: shown(now, time), why: rule.why, drop: id });
+    found.push({
+      node: id,
+      kind,
+      option,
+      was: shown(before, time),
+      is: shown(now, time),
+      why: rule.why,
+      drop: id,
+    });
   }
   return found;
 }
 
 /** A window of another kind has other lengths, too: that is said once. */
 function isOfAnotherKind(option: string, was: Definition, is: Definition): boolean {
-  return was.options['window'] !== is.options['window'] && ['size', 'slide', 'offset', 'gap'].includes(option);
+  return (
+    was.options['window'] !== is.options['window'] &&
+    ['size', 'slide', 'offset', 'gap'].includes(option)
+  );
 }
 
-/** Elements in state are those of its old inputs: two nodes that changed places would read each other's. */
-function inputMisfits(id: string, kind: string, was: Definition, is: Definition): readonly Misfit[] {
-  const names = was.inputs.length === 2 && kind === 'intervalJoin' ? ['left input', 'right input'] : ['input'];
+/**
+ * Elements in state are those of its old inputs: two nodes that changed places would read each
+ * other's.
+ */
+function inputMisfits(
+  id: string,
+  kind: string,
+  was: Definition,
+  is: Definition,
+): readonly Misfit[] {
+  const names =
+    was.inputs.length === 2 && kind === 'intervalJoin' ? ['left input', 'right input'] : ['input'];
   return names.flatMap((option, index): readonly Misfit[] => {
     const before = was.inputs[index]?.origins ?? [];
     const now = is.inputs[index]?.origins ?? [];
-    if (before.length === 0 || before.some((origin) => now.some((other) => isOneWay(origin, other)))) return [];
-    return [{ node: id, kind, option, was: before.join(', '), is: now.join(', '), why: 'its state is of other elements', drop: id }];
+    if (
+      before.length === 0 ||
+      before.some((origin) => now.some((other) => isOneWay(origin, other)))
+    )
+      return [];
+    return [
+      {
+        node: id,
+        kind,
+        option,
+        was: before.join(', '),
+        is: now.join(', '),
+        why: 'its state is of other elements',
+        drop: id,
+      },
+    ];
   });
 }
 
@@ -135,7 +197,9 @@ function modelMisfits(id: string, was: GraphModel, is: GraphModel): readonly Mis
   const why = 'the graph has it as it was: give it another name';
   return [...before].flatMap(([name, meaning]): readonly Misfit[] => {
     const other = now.get(name) ?? meaning;
-    return other === meaning ? [] : [{ node: id, kind: 'sink', option: `model.${name}`, was: meaning, is: other, why }];
+    return other === meaning
+      ? []
+      : [{ node: id, kind: 'sink', option: `model.${name}`, was: meaning, is: other, why }];
   });
 }
 
@@ -144,7 +208,10 @@ function modelMeanings({ nodes, edges }: GraphModel): ReadonlyMap<string, string
   const propsOf = (of: string, props: PropertyTypes): readonly (readonly [string, string])[] =>
     Object.entries(props).map(([name, type]) => [`${of}.${name}`, type]);
   return new Map([
-    ...Object.entries(nodes).flatMap(([label, { key, props }]) => [[label, `keyed by ${key}`] as const, ...propsOf(label, props)]),
+    ...Object.entries(nodes).flatMap(([label, { key, props }]) => [
+      [label, `keyed by ${key}`] as const,
+      ...propsOf(label, props),
+    ]),
     ...Object.entries(edges).flatMap(([type, { from, to, key, props }]) => {
       const keyed = key.length === 0 ? 'its ends' : [...key].sort().join(', ');
       return [[type, `${from} to ${to} keyed by ${keyed}`] as const, ...propsOf(type, props)];
@@ -164,5 +231,7 @@ function shown(value: OptionValue | undefined, time: boolean): string {
 }
 
 export function misfitText({ node, kind, option, was, is, why }: Misfit): string {
-  return option === undefined ? `${kind} '${node}' ${why}` : `${kind} '${node}': ${option} was ${was}, now it is ${is}: ${why}`;
+  return option === undefined
+    ? `${kind} '${node}' ${why}`
+    : `${kind} '${node}': ${option} was ${was}, now it is ${is}: ${why}`;
 }

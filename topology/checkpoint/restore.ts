@@ -2,9 +2,11 @@
  * What of a checkpoint a graph can go on from. Pure.
  *
  * Invariants:
- * 1. State is never dropped silently: of a node that is gone, or whose definition changed so that its state would be wrong, it refuses the restore until
- *    it is dropped by name. Only what is named is dropped.
- * 2. Dropping state never drops output: what a sink staged goes on to whoever writes to the same place now, or is committed by a sink that retires.
+ * 1. State is never dropped silently: of a node that is gone, or whose definition changed so that
+ *    its state would be wrong, it refuses the restore until it is dropped by name. Only what is
+ *    named is dropped.
+ * 2. Dropping state never drops output: what a sink staged goes on to whoever writes to the same
+ *    place now, or is committed by a sink that retires.
  * 3. A drained run has given out its state: after it only positions and sinks have to fit.
  */
 import type { Graph, SinkDefinitionData } from '../graph/graph.ts';
@@ -22,13 +24,32 @@ import { misfitsOf, partId } from './restore-rules.ts';
 
 export type CarriedState = Pick<
   Manifest,
-  'stateful' | 'sinks' | 'retiring' | 'operators' | 'positions' | 'marks' | 'counts' | 'keyExamples' | 'skips' | 'losses'
+  | 'stateful'
+  | 'sinks'
+  | 'retiring'
+  | 'operators'
+  | 'positions'
+  | 'marks'
+  | 'counts'
+  | 'keyExamples'
+  | 'skips'
+  | 'losses'
 >;
 
-/** What `--drop-state` can name: the nodes that a checkpoint has state of, and the parts of their state. */
-export function checkpointedIds({ stateful, sinks, retiring }: Pick<Manifest, 'stateful' | 'sinks' | 'retiring'>): readonly string[] {
+/**
+ * What `--drop-state` can name: the nodes that a checkpoint has state of, and the parts of their
+ * state.
+ */
+export function checkpointedIds({
+  stateful,
+  sinks,
+  retiring,
+}: Pick<Manifest, 'stateful' | 'sinks' | 'retiring'>): readonly string[] {
   const nodes = stateful.filter(({ id, kind }) => kind !== 'sink' || id in sinks);
-  const ids = nodes.flatMap(({ id, definition }) => [id, ...partsOf(definition).map((name) => partId(id, name))]);
+  const ids = nodes.flatMap(({ id, definition }) => [
+    id,
+    ...partsOf(definition).map((name) => partId(id, name)),
+  ]);
   return [...new Set([...ids, ...retiring.map(({ id }) => id)])];
 }
 
@@ -36,11 +57,19 @@ function partsOf(definition: Definition | undefined): readonly string[] {
   return Object.keys(definition?.options ?? {}).flatMap((option) => partOf(option)?.name ?? []);
 }
 
-/** Why `graph` cannot go on from `manifest`; nothing when it can. `drop`: ids whose state is let go. */
-export function restoreMisfits(manifest: Manifest, graph: Graph, drop: ReadonlySet<string>): readonly Misfit[] {
+/**
+ * Why `graph` cannot go on from `manifest`; nothing when it can. `drop`: ids whose state is let go.
+ */
+export function restoreMisfits(
+  manifest: Manifest,
+  graph: Graph,
+  drop: ReadonlySet<string>,
+): readonly Misfit[] {
   const kinds = new Map(graph.nodes.filter(isStateful).map(({ id, kind }) => [id, kind]));
   const definitions = definitionsOf(graph);
-  const sourcesDropped = manifest.stateful.some(({ id, kind }) => kind === 'source' && drop.has(id));
+  const sourcesDropped = manifest.stateful.some(
+    ({ id, kind }) => kind === 'source' && drop.has(id),
+  );
   return manifest.stateful.flatMap((was): readonly Misfit[] => {
     if (was.kind === 'sink') return sinkMisfits(was, manifest, definitions);
     if (drop.has(was.id) || (manifest.drained === true && was.kind !== 'source')) return [];
@@ -48,29 +77,59 @@ export function restoreMisfits(manifest: Manifest, graph: Graph, drop: ReadonlyS
     const kind = kinds.get(was.id);
     if (is === undefined) return goneMisfits(was, manifest);
     if (kind !== was.kind) {
-      const change = { option: 'kind', was: was.kind, is: String(kind), why: 'its state is of the old kind' };
+      const change = {
+        option: 'kind',
+        was: was.kind,
+        is: String(kind),
+        why: 'its state is of the old kind',
+      };
       return [{ node: was.id, kind: was.kind, ...change, drop: was.id }];
     }
-    return was.definition === undefined ? [] : misfitsOf(was.id, was.kind, was.definition, is, drop, sourcesDropped);
+    return was.definition === undefined
+      ? []
+      : misfitsOf(was.id, was.kind, was.definition, is, drop, sourcesDropped);
   });
 }
 
 function goneMisfits({ id, kind }: StatefulNode, { operators }: Manifest): readonly Misfit[] {
   const gone = { node: id, kind, drop: id };
-  if (kind === 'source') return [{ ...gone, why: 'is gone: under another id its stream would be read from its beginning again' }];
+  if (kind === 'source')
+    return [
+      {
+        ...gone,
+        why: 'is gone: under another id its stream would be read from its beginning again',
+      },
+    ];
   if (kind !== 'lookup') return [{ ...gone, why: 'is gone: its state would be dropped' }];
   const waiting = waitingIn(operators[id]);
-  return waiting === 0 ? [] : [{ ...gone, why: `is gone: ${waiting} elements that wait in it for an answer would be lost` }];
+  return waiting === 0
+    ? []
+    : [
+        {
+          ...gone,
+          why: `is gone: ${waiting} elements that wait in it for an answer would be lost`,
+        },
+      ];
 }
 
 function waitingIn(state: unknown): number {
   return state === undefined ? 0 : [...lookupElements(state as LookupSnapshot)].length;
 }
 
-/** What a sink staged is committed whatever becomes of it, as far as the checkpoint says what it was. */
-function sinkMisfits(was: StatefulNode, { sinks }: Manifest, definitions: ReadonlyMap<string, Definition>): readonly Misfit[] {
+/**
+ * What a sink staged is committed whatever becomes of it, as far as the checkpoint says what it
+ * was.
+ */
+function sinkMisfits(
+  was: StatefulNode,
+  { sinks }: Manifest,
+  definitions: ReadonlyMap<string, Definition>,
+): readonly Misfit[] {
   const is = definitions.get(was.id);
-  if (was.definition !== undefined) return is?.sink === undefined ? [] : misfitsOf(was.id, 'sink', was.definition, is, new Set(), false);
+  if (was.definition !== undefined)
+    return is?.sink === undefined
+      ? []
+      : misfitsOf(was.id, 'sink', was.definition, is, new Set(), false);
   if (!(was.id in sinks) || is?.sink !== undefined) return [];
   const why =
     'is gone: the checkpoint, of an earlier version of Sluice, does not say how to commit what it staged: start once with it, then without';
@@ -79,7 +138,9 @@ function sinkMisfits(was: StatefulNode, { sinks }: Manifest, definitions: Readon
 
 /** What is said of a restore that goes on. */
 export function restoreNotes(manifest: Manifest, graph: Graph): readonly string[] {
-  const unknown = manifest.stateful.filter(({ definition, kind }) => definition === undefined && kind !== 'sink').map(({ id }) => id);
+  const unknown = manifest.stateful
+    .filter(({ definition, kind }) => definition === undefined && kind !== 'sink')
+    .map(({ id }) => id);
   const { retiring } = sinkStates(manifest, graph);
   return [
     ...(unknown.length === 0
@@ -87,11 +148,16 @@ export function restoreNotes(manifest: Manifest, graph: Graph): readonly string[
       : [
           `the checkpoint is of an earlier version of Sluice, which kept no definitions: whether the state of ${unknown.join(', ')} fits was not checked`,
         ]),
-    ...retiring.map(({ id }) => `the sink '${id}' is no longer in the topology: what it staged is committed now`),
+    ...retiring.map(
+      ({ id }) => `the sink '${id}' is no longer in the topology: what it staged is committed now`,
+    ),
   ];
 }
 
-/** Where a sink's output goes: whoever writes there next goes on with what is staged. Undefined where nothing is staged. */
+/**
+ * Where a sink's output goes: whoever writes there next goes on with what is staged. Undefined
+ * where nothing is staged.
+ */
 function targetOf(id: string, sink: SinkDefinitionData): string | undefined {
   switch (sink.kind) {
     case 'table':
@@ -117,8 +183,10 @@ function sinkStates(previous: Manifest, graph: Graph): Pick<Manifest, 'sinks' | 
   for (const { id, kind, definition } of previous.stateful) {
     if (kind !== 'sink' || !(id in previous.sinks)) continue;
     const state = previous.sinks[id];
-    // A checkpoint of an earlier version does not say what it wrote to; its sinks are all still there.
-    const to = definition?.sink === undefined ? id : byTarget.get(targetOf(id, definition.sink) ?? '');
+    // A checkpoint of an earlier version does not say what it wrote to; its sinks are all still
+    // there.
+    const to =
+      definition?.sink === undefined ? id : byTarget.get(targetOf(id, definition.sink) ?? '');
     if (to !== undefined) sinks[to] = state;
     else if (definition?.sink !== undefined) retiring.push({ id, sink: definition.sink, state });
   }
@@ -131,27 +199,52 @@ function sinkStates(previous: Manifest, graph: Graph): Pick<Manifest, 'sinks' | 
 }
 
 /** What a run of `graph` begins with, of a checkpoint that fits it. */
-export function carryOver(previous: Manifest | undefined, graph: Graph, drop: ReadonlySet<string>, nowMs: number): CarriedState {
+export function carryOver(
+  previous: Manifest | undefined,
+  graph: Graph,
+  drop: ReadonlySet<string>,
+  nowMs: number,
+): CarriedState {
   const now = statefulNodes(graph);
-  if (previous === undefined) return { stateful: now, sinks: {}, retiring: [], operators: {}, positions: {}, counts: {}, keyExamples: {} };
+  if (previous === undefined)
+    return {
+      stateful: now,
+      sinks: {},
+      retiring: [],
+      operators: {},
+      positions: {},
+      counts: {},
+      keyExamples: {},
+    };
   const before = new Map(previous.stateful.map((node) => [node.id, node]));
-  const kept = new Set(now.filter(({ id, kind }) => before.get(id)?.kind === kind && !drop.has(id)).map(({ id }) => id));
+  const kept = new Set(
+    now
+      .filter(({ id, kind }) => before.get(id)?.kind === kind && !drop.has(id))
+      .map(({ id }) => id),
+  );
   const keep = <T>(states: Readonly<Record<string, T>>): Record<string, T> =>
     Object.fromEntries(Object.entries(states).filter(([id]) => kept.has(id)));
-  const isStale = (id: string): boolean => before.has(id) && before.get(id)?.kind !== 'sink' && !kept.has(id);
+  const isStale = (id: string): boolean =>
+    before.has(id) && before.get(id)?.kind !== 'sink' && !kept.has(id);
   const nodes = new Set(graph.nodes.map(({ id }) => id));
   const drained = previous.drained === true;
   return {
     stateful: now.map((node) => {
       const goesOn = kept.has(node.id) ? before.get(node.id) : undefined;
-      return withEra(drained ? node : withSince(node, goesOn, drop, nowMs), drained ? undefined : goesOn, previous.checkpoint);
+      return withEra(
+        drained ? node : withSince(node, goesOn, drop, nowMs),
+        drained ? undefined : goesOn,
+        previous.checkpoint,
+      );
     }),
     ...sinkStates(previous, graph),
     // A drained run gave out all its windows: what comes next starts with empty ones, and reads on.
     operators: drained ? {} : adapted(keep(previous.operators), before, now, drop),
     positions: keep(previous.positions),
     marks: keep(previous.marks ?? {}),
-    counts: Object.fromEntries(Object.entries(previous.counts).filter(([id]) => nodes.has(id) && !isStale(id))),
+    counts: Object.fromEntries(
+      Object.entries(previous.counts).filter(([id]) => nodes.has(id) && !isStale(id)),
+    ),
     keyExamples: drained ? {} : keep(previous.keyExamples),
     skips: (previous.skips ?? []).filter(({ source }) => kept.has(source)),
     ...(previous.losses === undefined ? {} : { losses: previous.losses }),
@@ -176,21 +269,35 @@ function adapted(
 }
 
 /** Which beginning of its state it is. `was`: the node whose state it goes on with. */
-function withEra(node: StatefulNode, was: StatefulNode | undefined, checkpoint: number): StatefulNode {
+function withEra(
+  node: StatefulNode,
+  was: StatefulNode | undefined,
+  checkpoint: number,
+): StatefulNode {
   if (node.kind !== 'window' && node.kind !== 'process') return node;
   const era = was === undefined ? checkpoint : was.era;
   return era === undefined ? node : { ...node, era };
 }
 
-/** Since when a node, or parts of it, have state, where that is not as long as the topology. `was`: the node whose state it goes on with. */
-function withSince(node: StatefulNode, was: StatefulNode | undefined, drop: ReadonlySet<string>, nowMs: number): StatefulNode {
+/**
+ * Since when a node, or parts of it, have state, where that is not as long as the topology. `was`:
+ * the node whose state it goes on with.
+ */
+function withSince(
+  node: StatefulNode,
+  was: StatefulNode | undefined,
+  drop: ReadonlySet<string>,
+  nowMs: number,
+): StatefulNode {
   if (node.kind === 'sink' || node.kind === 'source') return node;
   if (was === undefined) return { ...node, since: nowMs };
   const parts: Record<string, number> = {};
   for (const [option, value] of Object.entries(node.definition?.options ?? {})) {
     const name = partOf(option)?.name;
     if (name === undefined) continue;
-    const goesOn = (was.definition === undefined || was.definition.options[option] === value) && !drop.has(partId(node.id, name));
+    const goesOn =
+      (was.definition === undefined || was.definition.options[option] === value) &&
+      !drop.has(partId(node.id, name));
     const since = goesOn ? was.parts?.[name] : nowMs;
     if (since !== undefined) parts[name] = since;
   }

@@ -1,5 +1,6 @@
 /**
- * Builds graph nodes from the calls on a keyed stream. The key is no node of its own: it is a function of the node that keeps the state.
+ * Builds graph nodes from the calls on a keyed stream. The key is no node of its own: it is a
+ * function of the node that keeps the state.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
 import type { NodeInput, StateDeclaration, WindowShape } from '../graph/graph.ts';
@@ -12,22 +13,39 @@ import type { Aggregate, WindowDefinition } from './windows.ts';
 type StreamFrom = <T>(builder: GraphBuilder, from: NodeInput) => Stream<T>;
 
 /** The elements of `from` by `key`. */
-export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknown, streamFrom: StreamFrom): KeyedStream<Key, T> {
+export function keyedFrom<T>(
+  builder: GraphBuilder,
+  from: NodeInput,
+  key: unknown,
+  streamFrom: StreamFrom,
+): KeyedStream<Key, T> {
   const outputsOf = (id: string, outputs: readonly string[]): Record<string, Stream<unknown>> =>
-    Object.fromEntries(outputs.map((port) => [port, streamFrom<unknown>(builder, { node: id, port })]));
+    Object.fromEntries(
+      outputs.map((port) => [port, streamFrom<unknown>(builder, { node: id, port })]),
+    );
 
   const keyed: KeyedStream<Key, T> = {
     window: (id: string, definition: WindowDefinition, options: WindowOptions = {}) => {
       builder.mark(id);
       const late = options.late ?? 'drop';
-      const aggregate = (aggregates: Readonly<Record<string, Aggregate<T, unknown>>>): Record<string, Stream<unknown>> => {
+      const aggregate = (
+        aggregates: Readonly<Record<string, Aggregate<T, unknown>>>,
+      ): Record<string, Stream<unknown>> => {
         const outputs = late === 'side' ? [outPort, latePort] : [outPort];
         const named = builder.given(id, 'aggregates', aggregates, 'aggregate({ n: count() })');
         builder.namesOf(id, 'aggregates', named);
-        const made = Object.entries(named).filter(([name, one]) => isAggregate(builder, id, name, one));
-        const choices = made.map(([name, { agg, functions }]) => ({ name, agg, parts: Object.keys(functions) }));
+        const made = Object.entries(named).filter(([name, one]) =>
+          isAggregate(builder, id, name, one),
+        );
+        const choices = made.map(([name, { agg, functions }]) => ({
+          name,
+          agg,
+          parts: Object.keys(functions),
+        }));
         const slots = made.flatMap(([name, { functions }]) =>
-          Object.entries(functions).map(([part, call]) => [aggregateSlot(name, part), call] as const),
+          Object.entries(functions).map(
+            ([part, call]) => [aggregateSlot(name, part), call] as const,
+          ),
         );
         builder.add(
           {
@@ -39,7 +57,8 @@ export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknow
             allowedLatenessMs: builder.lasting(id, 'allowedLateness', options.allowedLateness ?? 0),
             late,
             mode: options.mode ?? 'accumulating',
-            earlyMs: options.early === undefined ? 0 : builder.duration(id, 'early', options.early, 1),
+            earlyMs:
+              options.early === undefined ? 0 : builder.duration(id, 'early', options.early, 1),
             aggregates: choices,
           },
           { key, ...Object.fromEntries(slots) },
@@ -59,8 +78,12 @@ export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknow
           kind: 'intervalJoin',
           inputs: [from, other.from],
           outputs,
-          lowerMs: builder.signedDuration(id, 'lower', options.lower) + (options.lowerExclusive === true ? 1 : 0),
-          upperMs: builder.signedDuration(id, 'upper', options.upper) - (options.upperExclusive === true ? 1 : 0),
+          lowerMs:
+            builder.signedDuration(id, 'lower', options.lower) +
+            (options.lowerExclusive === true ? 1 : 0),
+          upperMs:
+            builder.signedDuration(id, 'upper', options.upper) -
+            (options.upperExclusive === true ? 1 : 0),
           join: options.join ?? 'inner',
           late,
         },
@@ -69,12 +92,21 @@ export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknow
       return outputsOf(id, outputs) as never;
     },
     process: (id, options) => {
-      const { state: declarations, onElement, onTimer } = builder.given(id, 'options', options, 'process(id, { state, onElement })');
+      const {
+        state: declarations,
+        onElement,
+        onTimer,
+      } = builder.given(id, 'options', options, 'process(id, { state, onElement })');
       const named = builder.given(id, 'state', declarations, 'state: {} where it keeps none');
       builder.namesOf(id, 'state', named);
-      const state = Object.entries(named).map(([name, declared]) => declarationOf(builder, id, name, declared));
+      const state = Object.entries(named).map(([name, declared]) =>
+        declarationOf(builder, id, name, declared),
+      );
       const timers = onTimer !== undefined;
-      builder.add({ id, kind: 'process', inputs: [from], outputs: [outPort], state, timers }, { key, onElement, onTimer });
+      builder.add(
+        { id, kind: 'process', inputs: [from], outputs: [outPort], state, timers },
+        { key, onElement, onTimer },
+      );
       return streamFrom<unknown>(builder, { node: id, port: outPort }) as never;
     },
   };
@@ -82,11 +114,20 @@ export function keyedFrom<T>(builder: GraphBuilder, from: NodeInput, key: unknow
   return keyed;
 }
 
-function isAggregate(builder: GraphBuilder, node: string, name: string, value: Aggregate<never, unknown>): boolean {
+function isAggregate(
+  builder: GraphBuilder,
+  node: string,
+  name: string,
+  value: Aggregate<never, unknown>,
+): boolean {
   const { agg, functions } = builder.given(node, `aggregate '${name}'`, value, `${name}: count()`);
   if (typeof agg === 'string' && typeof functions === 'object') return true;
   if (typeof value === 'object')
-    builder.problems.push({ node, message: `its aggregate '${name}' is none`, fix: `write ${name}: count(), or aggregator({ ... })` });
+    builder.problems.push({
+      node,
+      message: `its aggregate '${name}' is none`,
+      fix: `write ${name}: count(), or aggregator({ ... })`,
+    });
   return false;
 }
 
@@ -119,7 +160,12 @@ function shapeOf(builder: GraphBuilder, id: string, given: WindowDefinition): Wi
   }
 }
 
-function declarationOf(builder: GraphBuilder, id: string, name: string, declared: StateDefinition<unknown>): StateDeclaration {
+function declarationOf(
+  builder: GraphBuilder,
+  id: string,
+  name: string,
+  declared: StateDefinition<unknown>,
+): StateDeclaration {
   const { type, options } = builder.given(id, `state '${name}'`, declared, `${name}: value()`);
   const { ttl, refresh } = builder.given(id, `state '${name}'`, options, `${name}: value()`);
   return {

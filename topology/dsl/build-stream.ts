@@ -33,11 +33,15 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
       const named = builder.given(id, 'conditions', conditions, 'split({ name: (value) => ... })');
       const outputs = [...builder.namesOf(id, 'conditions', named), restPort];
       builder.add({ id, kind: 'split', inputs: [from], outputs }, { ...named });
-      return Object.fromEntries(outputs.map((port) => [port, streamFrom(builder, { node: id, port })])) as never;
+      return Object.fromEntries(
+        outputs.map((port) => [port, streamFrom(builder, { node: id, port })]),
+      ) as never;
     },
     validate: <E, D>(id: string, schema: Schema<D> | SchemaUnion<D>) => {
       const isUnion = typeof schema === 'object' && 'schemas' in schema;
-      const choices = (isUnion ? schema.schemas : [schema]).map((choice) => builder.schema(id, choice));
+      const choices = (isUnion ? schema.schemas : [schema]).map((choice) =>
+        builder.schema(id, choice),
+      );
       builder.add({ id, kind: 'validate', inputs: [from], outputs: [outPort], schemas: choices });
       return streamFrom<Validated<E, D>>(builder, { node: id, port: outPort });
     },
@@ -62,9 +66,14 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
       const late = options.late ?? 'drop';
       const outputs = late === 'side' ? [outPort, latePort] : [outPort];
       const withinMs = builder.lasting(id, 'within', options.within, 1);
-      builder.add({ id, kind: 'deduplicate', inputs: [from], outputs, withinMs, late }, { by: options.by });
+      builder.add(
+        { id, kind: 'deduplicate', inputs: [from], outputs, withinMs, late },
+        { by: options.by },
+      );
       const out = streamFrom<T>(builder, { node: id, port: outPort });
-      return (late === 'side' ? { out, late: streamFrom<T>(builder, { node: id, port: latePort }) } : out) as never;
+      return (
+        late === 'side' ? { out, late: streamFrom<T>(builder, { node: id, port: latePort }) } : out
+      ) as never;
     },
     keyBy: (key) => keyedFrom(builder, from, key, streamFrom) as never,
     lookup: ((
@@ -73,11 +82,20 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
       given: LookupOptions<T, Key> & AsyncLookupOptions,
       combine: unknown,
     ) => {
-      const lookup = builder.given(id, 'look-up', table, 'fileTable(...), asyncLookup(...) or connector(...)');
+      const lookup = builder.given(
+        id,
+        'look-up',
+        table,
+        'fileTable(...), asyncLookup(...) or connector(...)',
+      );
       const options = builder.given(id, 'options', given, '{ by: (value) => value.key }');
-      const data = lookup.from === 'file' ? lookupFile(lookup) : lookupCall(builder, id, lookup, options);
+      const data =
+        lookup.from === 'file' ? lookupFile(lookup) : lookupCall(builder, id, lookup, options);
       const call = lookup.from === 'function' ? { call: lookup.call } : {};
-      builder.add({ id, kind: 'lookup', inputs: [from], outputs: [outPort], lookup: data }, { by: options.by, combine, ...call });
+      builder.add(
+        { id, kind: 'lookup', inputs: [from], outputs: [outPort], lookup: data },
+        { by: options.by, combine, ...call },
+      );
       return streamFrom<unknown>(builder, { node: id, port: outPort });
     }) as Stream<T>['lookup'],
     union: (id, ...others) => {
@@ -86,11 +104,29 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
       return streamFrom<T>(builder, { node: id, port: outPort });
     },
     sinkTo: (id, sink) => {
-      const { definition, functions } = builder.given(id, 'sink', sink, 'table(...), graph(...) or rejected()');
+      const { definition, functions } = builder.given(
+        id,
+        'sink',
+        sink,
+        'table(...), graph(...) or rejected()',
+      );
       const isSink = typeof definition === 'object';
       if (!isSink && typeof sink === 'object')
-        builder.problems.push({ node: id, message: 'its sink is none', fix: 'write table(...), graph(...) or rejected()' });
-      builder.add({ id, kind: 'sink', inputs: [from], outputs: [], sink: isSink ? definition : { kind: 'collect' } }, functions);
+        builder.problems.push({
+          node: id,
+          message: 'its sink is none',
+          fix: 'write table(...), graph(...) or rejected()',
+        });
+      builder.add(
+        {
+          id,
+          kind: 'sink',
+          inputs: [from],
+          outputs: [],
+          sink: isSink ? definition : { kind: 'collect' },
+        },
+        functions,
+      );
     },
   };
   builder.remember(stream, from);
@@ -102,10 +138,19 @@ function lookupFile(table: FileTable<unknown>): LookupFile {
   return { from: 'file', file, key, schema, whenChanged };
 }
 
-function lookupCall(builder: GraphBuilder, id: string, lookup: AsyncLookup<never, unknown>, options: AsyncLookupOptions): LookupCall {
+function lookupCall(
+  builder: GraphBuilder,
+  id: string,
+  lookup: AsyncLookup<never, unknown>,
+  options: AsyncLookupOptions,
+): LookupCall {
   const { cache } = options;
   if (typeof lookup.name !== 'string')
-    builder.problems.push({ node: id, message: 'its look-up is none', fix: 'write fileTable(...), asyncLookup(...) or connector(...)' });
+    builder.problems.push({
+      node: id,
+      message: 'its look-up is none',
+      fix: 'write fileTable(...), asyncLookup(...) or connector(...)',
+    });
   return {
     from: lookup.from,
     name: lookup.name,

@@ -1,9 +1,15 @@
 /**
- * Collects nodes, functions and problems while an author's build function runs. It never throws for what the author wrote: all problems
- * are told at once, afterwards.
+ * Collects nodes, functions and problems while an author's build function runs. It never throws for
+ * what the author wrote: all problems are told at once, afterwards.
  */
 import { limits } from '../../schemas/limits.ts';
-import type { GraphNode, GraphProblem, NodeInput, SchemaChoice, UserFunction } from '../graph/graph.ts';
+import type {
+  GraphNode,
+  GraphProblem,
+  NodeInput,
+  SchemaChoice,
+  UserFunction,
+} from '../graph/graph.ts';
 import { outPort } from '../graph/graph.ts';
 import { parseDuration } from '../time/duration.ts';
 
@@ -28,11 +34,16 @@ export class GraphBuilder {
 
   add(node: GraphNode, functions: Readonly<Record<string, unknown>> = {}): void {
     if (typeof node.id !== 'string' || node.id === '')
-      this.problems.push({ node: `a ${node.kind}`, message: `its id must be a text, not ${shown(node.id)}`, fix: 'write its id first' });
+      this.problems.push({
+        node: `a ${node.kind}`,
+        message: `its id must be a text, not ${shown(node.id)}`,
+        fix: 'write its id first',
+      });
     this.nodes.push(node);
     if (!this.#marked.delete(node.id)) this.#place(node.id);
     for (const [slot, call] of Object.entries(functions)) {
-      if (typeof call === 'function') this.functions.set(address(node.id, slot), call as UserFunction);
+      if (typeof call === 'function')
+        this.functions.set(address(node.id, slot), call as UserFunction);
     }
   }
 
@@ -46,31 +57,54 @@ export class GraphBuilder {
     this.places.set(id, new Error('made here').stack ?? '');
   }
 
-  /** The id of a stateless node: its place, `clicks/map`, and for a second one at the same place `clicks/map~2`. */
+  /**
+   * The id of a stateless node: its place, `clicks/map`, and for a second one at the same place
+   * `clicks/map~2`.
+   */
   pathId(from: NodeInput, kind: string): string {
-    const place = from.port === outPort ? `${from.node}/${kind}` : `${from.node}.${from.port}/${kind}`;
+    const place =
+      from.port === outPort ? `${from.node}/${kind}` : `${from.node}.${from.port}/${kind}`;
     const count = (this.#paths.get(place) ?? 0) + 1;
     this.#paths.set(place, count);
     return count === 1 ? place : `${place}~${count}`;
   }
 
-  /** What an author gave as `what`, which must be an object; an empty one in place of anything else, which is a problem of the node. */
+  /**
+   * What an author gave as `what`, which must be an object; an empty one in place of anything else,
+   * which is a problem of the node.
+   */
   given<T extends object>(node: string, what: string, value: T, example: string): T {
     if (typeof value === 'object' && (value as T | null) !== null) return value;
-    this.problems.push({ node, message: `its ${what} must be an object, not ${shown(value)}`, fix: `write ${example}` });
+    this.problems.push({
+      node,
+      message: `its ${what} must be an object, not ${shown(value)}`,
+      fix: `write ${example}`,
+    });
     return {} as T;
   }
 
   /** A schema as data. */
   schema(node: string, value: SchemaChoice): SchemaChoice {
-    const { id, document } = this.given(node, 'schema', value, 'the schema that `sluice schema types` makes');
+    const { id, document } = this.given(
+      node,
+      'schema',
+      value,
+      'the schema that `sluice schema types` makes',
+    );
     if (typeof id === 'string' && typeof document === 'object') return { id, document };
     if (typeof value === 'object')
-      this.problems.push({ node, message: 'its schema is none', fix: 'give what `sluice schema types` makes, or schemaOf({ $id: ... })' });
+      this.problems.push({
+        node,
+        message: 'its schema is none',
+        fix: 'give what `sluice schema types` makes, or schemaOf({ $id: ... })',
+      });
     return { id: 'none', document: {} };
   }
 
-  /** The names that an author gave to the parts of `what`. What an object inherits would not be seen. */
+  /**
+   * The names that an author gave to the parts of `what`. What an object inherits would not be
+   * seen.
+   */
   namesOf(node: string, what: string, parts: object): readonly string[] {
     const prototype: unknown = Object.getPrototypeOf(parts);
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
@@ -86,16 +120,25 @@ export class GraphBuilder {
   duration(node: string, option: string, value: unknown, least = 0): number {
     const ms = this.signedDuration(node, option, value, least);
     if (ms >= least) return ms;
-    this.problems.push({ node, message: `${option} must be at least ${least} ms, not ${ms} ms`, fix: `write a longer ${option}` });
+    this.problems.push({
+      node,
+      message: `${option} must be at least ${least} ms, not ${ms} ms`,
+      fix: `write a longer ${option}`,
+    });
     return least;
   }
 
-  /** As `duration`, of how long something is kept: `Number.MAX_SAFE_INTEGER` says for ever, as the longest of Flink's does. */
+  /**
+   * As `duration`, of how long something is kept: `Number.MAX_SAFE_INTEGER` says for ever, as the
+   * longest of Flink's does.
+   */
   lasting(node: string, option: string, value: unknown, least = 0): number {
     return value === Number.MAX_SAFE_INTEGER ? value : this.duration(node, option, value, least);
   }
 
-  /** Milliseconds, also negative ones; `instead` where it is none, as one problem of it is enough. */
+  /**
+   * Milliseconds, also negative ones; `instead` where it is none, as one problem of it is enough.
+   */
   signedDuration(node: string, option: string, value: unknown, instead = 0): number {
     const ms = parseDuration(value);
     if (ms === undefined) {
@@ -127,14 +170,23 @@ export class GraphBuilder {
 
   inputOf(stream: object, node: string): NodeInput {
     const found = this.#streams.get(stream);
-    if (found === undefined) this.problems.push({ node, message: 'one of its inputs is no stream of this topology', fix: sameTopology });
+    if (found === undefined)
+      this.problems.push({
+        node,
+        message: 'one of its inputs is no stream of this topology',
+        fix: sameTopology,
+      });
     return found ?? { node: '', port: outPort };
   }
 
   keyedInputOf(stream: object, node: string): KeyedInput {
     const found = this.#keyed.get(stream);
     if (found === undefined)
-      this.problems.push({ node, message: 'its right input is no keyed stream of this topology', fix: sameTopology });
+      this.problems.push({
+        node,
+        message: 'its right input is no keyed stream of this topology',
+        fix: sameTopology,
+      });
     return found ?? { from: { node: '', port: outPort }, key: undefined };
   }
 }
@@ -145,5 +197,7 @@ export function address(node: string, slot: string): string {
 
 function shown(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
-  return typeof value === 'number' || value === undefined || value === null ? String(value) : `a value of type ${typeof value}`;
+  return typeof value === 'number' || value === undefined || value === null
+    ? String(value)
+    : `a value of type ${typeof value}`;
 }

@@ -1,6 +1,7 @@
 /**
- * Graph models as authors write them: types follow from the definition, so that a write of a wrong property, type or end does not compile.
- * Nothing is checked here; `validateGraph` tells what is wrong with a definition, and the sink refuses values that do not fit it.
+ * Graph models as authors write them: types follow from the definition, so that a write of a wrong
+ * property, type or end does not compile. Nothing is checked here; `validateGraph` tells what is
+ * wrong with a definition, and the sink refuses values that do not fit it.
  */
 import type {
   EdgeModel,
@@ -25,11 +26,20 @@ interface EdgeShape {
   readonly props?: PropertyTypes;
 }
 
-type ValueOf<P extends PropertyType> = P extends 'string' ? string : P extends 'boolean' ? boolean : number;
+type ValueOf<P extends PropertyType> = P extends 'string'
+  ? string
+  : P extends 'boolean'
+    ? boolean
+    : number;
 
-type KeyNames<P extends PropertyTypes> = { [K in keyof P]: P[K] extends 'string' | 'integer' ? K : never }[keyof P] & string;
+type KeyNames<P extends PropertyTypes> = {
+  [K in keyof P]: P[K] extends 'string' | 'integer' ? K : never;
+}[keyof P] &
+  string;
 
-type CheckedNodes<N extends Readonly<Record<string, NodeShape>>> = { readonly [L in keyof N]: { readonly key: KeyNames<N[L]['props']> } };
+type CheckedNodes<N extends Readonly<Record<string, NodeShape>>> = {
+  readonly [L in keyof N]: { readonly key: KeyNames<N[L]['props']> };
+};
 
 type CheckedEdges<E extends Readonly<Record<string, EdgeShape>>, N> = {
   readonly [T in keyof E]: {
@@ -39,14 +49,21 @@ type CheckedEdges<E extends Readonly<Record<string, EdgeShape>>, N> = {
   };
 };
 
-type PropsOf<S extends { readonly props?: PropertyTypes }> = S['props'] extends PropertyTypes ? S['props'] : Readonly<Record<never, never>>;
+type PropsOf<S extends { readonly props?: PropertyTypes }> = S['props'] extends PropertyTypes
+  ? S['props']
+  : Readonly<Record<never, never>>;
 
-/** Keys are required; another property may be left out (it stays as it is) or be null (it is cleared). */
+/**
+ * Keys are required; another property may be left out (it stays as it is) or be null (it is
+ * cleared).
+ */
 type Values<P extends PropertyTypes, Key> = { readonly [K in keyof P & Key]: ValueOf<P[K]> } & {
   readonly [K in Exclude<keyof P, Key>]?: ValueOf<P[K]> | null | undefined;
 };
 
-type KeyNamesOf<S extends EdgeShape> = S['key'] extends readonly string[] ? S['key'][number] : never;
+type KeyNamesOf<S extends EdgeShape> = S['key'] extends readonly string[]
+  ? S['key'][number]
+  : never;
 
 type KeyOf<S> = S extends NodeShape ? ValueOf<S['props'][S['key']] & PropertyType> : never;
 
@@ -58,10 +75,15 @@ type EdgeValues<S extends EdgeShape, N> = {
 } & Values<PropsOf<S>, KeyNamesOf<S>>;
 
 /** A model with a function for each label and edge type that makes a write of it. */
-export type Model<N extends Readonly<Record<string, NodeShape>>, E extends Readonly<Record<string, EdgeShape>>> = {
+export type Model<
+  N extends Readonly<Record<string, NodeShape>>,
+  E extends Readonly<Record<string, EdgeShape>>,
+> = {
   readonly [L in keyof N & string]: (values: NodeValues<N[L]>) => NodeWrite & { readonly label: L };
 } & {
-  readonly [T in keyof E & string]: (values: EdgeValues<E[T], N>) => EdgeWrite & { readonly type: T };
+  readonly [T in keyof E & string]: (
+    values: EdgeValues<E[T], N>,
+  ) => EdgeWrite & { readonly type: T };
 } & { readonly definition: GraphModel };
 
 /** Any model's data, and the writes that its functions make. */
@@ -70,7 +92,9 @@ export interface AnyModel {
 }
 
 /** The writes that a model's functions make. */
-export type WriteOf<M> = { [K in keyof M]: M[K] extends (values: never) => infer W ? W : never }[keyof M];
+export type WriteOf<M> = {
+  [K in keyof M]: M[K] extends (values: never) => infer W ? W : never;
+}[keyof M];
 
 /**
  * Declares a graph.
@@ -86,34 +110,62 @@ export type WriteOf<M> = { [K in keyof M]: M[K] extends (values: never) => infer
 export function graphModel<
   const N extends Readonly<Record<string, NodeShape>>,
   const E extends Readonly<Record<string, EdgeShape>> = Readonly<Record<never, never>>,
->(definition: { readonly nodes: N & CheckedNodes<N>; readonly edges?: E & CheckedEdges<E, N> }): Model<N, E> {
+>(definition: {
+  readonly nodes: N & CheckedNodes<N>;
+  readonly edges?: E & CheckedEdges<E, N>;
+}): Model<N, E> {
   const nodes: Readonly<Record<string, NodeShape>> = definition.nodes;
   const edges: Readonly<Record<string, EdgeShape>> = definition.edges ?? {};
-  const data: GraphModel = Object.freeze({ nodes: byName(nodes, frozenNode), edges: byName(edges, frozenEdge) });
+  const data: GraphModel = Object.freeze({
+    nodes: byName(nodes, frozenNode),
+    edges: byName(edges, frozenEdge),
+  });
   const writers: Record<string, unknown> = {
     ...byName(
       nodes,
       (_, label) =>
-        (values: Readonly<Record<string, unknown>>): NodeWrite => ({ kind: 'node', label, props: present(values) }),
+        (values: Readonly<Record<string, unknown>>): NodeWrite => ({
+          kind: 'node',
+          label,
+          props: present(values),
+        }),
     ),
-    ...byName(edges, (_, type) => ({ from, to, ...values }: Readonly<Record<string, unknown>>): EdgeWrite => {
-      return { kind: 'edge', type, from: from as string, to: to as string, props: present(values) };
-    }),
+    ...byName(
+      edges,
+      (_, type) =>
+        ({ from, to, ...values }: Readonly<Record<string, unknown>>): EdgeWrite => {
+          return {
+            kind: 'edge',
+            type,
+            from: from as string,
+            to: to as string,
+            props: present(values),
+          };
+        },
+    ),
     definition: data,
   };
   return Object.freeze(writers) as Model<N, E>;
 }
 
-const frozenNode = ({ key, props }: NodeShape): NodeModel => Object.freeze({ key, props: Object.freeze({ ...props }) });
+const frozenNode = ({ key, props }: NodeShape): NodeModel =>
+  Object.freeze({ key, props: Object.freeze({ ...props }) });
 
 const frozenEdge = ({ from, to, key = [], props = {} }: EdgeShape): EdgeModel =>
   Object.freeze({ from, to, key: Object.freeze([...key]), props: Object.freeze({ ...props }) });
 
-function byName<S, R>(shapes: Readonly<Record<string, S>>, make: (shape: S, name: string) => R): Readonly<Record<string, R>> {
-  return Object.freeze(Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, make(shape, name)])));
+function byName<S, R>(
+  shapes: Readonly<Record<string, S>>,
+  make: (shape: S, name: string) => R,
+): Readonly<Record<string, R>> {
+  return Object.freeze(
+    Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, make(shape, name)])),
+  );
 }
 
 /** The values without those that are undefined: JSON has none. */
 function present(values: Readonly<Record<string, unknown>>): PropertyValues {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as PropertyValues;
+  return Object.fromEntries(
+    Object.entries(values).filter(([, value]) => value !== undefined),
+  ) as PropertyValues;
 }

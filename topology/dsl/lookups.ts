@@ -22,17 +22,23 @@ export interface FileTableOptions<V> {
   /** The rows' property that is looked up. */
   readonly key: keyof V & string;
   /**
-   * When the file changes while the topology runs: `reload` goes on from the last checkpoint with the new rows; `keep` stays with those that were
-   * read at the start, and `sluice status` asks for a restart. Default 'reload'.
+   * When the file changes while the topology runs: `reload` goes on from the last checkpoint with
+   * the new rows; `keep` stays with those that were read at the start, and `sluice status` asks for
+   * a restart. Default 'reload'.
    */
   readonly whenChanged?: 'reload' | 'keep';
 }
 
 /**
- * A table from a file beside the topology: a JSON array, or one JSON object a line (`.ndjson`), also gzipped (`.gz`). Every row must fit `schema`;
- * `key` names the property that is looked up, unique among the rows.
+ * A table from a file beside the topology: a JSON array, or one JSON object a line (`.ndjson`),
+ * also gzipped (`.gz`). Every row must fit `schema`; `key` names the property that is looked up,
+ * unique among the rows.
  */
-export function fileTable<V>(file: string, schema: Schema<V>, options: FileTableOptions<V>): FileTable<V> {
+export function fileTable<V>(
+  file: string,
+  schema: Schema<V>,
+  options: FileTableOptions<V>,
+): FileTable<V> {
   if (
     typeof (schema as Schema<V> | undefined)?.document !== 'object' ||
     typeof (options as FileTableOptions<V> | undefined)?.key !== 'string'
@@ -42,7 +48,13 @@ export function fileTable<V>(file: string, schema: Schema<V>, options: FileTable
       `the table of ${file} needs the schema of its rows and its key: write fileTable('${file}', rowSchema, { key: 'id' })`,
     );
   const { key, whenChanged = 'reload' } = options;
-  return { from: 'file', file, key, schema: { id: schema.id, document: schema.document }, whenChanged };
+  return {
+    from: 'file',
+    file,
+    key,
+    schema: { id: schema.id, document: schema.document },
+    whenChanged,
+  };
 }
 
 export interface LookupContext {
@@ -61,8 +73,13 @@ export interface AsyncLookup<in K, out V> {
   readonly gives?: () => V;
 }
 
-/** A function of one's own; undefined means that there is nothing for this key. It is tried again when it rejects. */
-export function asyncLookup<K extends Key, V>(call: (key: K, context: LookupContext) => Promise<V | undefined>): AsyncLookup<K, V> {
+/**
+ * A function of one's own; undefined means that there is nothing for this key. It is tried again
+ * when it rejects.
+ */
+export function asyncLookup<K extends Key, V>(
+  call: (key: K, context: LookupContext) => Promise<V | undefined>,
+): AsyncLookup<K, V> {
   return { from: 'function', name: 'function', call };
 }
 
@@ -72,7 +89,10 @@ export function connector<V>(name: string): AsyncLookup<Key, V> {
 }
 
 export interface AsyncLookupOptions {
-  /** Answers are kept, at most so many and so long; the least recently used go first. Equal keys share an answer that is under way. Default: none. */
+  /**
+   * Answers are kept, at most so many and so long; the least recently used go first. Equal keys
+   * share an answer that is under way. Default: none.
+   */
   readonly cache?: { readonly maxEntries: number; readonly ttl: Duration };
   /** Look-ups in flight at once; 1 to 1,000. Default 64. */
   readonly capacity?: number;
@@ -80,9 +100,15 @@ export interface AsyncLookupOptions {
   readonly timeout?: Duration;
   /** Tries before a failing look-up is told of, or rejects. Default 3. */
   readonly retry?: { readonly attempts: number };
-  /** `ordered` keeps the order of the input; `unordered` gives answers as they come, never across a watermark. Default 'ordered'. */
+  /**
+   * `ordered` keeps the order of the input; `unordered` gives answers as they come, never across a
+   * watermark. Default 'ordered'.
+   */
   readonly order?: 'ordered' | 'unordered';
-  /** `hold` tries on until there is an answer, so that an outage makes no good data bad; `reject` sends the element to the rejected table. Default 'hold'. */
+  /**
+   * `hold` tries on until there is an answer, so that an outage makes no good data bad; `reject`
+   * sends the element to the rejected table. Default 'hold'.
+   */
   readonly whenFailing?: 'hold' | 'reject';
 }
 

@@ -1,5 +1,6 @@
 /**
- * Where a stream can end. A sink definition is data; which adapter carries it out is decided where the job runs.
+ * Where a stream can end. A sink definition is data; which adapter carries it out is decided where
+ * the job runs.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { PartitionColumn } from '../../schemas/partition.ts';
@@ -20,31 +21,53 @@ export interface TableOptions<in out T = Record<string, unknown>> {
   /** Folders of the table, outermost first. Default: date, hour, team, app. */
   readonly partitionBy?: readonly PartitionColumn[];
   /**
-   * Whether rows have a column `row_id`: text that tells each row of the topology's table from all others, and is the same when the row is made again of the
-   * same events. Tables by Firehose always have it. Default false: it costs about 36 bytes a row.
+   * Whether rows have a column `row_id`: text that tells each row of the topology's table from all
+   * others, and is the same when the row is made again of the same events. Tables by Firehose
+   * always have it. Default false: it costs about 36 bytes a row.
    */
   readonly rowId?: boolean;
   /**
-   * The columns that are a row's key. A later row of a key stands in place of those before: the table has the column `row_order`, and `<table>_latest` is its
-   * latest row of each key. For windows that fire more than once; each row stays in the table.
+   * The columns that are a row's key. A later row of a key stands in place of those before: the
+   * table has the column `row_order`, and `<table>_latest` is its latest row of each key. For
+   * windows that fire more than once; each row stays in the table.
    */
   readonly upsert?: readonly (keyof T & string)[];
 }
 
 /**
- * A table in the lake. Columns come from the row's schema; `date` and `hour` are UTC of the element's timestamp; `team` and `app` are the row's
- * columns where it has them, else the topology's owner.
+ * A table in the lake. Columns come from the row's schema; `date` and `hour` are UTC of the
+ * element's timestamp; `team` and `app` are the row's columns where it has them, else the
+ * topology's owner.
  */
-export function table<T>(name: string, schema: Schema<T>, options: TableOptions<NoInfer<T>> = {}): SinkDefinition<T> {
+export function table<T>(
+  name: string,
+  schema: Schema<T>,
+  options: TableOptions<NoInfer<T>> = {},
+): SinkDefinition<T> {
   if (typeof (schema as Schema<T> | undefined)?.document !== 'object')
-    throw new SluiceError('schema-invalid', `the table '${name}' needs the schema of its rows: write table('${name}', rowSchema)`);
+    throw new SluiceError(
+      'schema-invalid',
+      `the table '${name}' needs the schema of its rows: write table('${name}', rowSchema)`,
+    );
   const partitionBy = options.partitionBy ?? ['date', 'hour', 'team', 'app'];
   const rowId = options.rowId === true ? { rowId: true as const } : {};
   const upsert = options.upsert === undefined ? {} : { upsert: [...options.upsert] };
-  return { definition: { kind: 'table', table: name, schema: schema.document, partitionBy: [...partitionBy], ...rowId, ...upsert } };
+  return {
+    definition: {
+      kind: 'table',
+      table: name,
+      schema: schema.document,
+      partitionBy: [...partitionBy],
+      ...rowId,
+      ...upsert,
+    },
+  };
 }
 
-/** The rejected table: for an output whose elements belong with the refused ones. Their code is `late` from a late output, else `rejected-by-topology`. */
+/**
+ * The rejected table: for an output whose elements belong with the refused ones. Their code is
+ * `late` from a late output, else `rejected-by-topology`.
+ */
 export function rejected(): SinkDefinition<unknown> {
   return { definition: { kind: 'rejected' } };
 }
@@ -55,9 +78,13 @@ export function collect(): SinkDefinition<unknown> {
 }
 
 /**
- * A property graph: `writes` says which nodes and edges an element gives values to. They are written in the order of the elements, the last
- * value of a property wins; of two sinks that write the same property no order is promised.
+ * A property graph: `writes` says which nodes and edges an element gives values to. They are
+ * written in the order of the elements, the last value of a property wins; of two sinks that write
+ * the same property no order is promised.
  */
-export function graph<T, M extends AnyModel>(model: M, writes: (value: T) => readonly WriteOf<M>[]): SinkDefinition<T> {
+export function graph<T, M extends AnyModel>(
+  model: M,
+  writes: (value: T) => readonly WriteOf<M>[],
+): SinkDefinition<T> {
   return { definition: { kind: 'graph', model: model.definition }, functions: { writes } };
 }

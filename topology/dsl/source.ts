@@ -3,13 +3,18 @@
  */
 import type { SluiceEvent } from '../../schemas/event.ts';
 
-/** An event that carries the client's own bytes of `data` as text: numbers beyond 2^53 and white space stay as they were sent. */
+/**
+ * An event that carries the client's own bytes of `data` as text: numbers beyond 2^53 and white
+ * space stay as they were sent.
+ */
 export interface TextEvent<T = unknown> extends SluiceEvent<T> {
   readonly dataText: string;
 }
 
 /** The event type after its data was found to be a `T`. */
-export type Validated<E, T> = E extends { readonly dataText: string } ? TextEvent<T> : SluiceEvent<T>;
+export type Validated<E, T> = E extends { readonly dataText: string }
+  ? TextEvent<T>
+  : SluiceEvent<T>;
 
 export interface StreamDefinition<out E> {
   readonly stream: string;
@@ -19,8 +24,17 @@ export interface StreamDefinition<out E> {
 }
 
 /** A stream by its name `team/app`: its Kinesis stream and its Kafka topic, read as one. */
-export function stream(name: string, options: { readonly dataText: true }): StreamDefinition<TextEvent>;
-export function stream(name: string, options?: { readonly dataText?: false }): StreamDefinition<SluiceEvent>;
-export function stream(name: string, options: { readonly dataText?: boolean } = {}): StreamDefinition<SluiceEvent> {
+export function stream(
+  name: string,
+  options: { readonly dataText: true },
+): StreamDefinition<TextEvent>;
+export function stream(
+  name: string,
+  options?: { readonly dataText?: false },
+): StreamDefinition<SluiceEvent>;
+export function stream(
+  name: string,
+  options: { readonly dataText?: boolean } = {},
+): StreamDefinition<SluiceEvent> {
   return { stream: name, dataText: options.dataText ?? false };
 }

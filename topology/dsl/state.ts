@@ -5,7 +5,10 @@ import type { Key } from '../../schemas/kernel/key.ts';
 import type { Duration } from '../time/duration.ts';
 
 export interface StateOptions {
-  /** Processing time after which a value is gone: expired as soon as last access + ttl <= now. Default, and `Number.MAX_SAFE_INTEGER`: never. */
+  /**
+   * Processing time after which a value is gone: expired as soon as last access + ttl <= now.
+   * Default, and `Number.MAX_SAFE_INTEGER`: never.
+   */
   readonly ttl?: Duration;
   /** Which access counts. Default 'write'. */
   readonly refresh?: 'write' | 'readWrite';
@@ -46,7 +49,10 @@ export function list<V>(options: StateOptions = {}): StateDefinition<ListState<V
 type Handles<S> = { readonly [P in keyof S]: S[P] extends StateDefinition<infer H> ? H : never };
 
 export interface Timers {
-  /** Registers a timer of event time, epoch ms; the same one twice is one. One that is not in the future fires with the next watermark. */
+  /**
+   * Registers a timer of event time, epoch ms; the same one twice is one. One that is not in the
+   * future fires with the next watermark.
+   */
   readonly event: (at: number) => void;
   readonly deleteEvent: (at: number) => void;
   readonly processing: (at: number) => void;

@@ -1,7 +1,9 @@
 /**
- * The streams of the language, as types. Each call adds a node to the graph and gives the stream after it; nothing runs.
+ * The streams of the language, as types. Each call adds a node to the graph and gives the stream
+ * after it; nothing runs.
  *
- * Members are function properties, not methods: only those are checked contravariantly, so a stream of one type is not taken for another.
+ * Members are function properties, not methods: only those are checked contravariantly, so a stream
+ * of one type is not taken for another.
  */
 import type { SluiceEvent } from '../../schemas/event.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
@@ -18,9 +20,14 @@ import type { Aggregate, Results, WindowDefinition, WindowInfo } from './windows
 export interface EventTimeOptions {
   /** How late an element may come behind the latest one of its split without being late. */
   readonly outOfOrderness: Duration;
-  /** A split without events for longer than this holds no watermark back. Default '30s'; 0 never. */
+  /**
+   * A split without events for longer than this holds no watermark back. Default '30s'; 0 never.
+   */
   readonly idleAfter?: Duration;
-  /** Events further ahead of processing time are rejected: one dated 2099 would make all after it late. Default max '24h'; 0 takes all. */
+  /**
+   * Events further ahead of processing time are rejected: one dated 2099 would make all after it
+   * late. Default max '24h'; 0 takes all.
+   */
   readonly future?: { readonly max: Duration };
 }
 
@@ -29,16 +36,28 @@ export interface DeduplicateOptions<in T> {
   readonly by: (value: T) => Key;
   /** In event time, from the first; `Number.MAX_SAFE_INTEGER`: for ever. */
   readonly within: Duration;
-  /** Elements so late that their first may be forgotten: dropped and counted, or given as the side output `late`. Default 'drop'. */
+  /**
+   * Elements so late that their first may be forgotten: dropped and counted, or given as the side
+   * output `late`. Default 'drop'.
+   */
   readonly late?: 'drop' | 'side';
 }
 
 export interface WindowOptions {
-  /** A window takes elements, and fires again for each, until the watermark is this far past its end; `Number.MAX_SAFE_INTEGER`: for ever. Default 0. */
+  /**
+   * A window takes elements, and fires again for each, until the watermark is this far past its
+   * end; `Number.MAX_SAFE_INTEGER`: for ever. Default 0.
+   */
   readonly allowedLateness?: Duration;
-  /** Elements that no window takes any more: dropped and counted, or given as the side output `late`. Default 'drop'. */
+  /**
+   * Elements that no window takes any more: dropped and counted, or given as the side output
+   * `late`. Default 'drop'.
+   */
   readonly late?: 'drop' | 'side';
-  /** Whether a later firing tells all of the window so far, or only what came since the one before. Default 'accumulating'. */
+  /**
+   * Whether a later firing tells all of the window so far, or only what came since the one before.
+   * Default 'accumulating'.
+   */
   readonly mode?: 'accumulating' | 'discarding';
   /** Fires also before the end, every so long in event time, if something changed. Default: not. */
   readonly early?: Duration;
@@ -51,18 +70,29 @@ export interface IntervalJoinOptions {
   readonly upper: Duration;
   readonly lowerExclusive?: boolean;
   readonly upperExclusive?: boolean;
-  /** `left` also gives left elements without a match, once none can come any more. Default 'inner'. */
+  /**
+   * `left` also gives left elements without a match, once none can come any more. Default 'inner'.
+   */
   readonly join?: 'inner' | 'left';
-  /** Elements older than the watermark: dropped and counted, or given as the side outputs `lateLeft` and `lateRight`. Default 'drop'. */
+  /**
+   * Elements older than the watermark: dropped and counted, or given as the side outputs `lateLeft`
+   * and `lateRight`. Default 'drop'.
+   */
   readonly late?: 'drop' | 'side';
 }
 
-type LateOf<O, T> = O extends { readonly late: 'side' } ? { readonly out: Stream<T>; readonly late: Stream<T> } : Stream<T>;
+type LateOf<O, T> = O extends { readonly late: 'side' }
+  ? { readonly out: Stream<T>; readonly late: Stream<T> }
+  : Stream<T>;
 
 /** The side output `late`, where it was asked for. */
-export type LateSide<O, T> = O extends { readonly late: 'side' } ? { readonly late: Stream<T> } : unknown;
+export type LateSide<O, T> = O extends { readonly late: 'side' }
+  ? { readonly late: Stream<T> }
+  : unknown;
 
-type LateSides<O, L, R> = O extends { readonly late: 'side' } ? { readonly lateLeft: Stream<L>; readonly lateRight: Stream<R> } : unknown;
+type LateSides<O, L, R> = O extends { readonly late: 'side' }
+  ? { readonly lateLeft: Stream<L>; readonly lateRight: Stream<R> }
+  : unknown;
 
 type RightOf<O, R> = O extends { readonly join: 'left' } ? R | undefined : R;
 
@@ -74,16 +104,35 @@ export interface Stream<T> {
   readonly filter: FilterOf<T>;
   /** One element in, any number out. */
   readonly flatMap: <R>(flatMap: (value: T, context: ElementContext) => readonly R[]) => Stream<R>;
-  /** Named outputs by condition: the first that says yes takes the element, `rest` (which may stay unread) the others. No condition is called so. */
+  /**
+   * Named outputs by condition: the first that says yes takes the element, `rest` (which may stay
+   * unread) the others. No condition is called so.
+   */
   readonly split: <const C extends Readonly<Record<string, (value: T) => boolean>>>(
     conditions: C & { readonly [P in typeof restPort]?: never },
   ) => Ports<C, T>;
-  /** Events whose data the schema refuses go to the rejected table; after it the data has the schema's type. */
-  readonly validate: <E extends SluiceEvent, D>(this: Stream<E>, id: string, schema: Schema<D> | SchemaUnion<D>) => Stream<Validated<E, D>>;
-  /** Sets event time (RFC 3339, or whole epoch ms) and makes watermarks, per split of the source. */
-  readonly eventTime: (id: string, timestamp: (value: T) => string | number, options: EventTimeOptions) => Stream<T>;
+  /**
+   * Events whose data the schema refuses go to the rejected table; after it the data has the
+   * schema's type.
+   */
+  readonly validate: <E extends SluiceEvent, D>(
+    this: Stream<E>,
+    id: string,
+    schema: Schema<D> | SchemaUnion<D>,
+  ) => Stream<Validated<E, D>>;
+  /**
+   * Sets event time (RFC 3339, or whole epoch ms) and makes watermarks, per split of the source.
+   */
+  readonly eventTime: (
+    id: string,
+    timestamp: (value: T) => string | number,
+    options: EventTimeOptions,
+  ) => Stream<T>;
   /** Lets the first element of a key pass. */
-  readonly deduplicate: <const O extends DeduplicateOptions<T>>(id: string, options: O & DeduplicateOptions<T>) => LateOf<O, T>;
+  readonly deduplicate: <const O extends DeduplicateOptions<T>>(
+    id: string,
+    options: O & DeduplicateOptions<T>,
+  ) => LateOf<O, T>;
   /** The same elements, by key: what follows keeps state for each key. */
   readonly keyBy: <const K extends Key>(key: (value: T) => K) => KeyedStream<K, T>;
   readonly lookup: LookupOf<T>;
@@ -99,7 +148,12 @@ interface FilterOf<T> {
 
 interface LookupOf<T> {
   /** Puts each element together with the table's row of its key, or undefined. */
-  <V, R>(id: string, table: FileTable<V>, options: LookupOptions<T, Key>, combine: (value: T, found: V | undefined) => R): Stream<R>;
+  <V, R>(
+    id: string,
+    table: FileTable<V>,
+    options: LookupOptions<T, Key>,
+    combine: (value: T, found: V | undefined) => R,
+  ): Stream<R>;
   /** Puts each element together with the answer for its key, or undefined. */
   <K extends Key, V, R>(
     id: string,
@@ -115,7 +169,9 @@ export interface KeyedStream<K extends Key, T> {
     window: WindowDefinition,
     options?: O & WindowOptions,
   ) => WindowedStream<K, T, LateSide<O, T>>;
-  /** Pairs of elements of one key whose times lie in the interval; a pair's time is the later one. */
+  /**
+   * Pairs of elements of one key whose times lie in the interval; a pair's time is the later one.
+   */
   readonly intervalJoin: <U, R, const O extends IntervalJoinOptions>(
     id: string,
     right: KeyedStream<K, U>,

@@ -10,7 +10,9 @@ import type { StreamDefinition } from './source.ts';
 import type { Stream } from './stream.ts';
 
 export interface TopologyOptions {
-  /** Raise it when results change meaning; it is written into every rejected row. An integer from 1. */
+  /**
+   * Raise it when results change meaning; it is written into every rejected row. An integer from 1.
+   */
   readonly version: number;
   /** `team/app`: who answers for it, and the partition of rows that name no team and app. */
   readonly owner: `${string}/${string}`;
@@ -30,7 +32,11 @@ export interface TopologyBuilder {
  *   clicks.map((e) => ({ id: e.id, promoId: e.data.promoId })).sinkTo('clicks-table', table('clicks', clickRow));
  * });
  */
-export function topology(name: string, options: TopologyOptions, build: (t: TopologyBuilder) => void): Topology {
+export function topology(
+  name: string,
+  options: TopologyOptions,
+  build: (t: TopologyBuilder) => void,
+): Topology {
   if (typeof build !== 'function' || typeof (options as TopologyOptions | null)?.owner !== 'string')
     throw new SluiceError(
       'topology-invalid',

@@ -7,25 +7,48 @@ import type { Duration } from '../time/duration.ts';
 
 export type WindowDefinition =
   | { readonly type: 'tumbling'; readonly size: Duration; readonly offset: Duration }
-  | { readonly type: 'sliding'; readonly size: Duration; readonly slide: Duration; readonly offset: Duration }
+  | {
+      readonly type: 'sliding';
+      readonly size: Duration;
+      readonly slide: Duration;
+      readonly offset: Duration;
+    }
   | { readonly type: 'session'; readonly gap: Duration };
 
-/** Windows `[start, end)` of one size that do not overlap. They begin at multiples of it since 1970 UTC, moved by `offset`, which is less than the size. */
-export function tumbling(size: Duration, options: { readonly offset?: Duration } = {}): WindowDefinition {
+/**
+ * Windows `[start, end)` of one size that do not overlap. They begin at multiples of it since 1970
+ * UTC, moved by `offset`, which is less than the size.
+ */
+export function tumbling(
+  size: Duration,
+  options: { readonly offset?: Duration } = {},
+): WindowDefinition {
   return { type: 'tumbling', size, offset: options.offset ?? 0 };
 }
 
-/** Windows `[start, end)` of `size`, one beginning every `slide`; an element is in each that covers it. `offset` is less than the slide. */
-export function sliding(size: Duration, slide: Duration, options: { readonly offset?: Duration } = {}): WindowDefinition {
+/**
+ * Windows `[start, end)` of `size`, one beginning every `slide`; an element is in each that covers
+ * it. `offset` is less than the slide.
+ */
+export function sliding(
+  size: Duration,
+  slide: Duration,
+  options: { readonly offset?: Duration } = {},
+): WindowDefinition {
   return { type: 'sliding', size, slide, offset: options.offset ?? 0 };
 }
 
-/** One window per burst of a key: `[first, last + gap)`. Elements whose gaps touch are of one session. */
+/**
+ * One window per burst of a key: `[first, last + gap)`. Elements whose gaps touch are of one
+ * session.
+ */
 export function session(gap: Duration): WindowDefinition {
   return { type: 'session', gap };
 }
 
-/** What a window makes of its elements of type `T`. Results do not depend on the order of arrival. */
+/**
+ * What a window makes of its elements of type `T`. Results do not depend on the order of arrival.
+ */
 export interface Aggregate<in T, out R> {
   readonly agg: AggregateKind;
   readonly functions: Readonly<Record<string, unknown>>;
@@ -35,40 +58,60 @@ export interface Aggregate<in T, out R> {
   readonly gives?: () => R;
 }
 
-/** What an aggregate that skips null gives when there was nothing else: null, where its function may give that. */
+/**
+ * What an aggregate that skips null gives when there was nothing else: null, where its function may
+ * give that.
+ */
 type NullOf<V> = Extract<V, null | undefined> extends never ? never : null;
 
 /** How many elements; of `of`, how many where it gives neither null nor undefined. */
 export function count(): Aggregate<unknown, number>;
 export function count<T>(of: (value: T) => unknown): Aggregate<T, number>;
 export function count(of?: unknown): Aggregate<never, number> {
-  return of === undefined ? { agg: 'count', functions: {} } : { agg: 'countValues', functions: { of } };
+  return of === undefined
+    ? { agg: 'count', functions: {} }
+    : { agg: 'countValues', functions: { of } };
 }
 
 /**
- * The sum of finite numbers: exact, rounded once. As in SQL null and undefined are skipped, and the sum of nothing is null. An element with any other
- * value (text, NaN, Infinity) is rejected, and the window goes on without it.
+ * The sum of finite numbers: exact, rounded once. As in SQL null and undefined are skipped, and the
+ * sum of nothing is null. An element with any other value (text, NaN, Infinity) is rejected, and
+ * the window goes on without it.
  */
-export function sum<T, V extends number | null | undefined>(of: (value: T) => V): Aggregate<T, number | NullOf<V>> {
+export function sum<T, V extends number | null | undefined>(
+  of: (value: T) => V,
+): Aggregate<T, number | NullOf<V>> {
   return { agg: 'sum', functions: { of } };
 }
 
-/** The mean of finite numbers: the exact sum over their count, rounded once. Null is skipped as by `sum`. */
-export function avg<T, V extends number | null | undefined>(of: (value: T) => V): Aggregate<T, number | NullOf<V>> {
+/**
+ * The mean of finite numbers: the exact sum over their count, rounded once. Null is skipped as by
+ * `sum`.
+ */
+export function avg<T, V extends number | null | undefined>(
+  of: (value: T) => V,
+): Aggregate<T, number | NullOf<V>> {
   return { agg: 'avg', functions: { of } };
 }
 
 /** The smallest finite number. Null is skipped as by `sum`. */
-export function min<T, V extends number | null | undefined>(of: (value: T) => V): Aggregate<T, number | NullOf<V>> {
+export function min<T, V extends number | null | undefined>(
+  of: (value: T) => V,
+): Aggregate<T, number | NullOf<V>> {
   return { agg: 'min', functions: { of } };
 }
 
 /** The largest finite number. Null is skipped as by `sum`. */
-export function max<T, V extends number | null | undefined>(of: (value: T) => V): Aggregate<T, number | NullOf<V>> {
+export function max<T, V extends number | null | undefined>(
+  of: (value: T) => V,
+): Aggregate<T, number | NullOf<V>> {
   return { agg: 'max', functions: { of } };
 }
 
-/** About how many different keys, null and undefined not counted; the standard error is in `topology/state/distinct-sketch.ts`. */
+/**
+ * About how many different keys, null and undefined not counted; the standard error is in
+ * `topology/state/distinct-sketch.ts`.
+ */
 export function approxDistinct<T>(of: (value: T) => Key | null | undefined): Aggregate<T, number> {
   return { agg: 'approxDistinct', functions: { of } };
 }
@@ -76,7 +119,10 @@ export function approxDistinct<T>(of: (value: T) => Key | null | undefined): Agg
 export interface UserAggregate<in T, A, out R> {
   /** The empty accumulator: JSON-safe, since it is part of checkpoints. */
   readonly create: () => A;
-  /** Gives the next accumulator, new or the same one changed. To refuse an element throw before changing anything. */
+  /**
+   * Gives the next accumulator, new or the same one changed. To refuse an element throw before
+   * changing anything.
+   */
   readonly add: (accumulator: A, value: T) => A;
   /** Two accumulators as one; sessions need it. */
   readonly merge: (a: A, b: A) => A;
@@ -89,7 +135,9 @@ export function aggregator<T, A, R>(parts: UserAggregate<T, A, R>): Aggregate<T,
   return { agg: 'user', functions: { create, add, merge, result } };
 }
 
-export type Results<S> = { readonly [P in keyof S]: S[P] extends Aggregate<never, infer R> ? R : never };
+export type Results<S> = {
+  readonly [P in keyof S]: S[P] extends Aggregate<never, infer R> ? R : never;
+};
 
 /** What every result of a window tells about where it comes from. */
 export interface WindowInfo<out K> {

@@ -1,5 +1,6 @@
 /**
- * A graph for people: JSON, Mermaid (https://mermaid.js.org/syntax/flowchart.html) and DOT (https://graphviz.org/doc/info/lang.html).
+ * A graph for people: JSON, Mermaid (https://mermaid.js.org/syntax/flowchart.html) and DOT
+ * (https://graphviz.org/doc/info/lang.html).
  */
 import type { Graph, GraphNode, SinkDefinitionData, WindowShape } from './graph.ts';
 import { outPort } from './graph.ts';
@@ -35,7 +36,9 @@ function summaryOf(node: GraphNode): string {
     case 'intervalJoin':
       return `${node.join} interval join by key, right - left from ${node.lowerMs} to ${node.upperMs} ms`;
     case 'lookup':
-      return node.lookup.from === 'file' ? `lookup in ${node.lookup.file}` : `lookup by ${node.lookup.from} ${node.lookup.name}`;
+      return node.lookup.from === 'file'
+        ? `lookup in ${node.lookup.file}`
+        : `lookup by ${node.lookup.from} ${node.lookup.name}`;
     case 'process':
       return `process by key${node.state.length === 0 ? '' : `: ${node.state.map(({ name, type }) => `${name} ${type}`).join(', ')}`}`;
     case 'union':
@@ -90,9 +93,11 @@ function mermaid(graph: Graph): string {
 }
 
 function dot(graph: Graph): string {
-  const quote = (value: string): string => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+  const quote = (value: string): string =>
+    `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
   const lines = graph.nodes.map(
-    (node) => `  ${quote(node.id)} [label=${quote(`${node.id}\n${summaryOf(node)}`).replaceAll('\n', '\\n')}];`,
+    (node) =>
+      `  ${quote(node.id)} [label=${quote(`${node.id}\n${summaryOf(node)}`).replaceAll('\n', '\\n')}];`,
   );
   const edges = graph.nodes.flatMap((node) =>
     node.inputs.map((input) => {
@@ -100,5 +105,7 @@ function dot(graph: Graph): string {
       return `  ${quote(input.node)} -> ${quote(node.id)}${label};`;
     }),
   );
-  return [`digraph ${quote(graph.name)} {`, '  rankdir=LR;', ...lines, ...edges, '}', ''].join('\n');
+  return [`digraph ${quote(graph.name)} {`, '  rankdir=LR;', ...lines, ...edges, '}', ''].join(
+    '\n',
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * Whether a value is a write that a model takes. Whatever a database would fail on has to be found here: a failing chunk would come again and
- * again, and hold up all that follows. Pure.
+ * Whether a value is a write that a model takes. Whatever a database would fail on has to be found
+ * here: a failing chunk would come again and again, and hold up all that follows. Pure.
  */
 import { pointerPart } from '../../schemas/json-pointer.ts';
 import { isWellFormed } from '../../schemas/kernel/well-formed.ts';
@@ -15,7 +15,10 @@ export interface WriteProblem {
 
 const cellBytes = 8;
 
-/** The sizes in bytes, roughly, of all that an element means, or what is wrong with the first that is no write. */
+/**
+ * The sizes in bytes, roughly, of all that an element means, or what is wrong with the first that
+ * is no write.
+ */
 export function fitWrites(model: GraphModel, value: unknown): readonly number[] | WriteProblem {
   if (!Array.isArray(value)) return problem('', 'a graph takes an array of writes');
   const sizes: number[] = [];
@@ -29,20 +32,28 @@ export function fitWrites(model: GraphModel, value: unknown): readonly number[] 
 
 /** The write's size in bytes, roughly, or why it is none. */
 export function fitWrite(model: GraphModel, value: unknown): number | WriteProblem {
-  if (!isRecord(value)) return problem('', `a write must be made by the graph model, and this is ${shown(value)}`);
+  if (!isRecord(value))
+    return problem('', `a write must be made by the graph model, and this is ${shown(value)}`);
   const { props } = value;
   if (!isRecord(props)) return problem('/props', `a write has properties, not ${shown(props)}`);
   switch (value['kind']) {
     case 'node': {
       const label = value['label'];
-      const node = typeof label === 'string' && Object.hasOwn(model.nodes, label) ? model.nodes[label] : undefined;
+      const node =
+        typeof label === 'string' && Object.hasOwn(model.nodes, label)
+          ? model.nodes[label]
+          : undefined;
       if (node === undefined) return problem('/label', `${shown(label)} is no label of the model`);
       return fitProps(node.props, [node.key], props, 0);
     }
     case 'edge': {
       const type = value['type'];
-      const edge = typeof type === 'string' && Object.hasOwn(model.edges, type) ? model.edges[type] : undefined;
-      if (edge === undefined) return problem('/type', `${shown(type)} is no edge type of the model`);
+      const edge =
+        typeof type === 'string' && Object.hasOwn(model.edges, type)
+          ? model.edges[type]
+          : undefined;
+      if (edge === undefined)
+        return problem('/type', `${shown(type)} is no edge type of the model`);
       let bytes = 0;
       for (const end of ['from', 'to'] as const) {
         const node = model.nodes[edge[end]];
@@ -63,16 +74,19 @@ function fitProps(
   props: Readonly<Record<string, unknown>>,
   before: number,
 ): number | WriteProblem {
-  for (const key of keys) if (!Object.hasOwn(props, key)) return problem(`/props/${key}`, `the key '${key}' is missing`);
+  for (const key of keys)
+    if (!Object.hasOwn(props, key)) return problem(`/props/${key}`, `the key '${key}' is missing`);
   let bytes = before;
   for (const [name, value] of Object.entries(props)) {
     const type = Object.hasOwn(types, name) ? types[name] : undefined;
-    if (type === undefined) return problem(`/props/${pointerPart(name)}`, `'${name}' is no property of the model`);
+    if (type === undefined)
+      return problem(`/props/${pointerPart(name)}`, `'${name}' is no property of the model`);
     const size = fitCell(type, value, keys.includes(name));
     if (typeof size === 'string') return problem(`/props/${name}`, size);
     bytes += size;
   }
-  if (bytes > limits.graphWriteMaxBytes) return problem('/props', `the write has ${bytes} bytes; at most ${limits.graphWriteMaxBytes}`);
+  if (bytes > limits.graphWriteMaxBytes)
+    return problem('/props', `the write has ${bytes} bytes; at most ${limits.graphWriteMaxBytes}`);
   return bytes;
 }
 
@@ -82,14 +96,17 @@ function fitCell(type: PropertyType, value: unknown, key: boolean): number | str
   switch (type) {
     case 'string': {
       if (typeof value !== 'string') return `must be a string, not ${shown(value)}`;
-      if (!isWellFormed(value)) return 'must be text that UTF-8 can hold, and has half a surrogate pair';
+      if (!isWellFormed(value))
+        return 'must be text that UTF-8 can hold, and has half a surrogate pair';
       const bytes = Buffer.byteLength(value);
       return key && bytes > limits.graphKeyMaxBytes
         ? `a key has at most ${limits.graphKeyMaxBytes} bytes, not ${bytes}`
         : bytes + cellBytes;
     }
     case 'integer':
-      return Number.isSafeInteger(value) ? cellBytes : `must be an integer within 2^53, not ${shown(value)}`;
+      return Number.isSafeInteger(value)
+        ? cellBytes
+        : `must be an integer within 2^53, not ${shown(value)}`;
     case 'number':
       return Number.isFinite(value) ? cellBytes : `must be a finite number, not ${shown(value)}`;
     case 'boolean':
@@ -104,7 +121,14 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 const problem = (pointer: string, message: string): WriteProblem => ({ pointer, message });
 
 function shown(value: unknown): string {
-  if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 60)}...` : value}'`;
-  if (value === null || typeof value === 'number' || typeof value === 'boolean' || value === undefined) return String(value);
+  if (typeof value === 'string')
+    return `'${value.length > 60 ? `${value.slice(0, 60)}...` : value}'`;
+  if (
+    value === null ||
+    typeof value === 'number' ||
+    typeof value === 'boolean' ||
+    value === undefined
+  )
+    return String(value);
   return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
 }

@@ -1,9 +1,12 @@
 /**
- * A property graph's model and the writes into it, as data: what sinks, compilers and checkpoints look at.
+ * A property graph's model and the writes into it, as data: what sinks, compilers and checkpoints
+ * look at.
  *
  * Invariants:
- * 1. Everything here is JSON-safe. A write holds absolute values, so that applying it again, in order, changes nothing.
- * 2. A node is identified by its label and its key; an edge by its type, its two end nodes and its key properties, which may be none.
+ * 1. Everything here is JSON-safe. A write holds absolute values, so that applying it again, in
+ *    order, changes nothing.
+ * 2. A node is identified by its label and its key; an edge by its type, its two end nodes and its
+ *    key properties, which may be none.
  * 3. A property that a write does not name stays as it is; one that is null is cleared.
  */
 
@@ -78,9 +81,11 @@ export function modelProblems(model: GraphModel): readonly string[] {
     if (!namePattern.test(name)) problems.push(`${as} ${nameRule}`);
     if (name.toLowerCase().startsWith(reservedPrefix.toLowerCase()))
       problems.push(`${as} begins with ${reservedPrefix}, kept by Sluice itself`);
-    if (name === 'definition') problems.push(`${as} cannot be called so: it is what a model calls its own data`);
+    if (name === 'definition')
+      problems.push(`${as} cannot be called so: it is what a model calls its own data`);
     const other = taken.get(name.toLowerCase());
-    if (other !== undefined) problems.push(`${as} clashes with ${other}: labels and edge types differ in more than case`);
+    if (other !== undefined)
+      problems.push(`${as} clashes with ${other}: labels and edge types differ in more than case`);
     taken.set(name.toLowerCase(), as);
   }
   if (Object.keys(model.nodes).length === 0) problems.push('the graph model has no node');
@@ -91,7 +96,8 @@ export function modelProblems(model: GraphModel): readonly string[] {
   for (const [type, { from, to, key, props }] of Object.entries(model.edges)) {
     const of = `the edge type '${type}'`;
     for (const end of [from, to]) {
-      if (!Object.hasOwn(model.nodes, end)) problems.push(`${of} joins '${end}', which is no label of the model`);
+      if (!Object.hasOwn(model.nodes, end))
+        problems.push(`${of} joins '${end}', which is no label of the model`);
     }
     problems.push(...propertyProblems(of, props, ['from', 'to']), ...keyProblems(of, key, props));
     if (new Set(key).size !== key.length) problems.push(`${of} names a key twice`);
@@ -99,15 +105,24 @@ export function modelProblems(model: GraphModel): readonly string[] {
   return problems;
 }
 
-function propertyProblems(of: string, props: PropertyTypes, reserved: readonly string[]): readonly string[] {
+function propertyProblems(
+  of: string,
+  props: PropertyTypes,
+  reserved: readonly string[],
+): readonly string[] {
   const problems: string[] = [];
   const taken = new Set<string>();
   for (const [name, type] of Object.entries(props)) {
     if (!namePattern.test(name)) problems.push(`${of}: the property '${name}' ${nameRule}`);
-    if (reserved.includes(name.toLowerCase())) problems.push(`${of}: a property cannot be called '${name}': that is an end node`);
-    if (taken.has(name.toLowerCase())) problems.push(`${of}: the property '${name}' is there twice; names differ in more than case`);
+    if (reserved.includes(name.toLowerCase()))
+      problems.push(`${of}: a property cannot be called '${name}': that is an end node`);
+    if (taken.has(name.toLowerCase()))
+      problems.push(`${of}: the property '${name}' is there twice; names differ in more than case`);
     taken.add(name.toLowerCase());
-    if (!propertyTypes.includes(type)) problems.push(`${of}: '${name}' must be one of ${propertyTypes.join(', ')}, not '${String(type)}'`);
+    if (!propertyTypes.includes(type))
+      problems.push(
+        `${of}: '${name}' must be one of ${propertyTypes.join(', ')}, not '${String(type)}'`,
+      );
   }
   return problems;
 }
@@ -116,21 +131,30 @@ function keyProblems(of: string, key: readonly string[], props: PropertyTypes): 
   return key.flatMap((name) => {
     if (!Object.hasOwn(props, name)) return [`${of}: its key '${name}' is none of its properties`];
     const type = props[name];
-    return type === 'string' || type === 'integer' ? [] : [`${of}: its key '${name}' must be a string or an integer, not a ${type}`];
+    return type === 'string' || type === 'integer'
+      ? []
+      : [`${of}: its key '${name}' must be a string or an integer, not a ${type}`];
   });
 }
 
 /** What the models of two sinks say differently of the same label or edge type, in words. */
 export function modelClashes(a: GraphModel, b: GraphModel): readonly string[] {
-  const shared = (x: object, y: object): readonly string[] => Object.keys(x).filter((name) => Object.hasOwn(y, name));
-  const names = ({ nodes, edges }: GraphModel): readonly string[] => [...Object.keys(nodes), ...Object.keys(edges)];
-  const differ = (x: unknown, y: unknown): boolean => JSON.stringify(sorted(x)) !== JSON.stringify(sorted(y));
+  const shared = (x: object, y: object): readonly string[] =>
+    Object.keys(x).filter((name) => Object.hasOwn(y, name));
+  const names = ({ nodes, edges }: GraphModel): readonly string[] => [
+    ...Object.keys(nodes),
+    ...Object.keys(edges),
+  ];
+  const differ = (x: unknown, y: unknown): boolean =>
+    JSON.stringify(sorted(x)) !== JSON.stringify(sorted(y));
   return [
     ...shared(a.nodes, b.nodes).filter((label) => differ(a.nodes[label], b.nodes[label])),
     ...shared(a.edges, b.edges).filter((type) => differ(a.edges[type], b.edges[type])),
     ...shared(a.nodes, b.edges),
     ...shared(a.edges, b.nodes),
-    ...names(a).filter((name) => names(b).some((other) => other !== name && other.toLowerCase() === name.toLowerCase())),
+    ...names(a).filter((name) =>
+      names(b).some((other) => other !== name && other.toLowerCase() === name.toLowerCase()),
+    ),
   ];
 }
 

@@ -1,9 +1,11 @@
 /**
- * A topology as data: what the language builds, and all that validation, drawing, checkpoints and the engine look at.
- * Functions are not in it; they are addressed by (node id, slot), with slot names fixed per kind.
+ * A topology as data: what the language builds, and all that validation, drawing, checkpoints and
+ * the engine look at. Functions are not in it; they are addressed by (node id, slot), with slot
+ * names fixed per kind.
  *
  * Invariants:
- * 1. Everything here is JSON-safe and frozen: durations are integer milliseconds, minimum and maximum times are strings.
+ * 1. Everything here is JSON-safe and frozen: durations are integer milliseconds, minimum and
+ *    maximum times are strings.
  * 2. Nodes stand in the order of their making, so every input names an earlier node.
  */
 import type { PartitionColumn } from '../../schemas/partition.ts';
@@ -23,7 +25,10 @@ export interface NodeInput {
 }
 
 interface NodeBase {
-  /** Unique in the topology. Given by the author for stateful nodes, derived from the place for stateless ones. */
+  /**
+   * Unique in the topology. Given by the author for stateful nodes, derived from the place for
+   * stateless ones.
+   */
   readonly id: string;
   readonly inputs: readonly NodeInput[];
   /** Names of the outputs that exist for these options. Sinks have none. */
@@ -75,11 +80,24 @@ export interface DeduplicateNode extends NodeBase {
 
 export type WindowShape =
   | { readonly type: 'tumbling'; readonly sizeMs: number; readonly offsetMs: number }
-  | { readonly type: 'sliding'; readonly sizeMs: number; readonly slideMs: number; readonly offsetMs: number }
+  | {
+      readonly type: 'sliding';
+      readonly sizeMs: number;
+      readonly slideMs: number;
+      readonly offsetMs: number;
+    }
   | { readonly type: 'session'; readonly gapMs: number };
 
 /** `countValues`: of what a function gives, those that are not null. */
-export type AggregateKind = 'count' | 'countValues' | 'sum' | 'avg' | 'min' | 'max' | 'approxDistinct' | 'user';
+export type AggregateKind =
+  | 'count'
+  | 'countValues'
+  | 'sum'
+  | 'avg'
+  | 'min'
+  | 'max'
+  | 'approxDistinct'
+  | 'user';
 
 export interface AggregateChoice {
   /** The result's property. */
@@ -121,12 +139,18 @@ export interface LookupFile {
   /** The rows' property that is looked up. */
   readonly key: string;
   readonly schema: SchemaChoice;
-  /** What a change of the file does while the topology runs: it is started again from its last checkpoint with the new rows, or keeps the old ones. */
+  /**
+   * What a change of the file does while the topology runs: it is started again from its last
+   * checkpoint with the new rows, or keeps the old ones.
+   */
   readonly whenChanged: 'reload' | 'keep';
 }
 
 export interface LookupCall {
-  /** `connector`: bound by name where the job starts. `function`: the author's own; it runs on this engine only. */
+  /**
+   * `connector`: bound by name where the job starts. `function`: the author's own; it runs on this
+   * engine only.
+   */
   readonly from: 'connector' | 'function';
   readonly name: string;
   /** Answers kept; 0: none. */
@@ -135,7 +159,10 @@ export interface LookupCall {
   /** Look-ups in flight. */
   readonly capacity: number;
   readonly timeoutMs: number;
-  /** Tries before the element is rejected, or before a holding look-up says in the status that it fails. */
+  /**
+   * Tries before the element is rejected, or before a holding look-up says in the status that it
+   * fails.
+   */
   readonly attempts: number;
   readonly order: 'ordered' | 'unordered';
   /** `hold`: tries go on and nothing passes; `reject`: the element is rejected after `attempts`. */
@@ -170,7 +197,10 @@ export interface TableDefinition {
   readonly partitionBy: readonly PartitionColumn[];
   /** Whether its files have the column `row_id`. */
   readonly rowId?: true;
-  /** The columns that are a row's key: a later row of a key stands in place of those before. Without, rows are only added. */
+  /**
+   * The columns that are a row's key: a later row of a key stands in place of those before.
+   * Without, rows are only added.
+   */
   readonly upsert?: readonly string[];
 }
 
@@ -190,7 +220,11 @@ export interface GraphDefinition {
   readonly model: GraphModel;
 }
 
-export type SinkDefinitionData = TableDefinition | RejectedDefinition | CollectDefinition | GraphDefinition;
+export type SinkDefinitionData =
+  | TableDefinition
+  | RejectedDefinition
+  | CollectDefinition
+  | GraphDefinition;
 
 export interface SinkNode extends NodeBase {
   readonly kind: 'sink';
@@ -227,7 +261,10 @@ export interface Topology {
   readonly graph: Graph;
   /** What was wrong already in the author's options; `validateTopology` adds the rest. */
   readonly problems: readonly GraphProblem[];
-  /** The stack of the call that made a node, or else the topology: for whoever tells its author where a problem is. */
+  /**
+   * The stack of the call that made a node, or else the topology: for whoever tells its author
+   * where a problem is.
+   */
   readonly placeOf?: (node: string) => string | undefined;
   resolve(node: string, slot: string): UserFunction | undefined;
 }
@@ -262,7 +299,10 @@ export function isStateful(node: GraphNode): boolean {
   }
 }
 
-/** The slots that a node of this kind resolves. A split has one per port but `rest`; a window one per function of its aggregates. */
+/**
+ * The slots that a node of this kind resolves. A split has one per port but `rest`; a window one
+ * per function of its aggregates.
+ */
 export function slotsOf(node: GraphNode): readonly string[] {
   switch (node.kind) {
     case 'map':
@@ -276,7 +316,12 @@ export function slotsOf(node: GraphNode): readonly string[] {
     case 'split':
       return node.outputs.filter((port) => port !== restPort);
     case 'window':
-      return ['key', ...node.aggregates.flatMap(({ name, parts }) => parts.map((part) => aggregateSlot(name, part)))];
+      return [
+        'key',
+        ...node.aggregates.flatMap(({ name, parts }) =>
+          parts.map((part) => aggregateSlot(name, part)),
+        ),
+      ];
     case 'intervalJoin':
       return ['leftKey', 'rightKey', 'join'];
     case 'lookup':

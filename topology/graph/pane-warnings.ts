@@ -1,8 +1,9 @@
 /**
  * Tables that would count an element of a window twice when they are summed. Pure.
  *
- * A window fires more than once when it has `allowedLateness` or `early`: each pane that is accumulating has all elements of the window so far. What is known
- * of a table's rows are their columns, so a table is taken to tell panes apart when one of its columns has `pane` in its name.
+ * A window fires more than once when it has `allowedLateness` or `early`: each pane that is
+ * accumulating has all elements of the window so far. What is known of a table's rows are their
+ * columns, so a table is taken to tell panes apart when one of its columns has `pane` in its name.
  */
 import { columnsOf } from '../../schemas/columns.ts';
 import { latestOf } from '../../schemas/table-rows.ts';
@@ -14,17 +15,27 @@ export function paneWarnings(graph: Graph): readonly GraphProblem[] {
   const windows = new Map<string, ReadonlySet<WindowNode>>();
   const warnings: GraphProblem[] = [];
   for (const node of graph.nodes) {
-    const panes = new Set(node.inputs.flatMap(({ node: from, port }) => [...(windows.get(`${from} ${port}`) ?? [])]));
+    const panes = new Set(
+      node.inputs.flatMap(({ node: from, port }) => [...(windows.get(`${from} ${port}`) ?? [])]),
+    );
     for (const port of node.outputs) windows.set(`${node.id} ${port}`, panesOf(node, port, panes));
     if (node.kind !== 'sink' || node.sink.kind !== 'table') continue;
     const { sink } = node;
-    warnings.push(...[...panes].flatMap((window) => warningOf(window, sink)).map((warning) => ({ node: node.id, ...warning })));
+    warnings.push(
+      ...[...panes]
+        .flatMap((window) => warningOf(window, sink))
+        .map((warning) => ({ node: node.id, ...warning })),
+    );
   }
   return warnings;
 }
 
 /** The windows of which panes come out of a node as they are, or as a function made them. */
-function panesOf(node: GraphNode, port: string, panes: ReadonlySet<WindowNode>): ReadonlySet<WindowNode> {
+function panesOf(
+  node: GraphNode,
+  port: string,
+  panes: ReadonlySet<WindowNode>,
+): ReadonlySet<WindowNode> {
   switch (node.kind) {
     case 'map':
     case 'filter':
@@ -34,14 +45,22 @@ function panesOf(node: GraphNode, port: string, panes: ReadonlySet<WindowNode>):
     case 'lookup':
       return panes;
     case 'window':
-      return port === outPort && (node.allowedLatenessMs > 0 || node.earlyMs > 0) ? new Set([node]) : new Set();
+      return port === outPort && (node.allowedLatenessMs > 0 || node.earlyMs > 0)
+        ? new Set([node])
+        : new Set();
     default:
       return new Set();
   }
 }
 
-function warningOf(window: WindowNode, { table, schema, upsert }: TableDefinition): readonly Omit<GraphProblem, 'node'>[] {
-  const why = [...(window.allowedLatenessMs > 0 ? ['allowedLateness'] : []), ...(window.earlyMs > 0 ? ['early'] : [])].join(' and ');
+function warningOf(
+  window: WindowNode,
+  { table, schema, upsert }: TableDefinition,
+): readonly Omit<GraphProblem, 'node'>[] {
+  const why = [
+    ...(window.allowedLatenessMs > 0 ? ['allowedLateness'] : []),
+    ...(window.earlyMs > 0 ? ['early'] : []),
+  ].join(' and ');
   if (upsert !== undefined) {
     if (window.mode === 'discarding') {
       const message = `the window '${window.id}' emits what came since its last pane (mode: 'discarding'), of which the table '${table}' shows the last part only`;
@@ -50,7 +69,10 @@ function warningOf(window: WindowNode, { table, schema, upsert }: TableDefinitio
     if (window.window.type !== 'session') return [];
     const message = `the sessions of '${window.id}' may grow after they fired (${why}): one that does has another start or end, and rows of both`;
     return [
-      { message, fix: 'let sessions fire once: without allowedLateness and early; or read the rows by their key and overlapping times' },
+      {
+        message,
+        fix: 'let sessions fire once: without allowedLateness and early; or read the rows by their key and overlapping times',
+      },
     ];
   }
   const hasPane = columnsOf(schema).some(({ name }) => /pane/i.test(name));

@@ -1,7 +1,8 @@
 /**
  * The problems of a graph's tables: their names, and those of their columns. Pure.
  *
- * One rule, so that a table can be written to a folder, a bucket or by Firehose, and be read by DuckDB, pyarrow, polars, Spark and Hive alike:
+ * One rule, so that a table can be written to a folder, a bucket or by Firehose, and be read by
+ * DuckDB, pyarrow, polars, Spark and Hive alike:
  *
  * | a column's name | why |
  * |---|---|
@@ -21,14 +22,25 @@ type Problem = Omit<GraphProblem, 'node'>;
 const tablePattern = new RegExp(`^[a-z][a-z0-9_]{0,${limits.tableNameMaxChars - 1}}$`);
 const reservedTables = new Set(['rejected']);
 /** https://arrow.apache.org/docs/cpp/dataset.html: what a scan adds to the columns of a file. */
-const reservedColumns = new Set(['row_id', 'row_order', '__fragment_index', '__batch_index', '__last_in_fragment', '__filename']);
+const reservedColumns = new Set([
+  'row_id',
+  'row_order',
+  '__fragment_index',
+  '__batch_index',
+  '__last_in_fragment',
+  '__filename',
+]);
 
 export function tableProblems(graph: Graph): readonly GraphProblem[] {
   const problems: GraphProblem[] = [];
   const owners = new Map<string, string>();
   for (const node of graph.nodes) {
     if (node.kind !== 'sink' || node.sink.kind !== 'table') continue;
-    const found = [...nameProblems(node.sink, owners), ...schemaProblems(node.sink), ...keyProblems(node.sink)];
+    const found = [
+      ...nameProblems(node.sink, owners),
+      ...schemaProblems(node.sink),
+      ...keyProblems(node.sink),
+    ];
     problems.push(...found.map((problem) => ({ node: node.id, ...problem })));
     owners.set(node.sink.table, node.id);
   }
@@ -41,7 +53,9 @@ function latestProblems(graph: Graph): readonly GraphProblem[] {
     node.kind === 'sink' && node.sink.kind === 'table' ? [{ id, ...node.sink }] : [],
   );
   return tables.flatMap(({ id, table }) => {
-    const of = tables.find((other) => other.upsert !== undefined && latestOf(other.table) === table);
+    const of = tables.find(
+      (other) => other.upsert !== undefined && latestOf(other.table) === table,
+    );
     if (of === undefined) return [];
     return [
       {
@@ -57,9 +71,19 @@ function keyProblems({ table, schema, upsert }: TableDefinition): readonly Probl
   const properties = schema['properties'];
   if (upsert === undefined || typeof properties !== 'object' || properties === null) return [];
   if (upsert.length === 0)
-    return [{ message: `upsert of the table '${table}' names no column`, fix: "name the row's key, such as upsert: ['id']" }];
+    return [
+      {
+        message: `upsert of the table '${table}' names no column`,
+        fix: "name the row's key, such as upsert: ['id']",
+      },
+    ];
   if (new Set(upsert).size < upsert.length)
-    return [{ message: `upsert of the table '${table}' names a column twice`, fix: 'name each column once' }];
+    return [
+      {
+        message: `upsert of the table '${table}' names a column twice`,
+        fix: 'name each column once',
+      },
+    ];
   const columns = columnsOf(schema);
   return upsert.flatMap((name): readonly Problem[] => {
     const type = columns.find((column) => column.name === name)?.type;
@@ -80,13 +104,20 @@ function keyProblems({ table, schema, upsert }: TableDefinition): readonly Probl
   });
 }
 
-function nameProblems({ table }: TableDefinition, owners: ReadonlyMap<string, string>): readonly Problem[] {
+function nameProblems(
+  { table }: TableDefinition,
+  owners: ReadonlyMap<string, string>,
+): readonly Problem[] {
   const problems: Problem[] = [];
   if (!tablePattern.test(table)) {
     const message = `a table name is lower-case letters, digits and _, starting with a letter, not '${table}'`;
     problems.push({ message, fix: 'rename the table' });
   }
-  if (reservedTables.has(table)) problems.push({ message: `the table '${table}' is kept by Sluice itself`, fix: 'rename the table' });
+  if (reservedTables.has(table))
+    problems.push({
+      message: `the table '${table}' is kept by Sluice itself`,
+      fix: 'rename the table',
+    });
   const other = owners.get(table);
   if (other !== undefined) {
     const fix = 'name another table, or put a union() before one sink';
@@ -104,24 +135,52 @@ function schemaProblems(sink: TableDefinition): readonly Problem[] {
   }
   const columns = Object.keys(properties);
   const twice: readonly Problem[] =
-    new Set(partitionBy).size === partitionBy.length ? [] : [{ message: 'partitionBy names a column twice', fix: 'name each column once' }];
+    new Set(partitionBy).size === partitionBy.length
+      ? []
+      : [{ message: 'partitionBy names a column twice', fix: 'name each column once' }];
   const none: readonly Problem[] =
     columns.length === 0 || storedColumns(schema, partitionBy).length > 0
       ? []
-      : [{ message: `the table '${table}' has no column but those in its path`, fix: 'give its schema another property' }];
-  return [...columns.flatMap(columnProblem), ...caseProblems(columns), ...folderProblems(sink), ...twice, ...none];
+      : [
+          {
+            message: `the table '${table}' has no column but those in its path`,
+            fix: 'give its schema another property',
+          },
+        ];
+  return [
+    ...columns.flatMap(columnProblem),
+    ...caseProblems(columns),
+    ...folderProblems(sink),
+    ...twice,
+    ...none,
+  ];
 }
 
 function columnProblem(name: string): readonly Problem[] {
   const shown = JSON.stringify(name).slice(1, -1);
   const bytes = Buffer.byteLength(name);
   const fix = `rename the property ${shown}`;
-  if (bytes === 0 || bytes > limits.columnNameMaxBytes || /\p{Cc}/u.test(name) || !isWellFormed(name)) {
+  if (
+    bytes === 0 ||
+    bytes > limits.columnNameMaxBytes ||
+    /\p{Cc}/u.test(name) ||
+    !isWellFormed(name)
+  ) {
     const rule = `1 to ${limits.columnNameMaxBytes} bytes of text without control characters`;
-    return [{ message: `a column's name is ${rule}, not '${shown.length > 64 ? `${shown.slice(0, 61)}...` : shown}'`, fix }];
+    return [
+      {
+        message: `a column's name is ${rule}, not '${shown.length > 64 ? `${shown.slice(0, 61)}...` : shown}'`,
+        fix,
+      },
+    ];
   }
   return reservedColumns.has(folded(name))
-    ? [{ message: `the column '${shown}' has a name that readers or delivery give to columns of their own`, fix }]
+    ? [
+        {
+          message: `the column '${shown}' has a name that readers or delivery give to columns of their own`,
+          fix,
+        },
+      ]
     : [];
 }
 
@@ -153,7 +212,12 @@ function folderProblems({ schema, partitionBy }: TableDefinition): readonly Prob
       return [{ message, fix }];
     }
     if (folder === 'date' || folder === 'hour')
-      return [{ message: `the column '${folder}' is ambiguous: the table is partitioned by the element's own ${folder}`, fix }];
+      return [
+        {
+          message: `the column '${folder}' is ambiguous: the table is partitioned by the element's own ${folder}`,
+          fix,
+        },
+      ];
     if (type === 'STRING') return [];
     const message = `the column '${folder}' names the folders of the table, so it must be text: type 'string', or 'string' and 'null'`;
     return [{ message, fix: `correct the property ${folder}, or take it out of partitionBy` }];

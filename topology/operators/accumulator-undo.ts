@@ -1,13 +1,13 @@
 /**
- * Takes back what an author's `add` did to a window's accumulators before it threw: it may change its accumulator in place, and half a change must
- * not stay in state.
+ * Takes back what an author's `add` did to a window's accumulators before it threw: it may change
+ * its accumulator in place, and half a change must not stay in state.
  *
  * Invariants:
- * 1. After `back` the author's own accumulators are as they were before the element, in new objects that they share with no element: what they keep
- *    of one is not frozen any more.
+ * 1. After `back` the author's own accumulators are as they were before the element, in new objects
+ *    that they share with no element: what they keep of one is not frozen any more.
  * 2. Between two turns nothing is kept: memory grows only with what one turn touches.
- * 3. A copy is made of a window that a turn touches, then of every `keptElements`-th element: what came since is added again, as authors'
- *    functions are pure.
+ * 3. A copy is made of a window that a turn touches, then of every `keptElements`-th element: what
+ *    came since is added again, as authors' functions are pure.
  */
 import { thawed } from '../state/freeze.ts';
 import type { AnyAggregator } from './aggregates.ts';
@@ -22,7 +22,10 @@ export class AccumulatorUndo {
   readonly #own: readonly number[];
   #touched: OpenWindow[] = [];
 
-  constructor(aggregates: ReadonlyArray<{ readonly aggregator: AnyAggregator }>, own: readonly number[]) {
+  constructor(
+    aggregates: ReadonlyArray<{ readonly aggregator: AnyAggregator }>,
+    own: readonly number[],
+  ) {
     this.#aggregates = aggregates;
     this.#own = own;
   }
@@ -31,7 +34,10 @@ export class AccumulatorUndo {
   keep(window: OpenWindow): void {
     if (window.kept !== undefined && window.kept.added.length < keptElements) return;
     if (window.kept === undefined) this.#touched.push(window);
-    window.kept = { copies: window.accumulators === undefined ? undefined : this.#copies(window.accumulators), added: [] };
+    window.kept = {
+      copies: window.accumulators === undefined ? undefined : this.#copies(window.accumulators),
+      added: [],
+    };
   }
 
   /** After one was added, wholly or in part, and is not to be. */
@@ -44,7 +50,8 @@ export class AccumulatorUndo {
     const next = [...accumulators];
     for (const index of this.#own) {
       const { aggregator } = this.#aggregates[index] as { readonly aggregator: AnyAggregator };
-      let accumulator: unknown = kept.copies === undefined ? aggregator.create() : kept.copies[index];
+      let accumulator: unknown =
+        kept.copies === undefined ? aggregator.create() : kept.copies[index];
       for (const read of kept.added) accumulator = thawed(aggregator.add(accumulator, read[index]));
       next[index] = accumulator;
     }

@@ -1,23 +1,33 @@
 /**
- * What a window makes of its elements: the built-in aggregates and the author's own, behind one contract.
+ * What a window makes of its elements: the built-in aggregates and the author's own, behind one
+ * contract.
  *
  * Invariants:
- * 1. `read` is called for all aggregates of an element before any `add`: an element that one of them refuses changes none.
+ * 1. `read` is called for all aggregates of an element before any `add`: an element that one of
+ *    them refuses changes none.
  * 2. Results of the built-in ones do not depend on the order of elements or merges.
  * 3. `encode` gives JSON-safe data; `decode` of it gives an accumulator that behaves the same.
- * 4. An accumulator of the author's own shares nothing with what `decode` made it of, nor with what came out. It may keep elements, which are frozen. It is JSON,
- *    and so is its result.
- * 5. Null and undefined are skipped, as in SQL: `count` of a function counts the others, the sum, mean, least and greatest of nothing are null. The
- *    author's own aggregate is given them like everything else.
+ * 4. An accumulator of the author's own shares nothing with what `decode` made it of, nor with what
+ *    came out. It may keep elements, which are frozen. It is JSON, and so is its result.
+ * 5. Null and undefined are skipped, as in SQL: `count` of a function counts the others, the sum,
+ *    mean, least and greatest of nothing are null. The author's own aggregate is given them like
+ *    everything else.
  *
- * Source of 5: ISO/IEC 9075-2, 10.9 <aggregate function>, general rule "eliminate null values", as PostgreSQL and DuckDB do. Both take NaN and infinities;
- * a JSON number is neither.
+ * Source of 5: ISO/IEC 9075-2, 10.9 <aggregate function>, general rule "eliminate null values", as
+ * PostgreSQL and DuckDB do. Both take NaN and infinities; a JSON number is neither.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { AggregateChoice } from '../graph/graph.ts';
 import { aggregateSlot } from '../graph/graph.ts';
 import type { DistinctSketch, EncodedSketch } from '../state/distinct-sketch.ts';
-import { addToSketch, decodeSketch, encodeSketch, estimate, mergeSketches, newSketch } from '../state/distinct-sketch.ts';
+import {
+  addToSketch,
+  decodeSketch,
+  encodeSketch,
+  estimate,
+  mergeSketches,
+  newSketch,
+} from '../state/distinct-sketch.ts';
 import type { ExactSum } from '../state/exact-sum.ts';
 import { addToSum, emptySum, meanOf, mergeSums, roundedSum } from '../state/exact-sum.ts';
 import { freeze } from '../state/freeze.ts';
@@ -65,7 +75,10 @@ export function aggregatorOf({ name, agg }: AggregateChoice, resolve: Resolve): 
   }
 }
 
-const plain = { encode: (accumulator: unknown): unknown => accumulator, decode: (encoded: unknown): never => encoded as never };
+const plain = {
+  encode: (accumulator: unknown): unknown => accumulator,
+  decode: (encoded: unknown): never => encoded as never,
+};
 
 /** An accumulator that is undefined before the first value. */
 const orNothing = {
@@ -96,12 +109,18 @@ function isNothing(read: unknown): read is null | undefined {
 }
 
 /** Gives undefined for what is skipped. */
-function numberReader(name: string, of: (value: unknown) => unknown): (value: unknown) => number | undefined {
+function numberReader(
+  name: string,
+  of: (value: unknown) => unknown,
+): (value: unknown) => number | undefined {
   return (value) => {
     const read = of(value);
     if (typeof read === 'number' && Number.isFinite(read)) return read;
     if (isNothing(read)) return undefined;
-    throw new SluiceError('function-result', `'${name}' needs a finite number, or null, of each element, not ${nameOf(read)}`);
+    throw new SluiceError(
+      'function-result',
+      `'${name}' needs a finite number, or null, of each element, not ${nameOf(read)}`,
+    );
   };
 }
 
@@ -112,7 +131,10 @@ function nameOf(read: unknown): string {
 }
 
 /** Undefined before the first number. */
-function summing(name: string, of: (value: unknown) => unknown): Aggregator<ExactSum | undefined, number | undefined> {
+function summing(
+  name: string,
+  of: (value: unknown) => unknown,
+): Aggregator<ExactSum | undefined, number | undefined> {
   return {
     ...orNothing,
     read: numberReader(name, of),
@@ -136,7 +158,10 @@ interface Mean {
   count: number;
 }
 
-function averaging(name: string, of: (value: unknown) => unknown): Aggregator<Mean, number | undefined> {
+function averaging(
+  name: string,
+  of: (value: unknown) => unknown,
+): Aggregator<Mean, number | undefined> {
   return {
     ...plain,
     read: numberReader(name, of),
@@ -156,7 +181,10 @@ function averaging(name: string, of: (value: unknown) => unknown): Aggregator<Me
   };
 }
 
-/** A number of JSON has no infinity: a total beyond the largest double is refused, not written as null. */
+/**
+ * A number of JSON has no infinity: a total beyond the largest double is refused, not written as
+ * null.
+ */
 function finite(name: string, total: number): number {
   if (Number.isFinite(total)) return total;
   throw new SluiceError('function-result', `'${name}' is beyond the largest number`);
@@ -180,7 +208,10 @@ function extreme(
   };
 }
 
-function distinct(name: string, of: (value: unknown) => unknown): Aggregator<DistinctSketch, string | undefined> {
+function distinct(
+  name: string,
+  of: (value: unknown) => unknown,
+): Aggregator<DistinctSketch, string | undefined> {
   return {
     read: (value) => {
       const read = of(value);
@@ -188,7 +219,11 @@ function distinct(name: string, of: (value: unknown) => unknown): Aggregator<Dis
       try {
         return keyTextOf(read, undefined);
       } catch (cause) {
-        throw new SluiceError('function-result', `'${name}' tells elements apart by keys, or null: ${messageOf(cause)}`, { cause });
+        throw new SluiceError(
+          'function-result',
+          `'${name}' tells elements apart by keys, or null: ${messageOf(cause)}`,
+          { cause },
+        );
       }
     },
     create: newSketch,
@@ -216,16 +251,26 @@ function user(
 ): Aggregator<unknown, unknown> {
   const given = (accumulator: unknown, by: string): unknown => {
     if (accumulator !== undefined) return accumulator;
-    throw new SluiceError('function-result', `${by} of '${name}' must return an accumulator, not undefined`);
+    throw new SluiceError(
+      'function-result',
+      `${by} of '${name}' must return an accumulator, not undefined`,
+    );
   };
   return {
     read: freeze,
     create: () => jsonCopy(given(create(), 'create'), `the accumulator of '${name}'`),
-    add: (accumulator, value) => requireJsonSoFar(given(add(accumulator, value), 'add'), `the accumulator of '${name}'`),
-    merge: (into, from) => requireJson(given(merge(into, from), 'merge'), `the accumulator of '${name}'`),
+    add: (accumulator, value) =>
+      requireJsonSoFar(given(add(accumulator, value), 'add'), `the accumulator of '${name}'`),
+    merge: (into, from) =>
+      requireJson(given(merge(into, from), 'merge'), `the accumulator of '${name}'`),
     // A copy costs no more than the elements that made the accumulator.
-    result: (accumulator) => requireJson(result(jsonCopy(accumulator, `the accumulator of '${name}'`)), `the result of '${name}'`),
-    // One that is too large to be looked at whole with each element may have something else; its pane is rejected for that.
+    result: (accumulator) =>
+      requireJson(
+        result(jsonCopy(accumulator, `the accumulator of '${name}'`)),
+        `the result of '${name}'`,
+      ),
+    // One that is too large to be looked at whole with each element may have something else; its
+    // pane is rejected for that.
     encode: jsonPartsOf,
     decode: (encoded) => jsonCopy(encoded, `the accumulator of '${name}'`),
   };

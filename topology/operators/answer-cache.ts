@@ -1,10 +1,11 @@
 /**
- * Answers of look-ups by key, bounded in number and age; the least recently used go first. It is no state: a restart begins with an empty one.
+ * Answers of look-ups by key, bounded in number and age; the least recently used go first. It is no
+ * state: a restart begins with an empty one.
  *
  * Invariants:
  * 1. At most `maxEntries` are kept; 0 keeps none.
- * 2. Every call takes constant time. The order of use is a linked list: a Map alone keeps the places of deleted entries, and finding its
- *    oldest one steps over all of them.
+ * 2. Every call takes constant time. The order of use is a linked list: a Map alone keeps the
+ *    places of deleted entries, and finding its oldest one steps over all of them.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 
@@ -34,7 +35,10 @@ export class AnswerCache {
     return this.#entries.size;
   }
 
-  /** The answer to an encoded key, which may be that there is nothing; undefined when it is not known. */
+  /**
+   * The answer to an encoded key, which may be that there is nothing; undefined when it is not
+   * known.
+   */
   get(key: string): { readonly answer: unknown } | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;

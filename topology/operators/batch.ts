@@ -3,7 +3,8 @@
  *
  * Invariants:
  * 1. `kinds`, `values`, `timestamps` and `origins` have `length` entries that belong together.
- * 2. Only the operator that owns an output appends to its batch, and only within its own turn; readers never change it.
+ * 2. Only the operator that owns an output appends to its batch, and only within its own turn;
+ *    readers never change it.
  */
 import type { Path } from '../../schemas/ports/record.ts';
 import type { Provenance } from '../graph/sink.ts';
@@ -13,28 +14,37 @@ import { maxTime } from '../time/watermark.ts';
 export const rowKinds = {
   element: 0,
   /**
-   * `timestamps[i]` is the watermark; `values[i]` is `endOfInput` where it is the end of time and nothing comes any more. Before `eventTime` it is given by hand, as
-   * idleness is: `values[i]` is the key of the split that it is given to, or a list of those of a whole source; undefined means all.
+   * `timestamps[i]` is the watermark; `values[i]` is `endOfInput` where it is the end of time and
+   * nothing comes any more. Before `eventTime` it is given by hand, as idleness is: `values[i]` is
+   * the key of the split that it is given to, or a list of those of a whole source; undefined means
+   * all.
    */
   watermark: 1,
   idle: 2,
   active: 3,
   /**
-   * The periodic emission: watermarks are made here, and idleness is judged at `timestamps[i]`, which stands still while sources are held.
-   * `values[i]` is what the sources have heard so far, a `Heard`, where they tell.
+   * The periodic emission: watermarks are made here, and idleness is judged at `timestamps[i]`,
+   * which stands still while sources are held. `values[i]` is what the sources have heard so far, a
+   * `Heard`, where they tell.
    */
   tick: 4,
   /** The split of `values[i]`, a `SplitBegin`, exists, or has begun again. */
   split: 5,
   /** The split `values[i]` ended: it holds no watermark back. */
   splitEnd: 6,
-  /** Processing time is `timestamps[i]`: timers of processing time fire here. `values[i]` is the time of ticks, where that is another one. */
+  /**
+   * Processing time is `timestamps[i]`: timers of processing time fire here. `values[i]` is the
+   * time of ticks, where that is another one.
+   */
   clock: 7,
   /** There are the splits of `values[i]`, a set of their keys, and no others. */
   splits: 8,
 } as const;
 
-/** A split by its key, and those whose records come before its own: it begins at the least of their watermarks. */
+/**
+ * A split by its key, and those whose records come before its own: it begins at the least of their
+ * watermarks.
+ */
 export interface SplitBegin {
   readonly split: string;
   readonly parents: readonly string[];
@@ -42,7 +52,10 @@ export interface SplitBegin {
   readonly told: boolean;
 }
 
-/** Marks the end of time as the end of input: an operator of several inputs lets it go on when each of them has said it, whichever are idle. */
+/**
+ * Marks the end of time as the end of input: an operator of several inputs lets it go on when each
+ * of them has said it, whichever are idle.
+ */
 export const endOfInput = true;
 
 export type RowKind = (typeof rowKinds)[keyof typeof rowKinds];
@@ -66,14 +79,19 @@ export class Batch {
     this.push(rowKinds.element, value, timestamp, origin);
   }
 
-  control(kind: Exclude<RowKind, typeof rowKinds.element>, timestamp: number, value?: unknown): void {
+  control(
+    kind: Exclude<RowKind, typeof rowKinds.element>,
+    timestamp: number,
+    value?: unknown,
+  ): void {
     this.push(kind, value, timestamp, undefined);
   }
 
   /** `end` where the end of time among them is that of all input. */
   signals(signals: readonly TimeSignal[], end?: typeof endOfInput): void {
     for (const signal of signals) {
-      if (signal.kind === 'watermark') this.control(rowKinds.watermark, signal.at, signal.at === maxTime ? end : undefined);
+      if (signal.kind === 'watermark')
+        this.control(rowKinds.watermark, signal.at, signal.at === maxTime ? end : undefined);
       else this.control(signal.kind === 'idle' ? rowKinds.idle : rowKinds.active, 0);
     }
   }
@@ -90,7 +108,18 @@ export class Batch {
 /** The split of elements that no record carried. */
 export const noSplit = '';
 
-/** The key of a split among all splits of a job: two sources that read one stream are at different places in it. */
-export function splitKey({ source, path, split }: { readonly source: string; readonly path: Path; readonly split: string }): string {
+/**
+ * The key of a split among all splits of a job: two sources that read one stream are at different
+ * places in it.
+ */
+export function splitKey({
+  source,
+  path,
+  split,
+}: {
+  readonly source: string;
+  readonly path: Path;
+  readonly split: string;
+}): string {
   return `${source} ${path} ${split}`;
 }

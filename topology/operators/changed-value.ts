@@ -1,13 +1,17 @@
 /**
- * What a function did that tried to change a value which is not its own: V8 names the property in the message of a TypeError, and where that is the
- * only one of its name in what the function was given, its place is known as well.
+ * What a function did that tried to change a value which is not its own: V8 names the property in
+ * the message of a TypeError, and where that is the only one of its name in what the function was
+ * given, its place is known as well.
  */
 import { pointerPart } from '../../schemas/json-pointer.ts';
 import { limits } from '../../schemas/limits.ts';
 
 export interface ChangedValue {
   readonly message: string;
-  /** JSON pointer into the first of the given values; null where the place is not known, or in another. */
+  /**
+   * JSON pointer into the first of the given values; null where the place is not known, or in
+   * another.
+   */
   readonly pointer: string | null;
 }
 
@@ -29,7 +33,10 @@ export function changedValue(thrown: unknown, given: readonly unknown[]): Change
     if (groups === undefined) continue;
     const { property, holder, added } = groups;
     // Two sides of a join may be one object.
-    const places = property === undefined ? [] : [...new Set(given)].map((value) => placesOf(value, property, holder));
+    const places =
+      property === undefined
+        ? []
+        : [...new Set(given)].map((value) => placesOf(value, property, holder));
     const all = places.flat();
     const place = all.length === 1 ? all[0] : undefined;
     const at = place === undefined ? '' : ` at '${place}'`;
@@ -52,7 +59,8 @@ function placesOf(value: unknown, property: string, holder: string | undefined):
     for (const [name, part] of Object.entries(at)) {
       if (--partsLeft < 0) return;
       const place = `${pointer}/${pointerPart(name)}`;
-      if (name === property && Object.isFrozen(at) && inList !== !Array.isArray(at)) places.push(place);
+      if (name === property && Object.isFrozen(at) && inList !== !Array.isArray(at))
+        places.push(place);
       look(part, place, depth - 1);
     }
   };

@@ -2,10 +2,11 @@
  * Lets the first element of a key pass within a time: arrival order decides which is first.
  *
  * Invariants:
- * 1. State of a key is kept to firstTimestamp + within, and removed when the watermark reaches that.
+ * 1. State of a key is kept to firstTimestamp + within, and removed when the watermark reaches
+ *    that.
  * 2. A repeat does not prolong it.
- * 3. An element with timestamp + within <= watermark is late: its key's state may be gone, so it never passes. What was late stays late, also when a
- *    restored job has a longer `within`.
+ * 3. An element with timestamp + within <= watermark is late: its key's state may be gone, so it
+ *    never passes. What was late stays late, also when a restored job has a longer `within`.
  */
 import type { DeduplicateNode } from '../graph/graph.ts';
 import { TimeHeap } from '../state/time-heap.ts';
@@ -24,7 +25,9 @@ export interface DeduplicateSnapshot {
   readonly firsts: readonly (readonly [key: string, timestamp: number])[];
 }
 
-/** Before version 3 of checkpoints: when a key was to be forgotten, instead of when it was first. */
+/**
+ * Before version 3 of checkpoints: when a key was to be forgotten, instead of when it was first.
+ */
 interface OldSnapshot {
   readonly watermark: EncodedTime;
   readonly expiries: readonly (readonly [key: string, expiresAt: number])[];
@@ -42,7 +45,12 @@ export class DeduplicateOperator implements Operator {
   /** Elements not after this are late. */
   #forgottenThrough = minTime;
 
-  constructor(node: DeduplicateNode, by: (value: unknown) => unknown, counts: NodeCounts, reject: Reject) {
+  constructor(
+    node: DeduplicateNode,
+    by: (value: unknown) => unknown,
+    counts: NodeCounts,
+    reject: Reject,
+  ) {
     this.#node = node;
     this.#by = by;
     this.#counts = counts;
@@ -99,18 +107,30 @@ export class DeduplicateOperator implements Operator {
     if (watermark <= this.#watermark) return;
     this.#watermark = watermark;
     this.#forgottenThrough = Math.max(this.#forgottenThrough, watermark - this.#node.withinMs);
-    for (let due = this.#queue.popUntil(watermark); due !== undefined; due = this.#queue.popUntil(watermark)) this.#firsts.delete(due.key);
+    for (
+      let due = this.#queue.popUntil(watermark);
+      due !== undefined;
+      due = this.#queue.popUntil(watermark)
+    )
+      this.#firsts.delete(due.key);
   }
 
   snapshot(): DeduplicateSnapshot {
-    return { watermark: encodeTime(this.#watermark), forgottenThrough: encodeTime(this.#forgottenThrough), firsts: [...this.#firsts] };
+    return {
+      watermark: encodeTime(this.#watermark),
+      forgottenThrough: encodeTime(this.#forgottenThrough),
+      firsts: [...this.#firsts],
+    };
   }
 
   restore(snapshot: DeduplicateSnapshot | OldSnapshot): void {
     const { withinMs } = this.#node;
     const isOld = 'expiries' in snapshot;
     this.#watermark = decodeTime(snapshot.watermark);
-    this.#forgottenThrough = Math.max(isOld ? minTime : decodeTime(snapshot.forgottenThrough), this.#watermark - withinMs);
+    this.#forgottenThrough = Math.max(
+      isOld ? minTime : decodeTime(snapshot.forgottenThrough),
+      this.#watermark - withinMs,
+    );
     this.#firsts.clear();
     this.#queue.clear();
     for (const [key, time] of isOld ? snapshot.expiries : snapshot.firsts) {

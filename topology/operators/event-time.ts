@@ -1,8 +1,10 @@
 /**
- * Gives elements their event time and makes watermarks: one generator per split of the input, merged over the splits.
+ * Gives elements their event time and makes watermarks: one generator per split of the input,
+ * merged over the splits.
  *
  * Invariants:
- * 1. An element keeps its place among the others; its timestamp becomes what the function says, in whole epoch milliseconds.
+ * 1. An element keeps its place among the others; its timestamp becomes what the function says, in
+ *    whole epoch milliseconds.
  * 2. Watermarks are emitted at ticks only, after the elements that caused them.
  * 3. An event further ahead of processing time than the guard is rejected and moves no watermark.
  */
@@ -26,7 +28,12 @@ export class EventTimeOperator implements Operator {
   readonly #reject: Reject;
   #processingTimeMs = 0;
 
-  constructor(node: EventTimeNode, timestampOf: (value: unknown) => unknown, counts: NodeCounts, reject: Reject) {
+  constructor(
+    node: EventTimeNode,
+    timestampOf: (value: unknown) => unknown,
+    counts: NodeCounts,
+    reject: Reject,
+  ) {
     this.#node = node;
     this.#timestampOf = timestampOf;
     this.#counts = counts;
@@ -75,16 +82,21 @@ export class EventTimeOperator implements Operator {
 
   /** Whether there are no other splits than those of the one source that is spoken of. */
   #isAll(splits: readonly string[]): boolean {
-    for (const split of this.watermarks.splits.keys()) if (split !== noSplit && !splits.includes(split)) return false;
+    for (const split of this.watermarks.splits.keys())
+      if (split !== noSplit && !splits.includes(split)) return false;
     return true;
   }
 
   /** What a restored state has of splits that are gone holds nothing back. */
   #keep(splits: ReadonlySet<string>): void {
-    for (const split of this.watermarks.splits.keys()) if (split !== noSplit && !splits.has(split)) this.watermarks.remove(split);
+    for (const split of this.watermarks.splits.keys())
+      if (split !== noSplit && !splits.has(split)) this.watermarks.remove(split);
   }
 
-  /** Time is made here. What comes from upstream was given from outside: the end of input, or a test driver's hand. */
+  /**
+   * Time is made here. What comes from upstream was given from outside: the end of input, or a test
+   * driver's hand.
+   */
   #given(kind: RowKind, at: number, to: unknown, target: Batch): void {
     const { watermarks } = this;
     const idle = kind === rowKinds.idle;
@@ -93,11 +105,15 @@ export class EventTimeOperator implements Operator {
       return;
     }
     if (to === undefined || (typeof to !== 'string' && this.#isAll(to as readonly string[]))) {
-      target.signals(kind === rowKinds.watermark ? watermarks.giveAll(at) : watermarks.setAllIdle(idle));
+      target.signals(
+        kind === rowKinds.watermark ? watermarks.giveAll(at) : watermarks.setAllIdle(idle),
+      );
       return;
     }
     for (const split of typeof to === 'string' ? [to] : (to as readonly string[]))
-      target.signals(kind === rowKinds.watermark ? watermarks.give(split, at) : watermarks.setIdle(split, idle));
+      target.signals(
+        kind === rowKinds.watermark ? watermarks.give(split, at) : watermarks.setIdle(split, idle),
+      );
   }
 
   #element(value: unknown, origin: Provenance | undefined, target: Batch): void {
@@ -131,9 +147,22 @@ export class EventTimeOperator implements Operator {
     target.element(value, timestamp, origin);
   }
 
-  #refuse(code: RejectionCode, message: string, value: unknown, origin: Provenance | undefined): void {
+  #refuse(
+    code: RejectionCode,
+    message: string,
+    value: unknown,
+    origin: Provenance | undefined,
+  ): void {
     this.#counts.rejected++;
-    this.#reject({ node: this.#node.id, code, message, pointer: null, schema: null, value, origin });
+    this.#reject({
+      node: this.#node.id,
+      code,
+      message,
+      pointer: null,
+      schema: null,
+      value,
+      origin,
+    });
   }
 
   snapshot(): WatermarkSnapshot {

@@ -1,16 +1,20 @@
 /**
- * Joins two keyed inputs where left + lower <= right <= left + upper, as Flink's IntervalJoinOperator; `left` also gives left elements that
- * found no match.
+ * Joins two keyed inputs where left + lower <= right <= left + upper, as Flink's
+ * IntervalJoinOperator; `left` also gives left elements that found no match.
  *
  * Invariants:
  * 1. A pair comes out once, when its second element arrives, with the later of both times.
- * 2. An element with a timestamp below the watermark of both inputs (rule `combined`) is late and joins nothing.
- * 3. A left element stays until W >= timestamp + max(upper, 0), a right one until W >= timestamp + max(-lower, 0).
- * 4. A pair of which the function throws is rejected and counts as no match; all else goes on. The rejection names one row of it: of a join
- *    `left` the right one, whichever came first, as the left one may still come out; else the one that came second.
- * 5. Join `left`: an unmatched left element comes out when it leaves the state, with its own time; the operator forwards
- *    W - max(upper, 0) - 1, so that it is not late downstream.
- * 6. A row costs O(log n + matches) of the rows of its key, to come and to go, in whatever order rows come (state/time-buffer.ts).
+ * 2. An element with a timestamp below the watermark of both inputs (rule `combined`) is late and
+ *    joins nothing.
+ * 3. A left element stays until W >= timestamp + max(upper, 0), a right one until W >= timestamp +
+ *    max(-lower, 0).
+ * 4. A pair of which the function throws is rejected and counts as no match; all else goes on. The
+ *    rejection names one row of it: of a join `left` the right one, whichever came first, as the
+ *    left one may still come out; else the one that came second.
+ * 5. Join `left`: an unmatched left element comes out when it leaves the state, with its own time;
+ *    the operator forwards W - max(upper, 0) - 1, so that it is not late downstream.
+ * 6. A row costs O(log n + matches) of the rows of its key, to come and to go, in whatever order
+ *    rows come (state/time-buffer.ts).
  *
  * Source: org.apache.flink.streaming.api.operators.co.IntervalJoinOperator; 4 and 5 are ours.
  */
@@ -45,11 +49,17 @@ type EncodedRight = readonly [time: number, value: unknown, identity?: Identity]
 
 export interface IntervalJoinSnapshot {
   readonly merge: MergeSnapshot;
-  readonly keys: readonly (readonly [key: string, left: readonly EncodedLeft[], right: readonly EncodedRight[]])[];
+  readonly keys: readonly (readonly [
+    key: string,
+    left: readonly EncodedLeft[],
+    right: readonly EncodedRight[],
+  ])[];
 }
 
 /** The elements in a join's state, with the number of their input. */
-export function* joinElements({ keys }: IntervalJoinSnapshot): Generator<readonly [input: number, value: unknown]> {
+export function* joinElements({
+  keys,
+}: IntervalJoinSnapshot): Generator<readonly [input: number, value: unknown]> {
   for (const [, left, right] of keys) {
     for (const [, , value] of left) yield [0, value];
     for (const [, value] of right) yield [1, value];
@@ -76,8 +86,17 @@ export class IntervalJoinOperator implements Operator {
   readonly #result: string;
   #nowMs = Number.NEGATIVE_INFINITY;
 
-  /** `level`, where both sides may have the same events: how many nodes before it make several elements of one. */
-  constructor(node: IntervalJoinNode, functions: JoinFunctions, level: number | undefined, counts: NodeCounts, reject: Reject) {
+  /**
+   * `level`, where both sides may have the same events: how many nodes before it make several
+   * elements of one.
+   */
+  constructor(
+    node: IntervalJoinNode,
+    functions: JoinFunctions,
+    level: number | undefined,
+    counts: NodeCounts,
+    reject: Reject,
+  ) {
     this.#node = node;
     this.#level = level;
     this.#functions = functions;
@@ -113,7 +132,8 @@ export class IntervalJoinOperator implements Operator {
           );
           break;
         case rowKinds.watermark:
-          if (batch.values[i] === endOfInput) this.#signal(this.#merge.end(input), out, target, endOfInput);
+          if (batch.values[i] === endOfInput)
+            this.#signal(this.#merge.end(input), out, target, endOfInput);
           else this.#signal(this.#merge.advance(input, timestamp), out, target);
           break;
         case rowKinds.idle:
@@ -142,7 +162,14 @@ export class IntervalJoinOperator implements Operator {
     if (target !== undefined) this.#signal(this.#merge.active(input), out, target);
   }
 
-  #element(side: number, value: unknown, timestamp: number, origin: Provenance | undefined, target: Batch, late: Batch | undefined): void {
+  #element(
+    side: number,
+    value: unknown,
+    timestamp: number,
+    origin: Provenance | undefined,
+    target: Batch,
+    late: Batch | undefined,
+  ): void {
     this.#counts.in++;
     const { leftKey, rightKey } = this.#functions;
     let key: string;
@@ -165,7 +192,13 @@ export class IntervalJoinOperator implements Operator {
     else this.#right(key, value, timestamp, origin, target);
   }
 
-  #left(key: string, value: unknown, timestamp: number, origin: Provenance | undefined, target: Batch): void {
+  #left(
+    key: string,
+    value: unknown,
+    timestamp: number,
+    origin: Provenance | undefined,
+    target: Batch,
+  ): void {
     const element: LeftElement = { value, identity: identityOf(origin), matched: false };
     this.#lefts.insert(key, timestamp, element);
     const { lowerMs, upperMs } = this.#node;
@@ -180,16 +213,26 @@ export class IntervalJoinOperator implements Operator {
     });
   }
 
-  #right(key: string, value: unknown, timestamp: number, origin: Provenance | undefined, target: Batch): void {
+  #right(
+    key: string,
+    value: unknown,
+    timestamp: number,
+    origin: Provenance | undefined,
+    target: Batch,
+  ): void {
     const element: JoinElement = { value, identity: identityOf(origin) };
     this.#rights.insert(key, timestamp, element);
     const { lowerMs, upperMs } = this.#node;
     this.#lefts.range(key, timestamp - upperMs, timestamp - lowerMs, (leftTime, left) => {
-      if (this.#give(left, element, Math.max(timestamp, leftTime), value, origin, target)) left.matched = true;
+      if (this.#give(left, element, Math.max(timestamp, leftTime), value, origin, target))
+        left.matched = true;
     });
   }
 
-  /** Gives what the author's function makes of both; `value` and `origin` are of the row that is rejected when it throws. Says whether it did not. */
+  /**
+   * Gives what the author's function makes of both; `value` and `origin` are of the row that is
+   * rejected when it throws. Says whether it did not.
+   */
   #give(
     { value: left, identity }: JoinElement,
     right: JoinElement | undefined,
@@ -202,7 +245,14 @@ export class IntervalJoinOperator implements Operator {
     try {
       joined = requireJson(this.#functions.join(left, right?.value), this.#result);
     } catch (thrown) {
-      rejectThrown(this.#reject, this.#node.id, thrown, value, origin, value === left ? [left, right?.value] : [right?.value, left]);
+      rejectThrown(
+        this.#reject,
+        this.#node.id,
+        thrown,
+        value,
+        origin,
+        value === left ? [left, right?.value] : [right?.value, left],
+      );
       return false;
     }
     target.element(joined, timestamp, this.#pairOf(identity, right));
@@ -211,19 +261,29 @@ export class IntervalJoinOperator implements Operator {
   }
 
   #pairOf(left: Identity | undefined, right: JoinElement | undefined): Provenance | undefined {
-    if (left === undefined || (right !== undefined && right.identity === undefined)) return undefined;
+    if (left === undefined || (right !== undefined && right.identity === undefined))
+      return undefined;
     return { derived: { kind: 'pair', node: this.#node.id, left, right: right?.identity } };
   }
 
-  #signal(signals: readonly TimeSignal[], out: readonly Batch[], target: Batch, end?: typeof endOfInput): void {
+  #signal(
+    signals: readonly TimeSignal[],
+    out: readonly Batch[],
+    target: Batch,
+    end?: typeof endOfInput,
+  ): void {
     for (const signal of signals) {
       if (signal.kind !== 'watermark') {
         for (const port of out) port.signals([signal]);
         continue;
       }
       this.#advance(signal.at, target);
-      const forwarded = this.#node.join === 'left' && signal.at !== maxTime ? signal.at - this.#leftStaysMs - 1 : signal.at;
-      for (const port of out) port.control(rowKinds.watermark, forwarded, forwarded === maxTime ? end : undefined);
+      const forwarded =
+        this.#node.join === 'left' && signal.at !== maxTime
+          ? signal.at - this.#leftStaysMs - 1
+          : signal.at;
+      for (const port of out)
+        port.control(rowKinds.watermark, forwarded, forwarded === maxTime ? end : undefined);
     }
   }
 
@@ -238,9 +298,13 @@ export class IntervalJoinOperator implements Operator {
 
   snapshot(): IntervalJoinSnapshot {
     const keys = [...new Set([...this.#lefts.keys, ...this.#rights.keys])].map((key) => {
-      const lefts = this.#lefts.rowsOf(key).map(([time, { matched, value, identity }]): EncodedLeft => {
-        return identity === undefined ? [time, matched ? 1 : 0, value] : [time, matched ? 1 : 0, value, identity];
-      });
+      const lefts = this.#lefts
+        .rowsOf(key)
+        .map(([time, { matched, value, identity }]): EncodedLeft => {
+          return identity === undefined
+            ? [time, matched ? 1 : 0, value]
+            : [time, matched ? 1 : 0, value, identity];
+        });
       const rights = this.#rights.rowsOf(key).map(([time, { value, identity }]): EncodedRight => {
         return identity === undefined ? [time, value] : [time, value, identity];
       });
@@ -256,7 +320,8 @@ export class IntervalJoinOperator implements Operator {
     for (const [key, lefts, rights] of snapshot.keys) {
       for (const [time, matched, value, identity] of lefts)
         this.#lefts.insert(key, time, { value: freeze(value), identity, matched: matched === 1 });
-      for (const [time, value, identity] of rights) this.#rights.insert(key, time, { value: freeze(value), identity });
+      for (const [time, value, identity] of rights)
+        this.#rights.insert(key, time, { value: freeze(value), identity });
     }
   }
 }

@@ -1,9 +1,12 @@
 /**
- * The rows of one input of a join, by key, each until the watermark has passed all that it could join.
+ * The rows of one input of a join, by key, each until the watermark has passed all that it could
+ * join.
  *
  * Invariants:
- * 1. A row stays until W >= timestamp + `staysMs`. Rows leave in the order of their times, at equal times in the order of keys, then of arrival.
- * 2. A key has one timer, of its earliest row: it moves when an earlier row comes, and when rows have left.
+ * 1. A row stays until W >= timestamp + `staysMs`. Rows leave in the order of their times, at equal
+ *    times in the order of keys, then of arrival.
+ * 2. A key has one timer, of its earliest row: it moves when an earlier row comes, and when rows
+ *    have left.
  */
 import { TimeBuffer } from '../state/time-buffer.ts';
 import type { Timer } from '../state/timer-queue.ts';
@@ -65,7 +68,11 @@ export class JoinSide<T> {
 
   /** Lets go of what no row that comes now can join. */
   advance(watermark: number): void {
-    for (let due = this.#timers.takeUntil(watermark); due !== undefined; due = this.#timers.takeUntil(watermark)) {
+    for (
+      let due = this.#timers.takeUntil(watermark);
+      due !== undefined;
+      due = this.#timers.takeUntil(watermark)
+    ) {
       this.#size -= due.value.rows.takeUntil(watermark - this.#staysMs);
       this.#settle(due.value);
     }
@@ -73,7 +80,11 @@ export class JoinSide<T> {
 
   /** The same, and gives each row as it leaves. */
   advanceGiving(watermark: number, give: (time: number, value: T) => void): void {
-    for (let due = this.#timers.takeUntil(watermark); due !== undefined; due = this.#timers.takeUntil(watermark)) {
+    for (
+      let due = this.#timers.takeUntil(watermark);
+      due !== undefined;
+      due = this.#timers.takeUntil(watermark)
+    ) {
       this.#size -= due.value.rows.takeUntil(due.at - this.#staysMs, give);
       this.#settle(due.value);
     }

@@ -1,8 +1,9 @@
 /**
  * The text of a key that a user function gave for an element, in which no two keys are merged.
  *
- * Invariant: a key is exact. A whole number beyond 2^53 is none, as JSON.parse gives neighbors as the same; nor is what was made of a number of the event
- * that a double does not hold as it was written, in any part of the key.
+ * Invariant: a key is exact. A whole number beyond 2^53 is none, as JSON.parse gives neighbors as
+ * the same; nor is what was made of a number of the event that a double does not hold as it was
+ * written, in any part of the key.
  */
 import { pointerPart } from '../../schemas/json-pointer.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
@@ -29,18 +30,26 @@ export function keyTextOf(key: unknown, origin: Provenance | undefined): string 
   return text;
 }
 
-const partsOf = (key: Key): readonly unknown[] => (Array.isArray(key) ? (key as readonly unknown[]) : [key]);
+const partsOf = (key: Key): readonly unknown[] =>
+  Array.isArray(key) ? (key as readonly unknown[]) : [key];
 
 function checkWhole(key: Key, origin: Provenance | undefined): void {
   if (typeof key === 'number') refuseLarge(key, origin);
-  else if (Array.isArray(key)) for (const part of key as readonly unknown[]) if (typeof part === 'number') refuseLarge(part, origin);
+  else if (Array.isArray(key))
+    for (const part of key as readonly unknown[])
+      if (typeof part === 'number') refuseLarge(part, origin);
 }
 
 function refuseLarge(part: number, origin: Provenance | undefined): void {
   if (!Number.isInteger(part) || Number.isSafeInteger(part)) return;
   const place =
-    origin === undefined || origin.derived !== undefined ? undefined : placeOf(part, JSON.parse(Buffer.from(origin.data).toString('utf8')));
-  throw new InexactKeyError(`the number ${part} is beyond 2^53, where several numbers become one`, place ?? null);
+    origin === undefined || origin.derived !== undefined
+      ? undefined
+      : placeOf(part, JSON.parse(Buffer.from(origin.data).toString('utf8')));
+  throw new InexactKeyError(
+    `the number ${part} is beyond 2^53, where several numbers become one`,
+    place ?? null,
+  );
 }
 
 /** Where a number is in a value. */
@@ -61,12 +70,19 @@ function checkWritten(key: Key, numbers: NonNullable<Origin['inexact']>): void {
   for (const part of partsOf(key)) {
     for (const { pointer, text, value } of numbers) {
       const written = String(value);
-      const made = typeof part === 'string' && written.replaceAll(/\D/g, '').length >= tellingDigits && part.includes(written);
+      const made =
+        typeof part === 'string' &&
+        written.replaceAll(/\D/g, '').length >= tellingDigits &&
+        part.includes(written);
       if (part !== value && !made) continue;
-      throw new InexactKeyError(`the number ${shown(text)} at '${pointer}' of the event's data is held as ${written}`, pointer);
+      throw new InexactKeyError(
+        `the number ${shown(text)} at '${pointer}' of the event's data is held as ${written}`,
+        pointer,
+      );
     }
   }
 }
 
 const shownMaxChars = 40;
-const shown = (text: string): string => (text.length <= shownMaxChars ? text : `${text.slice(0, shownMaxChars)}...`);
+const shown = (text: string): string =>
+  text.length <= shownMaxChars ? text : `${text.slice(0, shownMaxChars)}...`;

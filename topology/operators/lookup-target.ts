@@ -1,14 +1,18 @@
 /**
  * What all look-ups of one target share: when it may be asked again, and how long it takes.
  *
- * A target that fails is asked no more than it can bear: retries have one budget, whoever waits for them. It is a token bucket as clients of AWS have it
- * (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html): a retry takes a token, answers give some back, and time a little, so that
- * a target which was away for long is found again, by one call a second, then by twice as many with each answer.
+ * A target that fails is asked no more than it can bear: retries have one budget, whoever waits for
+ * them. It is a token bucket as clients of AWS have it
+ * (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html): a retry takes a
+ * token, answers give some back, and time a little, so that a target which was away for long is
+ * found again, by one call a second, then by twice as many with each answer.
  *
  * Invariants:
- * 1. A target that says how long it wants to be left alone (`Retry-After`) is asked nothing until then, by nobody; first tries that waited for that take
- *    a token as retries do, so that it is not met by all of them at once.
- * 2. Over any time, retries are at most `lookupRetryBurst`, one a `lookupRetryTokenMs`, two for each answer to a retry, and one for ten to first tries.
+ * 1. A target that says how long it wants to be left alone (`Retry-After`) is asked nothing until
+ *    then, by nobody; first tries that waited for that take a token as retries do, so that it is
+ *    not met by all of them at once.
+ * 2. Over any time, retries are at most `lookupRetryBurst`, one a `lookupRetryTokenMs`, two for
+ *    each answer to a retry, and one for ten to first tries.
  * 3. Who waits is served in order.
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
@@ -65,13 +69,19 @@ export class LookupTarget {
   }
 
   answered(paid: boolean): void {
-    this.#tokens = Math.min(limits.lookupRetryBurst, this.#tokens + (paid ? tokensOfRetry : tokensOfFirst));
+    this.#tokens = Math.min(
+      limits.lookupRetryBurst,
+      this.#tokens + (paid ? tokensOfRetry : tokensOfFirst),
+    );
     if (this.#waiting.length > 0) this.#serve();
   }
 
   /** The target said how long it wants to be left alone; the longest of what it said counts. */
   pause(ms: number): void {
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#clock.monotonic() + Math.min(ms, limits.lookupPauseMaxMs));
+    this.#pausedUntilMs = Math.max(
+      this.#pausedUntilMs,
+      this.#clock.monotonic() + Math.min(ms, limits.lookupPauseMaxMs),
+    );
     this.#fill();
     this.#tokens = Math.min(this.#tokens, 1);
   }
@@ -89,9 +99,15 @@ export class LookupTarget {
   #fill(): void {
     const nowMs = this.#clock.monotonic();
     // Not for the time of a pause: what comes after it begins with one.
-    const passedMs = Math.max(0, nowMs - Math.max(this.#filledAtMs, Math.min(this.#pausedUntilMs, nowMs)));
+    const passedMs = Math.max(
+      0,
+      nowMs - Math.max(this.#filledAtMs, Math.min(this.#pausedUntilMs, nowMs)),
+    );
     this.#filledAtMs = nowMs;
-    this.#tokens = Math.min(limits.lookupRetryBurst, this.#tokens + passedMs / limits.lookupRetryTokenMs);
+    this.#tokens = Math.min(
+      limits.lookupRetryBurst,
+      this.#tokens + passedMs / limits.lookupRetryTokenMs,
+    );
   }
 
   #serve(): void {
@@ -123,8 +139,14 @@ export function lookupTargets(clock: Clock): (lookup: LookupCall) => LookupTarge
   };
 }
 
-/** How long a look-up that failed is to be left alone, ms, where what it rejects with says so in `retryAfterMs`. */
+/**
+ * How long a look-up that failed is to be left alone, ms, where what it rejects with says so in
+ * `retryAfterMs`.
+ */
 export function retryAfterOf(thrown: unknown): number | undefined {
-  const said = typeof thrown === 'object' && thrown !== null ? (thrown as { readonly retryAfterMs?: unknown }).retryAfterMs : undefined;
+  const said =
+    typeof thrown === 'object' && thrown !== null
+      ? (thrown as { readonly retryAfterMs?: unknown }).retryAfterMs
+      : undefined;
   return typeof said === 'number' && said >= 0 ? said : undefined;
 }

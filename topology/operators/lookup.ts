@@ -1,16 +1,21 @@
 /**
- * Asynchronous look-ups. Elements wait in a queue while their answers are under way; what is done leaves in a later turn.
+ * Asynchronous look-ups. Elements wait in a queue while their answers are under way; what is done
+ * leaves in a later turn.
  *
  * Invariants:
- * 1. `ordered`: elements leave in the order in which they came. `unordered`: an answer may overtake others, never a watermark or idleness.
- * 2. No watermark overtakes an element that waits before it. The clock does, at once: processing time does not stand still for an answer, nor
- *    does it come back out of a snapshot.
+ * 1. `ordered`: elements leave in the order in which they came. `unordered`: an answer may overtake
+ *    others, never a watermark or idleness.
+ * 2. No watermark overtakes an element that waits before it. The clock does, at once: processing
+ *    time does not stand still for an answer, nor does it come back out of a snapshot.
  * 3. What waits is in the snapshot as input; a restored operator asks again.
- * 4. At most `capacity` look-ups are under way. With as many elements inside, answered or not, the engine pulls nothing (`isFull`): at most
- *    `capacity - 1` and what one turn brings are held.
- * 5. What waits is no silence: downstream it is not idle while elements are inside, whatever was said before them.
- * 6. With a cache, a key whose answer is under way is not asked a second time: the elements share the answer.
- * 7. Every try is made when its target may be asked (lookup-target.ts); all look-ups of a connector share one.
+ * 4. At most `capacity` look-ups are under way. With as many elements inside, answered or not, the
+ *    engine pulls nothing (`isFull`): at most `capacity - 1` and what one turn brings are held.
+ * 5. What waits is no silence: downstream it is not idle while elements are inside, whatever was
+ *    said before them.
+ * 6. With a cache, a key whose answer is under way is not asked a second time: the elements share
+ *    the answer.
+ * 7. Every try is made when its target may be asked (lookup-target.ts); all look-ups of a connector
+ *    share one.
  */
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Timer } from '../../schemas/kernel/clock.ts';
@@ -37,8 +42,14 @@ import { rejectThrown, stuck } from './operator.ts';
 import type { WaitingRow } from './waiting-rows.ts';
 import { WaitingRows } from './waiting-rows.ts';
 
-/** Asks for one key; undefined when there is nothing. Rejects when it cannot tell; `retryAfterMs` of what it rejects with is obeyed. */
-export type LookupFunction = (key: Key, context: { readonly signal: AbortSignal }) => Promise<unknown>;
+/**
+ * Asks for one key; undefined when there is nothing. Rejects when it cannot tell; `retryAfterMs` of
+ * what it rejects with is obeyed.
+ */
+export type LookupFunction = (
+  key: Key,
+  context: { readonly signal: AbortSignal },
+) => Promise<unknown>;
 
 export interface LookupFunctions {
   readonly by: (value: unknown) => unknown;
@@ -63,7 +74,12 @@ interface WaitingElement extends WaitingRow {
   failing: boolean;
 }
 
-type EncodedRow = readonly [kind: RowKind, timestamp: EncodedTime, value: unknown, origin: EncodedOrigin | null];
+type EncodedRow = readonly [
+  kind: RowKind,
+  timestamp: EncodedTime,
+  value: unknown,
+  origin: EncodedOrigin | null,
+];
 
 export interface LookupSnapshot {
   readonly rows: readonly EncodedRow[];
@@ -78,7 +94,9 @@ interface IdleState {
 }
 
 /** The elements that wait in a look-up's state. */
-export function* lookupElements({ rows }: LookupSnapshot): Generator<readonly [input: number, value: unknown]> {
+export function* lookupElements({
+  rows,
+}: LookupSnapshot): Generator<readonly [input: number, value: unknown]> {
   for (const [kind, , value] of rows) if (kind === rowKinds.element) yield [0, value];
 }
 
@@ -154,9 +172,11 @@ export class LookupOperator implements Operator {
       if (kind === rowKinds.element) {
         this.#enter(batch.values[i], batch.timestamps[i] as number, batch.origins[i]);
         if (this.#idle.told && this.#rows.elements > 0) this.#tell(rowKinds.active, target);
-      } else if (kind === rowKinds.clock) target.control(kind, batch.timestamps[i] as number, batch.values[i]);
+      } else if (kind === rowKinds.clock)
+        target.control(kind, batch.timestamps[i] as number, batch.values[i]);
       else {
-        if (isIdleness(kind, batch.values[i])) this.#idle = { ...this.#idle, said: kind === rowKinds.idle };
+        if (isIdleness(kind, batch.values[i]))
+          this.#idle = { ...this.#idle, said: kind === rowKinds.idle };
         this.#rows.control(kind, batch.values[i], batch.timestamps[i] as number);
       }
     }
@@ -175,11 +195,13 @@ export class LookupOperator implements Operator {
     this.#ask();
     const gave = this.#rows.leave(this.#lookup.order === 'unordered', (row) => {
       if (row.kind === rowKinds.element) this.#leave(row as WaitingElement, target);
-      else if (!isIdleness(row.kind, row.value)) target.push(row.kind, row.value, row.timestamp, undefined);
+      else if (!isIdleness(row.kind, row.value))
+        target.push(row.kind, row.value, row.timestamp, undefined);
       else if (row.kind === rowKinds.active) this.#tell(rowKinds.active, target);
       else if (this.#rows.elements === 0) this.#tell(rowKinds.idle, target);
     });
-    if (this.#idle.said && !this.#idle.told && this.#rows.isEmpty) this.#tell(rowKinds.idle, target);
+    if (this.#idle.said && !this.#idle.told && this.#rows.isEmpty)
+      this.#tell(rowKinds.idle, target);
     return gave;
   }
 
@@ -197,7 +219,13 @@ export class LookupOperator implements Operator {
       return;
     }
     const kind = rowKinds.element;
-    const waits = { finished: false, answer: undefined, refusal: undefined, tries: 0, failing: false };
+    const waits = {
+      finished: false,
+      answer: undefined,
+      refusal: undefined,
+      tries: 0,
+      failing: false,
+    };
     this.#rows.element({ kind, value: freeze(value), timestamp, origin, key, keyText, ...waits });
   }
 
@@ -205,12 +233,27 @@ export class LookupOperator implements Operator {
     const { value, origin, refusal } = row;
     if (refusal !== undefined) {
       this.#counts.rejected++;
-      const message = refusal.code === stuck ? refusal.message : `the look-up failed ${row.tries} times, at last: ${refusal.message}`;
-      this.#reject({ node: this.#node, code: refusal.code, message, pointer: null, schema: null, value, origin });
+      const message =
+        refusal.code === stuck
+          ? refusal.message
+          : `the look-up failed ${row.tries} times, at last: ${refusal.message}`;
+      this.#reject({
+        node: this.#node,
+        code: refusal.code,
+        message,
+        pointer: null,
+        schema: null,
+        value,
+        origin,
+      });
       return;
     }
     try {
-      target.element(requireJson(this.#functions.combine(value, row.answer), this.#result), row.timestamp, origin);
+      target.element(
+        requireJson(this.#functions.combine(value, row.answer), this.#result),
+        row.timestamp,
+        origin,
+      );
       this.#counts.passed++;
     } catch (thrown) {
       this.#counts.rejected++;
@@ -218,7 +261,9 @@ export class LookupOperator implements Operator {
     }
   }
 
-  /** Starts as many look-ups as there are places for; answers that are known or under way need none. */
+  /**
+   * Starts as many look-ups as there are places for; answers that are known or under way need none.
+   */
   #ask(): void {
     if (this.#closed || !this.#rows.hasUntaken) return;
     this.#rows.takeUp((row) => {
@@ -245,7 +290,8 @@ export class LookupOperator implements Operator {
     if (this.#closed) return;
     row.tries++;
     const begunMs = this.#host.clock.monotonic();
-    const took = (failed: boolean): void => this.#target.times.note(this.#host.clock.monotonic() - begunMs, failed);
+    const took = (failed: boolean): void =>
+      this.#target.times.note(this.#host.clock.monotonic() - begunMs, failed);
     try {
       // The cache, and all that share it, hold it; so may whoever gave it.
       const answer = freezeWhole(await this.#call(row.key));
@@ -270,7 +316,11 @@ export class LookupOperator implements Operator {
         row.failing = true;
         this.#lastFailure = message;
       }
-      const pauseMs = backoffMs(row.tries - 1, { baseMs: limits.lookupRetryBaseMs, maxMs: limits.lookupRetryMaxMs }, this.#host.random);
+      const pauseMs = backoffMs(
+        row.tries - 1,
+        { baseMs: limits.lookupRetryBaseMs, maxMs: limits.lookupRetryMaxMs },
+        this.#host.random,
+      );
       const timer = this.#host.clock.setTimer(pauseMs, () => {
         this.#timers.delete(timer);
         this.#target.again((retryPaid) => void this.#try(row, retryPaid));
@@ -294,14 +344,23 @@ export class LookupOperator implements Operator {
     this.#host.wake();
   }
 
-  /** One try, bounded in time: what does not answer is aborted, and its late answer is not waited for. */
+  /**
+   * One try, bounded in time: what does not answer is aborted, and its late answer is not waited
+   * for.
+   */
   #call(key: Key): Promise<unknown> {
     const abort = new AbortController();
     const { timeoutMs } = this.#lookup;
     this.#aborts.add(abort);
     return new Promise<unknown>((resolve, reject) => {
       const timer = this.#host.clock.setTimer(timeoutMs, () => {
-        settled(() => reject(new SluiceError('lookup-timeout', `no answer within ${timeoutMs} ms`, { retryable: true })));
+        settled(() =>
+          reject(
+            new SluiceError('lookup-timeout', `no answer within ${timeoutMs} ms`, {
+              retryable: true,
+            }),
+          ),
+        );
         abort.abort();
       });
       const settled = (then: () => void): void => {
@@ -309,7 +368,9 @@ export class LookupOperator implements Operator {
         this.#aborts.delete(abort);
         then();
       };
-      abort.signal.addEventListener('abort', () => settled(() => reject(new SluiceError('lookup-aborted', 'the look-up was given up'))));
+      abort.signal.addEventListener('abort', () =>
+        settled(() => reject(new SluiceError('lookup-aborted', 'the look-up was given up'))),
+      );
       // The author's function may throw before it gives a promise.
       Promise.resolve()
         .then(() => this.#functions.call(key, { signal: abort.signal }))
@@ -321,11 +382,19 @@ export class LookupOperator implements Operator {
   }
 
   snapshot(): LookupSnapshot {
-    // What a run says of itself is no state: the next makes its own ticks, of its own time, and says which splits there are.
-    const kept = this.#rows.rows().filter(({ kind }) => kind !== rowKinds.tick && kind !== rowKinds.splits);
+    // What a run says of itself is no state: the next makes its own ticks, of its own time, and
+    // says which splits there are.
+    const kept = this.#rows
+      .rows()
+      .filter(({ kind }) => kind !== rowKinds.tick && kind !== rowKinds.splits);
     const rows = kept.map((row): EncodedRow => {
       const origin = row.kind === rowKinds.element ? (row as WaitingElement).origin : undefined;
-      return [row.kind, encodeTime(row.timestamp), row.value ?? null, origin === undefined ? null : encodeOrigin(origin)];
+      return [
+        row.kind,
+        encodeTime(row.timestamp),
+        row.value ?? null,
+        origin === undefined ? null : encodeOrigin(origin),
+      ];
     });
     return { rows, idle: this.#idle };
   }
@@ -351,7 +420,9 @@ export class LookupOperator implements Operator {
   }
 }
 
-/** Of an input as a whole, that is: behind event time. What is given by hand before it is of splits. */
+/**
+ * Of an input as a whole, that is: behind event time. What is given by hand before it is of splits.
+ */
 function isIdleness(kind: RowKind, value: unknown): boolean {
   return value === undefined && (kind === rowKinds.idle || kind === rowKinds.active);
 }

@@ -1,9 +1,12 @@
 /**
- * What runs a graph node: a synchronous function over batches, with counters and, for stateful kinds, a snapshot.
+ * What runs a graph node: a synchronous function over batches, with counters and, for stateful
+ * kinds, a snapshot.
  *
  * Invariants:
- * 1. `process` takes every row of the batch in order; it never awaits and never throws for what a user function did: that is a rejection.
- * 2. Conservation: in = passed + filtered + late + deduplicated + rejected + `backlog`, at every return.
+ * 1. `process` takes every row of the batch in order; it never awaits and never throws for what a
+ *    user function did: that is a rejection.
+ * 2. Conservation: in = passed + filtered + late + deduplicated + rejected + `backlog`, at every
+ *    return.
  * 3. `restore(snapshot())` gives an operator that behaves the same.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -17,13 +20,19 @@ import { changedValue } from './changed-value.ts';
 import { InexactKeyError } from './key-text.ts';
 import type { AskedTarget } from './lookup-target.ts';
 
-/** What happened to the elements that came in. Operators that make elements of their own count those as `emitted`. */
+/**
+ * What happened to the elements that came in. Operators that make elements of their own count those
+ * as `emitted`.
+ */
 export interface NodeCounts {
   in: number;
   passed: number;
   filtered: number;
   late: number;
-  /** Elements that some of their windows took and others, already over, did not. They are among the passed ones. */
+  /**
+   * Elements that some of their windows took and others, already over, did not. They are among the
+   * passed ones.
+   */
   partiallyLate: number;
   deduplicated: number;
   rejected: number;
@@ -31,7 +40,16 @@ export interface NodeCounts {
 }
 
 export function noCounts(): NodeCounts {
-  return { in: 0, passed: 0, filtered: 0, late: 0, partiallyLate: 0, deduplicated: 0, rejected: 0, emitted: 0 };
+  return {
+    in: 0,
+    passed: 0,
+    filtered: 0,
+    late: 0,
+    partiallyLate: 0,
+    deduplicated: 0,
+    rejected: 0,
+    emitted: 0,
+  };
 }
 
 export interface Rejection {
@@ -50,8 +68,8 @@ export type Reject = (rejection: Rejection) => void;
 export const stuck = 'function-stuck';
 
 /**
- * Rejects an element for what a user function did: threw, gave what its slot does not allow, or did not return. `given`: what the function was given, where that is more
- * than the element.
+ * Rejects an element for what a user function did: threw, gave what its slot does not allow, or did
+ * not return. `given`: what the function was given, where that is more than the element.
  */
 export function rejectThrown(
   reject: Reject,
@@ -62,10 +80,22 @@ export function rejectThrown(
   given: readonly unknown[] = [value],
 ): void {
   const change = changedValue(thrown, given);
-  const code = !(thrown instanceof SluiceError) ? 'function-threw' : thrown.code === stuck ? stuck : 'function-result';
+  const code = !(thrown instanceof SluiceError)
+    ? 'function-threw'
+    : thrown.code === stuck
+      ? stuck
+      : 'function-result';
   const isPlaced = thrown instanceof NotJsonError || thrown instanceof InexactKeyError;
   const pointer = isPlaced ? thrown.pointer : (change?.pointer ?? null);
-  reject({ node, code, message: change?.message ?? messageOf(thrown), pointer, schema: null, value, origin });
+  reject({
+    node,
+    code,
+    message: change?.message ?? messageOf(thrown),
+    pointer,
+    schema: null,
+    value,
+    origin,
+  });
 }
 
 /** What an operator that works between turns needs of the engine. */
@@ -82,16 +112,27 @@ export interface TimeProgress {
   readonly watermark: number;
   /** Windows, elements or keys in state. */
   readonly open: number;
-  /** The watermark at which something comes out or goes next; undefined when nothing waits for time. */
+  /**
+   * The watermark at which something comes out or goes next; undefined when nothing waits for time.
+   */
   readonly next: number | undefined;
 }
 
 export interface Operator {
-  /** `input` is the number of the node's input; `out[i]` is the batch of its output number i, in the order of the graph. */
+  /**
+   * `input` is the number of the node's input; `out[i]` is the batch of its output number i, in the
+   * order of the graph.
+   */
   process(input: number, batch: Batch, out: readonly Batch[]): void;
-  /** Of several inputs: number `input` says in this turn that it is active again. What the others say before is not to pass it. */
+  /**
+   * Of several inputs: number `input` says in this turn that it is active again. What the others
+   * say before is not to pass it.
+   */
   wake?(input: number, out: readonly Batch[]): void;
-  /** Gives, at the beginning of a turn, what became ready since the last; says whether there was something. */
+  /**
+   * Gives, at the beginning of a turn, what became ready since the last; says whether there was
+   * something.
+   */
   poll?(out: readonly Batch[]): boolean;
   /** Elements that wait inside for something outside; they are in `in` and in nothing else yet. */
   readonly backlog?: number;
@@ -106,7 +147,10 @@ export interface Operator {
   /** For status; only kinds that wait for event time have it. */
   readonly progress?: TimeProgress;
   close?(): void;
-  /** Which beginning of its state this is, before anything else is asked; 0 unless it is told. Only kinds that tell elements apart by it have it. */
+  /**
+   * Which beginning of its state this is, before anything else is asked; 0 unless it is told. Only
+   * kinds that tell elements apart by it have it.
+   */
   begin?(era: number): void;
   /** JSON-safe. Called between turns. */
   snapshot?(): unknown;

@@ -2,15 +2,19 @@
  * An author's function with state and timers per key.
  *
  * Invariants:
- * 1. A timer is one per key, domain and time; it fires when the watermark (or the clock) reaches it, in the order of times, then of keys. So do
- *    those that timers register meanwhile. The end of input fires every event timer until none is left (but for a chain without an end, which is
+ * 1. A timer is one per key, domain and time; it fires when the watermark (or the clock) reaches
+ *    it, in the order of times, then of keys. So do those that timers register meanwhile. The end
+ *    of input fires every event timer until none is left (but for a chain without an end, which is
  *    cut and rejected), and no processing timer: the clock does that.
- * 2. What the function did to state and timers is undone when it throws: the element is rejected, and the key is as before.
- * 3. An output of a timer is told from all others by key, domain and the timer's time; or its cause, where that time may come again (timer-causes.ts).
- * 4. Expired state is never seen: expired as soon as last access + ttl <= now. Restoring does not refresh it.
+ * 2. What the function did to state and timers is undone when it throws: the element is rejected,
+ *    and the key is as before.
+ * 3. An output of a timer is told from all others by key, domain and the timer's time; or its
+ *    cause, where that time may come again (timer-causes.ts).
+ * 4. Expired state is never seen: expired as soon as last access + ttl <= now. Restoring does not
+ *    refresh it.
  *
- * Source: org.apache.flink.streaming.api.operators.{KeyedProcessOperator, InternalTimerServiceImpl},
- * org.apache.flink.runtime.state.ttl.TtlUtils.
+ * Source: org.apache.flink.streaming.api.operators.{KeyedProcessOperator,
+ * InternalTimerServiceImpl}, org.apache.flink.runtime.state.ttl.TtlUtils.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
@@ -20,7 +24,14 @@ import type { Identity, Provenance } from '../graph/sink.ts';
 import { freeze } from '../state/freeze.ts';
 import { isJson, notJson } from '../state/json-safe.ts';
 import type { Domain, KeyState, KeyStateSnapshot, Now } from '../state/key-state.ts';
-import { decodeKeyState, encodeKeyState, handlesOf, isEmpty, lastAccessOf, newKeyState } from '../state/key-state.ts';
+import {
+  decodeKeyState,
+  encodeKeyState,
+  handlesOf,
+  isEmpty,
+  lastAccessOf,
+  newKeyState,
+} from '../state/key-state.ts';
 import { siblingOf } from '../state/origin.ts';
 import { TimerQueue } from '../state/timer-queue.ts';
 import type { EncodedTime } from '../time/watermark.ts';
@@ -52,7 +63,10 @@ export class ProcessOperator implements Operator {
   readonly #counts: NodeCounts;
   readonly #reject: Reject;
   readonly #keys = new Map<string, KeyState>();
-  readonly #timers: Readonly<Record<Domain, TimerQueue<KeyState>>> = { event: new TimerQueue(), processing: new TimerQueue() };
+  readonly #timers: Readonly<Record<Domain, TimerQueue<KeyState>>> = {
+    event: new TimerQueue(),
+    processing: new TimerQueue(),
+  };
   readonly #chains = new TimerChains();
   /** The timers that fire now. */
   #firing: Domain | undefined;
@@ -63,7 +77,13 @@ export class ProcessOperator implements Operator {
   /** Event time up to which all timers have fired that were registered. */
   #reached = minTime;
 
-  constructor(node: ProcessNode, functions: ProcessFunctions, level: number, counts: NodeCounts, reject: Reject) {
+  constructor(
+    node: ProcessNode,
+    functions: ProcessFunctions,
+    level: number,
+    counts: NodeCounts,
+    reject: Reject,
+  ) {
     this.#node = node;
     this.#level = level;
     this.#functions = functions;
@@ -114,11 +134,24 @@ export class ProcessOperator implements Operator {
       rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
       return;
     }
-    if (this.#call((context) => this.#functions.onElement(value, context), state, timestamp, value, origin, target)) this.#counts.passed++;
+    if (
+      this.#call(
+        (context) => this.#functions.onElement(value, context),
+        state,
+        timestamp,
+        value,
+        origin,
+        target,
+      )
+    )
+      this.#counts.passed++;
     else this.#counts.rejected++;
   }
 
-  /** Also timers that the function registers meanwhile fire when they are due; at the end of input all are, until none is left. */
+  /**
+   * Also timers that the function registers meanwhile fire when they are due; at the end of input
+   * all are, until none is left.
+   */
   #fire(domain: Domain, until: number, target: Batch): void {
     const timers = this.#timers[domain];
     this.#chains.begin(until);
@@ -144,8 +177,17 @@ export class ProcessOperator implements Operator {
       return;
     }
     const timer = { at: time, domain };
-    const origin: Provenance = { derived: { kind: 'timer', node: this.#node.id, era: this.#era, key: state.text, domain, by } };
-    this.#call((context) => onTimer(timer, context), state, time, { key: state.key, timer }, origin, target);
+    const origin: Provenance = {
+      derived: { kind: 'timer', node: this.#node.id, era: this.#era, key: state.text, domain, by },
+    };
+    this.#call(
+      (context) => onTimer(timer, context),
+      state,
+      time,
+      { key: state.key, timer },
+      origin,
+      target,
+    );
   }
 
   /** Calls the author's function on one key; says whether it did not throw. */
@@ -170,7 +212,10 @@ export class ProcessOperator implements Operator {
     try {
       results = call(context);
       if (!Array.isArray(results)) {
-        throw new SluiceError('function-result', `process must return an array, not ${results === null ? 'null' : typeof results}`);
+        throw new SluiceError(
+          'function-result',
+          `process must return an array, not ${results === null ? 'null' : typeof results}`,
+        );
       }
     } catch (thrown) {
       for (const step of undo.reverse()) step();
@@ -184,7 +229,13 @@ export class ProcessOperator implements Operator {
     for (const result of results as unknown[]) {
       const own = siblingOf(origin, this.#level, index++);
       if (!isJson(result)) {
-        rejectThrown(this.#reject, this.#node.id, notJson(result, `what '${this.#node.id}' returns`), value, own);
+        rejectThrown(
+          this.#reject,
+          this.#node.id,
+          notJson(result, `what '${this.#node.id}' returns`),
+          value,
+          own,
+        );
         continue;
       }
       this.#counts.emitted++;
@@ -203,7 +254,11 @@ export class ProcessOperator implements Operator {
     let nth = 0;
     const register = (domain: Domain) => (at: number) => {
       nth++;
-      if (!Number.isSafeInteger(at)) throw new SluiceError('function-result', `a timer needs whole epoch milliseconds, not ${at}`);
+      if (!Number.isSafeInteger(at))
+        throw new SluiceError(
+          'function-result',
+          `a timer needs whole epoch milliseconds, not ${at}`,
+        );
       if (state.timers[domain].has(at)) return;
       if (this.#firing === domain) this.#chains.follow(state.text, this.#firingAt, at);
       const isTold = domain === 'event' && at > this.#reached;
@@ -212,7 +267,8 @@ export class ProcessOperator implements Operator {
     };
     const remove = (domain: Domain) => (at: number) => {
       const cause = causeAt(state, domain, at);
-      if (this.#cancel(domain, state, at)) undo.push(() => this.#register(domain, state, at, cause));
+      if (this.#cancel(domain, state, at))
+        undo.push(() => this.#register(domain, state, at, cause));
     };
     return {
       event: register('event'),

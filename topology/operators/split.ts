@@ -1,5 +1,6 @@
 /**
- * Splits a stream by conditions: the first that says yes takes the element, `rest` takes the others. Control goes to every output.
+ * Splits a stream by conditions: the first that says yes takes the element, `rest` takes the
+ * others. Control goes to every output.
  */
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
@@ -13,7 +14,12 @@ export class SplitOperator implements Operator {
   readonly #reject: Reject;
 
   /** `conditions[i]` belongs to output i; the output after the last condition is `rest`. */
-  constructor(node: string, conditions: readonly ((value: unknown) => unknown)[], counts: NodeCounts, reject: Reject) {
+  constructor(
+    node: string,
+    conditions: readonly ((value: unknown) => unknown)[],
+    counts: NodeCounts,
+    reject: Reject,
+  ) {
     this.#node = node;
     this.#conditions = conditions;
     this.#counts = counts;

@@ -1,9 +1,10 @@
 /**
- * Adjacent stateless nodes (validate, map, filter, flatMap) fused into one operator: a chain of closures, so that an element passes all of them
- * without a batch in between.
+ * Adjacent stateless nodes (validate, map, filter, flatMap) fused into one operator: a chain of
+ * closures, so that an element passes all of them without a batch in between.
  *
  * Invariants:
- * 1. An element's timestamp and origin stay; what a function returns is the next value. Of a list each has its number in its origin.
+ * 1. An element's timestamp and origin stay; what a function returns is the next value. Of a list
+ *    each has its number in its origin.
  * 2. A function that throws rejects that element at its node; the others go on.
  * 3. Control rows pass in their place.
  * 4. What a function returns is JSON, or it is rejected: of a flatMap that result alone.
@@ -32,7 +33,11 @@ export type StatelessStep = { readonly node: string; readonly counts: NodeCounts
       readonly found?: (value: unknown) => unknown;
     }
   /** `level` is how many nodes before it make several elements of one. */
-  | { readonly kind: 'flatMap'; readonly call: (value: unknown, context: ElementContext) => unknown; readonly level: number }
+  | {
+      readonly kind: 'flatMap';
+      readonly call: (value: unknown, context: ElementContext) => unknown;
+      readonly level: number;
+    }
   | { readonly kind: 'validate'; readonly check: (value: unknown) => StepRefusal | undefined }
 );
 
@@ -140,7 +145,15 @@ function link(step: StatelessStep, next: Next, reject: Reject): Next {
         if (!Array.isArray(results)) {
           counts.rejected++;
           const message = `flatMap must return an array, not ${results === null ? 'null' : typeof results}`;
-          reject({ node, code: 'function-result', message, pointer: null, schema: null, value, origin });
+          reject({
+            node,
+            code: 'function-result',
+            message,
+            pointer: null,
+            schema: null,
+            value,
+            origin,
+          });
           return;
         }
         counts.passed++;
@@ -169,7 +182,15 @@ function link(step: StatelessStep, next: Next, reject: Reject): Next {
           return;
         }
         counts.rejected++;
-        reject({ node, code: refusal.code, message: refusal.message, pointer: refusal.pointer, schema: refusal.schema, value, origin });
+        reject({
+          node,
+          code: refusal.code,
+          message: refusal.message,
+          pointer: refusal.pointer,
+          schema: refusal.schema,
+          value,
+          origin,
+        });
       };
     }
   }

@@ -1,11 +1,14 @@
 /**
- * Several streams as one. Elements keep their order within each; watermarks merge by the rule `valve`.
+ * Several streams as one. Elements keep their order within each; watermarks merge by the rule
+ * `valve`.
  *
  * Invariants:
- * 1. Where `eventTime` comes only behind it there is no time to merge yet: what is said of a source or a split goes on as it is, to the one who
- *    keeps the time of each.
- * 2. An event that comes on several ways is several elements: each has the number of its input in its origin.
- * 3. A source that comes on several of its inputs is heard as far as all of them have let through: on one of them rows may wait for answers.
+ * 1. Where `eventTime` comes only behind it there is no time to merge yet: what is said of a source
+ *    or a split goes on as it is, to the one who keeps the time of each.
+ * 2. An event that comes on several ways is several elements: each has the number of its input in
+ *    its origin.
+ * 3. A source that comes on several of its inputs is heard as far as all of them have let through:
+ *    on one of them rows may wait for answers.
  * 4. The end of input goes on once, as the last, when every input has said it.
  */
 import type { Provenance } from '../graph/sink.ts';
@@ -28,9 +31,15 @@ export class UnionOperator implements Operator {
   readonly #heard = new Map<string, (Heard | undefined)[]>();
 
   /**
-   * `sources` has those of each input. `level`, where inputs may have the same events: how many nodes before it make several elements of one.
+   * `sources` has those of each input. `level`, where inputs may have the same events: how many
+   * nodes before it make several elements of one.
    */
-  constructor(sources: readonly ReadonlySet<string>[], counts: NodeCounts, merges: boolean, level: number | undefined) {
+  constructor(
+    sources: readonly ReadonlySet<string>[],
+    counts: NodeCounts,
+    merges: boolean,
+    level: number | undefined,
+  ) {
     this.#merge = new WatermarkMerge(sources.length, 'valve');
     this.#sources = sources;
     this.#counts = counts;
@@ -64,7 +73,11 @@ export class UnionOperator implements Operator {
           else target.control(kind, timestamp, batch.values[i]);
           break;
         case rowKinds.tick:
-          target.control(kind, timestamp, this.#heardOnAll(input, batch.values[i] as Heard | undefined));
+          target.control(
+            kind,
+            timestamp,
+            this.#heardOnAll(input, batch.values[i] as Heard | undefined),
+          );
           break;
         default:
           target.push(kind, batch.values[i], timestamp, undefined);
@@ -81,10 +94,15 @@ export class UnionOperator implements Operator {
     const told = this.#heard.get(tick.source) ?? [];
     this.#heard.set(tick.source, told);
     told[input] = tick;
-    const ways = this.#sources.flatMap((sources, way) => (sources.has(tick.source) ? [told[way]] : []));
+    const ways = this.#sources.flatMap((sources, way) =>
+      sources.has(tick.source) ? [told[way]] : [],
+    );
     if (ways.length === 1) return tick;
-    const leastOf = (split: string): number => Math.min(...ways.map((way) => way?.at.get(split) ?? minTime));
-    const at = [...tick.at.keys()].map((split) => [split, leastOf(split)] as const).filter(([, heardMs]) => heardMs !== minTime);
+    const leastOf = (split: string): number =>
+      Math.min(...ways.map((way) => way?.at.get(split) ?? minTime));
+    const at = [...tick.at.keys()]
+      .map((split) => [split, leastOf(split)] as const)
+      .filter(([, heardMs]) => heardMs !== minTime);
     return { ...tick, at: new Map(at) };
   }
 

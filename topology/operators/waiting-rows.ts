@@ -1,13 +1,16 @@
 /**
- * The queue of an asynchronous look-up: elements and control in the order in which they came, some of them already taken up, some not yet.
+ * The queue of an asynchronous look-up: elements and control in the order in which they came, some
+ * of them already taken up, some not yet.
  *
  * Invariants:
- * 1. What was taken up is before everything that was not; control is taken up with the element before it.
- * 2. Rows leave from the front. `overtaking` lets finished elements leave from among those before the first control that is no tick: a tick
- *    only waits for what came before it.
- * 3. No operation steps over rows that wait behind, so that a long queue costs no more for each answer than a short one.
- * 4. Control does not pile up while elements wait: of two of one kind with no element and no other signal between, the later says all. Ticks of
- *    two sources are not of one kind.
+ * 1. What was taken up is before everything that was not; control is taken up with the element
+ *    before it.
+ * 2. Rows leave from the front. `overtaking` lets finished elements leave from among those before
+ *    the first control that is no tick: a tick only waits for what came before it.
+ * 3. No operation steps over rows that wait behind, so that a long queue costs no more for each
+ *    answer than a short one.
+ * 4. Control does not pile up while elements wait: of two of one kind with no element and no other
+ *    signal between, the later says all. Ticks of two sources are not of one kind.
  */
 import type { Heard } from '../time/watermark.ts';
 import type { RowKind } from './batch.ts';
@@ -63,7 +66,11 @@ export class WaitingRows<E extends WaitingRow> {
     for (let i = this.#rows.length - 1; i >= this.#head; i--) {
       const row = this.#rows[i] as WaitingRow;
       if (!replaceable.has(row.kind)) return;
-      if (row.kind !== kind || (kind === rowKinds.tick ? sourceOf(row.value) !== sourceOf(value) : row.value !== value)) continue;
+      if (
+        row.kind !== kind ||
+        (kind === rowKinds.tick ? sourceOf(row.value) !== sourceOf(value) : row.value !== value)
+      )
+        continue;
       this.#rows.splice(i, 1);
       if (i < this.#next) this.#next--;
       return;
@@ -81,7 +88,8 @@ export class WaitingRows<E extends WaitingRow> {
   /** Gives what may leave, in the order in which it came; says whether there was something. */
   leave(overtaking: boolean, give: (row: E | WaitingRow) => void): boolean {
     const before = this.#head;
-    while (this.#head < this.#next && this.#at(this.#head).finished) this.#give(this.#at(this.#head++), give);
+    while (this.#head < this.#next && this.#at(this.#head).finished)
+      this.#give(this.#at(this.#head++), give);
     if (overtaking) this.#overtake(give);
     const gave = this.#head > before;
     this.#compact();
@@ -101,7 +109,8 @@ export class WaitingRows<E extends WaitingRow> {
     }
     if (finished === 0) return;
     let write = end;
-    for (let read = end - 1; read >= this.#head; read--) if (!this.#mayLeave(read)) this.#rows[--write] = this.#at(read);
+    for (let read = end - 1; read >= this.#head; read--)
+      if (!this.#mayLeave(read)) this.#rows[--write] = this.#at(read);
     this.#head = write;
   }
 
@@ -120,7 +129,11 @@ export class WaitingRows<E extends WaitingRow> {
   }
 
   #compact(): void {
-    if (this.#head < this.#rows.length && (this.#head < compactRows || this.#head * 2 < this.#rows.length)) return;
+    if (
+      this.#head < this.#rows.length &&
+      (this.#head < compactRows || this.#head * 2 < this.#rows.length)
+    )
+      return;
     this.#rows.splice(0, this.#head);
     this.#next -= this.#head;
     this.#head = 0;

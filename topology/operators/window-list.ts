@@ -2,8 +2,8 @@
  * The windows of one key in state, in the order of their starts, of which no two are the same.
  *
  * Invariants:
- * 1. No chunk is longer than `chunkMax`, and none is empty but the only one: to come and to go a window moves a part of one chunk, and costs
- *    O(log n) comparisons, wherever it is.
+ * 1. No chunk is longer than `chunkMax`, and none is empty but the only one: to come and to go a
+ *    window moves a part of one chunk, and costs O(log n) comparisons, wherever it is.
  * 2. A session that grows keeps its place: it neither overlaps nor touches its neighbors.
  */
 interface Span {
@@ -26,7 +26,10 @@ export class WindowList<W extends Span> {
     return found?.start === start ? found : undefined;
   }
 
-  /** Those that overlap or touch `[start, end)`, in order; of windows that neither overlap nor touch each other. */
+  /**
+   * Those that overlap or touch `[start, end)`, in order; of windows that neither overlap nor touch
+   * each other.
+   */
   overlapping(start: number, end: number): readonly W[] {
     let at = this.#chunkOf(start);
     let index = lowerBound(this.#chunks[at] as W[], start);
@@ -67,7 +70,9 @@ export class WindowList<W extends Span> {
     return this.#chunks.flat();
   }
 
-  /** The first chunk whose last window starts at `start` or later; the last one where there is none. */
+  /**
+   * The first chunk whose last window starts at `start` or later; the last one where there is none.
+   */
   #chunkOf(start: number): number {
     let low = 0;
     let high = this.#chunks.length - 1;

@@ -35,7 +35,10 @@ export interface OpenWindow {
   kept: KeptAccumulators | undefined;
 }
 
-/** The author's own accumulators as they were, and what was read of the elements that were added since. */
+/**
+ * The author's own accumulators as they were, and what was read of the elements that were added
+ * since.
+ */
 export interface KeptAccumulators {
   /** By the index of the aggregate; undefined when they were not created yet. */
   readonly copies: readonly unknown[] | undefined;
@@ -70,28 +73,42 @@ export function newWindow(start: number, end: number): OpenWindow {
   };
 }
 
-interface Aggregates extends ReadonlyArray<{ readonly name: string; readonly aggregator: AnyAggregator }> {}
+interface Aggregates
+  extends ReadonlyArray<{ readonly name: string; readonly aggregator: AnyAggregator }> {}
 
 export interface WindowSnapshot {
   readonly watermark: EncodedTime;
-  /** Windows whose last time is not after this are removed. Not there in checkpoints before version 3. */
+  /**
+   * Windows whose last time is not after this are removed. Not there in checkpoints before version
+   * 3.
+   */
   readonly removedThrough?: EncodedTime;
-  /** The aggregates in the order of the accumulators; not there before version 3, whose order is the topology's. */
+  /**
+   * The aggregates in the order of the accumulators; not there before version 3, whose order is the
+   * topology's.
+   */
   readonly aggregates?: readonly string[];
   readonly keys: readonly unknown[];
 }
 
 /**
- * Accumulators of several windows as one. They are copied when they are merged: a merge may change both, and until the element is taken the windows
- * in state must stay as they are.
+ * Accumulators of several windows as one. They are copied when they are merged: a merge may change
+ * both, and until the element is taken the windows in state must stay as they are.
  */
-export function mergeAccumulators(windows: readonly OpenWindow[], aggregates: Aggregates): unknown[] | undefined {
-  const filled = windows.flatMap(({ accumulators }) => (accumulators === undefined ? [] : [accumulators]));
+export function mergeAccumulators(
+  windows: readonly OpenWindow[],
+  aggregates: Aggregates,
+): unknown[] | undefined {
+  const filled = windows.flatMap(({ accumulators }) =>
+    accumulators === undefined ? [] : [accumulators],
+  );
   const [first, ...others] = filled;
   if (first === undefined) return undefined;
   if (others.length === 0) return [...first];
   return aggregates.map(({ aggregator }, index) =>
-    filled.map((accumulators) => copied(aggregator, accumulators[index])).reduce((into, from) => aggregator.merge(into, from)),
+    filled
+      .map((accumulators) => copied(aggregator, accumulators[index]))
+      .reduce((into, from) => aggregator.merge(into, from)),
   );
 }
 
@@ -100,17 +117,37 @@ function copied(aggregator: AnyAggregator, accumulator: unknown): unknown {
   return aggregator.decode(jsonCopy(aggregator.encode(accumulator), 'an accumulator'));
 }
 
-type EncodedWindow = readonly [start: number, end: number, fired: number, changed: 0 | 1, early: number | null, accumulators: unknown];
+type EncodedWindow = readonly [
+  start: number,
+  end: number,
+  fired: number,
+  changed: 0 | 1,
+  early: number | null,
+  accumulators: unknown,
+];
 
 export function encodeKeyWindows(owner: KeyWindows, aggregates: Aggregates): unknown {
   const windows = owner.windows.all().map((window): EncodedWindow => {
-    const accumulators = window.accumulators?.map((accumulator, index) => aggregates[index]?.aggregator.encode(accumulator)) ?? null;
-    return [window.start, window.end, window.fired, window.changed ? 1 : 0, window.early ?? null, accumulators];
+    const accumulators =
+      window.accumulators?.map((accumulator, index) =>
+        aggregates[index]?.aggregator.encode(accumulator),
+      ) ?? null;
+    return [
+      window.start,
+      window.end,
+      window.fired,
+      window.changed ? 1 : 0,
+      window.early ?? null,
+      accumulators,
+    ];
   });
   return [owner.key, windows];
 }
 
-/** `names`: the aggregates in the order of the encoded accumulators; one that was not among them begins empty. Windows of an end that is not kept are left out. */
+/**
+ * `names`: the aggregates in the order of the encoded accumulators; one that was not among them
+ * begins empty. Windows of an end that is not kept are left out.
+ */
 export function decodeKeyWindows(
   encoded: unknown,
   aggregates: Aggregates,
@@ -133,7 +170,9 @@ export function decodeKeyWindows(
           ? undefined
           : aggregates.map(({ aggregator }, index) => {
               const at = places[index] as number;
-              return at < 0 ? aggregator.create() : aggregator.decode((accumulators as readonly unknown[])[at]);
+              return at < 0
+                ? aggregator.create()
+                : aggregator.decode((accumulators as readonly unknown[])[at]);
             }),
       timer: undefined,
       earlyTimer: undefined,
@@ -146,19 +185,31 @@ export function decodeKeyWindows(
 }
 
 /** A window's state without the accumulators of some aggregates. */
-export function withoutAggregates(state: WindowSnapshot, gone: ReadonlySet<string>): WindowSnapshot {
+export function withoutAggregates(
+  state: WindowSnapshot,
+  gone: ReadonlySet<string>,
+): WindowSnapshot {
   const { aggregates } = state;
   if (aggregates === undefined) return state;
   const kept = aggregates.flatMap((name, index) => (gone.has(name) ? [] : [index]));
   return {
     ...state,
     aggregates: kept.map((index) => aggregates[index] as string),
-    keys: (state.keys as readonly (readonly [Key, readonly EncodedWindow[]])[]).map(([key, windows]) => [
-      key,
-      windows.map(([start, end, fired, changed, early, accumulators]) => {
-        const all = accumulators as readonly unknown[] | null;
-        return [start, end, fired, changed, early, all === null ? null : kept.map((index) => all[index])];
-      }),
-    ]),
+    keys: (state.keys as readonly (readonly [Key, readonly EncodedWindow[]])[]).map(
+      ([key, windows]) => [
+        key,
+        windows.map(([start, end, fired, changed, early, accumulators]) => {
+          const all = accumulators as readonly unknown[] | null;
+          return [
+            start,
+            end,
+            fired,
+            changed,
+            early,
+            all === null ? null : kept.map((index) => all[index]),
+          ];
+        }),
+      ],
+    ),
   };
 }

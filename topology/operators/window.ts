@@ -1,17 +1,23 @@
 /**
- * Event-time windows by key: assigns elements, keeps accumulators and timers, fires panes. Semantics are those of Flink's WindowOperator with
- * EventTimeTrigger (and ContinuousEventTimeTrigger where early firings are asked for).
+ * Event-time windows by key: assigns elements, keeps accumulators and timers, fires panes.
+ * Semantics are those of Flink's WindowOperator with EventTimeTrigger (and
+ * ContinuousEventTimeTrigger where early firings are asked for).
  *
  * Invariants:
- * 1. A window fires at the first watermark W >= end - 1; the watermark goes on after the results that it caused.
- * 2. State of a window is removed when W >= end - 1 + allowedLateness. An element that no window takes is late.
+ * 1. A window fires at the first watermark W >= end - 1; the watermark goes on after the results
+ *    that it caused.
+ * 2. State of a window is removed when W >= end - 1 + allowedLateness. An element that no window
+ *    takes is late.
  * 3. Sessions merge before lateness is judged, on the merged window.
- * 4. A window has at most two timers, of its end or removal and of its next early firing; each is known as what it is, also at one time.
- * 5. What the watermark went past stays past, also when a restored job allows more lateness: a window that was removed is not made again of a part of
- *    its elements.
- * 6. Timers fire in the order of their times, at equal times in the order of keys and starts: a restored operator gives the same sequence.
+ * 4. A window has at most two timers, of its end or removal and of its next early firing; each is
+ *    known as what it is, also at one time.
+ * 5. What the watermark went past stays past, also when a restored job allows more lateness: a
+ *    window that was removed is not made again of a part of its elements.
+ * 6. Timers fire in the order of their times, at equal times in the order of keys and starts: a
+ *    restored operator gives the same sequence.
  *
- * Source: org.apache.flink.streaming.runtime.operators.windowing.{WindowOperator, MergingWindowSet}.
+ * Source: org.apache.flink.streaming.runtime.operators.windowing.{WindowOperator,
+ * MergingWindowSet}.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
 import { keptKey } from '../../schemas/kernel/key.ts';
@@ -32,7 +38,12 @@ import type { NodeCounts, Operator, Reject, TimeProgress } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 import { WindowList } from './window-list.ts';
 import type { KeyWindows, OpenWindow, WindowSnapshot, WindowTimer } from './window-state.ts';
-import { decodeKeyWindows, encodeKeyWindows, mergeAccumulators, newWindow } from './window-state.ts';
+import {
+  decodeKeyWindows,
+  encodeKeyWindows,
+  mergeAccumulators,
+  newWindow,
+} from './window-state.ts';
 
 export interface NamedAggregator {
   readonly name: string;
@@ -102,7 +113,13 @@ export class WindowOperator implements Operator {
     this.#undo.forget();
   }
 
-  #element(value: unknown, timestamp: number, origin: Provenance | undefined, target: Batch, late: Batch | undefined): void {
+  #element(
+    value: unknown,
+    timestamp: number,
+    origin: Provenance | undefined,
+    target: Batch,
+    late: Batch | undefined,
+  ): void {
     this.#counts.in++;
     let key: Key;
     let text: string;
@@ -124,7 +141,10 @@ export class WindowOperator implements Operator {
     const taking: (readonly [window: OpenWindow, accumulators: unknown[]])[] = [];
     try {
       for (const start of windowStarts(shape, timestamp)) {
-        const window = shape.type === 'session' ? this.#session(owner, start, start + length) : this.#fixed(owner, start, start + length);
+        const window =
+          shape.type === 'session'
+            ? this.#session(owner, start, start + length)
+            : this.#fixed(owner, start, start + length);
         if (window === undefined) skipped++;
         else taking.push([window, this.#addOwn(window, read)]);
       }
@@ -150,19 +170,22 @@ export class WindowOperator implements Operator {
     for (const [window, accumulators] of taking) {
       this.#enter(owner, window);
       if (shape.type === 'session') this.#grow(owner, window, timestamp, timestamp + length);
-      for (const index of this.#builtIn) accumulators[index] = this.#aggregator(index).add(accumulators[index], read[index]);
+      for (const index of this.#builtIn)
+        accumulators[index] = this.#aggregator(index).add(accumulators[index], read[index]);
       window.accumulators = accumulators;
       window.kept?.added.push(read);
       window.changed = true;
-      if (window.end - 1 <= this.#watermark) this.#fire(owner, window, 'late', identityOf(origin) ?? ['late', window.fired], target);
+      if (window.end - 1 <= this.#watermark)
+        this.#fire(owner, window, 'late', identityOf(origin) ?? ['late', window.fired], target);
       else if (this.#node.earlyMs > 0 && window.early === undefined)
         this.#planEarly(owner, window, firstEarlyFiring(timestamp, this.#node.earlyMs));
     }
   }
 
   /**
-   * The window's accumulators, with one more element in those of the author's own. When one throws, those of the window are as they were. What an
-   * accumulator keeps of elements is its own, though it is not copied before somebody tries to change it: then it is added once more.
+   * The window's accumulators, with one more element in those of the author's own. When one throws,
+   * those of the window are as they were. What an accumulator keeps of elements is its own, though
+   * it is not copied before somebody tries to change it: then it is added once more.
    */
   #addOwn(window: OpenWindow, read: readonly unknown[]): unknown[] {
     if (this.#own.length === 0) return window.accumulators ?? this.#created();
@@ -178,7 +201,8 @@ export class WindowOperator implements Operator {
     this.#undo.keep(window);
     const next = window.accumulators === undefined ? this.#created() : [...window.accumulators];
     try {
-      for (const index of this.#own) next[index] = this.#aggregator(index).add(next[index], read[index]);
+      for (const index of this.#own)
+        next[index] = this.#aggregator(index).add(next[index], read[index]);
     } catch (thrown) {
       this.#undo.back(window);
       throw thrown;
@@ -204,7 +228,10 @@ export class WindowOperator implements Operator {
     return owner.windows.find(start) ?? newWindow(start, end);
   }
 
-  /** The session that the element's own one becomes part of. It grows, or merges what it touches, once the element is taken. */
+  /**
+   * The session that the element's own one becomes part of. It grows, or merges what it touches,
+   * once the element is taken.
+   */
   #session(owner: KeyWindows, start: number, end: number): OpenWindow | undefined {
     const touched = owner.windows.overlapping(start, end);
     const [first] = touched;
@@ -243,7 +270,8 @@ export class WindowOperator implements Operator {
     if (window.end === before) return;
     this.#planNext(owner, window);
     // An early firing that lay beyond the end before has no timer yet.
-    if (window.early !== undefined && window.early >= before - 1) this.#planEarly(owner, window, window.early);
+    if (window.early !== undefined && window.early >= before - 1)
+      this.#planEarly(owner, window, window.early);
   }
 
   #plan(owner: KeyWindows, window: OpenWindow): void {
@@ -252,8 +280,9 @@ export class WindowOperator implements Operator {
   }
 
   /**
-   * One timer a window: for its end, or for its removal once the end has passed. One that comes before its window is due, because the window
-   * has grown, is set anew when it is reached: a session that grows with every element does not set its timer with every one.
+   * One timer a window: for its end, or for its removal once the end has passed. One that comes
+   * before its window is due, because the window has grown, is set anew when it is reached: a
+   * session that grows with every element does not set its timer with every one.
    */
   #planNext(owner: KeyWindows, window: OpenWindow): void {
     const at = window.end - 1 > this.#watermark ? window.end - 1 : this.#cleanupTime(window.end);
@@ -277,25 +306,35 @@ export class WindowOperator implements Operator {
   #advance(watermark: number, target: Batch): void {
     this.#watermark = watermark;
     this.#removeThrough(watermark);
-    for (let due = this.#timers.takeUntil(watermark); due !== undefined; due = this.#timers.takeUntil(watermark)) {
+    for (
+      let due = this.#timers.takeUntil(watermark);
+      due !== undefined;
+      due = this.#timers.takeUntil(watermark)
+    ) {
       const { at } = due;
       const { owner, window } = due.value;
       if (due === window.earlyTimer) {
         window.earlyTimer = undefined;
         if (window.changed) this.#fire(owner, window, 'early', at, target);
         // Nothing changes while the watermark moves: the next one that can fire lies beyond it.
-        this.#planEarly(owner, window, Math.max(at, firstEarlyFiring(watermark, this.#node.earlyMs)));
+        this.#planEarly(
+          owner,
+          window,
+          Math.max(at, firstEarlyFiring(watermark, this.#node.earlyMs)),
+        );
         continue;
       }
       window.timer = undefined;
       if (at === window.end - 1) this.#fire(owner, window, 'onTime', 'onTime', target);
       const cleanup = this.#cleanupTime(window.end);
       if (at >= cleanup) this.#remove(owner, window);
-      else window.timer = this.#timer(at < window.end - 1 ? window.end - 1 : cleanup, owner, window);
+      else
+        window.timer = this.#timer(at < window.end - 1 ? window.end - 1 : cleanup, owner, window);
     }
     // The end of input removes also what an endless lateness would keep.
     if (watermark !== Number.POSITIVE_INFINITY || this.#open === 0) return;
-    for (const owner of [...this.#keys.values()]) for (const window of owner.windows.all()) this.#remove(owner, window);
+    for (const owner of [...this.#keys.values()])
+      for (const window of owner.windows.all()) this.#remove(owner, window);
   }
 
   /** A lateness that a time cannot hold never ends before the input does. */
@@ -351,13 +390,20 @@ export class WindowOperator implements Operator {
     }
     this.#counts.emitted++;
     const { id: node } = this.#node;
-    target.element(result, end - 1, { derived: { kind: 'pane', node, era: this.#era, key: owner.text, start, end, firing } });
+    target.element(result, end - 1, {
+      derived: { kind: 'pane', node, era: this.#era, key: owner.text, start, end, firing },
+    });
   }
 
   snapshot(): WindowSnapshot {
     const keys = [...this.#keys.values()].map((owner) => encodeKeyWindows(owner, this.#aggregates));
     const aggregates = this.#aggregates.map(({ name }) => name);
-    return { watermark: encodeTime(this.#watermark), removedThrough: encodeTime(this.#removedThrough), aggregates, keys };
+    return {
+      watermark: encodeTime(this.#watermark),
+      removedThrough: encodeTime(this.#removedThrough),
+      aggregates,
+      keys,
+    };
   }
 
   restore(snapshot: WindowSnapshot): void {
@@ -370,7 +416,12 @@ export class WindowOperator implements Operator {
     const names = snapshot.aggregates ?? this.#aggregates.map(({ name }) => name);
     for (const encoded of snapshot.keys) {
       // With less lateness than before some are over, and have fired.
-      const owner = decodeKeyWindows(encoded, this.#aggregates, names, (end) => end - 1 > this.#removedThrough);
+      const owner = decodeKeyWindows(
+        encoded,
+        this.#aggregates,
+        names,
+        (end) => end - 1 > this.#removedThrough,
+      );
       if (owner.windows.isEmpty) continue;
       this.#keys.set(owner.text, owner);
       for (const window of owner.windows.all()) {
@@ -385,12 +436,16 @@ export class WindowOperator implements Operator {
   #earlyAfter({ start, end, changed, early }: OpenWindow): number | undefined {
     const { earlyMs } = this.#node;
     if (earlyMs === 0) return undefined;
-    if (early === undefined ? !changed || end - 1 <= this.#watermark : early % earlyMs === 0) return early;
+    if (early === undefined ? !changed || end - 1 <= this.#watermark : early % earlyMs === 0)
+      return early;
     return firstEarlyFiring(Math.max(this.#watermark, start), earlyMs);
   }
 }
 
-/** A start as text whose order is the numbers' order, for timers of one time: sign, then digits of one length. */
+/**
+ * A start as text whose order is the numbers' order, for timers of one time: sign, then digits of
+ * one length.
+ */
 function orderText(start: number): string {
   const digits = String(start < 0 ? Number.MAX_SAFE_INTEGER + start : start);
   return `${start < 0 ? '-' : '0'}${digits.padStart(16, '0')}`;

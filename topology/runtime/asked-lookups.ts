@@ -1,12 +1,17 @@
 /**
- * Which look-ups are under way, from the call of an author's function to its answer: one of them may keep the thread between its awaits.
+ * Which look-ups are under way, from the call of an author's function to its answer: one of them
+ * may keep the thread between its awaits.
  *
  * Invariants:
  * 1. As long as one is under way, one is shown.
- * 2. What one was given is shown only while it alone is under way: beside one that goes on after its time nobody knows which of the two it is.
+ * 2. What one was given is shown only while it alone is under way: beside one that goes on after
+ *    its time nobody knows which of the two it is.
  */
 
-/** Shows the number of the function that was called last, 0 when none is under way, and what it was given, in a list; undefined where that is not known. */
+/**
+ * Shows the number of the function that was called last, 0 when none is under way, and what it was
+ * given, in a list; undefined where that is not known.
+ */
 type Show = (number: number, given: readonly [key: unknown] | undefined) => void;
 
 export class AskedLookups {
@@ -35,13 +40,23 @@ export class AskedLookups {
     return answer;
   }
 
-  /** The same, once all that were asked before are answered or aborted. Rejects with the reason of `signal` when that comes first. */
-  askAlone(number: number, key: unknown, signal: AbortSignal, run: () => unknown): Promise<unknown> {
+  /**
+   * The same, once all that were asked before are answered or aborted. Rejects with the reason of
+   * `signal` when that comes first.
+   */
+  askAlone(
+    number: number,
+    key: unknown,
+    signal: AbortSignal,
+    run: () => unknown,
+  ): Promise<unknown> {
     const answer = this.#last.then(() => {
       signal.throwIfAborted();
       return this.ask(number, [key], run);
     });
-    const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    const aborted = new Promise((resolve) =>
+      signal.addEventListener('abort', resolve, { once: true }),
+    );
     this.#last = Promise.race([aborted, answer.catch(() => undefined)]);
     return answer;
   }

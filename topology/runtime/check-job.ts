@@ -36,28 +36,39 @@ export async function checkJob(options: CheckOptions): Promise<readonly JobFindi
     findings.push(...schemas);
     if (node.kind === 'source') {
       const read = async (): Promise<void> => {
-        for (const reader of await connectors.readers(node.stream, graph, nobody)) await reader.close();
+        for (const reader of await connectors.readers(node.stream, graph, nobody))
+          await reader.close();
       };
       findings.push(...(await failureOf('stream', node.id, read)));
     }
     // A table's rows are checked by its schema.
     if (node.kind === 'lookup' && schemas.length === 0) {
-      const find = async (): Promise<void> => void (await connect({ ...graph, nodes: [node] }, connectors));
-      findings.push(...(await failureOf(node.lookup.from === 'file' ? 'table' : 'connector', node.id, find)));
+      const find = async (): Promise<void> =>
+        void (await connect({ ...graph, nodes: [node] }, connectors));
+      findings.push(
+        ...(await failureOf(node.lookup.from === 'file' ? 'table' : 'connector', node.id, find)),
+      );
     }
   }
   findings.push(...(await stateFindings(options)));
   return findings;
 }
 
-async function failureOf(kind: 'stream' | 'table' | 'connector', node: string, look: () => Promise<void>): Promise<readonly JobFinding[]> {
+async function failureOf(
+  kind: 'stream' | 'table' | 'connector',
+  node: string,
+  look: () => Promise<void>,
+): Promise<readonly JobFinding[]> {
   try {
     await look();
     return [];
   } catch (thrown) {
     const known = thrown instanceof SluiceError ? thrown.fix : undefined;
     const fix =
-      known ?? (kind === 'table' ? 'correct the table, or how it is named' : `name a ${kind} of the configuration, or add this one to it`);
+      known ??
+      (kind === 'table'
+        ? 'correct the table, or how it is named'
+        : `name a ${kind} of the configuration, or add this one to it`);
     return [{ kind, node, message: messageOf(thrown), fix }];
   }
 }
@@ -77,25 +88,41 @@ function schemaFindings(node: GraphNode): readonly JobFinding[] {
 
 function schemasOf(node: GraphNode): readonly JsonSchema[] {
   if (node.kind === 'validate') return node.schemas.map(({ document }) => document);
-  if (node.kind === 'lookup') return node.lookup.from === 'file' ? [node.lookup.schema.document] : [];
+  if (node.kind === 'lookup')
+    return node.lookup.from === 'file' ? [node.lookup.schema.document] : [];
   return node.kind === 'sink' && node.sink.kind === 'table' ? [node.sink.schema] : [];
 }
 
-async function stateFindings({ topology, blobs, connectors, dropState }: CheckOptions): Promise<readonly JobFinding[]> {
+async function stateFindings({
+  topology,
+  blobs,
+  connectors,
+  dropState,
+}: CheckOptions): Promise<readonly JobFinding[]> {
   const { name } = topology.graph;
   try {
     const previous = await checkpointStore(blobs, name).latest();
-    const misfits = previous === undefined ? [] : misfitsWith(previous, topology, new Set(dropState));
+    const misfits =
+      previous === undefined ? [] : misfitsWith(previous, topology, new Set(dropState));
     const tables = await tableMisfits(previous, topology.graph, connectors);
-    const found = tables.map(({ node, message, fix = '' }): JobFinding => ({ kind: 'table', node, message, fix }));
+    const found = tables.map(
+      ({ node, message, fix = '' }): JobFinding => ({ kind: 'table', node, message, fix }),
+    );
     const state = misfits.map((misfit) => {
       // What is gone has no place in the file.
       const node = topology.graph.nodes.some(({ id }) => id === misfit.node) ? misfit.node : null;
-      return { kind: 'state', node, message: misfitText(misfit), fix: misfitsFix(name, [misfit]) } as const;
+      return {
+        kind: 'state',
+        node,
+        message: misfitText(misfit),
+        fix: misfitsFix(name, [misfit]),
+      } as const;
     });
     return [...state, ...found];
   } catch (thrown) {
-    const fix = (thrown instanceof SluiceError ? thrown.fix : undefined) ?? 'see whether the checkpoints can be read';
+    const fix =
+      (thrown instanceof SluiceError ? thrown.fix : undefined) ??
+      'see whether the checkpoints can be read';
     return [{ kind: 'state', node: null, message: messageOf(thrown), fix }];
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Binds what a topology looks up: reads the tables of files whole, and finds the connectors by their names.
+ * Binds what a topology looks up: reads the tables of files whole, and finds the connectors by
+ * their names.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
@@ -15,19 +16,30 @@ export interface Connections {
   readonly lookups: ReadonlyMap<string, LookupFunction>;
 }
 
-/** Throws `SluiceError` `lookup-table-invalid`, and what the connectors throw for a file or a name that is not there. */
-export async function connect(graph: Graph, connectors: Pick<JobConnectors, 'table' | 'lookup'>): Promise<Connections> {
+/**
+ * Throws `SluiceError` `lookup-table-invalid`, and what the connectors throw for a file or a name
+ * that is not there.
+ */
+export async function connect(
+  graph: Graph,
+  connectors: Pick<JobConnectors, 'table' | 'lookup'>,
+): Promise<Connections> {
   const tables = new Map<string, ReadonlyMap<string, unknown>>();
   const lookups = new Map<string, LookupFunction>();
   for (const node of graph.nodes) {
     if (node.kind !== 'lookup') continue;
-    if (node.lookup.from === 'file') tables.set(node.id, indexTable(node.lookup, await connectors.table(node.lookup)));
-    else if (node.lookup.from === 'connector') lookups.set(node.id, connectors.lookup(node.lookup.name));
+    if (node.lookup.from === 'file')
+      tables.set(node.id, indexTable(node.lookup, await connectors.table(node.lookup)));
+    else if (node.lookup.from === 'connector')
+      lookups.set(node.id, connectors.lookup(node.lookup.name));
   }
   return { tables, lookups };
 }
 
-function indexTable({ file, key, schema }: LookupFile, rows: readonly unknown[]): ReadonlyMap<string, unknown> {
+function indexTable(
+  { file, key, schema }: LookupFile,
+  rows: readonly unknown[],
+): ReadonlyMap<string, unknown> {
   const check = compileSchema(schema.document);
   const indexed = new Map<string, unknown>();
   rows.forEach((row, index) => {
@@ -46,7 +58,8 @@ function indexTable({ file, key, schema }: LookupFile, rows: readonly unknown[])
     } catch (thrown) {
       return refuse(`its ${key} is no key: ${messageOf(thrown)}`);
     }
-    if (indexed.has(text)) refuse(`its ${key} ${text.slice(1)} is there already; a table has one row a key`);
+    if (indexed.has(text))
+      refuse(`its ${key} ${text.slice(1)} is there already; a table has one row a key`);
     indexed.set(text, freezeWhole(row));
   });
   return indexed;

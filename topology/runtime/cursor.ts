@@ -1,5 +1,6 @@
 /**
- * One split as a source of a job reads it, and what can be told from that: whether it is begun, heard, read to where a drain asks. Pure.
+ * One split as a source of a job reads it, and what can be told from that: whether it is begun,
+ * heard, read to where a drain asks. Pure.
  */
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord, Path, Split } from '../../schemas/ports/record.ts';
@@ -17,13 +18,19 @@ export interface Cursor {
   /** Splits of the same reader that come before this one. */
   readonly parents: readonly string[];
   readonly key: string;
-  /** `waiting` for its parents' ends; `done` when everything in it was read and its children have begun. */
+  /**
+   * `waiting` for its parents' ends; `done` when everything in it was read and its children have
+   * begun.
+   */
   phase: 'waiting' | 'begun' | 'done';
   /** The last position that is in a turn. */
   position: string | undefined;
   /** The last position that was read. */
   ahead: string | undefined;
-  /** Up to here there is nothing more to read behind what was taken: it becomes the position between two turns. */
+  /**
+   * Up to here there is nothing more to read behind what was taken: it becomes the position between
+   * two turns.
+   */
   passed: string | undefined;
   ready: ReadResult | undefined;
   reading: boolean;
@@ -35,7 +42,10 @@ export interface Cursor {
   skipped: boolean;
   /** Of one of which nothing was read: where it began, as far as its stream says so. */
   begins: string | undefined;
-  /** As it was listed last: where it began, as far as its stream says so, and how far it was read then. */
+  /**
+   * As it was listed last: where it began, as far as its stream says so, and how far it was read
+   * then.
+   */
   listed: { readonly begins: string | undefined; readonly position: string | undefined };
   /** Where one without a position begins, in place of its oldest record. */
   from: ReadFrom | undefined;
@@ -49,7 +59,10 @@ export interface Cursor {
   isFresh: boolean;
   /** Whether its children are known, because splits were listed after it had ended. */
   childrenKnown: boolean;
-  /** Monotonic ms at which the last read began that found the end; what was read by then is in a turn. Undefined before the first. */
+  /**
+   * Monotonic ms at which the last read began that found the end; what was read by then is in a
+   * turn. Undefined before the first.
+   */
   heardMs: number | undefined;
   /** The same of the result that waits. */
   readyHeardMs: number | undefined;
@@ -59,7 +72,10 @@ export interface Cursor {
   caughtUp: boolean;
   /** What the last read said of how far behind it was, ms. */
   behindMs: number | undefined;
-  /** While draining: the last position to read; null when there is none left; `end` where only a read can tell that it is at the end. */
+  /**
+   * While draining: the last position to read; null when there is none left; `end` where only a
+   * read can tell that it is at the end.
+   */
   until: string | null | undefined;
   /** Of `until: untilEnd`: a read that began after the drain was asked for was at the end. */
   atEnd: boolean;
@@ -96,7 +112,10 @@ export interface SplitChange {
   readonly parents: readonly string[];
 }
 
-/** The splits of one input: those that are known, but for what is done and gone from the stream, and the new ones. */
+/**
+ * The splits of one input: those that are known, but for what is done and gone from the stream, and
+ * the new ones.
+ */
 export function merged(
   input: SourceInput,
   listed: readonly Split[],
@@ -105,7 +124,9 @@ export function merged(
   until: Cursor['until'],
 ): readonly Cursor[] {
   const names = new Map(listed.map((split) => [split.id, split]));
-  const kept = cursors.filter(({ reader, phase, split }) => reader === input.reader && (phase !== 'done' || names.has(split)));
+  const kept = cursors.filter(
+    ({ reader, phase, split }) => reader === input.reader && (phase !== 'done' || names.has(split)),
+  );
   for (const [n, cursor] of kept.entries()) {
     const now = names.get(cursor.split);
     if (now !== undefined) {
@@ -113,7 +134,13 @@ export function merged(
       cursor.listed = { begins: now.begins, position: cursor.position };
       if (!wasReplaced) continue;
       left.delete(cursor.key);
-      if (cursor.phase === 'done') kept[n] = cursorOf({ ...input, positionOf: () => undefined, isSkipped: () => false }, now, left, until);
+      if (cursor.phase === 'done')
+        kept[n] = cursorOf(
+          { ...input, positionOf: () => undefined, isSkipped: () => false },
+          now,
+          left,
+          until,
+        );
       else restart(cursor, now);
       continue;
     }
@@ -122,19 +149,29 @@ export function merged(
     left.set(cursor.key, cursor.ahead);
   }
   const known = new Set(kept.map(({ split }) => split));
-  return [...kept, ...listed.filter(({ id }) => !known.has(id)).map((split) => cursorOf(input, split, left, until))];
+  return [
+    ...kept,
+    ...listed
+      .filter(({ id }) => !known.has(id))
+      .map((split) => cursorOf(input, split, left, until)),
+  ];
 }
 
-/** Whether a read that gave this saw the end of its split. A stream that says how far behind a read was is believed. */
+/**
+ * Whether a read that gave this saw the end of its split. A stream that says how far behind a read
+ * was is believed.
+ */
 export function foundEnd({ records, behindMs, inconclusive }: ReadResult): boolean {
   return inconclusive !== true && (behindMs === undefined ? records.length === 0 : behindMs === 0);
 }
 
 export function changesOf(cursors: readonly Cursor[], draining: boolean): readonly SplitChange[] {
-  if (!cursors.some(({ phase, ended }) => phase === 'waiting' || (phase === 'begun' && ended))) return [];
+  if (!cursors.some(({ phase, ended }) => phase === 'waiting' || (phase === 'begun' && ended)))
+    return [];
   // While it drains, children that are not known yet came later than what is to be read.
   const isFinished = ({ phase, ended, ready, childrenKnown }: Cursor): boolean =>
-    phase === 'done' || (phase === 'begun' && ended && ready === undefined && (childrenKnown || draining));
+    phase === 'done' ||
+    (phase === 'begun' && ended && ready === undefined && (childrenKnown || draining));
   const parentsOf = ({ reader, parents }: Cursor): readonly Cursor[] =>
     cursors.filter((other) => other.reader === reader && parents.includes(other.split));
   const changes: SplitChange[] = [];
@@ -162,9 +199,14 @@ export function isRead({ phase, until, atEnd, ended, ready, position }: Cursor):
   return until !== untilEnd && position !== undefined && comparePositions(position, until) >= 0;
 }
 
-export function withinDrain({ until }: Cursor, records: readonly IncomingRecord[]): readonly IncomingRecord[] {
+export function withinDrain(
+  { until }: Cursor,
+  records: readonly IncomingRecord[],
+): readonly IncomingRecord[] {
   if (until === undefined || until === untilEnd) return records;
-  return until === null ? [] : records.filter((record) => comparePositions(record.position, until) <= 0);
+  return until === null
+    ? []
+    : records.filter((record) => comparePositions(record.position, until) <= 0);
 }
 
 function cursorOf(
@@ -175,11 +217,13 @@ function cursorOf(
 ): Cursor {
   const { id, parents, formerly } = listed;
   const key = splitKey({ source: source.id, path: reader.path, split: id });
-  const known = left.get(key) ?? positionOf(id) ?? (formerly === undefined ? undefined : positionOf(formerly));
+  const known =
+    left.get(key) ?? positionOf(id) ?? (formerly === undefined ? undefined : positionOf(formerly));
   const was = marks?.get(id);
   const mark = isReplaced(listed, known, was?.begins) ? undefined : was;
   const position = isReplaced(listed, known, undefined) ? undefined : known;
-  const skipped = isSkipped?.(id) === true || (formerly !== undefined && isSkipped?.(formerly) === true);
+  const skipped =
+    isSkipped?.(id) === true || (formerly !== undefined && isSkipped?.(formerly) === true);
   return {
     source,
     reader,
@@ -220,13 +264,23 @@ function cursorOf(
 }
 
 /** Whether a listed split is not the one whose position or beginning is known. */
-export function isReplaced({ begins }: Split, position: string | undefined, began: string | undefined): boolean {
+export function isReplaced(
+  { begins }: Split,
+  position: string | undefined,
+  began: string | undefined,
+): boolean {
   if (begins === undefined) return false;
-  return position === undefined ? began !== undefined && began !== begins : comparePositions(position, begins) < 0;
+  return position === undefined
+    ? began !== undefined && began !== begins
+    : comparePositions(position, begins) < 0;
 }
 
 /** Goes past what cannot be read; what a read that is under way says counts no more. */
-export function skipTo(cursor: Cursor, to: string | 'whole' | undefined, nowMs: number | undefined): void {
+export function skipTo(
+  cursor: Cursor,
+  to: string | 'whole' | undefined,
+  nowMs: number | undefined,
+): void {
   cursor.reads++;
   cursor.reading = false;
   cursor.ready = undefined;
@@ -251,7 +305,10 @@ export function skipTo(cursor: Cursor, to: string | 'whole' | undefined, nowMs: 
   cursor.heardMs = undefined;
 }
 
-/** Whether another split has its name since it was listed last, and is being read already: as if it went on. */
+/**
+ * Whether another split has its name since it was listed last, and is being read already: as if it
+ * went on.
+ */
 export function isReplacedUnseen({ begins }: Split, { listed }: Cursor): boolean {
   return begins !== undefined && listed.begins !== undefined && begins !== listed.begins;
 }
@@ -265,7 +322,11 @@ function restart(cursor: Cursor, { begins }: Split): void {
 }
 
 /** Epoch ms: all that had arrived by then was read and is in a turn. */
-export function readToOf({ heardMs, arrivedAtMs, restoredReadToMs }: Cursor, nowMs: number, monotonicMs: number): number | undefined {
+export function readToOf(
+  { heardMs, arrivedAtMs, restoredReadToMs }: Cursor,
+  nowMs: number,
+  monotonicMs: number,
+): number | undefined {
   const heardAtMs = heardMs === undefined ? undefined : nowMs - (monotonicMs - heardMs);
   const known = [heardAtMs, arrivedAtMs, restoredReadToMs].filter((at) => at !== undefined);
   // A producer of Kafka may put any number into a record's time.
@@ -286,11 +347,23 @@ export function markOf(cursor: Cursor, nowMs: number, monotonicMs: number): Spli
 }
 
 /** The split as it was before it was skipped. */
-export function unskipped({ split, parents, position }: Cursor, input: SourceInput, until: Cursor['until']): Cursor {
-  return cursorOf({ ...input, positionOf: () => position, isSkipped: () => false }, { id: split, parents }, new Map(), until);
+export function unskipped(
+  { split, parents, position }: Cursor,
+  input: SourceInput,
+  until: Cursor['until'],
+): Cursor {
+  return cursorOf(
+    { ...input, positionOf: () => position, isSkipped: () => false },
+    { id: split, parents },
+    new Map(),
+    until,
+  );
 }
 
-/** Why a split is not known to be quiet, or that it is: `slow` is one whose answer is waited for, or that throttles. */
+/**
+ * Why a split is not known to be quiet, or that it is: `slow` is one whose answer is waited for, or
+ * that throttles.
+ */
 export type Hearing = 'caught-up' | 'behind' | 'slow' | 'unreadable' | 'paused';
 
 export function hearingOf(

@@ -1,8 +1,10 @@
 /**
- * From a graph to what a turn runs: stages in topological order, adjacent stateless nodes fused into one.
+ * From a graph to what a turn runs: stages in topological order, adjacent stateless nodes fused
+ * into one.
  *
  * Invariants:
- * 1. A stage's inputs are batches that earlier stages (or sources) own; running the stages in order runs the turn.
+ * 1. A stage's inputs are batches that earlier stages (or sources) own; running the stages in order
+ *    runs the turn.
  * 2. Every node has its counters, also inside a fused stage.
  */
 import type { SluiceEvent } from '../../schemas/event.ts';
@@ -76,20 +78,29 @@ export interface Dag {
   readonly counts: ReadonlyMap<string, NodeCounts>;
   /** The stage that runs, or ran last: the one that failed, where `run` threw. */
   readonly at: Stage | undefined;
-  /** Runs all stages over what the sources' batches hold; says whether something came out of an operator that had waited. */
+  /**
+   * Runs all stages over what the sources' batches hold; says whether something came out of an
+   * operator that had waited.
+   */
   run(runStage?: (stage: Stage) => boolean): boolean;
   /** Empties every batch, for the next turn. */
   clear(): void;
 }
 
-/** Processing time, before anything else comes: no operator is asked for a time that it was not given. */
+/**
+ * Processing time, before anything else comes: no operator is asked for a time that it was not
+ * given.
+ */
 export function tellClock(dag: Dag, nowMs: number, tickMs?: number): void {
   for (const { out } of dag.sources) out.control(rowKinds.clock, nowMs, tickMs);
   dag.run();
   dag.clear();
 }
 
-/** The end of input, once and everywhere: each operator gives all that it holds, and then passes it on. */
+/**
+ * The end of input, once and everywhere: each operator gives all that it holds, and then passes it
+ * on.
+ */
 export function endInput(dag: Dag): void {
   for (const { out } of dag.sources) out.control(rowKinds.watermark, maxTime, endOfInput);
 }
@@ -100,7 +111,12 @@ type StatelessGraphNode =
 
 function isStateless(node: GraphNode): node is StatelessGraphNode {
   if (node.kind === 'lookup') return node.lookup.from === 'file';
-  return node.kind === 'map' || node.kind === 'filter' || node.kind === 'flatMap' || node.kind === 'validate';
+  return (
+    node.kind === 'map' ||
+    node.kind === 'filter' ||
+    node.kind === 'flatMap' ||
+    node.kind === 'validate'
+  );
 }
 
 /** What nodes need of the world beside their functions. */
@@ -123,21 +139,27 @@ type SchemasCheck = (value: unknown) => StepRefusal | undefined;
 
 export function compileDag(topology: Topology, reject: Reject, connections: DagConnections): Dag {
   const { graph } = topology;
-  const bound: BoundConnections = { ...connections, targetOf: lookupTargets(connections.host.clock) };
+  const bound: BoundConnections = {
+    ...connections,
+    targetOf: lookupTargets(connections.host.clock),
+  };
   const counts = new Map(graph.nodes.map((node) => [node.id, noCounts()]));
   const batches = new Map<string, Batch>();
-  const batchOf = (node: string, port: string): Batch => present(batches.get(`${node}\n${port}`), `the batch of ${node}.${port}`);
+  const batchOf = (node: string, port: string): Batch =>
+    present(batches.get(`${node}\n${port}`), `the batch of ${node}.${port}`);
   const own = (node: GraphNode): readonly Batch[] =>
     node.outputs.map((port) => {
       const batch = new Batch();
       batches.set(`${node.id}\n${port}`, batch);
       return batch;
     });
-  const countsOf = (node: GraphNode): NodeCounts => present(counts.get(node.id), `the counts of ${node.id}`);
+  const countsOf = (node: GraphNode): NodeCounts =>
+    present(counts.get(node.id), `the counts of ${node.id}`);
 
   const levels = elementLevels(graph);
   const { freezes } = connections;
-  const frozenOf = (node: GraphNode): readonly Batch[] => frozenPorts(graph, node, freezes).map((port) => batchOf(node.id, port));
+  const frozenOf = (node: GraphNode): readonly Batch[] =>
+    frozenPorts(graph, node, freezes).map((port) => batchOf(node.id, port));
   const sources: { node: SourceNode; out: Batch }[] = [];
   const entering: Batch[] = [];
   const stages: Stage[] = [];
@@ -153,13 +175,27 @@ export function compileDag(topology: Topology, reject: Reject, connections: DagC
     } else if (node.kind === 'sink') {
       const writes = node.sink.kind === 'graph' ? resolved(topology, node.id, 'writes') : undefined;
       const from = present(node.inputs[0], 'an input');
-      sinks.push({ node, input: present(inputs[0], 'an input'), port: from.port, late: isLateOutput(graph, from), writes });
+      sinks.push({
+        node,
+        input: present(inputs[0], 'an input'),
+        port: from.port,
+        late: isLateOutput(graph, from),
+        writes,
+      });
     } else if (isStateless(node)) {
       const chain = chainFrom(node, graph);
       for (const link of chain) fused.add(link.id);
       const last = present(chain.at(-1), 'a chain');
-      const steps = chain.map((link) => stepOf(link, topology, countsOf(link), connections, levels));
-      stages.push({ nodes: chain, operator: new StatelessOperator(steps, reject), inputs, out: own(last), frozen: frozenOf(last) });
+      const steps = chain.map((link) =>
+        stepOf(link, topology, countsOf(link), connections, levels),
+      );
+      stages.push({
+        nodes: chain,
+        operator: new StatelessOperator(steps, reject),
+        inputs,
+        out: own(last),
+        frozen: frozenOf(last),
+      });
     } else {
       const operator = operatorOf(node, topology, countsOf(node), reject, bound, levels);
       stages.push({ nodes: [node], operator, inputs, out: own(node), frozen: frozenOf(node) });
@@ -201,8 +237,9 @@ function runStageAtOnce({ operator, inputs, out }: Stage): boolean {
 }
 
 /**
- * Inputs are run one after the other, though what is in them came together: one that wakes in this turn is awake for all of it. Else the time of the
- * first would pass what the second has before it says that it is active.
+ * Inputs are run one after the other, though what is in them came together: one that wakes in this
+ * turn is awake for all of it. Else the time of the first would pass what the second has before it
+ * says that it is active.
  */
 function wakeInputs({ operator, inputs, out }: Stage): void {
   for (let input = 0; input < inputs.length; input++) {
@@ -214,9 +251,12 @@ function wakeInputs({ operator, inputs, out }: Stage): void {
 function chainFrom(first: StatelessGraphNode, graph: Graph): readonly StatelessGraphNode[] {
   const chain = [first];
   for (let last = first; ; ) {
-    const consumers = graph.nodes.filter((node) => node.inputs.some((input) => input.node === last.id && input.port === outPort));
+    const consumers = graph.nodes.filter((node) =>
+      node.inputs.some((input) => input.node === last.id && input.port === outPort),
+    );
     const [next, ...others] = consumers;
-    if (next === undefined || others.length > 0 || !isStateless(next) || next.inputs.length !== 1) return chain;
+    if (next === undefined || others.length > 0 || !isStateless(next) || next.inputs.length !== 1)
+      return chain;
     chain.push(next);
     last = next;
   }
@@ -234,17 +274,26 @@ function stepOf(
     const by = resolved(topology, node.id, 'by');
     const combine = resolved(topology, node.id, 'combine');
     const found = (value: unknown): unknown => rows.get(keyTextOf(by(value), undefined));
-    const call = returningFrozen((value: unknown) => combine(value, found(value)), connections.freezes);
+    const call = returningFrozen(
+      (value: unknown) => combine(value, found(value)),
+      connections.freezes,
+    );
     return { node: node.id, counts, kind: 'map', call, found };
   }
   if (node.kind === 'validate') {
     const check = checkOf(node);
-    return { node: node.id, counts, kind: 'validate', check: connections.schemas?.(node.id, check) ?? check };
+    return {
+      node: node.id,
+      counts,
+      kind: 'validate',
+      check: connections.schemas?.(node.id, check) ?? check,
+    };
   }
   const own = resolved(topology, node.id, 'function');
   if (node.kind === 'filter') return { node: node.id, counts, kind: 'filter', call: own };
   const call = returningFrozen(own, connections.freezes);
-  if (node.kind === 'flatMap') return { node: node.id, counts, kind: 'flatMap', call, level: levels.levelOf(node) };
+  if (node.kind === 'flatMap')
+    return { node: node.id, counts, kind: 'flatMap', call, level: levels.levelOf(node) };
   return { node: node.id, counts, kind: node.kind, call };
 }
 
@@ -284,7 +333,8 @@ function operatorOf(
   levels: ElementLevels,
 ): Operator {
   const wayLevel = levels.hasWays(node) ? levels.levelOf(node) : undefined;
-  const call = (slot: string): ((...args: unknown[]) => unknown) => resolved(topology, node.id, slot);
+  const call = (slot: string): ((...args: unknown[]) => unknown) =>
+    resolved(topology, node.id, slot);
   switch (node.kind) {
     case 'eventTime':
       return new EventTimeOperator(node, call('timestamp'), counts, reject);
@@ -295,7 +345,10 @@ function operatorOf(
       return new SplitOperator(node.id, conditions, counts, reject);
     }
     case 'window': {
-      const aggregates = node.aggregates.map((choice) => ({ name: choice.name, aggregator: aggregatorOf(choice, call) }));
+      const aggregates = node.aggregates.map((choice) => ({
+        name: choice.name,
+        aggregator: aggregatorOf(choice, call),
+      }));
       return new WindowOperator(node, call('key'), aggregates, counts, reject);
     }
     case 'intervalJoin':
@@ -308,16 +361,42 @@ function operatorOf(
       );
     case 'process': {
       const onTimer = node.timers ? call('onTimer') : undefined;
-      return new ProcessOperator(node, { key: call('key'), onElement: call('onElement'), onTimer }, levels.levelOf(node), counts, reject);
+      return new ProcessOperator(
+        node,
+        { key: call('key'), onElement: call('onElement'), onTimer },
+        levels.levelOf(node),
+        counts,
+        reject,
+      );
     }
     case 'union':
-      return new UnionOperator(sourcesOfInputs(node, topology.graph), counts, !isBeforeEventTime(node, topology.graph), wayLevel);
+      return new UnionOperator(
+        sourcesOfInputs(node, topology.graph),
+        counts,
+        !isBeforeEventTime(node, topology.graph),
+        wayLevel,
+      );
     case 'lookup': {
       const { lookup } = node;
       assert(lookup.from !== 'file', 'a table is looked up without waiting');
-      const asked = lookup.from === 'function' ? (call('call') as LookupFunction) : connections.lookups.get(node.id);
-      const functions = { by: call('by'), call: present(asked, `the connector of ${node.id}`), combine: call('combine') };
-      return new LookupOperator(node.id, lookup, functions, counts, reject, connections.host, connections.targetOf(lookup));
+      const asked =
+        lookup.from === 'function'
+          ? (call('call') as LookupFunction)
+          : connections.lookups.get(node.id);
+      const functions = {
+        by: call('by'),
+        call: present(asked, `the connector of ${node.id}`),
+        combine: call('combine'),
+      };
+      return new LookupOperator(
+        node.id,
+        lookup,
+        functions,
+        counts,
+        reject,
+        connections.host,
+        connections.targetOf(lookup),
+      );
     }
   }
 }
@@ -329,19 +408,27 @@ function sourcesOfInputs({ inputs }: UnionNode, graph: Graph): readonly Readonly
   for (const node of graph.nodes) {
     sources.set(
       node.id,
-      new Set(node.kind === 'source' ? [node.id] : node.inputs.flatMap((input) => [...(sources.get(input.node) ?? [])])),
+      new Set(
+        node.kind === 'source'
+          ? [node.id]
+          : node.inputs.flatMap((input) => [...(sources.get(input.node) ?? [])]),
+      ),
     );
   }
   return inputs.map((input) => present(sources.get(input.node), 'an earlier node'));
 }
 
-/** Whether event time is only set behind this node. Either all inputs of a union have it, or none. */
+/**
+ * Whether event time is only set behind this node. Either all inputs of a union have it, or none.
+ */
 function isBeforeEventTime(node: GraphNode, graph: Graph): boolean {
   const upstream = new Set([node.id]);
   const downstream = new Set([node.id]);
   // Inputs name earlier nodes, so that one way finds all.
-  for (const from of graph.nodes.toReversed()) if (upstream.has(from.id)) for (const input of from.inputs) upstream.add(input.node);
-  for (const to of graph.nodes) if (to.inputs.some((input) => downstream.has(input.node))) downstream.add(to.id);
+  for (const from of graph.nodes.toReversed())
+    if (upstream.has(from.id)) for (const input of from.inputs) upstream.add(input.node);
+  for (const to of graph.nodes)
+    if (to.inputs.some((input) => downstream.has(input.node))) downstream.add(to.id);
   const timed = graph.nodes.filter(({ kind }) => kind === 'eventTime').map(({ id }) => id);
   return timed.some((id) => downstream.has(id)) && !timed.some((id) => upstream.has(id));
 }

@@ -1,6 +1,6 @@
 /**
- * Which nodes make several elements of one event, and how many such nodes come before each: by that an element has its number among those of
- * its event. Pure.
+ * Which nodes make several elements of one event, and how many such nodes come before each: by that
+ * an element has its number among those of its event. Pure.
  */
 import { present } from '../../schemas/kernel/assert.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
@@ -19,12 +19,20 @@ export function elementLevels({ nodes }: Graph): ElementLevels {
   const numbering = new Set<string>();
   // Inputs name earlier nodes.
   for (const node of nodes) {
-    const before = node.inputs.map((input) => present(streams.get(input.node), `the streams of ${input.node}`));
+    const before = node.inputs.map((input) =>
+      present(streams.get(input.node), `the streams of ${input.node}`),
+    );
     const all = new Set(before.flatMap((each) => [...each]));
     if (before.reduce((sum, each) => sum + each.size, 0) > all.size) ways.add(node.id);
     if (node.kind === 'source') all.add(node.stream);
     streams.set(node.id, all);
-    levels.set(node.id, Math.max(0, ...node.inputs.map(({ node: id }) => (levels.get(id) ?? 0) + (numbering.has(id) ? 1 : 0))));
+    levels.set(
+      node.id,
+      Math.max(
+        0,
+        ...node.inputs.map(({ node: id }) => (levels.get(id) ?? 0) + (numbering.has(id) ? 1 : 0)),
+      ),
+    );
     const joinsWays = (node.kind === 'union' || node.kind === 'intervalJoin') && ways.has(node.id);
     if (node.kind === 'flatMap' || node.kind === 'process' || joinsWays) numbering.add(node.id);
   }

@@ -1,5 +1,6 @@
 /**
- * From records to elements: what a source's records are to the topology, and what is refused because it is no event of its stream.
+ * From records to elements: what a source's records are to the topology, and what is refused
+ * because it is no event of its stream.
  */
 import type { EventAttributes, SluiceEvent } from '../../schemas/event.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -20,7 +21,10 @@ import type { Cursor } from './cursor.ts';
 /** Why a record is set aside, by its place; undefined for one that is not. */
 export type AsideOf = (place: string) => SetAside | undefined;
 
-/** Puts records into the source's batch as elements; what is no event of this stream, or is set aside, is rejected. */
+/**
+ * Puts records into the source's batch as elements; what is no event of this stream, or is set
+ * aside, is rejected.
+ */
 export function enterRecords(
   cursor: Cursor,
   records: readonly IncomingRecord[],
@@ -39,14 +43,28 @@ export function enterRecords(
   }
 }
 
-function setAside(cursor: Cursor, record: IncomingRecord, { operator, message }: SetAside, counts: NodeCounts, reject: Reject): void {
+function setAside(
+  cursor: Cursor,
+  record: IncomingRecord,
+  { operator, message }: SetAside,
+  counts: NodeCounts,
+  reject: Reject,
+): void {
   const { source, path, split, key } = cursor;
   let origin = unknownOrigin(cursor, record);
   try {
     const decoded = decodeRecord(record);
     if (!('problem' in decoded)) {
       const { attributes, data } = decoded;
-      origin = { stream: source.stream, path, split, splitKey: key, position: placeOf(record), attributes, data };
+      origin = {
+        stream: source.stream,
+        path,
+        split,
+        splitKey: key,
+        position: placeOf(record),
+        attributes,
+        data,
+      };
     }
   } catch {
     // What failed on it was to decode it: it has its place as its identity.
@@ -55,21 +73,51 @@ function setAside(cursor: Cursor, record: IncomingRecord, { operator, message }:
   const where = operator === null ? 'the topology' : `'${operator}'`;
   const text = `${where} failed on it twice when it was alone, and goes on without it: ${message}`;
   const node = operator ?? source.id;
-  reject({ node, code: 'operator-failed', message: text, pointer: null, schema: null, value: undefined, origin });
+  reject({
+    node,
+    code: 'operator-failed',
+    message: text,
+    pointer: null,
+    schema: null,
+    value: undefined,
+    origin,
+  });
 }
 
-function enter(cursor: Cursor, record: IncomingRecord, batch: Batch, counts: NodeCounts, reject: Reject): void {
+function enter(
+  cursor: Cursor,
+  record: IncomingRecord,
+  batch: Batch,
+  counts: NodeCounts,
+  reject: Reject,
+): void {
   const { source, path, split } = cursor;
   const decoded = decodeRecord(record);
   if ('problem' in decoded) return refuse(cursor, record, decoded.problem, counts, reject);
   const { attributes, data, text } = decoded;
   // First of all: a row in the name of another stream's event would stand for that event.
   if (!isNamed(source.stream, attributes))
-    return refuse(cursor, record, `the record says that it belongs to ${attributes.team}/${attributes.app}`, counts, reject);
-  const origin: Origin = { stream: source.stream, path, split, splitKey: cursor.key, position: placeOf(record), attributes, data };
+    return refuse(
+      cursor,
+      record,
+      `the record says that it belongs to ${attributes.team}/${attributes.app}`,
+      counts,
+      reject,
+    );
+  const origin: Origin = {
+    stream: source.stream,
+    path,
+    split,
+    splitKey: cursor.key,
+    position: placeOf(record),
+    attributes,
+    data,
+  };
   const claim = attributes.extensions?.['dataref'];
   if (claim?.startsWith(claimScheme) === true) {
-    const why = record.unresolved ?? 'it is no claim that was written here, or there is no store to fetch it from';
+    const why =
+      record.unresolved ??
+      'it is no claim that was written here, or there is no store to fetch it from';
     const message = `its data is kept elsewhere and cannot be had (${claim}): ${why}`;
     return refuse(cursor, record, message, counts, reject, origin, 'claim-unresolved');
   }
@@ -77,21 +125,52 @@ function enter(cursor: Cursor, record: IncomingRecord, batch: Batch, counts: Nod
   if (typeof event === 'string') return refuse(cursor, record, event, counts, reject, origin);
   const losses = jsonLosses(data);
   const unkept = losses === undefined ? undefined : unkeptOf(losses);
-  if (unkept !== undefined) return refuse(cursor, record, unkept.message, counts, reject, origin, 'undecodable-record', unkept.pointer);
+  if (unkept !== undefined)
+    return refuse(
+      cursor,
+      record,
+      unkept.message,
+      counts,
+      reject,
+      origin,
+      'undecodable-record',
+      unkept.pointer,
+    );
   counts.passed++;
-  batch.element(event, record.arrivedAtMs, losses === undefined ? origin : { ...origin, inexact: losses.inexact });
+  batch.element(
+    event,
+    record.arrivedAtMs,
+    losses === undefined ? origin : { ...origin, inexact: losses.inexact },
+  );
 }
 
 /** Whether a stream is `team/app`. Without making the text, for each record. */
 function isNamed(stream: string, { team, app }: EventAttributes): boolean {
-  return stream.length === team.length + 1 + app.length && stream.startsWith(team) && stream.endsWith(app) && stream[team.length] === '/';
+  return (
+    stream.length === team.length + 1 + app.length &&
+    stream.startsWith(team) &&
+    stream.endsWith(app) &&
+    stream[team.length] === '/'
+  );
 }
 
-/** What no checkpoint could hold: JSON has no infinity, and writes nothing that is nested without end. */
-function unkeptOf({ inexact, tooDeep }: JsonLosses): { readonly message: string; readonly pointer: string } | undefined {
-  if (tooDeep) return { message: `the data is nested deeper than ${limits.jsonDepthMax} levels`, pointer: '' };
+/**
+ * What no checkpoint could hold: JSON has no infinity, and writes nothing that is nested without
+ * end.
+ */
+function unkeptOf({
+  inexact,
+  tooDeep,
+}: JsonLosses): { readonly message: string; readonly pointer: string } | undefined {
+  if (tooDeep)
+    return { message: `the data is nested deeper than ${limits.jsonDepthMax} levels`, pointer: '' };
   const infinite = inexact.find(({ value }) => !Number.isFinite(value));
-  return infinite && { message: 'the number is beyond the largest that a double holds', pointer: infinite.pointer };
+  return (
+    infinite && {
+      message: 'the number is beyond the largest that a double holds',
+      pointer: infinite.pointer,
+    }
+  );
 }
 
 function refuse(
@@ -117,14 +196,19 @@ function unknownOrigin(cursor: Cursor, record: IncomingRecord): Origin {
 
 /** What has no event has its place in the stream. */
 export function originOfPlace(
-  { source, path, split }: Pick<Cursor, 'path' | 'split'> & { readonly source: Pick<SourceNode, 'id' | 'stream'> },
+  {
+    source,
+    path,
+    split,
+  }: Pick<Cursor, 'path' | 'split'> & { readonly source: Pick<SourceNode, 'id' | 'stream'> },
   place: string,
   arrivedAtMs: number,
   data: Uint8Array,
   key = '',
 ): Origin {
   const [team = '', app = ''] = source.stream.split('/');
-  // A Kafka producer may put any number into a record's timestamp; outside the calendar there is no text for it.
+  // A Kafka producer may put any number into a record's timestamp; outside the calendar there is no
+  // text for it.
   const arrived = new Date(arrivedAtMs);
   const receivedtime = (Number.isNaN(arrived.getTime()) ? new Date(0) : arrived).toISOString();
   const attributes: EventAttributes = {
@@ -138,10 +222,21 @@ export function originOfPlace(
     partitionkey: key,
     receivedtime,
   };
-  return { stream: source.stream, path, split, splitKey: splitKey({ source: source.id, path, split }), position: place, attributes, data };
+  return {
+    stream: source.stream,
+    path,
+    split,
+    splitKey: splitKey({ source: source.id, path, split }),
+    position: place,
+    attributes,
+    data,
+  };
 }
 
-/** The event, or what is wrong with its data. One literal of known shape: spreading costs many times as much. */
+/**
+ * The event, or what is wrong with its data. One literal of known shape: spreading costs many times
+ * as much.
+ */
 function eventOf(a: EventAttributes, text: string, dataText: boolean): SluiceEvent | string {
   let data: unknown;
   try {

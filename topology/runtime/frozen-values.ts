@@ -1,9 +1,12 @@
 /**
- * Which of the values that flow through a graph are frozen, so that no function changes what another one sees.
+ * Which of the values that flow through a graph are frozen, so that no function changes what
+ * another one sees.
  *
- * `all`: whatever a function is given and returns, in the test driver and on a developer's machine: every change is found at once.
- * `shared`: what several hold, in production: elements of an output that is read more than once, and (by the operators themselves) what is kept in state, rows
- * and answers of look-ups, and several elements made of one. Any other value has one holder at a time, and a change of it is seen by nobody else.
+ * `all`: whatever a function is given and returns, in the test driver and on a developer's machine:
+ * every change is found at once. `shared`: what several hold, in production: elements of an output
+ * that is read more than once, and (by the operators themselves) what is kept in state, rows and
+ * answers of look-ups, and several elements made of one. Any other value has one holder at a time,
+ * and a change of it is seen by nobody else.
  */
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import type { Batch } from '../operators/batch.ts';
@@ -13,7 +16,11 @@ import { freeze, freezeWhole } from '../state/freeze.ts';
 export type Freezes = 'all' | 'shared';
 
 /** The outputs of a node whose elements are frozen. */
-export function frozenPorts({ nodes }: Graph, { id, outputs }: GraphNode, freezes: Freezes): readonly string[] {
+export function frozenPorts(
+  { nodes }: Graph,
+  { id, outputs }: GraphNode,
+  freezes: Freezes,
+): readonly string[] {
   if (freezes === 'all') return outputs;
   const reads = nodes.flatMap(({ inputs }) => inputs).filter((input) => input.node === id);
   return outputs.filter((port) => reads.filter((input) => input.port === port).length > 1);
@@ -27,7 +34,13 @@ export function freezeElements({ kinds, values, length }: Batch, freezes: Freeze
   }
 }
 
-/** The function of a node that is fused with the next, which sees what this one returns before any batch does. */
-export function returningFrozen<A extends readonly unknown[]>(call: (...args: A) => unknown, freezes: Freezes): (...args: A) => unknown {
+/**
+ * The function of a node that is fused with the next, which sees what this one returns before any
+ * batch does.
+ */
+export function returningFrozen<A extends readonly unknown[]>(
+  call: (...args: A) => unknown,
+  freezes: Freezes,
+): (...args: A) => unknown {
   return freezes === 'all' ? (...args) => freezeWhole(call(...args)) : call;
 }

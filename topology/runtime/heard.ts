@@ -1,13 +1,17 @@
 /**
- * What the sources of a job have heard, for those who judge idleness: by split, and of all silent ones together.
+ * What the sources of a job have heard, for those who judge idleness: by split, and of all silent
+ * ones together.
  *
  * Invariants:
- * 1. `through` is of every split that an event time of the job takes for silent, or that was not read yet in this run: what one of them may hold
- *    unread holds the others too, as a join or a union behind them would.
- * 2. What counts is what has reached the event time: a tick waits behind the rows that a look-up still holds, and so does what it says. So each source
- *    tells of its own splits only: another one's ticks may come by a way on which nothing waits.
+ * 1. `through` is of every split that an event time of the job takes for silent, or that was not
+ *    read yet in this run: what one of them may hold unread holds the others too, as a join or a
+ *    union behind them would.
+ * 2. What counts is what has reached the event time: a tick waits behind the rows that a look-up
+ *    still holds, and so does what it says. So each source tells of its own splits only: another
+ *    one's ticks may come by a way on which nothing waits.
  * 3. A split whose end was not seen in this run is heard through nothing.
- * 4. One that takes no more is heard no further: what goes on where it was is in its children, which were not read yet.
+ * 4. One that takes no more is heard no further: what goes on where it was is in its children,
+ *    which were not read yet.
  */
 import { EventTimeOperator } from '../operators/event-time.ts';
 import type { Heard, SplitTime } from '../time/watermark.ts';
@@ -16,13 +20,18 @@ import type { Cursor } from './cursor.ts';
 import type { Dag } from './dag.ts';
 
 /** What each source tells, by its id. `timeOf` gives the time of ticks for a monotonic one. */
-export function heardOf(cursors: readonly Cursor[], dag: Dag, timeOf: (monotonicMs: number) => number): ReadonlyMap<string, Heard> {
+export function heardOf(
+  cursors: readonly Cursor[],
+  dag: Dag,
+  timeOf: (monotonicMs: number) => number,
+): ReadonlyMap<string, Heard> {
   const bySource = new Map(dag.sources.map(({ node }) => [node.id, new Map<string, number>()]));
   const known = new Map<string, Cursor>();
   for (const cursor of cursors) {
     if (cursor.phase !== 'begun') continue;
     known.set(cursor.key, cursor);
-    if (cursor.heardMs !== undefined && !cursor.ended) bySource.get(cursor.source.id)?.set(cursor.key, timeOf(cursor.heardMs));
+    if (cursor.heardMs !== undefined && !cursor.ended)
+      bySource.get(cursor.source.id)?.set(cursor.key, timeOf(cursor.heardMs));
   }
   let through = maxTime;
   for (const { operator } of dag.stages) {
@@ -38,6 +47,7 @@ export function heardOf(cursors: readonly Cursor[], dag: Dag, timeOf: (monotonic
 function heardOfSplit(time: Readonly<SplitTime>, { met }: Cursor): number {
   if (!met) return minTime;
   if (!time.idle) return maxTime;
-  // Restored, and not told yet that its source goes on: that is behind rows which were restored, too.
+  // Restored, and not told yet that its source goes on: that is behind rows which were restored,
+  // too.
   return time.heardMs === maxTime ? minTime : time.heardMs;
 }

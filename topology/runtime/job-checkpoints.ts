@@ -2,14 +2,20 @@
  * Takes a job's checkpoints: when, in which order, and what becomes of one that fails.
  *
  * Invariants:
- * 1. Order: states become text, sinks stage, the manifest is created, sinks commit. A crash anywhere leaves what the next run goes on from exactly
- *    once. A sink that is late with a commit (sink-commits.ts) does not hold the next one back, whose manifest names what is not visible yet.
- * 2. A state that has no text fails before anything was staged: the next checkpoint is a new one, taken soon.
- * 3. A manifest that cannot be stored is tried again as it is, soon, while the job reads on: what was staged for it stays named, and the next
- *    checkpoint has what came since. No try is waited for beyond its bound.
- * 4. A sink that fails ends the run: what it holds in memory is no longer what the engine gave it, and only a restart makes it so again.
+ * 1. Order: states become text, sinks stage, the manifest is created, sinks commit. A crash
+ *    anywhere leaves what the next run goes on from exactly once. A sink that is late with a commit
+ *    (sink-commits.ts) does not hold the next one back, whose manifest names what is not visible
+ *    yet.
+ * 2. A state that has no text fails before anything was staged: the next checkpoint is a new one,
+ *    taken soon.
+ * 3. A manifest that cannot be stored is tried again as it is, soon, while the job reads on: what
+ *    was staged for it stays named, and the next checkpoint has what came since. No try is waited
+ *    for beyond its bound.
+ * 4. A sink that fails ends the run: what it holds in memory is no longer what the engine gave it,
+ *    and only a restart makes it so again.
  * 5. Nothing waits for a checkpoint but the next one: reading goes on while one is under way.
- * 6. A run that was taken over ends as that, `fenced`, whatever it failed of; also when it has nothing to store.
+ * 6. A run that was taken over ends as that, `fenced`, whatever it failed of; also when it has
+ *    nothing to store.
  */
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
@@ -26,7 +32,10 @@ import type { CheckpointStore } from '../checkpoint/store.ts';
 /** The sinks of a job, as checkpoints see them. */
 export interface CheckpointSinks {
   prepare(checkpoint: number, last: boolean): Promise<Pick<Manifest, 'sinks' | 'retiring'>>;
-  /** `last`: everything has to be visible when it resolves; else a sink that `commitsAside` may be late. */
+  /**
+   * `last`: everything has to be visible when it resolves; else a sink that `commitsAside` may be
+   * late.
+   */
   commit(checkpoint: number, last: boolean): Promise<void>;
 }
 
@@ -40,7 +49,10 @@ export interface JobCheckpointsOptions {
 }
 
 /** What of a manifest is known between two turns; the sinks' states come when they have staged. */
-export type Snapshot = Omit<Manifest, 'checkpoint' | 'attempt' | 'lineage' | 'sinks' | 'retiring' | 'createdAtMs'>;
+export type Snapshot = Omit<
+  Manifest,
+  'checkpoint' | 'attempt' | 'lineage' | 'sinks' | 'retiring' | 'createdAtMs'
+>;
 
 interface Storing {
   readonly checkpoint: number;
@@ -53,9 +65,13 @@ interface Storing {
 
 /** What sinks say of a later run. */
 const codesOfLater: ReadonlySet<string> = new Set(['fenced', 'lake-taken-over']);
-const storeSilent = (): SluiceError => new SluiceError('checkpoint-timeout', 'the checkpoints cannot be looked at');
+const storeSilent = (): SluiceError =>
+  new SluiceError('checkpoint-timeout', 'the checkpoints cannot be looked at');
 
-/** The pause before the next checkpoint is at least so many times what a completed one kept the events waiting. */
+/**
+ * The pause before the next checkpoint is at least so many times what a completed one kept the
+ * events waiting.
+ */
 const pauseFactor = 9;
 const retry = { baseMs: limits.checkpointRetryBaseMs, maxMs: limits.checkpointRetryMaxMs };
 
@@ -122,8 +138,8 @@ export class JobCheckpoints {
   }
 
   /**
-   * Takes one, of the moment between two turns; resolves when its sinks have staged, and with whether they have: a state without text is tried again
-   * later. Rejects on what ends the run.
+   * Takes one, of the moment between two turns; resolves when its sinks have staged, and with
+   * whether they have: a state without text is tried again later. Rejects on what ends the run.
    */
   async take(snapshot: Snapshot, last: boolean): Promise<boolean> {
     const { clock, sinks, intervalMs } = this.#options;
@@ -141,7 +157,13 @@ export class JobCheckpoints {
       return false;
     }
     const prepared = await this.#ofSinks(number, 'stage', sinks.prepare(number, last));
-    const manifest = { ...snapshot, checkpoint: number, ...this.#run, ...prepared, createdAtMs: clock.now() };
+    const manifest = {
+      ...snapshot,
+      checkpoint: number,
+      ...this.#run,
+      ...prepared,
+      createdAtMs: clock.now(),
+    };
     this.#number = number;
     this.#settling = this.#settle(number, encodeManifestWith(manifest, states), last)
       .catch((thrown: unknown) => {
@@ -150,20 +172,26 @@ export class JobCheckpoints {
       .finally(() => {
         this.#settling = undefined;
       });
-    // A large state takes long to write: checkpoints come less often then, so that most of the time goes into events.
+    // A large state takes long to write: checkpoints come less often then, so that most of the time
+    // goes into events.
     const tookMs = clock.monotonic() - begunAtMs;
     this.#nextAtMs = Math.max(begunAtMs + intervalMs, clock.monotonic() + tookMs * pauseFactor);
     return true;
   }
 
-  /** Resolves when none is under way, and nothing is deleted. Rejects with what ended the last one. */
+  /**
+   * Resolves when none is under way, and nothing is deleted. Rejects with what ended the last one.
+   */
   async settled(): Promise<void> {
     await this.#settling;
     if (this.#fault !== undefined) throw this.#fault.thrown;
     await this.#pruning;
   }
 
-  /** The run is told to stop: a manifest that cannot be stored is tried at once, and for so long only. */
+  /**
+   * The run is told to stop: a manifest that cannot be stored is tried at once, and for so long
+   * only.
+   */
   hurry(): void {
     if (this.#overTimer !== undefined) return;
     this.#overTimer = this.#options.clock.setTimer(limits.checkpointLastMaxMs, () => this.close());
@@ -182,7 +210,10 @@ export class JobCheckpoints {
     return (await this.#fenced()) ?? thrown;
   }
 
-  /** Whether `thrown` says that a later run was met, which the checkpoints do not know: nobody else runs, and they are an older copy. */
+  /**
+   * Whether `thrown` says that a later run was met, which the checkpoints do not know: nobody else
+   * runs, and they are an older copy.
+   */
   async isBehind(thrown: unknown): Promise<boolean> {
     if (!(thrown instanceof SluiceError) || !codesOfLater.has(thrown.code)) return false;
     const { store, clock } = this.#options;
@@ -207,7 +238,8 @@ export class JobCheckpoints {
     await this.#ofSinks(checkpoint, 'commit', this.#options.sinks.commit(checkpoint, last));
     this.#completed = { id: checkpoint, completedAtMs: this.#options.clock.now() };
     if (this.#inARow > 0) this.soon();
-    if (this.#inARow > 0 || !this.#told) this.#options.tell({ kind: 'checkpoint-completed', checkpoint });
+    if (this.#inARow > 0 || !this.#told)
+      this.#options.tell({ kind: 'checkpoint-completed', checkpoint });
     this.#inARow = 0;
     this.#told = true;
     this.#toPrune = true;
@@ -230,7 +262,10 @@ export class JobCheckpoints {
     }
   }
 
-  /** A new try, unless as many as may be are still without an answer: whichever is answered first says what became of it. */
+  /**
+   * A new try, unless as many as may be are still without an answer: whichever is answered first
+   * says what became of it.
+   */
   #try(storing: Storing): Promise<SluiceError | undefined> {
     const { store, clock } = this.#options;
     return new Promise((resolve) => {
@@ -259,14 +294,19 @@ export class JobCheckpoints {
   async #ofSinks<T>(checkpoint: number, what: 'stage' | 'commit', work: Promise<T>): Promise<T> {
     const minutes = limits.checkpointSinksMaxMs / 60_000;
     const late = (): SluiceError =>
-      new SluiceError('checkpoint-timeout', `the sinks did not ${what} checkpoint ${checkpoint} within ${minutes} min`, {
-        retryable: true,
-      });
+      new SluiceError(
+        'checkpoint-timeout',
+        `the sinks did not ${what} checkpoint ${checkpoint} within ${minutes} min`,
+        {
+          retryable: true,
+        },
+      );
     try {
       return await within(this.#options.clock, limits.checkpointSinksMaxMs, work, late);
     } catch (thrown) {
       // A defect is nobody's failed checkpoint.
-      if (thrown instanceof SluiceError && !isFenced(thrown)) this.#failed(checkpoint, thrown, null);
+      if (thrown instanceof SluiceError && !isFenced(thrown))
+        this.#failed(checkpoint, thrown, null);
       throw thrown;
     }
   }

@@ -1,15 +1,25 @@
 /**
- * What a job does to find the element on which an operator fails: takes what is suspected on its own, refuses what was found, and says how its run
- * failed, for the next one.
+ * What a job does to find the element on which an operator fails: takes what is suspected on its
+ * own, refuses what was found, and says how its run failed, for the next one.
  *
  * Invariants:
- * 1. An element that is suspected has a turn of its own: no clock, no tick, nothing that waited, so that nothing else can fail in it.
- * 2. What is known goes into every checkpoint, and into one that repeats the last when a run fails: no run begins without it.
+ * 1. An element that is suspected has a turn of its own: no clock, no tick, nothing that waited, so
+ *    that nothing else can fail in it.
+ * 2. What is known goes into every checkpoint, and into one that repeats the last when a run fails:
+ *    no run begins without it.
  */
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
-import type { Isolation, IsolationNews, ReadSplit, RecordSpan, RunFailure, SetAside, TurnPart } from '../checkpoint/isolation.ts';
+import type {
+  Isolation,
+  IsolationNews,
+  ReadSplit,
+  RecordSpan,
+  RunFailure,
+  SetAside,
+  TurnPart,
+} from '../checkpoint/isolation.ts';
 import {
   afterCheckpoint,
   deriveIsolation,
@@ -27,7 +37,10 @@ import type { AsideOf } from './enter-records.ts';
 import type { SharedCalls, WatchedCalls } from './watched-calls.ts';
 import { watchCalls } from './watched-calls.ts';
 
-/** Faults of sinks and stores are operational, whatever element they had; these say that a state cannot be written. */
+/**
+ * Faults of sinks and stores are operational, whatever element they had; these say that a state
+ * cannot be written.
+ */
 const faultsOfState: ReadonlySet<string> = new Set(['state-unwritable', 'not-json-safe']);
 
 type Phase = 'turn' | 'write' | 'checkpoint' | undefined;
@@ -81,10 +94,18 @@ export class JobIsolation {
     };
   }
 
-  /** The topology with functions that whoever shares `calls` sees; a call that did not return twice is not made again. */
-  watch(topology: Topology, calls: SharedCalls | undefined): Pick<WatchedCalls, 'topology'> & Partial<Pick<WatchedCalls, 'schemas'>> {
+  /**
+   * The topology with functions that whoever shares `calls` sees; a call that did not return twice
+   * is not made again.
+   */
+  watch(
+    topology: Topology,
+    calls: SharedCalls | undefined,
+  ): Pick<WatchedCalls, 'topology'> & Partial<Pick<WatchedCalls, 'schemas'>> {
     if (calls === undefined) return { topology };
-    this.#calls = watchCalls(topology, calls, this.#known, (call) => this.#once({ kind: 'call-refused', call }));
+    this.#calls = watchCalls(topology, calls, this.#known, (call) =>
+      this.#once({ kind: 'call-refused', call }),
+    );
     return this.#calls;
   }
 
@@ -136,7 +157,11 @@ export class JobIsolation {
   /** What a checkpoint at these positions holds. */
   beyond(splits: readonly (ReadSplit & { readonly key: string })[]): Isolation | undefined {
     if (this.#known === nothingSuspected) return undefined;
-    return afterCheckpoint(this.#known, (split) => splits.find(({ key }) => key === split), this.#completed + 1);
+    return afterCheckpoint(
+      this.#known,
+      (split) => splits.find(({ key }) => key === split),
+      this.#completed + 1,
+    );
   }
 
   /** Its states are text, its sinks have staged. */
@@ -158,10 +183,24 @@ export class JobIsolation {
   #failureOf(thrown: unknown, operator: string | undefined): RunFailure | undefined {
     const message = messageOf(thrown);
     // A turn through the operators asks nothing of the world.
-    if (this.#phase === 'turn') return { kind: 'turn', span: this.#turn?.span, place: this.#turn?.place, operator, message };
+    if (this.#phase === 'turn')
+      return { kind: 'turn', span: this.#turn?.span, place: this.#turn?.place, operator, message };
     if (this.#phase === undefined || isOperational(thrown)) return undefined;
-    if (this.#phase === 'write') return { kind: 'turn', span: this.#turn?.span, place: this.#turn?.place, operator: undefined, message };
-    return { kind: 'checkpoint', spans: [...this.#entered.values()], turns: this.#turnsEntered, place: this.#placeEntered, message };
+    if (this.#phase === 'write')
+      return {
+        kind: 'turn',
+        span: this.#turn?.span,
+        place: this.#turn?.place,
+        operator: undefined,
+        message,
+      };
+    return {
+      kind: 'checkpoint',
+      spans: [...this.#entered.values()],
+      turns: this.#turnsEntered,
+      place: this.#placeEntered,
+      message,
+    };
   }
 }
 
@@ -192,22 +231,32 @@ export async function runSuspected(
   }
 }
 
-/** What is known at the beginning of a run; `failure` is of the run before, where it could not keep that itself. */
+/**
+ * What is known at the beginning of a run; `failure` is of the run before, where it could not keep
+ * that itself.
+ */
 export function isolationAfter(
   before: Isolation | undefined,
   failure: RunFailure | undefined,
   nowMs: number,
 ): { readonly isolation?: Isolation } {
-  const isolation = failure === undefined ? before : deriveIsolation(before ?? nothingSuspected, failure, nowMs);
+  const isolation =
+    failure === undefined ? before : deriveIsolation(before ?? nothingSuspected, failure, nowMs);
   return isolation === undefined ? {} : { isolation };
 }
 
 /** Whether a run failed of one element that was alone. */
 export function isNarrower(after: Isolation, before: Isolation): boolean {
-  return after.setAside.length > before.setAside.length || (after.doubted !== undefined && after.doubted !== before.doubted);
+  return (
+    after.setAside.length > before.setAside.length ||
+    (after.doubted !== undefined && after.doubted !== before.doubted)
+  );
 }
 
-/** Creates a manifest that repeats the last one of this run, with what is known now; says whether it could. */
+/**
+ * Creates a manifest that repeats the last one of this run, with what is known now; says whether it
+ * could.
+ */
 export async function keepIsolation(
   isolation: Isolation,
   store: CheckpointStore,

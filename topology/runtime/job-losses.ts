@@ -1,6 +1,7 @@
 /**
- * What a running job lost: kept in its checkpoints, told at once, and, where nobody has to do anything for the job to go on, a row of the rejected table.
- * What retention removed of a split that is there waits for a person, whose skip is that row.
+ * What a running job lost: kept in its checkpoints, told at once, and, where nobody has to do
+ * anything for the job to go on, a row of the rejected table. What retention removed of a split
+ * that is there waits for a person, whose skip is that row.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Losses, LossRecord } from '../checkpoint/losses.ts';
@@ -20,7 +21,12 @@ export class JobLosses {
   readonly #tell: (news: LossNews) => void;
   #all: Losses;
 
-  constructor(clock: Clock, reject: Reject, restored: Losses | undefined, tell: (news: LossNews) => void) {
+  constructor(
+    clock: Clock,
+    reject: Reject,
+    restored: Losses | undefined,
+    tell: (news: LossNews) => void,
+  ) {
     this.#clock = clock;
     this.#reject = reject;
     this.#tell = tell;
@@ -56,6 +62,14 @@ export class JobLosses {
       this.#clock.now(),
       Buffer.from(JSON.stringify(loss)),
     );
-    this.#reject({ node: source, code: 'records-lost', message: lossText(loss), pointer: null, schema: null, value: undefined, origin });
+    this.#reject({
+      node: source,
+      code: 'records-lost',
+      message: lossText(loss),
+      pointer: null,
+      schema: null,
+      value: undefined,
+      origin,
+    });
   }
 }

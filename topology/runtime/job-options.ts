@@ -19,17 +19,27 @@ import type { SharedCalls } from './watched-calls.ts';
 
 /** How a job reaches the world: bound by name where it is started. */
 export interface JobConnectors {
-  /** One reader per path of the stream `team/app`, for this run alone; throws `SluiceError` `stream-missing`. */
+  /**
+   * One reader per path of the stream `team/app`, for this run alone; throws `SluiceError`
+   * `stream-missing`.
+   */
   readers(stream: string, graph: Graph, run: RunId): Promise<readonly RecordReader[]>;
   sink(node: SinkNode, graph: Graph, run: RunId): Sink;
   /**
-   * Why what is there cannot take a sink's rows, in words: read before a job takes over, and nothing is written. `was`: what the checkpoint says of the
-   * sink that wrote to the same place.
+   * Why what is there cannot take a sink's rows, in words: read before a job takes over, and
+   * nothing is written. `was`: what the checkpoint says of the sink that wrote to the same place.
    */
-  readonly misfits?: (node: SinkNode, graph: Graph, was: SinkDefinitionData | undefined) => Promise<readonly string[]>;
+  readonly misfits?: (
+    node: SinkNode,
+    graph: Graph,
+    was: SinkDefinitionData | undefined,
+  ) => Promise<readonly string[]>;
   /** Where the data of claim checks lies; without it they are refused. */
   readonly claims?: BlobStore;
-  /** All rows of a look-up's file; throws `SluiceError` `lookup-table-missing`, `lookup-table-invalid`. */
+  /**
+   * All rows of a look-up's file; throws `SluiceError` `lookup-table-missing`,
+   * `lookup-table-invalid`.
+   */
   table(lookup: LookupFile): Promise<readonly unknown[]>;
   /** Throws `SluiceError` `connector-missing`. */
   lookup(name: string): LookupFunction;
@@ -37,7 +47,10 @@ export interface JobConnectors {
   rejected(graph: Graph, run: RunId): Sink;
 }
 
-/** What happens to a job that a person should read at once: told once per change, never per turn. Structured-clonable. */
+/**
+ * What happens to a job that a person should read at once: told once per change, never per turn.
+ * Structured-clonable.
+ */
 export type JobNews = CheckpointNews | IsolationNews | SplitNews | LossNews;
 
 export interface JobOptions {
@@ -47,13 +60,22 @@ export interface JobOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly checkpointIntervalMs: number;
-  /** Ids of nodes whose state is let go, `id#part` for an aggregate or a declared state; what the checkpoint does not have is no error. */
+  /**
+   * Ids of nodes whose state is let go, `id#part` for an aggregate or a declared state; what the
+   * checkpoint does not have is no error.
+   */
   readonly dropState?: readonly string[];
-  /** Restores the last checkpoint that a run completed, past what runs left that completed none: their build was given up. */
+  /**
+   * Restores the last checkpoint that a run completed, past what runs left that completed none:
+   * their build was given up.
+   */
   readonly goBack?: boolean;
   /** Takes over as an attempt far later than the next (checkpoint/store.ts). */
   readonly leap?: boolean;
-  /** Where splits begin that no checkpoint knows, and those whose position is not kept any more. Default: the oldest record; those hold. */
+  /**
+   * Where splits begin that no checkpoint knows, and those whose position is not kept any more.
+   * Default: the oldest record; those hold.
+   */
   readonly from?: StartFrom | undefined;
   readonly turnBounds?: ReadBounds;
   readonly tell?: (news: JobNews) => void;

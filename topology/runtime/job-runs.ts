@@ -1,10 +1,14 @@
 /**
- * A job that goes on by itself when a run has found an element that an operator fails on: a turn with many of them is no long row of restarts.
+ * A job that goes on by itself when a run has found an element that an operator fails on: a turn
+ * with many of them is no long row of restarts.
  *
  * Invariants:
- * 1. Only what was found by a run and is kept in its checkpoints is gone on from; every other fault but that of 2 ends the job, the first of an element too.
- * 2. A run whose sinks know a later attempt than the checkpoints, while nobody else runs, is followed by one of a later attempt.
- * 3. Each run takes over from the one before, as after a restart: nothing of a failed run's memory is used.
+ * 1. Only what was found by a run and is kept in its checkpoints is gone on from; every other fault
+ *    but that of 2 ends the job, the first of an element too.
+ * 2. A run whose sinks know a later attempt than the checkpoints, while nobody else runs, is
+ *    followed by one of a later attempt.
+ * 3. Each run takes over from the one before, as after a restart: nothing of a failed run's memory
+ *    is used.
  */
 import { createRun } from './job.ts';
 import type { JobOptions } from './job-options.ts';
@@ -12,7 +16,10 @@ import type { Job, JobRun } from './running-job.ts';
 
 export function createJob(options: JobOptions): Job {
   let from = options.from;
-  /** Where splits begin is in the first checkpoint; later ones that are not kept any more wait for a person. */
+  /**
+   * Where splits begin is in the first checkpoint; later ones that are not kept any more wait for a
+   * person.
+   */
   const told = (): Pick<JobOptions, 'from' | 'tell'> => ({
     from,
     tell: (news) => {

@@ -1,11 +1,15 @@
 /**
- * The ends of a job: hands a turn's rows to the sinks, and takes all of them through a checkpoint together.
+ * The ends of a job: hands a turn's rows to the sinks, and takes all of them through a checkpoint
+ * together.
  *
  * Invariants:
- * 1. The rejected table is a sink of every job; a row that another sink refuses lands there in the same turn.
+ * 1. The rejected table is a sink of every job; a row that another sink refuses lands there in the
+ *    same turn.
  * 2. `write` resolves when every sink has accepted its rows.
- * 3. What is visible was named by a manifest before: sinks commit a checkpoint only once it is stored, each by itself (sink-commits.ts).
- * 4. A sink that the topology has no more takes no rows. It stays in checkpoints until what it staged is visible, and is closed then.
+ * 3. What is visible was named by a manifest before: sinks commit a checkpoint only once it is
+ *    stored, each by itself (sink-commits.ts).
+ * 4. A sink that the topology has no more takes no rows. It stays in checkpoints until what it
+ *    staged is visible, and is closed then.
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
@@ -27,7 +31,10 @@ import { SinkCommits } from './sink-commits.ts';
 
 interface Retiring extends RetiringSink {
   readonly to: Sink;
-  /** Checkpoints that name all that it staged. The first makes it visible, and with the second a sink lets go of what it kept until then. */
+  /**
+   * Checkpoints that name all that it staged. The first makes it visible, and with the second a
+   * sink lets go of what it kept until then.
+   */
   readonly named: number;
 }
 
@@ -36,7 +43,11 @@ export class JobSinks {
   readonly busy = new Set<string>();
   readonly #dag: Dag;
   readonly #refusals: Refusals;
-  readonly #sinks: readonly { readonly id: string; readonly sink: Sink; readonly stage: SinkStage | undefined }[];
+  readonly #sinks: readonly {
+    readonly id: string;
+    readonly sink: Sink;
+    readonly stage: SinkStage | undefined;
+  }[];
   readonly #commits: SinkCommits;
   #retiring: readonly Retiring[];
 
@@ -44,18 +55,34 @@ export class JobSinks {
     dag: Dag,
     refusals: Refusals,
     graph: Graph,
-    { connectors, run, retiring, clock }: Pick<JobOptions, 'connectors' | 'clock'> & Pick<Manifest, 'retiring'> & { readonly run: RunId },
+    {
+      connectors,
+      run,
+      retiring,
+      clock,
+    }: Pick<JobOptions, 'connectors' | 'clock'> &
+      Pick<Manifest, 'retiring'> & { readonly run: RunId },
   ) {
     this.#dag = dag;
     this.#refusals = refusals;
     this.#commits = new SinkCommits(clock);
     const outer = dag.sinks.filter((stage) => stage.node.sink.kind !== 'rejected');
     this.#sinks = [
-      ...outer.map((stage) => ({ id: stage.node.id, sink: connectors.sink(stage.node, graph, run), stage })),
+      ...outer.map((stage) => ({
+        id: stage.node.id,
+        sink: connectors.sink(stage.node, graph, run),
+        stage,
+      })),
       { id: rejectedSinkId, sink: connectors.rejected(graph, run), stage: undefined },
     ];
     this.#retiring = retiring.map((left) => {
-      const node: SinkNode = { id: left.id, kind: 'sink', inputs: [], outputs: [], sink: left.sink };
+      const node: SinkNode = {
+        id: left.id,
+        kind: 'sink',
+        inputs: [],
+        outputs: [],
+        sink: left.sink,
+      };
       return { ...left, to: connectors.sink(node, graph, run), named: 0 };
     });
   }
@@ -66,7 +93,10 @@ export class JobSinks {
   }
 
   get isFull(): boolean {
-    return this.#sinks.some(({ sink }) => sink.isFull === true) || this.#retiring.some(({ to }) => to.isFull === true);
+    return (
+      this.#sinks.some(({ sink }) => sink.isFull === true) ||
+      this.#retiring.some(({ to }) => to.isFull === true)
+    );
   }
 
   /** Ids of those that hold as much as they may. */
@@ -86,13 +116,18 @@ export class JobSinks {
 
   async open(states: Readonly<Record<string, SinkState>>): Promise<void> {
     for (const { to, state } of this.#retiring) await to.open(state);
-    // Tables know nothing of each other; graphs may share a database, which takes their models one after the other.
+    // Tables know nothing of each other; graphs may share a database, which takes their models one
+    // after the other.
     const graphs = this.#sinks.filter(({ stage }) => stage?.node.sink.kind === 'graph');
     const inOrder = async (): Promise<void> => {
       for (const { id, sink } of graphs) await sink.open(states[id]);
     };
-    const others = this.#sinks.filter((each) => !graphs.includes(each)).map(({ id, sink }) => sink.open(states[id]));
-    const failed = (await Promise.allSettled([...others, inOrder()])).find(({ status }) => status === 'rejected');
+    const others = this.#sinks
+      .filter((each) => !graphs.includes(each))
+      .map(({ id, sink }) => sink.open(states[id]));
+    const failed = (await Promise.allSettled([...others, inOrder()])).find(
+      ({ status }) => status === 'rejected',
+    );
     if (failed?.status === 'rejected') throw failed.reason;
   }
 
@@ -105,11 +140,17 @@ export class JobSinks {
       const elements = elementsOf(stage.input);
       if (elements.length === 0) continue;
       any = true;
-      const rows = stage.writes === undefined ? elements : this.#writesOf(stage, stage.writes, elements);
+      const rows =
+        stage.writes === undefined ? elements : this.#writesOf(stage, stage.writes, elements);
       if (stage.node.sink.kind === 'rejected') this.#rejectRows(stage, rows);
       else {
         const found = this.#sinks.find((candidate) => candidate.stage === stage);
-        writes.push(this.#busy(stage.node.id, this.#writeRows(stage, present(found, 'the sink of a stage').sink, rows)));
+        writes.push(
+          this.#busy(
+            stage.node.id,
+            this.#writeRows(stage, present(found, 'the sink of a stage').sink, rows),
+          ),
+        );
       }
     }
     await Promise.all(writes);
@@ -138,7 +179,9 @@ export class JobSinks {
       this.#refusals.reject({
         node: stage.node.id,
         code: late ? 'late' : 'rejected-by-topology',
-        message: late ? 'the element came after its state was gone' : `the topology sends '${stage.port}' of its input here`,
+        message: late
+          ? 'the element came after its state was gone'
+          : `the topology sends '${stage.port}' of its input here`,
         pointer: null,
         schema: null,
         value: rows.values[i],
@@ -147,10 +190,21 @@ export class JobSinks {
     }
   }
 
-  /** The elements with what a graph sink's function makes of them as their values; one that it makes nothing lawful of is rejected here. */
-  #writesOf(stage: SinkStage, call: (value: unknown) => unknown, elements: ElementBatch): ElementBatch {
+  /**
+   * The elements with what a graph sink's function makes of them as their values; one that it makes
+   * nothing lawful of is rejected here.
+   */
+  #writesOf(
+    stage: SinkStage,
+    call: (value: unknown) => unknown,
+    elements: ElementBatch,
+  ): ElementBatch {
     const counts = present(this.#dag.counts.get(stage.node.id), 'the counts of a sink');
-    const rows = { values: [] as unknown[], timestamps: [] as number[], origins: [] as ElementBatch['origins'][number][] };
+    const rows = {
+      values: [] as unknown[],
+      timestamps: [] as number[],
+      origins: [] as ElementBatch['origins'][number][],
+    };
     for (let i = 0; i < elements.length; i++) {
       const value = elements.values[i];
       let writes: unknown;
@@ -192,13 +246,19 @@ export class JobSinks {
   /** All sinks stage; the states by id. `last`: nothing is kept open. */
   async prepare(checkpoint: number, last: boolean): Promise<Pick<Manifest, 'sinks' | 'retiring'>> {
     const sinks = await Promise.all(
-      this.#sinks.map(async ({ id, sink }) => [id, await this.#busy(id, sink.prepare(checkpoint, last))] as const),
+      this.#sinks.map(
+        async ({ id, sink }) => [id, await this.#busy(id, sink.prepare(checkpoint, last))] as const,
+      ),
     );
     const over = this.#retiring.filter(({ named, to }) => named > 1 && to.pendingRows() === 0);
     for (const { to } of over) await to.close();
     const left = this.#retiring.filter((retiring) => !over.includes(retiring));
     this.#retiring = await Promise.all(
-      left.map(async (of) => ({ ...of, named: of.named + 1, state: await this.#busy(of.id, of.to.prepare(checkpoint, true)) })),
+      left.map(async (of) => ({
+        ...of,
+        named: of.named + 1,
+        state: await this.#busy(of.id, of.to.prepare(checkpoint, true)),
+      })),
     );
     const retiring = this.#retiring.map(({ id, sink, state }) => ({ id, sink, state }));
     return { sinks: Object.fromEntries(sinks), retiring };
@@ -219,18 +279,25 @@ export class JobSinks {
 
   async close(): Promise<void> {
     this.#commits.close();
-    const failed = (await Promise.allSettled(this.#all.map(({ sink }) => sink.close()))).find(({ status }) => status === 'rejected');
+    const failed = (await Promise.allSettled(this.#all.map(({ sink }) => sink.close()))).find(
+      ({ status }) => status === 'rejected',
+    );
     if (failed?.status === 'rejected') throw failed.reason;
   }
 }
 
-/** What a graph sink's function makes of an element; throws also when that is no list, or not JSON. */
+/**
+ * What a graph sink's function makes of an element; throws also when that is no list, or not JSON.
+ */
 export function writesFrom(call: (value: unknown) => unknown, value: unknown): readonly unknown[] {
   const writes = call(value);
   // A sink keeps them until they are staged.
   if (Array.isArray(writes)) return freeze(requireJson(writes, "what a graph's function returns"));
   const found = writes === null ? 'null' : typeof writes;
-  throw new SluiceError('function-result', `a graph's function must return an array of writes, not ${found}`);
+  throw new SluiceError(
+    'function-result',
+    `a graph's function must return an array of writes, not ${found}`,
+  );
 }
 
 function elementsOf(batch: Batch): ElementBatch {

@@ -42,14 +42,24 @@ export class JobSkips {
     return this.#done;
   }
 
-  /** Resolves with what was done, in a sentence. Throws `SluiceError` `split-unknown`, `split-ambiguous`, `skip-refused`. */
+  /**
+   * Resolves with what was done, in a sentence. Throws `SluiceError` `split-unknown`,
+   * `split-ambiguous`, `skip-refused`.
+   */
   async ask({ split, to }: SkipRequest, schedule: SourceSchedule): Promise<string> {
     const cursor = findSplit(schedule.cursors, split);
-    const late = (): SluiceError => new SluiceError('stream-unreachable', 'its stream does not answer', { retryable: true });
-    const inTime = <T>(answer: Promise<T>): Promise<T | null> => within(this.#clock, limits.lagAnswerMaxMs, answer, late).catch(() => null);
+    const late = (): SluiceError =>
+      new SluiceError('stream-unreachable', 'its stream does not answer', { retryable: true });
+    const inTime = <T>(answer: Promise<T>): Promise<T | null> =>
+      within(this.#clock, limits.lagAnswerMaxMs, answer, late).catch(() => null);
     let latest: string | null | undefined = null;
-    if (to === 'oldest') latest = beforeOldest(cursor, (await inTime(cursor.reader.oldest(cursor.split))) ?? undefined);
-    else if (to !== 'whole' && to !== 'undo') latest = await inTime(cursor.reader.latest(cursor.split));
+    if (to === 'oldest')
+      latest = beforeOldest(
+        cursor,
+        (await inTime(cursor.reader.oldest(cursor.split))) ?? undefined,
+      );
+    else if (to !== 'whole' && to !== 'undo')
+      latest = await inTime(cursor.reader.latest(cursor.split));
     return new Promise((resolve, reject) => {
       this.#asked.push({ cursor, to, latest, resolve, reject });
       schedule.interrupt();
@@ -61,15 +71,29 @@ export class JobSkips {
     let any = false;
     for (const { cursor, from, to, why } of schedule.starts()) {
       const { source, path, split, position } = cursor;
-      const of = { source: source.id, path, split, after: position ?? null, to, why: why.slice(0, limits.statusTextMaxChars) };
-      this.#skip(cursor, { ...of, kind: 'start', from: startFromText(from), atMs: this.#clock.now() }, schedule, from);
+      const of = {
+        source: source.id,
+        path,
+        split,
+        after: position ?? null,
+        to,
+        why: why.slice(0, limits.statusTextMaxChars),
+      };
+      this.#skip(
+        cursor,
+        { ...of, kind: 'start', from: startFromText(from), atMs: this.#clock.now() },
+        schedule,
+        from,
+      );
       any = true;
     }
     for (const { cursor, to, latest, resolve, reject } of this.#asked.splice(0)) {
       try {
         const hearing = hearingOf(cursor, false, this.#clock.monotonic());
         const skip = decideSkip(cursor, to, hearing, latest, this.#clock.now());
-        resolve(skip === undefined ? this.#undo(cursor, schedule) : this.#skip(cursor, skip, schedule));
+        resolve(
+          skip === undefined ? this.#undo(cursor, schedule) : this.#skip(cursor, skip, schedule),
+        );
         any = true;
       } catch (refused) {
         reject(refused);
@@ -78,14 +102,27 @@ export class JobSkips {
     return any;
   }
 
-  #skip(cursor: Cursor, skip: SkipRecord, schedule: SourceSchedule, from: StartFrom = 'oldest'): string {
+  #skip(
+    cursor: Cursor,
+    skip: SkipRecord,
+    schedule: SourceSchedule,
+    from: StartFrom = 'oldest',
+  ): string {
     const begin = skip.to === null && from !== 'oldest' ? from : undefined;
     schedule.skip(cursor, skip.kind === 'whole' ? 'whole' : (skip.to ?? undefined), begin);
     this.#done = addSkip(this.#done, skip);
     const message = skipText(skip);
     const place = `skipped-after-${skip.after ?? 'begin'}-to-${skip.to ?? skip.kind}`;
     const origin = originOfPlace(cursor, place, skip.atMs, Buffer.from(JSON.stringify(skip)));
-    this.#reject({ node: cursor.source.id, code: 'skipped', message, pointer: null, schema: null, value: undefined, origin });
+    this.#reject({
+      node: cursor.source.id,
+      code: 'skipped',
+      message,
+      pointer: null,
+      schema: null,
+      value: undefined,
+      origin,
+    });
     return message;
   }
 

@@ -35,9 +35,14 @@ export async function inputsOf(
   return inputs;
 }
 
-function marksOfPath(marks: Readonly<Record<string, SplitMark>>, path: string): ReadonlyMap<string, SplitMark> {
+function marksOfPath(
+  marks: Readonly<Record<string, SplitMark>>,
+  path: string,
+): ReadonlyMap<string, SplitMark> {
   const prefix = `${path} `;
   return new Map(
-    Object.entries(marks).flatMap(([key, mark]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), mark] as const] : [])),
+    Object.entries(marks).flatMap(([key, mark]) =>
+      key.startsWith(prefix) ? [[key.slice(prefix.length), mark] as const] : [],
+    ),
   );
 }

@@ -1,5 +1,6 @@
 /**
- * What of a running job is in its checkpoints, and back: positions of its splits, states of its operators, counters.
+ * What of a running job is in its checkpoints, and back: positions of its splits, states of its
+ * operators, counters.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Manifest, SplitMark } from '../checkpoint/manifest.ts';
@@ -19,17 +20,23 @@ export function positionsOf(dag: Dag, cursors: readonly Cursor[]): Manifest['pos
   const bySource: Record<string, Record<string, string>> = {};
   for (const { node } of dag.sources) bySource[node.id] = {};
   for (const cursor of cursors) {
-    if (cursor.position !== undefined) (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = cursor.position;
+    if (cursor.position !== undefined)
+      (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = cursor.position;
   }
   return bySource;
 }
 
 /** What is known of the splits beside their positions. */
-export function marksOf(dag: Dag, cursors: readonly Cursor[], clock: Clock): NonNullable<Manifest['marks']> {
+export function marksOf(
+  dag: Dag,
+  cursors: readonly Cursor[],
+  clock: Clock,
+): NonNullable<Manifest['marks']> {
   const [nowMs, monotonicMs] = [clock.now(), clock.monotonic()];
   const bySource: Record<string, Record<string, SplitMark>> = {};
   for (const { node } of dag.sources) bySource[node.id] = {};
-  for (const cursor of cursors) (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = markOf(cursor, nowMs, monotonicMs);
+  for (const cursor of cursors)
+    (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = markOf(cursor, nowMs, monotonicMs);
   return bySource;
 }
 
@@ -41,12 +48,19 @@ export function statesOf(dag: Dag, last: boolean): Pick<Manifest, 'operators' | 
     const state = last ? undefined : operator.snapshot?.();
     if (node !== undefined && state !== undefined) operators[node.id] = state;
   }
-  return { operators, counts: Object.fromEntries([...dag.counts].map(([id, count]) => [id, { ...count }])) };
+  return {
+    operators,
+    counts: Object.fromEntries([...dag.counts].map(([id, count]) => [id, { ...count }])),
+  };
 }
 
 type Restored = Pick<Manifest, 'operators' | 'counts'> & Partial<Pick<Manifest, 'stateful'>>;
 
-export function restoreStates(dag: Dag, { operators, counts, stateful = [] }: Restored, nowMs: number): void {
+export function restoreStates(
+  dag: Dag,
+  { operators, counts, stateful = [] }: Restored,
+  nowMs: number,
+): void {
   const eras = new Map(stateful.map(({ id, era = 0 }) => [id, era]));
   for (const { nodes, operator } of dag.stages) operator.begin?.(eras.get(nodes[0]?.id ?? '') ?? 0);
   // Before the states: a restored operator may refuse what it held.

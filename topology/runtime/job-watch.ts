@@ -1,5 +1,6 @@
 /**
- * Looks at the reading of a job beside its turns: what is not heard, what keeps all of it, since when; for status, and for whoever is to be told.
+ * Looks at the reading of a job beside its turns: what is not heard, what keeps all of it, since
+ * when; for status, and for whoever is to be told.
  *
  * Invariant: it looks by a timer of its own, so that a turn which waits for a sink is seen, too.
  */

@@ -1,14 +1,17 @@
 /**
- * A running topology. Pulls a turn's records, runs them through all stages at once, hands the rows to the sinks, and takes checkpoints
- * between turns.
+ * A running topology. Pulls a turn's records, runs them through all stages at once, hands the rows
+ * to the sinks, and takes checkpoints between turns.
  *
  * Invariants:
- * 1. One turn at a time; a turn is over when every sink has accepted its rows. That is the backpressure: nothing is pulled before.
- * 2. A checkpoint's snapshot is taken between two turns. A turn runs all branches to their ends, so every operator has seen exactly the
- *    elements up to the positions: the gap between two turns is the barrier, and there is nothing to align.
- * 3. Checkpoints are job-checkpoints.ts's: a crash anywhere leaves a state from which the next run goes on exactly once.
- * 4. An operational fault of a sink ends the job; whoever started it starts it again from the last checkpoint. What can be asked again in place,
- *    a stream or the store of the checkpoints, is.
+ * 1. One turn at a time; a turn is over when every sink has accepted its rows. That is the
+ *    backpressure: nothing is pulled before.
+ * 2. A checkpoint's snapshot is taken between two turns. A turn runs all branches to their ends, so
+ *    every operator has seen exactly the elements up to the positions: the gap between two turns is
+ *    the barrier, and there is nothing to align.
+ * 3. Checkpoints are job-checkpoints.ts's: a crash anywhere leaves a state from which the next run
+ *    goes on exactly once.
+ * 4. An operational fault of a sink ends the job; whoever started it starts it again from the last
+ *    checkpoint. What can be asked again in place, a stream or the store of the checkpoints, is.
  */
 import { concatMap, defer, lastValueFrom, repeat, takeWhile } from 'rxjs';
 import { present } from '../../schemas/kernel/assert.ts';
@@ -37,7 +40,13 @@ import { compileDag, endInput } from './dag.ts';
 import { enterRecords } from './enter-records.ts';
 import { heardOf } from './heard.ts';
 import { JobCheckpoints, storeUnanswered } from './job-checkpoints.ts';
-import { isNarrower, isolationAfter, JobIsolation, keepIsolation, runSuspected } from './job-isolation.ts';
+import {
+  isNarrower,
+  isolationAfter,
+  JobIsolation,
+  keepIsolation,
+  runSuspected,
+} from './job-isolation.ts';
 import { JobLosses } from './job-losses.ts';
 import type { JobOptions } from './job-options.ts';
 import { JobSinks } from './job-sinks.ts';
@@ -64,7 +73,10 @@ type Turn = { readonly cursor: Cursor; readonly records: readonly IncomingRecord
 export function createRun(options: JobOptions): JobRun {
   const { topology, clock, connectors } = options;
   const { graph } = topology;
-  const bounds = options.turnBounds ?? { maxRecords: limits.turnMaxRows, maxBytes: limits.turnMaxBytes };
+  const bounds = options.turnBounds ?? {
+    maxRecords: limits.turnMaxRows,
+    maxBytes: limits.turnMaxBytes,
+  };
   const store = checkpointStore(options.blobs, graph.name);
   const refusals = new Refusals(graph, clock);
   let health = healthy;
@@ -72,7 +84,8 @@ export function createRun(options: JobOptions): JobRun {
     health = deriveHealth(health, news);
     options.tell?.(news);
   };
-  const isolationOf = (known: Isolation | undefined): JobIsolation => new JobIsolation(known, (news) => options.tell?.(news));
+  const isolationOf = (known: Isolation | undefined): JobIsolation =>
+    new JobIsolation(known, (news) => options.tell?.(news));
   let isolation = isolationOf(undefined);
   let dag: Dag;
   let keyExamples: KeyExamples | undefined;
@@ -86,7 +99,10 @@ export function createRun(options: JobOptions): JobRun {
   let checkpoints: JobCheckpoints | undefined;
   let skips = new JobSkips(clock, refusals.reject, []);
   let losses = new JobLosses(clock, refusals.reject, undefined, () => undefined);
-  /** When it was opened: the time of ticks goes on from there as the job runs, whatever happens to the clock on the wall. */
+  /**
+   * When it was opened: the time of ticks goes on from there as the job runs, whatever happens to
+   * the clock on the wall.
+   */
   let startedMs = 0;
   let startedAtMs = 0;
   let lastTickAt = Number.NEGATIVE_INFINITY;
@@ -107,7 +123,8 @@ export function createRun(options: JobOptions): JobRun {
   let draining: 'no' | 'reading' | 'ended' | 'drained' = 'no';
 
   const allSinks = (): JobSinks => present(sinks, 'the sinks of an open job');
-  const backlog = (): number => dag.stages.reduce((rows, { operator }) => rows + (operator.backlog ?? 0), 0);
+  const backlog = (): number =>
+    dag.stages.reduce((rows, { operator }) => rows + (operator.backlog ?? 0), 0);
 
   const fenceWith = (states: CarriedState, number: number, ofAttempt: number): Manifest => ({
     ...headOf(graph),
@@ -136,11 +153,19 @@ export function createRun(options: JobOptions): JobRun {
     keyExamples = new KeyExamples(seen.topology, dag, fence.keyExamples);
     skips = new JobSkips(clock, refusals.reject, fence.skips ?? []);
     losses = new JobLosses(clock, refusals.reject, fence.losses, (news) => options.tell?.(news));
-    sinks = new JobSinks(dag, refusals, graph, { connectors, run: runId, retiring: fence.retiring, clock });
+    sinks = new JobSinks(dag, refusals, graph, {
+      connectors,
+      run: runId,
+      retiring: fence.retiring,
+      clock,
+    });
     // What a sink that is gone has staged is committed soon, whatever comes.
     dirty = sinks.isRetiring;
     const intervalMs = options.checkpointIntervalMs;
-    checkpoints = new JobCheckpoints({ store, sinks, clock, random: options.random, intervalMs, tell }, fence);
+    checkpoints = new JobCheckpoints(
+      { store, sinks, clock, random: options.random, intervalMs, tell },
+      fence,
+    );
     try {
       await sinks.open(fence.sinks);
       await openSources(fence, runId);
@@ -165,14 +190,20 @@ export function createRun(options: JobOptions): JobRun {
         (nextAttempt, number, previous) => {
           requireRestorable(previous, topology, drop);
           notes = previous === undefined ? [] : restoreNotes(previous, graph);
-          const fence = fenceWith(carryOver(previous, graph, drop, clock.now()), number, nextAttempt);
+          const fence = fenceWith(
+            carryOver(previous, graph, drop, clock.now()),
+            number,
+            nextAttempt,
+          );
           return { ...fence, ...isolationAfter(previous?.isolation, options.failure, clock.now()) };
         },
         { goBack: options.goBack === true, leap: options.leap === true },
       );
     };
     try {
-      return await within(clock, limits.checkpointTryMaxMs, takeNext(), () => storeUnanswered(limits.checkpointTryMaxMs));
+      return await within(clock, limits.checkpointTryMaxMs, takeNext(), () =>
+        storeUnanswered(limits.checkpointTryMaxMs),
+      );
     } catch (thrown) {
       if (thrown instanceof SluiceError && !misfitCodes.has(thrown.code)) {
         const failure = failureOf(thrown, { checkpoint: null, atMs: clock.now(), againInMs: null });
@@ -185,21 +216,30 @@ export function createRun(options: JobOptions): JobRun {
   const openSources = async (fence: Manifest, ofRun: RunId): Promise<void> => {
     const inputs = await inputsOf(dag, graph, fence, ofRun, connectors);
     readers = inputs.map(({ reader }) => reader);
-    schedule = await scheduleSources(inputs, bounds, clock, { from: options.from, topology: graph.name });
-    const splits = new Set(schedule.cursors.filter(({ skipped }) => !skipped).map(({ key }) => key));
+    schedule = await scheduleSources(inputs, bounds, clock, {
+      from: options.from,
+      topology: graph.name,
+    });
+    const splits = new Set(
+      schedule.cursors.filter(({ skipped }) => !skipped).map(({ key }) => key),
+    );
     for (const { out } of dag.sources) out.control(rowKinds.splits, 0, splits);
     tellSplits();
-    // The splits make themselves known before the first element, so that none can run ahead of one that was not seen yet.
+    // The splits make themselves known before the first element, so that none can run ahead of one
+    // that was not seen yet.
     await runDag();
   };
 
-  const outOf = (source: SourceNode): Batch => present(dag.sources.find(({ node }) => node === source)?.out, 'the output of a source');
+  const outOf = (source: SourceNode): Batch =>
+    present(dag.sources.find(({ node }) => node === source)?.out, 'the output of a source');
 
   const tellSplits = (): void => {
     for (const { kind, cursor, parents } of schedule.changes()) {
-      // Where one begins has to be in a checkpoint, or the next run would not see what was gone by then.
+      // Where one begins has to be in a checkpoint, or the next run would not see what was gone by
+      // then.
       if (cursor.isNew) dirty = true;
-      if (kind === 'begin') outOf(cursor.source).control(rowKinds.split, 0, { split: cursor.key, parents, told: true });
+      if (kind === 'begin')
+        outOf(cursor.source).control(rowKinds.split, 0, { split: cursor.key, parents, told: true });
       else outOf(cursor.source).control(rowKinds.splitEnd, 0, cursor.key);
     }
   };
@@ -222,7 +262,14 @@ export function createRun(options: JobOptions): JobRun {
   const enter = (cursor: Cursor, records: readonly IncomingRecord[], alone: boolean): void => {
     isolation.enter(cursor.key, records, alone);
     const counts = present(dag.counts.get(cursor.source.id), 'the counts of a source');
-    enterRecords(cursor, records, outOf(cursor.source), counts, refusals.reject, isolation.asideOf(cursor.key));
+    enterRecords(
+      cursor,
+      records,
+      outOf(cursor.source),
+      counts,
+      refusals.reject,
+      isolation.asideOf(cursor.key),
+    );
     dirty = true;
     watch.read();
   };
@@ -235,7 +282,8 @@ export function createRun(options: JobOptions): JobRun {
       checkpoints?.soon();
     }
     const now = clock.now();
-    // A split that is not read is not silent: idleness is judged by the time in which it could have been heard.
+    // A split that is not read is not silent: idleness is judged by the time in which it could have
+    // been heard.
     if (held) heldMs += clock.monotonic() - lastTurnAt;
     lastTurnAt = clock.monotonic();
     const tickAt = startedAtMs + clock.monotonic() - startedMs - heldMs;
@@ -253,7 +301,8 @@ export function createRun(options: JobOptions): JobRun {
     await runDag();
     if (turn !== undefined) turn.cursor.met = true;
     if (draining !== 'no') await drainOn();
-    // Once time has ended, the state before it is the last that can be gone on from, until the drained end itself.
+    // Once time has ended, the state before it is the last that can be gone on from, until the
+    // drained end itself.
     if (draining === 'ended' || draining === 'drained') return;
     if (checkpoints?.isDue === true) await takeCheckpoint();
   };
@@ -271,7 +320,10 @@ export function createRun(options: JobOptions): JobRun {
     dag.clear();
   };
 
-  /** After the last record: the end of time through all operators, once; then, when nothing waits any more, the end. */
+  /**
+   * After the last record: the end of time through all operators, once; then, when nothing waits
+   * any more, the end.
+   */
   const drainOn = async (): Promise<void> => {
     if (draining === 'reading' && schedule.drained() && backlog() === 0) {
       draining = 'ended';
@@ -315,7 +367,10 @@ export function createRun(options: JobOptions): JobRun {
     }
     // A state that has no text does not get one by waiting: what spoils it is looked for.
     if (isolation.isSuspecting || health.alarm)
-      throw new SluiceError('state-unwritable', health.last?.message ?? 'a state cannot be written');
+      throw new SluiceError(
+        'state-unwritable',
+        health.last?.message ?? 'a state cannot be written',
+      );
     isolation.over();
   };
 
@@ -351,7 +406,14 @@ export function createRun(options: JobOptions): JobRun {
         await takeCheckpointNow();
       } catch (thrown) {
         const known = isolation.after(thrown, dag.at?.nodes[0]?.id, clock.now());
-        const kept = known !== undefined && (await keepIsolation(known, store, present(runId, 'the run of an open job'), checkpoints));
+        const kept =
+          known !== undefined &&
+          (await keepIsolation(
+            known,
+            store,
+            present(runId, 'the run of an open job'),
+            checkpoints,
+          ));
         foundOne = kept && isNarrower(known, isolation.known);
         throw await endOf(thrown);
       }
@@ -378,7 +440,9 @@ export function createRun(options: JobOptions): JobRun {
         checkpoint: checkpoints?.completed ?? null,
         checkpoints: health,
         ...reading,
-        nodes: graph.nodes.map((node) => nodeStatus(node, { dag, holders, graph, stateful, late: sinks?.lateOf(node.id) })),
+        nodes: graph.nodes.map((node) =>
+          nodeStatus(node, { dag, holders, graph, stateful, late: sinks?.lateOf(node.id) }),
+        ),
         rejected: refusals.total,
         setAside: isolation.lastAside,
         uncommittedRows: sinks?.pendingRows() ?? 0,

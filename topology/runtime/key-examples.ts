@@ -1,5 +1,6 @@
 /**
- * Keeps, of a running job, an element of every input that is keyed, for checkpoints to show what its key function gave.
+ * Keeps, of a running job, an element of every input that is keyed, for checkpoints to show what
+ * its key function gave.
  */
 import { keySlotsOf, takeExample } from '../checkpoint/key-examples.ts';
 import type { KeyExample, Manifest } from '../checkpoint/manifest.ts';
@@ -32,14 +33,21 @@ export class KeyExamples {
         ? []
         : keySlotsOf(node).flatMap((slot, index): readonly KeyedInput[] => {
             const batch = inputs[index];
-            const taken = Object.hasOwn(before, node.id) ? before[node.id]?.find((example) => example.slot === slot) : undefined;
-            return batch === undefined ? [] : [{ node: node.id, slot, batch, value: undefined, isDone: false, taken }];
+            const taken = Object.hasOwn(before, node.id)
+              ? before[node.id]?.find((example) => example.slot === slot)
+              : undefined;
+            return batch === undefined
+              ? []
+              : [{ node: node.id, slot, batch, value: undefined, isDone: false, taken }];
           }),
     );
     this.#open = this.#inputs;
   }
 
-  /** After a turn, before its batches are emptied: the first element of each input that has no example yet. */
+  /**
+   * After a turn, before its batches are emptied: the first element of each input that has no
+   * example yet.
+   */
   look(): void {
     for (const input of this.#open) {
       const { batch } = input;
@@ -61,7 +69,8 @@ export class KeyExamples {
     }
     this.#open = this.#open.filter(({ isDone }) => !isDone);
     const byNode: Record<string, KeyExample[]> = {};
-    for (const { node, taken } of this.#inputs) if (taken !== undefined) (byNode[node] ??= []).push(taken);
+    for (const { node, taken } of this.#inputs)
+      if (taken !== undefined) (byNode[node] ??= []).push(taken);
     return byNode;
   }
 }

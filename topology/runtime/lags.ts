@@ -2,8 +2,10 @@
  * How many records of each split are not in the state yet, as the streams say when they are asked.
  *
  * Invariants:
- * 1. Asking is no load: one round at a time, whoever asks, with so many questions at once as `lagCallsMax`, each bounded in time.
- * 2. Who asks waits no longer than `lagWaitMs`; what was not answered by then is what was said last.
+ * 1. Asking is no load: one round at a time, whoever asks, with so many questions at once as
+ *    `lagCallsMax`, each bounded in time.
+ * 2. Who asks waits no longer than `lagWaitMs`; what was not answered by then is what was said
+ *    last.
  * 3. A stream that cannot be asked, in whatever way, is a text beside its splits, and nothing else.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -50,7 +52,12 @@ export class Lags {
   async #ask(cursor: Cursor): Promise<Lag> {
     const { reader, split, position } = cursor;
     try {
-      const records = await within(this.#clock, limits.lagAnswerMaxMs, reader.lag(split, position), late);
+      const records = await within(
+        this.#clock,
+        limits.lagAnswerMaxMs,
+        reader.lag(split, position),
+        late,
+      );
       return { records: records ?? null, failure: undefined };
     } catch (thrown) {
       return { records: null, failure: messageOf(thrown) };
@@ -59,5 +66,7 @@ export class Lags {
 }
 
 function late(): SluiceError {
-  return new SluiceError('stream-unreachable', 'its stream does not say how far it is', { retryable: true });
+  return new SluiceError('stream-unreachable', 'its stream does not say how far it is', {
+    retryable: true,
+  });
 }

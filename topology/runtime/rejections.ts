@@ -2,10 +2,12 @@
  * From an operator's refusal to a row of the rejected table.
  *
  * Invariants:
- * 1. An element that came in a record is refused under that event's identity, with its original bytes.
- * 2. An element that the topology made (a window's result, a joined row, a timer's output) is refused under the topology's own identity: its value as JSON, and an
- *    id that is a hash of operator and of what the element was made of, so that a replay gives the same one and an equal element another; of its value where that
- *    is not known.
+ * 1. An element that came in a record is refused under that event's identity, with its original
+ *    bytes.
+ * 2. An element that the topology made (a window's result, a joined row, a timer's output) is
+ *    refused under the topology's own identity: its value as JSON, and an id that is a hash of
+ *    operator and of what the element was made of, so that a replay gives the same one and an equal
+ *    element another; of its value where that is not known.
  */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
@@ -32,13 +34,27 @@ function rejectedEventOf(rejection: Rejection, graph: Graph, nowMs: number): Rej
     schema: rejection.schema,
   };
   const { origin } = rejection;
-  const event = origin === undefined || origin.derived !== undefined ? derivedEvent(rejection, graph, nowMs) : recordedEvent(origin);
+  const event =
+    origin === undefined || origin.derived !== undefined
+      ? derivedEvent(rejection, graph, nowMs)
+      : recordedEvent(origin);
   return { ...event, ...reason };
 }
 
-type EventPart = Omit<RejectedEvent, 'topology' | 'topology_version' | 'operator' | 'code' | 'message' | 'pointer' | 'schema'>;
+type EventPart = Omit<
+  RejectedEvent,
+  'topology' | 'topology_version' | 'operator' | 'code' | 'message' | 'pointer' | 'schema'
+>;
 
-function recordedEvent({ attributes, data, stream, path, split, position, element }: Origin): EventPart {
+function recordedEvent({
+  attributes,
+  data,
+  stream,
+  path,
+  split,
+  position,
+  element,
+}: Origin): EventPart {
   const text = isUtf8(data);
   return {
     id: attributes.id,
@@ -57,7 +73,11 @@ function recordedEvent({ attributes, data, stream, path, split, position, elemen
   };
 }
 
-function derivedEvent({ node, value, origin }: Rejection, { name, owner }: Graph, nowMs: number): EventPart {
+function derivedEvent(
+  { node, value, origin }: Rejection,
+  { name, owner }: Graph,
+  nowMs: number,
+): EventPart {
   const data = value === undefined ? 'null' : jsonTextOf(value);
   const identity = identityOf(origin);
   const told = identity === undefined ? data : JSON.stringify(identity);
@@ -106,7 +126,12 @@ export class Refusals implements ElementBatch {
 
   /** What was collected; this one is empty afterwards. */
   take(): ElementBatch {
-    const taken = { length: this.length, values: [...this.values], timestamps: [...this.timestamps], origins: [...this.origins] };
+    const taken = {
+      length: this.length,
+      values: [...this.values],
+      timestamps: [...this.timestamps],
+      origins: [...this.origins],
+    };
     this.values.length = 0;
     this.timestamps.length = 0;
     this.origins.length = 0;

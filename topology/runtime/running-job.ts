@@ -5,21 +5,29 @@ import type { SkipRequest } from './skips.ts';
 import type { JobStatus } from './status.ts';
 
 export interface Job {
-  /** Takes over from the last checkpoint; resolves when it is ready to take turns. Throws `topology-invalid`, `restore-refused`, `stream-missing`. */
+  /**
+   * Takes over from the last checkpoint; resolves when it is ready to take turns. Throws
+   * `topology-invalid`, `restore-refused`, `stream-missing`.
+   */
   open(): Promise<void>;
   /** What is to be known of how it went on from its last checkpoint, once it is open. */
   readonly notes: readonly string[];
-  /** Takes turns until `stop`; then a last checkpoint. Rejects on an operational fault, having committed nothing past the last checkpoint. */
+  /**
+   * Takes turns until `stop`; then a last checkpoint. Rejects on an operational fault, having
+   * committed nothing past the last checkpoint.
+   */
   run(): Promise<void>;
   /**
-   * Reads every split to where it ends now, gives out everything that waits for time, takes a last checkpoint and ends `run`. A later run begins
-   * with empty state, after the positions that were read.
+   * Reads every split to where it ends now, gives out everything that waits for time, takes a last
+   * checkpoint and ends `run`. A later run begins with empty state, after the positions that were
+   * read.
    */
   drain(): Promise<void>;
   stop(): void;
   /**
-   * Goes past what cannot be read of a split: see topology/runtime/skips.ts. Resolves with what was done, in a sentence; the next checkpoint has it.
-   * Throws `SluiceError` `split-unknown`, `split-ambiguous`, `skip-refused`.
+   * Goes past what cannot be read of a split: see topology/runtime/skips.ts. Resolves with what was
+   * done, in a sentence; the next checkpoint has it. Throws `SluiceError` `split-unknown`,
+   * `split-ambiguous`, `skip-refused`.
    */
   skip(request: SkipRequest): Promise<string>;
   status(): Promise<JobStatus>;
@@ -28,8 +36,14 @@ export interface Job {
 
 /** One run of a job. */
 export interface JobRun extends Job {
-  /** Whether it failed of one element that was alone: the next run takes it once more, or goes on without it. */
+  /**
+   * Whether it failed of one element that was alone: the next run takes it once more, or goes on
+   * without it.
+   */
   readonly foundOne: boolean;
-  /** Whether it failed as a sink knows a later attempt, and the checkpoints, of which an older copy was put back, do not. */
+  /**
+   * Whether it failed as a sink knows a later attempt, and the checkpoints, of which an older copy
+   * was put back, do not.
+   */
   readonly isBehind: boolean;
 }

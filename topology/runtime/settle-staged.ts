@@ -1,10 +1,10 @@
 /**
- * Makes visible what a topology has staged that nobody runs any more: it was renamed, or taken out of the configuration. Its state stays as it is, for
- * when it comes back.
+ * Makes visible what a topology has staged that nobody runs any more: it was renamed, or taken out
+ * of the configuration. Its state stays as it is, for when it comes back.
  *
  * Invariants:
- * 1. It is a run like any other, without sources and operators: it takes over, stages all, creates a manifest, commits. A crash anywhere leaves what
- *    the next one goes on from.
+ * 1. It is a run like any other, without sources and operators: it takes over, stages all, creates
+ *    a manifest, commits. A crash anywhere leaves what the next one goes on from.
  * 2. Only a manifest that was created after the commit says `settled`.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -34,8 +34,17 @@ interface Staged {
   readonly state: SinkState;
 }
 
-/** Resolves with the rows that were not visible before. Throws `SluiceError` `fenced` when the topology runs after all, and what its sinks throw. */
-export async function settleStaged({ topology, blobs, connectors, clock, random }: SettleOptions): Promise<number> {
+/**
+ * Resolves with the rows that were not visible before. Throws `SluiceError` `fenced` when the
+ * topology runs after all, and what its sinks throw.
+ */
+export async function settleStaged({
+  topology,
+  blobs,
+  connectors,
+  clock,
+  random,
+}: SettleOptions): Promise<number> {
   const store = checkpointStore(blobs, topology);
   const latest = await store.latest();
   if (latest === undefined || latest.settled === true) return 0;
@@ -49,18 +58,31 @@ export async function settleStaged({ topology, blobs, connectors, clock, random 
   let manifest: Manifest = fence;
   const create = async (next: Partial<Manifest>): Promise<void> => {
     const { fence: _, ...before } = manifest;
-    manifest = { ...before, ...next, checkpoint: manifest.checkpoint + 1, createdAtMs: clock.now() };
+    manifest = {
+      ...before,
+      ...next,
+      checkpoint: manifest.checkpoint + 1,
+      createdAtMs: clock.now(),
+    };
     await store.create(manifest, encodeManifest(manifest));
   };
   try {
     for (const { sink, state } of staged) await sink.open(state);
     const rows = staged.reduce((sum, { sink }) => sum + sink.pendingRows(), 0);
     const number = manifest.checkpoint + 1;
-    const states = await Promise.all(staged.map(async ({ id, sink }) => [id, await sink.prepare(number, true)] as const));
+    const states = await Promise.all(
+      staged.map(async ({ id, sink }) => [id, await sink.prepare(number, true)] as const),
+    );
     const own = new Set(Object.keys(fence.sinks));
     const stateOf = new Map(states);
-    const retiring = fence.retiring.map((left) => ({ ...left, state: stateOf.get(retiringKey(left.id)) ?? left.state }));
-    await create({ sinks: { ...fence.sinks, ...Object.fromEntries(states.filter(([id]) => own.has(id))) }, retiring });
+    const retiring = fence.retiring.map((left) => ({
+      ...left,
+      state: stateOf.get(retiringKey(left.id)) ?? left.state,
+    }));
+    await create({
+      sinks: { ...fence.sinks, ...Object.fromEntries(states.filter(([id]) => own.has(id))) },
+      retiring,
+    });
     for (const { sink } of staged) await sink.commit(number);
     await create({ settled: true });
     return rows;
@@ -78,13 +100,29 @@ function sinksOf(
   connectors: SettleOptions['connectors'],
 ): readonly Staged[] {
   // What is staged lies where its rows said: nobody's rows come any more.
-  const graph: Graph = { irVersion, name: topology, version, owner: { team: '', app: '' }, nodes: [] };
+  const graph: Graph = {
+    irVersion,
+    name: topology,
+    version,
+    owner: { team: '', app: '' },
+    nodes: [],
+  };
   const sinkOf = (id: string, sink: SinkDefinitionData): Sink =>
     connectors.sink({ id, kind: 'sink', inputs: [], outputs: [], sink }, graph, run);
   const own = stateful.flatMap(({ id, definition }): readonly Staged[] =>
-    definition?.sink === undefined || !(id in sinks) ? [] : [{ id, sink: sinkOf(id, definition.sink), state: sinks[id] }],
+    definition?.sink === undefined || !(id in sinks)
+      ? []
+      : [{ id, sink: sinkOf(id, definition.sink), state: sinks[id] }],
   );
-  const left = retiring.map(({ id, sink, state }) => ({ id: retiringKey(id), sink: sinkOf(id, sink), state }));
-  const rejected = { id: rejectedSinkId, sink: connectors.rejected(graph, run), state: sinks[rejectedSinkId] };
+  const left = retiring.map(({ id, sink, state }) => ({
+    id: retiringKey(id),
+    sink: sinkOf(id, sink),
+    state,
+  }));
+  const rejected = {
+    id: rejectedSinkId,
+    sink: connectors.rejected(graph, run),
+    state: sinks[rejectedSinkId],
+  };
   return [...left, ...own, rejected];
 }

@@ -1,13 +1,18 @@
 /**
- * The commits of a job's sinks: one that is slow or cannot be reached does not keep the others from theirs.
+ * The commits of a job's sinks: one that is slow or cannot be reached does not keep the others from
+ * theirs.
  *
- * As in Flink (CommitterOperator), what a checkpoint named and is not visible yet stays in the state of the next one, and the commit of a later one makes
- * up for it, in order. So a sink may be late without anything being written twice: a restart finds in its last checkpoint what is missing.
+ * As in Flink (CommitterOperator), what a checkpoint named and is not visible yet stays in the
+ * state of the next one, and the commit of a later one makes up for it, in order. So a sink may be
+ * late without anything being written twice: a restart finds in its last checkpoint what is
+ * missing.
  *
  * Invariants:
- * 1. A sink commits a checkpoint only when `commit` was called for it, and commits of one sink never overlap.
- * 2. A sink that `commitsAside` is waited for no longer than `sinkCommitWaitMs`, and not at all while it is late. Its fault that may pass makes it late;
- *    the next commit tries again. Every other sink is waited for, and its fault is the checkpoint's.
+ * 1. A sink commits a checkpoint only when `commit` was called for it, and commits of one sink
+ *    never overlap.
+ * 2. A sink that `commitsAside` is waited for no longer than `sinkCommitWaitMs`, and not at all
+ *    while it is late. Its fault that may pass makes it late; the next commit tries again. Every
+ *    other sink is waited for, and its fault is the checkpoint's.
  * 3. Of the last checkpoint all is waited for, and tried until it is visible or the run ends.
  * 4. A fault that does not pass is never lost: it ends the run, at the latest at its next turn.
  */
@@ -47,7 +52,8 @@ export class SinkCommits {
 
   async commit(sinks: readonly Sink[], checkpoint: number, last: boolean): Promise<void> {
     this.check();
-    for (const known of this.#commits.keys()) if (!sinks.includes(known)) this.#commits.delete(known);
+    for (const known of this.#commits.keys())
+      if (!sinks.includes(known)) this.#commits.delete(known);
     await Promise.all(
       sinks.map((sink) => {
         if (sink.commitsAside !== true) return sink.commit(checkpoint);
@@ -117,7 +123,10 @@ class LateCommit {
     this.#late ??= { sinceMs: this.#begunAtMs };
   }
 
-  /** Resolves when all up to `checkpoint` is visible, or has to be tried again. Rejects on what does not pass. */
+  /**
+   * Resolves when all up to `checkpoint` is visible, or has to be tried again. Rejects on what does
+   * not pass.
+   */
   upTo(checkpoint: number): Promise<Outcome> {
     this.#wanted = checkpoint;
     if (this.#running !== undefined) return this.#running;

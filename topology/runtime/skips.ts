@@ -1,9 +1,12 @@
 /**
- * Splits, and ranges of their positions, that somebody told a job to go past, as they cannot be read. Pure.
+ * Splits, and ranges of their positions, that somebody told a job to go past, as they cannot be
+ * read. Pure.
  *
  * Invariants:
- * 1. Only what cannot be read is skipped, and only past what is there: a split that reads fine is refused, and so is a position that is not ahead.
- * 2. What was skipped is in every checkpoint from then on, and a row of the rejected table: nothing is lost in silence.
+ * 1. Only what cannot be read is skipped, and only past what is there: a split that reads fine is
+ *    refused, and so is a position that is not ahead.
+ * 2. What was skipped is in every checkpoint from then on, and a row of the rejected table: nothing
+ *    is lost in silence.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -11,7 +14,10 @@ import { comparePositions } from '../../schemas/ports/record-reader.ts';
 import type { SkipRecord } from '../checkpoint/manifest.ts';
 import type { Cursor, Hearing } from './cursor.ts';
 
-/** `latest`: what is there now; `oldest`: what is not kept any more; `whole`: all of it, until `undo`; else the last position to go past. */
+/**
+ * `latest`: what is there now; `oldest`: what is not kept any more; `whole`: all of it, until
+ * `undo`; else the last position to go past.
+ */
 export interface SkipRequest {
   /** Its name, or `source path name` where that is not enough. */
   readonly split: string;
@@ -22,21 +28,27 @@ const unread: ReadonlySet<Hearing> = new Set(['unreadable', 'slow']);
 
 /** The one split that is meant. Throws `SluiceError` `split-unknown`, `split-ambiguous`. */
 export function findSplit(cursors: readonly Cursor[], asked: string): Cursor {
-  const found = cursors.filter(({ key, path, split }) => [split, `${path} ${split}`, key].includes(asked));
+  const found = cursors.filter(({ key, path, split }) =>
+    [split, `${path} ${split}`, key].includes(asked),
+  );
   const [first] = found;
   if (first !== undefined && found.length === 1) return first;
-  const names = (found.length > 1 ? found : cursors).slice(0, limits.splitsNamedMax).map(({ key }) => `'${key}'`);
+  const names = (found.length > 1 ? found : cursors)
+    .slice(0, limits.splitsNamedMax)
+    .map(({ key }) => `'${key}'`);
   if (first !== undefined) {
     throw new SluiceError('split-ambiguous', `'${asked}' is the name of ${found.length} splits`, {
       fix: `name one of ${names.join(', ')}`,
     });
   }
-  throw new SluiceError('split-unknown', `there is no split '${asked}'`, { fix: `name one of ${names.join(', ') || 'none'}` });
+  throw new SluiceError('split-unknown', `there is no split '${asked}'`, {
+    fix: `name one of ${names.join(', ') || 'none'}`,
+  });
 }
 
 /**
- * What skipping means for `cursor`; `latest` is its newest position where that was asked, or the last that is not kept any more for `oldest`. Throws
- * `SluiceError` `skip-refused`.
+ * What skipping means for `cursor`; `latest` is its newest position where that was asked, or the
+ * last that is not kept any more for `oldest`. Throws `SluiceError` `skip-refused`.
  */
 export function decideSkip(
   cursor: Cursor,
@@ -53,13 +65,28 @@ export function decideSkip(
     throw refuse('it was not skipped as a whole', 'there is nothing to undo');
   }
   if (cursor.skipped) throw refuse('it is skipped as a whole already', 'read it again with --undo');
-  if (!unread.has(hearing)) throw refuse('it can be read', 'nothing has to be skipped; `sluice status` says what holds the topology');
+  if (!unread.has(hearing))
+    throw refuse(
+      'it can be read',
+      'nothing has to be skipped; `sluice status` says what holds the topology',
+    );
   const why = failure ?? 'its reads are not answered';
-  const record = { source: source.id, path, split, after: position ?? null, atMs, why: why.slice(0, limits.statusTextMaxChars) };
+  const record = {
+    source: source.id,
+    path,
+    split,
+    after: position ?? null,
+    atMs,
+    why: why.slice(0, limits.statusTextMaxChars),
+  };
   if (to === 'whole') return { ...record, to: null, kind: 'whole' };
   if (to === 'oldest') {
-    if (failureCode === 'position-trimmed') return { ...record, to: latest ?? null, kind: 'oldest' };
-    throw refuse('what comes next is kept still', 'name the last position to go past with --to, or skip it as a whole with --whole');
+    if (failureCode === 'position-trimmed')
+      return { ...record, to: latest ?? null, kind: 'oldest' };
+    throw refuse(
+      'what comes next is kept still',
+      'name the last position to go past with --to, or skip it as a whole with --whole',
+    );
   }
   const end = to === 'latest' ? latest : to;
   if (end === null || end === undefined) {
@@ -69,7 +96,8 @@ export function decideSkip(
       'name a position with --to, or use --whole',
     );
   }
-  if (!/^\d+$/.test(end)) throw refuse(`'${end}' is no position`, 'a position is a sequence number or an offset: digits');
+  if (!/^\d+$/.test(end))
+    throw refuse(`'${end}' is no position`, 'a position is a sequence number or an offset: digits');
   if (position !== undefined && comparePositions(end, position) <= 0)
     throw refuse(`it was read up to ${position} already`, 'name a position behind that');
   if (to !== 'latest' && typeof latest === 'string' && comparePositions(end, latest) > 0)
@@ -86,17 +114,27 @@ export function addSkip(skips: readonly SkipRecord[], added: SkipRecord): readon
 }
 
 /** The skips without the one of a whole split. */
-export function withoutWhole(skips: readonly SkipRecord[], { source, path, split }: Cursor): readonly SkipRecord[] {
+export function withoutWhole(
+  skips: readonly SkipRecord[],
+  { source, path, split }: Cursor,
+): readonly SkipRecord[] {
   return skips.filter((skip) => !isWhole(skip, source.id, path, split));
 }
 
 /** Whether a split is skipped as a whole. */
-export function isSkipped(skips: readonly SkipRecord[], source: string, path: string, split: string): boolean {
+export function isSkipped(
+  skips: readonly SkipRecord[],
+  source: string,
+  path: string,
+  split: string,
+): boolean {
   return skips.some((skip) => isWhole(skip, source, path, split));
 }
 
 function isWhole(skip: SkipRecord, source: string, path: string, split: string): boolean {
-  return skip.kind === 'whole' && skip.source === source && skip.path === path && skip.split === split;
+  return (
+    skip.kind === 'whole' && skip.source === source && skip.path === path && skip.split === split
+  );
 }
 
 /** A skip in a sentence, for the rejected table and for whoever asked for it. */

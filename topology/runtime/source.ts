@@ -2,17 +2,21 @@
  * The sources of a job: which splits there are, which is read next, and how far the job has read.
  *
  * Invariants:
- * 1. A position counts as read once its record is in a turn; what was read ahead is not in any checkpoint. What is no record is gone
- *    past between two turns.
- * 2. Per split at most one read is under way and one result waits: memory is bounded by the splits and the bounds of a turn.
+ * 1. A position counts as read once its record is in a turn; what was read ahead is not in any
+ *    checkpoint. What is no record is gone past between two turns.
+ * 2. Per split at most one read is under way and one result waits: memory is bounded by the splits
+ *    and the bounds of a turn.
  * 3. Splits with records take turns; a split without is asked again after a pause.
- * 4. A split is read once all its parents were read to their ends. A parent's end is told only when its children have begun, so that its
- *    watermark holds the time until theirs stands in its place.
- * 5. A split is heard by a read that asked the stream and found its end, from when that read began, once its records are in a turn. One that
- *    cannot be read, is slow, throttled or held is not heard.
- * 6. A split that the stream does not list any more has ended. One that is listed and cannot be read holds its place, whatever its reads fail of,
- *    and is asked again; the others go on.
- * 7. A pause does not outlive its cause: whatever is asked is given up after `readMaxMs`, and asked again.
+ * 4. A split is read once all its parents were read to their ends. A parent's end is told only when
+ *    its children have begun, so that its watermark holds the time until theirs stands in its
+ *    place.
+ * 5. A split is heard by a read that asked the stream and found its end, from when that read began,
+ *    once its records are in a turn. One that cannot be read, is slow, throttled or held is not
+ *    heard.
+ * 6. A split that the stream does not list any more has ended. One that is listed and cannot be
+ *    read holds its place, whatever its reads fail of, and is asked again; the others go on.
+ * 7. A pause does not outlive its cause: whatever is asked is given up after `readMaxMs`, and asked
+ *    again.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
@@ -25,34 +29,57 @@ import { comparePositions } from '../../schemas/ports/record-reader.ts';
 import type { LossRecord } from '../checkpoint/losses.ts';
 import { lossText } from '../checkpoint/losses.ts';
 import type { Cursor, SourceInput, SplitChange } from './cursor.ts';
-import { changesOf, foundEnd, isRead, merged, readToOf, skipTo, unskipped, untilEnd, withinDrain } from './cursor.ts';
+import {
+  changesOf,
+  foundEnd,
+  isRead,
+  merged,
+  readToOf,
+  skipTo,
+  unskipped,
+  untilEnd,
+  withinDrain,
+} from './cursor.ts';
 import { beforeOldest, goneLosses, trimmedLoss, wayOn } from './losses.ts';
 import type { SplitStart, StartFrom } from './start-from.ts';
 
 export interface SourceSchedule {
   readonly cursors: readonly Cursor[];
-  /** The next records, or undefined when `waitMs` passed or `stop` was called first. Rejects when a split cannot be read on. */
-  next(waitMs: number): Promise<{ readonly cursor: Cursor; readonly records: readonly IncomingRecord[] } | undefined>;
+  /**
+   * The next records, or undefined when `waitMs` passed or `stop` was called first. Rejects when a
+   * split cannot be read on.
+   */
+  next(
+    waitMs: number,
+  ): Promise<{ readonly cursor: Cursor; readonly records: readonly IncomingRecord[] } | undefined>;
   /** Whether a position has gone past what is no record since it was asked last. */
   hasPassed(): boolean;
-  /** Which splits began and ended since it was asked last. Asked between two turns, when what was taken has entered. */
+  /**
+   * Which splits began and ended since it was asked last. Asked between two turns, when what was
+   * taken has entered.
+   */
   changes(): readonly SplitChange[];
   /** While held, nothing is read or given. */
   hold(held: boolean): void;
   /**
-   * Goes past what cannot be read: up to a position, to the oldest that is kept where there is none, or to `begin`, or past the whole split. Between two
-   * turns.
+   * Goes past what cannot be read: up to a position, to the oldest that is kept where there is
+   * none, or to `begin`, or past the whole split. Between two turns.
    */
   skip(cursor: Cursor, to: string | 'whole' | undefined, begin?: ReadFrom): void;
   /** What was found to be lost since it was asked last. */
   losses(): readonly LossRecord[];
-  /** Splits whose position is not kept any more and that begin where they were told to: to be skipped between two turns. */
+  /**
+   * Splits whose position is not kept any more and that begin where they were told to: to be
+   * skipped between two turns.
+   */
   starts(): readonly SplitStart[];
   /** Reads a split that was skipped as a whole again, from where it was. */
   unskip(cursor: Cursor): void;
   /** Lets the waiting `next` return at once. */
   interrupt(): void;
-  /** Reads each split to where it ends now, and no further; waits for streams that do not answer. */
+  /**
+   * Reads each split to where it ends now, and no further; waits for streams that do not answer.
+   */
   drain(): Promise<void>;
   /** Whether everything is read that `drain` asked for. */
   drained(): boolean;
@@ -60,14 +87,20 @@ export interface SourceSchedule {
 }
 
 export interface ScheduleOptions {
-  /** Where splits begin that no checkpoint knows, and those whose position is found not to be kept any more by their first read. */
+  /**
+   * Where splits begin that no checkpoint knows, and those whose position is found not to be kept
+   * any more by their first read.
+   */
   readonly from?: StartFrom | undefined;
   /** For what is said to a person. */
   readonly topology?: string;
 }
 
 const retryPauseMs = 1_000;
-/** Of what fails for good until somebody does something: damaged bytes, a position that is not kept any more. */
+/**
+ * Of what fails for good until somebody does something: damaged bytes, a position that is not kept
+ * any more.
+ */
 const brokenPauseMs = 5_000;
 
 /** Lists the splits of all inputs. Rejects when one cannot be listed. */
@@ -96,19 +129,24 @@ export async function scheduleSources(
   let notify: (() => void) | undefined;
   const wake = (): void => notify?.();
 
-  const readTo = (cursor: Cursor): number | undefined => readToOf(cursor, clock.now(), clock.monotonic());
+  const readTo = (cursor: Cursor): number | undefined =>
+    readToOf(cursor, clock.now(), clock.monotonic());
 
   const discover = async (): Promise<void> => {
     discoverAtMs = clock.monotonic() + limits.splitDiscoveryMs;
     const endedBefore = new Set(cursors.filter(({ ended }) => ended));
-    const listed = await Promise.all(inputs.map(({ reader }) => inTime(reader.splits(), 'does not list its splits')));
+    const listed = await Promise.all(
+      inputs.map(({ reader }) => inTime(reader.splits(), 'does not list its splits')),
+    );
     for (const [index, input] of inputs.entries()) {
       const own = listed[index] ?? [];
       const names = seen[index] ?? new Set();
       losses.push(...goneLosses(input, own, cursors, names, readTo, clock.now()));
       for (const { id } of own) names.add(id);
     }
-    cursors = inputs.flatMap((input, index) => merged(input, listed[index] ?? [], cursors, left, draining ? null : undefined));
+    cursors = inputs.flatMap((input, index) =>
+      merged(input, listed[index] ?? [], cursors, left, draining ? null : undefined),
+    );
     for (const cursor of endedBefore) cursor.childrenKnown = true;
     wake();
   };
@@ -147,7 +185,9 @@ export async function scheduleSources(
   const inTime = <T>(answer: Promise<T>, what: string): Promise<T> => {
     const seconds = limits.readMaxMs / 1_000;
     return within(clock, limits.readMaxMs, answer, () => {
-      return new SluiceError('stream-unreachable', `the stream ${what} within ${seconds} s`, { retryable: true });
+      return new SluiceError('stream-unreachable', `the stream ${what} within ${seconds} s`, {
+        retryable: true,
+      });
     });
   };
 
@@ -155,7 +195,8 @@ export async function scheduleSources(
   const failed = async (cursor: Cursor, read: number, thrown: unknown): Promise<void> => {
     const mayPass = thrown instanceof SluiceError && thrown.retryable;
     const code = thrown instanceof SluiceError ? thrown.code : 'read-failed';
-    // Before the stream is listed again a split that is gone looks like one that is broken; so does one whose stream is gone, until there is another.
+    // Before the stream is listed again a split that is gone looks like one that is broken; so does
+    // one whose stream is gone, until there is another.
     if (!mayPass && cursor.failureCode !== code) {
       await discovering;
       await rediscover();
@@ -169,15 +210,25 @@ export async function scheduleSources(
     cursor.notBeforeMs = clock.monotonic() + (mayPass ? retryPauseMs : brokenPauseMs);
   };
 
-  /** Retention took what comes next: it holds until somebody says where to go on, at the start or by a skip. */
+  /**
+   * Retention took what comes next: it holds until somebody says where to go on, at the start or by
+   * a skip.
+   */
   const trimmed = async (cursor: Cursor, read: number, thrown: unknown): Promise<void> => {
-    const oldest = await inTime(cursor.reader.oldest(cursor.split), 'does not say what it keeps').catch(() => undefined);
+    const oldest = await inTime(
+      cursor.reader.oldest(cursor.split),
+      'does not say what it keeps',
+    ).catch(() => undefined);
     if (cursor.reads !== read || cursor.ended) return;
     const loss = trimmedLoss(cursor, oldest, readTo(cursor), clock.now());
     losses.push(loss);
-    const to = from === undefined || !cursor.isFresh ? undefined : await startOf(cursor, from, oldest).catch(() => undefined);
+    const to =
+      from === undefined || !cursor.isFresh
+        ? undefined
+        : await startOf(cursor, from, oldest).catch(() => undefined);
     if (cursor.reads !== read || cursor.ended) return;
-    if (from !== undefined && to !== undefined) starts.push({ cursor, from, to, why: messageOf(thrown) });
+    if (from !== undefined && to !== undefined)
+      starts.push({ cursor, from, to, why: messageOf(thrown) });
     cursor.failure = `${messageOf(thrown)}: ${lossText(loss)} (${wayOn(topology, cursor.key)})`;
     cursor.failureCode = 'position-trimmed';
     cursor.caughtUp = false;
@@ -185,8 +236,15 @@ export async function scheduleSources(
   };
 
   /** The last position before where it begins; null where its stream begins there by itself. */
-  const startOf = async (cursor: Cursor, begin: StartFrom, oldest: OldestKept | undefined): Promise<string | null> => {
-    const at = begin === 'oldest' ? undefined : await inTime(cursor.reader.positionAt(cursor.split, begin), 'does not say what is there');
+  const startOf = async (
+    cursor: Cursor,
+    begin: StartFrom,
+    oldest: OldestKept | undefined,
+  ): Promise<string | null> => {
+    const at =
+      begin === 'oldest'
+        ? undefined
+        : await inTime(cursor.reader.positionAt(cursor.split, begin), 'does not say what is there');
     return at === undefined ? beforeOldest(cursor, oldest) : at;
   };
 
@@ -195,7 +253,10 @@ export async function scheduleSources(
     if (from === undefined || from === 'oldest') return;
     for (const cursor of cursors) {
       if (cursor.position !== undefined || cursor.skipped || !cursor.isNew) continue;
-      const at = await inTime(cursor.reader.positionAt(cursor.split, from), 'does not say what is there');
+      const at = await inTime(
+        cursor.reader.positionAt(cursor.split, from),
+        'does not say what is there',
+      );
       if (at === null) cursor.from = from;
       else skipTo(cursor, at, clock.monotonic());
     }
@@ -210,7 +271,10 @@ export async function scheduleSources(
     try {
       const after = cursor.ahead;
       const known = { readToMs: readTo(cursor), from: cursor.from };
-      const result = await inTime(cursor.reader.read(cursor.split, after, bounds, known), 'does not answer a read');
+      const result = await inTime(
+        cursor.reader.read(cursor.split, after, bounds, known),
+        'does not answer a read',
+      );
       if (cursor.reads !== own) return;
       if (after === undefined && result.begins !== undefined) begins(cursor, result.begins);
       cursor.failure = undefined;
@@ -236,7 +300,8 @@ export async function scheduleSources(
         cursor.passed = result.reached;
         cursor.ahead = result.reached ?? cursor.ahead;
         // What is no record is gone past at once.
-        if (result.reached === undefined || atEnd) cursor.notBeforeMs = clock.monotonic() + limits.sourcePollMs;
+        if (result.reached === undefined || atEnd)
+          cursor.notBeforeMs = clock.monotonic() + limits.sourcePollMs;
       }
       if (result.ended) {
         cursor.ended = true;
@@ -252,7 +317,15 @@ export async function scheduleSources(
   };
 
   const prefetch = (cursor: Cursor): void => {
-    if (held || cursor.phase !== 'begun' || cursor.reading || cursor.ready !== undefined || cursor.ended || isRead(cursor)) return;
+    if (
+      held ||
+      cursor.phase !== 'begun' ||
+      cursor.reading ||
+      cursor.ready !== undefined ||
+      cursor.ended ||
+      isRead(cursor)
+    )
+      return;
     // What was passed becomes the position before anything behind it is read.
     if (cursor.passed !== undefined || cursor.notBeforeMs > clock.monotonic()) return;
     void read(cursor);
@@ -313,9 +386,13 @@ export async function scheduleSources(
       cursor.from = begin;
     },
     unskip(cursor) {
-      const input = inputs.find(({ source, reader }) => source === cursor.source && reader === cursor.reader);
+      const input = inputs.find(
+        ({ source, reader }) => source === cursor.source && reader === cursor.reader,
+      );
       if (input !== undefined)
-        cursors = cursors.map((other) => (other === cursor ? unskipped(cursor, input, draining ? null : undefined) : other));
+        cursors = cursors.map((other) =>
+          other === cursor ? unskipped(cursor, input, draining ? null : undefined) : other,
+        );
     },
     interrupt() {
       interrupted = true;
@@ -331,7 +408,10 @@ export async function scheduleSources(
           cursors
             .filter(({ phase, skipped, ended }) => phase !== 'done' && !skipped && !ended)
             .map(async (cursor) => {
-              const latest = await inTime(cursor.reader.latest(cursor.split), 'does not say what its newest position is');
+              const latest = await inTime(
+                cursor.reader.latest(cursor.split),
+                'does not say what its newest position is',
+              );
               return { cursor, until: latest === null ? untilEnd : (latest ?? null) };
             }),
         ).catch(async (thrown: unknown) => {
@@ -367,11 +447,17 @@ export async function scheduleSources(
   };
 }
 
-/** Where a split of which nothing was read begins: when that is behind where it began, what was between is gone. */
+/**
+ * Where a split of which nothing was read begins: when that is behind where it began, what was
+ * between is gone.
+ */
 function begins(cursor: Cursor, at: string): void {
   cursor.begins ??= at;
   if (comparePositions(at, cursor.begins) > 0)
-    throw new SluiceError('position-trimmed', `nothing of it was read, and it began at ${cursor.begins}`);
+    throw new SluiceError(
+      'position-trimmed',
+      `nothing of it was read, and it began at ${cursor.begins}`,
+    );
 }
 
 /** What the world does, and not a defect of a reader. */

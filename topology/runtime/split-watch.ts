@@ -1,11 +1,14 @@
 /**
- * Which splits are not heard, since when, and when somebody has to be told: one that is listed and unreadable, unanswered or paused holds the watermark,
- * and nothing that waits for time comes out.
+ * Which splits are not heard, since when, and when somebody has to be told: one that is listed and
+ * unreadable, unanswered or paused holds the watermark, and nothing that waits for time comes out.
  *
  * Invariants:
- * 1. What lasts for less than `splitAlarmMs` is told to nobody: streams stutter, and backpressure comes and goes with each turn.
- * 2. What lasts is told once, when it begins to and when it is over; splits of one stream that fail together are one piece of news.
- * 3. Reading is paused as long as records of none were taken: a pause that lets some through is backpressure at work.
+ * 1. What lasts for less than `splitAlarmMs` is told to nobody: streams stutter, and backpressure
+ *    comes and goes with each turn.
+ * 2. What lasts is told once, when it begins to and when it is over; splits of one stream that fail
+ *    together are one piece of news.
+ * 3. Reading is paused as long as records of none were taken: a pause that lets some through is
+ *    backpressure at work.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -25,7 +28,11 @@ export type SplitNews =
       /** For how long it has been so, or was. */
       readonly forMs: number;
     }
-  | { readonly kind: 'reading-paused' | 'reading-resumed'; readonly by: readonly string[]; readonly forMs: number };
+  | {
+      readonly kind: 'reading-paused' | 'reading-resumed';
+      readonly by: readonly string[];
+      readonly forMs: number;
+    };
 
 interface Unheard {
   hearing: Hearing;
@@ -48,7 +55,9 @@ export class SplitWatch {
   readonly #clock: Clock;
   readonly #tell: (news: SplitNews) => void;
   readonly #unheard = new Map<Cursor, Unheard>();
-  #pause: { readonly by: readonly string[]; readonly sinceMs: number; readonly told: boolean } | undefined;
+  #pause:
+    | { readonly by: readonly string[]; readonly sinceMs: number; readonly told: boolean }
+    | undefined;
 
   constructor(clock: Clock, tell: (news: SplitNews) => void) {
     this.#clock = clock;
@@ -102,7 +111,11 @@ export class SplitWatch {
     });
   }
 
-  #tellAll(kind: 'splits-unheard' | 'splits-heard', splits: readonly (readonly [Cursor, Unheard])[], nowMs: number): void {
+  #tellAll(
+    kind: 'splits-unheard' | 'splits-heard',
+    splits: readonly (readonly [Cursor, Unheard])[],
+    nowMs: number,
+  ): void {
     const groups = new Map<string, (readonly [Cursor, Unheard])[]>();
     for (const split of splits) {
       const [{ source, path }, { hearing }] = split;
@@ -129,7 +142,8 @@ export class SplitWatch {
     const isOver = by.length === 0 || (before !== undefined && readAtMs > before.sinceMs);
     if (before !== undefined && isOver) {
       this.#pause = undefined;
-      if (before.told) this.#tell({ kind: 'reading-resumed', by: before.by, forMs: nowMs - before.sinceMs });
+      if (before.told)
+        this.#tell({ kind: 'reading-resumed', by: before.by, forMs: nowMs - before.sinceMs });
     }
     if (by.length === 0) return;
     const { sinceMs, told } = this.#pause ?? { sinceMs: nowMs, told: false };

@@ -1,5 +1,6 @@
 /**
- * Where a start has splits begin that cannot go on from a checkpoint: those that no checkpoint knows, and those whose position is not kept any more.
+ * Where a start has splits begin that cannot go on from a checkpoint: those that no checkpoint
+ * knows, and those whose position is not kept any more.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { parseTime } from '../../schemas/kernel/time.ts';
@@ -23,10 +24,17 @@ export function startFromOf(text: string, nowMs: number): StartFrom {
   if (text === 'oldest' || text === 'latest') return text;
   const at = parseTime(text);
   if (typeof at !== 'number') {
-    throw new SluiceError('from-invalid', `invalid --from '${text}': expected oldest, latest or a time such as 2026-01-31T08:00:00Z`);
+    throw new SluiceError(
+      'from-invalid',
+      `invalid --from '${text}': expected oldest, latest or a time such as 2026-01-31T08:00:00Z`,
+    );
   }
   if (at > nowMs)
-    throw new SluiceError('from-invalid', `invalid --from '${text}': expected a time that has passed`, { fix: 'use --from latest' });
+    throw new SluiceError(
+      'from-invalid',
+      `invalid --from '${text}': expected a time that has passed`,
+      { fix: 'use --from latest' },
+    );
   return at;
 }
 

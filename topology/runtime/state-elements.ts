@@ -1,8 +1,9 @@
 /**
- * Elements in state that an evolved schema takes no more: they passed it as it was, and would meet functions that expect what it is now. They are found before
- * a job takes over. Pure.
+ * Elements in state that an evolved schema takes no more: they passed it as it was, and would meet
+ * functions that expect what it is now. They are found before a job takes over. Pure.
  *
- * Joins and look-ups keep elements as they came. What a `process` function keeps, and what windows make of elements, has no schema.
+ * Joins and look-ups keep elements as they came. What a `process` function keeps, and what windows
+ * make of elements, has no schema.
  */
 import type { SluiceEvent } from '../../schemas/event.ts';
 import type { ElementShape } from '../checkpoint/definition.ts';
@@ -18,11 +19,17 @@ import { checkOf } from './dag.ts';
 
 type Elements = Iterable<readonly [input: number, value: unknown]>;
 
-export function elementMisfits({ stateful, operators, drained }: Manifest, graph: Graph, drop: ReadonlySet<string>): readonly Misfit[] {
+export function elementMisfits(
+  { stateful, operators, drained }: Manifest,
+  graph: Graph,
+  drop: ReadonlySet<string>,
+): readonly Misfit[] {
   if (drained === true) return [];
   const definitions = definitionsOf(graph);
   const isSame = stateful.every(({ id, definition }) =>
-    definition?.inputs.every(({ schema }, input) => definitions.get(id)?.inputs[input]?.schema === schema),
+    definition?.inputs.every(
+      ({ schema }, input) => definitions.get(id)?.inputs[input]?.schema === schema,
+    ),
   );
   if (isSame) return [];
   const provenance = provenanceOf(graph);
@@ -33,7 +40,9 @@ export function elementMisfits({ stateful, operators, drained }: Manifest, graph
     // Under the same schemas they were checked already.
     const checks = is.inputs.map(({ schema }, input) => {
       const shapes = provenance.get(id)?.[input]?.shapes;
-      return shapes === undefined || definition?.inputs[input]?.schema === schema ? undefined : anyOf(shapes);
+      return shapes === undefined || definition?.inputs[input]?.schema === schema
+        ? undefined
+        : anyOf(shapes);
     });
     return checks.every((check) => check === undefined) ? [] : misfitOf(id, kind, elements, checks);
   });
@@ -48,7 +57,12 @@ function elementsIn(kind: string, state: unknown): Elements | undefined {
 /** Why an element is refused now; undefined when it is taken. */
 type ElementCheck = (value: unknown) => string | undefined;
 
-function misfitOf(node: string, kind: string, elements: Elements, checks: readonly (ElementCheck | undefined)[]): readonly Misfit[] {
+function misfitOf(
+  node: string,
+  kind: string,
+  elements: Elements,
+  checks: readonly (ElementCheck | undefined)[],
+): readonly Misfit[] {
   let refused = 0;
   let first = '';
   for (const [input, value] of elements) {
@@ -59,7 +73,12 @@ function misfitOf(node: string, kind: string, elements: Elements, checks: readon
   }
   if (refused === 0) return [];
   return [
-    { node, kind, why: `keeps ${refused} elements that are refused by what their schema is now; the first one: ${first}`, drop: node },
+    {
+      node,
+      kind,
+      why: `keeps ${refused} elements that are refused by what their schema is now; the first one: ${first}`,
+      drop: node,
+    },
   ];
 }
 
@@ -81,7 +100,10 @@ function shapeCheck({ validate, dataText }: ElementShape): ElementCheck {
   const check = checkOf(validate);
   return (value) => {
     const refusal = check(value);
-    if (refusal !== undefined) return `'${validate.id}' says of '${refusal.pointer ?? ''}' that ${refusal.message}`;
-    return dataText && (value as SluiceEvent & { dataText?: string }).dataText === undefined ? 'it has no dataText' : undefined;
+    if (refusal !== undefined)
+      return `'${validate.id}' says of '${refusal.pointer ?? ''}' that ${refusal.message}`;
+    return dataText && (value as SluiceEvent & { dataText?: string }).dataText === undefined
+      ? 'it has no dataText'
+      : undefined;
   };
 }

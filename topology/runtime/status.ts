@@ -29,12 +29,20 @@ export interface SplitStatus {
   readonly lag: number | null;
   /** How far the last read was behind the stream's end, ms; null where the stream does not say. */
   readonly behindMs: number | null;
-  /** How far the latest event's time is behind processing time, ms; null before the first event, and without an eventTime downstream. */
+  /**
+   * How far the latest event's time is behind processing time, ms; null before the first event, and
+   * without an eventTime downstream.
+   */
   readonly eventLagMs: number | null;
-  /** Epoch ms; the watermark that this split alone would allow, where an eventTime is downstream. */
+  /**
+   * Epoch ms; the watermark that this split alone would allow, where an eventTime is downstream.
+   */
   readonly watermark: number | 'min' | 'max' | null;
   readonly idle: boolean;
-  /** Whether it is read to its end. Only a split that is caught up falls idle, and goes on being idle; any other holds the watermark. */
+  /**
+   * Whether it is read to its end. Only a split that is caught up falls idle, and goes on being
+   * idle; any other holds the watermark.
+   */
   readonly hearing: Hearing;
   /** Epoch ms since when it is not heard: unreadable, or not answered; null while it is. */
   readonly unheardSinceMs: number | null;
@@ -59,17 +67,30 @@ export interface SplitTotals {
 export interface NodeStatus extends NodeCounts {
   readonly id: string;
   readonly kind: string;
-  /** Of asynchronous look-ups: elements that wait for an answer. They are in `in` and in no other count yet. */
+  /**
+   * Of asynchronous look-ups: elements that wait for an answer. They are in `in` and in no other
+   * count yet.
+   */
   readonly waiting?: number;
-  /** What the last try of a look-up said, while it fails and its elements are held; of a sink, what the last commit said, while it is late. */
+  /**
+   * What the last try of a look-up said, while it fails and its elements are held; of a sink, what
+   * the last commit said, while it is late.
+   */
   readonly failure?: string;
-  /** Epoch ms: the sink is behind its checkpoints since then; what they name becomes visible later. */
+  /**
+   * Epoch ms: the sink is behind its checkpoints since then; what they name becomes visible later.
+   */
   readonly lateSince?: number;
-  /** Of asynchronous look-ups: how long calls to their target take, by all look-ups of the same connector. */
+  /**
+   * Of asynchronous look-ups: how long calls to their target take, by all look-ups of the same
+   * connector.
+   */
   readonly asked?: AskedTarget;
   /** Of nodes that wait for event time: why nothing comes out yet. */
   readonly time?: TimeStatus;
-  /** Epoch ms: it came to a topology that had run before, or its state was dropped, and began empty. */
+  /**
+   * Epoch ms: it came to a topology that had run before, or its state was dropped, and began empty.
+   */
   readonly since?: number;
   /** Epoch ms, by name: an aggregate or a declared state came to it, and began empty. */
   readonly partsSince?: Readonly<Record<string, number>>;
@@ -80,7 +101,9 @@ export interface TimeStatus {
   readonly watermark: EncodedTime;
   /** Windows, elements or keys in state. */
   readonly open: number;
-  /** The watermark that is needed for the next result or removal, epoch ms; null when nothing waits. */
+  /**
+   * The watermark that is needed for the next result or removal, epoch ms; null when nothing waits.
+   */
   readonly next: EncodedTime | null;
   /** Which split upstream holds the watermark where it is. */
   readonly heldBy: HeldBy | null;
@@ -108,11 +131,17 @@ export interface JobStatus {
   /** At most `statusSplitsMax`, those first that are not heard. */
   readonly splits: readonly SplitStatus[];
   readonly totals: SplitTotals;
-  /** Ids of the nodes that take no more, so that nothing is read: look-ups and sinks that are full, sinks that have been writing for long. */
+  /**
+   * Ids of the nodes that take no more, so that nothing is read: look-ups and sinks that are full,
+   * sinks that have been writing for long.
+   */
   readonly pausedBy: readonly string[];
   readonly nodes: readonly NodeStatus[];
   readonly rejected: number;
-  /** What operators failed on for no reason of their own, and calls that did not return: the last ones, oldest first. */
+  /**
+   * What operators failed on for no reason of their own, and calls that did not return: the last
+   * ones, oldest first.
+   */
   readonly setAside: readonly SetAside[];
   /** Rows that sinks took and no completed checkpoint made visible yet. */
   readonly uncommittedRows: number;
@@ -137,13 +166,19 @@ export interface NodeFacts {
 }
 
 /** The nodes that take no more for now: look-ups, and sinks. */
-export function fullNodes(dag: Dag, sinks: { readonly full: readonly string[] } | undefined): readonly string[] {
+export function fullNodes(
+  dag: Dag,
+  sinks: { readonly full: readonly string[] } | undefined,
+): readonly string[] {
   const stages = dag.stages.filter(({ operator }) => operator.isFull === true);
   return [...stages.flatMap(({ nodes }) => nodes[0]?.id ?? []), ...(sinks?.full ?? [])];
 }
 
 /** What a node has done and, where it waits for time, what it waits for. */
-export function nodeStatus(node: GraphNode, { dag, holders, graph, stateful, late }: NodeFacts): NodeStatus {
+export function nodeStatus(
+  node: GraphNode,
+  { dag, holders, graph, stateful, late }: NodeFacts,
+): NodeStatus {
   const operator = dag?.stages.find(({ nodes }) => nodes[0] === node)?.operator;
   const { progress, backlog, asked } = operator ?? {};
   const failure = operator?.failure ?? late?.failure?.slice(0, limits.statusTextMaxChars);
@@ -162,7 +197,15 @@ export function nodeStatus(node: GraphNode, { dag, holders, graph, stateful, lat
   if (dag === undefined || progress === undefined) return counts;
   const { watermark, open, next } = progress;
   const heldBy = open === 0 ? null : slowest(node, holders, graph);
-  return { ...counts, time: { watermark: encodeTime(watermark), open, next: next === undefined ? null : encodeTime(next), heldBy } };
+  return {
+    ...counts,
+    time: {
+      watermark: encodeTime(watermark),
+      open,
+      next: next === undefined ? null : encodeTime(next),
+      heldBy,
+    },
+  };
 }
 
 /** What holds each event time where it is: looked for once, as many nodes may wait for it. */
@@ -173,7 +216,8 @@ export function holdersOf(dag: Dag): readonly Holder[] {
     const { outOfOrdernessMs } = at;
     const { watermarks } = operator;
     const of = { eventTime: at.id, outOfOrdernessMs, latest: null };
-    if (watermarks.unheard !== undefined) return [{ watermark: minTime, heldBy: { ...of, split: watermarks.unheard, unheard: true } }];
+    if (watermarks.unheard !== undefined)
+      return [{ watermark: minTime, heldBy: { ...of, split: watermarks.unheard, unheard: true } }];
     let found: Holder = { watermark: maxTime, heldBy: { ...of, split: null, unheard: false } };
     for (const [split, time] of watermarks.splits) {
       if (isIdle(time)) continue;
@@ -195,21 +239,34 @@ interface Holder {
 function slowest(node: GraphNode, holders: readonly Holder[], graph: Graph): HeldBy | null {
   const upstream = new Set([node.id]);
   // Inputs name earlier nodes, so that one way back finds all.
-  for (const from of [...graph.nodes].reverse()) if (upstream.has(from.id)) for (const input of from.inputs) upstream.add(input.node);
+  for (const from of [...graph.nodes].reverse())
+    if (upstream.has(from.id)) for (const input of from.inputs) upstream.add(input.node);
   let found: Holder | undefined;
   for (const holder of holders) {
-    if (upstream.has(holder.heldBy.eventTime) && (found === undefined || holder.watermark < found.watermark)) found = holder;
+    if (
+      upstream.has(holder.heldBy.eventTime) &&
+      (found === undefined || holder.watermark < found.watermark)
+    )
+      found = holder;
   }
   return found?.heldBy ?? null;
 }
 
 /** The splits that are not done, as they are told. */
-export function splitsStatus(cursors: readonly Cursor[], facts: SplitFacts): Pick<JobStatus, 'splits' | 'totals'> {
-  const begun = cursors.filter(({ phase }) => phase !== 'done').map((cursor) => ({ cursor, hearing: facts.hearingOf(cursor) }));
+export function splitsStatus(
+  cursors: readonly Cursor[],
+  facts: SplitFacts,
+): Pick<JobStatus, 'splits' | 'totals'> {
+  const begun = cursors
+    .filter(({ phase }) => phase !== 'done')
+    .map((cursor) => ({ cursor, hearing: facts.hearingOf(cursor) }));
   const unheard = begun.filter(({ hearing }) => hearing === 'unreadable' || hearing === 'slow');
   const lags = begun.flatMap(({ cursor }) => facts.lagOf(cursor).records ?? []);
   const behind = begun.flatMap(({ cursor }) => cursor.behindMs ?? []);
-  const told = begun.length <= limits.statusSplitsMax ? begun : [...new Set([...unheard, ...begun])].slice(0, limits.statusSplitsMax);
+  const told =
+    begun.length <= limits.statusSplitsMax
+      ? begun
+      : [...new Set([...unheard, ...begun])].slice(0, limits.statusSplitsMax);
   return {
     splits: told.map(({ cursor, hearing }) => splitStatus(cursor, hearing, facts)),
     totals: {
@@ -217,7 +274,11 @@ export function splitsStatus(cursors: readonly Cursor[], facts: SplitFacts): Pic
       lag: lags.length === 0 ? null : lags.reduce((sum, lag) => sum + lag, 0),
       behindMs: behind.length === 0 ? null : behind.reduce((most, ms) => Math.max(most, ms), 0),
       unheard: unheard.length,
-      idle: begun.reduce((count, { cursor }) => count + (timesOf(cursor, facts.dag).some(({ time }) => isIdle(time)) ? 1 : 0), 0),
+      idle: begun.reduce(
+        (count, { cursor }) =>
+          count + (timesOf(cursor, facts.dag).some(({ time }) => isIdle(time)) ? 1 : 0),
+        0,
+      ),
     },
   };
 }
@@ -237,17 +298,25 @@ function timesOf(
   dag: Dag | undefined,
 ): readonly { readonly operator: EventTimeOperator; readonly time: Readonly<SplitTime> }[] {
   return (dag?.stages ?? []).flatMap(({ operator }) => {
-    const time = operator instanceof EventTimeOperator ? operator.watermarks.splits.get(cursor.key) : undefined;
+    const time =
+      operator instanceof EventTimeOperator
+        ? operator.watermarks.splits.get(cursor.key)
+        : undefined;
     return time === undefined ? [] : [{ operator: operator as EventTimeOperator, time }];
   });
 }
 
 /** How far a split is, and what its watermark would be on its own. */
-function splitStatus(cursor: Cursor, hearing: Hearing, { dag, nowMs, lagOf, unheardSince }: SplitFacts): SplitStatus {
+function splitStatus(
+  cursor: Cursor,
+  hearing: Hearing,
+  { dag, nowMs, lagOf, unheardSince }: SplitFacts,
+): SplitStatus {
   const lag = lagOf(cursor);
   const failure = cursor.failure ?? lag.failure;
   const [last] = timesOf(cursor, dag).slice(-1);
-  const latest = last === undefined || last.time.maxTimestamp === minTime ? undefined : last.time.maxTimestamp;
+  const latest =
+    last === undefined || last.time.maxTimestamp === minTime ? undefined : last.time.maxTimestamp;
   const { id, stream } = cursor.source;
   return {
     source: id,
@@ -258,11 +327,14 @@ function splitStatus(cursor: Cursor, hearing: Hearing, { dag, nowMs, lagOf, unhe
     lag: lag.records,
     behindMs: cursor.behindMs ?? null,
     eventLagMs: latest === undefined ? null : nowMs - latest,
-    watermark: last === undefined ? null : encodeTime(last.operator.watermarks.splitWatermark(last.time)),
+    watermark:
+      last === undefined ? null : encodeTime(last.operator.watermarks.splitWatermark(last.time)),
     idle: last !== undefined && isIdle(last.time),
     hearing,
     unheardSinceMs: unheardSince(cursor),
     ...(failure === undefined ? {} : { failure: failure.slice(0, limits.statusTextMaxChars) }),
-    ...(cursor.waitsFor === undefined ? {} : { waitsFor: cursor.waitsFor.slice(0, limits.statusTextMaxChars) }),
+    ...(cursor.waitsFor === undefined
+      ? {}
+      : { waitsFor: cursor.waitsFor.slice(0, limits.statusTextMaxChars) }),
   };
 }

@@ -17,7 +17,10 @@ export function requireValid(topology: Topology, { collects = false } = {}): voi
   const problems = problemsOf(topology, { collects });
   if (problems.length === 0) return;
   const list = problems.map((problem) => `  ${problem.node}: ${problem.message}`).join('\n');
-  throw new SluiceError('topology-invalid', `the topology '${topology.graph.name}' has ${problems.length} problem(s):\n${list}`);
+  throw new SluiceError(
+    'topology-invalid',
+    `the topology '${topology.graph.name}' has ${problems.length} problem(s):\n${list}`,
+  );
 }
 
 export function problemsOf(topology: Topology, { collects = false } = {}): readonly GraphProblem[] {
@@ -25,19 +28,33 @@ export function problemsOf(topology: Topology, { collects = false } = {}): reado
 }
 
 /** Throws `restore-refused` with every misfit, its old and new value, and what to do. */
-export function requireRestorable(previous: Manifest | undefined, topology: Topology, drop: ReadonlySet<string>): void {
+export function requireRestorable(
+  previous: Manifest | undefined,
+  topology: Topology,
+  drop: ReadonlySet<string>,
+): void {
   if (previous === undefined) return;
   const { name } = topology.graph;
   const misfits = misfitsWith(previous, topology, drop);
   if (misfits.length === 0) return;
   const list = misfits.map((misfit) => `  ${misfitText(misfit)}`).join('\n');
-  throw new SluiceError('restore-refused', `'${name}' does not fit its last checkpoint:\n${list}`, { fix: misfitsFix(name, misfits) });
+  throw new SluiceError('restore-refused', `'${name}' does not fit its last checkpoint:\n${list}`, {
+    fix: misfitsFix(name, misfits),
+  });
 }
 
 /** What of the last checkpoint a topology cannot go on from. */
-export function misfitsWith(previous: Manifest, topology: Topology, drop: ReadonlySet<string>): readonly Misfit[] {
+export function misfitsWith(
+  previous: Manifest,
+  topology: Topology,
+  drop: ReadonlySet<string>,
+): readonly Misfit[] {
   const { graph } = topology;
-  return [...restoreMisfits(previous, graph, drop), ...keyMisfits(previous, topology, drop), ...elementMisfits(previous, graph, drop)];
+  return [
+    ...restoreMisfits(previous, graph, drop),
+    ...keyMisfits(previous, topology, drop),
+    ...elementMisfits(previous, graph, drop),
+  ];
 }
 
 /** What there is of a graph's tables that cannot take its rows, by sink. */
@@ -53,7 +70,11 @@ export async function tableMisfits(
     const { table } = node.sink;
     const was = before.find((sink) => sink.kind === 'table' && sink.table === table);
     for (const message of await misfits(node, graph, was)) {
-      found.push({ node: node.id, message, fix: `give what changed another name, or the table; or move '${table}' out of the lake` });
+      found.push({
+        node: node.id,
+        message,
+        fix: `give what changed another name, or the table; or move '${table}' out of the lake`,
+      });
     }
   }
   return found;
@@ -69,7 +90,11 @@ export async function requireTables(
   const [first] = found;
   if (first === undefined) return;
   const list = found.map(({ node, message }) => `  sink '${node}': ${message}`).join('\n');
-  throw new SluiceError('table-mismatch', `the tables of '${graph.name}' cannot take its rows:\n${list}`, { fix: first.fix ?? '' });
+  throw new SluiceError(
+    'table-mismatch',
+    `the tables of '${graph.name}' cannot take its rows:\n${list}`,
+    { fix: first.fix ?? '' },
+  );
 }
 
 /** What to do about state that does not fit. */

@@ -1,16 +1,21 @@
 /**
- * A reader that gives whole events: records that hold several (KPL aggregation, plain or compressed) are taken apart, and the data of records that only point to
- * it (claim checks) is fetched, before anything enters a turn.
+ * A reader that gives whole events: records that hold several (KPL aggregation, plain or
+ * compressed) are taken apart, and the data of records that only point to it (claim checks) is
+ * fetched, before anything enters a turn.
  *
  * Invariants:
- * 1. The parts of one record come together, in order, under its position: a position counts as read with all of them.
- * 2. A result is within the bounds of the read also after it was unfolded, but for a single record that alone is beyond. What is left of it is
- *    kept for the read that goes on there, so that nothing is asked of the stream, or fetched, twice: at most one read's records a split.
- * 3. Only claims of the reader's own stream are fetched: a record cannot make the source read what belongs to another. What is fetched is what
- *    was stored, by size and SHA-256. A claim that is missing or altered stays a pointer, which is refused when it enters; a store that
- *    cannot be asked is an error of the read, which is tried again.
- * 4. Memory is bounded by what a claim says of its size before anything is fetched: what does not fit the read waits unfetched, and one
- *    record never has more fetched for it than one event can have.
+ * 1. The parts of one record come together, in order, under its position: a position counts as read
+ *    with all of them.
+ * 2. A result is within the bounds of the read also after it was unfolded, but for a single record
+ *    that alone is beyond. What is left of it is kept for the read that goes on there, so that
+ *    nothing is asked of the stream, or fetched, twice: at most one read's records a split.
+ * 3. Only claims of the reader's own stream are fetched: a record cannot make the source read what
+ *    belongs to another. What is fetched is what was stored, by size and SHA-256. A claim that is
+ *    missing or altered stays a pointer, which is refused when it enters; a store that cannot be
+ *    asked is an error of the read, which is tried again.
+ * 4. Memory is bounded by what a claim says of its size before anything is fetched: what does not
+ *    fit the read waits unfetched, and one record never has more fetched for it than one event can
+ *    have.
  */
 import { webcrypto } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
@@ -25,7 +30,10 @@ import { claimOf, claimScheme, resolveClaim } from '../../schemas/wire.ts';
 /** https://www.rfc-editor.org/rfc/rfc1952#page-6 */
 const gzipMagic = [0x1f, 0x8b] as const;
 
-/** What a read got and did not give: the record that did not fit, unfolded, and the result with those behind it. It is for the read after `after`. */
+/**
+ * What a read got and did not give: the record that did not fit, unfolded, and the result with
+ * those behind it. It is for the read after `after`.
+ */
 interface Left {
   readonly after: string;
   readonly opened: readonly IncomingRecord[];
@@ -33,7 +41,11 @@ interface Left {
 }
 
 /** `stream` is `team/app`. Without `claims` pointers stay what they are. */
-export function unfoldingReader(reader: RecordReader, stream: string, claims: BlobStore | undefined): RecordReader {
+export function unfoldingReader(
+  reader: RecordReader,
+  stream: string,
+  claims: BlobStore | undefined,
+): RecordReader {
   const leftOf = new Map<string, Left>();
 
   return {
@@ -53,7 +65,9 @@ export function unfoldingReader(reader: RecordReader, stream: string, claims: Bl
       leftOf.delete(split);
       const goesOn = left !== undefined && left.after === after;
       // What an earlier read said of the end is not true any more.
-      const { records: folded, ...rest } = goesOn ? left.result : await reader.read(split, after, bounds, known);
+      const { records: folded, ...rest } = goesOn
+        ? left.result
+        : await reader.read(split, after, bounds, known);
       const begins = rest.begins === undefined ? {} : { begins: rest.begins };
       const records: IncomingRecord[] = goesOn ? [...left.opened] : [];
       let bytes = bytesOf(records);
@@ -61,15 +75,33 @@ export function unfoldingReader(reader: RecordReader, stream: string, claims: Bl
         const parts = reader.path === 'kinesis' ? partsOf(record) : [record];
         const last = records.at(-1);
         const claimed = claims === undefined ? undefined : claimsOf(parts);
-        if (claimed !== undefined && last !== undefined && bytes + claimed.bytes > bounds.maxBytes) {
-          leftOf.set(split, { after: last.position, opened: [], result: { records: folded.slice(n), ended: rest.ended } });
+        if (
+          claimed !== undefined &&
+          last !== undefined &&
+          bytes + claimed.bytes > bounds.maxBytes
+        ) {
+          leftOf.set(split, {
+            after: last.position,
+            opened: [],
+            result: { records: folded.slice(n), ended: rest.ended },
+          });
           return { records, ended: false, ...begins };
         }
         // Only what points waits: no promise an event.
-        const opened = claims !== undefined && claimed !== undefined ? await withData(claims, stream, parts, claimed) : parts;
+        const opened =
+          claims !== undefined && claimed !== undefined
+            ? await withData(claims, stream, parts, claimed)
+            : parts;
         bytes += bytesOf(opened);
-        if (last !== undefined && (bytes > bounds.maxBytes || records.length + opened.length > bounds.maxRecords)) {
-          leftOf.set(split, { after: last.position, opened, result: { records: folded.slice(n + 1), ended: rest.ended } });
+        if (
+          last !== undefined &&
+          (bytes > bounds.maxBytes || records.length + opened.length > bounds.maxRecords)
+        ) {
+          leftOf.set(split, {
+            after: last.position,
+            opened,
+            result: { records: folded.slice(n + 1), ended: rest.ended },
+          });
           return { records, ended: false, ...begins };
         }
         records.push(...opened);
@@ -96,7 +128,9 @@ function partsOf(record: IncomingRecord): readonly IncomingRecord[] {
 function inflatedParts(value: Uint8Array): ReturnType<typeof decodeAggregate> {
   if (value[0] !== gzipMagic[0] || value[1] !== gzipMagic[1]) return undefined;
   try {
-    return decodeAggregate(gunzipSync(value, { maxOutputLength: limits.aggregateInflatedMaxBytes }));
+    return decodeAggregate(
+      gunzipSync(value, { maxOutputLength: limits.aggregateInflatedMaxBytes }),
+    );
   } catch {
     return undefined;
   }
@@ -137,7 +171,10 @@ async function withData(
     const claim = claimed.byPart.get(n);
     const data = claim === undefined ? undefined : await fetched(store, stream, claim);
     if (data === undefined) whole.push(part);
-    else whole.push(typeof data === 'string' ? { ...part, unresolved: data } : resolveClaim(part, data));
+    else
+      whole.push(
+        typeof data === 'string' ? { ...part, unresolved: data } : resolveClaim(part, data),
+      );
   }
   return whole;
 }
@@ -146,13 +183,21 @@ async function withData(
 const ownPart = /^[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)*$/;
 
 /** The data, or why it is not what the claim says. Rejects when the store cannot be asked. */
-async function fetched(store: BlobStore, stream: string, claim: Claim): Promise<Uint8Array | string> {
+async function fetched(
+  store: BlobStore,
+  stream: string,
+  claim: Claim,
+): Promise<Uint8Array | string> {
   const own = `${claimScheme}${stream}/`;
-  if (!claim.ref.startsWith(own) || !ownPart.test(claim.ref.slice(own.length))) return `claims of this stream begin with ${own}`;
+  if (!claim.ref.startsWith(own) || !ownPart.test(claim.ref.slice(own.length)))
+    return `claims of this stream begin with ${own}`;
   const data = await store.get(claim.ref.slice(claimScheme.length));
-  if (data === undefined) return 'there is nothing stored under that name; what is older than the retention was deleted';
-  if (data.length !== claim.bytes) return `${data.length} bytes are stored, ${claim.bytes} were sent`;
+  if (data === undefined)
+    return 'there is nothing stored under that name; what is older than the retention was deleted';
+  if (data.length !== claim.bytes)
+    return `${data.length} bytes are stored, ${claim.bytes} were sent`;
   const digest = await webcrypto.subtle.digest('SHA-256', data);
-  if (Buffer.from(digest).toString('hex') !== claim.sha256) return 'what is stored is not what was sent: its SHA-256 differs';
+  if (Buffer.from(digest).toString('hex') !== claim.sha256)
+    return 'what is stored is not what was sent: its SHA-256 differs';
   return data;
 }

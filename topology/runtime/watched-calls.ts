@@ -1,13 +1,17 @@
 /**
- * Lets another thread see which function of an author runs, and for how long it has: that thread alone can end one that does not return.
+ * Lets another thread see which function of an author runs, and for how long it has: that thread
+ * alone can end one that does not return.
  *
  * Invariants:
- * 1. A number changes with each call that begins: however slow a turn is, it goes on as long as calls return.
- * 2. Of a function that did not return once what it is given is written down, as a digest, before each call; a call that did not return twice
- *    throws instead, so that its row is rejected as if it had thrown.
+ * 1. A number changes with each call that begins: however slow a turn is, it goes on as long as
+ *    calls return.
+ * 2. Of a function that did not return once what it is given is written down, as a digest, before
+ *    each call; a call that did not return twice throws instead, so that its row is rejected as if
+ *    it had thrown.
  * 3. A job that nobody watches calls its functions as they are.
- * 4. A look-up's function may keep the thread after its call returned, between its awaits: then the thread no longer turns (`beat`) while one is under
- *    way (asked-lookups.ts). Once that happened they are asked one after the other, so that the one that does it is known.
+ * 4. A look-up's function may keep the thread after its call returned, between its awaits: then the
+ *    thread no longer turns (`beat`) while one is under way (asked-lookups.ts). Once that happened
+ *    they are asked one after the other, so that the one that does it is known.
  */
 import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
@@ -22,7 +26,15 @@ import { AskedLookups } from './asked-lookups.ts';
 /** The slot of a node's schemas. */
 const schemaSlot = 'schema';
 
-const cell = { calls: 0, slot: 1, digest: 2, turnBytes: 6, beats: 7, asked: 8, askedDigest: 9 } as const;
+const cell = {
+  calls: 0,
+  slot: 1,
+  digest: 2,
+  turnBytes: 6,
+  beats: 7,
+  asked: 8,
+  askedDigest: 9,
+} as const;
 const digestCells = 4;
 const headBytes = 64;
 /** The slot of a look-up's own function. */
@@ -45,7 +57,10 @@ export interface SeenCall {
 export interface SeenThread {
   /** How often it turned, modulo 2^32. */
   readonly beats: number;
-  /** The function of the look-up that was asked last, from 1, by `callSlots`; 0 when none is under way. */
+  /**
+   * The function of the look-up that was asked last, from 1, by `callSlots`; 0 when none is under
+   * way.
+   */
   readonly asked: number;
   /** What it was given, where it alone is under way and look-ups are suspected. */
   readonly digest: string | undefined;
@@ -74,7 +89,11 @@ export function seenDigest({ buffer }: SharedCalls): string | undefined {
 
 export function seenThread({ buffer }: SharedCalls): SeenThread {
   const cells = new Int32Array(buffer);
-  return { beats: Atomics.load(cells, cell.beats), asked: Atomics.load(cells, cell.asked), digest: digestAt(buffer, cell.askedDigest) };
+  return {
+    beats: Atomics.load(cells, cell.beats),
+    asked: Atomics.load(cells, cell.asked),
+    digest: digestAt(buffer, cell.askedDigest),
+  };
 }
 
 /** The thread turns. */
@@ -90,13 +109,17 @@ function digestAt(buffer: SharedArrayBuffer, first: number): string | undefined 
 export function seenTurn({ buffer }: SharedCalls): SeenTurn | undefined {
   const bytes = Atomics.load(new Int32Array(buffer), cell.turnBytes);
   if (bytes === 0) return undefined;
-  return JSON.parse(Buffer.from(new Uint8Array(buffer, headBytes, bytes)).toString('utf8')) as SeenTurn;
+  return JSON.parse(
+    Buffer.from(new Uint8Array(buffer, headBytes, bytes)).toString('utf8'),
+  ) as SeenTurn;
 }
 
 /** The functions of a graph in the order of their numbers. */
 export function callSlots({ nodes }: Graph): readonly CallSlot[] {
   return nodes.flatMap((node) =>
-    (node.kind === 'validate' ? [schemaSlot] : slotsOf(node)).map((slot): CallSlot => ({ node: node.id, slot })),
+    (node.kind === 'validate' ? [schemaSlot] : slotsOf(node)).map(
+      (slot): CallSlot => ({ node: node.id, slot }),
+    ),
   );
 }
 
@@ -120,7 +143,9 @@ export function watchCalls(
 ): WatchedCalls {
   const cells = new Int32Array(buffer);
   const turnText = Buffer.from(buffer, headBytes, turnMaxBytes);
-  const slots = new Map(callSlots(topology.graph).map(({ node, slot }, index) => [`${node}\n${slot}`, index + 1]));
+  const slots = new Map(
+    callSlots(topology.graph).map(({ node, slot }, index) => [`${node}\n${slot}`, index + 1]),
+  );
   const careful = { is: suspected.watched.length > 0 };
 
   const seen = (call: UserFunction, number: number): Anything => {
@@ -138,14 +163,21 @@ export function watchCalls(
 
   const watched = (call: UserFunction, { node, slot }: CallSlot, number: number): Anything => {
     const run = seen(call, number);
-    const refused = new Set(suspected.refused.filter((each) => each.node === node && each.slot === slot).map(({ digest }) => digest));
+    const refused = new Set(
+      suspected.refused
+        .filter((each) => each.node === node && each.slot === slot)
+        .map(({ digest }) => digest),
+    );
     return (a, b) => {
       if (!careful.is) return run(a, b);
       const digest = digestOf(slot, a, b);
       const hex = digest.toString('hex');
       if (refused.has(hex)) {
         onRefused({ node, slot, digest: hex });
-        throw new SluiceError(stuck, `the function '${slot}' did not return, twice: the same would happen again`);
+        throw new SluiceError(
+          stuck,
+          `the function '${slot}' did not return, twice: the same would happen again`,
+        );
       }
       writeDigest(cells, cell.digest, digest);
       try {
@@ -157,7 +189,8 @@ export function watchCalls(
   };
 
   const isAsked = ({ node, slot }: CallSlot): boolean =>
-    slot === askSlot && topology.graph.nodes.some(({ id, kind }) => id === node && kind === 'lookup');
+    slot === askSlot &&
+    topology.graph.nodes.some(({ id, kind }) => id === node && kind === 'lookup');
   const areSuspected = suspected.watched.some(isAsked);
   const lookups = new AskedLookups((number, given) => {
     cells[cell.asked] = number;
@@ -168,12 +201,19 @@ export function watchCalls(
     (run: Anything, number: number): Anything =>
     (a, b) =>
       careful.is && areSuspected
-        ? lookups.askAlone(number, a, (b as { readonly signal: AbortSignal }).signal, () => run(a, b))
+        ? lookups.askAlone(number, a, (b as { readonly signal: AbortSignal }).signal, () =>
+            run(a, b),
+          )
         : lookups.ask(number, undefined, () => run(a, b));
 
   const guarded = (call: UserFunction, of: CallSlot): Anything => {
-    const number = present(slots.get(`${of.node}\n${of.slot}`), `the number of ${of.node} ${of.slot}`);
-    const isSuspected = suspected.watched.some(({ node, slot }) => node === of.node && slot === of.slot);
+    const number = present(
+      slots.get(`${of.node}\n${of.slot}`),
+      `the number of ${of.node} ${of.slot}`,
+    );
+    const isSuspected = suspected.watched.some(
+      ({ node, slot }) => node === of.node && slot === of.slot,
+    );
     const run = isSuspected ? watched(call, of, number) : seen(call, number);
     return isAsked(of) ? asked(run, number) : run;
   };
@@ -205,7 +245,10 @@ function writeDigest(cells: Int32Array, first: number, digest: Buffer | undefine
 
 type Anything = (a?: unknown, b?: unknown) => unknown;
 
-/** Of what a call is given but its context, which has times in it; of a keyed function the key is in the context. */
+/**
+ * Of what a call is given but its context, which has times in it; of a keyed function the key is in
+ * the context.
+ */
 function digestOf(slot: string, a: unknown, b: unknown): Buffer {
   const isOfTwo = slot === 'join' || slot.endsWith(':add') || slot.endsWith(':merge');
   const isKeyed = slot === 'onElement' || slot === 'onTimer';

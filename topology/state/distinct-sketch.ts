@@ -1,17 +1,24 @@
 /**
- * How many different strings there were, in at most 4 KiB: exact up to 384, from then on HyperLogLog with 2^12 registers.
- * The standard error is 1.04 / sqrt(4096) = 1.6 %; two estimates in three are nearer than that.
+ * How many different strings there were, in at most 4 KiB: exact up to 384, from then on
+ * HyperLogLog with 2^12 registers. The standard error is 1.04 / sqrt(4096) = 1.6 %; two estimates
+ * in three are nearer than that.
  *
- * 1. The state depends on the set of strings alone, not on order, repetition or how sketches were merged; so `encodeSketch` gives equal JSON
- *    for equal sets, and merging is the sketch of the union exactly.
- * 2. A sketch is exact if and only if it saw at most 384 different hashes; both forms read the same 53 bits of a hash.
- * 3. A register holds 0 to 42: the longest run of zeros, plus one, that the 41 bits behind its index began with.
- * 4. The same on every engine: hashes by 32-bit integer operations over UTF-16 code units, the estimate by +, * and / of IEEE 754 in a fixed
- *    order (no log, pow or table), rounded to an integer at the end.
+ * 1. The state depends on the set of strings alone, not on order, repetition or how sketches were
+ *    merged; so `encodeSketch` gives equal JSON for equal sets, and merging is the sketch of the
+ *    union exactly.
+ * 2. A sketch is exact if and only if it saw at most 384 different hashes; both forms read the same
+ *    53 bits of a hash.
+ * 3. A register holds 0 to 42: the longest run of zeros, plus one, that the 41 bits behind its
+ *    index began with.
+ * 4. The same on every engine: hashes by 32-bit integer operations over UTF-16 code units, the
+ *    estimate by +, * and / of IEEE 754 in a fixed order (no log, pow or table), rounded to an
+ *    integer at the end.
  *
- * Sources: P. Flajolet and others, HyperLogLog: the analysis of a near-optimal cardinality estimation algorithm (2007); S. Heule and others,
- * HyperLogLog in Practice (2013), for the 64-bit hash and the exact beginning; O. Ertl, New cardinality estimation algorithms for HyperLogLog
- * sketches (2017, arXiv:1702.01284), for its improved raw estimator, which needs neither bias tables nor a switch to linear counting.
+ * Sources: P. Flajolet and others, HyperLogLog: the analysis of a near-optimal cardinality
+ * estimation algorithm (2007); S. Heule and others, HyperLogLog in Practice (2013), for the 64-bit
+ * hash and the exact beginning; O. Ertl, New cardinality estimation algorithms for HyperLogLog
+ * sketches (2017, arXiv:1702.01284), for its improved raw estimator, which needs neither bias
+ * tables nor a switch to linear counting.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 
@@ -28,7 +35,9 @@ export type EncodedSketch = readonly number[] | string;
 
 const indexBits = 12;
 const registerCount = 1 << indexBits;
-/** Bits of a hash's low half that are kept: with the 32 of the high half they fit a safe integer. */
+/**
+ * Bits of a hash's low half that are kept: with the 32 of the high half they fit a safe integer.
+ */
 const lowBits = 21;
 const lowUnit = 1 << lowBits;
 const rankMax = 32 - indexBits + lowBits + 1;
@@ -37,7 +46,10 @@ const exactMax = 384;
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 /** 1 / (2 ln 2) */
 const alpha = 0.721_347_520_444_481_7;
-/** The fractions of the golden ratio and of the square root of 2: so that the empty string has a hash like any other. */
+/**
+ * The fractions of the golden ratio and of the square root of 2: so that the empty string has a
+ * hash like any other.
+ */
 const seedA = 0x9e37_79b9;
 const seedB = 0x6a09_e667;
 
@@ -67,15 +79,18 @@ export function estimate(sketch: DistinctSketch): number {
   if (sketch.registers === undefined) return sketch.hashCount;
   const registersOf = new Uint16Array(rankMax + 1);
   for (const rank of sketch.registers) registersOf[rank] = (registersOf[rank] as number) + 1;
-  // Ertl's improved raw estimate without its tau, which corrects for full registers: only of 2^41 strings one register is full.
+  // Ertl's improved raw estimate without its tau, which corrects for full registers: only of 2^41
+  // strings one register is full.
   let inverse = 0;
-  for (let rank = rankMax; rank > 0; rank--) inverse = 0.5 * (inverse + (registersOf[rank] as number));
+  for (let rank = rankMax; rank > 0; rank--)
+    inverse = 0.5 * (inverse + (registersOf[rank] as number));
   inverse += registerCount * sigma((registersOf[0] as number) / registerCount);
   return Math.max(exactMax + 1, Math.round((alpha * registerCount * registerCount) / inverse));
 }
 
 export function encodeSketch(sketch: DistinctSketch): EncodedSketch {
-  if (sketch.registers === undefined) return Array.from(sketch.hashes.filter((hash) => hash !== 0).sort());
+  if (sketch.registers === undefined)
+    return Array.from(sketch.hashes.filter((hash) => hash !== 0).sort());
   let encoded = '';
   for (const rank of sketch.registers) encoded += digits.charAt(rank);
   return encoded;
@@ -144,11 +159,16 @@ function raise(registers: Uint8Array, hash: number): void {
   const high = (hash / lowUnit) >>> 0;
   const index = high >>> (32 - indexBits);
   const rest = high << indexBits;
-  const rank = rest !== 0 ? Math.clz32(rest) + 1 : Math.min(32 - indexBits + Math.clz32(hash << (32 - lowBits)) + 1, rankMax);
+  const rank =
+    rest !== 0
+      ? Math.clz32(rest) + 1
+      : Math.min(32 - indexBits + Math.clz32(hash << (32 - lowBits)) + 1, rankMax);
   if (rank > (registers[index] as number)) registers[index] = rank;
 }
 
-/** Ertl's sigma: x + x^2 + 2 x^4 + 4 x^8 + ... for x below 1, until another term changes nothing. */
+/**
+ * Ertl's sigma: x + x^2 + 2 x^4 + 4 x^8 + ... for x below 1, until another term changes nothing.
+ */
 function sigma(x: number): number {
   let power = x;
   let factor = 1;
@@ -163,9 +183,10 @@ function sigma(x: number): number {
 }
 
 /**
- * 53 bits of a 64-bit hash, never 0. Two lanes take the code units two by two, each with multipliers and rotations of its own, and are
- * mixed into each other at the end: the rounds and constants of two of the four lanes of MurmurHash3_x86_128, and its finalizer (A. Appleby,
- * public domain).
+ * 53 bits of a 64-bit hash, never 0. Two lanes take the code units two by two, each with
+ * multipliers and rotations of its own, and are mixed into each other at the end: the rounds and
+ * constants of two of the four lanes of MurmurHash3_x86_128, and its finalizer (A. Appleby, public
+ * domain).
  */
 function hashOf(text: string): number {
   const length = text.length;

@@ -1,15 +1,20 @@
 /**
- * Values that several may hold at once, made so that none of them can change one: a change throws where it is tried (topologies are modules, and
- * those are strict).
+ * Values that several may hold at once, made so that none of them can change one: a change throws
+ * where it is tried (topologies are modules, and those are strict).
  *
  * Invariants:
- * 1. Only arrays and plain objects are frozen, and looked into: a typed array cannot be, and what else is no JSON belongs to whoever made it.
- * 2. It ends, whatever the value: by its depth, by the number of its parts, and where a value contains itself.
+ * 1. Only arrays and plain objects are frozen, and looked into: a typed array cannot be, and what
+ *    else is no JSON belongs to whoever made it.
+ * 2. It ends, whatever the value: by its depth, by the number of its parts, and where a value
+ *    contains itself.
  */
 import { limits } from '../../schemas/limits.ts';
 import { jsonCopy } from './json-safe.ts';
 
-/** `value`, frozen with all its parts. One that is frozen already is taken to be frozen whole, as this function leaves it. */
+/**
+ * `value`, frozen with all its parts. One that is frozen already is taken to be frozen whole, as
+ * this function leaves it.
+ */
 export function freeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   try {
@@ -40,7 +45,10 @@ function freezeParts(value: object, depth: number): void {
 
 let partsLeft = 0;
 
-/** As `freeze`, and also looks into what its author froze, who may have frozen the outermost object only. */
+/**
+ * As `freeze`, and also looks into what its author froze, who may have frozen the outermost object
+ * only.
+ */
 export function freezeWhole<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   partsLeft = limits.valueMaxParts;
@@ -62,7 +70,8 @@ function freezeAll(value: object, depth: number): void {
 }
 
 /**
- * JSON that its owner may change: what is frozen in it is replaced by a copy, and is shared with nobody then. Gives `value` itself, but where that is frozen.
+ * JSON that its owner may change: what is frozen in it is replaced by a copy, and is shared with
+ * nobody then. Gives `value` itself, but where that is frozen.
  */
 export function thawed<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
@@ -79,5 +88,9 @@ export function thawed<T>(value: T): T {
 
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
+  return (
+    prototype === Object.prototype ||
+    prototype === null ||
+    Object.getPrototypeOf(prototype) === null
+  );
 }

@@ -1,13 +1,15 @@
 /**
- * Whether a value comes back from JSON as it was: records, state and rows are JSON, so a Date, a Map, NaN or undefined would come back as something
- * else or not at all.
+ * Whether a value comes back from JSON as it was: records, state and rows are JSON, so a Date, a
+ * Map, NaN or undefined would come back as something else or not at all.
  *
- * JSON here is: text, finite numbers (-0 is 0), booleans, null, arrays without holes, and plain objects whose members are JSON. What JSON passes over
- * without a word is no part of a value: members under symbols, those that are not enumerable, names on an array.
+ * JSON here is: text, finite numbers (-0 is 0), booleans, null, arrays without holes, and plain
+ * objects whose members are JSON. What JSON passes over without a word is no part of a value:
+ * members under symbols, those that are not enumerable, names on an array.
  *
  * Invariants:
  * 1. Nothing here throws for what a value is or does (a getter, a Proxy), but `NotJsonError`.
- * 2. Every call ends: nesting is bounded by `limits.valueDepthMax`, the parts that are looked at by `limits.valueMaxParts`.
+ * 2. Every call ends: nesting is bounded by `limits.valueDepthMax`, the parts that are looked at by
+ *    `limits.valueMaxParts`.
  * 3. A check of a good value allocates nothing.
  */
 import { pointerPart } from '../../schemas/json-pointer.ts';
@@ -44,8 +46,8 @@ export function isJson(value: unknown): boolean {
 }
 
 /**
- * Whether it is JSON as far as is looked, at `limits.accumulatorCheckedParts` parts: for what grows with each call, where a whole look at each would be
- * quadratic.
+ * Whether it is JSON as far as is looked, at `limits.accumulatorCheckedParts` parts: for what grows
+ * with each call, where a whole look at each would be quadratic.
  */
 function isJsonSoFar(value: unknown): boolean {
   partsLeft = limits.accumulatorCheckedParts;
@@ -118,7 +120,11 @@ function areParts(value: object, depth: number): boolean {
 /** Also an object of another realm, as a test runner's. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
+  return (
+    prototype === Object.prototype ||
+    prototype === null ||
+    Object.getPrototypeOf(prototype) === null
+  );
 }
 
 /** The value itself. Throws `NotJsonError`, naming it as `what`, when it is not JSON. */
@@ -134,7 +140,10 @@ export function requireJsonSoFar<T>(value: T, what: string): T {
 }
 
 export function notJson(value: unknown, what: string): NotJsonError {
-  return new NotJsonError(what, jsonProblem(value) ?? { pointer: '', found: 'a value that changes when it is read' });
+  return new NotJsonError(
+    what,
+    jsonProblem(value) ?? { pointer: '', found: 'a value that changes when it is read' },
+  );
 }
 
 /** What keeps a value from being JSON, and where; undefined when it is. */
@@ -149,11 +158,13 @@ export function jsonProblem(value: unknown): JsonProblem | undefined {
 function problemAt(value: unknown, pointer: string, above: Set<object>): JsonProblem | undefined {
   try {
     if (value === undefined) return { pointer, found: 'undefined' };
-    if (typeof value === 'number') return Number.isFinite(value) ? undefined : { pointer, found: String(value) };
+    if (typeof value === 'number')
+      return Number.isFinite(value) ? undefined : { pointer, found: String(value) };
     if (typeof value === 'string' || typeof value === 'boolean' || value === null) return undefined;
     if (typeof value !== 'object') return { pointer, found: `a ${typeof value}` };
     if (above.has(value)) return { pointer, found: 'a value that contains itself' };
-    if (above.size >= limits.valueDepthMax) return { pointer, found: `more than ${limits.valueDepthMax} levels of nesting` };
+    if (above.size >= limits.valueDepthMax)
+      return { pointer, found: `more than ${limits.valueDepthMax} levels of nesting` };
     if (!Array.isArray(value) && !isPlain(value)) return { pointer, found: `a ${classOf(value)}` };
     above.add(value);
     const problem = partsProblem(value, pointer, above);
@@ -182,7 +193,9 @@ function partsProblem(value: object, pointer: string, above: Set<object>): JsonP
 
 function classOf(value: object): string {
   const { constructor } = value as { readonly constructor?: unknown };
-  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'object of a class';
+  return typeof constructor === 'function' && constructor.name !== ''
+    ? constructor.name
+    : 'object of a class';
 }
 
 /** The value itself where it is JSON, else a copy of what of it is: null when nothing is. */
@@ -203,7 +216,10 @@ function partsOf(value: unknown, above: Set<object>): unknown {
   return Array.isArray(value) ? parts.map(([, part]) => part) : Object.fromEntries(parts);
 }
 
-/** A copy that shares nothing with `value`. Throws `NotJsonError`, naming it as `what`, when it is not JSON. */
+/**
+ * A copy that shares nothing with `value`. Throws `NotJsonError`, naming it as `what`, when it is
+ * not JSON.
+ */
 export function jsonCopy<T>(value: T, what: string): T {
   return copyOf(requireJson(value, what)) as T;
 }
@@ -216,7 +232,13 @@ function copyOf(value: unknown): unknown {
   for (const key of Object.keys(value)) {
     const part = copyOf((value as Readonly<Record<string, unknown>>)[key]);
     if (key !== '__proto__') copied[key] = part;
-    else Object.defineProperty(copied, key, { value: part, enumerable: true, configurable: true, writable: true });
+    else
+      Object.defineProperty(copied, key, {
+        value: part,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
   }
   return copied;
 }
@@ -224,5 +246,7 @@ function copyOf(value: unknown): unknown {
 /** JSON of any value, to show it or to tell it from others: what is not JSON is described. */
 export function jsonTextOf(value: unknown): string {
   const problem = jsonProblem(value);
-  return JSON.stringify(problem === undefined ? value : { 'not JSON': `${problem.found} at '${problem.pointer}'` });
+  return JSON.stringify(
+    problem === undefined ? value : { 'not JSON': `${problem.found} at '${problem.pointer}'` },
+  );
 }

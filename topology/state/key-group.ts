@@ -1,18 +1,33 @@
 /**
- * Flink's assignment of keys to key groups and of key groups to parallel operators, so that a topology gives the same grouping there.
+ * Flink's assignment of keys to key groups and of key groups to parallel operators, so that a
+ * topology gives the same grouping there.
  *
- * Source: org.apache.flink.runtime.state.KeyGroupRangeAssignment, org.apache.flink.util.MathUtils#murmurHash, java.lang.String#hashCode.
+ * Source: org.apache.flink.runtime.state.KeyGroupRangeAssignment,
+ * org.apache.flink.util.MathUtils#murmurHash, java.lang.String#hashCode.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 
-/** The key group, 0 to maxParallelism - 1, of a key's text: `murmur(hashCode(key)) % maxParallelism`. */
+/**
+ * The key group, 0 to maxParallelism - 1, of a key's text: `murmur(hashCode(key)) %
+ * maxParallelism`.
+ */
 export function keyGroupOf(key: string, maxParallelism: number): number {
-  assert(Number.isInteger(maxParallelism) && maxParallelism > 0, 'maxParallelism is a positive integer');
+  assert(
+    Number.isInteger(maxParallelism) && maxParallelism > 0,
+    'maxParallelism is a positive integer',
+  );
   return murmur(hashCode(key)) % maxParallelism;
 }
 
-/** Which of `parallelism` operators has a key group: `keyGroup * parallelism / maxParallelism`, in whole numbers. */
-export function operatorIndexOf(keyGroup: number, parallelism: number, maxParallelism: number): number {
+/**
+ * Which of `parallelism` operators has a key group: `keyGroup * parallelism / maxParallelism`, in
+ * whole numbers.
+ */
+export function operatorIndexOf(
+  keyGroup: number,
+  parallelism: number,
+  maxParallelism: number,
+): number {
   return Math.floor((keyGroup * parallelism) / maxParallelism);
 }
 

@@ -1,12 +1,16 @@
 /**
- * What a `process` function keeps of one key: declared values and lists with their last access, and its timers.
+ * What a `process` function keeps of one key: declared values and lists with their last access, and
+ * its timers.
  *
  * Invariants:
- * 1. An entry is expired as soon as its last access + ttl <= now; an expired one is never seen and goes at the next snapshot.
+ * 1. An entry is expired as soon as its last access + ttl <= now; an expired one is never seen and
+ *    goes at the next snapshot.
  * 2. Every change puts its inverse on `undo`.
- * 3. State is values: what an author's function puts in and what it gets are copies, so that nothing changes but by a handle, and what is there is
- *    what a checkpoint gives back. The value undefined is none.
- * 4. Accesses of one entry follow each other in processing time, so that of a list the expired ones come first.
+ * 3. State is values: what an author's function puts in and what it gets are copies, so that
+ *    nothing changes but by a handle, and what is there is what a checkpoint gives back. The value
+ *    undefined is none.
+ * 4. Accesses of one entry follow each other in processing time, so that of a list the expired ones
+ *    come first.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
@@ -29,8 +33,14 @@ export interface KeyState {
   /** A value has at most one entry, a list any number. */
   readonly entries: Map<string, Entry[]>;
   /** Those that wait, by their times. */
-  readonly timers: { readonly event: Map<number, Timer<KeyState>>; readonly processing: Map<number, Timer<KeyState>> };
-  /** What registered those of `timers` whose time alone does not tell them from others of the key. Undefined while there are none. */
+  readonly timers: {
+    readonly event: Map<number, Timer<KeyState>>;
+    readonly processing: Map<number, Timer<KeyState>>;
+  };
+  /**
+   * What registered those of `timers` whose time alone does not tell them from others of the key.
+   * Undefined while there are none.
+   */
   causes: TimerCauses | undefined;
 }
 
@@ -46,7 +56,13 @@ export type KeyStateSnapshot = readonly [
 ];
 
 export function newKeyState(key: Key, text: string): KeyState {
-  return { key, text, entries: new Map(), timers: { event: new Map(), processing: new Map() }, causes: undefined };
+  return {
+    key,
+    text,
+    entries: new Map(),
+    timers: { event: new Map(), processing: new Map() },
+    causes: undefined,
+  };
 }
 
 export function isEmpty({ entries, timers }: KeyState): boolean {
@@ -79,7 +95,8 @@ export function handlesOf(
       const stored = state.entries.get(name);
       if (stored === undefined) return [];
       const entries = live(stored, declared, now.ms);
-      if (declared.refresh === 'readWrite' && entries.length > 0) put(entries.map(([value]) => [value, now.ms]));
+      if (declared.refresh === 'readWrite' && entries.length > 0)
+        put(entries.map(([value]) => [value, now.ms]));
       return entries;
     };
     const clear = (): void => put([]);
@@ -118,14 +135,25 @@ function restoreEntries(state: KeyState, name: string, entries: Entry[] | undefi
 }
 
 /** Also lets go of what is expired. */
-export function encodeKeyState(state: KeyState, declarations: readonly StateDeclaration[], now: Now): KeyStateSnapshot {
+export function encodeKeyState(
+  state: KeyState,
+  declarations: readonly StateDeclaration[],
+  now: Now,
+): KeyStateSnapshot {
   for (const declared of declarations) {
     const stored = state.entries.get(declared.name);
     if (stored !== undefined) restoreEntries(state, declared.name, live(stored, declared, now.ms));
   }
   const { key, entries, timers, causes } = state;
-  const encoded = [key, Object.fromEntries(entries), [...timers.event.keys()], [...timers.processing.keys()]] as const;
-  return causes === undefined ? encoded : [...encoded, { event: [...causes.event], processing: [...causes.processing] }];
+  const encoded = [
+    key,
+    Object.fromEntries(entries),
+    [...timers.event.keys()],
+    [...timers.processing.keys()],
+  ] as const;
+  return causes === undefined
+    ? encoded
+    : [...encoded, { event: [...causes.event], processing: [...causes.processing] }];
 }
 
 /** The latest access of any entry, epoch ms. */
@@ -138,7 +166,8 @@ export function lastAccessOf({ entries }: KeyState): number {
 /** Without its timers, which are registered anew. */
 export function decodeKeyState([key, entries, , , causes]: KeyStateSnapshot): KeyState {
   const state = newKeyState(key, encodeKey(key));
-  if (causes !== undefined) state.causes = { event: new Map(causes.event), processing: new Map(causes.processing) };
+  if (causes !== undefined)
+    state.causes = { event: new Map(causes.event), processing: new Map(causes.processing) };
   for (const [name, list] of Object.entries(entries)) state.entries.set(name, [...list]);
   return state;
 }

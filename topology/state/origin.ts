@@ -1,20 +1,28 @@
 /**
- * Where an element is from: which of the elements of its event it is, what tells it from all others, and what a snapshot has of it.
+ * Where an element is from: which of the elements of its event it is, what tells it from all
+ * others, and what a snapshot has of it.
  *
  * Invariants:
- * 1. Elements of one event that reach one operator have different `element`s, the same ones whenever the event is read again.
- * 2. Elements that reach one operator have different identities; one that is made again, of the same records, has the one it had. It says nothing of
- *    values: an answer of a look-up, or the time, may be another one then.
+ * 1. Elements of one event that reach one operator have different `element`s, the same ones
+ *    whenever the event is read again.
+ * 2. Elements that reach one operator have different identities; one that is made again, of the
+ *    same records, has the one it had. It says nothing of values: an answer of a look-up, or the
+ *    time, may be another one then.
  * 3. In a snapshot the bytes are base64, everything else is as it is.
  */
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import type { Derivation, Identity, Origin, Provenance } from '../graph/sink.ts';
 
 /**
- * The origin of number `index` of several elements that are made of one, by a node that has `level` such nodes before it on its longest way. The first
- * keeps the origin as it is: most lists have one.
+ * The origin of number `index` of several elements that are made of one, by a node that has `level`
+ * such nodes before it on its longest way. The first keeps the origin as it is: most lists have
+ * one.
  */
-export function siblingOf(origin: Provenance | undefined, level: number, index: number): Provenance | undefined {
+export function siblingOf(
+  origin: Provenance | undefined,
+  level: number,
+  index: number,
+): Provenance | undefined {
   if (origin === undefined || index === 0) return origin;
   const element = elementAt(origin.element, level, index);
   if (origin.derived !== undefined) return { derived: origin.derived, element };
@@ -35,9 +43,12 @@ function elementAt(before: string | undefined, level: number, index: number): st
 export function identityOf(origin: Provenance | undefined): Identity | undefined {
   if (origin === undefined) return undefined;
   const { derived, element } = origin;
-  if (derived !== undefined) return element === undefined ? derivedIdentity(derived) : [derivedIdentity(derived), element];
+  if (derived !== undefined)
+    return element === undefined ? derivedIdentity(derived) : [derivedIdentity(derived), element];
   const { stream, path, split, position } = origin;
-  return element === undefined ? [stream, path, split, position] : [stream, path, split, position, element];
+  return element === undefined
+    ? [stream, path, split, position]
+    : [stream, path, split, position, element];
 }
 
 function derivedIdentity(derived: Derivation): Identity {
@@ -45,7 +56,9 @@ function derivedIdentity(derived: Derivation): Identity {
     case 'pane':
       return [derived.node, derived.era, derived.key, derived.start, derived.end, derived.firing];
     case 'pair':
-      return derived.right === undefined ? [derived.node, derived.left] : [derived.node, derived.left, derived.right];
+      return derived.right === undefined
+        ? [derived.node, derived.left]
+        : [derived.node, derived.left, derived.right];
     case 'timer':
       return [derived.node, derived.era, derived.domain, derived.key, derived.by];
     case 'kept':
@@ -59,7 +72,8 @@ export type EncodedOrigin =
 
 export function encodeOrigin(origin: Provenance): EncodedOrigin {
   const { derived, element } = origin;
-  if (derived !== undefined) return { identity: derivedIdentity(derived), ...(element === undefined ? {} : { element }) };
+  if (derived !== undefined)
+    return { identity: derivedIdentity(derived), ...(element === undefined ? {} : { element }) };
   const { data } = origin;
   return { ...origin, data: bufferOf(data).toString('base64') };
 }

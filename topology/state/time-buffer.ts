@@ -1,11 +1,15 @@
 /**
- * Values in the order of their times; equal times in the order of arrival. Reads a range, lets go of the oldest.
+ * Values in the order of their times; equal times in the order of arrival. Reads a range, lets go
+ * of the oldest.
  *
  * Invariants:
- * 1. No chunk is longer than `chunkMax`, and none is empty but the only one: what comes out of order moves a part of one chunk. A chunk that is full
- *    is halved, so that the list of n / chunkMax chunks is moved once in chunkMax / 2 such inserts.
- * 2. What is let go of is moved over only once as much is gone from the first chunk as is left in it.
- * 3. So a row costs O(log n) comparisons to insert, and a range O(log n) and what is in it; letting go costs O(1) a row, amortized.
+ * 1. No chunk is longer than `chunkMax`, and none is empty but the only one: what comes out of
+ *    order moves a part of one chunk. A chunk that is full is halved, so that the list of n /
+ *    chunkMax chunks is moved once in chunkMax / 2 such inserts.
+ * 2. What is let go of is moved over only once as much is gone from the first chunk as is left in
+ *    it.
+ * 3. So a row costs O(log n) comparisons to insert, and a range O(log n) and what is in it; letting
+ *    go costs O(1) a row, amortized.
  */
 interface Chunk<T> {
   readonly times: number[];
@@ -53,7 +57,11 @@ export class TimeBuffer<T> {
   range(from: number, to: number, visit: (time: number, value: T) => void): void {
     for (let at = this.#chunkNotBefore(from); at < this.#chunks.length; at++) {
       const { times, values } = this.#chunks[at] as Chunk<T>;
-      for (let i = firstNotBefore(times, from, at === this.#first ? this.#head : 0); i < times.length; i++) {
+      for (
+        let i = firstNotBefore(times, from, at === this.#first ? this.#head : 0);
+        i < times.length;
+        i++
+      ) {
         if ((times[i] as number) > to) return;
         visit(times[i] as number, values[i] as T);
       }
@@ -65,8 +73,10 @@ export class TimeBuffer<T> {
     const before = this.#size;
     while (this.#size > 0) {
       const { times, values } = this.#chunks[this.#first] as Chunk<T>;
-      const to = (times.at(-1) as number) <= until ? times.length : firstAfter(times, until, this.#head);
-      if (give !== undefined) for (let i = this.#head; i < to; i++) give(times[i] as number, values[i] as T);
+      const to =
+        (times.at(-1) as number) <= until ? times.length : firstAfter(times, until, this.#head);
+      if (give !== undefined)
+        for (let i = this.#head; i < to; i++) give(times[i] as number, values[i] as T);
       this.#size -= to - this.#head;
       this.#head = to;
       if (to < times.length) break;
@@ -79,7 +89,8 @@ export class TimeBuffer<T> {
   *entries(): Generator<readonly [time: number, value: T]> {
     for (let at = this.#first; at < this.#chunks.length; at++) {
       const { times, values } = this.#chunks[at] as Chunk<T>;
-      for (let i = at === this.#first ? this.#head : 0; i < times.length; i++) yield [times[i] as number, values[i] as T];
+      for (let i = at === this.#first ? this.#head : 0; i < times.length; i++)
+        yield [times[i] as number, values[i] as T];
     }
   }
 

@@ -1,6 +1,7 @@
 /**
- * A binary heap by time. Equal times come out in the order of their keys, so that a restored heap, filled in another order, gives the same
- * sequence. Each operation makes O(log n) comparisons; `keep` O(n).
+ * A binary heap by time. Equal times come out in the order of their keys, so that a restored heap,
+ * filled in another order, gives the same sequence. Each operation makes O(log n) comparisons;
+ * `keep` O(n).
  */
 export class TimeHeap<T> {
   readonly #times: number[] = [];
@@ -40,7 +41,9 @@ export class TimeHeap<T> {
   }
 
   /** Takes out the earliest if its time is `limit` or before. */
-  popUntil(limit: number): { readonly time: number; readonly key: string; readonly value: T } | undefined {
+  popUntil(
+    limit: number,
+  ): { readonly time: number; readonly key: string; readonly value: T } | undefined {
     const first = this.#times[0];
     if (first === undefined || first > limit) return undefined;
     const popped = { time: first, key: this.#keys[0] as string, value: this.#values[0] as T };
@@ -59,7 +62,8 @@ export class TimeHeap<T> {
   /** Lets go of all values that `isKept` does not want. */
   keep(isKept: (value: T) => boolean): void {
     let size = 0;
-    for (let at = 0; at < this.#times.length; at++) if (isKept(this.#values[at] as T)) this.#move(at, size++);
+    for (let at = 0; at < this.#times.length; at++)
+      if (isKept(this.#values[at] as T)) this.#move(at, size++);
     this.#truncate(size);
     for (let at = (size >> 1) - 1; at >= 0; at--)
       this.#sink(at, this.#times[at] as number, this.#keys[at] as string, this.#values[at] as T);
@@ -72,7 +76,11 @@ export class TimeHeap<T> {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= size) break;
-      if (child + 1 < size && this.#isAfter(child, this.#times[child + 1] as number, this.#keys[child + 1] as string)) child++;
+      if (
+        child + 1 < size &&
+        this.#isAfter(child, this.#times[child + 1] as number, this.#keys[child + 1] as string)
+      )
+        child++;
       if (!this.#isBefore(child, time, key)) break;
       this.#move(child, at);
       at = child;

@@ -1,10 +1,12 @@
 /**
- * Timers that can be cancelled, given back in order of time, and at equal times in the order of their keys.
+ * Timers that can be cancelled, given back in order of time, and at equal times in the order of
+ * their keys.
  *
  * Invariants:
  * 1. A timer is given back at most once, and never after it was cancelled.
- * 2. Cancelled timers are at most as many as the others, or fewer than `compactTimers`: what is set and cancelled over and over takes no more room
- *    than what waits. Each operation costs O(log n) of what waits, amortized.
+ * 2. Cancelled timers are at most as many as the others, or fewer than `compactTimers`: what is set
+ *    and cancelled over and over takes no more room than what waits. Each operation costs O(log n)
+ *    of what waits, amortized.
  */
 import { TimeHeap } from './time-heap.ts';
 
@@ -67,7 +69,11 @@ export class TimerQueue<T> {
 
   /** Takes out the earliest if its time is `limit` or before. */
   takeUntil(limit: number): Timer<T> | undefined {
-    for (let first = this.#heap.first; first !== undefined && first.at <= limit; first = this.#heap.first) {
+    for (
+      let first = this.#heap.first;
+      first !== undefined && first.at <= limit;
+      first = this.#heap.first
+    ) {
       this.#heap.dropFirst();
       if (first.waits) {
         first.waits = false;

@@ -1,12 +1,22 @@
 /**
- * Durations as an author writes them: a number of milliseconds, or text such as '250ms', '10s', '5m', '1h', '31d', with an optional sign.
+ * Durations as an author writes them: a number of milliseconds, or text such as '250ms', '10s',
+ * '5m', '1h', '31d', with an optional sign.
  */
 
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const unitMs: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 
-/** Integer milliseconds, or undefined when `duration` is none, or is no whole number of them. It may be too long: see `limits.durationMaxMs`. */
+/**
+ * Integer milliseconds, or undefined when `duration` is none, or is no whole number of them. It may
+ * be too long: see `limits.durationMaxMs`.
+ */
 export function parseDuration(duration: unknown): number | undefined {
   if (typeof duration === 'number') return Number.isInteger(duration) ? duration : undefined;
   if (typeof duration !== 'string') return undefined;

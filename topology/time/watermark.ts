@@ -1,16 +1,19 @@
 /**
- * Watermarks of one operator over the splits of its input, as Flink's: bounded out-of-orderness per split, idleness, and the merge rule of a
- * source's splits (`combined`). Pure state; the operator feeds it events, ticks and the processing time.
+ * Watermarks of one operator over the splits of its input, as Flink's: bounded out-of-orderness per
+ * split, idleness, and the merge rule of a source's splits (`combined`). Pure state; the operator
+ * feeds it events, ticks and the processing time.
  *
  * Invariants:
- * 1. A watermark W says that no element with a timestamp of W or less is expected; it never goes back.
+ * 1. A watermark W says that no element with a timestamp of W or less is expected; it never goes
+ *    back.
  * 2. Per split W = maxTimestamp - outOfOrderness - 1; before the first event it is the minimum.
- * 3. A split is idle when it was heard to be quiet, by reads that found its end, for longer than the timeout. The time of a run that is over,
- *    or in which nobody could read, is not quiet.
- * 4. The output is the minimum over active splits. When all are idle it is the maximum of all, whichever fell idle last; then idle.
+ * 3. A split is idle when it was heard to be quiet, by reads that found its end, for longer than
+ *    the timeout. The time of a run that is over, or in which nobody could read, is not quiet.
+ * 4. The output is the minimum over active splits. When all are idle it is the maximum of all,
+ *    whichever fell idle last; then idle.
  *
- * Source of the rules: org.apache.flink.api.common.eventtime.{BoundedOutOfOrdernessWatermarks, WatermarksWithIdleness,
- * WatermarkOutputMultiplexer, IdlenessManager} (as of FLINK-38454).
+ * Source of the rules: org.apache.flink.api.common.eventtime.{BoundedOutOfOrdernessWatermarks,
+ * WatermarksWithIdleness, WatermarkOutputMultiplexer, IdlenessManager} (as of FLINK-38454).
  */
 import { limits } from '../../schemas/limits.ts';
 
@@ -19,11 +22,17 @@ export const minTime = Number.NEGATIVE_INFINITY;
 /** The end of input. Nothing is later. */
 export const maxTime = Number.POSITIVE_INFINITY;
 
-export type TimeSignal = { readonly kind: 'watermark'; readonly at: number } | { readonly kind: 'idle' } | { readonly kind: 'active' };
+export type TimeSignal =
+  | { readonly kind: 'watermark'; readonly at: number }
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'active' };
 
 /** What the sources have heard, in the time of ticks. */
 export interface Heard {
-  /** All splits that are taken for silent, of the whole job, were found empty by reads that began no earlier; infinite without such splits. */
+  /**
+   * All splits that are taken for silent, of the whole job, were found empty by reads that began no
+   * earlier; infinite without such splits.
+   */
   readonly through: number;
   /** Whose splits it tells of. */
   readonly source: string;
@@ -35,13 +44,19 @@ export interface SplitTime {
   maxTimestamp: number;
   /** A watermark that was given from outside, as by a test driver; the larger of both counts. */
   given: number;
-  /** Until when it was heard: infinite where nobody tells; the minimum before its end was seen in this run. */
+  /**
+   * Until when it was heard: infinite where nobody tells; the minimum before its end was seen in
+   * this run.
+   */
   heardMs: number;
   /** Whether an event came since the last tick. */
   touched: boolean;
   /** Time of the first tick without events, or undefined while there are some. */
   quietSinceMs: number | undefined;
-  /** After a restore, until the clock is known: for how long it had been quiet. The time between two runs does not count. */
+  /**
+   * After a restore, until the clock is known: for how long it had been quiet. The time between two
+   * runs does not count.
+   */
   quietForMs: number | undefined;
   idle: boolean;
 }
@@ -97,7 +112,10 @@ export class SplitWatermarks {
     return this.#idle;
   }
 
-  /** While an advance waits for silent splits to be heard again: the one that was heard least lately. */
+  /**
+   * While an advance waits for silent splits to be heard again: the one that was heard least
+   * lately.
+   */
   get unheard(): string | undefined {
     const { atMs } = this.#pending ?? {};
     if (atMs === undefined || this.#nowMs < atMs + 2 * limits.silenceSettleMs) return undefined;
@@ -117,16 +135,21 @@ export class SplitWatermarks {
   }
 
   /**
-   * Makes a split known. Until it has events or falls idle it holds the watermark where its parents left it, at the least of theirs; at the
-   * minimum without any that is known.
+   * Makes a split known. Until it has events or falls idle it holds the watermark where its parents
+   * left it, at the least of theirs; at the minimum without any that is known.
    */
   add(split: string, parents: readonly string[] = []): SplitTime {
     const known = this.#splits.get(split);
     if (known !== undefined) return known;
-    const before = parents.map((parent) => this.#splits.get(parent)).filter((time) => time !== undefined);
+    const before = parents
+      .map((parent) => this.#splits.get(parent))
+      .filter((time) => time !== undefined);
     const added: SplitTime = {
       maxTimestamp: minTime,
-      given: before.length === 0 ? minTime : Math.min(...before.map((time) => this.splitWatermark(time))),
+      given:
+        before.length === 0
+          ? minTime
+          : Math.min(...before.map((time) => this.splitWatermark(time))),
       heardMs: maxTime,
       touched: false,
       quietSinceMs: undefined,
@@ -138,8 +161,9 @@ export class SplitWatermarks {
   }
 
   /**
-   * Makes a split known whose source tells what it hears. It is not idle before it was heard in this run, whatever a restored state says: it
-   * may have had events meanwhile, so that nothing downstream may take it for idle either.
+   * Makes a split known whose source tells what it hears. It is not idle before it was heard in
+   * this run, whatever a restored state says: it may have had events meanwhile, so that nothing
+   * downstream may take it for idle either.
    */
   begin(split: string, parents: readonly string[]): readonly TimeSignal[] {
     this.add(split, parents).heardMs = minTime;
@@ -175,7 +199,10 @@ export class SplitWatermarks {
     }
   }
 
-  /** The periodic emission at `nowMs`: what is to be forwarded, in order. After the end of time there is nothing more to say. */
+  /**
+   * The periodic emission at `nowMs`: what is to be forwarded, in order. After the end of time
+   * there is nothing more to say.
+   */
   tick(nowMs: number, heard?: Heard): readonly TimeSignal[] {
     this.clock(nowMs);
     if (this.#emitted === maxTime) return [];
@@ -195,8 +222,9 @@ export class SplitWatermarks {
   }
 
   /**
-   * Whoever merges this output with others has to wait for it from now on, also before it moves on: Flink's waits for an advance, and what a split that
-   * wakes has within its bound may be late then.
+   * Whoever merges this output with others has to wait for it from now on, also before it moves on:
+   * Flink's waits for an advance, and what a split that wakes has within its bound may be late
+   * then.
    */
   #wake(): TimeSignal[] {
     if (!this.#idle || this.#reached().idle) return [];
@@ -222,7 +250,10 @@ export class SplitWatermarks {
     return this.#combine();
   }
 
-  /** A watermark of all splits at once, from outside. While all are idle it is ignored. The end of time needs no split. */
+  /**
+   * A watermark of all splits at once, from outside. While all are idle it is ignored. The end of
+   * time needs no split.
+   */
   giveAll(at: number): readonly TimeSignal[] {
     if (this.#idle || at <= this.#emitted) return [];
     for (const time of this.#splits.values()) {
@@ -259,7 +290,10 @@ export class SplitWatermarks {
     return idle ? this.#flush(at) : this.#emit(at);
   }
 
-  /** What the splits allow now: the minimum over active ones; with all idle, where none moves on, what any of them has reached. */
+  /**
+   * What the splits allow now: the minimum over active ones; with all idle, where none moves on,
+   * what any of them has reached.
+   */
   #reached(): { readonly at: number; readonly idle: boolean } {
     let active = false;
     let minimum = maxTime;
@@ -275,8 +309,9 @@ export class SplitWatermarks {
   }
 
   /**
-   * While splits are silent an advance waits until all of them were asked again and found empty: a split that is silent may have had events
-   * at the same time as the one that moves on, and nobody has looked yet.
+   * While splits are silent an advance waits until all of them were asked again and found empty: a
+   * split that is silent may have had events at the same time as the one that moves on, and nobody
+   * has looked yet.
    */
   #combineHeard(nowMs: number, through: number): readonly TimeSignal[] {
     if (this.#splits.size === 0) return [];
@@ -322,7 +357,8 @@ export class SplitWatermarks {
     }
     if (this.#options.idleAfterMs === 0 || time.idle) return;
     if (time.quietSinceMs === undefined) time.quietSinceMs = nowMs;
-    else if (Math.min(nowMs, time.heardMs) - time.quietSinceMs > this.#options.idleAfterMs) time.idle = true;
+    else if (Math.min(nowMs, time.heardMs) - time.quietSinceMs > this.#options.idleAfterMs)
+      time.idle = true;
   }
 
   snapshot(): WatermarkSnapshot {
@@ -333,7 +369,8 @@ export class SplitWatermarks {
         time.idle,
         encodeTime(time.given),
         time.touched,
-        time.quietForMs ?? (time.quietSinceMs === undefined ? null : this.#nowMs - time.quietSinceMs),
+        time.quietForMs ??
+          (time.quietSinceMs === undefined ? null : this.#nowMs - time.quietSinceMs),
       ]),
       emitted: encodeTime(this.#emitted),
       idle: this.#idle,

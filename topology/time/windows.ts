@@ -6,7 +6,10 @@
  */
 import type { WindowShape } from '../graph/graph.ts';
 
-/** `timestamp - floorMod(timestamp - offset, size)`: JavaScript's % truncates towards zero, which is wrong before 1970. */
+/**
+ * `timestamp - floorMod(timestamp - offset, size)`: JavaScript's % truncates towards zero, which is
+ * wrong before 1970.
+ */
 function windowStart(timestamp: number, offsetMs: number, sizeMs: number): number {
   const remainder = (timestamp - offsetMs) % sizeMs;
   return timestamp - (remainder < 0 ? remainder + sizeMs : remainder);
@@ -20,7 +23,8 @@ export function windowStarts(shape: WindowShape, timestamp: number): readonly nu
     case 'sliding': {
       const starts: number[] = [];
       const last = windowStart(timestamp, shape.offsetMs, shape.slideMs);
-      for (let start = last; start > timestamp - shape.sizeMs; start -= shape.slideMs) starts.push(start);
+      for (let start = last; start > timestamp - shape.sizeMs; start -= shape.slideMs)
+        starts.push(start);
       return starts;
     }
     case 'session':

@@ -9,11 +9,17 @@ const now = Date.parse('2026-01-01T12:00:00Z');
 
 const clickAt = (clickedAt: string, id: string, user = 'ann') =>
   event({ user, promo: 'shoes', price: 0.1, clickedAt: `2026-01-01T12:${clickedAt}Z` }, { id });
-const impressionAt = (seenAt: string, user = 'ann') => event({ user, promo: 'shoes', seenAt: `2026-01-01T12:${seenAt}Z` });
+const impressionAt = (seenAt: string, user = 'ann') =>
+  event({ user, promo: 'shoes', seenAt: `2026-01-01T12:${seenAt}Z` });
 
 it('counts clicks by promotion and minute, each click once', async () => {
   const driver = await createDriver(shop, { now });
-  await driver.push('clicks', [clickAt('00:05', 'c1'), clickAt('00:59', 'c2', 'bob'), clickAt('01:00', 'c3'), clickAt('00:05', 'c1')]);
+  await driver.push('clicks', [
+    clickAt('00:05', 'c1'),
+    clickAt('00:59', 'c2', 'bob'),
+    clickAt('01:00', 'c3'),
+    clickAt('00:05', 'c1'),
+  ]);
   await driver.advanceWatermark('max');
   expect(driver.read('per-minute-table').map((row) => row.value)).toEqual([
     { promo: 'shoes', minute: '2026-01-01T12:00:00.000Z', clicks: 2, revenue: 0.2, users: 2 },
@@ -25,10 +31,14 @@ it('gives each click the impression before it, or none', async () => {
   const driver = await createDriver(shop, { now });
   await driver.push('impressions', impressionAt('00:00'));
   await driver.push('clicks', [clickAt('10:00', 'seen'), clickAt('10:00', 'unseen', 'bob')]);
-  expect(driver.read('attributed').map((row) => row.value)).toMatchObject([{ id: 'seen', seen: '2026-01-01T12:00:00Z' }]);
+  expect(driver.read('attributed').map((row) => row.value)).toMatchObject([
+    { id: 'seen', seen: '2026-01-01T12:00:00Z' },
+  ]);
   // Only when no impression can come any more is it sure that there was none.
   await driver.advanceWatermark('max');
-  expect(driver.read('attributed').map((row) => row.value)).toMatchObject([{ id: 'unseen', seen: null }]);
+  expect(driver.read('attributed').map((row) => row.value)).toMatchObject([
+    { id: 'unseen', seen: null },
+  ]);
 });
 
 it('takes a click 30 seconds after its minute, and sends a later one to the rejected table', async () => {
@@ -41,5 +51,7 @@ it('takes a click 30 seconds after its minute, and sends a later one to the reje
   await driver.advanceWatermark(Date.parse('2026-01-01T12:01:30Z'));
   await driver.push('clicks', clickAt('00:07', 'too-late'));
   expect(driver.read('per-minute-table')).toEqual([]);
-  expect(driver.read('per-minute-late').map((row) => row.value)).toMatchObject([{ id: 'too-late' }]);
+  expect(driver.read('per-minute-late').map((row) => row.value)).toMatchObject([
+    { id: 'too-late' },
+  ]);
 });

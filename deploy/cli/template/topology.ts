@@ -19,7 +19,8 @@ export default topology('shop', { version: 1, owner: 'shop/promo' }, (t) => {
     .validate('impressions-valid', impression)
     .eventTime('impressions-time', (e) => e.data.seenAt, { outOfOrderness: '10s' });
 
-  // LEFT JOIN impressions ON same user and promotion AND seenAt BETWEEN clickedAt - 30 min AND clickedAt
+  // LEFT JOIN impressions ON same user and promotion AND seenAt BETWEEN clickedAt - 30 min AND
+  // clickedAt
   const attributed = clicks
     .keyBy((c) => [c.data.user, c.data.promo])
     .intervalJoin(
@@ -37,11 +38,16 @@ export default topology('shop', { version: 1, owner: 'shop/promo' }, (t) => {
     );
   attributed.out.sinkTo('attributed', table('attributed', attributedRow));
 
-  // SELECT promo, count(*), sum(price), approx_count_distinct(user) GROUP BY promo, TUMBLE(1 minute)
+  // SELECT promo, count(*), sum(price), approx_count_distinct(user) GROUP BY promo, TUMBLE(1
+  // minute)
   const perMinute = clicks
     .keyBy((c) => c.data.promo)
     .window('per-minute', tumbling('1m'), { allowedLateness: '30s', late: 'side' })
-    .aggregate({ clicks: count(), revenue: sum((c) => c.data.price), users: approxDistinct((c) => c.data.user) });
+    .aggregate({
+      clicks: count(),
+      revenue: sum((c) => c.data.price),
+      users: approxDistinct((c) => c.data.user),
+    });
   perMinute.out
     .map((w) => ({
       promo: w.key,

@@ -1,29 +1,36 @@
 /**
- * The ready mapping `influence`: which promos and referrers came before which conversions, as a graph.
+ * The ready mapping `influence`: which promos and referrers came before which conversions, as a
+ * graph.
  *
  *     (:User {id})-[:SAW {at}]->(:Promo {id})             (:Referrer {host})-[:BROUGHT {at}]->(:User)
  *     (:User)-[:CONVERTED]->(:Conversion {id, at, value})
  *     (:Promo)-[:PRECEDED {position, secondsBefore, firstTouch, lastTouch, touches}]->(:Conversion)<-[:REFERRED {the same}]-(:Referrer)
  *
- * Times are whole epoch milliseconds, `secondsBefore` is seconds with a fraction. A touch is an element that shows a promo or comes from a
- * referrer; each touch is an edge of its own, told apart by `at`. A promo's touches precede a conversion when they are of the same user and
- * the same window and come before it: earlier, or at the same time with a lesser id, or in the very element. PRECEDED is one edge for a promo and a
- * conversion: `touches` is how often this promo preceded it; `position` and `secondsBefore` are of its last such touch, where position counts all promos'
- * touches from the conversion backwards, from 1; `firstTouch` and `lastTouch` say whether the first or the last of all promos' touches
- * was this one's. REFERRED is the same among referrers. An earlier conversion takes nothing away from a later one.
+ * Times are whole epoch milliseconds, `secondsBefore` is seconds with a fraction. A touch is an
+ * element that shows a promo or comes from a referrer; each touch is an edge of its own, told apart
+ * by `at`. A promo's touches precede a conversion when they are of the same user and the same
+ * window and come before it: earlier, or at the same time with a lesser id, or in the very element.
+ * PRECEDED is one edge for a promo and a conversion: `touches` is how often this promo preceded it;
+ * `position` and `secondsBefore` are of its last such touch, where position counts all promos'
+ * touches from the conversion backwards, from 1; `firstTouch` and `lastTouch` say whether the first
+ * or the last of all promos' touches was this one's. REFERRED is the same among referrers. An
+ * earlier conversion takes nothing away from a later one.
  *
- * The window is how far attribution reaches: `session('7d')` follows a user as long as no week goes by without an element.
+ * The window is how far attribution reaches: `session('7d')` follows a user as long as no week goes
+ * by without an element.
  *
- * Which windows it is exact for: those that fire once; and accumulating ones that fire again (`allowedLateness`, `early`), because a later firing has
- * all the elements of an earlier one and writes all its edges again. A discarding window knows only what came since: it
- * would tell wrong positions, and the mapping cannot see that it is one.
+ * Which windows it is exact for: those that fire once; and accumulating ones that fire again
+ * (`allowedLateness`, `early`), because a later firing has all the elements of an earlier one and
+ * writes all its edges again. A discarding window knows only what came since: it would tell wrong
+ * positions, and the mapping cannot see that it is one.
  *
  * Invariants:
  * 1. Writes are a function of the set of the window's elements; a replay repeats them.
- * 2. Every value is absolute; with unique ids, the edges of a set of elements are among those of any larger one.
+ * 2. Every value is absolute; with unique ids, the edges of a set of elements are among those of
+ *    any larger one.
  *
- * Elements and conversions are told apart by their ids in all of the graph: put `deduplicate` before. A conversion's id that comes twice in a path counts
- * where it is first.
+ * Elements and conversions are told apart by their ids in all of the graph: put `deduplicate`
+ * before. A conversion's id that comes twice in a path counts where it is first.
  */
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { limits } from '../../../schemas/limits.ts';
@@ -58,7 +65,10 @@ const model = graphModel({
 
 type InfluenceWrite = WriteOf<typeof model>;
 
-/** How the mapping reads an element; what is undefined, the element is not. Text that is a key has at most `limits.graphKeyMaxBytes` bytes. */
+/**
+ * How the mapping reads an element; what is undefined, the element is not. Text that is a key has
+ * at most `limits.graphKeyMaxBytes` bytes.
+ */
 export interface InfluenceOptions<in T> {
   /** Unique among all elements. */
   readonly id: (value: T) => string;
@@ -69,8 +79,12 @@ export interface InfluenceOptions<in T> {
   readonly promo?: (value: T) => string | undefined;
   /** The host that the user came from; a site's own is better left out. */
   readonly referrer?: (value: T) => string | undefined;
-  /** The conversion, an order for example, and what it is worth: a finite number in whatever unit. */
-  readonly conversion: (value: T) => { readonly id: string; readonly value?: number | undefined } | undefined;
+  /**
+   * The conversion, an order for example, and what it is worth: a finite number in whatever unit.
+   */
+  readonly conversion: (
+    value: T,
+  ) => { readonly id: string; readonly value?: number | undefined } | undefined;
 }
 
 /** An element of a path that is a touch, a conversion, or several of them. */
@@ -83,9 +97,15 @@ export interface InfluenceStep extends PathElement {
 
 export interface Influence<in T> {
   readonly model: typeof model;
-  /** Collects a window's touches and conversions. Refuses alone an element that it cannot read (`path-element`), and one too many (`path-full`). */
+  /**
+   * Collects a window's touches and conversions. Refuses alone an element that it cannot read
+   * (`path-element`), and one too many (`path-full`).
+   */
   readonly path: Aggregate<T, readonly InfluenceStep[]>;
-  /** The writes of a window's result. Throws `influence-too-large` past `graphStagedMaxWrites`: many conversions behind many promos. */
+  /**
+   * The writes of a window's result. Throws `influence-too-large` past `graphStagedMaxWrites`: many
+   * conversions behind many promos.
+   */
   readonly writes: (window: PathWindow<InfluenceStep>) => readonly InfluenceWrite[];
 }
 
@@ -120,7 +140,10 @@ export function influence<T>(options: InfluenceOptions<T>): Influence<T> {
       conversion:
         done === undefined
           ? null
-          : { id: keyText("the conversion's id", done.id), value: done.value === undefined ? null : worth(done.value) },
+          : {
+              id: keyText("the conversion's id", done.id),
+              value: done.value === undefined ? null : worth(done.value),
+            },
     };
   });
   return Object.freeze({ model, path, writes });
@@ -151,8 +174,10 @@ function writes({ path }: PathWindow<InfluenceStep>): readonly InfluenceWrite[] 
       converted.add(to);
       checkSize(made.length + promos.different + referrers.different + 2);
       made.push(model.Conversion({ id: to, at, value }), model.CONVERTED({ from: user, to }));
-      for (const [from, props] of promos.before(at)) made.push(model.PRECEDED({ from, to, ...props }));
-      for (const [from, props] of referrers.before(at)) made.push(model.REFERRED({ from, to, ...props }));
+      for (const [from, props] of promos.before(at))
+        made.push(model.PRECEDED({ from, to, ...props }));
+      for (const [from, props] of referrers.before(at))
+        made.push(model.REFERRED({ from, to, ...props }));
     }
   }
   return made;
@@ -195,13 +220,25 @@ class Touches {
     let first = true;
     for (const [by, { touches, last, at }] of this.#by) {
       const position = this.#total - last + 1;
-      yield [by, { position, secondsBefore: (convertedAt - at) / 1_000, firstTouch: first, lastTouch: position === 1, touches }];
+      yield [
+        by,
+        {
+          position,
+          secondsBefore: (convertedAt - at) / 1_000,
+          firstTouch: first,
+          lastTouch: position === 1,
+          touches,
+        },
+      ];
       first = false;
     }
   }
 }
 
-/** What an influence graph is asked, to run as it stands or to begin from. A conversion without a value counts as 0 in sums. */
+/**
+ * What an influence graph is asked, to run as it stands or to begin from. A conversion without a
+ * value counts as 0 in sums.
+ */
 export const influenceQuestions = {
   promos: {
     title: 'Which promos precede conversions most often?',
@@ -251,7 +288,8 @@ RETURN f.host AS referrer, count(*) AS conversions, sum(coalesce(c.value, 0.0)) 
 ORDER BY conversions DESC, referrer LIMIT 20`,
   },
   referrerThenPromo: {
-    title: 'Which referrer brings visitors first, and which promo do they see last before they convert?',
+    title:
+      'Which referrer brings visitors first, and which promo do they see last before they convert?',
     cypher: `MATCH (f:Referrer)-[a:REFERRED]->(c:Conversion)<-[b:PRECEDED]-(p:Promo)
 WHERE a.firstTouch = true AND b.lastTouch = true
 RETURN f.host AS referrer, p.id AS promo, count(*) AS conversions

@@ -4,23 +4,27 @@
  *     (:User {id})-[:HAD]->(:Session {id, user, startedAt, endedAt, events})-[:HAS {position}]->(:Event {id, type, at})
  *     (:Event)-[:ON_PAGE]->(:Page {url})        (:Event)-[:NEXT {gapMs}]->(:Event)
  *
- * Times are whole epoch milliseconds. A session's `startedAt` and `endedAt` are its first and last event's times, `events` is their number,
- * and positions count from 1. NEXT joins neighbours of one session and never two sessions. A session is called `<user>@<startedAt>`, or as
- * the `session` accessor says.
+ * Times are whole epoch milliseconds. A session's `startedAt` and `endedAt` are its first and last
+ * event's times, `events` is their number, and positions count from 1. NEXT joins neighbours of one
+ * session and never two sessions. A session is called `<user>@<startedAt>`, or as the `session`
+ * accessor says.
  *
- * Which windows it is exact for: those that fire once, so session windows without `allowedLateness` and `early`; elements that come too
- * late go to the side output. A window that fires again has written NEXT a -> c before it knows of a -> b -> c, and may have called its session
- * by what is no longer its first event: absolute values cannot take that back. So a result is refused as a whole when its window fired before or
- * can fire again. Tumbling windows cut sessions at their bounds; sliding ones repeat each event in several.
+ * Which windows it is exact for: those that fire once, so session windows without `allowedLateness`
+ * and `early`; elements that come too late go to the side output. A window that fires again has
+ * written NEXT a -> c before it knows of a -> b -> c, and may have called its session by what is no
+ * longer its first event: absolute values cannot take that back. So a result is refused as a whole
+ * when its window fired before or can fire again. Tumbling windows cut sessions at their bounds;
+ * sliding ones repeat each event in several.
  *
  * Invariants:
  * 1. Writes are a function of the set of the window's elements; a replay repeats them.
  * 2. Every value is absolute.
  *
- * Events are told apart by `id` in all of the graph: put `deduplicate` before, so that a repeat does not begin a session of its own. Where session
- * ids are given, key by them, and let the gap be longer than any pause within one id: an id that comes back after its window
- * fired would write its session's numbers anew, for the later part alone. A session whose user changes (a visitor signs in) is had by each of
- * them, and its `user` is the last one.
+ * Events are told apart by `id` in all of the graph: put `deduplicate` before, so that a repeat
+ * does not begin a session of its own. Where session ids are given, key by them, and let the gap be
+ * longer than any pause within one id: an id that comes back after its window fired would write its
+ * session's numbers anew, for the later part alone. A session whose user changes (a visitor signs
+ * in) is had by each of them, and its `user` is the last one.
  */
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Aggregate, WriteOf } from '../../../topology/index.ts';
@@ -31,7 +35,16 @@ import { groupedBy, keyText, pathOf, timeOf } from './path.ts';
 const model = graphModel({
   nodes: {
     User: { key: 'id', props: { id: 'string' } },
-    Session: { key: 'id', props: { id: 'string', user: 'string', startedAt: 'integer', endedAt: 'integer', events: 'integer' } },
+    Session: {
+      key: 'id',
+      props: {
+        id: 'string',
+        user: 'string',
+        startedAt: 'integer',
+        endedAt: 'integer',
+        events: 'integer',
+      },
+    },
     Event: { key: 'id', props: { id: 'string', type: 'string', at: 'integer' } },
     Page: { key: 'url', props: { url: 'string' } },
   },
@@ -43,7 +56,9 @@ const model = graphModel({
   },
 });
 
-/** How the mapping reads an element. Text that is a key has at most `limits.graphKeyMaxBytes` bytes. */
+/**
+ * How the mapping reads an element. Text that is a key has at most `limits.graphKeyMaxBytes` bytes.
+ */
 export interface JourneyOptions<in T> {
   /** Unique among all events of the graph. */
   readonly id: (value: T) => string;
@@ -54,7 +69,10 @@ export interface JourneyOptions<in T> {
   readonly page: (value: T) => string;
   /** What happened there. Default: the graph does not say. */
   readonly event?: (value: T) => string;
-  /** The session's id, where the events have one. Default: made of the user and the first event's time. */
+  /**
+   * The session's id, where the events have one. Default: made of the user and the first event's
+   * time.
+   */
   readonly session?: (value: T) => string;
 }
 
@@ -68,9 +86,15 @@ export interface Visit extends PathElement {
 
 export interface Journey<in T> {
   readonly model: typeof model;
-  /** Collects a window's elements. Refuses alone an element that it cannot read (`path-element`), and one too many (`path-full`). */
+  /**
+   * Collects a window's elements. Refuses alone an element that it cannot read (`path-element`),
+   * and one too many (`path-full`).
+   */
   readonly path: Aggregate<T, readonly Visit[]>;
-  /** The writes of a window's result. Throws `journey-window` where the window fired before or can fire again. */
+  /**
+   * The writes of a window's result. Throws `journey-window` where the window fired before or can
+   * fire again.
+   */
   readonly writes: (window: PathWindow<Visit>) => readonly WriteOf<typeof model>[];
 }
 
@@ -105,9 +129,14 @@ const startMaxBytes = 18;
 
 function writes({ pane, path }: PathWindow<Visit>): readonly WriteOf<typeof model>[] {
   if (pane.index > 0 || !pane.last) {
-    throw new SluiceError('journey-window', 'a journey is told of windows that fire once, without allowedLateness and early firings');
+    throw new SluiceError(
+      'journey-window',
+      'a journey is told of windows that fire once, without allowedLateness and early firings',
+    );
   }
-  return [...groupedBy(path, ({ session, user }) => session ?? user).values()].flatMap(sessionWrites);
+  return [...groupedBy(path, ({ session, user }) => session ?? user).values()].flatMap(
+    sessionWrites,
+  );
 }
 
 /** Of the events of one session, in order. */
@@ -116,15 +145,25 @@ function sessionWrites(visits: readonly Visit[]): readonly WriteOf<typeof model>
   if (first === undefined || last === undefined) return [];
   const id = first.session ?? `${first.user}@${first.at}`;
   return [
-    model.Session({ id, user: last.user, startedAt: first.at, endedAt: last.at, events: visits.length }),
-    ...[...new Set(visits.map(({ user }) => user))].map((user) => model.HAD({ from: user, to: id })),
+    model.Session({
+      id,
+      user: last.user,
+      startedAt: first.at,
+      endedAt: last.at,
+      events: visits.length,
+    }),
+    ...[...new Set(visits.map(({ user }) => user))].map((user) =>
+      model.HAD({ from: user, to: id }),
+    ),
     ...visits.flatMap((visit, index) => {
       const before = visits[index - 1];
       return [
         model.Event({ id: visit.id, type: visit.type ?? undefined, at: visit.at }),
         model.HAS({ from: id, to: visit.id, position: index + 1 }),
         model.ON_PAGE({ from: visit.id, to: visit.page }),
-        ...(before === undefined ? [] : [model.NEXT({ from: before.id, to: visit.id, gapMs: visit.at - before.at })]),
+        ...(before === undefined
+          ? []
+          : [model.NEXT({ from: before.id, to: visit.id, gapMs: visit.at - before.at })]),
       ];
     }),
   ];
@@ -165,7 +204,8 @@ RETURN p.url AS page, count(*) AS stays, avg(n.gapMs) AS mean_ms, max(n.gapMs) A
 ORDER BY stays DESC, page LIMIT 20`,
   },
   longestSession: {
-    title: 'What is the path of the session with the most events? (`MATCH (s:Session {id: ...})` asks for another)',
+    title:
+      'What is the path of the session with the most events? (`MATCH (s:Session {id: ...})` asks for another)',
     cypher: `MATCH (s:Session)
 WITH s ORDER BY s.events DESC, s.id LIMIT 1
 MATCH (s)-[h:HAS]->(e:Event)-[:ON_PAGE]->(p:Page)
@@ -173,7 +213,8 @@ RETURN s.id AS session, h.position AS position, e.at AS at, p.url AS page
 ORDER BY position`,
   },
   users: {
-    title: 'Who had the most sessions, with how many events, and how long was the longest in milliseconds?',
+    title:
+      'Who had the most sessions, with how many events, and how long was the longest in milliseconds?',
     cypher: `MATCH (u:User)-[:HAD]->(s:Session)
 RETURN u.id AS visitor, count(*) AS sessions, sum(s.events) AS events, max(s.endedAt - s.startedAt) AS longest_ms
 ORDER BY sessions DESC, visitor LIMIT 20`,

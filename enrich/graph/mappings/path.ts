@@ -1,10 +1,12 @@
 /**
- * A user's path: what a window collected, in the order of event time, as the ready graph mappings take it.
+ * A user's path: what a window collected, in the order of event time, as the ready graph mappings
+ * take it.
  *
  * Invariants:
- * 1. A path does not depend on the order of arrival: it is sorted by time, at equal times by id (by UTF-16 code units), and an id that comes
- *    more than once stands where it is first.
- * 2. An element that cannot be part of a path (text that is no key, no time) is refused alone, when it comes; so is one too many.
+ * 1. A path does not depend on the order of arrival: it is sorted by time, at equal times by id (by
+ *    UTF-16 code units), and an id that comes more than once stands where it is first.
+ * 2. An element that cannot be part of a path (text that is no key, no time) is refused alone, when
+ *    it comes; so is one too many.
  */
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { parseEventTime } from '../../../schemas/kernel/time.ts';
@@ -32,10 +34,13 @@ export interface GraphQuestion {
 }
 
 /**
- * The aggregate that collects a path of what `read` makes of elements; those it makes nothing of are left out. An element more than
- * `pathMaxElements`, or one that would join two paths to more than that, is refused (`path-full`).
+ * The aggregate that collects a path of what `read` makes of elements; those it makes nothing of
+ * are left out. An element more than `pathMaxElements`, or one that would join two paths to more
+ * than that, is refused (`path-full`).
  */
-export function pathOf<T, E extends PathElement>(read: (value: T) => E | undefined): Aggregate<T, readonly E[]> {
+export function pathOf<T, E extends PathElement>(
+  read: (value: T) => E | undefined,
+): Aggregate<T, readonly E[]> {
   return aggregator<T, E[], readonly E[]>({
     create: () => [],
     add: (path, value) => {
@@ -55,9 +60,13 @@ export function pathOf<T, E extends PathElement>(read: (value: T) => E | undefin
 
 function checkLength(length: number): void {
   if (length <= limits.pathMaxElements) return;
-  throw new SluiceError('path-full', `a path has at most ${limits.pathMaxElements} elements in one window, and this would be one more`, {
-    fix: 'a shorter gap ends paths sooner; a filter before the window keeps robots out',
-  });
+  throw new SluiceError(
+    'path-full',
+    `a path has at most ${limits.pathMaxElements} elements in one window, and this would be one more`,
+    {
+      fix: 'a shorter gap ends paths sooner; a filter before the window keeps robots out',
+    },
+  );
 }
 
 function inOrder<E extends PathElement>(elements: readonly E[]): readonly E[] {
@@ -73,7 +82,10 @@ function compare(a: PathElement, b: PathElement): number {
 }
 
 /** The elements by what `keyOf` says, in the order in which each key is first met. */
-export function groupedBy<E>(elements: readonly E[], keyOf: (element: E) => string): ReadonlyMap<string, readonly E[]> {
+export function groupedBy<E>(
+  elements: readonly E[],
+  keyOf: (element: E) => string,
+): ReadonlyMap<string, readonly E[]> {
   const groups = new Map<string, E[]>();
   for (const element of elements) {
     const key = keyOf(element);
@@ -84,20 +96,29 @@ export function groupedBy<E>(elements: readonly E[], keyOf: (element: E) => stri
   return groups;
 }
 
-/** `value`, which `what` names, if a graph takes it as a key with `moreBytes` behind it. Throws `path-element`. */
+/**
+ * `value`, which `what` names, if a graph takes it as a key with `moreBytes` behind it. Throws
+ * `path-element`.
+ */
 export function keyText(what: string, value: unknown, moreBytes = 0): string {
-  if (typeof value !== 'string') throw refusedElement(`${what} must be text, not ${value === null ? 'null' : typeof value}`);
-  if (!isWellFormed(value)) throw refusedElement(`${what} has half a surrogate pair, which UTF-8 cannot hold`);
+  if (typeof value !== 'string')
+    throw refusedElement(`${what} must be text, not ${value === null ? 'null' : typeof value}`);
+  if (!isWellFormed(value))
+    throw refusedElement(`${what} has half a surrogate pair, which UTF-8 cannot hold`);
   const bytes = Buffer.byteLength(value);
   const most = limits.graphKeyMaxBytes - moreBytes;
-  if (bytes > most) throw refusedElement(`${what} has ${bytes} bytes; a key of the graph has at most ${most}`);
+  if (bytes > most)
+    throw refusedElement(`${what} has ${bytes} bytes; a key of the graph has at most ${most}`);
   return value;
 }
 
 /** Throws `path-element`. */
 export function timeOf(value: unknown): number {
   const at = parseEventTime(value);
-  if (typeof at !== 'number') throw refusedElement(`the time must be an RFC 3339 time or whole epoch milliseconds: ${at.reason}`);
+  if (typeof at !== 'number')
+    throw refusedElement(
+      `the time must be an RFC 3339 time or whole epoch milliseconds: ${at.reason}`,
+    );
   return at;
 }
 

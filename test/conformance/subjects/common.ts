@@ -1,7 +1,13 @@
 /**
- * What the topologies under test share: a source of rows with event time, and the window named by a configuration.
+ * What the topologies under test share: a source of rows with event time, and the window named by a
+ * configuration.
  */
-import type { SluiceEvent, StreamDefinition, Topology, TopologyBuilder } from '../../../topology/index.ts';
+import type {
+  SluiceEvent,
+  StreamDefinition,
+  Topology,
+  TopologyBuilder,
+} from '../../../topology/index.ts';
 import { session, sliding, stream, topology, tumbling } from '../../../topology/index.ts';
 import type { Driver } from '../../../topology/testing.ts';
 import { event } from '../../../topology/testing.ts';
@@ -24,7 +30,10 @@ interface WatermarkOptions {
   readonly idleAfter?: number;
 }
 
-/** A source with the event time that its data names. Unless told otherwise watermarks come from the driver's calls alone. */
+/**
+ * A source with the event time that its data names. Unless told otherwise watermarks come from the
+ * driver's calls alone.
+ */
 export function timed<D extends { readonly at: number }>(
   t: TopologyBuilder,
   id: string,
@@ -32,7 +41,11 @@ export function timed<D extends { readonly at: number }>(
 ) {
   return t
     .source(id, stream(`test/${id}`) as StreamDefinition<SluiceEvent<D>>)
-    .eventTime(`${id}-time`, (e) => e.data.at, { outOfOrderness: delay, idleAfter, future: { max: 0 } });
+    .eventTime(`${id}-time`, (e) => e.data.at, {
+      outOfOrderness: delay,
+      idleAfter,
+      future: { max: 0 },
+    });
 }
 
 export const rows = (t: TopologyBuilder, id: string) => timed<Row>(t, id);
@@ -45,7 +58,8 @@ export function rowEvent({ value: given }: Operation): SluiceEvent<Row> {
 }
 
 /** The steps' elements in one batch of the source `in`. */
-export const feedRows = (driver: Driver, operations: readonly Operation[]): Promise<void> => driver.push('in', operations.map(rowEvent));
+export const feedRows = (driver: Driver, operations: readonly Operation[]): Promise<void> =>
+  driver.push('in', operations.map(rowEvent));
 
 export function windowOf(config: Config) {
   const number = (name: string): number | undefined => config[name] as number | undefined;

@@ -12,7 +12,10 @@ import { assignSubject, windowSubject } from './window.ts';
 
 /** Key groups are a pure function: there is no driver, and nothing to restore. */
 function keyGroupSubject(config: Config): Promise<Session> {
-  const { maxParallelism, parallelism } = config as { readonly maxParallelism: number; readonly parallelism: number };
+  const { maxParallelism, parallelism } = config as {
+    readonly maxParallelism: number;
+    readonly parallelism: number;
+  };
   let found: Json[] = [];
   return Promise.resolve({
     feed: () => Promise.reject(new Error('a key group takes no elements')),

@@ -20,12 +20,23 @@ interface JoinOptions {
   readonly join?: 'inner' | 'left';
 }
 
-/** A case that does not say what becomes of late elements may still expect them: they are looked at unless it says `drop`. */
+/**
+ * A case that does not say what becomes of late elements may still expect them: they are looked at
+ * unless it says `drop`.
+ */
 function joinTopology(config: Config): Topology {
-  const { late = 'side', ...options } = config as unknown as JoinOptions & { readonly late?: 'drop' | 'side' };
+  const { late = 'side', ...options } = config as unknown as JoinOptions & {
+    readonly late?: 'drop' | 'side';
+  };
   return topologyOf((t) => {
-    const [left, right] = [rows(t, 'left').keyBy((e) => e.data.key), rows(t, 'right').keyBy((e) => e.data.key)];
-    const row = (l: SluiceEvent<Row>, r: SluiceEvent<Row> | undefined) => [l.data.at, r?.data.at ?? null];
+    const [left, right] = [
+      rows(t, 'left').keyBy((e) => e.data.key),
+      rows(t, 'right').keyBy((e) => e.data.key),
+    ];
+    const row = (l: SluiceEvent<Row>, r: SluiceEvent<Row> | undefined) => [
+      l.data.at,
+      r?.data.at ?? null,
+    ];
     if (late === 'drop') {
       left.intervalJoin('join', right, { ...options, late }, row).out.sinkTo('out', collect());
       return;
@@ -39,7 +50,9 @@ function joinTopology(config: Config): Topology {
 
 /** A batch of each side, in one turn. */
 async function feed(driver: Driver, operations: readonly Operation[]): Promise<void> {
-  await driver.pushAll(operations.map((operation) => ({ source: operation.key, value: rowEvent(operation) })));
+  await driver.pushAll(
+    operations.map((operation) => ({ source: operation.key, value: rowEvent(operation) })),
+  );
 }
 
 async function watermark(driver: Driver, at: Json): Promise<void> {
@@ -47,7 +60,8 @@ async function watermark(driver: Driver, at: Json): Promise<void> {
     await driver.advanceWatermark(at as number | 'max');
     return;
   }
-  for (const [source, own] of Object.entries(at as Record<string, number | 'max'>)) await driver.advanceWatermark(own, { source });
+  for (const [source, own] of Object.entries(at as Record<string, number | 'max'>))
+    await driver.advanceWatermark(own, { source });
 }
 
 export function intervalJoinSubject(config: Config): Promise<Session> {
@@ -56,12 +70,16 @@ export function intervalJoinSubject(config: Config): Promise<Session> {
     feed,
     act: (driver, operation) => watermark(driver, operation.value),
     take: (driver) => ({
-      expect: driver.read('out').map(({ value, timestamp }) => [...(value as readonly Json[]), timestamp]),
+      expect: driver
+        .read('out')
+        .map(({ value, timestamp }) => [...(value as readonly Json[]), timestamp]),
       expectWatermarks: driver.signals('out'),
       ...Object.fromEntries(
         sides.map((side) => [
           `expectLate.${side}`,
-          config['late'] === 'drop' ? [] : driver.read(`late-${side}`).map(({ timestamp }) => timestamp),
+          config['late'] === 'drop'
+            ? []
+            : driver.read(`late-${side}`).map(({ timestamp }) => timestamp),
         ]),
       ),
     }),

@@ -14,13 +14,19 @@ type Scalar = Row['value'];
 
 const farthest = 2 ** 52;
 
-/** Timers take whole milliseconds: before the first watermark and after the last they are as far away as can be. */
+/**
+ * Timers take whole milliseconds: before the first watermark and after the last they are as far
+ * away as can be.
+ */
 function whole(watermark: number): number {
   return Math.max(-farthest, Math.min(watermark, farthest));
 }
 
 export function timersSubject(config: Config): Promise<Session> {
-  const { eventTimer, processingTimer } = config['register'] as { readonly eventTimer?: number; readonly processingTimer?: number };
+  const { eventTimer, processingTimer } = config['register'] as {
+    readonly eventTimer?: number;
+    readonly processingTimer?: number;
+  };
   return driverSession({
     topology: topologyOf((t) =>
       rows(t, 'in')
@@ -30,15 +36,22 @@ export function timersSubject(config: Config): Promise<Session> {
           onElement: (e, ctx): readonly Json[] => {
             ctx.state.last.set(e.data.value);
             if (eventTimer !== undefined) ctx.timers.event(whole(ctx.watermark) + eventTimer);
-            if (processingTimer !== undefined) ctx.timers.processing(ctx.processingTime + processingTimer);
+            if (processingTimer !== undefined)
+              ctx.timers.processing(ctx.processingTime + processingTimer);
             return [[e.data.key, e.data.value, 'element']];
           },
-          onTimer: (timer, ctx): readonly Json[] => [[ctx.key, ctx.state.last.get() ?? null, timer.domain]],
+          onTimer: (timer, ctx): readonly Json[] => [
+            [ctx.key, ctx.state.last.get() ?? null, timer.domain],
+          ],
         })
         .sinkTo('out', collect()),
     ),
     feed: feedRows,
-    take: (driver) => ({ expect: driver.read('out').map(({ value: row, timestamp }) => [...(row as readonly Json[]), timestamp]) }),
+    take: (driver) => ({
+      expect: driver
+        .read('out')
+        .map(({ value: row, timestamp }) => [...(row as readonly Json[]), timestamp]),
+    }),
   });
 }
 
@@ -56,7 +69,10 @@ function accessOf({ key, value: given }: Operation): Access {
 }
 
 export function ttlSubject(config: Config): Promise<Session> {
-  const options = { ttl: config['ttl'] as number, refresh: (config['refresh'] ?? 'write') as 'write' | 'readWrite' };
+  const options = {
+    ttl: config['ttl'] as number,
+    refresh: (config['refresh'] ?? 'write') as 'write' | 'readWrite',
+  };
   return driverSession({
     topology: topologyOf((t) =>
       timed<Access>(t, 'in')
@@ -76,22 +92,34 @@ export function ttlSubject(config: Config): Promise<Session> {
         'in',
         operations.map((operation) => event(accessOf(operation))),
       ),
-    take: (driver) => ({ expect: driver.read('out').map(({ value: row }) => (row as { readonly held: Json }).held) }),
+    take: (driver) => ({
+      expect: driver.read('out').map(({ value: row }) => (row as { readonly held: Json }).held),
+    }),
   });
 }
 
 export function deduplicateSubject(config: Config): Promise<Session> {
-  const pairOf = ({ value: row, timestamp }: { readonly value: unknown; readonly timestamp: number }): Json => [
-    (row as SluiceEvent<Row>).data.key,
+  const pairOf = ({
+    value: row,
     timestamp,
-  ];
+  }: {
+    readonly value: unknown;
+    readonly timestamp: number;
+  }): Json => [(row as SluiceEvent<Row>).data.key, timestamp];
   return driverSession({
     topology: topologyOf((t) => {
-      const once = rows(t, 'in').deduplicate('once', { by: (e) => e.data.key, within: config['within'] as number, late: 'side' });
+      const once = rows(t, 'in').deduplicate('once', {
+        by: (e) => e.data.key,
+        within: config['within'] as number,
+        late: 'side',
+      });
       once.out.sinkTo('out', collect());
       once.late.sinkTo('late', collect());
     }),
     feed: feedRows,
-    take: (driver) => ({ expect: driver.read('out').map(pairOf), expectLate: driver.read('late').map(pairOf) }),
+    take: (driver) => ({
+      expect: driver.read('out').map(pairOf),
+      expectLate: driver.read('late').map(pairOf),
+    }),
   });
 }

@@ -1,5 +1,6 @@
 /**
- * Watermarks: how a source makes them (`watermarks`), and how those of several inputs become one (`merge`).
+ * Watermarks: how a source makes them (`watermarks`), and how those of several inputs become one
+ * (`merge`).
  */
 import type { Topology } from '../../../topology/index.ts';
 import { collect } from '../../../topology/index.ts';
@@ -11,7 +12,10 @@ import { driverSession } from '../session.ts';
 import { rows, timed, topologyOf } from './common.ts';
 
 export function watermarksSubject(config: Config): Promise<Session> {
-  const { delay = 0, idleAfter = 0 } = config as { readonly delay?: number; readonly idleAfter?: number };
+  const { delay = 0, idleAfter = 0 } = config as {
+    readonly delay?: number;
+    readonly idleAfter?: number;
+  };
   return driverSession({
     topology: topologyOf((t) => timed(t, 'in', { delay, idleAfter }).sinkTo('out', collect())),
     feed: (driver, operations) =>
@@ -29,9 +33,12 @@ type Place = { readonly source: string; readonly split?: string };
 export function mergeSubject(config: Config): Promise<Session> {
   const inputs = config['inputs'] as number;
   const combined = config['rule'] === 'combined';
-  const placeOf = (input: number): Place => (combined ? { source: 'in', split: `${input}` } : { source: `in-${input}` });
+  const placeOf = (input: number): Place =>
+    combined ? { source: 'in', split: `${input}` } : { source: `in-${input}` };
   return driverSession({
-    topology: combined ? topologyOf((t) => rows(t, 'in').sinkTo('out', collect())) : unionTopology(inputs),
+    topology: combined
+      ? topologyOf((t) => rows(t, 'in').sinkTo('out', collect()))
+      : unionTopology(inputs),
     splits: combined ? { in: Array.from({ length: inputs }, (_, input) => `${input}`) } : {},
     begin: async (driver) => {
       if (!combined && inputs === 1) await driver.idle(placeOf(1));
@@ -43,21 +50,31 @@ export function mergeSubject(config: Config): Promise<Session> {
 }
 
 /**
- * A union has two inputs at least. What is missing is made up by sources that no step names: idle from the beginning they count for nothing
- * beside one that is active; without any input they stay silent.
+ * A union has two inputs at least. What is missing is made up by sources that no step names: idle
+ * from the beginning they count for nothing beside one that is active; without any input they stay
+ * silent.
  */
 function unionTopology(inputs: number): Topology {
   return topologyOf((t) => {
-    const [first, second, ...others] = Array.from({ length: Math.max(inputs, 2) }, (_, input) => rows(t, `in-${input}`));
+    const [first, second, ...others] = Array.from({ length: Math.max(inputs, 2) }, (_, input) =>
+      rows(t, `in-${input}`),
+    );
     if (first === undefined || second === undefined) return;
     first.union('union', second, ...others).sinkTo('out', collect());
   });
 }
 
-async function act(driver: Driver, operation: Operation, placeOf: (input: number) => Place): Promise<void> {
+async function act(
+  driver: Driver,
+  operation: Operation,
+  placeOf: (input: number) => Place,
+): Promise<void> {
   switch (operation.key) {
     case 'watermark': {
-      const { input, at } = operation.value as { readonly input: number; readonly at: number | 'max' };
+      const { input, at } = operation.value as {
+        readonly input: number;
+        readonly at: number | 'max';
+      };
       return driver.advanceWatermark(at, placeOf(input));
     }
     case 'idle':

@@ -1,5 +1,6 @@
 /**
- * Windows: `window` sums values per key, `assign` looks only at which windows an element belongs to.
+ * Windows: `window` sums values per key, `assign` looks only at which windows an element belongs
+ * to.
  */
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { SluiceEvent, Topology } from '../../../topology/index.ts';
@@ -62,7 +63,10 @@ function assignTopology(config: Config): Topology {
   });
 }
 
-/** Each element has a driver of its own, drained at once: windows of different elements must not meet. */
+/**
+ * Each element has a driver of its own, drained at once: windows of different elements must not
+ * meet.
+ */
 export async function assignSubject(config: Config): Promise<Session> {
   const topology = assignTopology(config);
   // What the language refuses is told before the first step.
@@ -94,7 +98,10 @@ export async function assignSubject(config: Config): Promise<Session> {
   };
 }
 
-/** Whether the language refuses the configuration, as a topology that is invalid and in no other way. */
+/**
+ * Whether the language refuses the configuration, as a topology that is invalid and in no other
+ * way.
+ */
 export async function refusesWindow(config: Config): Promise<boolean> {
   try {
     (await createDriver(assignTopology(config))).close();

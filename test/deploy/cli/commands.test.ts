@@ -1,5 +1,6 @@
 /**
- * Commands that need no running instance: their output for a person and for a program, and errors that name the file and what to do.
+ * Commands that need no running instance: their output for a person and for a program, and errors
+ * that name the file and what to do.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,10 +18,15 @@ describe('the command line', () => {
     const good = await sluice(['config', 'check', file], root, { PORT: '9000' });
     expect(good).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/ingress\.port +9000 +environment PORT \(.*sluice\.yaml:2\)/) as string,
+      out: expect.stringMatching(
+        /ingress\.port +9000 +environment PORT \(.*sluice\.yaml:2\)/,
+      ) as string,
     });
     const bad = await sluice(['--json', 'config', 'check', file], root);
-    expect([bad.code, JSON.parse(bad.out)]).toMatchObject([1, { ok: false, problems: [{ line: 2, path: 'ingress.port' }, {}] }]);
+    expect([bad.code, JSON.parse(bad.out)]).toMatchObject([
+      1,
+      { ok: false, problems: [{ line: 2, path: 'ingress.port' }, {}] },
+    ]);
     expect(await sluice(['config', 'check', 'nowhere.yaml'], root)).toMatchObject({
       code: 1,
       err: expect.stringContaining('nowhere.yaml cannot be read') as string,
@@ -28,7 +34,9 @@ describe('the command line', () => {
   });
 
   it('says which version it is', async () => {
-    const { version } = JSON.parse(readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8')) as {
+    const { version } = JSON.parse(
+      readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8'),
+    ) as {
       readonly version: string;
     };
     expect(await sluice(['--version'], root)).toMatchObject({ code: 0, out: `${version}\n` });
@@ -62,7 +70,9 @@ ingress:
     writeFileSync(file, 'streams:\n  - team: a\n    ap: b\n');
     expect(await sluice(['--config', file, '--dir', join(root, 'typo'), 'start'])).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/typo\.yaml:3: streams\[0\]\.ap: the key is unknown; expected 'app'/) as string,
+      err: expect.stringMatching(
+        /typo\.yaml:3: streams\[0\]\.ap: the key is unknown; expected 'app'/,
+      ) as string,
     });
   });
 
@@ -73,15 +83,23 @@ ingress:
       out: expect.stringContaining("topology 'flights' is valid") as string,
     });
     expect((await sluice(['topology', 'describe', file])).out).toMatch(/^flowchart LR\n/);
-    expect((await sluice(['topology', 'describe', file, '--format', 'dot'])).out).toMatch(/^digraph "flights"/);
-    expect(JSON.parse((await sluice(['--json', 'topology', 'describe', file])).out)).toMatchObject({ name: 'flights', irVersion: 1 });
+    expect((await sluice(['topology', 'describe', file, '--format', 'dot'])).out).toMatch(
+      /^digraph "flights"/,
+    );
+    expect(JSON.parse((await sluice(['--json', 'topology', 'describe', file])).out)).toMatchObject({
+      name: 'flights',
+      irVersion: 1,
+    });
     const broken = join(root, 'broken.ts');
     writeFileSync(
       broken,
       "import { stream, topology } from 'sluice';\nexport default topology('x', { version: 1, owner: 'a/b' }, (t) => { t.source('s', stream('nope')); });\n",
     );
     const checked = await sluice(['topology', 'check', broken]);
-    expect([checked.code, checked.out]).toEqual([1, expect.stringContaining("its stream must be 'team/app'") as string]);
+    expect([checked.code, checked.out]).toEqual([
+      1,
+      expect.stringContaining("its stream must be 'team/app'") as string,
+    ]);
   });
 
   it('writes types for a schema, and finds stale ones', async () => {
@@ -98,17 +116,26 @@ ingress:
     expect((await sluice(['schema', 'types', '--check', file])).code).toBe(1);
     expect((await sluice(['schema', 'types', file])).code).toBe(0);
     const text = readFileSync(join(root, 'promo-click.gen.ts'), 'utf8');
-    expect(text).toMatch(/export interface PromoClick \{\s+promoId: string\s+price\?: \(number \| null\)\s+\}/);
+    expect(text).toMatch(
+      /export interface PromoClick \{\s+promoId: string\s+price\?: \(number \| null\)\s+\}/,
+    );
     expect(text).toContain('export const promoClick: Schema<PromoClick> = schemaOf({');
     expect((await sluice(['schema', 'types', '--check', file])).code).toBe(0);
     // As source text it would be the prototype of the object.
     writeFileSync(file, JSON.stringify(schema).replace('"price"', '"__proto__"'));
     expect((await sluice(['schema', 'types', file])).code).toBe(0);
-    expect(readFileSync(join(root, 'promo-click.gen.ts'), 'utf8')).toContain('    ["__proto__"]: {');
-    writeFileSync(file, JSON.stringify({ ...schema, properties: { promoId: { type: 'string', nullable: true } } }));
+    expect(readFileSync(join(root, 'promo-click.gen.ts'), 'utf8')).toContain(
+      '    ["__proto__"]: {',
+    );
+    writeFileSync(
+      file,
+      JSON.stringify({ ...schema, properties: { promoId: { type: 'string', nullable: true } } }),
+    );
     expect(await sluice(['schema', 'types', file])).toMatchObject({
       code: 1,
-      err: expect.stringContaining("promo-click#/properties/promoId/nullable: 'nullable' is no keyword") as string,
+      err: expect.stringContaining(
+        "promo-click#/properties/promoId/nullable: 'nullable' is no keyword",
+      ) as string,
     });
     writeFileSync(file, JSON.stringify({ ...schema, title: 'not a type' }));
     expect(await sluice(['schema', 'types', file])).toMatchObject({
@@ -126,7 +153,10 @@ ingress:
       err: expect.stringContaining('no tables found in') as string,
     });
     const json = await sluice(['--json', '--dir', join(root, 'none'), 'status']);
-    expect([json.code, JSON.parse(json.out)]).toMatchObject([1, { error: { code: 'not-running', fix: expect.any(String) as string } }]);
+    expect([json.code, JSON.parse(json.out)]).toMatchObject([
+      1,
+      { error: { code: 'not-running', fix: expect.any(String) as string } },
+    ]);
     writeFileSync(join(root, 'mine.txt'), 'x');
     expect(await sluice(['--dir', root, 'reset', '--yes'])).toMatchObject({
       code: 1,

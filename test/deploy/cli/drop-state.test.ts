@@ -1,5 +1,6 @@
 /**
- * State that is let go by name, and staged output that never is: with the real commands, over restarts under changed topologies.
+ * State that is let go by name, and staged output that never is: with the real commands, over
+ * restarts under changed topologies.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,9 +20,16 @@ const config = `streams:
 topologies: [topology.ts]
 local: { checkpoint_ms: 100, parquet_file_age_ms: 3600000 }
 `;
-const once = ".eventTime('time', () => 0, { outOfOrderness: 0 }).deduplicate('once', { by: (e) => e.id, within: '1h' })";
+const once =
+  ".eventTime('time', () => 0, { outOfOrderness: 0 }).deduplicate('once', { by: (e) => e.id, within: '1h' })";
 
-const topologyText = ({ name = 'clicks', between = '', sink = 'out', table = 'clicks', column = 'integer' } = {}): string => `
+const topologyText = ({
+  name = 'clicks',
+  between = '',
+  sink = 'out',
+  table = 'clicks',
+  column = 'integer',
+} = {}): string => `
 import { schemaOf, stream, table, topology } from 'sluice';
 const row = schemaOf<{ id: string; n: any }>({ $id: 'row', type: 'object', required: ['id', 'n'], properties: { id: { type: 'string' }, n: { type: '${column}' } } });
 export default topology('${name}', { version: 1, owner: 'a/clicks' }, (t) => {
@@ -49,7 +57,9 @@ function project(name: string): Project {
     run: (...command) => sluice(['--dir', data, ...args, ...command]),
     async ids(table) {
       if (!tablesOf(join(data, 'lake')).includes(table)) return [];
-      return (await queryLake(join(data, 'lake'), `SELECT id FROM ${table} ORDER BY id`)).rows.map((row) => (row as unknown[])[0]);
+      return (await queryLake(join(data, 'lake'), `SELECT id FROM ${table} ORDER BY id`)).rows.map(
+        (row) => (row as unknown[])[0],
+      );
     },
   };
 }
@@ -57,21 +67,29 @@ function project(name: string): Project {
 async function send({ url }: Started, ...ids: readonly string[]): Promise<void> {
   for (const id of ids) {
     const headers = { 'content-type': 'application/json', 'x-event-id': id };
-    expect((await fetch(`${url}/v1/a/clicks`, { method: 'POST', body: `{"n":1}`, headers })).status).toBe(200);
+    expect(
+      (await fetch(`${url}/v1/a/clicks`, { method: 'POST', body: `{"n":1}`, headers })).status,
+    ).toBe(200);
   }
 }
 
-/** Waits until the rows are in the sink's hands, and stops: they are staged then, and not visible. */
+/**
+ * Waits until the rows are in the sink's hands, and stops: they are staged then, and not visible.
+ */
 async function stopWith(rows: number, started: Started, project: Project): Promise<void> {
   await until(async () => {
     const { out } = await project.run('--json', 'status');
-    const [topology] = (JSON.parse(out) as { topologies: { job: { uncommittedRows: number } | null }[] }).topologies;
+    const [topology] = (
+      JSON.parse(out) as { topologies: { job: { uncommittedRows: number } | null }[] }
+    ).topologies;
     return topology?.job?.uncommittedRows === rows;
   }, started.output);
   expect(await started.stop()).toBe(0);
 }
 
-it('commits what a renamed, a moved and a removed sink staged, under kills too', { timeout: 120_000 }, async () => {
+it('commits what a renamed, a moved and a removed sink staged, under kills too', {
+  timeout: 120_000,
+}, async () => {
   const of = project('sinks');
   of.write(topologyText());
   let started = await of.start();
@@ -86,7 +104,8 @@ it('commits what a renamed, a moved and a removed sink staged, under kills too',
   await stopWith(3, started, of);
   expect(await of.ids('clicks')).toEqual([]);
 
-  // Another table: what was staged for the old one becomes visible, also when its state is named to be dropped.
+  // Another table: what was staged for the old one becomes visible, also when its state is named to
+  // be dropped.
   of.write(topologyText({ sink: 'renamed', table: 'other' }));
   started = await of.start('--drop-state', 'renamed');
   await until(async () => (await of.ids('clicks')).length === 3, started.output);
@@ -98,7 +117,9 @@ it('commits what a renamed, a moved and a removed sink staged, under kills too',
   expect(await of.ids('other')).toEqual([]);
 });
 
-it('drops the state of what is named, once, and refuses what there is not', { timeout: 120_000 }, async () => {
+it('drops the state of what is named, once, and refuses what there is not', {
+  timeout: 120_000,
+}, async () => {
   const of = project('names');
   of.write(topologyText({ between: once }));
   let started = await of.start();
@@ -108,16 +129,24 @@ it('drops the state of what is named, once, and refuses what there is not', { ti
   const unknown = await of.run('start', '--port', '0', '--drop-state', 'nobody');
   expect(unknown).toMatchObject({
     code: 1,
-    err: expect.stringContaining("invalid --drop-state 'nobody': no checkpoint has state of it") as string,
+    err: expect.stringContaining(
+      "invalid --drop-state 'nobody': no checkpoint has state of it",
+    ) as string,
   });
   expect(unknown.err).toContain('clicks: clicks, time, once, out');
   const nameless = await of.run('start', '--port', '0', '--drop-state');
-  expect(nameless).toMatchObject({ code: 1, err: expect.stringContaining('clicks: clicks, time, once, out') as string });
+  expect(nameless).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('clicks: clicks, time, once, out') as string,
+  });
 
   // Gone without a word: refused, with what to do.
   of.write(topologyText());
   started = await of.start();
-  await until(() => started.output().includes("deduplicate 'once' is gone: its state would be dropped"), started.output);
+  await until(
+    () => started.output().includes("deduplicate 'once' is gone: its state would be dropped"),
+    started.output,
+  );
   expect(started.output()).toContain('--drop-state time,once');
   await started.stop();
 
@@ -153,7 +182,12 @@ it('makes visible what a topology had staged that is renamed', { timeout: 120_00
   of.write(topologyText({ name: 'other', table: 'other' }));
   started = await of.start();
   await until(
-    () => started.output().includes("'clicks' is in no topology file any more: 2 rows that it had staged are visible now"),
+    () =>
+      started
+        .output()
+        .includes(
+          "'clicks' is in no topology file any more: 2 rows that it had staged are visible now",
+        ),
     started.output,
   );
   expect(await of.ids('clicks')).toEqual(['e1', 'e2']);
@@ -166,14 +200,17 @@ it('makes visible what a topology had staged that is renamed', { timeout: 120_00
   expect(await of.ids('clicks')).toEqual(['e1', 'e2']);
 });
 
-it('finds a column of another type before a start, and at the start itself, and rejects no row for it', { timeout: 120_000 }, async () => {
+it('finds a column of another type before a start, and at the start itself, and rejects no row for it', {
+  timeout: 120_000,
+}, async () => {
   const of = project('columns');
   of.write(topologyText());
   let started = await of.start();
   await send(started, 'e1');
   await stopWith(1, started, of);
   of.write(topologyText({ column: 'string' }));
-  const message = "its column 'n' was an integer in the table 'clicks', now it is text: readers cannot unify them";
+  const message =
+    "its column 'n' was an integer in the table 'clicks', now it is text: readers cannot unify them";
   const checked = await of.run('--json', 'topology', 'check', join(of.data, '../topology.ts'));
   expect(checked.code).toBe(1);
   expect(checked.out).toContain(message);
@@ -187,5 +224,7 @@ it('finds a column of another type before a start, and at the start itself, and 
   of.write(topologyText());
   started = await of.start();
   await stopWith(2, started, of);
-  expect((await queryLake(join(of.data, 'lake'), 'SELECT count(*) FROM rejected')).rows).toEqual([[0]]);
+  expect((await queryLake(join(of.data, 'lake'), 'SELECT count(*) FROM rejected')).rows).toEqual([
+    [0],
+  ]);
 });

@@ -1,6 +1,7 @@
 /**
- * A topology with a graph sink, and `sluice graph`, as a person has them: questions to the running instance and to the file, errors, a kill in
- * mid-send, and an instance whose graph cannot be opened.
+ * A topology with a graph sink, and `sluice graph`, as a person has them: questions to the running
+ * instance and to the file, errors, a kill in mid-send, and an instance whose graph cannot be
+ * opened.
  */
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,18 +41,28 @@ interface Project {
   readonly args: readonly string[];
 }
 
-function project(name: string, ...topologies: readonly (readonly [file: string, text: string])[]): Project {
+function project(
+  name: string,
+  ...topologies: readonly (readonly [file: string, text: string])[]
+): Project {
   const dir = join(root, name);
   mkdirSync(dir, { recursive: true });
   const list = topologies.map(([file]) => file).join(', ');
   const streams = 'streams:\n  - team: a\n    app: flights\n';
-  writeFileSync(join(dir, 'sluice.yaml'), `${streams}topologies: [${list}]\nlocal: { checkpoint_ms: 100, parquet_file_age_ms: 0 }\n`);
+  writeFileSync(
+    join(dir, 'sluice.yaml'),
+    `${streams}topologies: [${list}]\nlocal: { checkpoint_ms: 100, parquet_file_age_ms: 0 }\n`,
+  );
   for (const [file, text] of topologies) writeFileSync(join(dir, file), text);
   return { data: join(dir, '.sluice'), args: ['--config', join(dir, 'sluice.yaml')] };
 }
 
 const post = (url: string, body: unknown): Promise<Response> =>
-  fetch(`${url}/v1/a/flights`, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+  fetch(`${url}/v1/a/flights`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json' },
+  });
 
 async function asked(data: string, statement: string): Promise<unknown> {
   const { code, out, err } = await sluice(['--json', '--dir', data, 'graph', statement]);
@@ -68,18 +79,28 @@ describe('sluice graph', () => {
       { from: 'JFK', to: 'LAX', n: 13 },
       { from: 'JFK', to: 'LAX', n: 1.5 },
     ]);
-    const all = 'MATCH (a:Airport)-[e:ROUTE]->(b:Airport) RETURN a.code AS origin, b.code AS dest, e.last AS last ORDER BY last';
+    const all =
+      'MATCH (a:Airport)-[e:ROUTE]->(b:Airport) RETURN a.code AS origin, b.code AS dest, e.last AS last ORDER BY last';
     const expected = [
       { origin: 'JFK', dest: 'LAX', last: 1 },
       { origin: 'LAX', dest: 'JFK', last: 2 },
     ];
-    await until(async () => JSON.stringify(await asked(data, all)) === JSON.stringify(expected), started.output);
-    const table = 'origin  dest  last\n------  ----  ----\nJFK     LAX      1\nLAX     JFK      2\n(2 rows)\n';
+    await until(
+      async () => JSON.stringify(await asked(data, all)) === JSON.stringify(expected),
+      started.output,
+    );
+    const table =
+      'origin  dest  last\n------  ----  ----\nJFK     LAX      1\nLAX     JFK      2\n(2 rows)\n';
     const { out, err } = await sluice(['--dir', data, 'graph', all]);
     expect([out, err]).toEqual([table, expect.stringMatching(/^as of \d{4}-\d\d-\d\dT\S+Z\n$/)]);
     expect((await sluice(['--json', '--dir', data, 'graph', all])).err).toBe('');
 
-    const many = await sluice(['--dir', data, 'graph', `UNWIND range(1, ${limits.graphQueryMaxRows + 5}) AS n RETURN n`]);
+    const many = await sluice([
+      '--dir',
+      data,
+      'graph',
+      `UNWIND range(1, ${limits.graphQueryMaxRows + 5}) AS n RETURN n`,
+    ]);
     expect([many.code, many.out, many.err]).toEqual([
       0,
       expect.stringContaining(`(${limits.graphQueryMaxRows} rows)`) as string,
@@ -96,16 +117,32 @@ describe('sluice graph', () => {
     const status = JSON.parse((await sluice(['--json', '--dir', data, 'status'])).out) as {
       topologies: { job: { nodes: unknown[] } }[];
     };
-    expect(status.topologies[0]?.job.nodes.at(-1)).toMatchObject({ id: 'routes-graph', kind: 'sink', in: 4, passed: 2, rejected: 2 });
+    expect(status.topologies[0]?.job.nodes.at(-1)).toMatchObject({
+      id: 'routes-graph',
+      kind: 'sink',
+      in: 4,
+      passed: 2,
+      rejected: 2,
+    });
     let rejected: readonly unknown[] = [];
     await until(async () => {
       if (!tablesOf(join(data, 'lake')).includes('rejected')) return false;
-      rejected = (await queryLake(join(data, 'lake'), 'SELECT code, operator, message, pointer FROM rejected ORDER BY code')).rows;
+      rejected = (
+        await queryLake(
+          join(data, 'lake'),
+          'SELECT code, operator, message, pointer FROM rejected ORDER BY code',
+        )
+      ).rows;
       return rejected.length > 1;
     }, started.output);
     expect(rejected).toEqual([
       ['function-threw', 'routes-graph', 'an unlucky number', null],
-      ['row-mismatch', 'routes-graph', 'must be an integer within 2^53, not 1.5', '/0/props/flights'],
+      [
+        'row-mismatch',
+        'routes-graph',
+        'must be an integer within 2^53, not 1.5',
+        '/0/props/flights',
+      ],
     ]);
     expect(await started.stop()).toBe(0);
 
@@ -119,9 +156,15 @@ describe('sluice graph', () => {
   it('says that there is no graph, whether an instance runs or not, and makes none', async () => {
     const { data, args } = project('none', ['rows.ts', rows]);
     const question = ['--dir', data, 'graph', 'MATCH (n) RETURN n'];
-    expect(await sluice(question)).toMatchObject({ code: 1, err: expect.stringContaining('there is no graph at') as string });
+    expect(await sluice(question)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('there is no graph at') as string,
+    });
     const started = await startSluice(data, args);
-    expect(await sluice(question)).toMatchObject({ code: 1, err: expect.stringContaining('there is no graph at') as string });
+    expect(await sluice(question)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('there is no graph at') as string,
+    });
     await started.stop();
     expect(existsSync(join(data, 'graph'))).toBe(false);
   });
@@ -134,25 +177,42 @@ describe('sluice graph', () => {
       const end = sent + 400;
       const sending = (async () => {
         while (sent < end) {
-          const batch = Array.from({ length: 20 }, (_, i) => ({ from: `A${sent + i}`, to: `B${(sent + i) % 7}`, n: sent + i }));
+          const batch = Array.from({ length: 20 }, (_, i) => ({
+            from: `A${sent + i}`,
+            to: `B${(sent + i) % 7}`,
+            n: sent + i,
+          }));
           const answer = await post(started.url, batch).catch(() => undefined);
           if (answer?.status !== 200) return;
           sent += 20;
         }
       })();
       await until(
-        async () => Number(((await asked(data, 'MATCH (a:Airport) RETURN count(*) AS n')) as { n: number }[])[0]?.n) > 50,
+        async () =>
+          Number(
+            ((await asked(data, 'MATCH (a:Airport) RETURN count(*) AS n')) as { n: number }[])[0]
+              ?.n,
+          ) > 50,
         started.output,
       );
       await started.stop('SIGKILL');
       await sending;
     }
     const again = await startSluice(data, args);
-    const count = 'MATCH (a:Airport)-[e:ROUTE]->(b:Airport) WHERE a.flights = e.last RETURN count(*) AS n';
-    await until(async () => Number(((await asked(data, count)) as { n: number }[])[0]?.n) >= sent - 100, again.output);
-    const found = (await asked(data, 'MATCH (a:Airport)-[e:ROUTE]->(b:Airport) RETURN e.last AS n ORDER BY n')) as { n: number }[];
+    const count =
+      'MATCH (a:Airport)-[e:ROUTE]->(b:Airport) WHERE a.flights = e.last RETURN count(*) AS n';
+    await until(
+      async () => Number(((await asked(data, count)) as { n: number }[])[0]?.n) >= sent - 100,
+      again.output,
+    );
+    const found = (await asked(
+      data,
+      'MATCH (a:Airport)-[e:ROUTE]->(b:Airport) RETURN e.last AS n ORDER BY n',
+    )) as { n: number }[];
     const numbers = found.map(({ n }) => n);
-    expect(numbers.slice(0, sent - 100)).toEqual(Array.from({ length: sent - 100 }, (_, i) => 100 + i).slice(0, numbers.length));
+    expect(numbers.slice(0, sent - 100)).toEqual(
+      Array.from({ length: sent - 100 }, (_, i) => 100 + i).slice(0, numbers.length),
+    );
     expect(new Set(numbers).size).toBe(numbers.length);
     await again.stop();
   });
@@ -169,7 +229,10 @@ describe('an instance whose graph cannot be opened', () => {
     mkdirSync(data, { recursive: true });
     writeFileSync(join(data, 'graph'), 'no graph at all'.repeat(500));
     const started = await startSluice(data, args);
-    await until(() => /routes\.ts: .*graph cannot be opened/.test(started.output()), started.output);
+    await until(
+      () => /routes\.ts: .*graph cannot be opened/.test(started.output()),
+      started.output,
+    );
     await post(started.url, { from: 'JFK', to: 'LAX', n: 1 });
     await until(async () => {
       if (!tablesOf(join(data, 'lake')).includes('rows')) return false;
@@ -189,9 +252,15 @@ describe('an instance whose graph cannot be opened', () => {
       hook,
       `import { register } from 'node:module';\nregister(${JSON.stringify(`data:text/javascript,${encodeURIComponent(missing)}`)});\n`,
     );
-    const started = await startSluice(data, args, ['--port', '0'], undefined, { NODE_OPTIONS: `--import=${hook}` });
+    const started = await startSluice(data, args, ['--port', '0'], undefined, {
+      NODE_OPTIONS: `--import=${hook}`,
+    });
     await until(() => started.output().includes('topology rows'), started.output);
-    await until(() => started.output().includes('the embedded graph database cannot be loaded on this machine'), started.output);
+    await until(
+      () =>
+        started.output().includes('the embedded graph database cannot be loaded on this machine'),
+      started.output,
+    );
     expect(started.output()).toContain('run `npm ci` again');
     expect((await post(started.url, { from: 'JFK', to: 'LAX', n: 1 })).status).toBe(200);
     expect(await started.stop()).toBe(0);

@@ -1,5 +1,6 @@
 /**
- * Notes beside a log in JSON: one object a line, whatever is in them; so are the warnings of Node itself.
+ * Notes beside a log in JSON: one object a line, whatever is in them; so are the warnings of Node
+ * itself.
  */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createNotes } from '../../../deploy/cli/notes.ts';
@@ -18,7 +19,11 @@ afterEach(() => {
 
 function notes(json: boolean) {
   const lines: string[] = [];
-  const note = createNotes({ json, line: () => undefined, note: (text) => void lines.push(text) }, json, clock);
+  const note = createNotes(
+    { json, line: () => undefined, note: (text) => void lines.push(text) },
+    json,
+    clock,
+  );
   return { note, lines };
 }
 

@@ -1,6 +1,6 @@
 /**
- * A folder belongs to one instance and to one user: two starts on one folder, folders that two instances share by links, a kill, a reset, and
- * the modes of everything that a run writes.
+ * A folder belongs to one instance and to one user: two starts on one folder, folders that two
+ * instances share by links, a kill, a reset, and the modes of everything that a run writes.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -39,9 +39,16 @@ afterEach(async () => {
 
 const streams = 'streams:\n  - {team: a, app: clicks}\n  - {team: a, app: kept, ack: spooled}\n';
 
-/** In this process: a lock is per open file, so a second start here is refused as one of another process is. */
+/**
+ * In this process: a lock is per open file, so a second start here is refused as one of another
+ * process is.
+ */
 async function start(dir: string): Promise<RunningLocal> {
-  const parsed = parseConfig(`${streams}ingress: {port: 0}\n`, { file: 'sluice.yaml', env: {}, baseDir: root });
+  const parsed = parseConfig(`${streams}ingress: {port: 0}\n`, {
+    file: 'sluice.yaml',
+    env: {},
+    baseDir: root,
+  });
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
   const local = await startLocal({
     config: parsed.config,
@@ -67,7 +74,10 @@ describe('an instance on a folder', () => {
         message: expect.stringContaining(`pid ${process.pid} (http`),
       });
     }
-    expect(await findInstance(link)).toMatchObject({ pid: process.pid, metrics: expect.stringMatching(/^http:.*\/metrics$/) });
+    expect(await findInstance(link)).toMatchObject({
+      pid: process.pid,
+      metrics: expect.stringMatching(/^http:.*\/metrics$/),
+    });
   });
 
   it.each(['log', 'lake', 'checkpoints', 'claims', 'graph-staging', 'spool'])(
@@ -77,7 +87,10 @@ describe('an instance on a folder', () => {
       await start(one);
       mkdirSync(other);
       symlinkSync(join(one, name), join(other, name));
-      await expect(start(other)).rejects.toMatchObject({ code: 'folder-in-use', message: expect.stringContaining(name) });
+      await expect(start(other)).rejects.toMatchObject({
+        code: 'folder-in-use',
+        message: expect.stringContaining(name),
+      });
       await running.pop()?.stop();
       await start(other);
     },
@@ -91,7 +104,10 @@ describe('an instance on a folder', () => {
     await first.stop('SIGKILL');
     expect([existsSync(instanceFile(dir)), existsSync(controlSocket(dir))]).toEqual([true, true]);
     expect(await findInstance(dir)).toBeUndefined();
-    expect(await sluice(['--dir', dir, 'status'])).toMatchObject({ code: 1, err: expect.stringContaining('no instance runs') });
+    expect(await sluice(['--dir', dir, 'status'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('no instance runs'),
+    });
     const second = await startSluice(dir, ['--config', config]);
     expect((await sluice(['--dir', dir, 'status'])).out).toMatch(
       new RegExp(`pid ${second.child.pid}, .*metrics at http://127.0.0.1:\\d+/metrics`),
@@ -111,14 +127,18 @@ describe('a reset', () => {
       err: expect.stringContaining('in use by another process'),
     });
     await lock.release();
-    expect(await sluice(['--dir', dir, 'reset', '--yes'])).toMatchObject({ code: 0, out: `removed ${dir} (log)\n` });
+    expect(await sluice(['--dir', dir, 'reset', '--yes'])).toMatchObject({
+      code: 0,
+      out: `removed ${dir} (log)\n`,
+    });
     expect(existsSync(dir)).toBe(false);
   });
 });
 
 describe('a reset of a folder whose spools hold acknowledged events', () => {
   const record = { key: 'k', value: [Buffer.from('acknowledged')] };
-  const spoolOf = (dir: string, name: string) => openSpool({ dir: join(dir, 'spool', name), clock: systemClock, maxBytes: 1_000_000 });
+  const spoolOf = (dir: string, name: string) =>
+    openSpool({ dir: join(dir, 'spool', name), clock: systemClock, maxBytes: 1_000_000 });
 
   it('lists them and deletes nothing, whoever agreed to it, until it is told to drop them', async () => {
     const dir = join(root, 'reset-spooled');
@@ -143,7 +163,9 @@ describe('a reset of a folder whose spools hold acknowledged events', () => {
     expect(refused.err).toMatch(/gone\/app kafka: 2 records/);
     expect(refused.err).not.toContain('a/empty');
     expect(refused.err).toContain('--drop-spooled');
-    expect(readdirSync(dir, { recursive: true, encoding: 'utf8' })).toEqual(expect.arrayContaining(before));
+    expect(readdirSync(dir, { recursive: true, encoding: 'utf8' })).toEqual(
+      expect.arrayContaining(before),
+    );
     expect((await sluice(['--dir', dir, 'reset', '--yes', '--drop-spooled'])).code).toBe(0);
     expect(existsSync(dir)).toBe(false);
   });
@@ -160,7 +182,9 @@ describe('a reset of a folder whose spools hold acknowledged events', () => {
     writeFileSync(file, bytes);
     expect(await sluice(['--dir', dir, 'reset', '--yes'])).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/a\/kept kinesis: events that cannot be counted, as it is damaged/) as string,
+      err: expect.stringMatching(
+        /a\/kept kinesis: events that cannot be counted, as it is damaged/,
+      ) as string,
     });
     rmSync(folder, { recursive: true });
     const again = await spoolOf(dir, 'a/kept/kinesis');
@@ -179,7 +203,10 @@ it('a reset deletes nothing that another instance has by a link', async () => {
   mkdirSync(other);
   for (const name of ['log', 'spool']) symlinkSync(join(one, name), join(other, name));
   await start(other);
-  expect(await sluice(['--dir', one, 'reset', '--yes'])).toMatchObject({ code: 1, err: expect.stringMatching(/(log|spool)\S* is in use/) });
+  expect(await sluice(['--dir', one, 'reset', '--yes'])).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/(log|spool)\S* is in use/),
+  });
   expect(readdirSync(one)).toEqual(expect.arrayContaining(['lake', 'lock', 'log', 'spool']));
   await running.pop()?.stop();
   expect((await sluice(['--dir', one, 'reset', '--yes'])).code).toBe(0);
@@ -199,7 +226,10 @@ describe('the folder of an instance', () => {
     mkdirSync(dir);
     chmodSync(dir, 0o755);
     writeFileSync(join(dir, 'thesis.tex'), '');
-    await expect(lockInstance(dir)).rejects.toMatchObject({ code: 'folder-not-private', message: expect.stringContaining('thesis.tex') });
+    await expect(lockInstance(dir)).rejects.toMatchObject({
+      code: 'folder-not-private',
+      message: expect.stringContaining('thesis.tex'),
+    });
     expect([lstatSync(dir).mode & 0o777, readdirSync(dir)]).toEqual([0o755, ['thesis.tex']]);
     chmodSync(dir, 0o700);
     await (await lockInstance(dir)).release();
@@ -208,7 +238,12 @@ describe('the folder of an instance', () => {
 
 /** What `code` prints, run as a user who owns nothing here. */
 const asNobody = (code: string): string =>
-  spawnSync(process.execPath, ['-e', code], { cwd: '/', uid: 65_534, gid: 65_534, encoding: 'utf8' }).stdout;
+  spawnSync(process.execPath, ['-e', code], {
+    cwd: '/',
+    uid: 65_534,
+    gid: 65_534,
+    encoding: 'utf8',
+  }).stdout;
 
 it.runIf(process.getuid?.() === 0)(
   'another user can neither connect to the control socket, nor read who runs, nor take the lock',
@@ -219,7 +254,9 @@ it.runIf(process.getuid?.() === 0)(
     const connected = `require('node:net').connect(${JSON.stringify(controlSocket(dir))}, () => console.log('connected')).on('error', (thrown) => console.log(thrown.code))`;
     const read = (path: string): string =>
       `try { require('node:fs').openSync(${JSON.stringify(path)}); console.log('open') } catch (thrown) { console.log(thrown.code) }`;
-    expect([connected, read(instanceFile(dir)), read(join(dir, 'lock'))].map(asNobody)).toEqual(Array(3).fill('EACCES\n'));
+    expect([connected, read(instanceFile(dir)), read(join(dir, 'lock'))].map(asNobody)).toEqual(
+      Array(3).fill('EACCES\n'),
+    );
     // As far as its own folder that user comes.
     expect(asNobody(read(root))).toBe('open\n');
   },
@@ -238,7 +275,9 @@ export default topology('numbers', { version: 1, owner: 'a/clicks' }, (t) => {
 
 /** Everything below `dir` whose mode is open to others, by its path. */
 function open(dir: string): readonly string[] {
-  const entries = readdirSync(dir, { recursive: true, withFileTypes: true }).map((entry) => join(entry.parentPath, entry.name));
+  const entries = readdirSync(dir, { recursive: true, withFileTypes: true }).map((entry) =>
+    join(entry.parentPath, entry.name),
+  );
   return [dir, ...entries].filter((path) => {
     const found = lstatSync(path, { throwIfNoEntry: false });
     return found !== undefined && (found.mode & 0o777) !== (found.isDirectory() ? 0o700 : 0o600);
@@ -251,22 +290,42 @@ it('everything that a run writes is 0700 and 0600, and what a person asks for is
   mkdirSync(project);
   writeFileSync(join(project, 'topology.ts'), topology);
   const config = join(project, 'sluice.yaml');
-  writeFileSync(config, `${streams}topologies: [topology.ts]\nlocal: {checkpoint_ms: 200, parquet_file_age_ms: 0}\n`);
+  writeFileSync(
+    config,
+    `${streams}topologies: [topology.ts]\nlocal: {checkpoint_ms: 200, parquet_file_age_ms: 0}\n`,
+  );
   const before = process.umask(0o022);
   const started = await startSluice(dir, ['--config', config]).finally(() => process.umask(before));
   const post = (stream: string, body: string): Promise<Response> =>
-    fetch(`${started.url}/v1/a/${stream}`, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
+    fetch(`${started.url}/v1/a/${stream}`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json' },
+    });
   expect((await post('clicks', '[{"n":1},{"n":"no number"}]')).status).toBe(200);
   expect((await post('clicks', `{"n":2,"pad":"${'x'.repeat(9_000_000)}"}`)).status).toBe(200);
   expect((await post('kept', '{"n":3}')).status).toBe(202);
   const has = (path: string): boolean => existsSync(join(dir, path));
-  const made = ['log', 'lake/numbers', 'lake/rejected', 'graph', 'checkpoints/numbers', 'claims/a', 'spool/a/kept', 'build'];
+  const made = [
+    'log',
+    'lake/numbers',
+    'lake/rejected',
+    'graph',
+    'checkpoints/numbers',
+    'claims/a',
+    'spool/a/kept',
+    'build',
+  ];
   await until(
     () => made.every(has),
     () => `${made.filter((path) => !has(path)).join(', ')} missing; ${started.output()}`,
   );
   expect(open(dir).map((path) => relative(dir, path))).toEqual([]);
-  expect([lstatSync(controlSocket(dir)).isSocket(), has('lock'), has('instance.json')]).toEqual([true, true, true]);
+  expect([lstatSync(controlSocket(dir)).isSocket(), has('lock'), has('instance.json')]).toEqual([
+    true,
+    true,
+    true,
+  ]);
   expect(await started.stop()).toBe(0);
   expect(open(dir).map((path) => relative(dir, path))).toEqual([]);
 

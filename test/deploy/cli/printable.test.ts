@@ -1,6 +1,7 @@
 /**
- * No command gives the terminal a control character that somebody else wrote: a name, a row, a configuration, an answer. Each command is run with such
- * inputs; a command that is not here fails the last test.
+ * No command gives the terminal a control character that somebody else wrote: a name, a row, a
+ * configuration, an answer. Each command is run with such inputs; a command that is not here fails
+ * the last test.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +14,10 @@ import { printable } from '../../../schemas/kernel/printable.ts';
 import type { Started } from '../support.ts';
 import { main, startSluice, until } from '../support.ts';
 
-/** A colour, a title, the same in C1, DEL, a carriage return, an override and an isolate of direction, a line separator. */
+/**
+ * A colour, a title, the same in C1, DEL, a carriage return, an override and an isolate of
+ * direction, a line separator.
+ */
 const hostile = '\u001b[31m\u001b]0;t\u0007\u009b1m\u007f\r\u202e\u2066\u2028';
 // oxlint-disable-next-line no-control-regex
 const raw = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/;
@@ -46,9 +50,15 @@ export default topology('shown', { version: 1, owner: 'a/b' }, (t) => {
     join(root, 'sluice.yaml'),
     `streams: [{team: a, app: b}]\ningress: {port: 0}\ntopologies: [${join(root, 'topology.ts')}]\n`,
   );
-  writeFileSync(join(root, 'bad.yaml'), `streams: [{team: a, app: "b${escaped}"}]\n"x${escaped}": 1\n`);
+  writeFileSync(
+    join(root, 'bad.yaml'),
+    `streams: [{team: a, app: "b${escaped}"}]\n"x${escaped}": 1\n`,
+  );
   started = await startSluice(data, ['--config', join(root, 'sluice.yaml')]);
-  const answer = await fetch(`${started.url}/v1/a/b`, { method: 'POST', body: JSON.stringify({ text: hostile }) });
+  const answer = await fetch(`${started.url}/v1/a/b`, {
+    method: 'POST',
+    body: JSON.stringify({ text: hostile }),
+  });
   expect(answer.status).toBe(200);
 }, 60_000);
 afterAll(async () => {
@@ -60,10 +70,14 @@ afterAll(async () => {
 /** For YAML and JSON. */
 const escaped = '\\u001b[31m\\u009b1m\\u007f\\u202e';
 
-async function run(args: readonly string[], stdin = ''): Promise<{ readonly text: string; readonly code: unknown }> {
+async function run(
+  args: readonly string[],
+  stdin = '',
+): Promise<{ readonly text: string; readonly code: unknown }> {
   const child = spawn(process.execPath, [main, ...args], { cwd: root });
   let text = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   child.stdin.on('error', () => undefined);
   child.stdin.end(stdin);
   const code = await new Promise((resolve) => child.once('close', resolve));
@@ -72,7 +86,12 @@ async function run(args: readonly string[], stdin = ''): Promise<{ readonly text
 
 const stream = ['--stream', 'a/b'];
 /** The command, its arguments, what is printed of the hostile text, and what it reads. */
-const cases = (): readonly (readonly [command: string, args: readonly string[], shows: RegExp, stdin?: string])[] => [
+const cases = (): readonly (readonly [
+  command: string,
+  args: readonly string[],
+  shows: RegExp,
+  stdin?: string,
+])[] => [
   ['help', [`nothing${hostile}`], /unknown command 'nothing\\u001b/],
   ['help', ['send', '-', ...stream, `--x${hostile}`], /unknown option '--x\\u001b/],
   ['start', ['--config', `none${hostile}`, '--dir', empty, 'start'], /none\\u001b/],
@@ -85,11 +104,20 @@ const cases = (): readonly (readonly [command: string, args: readonly string[], 
   ['send', ['send', '-', '--stream', hostile], /'\\u001b/],
   ['send', ['send', '-', ...stream, '--url', `x${hostile}`], /'x\\u001b/],
   ['send', ['send', '-', ...stream, '--url', url], /no\\u001b/, '1'],
-  ['send', ['--dir', data, 'send', '-', ...stream], /2 not-json/, `{"text":${hostile}}\n${hostile}\n`],
+  [
+    'send',
+    ['--dir', data, 'send', '-', ...stream],
+    /2 not-json/,
+    `{"text":${hostile}}\n${hostile}\n`,
+  ],
   ['send', ['--json', 'send', '-', ...stream, '--url', url], /\\u001b/, '1'],
   ['load', ['load', '--stream', hostile], /'\\u001b/],
   ['load', ['load', ...stream, '--url', `x${hostile}`], /'x\\u001b/],
-  ['load', ['load', ...stream, '--url', url, '--rate', '5', '--duration', '1s', '--connections', '1'], /404/],
+  [
+    'load',
+    ['load', ...stream, '--url', url, '--rate', '5', '--duration', '1s', '--connections', '1'],
+    /404/,
+  ],
   ['query', ['--dir', data, 'query', 'SELECT * FROM shown'], /\\u001b\[31m/],
   ['query', ['--dir', data, '--json', 'query', 'SELECT * FROM shown'], /\\u009b1m\\u007f/],
   ['query', ['--dir', data, 'query', `SELECT 1 AS "n${hostile}"`], /n\\u001b/],
@@ -104,8 +132,16 @@ const cases = (): readonly (readonly [command: string, args: readonly string[], 
   ['reset', ['--dir', `none${hostile}`, 'reset', '--yes'], /none\\u001b/],
   ['refused', ['--dir', empty, 'refused', 'show', `none${hostile}`], /none\\u001b/],
   ['topology', ['topology', 'check', `none${hostile}`], /no file none\\u001b/],
-  ['topology', ['topology', 'describe', join(root, 'topology.ts'), '--format', hostile], /'\\u001b/],
-  ['topology', ['topology', 'describe', join(root, 'topology.ts'), '--format', 'mermaid'], /flowchart/],
+  [
+    'topology',
+    ['topology', 'describe', join(root, 'topology.ts'), '--format', hostile],
+    /'\\u001b/,
+  ],
+  [
+    'topology',
+    ['topology', 'describe', join(root, 'topology.ts'), '--format', 'mermaid'],
+    /flowchart/,
+  ],
   ['topology', ['--json', 'topology', 'describe', join(root, 'topology.ts')], /\\u009b1m/],
   ['schema', ['schema', 'types', `none${hostile}.schema.json`], /none\\u001b/],
   ['key', ['key', 'new', '--name', hostile, ...stream], /'\\u001b/],
@@ -116,13 +152,23 @@ const cases = (): readonly (readonly [command: string, args: readonly string[], 
 ];
 
 describe('a command prints no control character', () => {
-  it('of its inputs, of what it is answered, or of what it finds', { timeout: 180_000 }, async () => {
-    await until(async () => (await run(['--dir', data, 'query', 'SELECT * FROM shown'])).text.includes('(1 row)'), started.output);
+  it('of its inputs, of what it is answered, or of what it finds', {
+    timeout: 180_000,
+  }, async () => {
+    await until(
+      async () =>
+        (await run(['--dir', data, 'query', 'SELECT * FROM shown'])).text.includes('(1 row)'),
+      started.output,
+    );
     const found: string[] = [];
     for (const [, args, shows, stdin] of cases()) {
       const { text } = await run(args, stdin);
-      if (raw.test(text)) found.push(`${JSON.stringify(args)} printed ${JSON.stringify(raw.exec(text)?.[0])} in ${JSON.stringify(text)}`);
-      if (!shows.test(text)) found.push(`${JSON.stringify(args)} does not show ${shows.source}: ${text}`);
+      if (raw.test(text))
+        found.push(
+          `${JSON.stringify(args)} printed ${JSON.stringify(raw.exec(text)?.[0])} in ${JSON.stringify(text)}`,
+        );
+      if (!shows.test(text))
+        found.push(`${JSON.stringify(args)} does not show ${shows.source}: ${text}`);
     }
     expect(found).toEqual([]);
     expect(raw.test(started.output())).toBe(false);
@@ -130,7 +176,9 @@ describe('a command prints no control character', () => {
 
   it('and every command was run', () => {
     const source = readFileSync(new URL('../../../../deploy/cli/main.ts', import.meta.url), 'utf8');
-    const commands = [...source.matchAll(/root\s*\.command\('([a-z]+)'\)/g)].map(([, name]) => name);
+    const commands = [...source.matchAll(/root\s*\.command\('([a-z]+)'\)/g)].map(
+      ([, name]) => name,
+    );
     expect(commands.length).toBeGreaterThan(10);
     expect(commands.filter((name) => !cases().some(([command]) => command === name))).toEqual([]);
   });

@@ -15,7 +15,8 @@ beforeAll(() => {
   writeFileSync(join(root, 'secret.csv'), 'a,b\n1,secret\n');
 });
 
-const query = (sql: string, ...options: readonly string[]): Promise<Ran> => sluice(['--dir', root, ...options, 'query', sql]);
+const query = (sql: string, ...options: readonly string[]): Promise<Ran> =>
+  sluice(['--dir', root, ...options, 'query', sql]);
 
 describe('sluice query', () => {
   it('gives 1,000 rows unless it is told otherwise, and says when there are more', async () => {
@@ -29,7 +30,9 @@ describe('sluice query', () => {
     expect([(JSON.parse(forProgram.out) as unknown[]).length, forProgram.err]).toEqual([5_000, '']);
     const whole = await sluice(['--dir', root, 'query', 'FROM range(5000)', '--max-rows', '6000']);
     expect([whole.out.split('\n').length, whole.err]).toEqual([5_004, '']);
-    expect(await sluice(['--dir', root, 'query', 'FROM range(5)', '--max-rows', '0'])).toMatchObject({
+    expect(
+      await sluice(['--dir', root, 'query', 'FROM range(5)', '--max-rows', '0']),
+    ).toMatchObject({
       code: 1,
       err: expect.stringContaining("invalid --max-rows '0'") as string,
     });
@@ -37,6 +40,10 @@ describe('sluice query', () => {
 
   it('reads no file beside the tables, and says so', async () => {
     const { code, out, err } = await query(`FROM read_csv('${root}/secret.csv')`);
-    expect([code, out, err]).toEqual([1, '', expect.stringContaining("the table function 'read_csv' is not allowed") as string]);
+    expect([code, out, err]).toEqual([
+      1,
+      '',
+      expect.stringContaining("the table function 'read_csv' is not allowed") as string,
+    ]);
   });
 });

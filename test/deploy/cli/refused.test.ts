@@ -1,5 +1,6 @@
 /**
- * `sluice refused`: events that a stream refused after they were acknowledged, beside an ingress that runs.
+ * `sluice refused`: events that a stream refused after they were acknowledged, beside an ingress
+ * that runs.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,19 +34,32 @@ const structured = (id: string, data: unknown): OutgoingRecord => ({
   key: 'k',
   value: encodeStructured(attributesOf(id), Buffer.from(JSON.stringify(data))),
 });
-const binary = (id: string, data: unknown): OutgoingRecord => encodeBinary(attributesOf(id), Buffer.from(JSON.stringify(data)));
+const binary = (id: string, data: unknown): OutgoingRecord =>
+  encodeBinary(attributesOf(id), Buffer.from(JSON.stringify(data)));
 
-async function setAside(path: Path, records: readonly OutgoingRecord[], stream = 'shop/clicks'): Promise<void> {
-  const spool = await openSpool({ dir: spoolFolder(join(dir, 'spool'), stream, path, 'refused').dir, clock: systemClock, maxBytes: 1e9 });
+async function setAside(
+  path: Path,
+  records: readonly OutgoingRecord[],
+  stream = 'shop/clicks',
+): Promise<void> {
+  const spool = await openSpool({
+    dir: spoolFolder(join(dir, 'spool'), stream, path, 'refused').dir,
+    clock: systemClock,
+    maxBytes: 1e9,
+  });
   await spool.append(records);
   await spool.close();
 }
 
-const refused = async (...args: readonly string[]): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> =>
+const refused = async (
+  ...args: readonly string[]
+): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> =>
   sluice(['--dir', dir, 'refused', ...args], root);
 const held = async (): Promise<readonly (readonly [string, string, number])[]> => {
   const { out } = await sluice(['--dir', dir, '--json', 'refused', 'list'], root);
-  const { refused: found } = JSON.parse(out) as { readonly refused: readonly { stream: string; path: string; events: number }[] };
+  const { refused: found } = JSON.parse(out) as {
+    readonly refused: readonly { stream: string; path: string; events: number }[];
+  };
   return found.map(({ stream, path, events }) => [stream, path, events]);
 };
 
@@ -54,10 +68,22 @@ describe('sluice refused', { timeout: 60_000 }, () => {
   beforeAll(async () => {
     writeFileSync(
       join(root, 'click.schema.json'),
-      JSON.stringify({ $id: 'click', type: 'object', required: ['n'], properties: { n: { type: 'integer' } } }),
+      JSON.stringify({
+        $id: 'click',
+        type: 'object',
+        required: ['n'],
+        properties: { n: { type: 'integer' } },
+      }),
     );
-    writeFileSync(config, 'streams:\n  - {team: shop, app: clicks, validate: reject, schema: click.schema.json}\nmetrics: {port: 0}\n');
-    await setAside('kinesis', [structured('a', { n: 1 }), structured('bad', { n: 'x' }), structured('c', { n: 3 })]);
+    writeFileSync(
+      config,
+      'streams:\n  - {team: shop, app: clicks, validate: reject, schema: click.schema.json}\nmetrics: {port: 0}\n',
+    );
+    await setAside('kinesis', [
+      structured('a', { n: 1 }),
+      structured('bad', { n: 'x' }),
+      structured('c', { n: 3 }),
+    ]);
     await setAside('kafka', [binary('d', { n: 4 })]);
     await setAside('kinesis', [structured('e', { n: 5 })], 'shop/gone');
     running = await startSluice(dir, ['--config', config]);
@@ -73,7 +99,9 @@ describe('sluice refused', { timeout: 60_000 }, () => {
       ['shop/clicks', 'kafka', 1],
       ['shop/gone', 'kinesis', 1],
     ]);
-    expect((await refused('list')).out).toMatch(/^shop\/clicks kinesis: 3 events, \d+ bytes, since 20\d\d-/);
+    expect((await refused('list')).out).toMatch(
+      /^shop\/clicks kinesis: 3 events, \d+ bytes, since 20\d\d-/,
+    );
   });
 
   it('shows events with their attributes and data, as many as are asked for', async () => {
@@ -81,7 +109,13 @@ describe('sluice refused', { timeout: 60_000 }, () => {
     const lines = out
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as { readonly attributes: { readonly id: string }; readonly data: unknown });
+      .map(
+        (line) =>
+          JSON.parse(line) as {
+            readonly attributes: { readonly id: string };
+            readonly data: unknown;
+          },
+      );
     expect(lines.map(({ attributes, data }) => [attributes.id, data])).toEqual([
       ['a', { n: 1 }],
       ['bad', { n: 'x' }],
@@ -92,7 +126,10 @@ describe('sluice refused', { timeout: 60_000 }, () => {
 
   it('drops nothing unless the stream is named and it is said', async () => {
     for (const args of [['drop'], ['drop', '--yes'], ['drop', 'shop/gone']]) {
-      expect(await refused(...args)).toMatchObject({ code: 1, err: expect.stringContaining('nowhere else') as string });
+      expect(await refused(...args)).toMatchObject({
+        code: 1,
+        err: expect.stringContaining('nowhere else') as string,
+      });
     }
     expect(await held()).toHaveLength(3);
   });
@@ -102,37 +139,59 @@ describe('sluice refused', { timeout: 60_000 }, () => {
     expect(sent).toMatchObject({
       code: 1,
       out: '3 events sent, 1 refused again and kept\n',
-      err: expect.stringContaining('shop/clicks kinesis: 1 refused again: schema-invalid') as string,
+      err: expect.stringContaining(
+        'shop/clicks kinesis: 1 refused again: schema-invalid',
+      ) as string,
     });
     expect(await held()).toEqual([
       ['shop/clicks', 'kinesis', 1],
       ['shop/gone', 'kinesis', 1],
     ]);
     const { out } = await refused('show', 'shop/clicks');
-    expect(JSON.parse(out)).toMatchObject({ attributes: { id: 'bad', extensions: { color: 'blue' } } });
+    expect(JSON.parse(out)).toMatchObject({
+      attributes: { id: 'bad', extensions: { color: 'blue' } },
+    });
     // The ingress has them: the same id with other data is refused by it.
     for (const id of ['a', 'c', 'd']) {
       const reply = await fetch(`${running.url}/v1/shop/clicks`, {
         method: 'POST',
         headers: { 'content-type': 'application/cloudevents+json' },
-        body: JSON.stringify({ specversion: '1.0', id, source: '/shop/clicks', type: 'click', data: { n: 99 } }),
+        body: JSON.stringify({
+          specversion: '1.0',
+          id,
+          source: '/shop/clicks',
+          type: 'click',
+          data: { n: 99 },
+        }),
       });
       expect(reply.status, id).toBe(409);
     }
   });
 
   it('stops at a stream that nobody takes, and loses nothing', async () => {
-    expect(await refused('send', 'shop/gone')).toMatchObject({ code: 1, err: expect.stringContaining('404') as string });
+    expect(await refused('send', 'shop/gone')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('404') as string,
+    });
     expect(await held()).toContainEqual(['shop/gone', 'kinesis', 1]);
   });
 
   it('drops what is named', async () => {
-    expect(await refused('drop', 'shop/gone', '--yes')).toMatchObject({ code: 0, out: '1 events dropped\n' });
-    expect(await refused('drop', 'shop/clicks', '--yes')).toMatchObject({ code: 0, out: '1 events dropped\n' });
+    expect(await refused('drop', 'shop/gone', '--yes')).toMatchObject({
+      code: 0,
+      out: '1 events dropped\n',
+    });
+    expect(await refused('drop', 'shop/clicks', '--yes')).toMatchObject({
+      code: 0,
+      out: '1 events dropped\n',
+    });
     expect((await refused('list')).out).toBe('no refused events\n');
   });
 
   it('says what can be done', async () => {
-    expect(await refused('keep')).toMatchObject({ code: 1, err: expect.stringContaining('expected list, show, send or drop') as string });
+    expect(await refused('keep')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('expected list, show, send or drop') as string,
+    });
   });
 });

@@ -8,7 +8,11 @@ describe('what an answer means', () => {
   it('for each event of a batch that was answered', () => {
     const results = [
       { index: 0, status: 200, route: 'kafka' },
-      { index: 1, status: 400, error: { code: 'not-json', message: 'm', expected: 'e', pointer: '/a' } },
+      {
+        index: 1,
+        status: 400,
+        error: { code: 'not-json', message: 'm', expected: 'e', pointer: '/a' },
+      },
       { index: 2, status: 503 },
       { index: 3, status: 429 },
       { index: 4, status: 409, error: { code: 'id-conflict', message: 'm' } },
@@ -17,7 +21,10 @@ describe('what an answer means', () => {
       kind: 'events',
       results: [
         { kind: 'sent', route: 'kafka' },
-        { kind: 'refused', refusal: { code: 'not-json', message: 'm', expected: 'e', pointer: '/a' } },
+        {
+          kind: 'refused',
+          refusal: { code: 'not-json', message: 'm', expected: 'e', pointer: '/a' },
+        },
         { kind: 'again' },
         { kind: 'again' },
         { kind: 'refused', refusal: { code: 'id-conflict', message: 'm' } },
@@ -34,11 +41,15 @@ describe('what an answer means', () => {
       kind: 'events',
       results: [{ kind: 'refused', refusal: { code: 'body-too-large', message: 'm' } }],
     });
-    expect(decideAnswer({ status: 409, body: '{"error":{"code":"conflict","message":"m"}}' }, 1)).toMatchObject({
+    expect(
+      decideAnswer({ status: 409, body: '{"error":{"code":"conflict","message":"m"}}' }, 1),
+    ).toMatchObject({
       results: [{ refusal: { code: 'conflict' } }],
     });
     for (const status of [204, 301, 401, 403, 404, 405, 421])
-      expect(decideAnswer({ status, body: '{"error":{"code":"x","message":"m"}}' }, 2)).toMatchObject({
+      expect(
+        decideAnswer({ status, body: '{"error":{"code":"x","message":"m"}}' }, 2),
+      ).toMatchObject({
         kind: 'stop',
         fix: expect.stringMatching(/./) as string,
       });
@@ -50,13 +61,23 @@ describe('what an answer means', () => {
     expect(decideAnswer({ status: 207, body }, 3)).toEqual({
       kind: 'events',
       waitSeconds: 7,
-      results: [{ kind: 'refused', refusal: { code: 'not-json', message: 'm' } }, { kind: 'again' }, { kind: 'sent', route: 'kafka' }],
+      results: [
+        { kind: 'refused', refusal: { code: 'not-json', message: 'm' } },
+        { kind: 'again' },
+        { kind: 'sent', route: 'kafka' },
+      ],
     });
   });
 
   it('how long it asks to wait: seconds, or until a date', () => {
     const now = Date.parse('2026-01-02T03:04:05Z');
-    const waits = ['7', 'Fri, 02 Jan 2026 03:04:15 GMT', 'Fri, 02 Jan 2026 03:00:00 GMT', 'soon', undefined];
+    const waits = [
+      '7',
+      'Fri, 02 Jan 2026 03:04:15 GMT',
+      'Fri, 02 Jan 2026 03:00:00 GMT',
+      'soon',
+      undefined,
+    ];
     expect(waits.map((value) => retryAfterMs(value, now))).toEqual([7_000, 10_000, 0, 0, 0]);
   });
 });

@@ -15,41 +15,70 @@ async function* cut(text: Buffer, sizes: readonly number[]): AsyncGenerator<Buff
   }
 }
 
-async function read(text: string, sizes: readonly number[] = [1_000], maxBytes = 1_000): Promise<readonly InputEvent[]> {
+async function read(
+  text: string,
+  sizes: readonly number[] = [1_000],
+  maxBytes = 1_000,
+): Promise<readonly InputEvent[]> {
   const found: InputEvent[] = [];
-  for await (const group of eventsOf(cut(Buffer.from(text), sizes), 'input', 'auto', maxBytes)) found.push(...group);
+  for await (const group of eventsOf(cut(Buffer.from(text), sizes), 'input', 'auto', maxBytes))
+    found.push(...group);
   return found;
 }
 
 const sizes = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 });
-const space = fc.array(fc.constantFrom(' ', '\n', '\r\n', '\t'), { maxLength: 3 }).map((all) => all.join(''));
+const space = fc
+  .array(fc.constantFrom(' ', '\n', '\r\n', '\t'), { maxLength: 3 })
+  .map((all) => all.join(''));
 
 describe('the events of', () => {
   it('lines are every line that is not blank, as it is written', async () => {
     const line = fc.string({ maxLength: 30 }).map((text) => text.replaceAll(/[\n\r\ufeff]/g, ''));
     await fc.assert(
-      fc.asyncProperty(fc.array(line), sizes, fc.constantFrom('\n', '\r\n'), async (lines, pieces, end) => {
-        // Of one that is not JSON at its beginning, each line is an event.
-        const all = ['x', ...lines];
-        const expected = all.map((text, index) => [index + 1, text] as const).filter(([, text]) => !/^[ \t]*$/.test(text));
-        const events = await read(all.join(end), pieces);
-        expect(events.map(({ line: number, text }) => [number, text.toString()])).toEqual(expected);
-        expect(events.map(({ number }) => number)).toEqual(expected.map((_, index) => index + 1));
-      }),
+      fc.asyncProperty(
+        fc.array(line),
+        sizes,
+        fc.constantFrom('\n', '\r\n'),
+        async (lines, pieces, end) => {
+          // Of one that is not JSON at its beginning, each line is an event.
+          const all = ['x', ...lines];
+          const expected = all
+            .map((text, index) => [index + 1, text] as const)
+            .filter(([, text]) => !/^[ \t]*$/.test(text));
+          const events = await read(all.join(end), pieces);
+          expect(events.map(({ line: number, text }) => [number, text.toString()])).toEqual(
+            expected,
+          );
+          expect(events.map(({ number }) => number)).toEqual(expected.map((_, index) => index + 1));
+        },
+      ),
     );
   });
 
   it('a document are its values, whatever stands between their tokens', async () => {
     const value = fc.jsonValue({ maxDepth: 3 });
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(value, space)), fc.boolean(), space, sizes, async (values, pretty, between, pieces) => {
-        const texts = values.map(([each, after]) => `${JSON.stringify(each, null, pretty ? 2 : 0)}${after}`);
-        const events = await read(`${between}[${between}${texts.join(`,${between}`)}]${between}`, pieces, 1_000_000);
-        expect(events.map(({ text }) => JSON.parse(text.toString()) as unknown)).toEqual(
-          values.map(([each]) => JSON.parse(JSON.stringify(each)) as unknown),
-        );
-        for (const { text, fault } of events) expect([text.includes('\n'), fault]).toEqual([false, undefined]);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(value, space)),
+        fc.boolean(),
+        space,
+        sizes,
+        async (values, pretty, between, pieces) => {
+          const texts = values.map(
+            ([each, after]) => `${JSON.stringify(each, null, pretty ? 2 : 0)}${after}`,
+          );
+          const events = await read(
+            `${between}[${between}${texts.join(`,${between}`)}]${between}`,
+            pieces,
+            1_000_000,
+          );
+          expect(events.map(({ text }) => JSON.parse(text.toString()) as unknown)).toEqual(
+            values.map(([each]) => JSON.parse(JSON.stringify(each)) as unknown),
+          );
+          for (const { text, fault } of events)
+            expect([text.includes('\n'), fault]).toEqual([false, undefined]);
+        },
+      ),
     );
   });
 
@@ -68,7 +97,8 @@ describe('the events of', () => {
   });
 
   it('a part that is wrong, or too large, have a fault, and the next one is found', async () => {
-    const faults = async (text: string) => (await read(text, [3], 20)).map(({ line, fault }) => [line, fault?.code]);
+    const faults = async (text: string) =>
+      (await read(text, [3], 20)).map(({ line, fault }) => [line, fault?.code]);
     expect(await faults(`["${'x'.repeat(30)}",\n{"a":\n},01,2]`)).toEqual([
       [1, 'event-too-large'],
       [2, 'not-json'],
@@ -102,6 +132,7 @@ describe('whether each line is an event', () => {
   });
 
   it('is left open while it does not show', () => {
-    for (const text of ['', ' \n', '{"a"', '{\n', '{\n"a":']) expect(decideFormat(Buffer.from(text), false)).toBeUndefined();
+    for (const text of ['', ' \n', '{"a"', '{\n', '{\n"a":'])
+      expect(decideFormat(Buffer.from(text), false)).toBeUndefined();
   });
 });

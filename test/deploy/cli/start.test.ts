@@ -1,9 +1,18 @@
 /**
- * The first run, as a person has it: start, the printed curl line, query, status; a second instance, a taken port, a topology that changes,
- * breaks and is mended; a stop that finishes its work.
+ * The first run, as a person has it: start, the printed curl line, query, status; a second
+ * instance, a taken port, a topology that changes, breaks and is mended; a stop that finishes its
+ * work.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,11 +47,20 @@ function project(name: string): {
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, 'sluice.yaml'), config);
   writeFileSync(join(dir, 'topology.ts'), topologyText("'one'"));
-  return { dir, data: join(dir, '.sluice'), args: ['--config', join(dir, 'sluice.yaml')], topology: join(dir, 'topology.ts') };
+  return {
+    dir,
+    data: join(dir, '.sluice'),
+    args: ['--config', join(dir, 'sluice.yaml')],
+    topology: join(dir, 'topology.ts'),
+  };
 }
 
 const post = (url: string, body: string): Promise<Response> =>
-  fetch(`${url}/v1/a/clicks`, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
+  fetch(`${url}/v1/a/clicks`, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json' },
+  });
 async function rows(data: string): Promise<readonly unknown[]> {
   // Until the topology has opened its sinks there is no table.
   if (!tablesOf(join(data, 'lake')).includes('clicks')) return [];
@@ -68,23 +86,37 @@ describe('sluice start', () => {
     );
     expect(found).toContain('JFK');
     const status = await sluice(['--dir', data, 'status']);
-    expect(status.out).toMatch(/^topology flights \(.*\): running; lag 0; checkpoint \d+, .* ago$/m);
+    expect(status.out).toMatch(
+      /^topology flights \(.*\): running; lag 0; checkpoint \d+, .* ago$/m,
+    );
     expect(status.out.trimEnd().split('\n')).toHaveLength(3);
     const details = await sluice(['--dir', data, 'status', 'flights']);
     expect(details.out).toMatch(/nyc\/weather kinesis shardId-\d+: lag 0/);
-    expect((await sluice(['--dir', data, 'status', '--details'])).out).toMatch(/nyc\/weather kinesis shardId-\d+: lag 0/);
-    expect((await sluice(['--dir', data, 'status', 'none'])).err).toContain("no topology 'none' runs here; there is flights");
+    expect((await sluice(['--dir', data, 'status', '--details'])).out).toMatch(
+      /nyc\/weather kinesis shardId-\d+: lag 0/,
+    );
+    expect((await sluice(['--dir', data, 'status', 'none'])).err).toContain(
+      "no topology 'none' runs here; there is flights",
+    );
     expect(await started.stop()).toBe(0);
-    expect(await sluice(['--dir', data, 'status'])).toMatchObject({ code: 1, err: expect.stringContaining('no instance runs') as string });
+    expect(await sluice(['--dir', data, 'status'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('no instance runs') as string,
+    });
   });
 
   it('refuses to run twice on a directory, and on a taken port, and says who is there', async () => {
     const { data, args } = project('twice');
     const started = await startSluice(data, args);
     const second = await sluice(['--dir', data, ...args, 'start', '--port', '0']);
-    expect(second).toMatchObject({ code: 1, err: expect.stringContaining(`in use by pid ${started.child.pid}`) as string });
+    expect(second).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`in use by pid ${started.child.pid}`) as string,
+    });
     const port = new URL(started.url).port;
-    expect(await sluice(['--dir', join(root, 'other'), ...args, 'start', '--port', port])).toMatchObject({
+    expect(
+      await sluice(['--dir', join(root, 'other'), ...args, 'start', '--port', port]),
+    ).toMatchObject({
       code: 1,
       err: expect.stringContaining(`port ${port} of 127.0.0.1 is taken`) as string,
     });
@@ -154,7 +186,10 @@ describe('sluice start', () => {
     const started = await startSluice(data, args);
     await post(started.url, '[{"n":1},{"n":2,"tag":{"text":"good"}}]');
     await until(async () => (await rows(data)).length === 1, started.output);
-    const rejected = await queryLake(join(data, 'lake'), 'SELECT code, operator, data, stream FROM rejected');
+    const rejected = await queryLake(
+      join(data, 'lake'),
+      'SELECT code, operator, data, stream FROM rejected',
+    );
     expect(rejected.rows).toEqual([['function-threw', 'clicks/map', '{"n":1}', 'a/clicks']]);
     await started.stop();
   });
@@ -162,14 +197,20 @@ describe('sluice start', () => {
   it('does not open over a corrupt segment', async () => {
     const { data, args } = project('corrupt');
     const started = await startSluice(data, args);
-    // One key, so one shard; one after the other, so a commit each: what lies before the last commit was acknowledged for certain.
+    // One key, so one shard; one after the other, so a commit each: what lies before the last
+    // commit was acknowledged for certain.
     for (let n = 0; n < 4; n++) {
       const headers = { 'content-type': 'application/json', 'x-partition-key': 'one' };
-      expect((await fetch(`${started.url}/v1/a/clicks`, { method: 'POST', body: `{"n":${n}}`, headers })).status).toBe(200);
+      expect(
+        (await fetch(`${started.url}/v1/a/clicks`, { method: 'POST', body: `{"n":${n}}`, headers }))
+          .status,
+      ).toBe(200);
     }
     await started.stop();
     const shards = join(data, 'log/a/clicks/kinesis');
-    const segments = readdirSync(shards).map((shard) => join(shards, shard, '00000000000000000000.log'));
+    const segments = readdirSync(shards).map((shard) =>
+      join(shards, shard, '00000000000000000000.log'),
+    );
     const segment = segments.find((path) => statSync(path).size > 0) ?? '';
     const bytes = readFileSync(segment);
     bytes[50] = (bytes[50] ?? 0) ^ 1;
@@ -217,20 +258,47 @@ describe('sluice send', () => {
       ) as string,
     ]);
     writeFileSync(`${plain}.gz`, gzipSync('{"n":3}\n{"n":4}'));
-    const zipped = await sluice(['--json', '--dir', data, 'send', `${plain}.gz`, '--stream', 'a/clicks']);
-    expect([zipped.code, JSON.parse(zipped.out)]).toMatchObject([0, { sent: 2, refused: 0, byRoute: { kinesis: 2 } }]);
+    const zipped = await sluice([
+      '--json',
+      '--dir',
+      data,
+      'send',
+      `${plain}.gz`,
+      '--stream',
+      'a/clicks',
+    ]);
+    expect([zipped.code, JSON.parse(zipped.out)]).toMatchObject([
+      0,
+      { sent: 2, refused: 0, byRoute: { kinesis: 2 } },
+    ]);
     await until(async () => (await rows(data)).length === 4, started.output);
     expect(await sluice(['--dir', data, 'send', plain, '--stream', 'a/none'])).toMatchObject({
       code: 1,
       err: expect.stringContaining("there is no stream 'a/none'") as string,
     });
-    expect(await sluice(['--dir', data, 'send', join(dir, 'missing'), '--stream', 'a/clicks'])).toMatchObject({
+    expect(
+      await sluice(['--dir', data, 'send', join(dir, 'missing'), '--stream', 'a/clicks']),
+    ).toMatchObject({
       code: 1,
       err: expect.stringContaining('missing does not exist') as string,
     });
     await started.stop();
     expect(
-      await sluice(['--dir', data, 'send', plain, '--stream', 'a/clicks', '--url', started.url, '--give-up-after', '1']),
-    ).toMatchObject({ code: 1, err: expect.stringContaining('accepted nothing for 1 s') as string });
+      await sluice([
+        '--dir',
+        data,
+        'send',
+        plain,
+        '--stream',
+        'a/clicks',
+        '--url',
+        started.url,
+        '--give-up-after',
+        '1',
+      ]),
+    ).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('accepted nothing for 1 s') as string,
+    });
   });
 });

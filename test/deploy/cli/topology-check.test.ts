@@ -1,8 +1,9 @@
 /**
- * `sluice topology check`: everything that is wrong at once, each with its line and what to do; and nothing where nothing is.
+ * `sluice topology check`: everything that is wrong at once, each with its line and what to do; and
+ * nothing where nothing is.
  *
- * Before, it said only what the graph itself showed, without a line, and let pass schemas that do not compile, wrong types, names that nothing has,
- * and what does not fit the last checkpoint.
+ * Before, it said only what the graph itself showed, without a line, and let pass schemas that do
+ * not compile, wrong types, names that nothing has, and what does not fit the last checkpoint.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,11 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { localBlobStore } from '../../../enrich/checkpoint-store/local-blob-store.ts';
 import type { Manifest } from '../../../topology/checkpoint/manifest.ts';
-import { encodeManifest, manifestVersion, statefulNodes } from '../../../topology/checkpoint/manifest.ts';
+import {
+  encodeManifest,
+  manifestVersion,
+  statefulNodes,
+} from '../../../topology/checkpoint/manifest.ts';
 import { checkpointStore } from '../../../topology/checkpoint/store.ts';
 import { schemaOf, stream, table, topology } from '../../../topology/index.ts';
 import { sluice } from '../support.ts';
@@ -38,7 +43,10 @@ function write(name: string, text: string): void {
 }
 
 async function problemsOf(...options: readonly string[]): Promise<readonly Problem[]> {
-  const { code, out } = await sluice(['--json', ...options, 'topology', 'check', 'topology.ts'], dir);
+  const { code, out } = await sluice(
+    ['--json', ...options, 'topology', 'check', 'topology.ts'],
+    dir,
+  );
   const { ok, problems } = JSON.parse(out) as { ok: boolean; problems: readonly Problem[] };
   expect([code, ok]).toEqual(problems.length === 0 ? [0, true] : [1, false]);
   for (const { fix } of problems) expect(fix).not.toBe('');
@@ -46,7 +54,10 @@ async function problemsOf(...options: readonly string[]): Promise<readonly Probl
 }
 
 const short = (problems: readonly Problem[]): readonly string[] =>
-  problems.map(({ kind, file, line, node, message }) => `${file}:${line} ${kind} ${node ?? '-'}: ${message.split('\n', 1)[0]}`);
+  problems.map(
+    ({ kind, file, line, node, message }) =>
+      `${file}:${line} ${kind} ${node ?? '-'}: ${message.split('\n', 1)[0]}`,
+  );
 
 const head = `import { connector, count, fileTable, rejected, schemaOf, stream, table, topology, tumbling } from 'sluice';
 export const used = [connector, count, fileTable, rejected, table, tumbling];
@@ -73,7 +84,9 @@ describe('a topology', () => {
     const text = await sluice(['topology', 'check', 'topology.ts'], dir);
     expect([text.code, text.out]).toEqual([
       0,
-      expect.stringMatching(/^warning: topology\.ts:13:\d+: counts: the window 'minutes' fires more than once/),
+      expect.stringMatching(
+        /^warning: topology\.ts:13:\d+: counts: the window 'minutes' fires more than once/,
+      ),
     ]);
     expect(text.out).toContain('is valid');
     const { code, out } = await sluice(['--json', 'topology', 'check', 'topology.ts'], dir);
@@ -126,39 +139,61 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
     const { code, out } = await sluice(['topology', 'check', 'topology.ts'], dir);
     expect([code, out]).toEqual([
       1,
-      expect.stringMatching(/^topology\.ts:16:6: w: size must be at least 1 ms, not 0 ms\n {2}write a longer size$/m),
+      expect.stringMatching(
+        /^topology\.ts:16:6: w: size must be at least 1 ms, not 0 ms\n {2}write a longer size$/m,
+      ),
     ]);
     expect(out).toMatch(/\n9 problem\(s\)\n$/);
   });
 
   it('made of several files is told the file that the call is in', async () => {
-    write('parts.ts', `${head}export function addSink(events: any): void {\n  events.sinkTo('UPPER CASE', rejected());\n}\n`);
+    write(
+      'parts.ts',
+      `${head}export function addSink(events: any): void {\n  events.sinkTo('UPPER CASE', rejected());\n}\n`,
+    );
     write(
       'topology.ts',
       `import { stream, topology } from 'sluice';\nimport { addSink } from './parts.ts';\nexport default topology('x', { version: 1, owner: 'a/b' }, (t) => addSink(t.source('s', stream('a/b'))));\n`,
     );
-    expect(short(await problemsOf())).toEqual([expect.stringMatching(/^parts\.ts:6 graph UPPER CASE: an id is 1 to 128/)]);
+    expect(short(await problemsOf())).toEqual([
+      expect.stringMatching(/^parts\.ts:6 graph UPPER CASE: an id is 1 to 128/),
+    ]);
   });
 
   it.each([
-    ['does not compile, in two places', `${head}const = 1;\nimport './missing.ts';\n`, [/^topology\.ts:5 compile -: Expected identifier/]],
+    [
+      'does not compile, in two places',
+      `${head}const = 1;\nimport './missing.ts';\n`,
+      [/^topology\.ts:5 compile -: Expected identifier/],
+    ],
     [
       'imports what is not there, twice',
       `${head}import './one.ts';\nimport './two.ts';\n`,
-      [/^topology\.ts:5 compile -: Could not resolve/, /^topology\.ts:6 compile -: Could not resolve/],
+      [
+        /^topology\.ts:5 compile -: Could not resolve/,
+        /^topology\.ts:6 compile -: Could not resolve/,
+      ],
     ],
     [
       'throws when it is loaded',
       `${head}const at = (n: number): never => {\n  throw new Error('no luck ' + n);\n};\nat(7);\n`,
       [/^topology\.ts:6 load -: .*no luck 7/],
     ],
-    ['exports no topology', `${head}export default 7;\n`, [/^topology\.ts:1 load -: .*has no topology as its default export/]],
+    [
+      'exports no topology',
+      `${head}export default 7;\n`,
+      [/^topology\.ts:1 load -: .*has no topology as its default export/],
+    ],
     [
       'leaves a promise to fail',
       `${head}void Promise.reject(new Error('nobody waits'));\nexport default topology('x', { version: 1, owner: 'a/b' }, (t) => {\n  t.source('events', stream('a/b')).sinkTo('s', rejected());\n});\n`,
       [/^topology\.ts:5 load -: .*nobody waits/],
     ],
-    ['ends the process', `${head}(globalThis as any).process.exit(0);\n`, [/load -: .*ended its process while it was loaded/]],
+    [
+      'ends the process',
+      `${head}(globalThis as any).process.exit(0);\n`,
+      [/load -: .*ended its process while it was loaded/],
+    ],
     [
       'has a schema without $id',
       `import { schemaOf } from 'sluice';\nexport default schemaOf({});\n`,
@@ -176,7 +211,9 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
       return (await problemsOf()).find(({ kind }) => kind === 'compile')?.fix;
     };
     expect(await fixOf("export { default } from './none.ts';\n")).toMatch(/correct the path/);
-    expect(await fixOf("export { default } from 'no-such-package';\n")).toMatch(/npm install no-such-package/);
+    expect(await fixOf("export { default } from 'no-such-package';\n")).toMatch(
+      /npm install no-such-package/,
+    );
     expect(await fixOf("export { default } from 'node:fs';\n")).toMatch(/without Node built-ins/);
     rmSync(join(dir, 'topology.ts'));
     expect((await problemsOf())[0]).toMatchObject({
@@ -187,7 +224,12 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
   });
 
   it('whose generated types are of another schema, or whose schema is none any more', async () => {
-    const schema = { $id: 'row', title: 'Row', type: 'object', properties: { n: { type: 'integer' } } };
+    const schema = {
+      $id: 'row',
+      title: 'Row',
+      type: 'object',
+      properties: { n: { type: 'integer' } },
+    };
     write('row.schema.json', JSON.stringify(schema));
     expect((await sluice(['schema', 'types', 'row.schema.json'], dir)).code).toBe(0);
     write(
@@ -199,13 +241,19 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => t.source('s', 
     );
     expect(await problemsOf()).toEqual([]);
     write('row.schema.json', JSON.stringify({ ...schema, required: ['n'] }));
-    expect(await problemsOf()).toMatchObject([{ kind: 'stale', file: 'row.gen.ts', fix: 'run `sluice schema types row.schema.json`' }]);
+    expect(await problemsOf()).toMatchObject([
+      { kind: 'stale', file: 'row.gen.ts', fix: 'run `sluice schema types row.schema.json`' },
+    ]);
     write('row.schema.json', JSON.stringify({ ...schema, type: 'objekt' }));
     expect(await problemsOf()).toMatchObject([{ kind: 'schema', file: 'row.schema.json' }]);
   });
 
   it('that does not fit the last checkpoint of the instance in --dir', async () => {
-    const row = schemaOf<{ n: number }>({ $id: 'row', type: 'object', properties: { n: { type: 'integer' } } });
+    const row = schemaOf<{ n: number }>({
+      $id: 'row',
+      type: 'object',
+      properties: { n: { type: 'integer' } },
+    });
     const ran = topology('x', { version: 1, owner: 'a/b' }, (t) =>
       t
         .source('s', stream('a/b'))
@@ -214,7 +262,17 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => t.source('s', 
     );
     const manifest: Manifest = {
       manifestVersion,
-      ...{ topology: 'x', version: 1, checkpoint: 1, attempt: 1, createdAtMs: 0, positions: {}, operators: {}, sinks: {}, counts: {} },
+      ...{
+        topology: 'x',
+        version: 1,
+        checkpoint: 1,
+        attempt: 1,
+        createdAtMs: 0,
+        positions: {},
+        operators: {},
+        sinks: {},
+        counts: {},
+      },
       ...{ retiring: [], keyExamples: {} },
       stateful: statefulNodes(ran.graph),
     };
@@ -257,7 +315,10 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => t.source('s', 
       `${head}const n: number = 'x';\nexport default topology('x', { version: n, owner: 'a/b' }, (t) => t.source('s', stream('a/b')).sinkTo('r', rejected()));\n`,
     );
     const { code, out, err } = await sluice(['topology', 'check', 'topology.ts'], dir);
-    expect([code, out]).toEqual([1, expect.stringMatching(/^topology\.ts:5:7: TS2322: [^\n]*\n.*\n.*version must be an integer/)]);
+    expect([code, out]).toEqual([
+      1,
+      expect.stringMatching(/^topology\.ts:5:7: TS2322: [^\n]*\n.*\n.*version must be an integer/),
+    ]);
     expect(err).toMatch(/strict types are checked, as tsconfig\.json cannot be used: TS5102/);
   });
 

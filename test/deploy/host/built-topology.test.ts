@@ -4,7 +4,11 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { builtFileOf, openBuiltTopology, requireBuilt } from '../../../deploy/host/built-topology.ts';
+import {
+  builtFileOf,
+  openBuiltTopology,
+  requireBuilt,
+} from '../../../deploy/host/built-topology.ts';
 import { importTopology } from '../../../deploy/host/topology-file.ts';
 import { validateTopology } from '../../../topology/index.ts';
 import { temporaryFolder } from '../../repo/support.ts';
@@ -22,14 +26,20 @@ function project(): { readonly dir: string; readonly file: string; readonly buil
   const file = join(dir, 'topology.ts');
   writeFileSync(file, text);
   writeFileSync(join(dir, 'name.ts'), "export const name: string = 'built';\n");
-  writeFileSync(join(dir, 'sluice.yaml'), 'streams: [{team: a, app: b}]\ntopologies: [topology.ts]\n');
+  writeFileSync(
+    join(dir, 'sluice.yaml'),
+    'streams: [{team: a, app: b}]\ntopologies: [topology.ts]\n',
+  );
   return { dir, file, built: builtFileOf(file) };
 }
 
 describe('a built topology', () => {
   it('is what its sources were, on another machine too, bound to the package that runs it', async () => {
     const { dir, built } = project();
-    expect(await sluice(['topology', 'build'], dir)).toMatchObject({ code: 0, out: 'topology.built.mjs written\n' });
+    expect(await sluice(['topology', 'build'], dir)).toMatchObject({
+      code: 0,
+      out: 'topology.built.mjs written\n',
+    });
     const elsewhere = join(dir, 'elsewhere');
     mkdirSync(elsewhere);
     renameSync(built, join(elsewhere, 'topology.built.mjs'));
@@ -50,13 +60,17 @@ describe('a built topology', () => {
     [
       'was altered',
       ({ built }: ReturnType<typeof project>) =>
-        writeFileSync(built, readFileSync(built, 'utf8').replace("'r'", "'x'").replace('"r"', '"x"')),
+        writeFileSync(
+          built,
+          readFileSync(built, 'utf8').replace("'r'", "'x'").replace('"r"', '"x"'),
+        ),
       'topology-altered',
       /is not as `sluice topology build` wrote it/,
     ],
     [
       'was cut',
-      ({ built }: ReturnType<typeof project>) => writeFileSync(built, readFileSync(built).subarray(0, -5)),
+      ({ built }: ReturnType<typeof project>) =>
+        writeFileSync(built, readFileSync(built).subarray(0, -5)),
       'topology-altered',
       /is not as/,
     ],
@@ -68,7 +82,8 @@ describe('a built topology', () => {
     ],
     [
       'is older than a source',
-      ({ dir }: ReturnType<typeof project>) => writeFileSync(join(dir, 'name.ts'), "export const name = 'other';\n"),
+      ({ dir }: ReturnType<typeof project>) =>
+        writeFileSync(join(dir, 'name.ts'), "export const name = 'other';\n"),
       'topology-altered',
       /name\.ts was changed after/,
     ],
@@ -88,7 +103,10 @@ describe('a built topology', () => {
 
   it('is not made of one with findings; what the place has to have is not among them', async () => {
     const { dir, file, built } = project();
-    writeFileSync(file, text.replace('name, {', 'String(name * 2), {').replace("'a/b'))", "'a/none'))"));
+    writeFileSync(
+      file,
+      text.replace('name, {', 'String(name * 2), {').replace("'a/b'))", "'a/none'))"),
+    );
     const { code, out } = await sluice(['topology', 'build'], dir);
     expect([code, out]).toEqual([1, expect.stringMatching(/^topology\.ts:5:32: TS2362/)]);
     expect(out).toMatch(/\n1 problem\(s\); nothing was built\n$/);
@@ -102,7 +120,9 @@ describe('a built topology', () => {
     const unbuilt = await sluice(['--dir', join(dir, 'data'), 'enrich', '--port', '0'], dir);
     expect([unbuilt.code, unbuilt.err]).toEqual([
       1,
-      expect.stringMatching(/topology\.ts is not built: there is no topology\.built\.mjs\n.*sluice topology build topology\.ts/),
+      expect.stringMatching(
+        /topology\.ts is not built: there is no topology\.built\.mjs\n.*sluice topology build topology\.ts/,
+      ),
     ]);
     await sluice(['topology', 'build'], dir);
     const started = await sluice(['--dir', join(dir, 'data'), 'enrich', '--port', '0'], dir);

@@ -1,5 +1,6 @@
 /**
- * The control socket: who can reach it, wherever its folder is, and what is left of an instance that died.
+ * The control socket: who can reach it, wherever its folder is, and what is left of an instance
+ * that died.
  */
 import {
   chmodSync,
@@ -20,7 +21,12 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { askControl } from '../../../deploy/host/control-client.ts';
-import { findControlSocket, fitsSocket, makeControlPlace, makeRuntimePlace } from '../../../deploy/host/control-place.ts';
+import {
+  findControlSocket,
+  fitsSocket,
+  makeControlPlace,
+  makeRuntimePlace,
+} from '../../../deploy/host/control-place.ts';
 import type { ControlServer } from '../../../deploy/host/control-server.ts';
 import { serveControl } from '../../../deploy/host/control-server.ts';
 import { controlPathFile, controlSocket } from '../../../deploy/host/layout.ts';
@@ -46,7 +52,8 @@ const tooLong = (): string => folder(120);
 const modeOf = (path: string): number => lstatSync(path).mode & 0o777;
 
 async function serve(dir: string): Promise<ControlServer> {
-  const answer = (body: string) => Promise.resolve({ status: 200, contentType: 'application/json', body });
+  const answer = (body: string) =>
+    Promise.resolve({ status: 200, contentType: 'application/json', body });
   const server = await serveControl(dir, {
     reads: { '/_sluice/status': () => answer('{"up":true}') },
     commands: { '/_sluice/drain': answer },
@@ -56,7 +63,9 @@ async function serve(dir: string): Promise<ControlServer> {
 }
 
 describe('the control socket', () => {
-  it('takes their places from clients that ask nothing, or half of something', { timeout: 30_000 }, async () => {
+  it('takes their places from clients that ask nothing, or half of something', {
+    timeout: 30_000,
+  }, async () => {
     const dir = folder();
     const { socket } = await serve(dir);
     const held = Array.from({ length: limits.controlConnectionsMax }, (_, n) => {
@@ -79,7 +88,10 @@ describe('the control socket', () => {
     const { socket } = await serve(dir);
     expect([socket, modeOf(socket)]).toEqual([controlSocket(dir), 0o600]);
     expect(await askControl(dir, '/_sluice/status')).toEqual({ status: 200, body: '{"up":true}' });
-    expect(await askControl(dir, '/_sluice/drain', { topology: 't' })).toEqual({ status: 200, body: '{"topology":"t"}' });
+    expect(await askControl(dir, '/_sluice/drain', { topology: 't' })).toEqual({
+      status: 200,
+      body: '{"topology":"t"}',
+    });
     expect((await askControl(dir, '/_sluice/drain')).status).toBe(404);
     expect((await askControl(dir, '/_sluice/none', {})).status).toBe(404);
   });
@@ -87,7 +99,9 @@ describe('the control socket', () => {
   it('refuses a command beyond its bound', async () => {
     const dir = folder();
     await serve(dir);
-    expect((await askControl(dir, '/_sluice/drain', 'x'.repeat(limits.controlRequestMaxBytes))).status).toBe(413);
+    expect(
+      (await askControl(dir, '/_sluice/drain', 'x'.repeat(limits.controlRequestMaxBytes))).status,
+    ).toBe(413);
   });
 
   it('tells a command when whoever sent it hangs up, and not when it is answered', async () => {
@@ -101,7 +115,9 @@ describe('the control socket', () => {
       reads: {},
       commands: {
         '/_sluice/slow': async (_, gone) => {
-          const over = new Promise<void>((resolve) => gone.addEventListener('abort', () => resolve()));
+          const over = new Promise<void>((resolve) =>
+            gone.addEventListener('abort', () => resolve()),
+          );
           begun();
           await over;
           heard.push('slow');
@@ -137,7 +153,9 @@ describe('the control socket', () => {
     const server = await serve(dir);
     const runtime = readFileSync(controlPathFile(dir), 'utf8').trim();
     expect([server.socket, fitsSocket(server.socket)]).toEqual([controlSocket(runtime), true]);
-    expect([modeOf(runtime), modeOf(server.socket), modeOf(controlPathFile(dir))]).toEqual([0o700, 0o600, 0o600]);
+    expect([modeOf(runtime), modeOf(server.socket), modeOf(controlPathFile(dir))]).toEqual([
+      0o700, 0o600, 0o600,
+    ]);
     expect((await askControl(dir, '/_sluice/status')).status).toBe(200);
     await servers.pop()?.close();
     expect([existsSync(runtime), readdirSync(dir)]).toEqual([false, []]);
@@ -184,7 +202,11 @@ describe('the control socket', () => {
 
 describe('a client', () => {
   it.each([
-    ['other users can enter it', (runtime: string) => chmodSync(runtime, 0o701), 'other users can enter'],
+    [
+      'other users can enter it',
+      (runtime: string) => chmodSync(runtime, 0o701),
+      'other users can enter',
+    ],
     ['it belongs to somebody else', () => undefined, 'belongs to user 0'],
     [
       'it is a link',
@@ -194,7 +216,11 @@ describe('a client', () => {
       },
       'is not a folder',
     ],
-    ['it is gone', (runtime: string) => rmSync(runtime, { recursive: true }), 'cannot be looked at (ENOENT)'],
+    [
+      'it is gone',
+      (runtime: string) => rmSync(runtime, { recursive: true }),
+      'cannot be looked at (ENOENT)',
+    ],
   ])('trusts no runtime folder when %s', (what, spoil, why) => {
     const dir = tooLong();
     const { socket, remove } = makeControlPlace(dir);
@@ -205,7 +231,10 @@ describe('a client', () => {
       if (foreign) process.getuid = () => 12_345;
       const spoken = foreign ? why.replace('0', String(lstatSync(dirname(socket)).uid)) : why;
       expect(() => findControlSocket(dir)).toThrow(
-        expect.objectContaining({ code: 'control-not-trusted', message: expect.stringContaining(spoken) }),
+        expect.objectContaining({
+          code: 'control-not-trusted',
+          message: expect.stringContaining(spoken),
+        }),
       );
     } finally {
       process.getuid = uid as NonNullable<typeof uid>;
@@ -215,6 +244,9 @@ describe('a client', () => {
   });
 
   it('is told when nobody answers', async () => {
-    await expect(askControl(folder(), '/_sluice/status')).rejects.toMatchObject({ code: 'not-reachable', retryable: true });
+    await expect(askControl(folder(), '/_sluice/status')).rejects.toMatchObject({
+      code: 'not-reachable',
+      retryable: true,
+    });
   });
 });

@@ -1,5 +1,6 @@
 /**
- * When a function counts as one that does not return: by what another thread sees of it, at times moved by hand.
+ * When a function counts as one that does not return: by what another thread sees of it, at times
+ * moved by hand.
  */
 import { describe, expect, it } from 'vitest';
 import { deriveWatched, FunctionWatch } from '../../../deploy/host/function-watch.ts';
@@ -38,7 +39,9 @@ function rig(known: Pick<Isolation, 'watched' | 'refused'> = { watched: [], refu
   const stuck: string[] = [];
   const watch = new FunctionWatch(clock, 1_000, ({ message }) => stuck.push(message));
   const calls = watchCalls(flow, watch.calls, known, () => undefined);
-  const map = calls.topology.resolve('valid/map', 'function') as unknown as (value: unknown) => unknown;
+  const map = calls.topology.resolve('valid/map', 'function') as unknown as (
+    value: unknown,
+  ) => unknown;
   watch.begin(flow.graph);
   return { clock, watch, stuck, call: (id) => void map({ id }) };
 }
@@ -56,7 +59,12 @@ describe('a function', () => {
     lasting(clock, 1_200);
     call('a');
     expect(stuck).toEqual(["'valid/map': its function did not return from one call within 1 s"]);
-    expect(watch.end(undefined)).toEqual({ kind: 'stuck', node: 'valid/map', slot: 'function', digest: undefined });
+    expect(watch.end(undefined)).toEqual({
+      kind: 'stuck',
+      node: 'valid/map',
+      slot: 'function',
+      digest: undefined,
+    });
   });
 
   it('is not stuck as long as its calls return, however many they are, nor when nothing is called', () => {
@@ -89,7 +97,9 @@ describe('a function', () => {
     expect(digest).toMatch(/^[0-9a-f]{32}$/);
     expect(digestOf('a')).toBe(digest);
     expect(digestOf('b')).not.toBe(digest);
-    const { call } = rig(suspected([{ node: 'valid/map', slot: 'function', digest: digest ?? '' }]));
+    const { call } = rig(
+      suspected([{ node: 'valid/map', slot: 'function', digest: digest ?? '' }]),
+    );
     let made = 0;
     during = () => {
       made++;
@@ -114,7 +124,13 @@ it('a thread that ended without a word is known by its turn', () => {
   const calls = watchCalls(flow, watch.calls, { watched: [], refused: [] }, () => undefined);
   const span = { split: 'in kinesis 0', from: '1', through: '9' };
   calls.turn({ span, place: '1' });
-  expect(watch.end('exit code 1')).toEqual({ kind: 'turn', span, place: '1', operator: undefined, message: 'exit code 1' });
+  expect(watch.end('exit code 1')).toEqual({
+    kind: 'turn',
+    span,
+    place: '1',
+    operator: undefined,
+    message: 'exit code 1',
+  });
   calls.turn(undefined);
   expect(watch.end('exit code 1')).toBeUndefined();
 });
@@ -137,14 +153,24 @@ describe('a look-up', () => {
     readonly stuck: string[];
     readonly ask: (key: string, until?: AbortController) => Promise<string>;
   }
-  function asker(watched: Pick<Isolation, 'watched' | 'refused'> = { watched: [], refused: [] }): Asking {
+  function asker(
+    watched: Pick<Isolation, 'watched' | 'refused'> = { watched: [], refused: [] },
+  ): Asking {
     const clock = manualClock();
     const stuck: string[] = [];
     const watch = new FunctionWatch(clock, 1_000, ({ message }) => stuck.push(message));
     const calls = watchCalls(asking, watch.calls, watched, () => undefined);
-    const call = calls.topology.resolve('ask', 'call') as unknown as (key: string, context: object) => Promise<string>;
+    const call = calls.topology.resolve('ask', 'call') as unknown as (
+      key: string,
+      context: object,
+    ) => Promise<string>;
     watch.begin(asking.graph);
-    return { clock, watch, stuck, ask: (key, { signal } = new AbortController()) => call(key, { signal }) };
+    return {
+      clock,
+      watch,
+      stuck,
+      ask: (key, { signal } = new AbortController()) => call(key, { signal }),
+    };
   }
   const pending = new Promise<string>(() => undefined);
   const careful = { watched: [{ node: 'ask', slot: 'call' }], refused: [] };
@@ -163,7 +189,12 @@ describe('a look-up', () => {
     expect(stuck).toEqual([]);
     clock.advance(700);
     expect(stuck).toEqual(["'ask': its call kept the thread for 6 s after it had returned"]);
-    expect(watch.end(undefined)).toEqual({ kind: 'stuck', node: 'ask', slot: 'call', digest: undefined });
+    expect(watch.end(undefined)).toEqual({
+      kind: 'stuck',
+      node: 'ask',
+      slot: 'call',
+      digest: undefined,
+    });
   });
 
   it('that is suspected is asked alone, in its turn, and known by what it was given', async () => {
@@ -187,7 +218,10 @@ describe('a look-up', () => {
     clock.advance(7_000);
     const { digest } = watch.end(undefined) as Extract<RunFailure, { kind: 'stuck' }>;
     expect(digest).toMatch(/^[0-9a-f]{32}$/);
-    const again = asker({ ...careful, refused: [{ node: 'ask', slot: 'call', digest: digest ?? '' }] });
+    const again = asker({
+      ...careful,
+      refused: [{ node: 'ask', slot: 'call', digest: digest ?? '' }],
+    });
     await expect(again.ask('b')).rejects.toThrow('did not return');
   });
 

@@ -26,7 +26,10 @@ describe('the folder of an instance', () => {
   ])('is refused with its path when it is %s', async (_what, make) => {
     const path = join(folder(), 'instance');
     make(path);
-    await expect(lockInstance(path)).rejects.toMatchObject({ code: 'folder-unusable', message: expect.stringContaining(path) });
+    await expect(lockInstance(path)).rejects.toMatchObject({
+      code: 'folder-unusable',
+      message: expect.stringContaining(path),
+    });
   });
 
   it('has one owner, also by a link to it', async () => {
@@ -34,7 +37,9 @@ describe('the folder of an instance', () => {
     mkdirSync(join(within, 'instance'), { mode: 0o700 });
     symlinkSync('instance', join(within, 'alias'));
     const lock = await lockInstance(join(within, 'instance'));
-    await expect(lockInstance(join(within, 'alias'))).rejects.toMatchObject({ code: 'already-running' });
+    await expect(lockInstance(join(within, 'alias'))).rejects.toMatchObject({
+      code: 'already-running',
+    });
     await lock.release();
   });
 });

@@ -1,8 +1,17 @@
 /**
- * The sandbox of the kernel around a question: what its process could do if a statement that reaches beyond were let through. Here each one is.
+ * The sandbox of the kernel around a question: what its process could do if a statement that
+ * reaches beyond were let through. Here each one is.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -25,14 +34,18 @@ beforeAll(async () => {
   writeFileSync(join(graphs, 'other'), 'secret');
   const database = await openLadybug(graph);
   await database.session.define('CREATE NODE TABLE T(k INT64, PRIMARY KEY(k))');
-  await database.session.transaction((run) => run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 1 }]));
+  await database.session.transaction((run) =>
+    run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 1 }]),
+  );
   await database.close();
 });
 
 /** The kernel's version of it, 0 where there is none. */
 function versionHere(): number {
   const script = `const { confine } = await import(${JSON.stringify(landlock)}); console.log((await confine(['/'])).version)`;
-  return Number(spawnSync(process.execPath, ['--input-type=module', '-e', script]).stdout.toString());
+  return Number(
+    spawnSync(process.execPath, ['--input-type=module', '-e', script]).stdout.toString(),
+  );
 }
 
 /** What a module says that runs like a question to the graph. */
@@ -40,10 +53,14 @@ function confined(code: string): unknown {
   const module = join(graphs, `${readdirSync(graphs).length}.mjs`);
   writeFileSync(module, code);
   const paths = [...readableFiles({ kind: 'graph', file: graph, statement: '' }), module];
-  const { stdout, stderr } = spawnSync(process.execPath, [sandbox, JSON.stringify(paths), process.execPath, module], {
-    env: { OPENSSL_CONF: '/dev/null' },
-    cwd: host,
-  });
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [sandbox, JSON.stringify(paths), process.execPath, module],
+    {
+      env: { OPENSSL_CONF: '/dev/null' },
+      cwd: host,
+    },
+  );
   const said = stdout.toString();
   expect(said, stderr.toString()).not.toBe('');
   return JSON.parse(said);
@@ -116,7 +133,9 @@ describe.skipIf(versionHere() === 0)('the process of a question', () => {
       "LOAD FROM '/etc/passwd' (delim = ':') RETURN *",
       'INSTALL httpfs',
     ];
-    const ladybug = JSON.stringify(new URL('../../../../node_modules/@ladybugdb/core/index.mjs', import.meta.url).href);
+    const ladybug = JSON.stringify(
+      new URL('../../../../node_modules/@ladybugdb/core/index.mjs', import.meta.url).href,
+    );
     const said = confined(`
       const { Database, Connection } = (await import(${ladybug})).default;
       const connection = new Connection(new Database(${JSON.stringify(graph)}, 64 << 20, true, true, 1 << 30), 1);

@@ -1,5 +1,6 @@
 /**
- * The listener of metrics: under which names it answers, what else it refuses, and that it is configured apart from the ingress.
+ * The listener of metrics: under which names it answers, what else it refuses, and that it is
+ * configured apart from the ingress.
  */
 import { request } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -17,7 +18,10 @@ afterEach(async () => {
   for (const server of opened.splice(0)) await server.close();
 });
 
-async function serve(config: MetricsConfig, read = () => Promise.resolve({ contentType: 'text/x', text: 'up 1\n' })): Promise<string> {
+async function serve(
+  config: MetricsConfig,
+  read = () => Promise.resolve({ contentType: 'text/x', text: 'up 1\n' }),
+): Promise<string> {
   const server = await serveMetrics({ config, defaultPort: 0, read });
   opened.push(server);
   return server.url;
@@ -27,13 +31,23 @@ function ask(
   url: string,
   method: string,
   host?: string,
-): Promise<{ readonly status: number | undefined; readonly body: string; readonly allow: string | undefined }> {
+): Promise<{
+  readonly status: number | undefined;
+  readonly body: string;
+  readonly allow: string | undefined;
+}> {
   return new Promise((resolve, reject) => {
-    const asked = request(url, { method, ...(host === undefined ? {} : { headers: { host } }) }, (answer) => {
-      let body = '';
-      answer.on('data', (chunk: Buffer) => (body += chunk.toString()));
-      answer.once('end', () => resolve({ status: answer.statusCode, body, allow: answer.headers.allow }));
-    });
+    const asked = request(
+      url,
+      { method, ...(host === undefined ? {} : { headers: { host } }) },
+      (answer) => {
+        let body = '';
+        answer.on('data', (chunk: Buffer) => (body += chunk.toString()));
+        answer.once('end', () =>
+          resolve({ status: answer.statusCode, body, allow: answer.headers.allow }),
+        );
+      },
+    );
     asked.once('error', reject);
     asked.end();
   });
@@ -46,7 +60,8 @@ describe('the metrics listener', () => {
     expect(await ask(`${url}?name=up`, 'GET')).toMatchObject({ status: 200 });
     expect(await ask(url, 'HEAD')).toMatchObject({ status: 200, body: '' });
     expect(await ask(url, 'POST')).toMatchObject({ status: 405, allow: 'GET, HEAD' });
-    for (const path of ['', 's', '/_sluice/status']) expect((await ask(`${url}${path === '' ? '/' : path}`, 'GET')).status).toBe(404);
+    for (const path of ['', 's', '/_sluice/status'])
+      expect((await ask(`${url}${path === '' ? '/' : path}`, 'GET')).status).toBe(404);
   });
 
   it('tells nothing to a page whose name was bound to its address', async () => {
@@ -56,7 +71,10 @@ describe('the metrics listener', () => {
   });
 
   it('says 503 while its numbers cannot be read', async () => {
-    expect((await ask(await serve(onLoopback, () => Promise.reject(new Error('not now'))), 'GET')).status).toBe(503);
+    expect(
+      (await ask(await serve(onLoopback, () => Promise.reject(new Error('not now'))), 'GET'))
+        .status,
+    ).toBe(503);
   });
 
   it('says that its port is taken', async () => {
@@ -65,14 +83,21 @@ describe('the metrics listener', () => {
       code: 'port-taken',
       fix: expect.stringContaining('metrics.port'),
     });
-    await expect(serve({ ...onLoopback, host: '192.0.2.1' })).rejects.toMatchObject({ code: 'address-unusable' });
+    await expect(serve({ ...onLoopback, host: '192.0.2.1' })).rejects.toMatchObject({
+      code: 'address-unusable',
+    });
   });
 });
 
 it('has any free port when the ingress is given any free port, whatever the configuration says', () => {
-  const parsed = parseConfig('streams: [{team: a, app: x}]\nmetrics: {port: 9464}\n', { file: 'sluice.yaml', env: {}, baseDir: '.' });
+  const parsed = parseConfig('streams: [{team: a, app: x}]\nmetrics: {port: 9464}\n', {
+    file: 'sluice.yaml',
+    env: {},
+    baseDir: '.',
+  });
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
-  const portOf = (port: string | undefined): number | undefined => withPort(parsed.config, port).metrics.port;
+  const portOf = (port: string | undefined): number | undefined =>
+    withPort(parsed.config, port).metrics.port;
   expect([portOf('0'), portOf('8080'), portOf(undefined)]).toEqual([0, 9_464, 9_464]);
 });
 

@@ -1,14 +1,26 @@
 /**
- * Questions in processes of their own: answered, or ended in time, memory and output, while whoever asked goes on.
+ * Questions in processes of their own: answered, or ended in time, memory and output, while whoever
+ * asked goes on.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Question } from '../../../deploy/host/question.ts';
-import { askInChild, boundedCommand, residentBytes } from '../../../deploy/host/question-process.ts';
+import {
+  askInChild,
+  boundedCommand,
+  residentBytes,
+} from '../../../deploy/host/question-process.ts';
 import { openLadybug } from '../../../enrich/graph/ladybug-database.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
@@ -35,31 +47,44 @@ beforeAll(async () => {
 
 const cypher = (statement: string): Question => ({ kind: 'graph', file, statement });
 const sql = (text: string): Question => ({ kind: 'lake', lake, sql: text, maxRows: 100 });
-const endless = (): Question => cypher('MATCH (a:T), (b:T), (c:T), (d:T) WHERE a.k * b.k = c.k + d.k RETURN count(*)');
+const endless = (): Question =>
+  cypher('MATCH (a:T), (b:T), (c:T), (d:T) WHERE a.k * b.k = c.k + d.k RETURN count(*)');
 
 /** Time runs out at once where a question has its whole time, and as it does elsewhere. */
 const hurried: Clock = {
   ...systemClock,
-  setTimer: (delayMs, fire) => systemClock.setTimer(delayMs === limits.questionMaxMs ? 500 : delayMs, fire),
+  setTimer: (delayMs, fire) =>
+    systemClock.setTimer(delayMs === limits.questionMaxMs ? 500 : delayMs, fire),
 };
 
 /** A machine that is busy is given time. */
 const patient: Clock = {
   ...systemClock,
-  setTimer: (delayMs, fire) => systemClock.setTimer(delayMs === limits.questionMaxMs ? 10 * delayMs : delayMs, fire),
+  setTimer: (delayMs, fire) =>
+    systemClock.setTimer(delayMs === limits.questionMaxMs ? 10 * delayMs : delayMs, fire),
 };
 
-const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+const isAlive = (pid: number): boolean =>
+  existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 
 describe('a question in a process', () => {
   it('is answered like in this one', async () => {
-    expect(await askInChild(cypher('MATCH (t:T) WHERE t.k < 2 RETURN t.k AS k ORDER BY k'), { clock: systemClock })).toEqual({
+    expect(
+      await askInChild(cypher('MATCH (t:T) WHERE t.k < 2 RETURN t.k AS k ORDER BY k'), {
+        clock: systemClock,
+      }),
+    ).toEqual({
       columns: [{ name: 'k', type: 'INT64' }],
       rows: [[0], [1]],
       cut: false,
     });
-    expect(await askInChild(sql('SELECT 1 AS n'), { clock: systemClock })).toMatchObject({ rows: [[1]], cut: false });
-    expect(await askInChild(sql('FROM range(1000)'), { clock: systemClock })).toMatchObject({ cut: 'rows' });
+    expect(await askInChild(sql('SELECT 1 AS n'), { clock: systemClock })).toMatchObject({
+      rows: [[1]],
+      cut: false,
+    });
+    expect(await askInChild(sql('FROM range(1000)'), { clock: systemClock })).toMatchObject({
+      cut: 'rows',
+    });
   });
 
   it('finds what is only in the log of a graph whose owner was killed', async () => {
@@ -67,29 +92,47 @@ describe('a question in a process', () => {
     for (const made of [folder, left]) mkdirSync(made, { recursive: true });
     const graph = await openLadybug(join(folder, 'graph'));
     await graph.session.define('CREATE NODE TABLE T(k INT64, PRIMARY KEY(k))');
-    await graph.session.transaction((run) => run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 7 }]));
+    await graph.session.transaction((run) =>
+      run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 7 }]),
+    );
     for (const name of ['graph', 'graph.wal']) copyFileSync(join(folder, name), join(left, name));
     await graph.close();
-    const question: Question = { kind: 'graph', file: join(left, 'graph'), statement: 'MATCH (t:T) RETURN t.k' };
+    const question: Question = {
+      kind: 'graph',
+      file: join(left, 'graph'),
+      statement: 'MATCH (t:T) RETURN t.k',
+    };
     expect((await askInChild(question, { clock: systemClock })).rows).toEqual([[7]]);
     expect(readdirSync(left).sort()).toEqual(['graph', 'graph.wal']);
   });
 
   it('is told what the database says of it', async () => {
-    await expect(askInChild(cypher('MATCH (n:Nope) RETURN n'), { clock: systemClock })).rejects.toMatchObject({
+    await expect(
+      askInChild(cypher('MATCH (n:Nope) RETURN n'), { clock: systemClock }),
+    ).rejects.toMatchObject({
       code: 'query-failed',
       message: expect.stringContaining('Table Nope does not exist') as string,
       fix: expect.stringContaining('SHOW_TABLES') as string,
     });
-    await expect(askInChild(cypher("LOAD FROM '/etc/passwd' RETURN *"), { clock: systemClock })).rejects.toMatchObject({
+    await expect(
+      askInChild(cypher("LOAD FROM '/etc/passwd' RETURN *"), { clock: systemClock }),
+    ).rejects.toMatchObject({
       code: 'query-failed',
     });
-    await expect(askInChild(sql("FROM read_text('/etc/passwd')"), { clock: systemClock })).rejects.toMatchObject({ code: 'query-failed' });
+    await expect(
+      askInChild(sql("FROM read_text('/etc/passwd')"), { clock: systemClock }),
+    ).rejects.toMatchObject({ code: 'query-failed' });
   });
 
   it.each([
     ['Cypher', endless],
-    ['SQL', () => sql('WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r')],
+    [
+      'SQL',
+      () =>
+        sql(
+          'WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r',
+        ),
+    ],
   ])('in %s is ended when its time is over, and says so', async (_, question) => {
     let pid = 0;
     const options = { clock: hurried, onStart: (started: number) => (pid = started) };
@@ -102,11 +145,23 @@ describe('a question in a process', () => {
   });
 
   it.each([
-    ['Cypher that sorts', () => cypher('UNWIND range(1, 100000000) AS a WITH a ORDER BY a RETURN a')],
-    ['Cypher with a long list, which is made before it runs', () => cypher('RETURN size(range(1, 500000000))')],
-    ['Cypher that collects', () => cypher('UNWIND range(1, 20000) AS a UNWIND range(1, 20000) AS b RETURN collect(a * b)')],
+    [
+      'Cypher that sorts',
+      () => cypher('UNWIND range(1, 100000000) AS a WITH a ORDER BY a RETURN a'),
+    ],
+    [
+      'Cypher with a long list, which is made before it runs',
+      () => cypher('RETURN size(range(1, 500000000))'),
+    ],
+    [
+      'Cypher that collects',
+      () => cypher('UNWIND range(1, 20000) AS a UNWIND range(1, 20000) AS b RETURN collect(a * b)'),
+    ],
     ['SQL with long texts', () => sql("SELECT repeat(repeat('x', 1000000), 1000) FROM range(10)")],
-    ['SQL that collects', () => sql("SELECT list(range::VARCHAR || repeat('x', 100)) FROM range(50000000)")],
+    [
+      'SQL that collects',
+      () => sql("SELECT list(range::VARCHAR || repeat('x', 100)) FROM range(50000000)"),
+    ],
   ])('%s is ended within its memory, and says so', async (_, question) => {
     let peak = 0;
     let over = false;
@@ -118,7 +173,9 @@ describe('a question in a process', () => {
     };
     await expect(askInChild(question(), { clock: patient, onStart })).rejects.toMatchObject({
       code: 'query-failed',
-      message: expect.stringMatching(/needed more memory than a question gets \(1024 MiB\)/) as string,
+      message: expect.stringMatching(
+        /needed more memory than a question gets \(1024 MiB\)/,
+      ) as string,
     });
     over = true;
     await watching;
@@ -130,33 +187,57 @@ describe('a question in a process', () => {
   it('is ended when the asker goes away', async () => {
     const asker = new AbortController();
     let pid = 0;
-    const asked = askInChild(endless(), { clock: systemClock, signal: asker.signal, onStart: (started) => (pid = started) });
+    const asked = askInChild(endless(), {
+      clock: systemClock,
+      signal: asker.signal,
+      onStart: (started) => (pid = started),
+    });
     await until(() => residentBytes(pid) > 10 * mebi);
     asker.abort();
-    await expect(asked).rejects.toMatchObject({ code: 'query-failed', message: expect.stringContaining('cancelled') as string });
+    await expect(asked).rejects.toMatchObject({
+      code: 'query-failed',
+      message: expect.stringContaining('cancelled') as string,
+    });
     expect(isAlive(pid)).toBe(false);
-    await expect(askInChild(endless(), { clock: systemClock, signal: asker.signal })).rejects.toMatchObject({ code: 'query-failed' });
+    await expect(
+      askInChild(endless(), { clock: systemClock, signal: asker.signal }),
+    ).rejects.toMatchObject({ code: 'query-failed' });
   });
 
   it('that ends its process is one sentence', async () => {
     let pid = 0;
-    const asked = askInChild(endless(), { clock: systemClock, onStart: (started) => (pid = started) });
+    const asked = askInChild(endless(), {
+      clock: systemClock,
+      onStart: (started) => (pid = started),
+    });
     await until(() => residentBytes(pid) > 10 * mebi);
     process.kill(pid, 'SIGSEGV');
-    await expect(asked).rejects.toMatchObject({ code: 'query-failed', message: 'the database ended at this statement (SIGSEGV)' });
+    await expect(asked).rejects.toMatchObject({
+      code: 'query-failed',
+      message: 'the database ended at this statement (SIGSEGV)',
+    });
   });
 
   it('has no environment, an empty folder that is gone afterwards, and the least priority to its memory', async () => {
     const asker = new AbortController();
     let pid = 0;
     process.env['SLUICE_SECRET_OF_THE_TEST'] = 'x';
-    const asked = askInChild(endless(), { clock: systemClock, signal: asker.signal, onStart: (started) => (pid = started) });
+    const asked = askInChild(endless(), {
+      clock: systemClock,
+      signal: asker.signal,
+      onStart: (started) => (pid = started),
+    });
     await until(() => residentBytes(pid) > 10 * mebi);
     const environment = readFileSync(`/proc/${pid}/environ`, 'utf8')
       .split('\0')
       .map((entry) => entry.split('=')[0]);
     expect(
-      environment.filter((name) => !['', 'PWD', 'OLDPWD', 'MALLOC_ARENA_MAX', 'OPENSSL_CONF', 'LD_LIBRARY_PATH'].includes(name ?? '')),
+      environment.filter(
+        (name) =>
+          !['', 'PWD', 'OLDPWD', 'MALLOC_ARENA_MAX', 'OPENSSL_CONF', 'LD_LIBRARY_PATH'].includes(
+            name ?? '',
+          ),
+      ),
     ).toEqual([]);
     expect(readdirSync(`/proc/${pid}/cwd`)).toEqual([]);
     expect(getPriority(pid)).toBeGreaterThan(getPriority());
@@ -165,7 +246,10 @@ describe('a question in a process', () => {
     asker.abort();
     await expect(asked).rejects.toMatchObject({ code: 'query-failed' });
     expect(
-      readdirSync(tmpdir()).filter((name) => name.startsWith('sluice-question-') && existsSync(join(tmpdir(), name, String(pid)))),
+      readdirSync(tmpdir()).filter(
+        (name) =>
+          name.startsWith('sluice-question-') && existsSync(join(tmpdir(), name, String(pid))),
+      ),
     ).toEqual([]);
   });
 
@@ -200,6 +284,10 @@ it('what runs with the bounds of the kernel writes no byte into a file, and gets
   );
   expect(String(overwrite.stdout)).toBe('');
   expect(readFileSync(target, 'utf8')).toBe('kept');
-  const grow = run(`const kept = []; try { for (;;) kept.push(Buffer.alloc(64 << 20, 1)) } catch {} console.log(kept.length)`);
-  expect(Number(grow.stdout) * 64).toBeLessThan((limits.questionReservedBytes + limits.questionMemoryMaxBytes) / mebi);
+  const grow = run(
+    `const kept = []; try { for (;;) kept.push(Buffer.alloc(64 << 20, 1)) } catch {} console.log(kept.length)`,
+  );
+  expect(Number(grow.stdout) * 64).toBeLessThan(
+    (limits.questionReservedBytes + limits.questionMemoryMaxBytes) / mebi,
+  );
 });

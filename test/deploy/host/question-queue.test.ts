@@ -1,5 +1,6 @@
 /**
- * Turns of questions: how many run and wait, in which order, and what becomes of one that is given up.
+ * Turns of questions: how many run and wait, in which order, and what becomes of one that is given
+ * up.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -30,7 +31,10 @@ it('lets some run and some wait in order, and refuses the rest', async () => {
   const { begun, make } = works();
   const all = [0, 1, 2, 3].map(make);
   const asked = all.map(({ run }) => queue.run(run));
-  await expect(queue.run(() => Promise.resolve())).rejects.toMatchObject({ code: 'too-many-questions', retryable: true });
+  await expect(queue.run(() => Promise.resolve())).rejects.toMatchObject({
+    code: 'too-many-questions',
+    retryable: true,
+  });
   await settle();
   expect(begun).toEqual([0, 1]);
   all[1]?.end();

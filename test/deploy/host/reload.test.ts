@@ -1,7 +1,9 @@
 /**
- * A running server and a configuration that changes under it: what it takes over, and what leaves the old one whole in force.
+ * A running server and a configuration that changes under it: what it takes over, and what leaves
+ * the old one whole in force.
  *
- * The first form took any file that parsed: one that was half saved, or whose `keys` were gone, left the server open to everybody.
+ * The first form took any file that parsed: one that was half saved, or whose `keys` were gone,
+ * left the server open to everybody.
  */
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,12 +38,18 @@ const config = (text: string): SluiceConfig => {
   if (found === undefined) throw new Error(text);
   return found;
 };
-const verdict = (before: string, after: string): string => refuseReload(config(before), config(after)) ?? 'taken';
+const verdict = (before: string, after: string): string =>
+  refuseReload(config(before), config(after)) ?? 'taken';
 
 describe('a reload', () => {
   it.each([
     ['no keys', streams + keys, streams, 'keys'],
-    ['an empty list of keys, and nothing else', streams + keys, `${streams}keys: []\n`, 'everybody'],
+    [
+      'an empty list of keys, and nothing else',
+      streams + keys,
+      `${streams}keys: []\n`,
+      'everybody',
+    ],
     ['no keys, beside an issuer', streams + keys + jwt, streams + jwt, "section 'keys' is gone"],
     ['no issuers, beside keys', streams + keys + jwt, streams + keys, "section 'jwt' is gone"],
     ['no issuers, and nothing else', streams + jwt, streams, 'jwt'],
@@ -57,9 +65,17 @@ describe('a reload', () => {
     ['an issuer more', streams + keys, streams + keys + jwt],
     ['issuers in place of keys, said so', streams + keys + jwt, `${streams}keys: []\n${jwt}`],
     ['keys where there were none', streams, streams + keys],
-    ['other origins, without keys', streams, `${streams}ingress: {origins: ['https://a.example']}\n`],
+    [
+      'other origins, without keys',
+      streams,
+      `${streams}ingress: {origins: ['https://a.example']}\n`,
+    ],
     ['an empty section less', `${streams + keys}jwt: []\n`, streams + keys],
-    ['no last line break, as before', (streams + keys).trimEnd(), `${streams}${keys}${key('three', 'c')}`.trimEnd()],
+    [
+      'no last line break, as before',
+      (streams + keys).trimEnd(),
+      `${streams}${keys}${key('three', 'c')}`.trimEnd(),
+    ],
   ])('is taken over when it has %s', (_what, before, after) => {
     expect(verdict(before, after)).toBe('taken');
   });
@@ -102,7 +118,10 @@ describe('the file of a running server', () => {
       refuseReload: (why: string) => void refused.push(why),
     } as unknown as Ingress;
     const read = (): SluiceConfig => loadConfig(file, {});
-    stop = reloadOnChange(read(), read, ingress, { clock: systemClock, tell: (line) => told.push(line) });
+    stop = reloadOnChange(read(), read, ingress, {
+      clock: systemClock,
+      tell: (line) => told.push(line),
+    });
   });
   afterEach(async () => {
     await stop();
@@ -112,20 +131,32 @@ describe('the file of a running server', () => {
   it.each([
     ['is empty', () => writeFileSync(file, '')],
     ['is gone', () => rmSync(file)],
-    ['is a folder', () => (rmSync(file), renameSync(mkdtempSync(join(tmpdir(), 'sluice-reload-')), file))],
+    [
+      'is a folder',
+      () => (rmSync(file), renameSync(mkdtempSync(join(tmpdir(), 'sluice-reload-')), file)),
+    ],
     ['is cut in the middle of a key', () => writeFileSync(file, (streams + keys).slice(0, -60))],
     ['is no YAML', () => writeFileSync(file, '{{{')],
     ['has lost its keys', () => writeFileSync(file, streams)],
-    ['needs a variable that is not there', () => writeFileSync(file, `${streams}${keys}neo4j: {password: '\${NOT_THERE}'}\n`)],
-  ])('that %s changes nothing, and is said so; the next good one is taken over', async (_what, spoil) => {
-    spoil();
-    await until(() => refused.length > 0);
-    expect([taken, told[0]]).toEqual([[], expect.stringContaining('the one before stays in force')]);
-    rmSync(file, { recursive: true, force: true });
-    writeFileSync(file, streams + keys + key('three', 'c'));
-    await until(() => taken.length > 0);
-    expect(taken.at(-1)?.access.keys.map(({ name }) => name)).toEqual(['one', 'two', 'three']);
-  });
+    [
+      'needs a variable that is not there',
+      () => writeFileSync(file, `${streams}${keys}neo4j: {password: '\${NOT_THERE}'}\n`),
+    ],
+  ])(
+    'that %s changes nothing, and is said so; the next good one is taken over',
+    async (_what, spoil) => {
+      spoil();
+      await until(() => refused.length > 0);
+      expect([taken, told[0]]).toEqual([
+        [],
+        expect.stringContaining('the one before stays in force'),
+      ]);
+      rmSync(file, { recursive: true, force: true });
+      writeFileSync(file, streams + keys + key('three', 'c'));
+      await until(() => taken.length > 0);
+      expect(taken.at(-1)?.access.keys.map(({ name }) => name)).toEqual(['one', 'two', 'three']);
+    },
+  );
 
   it('that cannot be taken over for what it names is compared with what is in force, not with itself', async () => {
     fault = new Error('no such key set');

@@ -1,5 +1,6 @@
 /**
- * How a topology's thread is asked for its status: once, whoever asks; and nobody waits for one that does not answer.
+ * How a topology's thread is asked for its status: once, whoever asks; and nobody waits for one
+ * that does not answer.
  */
 import { expect, it } from 'vitest';
 import { StatusAsker } from '../../../deploy/host/status-asker.ts';
@@ -7,7 +8,10 @@ import type { RunningStatus } from '../../../deploy/host/worker-protocol.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { limits } from '../../../schemas/limits.ts';
 
-const answerOf = (turns: number): RunningStatus => ({ job: { turns } as RunningStatus['job'], happened: {} });
+const answerOf = (turns: number): RunningStatus => ({
+  job: { turns } as RunningStatus['job'],
+  happened: {},
+});
 
 function rig() {
   const clock = manualClock(1_000_000);
@@ -21,7 +25,9 @@ it('a thousand who ask at once are one question', async () => {
   const asked = Array.from({ length: 1_000 }, () => asker.ask());
   expect(put).toEqual([1]);
   asker.answered(1, answerOf(5));
-  expect(new Set((await Promise.all(asked)).map(({ answer }) => answer?.job.turns))).toEqual(new Set([5]));
+  expect(new Set((await Promise.all(asked)).map(({ answer }) => answer?.job.turns))).toEqual(
+    new Set([5]),
+  );
   await asker.ask();
   expect(put).toEqual([1]);
   clock.advance(limits.statusFreshMs);

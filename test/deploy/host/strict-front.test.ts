@@ -1,5 +1,6 @@
 /**
- * The strict front before an ingress: what the older binary of the HTTP server misreads is answered as it should be, on every Node.
+ * The strict front before an ingress: what the older binary of the HTTP server misreads is answered
+ * as it should be, on every Node.
  */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -25,7 +26,9 @@ afterEach(async () => {
   }
 });
 
-async function open(bounds: Partial<IngressConfig> = {}): Promise<{ readonly front: StrictFront; readonly rig: Rig }> {
+async function open(
+  bounds: Partial<IngressConfig> = {},
+): Promise<{ readonly front: StrictFront; readonly rig: Rig }> {
   const { ingress: config } = settings([], bounds);
   const behind = await rig(behindFront(config));
   const both = { front: await openStrictFront(config, behind.ingress.port), rig: behind };
@@ -38,7 +41,12 @@ const post = (body: string, lines = ''): string =>
 const chunked = (lines: string, body: string): string =>
   `POST /v1/a/plain HTTP/1.1\r\nHost: 127.0.0.1\r\n${lines}Transfer-Encoding: chunked\r\n\r\n${body}`;
 
-async function say(front: StrictFront, text: string, answers: number, pieceBytes = text.length): Promise<Conversation> {
+async function say(
+  front: StrictFront,
+  text: string,
+  answers: number,
+  pieceBytes = text.length,
+): Promise<Conversation> {
   const bytes = Buffer.from(text, 'latin1');
   const pieces = Array.from({ length: Math.ceil(bytes.length / pieceBytes) }, (_, n) =>
     bytes.subarray(n * pieceBytes, (n + 1) * pieceBytes),
@@ -49,14 +57,25 @@ async function say(front: StrictFront, text: string, answers: number, pieceBytes
 const statuses = ({ answers }: Conversation): number[] => answers.map(({ status }) => status);
 
 /** Connections of this process, both ends. */
-const openSockets = (): number => process.getActiveResourcesInfo().filter((what) => what === 'TCPSocketWrap').length;
+const openSockets = (): number =>
+  process.getActiveResourcesInfo().filter((what) => what === 'TCPSocketWrap').length;
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 200));
 
 describe('the strict front', () => {
   it.each([
     ['a request in pieces of three bytes', post('{"n":1}'), 1, 3],
-    ['header names that are rare', post('{"n":1}', "X_a.b!c'd*e~f|g#h$i%j&k+l^m`n: 1\r\n"), 1, undefined],
-    ['requests that are sent together', post('{"n":1}') + post('{"n":2}') + post('{"n":3}'), 3, undefined],
+    [
+      'header names that are rare',
+      post('{"n":1}', "X_a.b!c'd*e~f|g#h$i%j&k+l^m`n: 1\r\n"),
+      1,
+      undefined,
+    ],
+    [
+      'requests that are sent together',
+      post('{"n":1}') + post('{"n":2}') + post('{"n":3}'),
+      3,
+      undefined,
+    ],
     ['chunks with an extension', chunked('', '7;a="b;c"\r\n{"n":1}\r\n0\r\n\r\n'), 1, undefined],
     [
       'a trailer, and a request behind it',
@@ -64,7 +83,12 @@ describe('the strict front', () => {
       2,
       undefined,
     ],
-    ['a target in absolute form', post('{"n":1}').replace('/v1', 'http://127.0.0.1/v1'), 1, undefined],
+    [
+      'a target in absolute form',
+      post('{"n":1}').replace('/v1', 'http://127.0.0.1/v1'),
+      1,
+      undefined,
+    ],
     ['an empty line before the request line', `\r\n${post('{"n":1}')}`, 1, undefined],
   ])('lets pass %s', async (_what, text, events, pieceBytes) => {
     const { front, rig: behind } = await open();
@@ -96,14 +120,30 @@ describe('the strict front', () => {
     const { front, rig: behind } = await open();
     const lines = Array.from({ length: 8 }, (_, n) => limits.httpHeadMaxLines - 5 + n);
     // Two of them are Host and Content-Length.
-    const heard = await Promise.all(lines.map((count) => say(front, post('{"n":1}', 'X-A: b\r\n'.repeat(count - 2)), 1)));
-    expect(heard.map((one) => statuses(one))).toEqual([[200], [200], [200], [200], [431], [431], [431], [431]]);
+    const heard = await Promise.all(
+      lines.map((count) => say(front, post('{"n":1}', 'X-A: b\r\n'.repeat(count - 2)), 1)),
+    );
+    expect(heard.map((one) => statuses(one))).toEqual([
+      [200],
+      [200],
+      [200],
+      [200],
+      [431],
+      [431],
+      [431],
+      [431],
+    ]);
     expect(behind.kinesis.applied.length).toBe(4);
   });
 
   it('hands on an answer that comes before the body has ended', async () => {
     const { front } = await open({ bodyMaxBytes: 1_048_576 });
-    const heard = await say(front, chunked('', `100000\r\n${'x'.repeat(0x10_00_00)}\r\n`.repeat(8)), 1, 65_536);
+    const heard = await say(
+      front,
+      chunked('', `100000\r\n${'x'.repeat(0x10_00_00)}\r\n`.repeat(8)),
+      1,
+      65_536,
+    );
     expect(statuses(heard)).toEqual([413]);
   });
 
@@ -116,7 +156,11 @@ describe('the strict front', () => {
       body: line.repeat(4_000),
     });
     const text = await answer.text();
-    expect(JSON.parse(text.trim().split('\n').at(-1) ?? '')).toMatchObject({ verdict: 200, accepted: 4_000, refused: 0 });
+    expect(JSON.parse(text.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      verdict: 200,
+      accepted: 4_000,
+      refused: 0,
+    });
     expect(behind.kinesis.applied.length + behind.kafka.applied.length).toBe(4_000);
   });
 
@@ -124,12 +168,20 @@ describe('the strict front', () => {
     const quota = { eventsPerSecond: 1, burst: 1 };
     const { front } = await open({ addressQuota: quota });
     const from = (line: string): string => post('{"n":1}', line);
-    expect(statuses(await say(front, from('X-Forwarded-For: 192.0.2.1\r\n') + from('Forwarded: for=192.0.2.2\r\n'), 2))).toEqual([
-      200, 429,
-    ]);
+    expect(
+      statuses(
+        await say(
+          front,
+          from('X-Forwarded-For: 192.0.2.1\r\n') + from('Forwarded: for=192.0.2.2\r\n'),
+          2,
+        ),
+      ),
+    ).toEqual([200, 429]);
     const behindProxy = await open({ addressQuota: quota, trustedProxies: 1 });
     const two =
-      from('X-Forwarded-For: 192.0.2.1\r\n') + from('Forwarded: for=192.0.2.2\r\n') + from('X-Forwarded-For: 9.9.9.9, 192.0.2.2\r\n');
+      from('X-Forwarded-For: 192.0.2.1\r\n') +
+      from('Forwarded: for=192.0.2.2\r\n') +
+      from('X-Forwarded-For: 9.9.9.9, 192.0.2.2\r\n');
     expect(statuses(await say(behindProxy.front, two, 3))).toEqual([200, 200, 429]);
   });
 
@@ -147,10 +199,13 @@ describe('the strict front', () => {
 
   it('never runs what is sent behind a handshake, or behind an Upgrade to something else, past the strict parser', async () => {
     const { front, rig: behind } = await open({ addressQuota: { eventsPerSecond: 1, burst: 1 } });
-    const forged = post('{"n":2}', 'X-Forwarded-For: 203.0.113.9\r\n') + post('{"n":3}', 'X-Forwarded-For: 203.0.113.10\r\n');
+    const forged =
+      post('{"n":2}', 'X-Forwarded-For: 203.0.113.9\r\n') +
+      post('{"n":3}', 'X-Forwarded-For: 203.0.113.10\r\n');
     const other = post('{"n":1}', 'Connection: Upgrade\r\nUpgrade: h2c\r\n') + forged;
     expect(statuses(await say(front, other, 2))).toEqual([200, 429]);
-    const handshake = 'GET /v1/a/none/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
+    const handshake =
+      'GET /v1/a/none/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
     const refused = await say(front, `${handshake}Sec-WebSocket-Version: 1\r\n\r\n${forged}`, 2);
     expect(statuses(refused)).toEqual([426]);
     expect(refused.end).not.toBe('open');
@@ -159,15 +214,25 @@ describe('the strict front', () => {
 
   it('answers a request with an Upgrade that it does not know as one without, chunks and all', async () => {
     const { front, rig: behind } = await open();
-    const upgrade = 'Connection: keep-alive, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n';
-    const text = post('{"n":1}') + chunked(upgrade, '7\r\n{"n":2}\r\n0\r\n\r\n') + post('{"n":3}', upgrade) + post('{"n":4}');
-    for (const pieceBytes of [text.length, 7]) expect(statuses(await say(front, text, 4, pieceBytes))).toEqual([200, 200, 200, 200]);
+    const upgrade =
+      'Connection: keep-alive, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n';
+    const text =
+      post('{"n":1}') +
+      chunked(upgrade, '7\r\n{"n":2}\r\n0\r\n\r\n') +
+      post('{"n":3}', upgrade) +
+      post('{"n":4}');
+    for (const pieceBytes of [text.length, 7])
+      expect(statuses(await say(front, text, 4, pieceBytes))).toEqual([200, 200, 200, 200]);
     expect(behind.kinesis.applied.length).toBe(8);
   });
 
   it('runs nothing behind an answer that ends the connection', async () => {
     const { front, rig: behind } = await open();
-    const heard = await say(front, chunked('', '0\r\n\r\n').replace('chunked', 'gzip, chunked') + post('{"behind":true}'), 2);
+    const heard = await say(
+      front,
+      chunked('', '0\r\n\r\n').replace('chunked', 'gzip, chunked') + post('{"behind":true}'),
+      2,
+    );
     expect(statuses(heard)).toEqual([501]);
     await settled();
     expect(behind.kinesis.applied).toEqual([]);
@@ -178,7 +243,11 @@ describe('the strict front', () => {
     const heard = await say(front, `${post('{"n":1}')}${post('{"n":2}')}nonsense\r\n\r\n`, 3);
     expect(statuses(heard)).toEqual([200, 200, 400]);
     expect(behind.kinesis.applied.length).toBe(2);
-    const broken = await say(front, `${post('{"n":3}')}${chunked('', '7\r\n{"n":4}\r\nZ\r\n')}${post('{"n":5}')}`, 3);
+    const broken = await say(
+      front,
+      `${post('{"n":3}')}${chunked('', '7\r\n{"n":4}\r\nZ\r\n')}${post('{"n":5}')}`,
+      3,
+    );
     expect(statuses(broken)).toEqual([200, 400]);
     expect(behind.kinesis.applied.length).toBe(3);
   });
@@ -187,14 +256,21 @@ describe('the strict front', () => {
     const { front } = await open({ trustedProxies: 1 });
     for (let lines = 92; lines <= 99; lines++) {
       const text = `POST /v1/a/plain HTTP/1.1\r\nHost: 127.0.0.1\r\nForwarded: for=192.0.2.1\r\n${'X-A: b\r\n'.repeat(lines - 2)}\r\n`;
-      expect(statuses(await say(front, text, 1))).toEqual([expect.toSatisfy((status) => status === 400 || status === 431)]);
+      expect(statuses(await say(front, text, 1))).toEqual([
+        expect.toSatisfy((status) => status === 400 || status === 431),
+      ]);
     }
   });
 
   it('answers a request whose connection behind ends without an answer', async () => {
-    const silent = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.destroy()));
+    const silent = createServer((socket) =>
+      socket.on('error', () => undefined).once('data', () => socket.destroy()),
+    );
     await once(silent.listen(0, '127.0.0.1'), 'listening');
-    const front = await openStrictFront(settings([]).ingress, (silent.address() as AddressInfo).port);
+    const front = await openStrictFront(
+      settings([]).ingress,
+      (silent.address() as AddressInfo).port,
+    );
     const { answers } = await say(front, post('{"n":1}'), 1);
     expect(answers[0]?.status).toBe(503);
     expect(String(answers[0]?.body)).toContain('unknown');
@@ -211,7 +287,9 @@ describe('the strict front', () => {
       const socket = connect({ port: front.port, host: '127.0.0.1', allowHalfOpen: true });
       socket.end(text);
       const heard = (await socket.setEncoding('latin1').toArray()).join('');
-      expect([...heard.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual(expected);
+      expect([...heard.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual(
+        expected,
+      );
     }
     expect(behind.kinesis.applied.length).toBe(2);
   });
@@ -225,7 +303,10 @@ describe('the strict front', () => {
       post('{"n":1}').slice(0, -1),
     ];
     const sockets = held.map((text) => {
-      const socket = connect({ port: front.port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => undefined);
+      const socket = connect({ port: front.port, host: '127.0.0.1', allowHalfOpen: true }).on(
+        'error',
+        () => undefined,
+      );
       socket.write(text);
       return socket;
     });
@@ -252,7 +333,11 @@ describe('the strict front', () => {
 
   it('ends a connection on which too many requests wait', async () => {
     const { front } = await open();
-    const heard = await say(front, 'GET / HTTP/1.1\r\nHost:a\r\n\r\n'.repeat(2 * limits.httpPipelinedMax), 2 * limits.httpPipelinedMax);
+    const heard = await say(
+      front,
+      'GET / HTTP/1.1\r\nHost:a\r\n\r\n'.repeat(2 * limits.httpPipelinedMax),
+      2 * limits.httpPipelinedMax,
+    );
     expect(heard.end).not.toBe('open');
     expect(heard.answers.length).toBeLessThanOrEqual(limits.httpPipelinedMax + 2);
     expect(statuses(await say(front, post('{"n":1}'), 1))).toEqual([200]);
@@ -262,7 +347,9 @@ describe('the strict front', () => {
     const { front } = await open();
     const whole = await say(front, 'OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n', 1);
     expect(whole.answers[0]?.status).toBe(204);
-    expect(statuses(await say(front, 'CONNECT x.example:443 HTTP/1.1\r\nHost: x.example\r\n\r\n', 1))).toEqual([405]);
+    expect(
+      statuses(await say(front, 'CONNECT x.example:443 HTTP/1.1\r\nHost: x.example\r\n\r\n', 1)),
+    ).toEqual([405]);
   });
 
   it('refuses what comes while the ingress behind has stopped', async () => {

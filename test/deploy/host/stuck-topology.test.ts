@@ -1,6 +1,6 @@
 /**
- * A topology in its thread with a function that does not return, or that ends the thread: the element that did it is found, everything else is in the
- * tables once.
+ * A topology in its thread with a function that does not return, or that ends the thread: the
+ * element that did it is found, everything else is in the tables once.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,9 @@ import { streamConfig } from '../../ingest/support.ts';
 
 const events = 300;
 
-const flow = (body: string): string => `import { aggregator, asyncLookup, schemaOf, stream, table, topology, tumbling } from 'sluice';
+const flow = (
+  body: string,
+): string => `import { aggregator, asyncLookup, schemaOf, stream, table, topology, tumbling } from 'sluice';
 
 const row = schemaOf<{ key: string; n: number }>({ $id: 'counted', type: 'object', properties: { key: { type: 'string' }, n: { type: 'integer' } } });
 export default topology('counted', { version: 1, owner: 'a/b' }, (t) => {
@@ -35,7 +37,9 @@ interface Ended {
   readonly status: TopologyHostStatus;
 }
 
-/** Sends all events, then starts; ends when everything was read and a checkpoint is complete beyond. */
+/**
+ * Sends all events, then starts; ends when everything was read and a checkpoint is complete beyond.
+ */
 async function play(body: string, functionMaxMs = 1_000): Promise<Ended> {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-stuck-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
@@ -47,9 +51,27 @@ async function play(body: string, functionMaxMs = 1_000): Promise<Ended> {
   });
   onTestFinished(() => streams.close());
   const records = Array.from({ length: events }, (_, n) => {
-    const attributes = { id: `e${n}`, source: '/a/b', type: 'a.b', time: '2026-01-01T00:00:00.000Z', datacontenttype: 'application/json' };
-    const event = { ...attributes, team: 'a', app: 'b', partitionkey: 'k', receivedtime: attributes.time };
-    return { key: 'k', value: encodeStructured(event, Buffer.from(JSON.stringify({ n, text: n === 137 ? `${'a'.repeat(40)}!` : 'aaa' }))) };
+    const attributes = {
+      id: `e${n}`,
+      source: '/a/b',
+      type: 'a.b',
+      time: '2026-01-01T00:00:00.000Z',
+      datacontenttype: 'application/json',
+    };
+    const event = {
+      ...attributes,
+      team: 'a',
+      app: 'b',
+      partitionkey: 'k',
+      receivedtime: attributes.time,
+    };
+    return {
+      key: 'k',
+      value: encodeStructured(
+        event,
+        Buffer.from(JSON.stringify({ n, text: n === 137 ? `${'a'.repeat(40)}!` : 'aaa' })),
+      ),
+    };
   });
   await streams.writer('kinesis').write('a/b', records);
   const file = join(dir, 'topology.ts');
@@ -59,7 +81,13 @@ async function play(body: string, functionMaxMs = 1_000): Promise<Ended> {
     file,
     buildDir: join(dir, 'build'),
     input: {
-      place: { kind: 'local', dir, streams: { 'a/b': streams.handles('a/b') }, lookups: {}, parquetFileMaxAgeMs: 0 },
+      place: {
+        kind: 'local',
+        dir,
+        streams: { 'a/b': streams.handles('a/b') },
+        lookups: {},
+        parquetFileMaxAgeMs: 0,
+      },
       checkpointIntervalMs: 200,
       functionMaxMs,
       dropState: {},
@@ -72,7 +100,10 @@ async function play(body: string, functionMaxMs = 1_000): Promise<Ended> {
   onTestFinished(() => host.stop());
   await host.start();
   const isRead = ({ state, job }: TopologyHostStatus): boolean =>
-    state === 'running' && job !== null && job.uncommittedRows === 0 && job.splits.every(({ lag }) => lag === 0);
+    state === 'running' &&
+    job !== null &&
+    job.uncommittedRows === 0 &&
+    job.splits.every(({ lag }) => lag === 0);
   for (let tries = 0; tries < 600 && !isRead(await host.status()); tries++) await sleep(50);
   // A run that fails while it drains goes on from before.
   for (let tries = 0; tries < 600 && (await host.status()).state !== 'drained'; tries++) {
@@ -82,12 +113,18 @@ async function play(body: string, functionMaxMs = 1_000): Promise<Ended> {
   const status = await host.status();
   expect(status.state, told.join('\n')).toBe('drained');
   const lake = join(dir, 'lake');
-  const rows = (await queryLake(lake, 'SELECT key, sum(n), count(*) FROM counted GROUP BY ALL ORDER BY key')).rows;
-  const rejected = (await queryLake(lake, 'SELECT id, operator, code, data FROM rejected ORDER BY id')).rows;
+  const rows = (
+    await queryLake(lake, 'SELECT key, sum(n), count(*) FROM counted GROUP BY ALL ORDER BY key')
+  ).rows;
+  const rejected = (
+    await queryLake(lake, 'SELECT id, operator, code, data FROM rejected ORDER BY id')
+  ).rows;
   return { rows, rejected, told: told.join('\n'), status };
 }
 
-it('a function that never returns for one event costs that event', { timeout: 90_000 }, async () => {
+it('a function that never returns for one event costs that event', {
+  timeout: 90_000,
+}, async () => {
   const { rows, rejected, told, status } = await play(`timed
     .map((e) => {
       const { n } = e.data as { n: number };
@@ -96,13 +133,19 @@ it('a function that never returns for one event costs that event', { timeout: 90
     })
     .sinkTo('rows', table('counted', row));`);
   expect(rows).toEqual([['k', (events * (events - 1)) / 2 - 137, events - 1]]);
-  expect(rejected).toMatchObject([['e137', 'time/map', 'function-stuck', expect.stringContaining('"n":137')]]);
-  expect(status.job?.setAside).toMatchObject([{ operator: 'time/map', message: 'its function did not return, twice' }]);
+  expect(rejected).toMatchObject([
+    ['e137', 'time/map', 'function-stuck', expect.stringContaining('"n":137')],
+  ]);
+  expect(status.job?.setAside).toMatchObject([
+    { operator: 'time/map', message: 'its function did not return, twice' },
+  ]);
   expect(told).toContain("'time/map': its function did not return from one call within 1 s");
   expect(told).toContain("'time/map' (function) did not return from one call, twice");
 });
 
-it('a look-up that loops after an await costs its element, and the others have their answers', { timeout: 120_000 }, async () => {
+it('a look-up that loops after an await costs its element, and the others have their answers', {
+  timeout: 120_000,
+}, async () => {
   const { rows, rejected, told } = await play(
     `timed
     .lookup(
@@ -119,11 +162,15 @@ it('a look-up that loops after an await costs its element, and the others have t
     500,
   );
   expect(rows).toEqual([['k', (events * (events - 1)) / 2 - 137, events - 1]]);
-  expect(rejected).toMatchObject([['e137', 'asked', 'function-stuck', expect.stringContaining('"n":137')]]);
+  expect(rejected).toMatchObject([
+    ['e137', 'asked', 'function-stuck', expect.stringContaining('"n":137')],
+  ]);
   expect(told).toContain("'asked': its call kept the thread for 3 s after it had returned");
 });
 
-it('a regular expression that takes for ever is a function that does not return, also in a window', { timeout: 90_000 }, async () => {
+it('a regular expression that takes for ever is a function that does not return, also in a window', {
+  timeout: 90_000,
+}, async () => {
   const { rows, rejected } = await play(`timed
     .keyBy((e) => String((e.data as { n: number }).n % 2))
     .window('all', tumbling('1h'))
@@ -141,10 +188,14 @@ it('a regular expression that takes for ever is a function that does not return,
     ['0', events / 2, 1],
     ['1', events / 2 - 1, 1],
   ]);
-  expect(rejected).toMatchObject([['e137', 'all', 'function-stuck', expect.stringContaining('"n":137')]]);
+  expect(rejected).toMatchObject([
+    ['e137', 'all', 'function-stuck', expect.stringContaining('"n":137')],
+  ]);
 });
 
-it('a look-up whose function does not even give a promise costs what waits for it', { timeout: 90_000 }, async () => {
+it('a look-up whose function does not even give a promise costs what waits for it', {
+  timeout: 90_000,
+}, async () => {
   const { rows, rejected } = await play(`timed
     .lookup('find', asyncLookup((n: number) => {
       while (n === 137);
@@ -152,7 +203,9 @@ it('a look-up whose function does not even give a promise costs what waits for i
     }), { by: (e) => (e.data as { n: number }).n }, (_, n) => ({ key: 'k', n: n ?? 0 }))
     .sinkTo('rows', table('counted', row));`);
   expect(rows).toEqual([['k', (events * (events - 1)) / 2 - 137, events - 1]]);
-  expect(rejected).toMatchObject([['e137', 'find', 'function-stuck', expect.stringContaining('"n":137')]]);
+  expect(rejected).toMatchObject([
+    ['e137', 'find', 'function-stuck', expect.stringContaining('"n":137')],
+  ]);
 });
 
 it('a result of one pane that never returns costs that pane', { timeout: 90_000 }, async () => {
@@ -176,10 +229,14 @@ it('a result of one pane that never returns costs that pane', { timeout: 90_000 
     ['0', events / 3, 1],
     ['1', events / 3, 1],
   ]);
-  expect(rejected).toMatchObject([[expect.any(String), 'all', 'function-stuck', expect.stringContaining('"key":"2"')]]);
+  expect(rejected).toMatchObject([
+    [expect.any(String), 'all', 'function-stuck', expect.stringContaining('"key":"2"')],
+  ]);
 });
 
-it('an event for which the thread ends without a word is set aside', { timeout: 90_000 }, async () => {
+it('an event for which the thread ends without a word is set aside', {
+  timeout: 90_000,
+}, async () => {
   const { rows, rejected, told } = await play(`timed
     .map((e) => {
       const { n } = e.data as { n: number };
@@ -188,11 +245,15 @@ it('an event for which the thread ends without a word is set aside', { timeout: 
     })
     .sinkTo('rows', table('counted', row));`);
   expect(rows).toEqual([['k', (events * (events - 1)) / 2 - 50, events - 1]]);
-  expect(rejected).toMatchObject([['e50', 'in', 'operator-failed', expect.stringContaining('"n":50')]]);
+  expect(rejected).toMatchObject([
+    ['e50', 'in', 'operator-failed', expect.stringContaining('"n":50')],
+  ]);
   expect(told).toContain('it is set aside in the rejected table');
 });
 
-it('a turn that is slow because each of its calls takes long is left alone', { timeout: 90_000 }, async () => {
+it('a turn that is slow because each of its calls takes long is left alone', {
+  timeout: 90_000,
+}, async () => {
   const { rows, rejected, status } = await play(
     `timed
     .map((e) => {

@@ -1,5 +1,6 @@
 /**
- * Topology files: what compiles, what does not and at which line, and that the author's `sluice` is the engine's.
+ * Topology files: what compiles, what does not and at which line, and that the author's `sluice` is
+ * the engine's.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +36,9 @@ describe('a topology file', () => {
     expect(validateTopology(loaded)).toEqual([]);
     const stamps = new FileStamps();
     await compileTopologyFile(path, join(root, 'build'), stamps);
-    expect(stamps.paths).toEqual(expect.arrayContaining([path, join(root, 'name.ts'), join(root, 'package.json')]));
+    expect(stamps.paths).toEqual(
+      expect.arrayContaining([path, join(root, 'name.ts'), join(root, 'package.json')]),
+    );
   });
 
   it('has the ready mappings of sluice/enrich, which are of the same modules', async () => {
@@ -49,11 +52,16 @@ export default topology('visits', { version: 1, owner: 'a/b' }, (t) => {
 });`;
     const { topology: loaded, graph } = await loadTopologyFile(file('visits.ts', text));
     expect(validateTopology(loaded)).toEqual([]);
-    expect(graph.nodes.at(-1)).toMatchObject({ sink: { kind: 'graph', model: { edges: { NEXT: { from: 'Event', to: 'Event' } } } } });
+    expect(graph.nodes.at(-1)).toMatchObject({
+      sink: { kind: 'graph', model: { edges: { NEXT: { from: 'Event', to: 'Event' } } } },
+    });
   });
 
   it('that does not compile is told by file, line and column', async () => {
-    const path = file('broken.ts', "import { topology } from 'sluice';\nexport default topology('x' 1);\n");
+    const path = file(
+      'broken.ts',
+      "import { topology } from 'sluice';\nexport default topology('x' 1);\n",
+    );
     await expect(loadTopologyFile(path)).rejects.toMatchObject({
       code: 'topology-compile',
       message: expect.stringMatching(/broken\.ts:2:29: Expected "\)"/) as string,
@@ -61,18 +69,26 @@ export default topology('visits', { version: 1, owner: 'a/b' }, (t) => {
   });
 
   it('may not reach for the machine, nor for what sluice does not give', async () => {
-    await expect(loadTopologyFile(file('node.ts', "import fs from 'node:fs';\nexport default fs;"))).rejects.toMatchObject({
+    await expect(
+      loadTopologyFile(file('node.ts', "import fs from 'node:fs';\nexport default fs;")),
+    ).rejects.toMatchObject({
       code: 'topology-compile',
       message: expect.stringContaining('node:fs') as string,
     });
-    await expect(loadTopologyFile(file('deep.ts', "import x from 'sluice/engine';\nexport default x;"))).rejects.toMatchObject({
+    await expect(
+      loadTopologyFile(file('deep.ts', "import x from 'sluice/engine';\nexport default x;")),
+    ).rejects.toMatchObject({
       message: expect.stringContaining("'sluice/engine' is not part of sluice") as string,
     });
-    await expect(loadTopologyFile(join(root, 'missing.ts'))).rejects.toMatchObject({ code: 'topology-compile' });
+    await expect(loadTopologyFile(join(root, 'missing.ts'))).rejects.toMatchObject({
+      code: 'topology-compile',
+    });
   });
 
   it('that throws, or exports no topology, says so', async () => {
-    await expect(loadTopologyFile(file('throws.ts', "throw new Error('no luck');"))).rejects.toMatchObject({
+    await expect(
+      loadTopologyFile(file('throws.ts', "throw new Error('no luck');")),
+    ).rejects.toMatchObject({
       code: 'topology-load',
       message: expect.stringContaining('no luck') as string,
     });
@@ -84,13 +100,17 @@ export default topology('visits', { version: 1, owner: 'a/b' }, (t) => {
 
   it('is drawn in Mermaid and DOT, and is JSON', () => {
     const { graph } = topology('drawn', { version: 1, owner: 'a/b' }, (t) => {
-      const parts = t.source('in "quoted"', { stream: 'a/b', dataText: false }).split({ x: () => true });
+      const parts = t
+        .source('in "quoted"', { stream: 'a/b', dataText: false })
+        .split({ x: () => true });
       parts.x.sinkTo('rejects', { definition: { kind: 'rejected' } });
     });
     expect(describeGraph(graph, 'mermaid')).toBe(
       'flowchart LR\n  n0(["in #quot;quoted#quot;<br/>source a/b"])\n  n1["in #quot;quoted#quot;/split<br/>split"]\n  n2[("rejects<br/>rejected")]\n  n0 --> n1\n  n1 -->|x| n2\n',
     );
-    expect(describeGraph(graph, 'dot')).toContain('"in \\"quoted\\"/split" -> "rejects" [label="x"];');
+    expect(describeGraph(graph, 'dot')).toContain(
+      '"in \\"quoted\\"/split" -> "rejects" [label="x"];',
+    );
     expect(JSON.parse(describeGraph(graph))).toEqual(graph);
     expect(Object.isFrozen(graph.nodes[0])).toBe(true);
   });

@@ -1,5 +1,6 @@
 /**
- * A topology in its thread: what its author leaves open does not keep it when it is stopped, or when it has failed.
+ * A topology in its thread: what its author leaves open does not keep it when it is stopped, or
+ * when it has failed.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +30,11 @@ async function hostIn(dir: string, boundTo: string): Promise<TopologyHost> {
 }
 
 /** Of one instance: each file has the same topology. */
-async function hostsIn(dir: string, boundTo: string, files: readonly string[]): Promise<readonly TopologyHost[]> {
+async function hostsIn(
+  dir: string,
+  boundTo: string,
+  files: readonly string[],
+): Promise<readonly TopologyHost[]> {
   const streams = await openEmbeddedStreams({
     root: join(dir, 'log'),
     streams: [streamConfig('a', 'b')],
@@ -45,7 +50,13 @@ async function hostsIn(dir: string, boundTo: string, files: readonly string[]): 
       file,
       buildDir: join(dir, 'build'),
       input: {
-        place: { kind: 'local', dir, streams: { [boundTo]: streams.handles('a/b') }, lookups: {}, parquetFileMaxAgeMs: 0 },
+        place: {
+          kind: 'local',
+          dir,
+          streams: { [boundTo]: streams.handles('a/b') },
+          lookups: {},
+          parquetFileMaxAgeMs: 0,
+        },
         checkpointIntervalMs: 500,
         functionMaxMs: 10_000,
         dropState: {},
@@ -72,21 +83,36 @@ it('a thread with something left open ends when it is stopped', { timeout: 30_00
   expect((await host.status()).state).toBe('stopped');
 });
 
-it('a thread with something left open ends when it has failed, and is told of', { timeout: 30_000 }, async () => {
+it('a thread with something left open ends when it has failed, and is told of', {
+  timeout: 30_000,
+}, async () => {
   const host = await hostIn(folder(), 'a/other');
   await host.start();
-  for (let tries = 0; tries < 100 && (await host.status()).state === 'starting'; tries++) await sleep(100);
+  for (let tries = 0; tries < 100 && (await host.status()).state === 'starting'; tries++)
+    await sleep(100);
   expect(await host.status()).toMatchObject({ state: 'failed', error: { code: 'stream-missing' } });
   await host.stop();
 });
 
-it('a second topology of a name does not take over from the first', { timeout: 60_000 }, async () => {
-  const [first, second] = (await hostsIn(folder(), 'a/b', ['first.ts', 'second.ts'])) as [TopologyHost, TopologyHost];
+it('a second topology of a name does not take over from the first', {
+  timeout: 60_000,
+}, async () => {
+  const [first, second] = (await hostsIn(folder(), 'a/b', ['first.ts', 'second.ts'])) as [
+    TopologyHost,
+    TopologyHost,
+  ];
   await first.start();
   await second.start();
-  for (let tries = 0; tries < 100 && (await second.status()).state === 'starting'; tries++) await sleep(100);
-  expect(await second.status()).toMatchObject({ state: 'failed', error: { code: 'topology-name-taken' }, restarts: 0 });
-  expect((await second.status()).error?.message).toMatch(/^the topology 'open' is that of .*first\.ts already/);
+  for (let tries = 0; tries < 100 && (await second.status()).state === 'starting'; tries++)
+    await sleep(100);
+  expect(await second.status()).toMatchObject({
+    state: 'failed',
+    error: { code: 'topology-name-taken' },
+    restarts: 0,
+  });
+  expect((await second.status()).error?.message).toMatch(
+    /^the topology 'open' is that of .*first\.ts already/,
+  );
   expect((await first.status()).state).toBe('running');
   await first.stop();
   await second.stop();

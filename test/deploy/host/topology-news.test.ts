@@ -13,7 +13,14 @@ import { hostStatus } from './host-status.ts';
 
 const failed: CheckpointNews = {
   kind: 'checkpoint-failed',
-  failure: { checkpoint: 7, code: 'disk-full', message: 'no room', fix: 'free some space', atMs: 60_000, againInMs: 1_500 },
+  failure: {
+    checkpoint: 7,
+    code: 'disk-full',
+    message: 'no room',
+    fix: 'free some space',
+    atMs: 60_000,
+    againInMs: 1_500,
+  },
 };
 const completed: CheckpointNews = { kind: 'checkpoint-completed', checkpoint: 7 };
 
@@ -48,14 +55,18 @@ it('the log is not filled by a row of failures that goes on for hours', () => {
 
 it('an alarm, a thread that does not answer and a topology that does not run are not ready; one failure is', () => {
   expect(topologiesNotReady([hostStatus({}), hostStatus({ state: 'draining' })])).toBeUndefined();
-  expect(topologiesNotReady([hostStatus({ checkpoints: deriveHealth(healthy, failed) })])).toBeUndefined();
+  expect(
+    topologiesNotReady([hostStatus({ checkpoints: deriveHealth(healthy, failed) })]),
+  ).toBeUndefined();
   expect(topologiesNotReady([hostStatus({}), hostStatus({ checkpoints: alarmed })])).toMatch(
     /^1 of 2 topologies cannot complete a checkpoint/,
   );
-  expect(topologiesNotReady([hostStatus({ silentSinceMs: 1 })])).toMatch(/^1 of 1 topologies do not answer/);
-  expect(topologiesNotReady([hostStatus({ state: 'taken-over' }), hostStatus({ state: 'failed' })])).toMatch(
-    /^2 of 2 topologies do not run/,
+  expect(topologiesNotReady([hostStatus({ silentSinceMs: 1 })])).toMatch(
+    /^1 of 1 topologies do not answer/,
   );
+  expect(
+    topologiesNotReady([hostStatus({ state: 'taken-over' }), hostStatus({ state: 'failed' })]),
+  ).toMatch(/^2 of 2 topologies do not run/);
 });
 
 it('the metrics count failed checkpoints, those in a row, and the alarm', async () => {
@@ -90,7 +101,14 @@ it('what was lost is an alarm with its range', () => {
     'ALARM: a/b kafka partition-0 lost 15 records (after 4 and before 20, arrived after 1970-01-01T00:01:00.000Z): ' +
       'the retention of its stream removed them before they were read',
   );
-  const gone = { ...lost, kind: 'gone', after: null, before: null, records: null, readToMs: null } as const;
+  const gone = {
+    ...lost,
+    kind: 'gone',
+    after: null,
+    before: null,
+    records: null,
+    readToMs: null,
+  } as const;
   expect(lossText(gone)).toBe(
     'a/b kafka partition-0 lost an unknown number of records, possibly none (from its beginning on): ' +
       'its stream does not have the split any more, and it was not read to its end',

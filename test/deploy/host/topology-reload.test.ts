@@ -1,12 +1,23 @@
 /**
- * A topology whose file changes while it runs. Whatever is wrong with the change, the build before goes on, or is started again from its last
- * checkpoint: every event is one row, of the build that read it.
+ * A topology whose file changes while it runs. Whatever is wrong with the change, the build before
+ * goes on, or is started again from its last checkpoint: every event is one row, of the build that
+ * read it.
  *
- * Before, a module that never finished loading, a build that failed after the old one had ended, and a refused build with a new import each left
- * nothing running, or a loop.
+ * Before, a module that never finished loading, a build that failed after the old one had ended,
+ * and a refused build with a new import each left nothing running, or a loop.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,7 +39,8 @@ import { until } from '../support.ts';
 let hurry: number;
 const clock: typeof systemClock = {
   ...systemClock,
-  setTimer: (delayMs, fire) => systemClock.setTimer(delayMs >= 10_000 ? delayMs / hurry : delayMs, fire),
+  setTimer: (delayMs, fire) =>
+    systemClock.setTimer(delayMs >= 10_000 ? delayMs / hurry : delayMs, fire),
 };
 
 interface Parts {
@@ -41,7 +53,13 @@ interface Parts {
 }
 
 /** A topology whose rows say which build made them. */
-function text({ tag = "'one'", before = '', id = 'events', source = 'a/b', more = '' }: Parts = {}): string {
+function text({
+  tag = "'one'",
+  before = '',
+  id = 'events',
+  source = 'a/b',
+  more = '',
+}: Parts = {}): string {
   return `
 import { count, fileTable, rejected, schemaOf, stream, table, topology, tumbling } from 'sluice';
 declare const process: any;
@@ -80,7 +98,13 @@ beforeEach(async () => {
     file,
     buildDir: join(dir, 'build'),
     input: {
-      place: { kind: 'local', dir, streams: { 'a/b': streams.handles('a/b') }, lookups: {}, parquetFileMaxAgeMs: 0 },
+      place: {
+        kind: 'local',
+        dir,
+        streams: { 'a/b': streams.handles('a/b') },
+        lookups: {},
+        parquetFileMaxAgeMs: 0,
+      },
       checkpointIntervalMs: 200,
       functionMaxMs: 10_000,
       dropState: {},
@@ -100,8 +124,20 @@ afterEach(async () => {
 
 async function send(): Promise<void> {
   const n = sent++;
-  const attributes = { id: `e${n}`, source: '/a/b', type: 'a.b', time: '2026-01-01T00:00:00.000Z', datacontenttype: 'application/json' };
-  const event = { ...attributes, team: 'a', app: 'b', partitionkey: 'k', receivedtime: attributes.time };
+  const attributes = {
+    id: `e${n}`,
+    source: '/a/b',
+    type: 'a.b',
+    time: '2026-01-01T00:00:00.000Z',
+    datacontenttype: 'application/json',
+  };
+  const event = {
+    ...attributes,
+    team: 'a',
+    app: 'b',
+    partitionkey: 'k',
+    receivedtime: attributes.time,
+  };
   const value = encodeStructured(event, Buffer.from(JSON.stringify({ n })));
   const [outcome] = await streams.writer('kinesis').write('a/b', [{ key: 'k', value }]);
   expect(outcome?.kind).toBe('applied');
@@ -113,7 +149,8 @@ async function rows(): Promise<readonly unknown[]> {
 }
 
 const said = (): string => told.join('\n');
-const landed = (count: number): Promise<void> => until(async () => (await rows()).length >= count, said);
+const landed = (count: number): Promise<void> =>
+  until(async () => (await rows()).length >= count, said);
 const refusals = (): number => told.filter((line) => line.includes('is not used')).length;
 
 async function startWithOneRow(): Promise<void> {
@@ -133,15 +170,47 @@ describe('a change that could not run is refused beside what runs', () => {
   it.each([
     ['does not compile', text({ before: 'const = ;' }), /topology\.ts:4:7: Expected identifier/],
     ['has wrong types', text({ tag: "'two', extra: 1 + true" }), /topology\.ts:\d+:\d+: TS2365/],
-    ['imports what is not there', text({ before: "import './missing.ts';" }), /topology\.ts:4:8: Could not resolve "\.\/missing\.ts"/],
-    ['throws when it is loaded', text({ before: "throw new Error('no luck');" }), /throws while it is loaded: no luck/],
+    [
+      'imports what is not there',
+      text({ before: "import './missing.ts';" }),
+      /topology\.ts:4:8: Could not resolve "\.\/missing\.ts"/,
+    ],
+    [
+      'throws when it is loaded',
+      text({ before: "throw new Error('no luck');" }),
+      /throws while it is loaded: no luck/,
+    ],
     ['is never loaded for a loop', text({ before: 'while (true) { }' }), /was not loaded within/],
-    ['is never loaded for a wait', text({ before: 'setInterval(() => {}, 10); await new Promise(() => {});' }), /was not loaded within/],
-    ['waits for nothing', text({ before: 'await new Promise(() => {});' }), /was not loaded within/],
-    ['ends the process', text({ before: 'process.exit(0);' }), /ended its process while it was loaded/],
-    ['kills the process', text({ before: "process.kill(process.pid, 'SIGKILL');" }), /ended its process while it was loaded \(SIGKILL\)/],
-    ['is no valid topology', text({ more: "events.sinkTo('rows', rejected());" }), /the id is taken twice/],
-    ['does not fit the checkpoint', text({ id: 'renamed' }), /source 'events'.*read from its beginning again/],
+    [
+      'is never loaded for a wait',
+      text({ before: 'setInterval(() => {}, 10); await new Promise(() => {});' }),
+      /was not loaded within/,
+    ],
+    [
+      'waits for nothing',
+      text({ before: 'await new Promise(() => {});' }),
+      /was not loaded within/,
+    ],
+    [
+      'ends the process',
+      text({ before: 'process.exit(0);' }),
+      /ended its process while it was loaded/,
+    ],
+    [
+      'kills the process',
+      text({ before: "process.kill(process.pid, 'SIGKILL');" }),
+      /ended its process while it was loaded \(SIGKILL\)/,
+    ],
+    [
+      'is no valid topology',
+      text({ more: "events.sinkTo('rows', rejected());" }),
+      /the id is taken twice/,
+    ],
+    [
+      'does not fit the checkpoint',
+      text({ id: 'renamed' }),
+      /source 'events'.*read from its beginning again/,
+    ],
     [
       'reads a stream that is not there',
       text({ more: "t.source('more', stream('a/other')).sinkTo('more-rows', rejected());" }),
@@ -200,7 +269,11 @@ describe('a change that could not run is refused beside what runs', () => {
     await startWithOneRow();
     process.env['NODE_OPTIONS'] = '--max-old-space-size=128';
     try {
-      save(text({ before: 'const all: unknown[] = []; while (true) all.push(new Array(1_000).fill(7));' }));
+      save(
+        text({
+          before: 'const all: unknown[] = []; while (true) all.push(new Array(1_000).fill(7));',
+        }),
+      );
       await until(() => refusals() === 1, said);
     } finally {
       delete process.env['NODE_OPTIONS'];
@@ -300,12 +373,17 @@ describe('a change that fails at its first events', () => {
     },
   );
 
-  it('falls back over several that read nothing, to the one that was right', { timeout: 60_000 }, async () => {
+  it('falls back over several that read nothing, to the one that was right', {
+    timeout: 60_000,
+  }, async () => {
     await startWithOneRow();
     const { build } = await host.status();
     for (const n of [1, 2]) {
       save(text({ tag: `process.exit(${n})`, more: windows }));
-      await until(() => told.filter((line) => line.includes('was loaded again')).length === n, said);
+      await until(
+        () => told.filter((line) => line.includes('was loaded again')).length === n,
+        said,
+      );
     }
     await send();
     await landed(2);
@@ -317,12 +395,15 @@ describe('a change that fails at its first events', () => {
     expect(refusals()).toBe(2);
   });
 
-  it('is kept where it has proved itself: a fault after that is answered by a restart of it', { timeout: 60_000 }, async () => {
+  it('is kept where it has proved itself: a fault after that is answered by a restart of it', {
+    timeout: 60_000,
+  }, async () => {
     await startWithOneRow();
     save(
       text({
         tag: "(e.data as Row).n === 2 && ended() ? 'x' : 'two'",
-        before: 'const ended = (): boolean => { if (process.env.SLUICE_TEST_ENDED) return false; process.exit(1); return true; };',
+        before:
+          'const ended = (): boolean => { if (process.env.SLUICE_TEST_ENDED) return false; process.exit(1); return true; };',
       }),
     );
     await until(() => said().includes('was loaded again'), said);
@@ -346,7 +427,8 @@ describe('a change that fails at its first events', () => {
 });
 
 describe('what a topology is made of is watched', () => {
-  const tagFrom = (path: string, more = ''): string => text({ before: `import { tag } from '${path}';${more}`, tag: 'tag' });
+  const tagFrom = (path: string, more = ''): string =>
+    text({ before: `import { tag } from '${path}';${more}`, tag: 'tag' });
   const saysTag = async (tag: string): Promise<void> => {
     await until(async () => {
       await send();
@@ -354,7 +436,9 @@ describe('what a topology is made of is watched', () => {
     }, said);
   };
 
-  it('a file that is new among its imports, also when the change that brought it was refused', { timeout: 60_000 }, async () => {
+  it('a file that is new among its imports, also when the change that brought it was refused', {
+    timeout: 60_000,
+  }, async () => {
     await startWithOneRow();
     save(tagFrom('./parts/tag.ts'));
     await until(() => refusals() === 1, said);
@@ -366,14 +450,24 @@ describe('what a topology is made of is watched', () => {
     expect(refusals()).toBe(1);
   });
 
-  it('JSON, links that are turned, and types that only the check reads', { timeout: 90_000 }, async () => {
+  it('JSON, links that are turned, and types that only the check reads', {
+    timeout: 90_000,
+  }, async () => {
     await startWithOneRow();
-    writeFileSync(join(dir, 'a.ts'), "import data from './data.json';\nexport const tag: string = data.tag;");
+    writeFileSync(
+      join(dir, 'a.ts'),
+      "import data from './data.json';\nexport const tag: string = data.tag;",
+    );
     writeFileSync(join(dir, 'b.ts'), "export const tag: string = 'from b';");
     writeFileSync(join(dir, 'data.json'), '{"tag":"from a"}');
     writeFileSync(join(dir, 'types.ts'), 'export interface Named { name: string }');
     symlinkSync('a.ts', join(dir, 'tag.ts'));
-    save(tagFrom('./tag.ts', "import type { Named } from './types.ts';\nexport const named: Named = { name: 'x' };"));
+    save(
+      tagFrom(
+        './tag.ts',
+        "import type { Named } from './types.ts';\nexport const named: Named = { name: 'x' };",
+      ),
+    );
     await saysTag('from a');
     save('{"tag":"from a, later"}', join(dir, 'data.json'));
     await saysTag('from a, later');
@@ -396,44 +490,56 @@ describe('what a topology is made of is watched', () => {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'index.js'), "export const tag = 'from a package';");
     writeFileSync(join(folder, 'index.d.ts'), 'export declare const tag: string;');
-    writeFileSync(join(folder, 'package.json'), '{"name":"tags","version":"1.0.0","type":"module","main":"index.js","types":"index.d.ts"}');
+    writeFileSync(
+      join(folder, 'package.json'),
+      '{"name":"tags","version":"1.0.0","type":"module","main":"index.js","types":"index.d.ts"}',
+    );
     await saysTag('from a package');
   });
 
-  it.each(['reload', 'keep'] as const)("a look-up's table, by what it declares: %s", { timeout: 60_000 }, async (whenChanged) => {
-    const tags = join(dir, 'tags.json');
-    writeFileSync(tags, '[{"n":1,"tag":"old"}]');
-    const looked = `events.lookup('l', fileTable('tags.json', row, { key: 'n', whenChanged: '${whenChanged}' }), { by: () => 1 }, (e, found) => ({ n: (e.data as Row).n, tag: found?.tag ?? 'none' })).sinkTo('looked', table('looked', row));`;
-    writeFileSync(file, text({ more: looked }));
-    const lookedUp = async (): Promise<readonly unknown[]> =>
-      (await queryLake(join(dir, 'lake'), 'SELECT n, tag FROM looked ORDER BY n')).rows;
-    await startWithOneRow();
-    save('[{"n":1,"tag":7}]', tags);
-    if (whenChanged === 'reload') {
-      await until(() => refusals() === 1, said);
-      expect(said()).toMatch(/tags\.json, row 1: \/tag must be string/);
-    } else await until(() => said().includes('its rows stay as they were read'), said);
-    await send();
-    await landed(2);
-    save('[{"n":1,"tag":"new"}]', tags);
-    if (whenChanged === 'reload') await until(() => said().includes('was loaded again'), said);
-    else {
-      await until(() => told.length === 2, said);
-      expect((await host.status()).tablesKept).toHaveLength(1);
-    }
-    await send();
-    await landed(3);
-    await until(async () => (await lookedUp()).length === 3, said);
-    expect(await lookedUp()).toEqual([
-      [0, 'old'],
-      [1, 'old'],
-      [2, whenChanged === 'reload' ? 'new' : 'old'],
-    ]);
-  });
+  it.each(['reload', 'keep'] as const)(
+    "a look-up's table, by what it declares: %s",
+    { timeout: 60_000 },
+    async (whenChanged) => {
+      const tags = join(dir, 'tags.json');
+      writeFileSync(tags, '[{"n":1,"tag":"old"}]');
+      const looked = `events.lookup('l', fileTable('tags.json', row, { key: 'n', whenChanged: '${whenChanged}' }), { by: () => 1 }, (e, found) => ({ n: (e.data as Row).n, tag: found?.tag ?? 'none' })).sinkTo('looked', table('looked', row));`;
+      writeFileSync(file, text({ more: looked }));
+      const lookedUp = async (): Promise<readonly unknown[]> =>
+        (await queryLake(join(dir, 'lake'), 'SELECT n, tag FROM looked ORDER BY n')).rows;
+      await startWithOneRow();
+      save('[{"n":1,"tag":7}]', tags);
+      if (whenChanged === 'reload') {
+        await until(() => refusals() === 1, said);
+        expect(said()).toMatch(/tags\.json, row 1: \/tag must be string/);
+      } else await until(() => said().includes('its rows stay as they were read'), said);
+      await send();
+      await landed(2);
+      save('[{"n":1,"tag":"new"}]', tags);
+      if (whenChanged === 'reload') await until(() => said().includes('was loaded again'), said);
+      else {
+        await until(() => told.length === 2, said);
+        expect((await host.status()).tablesKept).toHaveLength(1);
+      }
+      await send();
+      await landed(3);
+      await until(async () => (await lookedUp()).length === 3, said);
+      expect(await lookedUp()).toEqual([
+        [0, 'old'],
+        [1, 'old'],
+        [2, whenChanged === 'reload' ? 'new' : 'old'],
+      ]);
+    },
+  );
 });
 
-it('one that does not compile at the start is said once, and runs when it is right', { timeout: 60_000 }, async () => {
-  writeFileSync(file, text({ before: "import { a } from './parts.ts';\nexport const b: number = a;" }));
+it('one that does not compile at the start is said once, and runs when it is right', {
+  timeout: 60_000,
+}, async () => {
+  writeFileSync(
+    file,
+    text({ before: "import { a } from './parts.ts';\nexport const b: number = a;" }),
+  );
   await send();
   await host.start();
   expect((await host.status()).state).toBe('failed');

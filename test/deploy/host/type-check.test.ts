@@ -17,7 +17,10 @@ interface Checked {
   readonly dir: string;
 }
 
-async function check(files: Readonly<Record<string, string>>, options: { clock?: Clock; signal?: AbortSignal } = {}): Promise<Checked> {
+async function check(
+  files: Readonly<Record<string, string>>,
+  options: { clock?: Clock; signal?: AbortSignal } = {},
+): Promise<Checked> {
   const dir = temporaryFolder('types');
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(dir, name)), { recursive: true });
@@ -26,15 +29,28 @@ async function check(files: Readonly<Record<string, string>>, options: { clock?:
   const stamps = new FileStamps();
   const [file = ''] = Object.keys(files);
   const { clock = systemClock, signal = new AbortController().signal } = options;
-  return { result: await checkTypes({ file: join(dir, file), outDir: join(dir, 'out'), clock, signal, stamps }), stamps, dir };
+  return {
+    result: await checkTypes({
+      file: join(dir, file),
+      outDir: join(dir, 'out'),
+      clock,
+      signal,
+      stamps,
+    }),
+    stamps,
+    dir,
+  };
 }
 
 const found = ({ result }: Checked): readonly string[] =>
-  result.kind === 'checked' ? result.findings.map(({ place, message }) => `${place?.line}:${place?.column} ${message}`) : [result.why];
+  result.kind === 'checked'
+    ? result.findings.map(({ place, message }) => `${place?.line}:${place?.column} ${message}`)
+    : [result.why];
 
 describe('the types of a topology', () => {
   it('are right, though nothing is installed beside it', async () => {
-    const text = "import { stream } from 'sluice';\nexport const s: { readonly stream: string } = stream('a/b');\nconsole.log(s);\n";
+    const text =
+      "import { stream } from 'sluice';\nexport const s: { readonly stream: string } = stream('a/b');\nconsole.log(s);\n";
     expect(found(await check({ 'topology.ts': text }))).toEqual([]);
   });
 
@@ -44,8 +60,13 @@ describe('the types of a topology', () => {
         "import type { Wanted } from './types.ts';\n\nexport const given: Wanted = { inner: { n: 'x' } };\nexport const n: string = 1;\n",
       'types.ts': 'export interface Wanted { inner: { n: number } }\n',
     });
-    expect(found(checked)).toEqual([expect.stringMatching(/^3:41 TS2322: Type 'string'/), expect.stringMatching(/^4:14 TS2322: /)]);
-    expect(checked.stamps.paths).toEqual(expect.arrayContaining([join(checked.dir, 'topology.ts'), join(checked.dir, 'types.ts')]));
+    expect(found(checked)).toEqual([
+      expect.stringMatching(/^3:41 TS2322: Type 'string'/),
+      expect.stringMatching(/^4:14 TS2322: /),
+    ]);
+    expect(checked.stamps.paths).toEqual(
+      expect.arrayContaining([join(checked.dir, 'topology.ts'), join(checked.dir, 'types.ts')]),
+    );
   });
 
   it('are those of its project', async () => {
@@ -53,23 +74,32 @@ describe('the types of a topology', () => {
     expect(found(await check({ 'topology.ts': text }))).toEqual([]);
     const strict =
       '{"compilerOptions": {"module": "esnext", "moduleResolution": "bundler", "strict": true, "noUncheckedIndexedAccess": true}}';
-    expect(found(await check({ 'topology.ts': text, 'tsconfig.json': strict }))).toEqual([expect.stringMatching(/^1:59 TS2322: /)]);
+    expect(found(await check({ 'topology.ts': text, 'tsconfig.json': strict }))).toEqual([
+      expect.stringMatching(/^1:59 TS2322: /),
+    ]);
     // Of what is in the project beside it nothing is checked.
-    expect(found(await check({ 'topology.ts': 'export {};\n', 'other.ts': 'const n: string = 1;\n', 'tsconfig.json': strict }))).toEqual(
-      [],
-    );
+    expect(
+      found(
+        await check({
+          'topology.ts': 'export {};\n',
+          'other.ts': 'const n: string = 1;\n',
+          'tsconfig.json': strict,
+        }),
+      ),
+    ).toEqual([]);
   });
 
   it('are checked where the project names some that are not installed, and missed where they are used', async () => {
-    const project = '{"compilerOptions": {"module": "esnext", "moduleResolution": "bundler", "strict": true, "types": ["node"]}}';
+    const project =
+      '{"compilerOptions": {"module": "esnext", "moduleResolution": "bundler", "strict": true, "types": ["node"]}}';
     const good = await check({ 'topology.ts': 'export {};\n', 'tsconfig.json': project });
     expect([found(good), good.result]).toEqual([
       [],
       expect.objectContaining({ note: expect.stringMatching(/cannot be used: TS2688/) as string }),
     ]);
-    expect(found(await check({ 'topology.ts': 'process.exit();\n', 'tsconfig.json': project }))).toEqual([
-      expect.stringMatching(/^1:1 TS2\d+: /),
-    ]);
+    expect(
+      found(await check({ 'topology.ts': 'process.exit();\n', 'tsconfig.json': project })),
+    ).toEqual([expect.stringMatching(/^1:1 TS2\d+: /)]);
   });
 
   it('are none in JavaScript', async () => {
@@ -79,7 +109,10 @@ describe('the types of a topology', () => {
 
 describe('a type check', () => {
   it('ends after its time, and says so', async () => {
-    const hasty: Clock = { ...systemClock, setTimer: (_delayMs, fire) => systemClock.setTimer(0, fire) };
+    const hasty: Clock = {
+      ...systemClock,
+      setTimer: (_delayMs, fire) => systemClock.setTimer(0, fire),
+    };
     await expect(check({ 'topology.ts': 'export {};\n' }, { clock: hasty })).rejects.toMatchObject({
       code: 'types-timeout',
       message: 'the types were not checked within 30 s',
@@ -91,7 +124,9 @@ describe('a type check', () => {
     const checking = check({ 'topology.ts': 'export {};\n' }, { signal: stop.signal });
     stop.abort();
     await expect(checking).rejects.toMatchObject({ code: 'trial-aborted' });
-    await expect(check({ 'topology.ts': 'export {};\n' }, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    await expect(
+      check({ 'topology.ts': 'export {};\n' }, { signal: AbortSignal.abort() }),
+    ).rejects.toMatchObject({
       code: 'trial-aborted',
     });
   });

@@ -18,12 +18,23 @@ import { createSchedule } from '../../../deploy/load/schedule.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { sluice, startSluice } from '../support.ts';
 
-const accepted: LoadAnswer = { ...noAnswer(''), status: 200, ack: 'replicated', route: 'kinesis', unknown: false };
+const accepted: LoadAnswer = {
+  ...noAnswer(''),
+  status: 200,
+  ack: 'replicated',
+  route: 'kinesis',
+  unknown: false,
+};
 
 describe('a schedule', () => {
   it('is even without a ramp', () => {
     const schedule = createSchedule({ rate: 100, durationMs: 1_000 });
-    expect([schedule.count, schedule.dueMs(0), schedule.dueMs(50), schedule.dueMs(100)]).toEqual([100, 0, 500, undefined]);
+    expect([schedule.count, schedule.dueMs(0), schedule.dueMs(50), schedule.dueMs(100)]).toEqual([
+      100,
+      0,
+      500,
+      undefined,
+    ]);
   });
 
   it('rises evenly over its first half, then holds: what is due by a time is the area under its rate', () => {
@@ -35,7 +46,8 @@ describe('a schedule', () => {
         (from, rate, seconds) => {
           const schedule = createSchedule({ rate, durationMs: seconds * 1_000, rampFrom: from });
           let area = 0;
-          for (let atMs = 0.5; atMs < seconds * 1_000; atMs++) area += schedule.rateAt(atMs) / 1_000;
+          for (let atMs = 0.5; atMs < seconds * 1_000; atMs++)
+            area += schedule.rateAt(atMs) / 1_000;
           expect(Math.abs(schedule.count - area)).toBeLessThanOrEqual(1 + area / 1_000);
           let last = -1;
           for (let n = 0; n < schedule.count; n += Math.max(1, Math.floor(schedule.count / 50))) {
@@ -86,7 +98,15 @@ describe('the injector', () => {
     const measures = createMeasures();
     const schedule = createSchedule({ rate: 100, durationMs: 2_000 });
     const requestOf = (n: number): LoadRequest => ({ id: String(n), key: 'k', body: '{}' });
-    const injector = startInjector({ schedule, connections: 1, open: server.open, requestOf, measures, clock, graceMs: 10_000 });
+    const injector = startInjector({
+      schedule,
+      connections: 1,
+      open: server.open,
+      requestOf,
+      measures,
+      clock,
+      graceMs: 10_000,
+    });
     for (let ms = 0; ms < 2_100; ms++) {
       clock.advance(1);
       const stalled = ms >= 500 && ms < 1_500;
@@ -95,7 +115,10 @@ describe('the injector', () => {
     }
     expect(server.sent).toHaveLength(200);
     expect(measures.count).toBe(200);
-    const { endToEnd, service } = { endToEnd: measures.summary('endToEnd'), service: measures.summary('service') };
+    const { endToEnd, service } = {
+      endToEnd: measures.summary('endToEnd'),
+      service: measures.summary('service'),
+    };
     // One request was under way through the stall; a hundred waited for it.
     expect(service.p90).toBeLessThan(5);
     expect(endToEnd.p50).toBeLessThan(20);
@@ -125,7 +148,8 @@ describe('the injector', () => {
   it('reads an answer only once it is whole', () => {
     const text =
       'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Sluice-Ack: replicated\r\nX-Network-Latency: 9ms\r\nX-Processing-Latency: 14ms\r\nServer-Timing: recv;dur=0.1, check;dur=0.2, bus;dur=13.7\r\nContent-Length: 27\r\n\r\n{"id":"a","route":"kafka"}\n';
-    for (let end = 0; end < text.length; end++) expect(readAnswer(text.slice(0, end))).toBeUndefined();
+    for (let end = 0; end < text.length; end++)
+      expect(readAnswer(text.slice(0, end))).toBeUndefined();
     expect(readAnswer(text)).toEqual({
       status: 200,
       ack: 'replicated',
@@ -143,7 +167,10 @@ describe('the page', () => {
   it('loads nothing, runs nothing, and escapes what came from outside', () => {
     const measures = createMeasures();
     for (let n = 0; n < 500; n++)
-      measures.answered(n * 10, n / 10, n / 20, { ...accepted, error: n === 3 ? '<script>alert(1)</script>' : '' });
+      measures.answered(n * 10, n / 10, n / 20, {
+        ...accepted,
+        error: n === 3 ? '<script>alert(1)</script>' : '',
+      });
     const schedule = createSchedule({ rate: 100, durationMs: 5_000 });
     const plan = {
       target: 'http://127.0.0.1:1',
@@ -155,7 +182,14 @@ describe('the page', () => {
       sizeBytes: 200,
       connections: 4,
     } as const;
-    const counts = { sent: 500, notSent: 0, inFlight: 0, waiting: 0, bytes: 100_000, elapsedMs: 5_000 };
+    const counts = {
+      sent: 500,
+      notSent: 0,
+      inFlight: 0,
+      waiting: 0,
+      bytes: 100_000,
+      elapsedMs: 5_000,
+    };
     const page = reportPage(reportOf(plan, schedule, counts, measures));
     expect(page).not.toMatch(/<script|<img|<link|@import|url\(|src=x>|https?:\/\/(?!127\.0\.0\.1)/);
     expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
@@ -178,8 +212,31 @@ describe('sluice load', () => {
     const started = await startSluice(join(dir, 'data'), ['--config', join(dir, 'sluice.yaml')]);
     try {
       const page = join(dir, 'report.html');
-      const args = ['--stream', 'd/e', '--rate', '200', '--ramp', '100:200', '--duration', '2s', '--size', '5kb', '--connections', '4'];
-      const ran = await sluice(['--dir', join(dir, 'data'), '--json', 'load', ...args, '--protocol', protocol, '--html', page]);
+      const args = [
+        '--stream',
+        'd/e',
+        '--rate',
+        '200',
+        '--ramp',
+        '100:200',
+        '--duration',
+        '2s',
+        '--size',
+        '5kb',
+        '--connections',
+        '4',
+      ];
+      const ran = await sluice([
+        '--dir',
+        join(dir, 'data'),
+        '--json',
+        'load',
+        ...args,
+        '--protocol',
+        protocol,
+        '--html',
+        page,
+      ]);
       expect(ran.err).not.toContain('defect');
       const report = JSON.parse(ran.out) as LoadReport;
       expect(ran.code).toBe(0);
@@ -193,9 +250,12 @@ describe('sluice load', () => {
         errors: {},
       });
       expect(report.latency.endToEnd.count).toBe(350);
-      if (protocol === 'http') expect([report.latency.network.count, report.latency.bus.count]).toEqual([350, 350]);
+      if (protocol === 'http')
+        expect([report.latency.network.count, report.latency.bus.count]).toEqual([350, 350]);
       expect(readFileSync(page, 'utf8')).toContain('Latency by percentile');
-      const status = JSON.parse((await sluice(['--dir', join(dir, 'data'), '--json', 'status'])).out) as { ingress: { received: number } };
+      const status = JSON.parse(
+        (await sluice(['--dir', join(dir, 'data'), '--json', 'status'])).out,
+      ) as { ingress: { received: number } };
       expect(status.ingress.received).toBe(350);
     } finally {
       await started.stop();
@@ -204,7 +264,8 @@ describe('sluice load', () => {
   });
 
   it('says what is wrong with its flags, and goes nowhere else unless told so', async () => {
-    const load = async (...args: string[]) => (await sluice(['load', '--stream', 'd/e', ...args])).err;
+    const load = async (...args: string[]) =>
+      (await sluice(['load', '--stream', 'd/e', ...args])).err;
     expect(await load()).toContain('a load needs a rate');
     expect(await load('--rate', '5', '--ramp', '1:6')).toContain('--ramp ends at 6');
     expect(await load('--rate', '5', '--size', 'big')).toContain("invalid --size 'big'");

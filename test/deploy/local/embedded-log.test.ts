@@ -30,11 +30,21 @@ const root = mkdtempSync(join(tmpdir(), 'sluice-embedded-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let made = 0;
 
-function open(dir: string, splits = 3, openFile?: OpenLogFile, retentionMaxBytes = 1e9): Promise<EmbeddedStreams> {
+function open(
+  dir: string,
+  splits = 3,
+  openFile?: OpenLogFile,
+  retentionMaxBytes = 1e9,
+): Promise<EmbeddedStreams> {
   return openEmbeddedStreams({
     root: dir,
     streams: [streamConfig('a', 'b'), ledgerStream],
-    local: { kinesisShards: splits, kafkaPartitions: splits, retentionMaxBytes, retentionMaxMs: 1e9 },
+    local: {
+      kinesisShards: splits,
+      kafkaPartitions: splits,
+      retentionMaxBytes,
+      retentionMaxMs: 1e9,
+    },
     clock: systemClock,
     segmentMaxBytes: 2_000,
     ...(openFile === undefined ? {} : { openFile }),
@@ -74,7 +84,9 @@ describe('embedded streams', () => {
     const dir = join(root, 'again');
     const before = await open(dir, 2);
     for (let n = 0; n < 40; n++)
-      await before.writer('kafka').write('a/b', [{ key: `k${n}`, value: [Buffer.from(String(n))], headers: { n: `é${n}` } }]);
+      await before
+        .writer('kafka')
+        .write('a/b', [{ key: `k${n}`, value: [Buffer.from(String(n))], headers: { n: `é${n}` } }]);
     await before.close();
     const after = await open(dir, 5);
     const handle = after.handles('a/b').find((each) => each.path === 'kafka');
@@ -88,7 +100,9 @@ describe('embedded streams', () => {
         .map((read) => Number(read.text))
         .sort((a, b) => a - b),
     ).toEqual(Array.from({ length: 40 }, (_, n) => n));
-    const [record] = (await reader.read('partition-0', undefined, { maxRecords: 1, maxBytes: 1_000 })).records;
+    const [record] = (
+      await reader.read('partition-0', undefined, { maxRecords: 1, maxBytes: 1_000 })
+    ).records;
     expect(record?.headers?.['n']).toMatch(/^é\d+$/);
     await reader.close();
     await after.close();
@@ -97,7 +111,9 @@ describe('embedded streams', () => {
   it('give sequence numbers beyond 2^53 on the small path', async () => {
     const made = await harness('kinesis');
     const [outcome] = await made.writer.write('a/b', [{ key: 'k', value: [Buffer.from('1')] }]);
-    expect(outcome?.kind === 'applied' && BigInt(outcome.position) > BigInt(Number.MAX_SAFE_INTEGER)).toBe(true);
+    expect(
+      outcome?.kind === 'applied' && BigInt(outcome.position) > BigInt(Number.MAX_SAFE_INTEGER),
+    ).toBe(true);
     await made.close();
   });
 
@@ -122,7 +138,14 @@ describe('embedded streams', () => {
   });
 
   it('order splits by number, so that no key moves when there are more than ten, and take nothing else for a split', () => {
-    const names = ['partition-10', '.DS_Store', 'partition-9', 'partition-0', 'shardId-000000000000', 'partition-x'];
+    const names = [
+      'partition-10',
+      '.DS_Store',
+      'partition-9',
+      'partition-0',
+      'shardId-000000000000',
+      'partition-x',
+    ];
     expect(splitsAmong('kafka', names)).toEqual(['partition-0', 'partition-9', 'partition-10']);
     expect(splitsAmong('kinesis', names)).toEqual(['shardId-000000000000']);
   });
@@ -132,7 +155,10 @@ describe('embedded streams', () => {
     mkdirSync(join(dir, 'a', 'b', 'kafka'), { recursive: true });
     writeFileSync(join(dir, 'a', 'b', 'kafka', '.DS_Store'), '');
     const streams = await open(dir, 2);
-    expect((await streams.writer('kafka').describe('a/b')).splits).toEqual(['partition-0', 'partition-1']);
+    expect((await streams.writer('kafka').describe('a/b')).splits).toEqual([
+      'partition-0',
+      'partition-1',
+    ]);
     await streams.close();
     writeFileSync(join(dir, 'a', 'b', 'kafka', 'partition-0', 'notes.log'), 'not a segment');
     await (await open(dir, 2)).close();
@@ -141,7 +167,10 @@ describe('embedded streams', () => {
   it('read from the oldest kept record when no position is given, and count the lag from there', async () => {
     const dir = join(root, 'trimmed');
     const streams = await open(dir, 1, undefined, 3_000);
-    for (let n = 0; n < 60; n++) await streams.writer('kafka').write('a/b', [{ key: 'k', value: [Buffer.from(`${n}`.padEnd(200))] }]);
+    for (let n = 0; n < 60; n++)
+      await streams
+        .writer('kafka')
+        .write('a/b', [{ key: 'k', value: [Buffer.from(`${n}`.padEnd(200))] }]);
     const handle = streams.handles('a/b').find((each) => each.path === 'kafka');
     if (handle === undefined) throw new Error('no handle');
     const reader = embeddedReader(handle);
@@ -151,7 +180,9 @@ describe('embedded streams', () => {
     expect(oldest).toBeGreaterThan(10);
     expect(kept).toEqual(Array.from({ length: 60 - oldest }, (_, n) => oldest + n));
     expect(await reader.lag('partition-0', undefined)).toBe(60 - oldest);
-    await expect(reader.read('partition-0', '0', { maxRecords: 1, maxBytes: 1_000 })).rejects.toMatchObject({ code: 'position-trimmed' });
+    await expect(
+      reader.read('partition-0', '0', { maxRecords: 1, maxBytes: 1_000 }),
+    ).rejects.toMatchObject({ code: 'position-trimmed' });
     await reader.close();
     await streams.close();
   });
@@ -195,9 +226,14 @@ describe('embedded streams', () => {
     const atSync = new Promise<void>((resolve) => {
       reached = resolve;
     });
-    const writing = streams.writer('kinesis').write('a/b', [{ key: 'k', value: [Buffer.from('1')] }]);
+    const writing = streams
+      .writer('kinesis')
+      .write('a/b', [{ key: 'k', value: [Buffer.from('1')] }]);
     await atSync;
-    expect(readdirSync(join(dir, 'a', 'b', 'kinesis', 'shardId-000000000000'))).toEqual(['00000000000000000000.log', 'lock']);
+    expect(readdirSync(join(dir, 'a', 'b', 'kinesis', 'shardId-000000000000'))).toEqual([
+      '00000000000000000000.log',
+      'lock',
+    ]);
     expect(await ask()).toEqual({ read: 0, latest: false });
     const release = held;
     held = undefined;
@@ -229,7 +265,9 @@ describe('embedded streams', () => {
         parentPort.postMessage(seen);
       })();`;
     const worker = new Worker(script, { eval: true, workerData: { module, handle } });
-    const seen = new Promise<number[]>((resolve, reject) => worker.once('message', resolve).once('error', reject));
+    const seen = new Promise<number[]>((resolve, reject) =>
+      worker.once('message', resolve).once('error', reject),
+    );
     for (let n = 0; n < 500; n += 5)
       await streams.writer('kinesis').write(
         'a/b',
@@ -244,11 +282,18 @@ describe('embedded streams', () => {
     let room = true;
     const streams = await open(join(root, 'full'), 2, async (path) => {
       const file = await openLogFile(path);
-      const full = (): Promise<void> => Promise.reject(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }));
+      const full = (): Promise<void> =>
+        Promise.reject(
+          Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }),
+        );
       return { ...file, write: (bytes, position) => (room ? file.write(bytes, position) : full()) };
     });
     const ingress = await createIngress({
-      config: settings([streamConfig('a', 'b')], { bodyMaxBytes: 1e6, bodyDecodedMaxBytes: 1e6, inFlightMaxBytes: 1e6 }, 100),
+      config: settings(
+        [streamConfig('a', 'b')],
+        { bodyMaxBytes: 1e6, bodyDecodedMaxBytes: 1e6, inFlightMaxBytes: 1e6 },
+        100,
+      ),
       writers: { kinesis: streams.writer('kinesis'), kafka: streams.writer('kafka') },
       clock: systemClock,
       random: systemRandom,
@@ -280,7 +325,11 @@ describe('embedded streams', () => {
       const reader = embeddedReader(handle);
       for (const records of (await readAll(reader)).values())
         found.push(
-          ...records.map((record) => (handle.path === 'kafka' ? record.text : record.text.slice(record.text.indexOf('"data":') + 7, -1))),
+          ...records.map((record) =>
+            handle.path === 'kafka'
+              ? record.text
+              : record.text.slice(record.text.indexOf('"data":') + 7, -1),
+          ),
         );
       await reader.close();
     }

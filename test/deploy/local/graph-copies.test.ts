@@ -1,7 +1,16 @@
 /**
- * Copies of the graph for questions: when one is made, who shares it, how old it may be, when it goes.
+ * Copies of the graph for questions: when one is made, who shares it, how old it may be, when it
+ * goes.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';

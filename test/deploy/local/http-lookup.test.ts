@@ -1,5 +1,6 @@
 /**
- * A connector bound in sluice.yaml, as a person runs it: `config check`, a server that is away for a while, `status`, and no secret anywhere.
+ * A connector bound in sluice.yaml, as a person runs it: `config check`, a server that is away for
+ * a while, `status`, and no secret anywhere.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
@@ -59,16 +60,23 @@ afterAll(async () => {
 });
 
 it('`config check` explains the look-up and shows no secret of it, also as JSON', async () => {
-  const text = await sluice(['config', 'check', config], undefined, { PRICES_TOKEN: 'other-secret-token' });
+  const text = await sluice(['config', 'check', config], undefined, {
+    PRICES_TOKEN: 'other-secret-token',
+  });
   expect(text.code).toBe(0);
   expect(text.out).toMatch(
     /lookups\.prices\.url +http:\/\/127\.0\.0\.1:\d+\/prices\/\{key\}\?token=\*\*\* +environment PRICES_TOKEN \(.*sluice\.yaml:6\)/,
   );
   expect(text.out).toMatch(/lookups\.prices\.headers\.Authorization +\*\*\* +.*sluice\.yaml:8/);
-  const json = await sluice(['--json', 'config', 'check', config], undefined, { PRICES_TOKEN: 'other-secret-token' });
-  const { config: shown } = JSON.parse(json.out) as { readonly config: { readonly lookups: unknown } };
+  const json = await sluice(['--json', 'config', 'check', config], undefined, {
+    PRICES_TOKEN: 'other-secret-token',
+  });
+  const { config: shown } = JSON.parse(json.out) as {
+    readonly config: { readonly lookups: unknown };
+  };
   expect(shown.lookups).toMatchObject({ prices: { headers: { authorization: '***' } } });
-  for (const { out, err } of [text, json]) expect(`${out}${err}`).not.toContain('other-secret-token');
+  for (const { out, err } of [text, json])
+    expect(`${out}${err}`).not.toContain('other-secret-token');
   for (const { out, err } of [text, json]) expect(`${out}${err}`).not.toContain(`Bearer ${secret}`);
 });
 
@@ -92,26 +100,33 @@ it('an outage holds the events and is told of by `status`; when it is over they 
     async () => {
       status = (await sluice(['--dir', data, 'status', '--details'])).out;
       return (
-        status.includes("the look-up fails and is tried again: the look-up 'prices': the server answered 503") && status.includes('3 wait')
+        status.includes(
+          "the look-up fails and is tried again: the look-up 'prices': the server answered 503",
+        ) && status.includes('3 wait')
       );
     },
     () => status,
   );
   expect(status).toMatch(/lookup price: in 3\n {4}3 wait for an answer; /);
-  expect((await sluice(['--dir', data, 'status'])).out).toMatch(/^topology .*: running; .*3 wait for an answer; the look-up fails/m);
+  expect((await sluice(['--dir', data, 'status'])).out).toMatch(
+    /^topology .*: running; .*3 wait for an answer; the look-up fails/m,
+  );
   away = false;
   const lake = join(data, 'lake');
   let rows: readonly unknown[] = [];
   await until(
     async () => {
-      if (tablesOf(lake).includes('clicks')) rows = (await queryLake(lake, 'SELECT id, price FROM clicks ORDER BY id')).rows;
+      if (tablesOf(lake).includes('clicks'))
+        rows = (await queryLake(lake, 'SELECT id, price FROM clicks ORDER BY id')).rows;
       return rows.length === 3;
     },
     () => JSON.stringify(rows),
   );
   expect(rows.map((row) => JSON.stringify(row)).join()).toMatch(/1.*7.*2.*-1.*3.*7/);
   expect(asked).toContain(`/prices/a%2Fb?token=${secret} Bearer ${secret}`);
-  expect((await sluice(['--dir', data, 'status', '--details'])).out).not.toContain('wait for an answer');
+  expect((await sluice(['--dir', data, 'status', '--details'])).out).not.toContain(
+    'wait for an answer',
+  );
   expect(await started.stop()).toBe(0);
   expect(started.output() + status).not.toContain(secret);
   // Nothing that is kept on disk holds it either.

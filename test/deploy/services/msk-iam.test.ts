@@ -1,5 +1,6 @@
 /**
- * Tokens of MSK IAM: signed ahead of their end, kept meanwhile, of one principal or told of; and of a role, by STS (moto).
+ * Tokens of MSK IAM: signed ahead of their end, kept meanwhile, of one principal or told of; and of
+ * a role, by STS (moto).
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mskIamAuth } from '../../../deploy/services/msk-iam.ts';
@@ -13,7 +14,9 @@ import { startMoto, useTestCredentials } from '../../servers/moto.ts';
 
 const startMs = 1_000_000;
 const tokenOf = (key: string, n: number): string =>
-  Buffer.from(`https://kafka.eu-central-1.amazonaws.com/?X-Amz-Credential=${key}%2F20260101&n=${n}`).toString('base64url');
+  Buffer.from(
+    `https://kafka.eu-central-1.amazonaws.com/?X-Amz-Credential=${key}%2F20260101&n=${n}`,
+  ).toString('base64url');
 
 function rigOf(lifeMs: number) {
   const clock = manualClock(startMs);
@@ -27,7 +30,10 @@ function rigOf(lifeMs: number) {
     sign: () => {
       if (state.fails) return Promise.reject(new Error('the provider is asked too often'));
       state.signed++;
-      return Promise.resolve({ token: tokenOf(state.key, state.signed), expiryTime: clock.now() + lifeMs });
+      return Promise.resolve({
+        token: tokenOf(state.key, state.signed),
+        expiryTime: clock.now() + lifeMs,
+      });
     },
   });
   return { clock, told, state, auth };
@@ -72,7 +78,11 @@ describe('a token', () => {
     expect(await auth.token()).toBe(first);
     await settled();
     clock.advance(1);
-    await expect(auth.token()).rejects.toMatchObject({ code: 'kafka-denied', retryable: true, message: /the provider is asked too often/ });
+    await expect(auth.token()).rejects.toMatchObject({
+      code: 'kafka-denied',
+      retryable: true,
+      message: /the provider is asked too often/,
+    });
     state.fails = false;
     expect((await auth.token()).principal).toBe('AKID');
     expect(told).toEqual(['token-signed', 'token-failed', 'token-failed', 'token-signed']);
@@ -84,7 +94,10 @@ describe('a token', () => {
     await tokens();
     state.key = 'AKID-OTHER';
     clock.advance(10_000);
-    await expect(tokens()).rejects.toMatchObject({ code: 'kafka-principal-changed', message: principalChanged });
+    await expect(tokens()).rejects.toMatchObject({
+      code: 'kafka-principal-changed',
+      message: principalChanged,
+    });
     expect(told).toContain('principal-changed');
     expect((await clientTokens(auth)()).value).toBe(tokenOf('AKID-OTHER', 2));
   });
@@ -104,7 +117,12 @@ describe.skipIf(pythonMissing() !== undefined)('a token of a role', () => {
 
   it('is signed with credentials that STS gives for it, and its principal is the role', async () => {
     const roleArn = 'arn:aws:iam::123456789012:role/kafka';
-    const auth = mskIamAuth({ region: 'us-east-1', roleArn, clock: systemClock, random: systemRandom });
+    const auth = mskIamAuth({
+      region: 'us-east-1',
+      roleArn,
+      clock: systemClock,
+      random: systemRandom,
+    });
     const { value, principal } = await auth.token();
     expect(principal).toBe(roleArn);
     const { searchParams } = new URL(Buffer.from(value, 'base64url').toString('utf8'));

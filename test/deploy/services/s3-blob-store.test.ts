@@ -1,5 +1,6 @@
 /**
- * Blobs in S3 against moto, through a proxy that is slow, resets connections, loses answers and asks for fewer requests.
+ * Blobs in S3 against moto, through a proxy that is slow, resets connections, loses answers and
+ * asks for fewer requests.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -20,13 +21,21 @@ import { pass, slowDown } from '../../servers/fault-proxy.ts';
 
 const lost: Fault = { kind: 'lost-reply' };
 const reset: Fault = { kind: 'reset' };
-const isWrite = ({ method }: Asked): boolean => method === 'PUT' || method === 'POST' || method === 'DELETE';
-const text = (bytes: Uint8Array | undefined): string | undefined => (bytes === undefined ? undefined : Buffer.from(bytes).toString());
+const isWrite = ({ method }: Asked): boolean =>
+  method === 'PUT' || method === 'POST' || method === 'DELETE';
+const text = (bytes: Uint8Array | undefined): string | undefined =>
+  bytes === undefined ? undefined : Buffer.from(bytes).toString();
 
 describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000 }, () => {
   const rig = motoRig('blobs');
   let stores = 0;
-  const make = (): BlobStore => s3BlobStore({ ...rig().place, prefix: `store/${stores++}`, clock: systemClock, random: systemRandom });
+  const make = (): BlobStore =>
+    s3BlobStore({
+      ...rig().place,
+      prefix: `store/${stores++}`,
+      clock: systemClock,
+      random: systemRandom,
+    });
 
   describe('as it is', () => {
     blobStoreContract(make);
@@ -35,8 +44,15 @@ describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000
   describe('slow and failing', () => {
     blobStoreContract(() => {
       const random = seededRandom(stores + 1);
-      const faults: readonly Fault[] = [slowDown, reset, lost, { kind: 'half-reply' }, { kind: 'late', ms: 40 }];
-      rig().proxy.decide = () => (random.next() < 0.7 ? pass : (faults[Math.floor(random.next() * faults.length)] ?? pass));
+      const faults: readonly Fault[] = [
+        slowDown,
+        reset,
+        lost,
+        { kind: 'half-reply' },
+        { kind: 'late', ms: 40 },
+      ];
+      rig().proxy.decide = () =>
+        random.next() < 0.7 ? pass : (faults[Math.floor(random.next() * faults.length)] ?? pass);
       return make();
     });
   });
@@ -67,14 +83,22 @@ describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000
       if (asked.method === 'HEAD') return { kind: 'answer', status: 403, body: '' };
       return isWrite(asked) && losses-- > 0 ? lost : pass;
     };
-    await expect(store.createIfAbsent('a', Buffer.from('1'))).rejects.toMatchObject({ code: 's3-refused' });
+    await expect(store.createIfAbsent('a', Buffer.from('1'))).rejects.toMatchObject({
+      code: 's3-refused',
+    });
   });
 
   it('gives up after a bounded number of tries, and says neither bucket nor account', async () => {
     const store = make();
     rig().proxy.decide = () => slowDown;
-    const fault = (await store.createIfAbsent('a', Buffer.from('1')).catch((thrown: unknown) => thrown)) as Error;
-    expect(fault).toMatchObject({ code: 's3-failed', retryable: true, message: "object 'a': PutObject failed (SlowDown)" });
+    const fault = (await store
+      .createIfAbsent('a', Buffer.from('1'))
+      .catch((thrown: unknown) => thrown)) as Error;
+    expect(fault).toMatchObject({
+      code: 's3-failed',
+      retryable: true,
+      message: "object 'a': PutObject failed (SlowDown)",
+    });
     expect(rig().proxy.asked).toHaveLength(limits.s3AttemptsMax);
   });
 
@@ -82,7 +106,9 @@ describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000
     const store = make();
     const keys = Array.from({ length: 1_050 }, (_, n) => `p/${n % 2 === 0 ? 'Z' : 'a'}-${n}`);
     for (let start = 0; start < keys.length; start += 50) {
-      await Promise.all(keys.slice(start, start + 50).map((key) => store.createIfAbsent(key, Buffer.from(key))));
+      await Promise.all(
+        keys.slice(start, start + 50).map((key) => store.createIfAbsent(key, Buffer.from(key))),
+      );
     }
     expect(await store.list('p/')).toEqual([...keys].sort());
     expect(rig().proxy.asked.filter(({ path }) => path.includes('list-type=2'))).toHaveLength(2);
@@ -93,24 +119,33 @@ describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000
     const large = new Uint8Array(limits.s3SinglePutMaxBytes + 1);
     seededRandom(7).fill(large.subarray(0, 65_536));
     let losses = 1;
-    rig().proxy.decide = ({ method, path }) => (method === 'POST' && path.includes('uploadId') && losses-- > 0 ? lost : pass);
+    rig().proxy.decide = ({ method, path }) =>
+      method === 'POST' && path.includes('uploadId') && losses-- > 0 ? lost : pass;
     expect(await store.createIfAbsent('large', large)).toBe(true);
     expect(await store.createIfAbsent('large', large)).toBe(false);
     expect(Buffer.compare((await store.get('large')) ?? new Uint8Array(), large)).toBe(0);
     expect(losses).toBeLessThan(0);
-    const parts = rig().proxy.asked.filter(({ method, path }) => method === 'PUT' && path.includes('partNumber='));
-    for (const { body } of parts) expect(body.length).toBeLessThanOrEqual(limits.s3PartBytes + 1_024);
+    const parts = rig().proxy.asked.filter(
+      ({ method, path }) => method === 'PUT' && path.includes('partNumber='),
+    );
+    for (const { body } of parts)
+      expect(body.length).toBeLessThanOrEqual(limits.s3PartBytes + 1_024);
   });
 
   it('has one winner of many that create a key under faults', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.constantFrom<Fault>(pass, pass, lost, reset, slowDown), { minLength: 10, maxLength: 10 }),
+        fc.array(fc.constantFrom<Fault>(pass, pass, lost, reset, slowDown), {
+          minLength: 10,
+          maxLength: 10,
+        }),
         async (faults) => {
           const store = make();
           rig().proxy.decide = (asked, nth) => (isWrite(asked) ? (faults[nth] ?? pass) : pass);
           rig().proxy.asked.length = 0;
-          const won = await Promise.all([0, 1, 2].map((n) => store.createIfAbsent('k', Buffer.from(`caller ${n}`))));
+          const won = await Promise.all(
+            [0, 1, 2].map((n) => store.createIfAbsent('k', Buffer.from(`caller ${n}`))),
+          );
           expect(won.filter(Boolean)).toHaveLength(1);
           expect(text(await store.get('k'))).toBe(`caller ${won.indexOf(true)}`);
         },
@@ -138,14 +173,22 @@ describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000
       keyExamples: {},
       counts: {},
     });
-    const create = (store: CheckpointStore, of: Manifest): Promise<void> => store.create(of, encodeManifest(of));
+    const create = (store: CheckpointStore, of: Manifest): Promise<void> =>
+      store.create(of, encodeManifest(of));
     const older = checkpointStore(blobs, 't');
     const newer = checkpointStore(blobs, 't');
-    expect(await older.takeOver(seededRandom(1), manifest)).toMatchObject({ attempt: 1, checkpoint: 1 });
+    expect(await older.takeOver(seededRandom(1), manifest)).toMatchObject({
+      attempt: 1,
+      checkpoint: 1,
+    });
     await create(older, manifest(1, 2));
-    expect(await newer.takeOver(seededRandom(1), manifest)).toMatchObject({ attempt: 2, checkpoint: 3 });
+    expect(await newer.takeOver(seededRandom(1), manifest)).toMatchObject({
+      attempt: 2,
+      checkpoint: 3,
+    });
     await expect(create(older, manifest(1, 3))).rejects.toMatchObject({ code: 'fenced' });
-    for (let checkpoint = 4; checkpoint < 10; checkpoint++) await create(newer, manifest(2, checkpoint));
+    for (let checkpoint = 4; checkpoint < 10; checkpoint++)
+      await create(newer, manifest(2, checkpoint));
     await newer.prune(2);
     expect(await newer.latest()).toMatchObject({ attempt: 2, checkpoint: 9 });
     expect(await blobs.list('checkpoints/t/')).toHaveLength(2);
@@ -171,7 +214,10 @@ describe.skipIf(pythonMissing() !== undefined)('blobs in S3', { timeout: 120_000
     ]) {
       rig().proxy.decide = (asked) => (asked.method === method ? denied : pass);
       const fault = (await checkBucket(options).catch((thrown: unknown) => thrown)) as Error;
-      expect(fault).toMatchObject({ code: 's3-refused', fix: expect.stringContaining(right) as string });
+      expect(fault).toMatchObject({
+        code: 's3-refused',
+        fix: expect.stringContaining(right) as string,
+      });
       expect(fault.message).not.toContain('123456789012');
     }
   });

@@ -1,6 +1,6 @@
 /**
- * The two services as processes of their own, on real servers: what they miss at the start, what they say of themselves, and that one takes over from
- * another.
+ * The two services as processes of their own, on real servers: what they miss at the start, what
+ * they say of themselves, and that one takes over from another.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,9 @@ import { rowsOf } from '../../tools/flights-checks.ts';
 import type { ServiceProcess } from '../../tools/service-process.ts';
 import { runSluice, serviceProcess } from '../../tools/service-process.ts';
 
-const topology = fileURLToPath(new URL('../../../../test/drill/streams/topology.ts', import.meta.url));
+const topology = fileURLToPath(
+  new URL('../../../../test/drill/streams/topology.ts', import.meta.url),
+);
 
 let cloud: Cloud;
 let dir: string;
@@ -47,11 +49,19 @@ async function service(name: 'ingest' | 'enrich', config: string): Promise<Servi
   return made;
 }
 
-const run = (name: 'ingest' | 'enrich', config: string, env: Readonly<Record<string, string>> = {}) =>
-  runSluice(['--dir', join(dir, name), '--config', config, name, '--port', '0'], { ...cloud.env, ...env });
+const run = (
+  name: 'ingest' | 'enrich',
+  config: string,
+  env: Readonly<Record<string, string>> = {},
+) =>
+  runSluice(['--dir', join(dir, name), '--config', config, name, '--port', '0'], {
+    ...cloud.env,
+    ...env,
+  });
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const deadline = performance.now() + 60_000; performance.now() < deadline; await sleep(100)) if (await holds()) return;
+  for (const deadline = performance.now() + 60_000; performance.now() < deadline; await sleep(100))
+    if (await holds()) return;
   throw new Error(`waited in vain until ${what}`);
 }
 
@@ -72,11 +82,18 @@ describe.skipIf(cloudMissing() !== undefined)('the services', { timeout: 180_000
 
   it('say everything that is missing before they start anything, and how it is mended', async () => {
     const config = configOf('nowhere');
-    const [ingest, enrich] = await Promise.all([run('ingest', config), run('enrich', config, { NEO4J_PASSWORD: 'a-wrong-one' })]);
+    const [ingest, enrich] = await Promise.all([
+      run('ingest', config),
+      run('enrich', config, { NEO4J_PASSWORD: 'a-wrong-one' }),
+    ]);
     expect([ingest.code, enrich.code]).toEqual([1, 1]);
     for (const said of [ingest.said, enrich.said]) {
-      expect(said).toMatch(/Kinesis stream nowhere \(d\/events\): .*Kinesis stream 'nowhere'.*\(create it, or correct kinesis_stream/);
-      expect(said).toContain("Kafka topic nowhere (d/events): Kafka topic 'nowhere': it is not there (create it, or correct kafka_topic)");
+      expect(said).toMatch(
+        /Kinesis stream nowhere \(d\/events\): .*Kinesis stream 'nowhere'.*\(create it, or correct kinesis_stream/,
+      );
+      expect(said).toContain(
+        "Kafka topic nowhere (d/events): Kafka topic 'nowhere': it is not there (create it, or correct kafka_topic)",
+      );
       expect(said).toContain('nothing was started');
     }
     expect(ingest.said).toMatch(/3 of 5 checks failed/);
@@ -95,12 +112,21 @@ describe.skipIf(cloudMissing() !== undefined)('the services', { timeout: 180_000
     await cloud.kafka.configure(name, 'cleanup.policy', 'compact');
     const config = configOf(name);
     const what = `Kafka topic '${name}': its cleanup.policy has compact, which drops all events of a key but the newest`;
-    for (const { code, said } of await Promise.all([run('ingest', config), run('enrich', config)])) {
+    for (const { code, said } of await Promise.all([
+      run('ingest', config),
+      run('enrich', config),
+    ])) {
       expect(code, said).toBe(1);
       expect(said).toContain(what);
       expect(said).toContain('kafka.compacted_topics: accept');
     }
-    writeFileSync(config, readFileSync(config, 'utf8').replace('auth: msk_iam', 'auth: msk_iam, compacted_topics: accept'));
+    writeFileSync(
+      config,
+      readFileSync(config, 'utf8').replace(
+        'auth: msk_iam',
+        'auth: msk_iam, compacted_topics: accept',
+      ),
+    );
     const [ingest, enrich] = [await service('ingest', config), await service('enrich', config)];
     await Promise.all([ingest.start(), enrich.start()]);
     expect(ingest.log).toContain(what);
@@ -110,7 +136,10 @@ describe.skipIf(cloudMissing() !== undefined)('the services', { timeout: 180_000
 
   it('say what the configuration lacks', async () => {
     const file = join(dir, 'bare.yaml');
-    writeFileSync(file, `streams: [{ team: d, app: events }]\ntopologies: [${JSON.stringify(topology)}]\n`);
+    writeFileSync(
+      file,
+      `streams: [{ team: d, app: events }]\ntopologies: [${JSON.stringify(topology)}]\n`,
+    );
     const { code, said } = await run('enrich', file);
     expect(code).toBe(1);
     expect(said).toContain('the configuration has no kafka.brokers, which this service needs');
@@ -127,7 +156,12 @@ describe.skipIf(cloudMissing() !== undefined)('the services', { timeout: 180_000
     const count = 60;
     for (let n = 0; n < count; n++) {
       const pad = 'x'.repeat(n % 20 === 0 ? 300_000 : 10);
-      const body = JSON.stringify({ n: n === 7 ? -1 : n, user: `u${n % 3}`, item: `i${n % 5}`, pad });
+      const body = JSON.stringify({
+        n: n === 7 ? -1 : n,
+        user: `u${n % 3}`,
+        item: `i${n % 5}`,
+        pad,
+      });
       const answer = await fetch(`${ingest.url}/v1/d/events`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'x-event-id': `e${n}` },
@@ -137,30 +171,46 @@ describe.skipIf(cloudMissing() !== undefined)('the services', { timeout: 180_000
     }
     await until('all are read', async () => {
       const [, read] =
-        /sluice_node_elements_total\{[^}]*node="events"[^}]*outcome="passed"[^}]*\} (\d+)/.exec(await enrich.metrics()) ?? [];
+        /sluice_node_elements_total\{[^}]*node="events"[^}]*outcome="passed"[^}]*\} (\d+)/.exec(
+          await enrich.metrics(),
+        ) ?? [];
       return Number(read) === count;
     });
     const said = await enrich.metrics();
     expect(said).toMatch(/sluice_topology_running\{topology="drill"\} 1/);
     expect(said).toMatch(/sluice_split_lag_records\{[^}]*path="kafka"[^}]*\} 0/);
     expect(said).toMatch(/sluice_split_event_lag_seconds\{[^}]*path="kinesis"/);
-    expect(said).toMatch(/sluice_connector_events_total\{[^}]*event="kafka-token-signed"[^}]*\} [1-9]/);
+    expect(said).toMatch(
+      /sluice_connector_events_total\{[^}]*event="kafka-token-signed"[^}]*\} [1-9]/,
+    );
     expect(said).toMatch(/sluice_rejected_events_total\{topology="drill"\} 1/);
-    expect(await ingest.metrics()).toMatch(/sluice_ingress_split_records_total\{[^}]*split="shardId-\d+"/);
+    expect(await ingest.metrics()).toMatch(
+      /sluice_ingress_split_records_total\{[^}]*split="shardId-\d+"/,
+    );
     expect((await fetch(`${enrich.url}/healthz`)).status).toBe(200);
-    for (const path of ['nothing', 'metrics', '_sluice/status']) expect((await fetch(`${enrich.url}/${path}`)).status).toBe(404);
-    const { code, said: drained } = await runSluice(['--dir', enrich.dir, 'drain', 'drill'], cloud.env);
+    for (const path of ['nothing', 'metrics', '_sluice/status'])
+      expect((await fetch(`${enrich.url}/${path}`)).status).toBe(404);
+    const { code, said: drained } = await runSluice(
+      ['--dir', enrich.dir, 'drain', 'drill'],
+      cloud.env,
+    );
     expect(code, drained).toBe(0);
 
     const lake = join(dir, 'lake');
     await copyLake(cloud, name, 'dev/lake/', lake);
-    expect(await rowsOf(lake, 'SELECT count(*), count(DISTINCT id) FROM events')).toEqual([[count - 1, count - 1]]);
-    expect(await rowsOf(lake, 'SELECT id, code FROM rejected')).toEqual([['e7', 'schema-violation']]);
-    const hose = await deliveredRows(cloud, name, 'hose/');
-    expect(new Set(hose.map((row) => row['id'])).size).toBe(count - 1);
-    expect(await cloud.neo4j.ask('MATCH (:User)-[:DID]->(e:Event)-[:WITH]->(:Item) RETURN count(e), count(DISTINCT e.id)')).toEqual([
+    expect(await rowsOf(lake, 'SELECT count(*), count(DISTINCT id) FROM events')).toEqual([
       [count - 1, count - 1],
     ]);
+    expect(await rowsOf(lake, 'SELECT id, code FROM rejected')).toEqual([
+      ['e7', 'schema-violation'],
+    ]);
+    const hose = await deliveredRows(cloud, name, 'hose/');
+    expect(new Set(hose.map((row) => row['id'])).size).toBe(count - 1);
+    expect(
+      await cloud.neo4j.ask(
+        'MATCH (:User)-[:DID]->(e:Event)-[:WITH]->(:Item) RETURN count(e), count(DISTINCT e.id)',
+      ),
+    ).toEqual([[count - 1, count - 1]]);
     expect(await Promise.all([ingest.end('SIGTERM'), enrich.end('SIGTERM')])).toEqual([0, 0]);
   });
 
@@ -175,7 +225,10 @@ describe.skipIf(cloudMissing() !== undefined)('the services', { timeout: 180_000
     await second.start();
     const ingest = await service('ingest', config);
     await ingest.start();
-    const { status } = await fetch(`${ingest.url}/v1/d/events`, { method: 'POST', body: '{"n":1,"user":"u","item":"i"}' });
+    const { status } = await fetch(`${ingest.url}/v1/d/events`, {
+      method: 'POST',
+      body: '{"n":1,"user":"u","item":"i"}',
+    });
     expect(status).toBe(200);
     expect(await first.ended).toBe(1);
     expect(first.log).toContain('another process runs the topologies now');

@@ -1,5 +1,6 @@
 /**
- * What attacks are made of: connections with a request's bytes, opened and left alone; bodies that inflate; frames of a WebSocket.
+ * What attacks are made of: connections with a request's bytes, opened and left alone; bodies that
+ * inflate; frames of a WebSocket.
  */
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
@@ -32,7 +33,11 @@ export function connections(door: Door): Connections {
 }
 
 /** The head of a request, up to its blank line. */
-export function headOf(door: Door, line: string, headers: Readonly<Record<string, string | number>>): string {
+export function headOf(
+  door: Door,
+  line: string,
+  headers: Readonly<Record<string, string | number>>,
+): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return `${line} HTTP/1.1\r\nHost: 127.0.0.1:${door.port}\r\n${lines.join('')}\r\n`;
 }

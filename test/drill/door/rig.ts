@@ -1,6 +1,7 @@
 /**
- * What each attack of the drill at the door runs against: `sluice start` as a process of its own, with two tenants who have a key each, and the
- * other tenant, who goes on sending and says how that went.
+ * What each attack of the drill at the door runs against: `sluice start` as a process of its own,
+ * with two tenants who have a key each, and the other tenant, who goes on sending and says how that
+ * went.
  *
  *   const door = await openDoor({ ingress: 'body_max_mb: 1' });
  *   const other = otherTenant(door);
@@ -8,7 +9,8 @@
  *   const { errors, p99Ms } = await other.stop();
  *   await door.close();
  *
- * Streams: `attacker/events`, `other/events`. Keys: one for each team's streams, with `segment_stream`.
+ * Streams: `attacker/events`, `other/events`. Keys: one for each team's streams, with
+ * `segment_stream`.
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -37,7 +39,10 @@ export interface Door {
   readonly otherKey: string;
   /** Resident memory of the server: now, and at its most since its start. */
   memory(): { readonly nowMb: number; readonly peakMb: number };
-  /** The sum of a counter of the ingress, of all series that have this label: that an attack came as far as it was meant to. */
+  /**
+   * The sum of a counter of the ingress, of all series that have this label: that an attack came as
+   * far as it was meant to.
+   */
   counted(counter: string, label: string): Promise<number>;
   close(): Promise<void>;
 }
@@ -55,7 +60,12 @@ export interface DoorOptions {
 }
 
 /** The configuration of a door, with the digests of its two keys. */
-function doorConfig({ ingress = '', attackerKey = '', attackerStream = '', more = '' }: DoorOptions): string {
+function doorConfig({
+  ingress = '',
+  attackerKey = '',
+  attackerStream = '',
+  more = '',
+}: DoorOptions): string {
   const digest = (key: string): string => createHash('sha256').update(key).digest('hex');
   const further = (members: string): string => (members === '' ? '' : `, ${members}`);
   return `streams:
@@ -69,7 +79,10 @@ ${more}
 `;
 }
 
-const keys = { attacker: 'slc_attackerattackerattackerattacker', other: 'slc_otherotherotherotherotherotheroth' } as const;
+const keys = {
+  attacker: 'slc_attackerattackerattackerattacker',
+  other: 'slc_otherotherotherotherotherotheroth',
+} as const;
 
 export async function openDoor(options: DoorOptions = {}): Promise<Door> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-door-'));
@@ -97,11 +110,16 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
 }
 
 function sumOf(metrics: string, counter: string, label: string): number {
-  const lines = metrics.split('\n').filter((line) => line.startsWith(`sluice_ingress_${counter}{`) && line.includes(label));
+  const lines = metrics
+    .split('\n')
+    .filter((line) => line.startsWith(`sluice_ingress_${counter}{`) && line.includes(label));
   return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
 
-/** As Linux tells it, https://man7.org/linux/man-pages/man5/proc_pid_status.5.html; NaN where it does not. */
+/**
+ * As Linux tells it, https://man7.org/linux/man-pages/man5/proc_pid_status.5.html; NaN where it
+ * does not.
+ */
 function memoryOf(pid: number): { readonly nowMb: number; readonly peakMb: number } {
   let text = '';
   try {
@@ -109,16 +127,27 @@ function memoryOf(pid: number): { readonly nowMb: number; readonly peakMb: numbe
   } catch {
     // The process has ended, or this is no Linux.
   }
-  const of = (name: string): number => Math.round(Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? Number.NaN) / 1_024);
+  const of = (name: string): number =>
+    Math.round(
+      Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? Number.NaN) / 1_024,
+    );
   return { nowMb: of('VmRSS'), peakMb: of('VmHWM') };
 }
 
 export interface OtherTenant {
   /** Resolves when everything it sent is answered. */
-  stop(): Promise<{ readonly sent: number; readonly errors: number; readonly statuses: string; readonly p99Ms: number }>;
+  stop(): Promise<{
+    readonly sent: number;
+    readonly errors: number;
+    readonly statuses: string;
+    readonly p99Ms: number;
+  }>;
 }
 
-/** Sends `eventsPerSecond` events of 1 KB to `other/events`, each due at its own time: an answer's latency counts from then. */
+/**
+ * Sends `eventsPerSecond` events of 1 KB to `other/events`, each due at its own time: an answer's
+ * latency counts from then.
+ */
 export function otherTenant(door: Door, eventsPerSecond = 100): OtherTenant {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const body = JSON.stringify({ pad: 'x'.repeat(1_000) });
@@ -127,7 +156,12 @@ export function otherTenant(door: Door, eventsPerSecond = 100): OtherTenant {
   const open = new Set<Promise<void>>();
   let running = true;
   const one = async (dueMs: number): Promise<void> => {
-    const { status } = await post(`${door.url}/v1/other/events`, body, { authorization: `Bearer ${door.otherKey}` }, agent);
+    const { status } = await post(
+      `${door.url}/v1/other/events`,
+      body,
+      { authorization: `Bearer ${door.otherKey}` },
+      agent,
+    );
     statuses[status] = (statuses[status] ?? 0) + 1;
     times.push(performance.now() - dueMs);
   };
@@ -150,7 +184,12 @@ export function otherTenant(door: Door, eventsPerSecond = 100): OtherTenant {
       const sorted = times.sort((a, b) => a - b);
       const p99Ms = Math.round(sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN);
       const told = Object.entries(statuses).map(([status, count]) => `${count} x ${status}`);
-      return { sent: times.length, errors: times.length - (statuses[200] ?? 0), statuses: told.join(', '), p99Ms };
+      return {
+        sent: times.length,
+        errors: times.length - (statuses[200] ?? 0),
+        statuses: told.join(', '),
+        p99Ms,
+      };
     },
   };
 }

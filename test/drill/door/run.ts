@@ -1,6 +1,7 @@
 /**
- * `npm run drill:door`: each known attack on the door as a script against a real process with keys, on loopback only, with its figures: what the
- * server's memory came to, and how the other tenant fared meanwhile.
+ * `npm run drill:door`: each known attack on the door as a script against a real process with keys,
+ * on loopback only, with its figures: what the server's memory came to, and how the other tenant
+ * fared meanwhile.
  *
  * An attack is a file in scenarios/ and a line in scenarios/index.ts.
  */

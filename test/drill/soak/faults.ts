@@ -1,6 +1,6 @@
 /**
- * What happens to the servers and services during a soak, and when. Each fault has healed when it resolves; nothing that they do loses what was
- * acknowledged.
+ * What happens to the servers and services during a soak, and when. Each fault has healed when it
+ * resolves; nothing that they do loses what was acknowledged.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Random } from '../../../schemas/kernel/random.ts';
@@ -23,10 +23,15 @@ export interface PlannedFault {
 const secondMs = 1_000;
 export const minuteMs = 60 * secondMs;
 
-const between = (random: Random, fromMs: number, toMs: number): number => fromMs + random.next() * (toMs - fromMs);
+const between = (random: Random, fromMs: number, toMs: number): number =>
+  fromMs + random.next() * (toMs - fromMs);
 
 /** The proxy does as `decide` says, for a while. */
-async function proxied(proxy: FaultProxy, forMs: number, decide: FaultProxy['decide']): Promise<void> {
+async function proxied(
+  proxy: FaultProxy,
+  forMs: number,
+  decide: FaultProxy['decide'],
+): Promise<void> {
   proxy.decide = decide;
   await wait(forMs);
   proxy.decide = () => pass;
@@ -51,13 +56,18 @@ export const soakFaults: readonly SoakFault[] = [
     name: 'puts-refused',
     what: 'every second record of PutRecords is throttled',
     happen: ({ cloud: { kinesisProxy } }, random) =>
-      proxied(kinesisProxy, between(random, 10 * secondMs, 25 * secondMs), () => ({ kind: 'refuse-records', every: 2 })),
+      proxied(kinesisProxy, between(random, 10 * secondMs, 25 * secondMs), () => ({
+        kind: 'refuse-records',
+        every: 2,
+      })),
   },
   {
     name: 'kinesis-throttled',
     what: 'two of three calls to Kinesis are throttled',
     happen: ({ cloud: { kinesisProxy } }, random) =>
-      proxied(kinesisProxy, between(random, 10 * secondMs, 25 * secondMs), (_asked, nth) => (nth % 3 === 0 ? pass : throttled)),
+      proxied(kinesisProxy, between(random, 10 * secondMs, 25 * secondMs), (_asked, nth) =>
+        nth % 3 === 0 ? pass : throttled,
+      ),
   },
   {
     name: 'kinesis-unreliable',
@@ -65,7 +75,9 @@ export const soakFaults: readonly SoakFault[] = [
     happen: ({ cloud: { kinesisProxy } }, random) => {
       const kinds = ['reset', 'lost-reply', 'half-reply'] as const;
       return proxied(kinesisProxy, between(random, 10 * secondMs, 25 * secondMs), (_asked, nth) => {
-        return nth % 3 === 0 ? pass : { kind: kinds[Math.floor(random.next() * kinds.length)] ?? 'reset' };
+        return nth % 3 === 0
+          ? pass
+          : { kind: kinds[Math.floor(random.next() * kinds.length)] ?? 'reset' };
       });
     },
   },
@@ -73,7 +85,9 @@ export const soakFaults: readonly SoakFault[] = [
     name: 'kinesis-down',
     what: 'Kinesis is not reached at all',
     happen: ({ cloud: { kinesisProxy } }, random) =>
-      proxied(kinesisProxy, between(random, 10 * secondMs, 25 * secondMs), () => ({ kind: 'reset' })),
+      proxied(kinesisProxy, between(random, 10 * secondMs, 25 * secondMs), () => ({
+        kind: 'reset',
+      })),
   },
   {
     name: 'shards-split-and-merged',
@@ -114,7 +128,8 @@ export const soakFaults: readonly SoakFault[] = [
   {
     name: 'neo4j-deadlocks',
     what: 'others write to the same nodes of the graph, in the other order',
-    happen: async ({ cloud: { neo4j } }, random) => void (await neo4j.disturb('User', 'id', between(random, 5 * secondMs, 15 * secondMs))),
+    happen: async ({ cloud: { neo4j } }, random) =>
+      void (await neo4j.disturb('User', 'id', between(random, 5 * secondMs, 15 * secondMs))),
   },
   {
     name: 's3-slow-and-failing',
@@ -122,7 +137,9 @@ export const soakFaults: readonly SoakFault[] = [
     happen: ({ cloud: { awsProxy } }, random) => {
       const faults = [{ kind: 'reset' }, { kind: 'lost-reply' }, slowDown] as const;
       return proxied(awsProxy, between(random, 10 * secondMs, 25 * secondMs), (_asked, nth) => {
-        return nth % 5 === 4 ? (faults[Math.floor(random.next() * faults.length)] ?? pass) : { kind: 'late', ms: 300 };
+        return nth % 5 === 4
+          ? (faults[Math.floor(random.next() * faults.length)] ?? pass)
+          : { kind: 'late', ms: 300 };
       });
     },
   },
@@ -130,7 +147,9 @@ export const soakFaults: readonly SoakFault[] = [
     name: 's3-slow-down',
     what: 'S3 and Firehose refuse nine calls of ten as too many',
     happen: ({ cloud: { awsProxy } }, random) =>
-      proxied(awsProxy, between(random, 10 * secondMs, 25 * secondMs), (_asked, nth) => (nth % 10 === 9 ? pass : slowDown)),
+      proxied(awsProxy, between(random, 10 * secondMs, 25 * secondMs), (_asked, nth) =>
+        nth % 10 === 9 ? pass : slowDown,
+      ),
   },
   {
     name: 'firehose-throttled',
@@ -162,14 +181,21 @@ export const soakFaults: readonly SoakFault[] = [
   },
 ];
 
-/** One a minute, early in it, so that it heals in its own: all of them in a random order, then all in another. The same `random` gives the same. */
+/**
+ * One a minute, early in it, so that it heals in its own: all of them in a random order, then all
+ * in another. The same `random` gives the same.
+ */
 export function planFaults(minutes: number, random: Random): readonly PlannedFault[] {
   const planned: PlannedFault[] = [];
   let deck: SoakFault[] = [];
   for (let minute = 0; minute < minutes; minute++) {
     if (deck.length === 0) deck = [...soakFaults];
     const [fault] = deck.splice(Math.floor(random.next() * deck.length), 1);
-    if (fault !== undefined) planned.push({ fault, atMs: minute * minuteMs + between(random, 5 * secondMs, 20 * secondMs) });
+    if (fault !== undefined)
+      planned.push({
+        fault,
+        atMs: minute * minuteMs + between(random, 5 * secondMs, 20 * secondMs),
+      });
   }
   return planned;
 }

@@ -1,5 +1,6 @@
 /**
- * What a soak measures of the services while they run: memory after collection, open files, files in spools and staging.
+ * What a soak measures of the services while they run: memory after collection, open files, files
+ * in spools and staging.
  */
 import { readdirSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -14,13 +15,21 @@ export type Unit = 'MB' | 'files';
 export interface Gauge {
   readonly name: string;
   readonly unit: Unit;
-  /** Whether it has to be flat; others are shown, as they tell what one that is not flat may come from. */
+  /**
+   * Whether it has to be flat; others are shown, as they tell what one that is not flat may come
+   * from.
+   */
   readonly isJudged: boolean;
   /** A difference that is none: half a file more in the median of few is no leak. */
   readonly slack: number;
 }
 
-const gauge = (name: string, unit: Unit, isJudged = true, slack = unit === 'files' ? 2 : 0): Gauge => ({ name, unit, isJudged, slack });
+const gauge = (
+  name: string,
+  unit: Unit,
+  isJudged = true,
+  slack = unit === 'files' ? 2 : 0,
+): Gauge => ({ name, unit, isJudged, slack });
 
 export const gauges: readonly Gauge[] = [
   gauge('memory of ingest after collection', 'MB'),
@@ -45,11 +54,17 @@ export class GaugeReader {
     this.#memory = [new MemoryProbe(rig.ingest), new MemoryProbe(rig.enrich)];
   }
 
-  /** In the order of `gauges`; undefined where it could not be measured, as a fault has ended what was asked. */
+  /**
+   * In the order of `gauges`; undefined where it could not be measured, as a fault has ended what
+   * was asked.
+   */
   async read(): Promise<readonly (number | undefined)[]> {
     const { cloud, stream, ingest, enrich } = this.#rig;
-    const memory = await Promise.all(this.#memory.map((probe) => probe.ask().catch(() => undefined)));
-    const megabytes = (bytes: number | undefined): number | undefined => (bytes === undefined ? undefined : bytes / mega);
+    const memory = await Promise.all(
+      this.#memory.map((probe) => probe.ask().catch(() => undefined)),
+    );
+    const megabytes = (bytes: number | undefined): number | undefined =>
+      bytes === undefined ? undefined : bytes / mega;
     const kept = (prefix: string): Promise<number> => keysIn(cloud.keys(stream, prefix));
     return [
       ...memory.map((found) => megabytes(found?.heldBytes)),

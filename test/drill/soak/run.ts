@@ -1,6 +1,7 @@
 /**
- * `npm run soak`: the services as processes on real servers (Kafka, Kinesis, S3, Firehose, Neo4j), 500 events a second, one random fault a minute. At
- * the end nothing acknowledged is missing, nothing is there twice, and nothing that could grow has grown.
+ * `npm run soak`: the services as processes on real servers (Kafka, Kinesis, S3, Firehose, Neo4j),
+ * 500 events a second, one random fault a minute. At the end nothing acknowledged is missing,
+ * nothing is there twice, and nothing that could grow has grown.
  *
  *   --minutes N   (default 30); from 15 on memory and files have to be flat, below they are shown
  *   --seed N      the same faults again (default: one of chance, which is told)
@@ -23,7 +24,11 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const [minutes, seed, eventsPerSecond] = [Number(values.minutes), Number(values.seed), Number(values.rate)];
+const [minutes, seed, eventsPerSecond] = [
+  Number(values.minutes),
+  Number(values.seed),
+  Number(values.rate),
+];
 
 const tell = (line: string): void => {
   if (values.json) console.error(line);
@@ -33,11 +38,15 @@ const tell = (line: string): void => {
 async function main(): Promise<number> {
   const isWhole = [minutes, seed, eventsPerSecond].every(Number.isInteger);
   if (!isWhole || minutes < 1 || seed < 0 || eventsPerSecond < 4) {
-    console.error('expected --minutes of 1 and more, --seed of 0 and more, --rate of 4 and more, all of them whole numbers');
+    console.error(
+      'expected --minutes of 1 and more, --seed of 0 and more, --rate of 4 and more, all of them whole numbers',
+    );
     return 2;
   }
   const options: SoakOptions = { minutes, seed, eventsPerSecond, tell };
-  tell(`${minutes} minutes at ${eventsPerSecond} events/s, seed ${seed}; starting Kafka, Kinesis, S3, Firehose and Neo4j`);
+  tell(
+    `${minutes} minutes at ${eventsPerSecond} events/s, seed ${seed}; starting Kafka, Kinesis, S3, Firehose and Neo4j`,
+  );
   const cloud = await startCloud();
   try {
     return report(await soak(cloud, options));
@@ -56,7 +65,9 @@ function report(result: SoakResult): number {
     const { sent, acknowledged, landed, rejected, lost, duplicated, stuck, duplicatedRaw } = tally;
     const ends = `sent ${sent}, acknowledged ${acknowledged}, landed ${landed}, rejected ${rejected}, lost ${lost}, duplicated ${duplicated}, stuck ${stuck}`;
     console.log(`${ends}; Firehose delivered ${duplicatedRaw} rows again`);
-    console.log(`${faults.length} faults, for which the topology was started again ${restarts} times beside the restarts of its process`);
+    console.log(
+      `${faults.length} faults, for which the topology was started again ${restarts} times beside the restarts of its process`,
+    );
     const shown = gauges.filter(({ isJudged }) => !isJudged || minutes < judgedFromMinutes);
     for (const gauge of shown) console.log(`      ${gaugeLine(gauge)}`);
     for (const [check, ok] of checks) console.log(`${ok ? 'ok  ' : 'FAIL'}  ${check}`);

@@ -1,5 +1,6 @@
 /**
- * The short form of `npm run soak`: three minutes of it, always with the same three faults. Too short to say whether memory is flat.
+ * The short form of `npm run soak`: three minutes of it, always with the same three faults. Too
+ * short to say whether memory is flat.
  */
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
@@ -12,17 +13,35 @@ const minutes = 3;
 const seed = 36;
 
 interface Told {
-  readonly tally: Readonly<Record<'sent' | 'acknowledged' | 'landed' | 'rejected' | 'lost' | 'duplicated' | 'stuck', number>>;
+  readonly tally: Readonly<
+    Record<
+      'sent' | 'acknowledged' | 'landed' | 'rejected' | 'lost' | 'duplicated' | 'stuck',
+      number
+    >
+  >;
   readonly faults: readonly { readonly name: string }[];
-  readonly gauges: readonly { readonly name: string; readonly flatness?: { readonly last: number } }[];
+  readonly gauges: readonly {
+    readonly name: string;
+    readonly flatness?: { readonly last: number };
+  }[];
   readonly checks: readonly { readonly check: string; readonly ok: boolean }[];
 }
 
-const namesOf = (of: number, from: number): readonly string[] => planFaults(of, seededRandom(from)).map(({ fault }) => fault.name);
+const namesOf = (of: number, from: number): readonly string[] =>
+  planFaults(of, seededRandom(from)).map(({ fault }) => fault.name);
 
 describe.skipIf(cloudMissing() !== undefined)('npm run soak -- --minutes 3', () => {
-  it('loses nothing, has nothing twice and leaves nothing stuck', { timeout: 1_200_000 }, async () => {
-    const said = await runScript('drill/soak/run.js', '--minutes', String(minutes), '--seed', String(seed), '--json');
+  it('loses nothing, has nothing twice and leaves nothing stuck', {
+    timeout: 1_200_000,
+  }, async () => {
+    const said = await runScript(
+      'drill/soak/run.js',
+      '--minutes',
+      String(minutes),
+      '--seed',
+      String(seed),
+      '--json',
+    );
     const line = said.split('\n').find((each) => each.startsWith('{'));
     expect(line, said).toBeDefined();
     const { tally, faults, gauges, checks } = JSON.parse(line ?? '') as Told;
@@ -47,7 +66,9 @@ describe.skipIf(cloudMissing() !== undefined)('npm run soak -- --minutes 3', () 
       ['--seed', 'x'],
       ['--rate', '1.5'],
     ]) {
-      expect(await runScript('drill/soak/run.js', ...wrong)).toMatch(/^expected --minutes [^]*exit 2$/);
+      expect(await runScript('drill/soak/run.js', ...wrong)).toMatch(
+        /^expected --minutes [^]*exit 2$/,
+      );
     }
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The soak: load for many minutes, a fault in each, measurements all the while; then everything is drained, and what lies at the ends is compared with
- * what was acknowledged.
+ * The soak: load for many minutes, a fault in each, measurements all the while; then everything is
+ * drained, and what lies at the ends is compared with what was acknowledged.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
@@ -38,8 +38,14 @@ export interface MeasuredGauge extends Gauge {
 export interface SoakResult {
   readonly tally: StreamsTally;
   readonly eventsPerSecond: { readonly all: number; readonly kinesis: number };
-  readonly faults: readonly { readonly name: string; readonly atMs: number; readonly tookMs: number }[];
-  /** Starts of the topology after a fault that it could not go on with, beside those of its process. */
+  readonly faults: readonly {
+    readonly name: string;
+    readonly atMs: number;
+    readonly tookMs: number;
+  }[];
+  /**
+   * Starts of the topology after a fault that it could not go on with, beside those of its process.
+   */
   readonly restarts: number;
   readonly gauges: readonly MeasuredGauge[];
   readonly checks: Checks;
@@ -54,11 +60,17 @@ interface Ran {
   readonly measured: readonly Measured[][];
 }
 
-/** A shorter soak is no measure of what grows: what fills for five minutes (state, remembered identities, files) is still filling. */
+/**
+ * A shorter soak is no measure of what grows: what fills for five minutes (state, remembered
+ * identities, files) is still filling.
+ */
 export const judgedFromMinutes = 15;
 const measureEveryMs = 10_000;
 const kinesisPart = 4;
-/** The emulator of Kinesis takes some milliseconds for a record, and more the more it has: small events come together and share records. */
+/**
+ * The emulator of Kinesis takes some milliseconds for a record, and more the more it has: small
+ * events come together and share records.
+ */
 const kinesisBatch = 10;
 /** Of what was asked for: less is the load of a machine that is too slow for it. */
 const rateMin = 0.95;
@@ -72,7 +84,8 @@ export async function soak(cloud: Cloud, options: SoakOptions): Promise<SoakResu
       env: inspectable,
       stream: 'when_down: spool, aggregate: kpl',
       routing: 'large_message_threshold_kb: 1',
-      // All else is as users have it; files are published often enough to be many in a third of the time.
+      // All else is as users have it; files are published often enough to be many in a third of the
+      // time.
       enrich: 'parquet_file_age_ms: 60000',
     },
     (rig) => running(rig, options),
@@ -88,19 +101,30 @@ export async function soak(cloud: Cloud, options: SoakOptions): Promise<SoakResu
   const isLong = minutes >= judgedFromMinutes;
   const checks: Checks = [
     ...conserved(tally),
-    [`one fault a minute happened, and healed (${faults.length})`, faults.length === Math.ceil(minutes)],
+    [
+      `one fault a minute happened, and healed (${faults.length})`,
+      faults.length === Math.ceil(minutes),
+    ],
     ...(isLong ? [rateCheck(options, eventsPerSecond), ...flatnessChecks(found)] : []),
   ];
   return { tally, eventsPerSecond, faults, restarts, gauges: found, checks };
 }
 
-function rateCheck({ eventsPerSecond: wanted }: SoakOptions, { all, kinesis }: SoakResult['eventsPerSecond']): Checks[number] {
+function rateCheck(
+  { eventsPerSecond: wanted }: SoakOptions,
+  { all, kinesis }: SoakResult['eventsPerSecond'],
+): Checks[number] {
   const isFast = all >= wanted * rateMin && kinesis >= (wanted / kinesisPart) * rateMin;
-  return [`${wanted} events a second were sent, ${wanted / kinesisPart} of them by Kinesis (${all}, ${kinesis})`, isFast];
+  return [
+    `${wanted} events a second were sent, ${wanted / kinesisPart} of them by Kinesis (${all}, ${kinesis})`,
+    isFast,
+  ];
 }
 
 const flatnessChecks = (found: readonly MeasuredGauge[]): Checks =>
-  found.filter(({ isJudged }) => isJudged).map((gauge) => [gaugeLine(gauge), gauge.flatness?.isFlat === true]);
+  found
+    .filter(({ isJudged }) => isJudged)
+    .map((gauge) => [gaugeLine(gauge), gauge.flatness?.isFlat === true]);
 
 /** What was measured, in words. */
 export function gaugeLine({ name, unit, flatness }: MeasuredGauge): string {
@@ -142,7 +166,14 @@ async function running(rig: Rig, options: SoakOptions): Promise<Ran> {
     faultsIn(rig, minutes, seed, startedMs, say),
     measuring(rig, () => isOver, sinceMs, progress, say),
   ]);
-  return { sent: together(small, large), kinesisEvents: small.sent, tookMs: sinceMs(), faults, restarts, measured };
+  return {
+    sent: together(small, large),
+    kinesisEvents: small.sent,
+    tookMs: sinceMs(),
+    faults,
+    restarts,
+    measured,
+  };
 }
 
 async function faultsIn(

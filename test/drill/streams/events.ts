@@ -1,6 +1,7 @@
 /**
- * The events of the drill: small ones, every fiftieth one that takes the large path, every hundredth and first one that is not valid. Those of the
- * soak are as many that are small as the emulator of Kinesis carries, the others above a threshold of 1 KiB.
+ * The events of the drill: small ones, every fiftieth one that takes the large path, every
+ * hundredth and first one that is not valid. Those of the soak are as many that are small as the
+ * emulator of Kinesis carries, the others above a threshold of 1 KiB.
  */
 const users = 200;
 const items = 50;
@@ -8,11 +9,17 @@ const items = 50;
 export const isValid = (n: number): boolean => n % 101 !== 100;
 
 const padded = (n: number, chars: number): string =>
-  JSON.stringify({ n: isValid(n) ? n : -1, user: `user-${n % users}`, item: `item-${n % items}`, pad: 'x'.repeat(chars) });
+  JSON.stringify({
+    n: isValid(n) ? n : -1,
+    user: `user-${n % users}`,
+    item: `item-${n % items}`,
+    pad: 'x'.repeat(chars),
+  });
 
 export const bodyOf = (n: number): string => padded(n, n % 50 === 0 ? 150_000 : 800);
 
 /** Of the soak: by Kinesis, by Kafka. */
 export const smallBodyOf = (n: number): string => padded(n, 400);
 export const smallestLargeBodyOf = (n: number): string => padded(n, 1_200);
-export const largeBodyOf = (n: number): string => (n % 1_000 === 1 ? padded(n, 150_000) : smallestLargeBodyOf(n));
+export const largeBodyOf = (n: number): string =>
+  n % 1_000 === 1 ? padded(n, 150_000) : smallestLargeBodyOf(n);

@@ -1,6 +1,6 @@
 /**
- * Another program that writes events to the drill's topic beside the ingress, as producers of other languages do: in transactions, in compressed
- * batches.
+ * Another program that writes events to the drill's topic beside the ingress, as producers of other
+ * languages do: in transactions, in compressed batches.
  */
 import { createRequire } from 'node:module';
 import { encodeBinary } from '../../../schemas/wire.ts';
@@ -14,15 +14,25 @@ const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof 
 const firstNumber = 10_100_000;
 const perTransaction = 10;
 
-/** As a drained event of it would be: `times` transactions, every second of which is aborted. Only committed events are told. */
+/**
+ * As a drained event of it would be: `times` transactions, every second of which is aborted. Only
+ * committed events are told.
+ */
 export async function transactionsBy(brokers: string, topic: string, times: number): Promise<Sent> {
   const client = new Kafka({ brokers: [brokers], logLevel: logLevel.NOTHING });
-  const producer = client.producer({ idempotent: true, maxInFlightRequests: 1, transactionalId: `${topic}-other` });
+  const producer = client.producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    transactionalId: `${topic}-other`,
+  });
   await producer.connect();
   const committed: number[] = [];
   try {
     for (let nth = 0; nth < times; nth++) {
-      const numbers = Array.from({ length: perTransaction }, (_, index) => firstNumber + nth * perTransaction + index);
+      const numbers = Array.from(
+        { length: perTransaction },
+        (_, index) => firstNumber + nth * perTransaction + index,
+      );
       const transaction = await producer.transaction();
       await transaction.send({ topic, acks: -1, messages: numbers.map(messageOf) });
       if (nth % 2 === 0) {

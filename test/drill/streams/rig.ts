@@ -1,6 +1,6 @@
 /**
- * One scenario's services on the cloud of the drill: streams, bucket and graph of their own; load through the ingress; and, when all is drained,
- * what lies at the ends.
+ * One scenario's services on the cloud of the drill: streams, bucket and graph of their own; load
+ * through the ingress; and, when all is drained, what lies at the ends.
  */
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,18 +40,28 @@ export interface RigOptions {
 /** Credentials that end, and may change: a program gives them out, as a profile names one. */
 export interface EndingCredentials {
   /** From the next time on that somebody asks. */
-  give(credentials: { readonly AWS_ACCESS_KEY_ID: string; readonly AWS_SECRET_ACCESS_KEY: string }, lifeMs: number): void;
+  give(
+    credentials: { readonly AWS_ACCESS_KEY_ID: string; readonly AWS_SECRET_ACCESS_KEY: string },
+    lifeMs: number,
+  ): void;
   readonly env: Readonly<Record<string, string>>;
 }
 
-const topology = fileURLToPath(new URL('../../../../test/drill/streams/topology.ts', import.meta.url));
+const topology = fileURLToPath(
+  new URL('../../../../test/drill/streams/topology.ts', import.meta.url),
+);
 const eventsPerSecond = 100;
 const giveUpMs = 120_000;
 /** What is not through then is stuck. */
 const spoolsEmptyMaxMs = 120_000;
 const drainMaxMs = 300_000;
 
-const configText = ({ name, stream, routing, enrich = 'checkpoint_ms: 1000, parquet_file_age_ms: 2000' }: RigOptions): string => `streams:
+const configText = ({
+  name,
+  stream,
+  routing,
+  enrich = 'checkpoint_ms: 1000, parquet_file_age_ms: 2000',
+}: RigOptions): string => `streams:
   - { team: d, app: events, kinesis_stream: ${name}, kafka_topic: ${name}${stream === undefined ? '' : `, ${stream}`} }
 ${routing === undefined ? '' : `routing: { ${routing} }\n`}ingress: { host: 127.0.0.1, log_level: warn }
 enrich: { ${enrich} }
@@ -70,11 +80,19 @@ export function endingCredentials(dir: string): EndingCredentials {
   return {
     give({ AWS_ACCESS_KEY_ID: AccessKeyId, AWS_SECRET_ACCESS_KEY: SecretAccessKey }, lifeMs) {
       const Expiration = new Date(Date.now() + lifeMs).toISOString();
-      writeFileSync(`${given}.new`, JSON.stringify({ Version: 1, AccessKeyId, SecretAccessKey, Expiration }));
+      writeFileSync(
+        `${given}.new`,
+        JSON.stringify({ Version: 1, AccessKeyId, SecretAccessKey, Expiration }),
+      );
       renameSync(`${given}.new`, given);
     },
     // Without keys in the environment, which would be taken first.
-    env: { AWS_CONFIG_FILE: config, AWS_SHARED_CREDENTIALS_FILE: join(dir, 'none'), AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' },
+    env: {
+      AWS_CONFIG_FILE: config,
+      AWS_SHARED_CREDENTIALS_FILE: join(dir, 'none'),
+      AWS_ACCESS_KEY_ID: '',
+      AWS_SECRET_ACCESS_KEY: '',
+    },
   };
 }
 
@@ -98,15 +116,29 @@ export async function onCloud<T>(
   try {
     await Promise.all([ingest.start(), enrich.start()]);
     const load: Rig['load'] = (forMs, more = {}) =>
-      runLoad({ url: () => ingest.url, clients: 16, forMs, giveUpMs, eventsPerSecond, bodyOf, ...more });
+      runLoad({
+        url: () => ingest.url,
+        clients: 16,
+        forMs,
+        giveUpMs,
+        eventsPerSecond,
+        bodyOf,
+        ...more,
+      });
     const value = await during({ cloud, ingest, enrich, stream: name, load });
     const spooled = await spoolsEmpty(ingest);
-    const { code, said } = await runSluice(['--dir', enrich.dir, 'drain', 'drill'], env, drainMaxMs);
+    const { code, said } = await runSluice(
+      ['--dir', enrich.dir, 'drain', 'drill'],
+      env,
+      drainMaxMs,
+    );
     const unfinished = [
       ...(spooled === 0 ? [] : [`${spooled} records are in spools`]),
       ...(code === 0
         ? []
-        : [`the drain ended with ${code ?? `nothing in ${drainMaxMs} ms`}: ${said.trim().split('\n').at(-1)}\n${enrich.log}`]),
+        : [
+            `the drain ended with ${code ?? `nothing in ${drainMaxMs} ms`}: ${said.trim().split('\n').at(-1)}\n${enrich.log}`,
+          ]),
     ];
     return { value, landed: { ...(await landedIn(cloud, name, join(dir, 'lake'))), unfinished } };
   } finally {
@@ -120,20 +152,29 @@ export async function onCloud<T>(
 /** Waits until no spool has records; how many there are in the end. */
 async function spoolsEmpty(ingest: ServiceProcess): Promise<number> {
   for (const deadline = performance.now() + spoolsEmptyMaxMs; ; await wait(200)) {
-    const counts = (await ingest.metrics()).matchAll(/^sluice_ingress_spool_records\{.*\} (\d+)$/gm);
+    const counts = (await ingest.metrics()).matchAll(
+      /^sluice_ingress_spool_records\{.*\} (\d+)$/gm,
+    );
     const records = [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
     if (records === 0 || performance.now() > deadline) return records;
   }
 }
 
-async function landedIn(cloud: Cloud, name: string, lake: string): Promise<Omit<Landed, 'unfinished'>> {
+async function landedIn(
+  cloud: Cloud,
+  name: string,
+  lake: string,
+): Promise<Omit<Landed, 'unfinished'>> {
   await copyLake(cloud, name, 'lake/', lake);
-  const ids = async (sql: string): Promise<readonly string[]> => (await rowsOf(lake, sql)).map(([id]) => String(id));
+  const ids = async (sql: string): Promise<readonly string[]> =>
+    (await rowsOf(lake, sql)).map(([id]) => String(id));
   const hose = await deliveredRows(cloud, name, 'hose/');
   return {
     table: await ids('SELECT id FROM events'),
     rejected: await ids("SELECT id FROM rejected WHERE code NOT IN ('skipped', 'records-lost')"),
     hose: hose.map((row) => ({ id: String(row['id']), rowId: String(row['row_id']) })),
-    graph: (await cloud.neo4j.ask('MATCH (:User)-[:DID]->(e:Event)-[:WITH]->(:Item) RETURN e.id')).map(([id]) => String(id)),
+    graph: (
+      await cloud.neo4j.ask('MATCH (:User)-[:DID]->(e:Event)-[:WITH]->(:Item) RETURN e.id')
+    ).map(([id]) => String(id)),
   };
 }

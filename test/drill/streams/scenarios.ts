@@ -8,4 +8,6 @@ import { serviceScenarios } from './scenarios/services.ts';
 import { sinkScenarios } from './scenarios/sinks.ts';
 
 export const scenariosOn: Scenarios = (cloudOf) =>
-  [kafkaScenarios, kinesisScenarios, sinkScenarios, serviceScenarios].flatMap((scenarios) => scenarios(cloudOf));
+  [kafkaScenarios, kinesisScenarios, sinkScenarios, serviceScenarios].flatMap((scenarios) =>
+    scenarios(cloudOf),
+  );

@@ -1,5 +1,6 @@
 /**
- * The short form of `npm run drill:streams`: every scenario on real servers, each in a fraction of its time.
+ * The short form of `npm run drill:streams`: every scenario on real servers, each in a fraction of
+ * its time.
  */
 import { describe, expect, it } from 'vitest';
 import { runScript } from '../../repo/support.ts';

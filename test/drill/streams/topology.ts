@@ -1,6 +1,7 @@
 /**
- * What the drill of the real streams and the soak run: every event once into a table, into Firehose and into the graph; what is not valid is rejected.
- * Its state is that of the last minutes, so that it stops growing.
+ * What the drill of the real streams and the soak run: every event once into a table, into Firehose
+ * and into the graph; what is not valid is rejected. Its state is that of the last minutes, so that
+ * it stops growing.
  */
 import { graph, graphModel, schemaOf, stream, table, topology } from 'sluice';
 
@@ -44,6 +45,10 @@ export default topology('drill', { version: 1, owner: 'd/drill' }, (t) => {
   events.sinkTo('hose', table('hose', row));
   events.sinkTo(
     'graph',
-    graph(model, (r) => [model.Event({ id: r.id, n: r.n }), model.DID({ from: r.user, to: r.id }), model.WITH({ from: r.id, to: r.item })]),
+    graph(model, (r) => [
+      model.Event({ id: r.id, n: r.n }),
+      model.DID({ from: r.user, to: r.id }),
+      model.WITH({ from: r.id, to: r.item }),
+    ]),
   );
 });

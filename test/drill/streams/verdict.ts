@@ -1,6 +1,6 @@
 /**
- * Conservation from the client to the ends: what was acknowledged has landed once in the table and the graph, at least once in Firehose, or is
- * rejected with its reason.
+ * Conservation from the client to the ends: what was acknowledged has landed once in the table and
+ * the graph, at least once in Firehose, or is rejected with its reason.
  */
 import type { Sent } from '../clients.ts';
 import type { Checks } from '../run-scenarios.ts';
@@ -23,15 +23,24 @@ export interface StreamsTally {
   /** In the table. */
   readonly landed: number;
   readonly rejected: number;
-  /** Rows beyond the first of their event in the table, the graph, the rejected table, and in what Firehose delivered when each identity counts once. */
+  /**
+   * Rows beyond the first of their event in the table, the graph, the rejected table, and in what
+   * Firehose delivered when each identity counts once.
+   */
   readonly duplicated: number;
   /** Rows that Firehose delivered beyond the first of their identity. */
   readonly duplicatedRaw: number;
-  /** Acknowledged, and missing at one of the ends though everything was drained, without a word. Fewer than none: more are told as lost than are. */
+  /**
+   * Acknowledged, and missing at one of the ends though everything was drained, without a word.
+   * Fewer than none: more are told as lost than are.
+   */
   readonly lost: number;
   /** Lost as the stream lost them, and counted as such by the topology. */
   readonly told: number;
-  /** Sent until it was given up, without an answer; or acknowledged and missing at an end, as not everything was drained in time. */
+  /**
+   * Sent until it was given up, without an answer; or acknowledged and missing at an end, as not
+   * everything was drained in time.
+   */
   readonly stuck: number;
   /** At an end where it does not belong. */
   readonly misplaced: number;
@@ -40,13 +49,20 @@ export interface StreamsTally {
 
 export function streamsTally(sent: Sent, landed: Landed, told = 0): StreamsTally {
   const hose = [...new Map(landed.hose.map(({ id, rowId }) => [rowId, id])).values()];
-  const sets = { table: new Set(landed.table), hose: new Set(hose), graph: new Set(landed.graph), rejected: new Set(landed.rejected) };
+  const sets = {
+    table: new Set(landed.table),
+    hose: new Set(hose),
+    graph: new Set(landed.graph),
+    rejected: new Set(landed.rejected),
+  };
   const extra = (ids: readonly string[]): number => ids.length - new Set(ids).size;
   const numberOf = (id: string): number => Number(id.slice(1));
   const isDrained = landed.unfinished.length === 0;
   let missing = 0;
   for (const id of sent.acknowledged.keys()) {
-    const there = isValid(numberOf(id)) ? sets.table.has(id) && sets.hose.has(id) && sets.graph.has(id) : sets.rejected.has(id);
+    const there = isValid(numberOf(id))
+      ? sets.table.has(id) && sets.hose.has(id) && sets.graph.has(id)
+      : sets.rejected.has(id);
     if (!there) missing++;
   }
   const misplaced =
@@ -71,7 +87,13 @@ export function streamsTally(sent: Sent, landed: Landed, told = 0): StreamsTally
 export const nothingTwice = 'nothing is there twice, but what Firehose delivers';
 
 /** What holds whatever failed meanwhile. */
-export function conserved({ lost, stuck, duplicated, misplaced, unfinished }: StreamsTally): Checks {
+export function conserved({
+  lost,
+  stuck,
+  duplicated,
+  misplaced,
+  unfinished,
+}: StreamsTally): Checks {
   return [
     ['nothing acknowledged is lost without a word', lost === 0],
     ['every event is acknowledged and gets through in the end', stuck === 0],

@@ -17,7 +17,9 @@ describe('the local blob store', () => {
   it('leaves nothing beside the blobs, whoever won', async () => {
     const dir = folder();
     const store = localBlobStore(dir);
-    await Promise.all(Array.from({ length: 10 }, (_, n) => store.createIfAbsent('a/key', Buffer.from(String(n)))));
+    await Promise.all(
+      Array.from({ length: 10 }, (_, n) => store.createIfAbsent('a/key', Buffer.from(String(n)))),
+    );
     expect(readdirSync(dir, { recursive: true, encoding: 'utf8' }).sort()).toEqual(['a', 'a/key']);
   });
 
@@ -35,7 +37,10 @@ describe('the local blob store', () => {
     mkdirSync(dirname(dir), { recursive: true });
     writeFileSync(dir, 'a file where the folder should be');
     const store = localBlobStore(dir);
-    await expect(store.createIfAbsent('a/key', Buffer.from('1'))).rejects.toMatchObject({ code: 'blob-store-failed', retryable: true });
+    await expect(store.createIfAbsent('a/key', Buffer.from('1'))).rejects.toMatchObject({
+      code: 'blob-store-failed',
+      retryable: true,
+    });
     await expect(store.get('a/key')).rejects.toMatchObject({ code: 'blob-store-failed' });
   });
 });

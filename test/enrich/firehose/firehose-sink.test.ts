@@ -1,6 +1,7 @@
 /**
- * The Firehose sink against moto, which puts what it is given into S3 at once: what was written arrives, through partial failures and lost answers, and is
- * there twice only where an outcome was unknown.
+ * The Firehose sink against moto, which puts what it is given into S3 at once: what was written
+ * arrives, through partial failures and lost answers, and is there twice only where an outcome was
+ * unknown.
  */
 import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
@@ -27,7 +28,8 @@ const rowsFrom = (from: number, to: number, more: object = {}): ElementBatch =>
     () => at,
   );
 const upTo = (end: number): readonly number[] => Array.from({ length: end }, (_, n) => n);
-const isPut = ({ headers }: Asked): boolean => headers['x-amz-target'] === 'Firehose_20150804.PutRecordBatch';
+const isPut = ({ headers }: Asked): boolean =>
+  headers['x-amz-target'] === 'Firehose_20150804.PutRecordBatch';
 
 describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 120_000 }, () => {
   const rig = motoRig('delivered');
@@ -50,8 +52,17 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
   const make = async (stream?: string, clock: Clock = systemClock): Promise<Made> => {
     const DeliveryStreamName = stream ?? `stream-${streams++}`;
     if (stream === undefined) {
-      const S3 = { RoleARN: 'arn:aws:iam::123456789012:role/r', BucketARN: 'arn:aws:s3:::delivered', Prefix: `${DeliveryStreamName}/` };
-      await firehose.send(new CreateDeliveryStreamCommand({ DeliveryStreamName, ExtendedS3DestinationConfiguration: S3 }));
+      const S3 = {
+        RoleARN: 'arn:aws:iam::123456789012:role/r',
+        BucketARN: 'arn:aws:s3:::delivered',
+        Prefix: `${DeliveryStreamName}/`,
+      };
+      await firehose.send(
+        new CreateDeliveryStreamCommand({
+          DeliveryStreamName,
+          ExtendedS3DestinationConfiguration: S3,
+        }),
+      );
     }
     const counts = { delivered: 0, throttled: 0, again: 0, unknown: 0, fallback: 0 };
     const table = tableRig(folder(), 0);
@@ -71,7 +82,9 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     });
     const arrived = async (): Promise<readonly Readonly<Record<string, unknown>>[]> => {
       const { client } = rig();
-      const listed = await client.send(new ListObjectsV2Command({ Bucket: 'delivered', Prefix: `${DeliveryStreamName}/` }));
+      const listed = await client.send(
+        new ListObjectsV2Command({ Bucket: 'delivered', Prefix: `${DeliveryStreamName}/` }),
+      );
       const texts: string[] = [];
       for (const { Key } of listed.Contents ?? []) {
         const { Body } = await client.send(new GetObjectCommand({ Bucket: 'delivered', Key }));
@@ -87,7 +100,8 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     return { sink, stream: DeliveryStreamName, counts, arrived, table };
   };
 
-  const numbers = (rows: readonly Readonly<Record<string, unknown>>[]): readonly number[] => rows.map((row) => Number(row['n']));
+  const numbers = (rows: readonly Readonly<Record<string, unknown>>[]): readonly number[] =>
+    rows.map((row) => Number(row['n']));
 
   it('has delivered what a checkpoint covers before the checkpoint is complete, each row whole and once', async () => {
     const { sink, arrived, counts } = await make();
@@ -98,7 +112,13 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     expect(sink.pendingRows()).toBe(0);
     const rows = await arrived();
     expect(numbers(rows)).toEqual(upTo(1_300));
-    expect(rows[5]).toMatchObject({ ...typedRow(5), team: 'own', app: 'er', date: '2026-01-02', hour: '03' });
+    expect(rows[5]).toMatchObject({
+      ...typedRow(5),
+      team: 'own',
+      app: 'er',
+      date: '2026-01-02',
+      hour: '03',
+    });
     expect(new Set(rows.map((row) => row['row_id'])).size).toBe(1_300);
     expect(counts).toEqual({ delivered: 1_300, throttled: 0, again: 0, unknown: 0, fallback: 0 });
     expect(rig().proxy.asked.filter(isPut)).toHaveLength(1);
@@ -111,7 +131,10 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     await sink.open(undefined);
     const reply = {
       FailedPutCount: 1,
-      RequestResponses: [{ RecordId: '1' }, { ErrorCode: 'ServiceUnavailableException', ErrorMessage: 'slow' }],
+      RequestResponses: [
+        { RecordId: '1' },
+        { ErrorCode: 'ServiceUnavailableException', ErrorMessage: 'slow' },
+      ],
     };
     let partial = 1;
     let refusals = 2;
@@ -124,11 +147,14 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
       });
       if (!isPut(asked)) return pass;
       if (partial-- > 0) return answer(200, reply);
-      return refusals-- > 0 ? answer(503, { __type: 'ServiceUnavailableException', message: 'slow down' }) : pass;
+      return refusals-- > 0
+        ? answer(503, { __type: 'ServiceUnavailableException', message: 'slow down' })
+        : pass;
     };
     await sink.write(rowsFrom(0, 700));
     await sink.prepare(1, false);
-    // The first record was taken by the proxy, which kept nothing: the other 200 rows came again, alone.
+    // The first record was taken by the proxy, which kept nothing: the other 200 rows came again,
+    // alone.
     expect(numbers(await arrived())).toEqual(upTo(700).slice(500));
     expect(counts).toEqual({ delivered: 700, throttled: 600, again: 0, unknown: 0, fallback: 0 });
     await sink.close();
@@ -137,7 +163,11 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
   it('has rows twice only after an unknown outcome, counts them, and gives them one identity', async () => {
     const { sink, arrived, counts } = await make();
     await sink.open(undefined);
-    const faults: readonly Fault[] = [{ kind: 'lost-reply' }, { kind: 'reset' }, { kind: 'late', ms: 50 }];
+    const faults: readonly Fault[] = [
+      { kind: 'lost-reply' },
+      { kind: 'reset' },
+      { kind: 'late', ms: 50 },
+    ];
     let nth = 0;
     rig().proxy.decide = (asked) => (isPut(asked) ? (faults[nth++] ?? pass) : pass);
     await sink.write(rowsFrom(0, 10));
@@ -170,7 +200,10 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     const { sink, arrived, counts, table } = await make();
     await sink.open(undefined);
     const note = 'x'.repeat(limits.firehoseRecordMaxBytes);
-    const batch = batchOf([typedRow(0), typedRow(1, { note }), { n: 'bad' }, typedRow(3)], () => at);
+    const batch = batchOf(
+      [typedRow(0), typedRow(1, { note }), { n: 'bad' }, typedRow(3)],
+      () => at,
+    );
     expect((await sink.write(batch)).map(({ index }) => index)).toEqual([2]);
     expect(sink.pendingRows()).toBe(3);
     const state = JSON.parse(JSON.stringify(await sink.prepare(1, false))) as unknown;
@@ -221,7 +254,8 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     await sink.prepare(1, false);
     const puts = rig().proxy.asked.filter(isPut);
     expect(puts.length).toBeGreaterThan(5);
-    for (const { body } of puts) expect(body.length).toBeLessThanOrEqual(limits.firehoseCallMaxBytes);
+    for (const { body } of puts)
+      expect(body.length).toBeLessThanOrEqual(limits.firehoseCallMaxBytes);
     expect(numbers(await arrived())).toEqual(upTo(400));
     await sink.close();
   });
@@ -234,9 +268,21 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
   });
 
   for (const [what, throttled] of [
-    ['whole calls', answering(503, { __type: 'ServiceUnavailableException', message: 'Slow down.' })],
-    ['each record', answering(200, { FailedPutCount: 1, RequestResponses: [{ ErrorCode: 'ServiceUnavailableException' }] })],
-    ['calls by their rate', answering(400, { __type: 'ThrottlingException', message: 'Rate exceeded' })],
+    [
+      'whole calls',
+      answering(503, { __type: 'ServiceUnavailableException', message: 'Slow down.' }),
+    ],
+    [
+      'each record',
+      answering(200, {
+        FailedPutCount: 1,
+        RequestResponses: [{ ErrorCode: 'ServiceUnavailableException' }],
+      }),
+    ],
+    [
+      'calls by their rate',
+      answering(400, { __type: 'ThrottlingException', message: 'Rate exceeded' }),
+    ],
   ] as const) {
     it(`goes on more slowly, and fails of nothing, while the stream throttles ${what} more often than a failure is tried`, async () => {
       const { sink, arrived, counts } = await make(undefined, fasterClock(100));
@@ -246,14 +292,23 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
       await sink.write(rowsFrom(0, 10));
       await sink.prepare(1, false);
       expect(numbers(await arrived())).toEqual(upTo(10));
-      expect(counts).toEqual({ delivered: 10, throttled: 10 * answers, again: 0, unknown: 0, fallback: 0 });
+      expect(counts).toEqual({
+        delivered: 10,
+        throttled: 10 * answers,
+        again: 0,
+        unknown: 0,
+        fallback: 0,
+      });
       await sink.close();
     });
   }
 
   it('waits for a look at the stream that is throttled, when it opens', async () => {
     const { sink } = await make(undefined, fasterClock(100));
-    rig().proxy.decide = (_asked, nth) => (nth < 5 ? answering(400, { __type: 'LimitExceededException', message: 'Rate exceeded' }) : pass);
+    rig().proxy.decide = (_asked, nth) =>
+      nth < 5
+        ? answering(400, { __type: 'LimitExceededException', message: 'Rate exceeded' })
+        : pass;
     await sink.open(undefined);
     await sink.close();
   });
@@ -262,9 +317,13 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     const { sink } = await make(undefined, fasterClock(100));
     await sink.open(undefined);
     await sink.write(rowsFrom(0, 10));
-    rig().proxy.decide = () => answering(503, { __type: 'ServiceUnavailableException', message: 'Slow down.' });
+    rig().proxy.decide = () =>
+      answering(503, { __type: 'ServiceUnavailableException', message: 'Slow down.' });
     const preparing = sink.prepare(1, false);
-    await Promise.all([expect(preparing).rejects.toMatchObject({ code: 'firehose-failed', retryable: true }), sink.close()]);
+    await Promise.all([
+      expect(preparing).rejects.toMatchObject({ code: 'firehose-failed', retryable: true }),
+      sink.close(),
+    ]);
   });
 
   it('does not count failures of a call that something was taken of', async () => {
@@ -274,8 +333,12 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     await sink.write(rowsFrom(0, records * limits.firehoseRecordMaxRows));
     // Each call takes its first record and fails of the others.
     rig().proxy.decide = ({ body }) => {
-      const { Records: sent } = JSON.parse(body.toString()) as { readonly Records: readonly unknown[] };
-      const outcomes = sent.map((_, n) => (n === 0 ? { RecordId: '1' } : { ErrorCode: 'InternalFailure' }));
+      const { Records: sent } = JSON.parse(body.toString()) as {
+        readonly Records: readonly unknown[];
+      };
+      const outcomes = sent.map((_, n) =>
+        n === 0 ? { RecordId: '1' } : { ErrorCode: 'InternalFailure' },
+      );
       return answering(200, { FailedPutCount: sent.length - 1, RequestResponses: outcomes });
     };
     await sink.prepare(1, false);
@@ -295,17 +358,25 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
 
   it('says what is missing: the delivery stream, or the right', async () => {
     const fallback = tableRig(folder(), 0).sink(1);
-    await expect(firehoseSinkOf(fallback, 'none').open(undefined)).rejects.toMatchObject({ code: 'delivery-stream-missing' });
+    await expect(firehoseSinkOf(fallback, 'none').open(undefined)).rejects.toMatchObject({
+      code: 'delivery-stream-missing',
+    });
     rig().proxy.decide = () => ({
       kind: 'answer',
       status: 400,
-      body: JSON.stringify({ __type: 'AccessDeniedException', message: 'User: arn:aws:iam::123456789012:user/x is not authorized' }),
+      body: JSON.stringify({
+        __type: 'AccessDeniedException',
+        message: 'User: arn:aws:iam::123456789012:user/x is not authorized',
+      }),
       contentType: 'application/x-amz-json-1.1',
     });
     const fault = (await firehoseSinkOf(fallback)
       .open(undefined)
       .catch((thrown: unknown) => thrown)) as Error;
-    expect(fault).toMatchObject({ code: 'firehose-refused', fix: expect.stringContaining('firehose:DescribeDeliveryStream') as string });
+    expect(fault).toMatchObject({
+      code: 'firehose-refused',
+      fix: expect.stringContaining('firehose:DescribeDeliveryStream') as string,
+    });
     expect(fault.message).not.toContain('123456789012');
   });
 
@@ -314,7 +385,10 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     await sink.open(undefined);
     await sink.write(rowsFrom(0, 1));
     rig().proxy.decide = (asked) => (isPut(asked) ? { kind: 'reset' } : pass);
-    await expect(sink.prepare(1, false)).rejects.toMatchObject({ code: 'firehose-failed', retryable: true });
+    await expect(sink.prepare(1, false)).rejects.toMatchObject({
+      code: 'firehose-failed',
+      retryable: true,
+    });
     expect(rig().proxy.asked.filter(isPut)).toHaveLength(limits.firehoseAttemptsMax);
     await expect(sink.write(rowsFrom(1, 2))).rejects.toMatchObject({ code: 'firehose-failed' });
     await sink.close();

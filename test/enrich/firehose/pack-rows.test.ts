@@ -1,5 +1,6 @@
 /**
- * Packing and outcomes as pure functions, by properties: every row once and in order, within every limit; only what was not taken comes again.
+ * Packing and outcomes as pure functions, by properties: every row once and in order, within every
+ * limit; only what was not taken comes again.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +11,8 @@ import { lineWriter } from '../../../enrich/firehose/row-line.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { batchOf } from '../support.ts';
 
-const lineOf = (n: number, bytes: number): Buffer => Buffer.from(`${String(n).padStart(Math.max(bytes, 8) - 1, '0')}\n`);
+const lineOf = (n: number, bytes: number): Buffer =>
+  Buffer.from(`${String(n).padStart(Math.max(bytes, 8) - 1, '0')}\n`);
 
 function pack(sizes: readonly number[]): readonly PackedCall[] {
   const packer = new RowPacker();
@@ -21,14 +23,18 @@ function pack(sizes: readonly number[]): readonly PackedCall[] {
 function expectWithin(calls: readonly PackedCall[], rows: number): void {
   for (const { records } of calls) {
     expect(records.length).toBeLessThanOrEqual(limits.firehoseCallMaxRecords);
-    expect(records.reduce((sum, { data }) => sum + wireBytes(data.length), 0)).toBeLessThanOrEqual(limits.firehoseCallMaxBytes);
+    expect(records.reduce((sum, { data }) => sum + wireBytes(data.length), 0)).toBeLessThanOrEqual(
+      limits.firehoseCallMaxBytes,
+    );
     for (const { data, rows: count } of records) {
       expect(data.length).toBeLessThanOrEqual(limits.firehoseRecordMaxBytes);
       expect(count).toBeLessThanOrEqual(limits.firehoseRecordMaxRows);
       expect(count).toBe(data.toString().split('\n').length - 1);
     }
   }
-  const found = calls.flatMap(({ records }) => records.flatMap(({ data }) => data.toString().trimEnd().split('\n').map(Number)));
+  const found = calls.flatMap(({ records }) =>
+    records.flatMap(({ data }) => data.toString().trimEnd().split('\n').map(Number)),
+  );
   expect(found).toEqual(Array.from({ length: rows }, (_, n) => n));
   expect(calls.reduce((sum, call) => sum + call.rows, 0)).toBe(rows);
 }
@@ -41,14 +47,20 @@ describe('packing rows for Firehose', () => {
       { weight: 1, arbitrary: fc.constant(limits.firehoseRecordMaxBytes) },
     );
     fc.assert(
-      fc.property(fc.array(size, { maxLength: 60 }), (sizes) => expectWithin(pack(sizes), sizes.length)),
+      fc.property(fc.array(size, { maxLength: 60 }), (sizes) =>
+        expectWithin(pack(sizes), sizes.length),
+      ),
       { numRuns: 40 },
     );
   });
 
   it('fills records to their rows and calls to their records', () => {
-    expect(pack(Array<number>(1_200).fill(10)).map(({ records }) => records.map(({ rows }) => rows))).toEqual([[500, 500, 200]]);
-    const many = pack(Array<number>(limits.firehoseCallMaxRecords * limits.firehoseRecordMaxRows + 1).fill(8));
+    expect(
+      pack(Array<number>(1_200).fill(10)).map(({ records }) => records.map(({ rows }) => rows)),
+    ).toEqual([[500, 500, 200]]);
+    const many = pack(
+      Array<number>(limits.firehoseCallMaxRecords * limits.firehoseRecordMaxRows + 1).fill(8),
+    );
     expect(many.map(({ records }) => records.length)).toEqual([500, 1]);
     const large = pack(Array<number>(7).fill(limits.firehoseRecordMaxBytes));
     expect(large.map(({ records }) => records.length)).toEqual([3, 3, 1]);
@@ -58,24 +70,51 @@ describe('packing rows for Firehose', () => {
 describe('outcomes of a call', () => {
   it('takes again exactly the places that have an error', () => {
     fc.assert(
-      fc.property(fc.array(fc.option(fc.constantFrom('ServiceUnavailableException', 'InternalFailure'), { nil: undefined })), (errors) => {
-        const outcome = derivePutReply({ errors }, errors.length);
-        const places = outcome.kind === 'again' ? outcome.places : [];
-        expect(places).toEqual(errors.flatMap((error, place) => (error === undefined ? [] : [place])));
-        const isFailure = errors.includes('InternalFailure');
-        if (outcome.kind === 'again') expect(outcome.why).toBe(isFailure ? 'failed' : 'throttled');
-      }),
+      fc.property(
+        fc.array(
+          fc.option(fc.constantFrom('ServiceUnavailableException', 'InternalFailure'), {
+            nil: undefined,
+          }),
+        ),
+        (errors) => {
+          const outcome = derivePutReply({ errors }, errors.length);
+          const places = outcome.kind === 'again' ? outcome.places : [];
+          expect(places).toEqual(
+            errors.flatMap((error, place) => (error === undefined ? [] : [place])),
+          );
+          const isFailure = errors.includes('InternalFailure');
+          if (outcome.kind === 'again')
+            expect(outcome.why).toBe(isFailure ? 'failed' : 'throttled');
+        },
+      ),
     );
   });
 
   it('knows what says nothing certain', () => {
     const fault = (name: string, httpStatusCode?: number): unknown =>
       Object.assign(new Error('x'), { name, $metadata: { httpStatusCode } });
-    expect(derivePutReply({ errors: [undefined] }, 2)).toMatchObject({ kind: 'again', places: [0, 1], why: 'unknown' });
-    expect(derivePutFault(fault('TimeoutError'), 2)).toMatchObject({ kind: 'again', places: [0, 1], why: 'unknown' });
-    expect(derivePutFault(fault('InternalFailure', 500), 1)).toMatchObject({ kind: 'again', why: 'unknown' });
-    expect(derivePutFault(fault('ExpiredTokenException', 403), 1)).toMatchObject({ kind: 'again', why: 'failed' });
-    expect(derivePutFault(fault('AccessDeniedException', 400), 1)).toEqual({ kind: 'refused', code: 'AccessDeniedException' });
+    expect(derivePutReply({ errors: [undefined] }, 2)).toMatchObject({
+      kind: 'again',
+      places: [0, 1],
+      why: 'unknown',
+    });
+    expect(derivePutFault(fault('TimeoutError'), 2)).toMatchObject({
+      kind: 'again',
+      places: [0, 1],
+      why: 'unknown',
+    });
+    expect(derivePutFault(fault('InternalFailure', 500), 1)).toMatchObject({
+      kind: 'again',
+      why: 'unknown',
+    });
+    expect(derivePutFault(fault('ExpiredTokenException', 403), 1)).toMatchObject({
+      kind: 'again',
+      why: 'failed',
+    });
+    expect(derivePutFault(fault('AccessDeniedException', 400), 1)).toEqual({
+      kind: 'refused',
+      code: 'AccessDeniedException',
+    });
   });
 });
 
@@ -103,7 +142,9 @@ describe('a row as a line', () => {
   const options = { schema, owner: { team: 'own', app: 'er' }, sink: 't/s' };
   const at = Date.parse('2026-01-02T03:04:05Z');
   const parsed = (values: readonly unknown[]): readonly Readonly<Record<string, unknown>>[] =>
-    lineWriter(options)(batchOf(values, () => at)).lines.map(({ line }) => JSON.parse(line.toString()) as Record<string, unknown>);
+    lineWriter(options)(batchOf(values, () => at)).lines.map(
+      ({ line }) => JSON.parse(line.toString()) as Record<string, unknown>,
+    );
 
   it('has its partition and an identity that is the same when it comes again, and another for its equal', () => {
     const [one, two, other] = parsed([{ n: 1 }, { n: 1 }, { n: 2, team: 'x' }]);
@@ -121,8 +162,13 @@ describe('a row as a line', () => {
   });
 
   it('is delivered only where a prefix with its values names the folders that a table has; what names none is refused', () => {
-    const wide = { ...schema, properties: { n: { type: 'integer' }, team: { type: ['string', 'null'] } } };
-    const of = (partitionBy: readonly ('date' | 'team')[]): ReturnType<ReturnType<typeof lineWriter>> => {
+    const wide = {
+      ...schema,
+      properties: { n: { type: 'integer' }, team: { type: ['string', 'null'] } },
+    };
+    const of = (
+      partitionBy: readonly ('date' | 'team')[],
+    ): ReturnType<ReturnType<typeof lineWriter>> => {
       const teams = ['x', 'café', 'a/b', 'null', null, '', '__HIVE_DEFAULT_PARTITION__'];
       const rows = [...teams.map((team, n) => ({ n, team })), { n: 7 }];
       return lineWriter({ ...options, schema: wide, partitionBy })(batchOf(rows, () => at));
@@ -146,11 +192,18 @@ describe('a row as a line', () => {
   it('keeps what the row says of its team and app, also where that is no text', () => {
     const wide = {
       ...schema,
-      properties: { n: { type: 'integer' }, team: { type: ['integer', 'null'] }, app: { type: ['boolean', 'null'] } },
+      properties: {
+        n: { type: 'integer' },
+        team: { type: ['integer', 'null'] },
+        app: { type: ['boolean', 'null'] },
+      },
     };
     const values = [{ n: 1, team: 7, app: false }, { n: 2, team: null, app: null }, { n: 3 }];
     const { lines } = lineWriter({ ...options, schema: wide })(batchOf(values, () => at));
-    const found = lines.map(({ line }) => JSON.parse(line.toString()) as { readonly team: unknown; readonly app: unknown });
+    const found = lines.map(
+      ({ line }) =>
+        JSON.parse(line.toString()) as { readonly team: unknown; readonly app: unknown },
+    );
     expect(found.map(({ team, app }) => [team, app])).toEqual([
       [7, false],
       [null, null],
@@ -159,9 +212,16 @@ describe('a row as a line', () => {
   });
 
   it('refuses what the schema does, times without a date, and schemas that have its members', () => {
-    const { refused, lines } = lineWriter(options)(batchOf([{ n: 'a' }, { n: 1 }, { n: 2 }], (_row, index) => (index === 2 ? 9e15 : at)));
-    expect([refused.map(({ index }) => index), lines.map(({ index }) => index)]).toEqual([[0, 2], [1]]);
+    const { refused, lines } = lineWriter(options)(
+      batchOf([{ n: 'a' }, { n: 1 }, { n: 2 }], (_row, index) => (index === 2 ? 9e15 : at)),
+    );
+    expect([refused.map(({ index }) => index), lines.map(({ index }) => index)]).toEqual([
+      [0, 2],
+      [1],
+    ]);
     const taken = { ...schema, properties: { ...schema.properties, row_id: { type: 'string' } } };
-    expect(() => lineWriter({ ...options, schema: taken })).toThrow(expect.objectContaining({ code: 'columns-reserved' }));
+    expect(() => lineWriter({ ...options, schema: taken })).toThrow(
+      expect.objectContaining({ code: 'columns-reserved' }),
+    );
   });
 });

@@ -7,11 +7,25 @@ import { graphModel } from '../../../topology/index.ts';
 
 const routes = graphModel({
   nodes: {
-    Airport: { key: 'code', props: { code: 'string', gates: 'integer', height: 'number', open: 'boolean', name: 'string' } },
+    Airport: {
+      key: 'code',
+      props: {
+        code: 'string',
+        gates: 'integer',
+        height: 'number',
+        open: 'boolean',
+        name: 'string',
+      },
+    },
     Plane: { key: 'id', props: { id: 'integer' } },
   },
   edges: {
-    ROUTE: { from: 'Airport', to: 'Airport', key: ['carrier', 'year'], props: { carrier: 'string', year: 'integer', flights: 'integer' } },
+    ROUTE: {
+      from: 'Airport',
+      to: 'Airport',
+      key: ['carrier', 'year'],
+      props: { carrier: 'string', year: 'integer', flights: 'integer' },
+    },
     SEEN: { from: 'Plane', to: 'Airport' },
   },
 });
@@ -48,10 +62,16 @@ describe('schema statements', () => {
   });
 
   it('name what is added and leave the rest alone', () => {
-    const added = { nodes: { Airport: { key: 'code', props: { city: 'string' as const } } }, edges: {} };
+    const added = {
+      nodes: { Airport: { key: 'code', props: { city: 'string' as const } } },
+      edges: {},
+    };
     const grown = {
       ...model,
-      nodes: { ...model.nodes, Airport: { key: 'code', props: { code: 'string' as const, city: 'string' as const } } },
+      nodes: {
+        ...model.nodes,
+        Airport: { key: 'code', props: { code: 'string' as const, city: 'string' as const } },
+      },
     };
     expect(schemaStatements('ladybug', grown, added)).toEqual([
       'CREATE NODE TABLE IF NOT EXISTS `Airport`(`code` STRING, PRIMARY KEY(`code`))',
@@ -65,7 +85,8 @@ describe('write steps', () => {
     expect(writeSteps('ladybug', model, writes)).toEqual([
       {
         kind: 'upsert',
-        update: 'UNWIND $rows AS row MATCH (n:`Airport`) WHERE n.`code` = row.`code` RETURN n.`code` AS found',
+        update:
+          'UNWIND $rows AS row MATCH (n:`Airport`) WHERE n.`code` = row.`code` RETURN n.`code` AS found',
         create: 'UNWIND $rows AS row CREATE (:`Airport` {`code`: row.`code`})',
         rows: [{ code: 'BOS' }],
         key: 'code',
@@ -74,7 +95,8 @@ describe('write steps', () => {
         kind: 'upsert',
         update:
           'UNWIND $rows AS row MATCH (n:`Airport`) WHERE n.`code` = row.`code` SET n.`gates` = CAST(row.`gates` AS INT64), n.`name` = row.`name` RETURN n.`code` AS found',
-        create: 'UNWIND $rows AS row CREATE (:`Airport` {`code`: row.`code`, `gates`: CAST(row.`gates` AS INT64), `name`: row.`name`})',
+        create:
+          'UNWIND $rows AS row CREATE (:`Airport` {`code`: row.`code`, `gates`: CAST(row.`gates` AS INT64), `name`: row.`name`})',
         rows: [
           { code: 'JFK', gates: '128', name: null },
           { code: 'LAX', gates: '132', name: 'Los Angeles' },
@@ -92,7 +114,8 @@ describe('write steps', () => {
       },
       {
         kind: 'upsert',
-        update: 'UNWIND $rows AS row MATCH (n:`Plane`) WHERE n.`id` = row.`id` RETURN n.`id` AS found',
+        update:
+          'UNWIND $rows AS row MATCH (n:`Plane`) WHERE n.`id` = row.`id` RETURN n.`id` AS found',
         create: 'UNWIND $rows AS row CREATE (:`Plane` {`id`: row.`id`})',
         rows: [{ id: 7 }],
         key: 'id',

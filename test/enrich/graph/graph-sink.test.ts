@@ -1,5 +1,6 @@
 /**
- * The graph sink on a real database: the contract of all sinks, then a crash at each of its own steps, fencing, order, files.
+ * The graph sink on a real database: the contract of all sinks, then a crash at each of its own
+ * steps, fencing, order, files.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,11 +29,17 @@ const steps = graphModel({
 
 class Crash extends Error {}
 
-/** One graph and one folder for staged writes, run after run; every chunk that was applied is noted, and a step can be made to fail. */
+/**
+ * One graph and one folder for staged writes, run after run; every chunk that was applied is noted,
+ * and a step can be made to fail.
+ */
 class Rig {
   readonly folder = newFolder();
   readonly applied: string[] = [];
-  /** Called before and after each chunk's transaction, and before a sink is opened; throws to crash there. */
+  /**
+   * Called before and after each chunk's transaction, and before a sink is opened; throws to crash
+   * there.
+   */
   at: (step: string) => void = () => undefined;
   /** What each chunk waits for. */
   gate: Promise<void> = Promise.resolve();
@@ -68,7 +75,14 @@ class Rig {
       },
     };
     const staging = localBlobStore(this.folder);
-    return graphSink({ database, model: steps.definition, staging, folder: 'staged', sink: 't/graph', run: runOf(attempt) });
+    return graphSink({
+      database,
+      model: steps.definition,
+      staging,
+      folder: 'staged',
+      sink: 't/graph',
+      run: runOf(attempt),
+    });
   }
 
   async ask(statement: string): Promise<readonly (readonly unknown[])[]> {
@@ -77,7 +91,9 @@ class Rig {
 
   async numbers(): Promise<readonly number[]> {
     const known = await this.ask("CALL SHOW_TABLES() WHERE name = 'Step' RETURN name");
-    return known.length === 0 ? [] : ((await this.ask('MATCH (s:Step) RETURN s.n ORDER BY s.n')).flat() as number[]);
+    return known.length === 0
+      ? []
+      : ((await this.ask('MATCH (s:Step) RETURN s.n ORDER BY s.n')).flat() as number[]);
   }
 }
 
@@ -99,45 +115,57 @@ sinkContract('the graph sink', {
 
 /** A node and an edge each: three chunks. */
 const elements = 1.2 * limits.graphChunkMaxWrites;
-const element = (n: number, last: string): unknown => [steps.Step({ n, last }), steps.NEXT({ from: n, to: n + 1, weight: n / 3 })];
-const all = (last: string): ReturnType<typeof writesBatch> => writesBatch(...Array.from({ length: elements }, (_, n) => element(n, last)));
+const element = (n: number, last: string): unknown => [
+  steps.Step({ n, last }),
+  steps.NEXT({ from: n, to: n + 1, weight: n / 3 }),
+];
+const all = (last: string): ReturnType<typeof writesBatch> =>
+  writesBatch(...Array.from({ length: elements }, (_, n) => element(n, last)));
 
 describe('the graph sink, crashed', () => {
   const places = ['before 2.1', 'after 2.1', 'before 2.2', 'after 2.2', 'before 2.3', 'after 2.3'];
 
-  it.each(places)('%s chunk, applies every chunk once and in order when it is started again', async (place) => {
-    const rig = new Rig();
-    const first = rig.sink(1);
-    await first.open(undefined);
-    await first.write(all('one'));
-    await first.prepare(1, false);
-    await first.commit(1);
-    await first.write(all('two'));
-    const state = stored(await first.prepare(2, false));
-    rig.at = (step) => {
-      if (step === place) throw new Crash(step);
-    };
-    await expect(first.commit(2)).rejects.toThrow(Crash);
-    expect(first.pendingRows()).toBe(elements);
+  it.each(places)(
+    '%s chunk, applies every chunk once and in order when it is started again',
+    async (place) => {
+      const rig = new Rig();
+      const first = rig.sink(1);
+      await first.open(undefined);
+      await first.write(all('one'));
+      await first.prepare(1, false);
+      await first.commit(1);
+      await first.write(all('two'));
+      const state = stored(await first.prepare(2, false));
+      rig.at = (step) => {
+        if (step === place) throw new Crash(step);
+      };
+      await expect(first.commit(2)).rejects.toThrow(Crash);
+      expect(first.pendingRows()).toBe(elements);
 
-    // A second run crashes there too; the third finds it mended. A transaction that was durable counts, though nobody heard of it.
-    const again = rig.sink(2).open(state);
-    if (place.startsWith('before')) await expect(again).rejects.toThrow(Crash);
-    else await again.catch(() => undefined);
-    rig.at = () => undefined;
-    const last = rig.sink(3);
-    await last.open(state);
-    expect(rig.applied).toEqual(['1.1', '1.2', '1.3', '2.1', '2.2', '2.3']);
-    expect(last.pendingRows()).toBe(0);
-    expect(await rig.ask("MATCH (s:Step) WHERE s.last = 'two' RETURN count(*)")).toEqual([[elements]]);
-    expect(await rig.ask('MATCH (:Step)-[e:NEXT]->(:Step) RETURN count(*), max(e.weight)')).toEqual([[elements, (elements - 1) / 3]]);
+      // A second run crashes there too; the third finds it mended. A transaction that was durable
+      // counts, though nobody heard of it.
+      const again = rig.sink(2).open(state);
+      if (place.startsWith('before')) await expect(again).rejects.toThrow(Crash);
+      else await again.catch(() => undefined);
+      rig.at = () => undefined;
+      const last = rig.sink(3);
+      await last.open(state);
+      expect(rig.applied).toEqual(['1.1', '1.2', '1.3', '2.1', '2.2', '2.3']);
+      expect(last.pendingRows()).toBe(0);
+      expect(await rig.ask("MATCH (s:Step) WHERE s.last = 'two' RETURN count(*)")).toEqual([
+        [elements],
+      ]);
+      expect(
+        await rig.ask('MATCH (:Step)-[e:NEXT]->(:Step) RETURN count(*), max(e.weight)'),
+      ).toEqual([[elements, (elements - 1) / 3]]);
 
-    // And it goes on from there.
-    await last.write(writesBatch(element(0, 'three')));
-    await last.prepare(5, false);
-    await last.commit(5);
-    expect(await rig.ask('MATCH (s:Step) WHERE s.n = 0 RETURN s.last')).toEqual([['three']]);
-  });
+      // And it goes on from there.
+      await last.write(writesBatch(element(0, 'three')));
+      await last.prepare(5, false);
+      await last.commit(5);
+      expect(await rig.ask('MATCH (s:Step) WHERE s.n = 0 RETURN s.last')).toEqual([['three']]);
+    },
+  );
 
   it('before it has staged, or staged and not in a checkpoint, leaves no trace', async () => {
     for (const stages of [false, true]) {
@@ -156,11 +184,21 @@ describe('the graph sink, crashed', () => {
   it('after the checkpoint, applies what the state names, also when the graph was closed in between', async () => {
     const folder = newFolder();
     mkdirSync(folder, { recursive: true });
-    const run = async (attempt: number, work: (sink: Sink) => Promise<void>): Promise<GraphDatabaseRig> => {
+    const run = async (
+      attempt: number,
+      work: (sink: Sink) => Promise<void>,
+    ): Promise<GraphDatabaseRig> => {
       const rig = await ladybugRig(folder);
       const staging = localBlobStore(folder);
       await work(
-        graphSink({ database: rig.database, model: steps.definition, staging, folder: 'staged', sink: 't/graph', run: runOf(attempt) }),
+        graphSink({
+          database: rig.database,
+          model: steps.definition,
+          staging,
+          folder: 'staged',
+          sink: 't/graph',
+          run: runOf(attempt),
+        }),
       );
       return rig;
     };
@@ -184,7 +222,10 @@ describe('the graph sink', () => {
     await stale.write(writesBatch([steps.Step({ n: 1 })]));
     await stale.prepare(1, false);
     await rig.sink(2).open(undefined);
-    writeFileSync(join(rig.staging, `${runName(runOf(1))}-0.ndjson`), `${JSON.stringify([steps.Step({ n: 1 })])}\n`);
+    writeFileSync(
+      join(rig.staging, `${runName(runOf(1))}-0.ndjson`),
+      `${JSON.stringify([steps.Step({ n: 1 })])}\n`,
+    );
     await expect(stale.commit(1)).rejects.toMatchObject({
       code: 'fenced',
       message: "attempt 1 of the graph sink 't/graph' was taken over by attempt 2",
@@ -197,8 +238,15 @@ describe('the graph sink', () => {
     const rig = new Rig();
     const sink = rig.sink(1);
     await sink.open(undefined);
-    const step = (last: string, more: object = {}): unknown => [steps.Step({ n: 1, last, ...more })];
-    await sink.write(writesBatch(step('a', { seen: 1 }), step('b'), [steps.Step({ n: 1, last: 'c' }), steps.Step({ n: 1, last: 'd' })]));
+    const step = (last: string, more: object = {}): unknown => [
+      steps.Step({ n: 1, last, ...more }),
+    ];
+    await sink.write(
+      writesBatch(step('a', { seen: 1 }), step('b'), [
+        steps.Step({ n: 1, last: 'c' }),
+        steps.Step({ n: 1, last: 'd' }),
+      ]),
+    );
     await sink.write(writesBatch(step('e')));
     await sink.prepare(1, false);
     await sink.write(writesBatch(step('f')));
@@ -206,7 +254,11 @@ describe('the graph sink', () => {
     await sink.commit(2);
     expect(await rig.ask('MATCH (s:Step) RETURN s.last, s.seen')).toEqual([['f', 1]]);
     await sink.write(
-      writesBatch([steps.Step({ n: 1, seen: null })], [steps.Step({ n: 2, last: 'x' })], [steps.Step({ n: 2, last: null })]),
+      writesBatch(
+        [steps.Step({ n: 1, seen: null })],
+        [steps.Step({ n: 2, last: 'x' })],
+        [steps.Step({ n: 2, last: null })],
+      ),
     );
     await sink.prepare(3, false);
     await sink.commit(3);
@@ -253,7 +305,9 @@ describe('the graph sink', () => {
         const n = begin + i;
         return [
           steps.Step({ n, last: `s${n}` }),
-          ...Array.from({ length: 5 }, (__, k) => steps.NEXT({ from: n, to: (n + k + 1) % count, weight: k })),
+          ...Array.from({ length: 5 }, (__, k) =>
+            steps.NEXT({ from: n, to: (n + k + 1) % count, weight: k }),
+          ),
         ];
       });
       expect(await sink.write(writesBatch(...values))).toEqual([]);
@@ -261,7 +315,11 @@ describe('the graph sink', () => {
     expect(rig.files).toHaveLength(1);
     expect(sink.pendingRows()).toBe(count);
     const state = (await sink.prepare(1, false)) as {
-      readonly files: readonly { readonly first: number; readonly chunks: number; readonly rows: number }[];
+      readonly files: readonly {
+        readonly first: number;
+        readonly chunks: number;
+        readonly rows: number;
+      }[];
     };
     expect(state.files.reduce((sum, { rows }) => sum + rows, 0)).toBe(count);
     expect(state.files[1]?.first).toBe((state.files[0]?.chunks ?? 0) + 1);
@@ -269,8 +327,12 @@ describe('the graph sink', () => {
     const chunks = state.files.reduce((sum, file) => sum + file.chunks, 0);
     expect(chunks).toBeLessThan((6 * count) / limits.graphChunkMaxWrites + 3);
     expect(rig.applied).toEqual(Array.from({ length: chunks }, (_, n) => `1.${n + 1}`));
-    expect(await rig.ask('MATCH (s:Step) RETURN count(*), count(s.last)')).toEqual([[count, count]]);
-    expect(await rig.ask('MATCH (:Step)-[e:NEXT]->(:Step) RETURN count(*), sum(e.weight)')).toEqual([[5 * count, 10 * count]]);
+    expect(await rig.ask('MATCH (s:Step) RETURN count(*), count(s.last)')).toEqual([
+      [count, count],
+    ]);
+    expect(await rig.ask('MATCH (:Step)-[e:NEXT]->(:Step) RETURN count(*), sum(e.weight)')).toEqual(
+      [[5 * count, 10 * count]],
+    );
   });
 
   it('keeps applied files until the next commit, and no others', async () => {
@@ -346,12 +408,15 @@ describe('the graph sink', () => {
     });
     const first = sink.commit(1);
     await sink.write(writesBatch([steps.Step({ n: 2 })]));
-    const second = stored(await sink.prepare(2, false)) as { readonly files: readonly { readonly file: string }[] };
+    const second = stored(await sink.prepare(2, false)) as {
+      readonly files: readonly { readonly file: string }[];
+    };
     open();
     await first;
     expect(await rig.numbers()).toEqual([1]);
     expect(sink.pendingRows()).toBe(1);
-    // What the second checkpoint names stays until a third is complete, whether it is applied or not.
+    // What the second checkpoint names stays until a third is complete, whether it is applied or
+    // not.
     expect(second.files.map(({ file }) => file)).toEqual(rig.files);
     await sink.commit(2);
     expect(rig.files).toEqual(second.files.map(({ file }) => file));
@@ -369,7 +434,8 @@ describe('the graph sink', () => {
     await sink.prepare(1, false);
     let fails = 2;
     rig.at = (step) => {
-      if (/^(before 1.2|after 1.3)$/.test(step) && fails-- > 0) throw new SluiceError('graph-unreachable', 'gone', { retryable: true });
+      if (/^(before 1.2|after 1.3)$/.test(step) && fails-- > 0)
+        throw new SluiceError('graph-unreachable', 'gone', { retryable: true });
     };
     await expect(sink.commit(1)).rejects.toMatchObject({ code: 'graph-unreachable' });
     await sink.write(writesBatch([steps.Step({ n: 9_999_999 })]));
@@ -391,7 +457,8 @@ describe('the graph sink', () => {
     }));
     const sink = graphSink({
       database: {
-        openSink: () => Promise.reject(new SluiceError('graph-unreachable', 'gone', { retryable: true })),
+        openSink: () =>
+          Promise.reject(new SluiceError('graph-unreachable', 'gone', { retryable: true })),
         applyChunk: () => Promise.reject(new Error('not opened')),
       },
       ...{
@@ -414,6 +481,9 @@ describe('the graph sink', () => {
     const rig = new Rig();
     await rig.graph();
     writeFileSync(rig.staging, 'a file');
-    await expect(rig.sink(1).open(undefined)).rejects.toMatchObject({ code: 'blob-store-failed', retryable: true });
+    await expect(rig.sink(1).open(undefined)).rejects.toMatchObject({
+      code: 'blob-store-failed',
+      retryable: true,
+    });
   });
 });

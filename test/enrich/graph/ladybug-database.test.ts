@@ -1,5 +1,6 @@
 /**
- * The embedded graph database: the contract of all graph databases, then what is its own: opening, asking, failing.
+ * The embedded graph database: the contract of all graph databases, then what is its own: opening,
+ * asking, failing.
  */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -51,7 +52,12 @@ async function filled(rows: number): Promise<LadybugDatabase> {
 describe('a question to Ladybug', () => {
   it('is answered with columns, types and JSON-safe rows', async () => {
     const graph = await filled(2);
-    expect(await asked(graph, 'MATCH (t:T) RETURN t.k AS k, t, date("2013-01-01") AS d ORDER BY k LIMIT 1')).toEqual({
+    expect(
+      await asked(
+        graph,
+        'MATCH (t:T) RETURN t.k AS k, t, date("2013-01-01") AS d ORDER BY k LIMIT 1',
+      ),
+    ).toEqual({
       columns: [
         { name: 'k', type: 'INT64' },
         { name: 't', type: 'NODE' },
@@ -65,8 +71,14 @@ describe('a question to Ladybug', () => {
   it('is cut at the bound of rows and says so', async () => {
     const graph = await filled(limits.graphQueryMaxRows + 1);
     const all = await asked(graph, 'MATCH (t:T) RETURN t.k AS k ORDER BY k');
-    expect([all.rows.length, all.cut, all.rows.at(-1)]).toEqual([limits.graphQueryMaxRows, 'rows', [limits.graphQueryMaxRows - 1]]);
-    expect(await asked(graph, `MATCH (t:T) RETURN t.k LIMIT ${limits.graphQueryMaxRows}`)).toMatchObject({ cut: false });
+    expect([all.rows.length, all.cut, all.rows.at(-1)]).toEqual([
+      limits.graphQueryMaxRows,
+      'rows',
+      [limits.graphQueryMaxRows - 1],
+    ]);
+    expect(
+      await asked(graph, `MATCH (t:T) RETURN t.k LIMIT ${limits.graphQueryMaxRows}`),
+    ).toMatchObject({ cut: false });
   });
 
   it('is cut at the bound of bytes', async () => {
@@ -105,10 +117,16 @@ describe('a question to Ladybug', () => {
       await run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 5_000 }]);
       copied = graph.copyTo(copy);
     });
-    await graph.session.transaction((run) => run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 6_000 }]));
+    await graph.session.transaction((run) =>
+      run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 6_000 }]),
+    );
     await copied;
-    expect((await askLadybug(copy, 'MATCH (t:T) WHERE t.k >= 5000 RETURN t.k')).rows).toEqual([[5_000]]);
-    expect((await asked(graph, 'MATCH (t:T) WHERE t.k >= 5000 RETURN t.k AS k ORDER BY k')).rows).toEqual([[5_000], [6_000]]);
+    expect((await askLadybug(copy, 'MATCH (t:T) WHERE t.k >= 5000 RETURN t.k')).rows).toEqual([
+      [5_000],
+    ]);
+    expect(
+      (await asked(graph, 'MATCH (t:T) WHERE t.k >= 5000 RETURN t.k AS k ORDER BY k')).rows,
+    ).toEqual([[5_000], [6_000]]);
   });
 });
 
@@ -128,9 +146,13 @@ describe('a transaction of Ladybug', () => {
       await run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 8 }]);
       throw new Error('changed my mind');
     });
-    await expect(thrown).rejects.toMatchObject({ message: expect.stringContaining('changed my mind') as string });
+    await expect(thrown).rejects.toMatchObject({
+      message: expect.stringContaining('changed my mind') as string,
+    });
     expect((await asked(graph, 'MATCH (t:T) RETURN count(*)')).rows).toEqual([[1]]);
-    await graph.session.transaction((run) => run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 9 }]));
+    await graph.session.transaction((run) =>
+      run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 9 }]),
+    );
     expect((await asked(graph, 'MATCH (t:T) RETURN count(*)')).rows).toEqual([[2]]);
   });
 });
@@ -138,7 +160,11 @@ describe('a transaction of Ladybug', () => {
 it('many small transactions of Ladybug take no more and more memory', async () => {
   const graph = await filled(100);
   const used = async (): Promise<number> =>
-    Number((await graph.session.transaction((run) => run('CALL BM_INFO() RETURN *', [])))[0]?.['mem_usage']);
+    Number(
+      (await graph.session.transaction((run) => run('CALL BM_INFO() RETURN *', [])))[0]?.[
+        'mem_usage'
+      ],
+    );
   const update = 'UNWIND $rows AS row MATCH (t:T) WHERE t.k = row.k SET t.s = row.s';
   const before = await used();
   // Each leaves some 8 KiB until a checkpoint: without any these would end at 15 MB.
@@ -167,12 +193,17 @@ describe('opening Ladybug', () => {
     const path = join(folder(), 'graph');
     const writer = await opened(path);
     await writer.session.define('CREATE NODE TABLE T(k INT64, PRIMARY KEY(k))');
-    await writer.session.transaction((run) => run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 1 }]));
+    await writer.session.transaction((run) =>
+      run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 1 }]),
+    );
     // As a process that was killed leaves it.
     const left = folder();
-    for (const name of ['graph', 'graph.wal']) copyFileSync(join(path, '..', name), join(left, name));
+    for (const name of ['graph', 'graph.wal'])
+      copyFileSync(join(path, '..', name), join(left, name));
     const before = readFileSync(join(left, 'graph'));
-    expect((await askLadybug(join(left, 'graph'), 'MATCH (t:T) RETURN t.k AS k')).rows).toEqual([[1]]);
+    expect((await askLadybug(join(left, 'graph'), 'MATCH (t:T) RETURN t.k AS k')).rows).toEqual([
+      [1],
+    ]);
     expect(readFileSync(join(left, 'graph')).equals(before)).toBe(true);
     await writer.close();
     expect((await askLadybug(path, 'MATCH (t:T) RETURN t.k AS k')).rows).toEqual([[1]]);

@@ -1,6 +1,7 @@
 /**
- * What stands in the way of a unique constraint in Neo4j itself, and that the statements which the error gives mend it. As shipped before, a plain index
- * was "graph-write-failed", again and again, and a constraint's name that was taken made none, in silence: every MERGE then scanned its label.
+ * What stands in the way of a unique constraint in Neo4j itself, and that the statements which the
+ * error gives mend it. As shipped before, a plain index was "graph-write-failed", again and again,
+ * and a constraint's name that was taken made none, in silence: every MERGE then scanned its label.
  */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { cypherDatabase } from '../../../enrich/graph/graph-database.ts';
@@ -17,12 +18,23 @@ import { startNeo4j } from '../../servers/neo4j.ts';
 
 /** A label and its key each. */
 function labels(...of: readonly (readonly [label: string, key: string])[]): GraphModel {
-  return graphModel({ nodes: Object.fromEntries(of.map(([label, key]) => [label, { key, props: { [key]: 'string' as const } }])) })
-    .definition;
+  return graphModel({
+    nodes: Object.fromEntries(
+      of.map(([label, key]) => [label, { key, props: { [key]: 'string' as const } }]),
+    ),
+  }).definition;
 }
 
 const rule = (of: Partial<SchemaRule>): SchemaRule => ({
-  ...{ kind: 'index', name: 'x', type: 'RANGE', entity: 'NODE', labels: ['Person'], properties: ['id'], owner: null },
+  ...{
+    kind: 'index',
+    name: 'x',
+    type: 'RANGE',
+    entity: 'NODE',
+    labels: ['Person'],
+    properties: ['id'],
+    owner: null,
+  },
   ...of,
 });
 
@@ -32,7 +44,10 @@ describe('what a unique constraint needs', () => {
 
   it('is there under any name and of any type that is unique', () => {
     for (const type of ['UNIQUENESS', 'NODE_PROPERTY_UNIQUENESS', 'NODE_KEY'])
-      expect(decideConstraints(person, [rule({ kind: 'constraint', type })])).toEqual({ kind: 'create', missing: [] });
+      expect(decideConstraints(person, [rule({ kind: 'constraint', type })])).toEqual({
+        kind: 'create',
+        missing: [],
+      });
   });
 
   it('is not what says something else: of two properties, of an edge, of existence', () => {
@@ -62,7 +77,12 @@ describe.skipIf(javaMissing() !== undefined)('constraints of Neo4j', () => {
     const { url, user, password } = server;
     const session = createNeo4jSession({ url, user, password });
     onTestFinished(() => session.close());
-    await cypherDatabase(session).openSink({ sink: 't/graph', run: runOf(1), model, restored: allCounts });
+    await cypherDatabase(session).openSink({
+      sink: 't/graph',
+      run: runOf(1),
+      model,
+      restored: allCounts,
+    });
   };
   const refusal = async (model: GraphModel): Promise<SluiceError> =>
     open(model).then(
@@ -73,9 +93,11 @@ describe.skipIf(javaMissing() !== undefined)('constraints of Neo4j', () => {
     for (const statement of fix.replace(/^run /, '').split('; ')) await server.ask(statement);
   };
   const unique = async (): Promise<readonly unknown[]> =>
-    (await server.ask('SHOW CONSTRAINTS YIELD labelsOrTypes AS l, properties AS p RETURN l[0] AS label, p[0] ORDER BY label')).filter(
-      ([label]) => !String(label).startsWith('Sluice'),
-    );
+    (
+      await server.ask(
+        'SHOW CONSTRAINTS YIELD labelsOrTypes AS l, properties AS p RETURN l[0] AS label, p[0] ORDER BY label',
+      )
+    ).filter(([label]) => !String(label).startsWith('Sluice'));
 
   it('plain indexes in their place are one error, with the statements that mend them all', async () => {
     await server.empty();
@@ -110,8 +132,12 @@ describe.skipIf(javaMissing() !== undefined)('constraints of Neo4j', () => {
     await server.ask('CREATE INDEX sluice_Town_name FOR (n:Other) ON (n.name)');
     const model = labels(['Person', 'id'], ['Town', 'name']);
     const refused = await refusal(model);
-    expect(refused.message).toMatch(/its name 'sluice_Person_id' is taken by a constraint on \(:Other \{id\}\)/);
-    expect(refused.message).toMatch(/its name 'sluice_Town_name' is taken by an index on \(:Other \{name\}\)/);
+    expect(refused.message).toMatch(
+      /its name 'sluice_Person_id' is taken by a constraint on \(:Other \{id\}\)/,
+    );
+    expect(refused.message).toMatch(
+      /its name 'sluice_Town_name' is taken by an index on \(:Other \{name\}\)/,
+    );
     await mend(refused);
     await open(model);
     expect(await unique()).toEqual([
@@ -142,8 +168,11 @@ describe.skipIf(javaMissing() !== undefined)('constraints of Neo4j', () => {
     const model = labels(['Person', 'id']);
     const refused = await refusal(model);
     expect(refused).toMatchObject({ code: 'graph-constraint-blocked', retryable: false });
-    expect(refused.message).toContain("'Person' needs a unique constraint on 'id', which nodes that are there do not fit");
-    const [statement = ''] = /MATCH .* nodes$/.exec((refused.fix ?? '').replace(/ finds those.*/, '')) ?? [];
+    expect(refused.message).toContain(
+      "'Person' needs a unique constraint on 'id', which nodes that are there do not fit",
+    );
+    const [statement = ''] =
+      /MATCH .* nodes$/.exec((refused.fix ?? '').replace(/ finds those.*/, '')) ?? [];
     expect(await server.ask(statement)).toEqual([['a', 2]]);
     await server.ask("MATCH (n:Person {id: 'a'}) WITH n LIMIT 1 DELETE n");
     await open(model);

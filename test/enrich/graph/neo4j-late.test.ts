@@ -1,6 +1,7 @@
 /**
- * A graph that is locked, or away, and what else its topology does meanwhile, on Neo4j itself. As shipped before, one node that somebody had locked for
- * 45 s kept the tables of the same topology from being published for as long: the next checkpoint waited for all commits of the one before.
+ * A graph that is locked, or away, and what else its topology does meanwhile, on Neo4j itself. As
+ * shipped before, one node that somebody had locked for 45 s kept the tables of the same topology
+ * from being published for as long: the next checkpoint waited for all commits of the one before.
  */
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
@@ -13,7 +14,15 @@ import { createNeo4jSession } from '../../../enrich/graph/neo4j-session.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { Job, NodeStatus } from '../../../topology/index.ts';
-import { createJob, graph, graphModel, schemaOf, stream, table, topology } from '../../../topology/index.ts';
+import {
+  createJob,
+  graph,
+  graphModel,
+  schemaOf,
+  stream,
+  table,
+  topology,
+} from '../../../topology/index.ts';
 import { allCounts, runOf } from '../../runs.ts';
 import { javaMissing } from '../../servers/jars.ts';
 import type { Neo4jServer } from '../../servers/neo4j.ts';
@@ -21,13 +30,19 @@ import { startNeo4j } from '../../servers/neo4j.ts';
 import type { World } from '../../topology/support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../../topology/support.ts';
 
-const steps = graphModel({ nodes: { Step: { key: 'n', props: { n: 'integer', event: 'string' } } } });
+const steps = graphModel({
+  nodes: { Step: { key: 'n', props: { n: 'integer', event: 'string' } } },
+});
 const anyData = schemaOf<{ readonly n: number }>({
   $id: 'https://sluice.example/test/step',
   type: 'object',
   properties: { n: { type: 'integer' } },
 });
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/step-row', type: 'object', properties: { id: { type: 'string' } } });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/step-row',
+  type: 'object',
+  properties: { id: { type: 'string' } },
+});
 const both = topology('both', { version: 1, owner: 'a/b' }, (t) => {
   const events = t.source('events', stream('a/b')).validate('valid', anyData);
   events.map((e) => ({ id: e.id })).sinkTo('rows', table('rows', anyRow));
@@ -46,7 +61,11 @@ function session(url = server.url): Neo4jSession {
 }
 
 /** Polls until it says yes. */
-async function until(what: string, isSo: () => boolean | Promise<boolean>, maxMs = 60_000): Promise<void> {
+async function until(
+  what: string,
+  isSo: () => boolean | Promise<boolean>,
+  maxMs = 60_000,
+): Promise<void> {
   for (const deadline = performance.now() + maxMs; !(await isSo()); await wait(50)) {
     if (performance.now() > deadline) expect.fail(`not within ${maxMs} ms: ${what}`);
   }
@@ -72,7 +91,13 @@ class Rig {
         ...connectors,
         sink: (node, of, run) => {
           if (node.sink.kind !== 'graph') return connectors.sink(node, of, run);
-          const at = { staging: this.#blobs, folder: 'staged', sink: 'both/graph', run, clock: systemClock };
+          const at = {
+            staging: this.#blobs,
+            folder: 'staged',
+            sink: 'both/graph',
+            run,
+            clock: systemClock,
+          };
           return graphSink({ database: cypherDatabase(own), model: node.sink.model, ...at });
         },
       },
@@ -95,13 +120,18 @@ class Rig {
   }
 
   get rows(): readonly string[] {
-    return (this.made.tables['rows']?.visible ?? []).map((row) => (row as { readonly id: string }).id);
+    return (this.made.tables['rows']?.visible ?? []).map(
+      (row) => (row as { readonly id: string }).id,
+    );
   }
 }
 
-const inGraph = async (): Promise<readonly unknown[]> => server.ask('MATCH (s:Step) RETURN s.n, s.event ORDER BY s.n');
-const graphNode = async (job: Job): Promise<NodeStatus | undefined> => (await job.status()).nodes.find(({ id }) => id === 'graph');
-const lockFirst = (): Promise<() => Promise<void>> => server.lock('MATCH (s:Step {n: 0}) SET s.event = "theirs"');
+const inGraph = async (): Promise<readonly unknown[]> =>
+  server.ask('MATCH (s:Step) RETURN s.n, s.event ORDER BY s.n');
+const graphNode = async (job: Job): Promise<NodeStatus | undefined> =>
+  (await job.status()).nodes.find(({ id }) => id === 'graph');
+const lockFirst = (): Promise<() => Promise<void>> =>
+  server.lock('MATCH (s:Step {n: 0}) SET s.event = "theirs"');
 
 async function stopped({ job, running }: Running): Promise<void> {
   job.stop();
@@ -131,9 +161,14 @@ describe.skipIf(javaMissing() !== undefined)('a graph in Neo4j', () => {
     const ids = [rig.send(0), rig.send(1)];
     for (const n of [0, 2, 3]) {
       ids.push(rig.send(n));
-      await until(`${ids.length} rows while the node is locked`, () => ids.every((id) => rig.rows.includes(id)));
+      await until(`${ids.length} rows while the node is locked`, () =>
+        ids.every((id) => rig.rows.includes(id)),
+      );
     }
-    await until('the lateness', async () => (await graphNode(rig.run.job))?.lateSince !== undefined);
+    await until(
+      'the lateness',
+      async () => (await graphNode(rig.run.job))?.lateSince !== undefined,
+    );
     expect((await rig.run.job.status()).uncommittedRows).toBeGreaterThan(0);
     expect(await server.ask('MATCH (s:Step) RETURN count(*)')).toEqual([[1]]);
     await free();
@@ -144,7 +179,10 @@ describe.skipIf(javaMissing() !== undefined)('a graph in Neo4j', () => {
       [2, ids[3]],
       [3, ids[4]],
     ]);
-    await until('that it is on time', async () => (await graphNode(rig.run.job))?.lateSince === undefined);
+    await until(
+      'that it is on time',
+      async () => (await graphNode(rig.run.job))?.lateSince === undefined,
+    );
     await stopped(rig.run);
     expect([...rig.rows].sort()).toEqual(['e0', ...ids].sort());
   }, 180_000);
@@ -154,7 +192,8 @@ describe.skipIf(javaMissing() !== undefined)('a graph in Neo4j', () => {
     const free = await lockFirst();
     const ids = [rig.send(0), rig.send(1)];
     await until('rows of the first run', () => ids.every((id) => rig.rows.includes(id)));
-    // The run before is left as it is, as a process that was killed; then one more is started beside it.
+    // The run before is left as it is, as a process that was killed; then one more is started
+    // beside it.
     for (let run = 2; run <= 3; run++) {
       const next = await rig.start();
       ids.push(rig.send(run));
@@ -186,7 +225,11 @@ describe.skipIf(javaMissing() !== undefined)('a graph in Neo4j', () => {
     const drained = next.running.then(() => {
       isDrained = true;
     });
-    await until('the lateness', async () => (await graphNode(next.job))?.lateSince !== undefined || (await next.job.status()).drained);
+    await until(
+      'the lateness',
+      async () =>
+        (await graphNode(next.job))?.lateSince !== undefined || (await next.job.status()).drained,
+    );
     expect(isDrained).toBe(false);
     await free();
     await drained;
@@ -221,7 +264,9 @@ describe.skipIf(javaMissing() !== undefined)('a graph in Neo4j', () => {
     await server.ask('CREATE (:Step {n: 0})');
     const free = await lockFirst();
     const own = session();
-    const waiting = own.transaction((run) => run('MATCH (s:Step) SET s.event = "ours"', [])).catch((thrown: unknown) => thrown);
+    const waiting = own
+      .transaction((run) => run('MATCH (s:Step) SET s.event = "ours"', []))
+      .catch((thrown: unknown) => thrown);
     await until(
       'a transaction',
       async () =>
@@ -233,7 +278,9 @@ describe.skipIf(javaMissing() !== undefined)('a graph in Neo4j', () => {
     );
     await own.close();
     expect(await waiting).toMatchObject({ retryable: true });
-    await expect(own.transaction(() => Promise.resolve())).rejects.toMatchObject({ code: 'graph-closed' });
+    await expect(own.transaction(() => Promise.resolve())).rejects.toMatchObject({
+      code: 'graph-closed',
+    });
     await free();
     expect(await server.ask('MATCH (s:Step) RETURN s.event')).toEqual([[null]]);
   }, 60_000);
@@ -243,9 +290,16 @@ describe.skipIf(javaMissing() !== undefined)('a graph in Neo4j', () => {
     const recorder = await recordBookmarks(Number(new URL(server.url).port));
     const own = session(`bolt://127.0.0.1:${recorder.port}`);
     const database = cypherDatabase(own);
-    await database.openSink({ sink: 't/graph', run: runOf(1), model: steps.definition, restored: allCounts });
+    await database.openSink({
+      sink: 't/graph',
+      run: runOf(1),
+      model: steps.definition,
+      restored: allCounts,
+    });
     for (let chunk = 1; chunk <= 3; chunk++) {
-      await database.applyChunk({ sink: 't/graph', run: runOf(1), checkpoint: 1, chunk }, [steps.Step({ n: chunk })]);
+      await database.applyChunk({ sink: 't/graph', run: runOf(1), checkpoint: 1, chunk }, [
+        steps.Step({ n: chunk }),
+      ]);
     }
     const begins = recorder.heard.flatMap(({ from, bookmark }, at) =>
       from === 'client' ? [[bookmark, recorder.heard[at - 1]?.bookmark]] : [],
@@ -261,8 +315,13 @@ interface Heard {
   readonly bookmark: string;
 }
 
-/** A proxy that notes the bookmarks which transactions begin with and which commits are answered with (PackStream: a key, then a string of 8-bit length). */
-async function recordBookmarks(port: number): Promise<{ readonly port: number; readonly heard: readonly Heard[] }> {
+/**
+ * A proxy that notes the bookmarks which transactions begin with and which commits are answered
+ * with (PackStream: a key, then a string of 8-bit length).
+ */
+async function recordBookmarks(
+  port: number,
+): Promise<{ readonly port: number; readonly heard: readonly Heard[] }> {
   const heard: Heard[] = [];
   const sockets: Socket[] = [];
   const note = (from: Heard['from'], pattern: RegExp) => (bytes: Buffer) => {

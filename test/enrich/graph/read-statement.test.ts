@@ -1,6 +1,7 @@
 /**
- * What `sluice graph` lets through to the database: questions of every form, and no statement that reaches files, extensions, settings or writes, however
- * it is disguised. What passes is run in the database itself, beside files that it must neither read nor write.
+ * What `sluice graph` lets through to the database: questions of every form, and no statement that
+ * reaches files, extensions, settings or writes, however it is disguised. What passes is run in the
+ * database itself, beside files that it must neither read nor write.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +27,9 @@ async function place(): Promise<Place> {
   const graph = join(folder, 'graph');
   const database = await openLadybug(graph);
   await database.session.define('CREATE NODE TABLE T(k INT64, s STRING, PRIMARY KEY(k))');
-  await database.session.transaction((run) => run('UNWIND $rows AS row CREATE (:T {k: row.k, s: row.s})', [{ k: 1, s: 'one' }]));
+  await database.session.transaction((run) =>
+    run('UNWIND $rows AS row CREATE (:T {k: row.k, s: row.s})', [{ k: 1, s: 'one' }]),
+  );
   await database.close();
   writeFileSync(join(folder, 'x.csv'), `a,b\n1,${secret}\n`);
   return { folder, graph };
@@ -110,14 +113,26 @@ const attacks = [
 /** What the database takes for a blank, or other readers do. */
 const blanks = [
   ...[
-    0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x1c, 0x1d, 0x1e, 0x1f, 0x20, 0x85, 0xa0, 0x1680, 0x180e, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000, 0xfeff,
+    0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x1c, 0x1d, 0x1e, 0x1f, 0x20, 0x85, 0xa0, 0x1680, 0x180e, 0x2028,
+    0x2029, 0x202f, 0x205f, 0x3000, 0xfeff,
   ],
   ...Array.from({ length: 12 }, (_, n) => 0x2000 + n),
 ].map((code) => String.fromCodePoint(code));
-const comments = ['/**/', '/* MATCH */', "/*'*/", '/*/**/', '//\n', '// RETURN 1 \n', "//'\r\n", '/*\u2028*/'];
+const comments = [
+  '/**/',
+  '/* MATCH */',
+  "/*'*/",
+  '/*/**/',
+  '//\n',
+  '// RETURN 1 \n',
+  "//'\r\n",
+  '/*\u2028*/',
+];
 
 const odd = (text: string): string =>
-  [...text].map((letter, index) => (index % 2 === 0 ? letter.toLowerCase() : letter.toUpperCase())).join('');
+  [...text]
+    .map((letter, index) => (index % 2 === 0 ? letter.toLowerCase() : letter.toUpperCase()))
+    .join('');
 
 /** Words outside of strings, as they might be written instead. */
 function disguised(attack: string, rewrite: (words: string) => string): string {
@@ -134,8 +149,13 @@ describe('a statement that does more than ask', () => {
 
   it('is refused with every blank and every comment between its words, in any case, after and before anything', () => {
     const forms: readonly ((attack: string) => string)[] = [
-      ...[...blanks, ...comments].map((gap) => (attack: string) => disguised(attack, (words) => words.replaceAll(' ', gap))),
-      ...[...blanks, ...comments].map((gap) => (attack: string) => disguised(attack, (words) => words.replaceAll(' ', ` ${gap} `))),
+      ...[...blanks, ...comments].map(
+        (gap) => (attack: string) => disguised(attack, (words) => words.replaceAll(' ', gap)),
+      ),
+      ...[...blanks, ...comments].map(
+        (gap) => (attack: string) =>
+          disguised(attack, (words) => words.replaceAll(' ', ` ${gap} `)),
+      ),
       ...[...blanks, ...comments].map((gap) => (attack: string) => gap + attack + gap),
       odd,
       (attack) => `${attack};`,
@@ -144,10 +164,16 @@ describe('a statement that does more than ask', () => {
       (attack) => `/* */${attack}// x`,
       (attack) => `EXPLAIN ${attack}`,
       (attack) => `PROFILE/**/${attack}`,
-      (attack) => disguised(attack, (words) => words.replace('L', '\\u004c').replace('C', '\\u0043')),
-      (attack) => disguised(attack, (words) => words.replaceAll('O', '\u00ba').replaceAll('S', '\u017f').replaceAll('K', '\u212a')),
+      (attack) =>
+        disguised(attack, (words) => words.replace('L', '\\u004c').replace('C', '\\u0043')),
+      (attack) =>
+        disguised(attack, (words) =>
+          words.replaceAll('O', '\u00ba').replaceAll('S', '\u017f').replaceAll('K', '\u212a'),
+        ),
     ];
-    const passed = attacks.flatMap((attack) => forms.map((form) => form(attack)).filter((text) => readStatement(text).kind === 'asks'));
+    const passed = attacks.flatMap((attack) =>
+      forms.map((form) => form(attack)).filter((text) => readStatement(text).kind === 'asks'),
+    );
     expect(passed).toEqual([]);
   });
 
@@ -204,7 +230,16 @@ describe('a statement that asks', () => {
 it('what passes reads no file and writes none, whatever words, quotes, blanks and comments it is made of', async () => {
   const { folder, graph } = await place();
   const words = [
-    ...['MATCH (t:T)', 'RETURN *', 'RETURN t.k AS a', 'WITH 1 AS a', 'WITH *', 'UNWIND [1] AS a', 'WHERE 1 < 2', 'WHERE 1 <'],
+    ...[
+      'MATCH (t:T)',
+      'RETURN *',
+      'RETURN t.k AS a',
+      'WITH 1 AS a',
+      'WITH *',
+      'UNWIND [1] AS a',
+      'WHERE 1 < 2',
+      'WHERE 1 <',
+    ],
     ...[
       'LOAD',
       'FROM',
@@ -244,10 +279,16 @@ it('what passes reads no file and writes none, whatever words, quotes, blanks an
   let answered = 0;
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.tuple(fc.constantFrom(...words), fc.constantFrom(' ', ' ', ' ', '', ...blanks, ...comments)), {
-        minLength: 1,
-        maxLength: 9,
-      }),
+      fc.array(
+        fc.tuple(
+          fc.constantFrom(...words),
+          fc.constantFrom(' ', ' ', ' ', '', ...blanks, ...comments),
+        ),
+        {
+          minLength: 1,
+          maxLength: 9,
+        },
+      ),
       async (parts) => {
         const statement = parts.map(([word, gap]) => word + gap).join('');
         if (readStatement(statement).kind === 'refused') return;
@@ -280,7 +321,16 @@ const attacksAsParts = (folder: string): [[string, string][]][] =>
 it('every procedure of the installed database has been judged', async () => {
   const { graph } = await place();
   const refused = [
-    ...['BM_INFO', 'CATALOG_VERSION', 'CURRENT_SETTING', 'DISK_INFO', 'DISK_SIZE_INFO', 'FILE_INFO', 'FSM_INFO', 'PROJECTED_GRAPH_INFO'],
+    ...[
+      'BM_INFO',
+      'CATALOG_VERSION',
+      'CURRENT_SETTING',
+      'DISK_INFO',
+      'DISK_SIZE_INFO',
+      'FILE_INFO',
+      'FSM_INFO',
+      'PROJECTED_GRAPH_INFO',
+    ],
     ...[
       'READ_CSV_PARALLEL',
       'READ_CSV_SERIAL',
@@ -291,9 +341,18 @@ it('every procedure of the installed database has been judged', async () => {
       'SHOW_LOADED_EXTENSIONS',
     ],
     ...['SHOW_OFFICIAL_EXTENSIONS', 'SHOW_PROJECTED_GRAPHS', 'SHOW_WARNINGS', 'STORAGE_VERSION'],
-    ...['CLEAR_WARNINGS', 'DROP_PROJECTED_GRAPH', 'PROJECT_GRAPH', 'PROJECT_GRAPH_CYPHER', '_CACHE_ARRAY_COLUMN_LOCALLY'],
+    ...[
+      'CLEAR_WARNINGS',
+      'DROP_PROJECTED_GRAPH',
+      'PROJECT_GRAPH',
+      'PROJECT_GRAPH_CYPHER',
+      '_CACHE_ARRAY_COLUMN_LOCALLY',
+    ],
   ];
-  const { rows } = await askLadybug(graph, "CALL SHOW_FUNCTIONS() WHERE type CONTAINS 'TABLE' RETURN DISTINCT name");
+  const { rows } = await askLadybug(
+    graph,
+    "CALL SHOW_FUNCTIONS() WHERE type CONTAINS 'TABLE' RETURN DISTINCT name",
+  );
   const names = rows.map(([name]) => String(name)).sort();
   expect(names).toEqual([...refused, ...[...callable].map((name) => name.toUpperCase())].sort());
 });

@@ -22,7 +22,10 @@ export async function ladybugRig(folder: string): Promise<GraphDatabaseRig> {
   return {
     database: cypherDatabase(ladybug.session),
     // As the owner: answers to questions are bounded.
-    ask: (statement) => ladybug.session.transaction(async (run) => (await run(statement, [])).map((row) => Object.values(row))),
+    ask: (statement) =>
+      ladybug.session.transaction(async (run) =>
+        (await run(statement, [])).map((row) => Object.values(row)),
+      ),
     close,
   };
 }

@@ -1,6 +1,6 @@
 /**
- * What a sink does with writes before any database: whether they fit, how they merge and are cut, whether a statement only asks, when a
- * chunk's turn has come. All pure.
+ * What a sink does with writes before any database: whether they fit, how they merge and are cut,
+ * whether a statement only asks, when a chunk's turn has come. All pure.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -15,36 +15,115 @@ import { runOf } from '../../runs.ts';
 
 const routes = graphModel({
   nodes: {
-    Airport: { key: 'code', props: { code: 'string', name: 'string', gates: 'integer', height: 'number', open: 'boolean' } },
+    Airport: {
+      key: 'code',
+      props: {
+        code: 'string',
+        name: 'string',
+        gates: 'integer',
+        height: 'number',
+        open: 'boolean',
+      },
+    },
     Plane: { key: 'id', props: { id: 'integer' } },
   },
-  edges: { SEEN: { from: 'Plane', to: 'Airport', key: ['day'], props: { day: 'string', times: 'integer' } } },
+  edges: {
+    SEEN: {
+      from: 'Plane',
+      to: 'Airport',
+      key: ['day'],
+      props: { day: 'string', times: 'integer' },
+    },
+  },
 });
 const { definition: model } = routes;
 
 describe('a write fits', () => {
   it('when every value has its type; what is not a key may be null or missing', () => {
-    expect(fitWrite(model, routes.Airport({ code: 'JFK', name: null, gates: 1, height: 1.5, open: false }))).toBeGreaterThan(0);
-    expect(fitWrite(model, routes.SEEN({ from: 7, to: 'JFK', day: '', times: null }))).toBeGreaterThan(0);
+    expect(
+      fitWrite(
+        model,
+        routes.Airport({ code: 'JFK', name: null, gates: 1, height: 1.5, open: false }),
+      ),
+    ).toBeGreaterThan(0);
+    expect(
+      fitWrite(model, routes.SEEN({ from: 7, to: 'JFK', day: '', times: null })),
+    ).toBeGreaterThan(0);
   });
 
-  const airport = (props: object): unknown => ({ kind: 'node', label: 'Airport', props: { code: 'JFK', ...props } });
-  const seen = (changes: object): unknown => ({ kind: 'edge', type: 'SEEN', from: 7, to: 'JFK', props: { day: 'd' }, ...changes });
+  const airport = (props: object): unknown => ({
+    kind: 'node',
+    label: 'Airport',
+    props: { code: 'JFK', ...props },
+  });
+  const seen = (changes: object): unknown => ({
+    kind: 'edge',
+    type: 'SEEN',
+    from: 7,
+    to: 'JFK',
+    props: { day: 'd' },
+    ...changes,
+  });
   it.each([
     ['nothing', undefined, '', /must be made by the graph model, and this is undefined/],
     ['an array', [], '', /this is an array/],
-    ['another kind', { kind: 'hyperedge', props: {} }, '/kind', /of a node or an edge, not of 'hyperedge'/],
-    ['no properties', { kind: 'node', label: 'Airport' }, '/props', /has properties, not undefined/],
-    ['another label', { kind: 'node', label: 'toString', props: {} }, '/label', /'toString' is no label/],
-    ['another edge type', { kind: 'edge', type: 'ROUTE', props: {} }, '/type', /'ROUTE' is no edge type/],
-    ['no key', { kind: 'node', label: 'Airport', props: {} }, '/props/code', /the key 'code' is missing/],
+    [
+      'another kind',
+      { kind: 'hyperedge', props: {} },
+      '/kind',
+      /of a node or an edge, not of 'hyperedge'/,
+    ],
+    [
+      'no properties',
+      { kind: 'node', label: 'Airport' },
+      '/props',
+      /has properties, not undefined/,
+    ],
+    [
+      'another label',
+      { kind: 'node', label: 'toString', props: {} },
+      '/label',
+      /'toString' is no label/,
+    ],
+    [
+      'another edge type',
+      { kind: 'edge', type: 'ROUTE', props: {} },
+      '/type',
+      /'ROUTE' is no edge type/,
+    ],
+    [
+      'no key',
+      { kind: 'node', label: 'Airport', props: {} },
+      '/props/code',
+      /the key 'code' is missing/,
+    ],
     ['a key that is null', airport({ code: null }), '/props/code', /must be a string, not null/],
     ['an unknown property', airport({ 'a/b': 1 }), '/props/a~1b', /'a\/b' is no property/],
-    ['an inherited property', airport({ constructor: 1 }), '/props/constructor', /'constructor' is no property/],
-    ['text for an integer', airport({ gates: '4' }), '/props/gates', /must be an integer within 2\^53, not '4'/],
+    [
+      'an inherited property',
+      airport({ constructor: 1 }),
+      '/props/constructor',
+      /'constructor' is no property/,
+    ],
+    [
+      'text for an integer',
+      airport({ gates: '4' }),
+      '/props/gates',
+      /must be an integer within 2\^53, not '4'/,
+    ],
     ['a fraction for an integer', airport({ gates: 0.5 }), '/props/gates', /must be an integer/],
-    ['an integer beyond 2^53', airport({ gates: 2 ** 53 }), '/props/gates', /must be an integer within 2\^53/],
-    ['a number that is none', airport({ height: Number.NaN }), '/props/height', /must be a finite number, not NaN/],
+    [
+      'an integer beyond 2^53',
+      airport({ gates: 2 ** 53 }),
+      '/props/gates',
+      /must be an integer within 2\^53/,
+    ],
+    [
+      'a number that is none',
+      airport({ height: Number.NaN }),
+      '/props/height',
+      /must be a finite number, not NaN/,
+    ],
     ['a number for a boolean', airport({ open: 1 }), '/props/open', /must be a boolean, not 1/],
     ['a lone surrogate', airport({ name: 'a\ud800' }), '/props/name', /half a surrogate pair/],
     [
@@ -53,13 +132,31 @@ describe('a write fits', () => {
       '/props/code',
       /at most 4096 bytes, not 4098/,
     ],
-    ['a text that is too long', airport({ name: 'x'.repeat(limits.graphWriteMaxBytes) }), '/props', /at most 1048576/],
-    ['an end that is null', seen({ from: null }), '/from', /must be an integer within 2\^53, not null/],
+    [
+      'a text that is too long',
+      airport({ name: 'x'.repeat(limits.graphWriteMaxBytes) }),
+      '/props',
+      /at most 1048576/,
+    ],
+    [
+      'an end that is null',
+      seen({ from: null }),
+      '/from',
+      /must be an integer within 2\^53, not null/,
+    ],
     ['an end of another type', seen({ to: 7 }), '/to', /must be a string, not 7/],
     ['an edge without its key', seen({ props: {} }), '/props/day', /the key 'day' is missing/],
-    ['an edge whose key is null', seen({ props: { day: null } }), '/props/day', /must be a string, not null/],
+    [
+      'an edge whose key is null',
+      seen({ props: { day: null } }),
+      '/props/day',
+      /must be a string, not null/,
+    ],
   ])('not when it is %s', (_, write, pointer, message) => {
-    expect(fitWrite(model, write)).toEqual({ pointer, message: expect.stringMatching(message) as string });
+    expect(fitWrite(model, write)).toEqual({
+      pointer,
+      message: expect.stringMatching(message) as string,
+    });
   });
 });
 
@@ -100,7 +197,11 @@ describe('pending writes', () => {
       routes.SEEN({ from: 9, to: 'A', day: 'b' }),
       routes.SEEN({ from: 9, to: 'A', day: 'a' }),
     ]);
-    expect(chunk.map((write) => (write.kind === 'node' ? write.props : [write.from, write.to, write.props['day']]))).toEqual([
+    expect(
+      chunk.map((write) =>
+        write.kind === 'node' ? write.props : [write.from, write.to, write.props['day']],
+      ),
+    ).toEqual([
       { code: 'A' },
       { code: 'B' },
       { id: 9 },
@@ -117,9 +218,17 @@ describe('pending writes', () => {
     const most = limits.graphChunkMaxWrites;
     for (let id = 0; id < 2.5 * most; id++) pending.add(routes.Plane({ id }), 8);
     expect([pending.writes, pending.bytes]).toEqual([2.5 * most, 20 * most]);
-    expect(pending.takeChunks().map((chunk) => (JSON.parse(chunk) as unknown[]).length)).toEqual([most, most, most / 2]);
+    expect(pending.takeChunks().map((chunk) => (JSON.parse(chunk) as unknown[]).length)).toEqual([
+      most,
+      most,
+      most / 2,
+    ]);
     expect([pending.writes, pending.bytes, pending.takeChunks()]).toEqual([0, 0, []]);
-    const large = taken(Array.from({ length: 9 }, (_, n) => routes.Airport({ code: `${n}`, name: 'x'.repeat(1_000_000) })));
+    const large = taken(
+      Array.from({ length: 9 }, (_, n) =>
+        routes.Airport({ code: `${n}`, name: 'x'.repeat(1_000_000) }),
+      ),
+    );
     expect(large.map((chunk) => chunk.length)).toEqual([4, 4, 1]);
     // Every character takes six in JSON: a chunk of its own, whatever its size.
     const escaped = taken([
@@ -152,11 +261,15 @@ describe('a chunk', () => {
     ['a later checkpoint begins with its first', 2, 6, 2, 'behind'],
     ['an older attempt is fenced, whatever it brings', 1, 5, 3, 'fenced'],
   ] as const)('%s', (_, attempt, checkpoint, chunk, decision) => {
-    expect(decideChunk(recorded, { sink: 's', run: runOf(attempt), checkpoint, chunk })).toBe(decision);
+    expect(decideChunk(recorded, { sink: 's', run: runOf(attempt), checkpoint, chunk })).toBe(
+      decision,
+    );
   });
 
   it('of a sink that the database does not know is refused', () => {
-    expect(decideChunk(undefined, { sink: 's', run: runOf(1), checkpoint: 1, chunk: 1 })).toBe('behind');
+    expect(decideChunk(undefined, { sink: 's', run: runOf(1), checkpoint: 1, chunk: 1 })).toBe(
+      'behind',
+    );
   });
 });
 

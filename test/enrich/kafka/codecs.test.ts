@@ -1,6 +1,7 @@
 /**
- * Compressed batches on a real broker, whose own libraries compress what comes plain (`compression.type` of a topic) and take apart what does not: snappy,
- * lz4 and zstd could not be read, and a split that had them said forever that its stream was unreachable.
+ * Compressed batches on a real broker, whose own libraries compress what comes plain
+ * (`compression.type` of a topic) and take apart what does not: snappy, lz4 and zstd could not be
+ * read, and a split that had them said forever that its stream was unreachable.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKafkaFetcher } from '../../../enrich/kafka/kafka-fetcher.ts';
@@ -20,14 +21,22 @@ import { startKafka } from '../../servers/kafka.ts';
 let server: KafkaServer;
 let topics = 0;
 
-const connection = (): KafkaConnection => ({ brokers: [server.plain], tls: false, clientId: 'test' });
+const connection = (): KafkaConnection => ({
+  brokers: [server.plain],
+  tls: false,
+  clientId: 'test',
+});
 
 const json = (count: number): string =>
-  JSON.stringify(Array.from({ length: count }, (_, n) => ({ n, name: `name ${n % 97}`, at: 1_000 + n * 7 })));
+  JSON.stringify(
+    Array.from({ length: count }, (_, n) => ({ n, name: `name ${n % 97}`, at: 1_000 + n * 7 })),
+  );
 
 function noise(bytes: number): string {
   const random = seededRandom(bytes);
-  return Array.from({ length: bytes }, () => String.fromCharCode(33 + Math.floor(random.next() * 90))).join('');
+  return Array.from({ length: bytes }, () =>
+    String.fromCharCode(33 + Math.floor(random.next() * 90)),
+  ).join('');
 }
 
 /** What batches of events look like: small, many, large and alike, not to be compressed. */
@@ -53,7 +62,11 @@ async function stored(topic: string): Promise<Stored> {
     const texts = [...(await readAll(reader)).values()].flat().map(({ text }) => text);
     const codecs = new Set<string | undefined>();
     for (let offset = 0n; ; ) {
-      const { batches, highWatermark } = await fetcher.fetch({ partition: 0, topicId: undefined }, offset, 1_000_000);
+      const { batches, highWatermark } = await fetcher.fetch(
+        { partition: 0, topicId: undefined },
+        offset,
+        1_000_000,
+      );
       for (const { codec, last } of batchesIn(batches)) {
         codecs.add(kafkaCompressions[codec]);
         offset = last + 1n;
@@ -66,8 +79,17 @@ async function stored(topic: string): Promise<Stored> {
   }
 }
 
-async function written(topic: string, compression: KafkaCompression, texts: readonly string[]): Promise<void> {
-  const writer = createKafkaWriter({ connection: connection(), clock: systemClock, topics: new Map([['a/b', topic]]), compression });
+async function written(
+  topic: string,
+  compression: KafkaCompression,
+  texts: readonly string[],
+): Promise<void> {
+  const writer = createKafkaWriter({
+    connection: connection(),
+    clock: systemClock,
+    topics: new Map([['a/b', topic]]),
+    compression,
+  });
   try {
     await writer.describe('a/b');
     const outcomes = await writer.write(
@@ -116,7 +138,10 @@ describe.skipIf(javaMissing() !== undefined)('compressed batches of Apache Kafka
       }
       const all = loads.flatMap(([, texts]) => texts);
       expect(await stored(kept)).toEqual({ texts: all, codecs: new Set([codec]) });
-      expect(await stored(opened)).toEqual({ texts: all, codecs: new Set([codec === 'gzip' ? 'none' : 'gzip']) });
+      expect(await stored(opened)).toEqual({
+        texts: all,
+        codecs: new Set([codec === 'gzip' ? 'none' : 'gzip']),
+      });
     }, 60_000);
   }
 
@@ -133,7 +158,9 @@ describe.skipIf(javaMissing() !== undefined)('compressed batches of Apache Kafka
     expect((await stored(topic)).codecs).toEqual(new Set(kafkaCompressions));
     for (const maxRecords of [1, 7, 1_000]) {
       const reader = createKafkaReader({ connection: connection(), topic });
-      expect([...(await readAll(reader, maxRecords)).values()].flat().map(({ text }) => text)).toEqual(all);
+      expect(
+        [...(await readAll(reader, maxRecords)).values()].flat().map(({ text }) => text),
+      ).toEqual(all);
       await reader.close();
     }
   }, 60_000);

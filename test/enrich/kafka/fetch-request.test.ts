@@ -1,5 +1,6 @@
 /**
- * Fetch beside kafkajs' own: what is asked is byte for byte what it asks, in both versions, and its answers are taken apart with what it leaves out.
+ * Fetch beside kafkajs' own: what is asked is byte for byte what it asks, in both versions, and its
+ * answers are taken apart with what it leaves out.
  */
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
@@ -32,20 +33,33 @@ interface Answered {
 function answerOf(version: FetchVersion, partitions: readonly Answered[], code = 0): Buffer {
   const answer = new Encoder().writeInt32(0);
   if (version === 11) answer.writeInt16(code).writeInt32(0);
-  const encoded = partitions.map(({ partition, code: own = 0, aborted = [], batches = Buffer.alloc(0) }) => {
-    const head = new Encoder().writeInt32(partition).writeInt16(own).writeInt64(90).writeInt64(70);
-    if (version === 11) head.writeInt64(3);
-    if (aborted === null) head.writeInt32(-1);
-    else head.writeArray(aborted.map(([producerId, first]) => new Encoder().writeInt64(producerId).writeInt64(first)));
-    if (version === 11) head.writeInt32(-1);
-    return head.writeBytes(batches);
-  });
+  const encoded = partitions.map(
+    ({ partition, code: own = 0, aborted = [], batches = Buffer.alloc(0) }) => {
+      const head = new Encoder()
+        .writeInt32(partition)
+        .writeInt16(own)
+        .writeInt64(90)
+        .writeInt64(70);
+      if (version === 11) head.writeInt64(3);
+      if (aborted === null) head.writeInt32(-1);
+      else
+        head.writeArray(
+          aborted.map(([producerId, first]) =>
+            new Encoder().writeInt64(producerId).writeInt64(first),
+          ),
+        );
+      if (version === 11) head.writeInt32(-1);
+      return head.writeBytes(batches);
+    },
+  );
   return answer.writeArray([new Encoder().writeString('orders').writeArray(encoded)]).buffer;
 }
 
 describe.each(versions)('Fetch, version %i', (version) => {
   it('is asked for as kafkajs asks', async () => {
-    const request = require(`kafkajs/src/protocol/requests/fetch/v${version}/request`) as (given: object) => { encode(): Promise<Encoder> };
+    const request = require(`kafkajs/src/protocol/requests/fetch/v${version}/request`) as (
+      given: object,
+    ) => { encode(): Promise<Encoder> };
     const wanted = [
       { partition: 0, offset: 0n, maxBytes: 1_000 },
       { partition: 7, offset: 9_007_199_254_740_993n, maxBytes: 8_388_608 },
@@ -59,7 +73,11 @@ describe.each(versions)('Fetch, version %i', (version) => {
       topics: [
         {
           topic: 'bestellungen-ü',
-          partitions: wanted.map(({ partition, offset, maxBytes }) => ({ partition, fetchOffset: String(offset), maxBytes })),
+          partitions: wanted.map(({ partition, offset, maxBytes }) => ({
+            partition,
+            fetchOffset: String(offset),
+            maxBytes,
+          })),
         },
       ],
     }).encode();
@@ -90,21 +108,26 @@ describe.each(versions)('Fetch, version %i', (version) => {
       { producerId: 5n, first: 60n },
       { producerId: 4n, first: 50n },
     ];
-    expect(found[0]).toEqual({ partition: 0, error: undefined, highWatermark: 90n, lastStable: 70n, aborted, batches });
-    expect(found.map(({ error }) => (error === undefined ? undefined : deriveKafkaFailure(error)))).toEqual([
-      undefined,
-      'out-of-range',
-      'topic-missing',
-      'codec-refused',
-      'unclear',
-      undefined,
-    ]);
+    expect(found[0]).toEqual({
+      partition: 0,
+      error: undefined,
+      highWatermark: 90n,
+      lastStable: 70n,
+      aborted,
+      batches,
+    });
+    expect(
+      found.map(({ error }) => (error === undefined ? undefined : deriveKafkaFailure(error))),
+    ).toEqual([undefined, 'out-of-range', 'topic-missing', 'codec-refused', 'unclear', undefined]);
     expect(found[4]?.error?.message).toBe('Kafka answers error 4711');
   });
 
   it('that ends too soon is an error, wherever it does', () => {
-    const whole = answerOf(version, [{ partition: 0, aborted: [[5, 60]], batches: Buffer.from('batches') }]);
-    for (let cut = 0; cut < whole.length; cut++) expect(() => decodeFetch(version, whole.subarray(0, cut))).toThrow(RangeError);
+    const whole = answerOf(version, [
+      { partition: 0, aborted: [[5, 60]], batches: Buffer.from('batches') },
+    ]);
+    for (let cut = 0; cut < whole.length; cut++)
+      expect(() => decodeFetch(version, whole.subarray(0, cut))).toThrow(RangeError);
   });
 });
 

@@ -1,6 +1,7 @@
 /**
- * The large path on a real broker: writer and reader by their contracts, on the plain listener and on the one that wants tokens of MSK IAM; a broker
- * that is killed, sessions that end, credentials that change.
+ * The large path on a real broker: writer and reader by their contracts, on the plain listener and
+ * on the one that wants tokens of MSK IAM; a broker that is killed, sessions that end, credentials
+ * that change.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -34,9 +35,18 @@ const iamConnection = (told: string[] = []): KafkaConnection => ({
   brokers: [server.iam],
   tls: false,
   clientId: 'test',
-  auth: mskIamAuth({ region, clock: systemClock, random: systemRandom, tell: (news) => told.push(news) }),
+  auth: mskIamAuth({
+    region,
+    clock: systemClock,
+    random: systemRandom,
+    tell: (news) => told.push(news),
+  }),
 });
-const plainConnection = (): KafkaConnection => ({ brokers: [server.plain], tls: false, clientId: 'test' });
+const plainConnection = (): KafkaConnection => ({
+  brokers: [server.plain],
+  tls: false,
+  clientId: 'test',
+});
 
 interface Rig {
   readonly topic: string;
@@ -81,10 +91,20 @@ const partitionOf = (split: string): string => split.split('-').slice(0, 2).join
 
 async function harness(connection: KafkaConnection): Promise<StreamHarness> {
   const rig = await rigOf(connection);
-  return { path: 'kafka', stream: 'a/b', writer: rig.writer, reader: () => rig.reader(), written: partitionOf, close: () => rig.close() };
+  return {
+    path: 'kafka',
+    stream: 'a/b',
+    writer: rig.writer,
+    reader: () => rig.reader(),
+    written: partitionOf,
+    close: () => rig.close(),
+  };
 }
 
-async function within(connection: KafkaConnection, run: (rig: Rig) => Promise<void>): Promise<void> {
+async function within(
+  connection: KafkaConnection,
+  run: (rig: Rig) => Promise<void>,
+): Promise<void> {
   const rig = await rigOf(connection);
   try {
     await run(rig);
@@ -93,8 +113,9 @@ async function within(connection: KafkaConnection, run: (rig: Rig) => Promise<vo
   }
 }
 
-const textsIn = (all: ReadonlyMap<string, readonly { readonly text: string }[]>): readonly string[] =>
-  [...all.values()].flatMap((records) => records.map(({ text }) => text));
+const textsIn = (
+  all: ReadonlyMap<string, readonly { readonly text: string }[]>,
+): readonly string[] => [...all.values()].flatMap((records) => records.map(({ text }) => text));
 
 describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
   beforeAll(async () => {
@@ -106,15 +127,23 @@ describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
 
   recordWriterContract('the Kafka writer', () => harness(plainConnection()));
   recordReaderContract('the Kafka reader', () => harness(plainConnection()));
-  describe('Kafka, written and read back', () => recordStreamContract(() => harness(plainConnection())));
-  describe('Kafka, written and read back with tokens of MSK IAM', () => recordStreamContract(() => harness(iamConnection())));
+  describe('Kafka, written and read back', () =>
+    recordStreamContract(() => harness(plainConnection())));
+  describe('Kafka, written and read back with tokens of MSK IAM', () =>
+    recordStreamContract(() => harness(iamConnection())));
 
   /** Writes one record after the other until each is applied; what was acknowledged. */
-  async function writeUntil(writer: RecordWriter, count: number, pauseMs: number): Promise<readonly string[]> {
+  async function writeUntil(
+    writer: RecordWriter,
+    count: number,
+    pauseMs: number,
+  ): Promise<readonly string[]> {
     const acknowledged: string[] = [];
     for (let n = 0; n < count; n++) {
       for (;;) {
-        const [outcome] = await writer.write('a/b', [{ key: `k${n % 5}`, value: [Buffer.from(`e${n}`)] }]);
+        const [outcome] = await writer.write('a/b', [
+          { key: `k${n % 5}`, value: [Buffer.from(`e${n}`)] },
+        ]);
         if (outcome?.kind === 'applied') break;
         await sleep(50);
       }
@@ -135,7 +164,9 @@ describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
           const writing = writeUntil(writer, 60, 20);
           await sleep(300);
           await server.kill();
-          await expect(readNow(asked, id, undefined, { maxRecords: 10, maxBytes: 10_000 })).rejects.toMatchObject({ retryable: true });
+          await expect(
+            readNow(asked, id, undefined, { maxRecords: 10, maxBytes: 10_000 }),
+          ).rejects.toMatchObject({ retryable: true });
           await server.restart();
           const acknowledged = await writing;
           const found = new Set(textsIn(await readAll(asked)));
@@ -173,17 +204,20 @@ describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
           return { token, expiryTime: systemClock.now() + 1_000 };
         },
       });
-      return within({ brokers: [server.iam], tls: false, clientId: 'test', auth }, async ({ writer, reader, told: failures }) => {
-        const asked = reader();
-        await writeUntil(writer, 10, 10);
-        expect(textsIn(await readAll(asked))).toHaveLength(10);
-        key = 'AKIDSECOND';
-        await writeUntil(writer, 30, 100);
-        useKey('AKIDFIRST');
-        expect(failures).toEqual([]);
-        expect(signed).toBeGreaterThan(2);
-        expect(told).toContain('principal-changed');
-      });
+      return within(
+        { brokers: [server.iam], tls: false, clientId: 'test', auth },
+        async ({ writer, reader, told: failures }) => {
+          const asked = reader();
+          await writeUntil(writer, 10, 10);
+          expect(textsIn(await readAll(asked))).toHaveLength(10);
+          key = 'AKIDSECOND';
+          await writeUntil(writer, 30, 100);
+          useKey('AKIDFIRST');
+          expect(failures).toEqual([]);
+          expect(signed).toBeGreaterThan(2);
+          expect(told).toContain('principal-changed');
+        },
+      );
     }, 60_000);
 
     it('a token that the broker does not take is a refusal that can be tried again, and says so at the start', async () => {
@@ -191,15 +225,19 @@ describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
         region,
         clock: systemClock,
         random: systemRandom,
-        sign: () => Promise.resolve({ token: 'bm8gdG9rZW4', expiryTime: systemClock.now() + 60_000 }),
+        sign: () =>
+          Promise.resolve({ token: 'bm8gdG9rZW4', expiryTime: systemClock.now() + 60_000 }),
       });
-      await within({ brokers: [server.iam], tls: false, clientId: 'test', auth }, async ({ writer, reader }) => {
-        await expect(writer.describe('a/b')).rejects.toMatchObject({ code: 'stream-denied' });
-        expect(await writer.write('a/b', [{ key: 'k', value: [Buffer.from('x')] }])).toMatchObject([
-          { kind: 'refused', code: 'stream-denied', retryable: true },
-        ]);
-        await expect(reader().splits()).rejects.toMatchObject({ code: 'stream-denied' });
-      });
+      await within(
+        { brokers: [server.iam], tls: false, clientId: 'test', auth },
+        async ({ writer, reader }) => {
+          await expect(writer.describe('a/b')).rejects.toMatchObject({ code: 'stream-denied' });
+          expect(
+            await writer.write('a/b', [{ key: 'k', value: [Buffer.from('x')] }]),
+          ).toMatchObject([{ kind: 'refused', code: 'stream-denied', retryable: true }]);
+          await expect(reader().splits()).rejects.toMatchObject({ code: 'stream-denied' });
+        },
+      );
     }, 60_000);
   });
 
@@ -210,7 +248,11 @@ describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
       expect(recordMaxBytes).toBeLessThan(200_000);
       expect(splits).toEqual(['partition-0', 'partition-1']);
       const sized = (bytes: number) => ({ key: 'k', value: [Buffer.alloc(bytes - 1, 120)] });
-      const outcomes = await rig.writer.write('a/b', [sized(recordMaxBytes), sized(recordMaxBytes), sized(recordMaxBytes + 1)]);
+      const outcomes = await rig.writer.write('a/b', [
+        sized(recordMaxBytes),
+        sized(recordMaxBytes),
+        sized(recordMaxBytes + 1),
+      ]);
       expect(outcomes.map(({ kind }) => kind)).toEqual(['applied', 'applied', 'refused']);
       expect(textsIn(await readAll(rig.reader()))).toHaveLength(2);
     } finally {
@@ -225,14 +267,18 @@ describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
         await writer.describe('a/b');
         await server.configure(topic, 'max.message.bytes', '5000');
         const isLarge = (n: number): boolean => n === 3 || n === 20;
-        const texts = Array.from({ length: 40 }, (_, n) => `${n} `.padEnd(isLarge(n) ? 6_000 : 500, 'x'));
+        const texts = Array.from({ length: 40 }, (_, n) =>
+          `${n} `.padEnd(isLarge(n) ? 6_000 : 500, 'x'),
+        );
         const outcomes = await writer.write(
           'a/b',
           texts.map((text) => ({ key: 'k', value: [Buffer.from(text)] })),
         );
-        expect(outcomes.map((outcome) => (outcome.kind === 'refused' ? [outcome.code, outcome.retryable] : outcome.kind))).toEqual(
-          texts.map((_, n) => (isLarge(n) ? ['record-too-large', false] : 'applied')),
-        );
+        expect(
+          outcomes.map((outcome) =>
+            outcome.kind === 'refused' ? [outcome.code, outcome.retryable] : outcome.kind,
+          ),
+        ).toEqual(texts.map((_, n) => (isLarge(n) ? ['record-too-large', false] : 'applied')));
         expect(textsIn(await readAll(reader()))).toEqual(texts.filter((_, n) => !isLarge(n)));
         expect(told).toEqual(['record-too-large', 'record-too-large']);
         const { recordMaxBytes } = await writer.describe('a/b');
@@ -258,14 +304,24 @@ describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
       const asked = reader();
       expect(await asked.lag('partition-0', undefined)).toBe(0);
       await asked.close();
-      await expect(asked.lag('partition-0', undefined)).rejects.toMatchObject({ code: 'reader-closed', retryable: true });
+      await expect(asked.lag('partition-0', undefined)).rejects.toMatchObject({
+        code: 'reader-closed',
+        retryable: true,
+      });
     }));
 
   it('partitions that are added are found', () =>
     within(plainConnection(), async ({ topic, reader }) => {
       const asked = reader();
-      expect((await asked.splits()).map(({ id }) => partitionOf(id))).toEqual(['partition-0', 'partition-1']);
+      expect((await asked.splits()).map(({ id }) => partitionOf(id))).toEqual([
+        'partition-0',
+        'partition-1',
+      ]);
       await server.createPartitions(topic, 3);
-      expect((await asked.splits()).map(({ id }) => partitionOf(id))).toEqual(['partition-0', 'partition-1', 'partition-2']);
+      expect((await asked.splits()).map(({ id }) => partitionOf(id))).toEqual([
+        'partition-0',
+        'partition-1',
+        'partition-2',
+      ]);
     }));
 });

@@ -1,5 +1,6 @@
 /**
- * Batches of records taken apart: what compaction leaves of them, what is not known here, and what is damaged. The bytes are made by kafkajs' own encoder.
+ * Batches of records taken apart: what compaction leaves of them, what is not known here, and what
+ * is damaged. The bytes are made by kafkajs' own encoder.
  */
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
@@ -37,7 +38,12 @@ const attributesAt = 21;
 
 async function batch({ first, texts, last, producerId }: Given): Promise<Buffer> {
   const records = Object.entries(texts).map(([delta, text]) =>
-    recordOf({ offsetDelta: Number(delta), timestampDelta: Number(delta), key: Buffer.from('k'), value: Buffer.from(text) }),
+    recordOf({
+      offsetDelta: Number(delta),
+      timestampDelta: Number(delta),
+      key: Buffer.from('k'),
+      value: Buffer.from(text),
+    }),
   );
   const { buffer } = await RecordBatch({
     firstOffset: first,
@@ -52,10 +58,19 @@ async function batch({ first, texts, last, producerId }: Given): Promise<Buffer>
 }
 
 /** The marker of a transaction's end. */
-async function marker(offset: number, producerId: number, type: 'abort' | 'commit'): Promise<Buffer> {
+async function marker(
+  offset: number,
+  producerId: number,
+  type: 'abort' | 'commit',
+): Promise<Buffer> {
   const key = Buffer.from([0, 0, 0, type === 'abort' ? 0 : 1]);
   const records = [recordOf({ offsetDelta: 0, key, value: Buffer.alloc(6) })];
-  const { buffer } = await RecordBatch({ firstOffset: offset, transactional: true, producerId, records });
+  const { buffer } = await RecordBatch({
+    firstOffset: offset,
+    transactional: true,
+    producerId,
+    records,
+  });
   buffer.writeInt16BE(buffer.readInt16BE(attributesAt) | 0x20, attributesAt);
   return buffer;
 }
@@ -67,9 +82,14 @@ async function allOf(
   from = 0,
   aborted: readonly AbortedTransaction[] = [],
 ): Promise<{ readonly read: readonly IncomingRecord[]; readonly next: bigint }> {
-  const records = new CommittedRecords({ batches: Buffer.concat(batches), aborted }, BigInt(from), of);
+  const records = new CommittedRecords(
+    { batches: Buffer.concat(batches), aborted },
+    BigInt(from),
+    of,
+  );
   const read: IncomingRecord[] = [];
-  for (let some = await records.batch(); some !== undefined; some = await records.batch()) read.push(...some);
+  for (let some = await records.batch(); some !== undefined; some = await records.batch())
+    read.push(...some);
   return { read, next: records.next };
 }
 
@@ -78,7 +98,10 @@ const textsOf = ({ read }: { readonly read: readonly IncomingRecord[] }): readon
 
 describe('batches of records', () => {
   it('are given from the offset that was asked for, with their times', async () => {
-    const all = await allOf([await batch({ first: 7, texts: { 0: 'a', 1: 'b', 2: 'c' }, last: 9 })], 8);
+    const all = await allOf(
+      [await batch({ first: 7, texts: { 0: 'a', 1: 'b', 2: 'c' }, last: 9 })],
+      8,
+    );
     expect(textsOf(all)).toEqual(['8 b', '9 c']);
     expect(all.read.map(({ arrivedAtMs }) => arrivedAtMs)).toEqual([1_001, 1_002]);
   });
@@ -97,7 +120,9 @@ describe('batches of records', () => {
   it('have the time of the broker where it writes that', async () => {
     const logged = await batch({ first: 0, texts: { 0: 'a', 1: 'b' }, last: 1 });
     logged.writeInt16BE(0x08, attributesAt);
-    expect((await allOf([logged])).read.map(({ arrivedAtMs }) => arrivedAtMs)).toEqual([9_000, 9_000]);
+    expect((await allOf([logged])).read.map(({ arrivedAtMs }) => arrivedAtMs)).toEqual([
+      9_000, 9_000,
+    ]);
   });
 
   it('may have records without key, value and headers, and with a header several times', async () => {
@@ -106,15 +131,29 @@ describe('batches of records', () => {
       recordOf({ offsetDelta: 0, key: null, value: null }),
       recordOf({ offsetDelta: 1, key: Buffer.from('schlüssel'), value: Buffer.from('v'), headers }),
     ];
-    const { buffer } = await RecordBatch({ firstOffset: 0, lastOffsetDelta: 1, firstTimestamp: 5, records });
+    const { buffer } = await RecordBatch({
+      firstOffset: 0,
+      lastOffsetDelta: 1,
+      firstTimestamp: 5,
+      records,
+    });
     expect((await allOf([buffer])).read).toEqual([
       { key: '', value: new Uint8Array(0), position: '0', arrivedAtMs: 5 },
-      { key: 'schlüssel', value: Buffer.from('v'), position: '1', arrivedAtMs: 5, headers: { one: '1', several: 'löst' } },
+      {
+        key: 'schlüssel',
+        value: Buffer.from('v'),
+        position: '1',
+        arrivedAtMs: 5,
+        headers: { one: '1', several: 'löst' },
+      },
     ]);
   });
 
   it('that are cut at the end of an answer wait for the next one', async () => {
-    const [one, two] = [await batch({ first: 0, texts: { 0: 'a' }, last: 0 }), await batch({ first: 1, texts: { 0: 'b' }, last: 1 })];
+    const [one, two] = [
+      await batch({ first: 0, texts: { 0: 'a' }, last: 0 }),
+      await batch({ first: 1, texts: { 0: 'b' }, last: 1 }),
+    ];
     for (let cut = 0; cut < two.length; cut++) {
       const all = await allOf([one, two.subarray(0, cut)]);
       expect([textsOf(all), all.next]).toEqual([['0 a'], 1n]);
@@ -144,14 +183,19 @@ describe('batches of records', () => {
 });
 
 describe('a batch that cannot be read', () => {
-  const good = (first: number): Promise<Buffer> => batch({ first, texts: { 0: 'a', 1: 'b' }, last: first + 1 });
+  const good = (first: number): Promise<Buffer> =>
+    batch({ first, texts: { 0: 'a', 1: 'b' }, last: first + 1 });
 
   it.each([5, 6, 7])(
     'of codec %i is a lasting fault with its name, told again and again once what comes before it was given',
     async (codec) => {
       const bad = await good(2);
       bad.writeInt16BE(codec, attributesAt);
-      const records = new CommittedRecords({ batches: Buffer.concat([await good(0), bad, await good(4)]), aborted: [] }, 0n, of);
+      const records = new CommittedRecords(
+        { batches: Buffer.concat([await good(0), bad, await good(4)]), aborted: [] },
+        0n,
+        of,
+      );
       expect(await records.batch()).toHaveLength(2);
       for (let times = 0; times < 2; times++) {
         await expect(records.batch()).rejects.toMatchObject({
@@ -168,7 +212,10 @@ describe('a batch that cannot be read', () => {
   it.each([0, 1])('of form %i is one as well', async (form) => {
     const bad = await good(2);
     bad.writeInt8(form, 16);
-    await expect(allOf([bad])).rejects.toMatchObject({ code: 'records-unreadable', retryable: false });
+    await expect(allOf([bad])).rejects.toMatchObject({
+      code: 'records-unreadable',
+      retryable: false,
+    });
   });
 
   it('because its head is damaged says so, also of a marker', async () => {
@@ -176,18 +223,26 @@ describe('a batch that cannot be read', () => {
     short.writeInt32BE(-9, 8);
     cut.writeInt32BE(64 - 12, 8);
     for (const bad of [short, cut.subarray(0, 64)]) {
-      await expect(allOf([bad])).rejects.toMatchObject({ code: 'stream-corrupt', retryable: false });
+      await expect(allOf([bad])).rejects.toMatchObject({
+        code: 'stream-corrupt',
+        retryable: false,
+      });
     }
   });
 
   it('of a transaction that was broken off is nobody’s business', async () => {
     const bad = await batch({ first: 0, texts: { 0: 'x' }, last: 0, producerId: 3 });
     bad.writeInt16BE(0x10 | 7, attributesAt);
-    expect(await allOf([bad, await marker(1, 3, 'abort')], 0, [{ producerId: 3n, first: 0n }])).toEqual({ read: [], next: 2n });
+    expect(
+      await allOf([bad, await marker(1, 3, 'abort')], 0, [{ producerId: 3n, first: 0n }]),
+    ).toEqual({ read: [], next: 2n });
   });
 
   it('because it is damaged says so, with its codec, wherever the damage is, and nothing hangs', async () => {
-    const plain = Buffer.concat([recordOf({ offsetDelta: 0, key: Buffer.from('k'), value: Buffer.from('value '.repeat(40)) }).buffer]);
+    const plain = Buffer.concat([
+      recordOf({ offsetDelta: 0, key: Buffer.from('k'), value: Buffer.from('value '.repeat(40)) })
+        .buffer,
+    ]);
     for (const [codec, name] of kafkaCompressions.entries()) {
       const coding = kafkaCodec(codec);
       if ('missing' in coding) throw new Error(coding.missing);
@@ -198,7 +253,10 @@ describe('a batch that cannot be read', () => {
       head.writeInt32BE(1, 57);
       const codes = new Set<string>();
       for (let at = 0; at < packed.length; at++) {
-        for (const records of [Buffer.from(packed.map((byte, n) => (n === at ? byte ^ 0x55 : byte))), packed.subarray(0, at)]) {
+        for (const records of [
+          Buffer.from(packed.map((byte, n) => (n === at ? byte ^ 0x55 : byte))),
+          packed.subarray(0, at),
+        ]) {
           head.writeInt32BE(61 - 12 + records.length, 8);
           const thrown = await allOf([Buffer.concat([head, records])]).then(
             () => undefined,
@@ -208,7 +266,10 @@ describe('a batch that cannot be read', () => {
           expect(thrown).toBeInstanceOf(SluiceError);
           if (!(thrown instanceof SluiceError)) continue;
           codes.add(thrown.code);
-          if (codec > 0) expect(thrown.message).toContain(`compressed with ${name}, and cannot be taken apart: `);
+          if (codec > 0)
+            expect(thrown.message).toContain(
+              `compressed with ${name}, and cannot be taken apart: `,
+            );
         }
       }
       expect(codes).toEqual(new Set(['stream-corrupt']));

@@ -1,4 +1,7 @@
-/** The bytes of Metadata, version 10, as https://kafka.apache.org/protocol#The_Messages_Metadata describes them; a real broker's are read in recreated-reader.test.ts. */
+/**
+ * The bytes of Metadata, version 10, as https://kafka.apache.org/protocol#The_Messages_Metadata
+ * describes them; a real broker's are read in recreated-reader.test.ts.
+ */
 import { expect, it } from 'vitest';
 import { decodeTopicAnswer, encodeTopicRequest } from '../../../enrich/kafka/topic-identity.ts';
 
@@ -30,7 +33,18 @@ function answer(errorCode: number, id: Buffer, partitions: readonly number[]): B
     ...int32(0),
     ...tags,
   ];
-  return Buffer.from([...none, ...int32(0), 2, ...broker, ...text('cluster'), ...int32(1), 2, ...topic, ...int32(0), ...tags]);
+  return Buffer.from([
+    ...none,
+    ...int32(0),
+    2,
+    ...broker,
+    ...text('cluster'),
+    ...int32(1),
+    2,
+    ...topic,
+    ...int32(0),
+    ...tags,
+  ]);
 }
 
 const id = Buffer.from('00112233445566778899aabbccddeeff', 'hex');
@@ -42,11 +56,17 @@ it('asks for one topic by its name, of any length that a topic has', () => {
 });
 
 it('reads id and partitions, whatever fields come with them', () => {
-  expect(decodeTopicAnswer(answer(0, id, [2, 0, 1]))).toEqual({ id: id.toString('base64url'), partitions: [0, 1, 2] });
+  expect(decodeTopicAnswer(answer(0, id, [2, 0, 1]))).toEqual({
+    id: id.toString('base64url'),
+    partitions: [0, 1, 2],
+  });
 });
 
 it('has no id for a topic that has none', () => {
-  expect(decodeTopicAnswer(answer(0, Buffer.alloc(16), [0]))).toEqual({ id: undefined, partitions: [0] });
+  expect(decodeTopicAnswer(answer(0, Buffer.alloc(16), [0]))).toEqual({
+    id: undefined,
+    partitions: [0],
+  });
 });
 
 it.each([
@@ -55,7 +75,9 @@ it.each([
   [29, 'TOPIC_AUTHORIZATION_FAILED'],
   [72, 'error 72'],
 ])('throws error %i as %s', (errorCode, type) => {
-  expect(() => decodeTopicAnswer(answer(errorCode, id, []))).toThrow(expect.objectContaining({ type }));
+  expect(() => decodeTopicAnswer(answer(errorCode, id, []))).toThrow(
+    expect.objectContaining({ type }),
+  );
 });
 
 it('does not take an answer that is cut off for one', () => {

@@ -21,7 +21,10 @@ export interface Rig {
   readonly transaction: () => Promise<Transaction>;
 }
 
-export async function withinTransactions(server: KafkaServer, run: (rig: Rig) => Promise<void>): Promise<void> {
+export async function withinTransactions(
+  server: KafkaServer,
+  run: (rig: Rig) => Promise<void>,
+): Promise<void> {
   const topic = `transactions-${topics++}`;
   await server.createTopic(topic, 1);
   const client = new Kafka({ brokers: [server.plain], logLevel: logLevel.NOTHING });
@@ -29,12 +32,17 @@ export async function withinTransactions(server: KafkaServer, run: (rig: Rig) =>
   const producers: Producer[] = [];
   const readers: RecordReader[] = [];
   const reader = (): RecordReader => {
-    const made = createKafkaReader({ connection: { brokers: [server.plain], tls: false, clientId: 'test' }, topic });
+    const made = createKafkaReader({
+      connection: { brokers: [server.plain], tls: false, clientId: 'test' },
+      topic,
+    });
     readers.push(made);
     return made;
   };
   const producer = async (isTransactional: boolean): Promise<Producer> => {
-    const own = isTransactional ? { transactionalId: `${topic}-${producers.length}`, transactionTimeout: 600_000 } : {};
+    const own = isTransactional
+      ? { transactionalId: `${topic}-${producers.length}`, transactionTimeout: 600_000 }
+      : {};
     const made = client.producer({ idempotent: true, maxInFlightRequests: 1, ...own });
     producers.push(made);
     await made.connect();
@@ -43,7 +51,14 @@ export async function withinTransactions(server: KafkaServer, run: (rig: Rig) =>
   try {
     await admin.connect();
     const [split] = await reader().splits();
-    await run({ topic, split: split?.id ?? '', admin, reader, producer, transaction: async () => (await producer(true)).transaction() });
+    await run({
+      topic,
+      split: split?.id ?? '',
+      admin,
+      reader,
+      producer,
+      transaction: async () => (await producer(true)).transaction(),
+    });
   } finally {
     for (const made of readers) await made.close();
     for (const made of producers) await made.disconnect();
@@ -57,7 +72,8 @@ export const send = (topic: string, by: Sender, texts: readonly string[]): Promi
   by.send({ topic, acks: -1, messages: texts.map((value) => ({ key: 'k', value, partition: 0 })) });
 
 /** How much is in the log, markers among it. */
-export const highOf = async ({ topic, admin }: Rig): Promise<number> => Number((await admin.fetchTopicOffsets(topic))[0]?.high);
+export const highOf = async ({ topic, admin }: Rig): Promise<number> =>
+  Number((await admin.fetchTopicOffsets(topic))[0]?.high);
 
 /** The broker answers before the marker is in the log. */
 export async function end(rig: Rig, open: Transaction, how: 'commit' | 'abort'): Promise<void> {
@@ -67,7 +83,12 @@ export async function end(rig: Rig, open: Transaction, how: 'commit' | 'abort'):
 }
 
 /** One transaction of these texts, begun and ended. */
-export async function transact(rig: Rig, by: Producer, texts: readonly string[], how: 'commit' | 'abort'): Promise<void> {
+export async function transact(
+  rig: Rig,
+  by: Producer,
+  texts: readonly string[],
+  how: 'commit' | 'abort',
+): Promise<void> {
   const open = await by.transaction();
   await send(rig.topic, open, texts);
   await end(rig, open, how);

@@ -1,5 +1,6 @@
 /**
- * Enhanced fan-out against a loopback server of our own that speaks the documented bytes (HTTP/2, an event stream): no stand-in has it.
+ * Enhanced fan-out against a loopback server of our own that speaks the documented bytes (HTTP/2,
+ * an event stream): no stand-in has it.
  */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { consumerName } from '../../../enrich/kinesis/fan-out-client.ts';
@@ -23,7 +24,13 @@ afterEach(async () => {
 });
 
 function readerOf(consumer = 'sluice-orders', tell?: (news: string) => void): RecordReader {
-  const options = { endpoint: server.endpoint, streamName: 'loopback', clock: systemClock, random: systemRandom, consumer };
+  const options = {
+    endpoint: server.endpoint,
+    streamName: 'loopback',
+    clock: systemClock,
+    random: systemRandom,
+    consumer,
+  };
   const reader = createKinesisReader({ ...options, ...(tell === undefined ? {} : { tell }) });
   readers.push(reader);
   return reader;
@@ -37,7 +44,9 @@ async function subscription(consumer = 'sluice-orders'): Promise<LoopbackSubscri
   }
 }
 
-/** Reads until there are records or an end; what there is is sent again and again, as Kinesis does. */
+/**
+ * Reads until there are records or an end; what there is is sent again and again, as Kinesis does.
+ */
 async function said(reader: RecordReader, after: string | undefined): Promise<ReadResult> {
   const sending = setInterval(() => {
     for (const open of server.subscriptions) open.send();
@@ -53,8 +62,10 @@ async function said(reader: RecordReader, after: string | undefined): Promise<Re
   }
 }
 
-const textsOf = ({ records }: ReadResult): readonly string[] => records.map(({ value }) => Buffer.from(value).toString());
-const called = (operation: string): number => server.calls.filter((call) => call.operation === operation).length;
+const textsOf = ({ records }: ReadResult): readonly string[] =>
+  records.map(({ value }) => Buffer.from(value).toString());
+const called = (operation: string): number =>
+  server.calls.filter((call) => call.operation === operation).length;
 
 describe('a topology with a consumer of its own', () => {
   it('registers it once, is sent what comes, and asks for nothing that others share', async () => {
@@ -101,7 +112,8 @@ describe('a topology with a consumer of its own', () => {
       after = found.records.at(-1)?.position;
       if (end === 'fail') events.fail('InternalFailureException', 'of a moment');
       else events[end]();
-      while (server.subscriptions.has(events)) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (server.subscriptions.has(events))
+        await new Promise((resolve) => setTimeout(resolve, 5));
     }
     expect(called('SubscribeToShard')).toBe(4);
   });
@@ -114,7 +126,10 @@ describe('a topology with a consumer of its own', () => {
     await subscription();
     const told: string[] = [];
     const reader = readerOf('sluice-orders', (news) => told.push(news));
-    expect(await reader.read(shard, undefined, bounds)).toMatchObject({ records: [], inconclusive: true });
+    expect(await reader.read(shard, undefined, bounds)).toMatchObject({
+      records: [],
+      inconclusive: true,
+    });
     expect(told).toEqual(['throttled']);
     await before.close();
     while (server.subscriptions.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -148,7 +163,9 @@ describe('a topology with a consumer of its own', () => {
   it('says which permission is missing', async () => {
     server = await startKinesisLoopback([shard]);
     server.refuse = ({ operation }) =>
-      operation === 'RegisterStreamConsumer' ? { type: 'AccessDeniedException', message: 'no' } : undefined;
+      operation === 'RegisterStreamConsumer'
+        ? { type: 'AccessDeniedException', message: 'no' }
+        : undefined;
     await expect(readerOf().read(shard, undefined, bounds)).rejects.toMatchObject({
       code: 'stream-denied',
       message: expect.stringMatching(/kinesis:RegisterStreamConsumer/) as string,

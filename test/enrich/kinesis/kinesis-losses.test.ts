@@ -1,6 +1,6 @@
 /**
- * What Kinesis removes before it is read, and says nothing of: on a loopback server that does as its documentation says, and, for streams that were created
- * again, on kinesis-local.
+ * What Kinesis removes before it is read, and says nothing of: on a loopback server that does as
+ * its documentation says, and, for streams that were created again, on kinesis-local.
  */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createKinesisReader } from '../../../enrich/kinesis/kinesis-reader.ts';
@@ -30,12 +30,21 @@ afterEach(async () => {
 /** `aheadMs`: how much later it is for the reader than for the server. */
 async function readerOn(aheadMs = 0): Promise<RecordReader> {
   const clock: Clock = { ...systemClock, now: () => Date.now() + aheadMs };
-  const reader = createKinesisReader({ endpoint: server.endpoint, streamName: 'loopback', clock, random: systemRandom });
+  const reader = createKinesisReader({
+    endpoint: server.endpoint,
+    streamName: 'loopback',
+    clock,
+    random: systemRandom,
+  });
   readers.push(reader);
   return reader;
 }
 
-async function textsOf(reader: RecordReader, after?: string, known: ReadKnown = {}): Promise<readonly string[]> {
+async function textsOf(
+  reader: RecordReader,
+  after?: string,
+  known: ReadKnown = {},
+): Promise<readonly string[]> {
   for (;;) {
     const { records, inconclusive } = await reader.read(shard, after, bounds, known);
     if (inconclusive !== true) return records.map(({ value }) => Buffer.from(value).toString());
@@ -55,11 +64,15 @@ describe('a position whose record is not kept any more', () => {
     const reader = await readerOn(25 * hourMs);
     await expect(textsOf(reader, after, { readToMs: Date.now() })).rejects.toMatchObject({
       code: 'position-trimmed',
-      message: expect.stringMatching(/the record at the position that was read last is not kept any more/) as string,
+      message: expect.stringMatching(
+        /the record at the position that was read last is not kept any more/,
+      ) as string,
     });
     expect(await reader.oldest(shard)).toEqual({ position: positionOf(0), counts: false });
     // And again, as long as nobody has said where to go on.
-    await expect(textsOf(reader, after, { readToMs: Date.now() })).rejects.toMatchObject({ code: 'position-trimmed' });
+    await expect(textsOf(reader, after, { readToMs: Date.now() })).rejects.toMatchObject({
+      code: 'position-trimmed',
+    });
     expect(await textsOf(reader, undefined)).toEqual(['d', 'e']);
   });
 
@@ -68,11 +81,15 @@ describe('a position whose record is not kept any more', () => {
     server.put(shard, ['a', 'b', 'c']);
     const after = positionOf(1);
     server.trim(shard, 2);
-    expect(await textsOf(await readerOn(23 * hourMs), after, { readToMs: Date.now() })).toEqual(['c']);
+    expect(await textsOf(await readerOn(23 * hourMs), after, { readToMs: Date.now() })).toEqual([
+      'c',
+    ]);
     expect(operations()).not.toContain('DescribeStreamSummary');
     // A stream that keeps records for longer is asked how long.
     server.retentionHours = 48;
-    expect(await textsOf(await readerOn(25 * hourMs), after, { readToMs: Date.now() })).toEqual(['c']);
+    expect(await textsOf(await readerOn(25 * hourMs), after, { readToMs: Date.now() })).toEqual([
+      'c',
+    ]);
     expect(operations()).toContain('DescribeStreamSummary');
   });
 
@@ -90,7 +107,9 @@ describe('a position whose record is not kept any more', () => {
   it('of a shard of which nothing was read is as old as what is known of it', async () => {
     server = await startKinesisLoopback([shard]);
     server.put(shard, ['a', 'b']);
-    await expect(textsOf(await readerOn(25 * hourMs), undefined, { readToMs: Date.now() })).rejects.toMatchObject({
+    await expect(
+      textsOf(await readerOn(25 * hourMs), undefined, { readToMs: Date.now() }),
+    ).rejects.toMatchObject({
       code: 'position-trimmed',
     });
     expect(await textsOf(await readerOn(25 * hourMs), undefined)).toEqual(['a', 'b']);
@@ -100,8 +119,12 @@ describe('a position whose record is not kept any more', () => {
     server = await startKinesisLoopback([shard]);
     server.put(shard, ['a']);
     server.refuse = ({ operation }) =>
-      operation === 'DescribeStreamSummary' ? { type: 'AccessDeniedException', message: 'no policy allows it' } : undefined;
-    await expect(textsOf(await readerOn(25 * hourMs), positionOf(0), { readToMs: Date.now() })).rejects.toMatchObject({
+      operation === 'DescribeStreamSummary'
+        ? { type: 'AccessDeniedException', message: 'no policy allows it' }
+        : undefined;
+    await expect(
+      textsOf(await readerOn(25 * hourMs), positionOf(0), { readToMs: Date.now() }),
+    ).rejects.toMatchObject({
       code: 'stream-denied',
       message: expect.stringMatching(/kinesis:DescribeStreamSummary/) as string,
       retryable: true,
@@ -119,7 +142,9 @@ describe('a shard that begins elsewhere', () => {
     server.put(shard, ['new']);
     let calls = 0;
     server.refuse = ({ operation }) =>
-      operation === 'GetRecords' && calls++ === 0 ? { type: 'ExpiredIteratorException', message: 'Iterator expired.' } : undefined;
+      operation === 'GetRecords' && calls++ === 0
+        ? { type: 'ExpiredIteratorException', message: 'Iterator expired.' }
+        : undefined;
     expect(await textsOf(reader, undefined, known)).toEqual(['new']);
   });
 
@@ -128,7 +153,10 @@ describe('a shard that begins elsewhere', () => {
     const nowMs = Date.now();
     server.put(shard, ['a'], nowMs - 2 * hourMs);
     server.put(shard, ['b', 'c'], nowMs - hourMs);
-    expect(await textsOf(await readerOn(), undefined, { from: nowMs - hourMs })).toEqual(['b', 'c']);
+    expect(await textsOf(await readerOn(), undefined, { from: nowMs - hourMs })).toEqual([
+      'b',
+      'c',
+    ]);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * What a topology takes of a shard that others read as well: the calls that a loopback server counts, in time that is moved by hand, and throttling, which
- * is waited for.
+ * What a topology takes of a shard that others read as well: the calls that a loopback server
+ * counts, in time that is moved by hand, and throttling, which is waited for.
  */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createKinesisReader } from '../../../enrich/kinesis/kinesis-reader.ts';
@@ -30,12 +30,21 @@ interface Rig {
   readonly reads: () => number;
 }
 
-async function rigOf(rates: { readonly readEveryMs?: number; readonly idleReadEveryMs?: number } = {}): Promise<Rig> {
+async function rigOf(
+  rates: { readonly readEveryMs?: number; readonly idleReadEveryMs?: number } = {},
+): Promise<Rig> {
   server = await startKinesisLoopback([shard]);
   const clock = manualClock(Date.now());
   const told: string[] = [];
   const tell = (news: string): void => void told.push(news);
-  reader = createKinesisReader({ endpoint: server.endpoint, streamName: 'loopback', clock, random: seededRandom(1), tell, ...rates });
+  reader = createKinesisReader({
+    endpoint: server.endpoint,
+    streamName: 'loopback',
+    clock,
+    random: seededRandom(1),
+    tell,
+    ...rates,
+  });
   let after: string | undefined;
   return {
     told,
@@ -53,9 +62,14 @@ async function rigOf(rates: { readonly readEveryMs?: number; readonly idleReadEv
   };
 }
 
-const texts = (count: number): readonly string[] => Array.from({ length: count }, (_, n) => `e${n}`);
-const recordsIn = (results: readonly ReadResult[]): number => results.reduce((sum, { records }) => sum + records.length, 0);
-const throttling = { type: 'ProvisionedThroughputExceededException', message: 'Rate exceeded for shard' };
+const texts = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_, n) => `e${n}`);
+const recordsIn = (results: readonly ReadResult[]): number =>
+  results.reduce((sum, { records }) => sum + records.length, 0);
+const throttling = {
+  type: 'ProvisionedThroughputExceededException',
+  message: 'Rate exceeded for shard',
+};
 
 describe('a shard', () => {
   it('is read once a second while there is nothing, and four times a second while there is more', async () => {
@@ -88,7 +102,9 @@ describe('a shard', () => {
     server.refuse = ({ operation }) => (operation === 'GetRecords' ? throttling : undefined);
     const results = await readFor(60_000);
     expect(results.every(({ inconclusive }) => inconclusive)).toBe(true);
-    expect(results.at(-1)?.waitsFor).toMatch(/throttled: Kinesis gives a shard 5 reads and 2 MB a second/);
+    expect(results.at(-1)?.waitsFor).toMatch(
+      /throttled: Kinesis gives a shard 5 reads and 2 MB a second/,
+    );
     expect(reads()).toBeLessThan(30);
     expect(told.length).toBe(reads());
     const times = reads();
@@ -104,9 +120,15 @@ it('a list of shards, and an iterator, that are throttled are asked for again', 
   server = await startKinesisLoopback([shard]);
   server.put(shard, ['a']);
   const clock = manualClock(Date.now());
-  reader = createKinesisReader({ endpoint: server.endpoint, streamName: 'loopback', clock, random: seededRandom(1) });
+  reader = createKinesisReader({
+    endpoint: server.endpoint,
+    streamName: 'loopback',
+    clock,
+    random: seededRandom(1),
+  });
   let refusals = 0;
-  server.refuse = () => (refusals++ < 4 ? { type: 'LimitExceededException', message: 'Rate exceeded' } : undefined);
+  server.refuse = () =>
+    refusals++ < 4 ? { type: 'LimitExceededException', message: 'Rate exceeded' } : undefined;
   const listed = reader.splits();
   let done = false;
   void listed.finally(() => {
@@ -117,7 +139,8 @@ it('a list of shards, and an iterator, that are throttled are asked for again', 
   refusals = 0;
   let records = 0;
   for (let reads = 0; reads < 2_000 && records === 0; reads++) {
-    records = (await reader.read(shard, undefined, { maxRecords: 10, maxBytes: 1_000 })).records.length;
+    records = (await reader.read(shard, undefined, { maxRecords: 10, maxBytes: 1_000 })).records
+      .length;
     clock.advance(100);
   }
   expect(records).toBe(1);

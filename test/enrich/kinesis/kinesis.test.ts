@@ -1,6 +1,6 @@
 /**
- * The small path on a real server: writer and reader by their contracts, shards that are split and merged in mid-stream, and what a network and a
- * busy stream do.
+ * The small path on a real server: writer and reader by their contracts, shards that are split and
+ * merged in mid-stream, and what a network and a busy stream do.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKinesisReader } from '../../../enrich/kinesis/kinesis-reader.ts';
@@ -99,9 +99,11 @@ async function put(writer: RecordWriter, texts: readonly string[]): Promise<void
   expect(outcomes.map(({ kind }) => kind)).toEqual(texts.map(() => 'applied'));
 }
 
-const range = (from: number, to: number): readonly string[] => Array.from({ length: to - from }, (_, n) => `e${from + n}`);
-const textsIn = (all: ReadonlyMap<string, readonly { readonly text: string }[]>): readonly string[] =>
-  [...all.values()].flatMap((records) => records.map(({ text }) => text));
+const range = (from: number, to: number): readonly string[] =>
+  Array.from({ length: to - from }, (_, n) => `e${from + n}`);
+const textsIn = (
+  all: ReadonlyMap<string, readonly { readonly text: string }[]>,
+): readonly string[] => [...all.values()].flatMap((records) => records.map(({ text }) => text));
 
 async function within(shards: number, run: (rig: Rig) => Promise<void>): Promise<void> {
   const rig = await rigOf(shards);
@@ -125,9 +127,12 @@ describe('shards', () => {
       const parents = new Map(splits.map((split) => [split.id, split.parents]));
       // Two at first; one of them split in two; then two merged into one.
       expect(splits).toHaveLength(5);
-      expect([...parents.values()].map(({ length }) => length).sort((a, b) => a - b)).toEqual([0, 0, 1, 1, 2]);
+      expect([...parents.values()].map(({ length }) => length).sort((a, b) => a - b)).toEqual([
+        0, 0, 1, 1, 2,
+      ]);
       for (const [at, { parents: before }] of splits.entries()) {
-        for (const parent of before) expect(splits.findIndex(({ id }) => id === parent)).toBeLessThan(at);
+        for (const parent of before)
+          expect(splits.findIndex(({ id }) => id === parent)).toBeLessThan(at);
       }
       const all = await readAll(asked);
       expect([...textsIn(all)].sort()).toEqual([...range(0, 120)].sort());
@@ -139,7 +144,12 @@ describe('shards', () => {
     }));
 });
 
-const answer = (body: string): Fault => ({ kind: 'answer', status: 400, body, contentType: 'application/x-amz-json-1.1' });
+const answer = (body: string): Fault => ({
+  kind: 'answer',
+  status: 400,
+  body,
+  contentType: 'application/x-amz-json-1.1',
+});
 
 describe('through a bad network', () => {
   it('a read whose connection is cut, or whose answer is lost, is an error that can be tried again, and repeats nothing', () =>
@@ -151,7 +161,9 @@ describe('through a bad network', () => {
       await put(writer, range(10, 20));
       for (const kind of ['reset', 'lost-reply'] as const) {
         proxy.decide = ({ operation }) => (operation === 'GetRecords' ? { kind } : pass);
-        await expect(readNow(asked, id, first.records.at(-1)?.position, bounds)).rejects.toMatchObject({
+        await expect(
+          readNow(asked, id, first.records.at(-1)?.position, bounds),
+        ).rejects.toMatchObject({
           code: 'stream-unreachable',
           retryable: true,
         });
@@ -170,8 +182,12 @@ describe('through a bad network', () => {
       const first = await readNow(asked, id, undefined, bounds);
       await put(writer, range(5, 9));
       let calls = 0;
-      const body = JSON.stringify({ __type: 'ExpiredIteratorException', message: 'Iterator expired.' });
-      proxy.decide = ({ operation }) => (operation === 'GetRecords' && calls++ === 0 ? answer(body) : pass);
+      const body = JSON.stringify({
+        __type: 'ExpiredIteratorException',
+        message: 'Iterator expired.',
+      });
+      proxy.decide = ({ operation }) =>
+        operation === 'GetRecords' && calls++ === 0 ? answer(body) : pass;
       const rest = await readNow(asked, id, first.records.at(-1)?.position, bounds);
       expect(rest.records.map(({ value }) => Buffer.from(value).toString())).toEqual(range(5, 9));
       expect(told).toEqual(['iterator-expired']);
@@ -184,8 +200,12 @@ describe('through a bad network', () => {
       const asked = reader((news) => told.push(news));
       const [{ id } = { id: '' }] = await asked.splits();
       let calls = 0;
-      const body = JSON.stringify({ __type: 'ProvisionedThroughputExceededException', message: 'Rate exceeded for shard' });
-      proxy.decide = ({ operation }) => (operation === 'GetRecords' && calls++ < 2 ? answer(body) : pass);
+      const body = JSON.stringify({
+        __type: 'ProvisionedThroughputExceededException',
+        message: 'Rate exceeded for shard',
+      });
+      proxy.decide = ({ operation }) =>
+        operation === 'GetRecords' && calls++ < 2 ? answer(body) : pass;
       const { records } = await readNow(asked, id, undefined, bounds);
       expect(records).toHaveLength(5);
       expect(told).toEqual(['throttled', 'throttled']);
@@ -198,7 +218,11 @@ describe('through a bad network', () => {
         'a/b',
         range(0, 9).map((text) => ({ key: text, value: [Buffer.from(text)] })),
       );
-      expect(outcomes.map((outcome) => (outcome.kind === 'refused' ? [outcome.code, outcome.retryable] : outcome.kind))).toEqual(
+      expect(
+        outcomes.map((outcome) =>
+          outcome.kind === 'refused' ? [outcome.code, outcome.retryable] : outcome.kind,
+        ),
+      ).toEqual(
         range(0, 9).map((_, n) => (n % 3 === 2 ? ['throughput-exceeded', true] : 'applied')),
       );
       proxy.decide = () => pass;
@@ -207,7 +231,8 @@ describe('through a bad network', () => {
 
   it('a write whose answer is lost is unknown, and what it wrote is there', () =>
     within(1, async ({ writer, reader }) => {
-      proxy.decide = ({ operation }) => (operation === 'PutRecords' ? { kind: 'lost-reply' } : pass);
+      proxy.decide = ({ operation }) =>
+        operation === 'PutRecords' ? { kind: 'lost-reply' } : pass;
       const [outcome] = await writer.write('a/b', [{ key: 'k', value: [Buffer.from('there')] }]);
       expect(outcome?.kind).toBe('unknown');
       proxy.decide = () => pass;
@@ -217,7 +242,12 @@ describe('through a bad network', () => {
 
 describe('what is missing is named', () => {
   const reader = (endpoint: string): RecordReader =>
-    createKinesisReader({ endpoint, streamName: 'no-such', clock: systemClock, random: systemRandom });
+    createKinesisReader({
+      endpoint,
+      streamName: 'no-such',
+      clock: systemClock,
+      random: systemRandom,
+    });
 
   it('a stream that is not there', async () => {
     await expect(reader(server.endpoint).splits()).rejects.toMatchObject({
@@ -227,16 +257,23 @@ describe('what is missing is named', () => {
   });
 
   it('a permission', async () => {
-    const body = JSON.stringify({ __type: 'AccessDeniedException', message: 'no identity-based policy allows it' });
+    const body = JSON.stringify({
+      __type: 'AccessDeniedException',
+      message: 'no identity-based policy allows it',
+    });
     proxy.decide = () => answer(body);
     await expect(reader(proxy.endpoint).splits()).rejects.toMatchObject({
       code: 'stream-denied',
-      message: "Kinesis stream 'no-such': kinesis:ListShards is not allowed: no identity-based policy allows it",
+      message:
+        "Kinesis stream 'no-such': kinesis:ListShards is not allowed: no identity-based policy allows it",
     });
     proxy.decide = () => pass;
   });
 
   it('an endpoint that does not answer', async () => {
-    await expect(reader('http://127.0.0.1:1').splits()).rejects.toMatchObject({ code: 'stream-unreachable', retryable: true });
+    await expect(reader('http://127.0.0.1:1').splits()).rejects.toMatchObject({
+      code: 'stream-unreachable',
+      retryable: true,
+    });
   });
 });

@@ -22,7 +22,11 @@ it('puts parents before children, names parents that are gone as that, and every
 
 it('does so for any list, also one that cannot be', () => {
   const id = fc.integer({ min: 0, max: 12 }).map((n) => `s${n}`);
-  const shard = fc.record({ id, parent: fc.option(id, { nil: undefined }), adjacentParent: fc.option(id, { nil: undefined }) });
+  const shard = fc.record({
+    id,
+    parent: fc.option(id, { nil: undefined }),
+    adjacentParent: fc.option(id, { nil: undefined }),
+  });
   fc.assert(
     fc.property(fc.uniqueArray(shard, { selector: (one) => one.id }), (shards) => {
       const splits = splitsOf(shards);

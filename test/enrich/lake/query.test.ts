@@ -1,5 +1,6 @@
 /**
- * SQL over a lake as analysts use it: tables with and without rows, one that is damaged, folders with odd names, and text for people.
+ * SQL over a lake as analysts use it: tables with and without rows, one that is damaged, folders
+ * with odd names, and text for people.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,12 +17,20 @@ const folder = temporaryFolders('query');
 describe('SQL over the lake', () => {
   it('gives a table without rows the same columns and types as one with rows', async () => {
     const empty = folder();
-    await describeTable(localLakeFiles(empty), { table: 'typed', schema: typedSchema, partitionBy: ['date', 'hour', 'team', 'app'] });
+    await describeTable(localLakeFiles(empty), {
+      table: 'typed',
+      schema: typedSchema,
+      partitionBy: ['date', 'hour', 'team', 'app'],
+    });
     const full = folder();
     await lakeWithRow(full);
     expect(tablesOf(empty)).toEqual(['typed']);
-    const [of, without] = [await queryLake(full, 'SELECT * FROM typed'), await queryLake(empty, 'SELECT * FROM typed')];
-    const typeOf = (columns: typeof of.columns): object => Object.fromEntries(columns.map(({ name, type }) => [name, type]));
+    const [of, without] = [
+      await queryLake(full, 'SELECT * FROM typed'),
+      await queryLake(empty, 'SELECT * FROM typed'),
+    ];
+    const typeOf = (columns: typeof of.columns): object =>
+      Object.fromEntries(columns.map(({ name, type }) => [name, type]));
     expect(typeOf(without.columns)).toEqual(typeOf(of.columns));
     expect(typeOf(of.columns)).toMatchObject({
       n: 'BIGINT',
@@ -45,21 +54,33 @@ describe('SQL over the lake', () => {
       code: 'query-failed',
       message: expect.stringContaining('syntax error') as string,
     });
-    await expect(queryLake(folder(), 'SELECT * FROM nope')).rejects.toMatchObject({ fix: expect.stringContaining('no table') as string });
+    await expect(queryLake(folder(), 'SELECT * FROM nope')).rejects.toMatchObject({
+      fix: expect.stringContaining('no table') as string,
+    });
   });
 
   it('lists the tables, whatever their state, and lets a damaged one fail only what names it', async () => {
     const lake = folder();
     await lakeWithRow(lake);
-    await describeTable(localLakeFiles(lake), { table: 'empty', schema: typedSchema, partitionBy: [] });
-    await describeTable(localLakeFiles(lake), { table: 'damaged', schema: typedSchema, partitionBy: [] });
+    await describeTable(localLakeFiles(lake), {
+      table: 'empty',
+      schema: typedSchema,
+      partitionBy: [],
+    });
+    await describeTable(localLakeFiles(lake), {
+      table: 'damaged',
+      schema: typedSchema,
+      partitionBy: [],
+    });
     writeFileSync(join(lake, 'damaged', 'x.parquet'), 'no Parquet');
     mkdirSync(join(lake, 'no-table'));
     expect(tablesOf(lake)).toEqual(['damaged', 'empty', 'typed']);
     expect((await queryLake(lake, 'SELECT count(*) AS rows FROM typed')).rows).toEqual([[1]]);
     expect((await queryLake(lake, 'SHOW TABLES')).rows).toEqual([['empty'], ['typed']]);
     expect((await queryLake(lake, 'SELECT n FROM TYPED')).rows).toEqual([[1]]);
-    await expect(queryLake(lake, 'SELECT * FROM damaged')).rejects.toMatchObject({ code: 'query-failed' });
+    await expect(queryLake(lake, 'SELECT * FROM damaged')).rejects.toMatchObject({
+      code: 'query-failed',
+    });
   });
 
   it('reads again what was replaced while it was read', async () => {
@@ -78,7 +99,10 @@ describe('SQL over the lake', () => {
     await sink.commit(1);
     await sink.close();
     const [file = '', other = ''] = [...filesOf(lake, 'typed'), ...filesOf(more, 'typed')];
-    const contents = [readFileSync(join(lake, 'typed', file)), readFileSync(join(more, 'typed', other))];
+    const contents = [
+      readFileSync(join(lake, 'typed', file)),
+      readFileSync(join(more, 'typed', other)),
+    ];
     const counts = new Set<unknown>();
     for (let n = 0; n < 60; n++) {
       const asked = queryLake(lake, 'SELECT count(n) FROM typed');
@@ -103,7 +127,17 @@ describe('SQL over the lake', () => {
       TIMESTAMPTZ '2013-01-01 10:00:00+02' AS zoned, DATE '2013-01-01' AS day, NULL AS none, [1, 2] AS list FROM range(3) t(x)`;
     const { rows } = await queryLake(folder(), sql);
     expect(rows).toEqual([
-      [1, 3, '9007199254740993', '1.10', '2013-01-01T10:00:00.000Z', '2013-01-01T08:00:00.000Z', '2013-01-01', null, expect.anything()],
+      [
+        1,
+        3,
+        '9007199254740993',
+        '1.10',
+        '2013-01-01T10:00:00.000Z',
+        '2013-01-01T08:00:00.000Z',
+        '2013-01-01',
+        null,
+        expect.anything(),
+      ],
     ]);
     expect(JSON.parse(JSON.stringify(rows))).toEqual(rows);
   });

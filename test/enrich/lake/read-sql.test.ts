@@ -1,8 +1,17 @@
 /**
- * What `sluice query` lets DuckDB do: read the published files of the tables that a statement names. Every other file, folder, address, extension and
- * setting is closed, twice: by what is let through, and by how DuckDB is locked.
+ * What `sluice query` lets DuckDB do: read the published files of the tables that a statement
+ * names. Every other file, folder, address, extension and setting is closed, twice: by what is let
+ * through, and by how DuckDB is locked.
  */
-import { cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -157,7 +166,8 @@ function listing(folder: string): readonly string[] {
     .sort();
 }
 
-const filled = (attack: string): string => attack.replaceAll('@', host).replaceAll('#', publishedFiles(lake, 'typed')[0] ?? '');
+const filled = (attack: string): string =>
+  attack.replaceAll('@', host).replaceAll('#', publishedFiles(lake, 'typed')[0] ?? '');
 
 describe('a statement that reaches beyond the tables', () => {
   it.each(attacks)('is refused: %s', async (attack) => {
@@ -174,8 +184,11 @@ describe('a statement that reaches beyond the tables', () => {
   it('finds DuckDB locked as well, were it let through', async () => {
     const { connection, close } = await lockedDuckDb(publishedFiles(lake, 'typed'));
     try {
-      // enable_logging ends the process of DuckDB 1.5 when its folder is closed, and profiles are printed.
-      const run = attacks.filter((attack) => /@|:\/\/|^SET /.test(attack) && !/logging|profiling/.test(attack));
+      // enable_logging ends the process of DuckDB 1.5 when its folder is closed, and profiles are
+      // printed.
+      const run = attacks.filter(
+        (attack) => /@|:\/\/|^SET /.test(attack) && !/logging|profiling/.test(attack),
+      );
       const before = listing(host);
       for (const attack of run) {
         const answer = await answerTo(connection, filled(attack));
@@ -225,20 +238,60 @@ describe('a statement that asks the tables', () => {
 
   it('is cut at the bounds of rows and bytes, and says which', async () => {
     const rows = (sql: string, maxRows: number, maxBytes: number): Promise<unknown> =>
-      queryLake(lake, sql, { maxRows, maxBytes }).then((answer) => [answer.rows.length, answer.cut]);
+      queryLake(lake, sql, { maxRows, maxBytes }).then((answer) => [
+        answer.rows.length,
+        answer.cut,
+      ]);
     expect(await rows('FROM range(10)', 10, 1e6)).toEqual([10, false]);
     expect(await rows('FROM range(1000000000000)', 10, 1e6)).toEqual([10, 'rows']);
-    expect(await rows("SELECT repeat('x', 1000) FROM range(1000000000000)", 1_000, 5_500)).toEqual([5, 'bytes']);
+    expect(await rows("SELECT repeat('x', 1000) FROM range(1000000000000)", 1_000, 5_500)).toEqual([
+      5,
+      'bytes',
+    ]);
   });
 });
 
 it('every table function of the installed DuckDB has been judged', async () => {
   const refused = [
-    ...['arrow_scan', 'arrow_scan_dumb', 'check_peg_parser', 'checkpoint', 'disable_logging', 'disable_peg_parser', 'disable_profiling'],
-    ...['duckdb_approx_database_count', 'duckdb_connection_count', 'duckdb_constraints', 'duckdb_coordinate_systems', 'duckdb_databases'],
-    ...['duckdb_dependencies', 'duckdb_extensions', 'duckdb_external_file_cache', 'duckdb_indexes', 'duckdb_log_contexts', 'duckdb_logs'],
-    ...['duckdb_logs_parsed', 'duckdb_memory', 'duckdb_optimizers', 'duckdb_prepared_statements', 'duckdb_profiling_settings'],
-    ...['duckdb_schemas', 'duckdb_secret_types', 'duckdb_secrets', 'duckdb_sequences', 'duckdb_settings', 'duckdb_table_sample'],
+    ...[
+      'arrow_scan',
+      'arrow_scan_dumb',
+      'check_peg_parser',
+      'checkpoint',
+      'disable_logging',
+      'disable_peg_parser',
+      'disable_profiling',
+    ],
+    ...[
+      'duckdb_approx_database_count',
+      'duckdb_connection_count',
+      'duckdb_constraints',
+      'duckdb_coordinate_systems',
+      'duckdb_databases',
+    ],
+    ...[
+      'duckdb_dependencies',
+      'duckdb_extensions',
+      'duckdb_external_file_cache',
+      'duckdb_indexes',
+      'duckdb_log_contexts',
+      'duckdb_logs',
+    ],
+    ...[
+      'duckdb_logs_parsed',
+      'duckdb_memory',
+      'duckdb_optimizers',
+      'duckdb_prepared_statements',
+      'duckdb_profiling_settings',
+    ],
+    ...[
+      'duckdb_schemas',
+      'duckdb_secret_types',
+      'duckdb_secrets',
+      'duckdb_sequences',
+      'duckdb_settings',
+      'duckdb_table_sample',
+    ],
     ...[
       'duckdb_temporary_files',
       'duckdb_variables',
@@ -248,11 +301,49 @@ it('every table function of the installed DuckDB has been judged', async () => {
       'force_checkpoint',
       'glob',
     ],
-    ...['json_execute_serialized_sql', 'parquet_bloom_probe', 'parquet_file_metadata', 'parquet_full_metadata', 'parquet_kv_metadata'],
-    ...['parquet_metadata', 'parquet_scan', 'parquet_schema', 'pragma_collations', 'pragma_database_size', 'pragma_metadata_info'],
-    ...['pragma_platform', 'pragma_show', 'pragma_storage_info', 'pragma_user_agent', 'pragma_version', 'query', 'read_blob', 'read_csv'],
-    ...['read_csv_auto', 'read_duckdb', 'read_json', 'read_json_auto', 'read_json_objects', 'read_json_objects_auto', 'read_ndjson'],
-    ...['read_ndjson_auto', 'read_ndjson_objects', 'read_parquet', 'read_text', 'seq_scan', 'sniff_csv', 'sql_auto_complete'],
+    ...[
+      'json_execute_serialized_sql',
+      'parquet_bloom_probe',
+      'parquet_file_metadata',
+      'parquet_full_metadata',
+      'parquet_kv_metadata',
+    ],
+    ...[
+      'parquet_metadata',
+      'parquet_scan',
+      'parquet_schema',
+      'pragma_collations',
+      'pragma_database_size',
+      'pragma_metadata_info',
+    ],
+    ...[
+      'pragma_platform',
+      'pragma_show',
+      'pragma_storage_info',
+      'pragma_user_agent',
+      'pragma_version',
+      'query',
+      'read_blob',
+      'read_csv',
+    ],
+    ...[
+      'read_csv_auto',
+      'read_duckdb',
+      'read_json',
+      'read_json_auto',
+      'read_json_objects',
+      'read_json_objects_auto',
+      'read_ndjson',
+    ],
+    ...[
+      'read_ndjson_auto',
+      'read_ndjson_objects',
+      'read_parquet',
+      'read_text',
+      'seq_scan',
+      'sniff_csv',
+      'sql_auto_complete',
+    ],
     ...['test_all_types', 'test_vector_types', 'truncate_duckdb_logs', 'which_secret'],
   ];
   const instance = await DuckDBInstance.create(':memory:');
@@ -268,5 +359,7 @@ it('every table function of the installed DuckDB has been judged', async () => {
 it('reads nothing of the tables that a statement does not name', async () => {
   const [file = ''] = publishedFiles(lake, 'typed');
   expect(readFileSync(file).length).toBeGreaterThan(0);
-  await expect(queryLake(lake, `SELECT * FROM read_parquet('${file}')`)).rejects.toMatchObject({ code: 'query-failed' });
+  await expect(queryLake(lake, `SELECT * FROM read_parquet('${file}')`)).rejects.toMatchObject({
+    code: 'query-failed',
+  });
 });

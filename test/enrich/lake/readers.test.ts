@@ -1,6 +1,8 @@
 /**
- * Tables as DuckDB, pyarrow, polars and Spark read them, each as topology/README.md says, from a folder and from what is in a bucket: the same rows, whatever a
- * partition's value is, whichever columns came and went, and also where a table has no rows. What is in a folder's name alone is the hard part.
+ * Tables as DuckDB, pyarrow, polars and Spark read them, each as topology/README.md says, from a
+ * folder and from what is in a bucket: the same rows, whatever a partition's value is, whichever
+ * columns came and went, and also where a table has no rows. What is in a folder's name alone is
+ * the hard part.
  *
  * The readers are installed by pip, at exact versions, and kept for the next run.
  */
@@ -26,7 +28,9 @@ import { motoRig } from '../s3/support.ts';
 import { batchOf, temporaryFolders } from '../support.ts';
 
 const packages = ['duckdb==2.0.1', 'pyarrow==26.0.1', 'polars==2.1.0', 'pyspark==4.3.0'] as const;
-const script = fileURLToPath(new URL('../../../../test/enrich/lake/read-tables.py', import.meta.url));
+const script = fileURLToPath(
+  new URL('../../../../test/enrich/lake/read-tables.py', import.meta.url),
+);
 const run = promisify(execFile);
 const folder = temporaryFolders('readers');
 const at = Date.parse('2026-01-02T09:10:11Z');
@@ -54,11 +58,22 @@ const teams = [
     'e\u0301',
     '\u00e9',
   ],
-  ...['a/b c=%', 'x\n\0y\t\'"*?[]{}', 'a+b&c;d,e:f', '\u2028\u00a0z', 'é'.repeat(125), '__hive_default_partition__', ' '],
+  ...[
+    'a/b c=%',
+    'x\n\0y\t\'"*?[]{}',
+    'a+b&c;d,e:f',
+    '\u2028\u00a0z',
+    'é'.repeat(125),
+    '__hive_default_partition__',
+    ' ',
+  ],
 ];
 const refusedTeams = ['', '__HIVE_DEFAULT_PARTITION__', 'é'.repeat(126), 'x'.repeat(251)];
 
-const schemaOf = (properties: Readonly<Record<string, JsonSchema>>, required: readonly string[] = []): JsonSchema => ({
+const schemaOf = (
+  properties: Readonly<Record<string, JsonSchema>>,
+  required: readonly string[] = [],
+): JsonSchema => ({
   $id: 'row',
   type: 'object',
   properties,
@@ -90,7 +105,13 @@ function write(
   { table, schema, rows, partitionBy = everyPartition }: Written,
   attempt: number,
 ): Promise<readonly string[]> {
-  const options = { owner: { team: 'own', app: 'er' }, topology: 't', run: runOf(attempt), fileMaxBytes: 1e9, fileMaxAgeMs: 0 };
+  const options = {
+    owner: { team: 'own', app: 'er' },
+    topology: 't',
+    run: runOf(attempt),
+    fileMaxBytes: 1e9,
+    fileMaxAgeMs: 0,
+  };
   const sink = tableSink({ dir, table, schema, partitionBy, ...options, clock: manualClock(at) });
   return commit(
     sink,
@@ -104,7 +125,13 @@ const values = {
   rows: teams.map((team, n) => ({ n, team })),
 };
 const typed = schemaOf(
-  { n: { type: 'integer' }, at: { type: 'string', format: 'date-time' }, ratio: { type: 'number' }, good: { type: 'boolean' }, more: {} },
+  {
+    n: { type: 'integer' },
+    at: { type: 'string', format: 'date-time' },
+    ratio: { type: 'number' },
+    good: { type: 'boolean' },
+    more: {},
+  },
   ['n'],
 );
 
@@ -118,11 +145,18 @@ async function fill(dir: LakePlace): Promise<void> {
   const kept = { id: text };
   const versions: readonly Omit<Written, 'table'>[] = [
     { schema: schemaOf({ ...kept, v: { type: 'integer' } }, ['v']), rows: [{ id: '1', v: 1 }] },
-    { schema: schemaOf({ ...kept, v: { type: ['integer', 'null'] } }), rows: [{ id: '2', v: null }] },
+    {
+      schema: schemaOf({ ...kept, v: { type: ['integer', 'null'] } }),
+      rows: [{ id: '2', v: null }],
+    },
     { schema: schemaOf(kept), rows: [{ id: '3' }] },
-    { schema: schemaOf({ w: { type: 'boolean' }, ...kept, team: text }), rows: [{ id: '4', w: true, team: 'x' }] },
+    {
+      schema: schemaOf({ w: { type: 'boolean' }, ...kept, team: text }),
+      rows: [{ id: '4', w: true, team: 'x' }],
+    },
   ];
-  for (const [n, version] of versions.entries()) await write(dir, { table: 'versions', ...version }, n + 1);
+  for (const [n, version] of versions.entries())
+    await write(dir, { table: 'versions', ...version }, n + 1);
   const rejected = rejectedSink({ dir, topology: 't', run: runOf(1), clock: manualClock(at) });
   await commit(
     rejected,
@@ -131,95 +165,157 @@ async function fill(dir: LakePlace): Promise<void> {
 }
 
 const rejection = (id: string, team: string): RejectedEvent => ({
-  ...{ id, source: '/a/b', type: 't', team, app: 'b', receivedtime: new Date(at).toISOString(), element: '0', topology: 't' },
-  ...{ topology_version: 1, operator: 'op', code: 'schema-violation', message: 'm', pointer: '/x', schema: null, stream: `${team}/b` },
+  ...{
+    id,
+    source: '/a/b',
+    type: 't',
+    team,
+    app: 'b',
+    receivedtime: new Date(at).toISOString(),
+    element: '0',
+    topology: 't',
+  },
+  ...{
+    topology_version: 1,
+    operator: 'op',
+    code: 'schema-violation',
+    message: 'm',
+    pointer: '/x',
+    schema: null,
+    stream: `${team}/b`,
+  },
   ...{ path: 'kinesis', split: 'shard', position: '1', data: '{}', data_encoding: 'utf8' },
 });
 
-type Found = Readonly<Record<string, { readonly rows: readonly Readonly<Record<string, unknown>>[]; readonly columns: readonly string[] }>>;
+type Found = Readonly<
+  Record<
+    string,
+    {
+      readonly rows: readonly Readonly<Record<string, unknown>>[];
+      readonly columns: readonly string[];
+    }
+  >
+>;
 
 const readers = ['duckdb', 'pyarrow', 'polars', 'spark'] as const;
 const day = { date: '2026-01-02', hour: '09' };
 
-describe.skipIf(pythonMissing() !== undefined || javaMissing() !== undefined)('a table is read alike by four readers', () => {
-  const lake = folder();
-  let found: Readonly<Record<string, Found>>;
+describe.skipIf(pythonMissing() !== undefined || javaMissing() !== undefined)(
+  'a table is read alike by four readers',
+  () => {
+    const lake = folder();
+    let found: Readonly<Record<string, Found>>;
 
-  beforeAll(async () => {
-    await fill(lake);
-    const python = join(await pythonPackages(...packages), 'python');
-    const tables = ['by_value', 'empty', 'flat', 'types', 'versions', 'rejected'];
-    const { stdout } = await run(python, [script, lake, ...tables], { env: { ...process.env, LC_ALL: 'C.UTF-8' }, maxBuffer: 1 << 26 });
-    found = JSON.parse(stdout) as Readonly<Record<string, Found>>;
-  }, installMaxMs);
+    beforeAll(async () => {
+      await fill(lake);
+      const python = join(await pythonPackages(...packages), 'python');
+      const tables = ['by_value', 'empty', 'flat', 'types', 'versions', 'rejected'];
+      const { stdout } = await run(python, [script, lake, ...tables], {
+        env: { ...process.env, LC_ALL: 'C.UTF-8' },
+        maxBuffer: 1 << 26,
+      });
+      found = JSON.parse(stdout) as Readonly<Record<string, Found>>;
+    }, installMaxMs);
 
-  const rowsOf = (table: string, reader: string): readonly Readonly<Record<string, unknown>>[] => {
-    const rows = found[table]?.[reader]?.rows;
-    if (!Array.isArray(rows)) throw new Error(`${reader}: ${JSON.stringify(rows)}`);
-    return rows as readonly Readonly<Record<string, unknown>>[];
-  };
-  const byId = (rows: readonly Readonly<Record<string, unknown>>[], id: string): readonly Readonly<Record<string, unknown>>[] =>
-    [...rows].sort((a, b) => Number(a[id]) - Number(b[id]));
+    const rowsOf = (
+      table: string,
+      reader: string,
+    ): readonly Readonly<Record<string, unknown>>[] => {
+      const rows = found[table]?.[reader]?.rows;
+      if (!Array.isArray(rows)) throw new Error(`${reader}: ${JSON.stringify(rows)}`);
+      return rows as readonly Readonly<Record<string, unknown>>[];
+    };
+    const byId = (
+      rows: readonly Readonly<Record<string, unknown>>[],
+      id: string,
+    ): readonly Readonly<Record<string, unknown>>[] =>
+      [...rows].sort((a, b) => Number(a[id]) - Number(b[id]));
 
-  it.each(readers)('%s: whatever names its partitions', (reader) => {
-    expect(byId(rowsOf('by_value', reader), 'n')).toEqual(teams.map((team, n) => ({ n, ...day, team, app: 'er' })));
-  });
+    it.each(readers)('%s: whatever names its partitions', (reader) => {
+      expect(byId(rowsOf('by_value', reader), 'n')).toEqual(
+        teams.map((team, n) => ({ n, ...day, team, app: 'er' })),
+      );
+    });
 
-  it.each(readers)('%s: each type, null where a row has none', (reader) => {
-    const own = { ...day, team: 'own', app: 'er' };
-    expect(byId(rowsOf('types', reader), 'n')).toEqual([
-      { n: 1, at: '2026-01-02T03:04:05.678Z', ratio: 0.5, good: true, more: '{"x":[1]}', ...own },
-      { n: 2, at: null, ratio: null, good: null, more: null, ...own },
-    ]);
-  });
+    it.each(readers)('%s: each type, null where a row has none', (reader) => {
+      const own = { ...day, team: 'own', app: 'er' };
+      expect(byId(rowsOf('types', reader), 'n')).toEqual([
+        { n: 1, at: '2026-01-02T03:04:05.678Z', ratio: 0.5, good: true, more: '{"x":[1]}', ...own },
+        { n: 2, at: null, ratio: null, good: null, more: null, ...own },
+      ]);
+    });
 
-  it.each(readers)('%s: columns that come, go and are null', (reader) => {
-    const own = { ...day, team: 'own', app: 'er' };
-    expect(byId(rowsOf('versions', reader), 'id')).toEqual([
-      { id: '1', v: 1, w: null, ...own },
-      { id: '2', v: null, w: null, ...own },
-      { id: '3', v: null, w: null, ...own },
-      { id: '4', v: null, w: true, ...own, team: 'x' },
-    ]);
-  });
+    it.each(readers)('%s: columns that come, go and are null', (reader) => {
+      const own = { ...day, team: 'own', app: 'er' };
+      expect(byId(rowsOf('versions', reader), 'id')).toEqual([
+        { id: '1', v: 1, w: null, ...own },
+        { id: '2', v: null, w: null, ...own },
+        { id: '3', v: null, w: null, ...own },
+        { id: '4', v: null, w: true, ...own, team: 'x' },
+      ]);
+    });
 
-  it.each(readers)('%s: a table without rows has its columns, with and without partitions, for who knows nothing else of it', (reader) => {
-    const columns = ['at', 'good', 'more', 'n', 'ratio'];
-    expect([rowsOf('empty', reader), rowsOf('flat', reader)]).toEqual([[], []]);
-    expect(found['empty']?.[reader]?.columns).toEqual([...columns, 'app', 'date', 'hour', 'team'].sort());
-    expect(found['flat']?.[reader]?.columns).toEqual(columns);
-    expect(found['by_value']?.[reader]?.columns).toEqual(['app', 'date', 'hour', 'n', 'team']);
-  });
+    it.each(readers)(
+      '%s: a table without rows has its columns, with and without partitions, for who knows nothing else of it',
+      (reader) => {
+        const columns = ['at', 'good', 'more', 'n', 'ratio'];
+        expect([rowsOf('empty', reader), rowsOf('flat', reader)]).toEqual([[], []]);
+        expect(found['empty']?.[reader]?.columns).toEqual(
+          [...columns, 'app', 'date', 'hour', 'team'].sort(),
+        );
+        expect(found['flat']?.[reader]?.columns).toEqual(columns);
+        expect(found['by_value']?.[reader]?.columns).toEqual(['app', 'date', 'hour', 'n', 'team']);
+      },
+    );
 
-  it.each(readers)('%s: the rejected table has team and app once', (reader) => {
-    const rows = rowsOf('rejected', reader).map(({ id, team, app, seen, stream }) => ({ id, team, app, seen, stream }));
-    expect(byId(rows, 'id')).toEqual([
-      { id: '1', team: 'café', app: 'b', seen: 1, stream: 'café/b' },
-      { id: '2', team: 'null', app: 'b', seen: 1, stream: 'null/b' },
-    ]);
-    expect(found['rejected']?.[reader]?.columns).toContain('team');
-  });
+    it.each(readers)('%s: the rejected table has team and app once', (reader) => {
+      const rows = rowsOf('rejected', reader).map(({ id, team, app, seen, stream }) => ({
+        id,
+        team,
+        app,
+        seen,
+        stream,
+      }));
+      expect(byId(rows, 'id')).toEqual([
+        { id: '1', team: 'café', app: 'b', seen: 1, stream: 'café/b' },
+        { id: '2', team: 'null', app: 'b', seen: 1, stream: 'null/b' },
+      ]);
+      expect(found['rejected']?.[reader]?.columns).toContain('team');
+    });
 
-  it('and so by `sluice query`', async () => {
-    const { rows } = await queryLake(lake, 'SELECT n, team FROM by_value ORDER BY n');
-    expect(rows).toEqual(teams.map((team, n) => [n, team]));
-    expect((await queryLake(lake, 'SELECT * FROM empty')).columns).toHaveLength(9);
-  });
+    it('and so by `sluice query`', async () => {
+      const { rows } = await queryLake(lake, 'SELECT n, team FROM by_value ORDER BY n');
+      expect(rows).toEqual(teams.map((team, n) => [n, team]));
+      expect((await queryLake(lake, 'SELECT * FROM empty')).columns).toHaveLength(9);
+    });
 
-  it('has only Parquet in its folder', () => {
-    const names = readdirSync(lake, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-    const inTables = names.map((entry) => relative(lake, join(entry.parentPath, entry.name))).filter((path) => !path.startsWith('.'));
-    expect(inTables.filter((path) => !path.endsWith('.parquet'))).toEqual([]);
-  });
-});
+    it('has only Parquet in its folder', () => {
+      const names = readdirSync(lake, { recursive: true, withFileTypes: true }).filter((entry) =>
+        entry.isFile(),
+      );
+      const inTables = names
+        .map((entry) => relative(lake, join(entry.parentPath, entry.name)))
+        .filter((path) => !path.startsWith('.'));
+      expect(inTables.filter((path) => !path.endsWith('.parquet'))).toEqual([]);
+    });
+  },
+);
 
 it('a value that no folder can be named by is refused, with its place', async () => {
   const rows = refusedTeams.map((team, n) => ({ n, team }));
-  expect(await write(folder(), { ...values, rows }, ++attempts)).toEqual(refusedTeams.map(() => '/team'));
+  expect(await write(folder(), { ...values, rows }, ++attempts)).toEqual(
+    refusedTeams.map(() => '/team'),
+  );
   // Null is no value: the row is its topology's.
   const lake = folder();
   const schema = schemaOf({ n: { type: 'integer' }, team: { type: ['string', 'null'] } });
-  expect(await write(lake, { table: 'nulls', schema, rows: [{ n: 1, team: null }, { n: 2 }] }, ++attempts)).toEqual([]);
+  expect(
+    await write(
+      lake,
+      { table: 'nulls', schema, rows: [{ n: 1, team: null }, { n: 2 }] },
+      ++attempts,
+    ),
+  ).toEqual([]);
   expect((await queryLake(lake, 'SELECT n, team FROM nulls ORDER BY n')).rows).toEqual([
     [1, 'own'],
     [2, 'own'],
@@ -234,7 +330,9 @@ describe.skipIf(pythonMissing() !== undefined)('in a bucket', { timeout: 120_000
     await fill({ ...place, prefix: 'p/lake' });
     const [local, copy] = [folder(), folder()];
     await fill(local);
-    const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: place.bucket, Prefix: 'p/lake/' }));
+    const { Contents = [] } = await client.send(
+      new ListObjectsV2Command({ Bucket: place.bucket, Prefix: 'p/lake/' }),
+    );
     for (const { Key = '' } of Contents) {
       const { Body } = await client.send(new GetObjectCommand({ Bucket: place.bucket, Key }));
       const path = join(copy, Key.slice('p/lake/'.length));

@@ -1,5 +1,6 @@
 /**
- * A table whose columns change: what readers can unify is taken, and read; the rest is refused while the table has rows, before one is written.
+ * A table whose columns change: what readers can unify is taken, and read; the rest is refused
+ * while the table has rows, before one is written.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +23,12 @@ const rowSchema = (properties: Readonly<Record<string, JsonSchema>>): JsonSchema
 });
 const sinkOf = (
   schema: JsonSchema,
-): { readonly kind: 'table'; readonly table: string; readonly schema: JsonSchema; readonly partitionBy: readonly ['date'] } => ({
+): {
+  readonly kind: 'table';
+  readonly table: string;
+  readonly schema: JsonSchema;
+  readonly partitionBy: readonly ['date'];
+} => ({
   kind: 'table',
   table: 'rows',
   schema,
@@ -79,7 +85,10 @@ describe('a column', () => {
       }
       const message = `its column 'v' was ${from} in the table 'rows', now it is ${to}: readers cannot unify them`;
       expect(await misfits(lake, next)).toEqual([message]);
-      await expect(write(lake, next, { id: '2', v: is[2] })).rejects.toMatchObject({ code: 'table-mismatch', message });
+      await expect(write(lake, next, { id: '2', v: is[2] })).rejects.toMatchObject({
+        code: 'table-mismatch',
+        message,
+      });
       expect((await queryLake(lake, 'SELECT id FROM rows')).rows).toEqual([['1']]);
     },
   );
@@ -105,13 +114,20 @@ describe('a column', () => {
     await write(lake, rowSchema({}), { id: '2' });
     const back = rowSchema({ v: { type: 'string' } });
     expect(await misfits(lake, back)).toHaveLength(1);
-    await expect(write(lake, back, { id: '3', v: 'x' })).rejects.toMatchObject({ code: 'table-mismatch' });
+    await expect(write(lake, back, { id: '3', v: 'x' })).rejects.toMatchObject({
+      code: 'table-mismatch',
+    });
     const described = join(lake, '.tables/rows.json');
-    const { columns: _, ...before } = JSON.parse(readFileSync(described, 'utf8')) as Record<string, unknown>;
+    const { columns: _, ...before } = JSON.parse(readFileSync(described, 'utf8')) as Record<
+      string,
+      unknown
+    >;
     rmSync(described);
     writeFileSync(join(lake, 'rows/_table.json'), JSON.stringify(before));
     expect(await misfits(lake, back)).toHaveLength(1);
-    await expect(write(lake, back, { id: '3', v: 'x' })).rejects.toMatchObject({ code: 'table-mismatch' });
+    await expect(write(lake, back, { id: '3', v: 'x' })).rejects.toMatchObject({
+      code: 'table-mismatch',
+    });
   });
 
   it('is described beside the rows no more: what an earlier version wrote there moves, and is kept', async () => {
@@ -122,7 +138,9 @@ describe('a column', () => {
     rmSync(now);
     writeFileSync(former, text);
     expect(await misfits(lake, rowSchema({ v: { type: 'string' } }))).toHaveLength(1);
-    await expect(write(lake, rowSchema({ v: { type: 'string' } }), { id: '2', v: 'x' })).rejects.toMatchObject({ code: 'table-mismatch' });
+    await expect(
+      write(lake, rowSchema({ v: { type: 'string' } }), { id: '2', v: 'x' }),
+    ).rejects.toMatchObject({ code: 'table-mismatch' });
     expect((await queryLake(lake, 'SELECT id, v FROM rows')).rows).toEqual([['1', 1]]);
     await write(lake, rowSchema({ w: { type: 'boolean' } }), { id: '2', w: true });
     expect([existsSync(former), existsSync(now)]).toEqual([false, true]);
@@ -145,7 +163,10 @@ describe('a column', () => {
   it('of a table that is not there, or is delivered elsewhere, is compared with what the checkpoint says', async () => {
     const lake = folder();
     mkdirSync(lake, { recursive: true });
-    const [was, is] = [sinkOf(rowSchema({ v: { type: 'integer' } })), sinkOf(rowSchema({ v: { type: 'string' } }))];
+    const [was, is] = [
+      sinkOf(rowSchema({ v: { type: 'integer' } })),
+      sinkOf(rowSchema({ v: { type: 'string' } })),
+    ];
     expect(await sinkMisfits({ lake, sink: is, was, isDelivered: false })).toEqual([]);
     expect(await sinkMisfits({ lake, sink: is, was, isDelivered: true })).toHaveLength(1);
     expect(await sinkMisfits({ lake, sink: is, was: undefined, isDelivered: true })).toEqual([]);

@@ -1,6 +1,7 @@
 /**
- * A table by key: a window that fires again adds a row, and the sum of all rows counted its elements twice. `<table>_latest` has the last row of each key, whatever
- * was restarted in between; the table itself keeps all of them.
+ * A table by key: a window that fires again adds a row, and the sum of all rows counted its
+ * elements twice. `<table>_latest` has the last row of each key, whatever was restarted in between;
+ * the table itself keeps all of them.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -40,10 +41,28 @@ interface Run {
   readonly upsert?: readonly string[] | undefined;
 }
 
-async function write(lake: string, batches: readonly (readonly object[])[], { attempt, clockMs, state, upsert }: Run): Promise<SinkState> {
-  const options = { owner: { team: 'own', app: 'er' }, topology: 't', run: runOf(attempt), fileMaxBytes: 1e9, fileMaxAgeMs: 0 };
+async function write(
+  lake: string,
+  batches: readonly (readonly object[])[],
+  { attempt, clockMs, state, upsert }: Run,
+): Promise<SinkState> {
+  const options = {
+    owner: { team: 'own', app: 'er' },
+    topology: 't',
+    run: runOf(attempt),
+    fileMaxBytes: 1e9,
+    fileMaxAgeMs: 0,
+  };
   const clock = manualClock(clockMs);
-  const sink: Sink = tableSink({ dir: lake, table: 'ctr', schema, partitionBy: ['date', 'hour', 'team'], upsert, ...options, clock });
+  const sink: Sink = tableSink({
+    dir: lake,
+    table: 'ctr',
+    schema,
+    partitionBy: ['date', 'hour', 'team'],
+    upsert,
+    ...options,
+    clock,
+  });
   let kept = state;
   await sink.open(kept);
   for (const [n, rows] of batches.entries()) {
@@ -56,13 +75,29 @@ async function write(lake: string, batches: readonly (readonly object[])[], { at
 }
 
 const latest = async (lake: string): Promise<readonly (readonly unknown[])[]> =>
-  (await queryLake(lake, 'SELECT promo, minute(start) AS minute, team, clicks FROM ctr_latest ORDER BY ALL NULLS FIRST')).rows;
+  (
+    await queryLake(
+      lake,
+      'SELECT promo, minute(start) AS minute, team, clicks FROM ctr_latest ORDER BY ALL NULLS FIRST',
+    )
+  ).rows;
 const key = ['promo', 'start', 'team'];
 
 it('shows the last row of each key, within a batch, over checkpoints, and when the clock went back over a restart', async () => {
   const lake = folder();
-  const first = [pane('a', 0, 1), pane('b', 0, 1), pane('a', 0, 2), pane('a', 1, 5), pane(null, 0, 7), pane('a', 0, 9, 'y')];
-  const state = await write(lake, [first, [pane('a', 0, 3), pane(null, 0, 8)]], { attempt: 1, clockMs: at, upsert: key });
+  const first = [
+    pane('a', 0, 1),
+    pane('b', 0, 1),
+    pane('a', 0, 2),
+    pane('a', 1, 5),
+    pane(null, 0, 7),
+    pane('a', 0, 9, 'y'),
+  ];
+  const state = await write(lake, [first, [pane('a', 0, 3), pane(null, 0, 8)]], {
+    attempt: 1,
+    clockMs: at,
+    upsert: key,
+  });
   const before = [
     [null, 0, 'x', 8],
     ['a', 0, 'x', 3],
@@ -71,17 +106,32 @@ it('shows the last row of each key, within a batch, over checkpoints, and when t
     ['b', 0, 'x', 1],
   ];
   expect(await latest(lake)).toEqual(before);
-  await write(lake, [[pane('b', 0, 2), pane('a', 1, 4)]], { attempt: 2, clockMs: at - 3_600_000, state, upsert: key });
+  await write(lake, [[pane('b', 0, 2), pane('a', 1, 4)]], {
+    attempt: 2,
+    clockMs: at - 3_600_000,
+    state,
+    upsert: key,
+  });
   expect(await latest(lake)).toEqual([...before.slice(0, 3), ['a', 1, 'x', 4], ['b', 0, 'x', 2]]);
-  expect((await queryLake(lake, 'SELECT count(*), count(DISTINCT row_order) FROM ctr')).rows).toEqual([[10, 10]]);
-  expect((await queryLake(lake, 'SELECT * FROM ctr_latest')).columns.map(({ name }) => name)).not.toContain('row_order');
-  expect(JSON.parse(readFileSync(join(lake, '.tables/ctr.json'), 'utf8'))).toMatchObject({ upsert: { key, order: 'row_order' } });
+  expect(
+    (await queryLake(lake, 'SELECT count(*), count(DISTINCT row_order) FROM ctr')).rows,
+  ).toEqual([[10, 10]]);
+  expect(
+    (await queryLake(lake, 'SELECT * FROM ctr_latest')).columns.map(({ name }) => name),
+  ).not.toContain('row_order');
+  expect(JSON.parse(readFileSync(join(lake, '.tables/ctr.json'), 'utf8'))).toMatchObject({
+    upsert: { key, order: 'row_order' },
+  });
 });
 
 it('a run from the start, without checkpoints, comes after what is there', async () => {
   const lake = folder();
   await write(lake, [[pane('a', 0, 1), pane('a', 0, 2)]], { attempt: 1, clockMs: at, upsert: key });
-  await write(lake, [[pane('a', 0, 1)], [pane('a', 0, 3)]], { attempt: 1, clockMs: at + 60_000, upsert: key });
+  await write(lake, [[pane('a', 0, 1)], [pane('a', 0, 3)]], {
+    attempt: 1,
+    clockMs: at + 60_000,
+    upsert: key,
+  });
   expect(await latest(lake)).toEqual([['a', 0, 'x', 3]]);
 });
 
@@ -119,14 +169,18 @@ it('a table without rows has its view, and one that is called as the view is sta
   });
   await sink.open(undefined);
   await sink.close();
-  expect((await queryLake(lake, 'SELECT * FROM ctr_latest')).columns.map(({ name }) => name)).toEqual(['id']);
+  expect(
+    (await queryLake(lake, 'SELECT * FROM ctr_latest')).columns.map(({ name }) => name),
+  ).toEqual(['id']);
 });
 
 it('lines by Firehose have the order as well, of a table by key alone', () => {
   const options = { schema, owner: { team: 'own', app: 'er' }, sink: 't/ctr' };
   const rows = batchOf([pane('a', 0, 1), pane('a', 0, 2)], () => at);
   const ordersOf = (order?: RowOrder): readonly unknown[] =>
-    lineWriter({ ...options, order })(rows).lines.map(({ line }) => (JSON.parse(line.toString()) as Record<string, unknown>)['row_order']);
+    lineWriter({ ...options, order })(rows).lines.map(
+      ({ line }) => (JSON.parse(line.toString()) as Record<string, unknown>)['row_order'],
+    );
   expect(ordersOf(new RowOrder(manualClock(5)))).toEqual([5_000, 5_001]);
   expect(ordersOf()).toEqual([undefined, undefined]);
 });

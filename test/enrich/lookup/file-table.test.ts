@@ -31,7 +31,9 @@ it('reads an array and NDJSON, plain and gzipped, with any line ends and empty l
   expect(readFileTable(write('a.json', JSON.stringify(rows)))).toEqual(rows);
   expect(readFileTable(write('a.json.gz', gzipSync(JSON.stringify(rows))))).toEqual(rows);
   expect(readFileTable(write('a.ndjson', `${lines}\n`))).toEqual(rows);
-  expect(readFileTable(write('a.jsonl', `\r\n${lines.replaceAll('\n', '\r\n')}\r\n\r\n`))).toEqual(rows);
+  expect(readFileTable(write('a.jsonl', `\r\n${lines.replaceAll('\n', '\r\n')}\r\n\r\n`))).toEqual(
+    rows,
+  );
   expect(readFileTable(write('a.ndjson.gz', gzipSync(lines)))).toEqual(rows);
   expect(readFileTable(write('empty.ndjson', ''))).toEqual([]);
 });
@@ -72,7 +74,10 @@ it('says where bad JSON is: in the file, or in its line', () => {
 it('refuses what is too large before it is read or inflated whole, and too many rows', () => {
   const large = write('large.json', '[]');
   truncateSync(large, limits.lookupTableMaxBytes + 1);
-  const inflates = write('inflates.json.gz', gzipSync(Buffer.alloc(limits.lookupTableMaxBytes + 1, 0x20), { level: 1 }));
+  const inflates = write(
+    'inflates.json.gz',
+    gzipSync(Buffer.alloc(limits.lookupTableMaxBytes + 1, 0x20), { level: 1 }),
+  );
   for (const path of [large, inflates]) {
     expect(faultOf(() => readFileTable(path))).toMatchObject({
       code: 'lookup-table-invalid',

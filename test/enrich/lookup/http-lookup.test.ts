@@ -1,5 +1,6 @@
 /**
- * The look-up over HTTP against a real server on loopback: what is asked, what each answer means, and what faults tell.
+ * The look-up over HTTP against a real server on loopback: what is asked, what each answer means,
+ * and what faults tell.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
@@ -24,7 +25,9 @@ interface Served {
   readonly asked: { readonly url: string; readonly headers: IncomingMessage['headers'] }[];
 }
 
-async function serve(answer: (response: ServerResponse, request: IncomingMessage) => void): Promise<Served> {
+async function serve(
+  answer: (response: ServerResponse, request: IncomingMessage) => void,
+): Promise<Served> {
   const asked: Served['asked'] = [];
   const server = createServer((request, response) => {
     asked.push({ url: request.url ?? '', headers: request.headers });
@@ -73,7 +76,8 @@ describe('the request', () => {
 
   it('never leaves the place of the key: what an address cannot carry there has nothing, and is not asked', async () => {
     const { host, asked } = await serve((response) => response.end('{"other":1}'));
-    for (const key of ['.', '..', ['a', '..', '..'], '\ud800'] as const) expect(await ask(`${host}/prices/{key}`, key)).toBeUndefined();
+    for (const key of ['.', '..', ['a', '..', '..'], '\ud800'] as const)
+      expect(await ask(`${host}/prices/{key}`, key)).toBeUndefined();
     expect(asked).toEqual([]);
   });
 
@@ -91,7 +95,8 @@ describe('the request', () => {
 describe('the answer', () => {
   it('200 is parsed JSON, also compressed', async () => {
     const { host } = await serve((response, { url }) => {
-      if (url === '/gz') response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{"price":2}'));
+      if (url === '/gz')
+        response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{"price":2}'));
       else response.end('{"price":1,"name":"é"}');
     });
     expect(await ask(`${host}/{key}`, 'plain')).toEqual({ price: 1, name: 'é' });
@@ -105,7 +110,8 @@ describe('the answer', () => {
       if (request.url === '/204') response.writeHead(204).end();
       else response.writeHead(404).end('there is no such thing');
     });
-    for (let i = 0; i < 20; i++) for (const key of ['404', '204']) expect(await ask(`${host}/{key}`, key)).toBeUndefined();
+    for (let i = 0; i < 20; i++)
+      for (const key of ['404', '204']) expect(await ask(`${host}/{key}`, key)).toBeUndefined();
     // A second one is opened when the first has only just become free.
     expect(ports.size).toBeLessThanOrEqual(2);
   });
@@ -126,7 +132,9 @@ describe('the answer', () => {
   });
 
   it('what is not JSON in UTF-8 is a fault that may pass', async () => {
-    const { host } = await serve((response, { url }) => response.end(url === '/bytes' ? Buffer.from([0x22, 0xff, 0x22]) : '<html>'));
+    const { host } = await serve((response, { url }) =>
+      response.end(url === '/bytes' ? Buffer.from([0x22, 0xff, 0x22]) : '<html>'),
+    );
     for (const key of ['html', 'bytes']) {
       expect(await faultOf(ask(`${host}/{key}`, key))).toMatchObject({
         code: 'lookup-answer-invalid',
@@ -141,7 +149,8 @@ describe('the answer', () => {
     const text = (bytes: number): string => `"${'x'.repeat(bytes - 2)}"`;
     const { host } = await serve((response, { url }) => {
       if (url === '/fits') response.end(text(most));
-      else if (url === '/gz') response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(text(64 * most)));
+      else if (url === '/gz')
+        response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(text(64 * most)));
       else {
         const more = (): void => {
           while (!response.destroyed && response.write('x'.repeat(65_536)));
@@ -175,7 +184,9 @@ describe('no answer', () => {
     const closed = servers.pop();
     closed?.closeAllConnections();
     await new Promise((resolve) => closed?.close(resolve));
-    expect((await faultOf(ask(`${host}/{key}`, 'k'))).message).toBe("the look-up 'prices': there was no whole answer (ECONNREFUSED)");
+    expect((await faultOf(ask(`${host}/{key}`, 'k'))).message).toBe(
+      "the look-up 'prices': there was no whole answer (ECONNREFUSED)",
+    );
   });
 
   it('the signal ends it while it waits for headers and while it reads the body', async () => {
@@ -190,7 +201,8 @@ describe('no answer', () => {
       setTimeout(() => abort.abort(), 50);
       expect((await fault).code).toBe('lookup-unreachable');
     }
-    for (let tries = 0; hungUp < 2 && tries < 100; tries++) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (let tries = 0; hungUp < 2 && tries < 100; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
     expect(hungUp).toBe(2);
   });
 
@@ -203,7 +215,9 @@ describe('no answer', () => {
       await faultOf(ask('http://127.0.0.1:1/{key}?token=secret', 'k')),
     ];
     for (const fault of faults) {
-      expect(`${fault.message} ${fault.stack} ${JSON.stringify(fault.cause)}`).not.toContain('secret');
+      expect(`${fault.message} ${fault.stack} ${JSON.stringify(fault.cause)}`).not.toContain(
+        'secret',
+      );
       expect(fault.retryable).toBe(true);
     }
   });
@@ -211,7 +225,10 @@ describe('no answer', () => {
 
 describe('an answer that says when to ask again', () => {
   const nowMs = Date.parse('2026-01-02T03:04:05Z');
-  const afterOf = async (headers: Readonly<Record<string, string>>, status = 503): Promise<unknown> => {
+  const afterOf = async (
+    headers: Readonly<Record<string, string>>,
+    status = 503,
+  ): Promise<unknown> => {
     const { host } = await serve((response) => {
       response.sendDate = false;
       response.writeHead(status, headers).end();
@@ -225,25 +242,45 @@ describe('an answer that says when to ask again', () => {
   };
 
   it('is obeyed whatever its status: in seconds, or as a date of any of the three forms', async () => {
-    for (const status of [302, 429, 500, 503]) expect(await afterOf({ 'retry-after': '120' }, status)).toBe(120_000);
+    for (const status of [302, 429, 500, 503])
+      expect(await afterOf({ 'retry-after': '120' }, status)).toBe(120_000);
     expect(await afterOf({ 'retry-after': '0' })).toBe(0);
-    for (const date of ['Fri, 02 Jan 2026 03:05:05 GMT', 'Friday, 02-Jan-26 03:05:05 GMT', 'Fri Jan  2 03:05:05 2026'])
+    for (const date of [
+      'Fri, 02 Jan 2026 03:05:05 GMT',
+      'Friday, 02-Jan-26 03:05:05 GMT',
+      'Fri Jan  2 03:05:05 2026',
+    ])
       expect(await afterOf({ 'retry-after': date }), date).toBe(60_000);
     expect(await afterOf({ 'retry-after': 'Fri, 02 Jan 2026 01:00:00 GMT' })).toBe(0);
   });
 
   it("counts a date from the answer's own, as the server's clock is not ours", async () => {
-    expect(await afterOf({ date: 'Fri, 02 Jan 2026 13:00:00 GMT', 'retry-after': 'Fri, 02 Jan 2026 13:00:07 GMT' })).toBe(7_000);
+    expect(
+      await afterOf({
+        date: 'Fri, 02 Jan 2026 13:00:00 GMT',
+        'retry-after': 'Fri, 02 Jan 2026 13:00:07 GMT',
+      }),
+    ).toBe(7_000);
   });
 
   it('says nothing where that cannot be read, or where the answer is none of failing', async () => {
-    for (const text of ['soon', '-5', '1.5', '1e3', '2026-01-02T03:05:05Z', 'Fri, 02 Jan 2026 03:05:05 CET', '5, 6'])
+    for (const text of [
+      'soon',
+      '-5',
+      '1.5',
+      '1e3',
+      '2026-01-02T03:05:05Z',
+      'Fri, 02 Jan 2026 03:05:05 CET',
+      '5, 6',
+    ])
       expect(await afterOf({ 'retry-after': text }), text).toBeUndefined();
     expect(await afterOf({})).toBeUndefined();
   });
 
   it('names it in the fault', async () => {
-    const { host } = await serve((response) => response.writeHead(429, { 'retry-after': '7' }).end());
+    const { host } = await serve((response) =>
+      response.writeHead(429, { 'retry-after': '7' }).end(),
+    );
     expect((await faultOf(ask(`${host}/{key}`, 'k'))).message).toBe(
       "the look-up 'prices': the server answered 429, and asks to be left alone for 7 s",
     );

@@ -1,6 +1,7 @@
 /**
- * A quiet table made a file of 1 to 2 KB each time it was published, thousands a day. A published file that is small grows instead: it is replaced by one with its
- * rows and those that came after, through checkpoints and restarts, until it is large or old.
+ * A quiet table made a file of 1 to 2 KB each time it was published, thousands a day. A published
+ * file that is small grows instead: it is replaced by one with its rows and those that came after,
+ * through checkpoints and restarts, until it is large or old.
  */
 import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
@@ -69,7 +70,11 @@ it('a quiet table has a file a partition, through checkpoints, restarts and comm
 it('a reader finds every published row at each moment, and each as it was written', async () => {
   const runs = runsIn();
   const rows = [
-    typedRow(1, { note: 'naïve 日本', raw: '{"big": 12345678901234567890}', nested: { a: [1, null] } }),
+    typedRow(1, {
+      note: 'naïve 日本',
+      raw: '{"big": 12345678901234567890}',
+      nested: { a: [1, null] },
+    }),
     typedRow(-(2 ** 53) + 1, { ratio: null, note: '' }),
     typedRow(3, { at: '1969-12-31T23:59:59.999Z', ratio: -1e-300 }),
   ];
@@ -82,7 +87,13 @@ it('a reader finds every published row at each moment, and each as it was writte
     expect(found).toHaveLength(n + 1);
   }
   expect(expected).toEqual([
-    expect.objectContaining({ n: 1n, note: 'naïve 日本', raw: '{"big": 12345678901234567890}', nested: '{"a":[1,null]}', good: false }),
+    expect.objectContaining({
+      n: 1n,
+      note: 'naïve 日本',
+      raw: '{"big": 12345678901234567890}',
+      nested: '{"a":[1,null]}',
+      good: false,
+    }),
     expect.objectContaining({ n: -(2n ** 53n) + 1n, ratio: null, note: '', nested: null }),
     expect.objectContaining({ at: new Date(-1), ratio: -1e-300 }),
   ]);
@@ -100,7 +111,9 @@ it('a file that is old, large, of other columns, changed or gone grows no more',
   await runs.publish([typedRow(2)]);
   expect(count()).toBe(2);
   // What no compression makes small.
-  await runs.publish([typedRow(3, { note: randomBytes(limits.parquetGrowMaxBytes).toString('hex') })]);
+  await runs.publish([
+    typedRow(3, { note: randomBytes(limits.parquetGrowMaxBytes).toString('hex') }),
+  ]);
   expect(count()).toBe(2);
   await runs.publish([typedRow(4)]);
   expect(count()).toBe(3);

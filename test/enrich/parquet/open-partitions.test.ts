@@ -1,6 +1,7 @@
 /**
- * How many partitions of a table are open is bounded, also where every row names another one: the oldest are published with the next checkpoint, each row once,
- * through restarts at any step, in a folder and in a bucket.
+ * How many partitions of a table are open is bounded, also where every row names another one: the
+ * oldest are published with the next checkpoint, each row once, through restarts at any step, in a
+ * folder and in a bucket.
  */
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { parquetReadObjects } from 'hyparquet';
@@ -36,7 +37,11 @@ const manyRig = (partitionsMax: number, fileMaxBytes?: number) => () => {
   };
 };
 
-sinkContract('a table of five hours, two of which may be open', { make: manyRig(2), checkpointsMax: 8, runs: 6 });
+sinkContract('a table of five hours, two of which may be open', {
+  make: manyRig(2),
+  checkpointsMax: 8,
+  runs: 6,
+});
 sinkContract('a table of five hours, one of which may be open, with files of a few rows', {
   make: manyRig(1, 400),
   checkpointsMax: 8,
@@ -103,7 +108,9 @@ describe('open partitions', () => {
     await sink.commit(11);
     await sink.close();
     expect(await rig.numbers()).toEqual(written);
-    expect(filesOf(rig.lake, 'typed').filter((name) => !name.endsWith('columns~.parquet'))).toHaveLength(written.length);
+    expect(
+      filesOf(rig.lake, 'typed').filter((name) => !name.endsWith('columns~.parquet')),
+    ).toHaveLength(written.length);
   });
 
   it('are as old as their first open row, and a log says which rows are in files', () => {
@@ -116,7 +123,9 @@ describe('open partitions', () => {
     ] as const)
       open.add(partition, [cell]);
     let log = logBytes(0, [], open.takeUnlogged());
-    expect(open.takeBeyond(2).map(({ partition, cells }) => [partition, cells])).toEqual([['a', [[1, 3]]]]);
+    expect(open.takeBeyond(2).map(({ partition, cells }) => [partition, cells])).toEqual([
+      ['a', [[1, 3]]],
+    ]);
     open.add('a', [5]);
     expect(open.takeBeyond(2).map(({ partition }) => partition)).toEqual(['b']);
     // It was opened and closed between two logs, which never had it.
@@ -137,47 +146,55 @@ describe('open partitions', () => {
   });
 });
 
-describe.skipIf(pythonMissing() !== undefined)('open partitions in a bucket', { timeout: 120_000 }, () => {
-  const rig = motoRig('partitions');
+describe.skipIf(pythonMissing() !== undefined)(
+  'open partitions in a bucket',
+  { timeout: 120_000 },
+  () => {
+    const rig = motoRig('partitions');
 
-  const numbersIn = async (Prefix: string): Promise<readonly number[]> => {
-    const { Contents = [] } = await rig().client.send(new ListObjectsV2Command({ Bucket: 'partitions', Prefix }));
-    const numbers: number[] = [];
-    for (const { Key = '' } of Contents) {
-      if (!Key.endsWith('.parquet')) continue;
-      const { Body } = await rig().client.send(new GetObjectCommand({ Bucket: 'partitions', Key }));
-      const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
-      const rows = await parquetReadObjects({ file: bytes.slice().buffer as ArrayBuffer });
-      numbers.push(...rows.map((row) => Number(row['n'])));
-    }
-    return numbers.sort((a, b) => a - b);
-  };
-
-  it('go on in another run, which has each row once', async () => {
-    const place = { ...rig().place, prefix: 'lake' };
-    const made = tableRig(folder(), 1e9, 1e9, { place, partitionsMax: 2 });
-    let state: TableState | undefined;
-    const written: number[] = [];
-    for (let attempt = 1; attempt <= 3; attempt++) {
-      const sink: Sink = made.sink(attempt);
-      await sink.open(state);
-      for (let checkpoint = 1; checkpoint <= 2; checkpoint++) {
-        const numbers = [0, 1, 2, 3].map((n) => attempt * 10 + checkpoint * 3 + n);
-        written.push(...numbers);
-        await sink.write(hours(...numbers));
-        state = stored(await sink.prepare(attempt * 10 + checkpoint, false));
-        // The first one's publication is left to the next.
-        if (checkpoint === 2) await sink.commit(attempt * 10 + checkpoint);
+    const numbersIn = async (Prefix: string): Promise<readonly number[]> => {
+      const { Contents = [] } = await rig().client.send(
+        new ListObjectsV2Command({ Bucket: 'partitions', Prefix }),
+      );
+      const numbers: number[] = [];
+      for (const { Key = '' } of Contents) {
+        if (!Key.endsWith('.parquet')) continue;
+        const { Body } = await rig().client.send(
+          new GetObjectCommand({ Bucket: 'partitions', Key }),
+        );
+        const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
+        const rows = await parquetReadObjects({ file: bytes.slice().buffer as ArrayBuffer });
+        numbers.push(...rows.map((row) => Number(row['n'])));
       }
-      // What comes after the last checkpoint is forgotten.
-      await sink.write(hours(99));
-      await sink.close();
-    }
-    const last = made.sink(4);
-    await last.open(state);
-    await last.prepare(50, true);
-    await last.commit(50);
-    await last.close();
-    expect(await numbersIn('lake/typed/')).toEqual(written.toSorted((a, b) => a - b));
-  });
-});
+      return numbers.sort((a, b) => a - b);
+    };
+
+    it('go on in another run, which has each row once', async () => {
+      const place = { ...rig().place, prefix: 'lake' };
+      const made = tableRig(folder(), 1e9, 1e9, { place, partitionsMax: 2 });
+      let state: TableState | undefined;
+      const written: number[] = [];
+      for (let attempt = 1; attempt <= 3; attempt++) {
+        const sink: Sink = made.sink(attempt);
+        await sink.open(state);
+        for (let checkpoint = 1; checkpoint <= 2; checkpoint++) {
+          const numbers = [0, 1, 2, 3].map((n) => attempt * 10 + checkpoint * 3 + n);
+          written.push(...numbers);
+          await sink.write(hours(...numbers));
+          state = stored(await sink.prepare(attempt * 10 + checkpoint, false));
+          // The first one's publication is left to the next.
+          if (checkpoint === 2) await sink.commit(attempt * 10 + checkpoint);
+        }
+        // What comes after the last checkpoint is forgotten.
+        await sink.write(hours(99));
+        await sink.close();
+      }
+      const last = made.sink(4);
+      await last.open(state);
+      await last.prepare(50, true);
+      await last.commit(50);
+      await last.close();
+      expect(await numbersIn('lake/typed/')).toEqual(written.toSorted((a, b) => a - b));
+    });
+  },
+);

@@ -48,7 +48,8 @@ export interface TableRig {
   numbers(): Promise<readonly number[]>;
 }
 
-export interface TableRigOptions extends Partial<Pick<TableSinkOptions, 'partitionsMax' | 'countEarly'>> {
+export interface TableRigOptions
+  extends Partial<Pick<TableSinkOptions, 'partitionsMax' | 'countEarly'>> {
   /** Where the sinks write, if not to the folder. */
   readonly place?: LakePlace;
 }
@@ -77,7 +78,8 @@ export function tableRig(
         fileMaxAgeMs,
         clock,
       }),
-    numbers: async () => (await rowsOf(lake, 'typed')).map((row) => Number(row['n'])).sort((a, b) => a - b),
+    numbers: async () =>
+      (await rowsOf(lake, 'typed')).map((row) => Number(row['n'])).sort((a, b) => a - b),
   };
 }
 

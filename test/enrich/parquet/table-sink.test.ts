@@ -1,5 +1,6 @@
 /**
- * Tables against real files: what a checkpoint publishes and where, what is refused, what stays open, and what a damaged or changed lake does.
+ * Tables against real files: what a checkpoint publishes and where, what is refused, what stays
+ * open, and what a damaged or changed lake does.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -40,9 +41,21 @@ const contractRig = (fileMaxAgeMs: number, fileMaxBytes?: number) => () => {
   };
 };
 
-sinkContract('a table that publishes at every checkpoint', { make: contractRig(0), checkpointsMax: 1, runs: 6 });
-sinkContract('a table whose files stay open', { make: contractRig(2_000), checkpointsMax: 5, runs: 6 });
-sinkContract('a table whose files are full after two rows', { make: contractRig(1_000, 100), checkpointsMax: 3, runs: 6 });
+sinkContract('a table that publishes at every checkpoint', {
+  make: contractRig(0),
+  checkpointsMax: 1,
+  runs: 6,
+});
+sinkContract('a table whose files stay open', {
+  make: contractRig(2_000),
+  checkpointsMax: 5,
+  runs: 6,
+});
+sinkContract('a table whose files are full after two rows', {
+  make: contractRig(1_000, 100),
+  checkpointsMax: 3,
+  runs: 6,
+});
 
 describe('a table', () => {
   it('holds every value in its type, in the folder of its hour, as SQL reads it', async () => {
@@ -62,13 +75,57 @@ describe('a table', () => {
       rig.lake,
       'SELECT id, n, "at", ratio, good, note, raw, nested, date, hour, team, app FROM typed ORDER BY hour',
     );
-    const types = 'VARCHAR BIGINT TIMESTAMP_TZ DOUBLE BOOLEAN VARCHAR VARCHAR VARCHAR DATE VARCHAR VARCHAR VARCHAR';
-    expect(columns.map((column) => column.type.replace('TIMESTAMP WITH TIME ZONE', 'TIMESTAMP_TZ')).join(' ')).toBe(types);
+    const types =
+      'VARCHAR BIGINT TIMESTAMP_TZ DOUBLE BOOLEAN VARCHAR VARCHAR VARCHAR DATE VARCHAR VARCHAR VARCHAR';
+    expect(
+      columns
+        .map((column) => column.type.replace('TIMESTAMP WITH TIME ZONE', 'TIMESTAMP_TZ'))
+        .join(' '),
+    ).toBe(types);
     const [date, at] = ['2013-01-01', '2013-01-01T10:17:00.500Z'];
     expect(found).toEqual([
-      ['id-1', 1, at, 0.25, false, 'naïve 日本 "quoted"', raw, '{"a":[1]}', date, '10', "own team/x*'", 'er'],
-      ['id--9007199254740991', -9007199254740991, at, null, false, '', null, null, date, '11', 'own', 'er'],
-      ['id-3', 3, '2013-01-01T10:17:00.123Z', 0.75, false, null, null, null, date, '12', 'own', 'er'],
+      [
+        'id-1',
+        1,
+        at,
+        0.25,
+        false,
+        'naïve 日本 "quoted"',
+        raw,
+        '{"a":[1]}',
+        date,
+        '10',
+        "own team/x*'",
+        'er',
+      ],
+      [
+        'id--9007199254740991',
+        -9007199254740991,
+        at,
+        null,
+        false,
+        '',
+        null,
+        null,
+        date,
+        '11',
+        'own',
+        'er',
+      ],
+      [
+        'id-3',
+        3,
+        '2013-01-01T10:17:00.123Z',
+        0.75,
+        false,
+        null,
+        null,
+        null,
+        date,
+        '12',
+        'own',
+        'er',
+      ],
     ]);
     expect(filesOf(rig.lake, 'typed')).toEqual([
       `date=2013-01-01/hour=10/team=own%20team%2Fx%2A%27/app=er/t-1-${run}.parquet`,
@@ -81,7 +138,11 @@ describe('a table', () => {
     const rig = tableRig(folder(), 0);
     const sink = rig.sink(1);
     await sink.open(undefined);
-    const rows: readonly (readonly [row: unknown, pointer: string | undefined, timestamp?: number])[] = [
+    const rows: readonly (readonly [
+      row: unknown,
+      pointer: string | undefined,
+      timestamp?: number,
+    ])[] = [
       [typedRow(1), undefined],
       [{ ...typedRow(2), id: 5 }, '/id'],
       [typedRow(2 ** 60), '/n'],
@@ -124,8 +185,21 @@ describe('a table', () => {
       required: ['any', 'one'],
       properties: { any: {}, one: { enum: ['a', null] } },
     };
-    const options = { table: 'loose', topology: 't', run: runOf(1), fileMaxBytes: 1e6, fileMaxAgeMs: 0, clock: manualClock(0) };
-    const sink = tableSink({ dir: lake, schema, partitionBy: [], owner: { team: 'a', app: 'b' }, ...options });
+    const options = {
+      table: 'loose',
+      topology: 't',
+      run: runOf(1),
+      fileMaxBytes: 1e6,
+      fileMaxAgeMs: 0,
+      clock: manualClock(0),
+    };
+    const sink = tableSink({
+      dir: lake,
+      schema,
+      partitionBy: [],
+      owner: { team: 'a', app: 'b' },
+      ...options,
+    });
     await sink.open(undefined);
     await sink.write(
       batchOf(
@@ -205,10 +279,9 @@ describe('a table', () => {
     await checkpoint(sink, 1);
     expect(await rig.numbers()).toEqual([1, 2, 3, 4, 5, 6]);
     expect(sink.pendingRows()).toBe(2);
-    expect(filesOf(rig.lake, 'typed').map((path) => path.slice(path.lastIndexOf('/') + 1))).toEqual([
-      `t-1-${run}.1.parquet`,
-      `t-1-${run}.parquet`,
-    ]);
+    expect(filesOf(rig.lake, 'typed').map((path) => path.slice(path.lastIndexOf('/') + 1))).toEqual(
+      [`t-1-${run}.1.parquet`, `t-1-${run}.parquet`],
+    );
     rig.clock.advance(999);
     await checkpoint(sink, 2);
     expect(sink.pendingRows()).toBe(2);
@@ -264,14 +337,26 @@ describe('a table', () => {
     const rig = tableRig(folder(), 1_000);
     const first = rig.sink(1);
     await first.open(undefined);
-    await first.write(batchOf([typedRow(1, { note: 'old' }), typedRow(2)], (_row, index) => base + index * hourMs));
+    await first.write(
+      batchOf([typedRow(1, { note: 'old' }), typedRow(2)], (_row, index) => base + index * hourMs),
+    );
     const state = await checkpoint(first, 1);
     await first.close();
 
-    const { note: _note, ...properties } = typedSchema['properties'] as Readonly<Record<string, JsonSchema>>;
-    const changed: JsonSchema = { ...typedSchema, properties: { extra: { type: 'integer' }, ...properties } };
-    // Twice, as if the first had crashed before its first checkpoint; then once more under the old schema.
-    for (const [attempt, schema] of [[2, changed] as const, [3, changed] as const, [4, typedSchema] as const]) {
+    const { note: _note, ...properties } = typedSchema['properties'] as Readonly<
+      Record<string, JsonSchema>
+    >;
+    const changed: JsonSchema = {
+      ...typedSchema,
+      properties: { extra: { type: 'integer' }, ...properties },
+    };
+    // Twice, as if the first had crashed before its first checkpoint; then once more under the old
+    // schema.
+    for (const [attempt, schema] of [
+      [2, changed] as const,
+      [3, changed] as const,
+      [4, typedSchema] as const,
+    ]) {
       const sink = rig.sink(attempt, schema);
       await sink.open(state);
       expect(sink.pendingRows()).toBe(0);
@@ -284,11 +369,13 @@ describe('a table', () => {
     rig.clock.advance(1_000);
     await checkpoint(last, 2);
     await last.close();
-    expect((await queryLake(rig.lake, 'SELECT n, note, extra FROM typed ORDER BY n')).rows).toEqual([
-      [1, 'old', null],
-      [2, null, null],
-      [3, null, 7],
-    ]);
+    expect((await queryLake(rig.lake, 'SELECT n, note, extra FROM typed ORDER BY n')).rows).toEqual(
+      [
+        [1, 'old', null],
+        [2, null, null],
+        [3, null, 7],
+      ],
+    );
     expect(readdirSync(join(rig.lake, '.staging', 'typed', 't'))).toEqual([]);
   });
 
@@ -336,7 +423,9 @@ describe('a table', () => {
     await sink.open(undefined);
     const staging = join(rig.lake, '.staging', 'typed', 't');
     await sink.write(batchOf([typedRow(1)], () => base));
-    await sink.write(batchOf([typedRow(2, { note: 'x'.repeat(limits.sinkPendingMaxBytes) })], () => base));
+    await sink.write(
+      batchOf([typedRow(2, { note: 'x'.repeat(limits.sinkPendingMaxBytes) })], () => base),
+    );
     expect(readdirSync(staging)).toEqual([`${run}-0.parquet`, `${run}-1.parquet`]);
     await sink.close();
   });
@@ -347,7 +436,10 @@ describe('a table', () => {
     await sink.open(undefined);
     await sink.write(batchOf([typedRow(1)], () => base));
     rmSync(join(rig.lake, '.staging'), { recursive: true });
-    await expect(sink.prepare(1, false)).rejects.toMatchObject({ code: 'lake-write-failed', retryable: true });
+    await expect(sink.prepare(1, false)).rejects.toMatchObject({
+      code: 'lake-write-failed',
+      retryable: true,
+    });
     await sink.write(batchOf([typedRow(2)], () => base));
     await expect(sink.prepare(2, false)).rejects.toMatchObject({ code: 'lake-write-failed' });
     await sink.close();

@@ -1,6 +1,8 @@
 /**
- * What the rejected table costs: a start reads nothing of it and a checkpoint only what changes, however large it is. Once, each start read every file, and each
- * event asked for every file of its hour twice. The index that this takes is never behind the table, whatever becomes of it or of a run.
+ * What the rejected table costs: a start reads nothing of it and a checkpoint only what changes,
+ * however large it is. Once, each start read every file, and each event asked for every file of its
+ * hour twice. The index that this takes is never behind the table, whatever becomes of it or of a
+ * run.
  */
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,16 +27,47 @@ const now = Date.parse('2026-11-23T12:00:00Z');
 const clock = manualClock(now);
 
 const rejection = (id: string, hour = 10, more: Partial<RejectedEvent> = {}): RejectedEvent => ({
-  ...{ id, source: '/a/b', type: 't', team: 'a', app: 'b', receivedtime: `2026-11-23T${String(hour).padStart(2, '0')}:00:00.000Z` },
-  ...{ element: '0', topology: 'top', topology_version: 1, operator: 'op', code: 'schema-violation', message: 'm', pointer: '/x' },
-  ...{ schema: 's#', stream: 'a/b', path: 'kinesis', split: 'shard', position: '1', data: '{"x":1}', data_encoding: 'utf8' },
+  ...{
+    id,
+    source: '/a/b',
+    type: 't',
+    team: 'a',
+    app: 'b',
+    receivedtime: `2026-11-23T${String(hour).padStart(2, '0')}:00:00.000Z`,
+  },
+  ...{
+    element: '0',
+    topology: 'top',
+    topology_version: 1,
+    operator: 'op',
+    code: 'schema-violation',
+    message: 'm',
+    pointer: '/x',
+  },
+  ...{
+    schema: 's#',
+    stream: 'a/b',
+    path: 'kinesis',
+    split: 'shard',
+    position: '1',
+    data: '{"x":1}',
+    data_encoding: 'utf8',
+  },
   ...more,
 });
 
-const sinkOf = (dir: RejectedSinkOptions['dir'], attempt: number, more: Partial<RejectedSinkOptions> = {}): Sink =>
+const sinkOf = (
+  dir: RejectedSinkOptions['dir'],
+  attempt: number,
+  more: Partial<RejectedSinkOptions> = {},
+): Sink =>
   rejectedSink({ dir, topology: 'top', run: runOf(attempt), clock, fileMaxBytes: 1_000, ...more });
 
-async function checkpoint(sink: Sink, number: number, ...events: readonly RejectedEvent[]): Promise<unknown> {
+async function checkpoint(
+  sink: Sink,
+  number: number,
+  ...events: readonly RejectedEvent[]
+): Promise<unknown> {
   await sink.write(batchOf(events, (event) => Date.parse((event as RejectedEvent).receivedtime)));
   const state = JSON.parse(JSON.stringify(await sink.prepare(number, false))) as unknown;
   await sink.commit(number);
@@ -44,7 +77,8 @@ async function checkpoint(sink: Sink, number: number, ...events: readonly Reject
 const ids = (from: number, to: number): readonly RejectedEvent[] =>
   Array.from({ length: to - from }, (_, n) => rejection(`id-${from + n}`, (from + n) % 10));
 const seenIn = async (lake: string): Promise<readonly (readonly unknown[])[]> =>
-  (await queryLake(lake, 'SELECT id, sum(seen), count(*) FROM rejected GROUP BY id ORDER BY id')).rows;
+  (await queryLake(lake, 'SELECT id, sum(seen), count(*) FROM rejected GROUP BY id ORDER BY id'))
+    .rows;
 const indexIn = (lake: string): string => join(lake, '.tables', 'rejected-index', 'top');
 
 describe('the index of the rejected table', () => {
@@ -60,12 +94,15 @@ describe('the index of the rejected table', () => {
     for (const name of damaged) writeFileSync(join(lake, 'rejected', name), 'damaged');
     const second = sinkOf(lake, 2);
     await second.open(state);
-    const inodes = (): readonly bigint[] => files.map((name) => statSync(join(lake, 'rejected', name), { bigint: true }).ino);
+    const inodes = (): readonly bigint[] =>
+      files.map((name) => statSync(join(lake, 'rejected', name), { bigint: true }).ino);
     const before = inodes();
     await checkpoint(second, 2, rejection('id-7', 11), rejection('new', 5));
     const changed = files.filter((_name, at) => before[at] !== inodes()[at]);
     expect(changed).toHaveLength(changed.some((name) => name.includes('hour=05')) ? 2 : 1);
-    expect(changed.every((name) => name.includes('hour=07') || name.includes('hour=05'))).toBe(true);
+    expect(changed.every((name) => name.includes('hour=07') || name.includes('hour=05'))).toBe(
+      true,
+    );
     await second.close();
   });
 
@@ -75,13 +112,22 @@ describe('the index of the rejected table', () => {
     for (let attempt = 1; attempt <= 4; attempt++) {
       const sink = sinkOf(lake, attempt);
       await sink.open(undefined);
-      for (let n = 0; n < 16; n++) await checkpoint(sink, number++, ...ids((attempt - 1) * 32 + 2 * n, (attempt - 1) * 32 + 2 * n + 2));
+      for (let n = 0; n < 16; n++)
+        await checkpoint(
+          sink,
+          number++,
+          ...ids((attempt - 1) * 32 + 2 * n, (attempt - 1) * 32 + 2 * n + 2),
+        );
       await sink.close();
     }
     expect(readdirSync(indexIn(lake)).length).toBeLessThan(10);
     const last = sinkOf(lake, 5);
     await last.open(undefined);
-    await checkpoint(last, number, ...ids(0, 128).map((event) => ({ ...event, receivedtime: '2026-11-23T11:00:00.000Z' })));
+    await checkpoint(
+      last,
+      number,
+      ...ids(0, 128).map((event) => ({ ...event, receivedtime: '2026-11-23T11:00:00.000Z' })),
+    );
     expect(await seenIn(lake)).toEqual(
       ids(0, 128)
         .map(({ id }) => [id, 2, 1])
@@ -109,7 +155,9 @@ describe('the index of the rejected table', () => {
       await second.open(undefined);
       await checkpoint(second, 4, ...ids(0, 15));
       expect((await seenIn(lake)).every(([, seen, rows]) => seen === 2 && rows === 1)).toBe(true);
-      expect(decodeSegment(readFileSync(join(indexIn(lake), readdirSync(indexIn(lake))[0] ?? '')))).toHaveLength(15);
+      expect(
+        decodeSegment(readFileSync(join(indexIn(lake), readdirSync(indexIn(lake))[0] ?? ''))),
+      ).toHaveLength(15);
     }
   });
 
@@ -136,7 +184,9 @@ describe('the index of the rejected table', () => {
     const third = sinkOf(lake, 3);
     await third.open(undefined);
     await checkpoint(third, 3, rejection('a', 11));
-    expect((await rowsOf(lake, 'rejected')).map((row) => [row['id'], row['seen']])).toEqual([['a', 1n]]);
+    expect((await rowsOf(lake, 'rejected')).map((row) => [row['id'], row['seen']])).toEqual([
+      ['a', 1n],
+    ]);
     expect(filesOf(lake, 'rejected').some((name) => name.includes('hour=11'))).toBe(true);
   });
 
@@ -157,7 +207,9 @@ describe('the index of the rejected table', () => {
     const third = sinkOf(lake, 3, { clock: later });
     await third.open(undefined);
     await checkpoint(third, 3, rejection('young', 10, at));
-    const kept = readdirSync(indexIn(lake)).flatMap((name) => decodeSegment(readFileSync(join(indexIn(lake), name))) ?? []);
+    const kept = readdirSync(indexIn(lake)).flatMap(
+      (name) => decodeSegment(readFileSync(join(indexIn(lake), name))) ?? [],
+    );
     expect(kept.every(([, file]) => file.includes('date=2026-12-23'))).toBe(true);
     expect((await seenIn(lake))[1]).toEqual(['young', 2, 1]);
   });
@@ -165,21 +217,38 @@ describe('the index of the rejected table', () => {
   it('has every entry once it was added, in order, however it is merged, and refuses what it did not write', async () => {
     const entry = fc.tuple(
       fc.stringMatching(/^[\w-]{16}$/),
-      fc.constantFrom('rejected/date=2026-11-23/a b', 'rejected/date=2026-11-24/ü', 'rejected/date=2026-11-25/c'),
+      fc.constantFrom(
+        'rejected/date=2026-11-23/a b',
+        'rejected/date=2026-11-24/ü',
+        'rejected/date=2026-11-25/c',
+      ),
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.array(entry, { minLength: 1, maxLength: 8 }), { maxLength: 20 }), async (batches) => {
-        const lake = await openLake(folder(), runOf(1));
-        const written = new IndexSegments(lake, 'top', runOf(1), clock);
-        expect(await written.read('')).toBeUndefined();
-        await written.begin([]);
-        for (const batch of batches) await written.add(batch);
-        expect(await new IndexSegments(lake, 'top', runOf(2), clock).read('')).toEqual(batches.flat());
-        await lake.close();
-      }),
+      fc.asyncProperty(
+        fc.array(fc.array(entry, { minLength: 1, maxLength: 8 }), { maxLength: 20 }),
+        async (batches) => {
+          const lake = await openLake(folder(), runOf(1));
+          const written = new IndexSegments(lake, 'top', runOf(1), clock);
+          expect(await written.read('')).toBeUndefined();
+          await written.begin([]);
+          for (const batch of batches) await written.add(batch);
+          expect(await new IndexSegments(lake, 'top', runOf(2), clock).read('')).toEqual(
+            batches.flat(),
+          );
+          await lake.close();
+        },
+      ),
       { numRuns: 10 },
     );
-    for (const bad of ['', '[]', '["a"]\nkey 1\n', '["a"]\nkey\n', '["a"]\nkey 0', '{}\nkey 0\n', 'x\n'])
+    for (const bad of [
+      '',
+      '[]',
+      '["a"]\nkey 1\n',
+      '["a"]\nkey\n',
+      '["a"]\nkey 0',
+      '{}\nkey 0\n',
+      'x\n',
+    ])
       expect(decodeSegment(Buffer.from(bad))).toBeUndefined();
   });
 });
@@ -187,13 +256,22 @@ describe('the index of the rejected table', () => {
 describe.skipIf(pythonMissing() !== undefined)('in a bucket', { timeout: 240_000 }, () => {
   const rig = motoRig('unused');
 
-  /** How often a start asks, and then each of four checkpoints, of a table that has `count` files in the hour of what is rejected. */
+  /**
+   * How often a start asks, and then each of four checkpoints, of a table that has `count` files in
+   * the hour of what is rejected.
+   */
   async function asked(bucket: string, count: number): Promise<readonly number[]> {
     await rig().client.send(new CreateBucketCommand({ Bucket: bucket }));
     const place = { ...rig().place, bucket, prefix: 'lake' };
     const first = sinkOf(place, 1);
     await first.open(undefined);
-    await checkpoint(first, 1, ...Array.from({ length: count }, (_, n) => rejection(`id-${n}`, 0, { data: 'x'.repeat(1_000) })));
+    await checkpoint(
+      first,
+      1,
+      ...Array.from({ length: count }, (_, n) =>
+        rejection(`id-${n}`, 0, { data: 'x'.repeat(1_000) }),
+      ),
+    );
     const state = await checkpoint(first, 2, rejection('last', 0));
     await first.close();
     const taken: number[] = [];
@@ -202,7 +280,12 @@ describe.skipIf(pythonMissing() !== undefined)('in a bucket', { timeout: 240_000
     const second = sinkOf(place, 2);
     await second.open(state);
     take();
-    for (const [n, ...events] of [[3, rejection('new', 0)], [4, rejection('newer', 0)], [5, rejection('id-1', 0)], [6]] as const) {
+    for (const [n, ...events] of [
+      [3, rejection('new', 0)],
+      [4, rejection('newer', 0)],
+      [5, rejection('id-1', 0)],
+      [6],
+    ] as const) {
       await checkpoint(second, n, ...events);
       take();
     }
@@ -214,7 +297,8 @@ describe.skipIf(pythonMissing() !== undefined)('in a bucket', { timeout: 240_000
     const [small, large] = [await asked('small', 5), await asked('large', 60)];
     // What is let go of is removed beside what comes, so that one more or less falls into the next.
     const slack = 4;
-    for (const [at, requests] of large.entries()) expect(requests).toBeLessThanOrEqual((small[at] ?? 0) + slack);
+    for (const [at, requests] of large.entries())
+      expect(requests).toBeLessThanOrEqual((small[at] ?? 0) + slack);
     const [start = 0, , later = 0, repeat = 0, nothing = 0] = large;
     expect([start < 10, later < 20, repeat < 20, nothing < 10]).toEqual([true, true, true, true]);
   });

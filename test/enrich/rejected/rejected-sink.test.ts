@@ -1,5 +1,6 @@
 /**
- * The rejected table against real files: one row for each identity with an exact `seen`, through crashes, full files and hostile records.
+ * The rejected table against real files: one row for each identity with an exact `seen`, through
+ * crashes, full files and hostile records.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
@@ -60,9 +61,14 @@ async function checkpoint(sink: Sink, number: number): Promise<SinkState> {
 }
 
 const seenIn = async (lake: string): Promise<Readonly<Record<string, number>>> =>
-  Object.fromEntries((await rowsOf(lake, 'rejected')).map((row) => [String(row['id']), Number(row['seen'])]));
+  Object.fromEntries(
+    (await rowsOf(lake, 'rejected')).map((row) => [String(row['id']), Number(row['seen'])]),
+  );
 
-/** Each batch repeats one identity beside a new one; the nth is visible when it and a count of n + 1 are. */
+/**
+ * Each batch repeats one identity beside a new one; the nth is visible when it and a count of n + 1
+ * are.
+ */
 const contractRig = (more: Partial<RejectedSinkOptions>) => () => {
   const lake = folder();
   return {
@@ -70,7 +76,9 @@ const contractRig = (more: Partial<RejectedSinkOptions>) => () => {
     batch: (n: number) => batch(rejection('again'), rejection(`own-${n}`)),
     visible: async () => {
       const rows = await rowsOf(lake, 'rejected');
-      const own = rows.filter((row) => row['id'] !== 'again').flatMap((row) => Array<string>(Number(row['seen'])).fill(String(row['id'])));
+      const own = rows
+        .filter((row) => row['id'] !== 'again')
+        .flatMap((row) => Array<string>(Number(row['seen'])).fill(String(row['id'])));
       const again = rows.filter((row) => row['id'] === 'again');
       expect(again.map((row) => Number(row['seen']))).toEqual(own.length === 0 ? [] : [own.length]);
       return own.map((id) => Number(id.slice('own-'.length))).sort((a, b) => a - b);
@@ -80,7 +88,11 @@ const contractRig = (more: Partial<RejectedSinkOptions>) => () => {
 };
 
 sinkContract('the rejected table', { make: contractRig({}), checkpointsMax: 1, runs: 30 });
-sinkContract('the rejected table with small files', { make: contractRig({ fileMaxBytes: 500 }), checkpointsMax: 1, runs: 30 });
+sinkContract('the rejected table with small files', {
+  make: contractRig({ fileMaxBytes: 500 }),
+  checkpointsMax: 1,
+  runs: 30,
+});
 sinkContract('the rejected table that stages between checkpoints', {
   make: contractRig({ fileMaxBytes: 500, pendingMaxBytes: 1 }),
   checkpointsMax: 1,
@@ -92,11 +104,15 @@ describe('the rejected table', () => {
     const lake = folder();
     const first = sinkOf(lake, 1);
     await first.open(undefined);
-    await first.write(batch(rejection('a'), rejection('b'), rejection('a'), rejection('a', { operator: 'other' })));
+    await first.write(
+      batch(rejection('a'), rejection('b'), rejection('a'), rejection('a', { operator: 'other' })),
+    );
     expect(first.pendingRows()).toBe(4);
     await checkpoint(first, 1);
     expect(first.pendingRows()).toBe(0);
-    await first.write(batch(rejection('a', { receivedtime: '2026-11-23T11:30:00.000Z', position: '9' })));
+    await first.write(
+      batch(rejection('a', { receivedtime: '2026-11-23T11:30:00.000Z', position: '9' })),
+    );
     const state = await checkpoint(first, 2);
     const second = sinkOf(lake, 2);
     await second.open(state);
@@ -116,13 +132,17 @@ describe('the rejected table', () => {
     const lake = folder();
     const first = sinkOf(lake, 1);
     await first.open(undefined);
-    await first.write(batch(rejection('a', { element: '1' }), rejection('a'), rejection('a', { element: '0.1' })));
+    await first.write(
+      batch(rejection('a', { element: '1' }), rejection('a'), rejection('a', { element: '0.1' })),
+    );
     const state = await checkpoint(first, 1);
     const second = sinkOf(lake, 2);
     await second.open(state);
     await second.write(batch(rejection('a', { element: '1' })));
     await checkpoint(second, 2);
-    expect((await queryLake(lake, 'SELECT element, seen FROM rejected ORDER BY element')).rows).toEqual([
+    expect(
+      (await queryLake(lake, 'SELECT element, seen FROM rejected ORDER BY element')).rows,
+    ).toEqual([
       ['0', 1],
       ['0.1', 1],
       ['1', 2],
@@ -132,17 +152,27 @@ describe('the rejected table', () => {
   it('takes the rows of files without that column for the events themselves, and what a row says of its team before what its folder says', async () => {
     const place = 'rejected/date=2026-11-23/hour=10/team=other/app=b/top.parquet';
     const { element: _, ...event } = rejection('a');
-    const columnData = Object.entries(event).map(([name, data]) => ({ name, data: [typeof data === 'number' ? BigInt(data) : data] }));
+    const columnData = Object.entries(event).map(([name, data]) => ({
+      name,
+      data: [typeof data === 'number' ? BigInt(data) : data],
+    }));
     const written = new Uint8Array(parquetWriteBuffer({ columnData }));
     expect(await decodeIdentities(written, place)).toEqual([rejectionIdentityOf(rejection('a'))]);
-    expect([...(await decodeRows(written, place)).keys()]).toEqual([rejectionIdentityOf(rejection('a'))]);
+    expect([...(await decodeRows(written, place)).keys()]).toEqual([
+      rejectionIdentityOf(rejection('a')),
+    ]);
   });
 
   it('keeps every column as it came', async () => {
     const lake = folder();
     const sink = sinkOf(lake, 1);
     await sink.open(undefined);
-    const event = rejection('naïve 日本', { pointer: null, schema: null, data: '{"ü": "\\ud800"}\n', message: 'x'.repeat(500) });
+    const event = rejection('naïve 日本', {
+      pointer: null,
+      schema: null,
+      data: '{"ü": "\\ud800"}\n',
+      message: 'x'.repeat(500),
+    });
     await sink.write(batch(event));
     await checkpoint(sink, 1);
     const again = sinkOf(lake, 2);
@@ -152,7 +182,14 @@ describe('the rejected table', () => {
     const [row] = await rowsOf(lake, 'rejected');
     const time = new Date(at);
     const { team: _team, app: _app, ...stored } = event;
-    expect(row).toEqual({ ...stored, receivedtime: time, topology_version: 1n, seen: 2n, first_seen: time, last_seen: time });
+    expect(row).toEqual({
+      ...stored,
+      receivedtime: time,
+      topology_version: 1n,
+      seen: 2n,
+      first_seen: time,
+      last_seen: time,
+    });
   });
 
   it('goes on in further files when one is large, rewrites only the file that an identity lies in, and finds them all after a restart', async () => {
@@ -172,14 +209,18 @@ describe('the rejected table', () => {
 
     const second = sinkOf(lake, 2, options);
     await second.open(state);
-    const inodes = (): readonly bigint[] => files.map((path) => statSync(join(lake, 'rejected', path), { bigint: true }).ino);
+    const inodes = (): readonly bigint[] =>
+      files.map((path) => statSync(join(lake, 'rejected', path), { bigint: true }).ino);
     const before = inodes();
     await second.write(batch(rejection('id-0')));
     await checkpoint(second, 3);
     expect(inodes().filter((ino, index) => ino !== before[index])).toHaveLength(1);
     await second.write(batch(...ids.map((id) => rejection(id))));
     await checkpoint(second, 4);
-    expect(await seenIn(lake)).toEqual({ ...Object.fromEntries(ids.map((id) => [id, 2])), 'id-0': 3 });
+    expect(await seenIn(lake)).toEqual({
+      ...Object.fromEntries(ids.map((id) => [id, 2])),
+      'id-0': 3,
+    });
     expect(filesOf(lake, 'rejected')).toEqual(files);
   });
 
@@ -195,7 +236,9 @@ describe('the rejected table', () => {
       }
     }
     const rows = await rowsOf(lake, 'rejected');
-    const found = rows.map((row) => `${String(row['topology'])} ${String(row['id'])} ${Number(row['seen'])}`);
+    const found = rows.map(
+      (row) => `${String(row['topology'])} ${String(row['id'])} ${Number(row['seen'])}`,
+    );
     expect(found.sort()).toEqual(names.flatMap((name) => [`${name} a 2`, `${name} b 2`]).sort());
   });
 
@@ -203,7 +246,8 @@ describe('the rejected table', () => {
     const lake = folder();
     const first = sinkOf(lake, 1, { pendingMaxBytes: 1_000 });
     await first.open(undefined);
-    for (let n = 0; n < 10; n++) await first.write(batch(rejection(`id-${n}`, { data: 'x'.repeat(500) }), rejection('again')));
+    for (let n = 0; n < 10; n++)
+      await first.write(batch(rejection(`id-${n}`, { data: 'x'.repeat(500) }), rejection('again')));
     const staging = join(lake, '.staging', 'rejected', 'top');
     expect(readdirSync(staging)).toHaveLength(1);
     expect([first.pendingRows(), filesOf(lake, 'rejected')]).toEqual([20, []]);
@@ -253,12 +297,20 @@ describe('the rejected table', () => {
       await checkpoint(first, n + 1);
     }
     const counts = async (): Promise<readonly unknown[]> =>
-      (await queryLake(lake, 'SELECT hour, id, seen FROM rejected ORDER BY hour')).rows.map((row) => row.join(' '));
+      (await queryLake(lake, 'SELECT hour, id, seen FROM rejected ORDER BY hour')).rows.map((row) =>
+        row.join(' '),
+      );
     expect(await counts()).toEqual(['00 a 1', '01 b 1', '02 c 1', '03 a 1']);
 
     const second = sinkOf(lake, 2, { indexMax: 2 });
     await second.open(undefined);
-    await second.write(batch(rejection('a'), rejection('c'), rejection('b', { receivedtime: '2026-11-23T04:00:00.000Z' })));
+    await second.write(
+      batch(
+        rejection('a'),
+        rejection('c'),
+        rejection('b', { receivedtime: '2026-11-23T04:00:00.000Z' }),
+      ),
+    );
     await checkpoint(second, 5);
     expect(await counts()).toEqual(['00 a 1', '01 b 1', '02 c 2', '03 a 2', '04 b 1']);
 
@@ -272,12 +324,11 @@ describe('the rejected table', () => {
     const hour4 = { receivedtime: '2026-11-23T04:00:00.000Z' };
     await two.write(batch(rejection('b', hour4), rejection('c', hour4), rejection('a', hour4)));
     await checkpoint(two, 2);
-    expect((await queryLake(other, 'SELECT hour, id, seen FROM rejected ORDER BY hour, id')).rows.map((row) => row.join(' '))).toEqual([
-      '04 a 1',
-      '10 a 1',
-      '10 b 2',
-      '10 c 2',
-    ]);
+    expect(
+      (await queryLake(other, 'SELECT hour, id, seen FROM rejected ORDER BY hour, id')).rows.map(
+        (row) => row.join(' '),
+      ),
+    ).toEqual(['04 a 1', '10 a 1', '10 b 2', '10 c 2']);
 
     const later = manualClock(clock.now() + limits.rejectedRetentionMs + 3 * 86_400_000);
     const third = sinkOf(lake, 3, { clock: later });
@@ -322,7 +373,14 @@ describe('the rejected table', () => {
       code: 'lake-write-failed',
       message: expect.stringContaining("'rejected'") as string,
     });
-    const lost = { staged: [{ staged: '.staging/rejected/top/9-9.parquet', target: 'rejected/date=2026-11-23/none.parquet' }] };
+    const lost = {
+      staged: [
+        {
+          staged: '.staging/rejected/top/9-9.parquet',
+          target: 'rejected/date=2026-11-23/none.parquet',
+        },
+      ],
+    };
     await expect(sinkOf(lake, 3).open(lost)).rejects.toMatchObject({ code: 'staged-file-missing' });
   });
 });

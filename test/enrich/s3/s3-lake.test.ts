@@ -1,8 +1,13 @@
 /**
- * Tables and the rejected table in a bucket, against moto: the contract of sinks, also with S3 slow and failing, and what only several machines do: a run that
- * was taken over goes on late.
+ * Tables and the rejected table in a bucket, against moto: the contract of sinks, also with S3 slow
+ * and failing, and what only several machines do: a run that was taken over goes on late.
  */
-import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+} from '@aws-sdk/client-s3';
 import { parquetReadObjects } from 'hyparquet';
 import { describe, expect, it, vi } from 'vitest';
 import type { S3Place } from '../../../enrich/lake/lake-files.ts';
@@ -43,21 +48,32 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
       { kind: 'half-reply' },
       { kind: 'late', ms: 30 },
     ];
-    rig().proxy.decide = () => (random.next() < 0.9 ? pass : (faults[Math.floor(random.next() * faults.length)] ?? pass));
+    rig().proxy.decide = () =>
+      random.next() < 0.9 ? pass : (faults[Math.floor(random.next() * faults.length)] ?? pass);
   };
 
   const keysOf = async ({ bucket, prefix }: S3Place, below: string): Promise<readonly string[]> => {
     const root = `${prefix}/${below}`;
-    const { Contents = [] } = await rig().client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: root }));
+    const { Contents = [] } = await rig().client.send(
+      new ListObjectsV2Command({ Bucket: bucket, Prefix: root }),
+    );
     return Contents.map(({ Key = '' }) => Key.slice(prefix.length + 1));
   };
-  const rowsIn = async (place: S3Place, table: string): Promise<readonly Readonly<Record<string, unknown>>[]> => {
+  const rowsIn = async (
+    place: S3Place,
+    table: string,
+  ): Promise<readonly Readonly<Record<string, unknown>>[]> => {
     const rows: Readonly<Record<string, unknown>>[] = [];
     for (const key of await keysOf(place, `${table}/`)) {
       if (!key.endsWith('.parquet')) continue;
-      const { Body } = await rig().client.send(new GetObjectCommand({ Bucket: place.bucket, Key: `${place.prefix}/${key}` }));
+      const { Body } = await rig().client.send(
+        new GetObjectCommand({ Bucket: place.bucket, Key: `${place.prefix}/${key}` }),
+      );
       const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
-      const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+      const file = bytes.buffer.slice(
+        bytes.byteOffset,
+        bytes.byteOffset + bytes.byteLength,
+      ) as ArrayBuffer;
       rows.push(...(await parquetReadObjects({ file })));
     }
     return rows;
@@ -71,7 +87,12 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
       fileMaxAgeMs = 0,
       schema = typedSchema,
       lineage,
-    }: { clock?: ReturnType<typeof manualClock>; fileMaxAgeMs?: number; schema?: JsonSchema; lineage?: string } = {},
+    }: {
+      clock?: ReturnType<typeof manualClock>;
+      fileMaxAgeMs?: number;
+      schema?: JsonSchema;
+      lineage?: string;
+    } = {},
   ): Sink =>
     tableSink({
       dir: place,
@@ -123,9 +144,12 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
       clock: manualClock(Date.parse('2026-11-23T12:00:00Z')),
       fileMaxBytes: 500,
     });
-  const rejections = (...ids: readonly string[]): ReturnType<typeof batchOf> => batchOf(ids.map(rejection), () => base);
+  const rejections = (...ids: readonly string[]): ReturnType<typeof batchOf> =>
+    batchOf(ids.map(rejection), () => base);
   const seenIn = async (place: S3Place): Promise<Readonly<Record<string, number>>> =>
-    Object.fromEntries((await rowsIn(place, 'rejected')).map((row) => [String(row['id']), Number(row['seen'])]));
+    Object.fromEntries(
+      (await rowsIn(place, 'rejected')).map((row) => [String(row['id']), Number(row['seen'])]),
+    );
 
   const tableContract = (fileMaxAgeMs: number, prepare: () => void) => (): SinkRig => {
     const place = newPlace();
@@ -146,7 +170,9 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
       batch: (n) => rejections('again', `own-${n}`),
       visible: async () => {
         const { again = 0, ...own } = await seenIn(place);
-        const numbers = Object.entries(own).flatMap(([id, seen]) => Array<number>(seen).fill(Number(id.slice('own-'.length))));
+        const numbers = Object.entries(own).flatMap(([id, seen]) =>
+          Array<number>(seen).fill(Number(id.slice('own-'.length))),
+        );
         expect(again).toBe(numbers.length);
         return numbers.sort((a, b) => a - b);
       },
@@ -154,10 +180,26 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
     };
   };
 
-  sinkContract('a table in S3 that publishes at every checkpoint', { make: tableContract(0, () => undefined), checkpointsMax: 1, runs: 3 });
-  sinkContract('a table in S3 whose files stay open', { make: tableContract(2_000, () => undefined), checkpointsMax: 5, runs: 3 });
-  sinkContract('a table in failing S3 whose files stay open', { make: tableContract(1_000, failing), checkpointsMax: 3, runs: 2 });
-  sinkContract('the rejected table in failing S3', { make: rejectedContract(failing), checkpointsMax: 1, runs: 3 });
+  sinkContract('a table in S3 that publishes at every checkpoint', {
+    make: tableContract(0, () => undefined),
+    checkpointsMax: 1,
+    runs: 3,
+  });
+  sinkContract('a table in S3 whose files stay open', {
+    make: tableContract(2_000, () => undefined),
+    checkpointsMax: 5,
+    runs: 3,
+  });
+  sinkContract('a table in failing S3 whose files stay open', {
+    make: tableContract(1_000, failing),
+    checkpointsMax: 3,
+    runs: 2,
+  });
+  sinkContract('the rejected table in failing S3', {
+    make: rejectedContract(failing),
+    checkpointsMax: 1,
+    runs: 3,
+  });
 
   it('keeps nothing that a checkpoint names outside the bucket, and leaves nothing staged behind', async () => {
     const place = newPlace();
@@ -192,7 +234,9 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
       const state = stored(await first.prepare(1, false));
       await first.close();
       for (const key of await keysOf(place, '.staging/')) {
-        await rig().client.send(new DeleteObjectCommand({ Bucket: place.bucket, Key: `${place.prefix}/${key}` }));
+        await rig().client.send(
+          new DeleteObjectCommand({ Bucket: place.bucket, Key: `${place.prefix}/${key}` }),
+        );
       }
       const second = table(place, 2);
       await expect(second.open(state)).rejects.toMatchObject({ code: 'staged-file-missing' });
@@ -274,7 +318,8 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
     const until = new Promise<void>((resolve) => {
       release = resolve;
     });
-    // The older run has looked and found nothing; while its put is on the way the newer one publishes.
+    // The older run has looked and found nothing; while its put is on the way the newer one
+    // publishes.
     let holding = false;
     const held = new Promise<void>((resolve) => {
       rig().proxy.decide = ({ method, path }) => {
@@ -366,9 +411,17 @@ describe.skipIf(pythonMissing() !== undefined)('a lake in S3', () => {
     await sink.prepare(9, false);
     await sink.commit(9);
     await sink.close();
-    const [key = ''] = (await keysOf(place, 'typed/')).filter((path) => /[^~]\.parquet$/.test(path));
-    expect(key).toMatch(/typed\/date=2013-01-01\/hour=10\/team=own\/app=er\/t-9-4-[0-9a-f]{16}\.parquet$/);
-    const { Metadata } = await rig().client.send(new HeadObjectCommand({ Bucket: place.bucket, Key: `${place.prefix}/${key}` }));
-    expect(Metadata).toEqual({ 'sluice-mark': expect.stringMatching(/^4-[0-9a-f]{16}-0$/) as string });
+    const [key = ''] = (await keysOf(place, 'typed/')).filter((path) =>
+      /[^~]\.parquet$/.test(path),
+    );
+    expect(key).toMatch(
+      /typed\/date=2013-01-01\/hour=10\/team=own\/app=er\/t-9-4-[0-9a-f]{16}\.parquet$/,
+    );
+    const { Metadata } = await rig().client.send(
+      new HeadObjectCommand({ Bucket: place.bucket, Key: `${place.prefix}/${key}` }),
+    );
+    expect(Metadata).toEqual({
+      'sluice-mark': expect.stringMatching(/^4-[0-9a-f]{16}-0$/) as string,
+    });
   });
 });

@@ -1,6 +1,7 @@
 /**
- * Objects in S3 while it does what it does in production: it asks to slow down, answers drop by drop, and loses a call of many. Against moto, through a proxy;
- * time-outs and pauses run a hundred times as fast, ten times where bytes take time.
+ * Objects in S3 while it does what it does in production: it asks to slow down, answers drop by
+ * drop, and loses a call of many. Against moto, through a proxy; time-outs and pauses run a hundred
+ * times as fast, ten times where bytes take time.
  */
 import { describe, expect, it } from 'vitest';
 import type { S3Objects, S3ObjectsOptions } from '../../../enrich/s3/s3-objects.ts';
@@ -21,12 +22,25 @@ describe.skipIf(pythonMissing() !== undefined)('objects in S3', { timeout: 120_0
   const rig = motoRig('objects');
   let made = 0;
   const make = (options: Partial<S3ObjectsOptions> = {}): S3Objects =>
-    s3Objects({ ...rig().place, prefix: `o-${made++}`, clock: fastClock, random: systemRandom, ...options });
+    s3Objects({
+      ...rig().place,
+      prefix: `o-${made++}`,
+      clock: fastClock,
+      random: systemRandom,
+      ...options,
+    });
   const large = new Uint8Array(limits.s3SinglePutMaxBytes + 5 * limits.s3PartBytes + 17).fill(7);
-  const isPart = ({ method, path }: Asked): boolean => method === 'PUT' && path.includes('partNumber=');
-  const isCompletion = ({ method, path }: Asked): boolean => method === 'POST' && path.includes('uploadId=');
-  const isAbort = ({ method, path }: Asked): boolean => method === 'DELETE' && path.includes('uploadId=');
-  const refusing = (status: number, code: string): Fault => ({ kind: 'answer', status, body: `<Error><Code>${code}</Code></Error>` });
+  const isPart = ({ method, path }: Asked): boolean =>
+    method === 'PUT' && path.includes('partNumber=');
+  const isCompletion = ({ method, path }: Asked): boolean =>
+    method === 'POST' && path.includes('uploadId=');
+  const isAbort = ({ method, path }: Asked): boolean =>
+    method === 'DELETE' && path.includes('uploadId=');
+  const refusing = (status: number, code: string): Fault => ({
+    kind: 'answer',
+    status,
+    body: `<Error><Code>${code}</Code></Error>`,
+  });
 
   for (const [what, fault] of [
     ['503 SlowDown', slowDown],
@@ -100,7 +114,8 @@ describe.skipIf(pythonMissing() !== undefined)('objects in S3', { timeout: 120_0
     const all = new Promise<void>((resolve) => {
       release = resolve;
     });
-    // None is answered before as many came as may be under way: one after the other would never end.
+    // None is answered before as many came as may be under way: one after the other would never
+    // end.
     rig().proxy.decide = (asked) => {
       if (!isPart(asked)) return pass;
       if (++waiting === limits.s3PartsMax) release();
@@ -113,7 +128,8 @@ describe.skipIf(pythonMissing() !== undefined)('objects in S3', { timeout: 120_0
 
   it('ends a completion that is answered with white space without end, and finds that the object is there', async () => {
     let endless = 1;
-    rig().proxy.decide = (asked) => (isCompletion(asked) && endless-- > 0 ? { kind: 'endless-reply' } : pass);
+    rig().proxy.decide = (asked) =>
+      isCompletion(asked) && endless-- > 0 ? { kind: 'endless-reply' } : pass;
     const objects = make({ clock: fasterClock(10) });
     expect(await objects.create('large', large)).toBe(true);
     expect(rig().proxy.asked.filter(isCompletion)).toHaveLength(2);
@@ -122,9 +138,13 @@ describe.skipIf(pythonMissing() !== undefined)('objects in S3', { timeout: 120_0
   });
 
   it('says that a completion failed when none ever ends, and aborts what it began', async () => {
-    rig().proxy.decide = (asked) => (isCompletion(asked) ? { kind: 'held', until: new Promise(() => undefined) } : pass);
+    rig().proxy.decide = (asked) =>
+      isCompletion(asked) ? { kind: 'held', until: new Promise(() => undefined) } : pass;
     const objects = make({ clock: fasterClock(10) });
-    await expect(objects.put('never', large)).rejects.toMatchObject({ code: 's3-failed', retryable: true });
+    await expect(objects.put('never', large)).rejects.toMatchObject({
+      code: 's3-failed',
+      retryable: true,
+    });
     await expect.poll(() => rig().proxy.asked.filter(isAbort).length).toBeGreaterThan(0);
     objects.close();
   });

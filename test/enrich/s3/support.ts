@@ -1,5 +1,6 @@
 /**
- * Moto behind a fault proxy, with a bucket for each test that asks for one. The proxy stands in front of everything: what is asked of S3 is seen.
+ * Moto behind a fault proxy, with a bucket for each test that asks for one. The proxy stands in
+ * front of everything: what is asked of S3 is seen.
  */
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
@@ -20,14 +21,21 @@ export interface MotoRig {
   readonly place: { readonly endpoint: string; readonly region: string; readonly bucket: string };
 }
 
-/** To be called in a `describe`; what it returns is filled before the first test. The proxy hands everything on until a test says otherwise. */
+/**
+ * To be called in a `describe`; what it returns is filled before the first test. The proxy hands
+ * everything on until a test says otherwise.
+ */
 export function motoRig(bucket: string): () => MotoRig {
   let rig: MotoRig | undefined;
   beforeAll(async () => {
     useTestCredentials();
     const moto = await startMoto();
     const proxy = await startFaultProxy(moto.endpoint, { keep: true });
-    const client = new S3Client({ endpoint: moto.endpoint, region: moto.region, forcePathStyle: true });
+    const client = new S3Client({
+      endpoint: moto.endpoint,
+      region: moto.region,
+      forcePathStyle: true,
+    });
     rig = { moto, proxy, client, place: { endpoint: proxy.endpoint, region: moto.region, bucket } };
     await client.send(new CreateBucketCommand({ Bucket: bucket }));
   }, startMaxMs);

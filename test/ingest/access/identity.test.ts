@@ -1,7 +1,9 @@
 /**
- * Whom a token speaks for: its issuer and subject exactly, so that no sender has the quota, the warnings or the repeats of another.
+ * Whom a token speaks for: its issuer and subject exactly, so that no sender has the quota, the
+ * warnings or the repeats of another.
  *
- * The first form was the issuer's host and 64 characters of the subject: two realms of one host were one sender.
+ * The first form was the issuer's host and 64 characters of the subject: two realms of one host
+ * were one sender.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -19,9 +21,15 @@ it('two tokens have one name only if issuer and subject are the same', () => {
       expect(tokenName(issuer, subject) === tokenName(otherIssuer, otherSubject)).toBe(same);
     }),
   );
-  expect(tokenName('https://login.example/realms/east', 'u')).not.toBe(tokenName('https://login.example/realms/west', 'u'));
-  expect(tokenName('https://a.example', 's'.repeat(5_000))).not.toBe(tokenName('https://a.example', `${'s'.repeat(4_999)}t`));
-  expect(tokenName('https://a.example', '\ud800')).not.toBe(tokenName('https://a.example', '\ud801'));
+  expect(tokenName('https://login.example/realms/east', 'u')).not.toBe(
+    tokenName('https://login.example/realms/west', 'u'),
+  );
+  expect(tokenName('https://a.example', 's'.repeat(5_000))).not.toBe(
+    tokenName('https://a.example', `${'s'.repeat(4_999)}t`),
+  );
+  expect(tokenName('https://a.example', '\ud800')).not.toBe(
+    tokenName('https://a.example', '\ud801'),
+  );
 });
 
 it('is never the name of a key, is bounded, and has nothing in it that a log or a header would trip over', () => {
@@ -32,5 +40,7 @@ it('is never the name of a key, is bounded, and has nothing in it that a log or 
       expect(name).toMatch(/^token:[A-Za-z0-9._@-]{0,40}:[A-Za-z0-9._@-]{0,40}:[A-Za-z0-9_-]{43}$/);
     }),
   );
-  expect(tokenName('https://login.example/realms/east', 'alice@shop.example')).toContain('token:login.example:alice@shop.example:');
+  expect(tokenName('https://login.example/realms/east', 'alice@shop.example')).toContain(
+    'token:login.example:alice@shop.example:',
+  );
 });

@@ -59,17 +59,33 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-const issuerAt = (address: string): AccessConfig => ({ ...openAccess, jwt: [issuerConfig({ url: address })] });
-const made = (address: string): Access => createAccess(issuerAt(address), { clock, random: seededRandom(1), log: silentLog });
+const issuerAt = (address: string): AccessConfig => ({
+  ...openAccess,
+  jwt: [issuerConfig({ url: address })],
+});
+const made = (address: string): Access =>
+  createAccess(issuerAt(address), { clock, random: seededRandom(1), log: silentLog });
 
 let serial = 0;
 /** A token that was not met before. */
 const token = (kid = 'one', by = kid): Promise<string> =>
-  new SignJWT({ iss: 'https://login.example', aud: 'sluice', sub: 'u', exp: 4_000_000_000, jti: String(serial++), streams: ['a/*'] })
+  new SignJWT({
+    iss: 'https://login.example',
+    aud: 'sluice',
+    sub: 'u',
+    exp: 4_000_000_000,
+    jti: String(serial++),
+    streams: ['a/*'],
+  })
     .setProtectedHeader({ alg: 'ES256', kid })
     .sign(keys[by] as CryptoKey);
 async function statusOf(text: string): Promise<number> {
-  const grant = await access.identify({ authorization: `Bearer ${text}`, apiKey: '', queryKey: '', origin: '' });
+  const grant = await access.identify({
+    authorization: `Bearer ${text}`,
+    apiKey: '',
+    queryKey: '',
+    origin: '',
+  });
   return isRefusal(grant) ? grant.status : 200;
 }
 const status = async (kid?: string, by?: string): Promise<number> => statusOf(await token(kid, by));
@@ -89,7 +105,8 @@ it('that cannot be fetched are not asked for by every request: the others are to
     clock.advance(1_000);
     expect(await statusOf(tokens[second % 50] ?? '')).toBe(503);
   }
-  // With a growing pause of at most a minute: fewer than one in five seconds, and no fewer than one a minute.
+  // With a growing pause of at most a minute: fewer than one in five seconds, and no fewer than one
+  // a minute.
   expect(fetched).toBeGreaterThanOrEqual(10);
   expect(fetched).toBeLessThan(120);
   answer = good;
@@ -150,7 +167,12 @@ it('that are not in the set are fetched for the first token that names them, and
 
 describe('a connection that stays, though nobody else sends,', () => {
   const stays = async (): Promise<() => number> => {
-    const grant = await access.identify({ authorization: `Bearer ${await token()}`, apiKey: '', queryKey: '', origin: '' });
+    const grant = await access.identify({
+      authorization: `Bearer ${await token()}`,
+      apiKey: '',
+      queryKey: '',
+      origin: '',
+    });
     if (isRefusal(grant)) throw new Error(grant.message);
     return () => {
       const found = access.again(grant, '');
@@ -192,14 +214,28 @@ it('are not waited for any more when their issuer is gone from the configuration
 });
 
 it.each<[string, Answer]>([
-  ['too large', (_request, response) => void response.end(JSON.stringify({ keys: published, pad: 'x'.repeat(limits.jwksMaxBytes) }))],
-  ['a redirect', (_request, response) => void response.writeHead(302, { location: `${url}/elsewhere` }).end()],
-  ['an error, though there are keys in it', (_request, response) => void response.writeHead(500).end(JSON.stringify({ keys: published }))],
+  [
+    'too large',
+    (_request, response) =>
+      void response.end(JSON.stringify({ keys: published, pad: 'x'.repeat(limits.jwksMaxBytes) })),
+  ],
+  [
+    'a redirect',
+    (_request, response) => void response.writeHead(302, { location: `${url}/elsewhere` }).end(),
+  ],
+  [
+    'an error, though there are keys in it',
+    (_request, response) => void response.writeHead(500).end(JSON.stringify({ keys: published })),
+  ],
   ['no JSON', (_request, response) => void response.end('<html>')],
   ['no key', (_request, response) => void response.end('{"keys":[]}')],
   ['a list', (_request, response) => void response.end('[]')],
   ['null', (_request, response) => void response.end('null')],
-  ['cut off', (_request, response) => void response.writeHead(200, { 'content-length': '10' }).end('{').destroy()],
+  [
+    'cut off',
+    (_request, response) =>
+      void response.writeHead(200, { 'content-length': '10' }).end('{').destroy(),
+  ],
 ])('are not taken from an answer that is %s', async (_what, bad) => {
   answer = bad;
   expect([await status(), fetched]).toEqual([503, 1]);
@@ -233,6 +269,9 @@ it('are asked for with the user information of their address as Basic (RFC 7617)
 
 it('stay where a reload leaves their address as it was', async () => {
   expect(await status()).toBe(200);
-  access.reload({ ...issuerAt(url), jwt: issuerAt(url).jwt.map((issuer) => ({ ...issuer, origins: ['https://shop.example'] })) });
+  access.reload({
+    ...issuerAt(url),
+    jwt: issuerAt(url).jwt.map((issuer) => ({ ...issuer, origins: ['https://shop.example'] })),
+  });
   expect([await status(), fetched]).toEqual([200, 1]);
 });

@@ -1,7 +1,9 @@
 /**
- * Quotas under a clock that is moved by hand: what passes over any time, who owes what, and what is kept of it.
+ * Quotas under a clock that is moved by hand: what passes over any time, who owes what, and what is
+ * kept of it.
  *
- * Debt was once bounded by one bucket, so that a key of 10 events a second got 1,000 a second through in large batches.
+ * Debt was once bounded by one bucket, so that a key of 10 events a second got 1,000 a second
+ * through in large batches.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -13,7 +15,14 @@ import { limits } from '../../../schemas/limits.ts';
 import { settings, streamConfig } from '../support.ts';
 
 const grantOf = (name: string, quota: QuotaConfig | undefined): Grant => {
-  const grant: Grant = { name, quota, segmentStream: undefined, origins: [], renewed: () => grant, allows: () => true };
+  const grant: Grant = {
+    name,
+    quota,
+    segmentStream: undefined,
+    origins: [],
+    renewed: () => grant,
+    allows: () => true,
+  };
   return grant;
 };
 const stream = 'a/x';
@@ -24,7 +33,10 @@ describe('a bucket', () => {
       fc.property(
         fc.integer({ min: 1, max: 50 }),
         fc.integer({ min: 1, max: 100 }),
-        fc.array(fc.tuple(fc.integer({ min: -500, max: 20_000 }), fc.integer({ min: 1, max: 10_000 })), { maxLength: 60 }),
+        fc.array(
+          fc.tuple(fc.integer({ min: -500, max: 20_000 }), fc.integer({ min: 1, max: 10_000 })),
+          { maxLength: 60 },
+        ),
         (rate, size, steps) => {
           const bucket = createTokenBucket(rate, size, 0);
           let nowMs = 0;
@@ -83,7 +95,8 @@ describe('a bucket', () => {
 describe('a quota', () => {
   it('that is changed in the configuration does not forgive what is owed', () => {
     const quotas = createQuotas(settings([streamConfig('a', 'x')]));
-    const at = (quota: QuotaConfig, nowMs: number) => quotas.admitEvents(grantOf('k', quota), stream, 1, nowMs).refused?.retryAfterSeconds;
+    const at = (quota: QuotaConfig, nowMs: number) =>
+      quotas.admitEvents(grantOf('k', quota), stream, 1, nowMs).refused?.retryAfterSeconds;
     quotas.admitEvents(grantOf('k', { eventsPerSecond: 1, burst: 5 }), stream, 100, 0);
     expect(at({ eventsPerSecond: 1, burst: 5 }, 0)).toBe(96);
     expect(at({ eventsPerSecond: 2, burst: 5 }, 0)).toBe(48);
@@ -91,10 +104,15 @@ describe('a quota', () => {
   });
 
   it('of key and stream says how long both take', () => {
-    const quotas = createQuotas(settings([streamConfig('a', 'x', { quota: { eventsPerSecond: 1, burst: 1 } })]));
+    const quotas = createQuotas(
+      settings([streamConfig('a', 'x', { quota: { eventsPerSecond: 1, burst: 1 } })]),
+    );
     const grant = grantOf('k', { eventsPerSecond: 10, burst: 10 });
     quotas.admitEvents(grant, stream, 31, 0);
-    expect(quotas.admitEvents(grant, stream, 1, 0).refused).toMatchObject({ code: 'quota-stream', retryAfterSeconds: 31 });
+    expect(quotas.admitEvents(grant, stream, 1, 0).refused).toMatchObject({
+      code: 'quota-stream',
+      retryAfterSeconds: 31,
+    });
   });
 
   it('is asked before a body without being charged, and charged for work that was done in vain', () => {
@@ -102,7 +120,10 @@ describe('a quota', () => {
     const grant = grantOf('k', { eventsPerSecond: 1, burst: 2 });
     for (let n = 0; n < 10; n++) expect(quotas.mayCome(grant, stream, 0).refused).toBeUndefined();
     quotas.spend(grant, stream, 3, 0);
-    expect(quotas.mayCome(grant, stream, 0).refused).toMatchObject({ status: 429, retryAfterSeconds: 2 });
+    expect(quotas.mayCome(grant, stream, 0).refused).toMatchObject({
+      status: 429,
+      retryAfterSeconds: 2,
+    });
     expect(quotas.mayCome(grantOf('free', undefined), stream, 0)).toEqual({});
   });
 });
@@ -116,7 +137,8 @@ describe('buckets of identities and addresses', () => {
     for (let n = 0; n < 5_000; n++) quotas.admitEvents(grantOf(`early ${n}`, quota), stream, 1, 0);
     expect(quotas.size).toBe(10_000);
     for (let n = 0; n < 1_000; n++) quotas.admitAddress(`late ${n}`, 10_000);
-    for (let n = 0; n < 1_000; n++) quotas.admitEvents(grantOf(`late ${n}`, quota), stream, 1, 10_000);
+    for (let n = 0; n < 1_000; n++)
+      quotas.admitEvents(grantOf(`late ${n}`, quota), stream, 1, 10_000);
     expect(quotas.size).toBeLessThanOrEqual(2_000);
   });
 

@@ -1,9 +1,10 @@
 /**
- * Who was let in is judged again while it stays: on an open WebSocket, in a long upload, in a body that comes slowly. What a reload leaves as it
- * was does not notice.
+ * Who was let in is judged again while it stays: on an open WebSocket, in a long upload, in a body
+ * that comes slowly. What a reload leaves as it was does not notice.
  *
- * The first form asked only at the next message whether anything at all had been reloaded: an idle connection of a key that was taken out stayed,
- * and every reload ended the connections of all keys.
+ * The first form asked only at the next message whether anything at all had been reloaded: an idle
+ * connection of a key that was taken out stayed, and every reload ended the connections of all
+ * keys.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { ClientRequest } from 'node:http';
@@ -21,7 +22,11 @@ import { until } from '../../deploy/support.ts';
 import type { Rig } from '../support.ts';
 import { issuerConfig, keyConfig, openAccess, rig, settings, streamConfig } from '../support.ts';
 
-const access = (keys: readonly KeyConfig[], jwt: readonly JwtConfig[] = []): AccessConfig => ({ ...openAccess, keys, jwt });
+const access = (keys: readonly KeyConfig[], jwt: readonly JwtConfig[] = []): AccessConfig => ({
+  ...openAccess,
+  keys,
+  jwt,
+});
 
 const clock = manualClock(Date.parse('2026-01-01T00:00:00Z'));
 let made: Rig;
@@ -29,7 +34,8 @@ const sockets: WebSocket[] = [];
 const begin = async (config: AccessConfig): Promise<void> => {
   made = await rig({}, 1_000, clock, { access: config });
 };
-const reload = (config: AccessConfig): void => made.ingress.reload(settings([streamConfig('a', 'plain')], {}, 1_000, { access: config }));
+const reload = (config: AccessConfig): void =>
+  made.ingress.reload(settings([streamConfig('a', 'plain')], {}, 1_000, { access: config }));
 const applied = (): number => made.kinesis.applied.length;
 
 afterEach(async () => {
@@ -50,11 +56,16 @@ interface Open {
 }
 
 /**
- * Open, with its hello read. The credential is met before: an upgrade that waits for a token's first verification is, now and then, closed by
- * uWebSockets.js right after (it looks for the state of a response where its WebSocket is already).
+ * Open, with its hello read. The credential is met before: an upgrade that waits for a token's
+ * first verification is, now and then, closed by uWebSockets.js right after (it looks for the state
+ * of a response where its WebSocket is already).
  */
 async function openSocket(credential: string, origin?: string): Promise<Open> {
-  await (await fetch(`${made.ingress.url}/v1/a/plain/warnings`, { headers: { authorization: `Bearer ${credential}` } })).text();
+  await (
+    await fetch(`${made.ingress.url}/v1/a/plain/warnings`, {
+      headers: { authorization: `Bearer ${credential}` },
+    })
+  ).text();
   const socket = new WebSocket(`${made.ingress.url.replace('http', 'ws')}/v1/a/plain/ws`, {
     headers: { authorization: `Bearer ${credential}`, ...(origin === undefined ? {} : { origin }) },
   });
@@ -105,14 +116,25 @@ describe('an open WebSocket', () => {
 
   it('goes by the new streams, quota and origins of its key', async () => {
     await begin(access([keyConfig('k', { origins: ['https://a.example', 'https://b.example'] })]));
-    const [a, b, server] = [await openSocket('k', 'https://a.example'), await openSocket('k', 'https://b.example'), await openSocket('k')];
-    reload(access([keyConfig('k', { origins: ['https://b.example'], quota: { eventsPerSecond: 1, burst: 1 } })]));
+    const [a, b, server] = [
+      await openSocket('k', 'https://a.example'),
+      await openSocket('k', 'https://b.example'),
+      await openSocket('k'),
+    ];
+    reload(
+      access([
+        keyConfig('k', { origins: ['https://b.example'], quota: { eventsPerSecond: 1, burst: 1 } }),
+      ]),
+    );
     await until(() => a.closed !== undefined);
     expect(a.closed?.code).toBe(4401);
     await send(b, 1);
     await send(server, 2);
     expect(applied()).toBe(1);
-    expect(JSON.parse(server.messages[1] ?? '{}')).toMatchObject({ status: 429, error: { code: 'quota-key' } });
+    expect(JSON.parse(server.messages[1] ?? '{}')).toMatchObject({
+      status: 429,
+      error: { code: 'quota-key' },
+    });
     reload(access([keyConfig('k', { streams: ['a/other'], origins: ['https://b.example'] })]));
     await until(() => b.closed !== undefined && server.closed !== undefined);
     expect(b.closed?.reason).toContain('a/plain');
@@ -131,7 +153,14 @@ describe('a WebSocket of a token', () => {
     writeFileSync(file, JSON.stringify({ keys: [await exportJWK(publicKey)] }));
     const exp = Math.floor(clock.now() / 1_000) + 60;
     sign = (claims) =>
-      new SignJWT({ iss: 'https://login.example', aud: 'sluice', sub: 'u', exp, streams: ['a/*'], ...claims })
+      new SignJWT({
+        iss: 'https://login.example',
+        aud: 'sluice',
+        sub: 'u',
+        exp,
+        streams: ['a/*'],
+        ...claims,
+      })
         .setProtectedHeader({ alg: 'RS256' })
         .sign(privateKey);
   });
@@ -151,7 +180,10 @@ describe('a WebSocket of a token', () => {
   it.each([
     ['its issuer is configured no more', () => access([keyConfig('k')])],
     ['its audience is another', () => access([], [issuer({ audience: 'other' })])],
-    ['it no longer says whom it speaks for', () => access([], [issuer({ identityClaim: 'client_id' })])],
+    [
+      'it no longer says whom it speaks for',
+      () => access([], [issuer({ identityClaim: 'client_id' })]),
+    ],
     ['its claim of streams is another', () => access([], [issuer({ streamsClaim: 'other' })])],
   ])('is closed when %s', async (_why, next) => {
     await begin(access([], [issuer()]));
@@ -229,7 +261,11 @@ describe('an upload', () => {
     open.req.end('{"late":true}\n');
     const verdict = open.text.trim().split('\n').at(-1) ?? '';
     expect(open.status).toBe(207);
-    expect(JSON.parse(verdict)).toMatchObject({ verdict: 401, accepted: 1_200, error: { code: 'key-revoked' } });
+    expect(JSON.parse(verdict)).toMatchObject({
+      verdict: 401,
+      accepted: 1_200,
+      error: { code: 'key-revoked' },
+    });
     expect(applied() + made.kafka.applied.length).toBe(1_200);
   });
 
@@ -237,16 +273,19 @@ describe('an upload', () => {
     ['application/x-ndjson', '/v1/a/plain'],
     ['application/json', '/v1/a/plain'],
     ['application/json', '/v1/track'],
-  ])('that is short (%s to %s) is judged by its key when it is whole', async (contentType, path) => {
-    await begin(access([keyConfig('gone', { segmentStream: 'a/plain' }), keyConfig('kept')]));
-    const open = upload(contentType, path);
-    open.req.write('{"a":');
-    await until(() => made.ingress.counts().inFlightBytes > 0);
-    reload(access([keyConfig('kept')]));
-    open.req.end('1}\n');
-    await settled(open);
-    expect([open.status, applied()]).toEqual([401, 0]);
-  });
+  ])(
+    'that is short (%s to %s) is judged by its key when it is whole',
+    async (contentType, path) => {
+      await begin(access([keyConfig('gone', { segmentStream: 'a/plain' }), keyConfig('kept')]));
+      const open = upload(contentType, path);
+      open.req.write('{"a":');
+      await until(() => made.ingress.counts().inFlightBytes > 0);
+      reload(access([keyConfig('kept')]));
+      open.req.end('1}\n');
+      await settled(open);
+      expect([open.status, applied()]).toEqual([401, 0]);
+    },
+  );
 });
 
 it('a request without a valid key is told the scheme (RFC 9110, section 11.6.1)', async () => {
@@ -254,7 +293,9 @@ it('a request without a valid key is told the scheme (RFC 9110, section 11.6.1)'
   const socket = connect(made.ingress.port, '127.0.0.1');
   let text = '';
   socket.on('data', (chunk) => (text += chunk.toString()));
-  socket.write('POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer    \r\nContent-Length: 1\r\n\r\n1');
+  socket.write(
+    'POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer    \r\nContent-Length: 1\r\n\r\n1',
+  );
   await until(() => text.includes('\r\n\r\n'));
   expect(text).toContain('401 Unauthorized');
   expect(text).toContain('WWW-Authenticate: Bearer realm="sluice"');

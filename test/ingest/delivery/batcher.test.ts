@@ -50,12 +50,25 @@ describe('a batcher', () => {
 
   const batcherOf = (writer: RecordWriter, aggregate: Aggregation = 'none'): Batcher => {
     const random = seededRandom(1);
-    const breaker = createBreaker({ failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 }, random);
-    return createBatcher({ writer, stream: 'a/b', order: 'none', aggregate, breaker, clock, random });
+    const breaker = createBreaker(
+      { failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 },
+      random,
+    );
+    return createBatcher({
+      writer,
+      stream: 'a/b',
+      order: 'none',
+      aggregate,
+      breaker,
+      clock,
+      random,
+    });
   };
   const add = (batcher: Batcher, bytes = 10): void => {
     const sinceMs = clock.monotonic();
-    batcher.add({ key: 'k', value: [Buffer.alloc(1)] }, bytes, () => waited.push(clock.monotonic() - sinceMs));
+    batcher.add({ key: 'k', value: [Buffer.alloc(1)] }, bytes, () =>
+      waited.push(clock.monotonic() - sinceMs),
+    );
   };
   /** What is ready in the event loop happens; no time passes. */
   const turn = async (): Promise<void> => {
@@ -71,25 +84,33 @@ describe('a batcher', () => {
   it.each([
     ['at once', 10, 4],
     ['only after some time', limits.writeAgainMaxMs, 1],
-  ])('writes again what is refused %s as long as its sender may still listen', async (_name, busMs, times) => {
-    let writes = 0;
-    const refusal: WriteOutcome = { kind: 'refused', code: 'replicas-missing', message: 'too few', retryable: true };
-    const batcher = batcherOf({
-      path: 'kafka',
-      describe: () => Promise.resolve({ recordMaxBytes: 1_000_000, splits: ['0'] }),
-      async write(_stream, records) {
-        writes++;
-        await sleep(clock, busMs);
-        return records.map(() => refusal);
-      },
-      close: () => Promise.resolve(),
-    });
-    const settled: WriteOutcome[] = [];
-    batcher.add({ key: 'k', value: [Buffer.alloc(1)] }, 10, (outcome) => settled.push(outcome));
-    await turn();
-    await pass(limits.writeAgainMaxMs + 1_000);
-    expect({ writes, settled }).toEqual({ writes: times, settled: [refusal] });
-  });
+  ])(
+    'writes again what is refused %s as long as its sender may still listen',
+    async (_name, busMs, times) => {
+      let writes = 0;
+      const refusal: WriteOutcome = {
+        kind: 'refused',
+        code: 'replicas-missing',
+        message: 'too few',
+        retryable: true,
+      };
+      const batcher = batcherOf({
+        path: 'kafka',
+        describe: () => Promise.resolve({ recordMaxBytes: 1_000_000, splits: ['0'] }),
+        async write(_stream, records) {
+          writes++;
+          await sleep(clock, busMs);
+          return records.map(() => refusal);
+        },
+        close: () => Promise.resolve(),
+      });
+      const settled: WriteOutcome[] = [];
+      batcher.add({ key: 'k', value: [Buffer.alloc(1)] }, 10, (outcome) => settled.push(outcome));
+      await turn();
+      await pass(limits.writeAgainMaxMs + 1_000);
+      expect({ writes, settled }).toEqual({ writes: times, settled: [refusal] });
+    },
+  );
 
   it('writes a lone event at once', async () => {
     const { writer, writes } = slowStream(clock, 20);
@@ -173,17 +194,25 @@ describe('a batcher', () => {
           const values = given.map(({ value }) => Buffer.concat(value as Uint8Array[]));
           await sleep(clock, 20);
           return values.map((value, n): WriteOutcome => {
-            if (refusals-- > 0) return { kind: 'refused', code: 'throughput-exceeded', message: '', retryable: true };
+            if (refusals-- > 0)
+              return { kind: 'refused', code: 'throughput-exceeded', message: '', retryable: true };
             sizes.push(value.length);
             const whole = value[0] === 0x1f && value[1] === 0x8b ? gunzipSync(value) : value;
             const parts = decodeAggregate(whole) ?? [{ key: given[n]?.key ?? '', value: whole }];
-            records.push(parts.map((part) => `${part.key}=${Buffer.from(part.value).toString().trimEnd()}`));
+            records.push(
+              parts.map((part) => `${part.key}=${Buffer.from(part.value).toString().trimEnd()}`),
+            );
             return { kind: 'applied', split: '0', position: String(records.length) };
           });
         },
         close: () => Promise.resolve(),
       };
-      return { batcher: batcherOf(writer, aggregate), records, sizes, refuse: (count: number) => (refusals = count) };
+      return {
+        batcher: batcherOf(writer, aggregate),
+        records,
+        sizes,
+        refuse: (count: number) => (refusals = count),
+      };
     };
     const positions: string[] = [];
     beforeEach(() => void positions.splice(0));
@@ -220,10 +249,19 @@ describe('a batcher', () => {
       send(batcher, 10, 10);
       for (let n = 11; n < 11 + limits.aggregateMaxEvents; n++) send(batcher, n, 10);
       await settled(11 + limits.aggregateMaxEvents);
-      expect(records.map(({ length }) => length)).toEqual([4, 4, 1, 1, limits.aggregateMaxEvents, 1]);
+      expect(records.map(({ length }) => length)).toEqual([
+        4,
+        4,
+        1,
+        1,
+        limits.aggregateMaxEvents,
+        1,
+      ]);
       // Two PUT payload units of 25 KB, or far less.
       const shared = sizes.filter((_, n) => (records[n]?.length ?? 0) > 1);
-      expect(Math.max(...shared)).toBeLessThanOrEqual(aggregate === 'kpl' ? 2 * 25 * 1_024 : 10_000);
+      expect(Math.max(...shared)).toBeLessThanOrEqual(
+        aggregate === 'kpl' ? 2 * 25 * 1_024 : 10_000,
+      );
     });
 
     it('a record that is refused is written again, whole', async () => {
@@ -248,7 +286,10 @@ describe('a batcher in order of keys, whose writer refuses one record of several
   it('tells each event what became of it, and goes on with the key', async () => {
     const clock = manualClock();
     const random = seededRandom(1);
-    const breaker = createBreaker({ failuresToOpen: 1, pauseBaseMs: 500, pauseMaxMs: 15_000 }, random);
+    const breaker = createBreaker(
+      { failuresToOpen: 1, pauseBaseMs: 500, pauseMaxMs: 15_000 },
+      random,
+    );
     const writes: string[][] = [];
     const writer: RecordWriter = {
       path: 'kafka',
@@ -264,10 +305,20 @@ describe('a batcher in order of keys, whose writer refuses one record of several
       },
       close: () => Promise.resolve(),
     };
-    const batcher = createBatcher({ writer, stream: 'a/b', order: 'key', aggregate: 'none', breaker, clock, random });
+    const batcher = createBatcher({
+      writer,
+      stream: 'a/b',
+      order: 'key',
+      aggregate: 'none',
+      breaker,
+      clock,
+      random,
+    });
     const settled: string[] = [];
     const add = (text: string): void =>
-      batcher.add({ key: 'k', value: [Buffer.from(text)] }, 10, (outcome) => settled.push(`${text} ${outcome.kind}`));
+      batcher.add({ key: 'k', value: [Buffer.from(text)] }, 10, (outcome) =>
+        settled.push(`${text} ${outcome.kind}`),
+      );
     for (const text of ['one', 'bad', 'two']) add(text);
     while (settled.length < 3) await new Promise((resolve) => setImmediate(resolve));
     add('three');

@@ -1,5 +1,6 @@
 /**
- * The circuit breaker: when it opens, how long it leaves a stream alone, and that one write alone tries it again.
+ * The circuit breaker: when it opens, how long it leaves a stream alone, and that one write alone
+ * tries it again.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +9,10 @@ import type { Random } from '../../../schemas/kernel/random.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 
 const options = { failuresToOpen: 3, pauseBaseMs: 100, pauseMaxMs: 1_000 };
-const always = (value: number): Random => ({ next: () => value, fill: (target) => void target.fill(0) });
+const always = (value: number): Random => ({
+  next: () => value,
+  fill: (target) => void target.fill(0),
+});
 
 /** Failed until it is open. */
 function opened(random: Random, nowMs = 0) {
@@ -94,7 +98,11 @@ describe('a breaker', () => {
   });
 });
 
-type Event = { readonly kind: 'try' | 'late-failure' | 'late-success'; readonly works: boolean; readonly afterMs: number };
+type Event = {
+  readonly kind: 'try' | 'late-failure' | 'late-success';
+  readonly works: boolean;
+  readonly afterMs: number;
+};
 
 const events = fc.array(
   fc.record({

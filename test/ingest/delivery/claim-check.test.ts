@@ -1,6 +1,6 @@
 /**
- * Claim checks on their way in: data that is durable before anything points to it, a pointer that gives back exactly what was sent, and
- * blobs that are let go of when their time is over.
+ * Claim checks on their way in: data that is durable before anything points to it, a pointer that
+ * gives back exactly what was sent, and blobs that are let go of when their time is over.
  */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
@@ -33,18 +33,37 @@ const attributes: EventAttributes = {
   partitionkey: 'k',
   receivedtime: '2026-01-02T03:04:05.678Z',
 };
-const bounds = { thresholdBytes: 100, kinesisRecordMaxBytes: limits.kinesisRecordMaxBytes, kafkaRecordMaxBytes: 1_000 };
+const bounds = {
+  thresholdBytes: 100,
+  kinesisRecordMaxBytes: limits.kinesisRecordMaxBytes,
+  kafkaRecordMaxBytes: 1_000,
+};
 const checkOf = (store: BlobStore): ClaimCheck =>
-  createClaimCheck({ store, bounds, clock: manualClock(1_767_323_045_678), random: seededRandom(1) });
+  createClaimCheck({
+    store,
+    bounds,
+    clock: manualClock(1_767_323_045_678),
+    random: seededRandom(1),
+  });
 
-async function claimed(check: ClaimCheck, data: Uint8Array, more: Partial<EventAttributes> = {}): Promise<RoutedRecord> {
+async function claimed(
+  check: ClaimCheck,
+  data: Uint8Array,
+  more: Partial<EventAttributes> = {},
+): Promise<RoutedRecord> {
   const routed = await check({ ...attributes, ...more }, data);
   if (isRefusal(routed)) throw new Error(routed.message);
   return routed;
 }
 
 function incoming({ record: { key, value, headers } }: RoutedRecord): IncomingRecord {
-  return { key, value: Buffer.concat(value), position: '1', arrivedAtMs: 0, ...(headers === undefined ? {} : { headers }) };
+  return {
+    key,
+    value: Buffer.concat(value),
+    position: '1',
+    arrivedAtMs: 0,
+    ...(headers === undefined ? {} : { headers }),
+  };
 }
 
 describe('a claim check', () => {
@@ -53,7 +72,9 @@ describe('a claim check', () => {
     const data = Buffer.from(JSON.stringify('x'.repeat(5_000)));
     const routed = await claimed(checkOf(store), data);
     const [key] = [...store.blobs.keys()];
-    expect(key).toMatch(/^a\/b\/2026-01-02\/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(key).toMatch(
+      /^a\/b\/2026-01-02\/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+    );
     expect(routed.route).toBe('kinesis');
     expect(JSON.parse(incoming(routed).value.toString())).toEqual({
       ...attributes,
@@ -97,7 +118,11 @@ describe('a claim check', () => {
         fc.option(fc.record({ subject: text, dataschema: text, traceparent: text }), { nil: {} }),
         fc.option(
           fc
-            .dictionary(fc.stringMatching(/^x[a-z0-9]{1,18}$/), text, { minKeys: 1, maxKeys: 16, noNullPrototype: true })
+            .dictionary(fc.stringMatching(/^x[a-z0-9]{1,18}$/), text, {
+              minKeys: 1,
+              maxKeys: 16,
+              noNullPrototype: true,
+            })
             .map((extensions) => ({ extensions })),
           { nil: {} },
         ),
@@ -110,7 +135,11 @@ describe('a claim check', () => {
           const blob = store.blobs.get(claim?.ref.slice('claim:'.length) ?? '');
           expect(blob).toBe(data);
           const event = decodeRecord(resolveClaim(record, data));
-          expect(event).toEqual({ attributes: { ...attributes, ...more }, data, text: data.toString() });
+          expect(event).toEqual({
+            attributes: { ...attributes, ...more },
+            data,
+            text: data.toString(),
+          });
         },
       ),
       { numRuns: 60 },
@@ -121,15 +150,26 @@ describe('a claim check', () => {
     const worst = '"'.repeat(limits.attributeMaxBytes);
     const extensions = { x: '"'.repeat(limits.extensionsMaxBytes) };
     const record = incoming(
-      await claimed(checkOf(memoryBlobs()), Buffer.from('1'), { extensions, subject: worst, source: worst, dataschema: worst }),
+      await claimed(checkOf(memoryBlobs()), Buffer.from('1'), {
+        extensions,
+        subject: worst,
+        source: worst,
+        dataschema: worst,
+      }),
     );
     expect(record.value.length).toBeGreaterThan(limits.recordHeadMaxBytes);
     expect(claimOf(record)).toMatchObject({ bytes: 1 });
   });
 
   it('is not what only reads like one', () => {
-    const record = (text: string): IncomingRecord => ({ key: 'k', value: Buffer.from(text), position: '1', arrivedAtMs: 0 });
-    const head = '"specversion":"1.0","id":"1","source":"/a/b","team":"a","app":"b","receivedtime":"2026-01-01T00:00:00Z"';
+    const record = (text: string): IncomingRecord => ({
+      key: 'k',
+      value: Buffer.from(text),
+      position: '1',
+      arrivedAtMs: 0,
+    });
+    const head =
+      '"specversion":"1.0","id":"1","source":"/a/b","team":"a","app":"b","receivedtime":"2026-01-01T00:00:00Z"';
     for (const text of [
       '',
       '}',
@@ -142,7 +182,11 @@ describe('a claim check', () => {
       `{${head},"dataref":"https://elsewhere","datasize":"1","datasha256":"0","data":null}`,
     ])
       expect(claimOf(record(text)), text).toBeUndefined();
-    expect(claimOf(record(`{${head},"dataref":"claim:a/b/c","datasize":"1","datasha256":"0","data":null}`))).toEqual({
+    expect(
+      claimOf(
+        record(`{${head},"dataref":"claim:a/b/c","datasize":"1","datasha256":"0","data":null}`),
+      ),
+    ).toEqual({
       ref: 'claim:a/b/c',
       bytes: 1,
       sha256: '0',
@@ -158,13 +202,18 @@ describe('a claim check', () => {
       message: expect.stringContaining('the disk is full') as string,
     });
     const taken = { ...store, createIfAbsent: () => Promise.resolve(false) };
-    expect(await checkOf(taken)(attributes, Buffer.from('1'))).toMatchObject({ status: 503, code: 'claim-not-stored' });
+    expect(await checkOf(taken)(attributes, Buffer.from('1'))).toMatchObject({
+      status: 503,
+      code: 'claim-not-stored',
+    });
   });
 
   it('refuses extensions that its pointer would replace, before it stores anything', async () => {
     const store = memoryBlobs();
     for (const name of ['dataref', 'datasize', 'datasha256'])
-      expect(await checkOf(store)({ ...attributes, extensions: { [name]: '1' } }, Buffer.from('1'))).toMatchObject({
+      expect(
+        await checkOf(store)({ ...attributes, extensions: { [name]: '1' } }, Buffer.from('1')),
+      ).toMatchObject({
         status: 400,
         code: 'extension-reserved',
         pointer: `/${name}`,
@@ -183,7 +232,9 @@ describe('a record that points', () => {
       const writer = {
         ...stream,
         write: async (name: string, records: Parameters<typeof stream.write>[1]) => {
-          shapes.push(records.map(({ value }) => decodeAggregate(Buffer.concat(value))?.length ?? 1));
+          shapes.push(
+            records.map(({ value }) => decodeAggregate(Buffer.concat(value))?.length ?? 1),
+          );
           await gate;
           return stream.write(name, records);
         },
@@ -193,10 +244,22 @@ describe('a record that points', () => {
         release = resolve;
       });
       const random = seededRandom(1);
-      const breaker = createBreaker({ failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 }, random);
-      const batcher = createBatcher({ writer, stream: 'a/b', order: 'key', aggregate: 'none', breaker, clock, random });
+      const breaker = createBreaker(
+        { failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 },
+        random,
+      );
+      const batcher = createBatcher({
+        writer,
+        stream: 'a/b',
+        order: 'key',
+        aggregate: 'none',
+        breaker,
+        clock,
+        random,
+      });
       let settled = 0;
-      const add = (record: RoutedRecord['record'], bytes: number): void => batcher.add(record, bytes, () => settled++);
+      const add = (record: RoutedRecord['record'], bytes: number): void =>
+        batcher.add(record, bytes, () => settled++);
       const small = { key: 'k', value: [Buffer.from('small')] };
       // Behind the first, the others wait and would leave together.
       add(small, 10);
@@ -234,7 +297,12 @@ describe('the sweep of claims', () => {
     ])
       await store.createIfAbsent(key, Buffer.from('1'));
     expect(await sweepClaims(store, now, 3 * dayMs)).toBe(3);
-    expect([...store.blobs.keys()].sort()).toEqual(['a/b/2026-01-07/1', 'a/b/2026-01-10/1', 'a/b/other/1', 'x']);
+    expect([...store.blobs.keys()].sort()).toEqual([
+      'a/b/2026-01-07/1',
+      'a/b/2026-01-10/1',
+      'a/b/other/1',
+      'x',
+    ]);
     // Not a moment before its last one is over.
     expect(await sweepClaims(store, Date.parse('2026-01-11T00:00:00Z') - 1, 3 * dayMs)).toBe(0);
     expect(await sweepClaims(store, Date.parse('2026-01-11T00:00:00Z'), 3 * dayMs)).toBe(1);
@@ -242,8 +310,13 @@ describe('the sweep of claims', () => {
 
   it('goes on behind a blob that cannot be deleted, and says so in the end', async () => {
     const store = memoryBlobs();
-    for (const key of ['a/b/2026-01-01/1', 'a/b/2026-01-01/2', 'a/b/2026-01-01/3']) await store.createIfAbsent(key, Buffer.from('1'));
-    const stuck = { ...store, delete: (key: string) => (key.endsWith('1') ? Promise.reject(new Error('stuck')) : store.delete(key)) };
+    for (const key of ['a/b/2026-01-01/1', 'a/b/2026-01-01/2', 'a/b/2026-01-01/3'])
+      await store.createIfAbsent(key, Buffer.from('1'));
+    const stuck = {
+      ...store,
+      delete: (key: string) =>
+        key.endsWith('1') ? Promise.reject(new Error('stuck')) : store.delete(key),
+    };
     await expect(sweepClaims(stuck, now, dayMs)).rejects.toThrow('stuck');
     expect([...store.blobs.keys()]).toEqual(['a/b/2026-01-01/1']);
   });

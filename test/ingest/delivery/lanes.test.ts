@@ -48,7 +48,13 @@ const steps = fc.array(
         unitMaxBytes: fc.integer({ min: 0, max: 20 }),
       }),
     },
-    { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('applied' as const, 'failed' as const), which: fc.nat(9) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constantFrom('applied' as const, 'failed' as const),
+        which: fc.nat(9),
+      }),
+    },
   ),
   { maxLength: 120 },
 );
@@ -100,7 +106,8 @@ describe('lanes of keys', () => {
               const behind = waiting.get(unit.key) ?? [];
               expect(unit.items).toEqual(behind.splice(0, unit.items.length));
             }
-            if (bytes > step.maxBytes) expect([units.length, units[0]?.items.length]).toEqual([1, 1]);
+            if (bytes > step.maxBytes)
+              expect([units.length, units[0]?.items.length]).toEqual([1, 1]);
             underWay.push(...units);
           } else settle(step.kind, step.which);
           const all = [...waiting.values()].flat();
@@ -116,7 +123,9 @@ describe('lanes of keys', () => {
         }
         expect([lanes.waiting, lanes.waitingBytes, lanes.keys]).toEqual([0, 0, 0]);
         for (const items of left.values()) expect(items).toEqual([...items].sort((a, b) => a - b));
-        expect([...left.values()].flat().sort((a, b) => a - b)).toEqual(Array.from({ length: added }, (_, n) => n));
+        expect([...left.values()].flat().sort((a, b) => a - b)).toEqual(
+          Array.from({ length: added }, (_, n) => n),
+        );
       }),
       { numRuns: 500 },
     );
@@ -193,7 +202,11 @@ describe('lanes of keys', () => {
     const lanes = createLanes<number>();
     for (let n = 0; n < 100_000; n++) lanes.add(item('a', n));
     let next = 0;
-    for (let units = lanes.take({ ...wide, unitMaxItems: 1 }); units.length > 0; units = lanes.take({ ...wide, unitMaxItems: 1 })) {
+    for (
+      let units = lanes.take({ ...wide, unitMaxItems: 1 });
+      units.length > 0;
+      units = lanes.take({ ...wide, unitMaxItems: 1 })
+    ) {
       const [unit] = units;
       if (unit?.items[0]?.item === next) next++;
       if (unit !== undefined) lanes.applied(unit);
@@ -248,7 +261,8 @@ describe.each([
       }
     };
     pass();
-    // A weak reference holds its target until the turn of the event loop in which it was made has ended.
+    // A weak reference holds its target until the turn of the event loop in which it was made has
+    // ended.
     await new Promise((resolve) => setImmediate(resolve));
     collect();
     expect(gone.filter((ref) => ref.deref() !== undefined)).toEqual([]);

@@ -1,6 +1,7 @@
 /**
- * One path of one stream with its spool: what is spooled gets to the stream, in a stream with order nothing passes it, what the stream will
- * never take is kept beside, and the folders of it all are found again.
+ * One path of one stream with its spool: what is spooled gets to the stream, in a stream with order
+ * nothing passes it, what the stream will never take is kept beside, and the folders of it all are
+ * found again.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +25,11 @@ const root = mkdtempSync(join(tmpdir(), 'sluice-path-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let made = 0;
 const folder = (): string => join(root, String(made++));
-const routed = (text: string): RoutedRecord => ({ route: 'kafka', record: { key: 'k', value: [Buffer.from(text)] }, bytes: text.length });
+const routed = (text: string): RoutedRecord => ({
+  route: 'kafka',
+  record: { key: 'k', value: [Buffer.from(text)] },
+  bytes: text.length,
+});
 
 interface Rig {
   readonly clock: ManualClock;
@@ -40,11 +45,15 @@ afterEach(async () => {
   for (const step of close.splice(0)) await step();
 });
 
-async function rigOf(dir: string, more: { readonly order?: 'none' | 'key'; readonly spools?: boolean } = {}): Promise<Rig> {
+async function rigOf(
+  dir: string,
+  more: { readonly order?: 'none' | 'key'; readonly spools?: boolean } = {},
+): Promise<Rig> {
   const clock = manualClock(1_000_000);
   const stream = streamDouble();
   const news: DeliveryNews[] = [];
-  const open = (name: string): Promise<Spool> => openSpool({ dir: join(dir, name), clock, maxBytes: 1_000_000 });
+  const open = (name: string): Promise<Spool> =>
+    openSpool({ dir: join(dir, name), clock, maxBytes: 1_000_000 });
   const path = createPathDelivery({
     writer: stream,
     stream: 'a/b',
@@ -85,7 +94,12 @@ describe('a path with a spool', () => {
     expect(await rig.spool('a')).toMatchObject({ kind: 'applied' });
     await until(() => rig.stream.texts.length === 1, rig.clock);
     await until(() => rig.path.state().spoolRecords === 0, rig.clock);
-    expect(rig.path.state()).toMatchObject({ path: 'kafka', breaker: 'closed', spoolBytes: 0, spoolAgeMs: 0 });
+    expect(rig.path.state()).toMatchObject({
+      path: 'kafka',
+      breaker: 'closed',
+      spoolBytes: 0,
+      spoolAgeMs: 0,
+    });
   });
 
   it('leaves what it could not write to its next run, which writes it', async () => {
@@ -120,8 +134,14 @@ describe('a path with a spool', () => {
     await until(() => rig.path.state().spoolRecords === 0, rig.clock);
     expect(rig.stream.texts).toEqual(['a', 'c']);
     await closeLast();
-    const aside = await openSpool({ dir: join(dir, 'kafka.refused'), clock: rig.clock, maxBytes: 1_000_000 });
-    expect((await aside.read({ maxRecords: 9, maxBytes: 9_000 })).map(({ record }) => textOf(record))).toEqual(['b']);
+    const aside = await openSpool({
+      dir: join(dir, 'kafka.refused'),
+      clock: rig.clock,
+      maxBytes: 1_000_000,
+    });
+    expect(
+      (await aside.read({ maxRecords: 9, maxBytes: 9_000 })).map(({ record }) => textOf(record)),
+    ).toEqual(['b']);
     await aside.close();
   });
 
@@ -162,7 +182,11 @@ describe('a path with order', () => {
     const rig = await rigOf(dir, { order: 'key', spools: false });
     rig.stream.decide = (text, attempt) => (text === 'old' && attempt < 3 ? down : undefined);
     expect(rig.path.canSpool).toBe(false);
-    expect(await rig.write('new')).toMatchObject({ kind: 'refused', code: 'order-kept', retryable: true });
+    expect(await rig.write('new')).toMatchObject({
+      kind: 'refused',
+      code: 'order-kept',
+      retryable: true,
+    });
     expect(await rig.spool('new')).toMatchObject({ kind: 'refused' });
     await until(() => rig.path.state().spoolRecords === 0, rig.clock);
     expect(await rig.write('new')).toMatchObject({ kind: 'applied' });

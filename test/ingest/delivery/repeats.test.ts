@@ -1,11 +1,20 @@
 /**
- * Identities that come again: what counts as the same event, who waits for whom, and what is remembered in how many bytes.
+ * Identities that come again: what counts as the same event, who waits for whom, and what is
+ * remembered in how many bytes.
  */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Delivered } from '../../../ingest/delivery/delivered.ts';
-import type { Comparable, Fingerprint, FingerprintOf } from '../../../ingest/delivery/fingerprint.ts';
-import { contentParts, createFingerprints, differences } from '../../../ingest/delivery/fingerprint.ts';
+import type {
+  Comparable,
+  Fingerprint,
+  FingerprintOf,
+} from '../../../ingest/delivery/fingerprint.ts';
+import {
+  contentParts,
+  createFingerprints,
+  differences,
+} from '../../../ingest/delivery/fingerprint.ts';
 import { IdentityTable } from '../../../ingest/delivery/identity-table.ts';
 import type { Settled } from '../../../ingest/delivery/repeat-window.ts';
 import { RepeatWindow } from '../../../ingest/delivery/repeat-window.ts';
@@ -23,7 +32,10 @@ const replicated = (at: string): Settled => ({
   position: at,
   failover: false,
 });
-const refused: Delivered = { kind: 'not-delivered', refusal: { status: 503, code: 'x', message: 'no' } };
+const refused: Delivered = {
+  kind: 'not-delivered',
+  refusal: { status: 503, code: 'x', message: 'no' },
+};
 
 let fingerprintOf: FingerprintOf;
 beforeAll(async () => {
@@ -41,8 +53,21 @@ const attributes: EventAttributes = {
   partitionkey: 'i',
   receivedtime: '2026-01-01T00:00:00Z',
 };
-const printOf = (more: Partial<EventAttributes> = {}, data = '1', how: Partial<Comparable> = {}): Fingerprint =>
-  fingerprintOf({ attributes: { ...attributes, ...more }, ownTime: false, ownExtensions: more.extensions, ...how }, Buffer.from(data), 0);
+const printOf = (
+  more: Partial<EventAttributes> = {},
+  data = '1',
+  how: Partial<Comparable> = {},
+): Fingerprint =>
+  fingerprintOf(
+    {
+      attributes: { ...attributes, ...more },
+      ownTime: false,
+      ownExtensions: more.extensions,
+      ...how,
+    },
+    Buffer.from(data),
+    0,
+  );
 
 describe('an event', () => {
   it('is the same by team, app, source and id, whatever they look like when they are put together', () => {
@@ -50,7 +75,12 @@ describe('an event', () => {
     const text = fc.string({ unit: fc.constantFrom('a', '/', '1', '\n'), maxLength: 4 });
     fc.assert(
       fc.property(
-        fc.record({ team: fc.constantFrom('a', 'b'), app: fc.constantFrom('a', 'b'), source: text, id: text }),
+        fc.record({
+          team: fc.constantFrom('a', 'b'),
+          app: fc.constantFrom('a', 'b'),
+          source: text,
+          id: text,
+        }),
         text,
         text,
         (one, source, id) => {
@@ -78,7 +108,11 @@ describe('an event', () => {
 
   it('is the same whatever the ingress adds, in whichever mode it comes', () => {
     const same = [
-      printOf({ receivedtime: '2027-01-01T00:00:00Z', time: '2027-01-01T00:00:00Z', traceparent: 'x' }),
+      printOf({
+        receivedtime: '2027-01-01T00:00:00Z',
+        time: '2027-01-01T00:00:00Z',
+        traceparent: 'x',
+      }),
       printOf({ extensions: { clientip: '192.0.2.1' } }, '1', { ownExtensions: undefined }),
       printOf({ datacontenttype: 'Application/JSON; charset=utf-8' }),
     ];
@@ -101,7 +135,8 @@ describe('an event', () => {
   });
 
   it('is compared without what its sender writes anew each time', () => {
-    const body = (sentAt: string): Buffer => Buffer.from(`  {"a":1,"sentAt":"${sentAt}","b":2,"n":${sentAt.length}}`);
+    const body = (sentAt: string): Buffer =>
+      Buffer.from(`  {"a":1,"sentAt":"${sentAt}","b":2,"n":${sentAt.length}}`);
     const print = (sentAt: string): Fingerprint => {
       const whole = body(sentAt);
       const start = whole.indexOf(sentAt);
@@ -110,10 +145,18 @@ describe('an event', () => {
         { start, end: start + sentAt.length },
         { start: last, end: last + 1 },
       ];
-      return fingerprintOf({ attributes, ownTime: false, ownExtensions: undefined, restless }, whole.subarray(2), 2);
+      return fingerprintOf(
+        { attributes, ownTime: false, ownExtensions: undefined, restless },
+        whole.subarray(2),
+        2,
+      );
     };
     expect(print('2026')).toEqual(print('20260'));
-    const unlike = fingerprintOf({ attributes, ownTime: false, ownExtensions: undefined }, body('2026').subarray(2), 2);
+    const unlike = fingerprintOf(
+      { attributes, ownTime: false, ownExtensions: undefined },
+      body('2026').subarray(2),
+      2,
+    );
     expect(differences(print('2026').content, unlike.content)).toEqual(['data']);
   });
 });
@@ -128,7 +171,9 @@ describe('an identity that comes again', () => {
       repeats.meet(print, (delivered, repeated) =>
         told.push([
           name,
-          delivered.kind === 'not-delivered' ? [delivered.refusal.status, ...(delivered.refusal.differs ?? [])] : delivered.kind,
+          delivered.kind === 'not-delivered'
+            ? [delivered.refusal.status, ...(delivered.refusal.differs ?? [])]
+            : delivered.kind,
           repeated,
         ]),
       );
@@ -208,10 +253,13 @@ describe('the table of identities', () => {
           } else {
             for (let reference = 1; reference < entries.length; reference++)
               if (entries[reference]?.identity === identity)
-                expect(table.delete(reference)).toBe(model.get(identity) === reference && model.delete(identity));
+                expect(table.delete(reference)).toBe(
+                  model.get(identity) === reference && model.delete(identity),
+                );
           }
           expect(table.size).toBe(model.size);
-          for (const entry of entries.slice(1)) expect(table.find(entry.word, entry.identity)).toBe(model.get(entry.identity) ?? 0);
+          for (const entry of entries.slice(1))
+            expect(table.find(entry.word, entry.identity)).toBe(model.get(entry.identity) ?? 0);
         }
       }),
       { numRuns: 300 },
@@ -250,7 +298,10 @@ describe('the window', () => {
           window.remember(`k${share}`, print(`e${id}`), delivered);
           model.set(`e${id}`, { atMs: now, delivered });
           for (const [name, known] of model) {
-            const expected = now - known.atMs > 1_000 ? undefined : { content: print(name).content, delivered: known.delivered };
+            const expected =
+              now - known.atMs > 1_000
+                ? undefined
+                : { content: print(name).content, delivered: known.delivered };
             expect(window.find(print(name))).toEqual(expected);
           }
         }
@@ -271,18 +322,30 @@ describe('the window', () => {
     }
     expect(most).toBeLessThanOrEqual(mebi);
     expect(few.filter((one) => window.find(one) === undefined)).toEqual([]);
-    const kept = Array.from({ length: 30_000 }, (_, n) => window.find(print(`flood${n}`)) !== undefined);
+    const kept = Array.from(
+      { length: 30_000 },
+      (_, n) => window.find(print(`flood${n}`)) !== undefined,
+    );
     const oldest = kept.indexOf(true);
-    expect([kept.lastIndexOf(false), oldest > 20_000, window.evicted]).toEqual([oldest - 1, true, oldest]);
+    expect([kept.lastIndexOf(false), oldest > 20_000, window.evicted]).toEqual([
+      oldest - 1,
+      true,
+      oldest,
+    ]);
     expect(window.entries).toBe(few.length + 30_000 - oldest);
   });
 
   it('divides what there is among those that want more than their part', () => {
     const window = new RepeatWindow({ windowMs: 1e9, maxBytes: 2 * mebi, now: () => 0 });
     const shares = ['a', 'b', 'c', 'd'];
-    for (let n = 0; n < 20_000; n++) for (const share of shares) window.remember(share, print(`${share}${n}`), replicated(position));
+    for (let n = 0; n < 20_000; n++)
+      for (const share of shares)
+        window.remember(share, print(`${share}${n}`), replicated(position));
     const counts = shares.map(
-      (share) => Array.from({ length: 20_000 }, (_, n) => window.find(print(`${share}${n}`))).filter((found) => found !== undefined).length,
+      (share) =>
+        Array.from({ length: 20_000 }, (_, n) => window.find(print(`${share}${n}`))).filter(
+          (found) => found !== undefined,
+        ).length,
     );
     // By a chunk or two more or less.
     const chunk = Math.ceil(limits.repeatChunkMaxBytes / 144);
@@ -293,13 +356,16 @@ describe('the window', () => {
     let now = 0;
     const window = new RepeatWindow({ windowMs: 1_000, maxBytes: mebi, now: () => now });
     const empty = window.bytes;
-    for (let n = 0; n < 5_000; n++) window.remember(`gone${n}`, print(`gone${n}`), replicated(position));
+    for (let n = 0; n < 5_000; n++)
+      window.remember(`gone${n}`, print(`gone${n}`), replicated(position));
     expect(window.bytes).toBeLessThanOrEqual(mebi);
     now = 2_000;
-    for (let n = 0; n < 5_000; n++) window.remember('here', print(`here${n % 10}`), replicated(position));
+    for (let n = 0; n < 5_000; n++)
+      window.remember('here', print(`here${n % 10}`), replicated(position));
     expect(window.entries).toBe(10);
     now = 4_000;
-    for (let n = 0; n < 3_000; n++) window.remember('here', print(`here${n % 10}`), replicated(position));
+    for (let n = 0; n < 3_000; n++)
+      window.remember('here', print(`here${n % 10}`), replicated(position));
     expect(window.entries).toBe(10);
     expect(window.bytes - empty).toBeLessThan(600_000);
   });

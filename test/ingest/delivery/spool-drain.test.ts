@@ -1,6 +1,6 @@
 /**
- * Emptying a spool into its stream: order, what is marked and when, and that neither the stream's nor the disk's faults lose a record, stop
- * the drain or fill the memory.
+ * Emptying a spool into its stream: order, what is marked and when, and that neither the stream's
+ * nor the disk's faults lose a record, stop the drain or fill the memory.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -42,7 +42,11 @@ interface Rig {
   readonly found: number[];
   readonly breaker: Breaker;
   readonly aside: string[];
-  readonly faults: { read?: Error | undefined; mark?: Error | undefined; aside?: SpoolOutcome | Error | undefined };
+  readonly faults: {
+    read?: Error | undefined;
+    mark?: Error | undefined;
+    aside?: SpoolOutcome | Error | undefined;
+  };
   start(): SpoolDrain;
   close(): Promise<void>;
 }
@@ -52,12 +56,27 @@ afterEach(async () => {
   for (const rig of open.splice(0)) await rig.close();
 });
 
-async function rigOf(dir = folder(), order: 'none' | 'key' = 'none', memory = new SpoolMemory()): Promise<Rig> {
+async function rigOf(
+  dir = folder(),
+  order: 'none' | 'key' = 'none',
+  memory = new SpoolMemory(),
+): Promise<Rig> {
   const clock = manualClock(1_000_000);
   const stream = streamDouble();
   const random = seededRandom(1);
-  const breaker = createBreaker({ failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 }, random);
-  const batcher = createBatcher({ writer: stream, stream: 'a/b', order, aggregate: 'none', breaker, clock, random });
+  const breaker = createBreaker(
+    { failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 },
+    random,
+  );
+  const batcher = createBatcher({
+    writer: stream,
+    stream: 'a/b',
+    order,
+    aggregate: 'none',
+    breaker,
+    clock,
+    random,
+  });
   const real = await openSpool({ dir, clock, maxBytes: 10_000_000 });
   const rig: Pick<Rig, 'news' | 'marks' | 'reads' | 'found' | 'aside' | 'faults'> = {
     news: [],
@@ -100,7 +119,15 @@ async function rigOf(dir = folder(), order: 'none' | 'key' = 'none', memory = ne
     spool,
     breaker,
     start() {
-      const drain = startSpoolDrain({ spool, batcher, breaker, setAside, memory, clock, tell: (news) => void rig.news.push(news) });
+      const drain = startSpoolDrain({
+        spool,
+        batcher,
+        breaker,
+        setAside,
+        memory,
+        clock,
+        tell: (news) => void rig.news.push(news),
+      });
       drains.push(drain);
       return drain;
     },
@@ -120,7 +147,8 @@ async function rigOf(dir = folder(), order: 'none' | 'key' = 'none', memory = ne
   return made_;
 }
 
-const numbered = (count: number): string[] => Array.from({ length: count }, (_, n) => `record ${n}`);
+const numbered = (count: number): string[] =>
+  Array.from({ length: count }, (_, n) => `record ${n}`);
 
 describe('a drain', () => {
   it('writes in order what waits, and marks it only once the stream has it', async () => {
@@ -182,7 +210,9 @@ describe('a drain', () => {
     expect(rig.marks).toEqual([1]);
     works = true;
     await until(() => !rig.spool.pending, rig.clock);
-    expect(rig.stream.texts.filter((text) => text !== 'record 2')).toEqual(numbered(6).filter((text) => text !== 'record 2'));
+    expect(rig.stream.texts.filter((text) => text !== 'record 2')).toEqual(
+      numbered(6).filter((text) => text !== 'record 2'),
+    );
     expect(rig.stream.texts.filter((text) => text === 'record 2')).toHaveLength(1);
     // The one it had not taken was read again alone, then the three behind it that it had.
     expect(rig.marks).toEqual([1, 2, 5]);
@@ -221,7 +251,9 @@ describe('a drain', () => {
 
   it('waits for its turn where many spools are drained at once, and all of them are', async () => {
     const memory = new SpoolMemory({ readMaxBytes: limits.spoolReadMaxBytes });
-    const rigs = await Promise.all(Array.from({ length: 6 }, () => rigOf(folder(), 'none', memory)));
+    const rigs = await Promise.all(
+      Array.from({ length: 6 }, () => rigOf(folder(), 'none', memory)),
+    );
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {
       release = resolve;
@@ -232,7 +264,10 @@ describe('a drain', () => {
       rig.start();
     }
     const [first] = rigs;
-    await until(() => rigs.filter(({ stream }) => stream.writes.length > 0).length === 1, (first as Rig).clock);
+    await until(
+      () => rigs.filter(({ stream }) => stream.writes.length > 0).length === 1,
+      (first as Rig).clock,
+    );
     for (let n = 0; n < 50; n++) await new Promise((resolve) => setImmediate(resolve));
     expect(rigs.filter(({ found }) => found.length > 0)).toHaveLength(1);
     expect(memory.readBytes).toBeLessThanOrEqual(limits.spoolReadMaxBytes);
@@ -250,11 +285,16 @@ describe('a drain', () => {
     await until(() => !rig.spool.pending, rig.clock);
     expect(rig.stream.texts).toEqual(['record 0', 'record 2']);
     expect(rig.aside).toEqual(['record 1']);
-    expect(rig.news).toEqual([{ kind: 'set-aside', code: 'record-too-large', message: 'it is too large' }]);
+    expect(rig.news).toEqual([
+      { kind: 'set-aside', code: 'record-too-large', message: 'it is too large' },
+    ]);
   });
 
   it('does not let go of a record that neither the stream takes nor the disk beside it', async () => {
-    for (const fault of [new Error('no folder'), { kind: 'refused', code: 'spool-full', message: 'no folder' } as const]) {
+    for (const fault of [
+      new Error('no folder'),
+      { kind: 'refused', code: 'spool-full', message: 'no folder' } as const,
+    ]) {
       const rig = await rigOf();
       rig.stream.decide = (text) => (text === 'record 1' ? never : undefined);
       rig.faults.aside = fault;
@@ -339,7 +379,11 @@ describe('a drain of a stream with order', () => {
     rig.start();
     await until(() => !rig.spool.pending, rig.clock);
     expect(rig.stream.texts).toEqual(numbered(5));
-    expect(rig.stream.writes.filter((texts) => texts.length === 1).every(([text]) => text === 'record 0')).toBe(true);
+    expect(
+      rig.stream.writes
+        .filter((texts) => texts.length === 1)
+        .every(([text]) => text === 'record 0'),
+    ).toBe(true);
     expect(rig.marks).toEqual([...rig.marks].sort((a, b) => a - b));
   });
 
@@ -366,7 +410,10 @@ describe('a drain of a stream with order', () => {
             };
             if (run === 0) await rig.spool.append(texts.map((text, n) => record(text, keys[n])));
             rig.start();
-            await until(() => !rig.spool.pending || rig.stream.writes.length >= stopAfter, rig.clock);
+            await until(
+              () => !rig.spool.pending || rig.stream.writes.length >= stopAfter,
+              rig.clock,
+            );
             await rig.close();
             open.length = 0;
             stream.push(...rig.stream.texts);

@@ -1,6 +1,6 @@
 /**
- * Orders of failure that would lose, repeat or reorder what a spool has acknowledged: a full disk, a mark that cannot be written, a process
- * that is killed between any two of its steps.
+ * Orders of failure that would lose, repeat or reorder what a spool has acknowledged: a full disk,
+ * a mark that cannot be written, a process that is killed between any two of its steps.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
@@ -30,7 +30,8 @@ const textOf = ({ record: { value } }: SpooledRecord): string => Buffer.concat(v
 
 async function textsOf(spool: Spool): Promise<readonly string[]> {
   const texts: string[] = [];
-  for (let found = await spool.read(all); found.length > 0; found = await spool.read(all)) texts.push(...found.map(textOf));
+  for (let found = await spool.read(all); found.length > 0; found = await spool.read(all))
+    texts.push(...found.map(textOf));
   return texts;
 }
 
@@ -89,7 +90,8 @@ describe('a spool on a disk that is full', () => {
 
   it('that cannot begin a new file once all is drained keeps the old one, and begins it with the next record', async () => {
     let fail = false;
-    const openFile = (path: string): Promise<LogFile> => (fail ? failed('ENOSPC') : openLogFile(path));
+    const openFile = (path: string): Promise<LogFile> =>
+      fail ? failed('ENOSPC') : openLogFile(path);
     const dir = folder();
     const spool = await opened(dir, { maxBytes: 10_000, openFile });
     await spool.append([record('x'.repeat(5_000))]);
@@ -102,7 +104,9 @@ describe('a spool on a disk that is full', () => {
     expect(await spool.append([record('z')])).toEqual({ kind: 'applied', firstOffset: 1 });
     expect(await textsOf(spool)).toEqual(['z']);
     await spool.drainedTo(1);
-    expect(readdirSync(dir).filter((name) => name.endsWith('.log'))).toEqual(['00000000000000000001.log']);
+    expect(readdirSync(dir).filter((name) => name.endsWith('.log'))).toEqual([
+      '00000000000000000001.log',
+    ]);
     await spool.close();
   });
 });
@@ -125,11 +129,26 @@ const steps = fc.array(
         texts: fc.array(fc.string({ maxLength: 150 }), { minLength: 1, maxLength: 4 }),
       }),
     },
-    { weight: 4, arbitrary: fc.record({ kind: fc.constant('read' as const), maxRecords: fc.integer({ min: 1, max: 6 }) }) },
-    { weight: 4, arbitrary: fc.record({ kind: fc.constant('drain' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('read' as const),
+        maxRecords: fc.integer({ min: 1, max: 6 }),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('drain' as const),
+        share: fc.double({ min: 0, max: 1, noNaN: true }),
+      }),
+    },
     {
       weight: 2,
-      arbitrary: fc.record({ kind: fc.constant('fail' as const), call: fc.constantFrom('open', 'write', 'datasync', 'truncate', 'close') }),
+      arbitrary: fc.record({
+        kind: fc.constant('fail' as const),
+        call: fc.constantFrom('open', 'write', 'datasync', 'truncate', 'close'),
+      }),
     },
     { weight: 1, arbitrary: fc.constant({ kind: 'fail-mark' as const }) },
     { weight: 1, arbitrary: fc.constant({ kind: 'crash' as const }) },
@@ -150,7 +169,8 @@ describe('a spool under any faults and crashes', () => {
         };
         const openFile = failingFile(fails);
         let dir = folder();
-        const open = (): Promise<Spool> => opened(dir, { segmentMaxBytes: 300, maxBytes: 4_000, openFile });
+        const open = (): Promise<Spool> =>
+          opened(dir, { segmentMaxBytes: 300, maxBytes: 4_000, openFile });
         let spool = await open();
         /** All that was ever acknowledged, by offset. */
         const model: string[] = [];
@@ -183,9 +203,11 @@ describe('a spool under any faults and crashes', () => {
           failing = undefined;
           spool = await open();
           const found: SpooledRecord[] = [];
-          for (let more = await spool.read(all); more.length > 0; more = await spool.read(all)) found.push(...more);
+          for (let more = await spool.read(all); more.length > 0; more = await spool.read(all))
+            found.push(...more);
           const from = found[0]?.offset ?? model.length;
-          // Nothing that was not drained is skipped, and nothing whose mark was written comes again.
+          // Nothing that was not drained is skipped, and nothing whose mark was written comes
+          // again.
           expect(from).toBeGreaterThanOrEqual(marked);
           expect(from).toBeLessThanOrEqual(Math.max(drained, marked));
           const texts = found.map(textOf);
@@ -209,7 +231,8 @@ describe('a spool under any faults and crashes', () => {
               expect(outcome.firstOffset).toBe(model.length);
               model.push(...step.texts);
             } else if (outcome.kind === 'unknown') doubtful = step.texts;
-          } else if (step.kind === 'read') expectHanded(await spool.read({ maxRecords: step.maxRecords, maxBytes: 100_000 }));
+          } else if (step.kind === 'read')
+            expectHanded(await spool.read({ maxRecords: step.maxRecords, maxBytes: 100_000 }));
           else if (step.kind === 'drain') {
             const offset = drained + Math.floor(step.share * (next - drained)) - 1;
             if (offset >= drained) await drainTo(offset);
@@ -279,7 +302,8 @@ describe('a process that is killed while it fills and empties a spool', () => {
       const from = texts[0] ?? last.acknowledged + 1;
       expect(from).toBeGreaterThan(last.drained);
       // Its last words may not have arrived: the stream had them.
-      if (texts.length > 0) expect(texts).toEqual(Array.from({ length: texts.length }, (_, index) => from + index));
+      if (texts.length > 0)
+        expect(texts).toEqual(Array.from({ length: texts.length }, (_, index) => from + index));
       expect(from + texts.length).toBeGreaterThan(last.acknowledged);
       await spool.close();
     }

@@ -1,5 +1,6 @@
 /**
- * What all spools of a process hold in memory together: before, each of them had a bound of its own, and a hundred streams a hundred of them.
+ * What all spools of a process hold in memory together: before, each of them had a bound of its
+ * own, and a hundred streams a hundred of them.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -59,7 +60,14 @@ describe('the memory of spools', () => {
         },
       });
     };
-    const open = (name: string) => openSpool({ dir: join(root, name), clock: manualClock(1_000), maxBytes: 1e9, memory, openFile });
+    const open = (name: string) =>
+      openSpool({
+        dir: join(root, name),
+        clock: manualClock(1_000),
+        maxBytes: 1e9,
+        memory,
+        openFile,
+      });
     const [one, two] = [await open('one'), await open('two')];
     isSlow = true;
     const record: OutgoingRecord = { key: 'k', value: [Buffer.alloc(1_000)] };

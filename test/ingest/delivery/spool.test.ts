@@ -1,6 +1,6 @@
 /**
- * The spool as a durable queue: what it keeps, in which order it gives it back, how its disk is bounded and freed, and what it tells of
- * files that are not as it left them.
+ * The spool as a durable queue: what it keeps, in which order it gives it back, how its disk is
+ * bounded and freed, and what it tells of files that are not as it left them.
  */
 import {
   cpSync,
@@ -30,11 +30,16 @@ const folder = (): string => join(root, String(made++));
 const all = { maxRecords: 1_000, maxBytes: 1_000_000 };
 const clock = manualClock(1_000_000);
 
-const opened = (dir: string, more: Partial<SpoolOptions> = {}): Promise<Spool> => openSpool({ dir, clock, maxBytes: 1_000_000, ...more });
+const opened = (dir: string, more: Partial<SpoolOptions> = {}): Promise<Spool> =>
+  openSpool({ dir, clock, maxBytes: 1_000_000, ...more });
 const record = (text: string): OutgoingRecord => ({ key: 'k', value: [Buffer.from(text)] });
 const textOf = ({ record: { value } }: SpooledRecord): string => Buffer.concat(value).toString();
 
-async function filled(dir: string, texts: readonly string[], more: Partial<SpoolOptions> = {}): Promise<Spool> {
+async function filled(
+  dir: string,
+  texts: readonly string[],
+  more: Partial<SpoolOptions> = {},
+): Promise<Spool> {
   const spool = await opened(dir, more);
   for (const text of texts) expect((await spool.append([record(text)])).kind).toBe('applied');
   return spool;
@@ -43,7 +48,8 @@ async function filled(dir: string, texts: readonly string[], more: Partial<Spool
 /** Reads to the end. */
 async function textsOf(spool: Spool): Promise<readonly string[]> {
   const texts: string[] = [];
-  for (let found = await spool.read(all); found.length > 0; found = await spool.read(all)) texts.push(...found.map(textOf));
+  for (let found = await spool.read(all); found.length > 0; found = await spool.read(all))
+    texts.push(...found.map(textOf));
   return texts;
 }
 
@@ -58,7 +64,8 @@ describe('the folder of a spool', () => {
     const spool = await filled(dir, ['a']);
     const link = folder();
     symlinkSync(dir, link);
-    for (const path of [dir, link]) await expect(opened(path)).rejects.toMatchObject({ code: 'folder-in-use' });
+    for (const path of [dir, link])
+      await expect(opened(path)).rejects.toMatchObject({ code: 'folder-in-use' });
     await spool.read(all);
     await spool.drainedTo(0);
     await expect(opened(link)).rejects.toMatchObject({ code: 'folder-in-use' });
@@ -88,7 +95,10 @@ describe('a spool', () => {
             key: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 64 }),
             pieces: fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 4 }),
             headers: fc.option(
-              fc.dictionary(fc.stringMatching(/^[a-z_]{1,20}$/), fc.string({ unit: 'grapheme' }), { minKeys: 1, noNullPrototype: true }),
+              fc.dictionary(fc.stringMatching(/^[a-z_]{1,20}$/), fc.string({ unit: 'grapheme' }), {
+                minKeys: 1,
+                noNullPrototype: true,
+              }),
               { nil: undefined },
             ),
           }),
@@ -98,7 +108,11 @@ describe('a spool', () => {
           const dir = folder();
           const spool = await opened(dir);
           await spool.append(
-            records.map(({ key, pieces, headers }) => ({ key, value: pieces, ...(headers === undefined ? {} : { headers }) })),
+            records.map(({ key, pieces, headers }) => ({
+              key,
+              value: pieces,
+              ...(headers === undefined ? {} : { headers }),
+            })),
           );
           const found = await spool.read(all);
           await spool.close();
@@ -131,7 +145,12 @@ describe('a spool', () => {
     const own = manualClock(5_000);
     const dir = folder();
     const spool = await opened(dir, { clock: own });
-    expect([spool.pending, spool.records, spool.bytes, spool.oldestAgeMs(9_000)]).toEqual([false, 0, 0, 0]);
+    expect([spool.pending, spool.records, spool.bytes, spool.oldestAgeMs(9_000)]).toEqual([
+      false,
+      0,
+      0,
+      0,
+    ]);
     const appending = spool.append([record('a')]);
     // What is on its way counts: nothing may pass it.
     expect(spool.pending).toBe(true);
@@ -148,7 +167,12 @@ describe('a spool', () => {
     await spool.read(all);
     expect([spool.pending, spool.records, spool.oldestAgeMs(own.now())]).toEqual([true, 1, 100]);
     await spool.drainedTo(1);
-    expect([spool.pending, spool.records, spool.bytes, spool.oldestAgeMs(own.now())]).toEqual([false, 0, 0, 0]);
+    expect([spool.pending, spool.records, spool.bytes, spool.oldestAgeMs(own.now())]).toEqual([
+      false,
+      0,
+      0,
+      0,
+    ]);
     await spool.close();
   });
 
@@ -191,8 +215,13 @@ describe('a spool', () => {
 
   it('counts what is on its way against its bound', async () => {
     const spool = await opened(folder(), { maxBytes: 1_000 });
-    const outcomes = await Promise.all(Array.from({ length: 10 }, () => spool.append([record('z'.repeat(200))])));
-    expect(outcomes.map(({ kind }) => kind)).toEqual([...Array<string>(4).fill('applied'), ...Array<string>(6).fill('refused')]);
+    const outcomes = await Promise.all(
+      Array.from({ length: 10 }, () => spool.append([record('z'.repeat(200))])),
+    );
+    expect(outcomes.map(({ kind }) => kind)).toEqual([
+      ...Array<string>(4).fill('applied'),
+      ...Array<string>(6).fill('refused'),
+    ]);
     await spool.close();
   });
 
@@ -203,11 +232,18 @@ describe('a spool', () => {
       let expected = 0;
       for (let round = 0; round < 5; round++) {
         let taken = 0;
-        while ((await spool.append([record(`${round}:${taken} ${'x'.repeat(1_000)}`)])).kind === 'applied') taken++;
+        while (
+          (await spool.append([record(`${round}:${taken} ${'x'.repeat(1_000)}`)])).kind ===
+          'applied'
+        )
+          taken++;
         // All but the drained beginning of one segment is free again.
         expect(taken).toBeGreaterThanOrEqual(16);
         let drainedNow = 0;
-        for (let found = await spool.read({ maxRecords: 3, maxBytes: 10_000 }); found.length > 0; ) {
+        for (
+          let found = await spool.read({ maxRecords: 3, maxBytes: 10_000 });
+          found.length > 0;
+        ) {
           drainedNow += found.length;
           await spool.drainedTo((found.at(-1) as SpooledRecord).offset);
           found = await spool.read({ maxRecords: 3, maxBytes: 10_000 });
@@ -230,7 +266,10 @@ describe('a spool', () => {
     const dir = folder();
     const spool = await opened(dir, { maxBytes: 10_000 });
     for (let n = 0; n < 3; n++) {
-      expect(await spool.append([record(`${n}`.repeat(9_000))])).toEqual({ kind: 'applied', firstOffset: n });
+      expect(await spool.append([record(`${n}`.repeat(9_000))])).toEqual({
+        kind: 'applied',
+        firstOffset: n,
+      });
       expect((await spool.read(all)).map(textOf)).toEqual([`${n}`.repeat(9_000)]);
       await spool.drainedTo(n);
       expect(diskBytes(dir)).toBe(0);
@@ -277,7 +316,9 @@ describe('a spool', () => {
     const spool = await filled(dir, ['x'.repeat(5_000)], { maxBytes: 20_000 });
     await spool.read(all);
     const draining = spool.drainedTo(0);
-    const outcomes = await Promise.all(Array.from({ length: 9 }, (_, n) => spool.append([record(`late ${n}`)])));
+    const outcomes = await Promise.all(
+      Array.from({ length: 9 }, (_, n) => spool.append([record(`late ${n}`)])),
+    );
     await draining;
     expect(outcomes.every(({ kind }) => kind === 'applied')).toBe(true);
     const late = Array.from({ length: 9 }, (_, n) => `late ${n}`);
@@ -351,7 +392,10 @@ describe('a spool that is opened', () => {
     ).close();
     const [, second] = readdirSync(dir).filter((name) => name.endsWith('.log'));
     unlinkSync(join(dir, second ?? ''));
-    await expect(opened(dir)).rejects.toMatchObject({ code: 'stream-corrupt', fix: expect.stringContaining('away') as string });
+    await expect(opened(dir)).rejects.toMatchObject({
+      code: 'stream-corrupt',
+      fix: expect.stringContaining('away') as string,
+    });
   });
 
   it('without its last segments, which the mark says it had, says so', async () => {
@@ -361,7 +405,10 @@ describe('a spool that is opened', () => {
     await spool.drainedTo(1);
     await spool.close();
     truncateSync(join(dir, '00000000000000000000.log'), 0);
-    await expect(opened(dir)).rejects.toMatchObject({ code: 'stream-corrupt', message: expect.stringContaining('drained') as string });
+    await expect(opened(dir)).rejects.toMatchObject({
+      code: 'stream-corrupt',
+      message: expect.stringContaining('drained') as string,
+    });
   });
 
   it('with a mark that cannot be read hands out again rather than skip', async () => {

@@ -10,14 +10,27 @@ export interface StreamDouble extends RecordWriter {
   readonly texts: string[];
   /** What each write was asked for. */
   readonly writes: (readonly string[])[];
-  /** Decides about each record, by its text and how often it was met; `undefined` takes it. `lost` takes it and says `unknown`. */
+  /**
+   * Decides about each record, by its text and how often it was met; `undefined` takes it. `lost`
+   * takes it and says `unknown`.
+   */
   decide: (text: string, attempt: number) => WriteOutcome | 'lost' | undefined;
   /** While set, writes wait for it. */
   gate: Promise<void> | undefined;
 }
 
-export const down: WriteOutcome = { kind: 'refused', code: 'down', message: 'it is down', retryable: true };
-export const never: WriteOutcome = { kind: 'refused', code: 'record-too-large', message: 'it is too large', retryable: false };
+export const down: WriteOutcome = {
+  kind: 'refused',
+  code: 'down',
+  message: 'it is down',
+  retryable: true,
+};
+export const never: WriteOutcome = {
+  kind: 'refused',
+  code: 'record-too-large',
+  message: 'it is too large',
+  retryable: false,
+};
 
 export const textOf = (record: OutgoingRecord): string => Buffer.concat(record.value).toString();
 
@@ -40,7 +53,8 @@ export function streamDouble(path: Path = 'kafka'): StreamDouble {
         const decided = double.decide(text, attempt);
         if (decided !== undefined && decided !== 'lost') return decided;
         double.texts.push(text);
-        if (decided === 'lost') return { kind: 'unknown', code: 'lost', message: 'the answer was lost' };
+        if (decided === 'lost')
+          return { kind: 'unknown', code: 'lost', message: 'the answer was lost' };
         return { kind: 'applied', split: 's', position: String(double.texts.length) };
       });
     },
@@ -49,7 +63,10 @@ export function streamDouble(path: Path = 'kafka'): StreamDouble {
   return double;
 }
 
-/** What is ready in the event loop, and now and then the next timer, until `isMet`; the disk takes its own time. */
+/**
+ * What is ready in the event loop, and now and then the next timer, until `isMet`; the disk takes
+ * its own time.
+ */
 export async function until(isMet: () => boolean, clock: ManualClock): Promise<void> {
   for (let round = 1; !isMet(); round++) {
     if (round > roundsMax) throw new Error('it never happens');

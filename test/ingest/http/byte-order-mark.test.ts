@@ -1,6 +1,6 @@
 /**
- * A byte-order mark before a body is dropped by every route, also when it shows only after inflation or its bytes come apart; the data behind it
- * stays as it was.
+ * A byte-order mark before a body is dropped by every route, also when it shows only after
+ * inflation or its bytes come apart; the data behind it stays as it was.
  */
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,20 +11,29 @@ import { openAccess, post, rig } from '../support.ts';
 
 let made: Rig;
 beforeAll(async () => {
-  made = await rig({}, 100_000, undefined, { access: { ...openAccess, openSegmentStream: 'a/plain' } });
+  made = await rig({}, 100_000, undefined, {
+    access: { ...openAccess, openSegmentStream: 'a/plain' },
+  });
 });
 afterAll(() => made.ingress.drain());
 
 const mark = '\uFEFF';
 const url = (): string => `${made.ingress.url}/v1/a/plain`;
-const taken = (from: number): string[] => made.kinesis.applied.slice(from).map(({ data }) => Buffer.from(data).toString());
+const taken = (from: number): string[] =>
+  made.kinesis.applied.slice(from).map(({ data }) => Buffer.from(data).toString());
 
 describe('a byte-order mark before', () => {
   it.each<[string, string, string, readonly string[], Record<string, string>]>([
     ['a value', '', `{"a": "${mark}x"}`, [`{"a": "${mark}x"}`], {}],
     ['a text that itself begins with one', '', `"${mark}x"`, [`"${mark}x"`], {}],
     ['an array', '', '[1, {"b":2}]', ['1', '{"b":2}'], {}],
-    ['lines', '', '{"l":1}\n{"l":2}\n', ['{"l":1}', '{"l":2}'], { 'content-type': 'application/x-ndjson' }],
+    [
+      'lines',
+      '',
+      '{"l":1}\n{"l":2}\n',
+      ['{"l":1}', '{"l":2}'],
+      { 'content-type': 'application/x-ndjson' },
+    ],
     [
       'a CloudEvent',
       '',
@@ -32,8 +41,20 @@ describe('a byte-order mark before', () => {
       ['[1]'],
       { 'content-type': 'application/cloudevents+json' },
     ],
-    ['the data of a CloudEvent', '', '[2]', ['[2]'], { 'ce-specversion': '1.0', 'ce-id': '', 'ce-source': '/s', 'ce-type': 't' }],
-    ["a message of Segment's", 'segment', '{"userId":"u","event":"e"}', ['{"userId":"u","event":"e"}'], {}],
+    [
+      'the data of a CloudEvent',
+      '',
+      '[2]',
+      ['[2]'],
+      { 'ce-specversion': '1.0', 'ce-id': '', 'ce-source': '/s', 'ce-type': 't' },
+    ],
+    [
+      "a message of Segment's",
+      'segment',
+      '{"userId":"u","event":"e"}',
+      ['{"userId":"u","event":"e"}'],
+      {},
+    ],
   ])('%s is dropped', async (_name, route, body, expected, headers) => {
     const target = route === 'segment' ? `${made.ingress.url}/v1/track` : url();
     for (const encode of [(text: string) => Buffer.from(text), gzipSync]) {
@@ -54,12 +75,15 @@ describe('a byte-order mark before', () => {
     const line = `{"pad":"${'x'.repeat(100)}"}`;
     const count = Math.ceil((2 * limits.ndjsonCollectedMaxBytes) / line.length);
     const lines = Array.from({ length: count }, (_, n) => (n === 1 ? mark + line : line));
-    const answer = await post(url(), mark + lines.join('\n'), { 'content-type': 'application/x-ndjson' });
+    const answer = await post(url(), mark + lines.join('\n'), {
+      'content-type': 'application/x-ndjson',
+    });
     expect(answer.text).toContain(`"accepted":${count - 1},"refused":1`);
   });
 
   it('between values, or twice, is refused', async () => {
-    for (const body of [`${mark}${mark}1`, `[${mark}1]`, `1${mark}`, ` ${mark}1`]) expect((await post(url(), body)).status).toBe(400);
+    for (const body of [`${mark}${mark}1`, `[${mark}1]`, `1${mark}`, ` ${mark}1`])
+      expect((await post(url(), body)).status).toBe(400);
   });
 
   it('a WebSocket message is dropped', async () => {
@@ -67,7 +91,8 @@ describe('a byte-order mark before', () => {
     const messages: string[] = [];
     await new Promise<void>((resolve, reject) => {
       socket.on('message', (message: Buffer) => {
-        if (messages.push(message.toString()) === 1) socket.send(`${mark}{"ref":1,"data":"${mark}w"}`);
+        if (messages.push(message.toString()) === 1)
+          socket.send(`${mark}{"ref":1,"data":"${mark}w"}`);
         else resolve();
       });
       socket.once('error', reject);

@@ -1,5 +1,6 @@
 /**
- * What the client was, by every protocol: from the request or the handshake, the address as trusted proxies say it.
+ * What the client was, by every protocol: from the request or the handshake, the address as trusted
+ * proxies say it.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
@@ -16,10 +17,19 @@ beforeAll(async () => {
 });
 afterAll(() => made.ingress.drain());
 
-const headers = { 'user-agent': 'agent "1"', referer: 'https://shop.example/p', 'x-forwarded-for': '6.6.6.6, 203.0.113.77' };
-const expected = { clientip: '203.0.113.0', useragent: 'agent "1"', referer: 'https://shop.example/p' };
+const headers = {
+  'user-agent': 'agent "1"',
+  referer: 'https://shop.example/p',
+  'x-forwarded-for': '6.6.6.6, 203.0.113.77',
+};
+const expected = {
+  clientip: '203.0.113.0',
+  useragent: 'agent "1"',
+  referer: 'https://shop.example/p',
+};
 const url = (app: string): string => `${made.ingress.url}/v1/a/${app}`;
-const last = () => (made.kafka.applied.at(-1) ?? made.kinesis.applied.at(-1))?.attributes.extensions;
+const last = () =>
+  (made.kafka.applied.at(-1) ?? made.kinesis.applied.at(-1))?.attributes.extensions;
 const ofKinesis = () => made.kinesis.applied.at(-1)?.attributes.extensions;
 
 describe('what the client was is kept', () => {
@@ -35,7 +45,14 @@ describe('what the client was is kept', () => {
     [
       'a CloudEvent in headers that say so',
       '1',
-      { 'ce-specversion': '1.0', 'ce-id': 'b', 'ce-source': '/s', 'ce-type': 't', 'ce-clientip': '9.9.9.9', 'ce-referer': 'forged' },
+      {
+        'ce-specversion': '1.0',
+        'ce-id': 'b',
+        'ce-source': '/s',
+        'ce-type': 't',
+        'ce-clientip': '9.9.9.9',
+        'ce-referer': 'forged',
+      },
     ],
   ])('of %s', async (_name, body, more) => {
     expect((await post(url('kept'), body, { ...headers, ...more })).status).toBe(200);
@@ -43,7 +60,9 @@ describe('what the client was is kept', () => {
   });
 
   it('on both paths', async () => {
-    expect((await post(url('kept'), JSON.stringify('x'.repeat(1_000)), headers)).json).toMatchObject({ route: 'kafka' });
+    expect(
+      (await post(url('kept'), JSON.stringify('x'.repeat(1_000)), headers)).json,
+    ).toMatchObject({ route: 'kafka' });
     expect(last()).toEqual(expected);
   });
 
@@ -66,7 +85,8 @@ describe('what the client was is kept', () => {
   });
 
   it('and forged names are taken away where the request has no such header', async () => {
-    const event = '{"specversion":"1.0","id":"f","source":"/s","type":"t","referer":"forged","useragent":"forged","data":1}';
+    const event =
+      '{"specversion":"1.0","id":"f","source":"/s","type":"t","referer":"forged","useragent":"forged","data":1}';
     const { referer: _referer, ...without } = headers;
     await post(url('kept'), event, { ...without, 'content-type': 'application/cloudevents+json' });
     expect(ofKinesis()).toEqual({ clientip: '203.0.113.0', useragent: 'agent "1"' });
@@ -75,7 +95,8 @@ describe('what the client was is kept', () => {
   it('only where the stream asks: elsewhere the names are like any other', async () => {
     await post(url('plain'), '1', headers);
     expect(ofKinesis()).toBeUndefined();
-    const event = '{"specversion":"1.0","id":"o","source":"/s","type":"t","clientip":"own","data":1}';
+    const event =
+      '{"specversion":"1.0","id":"o","source":"/s","type":"t","clientip":"own","data":1}';
     await post(url('plain'), event, { ...headers, 'content-type': 'application/cloudevents+json' });
     expect(ofKinesis()).toEqual({ clientip: 'own' });
   });

@@ -33,7 +33,9 @@ describe.each(packers)('a body of %s', (_name, encoding, pack) => {
   });
 
   it('with something behind its end is refused', async () => {
-    expect(await inflate(Buffer.concat([pack(plain), Buffer.from('{"more":1}')]), encoding)).toBe('400 not-inflatable');
+    expect(await inflate(Buffer.concat([pack(plain), Buffer.from('{"more":1}')]), encoding)).toBe(
+      '400 not-inflatable',
+    );
   });
 
   it('beyond the bound is refused as soon as so much has come out, and exactly at it is not', async () => {
@@ -46,7 +48,9 @@ describe.each(packers)('a body of %s', (_name, encoding, pack) => {
     expect(found).toMatchObject({ status: 413, code: 'body-inflates-too-large' });
     expect(most).toBeLessThanOrEqual(100_000);
     expect(await inflate(pack(plain), encoding, plain.length)).toBe(plain.toString());
-    expect(await inflate(pack(plain), encoding, plain.length - 1)).toBe('413 body-inflates-too-large');
+    expect(await inflate(pack(plain), encoding, plain.length - 1)).toBe(
+      '413 body-inflates-too-large',
+    );
   });
 
   it('ends where there is no room for more', async () => {
@@ -60,15 +64,21 @@ describe('a body', () => {
     const members = Buffer.concat([gzipSync('[1,'), gzipSync('2'), gzipSync(']')]);
     expect(await inflate(members, 'gzip')).toBe('[1,2]');
     expect(await inflate(Buffer.concat([members, Buffer.alloc(512)]), 'gzip')).toBe('[1,2]');
-    expect(await inflate(Buffer.concat(Array.from({ length: 1_000 }, () => gzipSync(Buffer.alloc(1_000)))), 'gzip', 900_000)).toBe(
-      '413 body-inflates-too-large',
-    );
+    expect(
+      await inflate(
+        Buffer.concat(Array.from({ length: 1_000 }, () => gzipSync(Buffer.alloc(1_000)))),
+        'gzip',
+        900_000,
+      ),
+    ).toBe('413 body-inflates-too-large');
   });
 
   it('of Brotli with the largest window of the standard is read, with a larger one refused', async () => {
     const params = { [constants.BROTLI_PARAM_LGWIN]: 24 };
     expect(await inflate(brotliCompressSync(plain, { params }), 'br')).toBe(plain.toString());
     const large = { [constants.BROTLI_PARAM_LARGE_WINDOW]: 1, [constants.BROTLI_PARAM_LGWIN]: 30 };
-    expect(await inflate(brotliCompressSync(plain, { params: large }), 'br')).toBe('400 not-inflatable');
+    expect(await inflate(brotliCompressSync(plain, { params: large }), 'br')).toBe(
+      '400 not-inflatable',
+    );
   });
 });

@@ -1,6 +1,7 @@
 /**
- * An exchange hands its connection to a WebSocket within the cork of another answer: within its own, uWebSockets.js reads the WebSocket's memory as
- * if it were its own, and ends one in some thousands.
+ * An exchange hands its connection to a WebSocket within the cork of another answer: within its
+ * own, uWebSockets.js reads the WebSocket's memory as if it were its own, and ends one in some
+ * thousands.
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * The check of a head, alone; and on a socket: what is behind a head at fault is never run as a request, and nothing is stored of which nobody
- * can be told.
+ * The check of a head, alone; and on a socket: what is behind a head at fault is never run as a
+ * request, and nothing is stored of which nobody can be told.
  */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -22,7 +22,9 @@ const usual: Framing = {
 };
 const verdict = (head: Partial<Framing>, rule: BodyRule = 'needed', query = '') => {
   const fault = decideHead({ ...usual, ...head }, rule, query);
-  return fault === undefined ? 'right' : `${fault.refusal.status} ${fault.refusal.code}${fault.breaksFraming ? ', closed' : ''}`;
+  return fault === undefined
+    ? 'right'
+    : `${fault.refusal.status} ${fault.refusal.code}${fault.breaksFraming ? ', closed' : ''}`;
 };
 const chunked = { lengthText: undefined, transferEncoding: 'chunked' } as const;
 
@@ -57,15 +59,31 @@ describe('a head', () => {
     ['400 length-invalid, closed', 'an empty length', { lengthText: '' }],
     ['400 length-invalid, closed', 'a length beyond any', { lengthText: '9'.repeat(16) }],
     ['400 length-beside-chunks, closed', 'a length and chunks', { transferEncoding: 'chunked' }],
-    ['501 coding-unknown, closed', 'a coding that is not known', { ...chunked, transferEncoding: 'xchunked' }],
-    ['501 coding-unknown, closed', 'chunks twice', { ...chunked, transferEncoding: 'chunked, chunked' }],
-    ['501 coding-unknown, closed', 'chunks before another coding', { ...chunked, transferEncoding: 'chunked, gzip' }],
+    [
+      '501 coding-unknown, closed',
+      'a coding that is not known',
+      { ...chunked, transferEncoding: 'xchunked' },
+    ],
+    [
+      '501 coding-unknown, closed',
+      'chunks twice',
+      { ...chunked, transferEncoding: 'chunked, chunked' },
+    ],
+    [
+      '501 coding-unknown, closed',
+      'chunks before another coding',
+      { ...chunked, transferEncoding: 'chunked, gzip' },
+    ],
     ['501 coding-unknown, closed', 'an empty coding', { ...chunked, transferEncoding: '' }],
     ['400 trailer-unsupported, closed', 'a trailer announced', { ...chunked, hasTrailer: true }],
     ['400 length-required, closed', 'no length where a body is needed', { lengthText: undefined }],
     ['400 body-unexpected, closed', 'a body where none is needed', {}, 'none'],
     ['400 body-unexpected, closed', 'chunks where no body is needed', chunked, 'none'],
-    ['431 head-too-large, closed', 'more bytes than may be', { headBytes: limits.httpHeadMaxBytes + 1 }],
+    [
+      '431 head-too-large, closed',
+      'more bytes than may be',
+      { headBytes: limits.httpHeadMaxBytes + 1 },
+    ],
     ['400 header-repeated', 'two authorizations', { repeated: 'authorization' }],
   ])('is refused with %s for %s', (expected, _name, head, rule) => {
     expect(verdict(head, rule)).toBe(expected);
@@ -74,7 +92,9 @@ describe('a head', () => {
   });
 
   it('is refused for a query that is too long', () => {
-    expect(verdict({}, 'any', 'q'.repeat(limits.httpHeadMaxBytes + 1))).toBe('414 target-too-long, closed');
+    expect(verdict({}, 'any', 'q'.repeat(limits.httpHeadMaxBytes + 1))).toBe(
+      '414 target-too-long, closed',
+    );
   });
 });
 
@@ -91,10 +111,14 @@ describe('a handshake', () => {
     fc.assert(
       fc.property(bytes, (made) => {
         const text = Buffer.from(made).toString('base64');
-        expect(decideHandshake(text, '13', 'Upgrade', 'websocket') === undefined).toBe(made.length === 16);
+        expect(decideHandshake(text, '13', 'Upgrade', 'websocket') === undefined).toBe(
+          made.length === 16,
+        );
       }),
     );
-    expect(decideHandshake('dGhlIHNhbXBsZSBub25jZR==', '13', 'Upgrade', 'websocket')).toMatchObject({ status: 426 });
+    expect(decideHandshake('dGhlIHNhbXBsZSBub25jZR==', '13', 'Upgrade', 'websocket')).toMatchObject(
+      { status: 426 },
+    );
   });
 
   it.each([
@@ -102,9 +126,15 @@ describe('a handshake', () => {
     ['', 'Upgrade', 'websocket'],
     ['13', 'keep-alive', 'websocket'],
     ['13', 'Upgrade', 'h2c'],
-  ])('of version %s, %s, %s is refused with what is spoken here', (version, connection, upgrade) => {
-    expect(decideHandshake(key, version, connection, upgrade)).toMatchObject({ status: 426, code: 'upgrade-required' });
-  });
+  ])(
+    'of version %s, %s, %s is refused with what is spoken here',
+    (version, connection, upgrade) => {
+      expect(decideHandshake(key, version, connection, upgrade)).toMatchObject({
+        status: 426,
+        code: 'upgrade-required',
+      });
+    },
+  );
 });
 
 describe('on a socket', () => {
@@ -116,7 +146,9 @@ describe('on a socket', () => {
     await made.ingress.drain();
   });
   const stored = () =>
-    [...made.kinesis.applied, ...made.kafka.applied].map(({ data }) => JSON.parse(Buffer.from(data).toString()) as unknown);
+    [...made.kinesis.applied, ...made.kafka.applied].map(
+      ({ data }) => JSON.parse(Buffer.from(data).toString()) as unknown,
+    );
   const talk = async (...pieces: string[]) => {
     const heard = await converse(
       made.ingress.port,
@@ -130,8 +162,14 @@ describe('on a socket', () => {
 
   it.each([
     ['two lengths', `${head}Content-Length: 2\r\nContent-Length: 400\r\n\r\n"a"`],
-    ['a coding that is not known', `${head}Transfer-Encoding: xchunked\r\n\r\n3\r\n"a"\r\n0\r\n\r\n`],
-    ['a trailer announced', `${head}Transfer-Encoding: chunked\r\nTrailer: X-One\r\n\r\n3\r\n"a"\r\n0\r\nX-One: 1\r\n\r\n`],
+    [
+      'a coding that is not known',
+      `${head}Transfer-Encoding: xchunked\r\n\r\n3\r\n"a"\r\n0\r\n\r\n`,
+    ],
+    [
+      'a trailer announced',
+      `${head}Transfer-Encoding: chunked\r\nTrailer: X-One\r\n\r\n3\r\n"a"\r\n0\r\nX-One: 1\r\n\r\n`,
+    ],
     ['two Hosts', `${head}Host: localhost\r\nContent-Length: 3\r\n\r\n"a"`],
     ['no length', `${head}\r\n`],
     ['a length that an empty name hides', `${head}: hidden\r\nContent-Length: 3\r\n\r\n"a"`],
@@ -147,15 +185,20 @@ describe('on a socket', () => {
     ['among other options', 'Connection: x-foo, CLOSE\r\n', 'closed'],
     ['in a second line', 'Connection: keep-alive\r\nConnection: close\r\n', 'closed'],
     ['as a part of another word', 'Connection: not-close, closed\r\n', 'open'],
-  ])('close %s: as it says, the connection ends with the answer or stays', async (_name, lines, expected) => {
-    const { statuses, end } = await talk(`${head}${lines}Content-Length: 3\r\n\r\n"a"`);
-    expect([statuses, end]).toEqual([[200], expected]);
-  });
+  ])(
+    'close %s: as it says, the connection ends with the answer or stays',
+    async (_name, lines, expected) => {
+      const { statuses, end } = await talk(`${head}${lines}Content-Length: 3\r\n\r\n"a"`);
+      expect([statuses, end]).toEqual([[200], expected]);
+    },
+  );
 
   it('a key that is missing is said of chunks with a trailer too, and nothing behind them is run', async () => {
     await made.ingress.drain();
     made = await rig({}, 1_000, undefined, {});
-    const { statuses } = await talk(`${head}Transfer-Encoding: chunked\r\n\r\n3\r\n"a"\r\n0\r\nX-One: 1\r\n\r\n`);
+    const { statuses } = await talk(
+      `${head}Transfer-Encoding: chunked\r\n\r\n3\r\n"a"\r\n0\r\nX-One: 1\r\n\r\n`,
+    );
     expect(statuses.filter((status) => status === 200)).toEqual([]);
   });
 
@@ -163,14 +206,17 @@ describe('on a socket', () => {
     ['the next request of the same segment', behind],
     ['a trailer that was not announced', undefined],
     ['bytes that are no request', 'nonsense \r\n\r\n'],
-  ])('an event is answered, or nothing of it is stored, whatever is behind it: %s', async (_name, more) => {
-    const sent =
-      more === undefined
-        ? `${head}Transfer-Encoding: chunked\r\n\r\n7\r\n"first"\r\n0\r\nX-One: 1\r\n\r\n`
-        : `${head}Content-Length: 7\r\n\r\n"first"${more}`;
-    const { statuses } = await talk(sent);
-    expect(stored().length).toBe(statuses.filter((status) => status === 200).length);
-  });
+  ])(
+    'an event is answered, or nothing of it is stored, whatever is behind it: %s',
+    async (_name, more) => {
+      const sent =
+        more === undefined
+          ? `${head}Transfer-Encoding: chunked\r\n\r\n7\r\n"first"\r\n0\r\nX-One: 1\r\n\r\n`
+          : `${head}Content-Length: 7\r\n\r\n"first"${more}`;
+      const { statuses } = await talk(sent);
+      expect(stored().length).toBe(statuses.filter((status) => status === 200).length);
+    },
+  );
 
   it('a body in many segments is stored once', async () => {
     const { statuses } = await talk(`${head}Content-Length: 7\r\n`, '\r\n"fi', 'rst"');

@@ -1,5 +1,6 @@
 /**
- * What a hostile or broken client may do: no process ends by it, and what it makes the ingress hold stays bounded and is counted once.
+ * What a hostile or broken client may do: no process ends by it, and what it makes the ingress hold
+ * stays bounded and is counted once.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -21,7 +22,9 @@ afterEach(async () => {
   await made.ingress.drain();
 });
 
-function open(...parts: readonly (string | Buffer)[]): Promise<{ readonly socket: Socket; text: string; closed: boolean }> {
+function open(
+  ...parts: readonly (string | Buffer)[]
+): Promise<{ readonly socket: Socket; text: string; closed: boolean }> {
   const { hostname, port } = new URL(made.ingress.url);
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname, () => {
@@ -45,7 +48,11 @@ const lineHead = (more: string): string =>
 
 describe('lines that are broken while it is not known who sends them', () => {
   it.each([
-    ['that do not inflate', 'gzip', (socket: Socket) => void socket.write('this is no gzip at all, whatever its head says')],
+    [
+      'that do not inflate',
+      'gzip',
+      (socket: Socket) => void socket.write('this is no gzip at all, whatever its head says'),
+    ],
     ['whose client leaves', 'identity', (socket: Socket) => void socket.destroy()],
   ])('%s end nothing but their request', async (_name, encoding, breakOff) => {
     const { publicKey, privateKey } = await generateKeyPair('ES256');
@@ -54,7 +61,8 @@ describe('lines that are broken while it is not known who sends them', () => {
     let answer = (): void => undefined;
     const issuer = createServer((_request, response) => {
       asked++;
-      answer = () => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [jwk] }));
+      answer = () =>
+        response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [jwk] }));
     });
     await new Promise<void>((resolve) => void issuer.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/`;
@@ -72,7 +80,9 @@ describe('lines that are broken while it is not known who sends them', () => {
       .setExpirationTime('1h')
       .sign(privateKey);
     const { socket } = await open(
-      lineHead(`Authorization: Bearer ${token}\r\nContent-Encoding: ${encoding}\r\nContent-Length: 100000\r\n`),
+      lineHead(
+        `Authorization: Bearer ${token}\r\nContent-Encoding: ${encoding}\r\nContent-Length: 100000\r\n`,
+      ),
       'not gzip',
     );
     await until(() => asked > 0);
@@ -80,7 +90,9 @@ describe('lines that are broken while it is not known who sends them', () => {
     await sleep(50);
     answer();
     issuer.close();
-    const after = await post(`${made.ingress.url}/v1/a/plain`, '1', { authorization: `Bearer ${token}` });
+    const after = await post(`${made.ingress.url}/v1/a/plain`, '1', {
+      authorization: `Bearer ${token}`,
+    });
     expect(after.status).toBe(200);
     // While its token was verified the connection was not read, so that its end is seen only now.
     await until(() => made.ingress.counts().inFlightBytes === 0);
@@ -93,12 +105,16 @@ describe('what is held', () => {
     const piece = Buffer.alloc(900_000, 0x20);
     const all = await Promise.all(
       Array.from({ length: 10 }, () =>
-        open('POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n', piece),
+        open(
+          'POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n',
+          piece,
+        ),
       ),
     );
     await until(() => all.filter(({ text }) => text.startsWith('HTTP/1.1 503')).length >= 6);
     expect(made.ingress.counts().inFlightBytes).toBeLessThanOrEqual(4_000_000);
-    for (const { socket, text } of all) if (text === '') socket.write(Buffer.alloc(99_999, 0x20).toString() + '1');
+    for (const { socket, text } of all)
+      if (text === '') socket.write(Buffer.alloc(99_999, 0x20).toString() + '1');
     await until(() => all.every(({ text }) => text !== ''));
     expect(made.ingress.counts().inFlightBytes).toBe(0);
   });
@@ -106,7 +122,9 @@ describe('what is held', () => {
   it('of a line under way counts, and past the bound it is refused, not kept', async () => {
     made = await rig({ inFlightMaxBytes: 8_000_000 });
     const all = await Promise.all(
-      Array.from({ length: 4 }, () => open(lineHead('Content-Length: 20000000\r\n'), '"', Buffer.alloc(5_000_000, 0x78))),
+      Array.from({ length: 4 }, () =>
+        open(lineHead('Content-Length: 20000000\r\n'), '"', Buffer.alloc(5_000_000, 0x78)),
+      ),
     );
     await sleep(300);
     expect(made.ingress.counts().inFlightBytes).toBeGreaterThan(3_000_000);
@@ -128,7 +146,9 @@ describe('what is held', () => {
       highest = Math.max(highest, made.ingress.counts().inFlightBytes);
     }, 1);
     const answers = await Promise.all(
-      Array.from({ length: 8 }, () => post(`${made.ingress.url}/v1/a/plain`, bomb, { 'content-encoding': encoding })),
+      Array.from({ length: 8 }, () =>
+        post(`${made.ingress.url}/v1/a/plain`, bomb, { 'content-encoding': encoding }),
+      ),
     );
     clearInterval(watch);
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([400, 503]));
@@ -152,19 +172,34 @@ describe('what is held', () => {
     release();
     await until(() => made.ingress.counts().inFlightBytes === 0);
     const { received, accepted, refused } = made.ingress.counts();
-    expect(received).toBe(accepted.kinesis + accepted.kafka + Object.values(refused).reduce((sum, count) => sum + count, 0));
+    expect(received).toBe(
+      accepted.kinesis +
+        accepted.kafka +
+        Object.values(refused).reduce((sum, count) => sum + count, 0),
+    );
   });
 });
 
 describe('what is told', () => {
   it('of a member with a name of a megabyte is short', async () => {
     made = await rig();
-    const answer = await post(`${made.ingress.url}/v1/a/wrapped`, JSON.stringify({ data: 1, ['x'.repeat(1_000_000)]: 1 }));
+    const answer = await post(
+      `${made.ingress.url}/v1/a/wrapped`,
+      JSON.stringify({ data: 1, ['x'.repeat(1_000_000)]: 1 }),
+    );
     expect(answer.status).toBe(400);
     expect(answer.text.length).toBeLessThan(1_000);
     const cloudevents = { 'content-type': 'application/cloudevents+json' };
-    const event = JSON.stringify({ specversion: '1.0', id: '1', source: 's', type: 't', ['x'.repeat(1_000_000)]: {} });
-    expect((await post(`${made.ingress.url}/v1/a/plain`, event, cloudevents)).text.length).toBeLessThan(1_000);
+    const event = JSON.stringify({
+      specversion: '1.0',
+      id: '1',
+      source: 's',
+      type: 't',
+      ['x'.repeat(1_000_000)]: {},
+    });
+    expect(
+      (await post(`${made.ingress.url}/v1/a/plain`, event, cloudevents)).text.length,
+    ).toBeLessThan(1_000);
   });
 
   it('of a request that is refused before anybody asks who sends it can be read by a page', async () => {
@@ -181,7 +216,9 @@ describe('what is told', () => {
     for (const at of ['-1e308', '1e308', '-5', '0x10', '1e400'])
       await post(`${made.ingress.url}/v1/a/plain`, '1', { 'x-client-timestamp': at });
     const metrics = (await made.ingress.metrics()).text;
-    const sum = /network[a-z_]*_sum(?:\{[^}]*\})? (\S+)/.exec(metrics)?.[1] ?? /_sum\{[^}]*network[^}]*\} (\S+)/.exec(metrics)?.[1];
+    const sum =
+      /network[a-z_]*_sum(?:\{[^}]*\})? (\S+)/.exec(metrics)?.[1] ??
+      /_sum\{[^}]*network[^}]*\} (\S+)/.exec(metrics)?.[1];
     expect(Number(sum)).toBeLessThan(1e6);
   });
 });

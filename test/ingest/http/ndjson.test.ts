@@ -1,5 +1,6 @@
 /**
- * Long NDJSON bodies over real sockets: taken as they come, answered as they are settled, the verdict last.
+ * Long NDJSON bodies over real sockets: taken as they come, answered as they are settled, the
+ * verdict last.
  */
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
@@ -41,23 +42,26 @@ describe('a long NDJSON body', () => {
     ['gzip', (text: string) => gzipSync(text), { 'content-encoding': 'gzip' }],
   ])('%s: has a result for every line and the verdict last', async (_name, encode, headers) => {
     const count = 30_000;
-    const body = Array.from({ length: count }, (_, n) => (n % 1_000 === 7 ? '{"broken' : `{"n":${n},"pad":"${'x'.repeat(60)}"}`)).join(
-      '\n',
-    );
+    const body = Array.from({ length: count }, (_, n) =>
+      n % 1_000 === 7 ? '{"broken' : `{"n":${n},"pad":"${'x'.repeat(60)}"}`,
+    ).join('\n');
     expect(body.length).toBeGreaterThan(2 * limits.ndjsonCollectedMaxBytes);
-    const answer = await post(url(), encode(body), { ...ndjson, ...(headers as Record<string, string>) });
-    expect([answer.status, answer.headers['content-type'], answer.headers['x-sluice-ack']]).toEqual([
-      207,
-      'application/x-ndjson',
-      'replicated',
-    ]);
+    const answer = await post(url(), encode(body), {
+      ...ndjson,
+      ...(headers as Record<string, string>),
+    });
+    expect([answer.status, answer.headers['content-type'], answer.headers['x-sluice-ack']]).toEqual(
+      [207, 'application/x-ndjson', 'replicated'],
+    );
     const lines = linesOf(answer.text);
     expect(lines.at(-1)).toEqual({ verdict: 207, accepted: count - 30, refused: 30 });
     const results = lines.slice(0, -1).sort((a, b) => (a.index ?? 0) - (b.index ?? 0));
     expect(results.map(({ index }) => index)).toEqual(Array.from({ length: count }, (_, n) => n));
-    expect(results.filter(({ status }) => status !== 200).map(({ index, error }) => [index, error?.code])).toEqual(
-      Array.from({ length: 30 }, (_, n) => [n * 1_000 + 7, 'not-json']),
-    );
+    expect(
+      results
+        .filter(({ status }) => status !== 200)
+        .map(({ index, error }) => [index, error?.code]),
+    ).toEqual(Array.from({ length: 30 }, (_, n) => [n * 1_000 + 7, 'not-json']));
     expect(new Set(made.kinesis.applied.map(({ data }) => Buffer.from(data).toString()))).toEqual(
       new Set(body.split('\n').filter((line) => line !== '{"broken')),
     );
@@ -66,7 +70,11 @@ describe('a long NDJSON body', () => {
 
   it('has many short lines answered as a stream as well', async () => {
     const answer = await post(url(), '1\n'.repeat(limits.requestEventsMax + 5), ndjson);
-    expect(linesOf(answer.text).at(-1)).toEqual({ verdict: 200, accepted: limits.requestEventsMax + 5, refused: 0 });
+    expect(linesOf(answer.text).at(-1)).toEqual({
+      verdict: 200,
+      accepted: limits.requestEventsMax + 5,
+      refused: 0,
+    });
   });
 
   it('is not read on while its events wait: what is in memory stays bounded, however long it is', async () => {
@@ -102,7 +110,9 @@ describe('a long NDJSON body', () => {
     expect(before).toBeLessThanOrEqual(limits.ndjsonOpenMaxBytes + 2 * 1_048_576);
     open();
     while (!text.includes('"verdict"')) await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(/"verdict":200,"accepted":(\d+)/.exec(text)?.[1]).toBe(String(Math.floor(total / line.length)));
+    expect(/"verdict":200,"accepted":(\d+)/.exec(text)?.[1]).toBe(
+      String(Math.floor(total / line.length)),
+    );
     expect(made.ingress.counts().inFlightBytes).toBe(0);
     socket.destroy();
   });
@@ -111,24 +121,46 @@ describe('a long NDJSON body', () => {
     const { hostname, port } = new URL(made.ingress.url);
     const socket = connect(Number(port), hostname);
     const line = `{"pad":"${'x'.repeat(90)}"}\n`;
-    socket.write('POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 99999999\r\n\r\n');
+    socket.write(
+      'POST /v1/a/plain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 99999999\r\n\r\n',
+    );
     socket.write(line.repeat(20_000));
     socket.on('data', () => undefined);
-    while (made.kinesis.applied.length < 15_000) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (made.kinesis.applied.length < 15_000)
+      await new Promise((resolve) => setTimeout(resolve, 10));
     socket.destroy();
-    while (made.ingress.counts().inFlightBytes > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (made.ingress.counts().inFlightBytes > 0)
+      await new Promise((resolve) => setTimeout(resolve, 10));
     const { received, accepted } = made.ingress.counts();
-    expect(received).toBe(accepted.kinesis + Object.values(made.ingress.counts().refused).reduce((sum, count) => sum + count, 0));
+    expect(received).toBe(
+      accepted.kinesis +
+        Object.values(made.ingress.counts().refused).reduce((sum, count) => sum + count, 0),
+    );
     expect((await post(url(), '1')).status).toBe(200);
   });
 
   it('that stops inflating says so in its verdict', async () => {
-    const packed = gzipSync(Array.from({ length: 60_000 }, (_, n) => `{"n":${n},"r":"${Math.imul(n, 2_654_435_761)}"}`).join('\n'));
-    const answer = await post(url(), Buffer.concat([packed.subarray(0, packed.length - 30), Buffer.from('not gzip any more, for sure')]), {
-      ...ndjson,
-      'content-encoding': 'gzip',
+    const packed = gzipSync(
+      Array.from(
+        { length: 60_000 },
+        (_, n) => `{"n":${n},"r":"${Math.imul(n, 2_654_435_761)}"}`,
+      ).join('\n'),
+    );
+    const answer = await post(
+      url(),
+      Buffer.concat([
+        packed.subarray(0, packed.length - 30),
+        Buffer.from('not gzip any more, for sure'),
+      ]),
+      {
+        ...ndjson,
+        'content-encoding': 'gzip',
+      },
+    );
+    expect(linesOf(answer.text).at(-1)).toMatchObject({
+      verdict: 400,
+      error: { code: 'not-inflatable' },
     });
-    expect(linesOf(answer.text).at(-1)).toMatchObject({ verdict: 400, error: { code: 'not-inflatable' } });
     expect(made.ingress.counts().inFlightBytes).toBe(0);
   });
 

@@ -1,6 +1,6 @@
 /**
- * What a page sees of the ingress: every header of every answer can be read by one of an allowed origin; paths say their methods, and where nothing
- * is, what was probably meant.
+ * What a page sees of the ingress: every header of every answer can be read by one of an allowed
+ * origin; paths say their methods, and where nothing is, what was probably meant.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exposedHeaders } from '../../../ingest/http/cors.ts';
@@ -12,20 +12,31 @@ import { openAccess, post, rig } from '../support.ts';
 const origin = 'https://shop.example';
 let made: Rig;
 beforeAll(async () => {
-  made = await rig({}, 1_000, undefined, { access: { ...openAccess, openOrigins: [origin], openSegmentStream: 'a/plain' } });
+  made = await rig({}, 1_000, undefined, {
+    access: { ...openAccess, openOrigins: [origin], openSegmentStream: 'a/plain' },
+  });
 });
 afterAll(async () => {
   await made.ingress.drain();
 });
 
-/** What a page reads anyway, and what is not for it: https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name */
+/**
+ * What a page reads anyway, and what is not for it:
+ * https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name
+ */
 const readAnyway =
   /^(cache-control|content-(language|length|type)|expires|last-modified|pragma|date|connection|keep-alive|transfer-encoding|vary|uwebsockets|access-control-.*)$/;
 
 describe('a page of an allowed origin', () => {
   it.each<[string, string, string, string, Record<string, string>]>([
     ['200', 'POST', '/v1/a/plain', '1', {}],
-    ['200 with a time of sending', 'POST', '/v1/a/plain', '1', { 'x-client-timestamp': String(Date.now()) }],
+    [
+      '200 with a time of sending',
+      'POST',
+      '/v1/a/plain',
+      '1',
+      { 'x-client-timestamp': String(Date.now()) },
+    ],
     ['207', 'POST', '/v1/a/plain', '1\nnope\n', { 'content-type': 'application/x-ndjson' }],
     ['400', 'POST', '/v1/a/plain', 'nope', {}],
     ['400 of a head', 'POST', '/v1/a/plain', '1', { trailer: 'x', 'transfer-encoding': 'chunked' }],
@@ -42,15 +53,21 @@ describe('a page of an allowed origin', () => {
     expect(answer.headers['access-control-allow-origin']).toBe(origin);
     expect(String(answer.headers['vary']).split(', ')).toContain('Origin');
     if (method === 'OPTIONS') return;
-    const exposed = String(answer.headers['access-control-expose-headers']).toLowerCase().split(', ');
-    const hidden = Object.keys(answer.headers).filter((name) => !readAnyway.test(name) && !exposed.includes(name));
+    const exposed = String(answer.headers['access-control-expose-headers'])
+      .toLowerCase()
+      .split(', ');
+    const hidden = Object.keys(answer.headers).filter(
+      (name) => !readAnyway.test(name) && !exposed.includes(name),
+    );
     expect(hidden).toEqual([]);
     expect(exposed).toEqual(exposedHeaders.map((name) => name.toLowerCase()));
   });
 
   it('that is not allowed reads nothing', async () => {
     for (const path of ['/v1/a/plain', '/nothing']) {
-      const answer = await post(`${made.ingress.url}${path}`, '1', { origin: 'https://evil.example' });
+      const answer = await post(`${made.ingress.url}${path}`, '1', {
+        origin: 'https://evil.example',
+      });
       expect(answer.headers['access-control-allow-origin']).toBeUndefined();
       expect(answer.headers['vary']).toBe('Origin');
     }

@@ -11,7 +11,9 @@ let made: Rig;
 const url = (): string => `${made.ingress.url}/v1/a/plain`;
 
 beforeAll(async () => {
-  made = await rig({}, 1_000, undefined, { streams: [streamConfig('a', 'plain'), streamConfig('a', 'buffered', { ack: 'buffered' })] });
+  made = await rig({}, 1_000, undefined, {
+    streams: [streamConfig('a', 'plain'), streamConfig('a', 'buffered', { ack: 'buffered' })],
+  });
 });
 afterAll(() => made.ingress.drain());
 
@@ -19,7 +21,9 @@ afterAll(() => made.ingress.drain());
 function raw(...parts: readonly (string | Buffer)[]): Promise<string> {
   const { hostname, port } = new URL(made.ingress.url);
   return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () => socket.write(Buffer.concat(parts.map((part) => Buffer.from(part)))));
+    const socket = connect(Number(port), hostname, () =>
+      socket.write(Buffer.concat(parts.map((part) => Buffer.from(part)))),
+    );
     let text = '';
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString();
@@ -49,8 +53,17 @@ describe('a head', () => {
 
   it('of a CloudEvent whose data is no JSON is not taken for an event without attributes', async () => {
     const before = made.kinesis.applied.length;
-    const ce = { 'ce-specversion': '1.0', 'ce-id': 'a', 'ce-source': 's', 'ce-type': 't', 'content-type': 'text/plain' };
-    expect(await post(url(), '1', ce)).toMatchObject({ status: 400, json: { error: { code: 'cloudevent-invalid' } } });
+    const ce = {
+      'ce-specversion': '1.0',
+      'ce-id': 'a',
+      'ce-source': 's',
+      'ce-type': 't',
+      'content-type': 'text/plain',
+    };
+    expect(await post(url(), '1', ce)).toMatchObject({
+      status: 400,
+      json: { error: { code: 'cloudevent-invalid' } },
+    });
     expect(made.kinesis.applied).toHaveLength(before);
   });
 });
@@ -78,12 +91,12 @@ describe('two events', () => {
           'content-type': 'application/cloudevents+json',
         })
       ).json['repeated'];
-    expect([await send('a b', 'c'), await send('a', ' bc'), await send('a ', 'bc'), await send('a', ' bc')]).toEqual([
-      undefined,
-      undefined,
-      undefined,
-      true,
-    ]);
+    expect([
+      await send('a b', 'c'),
+      await send('a', ' bc'),
+      await send('a ', 'bc'),
+      await send('a', ' bc'),
+    ]).toEqual([undefined, undefined, undefined, true]);
   });
 });
 
@@ -95,26 +108,47 @@ describe('a preflight', () => {
       'access-control-request-headers': requested,
     };
     const answer = await post(url(), '', headers, 'OPTIONS');
-    return [answer.status, String(answer.headers['access-control-allow-headers']).toLowerCase().split(', ')] as const;
+    return [
+      answer.status,
+      String(answer.headers['access-control-allow-headers']).toLowerCase().split(', '),
+    ] as const;
   };
 
   it('allows the headers of events, and whatever else the page is about to send', async () => {
-    const [status, allowed] = await preflight('ce-campaign, content-type,CE-Sequence, x-other, traceparent,baggage');
+    const [status, allowed] = await preflight(
+      'ce-campaign, content-type,CE-Sequence, x-other, traceparent,baggage',
+    );
     expect(status).toBe(204);
-    expect(allowed).toEqual(expect.arrayContaining(['content-type', 'authorization', 'x-event-id', 'ce-campaign', 'ce-sequence']));
+    expect(allowed).toEqual(
+      expect.arrayContaining([
+        'content-type',
+        'authorization',
+        'x-event-id',
+        'ce-campaign',
+        'ce-sequence',
+      ]),
+    );
     expect(allowed).toEqual(expect.arrayContaining(['x-other', 'traceparent', 'baggage']));
     expect(new Set(allowed).size).toBe(allowed.length);
   });
 
   it('does not repeat what is no header name, or what a page cannot send', async () => {
-    const [, allowed] = await preflight('x<bad>,"x", x y,,host,cookie,sec-fetch-site,proxy-authorization,content-length');
-    expect(allowed.filter((name) => /bad|"| |^$|host|cookie|sec-|proxy|length/.test(name))).toEqual([]);
+    const [, allowed] = await preflight(
+      'x<bad>,"x", x y,,host,cookie,sec-fetch-site,proxy-authorization,content-length',
+    );
+    expect(allowed.filter((name) => /bad|"| |^$|host|cookie|sec-|proxy|length/.test(name))).toEqual(
+      [],
+    );
   });
 
   it('allows within a bound', async () => {
-    const [, many] = await preflight(Array.from({ length: 300 }, (_, index) => `x-${index}`).join(','));
+    const [, many] = await preflight(
+      Array.from({ length: 300 }, (_, index) => `x-${index}`).join(','),
+    );
     expect(many.length).toBeLessThan(limits.preflightHeadersMax + 20);
-    const [, long] = await preflight(Array.from({ length: 60 }, (_, index) => `x-${'n'.repeat(100)}${index}`).join(','));
+    const [, long] = await preflight(
+      Array.from({ length: 60 }, (_, index) => `x-${'n'.repeat(100)}${index}`).join(','),
+    );
     expect(long.join(', ').length).toBeLessThanOrEqual(limits.preflightHeadersMaxChars);
   });
 });

@@ -1,12 +1,15 @@
 /**
- * A compression that this installation has no package for is found when a service starts, and not by its first request.
+ * A compression that this installation has no package for is found when a service starts, and not
+ * by its first request.
  */
 import { createRequire } from 'node:module';
 import { afterEach, expect, it, vi } from 'vitest';
 import { createKafkaWriter } from '../../../ingest/kafka/kafka-writer.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 
-const loader = createRequire(import.meta.url)('node:module') as { _load: (name: string, ...rest: readonly unknown[]) => unknown };
+const loader = createRequire(import.meta.url)('node:module') as {
+  _load: (name: string, ...rest: readonly unknown[]) => unknown;
+};
 
 afterEach(() => vi.restoreAllMocks());
 

@@ -1,7 +1,8 @@
 /**
- * Replicas of a topic on real brokers: fewer in sync than the topic wants, brokers that are rolled or end, topics that are compacted. Before, a topic that took
- * nothing for want of replicas was answered after 18 to 31 s, as unreachable or unknown, and events of a compacted one were answered as stored and
- * became no rows.
+ * Replicas of a topic on real brokers: fewer in sync than the topic wants, brokers that are rolled
+ * or end, topics that are compacted. Before, a topic that took nothing for want of replicas was
+ * answered after 18 to 31 s, as unreachable or unknown, and events of a compacted one were answered
+ * as stored and became no rows.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -43,7 +44,12 @@ async function within(
   const topic = `replicas-${topics++}`;
   await server.createReplicated(topic, 3, replicas, topicSettings);
   const topicsByStream = new Map([stream, ledgerStream.name].map((name) => [name, topic]));
-  const writer = createKafkaWriter({ connection: connection(), clock: systemClock, topics: topicsByStream, ...more });
+  const writer = createKafkaWriter({
+    connection: connection(),
+    clock: systemClock,
+    topics: topicsByStream,
+    ...more,
+  });
   try {
     await run({ topic, writer });
   } finally {
@@ -62,7 +68,10 @@ async function stored(topic: string): Promise<ReadonlyMap<string, readonly strin
   return found;
 }
 
-/** Clients of an ingress over the writer are answered 503, in time and with the reason, also while the breaker is open. */
+/**
+ * Clients of an ingress over the writer are answered 503, in time and with the reason, also while
+ * the breaker is open.
+ */
 async function refusedToClients(writer: RecordWriter): Promise<void> {
   const ingress = await createIngress({
     config: settings([streamConfig('a', 'b')], {}, 100),
@@ -88,7 +97,10 @@ async function refusedToClients(writer: RecordWriter): Promise<void> {
   }
 }
 
-/** Writes to a key at a time, one record after the other, until `stop`; each is written once. What was sent by key, and what was not applied. */
+/**
+ * Writes to a key at a time, one record after the other, until `stop`; each is written once. What
+ * was sent by key, and what was not applied.
+ */
 function writingTo(writer: RecordWriter): {
   stop(): Promise<{ sent: ReadonlyMap<string, readonly string[]>; missed: readonly unknown[] }>;
 } {
@@ -116,8 +128,13 @@ function writingTo(writer: RecordWriter): {
   };
 }
 
-/** Reads while brokers come and go, each split from where it is; the texts of each key once there are `count`. */
-function readingAlong(topic: string): { until(count: number): Promise<ReadonlyMap<string, readonly string[]>> } {
+/**
+ * Reads while brokers come and go, each split from where it is; the texts of each key once there
+ * are `count`.
+ */
+function readingAlong(topic: string): {
+  until(count: number): Promise<ReadonlyMap<string, readonly string[]>>;
+} {
   const reader = createKafkaReader({ connection: connection(), topic });
   const found = new Map<string, string[]>();
   let read = 0;
@@ -126,7 +143,8 @@ function readingAlong(topic: string): { until(count: number): Promise<ReadonlyMa
     for (let after: string | undefined; read < wanted; ) {
       try {
         const { records } = await reader.read(split, after, { maxRecords: 100, maxBytes: 100_000 });
-        for (const { key, value } of records) found.set(key, [...(found.get(key) ?? []), Buffer.from(value).toString()]);
+        for (const { key, value } of records)
+          found.set(key, [...(found.get(key) ?? []), Buffer.from(value).toString()]);
         after = records.at(-1)?.position ?? after;
         read += records.length;
         if (records.length === 0) await sleep(20);
@@ -136,7 +154,9 @@ function readingAlong(topic: string): { until(count: number): Promise<ReadonlyMa
       }
     }
   };
-  const following = reader.splits().then((splits) => Promise.all(splits.map(({ id }) => follow(id))));
+  const following = reader
+    .splits()
+    .then((splits) => Promise.all(splits.map(({ id }) => follow(id))));
   return {
     async until(count) {
       wanted = count;
@@ -147,108 +167,131 @@ function readingAlong(topic: string): { until(count: number): Promise<ReadonlyMa
   };
 }
 
-describe.skipIf(javaMissing() !== undefined)('replicas of a topic of Apache Kafka', { timeout: 180_000 }, () => {
-  beforeAll(async () => {
-    server = await startKafka({ keys: { AKIDUNUSED: 'secret' }, brokers: 3 });
-  }, 240_000);
+describe.skipIf(javaMissing() !== undefined)(
+  'replicas of a topic of Apache Kafka',
+  { timeout: 180_000 },
+  () => {
+    beforeAll(async () => {
+      server = await startKafka({ keys: { AKIDUNUSED: 'secret' }, brokers: 3 });
+    }, 240_000);
 
-  afterAll(() => server.stop());
+    afterAll(() => server.stop());
 
-  it('fewer in sync than the topic wants: refused in time as what took nothing, also to a client, and taken once they are enough', () =>
-    within(3, { 'min.insync.replicas': '3' }, async ({ topic, writer }) => {
-      expect(await writer.write(stream, [recordOf('k', 'before')])).toMatchObject([{ kind: 'applied' }]);
-      await server.end(2);
-      const begun = performance.now();
-      const outcomes = await writer.write(
-        stream,
-        ['1', '2', '3'].map((text) => recordOf(text, text)),
-      );
-      expect(performance.now() - begun).toBeLessThan(answerMaxMs);
-      for (const outcome of outcomes) {
-        expect(outcome).toEqual({
-          kind: 'refused',
-          code: 'replicas-missing',
-          message: 'the stream has fewer replicas in sync than its min.insync.replicas; it took nothing',
-          retryable: true,
-        });
-      }
-      await refusedToClients(writer);
-      await server.restart(2);
-      await server.inSync(topic, 3);
-      expect(await writer.write(stream, [recordOf('k', 'after')])).toMatchObject([{ kind: 'applied' }]);
-      expect(await stored(topic)).toEqual(new Map([['k', ['before', 'after']]]));
-    }));
-
-  it('fewer in sync than the topic wants once a broker was killed: the answer comes in time, and is right', () =>
-    within(3, { 'min.insync.replicas': '3' }, async ({ topic, writer }) => {
-      const texts = ['0', '1', '2', '3', '4', '5', '6', '7'];
-      const records = texts.map((text) => recordOf(text, text));
-      expect((await writer.write(stream, records)).every(({ kind }) => kind === 'applied')).toBe(true);
-      await server.kill(2);
-      const begun = performance.now();
-      const outcomes = await writer.write(stream, records);
-      const tookMs = performance.now() - begun;
-      await server.restart(2);
-      expect(tookMs).toBeLessThan(answerMaxMs);
-      // A leader that lives has them before the cluster sees that a replica is gone; of one that was killed nobody has.
-      expect(outcomes.map(({ kind }) => kind)).not.toContain('applied');
-      await server.inSync(topic, 3);
-      expect(await writer.write(stream, [recordOf('k', 'after')])).toMatchObject([{ kind: 'applied' }]);
-      const found = await stored(topic);
-      expect(found.get('k')).toEqual(['after']);
-      for (const [n, text] of texts.entries()) {
-        const most = outcomes[n]?.kind === 'unknown' ? 2 : 1;
-        expect(found.get(text)?.length, text).toBeGreaterThanOrEqual(1);
-        expect(found.get(text)?.length, text).toBeLessThanOrEqual(most);
-      }
-    }));
-
-  for (const policy of ['compact', 'compact,delete']) {
-    it(`a topic with cleanup.policy=${policy} is refused, or accepted with a warning where the configuration says so`, () =>
-      within(1, { 'cleanup.policy': policy }, async ({ topic, writer }) => {
-        const what = `Kafka topic '${topic}': its cleanup.policy has compact, which drops all events of a key but the newest`;
-        await expect(writer.describe(stream)).rejects.toMatchObject({ code: 'topic-compacted', message: what });
-        expect(await writer.write(stream, [recordOf('k', '1')])).toMatchObject([{ kind: 'refused', code: 'stream-compacted' }]);
-        expect((await stored(topic)).size).toBe(0);
-        const accepting = createKafkaWriter({
-          connection: connection(),
-          clock: systemClock,
-          topics: new Map([[stream, topic]]),
-          compactedTopics: 'accept',
-        });
-        const { warnings } = await accepting.describe(stream);
-        expect(warnings).toEqual([`${what}: events that were answered as stored may be in no table`]);
-        expect(await accepting.write(stream, [recordOf('k', '1')])).toMatchObject([{ kind: 'applied' }]);
-        await accepting.close();
-      }));
-  }
-
-  it('brokers that are rolled, one after the other: every write succeeds, in order, and is there once', () =>
-    within(3, { 'min.insync.replicas': '2' }, async ({ topic, writer }) => {
-      const writing = writingTo(writer);
-      const reading = readingAlong(topic);
-      for (const broker of [1, 2, 0]) {
-        await sleep(500);
-        await server.end(broker);
-        await server.restart(broker);
+    it('fewer in sync than the topic wants: refused in time as what took nothing, also to a client, and taken once they are enough', () =>
+      within(3, { 'min.insync.replicas': '3' }, async ({ topic, writer }) => {
+        expect(await writer.write(stream, [recordOf('k', 'before')])).toMatchObject([
+          { kind: 'applied' },
+        ]);
+        await server.end(2);
+        const begun = performance.now();
+        const outcomes = await writer.write(
+          stream,
+          ['1', '2', '3'].map((text) => recordOf(text, text)),
+        );
+        expect(performance.now() - begun).toBeLessThan(answerMaxMs);
+        for (const outcome of outcomes) {
+          expect(outcome).toEqual({
+            kind: 'refused',
+            code: 'replicas-missing',
+            message:
+              'the stream has fewer replicas in sync than its min.insync.replicas; it took nothing',
+            retryable: true,
+          });
+        }
+        await refusedToClients(writer);
+        await server.restart(2);
         await server.inSync(topic, 3);
-      }
-      const { sent, missed } = await writing.stop();
-      expect(missed).toEqual([]);
-      expect(await stored(topic)).toEqual(sent);
-      const count = [...sent.values()].reduce((sum, texts) => sum + texts.length, 0);
-      expect(await reading.until(count)).toEqual(sent);
-    }));
+        expect(await writer.write(stream, [recordOf('k', 'after')])).toMatchObject([
+          { kind: 'applied' },
+        ]);
+        expect(await stored(topic)).toEqual(new Map([['k', ['before', 'after']]]));
+      }));
 
-  it('a broker that is killed: every write succeeds on the leaders after it, in order, and is there once', () =>
-    within(3, { 'min.insync.replicas': '2' }, async ({ topic, writer }) => {
-      const writing = writingTo(writer);
-      await sleep(500);
-      await server.kill(2);
-      await sleep(12_000);
-      const { sent, missed } = await writing.stop();
-      await server.restart(2);
-      expect(missed).toEqual([]);
-      expect(await stored(topic)).toEqual(sent);
-    }));
-});
+    it('fewer in sync than the topic wants once a broker was killed: the answer comes in time, and is right', () =>
+      within(3, { 'min.insync.replicas': '3' }, async ({ topic, writer }) => {
+        const texts = ['0', '1', '2', '3', '4', '5', '6', '7'];
+        const records = texts.map((text) => recordOf(text, text));
+        expect((await writer.write(stream, records)).every(({ kind }) => kind === 'applied')).toBe(
+          true,
+        );
+        await server.kill(2);
+        const begun = performance.now();
+        const outcomes = await writer.write(stream, records);
+        const tookMs = performance.now() - begun;
+        await server.restart(2);
+        expect(tookMs).toBeLessThan(answerMaxMs);
+        // A leader that lives has them before the cluster sees that a replica is gone; of one that
+        // was killed nobody has.
+        expect(outcomes.map(({ kind }) => kind)).not.toContain('applied');
+        await server.inSync(topic, 3);
+        expect(await writer.write(stream, [recordOf('k', 'after')])).toMatchObject([
+          { kind: 'applied' },
+        ]);
+        const found = await stored(topic);
+        expect(found.get('k')).toEqual(['after']);
+        for (const [n, text] of texts.entries()) {
+          const most = outcomes[n]?.kind === 'unknown' ? 2 : 1;
+          expect(found.get(text)?.length, text).toBeGreaterThanOrEqual(1);
+          expect(found.get(text)?.length, text).toBeLessThanOrEqual(most);
+        }
+      }));
+
+    for (const policy of ['compact', 'compact,delete']) {
+      it(`a topic with cleanup.policy=${policy} is refused, or accepted with a warning where the configuration says so`, () =>
+        within(1, { 'cleanup.policy': policy }, async ({ topic, writer }) => {
+          const what = `Kafka topic '${topic}': its cleanup.policy has compact, which drops all events of a key but the newest`;
+          await expect(writer.describe(stream)).rejects.toMatchObject({
+            code: 'topic-compacted',
+            message: what,
+          });
+          expect(await writer.write(stream, [recordOf('k', '1')])).toMatchObject([
+            { kind: 'refused', code: 'stream-compacted' },
+          ]);
+          expect((await stored(topic)).size).toBe(0);
+          const accepting = createKafkaWriter({
+            connection: connection(),
+            clock: systemClock,
+            topics: new Map([[stream, topic]]),
+            compactedTopics: 'accept',
+          });
+          const { warnings } = await accepting.describe(stream);
+          expect(warnings).toEqual([
+            `${what}: events that were answered as stored may be in no table`,
+          ]);
+          expect(await accepting.write(stream, [recordOf('k', '1')])).toMatchObject([
+            { kind: 'applied' },
+          ]);
+          await accepting.close();
+        }));
+    }
+
+    it('brokers that are rolled, one after the other: every write succeeds, in order, and is there once', () =>
+      within(3, { 'min.insync.replicas': '2' }, async ({ topic, writer }) => {
+        const writing = writingTo(writer);
+        const reading = readingAlong(topic);
+        for (const broker of [1, 2, 0]) {
+          await sleep(500);
+          await server.end(broker);
+          await server.restart(broker);
+          await server.inSync(topic, 3);
+        }
+        const { sent, missed } = await writing.stop();
+        expect(missed).toEqual([]);
+        expect(await stored(topic)).toEqual(sent);
+        const count = [...sent.values()].reduce((sum, texts) => sum + texts.length, 0);
+        expect(await reading.until(count)).toEqual(sent);
+      }));
+
+    it('a broker that is killed: every write succeeds on the leaders after it, in order, and is there once', () =>
+      within(3, { 'min.insync.replicas': '2' }, async ({ topic, writer }) => {
+        const writing = writingTo(writer);
+        await sleep(500);
+        await server.kill(2);
+        await sleep(12_000);
+        const { sent, missed } = await writing.stop();
+        await server.restart(2);
+        expect(missed).toEqual([]);
+        expect(await stored(topic)).toEqual(sent);
+      }));
+  },
+);

@@ -1,5 +1,6 @@
 /**
- * What the Kafka writer knows of its topics was asked once and never again: a topic that was created anew stayed as it had been until a restart.
+ * What the Kafka writer knows of its topics was asked once and never again: a topic that was
+ * created anew stayed as it had been until a restart.
  */
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { expect, it } from 'vitest';
@@ -28,7 +29,11 @@ function rig(): {
 
 it('is asked once for all that want to know at the same time, and then not again', async () => {
   const { descriptions, asked } = rig();
-  const found = await Promise.all([descriptions.of('t'), descriptions.of('t'), descriptions.of('t')]);
+  const found = await Promise.all([
+    descriptions.of('t'),
+    descriptions.of('t'),
+    descriptions.of('t'),
+  ]);
   expect(found.map(({ partitions }) => partitions)).toEqual([4, 4, 4]);
   await descriptions.of('t');
   expect(asked()).toBe(1);

@@ -1,6 +1,6 @@
 /**
- * A Kinesis endpoint in memory, over real HTTP: it checks each signature, keeps what is put, and does with a call what a test says. It reads JSON
- * and CBOR, and answers in the same.
+ * A Kinesis endpoint in memory, over real HTTP: it checks each signature, keeps what is put, and
+ * does with a call what a test says. It reads JSON and CBOR, and answers in the same.
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -46,7 +46,8 @@ export interface KinesisServer {
   close(): Promise<void>;
 }
 
-const shardOf = (key: string, shards: number): number => (createHash('md5').update(key).digest()[0] ?? 0) % shards;
+const shardOf = (key: string, shards: number): number =>
+  (createHash('md5').update(key).digest()[0] ?? 0) % shards;
 
 export async function kinesisServer(shardCount = 3): Promise<KinesisServer> {
   const shards = Array.from({ length: shardCount }, (_, n) => ({
@@ -64,7 +65,10 @@ export async function kinesisServer(shardCount = 3): Promise<KinesisServer> {
       const shard = shards[shardOf(key, shards.length)];
       if (code !== undefined || shard === undefined) {
         failed++;
-        return { ErrorCode: code, ErrorMessage: 'Rate exceeded for shard shardId-000000000000 under account 111111111111.' };
+        return {
+          ErrorCode: code,
+          ErrorMessage: 'Rate exceeded for shard shardId-000000000000 under account 111111111111.',
+        };
       }
       const position = String(++sequence);
       shard.records.push({ key, value: Buffer.from(data), position });
@@ -75,15 +79,26 @@ export async function kinesisServer(shardCount = 3): Promise<KinesisServer> {
 
   const listShards = (token: string | undefined): unknown => {
     const from = Number(token ?? 0);
-    const closed = { ShardId: 'shardId-closed', SequenceNumberRange: { StartingSequenceNumber: '1', EndingSequenceNumber: '2' } };
+    const closed = {
+      ShardId: 'shardId-closed',
+      SequenceNumberRange: { StartingSequenceNumber: '1', EndingSequenceNumber: '2' },
+    };
     const page = shards
       .slice(from, from + server.pageShards)
       .map(({ id }) => ({ ShardId: id, SequenceNumberRange: { StartingSequenceNumber: '1' } }));
     const next = from + server.pageShards;
-    return { Shards: from === 0 ? [closed, ...page] : page, ...(next < shards.length ? { NextToken: String(next) } : {}) };
+    return {
+      Shards: from === 0 ? [closed, ...page] : page,
+      ...(next < shards.length ? { NextToken: String(next) } : {}),
+    };
   };
 
-  const answer = (target: string, req: IncomingMessage, res: ServerResponse, body: Buffer): void => {
+  const answer = (
+    target: string,
+    req: IncomingMessage,
+    res: ServerResponse,
+    body: Buffer,
+  ): void => {
     const type = String(req.headers['content-type']);
     const binary = type === 'application/x-amz-cbor-1.1';
     const reply = (status: number, value: unknown): void => {
@@ -92,7 +107,10 @@ export async function kinesisServer(shardCount = 3): Promise<KinesisServer> {
     };
     const signed = { method: req.method ?? '', path: req.url ?? '', headers: req.headers, body };
     if (!isSigned(signed, credentials.accessKeyId, credentials.secretAccessKey)) {
-      return reply(400, { __type: 'InvalidSignatureException', message: 'the signature does not match' });
+      return reply(400, {
+        __type: 'InvalidSignatureException',
+        message: 'the signature does not match',
+      });
     }
     if (target === 'PutRecords') server.bodies.push(body);
     if (server.intercept(target, res, body)) return;
@@ -110,15 +128,25 @@ export async function kinesisServer(shardCount = 3): Promise<KinesisServer> {
     if (target === 'PutRecords') reply(200, put(input.Records ?? []));
     else if (target === 'ListShards') reply(200, listShards(input.NextToken));
     else {
-      const maximum = server.recordMaxKib === undefined ? {} : { MaxRecordSizeInKiB: server.recordMaxKib };
-      reply(200, { StreamDescriptionSummary: { StreamName: server.stream, StreamStatus: 'ACTIVE', ...maximum } });
+      const maximum =
+        server.recordMaxKib === undefined ? {} : { MaxRecordSizeInKiB: server.recordMaxKib };
+      reply(200, {
+        StreamDescriptionSummary: { StreamName: server.stream, StreamStatus: 'ACTIVE', ...maximum },
+      });
     }
   };
 
   const http = createServer((req, res) => {
     const chunks: Buffer[] = [];
     req.on('data', (chunk: Buffer) => chunks.push(chunk));
-    req.once('end', () => answer(String(req.headers['x-amz-target']).replace('Kinesis_20131202.', ''), req, res, Buffer.concat(chunks)));
+    req.once('end', () =>
+      answer(
+        String(req.headers['x-amz-target']).replace('Kinesis_20131202.', ''),
+        req,
+        res,
+        Buffer.concat(chunks),
+      ),
+    );
   });
   http.on('connection', () => {
     connections++;
@@ -146,10 +174,15 @@ export async function kinesisServer(shardCount = 3): Promise<KinesisServer> {
   return server;
 }
 
-function readerOf(shards: readonly { readonly id: string; readonly records: readonly Stored[] }[]): RecordReader {
-  const of = (split: string): readonly Stored[] => shards.find(({ id }) => id === split)?.records ?? [];
+function readerOf(
+  shards: readonly { readonly id: string; readonly records: readonly Stored[] }[],
+): RecordReader {
+  const of = (split: string): readonly Stored[] =>
+    shards.find(({ id }) => id === split)?.records ?? [];
   const after = (split: string, position: string | undefined): readonly Stored[] =>
-    position === undefined ? of(split) : of(split).slice(of(split).findIndex((stored) => stored.position === position) + 1);
+    position === undefined
+      ? of(split)
+      : of(split).slice(of(split).findIndex((stored) => stored.position === position) + 1);
   return {
     path: 'kinesis',
     splits: () => Promise.resolve(shards.map(({ id }) => ({ id, parents: [] }))),

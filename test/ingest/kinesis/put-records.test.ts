@@ -7,7 +7,10 @@ import type { OutgoingRecord } from '../../../schemas/ports/record.ts';
 
 const someRecords = fc.array(
   fc.record({
-    key: fc.oneof(fc.string({ minLength: 1, maxLength: 20, unit: 'binary' }), fc.constantFrom('"', '\\', 'é', '𝄞', '\u2028', '\ud800')),
+    key: fc.oneof(
+      fc.string({ minLength: 1, maxLength: 20, unit: 'binary' }),
+      fc.constantFrom('"', '\\', 'é', '𝄞', '\u2028', '\ud800'),
+    ),
     value: fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 5 }),
   }),
   { minLength: 1, maxLength: 12 },
@@ -15,7 +18,10 @@ const someRecords = fc.array(
 
 describe('the body of a PutRecords', () => {
   const serialised = (records: readonly OutgoingRecord[]): Buffer => {
-    const entries = records.map(({ key, value }) => ({ Data: Buffer.concat(value), PartitionKey: key }));
+    const entries = records.map(({ key, value }) => ({
+      Data: Buffer.concat(value),
+      PartitionKey: key,
+    }));
     return Buffer.from(cbor.serialize({ Records: entries, StreamName: 'the-stream' }));
   };
 
@@ -30,13 +36,26 @@ describe('the body of a PutRecords', () => {
     );
   });
 
-  it.each([23, 24, 255, 256, 65_535, 65_536])('has the head of a value of %i bytes, of as many records, and of such a key', (size) => {
-    const value = [Buffer.alloc(Math.floor(size / 3), 97), Buffer.alloc(size - Math.floor(size / 3), 98)];
-    const one = [{ key: 'k'.repeat(Math.min(size, 256)), value }];
-    expect(encodePutRecords('the-stream', one, createBodyPool(1)).body.equals(serialised(one))).toBe(true);
-    const many = Array.from({ length: Math.min(size, 500) }, (_, n) => ({ key: `${n}`, value: [Buffer.of(n & 255)] }));
-    expect(encodePutRecords('the-stream', many, createBodyPool(1)).body.equals(serialised(many))).toBe(true);
-  });
+  it.each([23, 24, 255, 256, 65_535, 65_536])(
+    'has the head of a value of %i bytes, of as many records, and of such a key',
+    (size) => {
+      const value = [
+        Buffer.alloc(Math.floor(size / 3), 97),
+        Buffer.alloc(size - Math.floor(size / 3), 98),
+      ];
+      const one = [{ key: 'k'.repeat(Math.min(size, 256)), value }];
+      expect(
+        encodePutRecords('the-stream', one, createBodyPool(1)).body.equals(serialised(one)),
+      ).toBe(true);
+      const many = Array.from({ length: Math.min(size, 500) }, (_, n) => ({
+        key: `${n}`,
+        value: [Buffer.of(n & 255)],
+      }));
+      expect(
+        encodePutRecords('the-stream', many, createBodyPool(1)).body.equals(serialised(many)),
+      ).toBe(true);
+    },
+  );
 });
 
 describe('the buffers of bodies', () => {
@@ -61,10 +80,14 @@ describe('the buffers of bodies', () => {
 });
 
 describe('the answer to a PutRecords', () => {
-  const reply = (records: unknown): Buffer => Buffer.from(cbor.serialize({ FailedRecordCount: 0, Records: records }));
+  const reply = (records: unknown): Buffer =>
+    Buffer.from(cbor.serialize({ FailedRecordCount: 0, Records: records }));
 
   it('is read also where its lists and maps say their end instead of their length', () => {
-    const indefinite = Buffer.from('\xbf\x67Records\x9f\xbf\x67ShardId\x61s\x6eSequenceNumber\x611\xff\xff\xff', 'latin1');
+    const indefinite = Buffer.from(
+      '\xbf\x67Records\x9f\xbf\x67ShardId\x61s\x6eSequenceNumber\x611\xff\xff\xff',
+      'latin1',
+    );
     expect(readOutcomes(indefinite, 1)).toEqual([{ kind: 'applied', split: 's', position: '1' }]);
   });
 
@@ -81,8 +104,18 @@ describe('the answer to a PutRecords', () => {
     );
     expect(outcomes).toEqual([
       { kind: 'applied', split: 'shard', position: '49590338271490256608' },
-      { kind: 'refused', code: 'throughput-exceeded', message: expect.not.stringContaining('account') as string, retryable: true },
-      { kind: 'refused', code: 'stream-failed', message: expect.any(String) as string, retryable: true },
+      {
+        kind: 'refused',
+        code: 'throughput-exceeded',
+        message: expect.not.stringContaining('account') as string,
+        retryable: true,
+      },
+      {
+        kind: 'refused',
+        code: 'stream-failed',
+        message: expect.any(String) as string,
+        retryable: true,
+      },
       { kind: 'unknown', code: 'reply-unreadable', message: expect.any(String) as string },
       { kind: 'unknown', code: 'reply-unreadable', message: expect.any(String) as string },
     ]);
@@ -109,8 +142,12 @@ describe('the answer to a PutRecords', () => {
 
 describe('a call that fails as a whole', () => {
   const answered = (name: string, status: number): Error =>
-    Object.assign(new Error('for arn:aws:iam::1:user/x'), { name, $metadata: { httpStatusCode: status } });
-  const system = (code: string, syscall?: string): Error => Object.assign(new Error(code), { code, syscall });
+    Object.assign(new Error('for arn:aws:iam::1:user/x'), {
+      name,
+      $metadata: { httpStatusCode: status },
+    });
+  const system = (code: string, syscall?: string): Error =>
+    Object.assign(new Error(code), { code, syscall });
   const told = (thrown: unknown, handedOver = true): string => {
     const failure = deriveFailure(thrown, handedOver);
     expect(failure.message).not.toContain('arn:');
@@ -134,7 +171,10 @@ describe('a call that fails as a whole', () => {
     [system('ENOTFOUND', 'getaddrinfo'), 'refused stream-unreachable'],
     [system('DEPTH_ZERO_SELF_SIGNED_CERT'), 'refused stream-unreachable'],
     [
-      Object.assign(new Error('the request socket did not establish a connection with the server'), { name: 'TimeoutError' }),
+      Object.assign(
+        new Error('the request socket did not establish a connection with the server'),
+        { name: 'TimeoutError' },
+      ),
       'refused stream-unreachable',
     ],
     [system('ETIMEDOUT'), 'unknown reply-missing'],
@@ -146,7 +186,9 @@ describe('a call that fails as a whole', () => {
   });
 
   it('is a refusal, whatever it was, when nothing had been handed to the connection', () => {
-    expect(told(new Error('Could not load credentials from any providers'), false)).toBe('refused stream-unreachable');
+    expect(told(new Error('Could not load credentials from any providers'), false)).toBe(
+      'refused stream-unreachable',
+    );
     expect(told(system('ECONNRESET', 'read'), false)).toBe('refused stream-unreachable');
   });
 });

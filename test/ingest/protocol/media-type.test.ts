@@ -96,22 +96,33 @@ describe('a Content-Type', () => {
   });
 
   it('is that of the data where the request is a CloudEvent in binary mode', () => {
-    expect([code('application/json', []), code('text/html', []), code('application/json; charset=utf-16', [])]).toEqual([
-      'binary',
-      'binary',
-      'charset-unknown',
-    ]);
-    expect([code('application/cloudevents+json', []), code('application/cloudevents+avro', [])]).toEqual([
-      'cloudevent',
-      'content-type-unknown',
-    ]);
+    expect([
+      code('application/json', []),
+      code('text/html', []),
+      code('application/json; charset=utf-16', []),
+    ]).toEqual(['binary', 'binary', 'charset-unknown']);
+    expect([
+      code('application/cloudevents+json', []),
+      code('application/cloudevents+avro', []),
+    ]).toEqual(['cloudevent', 'content-type-unknown']);
   });
 
   it('of JSON data is what the served documents say', () => {
     const documented = new RegExp(jsonTypePattern);
-    for (const type of ['application/json', 'text/json', 'application/vnd.a.b-c+json', 'image/svg.x+json'])
+    for (const type of [
+      'application/json',
+      'text/json',
+      'application/vnd.a.b-c+json',
+      'image/svg.x+json',
+    ])
       expect([isJsonType(type), documented.test(type)]).toEqual([true, true]);
-    for (const type of ['text/plain', 'application/x-ndjson', 'json', 'application/+json', 'application/json-seq'])
+    for (const type of [
+      'text/plain',
+      'application/x-ndjson',
+      'json',
+      'application/+json',
+      'application/json-seq',
+    ])
       expect([isJsonType(type), documented.test(type)]).toEqual([false, false]);
   });
 });
@@ -120,7 +131,8 @@ describe('a byte-order mark', () => {
   it('is dropped at the start, once', () => {
     expect(withoutMark(Buffer.from('\uFEFF{}')).toString()).toBe('{}');
     expect(withoutMark(Buffer.from('\uFEFF\uFEFF{}'))).toHaveLength(5);
-    for (const text of ['', '{}', '"\uFEFF"', ' \uFEFF{}']) expect(withoutMark(Buffer.from(text)).toString()).toBe(text);
+    for (const text of ['', '{}', '"\uFEFF"', ' \uFEFF{}'])
+      expect(withoutMark(Buffer.from(text)).toString()).toBe(text);
     expect(withoutMark(Buffer.from([0xef, 0xbb]))).toHaveLength(2);
   });
 });

@@ -1,5 +1,6 @@
 /**
- * CloudEvents, Segment messages and pixels as pure readers: what is taken, what is refused and why, and that data bytes stay as they are.
+ * CloudEvents, Segment messages and pixels as pure readers: what is taken, what is refused and why,
+ * and that data bytes stay as they are.
  */
 import { createHash } from 'node:crypto';
 import { CloudEvent, HTTP } from 'cloudevents';
@@ -24,26 +25,46 @@ const head: RequestHead = {
 };
 const newId = (): string => 'made';
 
-type One = { readonly refusal: Refusal } | { readonly event: AcceptedEvent; readonly data: string | undefined };
+type One =
+  | { readonly refusal: Refusal }
+  | { readonly event: AcceptedEvent; readonly data: string | undefined };
 const oneOf = (body: Buffer, read: AcceptedEvent | Refusal): One =>
   isRefusal(read)
     ? { refusal: read }
-    : { event: read, data: read.data === undefined ? undefined : body.toString('utf8', read.data.start, read.data.end) };
+    : {
+        event: read,
+        data:
+          read.data === undefined
+            ? undefined
+            : body.toString('utf8', read.data.start, read.data.end),
+      };
 const structured = (text: string): One => {
   const body = Buffer.from(text);
-  const read = readEvents(body, { contentType: 'application/cloudevents+json; charset=utf-8', ce: undefined, head }, stream, newId);
-  return isRefusal(read) ? { refusal: read } : oneOf(body, read.events[0] as AcceptedEvent | Refusal);
+  const read = readEvents(
+    body,
+    { contentType: 'application/cloudevents+json; charset=utf-8', ce: undefined, head },
+    stream,
+    newId,
+  );
+  return isRefusal(read)
+    ? { refusal: read }
+    : oneOf(body, read.events[0] as AcceptedEvent | Refusal);
 };
 const binary = (ce: Record<string, string>, text: string, contentType = 'application/json'): One =>
   binaryOf(Object.entries(ce), text, contentType);
 const binaryOf = (headers: BinaryHeaders, text: string, contentType: string): One => {
   const body = Buffer.from(text);
   const read = readEvents(body, { contentType, ce: headers, head }, stream, newId);
-  return isRefusal(read) ? { refusal: read } : oneOf(body, read.events[0] as AcceptedEvent | Refusal);
+  return isRefusal(read)
+    ? { refusal: read }
+    : oneOf(body, read.events[0] as AcceptedEvent | Refusal);
 };
 const ce = { specversion: '1.0', id: '1', source: '/s', type: 't' };
 
-/** As the binding has it: all but printable ASCII without blank, quote and percent. The SDK leaves it to its transport. */
+/**
+ * As the binding has it: all but printable ASCII without blank, quote and percent. The SDK leaves
+ * it to its transport.
+ */
 const percentEncoded = (text: string): string =>
   text.replaceAll(/[^\x21\x23\x24\x26-\x7e]+/gu, (part) =>
     [...Buffer.from(part)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join(''),
@@ -75,98 +96,169 @@ describe('a CloudEvent', () => {
   });
 
   it('in binary mode has its headers percent-decoded, and may have no data', () => {
-    expect(binary({ ...ce, subject: 'Gr%C3%BC%C3%9Fe', campaign: '%E2%82%AC' }, '[1, 2]')).toMatchObject({
+    expect(
+      binary({ ...ce, subject: 'Gr%C3%BC%C3%9Fe', campaign: '%E2%82%AC' }, '[1, 2]'),
+    ).toMatchObject({
       data: '[1, 2]',
       event: { attributes: { subject: 'Grüße', extensions: { campaign: '€' } } },
     });
     expect(binary(ce, '', '')).toMatchObject({ data: undefined, event: { data: undefined } });
-    expect(binary({ ...ce, subject: '%ZZ' }, '1')).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+    expect(binary({ ...ce, subject: '%ZZ' }, '1')).toMatchObject({
+      refusal: { code: 'cloudevent-invalid' },
+    });
   });
 
   it.each([
     ['{"specversion":"0.3","id":"1","source":"/s","type":"t"}', '/specversion'],
     ['{"specversion":"1.0","source":"/s","type":"t"}', '/id'],
     ['{"specversion":"1.0","id":"","source":"/s","type":"t"}', '/id'],
-    ['{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"AA=="}', '/data_base64'],
-    ['{"specversion":"1.0","id":"1","source":"/s","type":"t","datacontenttype":"text/xml","data":"<a/>"}', '/datacontenttype'],
+    [
+      '{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"AA=="}',
+      '/data_base64',
+    ],
+    [
+      '{"specversion":"1.0","id":"1","source":"/s","type":"t","datacontenttype":"text/xml","data":"<a/>"}',
+      '/datacontenttype',
+    ],
     ['{"specversion":"1.0","id":"1","source":"/s","type":"t","dataref":"claim:a/b/c"}', '/dataref'],
     ['{"specversion":"1.0","id":"1","id":"2","source":"/s","type":"t"}', '/id'],
     ['{"specversion":"1.0","id":"1","source":"/s","type":"t","ext":{}}', '/ext'],
   ])('is refused with the place: %s', (text, pointer) => {
-    expect(structured(text)).toMatchObject({ refusal: { status: 400, code: 'cloudevent-invalid', pointer } });
+    expect(structured(text)).toMatchObject({
+      refusal: { status: 400, code: 'cloudevent-invalid', pointer },
+    });
   });
 
   it('in binary mode has values in double quotes unquoted, then percent-decoded once', () => {
     expect(binary({ ...ce, subject: '"say \\"%31%30%30%2525\\""' }, '1')).toMatchObject({
       event: { attributes: { subject: 'say "100%25"' } },
     });
-    expect(binary({ ...ce, subject: 'GrÃ¼n' }, '1')).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+    expect(binary({ ...ce, subject: 'GrÃ¼n' }, '1')).toMatchObject({
+      refusal: { code: 'cloudevent-invalid' },
+    });
   });
 
   it.each(['text/plain', 'application/x-ndjson', 'text/xml', 'image/png'])(
     'in binary mode with data of %s is refused, whatever its bytes',
     (type) => {
-      expect(binary(ce, '<a/>', type)).toMatchObject({ refusal: { code: 'cloudevent-invalid', pointer: '/datacontenttype' } });
-      expect(binary(ce, '1', type)).toMatchObject({ refusal: { code: 'cloudevent-invalid', pointer: '/datacontenttype' } });
+      expect(binary(ce, '<a/>', type)).toMatchObject({
+        refusal: { code: 'cloudevent-invalid', pointer: '/datacontenttype' },
+      });
+      expect(binary(ce, '1', type)).toMatchObject({
+        refusal: { code: 'cloudevent-invalid', pointer: '/datacontenttype' },
+      });
     },
   );
 
   it('in another format is refused, not taken for data', () => {
-    expect(binary(ce, '1', 'application/cloudevents+avro')).toMatchObject({ refusal: { code: 'content-type-unknown' } });
-    expect(binary({ id: '1' }, '1')).toMatchObject({ refusal: { code: 'cloudevent-invalid', pointer: '/specversion' } });
+    expect(binary(ce, '1', 'application/cloudevents+avro')).toMatchObject({
+      refusal: { code: 'content-type-unknown' },
+    });
+    expect(binary({ id: '1' }, '1')).toMatchObject({
+      refusal: { code: 'cloudevent-invalid', pointer: '/specversion' },
+    });
   });
 
   it('with a header that stands twice is refused, whichever it is', () => {
     for (const name of ['id', 'source', 'campaign', '__proto__']) {
       const headers: BinaryHeaders = [...Object.entries(ce), [name, 'a'], [name, 'b']];
-      expect(binaryOf(headers, '1', 'application/json')).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+      expect(binaryOf(headers, '1', 'application/json')).toMatchObject({
+        refusal: { code: 'cloudevent-invalid' },
+      });
     }
   });
 
-  it.each(['data', 'dataref', 'datasize', 'datasha256'])("cannot say '%s' as an attribute", (name) => {
-    expect(binary({ ...ce, [name]: 'x' }, '1')).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
-  });
+  it.each(['data', 'dataref', 'datasize', 'datasha256'])(
+    "cannot say '%s' as an attribute",
+    (name) => {
+      expect(binary({ ...ce, [name]: 'x' }, '1')).toMatchObject({
+        refusal: { code: 'cloudevent-invalid' },
+      });
+    },
+  );
 
-  it.each(['specversion', 'id', 'source', 'type', 'subject', 'time', 'partitionkey'])('has a text as %s, not a number', (name) => {
-    const text = JSON.stringify({ ...ce, time: '2026-01-01T00:00:00Z', [name]: 1 }).replace('"specversion":1,', '"specversion":1.0,');
-    expect(structured(text)).toMatchObject({ refusal: { code: 'cloudevent-invalid', pointer: `/${name}` } });
-  });
+  it.each(['specversion', 'id', 'source', 'type', 'subject', 'time', 'partitionkey'])(
+    'has a text as %s, not a number',
+    (name) => {
+      const text = JSON.stringify({ ...ce, time: '2026-01-01T00:00:00Z', [name]: 1 }).replace(
+        '"specversion":1,',
+        '"specversion":1.0,',
+      );
+      expect(structured(text)).toMatchObject({
+        refusal: { code: 'cloudevent-invalid', pointer: `/${name}` },
+      });
+    },
+  );
 
   it('has no extension that would not come out as it went in', () => {
-    expect(structured(`{"specversion":"1.0","id":"1","source":"/s","type":"t","x":"\\ud800"}`)).toMatchObject({
+    expect(
+      structured(`{"specversion":"1.0","id":"1","source":"/s","type":"t","x":"\\ud800"}`),
+    ).toMatchObject({
       refusal: { pointer: '/x' },
     });
-    expect(structured(JSON.stringify({ ...ce, x: 'a\u0007' }))).toMatchObject({ refusal: { pointer: '/x' } });
+    expect(structured(JSON.stringify({ ...ce, x: 'a\u0007' }))).toMatchObject({
+      refusal: { pointer: '/x' },
+    });
     for (const name of ['myExt', 'my_ext', 'my-ext', 'grün', ''])
-      expect(structured(JSON.stringify({ ...ce, [name]: '1' }))).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+      expect(structured(JSON.stringify({ ...ce, [name]: '1' }))).toMatchObject({
+        refusal: { code: 'cloudevent-invalid' },
+      });
   });
 
   it('has extensions of any number and length of name, within a bound on their bytes', () => {
     const each = limits.extensionOverheadBytes + 'x000'.length + 'ü'.length * 2;
-    const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`x${String(n).padStart(3, '0')}`, 'ü']));
+    const many = (count: number) =>
+      Object.fromEntries(
+        Array.from({ length: count }, (_, n) => [`x${String(n).padStart(3, '0')}`, 'ü']),
+      );
     const most = Math.floor(limits.extensionsMaxBytes / each);
-    expect(structured(JSON.stringify({ ...ce, ...many(most) }))).toMatchObject({ event: { attributes: { extensions: many(most) } } });
-    expect(structured(JSON.stringify({ ...ce, ...many(most + 1) }))).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+    expect(structured(JSON.stringify({ ...ce, ...many(most) }))).toMatchObject({
+      event: { attributes: { extensions: many(most) } },
+    });
+    expect(structured(JSON.stringify({ ...ce, ...many(most + 1) }))).toMatchObject({
+      refusal: { code: 'cloudevent-invalid' },
+    });
     const long = { iodebeziumtxdatacollectionorder: '1', ['n'.repeat(300)]: 'x'.repeat(3_000) };
-    for (const read of [structured(JSON.stringify({ ...ce, ...long })), binary({ ...ce, ...long }, '1')])
+    for (const read of [
+      structured(JSON.stringify({ ...ce, ...long })),
+      binary({ ...ce, ...long }, '1'),
+    ])
       expect(read).toMatchObject({ event: { attributes: { extensions: long } } });
   });
 
   it('has attributes without control characters and noncharacters, as the specification says', () => {
-    for (const bad of ['a\nb', 'a\u0000', '\u001b[31m', 'a\u0085', '\ufffe', '\ufdd0', '\u{1ffff}', '\ud800'])
+    for (const bad of [
+      'a\nb',
+      'a\u0000',
+      '\u001b[31m',
+      'a\u0085',
+      '\ufffe',
+      '\ufdd0',
+      '\u{1ffff}',
+      '\ud800',
+    ])
       for (const name of ['id', 'source', 'type', 'subject', 'partitionkey'])
-        expect(structured(JSON.stringify({ ...ce, [name]: bad })), JSON.stringify([name, bad])).toMatchObject({ refusal: { status: 400 } });
+        expect(
+          structured(JSON.stringify({ ...ce, [name]: bad })),
+          JSON.stringify([name, bad]),
+        ).toMatchObject({ refusal: { status: 400 } });
     expect(binary({ ...ce, subject: 'a%0Ab' }, '1')).toMatchObject({ refusal: { status: 400 } });
     const good = ' \u2028\u2029\ufeff\u00a0\u{10fffd}é e\u0301 ';
-    expect(structured(JSON.stringify({ ...ce, id: good, subject: good }))).toMatchObject({ event: { attributes: { id: good } } });
+    expect(structured(JSON.stringify({ ...ce, id: good, subject: good }))).toMatchObject({
+      event: { attributes: { id: good } },
+    });
   });
 
   it('has a trace context that is one, else that of its request', () => {
     const own = '00-11111111111111111111111111111111-2222222222222222-00';
-    expect(structured(JSON.stringify({ ...ce, traceparent: own }))).toMatchObject({ event: { attributes: { traceparent: own } } });
-    expect(structured(JSON.stringify({ ...ce, traceparent: 'x'.repeat(1_000_000) }))).toMatchObject({
-      event: { attributes: { traceparent: head.traceparent } },
+    expect(structured(JSON.stringify({ ...ce, traceparent: own }))).toMatchObject({
+      event: { attributes: { traceparent: own } },
     });
+    expect(structured(JSON.stringify({ ...ce, traceparent: 'x'.repeat(1_000_000) }))).toMatchObject(
+      {
+        event: { attributes: { traceparent: head.traceparent } },
+      },
+    );
   });
 
   it('has a trace context of a later version in the terms of version 00', () => {
@@ -180,27 +272,36 @@ describe('a CloudEvent', () => {
       `00-${ids}-0G`,
       `00-${'0'.repeat(32)}-2222222222222222-01`,
     ];
-    for (const text of [...none, `00-${ids.replaceAll('1', 'A')}-01`, ` 00-${ids}-01`]) expect(readTraceparent(text), text).toBeUndefined();
+    for (const text of [...none, `00-${ids.replaceAll('1', 'A')}-01`, ` 00-${ids}-01`])
+      expect(readTraceparent(text), text).toBeUndefined();
     expect(readTraceparent(`00-${ids}-ff`)).toBe(`00-${ids}-ff`);
     expect(readTraceparent(`01-${ids}-03`)).toBe(`00-${ids}-01`);
     expect(readTraceparent(`cc-${ids}-02-what-comes`)).toBe(`00-${ids}-00`);
   });
 
   it('happened on a day that there is', () => {
-    expect(structured(JSON.stringify({ ...ce, time: '2024-02-29T00:00:00Z' }))).toMatchObject({ event: {} });
+    expect(structured(JSON.stringify({ ...ce, time: '2024-02-29T00:00:00Z' }))).toMatchObject({
+      event: {},
+    });
     for (const day of ['2026-02-29', '2026-04-31', '2026-13-01'])
-      expect(structured(JSON.stringify({ ...ce, time: `${day}T00:00:00Z` }))).toMatchObject({ refusal: { code: 'cloudevent-invalid' } });
+      expect(structured(JSON.stringify({ ...ce, time: `${day}T00:00:00Z` }))).toMatchObject({
+        refusal: { code: 'cloudevent-invalid' },
+      });
   });
 
   it('as its own SDK writes it, in every mode, is read as its SDK means it', () => {
-    const value = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((text) => text.trim() === text);
+    const value = fc
+      .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
+      .filter((text) => text.trim() === text);
     const event = fc.record({
       id: value,
       source: fc.webPath().map((path) => `/s${path}`),
       type: value,
       subject: fc.option(value, { nil: undefined }),
       time: fc.option(
-        fc.date({ min: new Date(0), max: new Date(4e12), noInvalidDate: true }).map((date) => date.toISOString()),
+        fc
+          .date({ min: new Date(0), max: new Date(4e12), noInvalidDate: true })
+          .map((date) => date.toISOString()),
         { nil: undefined },
       ),
       campaign: fc.option(value, { nil: undefined }),
@@ -208,10 +309,17 @@ describe('a CloudEvent', () => {
     });
     fc.assert(
       fc.property(event, (parts) => {
-        const given = Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined));
+        const given = Object.fromEntries(
+          Object.entries(parts).filter(([, part]) => part !== undefined),
+        );
         const sent = new CloudEvent(given);
         const wanted = {
-          ...{ id: parts.id, source: parts.source, type: parts.type, datacontenttype: 'application/json' },
+          ...{
+            id: parts.id,
+            source: parts.source,
+            type: parts.type,
+            datacontenttype: 'application/json',
+          },
           ...(parts.subject === undefined ? {} : { subject: parts.subject }),
           ...(parts.campaign === undefined ? {} : { extensions: { campaign: parts.campaign } }),
         };
@@ -234,14 +342,19 @@ describe('a CloudEvent', () => {
   });
 
   it('in a batch stands for itself', () => {
-    const body = Buffer.from('[{"specversion":"1.0","id":"1","source":"/s","type":"t","data":1},{"id":"2"},3]');
-    const read = readEvents(body, { contentType: 'application/cloudevents-batch+json', ce: undefined, head }, stream, newId);
+    const body = Buffer.from(
+      '[{"specversion":"1.0","id":"1","source":"/s","type":"t","data":1},{"id":"2"},3]',
+    );
+    const read = readEvents(
+      body,
+      { contentType: 'application/cloudevents-batch+json', ce: undefined, head },
+      stream,
+      newId,
+    );
     if (isRefusal(read)) throw new Error(read.message);
-    expect(read.events.map((event) => (isRefusal(event) ? event.code : event.attributes.id))).toEqual([
-      '1',
-      'cloudevent-invalid',
-      'cloudevent-invalid',
-    ]);
+    expect(
+      read.events.map((event) => (isRefusal(event) ? event.code : event.attributes.id)),
+    ).toEqual(['1', 'cloudevent-invalid', 'cloudevent-invalid']);
   });
 });
 
@@ -249,14 +362,28 @@ describe('a Segment message', () => {
   const read = (call: Parameters<typeof readSegment>[1], value: object) => {
     const body = Buffer.from(JSON.stringify(value));
     const result = readSegment(body, call, stream, head, newId);
-    return isRefusal(result) ? [{ refusal: result }] : result.events.map((event) => oneOf(body, event));
+    return isRefusal(result)
+      ? [{ refusal: result }]
+      : result.events.map((event) => oneOf(body, event));
   };
 
   it('has the time of the device, moved by what its clock was off', () => {
     // Sent 3 s after it happened; the device's clock was an hour ahead.
-    const times = { originalTimestamp: '2026-01-01T01:00:00.000Z', sentAt: '2026-01-01T01:00:03.000Z' };
+    const times = {
+      originalTimestamp: '2026-01-01T01:00:00.000Z',
+      sentAt: '2026-01-01T01:00:03.000Z',
+    };
     expect(read('track', { userId: 'u', event: 'e', messageId: 'm', ...times })).toMatchObject([
-      { event: { attributes: { id: 'm', type: 'segment.track', partitionkey: 'u', time: '2026-01-01T00:00:07.000Z' } } },
+      {
+        event: {
+          attributes: {
+            id: 'm',
+            type: 'segment.track',
+            partitionkey: 'u',
+            time: '2026-01-01T00:00:07.000Z',
+          },
+        },
+      },
     ]);
   });
 
@@ -270,7 +397,13 @@ describe('a Segment message', () => {
     const results = read('batch', { batch, sentAt: '2026-01-01T00:00:05.000Z' });
     expect(results[0]).toMatchObject({
       data: JSON.stringify(batch[0]),
-      event: { attributes: { type: 'segment.identify', partitionkey: 'a', time: '2026-01-01T00:00:05.000Z' } },
+      event: {
+        attributes: {
+          type: 'segment.identify',
+          partitionkey: 'a',
+          time: '2026-01-01T00:00:05.000Z',
+        },
+      },
     });
     expect(results.slice(1)).toMatchObject([
       { refusal: { pointer: '/event' } },
@@ -290,10 +423,20 @@ describe('a pixel', () => {
   it('has its data from the query, as JSON or by name', () => {
     const pixel = (query: string) => {
       const read = readPixel(query, streamConfig('t', 'web'), head, newId);
-      return isRefusal(read) ? read.code : [read.event.attributes.id, read.event.attributes.type, read.body.toString()];
+      return isRefusal(read)
+        ? read.code
+        : [read.event.attributes.id, read.event.attributes.type, read.body.toString()];
     };
-    expect(pixel('key=k&id=1&type=seen&data=%7B%22a%22%3A1%7D&b=2')).toEqual(['1', 'seen', '{"a":1}']);
-    expect(pixel('a=1&a=2&b=x%20y&__proto__=z')).toEqual(['made', 't.web', '{"a":["1","2"],"b":"x y","__proto__":"z"}']);
+    expect(pixel('key=k&id=1&type=seen&data=%7B%22a%22%3A1%7D&b=2')).toEqual([
+      '1',
+      'seen',
+      '{"a":1}',
+    ]);
+    expect(pixel('a=1&a=2&b=x%20y&__proto__=z')).toEqual([
+      'made',
+      't.web',
+      '{"a":["1","2"],"b":"x y","__proto__":"z"}',
+    ]);
     expect(pixel('data=%7B')).toBe('not-json');
     expect(pixel('a=100%&b=%zz')).toEqual(['made', 't.web', '{"a":"100%","b":"%zz"}']);
   });
@@ -314,11 +457,18 @@ describe('a pixel', () => {
   it('follows the pointers of its stream for what it does not say', () => {
     const pointed = streamConfig('t', 'web', { event: { id: '/n', key: '/user' } });
     const read = (query: string) => readPixel(query, pointed, head, newId);
-    expect(read('id=own&user=u&n=1')).toMatchObject({ event: { attributes: { id: 'own', partitionkey: 'u' } } });
-    expect(read('user=u&n=1')).toMatchObject({ event: { attributes: { id: '1', partitionkey: 'u' } } });
+    expect(read('id=own&user=u&n=1')).toMatchObject({
+      event: { attributes: { id: 'own', partitionkey: 'u' } },
+    });
+    expect(read('user=u&n=1')).toMatchObject({
+      event: { attributes: { id: '1', partitionkey: 'u' } },
+    });
     expect(read('id=own')).toMatchObject({ code: 'attribute-missing', pointer: '/user' });
     const wrapped = streamConfig('t', 'web', { envelope: 'sluice' });
-    expect(readPixel('data=1', wrapped, head, newId)).toMatchObject({ event: { ownId: false }, body: Buffer.from('1') });
+    expect(readPixel('data=1', wrapped, head, newId)).toMatchObject({
+      event: { ownId: false },
+      body: Buffer.from('1'),
+    });
   });
 });
 
@@ -335,36 +485,70 @@ describe('a body of very many small parts', () => {
     const wrapped = streamConfig('t', 'web', { envelope: 'sluice' });
     expect([
       code(readEvents(body, { contentType: '', ce: undefined, head }, wrapped, newId)),
-      code(readEvents(body, { contentType: 'application/cloudevents+json', ce: undefined, head }, stream, newId)),
+      code(
+        readEvents(
+          body,
+          { contentType: 'application/cloudevents+json', ce: undefined, head },
+          stream,
+          newId,
+        ),
+      ),
       code(readSegment(body, 'track', stream, head, newId)),
       code(readSegment(body, 'batch', stream, head, newId)),
-      code(readSegment(Buffer.from(`{"batch":[${body.toString()}]}`), 'batch', stream, head, newId)),
+      code(
+        readSegment(Buffer.from(`{"batch":[${body.toString()}]}`), 'batch', stream, head, newId),
+      ),
     ]).toEqual(Array.from({ length: 5 }, () => 'too-many-members'));
     const frame = readFrame(body, stream, head, 'session1', newId);
     expect(frame.event).toMatchObject({ code: 'too-many-members' });
     // As data it is as good as any.
-    expect(code(readEvents(body, { contentType: '', ce: undefined, head }, streamConfig('t', 'web'), newId))).toBe('taken');
-    expect(code(readEvents(Buffer.from(`${head_}"b"}`), { contentType: '', ce: undefined, head }, wrapped, newId))).toBe('not-json');
+    expect(
+      code(
+        readEvents(body, { contentType: '', ce: undefined, head }, streamConfig('t', 'web'), newId),
+      ),
+    ).toBe('taken');
+    expect(
+      code(
+        readEvents(
+          Buffer.from(`${head_}"b"}`),
+          { contentType: '', ce: undefined, head },
+          wrapped,
+          newId,
+        ),
+      ),
+    ).toBe('not-json');
   });
 
   it('keeps no list of all its events before it is refused', () => {
     const body = Buffer.from(`[${'1,'.repeat(limits.requestEventsMax + 500)}1]`);
-    expect(readEvents(body, { contentType: '', ce: undefined, head }, streamConfig('t', 'web'), newId)).toMatchObject({
+    expect(
+      readEvents(body, { contentType: '', ce: undefined, head }, streamConfig('t', 'web'), newId),
+    ).toMatchObject({
       status: 413,
       message: `the body has ${limits.requestEventsMax + 1} events or more`,
     });
-    expect(readSegment(Buffer.from(`{"batch":${body.toString()}}`), 'batch', stream, head, newId)).toMatchObject({ status: 413 });
+    expect(
+      readSegment(Buffer.from(`{"batch":${body.toString()}}`), 'batch', stream, head, newId),
+    ).toMatchObject({ status: 413 });
   });
 
   it('is not searched for a write key when it is long', () => {
     const text = (size: number) => Buffer.from(`{"writeKey":"k","x":"${'x'.repeat(size)}"}`);
-    expect([segmentWriteKey(text(1_000)), segmentWriteKey(text(limits.strangerBodyMaxBytes))]).toEqual(['k', undefined]);
+    expect([
+      segmentWriteKey(text(1_000)),
+      segmentWriteKey(text(limits.strangerBodyMaxBytes)),
+    ]).toEqual(['k', undefined]);
   });
 });
 
 describe('a partition key', () => {
   const read = (key: string) =>
-    readEvents(Buffer.from(key), { contentType: '', ce: undefined, head }, streamConfig('t', 'web', { event: { key: '' } }), newId);
+    readEvents(
+      Buffer.from(key),
+      { contentType: '', ce: undefined, head },
+      streamConfig('t', 'web', { event: { key: '' } }),
+      newId,
+    );
   const keyOf = (key: string): unknown => {
     const found = read(JSON.stringify(key));
     const event = isRefusal(found) ? found : (found.events[0] as AcceptedEvent | Refusal);
@@ -373,11 +557,13 @@ describe('a partition key', () => {
   const most = limits.partitionKeyMaxChars;
 
   it('of at most so many characters is carried as it is, and a longer one as its digest', () => {
-    for (const key of ['k'.repeat(most), '€'.repeat(most), '😀'.repeat(most)]) expect(keyOf(key)).toBe(key);
+    for (const key of ['k'.repeat(most), '€'.repeat(most), '😀'.repeat(most)])
+      expect(keyOf(key)).toBe(key);
     for (const key of ['k'.repeat(most + 1), '€'.repeat(most + 1), '😀'.repeat(most + 1)])
       expect(keyOf(key)).toBe(`sha256:${createHash('sha256').update(key).digest('hex')}`);
     expect(keyOf('k'.repeat(100_000))).toMatch(/^sha256:[0-9a-f]{64}$/);
-    for (const key of ['', `${'k'.repeat(most)}\u0000`, `${'k'.repeat(most)}\ud800`]) expect(keyOf(key)).toBe('attribute-invalid');
+    for (const key of ['', `${'k'.repeat(most)}\u0000`, `${'k'.repeat(most)}\ud800`])
+      expect(keyOf(key)).toBe('attribute-invalid');
   });
 
   it('is shortened alike when it follows from the subject or the id', () => {
@@ -386,7 +572,9 @@ describe('a partition key', () => {
     expect(structured(JSON.stringify({ ...ce, subject: long }))).toMatchObject({
       event: { attributes: { subject: long, partitionkey: digest } },
     });
-    expect(structured(JSON.stringify({ ...ce, id: long }))).toMatchObject({ event: { attributes: { id: long, partitionkey: digest } } });
+    expect(structured(JSON.stringify({ ...ce, id: long }))).toMatchObject({
+      event: { attributes: { id: long, partitionkey: digest } },
+    });
   });
 });
 
@@ -422,7 +610,13 @@ describe('an id at a pointer', () => {
 
 describe('a frame without an id', () => {
   const idOf = (ref: string): unknown => {
-    const { event } = readFrame(Buffer.from(`{"ref":${ref},"data":1}`), stream, head, 'session1', newId);
+    const { event } = readFrame(
+      Buffer.from(`{"ref":${ref},"data":1}`),
+      stream,
+      head,
+      'session1',
+      newId,
+    );
     return isRefusal(event) ? event.code : event.attributes.id;
   };
 
@@ -435,11 +629,19 @@ describe('a frame without an id', () => {
 
 describe('what the headers say of events', () => {
   const read = (more: Partial<RequestHead>, text = '1', contentType = 'application/json') =>
-    readEvents(Buffer.from(text), { contentType, ce: undefined, head: { ...head, ...more } }, streamConfig('t', 'web'), newId);
+    readEvents(
+      Buffer.from(text),
+      { contentType, ce: undefined, head: { ...head, ...more } },
+      streamConfig('t', 'web'),
+      newId,
+    );
 
   it.each(['id', 'type', 'time', 'key'] as const)('is ASCII: %s', (name) => {
     expect(read({ [name]: 'GrÃ¼n' })).toMatchObject({ status: 400, code: 'attribute-invalid' });
-    expect(read({ [name]: 'GrÃ¼n' }, '1', 'application/x-ndjson')).toMatchObject({ status: 400, code: 'attribute-invalid' });
+    expect(read({ [name]: 'GrÃ¼n' }, '1', 'application/x-ndjson')).toMatchObject({
+      status: 400,
+      code: 'attribute-invalid',
+    });
   });
 
   it('is one id for one event only', () => {
@@ -456,7 +658,18 @@ describe('any body', () => {
       fc.json().map((text) => Buffer.from(text)),
       fc
         .dictionary(
-          fc.constantFrom('specversion', 'id', 'source', 'type', 'data', 'batch', 'userId', 'event', 'messageId', 'x'),
+          fc.constantFrom(
+            'specversion',
+            'id',
+            'source',
+            'type',
+            'data',
+            'batch',
+            'userId',
+            'event',
+            'messageId',
+            'x',
+          ),
           fc.jsonValue(),
         )
         .map((value) => Buffer.from(JSON.stringify(value))),
@@ -474,7 +687,9 @@ describe('any body', () => {
       fc.property(
         bodies,
         types,
-        fc.option(fc.array(fc.tuple(fc.stringMatching(/^[a-z-]{1,12}$/), fc.string())), { nil: undefined }),
+        fc.option(fc.array(fc.tuple(fc.stringMatching(/^[a-z-]{1,12}$/), fc.string())), {
+          nil: undefined,
+        }),
         (body, contentType, headers) => {
           for (const read of [
             readEvents(body, { contentType, ce: headers, head }, stream, newId),
@@ -486,7 +701,8 @@ describe('any body', () => {
               continue;
             }
             for (const event of read.events) {
-              if (!isRefusal(event) && event.data !== undefined) JSON.parse(body.toString('utf8', event.data.start, event.data.end));
+              if (!isRefusal(event) && event.data !== undefined)
+                JSON.parse(body.toString('utf8', event.data.start, event.data.end));
             }
           }
         },

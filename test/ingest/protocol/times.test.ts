@@ -1,5 +1,6 @@
 /**
- * Times by every way that they come: one parser behind all, and a refusal that names the place and the reason.
+ * Times by every way that they come: one parser behind all, and a refusal that names the place and
+ * the reason.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -44,13 +45,22 @@ function sent(
 
 const event = { specversion: '1.0', id: '1', source: '/s', type: 't' };
 const ways: readonly Way[] = [
-  { name: 'a header', place: { label: 'X-Event-Time' }, send: (time) => sent({}, plain, '', { head: { ...head, time } }) },
+  {
+    name: 'a header',
+    place: { label: 'X-Event-Time' },
+    send: (time) => sent({}, plain, '', { head: { ...head, time } }),
+  },
   { name: 'a pointer', place: { pointer: '/at' }, send: (time) => sent({ at: time }, pointers) },
-  { name: 'an envelope', place: { pointer: '/time' }, send: (time) => sent({ data: 1, time }, envelope) },
+  {
+    name: 'an envelope',
+    place: { pointer: '/time' },
+    send: (time) => sent({ data: 1, time }, envelope),
+  },
   {
     name: 'a WebSocket message',
     place: { pointer: '/time' },
-    send: (time) => readFrame(Buffer.from(JSON.stringify({ data: 1, time })), plain, head, 's', newId).event,
+    send: (time) =>
+      readFrame(Buffer.from(JSON.stringify({ data: 1, time })), plain, head, 's', newId).event,
   },
   {
     name: 'a structured CloudEvent',
@@ -89,16 +99,23 @@ describe.each(ways)('a time in $name', ({ place, send }) => {
     ['1714979289123', /YYYY-MM-DD/],
   ])('is refused with place and reason: %s', (time, reason) => {
     const refusal = send(time) as Refusal;
-    expect(refusal).toMatchObject({ status: 400, message: expect.stringMatching(reason) as string });
+    expect(refusal).toMatchObject({
+      status: 400,
+      message: expect.stringMatching(reason) as string,
+    });
     expect(refusal.expected).toContain('RFC 3339');
     if ('pointer' in place) expect(refusal.pointer).toBe(place.pointer);
-    else expect([refusal.message.startsWith(place.label), refusal.pointer]).toEqual([true, undefined]);
+    else
+      expect([refusal.message.startsWith(place.label), refusal.pointer]).toEqual([true, undefined]);
   });
 });
 
 describe('a time at a pointer', () => {
   it('that is a number is refused: it would be one of several units', () => {
-    expect(sent({ at: 1_714_979_289_123 }, pointers)).toMatchObject({ status: 400, pointer: '/at' });
+    expect(sent({ at: 1_714_979_289_123 }, pointers)).toMatchObject({
+      status: 400,
+      pointer: '/at',
+    });
   });
 });
 
@@ -171,11 +188,14 @@ describe('a time of a Segment message', () => {
         const text = pieces.join('');
         const [strict, loose] = [parseTime(text), parseIsoTime(text)];
         if (typeof strict === 'number') expect(loose).toBe(strict);
-        if (typeof loose === 'number') expect(new Date(loose).toISOString().slice(0, 4)).toBe(text.slice(0, 4));
+        if (typeof loose === 'number')
+          expect(new Date(loose).toISOString().slice(0, 4)).toBe(text.slice(0, 4));
       }),
       { numRuns: 5_000 },
     );
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => void parseIsoTime(text)));
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => void parseIsoTime(text)),
+    );
   });
 
   it('as a number is seconds, or milliseconds, since 1970', () => {
@@ -183,26 +203,45 @@ describe('a time of a Segment message', () => {
     expect(iso(parseUnixTime(1_714_979_289.25))).toBe('2024-05-06T07:08:09.250Z');
     expect(iso(parseUnixTime(1_714_979_289_123))).toBe('2024-05-06T07:08:09.123Z');
     expect(iso(parseUnixTime(-86_400))).toBe('1969-12-31T00:00:00.000Z');
-    for (const value of [1e20, -1e20, Number.POSITIVE_INFINITY, 253_402_300_800_000]) expect(parseUnixTime(value)).toHaveProperty('reason');
+    for (const value of [1e20, -1e20, Number.POSITIVE_INFINITY, 253_402_300_800_000])
+      expect(parseUnixTime(value)).toHaveProperty('reason');
   });
 
   const message = { userId: 'u', event: 'e' };
   const read = (value: object): AcceptedEvent | Refusal => {
-    const result = readSegment(Buffer.from(JSON.stringify({ ...message, ...value })), 'track', plain, head, newId);
+    const result = readSegment(
+      Buffer.from(JSON.stringify({ ...message, ...value })),
+      'track',
+      plain,
+      head,
+      newId,
+    );
     return isRefusal(result) ? result : (result.events[0] as AcceptedEvent | Refusal);
   };
 
   it('is RFC 3339 in the event, as it was written where it was', () => {
-    expect(read({ timestamp: '2024-05-06t09:08:09+02:00' })).toMatchObject({ attributes: { time: '2024-05-06t09:08:09+02:00' } });
-    expect(read({ timestamp: '20240506T070809Z' })).toMatchObject({ attributes: { time: '2024-05-06T07:08:09.000Z' } });
-    expect(read({ timestamp: 1_714_979_289 })).toMatchObject({ attributes: { time: '2024-05-06T07:08:09.000Z' } });
+    expect(read({ timestamp: '2024-05-06t09:08:09+02:00' })).toMatchObject({
+      attributes: { time: '2024-05-06t09:08:09+02:00' },
+    });
+    expect(read({ timestamp: '20240506T070809Z' })).toMatchObject({
+      attributes: { time: '2024-05-06T07:08:09.000Z' },
+    });
+    expect(read({ timestamp: 1_714_979_289 })).toMatchObject({
+      attributes: { time: '2024-05-06T07:08:09.000Z' },
+    });
     expect(typeof parseTime('2024-05-06t09:08:09+02:00')).toBe('number');
   });
 
-  it.each([['soon'], [''], [{ at: 1 }], [[]], [true], [1e30], ['2024-02-30T00:00:00Z']])('is never replaced by now: %j', (timestamp) => {
-    expect(read({ timestamp })).toMatchObject({ status: 400, pointer: '/timestamp' });
-    expect(read({ originalTimestamp: timestamp })).toMatchObject({ status: 400, pointer: '/originalTimestamp' });
-  });
+  it.each([['soon'], [''], [{ at: 1 }], [[]], [true], [1e30], ['2024-02-30T00:00:00Z']])(
+    'is never replaced by now: %j',
+    (timestamp) => {
+      expect(read({ timestamp })).toMatchObject({ status: 400, pointer: '/timestamp' });
+      expect(read({ originalTimestamp: timestamp })).toMatchObject({
+        status: 400,
+        pointer: '/originalTimestamp',
+      });
+    },
+  );
 
   it('is when it was received where the message says none', () => {
     for (const value of [{}, { timestamp: null }, { sentAt: '2024-05-06T07:08:09Z' }]) {
@@ -216,11 +255,16 @@ describe('a time of a Segment message', () => {
       ['0000-01-01T00:00:00Z', '9999-01-01T00:00:00Z'],
     ]) {
       const refused = read({ timestamp, sentAt }) as Refusal;
-      expect([refused.pointer, refused.message]).toEqual(['/timestamp', expect.stringMatching(/sentAt .* outside the years/)]);
+      expect([refused.pointer, refused.message]).toEqual([
+        '/timestamp',
+        expect.stringMatching(/sentAt .* outside the years/),
+      ]);
     }
   });
 
   it('is kept where sentAt is no time', () => {
-    expect(read({ timestamp: '2024-05-06T07:08:09Z', sentAt: 'soon' })).toMatchObject({ attributes: { time: '2024-05-06T07:08:09Z' } });
+    expect(read({ timestamp: '2024-05-06T07:08:09Z', sentAt: 'soon' })).toMatchObject({
+      attributes: { time: '2024-05-06T07:08:09Z' },
+    });
   });
 });

@@ -1,10 +1,12 @@
 /**
- * A segment's file whose calls fail when a test says so, as a disk does: a write that runs out of room has written half.
+ * A segment's file whose calls fail when a test says so, as a disk does: a write that runs out of
+ * room has written half.
  */
 import type { LogFile } from '../../../ingest/segment-log/log-file.ts';
 import { openLogFile } from '../../../ingest/segment-log/log-file.ts';
 
-export const failed = (code: string): Promise<never> => Promise.reject(Object.assign(new Error(`${code}: it failed`), { code }));
+export const failed = (code: string): Promise<never> =>
+  Promise.reject(Object.assign(new Error(`${code}: it failed`), { code }));
 
 /** `fails` is asked at each call, by its name, whether this one does. */
 export function failingFile(fails: (call: string) => boolean): (path: string) => Promise<LogFile> {

@@ -1,8 +1,19 @@
 /**
- * Orders of failure that would lose or repeat acknowledged records: a disk that fails while a segment is closed, a sync that fails, damage
- * at every bit, retention behind a reader's back, positions that the log does not have.
+ * Orders of failure that would lose or repeat acknowledged records: a disk that fails while a
+ * segment is closed, a sync that fails, damage at every bit, retention behind a reader's back,
+ * positions that the log does not have.
  */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -19,7 +30,10 @@ const root = mkdtempSync(join(tmpdir(), 'sluice-faults-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let made = 0;
 const folder = (): string => join(root, String(made++));
-const record = (text: string): { key: string; value: Uint8Array[] } => ({ key: 'k', value: [Buffer.from(text)] });
+const record = (text: string): { key: string; value: Uint8Array[] } => ({
+  key: 'k',
+  value: [Buffer.from(text)],
+});
 const first = '00000000000000000000.log';
 
 const options = (dir: string, more: Partial<SegmentLogOptions> = {}): SegmentLogOptions => ({
@@ -37,7 +51,10 @@ async function textsOf(dir: string, end: number, from = 0): Promise<string[]> {
   const texts: string[] = [];
   try {
     while (from + texts.length < end) {
-      const frames = await reader.read(from + texts.length, { maxRecords: 1_000, maxBytes: 100_000 });
+      const frames = await reader.read(from + texts.length, {
+        maxRecords: 1_000,
+        maxBytes: 100_000,
+      });
       for (const frame of frames) texts.push(Buffer.from(frame.value).toString());
     }
     return texts;
@@ -67,7 +84,11 @@ describe('a segment log that fails', () => {
           await file.close();
           return failed('EIO');
         }
-        return { ...file, close: () => file.close().then(() => (fail && failing === 'close' ? failed('EIO') : undefined)) };
+        return {
+          ...file,
+          close: () =>
+            file.close().then(() => (fail && failing === 'close' ? failed('EIO') : undefined)),
+        };
       };
       const log = await SegmentLog.open(options(dir, { segmentMaxBytes: 200, openFile }));
       const expected: string[] = [];
@@ -87,14 +108,19 @@ describe('a segment log that fails', () => {
       await again.append([record('last')]);
       await again.close();
       for (let from = 0; from <= expected.length; from++)
-        expect(await textsOf(dir, expected.length + 1, from), failing).toEqual([...expected, 'last'].slice(from));
+        expect(await textsOf(dir, expected.length + 1, from), failing).toEqual(
+          [...expected, 'last'].slice(from),
+        );
     }
   });
 
   it('to delete an old segment still takes records, and deletes it the next time', async () => {
     const dir = folder();
-    const log = await SegmentLog.open(options(dir, { segmentMaxBytes: 200, retentionMaxBytes: 300 }));
-    const append = async (): Promise<unknown> => expect((await log.append([record('x'.repeat(120))])).kind).toBe('applied');
+    const log = await SegmentLog.open(
+      options(dir, { segmentMaxBytes: 200, retentionMaxBytes: 300 }),
+    );
+    const append = async (): Promise<unknown> =>
+      expect((await log.append([record('x'.repeat(120))])).kind).toBe('applied');
     for (let n = 0; n < 2; n++) await append();
     const path = join(dir, first);
     // A folder can not be unlinked.
@@ -132,7 +158,10 @@ describe('a segment log that fails', () => {
     const log = await SegmentLog.open(options(dir, { openFile }));
     await log.append([record('before')]);
     fail = true;
-    expect(await log.append([record('in doubt')])).toMatchObject({ kind: 'refused', code: 'io-error' });
+    expect(await log.append([record('in doubt')])).toMatchObject({
+      kind: 'refused',
+      code: 'io-error',
+    });
     expect(await log.append([record('after')])).toEqual({ kind: 'applied', firstOffset: 1 });
     expect(actions).toEqual(['write 0', 'write 0', 'write 1']);
     await log.close();
@@ -158,7 +187,10 @@ describe('a segment log that fails', () => {
     };
     const log = await SegmentLog.open(options(dir, { openFile }));
     fail = true;
-    expect(await log.append([record('in doubt')])).toMatchObject({ kind: 'refused', code: 'disk-full' });
+    expect(await log.append([record('in doubt')])).toMatchObject({
+      kind: 'refused',
+      code: 'disk-full',
+    });
     expect(await log.append([record('after')])).toEqual({ kind: 'applied', firstOffset: 0 });
     await log.close();
     expect(await textsOf(dir, 1)).toEqual(['after']);
@@ -212,7 +244,10 @@ const steps = fc.array(
     },
     {
       weight: 3,
-      arbitrary: fc.record({ kind: fc.constant('fail' as const), call: fc.constantFrom('open', 'write', 'datasync', 'truncate', 'close') }),
+      arbitrary: fc.record({
+        kind: fc.constant('fail' as const),
+        call: fc.constantFrom('open', 'write', 'datasync', 'truncate', 'close'),
+      }),
     },
     { weight: 1, arbitrary: fc.constant({ kind: 'crash' as const }) },
     { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
@@ -232,7 +267,8 @@ describe('a segment log under any faults and crashes', () => {
         };
         const openFile = failingFile(fails);
         let dir = folder();
-        const opened = (): Promise<SegmentLog> => SegmentLog.open(options(dir, { segmentMaxBytes: 300, openFile }));
+        const opened = (): Promise<SegmentLog> =>
+          SegmentLog.open(options(dir, { segmentMaxBytes: 300, openFile }));
         let log = await opened();
         const model: string[] = [];
         let doubtful: readonly string[] = [];
@@ -286,7 +322,9 @@ describe('damage', () => {
       const bytes = Buffer.from(whole);
       bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       writeFileSync(path, bytes);
-      await expect(SegmentLog.open(options(dir)), `opened over bit ${bit}`).rejects.toMatchObject({ code: 'stream-corrupt' });
+      await expect(SegmentLog.open(options(dir)), `opened over bit ${bit}`).rejects.toMatchObject({
+        code: 'stream-corrupt',
+      });
       await expect(textsOf(dir, 2), `read over bit ${bit}`).rejects.toMatchObject({
         code: 'stream-corrupt',
         message: expect.stringContaining(`${first} is damaged at byte 0`) as string,
@@ -309,13 +347,17 @@ describe('damage', () => {
 describe('a reader', () => {
   it('that retention overtook is told so, not that the data is damaged', async () => {
     const dir = folder();
-    const log = await SegmentLog.open(options(dir, { segmentMaxBytes: 200, retentionMaxBytes: 300 }));
+    const log = await SegmentLog.open(
+      options(dir, { segmentMaxBytes: 200, retentionMaxBytes: 300 }),
+    );
     for (let n = 0; n < 2; n++) await log.append([record('x'.repeat(120))]);
     const reader = new SegmentReader(dir, () => log.durableEnd);
     // It is at the end of the first segment, whose file it still holds open.
     expect(await reader.read(0, { maxRecords: 1, maxBytes: 10_000 })).toHaveLength(1);
     for (let n = 0; n < 8; n++) await log.append([record('x'.repeat(120))]);
-    await expect(reader.read(1, { maxRecords: 1, maxBytes: 10_000 })).rejects.toMatchObject({ code: 'position-trimmed' });
+    await expect(reader.read(1, { maxRecords: 1, maxBytes: 10_000 })).rejects.toMatchObject({
+      code: 'position-trimmed',
+    });
     await reader.close();
     await log.close();
   });
@@ -324,7 +366,8 @@ describe('a reader', () => {
     const dir = folder();
     await twoCommits(dir);
     const reader = new SegmentReader(dir, () => 2);
-    for (const maxBytes of [1, 7, 8, 9, 40]) expect(await reader.read(0, { maxRecords: 9, maxBytes })).toHaveLength(1);
+    for (const maxBytes of [1, 7, 8, 9, 40])
+      expect(await reader.read(0, { maxRecords: 9, maxBytes })).toHaveLength(1);
     await reader.close();
   });
 
@@ -333,7 +376,9 @@ describe('a reader', () => {
     await twoCommits(dir);
     const reader = new SegmentReader(dir, () => 2);
     expect(await reader.read(2, { maxRecords: 9, maxBytes: 1_000 })).toEqual([]);
-    await expect(reader.read(3, { maxRecords: 9, maxBytes: 1_000 })).rejects.toMatchObject({ code: 'stream-corrupt' });
+    await expect(reader.read(3, { maxRecords: 9, maxBytes: 1_000 })).rejects.toMatchObject({
+      code: 'stream-corrupt',
+    });
     await reader.close();
   });
 

@@ -1,5 +1,6 @@
 /**
- * The segment log's durability: order of write, sync and acknowledgement; torn tails, damage, a full disk, a killed process, retention.
+ * The segment log's durability: order of write, sync and acknowledgement; torn tails, damage, a
+ * full disk, a killed process, retention.
  */
 import { spawn } from 'node:child_process';
 import {
@@ -39,7 +40,10 @@ const options = (dir: string, more: Partial<SegmentLogOptions> = {}): SegmentLog
   retentionMaxMs: 1e12,
   ...more,
 });
-const record = (text: string): { key: string; value: Uint8Array[] } => ({ key: 'k', value: [Buffer.from(text)] });
+const record = (text: string): { key: string; value: Uint8Array[] } => ({
+  key: 'k',
+  value: [Buffer.from(text)],
+});
 const firstSegment = (dir: string): string => join(dir, '00000000000000000000.log');
 
 async function contentOf(dir: string, end: number, from = 0): Promise<string[]> {
@@ -60,7 +64,11 @@ async function contentOf(dir: string, end: number, from = 0): Promise<string[]> 
   }
 }
 
-async function filled(dir: string, texts: readonly string[], more: Partial<SegmentLogOptions> = {}): Promise<void> {
+async function filled(
+  dir: string,
+  texts: readonly string[],
+  more: Partial<SegmentLogOptions> = {},
+): Promise<void> {
   const log = await SegmentLog.open(options(dir, more));
   for (const text of texts) expect((await log.append([record(text)])).kind).toBe('applied');
   await log.close();
@@ -83,7 +91,9 @@ describe('a segment log', () => {
         },
       };
     };
-    const log = await SegmentLog.open(options(folder(), { openFile, publish: (end) => actions.push(`visible ${end}`) }));
+    const log = await SegmentLog.open(
+      options(folder(), { openFile, publish: (end) => actions.push(`visible ${end}`) }),
+    );
     actions.length = 0;
     await log.append([record('a'), record('b')]).then(() => actions.push('acknowledged'));
     expect(actions).toEqual(['written', 'synced', 'visible 2', 'acknowledged']);
@@ -99,10 +109,12 @@ describe('a segment log', () => {
     const dir = folder();
     const log = await SegmentLog.open(options(dir, { openFile }));
     syncs = 0;
-    const outcomes = await Promise.all(Array.from({ length: 100 }, (_, n) => log.append([record(String(n))])));
-    expect(outcomes.map((outcome) => (outcome.kind === 'applied' ? outcome.firstOffset : -1))).toEqual(
-      Array.from({ length: 100 }, (_, n) => n),
+    const outcomes = await Promise.all(
+      Array.from({ length: 100 }, (_, n) => log.append([record(String(n))])),
     );
+    expect(
+      outcomes.map((outcome) => (outcome.kind === 'applied' ? outcome.firstOffset : -1)),
+    ).toEqual(Array.from({ length: 100 }, (_, n) => n));
     expect(syncs).toBeLessThanOrEqual(2);
     await log.close();
     expect(await contentOf(dir, 100)).toEqual(Array.from({ length: 100 }, (_, n) => String(n)));
@@ -111,9 +123,15 @@ describe('a segment log', () => {
   it('has after any appends and reopenings what a list would have', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.oneof(fc.constant('reopen' as const), fc.array(fc.string({ maxLength: 60 }), { minLength: 1, maxLength: 5 })), {
-          maxLength: 25,
-        }),
+        fc.array(
+          fc.oneof(
+            fc.constant('reopen' as const),
+            fc.array(fc.string({ maxLength: 60 }), { minLength: 1, maxLength: 5 }),
+          ),
+          {
+            maxLength: 25,
+          },
+        ),
         async (steps) => {
           const dir = folder();
           const model: string[] = [];
@@ -131,7 +149,8 @@ describe('a segment log', () => {
           expect(log.durableEnd).toBe(model.length);
           await log.close();
           expect(await contentOf(dir, model.length)).toEqual(model);
-          if (model.length > 3) expect(await contentOf(dir, model.length, 3)).toEqual(model.slice(3));
+          if (model.length > 3)
+            expect(await contentOf(dir, model.length, 3)).toEqual(model.slice(3));
         },
       ),
       { numRuns: 40 },
@@ -215,7 +234,10 @@ describe('a segment log', () => {
     await log.append([record('before')]);
     const size = statSync(firstSegment(dir)).size;
     full = true;
-    expect(await log.append([record('refused')])).toMatchObject({ kind: 'refused', code: 'disk-full' });
+    expect(await log.append([record('refused')])).toMatchObject({
+      kind: 'refused',
+      code: 'disk-full',
+    });
     expect(statSync(firstSegment(dir)).size).toBe(size);
     full = false;
     expect(await log.append([record('after')])).toEqual({ kind: 'applied', firstOffset: 1 });
@@ -227,7 +249,8 @@ describe('a segment log', () => {
     let broken = false;
     const openFile: OpenLogFile = async (path) => {
       const file: LogFile = await openLogFile(path);
-      const fail = async (): Promise<void> => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }));
+      const fail = async (): Promise<void> =>
+        Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }));
       return {
         ...file,
         datasync: () => (broken ? fail() : file.datasync()),
@@ -253,8 +276,13 @@ describe('a segment log', () => {
 
   it('refuses what would pass its bound of waiting bytes', async () => {
     const log = await SegmentLog.open(options(folder(), { pendingMaxBytes: 200 }));
-    const outcomes = await Promise.all([log.append([record('x'.repeat(100))]), log.append([record('y'.repeat(100))])]);
-    expect(outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome.code : outcome.kind))).toEqual(['applied', 'backlog-full']);
+    const outcomes = await Promise.all([
+      log.append([record('x'.repeat(100))]),
+      log.append([record('y'.repeat(100))]),
+    ]);
+    expect(
+      outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome.code : outcome.kind)),
+    ).toEqual(['applied', 'backlog-full']);
     expect((await log.append([record('y'.repeat(100))])).kind).toBe('applied');
     await log.close();
     expect(await log.append([record('late')])).toMatchObject({ code: 'closed' });
@@ -277,7 +305,9 @@ describe('a segment log', () => {
 
     const aged = folder();
     const moving = manualClock(0);
-    const log = await SegmentLog.open(options(aged, { clock: moving, segmentMaxBytes: 300, retentionMaxMs: 1_000 }));
+    const log = await SegmentLog.open(
+      options(aged, { clock: moving, segmentMaxBytes: 300, retentionMaxMs: 1_000 }),
+    );
     for (let n = 0; n < 20; n++) await log.append([record(`value ${n}`)]);
     moving.advance(5_000);
     for (let n = 20; n < 40; n++) await log.append([record(`value ${n}`)]);
@@ -310,7 +340,9 @@ describe('a segment log', () => {
     expect(log.durableEnd).toBeGreaterThanOrEqual(acknowledged);
     const end = log.durableEnd;
     await log.close();
-    expect((await contentOf(dir, end)).map(Number)).toEqual(Array.from({ length: end }, (_, n) => n));
+    expect((await contentOf(dir, end)).map(Number)).toEqual(
+      Array.from({ length: end }, (_, n) => n),
+    );
   });
 
   it('ignores bytes behind the durable end', async () => {

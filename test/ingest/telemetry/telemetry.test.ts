@@ -41,12 +41,28 @@ async function observed(level: LogLevel = 'info', key?: string) {
   };
   const clock = manualClock(Date.parse('2026-01-01T00:00:30Z'));
   const keys =
-    key === undefined ? [] : [{ name: 'k', sha256: key, streams: ['a/x'], origins: [], segmentStream: undefined, quota: undefined }];
+    key === undefined
+      ? []
+      : [
+          {
+            name: 'k',
+            sha256: key,
+            streams: ['a/x'],
+            origins: [],
+            segmentStream: undefined,
+            quota: undefined,
+          },
+        ];
   const ingress = await createIngress({
     config: settings([streamConfig('a', 'x')], {}, 1_000, { access: { ...openAccess, keys } }),
     writers: { kinesis, kafka: writerDouble('kafka', []) },
-    // Timers of the ledger are moved by hand; those of writes are the system's, as what they wait for is real.
-    clock: { ...clock, setTimer: (ms, fire) => (ms > 29_999 && ms <= 60_000 ? clock : systemClock).setTimer(ms, fire) },
+    // Timers of the ledger are moved by hand; those of writes are the system's, as what they wait
+    // for is real.
+    clock: {
+      ...clock,
+      setTimer: (ms, fire) =>
+        (ms > 29_999 && ms <= 60_000 ? clock : systemClock).setTimer(ms, fire),
+    },
     random: systemRandom,
     log: createLog({ level, json: true, to }),
     instance: 'one',
@@ -62,7 +78,9 @@ describe('metrics', () => {
         const histogram = createHistogram();
         for (const value of values) histogram.observe(value);
         const expected = [...histogramBoundsMs, Number.POSITIVE_INFINITY].map(
-          (bound, index) => values.filter((value) => value <= bound && value > (histogramBoundsMs[index - 1] ?? -1)).length,
+          (bound, index) =>
+            values.filter((value) => value <= bound && value > (histogramBoundsMs[index - 1] ?? -1))
+              .length,
         );
         expect([...histogram.counts]).toEqual(expected);
       }),
@@ -98,14 +116,29 @@ describe('metrics', () => {
     expect(text).toContain('sluice_ingress_answers_total{status="400"} 1');
     expect(text).toContain('sluice_ingress_breaker_state{stream="a/x",path="kinesis"} 0');
     expect(text).toContain('sluice_ingress_batch_records_total{stream="a/x",path="kinesis"} 2');
-    const placed = [...text.matchAll(/^sluice_ingress_split_records_total\{stream="a\/x",path="kinesis",split="[^"]+"\} (\d)$/gm)];
+    const placed = [
+      ...text.matchAll(
+        /^sluice_ingress_split_records_total\{stream="a\/x",path="kinesis",split="[^"]+"\} (\d)$/gm,
+      ),
+    ];
     expect(placed.reduce((sum, [, count]) => sum + Number(count), 0)).toBe(2);
   });
 
   it('count what writes failed for, by code, and what happened to connections', async () => {
     const metrics = ingressMetrics();
-    const throttled = { kind: 'refused', code: 'throttled', message: 'too much for the shard', retryable: true } as const;
-    metrics.batch('a/x', 'kinesis', [{ kind: 'applied', split: 'shardId-1', position: '7' }, throttled, throttled], 30, 4);
+    const throttled = {
+      kind: 'refused',
+      code: 'throttled',
+      message: 'too much for the shard',
+      retryable: true,
+    } as const;
+    metrics.batch(
+      'a/x',
+      'kinesis',
+      [{ kind: 'applied', split: 'shardId-1', position: '7' }, throttled, throttled],
+      30,
+      4,
+    );
     metrics.gauges(() => ({
       inFlightBytes: 0,
       bufferedBytes: 0,
@@ -116,11 +149,17 @@ describe('metrics', () => {
       happened: { 'kafka-token-refreshed': 3 },
     }));
     const text = await metrics.text();
-    expect(text).toContain('sluice_ingress_split_records_total{stream="a/x",path="kinesis",split="shardId-1"} 1');
-    expect(text).toContain('sluice_ingress_write_failures_total{stream="a/x",path="kinesis",code="throttled"} 2');
+    expect(text).toContain(
+      'sluice_ingress_split_records_total{stream="a/x",path="kinesis",split="shardId-1"} 1',
+    );
+    expect(text).toContain(
+      'sluice_ingress_write_failures_total{stream="a/x",path="kinesis",code="throttled"} 2',
+    );
     expect(text).toContain('sluice_ingress_config_reloads_total{outcome="refused"} 1');
     expect(text).toContain('sluice_ingress_config_refused_since_seconds 1.5');
-    expect(text).toContain('sluice_ingress_connection_events_total{event="kafka-token-refreshed"} 3');
+    expect(text).toContain(
+      'sluice_ingress_connection_events_total{event="kafka-token-refreshed"} 3',
+    );
   });
 });
 
@@ -134,7 +173,13 @@ describe('warnings', () => {
     warnings.note('a/x', 'other', refusal, Buffer.from('secret'), 3_000);
     warnings.note('a/y', 'mine', refusal, Buffer.from('elsewhere'), 4_000);
     expect(warnings.of('a/x', 'mine', 5_000)).toEqual([
-      { ...refusal, count: 2, first: '1970-01-01T00:00:01.000Z', last: '1970-01-01T00:00:02.000Z', sample: 'first' },
+      {
+        ...refusal,
+        count: 2,
+        first: '1970-01-01T00:00:01.000Z',
+        last: '1970-01-01T00:00:02.000Z',
+        sample: 'first',
+      },
     ]);
     warnings.note('a/x', 'mine', refusal, Buffer.from('third'), 62_000);
     expect(warnings.of('a/x', 'mine', 62_000)[0]).toMatchObject({ count: 3, sample: 'third' });
@@ -144,9 +189,14 @@ describe('warnings', () => {
 
   it('are bounded, and the longest unseen kind goes first', () => {
     const warnings = createWarnings();
-    for (let n = 0; n < 300; n++) warnings.note('a/x', 'k', { ...refusal, pointer: `/${n}` }, undefined, n);
+    for (let n = 0; n < 300; n++)
+      warnings.note('a/x', 'k', { ...refusal, pointer: `/${n}` }, undefined, n);
     const kept = warnings.of('a/x', 'k', 300);
-    expect([kept.length, kept[0]?.pointer, kept.at(-1)?.pointer]).toEqual([limits.warningsPerSenderMax, '/299', '/236']);
+    expect([kept.length, kept[0]?.pointer, kept.at(-1)?.pointer]).toEqual([
+      limits.warningsPerSenderMax,
+      '/299',
+      '/236',
+    ]);
   });
 
   it('of many keys that make ever new kinds push out their own, not those of a key that has few', () => {
@@ -157,7 +207,10 @@ describe('warnings', () => {
       for (let n = 0; n < limits.warningsPerSenderMax; n++)
         warnings.note('a/x', `flood${key}`, { ...refusal, pointer: `/${n}` }, undefined, n);
     expect(warnings.of('a/x', 'quiet', 100)).toMatchObject([{ sample: 'mine' }]);
-    const kept = Array.from({ length: keys }, (_, key) => warnings.of('a/x', `flood${key}`, 100).length);
+    const kept = Array.from(
+      { length: keys },
+      (_, key) => warnings.of('a/x', `flood${key}`, 100).length,
+    );
     expect(kept.reduce((sum, count) => sum + count, 0)).toBe(limits.warningsMax - 1);
   });
 
@@ -189,7 +242,8 @@ describe('the ledger', () => {
         for (const { accepted, repeated, refused, clockMs } of steps) {
           for (let i = 0; i < accepted; i++) metrics.accepted('a/x', 'replicated', 'kafka', 1);
           for (let i = 0; i < repeated; i++) metrics.accepted('a/x', 'repeated', 'kinesis', 1);
-          for (let i = 0; i < refused; i++) metrics.refused(i % 2 === 0 ? 'a/x' : undefined, 'not-json');
+          for (let i = 0; i < refused; i++)
+            metrics.refused(i % 2 === 0 ? 'a/x' : undefined, 'not-json');
           const after = metrics.counts();
           const [all] = deriveLedger(before, after, nowMs, nowMs + clockMs, 'one');
           before = after;
@@ -218,7 +272,10 @@ describe('the ledger', () => {
     await post(`${ingress.url}/v1/a/x`, '{');
     clock.advance(30_000);
     while (ledger.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
-    const entries = ledger.map(({ value }) => JSON.parse(Buffer.concat(value).toString()) as { subject: string; data: object });
+    const entries = ledger.map(
+      ({ value }) =>
+        JSON.parse(Buffer.concat(value).toString()) as { subject: string; data: object },
+    );
     expect(entries.map(({ subject }) => subject).sort()).toEqual(['*', 'a/x']);
     expect(entries[0]?.data).toMatchObject({
       from: '2026-01-01T00:00:30.000Z',
@@ -246,7 +303,10 @@ describe('the log', () => {
     await post(`${quiet.ingress.url}/v1/a/x`, '"secret"');
     expect(quiet.lines).toEqual([]);
     const { ingress, lines } = await observed('debug');
-    await post(`${ingress.url}/v1/a/x?key=hidden`, '"secret"', { 'x-request-id': 'r1', 'x-api-key': 'hidden' });
+    await post(`${ingress.url}/v1/a/x?key=hidden`, '"secret"', {
+      'x-request-id': 'r1',
+      'x-api-key': 'hidden',
+    });
     expect(lines).toHaveLength(1);
     expect(JSON.parse(lines[0] as string)).toMatchObject({
       requestId: 'r1',
@@ -259,61 +319,90 @@ describe('the log', () => {
     expect(lines[0]).not.toMatch(/secret|hidden/);
   });
 
-  it.each([true, false])('has one printable line for an entry, whatever is in it (JSON: %s)', (json) => {
-    const text = fc.string({
-      unit: fc.constantFrom(
-        'a',
-        '"',
-        '\\',
-        '\n',
-        '\r',
-        '\t',
-        '\0',
-        '\u001b[31m',
-        '\u007f',
-        '\u0085',
-        '\u009b',
-        '\u2028',
-        '\u2029',
-        '\u202e',
-        '\ud800',
-        'é',
-        '\u{1f600}',
-        '{"level":50}',
-      ),
-      maxLength: 60,
-    });
-    fc.assert(
-      fc.property(text, text, fc.dictionary(text, text), (value, message, nested) => {
-        const written: string[] = [];
-        const to = new Writable({
-          write(chunk: Buffer, _encoding, done) {
-            written.push(chunk.toString());
-            done();
-          },
-        });
-        createLog({ level: 'debug', json, to }).warn({ value, nested, err: new Error(message) }, message);
-        const line = written.join('');
-        expect([line.indexOf('\n'), unprintable.test(line.slice(0, -1))]).toEqual([line.length - 1, false]);
-        if (json && !/\p{Surrogate}/u.test(value + message)) expect(JSON.parse(line)).toMatchObject({ value, msg: message });
-      }),
-    );
-  });
+  it.each([true, false])(
+    'has one printable line for an entry, whatever is in it (JSON: %s)',
+    (json) => {
+      const text = fc.string({
+        unit: fc.constantFrom(
+          'a',
+          '"',
+          '\\',
+          '\n',
+          '\r',
+          '\t',
+          '\0',
+          '\u001b[31m',
+          '\u007f',
+          '\u0085',
+          '\u009b',
+          '\u2028',
+          '\u2029',
+          '\u202e',
+          '\ud800',
+          'é',
+          '\u{1f600}',
+          '{"level":50}',
+        ),
+        maxLength: 60,
+      });
+      fc.assert(
+        fc.property(text, text, fc.dictionary(text, text), (value, message, nested) => {
+          const written: string[] = [];
+          const to = new Writable({
+            write(chunk: Buffer, _encoding, done) {
+              written.push(chunk.toString());
+              done();
+            },
+          });
+          createLog({ level: 'debug', json, to }).warn(
+            { value, nested, err: new Error(message) },
+            message,
+          );
+          const line = written.join('');
+          expect([line.indexOf('\n'), unprintable.test(line.slice(0, -1))]).toEqual([
+            line.length - 1,
+            false,
+          ]);
+          if (json && !/\p{Surrogate}/u.test(value + message))
+            expect(JSON.parse(line)).toMatchObject({ value, msg: message });
+        }),
+      );
+    },
+  );
 
   it('is lines of JSON whatever bytes a client sends in its head', async () => {
     const { ingress, lines } = await observed('debug');
-    const odd = ['%0a{"level":50}', '\xe2\x80\xa8', '\x1b[31m', '\xff\xfe', '"', '%00', '\x9b1m', '%e2%80%ae'];
+    const odd = [
+      '%0a{"level":50}',
+      '\xe2\x80\xa8',
+      '\x1b[31m',
+      '\xff\xfe',
+      '"',
+      '%00',
+      '\x9b1m',
+      '%e2%80%ae',
+    ];
     const heads = odd.flatMap((text) => [
       `POST /v1/a/x${text} HTTP/1.1\r\n`,
       `POST /v1/a/x?key=${text} HTTP/1.1\r\n`,
-      ...['X-Request-Id', 'Origin', 'Authorization', 'X-Event-Id', 'Content-Type', 'ce-id', 'Content-Encoding', 'traceparent'].map(
-        (name) => `POST /v1/a/x HTTP/1.1\r\n${name}: ${text}\r\n`,
-      ),
+      ...[
+        'X-Request-Id',
+        'Origin',
+        'Authorization',
+        'X-Event-Id',
+        'Content-Type',
+        'ce-id',
+        'Content-Encoding',
+        'traceparent',
+      ].map((name) => `POST /v1/a/x HTTP/1.1\r\n${name}: ${text}\r\n`),
     ]);
     for (const head of heads) {
       await new Promise<void>((resolve) => {
         const socket = connect(ingress.port, '127.0.0.1', () =>
-          socket.end(`${head}Host: 127.0.0.1:${ingress.port}\r\nConnection: close\r\nContent-Length: 1\r\n\r\n1`, 'latin1'),
+          socket.end(
+            `${head}Host: 127.0.0.1:${ingress.port}\r\nConnection: close\r\nContent-Length: 1\r\n\r\n1`,
+            'latin1',
+          ),
         );
         socket.on('error', () => undefined);
         socket.resume().once('close', () => resolve());
@@ -321,7 +410,10 @@ describe('the log', () => {
     }
     expect(lines.length).toBeGreaterThan(odd.length);
     for (const line of lines) {
-      expect([line.indexOf('\n'), unprintable.test(line.slice(0, -1))]).toEqual([line.length - 1, false]);
+      expect([line.indexOf('\n'), unprintable.test(line.slice(0, -1))]).toEqual([
+        line.length - 1,
+        false,
+      ]);
       expect(JSON.parse(line)).toMatchObject({ msg: 'request' });
     }
   });

@@ -1,5 +1,6 @@
 /**
- * What a WebSocket may take, pay and be told: a close says why, with its code (RFC 6455, section 7.4.1) and a reason.
+ * What a WebSocket may take, pay and be told: a close says why, with its code (RFC 6455, section
+ * 7.4.1) and a reason.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -18,12 +19,20 @@ afterEach(async () => {
 
 const access = {
   ...openAccess,
-  keys: [keyConfig('one'), keyConfig('other'), keyConfig('slow', { quota: { eventsPerSecond: 1, burst: 5 } })],
+  keys: [
+    keyConfig('one'),
+    keyConfig('other'),
+    keyConfig('slow', { quota: { eventsPerSecond: 1, burst: 5 } }),
+  ],
 };
 
 interface Opened {
   readonly socket: WebSocket;
-  readonly messages: { readonly ref?: unknown; readonly status?: number; readonly hello?: { readonly maxBytes: number } }[];
+  readonly messages: {
+    readonly ref?: unknown;
+    readonly status?: number;
+    readonly hello?: { readonly maxBytes: number };
+  }[];
   closed: readonly [number, string] | undefined;
   /** Of the handshake. */
   status: number;
@@ -67,7 +76,8 @@ describe('a message that is too big', () => {
     at.socket.send(event(limits.wsMessageMaxBytes + 1));
     expect(await closing(at)).toEqual([1009, expect.stringMatching(/1048576 bytes/)]);
     const parts = await openSocket('one');
-    for (let n = 0; n < 4; n++) parts.socket.send('x'.repeat(limits.wsMessageMaxBytes / 3), { fin: n === 3 });
+    for (let n = 0; n < 4; n++)
+      parts.socket.send('x'.repeat(limits.wsMessageMaxBytes / 3), { fin: n === 3 });
     expect((await closing(parts))[0]).toBe(1009);
     await until(() => made.ingress.counts().refused['message-too-big'] === 2);
   });
@@ -80,15 +90,20 @@ describe('a quota', () => {
     for (const text of ['nope', '', '7', '{}', '{"ref":[]}', '{"data":1}']) socket.send(text);
     await until(() => messages.length === 7);
     expect(messages.slice(1).map(({ status }) => status)).toEqual([400, 400, 400, 400, 400, 429]);
-    expect((await post(`${made.ingress.url}/v1/a/plain`, '1', { authorization: 'Bearer slow' })).status).toBe(429);
+    expect(
+      (await post(`${made.ingress.url}/v1/a/plain`, '1', { authorization: 'Bearer slow' })).status,
+    ).toBe(429);
   });
 
   it('closes a connection that goes on and on beyond it with 1008, once what came before is acknowledged', async () => {
     made = await rig({}, 1_000, undefined, { access });
     const opened = await openSocket('slow');
-    for (let n = 0; n < limits.wsOverQuotaMax + 20; n++) opened.socket.send(`{"ref":${n},"data":1}`);
+    for (let n = 0; n < limits.wsOverQuotaMax + 20; n++)
+      opened.socket.send(`{"ref":${n},"data":1}`);
     expect(await closing(opened)).toEqual([1008, expect.stringMatching(/over the quota/)]);
-    expect(opened.messages.filter(({ status }) => status === 429)).toHaveLength(limits.wsOverQuotaMax + 1);
+    expect(opened.messages.filter(({ status }) => status === 429)).toHaveLength(
+      limits.wsOverQuotaMax + 1,
+    );
   });
 });
 
@@ -109,7 +124,11 @@ describe('WebSockets of one address', () => {
   it('are bounded, by IPv6 network as well, and leave room when they close', async () => {
     made = await rig({ addressWebSocketsMax: 2, trustedProxies: 1 }, 1_000, undefined, { access });
     const from = (address: string) => openSocket('one', { 'x-forwarded-for': address });
-    const [first, second, third] = [await from('2001:db8::1'), await from('2001:db8::2'), await from('2001:db8::3')];
+    const [first, second, third] = [
+      await from('2001:db8::1'),
+      await from('2001:db8::2'),
+      await from('2001:db8::3'),
+    ];
     expect([first.status, second.status, third.status]).toEqual([101, 101, 503]);
     expect((await from('2001:db8:0:1::1')).status).toBe(101);
     first.socket.close();
@@ -121,14 +140,23 @@ describe('WebSockets of one address', () => {
 
 describe('acknowledgements that are not read', () => {
   it('count like everything that is held, and end the connection before they take the room of others', async () => {
-    made = await rig({ bodyMaxBytes: 1_000_000, bodyDecodedMaxBytes: 1_000_000, inFlightMaxBytes: 8_000_000 }, 1_000, undefined, {
-      access,
-    });
+    made = await rig(
+      { bodyMaxBytes: 1_000_000, bodyDecodedMaxBytes: 1_000_000, inFlightMaxBytes: 8_000_000 },
+      1_000,
+      undefined,
+      {
+        access,
+      },
+    );
     const opened = await openSocket('one');
     opened.socket.pause();
     const id = 'i'.repeat(2_000);
     let highest = 0;
-    for (let round = 0; round < 200 && made.ingress.counts().inFlightBytes < limits.wsUnreadMaxBytes; round++) {
+    for (
+      let round = 0;
+      round < 200 && made.ingress.counts().inFlightBytes < limits.wsUnreadMaxBytes;
+      round++
+    ) {
       for (let n = 0; n < 200; n++) opened.socket.send(`{"id":"${round}-${n}${id}","data":1}`);
       await sleep(5);
       highest = Math.max(highest, made.ingress.counts().inFlightBytes);

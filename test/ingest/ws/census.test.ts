@@ -9,7 +9,10 @@ it('a network has its bound, a key half of all, and what is closed makes room', 
   const census = new Census(limits.wsConnectionsMax);
   const half = limits.wsConnectionsMax / 2;
   const closes = Array.from({ length: half }, () => census.add('one', 'network'));
-  expect(census.refuse('one', 'elsewhere')).toMatchObject({ status: 503, code: 'too-many-connections' });
+  expect(census.refuse('one', 'elsewhere')).toMatchObject({
+    status: 503,
+    code: 'too-many-connections',
+  });
   expect(census.refuse('other', 'network')).toBeUndefined();
   // Where there are no keys everybody is one sender.
   expect(census.refuse('', 'network')).toBeUndefined();

@@ -1,5 +1,6 @@
 /**
- * The system's clock. `setTimeout` takes a delay past 2^31 - 1 ms for 1 ms: a timeout of '30d' fired at once.
+ * The system's clock. `setTimeout` takes a delay past 2^31 - 1 ms for 1 ms: a timeout of '30d'
+ * fired at once.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../schemas/kernel/clock.ts';

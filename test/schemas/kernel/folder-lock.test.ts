@@ -50,7 +50,10 @@ async function lock(dir: string): Promise<FolderLock> {
 
 const inUse = { code: 'folder-in-use' };
 const module = fileURLToPath(new URL('../../../schemas/kernel/folder-lock.js', import.meta.url));
-/** Says `taken` or the code; holds what it took until it is killed. On `go` it tries; on `leave` it lets go and says `left`. */
+/**
+ * Says `taken` or the code; holds what it took until it is killed. On `go` it tries; on `leave` it
+ * lets go and says `left`.
+ */
 const taker = `
 import { createInterface } from 'node:readline';
 import { lockFolder } from ${JSON.stringify(module)};
@@ -69,7 +72,9 @@ interface Taker {
 }
 
 async function startTaker(): Promise<Taker> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', taker], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', taker], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   children.push(child);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<string> => String((await lines.next()).value);
@@ -83,21 +88,25 @@ async function startTaker(): Promise<Taker> {
   };
 }
 
-const ended = (child: ChildProcess): Promise<void> => new Promise((resolve) => void child.once('exit', () => resolve()));
+const ended = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => void child.once('exit', () => resolve()));
 
 describe('a folder', () => {
-  it.runIf(existsSync('/proc/self/fd'))('leaves no file open when it is not taken, let go or only looked at', async () => {
-    const dir = folder();
-    await isFolderLocked(dir);
-    const before = readdirSync('/proc/self/fd').length;
-    const taken = await lockFolder(dir);
-    await expect(lockFolder(dir)).rejects.toMatchObject(inUse);
-    expect(await isFolderLocked(dir)).toBe(true);
-    expect(readdirSync('/proc/self/fd').length).toBe(before + 1);
-    taken.release();
-    expect(await isFolderLocked(dir)).toBe(false);
-    expect(readdirSync('/proc/self/fd').length).toBe(before);
-  });
+  it.runIf(existsSync('/proc/self/fd'))(
+    'leaves no file open when it is not taken, let go or only looked at',
+    async () => {
+      const dir = folder();
+      await isFolderLocked(dir);
+      const before = readdirSync('/proc/self/fd').length;
+      const taken = await lockFolder(dir);
+      await expect(lockFolder(dir)).rejects.toMatchObject(inUse);
+      expect(await isFolderLocked(dir)).toBe(true);
+      expect(readdirSync('/proc/self/fd').length).toBe(before + 1);
+      taken.release();
+      expect(await isFolderLocked(dir)).toBe(false);
+      expect(readdirSync('/proc/self/fd').length).toBe(before);
+    },
+  );
 
   it('has exactly one owner, however many race for it, round after round', async () => {
     const takers = await Promise.all(Array.from({ length: 12 }, startTaker));
@@ -148,10 +157,10 @@ describe('a folder', () => {
     expect(await ask(`go ${dir}`)).toBe(inUse.code);
     const said = await new Promise((resolve) => {
       const code = `import(${JSON.stringify(module)}).then(({ lockFolder }) => lockFolder(${JSON.stringify(dir)})).then(() => 'taken', (thrown) => thrown.code)`;
-      new Worker(`${code}.then((said) => require('node:worker_threads').parentPort.postMessage(said))`, { eval: true }).once(
-        'message',
-        resolve,
-      );
+      new Worker(
+        `${code}.then((said) => require('node:worker_threads').parentPort.postMessage(said))`,
+        { eval: true },
+      ).once('message', resolve);
     });
     expect(said).toBe(inUse.code);
   });
@@ -159,7 +168,9 @@ describe('a folder', () => {
   it('is free when its owner lets go, though a child that it started lives on', async () => {
     const dir = folder();
     const held = await lock(dir);
-    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], {
+      stdio: 'ignore',
+    });
     children.push(child);
     spawnSync(process.execPath, ['-e', '0']);
     held.release();

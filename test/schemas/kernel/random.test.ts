@@ -16,7 +16,9 @@ describe('a UUIDv7', () => {
 
   it('has 74 bits of chance: each of them is now 0, now 1', () => {
     const random = seededRandom(7);
-    const uuids = Array.from({ length: 200 }, () => BigInt(`0x${uuidv7(0, random).replaceAll('-', '')}`));
+    const uuids = Array.from({ length: 200 }, () =>
+      BigInt(`0x${uuidv7(0, random).replaceAll('-', '')}`),
+    );
     const varying = uuids.reduce((bits, uuid) => bits | (uuid ^ (uuids[0] ?? 0n)), 0n);
     expect(varying.toString(16)).toBe('fff3fffffffffffffff');
   });

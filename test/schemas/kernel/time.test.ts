@@ -1,18 +1,29 @@
 /**
- * Times: all of RFC 3339 and nothing else, against examples of the specification and against `Date.parse` where both read the same.
+ * Times: all of RFC 3339 and nothing else, against examples of the specification and against
+ * `Date.parse` where both read the same.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { endOfTimeMs, isTime, parseEventTime, parseTime, startOfTimeMs } from '../../../schemas/kernel/time.ts';
+import {
+  endOfTimeMs,
+  isTime,
+  parseEventTime,
+  parseTime,
+  startOfTimeMs,
+} from '../../../schemas/kernel/time.ts';
 
 /** V8 itself; of the fraction only what it reads right: '.0005000000' is 5 ms to it. */
-const parsedByV8 = (text: string): number => Date.parse(text.toUpperCase().replace(/(\.\d{1,3})\d*/, '$1'));
+const parsedByV8 = (text: string): number =>
+  Date.parse(text.toUpperCase().replace(/(\.\d{1,3})\d*/, '$1'));
 
 const two = (n: number): string => String(n).padStart(2, '0');
 
 /** Any date and time of day by its parts, also those that no calendar has. */
 const parts = fc.record({
-  year: fc.oneof(fc.integer({ min: 0, max: 9_999 }), fc.constantFrom(0, 4, 1900, 1970, 2000, 2023, 2024, 9_999)),
+  year: fc.oneof(
+    fc.integer({ min: 0, max: 9_999 }),
+    fc.constantFrom(0, 4, 1900, 1970, 2000, 2023, 2024, 9_999),
+  ),
   month: fc.integer({ min: 0, max: 14 }),
   day: fc.integer({ min: 0, max: 33 }),
   hour: fc.integer({ min: 0, max: 25 }),
@@ -107,14 +118,25 @@ describe('a time of RFC 3339', () => {
   it('is what Date.parse makes of it, for all parts that the calendar has', () => {
     fc.assert(
       fc.property(parts, ({ year, month, day, hour, minute, second, fraction, sign, offset }) => {
-        const zone = sign.toUpperCase() === 'Z' ? sign : `${sign}${two(Math.floor(offset / 60))}:${two(offset % 60)}`;
+        const zone =
+          sign.toUpperCase() === 'Z'
+            ? sign
+            : `${sign}${two(Math.floor(offset / 60))}:${two(offset % 60)}`;
         const decimals = fraction === '' ? '' : `.${fraction}`;
         const text = `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${two(hour)}:${two(minute)}:${two(second)}${decimals}${zone}`;
         const local = new Date(0);
         local.setUTCFullYear(year, month - 1, day);
         local.setUTCHours(hour, minute, Math.min(second, 59));
-        const exists = local.getUTCMonth() === month - 1 && local.getUTCDate() === day && hour < 24 && minute < 60 && second < 60;
-        const expected = exists && (sign === 'Z' || sign === 'z' || offset < 1_440) ? parsedByV8(text) : Number.NaN;
+        const exists =
+          local.getUTCMonth() === month - 1 &&
+          local.getUTCDate() === day &&
+          hour < 24 &&
+          minute < 60 &&
+          second < 60;
+        const expected =
+          exists && (sign === 'Z' || sign === 'z' || offset < 1_440)
+            ? parsedByV8(text)
+            : Number.NaN;
         const found = parseTime(text);
         const inCalendar = expected >= startOfTimeMs && expected < endOfTimeMs;
         const isLeapSecond = second === 60 && typeof found === 'number';
@@ -129,20 +151,32 @@ describe('a time of RFC 3339', () => {
   it('is refused with any character too many or changed', () => {
     const good = '2024-05-06T07:08:09.250+02:00';
     fc.assert(
-      fc.property(fc.nat(good.length), fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }), fc.boolean(), (at, character, more) => {
-        const text = good.slice(0, at) + character + good.slice(more ? at : at + 1);
-        const found = parseTime(text);
-        // An independent statement of the grammar.
-        const isForm = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(text);
-        if (!isForm) expect(found).toHaveProperty('reason');
-        else if (typeof found === 'number') expect(found).toBe(parsedByV8(text));
-      }),
+      fc.property(
+        fc.nat(good.length),
+        fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+        fc.boolean(),
+        (at, character, more) => {
+          const text = good.slice(0, at) + character + good.slice(more ? at : at + 1);
+          const found = parseTime(text);
+          // An independent statement of the grammar.
+          const isForm = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(
+            text,
+          );
+          if (!isForm) expect(found).toHaveProperty('reason');
+          else if (typeof found === 'number') expect(found).toBe(parsedByV8(text));
+        },
+      ),
       { numRuns: 5_000 },
     );
   });
 
   it('keeps the order of times around a leap second', () => {
-    const inOrder = ['2016-12-31T23:59:59.999Z', '2016-12-31T23:59:60Z', '2016-12-31T23:59:60.9Z', '2017-01-01T00:00:00Z'];
+    const inOrder = [
+      '2016-12-31T23:59:59.999Z',
+      '2016-12-31T23:59:60Z',
+      '2016-12-31T23:59:60.9Z',
+      '2017-01-01T00:00:00Z',
+    ];
     const times = inOrder.map((text) => parseTime(text) as number);
     expect(times).toEqual([...times].sort((a, b) => a - b));
   });
@@ -156,6 +190,9 @@ describe('an event time', () => {
     expect(parseEventTime(Number.NaN)).toHaveProperty('reason');
     expect(parseEventTime(2 ** 60)).toHaveProperty('reason');
     expect(parseEventTime('1714979289123')).toHaveProperty('reason');
-    expect(parseEventTime(undefined)).toHaveProperty('reason', expect.stringMatching(/neither text nor a number/));
+    expect(parseEventTime(undefined)).toHaveProperty(
+      'reason',
+      expect.stringMatching(/neither text nor a number/),
+    );
   });
 });

@@ -1,6 +1,6 @@
 /**
- * That what failed runs leave finds every element that spoils a turn or a checkpoint, and no other, whatever the turns: against runs that are played on
- * numbers.
+ * That what failed runs leave finds every element that spoils a turn or a checkpoint, and no other,
+ * whatever the turns: against runs that are played on numbers.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -17,7 +17,12 @@ import {
 } from '../../../topology/checkpoint/isolation.ts';
 
 const split = 'in kinesis 0';
-const record = (position: number): IncomingRecord => ({ position: String(position), key: 'k', value: new Uint8Array(), arrivedAtMs: 0 });
+const record = (position: number): IncomingRecord => ({
+  position: String(position),
+  key: 'k',
+  value: new Uint8Array(),
+  arrivedAtMs: 0,
+});
 const spanOf = (records: readonly IncomingRecord[]): RecordSpan => ({
   split,
   from: records[0]?.position ?? '',
@@ -36,7 +41,10 @@ interface State {
   readonly isolation: Isolation;
 }
 
-/** One run over positions 1 to `end`, with a checkpoint after so many turns; ends with a failure, or with what the last checkpoint holds. */
+/**
+ * One run over positions 1 to `end`, with a checkpoint after so many turns; ends with a failure, or
+ * with what the last checkpoint holds.
+ */
 function play(
   from: State,
   end: number,
@@ -53,13 +61,29 @@ function play(
   let spoiled = false;
   const fail = (failure: RunFailure): State & { failure: RunFailure } => ({ ...stored, failure });
   const checkpoint = (): RunFailure | undefined => {
-    if (spoiled) return { kind: 'checkpoint', spans: entered === undefined ? [] : [entered], turns, place, message: 'spoiled' };
-    stored = { position, isolation: afterCheckpoint(stored.isolation, () => ({ position: String(position) }), ++completed) };
+    if (spoiled)
+      return {
+        kind: 'checkpoint',
+        spans: entered === undefined ? [] : [entered],
+        turns,
+        place,
+        message: 'spoiled',
+      };
+    stored = {
+      position,
+      isolation: afterCheckpoint(
+        stored.isolation,
+        () => ({ position: String(position) }),
+        ++completed,
+      ),
+    };
     [entered, turns, place] = [undefined, 0, undefined];
     return undefined;
   };
   while (position < end) {
-    const records = Array.from({ length: Math.min(turnSize, end - position) }, (_, n) => record(position + n + 1));
+    const records = Array.from({ length: Math.min(turnSize, end - position) }, (_, n) =>
+      record(position + n + 1),
+    );
     for (const part of partsOfTurn(stored.isolation, split, records)) {
       const span = spanOf(part.records);
       const own = part.alone ? span.from : undefined;
@@ -68,7 +92,8 @@ function play(
       place = turns === 1 ? own : undefined;
       for (const { position: at } of part.records) {
         if (stored.isolation.setAside.some((aside) => aside.place === at)) continue;
-        if (spoilers.turns.has(Number(at))) return fail({ kind: 'turn', span, place: own, operator: 'op', message: 'failed' });
+        if (spoilers.turns.has(Number(at)))
+          return fail({ kind: 'turn', span, place: own, operator: 'op', message: 'failed' });
         spoiled ||= spoilers.checkpoints.has(Number(at));
       }
       position = Number(span.through);
@@ -98,7 +123,12 @@ describe('what failed runs leave', () => {
           for (let failures = 0; state.position < 120; failures++) {
             const ended = play(state, 120, turnSize, turns, spoilers);
             state =
-              'failure' in ended ? { position: ended.position, isolation: deriveIsolation(ended.isolation, ended.failure, 0) } : ended;
+              'failure' in ended
+                ? {
+                    position: ended.position,
+                    isolation: deriveIsolation(ended.isolation, ended.failure, 0),
+                  }
+                : ended;
             expect(failures).toBeLessThanOrEqual(5 * all.size);
           }
           expect(new Set(state.isolation.setAside.map(({ place }) => Number(place)))).toEqual(all);
@@ -110,7 +140,13 @@ describe('what failed runs leave', () => {
   });
 
   it('suspects nobody for a failure without an element, and counts it', () => {
-    const failure: RunFailure = { kind: 'turn', span: undefined, place: undefined, operator: 'w', message: 'a timer' };
+    const failure: RunFailure = {
+      kind: 'turn',
+      span: undefined,
+      place: undefined,
+      operator: 'w',
+      message: 'a timer',
+    };
     const after = deriveIsolation(nothingSuspected, failure, 0);
     expect(after).toEqual({ ...nothingSuspected, tries: 1 });
   });
@@ -124,15 +160,28 @@ describe('what failed runs leave', () => {
       message: 'ended',
     });
     const [first, other] = [deriveIsolation(nothingSuspected, alone(7), 0), alone(8)];
-    expect(deriveIsolation(first, other, 0)).toMatchObject({ setAside: [], doubted: { split, place: '8' } });
+    expect(deriveIsolation(first, other, 0)).toMatchObject({
+      setAside: [],
+      doubted: { split, place: '8' },
+    });
     const second = deriveIsolation(first, alone(7), 0);
     expect(second).toMatchObject({ setAside: [{ split, place: '7', operator: 'op' }] });
     expect(second).not.toHaveProperty('doubted');
   });
 
   it('sets nothing more aside once too many runs have failed', () => {
-    const alone: RunFailure = { kind: 'turn', span: spanOf([record(1)]), place: '1', operator: 'op', message: 'failed' };
-    const after = deriveIsolation({ ...nothingSuspected, tries: limits.isolationTriesMax }, alone, 0);
+    const alone: RunFailure = {
+      kind: 'turn',
+      span: spanOf([record(1)]),
+      place: '1',
+      operator: 'op',
+      message: 'failed',
+    };
+    const after = deriveIsolation(
+      { ...nothingSuspected, tries: limits.isolationTriesMax },
+      alone,
+      0,
+    );
     expect(after.setAside).toEqual([]);
   });
 
@@ -141,9 +190,17 @@ describe('what failed runs leave', () => {
     const first = deriveIsolation(nothingSuspected, { ...call, digest: undefined }, 0);
     expect(first).toMatchObject({ watched: [{ node: 'map' }], refused: [] });
     const second = deriveIsolation(first, { ...call, digest: 'ab' }, 0);
-    expect(second).toMatchObject({ watched: [{ node: 'map' }], refused: [{ digest: 'ab' }], setAside: [{ split: null, operator: 'map' }] });
-    expect(afterCheckpoint(second, () => undefined, limits.isolationCheckpoints)).toMatchObject({ refused: [{ digest: 'ab' }] });
-    expect(afterCheckpoint(second, () => undefined, limits.isolationCheckpoints + 1)).toMatchObject({ watched: [], refused: [], tries: 0 });
+    expect(second).toMatchObject({
+      watched: [{ node: 'map' }],
+      refused: [{ digest: 'ab' }],
+      setAside: [{ split: null, operator: 'map' }],
+    });
+    expect(afterCheckpoint(second, () => undefined, limits.isolationCheckpoints)).toMatchObject({
+      refused: [{ digest: 'ab' }],
+    });
+    expect(afterCheckpoint(second, () => undefined, limits.isolationCheckpoints + 1)).toMatchObject(
+      { watched: [], refused: [], tries: 0 },
+    );
   });
 
   it('is over for a split that is gone, and not for one of which nothing was read yet', () => {

@@ -1,12 +1,24 @@
 /**
- * Restoring under a changed definition: each option of each operator, what keeps state right and what is refused, with both values and what to do.
+ * Restoring under a changed definition: each option of each operator, what keeps state right and
+ * what is refused, with both values and what to do.
  */
 import { describe, expect, it } from 'vitest';
 import type { Manifest } from '../../../topology/checkpoint/manifest.ts';
 import { manifestVersion, statefulNodes } from '../../../topology/checkpoint/manifest.ts';
-import { carryOver, checkpointedIds, restoreMisfits, restoreNotes } from '../../../topology/checkpoint/restore.ts';
+import {
+  carryOver,
+  checkpointedIds,
+  restoreMisfits,
+  restoreNotes,
+} from '../../../topology/checkpoint/restore.ts';
 import { misfitText } from '../../../topology/checkpoint/restore-rules.ts';
-import type { SluiceEvent, Stream, Topology, WindowDefinition, WindowOptions } from '../../../topology/index.ts';
+import type {
+  SluiceEvent,
+  Stream,
+  Topology,
+  WindowDefinition,
+  WindowOptions,
+} from '../../../topology/index.ts';
 import {
   avg,
   collect,
@@ -32,14 +44,22 @@ import { WatermarkMerge } from '../../../topology/time/merge.ts';
 type Events = Stream<SluiceEvent>;
 type Build = (events: Events, others: Events) => void;
 
-const row = schemaOf<{ id: string }>({ $id: 'row', type: 'object', properties: { id: { type: 'string' } } });
+const row = schemaOf<{ id: string }>({
+  $id: 'row',
+  type: 'object',
+  properties: { id: { type: 'string' } },
+});
 const keyOf = (e: SluiceEvent): string => e.id;
 const nOf = (): number => 1;
 
 function of(build: Build): Topology {
   return topology('t', { version: 1, owner: 'a/b' }, (t) => {
-    const events = t.source('events', stream('a/b')).eventTime('time', () => 0, { outOfOrderness: '1s' });
-    const others = t.source('others', stream('a/c')).eventTime('others-time', () => 0, { outOfOrderness: '1s' });
+    const events = t
+      .source('events', stream('a/b'))
+      .eventTime('time', () => 0, { outOfOrderness: '1s' });
+    const others = t
+      .source('others', stream('a/c'))
+      .eventTime('others-time', () => 0, { outOfOrderness: '1s' });
     build(events, others);
     others.sinkTo('others-sink', collect());
   });
@@ -81,7 +101,10 @@ const windowed =
       .out.sinkTo('out', collect());
 
 const joined =
-  (options: { lower?: number; upper?: number; join?: 'inner' | 'left'; late?: 'drop' }, swap = false): Build =>
+  (
+    options: { lower?: number; upper?: number; join?: 'inner' | 'left'; late?: 'drop' },
+    swap = false,
+  ): Build =>
   (events, others) => {
     const [left, right] = swap ? [others, events] : [events, others];
     left
@@ -91,7 +114,10 @@ const joined =
   };
 
 const processed =
-  (state: Record<string, ReturnType<typeof value<number>> | ReturnType<typeof list<number>>>, timers = false): Build =>
+  (
+    state: Record<string, ReturnType<typeof value<number>> | ReturnType<typeof list<number>>>,
+    timers = false,
+  ): Build =>
   (events) =>
     events
       .keyBy(keyOf)
@@ -101,12 +127,15 @@ const processed =
 const lookedUp =
   (options: object, name = 'users'): Build =>
   (events) =>
-    events.lookup('l', connector<number>(name), { by: keyOf, ...options }, () => 1).sinkTo('out', collect());
+    events
+      .lookup('l', connector<number>(name), { by: keyOf, ...options }, () => 1)
+      .sinkTo('out', collect());
 
 const deduplicated =
   (within: number, late: 'drop' | 'side' = 'drop'): Build =>
   (events) => {
-    if (late === 'drop') return events.deduplicate('d', { by: keyOf, within }).sinkTo('out', collect());
+    if (late === 'drop')
+      return events.deduplicate('d', { by: keyOf, within }).sinkTo('out', collect());
     const { out, late: tooLate } = events.deduplicate('d', { by: keyOf, within, late });
     out.sinkTo('out', collect());
     return tooLate.sinkTo('late', collect());
@@ -124,10 +153,30 @@ const changes: readonly (readonly [name: string, was: Build, is: Build, refused?
     windowed(session('1m')),
     "window 'w': window was tumbling, now it is session: windows in state are of the old kind",
   ],
-  ['size', windowed(minute), windowed(tumbling('2m')), `window 'w': size was 1m, now it is 2m: ${oldBounds}`],
-  ['offset', windowed(minute), windowed(tumbling('1m', { offset: '5s' })), `window 'w': offset was 0, now it is 5s: ${oldBounds}`],
-  ['slide', windowed(sliding('1h', '1m')), windowed(sliding('1h', '90s')), `window 'w': slide was 1m, now it is 90s: ${oldBounds}`],
-  ['gap', windowed(session('1500ms')), windowed(session('1s')), `window 'w': gap was 1500ms, now it is 1s: ${oldBounds}`],
+  [
+    'size',
+    windowed(minute),
+    windowed(tumbling('2m')),
+    `window 'w': size was 1m, now it is 2m: ${oldBounds}`,
+  ],
+  [
+    'offset',
+    windowed(minute),
+    windowed(tumbling('1m', { offset: '5s' })),
+    `window 'w': offset was 0, now it is 5s: ${oldBounds}`,
+  ],
+  [
+    'slide',
+    windowed(sliding('1h', '1m')),
+    windowed(sliding('1h', '90s')),
+    `window 'w': slide was 1m, now it is 90s: ${oldBounds}`,
+  ],
+  [
+    'gap',
+    windowed(session('1500ms')),
+    windowed(session('1s')),
+    `window 'w': gap was 1500ms, now it is 1s: ${oldBounds}`,
+  ],
   [
     'mode',
     windowed(minute),
@@ -138,7 +187,11 @@ const changes: readonly (readonly [name: string, was: Build, is: Build, refused?
   ['less lateness', windowed(minute, { allowedLateness: '1h' }), windowed(minute)],
   ['early firings', windowed(minute), windowed(minute, { early: '10s' })],
   ['no early firings', windowed(minute, { early: '10s' }), windowed(minute)],
-  ['an aggregate that is new', windowed(minute), windowed(minute, {}, { n: count(), total: sum(nOf) })],
+  [
+    'an aggregate that is new',
+    windowed(minute),
+    windowed(minute, {}, { n: count(), total: sum(nOf) }),
+  ],
   [
     'aggregates in another order',
     windowed(minute, {}, { n: count(), total: sum(nOf) }),
@@ -177,7 +230,11 @@ const changes: readonly (readonly [name: string, was: Build, is: Build, refused?
   ['within, longer', deduplicated(1_000), deduplicated(2_000)],
   ['within, shorter', deduplicated(2_000), deduplicated(1_000)],
   ['a late output', deduplicated(1_000), deduplicated(1_000, 'side')],
-  ['a state that is new', processed({ n: value<number>() }), processed({ n: value<number>(), all: list<number>() })],
+  [
+    'a state that is new',
+    processed({ n: value<number>() }),
+    processed({ n: value<number>(), all: list<number>() }),
+  ],
   [
     'a state of another type',
     processed({ n: value<number>() }),
@@ -190,7 +247,11 @@ const changes: readonly (readonly [name: string, was: Build, is: Build, refused?
     processed({}),
     "process 'p': state.n was value, now it is none: its state would be dropped",
   ],
-  ['a time to live', processed({ n: value<number>() }), processed({ n: value<number>({ ttl: '1h', refresh: 'readWrite' }) })],
+  [
+    'a time to live',
+    processed({ n: value<number>() }),
+    processed({ n: value<number>({ ttl: '1h', refresh: 'readWrite' }) }),
+  ],
   ['timers that are handled', processed({}), processed({}, true)],
   [
     'timers that are no longer handled',
@@ -225,11 +286,16 @@ const changes: readonly (readonly [name: string, was: Build, is: Build, refused?
         )
         .sinkTo('out', collect()),
   ],
-  ['a union in another order', (a, b) => a.union('u', b).sinkTo('out', collect()), (a, b) => b.union('u', a).sinkTo('out', collect())],
+  [
+    'a union in another order',
+    (a, b) => a.union('u', b).sinkTo('out', collect()),
+    (a, b) => b.union('u', a).sinkTo('out', collect()),
+  ],
   [
     'an operator of another kind under the same id',
     deduplicated(1_000),
-    (a) => a.keyBy(keyOf).window('d', minute, {}).aggregate({ n: count() }).out.sinkTo('out', collect()),
+    (a) =>
+      a.keyBy(keyOf).window('d', minute, {}).aggregate({ n: count() }).out.sinkTo('out', collect()),
     "deduplicate 'd': kind was deduplicate, now it is window: its state is of the old kind",
   ],
   [
@@ -303,12 +369,17 @@ describe('a checkpoint under a changed definition', () => {
     else expect(found).toContain(refused);
   });
 
-  it.each(cases.filter(({ refused }) => refused !== undefined))('$name: is taken once the state is dropped by name', ({ was, is }) => {
-    const manifest = checkpointOf(of(was));
-    const drops = restoreMisfits(manifest, of(is).graph, new Set()).flatMap(({ drop }) => drop ?? []);
-    expect(drops.every((id) => checkpointedIds(manifest).includes(id))).toBe(true);
-    expect(restoreMisfits(manifest, of(is).graph, new Set(drops))).toEqual([]);
-  });
+  it.each(cases.filter(({ refused }) => refused !== undefined))(
+    '$name: is taken once the state is dropped by name',
+    ({ was, is }) => {
+      const manifest = checkpointOf(of(was));
+      const drops = restoreMisfits(manifest, of(is).graph, new Set()).flatMap(
+        ({ drop }) => drop ?? [],
+      );
+      expect(drops.every((id) => checkpointedIds(manifest).includes(id))).toBe(true);
+      expect(restoreMisfits(manifest, of(is).graph, new Set(drops))).toEqual([]);
+    },
+  );
 
   it('of which the state was given out by a drain needs only its positions and its sinks', () => {
     const manifest = checkpointOf(of(windowed(minute)), { drained: true });
@@ -339,25 +410,36 @@ describe('a checkpoint under a changed definition', () => {
   });
 
   it('of a look-up that is gone is refused only while elements wait in it', () => {
-    const file = of((a) => a.lookup('l', fileTable('users.json', row, { key: 'id' }), { by: keyOf }, () => 1).sinkTo('out', collect()));
+    const file = of((a) =>
+      a
+        .lookup('l', fileTable('users.json', row, { key: 'id' }), { by: keyOf }, () => 1)
+        .sinkTo('out', collect()),
+    );
     const was = of(lookedUp({}));
-    const waiting = (rows: readonly unknown[]): Manifest => checkpointOf(was, { operators: { l: { rows } } });
+    const waiting = (rows: readonly unknown[]): Manifest =>
+      checkpointOf(was, { operators: { l: { rows } } });
     expect(restoreMisfits(waiting([[1, 5, null, null]]), file.graph, new Set())).toEqual([]);
-    expect(restoreMisfits(waiting([[0, 5, {}, null]]), file.graph, new Set()).map(misfitText)).toEqual([
-      "lookup 'l' is gone: 1 elements that wait in it for an answer would be lost",
-    ]);
+    expect(
+      restoreMisfits(waiting([[0, 5, {}, null]]), file.graph, new Set()).map(misfitText),
+    ).toEqual(["lookup 'l' is gone: 1 elements that wait in it for an answer would be lost"]);
   });
 
   it('of an earlier version, without definitions, is taken with a note; a sink that is gone is not', () => {
-    const was = of((a) => a.deduplicate('d', { by: keyOf, within: 1 }).sinkTo('out', table('rows', row)));
+    const was = of((a) =>
+      a.deduplicate('d', { by: keyOf, within: 1 }).sinkTo('out', table('rows', row)),
+    );
     const stateful = statefulNodes(was.graph).map(({ id, kind }) => ({ id, kind }));
     const manifest = checkpointOf(was, { stateful, sinks: { out: {} } });
-    const changed = of((a) => a.deduplicate('d', { by: keyOf, within: 9 }).sinkTo('out', table('rows', row)));
+    const changed = of((a) =>
+      a.deduplicate('d', { by: keyOf, within: 9 }).sinkTo('out', table('rows', row)),
+    );
     expect(restoreMisfits(manifest, changed.graph, new Set())).toEqual([]);
     expect(restoreNotes(manifest, changed.graph)).toEqual([
       expect.stringContaining('events, time, others, others-time, d fits was not checked'),
     ]);
-    const gone = of((a) => a.deduplicate('d', { by: keyOf, within: 9 }).sinkTo('out-2', table('other', row)));
+    const gone = of((a) =>
+      a.deduplicate('d', { by: keyOf, within: 9 }).sinkTo('out-2', table('other', row)),
+    );
     expect(restoreMisfits(manifest, gone.graph, new Set()).map(misfitText)).toEqual([
       expect.stringContaining(
         "sink 'out' is gone: the checkpoint, of an earlier version of Sluice, does not say how to commit what it staged",
@@ -372,14 +454,22 @@ describe('what a run begins with', () => {
     (id: string, name: string): Build =>
     (a) =>
       a.map(() => ({ id: 'x' })).sinkTo(id, table(name, row));
-  const carried = (was: Build, is: Build, more: Partial<Manifest>, drop: readonly string[] = []): ReturnType<typeof carryOver> =>
+  const carried = (
+    was: Build,
+    is: Build,
+    more: Partial<Manifest>,
+    drop: readonly string[] = [],
+  ): ReturnType<typeof carryOver> =>
     carryOver(checkpointOf(of(was), more), of(is).graph, new Set(drop), 7_000);
 
   it('a sink goes on with what was staged for its table, under whatever id', () => {
     const { sinks, retiring } = carried(intoTable('out', 'rows'), intoTable('out-2', 'rows'), {
       sinks: { out: 'staged', $rejected: 'refused' },
     });
-    expect({ sinks, retiring }).toEqual({ sinks: { 'out-2': 'staged', $rejected: 'refused' }, retiring: [] });
+    expect({ sinks, retiring }).toEqual({
+      sinks: { 'out-2': 'staged', $rejected: 'refused' },
+      retiring: [],
+    });
   });
 
   it.each<readonly [string, Build]>([
@@ -393,13 +483,23 @@ describe('what a run begins with', () => {
           graph(model, () => []),
         ),
     ],
-  ])('a sink that is %s retires with what it staged, also when its state is dropped', (_name, is) => {
-    for (const drop of [[], ['out']]) {
-      const { sinks, retiring } = carried(intoTable('out', 'rows'), is, { sinks: { out: 'staged' } }, drop);
-      expect(sinks).toEqual({});
-      expect(retiring).toMatchObject([{ id: 'out', sink: { kind: 'table', table: 'rows' }, state: 'staged' }]);
-    }
-  });
+  ])(
+    'a sink that is %s retires with what it staged, also when its state is dropped',
+    (_name, is) => {
+      for (const drop of [[], ['out']]) {
+        const { sinks, retiring } = carried(
+          intoTable('out', 'rows'),
+          is,
+          { sinks: { out: 'staged' } },
+          drop,
+        );
+        expect(sinks).toEqual({});
+        expect(retiring).toMatchObject([
+          { id: 'out', sink: { kind: 'table', table: 'rows' }, state: 'staged' },
+        ]);
+      }
+    },
+  );
 
   it('two sinks that change their tables change what is staged', () => {
     const pair =
@@ -408,12 +508,18 @@ describe('what a run begins with', () => {
         intoTable('one', first)(a, a);
         intoTable('two', second)(a, a);
       };
-    const { sinks, retiring } = carried(pair('a', 'b'), pair('b', 'a'), { sinks: { one: 'of a', two: 'of b' } });
+    const { sinks, retiring } = carried(pair('a', 'b'), pair('b', 'a'), {
+      sinks: { one: 'of a', two: 'of b' },
+    });
     expect({ sinks, retiring }).toEqual({ sinks: { one: 'of b', two: 'of a' }, retiring: [] });
   });
 
   it('a sink that retires is retiring until its table has a sink again', () => {
-    const left = { id: 'gone', sink: of(intoTable('x', 'rows')).graph.nodes.find(({ id }) => id === 'x') as never, state: 'left' };
+    const left = {
+      id: 'gone',
+      sink: of(intoTable('x', 'rows')).graph.nodes.find(({ id }) => id === 'x') as never,
+      state: 'left',
+    };
     const definition = (left.sink as { readonly sink: never }).sink;
     const retiring = [{ ...left, sink: definition }];
     expect(
@@ -435,13 +541,19 @@ describe('what a run begins with', () => {
         .sinkTo('out', collect());
     };
     const keys = [['k', { n: [[1, 0]], m: [[2, 0]] }, [], []]];
-    const state = { operators: { d: 'first', p: { watermark: 5, keys } }, positions: { events: { x: '1' }, others: { y: '2' } } };
+    const state = {
+      operators: { d: 'first', p: { watermark: 5, keys } },
+      positions: { events: { x: '1' }, others: { y: '2' } },
+    };
     expect(carried(both, both, state, ['d']).operators).toEqual({ p: { watermark: 5, keys } });
     expect(carried(both, both, state, ['p#n']).operators).toEqual({
       d: 'first',
       p: { watermark: 5, keys: [['k', { m: [[2, 0]] }, [], []]] },
     });
-    expect(carried(both, both, state, ['events'])).toMatchObject({ positions: { others: { y: '2' } }, operators: { d: 'first' } });
+    expect(carried(both, both, state, ['events'])).toMatchObject({
+      positions: { others: { y: '2' } },
+      operators: { d: 'first' },
+    });
   });
 
   it('says since when what came to it has state, and goes on saying it', () => {
@@ -449,12 +561,23 @@ describe('what a run begins with', () => {
     const first = carried(windowed(minute), wider, {});
     expect(first.stateful.find(({ id }) => id === 'w')).toMatchObject({ parts: { total: 7_000 } });
     expect(first.stateful.find(({ id }) => id === 'w')).not.toHaveProperty('since');
-    const later = carryOver(checkpointOf(of(wider), { stateful: first.stateful }), of(wider).graph, new Set(), 9_000);
+    const later = carryOver(
+      checkpointOf(of(wider), { stateful: first.stateful }),
+      of(wider).graph,
+      new Set(),
+      9_000,
+    );
     expect(later.stateful.find(({ id }) => id === 'w')).toMatchObject({ parts: { total: 7_000 } });
-    expect(carried((a) => a.sinkTo('out', collect()), wider, {}).stateful.find(({ id }) => id === 'w')).toMatchObject({ since: 7_000 });
-    expect(carried(wider, wider, {}, ['w']).stateful.find(({ id }) => id === 'w')).toMatchObject({ since: 7_000 });
     expect(
-      carryOver(undefined, of(wider).graph, new Set(), 1).stateful.every(({ since, parts }) => since === undefined && parts === undefined),
+      carried((a) => a.sinkTo('out', collect()), wider, {}).stateful.find(({ id }) => id === 'w'),
+    ).toMatchObject({ since: 7_000 });
+    expect(carried(wider, wider, {}, ['w']).stateful.find(({ id }) => id === 'w')).toMatchObject({
+      since: 7_000,
+    });
+    expect(
+      carryOver(undefined, of(wider).graph, new Set(), 1).stateful.every(
+        ({ since, parts }) => since === undefined && parts === undefined,
+      ),
     ).toBe(true);
   });
 

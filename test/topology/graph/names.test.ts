@@ -1,5 +1,6 @@
 /**
- * Names that meet are told when a topology is built, with the node: none of two things of one name is lost without a word.
+ * Names that meet are told when a topology is built, with the node: none of two things of one name
+ * is lost without a word.
  */
 import { expect, it } from 'vitest';
 import { isLateOutput } from '../../../topology/graph/graph.ts';
@@ -28,7 +29,11 @@ interface Row {
   readonly at: number;
 }
 
-const row = schemaOf<Row>({ $id: 'row', type: 'object', properties: { k: { type: 'string' }, at: { type: 'number' } } });
+const row = schemaOf<Row>({
+  $id: 'row',
+  type: 'object',
+  properties: { k: { type: 'string' }, at: { type: 'number' } },
+});
 
 function built(build: (rows: Stream<Row>, t: TopologyBuilder) => void, name = 'names'): Topology {
   return topology(name, { version: 1, owner: 'a/b' }, (t) => {
@@ -41,20 +46,27 @@ function built(build: (rows: Stream<Row>, t: TopologyBuilder) => void, name = 'n
   });
 }
 
-const problemsOf = (of: Topology): readonly string[] => validateTopology(of).map(({ node, message }) => `${node}: ${message}`);
+const problemsOf = (of: Topology): readonly string[] =>
+  validateTopology(of).map(({ node, message }) => `${node}: ${message}`);
 
 /** Splits by names that the types may refuse. */
 function splitBy(conditions: Readonly<Record<string, (value: Row) => boolean>>): Topology {
   return built((rows) => {
-    const parts: Readonly<Record<string, Stream<Row>>> = rows.split(conditions as Readonly<Record<'a', (value: Row) => boolean>>);
-    for (const [port, part] of Object.entries(parts)) part.sinkTo(`sink-${port.replace(/[^a-z]/g, '')}`, collect());
+    const parts: Readonly<Record<string, Stream<Row>>> = rows.split(
+      conditions as Readonly<Record<'a', (value: Row) => boolean>>,
+    );
+    for (const [port, part] of Object.entries(parts))
+      part.sinkTo(`sink-${port.replace(/[^a-z]/g, '')}`, collect());
   });
 }
 
 const yes = (): boolean => true;
 
 it.each([
-  ['rest', "a split cannot have a condition named 'rest': that output takes what no condition takes"],
+  [
+    'rest',
+    "a split cannot have a condition named 'rest': that output takes what no condition takes",
+  ],
   ['constructor', "not as what every object has; not 'constructor'"],
   ['toString', "not as what every object has; not 'toString'"],
   ['a.b', "a split's condition is named by 1 to 63 of A-Z a-z 0-9 _ -"],
@@ -64,16 +76,23 @@ it.each([
   ['7', "a split's condition is named by 1 to 63 of A-Z a-z 0-9 _ -"],
 ])('a split by a condition named %j is refused', (name, message) => {
   const problems = problemsOf(splitBy({ high: yes, [name]: yes }));
-  expect(problems.some((problem) => problem.startsWith('time/split: ') && problem.includes(message))).toBe(true);
+  expect(
+    problems.some((problem) => problem.startsWith('time/split: ') && problem.includes(message)),
+  ).toBe(true);
 });
 
 it('a split by conditions that are not seen is refused', () => {
-  const inherited = Object.create({ low: yes }, { high: { value: yes, enumerable: true } }) as Record<string, () => boolean>;
+  const inherited = Object.create(
+    { low: yes },
+    { high: { value: yes, enumerable: true } },
+  ) as Record<string, () => boolean>;
   expect(problemsOf(splitBy(inherited))).toEqual([
     'time/split: its conditions must be a plain object: what it inherits, or sets as __proto__, is not seen',
   ]);
   // oxlint-disable-next-line no-proto
-  expect(problemsOf(splitBy({ high: yes, __proto__: { low: yes } } as never))[0]).toMatch(/its conditions must be a plain object/);
+  expect(problemsOf(splitBy({ high: yes, __proto__: { low: yes } } as never))[0]).toMatch(
+    /its conditions must be a plain object/,
+  );
 });
 
 it('conditions named as other outputs are, out and late, are themselves', async () => {
@@ -88,12 +107,17 @@ it('conditions named as other outputs are, out and late, are themselves', async 
   });
   expect(problemsOf(of)).toEqual([]);
   const driver = await createDriver(of, { now: 100 });
-  await driver.push('in', [event({ k: 'a', at: 10 }), event({ k: 'b', at: 5 }), event({ k: 'c', at: 1 })]);
+  await driver.push('in', [
+    event({ k: 'a', at: 10 }),
+    event({ k: 'b', at: 5 }),
+    event({ k: 'c', at: 1 }),
+  ]);
   expect(driver.read('high').map((one) => one.value)).toEqual([10]);
   expect(driver.read('low').map((one) => one.value)).toEqual([1]);
   // What a split sorts out did not come too late.
   const lateOnes = of.graph.nodes.filter(
-    ({ kind, inputs: [from] }) => kind === 'sink' && from !== undefined && isLateOutput(of.graph, from),
+    ({ kind, inputs: [from] }) =>
+      kind === 'sink' && from !== undefined && isLateOutput(of.graph, from),
   );
   expect(lateOnes.map(({ id }) => id)).toEqual(['too-late']);
 });
@@ -101,8 +125,17 @@ it('conditions named as other outputs are, out and late, are themselves', async 
 it('ids and names that every object has are refused', () => {
   const of = built((rows) => {
     rows.deduplicate('toString', { by: (r) => r.k, within: 1 }).sinkTo('valueOf', collect());
-    rows.lookup('ask', connector<number>('constructor'), { by: (r) => r.k }, (r) => r).sinkTo('asked', collect());
-    rows.lookup('look', fileTable('t.json', row, { key: 'constructor' as 'k' }), { by: (r) => r.k }, (r) => r).sinkTo('looked', collect());
+    rows
+      .lookup('ask', connector<number>('constructor'), { by: (r) => r.k }, (r) => r)
+      .sinkTo('asked', collect());
+    rows
+      .lookup(
+        'look',
+        fileTable('t.json', row, { key: 'constructor' as 'k' }),
+        { by: (r) => r.k },
+        (r) => r,
+      )
+      .sinkTo('looked', collect());
   }, 'constructor');
   expect(problemsOf(of)).toEqual([
     "look: the key 'constructor' of t.json is no property of its schema",
@@ -118,12 +151,18 @@ it('an id that is the place of another node is refused', () => {
     rows.map((r) => r).sinkTo('mapped', collect());
     rows.deduplicate('time/map', { by: (r) => r.k, within: 1 }).sinkTo('out', collect());
   });
-  expect(problemsOf(of)).toContain('time/map: the id is taken twice; ids name state in checkpoints and must be unique');
+  expect(problemsOf(of)).toContain(
+    'time/map: the id is taken twice; ids name state in checkpoints and must be unique',
+  );
 });
 
 it('columns that differ in case only are refused, from each other and from the folders', () => {
   const columns = (...names: readonly string[]) =>
-    schemaOf<unknown>({ $id: 'columns', type: 'object', properties: Object.fromEntries(names.map((name) => [name, { type: 'string' }])) });
+    schemaOf<unknown>({
+      $id: 'columns',
+      type: 'object',
+      properties: Object.fromEntries(names.map((name) => [name, { type: 'string' }])),
+    });
   const of = built((rows) => {
     rows.sinkTo('alike', table('alike', columns('userId', 'userid', 'other')));
     rows.sinkTo('folder', table('folder', columns('Team')));
@@ -138,8 +177,13 @@ it('columns that differ in case only are refused, from each other and from the f
 
 it('two schemas of one id, and labels of two graphs that differ in case only, are refused', () => {
   const of = built((rows, t) => {
-    const [one, other] = [schemaOf<Row>({ $id: 'same' }), schemaOf<Row>({ $id: 'same', type: 'object' })];
-    t.source('more', stream('a/c')).validate('either', oneOf(one, other)).sinkTo('either-out', collect());
+    const [one, other] = [
+      schemaOf<Row>({ $id: 'same' }),
+      schemaOf<Row>({ $id: 'same', type: 'object' }),
+    ];
+    t.source('more', stream('a/c'))
+      .validate('either', oneOf(one, other))
+      .sinkTo('either-out', collect());
     const people = graphModel({ nodes: { User: { key: 'k', props: { k: 'string' } } } });
     const others = graphModel({ nodes: { USER: { key: 'k', props: { k: 'string' } } } });
     rows.sinkTo(
@@ -160,7 +204,10 @@ it('two schemas of one id, and labels of two graphs that differ in case only, ar
 it('aggregates and states that are not seen are refused', () => {
   const of = built((rows) => {
     const keyed = rows.keyBy((r) => r.k);
-    const inherited = Object.create({ hidden: count() }, { n: { value: count(), enumerable: true } }) as { n: ReturnType<typeof count> };
+    const inherited = Object.create(
+      { hidden: count() },
+      { n: { value: count(), enumerable: true } },
+    ) as { n: ReturnType<typeof count> };
     keyed.window('w', tumbling(10)).aggregate(inherited).out.sinkTo('w-out', collect());
     const state = Object.create({ hidden: value<number>() }) as Record<never, never>;
     keyed.process('p', { state, onElement: (r) => [r] }).sinkTo('p-out', collect());
@@ -173,7 +220,11 @@ it('aggregates and states that are not seen are refused', () => {
 
 it('what a driver is given by name is its own', async () => {
   const of = built((rows) => {
-    rows.lookup('look', fileTable('valueOf', row, { key: 'k' }), { by: (r) => r.k }, (r) => r).sinkTo('out', collect());
+    rows
+      .lookup('look', fileTable('valueOf', row, { key: 'k' }), { by: (r) => r.k }, (r) => r)
+      .sinkTo('out', collect());
   });
-  await expect(createDriver(of, { tables: {} })).rejects.toThrow("the driver has no rows for 'valueOf'");
+  await expect(createDriver(of, { tables: {} })).rejects.toThrow(
+    "the driver has no rows for 'valueOf'",
+  );
 });

@@ -1,5 +1,6 @@
 /**
- * A window that fires more than once gives a table rows that count an element again. It is said when a topology is checked, as nothing of a row shows it later.
+ * A window that fires more than once gives a table rows that count an element again. It is said
+ * when a topology is checked, as nothing of a row shows it later.
  */
 import { expect, it } from 'vitest';
 import type { TableOptions, Topology } from '../../../topology/index.ts';
@@ -26,12 +27,21 @@ interface Out {
   readonly n: number;
 }
 
-const row = schemaOf<Row>({ $id: 'row', type: 'object', properties: { k: { type: 'string' }, at: { type: 'number' } } });
+const row = schemaOf<Row>({
+  $id: 'row',
+  type: 'object',
+  properties: { k: { type: 'string' }, at: { type: 'number' } },
+});
 const out = (more: object = {}): ReturnType<typeof schemaOf<Out>> =>
   schemaOf<Out>({
     $id: 'out',
     type: 'object',
-    properties: { k: { type: 'string' }, start: { type: 'integer' }, n: { type: 'integer' }, ...more },
+    properties: {
+      k: { type: 'string' },
+      start: { type: 'integer' },
+      n: { type: 'integer' },
+      ...more,
+    },
   });
 
 type WindowOptions = NonNullable<Parameters<ReturnType<typeof keyed>['window']>[2]>;
@@ -45,7 +55,11 @@ const keyed = (t: Parameters<Parameters<typeof topology>[2]>[0]) =>
 
 function built(
   options: WindowOptions,
-  to: { readonly table?: TableOptions<Out>; readonly more?: object; readonly session?: boolean } = {},
+  to: {
+    readonly table?: TableOptions<Out>;
+    readonly more?: object;
+    readonly session?: boolean;
+  } = {},
 ): Topology {
   return topology('panes', { version: 1, owner: 'a/b' }, (t) => {
     keyed(t)
@@ -57,7 +71,8 @@ function built(
   });
 }
 
-const warningsOf = (of: Topology): readonly string[] => paneWarnings(of.graph).map(({ node, message }) => `${node}: ${message}`);
+const warningsOf = (of: Topology): readonly string[] =>
+  paneWarnings(of.graph).map(({ node, message }) => `${node}: ${message}`);
 const again = (why: string): string =>
   `rows: the window 'w' fires more than once (${why}), and rows of the table 'rows' do not say which pane they are: sums over it count elements again`;
 
@@ -65,7 +80,9 @@ it('a window that fires more than once, before a table without panes', () => {
   expect(warningsOf(built({}))).toEqual([]);
   expect(warningsOf(built({ allowedLateness: '1m' }))).toEqual([again('allowedLateness')]);
   expect(warningsOf(built({ early: '10s' }))).toEqual([again('early')]);
-  expect(warningsOf(built({ early: '10s', allowedLateness: '1m' }))).toEqual([again('allowedLateness and early')]);
+  expect(warningsOf(built({ early: '10s', allowedLateness: '1m' }))).toEqual([
+    again('allowedLateness and early'),
+  ]);
   // Neither keeps the topology from running.
   expect(validateTopology(built({ early: '10s' }))).toEqual([]);
 });
@@ -80,7 +97,9 @@ it('no warning where rows have their pane, stand in place of each other, or are 
 
 it('a table by key of what does not replace what was before: parts, and sessions that grow', () => {
   const by = { table: { upsert: ['k', 'start'] } } as const;
-  expect(warningsOf(built({ allowedLateness: '1m', mode: 'discarding' }, by))[0]).toContain("mode: 'discarding'");
+  expect(warningsOf(built({ allowedLateness: '1m', mode: 'discarding' }, by))[0]).toContain(
+    "mode: 'discarding'",
+  );
   expect(warningsOf(built({ allowedLateness: '1m' }, { ...by, session: true }))[0]).toContain(
     "the sessions of 'w' may grow after they fired",
   );
@@ -89,12 +108,16 @@ it('a table by key of what does not replace what was before: parts, and sessions
 
 it('is said of each way that panes come on, through unions and splits, and not behind what makes one row of them', () => {
   const of = topology('ways', { version: 1, owner: 'a/b' }, (t) => {
-    const panes = keyed(t).window('w', tumbling('1m'), { allowedLateness: '1m', late: 'side' }).aggregate({ n: count() });
+    const panes = keyed(t)
+      .window('w', tumbling('1m'), { allowedLateness: '1m', late: 'side' })
+      .aggregate({ n: count() });
     const rows = panes.out.map((w) => ({ k: w.key, start: w.windowStart, n: w.n }));
     const parts = rows.split({ many: (r) => r.n > 10 });
     parts.many.sinkTo('many', table('many', out()));
     parts.rest.union('all', rows).sinkTo('few', table('few', out()));
-    rows.deduplicate('once', { by: (r) => [r.k, r.start], within: '1d' }).sinkTo('firsts', table('firsts', out()));
+    rows
+      .deduplicate('once', { by: (r) => [r.k, r.start], within: '1d' })
+      .sinkTo('firsts', table('firsts', out()));
     rows.sinkTo('test', collect());
     panes.late.map((r) => ({ k: r.k, start: r.at, n: 1 })).sinkTo('late', table('late', out()));
   });

@@ -1,5 +1,6 @@
 /**
- * What a table and its columns may be called, and of which type what names its folders has to be: told when a topology is checked, before a row is written.
+ * What a table and its columns may be called, and of which type what names its folders has to be:
+ * told when a topology is checked, before a row is written.
  */
 import { expect, it } from 'vitest';
 import type { PartitionColumn } from '../../../schemas/partition.ts';
@@ -23,9 +24,21 @@ function problemsOf(
     kind: 'sink',
     inputs: [],
     outputs: [],
-    sink: { kind: 'table', table, schema, partitionBy, ...(upsert === undefined ? {} : { upsert }) },
+    sink: {
+      kind: 'table',
+      table,
+      schema,
+      partitionBy,
+      ...(upsert === undefined ? {} : { upsert }),
+    },
   };
-  const graph = { irVersion, name: 'g', version: 1, owner: { team: 'a', app: 'b' }, nodes: [node] } as const;
+  const graph = {
+    irVersion,
+    name: 'g',
+    version: 1,
+    owner: { team: 'a', app: 'b' },
+    nodes: [node],
+  } as const;
   return tableProblems(graph).map(({ message }) => message);
 }
 
@@ -68,7 +81,9 @@ it.each([
 it.each(['row_id', 'Row_ID', '__filename', '__fragment_index'])(
   'a column is not called %s, as readers or delivery have one of that name',
   (name) => {
-    expect(problemsOf({ [name]: text })).toEqual([`the column '${name}' has a name that readers or delivery give to columns of their own`]);
+    expect(problemsOf({ [name]: text })).toEqual([
+      `the column '${name}' has a name that readers or delivery give to columns of their own`,
+    ]);
   },
 );
 
@@ -80,16 +95,26 @@ it.each([
   ['k', '\u212a'],
   ['s', '\u017f'],
 ])('columns %j and %j are one to who does not see case', (a, b) => {
-  expect(problemsOf({ [a]: text, [b]: text })).toEqual([`the columns '${a}' and '${b}' differ in case only, which SQL does not see`]);
+  expect(problemsOf({ [a]: text, [b]: text })).toEqual([
+    `the columns '${a}' and '${b}' differ in case only, which SQL does not see`,
+  ]);
 });
 
 it('a column is not called as a folder, in any case; team and app name their folders, and are text', () => {
-  for (const name of ['Date', 'HOUR', 'Team', 'aPP']) expect(problemsOf({ id: text, [name]: text })[0]).toMatch(/differ in case only/);
-  for (const name of ['date', 'hour']) expect(problemsOf({ id: text, [name]: text })[0]).toMatch(/is ambiguous/);
+  for (const name of ['Date', 'HOUR', 'Team', 'aPP'])
+    expect(problemsOf({ id: text, [name]: text })[0]).toMatch(/differ in case only/);
+  for (const name of ['date', 'hour'])
+    expect(problemsOf({ id: text, [name]: text })[0]).toMatch(/is ambiguous/);
   for (const name of ['Date', 'HOUR', 'Team', 'aPP', 'date', 'hour', 'team'])
     expect(problemsOf({ id: text, [name]: text }, [])).toEqual([]);
   expect(problemsOf({ id: text, team: text, app: { type: ['string', 'null'] } })).toEqual([]);
-  for (const type of [{ type: 'integer' }, {}, { enum: ['a'] }, { ...text, format: 'date-time' }, { type: ['string', 'integer'] }]) {
+  for (const type of [
+    { type: 'integer' },
+    {},
+    { enum: ['a'] },
+    { ...text, format: 'date-time' },
+    { type: ['string', 'integer'] },
+  ]) {
     expect(problemsOf({ id: text, team: type })).toEqual([
       "the column 'team' names the folders of the table, so it must be text: type 'string', or 'string' and 'null'",
     ]);
@@ -98,13 +123,22 @@ it('a column is not called as a folder, in any case; team and app name their fol
 });
 
 it('a table has a column that is not in its path', () => {
-  expect(problemsOf({ team: text, app: text })).toEqual(["the table 'rows' has no column but those in its path"]);
+  expect(problemsOf({ team: text, app: text })).toEqual([
+    "the table 'rows' has no column but those in its path",
+  ]);
   expect(problemsOf({ team: text, app: text }, ['date', 'team'])).toEqual([]);
 });
 
 it('a table by key names columns that are keys, and its view has its own name', () => {
-  const columns = { id: text, n: { type: 'integer' }, ratio: { type: 'number' }, more: {}, team: text };
-  const by = (upsert: readonly string[]): readonly string[] => problemsOf(columns, folders, 'rows', upsert);
+  const columns = {
+    id: text,
+    n: { type: 'integer' },
+    ratio: { type: 'number' },
+    more: {},
+    team: text,
+  };
+  const by = (upsert: readonly string[]): readonly string[] =>
+    problemsOf(columns, folders, 'rows', upsert);
   expect(by(['id', 'n', 'team'])).toEqual([]);
   expect(by([])).toEqual(["upsert of the table 'rows' names no column"]);
   expect(by(['id', 'id'])).toEqual(["upsert of the table 'rows' names a column twice"]);
@@ -115,10 +149,23 @@ it('a table by key names columns that are keys, and its view has its own name', 
   ]);
   const node = (table: string, upsert: object): GraphNode => ({
     ...{ id: table, kind: 'sink', inputs: [], outputs: [] },
-    sink: { kind: 'table', table, schema: { $id: 'row', type: 'object', properties: columns }, partitionBy: folders, ...upsert },
+    sink: {
+      kind: 'table',
+      table,
+      schema: { $id: 'row', type: 'object', properties: columns },
+      partitionBy: folders,
+      ...upsert,
+    },
   });
-  const nodes = [node('rows_latest', {}), node('rows', { upsert: ['id'] }), node('other_latest', {}), node('other', {})];
-  expect(tableProblems({ irVersion, name: 'g', version: 1, owner: { team: 'a', app: 'b' }, nodes })).toEqual([
+  const nodes = [
+    node('rows_latest', {}),
+    node('rows', { upsert: ['id'] }),
+    node('other_latest', {}),
+    node('other', {}),
+  ];
+  expect(
+    tableProblems({ irVersion, name: 'g', version: 1, owner: { team: 'a', app: 'b' }, nodes }),
+  ).toEqual([
     {
       node: 'rows_latest',
       message: "'rows_latest' is what the latest rows of the table 'rows' are called",

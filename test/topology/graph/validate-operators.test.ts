@@ -1,5 +1,6 @@
 /**
- * What authors can get wrong about windows, joins, look-ups and processes is told by validation, with the node, before anything runs.
+ * What authors can get wrong about windows, joins, look-ups and processes is told by validation,
+ * with the node, before anything runs.
  */
 import { expect, it } from 'vitest';
 import type { Duration, Stream, TopologyBuilder } from '../../../topology/index.ts';
@@ -25,7 +26,10 @@ interface Row {
 
 const row = schemaOf<Row>({ $id: 'row', type: 'object', properties: { k: { type: 'string' } } });
 
-function problemsOf(build: (rows: Stream<Row>, t: TopologyBuilder) => void, timed = true): readonly string[] {
+function problemsOf(
+  build: (rows: Stream<Row>, t: TopologyBuilder) => void,
+  timed = true,
+): readonly string[] {
   const made = topology('wrong', { version: 1, owner: 'a/b' }, (t) => {
     const raw = t
       .source('in', stream('a/b'))
@@ -37,11 +41,23 @@ function problemsOf(build: (rows: Stream<Row>, t: TopologyBuilder) => void, time
 }
 
 it.each([
-  ['an offset as large as the window', tumbling('1h', { offset: '1h' }), 'the offset 3600000 ms must be less than the window'],
-  ['a negative offset as large as the slide', sliding('1h', '10m', { offset: '-10m' }), 'must be less than the slide'],
+  [
+    'an offset as large as the window',
+    tumbling('1h', { offset: '1h' }),
+    'the offset 3600000 ms must be less than the window',
+  ],
+  [
+    'a negative offset as large as the slide',
+    sliding('1h', '10m', { offset: '-10m' }),
+    'must be less than the slide',
+  ],
   ['a window of no length', tumbling(0), 'size must be at least 1 ms'],
   ['a session without a gap', session(0), 'gap must be at least 1 ms'],
-  ['an element in too many windows', sliding('31d', '1s'), 'an element would be in 2678400 windows; at most 10000'],
+  [
+    'an element in too many windows',
+    sliding('31d', '1s'),
+    'an element would be in 2678400 windows; at most 10000',
+  ],
 ] as const)('%s is refused', (_, window, message) => {
   const problems = problemsOf((rows) =>
     rows
@@ -58,14 +74,32 @@ it('a duration that a Date or a number cannot hold is refused wherever one is wr
   const built = (long: Duration) =>
     problemsOf((rows) => {
       const keyed = rows
-        .eventTime('time-too', (r) => r.at, { outOfOrderness: long, idleAfter: long, future: { max: long } })
+        .eventTime('time-too', (r) => r.at, {
+          outOfOrderness: long,
+          idleAfter: long,
+          future: { max: long },
+        })
         .keyBy((r) => r.k);
-      keyed.window('w', session(long), { allowedLateness: long, early: long }).aggregate({ n: count() }).out.sinkTo('w-out', collect());
-      keyed.intervalJoin('j', keyed, { lower: long, upper: long }, (l) => l).out.sinkTo('j-out', collect());
-      keyed.process('p', { state: { n: value<number>({ ttl: long }) }, onElement: () => [] }).sinkTo('p-out', collect());
+      keyed
+        .window('w', session(long), { allowedLateness: long, early: long })
+        .aggregate({ n: count() })
+        .out.sinkTo('w-out', collect());
+      keyed
+        .intervalJoin('j', keyed, { lower: long, upper: long }, (l) => l)
+        .out.sinkTo('j-out', collect());
+      keyed
+        .process('p', { state: { n: value<number>({ ttl: long }) }, onElement: () => [] })
+        .sinkTo('p-out', collect());
       rows.deduplicate('d', { by: (r) => r.k, within: long }).sinkTo('d-out', collect());
       const ask = asyncLookup<string, number>(() => Promise.resolve(1));
-      rows.lookup('l', ask, { by: (r) => r.k, timeout: long, cache: { maxEntries: 1, ttl: long } }, (r) => r).sinkTo('l-out', collect());
+      rows
+        .lookup(
+          'l',
+          ask,
+          { by: (r) => r.k, timeout: long, cache: { maxEntries: 1, ttl: long } },
+          (r) => r,
+        )
+        .sinkTo('l-out', collect());
     }).filter((problem) => problem.includes('too long'));
   expect(built('3652501d').map((problem) => problem.split(' is too long')[0])).toEqual([
     'time-too: outOfOrderness',
@@ -84,16 +118,18 @@ it('a duration that a Date or a number cannot hold is refused wherever one is wr
   expect(built(Number.MAX_VALUE)).toHaveLength(12);
   expect(built('3652500d')).toEqual([]);
   // For ever, where something is kept; a time cannot be moved by it.
-  expect(built(Number.MAX_SAFE_INTEGER).map((problem) => problem.split(' is too long')[0])).toEqual([
-    'time-too: outOfOrderness',
-    'time-too: idleAfter',
-    'time-too: future.max',
-    'w: gap',
-    'w: early',
-    'j: lower',
-    'j: upper',
-    'l: timeout',
-  ]);
+  expect(built(Number.MAX_SAFE_INTEGER).map((problem) => problem.split(' is too long')[0])).toEqual(
+    [
+      'time-too: outOfOrderness',
+      'time-too: idleAfter',
+      'time-too: future.max',
+      'w: gap',
+      'w: early',
+      'j: lower',
+      'j: upper',
+      'l: timeout',
+    ],
+  );
 });
 
 it('a duration that is none, or too long, is one problem', () => {
@@ -106,9 +142,15 @@ it('a duration that is none, or too long, is one problem', () => {
         .out.sinkTo('w-out', collect());
       rows.deduplicate('d', { by: (r) => r.k, within: wrong }).sinkTo('d-out', collect());
       const ask = asyncLookup<string, number>(() => Promise.resolve(1));
-      rows.lookup('l', ask, { by: (r) => r.k, timeout: wrong }, (r) => r).sinkTo('l-out', collect());
+      rows
+        .lookup('l', ask, { by: (r) => r.k, timeout: wrong }, (r) => r)
+        .sinkTo('l-out', collect());
     });
-    expect(problems.map((problem) => problem.split(' ').slice(0, 2).join(' '))).toEqual(['w: size', 'd: within', 'l: timeout']);
+    expect(problems.map((problem) => problem.split(' ').slice(0, 2).join(' '))).toEqual([
+      'w: size',
+      'd: within',
+      'l: timeout',
+    ]);
   }
 });
 
@@ -140,8 +182,12 @@ it('names that rows cannot have, an empty interval, and look-ups out of bounds a
       .window('w', tumbling('1h'))
       .aggregate({ key: count(), ['__proto__']: count(), 'a b': count() })
       .out.sinkTo('w-out', collect());
-    keyed.intervalJoin('j', keyed, { lower: '1s', upper: 0 }, (l) => l).out.sinkTo('j-out', collect());
-    keyed.process('p', { state: { constructor: value<number>() }, onElement: (r) => [r] }).sinkTo('p-out', collect());
+    keyed
+      .intervalJoin('j', keyed, { lower: '1s', upper: 0 }, (l) => l)
+      .out.sinkTo('j-out', collect());
+    keyed
+      .process('p', { state: { constructor: value<number>() }, onElement: (r) => [r] })
+      .sinkTo('p-out', collect());
     rows
       .lookup(
         'l',

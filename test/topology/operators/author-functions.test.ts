@@ -1,10 +1,28 @@
 /**
- * What authors' functions may do to state: change in place what they are given, give what is no JSON, throw half-way. None of it may leave a trace
- * that a restored operator would not have.
+ * What authors' functions may do to state: change in place what they are given, give what is no
+ * JSON, throw half-way. None of it may leave a trace that a restored operator would not have.
  */
 import { describe, expect, it } from 'vitest';
-import type { Aggregate, Key, SluiceEvent, StreamDefinition, Topology, TopologyBuilder } from '../../../topology/index.ts';
-import { aggregator, collect, count, list, session, sliding, stream, topology, tumbling, value } from '../../../topology/index.ts';
+import type {
+  Aggregate,
+  Key,
+  SluiceEvent,
+  StreamDefinition,
+  Topology,
+  TopologyBuilder,
+} from '../../../topology/index.ts';
+import {
+  aggregator,
+  collect,
+  count,
+  list,
+  session,
+  sliding,
+  stream,
+  topology,
+  tumbling,
+  value,
+} from '../../../topology/index.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 
 interface Row {
@@ -14,7 +32,8 @@ interface Row {
 }
 
 const row = (at: number, n: number, key: Key = 'k'): SluiceEvent<Row> => event({ at, n, key });
-const build = (flow: (t: TopologyBuilder) => void): Topology => topology('author', { version: 1, owner: 'a/b' }, flow);
+const build = (flow: (t: TopologyBuilder) => void): Topology =>
+  topology('author', { version: 1, owner: 'a/b' }, flow);
 
 function rows(t: TopologyBuilder) {
   return t
@@ -50,7 +69,10 @@ const everything = aggregator({
   result: (all) => all.join(' '),
 });
 
-async function results(of: Topology, pushed: readonly SluiceEvent<Row>[]): Promise<readonly unknown[]> {
+async function results(
+  of: Topology,
+  pushed: readonly SluiceEvent<Row>[],
+): Promise<readonly unknown[]> {
   const driver = await createDriver(of);
   await driver.push('in', pushed);
   await driver.restore(driver.snapshot());
@@ -61,9 +83,14 @@ async function results(of: Topology, pushed: readonly SluiceEvent<Row>[]): Promi
 describe('an element that an aggregate refuses', () => {
   it('leaves no trace in another aggregate that had added it already', async () => {
     const both = build((t) =>
-      rows(t).window('window', tumbling(100)).aggregate({ all: everything, some: numbers() }).out.sinkTo('out', collect()),
+      rows(t)
+        .window('window', tumbling(100))
+        .aggregate({ all: everything, some: numbers() })
+        .out.sinkTo('out', collect()),
     );
-    expect(await results(both, [row(1, 1), row(2, 13), row(3, 2)])).toMatchObject([{ all: '1 2', some: '1 2' }]);
+    expect(await results(both, [row(1, 1), row(2, 13), row(3, 2)])).toMatchObject([
+      { all: '1 2', some: '1 2' },
+    ]);
   });
 
   it('leaves no trace in a window that had added it when the next one was asked', async () => {
@@ -81,8 +108,16 @@ describe('an element that an aggregate refuses', () => {
   });
 
   it('leaves no trace in sessions that it would have merged', async () => {
-    const sessions = build((t) => rows(t).window('window', session(100)).aggregate({ some: numbers() }).out.sinkTo('out', collect()));
-    expect(await results(sessions, [row(0, 1), row(150, 2), row(75, 13)])).toMatchObject([{ some: '1' }, { some: '2' }]);
+    const sessions = build((t) =>
+      rows(t)
+        .window('window', session(100))
+        .aggregate({ some: numbers() })
+        .out.sinkTo('out', collect()),
+    );
+    expect(await results(sessions, [row(0, 1), row(150, 2), row(75, 13)])).toMatchObject([
+      { some: '1' },
+      { some: '2' },
+    ]);
   });
 });
 
@@ -98,7 +133,12 @@ describe('an accumulator', () => {
       merge: (a, b) => [...a, ...b],
       result: (all) => all.join(' '),
     });
-    const of = build((t) => rows(t).window('window', tumbling(10)).aggregate({ all: sharing }).out.sinkTo('out', collect()));
+    const of = build((t) =>
+      rows(t)
+        .window('window', tumbling(10))
+        .aggregate({ all: sharing })
+        .out.sinkTo('out', collect()),
+    );
     expect(await results(of, [row(1, 1), row(11, 2)])).toMatchObject([{ all: '1' }, { all: '2' }]);
   });
 
@@ -107,10 +147,17 @@ describe('an accumulator', () => {
     ['not undefined', { create: () => [], add: () => undefined }],
   ])('that no checkpoint could keep is refused with the reason: it %s', async (reason, parts) => {
     const wrong = aggregator({ ...parts, merge: (a: unknown) => a, result: String } as never);
-    const of = build((t) => rows(t).window('window', tumbling(10)).aggregate({ wrong, n: count() }).out.sinkTo('out', collect()));
+    const of = build((t) =>
+      rows(t)
+        .window('window', tumbling(10))
+        .aggregate({ wrong, n: count() })
+        .out.sinkTo('out', collect()),
+    );
     const driver = await createDriver(of);
     await driver.push('in', row(1, 1));
-    expect(driver.rejected()).toMatchObject([{ code: 'function-result', message: expect.stringContaining(reason) as string }]);
+    expect(driver.rejected()).toMatchObject([
+      { code: 'function-result', message: expect.stringContaining(reason) as string },
+    ]);
     expect(driver.counts('window')).toMatchObject({ in: 1, passed: 0, rejected: 1 });
   });
 });
@@ -160,7 +207,12 @@ describe("a process function's state", () => {
       await driver.push('in', row(1, n));
       await driver.restore(driver.snapshot());
     }
-    expect(driver.read('out').map((one) => one.value)).toEqual([['undefined'], ['number'], ['undefined'], ['number']]);
+    expect(driver.read('out').map((one) => one.value)).toEqual([
+      ['undefined'],
+      ['number'],
+      ['undefined'],
+      ['number'],
+    ]);
     expect(driver.rejected().map((one) => one.message)).toEqual([
       "the state 'any' must be JSON-safe, but has a Date at ''",
       "the state 'any' must be JSON-safe, but has NaN at '/a'",
@@ -179,7 +231,14 @@ describe('a key', () => {
     );
     const tuple = ['a', -0];
     const driver = await createDriver(of);
-    await driver.push('in', [row(1, 1, -0), row(2, 1, 0), row(3, 1, tuple), row(4, 1, ['a', 0]), row(5, 1, '__proto__'), row(6, 1, '0')]);
+    await driver.push('in', [
+      row(1, 1, -0),
+      row(2, 1, 0),
+      row(3, 1, tuple),
+      row(4, 1, ['a', 0]),
+      row(5, 1, '__proto__'),
+      row(6, 1, '0'),
+    ]);
     tuple[0] = 'changed';
     await driver.advanceWatermark('max');
     expect(driver.read('out').map((one) => one.value)).toEqual([

@@ -1,11 +1,26 @@
 /**
- * Operators that go on from state that was made under other options, where the rules allow it: what was forgotten stays forgotten, and the rest is as if
- * the new options had always been there.
+ * Operators that go on from state that was made under other options, where the rules allow it: what
+ * was forgotten stays forgotten, and the rest is as if the new options had always been there.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Aggregate, Topology, WindowDefinition, WindowOptions } from '../../../topology/index.ts';
-import { collect, count, max, session, sliding, stream, sum, topology, tumbling } from '../../../topology/index.ts';
+import type {
+  Aggregate,
+  Topology,
+  WindowDefinition,
+  WindowOptions,
+} from '../../../topology/index.ts';
+import {
+  collect,
+  count,
+  max,
+  session,
+  sliding,
+  stream,
+  sum,
+  topology,
+  tumbling,
+} from '../../../topology/index.ts';
 import type { Driver } from '../../../topology/testing.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 
@@ -18,7 +33,11 @@ type Aggregates = Record<string, Aggregate<{ readonly data: At }, number>>;
 
 const n = (e: { readonly data: At }): number => e.data.n;
 
-function windows(definition: WindowDefinition, options: WindowOptions = {}, aggregates: Aggregates = { total: sum(n) }): Topology {
+function windows(
+  definition: WindowDefinition,
+  options: WindowOptions = {},
+  aggregates: Aggregates = { total: sum(n) },
+): Topology {
   return topology('t', { version: 1, owner: 'a/b' }, (t) => {
     const { out, late } = t
       .source('in', stream('a/b'))
@@ -50,7 +69,8 @@ async function becomes(driver: Driver, next: Topology): Promise<Driver> {
   return driven;
 }
 
-const push = (driver: Driver, at: number, n = 1, id = 'test'): Promise<void> => driver.push('in', event({ at, n }, { id }));
+const push = (driver: Driver, at: number, n = 1, id = 'test'): Promise<void> =>
+  driver.push('in', event({ at, n }, { id }));
 
 interface Pane {
   readonly windowStart: number;
@@ -63,7 +83,8 @@ const panes = (driver: Driver): readonly (readonly unknown[])[] =>
     const { windowStart, windowEnd, total, pane } = value as Pane;
     return [windowStart, windowEnd, total, pane.timing];
   });
-const lates = (driver: Driver): readonly number[] => driver.read('late').map(({ timestamp }) => timestamp);
+const lates = (driver: Driver): readonly number[] =>
+  driver.read('late').map(({ timestamp }) => timestamp);
 
 describe('a window', () => {
   it('that was removed is not made again when more lateness is allowed, also a restart later', async () => {
@@ -133,10 +154,15 @@ describe('a window', () => {
     let driver = await createDriver(windows(tumbling(10), {}, { total: sum(n), most: max(n) }));
     await push(driver, 1, 5);
     await push(driver, 2, 7);
-    driver = await becomes(driver, windows(tumbling(10), {}, { most: max(n), seen: count(), total: sum(n) }));
+    driver = await becomes(
+      driver,
+      windows(tumbling(10), {}, { most: max(n), seen: count(), total: sum(n) }),
+    );
     await push(driver, 3, 1);
     await driver.advanceWatermark(20);
-    expect(driver.read('out').map(({ value }) => value)).toMatchObject([{ total: 13, most: 7, seen: 1 }]);
+    expect(driver.read('out').map(({ value }) => value)).toMatchObject([
+      { total: 13, most: 7, seen: 1 },
+    ]);
   });
 
   it('that is open is as if the new lateness had always been there, whatever the windows', async () => {
@@ -147,28 +173,40 @@ describe('a window', () => {
     const shapes = fc.constantFrom(tumbling(10), sliding(20, 10), sliding(15, 4));
     const lateness = fc.constantFrom(0, 3, 25);
     await fc.assert(
-      fc.asyncProperty(shapes, lateness, lateness, fc.array(step), fc.array(step), async (shape, before, after, first, second) => {
-        const [one, always] = [windows(shape, { allowedLateness: before }), windows(shape, { allowedLateness: after })];
-        let watermark = Number.NEGATIVE_INFINITY;
-        const run = async (driver: Driver, steps: typeof first): Promise<void> => {
-          for (const each of steps) {
-            if ('at' in each) await push(driver, each.at);
-            else await driver.advanceWatermark(each.watermark);
-          }
-        };
-        const [changing, constant] = [await createDriver(one), await createDriver(always)];
-        await run(changing, first);
-        await run(constant, first);
-        for (const each of first) if ('watermark' in each) watermark = Math.max(watermark, each.watermark);
-        panes(constant);
-        const changed = await becomes(changing, always);
-        for (const driver of [changed, constant]) await run(driver, second);
-        // Windows that the old lateness had removed stay as they were; all others are equal.
-        const isOpen = ([, end]: readonly unknown[]): boolean => Number(end) - 1 > watermark - before;
-        const found = panes(changed);
-        expect(found.every(isOpen)).toBe(true);
-        expect(found).toEqual(panes(constant).filter(isOpen));
-      }),
+      fc.asyncProperty(
+        shapes,
+        lateness,
+        lateness,
+        fc.array(step),
+        fc.array(step),
+        async (shape, before, after, first, second) => {
+          const [one, always] = [
+            windows(shape, { allowedLateness: before }),
+            windows(shape, { allowedLateness: after }),
+          ];
+          let watermark = Number.NEGATIVE_INFINITY;
+          const run = async (driver: Driver, steps: typeof first): Promise<void> => {
+            for (const each of steps) {
+              if ('at' in each) await push(driver, each.at);
+              else await driver.advanceWatermark(each.watermark);
+            }
+          };
+          const [changing, constant] = [await createDriver(one), await createDriver(always)];
+          await run(changing, first);
+          await run(constant, first);
+          for (const each of first)
+            if ('watermark' in each) watermark = Math.max(watermark, each.watermark);
+          panes(constant);
+          const changed = await becomes(changing, always);
+          for (const driver of [changed, constant]) await run(driver, second);
+          // Windows that the old lateness had removed stay as they were; all others are equal.
+          const isOpen = ([, end]: readonly unknown[]): boolean =>
+            Number(end) - 1 > watermark - before;
+          const found = panes(changed);
+          expect(found.every(isOpen)).toBe(true);
+          expect(found).toEqual(panes(constant).filter(isOpen));
+        },
+      ),
       { numRuns: 150 },
     );
   });
@@ -227,7 +265,10 @@ describe('deduplicate', () => {
     driver.read('out');
     await push(driver, 17, 1, 'a');
     await push(driver, 6, 1, 'c');
-    expect([driver.read('out').map(({ timestamp }) => timestamp), lates(driver)]).toEqual([[17], [6]]);
+    expect([driver.read('out').map(({ timestamp }) => timestamp), lates(driver)]).toEqual([
+      [17],
+      [6],
+    ]);
   });
 
   it('goes on from state of before version 3, which had times to forget', async () => {
@@ -238,6 +279,9 @@ describe('deduplicate', () => {
     await push(driver, 19, 1, 'b');
     await push(driver, 19, 1, 'c');
     await push(driver, 6, 1, 'd');
-    expect([driver.read('out').map(({ timestamp }) => timestamp), lates(driver)]).toEqual([[19], [6]]);
+    expect([driver.read('out').map(({ timestamp }) => timestamp), lates(driver)]).toEqual([
+      [19],
+      [6],
+    ]);
   });
 });

@@ -1,12 +1,19 @@
 /**
- * Functions that change what they are given or have returned. Another branch, state, tables and results that are out stay as they were: in the test
- * driver every change is rejected, by the operator and the property; in a job where somebody else could see it.
+ * Functions that change what they are given or have returned. Another branch, state, tables and
+ * results that are out stay as they were: in the test driver every change is rejected, by the
+ * operator and the property; in a job where somebody else could see it.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { RejectedEvent } from '../../../schemas/rejection.ts';
-import type { SinkDefinition, SluiceEvent, Stream, StreamDefinition, Topology } from '../../../topology/index.ts';
+import type {
+  SinkDefinition,
+  SluiceEvent,
+  Stream,
+  StreamDefinition,
+  Topology,
+} from '../../../topology/index.ts';
 import {
   aggregator,
   asyncLookup,
@@ -56,7 +63,8 @@ const order = (id: string, at: number, extra: Partial<Order> = {}): SluiceEvent<
   );
 
 /** The dearest first: in place. */
-const sorted = (e: SluiceEvent<Order>): Order['lines'] => e.data.lines.sort((a, b) => b.price - a.price);
+const sorted = (e: SluiceEvent<Order>): Order['lines'] =>
+  e.data.lines.sort((a, b) => b.price - a.price);
 const firstOf = (e: SluiceEvent<Order>): string | undefined => e.data.lines[0]?.item;
 
 /** One branch that does something to orders, and one that looks at them after it. */
@@ -66,27 +74,55 @@ function beside(flow: (orders: Orders) => void): Topology {
       .source('in', stream('a/b') as StreamDefinition<SluiceEvent<Order>>)
       .eventTime('time', (e) => e.data.at, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } });
     flow(orders);
-    orders.map((e) => ({ first: firstOf(e) ?? null, seen: e.data.seen ?? null, keys: Object.keys(e).length })).sinkTo('after', collect());
+    orders
+      .map((e) => ({
+        first: firstOf(e) ?? null,
+        seen: e.data.seen ?? null,
+        keys: Object.keys(e).length,
+      }))
+      .sinkTo('after', collect());
   });
 }
 
 const untouched = { first: 'cup', seen: null, keys: 10 };
 
-async function run(of: Topology, pushed: readonly unknown[], options: DriverOptions = {}): Promise<Driver> {
+async function run(
+  of: Topology,
+  pushed: readonly unknown[],
+  options: DriverOptions = {},
+): Promise<Driver> {
   const driver = await createDriver(of, options);
   await driver.push('in', pushed);
   return driver;
 }
 
-const places = graphModel({ nodes: { Item: { key: 'name', props: { name: 'string' } } }, edges: {} });
+const places = graphModel({
+  nodes: { Item: { key: 'name', props: { name: 'string' } } },
+  edges: {},
+});
 
 const keyed = (orders: Orders) => orders.keyBy((e) => e.data.who);
-const cases: readonly (readonly [name: string, operator: string, flow: (orders: Orders) => void])[] = [
+const cases: readonly (readonly [
+  name: string,
+  operator: string,
+  flow: (orders: Orders) => void,
+])[] = [
   ['map', 'time/map', (s) => s.map((e) => sorted(e)[0]).sinkTo('out', collect())],
   ['filter', 'time/filter', (s) => s.filter((e) => sorted(e).length > 0).sinkTo('out', collect())],
   ['flatMap', 'time/flatMap', (s) => s.flatMap((e) => sorted(e)).sinkTo('out', collect())],
-  ['split', 'time/split', (s) => s.split({ some: (e) => sorted(e).length > 0 }).some.sinkTo('out', collect())],
-  ['deduplicate', 'once', (s) => s.deduplicate('once', { by: (e) => sorted(e)[0]?.item ?? '', within: '1h' }).sinkTo('out', collect())],
+  [
+    'split',
+    'time/split',
+    (s) => s.split({ some: (e) => sorted(e).length > 0 }).some.sinkTo('out', collect()),
+  ],
+  [
+    'deduplicate',
+    'once',
+    (s) =>
+      s
+        .deduplicate('once', { by: (e) => sorted(e)[0]?.item ?? '', within: '1h' })
+        .sinkTo('out', collect()),
+  ],
   [
     'a key',
     'w',
@@ -141,9 +177,19 @@ const cases: readonly (readonly [name: string, operator: string, flow: (orders: 
   [
     'what a look-up asks by',
     'l',
-    (s) => s.lookup('l', connector('shop'), { by: (e) => sorted(e)[0]?.item ?? '' }, (e) => e).sinkTo('out', collect()),
+    (s) =>
+      s
+        .lookup('l', connector('shop'), { by: (e) => sorted(e)[0]?.item ?? '' }, (e) => e)
+        .sinkTo('out', collect()),
   ],
-  ['what a look-up combines', 'l', (s) => s.lookup('l', connector('shop'), { by: (e) => e.id }, (e) => sorted(e)).sinkTo('out', collect())],
+  [
+    'what a look-up combines',
+    'l',
+    (s) =>
+      s
+        .lookup('l', connector('shop'), { by: (e) => e.id }, (e) => sorted(e))
+        .sinkTo('out', collect()),
+  ],
   [
     'a graph',
     'out',
@@ -156,21 +202,30 @@ const cases: readonly (readonly [name: string, operator: string, flow: (orders: 
 ];
 
 describe('a function that changes its element in the test driver', () => {
-  it.each(cases)('is rejected, and another branch sees the element as it was: %s', async (name, operator, flow) => {
-    const driver = await run(beside(flow), [order('o1', 1)], { lookups: { shop: () => Promise.resolve(null) } });
-    expect(driver.read('after').map((row) => row.value)).toEqual([untouched]);
-    const all = driver.rejected();
-    expect(all).not.toEqual([]);
-    for (const refused of all) {
-      expect(refused).toMatchObject({ operator, code: 'function-threw', pointer: '/data/lines/0' });
-      expect(refused.message).toBe(
-        "the function changes '0' at '/data/lines/0' of a value that others see too; copy it first, as in { ...value } or [...list]",
-      );
-    }
-    await driver.advanceWatermark('max');
-    expect(driver.counts(operator)).toMatchObject({ in: name === 'a join' ? 2 : 1 });
-    expect(driver.read('out')).toEqual([]);
-  });
+  it.each(cases)(
+    'is rejected, and another branch sees the element as it was: %s',
+    async (name, operator, flow) => {
+      const driver = await run(beside(flow), [order('o1', 1)], {
+        lookups: { shop: () => Promise.resolve(null) },
+      });
+      expect(driver.read('after').map((row) => row.value)).toEqual([untouched]);
+      const all = driver.rejected();
+      expect(all).not.toEqual([]);
+      for (const refused of all) {
+        expect(refused).toMatchObject({
+          operator,
+          code: 'function-threw',
+          pointer: '/data/lines/0',
+        });
+        expect(refused.message).toBe(
+          "the function changes '0' at '/data/lines/0' of a value that others see too; copy it first, as in { ...value } or [...list]",
+        );
+      }
+      await driver.advanceWatermark('max');
+      expect(driver.counts(operator)).toMatchObject({ in: name === 'a join' ? 2 : 1 });
+      expect(driver.read('out')).toEqual([]);
+    },
+  );
 
   it('is rejected where it adds or deletes, in the event itself, and in an event time', async () => {
     const of = topology('orders', { version: 1, owner: 'a/b' }, (t) => {
@@ -178,11 +233,23 @@ describe('a function that changes its element in the test driver', () => {
       orders.map((e) => Object.assign(e, { extra: 1 })).sinkTo('adds', collect());
       orders.map((e) => delete (e.data as Partial<Order>).who).sinkTo('deletes', collect());
       orders.map((e) => e.data.lines.push({ item: 'lid', price: 1 })).sinkTo('pushes', collect());
-      orders.eventTime('time', (e) => e.data.at++, { outOfOrderness: 0, future: { max: 0 } }).sinkTo('times', collect());
-      orders.map((e) => [e.data.who, e.data.at, e.data.lines.length, Object.keys(e).length]).sinkTo('after', collect());
+      orders
+        .eventTime('time', (e) => e.data.at++, { outOfOrderness: 0, future: { max: 0 } })
+        .sinkTo('times', collect());
+      orders
+        .map((e) => [e.data.who, e.data.at, e.data.lines.length, Object.keys(e).length])
+        .sinkTo('after', collect());
     });
     const driver = await run(of, [order('o1', 1)]);
-    expect(driver.rejected().map(({ operator, message, pointer }) => [operator, /changes '(.*?)'/.exec(message)?.[1], pointer])).toEqual([
+    expect(
+      driver
+        .rejected()
+        .map(({ operator, message, pointer }) => [
+          operator,
+          /changes '(.*?)'/.exec(message)?.[1],
+          pointer,
+        ]),
+    ).toEqual([
       ['in/map', 'extra', null],
       ['in/map~2', 'who', '/data/who'],
       ['in/map~3', '2', null],
@@ -210,18 +277,27 @@ describe('a function that changes its element in the test driver', () => {
   it('leaves what the test holds alone: it may change it, and push it again', async () => {
     const answer = { prices: [1] };
     const rows = [{ id: 'ann', tags: ['new'] }];
-    const customer = schemaOf<{ id: string; tags: string[] }>({ $id: 'customer', type: 'object', properties: { id: { type: 'string' } } });
+    const customer = schemaOf<{ id: string; tags: string[] }>({
+      $id: 'customer',
+      type: 'object',
+      properties: { id: { type: 'string' } },
+    });
     const of = beside((s) => {
       s.lookup('l', connector<{ prices: number[] }>('shop'), { by: (e) => e.id }, (e, found) => [
         e.data.at,
         found?.prices.length ?? 0,
       ]).sinkTo('out', collect());
-      s.lookup('f', fileTable('customers.json', customer, { key: 'id' }), { by: (e) => e.data.who }, (_, row) => row?.tags.length).sinkTo(
-        'tags',
-        collect(),
-      );
+      s.lookup(
+        'f',
+        fileTable('customers.json', customer, { key: 'id' }),
+        { by: (e) => e.data.who },
+        (_, row) => row?.tags.length,
+      ).sinkTo('tags', collect());
     });
-    const driver = await createDriver(of, { lookups: { shop: () => Promise.resolve(answer) }, tables: { 'customers.json': rows } });
+    const driver = await createDriver(of, {
+      lookups: { shop: () => Promise.resolve(answer) },
+      tables: { 'customers.json': rows },
+    });
     const mine = order('o1', 1);
     await driver.push('in', mine);
     mine.data.at = 2;
@@ -234,7 +310,10 @@ describe('a function that changes its element in the test driver', () => {
       [2, 2],
     ]);
     expect(driver.read('tags').map((row) => row.value)).toEqual([1, 1]);
-    expect(driver.read('after').map((row) => row.value)).toEqual([untouched, { ...untouched, first: null }]);
+    expect(driver.read('after').map((row) => row.value)).toEqual([
+      untouched,
+      { ...untouched, first: null },
+    ]);
   });
 });
 
@@ -256,13 +335,28 @@ describe('what was looked up', () => {
   it.each([
     [
       'a row of a table',
-      (s: Orders) => s.lookup('l', fileTable('customers.json', customer, { key: 'id' }), { by: (e) => e.data.who }, moving),
+      (s: Orders) =>
+        s.lookup(
+          'l',
+          fileTable('customers.json', customer, { key: 'id' }),
+          { by: (e) => e.data.who },
+          moving,
+        ),
     ],
-    ['an answer', (s: Orders) => s.lookup('l', connector<NonNullable<Found>>('shop'), { by: (e) => e.data.who }, moving)],
+    [
+      'an answer',
+      (s: Orders) =>
+        s.lookup('l', connector<NonNullable<Found>>('shop'), { by: (e) => e.data.who }, moving),
+    ],
     [
       'an answer that is cached',
       (s: Orders) =>
-        s.lookup('l', connector<NonNullable<Found>>('shop'), { by: (e) => e.data.who, cache: { maxEntries: 9, ttl: '1h' } }, moving),
+        s.lookup(
+          'l',
+          connector<NonNullable<Found>>('shop'),
+          { by: (e) => e.data.who, cache: { maxEntries: 9, ttl: '1h' } },
+          moving,
+        ),
     ],
     [
       "an answer that the author's function keeps",
@@ -288,7 +382,9 @@ describe('what was looked up', () => {
       [order('o1', 1), order('o2', 2)],
       options,
     );
-    expect(driver.rejected().map(({ operator, message: said, pointer }) => [operator, said, pointer])).toEqual([
+    expect(
+      driver.rejected().map(({ operator, message: said, pointer }) => [operator, said, pointer]),
+    ).toEqual([
       ['l', message, null],
       ['l', message, null],
     ]);
@@ -308,10 +404,18 @@ it('writes that a graph was given stay as they were: a function that uses one ag
     ),
   );
   const driver = await run(of, [order('o1', 1), order('o2', 2)]);
-  expect(driver.read('out').map((row) => row.value)).toEqual([[{ kind: 'node', label: 'Item', props: { name: 'o1' } }]]);
-  expect(driver.rejected().map(({ operator, code, value: rejected }) => [operator, code, (rejected as { id: string }).id])).toEqual([
-    ['out', 'function-threw', 'o2'],
+  expect(driver.read('out').map((row) => row.value)).toEqual([
+    [{ kind: 'node', label: 'Item', props: { name: 'o1' } }],
   ]);
+  expect(
+    driver
+      .rejected()
+      .map(({ operator, code, value: rejected }) => [
+        operator,
+        code,
+        (rejected as { id: string }).id,
+      ]),
+  ).toEqual([['out', 'function-threw', 'o2']]);
 });
 
 describe('state', () => {
@@ -319,15 +423,28 @@ describe('state', () => {
     const of = topology('orders', { version: 1, owner: 'a/b' }, (t) => {
       const orders = t
         .source('in', stream('a/b') as StreamDefinition<SluiceEvent<Order>>)
-        .eventTime('time', (e) => e.data.at, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } });
+        .eventTime('time', (e) => e.data.at, {
+          outOfOrderness: 0,
+          idleAfter: 0,
+          future: { max: 0 },
+        });
       const { left, rest } = orders.split({ left: (e) => e.id.startsWith('l') });
-      const joined = keyed(left).intervalJoin('j', keyed(rest), { lower: '-1h', upper: '1h' }, (l, r) => {
-        if (r.id === 'changes-left') l.data.seen = 1;
-        if (r.id === 'changes-right') r.data.seen = 1;
-        return { seen: [l.data.seen ?? 0, r.data.seen ?? 0], order: l };
-      });
-      joined.out.map((row) => [row.seen, (row.order.data.lines[0] as { price: number }).price++]).sinkTo('later', collect());
-      joined.out.map(({ seen, order: { data } }) => [seen, data.lines[0]?.price]).sinkTo('out', collect());
+      const joined = keyed(left).intervalJoin(
+        'j',
+        keyed(rest),
+        { lower: '-1h', upper: '1h' },
+        (l, r) => {
+          if (r.id === 'changes-left') l.data.seen = 1;
+          if (r.id === 'changes-right') r.data.seen = 1;
+          return { seen: [l.data.seen ?? 0, r.data.seen ?? 0], order: l };
+        },
+      );
+      joined.out
+        .map((row) => [row.seen, (row.order.data.lines[0] as { price: number }).price++])
+        .sinkTo('later', collect());
+      joined.out
+        .map(({ seen, order: { data } }) => [seen, data.lines[0]?.price])
+        .sinkTo('out', collect());
     });
     const driver = await run(of, [order('l', 1), order('changes-left', 2), order('r1', 3)]);
     await driver.restore(driver.snapshot());
@@ -336,7 +453,11 @@ describe('state', () => {
       [[0, 0], 3],
       [[0, 0], 3],
     ]);
-    expect(driver.rejected().map(({ operator, value: rejected }) => [operator, (rejected as { id?: string }).id])).toEqual([
+    expect(
+      driver
+        .rejected()
+        .map(({ operator, value: rejected }) => [operator, (rejected as { id?: string }).id]),
+    ).toEqual([
       ['j', 'changes-left'],
       ['j/map', undefined],
       ['j', 'changes-left'],
@@ -380,7 +501,10 @@ describe('state', () => {
         .out.map((w) => (w.key as unknown as string[]).reverse())
         .sinkTo('out', collect());
       byTuple
-        .process('p', { state: { n: value<number>() }, onElement: (_, ctx) => (ctx.key as unknown as string[]).reverse() })
+        .process('p', {
+          state: { n: value<number>() },
+          onElement: (_, ctx) => (ctx.key as unknown as string[]).reverse(),
+        })
         .sinkTo('keys', collect());
     });
     const driver = await run(of, [order('o1', 1)]);
@@ -410,12 +534,20 @@ describe('an accumulator', () => {
     });
   const idsOf = (of: unknown): readonly string[] => (of as Seen).ids;
 
-  async function panes(result: (seen: Seen) => unknown, window = tumbling(20), allowedLateness: number = 0) {
+  async function panes(
+    result: (seen: Seen) => unknown,
+    window = tumbling(20),
+    allowedLateness: number = 0,
+  ) {
     const of = topology('orders', { version: 1, owner: 'a/b' }, (t) => {
       const out = keyed(
         t
           .source('in', stream('a/b') as StreamDefinition<SluiceEvent<Order>>)
-          .eventTime('time', (e) => e.data.at, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } }),
+          .eventTime('time', (e) => e.data.at, {
+            outOfOrderness: 0,
+            idleAfter: 0,
+            future: { max: 0 },
+          }),
       )
         .window('w', window, { early: 5, allowedLateness })
         .aggregate({ seen: seen(result) }).out;
@@ -431,7 +563,10 @@ describe('an accumulator', () => {
     await driver.advanceWatermark(30);
     await driver.push('in', order('d', 12));
     await driver.advanceWatermark('max');
-    return { rows: driver.read('out').map((row) => row.value), rejected: driver.rejected().map(({ operator }) => operator) };
+    return {
+      rows: driver.read('out').map((row) => row.value),
+      rejected: driver.rejected().map(({ operator }) => operator),
+    };
   }
 
   it.each([
@@ -451,7 +586,10 @@ describe('an accumulator', () => {
       { timing: 'onTime', ids: ['a', 'b', 'c'] },
       { timing: 'late', ids: ['a', 'b', 'c', 'd'] },
     ];
-    expect(await panes(result, tumbling(20), 100)).toEqual({ rows: right, rejected: ['w/map~2', 'w/map~2', 'w/map~2'] });
+    expect(await panes(result, tumbling(20), 100)).toEqual({
+      rows: right,
+      rejected: ['w/map~2', 'w/map~2', 'w/map~2'],
+    });
     expect((await panes(result)).rows).toEqual(right.slice(0, 2));
     expect((await panes(result, session(9), 100)).rows.slice(-2)).toEqual(right.slice(1));
   });
@@ -462,7 +600,10 @@ describe('an accumulator that keeps elements', () => {
     n: number;
     seen: { at: number; times: number }[];
   }
-  /** A reduce: its first element becomes the accumulator, and is changed from then on; others become parts of it. */
+  /**
+   * A reduce: its first element becomes the accumulator, and is changed from then on; others become
+   * parts of it.
+   */
   const reduced = aggregator({
     create: (): Order | null => null,
     add: (all, e: SluiceEvent<Order>) => {
@@ -477,30 +618,33 @@ describe('an accumulator that keeps elements', () => {
     result: (all) => [all?.seen ?? 0, all?.lines.map(({ price }) => price) ?? []],
   });
 
-  it.each([[tumbling(10)], [sliding(10, 5)]])('has them as its own, as it would after a restart: %o', async (window) => {
-    const of = beside((s) => {
-      keyed(s)
-        .window('w', window)
-        .aggregate({ reduced, again: reduced })
-        .out.map((w) => [w.reduced, w.again])
-        .sinkTo('out', collect());
-    });
-    const all = [order('o1', 5), order('o2', 6), order('o3', 7)];
-    const calm = await run(of, all);
-    await calm.advanceWatermark('max');
-    const cut = await createDriver(of);
-    for (const each of all) {
-      await cut.push('in', each);
-      await cut.restore(cut.snapshot());
-    }
-    await cut.advanceWatermark('max');
-    expect(calm.rejected()).toEqual([]);
-    expect(calm.read('after').map((row) => row.value)).toEqual([untouched, untouched, untouched]);
-    const rows = calm.read('out').map((row) => row.value);
-    const right = [2, [5, 11, 4, 10, 3, 9]];
-    expect(rows).toEqual((window.type === 'tumbling' ? [0] : [0, 5]).map(() => [right, right]));
-    expect(cut.read('out').map((row) => row.value)).toEqual(rows);
-  });
+  it.each([[tumbling(10)], [sliding(10, 5)]])(
+    'has them as its own, as it would after a restart: %o',
+    async (window) => {
+      const of = beside((s) => {
+        keyed(s)
+          .window('w', window)
+          .aggregate({ reduced, again: reduced })
+          .out.map((w) => [w.reduced, w.again])
+          .sinkTo('out', collect());
+      });
+      const all = [order('o1', 5), order('o2', 6), order('o3', 7)];
+      const calm = await run(of, all);
+      await calm.advanceWatermark('max');
+      const cut = await createDriver(of);
+      for (const each of all) {
+        await cut.push('in', each);
+        await cut.restore(cut.snapshot());
+      }
+      await cut.advanceWatermark('max');
+      expect(calm.rejected()).toEqual([]);
+      expect(calm.read('after').map((row) => row.value)).toEqual([untouched, untouched, untouched]);
+      const rows = calm.read('out').map((row) => row.value);
+      const right = [2, [5, 11, 4, 10, 3, 9]];
+      expect(rows).toEqual((window.type === 'tumbling' ? [0] : [0, 5]).map(() => [right, right]));
+      expect(cut.read('out').map((row) => row.value)).toEqual(rows);
+    },
+  );
 
   it('may change them, but not the element that it is given', async () => {
     const of = beside((s) => {
@@ -524,7 +668,9 @@ describe('an accumulator that keeps elements', () => {
     });
     const driver = await run(of, [order('o1', 1), order('bad', 2), order('o3', 3)]);
     await driver.advanceWatermark('max');
-    expect(driver.rejected().map(({ operator, pointer }) => [operator, pointer])).toEqual([['w', '/data/at']]);
+    expect(driver.rejected().map(({ operator, pointer }) => [operator, pointer])).toEqual([
+      ['w', '/data/at'],
+    ]);
     const seen = [
       { at: 1, times: 1 },
       { at: 3, times: 0 },
@@ -537,9 +683,13 @@ describe('a job in production', () => {
   const anyRow = schemaOf<unknown>({ $id: 'any', type: 'object', properties: { is: {} } });
   const rows: SinkDefinition<unknown> = table('rows', anyRow);
 
-  async function drained(flow: (orders: Orders) => void, files: Readonly<Record<string, readonly unknown[]>> = {}) {
+  async function drained(
+    flow: (orders: Orders) => void,
+    files: Readonly<Record<string, readonly unknown[]>> = {},
+  ) {
     const incoming = memoryStream(['kinesis', '0']);
-    for (const { id, data } of [order('o1', 1), order('o2', 2)]) put(incoming, 0, recorded(id, data));
+    for (const { id, data } of [order('o1', 1), order('o2', 2)])
+      put(incoming, 0, recorded(id, data));
     const made = world({ 'a/b': incoming });
     Object.assign(made.files, files);
     const job = createJob({
@@ -547,7 +697,11 @@ describe('a job in production', () => {
         flow(
           t
             .source('in', stream('a/b') as StreamDefinition<SluiceEvent<Order>>)
-            .eventTime('time', (e) => e.data.at, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } }),
+            .eventTime('time', (e) => e.data.at, {
+              outOfOrderness: 0,
+              idleAfter: 0,
+              future: { max: 0 },
+            }),
         ),
       ),
       blobs: memoryBlobs(),
@@ -562,7 +716,10 @@ describe('a job in production', () => {
     await running;
     await job.close();
     const rejected = (made.tables['rejected']?.visible ?? []) as readonly RejectedEvent[];
-    return { is: made.tables['rows']?.visible, rejected: rejected.map(({ id, operator, pointer }) => [id, operator, pointer]) };
+    return {
+      is: made.tables['rows']?.visible,
+      rejected: rejected.map(({ id, operator, pointer }) => [id, operator, pointer]),
+    };
   }
 
   it('rejects a change that another branch would see', async () => {
@@ -578,13 +735,22 @@ describe('a job in production', () => {
   });
 
   it('rejects a change of what was looked up, of what a join keeps, and of what elements made of one have in common', async () => {
-    const customer = schemaOf<{ id: string; city: string }>({ $id: 'customer', type: 'object', properties: { id: { type: 'string' } } });
+    const customer = schemaOf<{ id: string; city: string }>({
+      $id: 'customer',
+      type: 'object',
+      properties: { id: { type: 'string' } },
+    });
     const lookedUp = await drained(
       (s) =>
         s
-          .lookup('l', fileTable('c.json', customer, { key: 'id' }), { by: (e) => e.data.who }, (_, found) => ({
-            is: Object.assign(found ?? {}, { city: 'Gouda' }),
-          }))
+          .lookup(
+            'l',
+            fileTable('c.json', customer, { key: 'id' }),
+            { by: (e) => e.data.who },
+            (_, found) => ({
+              is: Object.assign(found ?? {}, { city: 'Gouda' }),
+            }),
+          )
           .sinkTo('out', rows),
       { 'c.json': [{ id: 'ann', city: 'Delft' }] },
     );
@@ -616,7 +782,9 @@ describe('a job in production', () => {
   });
 
   it('lets a value be changed that nobody else holds', async () => {
-    const { is, rejected } = await drained((s) => s.map((e) => ({ is: sorted(e)[0]?.item })).sinkTo('out', rows));
+    const { is, rejected } = await drained((s) =>
+      s.map((e) => ({ is: sorted(e)[0]?.item })).sinkTo('out', rows),
+    );
     expect(is).toEqual([{ is: 'pot' }, { is: 'pot' }]);
     expect(rejected).toEqual([]);
   });

@@ -1,11 +1,26 @@
 /**
- * Control rows arrive everywhere, once and in order, whatever graph is between: random legal graphs of all operators, whose sinks are compared
- * with the rules by which time is merged, not with the operators.
+ * Control rows arrive everywhere, once and in order, whatever graph is between: random legal graphs
+ * of all operators, whose sinks are compared with the rules by which time is merged, not with the
+ * operators.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SluiceEvent, Stream, StreamDefinition, Topology, TopologyBuilder } from '../../../topology/index.ts';
-import { asyncLookup, collect, count, stream, topology, tumbling, value } from '../../../topology/index.ts';
+import type {
+  SluiceEvent,
+  Stream,
+  StreamDefinition,
+  Topology,
+  TopologyBuilder,
+} from '../../../topology/index.ts';
+import {
+  asyncLookup,
+  collect,
+  count,
+  stream,
+  topology,
+  tumbling,
+  value,
+} from '../../../topology/index.ts';
 import type { DrivenSignal } from '../../../topology/testing.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 
@@ -32,7 +47,10 @@ interface Plan {
 }
 
 const plan: fc.Arbitrary<Plan> = fc.record({
-  before: fc.array(fc.array(fc.constantFrom<Kind>(...anywhere), { maxLength: 3 }), { minLength: 1, maxLength: 3 }),
+  before: fc.array(fc.array(fc.constantFrom<Kind>(...anywhere), { maxLength: 3 }), {
+    minLength: 1,
+    maxLength: 3,
+  }),
   late: fc.boolean(),
   after: fc.array(fc.constantFrom<Kind>(...anywhere, ...behindTime), { maxLength: 4 }),
 });
@@ -42,15 +60,22 @@ function graphOf({ before, late, after }: Plan): Topology {
   return topology('control', { version: 1, owner: 'a/b' }, (t) => {
     const ways = before.map((kinds, n) => {
       const name = sources[n] ?? 'one';
-      const opened = t.source(name, stream(`a/${name}`) as StreamDefinition<SluiceEvent<Row>>).map((e) => e.data);
-      const flow = kinds.reduce((from, kind, step) => through(t, from, kind, `${name}-${step}`), opened as Flow);
+      const opened = t
+        .source(name, stream(`a/${name}`) as StreamDefinition<SluiceEvent<Row>>)
+        .map((e) => e.data);
+      const flow = kinds.reduce(
+        (from, kind, step) => through(t, from, kind, `${name}-${step}`),
+        opened as Flow,
+      );
       return late ? flow : flow.eventTime(`${name}-time`, (row) => row.at, time);
     });
     const [first, second, ...others] = ways;
     if (first === undefined) return;
     const one = second === undefined ? first : first.union('union', second, ...others);
     const timed = late ? one.eventTime('time', (row) => row.at, time) : one;
-    after.reduce((from, kind, step) => through(t, from, kind, `after-${step}`), timed).sinkTo('out', collect());
+    after
+      .reduce((from, kind, step) => through(t, from, kind, `after-${step}`), timed)
+      .sinkTo('out', collect());
   });
 }
 
@@ -98,7 +123,8 @@ function through(_t: TopologyBuilder, from: Flow, kind: Kind, id: string): Flow 
 /** A left join holds back what it pads later: by one here, as its upper bound is 0. */
 const heldBack = ({ after }: Plan): number => after.filter((kind) => kind === 'leftJoin').length;
 
-const isTime = (signal: DrivenSignal): signal is number | 'max' => typeof signal === 'number' || signal === 'max';
+const isTime = (signal: DrivenSignal): signal is number | 'max' =>
+  typeof signal === 'number' || signal === 'max';
 
 describe('control rows', () => {
   it('pass every operator in every order: time, idleness, processing time and the end', async () => {
@@ -123,7 +149,8 @@ describe('control rows', () => {
         };
 
         // The least of all, whoever says it last.
-        for (const [n, source] of [...names].reverse().entries()) await driver.advanceWatermark(100 + n, { source });
+        for (const [n, source] of [...names].reverse().entries())
+          await driver.advanceWatermark(100 + n, { source });
         await restored();
         collectSaid();
         expect(said.filter(isTime).at(-1)).toBe(100 - held);
@@ -136,17 +163,21 @@ describe('control rows', () => {
           await driver.active({ source: names.at(-1) ?? '' });
         }
         // An event is where it belongs, and moves time at the tick.
-        for (const source of names) for (const split of ['a', 'b']) await driver.push(source, event({ at: 1_000 }), { split });
+        for (const source of names)
+          for (const split of ['a', 'b'])
+            await driver.push(source, event({ at: 1_000 }), { split });
         await driver.tick();
         await restored();
         collectSaid();
         expect(said.filter(isTime).at(-1)).toBe(999 - held);
         // What is given to one split is of that one.
-        for (const [n, source] of names.entries()) await driver.advanceWatermark(2_000 + n, { source, split: 'a' });
+        for (const [n, source] of names.entries())
+          await driver.advanceWatermark(2_000 + n, { source, split: 'a' });
         await restored();
         collectSaid();
         expect(said.filter(isTime).at(-1)).toBe(999 - held);
-        for (const [n, source] of names.entries()) await driver.advanceWatermark(3_000 + n, { source, split: 'b' });
+        for (const [n, source] of names.entries())
+          await driver.advanceWatermark(3_000 + n, { source, split: 'b' });
         await restored();
         collectSaid();
         expect(said.filter(isTime).at(-1)).toBe(2_000 - held);

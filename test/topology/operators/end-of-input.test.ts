@@ -1,12 +1,31 @@
 /**
- * The end of input is one event with one meaning: every operator gives all that it holds and passes it on, once. Each operator, and each behind
- * each other, is given a history and then the end; what comes out must be what a watermark gives that lies far behind everything, which needs no
- * rule of its own. Look-ups wait on the way, inputs are idle, and a checkpoint may lie before the end.
+ * The end of input is one event with one meaning: every operator gives all that it holds and passes
+ * it on, once. Each operator, and each behind each other, is given a history and then the end; what
+ * comes out must be what a watermark gives that lies far behind everything, which needs no rule of
+ * its own. Look-ups wait on the way, inputs are idle, and a checkpoint may lie before the end.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SluiceEvent, Stream, StreamDefinition, Topology, TopologyBuilder } from '../../../topology/index.ts';
-import { asyncLookup, collect, count, list, session, sliding, stream, sum, topology, tumbling, value } from '../../../topology/index.ts';
+import type {
+  SluiceEvent,
+  Stream,
+  StreamDefinition,
+  Topology,
+  TopologyBuilder,
+} from '../../../topology/index.ts';
+import {
+  asyncLookup,
+  collect,
+  count,
+  list,
+  session,
+  sliding,
+  stream,
+  sum,
+  topology,
+  tumbling,
+  value,
+} from '../../../topology/index.ts';
 import type { Driver } from '../../../topology/testing.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 
@@ -32,16 +51,24 @@ const windowed =
       .window(id, shape, { ...options, late: 'side' })
       .aggregate({ rows: count(), total: sum((row: Row) => row.n) });
     late.sinkTo(`${id}-late`, collect());
-    return out.map((pane) => ({ k: pane.key, n: pane.total + pane.rows * 100 + pane.pane.index * 1_000 }));
+    return out.map((pane) => ({
+      k: pane.key,
+      n: pane.total + pane.rows * 100 + pane.pane.index * 1_000,
+    }));
   };
 
 const joined =
   (join: 'inner' | 'left', lower: number, upper: number): Build =>
   (from, id, other) => {
-    const { out, lateLeft, lateRight } = keyed(from).intervalJoin(id, keyed(other), { lower, upper, join, late: 'side' }, (l, r) => ({
-      k: l.k,
-      n: l.n + (r?.n ?? 0.5),
-    }));
+    const { out, lateLeft, lateRight } = keyed(from).intervalJoin(
+      id,
+      keyed(other),
+      { lower, upper, join, late: 'side' },
+      (l, r) => ({
+        k: l.k,
+        n: l.n + (r?.n ?? 0.5),
+      }),
+    );
     lateLeft.sinkTo(`${id}-late-left`, collect());
     lateRight.sinkTo(`${id}-late-right`, collect());
     return out;
@@ -54,12 +81,20 @@ const operators = {
   'sliding, discarding': windowed(sliding(30, 10), { early: 4, mode: 'discarding' }),
   session: windowed(session(15), {}),
   'session, early': windowed(session(15), { early: 5 }),
-  'session, early, discarding': windowed(session(9), { early: 4, allowedLateness: 20, mode: 'discarding' }),
+  'session, early, discarding': windowed(session(9), {
+    early: 4,
+    allowedLateness: 20,
+    mode: 'discarding',
+  }),
   'inner join': joined('inner', -10, 10),
   'left join': joined('left', -20, 15),
   'left join behind': joined('left', -20, -5),
   deduplicate: (from, id) => {
-    const { out, late } = from.deduplicate(id, { by: (row) => `${row.k} ${Math.trunc(row.n)}`, within: 25, late: 'side' });
+    const { out, late } = from.deduplicate(id, {
+      by: (row) => `${row.k} ${Math.trunc(row.n)}`,
+      within: 25,
+      late: 'side',
+    });
     late.sinkTo(`${id}-late`, collect());
     return out;
   },
@@ -107,32 +142,56 @@ const operators = {
 } satisfies Record<string, Build>;
 
 function lookedUp(from: Flow, id: string, order: 'ordered' | 'unordered'): Flow {
-  const answers = asyncLookup((key: number) => new Promise<number>((resolve) => setImmediate(resolve, key % 3)));
-  return from.lookup(id, answers, { by: (row) => Math.trunc(row.n), order, capacity: 3 }, (row) => row);
+  const answers = asyncLookup(
+    (key: number) => new Promise<number>((resolve) => setImmediate(resolve, key % 3)),
+  );
+  return from.lookup(
+    id,
+    answers,
+    { by: (row) => Math.trunc(row.n), order, capacity: 3 },
+    (row) => row,
+  );
 }
 
 type Kind = keyof typeof operators;
 const kinds = Object.keys(operators) as readonly Kind[];
 
-/** One operator behind the other, on the first source; the second input of joins and unions is the other source, itself behind a look-up. */
+/**
+ * One operator behind the other, on the first source; the second input of joins and unions is the
+ * other source, itself behind a look-up.
+ */
 function topologyOf(chain: readonly Kind[]): Topology {
   const open = (t: TopologyBuilder, name: string): Flow =>
     t
-      .source(name, stream(`a/${name}`) as StreamDefinition<SluiceEvent<Row & { readonly at: number }>>)
-      .eventTime(`${name}-time`, (e) => e.data.at, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } })
+      .source(
+        name,
+        stream(`a/${name}`) as StreamDefinition<SluiceEvent<Row & { readonly at: number }>>,
+      )
+      .eventTime(`${name}-time`, (e) => e.data.at, {
+        outOfOrderness: 0,
+        idleAfter: 0,
+        future: { max: 0 },
+      })
       .map(({ data: { k, n } }) => ({ k, n }));
   return topology('ended', { version: 1, owner: 'a/b' }, (t) => {
     const [one, two] = [open(t, 'one'), open(t, 'two')];
     const other = lookedUp(two, 'other', 'ordered');
     two.sinkTo('two-itself', collect());
-    chain.reduce((from, kind, step) => operators[kind](from, `step-${step}`, other), one).sinkTo('out', collect());
+    chain
+      .reduce((from, kind, step) => operators[kind](from, `step-${step}`, other), one)
+      .sinkTo('out', collect());
     // Also where no operator of the chain has two inputs.
     other.sinkTo('other-itself', collect());
   });
 }
 
 type Step =
-  | { readonly push: (typeof sources)[number]; readonly k: string; readonly n: number; readonly at: number }
+  | {
+      readonly push: (typeof sources)[number];
+      readonly k: string;
+      readonly n: number;
+      readonly at: number;
+    }
   | { readonly watermark: number }
   | { readonly idle: (typeof sources)[number] };
 
@@ -159,7 +218,12 @@ interface Played {
   readonly ends: readonly number[];
 }
 
-async function play(of: Topology, history: readonly Step[], restarts: boolean, finish: (driver: Driver) => Promise<void>): Promise<Played> {
+async function play(
+  of: Topology,
+  history: readonly Step[],
+  restarts: boolean,
+  finish: (driver: Driver) => Promise<void>,
+): Promise<Played> {
   let driver = await createDriver(of);
   const sinks = of.graph.nodes.filter(({ kind }) => kind === 'sink').map(({ id }) => id);
   const rows: Record<string, string[]> = {};
@@ -167,7 +231,10 @@ async function play(of: Topology, history: readonly Step[], restarts: boolean, f
   const collectRows = (): void => {
     for (const sink of sinks) {
       (rows[sink] ??= []).push(...driver.read(sink).map((row) => JSON.stringify(row)));
-      ends.set(sink, (ends.get(sink) ?? 0) + driver.signals(sink).filter((signal) => signal === 'max').length);
+      ends.set(
+        sink,
+        (ends.get(sink) ?? 0) + driver.signals(sink).filter((signal) => signal === 'max').length,
+      );
     }
     expect(driver.rejected()).toEqual([]);
   };
@@ -198,7 +265,11 @@ async function farBehind(driver: Driver): Promise<void> {
   await driver.advanceWatermark(far);
 }
 
-async function agree(chain: readonly Kind[], history: readonly Step[], restarts: boolean): Promise<number> {
+async function agree(
+  chain: readonly Kind[],
+  history: readonly Step[],
+  restarts: boolean,
+): Promise<number> {
   const of = topologyOf(chain);
   const expected = await play(of, history, false, farBehind);
   const found = await play(of, history, restarts, ended);
@@ -255,12 +326,20 @@ describe('the end of input', () => {
   });
 
   it('waits in a union for what a join gives when its slower input ends', async () => {
-    // At the end the window of `b` gives a result that waits for a look-up; only then has the join all that it gives.
+    // At the end the window of `b` gives a result that waits for a look-up; only then has the join
+    // all that it gives.
     const of = topology('slower', { version: 1, owner: 'a/b' }, (t) => {
       const open = (name: string): Stream<number> =>
         t
-          .source(name, stream(`a/${name}`) as StreamDefinition<SluiceEvent<{ readonly at: number }>>)
-          .eventTime(`${name}-time`, (e) => e.data.at, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } })
+          .source(
+            name,
+            stream(`a/${name}`) as StreamDefinition<SluiceEvent<{ readonly at: number }>>,
+          )
+          .eventTime(`${name}-time`, (e) => e.data.at, {
+            outOfOrderness: 0,
+            idleAfter: 0,
+            future: { max: 0 },
+          })
           .map((e) => e.data.at);
       const results = open('b')
         .keyBy(() => 'k')
@@ -322,19 +401,27 @@ describe('a session that grows', () => {
       .sinkTo('out', collect());
   });
 
-  it.each([false, true])('has its pane on time, though an early firing is due when it ended before (restored: %s)', async (restores) => {
-    let driver = await createDriver(visits);
-    await driver.push('in', event({ at: 1 }));
-    await driver.push('in', event({ at: 7_000 }));
-    // The early firings go on at 30,000, which is the end that the session had before it grew.
-    await driver.advanceWatermark(21_000);
-    if (restores) {
-      const snapshot = driver.snapshot();
-      driver = await createDriver(visits);
-      await driver.restore(snapshot);
-      expect(driver.read('out')).toEqual([]);
-    } else expect(driver.read('out').map(({ value: row }) => row)).toEqual([[2, 37_000, 'early', false]]);
-    await driver.advanceWatermark('max');
-    expect(driver.read('out').map(({ value: row }) => row)).toEqual([[2, 37_000, 'onTime', true]]);
-  });
+  it.each([false, true])(
+    'has its pane on time, though an early firing is due when it ended before (restored: %s)',
+    async (restores) => {
+      let driver = await createDriver(visits);
+      await driver.push('in', event({ at: 1 }));
+      await driver.push('in', event({ at: 7_000 }));
+      // The early firings go on at 30,000, which is the end that the session had before it grew.
+      await driver.advanceWatermark(21_000);
+      if (restores) {
+        const snapshot = driver.snapshot();
+        driver = await createDriver(visits);
+        await driver.restore(snapshot);
+        expect(driver.read('out')).toEqual([]);
+      } else
+        expect(driver.read('out').map(({ value: row }) => row)).toEqual([
+          [2, 37_000, 'early', false],
+        ]);
+      await driver.advanceWatermark('max');
+      expect(driver.read('out').map(({ value: row }) => row)).toEqual([
+        [2, 37_000, 'onTime', true],
+      ]);
+    },
+  );
 });

@@ -1,5 +1,6 @@
 /**
- * Interval joins against an oracle that compares every pair, over random histories with watermarks of each input on its own.
+ * Interval joins against an oracle that compares every pair, over random histories with watermarks
+ * of each input on its own.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -32,14 +33,25 @@ const bounds = fc
   }));
 
 /** A left join's forwarding is told for inclusive bounds. */
-const inclusive = bounds.map<Bounds>((given) => ({ ...given, lowerExclusive: false, upperExclusive: false }));
+const inclusive = bounds.map<Bounds>((given) => ({
+  ...given,
+  lowerExclusive: false,
+  upperExclusive: false,
+}));
 
 const elements = fc
-  .tuple(fc.constantFrom<Side>('left', 'right'), fc.constantFrom('a', 'b'), fc.integer({ min: -20, max: 15 }))
+  .tuple(
+    fc.constantFrom<Side>('left', 'right'),
+    fc.constantFrom('a', 'b'),
+    fc.integer({ min: -20, max: 15 }),
+  )
   .map<StepAt>(([side, key, at]) => (now) => [side, [key, now + at]]);
 const watermarks = fc
   .tuple(fc.constantFrom<Side | 'both'>('left', 'right', 'both'), watermarkTimes(-50, -12))
-  .map<StepAt>(([side, at]) => (now) => ['watermark', side === 'both' ? { left: at(now), right: at(now) } : { [side]: at(now) }]);
+  .map<StepAt>(([side, at]) => (now) => [
+    'watermark',
+    side === 'both' ? { left: at(now), right: at(now) } : { [side]: at(now) },
+  ]);
 
 interface Held {
   readonly side: Side;
@@ -49,16 +61,26 @@ interface Held {
   matched: boolean;
 }
 
-const timeOf = (value: Json): number => (value === 'max' ? Number.POSITIVE_INFINITY : (value as number));
+const timeOf = (value: Json): number =>
+  value === 'max' ? Number.POSITIVE_INFINITY : (value as number);
 
-function joinOracle({ lower, upper, lowerExclusive, upperExclusive }: Bounds, join: 'inner' | 'left'): Oracle {
+function joinOracle(
+  { lower, upper, lowerExclusive, upperExclusive }: Bounds,
+  join: 'inner' | 'left',
+): Oracle {
   const [from, to] = [lowerExclusive ? lower + 1 : lower, upperExclusive ? upper - 1 : upper];
   const inputs = { left: Number.NEGATIVE_INFINITY, right: Number.NEGATIVE_INFINITY };
   let held: Held[] = [];
   let watermark = Number.NEGATIVE_INFINITY;
   const element = (side: Side, [key, at]: readonly [Json, number]) => {
     if (at < watermark) return { [`expectLate.${side}`]: [at] };
-    const own: Held = { side, key, at, until: at + Math.max(side === 'left' ? to : -from, 0), matched: false };
+    const own: Held = {
+      side,
+      key,
+      at,
+      until: at + Math.max(side === 'left' ? to : -from, 0),
+      matched: false,
+    };
     const found: Json[] = [];
     for (const other of held.filter((one) => one.side !== side && one.key === key)) {
       const [left, right] = side === 'left' ? [own, other] : [other, own];
@@ -69,7 +91,10 @@ function joinOracle({ lower, upper, lowerExclusive, upperExclusive }: Bounds, jo
     held.push(own);
     return { expect: found };
   };
-  const advance = (side: Side, at: Json): { readonly padded: readonly Json[]; readonly forwarded: readonly Json[] } => {
+  const advance = (
+    side: Side,
+    at: Json,
+  ): { readonly padded: readonly Json[]; readonly forwarded: readonly Json[] } => {
     inputs[side] = Math.max(inputs[side], timeOf(at));
     const next = Math.min(inputs.left, inputs.right);
     if (next <= watermark) return { padded: [], forwarded: [] };
@@ -78,18 +103,32 @@ function joinOracle({ lower, upper, lowerExclusive, upperExclusive }: Bounds, jo
     held = held.filter(({ until }) => until > watermark);
     const padded = gone.filter((one) => join === 'left' && one.side === 'left' && !one.matched);
     const forwarded = join === 'left' ? watermark - Math.max(to, 0) - 1 : watermark;
-    return { padded: padded.map((one) => [one.at, null, one.at]), forwarded: [Number.isFinite(forwarded) ? forwarded : 'max'] };
+    return {
+      padded: padded.map((one) => [one.at, null, one.at]),
+      forwarded: [Number.isFinite(forwarded) ? forwarded : 'max'],
+    };
   };
   return ([step, value]) => {
     if (step === 'left' || step === 'right') return element(step, value as readonly [Json, number]);
     if (step !== 'watermark') return {};
-    const outcomes = Object.entries(value as Partial<Record<Side, Json>>).map(([side, at]) => advance(side as Side, at));
-    return { expect: outcomes.flatMap(({ padded }) => padded), expectWatermarks: outcomes.flatMap(({ forwarded }) => forwarded) };
+    const outcomes = Object.entries(value as Partial<Record<Side, Json>>).map(([side, at]) =>
+      advance(side as Side, at),
+    );
+    return {
+      expect: outcomes.flatMap(({ padded }) => padded),
+      expectWatermarks: outcomes.flatMap(({ forwarded }) => forwarded),
+    };
   };
 }
 
-/** An element at the watermark whose state would be gone at once has no rule: such ones come one millisecond later. */
-function withoutElementsGoneAtOnce(history: readonly Step[], { lower, upper }: Bounds): readonly Step[] {
+/**
+ * An element at the watermark whose state would be gone at once has no rule: such ones come one
+ * millisecond later.
+ */
+function withoutElementsGoneAtOnce(
+  history: readonly Step[],
+  { lower, upper }: Bounds,
+): readonly Step[] {
   const inputs = { left: Number.NEGATIVE_INFINITY, right: Number.NEGATIVE_INFINITY };
   return history.map(([step, value]): Step => {
     if (step === 'watermark') {
@@ -99,7 +138,9 @@ function withoutElementsGoneAtOnce(history: readonly Step[], { lower, upper }: B
     if (step !== 'left' && step !== 'right') return [step, value];
     const [key, at] = value as readonly [Json, number];
     const keptFor = step === 'left' ? upper : -lower;
-    return at === Math.min(inputs.left, inputs.right) && keptFor <= 1 ? [step, [key, at + 1]] : [step, value];
+    return at === Math.min(inputs.left, inputs.right) && keptFor <= 1
+      ? [step, [key, at + 1]]
+      : [step, value];
   });
 }
 
@@ -109,7 +150,13 @@ describe('interval joins over random histories', () => {
     await fc.assert(
       fc.asyncProperty(bounds, histories(elements, watermarks), async (given, history) => {
         const steps = withoutElementsGoneAtOnce(history, given);
-        joined += await agrees('intervalJoin', { ...given }, steps, joinOracle(given, 'inner'), kinds);
+        joined += await agrees(
+          'intervalJoin',
+          { ...given },
+          steps,
+          joinOracle(given, 'inner'),
+          kinds,
+        );
       }),
     );
     expect(joined).toBeGreaterThan(500);
@@ -120,7 +167,13 @@ describe('interval joins over random histories', () => {
     await fc.assert(
       fc.asyncProperty(inclusive, histories(elements, watermarks), async (given, history) => {
         const steps = withoutElementsGoneAtOnce(history, given);
-        joined += await agrees('intervalJoin', { ...given, join: 'left' }, steps, joinOracle(given, 'left'), kinds);
+        joined += await agrees(
+          'intervalJoin',
+          { ...given, join: 'left' },
+          steps,
+          joinOracle(given, 'left'),
+          kinds,
+        );
       }),
     );
     expect(joined).toBeGreaterThan(500);

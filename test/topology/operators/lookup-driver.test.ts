@@ -4,7 +4,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { AsyncLookupOptions, Key, LookupFunction, Topology } from '../../../topology/index.ts';
-import { asyncLookup, collect, connector, fileTable, schemaOf, stream, topology } from '../../../topology/index.ts';
+import {
+  asyncLookup,
+  collect,
+  connector,
+  fileTable,
+  schemaOf,
+  stream,
+  topology,
+} from '../../../topology/index.ts';
 import type { Driver } from '../../../topology/testing.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 
@@ -18,15 +26,21 @@ const plane = schemaOf<{ tail: string | number | boolean; seats?: number }>({
 function withTable(): Topology {
   return topology('planes', { version: 1, owner: 'a/b' }, (t) => {
     t.source('in', stream('a/b'))
-      .lookup('plane', fileTable('planes.json', plane, { key: 'tail' }), { by: (e) => e.data as Key }, (e, found) => ({
-        tail: e.data as string,
-        seats: found?.seats ?? null,
-      }))
+      .lookup(
+        'plane',
+        fileTable('planes.json', plane, { key: 'tail' }),
+        { by: (e) => e.data as Key },
+        (e, found) => ({
+          tail: e.data as string,
+          seats: found?.seats ?? null,
+        }),
+      )
       .sinkTo('out', collect());
   });
 }
 
-const table = (rows: readonly unknown[]): Promise<Driver> => createDriver(withTable(), { tables: { 'planes.json': rows } });
+const table = (rows: readonly unknown[]): Promise<Driver> =>
+  createDriver(withTable(), { tables: { 'planes.json': rows } });
 const keys = (...all: readonly unknown[]): readonly unknown[] => all.map((key) => event(key));
 
 describe('a table from a file', () => {
@@ -46,7 +60,9 @@ describe('a table from a file', () => {
       { tail: 'true', seats: null },
       { tail: 'N2', seats: null },
     ]);
-    expect(driver.rejected()).toMatchObject([{ operator: 'plane', message: expect.stringContaining('not null') as string }]);
+    expect(driver.rejected()).toMatchObject([
+      { operator: 'plane', message: expect.stringContaining('not null') as string },
+    ]);
     expect(driver.counts('plane')).toMatchObject({ in: 7, passed: 6, rejected: 1 });
   });
 
@@ -72,7 +88,10 @@ describe('a table from a file', () => {
       [[null], /^planes\.json, row 1: /],
     ];
     for (const [rows, message] of cases) {
-      await expect(table(rows)).rejects.toMatchObject({ code: 'lookup-table-invalid', message: expect.stringMatching(message) as string });
+      await expect(table(rows)).rejects.toMatchObject({
+        code: 'lookup-table-invalid',
+        message: expect.stringMatching(message) as string,
+      });
     }
     await expect(createDriver(withTable())).rejects.toMatchObject({ code: 'lookup-table-missing' });
   });
@@ -81,10 +100,15 @@ describe('a table from a file', () => {
 function prices(options: AsyncLookupOptions = {}): Topology {
   return topology('prices', { version: 1, owner: 'a/b' }, (t) => {
     t.source('in', stream('a/b'))
-      .lookup('price', connector<number>('prices'), { by: (e) => e.data as string, ...options }, (e, found) => ({
-        key: e.data as string,
-        price: found ?? null,
-      }))
+      .lookup(
+        'price',
+        connector<number>('prices'),
+        { by: (e) => e.data as string, ...options },
+        (e, found) => ({
+          key: e.data as string,
+          price: found ?? null,
+        }),
+      )
       .sinkTo('out', collect());
   });
 }
@@ -107,7 +131,9 @@ describe('an asynchronous look-up', () => {
     for (const order of ['ordered', 'unordered'] as const) {
       const driver = await ask(async (key) => sleep(key === 'slow' ? 30 : 1, 1), { order });
       await driver.push('in', keys('slow', 'quick'));
-      expect(found(driver)).toEqual(order === 'ordered' ? ['slow 1', 'quick 1'] : ['quick 1', 'slow 1']);
+      expect(found(driver)).toEqual(
+        order === 'ordered' ? ['slow 1', 'quick 1'] : ['quick 1', 'slow 1'],
+      );
     }
   });
 
@@ -143,7 +169,9 @@ describe('an asynchronous look-up', () => {
 
   it('hold: an outage rejects nothing, and one without end is told of instead of being waited for', async () => {
     let failing = 40;
-    const driver = await ask(() => (failing-- > 0 ? Promise.reject(new Error('away')) : Promise.resolve(1)));
+    const driver = await ask(() =>
+      failing-- > 0 ? Promise.reject(new Error('away')) : Promise.resolve(1),
+    );
     await driver.push('in', keys('a', 'b'));
     expect([found(driver), driver.rejected()]).toEqual([['a 1', 'b 1'], []]);
     failing = Number.POSITIVE_INFINITY;
@@ -163,14 +191,21 @@ describe('an asynchronous look-up', () => {
   });
 
   it('reject: the element is refused under the code lookup-failed', async () => {
-    const driver = await ask((key) => (key === 'b' ? Promise.reject(new Error('away')) : Promise.resolve(1)), {
-      whenFailing: 'reject',
-      retry: { attempts: 2 },
-    });
+    const driver = await ask(
+      (key) => (key === 'b' ? Promise.reject(new Error('away')) : Promise.resolve(1)),
+      {
+        whenFailing: 'reject',
+        retry: { attempts: 2 },
+      },
+    );
     await driver.push('in', keys('a', 'b', 'c'));
     expect(found(driver)).toEqual(['a 1', 'c 1']);
     expect(driver.rejected()).toMatchObject([
-      { operator: 'price', code: 'lookup-failed', message: 'the look-up failed 2 times, at last: away' },
+      {
+        operator: 'price',
+        code: 'lookup-failed',
+        message: 'the look-up failed 2 times, at last: away',
+      },
     ]);
   });
 
@@ -203,7 +238,10 @@ describe('an asynchronous look-up', () => {
   it("an author's own function is asked, and a watermark comes after what waited before it", async () => {
     const own = topology('own', { version: 1, owner: 'a/b' }, (t) => {
       t.source('in', stream('a/b'))
-        .eventTime('time', (e) => (e.data as { at: number }).at, { outOfOrderness: 0, future: { max: 0 } })
+        .eventTime('time', (e) => (e.data as { at: number }).at, {
+          outOfOrderness: 0,
+          future: { max: 0 },
+        })
         .lookup(
           'own',
           asyncLookup(async (at: number) => sleep(2, at * 2)),

@@ -1,13 +1,18 @@
 /**
- * When the target of look-ups may be asked. As shipped before, `Retry-After` was not read, and each waiting element tried on by itself: a thousand of
- * them met a server that was down, or just back, with a hundred calls a second.
+ * When the target of look-ups may be asked. As shipped before, `Retry-After` was not read, and each
+ * waiting element tried on by itself: a thousand of them met a server that was down, or just back,
+ * with a hundred calls a second.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { limits } from '../../../schemas/limits.ts';
-import { LookupTarget, lookupTargets, retryAfterOf } from '../../../topology/operators/lookup-target.ts';
+import {
+  LookupTarget,
+  lookupTargets,
+  retryAfterOf,
+} from '../../../topology/operators/lookup-target.ts';
 
 interface Rig {
   readonly clock: ManualClock;
@@ -22,7 +27,11 @@ function rig(): Rig {
 }
 
 /** Elements that try again as soon as they may, until `answers` says yes. */
-function waiting({ clock, target, calls }: Rig, count: number, answers: () => boolean): { left: number } {
+function waiting(
+  { clock, target, calls }: Rig,
+  count: number,
+  answers: () => boolean,
+): { left: number } {
   const state = { left: count };
   const go = (paid: boolean): void => {
     calls.push(clock.now());
@@ -121,7 +130,9 @@ describe('the target of look-ups', () => {
           if (isPaused) expect(retries).toBe(before);
           for (let n = 0; n < answers; n++) target.answered(n % 2 === 0);
           given += Math.ceil(answers / 2) * 2 + Math.floor(answers / 2) * 0.1;
-          expect(retries).toBeLessThanOrEqual(limits.lookupRetryBurst + clock.monotonic() / limits.lookupRetryTokenMs + given + 1e-6);
+          expect(retries).toBeLessThanOrEqual(
+            limits.lookupRetryBurst + clock.monotonic() / limits.lookupRetryTokenMs + given + 1e-6,
+          );
         }
       }),
     );
@@ -129,7 +140,14 @@ describe('the target of look-ups', () => {
 
   it('says how long its calls take: of the last ones, of all how many there were', () => {
     const { target } = rig();
-    expect(target.asked).toEqual({ calls: 0, failed: 0, p50Ms: null, p99Ms: null, maxMs: null, waiting: 0 });
+    expect(target.asked).toEqual({
+      calls: 0,
+      failed: 0,
+      p50Ms: null,
+      p99Ms: null,
+      maxMs: null,
+      waiting: 0,
+    });
     for (let n = 0; n < 100; n++) target.times.note(9_000, true);
     for (let n = 1; n <= limits.lookupTimesKept; n++) target.times.note(n, false);
     const half = limits.lookupTimesKept / 2;
@@ -163,7 +181,15 @@ describe('the target of look-ups', () => {
 
   it('reads how long it is to be left alone from anything that was thrown', () => {
     expect(retryAfterOf(Object.assign(new Error('x'), { retryAfterMs: 5 }))).toBe(5);
-    for (const thrown of [undefined, null, 'x', new Error('x'), { retryAfterMs: '5' }, { retryAfterMs: -1 }, { retryAfterMs: Number.NaN }])
+    for (const thrown of [
+      undefined,
+      null,
+      'x',
+      new Error('x'),
+      { retryAfterMs: '5' },
+      { retryAfterMs: -1 },
+      { retryAfterMs: Number.NaN },
+    ])
       expect(retryAfterOf(thrown)).toBeUndefined();
   });
 });

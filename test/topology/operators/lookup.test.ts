@@ -1,5 +1,6 @@
 /**
- * The asynchronous look-up by itself, over a clock that is moved by hand and answers that are given by hand.
+ * The asynchronous look-up by itself, over a clock that is moved by hand and answers that are given
+ * by hand.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -30,7 +31,10 @@ interface Rig {
   readonly rejections: Rejection[];
   /** Calls under way, and the most there ever were. */
   readonly load: { now: number; most: number; wakes: number };
-  /** Runs rows through: a number is an element, `w5` a watermark; gives what came out in the same words. */
+  /**
+   * Runs rows through: a number is an element, `w5` a watermark; gives what came out in the same
+   * words.
+   */
   run(...rows: readonly (number | string)[]): readonly string[];
   control(...kinds: readonly (readonly [RowKind, number, unknown?])[]): readonly string[];
   wait(ms: number): Promise<void>;
@@ -98,7 +102,10 @@ function rig(
     (rejection) => void rejections.push(rejection),
     {
       clock,
-      random: { ...seededRandom(1), ...(own.random === undefined ? {} : { next: () => own.random as number }) },
+      random: {
+        ...seededRandom(1),
+        ...(own.random === undefined ? {} : { next: () => own.random as number }),
+      },
       wake: () => void load.wakes++,
     },
   );
@@ -107,7 +114,9 @@ function rig(
     operator.poll([out]);
     if (batch.length > 0) operator.process(0, batch, [out]);
     return out.kinds.map((kind, i) =>
-      kind === rowKinds.element ? String(out.values[i]) : `${Object.keys(rowKinds)[kind]?.[0]}${out.timestamps[i]}`,
+      kind === rowKinds.element
+        ? String(out.values[i])
+        : `${Object.keys(rowKinds)[kind]?.[0]}${out.timestamps[i]}`,
     );
   };
   return {
@@ -120,7 +129,8 @@ function rig(
     run(...rows) {
       const batch = new Batch();
       for (const row of rows) {
-        if (typeof row === 'string' && row.startsWith('w')) batch.control(rowKinds.watermark, Number(row.slice(1)));
+        if (typeof row === 'string' && row.startsWith('w'))
+          batch.control(rowKinds.watermark, Number(row.slice(1)));
         else batch.element(row, typeof row === 'number' ? row : 0, undefined);
       }
       return give(batch);
@@ -181,9 +191,15 @@ describe('order', () => {
   });
 
   it('holds for any answers, order, capacity and batches: nothing is lost or doubled, and no watermark overtakes', async () => {
-    const rows = fc.array(fc.oneof({ weight: 4, arbitrary: fc.constant('e') }, { weight: 1, arbitrary: fc.constant('w') }), {
-      maxLength: 40,
-    });
+    const rows = fc.array(
+      fc.oneof(
+        { weight: 4, arbitrary: fc.constant('e') },
+        { weight: 1, arbitrary: fc.constant('w') },
+      ),
+      {
+        maxLength: 40,
+      },
+    );
     await fc.assert(
       fc.asyncProperty(
         rows,
@@ -206,7 +222,9 @@ describe('order', () => {
           }
           out.push(...made.run());
           expect(made.load.most).toBeLessThanOrEqual(capacity);
-          const elements = out.filter((row) => !row.startsWith('w')).map((row) => Number(row.split('=')[0]));
+          const elements = out
+            .filter((row) => !row.startsWith('w'))
+            .map((row) => Number(row.split('=')[0]));
           const all = input.filter((row) => typeof row === 'number');
           expect(order === 'ordered' ? elements : elements.toSorted((a, b) => a - b)).toEqual(all);
           let watermark = -1;
@@ -214,7 +232,12 @@ describe('order', () => {
             if (row.startsWith('w')) watermark = Number(row.slice(1));
             else expect(Number(row.split('=')[0])).toBeGreaterThan(watermark);
           }
-          expect(watermark).toBe(Math.max(-1, ...input.map((row) => (typeof row === 'string' ? Number(row.slice(1)) : -1))));
+          expect(watermark).toBe(
+            Math.max(
+              -1,
+              ...input.map((row) => (typeof row === 'string' ? Number(row.slice(1)) : -1)),
+            ),
+          );
         },
       ),
       { numRuns: 150 },
@@ -270,7 +293,11 @@ describe('capacity', () => {
     made.run(1);
     for (let at = 0; at < 1_000; at++) made.control([tick, at], [watermark, at]);
     made.control([idle, 0], [tick, 2_000], [tick, 2_001]);
-    expect(made.operator.snapshot().rows.map(([kind]) => kind)).toEqual([rowKinds.element, watermark, idle]);
+    expect(made.operator.snapshot().rows.map(([kind]) => kind)).toEqual([
+      rowKinds.element,
+      watermark,
+      idle,
+    ]);
     await settle();
     await made.calls[0]?.answer('a');
     expect(made.run()).toEqual(['1=a', 't999', 'w999', 'i0', 't2001']);
@@ -280,7 +307,10 @@ describe('capacity', () => {
     const made = rig();
     made.run(1);
     expect(made.control([rowKinds.clock, 5], [rowKinds.watermark, 3])).toEqual(['c5']);
-    expect(made.operator.snapshot().rows.map(([kind]) => kind)).toEqual([rowKinds.element, rowKinds.watermark]);
+    expect(made.operator.snapshot().rows.map(([kind]) => kind)).toEqual([
+      rowKinds.element,
+      rowKinds.watermark,
+    ]);
   });
 
   it('unordered: an answer passes a tick, and the tick waits for all that came before it', async () => {
@@ -301,7 +331,11 @@ describe('capacity', () => {
   it("a watermark of one split never takes the place of another's", async () => {
     const made = rig();
     made.run(1);
-    made.control([rowKinds.watermark, 5, 'a'], [rowKinds.watermark, 9, 'b'], [rowKinds.watermark, 7, 'a']);
+    made.control(
+      [rowKinds.watermark, 5, 'a'],
+      [rowKinds.watermark, 9, 'b'],
+      [rowKinds.watermark, 7, 'a'],
+    );
     await settle();
     await made.calls[0]?.answer('a');
     expect(made.run()).toEqual(['1=a', 'w9', 'w7']);
@@ -349,7 +383,9 @@ describe('failing', () => {
       expect(made.run()).toEqual([]);
       await made.wait(10_000);
     }
-    expect([made.operator.backlog, made.counts.rejected, made.rejections.length]).toEqual([3, 0, 0]);
+    expect([made.operator.backlog, made.counts.rejected, made.rejections.length]).toEqual([
+      3, 0, 0,
+    ]);
     await made.calls.find(({ key }) => key === 2)?.answer('b');
     expect(made.operator.failure).toBe('outage 19');
     await made.calls.find(({ key }) => key === 1)?.answer('a');
@@ -368,7 +404,12 @@ describe('failing', () => {
     await made.calls[1]?.fail('second');
     expect(made.run()).toEqual([]);
     expect(made.rejections).toMatchObject([
-      { node: 'enrich', code: 'lookup-failed', message: 'the look-up failed 2 times, at last: second', value: 1 },
+      {
+        node: 'enrich',
+        code: 'lookup-failed',
+        message: 'the look-up failed 2 times, at last: second',
+        value: 1,
+      },
     ]);
     await made.calls[2]?.answer('b');
     expect(made.run()).toEqual(['2=b']);
@@ -388,7 +429,9 @@ describe('failing', () => {
     made.run(1);
     await settle();
     made.run();
-    expect(made.rejections).toMatchObject([{ code: 'lookup-failed', message: 'the look-up failed 1 times, at last: at once' }]);
+    expect(made.rejections).toMatchObject([
+      { code: 'lookup-failed', message: 'the look-up failed 1 times, at last: at once' },
+    ]);
   });
 
   it('what has no key, and what cannot be combined, is refused and asks for nothing more', async () => {

@@ -1,10 +1,22 @@
 /**
- * A value that is not JSON ended a topology at its next checkpoint, and again after each restart. Wherever a user function can bring one in, the
- * element that it came of is rejected once, with the operator and the place of the value; the others go on, and a snapshot holds.
+ * A value that is not JSON ended a topology at its next checkpoint, and again after each restart.
+ * Wherever a user function can bring one in, the element that it came of is rejected once, with the
+ * operator and the place of the value; the others go on, and a snapshot holds.
  */
 import { describe, expect, it } from 'vitest';
 import type { SluiceEvent, StreamDefinition, TopologyBuilder } from '../../../topology/index.ts';
-import { aggregator, asyncLookup, collect, count, list, sliding, stream, topology, tumbling, value } from '../../../topology/index.ts';
+import {
+  aggregator,
+  asyncLookup,
+  collect,
+  count,
+  list,
+  sliding,
+  stream,
+  topology,
+  tumbling,
+  value,
+} from '../../../topology/index.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 
 const circular: Record<string, unknown> = {};
@@ -54,9 +66,15 @@ const flows: Readonly<Record<string, (t: TopologyBuilder) => void>> = {
     const all = keyed(t);
     const right = t
       .source('right', stream('a/c') as StreamDefinition<Events>)
-      .eventTime('right-time', (e) => e.data.at, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } })
+      .eventTime('right-time', (e) => e.data.at, {
+        outOfOrderness: 0,
+        idleAfter: 0,
+        future: { max: 0 },
+      })
       .keyBy(() => 'k');
-    all.intervalJoin('join', right, { lower: '-1h', upper: '1h', join: 'left' }, made).out.sinkTo('out', collect());
+    all
+      .intervalJoin('join', right, { lower: '-1h', upper: '1h', join: 'left' }, made)
+      .out.sinkTo('out', collect());
   },
   'what process returns': (t) =>
     keyed(t)
@@ -77,7 +95,12 @@ const flows: Readonly<Record<string, (t: TopologyBuilder) => void>> = {
     keyed(t)
       .window('window', tumbling('1h'))
       .aggregate({
-        last: aggregator({ create: (): unknown => null, add: (_, e: Events) => made(e), merge: (a) => a, result: () => 1 }),
+        last: aggregator({
+          create: (): unknown => null,
+          add: (_, e: Events) => made(e),
+          merge: (a) => a,
+          result: () => 1,
+        }),
         n: count(),
       })
       .out.sinkTo('out', collect()),
@@ -113,8 +136,11 @@ describe.each(Object.entries(flows))('%s that gives what is not JSON', (_, flow)
       const at = n * 10 * hourMs;
       await driver.push('in', event({ kind, at }));
       // A left element without a match comes out when none can come any more.
-      if (of.graph.nodes.some(({ id }) => id === 'join')) await driver.advanceWatermark(at + 5 * hourMs);
-      rejected.push(...driver.rejected().map(({ code, message }): [string, string] => [code, message]));
+      if (of.graph.nodes.some(({ id }) => id === 'join'))
+        await driver.advanceWatermark(at + 5 * hourMs);
+      rejected.push(
+        ...driver.rejected().map(({ code, message }): [string, string] => [code, message]),
+      );
       await again();
     }
     expect(rejected).toHaveLength(kinds.length);
@@ -132,7 +158,8 @@ describe('an accumulator that is too large to be looked at with each element', (
         .window('window', tumbling('1h'))
         .aggregate({
           many: aggregator({
-            create: (): Record<string, unknown> => Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [`k${n}`, n])),
+            create: (): Record<string, unknown> =>
+              Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [`k${n}`, n])),
             add: (all, e: Events) => Object.assign(all, { last: bad[e.data.kind] ?? e.data.kind }),
             merge: (a) => a,
             result: (all) => Object.keys(all).length,
@@ -145,7 +172,9 @@ describe('an accumulator that is too large to be looked at with each element', (
     await driver.push('in', event({ kind: 'date', at: 1 }));
     const snapshot = driver.snapshot();
     await driver.advanceWatermark('max');
-    expect(driver.rejected().map(({ operator, pointer }) => [operator, pointer])).toEqual([['window', '/last/at']]);
+    expect(driver.rejected().map(({ operator, pointer }) => [operator, pointer])).toEqual([
+      ['window', '/last/at'],
+    ]);
     const again = await createDriver(of);
     await again.restore(snapshot);
     await again.advanceWatermark('max');
@@ -159,7 +188,12 @@ describe("a window's result that is not JSON", () => {
       keyed(t)
         .window('window', tumbling(10))
         .aggregate({
-          kinds: aggregator({ create: () => '', add: (_, e: Events) => e.data.kind, merge: (a) => a, result: (kind) => bad[kind] ?? kind }),
+          kinds: aggregator({
+            create: () => '',
+            add: (_, e: Events) => e.data.kind,
+            merge: (a) => a,
+            result: (kind) => bad[kind] ?? kind,
+          }),
         })
         .out.map((w) => w.kinds)
         .sinkTo('out', collect()),

@@ -1,10 +1,16 @@
 /**
- * Null in a column of a window, as SQL takes it: it is skipped, and costs neither the element nor the window. A value that an aggregate cannot take
- * costs that element alone.
+ * Null in a column of a window, as SQL takes it: it is skipped, and costs neither the element nor
+ * the window. A value that an aggregate cannot take costs that element alone.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SluiceEvent, StreamDefinition, Topology, WindowDefinition, WindowOptions } from '../../../topology/index.ts';
+import type {
+  SluiceEvent,
+  StreamDefinition,
+  Topology,
+  WindowDefinition,
+  WindowOptions,
+} from '../../../topology/index.ts';
 import {
   approxDistinct,
   avg,
@@ -47,7 +53,9 @@ function readings(window: WindowDefinition, options: WindowOptions = {}): Topolo
   });
 }
 
-/** `SELECT start, count(*), count(temp), sum(temp), ... GROUP BY start`, with SQL's rules for null. */
+/**
+ * `SELECT start, count(*), count(temp), sum(temp), ... GROUP BY start`, with SQL's rules for null.
+ */
 function selected(start: number, of: readonly Reading[]) {
   const temps = of.flatMap(({ temp }) => (temp === null || temp === undefined ? [] : [temp]));
   const total = temps.reduce((all, temp) => all + temp, 0);
@@ -86,7 +94,10 @@ const temp = fc.oneof(
   fc.constantFrom(null, undefined),
 );
 const city = fc.constantFrom('delft', 'gouda', '', null, undefined);
-const reading = fc.record({ at: fc.integer({ min: 0, max: 59 }), temp, city }, { requiredKeys: ['at'] });
+const reading = fc.record(
+  { at: fc.integer({ min: 0, max: 59 }), temp, city },
+  { requiredKeys: ['at'] },
+);
 const given = fc.tuple(fc.array(reading, { maxLength: 30 }), fc.nat({ max: 30 }));
 
 describe('null in a column', () => {
@@ -110,7 +121,9 @@ describe('null in a column', () => {
         const starts = Array.from({ length: 13 }, (_, n) => (n - 1) * 5).map(
           (start) => [start, all.filter(({ at }) => at >= start && at < start + 10)] as const,
         );
-        const right = starts.filter(([, of]) => of.length > 0).map(([start, of]) => selected(start, of));
+        const right = starts
+          .filter(([, of]) => of.length > 0)
+          .map(([start, of]) => selected(start, of));
         expect(await drive(readings(sliding(10, 5)), all, cut)).toEqual(right);
       }),
     ));
@@ -155,32 +168,56 @@ describe('null in a column', () => {
 
 describe('a value that an aggregate cannot take', () => {
   it.each([
-    ['text', { temp: '12' as never }, "'total' needs a finite number, or null, of each element, not a string"],
+    [
+      'text',
+      { temp: '12' as never },
+      "'total' needs a finite number, or null, of each element, not a string",
+    ],
     ['a boolean', { temp: true as never }, 'a boolean'],
     ['a list', { temp: [1] as never }, 'an array'],
     ['an object', { temp: {} as never }, 'an object'],
     ['an object as what tells elements apart', { city: {} as never }, "'cities'"],
     ['a tuple with null', { city: ['a', null] as never }, "'cities'"],
-  ])('costs that element, by the name of the column: %s', async (_, bad: Partial<Reading>, word) => {
-    const driver = await createDriver(readings(tumbling(10)));
-    await driver.push('in', [event({ at: 1, temp: 1, city: 'delft' }), event({ at: 2, ...bad }, { id: 'bad' }), event({ at: 3, temp: 3 })]);
-    await driver.advanceWatermark('max');
-    const [refused, ...more] = driver.rejected();
-    expect(more).toEqual([]);
-    expect(refused).toMatchObject({ operator: 'window', code: 'function-result', value: { id: 'bad' } });
-    expect(refused?.message).toContain(word);
-    expect(driver.read('out').map(({ value }) => value)).toEqual([
-      selected(0, [
-        { at: 1, temp: 1, city: 'delft' },
-        { at: 3, temp: 3 },
-      ]),
-    ]);
-  });
+  ])(
+    'costs that element, by the name of the column: %s',
+    async (_, bad: Partial<Reading>, word) => {
+      const driver = await createDriver(readings(tumbling(10)));
+      await driver.push('in', [
+        event({ at: 1, temp: 1, city: 'delft' }),
+        event({ at: 2, ...bad }, { id: 'bad' }),
+        event({ at: 3, temp: 3 }),
+      ]);
+      await driver.advanceWatermark('max');
+      const [refused, ...more] = driver.rejected();
+      expect(more).toEqual([]);
+      expect(refused).toMatchObject({
+        operator: 'window',
+        code: 'function-result',
+        value: { id: 'bad' },
+      });
+      expect(refused?.message).toContain(word);
+      expect(driver.read('out').map(({ value }) => value)).toEqual([
+        selected(0, [
+          { at: 1, temp: 1, city: 'delft' },
+          { at: 3, temp: 3 },
+        ]),
+      ]);
+    },
+  );
 
   it('costs that element where arithmetic has no number: NaN and Infinity; -0 is 0', async () => {
     const ratios = topology('ratios', { version: 1, owner: 'a/b' }, (t) => {
-      t.source('in', stream('a/b') as StreamDefinition<SluiceEvent<{ readonly at: number; readonly by: number }>>)
-        .eventTime('time', (e) => e.data.at, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } })
+      t.source(
+        'in',
+        stream('a/b') as StreamDefinition<
+          SluiceEvent<{ readonly at: number; readonly by: number }>
+        >,
+      )
+        .eventTime('time', (e) => e.data.at, {
+          outOfOrderness: 0,
+          idleAfter: 0,
+          future: { max: 0 },
+        })
         .keyBy(() => 'k')
         .window('window', tumbling(10))
         .aggregate({
@@ -192,7 +229,11 @@ describe('a value that an aggregate cannot take', () => {
         .sinkTo('out', collect());
     });
     const driver = await createDriver(ratios);
-    await driver.push('in', [event({ at: 0, by: -1 }), event({ at: 1, by: 0 }), event({ at: 0, by: 0 })]);
+    await driver.push('in', [
+      event({ at: 0, by: -1 }),
+      event({ at: 1, by: 0 }),
+      event({ at: 0, by: 0 }),
+    ]);
     await driver.advanceWatermark('max');
     expect(driver.rejected().map(({ message }) => message)).toEqual([
       "'most' needs a finite number, or null, of each element, not Infinity",

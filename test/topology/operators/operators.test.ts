@@ -2,7 +2,17 @@
  * The operators through the driver: what each gives, in small.
  */
 import { expect, it } from 'vitest';
-import { collect, count, session, sliding, stream, sum, topology, tumbling, value } from '../../../topology/index.ts';
+import {
+  collect,
+  count,
+  session,
+  sliding,
+  stream,
+  sum,
+  topology,
+  tumbling,
+  value,
+} from '../../../topology/index.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 
 interface Sale {
@@ -33,8 +43,21 @@ it('a tumbling window gives one result a key, with its place in time, and late o
   await driver.advanceWatermark(3_599_999);
   const pane = { index: 0, timing: 'onTime', last: true };
   expect(driver.read('out')).toEqual([
-    { value: { key: 'x', windowStart: 0, windowEnd: 3_600_000, pane, sales: 2, revenue: 0.30000000000000004 }, timestamp: 3_599_999 },
-    { value: { key: 'y', windowStart: 0, windowEnd: 3_600_000, pane, sales: 1, revenue: 5 }, timestamp: 3_599_999 },
+    {
+      value: {
+        key: 'x',
+        windowStart: 0,
+        windowEnd: 3_600_000,
+        pane,
+        sales: 2,
+        revenue: 0.30000000000000004,
+      },
+      timestamp: 3_599_999,
+    },
+    {
+      value: { key: 'y', windowStart: 0, windowEnd: 3_600_000, pane, sales: 1, revenue: 5 },
+      timestamp: 3_599_999,
+    },
   ]);
   await driver.push('in', [sale('x', 7, 30)]);
   expect(driver.read('late')).toEqual([{ value: { shop: 'x', price: 7, at: 30 }, timestamp: 30 }]);
@@ -110,7 +133,9 @@ it('a process function keeps state, and what it did is undone when it throws', a
     { shop: 'x', seen: 1 },
     { shop: 'x', seen: 2 },
   ]);
-  expect(driver.rejected()).toMatchObject([{ operator: 'count', code: 'function-threw', message: 'negative' }]);
+  expect(driver.rejected()).toMatchObject([
+    { operator: 'count', code: 'function-threw', message: 'negative' },
+  ]);
   await driver.advanceWatermark(11);
   expect(driver.read('out')).toEqual([{ value: { shop: 'x', seen: -10 }, timestamp: 10 }]);
 });

@@ -1,11 +1,27 @@
 /**
- * A left join lost its left row when the function threw for the only partner that it had: the row counted as matched. And an `add` that changed its
- * accumulator before it threw left half a change in state. Wherever an author's function throws while several rows are at stake, one row or pair is
- * rejected, every other comes out, and state is as if the refused one had not been.
+ * A left join lost its left row when the function threw for the only partner that it had: the row
+ * counted as matched. And an `add` that changed its accumulator before it threw left half a change
+ * in state. Wherever an author's function throws while several rows are at stake, one row or pair
+ * is rejected, every other comes out, and state is as if the refused one had not been.
  */
 import { describe, expect, it } from 'vitest';
-import type { SluiceEvent, StreamDefinition, Topology, TopologyBuilder } from '../../../topology/index.ts';
-import { aggregator, asyncLookup, collect, count, session, sliding, stream, topology, tumbling } from '../../../topology/index.ts';
+import type {
+  SluiceEvent,
+  StreamDefinition,
+  Topology,
+  TopologyBuilder,
+} from '../../../topology/index.ts';
+import {
+  aggregator,
+  asyncLookup,
+  collect,
+  count,
+  session,
+  sliding,
+  stream,
+  topology,
+  tumbling,
+} from '../../../topology/index.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 
 interface Row {
@@ -14,22 +30,31 @@ interface Row {
 }
 
 const row = (id: string, at: number, n = 1): SluiceEvent<Row> => event({ at, n }, { id });
-const build = (flow: (t: TopologyBuilder) => void): Topology => topology('thrown', { version: 1, owner: 'a/b' }, flow);
+const build = (flow: (t: TopologyBuilder) => void): Topology =>
+  topology('thrown', { version: 1, owner: 'a/b' }, flow);
 const timed = (t: TopologyBuilder, id: string) =>
   t
     .source(id, stream('a/b') as StreamDefinition<SluiceEvent<Row>>)
-    .eventTime(`${id}-time`, (e) => e.data.at, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } });
+    .eventTime(`${id}-time`, (e) => e.data.at, {
+      outOfOrderness: 0,
+      idleAfter: 0,
+      future: { max: 0 },
+    });
 
 type Pushes = readonly (readonly [source: string, ...rows: readonly SluiceEvent<Row>[]])[];
 
 /** Everything, then the end of time; a restored operator must have seen the same. */
-async function play(of: Topology, pushes: Pushes): Promise<{ rows: readonly unknown[]; rejected: readonly (readonly string[])[] }> {
+async function play(
+  of: Topology,
+  pushes: Pushes,
+): Promise<{ rows: readonly unknown[]; rejected: readonly (readonly string[])[] }> {
   const driver = await createDriver(of);
   const rows: unknown[] = [];
   const rejected: (readonly string[])[] = [];
   const collectAll = (): void => {
     rows.push(...driver.read('out').map(({ value }) => value));
-    for (const { operator, message, value } of driver.rejected()) rejected.push([operator, message, (value as { id?: string }).id ?? '']);
+    for (const { operator, message, value } of driver.rejected())
+      rejected.push([operator, message, (value as { id?: string }).id ?? '']);
   };
   for (const [source, ...values] of pushes) {
     await driver.push(source, values);
@@ -87,7 +112,9 @@ describe('a pair of a left join whose function throws', () => {
   });
 
   it('rejects the left row only where it throws for it alone, and the others leave', async () => {
-    const { rows, rejected } = await play(joined('left'), [['left', row('l1', 10), row('l2', 10, 13), row('l3', 10)]]);
+    const { rows, rejected } = await play(joined('left'), [
+      ['left', row('l1', 10), row('l2', 10, 13), row('l3', 10)],
+    ]);
     expect(rows).toEqual(['l1 -', 'l3 -']);
     expect(rejected).toEqual([['pairs', 'alone', 'l2']]);
   });
@@ -167,7 +194,9 @@ describe('an aggregate that throws', () => {
         .aggregate({ ids: upTo, n: count() })
         .out.sinkTo('out', collect()),
     );
-    const { rows, rejected } = await play(windows, [['in', row('a', 60), row('b', 60), row('c', 110), row('d', 160)]]);
+    const { rows, rejected } = await play(windows, [
+      ['in', row('a', 60), row('b', 60), row('c', 110), row('d', 160)],
+    ]);
     // c would be the third in [50, 150), and the first in [100, 200).
     expect(rejected).toEqual([['w', 'full', 'c']]);
     expect(rows).toMatchObject([
@@ -186,7 +215,9 @@ describe('an aggregate that throws', () => {
         .aggregate({ all: hasty })
         .out.sinkTo('out', collect()),
     );
-    const { rows, rejected } = await play(sessions, [['in', row('never', 0), row('late', 150), row('between', 80)]]);
+    const { rows, rejected } = await play(sessions, [
+      ['in', row('never', 0), row('late', 150), row('between', 80)],
+    ]);
     expect(rejected).toEqual([['w', 'cannot be merged', 'between']]);
     expect(rows).toMatchObject([{ all: 'never: 1' }, { all: 'late: 1' }]);
   });
@@ -199,8 +230,14 @@ describe('an aggregate that throws', () => {
         .aggregate({ all: hasty })
         .out.sinkTo('out', collect()),
     );
-    const { rows, rejected } = await play(windows, [['in', row('a', 1), row('b', 2, 99), row('c', 3), row('b', 101)]]);
-    expect(rows).toMatchObject([{ all: 'a: 1' }, { all: 'c: 1' }, { all: 'b: 1', windowStart: 100 }]);
+    const { rows, rejected } = await play(windows, [
+      ['in', row('a', 1), row('b', 2, 99), row('c', 3), row('b', 101)],
+    ]);
+    expect(rows).toMatchObject([
+      { all: 'a: 1' },
+      { all: 'c: 1' },
+      { all: 'b: 1', windowStart: 100 },
+    ]);
     expect(rejected).toEqual([['w', 'ninety-nine', '']]);
   });
 });
@@ -268,7 +305,9 @@ it('what is thrown may be anything', async () => {
       })
       .sinkTo('out', collect()),
   );
-  const { rows, rejected } = await play(flow, [['in', ...thrown.map((_, n) => row(`e${n}`, 1, n)), row('good', 1, -1)]]);
+  const { rows, rejected } = await play(flow, [
+    ['in', ...thrown.map((_, n) => row(`e${n}`, 1, n)), row('good', 1, -1)],
+  ]);
   expect(rows).toEqual(['good']);
   expect(rejected.map(([, message]) => message)).toEqual([
     'text',

@@ -1,11 +1,28 @@
 /**
- * What the format of conformance cases cannot say of time: idle inputs of a join, timers that are deleted or register others, the order in which
- * timers fire, and that results are in front of the watermark that caused them.
+ * What the format of conformance cases cannot say of time: idle inputs of a join, timers that are
+ * deleted or register others, the order in which timers fire, and that results are in front of the
+ * watermark that caused them.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Key, SluiceEvent, StreamDefinition, Timer, Topology, TopologyBuilder } from '../../../topology/index.ts';
-import { collect, count, sliding, stream, sum, topology, tumbling, value } from '../../../topology/index.ts';
+import type {
+  Key,
+  SluiceEvent,
+  StreamDefinition,
+  Timer,
+  Topology,
+  TopologyBuilder,
+} from '../../../topology/index.ts';
+import {
+  collect,
+  count,
+  sliding,
+  stream,
+  sum,
+  topology,
+  tumbling,
+  value,
+} from '../../../topology/index.ts';
 import type { Driver } from '../../../topology/testing.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 
@@ -15,12 +32,17 @@ interface Row {
   readonly n?: number;
 }
 
-const build = (describeFlow: (t: TopologyBuilder) => void): Topology => topology('time', { version: 1, owner: 'a/b' }, describeFlow);
+const build = (describeFlow: (t: TopologyBuilder) => void): Topology =>
+  topology('time', { version: 1, owner: 'a/b' }, describeFlow);
 
 function rows(t: TopologyBuilder, id: string) {
   return t
     .source(id, stream(`a/${id}`) as StreamDefinition<SluiceEvent<Row>>)
-    .eventTime(`${id}-time`, (e) => e.data.at, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } });
+    .eventTime(`${id}-time`, (e) => e.data.at, {
+      outOfOrderness: 0,
+      idleAfter: 0,
+      future: { max: 0 },
+    });
 }
 
 const row = (at: number, key = 'k', n = 1): SluiceEvent<Row> => event({ key, at, n });
@@ -40,10 +62,12 @@ describe('an interval join with an idle input', () => {
       const right = rows(t, 'right').keyBy((e) => e.data.key);
       rows(t, 'left')
         .keyBy((e) => e.data.key)
-        .intervalJoin('join', right, { lower: -10, upper: 5, join }, (l, r: SluiceEvent<Row> | undefined) => [
-          l.data.at,
-          r?.data.at ?? null,
-        ])
+        .intervalJoin(
+          'join',
+          right,
+          { lower: -10, upper: 5, join },
+          (l, r: SluiceEvent<Row> | undefined) => [l.data.at, r?.data.at ?? null],
+        )
         .out.sinkTo('out', collect());
     });
 
@@ -108,12 +132,18 @@ describe('timers', () => {
       })
       .sinkTo('out', collect());
   });
-  const order = (command: Command, timer: number, key = 'k'): SluiceEvent<Order> => event({ key, command, timer });
+  const order = (command: Command, timer: number, key = 'k'): SluiceEvent<Order> =>
+    event({ key, command, timer });
   const fired = (driver: Driver): readonly unknown[] => driver.read('out').map((one) => one.value);
 
   it('that are deleted do not fire, and only those', async () => {
     let driver = await createDriver(obeying);
-    await driver.push('in', [order('event', 10), order('event', 20), order('event', 10, 'j'), order('processing', 10)]);
+    await driver.push('in', [
+      order('event', 10),
+      order('event', 20),
+      order('event', 10, 'j'),
+      order('processing', 10),
+    ]);
     await driver.push('in', [order('deleteEvent', 10), order('deleteEvent', 999)]);
     driver = await restored(obeying, driver);
     await driver.advanceWatermark(100);
@@ -127,14 +157,24 @@ describe('timers', () => {
 
   it('of processing time are deleted alike, and not by the other domain', async () => {
     const driver = await createDriver(obeying);
-    await driver.push('in', [order('processing', 10), order('processing', 20), order('deleteProcessing', 10), order('deleteEvent', 20)]);
+    await driver.push('in', [
+      order('processing', 10),
+      order('processing', 20),
+      order('deleteProcessing', 10),
+      order('deleteEvent', 20),
+    ]);
     await driver.setClock(50);
     expect(fired(driver)).toEqual([['k', 'processing', 20]]);
   });
 
   it('that are deleted and registered again fire once', async () => {
     let driver = await createDriver(obeying);
-    await driver.push('in', [order('event', 10), order('deleteEvent', 10), order('event', 10), order('event', 10)]);
+    await driver.push('in', [
+      order('event', 10),
+      order('deleteEvent', 10),
+      order('event', 10),
+      order('event', 10),
+    ]);
     driver = await restored(obeying, driver);
     await driver.advanceWatermark(10);
     expect(fired(driver)).toEqual([['k', 'event', 10]]);
@@ -143,28 +183,43 @@ describe('timers', () => {
   });
 
   it('of many keys fire in the order of their times, restored or not', async () => {
-    const orders = fc.array(fc.record({ key: fc.constantFrom('a', 'b', 'c', 'd'), timer: fc.integer({ min: -50, max: 50 }) }), {
-      size: 'max',
-      maxLength: 40,
-    });
+    const orders = fc.array(
+      fc.record({
+        key: fc.constantFrom('a', 'b', 'c', 'd'),
+        timer: fc.integer({ min: -50, max: 50 }),
+      }),
+      {
+        size: 'max',
+        maxLength: 40,
+      },
+    );
     let seen = 0;
     await fc.assert(
-      fc.asyncProperty(orders, fc.integer({ min: -50, max: 50 }), fc.boolean(), async (all, watermark, restore) => {
-        let driver = await createDriver(obeying);
-        for (const { key, timer } of all) await driver.push('in', order('event', timer, key));
-        if (restore) driver = await restored(obeying, driver);
-        const distinct = [...new Set(all.map(({ key, timer }) => JSON.stringify([key, 'event', timer])))];
-        const due = distinct.map((text) => JSON.parse(text) as [string, string, number]).sort((a, b) => a[2] - b[2]);
-        await driver.advanceWatermark(watermark);
-        const first = fired(driver) as [string, string, number][];
-        await driver.advanceWatermark('max');
-        const all2 = [...first, ...(fired(driver) as [string, string, number][])];
-        seen += all2.length;
-        expect(first.every(([, , at]) => at <= watermark)).toBe(true);
-        expect(all2.map(([, , at]) => at)).toEqual(due.map(([, , at]) => at));
-        expect(all2.map((one) => JSON.stringify(one)).sort()).toEqual([...distinct].sort());
-        driver.close();
-      }),
+      fc.asyncProperty(
+        orders,
+        fc.integer({ min: -50, max: 50 }),
+        fc.boolean(),
+        async (all, watermark, restore) => {
+          let driver = await createDriver(obeying);
+          for (const { key, timer } of all) await driver.push('in', order('event', timer, key));
+          if (restore) driver = await restored(obeying, driver);
+          const distinct = [
+            ...new Set(all.map(({ key, timer }) => JSON.stringify([key, 'event', timer]))),
+          ];
+          const due = distinct
+            .map((text) => JSON.parse(text) as [string, string, number])
+            .sort((a, b) => a[2] - b[2]);
+          await driver.advanceWatermark(watermark);
+          const first = fired(driver) as [string, string, number][];
+          await driver.advanceWatermark('max');
+          const all2 = [...first, ...(fired(driver) as [string, string, number][])];
+          seen += all2.length;
+          expect(first.every(([, , at]) => at <= watermark)).toBe(true);
+          expect(all2.map(([, , at]) => at)).toEqual(due.map(([, , at]) => at));
+          expect(all2.map((one) => JSON.stringify(one)).sort()).toEqual([...distinct].sort());
+          driver.close();
+        },
+      ),
     );
     expect(seen).toBeGreaterThan(500);
   });
@@ -215,9 +270,12 @@ describe('windows that fire at one time', () => {
       let driver = await createDriver(dense);
       await driver.push('in', row(5));
       if (restore) driver = await restored(dense, driver);
-      // The one that begins at -6 fires at 5; all others at 6, that at -5 on time and the rest early.
+      // The one that begins at -6 fires at 5; all others at 6, that at -5 on time and the rest
+      // early.
       await driver.advanceWatermark(6);
-      const starts = driver.read('out').map((one) => (one.value as { windowStart: number }).windowStart);
+      const starts = driver
+        .read('out')
+        .map((one) => (one.value as { windowStart: number }).windowStart);
       expect(starts).toEqual([-6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5]);
     }
   });
@@ -277,7 +335,10 @@ describe('results are in front of the watermark that caused them', () => {
       const right = rows(t, 'right').keyBy((e) => e.data.key);
       rows(t, 'left')
         .keyBy((e) => e.data.key)
-        .intervalJoin('join', right, { lower: 0, upper: '1h', join: 'left' }, (l, r) => ({ at: l.data.at, found: r !== undefined }))
+        .intervalJoin('join', right, { lower: 0, upper: '1h', join: 'left' }, (l, r) => ({
+          at: l.data.at,
+          found: r !== undefined,
+        }))
         .out.keyBy(() => 'all')
         .window('window', tumbling(10))
         .aggregate({ n: count() })
@@ -311,9 +372,21 @@ describe('counts of a window', () => {
     await driver.advanceWatermark(1_999);
     await driver.push('in', [row(-1_001), row(500), row(1_999), row(2_000)]);
     driver = await restored(slid, driver);
-    expect(driver.counts('window')).toMatchObject({ in: 4, passed: 3, late: 1, partiallyLate: 2, emitted: 0 });
+    expect(driver.counts('window')).toMatchObject({
+      in: 4,
+      passed: 3,
+      late: 1,
+      partiallyLate: 2,
+      emitted: 0,
+    });
     await driver.advanceWatermark('max');
-    expect(driver.counts('window')).toMatchObject({ in: 4, passed: 3, late: 1, partiallyLate: 2, emitted: 3 });
+    expect(driver.counts('window')).toMatchObject({
+      in: 4,
+      passed: 3,
+      late: 1,
+      partiallyLate: 2,
+      emitted: 3,
+    });
   });
 });
 

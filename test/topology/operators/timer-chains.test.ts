@@ -1,9 +1,16 @@
 /**
- * Timers that register timers: all of a chain fires, at the end of input too, and one without an end is cut and told instead of going on forever.
+ * Timers that register timers: all of a chain fires, at the end of input too, and one without an
+ * end is cut and told instead of going on forever.
  */
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../schemas/limits.ts';
-import type { ProcessContext, SluiceEvent, StreamDefinition, Timer, Topology } from '../../../topology/index.ts';
+import type {
+  ProcessContext,
+  SluiceEvent,
+  StreamDefinition,
+  Timer,
+  Topology,
+} from '../../../topology/index.ts';
 import { collect, stream, topology, value } from '../../../topology/index.ts';
 import { TimerChains } from '../../../topology/operators/timer-chains.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
@@ -18,7 +25,10 @@ type State = { readonly left: ReturnType<typeof value<number>> };
 type Context = ProcessContext<string, State>;
 
 /** `next` registers the timer after one that fires. */
-function chainOf(next: (timer: Timer, context: Context) => void, first: (context: Context) => void): Topology {
+function chainOf(
+  next: (timer: Timer, context: Context) => void,
+  first: (context: Context) => void,
+): Topology {
   return topology('chains', { version: 1, owner: 'a/b' }, (t) => {
     t.source('in', stream('a/in') as StreamDefinition<SluiceEvent<Row>>)
       .eventTime('time', () => 0, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } })
@@ -46,7 +56,11 @@ const byMinutes = chainOf(
   ({ timers }) => timers.event(60_000),
 );
 
-async function firedBy(of: Topology, rows: readonly Row[], act: 'max' | number | { readonly clock: number }) {
+async function firedBy(
+  of: Topology,
+  rows: readonly Row[],
+  act: 'max' | number | { readonly clock: number },
+) {
   const driver = await createDriver(of);
   await driver.push(
     'in',
@@ -55,7 +69,8 @@ async function firedBy(of: Topology, rows: readonly Row[], act: 'max' | number |
   if (typeof act === 'object') await driver.setClock(act.clock);
   else await driver.advanceWatermark(act);
   const counts: Record<string, number> = {};
-  for (const row of driver.read('out')) counts[row.value as string] = (counts[row.value as string] ?? 0) + 1;
+  for (const row of driver.read('out'))
+    counts[row.value as string] = (counts[row.value as string] ?? 0) + 1;
   return { counts, rejected: driver.rejected(), signals: driver.signals('out') };
 }
 
@@ -84,8 +99,12 @@ describe('a chain of timers', () => {
       'max',
     );
     expect(counts).toEqual({ endless: limits.timerChainMaxSteps, b: 4 });
-    expect(rejected).toMatchObject([{ operator: 'chain', code: 'function-result', value: { key: 'endless' } }]);
-    expect(rejected[0]?.message).toMatch(/more than 100000 others at the end of input: their chain is cut/);
+    expect(rejected).toMatchObject([
+      { operator: 'chain', code: 'function-result', value: { key: 'endless' } },
+    ]);
+    expect(rejected[0]?.message).toMatch(
+      /more than 100000 others at the end of input: their chain is cut/,
+    );
     expect(signals.at(-1)).toBe('max');
   });
 
@@ -97,7 +116,9 @@ describe('a chain of timers', () => {
     const keys = limits.timerChainsMaxSteps / limits.timerChainMaxSteps;
     chains.begin(Number.POSITIVE_INFINITY);
     for (let n = 0; n < keys; n++) follow(chains, `k${n}`, limits.timerChainMaxSteps);
-    expect(() => chains.follow('another', 0, 1)).toThrow(/the timers of all keys registered more than 1000000 others/);
+    expect(() => chains.follow('another', 0, 1)).toThrow(
+      /the timers of all keys registered more than 1000000 others/,
+    );
     // The next advance begins anew.
     chains.begin(5);
     expect(() => chains.follow('another', 1, 1)).not.toThrow();

@@ -1,5 +1,6 @@
 /**
- * Windows against oracles that remember every element and look through all of them, over random histories.
+ * Windows against oracles that remember every element and look through all of them, over random
+ * histories.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +11,11 @@ import { agrees, histories, watermarkTimes } from './oracle.ts';
 const kinds = ['expect', 'expectLate', 'expectWatermarks'] as const;
 
 const elements = fc
-  .tuple(fc.constantFrom('a', 'b', 7), fc.integer({ min: 1, max: 9 }), fc.integer({ min: -60, max: 10 }))
+  .tuple(
+    fc.constantFrom('a', 'b', 7),
+    fc.integer({ min: 1, max: 9 }),
+    fc.integer({ min: -60, max: 10 }),
+  )
   .map<StepAt>(([key, value, at]) => (now) => ['in', [key, value, now + at]]);
 const watermarks = watermarkTimes(-60, 0).map<StepAt>((at) => (now) => ['watermark', at(now)]);
 
@@ -25,7 +30,8 @@ const options = fc.record<Options>({
 });
 
 type Element = readonly [key: string | number, value: number, at: number];
-const timeOf = (value: Json): number => (value === 'max' ? Number.POSITIVE_INFINITY : (value as number));
+const timeOf = (value: Json): number =>
+  value === 'max' ? Number.POSITIVE_INFINITY : (value as number);
 
 interface Accepted {
   readonly key: string | number;
@@ -36,10 +42,17 @@ interface Accepted {
 
 /** Every window that holds the timestamp, found by trying each start. */
 function startsOf(at: number, size: number, slide: number, offset: number): readonly number[] {
-  return Array.from({ length: size }, (_, back) => at - back).filter((start) => Number.isInteger((start - offset) / slide));
+  return Array.from({ length: size }, (_, back) => at - back).filter((start) =>
+    Number.isInteger((start - offset) / slide),
+  );
 }
 
-function windowOracle(size: number, slide: number, offset: number, { allowedLateness, mode }: Options): Oracle {
+function windowOracle(
+  size: number,
+  slide: number,
+  offset: number,
+  { allowedLateness, mode }: Options,
+): Oracle {
   const accepted: Accepted[] = [];
   let watermark = Number.NEGATIVE_INFINITY;
   const fire = (key: string | number, start: number): Json => {
@@ -52,16 +65,29 @@ function windowOracle(size: number, slide: number, offset: number, { allowedLate
   return ([step, value]) => {
     if (step === 'in') {
       const [key, amount, at] = value as Element;
-      const starts = startsOf(at, size, slide, offset).filter((start) => start + size - 1 + allowedLateness > watermark);
+      const starts = startsOf(at, size, slide, offset).filter(
+        (start) => start + size - 1 + allowedLateness > watermark,
+      );
       if (starts.length === 0) return { expectLate: [value] };
       accepted.push(...starts.map((start) => ({ key, value: amount, start, fired: false })));
-      return { expect: starts.filter((start) => start + size - 1 <= watermark).map((start) => fire(key, start)) };
+      return {
+        expect: starts
+          .filter((start) => start + size - 1 <= watermark)
+          .map((start) => fire(key, start)),
+      };
     }
     if (step !== 'watermark' || timeOf(value) <= watermark) return {};
-    const due = accepted.filter(({ start }) => start + size - 1 > watermark && start + size - 1 <= timeOf(value));
-    const windows = new Map(due.map(({ key, start }) => [JSON.stringify([key, start]), [key, start] as const]));
+    const due = accepted.filter(
+      ({ start }) => start + size - 1 > watermark && start + size - 1 <= timeOf(value),
+    );
+    const windows = new Map(
+      due.map(({ key, start }) => [JSON.stringify([key, start]), [key, start] as const]),
+    );
     watermark = timeOf(value);
-    return { expect: [...windows.values()].map(([key, start]) => fire(key, start)), expectWatermarks: [value] };
+    return {
+      expect: [...windows.values()].map(([key, start]) => fire(key, start)),
+      expectWatermarks: [value],
+    };
   };
 }
 
@@ -88,9 +114,18 @@ function sessionOracle(gap: number, { allowedLateness, mode }: Options): Oracle 
       for (let grown = true; grown; ) {
         grown = false;
         for (const other of live) {
-          if (joined.has(other) || other.key !== key || other.start > merged.end || other.end < merged.start) continue;
+          if (
+            joined.has(other) ||
+            other.key !== key ||
+            other.start > merged.end ||
+            other.end < merged.start
+          )
+            continue;
           joined.add(other);
-          const [start, end] = [Math.min(merged.start, other.start), Math.max(merged.end, other.end)];
+          const [start, end] = [
+            Math.min(merged.start, other.start),
+            Math.max(merged.end, other.end),
+          ];
           merged = { key, start, end, total: merged.total + other.total };
           grown = true;
         }
@@ -111,15 +146,29 @@ function sessionOracle(gap: number, { allowedLateness, mode }: Options): Oracle 
 
 describe('windows over random histories', () => {
   it('tumbling ones agree with an oracle that remembers every element', async () => {
-    const sizes = fc
-      .integer({ min: 1, max: 20 })
-      .chain((size) => fc.record({ size: fc.constant(size), offset: fc.integer({ min: 1 - size, max: size - 1 }) }));
+    const sizes = fc.integer({ min: 1, max: 20 }).chain((size) =>
+      fc.record({
+        size: fc.constant(size),
+        offset: fc.integer({ min: 1 - size, max: size - 1 }),
+      }),
+    );
     let fired = 0;
     await fc.assert(
-      fc.asyncProperty(sizes, options, histories(elements, watermarks), async ({ size, offset }, chosen, history) => {
-        const config = { tumbling: size, offset, ...chosen };
-        fired += await agrees('window', config, history, windowOracle(size, size, offset, chosen), kinds);
-      }),
+      fc.asyncProperty(
+        sizes,
+        options,
+        histories(elements, watermarks),
+        async ({ size, offset }, chosen, history) => {
+          const config = { tumbling: size, offset, ...chosen };
+          fired += await agrees(
+            'window',
+            config,
+            history,
+            windowOracle(size, size, offset, chosen),
+            kinds,
+          );
+        },
+      ),
     );
     expect(fired).toBeGreaterThan(500);
   });
@@ -134,10 +183,21 @@ describe('windows over random histories', () => {
     );
     let fired = 0;
     await fc.assert(
-      fc.asyncProperty(shapes, options, histories(elements, watermarks), async ({ size, slide, offset }, chosen, history) => {
-        const config = { sliding: size, slide, offset, ...chosen };
-        fired += await agrees('window', config, history, windowOracle(size, slide, offset, chosen), kinds);
-      }),
+      fc.asyncProperty(
+        shapes,
+        options,
+        histories(elements, watermarks),
+        async ({ size, slide, offset }, chosen, history) => {
+          const config = { sliding: size, slide, offset, ...chosen };
+          fired += await agrees(
+            'window',
+            config,
+            history,
+            windowOracle(size, slide, offset, chosen),
+            kinds,
+          );
+        },
+      ),
     );
     expect(fired).toBeGreaterThan(500);
   });
@@ -145,9 +205,20 @@ describe('windows over random histories', () => {
   it('sessions agree with an oracle that merges until nothing touches', async () => {
     let fired = 0;
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1, max: 15 }), options, histories(elements, watermarks), async (gap, chosen, history) => {
-        fired += await agrees('window', { session: gap, ...chosen }, history, sessionOracle(gap, chosen), kinds);
-      }),
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 15 }),
+        options,
+        histories(elements, watermarks),
+        async (gap, chosen, history) => {
+          fired += await agrees(
+            'window',
+            { session: gap, ...chosen },
+            history,
+            sessionOracle(gap, chosen),
+            kinds,
+          );
+        },
+      ),
     );
     expect(fired).toBeGreaterThan(500);
   });

@@ -1,6 +1,7 @@
 /**
- * A job whose small path carries aggregates: every event of a record counts for itself, and a record is read whole or not at all, whatever
- * the turn's bound, where a run is killed, or where a drain ends.
+ * A job whose small path carries aggregates: every event of a record counts for itself, and a
+ * record is read whole or not at all, whatever the turn's bound, where a run is killed, or where a
+ * drain ends.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +13,15 @@ import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { encodeAggregate } from '../../../schemas/kpl.ts';
 import type { Job, JobConnectors, JobOptions, Topology } from '../../../topology/index.ts';
-import { count, createJob, schemaOf, stream, table, topology, tumbling } from '../../../topology/index.ts';
+import {
+  count,
+  createJob,
+  schemaOf,
+  stream,
+  table,
+  topology,
+  tumbling,
+} from '../../../topology/index.ts';
 import { streamConfig } from '../../ingest/support.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
@@ -34,9 +43,16 @@ const click = schemaOf<{ n: number }>({
   required: ['n'],
   properties: { n: { type: 'integer' } },
 });
-const counted = schemaOf<unknown>({ $id: 'https://sluice.example/test/counted', type: 'object', properties: { n: { type: 'integer' } } });
+const counted = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/counted',
+  type: 'object',
+  properties: { n: { type: 'integer' } },
+});
 
-/** Rows in the order of their events; in windows without order their number, so that a part that is seen twice shows in state. */
+/**
+ * Rows in the order of their events; in windows without order their number, so that a part that is
+ * seen twice shows in state.
+ */
 function clicks(): Topology {
   return topology('clicks', { version: 1, owner: 'a/b' }, (t) => {
     const valid = t
@@ -53,12 +69,19 @@ function clicks(): Topology {
 }
 
 function aggregate(values: readonly Uint8Array[]): { readonly value: Uint8Array } {
-  return { value: Buffer.concat(encodeAggregate(values.map((value) => ({ key: 'one-key', value: [value] })))) };
+  return {
+    value: Buffer.concat(
+      encodeAggregate(values.map((value) => ({ key: 'one-key', value: [value] }))),
+    ),
+  };
 }
 
 /** Events e`from` to before e`to`; every tenth is not what the schema asks for. */
 function eventsOf(from: number, to: number): readonly Uint8Array[] {
-  return Array.from({ length: to - from }, (_, i) => event(`e${from + i}`, { n: (from + i) % 10 === 7 ? 'seven' : from + i }).value);
+  return Array.from(
+    { length: to - from },
+    (_, i) => event(`e${from + i}`, { n: (from + i) % 10 === 7 ? 'seven' : from + i }).value,
+  );
 }
 
 const numbers = (from: number, to: number, keep: (n: number) => boolean): readonly number[] =>
@@ -98,7 +121,10 @@ function send(made: World, ...records: readonly { readonly value: Uint8Array }[]
   for (const record of records) put(target, 0, record);
 }
 
-/** Aggregates of 1 to 12 events, more than a turn's bound, and some events as they are: 60 events in all. */
+/**
+ * Aggregates of 1 to 12 events, more than a turn's bound, and some events as they are: 60 events in
+ * all.
+ */
 function sixty(made: World): void {
   let from = 0;
   for (const size of [5, 12, 1, 8, 12, 3, 9]) {
@@ -134,7 +160,8 @@ async function drained(job: Job, rigged: Rig): Promise<Awaited<ReturnType<Job['s
   return status;
 }
 
-const landed = (made: World): readonly number[] => ((made.tables['clicks']?.visible ?? []) as readonly Row[]).map(({ n }) => n);
+const landed = (made: World): readonly number[] =>
+  ((made.tables['clicks']?.visible ?? []) as readonly Row[]).map(({ n }) => n);
 const refused = (made: World): readonly Record<string, unknown>[] =>
   (made.tables['rejected']?.visible ?? []) as readonly Record<string, unknown>[];
 
@@ -145,8 +172,16 @@ describe('a job over aggregates', () => {
     const { nodes, splits } = await drained(rigged.start(), rigged);
     expect(landed(rigged.made)).toEqual(numbers(0, 60, isGood));
     expect(rigged.made.tables['counted']?.visible).toMatchObject([{ n: 54 }]);
-    expect(nodes.find(({ id }) => id === 'clicks')).toMatchObject({ in: 60, passed: 60, rejected: 0 });
-    expect(nodes.find(({ id }) => id === 'valid')).toMatchObject({ in: 60, passed: 54, rejected: 6 });
+    expect(nodes.find(({ id }) => id === 'clicks')).toMatchObject({
+      in: 60,
+      passed: 60,
+      rejected: 0,
+    });
+    expect(nodes.find(({ id }) => id === 'valid')).toMatchObject({
+      in: 60,
+      passed: 54,
+      rejected: 6,
+    });
     expect(splits.find(({ path }) => path === 'kinesis')).toMatchObject({ position: '17', lag: 0 });
   });
 
@@ -162,7 +197,11 @@ describe('a job over aggregates', () => {
       ['kinesis/shard-0/2', 'undecodable-record', '2'],
       ['e7', 'schema-violation', '1:2'],
     ]);
-    expect(nodes.find(({ id }) => id === 'clicks')).toMatchObject({ in: 6, passed: 3, rejected: 3 });
+    expect(nodes.find(({ id }) => id === 'clicks')).toMatchObject({
+      in: 6,
+      passed: 3,
+      rejected: 3,
+    });
   });
 
   it('refuses an aggregate that was altered as one record, and goes on', async () => {
@@ -173,7 +212,12 @@ describe('a job over aggregates', () => {
     await drained(rigged.start(), rigged);
     expect(landed(rigged.made)).toEqual([3, 4]);
     expect(refused(rigged.made)).toMatchObject([
-      { id: 'kinesis/shard-0/1', code: 'undecodable-record', data_encoding: 'base64', data: Buffer.from(value).toString('base64') },
+      {
+        id: 'kinesis/shard-0/1',
+        code: 'undecodable-record',
+        data_encoding: 'base64',
+        data: Buffer.from(value).toString('base64'),
+      },
     ]);
   });
 
@@ -209,11 +253,15 @@ describe('a job over aggregates', () => {
       rigged.made.crash = () => {
         if (++step === at) throw new SluiceError('killed', `killed at step ${at}`);
       };
-      await drained(rigged.start(), rigged).catch((thrown: unknown) => expect((thrown as SluiceError).code).toBe('killed'));
+      await drained(rigged.start(), rigged).catch((thrown: unknown) =>
+        expect((thrown as SluiceError).code).toBe('killed'),
+      );
       expect(step, `killed at step ${at}`).toBeGreaterThanOrEqual(at);
       await drained(rigged.start(), rigged);
       expect(landed(rigged.made), `killed at step ${at}`).toEqual(numbers(0, 60, isGood));
-      expect(rigged.made.tables['counted']?.visible, `killed at step ${at}`).toMatchObject([{ n: 54 }]);
+      expect(rigged.made.tables['counted']?.visible, `killed at step ${at}`).toMatchObject([
+        { n: 54 },
+      ]);
       expect(refused(rigged.made).length, `killed at step ${at}`).toBe(6);
     }
   });
@@ -229,7 +277,10 @@ describe('a job over aggregates', () => {
     try {
       const writer = streams.writer('kinesis');
       for (let from = 0; from < 400; from += 40) {
-        const records = eventsOf(from, from + 39).map((value) => ({ key: 'one-key', value: [value] }));
+        const records = eventsOf(from, from + 39).map((value) => ({
+          key: 'one-key',
+          value: [value],
+        }));
         const outcomes = await writer.write('a/b', [
           { key: 'one-key', value: encodeAggregate(records) },
           { key: 'one-key', value: eventsOf(from + 39, from + 40) },
@@ -238,9 +289,13 @@ describe('a job over aggregates', () => {
       }
       const rigged = rig((made) => ({
         ...made.connectors,
-        readers: () => Promise.resolve(streams.handles('a/b').map((handle) => embeddedReader(handle))),
+        readers: () =>
+          Promise.resolve(streams.handles('a/b').map((handle) => embeddedReader(handle))),
       }));
-      const { nodes } = await drained(rigged.start({ turnBounds: { maxRecords: 100, maxBytes: 1e6 } }), rigged);
+      const { nodes } = await drained(
+        rigged.start({ turnBounds: { maxRecords: 100, maxBytes: 1e6 } }),
+        rigged,
+      );
       expect(landed(rigged.made)).toEqual(numbers(0, 400, isGood));
       expect(nodes.find(({ id }) => id === 'clicks')).toMatchObject({ in: 400, passed: 400 });
     } finally {

@@ -1,6 +1,7 @@
 /**
- * Checkpoints that fail. As shipped before, a store that could not be written was silent: the status said `running`, without an error, until the next
- * try, which came after nine times as long as the failed one had taken; then the run ended.
+ * Checkpoints that fail. As shipped before, a store that could not be written was silent: the
+ * status said `running`, without an error, until the next try, which came after nine times as long
+ * as the failed one had taken; then the run ended.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +19,11 @@ import { JobCheckpoints } from '../../../topology/runtime/job-checkpoints.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/any-row', type: 'object', properties: {} });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/any-row',
+  type: 'object',
+  properties: {},
+});
 
 const rows = topology('rows', { version: 1, owner: 'a/b' }, (t) => {
   t.source('events', stream('a/b'))
@@ -48,7 +53,10 @@ function rigOf(): Rig {
   const blobs = memoryBlobs();
   const hanging: ((how: 'stored' | 'failed') => void)[] = [];
   const fault = (code: string): SluiceError =>
-    new SluiceError(code, `${code}: no room`, { retryable: code !== 's3-refused', fix: 'free some space' });
+    new SluiceError(code, `${code}: no room`, {
+      retryable: code !== 's3-refused',
+      fix: 'free some space',
+    });
   const store: BlobStore = {
     ...blobs,
     async createIfAbsent(key, bytes) {
@@ -65,7 +73,11 @@ function rigOf(): Rig {
           throw fault('s3-failed');
         case 'hangs':
           return new Promise((resolve, reject) => {
-            hanging.push((how) => (how === 'stored' ? resolve(blobs.createIfAbsent(key, bytes)) : reject(fault('s3-failed'))));
+            hanging.push((how) =>
+              how === 'stored'
+                ? resolve(blobs.createIfAbsent(key, bytes))
+                : reject(fault('s3-failed')),
+            );
           });
       }
     },
@@ -145,8 +157,10 @@ async function stopped(rig: Rig, { job, running }: Running): Promise<void> {
   await job.close();
 }
 
-const visible = ({ made }: Rig): readonly string[] => (made.tables['rows']?.visible ?? []).map((row) => (row as { id: string }).id).sort();
-const failures = ({ news }: Rig): number => news.filter(({ kind }) => kind === 'checkpoint-failed').length;
+const visible = ({ made }: Rig): readonly string[] =>
+  (made.tables['rows']?.visible ?? []).map((row) => (row as { id: string }).id).sort();
+const failures = ({ news }: Rig): number =>
+  news.filter(({ kind }) => kind === 'checkpoint-failed').length;
 
 describe('a checkpoint that cannot be stored', () => {
   it('is an error with its cause at once, is tried again soon, and takes nothing from the results', async () => {
@@ -157,13 +171,22 @@ describe('a checkpoint that cannot be stored', () => {
       rig.fate = () => fate;
       await pass(rig, 1_200);
       const { checkpoints } = await run.job.status();
-      expect(checkpoints).toMatchObject({ inARow: 1, alarm: false, last: { message: expect.stringContaining('no room') as string } });
+      expect(checkpoints).toMatchObject({
+        inARow: 1,
+        alarm: false,
+        last: { message: expect.stringContaining('no room') as string },
+      });
       expect(checkpoints.last?.againInMs).toBeLessThanOrEqual(limits.checkpointRetryBaseMs * 3);
       rig.fate = () => 'stored';
       const more = send(rig, 10);
       await pass(rig, 3_000);
       expect(visible(rig), fate).toEqual([...first, ...more].sort());
-      expect((await run.job.status()).checkpoints).toMatchObject({ inARow: 0, failures: 1, last: null, alarm: false });
+      expect((await run.job.status()).checkpoints).toMatchObject({
+        inARow: 0,
+        failures: 1,
+        last: null,
+        alarm: false,
+      });
       expect(rig.news.map(({ kind }) => kind)).toContain('checkpoint-completed');
       await stopped(rig, run);
       expect(visible(rig), fate).toEqual([...first, ...more].sort());
@@ -177,11 +200,18 @@ describe('a checkpoint that cannot be stored', () => {
     const ids = send(rig, 5);
     await pass(rig, 15_000);
     expect(failures(rig)).toBeGreaterThanOrEqual(limits.checkpointAlarmFailures);
-    expect((await run.job.status()).checkpoints).toMatchObject({ alarm: true, last: { code: 'disk-full' } });
+    expect((await run.job.status()).checkpoints).toMatchObject({
+      alarm: true,
+      last: { code: 'disk-full' },
+    });
     expect(run.ended()).toBeUndefined();
     rig.fate = () => 'stored';
     await pass(rig, limits.checkpointRetryMaxMs + 1_000);
-    expect((await run.job.status()).checkpoints).toMatchObject({ inARow: 0, alarm: false, last: null });
+    expect((await run.job.status()).checkpoints).toMatchObject({
+      inARow: 0,
+      alarm: false,
+      last: null,
+    });
     await stopped(rig, run);
     expect(visible(rig)).toEqual([...ids].sort());
   });
@@ -295,7 +325,8 @@ describe('a run that was taken over', () => {
     const newer = await opened(rig);
     send(rig, 5);
     rig.made.crash = (step) => {
-      if (step.startsWith('rows prepare')) throw new SluiceError('staged-file-missing', 'the newer run has removed it');
+      if (step.startsWith('rows prepare'))
+        throw new SluiceError('staged-file-missing', 'the newer run has removed it');
     };
     await pass(rig, 2_000);
     expect(old.ended()).toBe('fenced');
@@ -311,11 +342,15 @@ describe('a checkpoint whose sink fails', () => {
       const run = await opened(rig);
       const ids = send(rig, 10);
       rig.made.crash = (at) => {
-        if (at.startsWith(step)) throw new SluiceError('disk-full', 'no room for rows', { retryable: true });
+        if (at.startsWith(step))
+          throw new SluiceError('disk-full', 'no room for rows', { retryable: true });
       };
       await pass(rig, 2_000);
       expect(run.ended(), step).toBe('disk-full');
-      expect((await run.job.status()).checkpoints, step).toMatchObject({ inARow: 1, last: { code: 'disk-full', againInMs: null } });
+      expect((await run.job.status()).checkpoints, step).toMatchObject({
+        inARow: 1,
+        last: { code: 'disk-full', againInMs: null },
+      });
       await run.job.close();
       rig.made.crash = () => undefined;
       const next = await opened(rig);
@@ -328,7 +363,10 @@ describe('a checkpoint whose sink fails', () => {
   it('by not answering ends the run, too', async () => {
     const rig = rigOf();
     const { connectors } = rig.made;
-    const silent: JobConnectors = { ...connectors, sink: (...given) => ({ ...connectors.sink(...given), prepare: never }) };
+    const silent: JobConnectors = {
+      ...connectors,
+      sink: (...given) => ({ ...connectors.sink(...given), prepare: never }),
+    };
     Object.assign(rig.made, { connectors: silent });
     const run = await opened(rig);
     send(rig, 5);
@@ -372,17 +410,29 @@ describe('a state that has no text', () => {
       commit: async () => undefined,
     };
     const tell = (told: CheckpointNews): void => void news.push(told);
-    const checkpoints = new JobCheckpoints({ store, sinks, clock, random: seededRandom(1), intervalMs: 60_000, tell }, fence);
+    const checkpoints = new JobCheckpoints(
+      { store, sinks, clock, random: seededRandom(1), intervalMs: 60_000, tell },
+      fence,
+    );
     const circular: { self?: unknown } = {};
     circular.self = circular;
     for (const state of [{ sum: 1n }, circular]) {
-      expect(await checkpoints.take({ ...head, operators: { fine: 1, keeper: state } }, false)).toBe(false);
-      expect(news.at(-1)).toMatchObject({ failure: { code: 'state-unwritable', message: expect.stringContaining("'keeper'") as string } });
+      expect(
+        await checkpoints.take({ ...head, operators: { fine: 1, keeper: state } }, false),
+      ).toBe(false);
+      expect(news.at(-1)).toMatchObject({
+        failure: {
+          code: 'state-unwritable',
+          message: expect.stringContaining("'keeper'") as string,
+        },
+      });
       clock.advance(limits.checkpointRetryBaseMs + limits.checkpointRetryMaxMs);
       expect(checkpoints.isDue).toBe(true);
     }
     expect(staged).toEqual([]);
-    expect(await checkpoints.take({ ...head, operators: { fine: 1, keeper: [2] } }, false)).toBe(true);
+    expect(await checkpoints.take({ ...head, operators: { fine: 1, keeper: [2] } }, false)).toBe(
+      true,
+    );
     await checkpoints.settled();
     expect(news.at(-1)).toEqual({ kind: 'checkpoint-completed', checkpoint: 2 });
     expect((await store.latest())?.operators).toEqual({ fine: 1, keeper: [2] });
@@ -390,7 +440,10 @@ describe('a state that has no text', () => {
 });
 
 it('whatever becomes of each try to store a checkpoint, nothing is lost or doubled', async () => {
-  const fates = fc.array(fc.constantFrom<Fate>('stored', 'stored', 'disk-full', 'denied', 'lost', 'hangs'), { maxLength: 30 });
+  const fates = fc.array(
+    fc.constantFrom<Fate>('stored', 'stored', 'disk-full', 'denied', 'lost', 'hangs'),
+    { maxLength: 30 },
+  );
   await fc.assert(
     fc.asyncProperty(fates, fc.array(fc.boolean(), { maxLength: 3 }), async (planned, restarts) => {
       const rig = rigOf();

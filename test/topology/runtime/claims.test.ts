@@ -1,6 +1,7 @@
 /**
- * Claim checks on their way out: what a topology gets is the event with its bytes unchanged; a store that cannot be asked is asked again and
- * nothing is skipped; a claim that is missing, altered or somebody else's is one rejected event under a code of its own; memory is bounded.
+ * Claim checks on their way out: what a topology gets is the event with its bytes unchanged; a
+ * store that cannot be asked is asked again and nothing is skipped; a claim that is missing,
+ * altered or somebody else's is one rejected event under a code of its own; memory is bounded.
  */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
@@ -37,7 +38,8 @@ function storeOf(): Store {
     fails: false,
     async get(key) {
       store.asked.push(key);
-      if (store.fails) throw new SluiceError('blob-store-failed', 'it cannot be asked', { retryable: true });
+      if (store.fails)
+        throw new SluiceError('blob-store-failed', 'it cannot be asked', { retryable: true });
       const found = await memory.get(key);
       store.given += found?.length ?? 0;
       return found;
@@ -57,16 +59,31 @@ function pointing(
   more: Partial<EventAttributes> = {},
 ): Uint8Array {
   store.blobs.set(key, data);
-  const pointer = { dataref: `claim:${key}`, datasize: String(data.length), datasha256: sha256(data) };
+  const pointer = {
+    dataref: `claim:${key}`,
+    datasize: String(data.length),
+    datasha256: sha256(data),
+  };
   return event(id, null, { ...more, extensions: { ...more.extensions, ...pointer } }).value;
 }
 
 function readerOf(values: readonly Uint8Array[]): RecordReader {
-  const records = values.map((value, n): IncomingRecord => ({ key: 'k', value, position: String(n + 1), arrivedAtMs: 1_000 }));
+  const records = values.map(
+    (value, n): IncomingRecord => ({
+      key: 'k',
+      value,
+      position: String(n + 1),
+      arrivedAtMs: 1_000,
+    }),
+  );
   return {
     path: 'kinesis',
     splits: () => Promise.resolve([{ id: 's', parents: [] }]),
-    read: (_, after, { maxRecords }) => Promise.resolve({ records: records.slice(Number(after ?? 0)).slice(0, maxRecords), ended: false }),
+    read: (_, after, { maxRecords }) =>
+      Promise.resolve({
+        records: records.slice(Number(after ?? 0)).slice(0, maxRecords),
+        ended: false,
+      }),
     latest: () => Promise.resolve(records.at(-1)?.position),
     lag: (_, after) => Promise.resolve(records.length - Number(after ?? 0)),
     oldest: () => Promise.resolve({ position: undefined, counts: false }),
@@ -92,14 +109,21 @@ describe('a reader of records that point to their data', () => {
       pointing(store, 'e1', data, undefined, { extensions: { own: 'x' }, subject: 's' }),
       event('e2', 2).value,
     ];
-    const { records } = await unfoldingReader(readerOf(values), 'a/b', store).read('s', undefined, wide);
+    const { records } = await unfoldingReader(readerOf(values), 'a/b', store).read(
+      's',
+      undefined,
+      wide,
+    );
     expect(records.map(({ position }) => position)).toEqual(['1', '2', '3']);
     expect(records.map(dataOf)).toEqual(['0', data.toString(), '2']);
     const plain = event('e1', null, { extensions: { own: 'x' }, subject: 's' }).value;
-    const [resolved, original] = [records[1] as IncomingRecord, { key: 'k', value: plain, position: '2', arrivedAtMs: 1_000 }].map(
-      decodeRecord,
+    const [resolved, original] = [
+      records[1] as IncomingRecord,
+      { key: 'k', value: plain, position: '2', arrivedAtMs: 1_000 },
+    ].map(decodeRecord);
+    expect((resolved as { attributes: unknown }).attributes).toEqual(
+      (original as { attributes: unknown }).attributes,
     );
-    expect((resolved as { attributes: unknown }).attributes).toEqual((original as { attributes: unknown }).attributes);
   });
 
   it('holds, however large the data is, what a read may have and one event beyond', async () => {
@@ -111,10 +135,14 @@ describe('a reader of records that point to their data', () => {
           const store = storeOf();
           // 0: an event without a claim.
           const values = sizes.map((size, n) =>
-            size === 0 ? event(`e${n}`, n).value : pointing(store, `e${n}`, Buffer.from(JSON.stringify('x'.repeat(size)))),
+            size === 0
+              ? event(`e${n}`, n).value
+              : pointing(store, `e${n}`, Buffer.from(JSON.stringify('x'.repeat(size)))),
           );
           const reader = unfoldingReader(readerOf(values), 'a/b', store);
-          const sent = sizes.map((size, n) => (size === 0 ? `${n}` : JSON.stringify('x'.repeat(size))));
+          const sent = sizes.map((size, n) =>
+            size === 0 ? `${n}` : JSON.stringify('x'.repeat(size)),
+          );
           const got: string[] = [];
           let after: string | undefined;
           while (got.length < values.length) {
@@ -122,7 +150,9 @@ describe('a reader of records that point to their data', () => {
             const { records } = await reader.read('s', after, { maxRecords: 7, maxBytes });
             expect(records.length).toBeGreaterThan(0);
             if (records.length > 1) {
-              expect(records.reduce((sum, { value }) => sum + value.length, 0)).toBeLessThanOrEqual(maxBytes);
+              expect(records.reduce((sum, { value }) => sum + value.length, 0)).toBeLessThanOrEqual(
+                maxBytes,
+              );
               expect(store.given).toBeLessThanOrEqual(maxBytes);
             }
             got.push(...records.map(dataOf));
@@ -138,11 +168,18 @@ describe('a reader of records that point to their data', () => {
 
   it('asks a store that failed again, and skips nothing', async () => {
     const store = storeOf();
-    const values = [event('e0', 0).value, pointing(store, 'e1', Buffer.from('1')), event('e2', 2).value];
+    const values = [
+      event('e0', 0).value,
+      pointing(store, 'e1', Buffer.from('1')),
+      event('e2', 2).value,
+    ];
     const reader = unfoldingReader(readerOf(values), 'a/b', store);
     store.fails = true;
     for (let n = 0; n < 3; n++)
-      await expect(reader.read('s', undefined, wide)).rejects.toMatchObject({ code: 'blob-store-failed', retryable: true });
+      await expect(reader.read('s', undefined, wide)).rejects.toMatchObject({
+        code: 'blob-store-failed',
+        retryable: true,
+      });
     store.fails = false;
     expect((await reader.read('s', undefined, wide)).records.map(dataOf)).toEqual(['0', '1', '2']);
   });
@@ -154,7 +191,11 @@ describe('a reader of records that point to their data', () => {
     store.blobs.delete('a/b/2026-01-01/missing');
     store.blobs.set('a/b/2026-01-01/longer', Buffer.from('"good" '));
     store.blobs.set('a/b/2026-01-01/other', Buffer.from('"bad!"'));
-    const { records } = await unfoldingReader(readerOf(values), 'a/b', store).read('s', undefined, wide);
+    const { records } = await unfoldingReader(readerOf(values), 'a/b', store).read(
+      's',
+      undefined,
+      wide,
+    );
     expect(records.map(({ unresolved }) => unresolved)).toEqual([
       expect.stringContaining('nothing stored') as string,
       '7 bytes are stored, 6 were sent',
@@ -183,10 +224,16 @@ describe('a reader of records that point to their data', () => {
       'a/b/%2e%2e/1',
     ];
     const values = keys.map((key, n) => pointing(store, `e${n}`, secret, key));
-    const { records } = await unfoldingReader(readerOf(values), 'a/b', store).read('s', undefined, wide);
+    const { records } = await unfoldingReader(readerOf(values), 'a/b', store).read(
+      's',
+      undefined,
+      wide,
+    );
     expect(store.asked).toEqual([]);
     expect(records.map(dataOf)).toEqual(keys.map(() => 'null'));
-    expect(records.every(({ unresolved }) => unresolved?.includes('claim:a/b/') === true)).toBe(true);
+    expect(records.every(({ unresolved }) => unresolved?.includes('claim:a/b/') === true)).toBe(
+      true,
+    );
   });
 
   it('fetches no more for one record than one event can have', async () => {
@@ -194,18 +241,39 @@ describe('a reader of records that point to their data', () => {
     const data = Buffer.from('"x"');
     const part = pointing(store, 'e', data);
     const huge = event('h', null, {
-      extensions: { dataref: 'claim:a/b/1', datasize: String(limits.bodyDecodedMaxBytes), datasha256: sha256(data) },
+      extensions: {
+        dataref: 'claim:a/b/1',
+        datasize: String(limits.bodyDecodedMaxBytes),
+        datasha256: sha256(data),
+      },
     }).value;
-    const aggregate = Buffer.concat(encodeAggregate([part, event('plain', 1).value, huge].map((value) => ({ key: 'k', value: [value] }))));
-    const { records } = await unfoldingReader(readerOf([aggregate, part]), 'a/b', store).read('s', undefined, wide);
+    const aggregate = Buffer.concat(
+      encodeAggregate(
+        [part, event('plain', 1).value, huge].map((value) => ({ key: 'k', value: [value] })),
+      ),
+    );
+    const { records } = await unfoldingReader(readerOf([aggregate, part]), 'a/b', store).read(
+      's',
+      undefined,
+      wide,
+    );
     expect(store.asked).toEqual(['a/b/2026-01-01/e']);
     expect(records.map(dataOf)).toEqual(['null', '1', 'null', '"x"']);
-    expect(records.map(({ unresolved }) => unresolved?.includes('at most') ?? false)).toEqual([true, false, true, false]);
+    expect(records.map(({ unresolved }) => unresolved?.includes('at most') ?? false)).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
   });
 
   it('leaves everything as it is where there is no store', async () => {
     const value = pointing(storeOf(), 'e', Buffer.from('1'));
-    const { records } = await unfoldingReader(readerOf([value]), 'a/b', undefined).read('s', undefined, wide);
+    const { records } = await unfoldingReader(readerOf([value]), 'a/b', undefined).read(
+      's',
+      undefined,
+      wide,
+    );
     expect(records).toEqual([{ key: 'k', value, position: '1', arrivedAtMs: 1_000 }]);
   });
 });
@@ -253,7 +321,10 @@ describe('a job over records that point to their data', () => {
     const { nodes } = await job.status();
     await job.close();
     return {
-      out: (made.tables['out']?.visible ?? []) as readonly { readonly id: string; readonly text: string }[],
+      out: (made.tables['out']?.visible ?? []) as readonly {
+        readonly id: string;
+        readonly text: string;
+      }[],
       rejected: (made.tables['rejected']?.visible ?? []) as readonly Record<string, unknown>[],
       source: nodes.find(({ id }) => id === 'in'),
     };
@@ -280,7 +351,11 @@ describe('a job over records that point to their data', () => {
   it('rejects what cannot be had under a code of its own, and lands the others', async () => {
     const store = storeOf();
     const data = Buffer.from('"x"');
-    const values = [pointing(store, 'gone', data), pointing(store, 'fine', data), pointing(store, 'foreign', data, 'a/c/2026-01-01/1')];
+    const values = [
+      pointing(store, 'gone', data),
+      pointing(store, 'fine', data),
+      pointing(store, 'foreign', data, 'a/c/2026-01-01/1'),
+    ];
     store.blobs.delete('a/b/2026-01-01/gone');
     const { out, rejected, source } = await run(store, values);
     expect(out.map(({ id }) => id)).toEqual(['fine']);
@@ -294,7 +369,11 @@ describe('a job over records that point to their data', () => {
 
   it('refuses a pointer in the name of another stream as what it is, not as that stream\u2019s event', async () => {
     const store = storeOf();
-    const { rejected } = await run(store, [pointing(store, 'theirs', Buffer.from('1'), undefined, { team: 'other' })]);
-    expect(rejected).toMatchObject([{ id: 'kinesis/shard-0/1', team: 'a', app: 'b', code: 'undecodable-record' }]);
+    const { rejected } = await run(store, [
+      pointing(store, 'theirs', Buffer.from('1'), undefined, { team: 'other' }),
+    ]);
+    expect(rejected).toMatchObject([
+      { id: 'kinesis/shard-0/1', team: 'a', app: 'b', code: 'undecodable-record' },
+    ]);
   });
 });

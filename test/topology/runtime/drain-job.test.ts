@@ -1,12 +1,22 @@
 /**
- * What a drain must not lose: an input that was idle, or behind, has its windows opened by the end of time like any other, and what they give must
- * not meet an operator that is already at the end.
+ * What a drain must not lose: an input that was idle, or behind, has its windows opened by the end
+ * of time like any other, and what they give must not meet an operator that is already at the end.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { Job, Topology, TopologyBuilder } from '../../../topology/index.ts';
-import { count, createJob, list, rejected, schemaOf, stream, table, topology, tumbling } from '../../../topology/index.ts';
+import {
+  count,
+  createJob,
+  list,
+  rejected,
+  schemaOf,
+  stream,
+  table,
+  topology,
+  tumbling,
+} from '../../../topology/index.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
@@ -15,14 +25,26 @@ interface Row {
   readonly at: number;
 }
 
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/drained', type: 'object', properties: { key: { type: 'string' } } });
-const dataSchema = schemaOf<Row>({ $id: 'https://sluice.example/test/row', type: 'object', properties: { key: { type: 'string' } } });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/drained',
+  type: 'object',
+  properties: { key: { type: 'string' } },
+});
+const dataSchema = schemaOf<Row>({
+  $id: 'https://sluice.example/test/row',
+  type: 'object',
+  properties: { key: { type: 'string' } },
+});
 
 function rows(t: TopologyBuilder, id: string, name: string) {
   return t
     .source(id, stream(name))
     .validate(`${id}-valid`, dataSchema)
-    .eventTime(`${id}-time`, (e) => e.data.at, { outOfOrderness: 0, idleAfter: '1s', future: { max: 0 } })
+    .eventTime(`${id}-time`, (e) => e.data.at, {
+      outOfOrderness: 0,
+      idleAfter: '1s',
+      future: { max: 0 },
+    })
     .map((e): Row => e.data);
 }
 
@@ -41,7 +63,10 @@ interface Rig {
 }
 
 async function rigOf(of: Topology): Promise<Rig> {
-  const made = world({ 'a/b': memoryStream(['kinesis', '0']), 'a/c': memoryStream(['kinesis', '0']) });
+  const made = world({
+    'a/b': memoryStream(['kinesis', '0']),
+    'a/c': memoryStream(['kinesis', '0']),
+  });
   const clock = manualClock(5_000_000);
   const [ab, ac] = [made.streams['a/b'], made.streams['a/c']];
   if (ab === undefined || ac === undefined) throw new Error('no stream');
@@ -87,7 +112,10 @@ describe('a drain', () => {
           .keyBy((row) => row.key)
           .process('parts', {
             state: { waiting: list<string>() },
-            onElement: (row, { state, timers, processingTime }): readonly { readonly key: string; readonly part: string }[] => {
+            onElement: (
+              row,
+              { state, timers, processingTime },
+            ): readonly { readonly key: string; readonly part: string }[] => {
               state.waiting.add(row.part);
               timers.event(row.at + 60_000);
               timers.processing(processingTime + 3_600_000);
@@ -105,28 +133,35 @@ describe('a drain', () => {
       }),
     );
     await idleThenDrained(rig);
-    expect(rig.made.tables['parts']?.visible).toMatchObject([{ part: 'first' }, { part: 'second' }, { part: 'third' }]);
+    expect(rig.made.tables['parts']?.visible).toMatchObject([
+      { part: 'first' },
+      { part: 'second' },
+      { part: 'third' },
+    ]);
   });
 });
 
 describe('a drain of idle inputs', () => {
-  it.each(['first', 'second'])('loses nothing that a window gives to a union as its %s input', async (place) => {
-    const rig = await rigOf(
-      topology('union', { version: 1, owner: 'a/b' }, (t) => {
-        const a = rows(t, 'a', 'a/b');
-        const b = hundreds(t);
-        const windows = (place === 'first' ? b.union('all', a) : a.union('all', b))
-          .keyBy((row) => row.key)
-          .window('thousands', tumbling(1_000), { late: 'side' })
-          .aggregate({ n: count() });
-        windows.out.sinkTo('table', table('thousands', anyRow));
-        windows.late.sinkTo('late', rejected());
-      }),
-    );
-    await idleThenDrained(rig);
-    expect(rig.made.tables['rejected']?.visible).toEqual([]);
-    expect(rig.made.tables['thousands']?.visible).toMatchObject([{ n: 2 }]);
-  });
+  it.each(['first', 'second'])(
+    'loses nothing that a window gives to a union as its %s input',
+    async (place) => {
+      const rig = await rigOf(
+        topology('union', { version: 1, owner: 'a/b' }, (t) => {
+          const a = rows(t, 'a', 'a/b');
+          const b = hundreds(t);
+          const windows = (place === 'first' ? b.union('all', a) : a.union('all', b))
+            .keyBy((row) => row.key)
+            .window('thousands', tumbling(1_000), { late: 'side' })
+            .aggregate({ n: count() });
+          windows.out.sinkTo('table', table('thousands', anyRow));
+          windows.late.sinkTo('late', rejected());
+        }),
+      );
+      await idleThenDrained(rig);
+      expect(rig.made.tables['rejected']?.visible).toEqual([]);
+      expect(rig.made.tables['thousands']?.visible).toMatchObject([{ n: 2 }]);
+    },
+  );
 
   it('loses nothing that a window gives to a join', async () => {
     const rig = await rigOf(

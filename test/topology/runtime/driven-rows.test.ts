@@ -1,6 +1,6 @@
 /**
- * What a table or a graph does not take: the test driver rejects the same rows as a job, under the same code, at the same place, so that no test is
- * green on what production refuses.
+ * What a table or a graph does not take: the test driver rejects the same rows as a job, under the
+ * same code, at the same place, so that no test is green on what production refuses.
  */
 import { describe, expect, it } from 'vitest';
 import { batchReader } from '../../../enrich/parquet/batch-columns.ts';
@@ -8,7 +8,16 @@ import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { RejectedEvent } from '../../../schemas/rejection.ts';
 import type { Sink, SluiceEvent, StreamDefinition, Topology } from '../../../topology/index.ts';
-import { createJob, fitWrites, graph, graphModel, schemaOf, stream, table, topology } from '../../../topology/index.ts';
+import {
+  createJob,
+  fitWrites,
+  graph,
+  graphModel,
+  schemaOf,
+  stream,
+  table,
+  topology,
+} from '../../../topology/index.ts';
 import { createDriver, event as driven } from '../../../topology/testing.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
@@ -56,8 +65,14 @@ interface Refused {
 }
 
 /** Production's decision about a batch, without its files and databases. */
-function decidingSink({ sink }: Parameters<Parameters<typeof createJob>[0]['connectors']['sink']>[0], taken: unknown[]): Sink {
-  const reader = sink.kind === 'table' ? batchReader(sink.schema, sink.partitionBy, { team: 'a', app: 'b' }) : undefined;
+function decidingSink(
+  { sink }: Parameters<Parameters<typeof createJob>[0]['connectors']['sink']>[0],
+  taken: unknown[],
+): Sink {
+  const reader =
+    sink.kind === 'table'
+      ? batchReader(sink.schema, sink.partitionBy, { team: 'a', app: 'b' })
+      : undefined;
   return {
     open: () => Promise.resolve(),
     write(batch) {
@@ -85,10 +100,18 @@ async function byDriver(of: Topology, given: Given) {
   const driver = await createDriver(of);
   await driver.push(
     'in',
-    given.map(([id, value, time]) => driven({ row: value }, { id, team: 'a', app: 'b', ...timeOf(time) })),
+    given.map(([id, value, time]) =>
+      driven({ row: value }, { id, team: 'a', app: 'b', ...timeOf(time) }),
+    ),
   );
-  const refused = driver.rejected().map(({ code, pointer, message }): Omit<Refused, 'id'> => ({ code, pointer, message }));
-  return { taken: driver.read('out').map(({ value }) => value), refused, counts: driver.counts('out') };
+  const refused = driver
+    .rejected()
+    .map(({ code, pointer, message }): Omit<Refused, 'id'> => ({ code, pointer, message }));
+  return {
+    taken: driver.read('out').map(({ value }) => value),
+    refused,
+    counts: driver.counts('out'),
+  };
 }
 
 async function byJob(of: Topology, given: Given) {
@@ -110,7 +133,12 @@ async function byJob(of: Topology, given: Given) {
   await running;
   await job.close();
   const events = (made.tables['rejected']?.visible ?? []) as readonly RejectedEvent[];
-  return { taken, refused: events.map(({ id, code, pointer, message }): Refused => ({ id, code, pointer, message })) };
+  return {
+    taken,
+    refused: events.map(
+      ({ id, code, pointer, message }): Refused => ({ id, code, pointer, message }),
+    ),
+  };
 }
 
 describe('rows that do not fit', () => {
@@ -134,7 +162,9 @@ describe('rows that do not fit', () => {
     const driver = await byDriver(rows, given);
     expect(driver.taken).toEqual(job.taken);
     expect(driver.taken).toEqual([given[0]?.[1], given[11]?.[1]]);
-    expect(driver.refused).toEqual(job.refused.map(({ code, pointer, message }) => ({ code, pointer, message })));
+    expect(driver.refused).toEqual(
+      job.refused.map(({ code, pointer, message }) => ({ code, pointer, message })),
+    );
     expect(job.refused.map(({ id, code, pointer }) => [id, code, pointer])).toEqual([
       ['other type', 'row-mismatch', '/temp'],
       ['missing', 'row-mismatch', '/id'],
@@ -154,7 +184,10 @@ describe('rows that do not fit', () => {
     const off: Given = [
       ['fits', [ways.City({ name: 'Delft', size: 1 })]],
       ['nothing', []],
-      ['no label', [ways.City({ name: 'Delft' }), { kind: 'node', label: 'Town', props: { name: 'x' } }]],
+      [
+        'no label',
+        [ways.City({ name: 'Delft' }), { kind: 'node', label: 'Town', props: { name: 'x' } }],
+      ],
       ['no integer', [ways.City({ name: 'Delft', size: 1.5 })]],
       ['no key', [{ kind: 'node', label: 'City', props: {} }]],
       ['no list', { kind: 'node' }],
@@ -163,8 +196,12 @@ describe('rows that do not fit', () => {
     const job = await byJob(writes, off);
     const driver = await byDriver(writes, off);
     expect(driver.taken).toEqual(job.taken);
-    const byId = [...job.refused].sort((a, b) => off.findIndex(([id]) => id === a.id) - off.findIndex(([id]) => id === b.id));
-    expect(driver.refused).toEqual(byId.map(({ code, pointer, message }) => ({ code, pointer, message })));
+    const byId = [...job.refused].sort(
+      (a, b) => off.findIndex(([id]) => id === a.id) - off.findIndex(([id]) => id === b.id),
+    );
+    expect(driver.refused).toEqual(
+      byId.map(({ code, pointer, message }) => ({ code, pointer, message })),
+    );
     expect(byId.map(({ id, code, pointer }) => [id, code, pointer])).toEqual([
       ['no label', 'row-mismatch', '/1/label'],
       ['no integer', 'row-mismatch', '/0/props/size'],

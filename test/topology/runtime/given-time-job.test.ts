@@ -1,12 +1,21 @@
 /**
- * No operator sees a time that it was not given. A restored look-up gives out what it held before the first tick: everything in it was from
- * the future then, as time was 0, and a process function was told that it is 1970.
+ * No operator sees a time that it was not given. A restored look-up gives out what it held before
+ * the first tick: everything in it was from the future then, as time was 0, and a process function
+ * was told that it is 1970.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { Job, Topology } from '../../../topology/index.ts';
-import { asyncLookup, createJob, schemaOf, stream, table, topology, value } from '../../../topology/index.ts';
+import {
+  asyncLookup,
+  createJob,
+  schemaOf,
+  stream,
+  table,
+  topology,
+  value,
+} from '../../../topology/index.ts';
 import { createDriver, event as driven } from '../../../topology/testing.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
@@ -15,10 +24,21 @@ interface Data {
 }
 
 const now = 1_700_000_000_000;
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/any-row', type: 'object', properties: {} });
-const data = schemaOf<Data>({ $id: 'https://sluice.example/test/at', type: 'object', properties: { at: { type: 'integer' } } });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/any-row',
+  type: 'object',
+  properties: {},
+});
+const data = schemaOf<Data>({
+  $id: 'https://sluice.example/test/at',
+  type: 'object',
+  properties: { at: { type: 'integer' } },
+});
 
-/** The look-up answers when `gate` is open; what comes out of it has its time set, guarded against the future, and is told what time it is. */
+/**
+ * The look-up answers when `gate` is open; what comes out of it has its time set, guarded against
+ * the future, and is told what time it is.
+ */
 function guarded(gate: { open: boolean }): Topology {
   return topology('guarded', { version: 1, owner: 'a/b' }, (t) => {
     t.source('events', stream('a/b'))
@@ -32,7 +52,10 @@ function guarded(gate: { open: boolean }): Topology {
       )
       .eventTime('time', (row) => row.at, { outOfOrderness: 0, future: { max: '5m' } })
       .keyBy(() => 'all')
-      .process('told', { state: { n: value<number>() }, onElement: (_row, ctx) => [{ told: ctx.processingTime }] })
+      .process('told', {
+        state: { n: value<number>() },
+        onElement: (_row, ctx) => [{ told: ctx.processingTime }],
+      })
       .sinkTo('out', table('out', anyRow));
   });
 }
@@ -61,7 +84,8 @@ describe('processing time', () => {
         checkpointIntervalMs: 100,
       });
     for (let n = 0; n < 20; n++) put(events, 0, event(`e${n}`, { at: now + n }));
-    // The second run's own splits wait behind what it restored, and are in its checkpoints' way: a set is no JSON.
+    // The second run's own splits wait behind what it restored, and are in its checkpoints' way: a
+    // set is no JSON.
     for (let run = 1; run <= 2; run++) {
       put(events, 0, event(`r${run}`, { at: now }));
       const held = start();
@@ -91,10 +115,16 @@ describe('processing time', () => {
     let driver = await createDriver(of, { now });
     const snapshot = driver.snapshot();
     await driver.push('events', driven({ at: now }));
-    expect([driver.read('out').map((row) => row.value), driver.rejected()]).toEqual([[{ told: now }], []]);
+    expect([driver.read('out').map((row) => row.value), driver.rejected()]).toEqual([
+      [{ told: now }],
+      [],
+    ]);
     driver = await createDriver(of, { now: now + 7 });
     await driver.restore(snapshot);
     await driver.push('events', driven({ at: now + 60_000 }));
-    expect([driver.read('out').map((row) => row.value), driver.rejected()]).toEqual([[{ told: now + 7 }], []]);
+    expect([driver.read('out').map((row) => row.value), driver.rejected()]).toEqual([
+      [{ told: now + 7 }],
+      [],
+    ]);
   });
 });

@@ -9,7 +9,15 @@ import { heardOf } from '../../../topology/runtime/heard.ts';
 const source = { id: 'in' };
 const dag = { sources: [{ node: source }], stages: [] } as unknown as Dag;
 const cursor = (key: string, more: Partial<Cursor> = {}): Cursor =>
-  ({ key, source, phase: 'begun', ended: false, met: true, heardMs: 5, ...more }) as unknown as Cursor;
+  ({
+    key,
+    source,
+    phase: 'begun',
+    ended: false,
+    met: true,
+    heardMs: 5,
+    ...more,
+  }) as unknown as Cursor;
 
 it('is when each was heard, of those that are read and take more: the children of one that ended have not begun', () => {
   const cursors = [

@@ -1,5 +1,6 @@
 /**
- * What a job hands to a graph sink: the writes of each element; an element whose function fails is rejected, and the others go on.
+ * What a job hands to a graph sink: the writes of each element; an element whose function fails is
+ * rejected, and the others go on.
  */
 import { expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
@@ -37,8 +38,19 @@ it('hands a graph sink the writes of each element, and rejects those whose funct
   const writes = (n: number): unknown => [model.Number({ n }), model.Number({ n: 0 })];
   expect(made.tables['numbers-graph']?.visible).toEqual([writes(1), writes(4)]);
   expect(made.tables['rejected']?.visible).toMatchObject([
-    { id: 'e2', operator: 'numbers-graph', code: 'function-threw', message: 'two is refused', data: '2' },
-    { id: 'e3', code: 'function-result', message: "a graph's function must return an array of writes, not null", data: '3' },
+    {
+      id: 'e2',
+      operator: 'numbers-graph',
+      code: 'function-threw',
+      message: 'two is refused',
+      data: '2',
+    },
+    {
+      id: 'e3',
+      code: 'function-result',
+      message: "a graph's function must return an array of writes, not null",
+      data: '3',
+    },
   ]);
   const status = await job.status();
   expect(status.nodes.at(-1)).toMatchObject({ id: 'numbers-graph', in: 4, passed: 2, rejected: 2 });

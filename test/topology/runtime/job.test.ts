@@ -1,5 +1,6 @@
 /**
- * The job as a whole, over streams in memory: order of actions, exactly-once under a crash at every step, fencing, restore.
+ * The job as a whole, over streams in memory: order of actions, exactly-once under a crash at every
+ * step, fencing, restore.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
@@ -41,7 +42,8 @@ function twoPathStream(): ReturnType<typeof memoryStream> {
 function fill(made: World, from: number, to: number): void {
   const target = made.streams['a/b'];
   if (target === undefined) throw new Error('no stream');
-  for (let n = from; n < to; n++) put(target, n % 2, event(`e${n}`, n % 10 === 7 ? { n: 'seven', at: n } : { n, at: n }));
+  for (let n = from; n < to; n++)
+    put(target, n % 2, event(`e${n}`, n % 10 === 7 ? { n: 'seven', at: n } : { n, at: n }));
 }
 
 interface Rig {
@@ -92,7 +94,8 @@ async function runDry(job: Job, rigged: Rig): Promise<void> {
   await job.close();
 }
 
-const idsOf = (rows: readonly unknown[] | undefined): readonly string[] => (rows ?? []).map((value) => (value as { id: string }).id).sort();
+const idsOf = (rows: readonly unknown[] | undefined): readonly string[] =>
+  (rows ?? []).map((value) => (value as { id: string }).id).sort();
 const range = (from: number, to: number, keep: (n: number) => boolean): readonly string[] =>
   Array.from({ length: to - from }, (_, i) => from + i)
     .filter(keep)
@@ -105,7 +108,9 @@ describe('a job', () => {
     fill(rigged.made, 0, 50);
     await runDry(rigged.start(), rigged);
     expect(idsOf(rigged.made.tables['clicks']?.visible)).toEqual(range(0, 50, (n) => n % 10 !== 7));
-    expect(idsOf(rigged.made.tables['rejected']?.visible)).toEqual(range(0, 50, (n) => n % 10 === 7));
+    expect(idsOf(rigged.made.tables['rejected']?.visible)).toEqual(
+      range(0, 50, (n) => n % 10 === 7),
+    );
     const [first] = (rigged.made.tables['rejected']?.visible ?? []) as {
       code: string;
       pointer: string;
@@ -148,11 +153,17 @@ describe('a job', () => {
       rigged.made.crash = () => {
         if (++count === at) throw new SluiceError('killed', `killed at step ${at}`);
       };
-      await runDry(rigged.start(), rigged).catch((thrown: unknown) => expect((thrown as SluiceError).code).toBe('killed'));
+      await runDry(rigged.start(), rigged).catch((thrown: unknown) =>
+        expect((thrown as SluiceError).code).toBe('killed'),
+      );
       expect(count).toBeGreaterThanOrEqual(at);
       await runDry(rigged.start(), rigged);
-      expect(idsOf(rigged.made.tables['clicks']?.visible), `killed at step ${at}`).toEqual(range(0, 60, (n) => n % 10 !== 7));
-      expect(idsOf(rigged.made.tables['rejected']?.visible), `killed at step ${at}`).toEqual(range(0, 60, (n) => n % 10 === 7));
+      expect(idsOf(rigged.made.tables['clicks']?.visible), `killed at step ${at}`).toEqual(
+        range(0, 60, (n) => n % 10 !== 7),
+      );
+      expect(idsOf(rigged.made.tables['rejected']?.visible), `killed at step ${at}`).toEqual(
+        range(0, 60, (n) => n % 10 === 7),
+      );
     }
   });
 
@@ -192,10 +203,21 @@ describe('a job', () => {
     const job = rigged.start();
     await runDry(job, rigged);
     const { nodes } = await job.status();
-    for (const node of nodes) expect(node.in, node.id).toBe(node.passed + node.filtered + node.late + node.deduplicated + node.rejected);
+    for (const node of nodes)
+      expect(node.in, node.id).toBe(
+        node.passed + node.filtered + node.late + node.deduplicated + node.rejected,
+      );
     expect(nodes.find((node) => node.id === 'clicks')).toMatchObject({ in: 50, passed: 50 });
-    expect(nodes.find((node) => node.id === 'valid')).toMatchObject({ in: 50, passed: 45, rejected: 5 });
-    expect(nodes.find((node) => node.id === 'once')).toMatchObject({ in: 45, passed: 36, deduplicated: 9 });
+    expect(nodes.find((node) => node.id === 'valid')).toMatchObject({
+      in: 50,
+      passed: 45,
+      rejected: 5,
+    });
+    expect(nodes.find((node) => node.id === 'once')).toMatchObject({
+      in: 45,
+      passed: 36,
+      deduplicated: 9,
+    });
     expect(nodes.find((node) => node.id === 'table')).toMatchObject({ in: 36, passed: 36 });
   });
 
@@ -213,7 +235,13 @@ describe('a job', () => {
     await runDry(rigged.start(throwing), rigged);
     expect(idsOf(rigged.made.tables['clicks']?.visible)).toEqual(['e0', 'e1', 'e2', 'e4']);
     expect(rigged.made.tables['rejected']?.visible).toMatchObject([
-      { id: 'e3', code: 'function-threw', message: 'no threes', operator: 'clicks/map', topology_version: 3 },
+      {
+        id: 'e3',
+        code: 'function-threw',
+        message: 'no threes',
+        operator: 'clicks/map',
+        topology_version: 3,
+      },
     ]);
   });
 
@@ -227,8 +255,17 @@ describe('a job', () => {
     put(target, 0, event('e2', { n: 2, at: 2 }));
     await runDry(rigged.start(), rigged);
     expect(idsOf(rigged.made.tables['clicks']?.visible)).toEqual(['e2']);
-    const refused = rigged.made.tables['rejected']?.visible as { code: string; data: string; data_encoding: string; id: string }[];
-    expect(refused.map((event) => event.code)).toEqual(['undecodable-record', 'undecodable-record', 'undecodable-record']);
+    const refused = rigged.made.tables['rejected']?.visible as {
+      code: string;
+      data: string;
+      data_encoding: string;
+      id: string;
+    }[];
+    expect(refused.map((event) => event.code)).toEqual([
+      'undecodable-record',
+      'undecodable-record',
+      'undecodable-record',
+    ]);
     expect(refused[0]).toMatchObject({
       id: 'kinesis/shard-0/1',
       data: Buffer.from([0xff, 0x00, 0x41]).toString('base64'),
@@ -255,7 +292,9 @@ describe('a job', () => {
     const running = job.run();
     // Time goes on once every split was read.
     const isPast = async (): Promise<boolean> =>
-      (await job.status()).nodes.some(({ id, time }) => id === 'once' && time?.watermark === 9_999_999);
+      (await job.status()).nodes.some(
+        ({ id, time }) => id === 'once' && time?.watermark === 9_999_999,
+      );
     for (let i = 0; i < 200 && !(await isPast()); i++) {
       rigged.clock.advance(50);
       await new Promise((resolve) => setImmediate(resolve));
@@ -268,7 +307,9 @@ describe('a job', () => {
     job.stop();
     await running;
     await job.close();
-    expect(rigged.made.tables['rejected']?.visible).toMatchObject([{ id: 'old', code: 'late', operator: 'late-clicks' }]);
+    expect(rigged.made.tables['rejected']?.visible).toMatchObject([
+      { id: 'old', code: 'late', operator: 'late-clicks' },
+    ]);
     expect(idsOf(rigged.made.tables['clicks']?.visible)).toEqual(['new0', 'new1', 'new2']);
   });
 
@@ -276,7 +317,9 @@ describe('a job', () => {
     const rigged = rig();
     fill(rigged.made, 0, 4);
     const picky = topology('picky', { version: 1, owner: 'a/b' }, (t) => {
-      const parts = t.source('clicks', stream('a/b')).split({ odd: (e) => Number(e.id.slice(1)) % 2 === 1 });
+      const parts = t
+        .source('clicks', stream('a/b'))
+        .split({ odd: (e) => Number(e.id.slice(1)) % 2 === 1 });
       parts.odd.sinkTo('unwanted', rejected());
       parts.rest.map((e) => ({ id: e.id, n: 1 })).sinkTo('table', table('clicks', row));
     });
@@ -303,7 +346,14 @@ describe('a job', () => {
     });
     await runDry(rigged.start(split), rigged);
     expect(idsOf(rigged.made.tables['low']?.visible)).toEqual(['e0', 'e0+', 'e1', 'e1+']);
-    expect(idsOf(rigged.made.tables['high']?.visible)).toEqual(['e2', 'e2+', 'e3', 'e3+', 'e4', 'e4+']);
+    expect(idsOf(rigged.made.tables['high']?.visible)).toEqual([
+      'e2',
+      'e2+',
+      'e3',
+      'e3+',
+      'e4',
+      'e4+',
+    ]);
   });
 
   it('refuses a checkpoint of another graph, names what is gone, and lets go of it only when told', async () => {
@@ -325,7 +375,9 @@ describe('a job', () => {
   it('tells every problem of a topology at once', async () => {
     const broken = topology('broken topology', { version: 0, owner: 'nobody' as never }, (t) => {
       const source = t.source('s', stream('a/b'));
-      source.deduplicate('s', { by: (e) => e.id, within: '5x' as never, late: 'side' }).out.sinkTo('t', table('Bad-Name', row as never));
+      source
+        .deduplicate('s', { by: (e) => e.id, within: '5x' as never, late: 'side' })
+        .out.sinkTo('t', table('Bad-Name', row as never));
     });
     const opened = rig().start(broken).open();
     await expect(opened).rejects.toMatchObject({ code: 'topology-invalid' });

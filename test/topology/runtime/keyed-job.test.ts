@@ -1,5 +1,6 @@
 /**
- * A job with windows, a join, a process and a union: through a crash at every step, and drained at its end, it gives what a calm run gives.
+ * A job with windows, a join, a process and a union: through a crash at every step, and drained at
+ * its end, it gives what a calm run gives.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
@@ -29,8 +30,16 @@ interface Click {
   readonly at: number;
 }
 
-const click = schemaOf<Click>({ $id: 'https://sluice.example/test/click', type: 'object', properties: { user: { type: 'string' } } });
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/any', type: 'object', properties: { user: { type: 'string' } } });
+const click = schemaOf<Click>({
+  $id: 'https://sluice.example/test/click',
+  type: 'object',
+  properties: { user: { type: 'string' } },
+});
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/any',
+  type: 'object',
+  properties: { user: { type: 'string' } },
+});
 
 function shop(): Topology {
   return topology('shop', { version: 1, owner: 'a/b' }, (t) => {
@@ -38,7 +47,11 @@ function shop(): Topology {
       t
         .source(id, stream(name))
         .validate(`${id}-valid`, click)
-        .eventTime(`${id}-time`, (e) => e.data.at, { outOfOrderness: '1s', idleAfter: 0, future: { max: 0 } })
+        .eventTime(`${id}-time`, (e) => e.data.at, {
+          outOfOrderness: '1s',
+          idleAfter: 0,
+          future: { max: 0 },
+        })
         .deduplicate(`${id}-once`, { by: (e) => e.id, within: '1h' })
         .map((e) => e.data);
     const clicks = source('clicks', 'a/b');
@@ -87,8 +100,13 @@ function shop(): Topology {
           },
         ],
       })
-      // Elements of two streams come in any order; what holds in each is the number of those before the timer.
-      .map((r) => ({ user: r.user, at: r.at, before: r.times.split(' ').filter((at) => Number(at) < r.at).length }))
+      // Elements of two streams come in any order; what holds in each is the number of those before
+      // the timer.
+      .map((r) => ({
+        user: r.user,
+        at: r.at,
+        before: r.times.split(' ').filter((at) => Number(at) < r.at).length,
+      }))
       .sinkTo('runs-table', table('runs', anyRow));
   });
 }
@@ -100,9 +118,17 @@ function fill(made: World, from: number, to: number): void {
   if (clicks === undefined || views === undefined) throw new Error('no stream');
   for (let n = from; n < to; n++) {
     const user = `u${n % 3}`;
-    put(clicks, n % 2, event(`c${n}`, { user, price: n / 10, at: n * 700 - (n % 4) * 300 + 5_000 }));
+    put(
+      clicks,
+      n % 2,
+      event(`c${n}`, { user, price: n / 10, at: n * 700 - (n % 4) * 300 + 5_000 }),
+    );
     if (n % 2 === 0) {
-      put(views, 0, event(`v${n}`, { user, price: 0, at: n * 650 + 4_000 }, { app: 'c', source: '/a/c' }));
+      put(
+        views,
+        0,
+        event(`v${n}`, { user, price: 0, at: n * 650 + 4_000 }, { app: 'c', source: '/a/c' }),
+      );
     }
   }
 }
@@ -157,7 +183,12 @@ async function runDrained(job: Job, { clock }: Rig): Promise<void> {
 }
 
 function landed({ made }: Rig): Readonly<Record<string, readonly string[]>> {
-  return Object.fromEntries(tables.map((name) => [name, (made.tables[name]?.visible ?? []).map((row) => JSON.stringify(row)).sort()]));
+  return Object.fromEntries(
+    tables.map((name) => [
+      name,
+      (made.tables[name]?.visible ?? []).map((row) => JSON.stringify(row)).sort(),
+    ]),
+  );
 }
 
 describe('a job with keyed state', () => {
@@ -185,7 +216,9 @@ describe('a job with keyed state', () => {
       rigged.made.crash = () => {
         if (++taken === at) throw new SluiceError('killed', `killed at step ${at}`);
       };
-      await runDrained(rigged.start(), rigged).catch((thrown: unknown) => expect((thrown as SluiceError).code).toBe('killed'));
+      await runDrained(rigged.start(), rigged).catch((thrown: unknown) =>
+        expect((thrown as SluiceError).code).toBe('killed'),
+      );
       await runDrained(rigged.start(), rigged);
       expect(landed(rigged), `killed at step ${at}`).toEqual(expected);
     }
@@ -224,7 +257,11 @@ describe('a job with keyed state', () => {
         const windows = t
           .source('clicks', stream('a/b'))
           .validate('valid', click)
-          .eventTime('time', (e) => e.data.at, { outOfOrderness: '1s', idleAfter: '1s', future: { max: 0 } })
+          .eventTime('time', (e) => e.data.at, {
+            outOfOrderness: '1s',
+            idleAfter: '1s',
+            future: { max: 0 },
+          })
           .keyBy((e) => e.data.user)
           .window('windows', tumbling('10s'), { late: 'side' })
           .aggregate({ n: count() });

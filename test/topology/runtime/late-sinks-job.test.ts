@@ -1,6 +1,7 @@
 /**
- * A sink whose commits are slow, or fail for a while, beside one that is on time: as shipped before, the next checkpoint waited for both, so that one
- * locked node of a graph kept all tables back. What must not come of going on without it: rows that a restart writes again.
+ * A sink whose commits are slow, or fail for a while, beside one that is on time: as shipped
+ * before, the next checkpoint waited for both, so that one locked node of a graph kept all tables
+ * back. What must not come of going on without it: rows that a restart writes again.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -12,7 +13,11 @@ import type { Job, NodeStatus, Sink } from '../../../topology/index.ts';
 import { createJob, schemaOf, stream, table, topology } from '../../../topology/index.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/late-row', type: 'object', properties: { id: { type: 'string' } } });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/late-row',
+  type: 'object',
+  properties: { id: { type: 'string' } },
+});
 const two = topology('two', { version: 1, owner: 'a/b' }, (t) => {
   const ids = t.source('events', stream('a/b')).map((e) => ({ id: e.id }));
   ids.sinkTo('prompt', table('prompt', anyRow));
@@ -26,7 +31,10 @@ interface Staged {
   readonly checkpoint: number;
 }
 
-/** What is staged and visible of the slow sink: outlives its runs, and publishes each staged part once, as a graph does. */
+/**
+ * What is staged and visible of the slow sink: outlives its runs, and publishes each staged part
+ * once, as a graph does.
+ */
 class SlowPlace {
   readonly visible: string[] = [];
   readonly #parts = new Map<string, readonly string[]>();
@@ -76,12 +84,16 @@ class SlowPlace {
       },
       commit: async (checkpoint) => {
         this.commits++;
-        if (this.fate === 'hangs') await new Promise<void>((resolve) => this.#hanging.push(resolve));
-        if (this.fate === 'fails') throw new SluiceError('graph-busy', 'a node is locked', { retryable: true });
+        if (this.fate === 'hangs')
+          await new Promise<void>((resolve) => this.#hanging.push(resolve));
+        if (this.fate === 'fails')
+          throw new SluiceError('graph-busy', 'a node is locked', { retryable: true });
         if (this.fate === 'denied') throw new SluiceError('graph-behind', 'it is an older copy');
         publish(checkpoint);
       },
-      pendingRows: () => pending.length + staged.reduce((rows, { key }) => rows + (this.#parts.get(key)?.length ?? 0), 0),
+      pendingRows: () =>
+        pending.length +
+        staged.reduce((rows, { key }) => rows + (this.#parts.get(key)?.length ?? 0), 0),
       close: () => Promise.resolve(),
     };
   }
@@ -102,7 +114,11 @@ class Rig {
     const job = createJob({
       topology: two,
       blobs: this.#blobs,
-      connectors: { ...connectors, sink: (node, of, id) => (node.id === 'slow' ? this.place.sink(run) : connectors.sink(node, of, id)) },
+      connectors: {
+        ...connectors,
+        sink: (node, of, id) =>
+          node.id === 'slow' ? this.place.sink(run) : connectors.sink(node, of, id),
+      },
       clock: this.clock,
       random: seededRandom(1),
       checkpointIntervalMs: 1_000,
@@ -134,7 +150,9 @@ class Rig {
   }
 
   get prompt(): readonly string[] {
-    return (this.made.tables['prompt']?.visible ?? []).map((row) => (row as { readonly id: string }).id).sort();
+    return (this.made.tables['prompt']?.visible ?? [])
+      .map((row) => (row as { readonly id: string }).id)
+      .sort();
   }
 
   get slow(): readonly string[] {
@@ -142,7 +160,8 @@ class Rig {
   }
 }
 
-const slowNode = async (job: Job): Promise<NodeStatus | undefined> => (await job.status()).nodes.find(({ id }) => id === 'slow');
+const slowNode = async (job: Job): Promise<NodeStatus | undefined> =>
+  (await job.status()).nodes.find(({ id }) => id === 'slow');
 
 describe('a sink that is late', () => {
   it.each(['hangs', 'fails'] as const)(
@@ -259,7 +278,10 @@ describe('a sink that is late', () => {
     const act = fc.oneof(
       fc.record({ kind: fc.constant('send' as const), count: fc.integer({ min: 1, max: 5 }) }),
       fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 50, max: 7_000 }) }),
-      fc.record({ kind: fc.constant('fate' as const), fate: fc.constantFrom('done' as const, 'hangs' as const, 'fails' as const) }),
+      fc.record({
+        kind: fc.constant('fate' as const),
+        fate: fc.constantFrom('done' as const, 'hangs' as const, 'fails' as const),
+      }),
       fc.record({ kind: fc.constant('release' as const) }),
       fc.record({ kind: fc.constant('kill' as const) }),
     );
@@ -273,7 +295,8 @@ describe('a sink that is late', () => {
           else if (each.kind === 'fate') rig.place.fate = each.fate;
           else if (each.kind === 'release') rig.place.release();
           else {
-            // What it does later is what a process does that does not know yet that it was taken over.
+            // What it does later is what a process does that does not know yet that it was taken
+            // over.
             const before = job;
             job = await rig.start();
             before.stop();

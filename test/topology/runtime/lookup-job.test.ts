@@ -1,13 +1,32 @@
 /**
- * Look-ups in a job: what a hanging or failing one holds up and what it does not, through checkpoints, kills, drain and stop.
+ * Look-ups in a job: what a hanging or failing one holds up and what it does not, through
+ * checkpoints, kills, drain and stop.
  */
 import { describe, expect, it } from 'vitest';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
-import type { AsyncLookupOptions, Job, JobOptions, JobStatus, Key, NodeStatus, Topology } from '../../../topology/index.ts';
-import { asyncLookup, checkJob, connector, createJob, fileTable, schemaOf, stream, table, topology } from '../../../topology/index.ts';
+import type {
+  AsyncLookupOptions,
+  Job,
+  JobOptions,
+  JobStatus,
+  Key,
+  NodeStatus,
+  Topology,
+} from '../../../topology/index.ts';
+import {
+  asyncLookup,
+  checkJob,
+  connector,
+  createJob,
+  fileTable,
+  schemaOf,
+  stream,
+  table,
+  topology,
+} from '../../../topology/index.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
@@ -31,7 +50,12 @@ const price = schemaOf<{ id: string; price: number }>({
 function enriched(options: AsyncLookupOptions = {}): Topology {
   return topology('enriched', { version: 1, owner: 'a/b' }, (t) => {
     t.source('in', stream('a/b'))
-      .lookup('prices', connector<string>('prices'), { by: (e) => e.id, ...options }, (e, found) => ({ id: e.id, found: found ?? 'none' }))
+      .lookup(
+        'prices',
+        connector<string>('prices'),
+        { by: (e) => e.id, ...options },
+        (e, found) => ({ id: e.id, found: found ?? 'none' }),
+      )
       .sinkTo('table', table('enriched', row));
   });
 }
@@ -39,10 +63,15 @@ function enriched(options: AsyncLookupOptions = {}): Topology {
 function fromFile(): Topology {
   return topology('enriched', { version: 1, owner: 'a/b' }, (t) => {
     t.source('in', stream('a/b'))
-      .lookup('prices', fileTable('prices.json', price, { key: 'id' }), { by: (e) => e.id }, (e, found) => ({
-        id: e.id,
-        found: String(found?.price ?? 'none'),
-      }))
+      .lookup(
+        'prices',
+        fileTable('prices.json', price, { key: 'id' }),
+        { by: (e) => e.id },
+        (e, found) => ({
+          id: e.id,
+          found: String(found?.price ?? 'none'),
+        }),
+      )
       .sinkTo('table', table('enriched', row));
   });
 }
@@ -135,14 +164,22 @@ const nodeOf = (status: JobStatus, id = 'prices'): NodeStatus => {
   return found;
 };
 const isDry = (status: JobStatus): boolean =>
-  status.uncommittedRows === 0 && status.splits.every(({ lag }) => lag === 0) && (nodeOf(status).waiting ?? 0) === 0;
-const idsOf = (made: World): readonly string[] => ((made.tables['enriched']?.visible ?? []) as Row[]).map(({ id }) => id);
-const all = (count: number): readonly string[] => Array.from({ length: count }, (_, n) => `e${n}`).sort();
+  status.uncommittedRows === 0 &&
+  status.splits.every(({ lag }) => lag === 0) &&
+  (nodeOf(status).waiting ?? 0) === 0;
+const idsOf = (made: World): readonly string[] =>
+  ((made.tables['enriched']?.visible ?? []) as Row[]).map(({ id }) => id);
+const all = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_, n) => `e${n}`).sort();
 const balanced = (node: NodeStatus): boolean =>
-  node.in === node.passed + node.filtered + node.late + node.deduplicated + node.rejected + (node.waiting ?? 0);
+  node.in ===
+  node.passed + node.filtered + node.late + node.deduplicated + node.rejected + (node.waiting ?? 0);
 
 /** A server that answers only what it is told to. */
-function gate(made: World): { readonly open: (which?: (key: Key) => boolean) => void; readonly asked: Key[] } {
+function gate(made: World): {
+  readonly open: (which?: (key: Key) => boolean) => void;
+  readonly asked: Key[];
+} {
   let lets = (_key: Key): boolean => false;
   const waiting: { readonly key: Key; readonly answer: () => void }[] = [];
   const asked: Key[] = [];
@@ -174,12 +211,11 @@ describe('a table from a file', () => {
     const running = rigged.start(fromFile());
     await running.until(isDry);
     expect(await running.stop()).toBe('ended');
-    expect(((rigged.made.tables['enriched']?.visible ?? []) as Row[]).map(({ id, found }) => `${id} ${found}`).sort()).toEqual([
-      'e0 1.5',
-      'e1 none',
-      'e2 2',
-      'e3 none',
-    ]);
+    expect(
+      ((rigged.made.tables['enriched']?.visible ?? []) as Row[])
+        .map(({ id, found }) => `${id} ${found}`)
+        .sort(),
+    ).toEqual(['e0 1.5', 'e1 none', 'e2 2', 'e3 none']);
   });
 
   it('that is missing or bad is told of before anything is taken over: the older run goes on', async () => {
@@ -188,9 +224,14 @@ describe('a table from a file', () => {
     const older = rigged.start(fromFile());
     await older.until(isDry);
     const manifests = [...rigged.blobs.blobs.keys()];
-    const connectors = { ...rigged.made.connectors, table: () => Promise.reject(new SluiceError('lookup-table-missing', 'prices.json')) };
+    const connectors = {
+      ...rigged.made.connectors,
+      table: () => Promise.reject(new SluiceError('lookup-table-missing', 'prices.json')),
+    };
     const broken = { ...rigged.options(fromFile()), connectors };
-    expect(await checkJob(broken)).toMatchObject([{ kind: 'table', node: 'prices', message: 'prices.json' }]);
+    expect(await checkJob(broken)).toMatchObject([
+      { kind: 'table', node: 'prices', message: 'prices.json' },
+    ]);
     await expect(createJob(broken).open()).rejects.toMatchObject({ code: 'lookup-table-missing' });
     expect(await checkJob(rigged.options(enriched()))).toMatchObject([{ kind: 'connector' }]);
     expect([...rigged.blobs.blobs.keys()]).toEqual(manifests);
@@ -204,7 +245,9 @@ describe('a look-up that hangs', () => {
     const prices = gate(rigged.made);
     prices.open((key) => key !== 'e4');
     const running = rigged.start(enriched({ ...patient, order: 'unordered', capacity: 20 }));
-    const status = await running.until((found) => nodeOf(found).passed === 19 && found.uncommittedRows === 0);
+    const status = await running.until(
+      (found) => nodeOf(found).passed === 19 && found.uncommittedRows === 0,
+    );
     expect(status.checkpoint?.id).toBeGreaterThan(1);
     expect(nodeOf(status)).toMatchObject({ in: 20, passed: 19, waiting: 1 });
     expect(idsOf(rigged.made).toSorted()).toEqual(all(20).filter((id) => id !== 'e4'));
@@ -228,7 +271,8 @@ describe('a look-up that hangs', () => {
     const rigged = rig(100);
     const prices = gate(rigged.made);
     const options = { ...patient, capacity: 8 };
-    const positions = (status: JobStatus): number => status.splits.reduce((read, { position }) => read + Number(position ?? 0), 0);
+    const positions = (status: JobStatus): number =>
+      status.splits.reduce((read, { position }) => read + Number(position ?? 0), 0);
     let running = rigged.start(enriched(options));
     await running.pass(40);
     const status = await running.job.status();
@@ -243,7 +287,9 @@ describe('a look-up that hangs', () => {
       running = rigged.start(enriched(options));
       await running.pass(20);
       const restarted = await running.job.status();
-      expect([nodeOf(restarted).in, nodeOf(restarted).waiting, positions(restarted)]).toEqual([14, 14, 14]);
+      expect([nodeOf(restarted).in, nodeOf(restarted).waiting, positions(restarted)]).toEqual([
+        14, 14, 14,
+      ]);
     }
     prices.open();
     await running.until(isDry);
@@ -301,10 +347,18 @@ describe('a look-up that fails', () => {
     const rigged = rig(30);
     let outage = true;
     rigged.made.lookups['prices'] = (key) =>
-      outage ? Promise.reject(new Error('the registry is away')) : Promise.resolve(`price of ${String(key)}`);
+      outage
+        ? Promise.reject(new Error('the registry is away'))
+        : Promise.resolve(`price of ${String(key)}`);
     const running = rigged.start(enriched({ capacity: 4 }));
     const status = await running.until((found) => nodeOf(found).failure !== undefined);
-    expect(nodeOf(status)).toMatchObject({ in: 7, passed: 0, rejected: 0, waiting: 7, failure: 'the registry is away' });
+    expect(nodeOf(status)).toMatchObject({
+      in: 7,
+      passed: 0,
+      rejected: 0,
+      waiting: 7,
+      failure: 'the registry is away',
+    });
     await running.pass(400);
     expect(nodeOf(await running.job.status())).toMatchObject({ in: 7, rejected: 0, waiting: 7 });
     outage = false;
@@ -326,17 +380,26 @@ describe('a look-up that fails', () => {
     const timed = topology('timed', { version: 1, owner: 'a/b' }, (t) => {
       const once = t
         .source('in', stream('a/b'))
-        .eventTime('time', (e) => (e.data as { at: number }).at, { outOfOrderness: 0, idleAfter: '30s' })
-        .lookup('prices', connector<string>('prices'), { by: (e) => e.id, capacity: 4 }, (e, found) => ({
-          id: e.id,
-          found: found ?? 'none',
-        }))
+        .eventTime('time', (e) => (e.data as { at: number }).at, {
+          outOfOrderness: 0,
+          idleAfter: '30s',
+        })
+        .lookup(
+          'prices',
+          connector<string>('prices'),
+          { by: (e) => e.id, capacity: 4 },
+          (e, found) => ({
+            id: e.id,
+            found: found ?? 'none',
+          }),
+        )
         .deduplicate('once', { by: (e) => e.id, within: 1_000, late: 'side' });
       once.out.sinkTo('table', table('enriched', row));
       once.late.sinkTo('late', table('late', row));
     });
     let outage = true;
-    rigged.made.lookups['prices'] = () => (outage ? Promise.reject(new Error('away')) : Promise.resolve('1'));
+    rigged.made.lookups['prices'] = () =>
+      outage ? Promise.reject(new Error('away')) : Promise.resolve('1');
     const running = rigged.start(timed);
     await running.pass(2_000);
     expect(nodeOf(await running.job.status())).toMatchObject({ in: 7, waiting: 7 });
@@ -349,13 +412,20 @@ describe('a look-up that fails', () => {
 
   it('with `reject` sends the event to the rejected table under the code lookup-failed, and the others on', async () => {
     const rigged = rig(10);
-    rigged.made.lookups['prices'] = (key) => (key === 'e3' ? Promise.reject(new Error('no such shelf')) : Promise.resolve('1'));
+    rigged.made.lookups['prices'] = (key) =>
+      key === 'e3' ? Promise.reject(new Error('no such shelf')) : Promise.resolve('1');
     const running = rigged.start(enriched({ whenFailing: 'reject', retry: { attempts: 2 } }));
     await running.until(isDry);
     expect(await running.stop()).toBe('ended');
     expect(idsOf(rigged.made).toSorted()).toEqual(all(10).filter((id) => id !== 'e3'));
     expect(rigged.made.tables['rejected']?.visible).toMatchObject([
-      { id: 'e3', code: 'lookup-failed', operator: 'prices', message: 'the look-up failed 2 times, at last: no such shelf', data: '3' },
+      {
+        id: 'e3',
+        code: 'lookup-failed',
+        operator: 'prices',
+        message: 'the look-up failed 2 times, at last: no such shelf',
+        data: '3',
+      },
     ]);
   });
 });
@@ -378,7 +448,11 @@ describe('exactly once', () => {
 
   for (const order of ['ordered', 'unordered'] as const) {
     it(`${order}: through a kill at every step, nothing is lost or doubled, and every count is right`, async () => {
-      const options: AsyncLookupOptions = { order, capacity: 5, cache: { maxEntries: 3, ttl: '1s' } };
+      const options: AsyncLookupOptions = {
+        order,
+        capacity: 5,
+        cache: { maxEntries: 3, ttl: '1s' },
+      };
       const calm = rig(40);
       slow(calm);
       const first = calm.start(enriched(options));
@@ -432,7 +506,12 @@ describe('a target that asks to be left alone', () => {
   const twice = topology('enriched', { version: 1, owner: 'a/b' }, (t) => {
     const ids = t.source('in', stream('a/b'));
     const pick = (id: string, events: typeof ids) =>
-      events.lookup(id, connector<string>('prices'), { by: (e) => `${id} ${e.id}` }, (e, found) => ({ id: e.id, found: found ?? 'none' }));
+      events.lookup(
+        id,
+        connector<string>('prices'),
+        { by: (e) => `${id} ${e.id}` },
+        (e, found) => ({ id: e.id, found: found ?? 'none' }),
+      );
     pick('one', ids).sinkTo('table', table('enriched', row));
     pick('two', ids).sinkTo('other', table('others', row));
   });
@@ -460,6 +539,7 @@ describe('a target that asks to be left alone', () => {
     await running.pass(2_000);
     expect(asked.length).toBeGreaterThan(before);
     expect(await running.stop()).toBe('ended');
-    for (const name of ['enriched', 'others']) expect(made.made.tables[name]?.visible).toHaveLength(20);
+    for (const name of ['enriched', 'others'])
+      expect(made.made.tables[name]?.visible).toHaveLength(20);
   });
 });

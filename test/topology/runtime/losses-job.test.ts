@@ -1,6 +1,6 @@
 /**
- * Records that are gone before they were read: counted once, with their range, told at once, and never passed over in silence, whether the job runs
- * meanwhile or not.
+ * Records that are gone before they were read: counted once, with their range, told at once, and
+ * never passed over in silence, whether the job runs meanwhile or not.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
@@ -12,7 +12,11 @@ import { createJob, schemaOf, stream, table, topology } from '../../../topology/
 import type { MemorySplit, MemoryStream, World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, reshard, world } from '../support.ts';
 
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/any-row', type: 'object', properties: {} });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/any-row',
+  type: 'object',
+  properties: {},
+});
 
 const ids = topology('ids', { version: 1, owner: 'a/b' }, (t) => {
   t.source('events', stream('a/b'))
@@ -79,14 +83,21 @@ function rigOf(...splits: readonly (readonly [path: Path, split: string])[]): Ri
 
 function send({ stream: to, clock }: Rig, index: number, count: number): void {
   const split = to.splits[index] as MemorySplit;
-  for (let n = 0; n < count; n++) put(to, index, { ...event(`${split.split}/${split.records.length + 1}`, {}), arrivedAtMs: clock.now() });
+  for (let n = 0; n < count; n++)
+    put(to, index, {
+      ...event(`${split.split}/${split.records.length + 1}`, {}),
+      arrivedAtMs: clock.now(),
+    });
 }
 
-const splitOf = ({ stream: of }: Rig, index: number): MemorySplit => of.splits[index] as MemorySplit;
-const rowsOf = ({ made }: Rig): readonly string[] => (made.tables['rows']?.visible ?? []).map((row) => (row as { id: string }).id);
+const splitOf = ({ stream: of }: Rig, index: number): MemorySplit =>
+  of.splits[index] as MemorySplit;
+const rowsOf = ({ made }: Rig): readonly string[] =>
+  (made.tables['rows']?.visible ?? []).map((row) => (row as { id: string }).id);
 const refusedOf = ({ made }: Rig): readonly { code: string; message: string }[] =>
   (made.tables['rejected']?.visible ?? []) as readonly { code: string; message: string }[];
-const lossesTold = ({ told }: Rig): readonly JobNews[] => told.filter(({ kind }) => kind === 'records-lost');
+const lossesTold = ({ told }: Rig): readonly JobNews[] =>
+  told.filter(({ kind }) => kind === 'records-lost');
 
 describe('what retention took before it was read', () => {
   it('is counted once, with its range, through restarts; the split holds, and says how to go on', async () => {
@@ -103,7 +114,9 @@ describe('what retention took before it was read', () => {
       await rig.pass(12_000);
       const { losses, splits } = await again.job.status();
       expect(losses).toMatchObject({ total: 1, records: 40, uncounted: 0 });
-      expect(losses.last).toMatchObject([{ kind: 'trimmed', path: 'kafka', split: '0', after: '3', before: '44', records: 40 }]);
+      expect(losses.last).toMatchObject([
+        { kind: 'trimmed', path: 'kafka', split: '0', after: '3', before: '44', records: 40 },
+      ]);
       expect(splits.find(({ split }) => split === '0')?.failure).toMatch(
         /a\/b kafka 0 lost 40 records \(after 3 and before 44, .*sluice skip ids 'events kafka 0' --to oldest; or start again with --from oldest, latest or a time/,
       );
@@ -126,7 +139,11 @@ describe('what retention took before it was read', () => {
     expect((await again.job.status()).losses).toMatchObject({ total: 1, records: 10 });
     splitOf(rig, 0).trimmed = 15;
     await rig.pass(8_000);
-    expect((await again.job.status()).losses).toMatchObject({ total: 1, records: 13, last: [{ before: '16', records: 13 }] });
+    expect((await again.job.status()).losses).toMatchObject({
+      total: 1,
+      records: 13,
+      last: [{ before: '16', records: 13 }],
+    });
     expect(lossesTold(rig)).toHaveLength(1);
     await again.stop();
   });
@@ -140,7 +157,11 @@ describe('what retention took before it was read', () => {
     splitOf(rig, 0).trimmed = 4;
     const again = await rig.start();
     await rig.pass(3_000);
-    expect((await again.job.status()).losses).toMatchObject({ total: 1, records: 4, last: [{ after: null, before: '5' }] });
+    expect((await again.job.status()).losses).toMatchObject({
+      total: 1,
+      records: 4,
+      last: [{ after: null, before: '5' }],
+    });
     expect(rowsOf(rig)).toEqual([]);
     const done = again.job.skip({ split: '0', to: 'oldest' });
     await rig.pass(2_000);
@@ -162,54 +183,69 @@ describe('what retention took before it was read', () => {
 });
 
 describe('a split that is not there any more', () => {
-  it.each([false, true])('and was not read to its end is a loss, with a row of its own (stopped meanwhile: %s)', async (stopped) => {
-    const rig = rigOf(['kinesis', '0'], ['kinesis', '1']);
-    rig.stream.asksLatest = false;
-    const run = await rig.start();
-    send(rig, 0, 2);
-    send(rig, 1, 2);
-    await rig.pass(2_000);
-    if (stopped) await run.stop();
-    rig.stream.splits.splice(0, 1);
-    const then = stopped ? await rig.start() : run;
-    await rig.pass(limits.splitDiscoveryMs + 3_000);
-    expect((await then.job.status()).losses).toMatchObject({
-      ...{ total: 1, records: 0, uncounted: 1 },
-      last: [{ kind: 'gone', split: '0', after: '2', records: null, readToMs: expect.any(Number) as number }],
-    });
-    expect(refusedOf(rig)).toMatchObject([
-      {
-        code: 'records-lost',
-        message: expect.stringMatching(
-          /^a\/b kinesis 0 lost an unknown number of records, possibly none \(after 2, arrived after /,
-        ) as string,
-      },
-    ]);
-    expect(lossesTold(rig)).toHaveLength(1);
-    await then.stop();
-    const last = await rig.start();
-    await rig.pass(2_000);
-    expect((await last.job.status()).losses.total).toBe(1);
-    await last.stop();
-  });
+  it.each([false, true])(
+    'and was not read to its end is a loss, with a row of its own (stopped meanwhile: %s)',
+    async (stopped) => {
+      const rig = rigOf(['kinesis', '0'], ['kinesis', '1']);
+      rig.stream.asksLatest = false;
+      const run = await rig.start();
+      send(rig, 0, 2);
+      send(rig, 1, 2);
+      await rig.pass(2_000);
+      if (stopped) await run.stop();
+      rig.stream.splits.splice(0, 1);
+      const then = stopped ? await rig.start() : run;
+      await rig.pass(limits.splitDiscoveryMs + 3_000);
+      expect((await then.job.status()).losses).toMatchObject({
+        ...{ total: 1, records: 0, uncounted: 1 },
+        last: [
+          {
+            kind: 'gone',
+            split: '0',
+            after: '2',
+            records: null,
+            readToMs: expect.any(Number) as number,
+          },
+        ],
+      });
+      expect(refusedOf(rig)).toMatchObject([
+        {
+          code: 'records-lost',
+          message: expect.stringMatching(
+            /^a\/b kinesis 0 lost an unknown number of records, possibly none \(after 2, arrived after /,
+          ) as string,
+        },
+      ]);
+      expect(lossesTold(rig)).toHaveLength(1);
+      await then.stop();
+      const last = await rig.start();
+      await rig.pass(2_000);
+      expect((await last.job.status()).losses.total).toBe(1);
+      await last.stop();
+    },
+  );
 
-  it.each([false, true])('and was read to its end is none (stopped meanwhile: %s)', async (stopped) => {
-    const rig = rigOf(['kinesis', '0']);
-    const run = await rig.start();
-    send(rig, 0, 2);
-    await rig.pass(2_000);
-    reshard(rig.stream, ['0'], ['1', '2']);
-    send(rig, 1, 1);
-    await rig.pass(2_000);
-    if (stopped) await run.stop();
-    rig.stream.splits.splice(0, 1);
-    for (const split of rig.stream.splits) Object.assign(split, { parents: [], goneParents: ['0'] });
-    const then = stopped ? await rig.start() : run;
-    await rig.pass(limits.splitDiscoveryMs + 3_000);
-    expect((await then.job.status()).losses.total).toBe(0);
-    expect(rowsOf(rig)).toEqual(['0/1', '0/2', '1/1']);
-    await then.stop();
-  });
+  it.each([false, true])(
+    'and was read to its end is none (stopped meanwhile: %s)',
+    async (stopped) => {
+      const rig = rigOf(['kinesis', '0']);
+      const run = await rig.start();
+      send(rig, 0, 2);
+      await rig.pass(2_000);
+      reshard(rig.stream, ['0'], ['1', '2']);
+      send(rig, 1, 1);
+      await rig.pass(2_000);
+      if (stopped) await run.stop();
+      rig.stream.splits.splice(0, 1);
+      for (const split of rig.stream.splits)
+        Object.assign(split, { parents: [], goneParents: ['0'] });
+      const then = stopped ? await rig.start() : run;
+      await rig.pass(limits.splitDiscoveryMs + 3_000);
+      expect((await then.job.status()).losses.total).toBe(0);
+      expect(rowsOf(rig)).toEqual(['0/1', '0/2', '1/1']);
+      await then.stop();
+    },
+  );
 
   it('and came and went while nobody looked is known by its children', async () => {
     const rig = rigOf(['kinesis', '0']);
@@ -219,7 +255,14 @@ describe('a split that is not there any more', () => {
     await run.stop();
     splitOf(rig, 0).closed = true;
     rig.stream.splits.push(
-      { path: 'kinesis', split: '3', records: [], parents: [], goneParents: ['1', '2'], closed: false },
+      {
+        path: 'kinesis',
+        split: '3',
+        records: [],
+        parents: [],
+        goneParents: ['1', '2'],
+        closed: false,
+      },
       { path: 'kinesis', split: '4', records: [], parents: [], goneParents: ['2'], closed: false },
     );
     const again = await rig.start();
@@ -234,29 +277,33 @@ describe('a split that is not there any more', () => {
     await first.stop();
   });
 
-  it.each([false, true])('but as another one of its name is read from its beginning (stopped meanwhile: %s)', async (stopped) => {
-    const rig = rigOf(['kinesis', '0'], ['kinesis', '1']);
-    rig.stream.asksLatest = false;
-    for (const split of rig.stream.splits) Object.assign(split, { begins: '0' });
-    const run = await rig.start();
-    send(rig, 0, 3);
-    await rig.pass(2_000);
-    if (stopped) await run.stop();
-    for (const split of rig.stream.splits) {
-      split.records.length = 0;
-      Object.assign(split, { begins: '100' });
-    }
-    for (let n = 0; n < 2; n++) put(rig.stream, 0, { ...event(`new/${n}`, {}), position: String(101 + n) });
-    const then = stopped ? await rig.start() : run;
-    await rig.pass(limits.splitDiscoveryMs + 3_000);
-    const { losses } = await then.job.status();
-    expect(losses.last).toMatchObject([
-      { kind: 'replaced', split: '0', after: '3', before: '100' },
-      { kind: 'replaced', split: '1', after: null, before: '100' },
-    ]);
-    expect(rowsOf(rig)).toEqual(['0/1', '0/2', '0/3', 'new/0', 'new/1']);
-    await then.stop();
-  });
+  it.each([false, true])(
+    'but as another one of its name is read from its beginning (stopped meanwhile: %s)',
+    async (stopped) => {
+      const rig = rigOf(['kinesis', '0'], ['kinesis', '1']);
+      rig.stream.asksLatest = false;
+      for (const split of rig.stream.splits) Object.assign(split, { begins: '0' });
+      const run = await rig.start();
+      send(rig, 0, 3);
+      await rig.pass(2_000);
+      if (stopped) await run.stop();
+      for (const split of rig.stream.splits) {
+        split.records.length = 0;
+        Object.assign(split, { begins: '100' });
+      }
+      for (let n = 0; n < 2; n++)
+        put(rig.stream, 0, { ...event(`new/${n}`, {}), position: String(101 + n) });
+      const then = stopped ? await rig.start() : run;
+      await rig.pass(limits.splitDiscoveryMs + 3_000);
+      const { losses } = await then.job.status();
+      expect(losses.last).toMatchObject([
+        { kind: 'replaced', split: '0', after: '3', before: '100' },
+        { kind: 'replaced', split: '1', after: null, before: '100' },
+      ]);
+      expect(rowsOf(rig)).toEqual(['0/1', '0/2', '0/3', 'new/0', 'new/1']);
+      await then.stop();
+    },
+  );
 });
 
 describe('a start that says where to begin', () => {
@@ -284,13 +331,23 @@ describe('a start that says where to begin', () => {
       await rig.pass(3_000);
       // The split whose position is there goes on from it.
       expect(rowsOf(rig)).toEqual(
-        expect.arrayContaining(['0/1', '0/2', '0/3', '1/1', '1/2', ...rest.map((n) => `0/${n}`), '0/51']) as readonly string[],
+        expect.arrayContaining([
+          '0/1',
+          '0/2',
+          '0/3',
+          '1/1',
+          '1/2',
+          ...rest.map((n) => `0/${n}`),
+          '0/51',
+        ]) as readonly string[],
       );
       expect(rowsOf(rig)).toHaveLength(6 + rest.length);
       const { skipped, losses } = await again.job.status();
       expect(skipped).toMatchObject([{ kind: 'start', split: '0', after: '3', to }]);
       expect(losses).toMatchObject({ total: 1, records: 40 });
-      expect(refusedOf(rig)).toMatchObject([{ code: 'skipped', message: expect.stringMatching(/as it began with --from/) as string }]);
+      expect(refusedOf(rig)).toMatchObject([
+        { code: 'skipped', message: expect.stringMatching(/as it began with --from/) as string },
+      ]);
       // Once only: what is gone later waits for a person.
       splitOf(rig, 0).fault = 'unreachable';
       send(rig, 0, 20);

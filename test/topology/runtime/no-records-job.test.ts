@@ -1,6 +1,7 @@
 /**
- * Splits that have places without a record: markers of transactions, what was broken off, what compaction took. A drain that waited for the last position of
- * such a split waited forever, its lag was never 0, and what an open transaction held back was taken for silence.
+ * Splits that have places without a record: markers of transactions, what was broken off, what
+ * compaction took. A drain that waited for the last position of such a split waited forever, its
+ * lag was never 0, and what an open transaction held back was taken for silence.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
@@ -9,11 +10,24 @@ import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
 import type { IncomingRecord } from '../../../schemas/ports/record.ts';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
 import type { Job } from '../../../topology/index.ts';
-import { count, createJob, rejected, schemaOf, stream, table, topology, tumbling } from '../../../topology/index.ts';
+import {
+  count,
+  createJob,
+  rejected,
+  schemaOf,
+  stream,
+  table,
+  topology,
+  tumbling,
+} from '../../../topology/index.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, world } from '../support.ts';
 
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/any-row', type: 'object', properties: { id: { type: 'string' } } });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/any-row',
+  type: 'object',
+  properties: { id: { type: 'string' } },
+});
 const data = schemaOf<{ readonly at: number }>({
   $id: 'https://sluice.example/test/at',
   type: 'object',
@@ -24,13 +38,19 @@ const hundreds = topology('hundreds', { version: 1, owner: 'a/b' }, (t) => {
   const events = t
     .source('events', stream('a/b'))
     .validate('valid', data)
-    .eventTime('time', (e) => e.data.at, { outOfOrderness: 0, idleAfter: '1s', future: { max: 0 } });
+    .eventTime('time', (e) => e.data.at, {
+      outOfOrderness: 0,
+      idleAfter: '1s',
+      future: { max: 0 },
+    });
   events.map((e) => ({ id: e.id })).sinkTo('ids', table('ids', anyRow));
   const windows = events
     .keyBy(() => 'all')
     .window('windows', tumbling(100), { late: 'side' })
     .aggregate({ n: count() });
-  windows.out.map(({ windowStart, n }) => ({ windowStart, n })).sinkTo('counts', table('counts', anyRow));
+  windows.out
+    .map(({ windowStart, n }) => ({ windowStart, n }))
+    .sinkTo('counts', table('counts', anyRow));
   windows.late.sinkTo('late', rejected());
 });
 
@@ -47,7 +67,12 @@ interface Log {
   onLatest: () => void;
 }
 
-const logOf = (...places: readonly Place[]): Log => ({ places: [...places], stable: undefined, asked: [], onLatest: () => undefined });
+const logOf = (...places: readonly Place[]): Log => ({
+  places: [...places],
+  stable: undefined,
+  asked: [],
+  onLatest: () => undefined,
+});
 
 /** `most`: places that one read looks at. */
 function readerOf(log: Log, most: number): RecordReader {
@@ -65,7 +90,9 @@ function readerOf(log: Log, most: number): RecordReader {
       log.asked.push(after);
       const from = after === undefined ? 0 : Number(after) + 1;
       const to = Math.min(from + most, endOf());
-      const records = log.places.slice(from, to).flatMap((at, n) => (at === null ? [] : [recordAt(from + n, at)]));
+      const records = log.places
+        .slice(from, to)
+        .flatMap((at, n) => (at === null ? [] : [recordAt(from + n, at)]));
       if (records.length > 0) return { records, ended: false };
       const reached = to > from ? { reached: String(to - 1) } : {};
       if (to === log.places.length) return { records, ended: false, ...reached };
@@ -92,11 +119,24 @@ interface Rig {
   readonly most: number;
 }
 
-const rigOf = (log: Log, most: number): Rig => ({ made: world({}), log, clock: manualClock(5_000_000), blobs: memoryBlobs(), most });
+const rigOf = (log: Log, most: number): Rig => ({
+  made: world({}),
+  log,
+  clock: manualClock(5_000_000),
+  blobs: memoryBlobs(),
+  most,
+});
 
 async function opened({ made, log, clock, blobs, most }: Rig): Promise<Job> {
   const connectors = { ...made.connectors, readers: () => Promise.resolve([readerOf(log, most)]) };
-  const job = createJob({ topology: hundreds, blobs, connectors, clock, random: seededRandom(1), checkpointIntervalMs: 500 });
+  const job = createJob({
+    topology: hundreds,
+    blobs,
+    connectors,
+    clock,
+    random: seededRandom(1),
+    checkpointIntervalMs: 500,
+  });
   await job.open();
   return job;
 }
@@ -108,7 +148,11 @@ async function pass({ clock }: Rig, rounds: number): Promise<void> {
   }
 }
 
-async function run(rig: Rig, during: (job: Job) => Promise<void>, end: 'drain' | 'stop'): Promise<string | null | undefined> {
+async function run(
+  rig: Rig,
+  during: (job: Job) => Promise<void>,
+  end: 'drain' | 'stop',
+): Promise<string | null | undefined> {
   const job = await opened(rig);
   const running = job.run();
   await during(job);
@@ -121,7 +165,8 @@ async function run(rig: Rig, during: (job: Job) => Promise<void>, end: 'drain' |
   return position;
 }
 
-const idsOf = ({ made }: Rig): readonly unknown[] => (made.tables['ids']?.visible ?? []).map((row) => (row as { readonly id: string }).id);
+const idsOf = ({ made }: Rig): readonly unknown[] =>
+  (made.tables['ids']?.visible ?? []).map((row) => (row as { readonly id: string }).id);
 const countsOf = ({ made }: Rig): readonly unknown[] =>
   (made.tables['counts']?.visible ?? []).map((row) => {
     const { windowStart, n } = row as { readonly windowStart: number; readonly n: number };
@@ -179,7 +224,12 @@ it('a split whose end is held back by the stream holds time, says why, and its r
     async (job) => {
       await pass(rig, 200);
       const [split] = (await job.status()).splits;
-      expect(split).toMatchObject({ lag: 0, idle: false, hearing: 'slow', waitsFor: 'a transaction is open' });
+      expect(split).toMatchObject({
+        lag: 0,
+        idle: false,
+        hearing: 'slow',
+        waitsFor: 'a transaction is open',
+      });
       expect(countsOf(rig)).toEqual([]);
       rig.log.stable = undefined;
       await pass(rig, 200);

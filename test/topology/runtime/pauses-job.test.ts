@@ -1,6 +1,7 @@
 /**
- * Everything that may pause reading: streams that fail, say nothing, or never answer, look-ups that are full, sinks that take nothing, checkpoints
- * that cannot be stored. A pause never outlives its cause: when all of it is over, everything that was sent is in the table, once.
+ * Everything that may pause reading: streams that fail, say nothing, or never answer, look-ups that
+ * are full, sinks that take nothing, checkpoints that cannot be stored. A pause never outlives its
+ * cause: when all of it is over, everything that was sent is in the table, once.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -10,18 +11,35 @@ import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
 import type { Job, Sink } from '../../../topology/index.ts';
-import { connector, createJob, schemaOf, stream, table, topology } from '../../../topology/index.ts';
+import {
+  connector,
+  createJob,
+  schemaOf,
+  stream,
+  table,
+  topology,
+} from '../../../topology/index.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/any-row', type: 'object', properties: {} });
-const data = schemaOf<{ at: number }>({ $id: 'https://sluice.example/test/at', type: 'object', properties: { at: { type: 'integer' } } });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/any-row',
+  type: 'object',
+  properties: {},
+});
+const data = schemaOf<{ at: number }>({
+  $id: 'https://sluice.example/test/at',
+  type: 'object',
+  properties: { at: { type: 'integer' } },
+});
 
 const priced = topology('priced', { version: 1, owner: 'a/b' }, (t) => {
   t.source('events', stream('a/b'))
     .validate('valid', data)
     .eventTime('time', (e) => e.data.at, { outOfOrderness: 0, future: { max: 0 } })
-    .lookup('price', connector('prices'), { by: (e) => e.id, capacity: 4, timeout: '2s' }, (e) => ({ id: e.id }))
+    .lookup('price', connector('prices'), { by: (e) => e.id, capacity: 4, timeout: '2s' }, (e) => ({
+      id: e.id,
+    }))
     .sinkTo('table', table('rows', anyRow));
 });
 
@@ -42,7 +60,9 @@ type Cause = (typeof causes)[number];
 
 class Rig {
   readonly on = new Set<Cause>();
-  readonly made: World = world({ 'a/b': memoryStream(['kinesis', '0'], ['kinesis', '1'], ['kafka', '0']) });
+  readonly made: World = world({
+    'a/b': memoryStream(['kinesis', '0'], ['kinesis', '1'], ['kafka', '0']),
+  });
   readonly clock = manualClock(5_000_000);
   readonly job: Job;
   /** What waits for a cause to be over. */
@@ -55,7 +75,9 @@ class Rig {
     this.made.lookups['prices'] = (_key, { signal }) => {
       if (this.on.has('look-up-fails')) return Promise.reject(new Error('the service is away'));
       if (!this.on.has('look-up-hangs')) return Promise.resolve(1);
-      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
+      return new Promise((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(new Error('aborted'))),
+      );
     };
     this.job = createJob({
       topology: priced,
@@ -68,7 +90,8 @@ class Rig {
       },
       connectors: {
         ...connectors,
-        readers: async (...given) => (await connectors.readers(...given)).map((reader) => this.#faulty(reader)),
+        readers: async (...given) =>
+          (await connectors.readers(...given)).map((reader) => this.#faulty(reader)),
         sink: (...given) => this.#narrow(connectors.sink(...given)),
       },
       clock: this.clock,
@@ -82,14 +105,22 @@ class Rig {
     return {
       ...reader,
       splits: () =>
-        this.on.has('unlisted') ? Promise.reject(new SluiceError('stream-unreachable', 'no list', { retryable: true })) : reader.splits(),
+        this.on.has('unlisted')
+          ? Promise.reject(new SluiceError('stream-unreachable', 'no list', { retryable: true }))
+          : reader.splits(),
       read: (split, after, bounds) => {
         // The last split is never to blame: what is fine goes on meanwhile.
         if (split === '1') return reader.read(split, after, bounds);
-        if (this.on.has('unreachable')) return Promise.reject(new SluiceError('stream-unreachable', 'away', { retryable: true }));
-        if (this.on.has('damaged')) return Promise.reject(new SluiceError('stream-corrupt', 'damaged at byte 4', { fix: 'mend it' }));
-        if (this.on.has('unreadable-file')) return Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }));
-        if (this.on.has('throttled')) return Promise.resolve({ records: [], ended: false, inconclusive: true });
+        if (this.on.has('unreachable'))
+          return Promise.reject(new SluiceError('stream-unreachable', 'away', { retryable: true }));
+        if (this.on.has('damaged'))
+          return Promise.reject(
+            new SluiceError('stream-corrupt', 'damaged at byte 4', { fix: 'mend it' }),
+          );
+        if (this.on.has('unreadable-file'))
+          return Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }));
+        if (this.on.has('throttled'))
+          return Promise.resolve({ records: [], ended: false, inconclusive: true });
         if (this.on.has('silent')) return new Promise(() => undefined);
         return reader.read(split, after, bounds);
       },
@@ -122,7 +153,8 @@ class Rig {
   send(count: number): void {
     const to = this.made.streams['a/b'];
     if (to === undefined) throw new Error('no stream');
-    for (let n = 0; n < count; n++) put(to, this.#sent % 3, event(`e${this.#sent}`, { at: this.#sent++ }));
+    for (let n = 0; n < count; n++)
+      put(to, this.#sent % 3, event(`e${this.#sent}`, { at: this.#sent++ }));
   }
 
   get sent(): readonly string[] {
@@ -130,7 +162,9 @@ class Rig {
   }
 
   get rows(): readonly string[] {
-    return (this.made.tables['rows']?.visible ?? []).map((row) => (row as { id: string }).id).sort();
+    return (this.made.tables['rows']?.visible ?? [])
+      .map((row) => (row as { id: string }).id)
+      .sort();
   }
 
   async pass(ms: number): Promise<void> {
@@ -174,10 +208,17 @@ describe('reading goes on once it is over', () => {
   });
 
   it('whatever comes together, in whatever order', async () => {
-    const steps = fc.array(fc.record({ cause: fc.constantFrom(...causes), on: fc.boolean(), ms: fc.integer({ min: 100, max: 20_000 }) }), {
-      minLength: 1,
-      maxLength: 12,
-    });
+    const steps = fc.array(
+      fc.record({
+        cause: fc.constantFrom(...causes),
+        on: fc.boolean(),
+        ms: fc.integer({ min: 100, max: 20_000 }),
+      }),
+      {
+        minLength: 1,
+        maxLength: 12,
+      },
+    );
     await fc.assert(
       fc.asyncProperty(steps, fc.nat(1_000), async (history, seed) => {
         const rig = new Rig(seed);
@@ -196,24 +237,27 @@ describe('reading goes on once it is over', () => {
 });
 
 describe('a split that cannot be read', () => {
-  it.each(['damaged', 'unreadable-file'] as const)('(%s) holds its place and is named, and the others go on', async (cause) => {
-    const rig = new Rig(1);
-    rig.set(cause, true);
-    await rig.job.open();
-    const running = rig.job.run();
-    rig.send(12);
-    await rig.pass(20_000);
-    expect(rig.rows).toEqual(['e1', 'e10', 'e4', 'e7']);
-    const { splits, totals } = await rig.job.status();
-    expect(splits.map(({ split, hearing }) => [split, hearing])).toEqual([
-      ['0', 'unreadable'],
-      ['1', 'caught-up'],
-      ['0', 'unreadable'],
-    ]);
-    expect(splits[0]?.failure).toMatch(/^damaged at byte 4 \(mend it\)$|EIO/);
-    expect(totals.unheard).toBe(2);
-    await over(rig, running);
-  });
+  it.each(['damaged', 'unreadable-file'] as const)(
+    '(%s) holds its place and is named, and the others go on',
+    async (cause) => {
+      const rig = new Rig(1);
+      rig.set(cause, true);
+      await rig.job.open();
+      const running = rig.job.run();
+      rig.send(12);
+      await rig.pass(20_000);
+      expect(rig.rows).toEqual(['e1', 'e10', 'e4', 'e7']);
+      const { splits, totals } = await rig.job.status();
+      expect(splits.map(({ split, hearing }) => [split, hearing])).toEqual([
+        ['0', 'unreadable'],
+        ['1', 'caught-up'],
+        ['0', 'unreadable'],
+      ]);
+      expect(splits[0]?.failure).toMatch(/^damaged at byte 4 \(mend it\)$|EIO/);
+      expect(totals.unheard).toBe(2);
+      await over(rig, running);
+    },
+  );
 
   it('is not one when a reader has a defect: that ends the run', async () => {
     const rig = new Rig(1);

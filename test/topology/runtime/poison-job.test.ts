@@ -1,6 +1,7 @@
 /**
- * An element on which an operator fails for no reason of its own came again after each restart, and its topology restarted for ever. It is found by what
- * checkpoints remember of failed runs, set aside with its bytes, and everything else is counted as if it had never been.
+ * An element on which an operator fails for no reason of its own came again after each restart, and
+ * its topology restarted for ever. It is found by what checkpoints remember of failed runs, set
+ * aside with its bytes, and everything else is counted as if it had never been.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
@@ -9,8 +10,23 @@ import { encodeKey } from '../../../schemas/kernel/key.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { RejectedEvent } from '../../../schemas/rejection.ts';
-import type { Job, JobNews, JobOptions, StreamDefinition, Topology } from '../../../topology/index.ts';
-import { collect, count, createJob, schemaOf, stream, table, topology, tumbling } from '../../../topology/index.ts';
+import type {
+  Job,
+  JobNews,
+  JobOptions,
+  StreamDefinition,
+  Topology,
+} from '../../../topology/index.ts';
+import {
+  collect,
+  count,
+  createJob,
+  schemaOf,
+  stream,
+  table,
+  topology,
+  tumbling,
+} from '../../../topology/index.ts';
 import type { Batch } from '../../../topology/operators/batch.ts';
 import { rowKinds } from '../../../topology/operators/batch.ts';
 import { DeduplicateOperator } from '../../../topology/operators/deduplicate.ts';
@@ -89,7 +105,8 @@ function rig(events: number, checkpointIntervalMs = 1_000): Rig {
       clock.advance(25);
       await new Promise((resolve) => setImmediate(resolve));
       const { splits, uncommittedRows, turns } = await job.status();
-      if (!drains && turns > 100 && uncommittedRows === 0 && splits.every(({ lag }) => lag === 0)) break;
+      if (!drains && turns > 100 && uncommittedRows === 0 && splits.every(({ lag }) => lag === 0))
+        break;
     }
     job.stop();
     clock.advance(50);
@@ -111,12 +128,14 @@ function rig(events: number, checkpointIntervalMs = 1_000): Rig {
   };
 }
 
-const refusedOf = ({ made }: Rig): readonly RejectedEvent[] => (made.tables['rejected']?.visible ?? []) as readonly RejectedEvent[];
+const refusedOf = ({ made }: Rig): readonly RejectedEvent[] =>
+  (made.tables['rejected']?.visible ?? []) as readonly RejectedEvent[];
 
 /** The windows' counts of everything but what was set aside. */
 function expectCounted({ made }: Rig, events: number, without: readonly number[]): void {
   const counts = new Map<string, number>();
-  for (let n = 0; n < events; n++) if (!without.includes(n)) counts.set(`k${n % 3}`, (counts.get(`k${n % 3}`) ?? 0) + 1);
+  for (let n = 0; n < events; n++)
+    if (!without.includes(n)) counts.set(`k${n % 3}`, (counts.get(`k${n % 3}`) ?? 0) + 1);
   const rows = made.tables['counted']?.visible as readonly { key: string; n: number }[];
   expect(new Map(rows.map(({ key, n }) => [key, n]))).toEqual(counts);
   expect(rows).toHaveLength(3);
@@ -132,17 +151,28 @@ const methodOf = <T, K extends keyof T>(of: T, name: K): T[K] => of[name];
 /** A deduplication with a fault: it takes the element, and then fails. */
 function failOn(ids: readonly string[], fail: (operator: DeduplicateOperator) => void): void {
   const process = methodOf(DeduplicateOperator.prototype, 'process');
-  vi.spyOn(DeduplicateOperator.prototype, 'process').mockImplementation(function (this: DeduplicateOperator, input, batch: Batch, out) {
+  vi.spyOn(DeduplicateOperator.prototype, 'process').mockImplementation(function (
+    this: DeduplicateOperator,
+    input,
+    batch: Batch,
+    out,
+  ) {
     process.call(this, input, batch, out);
     for (let i = 0; i < batch.length; i++)
-      if (batch.kinds[i] === rowKinds.element && ids.includes((batch.values[i] as Click).id)) fail(this);
+      if (batch.kinds[i] === rowKinds.element && ids.includes((batch.values[i] as Click).id))
+        fail(this);
   });
 }
 
 /** The same in the middle of an element: it is counted in, and half in state. */
 function failOnKey(key: string): void {
   const push = methodOf(TimeHeap.prototype as TimeHeap<unknown>, 'push');
-  vi.spyOn(TimeHeap.prototype, 'push').mockImplementation(function (this: TimeHeap<unknown>, time, at, value) {
+  vi.spyOn(TimeHeap.prototype, 'push').mockImplementation(function (
+    this: TimeHeap<unknown>,
+    time,
+    at,
+    value,
+  ) {
     if (at === encodeKey(key)) broken();
     push.call(this, time, at, value);
   });
@@ -160,7 +190,15 @@ describe('an element on which an operator fails', () => {
     await rigged.drain();
     expectCounted(rigged, 100, [13]);
     expect(refusedOf(rigged)).toMatchObject([
-      { id: 'e13', code: 'operator-failed', operator: 'once', data: '{"n":13}', split: 'shard-1', position: '7', element: '0' },
+      {
+        id: 'e13',
+        code: 'operator-failed',
+        operator: 'once',
+        data: '{"n":13}',
+        split: 'shard-1',
+        position: '7',
+        element: '0',
+      },
     ]);
     expect(refusedOf(rigged)[0]?.message).toContain("'once' failed on it twice when it was alone");
   });
@@ -169,11 +207,18 @@ describe('an element on which an operator fails', () => {
     failOn(['e13'], broken);
     const rigged = rig(100);
     await rigged.restarts();
-    expect(rigged.news.filter(({ kind }) => kind === 'set-aside')).toMatchObject([{ aside: { place: '7', operator: 'once' } }]);
+    expect(rigged.news.filter(({ kind }) => kind === 'set-aside')).toMatchObject([
+      { aside: { place: '7', operator: 'once' } },
+    ]);
     const job = rigged.job();
     await job.open();
     expect((await job.status()).setAside).toMatchObject([
-      { split: 'in kinesis shard-1', place: '7', operator: 'once', message: expect.stringContaining('undefined') as string },
+      {
+        split: 'in kinesis shard-1',
+        place: '7',
+        operator: 'once',
+        message: expect.stringContaining('undefined') as string,
+      },
     ]);
     await job.close();
   });
@@ -196,7 +241,9 @@ describe('an element on which an operator fails', () => {
     const spoiled = new WeakSet<DeduplicateOperator>();
     failOn(['e33'], (operator) => spoiled.add(operator));
     const snapshot = methodOf(DeduplicateOperator.prototype, 'snapshot');
-    vi.spyOn(DeduplicateOperator.prototype, 'snapshot').mockImplementation(function (this: DeduplicateOperator) {
+    vi.spyOn(DeduplicateOperator.prototype, 'snapshot').mockImplementation(function (
+      this: DeduplicateOperator,
+    ) {
       if (spoiled.has(this)) broken();
       return snapshot.call(this);
     });
@@ -204,14 +251,18 @@ describe('an element on which an operator fails', () => {
     expect(await rigged.restarts()).toBe(2);
     await rigged.drain();
     expectCounted(rigged, 100, [33]);
-    expect(refusedOf(rigged)).toMatchObject([{ id: 'e33', code: 'operator-failed', operator: 'in' }]);
+    expect(refusedOf(rigged)).toMatchObject([
+      { id: 'e33', code: 'operator-failed', operator: 'in' },
+    ]);
   });
 
   it('that leaves a state which has no text is found too, after three checkpoints that failed', async () => {
     const spoiled = new WeakSet<DeduplicateOperator>();
     failOn(['e33'], (operator) => spoiled.add(operator));
     const snapshot = methodOf(DeduplicateOperator.prototype, 'snapshot');
-    vi.spyOn(DeduplicateOperator.prototype, 'snapshot').mockImplementation(function (this: DeduplicateOperator) {
+    vi.spyOn(DeduplicateOperator.prototype, 'snapshot').mockImplementation(function (
+      this: DeduplicateOperator,
+    ) {
       const state = snapshot.call(this);
       return spoiled.has(this) ? { ...state, watermark: 1n as unknown as number } : state;
     });
@@ -219,7 +270,9 @@ describe('an element on which an operator fails', () => {
     expect(await rigged.restarts()).toBe(2);
     await rigged.drain();
     expectCounted(rigged, 100, [33]);
-    expect(rigged.news.filter(({ kind }) => kind === 'checkpoint-failed').length).toBeGreaterThanOrEqual(limits.checkpointAlarmFailures);
+    expect(
+      rigged.news.filter(({ kind }) => kind === 'checkpoint-failed').length,
+    ).toBeGreaterThanOrEqual(limits.checkpointAlarmFailures);
     expect(refusedOf(rigged)).toMatchObject([{ id: 'e33', code: 'operator-failed' }]);
   });
 
@@ -238,7 +291,9 @@ describe('an element on which an operator fails', () => {
         return {
           ...sink,
           write: (batch) =>
-            (batch.values as { n: number }[]).some(({ n }) => n === 20) ? Promise.reject(new TypeError('no')) : sink.write(batch),
+            (batch.values as { n: number }[]).some(({ n }) => n === 20)
+              ? Promise.reject(new TypeError('no'))
+              : sink.write(batch),
         };
       },
     };
@@ -299,7 +354,9 @@ describe('a run that could not say how it ended', () => {
     expect(await rigged.run({ failure: alone })).toBeUndefined();
     await rigged.drain();
     expectCounted(rigged, 40, [4]);
-    expect(refusedOf(rigged)).toMatchObject([{ id: 'e4', code: 'operator-failed', operator: 'in' }]);
+    expect(refusedOf(rigged)).toMatchObject([
+      { id: 'e4', code: 'operator-failed', operator: 'in' },
+    ]);
   });
 });
 
@@ -319,7 +376,9 @@ describe('the test driver', () => {
       ['a', 'b', 'c'].map((id) => driven({ n: 1 }, { id })),
     );
     expect(driver.read('out').map(({ value }) => value)).toEqual(['a', 'c']);
-    expect(driver.rejected()).toMatchObject([{ operator: 'once', code: 'operator-failed', value: { id: 'b' } }]);
+    expect(driver.rejected()).toMatchObject([
+      { operator: 'once', code: 'operator-failed', value: { id: 'b' } },
+    ]);
     await driver.push('in', driven({ n: 1 }, { id: 'd' }));
     expect(driver.read('out').map(({ value }) => value)).toEqual(['d']);
     expect(driver.counts('once')).toMatchObject({ in: 4, passed: 3, rejected: 1 });

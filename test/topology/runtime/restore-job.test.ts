@@ -1,12 +1,20 @@
 /**
- * A job that goes on under a changed topology, through a crash at every step: staged output of sinks that are gone becomes visible once, state is dropped
- * only by name, and another key is noticed.
+ * A job that goes on under a changed topology, through a crash at every step: staged output of
+ * sinks that are gone becomes visible once, state is dropped only by name, and another key is
+ * noticed.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
-import type { Job, Key, SluiceEvent, Stream, Topology, TopologyBuilder } from '../../../topology/index.ts';
+import type {
+  Job,
+  Key,
+  SluiceEvent,
+  Stream,
+  Topology,
+  TopologyBuilder,
+} from '../../../topology/index.ts';
 import {
   checkJob,
   connector,
@@ -25,14 +33,20 @@ import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
 type Events = Stream<SluiceEvent>;
 
-const row = schemaOf<{ id: string }>({ $id: 'row', type: 'object', properties: { id: { type: 'string' } } });
+const row = schemaOf<{ id: string }>({
+  $id: 'row',
+  type: 'object',
+  properties: { id: { type: 'string' } },
+});
 
 const of = (build: (events: Events) => void): Topology =>
   topology('t', { version: 1, owner: 'a/b' }, (t) =>
     build(
-      t
-        .source('in', stream('a/b'))
-        .eventTime('time', (e) => (e.data as { at: number }).at, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } }),
+      t.source('in', stream('a/b')).eventTime('time', (e) => (e.data as { at: number }).at, {
+        outOfOrderness: 0,
+        idleAfter: 0,
+        future: { max: 0 },
+      }),
     ),
   );
 
@@ -99,7 +113,8 @@ function rig(events = 6): Rig {
 const idsOf = (made: World, name: string): readonly string[] =>
   (made.tables[name]?.visible ?? []).map((value) => (value as { id: string }).id).sort();
 
-const into = (id: string, name: string) => (events: Events) => events.map((e) => ({ id: e.id })).sinkTo(id, table(name, row));
+const into = (id: string, name: string) => (events: Events) =>
+  events.map((e) => ({ id: e.id })).sinkTo(id, table(name, row));
 
 describe('a job whose sink is gone', () => {
   it('commits what the sink staged, once, wherever either run is killed', async () => {
@@ -124,7 +139,14 @@ describe('a job whose sink is gone', () => {
           rigged.made.crash = () => undefined;
           await rigged.dry(rigged.job(of(next)));
           const landed = [...idsOf(rigged.made, 'old'), ...idsOf(rigged.made, 'new')].sort();
-          expect(landed, `killed at ${at}, then at ${second}`).toEqual(['e0', 'e1', 'e2', 'e3', 'e4', 'e5']);
+          expect(landed, `killed at ${at}, then at ${second}`).toEqual([
+            'e0',
+            'e1',
+            'e2',
+            'e3',
+            'e4',
+            'e5',
+          ]);
         }
       }
     }
@@ -133,13 +155,16 @@ describe('a job whose sink is gone', () => {
   it('says so, and forgets the sink once its output is visible', async () => {
     const rigged = rig();
     rigged.made.crash = (step) => {
-      if (step.startsWith('old commit')) throw new SluiceError('killed', 'killed before its rows are visible');
+      if (step.startsWith('old commit'))
+        throw new SluiceError('killed', 'killed before its rows are visible');
     };
     await rigged.dry(rigged.job(of(into('out', 'old')))).catch(() => undefined);
     rigged.made.crash = () => undefined;
     expect(idsOf(rigged.made, 'old')).toEqual([]);
     const { notes } = await rigged.dry(rigged.job(of(into('out', 'new'))));
-    expect(notes).toEqual(["the sink 'out' is no longer in the topology: what it staged is committed now"]);
+    expect(notes).toEqual([
+      "the sink 'out' is no longer in the topology: what it staged is committed now",
+    ]);
     const opened = rigged.made.actions.filter((step) => step === 'old open').length;
     expect((await rigged.dry(rigged.job(of(into('out', 'new'))))).notes).toEqual([]);
     expect(rigged.made.actions.filter((step) => step === 'old open')).toHaveLength(opened);
@@ -167,13 +192,22 @@ it('what is staged of a topology that nobody runs becomes visible, once, whereve
       const settled = idsOf(rigged.made, 'old');
       expect(new Set(settled).size, `killed at ${first}, then at ${second}`).toBe(settled.length);
       await rigged.dry(rigged.job(topology));
-      expect(idsOf(rigged.made, 'old'), `killed at ${first}, then at ${second}`).toEqual(['e0', 'e1', 'e2', 'e3', 'e4', 'e5']);
+      expect(idsOf(rigged.made, 'old'), `killed at ${first}, then at ${second}`).toEqual([
+        'e0',
+        'e1',
+        'e2',
+        'e3',
+        'e4',
+        'e5',
+      ]);
     }
   }
 });
 
 /** A job's keyed nodes, by a key. */
-const keyedBy: Readonly<Record<string, (key: (e: SluiceEvent) => Key) => (events: Events) => void>> = {
+const keyedBy: Readonly<
+  Record<string, (key: (e: SluiceEvent) => Key) => (events: Events) => void>
+> = {
   window: (key) => (events) =>
     events
       .keyBy(key)
@@ -181,7 +215,8 @@ const keyedBy: Readonly<Record<string, (key: (e: SluiceEvent) => Key) => (events
       .aggregate({ n: count() })
       .out.map((w) => ({ id: String(w.key) }))
       .sinkTo('out', table('rows', row)),
-  deduplicate: (by) => (events) => into('out', 'rows')(events.deduplicate('op', { by, within: '1h' })),
+  deduplicate: (by) => (events) =>
+    into('out', 'rows')(events.deduplicate('op', { by, within: '1h' })),
   process: (key) => (events) =>
     events
       .keyBy(key)
@@ -216,14 +251,22 @@ describe('a job whose key is another', () => {
       );
     expect(refusal).toMatchObject({
       code: 'restore-refused',
-      message: expect.stringContaining(`'op': ${slot} was a string, now it is a number: its state is kept under the old keys`) as string,
+      message: expect.stringContaining(
+        `'op': ${slot} was a string, now it is a number: its state is kept under the old keys`,
+      ) as string,
       fix: expect.stringContaining('--drop-state op') as string,
     });
-    expect(await rigged.check(numbers)).toMatchObject([{ kind: 'state', node: 'op' }, ...(kind === 'join' ? [{ node: 'op' }] : [])]);
+    expect(await rigged.check(numbers)).toMatchObject([
+      { kind: 'state', node: 'op' },
+      ...(kind === 'join' ? [{ node: 'op' }] : []),
+    ]);
     // Another value of the same type is another key as well.
-    await expect(rigged.job(of(keyed((e) => e.id))).open()).rejects.toMatchObject({ code: 'restore-refused' });
+    await expect(rigged.job(of(keyed((e) => e.id))).open()).rejects.toMatchObject({
+      code: 'restore-refused',
+    });
     // The same key, written otherwise, is the same; so is it after a restart without an element.
-    for (let restarts = 0; restarts < 2; restarts++) await rigged.dry(rigged.job(of(keyed((e) => String(data(e).name)))));
+    for (let restarts = 0; restarts < 2; restarts++)
+      await rigged.dry(rigged.job(of(keyed((e) => String(data(e).name)))));
     await expect(rigged.job(numbers).open()).rejects.toMatchObject({ code: 'restore-refused' });
     await rigged.dry(rigged.job(numbers, ['op']));
   });
@@ -235,7 +278,11 @@ describe('a job whose key is another', () => {
     await rigged.dry(rigged.job(of(keyed((e) => data(e).name))));
     await rigged.dry(
       rigged.job(
-        of((events) => keyed((e) => (e.data as { m: number }).m)(events.map((e) => ({ ...e, data: { m: data(e).n } }) as SluiceEvent))),
+        of((events) =>
+          keyed((e) => (e.data as { m: number }).m)(
+            events.map((e) => ({ ...e, data: { m: data(e).n } }) as SluiceEvent),
+          ),
+        ),
       ),
     );
   });
@@ -271,7 +318,9 @@ describe('elements in state under an evolved schema', () => {
   const lookedUp = (required: readonly string[], name = 'users'): Topology =>
     topology('t', { version: 1, owner: 'a/b' }, (t) => {
       source(t, required, false)
-        .lookup('look', connector<string>(name), { by: (e) => e.id, capacity: 1 }, (e) => ({ id: e.id }))
+        .lookup('look', connector<string>(name), { by: (e) => e.id, capacity: 1 }, (e) => ({
+          id: e.id,
+        }))
         .sinkTo('out', table('rows', row));
     });
 
@@ -331,7 +380,11 @@ it('an aggregate that comes to a job counts from then on, and the status says so
     );
   const rigged = rig();
   await rigged.dry(rigged.job(windowed(false)));
-  const since = (await rigged.dry(rigged.job(windowed(true)))).nodes.find(({ id }) => id === 'w')?.partsSince;
+  const since = (await rigged.dry(rigged.job(windowed(true)))).nodes.find(
+    ({ id }) => id === 'w',
+  )?.partsSince;
   expect(since).toEqual({ later: expect.any(Number) as number });
-  expect((await rigged.dry(rigged.job(windowed(true)))).nodes.find(({ id }) => id === 'w')?.partsSince).toEqual(since);
+  expect(
+    (await rigged.dry(rigged.job(windowed(true)))).nodes.find(({ id }) => id === 'w')?.partsSince,
+  ).toEqual(since);
 });

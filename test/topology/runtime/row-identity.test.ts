@@ -1,14 +1,23 @@
 /**
- * What a sink is told of where its rows are from: each row is told from all others, and one that is made again after a restart is known again. Windows, joins and
- * timers once gave rows without that, so that two equal ones of two batches had one `row_id`, and a reader that keeps one of each lost the other.
+ * What a sink is told of where its rows are from: each row is told from all others, and one that is
+ * made again after a restart is known again. Windows, joins and timers once gave rows without that,
+ * so that two equal ones of two batches had one `row_id`, and a reader that keeps one of each lost
+ * the other.
  *
- * The sink here is one that delivers at once, as Firehose does: what a run wrote after its last checkpoint comes again.
+ * The sink here is one that delivers at once, as Firehose does: what a run wrote after its last
+ * checkpoint comes again.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
-import type { Sink, Stream, StreamDefinition, Topology, TopologyBuilder } from '../../../topology/index.ts';
+import type {
+  Sink,
+  Stream,
+  StreamDefinition,
+  Topology,
+  TopologyBuilder,
+} from '../../../topology/index.ts';
 import {
   asyncLookup,
   count,
@@ -34,13 +43,22 @@ interface Row {
   readonly n: number;
 }
 
-const row = schemaOf<Row>({ $id: 'row', type: 'object', required: ['n'], properties: { n: { type: 'integer' } } });
+const row = schemaOf<Row>({
+  $id: 'row',
+  type: 'object',
+  required: ['n'],
+  properties: { n: { type: 'integer' } },
+});
 const build = (flow: (t: TopologyBuilder) => Stream<Row>): Topology =>
   topology('told', { version: 1, owner: 'a/b' }, (t) => flow(t).sinkTo('rows', table('rows', row)));
 const timed = (t: TopologyBuilder, id = 'in') =>
   t
     .source(id, stream('a/b') as StreamDefinition<Reading>)
-    .eventTime(`${id}-time`, (e) => e.data.at, { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } });
+    .eventTime(`${id}-time`, (e) => e.data.at, {
+      outOfOrderness: 0,
+      idleAfter: 0,
+      future: { max: 0 },
+    });
 
 interface Written {
   readonly attempt: number;
@@ -55,8 +73,9 @@ interface Told {
 }
 
 /**
- * Plays the topology to the end of the stream, and drains it where that is asked. `killAfter`: the run dies at every so many writes of the sink, and the next
- * goes on from the last checkpoint with other turns.
+ * Plays the topology to the end of the stream, and drains it where that is asked. `killAfter`: the
+ * run dies at every so many writes of the sink, and the next goes on from the last checkpoint with
+ * other turns.
  */
 async function told(
   of: Topology,
@@ -71,9 +90,14 @@ async function told(
   const sink = (): Sink => ({
     open: () => Promise.resolve(),
     write(batch) {
-      if (++writes % killAfter === 0) return Promise.reject(new SluiceError('killed', 'the run dies here', { retryable: true }));
+      if (++writes % killAfter === 0)
+        return Promise.reject(new SluiceError('killed', 'the run dies here', { retryable: true }));
       for (let i = 0; i < batch.length; i++)
-        written.push({ attempt: attempts, identity: JSON.stringify(identityOf(batch.origins[i])), value: JSON.stringify(batch.values[i]) });
+        written.push({
+          attempt: attempts,
+          identity: JSON.stringify(identityOf(batch.origins[i])),
+          value: JSON.stringify(batch.values[i]),
+        });
       return Promise.resolve([]);
     },
     prepare: () => Promise.resolve(null),
@@ -105,7 +129,13 @@ async function told(
       clock.advance(25);
       await new Promise((resolve) => setImmediate(resolve));
       const { splits, nodes } = await job.status();
-      if (!drain && i > 100 && splits.every(({ lag }) => lag === 0) && nodes.every(({ waiting = 0 }) => waiting === 0)) break;
+      if (
+        !drain &&
+        i > 100 &&
+        splits.every(({ lag }) => lag === 0) &&
+        nodes.every(({ waiting = 0 }) => waiting === 0)
+      )
+        break;
     }
     job.stop();
     clock.advance(50);
@@ -116,10 +146,16 @@ async function told(
 }
 
 const readings = (splits: number, each: number): MemoryStream => {
-  const made = memoryStream(...Array.from({ length: splits }, (_, n) => ['kinesis', `shard-${n}`] as const));
+  const made = memoryStream(
+    ...Array.from({ length: splits }, (_, n) => ['kinesis', `shard-${n}`] as const),
+  );
   for (let n = 0; n < each; n++)
     for (let split = 0; split < splits; split++)
-      put(made, split, event(`e${split}-${n}`, { at: 1_000 + n * 400, k: `k${(n + split) % 2}`, n: split }));
+      put(
+        made,
+        split,
+        event(`e${split}-${n}`, { at: 1_000 + n * 400, k: `k${(n + split) % 2}`, n: split }),
+      );
   return made;
 };
 
@@ -233,12 +269,17 @@ const flows: Readonly<Record<string, (t: TopologyBuilder) => Stream<Row>>> = {
         { lower: 0, upper: 0, late: 'side' },
         () => ({ n: 1 }),
       );
-    const both = [join.lateLeft, join.lateRight].map((side) => side.flatMap(() => [{ n: 1 }, { n: 1 }]));
+    const both = [join.lateLeft, join.lateRight].map((side) =>
+      side.flatMap(() => [{ n: 1 }, { n: 1 }]),
+    );
     return join.out.union('all', both[0] as Stream<Row>, both[1] as Stream<Row>);
   },
 };
 
-/** What comes out depends on how far the watermark goes at once, so that a run after a restart gives other ones beside the same. */
+/**
+ * What comes out depends on how far the watermark goes at once, so that a run after a restart gives
+ * other ones beside the same.
+ */
 const paced = new Set([
   'sliding windows with early panes',
   'sessions with early panes',
@@ -259,24 +300,32 @@ describe('rows are told apart, and known again after any restart:', () => {
       expect(new Set(byRun).size).toBe(byRun.length);
       if (paced.has(name)) continue;
       // No more than there are: what came twice is known.
-      expect([...new Set(again.written.map(({ identity }) => identity))].toSorted()).toEqual(identities.toSorted());
+      expect([...new Set(again.written.map(({ identity }) => identity))].toSorted()).toEqual(
+        identities.toSorted(),
+      );
     }
   });
 });
 
 it('does not depend on the order in which splits are read', async () => {
-  for (const name of ['tumbling windows of several keys, whose rows are equal', 'pairs of two rows, of which many are equal']) {
+  for (const name of [
+    'tumbling windows of several keys, whose rows are equal',
+    'pairs of two rows, of which many are equal',
+  ]) {
     const flow = flows[name] as (typeof flows)[string];
     const once = await told(build(flow), readings(3, 6));
     const again = await told(build(flow), readings(3, 6), { killAfter: 2 });
     expect(new Set(once.written.map(({ identity }) => identity)).size).toBe(once.written.length);
-    expect(new Set(again.written.map(({ identity }) => identity))).toEqual(new Set(once.written.map(({ identity }) => identity)));
+    expect(new Set(again.written.map(({ identity }) => identity))).toEqual(
+      new Set(once.written.map(({ identity }) => identity)),
+    );
   }
 });
 
 it('tells a late pane from those before it, whatever it counts', async () => {
   const events = memoryStream(['kinesis', 'shard-0']);
-  for (const at of [1_000, 2_500, 1_200, 1_200, 1_300]) put(events, 0, event(`e${at}`, { at, k: 'k' }));
+  for (const at of [1_000, 2_500, 1_200, 1_200, 1_300])
+    put(events, 0, event(`e${at}`, { at, k: 'k' }));
   const flow = build((t) =>
     timed(t)
       .keyBy((e) => e.data.k)
@@ -285,13 +334,21 @@ it('tells a late pane from those before it, whatever it counts', async () => {
       .out.map(({ n }) => ({ n })),
   );
   const { written } = await told(flow, events);
-  expect(written.map(({ value }) => value)).toEqual(['{"n":1}', '{"n":1}', '{"n":1}', '{"n":1}', '{"n":1}']);
+  expect(written.map(({ value }) => value)).toEqual([
+    '{"n":1}',
+    '{"n":1}',
+    '{"n":1}',
+    '{"n":1}',
+    '{"n":1}',
+  ]);
   expect(new Set(written.map(({ identity }) => identity)).size).toBe(5);
 });
 
 it('tells a window from the one of the same time before a drain', async () => {
   const events = readings(1, 3);
-  const flow = build(flows['tumbling windows of several keys, whose rows are equal'] as (typeof flows)[string]);
+  const flow = build(
+    flows['tumbling windows of several keys, whose rows are equal'] as (typeof flows)[string],
+  );
   const blobs = memoryBlobs();
   const before = await told(flow, events, { blobs });
   for (const at of [1_000, 1_400]) put(events, 0, event(`again${at}`, { at, k: 'k0' }));

@@ -1,5 +1,6 @@
 /**
- * What a slow store costs: with S3 at 10 s a call a row landed after 160 s, as every call waited for the one before, also for those that nobody needs.
+ * What a slow store costs: with S3 at 10 s a call a row landed after 160 s, as every call waited
+ * for the one before, also for those that nobody needs.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
@@ -10,14 +11,21 @@ import type { JobConnectors } from '../../../topology/index.ts';
 import { createJob, schemaOf, stream, table, topology } from '../../../topology/index.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/any-row', type: 'object', properties: {} });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/any-row',
+  type: 'object',
+  properties: {},
+});
 const rows = topology('rows', { version: 1, owner: 'a/b' }, (t) => {
   const all = t.source('events', stream('a/b')).map((e) => ({ id: e.id }));
   all.sinkTo('one', table('one', anyRow));
   all.sinkTo('two', table('two', anyRow));
 });
 
-const rigOf = (blobs: BlobStore, change: (connectors: JobConnectors) => JobConnectors = (same) => same) => {
+const rigOf = (
+  blobs: BlobStore,
+  change: (connectors: JobConnectors) => JobConnectors = (same) => same,
+) => {
   const made = world({ 'a/b': memoryStream(['kinesis', '0']) });
   const clock = manualClock(5_000_000);
   const job = createJob({

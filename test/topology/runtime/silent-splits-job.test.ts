@@ -1,12 +1,23 @@
 /**
- * Splits that say nothing, and why: only one that was read to its end is silent. As shipped before, a burst after a quiet time lost half of its
- * events, as the split that was read first carried time past what waited in the others; a restart after a quiet hour lost as much.
+ * Splits that say nothing, and why: only one that was read to its end is silent. As shipped before,
+ * a burst after a quiet time lost half of its events, as the split that was read first carried time
+ * past what waited in the others; a restart after a quiet hour lost as much.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock, sleep } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { Job, Topology } from '../../../topology/index.ts';
-import { asyncLookup, count, createJob, rejected, schemaOf, stream, table, topology, tumbling } from '../../../topology/index.ts';
+import {
+  asyncLookup,
+  count,
+  createJob,
+  rejected,
+  schemaOf,
+  stream,
+  table,
+  topology,
+  tumbling,
+} from '../../../topology/index.ts';
 import type { MemoryStream, World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
@@ -14,8 +25,16 @@ interface Data {
   readonly at: number;
 }
 
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/any-row', type: 'object', properties: {} });
-const data = schemaOf<Data>({ $id: 'https://sluice.example/test/at', type: 'object', properties: { at: { type: 'integer' } } });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/any-row',
+  type: 'object',
+  properties: {},
+});
+const data = schemaOf<Data>({
+  $id: 'https://sluice.example/test/at',
+  type: 'object',
+  properties: { at: { type: 'integer' } },
+});
 const time = { outOfOrderness: '10s', idleAfter: '30s', future: { max: 0 } } as const;
 
 /** Minutes of one stream. */
@@ -55,7 +74,12 @@ const joined = topology('joined', { version: 1, owner: 'a/b' }, (t) => {
       .validate(`${id}-valid`, data)
       .eventTime(`${id}-time`, (e) => e.data.at, time)
       .keyBy((e) => e.data.at);
-  const pairs = keyed('left', 'a/b').intervalJoin('join', keyed('right', 'a/c'), { lower: 0, upper: 0, late: 'side' }, () => ({ n: 1 }));
+  const pairs = keyed('left', 'a/b').intervalJoin(
+    'join',
+    keyed('right', 'a/c'),
+    { lower: 0, upper: 0, late: 'side' },
+    () => ({ n: 1 }),
+  );
   pairs.out.sinkTo('counts', table('counts', anyRow));
   pairs.lateLeft.sinkTo('late-left', rejected());
   pairs.lateRight.sinkTo('late-right', rejected());
@@ -73,7 +97,14 @@ function rigOf(of: Topology, splits: number): Rig {
   const clock = manualClock(5_000_000);
   const blobs = memoryBlobs();
   const start = (): Job =>
-    createJob({ topology: of, blobs, connectors: made.connectors, clock, random: seededRandom(1), checkpointIntervalMs: 500 });
+    createJob({
+      topology: of,
+      blobs,
+      connectors: made.connectors,
+      clock,
+      random: seededRandom(1),
+      checkpointIntervalMs: 500,
+    });
   return { made, clock, start };
 }
 
@@ -87,7 +118,11 @@ function streamOf({ made }: Rig, name: string): MemoryStream {
 function send(rig: Rig, name: string, splits: readonly number[], times: readonly number[]): void {
   const [, app = ''] = name.split('/');
   for (const [n, at] of times.entries()) {
-    put(streamOf(rig, name), splits[n % splits.length] ?? 0, event(`${name}@${at}`, { at }, { app, source: `/${name}` }));
+    put(
+      streamOf(rig, name),
+      splits[n % splits.length] ?? 0,
+      event(`${name}@${at}`, { at }, { app, source: `/${name}` }),
+    );
   }
 }
 
@@ -99,9 +134,13 @@ async function pass({ clock }: Rig, ms: number): Promise<void> {
 }
 
 const rowsOf = ({ made }: Rig): number =>
-  (made.tables['counts']?.visible ?? []).reduce((sum: number, row) => sum + (row as { readonly n: number }).n, 0);
+  (made.tables['counts']?.visible ?? []).reduce(
+    (sum: number, row) => sum + (row as { readonly n: number }).n,
+    0,
+  );
 const lateOf = ({ made }: Rig): number => made.tables['rejected']?.visible.length ?? 0;
-const seconds = (from: number, n: number): readonly number[] => Array.from({ length: n }, (_, i) => (from + i) * 1_000);
+const seconds = (from: number, n: number): readonly number[] =>
+  Array.from({ length: n }, (_, i) => (from + i) * 1_000);
 
 async function opened(rig: Rig): Promise<{ readonly job: Job; readonly running: Promise<void> }> {
   const job = rig.start();
@@ -109,21 +148,28 @@ async function opened(rig: Rig): Promise<{ readonly job: Job; readonly running: 
   return { job, running: job.run() };
 }
 
-async function drained(rig: Rig, { job, running }: { readonly job: Job; readonly running: Promise<void> }): Promise<void> {
+async function drained(
+  rig: Rig,
+  { job, running }: { readonly job: Job; readonly running: Promise<void> },
+): Promise<void> {
   await job.drain();
   await pass(rig, 5_000);
   await running;
   await job.close();
 }
 
-async function stopped(rig: Rig, { job, running }: { readonly job: Job; readonly running: Promise<void> }): Promise<void> {
+async function stopped(
+  rig: Rig,
+  { job, running }: { readonly job: Job; readonly running: Promise<void> },
+): Promise<void> {
   job.stop();
   await pass(rig, 500);
   await running;
   await job.close();
 }
 
-const idleOf = async (job: Job): Promise<readonly boolean[]> => (await job.status()).splits.map(({ idle }) => idle);
+const idleOf = async (job: Job): Promise<readonly boolean[]> =>
+  (await job.status()).splits.map(({ idle }) => idle);
 
 describe('a burst after a quiet time', () => {
   it('over the splits of a stream is counted whole, whichever split is read first', async () => {
@@ -179,7 +225,8 @@ describe('a look-up before event time', () => {
   it('is not silence: what waits in it is not overtaken by the other side of a join', async () => {
     let clock: Rig['clock'] | undefined;
     const slow = topology('slow', { version: 1, owner: 'a/b' }, (t) => {
-      const opened = (id: string, name: string) => t.source(id, stream(name)).validate(`${id}-valid`, data);
+      const opened = (id: string, name: string) =>
+        t.source(id, stream(name)).validate(`${id}-valid`, data);
       const left = opened('left', 'a/b')
         .eventTime('left-time', (e) => e.data.at, time)
         .keyBy((e) => e.data.at);
@@ -192,7 +239,9 @@ describe('a look-up before event time', () => {
         )
         .eventTime('right-time', (e) => e.data.at, time)
         .keyBy((e) => e.data.at);
-      const pairs = left.intervalJoin('join', right, { lower: 0, upper: 0, late: 'side' }, () => ({ n: 1 }));
+      const pairs = left.intervalJoin('join', right, { lower: 0, upper: 0, late: 'side' }, () => ({
+        n: 1,
+      }));
       pairs.out.sinkTo('counts', table('counts', anyRow));
       pairs.lateLeft.sinkTo('late-left', rejected());
       pairs.lateRight.sinkTo('late-right', rejected());
@@ -276,49 +325,60 @@ describe('a split', () => {
     ['throttled', 'slow'],
   ] as const;
 
-  it.each(faults)('that is %s does not fall idle, holds time, and is named', async (fault, hearing) => {
-    const rig = rigOf(minutes, 2);
-    const run = await opened(rig);
-    send(rig, 'a/b', [0, 1], seconds(0, 2));
-    await pass(rig, 1_000);
-    const split = streamOf(rig, 'a/b').splits[1];
-    if (split === undefined) throw new Error('no split');
-    split.fault = fault;
-    send(rig, 'a/b', [1], seconds(61, 1));
-    send(rig, 'a/b', [0], seconds(60, 120));
-    await pass(rig, 60_000);
-    const { splits, nodes } = await run.job.status();
-    expect(splits.map((each) => [each.idle, each.hearing])).toEqual([
-      [true, 'caught-up'],
-      [false, hearing],
-    ]);
-    expect(nodes.find(({ id }) => id === 'windows')?.time?.heldBy).toMatchObject({ split: 'events kinesis 1' });
-    expect(rowsOf(rig)).toBe(0);
-    await stopped(rig, run);
-  });
+  it.each(faults)(
+    'that is %s does not fall idle, holds time, and is named',
+    async (fault, hearing) => {
+      const rig = rigOf(minutes, 2);
+      const run = await opened(rig);
+      send(rig, 'a/b', [0, 1], seconds(0, 2));
+      await pass(rig, 1_000);
+      const split = streamOf(rig, 'a/b').splits[1];
+      if (split === undefined) throw new Error('no split');
+      split.fault = fault;
+      send(rig, 'a/b', [1], seconds(61, 1));
+      send(rig, 'a/b', [0], seconds(60, 120));
+      await pass(rig, 60_000);
+      const { splits, nodes } = await run.job.status();
+      expect(splits.map((each) => [each.idle, each.hearing])).toEqual([
+        [true, 'caught-up'],
+        [false, hearing],
+      ]);
+      expect(nodes.find(({ id }) => id === 'windows')?.time?.heldBy).toMatchObject({
+        split: 'events kinesis 1',
+      });
+      expect(rowsOf(rig)).toBe(0);
+      await stopped(rig, run);
+    },
+  );
 
-  it.each(faults)('that is idle and then %s holds time until it is read', async (fault, hearing) => {
-    const rig = rigOf(minutes, 2);
-    const run = await opened(rig);
-    send(rig, 'a/b', [0, 1], seconds(0, 2));
-    await pass(rig, 35_000);
-    const split = streamOf(rig, 'a/b').splits[1];
-    if (split === undefined) throw new Error('no split');
-    split.fault = fault;
-    await pass(rig, 5_000);
-    send(rig, 'a/b', [0, 1], seconds(60, 240));
-    await pass(rig, 60_000);
-    const { splits, nodes } = await run.job.status();
-    expect(splits[1]).toMatchObject({ hearing });
-    expect(nodes.find(({ id }) => id === 'windows')?.time?.heldBy).toMatchObject({ split: 'events kinesis 1', unheard: true });
-    expect(rowsOf(rig)).toBe(0);
-    if (fault === 'silent') return stopped(rig, run);
-    delete split.fault;
-    await pass(rig, 10_000);
-    await drained(rig, run);
-    expect(lateOf(rig)).toBe(0);
-    expect(rowsOf(rig)).toBe(242);
-  });
+  it.each(faults)(
+    'that is idle and then %s holds time until it is read',
+    async (fault, hearing) => {
+      const rig = rigOf(minutes, 2);
+      const run = await opened(rig);
+      send(rig, 'a/b', [0, 1], seconds(0, 2));
+      await pass(rig, 35_000);
+      const split = streamOf(rig, 'a/b').splits[1];
+      if (split === undefined) throw new Error('no split');
+      split.fault = fault;
+      await pass(rig, 5_000);
+      send(rig, 'a/b', [0, 1], seconds(60, 240));
+      await pass(rig, 60_000);
+      const { splits, nodes } = await run.job.status();
+      expect(splits[1]).toMatchObject({ hearing });
+      expect(nodes.find(({ id }) => id === 'windows')?.time?.heldBy).toMatchObject({
+        split: 'events kinesis 1',
+        unheard: true,
+      });
+      expect(rowsOf(rig)).toBe(0);
+      if (fault === 'silent') return stopped(rig, run);
+      delete split.fault;
+      await pass(rig, 10_000);
+      await drained(rig, run);
+      expect(lateOf(rig)).toBe(0);
+      expect(rowsOf(rig)).toBe(242);
+    },
+  );
 
   it('that is not listed any more has ended, and holds nothing back', async () => {
     const rig = rigOf(

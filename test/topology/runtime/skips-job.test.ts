@@ -1,5 +1,6 @@
 /**
- * Going past what cannot be read, by command: only that, in the checkpoint, and in the rejected table.
+ * Going past what cannot be read, by command: only that, in the checkpoint, and in the rejected
+ * table.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
@@ -8,18 +9,38 @@ import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
 import type { Job } from '../../../topology/index.ts';
-import { count, createJob, schemaOf, stream, table, topology, tumbling } from '../../../topology/index.ts';
+import {
+  count,
+  createJob,
+  schemaOf,
+  stream,
+  table,
+  topology,
+  tumbling,
+} from '../../../topology/index.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/any-row', type: 'object', properties: {} });
-const data = schemaOf<{ at: number }>({ $id: 'https://sluice.example/test/at', type: 'object', properties: { at: { type: 'integer' } } });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/any-row',
+  type: 'object',
+  properties: {},
+});
+const data = schemaOf<{ at: number }>({
+  $id: 'https://sluice.example/test/at',
+  type: 'object',
+  properties: { at: { type: 'integer' } },
+});
 
 const minutes = topology('minutes', { version: 1, owner: 'a/b' }, (t) => {
   const timed = t
     .source('events', stream('a/b'))
     .validate('valid', data)
-    .eventTime('time', (e) => e.data.at, { outOfOrderness: 0, idleAfter: '5s', future: { max: 0 } });
+    .eventTime('time', (e) => e.data.at, {
+      outOfOrderness: 0,
+      idleAfter: '5s',
+      future: { max: 0 },
+    });
   timed.map((e) => ({ id: e.id })).sinkTo('rows', table('rows', anyRow));
   const windows = timed
     .keyBy(() => 'all')
@@ -68,7 +89,10 @@ function rigOf(): Rig {
       createJob({
         topology: minutes,
         blobs,
-        connectors: { ...connectors, readers: async (...given) => (await connectors.readers(...given)).map(faulty) },
+        connectors: {
+          ...connectors,
+          readers: async (...given) => (await connectors.readers(...given)).map(faulty),
+        },
         clock,
         random: seededRandom(1),
         checkpointIntervalMs: 500,
@@ -78,7 +102,10 @@ function rigOf(): Rig {
   return rig;
 }
 
-/** `count` events of the split `index`, a second apart from `fromSecond` on; their ids are `split/position`. */
+/**
+ * `count` events of the split `index`, a second apart from `fromSecond` on; their ids are
+ * `split/position`.
+ */
 function send({ made }: Rig, index: number, count: number, fromSecond = 0): void {
   const to = made.streams['a/b'];
   const split = to?.splits[index];
@@ -102,7 +129,10 @@ async function opened(rig: Rig): Promise<{ readonly job: Job; readonly running: 
   return { job, running: job.run() };
 }
 
-async function stopped(rig: Rig, { job, running }: { readonly job: Job; readonly running: Promise<void> }): Promise<void> {
+async function stopped(
+  rig: Rig,
+  { job, running }: { readonly job: Job; readonly running: Promise<void> },
+): Promise<void> {
   job.stop();
   await pass(rig, 1_000);
   await running;
@@ -116,10 +146,14 @@ async function skipped(rig: Rig, job: Job, split: string, to: string): Promise<s
   return asked;
 }
 
-const idsOf = ({ made }: Rig): readonly string[] => (made.tables['rows']?.visible ?? []).map((row) => (row as { id: string }).id).sort();
+const idsOf = ({ made }: Rig): readonly string[] =>
+  (made.tables['rows']?.visible ?? []).map((row) => (row as { id: string }).id).sort();
 const refusedOf = ({ made }: Rig): readonly unknown[] => made.tables['rejected']?.visible ?? [];
 const countedOf = ({ made }: Rig): number =>
-  (made.tables['counts']?.visible ?? []).reduce((sum: number, row) => sum + (row as { n: number }).n, 0);
+  (made.tables['counts']?.visible ?? []).reduce(
+    (sum: number, row) => sum + (row as { n: number }).n,
+    0,
+  );
 
 describe('a range that cannot be read', () => {
   it('is skipped up to the position that is named; what comes behind is read, and a row of the rejected table says what is missing', async () => {
@@ -130,7 +164,9 @@ describe('a range that cannot be read', () => {
     send(rig, 1, 2);
     await pass(rig, 10_000);
     expect(idsOf(rig)).toEqual(['0/1', '0/2', '1/1', '1/2']);
-    expect(await skipped(rig, run.job, 'kinesis 0', '5')).toMatch(/of kinesis 0 what is after 2 up to 5; .*damaged at position 3/);
+    expect(await skipped(rig, run.job, 'kinesis 0', '5')).toMatch(
+      /of kinesis 0 what is after 2 up to 5; .*damaged at position 3/,
+    );
     await pass(rig, 2_000);
     const whole = ['0/1', '0/2', '0/6', '0/7', '0/8', '1/1', '1/2'];
     expect(idsOf(rig)).toEqual(whole);
@@ -144,7 +180,9 @@ describe('a range that cannot be read', () => {
         position: 'skipped-after-2-to-5',
       },
     ]);
-    expect((await run.job.status()).skipped).toMatchObject([{ split: '0', after: '2', to: '5', kind: 'range' }]);
+    expect((await run.job.status()).skipped).toMatchObject([
+      { split: '0', after: '2', to: '5', kind: 'range' },
+    ]);
     await stopped(rig, run);
     const again = await opened(rig);
     await pass(rig, 3_000);
@@ -159,7 +197,9 @@ describe('a range that cannot be read', () => {
     const run = await opened(rig);
     send(rig, 0, 4);
     await pass(rig, 2_000);
-    expect(await skipped(rig, run.job, 'events kinesis 0', 'latest')).toMatch(/what is from its beginning up to 4/);
+    expect(await skipped(rig, run.job, 'events kinesis 0', 'latest')).toMatch(
+      /what is from its beginning up to 4/,
+    );
     send(rig, 0, 2);
     await pass(rig, 3_000);
     expect(idsOf(rig)).toEqual(['0/5', '0/6']);
@@ -177,8 +217,13 @@ describe('a range that cannot be read', () => {
     await stopped(rig, run);
     const again = await opened(rig);
     await pass(rig, 3_000);
-    expect((await again.job.status()).splits[0]).toMatchObject({ hearing: 'unreadable', position: '2' });
-    expect(await skipped(rig, again.job, 'kinesis 0', 'oldest')).toMatch(/what is not kept any more after 2 up to 5/);
+    expect((await again.job.status()).splits[0]).toMatchObject({
+      hearing: 'unreadable',
+      position: '2',
+    });
+    expect(await skipped(rig, again.job, 'kinesis 0', 'oldest')).toMatch(
+      /what is not kept any more after 2 up to 5/,
+    );
     await pass(rig, 3_000);
     expect(idsOf(rig)).toEqual(['0/1', '0/2', '0/6', '0/7', '0/8']);
     await stopped(rig, again);
@@ -224,7 +269,10 @@ describe('a range that cannot be read', () => {
     rig.made.crash = () => undefined;
     const again = await opened(rig);
     await pass(rig, 2_000);
-    expect((await again.job.status()).splits[0]).toMatchObject({ hearing: 'unreadable', position: '1' });
+    expect((await again.job.status()).splits[0]).toMatchObject({
+      hearing: 'unreadable',
+      position: '1',
+    });
     await skipped(rig, again.job, 'kinesis 0', '2');
     await pass(rig, 2_000);
     expect(idsOf(rig)).toEqual(['0/1', '0/3']);
@@ -246,13 +294,18 @@ describe('a whole split that cannot be read', () => {
     expect(await skipped(rig, run.job, 'kinesis 0', 'whole')).toMatch(/all of it after 2/);
     await pass(rig, 10_000);
     expect(countedOf(rig)).toBeGreaterThan(60);
-    expect((await run.job.status()).splits.map(({ split, path }) => `${path} ${split}`)).toEqual(['kinesis 1', 'kafka 0']);
+    expect((await run.job.status()).splits.map(({ split, path }) => `${path} ${split}`)).toEqual([
+      'kinesis 1',
+      'kafka 0',
+    ]);
     await stopped(rig, run);
     const again = await opened(rig);
     await pass(rig, 5_000);
     expect((await again.job.status()).splits).toHaveLength(2);
     rig.broken = () => undefined;
-    expect(await skipped(rig, again.job, 'kinesis 0', 'undo')).toMatch(/is read again, from after 2/);
+    expect(await skipped(rig, again.job, 'kinesis 0', 'undo')).toMatch(
+      /is read again, from after 2/,
+    );
     await pass(rig, 5_000);
     expect(idsOf(rig)).toEqual(expect.arrayContaining(['0/3', '0/4']));
     expect((await again.job.status()).skipped).toEqual([]);
@@ -284,7 +337,9 @@ describe('a whole split that cannot be read', () => {
     const run = await opened(rig);
     send(rig, 0, 3);
     await pass(rig, limits.readSlowMs + 1_000);
-    expect(await skipped(rig, run.job, 'kinesis 0', '2')).toMatch(/up to 2; .*its reads are not answered/);
+    expect(await skipped(rig, run.job, 'kinesis 0', '2')).toMatch(
+      /up to 2; .*its reads are not answered/,
+    );
     await pass(rig, 1_000);
     rig.answer();
     await pass(rig, 3_000);

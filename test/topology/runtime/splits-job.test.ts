@@ -1,12 +1,22 @@
 /**
- * Splits that come and end while a job runs: parents before children, time that does not run ahead of children, each record once.
+ * Splits that come and end while a job runs: parents before children, time that does not run ahead
+ * of children, each record once.
  */
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
 import type { Job } from '../../../topology/index.ts';
-import { count, createJob, rejected, schemaOf, stream, table, topology, tumbling } from '../../../topology/index.ts';
+import {
+  count,
+  createJob,
+  rejected,
+  schemaOf,
+  stream,
+  table,
+  topology,
+  tumbling,
+} from '../../../topology/index.ts';
 import type { MemoryStream, World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, reshard, world } from '../support.ts';
 
@@ -14,10 +24,21 @@ interface Data {
   readonly at: number;
 }
 
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/any-row', type: 'object', properties: { id: { type: 'string' } } });
-const data = schemaOf<Data>({ $id: 'https://sluice.example/test/at', type: 'object', properties: { at: { type: 'integer' } } });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/any-row',
+  type: 'object',
+  properties: { id: { type: 'string' } },
+});
+const data = schemaOf<Data>({
+  $id: 'https://sluice.example/test/at',
+  type: 'object',
+  properties: { at: { type: 'integer' } },
+});
 
-/** Windows of 100 ms, and the ids in the order in which they came. Events may come 60 ms out of order; a split that is quiet holds time for ever. */
+/**
+ * Windows of 100 ms, and the ids in the order in which they came. Events may come 60 ms out of
+ * order; a split that is quiet holds time for ever.
+ */
 const hundreds = topology('hundreds', { version: 1, owner: 'a/b' }, (t) => {
   const events = t
     .source('events', stream('a/b'))
@@ -29,7 +50,9 @@ const hundreds = topology('hundreds', { version: 1, owner: 'a/b' }, (t) => {
     .keyBy((row) => row.key)
     .window('windows', tumbling(100), { late: 'side' })
     .aggregate({ n: count() });
-  windows.out.map(({ windowStart, n }) => ({ windowStart, n })).sinkTo('counts', table('counts', anyRow));
+  windows.out
+    .map(({ windowStart, n }) => ({ windowStart, n }))
+    .sinkTo('counts', table('counts', anyRow));
   windows.late.sinkTo('late', rejected());
 });
 
@@ -41,7 +64,9 @@ interface Rig {
 }
 
 function rigOf(splits: readonly string[]): Rig {
-  const made = world({ 'a/b': memoryStream(...splits.map((split) => ['kinesis', split] as const)) });
+  const made = world({
+    'a/b': memoryStream(...splits.map((split) => ['kinesis', split] as const)),
+  });
   const events = made.streams['a/b'];
   if (events === undefined) throw new Error('no stream');
   events.asksLatest = false;
@@ -73,7 +98,8 @@ async function pass({ clock }: Rig, rounds: number): Promise<void> {
   }
 }
 
-const idsOf = ({ made }: Rig): readonly string[] => (made.tables['ids']?.visible ?? []).map((row) => (row as { readonly id: string }).id);
+const idsOf = ({ made }: Rig): readonly string[] =>
+  (made.tables['ids']?.visible ?? []).map((row) => (row as { readonly id: string }).id);
 const countsOf = ({ made }: Rig): readonly unknown[] =>
   (made.tables['counts']?.visible ?? []).map((row) => {
     const { windowStart, n } = row as { readonly windowStart: number; readonly n: number };
@@ -120,7 +146,15 @@ describe('splits that come and end', () => {
     ]);
     await drained(rig, job, running);
     expect(lateOf(rig)).toBe(0);
-    expect(idsOf(rig).filter((id) => id.startsWith('p'))).toEqual(['p@100', 'p@500', 'p1@450', 'p2@460', 'p2@470', 'p1@700', 'p2@800']);
+    expect(idsOf(rig).filter((id) => id.startsWith('p'))).toEqual([
+      'p@100',
+      'p@500',
+      'p1@450',
+      'p2@460',
+      'p2@470',
+      'p1@700',
+      'p2@800',
+    ]);
   });
 
   it('a merged child waits for both parents, and holds time at the earlier one', async () => {
@@ -157,13 +191,28 @@ describe('splits that come and end', () => {
       send(rig, 'x', 600, 601);
       send(rig, 'y', 610, 611, 5_000);
       await pass(rig, killAfter);
-      // No close: it is gone as a process is. What it holds it can not write any more, for the next attempt fences it.
+      // No close: it is gone as a process is. What it holds it can not write any more, for the next
+      // attempt fences it.
       job = await opened(rig);
       const running = job.run();
       await pass(rig, 30);
       await drained(rig, job, running);
       expect([...idsOf(rig)].sort(), `killed after ${killAfter}`).toEqual(
-        ['p@100', 'p@200', 'p@300', 'q@110', 'q@210', 'q@310', 'pq@400', 'pq@500', 'x@600', 'x@601', 'y@610', 'y@611', 'y@5000'].sort(),
+        [
+          'p@100',
+          'p@200',
+          'p@300',
+          'q@110',
+          'q@210',
+          'q@310',
+          'pq@400',
+          'pq@500',
+          'x@600',
+          'x@601',
+          'y@610',
+          'y@611',
+          'y@5000',
+        ].sort(),
       );
       expect(lateOf(rig)).toBe(0);
     }
@@ -181,7 +230,9 @@ describe('splits that come and end', () => {
       send(rig, 'p', 100);
       const draining = job.drain();
       await pass(rig, 60);
-      expect((await job.status()).splits).toMatchObject([{ split: 'p', lag: null, failure: 'nobody answers' }]);
+      expect((await job.status()).splits).toMatchObject([
+        { split: 'p', lag: null, failure: 'nobody answers' },
+      ]);
       rig.events.unreachable = false;
       await pass(rig, 60);
       await draining;
@@ -251,7 +302,9 @@ describe('splits that come and end', () => {
     await pass(rig, 5);
     await running;
     const [newest] = [...(await rig.blobs.list('checkpoints/'))].reverse();
-    const manifest = JSON.parse(Buffer.from((await rig.blobs.get(newest ?? '')) ?? []).toString()) as { readonly positions: unknown };
+    const manifest = JSON.parse(
+      Buffer.from((await rig.blobs.get(newest ?? '')) ?? []).toString(),
+    ) as { readonly positions: unknown };
     expect(manifest.positions).toEqual({ events: { 'kinesis c': '1' } });
     await job.close();
   });

@@ -1,5 +1,6 @@
 /**
- * What a job says of itself: bounded, whatever it reads, and never a harm to it, whatever its streams answer.
+ * What a job says of itself: bounded, whatever it reads, and never a harm to it, whatever its
+ * streams answer.
  */
 import { expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
@@ -7,12 +8,28 @@ import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
 import type { Job, JobNews } from '../../../topology/index.ts';
-import { count, createJob, schemaOf, stream, table, topology, tumbling } from '../../../topology/index.ts';
+import {
+  count,
+  createJob,
+  schemaOf,
+  stream,
+  table,
+  topology,
+  tumbling,
+} from '../../../topology/index.ts';
 import type { World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
-const anyRow = schemaOf<unknown>({ $id: 'https://sluice.example/test/any-row', type: 'object', properties: {} });
-const data = schemaOf<{ at: number }>({ $id: 'https://sluice.example/test/at', type: 'object', properties: { at: { type: 'integer' } } });
+const anyRow = schemaOf<unknown>({
+  $id: 'https://sluice.example/test/any-row',
+  type: 'object',
+  properties: {},
+});
+const data = schemaOf<{ at: number }>({
+  $id: 'https://sluice.example/test/at',
+  type: 'object',
+  properties: { at: { type: 'integer' } },
+});
 
 const minutes = topology('minutes', { version: 1, owner: 'a/b' }, (t) => {
   const windows = t
@@ -32,15 +49,23 @@ interface Rig {
   readonly job: Job;
 }
 
-function rigOf(splits: number, change: (reader: RecordReader) => RecordReader = (reader) => reader): Rig {
-  const made = world({ 'a/b': memoryStream(...Array.from({ length: splits }, (_, n) => ['kinesis', `s${n}`] as const)) });
+function rigOf(
+  splits: number,
+  change: (reader: RecordReader) => RecordReader = (reader) => reader,
+): Rig {
+  const made = world({
+    'a/b': memoryStream(...Array.from({ length: splits }, (_, n) => ['kinesis', `s${n}`] as const)),
+  });
   const clock = manualClock(5_000_000);
   const news: JobNews[] = [];
   const { connectors } = made;
   const job = createJob({
     topology: minutes,
     blobs: memoryBlobs(),
-    connectors: { ...connectors, readers: async (...given) => (await connectors.readers(...given)).map(change) },
+    connectors: {
+      ...connectors,
+      readers: async (...given) => (await connectors.readers(...given)).map(change),
+    },
     clock,
     random: seededRandom(1),
     checkpointIntervalMs: 500,
@@ -70,7 +95,11 @@ async function answered<T>(rig: Rig, asked: Promise<T>): Promise<T> {
 
 it('is asked before it opens, while it opens and a thousand times at once, and goes on', async () => {
   const rig = rigOf(3);
-  expect(await rig.job.status()).toMatchObject({ splits: [], totals: { splits: 0, lag: null }, checkpoint: null });
+  expect(await rig.job.status()).toMatchObject({
+    splits: [],
+    totals: { splits: 0, lag: null },
+    checkpoint: null,
+  });
   const opening = rig.job.open();
   const during = rig.job.status();
   await opening;
@@ -82,7 +111,9 @@ it('is asked before it opens, while it opens and a thousand times at once, and g
   const asked = Array.from({ length: 1_000 }, () => rig.job.status());
   await pass(rig, 3_000);
   expect((await Promise.all(asked)).every(({ name }) => name === 'minutes')).toBe(true);
-  expect(await answered(rig, rig.job.status())).toMatchObject({ totals: { splits: 3, lag: 0, unheard: 0 } });
+  expect(await answered(rig, rig.job.status())).toMatchObject({
+    totals: { splits: 3, lag: 0, unheard: 0 },
+  });
   rig.job.stop();
   await pass(rig, 500);
   await running;
@@ -160,7 +191,8 @@ it('tells once of splits that cannot be read for long, with the reason, and once
   await pass(rig, limits.splitAlarmMs / 2);
   set(undefined);
   await pass(rig, 5_000);
-  const ofSplits = (): readonly JobNews[] => rig.news.filter(({ kind }) => kind.startsWith('splits'));
+  const ofSplits = (): readonly JobNews[] =>
+    rig.news.filter(({ kind }) => kind.startsWith('splits'));
   expect(ofSplits()).toEqual([]);
   set('unreachable');
   await pass(rig, 60_000);
@@ -179,7 +211,11 @@ it('tells once of splits that cannot be read for long, with the reason, and once
   await pass(rig, 5_000);
   expect(ofSplits()).toHaveLength(2);
   expect(ofSplits()[1]).toMatchObject({ kind: 'splits-heard', count: 2 });
-  expect((await rig.job.status()).splits.map(({ unheardSinceMs }) => unheardSinceMs)).toEqual([null, null, null]);
+  expect((await rig.job.status()).splits.map(({ unheardSinceMs }) => unheardSinceMs)).toEqual([
+    null,
+    null,
+    null,
+  ]);
   rig.job.stop();
   await pass(rig, 500);
   await running;
@@ -215,12 +251,17 @@ it('names the sink that a turn waits for, tells of it once it lasts, and of its 
   const running = slow.run();
   put(to, 0, event('e1', { at: 1 }));
   await pass(rig, limits.splitAlarmMs + 5_000);
-  expect(await answered(rig, slow.status())).toMatchObject({ pausedBy: ['narrow'], splits: [{ hearing: 'paused' }] });
+  expect(await answered(rig, slow.status())).toMatchObject({
+    pausedBy: ['narrow'],
+    splits: [{ hearing: 'paused' }],
+  });
   expect(rig.news).toEqual([expect.objectContaining({ kind: 'reading-paused', by: ['narrow'] })]);
   release();
   await pass(rig, 3_000);
   expect(await answered(rig, slow.status())).toMatchObject({ pausedBy: [] });
-  expect(rig.news).toContainEqual(expect.objectContaining({ kind: 'reading-resumed', by: ['narrow'] }));
+  expect(rig.news).toContainEqual(
+    expect.objectContaining({ kind: 'reading-resumed', by: ['narrow'] }),
+  );
   slow.stop();
   await pass(rig, 500);
   await running;

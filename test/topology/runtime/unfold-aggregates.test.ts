@@ -1,6 +1,7 @@
 /**
- * A reader that takes aggregates apart: it is a reader like any other (the contract, over embedded streams), gives the events of a record
- * together and in order, keeps to its bounds, and asks the stream for nothing twice.
+ * A reader that takes aggregates apart: it is a reader like any other (the contract, over embedded
+ * streams), gives the events of a record together and in order, keeps to its bounds, and asks the
+ * stream for nothing twice.
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -53,13 +54,18 @@ async function harness(path: Path): Promise<StreamHarness> {
   };
 }
 
-for (const path of paths) recordReaderContract(`the unfolding reader of ${path}`, () => harness(path));
+for (const path of paths)
+  recordReaderContract(`the unfolding reader of ${path}`, () => harness(path));
 
-/** Each number: an aggregate of so many events, compressed when it is even; 0: an event as it is. */
+/**
+ * Each number: an aggregate of so many events, compressed when it is even; 0: an event as it is.
+ */
 type Shape = readonly number[];
 
 function aggregate(texts: readonly string[]): Buffer {
-  const bytes = Buffer.concat(encodeAggregate(texts.map((text) => ({ key: `key of ${text}`, value: [Buffer.from(text)] }))));
+  const bytes = Buffer.concat(
+    encodeAggregate(texts.map((text) => ({ key: `key of ${text}`, value: [Buffer.from(text)] }))),
+  );
   return texts.length % 2 === 0 ? gzipSync(bytes) : bytes;
 }
 
@@ -72,9 +78,19 @@ interface Counted {
   given: number;
 }
 
-/** A split of these records that counts what it gives, and says with its last record that it has ended. */
+/**
+ * A split of these records that counts what it gives, and says with its last record that it has
+ * ended.
+ */
 function countedReader(values: readonly Uint8Array[], path: Path = 'kinesis'): Counted {
-  const records = values.map((value, n): IncomingRecord => ({ key: 'outer', value, position: String(n + 1), arrivedAtMs: 1_000 + n }));
+  const records = values.map(
+    (value, n): IncomingRecord => ({
+      key: 'outer',
+      value,
+      position: String(n + 1),
+      arrivedAtMs: 1_000 + n,
+    }),
+  );
   const counted: Counted = {
     given: 0,
     reader: {
@@ -97,7 +113,9 @@ function countedReader(values: readonly Uint8Array[], path: Path = 'kinesis'): C
 }
 
 function shaped(shape: Shape): Counted {
-  return countedReader(shape.map((parts, n) => (parts === 0 ? Buffer.from(`${n}`) : aggregate(textsOf(n, parts)))));
+  return countedReader(
+    shape.map((parts, n) => (parts === 0 ? Buffer.from(`${n}`) : aggregate(textsOf(n, parts)))),
+  );
 }
 
 const wide = { maxRecords: 1_000, maxBytes: 1e6 };
@@ -105,8 +123,14 @@ const shapes = fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 25 });
 
 describe('aggregates', () => {
   it('come apart in order, each part under the position of its record, with its number, its key and its arrival', async () => {
-    const { records } = await unfoldingReader(shaped([2, 0, 1]).reader, 'a/b', undefined).read('s', undefined, wide);
-    expect(records.map(({ value, ...rest }) => ({ ...rest, text: Buffer.from(value).toString() }))).toEqual([
+    const { records } = await unfoldingReader(shaped([2, 0, 1]).reader, 'a/b', undefined).read(
+      's',
+      undefined,
+      wide,
+    );
+    expect(
+      records.map(({ value, ...rest }) => ({ ...rest, text: Buffer.from(value).toString() })),
+    ).toEqual([
       { key: 'key of 0.0', text: '0.0', position: '1', part: 0, arrivedAtMs: 1_000 },
       { key: 'key of 0.1', text: '0.1', position: '1', part: 1, arrivedAtMs: 1_000 },
       { key: 'outer', text: '1', position: '2', arrivedAtMs: 1_001 },
@@ -116,46 +140,57 @@ describe('aggregates', () => {
 
   it('are whole in one result, which is within its bounds, and nothing is asked of the stream twice', async () => {
     await fc.assert(
-      fc.asyncProperty(shapes, fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 40 }), async (shape, maxRecords, maxBytes) => {
-        const counted = shaped(shape);
-        const reader = unfoldingReader(counted.reader, 'a/b', undefined);
-        const texts: string[] = [];
-        let after: string | undefined;
-        for (let ended = false; !ended; ) {
-          const result = await reader.read('s', after, { maxRecords, maxBytes });
-          const bytes = result.records.reduce((sum, { value }) => sum + value.length, 0);
-          if (new Set(result.records.map(({ position }) => position)).size > 1) {
-            expect(result.records.length).toBeLessThanOrEqual(maxRecords);
-            expect(bytes).toBeLessThanOrEqual(maxBytes);
+      fc.asyncProperty(
+        shapes,
+        fc.integer({ min: 1, max: 9 }),
+        fc.integer({ min: 1, max: 40 }),
+        async (shape, maxRecords, maxBytes) => {
+          const counted = shaped(shape);
+          const reader = unfoldingReader(counted.reader, 'a/b', undefined);
+          const texts: string[] = [];
+          let after: string | undefined;
+          for (let ended = false; !ended; ) {
+            const result = await reader.read('s', after, { maxRecords, maxBytes });
+            const bytes = result.records.reduce((sum, { value }) => sum + value.length, 0);
+            if (new Set(result.records.map(({ position }) => position)).size > 1) {
+              expect(result.records.length).toBeLessThanOrEqual(maxRecords);
+              expect(bytes).toBeLessThanOrEqual(maxBytes);
+            }
+            const last = result.records.at(-1);
+            if (last !== undefined) {
+              const parts = result.records.filter(({ position }) => position === last.position);
+              expect(parts).toHaveLength(Math.max(1, shape[Number(last.position) - 1] ?? 0));
+            }
+            texts.push(...result.records.map(({ value }) => Buffer.from(value).toString()));
+            ended = result.ended;
+            after = last?.position ?? after;
           }
-          const last = result.records.at(-1);
-          if (last !== undefined) {
-            const parts = result.records.filter(({ position }) => position === last.position);
-            expect(parts).toHaveLength(Math.max(1, shape[Number(last.position) - 1] ?? 0));
-          }
-          texts.push(...result.records.map(({ value }) => Buffer.from(value).toString()));
-          ended = result.ended;
-          after = last?.position ?? after;
-        }
-        expect(texts).toEqual(shape.flatMap((parts, n) => textsOf(n, parts)));
-        expect(counted.given).toBe(shape.length);
-      }),
+          expect(texts).toEqual(shape.flatMap((parts, n) => textsOf(n, parts)));
+          expect(counted.given).toBe(shape.length);
+        },
+      ),
     );
   });
 
   it('are read from any position, whatever was read before', async () => {
     const shape = [2, 0, 3, 1, 0, 4];
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: shape.length }), { maxLength: 12 }), async (froms) => {
-        const reader = unfoldingReader(shaped(shape).reader, 'a/b', undefined);
-        for (const from of froms) {
-          const { records } = await reader.read('s', from === 0 ? undefined : String(from), { maxRecords: 3, maxBytes: 1e6 });
-          const texts = records.map(({ value }) => Buffer.from(value).toString());
-          const expected = shape.flatMap((parts, n) => (n < from ? [] : textsOf(n, parts)));
-          expect(texts).toEqual(expected.slice(0, texts.length));
-          expect(texts.length > 0).toBe(expected.length > 0);
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: shape.length }), { maxLength: 12 }),
+        async (froms) => {
+          const reader = unfoldingReader(shaped(shape).reader, 'a/b', undefined);
+          for (const from of froms) {
+            const { records } = await reader.read('s', from === 0 ? undefined : String(from), {
+              maxRecords: 3,
+              maxBytes: 1e6,
+            });
+            const texts = records.map(({ value }) => Buffer.from(value).toString());
+            const expected = shape.flatMap((parts, n) => (n < from ? [] : textsOf(n, parts)));
+            expect(texts).toEqual(expected.slice(0, texts.length));
+            expect(texts.length > 0).toBe(expected.length > 0);
+          }
+        },
+      ),
     );
   });
 
@@ -165,29 +200,50 @@ describe('aggregates', () => {
     const first = await reader.read('s', undefined, one);
     const other = await reader.read('t', undefined, one);
     expect(other).toEqual(first);
-    expect((await reader.read('s', '1', one)).records.map(({ position }) => position)).toEqual(['2', '2']);
-    expect((await reader.read('t', '1', one)).records.map(({ position }) => position)).toEqual(['2', '2']);
+    expect((await reader.read('s', '1', one)).records.map(({ position }) => position)).toEqual([
+      '2',
+      '2',
+    ]);
+    expect((await reader.read('t', '1', one)).records.map(({ position }) => position)).toEqual([
+      '2',
+      '2',
+    ]);
   });
 
   it('on the large path are bytes like any others', async () => {
     const value = aggregate(['x', 'y']);
-    const { records } = await unfoldingReader(countedReader([value], 'kafka').reader, 'a/b', undefined).read('s', undefined, wide);
+    const { records } = await unfoldingReader(
+      countedReader([value], 'kafka').reader,
+      'a/b',
+      undefined,
+    ).read('s', undefined, wide);
     expect(records).toEqual([{ key: 'outer', value, position: '1', arrivedAtMs: 1_000 }]);
   });
 
   it('that were altered stay one record', async () => {
     const value = aggregate(['x', 'y']);
     value[value.length - 1] = (value.at(-1) ?? 0) ^ 1;
-    const { records } = await unfoldingReader(countedReader([value]).reader, 'a/b', undefined).read('s', undefined, wide);
+    const { records } = await unfoldingReader(countedReader([value]).reader, 'a/b', undefined).read(
+      's',
+      undefined,
+      wide,
+    );
     expect(records).toEqual([{ key: 'outer', value, position: '1', arrivedAtMs: 1_000 }]);
   });
 
   it.each([
     ['of something else', gzipSync('no aggregate')],
     ['that is broken', gzipSync('broken').subarray(0, 20)],
-    ['that would take too much memory', gzipSync(Buffer.alloc(limits.aggregateInflatedMaxBytes + 1))],
+    [
+      'that would take too much memory',
+      gzipSync(Buffer.alloc(limits.aggregateInflatedMaxBytes + 1)),
+    ],
   ])('are not what is compressed and %s', async (_, value) => {
-    const { records } = await unfoldingReader(countedReader([value]).reader, 'a/b', undefined).read('s', undefined, wide);
+    const { records } = await unfoldingReader(countedReader([value]).reader, 'a/b', undefined).read(
+      's',
+      undefined,
+      wide,
+    );
     expect(records).toEqual([{ key: 'outer', value, position: '1', arrivedAtMs: 1_000 }]);
   });
 
@@ -211,8 +267,14 @@ describe('aggregates', () => {
         return blobs.get(key);
       },
     };
-    const pair = Buffer.concat(encodeAggregate([0, 1].map((n) => ({ key: 'k', value: [pointing(n)] }))));
-    const reader = unfoldingReader(countedReader([pair, pointing(2), event('e3', 3).value]).reader, 'a/b', claims);
+    const pair = Buffer.concat(
+      encodeAggregate([0, 1].map((n) => ({ key: 'k', value: [pointing(n)] }))),
+    );
+    const reader = unfoldingReader(
+      countedReader([pair, pointing(2), event('e3', 3).value]).reader,
+      'a/b',
+      claims,
+    );
     const within = { maxRecords: 1_000, maxBytes: 1_100 };
     const datas: unknown[] = [];
     let after: string | undefined;

@@ -1,5 +1,6 @@
 /**
- * Counts what an operation does, where its time would say more of the machine than of the operation.
+ * Counts what an operation does, where its time would say more of the machine than of the
+ * operation.
  */
 import { vi } from 'vitest';
 
@@ -37,7 +38,10 @@ export function movedBy(work: () => void): number {
 function countMoves(): { readonly moved: () => number; readonly stop: () => void } {
   let moved = 0;
   const splice = Array.prototype.splice;
-  const counted = vi.spyOn(Array.prototype, 'splice').mockImplementation(function (this: unknown[], ...args: readonly unknown[]) {
+  const counted = vi.spyOn(Array.prototype, 'splice').mockImplementation(function (
+    this: unknown[],
+    ...args: readonly unknown[]
+  ) {
     const [start, removed = this.length - (start as number), ...added] = args as readonly number[];
     // What is behind the place moves, unless as many come as go; what is taken out is copied.
     if (added.length !== removed) moved += this.length - (start as number) - (removed as number);

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addToSum, type ExactSum, emptySum, meanOf, mergeSums, roundedSum } from '../../../topology/state/exact-sum.ts';
+import {
+  addToSum,
+  type ExactSum,
+  emptySum,
+  meanOf,
+  mergeSums,
+  roundedSum,
+} from '../../../topology/state/exact-sum.ts';
 
 const view = new DataView(new ArrayBuffer(8));
 
@@ -20,13 +27,15 @@ function unitsOf(x: number): bigint {
 }
 
 /**
- * The oracle: the double nearest to numerator / denominator units, found by halving the interval of all doubles (the order of positive doubles
- * is that of their bits), ties to even bits, and past the middle between the largest double and 2^1024 Infinity.
+ * The oracle: the double nearest to numerator / denominator units, found by halving the interval of
+ * all doubles (the order of positive doubles is that of their bits), ties to even bits, and past
+ * the middle between the largest double and 2^1024 Infinity.
  */
 function nearest(numerator: bigint, denominator: bigint): number {
   const magnitude = numerator < 0n ? -numerator : numerator;
   const infinity = 0x7ffn << 52n;
-  const atBits = (bits: bigint): bigint => (bits === infinity ? 1n << 2098n : unitsOf(doubleOf(bits)));
+  const atBits = (bits: bigint): bigint =>
+    bits === infinity ? 1n << 2098n : unitsOf(doubleOf(bits));
   let low = 0n;
   let high = infinity;
   while (high - low > 1n) {
@@ -52,7 +61,9 @@ function sumOf(values: readonly number[]): ExactSum {
 
 function permutations(values: readonly number[]): number[][] {
   if (values.length < 2) return [[...values]];
-  return values.flatMap((value, at) => permutations(values.toSpliced(at, 1)).map((rest) => [value, ...rest]));
+  return values.flatMap((value, at) =>
+    permutations(values.toSpliced(at, 1)).map((rest) => [value, ...rest]),
+  );
 }
 
 const throughJson = (sum: ExactSum): ExactSum => JSON.parse(JSON.stringify(sum)) as ExactSum;
@@ -72,15 +83,36 @@ const sparseBits = fc
 const nearOverflow = fc
   .tuple(fc.constantFrom(1, -1), fc.bigInt({ min: 0x7fdn << 52n, max: (0x7ffn << 52n) - 1n }))
   .map(([s, b]) => s * doubleOf(b));
-const nearLanes = fc.tuple(fc.constantFrom(1, -1), fc.bigInt({ min: 1533n << 52n, max: 1537n << 52n })).map(([s, b]) => s * doubleOf(b));
+const nearLanes = fc
+  .tuple(fc.constantFrom(1, -1), fc.bigInt({ min: 1533n << 52n, max: 1537n << 52n }))
+  .map(([s, b]) => s * doubleOf(b));
 const whole = fc.oneof(fc.maxSafeInteger(), fc.integer({ min: -9, max: 9 }));
 const price = fc.integer({ min: -100_000, max: 100_000 }).map((cents) => cents / 100);
-const addend = fc.oneof(anyDouble, subnormal, sparseBits, nearOverflow, nearLanes, whole, price, fc.constantFrom(0, -0));
+const addend = fc.oneof(
+  anyDouble,
+  subnormal,
+  sparseBits,
+  nearOverflow,
+  nearLanes,
+  whole,
+  price,
+  fc.constantFrom(0, -0),
+);
 /** Often with its own negatives among them, so that much cancels. */
 const addends = fc
-  .tuple(fc.oneof(...[addend, sparseBits, whole, price, nearOverflow].map((one) => fc.array(one, { maxLength: 24 }))), fc.nat({ max: 24 }))
+  .tuple(
+    fc.oneof(
+      ...[addend, sparseBits, whole, price, nearOverflow].map((one) =>
+        fc.array(one, { maxLength: 24 }),
+      ),
+    ),
+    fc.nat({ max: 24 }),
+  )
   .map(([values, taken]) => [...values, ...values.slice(0, taken).map((value) => -value)]);
-const count = fc.oneof(fc.integer({ min: 1, max: 1_000 }), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }));
+const count = fc.oneof(
+  fc.integer({ min: 1, max: 1_000 }),
+  fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+);
 const runs = { numRuns: 2_000 };
 
 describe('an exact sum', () => {
@@ -104,7 +136,11 @@ describe('an exact sum', () => {
 
   it('rounds a tie by what lies below it, however far', () => {
     const exponent = fc.integer({ min: 1, max: 0x7fe });
-    const significand = fc.oneof(fc.constant(0n), fc.constant((1n << 52n) - 1n), fc.bigInt({ min: 0n, max: (1n << 52n) - 1n }));
+    const significand = fc.oneof(
+      fc.constant(0n),
+      fc.constant((1n << 52n) - 1n),
+      fc.bigInt({ min: 0n, max: (1n << 52n) - 1n }),
+    );
     const sign = fc.constantFrom(1, -1);
     fc.assert(
       fc.property(
@@ -117,13 +153,15 @@ describe('an exact sum', () => {
         sign,
         (e, s, a, b, half, down, c) => {
           const greatest = a * doubleOf((BigInt(e) << 52n) | s);
-          const unit = (below: number): number => (e > below ? doubleOf(BigInt(e - below) << 52n) : 0);
+          const unit = (below: number): number =>
+            e > below ? doubleOf(BigInt(e - below) << 52n) : 0;
           for (const values of [
             [greatest, b * unit(half)],
             [greatest, b * unit(half), c * unit(down)],
             [greatest, b * unit(half), c * 5e-324],
           ]) {
-            for (const order of permutations(values)) expect(roundedSum(sumOf(order))).toBe(nearest(totalUnits(values), 1n));
+            for (const order of permutations(values))
+              expect(roundedSum(sumOf(order))).toBe(nearest(totalUnits(values), 1n));
             expect(meanOf(sumOf(values), 1)).toBe(roundedSum(sumOf(values)));
           }
         },
@@ -136,7 +174,9 @@ describe('an exact sum', () => {
   });
 
   it('has subnormal means that are rounded once too', () => {
-    const tiny = fc.tuple(fc.boolean(), fc.bigInt({ min: 1n, max: 64n << 52n })).map(([down, bits]) => (down ? -1 : 1) * doubleOf(bits));
+    const tiny = fc
+      .tuple(fc.boolean(), fc.bigInt({ min: 1n, max: 64n << 52n }))
+      .map(([down, bits]) => (down ? -1 : 1) * doubleOf(bits));
     fc.assert(
       fc.property(
         fc.array(tiny, { minLength: 1, maxLength: 6 }),
@@ -153,7 +193,9 @@ describe('an exact sum', () => {
     fc.assert(
       fc.property(fc.array(addend, { minLength: 1, maxLength: 5 }), (values) => {
         const sums = new Set(permutations(values).map((order) => roundedSum(sumOf(order))));
-        const means = new Set(permutations(values).map((order) => meanOf(sumOf(order), values.length)));
+        const means = new Set(
+          permutations(values).map((order) => meanOf(sumOf(order), values.length)),
+        );
         expect([sums.size, means.size]).toEqual([1, 1]);
       }),
       { numRuns: 200 },
@@ -162,22 +204,30 @@ describe('an exact sum', () => {
 
   it('is the same for every tree of merges, with any sum of it taken through JSON', () => {
     fc.assert(
-      fc.property(addends, fc.infiniteStream(fc.nat()), fc.infiniteStream(fc.boolean()), (values, picks, saves) => {
-        const pick = (below: number): number => (picks.next().value as number) % below;
-        const sums = values.map((value) => sumOf([value]));
-        if (sums.length === 0) sums.push(emptySum());
-        while (sums.length > 1) {
-          const from = sums.splice(pick(sums.length), 1)[0] as ExactSum;
-          const at = pick(sums.length);
-          const into = saves.next().value === true ? throughJson(sums[at] as ExactSum) : (sums[at] as ExactSum);
-          const before = JSON.stringify(from);
-          mergeSums(into, from);
-          expect(JSON.stringify(from)).toBe(before);
-          sums[at] = into;
-        }
-        expect(roundedSum(sums[0] as ExactSum)).toBe(roundedSum(sumOf(values)));
-        expect(meanOf(sums[0] as ExactSum, 7)).toBe(meanOf(sumOf(values), 7));
-      }),
+      fc.property(
+        addends,
+        fc.infiniteStream(fc.nat()),
+        fc.infiniteStream(fc.boolean()),
+        (values, picks, saves) => {
+          const pick = (below: number): number => (picks.next().value as number) % below;
+          const sums = values.map((value) => sumOf([value]));
+          if (sums.length === 0) sums.push(emptySum());
+          while (sums.length > 1) {
+            const from = sums.splice(pick(sums.length), 1)[0] as ExactSum;
+            const at = pick(sums.length);
+            const into =
+              saves.next().value === true
+                ? throughJson(sums[at] as ExactSum)
+                : (sums[at] as ExactSum);
+            const before = JSON.stringify(from);
+            mergeSums(into, from);
+            expect(JSON.stringify(from)).toBe(before);
+            sums[at] = into;
+          }
+          expect(roundedSum(sums[0] as ExactSum)).toBe(roundedSum(sumOf(values)));
+          expect(meanOf(sums[0] as ExactSum, 7)).toBe(meanOf(sumOf(values), 7));
+        },
+      ),
       { numRuns: 1_000 },
     );
   });
@@ -207,8 +257,10 @@ describe('an exact sum', () => {
   });
 
   it('is not disturbed by overflow on the way, and is infinite only if the total is past the largest double', () => {
-    for (const order of permutations([1e308, 1e308, -1e308])) expect(roundedSum(sumOf(order))).toBe(1e308);
-    for (const order of permutations([1e308, 1e308, -1e308, -1e308, 5e-324])) expect(roundedSum(sumOf(order))).toBe(5e-324);
+    for (const order of permutations([1e308, 1e308, -1e308]))
+      expect(roundedSum(sumOf(order))).toBe(1e308);
+    for (const order of permutations([1e308, 1e308, -1e308, -1e308, 5e-324]))
+      expect(roundedSum(sumOf(order))).toBe(5e-324);
     const largest = Number.MAX_VALUE;
     const halfUnit = 2 ** 970;
     expect(roundedSum(sumOf([largest, halfUnit]))).toBe(Infinity);
@@ -227,8 +279,10 @@ describe('an exact sum', () => {
   });
 
   it('refuses what is not finite, a count that is none, and itself', () => {
-    for (const bad of [Number.NaN, Infinity, -Infinity]) expect(() => addToSum(emptySum(), bad)).toThrow('finite');
-    for (const bad of [0, -1, 1.5, Number.NaN, 2 ** 53]) expect(() => meanOf(sumOf([1]), bad)).toThrow('mean');
+    for (const bad of [Number.NaN, Infinity, -Infinity])
+      expect(() => addToSum(emptySum(), bad)).toThrow('finite');
+    for (const bad of [0, -1, 1.5, Number.NaN, 2 ** 53])
+      expect(() => meanOf(sumOf([1]), bad)).toThrow('mean');
     const sum = sumOf([0.1]);
     expect(() => mergeSums(sum, sum)).toThrow('itself');
   });

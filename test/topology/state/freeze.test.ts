@@ -1,4 +1,7 @@
-/** Freezing ends for every value, looks into data only, and costs nothing for what is frozen already. */
+/**
+ * Freezing ends for every value, looks into data only, and costs nothing for what is frozen
+ * already.
+ */
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../schemas/limits.ts';
@@ -104,7 +107,11 @@ it('thawed gives its owner what it may change: frozen parts are copies, others s
   own.same.push({ n: 3 });
   (own.list[0] as { lines: { n: number }[] }).lines.push({ n: 4 });
   expect(frozen).toEqual({ lines: [{ n: 1 }] });
-  expect(own).toEqual({ mine: { n: 1 }, list: [{ lines: [{ n: 1 }, { n: 4 }] }, { n: 2 }], same: [{ n: 1 }, { n: 3 }] });
+  expect(own).toEqual({
+    mine: { n: 1 },
+    list: [{ lines: [{ n: 1 }, { n: 4 }] }, { n: 2 }],
+    same: [{ n: 1 }, { n: 3 }],
+  });
   expect(thawed(frozen)).not.toBe(frozen);
   expect([thawed(1), thawed(null), thawed('a')]).toEqual([1, null, 'a']);
 });

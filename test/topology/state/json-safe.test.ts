@@ -1,9 +1,17 @@
 /**
- * What JSON gives back, and what it does not: named with its place, in bounded time, and without throwing for what a value does when it is read.
+ * What JSON gives back, and what it does not: named with its place, in bounded time, and without
+ * throwing for what a value does when it is read.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isJson, jsonCopy, jsonPartsOf, jsonProblem, jsonTextOf, requireJsonSoFar } from '../../../topology/state/json-safe.ts';
+import {
+  isJson,
+  jsonCopy,
+  jsonPartsOf,
+  jsonProblem,
+  jsonTextOf,
+  requireJsonSoFar,
+} from '../../../topology/state/json-safe.ts';
 
 class Order {
   readonly id = 'o1';
@@ -38,7 +46,12 @@ const throwing = Object.defineProperty({}, 'late', {
   },
 });
 
-const notJson: readonly (readonly [what: string, value: unknown, pointer: string, found: RegExp])[] = [
+const notJson: readonly (readonly [
+  what: string,
+  value: unknown,
+  pointer: string,
+  found: RegExp,
+])[] = [
   ['undefined', undefined, '', /^undefined$/],
   ['a member that is undefined', { a: { b: undefined } }, '/a/b', /^undefined$/],
   ['an element that is undefined', [1, undefined], '/1', /^undefined$/],
@@ -87,7 +100,9 @@ describe('what is JSON in a value', () => {
   it('is looked for from the end of a list that grows', () => {
     const long = Array.from({ length: 100_000 }, () => ({ n: 1 }));
     expect(requireJsonSoFar(long, 'it')).toBe(long);
-    expect(() => requireJsonSoFar([...long, { n: 1n }], 'it')).toThrow("it must be JSON-safe, but has a bigint at '/100000/n'");
+    expect(() => requireJsonSoFar([...long, { n: 1n }], 'it')).toThrow(
+      "it must be JSON-safe, but has a bigint at '/100000/n'",
+    );
   });
 });
 
@@ -99,7 +114,8 @@ describe('a value of JSON', () => {
         expect(jsonCopy(value, 'it')).toEqual(JSON.parse(JSON.stringify(value)));
       }),
     );
-    const text = '{"__proto__":{"a":1},"constructor":2,"toJSON":3,"half":"\\ud800","deep":{"hasOwnProperty":null}}';
+    const text =
+      '{"__proto__":{"a":1},"constructor":2,"toJSON":3,"half":"\\ud800","deep":{"hasOwnProperty":null}}';
     const parsed: unknown = JSON.parse(text);
     expect(jsonProblem(parsed)).toBeUndefined();
     expect(JSON.stringify(jsonCopy(parsed, 'it'))).toBe(text);
@@ -107,7 +123,9 @@ describe('a value of JSON', () => {
 
   it('may be met twice, be as deep as the bound, or have no prototype', () => {
     const shared = { a: 1 };
-    const bare = Object.assign(Object.create(null) as Record<string, unknown>, { x: [shared, shared] });
+    const bare = Object.assign(Object.create(null) as Record<string, unknown>, {
+      x: [shared, shared],
+    });
     expect(jsonProblem({ bare, again: shared })).toBeUndefined();
     expect(jsonProblem(nested(512))).toBeUndefined();
   });

@@ -1,8 +1,10 @@
 /**
- * What keeps rows and timers in the order of their times: that it does, and what it costs, counted in comparisons and moves.
+ * What keeps rows and timers in the order of their times: that it does, and what it costs, counted
+ * in comparisons and moves.
  *
- * An interval join of 80,000 rows of one key took 46 seconds: each row that left moved all that stayed. Timers that were deleted, or moved with
- * every row, stayed in their heap until they were due.
+ * An interval join of 80,000 rows of one key took 46 seconds: each row that left moved all that
+ * stayed. Timers that were deleted, or moved with every row, stayed in their heap until they were
+ * due.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -15,7 +17,10 @@ import { countedTime, movedBy } from './counted.ts';
 const rows = 20_000;
 const log = Math.log2(rows);
 
-/** In order, the other way round, all at once, and in any order (a stride that is prime to the count). */
+/**
+ * In order, the other way round, all at once, and in any order (a stride that is prime to the
+ * count).
+ */
 const orders: Readonly<Record<string, (n: number) => number>> = {
   'in order': (n) => n,
   'in reverse': (n) => rows - n,
@@ -29,7 +34,10 @@ describe('a buffer of rows by time', () => {
     let taken = 0;
     const times = fc.integer({ min: 0, max: 60 });
     const action = fc.oneof(
-      { weight: 6, arbitrary: fc.record({ insert: times, times: fc.integer({ min: 1, max: 400 }) }) },
+      {
+        weight: 6,
+        arbitrary: fc.record({ insert: times, times: fc.integer({ min: 1, max: 400 }) }),
+      },
       { weight: 2, arbitrary: fc.record({ from: times, to: times }) },
       { weight: 1, arbitrary: fc.record({ until: times }) },
     );
@@ -67,38 +75,62 @@ describe('a buffer of rows by time', () => {
     expect(taken).toBeGreaterThan(1_000);
   });
 
-  it.each(Object.entries(orders))('costs a row O(log n) to come, to be found and to go: %s', (_, at) => {
-    const count = { compared: 0 };
-    let visited = 0;
-    const moved = movedBy(() => {
-      const buffer = new TimeBuffer<number>();
-      for (let n = 0; n < rows; n++) buffer.insert(countedTime(at(n), count), n);
-      // Ranges that find nothing, or one row.
-      for (let n = 0; n < rows; n++) buffer.range(rows + n, rows + n + 1, () => visited++);
-      for (let n = 0; n <= rows; n++) buffer.takeUntil(n);
-      expect(buffer.size).toBe(0);
-    });
-    expect(visited).toBeLessThanOrEqual(2);
-    // Three searches of a row, each in the list of chunks and in one chunk, and what a chunk's neighbors are asked.
-    expect(count.compared).toBeLessThan(rows * (3 * log + 12));
-    // Times and values of a chunk of 512 move at most, where a list would move those of half of all rows.
-    expect(moved).toBeLessThan(rows * 1_100);
-  });
+  it.each(Object.entries(orders))(
+    'costs a row O(log n) to come, to be found and to go: %s',
+    (_, at) => {
+      const count = { compared: 0 };
+      let visited = 0;
+      const moved = movedBy(() => {
+        const buffer = new TimeBuffer<number>();
+        for (let n = 0; n < rows; n++) buffer.insert(countedTime(at(n), count), n);
+        // Ranges that find nothing, or one row.
+        for (let n = 0; n < rows; n++) buffer.range(rows + n, rows + n + 1, () => visited++);
+        for (let n = 0; n <= rows; n++) buffer.takeUntil(n);
+        expect(buffer.size).toBe(0);
+      });
+      expect(visited).toBeLessThanOrEqual(2);
+      // Three searches of a row, each in the list of chunks and in one chunk, and what a chunk's
+      // neighbors are asked.
+      expect(count.compared).toBeLessThan(rows * (3 * log + 12));
+      // Times and values of a chunk of 512 move at most, where a list would move those of half of
+      // all rows.
+      expect(moved).toBeLessThan(rows * 1_100);
+    },
+  );
 });
 
 describe('the windows of a key', () => {
   it('are those of a sorted list, whatever comes and goes', () => {
     const action = fc.oneof(
-      { weight: 4, arbitrary: fc.record({ insert: fc.integer({ min: 0, max: 9_999 }), times: fc.integer({ min: 1, max: 400 }) }) },
-      { weight: 3, arbitrary: fc.record({ remove: fc.integer({ min: 0, max: 9_999 }), times: fc.integer({ min: 1, max: 400 }) }) },
-      { weight: 2, arbitrary: fc.record({ from: fc.integer({ min: -50, max: 100_100 }), length: fc.integer({ min: 0, max: 400 }) }) },
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          insert: fc.integer({ min: 0, max: 9_999 }),
+          times: fc.integer({ min: 1, max: 400 }),
+        }),
+      },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          remove: fc.integer({ min: 0, max: 9_999 }),
+          times: fc.integer({ min: 1, max: 400 }),
+        }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          from: fc.integer({ min: -50, max: 100_100 }),
+          length: fc.integer({ min: 0, max: 400 }),
+        }),
+      },
     );
     fc.assert(
       fc.property(fc.array(action, { maxLength: 60, size: 'max' }), (actions) => {
         const list = new WindowList<{ readonly start: number; readonly end: number }>();
         const model = new Map<number, { readonly start: number; readonly end: number }>();
         // Ten apart and five long: they neither overlap nor touch.
-        const starts = (from: number, times: number) => Array.from({ length: times }, (_, n) => ((from + n * 7) % 10_000) * 10);
+        const starts = (from: number, times: number) =>
+          Array.from({ length: times }, (_, n) => ((from + n * 7) % 10_000) * 10);
         for (const each of actions) {
           const sorted = [...model.values()].toSorted((a, b) => a.start - b.start);
           if ('insert' in each) {
@@ -118,7 +150,9 @@ describe('the windows of a key', () => {
             }
           } else {
             const to = each.from + each.length;
-            expect(list.overlapping(each.from, to)).toEqual(sorted.filter(({ start, end }) => start <= to && end >= each.from));
+            expect(list.overlapping(each.from, to)).toEqual(
+              sorted.filter(({ start, end }) => start <= to && end >= each.from),
+            );
           }
           expect(list.isEmpty).toBe(model.size === 0);
         }
@@ -130,14 +164,18 @@ describe('the windows of a key', () => {
 
 describe('a heap by time', () => {
   it('keeps what is wanted, in the same order as if the rest had never come', () => {
-    const entries = fc.array(fc.tuple(fc.integer({ min: 0, max: 20 }), fc.constantFrom('a', 'b', 'c'), fc.boolean()), { maxLength: 200 });
+    const entries = fc.array(
+      fc.tuple(fc.integer({ min: 0, max: 20 }), fc.constantFrom('a', 'b', 'c'), fc.boolean()),
+      { maxLength: 200 },
+    );
     fc.assert(
       fc.property(entries, (all) => {
         const heap = new TimeHeap<boolean>();
         for (const [time, key, wanted] of all) heap.push(time, key, wanted);
         heap.keep((wanted) => wanted);
         const given: string[] = [];
-        for (let due = heap.popUntil(20); due !== undefined; due = heap.popUntil(20)) given.push(`${due.time}${due.key}`);
+        for (let due = heap.popUntil(20); due !== undefined; due = heap.popUntil(20))
+          given.push(`${due.time}${due.key}`);
         const expected = all
           .filter(([, , wanted]) => wanted)
           .toSorted(([a, k], [b, l]) => a - b || (k < l ? -1 : k > l ? 1 : 0))
@@ -171,7 +209,12 @@ describe('a queue of timers', () => {
             if (timer !== undefined) waiting.delete(timer);
           } else {
             const given: number[] = [];
-            for (let due = queue.takeUntil(each.until); due !== undefined; due = queue.takeUntil(each.until)) given.push(due.at);
+            for (
+              let due = queue.takeUntil(each.until);
+              due !== undefined;
+              due = queue.takeUntil(each.until)
+            )
+              given.push(due.at);
             expect(given).toEqual(
               [...waiting]
                 .map(({ at }) => at)
@@ -182,7 +225,9 @@ describe('a queue of timers', () => {
           }
           expect(queue.size).toBe(waiting.size);
           expect(queue.held).toBeLessThanOrEqual(Math.max(2 * waiting.size, waiting.size + 64));
-          expect(queue.next).toBe(waiting.size === 0 ? undefined : Math.min(...[...waiting].map(({ at }) => at)));
+          expect(queue.next).toBe(
+            waiting.size === 0 ? undefined : Math.min(...[...waiting].map(({ at }) => at)),
+          );
         }
       }),
     );

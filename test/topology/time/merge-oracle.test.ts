@@ -1,6 +1,7 @@
 /**
- * Both rules of merging watermarks against a model that keeps no state of its own between steps: it derives everything again from the whole
- * history, the way the rules are written down, and shares no code with what it checks.
+ * Both rules of merging watermarks against a model that keeps no state of its own between steps: it
+ * derives everything again from the whole history, the way the rules are written down, and shares
+ * no code with what it checks.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -9,11 +10,18 @@ import { WatermarkMerge } from '../../../topology/time/merge.ts';
 import type { TimeSignal } from '../../../topology/time/watermark.ts';
 import { SplitWatermarks } from '../../../topology/time/watermark.ts';
 
-type Step = { readonly kind: 'advance' | 'idle' | 'active'; readonly input: number; readonly at: number };
+type Step = {
+  readonly kind: 'advance' | 'idle' | 'active';
+  readonly input: number;
+  readonly at: number;
+};
 
 const min = Number.NEGATIVE_INFINITY;
 
-/** What the history says so far: the last output and whether it is idle, and the text of what the last step gives. */
+/**
+ * What the history says so far: the last output and whether it is idle, and the text of what the
+ * last step gives.
+ */
 interface Told {
   readonly out: number;
   readonly idle: boolean;
@@ -33,10 +41,16 @@ function minimumOf(inputs: readonly Input[]): number {
 }
 
 /** One step of the written rules over plain values. */
-function after(inputs: readonly Input[], told: Told, step: Step, rule: MergeRule): readonly [readonly Input[], Told] {
+function after(
+  inputs: readonly Input[],
+  told: Told,
+  step: Step,
+  rule: MergeRule,
+): readonly [readonly Input[], Told] {
   const own = inputs[step.input] as Input;
   const ignored = rule === 'valve' && step.kind === 'advance' && own.idle;
-  if (ignored || (step.kind !== 'advance' && own.idle === (step.kind === 'idle'))) return [inputs, { ...told, said: [] }];
+  if (ignored || (step.kind !== 'advance' && own.idle === (step.kind === 'idle')))
+    return [inputs, { ...told, said: [] }];
   const at = step.kind === 'advance' ? Math.max(own.at, step.at) : own.at;
   const idle = step.kind === 'idle';
   const counts = rule === 'combined' || (!idle && ((own.counts && !own.idle) || at >= told.out));
@@ -45,15 +59,24 @@ function after(inputs: readonly Input[], told: Told, step: Step, rule: MergeRule
   const reached = allIdle ? Math.max(...next.map((input) => input.at)) : minimumOf(next);
   const out = Math.max(told.out, reached);
   const advanced = out > told.out;
-  // A union is awake with its first input; what is combined only with an advance, if only to say it and be idle again.
+  // A union is awake with its first input; what is combined only with an advance, if only to say it
+  // and be idle again.
   const awake = advanced || (rule === 'valve' && !allIdle);
   const woke = told.idle && awake;
-  const said = [...(woke ? ['active'] : []), ...(advanced ? [String(out)] : []), ...(allIdle && (woke || !told.idle) ? ['idle'] : [])];
+  const said = [
+    ...(woke ? ['active'] : []),
+    ...(advanced ? [String(out)] : []),
+    ...(allIdle && (woke || !told.idle) ? ['idle'] : []),
+  ];
   return [next, { out, idle: allIdle || (told.idle && !awake), said }];
 }
 
 function model(inputs: number, rule: MergeRule, steps: readonly Step[]): readonly string[] {
-  let state: readonly Input[] = Array.from({ length: inputs }, () => ({ at: min, idle: false, counts: true }));
+  let state: readonly Input[] = Array.from({ length: inputs }, () => ({
+    at: min,
+    idle: false,
+    counts: true,
+  }));
   let told: Told = { out: min, idle: false, said: [] };
   for (const step of steps) [state, told] = after(state, told, step, rule);
   return told.said;
@@ -78,29 +101,40 @@ const history = fc.integer({ min: 1, max: 5 }).chain((inputs) =>
 );
 
 describe('merged watermarks', () => {
-  it.each(['valve', 'combined'] as const)('agree with the written rule, restored or not (%s)', (rule) => {
-    let flushes = 0;
-    let woken = 0;
-    fc.assert(
-      fc.property(history, ({ inputs, steps, restoreAt }) => {
-        let merge = new WatermarkMerge(inputs, rule);
-        for (const [n, { kind, input, at }] of steps.entries()) {
-          if (n === restoreAt) {
-            const restored = new WatermarkMerge(inputs, rule);
-            restored.restore(JSON.parse(JSON.stringify(merge.snapshot())) as ReturnType<typeof merge.snapshot>);
-            merge = restored;
+  it.each(['valve', 'combined'] as const)(
+    'agree with the written rule, restored or not (%s)',
+    (rule) => {
+      let flushes = 0;
+      let woken = 0;
+      fc.assert(
+        fc.property(history, ({ inputs, steps, restoreAt }) => {
+          let merge = new WatermarkMerge(inputs, rule);
+          for (const [n, { kind, input, at }] of steps.entries()) {
+            if (n === restoreAt) {
+              const restored = new WatermarkMerge(inputs, rule);
+              restored.restore(
+                JSON.parse(JSON.stringify(merge.snapshot())) as ReturnType<typeof merge.snapshot>,
+              );
+              merge = restored;
+            }
+            const got = texts(
+              kind === 'advance'
+                ? merge.advance(input, at)
+                : kind === 'idle'
+                  ? merge.idle(input)
+                  : merge.active(input),
+            );
+            expect(got).toEqual(model(inputs, rule, steps.slice(0, n + 1)));
+            if (got.length > 1 && got.at(-1) === 'idle') flushes++;
+            if (got[0] === 'active') woken++;
           }
-          const got = texts(kind === 'advance' ? merge.advance(input, at) : kind === 'idle' ? merge.idle(input) : merge.active(input));
-          expect(got).toEqual(model(inputs, rule, steps.slice(0, n + 1)));
-          if (got.length > 1 && got.at(-1) === 'idle') flushes++;
-          if (got[0] === 'active') woken++;
-        }
-      }),
-      { numRuns: 1_000 },
-    );
-    expect(flushes).toBeGreaterThan(50);
-    expect(woken).toBeGreaterThan(50);
-  });
+        }),
+        { numRuns: 1_000 },
+      );
+      expect(flushes).toBeGreaterThan(50);
+      expect(woken).toBeGreaterThan(50);
+    },
+  );
 
   it('of the splits of a source follow the rule `combined`', () => {
     fc.assert(
@@ -111,10 +145,16 @@ describe('merged watermarks', () => {
         for (const [n, { kind, input, at }] of steps.entries()) {
           if (n === restoreAt) {
             const restored = new SplitWatermarks(options);
-            restored.restore(JSON.parse(JSON.stringify(marks.snapshot())) as ReturnType<typeof marks.snapshot>);
+            restored.restore(
+              JSON.parse(JSON.stringify(marks.snapshot())) as ReturnType<typeof marks.snapshot>,
+            );
             marks = restored;
           }
-          const got = texts(kind === 'advance' ? marks.give(`${input}`, at) : marks.setIdle(`${input}`, kind === 'idle'));
+          const got = texts(
+            kind === 'advance'
+              ? marks.give(`${input}`, at)
+              : marks.setIdle(`${input}`, kind === 'idle'),
+          );
           expect(got).toEqual(model(inputs, 'combined', steps.slice(0, n + 1)));
         }
       }),
@@ -129,7 +169,9 @@ describe('merged watermarks', () => {
       fc.property(rules, marks, fc.infiniteStream(fc.nat()), (rule, reached, random) => {
         const merge = new WatermarkMerge(reached.length, rule);
         for (const [input, at] of reached.entries()) merge.advance(input, at);
-        const order = reached.map((_, input) => ({ input, by: random.next().value as number })).sort((a, b) => a.by - b.by);
+        const order = reached
+          .map((_, input) => ({ input, by: random.next().value as number }))
+          .sort((a, b) => a.by - b.by);
         for (const { input } of order) merge.idle(input);
         expect(merge.watermark).toBe(Math.max(...reached));
       }),

@@ -38,7 +38,11 @@ describe('watermarks over splits', () => {
 
   it('do not move on in the tick in which a split falls silent, before that split was asked again', () => {
     const marks = new SplitWatermarks({ outOfOrdernessMs: 0, idleAfterMs: 50 });
-    const heard = (through: number, a: number, b: number): Heard => ({ through, source: 'in', at: new Map(Object.entries({ a, b })) });
+    const heard = (through: number, a: number, b: number): Heard => ({
+      through,
+      source: 'in',
+      at: new Map(Object.entries({ a, b })),
+    });
     marks.event('a', 100);
     marks.begin('b', []);
     expect(marks.tick(0, heard(maxTime, 0, 0))).toEqual([]);
@@ -69,7 +73,9 @@ describe('watermarks over splits', () => {
     before.event('b', 20);
     expect(before.tick(0)).toEqual([at(9)]);
     const after = new SplitWatermarks({ outOfOrdernessMs: 0, idleAfterMs: 0 });
-    after.restore(JSON.parse(JSON.stringify(before.snapshot())) as ReturnType<typeof before.snapshot>);
+    after.restore(
+      JSON.parse(JSON.stringify(before.snapshot())) as ReturnType<typeof before.snapshot>,
+    );
     expect(after.tick(0)).toEqual([]);
     after.event('a', 30);
     expect(after.tick(0)).toEqual([at(19)]);
@@ -81,7 +87,9 @@ describe('durations', () => {
     expect(['10s', '5m', '1h', '-30m', '250ms', '2d', 17, '1.5s'].map(parseDuration)).toEqual([
       10_000, 300_000, 3_600_000, -1_800_000, 250, 172_800_000, 17, 1_500,
     ]);
-    expect(['10', '5 m', 'h', '', '1w', 1.5, null, undefined, {}].map(parseDuration)).toEqual(Array.from({ length: 9 }, () => undefined));
+    expect(['10', '5 m', 'h', '', '1w', 1.5, null, undefined, {}].map(parseDuration)).toEqual(
+      Array.from({ length: 9 }, () => undefined),
+    );
     expect([Number.NaN, Number.POSITIVE_INFINITY, 10n, '0.5ms', '1e3s'].map(parseDuration)).toEqual(
       Array.from({ length: 5 }, () => undefined),
     );

@@ -1,8 +1,22 @@
 /**
- * The flights example: enriches departures from New York with airline, plane and weather, counts them by airport and hour, and finds each
- * plane's rotations; weather and schedules land as they are.
+ * The flights example: enriches departures from New York with airline, plane and weather, counts
+ * them by airport and hour, and finds each plane's rotations; weather and schedules land as they
+ * are.
  */
-import { count, fileTable, graph, graphModel, rejected, session, stream, sum, table, topology, tumbling, value } from 'sluice';
+import {
+  count,
+  fileTable,
+  graph,
+  graphModel,
+  rejected,
+  session,
+  stream,
+  sum,
+  table,
+  topology,
+  tumbling,
+  value,
+} from 'sluice';
 import { airline } from './schemas/airline.gen.ts';
 import { departure } from './schemas/departure.gen.ts';
 import { departureRow } from './schemas/departure-row.gen.ts';
@@ -15,18 +29,30 @@ import { weather } from './schemas/weather.gen.ts';
 import { weatherRow } from './schemas/weather-row.gen.ts';
 
 /**
- * The files are a month of history. In the order of a file, event times are disordered by up to 21.8 hours; but requests are sent side by side
- * and again after a failure, so any two events of the month may come in any order.
+ * The files are a month of history. In the order of a file, event times are disordered by up to
+ * 21.8 hours; but requests are sent side by side and again after a failure, so any two events of
+ * the month may come in any order.
  */
 const outOfOrderness = '32d';
-/** A sender that tries again sends the same event twice; a month of history may be sent again as a whole. */
+/**
+ * A sender that tries again sends the same event twice; a month of history may be sent again as a
+ * whole.
+ */
 const within = '62d';
 
 /** Airports, who flies between them, and where each plane went. */
 const network = graphModel({
-  nodes: { Airport: { key: 'code', props: { code: 'string' } }, Plane: { key: 'tailnum', props: { tailnum: 'string' } } },
+  nodes: {
+    Airport: { key: 'code', props: { code: 'string' } },
+    Plane: { key: 'tailnum', props: { tailnum: 'string' } },
+  },
   edges: {
-    ROUTE: { from: 'Airport', to: 'Airport', key: ['carrier'], props: { carrier: 'string', flights: 'integer' } },
+    ROUTE: {
+      from: 'Airport',
+      to: 'Airport',
+      key: ['carrier'],
+      props: { carrier: 'string', flights: 'integer' },
+    },
     FLEW: { from: 'Plane', to: 'Airport', key: ['departed'], props: { departed: 'string' } },
   },
 });
@@ -64,17 +90,27 @@ export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => 
 
   // An observation holds for the hour after it: observed in (departed - 1 h, departed].
   const enriched = departures
-    .lookup('airline', fileTable('data/airlines.json', airline, { key: 'carrier' }), { by: (d) => d.carrier }, (d, found) => ({
-      ...d,
-      airline: found?.name ?? null,
-    }))
-    .lookup('plane', fileTable('data/planes.json', plane, { key: 'tailnum' }), { by: (d) => d.tailnum ?? '' }, (d, found) => ({
-      ...d,
-      plane_manufacturer: found?.manufacturer ?? null,
-      plane_model: found?.model ?? null,
-      plane_seats: found?.seats ?? null,
-      plane_year: found?.year ?? null,
-    }))
+    .lookup(
+      'airline',
+      fileTable('data/airlines.json', airline, { key: 'carrier' }),
+      { by: (d) => d.carrier },
+      (d, found) => ({
+        ...d,
+        airline: found?.name ?? null,
+      }),
+    )
+    .lookup(
+      'plane',
+      fileTable('data/planes.json', plane, { key: 'tailnum' }),
+      { by: (d) => d.tailnum ?? '' },
+      (d, found) => ({
+        ...d,
+        plane_manufacturer: found?.manufacturer ?? null,
+        plane_model: found?.model ?? null,
+        plane_seats: found?.seats ?? null,
+        plane_year: found?.year ?? null,
+      }),
+    )
     .keyBy((d) => d.origin)
     .intervalJoin(
       'departure-weather',
@@ -114,11 +150,17 @@ export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => 
     .window('rotations', session('6h'), { late: 'side' })
     .aggregate({ departures: count() });
   rotations.out
-    .map((w) => ({ tailnum: w.key, first_departed: iso(w.windowStart), window_end: iso(w.windowEnd), departures: w.departures }))
+    .map((w) => ({
+      tailnum: w.key,
+      first_departed: iso(w.windowStart),
+      window_end: iso(w.windowEnd),
+      departures: w.departures,
+    }))
     .sinkTo('rotations-table', table('rotations', rotationRow));
   rotations.late.sinkTo('rotations-late', rejected());
 
-  // How often each airline flew each route so far: an absolute count, so that writing it twice changes nothing.
+  // How often each airline flew each route so far: an absolute count, so that writing it twice
+  // changes nothing.
   departures
     .keyBy((d) => [d.origin, d.dest, d.carrier])
     .process('route-counts', {
@@ -131,13 +173,17 @@ export default topology('flights', { version: 2, owner: 'nyc/flights' }, (t) => 
     })
     .sinkTo(
       'routes',
-      graph(network, (r) => [network.ROUTE({ from: r.origin, to: r.dest, carrier: r.carrier, flights: r.flights })]),
+      graph(network, (r) => [
+        network.ROUTE({ from: r.origin, to: r.dest, carrier: r.carrier, flights: r.flights }),
+      ]),
     );
   departures
     .filter((d) => d.tailnum !== null)
     .sinkTo(
       'flown',
-      graph(network, (d) => [network.FLEW({ from: d.tailnum ?? '', to: d.dest, departed: d.departed })]),
+      graph(network, (d) => [
+        network.FLEW({ from: d.tailnum ?? '', to: d.dest, departed: d.departed }),
+      ]),
     );
 
   t.source('schedules', stream('nyc/schedules', { dataText: true }))

@@ -1,7 +1,8 @@
 /**
  * The sinks of a topology under test: they keep what they take for the test to read.
  *
- * Invariant: a row that a job's table or graph would not take is not taken here, and is rejected under the same code with the same pointer.
+ * Invariant: a row that a job's table or graph would not take is not taken here, and is rejected
+ * under the same code with the same pointer.
  */
 import type { RowProblem } from '../../../schemas/columns.ts';
 import { present } from '../../../schemas/kernel/assert.ts';
@@ -20,7 +21,10 @@ import { writesFrom } from '../job-sinks.ts';
 import type { DrivenRow, DrivenSignal } from './driven.ts';
 
 /** The row as the sink keeps it, or why it does not. Throws what an author's function throws. */
-type Take = (value: unknown, timestamp: number) => { readonly row: unknown; readonly problem?: RowProblem | WriteProblem };
+type Take = (
+  value: unknown,
+  timestamp: number,
+) => { readonly row: unknown; readonly problem?: RowProblem | WriteProblem };
 
 export class DrivenSinks {
   readonly #takes: ReadonlyMap<string, Take>;
@@ -52,7 +56,14 @@ export class DrivenSinks {
     }
   }
 
-  #take(node: string, take: Take, batch: Batch, index: number, rows: DrivenRow[], count: NodeCounts): void {
+  #take(
+    node: string,
+    take: Take,
+    batch: Batch,
+    index: number,
+    rows: DrivenRow[],
+    count: NodeCounts,
+  ): void {
     const value = batch.values[index];
     const timestamp = batch.timestamps[index] as number;
     const origin = batch.origins[index];
@@ -65,7 +76,15 @@ export class DrivenSinks {
         return;
       }
       const { message, pointer } = problem;
-      this.#reject({ node, code: 'row-mismatch', message, pointer, schema: null, value: row, origin });
+      this.#reject({
+        node,
+        code: 'row-mismatch',
+        message,
+        pointer,
+        schema: null,
+        value: row,
+        origin,
+      });
     } catch (thrown) {
       rejectThrown(this.#reject, node, thrown, value, origin);
     }
@@ -84,7 +103,10 @@ export class DrivenSinks {
   #of<T>(lists: ReadonlyMap<string, T[]>, sink: string): T[] {
     const found = lists.get(sink);
     if (found !== undefined) return found;
-    throw new SluiceError('sink-unknown', `the topology has no sink '${sink}'; there are ${[...lists.keys()].join(', ')}`);
+    throw new SluiceError(
+      'sink-unknown',
+      `the topology has no sink '${sink}'; there are ${[...lists.keys()].join(', ')}`,
+    );
   }
 }
 

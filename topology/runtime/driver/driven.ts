@@ -6,7 +6,10 @@ import type { LookupFunction } from '../../operators/lookup.ts';
 import type { NodeCounts } from '../../operators/operator.ts';
 
 export interface DriverOptions {
-  /** Processing time at the beginning, epoch ms. Default 0: events of today are then from the future, which `eventTime` guards against. */
+  /**
+   * Processing time at the beginning, epoch ms. Default 0: events of today are then from the
+   * future, which `eventTime` guards against.
+   */
   readonly now?: number;
   /** Connectors by name. */
   readonly lookups?: Readonly<Record<string, LookupFunction>>;
@@ -48,11 +51,17 @@ export interface SourceSelection {
 }
 
 export interface Driver {
-  /** Elements of one source, in one batch. What is pushed is what the source would give: an event, unless the topology reads something else. */
+  /**
+   * Elements of one source, in one batch. What is pushed is what the source would give: an event,
+   * unless the topology reads something else.
+   */
   push(source: string, values: unknown, options?: { readonly split?: string }): Promise<void>;
   /** Elements of several sources, in one turn. */
   pushAll(rows: readonly Pushed[]): Promise<void>;
-  /** A watermark as if `eventTime` had made it. 'max' of every source is the end of input, as when a job is drained. */
+  /**
+   * A watermark as if `eventTime` had made it. 'max' of every source is the end of input, as when a
+   * job is drained.
+   */
   advanceWatermark(at: number | 'max', selection?: SourceSelection): Promise<void>;
   idle(selection?: SourceSelection): Promise<void>;
   active(selection?: SourceSelection): Promise<void>;
@@ -60,7 +69,10 @@ export interface Driver {
   setClock(ms: number): Promise<void>;
   /** The periodic emission: watermarks are made of the events so far, idleness is judged. */
   tick(): Promise<void>;
-  /** The rows that a sink took since it was read last; of a graph sink the writes that its function made of each. */
+  /**
+   * The rows that a sink took since it was read last; of a graph sink the writes that its function
+   * made of each.
+   */
   read(sink: string): readonly DrivenRow[];
   /** The watermarks and idleness that reached a sink since asked last. */
   signals(sink: string): readonly DrivenSignal[];
@@ -68,7 +80,10 @@ export interface Driver {
   counts(node: string): NodeCounts;
   /** All operators' state as JSON, and what they were defined as. */
   snapshot(): string;
-  /** Also of a driver of the topology as it was before a change. Throws `SluiceError` `restore-refused` where a job would. */
+  /**
+   * Also of a driver of the topology as it was before a change. Throws `SluiceError`
+   * `restore-refused` where a job would.
+   */
   restore(snapshot: string): Promise<void>;
   close(): void;
 }

@@ -1,5 +1,6 @@
 /**
- * How a value that a test pushes becomes an element: an event with all its attributes, from a record that never was.
+ * How a value that a test pushes becomes an element: an event with all its attributes, from a
+ * record that never was.
  */
 import type { EventAttributes, SluiceEvent } from '../../../schemas/event.ts';
 import { limits } from '../../../schemas/limits.ts';
@@ -25,12 +26,22 @@ export function event<D>(data: D, attributes: Partial<EventAttributes> = {}): Sl
   };
 }
 
-/** A value without the members that JSON leaves out: undefined is as good as not there in what a client sends. */
+/**
+ * A value without the members that JSON leaves out: undefined is as good as not there in what a
+ * client sends.
+ */
 export function asSent(value: unknown, depth: number = limits.valueDepthMax): unknown {
-  if (typeof value !== 'object' || value === null || depth === 0 || !Object.values(value).some(mayLeaveOut)) return value;
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    depth === 0 ||
+    !Object.values(value).some(mayLeaveOut)
+  )
+    return value;
   if (Array.isArray(value)) return value.map((part) => asSent(part, depth - 1));
   // What is of a class is no JSON, and is to be refused as what it is.
-  if (Object.getPrototypeOf(Object.getPrototypeOf(value) ?? Object.prototype) !== null) return value;
+  if (Object.getPrototypeOf(Object.getPrototypeOf(value) ?? Object.prototype) !== null)
+    return value;
   const members = Object.entries(value).filter(([, part]) => part !== undefined);
   return Object.fromEntries(members.map(([name, part]) => [name, asSent(part, depth - 1)]));
 }
@@ -42,8 +53,19 @@ export function keyOfSplit(source: string, split: string): string {
 }
 
 export function originOf({ id, stream }: SourceNode, split: string, value: unknown): Origin {
-  const attributes = value !== null && typeof value === 'object' && 'data' in value ? event(value.data, value as object) : event(value);
+  const attributes =
+    value !== null && typeof value === 'object' && 'data' in value
+      ? event(value.data, value as object)
+      : event(value);
   const { data, ...rest } = attributes;
   const bytes = Buffer.from(JSON.stringify(data) ?? 'null');
-  return { stream, path: 'kinesis', split, splitKey: keyOfSplit(id, split), position: '0', attributes: rest, data: bytes };
+  return {
+    stream,
+    path: 'kinesis',
+    split,
+    splitKey: keyOfSplit(id, split),
+    position: '0',
+    attributes: rest,
+    data: bytes,
+  };
 }

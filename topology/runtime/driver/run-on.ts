@@ -1,11 +1,13 @@
 /**
- * Runs a turn for a test driver, which has no checkpoint to go back to: an element on which an operator fails for no reason of its own is rejected in
- * its place, and the others go on.
+ * Runs a turn for a test driver, which has no checkpoint to go back to: an element on which an
+ * operator fails for no reason of its own is rejected in its place, and the others go on.
  *
  * Invariants:
  * 1. What does not fail is given to the operators as a job gives it: in batches.
- * 2. The failed element was the last that the operator counted in. It counts as rejected; what the operator did of it before it failed stays.
- * 3. A failure on control is nobody's element: the turn is run to its end, and the failure is given back.
+ * 2. The failed element was the last that the operator counted in. It counts as rejected; what the
+ *    operator did of it before it failed stays.
+ * 3. A failure on control is nobody's element: the turn is run to its end, and the failure is given
+ *    back.
  */
 import { messageOf } from '../../../schemas/kernel/errors.ts';
 import { Batch, rowKinds } from '../../operators/batch.ts';
@@ -27,7 +29,8 @@ export function runOn(dag: Dag, reject: Reject): { readonly thrown: unknown } | 
     }
     stage.inputs.forEach((batch, input) => {
       for (const [from, to] of runsOf(batch)) {
-        if (batch.kinds[from] === rowKinds.element) elements(dag, stage, input, part(batch, from, to), reject);
+        if (batch.kinds[from] === rowKinds.element)
+          elements(dag, stage, input, part(batch, from, to), reject);
         else
           try {
             stage.operator.process(input, part(batch, from, to), stage.out);
@@ -41,7 +44,13 @@ export function runOn(dag: Dag, reject: Reject): { readonly thrown: unknown } | 
   return failed;
 }
 
-function elements(dag: Dag, { nodes, operator, out }: Stage, input: number, batch: Batch, reject: Reject): void {
+function elements(
+  dag: Dag,
+  { nodes, operator, out }: Stage,
+  input: number,
+  batch: Batch,
+  reject: Reject,
+): void {
   const node = nodes[0]?.id ?? '';
   const counts = dag.counts.get(node);
   let left = batch;
@@ -54,7 +63,15 @@ function elements(dag: Dag, { nodes, operator, out }: Stage, input: number, batc
       const at = Math.max(0, counts.in - before - 1);
       counts.rejected++;
       const message = `the operator failed on it: ${messageOf(thrown)}`;
-      reject({ node, code: 'operator-failed', message, pointer: null, schema: null, value: left.values[at], origin: left.origins[at] });
+      reject({
+        node,
+        code: 'operator-failed',
+        message,
+        pointer: null,
+        schema: null,
+        value: left.values[at],
+        origin: left.origins[at],
+      });
       left = part(left, at + 1, left.length);
     }
   }
@@ -64,7 +81,8 @@ function elements(dag: Dag, { nodes, operator, out }: Stage, input: number, batc
 function* runsOf({ kinds, length }: Batch): Generator<readonly [from: number, to: number]> {
   for (let from = 0; from < length; ) {
     let to = from + 1;
-    if (kinds[from] === rowKinds.element) while (to < length && kinds[to] === rowKinds.element) to++;
+    if (kinds[from] === rowKinds.element)
+      while (to < length && kinds[to] === rowKinds.element) to++;
     yield [from, to];
     from = to;
   }
@@ -74,6 +92,11 @@ function part(batch: Batch, from: number, to: number): Batch {
   if (from === 0 && to === batch.length) return batch;
   const cut = new Batch();
   for (let i = from; i < to; i++)
-    cut.push(batch.kinds[i] as (typeof batch.kinds)[number], batch.values[i], batch.timestamps[i] as number, batch.origins[i]);
+    cut.push(
+      batch.kinds[i] as (typeof batch.kinds)[number],
+      batch.values[i],
+      batch.timestamps[i] as number,
+      batch.origins[i],
+    );
   return cut;
 }

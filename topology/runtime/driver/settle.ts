@@ -1,6 +1,7 @@
 /**
- * Runs turns until no look-up has anything left to answer. An answer in flight takes the real time that it takes; the pauses between tries are
- * not waited for: the clock of look-ups jumps over them.
+ * Runs turns until no look-up has anything left to answer. An answer in flight takes the real time
+ * that it takes; the pauses between tries are not waited for: the clock of look-ups jumps over
+ * them.
  */
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { afterThisRound, sleep, systemClock } from '../../../schemas/kernel/clock.ts';
@@ -9,7 +10,10 @@ import type { Dag } from '../dag.ts';
 
 /** Rounds of the event loop that answers may take before the clock of look-ups moves on. */
 const settleRounds = 20;
-/** Of pauses between tries, without an answer: then a look-up that is held is reported, instead of being tried forever. */
+/**
+ * Of pauses between tries, without an answer: then a look-up that is held is reported, instead of
+ * being tried forever.
+ */
 const heldMaxMs = 600_000;
 
 export interface Settling {
@@ -41,12 +45,18 @@ export async function settle({ clock, dag, runOnce, listen }: Settling): Promise
 
 function heldError(dag: Dag): SluiceError {
   const held = dag.stages.flatMap(({ nodes, operator }) =>
-    (operator.backlog ?? 0) === 0 ? [] : [`'${nodes[0]?.id}' holds ${operator.backlog}: ${operator.failure ?? 'no answer yet'}`],
+    (operator.backlog ?? 0) === 0
+      ? []
+      : [`'${nodes[0]?.id}' holds ${operator.backlog}: ${operator.failure ?? 'no answer yet'}`],
   );
-  return new SluiceError('lookup-held', `look-ups fail and hold what waits for them; ${held.join('; ')}`, {
-    retryable: true,
-    fix: "the next call of the driver tries again; whenFailing: 'reject' would reject them",
-  });
+  return new SluiceError(
+    'lookup-held',
+    `look-ups fail and hold what waits for them; ${held.join('; ')}`,
+    {
+      retryable: true,
+      fix: "the next call of the driver tries again; whenFailing: 'reject' would reject them",
+    },
+  );
 }
 
 async function letTimePass(clock: ManualClock): Promise<void> {

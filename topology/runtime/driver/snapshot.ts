@@ -1,5 +1,6 @@
 /**
- * The test driver's snapshot: what a checkpoint holds, and restored as one is. A topology that a job would refuse to restore is refused here.
+ * The test driver's snapshot: what a checkpoint holds, and restored as one is. A topology that a
+ * job would refuse to restore is refused here.
  */
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Manifest } from '../../checkpoint/manifest.ts';
@@ -17,7 +18,9 @@ type Snapshot = Restored & Pick<Manifest, 'topology' | 'stateful'>;
 export function takeSnapshot({ graph }: Topology, dag: Dag, examples: KeyExamples): string {
   const operators = dag.stages.flatMap(({ nodes: [node], operator }) => {
     const state = operator.snapshot?.();
-    return node === undefined || state === undefined ? [] : [[node.id, checkedState(node.id, state)] as const];
+    return node === undefined || state === undefined
+      ? []
+      : [[node.id, checkedState(node.id, state)] as const];
   });
   const snapshot: Snapshot = {
     topology: graph.name,
@@ -32,7 +35,13 @@ export function takeSnapshot({ graph }: Topology, dag: Dag, examples: KeyExample
 /** What `topology` goes on from. Throws `SluiceError` `restore-refused`. */
 export function readSnapshot(text: string, topology: Topology): Restored {
   const snapshot = JSON.parse(text) as Snapshot;
-  const head = { manifestVersion, version: topology.graph.version, checkpoint: 1, attempt: 1, createdAtMs: 0 } as const;
+  const head = {
+    manifestVersion,
+    version: topology.graph.version,
+    checkpoint: 1,
+    attempt: 1,
+    createdAtMs: 0,
+  } as const;
   const previous: Manifest = { ...head, ...snapshot, positions: {}, sinks: {}, retiring: [] };
   requireRestorable(previous, topology, new Set());
   return carryOver(previous, topology.graph, new Set(), 0);
@@ -41,5 +50,8 @@ export function readSnapshot(text: string, topology: Topology): Restored {
 function checkedState(node: string, state: unknown): unknown {
   const problem = jsonProblem(state);
   if (problem === undefined) return state;
-  throw new SluiceError('not-json-safe', `'${node}' keeps ${problem.found}: state must be JSON-safe`);
+  throw new SluiceError(
+    'not-json-safe',
+    `'${node}' keeps ${problem.found}: state must be JSON-safe`,
+  );
 }

@@ -1,6 +1,7 @@
 /**
- * A reverse proxy on the server's own machine hands everything on, so that every request comes from loopback: it asks for the status, for
- * metrics, and gives commands, in its own name and in the name of the server, while the other tenant sends.
+ * A reverse proxy on the server's own machine hands everything on, so that every request comes from
+ * loopback: it asks for the status, for metrics, and gives commands, in its own name and in the
+ * name of the server, while the other tenant sends.
  */
 import type { IncomingMessage } from 'node:http';
 import { createServer, request } from 'node:http';
@@ -41,9 +42,20 @@ function proxyOf(port: number): ReturnType<typeof createServer> {
   });
 }
 
-function ask(port: number, method: string, path: string, headers: Readonly<Record<string, string>>): Promise<readonly [number, string]> {
+function ask(
+  port: number,
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<readonly [number, string]> {
   return new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, method, path, headers: { 'content-type': 'application/json', ...headers } });
+    const sent = request({
+      host: '127.0.0.1',
+      port,
+      method,
+      path,
+      headers: { 'content-type': 'application/json', ...headers },
+    });
     sent.once('response', (answer: IncomingMessage) => {
       let text = '';
       answer.on('data', (chunk: Buffer) => (text += chunk.toString()));
@@ -54,7 +66,11 @@ function ask(port: number, method: string, path: string, headers: Readonly<Recor
   });
 }
 
-async function attack(door: Door, proxyPort: number, rounds: number): Promise<{ readonly sent: number; readonly told: readonly string[] }> {
+async function attack(
+  door: Door,
+  proxyPort: number,
+  rounds: number,
+): Promise<{ readonly sent: number; readonly told: readonly string[] }> {
   const told: string[] = [];
   let sent = 0;
   for (let round = 0; round < rounds; round++) {
@@ -78,15 +94,28 @@ export const behindAProxy: Attack = {
     try {
       await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
       const other = otherTenant(door);
-      const { sent, told } = await attack(door, (proxy.address() as AddressInfo).port, Math.max(1, Math.round(20 * scale)));
+      const { sent, told } = await attack(
+        door,
+        (proxy.address() as AddressInfo).port,
+        Math.max(1, Math.round(20 * scale)),
+      );
       const { errors, p99Ms } = await other.stop();
       const [status, metrics] = [await door.service.status(), await metricsOf(door.dir)];
       return {
-        tally: { asked: sent, told: told.join(', ') || 'nothing', errors, p99Ms, peakMb: door.memory().peakMb },
+        tally: {
+          asked: sent,
+          told: told.join(', ') || 'nothing',
+          errors,
+          p99Ms,
+          peakMb: door.memory().peakMb,
+        },
         checks: [
           ['nothing of the inside is told', sent > 0 && told.length === 0],
           ['the other tenant has no error', errors === 0],
-          ['the owner is still answered', status?.instance.pid === door.service.pid && metrics.includes('sluice_ingress_')],
+          [
+            'the owner is still answered',
+            status?.instance.pid === door.service.pid && metrics.includes('sluice_ingress_'),
+          ],
         ],
       };
     } finally {

@@ -1,6 +1,7 @@
 /**
- * An issuer's key set cannot be fetched, and then only slowly, while tokens of many kinds come at a high rate: with keys that are not in the set, of
- * two realms with the same subject, without one. What is counted is how often the issuer is asked, and what the other tenant notices.
+ * An issuer's key set cannot be fetched, and then only slowly, while tokens of many kinds come at a
+ * high rate: with keys that are not in the set, of two realms with the same subject, without one.
+ * What is counted is how often the issuer is asked, and what the other tenant notices.
  */
 import type { ServerResponse } from 'node:http';
 import { Agent, createServer } from 'node:http';
@@ -37,21 +38,36 @@ async function issuers() {
       server.close();
     },
     token: (realm: Realm, claims: object = { sub: 'somebody' }, kid = 'one'): Promise<string> =>
-      new SignJWT({ iss: `https://login.example/${realm}`, aud: 'sluice', jti: String(serial++), streams: ['attacker/*'], ...claims })
+      new SignJWT({
+        iss: `https://login.example/${realm}`,
+        aud: 'sluice',
+        jti: String(serial++),
+        streams: ['attacker/*'],
+        ...claims,
+      })
         .setExpirationTime('1h')
         .setProtectedHeader({ alg: 'ES256', kid })
         .sign(privateKey),
   };
 }
 
-async function statusesOf(door: Door, tokens: readonly string[]): Promise<Readonly<Record<number, number>>> {
+async function statusesOf(
+  door: Door,
+  tokens: readonly string[],
+): Promise<Readonly<Record<number, number>>> {
   const agent = new Agent({ keepAlive: true, maxSockets: 50 });
   const statuses: Record<number, number> = {};
   const send = async (token: string): Promise<void> => {
-    const { status } = await post(`${door.url}/v1/attacker/events`, '{"a":1}', { authorization: `Bearer ${token}` }, agent);
+    const { status } = await post(
+      `${door.url}/v1/attacker/events`,
+      '{"a":1}',
+      { authorization: `Bearer ${token}` },
+      agent,
+    );
     statuses[status] = (statuses[status] ?? 0) + 1;
   };
-  for (let at = 0; at < tokens.length; at += 50) await Promise.all(tokens.slice(at, at + 50).map(send));
+  for (let at = 0; at < tokens.length; at += 50)
+    await Promise.all(tokens.slice(at, at + 50).map(send));
   agent.destroy();
   return statuses;
 }
@@ -74,18 +90,40 @@ export const failingIssuer: Attack = {
       issuer.recover();
       await wait(2_000);
       // The first comes after the pause; each realm has a bucket of three.
-      const burst = async (realm: Realm) => statusesOf(door, await many(() => issuer.token(realm), 3));
+      const burst = async (realm: Realm) =>
+        statusesOf(door, await many(() => issuer.token(realm), 3));
       const [, west] = [await burst('east'), await burst('west')];
-      const unknown = await statusesOf(door, await many(() => issuer.token('west', { sub: 'u' }, 'none')));
-      const nobody = await statusesOf(door, [await issuer.token('west', {}), await issuer.token('west', { sub: '' })]);
+      const unknown = await statusesOf(
+        door,
+        await many(() => issuer.token('west', { sub: 'u' }, 'none')),
+      );
+      const nobody = await statusesOf(door, [
+        await issuer.token('west', {}),
+        await issuer.token('west', { sub: '' }),
+      ]);
       const { errors, p99Ms } = await other.stop();
       return {
-        tally: { tokens: count, askedWhileFailing, askedOfTheOther: issuer.asked['west'] ?? 0, otherErrors: errors, otherP99Ms: p99Ms },
+        tally: {
+          tokens: count,
+          askedWhileFailing,
+          askedOfTheOther: issuer.asked['west'] ?? 0,
+          otherErrors: errors,
+          otherP99Ms: p99Ms,
+        },
         checks: [
           ['while the keys could not be fetched every token got 503', failing[503] === count],
-          ['and the issuer was asked a few times, not by each request', askedWhileFailing >= 1 && askedWhileFailing < 10 + count / 100],
-          ['two realms of one host are two senders: the quota of one is not that of the other', west[200] === 3],
-          ['tokens with a key that the issuer does not have got 401, and made it be asked at most once more', unknown[401] === count],
+          [
+            'and the issuer was asked a few times, not by each request',
+            askedWhileFailing >= 1 && askedWhileFailing < 10 + count / 100,
+          ],
+          [
+            'two realms of one host are two senders: the quota of one is not that of the other',
+            west[200] === 3,
+          ],
+          [
+            'tokens with a key that the issuer does not have got 401, and made it be asked at most once more',
+            unknown[401] === count,
+          ],
           ['which was once for the first token', (issuer.asked['west'] ?? 0) <= 2],
           ['tokens that speak for nobody got 401', nobody[401] === 2],
           ['every request of the other tenant was answered with 200', errors === 0],

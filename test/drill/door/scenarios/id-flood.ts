@@ -1,6 +1,7 @@
 /**
- * A tenant with a key sends ever new ids, each about as long as an id may be, many times as many as are remembered. The other tenant has sent
- * events before, and sends them again: each is answered as the first, none is written twice.
+ * A tenant with a key sends ever new ids, each about as long as an id may be, many times as many as
+ * are remembered. The other tenant has sent events before, and sends them again: each is answered
+ * as the first, none is written twice.
  */
 import type { Attack, Door } from '../rig.ts';
 import { openDoor, otherTenant } from '../rig.ts';
@@ -28,15 +29,36 @@ export const idFlood: Attack = {
       await flood(door, ids);
       const { sent, errors, statuses, p99Ms } = await other.stop();
       const again = await sendOwn(door);
-      const { json } = await sendOne(door, door.attackerKey, 'attacker', `{"id":"${idOf(0)}","n":0}`);
+      const { json } = await sendOne(
+        door,
+        door.attackerKey,
+        'attacker',
+        `{"id":"${idOf(0)}","n":0}`,
+      );
       const gauges = gaugesOf(await door.service.metrics());
       const { peakMb } = door.memory();
-      const tally = { ids, remembered: gauges.remembered, windowBytes: gauges.bytes, sent, errors, statuses, p99Ms, before, peakMb };
+      const tally = {
+        ids,
+        remembered: gauges.remembered,
+        windowBytes: gauges.bytes,
+        sent,
+        errors,
+        statuses,
+        p99Ms,
+        before,
+        peakMb,
+      };
       return {
         tally,
         checks: [
-          ['what is remembered keeps to its bytes', gauges.bytes <= windowMb * mebi && gauges.remembered < ids],
-          ['each event of the other tenant is still known', first.repeated === 0 && again.repeated === others],
+          [
+            'what is remembered keeps to its bytes',
+            gauges.bytes <= windowMb * mebi && gauges.remembered < ids,
+          ],
+          [
+            'each event of the other tenant is still known',
+            first.repeated === 0 && again.repeated === others,
+          ],
           ["the attacker's own oldest id had to go", json['repeated'] !== true],
           ['the other tenant has no error', errors === 0 && sent > 0],
           ['memory stays within what requests and the window may take', peakMb < 512],
@@ -54,13 +76,23 @@ function idOf(n: number): string {
 
 async function flood(door: Door, ids: number): Promise<void> {
   let next = 0;
-  const headers = { authorization: `Bearer ${door.attackerKey}`, 'content-type': 'application/x-ndjson' };
+  const headers = {
+    authorization: `Bearer ${door.attackerKey}`,
+    'content-type': 'application/x-ndjson',
+  };
   const sender = async (): Promise<void> => {
     while (next < ids) {
       const from = next;
       next += linesPerRequest;
-      const body = Array.from({ length: linesPerRequest }, (_, n) => `{"id":"${idOf(from + n)}","n":${from + n}}`).join('\n');
-      const answer = await fetch(`${door.url}/v1/attacker/events`, { method: 'POST', headers, body });
+      const body = Array.from(
+        { length: linesPerRequest },
+        (_, n) => `{"id":"${idOf(from + n)}","n":${from + n}}`,
+      ).join('\n');
+      const answer = await fetch(`${door.url}/v1/attacker/events`, {
+        method: 'POST',
+        headers,
+        body,
+      });
       await answer.arrayBuffer();
     }
   };
@@ -69,10 +101,13 @@ async function flood(door: Door, ids: number): Promise<void> {
 
 async function sendOwn(door: Door): Promise<{ readonly repeated: number }> {
   const answers = await Promise.all(
-    Array.from({ length: others }, (_, n) => sendOne(door, door.otherKey, 'other', `{"n":${n}}`, { 'x-event-id': `own-${n}` })),
+    Array.from({ length: others }, (_, n) =>
+      sendOne(door, door.otherKey, 'other', `{"n":${n}}`, { 'x-event-id': `own-${n}` }),
+    ),
   );
   const wrong = answers.find(({ status }) => status !== 200);
-  if (wrong !== undefined) throw new Error(`an event of the other tenant was answered with ${wrong.status}`);
+  if (wrong !== undefined)
+    throw new Error(`an event of the other tenant was answered with ${wrong.status}`);
   return { repeated: answers.filter(({ json }) => json['repeated'] === true).length };
 }
 
@@ -89,6 +124,9 @@ async function sendOne(
 }
 
 function gaugesOf(text: string): { readonly remembered: number; readonly bytes: number } {
-  const of = (name: string): number => Number(new RegExp(`^sluice_ingress_repeats_${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+  const of = (name: string): number =>
+    Number(
+      new RegExp(`^sluice_ingress_repeats_${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN,
+    );
   return { remembered: of('remembered'), bytes: of('bytes') };
 }

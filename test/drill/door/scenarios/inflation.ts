@@ -1,6 +1,6 @@
 /**
- * A tenant with a key sends what inflates: bombs in every encoding, as one body and as lines, and many at once, so that its own requests fill what is
- * in flight.
+ * A tenant with a key sends what inflates: bombs in every encoding, as one body and as lines, and
+ * many at once, so that its own requests fill what is in flight.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { deflateSync, gzipSync } from 'node:zlib';
@@ -27,8 +27,15 @@ export const inflation: Attack = {
       for (let tick = 0; tick < 50 * scale; tick++) {
         for (let n = 0; n < 12; n++) {
           const [type, encoding, body] = bombs[n % bombs.length] as (typeof bombs)[number];
-          const headers = { Authorization: `Bearer ${door.attackerKey}`, 'Content-Type': type, 'Content-Encoding': encoding };
-          held.open(headOf(door, 'POST /v1/attacker/events', { ...headers, 'Content-Length': body.length }), body);
+          const headers = {
+            Authorization: `Bearer ${door.attackerKey}`,
+            'Content-Type': type,
+            'Content-Encoding': encoding,
+          };
+          held.open(
+            headOf(door, 'POST /v1/attacker/events', { ...headers, 'Content-Length': body.length }),
+            body,
+          );
         }
         await wait(200);
       }
@@ -36,7 +43,9 @@ export const inflation: Attack = {
       const own = 'stream="attacker/events"';
       let inflated = 0;
       for (let tries = 0; inflated === 0 && tries < 100; tries++) {
-        inflated = (await door.counted('events_accepted_total', own)) + (await door.counted('events_refused_total', own));
+        inflated =
+          (await door.counted('events_accepted_total', own)) +
+          (await door.counted('events_refused_total', own));
         await wait(100);
       }
       const { sent, errors, statuses, p99Ms } = await other.stop();

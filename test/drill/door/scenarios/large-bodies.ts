@@ -1,5 +1,6 @@
 /**
- * A tenant with a key announces bodies as large as they may be, on as many connections as fill the memory budget, and sends them byte by byte.
+ * A tenant with a key announces bodies as large as they may be, on as many connections as fill the
+ * memory budget, and sends them byte by byte.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { connections, headOf } from '../raw.ts';
@@ -15,15 +16,22 @@ export const largeBodies: Attack = {
   async run(scale) {
     const door = await openDoor();
     const held = connections(door);
-    const headers = { Authorization: `Bearer ${door.attackerKey}`, 'Content-Type': 'application/json', 'Content-Length': announcedBytes };
+    const headers = {
+      Authorization: `Bearer ${door.attackerKey}`,
+      'Content-Type': 'application/json',
+      'Content-Length': announcedBytes,
+    };
     try {
       const other = otherTenant(door);
-      for (let n = 0; n < count; n++) held.open(headOf(door, 'POST /v1/attacker/events', headers), '"');
+      for (let n = 0; n < count; n++)
+        held.open(headOf(door, 'POST /v1/attacker/events', headers), '"');
       for (let seconds = 0; seconds < 10 * scale; seconds++) {
         await wait(1_000);
         for (const socket of held.all) if (!socket.destroyed) socket.write('x');
       }
-      const waiting = held.all.filter((socket) => !socket.destroyed && !socket.readableEnded).length;
+      const waiting = held.all.filter(
+        (socket) => !socket.destroyed && !socket.readableEnded,
+      ).length;
       const { sent, errors, statuses, p99Ms } = await other.stop();
       const { peakMb } = door.memory();
       return {

@@ -1,6 +1,7 @@
 /**
- * Many processes want one folder, by its path and by a link to it, while the other tenant sends; its owner is killed in the middle, and they race for
- * it again. One has it at a time, and everything that was acknowledged is there once.
+ * Many processes want one folder, by its path and by a link to it, while the other tenant sends;
+ * its owner is killed in the middle, and they race for it again. One has it at a time, and
+ * everything that was acknowledged is there once.
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -26,7 +27,16 @@ interface Racer {
 /** `sluice start` on the door's port: who takes the folder also answers those who send. */
 function race(door: Door, dirs: readonly string[], count: number): readonly Racer[] {
   return Array.from({ length: count }, (_, n) => {
-    const args = [main, '--dir', dirs[n % dirs.length] as string, '--config', door.configFile, 'start', '--port', String(door.port)];
+    const args = [
+      main,
+      '--dir',
+      dirs[n % dirs.length] as string,
+      '--config',
+      door.configFile,
+      'start',
+      '--port',
+      String(door.port),
+    ];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     let text = '';
     let ended = false;
@@ -37,7 +47,9 @@ function race(door: Door, dirs: readonly string[], count: number): readonly Race
 }
 
 /** Sends one event after the other, again under its id until it is acknowledged. */
-function sender(door: Door): { stop(): Promise<{ readonly ids: readonly string[]; readonly repeats: number }> } {
+function sender(door: Door): {
+  stop(): Promise<{ readonly ids: readonly string[]; readonly repeats: number }>;
+} {
   const ids: string[] = [];
   let repeats = 0;
   let running = true;
@@ -61,7 +73,11 @@ function sender(door: Door): { stop(): Promise<{ readonly ids: readonly string[]
 
 function isTaken(door: Door, id: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const headers = { authorization: `Bearer ${door.otherKey}`, 'content-type': 'application/json', 'x-event-id': id };
+    const headers = {
+      authorization: `Bearer ${door.otherKey}`,
+      'content-type': 'application/json',
+      'x-event-id': id,
+    };
     const sent = request(`${door.url}/v1/${stream}`, { method: 'POST', headers }, (answer) => {
       answer.resume();
       answer.once('close', () => resolve(answer.statusCode === 200));
@@ -72,17 +88,25 @@ function isTaken(door: Door, id: string): Promise<boolean> {
 }
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = performance.now() + takeoverMaxMs; performance.now() < deadline; await wait(50)) if (await holds()) return;
+  for (
+    const deadline = performance.now() + takeoverMaxMs;
+    performance.now() < deadline;
+    await wait(50)
+  )
+    if (await holds()) return;
 }
 
-const refusedAll = (racers: readonly Racer[]): boolean => racers.every(({ said }) => said() !== undefined);
+const refusedAll = (racers: readonly Racer[]): boolean =>
+  racers.every(({ said }) => said() !== undefined);
 
 /** Races under the running owner, then for the folder of a killed one. */
 async function raceTwice(door: Door, dirs: readonly string[], count: number) {
   const sent = sender(door);
   const under = race(door, dirs, count);
   await until(() => refusedAll(under));
-  const refused = under.filter(({ said }) => said()?.includes(`in use by pid ${door.service.pid}`)).length;
+  const refused = under.filter(({ said }) =>
+    said()?.includes(`in use by pid ${door.service.pid}`),
+  ).length;
   await door.service.end('SIGKILL');
   const after = race(door, dirs, count);
   await until(() => after.filter(({ said }) => said() === undefined).length === 1);
@@ -93,7 +117,14 @@ async function raceTwice(door: Door, dirs: readonly string[], count: number) {
   const left = after.filter(({ said }) => said() === undefined);
   for (const { child } of left) child.kill('SIGTERM');
   await until(() => refusedAll(after));
-  return { refused, owners: left.length, isOwner: left[0]?.child.pid === owner?.pid, ids, repeats, racers: [...under, ...after] };
+  return {
+    refused,
+    owners: left.length,
+    isOwner: left[0]?.child.pid === owner?.pid,
+    ids,
+    repeats,
+    racers: [...under, ...after],
+  };
 }
 
 export const raceForFolder: Attack = {
@@ -112,11 +143,26 @@ export const raceForFolder: Attack = {
       const distinct = new Set(found);
       const lost = raced.ids.filter((id) => !distinct.has(id)).length;
       return {
-        tally: { processes: 2 * count, owners: raced.owners, acknowledged: raced.ids.length, lost, again: raced.repeats },
+        tally: {
+          processes: 2 * count,
+          owners: raced.owners,
+          acknowledged: raced.ids.length,
+          lost,
+          again: raced.repeats,
+        },
         checks: [
-          ['every process beside the owner is refused, and told who it is', raced.refused === count],
-          ['of those that race for the folder of a killed one, one has it', raced.owners === 1 && raced.isOwner],
-          ['nothing acknowledged is lost, and the log is whole', raced.ids.length > 0 && lost === 0],
+          [
+            'every process beside the owner is refused, and told who it is',
+            raced.refused === count,
+          ],
+          [
+            'of those that race for the folder of a killed one, one has it',
+            raced.owners === 1 && raced.isOwner,
+          ],
+          [
+            'nothing acknowledged is lost, and the log is whole',
+            raced.ids.length > 0 && lost === 0,
+          ],
         ],
       };
     } finally {

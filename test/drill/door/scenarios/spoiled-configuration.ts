@@ -1,6 +1,7 @@
 /**
- * The configuration of a running server is spoiled in the ways in which files are: half saved, emptied, deleted, without its keys. Meanwhile
- * somebody without a key tries to send, and the other tenant sends on. Then the attacker's key is taken out under its open WebSocket and upload.
+ * The configuration of a running server is spoiled in the ways in which files are: half saved,
+ * emptied, deleted, without its keys. Meanwhile somebody without a key tries to send, and the other
+ * tenant sends on. Then the attacker's key is taken out under its open WebSocket and upload.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -18,9 +19,11 @@ const spoils: readonly ((door: Door, whole: string) => void)[] = [
   ({ configFile }) => writeFileSync(configFile, ''),
   ({ configFile }) => rmSync(configFile, { force: true }),
   ({ configFile }, whole) => writeFileSync(configFile, whole.slice(0, whole.indexOf('keys:'))),
-  ({ configFile }, whole) => writeFileSync(configFile, `${whole.slice(0, whole.indexOf('keys:'))}keys: []\n`),
+  ({ configFile }, whole) =>
+    writeFileSync(configFile, `${whole.slice(0, whole.indexOf('keys:'))}keys: []\n`),
   ({ configFile }, whole) => writeFileSync(configFile, whole.replace('keys:', 'keyz:')),
-  ({ configFile }, whole) => writeFileSync(configFile, whole.slice(0, whole.indexOf('sha256:') + 20)),
+  ({ configFile }, whole) =>
+    writeFileSync(configFile, whole.slice(0, whole.indexOf('sha256:') + 20)),
   ({ configFile }, whole) => writeFileSync(configFile, whole.trimEnd().slice(0, -1)),
 ];
 
@@ -31,7 +34,12 @@ function keyless(door: Door): () => Promise<Readonly<Record<number, number>>> {
   let running = true;
   const sending = (async () => {
     while (running) {
-      const { status } = await post(`${door.url}/v1/attacker/events`, '{"without":"a key"}', {}, agent);
+      const { status } = await post(
+        `${door.url}/v1/attacker/events`,
+        '{"without":"a key"}',
+        {},
+        agent,
+      );
       statuses[status] = (statuses[status] ?? 0) + 1;
       await wait(5);
     }
@@ -49,18 +57,32 @@ interface Closed {
   readonly atMs: number;
 }
 
-function openSocket(door: Door, team: string, key: string): Promise<{ readonly socket: WebSocket; readonly closed: Promise<Closed> }> {
-  const socket = new WebSocket(`${door.url.replace('http', 'ws')}/v1/${team}/events/ws`, { headers: { authorization: `Bearer ${key}` } });
-  const closed = new Promise<Closed>((resolve) => socket.once('close', (code) => resolve({ code, atMs: performance.now() })));
+function openSocket(
+  door: Door,
+  team: string,
+  key: string,
+): Promise<{ readonly socket: WebSocket; readonly closed: Promise<Closed> }> {
+  const socket = new WebSocket(`${door.url.replace('http', 'ws')}/v1/${team}/events/ws`, {
+    headers: { authorization: `Bearer ${key}` },
+  });
+  const closed = new Promise<Closed>((resolve) =>
+    socket.once('close', (code) => resolve({ code, atMs: performance.now() })),
+  );
   return new Promise((resolve, reject) => {
     socket.once('message', () => resolve({ socket, closed }));
     socket.once('error', reject);
   });
 }
 
-/** A long upload that has begun and goes on by a line now and then. Resolves with the last line of the answer once it ended. */
+/**
+ * A long upload that has begun and goes on by a line now and then. Resolves with the last line of
+ * the answer once it ended.
+ */
 function openUpload(door: Door): { readonly line: () => void; readonly verdict: Promise<string> } {
-  const headers = { authorization: `Bearer ${door.attackerKey}`, 'content-type': 'application/x-ndjson' };
+  const headers = {
+    authorization: `Bearer ${door.attackerKey}`,
+    'content-type': 'application/x-ndjson',
+  };
   const sent = request(`${door.url}/v1/attacker/events`, { method: 'POST', headers });
   const verdict = new Promise<string>((resolve) => {
     sent.once('error', (error) => resolve(error.message));
@@ -82,7 +104,10 @@ export const spoiledConfiguration: Attack = {
     try {
       const whole = readFileSync(door.configFile, 'utf8');
       const other = otherTenant(door);
-      const [gone, kept] = [await openSocket(door, 'attacker', door.attackerKey), await openSocket(door, 'other', door.otherKey)];
+      const [gone, kept] = [
+        await openSocket(door, 'attacker', door.attackerKey),
+        await openSocket(door, 'other', door.otherKey),
+      ];
       const upload = openUpload(door);
       const stop = keyless(door);
       for (let round = 0; round < Math.max(1, Math.round(3 * scale)); round++) {
@@ -117,9 +142,18 @@ export const spoiledConfiguration: Attack = {
           otherP99Ms: p99Ms,
         },
         checks: [
-          ['nothing that came without a key was let in', withoutKey > 0 && statuses[401] === withoutKey],
-          ['every spoiled file was refused, and the status says so', (refused?.refused ?? 0) >= spoils.length && refused?.refusal !== null],
-          ['the idle WebSocket of the key that was taken out was closed with 4401', closed?.code === 4401],
+          [
+            'nothing that came without a key was let in',
+            withoutKey > 0 && statuses[401] === withoutKey,
+          ],
+          [
+            'every spoiled file was refused, and the status says so',
+            (refused?.refused ?? 0) >= spoils.length && refused?.refusal !== null,
+          ],
+          [
+            'the idle WebSocket of the key that was taken out was closed with 4401',
+            closed?.code === 4401,
+          ],
           ['its upload ended with a verdict of 401', verdict.startsWith('{"verdict":401')],
           ['nothing of either was stored afterwards', before === 1_200 && after === before],
           ['the WebSocket of the other tenant stayed open', keptOpen],

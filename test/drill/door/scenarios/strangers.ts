@@ -1,6 +1,7 @@
 /**
- * Somebody without a key sends to the routes where the key may be in the body: bodies that are announced and do not end, and bodies of a few dozen
- * bytes that inflate to 60 MB under a window of 16 MB. 18 of the first, or one of the second, once made every tenant get 503.
+ * Somebody without a key sends to the routes where the key may be in the body: bodies that are
+ * announced and do not end, and bodies of a few dozen bytes that inflate to 60 MB under a window of
+ * 16 MB. 18 of the first, or one of the second, once made every tenant get 503.
  */
 import { Agent } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -22,16 +23,30 @@ export const strangers: Attack = {
       const json = { 'Content-Type': 'application/json' };
       for (let n = 0; n < 300; n++) {
         const length = n % 3 === 0 ? 16_000_000 : 400_000;
-        held.open(headOf(door, 'POST /v1/track', { ...json, 'Content-Length': length }), Buffer.alloc(399_000, 0x20));
+        held.open(
+          headOf(door, 'POST /v1/track', { ...json, 'Content-Length': length }),
+          Buffer.alloc(399_000, 0x20),
+        );
       }
       let batches = 0;
       let refused = 0;
       for (let seconds = 0; seconds < 20 * scale; seconds++) {
         for (let n = 0; n < 20; n++)
-          held.open(headOf(door, 'POST /v1/batch', { ...json, 'Content-Encoding': 'br', 'Content-Length': bomb.length }), bomb);
+          held.open(
+            headOf(door, 'POST /v1/batch', {
+              ...json,
+              'Content-Encoding': 'br',
+              'Content-Length': bomb.length,
+            }),
+            bomb,
+          );
         // A key in the head is enough to be somebody, on the same route.
-        const body = JSON.stringify({ batch: [{ type: 'track', userId: 'u', event: 'e', messageId: String(seconds) }] });
-        const basic = { authorization: `Basic ${Buffer.from(`${door.otherKey}:`).toString('base64')}` };
+        const body = JSON.stringify({
+          batch: [{ type: 'track', userId: 'u', event: 'e', messageId: String(seconds) }],
+        });
+        const basic = {
+          authorization: `Basic ${Buffer.from(`${door.otherKey}:`).toString('base64')}`,
+        };
         batches++;
         if ((await post(`${door.url}/v1/batch`, body, basic, agent)).status !== 200) refused++;
         await wait(1_000);
@@ -39,7 +54,9 @@ export const strangers: Attack = {
       const { sent, errors, statuses, p99Ms } = await other.stop();
       const { peakMb } = door.memory();
       const turnedAway = await Promise.all(
-        ['overloaded', 'body-inflates-too-large'].map((code) => door.counted('events_refused_total', `code="${code}"`)),
+        ['overloaded', 'body-inflates-too-large'].map((code) =>
+          door.counted('events_refused_total', `code="${code}"`),
+        ),
       );
       const away = turnedAway.reduce((sum, count) => sum + count, 0);
       return {

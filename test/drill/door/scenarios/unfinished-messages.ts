@@ -1,6 +1,7 @@
 /**
- * A tenant opens as many WebSockets as it can and sends messages that never end, in fragments: what the server puts together of them shows nowhere.
- * Some of them send nothing but pings, some read no acknowledgement.
+ * A tenant opens as many WebSockets as it can and sends messages that never end, in fragments: what
+ * the server puts together of them shows nowhere. Some of them send nothing but pings, some read no
+ * acknowledgement.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { connections, frameOf, upgradeOf } from '../raw.ts';
@@ -17,14 +18,20 @@ export const unfinishedMessages: Attack = {
     const held = connections(door);
     try {
       const other = otherTenant(door);
-      const opened = Array.from({ length: sockets }, () => held.open(upgradeOf(door, door.attackerKey)));
+      const opened = Array.from({ length: sockets }, () =>
+        held.open(upgradeOf(door, door.attackerKey)),
+      );
       await wait(500);
       const piece = Buffer.alloc(60_000, 0x20);
       const event = Buffer.from(`{"id":"${'i'.repeat(1_000)}"}`);
       for (const [n, socket] of opened.entries()) {
         // One byte less than what ends the connection.
-        if (n % 4 < 2) for (let part = 0; part < 34; part++) socket.write(frameOf(part === 0 ? 1 : 0, false, piece));
-        else if (n % 4 === 2) for (let ping = 0; ping < 2_000; ping++) socket.write(frameOf(9, true, Buffer.alloc(100)));
+        if (n % 4 < 2)
+          for (let part = 0; part < 34; part++)
+            socket.write(frameOf(part === 0 ? 1 : 0, false, piece));
+        else if (n % 4 === 2)
+          for (let ping = 0; ping < 2_000; ping++)
+            socket.write(frameOf(9, true, Buffer.alloc(100)));
         else {
           socket.pause();
           for (let message = 0; message < 500; message++) socket.write(frameOf(1, true, event));

@@ -1,6 +1,7 @@
 /**
- * A key of ten events a second sends as much as it can, in every form that was free once: batches of 10,000, elements and lines that are refused,
- * blank lines, bodies and messages that are no JSON.
+ * A key of ten events a second sends as much as it can, in every form that was free once: batches
+ * of 10,000, elements and lines that are refused, blank lines, bodies and messages that are no
+ * JSON.
  */
 import { Agent } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -18,7 +19,9 @@ export const unpaidWork: Attack = {
   name: 'unpaid-work',
   what: `a key of ${perSecond} events a second sends batches of ${batch}, and what is refused, on every protocol`,
   async run(scale) {
-    const door = await openDoor({ attackerKey: `events_per_second: ${perSecond}, burst: ${burst}` });
+    const door = await openDoor({
+      attackerKey: `events_per_second: ${perSecond}, burst: ${burst}`,
+    });
     const held = connections(door);
     const agent = new Agent({ keepAlive: true });
     const url = `${door.url}/v1/attacker/events`;
@@ -30,14 +33,23 @@ export const unpaidWork: Attack = {
     let requests = 0;
     try {
       const other = otherTenant(door);
-      const send = async (events: number, body: string, headers: Readonly<Record<string, string>> = {}): Promise<number> => {
+      const send = async (
+        events: number,
+        body: string,
+        headers: Readonly<Record<string, string>> = {},
+      ): Promise<number> => {
         requests++;
         const { status } = await post(url, body, { ...key, ...headers }, agent);
         if (status !== 429) done += events;
         return status;
       };
       for (let tick = 0; tick < 300 * scale; tick++) {
-        if ((await send(batch, `[${Array.from({ length: batch }, (_, n) => `{"n":${tick * batch + n}}`).join(',')}]`)) === 200)
+        if (
+          (await send(
+            batch,
+            `[${Array.from({ length: batch }, (_, n) => `{"n":${tick * batch + n}}`).join(',')}]`,
+          )) === 200
+        )
           accepted += batch;
         await send(batch, `[${'[],'.repeat(batch - 1)}[]]`);
         await send(batch, 'nope\n'.repeat(batch), { 'content-type': 'application/x-ndjson' });
@@ -64,10 +76,23 @@ export const unpaidWork: Attack = {
       const { peakMb } = door.memory();
       const most = perSecond * seconds + burst + batch;
       return {
-        tally: { sent, errors, statuses, p99Ms, requests, done, accepted, seconds: Math.round(seconds), peakMb },
+        tally: {
+          sent,
+          errors,
+          statuses,
+          p99Ms,
+          requests,
+          done,
+          accepted,
+          seconds: Math.round(seconds),
+          peakMb,
+        },
         checks: [
           ['the other tenant has no error', errors === 0 && sent > 0],
-          ['no more passes than the quota, its burst and one batch', accepted > 0 && accepted <= most],
+          [
+            'no more passes than the quota, its burst and one batch',
+            accepted > 0 && accepted <= most,
+          ],
           ['what is refused is paid for like what is accepted', done <= most],
           ['memory stays bounded', peakMb < 512],
         ],

@@ -1,5 +1,6 @@
 /**
- * What the scenarios of the drill share: services of their own on the cloud, a load, and the verdict on what landed.
+ * What the scenarios of the drill share: services of their own on the cloud, a load, and the
+ * verdict on what landed.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Losses } from '../../../../topology/checkpoint/losses.ts';
@@ -28,7 +29,11 @@ export type Scenarios = (cloudOf: () => Promise<Cloud>) => readonly Scenario<Str
 
 let runs = 0;
 
-export async function judged(cloud: Cloud, own: Own, during: (rig: Rig) => Promise<Done>): ReturnType<Scenario<StreamsTally>['run']> {
+export async function judged(
+  cloud: Cloud,
+  own: Own,
+  during: (rig: Rig) => Promise<Done>,
+): ReturnType<Scenario<StreamsTally>['run']> {
   const { value, landed } = await onCloud(cloud, { name: `drill-${runs++}`, ...own }, during);
   const { sent, told, checks = [] } = value;
   const tally = streamsTally(sent, landed, told);
@@ -44,7 +49,12 @@ export const scenarioOn =
   });
 
 /** The load for `seconds`, and beside it what happens to the servers. */
-export async function under(rig: Rig, seconds: number, happens: () => Promise<void>, more?: Partial<LoadOptions>): Promise<Sent> {
+export async function under(
+  rig: Rig,
+  seconds: number,
+  happens: () => Promise<void>,
+  more?: Partial<LoadOptions>,
+): Promise<Sent> {
   const [sent] = await Promise.all([rig.load(seconds * 1_000, more), happens()]);
   return sent;
 }
@@ -53,14 +63,20 @@ export const happened = async ({ enrich }: Rig, name: string): Promise<number> =
   (await enrich.status())?.topologies[0]?.happened[name] ?? 0;
 
 export async function ingestHappened({ ingest }: Rig, name: string): Promise<number> {
-  return Number(new RegExp(`connection_events_total\\{[^}]*"${name}"[^}]*\\} (\\d+)`).exec(await ingest.metrics())?.[1] ?? 0);
+  return Number(
+    new RegExp(`connection_events_total\\{[^}]*"${name}"[^}]*\\} (\\d+)`).exec(
+      await ingest.metrics(),
+    )?.[1] ?? 0,
+  );
 }
 
 /** Starts of the topology after a fault that it could not go on with, in this process. */
-export const restartsOf = async ({ enrich }: Rig): Promise<number> => (await enrich.status())?.topologies[0]?.restarts ?? 0;
+export const restartsOf = async ({ enrich }: Rig): Promise<number> =>
+  (await enrich.status())?.topologies[0]?.restarts ?? 0;
 
 /** What the topology says of records that are gone. */
-export const lossesOf = async ({ enrich }: Rig): Promise<Losses> => (await enrich.status())?.topologies[0]?.job?.losses ?? noLosses;
+export const lossesOf = async ({ enrich }: Rig): Promise<Losses> =>
+  (await enrich.status())?.topologies[0]?.job?.losses ?? noLosses;
 
 /** Asks until it is so; whether it became so. */
 export async function until(isSo: () => Promise<boolean>, maxMs = 60_000): Promise<boolean> {

@@ -20,14 +20,18 @@ const later = (k: number): number => k + 1_010_000;
 export const kafkaScenarios: Scenarios = (cloudOf) => {
   const scenario = scenarioOn(cloudOf);
   return [
-    scenario('broker-killed', 'the Kafka broker is killed with SIGKILL and started again', async (rig, scale) => ({
-      sent: await under(rig, 20 * scale, async () => {
-        await wait(5_000 * scale);
-        await rig.cloud.kafka.kill();
-        await wait(3_000 * scale);
-        await rig.cloud.kafka.restart();
+    scenario(
+      'broker-killed',
+      'the Kafka broker is killed with SIGKILL and started again',
+      async (rig, scale) => ({
+        sent: await under(rig, 20 * scale, async () => {
+          await wait(5_000 * scale);
+          await rig.cloud.kafka.kill();
+          await wait(3_000 * scale);
+          await rig.cloud.kafka.restart();
+        }),
       }),
-    })),
+    ),
     scenario(
       'topic-created-again',
       'the topic is deleted and created again with fewer partitions, under load',
@@ -58,7 +62,10 @@ export const kafkaScenarios: Scenarios = (cloudOf) => {
           rig.load(15_000 * scale, large),
           transactionsBy(rig.cloud.kafka.plain, rig.stream, Math.ceil(40 * scale)),
         ]);
-        return { sent: together(sent, others), checks: [[`transactions were committed (${others.sent} events)`, others.sent > 0]] };
+        return {
+          sent: together(sent, others),
+          checks: [[`transactions were committed (${others.sent} events)`, others.sent > 0]],
+        };
       },
       byKafka,
     ),
@@ -95,7 +102,15 @@ export const kafkaScenarios: Scenarios = (cloudOf) => {
         const found = await until(async () => (await lossesOf(rig)).total > 0);
         const { records: told, last } = await lossesOf(rig);
         const split = `events kafka ${last[0]?.split}`;
-        const skipped = await runSluice(['--dir', enrich.dir, 'skip', 'drill', split, '--to', 'oldest']);
+        const skipped = await runSluice([
+          '--dir',
+          enrich.dir,
+          'skip',
+          'drill',
+          split,
+          '--to',
+          'oldest',
+        ]);
         const checks: Checks = [
           [`what is gone is told with its range (${told} records)`, found && told > 0],
           [`it is skipped by hand: ${skipped.said.trim()}`, skipped.code === 0],

@@ -47,8 +47,19 @@ export const serviceScenarios: Scenarios = (cloudOf) => {
           () => testCredentials,
           async (rig) => {
             const sent = await rig.load(Math.max(40_000 * scale, 16_000));
-            const signed = [await happened(rig, 'kafka-token-signed'), await ingestHappened(rig, 'kafka-token-signed')];
-            return { sent, checks: [[`tokens were signed anew (${signed.join(' and ')})`, signed.every((count) => count > 1)]] };
+            const signed = [
+              await happened(rig, 'kafka-token-signed'),
+              await ingestHappened(rig, 'kafka-token-signed'),
+            ];
+            return {
+              sent,
+              checks: [
+                [
+                  `tokens were signed anew (${signed.join(' and ')})`,
+                  signed.every((count) => count > 1),
+                ],
+              ],
+            };
           },
         ),
     },
@@ -66,23 +77,38 @@ export const serviceScenarios: Scenarios = (cloudOf) => {
               await wait(3_000);
               other = true;
             });
-            const changed = [await happened(rig, 'kafka-principal-changed'), await ingestHappened(rig, 'kafka-principal-changed')];
-            return { sent, checks: [[`connections were made for it (${changed.join(' and ')})`, changed.every((count) => count === 1)]] };
+            const changed = [
+              await happened(rig, 'kafka-principal-changed'),
+              await ingestHappened(rig, 'kafka-principal-changed'),
+            ];
+            return {
+              sent,
+              checks: [
+                [
+                  `connections were made for it (${changed.join(' and ')})`,
+                  changed.every((count) => count === 1),
+                ],
+              ],
+            };
           },
         );
       },
     },
-    scenario('enrich-killed', 'the enrich process is killed with SIGKILL at ten random points', async (rig, scale) => {
-      const random = seededRandom(Number(process.env['DRILL_SEED'] ?? process.pid));
-      const kills = scale < 1 ? 2 : 10;
-      const sent = await under(rig, 40 * scale, async () => {
-        for (let kill = 0; kill < kills; kill++) {
-          await wait(500 + random.next() * 3_000);
-          await rig.enrich.end('SIGKILL');
-          await rig.enrich.start();
-        }
-      });
-      return { sent };
-    }),
+    scenario(
+      'enrich-killed',
+      'the enrich process is killed with SIGKILL at ten random points',
+      async (rig, scale) => {
+        const random = seededRandom(Number(process.env['DRILL_SEED'] ?? process.pid));
+        const kills = scale < 1 ? 2 : 10;
+        const sent = await under(rig, 40 * scale, async () => {
+          for (let kill = 0; kill < kills; kill++) {
+            await wait(500 + random.next() * 3_000);
+            await rig.enrich.end('SIGKILL');
+            await rig.enrich.start();
+          }
+        });
+        return { sent };
+      },
+    ),
   ];
 };

@@ -1,5 +1,6 @@
 /**
- * The mapping `influence` in a topology, under the names by which authors import it: what it writes, what it refuses, what it bounds.
+ * The mapping `influence` in a topology, under the names by which authors import it: what it
+ * writes, what it refuses, what it bounds.
  */
 import fc from 'fast-check';
 import type { Topology, WindowOptions } from 'sluice';
@@ -42,9 +43,22 @@ function attributed(window: WindowOptions = {}): Topology {
   });
 }
 
-const step = (id: string, at: number, more: Partial<Step>): Step => ({ id, at, user: 'ann', ...more });
+const step = (id: string, at: number, more: Partial<Step>): Step => ({
+  id,
+  at,
+  user: 'ann',
+  ...more,
+});
 
-const touchColumns = ['from', 'to', 'position', 'secondsBefore', 'firstTouch', 'lastTouch', 'touches'];
+const touchColumns = [
+  'from',
+  'to',
+  'position',
+  'secondsBefore',
+  'firstTouch',
+  'lastTouch',
+  'touches',
+];
 
 describe('influence', () => {
   it('tells what a user saw, what brought them, and what preceded a conversion', async () => {
@@ -63,9 +77,33 @@ describe('influence', () => {
       model.SAW({ from: 'ann', to: 'tv', at: 2_000 }),
       model.Conversion({ id: 'o1', at: 4_000, value: 9.5 }),
       model.CONVERTED({ from: 'ann', to: 'o1' }),
-      model.PRECEDED({ from: 'tv', to: 'o1', position: 1, secondsBefore: 2, firstTouch: true, lastTouch: true, touches: 2 }),
-      model.PRECEDED({ from: 'mail', to: 'o1', position: 2, secondsBefore: 2.5, firstTouch: false, lastTouch: false, touches: 1 }),
-      model.REFERRED({ from: 'news.example', to: 'o1', position: 1, secondsBefore: 4, firstTouch: true, lastTouch: true, touches: 1 }),
+      model.PRECEDED({
+        from: 'tv',
+        to: 'o1',
+        position: 1,
+        secondsBefore: 2,
+        firstTouch: true,
+        lastTouch: true,
+        touches: 2,
+      }),
+      model.PRECEDED({
+        from: 'mail',
+        to: 'o1',
+        position: 2,
+        secondsBefore: 2.5,
+        firstTouch: false,
+        lastTouch: false,
+        touches: 1,
+      }),
+      model.REFERRED({
+        from: 'news.example',
+        to: 'o1',
+        position: 1,
+        secondsBefore: 4,
+        firstTouch: true,
+        lastTouch: true,
+        touches: 1,
+      }),
     ]);
   });
 
@@ -125,23 +163,36 @@ describe('influence', () => {
       return tables.map(([name, columns]) => [name, graphed.rows(name, columns)]);
     };
     await fc.assert(
-      fc.asyncProperty(fc.array(element, { minLength: 1, maxLength: 25, size: 'max' }), async (elements) => {
-        const steps = elements.map(({ at, user, promo, from, ordered }, index): Step => {
-          const touches = { ...(promo === undefined ? {} : { promo }), ...(from === undefined ? {} : { from }) };
-          return { id: `${index}`, at, user, ...touches, ...(ordered ? { order: { id: `o${index}`, value: index } } : {}) };
-        });
-        const driver = await createDriver(attributed({ allowedLateness: '7d', early: '20m' }));
-        // Each in a turn of its own, with time going on in between: most come late, and windows fire again or merge after they fired.
-        for (const [index, one] of steps.entries()) {
-          await driver.push('in', one);
-          await driver.advanceWatermark(index * 30 * minute);
-        }
-        await driver.advanceWatermark('max');
-        const often = toldOf(driver);
-        const once = await told(attributed(), steps);
-        expect([...often.rejected, ...once.rejected]).toEqual([]);
-        expect(all(often.writes)).toEqual(all(once.writes));
-      }),
+      fc.asyncProperty(
+        fc.array(element, { minLength: 1, maxLength: 25, size: 'max' }),
+        async (elements) => {
+          const steps = elements.map(({ at, user, promo, from, ordered }, index): Step => {
+            const touches = {
+              ...(promo === undefined ? {} : { promo }),
+              ...(from === undefined ? {} : { from }),
+            };
+            return {
+              id: `${index}`,
+              at,
+              user,
+              ...touches,
+              ...(ordered ? { order: { id: `o${index}`, value: index } } : {}),
+            };
+          });
+          const driver = await createDriver(attributed({ allowedLateness: '7d', early: '20m' }));
+          // Each in a turn of its own, with time going on in between: most come late, and windows
+          // fire again or merge after they fired.
+          for (const [index, one] of steps.entries()) {
+            await driver.push('in', one);
+            await driver.advanceWatermark(index * 30 * minute);
+          }
+          await driver.advanceWatermark('max');
+          const often = toldOf(driver);
+          const once = await told(attributed(), steps);
+          expect([...often.rejected, ...once.rejected]).toEqual([]);
+          expect(all(often.writes)).toEqual(all(once.writes));
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -151,11 +202,18 @@ describe('influence refuses', () => {
   it.each([
     ['promo', { promo: 7 }, 'the promo must be text, not number'],
     ['referrer', { from: null }, 'the referrer must be text, not null'],
-    ['order', { order: { id: 'x'.repeat(limits.graphKeyMaxBytes + 1) } }, `at most ${limits.graphKeyMaxBytes}`],
+    [
+      'order',
+      { order: { id: 'x'.repeat(limits.graphKeyMaxBytes + 1) } },
+      `at most ${limits.graphKeyMaxBytes}`,
+    ],
     ['value', { order: { id: 'o', value: Number.NaN } }, 'must be a finite number'],
     ['time', { at: 0.5, promo: 'a' }, 'whole epoch milliseconds'],
   ])('one element for its %s, and tells of the others', (_, wrong, message) => {
-    const add = influences.path.functions['add'] as (path: readonly unknown[], value: unknown) => readonly unknown[];
+    const add = influences.path.functions['add'] as (
+      path: readonly unknown[],
+      value: unknown,
+    ) => readonly unknown[];
     const path = add([], step('1', 0, { promo: 'a' }));
     expect(() => add(path, { ...step('2', 0, {}), ...wrong })).toThrow(message);
     expect(path).toHaveLength(1);
@@ -178,9 +236,17 @@ describe('influence refuses', () => {
   it('a path of so many conversions behind so many promos that their pairs are too many', async () => {
     const side = Math.ceil(Math.sqrt(limits.graphStagedMaxWrites));
     const touches = Array.from({ length: side }, (_, n) => step(`a${n}`, n, { promo: `p${n}` }));
-    const orders = Array.from({ length: side }, (_, n) => step(`b${n}`, side + n, { order: { id: `o${n}` } }));
-    const { writes, rejected } = await told(attributed(), [...touches, ...orders, step('c', 0, { user: 'bob', promo: 'p' })]);
-    expect(rejected).toMatchObject([{ operator: 'out', message: expect.stringContaining('a shorter gap') as string }]);
+    const orders = Array.from({ length: side }, (_, n) =>
+      step(`b${n}`, side + n, { order: { id: `o${n}` } }),
+    );
+    const { writes, rejected } = await told(attributed(), [
+      ...touches,
+      ...orders,
+      step('c', 0, { user: 'bob', promo: 'p' }),
+    ]);
+    expect(rejected).toMatchObject([
+      { operator: 'out', message: expect.stringContaining('a shorter gap') as string },
+    ]);
     expect(writes).toEqual([model.SAW({ from: 'bob', to: 'p', at: 0 })]);
   });
 });

@@ -1,5 +1,6 @@
 /**
- * The mapping `journey` in a topology, under the names by which authors import it: what it writes, what it refuses, what it bounds.
+ * The mapping `journey` in a topology, under the names by which authors import it: what it writes,
+ * what it refuses, what it bounds.
  */
 import fc from 'fast-check';
 import type { Topology, WindowOptions } from 'sluice';
@@ -20,10 +21,19 @@ interface Click {
   readonly session: string;
 }
 
-const read: JourneyOptions<Click> = { id: (c) => c.id, time: (c) => c.at, user: (c) => c.user, page: (c) => c.page };
+const read: JourneyOptions<Click> = {
+  id: (c) => c.id,
+  time: (c) => c.at,
+  user: (c) => c.user,
+  page: (c) => c.page,
+};
 const { model } = journey<Click>(read);
 
-function journeys(options: JourneyOptions<Click> = read, window: WindowOptions = {}, key: (c: Click) => string = (c) => c.user): Topology {
+function journeys(
+  options: JourneyOptions<Click> = read,
+  window: WindowOptions = {},
+  key: (c: Click) => string = (c) => c.user,
+): Topology {
   const visits = journey(options);
   return topology('journeys', { version: 1, owner: 'a/b' }, (t) => {
     t.source('in', stream('a/b'))
@@ -42,7 +52,12 @@ const click = (id: string, at: number | string, page: string, more: Partial<Clic
 
 describe('a journey', () => {
   it('is told as sessions, events in order, pages and steps', async () => {
-    const clicks = [click('c', 3_000, '/a'), click('b', 700, '/b'), click('a', 0, '/a'), click('d', 0, '/c', { user: 'bob' })];
+    const clicks = [
+      click('c', 3_000, '/a'),
+      click('b', 700, '/b'),
+      click('a', 0, '/a'),
+      click('d', 0, '/c', { user: 'bob' }),
+    ];
     const { writes, rejected } = await told(journeys({ ...read, event: (c) => c.kind }), clicks);
     expect(rejected).toEqual([]);
     expect(writes).toEqual([
@@ -83,21 +98,30 @@ describe('a journey', () => {
       ['c', 'a', 'a!', 'e', 'd'].map((id, i) => [i + 1, id]),
     );
     await fc.assert(
-      fc.asyncProperty(fc.shuffledSubarray(clicks, { minLength: clicks.length }), fc.nat({ max: clicks.length }), async (order, cut) => {
-        const driver = await createDriver(journeys());
-        await driver.push('in', order.slice(0, cut));
-        await driver.restore(driver.snapshot());
-        await driver.push('in', order.slice(cut));
-        await driver.advanceWatermark('max');
-        expect(toldOf(driver).writes).toEqual(wanted);
-      }),
+      fc.asyncProperty(
+        fc.shuffledSubarray(clicks, { minLength: clicks.length }),
+        fc.nat({ max: clicks.length }),
+        async (order, cut) => {
+          const driver = await createDriver(journeys());
+          await driver.push('in', order.slice(0, cut));
+          await driver.restore(driver.snapshot());
+          await driver.push('in', order.slice(cut));
+          await driver.advanceWatermark('max');
+          expect(toldOf(driver).writes).toEqual(wanted);
+        },
+      ),
       { numRuns: 30 },
     );
   });
 
   it('takes RFC 3339 times as well', async () => {
-    const { writes } = await told(journeys(), [click('a', '1970-01-01T00:00:02.5009Z', '/a'), click('b', 2_600, '/b')]);
-    expect(graphOf(model.definition, writes).rows('NEXT', ['from', 'to', 'gapMs'])).toEqual([['a', 'b', 100]]);
+    const { writes } = await told(journeys(), [
+      click('a', '1970-01-01T00:00:02.5009Z', '/a'),
+      click('b', 2_600, '/b'),
+    ]);
+    expect(graphOf(model.definition, writes).rows('NEXT', ['from', 'to', 'gapMs'])).toEqual([
+      ['a', 'b', 100],
+    ]);
   });
 
   it('takes sessions as the events name them, and a visitor who signs in', async () => {
@@ -152,7 +176,10 @@ describe('a journey refuses', () => {
     const { writes, rejected } = toldOf(driver);
     expect(rejected.length).toBeGreaterThan(1);
     for (const one of rejected)
-      expect(one).toMatchObject({ operator: 'out', message: expect.stringContaining('windows that fire once') as string });
+      expect(one).toMatchObject({
+        operator: 'out',
+        message: expect.stringContaining('windows that fire once') as string,
+      });
     expect(writes).toEqual([]);
   });
 
@@ -165,7 +192,11 @@ describe('a journey refuses', () => {
       { user: 'é'.repeat(limits.graphKeyMaxBytes / 2) },
       `a key of the graph has at most ${limits.graphKeyMaxBytes - 18}`,
     ],
-    ['page longer than a key', { page: 'x'.repeat(limits.graphKeyMaxBytes + 1) }, `has at most ${limits.graphKeyMaxBytes}`],
+    [
+      'page longer than a key',
+      { page: 'x'.repeat(limits.graphKeyMaxBytes + 1) },
+      `has at most ${limits.graphKeyMaxBytes}`,
+    ],
     ['kind', { kind: null }, 'the kind of event must be text, not null'],
   ])('one event for its %s, and tells of the others', async (_, wrong, message) => {
     const options = { ...read, event: (c: Click) => c.kind };
@@ -174,7 +205,9 @@ describe('a journey refuses', () => {
       journeys(options, {}, () => 'all'),
       [click('a', 0, '/a'), bad, click('c', 2, '/c')],
     );
-    expect(rejected).toMatchObject([{ operator: 'sessions', message: expect.stringContaining(message) as string }]);
+    expect(rejected).toMatchObject([
+      { operator: 'sessions', message: expect.stringContaining(message) as string },
+    ]);
     expect(graphOf(model.definition, writes).rows('NEXT', ['from', 'to'])).toEqual([['a', 'c']]);
   });
 
@@ -196,11 +229,18 @@ describe('a journey refuses', () => {
     await driver.push('in', click('more', 10_000, '/more'));
     await driver.advanceWatermark('max');
     const { writes, rejected } = toldOf(driver);
-    expect(rejected.map(({ value, message }) => [(value as Click).id, message.includes(`at most ${limits.pathMaxElements}`)])).toEqual([
+    expect(
+      rejected.map(({ value, message }) => [
+        (value as Click).id,
+        message.includes(`at most ${limits.pathMaxElements}`),
+      ]),
+    ).toEqual([
       ['bridge', true],
       ['more', true],
     ]);
-    const sessions = writes.flatMap((write) => (write.kind === 'node' && write.label === 'Session' ? [write.props['events']] : []));
+    const sessions = writes.flatMap((write) =>
+      write.kind === 'node' && write.label === 'Session' ? [write.props['events']] : [],
+    );
     expect(sessions).toEqual([half, half + 1, limits.pathMaxElements]);
     expect(writes.length).toBeLessThanOrEqual(5 * (all.length + limits.pathMaxElements));
   });

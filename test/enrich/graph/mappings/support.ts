@@ -22,7 +22,10 @@ export async function told(topology: Topology, values: readonly unknown[]): Prom
 }
 
 export function toldOf(driver: Driver): Told {
-  return { writes: driver.read('out').flatMap(({ value }) => value as readonly GraphWrite[]), rejected: driver.rejected() };
+  return {
+    writes: driver.read('out').flatMap(({ value }) => value as readonly GraphWrite[]),
+    rejected: driver.rejected(),
+  };
 }
 
 /** The graph that holds the writes, each of which must fit the model. */
