@@ -1,6 +1,6 @@
 /**
  * What each call to AWS needs of who makes it: what errors ask for and what the documented policies
- * (docs/policies/) are made of.
+ * (docs/operating/policies/) are made of.
  *
  * Sources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html,
  * list_amazonkinesis.html, list_amazonkinesisfirehose.html; keys:

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { commandsOf, root, run, temporaryFolder } from './support.ts';
 
-it('npm ci in a fresh clone installs, builds, the native packages load, and the README is true', {
+it('npm ci in a fresh clone installs, builds, the native packages load, and the first five minutes are true', {
   timeout: 400_000,
 }, async () => {
   const folder = temporaryFolder('clone');
@@ -54,13 +54,13 @@ it('npm ci in a fresh clone installs, builds, the native packages load, and the 
 });
 
 /**
- * Runs what the README shows of `npm start`, `curl` and `sluice`, in its order, on a free port
- * instead of 8080.
+ * Runs what the README and docs/start.md show of `npm start`, `curl` and `sluice`, in their order, on
+ * a free port instead of 8080.
  */
 async function tour(clone: string): Promise<void> {
-  const commands = commandsOf(readFileSync(join(clone, 'README.md'), 'utf8')).filter((command) =>
-    /^(?:curl |npx --no sluice )/.test(command),
-  );
+  const commands = ['README.md', 'docs/start.md']
+    .flatMap((page) => commandsOf(readFileSync(join(clone, page), 'utf8')))
+    .filter((command) => /^(?:curl |npx --no sluice )/.test(command));
   expect(commands.length).toBeGreaterThan(8);
   const port = String(await freePort());
   const instance = spawn('npm', ['start', '--', '--port', port], {

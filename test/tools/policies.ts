@@ -1,5 +1,5 @@
 /**
- * The IAM policies of docs/policies/, one a role, made of the calls that the role's code makes:
+ * The IAM policies of docs/operating/policies/, one a role, made of the calls that the role's code makes:
  * `node dist/test/tools/policies.js` writes them anew.
  *
  * A role's code is what its composition root imports, at once, later or as a thread. Kafka's rights
@@ -140,7 +140,8 @@ const kafka: Readonly<
   },
 };
 
-export const policyFile = (role: Role): string => join(root, `docs/policies/${role}.json`);
+export const policyFile = (role: Role): string =>
+  join(root, `docs/operating/policies/${role}.json`);
 export const policyText = (role: Role): string => `${JSON.stringify(policyOf(role), null, 2)}\n`;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

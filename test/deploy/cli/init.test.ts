@@ -35,8 +35,10 @@ it('writes a pipeline whose own test passes, fails when the topology is broken, 
   expect(run(folder, 'npm', 'test').output).toMatch(/TS2339/);
   writeFileSync(topology, good);
 
-  // The guide's files, as somebody would write them who reads it.
-  const guide = readFileSync(join(root, 'topology', 'README.md'), 'utf8');
+  // The guide's files, as its reader would write them.
+  const guide = ['write-a-topology.md', 'test-a-topology.md']
+    .map((page) => readFileSync(join(root, 'docs', 'guide', page), 'utf8'))
+    .join('');
   const blocks = [...guide.matchAll(/```ts\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(
     ([, name = '', code = '']) => ({ name, code }),
   );

@@ -1,5 +1,5 @@
 """
-Reads tables as topology/README.md says, with each reader, and prints a JSON object: table to reader to what it found.
+Reads tables as docs/guide/tables.md says, with each reader, and prints a JSON object: table to reader to what it found.
 
 Arguments: a lake's folder, then names of tables.
 """

@@ -1,5 +1,5 @@
 /**
- * Tables as DuckDB, pyarrow, polars and Spark read them, each as topology/README.md says, from a
+ * Tables as DuckDB, pyarrow, polars and Spark read them, each as docs/guide/tables.md says, from a
  * folder and from what is in a bucket: the same rows, whatever a partition's value is, whichever
  * columns came and went, and also where a table has no rows. What is in a folder's name alone is
  * the hard part.
