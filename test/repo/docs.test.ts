@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { parseConfig } from '../../schemas/config-file.ts';
+import { metricsIn, metricsPage, metricsReference } from '../tools/metrics-reference.ts';
 import { commandsOf, repositoryFiles, root, run, tool } from './support.ts';
 
 /** Command line as the docs show it, and the file that runs it. */
@@ -102,6 +103,15 @@ describe('the docs', () => {
       brokenLinks(page, markdown).map((link) => `${page}: ${link}`),
     );
     expect(broken).toEqual([]);
+  });
+
+  it('list the metrics that are exported (node dist/test/tools/metrics-reference.js writes them)', async () => {
+    const page = readFileSync(metricsPage, 'utf8');
+    expect(page).toBe(await metricsReference());
+    expect(metricsIn('# HELP a What it is\n# TYPE a gauge\na 1\n')).toEqual([
+      { name: 'a', type: 'gauge', help: 'What it is' },
+    ]);
+    expect(page.match(/^\| `sluice_/gm)?.length).toBeGreaterThan(30);
   });
 
   it('have a README of at most 500 words', () => {

@@ -1,0 +1,59 @@
+/**
+ * The page docs/reference/metrics.md, made of what the services export: name, type and help of each
+ * metric. `node dist/test/tools/metrics-reference.js` writes it; a test compares.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { argv } from 'node:process';
+import { pathToFileURL } from 'node:url';
+import { topologyMetrics } from '../../deploy/host/topology-metrics.ts';
+import { ingressMetrics } from '../../ingest/telemetry/metrics.ts';
+import { root } from '../repo/support.ts';
+
+export const metricsPage = join(root, 'docs/reference/metrics.md');
+
+interface Metric {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+}
+
+/** https://prometheus.io/docs/instrumenting/exposition_formats/: the lines HELP and TYPE. */
+export function metricsIn(text: string): readonly Metric[] {
+  const typeOf = new Map(
+    [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [name, type]),
+  );
+  return [...text.matchAll(/^# HELP (\S+) (.+)$/gm)].map(([, name = '', help = '']) => ({
+    name,
+    type: typeOf.get(name) ?? 'untyped',
+    help,
+  }));
+}
+
+const tableOf = (metrics: readonly Metric[]): string =>
+  [
+    '| metric | type | meaning |',
+    '|---|---|---|',
+    ...metrics.map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`),
+  ].join('\n');
+
+export async function metricsReference(): Promise<string> {
+  const ingress = metricsIn(await ingressMetrics().text());
+  const topologies = metricsIn((await topologyMetrics([], 0)).text);
+  return `# Metrics
+
+Generated from the code by \`test/tools/metrics-reference.ts\`. Names are \`sluice_<area>_<noun>_<unit>\`; counters end in
+\`_total\`. [Monitor](../operating/monitor.md) says which to alert on.
+
+## Ingress
+
+${tableOf(ingress)}
+
+## Topologies
+
+${tableOf(topologies)}
+`;
+}
+
+if (import.meta.url === pathToFileURL(argv[1] ?? '').href)
+  writeFileSync(metricsPage, await metricsReference());
