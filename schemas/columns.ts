@@ -25,6 +25,12 @@ import { compileSchema } from './registry.ts';
 
 export type ColumnType = 'STRING' | 'TIMESTAMP' | 'INT64' | 'DOUBLE' | 'BOOLEAN' | 'JSON_TEXT';
 
+/** `TEXT`: either kind of text, where only the files say what they have. */
+export type KnownColumn = ColumnType | 'TEXT';
+
+/** By name, of all columns that files of a table may have. */
+export type KnownColumns = Readonly<Record<string, KnownColumn>>;
+
 export interface Column {
   readonly name: string;
   readonly type: ColumnType;

@@ -4,8 +4,8 @@
  * SDK's default chain.
  */
 import type { Field, FieldValue } from './config-fields.ts';
-import type { KafkaCompression } from './kafka-codecs/codecs.ts';
-import { kafkaCompressions } from './kafka-codecs/codecs.ts';
+import type { KafkaCompression } from './kafka-compressions.ts';
+import { kafkaCompressions } from './kafka-compressions.ts';
 import { limits } from './limits.ts';
 
 /** Where a service of AWS is. Undefined: as the environment and the shared configuration say. */

@@ -2,7 +2,6 @@
  * A topology of `sluice start`: bound to the embedded streams, the local directory, and the graph
  * that the main thread owns.
  */
-import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
 import { graphSink } from '../../enrich/graph/graph-sink.ts';
 import { sinkMisfits } from '../../enrich/lake/table-misfits.ts';
@@ -15,8 +14,10 @@ import { limits } from '../../schemas/limits.ts';
 import type { Bindings } from '../host/bindings.ts';
 import { boundStream, lookupConnectors, publishedEarly } from '../host/bindings.ts';
 import { claimsDir, graphStagingFolder, lakeDir } from '../host/layout.ts';
-import type { EmbeddedStreamHandle } from './embedded-log.ts';
-import { embeddedReader } from './embedded-log.ts';
+import { localBlobStore } from '../stores/local/local-blob-store.ts';
+import { localLake } from '../stores/local/local-lake-files.ts';
+import type { EmbeddedStreamHandle } from '../streams/embedded/embedded-log.ts';
+import { embeddedReader } from '../streams/embedded/embedded-log.ts';
 
 /** Structured-clonable. */
 export interface LocalPlace {
@@ -35,7 +36,7 @@ export function localBindings(
   graphOfHost: GraphDatabase,
 ): Bindings {
   const { dir, streams, lookups, parquetFileMaxAgeMs } = place;
-  const lake = lakeDir(dir);
+  const lake = localLake(lakeDir(dir));
   const blobs = localBlobStore(dir);
   let partitionsEarly = 0;
   return {
@@ -59,7 +60,7 @@ export function localBindings(
         if (node.sink.kind !== 'table')
           throw new SluiceError('sink-unknown', `'${node.id}' is neither a table nor a graph`);
         return tableSink({
-          dir: lake,
+          lake,
           table: node.sink.table,
           schema: node.sink.schema,
           partitionBy: node.sink.partitionBy,
@@ -78,7 +79,7 @@ export function localBindings(
       },
       misfits: ({ sink }, _graph, was) => sinkMisfits({ lake, sink, was, isDelivered: false }),
       rejected: (graph, run) =>
-        rejectedSink({ dir: lake, topology: graph.name, run, clock: systemClock }),
+        rejectedSink({ lake, topology: graph.name, run, clock: systemClock }),
     },
     close: () => Promise.resolve(),
   };

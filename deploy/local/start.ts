@@ -8,7 +8,6 @@
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
 import { sweepClaims } from '../../ingest/delivery/claim-check.ts';
 import type { Log } from '../../ingest/telemetry/log.ts';
 import type { MetricsText } from '../../ingest/telemetry/metrics.ts';
@@ -44,7 +43,8 @@ import type { TopologyHost } from '../host/topology-host.ts';
 import { topologyHost } from '../host/topology-host.ts';
 import { joinMetrics, topologyMetrics } from '../host/topology-metrics.ts';
 import { TopologyNames } from '../host/topology-names.ts';
-import { openEmbeddedStreams } from './embedded-log.ts';
+import { localBlobStore } from '../stores/local/local-blob-store.ts';
+import { openEmbeddedStreams } from '../streams/embedded/embedded-log.ts';
 import { graphOwner } from './graph-owner.ts';
 import { settleOrphans } from './settle-orphans.ts';
 

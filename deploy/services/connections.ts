@@ -5,7 +5,6 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Neo4jOptions } from '../../enrich/graph/neo4j-session.ts';
-import type { S3Place } from '../../enrich/lake/lake-files.ts';
 import type {
   AwsPlace,
   KafkaConfig,
@@ -15,9 +14,10 @@ import type {
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
+import type { S3Place } from '../stores/s3/s3-objects.ts';
+import type { KafkaConnection } from '../streams/kafka/kafka-connection.ts';
+import { mskIamAuth } from '../streams/kafka/msk-iam.ts';
 import type { Happenings } from './happenings.ts';
-import { mskIamAuth } from './msk-iam.ts';
 
 export interface ConnectionContext {
   readonly clock: Clock;

@@ -2,21 +2,22 @@
  * What the enrich service needs of the world: every stream on both paths, the bucket, the delivery
  * streams, the graph.
  */
-import { checkDeliveryStream } from '../../enrich/firehose/firehose-sink.ts';
+import { describeStream } from '../../enrich/firehose/deliver-call.ts';
 import { createNeo4jSession } from '../../enrich/graph/neo4j-session.ts';
-import { createKafkaReader } from '../../enrich/kafka/kafka-reader.ts';
-import { createKinesisReader } from '../../enrich/kinesis/kinesis-reader.ts';
-import { compactedError, warningsOf } from '../../ingest/kafka/kafka-outcomes.ts';
-import { describeTopic } from '../../ingest/kafka/kafka-producer.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { KafkaConfig } from '../../schemas/config-services.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import type { KafkaConnection } from '../../schemas/ports/kafka-connection.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
+import { checkBucket } from '../stores/s3/s3-blob-store.ts';
+import { firehoseStream } from '../streams/firehose/firehose-stream.ts';
+import type { KafkaConnection } from '../streams/kafka/kafka-connection.ts';
+import { compactedError, warningsOf } from '../streams/kafka/kafka-outcomes.ts';
+import { describeTopic } from '../streams/kafka/kafka-producer.ts';
+import { createKafkaReader } from '../streams/kafka/kafka-reader.ts';
+import { createKinesisReader } from '../streams/kinesis/kinesis-reader.ts';
 import { awsOptions, kafkaConnection, neo4jAccess, s3Place } from './connections.ts';
 import { createHappenings } from './happenings.ts';
-import { checkBucket } from './s3-blob-store.ts';
 import type { StartupCheck } from './startup-checks.ts';
 
 /** Throws `SluiceError` `config-incomplete`. */
@@ -67,8 +68,13 @@ export function enrichChecks(
     checks.push({
       what: `Firehose delivery stream ${deliveryStream} (table ${table})`,
       look: async () => {
-        await checkDeliveryStream({ ...awsOptions(firehose), deliveryStream, clock, random });
-        return 'is there';
+        const stream = firehoseStream({ ...awsOptions(firehose), deliveryStream, clock });
+        try {
+          await describeStream({ stream, clock, random });
+          return 'is there';
+        } finally {
+          stream.close();
+        }
       },
     });
   }

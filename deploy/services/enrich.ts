@@ -32,9 +32,9 @@ import { topologyHost } from '../host/topology-host.ts';
 import { topologyMetrics } from '../host/topology-metrics.ts';
 import { TopologyNames } from '../host/topology-names.ts';
 import { topologiesNotReady } from '../host/topology-readiness.ts';
+import { s3BlobStore } from '../stores/s3/s3-blob-store.ts';
 import { s3Place } from './connections.ts';
 import { enrichChecks } from './enrich-checks.ts';
-import { s3BlobStore } from './s3-blob-store.ts';
 import { runStartupChecks } from './startup-checks.ts';
 
 export interface EnrichOptions {

@@ -7,8 +7,6 @@
  */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { createKafkaWriter } from '../../ingest/kafka/kafka-writer.ts';
-import { createKinesisWriter } from '../../ingest/kinesis/kinesis-writer.ts';
 import type { Log } from '../../ingest/telemetry/log.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import { ledgerStream } from '../../schemas/config.ts';
@@ -27,9 +25,11 @@ import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import { openIngress } from '../host/open-ingress.ts';
 import { openNotice, refuseOpenToAll } from '../host/open-to-all.ts';
 import type { InstanceStatus } from '../host/status.ts';
+import { checkBucket, s3BlobStore } from '../stores/s3/s3-blob-store.ts';
+import { createKafkaWriter } from '../streams/kafka/kafka-writer.ts';
+import { createKinesisWriter } from '../streams/kinesis/kinesis-writer.ts';
 import { awsOptions, kafkaConnection, s3Place } from './connections.ts';
 import { createHappenings } from './happenings.ts';
-import { checkBucket, s3BlobStore } from './s3-blob-store.ts';
 import type { StartupCheck } from './startup-checks.ts';
 import { runStartupChecks } from './startup-checks.ts';
 

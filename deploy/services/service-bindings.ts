@@ -8,9 +8,6 @@ import { cypherDatabase } from '../../enrich/graph/graph-database.ts';
 import { graphSink } from '../../enrich/graph/graph-sink.ts';
 import type { Neo4jSession } from '../../enrich/graph/neo4j-session.ts';
 import { createNeo4jSession } from '../../enrich/graph/neo4j-session.ts';
-import { createKafkaReader } from '../../enrich/kafka/kafka-reader.ts';
-import { consumerName } from '../../enrich/kinesis/fan-out-client.ts';
-import { createKinesisReader } from '../../enrich/kinesis/kinesis-reader.ts';
 import { sinkMisfits } from '../../enrich/lake/table-misfits.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
@@ -26,9 +23,14 @@ import type { Graph, Sink, SinkNode } from '../../topology/index.ts';
 import type { Bindings } from '../host/bindings.ts';
 import { boundStream, lookupConnectors, publishedEarly } from '../host/bindings.ts';
 import { graphStagingFolder } from '../host/layout.ts';
+import { s3BlobStore } from '../stores/s3/s3-blob-store.ts';
+import { s3Lake } from '../stores/s3/s3-lake-files.ts';
+import { firehoseStream } from '../streams/firehose/firehose-stream.ts';
+import { createKafkaReader } from '../streams/kafka/kafka-reader.ts';
+import { consumerName } from '../streams/kinesis/fan-out-client.ts';
+import { createKinesisReader } from '../streams/kinesis/kinesis-reader.ts';
 import { awsOptions, kafkaConnection, neo4jAccess, s3Place } from './connections.ts';
 import { createHappenings } from './happenings.ts';
-import { s3BlobStore } from './s3-blob-store.ts';
 
 /** Structured-clonable. */
 export interface ServicesPlace {
@@ -57,7 +59,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     random,
     patienceMs: limits.s3PatienceMs,
   });
-  const lake = s3Place(s3, 'lake');
+  const lake = s3Lake(s3Place(s3, 'lake'));
   let neo4j: { readonly session: Neo4jSession; readonly database: GraphDatabase } | undefined;
 
   const graphDatabase = (): GraphDatabase => {
@@ -98,7 +100,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     const countEarly = (partitions: number): void => happenings.count(publishedEarly, partitions);
     const files = { fileMaxBytes, fileMaxAgeMs, countEarly };
     const parquet = tableSink({
-      dir: lake,
+      lake,
       table,
       schema,
       partitionBy,
@@ -115,7 +117,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     // By the table: rows that come again under another id of the sink are the same rows.
     const order = upsert === undefined ? undefined : new RowOrder(clock);
     const target = {
-      deliveryStream,
+      connect: () => firehoseStream({ ...awsOptions(firehose), deliveryStream, clock }),
       schema,
       partitionBy,
       owner,
@@ -123,7 +125,6 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
       sink: `${topology}/${table}`,
     };
     return firehoseSink({
-      ...awsOptions(firehose),
       ...target,
       fallback: parquet,
       clock,
@@ -166,7 +167,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
           was,
           isDelivered: of.kind === 'table' && Object.hasOwn(firehose.tables, of.table),
         }),
-      rejected: ({ name: topology }, run) => rejectedSink({ dir: lake, topology, run, clock }),
+      rejected: ({ name: topology }, run) => rejectedSink({ lake, topology, run, clock }),
     },
     async close() {
       await neo4j?.session.close();

@@ -14,10 +14,8 @@ import { sleep } from '../../schemas/kernel/clock.ts';
 import { Pace } from '../../schemas/kernel/pace.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { FirehoseApi } from './firehose-client.ts';
+import type { DeliveryOutcome, DeliveryStream } from '../../schemas/ports/delivery-stream.ts';
 import type { PackedRecord } from './pack-rows.ts';
-import type { PutOutcome } from './put-outcome.ts';
-import { derivePutFault, derivePutReply, firehoseFault } from './put-outcome.ts';
 
 /**
  * What is counted, in rows. `throttled`: put again later, as the stream was asked too often.
@@ -27,8 +25,7 @@ import { derivePutFault, derivePutReply, firehoseFault } from './put-outcome.ts'
 export type FirehoseCount = 'delivered' | 'throttled' | 'again' | 'unknown' | 'fallback';
 
 export interface DeliveryOptions {
-  readonly api: FirehoseApi;
-  readonly deliveryStream: string;
+  readonly stream: DeliveryStream;
   readonly clock: Clock;
   readonly random: Random;
   readonly pace: Pace;
@@ -45,29 +42,19 @@ export function deliveryPace(clock: Clock): Pace {
 }
 
 /**
- * Resolves when all records were taken. Throws `SluiceError` `firehose-refused`, `firehose-failed`,
- * `delivery-stream-missing`.
+ * Resolves when all records were taken. Throws the delivery stream's errors.
  */
 export async function deliverCall(
   records: readonly PackedRecord[],
   options: DeliveryOptions,
 ): Promise<void> {
-  const { api, deliveryStream, clock, random, pace, isOver, count } = options;
+  const { stream, clock, random, pace, isOver, count } = options;
   let left = records;
   let failures = 0;
   for (let attempt = 0; ; attempt++) {
     await pace.turn();
-    let cause: unknown;
-    const data = left.map((record) => record.data);
-    const outcome = await api.put(deliveryStream, data).then(
-      (reply) => derivePutReply(reply, left.length),
-      (thrown: unknown) => {
-        cause = thrown;
-        return derivePutFault(thrown, left.length);
-      },
-    );
-    if (outcome.kind === 'refused')
-      throw firehoseFault(deliveryStream, 'PutRecordBatch', outcome.code, true, cause);
+    const outcome = await stream.put(left.map((record) => record.data));
+    if (outcome.kind === 'refused') throw outcome.error;
     const again =
       outcome.kind === 'done' ? [] : outcome.places.map((place) => left[place] as PackedRecord);
     count('delivered', rowsOf(left) - rowsOf(again));
@@ -76,9 +63,7 @@ export async function deliverCall(
     count(countOf[outcome.why], rowsOf(again));
     if (again.length < left.length) failures = 0;
     if (outcome.why !== 'throttled') failures++;
-    if (isOver() || failures >= limits.firehoseAttemptsMax) {
-      throw firehoseFault(deliveryStream, 'PutRecordBatch', outcome.code, false, cause);
-    }
+    if (isOver() || failures >= limits.firehoseAttemptsMax) throw outcome.error;
     left = again;
     await sleep(clock, backoffMs(attempt, backoff, random));
   }
@@ -89,34 +74,22 @@ export async function deliverCall(
  * it asks again for a bounded time.
  */
 export async function describeStream({
-  api,
-  deliveryStream,
+  stream,
   clock,
   random,
-}: Pick<DeliveryOptions, 'api' | 'deliveryStream' | 'clock' | 'random'>): Promise<void> {
+}: Pick<DeliveryOptions, 'stream' | 'clock' | 'random'>): Promise<void> {
   const begunMs = clock.monotonic();
   for (let attempt = 0; ; attempt++) {
-    try {
-      return await api.describe(deliveryStream);
-    } catch (thrown) {
-      const outcome = derivePutFault(thrown, 0);
-      const code = outcome.kind === 'done' ? '' : outcome.code;
-      const isThrottled = outcome.kind === 'again' && outcome.why === 'throttled';
-      if (!isThrottled || clock.monotonic() - begunMs >= limits.firehoseDescribeMaxMs) {
-        throw firehoseFault(
-          deliveryStream,
-          'DescribeDeliveryStream',
-          code,
-          outcome.kind === 'refused',
-          thrown,
-        );
-      }
-      await sleep(clock, backoffMs(attempt, backoff, random));
-    }
+    const outcome = await stream.describe();
+    if (outcome.kind === 'done') return;
+    const isThrottled = outcome.kind === 'again' && outcome.why === 'throttled';
+    if (!isThrottled || clock.monotonic() - begunMs >= limits.firehoseDescribeMaxMs)
+      throw outcome.error;
+    await sleep(clock, backoffMs(attempt, backoff, random));
   }
 }
 
-function keepPace(pace: Pace, outcome: PutOutcome): void {
+function keepPace(pace: Pace, outcome: DeliveryOutcome): void {
   if (outcome.kind === 'again' && outcome.why === 'throttled') pace.slowDown();
   else pace.ease();
 }

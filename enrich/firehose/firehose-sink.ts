@@ -17,21 +17,23 @@
  *    waits. So a stream that throttles is written to as fast as it takes, and the topology with it.
  */
 import { assert } from '../../schemas/kernel/assert.ts';
+import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
+import type { DeliveryStream } from '../../schemas/ports/delivery-stream.ts';
 import type { ElementBatch, RefusedRow, Sink, SinkState } from '../../topology/index.ts';
 import { tableStateOf } from '../parquet/worker-protocol.ts';
 import type { FirehoseCount } from './deliver-call.ts';
 import { deliverCall, deliveryPace, describeStream } from './deliver-call.ts';
-import type { FirehoseApi, FirehoseClientOptions } from './firehose-client.ts';
-import { createFirehoseClient } from './firehose-client.ts';
 import type { PackedCall } from './pack-rows.ts';
 import { RowPacker } from './pack-rows.ts';
 import type { LineOptions } from './row-line.ts';
 import { lineWriter } from './row-line.ts';
 
-export interface FirehoseSinkOptions extends FirehoseClientOptions, LineOptions {
-  readonly deliveryStream: string;
+export interface FirehoseSinkOptions extends LineOptions {
+  /** Closed with the sink. */
+  readonly connect: () => DeliveryStream;
+  readonly clock: Clock;
   readonly random: Random;
   /**
    * Takes the rows that are not delivered: the table's Parquet sink. Opened, prepared, committed
@@ -56,17 +58,17 @@ export function firehoseSink(options: FirehoseSinkOptions): Sink {
   const packer = new RowPacker();
   const underWay = new Set<Promise<void>>();
   let rowsUnderWay = 0;
-  let api: FirehoseApi | undefined;
+  let stream: DeliveryStream | undefined;
   let failed: { readonly fault: unknown } | undefined;
   let closed = false;
   const pace = deliveryPace(options.clock);
 
   const start = (call: PackedCall): void => {
-    assert(api !== undefined, 'the Firehose sink is open');
+    assert(stream !== undefined, 'the Firehose sink is open');
     rowsUnderWay += call.rows;
     const delivering = deliverCall(call.records, {
       ...options,
-      api,
+      stream,
       pace,
       count,
       isOver: () => closed,
@@ -92,8 +94,8 @@ export function firehoseSink(options: FirehoseSinkOptions): Sink {
 
   return {
     async open(restored) {
-      api = createFirehoseClient(options);
-      await describeStream({ ...options, api });
+      stream = options.connect();
+      await describeStream({ ...options, stream });
       // A state from before the table was delivered is the fallback's, which makes it visible.
       await fallback.open(tableStateOf(restored));
     },
@@ -124,7 +126,7 @@ export function firehoseSink(options: FirehoseSinkOptions): Sink {
     async close() {
       closed = true;
       await Promise.all(underWay);
-      api?.close();
+      stream?.close();
       await fallback.close();
     },
   };
@@ -140,19 +142,4 @@ function partOf(
     timestamps: indexes.map((index) => timestamps[index] as number),
     origins: indexes.map((index) => origins[index]),
   };
-}
-
-/**
- * Resolves when the delivery stream is there and may be seen. Throws `SluiceError`
- * `delivery-stream-missing`, `firehose-refused`, `firehose-failed`.
- */
-export async function checkDeliveryStream(
-  options: Pick<FirehoseSinkOptions, 'deliveryStream' | 'random'> & FirehoseClientOptions,
-): Promise<void> {
-  const api = createFirehoseClient(options);
-  try {
-    await describeStream({ ...options, api });
-  } finally {
-    api.close();
-  }
 }

@@ -11,13 +11,7 @@
  * say. So is INT64 that becomes DOUBLE: DuckDB and pyarrow read both, Spark neither. STRING and
  * JSON text are told apart, though both are text in the files.
  */
-import type { Column, ColumnType } from '../../schemas/columns.ts';
-
-/** `TEXT`: either kind of text, where only the files say what they have. */
-export type KnownColumn = ColumnType | 'TEXT';
-
-/** By name, of all columns that files of the table may have. */
-export type KnownColumns = Readonly<Record<string, KnownColumn>>;
+import type { Column, ColumnType, KnownColumn, KnownColumns } from '../../schemas/columns.ts';
 
 /** What no reader could unify, in words. */
 export function columnMisfits(

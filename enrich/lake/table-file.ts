@@ -10,13 +10,12 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
-import type { Column } from '../../schemas/columns.ts';
+import type { Column, KnownColumns } from '../../schemas/columns.ts';
 import { storedColumns } from '../../schemas/columns.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
+import type { LakeFiles } from '../../schemas/ports/lake-files.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import { encodeParquet } from '../parquet/encode.ts';
-import type { LakeFiles } from './lake-files.ts';
-import type { KnownColumns } from './table-columns.ts';
 import { columnMisfits, grownColumns } from './table-columns.ts';
 
 export interface TableFile {

@@ -3,16 +3,16 @@
  * nothing is written.
  */
 import { storedColumns } from '../../schemas/columns.ts';
+import type { LakeStore } from '../../schemas/ports/lake-files.ts';
+import { openLake } from '../../schemas/ports/lake-files.ts';
 import { nobody } from '../../schemas/run-id.ts';
 import type { SinkDefinitionData } from '../../topology/index.ts';
 import { describedTable } from './described-table.ts';
-import type { LakePlace } from './lake-files.ts';
-import { openLake } from './lake-files.ts';
 import { columnMisfits, grownColumns } from './table-columns.ts';
 import { tableMisfits } from './table-file.ts';
 
 export interface TableMisfitsOptions {
-  readonly lake: LakePlace;
+  readonly lake: LakeStore;
   readonly sink: SinkDefinitionData;
   /** What the last checkpoint says of the sink that wrote to the table. */
   readonly was: SinkDefinitionData | undefined;

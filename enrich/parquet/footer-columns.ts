@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { SchemaElement } from 'hyparquet';
 import { parquetMetadata } from 'hyparquet';
-import type { KnownColumn, KnownColumns } from '../lake/table-columns.ts';
+import type { KnownColumn, KnownColumns } from '../../schemas/columns.ts';
 
 /**
  * The last bytes: the length of the footer, and `PAR1`

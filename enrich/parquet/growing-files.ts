@@ -12,7 +12,7 @@
 import { createHash } from 'node:crypto';
 import type { Cell, Column } from '../../schemas/columns.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { LakeFiles } from '../lake/lake-files.ts';
+import type { LakeFiles } from '../../schemas/ports/lake-files.ts';
 import { decodeCells } from './decode.ts';
 import { columnShape } from './row-log.ts';
 import type { GrowingFile, GrowingState } from './worker-protocol.ts';

@@ -4,8 +4,8 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { present } from '../../schemas/kernel/assert.ts';
-import { fileFault } from '../durable-file.ts';
-import { openLake } from '../lake/lake-files.ts';
+import { fileFault } from '../../schemas/kernel/file-fault.ts';
+import { openLake } from '../../schemas/ports/lake-files.ts';
 import { TableStaging } from './staging.ts';
 import type { ParquetReply, ParquetRequest, ParquetWorkerInput } from './worker-protocol.ts';
 

@@ -14,15 +14,15 @@
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
+import { fileFault } from '../../schemas/kernel/file-fault.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { PartitionOwner } from '../../schemas/partition.ts';
+import type { LakeStore } from '../../schemas/ports/lake-files.ts';
+import { openLake } from '../../schemas/ports/lake-files.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import type { PartitionColumn, Sink } from '../../topology/index.ts';
-import { fileFault } from '../durable-file.ts';
 import { describedTable } from '../lake/described-table.ts';
-import type { LakePlace } from '../lake/lake-files.ts';
-import { openLake } from '../lake/lake-files.ts';
 import { describeTable } from '../lake/table-file.ts';
 import { RowOrder } from '../row-order.ts';
 import { batchReader } from './batch-columns.ts';
@@ -32,8 +32,7 @@ import type { StagedFile, TableState } from './worker-protocol.ts';
 import { tableStateOf } from './worker-protocol.ts';
 
 export interface TableSinkOptions {
-  /** Where the lake is: a folder's path, or a place in a bucket. */
-  readonly dir: LakePlace;
+  readonly lake: LakeStore;
   readonly table: string;
   /** The row's schema. */
   readonly schema: JsonSchema;
@@ -68,7 +67,7 @@ export interface TableSinkOptions {
  * after one only a new sink goes on.
  */
 export function tableSink(options: TableSinkOptions): Sink {
-  const { clock, dir: lake, table, topology, run } = options;
+  const { clock, lake, table, topology, run } = options;
   const partitionsMax = options.partitionsMax ?? limits.openPartitionsMax;
   const { partitionBy, rowId = false, upsert } = options;
   const description = describedTable({ table, schema: options.schema, partitionBy, rowId, upsert });

@@ -2,8 +2,8 @@
  * What a table sink and its worker thread say to each other. Every request has one reply, in order.
  */
 import type { Cell, Column } from '../../schemas/columns.ts';
+import type { LakeStore } from '../../schemas/ports/lake-files.ts';
 import type { RunId } from '../../schemas/run-id.ts';
-import type { LakePlace } from '../lake/lake-files.ts';
 
 export interface StagedFile {
   /** Paths relative to the lake. */
@@ -58,7 +58,7 @@ export function tableStateOf(restored: unknown): TableState | undefined {
 }
 
 export interface ParquetWorkerInput {
-  readonly lake: LakePlace;
+  readonly lake: LakeStore;
   readonly table: string;
   readonly topology: string;
   readonly run: RunId;

@@ -17,9 +17,9 @@ import { boundedEach } from '../../schemas/kernel/bounded-each.ts';
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
+import type { LakeFiles } from '../../schemas/ports/lake-files.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import { runName } from '../../schemas/run-id.ts';
-import type { LakeFiles } from '../lake/lake-files.ts';
 
 export type IndexEntry = readonly [key: string, file: string];
 

@@ -12,9 +12,9 @@
  */
 import { basename, dirname, join, relative } from 'node:path';
 import { limits } from '../../schemas/limits.ts';
+import type { LakeFiles, StagedContent } from '../../schemas/ports/lake-files.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import { runName } from '../../schemas/run-id.ts';
-import type { LakeFiles, StagedContent } from '../lake/lake-files.ts';
 import { mayRemove } from '../lake/staged-name.ts';
 import type { RejectedRow } from './rejected-row.ts';
 import { decodeIdentities, decodeRows, encodeRows } from './rejected-row.ts';

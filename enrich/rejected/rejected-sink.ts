@@ -19,15 +19,15 @@
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
+import { fileFault } from '../../schemas/kernel/file-fault.ts';
 import { limits } from '../../schemas/limits.ts';
 import { partitioner } from '../../schemas/partition.ts';
+import type { LakeFiles, LakeStore, StagedContent } from '../../schemas/ports/lake-files.ts';
+import { openLake } from '../../schemas/ports/lake-files.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { rejectionIdentityOf } from '../../schemas/rejection.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import type { Sink } from '../../topology/index.ts';
-import { fileFault } from '../durable-file.ts';
-import type { LakeFiles, LakePlace, StagedContent } from '../lake/lake-files.ts';
-import { openLake } from '../lake/lake-files.ts';
 import { describeTable } from '../lake/table-file.ts';
 import type { IndexEntry } from './index-segments.ts';
 import { IndexSegments } from './index-segments.ts';
@@ -44,8 +44,7 @@ import {
 import { rejectedSchema } from './rejected-schema.ts';
 
 export interface RejectedSinkOptions {
-  /** Where the lake is: a folder's path, or a place in a bucket. */
-  readonly dir: LakePlace;
+  readonly lake: LakeStore;
   readonly topology: string;
   readonly run: RunId;
   readonly clock: Clock;
@@ -218,7 +217,7 @@ export function rejectedSink(options: RejectedSinkOptions): Sink {
   return {
     open: (restored) =>
       guarded(async () => {
-        lake = await openLake(options.dir, options.run);
+        lake = await openLake(options.lake, options.run);
         await describeTable(lake, {
           table,
           schema: rejectedSchema,

@@ -30,8 +30,8 @@ import { encodeAggregate } from '../../schemas/kpl.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
+import { isDecided } from '../../schemas/ports/record-writer.ts';
 import type { Breaker } from './breaker.ts';
-import { isDecided } from './halves.ts';
 import type { LaneItem, Lanes, LaneUnit, TakeBounds } from './lanes.ts';
 import { createFifo, createLanes } from './lanes.ts';
 

@@ -20,6 +20,15 @@ export type WriteOutcome =
     }
   | { readonly kind: 'unknown'; readonly code: string; readonly message: string };
 
+/** It is in the stream, or never will be. */
+export function isDecided(outcome: WriteOutcome): boolean {
+  return outcome.kind === 'applied' || isForGood(outcome);
+}
+
+export function isForGood(outcome: WriteOutcome): boolean {
+  return outcome.kind === 'refused' && !outcome.retryable;
+}
+
 export interface StreamDescription {
   /** The largest value that the stream takes, in bytes (headers and key counted by the writer). */
   readonly recordMaxBytes: number;

@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import type { EmbeddedStreamHandle } from '../../deploy/local/embedded-log.ts';
-import { embeddedReader, openEmbeddedStreams } from '../../deploy/local/embedded-log.ts';
-import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
+import { localBlobStore } from '../../deploy/stores/local/local-blob-store.ts';
+import { localLake } from '../../deploy/stores/local/local-lake-files.ts';
+import type { EmbeddedStreamHandle } from '../../deploy/streams/embedded/embedded-log.ts';
+import { embeddedReader, openEmbeddedStreams } from '../../deploy/streams/embedded/embedded-log.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
 import type { EventAttributes } from '../../schemas/event.ts';
@@ -193,7 +194,7 @@ async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Pr
       sink: (node, graph, run) => {
         if (node.sink.kind !== 'table') throw new Error('the only sink is a table');
         return tableSink({
-          dir: lake,
+          lake: localLake(lake),
           table: node.sink.table,
           schema: node.sink.schema,
           partitionBy: node.sink.partitionBy,
@@ -208,7 +209,7 @@ async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Pr
       table: () => Promise.resolve([]),
       lookup: () => () => Promise.resolve(undefined),
       rejected: (graph, run) =>
-        rejectedSink({ dir: lake, topology: graph.name, run, clock: systemClock }),
+        rejectedSink({ lake: localLake(lake), topology: graph.name, run, clock: systemClock }),
     },
     clock: systemClock,
     random: systemRandom,

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { auth, driver as createDriver } from 'neo4j-driver';
-import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
+import { localBlobStore } from '../../deploy/stores/local/local-blob-store.ts';
 import { cypherDatabase } from '../../enrich/graph/graph-database.ts';
 import { graphSink } from '../../enrich/graph/graph-sink.ts';
 import { createNeo4jSession } from '../../enrich/graph/neo4j-session.ts';

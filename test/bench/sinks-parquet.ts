@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
+import { localLake } from '../../deploy/stores/local/local-lake-files.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -71,7 +72,7 @@ export async function parquetRace(scale: number): Promise<Race> {
   let [rounds, checkpoint] = [0, 0];
   // One sink for all rounds, as a job has it.
   const sink = tableSink({
-    dir: join(dir, 'lake'),
+    lake: localLake(join(dir, 'lake')),
     table: 'clicks',
     schema,
     partitionBy: ['date', 'hour', 'team', 'app'],

@@ -12,10 +12,10 @@ import {
   ListShardsCommand,
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { createKafkaReader } from '../../enrich/kafka/kafka-reader.ts';
-import { createKinesisReader } from '../../enrich/kinesis/kinesis-reader.ts';
-import { createKafkaWriter } from '../../ingest/kafka/kafka-writer.ts';
-import { createKinesisWriter } from '../../ingest/kinesis/kinesis-writer.ts';
+import { createKafkaReader } from '../../deploy/streams/kafka/kafka-reader.ts';
+import { createKafkaWriter } from '../../deploy/streams/kafka/kafka-writer.ts';
+import { createKinesisReader } from '../../deploy/streams/kinesis/kinesis-reader.ts';
+import { createKinesisWriter } from '../../deploy/streams/kinesis/kinesis-writer.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';

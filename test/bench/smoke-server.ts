@@ -5,7 +5,7 @@
 // Before the ingress: its binary reads a bound when it is loaded.
 import '../../deploy/host/http-server.ts';
 import uws from 'uWebSockets.js';
-import { openEmbeddedStreams } from '../../deploy/local/embedded-log.ts';
+import { openEmbeddedStreams } from '../../deploy/streams/embedded/embedded-log.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import { openLogFile } from '../../ingest/segment-log/log-file.ts';
 import { silentLog } from '../../ingest/telemetry/log.ts';

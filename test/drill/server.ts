@@ -8,8 +8,8 @@
 import '../../deploy/host/http-server.ts';
 import { join } from 'node:path';
 import { claimsDir, logDir, spoolDir } from '../../deploy/host/layout.ts';
-import { openEmbeddedStreams } from '../../deploy/local/embedded-log.ts';
-import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
+import { localBlobStore } from '../../deploy/stores/local/local-blob-store.ts';
+import { openEmbeddedStreams } from '../../deploy/streams/embedded/embedded-log.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import { silentLog } from '../../ingest/telemetry/log.ts';
 import { ledgerStream } from '../../schemas/config.ts';

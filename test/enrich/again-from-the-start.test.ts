@@ -11,9 +11,9 @@ import { join } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { parquetReadObjects } from 'hyparquet';
 import { describe, expect, it, vi } from 'vitest';
-import { localBlobStore } from '../../enrich/checkpoint-store/local-blob-store.ts';
+import { localBlobStore } from '../../deploy/stores/local/local-blob-store.ts';
+import type { S3Place } from '../../deploy/stores/s3/s3-objects.ts';
 import { graphSink } from '../../enrich/graph/graph-sink.ts';
-import type { LakePlace, S3Place } from '../../enrich/lake/lake-files.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
 import { manualClock } from '../../schemas/kernel/clock.ts';
@@ -29,12 +29,13 @@ import {
   topology,
 } from '../../topology/index.ts';
 import type { GraphDatabaseRig } from '../contract/graph-database.ts';
+import { motoRig } from '../deploy/stores/s3/support.ts';
 import { pythonMissing } from '../servers/cache.ts';
 import type { MemoryStream } from '../topology/support.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../topology/support.ts';
 import { ladybugRig } from './graph/support.ts';
-import { motoRig } from './s3/support.ts';
-import { rowsOf, temporaryFolders } from './support.ts';
+import type { LakePlace } from './support.ts';
+import { lakeAt, rowsOf, temporaryFolders } from './support.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -107,7 +108,7 @@ class Rig {
           sink.kind === 'table'
             ? tableSink({
                 ...{
-                  dir: this.lake,
+                  lake: lakeAt(this.lake),
                   table: sink.table,
                   schema: sink.schema,
                   partitionBy: [],
@@ -126,7 +127,8 @@ class Rig {
                 sink: 'numbers/graph',
                 run,
               }),
-        rejected: ({ name }, run) => rejectedSink({ dir: this.lake, topology: name, run, clock }),
+        rejected: ({ name }, run) =>
+          rejectedSink({ lake: lakeAt(this.lake), topology: name, run, clock }),
       },
       clock,
       random: seededRandom(this.#runs),

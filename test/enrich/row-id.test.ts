@@ -8,8 +8,9 @@ import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-fir
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { parquetReadObjects } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
+import type { S3Place } from '../../deploy/stores/s3/s3-objects.ts';
+import { firehoseStream } from '../../deploy/streams/firehose/firehose-stream.ts';
 import { firehoseSink } from '../../enrich/firehose/firehose-sink.ts';
-import type { LakePlace, S3Place } from '../../enrich/lake/lake-files.ts';
 import { queryLake } from '../../enrich/lake/query.ts';
 import { tableSink } from '../../enrich/parquet/table-sink.ts';
 import { manualClock, systemClock } from '../../schemas/kernel/clock.ts';
@@ -27,10 +28,11 @@ import {
   tumbling,
   validateTopology,
 } from '../../topology/index.ts';
+import { motoRig } from '../deploy/stores/s3/support.ts';
 import { pythonMissing } from '../servers/cache.ts';
 import { event, memoryBlobs, memoryStream, put, world } from '../topology/support.ts';
-import { motoRig } from './s3/support.ts';
-import { rowsOf, temporaryFolders } from './support.ts';
+import type { LakePlace } from './support.ts';
+import { lakeAt, rowsOf, temporaryFolders } from './support.ts';
 
 type Rows = readonly Readonly<Record<string, unknown>>[];
 type MakeSink = (node: SinkNode, graph: Graph, attempt: number) => Sink;
@@ -120,7 +122,7 @@ const tableSinkIn =
     if (sink.kind !== 'table') throw new Error('only tables');
     return tableSink({
       ...{
-        dir: lake,
+        lake: lakeAt(lake),
         table: sink.table,
         schema: sink.schema,
         partitionBy: sink.partitionBy,
@@ -234,17 +236,20 @@ describe('row_id', { timeout: 120_000 }, () => {
       }
       const lake = newFolder();
       await play((node, graph, attempt) => {
-        if (node.sink.kind !== 'table') throw new Error('only tables');
+        const { sink } = node;
+        if (sink.kind !== 'table') throw new Error('only tables');
         return firehoseSink({
+          connect: () =>
+            firehoseStream({
+              deliveryStream: sink.table,
+              endpoint: rig().moto.endpoint,
+              region: rig().moto.region,
+              clock: systemClock,
+            }),
           ...{
-            deliveryStream: node.sink.table,
-            endpoint: rig().moto.endpoint,
-            region: rig().moto.region,
-          },
-          ...{
-            schema: node.sink.schema,
+            schema: sink.schema,
             owner: graph.owner,
-            sink: `${graph.name}/${node.sink.table}`,
+            sink: `${graph.name}/${sink.table}`,
           },
           ...{
             clock: systemClock,

@@ -6,8 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
 import { afterAll } from 'vitest';
+import { localLake } from '../../deploy/stores/local/local-lake-files.ts';
+import { s3Lake } from '../../deploy/stores/s3/s3-lake-files.ts';
+import type { S3Place } from '../../deploy/stores/s3/s3-objects.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
+import type { LakeStore } from '../../schemas/ports/lake-files.ts';
 import type { ElementBatch } from '../../topology/index.ts';
 
 export function batchOf(
@@ -21,6 +25,12 @@ export function batchOf(
     origins: values.map(() => undefined),
   };
 }
+
+/** A folder's path, or a place in a bucket. */
+export type LakePlace = string | S3Place;
+
+export const lakeAt = (place: LakePlace): LakeStore =>
+  typeof place === 'string' ? localLake(place) : s3Lake(place);
 
 /** Makes new folders, removed after the test file's last test. */
 export function temporaryFolders(name: string): () => string {

@@ -38,6 +38,12 @@ const clean: Readonly<Record<string, string>> = {
   'ingest/a.ts': "import 'uWebSockets.js';\nexport { one } from '../schemas/a.ts';\n",
   'enrich/a.ts':
     "import '@duckdb/node-api';\nimport '@ladybugdb/core';\nimport 'hyparquet';\nimport 'hyparquet-writer';\nexport { one } from '../topology/index.ts';\n",
+  'deploy/streams/kafka/a.ts':
+    "import 'kafkajs';\nimport '../../../schemas/a.ts';\nimport '../../../ingest/a.ts';\nexport { one } from '../own.ts';\n",
+  'deploy/streams/own.ts': text,
+  'deploy/stores/s3/a.ts':
+    "import '@aws-sdk/client-s3';\nexport { one } from '../../../enrich/a.ts';\n",
+  'deploy/host/a.ts': text,
   'deploy/cli/init.ts': text,
   'deploy/cli/template/a.ts':
     "import 'sluice';\nimport 'sluice/enrich';\nimport 'sluice/testing';\nexport { one } from './own.ts';\n",
@@ -198,6 +204,17 @@ const refused: readonly (readonly [string, string])[] = [
   ...['@duckdb/node-api', '@ladybugdb/core', 'hyparquet', 'hyparquet-writer'].flatMap((to) =>
     ['ingest', 'deploy'].map((from) => [from, to] as const),
   ),
+  ...['@aws-sdk/client-kinesis', '@smithy/node-http-handler', 'kafkajs'].flatMap((to) =>
+    ['ingest', 'enrich', 'deploy', 'deploy/host'].map((from) => [from, to] as const),
+  ),
+  ...['ingest', 'deploy', 'deploy/streams/kafka'].map((from) => [from, 'neo4j-driver'] as const),
+  ...['uWebSockets.js', 'rxjs', '@duckdb/node-api', 'sluice', '../../../test/a.ts'].map(
+    (to) => ['deploy/stores/s3', to] as const,
+  ),
+  // the rooms of vendors
+  ['deploy/stores/s3', '../../host/a.ts'],
+  ['deploy/stores/s3', '../../streams/kafka/a.ts'],
+  ['deploy/streams/kinesis', '../kafka/a.ts'],
   // time and the environment by another door
   ...['node:timers', 'node:timers/promises', 'timers', 'node:process'].flatMap((to) =>
     [

@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { localBlobStore } from '../../../enrich/checkpoint-store/local-blob-store.ts';
+import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
 import type { Manifest } from '../../../topology/checkpoint/manifest.ts';
 import {
   encodeManifest,

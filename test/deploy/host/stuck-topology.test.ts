@@ -10,7 +10,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { TopologyHostStatus } from '../../../deploy/host/topology-host.ts';
 import { topologyHost } from '../../../deploy/host/topology-host.ts';
 import { TopologyNames } from '../../../deploy/host/topology-names.ts';
-import { openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
+import { openEmbeddedStreams } from '../../../deploy/streams/embedded/embedded-log.ts';
 import { queryLake } from '../../../enrich/lake/query.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';

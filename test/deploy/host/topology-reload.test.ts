@@ -26,8 +26,8 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vit
 import type { TopologyHost } from '../../../deploy/host/topology-host.ts';
 import { topologyHost } from '../../../deploy/host/topology-host.ts';
 import { TopologyNames } from '../../../deploy/host/topology-names.ts';
-import type { EmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
-import { openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
+import type { EmbeddedStreams } from '../../../deploy/streams/embedded/embedded-log.ts';
+import { openEmbeddedStreams } from '../../../deploy/streams/embedded/embedded-log.ts';
 import { queryLake, tablesOf } from '../../../enrich/lake/query.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';

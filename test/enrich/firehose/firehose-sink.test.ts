@@ -6,18 +6,20 @@
 import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { firehoseStream } from '../../../deploy/streams/firehose/firehose-stream.ts';
 import type { FirehoseCount } from '../../../enrich/firehose/deliver-call.ts';
 import { firehoseSink } from '../../../enrich/firehose/firehose-sink.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
+import type { DeliveryStream } from '../../../schemas/ports/delivery-stream.ts';
 import type { ElementBatch, Sink } from '../../../topology/index.ts';
+import { motoRig } from '../../deploy/stores/s3/support.ts';
 import { pythonMissing } from '../../servers/cache.ts';
 import type { Asked, Fault } from '../../servers/fault-proxy.ts';
 import { pass } from '../../servers/fault-proxy.ts';
 import { tableRig, typedRow, typedSchema } from '../parquet/support.ts';
-import { motoRig } from '../s3/support.ts';
 import { batchOf, fasterClock, temporaryFolders } from '../support.ts';
 
 const folder = temporaryFolders('firehose');
@@ -49,6 +51,14 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     firehose = new FirehoseClient({ endpoint: rig().moto.endpoint, region: rig().moto.region });
   });
 
+  const connectTo = (deliveryStream: string, clock: Clock) => (): DeliveryStream =>
+    firehoseStream({
+      deliveryStream,
+      endpoint: rig().proxy.endpoint,
+      region: rig().moto.region,
+      clock,
+    });
+
   const make = async (stream?: string, clock: Clock = systemClock): Promise<Made> => {
     const DeliveryStreamName = stream ?? `stream-${streams++}`;
     if (stream === undefined) {
@@ -67,9 +77,7 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
     const counts = { delivered: 0, throttled: 0, again: 0, unknown: 0, fallback: 0 };
     const table = tableRig(folder(), 0);
     const sink = firehoseSink({
-      deliveryStream: DeliveryStreamName,
-      endpoint: rig().proxy.endpoint,
-      region: rig().moto.region,
+      connect: connectTo(DeliveryStreamName, clock),
       schema: typedSchema,
       owner: { team: 'own', app: 'er' },
       sink: 't/typed',
@@ -235,9 +243,7 @@ describe.skipIf(pythonMissing() !== undefined)('the Firehose sink', { timeout: 1
 
   const firehoseSinkOf = (fallback: Sink, deliveryStream = 'stream-0'): Sink =>
     firehoseSink({
-      deliveryStream,
-      endpoint: rig().proxy.endpoint,
-      region: rig().moto.region,
+      connect: connectTo(deliveryStream, systemClock),
       schema: typedSchema,
       owner: { team: 'own', app: 'er' },
       sink: 't/typed',

@@ -4,9 +4,9 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { derivePutFault, derivePutReply } from '../../../deploy/streams/firehose/put-outcome.ts';
 import type { PackedCall } from '../../../enrich/firehose/pack-rows.ts';
 import { RowPacker, wireBytes } from '../../../enrich/firehose/pack-rows.ts';
-import { derivePutFault, derivePutReply } from '../../../enrich/firehose/put-outcome.ts';
 import { lineWriter } from '../../../enrich/firehose/row-line.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { batchOf } from '../support.ts';

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { localBlobStore } from '../../../enrich/checkpoint-store/local-blob-store.ts';
+import { localBlobStore } from '../../../deploy/stores/local/local-blob-store.ts';
 import type { GraphDatabase } from '../../../enrich/graph/graph-database.ts';
 import { graphSink } from '../../../enrich/graph/graph-sink.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { localLakeFiles } from '../../../enrich/lake/local-lake-files.ts';
+import { lakeFiles } from '../../../deploy/stores/local/local-lake-files.ts';
 import { queryLake, renderTable, tablesOf } from '../../../enrich/lake/query.ts';
 import { describeTable } from '../../../enrich/lake/table-file.ts';
 import { lakeWithRow, tableRig, typedRow, typedSchema } from '../parquet/support.ts';
@@ -17,7 +17,7 @@ const folder = temporaryFolders('query');
 describe('SQL over the lake', () => {
   it('gives a table without rows the same columns and types as one with rows', async () => {
     const empty = folder();
-    await describeTable(localLakeFiles(empty), {
+    await describeTable(lakeFiles(empty), {
       table: 'typed',
       schema: typedSchema,
       partitionBy: ['date', 'hour', 'team', 'app'],
@@ -62,12 +62,12 @@ describe('SQL over the lake', () => {
   it('lists the tables, whatever their state, and lets a damaged one fail only what names it', async () => {
     const lake = folder();
     await lakeWithRow(lake);
-    await describeTable(localLakeFiles(lake), {
+    await describeTable(lakeFiles(lake), {
       table: 'empty',
       schema: typedSchema,
       partitionBy: [],
     });
-    await describeTable(localLakeFiles(lake), {
+    await describeTable(lakeFiles(lake), {
       table: 'damaged',
       schema: typedSchema,
       partitionBy: [],

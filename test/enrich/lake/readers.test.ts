@@ -13,7 +13,6 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { LakePlace } from '../../../enrich/lake/lake-files.ts';
 import { queryLake } from '../../../enrich/lake/query.ts';
 import { tableSink } from '../../../enrich/parquet/table-sink.ts';
 import { rejectedSink } from '../../../enrich/rejected/rejected-sink.ts';
@@ -21,11 +20,12 @@ import { manualClock } from '../../../schemas/kernel/clock.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
 import type { RejectedEvent } from '../../../schemas/rejection.ts';
 import type { ElementBatch, PartitionColumn, Sink } from '../../../topology/index.ts';
+import { motoRig } from '../../deploy/stores/s3/support.ts';
 import { runOf } from '../../runs.ts';
 import { pythonMissing, pythonPackages } from '../../servers/cache.ts';
 import { javaMissing } from '../../servers/jars.ts';
-import { motoRig } from '../s3/support.ts';
-import { batchOf, temporaryFolders } from '../support.ts';
+import type { LakePlace } from '../support.ts';
+import { batchOf, lakeAt, temporaryFolders } from '../support.ts';
 
 const packages = ['duckdb==2.0.1', 'pyarrow==26.0.1', 'polars==2.1.0', 'pyspark==4.3.0'] as const;
 const script = fileURLToPath(
@@ -112,7 +112,14 @@ function write(
     fileMaxBytes: 1e9,
     fileMaxAgeMs: 0,
   };
-  const sink = tableSink({ dir, table, schema, partitionBy, ...options, clock: manualClock(at) });
+  const sink = tableSink({
+    lake: lakeAt(dir),
+    table,
+    schema,
+    partitionBy,
+    ...options,
+    clock: manualClock(at),
+  });
   return commit(
     sink,
     batchOf(rows, () => at),
@@ -157,7 +164,12 @@ async function fill(dir: LakePlace): Promise<void> {
   ];
   for (const [n, version] of versions.entries())
     await write(dir, { table: 'versions', ...version }, n + 1);
-  const rejected = rejectedSink({ dir, topology: 't', run: runOf(1), clock: manualClock(at) });
+  const rejected = rejectedSink({
+    lake: lakeAt(dir),
+    topology: 't',
+    run: runOf(1),
+    clock: manualClock(at),
+  });
   await commit(
     rejected,
     batchOf([rejection('1', 'café'), rejection('2', 'null')], () => at),

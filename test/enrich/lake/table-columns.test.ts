@@ -11,7 +11,7 @@ import { tableSink } from '../../../enrich/parquet/table-sink.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
 import { runOf } from '../../runs.ts';
-import { batchOf, temporaryFolders } from '../support.ts';
+import { batchOf, lakeAt, temporaryFolders } from '../support.ts';
 
 const folder = temporaryFolders('table-columns');
 const at = Date.parse('2026-01-02T03:04:05Z');
@@ -35,7 +35,7 @@ const sinkOf = (
   partitionBy: ['date'],
 });
 const misfits = (lake: string, schema: JsonSchema): Promise<readonly string[]> =>
-  sinkMisfits({ lake, sink: sinkOf(schema), was: undefined, isDelivered: false });
+  sinkMisfits({ lake: lakeAt(lake), sink: sinkOf(schema), was: undefined, isDelivered: false });
 
 let attempts = 0;
 /** One run of a sink: `publish` says whether its row becomes visible or stays staged. */
@@ -50,7 +50,13 @@ async function write(lake: string, schema: JsonSchema, row: object, publish = tr
     fileMaxAgeMs: publish ? 0 : 3_600_000,
     clock: manualClock(at),
   };
-  const sink = tableSink({ dir: lake, table: 'rows', schema, partitionBy: ['date'], ...more });
+  const sink = tableSink({
+    lake: lakeAt(lake),
+    table: 'rows',
+    schema,
+    partitionBy: ['date'],
+    ...more,
+  });
   try {
     await sink.open(undefined);
     expect(await sink.write(batchOf([row], () => at))).toEqual([]);
@@ -167,8 +173,14 @@ describe('a column', () => {
       sinkOf(rowSchema({ v: { type: 'integer' } })),
       sinkOf(rowSchema({ v: { type: 'string' } })),
     ];
-    expect(await sinkMisfits({ lake, sink: is, was, isDelivered: false })).toEqual([]);
-    expect(await sinkMisfits({ lake, sink: is, was, isDelivered: true })).toHaveLength(1);
-    expect(await sinkMisfits({ lake, sink: is, was: undefined, isDelivered: true })).toEqual([]);
+    expect(await sinkMisfits({ lake: lakeAt(lake), sink: is, was, isDelivered: false })).toEqual(
+      [],
+    );
+    expect(
+      await sinkMisfits({ lake: lakeAt(lake), sink: is, was, isDelivered: true }),
+    ).toHaveLength(1);
+    expect(
+      await sinkMisfits({ lake: lakeAt(lake), sink: is, was: undefined, isDelivered: true }),
+    ).toEqual([]);
   });
 });

@@ -14,7 +14,7 @@ import { manualClock } from '../../../schemas/kernel/clock.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import { runOf } from '../../runs.ts';
-import { batchOf, temporaryFolders } from '../support.ts';
+import { batchOf, lakeAt, temporaryFolders } from '../support.ts';
 
 const folder = temporaryFolders('upsert');
 const schema: JsonSchema = {
@@ -55,7 +55,7 @@ async function write(
   };
   const clock = manualClock(clockMs);
   const sink: Sink = tableSink({
-    dir: lake,
+    lake: lakeAt(lake),
     table: 'ctr',
     schema,
     partitionBy: ['date', 'hour', 'team'],
@@ -161,7 +161,7 @@ it('a table without rows has its view, and one that is called as the view is sta
     clock: manualClock(at),
   };
   const sink = tableSink({
-    dir: lake,
+    lake: lakeAt(lake),
     table: 'ctr_latest',
     schema: { ...schema, properties: { id: { type: 'string' } }, required: [] },
     partitionBy: [],

@@ -11,8 +11,8 @@ import { logBytes, parseRowLog } from '../../../enrich/parquet/row-log.ts';
 import type { TableState } from '../../../enrich/parquet/worker-protocol.ts';
 import type { Sink } from '../../../topology/index.ts';
 import { sinkContract } from '../../contract/sink.ts';
+import { motoRig } from '../../deploy/stores/s3/support.ts';
 import { pythonMissing } from '../../servers/cache.ts';
-import { motoRig } from '../s3/support.ts';
 import { batchOf, filesOf, temporaryFolders } from '../support.ts';
 import { base, tableRig, typedRow } from './support.ts';
 

@@ -1,7 +1,6 @@
 /**
  * A table with a column of every type.
  */
-import type { LakePlace } from '../../../enrich/lake/lake-files.ts';
 import type { TableSinkOptions } from '../../../enrich/parquet/table-sink.ts';
 import { tableSink } from '../../../enrich/parquet/table-sink.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
@@ -9,7 +8,8 @@ import { manualClock } from '../../../schemas/kernel/clock.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
 import type { Sink } from '../../../topology/index.ts';
 import { runOf } from '../../runs.ts';
-import { batchOf, rowsOf } from '../support.ts';
+import type { LakePlace } from '../support.ts';
+import { batchOf, lakeAt, rowsOf } from '../support.ts';
 
 export const base = Date.parse('2013-01-01T10:00:00Z');
 
@@ -67,7 +67,7 @@ export function tableRig(
     sink: (attempt, schema = typedSchema, lineage) =>
       tableSink({
         ...more,
-        dir: place,
+        lake: lakeAt(place),
         table: 'typed',
         schema,
         partitionBy: ['date', 'hour', 'team', 'app'],

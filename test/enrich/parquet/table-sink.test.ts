@@ -14,7 +14,7 @@ import { runName } from '../../../schemas/run-id.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import { sinkContract } from '../../contract/sink.ts';
 import { runOf } from '../../runs.ts';
-import { batchOf, filesOf, rowsOf, temporaryFolders } from '../support.ts';
+import { batchOf, filesOf, lakeAt, rowsOf, temporaryFolders } from '../support.ts';
 import { base, tableRig, typedRow, typedSchema } from './support.ts';
 
 /** As files have it. */
@@ -194,7 +194,7 @@ describe('a table', () => {
       clock: manualClock(0),
     };
     const sink = tableSink({
-      dir: lake,
+      lake: lakeAt(lake),
       schema,
       partitionBy: [],
       owner: { team: 'a', app: 'b' },
@@ -387,7 +387,7 @@ describe('a table', () => {
     await checkpoint(first, 1);
     await first.close();
     const other = tableSink({
-      dir: rig.lake,
+      lake: lakeAt(rig.lake),
       table: 'typed',
       schema: typedSchema,
       partitionBy: ['date'],

@@ -9,18 +9,19 @@ import { join } from 'node:path';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openLake } from '../../../enrich/lake/lake-files.ts';
 import { queryLake } from '../../../enrich/lake/query.ts';
 import { decodeSegment, IndexSegments } from '../../../enrich/rejected/index-segments.ts';
 import type { RejectedSinkOptions } from '../../../enrich/rejected/rejected-sink.ts';
 import { rejectedSink } from '../../../enrich/rejected/rejected-sink.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
+import { openLake } from '../../../schemas/ports/lake-files.ts';
 import type { RejectedEvent } from '../../../schemas/rejection.ts';
 import type { Sink } from '../../../topology/index.ts';
+import { motoRig } from '../../deploy/stores/s3/support.ts';
 import { runOf } from '../../runs.ts';
 import { pythonMissing } from '../../servers/cache.ts';
-import { motoRig } from '../s3/support.ts';
-import { batchOf, filesOf, rowsOf, temporaryFolders } from '../support.ts';
+import type { LakePlace } from '../support.ts';
+import { batchOf, filesOf, lakeAt, rowsOf, temporaryFolders } from '../support.ts';
 
 const folder = temporaryFolders('rejected-index');
 const now = Date.parse('2026-11-23T12:00:00Z');
@@ -56,12 +57,15 @@ const rejection = (id: string, hour = 10, more: Partial<RejectedEvent> = {}): Re
   ...more,
 });
 
-const sinkOf = (
-  dir: RejectedSinkOptions['dir'],
-  attempt: number,
-  more: Partial<RejectedSinkOptions> = {},
-): Sink =>
-  rejectedSink({ dir, topology: 'top', run: runOf(attempt), clock, fileMaxBytes: 1_000, ...more });
+const sinkOf = (place: LakePlace, attempt: number, more: Partial<RejectedSinkOptions> = {}): Sink =>
+  rejectedSink({
+    lake: lakeAt(place),
+    topology: 'top',
+    run: runOf(attempt),
+    clock,
+    fileMaxBytes: 1_000,
+    ...more,
+  });
 
 async function checkpoint(
   sink: Sink,
@@ -227,7 +231,7 @@ describe('the index of the rejected table', () => {
       fc.asyncProperty(
         fc.array(fc.array(entry, { minLength: 1, maxLength: 8 }), { maxLength: 20 }),
         async (batches) => {
-          const lake = await openLake(folder(), runOf(1));
+          const lake = await openLake(lakeAt(folder()), runOf(1));
           const written = new IndexSegments(lake, 'top', runOf(1), clock);
           expect(await written.read('')).toBeUndefined();
           await written.begin([]);

@@ -18,7 +18,7 @@ import { rejectionIdentityOf } from '../../../schemas/rejection.ts';
 import type { Sink, SinkState } from '../../../topology/index.ts';
 import { sinkContract } from '../../contract/sink.ts';
 import { runOf } from '../../runs.ts';
-import { batchOf, filesOf, rowsOf, temporaryFolders } from '../support.ts';
+import { batchOf, filesOf, lakeAt, rowsOf, temporaryFolders } from '../support.ts';
 
 const folder = temporaryFolders('rejected');
 const clock = manualClock(Date.parse('2026-11-23T12:00:00Z'));
@@ -52,7 +52,7 @@ const batch = (...events: readonly RejectedEvent[]): ReturnType<typeof batchOf> 
   batchOf(events, (event) => Date.parse((event as RejectedEvent).receivedtime));
 
 const sinkOf = (lake: string, attempt: number, more: Partial<RejectedSinkOptions> = {}): Sink =>
-  rejectedSink({ dir: lake, topology: 'top', run: runOf(attempt), clock, ...more });
+  rejectedSink({ lake: lakeAt(lake), topology: 'top', run: runOf(attempt), clock, ...more });
 
 async function checkpoint(sink: Sink, number: number): Promise<SinkState> {
   const state = stored(await sink.prepare(number, false));

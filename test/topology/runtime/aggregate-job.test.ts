@@ -7,7 +7,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { embeddedReader, openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
+import {
+  embeddedReader,
+  openEmbeddedStreams,
+} from '../../../deploy/streams/embedded/embedded-log.ts';
 import { manualClock, systemClock } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';

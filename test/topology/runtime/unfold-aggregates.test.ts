@@ -10,7 +10,10 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { embeddedReader, openEmbeddedStreams } from '../../../deploy/local/embedded-log.ts';
+import {
+  embeddedReader,
+  openEmbeddedStreams,
+} from '../../../deploy/streams/embedded/embedded-log.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { encodeAggregate } from '../../../schemas/kpl.ts';
 import { limits } from '../../../schemas/limits.ts';

@@ -1,0 +1,112 @@
+/**
+ * The lake as a folder: files written and synced, then renamed to where readers look.
+ *
+ * Everything is done before the promise is returned: nothing of the same thread comes between.
+ */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { publishedFiles } from '../../../enrich/lake/table-file.ts';
+import { footerColumns } from '../../../enrich/parquet/footer-columns.ts';
+import { systemCodeOf } from '../../../schemas/kernel/errors.ts';
+import { limits } from '../../../schemas/limits.ts';
+import type { LakeFiles, LakeStore } from '../../../schemas/ports/lake-files.ts';
+import { stagedMissing } from '../../../schemas/ports/lake-files.ts';
+import { makeDirectory, replaceFile, syncDirectory, writeDurable } from './durable-file.ts';
+
+/** The lake of the folder `dir`. */
+export const localLake = (dir: string): LakeStore => ({ module: import.meta.url, place: dir });
+
+/** @public Loaded by its module's URL. */
+export function lakeFiles(dir: string): LakeFiles {
+  const at = (path: string): string => join(dir, path);
+  return {
+    continuesLogs: true,
+    async makeFolder(folder) {
+      makeDirectory(at(folder));
+    },
+    async read(path) {
+      return orMissing(() => readFileSync(at(path)));
+    },
+    async exists(path) {
+      return existsSync(at(path));
+    },
+    async names(folder) {
+      return orMissing(() => readdirSync(at(folder))) ?? [];
+    },
+    async list(folder) {
+      const entries =
+        orMissing(() => readdirSync(at(folder), { recursive: true, withFileTypes: true })) ?? [];
+      return entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(dir, join(entry.parentPath, entry.name)));
+    },
+    async columns(table) {
+      return footerColumns(
+        (orMissing(() => publishedFiles(dir, table)) ?? []).slice(-limits.tableFootersMax),
+      );
+    },
+    async write(path, bytes) {
+      writeDurable(at(path), bytes);
+    },
+    async replace(path, bytes) {
+      replaceFile(at(path), bytes);
+    },
+    async append(path, offset, bytes) {
+      const file = openSync(at(path), offset === 0 ? 'w' : 'r+');
+      try {
+        for (let done = 0; done < bytes.length; )
+          done += writeSync(file, bytes, done, bytes.length - done, offset + done);
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+    },
+    async readLog(path, bytes) {
+      if (!existsSync(at(path))) return undefined;
+      truncateSync(at(path), bytes);
+      return readFileSync(at(path));
+    },
+    async settle(folder) {
+      syncDirectory(at(folder));
+    },
+    async publish(files) {
+      const folders = new Set<string>();
+      for (const { staged, target } of files) {
+        const to = at(target);
+        if (existsSync(at(staged))) {
+          makeDirectory(dirname(to));
+          renameSync(at(staged), to);
+          folders.add(dirname(to));
+        } else if (!existsSync(to)) throw stagedMissing({ staged, target });
+      }
+      for (const folder of folders) syncDirectory(folder);
+    },
+    async remove(path) {
+      rmSync(at(path), { recursive: true, force: true });
+    },
+    letGo(paths) {
+      for (const path of paths) rmSync(at(path), { recursive: true, force: true });
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+function orMissing<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (thrown) {
+    if (systemCodeOf(thrown) === 'ENOENT' || systemCodeOf(thrown) === 'ENOTDIR') return undefined;
+    throw thrown;
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * The AWS SDK's S3 client as Sluice uses it. The SDK keeps what it is good for: credentials,
+ * region, endpoint, signing, checksums (CRC32 of what is sent and of what is read). The SDK's types
+ * end here.
+ *
+ * Invariants:
+ * 1. One call is one try: the SDK never repeats it, as what a lost answer means is for the caller
+ *    to decide.
+ * 2. An object appears whole, with its mark, or not at all; in parts only its completion makes it
+ *    appear, under the same condition.
+ * 3. Every call ends: from its credentials to the last byte of its answer it has a time, which
+ *    grows with the bytes. A socket is never silent for long where an answer comes drop by drop, as
+ *    S3 sends white space until an upload is complete
+ *    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
+ */
+import type { Readable } from 'node:stream';
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { assert } from '../../../schemas/kernel/assert.ts';
+import type { Clock } from '../../../schemas/kernel/clock.ts';
+import { within } from '../../../schemas/kernel/within.ts';
+import { limits } from '../../../schemas/limits.ts';
+
+export interface S3ClientOptions {
+  readonly bucket: string;
+  /** Default: the region's. With one, the bucket is in the path. */
+  readonly endpoint?: string;
+  /** Default: the environment's, or that of the shared configuration. */
+  readonly region?: string;
+  readonly clock: Clock;
+}
+
+/**
+ * When a put takes effect: always, while there is no object, or while the object is the one with
+ * this tag.
+ */
+export type PutCondition = 'always' | 'absent' | { readonly etag: string };
+
+export interface PutOptions {
+  /** Kept beside the bytes and read back by `head`: it says whose bytes they are. */
+  readonly mark: string;
+  readonly condition: PutCondition;
+}
+
+export interface S3Head {
+  readonly mark: string | undefined;
+  readonly etag: string;
+}
+
+export interface S3Page {
+  readonly keys: readonly string[];
+  readonly next: string | undefined;
+}
+
+/** A part that S3 has, as the completion of its upload names it. */
+export interface UploadedPart {
+  readonly PartNumber: number;
+  readonly ETag: string | undefined;
+  readonly ChecksumCRC32?: string;
+}
+
+/** Everything rejects with the SDK's error, or a `TimeoutError` (s3-failure.ts). */
+export interface S3Api {
+  put(key: string, bytes: Uint8Array, options: PutOptions): Promise<void>;
+  /** An object in parts (s3-upload.ts): the id of a new upload. */
+  beginUpload(key: string, mark: string): Promise<string>;
+  putPart(key: string, upload: string, number: number, bytes: Uint8Array): Promise<UploadedPart>;
+  completeUpload(
+    key: string,
+    upload: string,
+    parts: readonly UploadedPart[],
+    condition: PutCondition,
+  ): Promise<void>;
+  abortUpload(key: string, upload: string): Promise<void>;
+  head(key: string): Promise<S3Head>;
+  get(key: string): Promise<Uint8Array>;
+  /** With `whole` false keys end at the first `/` after the prefix, each once. */
+  list(prefix: string, whole: boolean, after: string | undefined): Promise<S3Page>;
+  delete(key: string): Promise<void>;
+  headBucket(): Promise<void>;
+  close(): void;
+}
+
+const markName = 'sluice-mark';
+
+export function createS3Client({
+  bucket: Bucket,
+  endpoint,
+  region,
+  clock,
+}: S3ClientOptions): S3Api {
+  const agent = { keepAlive: true, maxSockets: limits.s3SocketsMax, timeout: limits.s3IdleMs };
+  const client = new S3Client({
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    ...(region === undefined ? {} : { region }),
+    maxAttempts: 1,
+    requestHandler: new NodeHttpHandler({
+      httpAgent: agent,
+      httpsAgent: agent,
+      connectionTimeout: limits.s3ConnectMs,
+      requestTimeout: limits.s3RequestMaxMs,
+      socketTimeout: limits.s3RequestMaxMs,
+      throwOnRequestTimeout: true,
+    }),
+  });
+  /** `bytes`: what goes or comes. */
+  const timed = <T>(bytes: number, make: (abortSignal: AbortSignal) => Promise<T>): Promise<T> => {
+    const ending = new AbortController();
+    const maxMs = callMaxMs(bytes);
+    return within(clock, maxMs, make(ending.signal), () => {
+      ending.abort();
+      return timedOut(maxMs);
+    });
+  };
+
+  return {
+    async put(Key, bytes, { mark, condition }) {
+      const put = new PutObjectCommand({
+        Bucket,
+        Key,
+        Body: bytes,
+        Metadata: { [markName]: mark },
+        ...conditionOf(condition),
+      });
+      await timed(bytes.length, (abortSignal) => client.send(put, { abortSignal }));
+    },
+    async beginUpload(Key, mark) {
+      const begin = new CreateMultipartUploadCommand({
+        Bucket,
+        Key,
+        Metadata: { [markName]: mark },
+        ChecksumAlgorithm: 'CRC32',
+      });
+      const { UploadId } = await timed(0, (abortSignal) => client.send(begin, { abortSignal }));
+      assert(UploadId !== undefined, 'S3 names the upload that it began');
+      return UploadId;
+    },
+    async putPart(Key, UploadId, PartNumber, Body) {
+      const put = new UploadPartCommand({
+        Bucket,
+        Key,
+        UploadId,
+        PartNumber,
+        Body,
+        ChecksumAlgorithm: 'CRC32',
+      });
+      const { ETag, ChecksumCRC32 } = await timed(Body.length, (abortSignal) =>
+        client.send(put, { abortSignal }),
+      );
+      return { PartNumber, ETag, ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }) };
+    },
+    async completeUpload(Key, UploadId, parts, condition) {
+      const whole = { Bucket, Key, UploadId, MultipartUpload: { Parts: [...parts] } };
+      const complete = new CompleteMultipartUploadCommand({ ...whole, ...conditionOf(condition) });
+      await timed(0, (abortSignal) => client.send(complete, { abortSignal }));
+    },
+    async abortUpload(Key, UploadId) {
+      const abort = new AbortMultipartUploadCommand({ Bucket, Key, UploadId });
+      await timed(0, (abortSignal) => client.send(abort, { abortSignal }));
+    },
+    async head(Key) {
+      const { Metadata, ETag = '' } = await timed(0, (abortSignal) =>
+        client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal }),
+      );
+      return { mark: Metadata?.[markName], etag: ETag };
+    },
+    async get(Key) {
+      const found = await timed(0, (abortSignal) =>
+        client.send(new GetObjectCommand({ Bucket, Key }), { abortSignal }),
+      );
+      const { Body, ContentLength = 0 } = found;
+      if (Body === undefined || ContentLength > limits.s3ObjectMaxBytes) {
+        throw new Error(`an object of ${ContentLength} bytes is not read into memory`);
+      }
+      const maxMs = callMaxMs(ContentLength);
+      const bytes = await within(clock, maxMs, Body.transformToByteArray(), () => {
+        const late = timedOut(maxMs);
+        // Here a body is a stream of Node's, which keeps its connection until it ends.
+        (Body as Partial<Readable>).destroy?.(late);
+        return late;
+      });
+      if (bytes.length !== ContentLength)
+        throw new Error(`${bytes.length} of ${ContentLength} bytes came`);
+      return bytes;
+    },
+    async list(Prefix, whole, after) {
+      const more = {
+        ...(after === undefined ? {} : { ContinuationToken: after }),
+        ...(whole ? {} : { Delimiter: '/' }),
+      };
+      const list = new ListObjectsV2Command({ Bucket, Prefix, ...more });
+      const {
+        Contents = [],
+        CommonPrefixes = [],
+        NextContinuationToken: next,
+      } = await timed(0, (abortSignal) => client.send(list, { abortSignal }));
+      const folders = CommonPrefixes.map(({ Prefix: folder }) => folder?.slice(0, -1));
+      return {
+        keys: [...Contents.map(({ Key }) => Key), ...folders].filter((key) => key !== undefined),
+        next,
+      };
+    },
+    async delete(Key) {
+      await timed(0, (abortSignal) =>
+        client.send(new DeleteObjectCommand({ Bucket, Key }), { abortSignal }),
+      );
+    },
+    async headBucket() {
+      await timed(0, (abortSignal) =>
+        client.send(new HeadBucketCommand({ Bucket }), { abortSignal }),
+      );
+    },
+    close: () => client.destroy(),
+  };
+}
+
+const callMaxMs = (bytes: number): number =>
+  limits.s3CallMaxMs + (bytes / limits.s3BytesPerSecondMin) * 1_000;
+
+function timedOut(ms: number): Error {
+  return Object.assign(new Error(`not answered in whole within ${Math.round(ms)} ms`), {
+    name: 'TimeoutError',
+  });
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html */
+function conditionOf(condition: PutCondition): {
+  readonly IfNoneMatch?: string;
+  readonly IfMatch?: string;
+} {
+  if (condition === 'always') return {};
+  return condition === 'absent' ? { IfNoneMatch: '*' } : { IfMatch: condition.etag };
+}

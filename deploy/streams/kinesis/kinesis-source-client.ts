@@ -1,0 +1,202 @@
+/**
+ * The AWS SDK's Kinesis client, as the source uses it: shards, iterators, records. The SDK's types
+ * end here.
+ *
+ * Invariant: one call is one request; what a failure means is for the reader to decide.
+ */
+import type { _Record as KinesisRecord, ShardIteratorType } from '@aws-sdk/client-kinesis';
+import {
+  DescribeStreamSummaryCommand,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  KinesisClient,
+  ListShardsCommand,
+} from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { SluiceError } from '../../../schemas/kernel/errors.ts';
+import { limits } from '../../../schemas/limits.ts';
+import type { IncomingRecord } from '../../../schemas/ports/record.ts';
+import type { Shard } from './shards.ts';
+
+export interface KinesisSourceClientOptions {
+  /** Default: the region's. */
+  readonly endpoint?: string;
+  /** Default: the environment's, or that of the shared configuration. */
+  readonly region?: string;
+  /** Physical name. */
+  readonly streamName: string;
+}
+
+export interface ReadRecords {
+  readonly records: readonly IncomingRecord[];
+  /** Undefined: the shard is closed, and this was its end. */
+  readonly next: string | undefined;
+  readonly behindMs: number;
+}
+
+/** Where reading of a shard begins. */
+export type ShardPlace =
+  | { readonly kind: 'oldest' | 'latest' }
+  /** Behind, or with, the record of that sequence number. */
+  | { readonly kind: 'after' | 'at'; readonly position: string }
+  /** With the first record that arrived then or later, epoch ms. */
+  | { readonly kind: 'since'; readonly atMs: number };
+
+export interface KinesisSourceApi {
+  /** Open ones, and closed ones that still have records. */
+  shards(): Promise<readonly Shard[]>;
+  iterator(shard: string, at: ShardPlace): Promise<string>;
+  /** Undefined: nothing came meanwhile; only of what is pushed. */
+  records(iterator: string): Promise<ReadRecords | undefined>;
+  /** The position of the oldest record that is kept; undefined while there is none. */
+  oldest(shard: string): Promise<string | undefined>;
+  /**
+   * Whether Kinesis sends records by itself: then an iterator is a subscription, which gives all
+   * that comes, and nothing counts against quotas.
+   */
+  readonly isPushed: boolean;
+  /** The permissions that `iterator` and `retentionMs`, and `records`, need. */
+  readonly actions: { readonly iterator: string; readonly records: string };
+  /** For how long records are kept, ms. */
+  retentionMs(): Promise<number>;
+  close(): void;
+}
+
+export function createKinesisSourceClient({
+  endpoint,
+  region,
+  streamName,
+}: KinesisSourceClientOptions): KinesisSourceApi {
+  const agent = {
+    keepAlive: true,
+    maxSockets: limits.kinesisSocketsMax,
+    timeout: limits.kinesisIdleMs,
+  };
+  const client = new KinesisClient({
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
+    maxAttempts: 1,
+    cacheMiddleware: true,
+    // HTTP/2, the SDK's default, does not get through emulators, and costs more a byte.
+    requestHandler: new NodeHttpHandler({
+      httpAgent: agent,
+      httpsAgent: agent,
+      connectionTimeout: limits.kinesisConnectMs,
+      requestTimeout: limits.kinesisReadMaxMs,
+      throwOnRequestTimeout: true,
+    }),
+  });
+
+  const iterator = async (shard: string, at: ShardPlace): Promise<string> => {
+    const asked = new GetShardIteratorCommand({
+      StreamName: streamName,
+      ShardId: shard,
+      ...placeOf(at),
+    });
+    const { ShardIterator: given } = await client.send(asked);
+    if (given === undefined)
+      throw new SluiceError('stream-unreachable', `'${streamName}' gave no iterator`, {
+        retryable: true,
+      });
+    return given;
+  };
+
+  return {
+    isPushed: false,
+    actions: {
+      iterator: 'kinesis:GetShardIterator or kinesis:DescribeStreamSummary',
+      records: 'kinesis:GetRecords',
+    },
+    async shards() {
+      const shards: Shard[] = [];
+      let next: string | undefined;
+      for (let page = 0; page < limits.kinesisShardPagesMax; page++) {
+        const listed = await client.send(
+          new ListShardsCommand(
+            next === undefined
+              ? { StreamName: streamName, ShardFilter: { Type: 'FROM_TRIM_HORIZON' } }
+              : { NextToken: next },
+          ),
+        );
+        for (const {
+          ShardId: id,
+          ParentShardId: parent,
+          AdjacentParentShardId: adjacentParent,
+          SequenceNumberRange: range,
+        } of listed.Shards ?? []) {
+          if (id !== undefined)
+            shards.push({ id, parent, adjacentParent, begins: range?.StartingSequenceNumber });
+        }
+        next = listed.NextToken;
+        if (next === undefined) return shards;
+      }
+      throw new SluiceError(
+        'stream-unreachable',
+        `the list of shards of '${streamName}' does not end`,
+        { retryable: true },
+      );
+    },
+    iterator,
+    async records(token) {
+      const got = await client.send(
+        new GetRecordsCommand({ ShardIterator: token, Limit: limits.kinesisReadMaxRecords }),
+      );
+      return {
+        records: (got.Records ?? []).map(recordOf),
+        next: got.NextShardIterator,
+        behindMs: got.MillisBehindLatest ?? 0,
+      };
+    },
+    async oldest(shard) {
+      const first = new GetRecordsCommand({
+        ShardIterator: await iterator(shard, { kind: 'oldest' }),
+        Limit: 1,
+      });
+      return (await client.send(first)).Records?.[0]?.SequenceNumber;
+    },
+    async retentionMs() {
+      const { StreamDescriptionSummary: summary } = await client.send(
+        new DescribeStreamSummaryCommand({ StreamName: streamName }),
+      );
+      return (summary?.RetentionPeriodHours ?? leastRetentionHours) * hourMs;
+    },
+    close: () => client.destroy(),
+  };
+}
+
+const hourMs = 3_600_000;
+/** https://docs.aws.amazon.com/streams/latest/dev/kinesis-extended-retention.html */
+const leastRetentionHours = 24;
+
+export function recordOf({
+  PartitionKey: key,
+  Data: value,
+  SequenceNumber: position,
+  ApproximateArrivalTimestamp: arrived,
+}: KinesisRecord): IncomingRecord {
+  return {
+    key: key ?? '',
+    value: value ?? new Uint8Array(0),
+    position: position ?? '',
+    arrivedAtMs: arrived?.getTime() ?? 0,
+  };
+}
+
+export function placeOf(at: ShardPlace): {
+  readonly ShardIteratorType: ShardIteratorType;
+  readonly StartingSequenceNumber?: string;
+  readonly Timestamp?: Date;
+} {
+  switch (at.kind) {
+    case 'oldest':
+      return { ShardIteratorType: 'TRIM_HORIZON' };
+    case 'latest':
+      return { ShardIteratorType: 'LATEST' };
+    case 'after':
+      return { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: at.position };
+    case 'at':
+      return { ShardIteratorType: 'AT_SEQUENCE_NUMBER', StartingSequenceNumber: at.position };
+    case 'since':
+      return { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: new Date(at.atMs) };
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What a failed call of the source means. Pure.
+ */
+import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
+
+export type ReadFault =
+  /** The iterator is older than five minutes: another one goes on where it was. */
+  | { readonly kind: 'expired' }
+  /** A shard gives no more for the moment. */
+  | { readonly kind: 'throttled' }
+  /**
+   * There is nothing at that position: it is not kept any more, or the shard, or the stream, is
+   * another.
+   */
+  | { readonly kind: 'lost'; readonly why: string }
+  | { readonly kind: 'error'; readonly error: SluiceError };
+
+/**
+ * `action` is the permission that the call needs, such as `kinesis:GetRecords`; `position`, whether
+ * it named one.
+ */
+export function readFaultOf(
+  thrown: unknown,
+  streamName: string,
+  action: string,
+  position: boolean,
+): ReadFault {
+  if (thrown instanceof SluiceError) return { kind: 'error', error: thrown };
+  const name = thrown instanceof Error ? thrown.name : '';
+  if (name === 'ExpiredIteratorException') return { kind: 'expired' };
+  if (throttlings.has(name)) return { kind: 'throttled' };
+  const error = (
+    code: string,
+    message: string,
+    more: { readonly fix?: string; readonly retryable?: boolean } = {},
+  ): ReadFault => ({
+    kind: 'error',
+    error: new SluiceError(code, `Kinesis stream '${streamName}': ${message}`, {
+      cause: thrown,
+      ...more,
+    }),
+  });
+  if (name === 'ResourceNotFoundException' || name === 'InvalidArgumentException') {
+    if (!position)
+      return error('stream-missing', 'it is not there', {
+        fix: `create it, or correct kinesis_stream`,
+      });
+    return { kind: 'lost', why: messageOf(thrown) };
+  }
+  if (denials.has(name)) {
+    return error('stream-denied', `${action} is not allowed: ${messageOf(thrown)}`, {
+      fix: `allow ${action} on the stream`,
+      retryable: true,
+    });
+  }
+  return error('stream-unreachable', messageOf(thrown), { retryable: true });
+}
+
+const throttlings = new Set([
+  'ProvisionedThroughputExceededException',
+  'LimitExceededException',
+  'KMSThrottlingException',
+  'ThrottlingException',
+  'Throttling',
+  'RequestLimitExceeded',
+  // Another subscription of the same consumer to the shard is not over: for five seconds nobody
+  // else has it.
+  'ResourceInUseException',
+]);
+const denials = new Set([
+  'AccessDeniedException',
+  'KMSAccessDeniedException',
+  'UnrecognizedClientException',
+  'InvalidSignatureException',
+  'ExpiredTokenException',
+  'InvalidClientTokenId',
+  'CredentialsProviderError',
+]);

@@ -1,0 +1,18 @@
+/**
+ * What the file system throws, as faults of Sluice. Pure.
+ */
+import { messageOf, SluiceError, systemCodeOf } from './errors.ts';
+
+/**
+ * What went wrong with a file, as a fault that the next attempt may not meet: `disk-full`, or
+ * `code`.
+ */
+export function fileFault(code: string, what: string, cause: unknown): SluiceError {
+  if (cause instanceof SluiceError) return cause;
+  const full = systemCodeOf(cause) === 'ENOSPC' || systemCodeOf(cause) === 'EDQUOT';
+  return new SluiceError(full ? 'disk-full' : code, `${what}: ${messageOf(cause)}`, {
+    cause,
+    retryable: true,
+    ...(full ? { fix: 'free some space; what was not committed comes again' } : {}),
+  });
+}
