@@ -5,7 +5,7 @@
  * its digits. From 1e21 on it is written with a power of ten, and says itself that it is rounded.
  * What a double does not hold as the event wrote it is refused too, where the event is known.
  */
-import { pointerPart } from './json-pointer.ts';
+import { pointerTo } from './json-pointer.ts';
 import type { InexactNumber } from './number-scan.ts';
 
 /** Numbers of the row's event that a double does not hold as they are written. */
@@ -24,7 +24,8 @@ export function isExactNumber(value: number, inexact: Inexact): boolean {
 
 /** Where a value of a JSON column has a number that is not exact; `text` is its JSON. */
 export function inexactPlace(value: unknown, text: string, inexact: Inexact): string | undefined {
-  return inexact !== undefined || hasLongDigits(text) ? placeIn(value, inexact) : undefined;
+  if (inexact === undefined && !hasLongDigits(text)) return undefined;
+  return pointerTo(value, (part) => typeof part === 'number' && !isExactNumber(part, inexact));
 }
 
 /** Whether there are so many digits in a row: one of them is at each place that is looked at. */
@@ -43,14 +44,4 @@ function hasLongDigits(text: string): boolean {
 function isDigit(text: string, at: number): boolean {
   const code = text.charCodeAt(at);
   return code >= 0x30 && code <= 0x39;
-}
-
-function placeIn(value: unknown, inexact: Inexact): string | undefined {
-  if (typeof value === 'number') return isExactNumber(value, inexact) ? undefined : '';
-  if (typeof value !== 'object' || value === null) return undefined;
-  for (const [name, part] of Object.entries(value)) {
-    const place = placeIn(part, inexact);
-    if (place !== undefined) return `/${pointerPart(name)}${place}`;
-  }
-  return undefined;
 }

@@ -1,8 +1,8 @@
 /**
- * Finds what a JSON pointer (RFC 6901) names in bytes that were already checked, without
- * materialising the value around it.
+ * JSON pointers (RFC 6901): their parts, what they name in a value, and what they name in bytes
+ * that were already checked, without materialising the value around it.
  *
- * Invariants:
+ * Invariants of what is found in bytes:
  * 1. Reads as JSON.parse does: of members with one name the last counts, and names are compared
  *    with their escapes resolved.
  * 2. Of a batch only the one event's span is looked at, so that the work does not grow with the
@@ -29,6 +29,27 @@ export function partName(part: string): string {
 /** A member's name as a part of a pointer. */
 export function pointerPart(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+/** What `parts` name in a value; undefined when there is no such place. */
+export function valueAt(value: unknown, parts: readonly string[]): unknown {
+  let at = value;
+  for (const part of parts) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, part)) return undefined;
+    at = (at as Readonly<Record<string, unknown>>)[part];
+  }
+  return at;
+}
+
+/** The pointer to the first part of a value, or the value itself, for which `is` says so. */
+export function pointerTo(value: unknown, is: (part: unknown) => boolean): string | undefined {
+  if (is(value)) return '';
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [name, part] of Object.entries(value)) {
+    const place = pointerTo(part, is);
+    if (place !== undefined) return `/${pointerPart(name)}${place}`;
+  }
+  return undefined;
 }
 
 /**

@@ -15,7 +15,7 @@ import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { useFormats } from './formats.ts';
 import { speaksOfInherited, withProtoChecked, writtenPlace } from './inherited-names.ts';
-import { partName, pointerPart } from './json-pointer.ts';
+import { parsePointer, pointerPart, valueAt } from './json-pointer.ts';
 import { messageOf, SluiceError } from './kernel/errors.ts';
 import { parseTime } from './kernel/time.ts';
 import { linearPattern } from './linear-pattern.ts';
@@ -202,7 +202,7 @@ function violationOf(error: ErrorObject, value: unknown, id: string): SchemaViol
       schema,
     };
   }
-  const at = valueAt(value, instancePath);
+  const at = valueAt(value, parsePointer(instancePath) ?? []);
   return { message: `${reasonOf(error, at)}, found ${found(at)}`, pointer: instancePath, schema };
 }
 
@@ -212,15 +212,6 @@ function reasonOf({ keyword, message, params }: ErrorObject, value: unknown): st
   return typeof time === 'object'
     ? `must be an RFC 3339 time: ${time.reason}`
     : (message ?? keyword);
-}
-
-function valueAt(value: unknown, pointer: string): unknown {
-  let at = value;
-  for (const part of pointer.split('/').slice(1)) {
-    if (typeof at !== 'object' || at === null) return undefined;
-    at = (at as Record<string, unknown>)[partName(part)];
-  }
-  return at;
 }
 
 const foundMaxChars = 60;

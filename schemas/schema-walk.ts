@@ -7,7 +7,7 @@
  *    data.
  * 2. A document that contains itself is walked once.
  */
-import { partName, pointerPart } from './json-pointer.ts';
+import { partName, pointerPart, valueAt } from './json-pointer.ts';
 
 /** A schema that is an object, with its place in the document. */
 export interface Subschema {
@@ -114,13 +114,11 @@ function targetOf(ref: string, { base, resource }: Subschema, all: Subschemas): 
       ? resource
       : [...all.values()].find((sub) => sub.resource === sub.schema && sub.base === full)?.schema;
   if (fragment !== '' && !fragment.startsWith('/')) return undefined;
-  let at: unknown = root;
-  for (const part of fragment.split('/').slice(1)) {
-    const name = partName(decoded(part));
-    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;
-    at = (at as Readonly<Record<string, unknown>>)[name];
-  }
-  return at;
+  const parts = fragment.split('/').slice(1);
+  return valueAt(
+    root,
+    parts.map((part) => partName(decoded(part))),
+  );
 }
 
 function resolved(address: string, base: string): string {

@@ -5,7 +5,7 @@
  * the same; nor is what was made of a number of the event that a double does not hold as it was
  * written, in any part of the key.
  */
-import { pointerPart } from '../../schemas/json-pointer.ts';
+import { pointerTo } from '../../schemas/json-pointer.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
@@ -45,22 +45,11 @@ function refuseLarge(part: number, origin: Provenance | undefined): void {
   const place =
     origin === undefined || origin.derived !== undefined
       ? undefined
-      : placeOf(part, JSON.parse(Buffer.from(origin.data).toString('utf8')));
+      : pointerTo(JSON.parse(Buffer.from(origin.data).toString('utf8')), (found) => found === part);
   throw new InexactKeyError(
     `the number ${part} is beyond 2^53, where several numbers become one`,
     place ?? null,
   );
-}
-
-/** Where a number is in a value. */
-function placeOf(number: number, value: unknown): string | undefined {
-  if (value === number) return '';
-  if (typeof value !== 'object' || value === null) return undefined;
-  for (const [name, part] of Object.entries(value)) {
-    const place = placeOf(number, part);
-    if (place !== undefined) return `/${pointerPart(name)}${place}`;
-  }
-  return undefined;
 }
 
 /** Fewer digits are also those of numbers that are exact. */

@@ -8,6 +8,7 @@
  */
 import { hash } from 'node:crypto';
 import type { Path } from '../../../schemas/ports/record.ts';
+import { partitionOfKey } from '../kafka-partition.ts';
 
 /**
  * Sequence numbers are far above 2^53, as Kinesis' are: code that takes them for numbers breaks
@@ -47,31 +48,8 @@ export function splitsAmong(path: Path, names: readonly string[]): readonly stri
 
 /** Kinesis: MD5 of the key over even hash ranges. Kafka: the Java client's default partitioner. */
 export function splitOf(path: Path, key: string, count: number): number {
-  if (path === 'kafka') return (murmur2(Buffer.from(key)) & 0x7fffffff) % count;
+  if (path === 'kafka') return partitionOfKey(key, count);
   return Math.floor(
     (Number.parseInt(hash('md5', key, 'hex').slice(0, 8), 16) * count) / 4_294_967_296,
   );
-}
-
-/** org.apache.kafka.common.utils.Utils.murmur2 */
-export function murmur2(data: Uint8Array): number {
-  const m = 0x5bd1e995;
-  let h = 0x9747b28c ^ data.length;
-  const whole = data.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    let k =
-      (data[i] as number) |
-      ((data[i + 1] as number) << 8) |
-      ((data[i + 2] as number) << 16) |
-      ((data[i + 3] as number) << 24);
-    k = Math.imul(k, m);
-    k ^= k >>> 24;
-    h = Math.imul(h, m) ^ Math.imul(k, m);
-  }
-  const rest = data.length & 3;
-  if (rest === 3) h ^= (data[whole + 2] as number) << 16;
-  if (rest >= 2) h ^= (data[whole + 1] as number) << 8;
-  if (rest >= 1) h = Math.imul(h ^ (data[whole] as number), m);
-  h = Math.imul(h ^ (h >>> 13), m);
-  return h ^ (h >>> 15);
 }

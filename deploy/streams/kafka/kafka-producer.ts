@@ -26,9 +26,9 @@ import { kafkaClientOptions } from './kafka-connection.ts';
 import { deriveKafkaFailure } from './kafka-failure.ts';
 
 // CommonJS, whose names an import does not find.
-const { CompressionCodecs, ConfigResourceTypes, Kafka, logLevel, Partitioners } = createRequire(
-  import.meta.url,
-)('kafkajs') as typeof import('kafkajs');
+const { CompressionCodecs, ConfigResourceTypes, Kafka, logLevel } = createRequire(import.meta.url)(
+  'kafkajs',
+) as typeof import('kafkajs');
 
 // kafkajs has gzip alone; its numbers are the protocol's.
 for (const name of ['snappy', 'lz4', 'zstd'] as const)
@@ -223,18 +223,4 @@ export async function describeTopic(
   } finally {
     await admin.disconnect().catch(() => undefined);
   }
-}
-
-const partition = Partitioners.DefaultPartitioner();
-
-/** The partition of a key, as Kafka's own clients choose it (murmur2). */
-export function partitionOf(topic: string, key: string, partitions: number): number {
-  const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({
-    partitionErrorCode: 0,
-    partitionId,
-    leader: 0,
-    replicas: [],
-    isr: [],
-  }));
-  return partition({ topic, message: { key, value: null }, partitionMetadata });
 }

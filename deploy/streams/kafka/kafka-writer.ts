@@ -30,6 +30,7 @@ import type { OutgoingRecord } from '../../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../../schemas/ports/record-writer.ts';
 import { isForGood } from '../../../schemas/ports/record-writer.ts';
 import { inTurn, sendInHalves } from '../halves.ts';
+import { partitionOfKey } from '../kafka-partition.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
 import type { KafkaFailure } from './kafka-failure.ts';
 import { deriveKafkaFailure } from './kafka-failure.ts';
@@ -43,7 +44,7 @@ import {
   warningsOf,
 } from './kafka-outcomes.ts';
 import type { KafkaMessage, TopicDescription } from './kafka-producer.ts';
-import { describeTopic, partitionOf, requireCodec } from './kafka-producer.ts';
+import { describeTopic, requireCodec } from './kafka-producer.ts';
 import type { KafkaRequest, WriteTime } from './kafka-sender.ts';
 import { createKafkaSender, decideTriesUntil, kafkaBackoff } from './kafka-sender.ts';
 import { createTopicDescriptions } from './topic-descriptions.ts';
@@ -224,7 +225,7 @@ export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
         outcomes[index] = problem;
         continue;
       }
-      const partition = partitionOf(topic, record.key, found.partitions);
+      const partition = partitionOfKey(record.key, found.partitions);
       const indices = byPartition.get(partition);
       if (indices === undefined) byPartition.set(partition, [index]);
       else indices.push(index);

@@ -16,8 +16,6 @@
 import type { SubscribeToShardEvent, SubscribeToShardEventStream } from '@aws-sdk/client-kinesis';
 import {
   DescribeStreamConsumerCommand,
-  DescribeStreamSummaryCommand,
-  KinesisClient,
   RegisterStreamConsumerCommand,
   ResourceInUseException,
   SubscribeToShardCommand,
@@ -29,6 +27,7 @@ import { sleep } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { within } from '../../../schemas/kernel/within.ts';
 import { limits } from '../../../schemas/limits.ts';
+import { createKinesisClient, describeStream } from './kinesis-client.ts';
 import type {
   KinesisSourceApi,
   KinesisSourceClientOptions,
@@ -59,27 +58,21 @@ export function consumerName(topology: string): string {
  */
 export function fanOutApi(
   shared: KinesisSourceApi,
-  { endpoint, region, streamName, consumer, clock }: FanOutOptions,
+  { streamName, consumer, clock, ...options }: FanOutOptions,
 ): KinesisSourceApi {
-  const client = new KinesisClient({
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(region === undefined ? {} : { region }),
-    maxAttempts: 1,
-    // A connection a subscription: one that is not read holds back no other.
-    requestHandler: new NodeHttp2Handler({
-      disableConcurrentStreams: true,
-      requestTimeout: limits.kinesisFanOutSilentMs,
-    }),
+  // A connection a subscription: one that is not read holds back no other.
+  const subscribing = new NodeHttp2Handler({
+    disableConcurrentStreams: true,
+    requestTimeout: limits.kinesisFanOutSilentMs,
   });
+  const client = createKinesisClient(options, subscribing);
   const byShard = new Map<string, Subscription>();
   let registered: Promise<string> | undefined;
   let subscriptions = 0;
 
   /** The consumer's ARN, once it is active. */
   const register = async (): Promise<string> => {
-    const { StreamDescriptionSummary: summary } = await client.send(
-      new DescribeStreamSummaryCommand({ StreamName: streamName }),
-    );
+    const summary = await describeStream(client, streamName);
     const of = {
       StreamARN: present(summary?.StreamARN, 'the ARN of a stream'),
       ConsumerName: consumer,

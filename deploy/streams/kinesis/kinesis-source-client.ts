@@ -1,28 +1,21 @@
 /**
- * The AWS SDK's Kinesis client, as the source uses it: shards, iterators, records. The SDK's types
- * end here.
- *
- * Invariant: one call is one request; what a failure means is for the reader to decide.
+ * Kinesis as the source reads it: shards, iterators, records. What a failure means is for the
+ * reader to decide.
  */
-import type { _Record as KinesisRecord, ShardIteratorType } from '@aws-sdk/client-kinesis';
-import {
-  DescribeStreamSummaryCommand,
-  GetRecordsCommand,
-  GetShardIteratorCommand,
-  KinesisClient,
-  ListShardsCommand,
+import type {
+  _Record as KinesisRecord,
+  Shard as KinesisShard,
+  ShardIteratorType,
 } from '@aws-sdk/client-kinesis';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { GetRecordsCommand, GetShardIteratorCommand } from '@aws-sdk/client-kinesis';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { IncomingRecord } from '../../../schemas/ports/record.ts';
+import type { KinesisClientOptions } from './kinesis-client.ts';
+import { createKinesisClient, describeStream, http1, listShards } from './kinesis-client.ts';
 import type { Shard } from './shards.ts';
 
-export interface KinesisSourceClientOptions {
-  /** Default: the region's. */
-  readonly endpoint?: string;
-  /** Default: the environment's, or that of the shared configuration. */
-  readonly region?: string;
+export interface KinesisSourceClientOptions extends KinesisClientOptions {
   /** Physical name. */
   readonly streamName: string;
 }
@@ -63,29 +56,10 @@ export interface KinesisSourceApi {
 }
 
 export function createKinesisSourceClient({
-  endpoint,
-  region,
   streamName,
+  ...options
 }: KinesisSourceClientOptions): KinesisSourceApi {
-  const agent = {
-    keepAlive: true,
-    maxSockets: limits.kinesisSocketsMax,
-    timeout: limits.kinesisIdleMs,
-  };
-  const client = new KinesisClient({
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(region === undefined ? {} : { region }),
-    maxAttempts: 1,
-    cacheMiddleware: true,
-    // HTTP/2, the SDK's default, does not get through emulators, and costs more a byte.
-    requestHandler: new NodeHttpHandler({
-      httpAgent: agent,
-      httpsAgent: agent,
-      connectionTimeout: limits.kinesisConnectMs,
-      requestTimeout: limits.kinesisReadMaxMs,
-      throwOnRequestTimeout: true,
-    }),
-  });
+  const client = createKinesisClient(options, http1(limits.kinesisReadMaxMs));
 
   const iterator = async (shard: string, at: ShardPlace): Promise<string> => {
     const asked = new GetShardIteratorCommand({
@@ -108,33 +82,8 @@ export function createKinesisSourceClient({
       records: 'kinesis:GetRecords',
     },
     async shards() {
-      const shards: Shard[] = [];
-      let next: string | undefined;
-      for (let page = 0; page < limits.kinesisShardPagesMax; page++) {
-        const listed = await client.send(
-          new ListShardsCommand(
-            next === undefined
-              ? { StreamName: streamName, ShardFilter: { Type: 'FROM_TRIM_HORIZON' } }
-              : { NextToken: next },
-          ),
-        );
-        for (const {
-          ShardId: id,
-          ParentShardId: parent,
-          AdjacentParentShardId: adjacentParent,
-          SequenceNumberRange: range,
-        } of listed.Shards ?? []) {
-          if (id !== undefined)
-            shards.push({ id, parent, adjacentParent, begins: range?.StartingSequenceNumber });
-        }
-        next = listed.NextToken;
-        if (next === undefined) return shards;
-      }
-      throw new SluiceError(
-        'stream-unreachable',
-        `the list of shards of '${streamName}' does not end`,
-        { retryable: true },
-      );
+      const shards = await listShards(client, streamName, 'FROM_TRIM_HORIZON');
+      return shards.flatMap(shardOf);
     },
     iterator,
     async records(token) {
@@ -155,18 +104,27 @@ export function createKinesisSourceClient({
       return (await client.send(first)).Records?.[0]?.SequenceNumber;
     },
     async retentionMs() {
-      const { StreamDescriptionSummary: summary } = await client.send(
-        new DescribeStreamSummaryCommand({ StreamName: streamName }),
-      );
-      return (summary?.RetentionPeriodHours ?? leastRetentionHours) * hourMs;
+      const summary = await describeStream(client, streamName);
+      return summary?.RetentionPeriodHours === undefined
+        ? limits.kinesisRetentionLeastMs
+        : summary.RetentionPeriodHours * hourMs;
     },
     close: () => client.destroy(),
   };
 }
 
 const hourMs = 3_600_000;
-/** https://docs.aws.amazon.com/streams/latest/dev/kinesis-extended-retention.html */
-const leastRetentionHours = 24;
+
+function shardOf({
+  ShardId: id,
+  ParentShardId: parent,
+  AdjacentParentShardId: adjacentParent,
+  SequenceNumberRange: range,
+}: KinesisShard): readonly Shard[] {
+  return id === undefined
+    ? []
+    : [{ id, parent, adjacentParent, begins: range?.StartingSequenceNumber }];
+}
 
 export function recordOf({
   PartitionKey: key,

@@ -16,10 +16,11 @@ import type { OutgoingRecord } from '../../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../../schemas/ports/record-writer.ts';
 import { isForGood } from '../../../schemas/ports/record-writer.ts';
 import { sendInHalves } from '../halves.ts';
-import type { KinesisApi, KinesisClientOptions, PutCall } from './kinesis-client.ts';
-import { createKinesisClient } from './kinesis-client.ts';
+import type { KinesisClientOptions } from './kinesis-client.ts';
 import type { BodyPool } from './put-records-body.ts';
 import { createBodyPool, encodePutRecords, valueBytes } from './put-records-body.ts';
+import type { KinesisWriteApi, PutCall } from './put-records-client.ts';
+import { createPutRecordsClient } from './put-records-client.ts';
 import type { Failure } from './put-records-reply.ts';
 import { all, deriveFailure, readOutcomes, statusOf } from './put-records-reply.ts';
 
@@ -43,7 +44,7 @@ export function createKinesisWriter({
   tell,
   ...client
 }: KinesisWriterOptions): RecordWriter {
-  const api = createKinesisClient(client);
+  const api = createPutRecordsClient(client);
   const pool = createBodyPool(limits.kinesisBodiesKept);
   /** As `describe` found them, by physical name. */
   const recordMaxBytes = new Map<string, number>();
@@ -90,7 +91,7 @@ export function createKinesisWriter({
 }
 
 async function writeBatch(
-  api: KinesisApi,
+  api: KinesisWriteApi,
   pool: BodyPool,
   stream: string,
   records: readonly OutgoingRecord[],
@@ -110,7 +111,7 @@ async function writeBatch(
 }
 
 async function put(
-  api: KinesisApi,
+  api: KinesisWriteApi,
   pool: BodyPool,
   stream: string,
   records: readonly OutgoingRecord[],

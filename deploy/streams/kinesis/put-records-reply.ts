@@ -10,6 +10,7 @@
 import { cbor } from '@smithy/core/cbor';
 import { systemCodeOf } from '../../../schemas/kernel/errors.ts';
 import type { WriteOutcome } from '../../../schemas/ports/record-writer.ts';
+import { isThrottling } from './throttling.ts';
 
 export type Failure = Exclude<WriteOutcome, { kind: 'applied' }>;
 
@@ -77,7 +78,7 @@ export function deriveFailure(thrown: unknown, handedOver: boolean): Failure {
   const name = thrown instanceof Error ? thrown.name : '';
   if (name === 'ResourceNotFoundException')
     return refused('stream-missing', 'the stream is not there');
-  if (isThrottling(name, status))
+  if (status === 429 || isThrottling(name))
     return refused('throughput-exceeded', 'the stream takes no more for the moment');
   // A gateway in between answers for a stream that it may have reached; only Kinesis' own words are
   // a refusal.
@@ -107,18 +108,6 @@ const dataRefusals = new Set([
   'ValidationException',
   'SerializationException',
 ]);
-const throttlings = new Set([
-  'ProvisionedThroughputExceededException',
-  'LimitExceededException',
-  'KMSThrottlingException',
-  'ThrottlingException',
-  'Throttling',
-  'RequestLimitExceeded',
-]);
-
-function isThrottling(name: string, status: number): boolean {
-  return status === 429 || throttlings.has(name);
-}
 
 /** The status of the answer, when there was one. */
 export function statusOf(thrown: unknown): number | undefined {

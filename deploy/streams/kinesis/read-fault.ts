@@ -2,6 +2,7 @@
  * What a failed call of the source means. Pure.
  */
 import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
+import { isThrottling } from './throttling.ts';
 
 export type ReadFault =
   /** The iterator is older than five minutes: another one goes on where it was. */
@@ -28,7 +29,7 @@ export function readFaultOf(
   if (thrown instanceof SluiceError) return { kind: 'error', error: thrown };
   const name = thrown instanceof Error ? thrown.name : '';
   if (name === 'ExpiredIteratorException') return { kind: 'expired' };
-  if (throttlings.has(name)) return { kind: 'throttled' };
+  if (isThrottling(name) || name === inUse) return { kind: 'throttled' };
   const error = (
     code: string,
     message: string,
@@ -56,17 +57,11 @@ export function readFaultOf(
   return error('stream-unreachable', messageOf(thrown), { retryable: true });
 }
 
-const throttlings = new Set([
-  'ProvisionedThroughputExceededException',
-  'LimitExceededException',
-  'KMSThrottlingException',
-  'ThrottlingException',
-  'Throttling',
-  'RequestLimitExceeded',
-  // Another subscription of the same consumer to the shard is not over: for five seconds nobody
-  // else has it.
-  'ResourceInUseException',
-]);
+/**
+ * Another subscription of the same consumer to the shard is not over: for five seconds nobody else
+ * has it.
+ */
+const inUse = 'ResourceInUseException';
 const denials = new Set([
   'AccessDeniedException',
   'KMSAccessDeniedException',

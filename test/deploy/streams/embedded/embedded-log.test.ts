@@ -12,11 +12,7 @@ import {
   embeddedReader,
   openEmbeddedStreams,
 } from '../../../../deploy/streams/embedded/embedded-log.ts';
-import {
-  murmur2,
-  splitOf,
-  splitsAmong,
-} from '../../../../deploy/streams/embedded/embedded-splits.ts';
+import { splitOf, splitsAmong } from '../../../../deploy/streams/embedded/embedded-splits.ts';
 import { createIngress } from '../../../../ingest/ingress.ts';
 import type { OpenLogFile } from '../../../../ingest/segment-log/log-file.ts';
 import { openLogFile } from '../../../../ingest/segment-log/log-file.ts';
@@ -122,18 +118,6 @@ describe('embedded streams', () => {
       outcome?.kind === 'applied' && BigInt(outcome.position) > BigInt(Number.MAX_SAFE_INTEGER),
     ).toBe(true);
     await made.close();
-  });
-
-  it('partition as the Java client does', () => {
-    // Values of org.apache.kafka.common.utils.UtilsTest.testMurmur2.
-    const known: readonly (readonly [string, number])[] = [
-      ['21', -973932308],
-      ['foobar', -790332482],
-      ['a-little-bit-long-string', -985981536],
-      ['a-little-bit-longer-string', -1486304829],
-      ['abc', 479470107],
-    ];
-    for (const [text, hash] of known) expect(murmur2(Buffer.from(text)) | 0).toBe(hash);
   });
 
   it('shard as Kinesis does, by the MD5 of the key over even ranges', () => {
