@@ -133,33 +133,88 @@ export async function createKafkaFetcher(
     retry: { retries: 1, initialRetryTime: 100 },
   });
   const cluster = clusterOf(client);
-  let wanted: Wanted[] = [];
-  /** Partitions whose last answer had records. */
-  const busy = new Set<number>();
+  try {
+    await cluster.connect();
+    await cluster.addTargetTopic(topic);
+  } catch (thrown) {
+    await cluster.disconnect().catch(() => undefined);
+    throw thrown;
+  }
+  return new ClusterFetcher(cluster, topic);
+}
 
-  const leaderOf = (partition: number): number => {
-    const found = cluster
-      .findTopicPartitionMetadata(topic)
+class ClusterFetcher implements KafkaFetcher {
+  readonly #cluster: Cluster;
+  readonly #topic: string;
+  #wanted: Wanted[] = [];
+  /** Partitions whose last answer had records. */
+  readonly #busy = new Set<number>();
+
+  constructor(cluster: Cluster, topic: string) {
+    this.#cluster = cluster;
+    this.#topic = topic;
+  }
+
+  async topic(): Promise<TopicIdentity> {
+    const [cluster, topic] = [this.#cluster, this.#topic];
+    await cluster.refreshMetadata();
+    return identityAt(await cluster.brokerPool.findConnectedBroker(), topic, () =>
+      cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId),
+    );
+  }
+
+  fetch(
+    { partition, topicId }: TopicPartition,
+    offset: bigint,
+    maxBytes: number,
+  ): Promise<FetchedPartition> {
+    return new Promise((resolve, reject) => {
+      this.#wanted.push({ partition, topicId, offset, maxBytes, resolve, reject });
+      // After what is asked for in the same round.
+      if (this.#wanted.length === 1) queueMicrotask(() => this.#flush());
+    });
+  }
+
+  async bounds(of: TopicPartition): Promise<{ readonly first: bigint; readonly end: bigint }> {
+    const asked = [{ fromBeginning: true }, { fromBeginning: false }];
+    const [first = 0n, end = 0n] = await this.#offsetsOf(of, asked);
+    return { first, end };
+  }
+
+  async offsetAt(of: TopicPartition, atMs: number): Promise<bigint | undefined> {
+    const asked = [{ fromBeginning: false, fromTimestamp: atMs }];
+    const [offset = -1n] = await this.#offsetsOf(of, asked);
+    return offset < 0n ? undefined : offset;
+  }
+
+  close(): Promise<void> {
+    return this.#cluster.disconnect();
+  }
+
+  #leaderOf(partition: number): number {
+    const found = this.#cluster
+      .findTopicPartitionMetadata(this.#topic)
       .find(({ partitionId }) => partitionId === partition);
     if (found === undefined)
       throw new SluiceError('partition-missing', `partition ${partition} is not there`);
     return found.leader;
-  };
+  }
 
   /** Rejects when the topic is not the one that `wants` mean. */
-  const confirm = async (broker: Broker, wants: readonly TopicPartition[]): Promise<void> => {
+  async #confirm(broker: Broker, wants: readonly TopicPartition[]): Promise<void> {
     if (wants.every(({ topicId }) => topicId === undefined)) return;
-    const { id } = await identityAt(broker, topic);
+    const { id } = await identityAt(broker, this.#topic);
     if (wants.some(({ topicId }) => topicId !== undefined && topicId !== id))
       throw new SluiceError('topic-replaced', `the topic has the id ${id ?? 'none'} now`);
-  };
+  }
 
-  const offsetsOf = async (
+  async #offsetsOf(
     of: TopicPartition,
     asked: readonly { readonly fromBeginning: boolean; readonly fromTimestamp?: number }[],
-  ): Promise<readonly bigint[]> => {
+  ): Promise<readonly bigint[]> {
     const { partition } = of;
-    const nodeId = leaderOf(partition);
+    const [cluster, topic] = [this.#cluster, this.#topic];
+    const nodeId = this.#leaderOf(partition);
     const offsets = await Promise.all(
       asked.map(async (at) => {
         const [found] = await cluster.fetchTopicsOffset([
@@ -168,81 +223,47 @@ export async function createKafkaFetcher(
         return BigInt(present(found?.partitions[0], 'an offset').offset);
       }),
     );
-    if (of.topicId !== undefined) await confirm(await cluster.findBroker({ nodeId }), [of]);
+    if (of.topicId !== undefined) await this.#confirm(await cluster.findBroker({ nodeId }), [of]);
     return offsets;
-  };
+  }
 
-  const askBroker = async (nodeId: number, asked: readonly Wanted[]): Promise<void> => {
+  async #askBroker(nodeId: number, asked: readonly Wanted[]): Promise<void> {
     try {
-      const broker = await cluster.findBroker({ nodeId });
-      const answer = await fetchFrom(broker, topic, asked);
+      const broker = await this.#cluster.findBroker({ nodeId });
+      const answer = await fetchFrom(broker, this.#topic, asked);
       const found = new Map(answer.map((each) => [each.partition, each]));
       // Also before an offset or a partition is called lost: the topic may be another one.
-      await confirm(
+      await this.#confirm(
         broker,
         asked.filter(({ partition }) => isOfTopic(found.get(partition))),
       );
       for (const { partition, resolve, reject } of asked) {
         const own = present(found.get(partition), `partition ${partition} in the answer`);
-        if (own.batches.length > 0) busy.add(partition);
-        else busy.delete(partition);
+        if (own.batches.length > 0) this.#busy.add(partition);
+        else this.#busy.delete(partition);
         if (own.error === undefined) resolve(own);
         else reject(own.error);
       }
     } catch (thrown) {
       for (const { reject } of asked) reject(thrown);
     }
-  };
+  }
 
-  const flush = (): void => {
-    const asked = wanted;
-    wanted = [];
+  #flush(): void {
+    const asked = this.#wanted;
+    this.#wanted = [];
     const byLeader = new Map<number, Wanted[]>();
     for (const want of asked) {
       try {
-        const leader = leaderOf(want.partition);
-        if (busy.has(want.partition)) void askBroker(leader, [want]);
+        const leader = this.#leaderOf(want.partition);
+        if (this.#busy.has(want.partition)) void this.#askBroker(leader, [want]);
         else byLeader.set(leader, [...(byLeader.get(leader) ?? []), want]);
       } catch (thrown) {
         want.reject(thrown);
       }
     }
-    for (const [leader, own] of byLeader) void askBroker(leader, own);
-  };
-
-  try {
-    await cluster.connect();
-    await cluster.addTargetTopic(topic);
-  } catch (thrown) {
-    await cluster.disconnect().catch(() => undefined);
-    throw thrown;
+    for (const [leader, own] of byLeader) void this.#askBroker(leader, own);
   }
-  return {
-    async topic() {
-      await cluster.refreshMetadata();
-      return identityAt(await cluster.brokerPool.findConnectedBroker(), topic, () =>
-        cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId),
-      );
-    },
-    fetch: ({ partition, topicId }, offset, maxBytes) =>
-      new Promise((resolve, reject) => {
-        wanted.push({ partition, topicId, offset, maxBytes, resolve, reject });
-        // After what is asked for in the same round.
-        if (wanted.length === 1) queueMicrotask(flush);
-      }),
-    async bounds(of) {
-      const [first = 0n, end = 0n] = await offsetsOf(of, [
-        { fromBeginning: true },
-        { fromBeginning: false },
-      ]);
-      return { first, end };
-    },
-    async offsetAt(of, atMs) {
-      const [offset = -1n] = await offsetsOf(of, [{ fromBeginning: false, fromTimestamp: atMs }]);
-      return offset < 0n ? undefined : offset;
-    },
-    close: () => cluster.disconnect(),
-  };
 }
 
 /** Whether an answer says something of the topic that has the name now. */

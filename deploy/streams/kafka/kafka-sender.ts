@@ -10,10 +10,7 @@
  *    hold its sequence number, and would take the next request for a repetition of that one, and
  *    say so as success.
  * 4. Whatever the world does, a request ends at `untilMs`.
- * 5. Credentials of another principal get a new producer; requests that are under way end on the
- *    old one.
  */
-import type { KafkaCompression } from '../../../schemas/kafka-compressions.ts';
 import { backoffMs } from '../../../schemas/kernel/backoff.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { sleep } from '../../../schemas/kernel/clock.ts';
@@ -21,12 +18,13 @@ import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Random } from '../../../schemas/kernel/random.ts';
 import { within } from '../../../schemas/kernel/within.ts';
 import { limits } from '../../../schemas/limits.ts';
-import type { KafkaConnection } from './kafka-connection.ts';
 import type { KafkaFailure } from './kafka-failure.ts';
 import { deriveKafkaFailure } from './kafka-failure.ts';
 import type { FailedRequest } from './kafka-outcomes.ts';
-import type { KafkaMessage, KafkaProducer } from './kafka-producer.ts';
-import { createKafkaProducer, isUntaken } from './kafka-producer.ts';
+import type { KafkaMessage } from './kafka-producer.ts';
+import { isUntaken } from './kafka-producer.ts';
+import type { Client, ProducerOptions } from './kafka-producers.ts';
+import { KafkaProducers } from './kafka-producers.ts';
 
 /** What goes to one partition at once. */
 export interface KafkaRequest {
@@ -48,14 +46,6 @@ export interface KafkaSender {
   send(request: KafkaRequest, time: WriteTime): Promise<SendResult>;
   /** Nothing is under way any more. */
   close(): Promise<void>;
-}
-
-/** A producer and the principal that it speaks for. */
-interface Client {
-  readonly producer: KafkaProducer;
-  readonly principal: string | undefined;
-  underWay: number;
-  spent: boolean;
 }
 
 /** Between tries. */
@@ -94,100 +84,79 @@ export function decideTriesUntil(
   return waits ? untilMs : Math.min(untilMs, startedMs + limits.kafkaUntakenMaxMs);
 }
 
-export interface KafkaSenderOptions {
-  readonly connection: KafkaConnection;
-  readonly compression: KafkaCompression;
+export interface KafkaSenderOptions extends ProducerOptions {
   readonly clock: Clock;
   readonly random: Random;
-  /** Told how many partitions a topic has, as a producer's metadata say. */
-  readonly saw: (topic: string, partitions: number) => void;
 }
 
-export function createKafkaSender({
-  connection,
-  compression,
-  clock,
-  random,
-  saw,
-}: KafkaSenderOptions): KafkaSender {
-  let client: Promise<Client> | undefined;
-  /** What `client` has become. */
-  let active: Client | undefined;
+export function createKafkaSender(options: KafkaSenderOptions): KafkaSender {
+  return new Sender(options);
+}
 
-  const connect = async (principal: string | undefined): Promise<Client> => {
-    const producer = createKafkaProducer(connection, compression, saw);
+class Sender implements KafkaSender {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #producers: KafkaProducers;
+
+  constructor({ clock, random, ...producers }: KafkaSenderOptions) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#producers = new KafkaProducers(producers);
+  }
+
+  async send(request: KafkaRequest, time: WriteTime): Promise<SendResult> {
+    let using: Client | undefined;
+    let mayHold = false;
     try {
-      await producer.connect();
-    } catch (thrown) {
-      await producer.disconnect().catch(() => undefined);
-      throw thrown;
+      for (let attempt = 0; ; attempt++) {
+        let result: SendResult;
+        try {
+          using ??= await this.#acquire(time.untilMs);
+          result = await this.#trySend(using, request, time.untilMs);
+        } catch (thrown) {
+          result = failedBefore(thrown);
+        }
+        if (result.kind === 'sent') return result;
+        const { failure, cause } = result;
+        mayHold ||= result.mayHold;
+        const pauseMs = backoffMs(attempt, kafkaBackoff, this.#random);
+        const endMs = decideTriesUntil({ failure, mayHold, connected: using !== undefined }, time);
+        if (endMs === undefined || this.#clock.monotonic() + pauseMs >= endMs) {
+          if (using !== undefined && (mayHold || !answered.has(failure)))
+            this.#producers.retire(using);
+          return { kind: 'failed', failure, mayHold, cause };
+        }
+        if (using !== undefined && !mayHold) {
+          this.#producers.release(using);
+          using = undefined;
+        }
+        await sleep(this.#clock, pauseMs);
+      }
+    } finally {
+      if (using !== undefined) this.#producers.release(using);
     }
-    return { producer, principal, underWay: 0, spent: false };
-  };
+  }
 
-  const letGo = (of: Client): void => {
-    if (of.spent && of.underWay === 0) void of.producer.disconnect().catch(() => undefined);
-  };
+  close(): Promise<void> {
+    return this.#producers.close();
+  }
 
-  const retire = (of: Client): void => {
-    of.spent = true;
-    // A later one may be there already.
-    if (active === of) {
-      active = undefined;
-      client = undefined;
-    }
-    letGo(of);
-  };
-
-  /** The producer to use now. Rejects when there can be none: then nothing was sent. */
-  const current = async (): Promise<Client> => {
-    const principal =
-      connection.auth === undefined ? undefined : (await connection.auth.token()).principal;
-    const found = client === undefined ? undefined : await client;
-    if (found !== undefined && found.principal === principal && !found.spent) return found;
-    if (found !== undefined) retire(found);
-    client ??= connect(principal).then(
-      (made) => {
-        active = made;
-        return made;
-      },
-      (thrown: unknown) => {
-        client = undefined;
-        throw thrown;
-      },
-    );
-    return client;
-  };
-
-  const inTime = <T>(untilMs: number, promise: Promise<T>): Promise<T> =>
-    within(
-      clock,
-      untilMs - clock.monotonic(),
-      promise,
-      () => new SluiceError('write-timeout', 'the brokers did not answer in time'),
-    );
-
-  const acquire = async (untilMs: number): Promise<Client> => {
-    const found = await inTime(untilMs, current());
+  async #acquire(untilMs: number): Promise<Client> {
+    const found = await this.#inTime(untilMs, this.#producers.current());
     if (found.spent)
       throw new SluiceError('producer-retired', 'the producer was given up meanwhile', {
         retryable: true,
       });
     found.underWay++;
     return found;
-  };
-
-  const release = (of: Client): void => {
-    of.underWay--;
-    letGo(of);
-  };
+  }
 
   /** One try. */
-  const trySend = async (
+  async #trySend(
     using: Client,
     { topic, partition, messages }: KafkaRequest,
     untilMs: number,
-  ): Promise<SendResult> => {
+  ): Promise<SendResult> {
     let isWritten = false;
     let isOver = false;
     const writes = (): void => {
@@ -195,63 +164,25 @@ export function createKafkaSender({
       isWritten = true;
     };
     try {
-      return {
-        kind: 'sent',
-        first: await inTime(untilMs, using.producer.send(topic, partition, messages, writes)),
-      };
+      const sending = using.producer.send(topic, partition, messages, writes);
+      return { kind: 'sent', first: await this.#inTime(untilMs, sending) };
     } catch (thrown) {
       isOver = true;
-      return {
-        kind: 'failed',
-        failure: deriveKafkaFailure(thrown),
-        mayHold: isWritten && !isUntaken(thrown),
-        cause: thrown,
-      };
+      return { ...failedBefore(thrown), mayHold: isWritten && !isUntaken(thrown) };
     }
-  };
+  }
 
-  const send = async (request: KafkaRequest, time: WriteTime): Promise<SendResult> => {
-    let using: Client | undefined;
-    let mayHold = false;
-    try {
-      for (let attempt = 0; ; attempt++) {
-        let result: SendResult;
-        try {
-          using ??= await acquire(time.untilMs);
-          result = await trySend(using, request, time.untilMs);
-        } catch (thrown) {
-          result = {
-            kind: 'failed',
-            failure: deriveKafkaFailure(thrown),
-            mayHold: false,
-            cause: thrown,
-          };
-        }
-        if (result.kind === 'sent') return result;
-        const { failure, cause } = result;
-        mayHold ||= result.mayHold;
-        const pauseMs = backoffMs(attempt, kafkaBackoff, random);
-        const endMs = decideTriesUntil({ failure, mayHold, connected: using !== undefined }, time);
-        if (endMs === undefined || clock.monotonic() + pauseMs >= endMs) {
-          if (using !== undefined && (mayHold || !answered.has(failure))) retire(using);
-          return { kind: 'failed', failure, mayHold, cause };
-        }
-        if (using !== undefined && !mayHold) {
-          release(using);
-          using = undefined;
-        }
-        await sleep(clock, pauseMs);
-      }
-    } finally {
-      if (using !== undefined) release(using);
-    }
-  };
+  #inTime<T>(untilMs: number, promise: Promise<T>): Promise<T> {
+    return within(
+      this.#clock,
+      untilMs - this.#clock.monotonic(),
+      promise,
+      () => new SluiceError('write-timeout', 'the brokers did not answer in time'),
+    );
+  }
+}
 
-  return {
-    send,
-    async close() {
-      const last = await client?.catch(() => undefined);
-      await last?.producer.disconnect().catch(() => undefined);
-    },
-  };
+/** Of a request of which nothing was sent. */
+function failedBefore(thrown: unknown): FailedRequest {
+  return { kind: 'failed', failure: deriveKafkaFailure(thrown), mayHold: false, cause: thrown };
 }

@@ -9,12 +9,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KafkaConnection } from '../../../../deploy/streams/kafka/kafka-connection.ts';
 import { createKafkaReader } from '../../../../deploy/streams/kafka/kafka-reader.ts';
-import type {
-  KafkaWriterOptions,
-  ToldFailure,
-} from '../../../../deploy/streams/kafka/kafka-writer.ts';
+import type { KafkaWriterOptions } from '../../../../deploy/streams/kafka/kafka-writer.ts';
 import { createKafkaWriter } from '../../../../deploy/streams/kafka/kafka-writer.ts';
 import { mskIamAuth } from '../../../../deploy/streams/kafka/msk-iam.ts';
+import type { ToldFailure } from '../../../../deploy/streams/kafka/told-failures.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../../schemas/kernel/random.ts';
 import { javaMissing } from '../../../servers/jars.ts';

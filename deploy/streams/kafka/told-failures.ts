@@ -1,0 +1,49 @@
+/**
+ * What is told of requests to Kafka that failed. Failures that do not pass by themselves are told
+ * once a topic, until it takes something again.
+ */
+import type { Failure } from './kafka-outcomes.ts';
+
+export interface ToldFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly fix?: string;
+}
+
+export interface FailureNews {
+  /**
+   * Told of each request that failed, with the client's own error: it may name principals, which
+   * outcomes do not. One that does not pass by itself has a `fix`, and is told once until the topic
+   * takes something again.
+   */
+  readonly tell?: (stream: string, failure: ToldFailure, cause: unknown) => void;
+  /** Called for each request that failed of what does not pass by itself. */
+  readonly failedForGood?: () => void;
+}
+
+export class ToldFailures {
+  readonly #news: FailureNews;
+  readonly #codes = new Map<string, string>();
+
+  constructor(news: FailureNews) {
+    this.#news = news;
+  }
+
+  tell(
+    stream: string,
+    topic: string,
+    { code, message }: Failure,
+    fix: string | undefined,
+    cause: unknown,
+  ): void {
+    if (fix === undefined) return this.#news.tell?.(stream, { code, message }, cause);
+    this.#news.failedForGood?.();
+    if (this.#codes.get(topic) === code) return;
+    this.#codes.set(topic, code);
+    this.#news.tell?.(stream, { code, message, fix }, cause);
+  }
+
+  worked(topic: string): void {
+    this.#codes.delete(topic);
+  }
+}
