@@ -95,135 +95,170 @@ export interface S3Api {
 
 const markName = 'sluice-mark';
 
-export function createS3Client({
-  bucket: Bucket,
-  endpoint,
-  region,
-  clock,
-}: S3ClientOptions): S3Api {
-  const agent = { keepAlive: true, maxSockets: limits.s3SocketsMax, timeout: limits.s3IdleMs };
-  const client = new S3Client({
-    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    ...(region === undefined ? {} : { region }),
-    maxAttempts: 1,
-    requestHandler: new NodeHttpHandler({
-      httpAgent: agent,
-      httpsAgent: agent,
-      connectionTimeout: limits.s3ConnectMs,
-      requestTimeout: limits.s3RequestMaxMs,
-      socketTimeout: limits.s3RequestMaxMs,
-      throwOnRequestTimeout: true,
-    }),
-  });
+export function createS3Client(options: S3ClientOptions): S3Api {
+  return new SdkS3(options);
+}
+
+class SdkS3 implements S3Api {
+  readonly #client: S3Client;
+  readonly #bucket: string;
+  readonly #clock: Clock;
+
+  constructor({ bucket, endpoint, region, clock }: S3ClientOptions) {
+    this.#bucket = bucket;
+    this.#clock = clock;
+    const agent = { keepAlive: true, maxSockets: limits.s3SocketsMax, timeout: limits.s3IdleMs };
+    this.#client = new S3Client({
+      ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+      ...(region === undefined ? {} : { region }),
+      maxAttempts: 1,
+      requestHandler: new NodeHttpHandler({
+        httpAgent: agent,
+        httpsAgent: agent,
+        connectionTimeout: limits.s3ConnectMs,
+        requestTimeout: limits.s3RequestMaxMs,
+        socketTimeout: limits.s3RequestMaxMs,
+        throwOnRequestTimeout: true,
+      }),
+    });
+  }
+
+  async put(Key: string, bytes: Uint8Array, { mark, condition }: PutOptions): Promise<void> {
+    const put = new PutObjectCommand({
+      Bucket: this.#bucket,
+      Key,
+      Body: bytes,
+      Metadata: { [markName]: mark },
+      ...conditionOf(condition),
+    });
+    await this.#timed(bytes.length, (abortSignal) => this.#client.send(put, { abortSignal }));
+  }
+
+  async beginUpload(Key: string, mark: string): Promise<string> {
+    const begin = new CreateMultipartUploadCommand({
+      Bucket: this.#bucket,
+      Key,
+      Metadata: { [markName]: mark },
+      ChecksumAlgorithm: 'CRC32',
+    });
+    const { UploadId } = await this.#timed(0, (abortSignal) =>
+      this.#client.send(begin, { abortSignal }),
+    );
+    assert(UploadId !== undefined, 'S3 names the upload that it began');
+    return UploadId;
+  }
+
+  async putPart(
+    Key: string,
+    UploadId: string,
+    PartNumber: number,
+    Body: Uint8Array,
+  ): Promise<UploadedPart> {
+    const put = new UploadPartCommand({
+      Bucket: this.#bucket,
+      Key,
+      UploadId,
+      PartNumber,
+      Body,
+      ChecksumAlgorithm: 'CRC32',
+    });
+    const { ETag, ChecksumCRC32 } = await this.#timed(Body.length, (abortSignal) =>
+      this.#client.send(put, { abortSignal }),
+    );
+    return { PartNumber, ETag, ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }) };
+  }
+
+  async completeUpload(
+    Key: string,
+    UploadId: string,
+    parts: readonly UploadedPart[],
+    condition: PutCondition,
+  ): Promise<void> {
+    const complete = new CompleteMultipartUploadCommand({
+      Bucket: this.#bucket,
+      Key,
+      UploadId,
+      MultipartUpload: { Parts: [...parts] },
+      ...conditionOf(condition),
+    });
+    await this.#timed(0, (abortSignal) => this.#client.send(complete, { abortSignal }));
+  }
+
+  async abortUpload(Key: string, UploadId: string): Promise<void> {
+    const abort = new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId });
+    await this.#timed(0, (abortSignal) => this.#client.send(abort, { abortSignal }));
+  }
+
+  async head(Key: string): Promise<S3Head> {
+    const head = new HeadObjectCommand({ Bucket: this.#bucket, Key });
+    const { Metadata, ETag = '' } = await this.#timed(0, (abortSignal) =>
+      this.#client.send(head, { abortSignal }),
+    );
+    return { mark: Metadata?.[markName], etag: ETag };
+  }
+
+  async get(Key: string): Promise<Uint8Array> {
+    const get = new GetObjectCommand({ Bucket: this.#bucket, Key });
+    const { Body, ContentLength = 0 } = await this.#timed(0, (abortSignal) =>
+      this.#client.send(get, { abortSignal }),
+    );
+    if (Body === undefined || ContentLength > limits.s3ObjectMaxBytes) {
+      throw new Error(`an object of ${ContentLength} bytes is not read into memory`);
+    }
+    const maxMs = callMaxMs(ContentLength);
+    const bytes = await within(this.#clock, maxMs, Body.transformToByteArray(), () => {
+      const late = timedOut(maxMs);
+      // Here a body is a stream of Node's, which keeps its connection until it ends.
+      (Body as Partial<Readable>).destroy?.(late);
+      return late;
+    });
+    if (bytes.length !== ContentLength)
+      throw new Error(`${bytes.length} of ${ContentLength} bytes came`);
+    return bytes;
+  }
+
+  async list(Prefix: string, whole: boolean, after: string | undefined): Promise<S3Page> {
+    const list = new ListObjectsV2Command({
+      Bucket: this.#bucket,
+      Prefix,
+      ...(after === undefined ? {} : { ContinuationToken: after }),
+      ...(whole ? {} : { Delimiter: '/' }),
+    });
+    const {
+      Contents = [],
+      CommonPrefixes = [],
+      NextContinuationToken: next,
+    } = await this.#timed(0, (abortSignal) => this.#client.send(list, { abortSignal }));
+    const folders = CommonPrefixes.map(({ Prefix: folder }) => folder?.slice(0, -1));
+    return {
+      keys: [...Contents.map(({ Key }) => Key), ...folders].filter((key) => key !== undefined),
+      next,
+    };
+  }
+
+  async delete(Key: string): Promise<void> {
+    const remove = new DeleteObjectCommand({ Bucket: this.#bucket, Key });
+    await this.#timed(0, (abortSignal) => this.#client.send(remove, { abortSignal }));
+  }
+
+  async headBucket(): Promise<void> {
+    const head = new HeadBucketCommand({ Bucket: this.#bucket });
+    await this.#timed(0, (abortSignal) => this.#client.send(head, { abortSignal }));
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+
   /** `bytes`: what goes or comes. */
-  const timed = <T>(bytes: number, make: (abortSignal: AbortSignal) => Promise<T>): Promise<T> => {
+  #timed<T>(bytes: number, make: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
     const ending = new AbortController();
     const maxMs = callMaxMs(bytes);
-    return within(clock, maxMs, make(ending.signal), () => {
+    return within(this.#clock, maxMs, make(ending.signal), () => {
       ending.abort();
       return timedOut(maxMs);
     });
-  };
-
-  return {
-    async put(Key, bytes, { mark, condition }) {
-      const put = new PutObjectCommand({
-        Bucket,
-        Key,
-        Body: bytes,
-        Metadata: { [markName]: mark },
-        ...conditionOf(condition),
-      });
-      await timed(bytes.length, (abortSignal) => client.send(put, { abortSignal }));
-    },
-    async beginUpload(Key, mark) {
-      const begin = new CreateMultipartUploadCommand({
-        Bucket,
-        Key,
-        Metadata: { [markName]: mark },
-        ChecksumAlgorithm: 'CRC32',
-      });
-      const { UploadId } = await timed(0, (abortSignal) => client.send(begin, { abortSignal }));
-      assert(UploadId !== undefined, 'S3 names the upload that it began');
-      return UploadId;
-    },
-    async putPart(Key, UploadId, PartNumber, Body) {
-      const put = new UploadPartCommand({
-        Bucket,
-        Key,
-        UploadId,
-        PartNumber,
-        Body,
-        ChecksumAlgorithm: 'CRC32',
-      });
-      const { ETag, ChecksumCRC32 } = await timed(Body.length, (abortSignal) =>
-        client.send(put, { abortSignal }),
-      );
-      return { PartNumber, ETag, ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }) };
-    },
-    async completeUpload(Key, UploadId, parts, condition) {
-      const whole = { Bucket, Key, UploadId, MultipartUpload: { Parts: [...parts] } };
-      const complete = new CompleteMultipartUploadCommand({ ...whole, ...conditionOf(condition) });
-      await timed(0, (abortSignal) => client.send(complete, { abortSignal }));
-    },
-    async abortUpload(Key, UploadId) {
-      const abort = new AbortMultipartUploadCommand({ Bucket, Key, UploadId });
-      await timed(0, (abortSignal) => client.send(abort, { abortSignal }));
-    },
-    async head(Key) {
-      const { Metadata, ETag = '' } = await timed(0, (abortSignal) =>
-        client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal }),
-      );
-      return { mark: Metadata?.[markName], etag: ETag };
-    },
-    async get(Key) {
-      const found = await timed(0, (abortSignal) =>
-        client.send(new GetObjectCommand({ Bucket, Key }), { abortSignal }),
-      );
-      const { Body, ContentLength = 0 } = found;
-      if (Body === undefined || ContentLength > limits.s3ObjectMaxBytes) {
-        throw new Error(`an object of ${ContentLength} bytes is not read into memory`);
-      }
-      const maxMs = callMaxMs(ContentLength);
-      const bytes = await within(clock, maxMs, Body.transformToByteArray(), () => {
-        const late = timedOut(maxMs);
-        // Here a body is a stream of Node's, which keeps its connection until it ends.
-        (Body as Partial<Readable>).destroy?.(late);
-        return late;
-      });
-      if (bytes.length !== ContentLength)
-        throw new Error(`${bytes.length} of ${ContentLength} bytes came`);
-      return bytes;
-    },
-    async list(Prefix, whole, after) {
-      const more = {
-        ...(after === undefined ? {} : { ContinuationToken: after }),
-        ...(whole ? {} : { Delimiter: '/' }),
-      };
-      const list = new ListObjectsV2Command({ Bucket, Prefix, ...more });
-      const {
-        Contents = [],
-        CommonPrefixes = [],
-        NextContinuationToken: next,
-      } = await timed(0, (abortSignal) => client.send(list, { abortSignal }));
-      const folders = CommonPrefixes.map(({ Prefix: folder }) => folder?.slice(0, -1));
-      return {
-        keys: [...Contents.map(({ Key }) => Key), ...folders].filter((key) => key !== undefined),
-        next,
-      };
-    },
-    async delete(Key) {
-      await timed(0, (abortSignal) =>
-        client.send(new DeleteObjectCommand({ Bucket, Key }), { abortSignal }),
-      );
-    },
-    async headBucket() {
-      await timed(0, (abortSignal) =>
-        client.send(new HeadBucketCommand({ Bucket }), { abortSignal }),
-      );
-    },
-    close: () => client.destroy(),
-  };
+  }
 }
 
 const callMaxMs = (bytes: number): number =>
