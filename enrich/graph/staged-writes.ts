@@ -1,0 +1,176 @@
+/**
+ * The writes of a graph sink on their way to a commit: in memory, then in blobs that checkpoints
+ * name.
+ *
+ * Blobs: `<folder>/<run>-<number>.ndjson`, as staged-chunks.ts has them.
+ *
+ * Invariants:
+ * 1. An element whose writes do not fit the model is handed back whole, and never stops the others.
+ * 2. What is in memory is bounded: past it writes go to a blob at once, which the next state names.
+ * 3. Only what earlier runs of the lineage left is removed: what is of a later one, or of another
+ *    lineage, is not this run's to judge.
+ */
+import { assert } from '../../schemas/kernel/assert.ts';
+import { SluiceError } from '../../schemas/kernel/errors.ts';
+import { limits } from '../../schemas/limits.ts';
+import type { BlobStore } from '../../schemas/ports/blob-store.ts';
+import type { RunId } from '../../schemas/run-id.ts';
+import { isOfPast, runName, runPattern, runTrace } from '../../schemas/run-id.ts';
+import type { ElementBatch, GraphModel, GraphWrite, RefusedRow } from '../../topology/index.ts';
+import { fitWrites } from '../../topology/index.ts';
+import { PendingWrites } from './pending-writes.ts';
+import type { ChunksSum } from './staged-chunks.ts';
+import { encodeChunks, readChunks } from './staged-chunks.ts';
+
+export interface StagedWritesOptions {
+  readonly model: GraphModel;
+  readonly staging: BlobStore;
+  /** In `staging`, of this sink alone. */
+  readonly folder: string;
+  /** `<topology>/<node>` */
+  readonly sink: string;
+  readonly run: RunId;
+}
+
+interface WrittenFile extends ChunksSum {
+  /** In `folder`. */
+  readonly file: string;
+  /** Elements whose writes it has. */
+  readonly rows: number;
+}
+
+export interface StagedFile extends WrittenFile {
+  readonly checkpoint: number;
+  /** The number of its first chunk in the checkpoint. */
+  readonly first: number;
+}
+
+const filePattern = new RegExp(`^${runPattern}-\\d+\\.ndjson$`);
+
+export class StagedWrites {
+  readonly #options: StagedWritesOptions;
+  readonly #pending: PendingWrites;
+  #pendingElements = 0;
+  /** Files made of pending writes since the last returned state. */
+  #written: WrittenFile[] = [];
+  #files = 0;
+  /** Bytes of all files that are not let go of. */
+  #bytes = 0;
+
+  constructor(options: StagedWritesOptions) {
+    this.#options = options;
+    this.#pending = new PendingWrites(options.model);
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Elements that no state names yet. */
+  get rows(): number {
+    return this.#pendingElements + this.#written.reduce((sum, { rows }) => sum + rows, 0);
+  }
+
+  /** Files of the state that the sink goes on from. */
+  restore(files: readonly StagedFile[]): void {
+    this.#bytes = files.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
+  }
+
+  async add(batch: ElementBatch): Promise<readonly RefusedRow[]> {
+    const pending = this.#pending;
+    const refused: RefusedRow[] = [];
+    for (let index = 0; index < batch.length; index++) {
+      const writes = batch.values[index];
+      const fit = fitWrites(this.#options.model, writes);
+      if ('message' in fit) {
+        refused.push({ index, ...fit });
+        continue;
+      }
+      if (fit.length > 0) this.#pendingElements++;
+      for (const [at, size] of fit.entries())
+        pending.add((writes as readonly GraphWrite[])[at] as GraphWrite, size);
+      if (
+        pending.writes >= limits.graphStagedMaxWrites ||
+        pending.bytes >= limits.graphStagedMaxBytes
+      )
+        await this.#spill();
+    }
+    return refused;
+  }
+
+  /** All that came since the last call, durable, as files of `checkpoint`. */
+  async stage(checkpoint: number): Promise<readonly StagedFile[]> {
+    await this.#spill();
+    let first = 1;
+    const fresh = this.#written.map((file): StagedFile => {
+      const at = first;
+      first += file.chunks;
+      return { ...file, checkpoint, first: at };
+    });
+    this.#written = [];
+    return fresh;
+  }
+
+  async read({ file, ...sum }: StagedFile): Promise<readonly (readonly GraphWrite[])[]> {
+    const key = this.#keyOf(file);
+    const bytes = await this.#options.staging.get(key);
+    if (bytes === undefined) throw this.#missing(`${key} is not there`);
+    const read = readChunks(bytes, sum);
+    if (read.kind === 'damaged') throw this.#missing(`${key} ${read.why}`);
+    return read.chunks;
+  }
+
+  /** Its writes are in the database: it counts no more. */
+  letGo({ bytes = 0 }: StagedFile): void {
+    this.#bytes -= bytes;
+  }
+
+  delete(file: string): Promise<void> {
+    return this.#options.staging.delete(this.#keyOf(file));
+  }
+
+  /** What the last state does not name was staged for no checkpoint. */
+  async deleteOthers(named: ReadonlySet<string>): Promise<void> {
+    const { staging, folder } = this.#options;
+    for (const key of await staging.list(`${folder}/`)) {
+      const file = key.slice(folder.length + 1);
+      if (!named.has(file) && this.#isLeft(file)) await staging.delete(key);
+    }
+  }
+
+  async #spill(): Promise<void> {
+    if (this.#pending.writes === 0) return;
+    const { staging, run } = this.#options;
+    const { text, sum } = encodeChunks(this.#pending.takeChunks());
+    const file = `${runName(run)}-${this.#files++}.ndjson`;
+    const rows = this.#pendingElements;
+    this.#pendingElements = 0;
+    this.#bytes += sum.bytes;
+    this.#written.push({ file, rows, ...sum });
+    const created = await staging.createIfAbsent(this.#keyOf(file), text);
+    assert(created, `no other run is called ${runName(run)}`);
+  }
+
+  #keyOf(file: string): string {
+    return `${this.#options.folder}/${file}`;
+  }
+
+  /** Left by a run that this one followed; what it staged itself is not left. */
+  #isLeft(file: string): boolean {
+    const { run } = this.#options;
+    const by = filePattern.exec(file);
+    return (
+      by !== null &&
+      isOfPast(runTrace(by[1] as string, by[2]), run) &&
+      !file.startsWith(`${runName(run)}-`)
+    );
+  }
+
+  #missing(what: string): SluiceError {
+    return new SluiceError(
+      'staged-file-missing',
+      `the last checkpoint of the graph sink '${this.#options.sink}' names writes that are lost: ${what}`,
+      { fix: 'put it back from a copy, or start anew with `sluice reset`' },
+    );
+  }
+}
