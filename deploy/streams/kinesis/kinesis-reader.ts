@@ -25,22 +25,24 @@ import { sleep } from '../../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Random } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
-import type { IncomingRecord, Split } from '../../../schemas/ports/record.ts';
+import type { Split } from '../../../schemas/ports/record.ts';
 import type {
   ReadBounds,
-  ReadFrom,
   ReadKnown,
   ReadResult,
   RecordReader,
 } from '../../../schemas/ports/record-reader.ts';
 import { fanOutApi } from './fan-out-client.ts';
 import type {
+  KinesisSourceApi,
   KinesisSourceClientOptions,
   ReadRecords,
-  ShardPlace,
 } from './kinesis-source-client.ts';
 import { createKinesisSourceClient } from './kinesis-source-client.ts';
 import { readFaultOf } from './read-fault.ts';
+import { Retention } from './retention.ts';
+import type { ShardState } from './shard-state.ts';
+import { bytesOf, confirmed, derivePlace, newShardState, take } from './shard-state.ts';
 import { splitsOf } from './shards.ts';
 
 export interface KinesisReaderOptions extends KinesisSourceClientOptions {
@@ -59,22 +61,6 @@ export interface KinesisReaderOptions extends KinesisSourceClientOptions {
   readonly tell?: (news: 'throttled' | 'iterator-expired') => void;
 }
 
-interface ShardState {
-  /** Where `kept` begins, and `iterator` after it. */
-  after: string | undefined;
-  kept: readonly IncomingRecord[];
-  iterator: string | undefined;
-  /** Its end was read; what is kept is the last. */
-  ended: boolean;
-  /** Monotonic ms. */
-  notBeforeMs: number;
-  throttles: number;
-  /** The record that has to come first, where it may not be kept any more. */
-  expects: string | undefined;
-  /** Of one without a position that begins with what comes: when that was, epoch ms. */
-  latestAtMs: number | undefined;
-}
-
 const throttleBackoff = { baseMs: 500, maxMs: 10_000 };
 const nothing: ReadResult = { records: [], ended: false, inconclusive: true };
 const throttled = (isPushed: boolean): ReadResult => ({
@@ -87,235 +73,196 @@ const throttled = (isPushed: boolean): ReadResult => ({
 /**
  * @example createKinesisReader({ region: 'eu-central-1', streamName: 'rpp-promo-clicks-dev', clock, random })
  */
-export function createKinesisReader({
-  clock,
-  random,
-  readEveryMs = limits.kinesisReadEveryMs,
-  idleReadEveryMs = limits.kinesisIdleReadEveryMs,
-  consumer,
-  tell,
-  ...options
-}: KinesisReaderOptions): RecordReader {
-  const { streamName } = options;
-  const shared = createKinesisSourceClient(options);
-  const api = consumer === undefined ? shared : fanOutApi(shared, { ...options, consumer, clock });
-  const states = new Map<string, ShardState>();
-  /** As it was asked last. */
-  let retention: { readonly ms: number; readonly askedMs: number } | undefined;
-  const trimmed = (
-    why = 'the record at the position that was read last is not kept any more, nor may be what came behind it',
-  ): SluiceError => new SluiceError('position-trimmed', `Kinesis stream '${streamName}': ${why}`);
+export function createKinesisReader(options: KinesisReaderOptions): RecordReader {
+  return new KinesisReader(options);
+}
 
-  const stateOf = (split: string, after: string | undefined): ShardState => {
-    const known = states.get(split);
-    if (known !== undefined && known.after === after) return known;
-    const { notBeforeMs = 0, throttles = 0 } = known ?? {};
-    const fresh = { iterator: undefined, expects: undefined, latestAtMs: undefined };
-    const state: ShardState = { after, kept: [], ended: false, notBeforeMs, throttles, ...fresh };
-    states.set(split, state);
-    return state;
-  };
+class KinesisReader implements RecordReader {
+  readonly path = 'kinesis';
+  readonly slowMs: number;
+  readonly #options: KinesisReaderOptions;
+  readonly #readEveryMs: number;
+  readonly #idleReadEveryMs: number;
+  readonly #api: KinesisSourceApi;
+  readonly #retention: Retention;
+  readonly #states = new Map<string, ShardState>();
 
-  /**
-   * Whether records that came after the last one that is known to be read may be removed by now.
-   */
-  const mayBeTrimmed = async (readToMs: number | undefined): Promise<boolean> => {
-    if (readToMs === undefined) return false;
-    const ageMs = clock.now() - readToMs + limits.kinesisTrimMarginMs;
-    if (ageMs <= limits.kinesisRetentionLeastMs) return false;
-    if (
-      retention === undefined ||
-      clock.monotonic() - retention.askedMs > limits.kinesisRetentionKnownMs
-    ) {
-      retention = { ms: await api.retentionMs(), askedMs: clock.monotonic() };
-    }
-    return ageMs > retention.ms;
-  };
-
-  const placeOf = (state: ShardState, from: ReadFrom | undefined): ShardPlace => {
-    if (state.after !== undefined) return { kind: 'after', position: state.after };
-    if (from === undefined) return { kind: 'oldest' };
-    if (typeof from === 'number') return { kind: 'since', atMs: from };
-    // Asked for again it would leave out what has come since.
-    if (state.latestAtMs !== undefined)
-      return { kind: 'since', atMs: state.latestAtMs - limits.latestMarginMs };
-    state.latestAtMs = clock.now();
-    return { kind: 'latest' };
-  };
-
-  /** Makes `iterator` one that goes on where the state is. */
-  const seek = async (
-    split: string,
-    state: ShardState,
-    { readToMs, from }: ReadKnown,
-  ): Promise<void> => {
-    // What was begun is gone through first; of what is pushed nothing is missing.
-    if (state.iterator !== undefined && (state.expects !== undefined || api.isPushed)) return;
-    state.expects = undefined;
-    if (await mayBeTrimmed(readToMs)) {
-      if (state.after === undefined) throw trimmed();
-      state.iterator = await api.iterator(split, { kind: 'at', position: state.after });
-      state.expects = state.after;
-    } else state.iterator ??= await api.iterator(split, placeOf(state, from));
-  };
-
-  /**
-   * What was got without the record that was looked for. Throws `position-trimmed` where that is
-   * not there.
-   */
-  const confirmed = (state: ShardState, got: ReadRecords): ReadRecords => {
-    if (state.expects === undefined) return got;
-    const [first, ...rest] = got.records;
-    // Kinesis may give nothing and be far from the end.
-    if (first === undefined && got.behindMs > 0 && got.next !== undefined) return got;
-    const isThere = first?.position === state.expects;
-    state.expects = undefined;
-    if (isThere) return { ...got, records: rest };
-    state.iterator = undefined;
-    throw trimmed();
-  };
-
-  /** Of a position at which there is nothing: the stream or the shard may not be there either. */
-  const lost = async (split: string, { after }: ShardState, why: string): Promise<SluiceError> => {
-    const listed = await list();
-    if (listed.some(({ id }) => id === split)) {
-      if (after !== undefined) return trimmed(why);
-      // Of a stream that is being created or deleted.
-      return new SluiceError('stream-unreachable', `Kinesis stream '${streamName}': ${why}`, {
-        retryable: true,
-      });
-    }
-    return new SluiceError(
-      'split-gone',
-      `Kinesis stream '${streamName}': it has no shard ${split} any more`,
-    );
-  };
+  constructor(options: KinesisReaderOptions) {
+    const { clock, consumer } = options;
+    const shared = createKinesisSourceClient(options);
+    this.#options = options;
+    this.#readEveryMs = options.readEveryMs ?? limits.kinesisReadEveryMs;
+    this.#idleReadEveryMs = options.idleReadEveryMs ?? limits.kinesisIdleReadEveryMs;
+    this.#api =
+      consumer === undefined ? shared : fanOutApi(shared, { ...options, consumer, clock });
+    this.#retention = new Retention(() => this.#api.retentionMs(), clock);
+    const waitMs = this.#api.isPushed
+      ? limits.kinesisFanOutWaitMs
+      : 2 * Math.max(this.#readEveryMs, this.#idleReadEveryMs);
+    this.slowMs = limits.readSlowMs + waitMs;
+  }
 
   /**
    * Tried again while it is throttled: the quotas of listing are a stream's, or an account's, and
    * not ours alone.
    */
-  const list = async (): Promise<readonly Split[]> => {
+  async splits(): Promise<readonly Split[]> {
+    const { streamName, clock, random, tell } = this.#options;
     for (let attempt = 0; ; attempt++) {
       try {
-        return splitsOf(await api.shards());
+        return splitsOf(await this.#api.shards());
       } catch (thrown) {
         const fault = readFaultOf(thrown, streamName, 'kinesis:ListShards', false);
         if (fault.kind === 'error') throw fault.error;
         tell?.('throttled');
         if (attempt + 1 >= limits.kinesisListTriesMax)
-          throw new SluiceError(
-            'stream-unreachable',
-            `Kinesis stream '${streamName}': listing its shards is throttled`,
-            {
-              retryable: true,
-            },
-          );
+          throw this.#error('stream-unreachable', 'listing its shards is throttled', true);
         await sleep(clock, throttleBackoff.baseMs + backoffMs(attempt, throttleBackoff, random));
       }
     }
-  };
+  }
+
+  async read(
+    split: string,
+    after: string | undefined,
+    bounds: ReadBounds,
+    known: ReadKnown = {},
+  ): Promise<ReadResult> {
+    const state = this.#stateOf(split, after);
+    if (state.kept.length > 0) return take(state, bounds, undefined);
+    if (state.ended) return { records: [], ended: true };
+    if (this.#options.clock.monotonic() < state.notBeforeMs) return this.#nothingOf(state);
+    const got = await this.#fetch(split, state, known);
+    if (got === undefined) return this.#nothingOf(state);
+    state.kept = got.records;
+    state.iterator = got.next;
+    state.ended = got.next === undefined;
+    return take(state, bounds, got.behindMs);
+  }
+
+  latest(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  lag(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  async oldest(split: string): Promise<{ readonly position: string | undefined; counts: false }> {
+    return { position: await this.#api.oldest(split), counts: false };
+  }
+
+  positionAt(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  close(): Promise<void> {
+    this.#states.clear();
+    this.#api.close();
+    return Promise.resolve();
+  }
+
+  #stateOf(split: string, after: string | undefined): ShardState {
+    const known = this.#states.get(split);
+    if (known !== undefined && known.after === after) return known;
+    const state = newShardState(after, known);
+    this.#states.set(split, state);
+    return state;
+  }
+
+  #nothingOf({ throttles }: ShardState): ReadResult {
+    return throttles > 0 ? throttled(this.#api.isPushed) : nothing;
+  }
 
   /** One call, and another when its iterator had expired. Undefined: nothing now. */
-  const fetch = async (
+  async #fetch(
     split: string,
     state: ShardState,
     known: ReadKnown,
-  ): Promise<ReadRecords | undefined> => {
+  ): Promise<ReadRecords | undefined> {
+    const { streamName, clock, tell } = this.#options;
     for (let attempt = 0; ; attempt++) {
       const startedMs = clock.monotonic();
-      state.notBeforeMs = startedMs + readEveryMs;
-      let action = api.actions.iterator;
+      state.notBeforeMs = startedMs + this.#readEveryMs;
+      let action = this.#api.actions.iterator;
       try {
-        await seek(split, state, known);
-        action = api.actions.records;
-        const got = await api.records(present(state.iterator, 'an iterator'));
+        await this.#seek(split, state, known);
+        action = this.#api.actions.records;
+        const got = await this.#api.records(present(state.iterator, 'an iterator'));
         state.throttles = 0;
-        if (api.isPushed) state.notBeforeMs = startedMs;
-        if (got === undefined || api.isPushed) return got && confirmed(state, got);
-        const paceMs = (bytesOf(got.records) * 1_000) / limits.kinesisShardReadBytesPerSecond;
-        const everyMs = got.behindMs === 0 ? Math.max(readEveryMs, idleReadEveryMs) : readEveryMs;
-        state.notBeforeMs = startedMs + Math.max(everyMs, paceMs);
-        return confirmed(state, got);
+        state.notBeforeMs = this.#notBefore(startedMs, state, got);
+        if (got === undefined) return undefined;
+        const own = confirmed(state, got);
+        if (own === undefined) throw this.#trimmed();
+        return own;
       } catch (thrown) {
         const fault = readFaultOf(thrown, streamName, action, true);
         if (fault.kind === 'error') throw fault.error;
         if (fault.kind === 'throttled') {
-          tell?.('throttled');
-          state.notBeforeMs =
-            clock.monotonic() +
-            throttleBackoff.baseMs +
-            backoffMs(state.throttles++, throttleBackoff, random);
+          this.#slowDown(state);
           return undefined;
         }
         state.iterator = undefined;
-        if (fault.kind === 'lost') throw await lost(split, state, fault.why);
+        if (fault.kind === 'lost') throw await this.#lost(split, state, fault.why);
         tell?.('iterator-expired');
         if (attempt > 0) return undefined;
       }
     }
-  };
-
-  return {
-    path: 'kinesis',
-    slowMs:
-      limits.readSlowMs +
-      (api.isPushed ? limits.kinesisFanOutWaitMs : 2 * Math.max(readEveryMs, idleReadEveryMs)),
-    splits: list,
-    async read(split, after, bounds, known = {}) {
-      const state = stateOf(split, after);
-      if (state.kept.length > 0) return take(state, bounds, undefined);
-      if (state.ended) return { records: [], ended: true };
-      if (clock.monotonic() < state.notBeforeMs)
-        return state.throttles > 0 ? throttled(api.isPushed) : nothing;
-      const got = await fetch(split, state, known);
-      if (got === undefined) return state.throttles > 0 ? throttled(api.isPushed) : nothing;
-      state.kept = got.records;
-      state.iterator = got.next;
-      state.ended = got.next === undefined;
-      return take(state, bounds, got.behindMs);
-    },
-    latest: () => Promise.resolve(null),
-    lag: () => Promise.resolve(undefined),
-    async oldest(split) {
-      return { position: await api.oldest(split), counts: false };
-    },
-    positionAt: () => Promise.resolve(null),
-    close() {
-      states.clear();
-      api.close();
-      return Promise.resolve();
-    },
-  };
-}
-
-/** What fits of what is kept; the rest stays for the read after it. */
-function take(
-  state: ShardState,
-  { maxRecords, maxBytes }: ReadBounds,
-  behindMs: number | undefined,
-): ReadResult {
-  let count = 0;
-  let bytes = 0;
-  for (const { value } of state.kept) {
-    if (count > 0 && (count >= maxRecords || bytes + value.length > maxBytes)) break;
-    count++;
-    bytes += value.length;
   }
-  const records = state.kept.slice(0, count);
-  state.kept = state.kept.slice(count);
-  const last = records.at(-1);
-  if (last !== undefined) state.after = last.position;
-  const whole = state.kept.length === 0;
-  return {
-    records,
-    ended: state.ended && whole,
-    ...(whole && behindMs !== undefined ? { behindMs } : {}),
-  };
-}
 
-function bytesOf(records: readonly IncomingRecord[]): number {
-  let bytes = 0;
-  for (const { value } of records) bytes += value.length;
-  return bytes;
+  /** When the shard may be asked again after what was got, monotonic ms. */
+  #notBefore(startedMs: number, state: ShardState, got: ReadRecords | undefined): number {
+    if (this.#api.isPushed) return startedMs;
+    if (got === undefined) return state.notBeforeMs;
+    const paceMs = (bytesOf(got.records) * 1_000) / limits.kinesisShardReadBytesPerSecond;
+    const everyMs =
+      got.behindMs === 0 ? Math.max(this.#readEveryMs, this.#idleReadEveryMs) : this.#readEveryMs;
+    return startedMs + Math.max(everyMs, paceMs);
+  }
+
+  #slowDown(state: ShardState): void {
+    const { clock, random, tell } = this.#options;
+    tell?.('throttled');
+    const pauseMs = backoffMs(state.throttles++, throttleBackoff, random);
+    state.notBeforeMs = clock.monotonic() + throttleBackoff.baseMs + pauseMs;
+  }
+
+  /** Makes `iterator` one that goes on where the state is. */
+  async #seek(split: string, state: ShardState, { readToMs, from }: ReadKnown): Promise<void> {
+    const api = this.#api;
+    // What was begun is gone through first; of what is pushed nothing is missing.
+    if (state.iterator !== undefined && (state.expects !== undefined || api.isPushed)) return;
+    state.expects = undefined;
+    if (await this.#retention.mayBeOver(readToMs)) {
+      if (state.after === undefined) throw this.#trimmed();
+      state.iterator = await api.iterator(split, { kind: 'at', position: state.after });
+      state.expects = state.after;
+      return;
+    }
+    state.iterator ??= await api.iterator(
+      split,
+      derivePlace(state, from, this.#options.clock.now()),
+    );
+  }
+
+  /** Of a position at which there is nothing: the stream or the shard may not be there either. */
+  async #lost(split: string, { after }: ShardState, why: string): Promise<SluiceError> {
+    const listed = await this.splits();
+    if (!listed.some(({ id }) => id === split))
+      return this.#error('split-gone', `it has no shard ${split} any more`);
+    if (after !== undefined) return this.#trimmed(why);
+    // Of a stream that is being created or deleted.
+    return this.#error('stream-unreachable', why, true);
+  }
+
+  #trimmed(
+    why = 'the record at the position that was read last is not kept any more, nor may be what came behind it',
+  ): SluiceError {
+    return this.#error('position-trimmed', why);
+  }
+
+  #error(code: string, why: string, retryable = false): SluiceError {
+    const message = `Kinesis stream '${this.#options.streamName}': ${why}`;
+    return new SluiceError(code, message, { retryable });
+  }
 }
