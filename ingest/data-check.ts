@@ -5,8 +5,10 @@
  * otherwise; what is written are the client's own bytes all the same. Schemas are read and compiled
  * once: a changed file takes effect at the next start.
  */
+
 import { readFileSync } from 'node:fs';
 import type { StreamConfig } from '../schemas/config.ts';
+import type { OperationalCode } from '../schemas/kernel/error-codes.ts';
 import { messageOf, SluiceError } from '../schemas/kernel/errors.ts';
 import { limits } from '../schemas/limits.ts';
 import type { JsonSchema, SchemaCheck, SchemaViolation } from '../schemas/registry.ts';
@@ -74,7 +76,7 @@ function violationOf(check: SchemaCheck, data: Buffer): SchemaViolation | undefi
 }
 
 function compile(stream: string, file: string): SchemaCheck {
-  const failed = (code: string, what: string, cause: unknown): SluiceError =>
+  const failed = (code: OperationalCode, what: string, cause: unknown): SluiceError =>
     new SluiceError(
       code,
       `the schema of the stream '${stream}', ${file}, ${what}: ${messageOf(cause)}`,

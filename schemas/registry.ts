@@ -55,7 +55,17 @@ export interface SchemaViolation {
 
 export type SchemaCheck = (value: unknown) => SchemaViolation | undefined;
 
-/** Makes a schema of a document. Throws `SluiceError` `schema-invalid` when it has no `$id`. */
+/**
+ * Makes a schema of a document. Throws `SluiceError` `schema-invalid` when it has no `$id`.
+ *
+ * @example
+ * const orderRow = schemaOf<{ id: string; price: number }>({
+ *   $id: 'https://shop.example/order-row',
+ *   type: 'object',
+ *   required: ['id', 'price'],
+ *   properties: { id: { type: 'string' }, price: { type: 'number' } },
+ * });
+ */
 export function schemaOf<T>(document: JsonSchema): Schema<T> {
   const id = (document as JsonSchema | undefined | null)?.['$id'];
   if (typeof id !== 'string' || id === '') {
@@ -69,7 +79,12 @@ export function schemaOf<T>(document: JsonSchema): Schema<T> {
 
 type TypeOfSchema<S> = S extends Schema<infer T> ? T : never;
 
-/** A union of schemas for `validate`. */
+/**
+ * A union of schemas for `validate`.
+ *
+ * @example
+ * const data = t.source('events', stream('shop/events')).validate('valid', oneOf(order, refund));
+ */
 export function oneOf<const S extends readonly Schema<never>[]>(
   ...schemas: S
 ): SchemaUnion<TypeOfSchema<S[number]>> {

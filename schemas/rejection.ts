@@ -6,56 +6,10 @@
  * event's elements it is); the same element refused twice is one row with `seen` 2, two that were
  * made of one event are two rows.
  */
+import type { RejectedCode } from './kernel/error-codes.ts';
 
-/** Stable codes of a topology's refusals. */
-export type RejectionCode =
-  /** The record's bytes are no event that Sluice wrote or CloudEvents describes. */
-  | 'undecodable-record'
-  /**
-   * The record points to its data (claim check), which is missing, was altered, or is not this
-   * stream's.
-   */
-  | 'claim-unresolved'
-  /** The data breaks the operator's JSON Schema. */
-  | 'schema-violation'
-  /** No schema of a `oneOf` is meant for this event's type and dataschema. */
-  | 'schema-unknown'
-  /** A user function threw. */
-  | 'function-threw'
-  /** A user function returned what its slot does not allow (a key, a timestamp, a row). */
-  | 'function-result'
-  /** A user function did not return when it was given this, twice. */
-  | 'function-stuck'
-  /**
-   * An operator failed on it for no reason of its own, also when it was alone: it was set aside so
-   * that the topology goes on.
-   */
-  | 'operator-failed'
-  /** A look-up had no answer after all its tries, and its operator rejects such elements. */
-  | 'lookup-failed'
-  /** The event time is further ahead of processing time than `future.max`. */
-  | 'future-event'
-  /**
-   * The element came after its window or state was gone and its operator sends such to the rejected
-   * table.
-   */
-  | 'late'
-  /**
-   * The topology itself sent the element to the rejected table, from an output that is no late one.
-   */
-  | 'rejected-by-topology'
-  /**
-   * Positions of a split that could not be read and were skipped by command: one row for all that
-   * may have been in them.
-   */
-  | 'skipped'
-  /**
-   * Records that the stream had and that were gone before they were read: one row for all of a
-   * split.
-   */
-  | 'records-lost'
-  /** The row does not fit its table's columns. */
-  | 'row-mismatch';
+/** Stable codes of a topology's rejections. */
+export type RejectionCode = RejectedCode;
 
 /**
  * One row of the `rejected` table but for `seen`, `first_seen` and `last_seen`, which the sink

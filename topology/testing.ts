@@ -60,7 +60,7 @@ const defaultSplit = '0';
  * `lookup-table-missing`, `connector-missing`.
  *
  * @example
- * const driver = await createDriver(clicks, { now: 10_000 });
+ * const driver = await createDriver(clicksTopology, { now: 10_000 });
  * await driver.push('clicks', event({ userId: 'u1', clickedAt: 1_000 }));
  * await driver.advanceWatermark('max');
  * expect(driver.read('per-minute')).toHaveLength(1);

@@ -1,6 +1,7 @@
 /**
  * How commands ask the instance that runs on a folder, over its control socket.
  */
+import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { askControl } from '../host/control-client.ts';
 import { findInstance } from '../host/instance.ts';
@@ -39,7 +40,7 @@ async function ask(dir: string, path: string, command?: unknown): Promise<unknow
 }
 
 function parseRefusal(body: string): {
-  readonly code?: string;
+  readonly code?: OperationalCode;
   readonly message?: string;
   readonly fix?: string;
 } {

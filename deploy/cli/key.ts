@@ -58,11 +58,17 @@ export function keyCommand({ name, streams, origins, random, output }: KeyComman
   return 0;
 }
 
-function require(what: string, value: string, field: Field): void {
+const invalid = {
+  name: 'name-invalid',
+  origin: 'origin-invalid',
+  stream: 'stream-invalid',
+} as const;
+
+function require(what: keyof typeof invalid, value: string, field: Field): void {
   const problem = problemOf(value, field);
   if (problem !== undefined)
     throw new SluiceError(
-      `${what}-invalid`,
+      invalid[what],
       `invalid --${what} '${value}': expected ${expectedOf(field)}`,
     );
 }

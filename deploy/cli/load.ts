@@ -144,11 +144,17 @@ function rampOf(text: string): readonly [number, number] {
   return [from, to];
 }
 
-function positive(value: unknown, name: string): number {
+const invalid = {
+  connections: 'connections-invalid',
+  keys: 'keys-invalid',
+  rate: 'rate-invalid',
+} as const;
+
+function positive(value: unknown, name: keyof typeof invalid): number {
   const number = Number(value);
   if (Number.isInteger(number) && number > 0) return number;
   throw new SluiceError(
-    `${name}-invalid`,
+    invalid[name],
     `invalid --${name} '${String(value)}': expected a whole number above 0`,
   );
 }

@@ -1,6 +1,7 @@
 /**
  * Findings as a person reads them: where, what is wrong, what to do.
  */
+import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Finding } from './worker-protocol.ts';
 
@@ -25,7 +26,7 @@ export function requireNone(findings: readonly Finding[], file: string): void {
   throw new SluiceError(codeOf(first, findings), lines.join('\n'));
 }
 
-function codeOf({ kind }: Finding, findings: readonly Finding[]): string {
+function codeOf({ kind }: Finding, findings: readonly Finding[]): OperationalCode {
   if (kind === 'types') return 'types';
   if (kind === 'load') return 'topology-load';
   return findings.every((finding) => finding.kind === 'state')

@@ -2,12 +2,14 @@
  * What the strict front answers itself: requests that are not HTTP/1.1, and those that come when
  * nobody listens behind it.
  */
+
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
 import { systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 
-export type Refused = readonly [status: number, code: string, message: string, more?: More];
+export type Refused = readonly [status: number, code: RefusedCode, message: string, more?: More];
 
 interface More {
   readonly expected: string;
@@ -15,7 +17,7 @@ interface More {
 }
 
 function bodyOf(
-  code: string,
+  code: RefusedCode,
   message: string,
   more: More = { expected: 'a request of HTTP/1.1 (RFC 9112)' },
 ): string {
@@ -51,7 +53,12 @@ const reasons: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-export function refuseRaw(socket: Duplex, status: number, code: string, message: string): void {
+export function refuseRaw(
+  socket: Duplex,
+  status: number,
+  code: RefusedCode,
+  message: string,
+): void {
   const body = bodyOf(code, message);
   const head = `HTTP/1.1 ${status} ${reasons[status]}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
   socket.end(head + body);

@@ -2,12 +2,14 @@
  * How a topology's thread reaches the graph, which the main thread owns: calls as messages, answers
  * by number.
  */
+
 import type {
   ChunkId,
   GraphDatabase,
   Progress,
   SinkClaim,
 } from '../../enrich/graph/graph-database.ts';
+import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { GraphWrite } from '../../topology/index.ts';
 
@@ -23,7 +25,7 @@ export type GraphReply =
   | { readonly ok: true; readonly value: Progress | 'applied' | 'skipped' }
   | {
       readonly ok: false;
-      readonly code: string;
+      readonly code: OperationalCode;
       readonly message: string;
       readonly fix: string | undefined;
       readonly retryable: boolean;

@@ -1,7 +1,9 @@
 /**
  * A question and its reply as they pass between a process and the child that it asks.
  */
+
 import type { Answer } from '../../enrich/answer.ts';
+import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
 
 export type Question =
   /** `file` is a graph that nobody writes. */
@@ -17,7 +19,7 @@ export type QuestionReply =
   | { readonly ok: true; readonly answer: Answer }
   | {
       readonly ok: false;
-      readonly code: string;
+      readonly code: OperationalCode;
       readonly message: string;
       readonly fix: string | undefined;
     };

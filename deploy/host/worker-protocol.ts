@@ -2,6 +2,7 @@
  * What the host of a topology says to its worker thread and to the process that tries a new build,
  * and what they say back. Everything is structured-clonable.
  */
+import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type {
   DropState,
@@ -55,7 +56,7 @@ export interface RunningStatus {
 }
 
 export interface WorkerFault {
-  readonly code: string;
+  readonly code: OperationalCode;
   readonly message: string;
   readonly fix?: string | undefined;
   readonly stack?: string | undefined;

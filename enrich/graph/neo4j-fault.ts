@@ -2,7 +2,9 @@
  * What Neo4j and its driver throw, as faults of Sluice: what may pass by itself, and what somebody
  * has to do. Pure. https://neo4j.com/docs/status-codes/current/errors/all-errors/
  */
+
 import { isRetryableError } from 'neo4j-driver';
+import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 
 export function codeOf(thrown: unknown): string {
@@ -39,7 +41,7 @@ export const isOfBookmark = (thrown: unknown): boolean => bookmarkPattern.test(c
 export function faultOf(thrown: unknown, url: string): SluiceError {
   if (thrown instanceof SluiceError) return thrown;
   const code = codeOf(thrown);
-  const fault = (as: string, message: string, fix?: string): SluiceError =>
+  const fault = (as: OperationalCode, message: string, fix?: string): SluiceError =>
     new SluiceError(as, `Neo4j at ${url} ${message}`, {
       cause: thrown,
       retryable: true,

@@ -11,9 +11,11 @@
  * 4. No fault tells the address or a header: both may carry secrets. Redirects are not followed, so
  *    that headers reach no other host.
  */
+
 import type { HttpLookupConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
+import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Key, LookupFunction } from '../../topology/index.ts';
@@ -24,7 +26,7 @@ class LookupFault extends SluiceError {
   /** How long the server wants to be left alone. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(code: string, message: string, retryAfterMs: number | undefined) {
+  constructor(code: OperationalCode, message: string, retryAfterMs: number | undefined) {
     super(code, message, { retryable: true });
     this.retryAfterMs = retryAfterMs;
   }
@@ -40,7 +42,7 @@ export function httpLookup(
   clock: Pick<Clock, 'now'> = systemClock,
 ): LookupFunction {
   const addressOf = addresses(url);
-  const fault = (code: string, message: string, retryAfterMs?: number): SluiceError =>
+  const fault = (code: OperationalCode, message: string, retryAfterMs?: number): SluiceError =>
     new LookupFault(code, `the look-up '${name}': ${message}`, retryAfterMs);
   return async (key, { signal }) => {
     const address = addressOf(key);

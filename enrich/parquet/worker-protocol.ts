@@ -1,7 +1,9 @@
 /**
  * What a table sink and its worker thread say to each other. Every request has one reply, in order.
  */
+
 import type { Cell, Column } from '../../schemas/columns.ts';
+import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
 import type { LakeStore } from '../../schemas/ports/lake-files.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 
@@ -101,7 +103,7 @@ export type ParquetReply =
   | ParquetAnswer
   | {
       readonly ok: false;
-      readonly code: string;
+      readonly code: OperationalCode;
       readonly message: string;
       readonly fix: string | undefined;
     };

@@ -134,10 +134,12 @@ const what: Readonly<Record<BucketKind, string>> = {
   address: 'requests of this address',
 };
 
+const codes = { key: 'quota-key', stream: 'quota-stream', address: 'quota-address' } as const;
+
 function refusalOf({ kind, quota }: Bucket, waitSeconds: number): Refusal {
   return {
     status: 429,
-    code: `quota-${kind}`,
+    code: codes[kind],
     message: `the quota of ${quota.eventsPerSecond} ${what[kind]} a second is used up`,
     expected: 'send it again after Retry-After',
     retryAfterSeconds: Math.max(1, waitSeconds),

@@ -18,6 +18,7 @@
  * 5. While the breaker is open nothing is written and everything is refused at once; half open, one
  *    write goes.
  */
+
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Aggregation } from '../../schemas/config.ts';
@@ -25,6 +26,7 @@ import type { BackoffOptions } from '../../schemas/kernel/backoff.ts';
 import { backoffMs } from '../../schemas/kernel/backoff.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { afterThisRound, sleep } from '../../schemas/kernel/clock.ts';
+import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { encodeAggregate } from '../../schemas/kpl.ts';
 import { limits } from '../../schemas/limits.ts';
@@ -102,7 +104,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   let lastStartMs = 0;
   let lastWriteMs = 0;
   /** Why a write failed last. */
-  let lastCode = 'stream-down';
+  let lastCode: RefusedCode = 'stream-down';
   let lastMessage = '';
 
   /**
@@ -135,7 +137,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   };
 
   /** Units of which nothing more is written. */
-  const turnAway = (units: readonly Unit[], code: string, message: string): void => {
+  const turnAway = (units: readonly Unit[], code: RefusedCode, message: string): void => {
     const outcome: WriteOutcome = { kind: 'refused', code, message, retryable: true };
     for (const unit of units) {
       settle(unit, settledOf(unit), unit.items.length, [outcome], 0, 0);

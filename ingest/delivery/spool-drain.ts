@@ -12,7 +12,9 @@
  *    is down no records are held in memory: what was read and not taken is read again.
  * 5. What is read is within the memory that the spools of a process share; it waits for its turn.
  */
+
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
+import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
@@ -26,7 +28,7 @@ import type { SpoolMemory } from './spool-memory.ts';
 export type DrainNews =
   /** What a failure, or an earlier run, had left is all in the stream. */
   | { readonly kind: 'spool-drained'; readonly records: number }
-  | { readonly kind: 'set-aside'; readonly code: string; readonly message: string }
+  | { readonly kind: 'set-aside'; readonly code: RefusedCode; readonly message: string }
   /** Nothing is lost; it is tried again. */
   | { readonly kind: 'spool-fault'; readonly message: string };
 

@@ -16,6 +16,7 @@
  * against 2.4 to 4.6 us for 16 single look-ups; the verdict of a usual head adds some 20 ns (Node
  * 20, one core).
  */
+import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 
@@ -162,14 +163,14 @@ function isDecimal(text: string): boolean {
 
 function breaks(
   status: Refusal['status'],
-  code: string,
+  code: RefusedCode,
   message: string,
   expected: string,
 ): HeadFault {
   return { refusal: { status, code, message, expected }, breaksFraming: true };
 }
 
-function keeps(code: string, message: string, expected: string): HeadFault {
+function keeps(code: RefusedCode, message: string, expected: string): HeadFault {
   return { refusal: { status: 400, code, message, expected }, breaksFraming: false };
 }
 

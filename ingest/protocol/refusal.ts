@@ -1,7 +1,9 @@
 /**
  * What the ingress says no to, as a value: a status, a stable code, and what was expected where.
  */
+
 import { pointerPart } from '../../schemas/json-pointer.ts';
+import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
 
 export interface Refusal {
   readonly status:
@@ -20,8 +22,7 @@ export interface Refusal {
     | 431
     | 501
     | 503;
-  /** Stable, kebab-case. */
-  readonly code: string;
+  readonly code: RefusedCode;
   readonly message: string;
   readonly expected?: string;
   /** JSON pointer into the body. */

@@ -7,8 +7,10 @@
  * 2. Labels come from closed sets: configured streams, paths, their shards and partitions, codes of
  *    the source.
  */
+
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Ack } from '../../schemas/config.ts';
+import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
 import type { Path } from '../../schemas/ports/record.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { StreamPathState } from '../delivery/path-delivery.ts';
@@ -73,7 +75,7 @@ export interface IngressMetrics {
   /**
    * An event, or a request before its events were found. `stream` only when it is a configured one.
    */
-  refused(stream: string | undefined, code: string): void;
+  refused(stream: string | undefined, code: RefusedCode): void;
   /** An event that does not fit its stream's schema and was taken all the same. */
   warned(stream: string): void;
   /** An event that was answered from memory and is lost. */

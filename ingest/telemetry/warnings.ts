@@ -9,12 +9,14 @@
  *    on all of them the one with the most pays, so that a key that makes ever new kinds pushes out
  *    its own. A sample is renewed at most once a minute. Kept for a day.
  */
+
 import { assert } from '../../schemas/kernel/assert.ts';
+import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../protocol/refusal.ts';
 
 export interface IngestionWarning {
-  readonly code: string;
+  readonly code: RefusedCode;
   /** 200: it was taken all the same. */
   readonly status: number;
   readonly message: string;

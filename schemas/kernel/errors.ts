@@ -2,6 +2,7 @@
  * Operational faults. Refused data is never an error (it is a `RejectedEvent`), a defect is an
  * assertion.
  */
+import type { OperationalCode } from './error-codes.ts';
 
 export interface SluiceErrorOptions {
   /** Whether doing the same thing again, later, can succeed. */
@@ -13,12 +14,11 @@ export interface SluiceErrorOptions {
 
 export class SluiceError extends Error {
   override readonly name = 'SluiceError';
-  /** Stable, kebab-case, from a closed set per module. */
-  readonly code: string;
+  readonly code: OperationalCode;
   readonly retryable: boolean;
   readonly fix: string | undefined;
 
-  constructor(code: string, message: string, options: SluiceErrorOptions = {}) {
+  constructor(code: OperationalCode, message: string, options: SluiceErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryable = options.retryable ?? false;

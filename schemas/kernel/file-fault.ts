@@ -1,13 +1,14 @@
 /**
  * What the file system throws, as faults of Sluice. Pure.
  */
+import type { OperationalCode } from './error-codes.ts';
 import { messageOf, SluiceError, systemCodeOf } from './errors.ts';
 
 /**
  * What went wrong with a file, as a fault that the next attempt may not meet: `disk-full`, or
  * `code`.
  */
-export function fileFault(code: string, what: string, cause: unknown): SluiceError {
+export function fileFault(code: OperationalCode, what: string, cause: unknown): SluiceError {
   if (cause instanceof SluiceError) return cause;
   const full = systemCodeOf(cause) === 'ENOSPC' || systemCodeOf(cause) === 'EDQUOT';
   return new SluiceError(full ? 'disk-full' : code, `${what}: ${messageOf(cause)}`, {

@@ -8,17 +8,18 @@
  * 3. `unknown` means that the record may or may not be in the stream; only the caller can decide to
  *    write it again.
  */
+import type { RefusedCode } from '../kernel/error-codes.ts';
 import type { OutgoingRecord, Path, RecordPlace } from './record.ts';
 
 export type WriteOutcome =
   | ({ readonly kind: 'applied' } & RecordPlace)
   | {
       readonly kind: 'refused';
-      readonly code: string;
+      readonly code: RefusedCode;
       readonly message: string;
       readonly retryable: boolean;
     }
-  | { readonly kind: 'unknown'; readonly code: string; readonly message: string };
+  | { readonly kind: 'unknown'; readonly code: RefusedCode; readonly message: string };
 
 /** It is in the stream, or never will be. */
 export function isDecided(outcome: WriteOutcome): boolean {

@@ -144,7 +144,7 @@ const noKafka: RecordWriter = {
     Promise.resolve(
       records.map(() => ({
         kind: 'refused',
-        code: 'no-kafka',
+        code: 'stream-unreachable',
         message: 'there is none',
         retryable: false,
       })),

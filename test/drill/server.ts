@@ -5,6 +5,7 @@
  *   node server.js CONFIG DIR     tells {ready, url} and takes {fault, ...} over IPC, answered with its metrics
  */
 // Before the ingress: its binary reads a bound when it is loaded.
+import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
 import '../../deploy/host/http-server.ts';
 import { join } from 'node:path';
 import { claimsDir, logDir, spoolDir } from '../../deploy/host/layout.ts';
@@ -30,7 +31,7 @@ const clock: Clock = { ...systemClock, now: () => systemClock.now() + steppedMs 
 /** A bus in front of the log that does what the fault says. */
 function faulty(writer: RecordWriter): RecordWriter {
   let nth = 0;
-  const refused = (code: string): WriteOutcome => ({
+  const refused = (code: RefusedCode): WriteOutcome => ({
     kind: 'refused',
     code,
     message: 'as the drill says',
@@ -51,9 +52,7 @@ function faulty(writer: RecordWriter): RecordWriter {
       );
       let at = 0;
       return taken.map((isTaken) =>
-        isTaken
-          ? (outcomes[at++] as WriteOutcome)
-          : refused('ProvisionedThroughputExceededException'),
+        isTaken ? (outcomes[at++] as WriteOutcome) : refused('throughput-exceeded'),
       );
     },
   };

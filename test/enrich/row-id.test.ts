@@ -91,7 +91,7 @@ async function play(makeSink: MakeSink): Promise<void> {
           const state = await inner.prepare(checkpoint, last);
           if (node.id !== 'pairs' || ++prepared < 2 || kills === 0) return state;
           kills--;
-          throw new SluiceError('killed', 'the run ends here', { retryable: true });
+          throw new SluiceError('worker-ended', 'the run ends here', { retryable: true });
         },
       };
     };

@@ -48,13 +48,13 @@ export function parameters(
 function decide({ attributes }: DecodedEvent, attempt: number): WriteOutcome | undefined {
   switch (attributes.type) {
     case 'fuzz.refused':
-      return { kind: 'refused', code: 'fuzz', message: 'never', retryable: false };
+      return { kind: 'refused', code: 'stream-failed', message: 'never', retryable: false };
     case 'fuzz.retried':
       return attempt === 1
-        ? { kind: 'refused', code: 'fuzz', message: 'not yet', retryable: true }
+        ? { kind: 'refused', code: 'stream-failed', message: 'not yet', retryable: true }
         : undefined;
     case 'fuzz.unknown':
-      return { kind: 'unknown', code: 'fuzz', message: 'who knows' };
+      return { kind: 'unknown', code: 'stream-failed', message: 'who knows' };
     default:
       return undefined;
   }

@@ -262,8 +262,8 @@ describe('an answer', () => {
     'about what %s refuses, or may have, is as documented',
     async (path) => {
       const outcomes = [
-        { kind: 'refused', code: 'x', message: 'never', retryable: false },
-        { kind: 'unknown', code: 'x', message: 'perhaps' },
+        { kind: 'refused', code: 'stream-refused', message: 'never', retryable: false },
+        { kind: 'unknown', code: 'stream-refused', message: 'perhaps' },
       ] as const;
       const event = JSON.stringify('x'.repeat(path === 'kafka' ? 2_000 : 1));
       for (const outcome of outcomes) {

@@ -320,17 +320,17 @@ describe('when the stream does not take it', () => {
   it('a passing refusal is not seen by the client', async () => {
     made.kinesis.decide = (_event, attempt) =>
       attempt < 3
-        ? { kind: 'refused', code: 'throttled', message: 'slow down', retryable: true }
+        ? { kind: 'refused', code: 'throughput-exceeded', message: 'slow down', retryable: true }
         : undefined;
     expect((await post(url(), '1')).status).toBe(200);
     expect(made.kinesis.applied.length).toBe(1);
   });
 
   it('an unknown outcome is told, and never written again here', async () => {
-    made.kinesis.decide = () => ({ kind: 'unknown', code: 'reply-lost', message: 'no reply' });
+    made.kinesis.decide = () => ({ kind: 'unknown', code: 'reply-missing', message: 'no reply' });
     expect(await post(url(), '1')).toMatchObject({
       status: 503,
-      json: { error: { code: 'reply-lost', outcome: 'unknown' } },
+      json: { error: { code: 'reply-missing', outcome: 'unknown' } },
     });
     expect(made.kinesis.writes).toEqual([1]);
   });

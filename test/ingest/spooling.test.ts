@@ -30,13 +30,13 @@ const folder = (): string => join(root, String(made++));
 
 const down: WriteOutcome = {
   kind: 'refused',
-  code: 'down',
+  code: 'stream-unreachable',
   message: 'it is down',
   retryable: true,
 };
 const never: WriteOutcome = {
   kind: 'refused',
-  code: 'too-large',
+  code: 'record-too-large',
   message: 'it is too large',
   retryable: false,
 };

@@ -211,7 +211,7 @@ class Player {
 }
 
 const isPlanned = (thrown: unknown): boolean =>
-  ['planned', 'fenced'].includes((thrown as { readonly code?: string }).code ?? '');
+  ['worker-ended', 'fenced'].includes((thrown as { readonly code?: string }).code ?? '');
 
 /**
  * What went in came out in one way or another, at every node, and nothing was late that may not be.

@@ -69,7 +69,7 @@ export class Gate {
     this.#calls++;
     const planned = this.#planned?.at === this.#calls ? this.#planned.how : undefined;
     if (planned === 'failing')
-      throw new SluiceError('planned', 'a planned fault', { retryable: true });
+      throw new SluiceError('worker-ended', 'a planned fault', { retryable: true });
     if (planned === 'before') this.dead = true;
     if (this.dead) return never();
     const result = await effect();

@@ -6,13 +6,14 @@
  *    mended nothing.
  * 2. `checkpointAlarmFailures` in a row are an alarm.
  */
+import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
 import type { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 
 export interface CheckpointFailure {
   /** Its number; null where the run could not even begin one. */
   readonly checkpoint: number | null;
-  readonly code: string;
+  readonly code: OperationalCode;
   readonly message: string;
   readonly fix: string | null;
   /** Epoch ms. */

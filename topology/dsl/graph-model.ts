@@ -102,7 +102,14 @@ export type WriteOf<M> = {
  * @example
  * const routes = graphModel({
  *   nodes: { Airport: { key: 'code', props: { code: 'string', name: 'string' } } },
- *   edges: { ROUTE: { from: 'Airport', to: 'Airport', key: ['carrier'], props: { carrier: 'string', flights: 'integer' } } },
+ *   edges: {
+ *     ROUTE: {
+ *       from: 'Airport',
+ *       to: 'Airport',
+ *       key: ['carrier'],
+ *       props: { carrier: 'string', flights: 'integer' },
+ *     },
+ *   },
  * });
  * routes.Airport({ code: 'JFK', name: 'John F. Kennedy' });
  * routes.ROUTE({ from: 'JFK', to: 'LAX', carrier: 'UA', flights: 12 });

@@ -33,6 +33,10 @@ export interface FileTableOptions<V> {
  * A table from a file beside the topology: a JSON array, or one JSON object a line (`.ndjson`),
  * also gzipped (`.gz`). Every row must fit `schema`; `key` names the property that is looked up,
  * unique among the rows.
+ *
+ * @example
+ * const users = fileTable('users.ndjson', userRow, { key: 'id' });
+ * clicks.lookup('user', users, { by: (c) => c.user }, (c, user) => ({ ...c, name: user?.name ?? null }));
  */
 export function fileTable<V>(
   file: string,
@@ -76,6 +80,13 @@ export interface AsyncLookup<in K, out V> {
 /**
  * A function of one's own; undefined means that there is nothing for this key. It is tried again
  * when it rejects.
+ *
+ * @example
+ * const price = asyncLookup(async (item: string, { signal }) => {
+ *   const answer = await fetch(`https://prices.example/${item}`, { signal });
+ *   return answer.ok ? ((await answer.json()) as number) : undefined;
+ * });
+ * clicks.lookup('price', price, { by: (c) => c.item }, (c, found) => ({ ...c, price: found ?? 0 }));
  */
 export function asyncLookup<K extends Key, V>(
   call: (key: K, context: LookupContext) => Promise<V | undefined>,
@@ -83,7 +94,13 @@ export function asyncLookup<K extends Key, V>(
   return { from: 'function', name: 'function', call };
 }
 
-/** A connector that the configuration binds by this name. */
+/**
+ * A connector that the configuration binds by this name.
+ *
+ * @example
+ * const stock = connector<{ left: number }>('stock');
+ * clicks.lookup('stock', stock, { by: (c) => c.item }, (c, found) => ({ ...c, left: found?.left ?? 0 }));
+ */
 export function connector<V>(name: string): AsyncLookup<Key, V> {
   return { from: 'connector', name, call: undefined };
 }

@@ -38,6 +38,9 @@ export interface TableOptions<in out T = Record<string, unknown>> {
  * A table in the lake. Columns come from the row's schema; `date` and `hour` are UTC of the
  * element's timestamp; `team` and `app` are the row's columns where it has them, else the
  * topology's owner.
+ *
+ * @example
+ * clicks.sinkTo('clicks-table', table('clicks', clickRow, { partitionBy: ['date'] }));
  */
 export function table<T>(
   name: string,
@@ -67,12 +70,21 @@ export function table<T>(
 /**
  * The rejected table: for an output whose elements belong with the refused ones. Their code is
  * `late` from a late output, else `rejected-by-topology`.
+ *
+ * @example
+ * const { out, late } = clicks.deduplicate('once', { by: (c) => c.id, within: '1h', late: 'side' });
+ * late.sinkTo('late-clicks', rejected());
  */
 export function rejected(): SinkDefinition<unknown> {
   return { definition: { kind: 'rejected' } };
 }
 
-/** Elements for the test driver to read, in tests of a part of a topology. No job runs with it. */
+/**
+ * Elements for the test driver to read, in tests of a part of a topology. No job runs with it.
+ *
+ * @example
+ * clicks.sinkTo('out', collect());
+ */
 export function collect(): SinkDefinition<unknown> {
   return { definition: { kind: 'collect' } };
 }
@@ -81,6 +93,10 @@ export function collect(): SinkDefinition<unknown> {
  * A property graph: `writes` says which nodes and edges an element gives values to. They are
  * written in the order of the elements, the last value of a property wins; of two sinks that write
  * the same property no order is promised.
+ *
+ * @example
+ * const shop = graphModel({ nodes: { User: { key: 'id', props: { id: 'string' } } } });
+ * clicks.sinkTo('users', graph(shop, (c) => [shop.User({ id: c.user })]));
  */
 export function graph<T, M extends AnyModel>(
   model: M,

@@ -23,7 +23,12 @@ export interface StreamDefinition<out E> {
   readonly gives?: () => E;
 }
 
-/** A stream by its name `team/app`: its Kinesis stream and its Kafka topic, read as one. */
+/**
+ * A stream by its name `team/app`: its Kinesis stream and its Kafka topic, read as one.
+ *
+ * @example
+ * const orders = t.source('orders', stream('shop/orders')).validate('orders-valid', order);
+ */
 export function stream(
   name: string,
   options: { readonly dataText: true },

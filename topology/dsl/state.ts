@@ -36,12 +36,35 @@ export interface StateDefinition<out H> {
   readonly gives?: () => H;
 }
 
-/** One JSON-safe value per key. */
+/**
+ * One JSON-safe value per key.
+ *
+ * @example
+ * clicks.keyBy((c) => c.user).process('nth-click', {
+ *   state: { seen: value<number>({ ttl: '1d' }) },
+ *   onElement: (click, { state }) => {
+ *     const nth = (state.seen.get() ?? 0) + 1;
+ *     state.seen.set(nth);
+ *     return [{ ...click, nth }];
+ *   },
+ * });
+ */
 export function value<V>(options: StateOptions = {}): StateDefinition<ValueState<V>> {
   return { type: 'value', options };
 }
 
-/** A list of JSON-safe values per key. */
+/**
+ * A list of JSON-safe values per key.
+ *
+ * @example
+ * clicks.keyBy((c) => c.user).process('pages', {
+ *   state: { pages: list<string>() },
+ *   onElement: (click, { state }) => {
+ *     state.pages.add(click.page);
+ *     return [{ user: click.user, pages: state.pages.get() }];
+ *   },
+ * });
+ */
 export function list<V>(options: StateOptions = {}): StateDefinition<ListState<V>> {
   return { type: 'list', options };
 }

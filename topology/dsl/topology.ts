@@ -28,8 +28,10 @@ export interface TopologyBuilder {
  *
  * @example
  * export default topology('clicks', { version: 1, owner: 'rpp/promo' }, (t) => {
- *   const clicks = t.source('clicks', stream('rpp/promo-clicks')).validate('clicks-valid', promoClick);
- *   clicks.map((e) => ({ id: e.id, promoId: e.data.promoId })).sinkTo('clicks-table', table('clicks', clickRow));
+ *   t.source('clicks', stream('rpp/promo-clicks'))
+ *     .validate('clicks-valid', promoClick)
+ *     .map((e) => ({ id: e.id, promoId: e.data.promoId }))
+ *     .sinkTo('clicks-table', table('clicks', promoClickRow));
  * });
  */
 export function topology(

@@ -18,6 +18,9 @@ export type WindowDefinition =
 /**
  * Windows `[start, end)` of one size that do not overlap. They begin at multiples of it since 1970
  * UTC, moved by `offset`, which is less than the size.
+ *
+ * @example
+ * clicks.keyBy((c) => c.user).window('per-minute', tumbling('1m')).aggregate({ clicks: count() });
  */
 export function tumbling(
   size: Duration,
@@ -29,6 +32,12 @@ export function tumbling(
 /**
  * Windows `[start, end)` of `size`, one beginning every `slide`; an element is in each that covers
  * it. `offset` is less than the slide.
+ *
+ * @example
+ * clicks
+ *   .keyBy((c) => c.user)
+ *   .window('last-hour', sliding('1h', '5m'))
+ *   .aggregate({ clicks: count() });
  */
 export function sliding(
   size: Duration,
@@ -41,6 +50,9 @@ export function sliding(
 /**
  * One window per burst of a key: `[first, last + gap)`. Elements whose gaps touch are of one
  * session.
+ *
+ * @example
+ * clicks.keyBy((c) => c.user).window('visits', session('30m')).aggregate({ clicks: count() });
  */
 export function session(gap: Duration): WindowDefinition {
   return { type: 'session', gap };
@@ -64,7 +76,12 @@ export interface Aggregate<in T, out R> {
  */
 type NullOf<V> = Extract<V, null | undefined> extends never ? never : null;
 
-/** How many elements; of `of`, how many where it gives neither null nor undefined. */
+/**
+ * How many elements; of `of`, how many where it gives neither null nor undefined.
+ *
+ * @example
+ * minutes.aggregate({ clicks: count(), bought: count((c: Click) => c.order) });
+ */
 export function count(): Aggregate<unknown, number>;
 export function count<T>(of: (value: T) => unknown): Aggregate<T, number>;
 export function count(of?: unknown): Aggregate<never, number> {
@@ -77,6 +94,9 @@ export function count(of?: unknown): Aggregate<never, number> {
  * The sum of finite numbers: exact, rounded once. As in SQL null and undefined are skipped, and the
  * sum of nothing is null. An element with any other value (text, NaN, Infinity) is rejected, and
  * the window goes on without it.
+ *
+ * @example
+ * minutes.aggregate({ spent: sum((c: Click) => c.price) });
  */
 export function sum<T, V extends number | null | undefined>(
   of: (value: T) => V,
@@ -87,6 +107,9 @@ export function sum<T, V extends number | null | undefined>(
 /**
  * The mean of finite numbers: the exact sum over their count, rounded once. Null is skipped as by
  * `sum`.
+ *
+ * @example
+ * minutes.aggregate({ mean: avg((c: Click) => c.price) });
  */
 export function avg<T, V extends number | null | undefined>(
   of: (value: T) => V,
@@ -94,14 +117,24 @@ export function avg<T, V extends number | null | undefined>(
   return { agg: 'avg', functions: { of } };
 }
 
-/** The smallest finite number. Null is skipped as by `sum`. */
+/**
+ * The smallest finite number. Null is skipped as by `sum`.
+ *
+ * @example
+ * minutes.aggregate({ cheapest: min((c: Click) => c.price) });
+ */
 export function min<T, V extends number | null | undefined>(
   of: (value: T) => V,
 ): Aggregate<T, number | NullOf<V>> {
   return { agg: 'min', functions: { of } };
 }
 
-/** The largest finite number. Null is skipped as by `sum`. */
+/**
+ * The largest finite number. Null is skipped as by `sum`.
+ *
+ * @example
+ * minutes.aggregate({ dearest: max((c: Click) => c.price) });
+ */
 export function max<T, V extends number | null | undefined>(
   of: (value: T) => V,
 ): Aggregate<T, number | NullOf<V>> {
@@ -111,6 +144,9 @@ export function max<T, V extends number | null | undefined>(
 /**
  * About how many different keys, null and undefined not counted; the standard error is in
  * `topology/state/distinct-sketch.ts`.
+ *
+ * @example
+ * minutes.aggregate({ pages: approxDistinct((c: Click) => c.page) });
  */
 export function approxDistinct<T>(of: (value: T) => Key | null | undefined): Aggregate<T, number> {
   return { agg: 'approxDistinct', functions: { of } };
@@ -129,7 +165,18 @@ export interface UserAggregate<in T, A, out R> {
   readonly result: (accumulator: A) => R;
 }
 
-/** An aggregate of one's own. */
+/**
+ * An aggregate of one's own.
+ *
+ * @example
+ * const longest = aggregator<Click, string, string>({
+ *   create: () => '',
+ *   add: (found, click) => (click.page.length > found.length ? click.page : found),
+ *   merge: (a, b) => (a.length > b.length ? a : b),
+ *   result: (found) => found,
+ * });
+ * minutes.aggregate({ longest });
+ */
 export function aggregator<T, A, R>(parts: UserAggregate<T, A, R>): Aggregate<T, R> {
   const { create, add, merge, result } = parts;
   return { agg: 'user', functions: { create, add, merge, result } };

@@ -4,6 +4,7 @@
  * Invariant: what a function here has returned from survives a power cut, but for names made by
  * `writeDurable` (see there).
  */
+
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';

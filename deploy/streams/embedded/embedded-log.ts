@@ -8,6 +8,7 @@
  *    made, so no key moves.
  * 2. `<root>` has one owner, who holds its lock; so has each split's folder, wherever a link leads.
  */
+
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Frame } from '../../../ingest/segment-log/frame.ts';
@@ -18,6 +19,7 @@ import { SegmentReader } from '../../../ingest/segment-log/segment-reader.ts';
 import type { LocalConfig, StreamConfig } from '../../../schemas/config.ts';
 import { present } from '../../../schemas/kernel/assert.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
+import type { RefusedCode } from '../../../schemas/kernel/error-codes.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { lockFolder } from '../../../schemas/kernel/folder-lock.ts';
 import { limits } from '../../../schemas/limits.ts';
@@ -208,7 +210,7 @@ async function writeTo(
   return outcomes;
 }
 
-function refused(code: string, message: string, retryable: boolean): WriteOutcome {
+function refused(code: RefusedCode, message: string, retryable: boolean): WriteOutcome {
   return { kind: 'refused', code, message, retryable };
 }
 

@@ -112,7 +112,7 @@ function unreadable({ first, last, codec }: RecordBatch, of: string, thrown: unk
   const { code, message, fix } =
     thrown instanceof SluiceError
       ? thrown
-      : { code: 'stream-corrupt', message: damage(codec, thrown), fix: undefined };
+      : { code: 'stream-corrupt' as const, message: damage(codec, thrown), fix: undefined };
   return new SluiceError(code, `${of}: the records at ${first} to ${last} are ${message}`, {
     cause: thrown,
     fix: fix === undefined ? skip : `${fix}, or ${skip}`,

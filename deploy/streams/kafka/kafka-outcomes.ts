@@ -6,6 +6,7 @@
  *    `unknown`.
  * 2. Messages name no broker and no principal.
  */
+import type { RefusedCode } from '../../../schemas/kernel/error-codes.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { WriteOutcome } from '../../../schemas/ports/record-writer.ts';
 import type { KafkaFailure } from './kafka-failure.ts';
@@ -26,7 +27,7 @@ export interface FailedRequest {
 }
 
 export function refused(
-  code: string,
+  code: RefusedCode,
   message: string,
   retryable: boolean,
 ): Extract<Failure, { kind: 'refused' }> {

@@ -18,10 +18,12 @@
  *    read begins with the record at the position: as long as that is there, so is everything behind
  *    it.
  */
+
 import { present } from '../../../schemas/kernel/assert.ts';
 import { backoffMs } from '../../../schemas/kernel/backoff.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { sleep } from '../../../schemas/kernel/clock.ts';
+import type { OperationalCode } from '../../../schemas/kernel/error-codes.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Random } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
@@ -261,7 +263,7 @@ class KinesisReader implements RecordReader {
     return this.#error('position-trimmed', why);
   }
 
-  #error(code: string, why: string, retryable = false): SluiceError {
+  #error(code: OperationalCode, why: string, retryable = false): SluiceError {
     const message = `Kinesis stream '${this.#options.streamName}': ${why}`;
     return new SluiceError(code, message, { retryable });
   }

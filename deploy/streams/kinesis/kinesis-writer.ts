@@ -9,7 +9,9 @@
  *    alone. Where only Kinesis knows, the others go again (halves.ts).
  * 3. Whatever the endpoint does is an outcome; `write` never rejects for it.
  */
+
 import { assert } from '../../../schemas/kernel/assert.ts';
+import type { RefusedCode } from '../../../schemas/kernel/error-codes.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { OutgoingRecord } from '../../../schemas/ports/record.ts';
@@ -194,7 +196,7 @@ function asError(stream: string, cause: unknown): SluiceError {
   );
 }
 
-function refused(code: string, message: string, retryable: boolean): Failure {
+function refused(code: RefusedCode, message: string, retryable: boolean): Failure {
   return { kind: 'refused', code, message, retryable };
 }
 

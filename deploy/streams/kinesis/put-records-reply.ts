@@ -7,7 +7,9 @@
  *    leaves the records `unknown`.
  * 3. Messages go to clients: they name no account, address or user, which Kinesis' own do.
  */
+
 import { cbor } from '@smithy/core/cbor';
+import type { RefusedCode } from '../../../schemas/kernel/error-codes.ts';
 import { systemCodeOf } from '../../../schemas/kernel/errors.ts';
 import type { WriteOutcome } from '../../../schemas/ports/record-writer.ts';
 import { isThrottling } from './throttling.ts';
@@ -139,10 +141,10 @@ function neverConnected(thrown: unknown): boolean {
   );
 }
 
-function refused(code: string, message: string): Extract<Failure, { kind: 'refused' }> {
+function refused(code: RefusedCode, message: string): Extract<Failure, { kind: 'refused' }> {
   return { kind: 'refused', code, message, retryable: true };
 }
 
-function unknown(code: string, message: string): Failure {
+function unknown(code: RefusedCode, message: string): Failure {
   return { kind: 'unknown', code, message };
 }

@@ -1,6 +1,7 @@
 /**
  * What a failed call of the source means. Pure.
  */
+import type { OperationalCode } from '../../../schemas/kernel/error-codes.ts';
 import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
 import { isThrottling } from './throttling.ts';
 
@@ -31,7 +32,7 @@ export function readFaultOf(
   if (name === 'ExpiredIteratorException') return { kind: 'expired' };
   if (isThrottling(name) || name === inUse) return { kind: 'throttled' };
   const error = (
-    code: string,
+    code: OperationalCode,
     message: string,
     more: { readonly fix?: string; readonly retryable?: boolean } = {},
   ): ReadFault => ({

@@ -102,7 +102,12 @@ export interface Journey<in T> {
  * The mapping for elements of type `T`.
  *
  * @example
- * const visits = journey<Click>({ id: (c) => c.id, time: (c) => c.clickedAt, user: (c) => c.user, page: (c) => c.page });
+ * const visits = journey<Click>({
+ *   id: (c) => c.id,
+ *   time: (c) => c.clickedAt,
+ *   user: (c) => c.user,
+ *   page: (c) => c.page,
+ * });
  * clicks
  *   .keyBy((c) => c.user)
  *   .window('sessions', session('30m'))

@@ -30,7 +30,7 @@ it('tells what a path has in its spool, for how long, and that its breaker is op
 it('tells of a checkpoint that failed at once, and loudly of three in a row', () => {
   const failure = {
     checkpoint: 4,
-    code: 'disk-full',
+    code: 'disk-full' as const,
     message: 'no room',
     fix: 'free some space',
     atMs: 0,
@@ -132,7 +132,7 @@ describe('a topology', () => {
     );
     const failure = {
       checkpoint: 4,
-      code: 'disk-full',
+      code: 'disk-full' as const,
       message: 'no room',
       fix: null,
       atMs: 0,
@@ -148,11 +148,11 @@ describe('a topology', () => {
     expect(lineOf({ job: job([split(0)], { pausedBy: ['prices'] }) })).toMatch(
       /reading is paused by prices: holds time$/,
     );
-    expect(lineOf({ state: 'failed', error: { code: 'x', message: `two\nlines` } })).toBe(
+    expect(lineOf({ state: 'failed', error: { code: 'defect', message: `two\nlines` } })).toBe(
       'topology orders (orders.ts): failed; two',
     );
     expect(
-      lineOf({ state: 'failed', error: { code: 'x', message: 'long '.repeat(1_000) } }).length,
+      lineOf({ state: 'failed', error: { code: 'defect', message: 'long '.repeat(1_000) } }).length,
     ).toBeLessThan(400);
   });
 
@@ -218,7 +218,10 @@ describe('a topology', () => {
   });
 
   it('that another instance runs now says so, and no fault beside it', () => {
-    const error = { code: 'fenced', message: "attempt 3 of 'orders' was taken over by attempt 4" };
+    const error = {
+      code: 'fenced' as const,
+      message: "attempt 3 of 'orders' was taken over by attempt 4",
+    };
     expect(lineOf({ state: 'taken-over', error, job: null })).toBe(
       'topology orders (orders.ts): taken over by another instance, which runs it now',
     );

@@ -80,7 +80,7 @@ it.each([
 });
 
 it('keeps back what is behind a half that may go again', async () => {
-  const later: WriteOutcome = { ...refused, code: 'later', retryable: true };
+  const later: WriteOutcome = { ...refused, code: 'stream-failed', retryable: true };
   const sent: (readonly number[])[] = [];
   const outcomes = await sendInHalves([1, 2, 3, 4], async (records) => {
     sent.push(records);
@@ -92,5 +92,5 @@ it('keeps back what is behind a half that may go again', async () => {
   ]);
   expect(
     outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome.code : outcome.kind)),
-  ).toEqual([...['later', 'later'], ...['order-kept', 'order-kept']]);
+  ).toEqual([...['stream-failed', 'stream-failed'], ...['order-kept', 'order-kept']]);
 });

@@ -34,7 +34,7 @@ const replicated = (at: string): Settled => ({
 });
 const refused: Delivered = {
   kind: 'not-delivered',
-  refusal: { status: 503, code: 'x', message: 'no' },
+  refusal: { status: 503, code: 'stream-down', message: 'no' },
 };
 
 let fingerprintOf: FingerprintOf;

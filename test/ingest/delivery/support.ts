@@ -21,7 +21,7 @@ export interface StreamDouble extends RecordWriter {
 
 export const down: WriteOutcome = {
   kind: 'refused',
-  code: 'down',
+  code: 'stream-unreachable',
   message: 'it is down',
   retryable: true,
 };
@@ -54,7 +54,7 @@ export function streamDouble(path: Path = 'kafka'): StreamDouble {
         if (decided !== undefined && decided !== 'lost') return decided;
         double.texts.push(text);
         if (decided === 'lost')
-          return { kind: 'unknown', code: 'lost', message: 'the answer was lost' };
+          return { kind: 'unknown', code: 'reply-missing', message: 'the answer was lost' };
         return { kind: 'applied', split: 's', position: String(double.texts.length) };
       });
     },

@@ -191,7 +191,7 @@ describe('an event of an id in flight', () => {
     });
     made.kinesis.decide = (event) =>
       event.data.toString() === '1'
-        ? { kind: 'refused', code: 'x', message: 'never', retryable: false }
+        ? { kind: 'refused', code: 'stream-refused', message: 'never', retryable: false }
         : undefined;
     const first = send('/v1/a/plain', '1', { 'x-event-id': 'f' });
     while (made.kinesis.writes.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -207,7 +207,7 @@ describe('an event of an id in flight', () => {
 
   it('of which nobody knows whether it was accepted is tried anew, and counts from then on', async () => {
     made.kinesis.decide = (_event, attempt) =>
-      attempt === 1 ? { kind: 'unknown', code: 'x', message: 'perhaps' } : undefined;
+      attempt === 1 ? { kind: 'unknown', code: 'stream-refused', message: 'perhaps' } : undefined;
     expect(await send('/v1/a/plain', '1', { 'x-event-id': 'u' })).toMatchObject({
       status: 503,
       json: { error: { outcome: 'unknown' } },

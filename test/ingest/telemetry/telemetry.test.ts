@@ -128,7 +128,7 @@ describe('metrics', () => {
     const metrics = ingressMetrics();
     const throttled = {
       kind: 'refused',
-      code: 'throttled',
+      code: 'throughput-exceeded',
       message: 'too much for the shard',
       retryable: true,
     } as const;
@@ -153,7 +153,7 @@ describe('metrics', () => {
       'sluice_ingress_split_records_total{stream="a/x",path="kinesis",split="shardId-1"} 1',
     );
     expect(text).toContain(
-      'sluice_ingress_write_failures_total{stream="a/x",path="kinesis",code="throttled"} 2',
+      'sluice_ingress_write_failures_total{stream="a/x",path="kinesis",code="throughput-exceeded"} 2',
     );
     expect(text).toContain('sluice_ingress_config_reloads_total{outcome="refused"} 1');
     expect(text).toContain('sluice_ingress_config_refused_since_seconds 1.5');

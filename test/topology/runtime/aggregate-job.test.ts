@@ -254,10 +254,10 @@ describe('a job over aggregates', () => {
       sixty(rigged.made);
       let step = 0;
       rigged.made.crash = () => {
-        if (++step === at) throw new SluiceError('killed', `killed at step ${at}`);
+        if (++step === at) throw new SluiceError('worker-ended', `killed at step ${at}`);
       };
       await drained(rigged.start(), rigged).catch((thrown: unknown) =>
-        expect((thrown as SluiceError).code).toBe('killed'),
+        expect((thrown as SluiceError).code).toBe('worker-ended'),
       );
       expect(step, `killed at step ${at}`).toBeGreaterThanOrEqual(at);
       await drained(rigged.start(), rigged);

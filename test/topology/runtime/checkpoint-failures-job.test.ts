@@ -3,9 +3,11 @@
  * status said `running`, without an error, until the next try, which came after nine times as long
  * as the failed one had taken; then the run ended.
  */
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
+import type { OperationalCode } from '../../../schemas/kernel/error-codes.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
 import { limits } from '../../../schemas/limits.ts';
@@ -52,7 +54,7 @@ function rigOf(): Rig {
   const clock = manualClock(5_000_000);
   const blobs = memoryBlobs();
   const hanging: ((how: 'stored' | 'failed') => void)[] = [];
-  const fault = (code: string): SluiceError =>
+  const fault = (code: OperationalCode): SluiceError =>
     new SluiceError(code, `${code}: no room`, {
       retryable: code !== 's3-refused',
       fix: 'free some space',

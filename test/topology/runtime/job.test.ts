@@ -151,10 +151,10 @@ describe('a job', () => {
       fill(rigged.made, 0, 60);
       let count = 0;
       rigged.made.crash = () => {
-        if (++count === at) throw new SluiceError('killed', `killed at step ${at}`);
+        if (++count === at) throw new SluiceError('worker-ended', `killed at step ${at}`);
       };
       await runDry(rigged.start(), rigged).catch((thrown: unknown) =>
-        expect((thrown as SluiceError).code).toBe('killed'),
+        expect((thrown as SluiceError).code).toBe('worker-ended'),
       );
       expect(count).toBeGreaterThanOrEqual(at);
       await runDry(rigged.start(), rigged);

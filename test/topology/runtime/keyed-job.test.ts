@@ -214,10 +214,10 @@ describe('a job with keyed state', () => {
       fill(rigged.made, 0, 40);
       let taken = 0;
       rigged.made.crash = () => {
-        if (++taken === at) throw new SluiceError('killed', `killed at step ${at}`);
+        if (++taken === at) throw new SluiceError('worker-ended', `killed at step ${at}`);
       };
       await runDrained(rigged.start(), rigged).catch((thrown: unknown) =>
-        expect((thrown as SluiceError).code).toBe('killed'),
+        expect((thrown as SluiceError).code).toBe('worker-ended'),
       );
       await runDrained(rigged.start(), rigged);
       expect(landed(rigged), `killed at step ${at}`).toEqual(expected);

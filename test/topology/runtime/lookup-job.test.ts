@@ -465,7 +465,7 @@ describe('exactly once', () => {
         slow(rigged);
         let count = 0;
         rigged.made.crash = () => {
-          if (++count === at) throw new SluiceError('killed', `killed at step ${at}`);
+          if (++count === at) throw new SluiceError('worker-ended', `killed at step ${at}`);
         };
         const killed = rigged.start(enriched(options));
         await killed.until(isDry);

@@ -129,7 +129,7 @@ describe('a job whose sink is gone', () => {
           const crashAt = (step: number): void => {
             steps = 0;
             rigged.made.crash = () => {
-              if (++steps === step) throw new SluiceError('killed', `killed at step ${step}`);
+              if (++steps === step) throw new SluiceError('worker-ended', `killed at step ${step}`);
             };
           };
           crashAt(at);
@@ -156,7 +156,7 @@ describe('a job whose sink is gone', () => {
     const rigged = rig();
     rigged.made.crash = (step) => {
       if (step.startsWith('old commit'))
-        throw new SluiceError('killed', 'killed before its rows are visible');
+        throw new SluiceError('worker-ended', 'killed before its rows are visible');
     };
     await rigged.dry(rigged.job(of(into('out', 'old')))).catch(() => undefined);
     rigged.made.crash = () => undefined;
@@ -178,7 +178,7 @@ it('what is staged of a topology that nobody runs becomes visible, once, whereve
       const crashAt = (step: number): void => {
         let steps = 0;
         rigged.made.crash = () => {
-          if (++steps === step) throw new SluiceError('killed', `killed at step ${step}`);
+          if (++steps === step) throw new SluiceError('worker-ended', `killed at step ${step}`);
         };
       };
       const topology = of(into('out', 'old'));

@@ -91,7 +91,9 @@ async function told(
     open: () => Promise.resolve(),
     write(batch) {
       if (++writes % killAfter === 0)
-        return Promise.reject(new SluiceError('killed', 'the run dies here', { retryable: true }));
+        return Promise.reject(
+          new SluiceError('worker-ended', 'the run dies here', { retryable: true }),
+        );
       for (let i = 0; i < batch.length; i++)
         written.push({
           attempt: attempts,

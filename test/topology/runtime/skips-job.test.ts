@@ -260,9 +260,9 @@ describe('a range that cannot be read', () => {
     send(rig, 0, 3);
     await pass(rig, 2_000);
     rig.made.crash = () => {
-      throw new SluiceError('killed', 'killed');
+      throw new SluiceError('worker-ended', 'worker-ended');
     };
-    const killed = expect(run.running).rejects.toMatchObject({ code: 'killed' });
+    const killed = expect(run.running).rejects.toMatchObject({ code: 'worker-ended' });
     void run.job.skip({ split: 'kinesis 0', to: '2' });
     await pass(rig, 1_000);
     await killed;

@@ -8,7 +8,12 @@ import type { SourceNode } from '../../graph/graph.ts';
 import type { Origin } from '../../graph/sink.ts';
 import { splitKey } from '../../operators/batch.ts';
 
-/** An event with `data`; whatever attributes a test does not care about are filled in. */
+/**
+ * An event with `data`; whatever attributes a test does not care about are filled in.
+ *
+ * @example
+ * await driver.push('clicks', event({ page: '/' }, { id: 'e1', time: '2026-01-31T08:00:00Z' }));
+ */
 export function event<D>(data: D, attributes: Partial<EventAttributes> = {}): SluiceEvent<D> {
   const { team = 'test', app = 'test' } = attributes;
   return {

@@ -1,0 +1,105 @@
+/** Operational faults of streams: Kinesis, Kafka and the embedded log. */
+import type { OperationalEntry } from './entry.ts';
+
+export const streamCodes = {
+  'codec-missing': {
+    retryable: false,
+    means: 'Records are to be compressed with a codec whose package cannot be loaded.',
+    fix: 'Run `npm ci`, or choose another `kafka.compression`.',
+  },
+  'codec-unreadable': {
+    retryable: false,
+    means: 'Records are compressed with a codec that cannot be read here.',
+    fix: 'Install its package, or skip the records with `sluice skip`.',
+  },
+  'kafka-denied': {
+    retryable: true,
+    means: 'No token for Kafka can be signed.',
+    fix: 'Provide AWS credentials.',
+  },
+  'kafka-principal-changed': {
+    retryable: true,
+    means: 'The credentials now belong to another principal, so the connection is made again.',
+    fix: 'Nothing.',
+  },
+  'partition-missing': {
+    retryable: 'sometimes',
+    means: 'The topic does not have the partition.',
+    fix: 'Nothing: the topic is described again.',
+  },
+  'position-missing': {
+    retryable: true,
+    means: 'The broker acknowledged records without an offset.',
+    fix: 'Nothing: they are written again.',
+  },
+  'position-trimmed': {
+    retryable: false,
+    means: 'The next record was deleted from the stream before it was read.',
+    fix: 'Decide with `sluice skip`, and raise the retention of the stream.',
+  },
+  'producer-retired': {
+    retryable: true,
+    means: 'The producer was replaced while the request waited.',
+    fix: 'Nothing: the request is sent again.',
+  },
+  'read-failed': {
+    retryable: 'sometimes',
+    means: 'A split cannot be read.',
+    fix: 'Nothing: it is tried again. Look at the cause in `sluice status`.',
+  },
+  'reader-closed': {
+    retryable: true,
+    means: 'The reader of the stream is closed.',
+    fix: 'Nothing.',
+  },
+  'records-unreadable': {
+    retryable: false,
+    means: 'Records have a form that Kafka wrote before 0.11.',
+    fix: 'Skip them with `sluice skip`.',
+  },
+  'route-impossible': {
+    retryable: false,
+    means: 'The large path takes smaller records than the small path leaves to it.',
+    fix: 'Lower `routing.large_message_threshold_kb`.',
+  },
+  'split-gone': {
+    retryable: false,
+    means: 'The shard or partition was deleted.',
+    fix: 'Nothing: the stream is listed again.',
+  },
+  'stream-corrupt': {
+    retryable: false,
+    means: 'A file or a batch of records is damaged.',
+    fix: 'Restore the file from a copy, or skip the records with `sluice skip`.',
+  },
+  'stream-denied': {
+    retryable: 'sometimes',
+    means: 'The service is not allowed to use the stream.',
+    fix: 'Add the rights that the message names.',
+  },
+  'stream-missing': {
+    retryable: false,
+    means: 'The stream or topic does not exist.',
+    fix: 'Create it, or correct its name in the configuration.',
+  },
+  'stream-unreachable': {
+    retryable: 'sometimes',
+    means: 'The stream cannot be reached.',
+    fix: 'Check the network, the address and the credentials.',
+  },
+  'topic-compacted': {
+    retryable: false,
+    means: 'The topic keeps only the newest event of each key.',
+    fix: 'Set its `cleanup.policy` to `delete`, or set `kafka.compacted_topics: accept`.',
+  },
+  'topic-replaced': {
+    retryable: false,
+    means: 'The topic was deleted and created again.',
+    fix: 'Nothing: its partitions are read as new splits.',
+  },
+  'write-timeout': {
+    retryable: false,
+    means: 'The brokers did not answer in time.',
+    fix: 'Nothing: the write is decided by its last attempt.',
+  },
+} as const satisfies Readonly<Record<string, OperationalEntry>>;

@@ -1,0 +1,81 @@
+/** `npm test`: which tests run from source, and what is compiled for what is asked. */
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { root } from './files.ts';
+
+interface Split {
+  readonly fromSource: readonly string[];
+  readonly fromDist: readonly string[];
+}
+
+interface Decided {
+  readonly compile: boolean;
+  readonly vitest: readonly string[];
+}
+
+/** Scripts of test/tools that run without a build have no place in dist. */
+const script = (name: string): Promise<unknown> =>
+  import(pathToFileURL(join(root, 'test', 'tools', name)).href);
+const { decideRun } = (await script('test.mjs')) as {
+  readonly decideRun: (args: readonly string[], tests: Split) => Decided | undefined;
+};
+const { splitTests } = (await script('unit-tests.mjs')) as {
+  readonly splitTests: () => Split;
+};
+
+const tests = {
+  fromSource: ['test/topology/operators/window.test.ts', 'test/topology/operators/time.test.ts'],
+  fromDist: ['test/deploy/cli/start.test.ts'],
+};
+
+describe('npm test', () => {
+  it.each([
+    [[], { compile: true, vitest: ['run'] }],
+    [
+      ['topology/operators/window'],
+      { compile: false, vitest: ['run', '--project', 'unit', 'topology/operators/window'] },
+    ],
+    [
+      ['test/topology/operators/window.test.ts', '-t', 'late'],
+      {
+        compile: false,
+        vitest: ['run', '--project', 'unit', '-t', 'late', 'test/topology/operators/window.test'],
+      },
+    ],
+    [['cli/start'], { compile: true, vitest: ['run', 'cli/start'] }],
+    [
+      ['dist/test/deploy/cli/start.test.js'],
+      { compile: true, vitest: ['run', 'test/deploy/cli/start.test'] },
+    ],
+    [['--unit'], { compile: false, vitest: ['run', '--project', 'unit'] }],
+    [
+      ['--watch', 'operators/time'],
+      { compile: false, vitest: ['watch', '--project', 'unit', 'operators/time'] },
+    ],
+    [['--reporter=json'], { compile: true, vitest: ['run', '--reporter=json'] }],
+  ])('%j', (args, decided) => {
+    expect(decideRun(args, tests)).toEqual(decided);
+  });
+
+  it('refuses a name that no test has', () => {
+    expect(decideRun(['no/such'], tests)).toBeUndefined();
+  });
+});
+
+describe('tests from source', () => {
+  const { fromSource, fromDist } = splitTests();
+
+  it('are those that name no compiled file, themselves or by what they import', () => {
+    expect(fromSource).toContain('test/topology/operators/time.test.ts');
+    // Starts a worker thread, by enrich/parquet/parquet-thread.ts.
+    expect(fromDist).toContain('test/enrich/parquet/table-sink.test.ts');
+    expect(fromDist).toContain('test/deploy/cli/start.test.ts');
+    expect(fromDist).toContain('test/repo/test-command.test.ts');
+  });
+
+  it('are most of the tests of parts, and every test is in one list', () => {
+    expect(fromSource.length).toBeGreaterThan(100);
+    expect(fromSource.filter((path) => fromDist.includes(path))).toEqual([]);
+  });
+});

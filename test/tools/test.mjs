@@ -1,0 +1,63 @@
+/**
+ * `npm test`: everything. `npm test -- topology/operators/window`: the tests whose path has that in
+ * it, from TypeScript source in seconds where they can; the project is compiled only when one of
+ * them needs dist. `npm test -- --unit`: all that run from source. Other options go to vitest
+ * (`--watch`, `-t NAME`, `--reporter=json`).
+ */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { root, splitTests } from './unit-tests.mjs';
+
+/** Options of vitest that have their value in the next argument. */
+const valued = new Set(['-t', '--testNamePattern', '--reporter', '--outputFile', '--project']);
+
+/**
+ * What is to be done for these arguments: whether to compile first, and how vitest is called.
+ * Undefined when no test has any of the names.
+ */
+export function decideRun(args, { fromSource, fromDist }) {
+  const options = [];
+  const names = [];
+  let unit = false;
+  let watch = false;
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at];
+    if (arg === '--unit') unit = true;
+    else if (arg === '--watch' || arg === '-w') watch = true;
+    else if (!arg.startsWith('-')) names.push(arg.replace(/^dist\//, '').replace(/\.[jt]s$/, ''));
+    else {
+      options.push(arg);
+      if (valued.has(arg) && at + 1 < args.length) options.push(args[++at]);
+    }
+  }
+  const isMeant = (path) => names.length === 0 || names.some((name) => path.includes(name));
+  const compile = !unit && fromDist.some(isMeant);
+  if (!compile && !fromSource.some(isMeant)) return undefined;
+  const project = compile ? [] : ['--project', 'unit'];
+  return { compile, vitest: [watch ? 'watch' : 'run', ...project, ...options, ...names] };
+}
+
+function run(script, ...args) {
+  const { status } = spawnSync(process.execPath, [script, ...args], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  return status ?? 1;
+}
+
+function main(args) {
+  const decided = decideRun(args, splitTests());
+  if (decided === undefined) {
+    console.error(`no test file has ${args.join(' or ')} in its path`);
+    return 1;
+  }
+  if (decided.compile) {
+    const failed = run(join(root, 'test', 'tools', 'build.mjs'));
+    if (failed !== 0) return failed;
+  }
+  return run(join(root, 'node_modules', 'vitest', 'vitest.mjs'), ...decided.vitest);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  process.exitCode = main(process.argv.slice(2));
