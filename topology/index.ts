@@ -1,5 +1,5 @@
 /**
- * The public surface of `sluice`: the language for authors, the graph for tools, the engine and its
+ * The public surface of `sluice`: the language for authors, the plan for tools, the engine and its
  * ports for whoever runs it.
  */
 
@@ -82,16 +82,7 @@ export {
   type WindowDefinition,
   type WindowInfo,
 } from './dsl/windows.ts';
-export { describeGraph, type GraphFormat } from './graph/describe.ts';
 export { fitWrites } from './graph/fit-write.ts';
-export type {
-  Graph,
-  GraphNode,
-  GraphProblem,
-  SinkDefinitionData,
-  SinkNode,
-  Topology,
-} from './graph/graph.ts';
 export type {
   EdgeModel,
   EdgeWrite,
@@ -105,7 +96,7 @@ export type {
   PropertyValues,
 } from './graph/graph-model.ts';
 export { modelProblems, reservedPrefix } from './graph/graph-model.ts';
-export { paneWarnings } from './graph/pane-warnings.ts';
+export type { PlanProblem } from './graph/node.ts';
 export type {
   ElementBatch,
   Identity,
@@ -115,9 +106,22 @@ export type {
   Sink,
   SinkState,
 } from './graph/sink.ts';
-export { validateGraph, validateTopology } from './graph/validate-graph.ts';
-export type { LookupFunction } from './operators/lookup.ts';
+export type { PlanNode } from './operators/kinds.ts';
+export type { LookupFunction } from './operators/lookup/bounded-calls.ts';
+export type { SinkDefinitionData, SinkNode } from './operators/sink/node.ts';
 export type { ElementContext } from './operators/stateless.ts';
+export { describePlan, type PlanFormat } from './plan/describe.ts';
+export {
+  describeGraph,
+  type Graph,
+  type GraphFormat,
+  type GraphNode,
+  type GraphProblem,
+  validateGraph,
+} from './plan/old-names.ts';
+export { paneWarnings } from './plan/pane-warnings.ts';
+export type { Plan, Topology } from './plan/plan.ts';
+export { validatePlan, validateTopology } from './plan/validate.ts';
 export { checkJob, type JobFinding } from './runtime/check-job.ts';
 export type { JobConnectors, JobNews, JobOptions } from './runtime/job-options.ts';
 export { createJob } from './runtime/job-runs.ts';

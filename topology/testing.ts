@@ -17,14 +17,15 @@ import { present } from '../schemas/kernel/assert.ts';
 import { manualClock } from '../schemas/kernel/clock.ts';
 import { SluiceError } from '../schemas/kernel/errors.ts';
 import { seededRandom } from '../schemas/kernel/random.ts';
-import type { Topology } from './graph/graph.ts';
 import type { Batch } from './operators/batch.ts';
 import { rowKinds } from './operators/batch.ts';
-import type { LookupFunction } from './operators/lookup.ts';
+import type { LookupFunction } from './operators/lookup/bounded-calls.ts';
 import type { Rejection } from './operators/operator.ts';
+import type { Topology } from './plan/plan.ts';
+import { compileDag } from './runtime/compile-dag.ts';
 import { connect } from './runtime/connections.ts';
 import type { Dag } from './runtime/dag.ts';
-import { compileDag, endInput, tellClock } from './runtime/dag.ts';
+import { endInput, tellClock } from './runtime/dag.ts';
 import type {
   DrivenRejection,
   Driver,

@@ -7,8 +7,8 @@ import type { Environment } from '../../schemas/config-file.ts';
 import { loadConfig } from '../../schemas/config-file.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import type { GraphFormat } from '../../topology/index.ts';
-import { describeGraph } from '../../topology/index.ts';
+import type { PlanFormat } from '../../topology/index.ts';
+import { describePlan } from '../../topology/index.ts';
 import { buildTopologyFile } from '../host/built-topology.ts';
 import { findingText } from '../host/findings.ts';
 import { checkTopologyFile } from '../host/topology-check.ts';
@@ -17,7 +17,7 @@ import type { Finding } from '../host/worker-protocol.ts';
 import type { Output } from './output.ts';
 import { typesOf } from './schema-types.ts';
 
-const formats: readonly GraphFormat[] = ['json', 'mermaid', 'dot'];
+const formats: readonly PlanFormat[] = ['json', 'mermaid', 'dot'];
 
 export async function describeCommand(
   file: string,
@@ -31,7 +31,7 @@ export async function describeCommand(
       `invalid --format '${format}': expected ${formats.join(', ')}`,
     );
   const { graph } = await loadTopologyFile(file);
-  output.line(describeGraph(graph, known).trimEnd());
+  output.line(describePlan(graph, known).trimEnd());
   return 0;
 }
 

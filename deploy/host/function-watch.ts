@@ -13,7 +13,7 @@
  */
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import type { CallSlot, Graph, RunFailure, SeenCall, SharedCalls } from '../../topology/index.ts';
+import type { CallSlot, Plan, RunFailure, SeenCall, SharedCalls } from '../../topology/index.ts';
 import {
   callSlots,
   seenCall,
@@ -75,7 +75,7 @@ export class FunctionWatch {
   }
 
   /** The thread is about to call the functions of `graph`. */
-  begin(graph: Graph): void {
+  begin(graph: Plan): void {
     this.#slots = callSlots(graph);
     this.#lookedMs = this.#clock.monotonic();
     this.#next();

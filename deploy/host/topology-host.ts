@@ -25,9 +25,9 @@ import { failureOf, healthy } from '../../topology/checkpoint/health.ts';
 import type {
   CheckpointHealth,
   DropState,
-  Graph,
   JobNews,
   JobStatus,
+  Plan,
   RunFailure,
   SkipRequest,
   StartFrom,
@@ -468,7 +468,7 @@ class Host implements TopologyHost {
   }
 }
 
-function tablesOf(file: string, graph: Graph): ReadonlyMap<string, TablePolicy> {
+function tablesOf(file: string, graph: Plan): ReadonlyMap<string, TablePolicy> {
   const tables = new Map<string, TablePolicy>();
   for (const node of graph.nodes) {
     if (node.kind === 'lookup' && node.lookup.from === 'file')

@@ -14,7 +14,7 @@ import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import { within } from '../../schemas/kernel/within.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Graph, JobNews, JobStatus, RunFailure, SkipRequest } from '../../topology/index.ts';
+import type { JobNews, JobStatus, Plan, RunFailure, SkipRequest } from '../../topology/index.ts';
 import { FunctionWatch } from './function-watch.ts';
 import { answerCall } from './graph-link.ts';
 import type { AskedStatus } from './status-asker.ts';
@@ -34,7 +34,7 @@ import { errorOf, faultOf } from './worker-protocol.ts';
 const endGraceMs = 2_000;
 
 export interface Ready {
-  readonly graph: Graph;
+  readonly graph: Plan;
   readonly tables: Readonly<Record<string, string>>;
   readonly notes: readonly string[];
 }
@@ -193,7 +193,7 @@ export class TopologyThread {
     }
   }
 
-  #begin(graph: Graph): void {
+  #begin(graph: Plan): void {
     const refusal = this.#refuses(graph.name);
     if (refusal !== undefined) {
       this.#terminate(refusal);

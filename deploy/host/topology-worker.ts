@@ -6,7 +6,7 @@ import { present } from '../../schemas/kernel/assert.ts';
 import type { Timer } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
-import type { Graph } from '../../topology/index.ts';
+import type { Plan } from '../../topology/index.ts';
 import { beat, createJob } from '../../topology/index.ts';
 import { bindTopology } from './bind-topology.ts';
 import { notingTables } from './bindings.ts';
@@ -107,7 +107,7 @@ async function main(): Promise<void> {
 }
 
 /** Says what it is, and waits until it may begin. Gives what its host said meanwhile. */
-function begun(graph: Graph): Promise<readonly ToWorker[]> {
+function begun(graph: Plan): Promise<readonly ToWorker[]> {
   const early: ToWorker[] = [];
   return new Promise((resolve) => {
     const hear = (message: ToWorker | Begin): void => {

@@ -6,10 +6,10 @@ import type { OperationalCode } from '../../schemas/kernel/error-codes.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type {
   DropState,
-  Graph,
   JobFinding,
   JobNews,
   JobStatus,
+  Plan,
   RunFailure,
   SharedCalls,
   SkipRequest,
@@ -76,14 +76,14 @@ export type ToWorker =
 
 export type FromWorker =
   /** The author's modules were evaluated; it waits for `begin`. */
-  | { readonly kind: 'imported'; readonly graph: Graph }
+  | { readonly kind: 'imported'; readonly graph: Plan }
   /**
    * `tables`: the files that look-ups read, with their stamps from before (file-stamps.ts);
    * `notes`: what is to be known of how it went on from its checkpoint.
    */
   | {
       readonly kind: 'ready';
-      readonly graph: Graph;
+      readonly graph: Plan;
       readonly tables: Readonly<Record<string, string>>;
       readonly notes: readonly string[];
     }

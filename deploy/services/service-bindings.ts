@@ -19,7 +19,7 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RunId } from '../../schemas/run-id.ts';
-import type { Graph, Sink, SinkNode } from '../../topology/index.ts';
+import type { Plan, Sink, SinkNode } from '../../topology/index.ts';
 import type { Bindings } from '../host/bindings.ts';
 import { boundStream, lookupConnectors, publishedEarly } from '../host/bindings.ts';
 import { graphStagingFolder } from '../host/layout.ts';
@@ -72,7 +72,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
 
   const sink = (
     { id, sink: kind }: SinkNode,
-    { name: topology, owner }: Graph,
+    { name: topology, owner }: Plan,
     run: RunId,
   ): Sink => {
     const name = `${topology}/${id}`;

@@ -21,7 +21,7 @@ import { systemRandom } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';
 import type { RecordWriter } from '../../schemas/ports/record-writer.ts';
-import type { SourceNode } from '../../topology/graph/graph.ts';
+import type { SourceNode } from '../../topology/operators/source/kind.ts';
 import { scheduleSources } from '../../topology/runtime/source.ts';
 import { unfoldingReader } from '../../topology/runtime/unfold.ts';
 import { startKafka } from '../servers/kafka.ts';

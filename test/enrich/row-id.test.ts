@@ -17,7 +17,7 @@ import { manualClock, systemClock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { seededRandom } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Graph, Sink, SinkNode, StreamDefinition } from '../../topology/index.ts';
+import type { Plan, Sink, SinkNode, StreamDefinition } from '../../topology/index.ts';
 import {
   count,
   createJob,
@@ -35,7 +35,7 @@ import type { LakePlace } from './support.ts';
 import { lakeAt, rowsOf, temporaryFolders } from './support.ts';
 
 type Rows = readonly Readonly<Record<string, unknown>>[];
-type MakeSink = (node: SinkNode, graph: Graph, attempt: number) => Sink;
+type MakeSink = (node: SinkNode, graph: Plan, attempt: number) => Sink;
 
 const newFolder = temporaryFolders('row-id');
 const tables = ['parts', 'windows', 'pairs'] as const;
@@ -83,7 +83,7 @@ async function play(makeSink: MakeSink): Promise<void> {
   let kills = 3;
   for (let attempt = 1, ended = false; !ended; attempt++) {
     let prepared = 0;
-    const sink = (node: SinkNode, graph: Graph): Sink => {
+    const sink = (node: SinkNode, graph: Plan): Sink => {
       const inner = makeSink(node, graph, attempt);
       return {
         ...inner,

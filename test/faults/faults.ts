@@ -57,14 +57,14 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'a look-up that holds rows is idle downstream, as it was before they came',
-    file: 'topology/operators/lookup.ts',
+    file: 'topology/operators/lookup/operator.ts',
     find: 'if (this.#idle.told && this.#rows.elements > 0) this.#tell(rowKinds.active, target);',
     replace: '',
     caughtBy: { test: 'property/engine', only: 'a look-up that holds rows is not idle' },
   },
   {
-    name: 'control reaches the first output of a split only',
-    file: 'topology/operators/split.ts',
+    name: 'control reaches the first output of a branch only',
+    file: 'topology/operators/branch/operator.ts',
     find: 'for (const target of out) target.push(kind, batch.values[i], timestamp, undefined);',
     replace: 'out[0]?.push(kind, batch.values[i], timestamp, undefined);',
     caughtBy: { test: 'topology/operators/control-rows' },
@@ -78,14 +78,14 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'the splits that a run knows of are state of a look-up',
-    file: 'topology/operators/lookup.ts',
+    file: 'topology/operators/lookup/operator.ts',
     find: ' && kind !== rowKinds.splits',
     replace: '',
     caughtBy: { test: 'topology/runtime/given-time-job' },
   },
   {
     name: 'timers that timers register at the end of input do not fire',
-    file: 'topology/operators/timer-chains.ts',
+    file: 'topology/operators/process/timer-chains.ts',
     find: 'if (this.#until !== maxTime && at > firingAt) return;',
     replace:
       "if (this.#until !== maxTime && at > firingAt) return;\n    if (this.#until === maxTime) throw new SluiceError('function-result', 'cut');",
@@ -93,7 +93,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'a left join does not say that the end of input is the end',
-    file: 'topology/operators/interval-join.ts',
+    file: 'topology/operators/interval-join/operator.ts',
     find: 'forwarded === maxTime ? end : undefined',
     replace: 'forwarded === maxTime ? undefined : end',
     caughtBy: { test: 'topology/operators/end-of-input' },
@@ -106,11 +106,11 @@ export const faults: readonly Fault[] = [
     caughtBy: { test: 'property/engine', only: 'a parent that was not read before a drain' },
   },
   {
-    name: 'a condition of a split may be called rest',
-    file: 'topology/graph/names.ts',
-    find: 'if (name === restPort)\n',
-    replace: "if (name === '')\n",
-    caughtBy: { test: 'topology/graph/names' },
+    name: 'a condition of a branch may be called rest',
+    file: 'topology/operators/branch/kind.ts',
+    find: 'if (name === restPort) {',
+    replace: "if (name === '') {",
+    caughtBy: { test: 'topology/plan/names' },
   },
   {
     name: 'what a sink staged is dropped when the sink is gone',
@@ -121,7 +121,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'a left row whose function throws for one pair counts as matched',
-    file: 'topology/operators/interval-join.ts',
+    file: 'topology/operators/interval-join/operator.ts',
     find: 'if (matched) element.matched = true;',
     replace: 'element.matched = true;\n      if (matched) return;',
     caughtBy: { test: 'topology/operators/thrown' },
@@ -163,9 +163,9 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'state of a join is restored under other bounds',
-    file: 'topology/checkpoint/restore-rules.ts',
+    file: 'topology/operators/interval-join/kind.ts',
     find: 'lower: oldPairs,',
-    replace: "lower: 'keeps',",
+    replace: '',
     caughtBy: { test: 'topology/checkpoint/restore' },
   },
   {
@@ -177,7 +177,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'a split that is no longer listed goes on holding the watermark',
-    file: 'topology/operators/event-time.ts',
+    file: 'topology/operators/event-time/operator.ts',
     find: 'this.watermarks.remove(batch.values[i] as string);',
     replace: '',
     caughtBy: { test: 'topology/runtime/silent-splits-job', only: 'that is not listed any more' },
@@ -221,7 +221,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'what a join keeps of a key is looked through from its beginning',
     file: 'topology/state/time-buffer.ts',
-    find: 'for (let at = this.#chunkNotBefore(from); at < this.#chunks.length; at++) {\n      const { times, values } = this.#chunks[at] as Chunk<T>;\n      for (let i = firstNotBefore(times, from, at === this.#first ? this.#head : 0); i < times.length; i++) {',
+    find: 'for (let at = this.#chunkNotBefore(from); at < this.#chunks.length; at++) {\n      const { times, values } = this.#chunks[at] as Chunk<T>;\n      for (\n        let i = firstNotBefore(times, from, at === this.#first ? this.#head : 0);\n        i < times.length;\n        i++\n      ) {',
     replace:
       'for (let at = this.#first; at < this.#chunks.length; at++) {\n      const { times, values } = this.#chunks[at] as Chunk<T>;\n      for (let i = at === this.#first ? this.#head : 0; i < times.length; i++) {\n        if ((times[i] as number) < from) continue;',
     caughtBy: { test: 'topology/state/time-structures' },
@@ -242,9 +242,9 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'a null in a column rejects its element',
-    file: 'topology/operators/aggregates.ts',
-    find: "if (isNothing(read)) return undefined;\n    throw new SluiceError('function-result', `'${name}' needs",
-    replace: "throw new SluiceError('function-result', `'${name}' needs",
+    file: 'topology/operators/window/aggregates.ts',
+    find: 'if (isNothing(read)) return undefined;\n    throw new',
+    replace: 'throw new',
     caughtBy: { test: 'topology/operators/nulls' },
   },
   {
@@ -280,7 +280,7 @@ export const faults: readonly Fault[] = [
     file: 'topology/dsl/builder.ts',
     find: 'if (Math.abs(ms) <= limits.durationMaxMs) return ms;',
     replace: 'if (ms === ms) return ms;',
-    caughtBy: { test: 'topology/graph/validate-operators' },
+    caughtBy: { test: 'topology/plan/validate-operators' },
   },
   {
     name: 'wrong types are no findings',
@@ -314,15 +314,14 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'a window fires one millisecond late',
-    file: 'topology/operators/window.ts',
-    find: 'const at = window.end - 1 > this.#watermark ? window.end - 1 : this.#cleanupTime(window.end);',
-    replace:
-      'const at = window.end > this.#watermark ? window.end : this.#cleanupTime(window.end);',
+    file: 'topology/operators/window/window-times.ts',
+    find: 'const at = window.end - 1 > this.watermark ? window.end - 1 : this.cleanupTime(window.end);',
+    replace: 'const at = window.end > this.watermark ? window.end : this.cleanupTime(window.end);',
     caughtBy: { histories: 300 },
   },
   {
     name: 'sessions that are merged lose the elements of all but the first',
-    file: 'topology/operators/window-state.ts',
+    file: 'topology/operators/window/window-state.ts',
     find: '.reduce((into, from) => aggregator.merge(into, from))',
     replace: '.reduce((into) => into)',
     caughtBy: { histories: 500 },
@@ -337,7 +336,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'a join leaves out the row at its upper bound',
-    file: 'topology/operators/interval-join.ts',
+    file: 'topology/operators/interval-join/operator.ts',
     find: 'this.#lefts.range(key, timestamp - upperMs, timestamp - lowerMs, (leftTime, left) => {',
     replace:
       'this.#lefts.range(key, timestamp - upperMs + 1, timestamp - lowerMs, (leftTime, left) => {',
@@ -345,21 +344,21 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'rows on the right of a join go as soon as those on the left',
-    file: 'topology/operators/interval-join.ts',
+    file: 'topology/operators/interval-join/operator.ts',
     find: 'Math.max(-node.lowerMs, 0)',
     replace: 'Math.max(node.upperMs, 0)',
     caughtBy: { histories: 1_000 },
   },
   {
     name: 'a repeat of an element passes',
-    file: 'topology/operators/deduplicate.ts',
+    file: 'topology/operators/deduplicate/operator.ts',
     find: 'if (this.#firsts.has(key)) {',
     replace: 'if (this.#firsts.size > 1_000 && this.#firsts.has(key)) {',
     caughtBy: { histories: 300 },
   },
   {
     name: 'what waits in a look-up is not in the checkpoint',
-    file: 'topology/operators/lookup.ts',
+    file: 'topology/operators/lookup/operator.ts',
     find: 'return { rows, idle: this.#idle };',
     replace: 'return { rows: rows.slice(rows.length), idle: this.#idle };',
     caughtBy: { histories: 1_000 },
@@ -367,9 +366,9 @@ export const faults: readonly Fault[] = [
   {
     name: 'a position counts as read before its record is in a turn',
     file: 'topology/runtime/job-state.ts',
-    find: 'if (cursor.position !== undefined) (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = cursor.position;',
+    find: 'if (cursor.position !== undefined)\n      (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = cursor.position;',
     replace:
-      'if (cursor.ahead !== undefined) (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = cursor.ahead;',
+      'if (cursor.ahead !== undefined)\n      (bySource[cursor.source.id] ??= {})[positionKey(cursor)] = cursor.ahead;',
     caughtBy: { histories: 300 },
   },
   {
@@ -383,8 +382,8 @@ export const faults: readonly Fault[] = [
   {
     name: 'a leap second is the first millisecond of the next minute',
     file: 'schemas/kernel/time.ts',
-    find: 'days * dayMs + minutes * 60_000 + 59_999 : noLeapSecond',
-    replace: 'days * dayMs + minutes * 60_000 + 60_000 : noLeapSecond',
+    find: 'days * dayMs + minutes * 60_000 + 59_999',
+    replace: 'days * dayMs + minutes * 60_000 + 60_000',
     caughtBy: { test: 'schemas/kernel/time' },
   },
 ];

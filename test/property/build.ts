@@ -203,8 +203,8 @@ function flowsOf(
   if (first === undefined) throw new Error('an operator has an input');
   const flow = first.map((row, { timestamp }) => timeKept(row, timestamp));
   switch (op.kind) {
-    case 'split': {
-      const { a, b, rest } = flow.split(rows.conditions);
+    case 'branch': {
+      const { a, b, rest } = flow.branch(rows.conditions);
       return outputs.length === 3 ? [a, b, rest] : [a, b];
     }
     case 'union':

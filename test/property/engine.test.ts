@@ -35,7 +35,7 @@ describe('the engine', () => {
       'flatMap',
       'table',
       'async',
-      'split',
+      'branch',
       'union',
       'deduplicate',
       'tumbling',

@@ -99,7 +99,7 @@ export function layoutOf(plan: Plan): Layout {
         ? asked
         : asked.map(() => back(op.from));
     for (const input of inputs) read.add(input);
-    const count = op.kind === 'split' ? (op.rest ? 3 : 2) : onlyPanes(op) ? 0 : 1;
+    const count = op.kind === 'branch' ? (op.rest ? 3 : 2) : onlyPanes(op) ? 0 : 1;
     const outputs = Array.from({ length: count }, (_, i) => streams + i);
     streams += count;
     timings.push(...outputs.map(() => timingOf(`op${n}`, op, timingsOf(inputs))));

@@ -201,7 +201,7 @@ function outputsOf(
 ): readonly (readonly Carried[])[] {
   const [flow = []] = inputs;
   switch (op.kind) {
-    case 'split': {
+    case 'branch': {
       const { a, b } = rows.conditions;
       const isRest = ({ row }: Carried): boolean => !a(row) && !b(row);
       return [

@@ -36,7 +36,7 @@ export type Shape =
   | { readonly type: 'session'; readonly gapMs: number };
 
 export type TimedOp =
-  | { readonly kind: 'split'; readonly rest: boolean }
+  | { readonly kind: 'branch'; readonly rest: boolean }
   | { readonly kind: 'union'; readonly others: readonly number[] }
   | { readonly kind: 'deduplicate'; readonly withinMs: number; readonly side: boolean }
   | {
@@ -181,7 +181,7 @@ const shapes: fc.Arbitrary<Shape> = fc.oneof(
 const keys = fc.constantFrom(...(Object.keys(keysOf) as KeyKind[]));
 
 const timed: fc.Arbitrary<TimedOp> = fc.oneof(
-  fc.record({ kind: fc.constant('split'), rest: fc.boolean() }),
+  fc.record({ kind: fc.constant('branch'), rest: fc.boolean() }),
   fc.record({
     kind: fc.constant('union'),
     others: fc.array(index, { minLength: 1, maxLength: 2 }),

@@ -27,6 +27,7 @@ const clean: Readonly<Record<string, string>> = {
   'topology/time/a.ts': "export { one } from '../graph/a.ts';\n",
   'topology/state/a.ts': "export { one } from '../time/a.ts';\n",
   'topology/dsl/a.ts': "export { one } from '../operators/a.ts';\n",
+  'topology/plan/a.ts': "export { one } from '../operators/a.ts';\n",
   'topology/operators/a.ts': "export { one } from '../checkpoint/a.ts';\n",
   'topology/checkpoint/a.ts': "export { one } from '../state/a.ts';\n",
   'topology/runtime/a.ts': "import 'rxjs';\nexport { one } from '../dsl/a.ts';\n",
@@ -117,6 +118,7 @@ const refused: readonly (readonly [string, string])[] = [
     [
       '../dsl/a.ts',
       '../operators/a.ts',
+      '../plan/a.ts',
       '../checkpoint/a.ts',
       '../runtime/a.ts',
       '../examples/demo/b.ts',
@@ -125,7 +127,7 @@ const refused: readonly (readonly [string, string])[] = [
       'sluice',
     ].map((to) => [`topology/${from}`, to] as const),
   ),
-  ...['dsl', 'operators', 'checkpoint'].flatMap((from) =>
+  ...['dsl', 'operators', 'plan', 'checkpoint'].flatMap((from) =>
     ['../runtime/a.ts', '../examples/demo/b.ts', '../index.ts', '../testing.ts', 'sluice'].map(
       (to) => [`topology/${from}`, to] as const,
     ),
@@ -133,10 +135,11 @@ const refused: readonly (readonly [string, string])[] = [
   ...['../index.ts', '../testing.ts', '../examples/demo/b.ts', 'sluice'].map(
     (to) => ['topology/runtime', to] as const,
   ),
-  ...['graph', 'time', 'state', 'dsl', 'operators', 'checkpoint', 'runtime'].flatMap((from) =>
-    ['ingest', 'enrich', 'deploy', 'test'].map(
-      (to) => [`topology/${from}`, `../../${to}/a.ts`] as const,
-    ),
+  ...['graph', 'time', 'state', 'dsl', 'operators', 'plan', 'checkpoint', 'runtime'].flatMap(
+    (from) =>
+      ['ingest', 'enrich', 'deploy', 'test'].map(
+        (to) => [`topology/${from}`, `../../${to}/a.ts`] as const,
+      ),
   ),
   ...['ingest', 'enrich', 'deploy', 'test'].map((to) => ['topology', `../${to}/a.ts`] as const),
   ['topology', './examples/demo/b.ts'],

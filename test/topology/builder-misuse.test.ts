@@ -78,8 +78,8 @@ const onRows: Readonly<Record<string, (rows: Loose) => unknown>> = {
   'keyBy without a key': (rows) =>
     rows['keyBy']?.()['process']?.('p', { state: {}, onElement: () => [] }),
   'map without a function': (rows) => rows['map']?.(),
-  'split without conditions': (rows) => rows['split']?.()['rest'],
-  'split with a condition that is none': (rows) => rows['split']?.({ a: 5 })['a'],
+  'branch without conditions': (rows) => rows['branch']?.()['rest'],
+  'branch with a condition that is none': (rows) => rows['branch']?.({ a: 5 })['a'],
   'deduplicate without options': (rows) => rows['deduplicate']?.('d'),
   'deduplicate without within': (rows) => rows['deduplicate']?.('d', { by: byKey }),
   'union with what is no stream': (rows) => rows['union']?.('u', 5),

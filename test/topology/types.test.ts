@@ -53,10 +53,12 @@ it('types flow from schema to sink without annotations, and wrong topologies do 
       .deduplicate('side', { by: (e) => e.id, within: '1h', late: 'side' })
       .late.sinkTo('late', rejected());
     // @ts-expect-error: only named conditions and rest
-    void valid.split({ cheap: (e) => e.data.price < 1 }).dear;
+    void valid.branch({ cheap: (e) => e.data.price < 1 }).dear;
     // @ts-expect-error the output of that name takes what no condition takes
-    valid.split({ cheap: (e) => e.data.price < 1, rest: (e) => e.data.price > 2 });
-    valid.split({ cheap: (e) => e.data.price < 1 }).rest.map((e) => e.data.userId);
+    valid.branch({ cheap: (e) => e.data.price < 1, rest: (e) => e.data.price > 2 });
+    valid.branch({ cheap: (e) => e.data.price < 1 }).rest.map((e) => e.data.userId);
+    // @ts-expect-error: the old name has the same outputs
+    void valid.split({ cheap: (e) => e.data.price < 1 }).dear;
     // @ts-expect-error: the text of the data is only there when the source asks for it
     raw.validate('v2', click).map((e): string => e.dataText);
     t.source('text', stream('a/b', { dataText: true }))

@@ -5,22 +5,19 @@
  * Functions are not in it and cannot be compared; of a key function the checkpoint keeps an example
  * of what it gave (`key-examples.ts`).
  *
- * Invariant: a definition is JSON and depends on the graph alone, so that equal graphs have equal
+ * Invariant: a definition is JSON and depends on the plan alone, so that equal plans have equal
  * definitions.
  */
 import { createHash } from 'node:crypto';
-import type {
-  Graph,
-  GraphNode,
-  LookupNode,
-  NodeInput,
-  SinkDefinitionData,
-  ValidateNode,
-  WindowNode,
-} from '../graph/graph.ts';
-import { isStateful, outPort } from '../graph/graph.ts';
-
-export type OptionValue = string | number | boolean;
+import type { NodeInput } from '../graph/node.ts';
+import { outPort } from '../graph/node.ts';
+import type { Options } from '../operators/kind-state.ts';
+import type { PlanNode } from '../operators/kinds.ts';
+import { isStateful, kindOf } from '../operators/kinds.ts';
+import type { SinkDefinitionData } from '../operators/sink/node.ts';
+import type { ValidateNode } from '../operators/validate/kind.ts';
+import type { Plan } from '../plan/plan.ts';
+import { storedNames } from './stored-names.ts';
 
 export interface InputDefinition {
   /**
@@ -43,10 +40,7 @@ export interface InputDefinition {
 }
 
 export interface Definition {
-  /**
-   * By their names in the language, times in ms. A part of the state is an option `<group>.<name>`.
-   */
-  readonly options: Readonly<Record<string, OptionValue>>;
+  readonly options: Options;
   readonly inputs: readonly InputDefinition[];
   /** Of a sink: what it takes to commit its staged output once the topology has it no more. */
   readonly sink?: SinkDefinitionData;
@@ -55,107 +49,29 @@ export interface Definition {
 type Definitions = ReadonlyMap<string, Definition>;
 
 /** Graphs are frozen. */
-const known = new WeakMap<Graph, Definitions>();
+const known = new WeakMap<Plan, Definitions>();
 
-/** The stateful nodes of a graph, each with its definition, in the graph's order. */
-export function definitionsOf(graph: Graph): Definitions {
-  const made = known.get(graph) ?? makeDefinitions(graph);
-  known.set(graph, made);
+/** The stateful nodes of a plan, each with its definition, in the plan's order. */
+export function definitionsOf(plan: Plan): Definitions {
+  const made = known.get(plan) ?? makeDefinitions(plan);
+  known.set(plan, made);
   return made;
 }
 
-function makeDefinitions(graph: Graph): Definitions {
-  const provenance = provenanceOf(graph);
+function makeDefinitions(plan: Plan): Definitions {
+  const provenance = provenanceOf(plan);
   return new Map(
-    graph.nodes.filter(isStateful).map((node): readonly [string, Definition] => {
+    plan.nodes.filter(isStateful).map((node): readonly [string, Definition] => {
       if (node.kind === 'sink') return [node.id, { options: {}, inputs: [], sink: node.sink }];
       return [
         node.id,
-        { options: optionsOf(node), inputs: (provenance.get(node.id) ?? []).map(inputOf) },
+        {
+          options: kindOf(node).state?.options?.(node) ?? {},
+          inputs: (provenance.get(node.id) ?? []).map(inputOf),
+        },
       ];
     }),
   );
-}
-
-function optionsOf(node: GraphNode): Readonly<Record<string, OptionValue>> {
-  switch (node.kind) {
-    case 'source':
-      return { stream: node.stream, dataText: node.dataText };
-    case 'eventTime':
-      return {
-        outOfOrderness: node.outOfOrdernessMs,
-        idleAfter: node.idleAfterMs,
-        'future.max': node.futureMaxMs,
-      };
-    case 'deduplicate':
-      return { within: node.withinMs, late: node.late };
-    case 'window':
-      return windowOptions(node);
-    case 'intervalJoin':
-      return { lower: node.lowerMs, upper: node.upperMs, join: node.join, late: node.late };
-    case 'process': {
-      const parts = node.state.flatMap(
-        ({ name, type, ttlMs, refresh }): readonly (readonly [string, OptionValue])[] => [
-          [partOption('state', name), type],
-          [`ttl of ${name}`, ttlMs],
-          [`refresh of ${name}`, refresh],
-        ],
-      );
-      return { onTimer: node.timers, ...Object.fromEntries(parts) };
-    }
-    case 'lookup':
-      return lookupOptions(node);
-    case 'union':
-    case 'sink':
-    case 'validate':
-    case 'map':
-    case 'filter':
-    case 'flatMap':
-    case 'split':
-      return {};
-  }
-}
-
-function windowOptions({
-  window,
-  allowedLatenessMs,
-  late,
-  mode,
-  earlyMs,
-  aggregates,
-}: WindowNode): Readonly<Record<string, OptionValue>> {
-  const { type, ...lengths } = window;
-  return {
-    window: type,
-    ...Object.fromEntries(
-      Object.entries(lengths).map(([name, ms]) => [name.replace(/Ms$/, ''), ms]),
-    ),
-    allowedLateness: allowedLatenessMs,
-    late,
-    mode,
-    early: earlyMs,
-    ...Object.fromEntries(aggregates.map(({ name, agg }) => [partOption('aggregates', name), agg])),
-  };
-}
-
-function lookupOptions({ lookup }: LookupNode): Readonly<Record<string, OptionValue>> {
-  if (lookup.from === 'file') return {};
-  return {
-    from: lookup.from,
-    name: lookup.name,
-    'cache.maxEntries': lookup.cacheMaxEntries,
-    'cache.ttl': lookup.cacheTtlMs,
-    capacity: lookup.capacity,
-    timeout: lookup.timeoutMs,
-    'retry.attempts': lookup.attempts,
-    order: lookup.order,
-    whenFailing: lookup.whenFailing,
-  };
-}
-
-/** An aggregate or a declared state of a node as an option. */
-function partOption(group: 'aggregates' | 'state', name: string): string {
-  return `${group}.${name}`;
 }
 
 /** The part that an option stands for, undefined for any other option. */
@@ -187,14 +103,15 @@ export interface Provenance {
   readonly dataText: boolean;
 }
 
-/** By node and input, in the order of the graph. */
-export function provenanceOf(graph: Graph): ReadonlyMap<string, readonly Provenance[]> {
+/** By node and input, in the order of the plan. */
+export function provenanceOf(plan: Plan): ReadonlyMap<string, readonly Provenance[]> {
+  const names = storedNames(plan);
   const outputs = new Map<string, Provenance>();
   return new Map(
-    graph.nodes.map((node) => {
+    plan.nodes.map((node) => {
       const inputs = node.inputs.flatMap((input) => {
         const from = outputs.get(input.node);
-        return from === undefined ? [] : [throughPort(from, input)];
+        return from === undefined ? [] : [throughPort(from, input, names)];
       });
       outputs.set(node.id, outputOf(node, inputs));
       return [node.id, inputs];
@@ -203,9 +120,13 @@ export function provenanceOf(graph: Graph): ReadonlyMap<string, readonly Provena
 }
 
 /** A port that tells elements apart is part of where they come from. */
-function throughPort(from: Provenance, { node, port }: NodeInput): Provenance {
+function throughPort(
+  from: Provenance,
+  { node, port }: NodeInput,
+  names: ReadonlyMap<string, string>,
+): Provenance {
   const named = (at: string): string => (port === outPort ? at : `${at}>${port}`);
-  const upstream = new Set([...from.upstream, `${node}.${port}`]);
+  const upstream = new Set([...from.upstream, `${names.get(node) ?? node}.${port}`]);
   return {
     ...from,
     origins: new Set([...from.origins].map(named)),
@@ -214,7 +135,7 @@ function throughPort(from: Provenance, { node, port }: NodeInput): Provenance {
   };
 }
 
-function outputOf(node: GraphNode, inputs: readonly Provenance[]): Provenance {
+function outputOf(node: PlanNode, inputs: readonly Provenance[]): Provenance {
   const [first] = inputs;
   return {
     origins:
@@ -229,22 +150,14 @@ function outputOf(node: GraphNode, inputs: readonly Provenance[]): Provenance {
 }
 
 function shapesOf(
-  node: GraphNode,
+  node: PlanNode,
   inputs: readonly Provenance[],
 ): readonly ElementShape[] | undefined {
-  switch (node.kind) {
-    case 'validate':
-      return [{ validate: node, dataText: inputs.every(({ dataText }) => dataText) }];
-    case 'eventTime':
-    case 'deduplicate':
-    case 'filter':
-    case 'split':
-    case 'union':
-      if (inputs.some(({ shapes }) => shapes === undefined)) return undefined;
-      return [...new Set(inputs.flatMap(({ shapes }) => shapes ?? []))];
-    default:
-      return undefined;
-  }
+  if (node.kind === 'validate')
+    return [{ validate: node, dataText: inputs.every(({ dataText }) => dataText) }];
+  if (kindOf(node).passesElements !== true) return undefined;
+  if (inputs.some(({ shapes }) => shapes === undefined)) return undefined;
+  return [...new Set(inputs.flatMap(({ shapes }) => shapes ?? []))];
 }
 
 function inputOf({ origins, anchor, upstream, shapes }: Provenance): InputDefinition {

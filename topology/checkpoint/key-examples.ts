@@ -7,24 +7,16 @@
  */
 import { encodeKey, type Key } from '../../schemas/kernel/key.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { GraphNode, Topology } from '../graph/graph.ts';
+import type { PlanNode } from '../operators/kinds.ts';
+import { kindNamed, kindOf } from '../operators/kinds.ts';
+import type { Topology } from '../plan/plan.ts';
 import { definitionsOf } from './definition.ts';
 import type { KeyExample, Manifest } from './manifest.ts';
 import type { Misfit } from './restore-rules.ts';
 
 /** The key functions of a node, by input. */
-export function keySlotsOf(node: GraphNode): readonly string[] {
-  switch (node.kind) {
-    case 'deduplicate':
-      return ['by'];
-    case 'window':
-    case 'process':
-      return ['key'];
-    case 'intervalJoin':
-      return ['leftKey', 'rightKey'];
-    default:
-      return [];
-  }
+export function keySlotsOf(node: PlanNode): readonly string[] {
+  return kindOf(node).keySlots ?? [];
 }
 
 /**
@@ -65,13 +57,13 @@ export function keyMisfits(
   drop: ReadonlySet<string>,
 ): readonly Misfit[] {
   if (drained === true) return [];
-  const definitions = definitionsOf(topology.graph);
+  const definitions = definitionsOf(topology.plan);
   return stateful.flatMap(({ id, kind, definition }): readonly Misfit[] => {
     const examples = Object.hasOwn(keyExamples, id) ? (keyExamples[id] ?? []) : [];
-    if (drop.has(id) || topology.graph.nodes.find((node) => node.id === id)?.kind !== kind)
+    if (drop.has(id) || topology.plan.nodes.find((node) => node.id === id)?.kind !== kind)
       return [];
     return examples.flatMap(({ slot, value, key }): readonly Misfit[] => {
-      const input = slot === 'rightKey' ? 1 : 0;
+      const input = Math.max(0, kindNamed(kind)?.keySlots?.indexOf(slot) ?? 0);
       if (definition?.inputs[input]?.path !== definitions.get(id)?.inputs[input]?.path) return [];
       const now = keyBy(topology, id, slot, value);
       if (now === undefined || now === key) return [];

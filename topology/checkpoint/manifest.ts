@@ -10,10 +10,11 @@
 import { present } from '../../schemas/kernel/assert.ts';
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { Graph, SinkDefinitionData } from '../graph/graph.ts';
-import { isStateful } from '../graph/graph.ts';
 import type { SinkState } from '../graph/sink.ts';
+import { isStateful } from '../operators/kinds.ts';
 import type { NodeCounts } from '../operators/operator.ts';
+import type { SinkDefinitionData } from '../operators/sink/node.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { Definition } from './definition.ts';
 import { definitionsOf } from './definition.ts';
 import type { Isolation } from './isolation.ts';
@@ -147,10 +148,10 @@ export function lineageOf({ lineage }: Manifest): string {
  */
 export const rejectedSinkId = '$rejected';
 
-/** The stateful nodes of a graph, each with its definition. */
-export function statefulNodes(graph: Graph): readonly StatefulNode[] {
-  const definitions = definitionsOf(graph);
-  return graph.nodes.filter(isStateful).map(({ id, kind }) => ({
+/** The stateful nodes of a plan, each with its definition. */
+export function statefulNodes(plan: Plan): readonly StatefulNode[] {
+  const definitions = definitionsOf(plan);
+  return plan.nodes.filter(isStateful).map(({ id, kind }) => ({
     id,
     kind,
     definition: present(definitions.get(id), `the definition of ${id}`),

@@ -1,18 +1,15 @@
 /**
  * Which changes of a definition keep the state right that was made under the old one. Pure.
  *
- * A change that no rule allows is a misfit: it refuses the restore, until the option has its old
- * value again, the topology was drained before, or the state is dropped by name. Rules are by kind
- * and option; `keeps` says that state made under any value of it is right under any other:
- *
- * - `within` and `allowedLateness`: what was forgotten under the old value stays forgotten, as
- *   elements up to there stay late (window.ts, deduplicate.ts).
- * - `early`, `late`, times and bounds of look-ups, time to live, idleness: they say what happens
- *   from now on.
+ * A change that a rule refuses is a misfit: it refuses the restore, until the option has its old
+ * value again, the topology was drained before, or the state is dropped by name. The rules are in
+ * the module of each kind.
  */
 import type { GraphModel, PropertyTypes } from '../graph/graph-model.ts';
+import type { OptionValue } from '../operators/kind-state.ts';
+import { kindNamed } from '../operators/kinds.ts';
 import { durationText } from '../time/duration.ts';
-import type { Definition, OptionValue } from './definition.ts';
+import type { Definition } from './definition.ts';
 import { partOf } from './definition.ts';
 
 export interface Misfit {
@@ -31,52 +28,6 @@ export interface Misfit {
   readonly drop?: string;
 }
 
-/** `keeps`, or why the state does not fit. */
-type Rule = 'keeps' | { readonly why: string; readonly time?: true };
-
-const oldBounds: Rule = { why: 'windows in state have the old bounds', time: true };
-const oldPairs: Rule = {
-  why: 'rows that the new bounds need were let go by the old ones, and pairs were made by those',
-  time: true,
-};
-
-const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
-  source: { stream: { why: 'its positions are of the old stream' }, dataText: 'keeps' },
-  eventTime: { outOfOrderness: 'keeps', idleAfter: 'keeps', 'future.max': 'keeps' },
-  deduplicate: { within: 'keeps', late: 'keeps' },
-  window: {
-    window: { why: 'windows in state are of the old kind' },
-    size: oldBounds,
-    slide: oldBounds,
-    offset: oldBounds,
-    gap: oldBounds,
-    allowedLateness: 'keeps',
-    late: 'keeps',
-    mode: { why: 'what was emitted of the windows in state was counted by the old mode' },
-    early: 'keeps',
-  },
-  intervalJoin: {
-    lower: oldPairs,
-    upper: oldPairs,
-    join: { why: 'what was emitted, and how far its time went, was by the old kind of join' },
-    late: 'keeps',
-  },
-  process: { onTimer: { why: 'timers in state would fire for nobody' } },
-  lookup: {
-    from: 'keeps',
-    name: 'keeps',
-    'cache.maxEntries': 'keeps',
-    'cache.ttl': 'keeps',
-    capacity: 'keeps',
-    timeout: 'keeps',
-    'retry.attempts': 'keeps',
-    order: 'keeps',
-    whenFailing: 'keeps',
-  },
-  union: {},
-  sink: {},
-};
-
 /**
  * What of a node's definition does not fit the state that was made under `was`; of its parts those
  * in `dropped` are let go.
@@ -93,9 +44,8 @@ export function misfitsOf(
   // A graph's model is its database's as well: dropping state changes nothing there.
   if (was.sink?.kind === 'graph' && is.sink?.kind === 'graph')
     found.push(...modelMisfits(id, was.sink.model, is.sink.model));
-  // A union holds no elements, only how far its inputs are; what a source's state is of is its
-  // stream.
-  if (kind !== 'union' && !sourcesDropped) found.push(...inputMisfits(id, kind, was, is));
+  if (kindNamed(kind)?.state?.takesOtherElements !== true && !sourcesDropped)
+    found.push(...inputMisfits(id, kind, was, is));
   return found;
 }
 
@@ -110,7 +60,7 @@ function optionMisfits(
   for (const option of new Set([...Object.keys(was.options), ...Object.keys(is.options)])) {
     const before = was.options[option];
     const now = is.options[option];
-    if (before === now || isOfAnotherKind(option, was, is)) continue;
+    if (before === now) continue;
     const part = partOf(option);
     if (part !== undefined) {
       const drop = partId(id, part.name);
@@ -128,10 +78,10 @@ function optionMisfits(
       });
       continue;
     }
-    const rule = rules[kind]?.[option] ?? 'keeps';
-    // Handling timers is added as a part is.
-    if (rule === 'keeps' || (option === 'onTimer' && now === true)) continue;
-    const time = rule.time === true;
+    const rule = kindNamed(kind)?.state?.rules?.[option];
+    if (rule === undefined || isSaidBy(rule.saidBy, was, is)) continue;
+    if (rule.fits !== undefined && rule.fits === now) continue;
+    const time = rule.isTime === true;
     found.push({
       node: id,
       kind,
@@ -145,12 +95,9 @@ function optionMisfits(
   return found;
 }
 
-/** A window of another kind has other lengths, too: that is said once. */
-function isOfAnotherKind(option: string, was: Definition, is: Definition): boolean {
-  return (
-    was.options['window'] !== is.options['window'] &&
-    ['size', 'slide', 'offset', 'gap'].includes(option)
-  );
+/** Whether the change of another option says it, once. */
+function isSaidBy(option: string | undefined, was: Definition, is: Definition): boolean {
+  return option !== undefined && was.options[option] !== is.options[option];
 }
 
 /**
@@ -163,8 +110,7 @@ function inputMisfits(
   was: Definition,
   is: Definition,
 ): readonly Misfit[] {
-  const names =
-    was.inputs.length === 2 && kind === 'intervalJoin' ? ['left input', 'right input'] : ['input'];
+  const names = kindNamed(kind)?.state?.inputNames ?? ['input'];
   return names.flatMap((option, index): readonly Misfit[] => {
     const before = was.inputs[index]?.origins ?? [];
     const now = is.inputs[index]?.origins ?? [];

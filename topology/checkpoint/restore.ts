@@ -1,5 +1,5 @@
 /**
- * What of a checkpoint a graph can go on from. Pure.
+ * What of a checkpoint a plan can go on from. Pure.
  *
  * Invariants:
  * 1. State is never dropped silently: of a node that is gone, or whose definition changed so that
@@ -9,11 +9,11 @@
  *    place now, or is committed by a sink that retires.
  * 3. A drained run has given out its state: after it only positions and sinks have to fit.
  */
-import type { Graph, SinkDefinitionData } from '../graph/graph.ts';
-import { isStateful } from '../graph/graph.ts';
+
 import type { SinkState } from '../graph/sink.ts';
-import type { LookupSnapshot } from '../operators/lookup.ts';
-import { lookupElements } from '../operators/lookup.ts';
+import { isStateful, kindNamed } from '../operators/kinds.ts';
+import type { SinkDefinitionData } from '../operators/sink/node.ts';
+import type { Plan } from '../plan/plan.ts';
 import { adaptState } from './adapt-state.ts';
 import type { Definition } from './definition.ts';
 import { definitionsOf, partOf } from './definition.ts';
@@ -58,15 +58,15 @@ function partsOf(definition: Definition | undefined): readonly string[] {
 }
 
 /**
- * Why `graph` cannot go on from `manifest`; nothing when it can. `drop`: ids whose state is let go.
+ * Why `plan` cannot go on from `manifest`; nothing when it can. `drop`: ids whose state is let go.
  */
 export function restoreMisfits(
   manifest: Manifest,
-  graph: Graph,
+  plan: Plan,
   drop: ReadonlySet<string>,
 ): readonly Misfit[] {
-  const kinds = new Map(graph.nodes.filter(isStateful).map(({ id, kind }) => [id, kind]));
-  const definitions = definitionsOf(graph);
+  const kinds = new Map(plan.nodes.filter(isStateful).map(({ id, kind }) => [id, kind]));
+  const definitions = definitionsOf(plan);
   const sourcesDropped = manifest.stateful.some(
     ({ id, kind }) => kind === 'source' && drop.has(id),
   );
@@ -92,28 +92,10 @@ export function restoreMisfits(
 }
 
 function goneMisfits({ id, kind }: StatefulNode, { operators }: Manifest): readonly Misfit[] {
-  const gone = { node: id, kind, drop: id };
-  if (kind === 'source')
-    return [
-      {
-        ...gone,
-        why: 'is gone: under another id its stream would be read from its beginning again',
-      },
-    ];
-  if (kind !== 'lookup') return [{ ...gone, why: 'is gone: its state would be dropped' }];
-  const waiting = waitingIn(operators[id]);
-  return waiting === 0
-    ? []
-    : [
-        {
-          ...gone,
-          why: `is gone: ${waiting} elements that wait in it for an answer would be lost`,
-        },
-      ];
-}
-
-function waitingIn(state: unknown): number {
-  return state === undefined ? 0 : [...lookupElements(state as LookupSnapshot)].length;
+  const whenGone = kindNamed(kind)?.state?.whenGone;
+  const why =
+    whenGone === undefined ? 'is gone: its state would be dropped' : whenGone(operators[id]);
+  return why === undefined ? [] : [{ node: id, kind, why, drop: id }];
 }
 
 /**
@@ -137,11 +119,11 @@ function sinkMisfits(
 }
 
 /** What is said of a restore that goes on. */
-export function restoreNotes(manifest: Manifest, graph: Graph): readonly string[] {
+export function restoreNotes(manifest: Manifest, plan: Plan): readonly string[] {
   const unknown = manifest.stateful
     .filter(({ definition, kind }) => definition === undefined && kind !== 'sink')
     .map(({ id }) => id);
-  const { retiring } = sinkStates(manifest, graph);
+  const { retiring } = sinkStates(manifest, plan);
   return [
     ...(unknown.length === 0
       ? []
@@ -170,10 +152,10 @@ function targetOf(id: string, sink: SinkDefinitionData): string | undefined {
   }
 }
 
-/** The states of the sinks that the graph has, and those of the sinks that it has no more. */
-function sinkStates(previous: Manifest, graph: Graph): Pick<Manifest, 'sinks' | 'retiring'> {
+/** The states of the sinks that the plan has, and those of the sinks that it has no more. */
+function sinkStates(previous: Manifest, plan: Plan): Pick<Manifest, 'sinks' | 'retiring'> {
   const byTarget = new Map<string, string>();
-  for (const node of graph.nodes) {
+  for (const node of plan.nodes) {
     const target = node.kind === 'sink' ? targetOf(node.id, node.sink) : undefined;
     if (target !== undefined) byTarget.set(target, node.id);
   }
@@ -198,14 +180,14 @@ function sinkStates(previous: Manifest, graph: Graph): Pick<Manifest, 'sinks' | 
   return { sinks, retiring };
 }
 
-/** What a run of `graph` begins with, of a checkpoint that fits it. */
+/** What a run of `plan` begins with, of a checkpoint that fits it. */
 export function carryOver(
   previous: Manifest | undefined,
-  graph: Graph,
+  plan: Plan,
   drop: ReadonlySet<string>,
   nowMs: number,
 ): CarriedState {
-  const now = statefulNodes(graph);
+  const now = statefulNodes(plan);
   if (previous === undefined)
     return {
       stateful: now,
@@ -226,7 +208,7 @@ export function carryOver(
     Object.fromEntries(Object.entries(states).filter(([id]) => kept.has(id)));
   const isStale = (id: string): boolean =>
     before.has(id) && before.get(id)?.kind !== 'sink' && !kept.has(id);
-  const nodes = new Set(graph.nodes.map(({ id }) => id));
+  const nodes = new Set(plan.nodes.map(({ id }) => id));
   const drained = previous.drained === true;
   return {
     stateful: now.map((node) => {
@@ -237,7 +219,7 @@ export function carryOver(
         previous.checkpoint,
       );
     }),
-    ...sinkStates(previous, graph),
+    ...sinkStates(previous, plan),
     // A drained run gave out all its windows: what comes next starts with empty ones, and reads on.
     operators: drained ? {} : adapted(keep(previous.operators), before, now, drop),
     positions: keep(previous.positions),
@@ -274,7 +256,7 @@ function withEra(
   was: StatefulNode | undefined,
   checkpoint: number,
 ): StatefulNode {
-  if (node.kind !== 'window' && node.kind !== 'process') return node;
+  if (kindNamed(node.kind)?.state?.hasEra !== true) return node;
   const era = was === undefined ? checkpoint : was.era;
   return era === undefined ? node : { ...node, era };
 }

@@ -1,12 +1,15 @@
 /**
- * Builds graph nodes from the calls on a keyed stream. The key is no node of its own: it is a
- * function of the node that keeps the state.
+ * Builds nodes from the calls on a keyed stream. The key is no node of its own: it is a function of
+ * the node that keeps the state.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
-import type { NodeInput, StateDeclaration, WindowShape } from '../graph/graph.ts';
-import { aggregateSlot, lateLeftPort, latePort, lateRightPort, outPort } from '../graph/graph.ts';
+import type { NodeInput } from '../graph/node.ts';
+import { outPort } from '../graph/node.ts';
+import { lateLeftPort, lateRightPort } from '../operators/interval-join/node.ts';
+import type { StateDeclaration } from '../state/key-state.ts';
+import { addWindow } from './build-window.ts';
 import type { GraphBuilder } from './builder.ts';
-import type { StateDefinition } from './state.ts';
+import type { ProcessOptions, StateDefinition } from './state.ts';
 import type { IntervalJoinOptions, KeyedStream, Stream, WindowOptions } from './stream.ts';
 import type { Aggregate, WindowDefinition } from './windows.ts';
 
@@ -19,7 +22,7 @@ export function keyedFrom<T>(
   key: unknown,
   streamFrom: StreamFrom,
 ): KeyedStream<Key, T> {
-  const outputsOf = (id: string, outputs: readonly string[]): Record<string, Stream<unknown>> =>
+  const ports = (id: string, outputs: readonly string[]): Record<string, Stream<unknown>> =>
     Object.fromEntries(
       outputs.map((port) => [port, streamFrom<unknown>(builder, { node: id, port })]),
     );
@@ -27,86 +30,14 @@ export function keyedFrom<T>(
   const keyed: KeyedStream<Key, T> = {
     window: (id: string, definition: WindowDefinition, options: WindowOptions = {}) => {
       builder.mark(id);
-      const late = options.late ?? 'drop';
-      const aggregate = (
-        aggregates: Readonly<Record<string, Aggregate<T, unknown>>>,
-      ): Record<string, Stream<unknown>> => {
-        const outputs = late === 'side' ? [outPort, latePort] : [outPort];
-        const named = builder.given(id, 'aggregates', aggregates, 'aggregate({ n: count() })');
-        builder.namesOf(id, 'aggregates', named);
-        const made = Object.entries(named).filter(([name, one]) =>
-          isAggregate(builder, id, name, one),
-        );
-        const choices = made.map(([name, { agg, functions }]) => ({
-          name,
-          agg,
-          parts: Object.keys(functions),
-        }));
-        const slots = made.flatMap(([name, { functions }]) =>
-          Object.entries(functions).map(
-            ([part, call]) => [aggregateSlot(name, part), call] as const,
-          ),
-        );
-        builder.add(
-          {
-            id,
-            kind: 'window',
-            inputs: [from],
-            outputs,
-            window: shapeOf(builder, id, definition),
-            allowedLatenessMs: builder.lasting(id, 'allowedLateness', options.allowedLateness ?? 0),
-            late,
-            mode: options.mode ?? 'accumulating',
-            earlyMs:
-              options.early === undefined ? 0 : builder.duration(id, 'early', options.early, 1),
-            aggregates: choices,
-          },
-          { key, ...Object.fromEntries(slots) },
-        );
-        return outputsOf(id, outputs);
-      };
+      const aggregate = (aggregates: Readonly<Record<string, Aggregate<T, unknown>>>) =>
+        ports(id, addWindow(builder, from, key, [id, definition, options], aggregates));
       return { aggregate } as never;
     },
-    intervalJoin: (id: string, right: object, bounds: IntervalJoinOptions, join: unknown) => {
-      const options = builder.given(id, 'bounds', bounds, "{ lower: '-10m', upper: '0s' }");
-      const other = builder.keyedInputOf(right, id);
-      const late = options.late ?? 'drop';
-      const outputs = late === 'side' ? [outPort, lateLeftPort, lateRightPort] : [outPort];
-      builder.add(
-        {
-          id,
-          kind: 'intervalJoin',
-          inputs: [from, other.from],
-          outputs,
-          lowerMs:
-            builder.signedDuration(id, 'lower', options.lower) +
-            (options.lowerExclusive === true ? 1 : 0),
-          upperMs:
-            builder.signedDuration(id, 'upper', options.upper) -
-            (options.upperExclusive === true ? 1 : 0),
-          join: options.join ?? 'inner',
-          late,
-        },
-        { leftKey: key, rightKey: other.key, join },
-      );
-      return outputsOf(id, outputs) as never;
-    },
+    intervalJoin: (id: string, right: object, bounds: IntervalJoinOptions, join: unknown) =>
+      ports(id, addIntervalJoin(builder, from, key, [id, right, bounds, join])) as never,
     process: (id, options) => {
-      const {
-        state: declarations,
-        onElement,
-        onTimer,
-      } = builder.given(id, 'options', options, 'process(id, { state, onElement })');
-      const named = builder.given(id, 'state', declarations, 'state: {} where it keeps none');
-      builder.namesOf(id, 'state', named);
-      const state = Object.entries(named).map(([name, declared]) =>
-        declarationOf(builder, id, name, declared),
-      );
-      const timers = onTimer !== undefined;
-      builder.add(
-        { id, kind: 'process', inputs: [from], outputs: [outPort], state, timers },
-        { key, onElement, onTimer },
-      );
+      addProcess(builder, from, key, id, options as unknown as AnyProcess);
       return streamFrom<unknown>(builder, { node: id, port: outPort }) as never;
     },
   };
@@ -114,50 +45,59 @@ export function keyedFrom<T>(
   return keyed;
 }
 
-function isAggregate(
+/** Adds the join; gives its outputs. */
+function addIntervalJoin(
   builder: GraphBuilder,
-  node: string,
-  name: string,
-  value: Aggregate<never, unknown>,
-): boolean {
-  const { agg, functions } = builder.given(node, `aggregate '${name}'`, value, `${name}: count()`);
-  if (typeof agg === 'string' && typeof functions === 'object') return true;
-  if (typeof value === 'object')
-    builder.problems.push({
-      node,
-      message: `its aggregate '${name}' is none`,
-      fix: `write ${name}: count(), or aggregator({ ... })`,
-    });
-  return false;
+  from: NodeInput,
+  key: unknown,
+  [id, right, bounds, join]: readonly [string, object, IntervalJoinOptions, unknown],
+): readonly string[] {
+  const options = builder.given(id, 'bounds', bounds, "{ lower: '-10m', upper: '0s' }");
+  const other = builder.keyedInputOf(right, id);
+  const late = options.late ?? 'drop';
+  const outputs = late === 'side' ? [outPort, lateLeftPort, lateRightPort] : [outPort];
+  const lowerMs = builder.signedDuration(id, 'lower', options.lower);
+  const upperMs = builder.signedDuration(id, 'upper', options.upper);
+  builder.add(
+    {
+      id,
+      kind: 'intervalJoin',
+      inputs: [from, other.from],
+      outputs,
+      lowerMs: lowerMs + (options.lowerExclusive === true ? 1 : 0),
+      upperMs: upperMs - (options.upperExclusive === true ? 1 : 0),
+      join: options.join ?? 'inner',
+      late,
+    },
+    { leftKey: key, rightKey: other.key, join },
+  );
+  return outputs;
 }
 
-function shapeOf(builder: GraphBuilder, id: string, given: WindowDefinition): WindowShape {
-  const definition = builder.given(id, 'window', given, "tumbling('1m')");
-  switch (definition.type) {
-    case 'tumbling':
-      return {
-        type: 'tumbling',
-        sizeMs: builder.duration(id, 'size', definition.size, 1),
-        offsetMs: builder.signedDuration(id, 'offset', definition.offset),
-      };
-    case 'sliding':
-      return {
-        type: 'sliding',
-        sizeMs: builder.duration(id, 'size', definition.size, 1),
-        slideMs: builder.duration(id, 'slide', definition.slide, 1),
-        offsetMs: builder.signedDuration(id, 'offset', definition.offset),
-      };
-    case 'session':
-      return { type: 'session', gapMs: builder.duration(id, 'gap', definition.gap, 1) };
-    default:
-      if (typeof given === 'object')
-        builder.problems.push({
-          node: id,
-          message: 'its window is none',
-          fix: "write tumbling('1m'), sliding('5m', '1m') or session('30m')",
-        });
-      return { type: 'session', gapMs: 1 };
-  }
+type AnyProcess = ProcessOptions<
+  unknown,
+  Key,
+  Readonly<Record<string, StateDefinition<unknown>>>,
+  unknown
+>;
+
+function addProcess(
+  builder: GraphBuilder,
+  from: NodeInput,
+  key: unknown,
+  id: string,
+  options: AnyProcess,
+): void {
+  const example = 'process(id, { state, onElement })';
+  const { state: declared, onElement, onTimer } = builder.given(id, 'options', options, example);
+  const named = builder.given(id, 'state', declared, 'state: {} where it keeps none');
+  builder.namesOf(id, 'state', named);
+  const state = Object.entries(named).map(([name, one]) => declarationOf(builder, id, name, one));
+  const timers = onTimer !== undefined;
+  builder.add(
+    { id, kind: 'process', inputs: [from], outputs: [outPort], state, timers },
+    { key, onElement, onTimer },
+  );
 }
 
 function declarationOf(

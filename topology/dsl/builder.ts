@@ -3,14 +3,9 @@
  * what the author wrote: all problems are told at once, afterwards.
  */
 import { limits } from '../../schemas/limits.ts';
-import type {
-  GraphNode,
-  GraphProblem,
-  NodeInput,
-  SchemaChoice,
-  UserFunction,
-} from '../graph/graph.ts';
-import { outPort } from '../graph/graph.ts';
+import type { NodeInput, PlanProblem, SchemaChoice, UserFunction } from '../graph/node.ts';
+import { outPort } from '../graph/node.ts';
+import type { PlanNode } from '../operators/kinds.ts';
 import { parseDuration } from '../time/duration.ts';
 
 /** A stream and the function that keys it. */
@@ -22,8 +17,8 @@ export interface KeyedInput {
 const sameTopology = 'use streams of the same topology() call only';
 
 export class GraphBuilder {
-  readonly nodes: GraphNode[] = [];
-  readonly problems: GraphProblem[] = [];
+  readonly nodes: PlanNode[] = [];
+  readonly problems: PlanProblem[] = [];
   readonly functions = new Map<string, UserFunction>();
   /** Where each node was made: the stack of the call, by id. Of two of one id, the second. */
   readonly places = new Map<string, string>();
@@ -32,7 +27,7 @@ export class GraphBuilder {
   readonly #streams = new WeakMap<object, NodeInput>();
   readonly #keyed = new WeakMap<object, KeyedInput>();
 
-  add(node: GraphNode, functions: Readonly<Record<string, unknown>> = {}): void {
+  add(node: PlanNode, functions: Readonly<Record<string, unknown>> = {}): void {
     if (typeof node.id !== 'string' || node.id === '')
       this.problems.push({
         node: `a ${node.kind}`,

@@ -1,6 +1,6 @@
 /**
  * Graph models as authors write them: types follow from the definition, so that a write of a wrong
- * property, type or end does not compile. Nothing is checked here; `validateGraph` tells what is
+ * property, type or end does not compile. Nothing is checked here; `validatePlan` tells what is
  * wrong with a definition, and the sink refuses values that do not fit it.
  */
 import type {

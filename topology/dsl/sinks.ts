@@ -5,7 +5,7 @@
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { PartitionColumn } from '../../schemas/partition.ts';
 import type { Schema } from '../../schemas/registry.ts';
-import type { SinkDefinitionData } from '../graph/graph.ts';
+import type { SinkDefinitionData } from '../operators/sink/node.ts';
 import type { AnyModel, WriteOf } from './graph-model.ts';
 
 /** A sink that takes elements of type `T`. */

@@ -1,5 +1,5 @@
 /**
- * The streams of the language, as types. Each call adds a node to the graph and gives the stream
+ * The streams of the language, as types. Each call adds a node to the plan and gives the stream
  * after it; nothing runs.
  *
  * Members are function properties, not methods: only those are checked contravariantly, so a stream
@@ -8,7 +8,7 @@
 import type { SluiceEvent } from '../../schemas/event.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import type { Schema, SchemaUnion } from '../../schemas/registry.ts';
-import type { restPort } from '../graph/graph.ts';
+import type { restPort } from '../operators/branch/kind.ts';
 import type { ElementContext } from '../operators/stateless.ts';
 import type { Duration } from '../time/duration.ts';
 import type { AsyncLookup, AsyncLookupOptions, FileTable, LookupOptions } from './lookups.ts';
@@ -108,9 +108,9 @@ export interface Stream<T> {
    * Named outputs by condition: the first that says yes takes the element, `rest` (which may stay
    * unread) the others. No condition is called so.
    */
-  readonly split: <const C extends Readonly<Record<string, (value: T) => boolean>>>(
-    conditions: C & { readonly [P in typeof restPort]?: never },
-  ) => Ports<C, T>;
+  readonly branch: BranchOf<T>;
+  /** @deprecated Its old name: write `branch`. */
+  readonly split: BranchOf<T>;
   /**
    * Events whose data the schema refuses go to the rejected table; after it the data has the
    * schema's type.
@@ -140,6 +140,10 @@ export interface Stream<T> {
   readonly union: (id: string, ...others: readonly [Stream<T>, ...Stream<T>[]]) => Stream<T>;
   readonly sinkTo: (id: string, sink: SinkDefinition<T>) => void;
 }
+
+type BranchOf<T> = <const C extends Readonly<Record<string, (value: T) => boolean>>>(
+  conditions: C & { readonly [P in typeof restPort]?: never },
+) => Ports<C, T>;
 
 interface FilterOf<T> {
   <S extends T>(test: (value: T, context: ElementContext) => value is S): Stream<S>;

@@ -1,9 +1,10 @@
 /**
- * The entry of the language: `topology()` builds a graph as frozen data and runs nothing.
+ * The entry of the language: `topology()` builds a plan as frozen data and runs nothing.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import type { Graph, Topology } from '../graph/graph.ts';
-import { irVersion, outPort } from '../graph/graph.ts';
+import { outPort } from '../graph/node.ts';
+import type { Plan, Topology } from '../plan/plan.ts';
+import { irVersion } from '../plan/plan.ts';
 import { streamFrom } from './build-stream.ts';
 import { address, GraphBuilder } from './builder.ts';
 import type { StreamDefinition } from './source.ts';
@@ -55,10 +56,11 @@ export function topology(
   });
   const [team = '', app = '', ...more] = options.owner.split('/');
   const owner = { team, app: [app, ...more].join('/') };
-  const graph: Graph = { irVersion, name, version: options.version, owner, nodes: builder.nodes };
+  const plan: Plan = { irVersion, name, version: options.version, owner, nodes: builder.nodes };
   const functions: ReadonlyMap<string, (...args: never[]) => unknown> = new Map(builder.functions);
   return Object.freeze({
-    graph: freeze(graph),
+    plan: freeze(plan),
+    graph: plan,
     problems: freeze([...builder.problems]),
     placeOf: (node: string) => builder.places.get(node) ?? place,
     resolve: (node: string, slot: string) => functions.get(address(node, slot)),

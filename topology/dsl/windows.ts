@@ -2,7 +2,7 @@
  * Window shapes and aggregates, as an author writes them.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
-import type { AggregateKind } from '../graph/graph.ts';
+import type { AggregateKind } from '../operators/window/node.ts';
 import type { Duration } from '../time/duration.ts';
 
 export type WindowDefinition =

@@ -1,5 +1,5 @@
 /**
- * What runs a graph node: a synchronous function over batches, with counters and, for stateful
+ * What runs a plan node: a synchronous function over batches, with counters and, for stateful
  * kinds, a snapshot.
  *
  * Invariants:
@@ -15,10 +15,11 @@ import type { Random } from '../../schemas/kernel/random.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
 import type { Provenance } from '../graph/sink.ts';
 import { NotJsonError } from '../state/json-safe.ts';
+import type { SplitWatermarks } from '../time/watermark.ts';
 import type { Batch } from './batch.ts';
 import { changedValue } from './changed-value.ts';
 import { InexactKeyError } from './key-text.ts';
-import type { AskedTarget } from './lookup-target.ts';
+import type { AskedTarget } from './lookup/lookup-target.ts';
 
 /**
  * What happened to the elements that came in. Operators that make elements of their own count those
@@ -121,7 +122,7 @@ export interface TimeProgress {
 export interface Operator {
   /**
    * `input` is the number of the node's input; `out[i]` is the batch of its output number i, in the
-   * order of the graph.
+   * order of the plan.
    */
   process(input: number, batch: Batch, out: readonly Batch[]): void;
   /**
@@ -144,6 +145,8 @@ export interface Operator {
   readonly failure?: string | undefined;
   /** Takes no more for now: sources are not to be read. */
   readonly isFull?: boolean;
+  /** The time of each split; only kinds that make event time have it. */
+  readonly watermarks?: SplitWatermarks;
   /** For status; only kinds that wait for event time have it. */
   readonly progress?: TimeProgress;
   close?(): void;

@@ -2,12 +2,12 @@
  * Everything that would keep a job from taking over, at once and before it does. Changes nothing.
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { JsonSchema } from '../../schemas/registry.ts';
 import { compileSchema } from '../../schemas/registry.ts';
 import { nobody } from '../../schemas/run-id.ts';
 import { misfitText } from '../checkpoint/restore-rules.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
-import type { GraphNode } from '../graph/graph.ts';
+import type { PlanNode } from '../operators/kinds.ts';
+import { kindOf } from '../operators/kinds.ts';
 import { connect } from './connections.ts';
 import type { JobOptions } from './job-options.ts';
 import { misfitsFix, misfitsWith, problemsOf, tableMisfits } from './take-over.ts';
@@ -73,8 +73,8 @@ async function failureOf(
   }
 }
 
-function schemaFindings(node: GraphNode): readonly JobFinding[] {
-  return schemasOf(node).flatMap((document): JobFinding[] => {
+function schemaFindings(node: PlanNode): readonly JobFinding[] {
+  return (kindOf(node).schemas?.(node) ?? []).flatMap((document): JobFinding[] => {
     try {
       compileSchema(document);
       return [];
@@ -84,13 +84,6 @@ function schemaFindings(node: GraphNode): readonly JobFinding[] {
       return [{ kind: 'schema', node: node.id, message: messageOf(thrown), fix }];
     }
   });
-}
-
-function schemasOf(node: GraphNode): readonly JsonSchema[] {
-  if (node.kind === 'validate') return node.schemas.map(({ document }) => document);
-  if (node.kind === 'lookup')
-    return node.lookup.from === 'file' ? [node.lookup.schema.document] : [];
-  return node.kind === 'sink' && node.sink.kind === 'table' ? [node.sink.schema] : [];
 }
 
 async function stateFindings({

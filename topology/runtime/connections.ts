@@ -5,9 +5,10 @@
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import { compileSchema } from '../../schemas/registry.ts';
-import type { Graph, LookupFile } from '../graph/graph.ts';
 import { keyTextOf } from '../operators/key-text.ts';
-import type { LookupFunction } from '../operators/lookup.ts';
+import type { LookupFunction } from '../operators/lookup/bounded-calls.ts';
+import type { LookupFile } from '../operators/lookup/node.ts';
+import type { Plan } from '../plan/plan.ts';
 import { freezeWhole } from '../state/freeze.ts';
 import type { JobConnectors } from './job-options.ts';
 
@@ -21,7 +22,7 @@ export interface Connections {
  * that is not there.
  */
 export async function connect(
-  graph: Graph,
+  graph: Plan,
   connectors: Pick<JobConnectors, 'table' | 'lookup'>,
 ): Promise<Connections> {
   const tables = new Map<string, ReadonlyMap<string, unknown>>();

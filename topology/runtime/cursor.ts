@@ -7,8 +7,8 @@ import type { IncomingRecord, Path, Split } from '../../schemas/ports/record.ts'
 import type { ReadFrom, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import { comparePositions } from '../../schemas/ports/record-reader.ts';
 import type { SplitMark } from '../checkpoint/manifest.ts';
-import type { SourceNode } from '../graph/graph.ts';
 import { splitKey } from '../operators/batch.ts';
+import type { SourceNode } from '../operators/source/kind.ts';
 
 export interface Cursor {
   readonly source: SourceNode;

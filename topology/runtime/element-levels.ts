@@ -3,16 +3,18 @@
  * an element has its number among those of its event. Pure.
  */
 import { present } from '../../schemas/kernel/assert.ts';
-import type { Graph, GraphNode } from '../graph/graph.ts';
+import type { PlanNode } from '../operators/kinds.ts';
+import { kindOf } from '../operators/kinds.ts';
+import type { Plan } from '../plan/plan.ts';
 
 export interface ElementLevels {
   /** How many nodes that number elements are on the longest way to this one. */
-  levelOf(node: GraphNode): number;
+  levelOf(node: PlanNode): number;
   /** Whether an event may come to it by more than one of its inputs. */
-  hasWays(node: GraphNode): boolean;
+  hasWays(node: PlanNode): boolean;
 }
 
-export function elementLevels({ nodes }: Graph): ElementLevels {
+export function elementLevels({ nodes }: Plan): ElementLevels {
   const levels = new Map<string, number>();
   const streams = new Map<string, ReadonlySet<string>>();
   const ways = new Set<string>();
@@ -33,8 +35,9 @@ export function elementLevels({ nodes }: Graph): ElementLevels {
         ...node.inputs.map(({ node: id }) => (levels.get(id) ?? 0) + (numbering.has(id) ? 1 : 0)),
       ),
     );
-    const joinsWays = (node.kind === 'union' || node.kind === 'intervalJoin') && ways.has(node.id);
-    if (node.kind === 'flatMap' || node.kind === 'process' || joinsWays) numbering.add(node.id);
+    const { multiplies } = kindOf(node);
+    if (multiplies === 'each' || (multiplies === 'ways' && ways.has(node.id)))
+      numbering.add(node.id);
   }
   return {
     levelOf: ({ id }) => present(levels.get(id), `the level of ${id}`),

@@ -11,11 +11,11 @@ import type { RejectionCode } from '../../schemas/rejection.ts';
 import { claimScheme, decodeRecord } from '../../schemas/wire.ts';
 import type { SetAside } from '../checkpoint/isolation.ts';
 import { placeOf } from '../checkpoint/isolation.ts';
-import type { SourceNode } from '../graph/graph.ts';
 import type { Origin } from '../graph/sink.ts';
 import type { Batch } from '../operators/batch.ts';
 import { splitKey } from '../operators/batch.ts';
 import type { NodeCounts, Reject } from '../operators/operator.ts';
+import type { SourceNode } from '../operators/source/kind.ts';
 import type { Cursor } from './cursor.ts';
 
 /** Why a record is set aside, by its place; undefined for one that is not. */

@@ -1,5 +1,5 @@
 /**
- * Which of the values that flow through a graph are frozen, so that no function changes what
+ * Which of the values that flow through a plan are frozen, so that no function changes what
  * another one sees.
  *
  * `all`: whatever a function is given and returns, in the test driver and on a developer's machine:
@@ -8,17 +8,19 @@
  * answers of look-ups, and several elements made of one. Any other value has one holder at a time,
  * and a change of it is seen by nobody else.
  */
-import type { Graph, GraphNode } from '../graph/graph.ts';
+
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
+import type { PlanNode } from '../operators/kinds.ts';
+import type { Plan } from '../plan/plan.ts';
 import { freeze, freezeWhole } from '../state/freeze.ts';
 
 export type Freezes = 'all' | 'shared';
 
 /** The outputs of a node whose elements are frozen. */
 export function frozenPorts(
-  { nodes }: Graph,
-  { id, outputs }: GraphNode,
+  { nodes }: Plan,
+  { id, outputs }: PlanNode,
   freezes: Freezes,
 ): readonly string[] {
   if (freezes === 'all') return outputs;

@@ -13,7 +13,6 @@
  * 4. One that takes no more is heard no further: what goes on where it was is in its children,
  *    which were not read yet.
  */
-import { EventTimeOperator } from '../operators/event-time.ts';
 import type { Heard, SplitTime } from '../time/watermark.ts';
 import { maxTime, minTime } from '../time/watermark.ts';
 import type { Cursor } from './cursor.ts';
@@ -35,8 +34,7 @@ export function heardOf(
   }
   let through = maxTime;
   for (const { operator } of dag.stages) {
-    if (!(operator instanceof EventTimeOperator)) continue;
-    for (const [split, time] of operator.watermarks.splits) {
+    for (const [split, time] of operator.watermarks?.splits ?? []) {
       const cursor = known.get(split);
       if (cursor !== undefined) through = Math.min(through, heardOfSplit(time, cursor));
     }

@@ -32,7 +32,7 @@ import {
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { encodeManifest } from '../checkpoint/manifest.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
-import type { Topology } from '../graph/graph.ts';
+import type { Topology } from '../plan/plan.ts';
 import type { AsideOf } from './enter-records.ts';
 import type { SharedCalls, WatchedCalls } from './watched-calls.ts';
 import { watchCalls } from './watched-calls.ts';

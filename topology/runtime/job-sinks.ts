@@ -16,11 +16,12 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import type { Manifest, RetiringSink } from '../checkpoint/manifest.ts';
 import { rejectedSinkId } from '../checkpoint/manifest.ts';
-import type { Graph, SinkNode } from '../graph/graph.ts';
 import type { ElementBatch, Sink, SinkState } from '../graph/sink.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
 import { rejectThrown } from '../operators/operator.ts';
+import type { SinkNode } from '../operators/sink/node.ts';
+import type { Plan } from '../plan/plan.ts';
 import { freeze } from '../state/freeze.ts';
 import { requireJson } from '../state/json-safe.ts';
 import type { Dag, SinkStage } from './dag.ts';
@@ -54,7 +55,7 @@ export class JobSinks {
   constructor(
     dag: Dag,
     refusals: Refusals,
-    graph: Graph,
+    graph: Plan,
     {
       connectors,
       run,

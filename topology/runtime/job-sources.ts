@@ -3,7 +3,7 @@
  */
 import type { RunId } from '../../schemas/run-id.ts';
 import type { Manifest, SplitMark } from '../checkpoint/manifest.ts';
-import type { Graph } from '../graph/graph.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { SourceInput } from './cursor.ts';
 import { positionKey } from './cursor.ts';
 import type { Dag } from './dag.ts';
@@ -13,7 +13,7 @@ import { unfoldingReader } from './unfold.ts';
 
 export async function inputsOf(
   dag: Dag,
-  graph: Graph,
+  graph: Plan,
   { positions, skips = [], marks = {} }: Manifest,
   run: RunId,
   connectors: JobConnectors,

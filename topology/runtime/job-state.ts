@@ -5,14 +5,14 @@
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Manifest, SplitMark } from '../checkpoint/manifest.ts';
 import { manifestVersion } from '../checkpoint/manifest.ts';
-import type { Graph } from '../graph/graph.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { Cursor } from './cursor.ts';
 import { markOf, positionKey } from './cursor.ts';
 import type { Dag } from './dag.ts';
 import { tellClock } from './dag.ts';
 
 /** What all manifests of a job have. */
-export function headOf(graph: Graph): Pick<Manifest, 'manifestVersion' | 'topology' | 'version'> {
+export function headOf(graph: Plan): Pick<Manifest, 'manifestVersion' | 'topology' | 'version'> {
   return { manifestVersion, topology: graph.name, version: graph.version };
 }
 

@@ -4,9 +4,9 @@
  */
 import { keySlotsOf, takeExample } from '../checkpoint/key-examples.ts';
 import type { KeyExample, Manifest } from '../checkpoint/manifest.ts';
-import type { Topology } from '../graph/graph.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
+import type { Topology } from '../plan/plan.ts';
 import type { Dag } from './dag.ts';
 
 interface KeyedInput {

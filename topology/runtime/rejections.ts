@@ -17,13 +17,13 @@ import { parseTime } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { firstElement } from '../../schemas/rejection.ts';
-import type { Graph } from '../graph/graph.ts';
 import type { ElementBatch, Origin, Provenance } from '../graph/sink.ts';
 import type { Reject, Rejection } from '../operators/operator.ts';
+import type { Plan } from '../plan/plan.ts';
 import { jsonTextOf } from '../state/json-safe.ts';
 import { identityOf } from '../state/origin.ts';
 
-function rejectedEventOf(rejection: Rejection, graph: Graph, nowMs: number): RejectedEvent {
+function rejectedEventOf(rejection: Rejection, graph: Plan, nowMs: number): RejectedEvent {
   const reason = {
     topology: graph.name,
     topology_version: graph.version,
@@ -75,7 +75,7 @@ function recordedEvent({
 
 function derivedEvent(
   { node, value, origin }: Rejection,
-  { name, owner }: Graph,
+  { name, owner }: Plan,
   nowMs: number,
 ): EventPart {
   const data = value === undefined ? 'null' : jsonTextOf(value);
@@ -107,7 +107,7 @@ export class Refusals implements ElementBatch {
   total = 0;
   readonly reject: Reject;
 
-  constructor(graph: Graph, clock: Clock) {
+  constructor(graph: Plan, clock: Clock) {
     this.reject = (rejection) => {
       const nowMs = clock.now();
       const event = rejectedEventOf(rejection, graph, nowMs);

@@ -15,9 +15,10 @@ import { newRun } from '../../schemas/run-id.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { encodeManifest, lineageOf, rejectedSinkId } from '../checkpoint/manifest.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
-import type { Graph, SinkDefinitionData } from '../graph/graph.ts';
-import { irVersion } from '../graph/graph.ts';
 import type { Sink, SinkState } from '../graph/sink.ts';
+import type { SinkDefinitionData } from '../operators/sink/node.ts';
+import type { Plan } from '../plan/plan.ts';
+import { irVersion } from '../plan/plan.ts';
 import type { JobConnectors } from './job-options.ts';
 
 export interface SettleOptions {
@@ -100,7 +101,7 @@ function sinksOf(
   connectors: SettleOptions['connectors'],
 ): readonly Staged[] {
   // What is staged lies where its rows said: nobody's rows come any more.
-  const graph: Graph = {
+  const graph: Plan = {
     irVersion,
     name: topology,
     version,

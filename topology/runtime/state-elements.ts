@@ -10,18 +10,14 @@ import type { ElementShape } from '../checkpoint/definition.ts';
 import { definitionsOf, provenanceOf } from '../checkpoint/definition.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import type { Misfit } from '../checkpoint/restore-rules.ts';
-import type { Graph } from '../graph/graph.ts';
-import type { IntervalJoinSnapshot } from '../operators/interval-join.ts';
-import { joinElements } from '../operators/interval-join.ts';
-import type { LookupSnapshot } from '../operators/lookup.ts';
-import { lookupElements } from '../operators/lookup.ts';
-import { checkOf } from './dag.ts';
-
-type Elements = Iterable<readonly [input: number, value: unknown]>;
+import type { Elements } from '../operators/kind-state.ts';
+import { kindNamed } from '../operators/kinds.ts';
+import { checkOf } from '../operators/validate/kind.ts';
+import type { Plan } from '../plan/plan.ts';
 
 export function elementMisfits(
   { stateful, operators, drained }: Manifest,
-  graph: Graph,
+  graph: Plan,
   drop: ReadonlySet<string>,
 ): readonly Misfit[] {
   if (drained === true) return [];
@@ -49,9 +45,7 @@ export function elementMisfits(
 }
 
 function elementsIn(kind: string, state: unknown): Elements | undefined {
-  if (state === undefined) return undefined;
-  if (kind === 'intervalJoin') return joinElements(state as IntervalJoinSnapshot);
-  return kind === 'lookup' ? lookupElements(state as LookupSnapshot) : undefined;
+  return state === undefined ? undefined : kindNamed(kind)?.state?.elements?.(state);
 }
 
 /** Why an element is refused now; undefined when it is taken. */

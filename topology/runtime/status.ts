@@ -7,12 +7,12 @@ import type { CheckpointHealth } from '../checkpoint/health.ts';
 import type { SetAside } from '../checkpoint/isolation.ts';
 import type { Losses } from '../checkpoint/losses.ts';
 import type { SkipRecord, StatefulNode } from '../checkpoint/manifest.ts';
-import type { Graph, GraphNode } from '../graph/graph.ts';
-import { EventTimeOperator } from '../operators/event-time.ts';
-import type { AskedTarget } from '../operators/lookup-target.ts';
+import type { PlanNode } from '../operators/kinds.ts';
+import type { AskedTarget } from '../operators/lookup/lookup-target.ts';
 import type { NodeCounts } from '../operators/operator.ts';
 import { noCounts } from '../operators/operator.ts';
-import type { EncodedTime, SplitTime } from '../time/watermark.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { EncodedTime, SplitTime, SplitWatermarks } from '../time/watermark.ts';
 import { encodeTime, isIdle, maxTime, minTime } from '../time/watermark.ts';
 import type { Cursor, Hearing } from './cursor.ts';
 import type { Dag } from './dag.ts';
@@ -159,7 +159,7 @@ export interface JobStatus {
 export interface NodeFacts {
   readonly dag: Dag | undefined;
   readonly holders: readonly Holder[];
-  readonly graph: Graph;
+  readonly graph: Plan;
   readonly stateful: readonly StatefulNode[];
   /** Of a sink that is late. */
   readonly late: LateSink | undefined;
@@ -176,7 +176,7 @@ export function fullNodes(
 
 /** What a node has done and, where it waits for time, what it waits for. */
 export function nodeStatus(
-  node: GraphNode,
+  node: PlanNode,
   { dag, holders, graph, stateful, late }: NodeFacts,
 ): NodeStatus {
   const operator = dag?.stages.find(({ nodes }) => nodes[0] === node)?.operator;
@@ -212,9 +212,9 @@ export function nodeStatus(
 export function holdersOf(dag: Dag): readonly Holder[] {
   return dag.stages.flatMap(({ nodes, operator }): readonly Holder[] => {
     const [at] = nodes;
-    if (!(operator instanceof EventTimeOperator) || at?.kind !== 'eventTime') return [];
-    const { outOfOrdernessMs } = at;
     const { watermarks } = operator;
+    if (watermarks === undefined || at?.kind !== 'eventTime') return [];
+    const { outOfOrdernessMs } = at;
     const of = { eventTime: at.id, outOfOrdernessMs, latest: null };
     if (watermarks.unheard !== undefined)
       return [{ watermark: minTime, heldBy: { ...of, split: watermarks.unheard, unheard: true } }];
@@ -236,7 +236,7 @@ interface Holder {
 }
 
 /** The split with the lowest watermark among all eventTime nodes upstream. */
-function slowest(node: GraphNode, holders: readonly Holder[], graph: Graph): HeldBy | null {
+function slowest(node: PlanNode, holders: readonly Holder[], graph: Plan): HeldBy | null {
   const upstream = new Set([node.id]);
   // Inputs name earlier nodes, so that one way back finds all.
   for (const from of [...graph.nodes].reverse())
@@ -296,13 +296,10 @@ export interface SplitFacts {
 function timesOf(
   cursor: Cursor,
   dag: Dag | undefined,
-): readonly { readonly operator: EventTimeOperator; readonly time: Readonly<SplitTime> }[] {
-  return (dag?.stages ?? []).flatMap(({ operator }) => {
-    const time =
-      operator instanceof EventTimeOperator
-        ? operator.watermarks.splits.get(cursor.key)
-        : undefined;
-    return time === undefined ? [] : [{ operator: operator as EventTimeOperator, time }];
+): readonly { readonly watermarks: SplitWatermarks; readonly time: Readonly<SplitTime> }[] {
+  return (dag?.stages ?? []).flatMap(({ operator: { watermarks } }) => {
+    const time = watermarks?.splits.get(cursor.key);
+    return watermarks === undefined || time === undefined ? [] : [{ watermarks, time }];
   });
 }
 
@@ -327,8 +324,7 @@ function splitStatus(
     lag: lag.records,
     behindMs: cursor.behindMs ?? null,
     eventLagMs: latest === undefined ? null : nowMs - latest,
-    watermark:
-      last === undefined ? null : encodeTime(last.operator.watermarks.splitWatermark(last.time)),
+    watermark: last === undefined ? null : encodeTime(last.watermarks.splitWatermark(last.time)),
     idle: last !== undefined && isIdle(last.time),
     hearing,
     unheardSinceMs: unheardSince(cursor),

@@ -7,8 +7,9 @@ import type { Manifest } from '../checkpoint/manifest.ts';
 import { restoreMisfits } from '../checkpoint/restore.ts';
 import type { Misfit } from '../checkpoint/restore-rules.ts';
 import { misfitText } from '../checkpoint/restore-rules.ts';
-import type { Graph, GraphProblem, Topology } from '../graph/graph.ts';
-import { validateTopology } from '../graph/validate-graph.ts';
+import type { PlanProblem } from '../graph/node.ts';
+import type { Plan, Topology } from '../plan/plan.ts';
+import { validateTopology } from '../plan/validate.ts';
 import type { JobConnectors } from './job-options.ts';
 import { elementMisfits } from './state-elements.ts';
 
@@ -23,7 +24,7 @@ export function requireValid(topology: Topology, { collects = false } = {}): voi
   );
 }
 
-export function problemsOf(topology: Topology, { collects = false } = {}): readonly GraphProblem[] {
+export function problemsOf(topology: Topology, { collects = false } = {}): readonly PlanProblem[] {
   return [...validateTopology(topology), ...(collects ? [] : collectProblems(topology.graph))];
 }
 
@@ -60,10 +61,10 @@ export function misfitsWith(
 /** What there is of a graph's tables that cannot take its rows, by sink. */
 export async function tableMisfits(
   previous: Manifest | undefined,
-  graph: Graph,
+  graph: Plan,
   { misfits }: Pick<JobConnectors, 'misfits'>,
-): Promise<readonly GraphProblem[]> {
-  const found: GraphProblem[] = [];
+): Promise<readonly PlanProblem[]> {
+  const found: PlanProblem[] = [];
   const before = previous?.stateful.flatMap(({ definition }) => definition?.sink ?? []) ?? [];
   for (const node of graph.nodes) {
     if (node.kind !== 'sink' || node.sink.kind !== 'table' || misfits === undefined) continue;
@@ -83,7 +84,7 @@ export async function tableMisfits(
 /** Throws `table-mismatch`. */
 export async function requireTables(
   previous: Manifest | undefined,
-  graph: Graph,
+  graph: Plan,
   connectors: Pick<JobConnectors, 'misfits'>,
 ): Promise<void> {
   const found = await tableMisfits(previous, graph, connectors);
@@ -105,7 +106,7 @@ export function misfitsFix(name: string, misfits: readonly Misfit[]): string {
   return `${back}; or emit the state first: \`sluice drain ${name}\` with the topology as it was; or let go of it: start with --drop-state ${drops.join(',')}`;
 }
 
-function collectProblems(graph: Graph): readonly GraphProblem[] {
+function collectProblems(graph: Plan): readonly PlanProblem[] {
   return graph.nodes
     .filter((node) => node.kind === 'sink' && node.sink.kind === 'collect')
     .map(({ id }) => ({

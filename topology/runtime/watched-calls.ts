@@ -18,9 +18,10 @@ import { inspect } from 'node:util';
 import { present } from '../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { CallSlot, Isolation, RecordSpan, StuckCall } from '../checkpoint/isolation.ts';
-import type { Graph, Topology, UserFunction } from '../graph/graph.ts';
-import { slotsOf } from '../graph/graph.ts';
+import type { UserFunction } from '../graph/node.ts';
+import { slotsOf } from '../operators/kinds.ts';
 import { stuck } from '../operators/operator.ts';
+import type { Plan, Topology } from '../plan/plan.ts';
 import { AskedLookups } from './asked-lookups.ts';
 
 /** The slot of a node's schemas. */
@@ -115,7 +116,7 @@ export function seenTurn({ buffer }: SharedCalls): SeenTurn | undefined {
 }
 
 /** The functions of a graph in the order of their numbers. */
-export function callSlots({ nodes }: Graph): readonly CallSlot[] {
+export function callSlots({ nodes }: Plan): readonly CallSlot[] {
   return nodes.flatMap((node) =>
     (node.kind === 'validate' ? [schemaSlot] : slotsOf(node)).map(
       (slot): CallSlot => ({ node: node.id, slot }),
@@ -220,7 +221,8 @@ export function watchCalls(
 
   return {
     topology: {
-      graph: topology.graph,
+      plan: topology.plan,
+      graph: topology.plan,
       problems: topology.problems,
       resolve(node, slot) {
         const call = topology.resolve(node, slot);

@@ -14,10 +14,18 @@
  */
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
-import type { StateDeclaration } from '../graph/graph.ts';
 import type { Identity } from '../graph/sink.ts';
 import { jsonCopy } from './json-safe.ts';
 import type { Timer } from './timer-queue.ts';
+
+/** A piece of state that a function declares, by name. */
+export interface StateDeclaration {
+  readonly name: string;
+  readonly type: 'value' | 'list';
+  /** 0: it never expires. */
+  readonly ttlMs: number;
+  readonly refresh: 'write' | 'readWrite';
+}
 
 /** Processing time as the operator knows it, epoch ms. */
 export interface Now {

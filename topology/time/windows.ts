@@ -4,7 +4,16 @@
  * Source of the formulas: org.apache.flink.streaming.api.windowing.windows.TimeWindow and
  * org.apache.flink.streaming.api.windowing.assigners.{Tumbling,Sliding}EventTimeWindows.
  */
-import type { WindowShape } from '../graph/graph.ts';
+
+export type WindowShape =
+  | { readonly type: 'tumbling'; readonly sizeMs: number; readonly offsetMs: number }
+  | {
+      readonly type: 'sliding';
+      readonly sizeMs: number;
+      readonly slideMs: number;
+      readonly offsetMs: number;
+    }
+  | { readonly type: 'session'; readonly gapMs: number };
 
 /**
  * `timestamp - floorMod(timestamp - offset, size)`: JavaScript's % truncates towards zero, which is

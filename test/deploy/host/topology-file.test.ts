@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { FileStamps } from '../../../deploy/host/file-stamps.ts';
 import { compileTopologyFile, loadTopologyFile } from '../../../deploy/host/topology-file.ts';
-import { describeGraph, topology, validateTopology } from '../../../topology/index.ts';
+import { describePlan, topology, validateTopology } from '../../../topology/index.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-topology-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -105,13 +105,13 @@ export default topology('visits', { version: 1, owner: 'a/b' }, (t) => {
         .split({ x: () => true });
       parts.x.sinkTo('rejects', { definition: { kind: 'rejected' } });
     });
-    expect(describeGraph(graph, 'mermaid')).toBe(
+    expect(describePlan(graph, 'mermaid')).toBe(
       'flowchart LR\n  n0(["in #quot;quoted#quot;<br/>source a/b"])\n  n1["in #quot;quoted#quot;/split<br/>split"]\n  n2[("rejects<br/>rejected")]\n  n0 --> n1\n  n1 -->|x| n2\n',
     );
-    expect(describeGraph(graph, 'dot')).toContain(
+    expect(describePlan(graph, 'dot')).toContain(
       '"in \\"quoted\\"/split" -> "rejects" [label="x"];',
     );
-    expect(JSON.parse(describeGraph(graph))).toEqual(graph);
+    expect(JSON.parse(describePlan(graph))).toEqual(graph);
     expect(Object.isFrozen(graph.nodes[0])).toBe(true);
   });
 });

@@ -345,14 +345,14 @@ const changes: readonly (readonly [name: string, was: Build, is: Build, refused?
     "deduplicate 'd': input was events, now it is others: its state is of other elements",
   ],
   [
-    'another output of a split',
+    'another output of a branch',
     (a) =>
       a
-        .split({ x: () => true, y: () => true })
+        .branch({ x: () => true, y: () => true })
         .x.deduplicate('d', { by: keyOf, within: 1 })
         .sinkTo('out', collect()),
     (a) => {
-      const parts = a.split({ x: () => true, y: () => true });
+      const parts = a.branch({ x: () => true, y: () => true });
       parts.x.sinkTo('x', collect());
       parts.y.deduplicate('d', { by: keyOf, within: 1 }).sinkTo('out', collect());
     },

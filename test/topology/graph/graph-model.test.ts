@@ -8,7 +8,7 @@ import { definitionsOf } from '../../../topology/checkpoint/definition.ts';
 import { misfitsOf } from '../../../topology/checkpoint/restore-rules.ts';
 import type { GraphModel, Topology } from '../../../topology/index.ts';
 import {
-  describeGraph,
+  describePlan,
   graph,
   graphModel,
   modelProblems,
@@ -94,8 +94,8 @@ describe('a graph sink in a topology', () => {
       sink: { kind: 'graph', model: routes.definition },
     });
     expect(made.resolve('graph-0', 'writes')).toBeTypeOf('function');
-    expect(describeGraph(made.graph, 'mermaid')).toContain('graph: Airport, Airport-ROUTE-Airport');
-    expect(JSON.parse(describeGraph(made.graph))).toEqual(made.graph);
+    expect(describePlan(made.graph, 'mermaid')).toContain('graph: Airport, Airport-ROUTE-Airport');
+    expect(JSON.parse(describePlan(made.graph))).toEqual(made.graph);
   });
 
   it('without its function is a problem', () => {

@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
-import { AnswerCache } from '../../../topology/operators/answer-cache.ts';
+import { AnswerCache } from '../../../topology/operators/lookup/answer-cache.ts';
 
 it('gives what a list in the order of use gives, whatever is asked, and never keeps more than its bound', () => {
   const step = fc.record({

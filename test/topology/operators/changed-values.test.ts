@@ -111,9 +111,9 @@ const cases: readonly (readonly [
   ['filter', 'time/filter', (s) => s.filter((e) => sorted(e).length > 0).sinkTo('out', collect())],
   ['flatMap', 'time/flatMap', (s) => s.flatMap((e) => sorted(e)).sinkTo('out', collect())],
   [
-    'split',
-    'time/split',
-    (s) => s.split({ some: (e) => sorted(e).length > 0 }).some.sinkTo('out', collect()),
+    'branch',
+    'time/branch',
+    (s) => s.branch({ some: (e) => sorted(e).length > 0 }).some.sinkTo('out', collect()),
   ],
   [
     'deduplicate',
@@ -428,7 +428,7 @@ describe('state', () => {
           idleAfter: 0,
           future: { max: 0 },
         });
-      const { left, rest } = orders.split({ left: (e) => e.id.startsWith('l') });
+      const { left, rest } = orders.branch({ left: (e) => e.id.startsWith('l') });
       const joined = keyed(left).intervalJoin(
         'j',
         keyed(rest),

@@ -34,7 +34,7 @@ const sources = ['one', 'two', 'three'] as const;
 const time = { outOfOrderness: 0, idleAfter: 0, future: { max: 0 } } as const;
 
 /** What can stand before event time and after it, and needs neither. */
-const anywhere = ['map', 'filter', 'flatMap', 'lookup', 'unordered', 'split'] as const;
+const anywhere = ['map', 'filter', 'flatMap', 'lookup', 'unordered', 'branch'] as const;
 const behindTime = ['window', 'deduplicate', 'process', 'leftJoin', 'innerJoin'] as const;
 type Kind = (typeof anywhere)[number] | (typeof behindTime)[number];
 
@@ -98,8 +98,8 @@ function through(_t: TopologyBuilder, from: Flow, kind: Kind, id: string): Flow 
         (row) => row,
       );
     }
-    case 'split': {
-      const { odd, rest } = from.split({ odd: (row) => row.at % 2 !== 0 });
+    case 'branch': {
+      const { odd, rest } = from.branch({ odd: (row) => row.at % 2 !== 0 });
       odd.sinkTo(`${id}-odd`, collect());
       return rest;
     }

@@ -135,7 +135,7 @@ const operators = {
   'look-up, unordered': (from, id) => lookedUp(from, id, 'unordered'),
   union: (from, id, other) => from.union(id, other),
   split: (from, id) => {
-    const { odd, rest } = from.split({ odd: (row) => Math.trunc(row.n) % 2 !== 0 });
+    const { odd, rest } = from.branch({ odd: (row) => Math.trunc(row.n) % 2 !== 0 });
     odd.sinkTo(`${id}-odd`, collect());
     return rest;
   },

@@ -12,7 +12,7 @@ import {
   LookupTarget,
   lookupTargets,
   retryAfterOf,
-} from '../../../topology/operators/lookup-target.ts';
+} from '../../../topology/operators/lookup/lookup-target.ts';
 
 interface Rig {
   readonly clock: ManualClock;

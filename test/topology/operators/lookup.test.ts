@@ -8,11 +8,11 @@ import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import type { Key } from '../../../schemas/kernel/key.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
-import type { LookupCall } from '../../../topology/graph/graph.ts';
 import type { RowKind } from '../../../topology/operators/batch.ts';
 import { Batch, rowKinds } from '../../../topology/operators/batch.ts';
-import type { LookupSnapshot } from '../../../topology/operators/lookup.ts';
-import { LookupOperator } from '../../../topology/operators/lookup.ts';
+import type { LookupSnapshot } from '../../../topology/operators/lookup/lookup-snapshot.ts';
+import type { LookupCall } from '../../../topology/operators/lookup/node.ts';
+import { LookupOperator } from '../../../topology/operators/lookup/operator.ts';
 import type { NodeCounts, Rejection } from '../../../topology/operators/operator.ts';
 import { noCounts } from '../../../topology/operators/operator.ts';
 

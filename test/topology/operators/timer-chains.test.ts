@@ -12,7 +12,7 @@ import type {
   Topology,
 } from '../../../topology/index.ts';
 import { collect, stream, topology, value } from '../../../topology/index.ts';
-import { TimerChains } from '../../../topology/operators/timer-chains.ts';
+import { TimerChains } from '../../../topology/operators/process/timer-chains.ts';
 import { createDriver, event } from '../../../topology/testing.ts';
 
 interface Row {

@@ -319,7 +319,7 @@ describe('a job', () => {
     const picky = topology('picky', { version: 1, owner: 'a/b' }, (t) => {
       const parts = t
         .source('clicks', stream('a/b'))
-        .split({ odd: (e) => Number(e.id.slice(1)) % 2 === 1 });
+        .branch({ odd: (e) => Number(e.id.slice(1)) % 2 === 1 });
       parts.odd.sinkTo('unwanted', rejected());
       parts.rest.map((e) => ({ id: e.id, n: 1 })).sinkTo('table', table('clicks', row));
     });
@@ -331,20 +331,20 @@ describe('a job', () => {
     ]);
   });
 
-  it('splits by condition and drops nothing', async () => {
+  it('branches by condition and drops nothing', async () => {
     const rigged = rig();
     fill(rigged.made, 0, 6);
-    const split = topology('split', { version: 1, owner: 'a/b' }, (t) => {
+    const branched = topology('branched', { version: 1, owner: 'a/b' }, (t) => {
       const parts = t
         .source('clicks', stream('a/b'))
         .map((e) => ({ id: e.id, n: Number(e.id.slice(1)) }))
         .flatMap((value) => [value, { ...value, id: `${value.id}+` }])
         .filter((value) => value.n !== 5)
-        .split({ low: (value) => value.n < 2 });
+        .branch({ low: (value) => value.n < 2 });
       parts.low.sinkTo('low', table('low', row));
       parts.rest.sinkTo('high', table('high', row));
     });
-    await runDry(rigged.start(split), rigged);
+    await runDry(rigged.start(branched), rigged);
     expect(idsOf(rigged.made.tables['low']?.visible)).toEqual(['e0', 'e0+', 'e1', 'e1+']);
     expect(idsOf(rigged.made.tables['high']?.visible)).toEqual([
       'e2',

@@ -29,7 +29,7 @@ import {
 } from '../../../topology/index.ts';
 import type { Batch } from '../../../topology/operators/batch.ts';
 import { rowKinds } from '../../../topology/operators/batch.ts';
-import { DeduplicateOperator } from '../../../topology/operators/deduplicate.ts';
+import { DeduplicateOperator } from '../../../topology/operators/deduplicate/operator.ts';
 import { TimeHeap } from '../../../topology/state/time-heap.ts';
 import { createDriver, event as driven } from '../../../topology/testing.ts';
 import type { World } from '../support.ts';

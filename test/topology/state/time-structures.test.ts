@@ -8,7 +8,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { WindowList } from '../../../topology/operators/window-list.ts';
+import { WindowList } from '../../../topology/operators/window/window-list.ts';
 import { TimeBuffer } from '../../../topology/state/time-buffer.ts';
 import { TimeHeap } from '../../../topology/state/time-heap.ts';
 import { TimerQueue } from '../../../topology/state/timer-queue.ts';

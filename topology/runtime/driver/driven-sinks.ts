@@ -10,11 +10,11 @@ import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { tableRows } from '../../../schemas/table-rows.ts';
 import type { WriteProblem } from '../../graph/fit-write.ts';
 import { fitWrites } from '../../graph/fit-write.ts';
-import type { Graph } from '../../graph/graph.ts';
 import type { Batch } from '../../operators/batch.ts';
 import { rowKinds } from '../../operators/batch.ts';
 import type { NodeCounts, Reject } from '../../operators/operator.ts';
 import { rejectThrown } from '../../operators/operator.ts';
+import type { Plan } from '../../plan/plan.ts';
 import { maxTime } from '../../time/watermark.ts';
 import type { Dag, SinkStage } from '../dag.ts';
 import { writesFrom } from '../job-sinks.ts';
@@ -32,7 +32,7 @@ export class DrivenSinks {
   readonly #rows = new Map<string, DrivenRow[]>();
   readonly #signals = new Map<string, DrivenSignal[]>();
 
-  constructor(sinks: Dag['sinks'], graph: Graph, reject: Reject) {
+  constructor(sinks: Dag['sinks'], graph: Plan, reject: Reject) {
     this.#takes = new Map(sinks.map((sink) => [sink.node.id, takeOf(sink, graph)]));
     this.#reject = reject;
     for (const { node } of sinks) {
@@ -123,7 +123,7 @@ function signalOf({ kinds, timestamps }: Batch, index: number): DrivenSignal | u
   }
 }
 
-function takeOf({ node, writes }: SinkStage, graph: Graph): Take {
+function takeOf({ node, writes }: SinkStage, graph: Plan): Take {
   const { sink } = node;
   switch (sink.kind) {
     case 'table': {

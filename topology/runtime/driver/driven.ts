@@ -2,7 +2,7 @@
  * What a test says to the driver of a topology, and what it hears.
  */
 import type { RejectionCode } from '../../../schemas/rejection.ts';
-import type { LookupFunction } from '../../operators/lookup.ts';
+import type { LookupFunction } from '../../operators/lookup/bounded-calls.ts';
 import type { NodeCounts } from '../../operators/operator.ts';
 
 export interface DriverOptions {

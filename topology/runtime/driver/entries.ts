@@ -4,9 +4,9 @@
  */
 import type { EventAttributes, SluiceEvent } from '../../../schemas/event.ts';
 import { limits } from '../../../schemas/limits.ts';
-import type { SourceNode } from '../../graph/graph.ts';
 import type { Origin } from '../../graph/sink.ts';
 import { splitKey } from '../../operators/batch.ts';
+import type { SourceNode } from '../../operators/source/kind.ts';
 
 /**
  * An event with `data`; whatever attributes a test does not care about are filled in.

@@ -6,7 +6,7 @@ import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Manifest } from '../../checkpoint/manifest.ts';
 import { manifestVersion, statefulNodes } from '../../checkpoint/manifest.ts';
 import { carryOver } from '../../checkpoint/restore.ts';
-import type { Topology } from '../../graph/graph.ts';
+import type { Topology } from '../../plan/plan.ts';
 import { jsonProblem } from '../../state/json-safe.ts';
 import type { Dag } from '../dag.ts';
 import type { KeyExamples } from '../key-examples.ts';

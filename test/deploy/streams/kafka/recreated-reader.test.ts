@@ -10,7 +10,7 @@ import { createKafkaReader } from '../../../../deploy/streams/kafka/kafka-reader
 import { createKafkaWriter } from '../../../../deploy/streams/kafka/kafka-writer.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import type { RecordReader } from '../../../../schemas/ports/record-reader.ts';
-import type { SourceNode } from '../../../../topology/graph/graph.ts';
+import type { SourceNode } from '../../../../topology/operators/source/kind.ts';
 import type { SourceSchedule } from '../../../../topology/runtime/source.ts';
 import { scheduleSources } from '../../../../topology/runtime/source.ts';
 import { readAll, readNow } from '../../../contract/record-stream.ts';

@@ -1,0 +1,59 @@
+/**
+ * Named outputs by condition. Topologies that call it `split`, its old name, have nodes of that
+ * name.
+ */
+import { isInherited, repeatedNames } from '../../graph/names.ts';
+import type { NodeBase, Problem } from '../../graph/node.ts';
+import type { Kind } from '../kind.ts';
+import { BranchOperator } from './operator.ts';
+
+export interface BranchNode extends NodeBase {
+  /** The first port whose function says yes takes the element; `rest` takes the others. */
+  readonly kind: 'branch' | 'split';
+}
+
+/** The output of what no condition takes. */
+export const restPort = 'rest';
+
+const portPattern = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
+
+export const branchKind: Kind<BranchNode> = {
+  name: 'branch',
+  oldName: 'split',
+  slots: ({ outputs }) => outputs.filter((port) => port !== restPort),
+  problems: ({ kind, outputs }) =>
+    outputs.length < 2
+      ? [
+          {
+            message: `a ${kind} needs at least one named condition`,
+            fix: `name a condition: ${kind}({ large: (x) => ... })`,
+          },
+        ]
+      : [],
+  nameProblems: ({ kind, outputs }) => {
+    const named = outputs.slice(0, -1);
+    return [
+      ...repeatedNames('conditions', named),
+      ...named.flatMap((name) => conditionProblems(kind, name)),
+    ];
+  },
+  optionalPorts: [restPort],
+  passesElements: true,
+  passesPanes: true,
+  operator: ({ id, outputs }, { call, counts, reject }) => {
+    const conditions = outputs.filter((port) => port !== restPort).map(call);
+    return new BranchOperator(id, conditions, counts, reject);
+  },
+};
+
+function conditionProblems(kind: string, name: string): readonly Problem[] {
+  const fix = 'rename the condition';
+  if (name === restPort) {
+    const message = `a ${kind} cannot have a condition named '${restPort}': that output takes what no condition takes`;
+    return [{ message, fix }];
+  }
+  if (portPattern.test(name) && !isInherited(name)) return [];
+  const rule =
+    '1 to 63 of A-Z a-z 0-9 _ -, starting with a letter or _, and not as what every object has';
+  return [{ message: `a ${kind}'s condition is named by ${rule}; not '${name}'`, fix }];
+}

@@ -1,0 +1,34 @@
+/**
+ * Lets the first element of a key pass within a time.
+ */
+import { latePort } from '../../graph/node.ts';
+import type { Kind } from '../kind.ts';
+import { untimedProblems } from '../kind.ts';
+import type { DeduplicateNode } from './node.ts';
+import { DeduplicateOperator } from './operator.ts';
+
+const keySlot = 'by';
+
+export const deduplicateKind: Kind<DeduplicateNode> = {
+  name: 'deduplicate',
+  summary: ({ withinMs }) => `deduplicate within ${withinMs} ms`,
+  slots: () => [keySlot],
+  keySlots: [keySlot],
+  problems: (node, plan) => [
+    ...untimedProblems(node, plan, 'deduplicate forgets by event time'),
+    ...(node.withinMs < 1
+      ? [
+          {
+            message: 'within must be at least 1 ms',
+            fix: "write how long repeats may come, such as within: '1h'",
+          },
+        ]
+      : []),
+  ],
+  latePorts: [latePort],
+  passesElements: true,
+  // What was forgotten within the old time stays forgotten: elements up to there stay late.
+  state: { options: ({ withinMs, late }) => ({ within: withinMs, late }) },
+  operator: (node, { call, counts, reject }) =>
+    new DeduplicateOperator(node, call(keySlot), counts, reject),
+};

@@ -1,0 +1,10 @@
+/**
+ * A node that lets the first element of a key pass, as data.
+ */
+import type { NodeBase } from '../../graph/node.ts';
+
+export interface DeduplicateNode extends NodeBase {
+  readonly kind: 'deduplicate';
+  readonly withinMs: number;
+  readonly late: 'drop' | 'side';
+}

@@ -1,0 +1,42 @@
+/**
+ * Lets the elements pass of which its function says true.
+ */
+import type { NodeBase } from '../../graph/node.ts';
+import type { Kind } from '../kind.ts';
+import type { NodeParts } from '../node-parts.ts';
+import { rejectThrown } from '../operator.ts';
+import type { Link } from '../stateless.ts';
+import { functionSlot } from '../stateless.ts';
+
+export interface FilterNode extends NodeBase {
+  readonly kind: 'filter';
+}
+
+export const filterKind: Kind<FilterNode> = {
+  name: 'filter',
+  slots: () => [functionSlot],
+  passesElements: true,
+  passesPanes: true,
+  link: ({ id }, parts) => filterLink(id, parts),
+};
+
+function filterLink(node: string, { call: callOf, counts, reject }: NodeParts): Link {
+  const call = callOf(functionSlot);
+  const context = { timestamp: 0 };
+  return (next) => (value, timestamp, origin) => {
+    counts.in++;
+    let keep: unknown;
+    try {
+      context.timestamp = timestamp;
+      keep = call(value, context);
+    } catch (thrown) {
+      counts.rejected++;
+      rejectThrown(reject, node, thrown, value, origin);
+      return;
+    }
+    if (keep === true) {
+      counts.passed++;
+      next(value, timestamp, origin);
+    } else counts.filtered++;
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * One element in, any number out. Each has its number in its origin.
+ */
+import type { NodeBase } from '../../graph/node.ts';
+import { freeze } from '../../state/freeze.ts';
+import { isJson, notJson } from '../../state/json-safe.ts';
+import { siblingOf } from '../../state/origin.ts';
+import type { Kind } from '../kind.ts';
+import type { NodeParts } from '../node-parts.ts';
+import { rejectThrown } from '../operator.ts';
+import type { Link } from '../stateless.ts';
+import { functionSlot } from '../stateless.ts';
+
+export interface FlatMapNode extends NodeBase {
+  readonly kind: 'flatMap';
+}
+
+export const flatMapKind: Kind<FlatMapNode> = {
+  name: 'flatMap',
+  slots: () => [functionSlot],
+  passesPanes: true,
+  multiplies: 'each',
+  link: ({ id }, parts) => flatMapLink(id, parts),
+};
+
+function flatMapLink(node: string, parts: NodeParts): Link {
+  const { counts, reject, level } = parts;
+  const call = parts.returning(parts.call(functionSlot));
+  const context = { timestamp: 0 };
+  const what = `what '${node}' returns`;
+  return (next) => (value, timestamp, origin) => {
+    counts.in++;
+    let results: unknown;
+    try {
+      context.timestamp = timestamp;
+      results = call(value, context);
+    } catch (thrown) {
+      counts.rejected++;
+      rejectThrown(reject, node, thrown, value, origin);
+      return;
+    }
+    if (!Array.isArray(results)) {
+      counts.rejected++;
+      const message = `flatMap must return an array, not ${results === null ? 'null' : typeof results}`;
+      const refused = { node, code: 'function-result', message } as const;
+      reject({ ...refused, pointer: null, schema: null, value, origin });
+      return;
+    }
+    counts.passed++;
+    // They may have parts in common.
+    const several = results.length > 1;
+    let index = 0;
+    for (const result of results as unknown[]) {
+      const own = siblingOf(origin, level, index++);
+      if (!isJson(result)) {
+        rejectThrown(reject, node, notJson(result, what), value, own);
+        continue;
+      }
+      counts.emitted++;
+      next(several ? freeze(result) : result, timestamp, own);
+    }
+  };
+}

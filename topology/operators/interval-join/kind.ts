@@ -1,0 +1,58 @@
+/**
+ * Joins elements of one key whose times are within an interval of each other.
+ */
+import type { Problem } from '../../graph/node.ts';
+import type { Kind } from '../kind.ts';
+import { untimedProblems } from '../kind.ts';
+import type { Rule } from '../kind-state.ts';
+import type { IntervalJoinNode } from './node.ts';
+import { lateLeftPort, lateRightPort } from './node.ts';
+import type { IntervalJoinSnapshot } from './operator.ts';
+import { IntervalJoinOperator, joinElements } from './operator.ts';
+
+const oldPairs: Rule = {
+  why: 'rows that the new bounds need were let go by the old ones, and pairs were made by those',
+  isTime: true,
+};
+
+export const intervalJoinKind: Kind<IntervalJoinNode> = {
+  name: 'intervalJoin',
+  summary: ({ join, lowerMs, upperMs }) =>
+    `${join} interval join by key, right - left from ${lowerMs} to ${upperMs} ms`,
+  slots: () => ['leftKey', 'rightKey', 'join'],
+  keySlots: ['leftKey', 'rightKey'],
+  problems: (node, plan) => [
+    ...untimedProblems(node, plan, 'an interval join compares event times'),
+    ...intervalProblems(node),
+  ],
+  latePorts: [lateLeftPort, lateRightPort],
+  multiplies: 'ways',
+  state: {
+    options: ({ lowerMs, upperMs, join, late }) => ({ lower: lowerMs, upper: upperMs, join, late }),
+    rules: {
+      lower: oldPairs,
+      upper: oldPairs,
+      join: { why: 'what was emitted, and how far its time went, was by the old kind of join' },
+    },
+    inputNames: ['left input', 'right input'],
+    elements: (state) => joinElements(state as IntervalJoinSnapshot),
+  },
+  operator: (node, { call, wayLevel, counts, reject }) =>
+    new IntervalJoinOperator(
+      node,
+      { leftKey: call('leftKey'), rightKey: call('rightKey'), join: call('join') },
+      wayLevel,
+      counts,
+      reject,
+    ),
+};
+
+function intervalProblems({ lowerMs, upperMs }: IntervalJoinNode): readonly Problem[] {
+  if (lowerMs <= upperMs) return [];
+  return [
+    {
+      message: `its interval is empty: the lower bound ${lowerMs} ms is above the upper bound ${upperMs} ms`,
+      fix: 'swap the bounds: both are right minus left, the lower one first',
+    },
+  ];
+}

@@ -1,0 +1,328 @@
+/**
+ * Joins two keyed inputs where left + lower <= right <= left + upper, as Flink's
+ * IntervalJoinOperator; `left` also gives left elements that found no match.
+ *
+ * Invariants:
+ * 1. A pair comes out once, when its second element arrives, with the later of both times.
+ * 2. An element with a timestamp below the watermark of both inputs (rule `combined`) is late and
+ *    joins nothing.
+ * 3. A left element stays until W >= timestamp + max(upper, 0), a right one until W >= timestamp +
+ *    max(-lower, 0).
+ * 4. A pair of which the function throws is rejected and counts as no match; all else goes on. The
+ *    rejection names one row of it: of a join `left` the right one, whichever came first, as the
+ *    left one may still come out; else the one that came second.
+ * 5. Join `left`: an unmatched left element comes out when it leaves the state, with its own time;
+ *    the operator forwards W - max(upper, 0) - 1, so that it is not late downstream.
+ * 6. A row costs O(log n + matches) of the rows of its key, to come and to go, in whatever order
+ *    rows come (state/time-buffer.ts).
+ *
+ * Source: org.apache.flink.streaming.api.operators.co.IntervalJoinOperator; 4 and 5 are ours.
+ */
+
+import type { Identity, Provenance } from '../../graph/sink.ts';
+import { freeze } from '../../state/freeze.ts';
+import { requireJson } from '../../state/json-safe.ts';
+import { identityOf, siblingOf } from '../../state/origin.ts';
+import type { MergeSnapshot } from '../../time/merge.ts';
+import { WatermarkMerge } from '../../time/merge.ts';
+import type { TimeSignal } from '../../time/watermark.ts';
+import { maxTime } from '../../time/watermark.ts';
+import type { Batch, RowKind } from '../batch.ts';
+import { endOfInput, rowKinds } from '../batch.ts';
+import { keyTextOf } from '../key-text.ts';
+import type { NodeCounts, Operator, Reject, TimeProgress } from '../operator.ts';
+import { rejectThrown } from '../operator.ts';
+import { JoinSide } from './join-side.ts';
+import type { IntervalJoinNode } from './node.ts';
+
+interface JoinElement {
+  readonly value: unknown;
+  /** Undefined out of checkpoints of before it was kept. */
+  readonly identity: Identity | undefined;
+}
+
+interface LeftElement extends JoinElement {
+  matched: boolean;
+}
+
+type EncodedLeft = readonly [time: number, matched: 0 | 1, value: unknown, identity?: Identity];
+type EncodedRight = readonly [time: number, value: unknown, identity?: Identity];
+
+export interface IntervalJoinSnapshot {
+  readonly merge: MergeSnapshot;
+  readonly keys: readonly (readonly [
+    key: string,
+    left: readonly EncodedLeft[],
+    right: readonly EncodedRight[],
+  ])[];
+}
+
+/** The elements in a join's state, with the number of their input. */
+export function* joinElements({
+  keys,
+}: IntervalJoinSnapshot): Generator<readonly [input: number, value: unknown]> {
+  for (const [, left, right] of keys) {
+    for (const [, , value] of left) yield [0, value];
+    for (const [, value] of right) yield [1, value];
+  }
+}
+
+export interface JoinFunctions {
+  readonly leftKey: (value: unknown) => unknown;
+  readonly rightKey: (value: unknown) => unknown;
+  readonly join: (left: unknown, right: unknown) => unknown;
+}
+
+export class IntervalJoinOperator implements Operator {
+  readonly #node: IntervalJoinNode;
+  readonly #functions: JoinFunctions;
+  readonly #counts: NodeCounts;
+  readonly #reject: Reject;
+  readonly #lefts: JoinSide<LeftElement>;
+  readonly #rights: JoinSide<JoinElement>;
+  readonly #merge = new WatermarkMerge(2, 'combined');
+  readonly #level: number | undefined;
+  readonly #leftStaysMs: number;
+  /** How what the author's function returns is called in a refusal. */
+  readonly #result: string;
+  #nowMs = Number.NEGATIVE_INFINITY;
+
+  /**
+   * `level`, where both sides may have the same events: how many nodes before it make several
+   * elements of one.
+   */
+  constructor(
+    node: IntervalJoinNode,
+    functions: JoinFunctions,
+    level: number | undefined,
+    counts: NodeCounts,
+    reject: Reject,
+  ) {
+    this.#node = node;
+    this.#level = level;
+    this.#functions = functions;
+    this.#counts = counts;
+    this.#reject = reject;
+    this.#result = `what '${node.id}' returns`;
+    this.#leftStaysMs = Math.max(node.upperMs, 0);
+    this.#lefts = new JoinSide(this.#leftStaysMs);
+    this.#rights = new JoinSide(Math.max(-node.lowerMs, 0));
+  }
+
+  get progress(): TimeProgress {
+    const next = Math.min(this.#lefts.next ?? maxTime, this.#rights.next ?? maxTime);
+    const open = this.#lefts.size + this.#rights.size;
+    return { watermark: this.#merge.watermark, open, next: next === maxTime ? undefined : next };
+  }
+
+  process(input: number, batch: Batch, out: readonly Batch[]): void {
+    const [target, lateLeft, lateRight] = out;
+    if (target === undefined) return;
+    for (let i = 0; i < batch.length; i++) {
+      const kind = batch.kinds[i] as RowKind;
+      const timestamp = batch.timestamps[i] as number;
+      switch (kind) {
+        case rowKinds.element:
+          this.#element(
+            input,
+            batch.values[i],
+            timestamp,
+            this.#originOf(batch.origins[i], input),
+            target,
+            input === 0 ? lateLeft : lateRight,
+          );
+          break;
+        case rowKinds.watermark:
+          if (batch.values[i] === endOfInput)
+            this.#signal(this.#merge.end(input), out, target, endOfInput);
+          else this.#signal(this.#merge.advance(input, timestamp), out, target);
+          break;
+        case rowKinds.idle:
+          this.#signal(this.#merge.idle(input), out, target);
+          break;
+        case rowKinds.active:
+          this.#signal(this.#merge.active(input), out, target);
+          break;
+        case rowKinds.clock:
+          if (timestamp <= this.#nowMs) break;
+          this.#nowMs = timestamp;
+          for (const port of out) port.control(kind, timestamp, batch.values[i]);
+          break;
+        default:
+          break;
+      }
+    }
+  }
+
+  #originOf(origin: Provenance | undefined, side: number): Provenance | undefined {
+    return this.#level === undefined ? origin : siblingOf(origin, this.#level, side);
+  }
+
+  wake(input: number, out: readonly Batch[]): void {
+    const [target] = out;
+    if (target !== undefined) this.#signal(this.#merge.active(input), out, target);
+  }
+
+  #element(
+    side: number,
+    value: unknown,
+    timestamp: number,
+    origin: Provenance | undefined,
+    target: Batch,
+    late: Batch | undefined,
+  ): void {
+    this.#counts.in++;
+    const { leftKey, rightKey } = this.#functions;
+    let key: string;
+    try {
+      key = keyTextOf(side === 0 ? leftKey(value) : rightKey(value), origin);
+    } catch (thrown) {
+      this.#counts.rejected++;
+      rejectThrown(this.#reject, this.#node.id, thrown, value, origin);
+      return;
+    }
+    if (timestamp < this.#merge.watermark) {
+      this.#counts.late++;
+      late?.element(value, timestamp, origin);
+      return;
+    }
+    this.#counts.passed++;
+    // It stays, and is joined again.
+    freeze(value);
+    if (side === 0) this.#left(key, value, timestamp, origin, target);
+    else this.#right(key, value, timestamp, origin, target);
+  }
+
+  #left(
+    key: string,
+    value: unknown,
+    timestamp: number,
+    origin: Provenance | undefined,
+    target: Batch,
+  ): void {
+    const element: LeftElement = { value, identity: identityOf(origin), matched: false };
+    this.#lefts.insert(key, timestamp, element);
+    const { lowerMs, upperMs } = this.#node;
+    const isLeft = this.#node.join === 'left';
+    this.#rights.range(key, timestamp + lowerMs, timestamp + upperMs, (rightTime, right) => {
+      const time = Math.max(timestamp, rightTime);
+      // Of what is in state the record is not known any more.
+      const matched = isLeft
+        ? this.#give(element, right, time, right.value, undefined, target)
+        : this.#give(element, right, time, value, origin, target);
+      if (matched) element.matched = true;
+    });
+  }
+
+  #right(
+    key: string,
+    value: unknown,
+    timestamp: number,
+    origin: Provenance | undefined,
+    target: Batch,
+  ): void {
+    const element: JoinElement = { value, identity: identityOf(origin) };
+    this.#rights.insert(key, timestamp, element);
+    const { lowerMs, upperMs } = this.#node;
+    this.#lefts.range(key, timestamp - upperMs, timestamp - lowerMs, (leftTime, left) => {
+      if (this.#give(left, element, Math.max(timestamp, leftTime), value, origin, target))
+        left.matched = true;
+    });
+  }
+
+  /**
+   * Gives what the author's function makes of both; `value` and `origin` are of the row that is
+   * rejected when it throws. Says whether it did not.
+   */
+  #give(
+    { value: left, identity }: JoinElement,
+    right: JoinElement | undefined,
+    timestamp: number,
+    value: unknown,
+    origin: Provenance | undefined,
+    target: Batch,
+  ): boolean {
+    let joined: unknown;
+    try {
+      joined = requireJson(this.#functions.join(left, right?.value), this.#result);
+    } catch (thrown) {
+      rejectThrown(
+        this.#reject,
+        this.#node.id,
+        thrown,
+        value,
+        origin,
+        value === left ? [left, right?.value] : [right?.value, left],
+      );
+      return false;
+    }
+    target.element(joined, timestamp, this.#pairOf(identity, right));
+    this.#counts.emitted++;
+    return true;
+  }
+
+  #pairOf(left: Identity | undefined, right: JoinElement | undefined): Provenance | undefined {
+    if (left === undefined || (right !== undefined && right.identity === undefined))
+      return undefined;
+    return { derived: { kind: 'pair', node: this.#node.id, left, right: right?.identity } };
+  }
+
+  #signal(
+    signals: readonly TimeSignal[],
+    out: readonly Batch[],
+    target: Batch,
+    end?: typeof endOfInput,
+  ): void {
+    for (const signal of signals) {
+      if (signal.kind !== 'watermark') {
+        for (const port of out) port.signals([signal]);
+        continue;
+      }
+      this.#advance(signal.at, target);
+      const forwarded =
+        this.#node.join === 'left' && signal.at !== maxTime
+          ? signal.at - this.#leftStaysMs - 1
+          : signal.at;
+      for (const port of out)
+        port.control(rowKinds.watermark, forwarded, forwarded === maxTime ? end : undefined);
+    }
+  }
+
+  #advance(watermark: number, target: Batch): void {
+    if (this.#node.join === 'left') {
+      this.#lefts.advanceGiving(watermark, (time, left) => {
+        if (!left.matched) this.#give(left, undefined, time, left.value, undefined, target);
+      });
+    } else this.#lefts.advance(watermark);
+    this.#rights.advance(watermark);
+  }
+
+  snapshot(): IntervalJoinSnapshot {
+    const keys = [...new Set([...this.#lefts.keys, ...this.#rights.keys])].map((key) => {
+      const lefts = this.#lefts
+        .rowsOf(key)
+        .map(([time, { matched, value, identity }]): EncodedLeft => {
+          return identity === undefined
+            ? [time, matched ? 1 : 0, value]
+            : [time, matched ? 1 : 0, value, identity];
+        });
+      const rights = this.#rights.rowsOf(key).map(([time, { value, identity }]): EncodedRight => {
+        return identity === undefined ? [time, value] : [time, value, identity];
+      });
+      return [key, lefts, rights] as const;
+    });
+    return { merge: this.#merge.snapshot(), keys };
+  }
+
+  restore(snapshot: IntervalJoinSnapshot): void {
+    this.#merge.restore(snapshot.merge);
+    this.#lefts.clear();
+    this.#rights.clear();
+    for (const [key, lefts, rights] of snapshot.keys) {
+      for (const [time, matched, value, identity] of lefts)
+        this.#lefts.insert(key, time, { value: freeze(value), identity, matched: matched === 1 });
+      for (const [time, value, identity] of rights)
+        this.#rights.insert(key, time, { value: freeze(value), identity });
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * What is wrong with a look-up's options. Pure.
+ */
+import { limits } from '../../../schemas/limits.ts';
+import type { Problem } from '../../graph/node.ts';
+import type { LookupCall, LookupFile } from './node.ts';
+
+export function lookupProblems(lookup: LookupFile | LookupCall): readonly Problem[] {
+  return lookup.from === 'file' ? fileProblems(lookup) : callProblems(lookup);
+}
+
+function fileProblems({ file, key, schema }: LookupFile): readonly Problem[] {
+  const properties = schema.document['properties'];
+  if (typeof properties === 'object' && properties !== null && Object.hasOwn(properties, key))
+    return [];
+  return [
+    {
+      message: `the key '${key}' of ${file} is no property of its schema`,
+      fix: 'name a property of its rows as key, or add this one to the schema',
+    },
+  ];
+}
+
+function callProblems(lookup: LookupCall): readonly Problem[] {
+  const { capacity, attempts, cacheMaxEntries, timeoutMs } = lookup;
+  return [
+    ...wholeProblems('capacity', capacity, 1, limits.lookupCapacityMax),
+    ...wholeProblems('retry.attempts', attempts, 1, limits.lookupAttemptsMax),
+    ...wholeProblems('cache.maxEntries', cacheMaxEntries, 0, limits.lookupCacheMaxEntries),
+    ...(timeoutMs < 1
+      ? [
+          {
+            message: 'timeout must be at least 1 ms',
+            fix: "write how long one try may take, such as timeout: '5s'",
+          },
+        ]
+      : []),
+  ];
+}
+
+function wholeProblems(
+  option: string,
+  found: number,
+  least: number,
+  most: number,
+): readonly Problem[] {
+  if (Number.isInteger(found) && found >= least && found <= most) return [];
+  return [
+    {
+      message: `${option} must be an integer from ${least} to ${most}, not ${found}`,
+      fix: `write ${option} within these bounds`,
+    },
+  ];
+}

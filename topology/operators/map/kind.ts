@@ -1,0 +1,17 @@
+/**
+ * One element in, one out.
+ */
+import type { NodeBase } from '../../graph/node.ts';
+import type { Kind } from '../kind.ts';
+import { functionSlot, mapping } from '../stateless.ts';
+
+export interface MapNode extends NodeBase {
+  readonly kind: 'map';
+}
+
+export const mapKind: Kind<MapNode> = {
+  name: 'map',
+  slots: () => [functionSlot],
+  passesPanes: true,
+  link: ({ id }, parts) => mapping(id, parts.returning(parts.call(functionSlot)), parts),
+};

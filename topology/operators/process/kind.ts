@@ -1,0 +1,74 @@
+/**
+ * A function with state and timers per key.
+ */
+import { isPropertyName, repeatedNames } from '../../graph/names.ts';
+import type { Kind } from '../kind.ts';
+import { untimedProblems } from '../kind.ts';
+import type { Options, OptionValue } from '../kind-state.ts';
+import { partOption } from '../kind-state.ts';
+import type { ProcessNode } from './node.ts';
+import type { ProcessSnapshot } from './operator.ts';
+import { ProcessOperator } from './operator.ts';
+
+export const processKind: Kind<ProcessNode> = {
+  name: 'process',
+  summary: ({ state }) =>
+    `process by key${state.length === 0 ? '' : `: ${state.map(({ name, type }) => `${name} ${type}`).join(', ')}`}`,
+  slots: ({ timers }) => (timers ? ['key', 'onElement', 'onTimer'] : ['key', 'onElement']),
+  keySlots: ['key'],
+  problems: (node, plan) => [
+    ...untimedProblems(node, plan, 'timers and their outputs have event time'),
+    ...node.state
+      .filter(({ name }) => !isPropertyName(name))
+      .map(({ name }) => ({
+        message: `a state's name is letters, digits, _ and $, not '${name}'`,
+        fix: 'rename the state',
+      })),
+  ],
+  nameProblems: ({ state }) =>
+    repeatedNames(
+      'states',
+      state.map(({ name }) => name),
+    ),
+  multiplies: 'each',
+  state: {
+    options: optionsOf,
+    rules: { onTimer: { why: 'timers in state would fire for nobody', fits: true } },
+    hasEra: true,
+    adapt: (state, { gone }) =>
+      gone.size === 0 ? state : withoutStates(state as ProcessSnapshot, gone),
+  },
+  operator: (node, { call, level, counts, reject }) =>
+    new ProcessOperator(
+      node,
+      {
+        key: call('key'),
+        onElement: call('onElement'),
+        onTimer: node.timers ? call('onTimer') : undefined,
+      },
+      level,
+      counts,
+      reject,
+    ),
+};
+
+function optionsOf({ state, timers }: ProcessNode): Options {
+  const parts = state.flatMap(
+    ({ name, type, ttlMs, refresh }): readonly (readonly [string, OptionValue])[] => [
+      [partOption('state', name), type],
+      [`ttl of ${name}`, ttlMs],
+      [`refresh of ${name}`, refresh],
+    ],
+  );
+  return { onTimer: timers, ...Object.fromEntries(parts) };
+}
+
+function withoutStates(state: ProcessSnapshot, gone: ReadonlySet<string>): ProcessSnapshot {
+  return {
+    ...state,
+    keys: state.keys.map(([key, entries, ...timers]) => {
+      const kept = Object.entries(entries).filter(([name]) => !gone.has(name));
+      return [key, Object.fromEntries(kept), ...timers] as const;
+    }),
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * Bounds the timers that a key's timers register while time moves on: a function may register the
+ * next timer each time, and at the end of input, where every timer is due, that would never come to
+ * an end.
+ *
+ * Invariants:
+ * 1. A chain that moves on to where the watermark or the clock ends has an end and is not bounded.
+ *    What counts is what may have none: every timer at the end of input, and elsewhere one that is
+ *    registered for the time of the timer that fires, or before it.
+ * 2. Counts are of one advance, by key, so that a key whose chain has no end takes nothing from
+ *    another's.
+ */
+import { SluiceError } from '../../../schemas/kernel/errors.ts';
+import { limits } from '../../../schemas/limits.ts';
+import { maxTime } from '../../time/watermark.ts';
+
+export class TimerChains {
+  readonly #byKey = new Map<string, number>();
+  #until = maxTime;
+  #total = 0;
+
+  /** Time moves on to `until`. */
+  begin(until: number): void {
+    this.#until = until;
+    this.#total = 0;
+    this.#byKey.clear();
+  }
+
+  /**
+   * The key's timer of `firingAt` registers one for `at`, of its own kind. Throws `SluiceError`
+   * `function-result` beyond the bound.
+   */
+  follow(key: string, firingAt: number, at: number): void {
+    if (this.#until !== maxTime && at > firingAt) return;
+    const followed = (this.#byKey.get(key) ?? 0) + 1;
+    if (followed > limits.timerChainMaxSteps || this.#total >= limits.timerChainsMaxSteps)
+      throw this.#endless(followed);
+    this.#total++;
+    this.#byKey.set(key, followed);
+  }
+
+  #endless(followed: number): SluiceError {
+    const where = this.#until === maxTime ? 'at the end of input' : `at ${this.#until}`;
+    const whose =
+      followed > limits.timerChainMaxSteps
+        ? `the timers of this key registered more than ${limits.timerChainMaxSteps} others`
+        : `the timers of all keys registered more than ${limits.timerChainsMaxSteps} others`;
+    return new SluiceError(
+      'function-result',
+      `${whose} ${where}: their chain is cut; register none when ctx.watermark is Infinity`,
+    );
+  }
+}

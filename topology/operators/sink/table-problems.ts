@@ -1,0 +1,218 @@
+/**
+ * The problems of a graph's tables: their names, and those of their columns. Pure.
+ *
+ * One rule, so that a table can be written to a folder, a bucket or by Firehose, and be read by
+ * DuckDB, pyarrow, polars, Spark and Hive alike:
+ *
+ * | a column's name | why |
+ * |---|---|
+ * | has 1 to 255 bytes of UTF-8 and no control character | AWS Glue takes no other; DuckDB renames a column without a name |
+ * | differs from every other one in more than case | SQL does not see case, nor does Spark |
+ * | is no name of a folder, in any case; but `team` and `app` may be text: then a row's own name its folders, and are in its path alone | readers take a column that is in both for two, or refuse it |
+ * | is not `row_id` or `row_order`, nor one that pyarrow gives to columns of its own | delivery and tables by key add the first two |
+ */
+import { columnsOf, storedColumns } from '../../../schemas/columns.ts';
+import { isWellFormed } from '../../../schemas/kernel/well-formed.ts';
+import { limits } from '../../../schemas/limits.ts';
+import { latestOf } from '../../../schemas/table-rows.ts';
+import type { PlanProblem, Problem } from '../../graph/node.ts';
+import type { SinkNode, TableDefinition } from './node.ts';
+
+const tablePattern = new RegExp(`^[a-z][a-z0-9_]{0,${limits.tableNameMaxChars - 1}}$`);
+const reservedTables = new Set(['rejected']);
+/** https://arrow.apache.org/docs/cpp/dataset.html: what a scan adds to the columns of a file. */
+const reservedColumns = new Set([
+  'row_id',
+  'row_order',
+  '__fragment_index',
+  '__batch_index',
+  '__last_in_fragment',
+  '__filename',
+]);
+
+export function tableProblems(sinks: readonly SinkNode[]): readonly PlanProblem[] {
+  const problems: PlanProblem[] = [];
+  const owners = new Map<string, string>();
+  for (const { id, sink } of sinks) {
+    if (sink.kind !== 'table') continue;
+    const found = [...nameProblems(sink, owners), ...schemaProblems(sink), ...keyProblems(sink)];
+    problems.push(...found.map((problem) => ({ node: id, ...problem })));
+    owners.set(sink.table, id);
+  }
+  return [...problems, ...latestProblems(sinks)];
+}
+
+/** The view of a table by key has a name of its own. */
+function latestProblems(sinks: readonly SinkNode[]): readonly PlanProblem[] {
+  const tables = sinks.flatMap(({ id, sink }) => (sink.kind === 'table' ? [{ id, ...sink }] : []));
+  return tables.flatMap(({ id, table }) => {
+    const of = tables.find(
+      (other) => other.upsert !== undefined && latestOf(other.table) === table,
+    );
+    if (of === undefined) return [];
+    return [
+      {
+        node: id,
+        message: `'${table}' is what the latest rows of the table '${of.table}' are called`,
+        fix: 'rename one of the two tables',
+      },
+    ];
+  });
+}
+
+function keyProblems({ table, schema, upsert }: TableDefinition): readonly Problem[] {
+  const properties = schema['properties'];
+  if (upsert === undefined || typeof properties !== 'object' || properties === null) return [];
+  if (upsert.length === 0)
+    return [
+      {
+        message: `upsert of the table '${table}' names no column`,
+        fix: "name the row's key, such as upsert: ['id']",
+      },
+    ];
+  if (new Set(upsert).size < upsert.length)
+    return [
+      {
+        message: `upsert of the table '${table}' names a column twice`,
+        fix: 'name each column once',
+      },
+    ];
+  const columns = columnsOf(schema);
+  return upsert.flatMap((name): readonly Problem[] => {
+    const type = columns.find((column) => column.name === name)?.type;
+    if (type === undefined)
+      return [
+        {
+          message: `upsert names '${name}', which is no column of the table '${table}'`,
+          fix: `name one of: ${columns.map((column) => column.name).join(', ')}`,
+        },
+      ];
+    if (type !== 'DOUBLE' && type !== 'JSON_TEXT') return [];
+    return [
+      {
+        message: `upsert names '${name}', which is no key: a key is text, an integer, a boolean or a time`,
+        fix: 'name another column, or give this one such a type',
+      },
+    ];
+  });
+}
+
+function nameProblems(
+  { table }: TableDefinition,
+  owners: ReadonlyMap<string, string>,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  if (!tablePattern.test(table)) {
+    const message = `a table name is lower-case letters, digits and _, starting with a letter, not '${table}'`;
+    problems.push({ message, fix: 'rename the table' });
+  }
+  if (reservedTables.has(table))
+    problems.push({
+      message: `the table '${table}' is kept by Sluice itself`,
+      fix: 'rename the table',
+    });
+  const other = owners.get(table);
+  if (other !== undefined) {
+    const fix = 'name another table, or put a union() before one sink';
+    problems.push({ message: `the table '${table}' already has the sink '${other}'`, fix });
+  }
+  return problems;
+}
+
+function schemaProblems(sink: TableDefinition): readonly Problem[] {
+  const { table, schema, partitionBy } = sink;
+  const properties = schema['properties'];
+  if (schema['type'] !== 'object' || typeof properties !== 'object' || properties === null) {
+    const message = `the schema of table '${table}' must describe an object with properties: they are its columns`;
+    return [{ message, fix: "write type: 'object' and properties into the schema" }];
+  }
+  const columns = Object.keys(properties);
+  const twice: readonly Problem[] =
+    new Set(partitionBy).size === partitionBy.length
+      ? []
+      : [{ message: 'partitionBy names a column twice', fix: 'name each column once' }];
+  const none: readonly Problem[] =
+    columns.length === 0 || storedColumns(schema, partitionBy).length > 0
+      ? []
+      : [
+          {
+            message: `the table '${table}' has no column but those in its path`,
+            fix: 'give its schema another property',
+          },
+        ];
+  return [
+    ...columns.flatMap(columnProblem),
+    ...caseProblems(columns),
+    ...folderProblems(sink),
+    ...twice,
+    ...none,
+  ];
+}
+
+function columnProblem(name: string): readonly Problem[] {
+  const shown = JSON.stringify(name).slice(1, -1);
+  const bytes = Buffer.byteLength(name);
+  const fix = `rename the property ${shown}`;
+  if (
+    bytes === 0 ||
+    bytes > limits.columnNameMaxBytes ||
+    /\p{Cc}/u.test(name) ||
+    !isWellFormed(name)
+  ) {
+    const rule = `1 to ${limits.columnNameMaxBytes} bytes of text without control characters`;
+    return [
+      {
+        message: `a column's name is ${rule}, not '${shown.length > 64 ? `${shown.slice(0, 61)}...` : shown}'`,
+        fix,
+      },
+    ];
+  }
+  return reservedColumns.has(folded(name))
+    ? [
+        {
+          message: `the column '${shown}' has a name that readers or delivery give to columns of their own`,
+          fix,
+        },
+      ]
+    : [];
+}
+
+/** Upper case first, as it knows more: ß is SS, and the long s is S. */
+const folded = (name: string): string => name.normalize('NFC').toUpperCase().toLowerCase();
+
+function caseProblems(columns: readonly string[]): readonly Problem[] {
+  const alike = new Map<string, string[]>();
+  for (const column of columns) {
+    const key = folded(column);
+    alike.set(key, [...(alike.get(key) ?? []), `'${column}'`]);
+  }
+  return [...alike.values()]
+    .filter((names) => names.length > 1)
+    .map((names) => ({
+      message: `the columns ${names.join(' and ')} differ in case only, which SQL does not see`,
+      fix: 'rename one of the two',
+    }));
+}
+
+function folderProblems({ schema, partitionBy }: TableDefinition): readonly Problem[] {
+  const folders: readonly string[] = partitionBy;
+  return columnsOf(schema).flatMap(({ name, type }): readonly Problem[] => {
+    const folder = folded(name);
+    if (!folders.includes(folder)) return [];
+    const fix = `rename the property ${name}, or take '${folder}' out of partitionBy`;
+    if (name !== folder) {
+      const message = `the column '${name}' and '${folder}', by which the table is partitioned, differ in case only, which SQL does not see`;
+      return [{ message, fix }];
+    }
+    if (folder === 'date' || folder === 'hour')
+      return [
+        {
+          message: `the column '${folder}' is ambiguous: the table is partitioned by the element's own ${folder}`,
+          fix,
+        },
+      ];
+    if (type === 'STRING') return [];
+    const message = `the column '${folder}' names the folders of the table, so it must be text: type 'string', or 'string' and 'null'`;
+    return [{ message, fix: `correct the property ${folder}, or take it out of partitionBy` }];
+  });
+}

@@ -1,0 +1,74 @@
+/**
+ * Checks the data of events against schemas: what they refuse is rejected.
+ */
+import type { SluiceEvent } from '../../../schemas/event.ts';
+import { compileSchema, selectSchema } from '../../../schemas/registry.ts';
+import { repeatedNames } from '../../graph/names.ts';
+import type { NodeBase, SchemaChoice } from '../../graph/node.ts';
+import type { Kind } from '../kind.ts';
+import type { NodeParts, SchemasCheck } from '../node-parts.ts';
+import type { Link, StepRefusal } from '../stateless.ts';
+
+export interface ValidateNode extends NodeBase {
+  readonly kind: 'validate';
+  /** One schema for all events, or several told apart by the event's type and dataschema. */
+  readonly schemas: readonly SchemaChoice[];
+}
+
+export const validateKind: Kind<ValidateNode> = {
+  name: 'validate',
+  summary: ({ schemas }) => `validate ${schemas.map(({ id }) => id).join(', ')}`,
+  schemas: ({ schemas }) => schemas.map(({ document }) => document),
+  problems: ({ schemas }) =>
+    schemas.length === 0
+      ? [{ message: 'it has no schema', fix: 'give it a schema, or oneOf() of several' }]
+      : [],
+  nameProblems: ({ schemas }) =>
+    repeatedNames(
+      'schemas',
+      schemas.map(({ id }) => id),
+    ),
+  link: (node, parts) => validateLink(node, parts),
+};
+
+function validateLink(node: ValidateNode, { watched, counts, reject }: NodeParts): Link {
+  const check = watched(checkOf(node));
+  const { id } = node;
+  return (next) => (value, timestamp, origin) => {
+    counts.in++;
+    const refusal = check(value);
+    if (refusal === undefined) {
+      counts.passed++;
+      next(value, timestamp, origin);
+      return;
+    }
+    counts.rejected++;
+    const { code, message, pointer, schema } = refusal;
+    reject({ node: id, code, message, pointer, schema, value, origin });
+  };
+}
+
+/** Why a validate node refuses an event; undefined when it takes it. */
+export function checkOf(node: ValidateNode): SchemasCheck {
+  const checks = new Map(node.schemas.map((schema) => [schema.id, compileSchema(schema.document)]));
+  const refusal = (event: SluiceEvent, id: string): StepRefusal | undefined => {
+    const violation = checks.get(id)?.(event.data);
+    return violation === undefined ? undefined : { ...violation, code: 'schema-violation' };
+  };
+  const [only, ...others] = node.schemas;
+  if (only !== undefined && others.length === 0) {
+    const check = compileSchema(only.document);
+    return (value) => {
+      const violation = check((value as SluiceEvent).data);
+      return violation === undefined ? undefined : { ...violation, code: 'schema-violation' };
+    };
+  }
+  return (value) => {
+    const event = value as SluiceEvent;
+    const chosen = selectSchema(node, event);
+    if (chosen !== undefined) return refusal(event, chosen.id);
+    const known = node.schemas.map((schema) => schema.id).join(', ');
+    const message = `no schema is for type '${event.type}' and dataschema '${event.dataschema ?? ''}'; there are ${known}`;
+    return { code: 'schema-unknown', message, pointer: null, schema: known };
+  };
+}

@@ -1,0 +1,94 @@
+/**
+ * Windows of event time by key.
+ */
+import { repeatedNames } from '../../graph/names.ts';
+import { latePort } from '../../graph/node.ts';
+import type { WindowShape } from '../../time/windows.ts';
+import type { Kind } from '../kind.ts';
+import { untimedProblems } from '../kind.ts';
+import type { Options, Rule } from '../kind-state.ts';
+import { partOption } from '../kind-state.ts';
+import { aggregatorOf } from './aggregates.ts';
+import type { WindowNode } from './node.ts';
+import { aggregateSlot } from './node.ts';
+import { WindowOperator } from './operator.ts';
+import { windowProblems } from './window-problems.ts';
+import type { WindowSnapshot } from './window-state.ts';
+import { withoutAggregates } from './window-state.ts';
+
+const oldBounds: Rule = {
+  why: 'windows in state have the old bounds',
+  isTime: true,
+  // A window of another kind has other lengths, too.
+  saidBy: 'window',
+};
+
+export const windowKind: Kind<WindowNode> = {
+  name: 'window',
+  summary: ({ window, aggregates }) =>
+    `${shapeText(window)} by key: ${aggregates.map(({ name, agg }) => `${name} ${agg}`).join(', ')}`,
+  slots: ({ aggregates }) => [
+    'key',
+    ...aggregates.flatMap(({ name, parts }) => parts.map((part) => aggregateSlot(name, part))),
+  ],
+  keySlots: ['key'],
+  problems: (node, plan) => [
+    ...untimedProblems(node, plan, 'a window fires by event time'),
+    ...windowProblems(node),
+  ],
+  nameProblems: ({ aggregates }) =>
+    repeatedNames(
+      'aggregates',
+      aggregates.map(({ name }) => name),
+    ),
+  latePorts: [latePort],
+  state: {
+    options: optionsOf,
+    // What the watermark went past under the old lateness stays past.
+    rules: {
+      window: { why: 'windows in state are of the old kind' },
+      size: oldBounds,
+      slide: oldBounds,
+      offset: oldBounds,
+      gap: oldBounds,
+      mode: { why: 'what was emitted of the windows in state was counted by the old mode' },
+    },
+    hasEra: true,
+    adapt: (state, { gone }) =>
+      gone.size === 0 ? state : withoutAggregates(state as WindowSnapshot, gone),
+  },
+  operator: (node, { call, counts, reject }) => {
+    const aggregates = node.aggregates.map((choice) => ({
+      name: choice.name,
+      aggregator: aggregatorOf(choice, call),
+    }));
+    return new WindowOperator(node, call('key'), aggregates, counts, reject);
+  },
+};
+
+function shapeText(window: WindowShape): string {
+  switch (window.type) {
+    case 'tumbling':
+      return `tumbling ${window.sizeMs} ms`;
+    case 'sliding':
+      return `sliding ${window.sizeMs} ms every ${window.slideMs} ms`;
+    case 'session':
+      return `session, gap ${window.gapMs} ms`;
+  }
+}
+
+function optionsOf(node: WindowNode): Options {
+  const { window, allowedLatenessMs, late, mode, earlyMs, aggregates } = node;
+  const { type, ...lengths } = window;
+  return {
+    window: type,
+    ...Object.fromEntries(
+      Object.entries(lengths).map(([name, ms]) => [name.replace(/Ms$/, ''), ms]),
+    ),
+    allowedLateness: allowedLatenessMs,
+    late,
+    mode,
+    early: earlyMs,
+    ...Object.fromEntries(aggregates.map(({ name, agg }) => [partOption('aggregates', name), agg])),
+  };
+}

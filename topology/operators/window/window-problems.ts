@@ -1,0 +1,65 @@
+/**
+ * What is wrong with a window's shape and its aggregates. Pure.
+ */
+import { limits } from '../../../schemas/limits.ts';
+import { isPropertyName } from '../../graph/names.ts';
+import type { Problem } from '../../graph/node.ts';
+import type { WindowShape } from '../../time/windows.ts';
+import type { WindowNode } from './node.ts';
+
+/** What every result of a window has. */
+const windowColumns = new Set(['key', 'windowStart', 'windowEnd', 'pane']);
+
+export function windowProblems({ window, aggregates }: WindowNode): readonly Problem[] {
+  const none = { message: 'it has no aggregate', fix: 'name one: aggregate({ rows: count() })' };
+  return [
+    ...shapeProblems(window),
+    ...(aggregates.length === 0 ? [none] : []),
+    ...aggregates.flatMap(({ name }) => aggregateProblems(name)),
+  ];
+}
+
+function shapeProblems(window: WindowShape): readonly Problem[] {
+  switch (window.type) {
+    case 'tumbling':
+      return offsetProblems(window.offsetMs, window.sizeMs, "window's size", 'window');
+    case 'sliding': {
+      const windows = window.sizeMs / window.slideMs;
+      const offset = offsetProblems(window.offsetMs, window.slideMs, 'slide', 'slide');
+      if (!(windows > limits.windowsPerElementMax)) return offset;
+      const message = `an element would be in ${Math.ceil(windows)} windows; at most ${limits.windowsPerElementMax}`;
+      return [...offset, { message, fix: 'choose a larger slide or a smaller size' }];
+    }
+    case 'session':
+      return [];
+  }
+}
+
+function offsetProblems(
+  offsetMs: number,
+  lengthMs: number,
+  what: string,
+  one: string,
+): readonly Problem[] {
+  if (!(Math.abs(offsetMs) >= lengthMs)) return [];
+  return [
+    {
+      message: `the offset ${offsetMs} ms must be less than the ${what} ${lengthMs} ms`,
+      fix: `write the offset as a part of one ${one}, or leave it out`,
+    },
+  ];
+}
+
+function aggregateProblems(name: string): readonly Problem[] {
+  const fix = 'rename the aggregate';
+  const problems: Problem[] = [];
+  if (!isPropertyName(name)) {
+    const message = `an aggregate's name is a property of rows: letters, digits, _ and $, not '${name}'`;
+    problems.push({ message, fix });
+  }
+  if (windowColumns.has(name)) {
+    const message = `an aggregate cannot be named '${name}': every result of a window has that already`;
+    problems.push({ message, fix });
+  }
+  return problems;
+}

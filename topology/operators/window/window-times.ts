@@ -1,0 +1,131 @@
+/**
+ * How far event time is for a window operator, and the timers of its windows.
+ *
+ * Invariants:
+ * 1. A window has at most two timers, of its end or removal and of its next early firing; each is
+ *    known as what it is, also at one time.
+ * 2. What the watermark went past stays past, also when a restored job allows more lateness.
+ * 3. Timers come due in the order of their times, at equal times in the order of keys and starts.
+ */
+import type { Timer } from '../../state/timer-queue.ts';
+import { TimerQueue } from '../../state/timer-queue.ts';
+import { minTime } from '../../time/watermark.ts';
+import { firstEarlyFiring } from '../../time/windows.ts';
+import type { WindowNode } from './node.ts';
+import type { KeyWindows, OpenWindow, WindowTimer } from './window-state.ts';
+
+export class WindowTimes {
+  watermark = minTime;
+  /** Windows whose last time is not after this are removed; elements not after it are late. */
+  removedThrough = minTime;
+  readonly #allowedLatenessMs: number;
+  readonly #earlyMs: number;
+  readonly #timers = new TimerQueue<WindowTimer>();
+
+  constructor({ allowedLatenessMs, earlyMs }: WindowNode) {
+    this.#allowedLatenessMs = allowedLatenessMs;
+    this.#earlyMs = earlyMs;
+  }
+
+  /** When a timer comes due next. */
+  get next(): number | undefined {
+    return this.#timers.next;
+  }
+
+  /** When a window of this end is removed; never, where a time cannot hold that. */
+  cleanupTime(end: number): number {
+    const at = end - 1 + this.#allowedLatenessMs;
+    return at > Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : at;
+  }
+
+  advance(watermark: number): void {
+    this.watermark = watermark;
+    this.removeThrough(watermark);
+  }
+
+  /** A lateness that a time cannot hold never ends before the input does. */
+  removeThrough(watermark: number): void {
+    this.removedThrough = Math.max(this.removedThrough, watermark - this.#allowedLatenessMs);
+  }
+
+  takeDue(): Timer<WindowTimer> | undefined {
+    return this.#timers.takeUntil(this.watermark);
+  }
+
+  plan(owner: KeyWindows, window: OpenWindow): void {
+    this.planNext(owner, window);
+    if (window.early !== undefined) this.planEarly(owner, window, window.early);
+  }
+
+  /**
+   * One timer a window: for its end, or for its removal once the end has passed. One that comes
+   * before its window is due, because the window has grown, is set anew when it is reached: a
+   * session that grows with every element does not set its timer with every one.
+   */
+  planNext(owner: KeyWindows, window: OpenWindow): void {
+    const at = window.end - 1 > this.watermark ? window.end - 1 : this.cleanupTime(window.end);
+    if (window.timer !== undefined && window.timer.at <= at) return;
+    this.#timers.cancel(window.timer);
+    window.timer = this.#timer(at, owner, window);
+  }
+
+  /** The timer that came due was that of its end, or came before it. */
+  planAfter(owner: KeyWindows, window: OpenWindow, at: number): void {
+    const next = at < window.end - 1 ? window.end - 1 : this.cleanupTime(window.end);
+    window.timer = this.#timer(next, owner, window);
+  }
+
+  planEarly(owner: KeyWindows, window: OpenWindow, at: number): void {
+    if (!(at < Number.POSITIVE_INFINITY)) return;
+    window.early = at;
+    this.#timers.cancel(window.earlyTimer);
+    window.earlyTimer = at < window.end - 1 ? this.#timer(at, owner, window) : undefined;
+  }
+
+  /** An element came at `timestamp` into a window that waits for no early firing. */
+  planFirstEarly(owner: KeyWindows, window: OpenWindow, timestamp: number): void {
+    if (this.#earlyMs > 0 && window.early === undefined)
+      this.planEarly(owner, window, firstEarlyFiring(timestamp, this.#earlyMs));
+  }
+
+  /**
+   * After an early firing at `at`. Nothing changes while the watermark moves: the next one that can
+   * fire is beyond it.
+   */
+  planNextEarly(owner: KeyWindows, window: OpenWindow, at: number): void {
+    const next = Math.max(at, firstEarlyFiring(this.watermark, this.#earlyMs));
+    this.planEarly(owner, window, next);
+  }
+
+  /** The next early firing of a restored window, by the interval that is now. */
+  earlyAfterRestore({ start, end, changed, early }: OpenWindow): number | undefined {
+    const earlyMs = this.#earlyMs;
+    if (earlyMs === 0) return undefined;
+    if (early === undefined ? !changed || end - 1 <= this.watermark : early % earlyMs === 0)
+      return early;
+    return firstEarlyFiring(Math.max(this.watermark, start), earlyMs);
+  }
+
+  cancel(window: OpenWindow): void {
+    this.#timers.cancel(window.timer);
+    this.#timers.cancel(window.earlyTimer);
+  }
+
+  clear(): void {
+    this.#timers.clear();
+  }
+
+  #timer(at: number, owner: KeyWindows, window: OpenWindow): Timer<WindowTimer> | undefined {
+    if (at === Number.POSITIVE_INFINITY) return undefined;
+    return this.#timers.set(at, `${owner.text}\n${orderText(window.start)}`, { owner, window });
+  }
+}
+
+/**
+ * A start as text whose order is the numbers' order, for timers of one time: sign, then digits of
+ * one length.
+ */
+function orderText(start: number): string {
+  const digits = String(start < 0 ? Number.MAX_SAFE_INTEGER + start : start);
+  return `${start < 0 ? '-' : '0'}${digits.padStart(16, '0')}`;
+}
