@@ -104,7 +104,7 @@ export const layers: readonly Layer[] = [
     refused: [
       sides,
       folders(
-        ['dsl', 'operators', 'checkpoint', 'runtime', 'examples'],
+        ['dsl', 'operators', 'plan', 'checkpoint', 'runtime', 'examples'],
         'graph, time and state import schemas and each other only.',
       ),
       noEntry,
@@ -115,12 +115,12 @@ export const layers: readonly Layer[] = [
     ],
   },
   {
-    files: ['topology/{dsl,operators,checkpoint}/**/*.ts'],
+    files: ['topology/{dsl,operators,plan,checkpoint}/**/*.ts'],
     refused: [
       sides,
       folders(
         ['runtime', 'examples'],
-        'dsl, operators and checkpoint never import the runtime or an example.',
+        'dsl, operators, plan and checkpoint never import the runtime or an example.',
       ),
       noEntry,
       vendors,
