@@ -23,7 +23,7 @@ import { openSpool } from './delivery/spool.ts';
 import type { SpoolFolder } from './delivery/spool-folders.ts';
 import { isSpool, listSpoolFolders, spoolFolder } from './delivery/spool-folders.ts';
 import { SpoolMemory } from './delivery/spool-memory.ts';
-import { createStreamDelivery } from './delivery/stream-delivery.ts';
+import { StreamDelivery } from './delivery/stream-delivery.ts';
 import type { BoundStream } from './intake.ts';
 import type { Log } from './telemetry/log.ts';
 import type { IngressMetrics } from './telemetry/metrics.ts';
@@ -77,7 +77,7 @@ async function bindStream(
     await kinesis.close();
     throw thrown;
   });
-  const delivery = createStreamDelivery({
+  const delivery = new StreamDelivery({
     stream,
     bounds,
     byPath: { kinesis, kafka },

@@ -13,8 +13,8 @@ import { messageOf, SluiceError } from '../schemas/kernel/errors.ts';
 import { limits } from '../schemas/limits.ts';
 import type { JsonSchema, SchemaCheck, SchemaViolation } from '../schemas/registry.ts';
 import { compileSchema } from '../schemas/registry.ts';
-import type { AcceptedEvent } from './protocol/attributes.ts';
-import type { Refusal } from './protocol/refusal.ts';
+import type { AcceptedEvent } from './event/given.ts';
+import type { Refusal } from './event/refusal.ts';
 
 export interface DataCheck {
   /** What does not fit is refused, or taken with a warning. */

@@ -6,6 +6,7 @@
  * Order of ending: readiness off, no new connections, what is under way answered (or 503 after
  * `limits.drainMs`), then deliveries and spools.
  */
+import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import uws from 'uWebSockets.js';
 import type { SluiceConfig } from '../schemas/config.ts';
 import type { Clock } from '../schemas/kernel/clock.ts';
@@ -22,6 +23,9 @@ import { createRechecks } from './access/rechecks.ts';
 import { bindStreams } from './bind.ts';
 import { createFingerprints } from './delivery/fingerprint.ts';
 import type { StreamPathState } from './delivery/path-delivery.ts';
+import { asyncapiText, openapiText } from './documents/documents.ts';
+import { answerRefusal } from './event/answer.ts';
+import type { Refusal } from './event/refusal.ts';
 import { readAddressSecret } from './http/address-secret.ts';
 import type { PostContext } from './http/body.ts';
 import { watchBodies } from './http/body-watch.ts';
@@ -29,20 +33,18 @@ import { Door } from './http/door.ts';
 import type { Exchange } from './http/exchange.ts';
 import { listen } from './http/listen.ts';
 import type { AddressRule } from './http/request.ts';
-import { mountRoutes } from './http/routes.ts';
 import { Turns } from './http/turns.ts';
-import { createIntake } from './intake.ts';
-import { answerRefusal } from './protocol/answer.ts';
-import type { Refusal } from './protocol/refusal.ts';
+import { Intake } from './intake.ts';
+import { mountProtocols } from './protocols/mount.ts';
+import type { Connections } from './protocols/protocol.ts';
 import { createRoom } from './room.ts';
 import { startLedger } from './telemetry/ledger.ts';
 import type { Log } from './telemetry/log.ts';
 import type { IngressCounts, MetricsText } from './telemetry/metrics.ts';
-import { ingressMetrics } from './telemetry/metrics.ts';
-import type { ReloadState } from './telemetry/reloads.ts';
+import { IngressMetrics } from './telemetry/metrics.ts';
+import type { ReloadState, Reloads } from './telemetry/reloads.ts';
 import { createReloads } from './telemetry/reloads.ts';
 import { createWarnings } from './telemetry/warnings.ts';
-import { mountSockets } from './ws/socket.ts';
 
 export type IngressSettings = Pick<SluiceConfig, 'streams' | 'routing' | 'ingress' | 'access'>;
 
@@ -97,73 +99,27 @@ const drainPollMs = 10;
  */
 export async function createIngress(options: IngressOptions): Promise<Ingress> {
   const { config, clock, random, log } = options;
-  const metrics = ingressMetrics();
-  const warnings = createWarnings();
-  const streams = await bindStreams({ ...options, metrics });
-  const {
-    bodyMaxBytes,
-    bodyDecodedMaxBytes,
-    inFlightMaxBytes,
-    host,
-    trustedProxies,
-    addressQuota,
-  } = config.ingress;
-  const room = createRoom(inFlightMaxBytes, bodyMaxBytes + bodyDecodedMaxBytes);
-  const { repeatWindowMs, repeatWindowMaxBytes } = config.ingress;
-  const fingerprintOf = await createFingerprints(random);
-  const intake = createIntake({
-    streams,
-    repeatWindowMs,
-    repeatWindowMaxBytes,
-    fingerprintOf,
-    clock,
-    metrics,
-    warnings,
-  });
-  const context: PostContext = {
-    clock,
-    random,
-    log,
-    intake,
-    room,
-    turns: new Turns(),
-    metrics,
-    warnings,
-    access: createAccess(config.access, { clock, random, log }),
-    quotas: createQuotas(config),
-    rechecks: createRechecks(clock),
-    bounds: config.ingress,
-    addressSecret: readAddressSecret(config.ingress.addressSecret),
-    newId: () => uuidv7(clock.now(), random),
-    open: [],
-    draining: false,
-  };
-  const rule: AddressRule = {
-    wanted:
-      addressQuota !== undefined ||
-      config.streams.some(({ context: kept }) => (kept?.ip ?? 'none') !== 'none'),
-    trustedProxies,
-  };
-  const reloads = createReloads();
+  const { host, port } = config.ingress;
+  const context = await hallOf(options);
+  const { metrics, intake } = context;
   const app = uws.App();
-  const door = new Door(context, rule);
-  const sockets = mountSockets(app, context, new Door(context, { ...rule, wanted: true }));
-  mountRoutes(app, context, door);
+  const rule = addressRuleOf(config);
+  const connections = mountProtocols(app, context, new Door(context, rule), rule);
+  const reloads = createReloads();
   metrics.gauges(() => ({
-    inFlightBytes: room.all.bytes,
+    inFlightBytes: context.room.all.bytes,
     bufferedBytes: intake.bufferedBytes,
-    webSockets: sockets.count,
+    webSockets: connections.reduce((sum, { count }) => sum + count, 0),
     repeats: intake.remembered,
     paths: intake.states(),
     reloads: reloads.state(),
     ...(options.happened === undefined ? {} : { happened: options.happened() }),
   }));
-  const listener = await listen(app, host, config.ingress.port).catch(async (thrown: unknown) => {
+  const listener = await listen(app, host, port).catch(async (thrown: unknown) => {
     // Spools are being emptied already; that must not go on behind a start that failed.
     await intake.close();
     throw thrown;
   });
-  const port = uws.us_socket_local_port(listener);
   const watch = watchBodies(context);
   const ledger = startLedger({
     clock,
@@ -173,44 +129,134 @@ export async function createIngress(options: IngressOptions): Promise<Ingress> {
     log,
     instance: options.instance ?? 'local',
   });
+  return new RunningIngress({ context, app, listener, host, connections, reloads, watch, ledger });
+}
 
+/** What all requests share. */
+async function hallOf(options: IngressOptions): Promise<PostContext> {
+  const { config, clock, random, log } = options;
+  const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes } = config.ingress;
+  const { repeatWindowMs, repeatWindowMaxBytes, addressSecret } = config.ingress;
+  const metrics = new IngressMetrics();
+  const warnings = createWarnings();
+  const intake = new Intake({
+    streams: await bindStreams({ ...options, metrics }),
+    repeatWindowMs,
+    repeatWindowMaxBytes,
+    fingerprintOf: await createFingerprints(random),
+    clock,
+    metrics,
+    warnings,
+  });
   return {
-    port,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    counts: () => metrics.counts(),
-    metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
-    paths: () => intake.states(),
-    reload(next) {
-      context.access.reload(next.access);
-      context.quotas.reload(next);
-      context.rechecks.run();
-      reloads.took();
-      log.info({ keys: next.access.keys.length }, 'keys and quotas reloaded');
-    },
-    refuseReload(why) {
-      reloads.refused(why, clock.now());
-      log.error({ why }, 'the changed configuration is refused; the one before stays in force');
-    },
-    reloads: () => reloads.state(),
-    async drain() {
-      if (context.draining) return;
-      context.draining = true;
-      uws.us_listen_socket_close(listener);
-      const deadline = clock.monotonic() + limits.drainMs;
-      const isLate = (): boolean => clock.monotonic() >= deadline;
-      const pause = (): Promise<void> => sleep(clock, drainPollMs);
-      await sockets.close(isLate, pause);
-      while (context.open.length > 0 && !isLate()) await pause();
-      for (const exchange of [...context.open]) turnAway(exchange);
-      while (intake.bufferedBytes > 0 && !isLate()) await pause();
-      if (intake.bufferedBytes > 0)
-        log.warn({ bytes: intake.bufferedBytes }, 'events that were answered from memory are lost');
-      app.close();
-      watch.stop();
-      await ledger.stop();
-      await intake.close();
-    },
+    clock,
+    random,
+    log,
+    intake,
+    room: createRoom(inFlightMaxBytes, bodyMaxBytes + bodyDecodedMaxBytes),
+    turns: new Turns(),
+    metrics,
+    warnings,
+    access: createAccess(config.access, { clock, random, log }),
+    quotas: createQuotas(config),
+    rechecks: createRechecks(clock),
+    bounds: config.ingress,
+    documents: { openapi: openapiText, asyncapi: asyncapiText },
+    addressSecret: readAddressSecret(addressSecret),
+    newId: () => uuidv7(clock.now(), random),
+    open: [],
+    draining: false,
   };
+}
+
+/** The address is looked for where a quota or a stream's context asks for it. */
+function addressRuleOf({ ingress, streams }: IngressSettings): AddressRule {
+  return {
+    wanted:
+      ingress.addressQuota !== undefined ||
+      streams.some(({ context: kept }) => (kept?.ip ?? 'none') !== 'none'),
+    trustedProxies: ingress.trustedProxies,
+  };
+}
+
+interface Running {
+  readonly context: PostContext;
+  readonly app: TemplatedApp;
+  readonly listener: us_listen_socket;
+  readonly host: string;
+  readonly connections: readonly Connections[];
+  readonly reloads: Reloads;
+  readonly watch: { stop(): void };
+  readonly ledger: { stop(): Promise<void> };
+}
+
+class RunningIngress implements Ingress {
+  readonly port: number;
+  readonly url: string;
+  readonly #running: Running;
+
+  constructor(running: Running) {
+    const { host, listener } = running;
+    this.#running = running;
+    this.port = uws.us_socket_local_port(listener);
+    this.url = `http://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
+  }
+
+  counts(): IngressCounts {
+    return this.#running.context.metrics.counts();
+  }
+
+  async metrics(): Promise<MetricsText> {
+    const { metrics } = this.#running.context;
+    return { contentType: metrics.contentType, text: await metrics.text() };
+  }
+
+  paths(): readonly StreamPathState[] {
+    return this.#running.context.intake.states();
+  }
+
+  reload(next: IngressSettings): void {
+    const { context, reloads } = this.#running;
+    context.access.reload(next.access);
+    context.quotas.reload(next);
+    context.rechecks.run();
+    reloads.took();
+    context.log.info({ keys: next.access.keys.length }, 'keys and quotas reloaded');
+  }
+
+  refuseReload(why: string): void {
+    const { context, reloads } = this.#running;
+    reloads.refused(why, context.clock.now());
+    context.log.error(
+      { why },
+      'the changed configuration is refused; the one before stays in force',
+    );
+  }
+
+  reloads(): ReloadState {
+    return this.#running.reloads.state();
+  }
+
+  async drain(): Promise<void> {
+    const { context, app, listener, connections, watch, ledger } = this.#running;
+    const { clock, intake, log } = context;
+    if (context.draining) return;
+    context.draining = true;
+    uws.us_listen_socket_close(listener);
+    const deadline = clock.monotonic() + limits.drainMs;
+    const isLate = (): boolean => clock.monotonic() >= deadline;
+    const pause = (): Promise<void> => sleep(clock, drainPollMs);
+    await Promise.all(connections.map((each) => each.close(isLate, pause)));
+    while (context.open.length > 0 && !isLate()) await pause();
+    for (const exchange of [...context.open]) turnAway(exchange);
+    while (intake.bufferedBytes > 0 && !isLate()) await pause();
+    if (intake.bufferedBytes > 0)
+      log.warn({ bytes: intake.bufferedBytes }, 'events that were answered from memory are lost');
+    app.close();
+    watch.stop();
+    await ledger.stop();
+    await intake.close();
+  }
 }
 
 /** The answer of a request that does not finish in time. */

@@ -12,7 +12,7 @@
  *    a second one.
  */
 import { limits } from '../schemas/limits.ts';
-import type { Refusal } from './protocol/refusal.ts';
+import type { Refusal } from './event/refusal.ts';
 
 export class Share {
   readonly maxBytes: number;

@@ -25,9 +25,14 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
     },
   );
   return {
-    ...ingress,
     port: front.port,
     url: front.url,
+    counts: () => ingress.counts(),
+    metrics: () => ingress.metrics(),
+    paths: () => ingress.paths(),
+    reload: (next) => ingress.reload(next),
+    refuseReload: (why) => ingress.refuseReload(why),
+    reloads: () => ingress.reloads(),
     async drain() {
       front.stopListening();
       await ingress.drain();

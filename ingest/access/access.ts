@@ -12,8 +12,8 @@
  *    elsewhere: whoever runs a first trial on their machine has a browser open.
  */
 import type { AccessConfig } from '../../schemas/config-access.ts';
-import type { Refusal } from '../protocol/refusal.ts';
-import { isRefusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
+import { isRefusal } from '../event/refusal.ts';
 import type { Credentials } from './credentials.ts';
 import { presented } from './credentials.ts';
 import type { Grant } from './grant.ts';
@@ -21,7 +21,7 @@ import { allowedBy } from './grant.ts';
 import type { KeyRing } from './key-ring.ts';
 import { createKeyRing } from './key-ring.ts';
 import type { KeySetPorts } from './key-set.ts';
-import { createTokens, looksLikeToken } from './tokens.ts';
+import { looksLikeToken, Tokens } from './tokens.ts';
 
 export interface Access {
   /** There are neither keys nor issuers. */
@@ -50,7 +50,7 @@ const keyMissing: Refusal = {
 export function createAccess(initial: AccessConfig, ports: KeySetPorts): Access {
   const { clock } = ports;
   let ring: KeyRing = createKeyRing(initial, undefined, () => ring);
-  const tokens = createTokens(initial.jwt, ports);
+  const tokens = new Tokens(initial.jwt, ports);
 
   return {
     get isOpen() {

@@ -11,7 +11,7 @@
  */
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { AccessConfig, KeyConfig } from '../../schemas/config-access.ts';
-import type { Refusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
 import type { Grant, Origins } from './grant.ts';
 import { covers } from './grant.ts';
 

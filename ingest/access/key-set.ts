@@ -20,7 +20,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError, systemCodeOf } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Refusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
 import type { Log } from '../telemetry/log.ts';
 
 export interface KeySetPorts {

@@ -14,7 +14,7 @@
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { QuotaConfig } from '../../schemas/config-access.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Refusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
 import type { Bucket, BucketKind } from './buckets.ts';
 import { Buckets } from './buckets.ts';
 import type { Grant } from './grant.ts';

@@ -17,24 +17,13 @@ import type { JWTPayload } from 'jose';
 import { decodeJwt, errors, jwtVerify } from 'jose';
 import type { JwtConfig } from '../../schemas/config-access.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Refusal } from '../protocol/refusal.ts';
-import { isRefusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
+import { isRefusal } from '../event/refusal.ts';
 import type { Grant, Origins } from './grant.ts';
 import { covers } from './grant.ts';
 import { tokenName } from './identity.ts';
 import type { KeySet, KeySetPorts } from './key-set.ts';
 import { fileKeySet, issuerUnreachable, printOf, remoteKeySet } from './key-set.ts';
-
-export interface Tokens {
-  readonly hasIssuers: boolean;
-  origins(): readonly Origins[];
-  verify(token: string): Grant | Refusal | Promise<Grant | Refusal>;
-  /**
-   * Builds what `issuers` needs; the call of what it returns puts that in force. Throws
-   * `SluiceError` `jwks-file-invalid`, nothing changed.
-   */
-  prepare(issuers: readonly JwtConfig[]): () => void;
-}
 
 interface Issuer {
   readonly config: JwtConfig;
@@ -54,44 +43,78 @@ export function looksLikeToken(text: string): boolean {
   return text.startsWith('eyJ') && text.split('.', 4).length === 3;
 }
 
-/** Throws `SluiceError` `jwks-file-invalid`. */
-export function createTokens(initial: readonly JwtConfig[], ports: KeySetPorts): Tokens {
-  const { clock } = ports;
-  let issuers: ReadonlyMap<string, Issuer> = new Map();
-  const verified = new Map<string, Grant>();
+export class Tokens {
+  readonly #ports: KeySetPorts;
+  #issuers: ReadonlyMap<string, Issuer> = new Map();
+  /** By digest, the oldest first. */
+  readonly #verified = new Map<string, Grant>();
 
-  const prepare = (configs: readonly JwtConfig[]): (() => void) => {
+  /** Throws `SluiceError` `jwks-file-invalid`. */
+  constructor(issuers: readonly JwtConfig[], ports: KeySetPorts) {
+    this.#ports = ports;
+    this.prepare(issuers)();
+  }
+
+  get hasIssuers(): boolean {
+    return this.#issuers.size > 0;
+  }
+
+  origins(): readonly Origins[] {
+    return [...this.#issuers.values()].map(({ config }) => config.origins);
+  }
+
+  /**
+   * Builds what `issuers` needs; the call of what it returns puts that in force. Throws
+   * `SluiceError` `jwks-file-invalid`, nothing changed.
+   */
+  prepare(issuers: readonly JwtConfig[]): () => void {
     const next = new Map(
-      configs.map((config) => [config.issuer, issuerOf(config, issuers.get(config.issuer), ports)]),
+      issuers.map((config) => [
+        config.issuer,
+        issuerOf(config, this.#issuers.get(config.issuer), this.#ports),
+      ]),
     );
     return () => {
-      const before = issuers;
-      issuers = next;
+      const before = this.#issuers;
+      this.#issuers = next;
       for (const { keys } of before.values())
         if (![...next.values()].some((issuer) => issuer.keys === keys)) keys.close();
     };
-  };
-  prepare(initial)();
+  }
 
-  const renew = (
-    token: Verified,
-    grant: Grant,
-    madeBy: JwtConfig,
-    nowMs: number,
-  ): Grant | Refusal => {
-    const issuer = issuers.get(String(token.payload.iss));
-    if (issuer === undefined) return invalid('its issuer is no longer configured');
-    if (nowMs >= (Number(token.payload.exp) + limits.tokenSkewSeconds) * 1_000)
-      return invalid('it has expired');
-    const withdrawn = issuer.keys.refuses(token.print);
-    if (withdrawn !== undefined) return withdrawn;
-    if (issuer.config === madeBy) return grant;
-    const { aud } = token.payload;
-    if (![aud].flat().includes(issuer.config.audience)) return invalid("its 'aud' does not fit");
-    return grantOf(token, issuer.config);
-  };
+  verify(token: string): Grant | Refusal | Promise<Grant | Refusal> {
+    if (token.length > limits.tokenMaxChars)
+      return invalid(`it has more than ${limits.tokenMaxChars} characters`);
+    const digest = createHash('sha256').update(token).digest('base64');
+    const before = this.#verified.get(digest);
+    if (before !== undefined) {
+      const renewed = before.renewed(this.#ports.clock.now());
+      if (!isRefusal(renewed)) {
+        if (renewed !== before) this.#remember(digest, renewed);
+        return renewed;
+      }
+      this.#verified.delete(digest);
+    }
+    return this.#verify(token, digest);
+  }
 
-  const grantOf = (token: Verified, config: JwtConfig): Grant | Refusal => {
+  async #verify(token: string, digest: string): Promise<Grant | Refusal> {
+    let claimed: string | undefined;
+    try {
+      claimed = decodeJwt(token).iss;
+    } catch {
+      return invalid('it is not a JWT');
+    }
+    const issuer = claimed === undefined ? undefined : this.#issuers.get(claimed);
+    if (issuer === undefined) return invalid('its issuer is not configured');
+    const found = await verifyBy(issuer, token, this.#ports.clock.now());
+    if (isRefusal(found)) return found;
+    const grant = this.#grantOf(found, issuer.config);
+    if (!isRefusal(grant)) this.#remember(digest, grant);
+    return grant;
+  }
+
+  #grantOf(token: Verified, config: JwtConfig): Grant | Refusal {
     const { issuer, origins, quota, streamsClaim, identityClaim, segmentStream } = config;
     const subject = token.payload[identityClaim];
     if (typeof subject !== 'string' || subject === '')
@@ -103,59 +126,33 @@ export function createTokens(initial: readonly JwtConfig[], ports: KeySetPorts):
       origins,
       quota,
       segmentStream: segmentStream ?? (concrete.length === 1 ? concrete[0] : undefined),
-      renewed: (nowMs) => renew(token, grant, config, nowMs),
+      renewed: (nowMs) => this.#renew(token, grant, config, nowMs),
       allows: (stream) => covers(patterns, stream),
     };
     return grant;
-  };
+  }
 
-  const remember = (digest: string, grant: Grant): void => {
-    verified.set(digest, grant);
-    if (verified.size <= limits.tokensRememberedMax) return;
-    for (const oldest of verified.keys()) {
-      verified.delete(oldest);
+  #renew(token: Verified, grant: Grant, madeBy: JwtConfig, nowMs: number): Grant | Refusal {
+    const issuer = this.#issuers.get(String(token.payload.iss));
+    if (issuer === undefined) return invalid('its issuer is no longer configured');
+    if (nowMs >= (Number(token.payload.exp) + limits.tokenSkewSeconds) * 1_000)
+      return invalid('it has expired');
+    const withdrawn = issuer.keys.refuses(token.print);
+    if (withdrawn !== undefined) return withdrawn;
+    if (issuer.config === madeBy) return grant;
+    const { aud } = token.payload;
+    if (![aud].flat().includes(issuer.config.audience)) return invalid("its 'aud' does not fit");
+    return this.#grantOf(token, issuer.config);
+  }
+
+  #remember(digest: string, grant: Grant): void {
+    this.#verified.set(digest, grant);
+    if (this.#verified.size <= limits.tokensRememberedMax) return;
+    for (const oldest of this.#verified.keys()) {
+      this.#verified.delete(oldest);
       break;
     }
-  };
-
-  const verify = async (token: string, digest: string): Promise<Grant | Refusal> => {
-    let claimed: string | undefined;
-    try {
-      claimed = decodeJwt(token).iss;
-    } catch {
-      return invalid('it is not a JWT');
-    }
-    const issuer = claimed === undefined ? undefined : issuers.get(claimed);
-    if (issuer === undefined) return invalid('its issuer is not configured');
-    const found = await verifyBy(issuer, token, clock.now());
-    if (isRefusal(found)) return found;
-    const grant = grantOf(found, issuer.config);
-    if (!isRefusal(grant)) remember(digest, grant);
-    return grant;
-  };
-
-  return {
-    get hasIssuers() {
-      return issuers.size > 0;
-    },
-    origins: () => [...issuers.values()].map(({ config }) => config.origins),
-    prepare,
-    verify(token) {
-      if (token.length > limits.tokenMaxChars)
-        return invalid(`it has more than ${limits.tokenMaxChars} characters`);
-      const digest = createHash('sha256').update(token).digest('base64');
-      const before = verified.get(digest);
-      if (before !== undefined) {
-        const renewed = before.renewed(clock.now());
-        if (!isRefusal(renewed)) {
-          if (renewed !== before) remember(digest, renewed);
-          return renewed;
-        }
-        verified.delete(digest);
-      }
-      return verify(token, digest);
-    },
-  };
+  }
 }
 
 /**

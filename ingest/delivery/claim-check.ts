@@ -15,6 +15,7 @@
  *    is bounded by one event's size.
  */
 import { webcrypto } from 'node:crypto';
+import { claimExtensions, claimScheme, mayClaim } from '../../schemas/claim.ts';
 import type { EventAttributes } from '../../schemas/event.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf } from '../../schemas/kernel/errors.ts';
@@ -23,8 +24,7 @@ import { uuidv7 } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { OutgoingRecord } from '../../schemas/ports/record.ts';
-import { claimExtensions, claimScheme, mayClaim } from '../../schemas/wire.ts';
-import type { Refusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
 import type { RoutedRecord, RouteLimits } from './route.ts';
 import { routeTo } from './route.ts';
 

@@ -8,7 +8,7 @@
  *    nothing overtakes it.
  * 3. A key that waits for nothing leaves nothing behind.
  */
-import type { Refusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
 
 export interface ClaimLine {
   /**

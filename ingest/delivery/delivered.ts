@@ -4,7 +4,7 @@
  */
 import type { Path } from '../../schemas/ports/record.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
-import type { Refusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
 
 export type Delivered =
   /** The stream holds it. `failover`: on the other path than its size asks for. */

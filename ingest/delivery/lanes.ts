@@ -154,18 +154,82 @@ interface Lane<T> {
 
 /** Order by key. */
 export function createLanes<T>(): Lanes<T> {
-  /** Every lane here has items that wait, or a unit under way, or both. */
-  const lanes = new Map<string, Lane<T>>();
-  /** Lanes that have items and nothing under way, in the order in which they became so. */
-  const ready = new Queue<Lane<T>>();
-  let waiting = 0;
-  let waitingBytes = 0;
+  return new KeyLanes();
+}
 
-  const takeUnit = (
-    lane: Lane<T>,
-    { unitMaxItems, unitMaxBytes }: TakeBounds,
-    room: number,
-  ): LaneUnit<T> => {
+class KeyLanes<T> implements Lanes<T> {
+  /** Every lane here has items that wait, or a unit in flight, or both. */
+  readonly #lanes = new Map<string, Lane<T>>();
+  /** Lanes that have items and nothing in flight, in the order in which they became so. */
+  readonly #ready = new Queue<Lane<T>>();
+  #waiting = 0;
+  #waitingBytes = 0;
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  get keys(): number {
+    return this.#lanes.size;
+  }
+
+  add(item: LaneItem<T>): void {
+    let lane = this.#lanes.get(item.key);
+    if (lane === undefined) {
+      lane = { key: item.key, queue: new Queue(), underWay: undefined };
+      this.#lanes.set(item.key, lane);
+    }
+    lane.queue.push(item);
+    this.#waiting++;
+    this.#waitingBytes += item.bytes;
+    if (lane.underWay === undefined && lane.queue.length === 1) this.#ready.push(lane);
+  }
+
+  take(bounds: TakeBounds): readonly LaneUnit<T>[] {
+    const units: LaneUnit<T>[] = [];
+    let bytes = 0;
+    for (
+      let lane = this.#ready.peek();
+      lane !== undefined && units.length < bounds.maxUnits;
+      lane = this.#ready.peek()
+    ) {
+      const first = lane.queue.peek();
+      assert(
+        first !== undefined && lane.underWay === undefined,
+        'a ready lane has items and nothing in flight',
+      );
+      if (units.length > 0 && bytes + first.bytes > bounds.maxBytes) break;
+      this.#ready.shift();
+      const unit = this.#takeUnit(lane, bounds, bounds.maxBytes - bytes);
+      bytes += unit.bytes;
+      units.push(unit);
+    }
+    return units;
+  }
+
+  applied(unit: LaneUnit<T>): void {
+    const lane = this.#settled(unit);
+    if (lane.queue.length > 0) this.#ready.push(lane);
+    else this.#lanes.delete(unit.key);
+  }
+
+  failed(unit: LaneUnit<T>): readonly LaneItem<T>[] {
+    const { queue } = this.#settled(unit);
+    const items = [...unit.items];
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      items.push(next);
+      this.#waiting--;
+      this.#waitingBytes -= next.bytes;
+    }
+    this.#lanes.delete(unit.key);
+    return items;
+  }
+
+  #takeUnit(lane: Lane<T>, { unitMaxItems, unitMaxBytes }: TakeBounds, room: number): LaneUnit<T> {
     const most = Math.min(unitMaxBytes, room);
     const items: LaneItem<T>[] = [];
     let bytes = 0;
@@ -175,79 +239,19 @@ export function createLanes<T>(): Lanes<T> {
       bytes += next.bytes;
       items.push(next);
     }
-    waiting -= items.length;
-    waitingBytes -= bytes;
+    this.#waiting -= items.length;
+    this.#waitingBytes -= bytes;
     lane.underWay = { key: lane.key, bytes, items };
     return lane.underWay;
-  };
+  }
 
-  const settled = (unit: LaneUnit<T>): Lane<T> => {
-    const lane = lanes.get(unit.key);
+  #settled(unit: LaneUnit<T>): Lane<T> {
+    const lane = this.#lanes.get(unit.key);
     assert(
       lane !== undefined && lane.underWay === unit,
-      'only the unit of a key that is under way is settled, once',
+      'only the unit of a key that is in flight is settled, once',
     );
     lane.underWay = undefined;
     return lane;
-  };
-
-  return {
-    add(item) {
-      let lane = lanes.get(item.key);
-      if (lane === undefined) {
-        lane = { key: item.key, queue: new Queue(), underWay: undefined };
-        lanes.set(item.key, lane);
-      }
-      lane.queue.push(item);
-      waiting++;
-      waitingBytes += item.bytes;
-      if (lane.underWay === undefined && lane.queue.length === 1) ready.push(lane);
-    },
-    take(bounds) {
-      const units: LaneUnit<T>[] = [];
-      let bytes = 0;
-      for (
-        let lane = ready.peek();
-        lane !== undefined && units.length < bounds.maxUnits;
-        lane = ready.peek()
-      ) {
-        const first = lane.queue.peek();
-        assert(
-          first !== undefined && lane.underWay === undefined,
-          'a ready lane has items and nothing under way',
-        );
-        if (units.length > 0 && bytes + first.bytes > bounds.maxBytes) break;
-        ready.shift();
-        const unit = takeUnit(lane, bounds, bounds.maxBytes - bytes);
-        bytes += unit.bytes;
-        units.push(unit);
-      }
-      return units;
-    },
-    applied(unit) {
-      const lane = settled(unit);
-      if (lane.queue.length > 0) ready.push(lane);
-      else lanes.delete(unit.key);
-    },
-    failed(unit) {
-      const { queue } = settled(unit);
-      const items = [...unit.items];
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        items.push(next);
-        waiting--;
-        waitingBytes -= next.bytes;
-      }
-      lanes.delete(unit.key);
-      return items;
-    },
-    get waiting() {
-      return waiting;
-    },
-    get waitingBytes() {
-      return waitingBytes;
-    },
-    get keys() {
-      return lanes.size;
-    },
-  };
+  }
 }

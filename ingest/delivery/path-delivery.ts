@@ -12,14 +12,13 @@ import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
-import type { Batcher } from './batcher.ts';
-import { createBatcher } from './batcher.ts';
+import { Batcher } from './batcher.ts';
 import type { Breaker, BreakerState } from './breaker.ts';
 import { createBreaker } from './breaker.ts';
 import type { RoutedRecord } from './route.ts';
 import type { Spool, SpoolOutcome } from './spool.ts';
 import type { DrainNews } from './spool-drain.ts';
-import { startSpoolDrain } from './spool-drain.ts';
+import { SpoolDrain } from './spool-drain.ts';
 import type { SpoolMemory } from './spool-memory.ts';
 
 export interface PathDeliveryOptions {
@@ -75,7 +74,7 @@ export interface PathDelivery {
 export function createPathDelivery(options: PathDeliveryOptions): PathDelivery {
   const { writer, stream, order, aggregate, spool, spools, clock, random, tell } = options;
   const breaker = watched(options);
-  const batcher: Batcher = createBatcher({
+  const batcher: Batcher = new Batcher({
     writer,
     stream,
     order,
@@ -89,7 +88,7 @@ export function createPathDelivery(options: PathDeliveryOptions): PathDelivery {
   const drain =
     spool === undefined
       ? undefined
-      : startSpoolDrain({
+      : new SpoolDrain({
           spool,
           batcher,
           breaker,

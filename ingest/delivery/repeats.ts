@@ -12,7 +12,7 @@
  * 4. What is remembered is bounded in bytes, a share for each sender (repeat-window.ts). What is on
  *    its way is bounded by the bytes that all requests may hold, and never let go.
  */
-import type { Refusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
 import type { Delivered } from './delivered.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { differences } from './fingerprint.ts';

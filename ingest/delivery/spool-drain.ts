@@ -43,16 +43,6 @@ export interface SpoolDrainOptions {
   readonly tell: (news: DrainNews) => void;
 }
 
-export interface SpoolDrain {
-  /** There is something new in the spool. */
-  wake(): void;
-  /**
-   * Waits for the write that is under way, for at most `limits.drainMs`; what it wrote may then be
-   * written again by the next run.
-   */
-  stop(): Promise<void>;
-}
-
 const bounds = {
   maxRecords: limits.batchMaxRecords * limits.batchesInFlightMax,
   maxBytes: Math.min(limits.batchMaxBytes * limits.batchesInFlightMax, limits.spoolReadMaxBytes),
@@ -62,182 +52,196 @@ const probeBounds = { maxRecords: 1, maxBytes: 1 };
 const pauseMs = 200;
 const faultPauseMs = 5_000;
 
-export function startSpoolDrain({
-  spool,
-  batcher,
-  breaker,
-  setAside,
-  memory,
-  clock,
-  tell,
-}: SpoolDrainOptions): SpoolDrain {
-  let stopped = false;
-  let resume: (() => void) | undefined;
-  let idle = false;
-  const faults = new Map<'read' | 'mark' | 'aside', string>();
-  /** Whether a failure, or an earlier run, has left what is drained now. */
-  let isBacklog = spool.records > 0;
-  let drained = 0;
+type Faulty = 'read' | 'mark' | 'aside';
+
+/** Begins when it is made. */
+export class SpoolDrain {
+  readonly #options: SpoolDrainOptions;
+  readonly #faults = new Map<Faulty, string>();
   /** Offsets that the stream has, behind one that it has not and that is read again. */
-  const taken = new Set<number>();
+  readonly #taken = new Set<number>();
+  readonly #running: Promise<void>;
+  #stopped = false;
+  #resume: (() => void) | undefined;
+  #idle = false;
+  /** Whether a failure, or an earlier run, has left what is drained now. */
+  #isBacklog: boolean;
+  #drained = 0;
+
+  constructor(options: SpoolDrainOptions) {
+    this.#options = options;
+    this.#isBacklog = options.spool.records > 0;
+    this.#running = this.#run();
+  }
+
+  /** There is something new in the spool. */
+  wake(): void {
+    if (this.#idle) this.#resume?.();
+  }
+
+  /**
+   * Waits for the write that is in flight, for at most `limits.drainMs`; what it wrote may then be
+   * written again by the next run.
+   */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#resume?.();
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = this.#options.clock.setTimer(limits.drainMs, resolve);
+    });
+    await Promise.race([this.#running, late]);
+    timer?.cancel();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        await this.#step();
+      } catch (thrown) {
+        this.#tellFault('read', messageOf(thrown));
+        await this.#pause(faultPauseMs);
+      }
+    }
+  }
+
+  async #step(): Promise<void> {
+    const { spool, breaker, clock, tell } = this.#options;
+    const retryInMs = spool.pending ? breaker.retryInMs(clock.monotonic()) : 0;
+    if (retryInMs > 0) {
+      this.#isBacklog = true;
+      return this.#pause(Math.ceil(retryInMs));
+    }
+    if (spool.pending && (await this.#deliverNext())) return;
+    if (this.#isBacklog && this.#drained > 0)
+      tell({ kind: 'spool-drained', records: this.#drained });
+    this.#isBacklog = false;
+    this.#drained = 0;
+    // An append that is in flight wakes nobody who does not wait yet.
+    await this.#pause(spool.pending ? pauseMs : undefined);
+  }
 
   /** Without `ms` until there is something new. */
-  const pause = async (ms: number | undefined): Promise<void> => {
+  async #pause(ms: number | undefined): Promise<void> {
     let timer: Timer | undefined;
-    idle = ms === undefined;
+    this.#idle = ms === undefined;
     await new Promise<void>((resolve) => {
-      resume = resolve;
-      if (stopped) resolve();
-      else if (ms !== undefined) timer = clock.setTimer(ms, resolve);
+      this.#resume = resolve;
+      if (this.#stopped) resolve();
+      else if (ms !== undefined) timer = this.#options.clock.setTimer(ms, resolve);
     });
-    resume = undefined;
+    this.#resume = undefined;
     timer?.cancel();
-  };
+  }
 
-  /** Once for as long as it stays the same. */
-  const tellFault = (of: 'read' | 'mark' | 'aside', message: string): void => {
-    if (faults.get(of) === message) return;
-    faults.set(of, message);
-    tell({ kind: 'spool-fault', message });
-  };
-
-  /** Never rejects: what is to be written must not be forgotten because a mark was not. */
-  const mark = async (offset: number): Promise<void> => {
+  /** Reads and delivers what there is room for; false when there was nothing. */
+  async #deliverNext(): Promise<boolean> {
+    const { spool, breaker, memory } = this.#options;
+    const room = await memory.room(limits.spoolReadMaxBytes);
     try {
-      await spool.drainedTo(offset);
-      faults.delete('mark');
-    } catch (thrown) {
-      tellFault('mark', messageOf(thrown));
+      if (this.#stopped) return true;
+      const batch = await spool.read(breaker.state === 'closed' ? bounds : probeBounds);
+      this.#faults.delete('read');
+      const last = batch.at(-1);
+      if (last === undefined) return false;
+      room.shrinkTo(batch.reduce((sum, { bytes }) => sum + bytes, 0));
+      const fresh = batch.filter(({ offset }) => !this.#taken.delete(offset));
+      if (fresh.length === 0) await this.#mark(last.offset);
+      else await this.#deliver(fresh, last.offset);
+      return true;
+    } finally {
+      room.release();
     }
-  };
+  }
 
-  const write = (batch: readonly SpooledRecord[]): Promise<readonly WriteOutcome[]> =>
-    Promise.all(
-      batch.map(
+  /** Writes until every record of the batch is settled, it was stopped, or the stream is down. */
+  async #deliver(batch: readonly SpooledRecord[], last: number): Promise<void> {
+    const { breaker, clock } = this.#options;
+    let left = batch;
+    while (left.length > 0 && !this.#stopped) {
+      if (breaker.retryInMs(clock.monotonic()) > 0) return this.#putBack(batch, left);
+      const part = breaker.state === 'closed' ? left : left.slice(0, 1);
+      const again = await this.#write(part);
+      const before = left[0]?.offset ?? 0;
+      left = [...again, ...left.slice(part.length)];
+      const reached = left[0]?.offset ?? last + 1;
+      if (reached > before) await this.#mark(reached - 1);
+      this.#drained += part.length - again.length;
+      if (again.length > 0) {
+        this.#isBacklog = true;
+        await this.#pause(pauseMs);
+      }
+    }
+  }
+
+  /** Writes them, and keeps aside what the stream will never take; those that are to go again. */
+  async #write(part: readonly SpooledRecord[]): Promise<readonly SpooledRecord[]> {
+    const { batcher } = this.#options;
+    const outcomes = await Promise.all(
+      part.map(
         ({ record, bytes }) =>
           new Promise<WriteOutcome>((resolve) =>
             batcher.add(record, weightOf(record, bytes), resolve),
           ),
       ),
     );
-
-  const keepAside = async (record: OutgoingRecord): Promise<boolean> => {
-    try {
-      const outcome = await setAside(record);
-      if (outcome.kind === 'applied') {
-        faults.delete('aside');
-        return true;
-      }
-      tellFault('aside', outcome.message);
-    } catch (thrown) {
-      tellFault('aside', messageOf(thrown));
+    const again: SpooledRecord[] = [];
+    for (const [index, spooled] of part.entries()) {
+      if (!(await this.#settledBy(spooled.record, outcomes[index] as WriteOutcome)))
+        again.push(spooled);
     }
-    return false;
-  };
+    return again;
+  }
 
-  const settledBy = async (record: OutgoingRecord, outcome: WriteOutcome): Promise<boolean> => {
+  async #settledBy(record: OutgoingRecord, outcome: WriteOutcome): Promise<boolean> {
     if (outcome.kind === 'applied') return true;
     if (outcome.kind === 'unknown' || outcome.retryable) return false;
-    if (!(await keepAside(record))) return false;
-    tell({ kind: 'set-aside', code: outcome.code, message: outcome.message });
+    if (!(await this.#keepAside(record))) return false;
+    this.#options.tell({ kind: 'set-aside', code: outcome.code, message: outcome.message });
     return true;
-  };
+  }
+
+  async #keepAside(record: OutgoingRecord): Promise<boolean> {
+    try {
+      const outcome = await this.#options.setAside(record);
+      if (outcome.kind === 'applied') {
+        this.#faults.delete('aside');
+        return true;
+      }
+      this.#tellFault('aside', outcome.message);
+    } catch (thrown) {
+      this.#tellFault('aside', messageOf(thrown));
+    }
+    return false;
+  }
 
   /**
    * What is `left` of a batch is read again when the stream answers; what it has is not sent again
    * then.
    */
-  const putBack = (batch: readonly SpooledRecord[], left: readonly SpooledRecord[]): void => {
+  #putBack(batch: readonly SpooledRecord[], left: readonly SpooledRecord[]): void {
     const [first] = left;
     if (first === undefined) return;
     const open = new Set(left.map(({ offset }) => offset));
     for (const { offset } of batch)
-      if (offset > first.offset && !open.has(offset)) taken.add(offset);
-    spool.rewind(first.offset);
-  };
+      if (offset > first.offset && !open.has(offset)) this.#taken.add(offset);
+    this.#options.spool.rewind(first.offset);
+  }
 
-  /** Writes until every record of the batch is settled, it was stopped, or the stream is down. */
-  const deliver = async (batch: readonly SpooledRecord[], last: number): Promise<void> => {
-    let left = batch;
-    while (left.length > 0 && !stopped) {
-      if (breaker.retryInMs(clock.monotonic()) > 0) return putBack(batch, left);
-      const part = breaker.state === 'closed' ? left : left.slice(0, 1);
-      const outcomes = await write(part);
-      const again: SpooledRecord[] = [];
-      for (const [index, spooled] of part.entries()) {
-        if (!(await settledBy(spooled.record, outcomes[index] as WriteOutcome)))
-          again.push(spooled);
-      }
-      const before = left[0]?.offset ?? 0;
-      left = [...again, ...left.slice(part.length)];
-      const reached = left[0]?.offset ?? last + 1;
-      if (reached > before) await mark(reached - 1);
-      drained += part.length - again.length;
-      if (again.length > 0) {
-        isBacklog = true;
-        await pause(pauseMs);
-      }
-    }
-  };
-
-  /** Reads and delivers what there is room for; false when there was nothing. */
-  const deliverNext = async (): Promise<boolean> => {
-    const room = await memory.room(limits.spoolReadMaxBytes);
+  /** Never rejects: what is to be written must not be forgotten because a mark was not. */
+  async #mark(offset: number): Promise<void> {
     try {
-      if (stopped) return true;
-      const batch = await spool.read(breaker.state === 'closed' ? bounds : probeBounds);
-      faults.delete('read');
-      const last = batch.at(-1);
-      if (last === undefined) return false;
-      room.shrinkTo(batch.reduce((sum, { bytes }) => sum + bytes, 0));
-      const fresh = batch.filter(({ offset }) => !taken.delete(offset));
-      if (fresh.length === 0) await mark(last.offset);
-      else await deliver(fresh, last.offset);
-      return true;
-    } finally {
-      room.release();
+      await this.#options.spool.drainedTo(offset);
+      this.#faults.delete('mark');
+    } catch (thrown) {
+      this.#tellFault('mark', messageOf(thrown));
     }
-  };
+  }
 
-  const step = async (): Promise<void> => {
-    const retryInMs = spool.pending ? breaker.retryInMs(clock.monotonic()) : 0;
-    if (retryInMs > 0) {
-      isBacklog = true;
-      return pause(Math.ceil(retryInMs));
-    }
-    if (spool.pending && (await deliverNext())) return;
-    if (isBacklog && drained > 0) tell({ kind: 'spool-drained', records: drained });
-    isBacklog = false;
-    drained = 0;
-    // An append that is under way wakes nobody who does not wait yet.
-    await pause(spool.pending ? pauseMs : undefined);
-  };
-
-  const run = async (): Promise<void> => {
-    while (!stopped) {
-      try {
-        await step();
-      } catch (thrown) {
-        tellFault('read', messageOf(thrown));
-        await pause(faultPauseMs);
-      }
-    }
-  };
-
-  const running = run();
-  return {
-    wake() {
-      if (idle) resume?.();
-    },
-    async stop() {
-      stopped = true;
-      resume?.();
-      let timer: Timer | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = clock.setTimer(limits.drainMs, resolve);
-      });
-      await Promise.race([running, late]);
-      timer?.cancel();
-    },
-  };
+  /** Once for as long as it stays the same. */
+  #tellFault(of: Faulty, message: string): void {
+    if (this.#faults.get(of) === message) return;
+    this.#faults.set(of, message);
+    this.#options.tell({ kind: 'spool-fault', message });
+  }
 }

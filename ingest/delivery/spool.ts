@@ -44,35 +44,6 @@ export interface SpooledRecord {
   readonly bytes: number;
 }
 
-export interface Spool {
-  /** Appends all of `records`, in order, or none; durable when it resolves with `applied`. */
-  append(records: readonly OutgoingRecord[]): Promise<SpoolOutcome>;
-  /** True while records wait for the stream, or an append is under way. */
-  readonly pending: boolean;
-  /** On the disk, the drained beginning of a segment included; 0 when no record waits. */
-  readonly bytes: number;
-  readonly records: number;
-  /** Age of the oldest record that waits, in ms; 0 when none does. */
-  oldestAgeMs(nowMs: number): number;
-  /**
-   * The next records after those that were handed out, in order; none when there are no more. Reads
-   * must not overlap.
-   */
-  read(bounds: ReadBounds): Promise<readonly SpooledRecord[]>;
-  /**
-   * What was handed out from `offset` on, which is not drained, is handed out again. Not while a
-   * read is under way.
-   */
-  rewind(offset: number): void;
-  /**
-   * Everything up to `offset`, inclusive, is in the stream. When the disk does not take the mark it
-   * rejects, and the next call tries again: until then a crash has those records handed out again.
-   * Nothing happens after `close`.
-   */
-  drainedTo(offset: number): Promise<void>;
-  close(): Promise<void>;
-}
-
 export interface SpoolOptions {
   readonly dir: string;
   readonly clock: Clock;
@@ -96,19 +67,179 @@ const verifyBounds: ReadBounds = {
 const segmentsPerSpool = 8;
 const emptyMaxBytes = 1_024 * 1_024;
 
+/** The oldest record that waits, and since when (epoch ms). */
+interface Oldest {
+  readonly offset: number;
+  readonly atMs: number;
+}
+
+/** What a folder holds: its log, the end of what is durable in it, and what of that was drained. */
+interface Opened {
+  readonly log: SegmentLog;
+  readonly end: DurableEnd;
+  readonly drained: number;
+  readonly oldest: Oldest | undefined;
+}
+
+/** The next offset after what is durable, as the log publishes it. */
+interface DurableEnd {
+  offset: number;
+}
+
 /**
  * Opens or makes the spool in `dir`. Throws `SluiceError` `stream-corrupt` when a record that
  * waits, or the mark, is damaged; `folder-in-use`.
  */
-export async function openSpool({
-  dir,
-  clock,
-  maxBytes,
-  segmentMaxBytes,
-  openFile,
-  memory,
-}: SpoolOptions): Promise<Spool> {
-  let durableEnd = 0;
+export async function openSpool(options: SpoolOptions): Promise<Spool> {
+  return new Spool(options, await openFolder(options));
+}
+
+export class Spool {
+  readonly #options: SpoolOptions;
+  readonly #log: SegmentLog;
+  readonly #reader: SegmentReader;
+  readonly #end: DurableEnd;
+  #drained: number;
+  #oldest: Oldest | undefined;
+  #handedOut: number;
+  #appending = 0;
+  #closed = false;
+  #marking: Promise<void> = Promise.resolve();
+
+  /** Through `openSpool`. */
+  constructor(options: SpoolOptions, { log, end, drained, oldest }: Opened) {
+    this.#options = options;
+    this.#log = log;
+    this.#end = end;
+    this.#reader = new SegmentReader(options.dir, () => end.offset);
+    this.#drained = drained;
+    this.#handedOut = drained;
+    this.#oldest = oldest;
+  }
+
+  /** Appends all of `records`, in order, or none; durable when it resolves with `applied`. */
+  async append(records: readonly OutgoingRecord[]): Promise<SpoolOutcome> {
+    const { clock, maxBytes, memory } = this.#options;
+    const log = this.#log;
+    const bytes = records.reduce((sum, record) => sum + sizeOf(record).bytes, 0);
+    if (log.bytes + log.pendingBytes + bytes > maxBytes) {
+      const message = `the spool has ${log.bytes + log.pendingBytes} bytes; at most ${maxBytes} are allowed`;
+      return { kind: 'refused', code: 'spool-full', message };
+    }
+    if (memory?.tryPend(bytes) === false) {
+      return {
+        kind: 'refused',
+        code: 'backlog-full',
+        message: 'the spools of this process have as much on its way to the disk as they may',
+      };
+    }
+    this.#appending++;
+    try {
+      const outcome = await log.append(records);
+      if (outcome.kind === 'applied')
+        this.#oldest ??= { offset: outcome.firstOffset, atMs: clock.now() };
+      return outcome;
+    } finally {
+      this.#appending--;
+      memory?.written(bytes);
+    }
+  }
+
+  /** True while records wait for the stream, or an append is in flight. */
+  get pending(): boolean {
+    return this.#appending > 0 || this.#drained < this.#end.offset;
+  }
+
+  /** On the disk, the drained beginning of a segment included; 0 when no record waits. */
+  get bytes(): number {
+    return this.#drained < this.#end.offset ? this.#log.bytes : 0;
+  }
+
+  get records(): number {
+    return this.#end.offset - this.#drained;
+  }
+
+  /** Age of the oldest record that waits, in ms; 0 when none does. */
+  oldestAgeMs(nowMs: number): number {
+    return this.#drained < this.#end.offset && this.#oldest !== undefined
+      ? Math.max(0, nowMs - this.#oldest.atMs)
+      : 0;
+  }
+
+  /**
+   * The next records after those that were handed out, in order; none when there are no more. Reads
+   * must not overlap.
+   */
+  async read(bounds: ReadBounds): Promise<readonly SpooledRecord[]> {
+    const frames = await this.#reader.read(this.#handedOut, bounds);
+    const [first] = frames;
+    if (first !== undefined && first.offset === this.#drained)
+      this.#oldest = { offset: first.offset, atMs: first.atMs };
+    this.#handedOut += frames.length;
+    return frames.map(({ offset, key, value, headers }) => {
+      const record: OutgoingRecord = {
+        key,
+        value: [value],
+        ...(headers === undefined ? {} : { headers }),
+      };
+      return { offset, record, bytes: sizeOf(record).bytes };
+    });
+  }
+
+  /**
+   * What was handed out from `offset` on, which is not drained, is handed out again. Not while a
+   * read is in flight.
+   */
+  rewind(offset: number): void {
+    assert(
+      offset >= this.#drained && offset <= this.#handedOut,
+      'what is handed out again was, and is not drained',
+    );
+    this.#handedOut = offset;
+  }
+
+  /**
+   * Everything up to `offset`, inclusive, is in the stream. When the disk does not take the mark it
+   * rejects, and the next call tries again: until then a crash has those records handed out again.
+   * Nothing happens after `close`.
+   */
+  async drainedTo(offset: number): Promise<void> {
+    if (this.#closed) return;
+    const marked = this.#mark(offset);
+    this.#marking = marked.catch(() => undefined);
+    await marked;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    // The lock ends with the log: a mark that came later would be one on somebody else's folder.
+    await this.#marking;
+    await this.#reader.close();
+    await this.#log.close();
+  }
+
+  async #mark(offset: number): Promise<void> {
+    const { dir, maxBytes } = this.#options;
+    const log = this.#log;
+    const drained = offset + 1;
+    const isEmpty = (): boolean => drained === this.#end.offset;
+    this.#drained = drained;
+    if (this.#oldest !== undefined && this.#oldest.offset < drained)
+      this.#oldest = isEmpty() ? undefined : { offset: drained, atMs: this.#oldest.atMs };
+    // First what frees the disk: a mark finds no room on a full one, and what is deleted needs
+    // none.
+    await log.dropBefore(drained);
+    if (isEmpty() && log.bytes > Math.min(emptyMaxBytes, maxBytes / segmentsPerSpool)) {
+      await log.startAfresh();
+      await log.dropBefore(drained);
+    }
+    await writeDrained(dir, drained);
+  }
+}
+
+async function openFolder(options: SpoolOptions): Promise<Opened> {
+  const { dir, clock, maxBytes, segmentMaxBytes, openFile } = options;
+  const end: DurableEnd = { offset: 0 };
   const log = await SegmentLog.open({
     dir,
     clock,
@@ -118,133 +249,32 @@ export async function openSpool({
     pendingMaxBytes: limits.logPendingMaxBytes,
     retentionMaxBytes: Number.POSITIVE_INFINITY,
     retentionMaxMs: Number.POSITIVE_INFINITY,
-    publish: (end) => {
-      durableEnd = end;
+    publish: (next) => {
+      end.offset = next;
     },
     ...(openFile === undefined ? {} : { openFile }),
   }).catch((thrown: unknown) => {
     throw damaged(dir, thrown);
   });
-  const reader = new SegmentReader(dir, () => durableEnd);
-  let drained: number;
-  let oldest: { readonly offset: number; readonly atMs: number } | undefined;
   try {
     // A mark that was not written in time is replaced by the beginning of what was not deleted.
-    drained = Math.max(await readDrained(dir), log.start);
-    if (drained > durableEnd) {
-      const message = `the spool in ${dir} says that ${drained} records were drained, and has ${durableEnd}`;
+    const drained = Math.max(await readDrained(dir), log.start);
+    if (drained > end.offset) {
+      const message = `the spool in ${dir} says that ${drained} records were drained, and has ${end.offset}`;
       throw new SluiceError('stream-corrupt', message);
     }
-    oldest = await verify(dir, drained, durableEnd);
+    return { log, end, drained, oldest: await verify(dir, drained, end.offset) };
   } catch (thrown) {
     await log.close();
     throw damaged(dir, thrown);
   }
-  let handedOut = drained;
-  let appending = 0;
-  let closed = false;
-  let marking: Promise<void> = Promise.resolve();
-
-  const markDrained = async (offset: number): Promise<void> => {
-    drained = offset + 1;
-    if (oldest !== undefined && oldest.offset < drained)
-      oldest = drained < durableEnd ? { offset: drained, atMs: oldest.atMs } : undefined;
-    // First what frees the disk: a mark finds no room on a full one, and what is deleted needs
-    // none.
-    await log.dropBefore(drained);
-    if (
-      drained === durableEnd &&
-      log.bytes > Math.min(emptyMaxBytes, maxBytes / segmentsPerSpool)
-    ) {
-      await log.startAfresh();
-      await log.dropBefore(drained);
-    }
-    await writeDrained(dir, drained);
-  };
-
-  return {
-    async append(records) {
-      const bytes = records.reduce((sum, record) => sum + sizeOf(record).bytes, 0);
-      if (log.bytes + log.pendingBytes + bytes > maxBytes) {
-        const message = `the spool has ${log.bytes + log.pendingBytes} bytes; at most ${maxBytes} are allowed`;
-        return { kind: 'refused', code: 'spool-full', message };
-      }
-      if (memory?.tryPend(bytes) === false) {
-        return {
-          kind: 'refused',
-          code: 'backlog-full',
-          message: 'the spools of this process have as much on its way to the disk as they may',
-        };
-      }
-      appending++;
-      try {
-        const outcome = await log.append(records);
-        if (outcome.kind === 'applied')
-          oldest ??= { offset: outcome.firstOffset, atMs: clock.now() };
-        return outcome;
-      } finally {
-        appending--;
-        memory?.written(bytes);
-      }
-    },
-    get pending() {
-      return appending > 0 || drained < durableEnd;
-    },
-    get bytes() {
-      return drained < durableEnd ? log.bytes : 0;
-    },
-    get records() {
-      return durableEnd - drained;
-    },
-    oldestAgeMs: (nowMs) =>
-      drained < durableEnd && oldest !== undefined ? Math.max(0, nowMs - oldest.atMs) : 0,
-    async read(bounds) {
-      const frames = await reader.read(handedOut, bounds);
-      const [first] = frames;
-      if (first !== undefined && first.offset === drained)
-        oldest = { offset: first.offset, atMs: first.atMs };
-      handedOut += frames.length;
-      return frames.map(({ offset, key, value, headers }) => {
-        const record: OutgoingRecord = {
-          key,
-          value: [value],
-          ...(headers === undefined ? {} : { headers }),
-        };
-        return { offset, record, bytes: sizeOf(record).bytes };
-      });
-    },
-    rewind(offset) {
-      assert(
-        offset >= drained && offset <= handedOut,
-        'what is handed out again was, and is not drained',
-      );
-      handedOut = offset;
-    },
-    async drainedTo(offset) {
-      if (closed) return;
-      const marked = markDrained(offset);
-      marking = marked.catch(() => undefined);
-      await marked;
-    },
-    async close() {
-      closed = true;
-      // The lock ends with the log: a mark that came later would be one on somebody else's folder.
-      await marking;
-      await reader.close();
-      await log.close();
-    },
-  };
 }
 
 /** Reads all that waits once, and gives its first. */
-async function verify(
-  dir: string,
-  from: number,
-  end: number,
-): Promise<{ readonly offset: number; readonly atMs: number } | undefined> {
+async function verify(dir: string, from: number, end: number): Promise<Oldest | undefined> {
   const reader = new SegmentReader(dir, () => end);
   try {
-    let first: { readonly offset: number; readonly atMs: number } | undefined;
+    let first: Oldest | undefined;
     for (let offset = from; offset < end; ) {
       const frames = await reader.read(offset, verifyBounds);
       const [head] = frames;

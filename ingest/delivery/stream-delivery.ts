@@ -16,8 +16,8 @@ import { limits } from '../../schemas/limits.ts';
 import type { Path } from '../../schemas/ports/record.ts';
 import { paths } from '../../schemas/ports/record.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
-import type { Refusal } from '../protocol/refusal.ts';
-import { isRefusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
+import { isRefusal } from '../event/refusal.ts';
 import type { ClaimCheck } from './claim-check.ts';
 import { createClaimLine } from './claim-line.ts';
 import type { Delivered } from './delivered.ts';
@@ -37,19 +37,6 @@ export interface StreamDeliveryOptions {
   readonly dropped: (refusal: Refusal) => void;
 }
 
-export interface StreamDelivery {
-  /** `settle` is called once. `data` must not change until then. */
-  deliver(
-    attributes: EventAttributes,
-    data: Uint8Array,
-    settle: (delivered: Delivered) => void,
-  ): void;
-  /** Bytes of events that were answered from memory and are on their way. */
-  readonly bufferedBytes: number;
-  states(): readonly PathState[];
-  close(): Promise<void>;
-}
-
 const otherPath: Readonly<Record<Path, Path>> = { kinesis: 'kafka', kafka: 'kinesis' };
 
 /** An event on its way: its record, and the record that it can take the other path as. */
@@ -61,111 +48,129 @@ interface Parcel {
 type Settle = (delivered: Delivered) => void;
 type Missed = Exclude<WriteOutcome, { kind: 'applied' }>;
 
-export function createStreamDelivery(options: StreamDeliveryOptions): StreamDelivery {
-  const { stream, bounds, byPath, claimCheck, bufferMaxBytes, dropped } = options;
-  // The other path keeps no order with the first.
-  const failover = options.failover && stream.order === 'none';
-  const line = stream.order === 'key' ? createClaimLine() : undefined;
-  let bufferedBytes = 0;
+export class StreamDelivery {
+  readonly #options: StreamDeliveryOptions;
+  /** The other path keeps no order with the first. */
+  readonly #failover: boolean;
+  readonly #line: ReturnType<typeof createClaimLine> | undefined;
+  #bufferedBytes = 0;
 
-  const toSpool = ({ routed }: Parcel, settle: Settle): void => {
-    byPath[routed.route].spool(routed, (outcome) => {
-      if (outcome.kind === 'applied') settle({ kind: 'spooled', route: routed.route });
-      else
-        settle(
-          refused(
-            refusalOf(outcome.kind === 'refused' ? { ...outcome, retryable: true } : outcome),
-          ),
-        );
-    });
-  };
+  constructor(options: StreamDeliveryOptions) {
+    this.#options = options;
+    this.#failover = options.failover && options.stream.order === 'none';
+    this.#line = options.stream.order === 'key' ? createClaimLine() : undefined;
+  }
 
-  const missed = (parcel: Parcel, outcome: Missed, spools: boolean, settle: Settle): void => {
-    const lasting = outcome.kind === 'refused' && !outcome.retryable;
-    if (spools && !lasting) toSpool(parcel, settle);
-    else settle(refused(refusalOf(outcome)));
-  };
-
-  const toStream = (parcel: Parcel, spools: boolean, settle: Settle): void => {
-    const { routed } = parcel;
-    const path = byPath[routed.route];
-    if (spools && path.mustSpool) return toSpool(parcel, settle);
-    path.write(routed, (outcome) => {
-      if (outcome.kind === 'applied') return settle(replicated(routed.route, outcome, false));
-      const detour =
-        failover && outcome.kind === 'refused' && outcome.retryable ? parcel.detour() : undefined;
-      if (detour === undefined) return missed(parcel, outcome, spools, settle);
-      byPath[detour.route].write(detour, (second) => {
-        if (second.kind === 'applied') settle(replicated(detour.route, second, true));
-        else missed(parcel, second.kind === 'unknown' ? second : outcome, spools, settle);
-      });
-    });
-  };
-
-  const fromMemory = (parcel: Parcel, settle: Settle): void => {
-    const { route, bytes } = parcel.routed;
-    if (bufferedBytes + bytes > bufferMaxBytes) {
-      const message = `${bufferedBytes} bytes of '${stream.name}' are on their way from memory; at most ${bufferMaxBytes} may`;
-      return settle(
-        refused({
-          status: 503,
-          code: 'buffer-full',
-          message,
-          expected: 'send it again after Retry-After',
-        }),
-      );
-    }
-    bufferedBytes += bytes;
-    settle({ kind: 'buffered', route });
-    toStream(parcel, byPath[route].canSpool, (delivered) => {
-      bufferedBytes -= bytes;
-      if (delivered.kind === 'not-delivered') dropped(delivered.refusal);
-    });
-  };
-
-  const take = (parcel: Parcel, settle: Settle): void => {
-    switch (stream.ack) {
-      case 'replicated':
-        return toStream(parcel, stream.whenDown === 'spool', settle);
-      case 'spooled':
-        return toSpool(parcel, settle);
-      case 'buffered':
-        return fromMemory(parcel, settle);
-    }
-  };
-
-  const deliver: StreamDelivery['deliver'] = (attributes, data, settle) => {
-    const { partitionkey: key } = attributes;
+  /** `settle` is called once. `data` must not change until then. */
+  deliver(attributes: EventAttributes, data: Uint8Array, settle: Settle): void {
+    const { bounds, claimCheck } = this.#options;
     const routed = decideRoute(attributes, data, bounds);
-    // Order is kept within a path; a claim's record takes the small one.
-    const goOn = (refusal: Refusal | undefined): void =>
-      refusal === undefined ? deliver(attributes, data, settle) : settle(refused(refusal));
-    if (routed?.route !== 'kafka' && line?.waits(key, goOn) === true) return;
+    if (this.#mustWait(routed, attributes, data, settle)) return;
     if (routed !== undefined)
-      return take(
+      return this.#take(
         { routed, detour: () => routeTo(otherPath[routed.route], attributes, data, bounds) },
         settle,
       );
     if (claimCheck === undefined) return settle(refused(tooLarge(data.length, bounds)));
-    line?.begin(key);
+    const { partitionkey: key } = attributes;
+    this.#line?.begin(key);
     void claimCheck(attributes, data).then((claimed) => {
       const refusal = isRefusal(claimed) ? claimed : undefined;
       if (isRefusal(claimed)) settle(refused(claimed));
-      else take({ routed: claimed, detour: () => undefined }, settle);
-      line?.end(key, refusal);
+      else this.#take({ routed: claimed, detour: () => undefined }, settle);
+      this.#line?.end(key, refusal);
     });
-  };
+  }
 
-  return {
-    deliver,
-    get bufferedBytes() {
-      return bufferedBytes;
-    },
-    states: () => paths.map((path) => byPath[path].state()),
-    async close() {
-      await Promise.all(paths.map((path) => byPath[path].close()));
-    },
-  };
+  /** Bytes of events that were answered from memory and are on their way. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
+  states(): readonly PathState[] {
+    return paths.map((path) => this.#options.byPath[path].state());
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(paths.map((path) => this.#options.byPath[path].close()));
+  }
+
+  /** Order is kept within a path; a claim's record takes the small one. */
+  #mustWait(
+    routed: RoutedRecord | undefined,
+    attributes: EventAttributes,
+    data: Uint8Array,
+    settle: Settle,
+  ): boolean {
+    if (this.#line === undefined || routed?.route === 'kafka') return false;
+    return this.#line.waits(attributes.partitionkey, (refusal) => {
+      if (refusal === undefined) this.deliver(attributes, data, settle);
+      else settle(refused(refusal));
+    });
+  }
+
+  #take(parcel: Parcel, settle: Settle): void {
+    const { stream } = this.#options;
+    switch (stream.ack) {
+      case 'replicated':
+        return this.#toStream(parcel, stream.whenDown === 'spool', settle);
+      case 'spooled':
+        return this.#toSpool(parcel, settle);
+      case 'buffered':
+        return this.#fromMemory(parcel, settle);
+    }
+  }
+
+  #toStream(parcel: Parcel, spools: boolean, settle: Settle): void {
+    const { routed } = parcel;
+    const path = this.#options.byPath[routed.route];
+    if (spools && path.mustSpool) return this.#toSpool(parcel, settle);
+    path.write(routed, (outcome) => {
+      if (outcome.kind === 'applied') settle(replicated(routed.route, outcome, false));
+      else this.#orDetour(parcel, outcome, spools, settle);
+    });
+  }
+
+  /** Its own path did not take it. */
+  #orDetour(parcel: Parcel, outcome: Missed, spools: boolean, settle: Settle): void {
+    const mayDetour = this.#failover && outcome.kind === 'refused' && outcome.retryable;
+    const detour = mayDetour ? parcel.detour() : undefined;
+    if (detour === undefined) return this.#missed(parcel, outcome, spools, settle);
+    this.#options.byPath[detour.route].write(detour, (second) => {
+      if (second.kind === 'applied') settle(replicated(detour.route, second, true));
+      else this.#missed(parcel, second.kind === 'unknown' ? second : outcome, spools, settle);
+    });
+  }
+
+  #missed(parcel: Parcel, outcome: Missed, spools: boolean, settle: Settle): void {
+    const lasting = outcome.kind === 'refused' && !outcome.retryable;
+    if (spools && !lasting) this.#toSpool(parcel, settle);
+    else settle(refused(refusalOf(outcome)));
+  }
+
+  #toSpool({ routed }: Parcel, settle: Settle): void {
+    this.#options.byPath[routed.route].spool(routed, (outcome) => {
+      if (outcome.kind === 'applied') return settle({ kind: 'spooled', route: routed.route });
+      const missed = outcome.kind === 'refused' ? { ...outcome, retryable: true } : outcome;
+      settle(refused(refusalOf(missed)));
+    });
+  }
+
+  #fromMemory(parcel: Parcel, settle: Settle): void {
+    const { stream, byPath, bufferMaxBytes, dropped } = this.#options;
+    const { route, bytes } = parcel.routed;
+    if (this.#bufferedBytes + bytes > bufferMaxBytes) {
+      const message = `${this.#bufferedBytes} bytes of '${stream.name}' are on their way from memory; at most ${bufferMaxBytes} may`;
+      const expected = 'send it again after Retry-After';
+      return settle(refused({ status: 503, code: 'buffer-full', message, expected }));
+    }
+    this.#bufferedBytes += bytes;
+    settle({ kind: 'buffered', route });
+    this.#toStream(parcel, byPath[route].canSpool, (delivered) => {
+      this.#bufferedBytes -= bytes;
+      if (delivered.kind === 'not-delivered') dropped(delivered.refusal);
+    });
+  }
 }
 
 function replicated(

@@ -3,7 +3,7 @@
  * says what is done). A request that arrives at once costs nothing by it.
  */
 import { limits } from '../../schemas/limits.ts';
-import type { Hall } from './exchange.ts';
+import type { Hall } from './hall.ts';
 
 export function watchBodies({ clock, open }: Hall): { stop(): void } {
   const tick = (): void => {

@@ -8,13 +8,12 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import type { IngressConfig } from '../../schemas/config.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import type { Answer, EventResult } from '../protocol/answer.ts';
-import type { AcceptedEvent } from '../protocol/attributes.ts';
-import { withoutMark } from '../protocol/byte-order-mark.ts';
-import type { ReadBody } from '../protocol/events.ts';
-import type { Refusal } from '../protocol/refusal.ts';
-import { isRefusal } from '../protocol/refusal.ts';
-import type { Protocol } from '../telemetry/metrics.ts';
+import type { Answer, EventResult } from '../event/answer.ts';
+import { withoutMark } from '../event/byte-order-mark.ts';
+import type { AcceptedEvent } from '../event/given.ts';
+import type { ReadBody } from '../event/read-body.ts';
+import type { Refusal } from '../event/refusal.ts';
+import { isRefusal } from '../event/refusal.ts';
 import { decompress, encodingOf } from './decompress.ts';
 import type { Exchange } from './exchange.ts';
 import type { Admitted, Gate } from './gate.ts';
@@ -28,18 +27,20 @@ export interface PostContext extends Gate {
   /** What addresses are digested with; empty where no stream asks for it. */
   readonly addressSecret: string;
   readonly random: Random;
+  /** The texts of the served documents. */
+  readonly documents: { readonly openapi: string; readonly asyncapi: string };
   readonly turns: Turns;
 }
 
 /**
  * Collects the body as it arrives, at most `maxBytes`; `done` gets it whole, of a request that is
- * still open.
+ * still open. `protocol`: how it is counted.
  */
 export function collect(
   context: PostContext,
   res: HttpResponse,
   exchange: Exchange,
-  protocol: Protocol,
+  protocol: string,
   maxBytes: number,
   done: (body: Buffer) => void,
 ): void {

@@ -18,7 +18,7 @@ import {
   createInflateRaw,
 } from 'node:zlib';
 import { messageOf } from '../../schemas/kernel/errors.ts';
-import type { Refusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
 
 export type Encoding = 'identity' | 'gzip' | 'deflate' | 'br';
 export type Inflater = Gunzip | BrotliDecompress | Inflate | InflateRaw;

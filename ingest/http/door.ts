@@ -9,8 +9,8 @@
  */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { limits } from '../../schemas/limits.ts';
-import { answerRefusal } from '../protocol/answer.ts';
-import type { Refusal } from '../protocol/refusal.ts';
+import { answerRefusal } from '../event/answer.ts';
+import type { Refusal } from '../event/refusal.ts';
 import { preflightLines, readableBy } from './cors.ts';
 import type { Gate } from './gate.ts';
 import type { BodyRule, HeadFault } from './head-check.ts';

@@ -10,37 +10,19 @@
  * 3. Header values that come from the client were checked to have no line break.
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import type { Ack } from '../../schemas/config.ts';
-import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Grant } from '../access/grant.ts';
-import type { Intake } from '../intake.ts';
-import type { Answer } from '../protocol/answer.ts';
-import { answerRefusal } from '../protocol/answer.ts';
-import type { Refusal } from '../protocol/refusal.ts';
-import type { Room, Share } from '../room.ts';
-import type { Log } from '../telemetry/log.ts';
-import type { IngressMetrics } from '../telemetry/metrics.ts';
-import type { Warnings } from '../telemetry/warnings.ts';
+import type { Answer } from '../event/answer.ts';
+import { answerRefusal } from '../event/answer.ts';
+import type { Refusal } from '../event/refusal.ts';
+import type { Share } from '../room.ts';
 import { textOfBytes } from './address.ts';
+import type { Hall } from './hall.ts';
 import { answerAndClose, statusTexts } from './plain-answer.ts';
 import type { IncomingRequest } from './request.ts';
 import { requestIdOf } from './request-id.ts';
+import { strangerTooSlow, tooSlow } from './slow.ts';
 import { sentAt, serverTiming } from './timing.ts';
-
-/** What all exchanges of an ingress share. */
-export interface Hall {
-  readonly clock: Clock;
-  readonly intake: Intake;
-  readonly room: Room;
-  readonly metrics: IngressMetrics;
-  readonly log: Log;
-  readonly warnings: Warnings;
-  readonly newId: () => string;
-  /** Those that are not answered yet, in no order. */
-  readonly open: Exchange[];
-  draining: boolean;
-}
 
 /**
  * RFC 9110, section 11.6.1; RFC 6750, section 3. Basic is understood too, but not asked for:
@@ -180,54 +162,20 @@ export class Exchange {
     this.#share.leave();
   }
 
-  answer({ status, body, ack, retryAfterSeconds }: Answer, close = false, atOnce = false): void {
-    if (!this.#isOpen) return this.free();
-    this.#release();
-    const { head, receivedAtMs, startedMs } = this;
-    const { clock, draining, log, metrics } = this.#hall;
-    const now = clock.monotonic();
-    let headers = `application/json\r\n${this.#commonHeaders(now)}`;
-    if (ack !== undefined) headers += `\r\nX-Sluice-Ack: ${ack}`;
-    if (status === 401) headers += challenge;
-    if (retryAfterSeconds !== undefined) headers += `\r\nRetry-After: ${retryAfterSeconds}`;
-    const res = this.#res;
-    if (atOnce) answerAndClose(res, status, headers, body);
-    else
-      res.cork(() => {
-        res.writeStatus(statusTexts[status] ?? String(status));
-        // One call for all headers: each call into the server costs more than the text.
-        res.writeHeader('Content-Type', headers);
-        res.end(body, close || draining || head.closes);
-      });
-    metrics.answered(status);
-    metrics.latency('end_to_end', now - startedMs);
-    if (this.bodyMs !== undefined && this.checkedMs !== undefined) {
-      metrics.latency('processing', this.checkedMs - this.bodyMs);
-      metrics.latency('bus', now - this.checkedMs);
-    }
-    const sent = sentAt(head, receivedAtMs);
-    if (sent !== undefined) metrics.latency('network', Math.max(0, receivedAtMs - sent));
-    if (log.isLevelEnabled('debug')) this.#tell(status, now);
-  }
-
-  /** An answer that is no JSON of ours: the pixel of an event that was accepted. */
-  answerBytes(ack: Ack, contentType: string, bytes: Uint8Array): void {
+  answer(answer: Answer, close = false): void {
     if (!this.#isOpen) return this.free();
     this.#release();
     const now = this.#hall.clock.monotonic();
-    const status = ack === 'replicated' ? 200 : 202;
+    const headers = this.#headersOf(answer, now);
+    const { status, body } = answer;
     const res = this.#res;
     res.cork(() => {
-      res.writeStatus(statusTexts[status] as string);
-      res.writeHeader(
-        'Content-Type',
-        `${contentType}\r\nCache-Control: no-store\r\n${this.#commonHeaders(now)}\r\nX-Sluice-Ack: ${ack}`,
-      );
-      res.end(bytes, this.#hall.draining || this.head.closes);
+      res.writeStatus(statusTexts[status] ?? String(status));
+      // One call for all headers: each call into the server costs more than the text.
+      res.writeHeader('Content-Type', headers);
+      res.end(body, close || this.#hall.draining || this.head.closes);
     });
-    this.#hall.metrics.answered(status);
-    this.#hall.metrics.latency('end_to_end', now - this.startedMs);
-    if (this.#hall.log.isLevelEnabled('debug')) this.#tell(status, now);
+    this.#answered(status, now);
   }
 
   /** Begins an answer that is written while the body still comes. */
@@ -347,10 +295,7 @@ export class Exchange {
   /** Answers a request whose events were not found: it is counted as one refusal. */
   refuse(refusal: Refusal, close = false): void {
     if (!this.#isOpen) return;
-    this.#hall.metrics.refused(
-      this.#hall.intake.streams.has(this.stream) ? this.stream : undefined,
-      refusal.code,
-    );
+    this.#countRefused(refusal);
     this.answer(answerRefusal(refusal), close);
   }
 
@@ -360,12 +305,14 @@ export class Exchange {
    * error sent instead of this answer.
    */
   refuseAtOnce(refusal: Refusal): void {
+    if (this.head.contentLength !== undefined) return this.refuse(refusal, true);
     if (!this.#isOpen) return;
-    this.#hall.metrics.refused(
-      this.#hall.intake.streams.has(this.stream) ? this.stream : undefined,
-      refusal.code,
-    );
-    this.answer(answerRefusal(refusal), true, this.head.contentLength === undefined);
+    this.#countRefused(refusal);
+    this.#release();
+    const now = this.#hall.clock.monotonic();
+    const answer = answerRefusal(refusal);
+    answerAndClose(this.#res, answer.status, this.#headersOf(answer, now), answer.body);
+    this.#answered(answer.status, now);
   }
 
   /** Refuses a request that carries no events: nothing is counted. */
@@ -390,6 +337,34 @@ export class Exchange {
     }
   }
 
+  #countRefused({ code }: Refusal): void {
+    const { intake, metrics } = this.#hall;
+    metrics.refused(intake.streams.has(this.stream) ? this.stream : undefined, code);
+  }
+
+  #headersOf({ status, contentType, ack, retryAfterSeconds }: Answer, now: number): string {
+    let headers = `${contentType ?? 'application/json'}\r\n${this.#commonHeaders(now)}`;
+    if (ack !== undefined) headers += `\r\nX-Sluice-Ack: ${ack}`;
+    if (status === 401) headers += challenge;
+    if (retryAfterSeconds !== undefined) headers += `\r\nRetry-After: ${retryAfterSeconds}`;
+    return headers;
+  }
+
+  /** Counts an answer that was written as a whole. */
+  #answered(status: number, now: number): void {
+    const { head, receivedAtMs, startedMs } = this;
+    const { log, metrics } = this.#hall;
+    metrics.answered(status);
+    metrics.latency('end_to_end', now - startedMs);
+    if (this.bodyMs !== undefined && this.checkedMs !== undefined) {
+      metrics.latency('processing', this.checkedMs - this.bodyMs);
+      metrics.latency('bus', now - this.checkedMs);
+    }
+    const sent = sentAt(head, receivedAtMs);
+    if (sent !== undefined) metrics.latency('network', Math.max(0, receivedAtMs - sent));
+    if (log.isLevelEnabled('debug')) this.#tell(status, now);
+  }
+
   #commonHeaders(now: number): string {
     const { head, receivedAtMs, startedMs, bodyMs, checkedMs } = this;
     let headers = `${this.extraHeaders}X-Request-Id: ${this.requestId}\r\nX-Processing-Latency: ${Math.round(now - startedMs)}ms`;
@@ -405,17 +380,3 @@ export class Exchange {
     this.#hall.log.debug({ requestId, stream, key: grant?.name, status, events, ms }, 'request');
   }
 }
-
-const tooSlow: Refusal = {
-  status: 408,
-  code: 'body-too-slow',
-  message: `nothing of the body has arrived for ${limits.bodyIdleMs / 1_000} seconds`,
-  expected: 'the whole body; send it again',
-};
-
-const strangerTooSlow: Refusal = {
-  status: 408,
-  code: 'body-too-slow',
-  message: `the body has not arrived within ${limits.strangerBodyMaxMs / 1_000} seconds`,
-  expected: 'the key in the head of the request (Authorization), with which a body may take longer',
-};

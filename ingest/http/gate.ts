@@ -12,13 +12,14 @@ import { refuseStream } from '../access/access.ts';
 import type { Grant } from '../access/grant.ts';
 import type { Quotas } from '../access/quotas.ts';
 import type { Rechecks } from '../access/rechecks.ts';
+import type { Refusal } from '../event/refusal.ts';
+import { isRefusal } from '../event/refusal.ts';
 import type { BoundStream } from '../intake.ts';
-import type { Refusal } from '../protocol/refusal.ts';
-import { isRefusal } from '../protocol/refusal.ts';
 import type { Share } from '../room.ts';
 import { networkOf } from './address.ts';
 import { readableBy } from './cors.ts';
-import type { Exchange, Hall } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import type { Hall } from './hall.ts';
 import type { IncomingRequest } from './request.ts';
 import { refuseForeign } from './trial.ts';
 

@@ -18,7 +18,7 @@
  */
 import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Refusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
 
 /** What the check needs of a head. */
 export interface Framing {

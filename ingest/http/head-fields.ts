@@ -113,6 +113,14 @@ function collect(name: string, value: string): void {
     case 'trailer':
       head.hasTrailer = true;
       return;
+    default:
+      collectMore(head, name, value);
+  }
+}
+
+/** What has nothing to do with the request's framing, body and sender. */
+function collectMore(head: HeadFields, name: string, value: string): void {
+  switch (name) {
     case 'x-request-id':
       head.requestId = value;
       return;

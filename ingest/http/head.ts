@@ -2,9 +2,9 @@
  * From a request's head to what its events take over from it.
  */
 import type { Random } from '../../schemas/kernel/random.ts';
-import type { RequestHead } from '../protocol/attributes.ts';
-import { readTraceparent } from '../protocol/attributes.ts';
-import type { ClientContext } from '../protocol/client-context.ts';
+import type { ClientContext } from '../event/client-context.ts';
+import type { RequestHead } from '../event/given.ts';
+import { readTraceparent } from '../event/traceparent.ts';
 import type { IncomingRequest } from './request.ts';
 
 const traceBytes = Buffer.alloc(24);

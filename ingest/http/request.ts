@@ -9,7 +9,7 @@
  */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { afterThisRound } from '../../schemas/kernel/clock.ts';
-import type { BinaryHeaders } from '../protocol/cloudevents.ts';
+import type { BinaryHeaders } from '../event/read-body.ts';
 import { forwardedAddress, textOfBytes } from './address.ts';
 import type { BodyRule, HeadFault } from './head-check.ts';
 import { decideHead } from './head-check.ts';
@@ -57,6 +57,11 @@ export interface AddressRule {
   readonly wanted: boolean;
   /** Proxies in front, each of which appends to X-Forwarded-For or Forwarded. */
   readonly trustedProxies: number;
+}
+
+/** The stream of a path that begins with `/v1/:team/:app`; only in the handler's own turn. */
+export function streamNameOf(req: HttpRequest): string {
+  return `${req.getParameter(0)}/${req.getParameter(1)}`;
 }
 
 /** What is made ready for a body whose length was only announced. */

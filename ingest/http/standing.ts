@@ -4,8 +4,8 @@
  *
  * Invariant: what was refused once stays refused.
  */
-import type { Refusal } from '../protocol/refusal.ts';
-import { isRefusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
+import { isRefusal } from '../event/refusal.ts';
 import type { Admitted, Gate } from './gate.ts';
 import { admitAgain } from './gate.ts';
 

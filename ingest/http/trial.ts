@@ -6,7 +6,7 @@
  * Fetch Metadata: https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
  */
 import type { Access } from '../access/access.ts';
-import type { Refusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
 import type { IncomingRequest } from './request.ts';
 
 const localHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;

@@ -13,7 +13,7 @@
 import { assert } from '../../schemas/kernel/assert.ts';
 import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Refusal } from '../protocol/refusal.ts';
+import type { Refusal } from '../event/refusal.ts';
 
 export interface IngestionWarning {
   readonly code: RefusedCode;

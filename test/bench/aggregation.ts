@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { createBatcher } from '../../ingest/delivery/batcher.ts';
+import { Batcher } from '../../ingest/delivery/batcher.ts';
 import { createBreaker } from '../../ingest/delivery/breaker.ts';
 import type { Aggregation } from '../../schemas/config.ts';
 import { manualClock, sleep } from '../../schemas/kernel/clock.ts';
@@ -82,7 +82,7 @@ function recordOf(
 async function totalsOf(datas: readonly string[], aggregate: Aggregation): Promise<Totals> {
   const clock = manualClock();
   const sizes: number[] = [];
-  const batcher = createBatcher({
+  const batcher = new Batcher({
     writer: {
       path: 'kinesis',
       describe: () => Promise.resolve({ recordMaxBytes: shardBytes, splits: ['0'] }),

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { loadDataCheck } from '../../ingest/data-check.ts';
 import { decideRoute } from '../../ingest/delivery/route.ts';
-import { deriveEvent } from '../../ingest/protocol/attributes.ts';
+import { deriveEvent } from '../../ingest/event/attributes.ts';
 import { encodeFrame, sizeOf } from '../../ingest/segment-log/frame.ts';
 import { checkJson, isFault } from '../../schemas/json-scan.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';

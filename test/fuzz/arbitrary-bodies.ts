@@ -2,7 +2,7 @@
  * Bodies as clients of all protocols send them, as they nearly send them, and as nobody does.
  */
 import fc from 'fast-check';
-import { segmentTypes } from '../../ingest/protocol/segment.ts';
+import { segmentTypes } from '../../ingest/protocols/segment/read.ts';
 
 /** Few, so that they come again. */
 export const someId = fc.oneof(

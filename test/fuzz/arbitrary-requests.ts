@@ -8,8 +8,8 @@
  */
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { mediaTypes } from '../../ingest/protocol/media-type.ts';
-import { segmentTypes } from '../../ingest/protocol/segment.ts';
+import { bodies } from '../../ingest/protocols/list.ts';
+import { segmentTypes } from '../../ingest/protocols/segment/read.ts';
 import { someBody, someId, someTime, someType } from './arbitrary-bodies.ts';
 
 export interface Asked {
@@ -54,7 +54,7 @@ const fieldText = (arbitrary: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   );
 
 const contentType = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom(...Object.keys(mediaTypes)) },
+  { weight: 6, arbitrary: fc.constantFrom('', ...bodies.flatMap(({ match }) => match.types)) },
   {
     weight: 3,
     arbitrary: fc.constantFrom(

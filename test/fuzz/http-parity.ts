@@ -8,7 +8,8 @@
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { bodyKindOf } from '../../ingest/protocol/media-type.ts';
+import { json } from '../../ingest/protocols/json.ts';
+import { matchBody } from '../../ingest/protocols/list.ts';
 import type { Rig } from '../ingest/support.ts';
 import { openAccess, rig } from '../ingest/support.ts';
 import type { Pair } from './http-differences.ts';
@@ -193,7 +194,7 @@ async function referenceServer(): Promise<{ readonly port: number; close(): void
         const isRoute =
           request.method === 'POST' &&
           /^(?:http:\/\/[^/]+)?\/v1\/a\/plain(?:\?|$)/.test(request.url ?? '');
-        const isTyped = bodyKindOf(request.headers['content-type'] ?? '', undefined) === 'json';
+        const isTyped = matchBody(request.headers['content-type'] ?? '', undefined) === json;
         response.statusCode = !isRoute ? 404 : isTyped && isJson(Buffer.concat(chunks)) ? 200 : 400;
         response.end();
       });

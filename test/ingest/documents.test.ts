@@ -10,7 +10,7 @@ import ajvFormats from 'ajv-formats';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { asyncapiText, openapiText } from '../../ingest/documents/documents.ts';
-import { mediaTypes } from '../../ingest/protocol/media-type.ts';
+import { bodies } from '../../ingest/protocols/list.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Heard } from './documented.ts';
@@ -57,9 +57,7 @@ describe('the OpenAPI document', () => {
       readonly requestBody: { readonly content: Node };
     };
     expect(Object.keys(operation.requestBody.content).toSorted()).toEqual(
-      Object.keys(mediaTypes)
-        .filter((type) => type !== '')
-        .toSorted(),
+      bodies.flatMap(({ match }) => match.types).toSorted(),
     );
   });
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { argv } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { topologyMetrics } from '../../deploy/host/topology-metrics.ts';
-import { ingressMetrics } from '../../ingest/telemetry/metrics.ts';
+import { IngressMetrics } from '../../ingest/telemetry/metrics.ts';
 import { root } from '../repo/support.ts';
 
 export const metricsPage = join(root, 'docs/reference/metrics.md');
@@ -38,7 +38,7 @@ const tableOf = (metrics: readonly Metric[]): string =>
   ].join('\n');
 
 export async function metricsReference(): Promise<string> {
-  const ingress = metricsIn(await ingressMetrics().text());
+  const ingress = metricsIn(await new IngressMetrics().text());
   const topologies = metricsIn((await topologyMetrics([], 0)).text);
   return `# Metrics
 

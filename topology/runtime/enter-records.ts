@@ -2,13 +2,15 @@
  * From records to elements: what a source's records are to the topology, and what is refused
  * because it is no event of its stream.
  */
+
+import { claimScheme } from '../../schemas/claim.ts';
 import type { EventAttributes, SluiceEvent } from '../../schemas/event.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { JsonLosses } from '../../schemas/number-scan.ts';
 import { jsonLosses } from '../../schemas/number-scan.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
-import { claimScheme, decodeRecord } from '../../schemas/wire.ts';
+import { decodeRecord } from '../../schemas/wire.ts';
 import type { SetAside } from '../checkpoint/isolation.ts';
 import { placeOf } from '../checkpoint/isolation.ts';
 import type { Origin } from '../graph/sink.ts';

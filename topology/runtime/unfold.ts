@@ -19,13 +19,13 @@
  */
 import { webcrypto } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
+import type { Claim } from '../../schemas/claim.ts';
+import { claimOf, claimScheme, resolveClaim } from '../../schemas/claim.ts';
 import { decodeAggregate } from '../../schemas/kpl.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
 import type { IncomingRecord } from '../../schemas/ports/record.ts';
 import type { ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
-import type { Claim } from '../../schemas/wire.ts';
-import { claimOf, claimScheme, resolveClaim } from '../../schemas/wire.ts';
 
 /** https://www.rfc-editor.org/rfc/rfc1952#page-6 */
 const gzipMagic = [0x1f, 0x8b] as const;

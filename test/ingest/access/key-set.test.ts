@@ -11,7 +11,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Access } from '../../../ingest/access/access.ts';
 import { createAccess } from '../../../ingest/access/access.ts';
-import { isRefusal } from '../../../ingest/protocol/refusal.ts';
+import { isRefusal } from '../../../ingest/event/refusal.ts';
 import { silentLog } from '../../../ingest/telemetry/log.ts';
 import type { AccessConfig } from '../../../schemas/config-access.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';

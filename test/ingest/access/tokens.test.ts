@@ -7,8 +7,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { createTokens } from '../../../ingest/access/tokens.ts';
-import { isRefusal } from '../../../ingest/protocol/refusal.ts';
+import { Tokens } from '../../../ingest/access/tokens.ts';
+import { isRefusal } from '../../../ingest/event/refusal.ts';
 import { silentLog } from '../../../ingest/telemetry/log.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
@@ -42,7 +42,7 @@ it(`no more than ${limits.tokensRememberedMax} are remembered, and the oldest is
       keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'one', alg: 'EdDSA' }],
     }),
   );
-  const tokens = createTokens([issuerConfig({ file })], {
+  const tokens = new Tokens([issuerConfig({ file })], {
     clock: manualClock(0),
     random: seededRandom(1),
     log: silentLog,

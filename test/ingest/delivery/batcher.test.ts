@@ -1,8 +1,7 @@
 import { setTimeout as realTime } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Batcher } from '../../../ingest/delivery/batcher.ts';
-import { createBatcher } from '../../../ingest/delivery/batcher.ts';
+import { Batcher } from '../../../ingest/delivery/batcher.ts';
 import { createBreaker } from '../../../ingest/delivery/breaker.ts';
 import type { Aggregation } from '../../../schemas/config.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
@@ -54,7 +53,7 @@ describe('a batcher', () => {
       { failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 },
       random,
     );
-    return createBatcher({
+    return new Batcher({
       writer,
       stream: 'a/b',
       order: 'none',
@@ -305,7 +304,7 @@ describe('a batcher in order of keys, whose writer refuses one record of several
       },
       close: () => Promise.resolve(),
     };
-    const batcher = createBatcher({
+    const batcher = new Batcher({
       writer,
       stream: 'a/b',
       order: 'key',

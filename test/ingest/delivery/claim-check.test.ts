@@ -5,12 +5,13 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createBatcher } from '../../../ingest/delivery/batcher.ts';
+import { Batcher } from '../../../ingest/delivery/batcher.ts';
 import { createBreaker } from '../../../ingest/delivery/breaker.ts';
 import type { ClaimCheck } from '../../../ingest/delivery/claim-check.ts';
 import { createClaimCheck, sweepClaims, weightOf } from '../../../ingest/delivery/claim-check.ts';
 import type { RoutedRecord } from '../../../ingest/delivery/route.ts';
-import { isRefusal } from '../../../ingest/protocol/refusal.ts';
+import { isRefusal } from '../../../ingest/event/refusal.ts';
+import { claimOf, resolveClaim } from '../../../schemas/claim.ts';
 import type { EventAttributes } from '../../../schemas/event.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';
@@ -18,7 +19,7 @@ import { decodeAggregate } from '../../../schemas/kpl.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
 import type { IncomingRecord } from '../../../schemas/ports/record.ts';
-import { claimOf, decodeRecord, resolveClaim } from '../../../schemas/wire.ts';
+import { decodeRecord } from '../../../schemas/wire.ts';
 import { memoryBlobs } from '../../topology/support.ts';
 import { streamDouble, until } from './support.ts';
 
@@ -248,7 +249,7 @@ describe('a record that points', () => {
         { failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 },
         random,
       );
-      const batcher = createBatcher({
+      const batcher = new Batcher({
         writer,
         stream: 'a/b',
         order: 'key',

@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { createBatcher } from '../../../ingest/delivery/batcher.ts';
+import { Batcher } from '../../../ingest/delivery/batcher.ts';
 import type { Breaker } from '../../../ingest/delivery/breaker.ts';
 import { createBreaker } from '../../../ingest/delivery/breaker.ts';
 import type { Spool, SpoolOutcome } from '../../../ingest/delivery/spool.ts';
 import { openSpool } from '../../../ingest/delivery/spool.ts';
-import type { DrainNews, SpoolDrain } from '../../../ingest/delivery/spool-drain.ts';
-import { startSpoolDrain } from '../../../ingest/delivery/spool-drain.ts';
+import type { DrainNews } from '../../../ingest/delivery/spool-drain.ts';
+import { SpoolDrain } from '../../../ingest/delivery/spool-drain.ts';
 import { SpoolMemory } from '../../../ingest/delivery/spool-memory.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
@@ -68,7 +68,7 @@ async function rigOf(
     { failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 },
     random,
   );
-  const batcher = createBatcher({
+  const batcher = new Batcher({
     writer: stream,
     stream: 'a/b',
     order,
@@ -86,24 +86,26 @@ async function rigOf(
     aside: [],
     faults: {},
   };
-  const spool: Spool = Object.create(real, {
-    read: {
-      value: async (bounds: ReadBounds) => {
-        rig.reads.push(bounds);
-        if (rig.faults.read !== undefined) throw rig.faults.read;
-        const found = await real.read(bounds);
-        rig.found.push(found.length);
-        return found;
-      },
+  const watched: Pick<Spool, 'read' | 'drainedTo'> = {
+    async read(bounds: ReadBounds) {
+      rig.reads.push(bounds);
+      if (rig.faults.read !== undefined) throw rig.faults.read;
+      const found = await real.read(bounds);
+      rig.found.push(found.length);
+      return found;
     },
-    drainedTo: {
-      value: async (offset: number) => {
-        rig.marks.push(offset);
-        await real.drainedTo(offset);
-        if (rig.faults.mark !== undefined) throw rig.faults.mark;
-      },
+    async drainedTo(offset: number) {
+      rig.marks.push(offset);
+      await real.drainedTo(offset);
+      if (rig.faults.mark !== undefined) throw rig.faults.mark;
     },
-  }) as Spool;
+  };
+  const spool: Spool = new Proxy(real, {
+    get(target, name) {
+      const value: unknown = Reflect.get(name in watched ? watched : target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
   const setAside = async (refused: OutgoingRecord): Promise<SpoolOutcome> => {
     const { aside } = rig.faults;
     if (aside instanceof Error) throw aside;
@@ -119,7 +121,7 @@ async function rigOf(
     spool,
     breaker,
     start() {
-      const drain = startSpoolDrain({
+      const drain = new SpoolDrain({
         spool,
         batcher,
         breaker,

@@ -3,9 +3,9 @@
  */
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { isRefusal } from '../../../ingest/event/refusal.ts';
 import type { Encoding } from '../../../ingest/http/decompress.ts';
 import { decompress } from '../../../ingest/http/decompress.ts';
-import { isRefusal } from '../../../ingest/protocol/refusal.ts';
 
 type Packed = Exclude<Encoding, 'identity'>;
 const packers: readonly (readonly [string, Packed, (plain: Buffer) => Buffer])[] = [

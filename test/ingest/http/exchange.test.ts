@@ -5,8 +5,8 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { expect, it } from 'vitest';
-import type { Hall } from '../../../ingest/http/exchange.ts';
 import { Exchange } from '../../../ingest/http/exchange.ts';
+import type { Hall } from '../../../ingest/http/hall.ts';
 import type { IncomingRequest } from '../../../ingest/http/request.ts';
 import { createRoom } from '../../../ingest/room.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';

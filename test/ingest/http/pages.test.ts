@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exposedHeaders } from '../../../ingest/http/cors.ts';
-import { likelyRoute } from '../../../ingest/http/likely-route.ts';
-import { segmentRoutes } from '../../../ingest/protocol/segment.ts';
+import { likelyEndpoint } from '../../../ingest/protocols/likely-endpoint.ts';
+import { segmentCalls } from '../../../ingest/protocols/segment/read.ts';
 import type { Rig } from '../support.ts';
 import { openAccess, post, rig } from '../support.ts';
 
@@ -114,6 +114,6 @@ describe('a path', () => {
     ['/v1/<x>/y', 'POST /v1/{team}/{app}'],
     [`/v1/${'a'.repeat(1_000)}/b`, 'POST /v1/{team}/{app}'],
   ])('%s was probably meant as %s', (path, route) => {
-    expect(likelyRoute(path, Object.keys(segmentRoutes))).toBe(route);
+    expect(likelyEndpoint(path, Object.keys(segmentCalls))).toBe(route);
   });
 });

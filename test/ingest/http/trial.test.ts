@@ -4,9 +4,9 @@
  */
 import { describe, expect, it } from 'vitest';
 import { createAccess } from '../../../ingest/access/access.ts';
+import { isRefusal } from '../../../ingest/event/refusal.ts';
 import type { IncomingRequest } from '../../../ingest/http/request.ts';
 import { refuseForeign, refuseForeignHost } from '../../../ingest/http/trial.ts';
-import { isRefusal } from '../../../ingest/protocol/refusal.ts';
 import { silentLog } from '../../../ingest/telemetry/log.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';

@@ -10,7 +10,7 @@ import { createIngress } from '../../../ingest/ingress.ts';
 import { createHistogram, histogramBoundsMs } from '../../../ingest/telemetry/histogram.ts';
 import { deriveLedger } from '../../../ingest/telemetry/ledger.ts';
 import { createLog } from '../../../ingest/telemetry/log.ts';
-import { ingressMetrics } from '../../../ingest/telemetry/metrics.ts';
+import { IngressMetrics } from '../../../ingest/telemetry/metrics.ts';
 import { createWarnings } from '../../../ingest/telemetry/warnings.ts';
 import type { LogLevel } from '../../../schemas/config.ts';
 import { manualClock, systemClock } from '../../../schemas/kernel/clock.ts';
@@ -125,7 +125,7 @@ describe('metrics', () => {
   });
 
   it('count what writes failed for, by code, and what happened to connections', async () => {
-    const metrics = ingressMetrics();
+    const metrics = new IngressMetrics();
     const throttled = {
       kind: 'refused',
       code: 'throughput-exceeded',
@@ -235,7 +235,7 @@ describe('the ledger', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
-        const metrics = ingressMetrics();
+        const metrics = new IngressMetrics();
         const sums = { received: 0, accepted: 0, repeated: 0, refused: 0 };
         let before = metrics.counts();
         let nowMs = 0;

@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKafkaReader } from '../../../../deploy/streams/kafka/kafka-reader.ts';
 import { createKafkaWriter } from '../../../../deploy/streams/kafka/kafka-writer.ts';
-import { createBatcher } from '../../../../ingest/delivery/batcher.ts';
+import { Batcher } from '../../../../ingest/delivery/batcher.ts';
 import { createBreaker } from '../../../../ingest/delivery/breaker.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../../schemas/kernel/random.ts';
@@ -138,7 +138,7 @@ describe.skipIf(javaMissing() !== undefined)(
             { failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 },
             systemRandom,
           );
-          const batcher = createBatcher({
+          const batcher = new Batcher({
             ...{ writer, stream, order: 'key', aggregate: 'none', breaker },
             ...{ clock: systemClock, random: systemRandom },
           });
@@ -162,7 +162,7 @@ describe.skipIf(javaMissing() !== undefined)(
           { failuresToOpen: 5, pauseBaseMs: 500, pauseMaxMs: 15_000 },
           systemRandom,
         );
-        const batcher = createBatcher({
+        const batcher = new Batcher({
           ...{ writer, stream, order: 'key', aggregate: 'none', breaker },
           ...{ clock: systemClock, random: systemRandom },
         });

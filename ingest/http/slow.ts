@@ -1,0 +1,19 @@
+/**
+ * Why a body is not waited for any longer.
+ */
+import { limits } from '../../schemas/limits.ts';
+import type { Refusal } from '../event/refusal.ts';
+
+export const tooSlow: Refusal = {
+  status: 408,
+  code: 'body-too-slow',
+  message: `nothing of the body has arrived for ${limits.bodyIdleMs / 1_000} seconds`,
+  expected: 'the whole body; send it again',
+};
+
+export const strangerTooSlow: Refusal = {
+  status: 408,
+  code: 'body-too-slow',
+  message: `the body has not arrived within ${limits.strangerBodyMaxMs / 1_000} seconds`,
+  expected: 'the key in the head of the request (Authorization), with which a body may take longer',
+};
