@@ -3,31 +3,14 @@
  * of the log.
  *
  * Invariants:
- * 1. A setting of `secretSettings` is never shown, in part or wrong as it may be.
+ * 1. A setting that the table (config/table.ts) calls `writeOnly` is never shown, even in part or
+ *    when it is wrong.
  * 2. Of any address, wherever it stands in a text, the user information is masked, and so are
  *    members of its query that are named like secrets. Too much is masked rather than too little:
  *    everything up to the last @ that belongs to it.
  */
 
-/** Paths; `*` is any one name. */
-export const secretSettings: readonly string[] = [
-  'neo4j.password',
-  'ingress.address_secret',
-  'lookups.*.headers.*',
-];
-
 export const hidden = '***';
-
-export function isSecret(path: string): boolean {
-  const names = path.split('.');
-  return secretSettings.some((setting) => {
-    const wanted = setting.split('.');
-    return (
-      wanted.length === names.length &&
-      wanted.every((name, index) => name === '*' || name === names[index])
-    );
-  });
-}
 
 /**
  * A scheme and its slashes; schemes of the web and of Neo4j also without: a parser takes

@@ -3,9 +3,10 @@
  * which has only its digest.
  */
 import { createHash } from 'node:crypto';
-import { keyFields, originField, patternField } from '../../schemas/config-access.ts';
-import type { Field } from '../../schemas/config-fields.ts';
-import { expectedOf, problemOf } from '../../schemas/config-fields.ts';
+import { keys, origin, streamPattern } from '../../schemas/config/access.ts';
+import { fitsSetting } from '../../schemas/config/check.ts';
+import type { SettingSchema } from '../../schemas/config/setting.ts';
+import { expectedOf } from '../../schemas/config/setting.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { Output } from './output.ts';
@@ -37,9 +38,9 @@ function newKey(random: Random): string {
 }
 
 export function keyCommand({ name, streams, origins, random, output }: KeyCommand): number {
-  require('name', name, keyFields['name'] as Field);
-  for (const stream of streams) require('stream', stream, patternField);
-  for (const origin of origins) require('origin', origin, originField);
+  require('name', name, keys.items.properties.name);
+  for (const stream of streams) require('stream', stream, streamPattern);
+  for (const page of origins) require('origin', page, origin);
   const key = newKey(random);
   const sha256 = createHash('sha256').update(key).digest('hex');
   if (output.json) {
@@ -64,11 +65,10 @@ const invalid = {
   stream: 'stream-invalid',
 } as const;
 
-function require(what: keyof typeof invalid, value: string, field: Field): void {
-  const problem = problemOf(value, field);
-  if (problem !== undefined)
+function require(what: keyof typeof invalid, value: string, setting: SettingSchema): void {
+  if (!fitsSetting(setting, value))
     throw new SluiceError(
       invalid[what],
-      `invalid --${what} '${value}': expected ${expectedOf(field)}`,
+      `invalid --${what} '${value}': expected ${expectedOf(setting)}`,
     );
 }

@@ -9,7 +9,7 @@
  *    filled.
  */
 import { createHash } from 'node:crypto';
-import type { InputEvent } from './send-values.ts';
+import type { InputEvent } from './send-pieces.ts';
 
 export interface LaneOptions {
   readonly lanes: number;

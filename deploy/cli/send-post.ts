@@ -12,10 +12,10 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { Answer, EventResult } from './send-answer.ts';
 import { decideAnswer, retryAfterMs } from './send-answer.ts';
+import type { InputEvent } from './send-pieces.ts';
 import type { Sender } from './send-request.ts';
 import type { Totals } from './send-totals.ts';
 import { countRefused, countSent } from './send-totals.ts';
-import type { InputEvent } from './send-values.ts';
 
 export interface PostContext {
   readonly sender: Sender;

@@ -21,13 +21,13 @@ import type { Marker } from './send-marker.ts';
 import { markerOf } from './send-marker.ts';
 import type { SendOptions } from './send-options.ts';
 import { sendOptions, targetOf } from './send-options.ts';
+import type { InputEvent } from './send-pieces.ts';
 import type { Interruption } from './send-post.ts';
 import { Interrupted, postEvents } from './send-post.ts';
 import { sendProgress } from './send-progress.ts';
 import { openSender } from './send-request.ts';
 import type { Totals } from './send-totals.ts';
 import { countRefused, emptyTotals, reportTotals } from './send-totals.ts';
-import type { InputEvent } from './send-values.ts';
 import { eventsOf } from './send-values.ts';
 
 export interface SendCommand {

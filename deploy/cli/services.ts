@@ -18,14 +18,17 @@ import { portOf, stopSignal, tellOfHttpServer, withMetricsPort, withPort } from 
 export interface ServiceCommand {
   readonly config: string;
   readonly dir: string;
-  readonly port?: string;
-  readonly dropState?: readonly string[];
-  /** Of `enrich`: as a person writes it. */
-  readonly from?: string;
+  readonly port: string | undefined;
   readonly env: Environment;
   readonly clock: Clock;
   readonly random: Random;
   readonly output: Output;
+}
+
+export interface EnrichCommand extends ServiceCommand {
+  readonly dropState: readonly string[] | undefined;
+  /** As a person writes it. */
+  readonly from: string | undefined;
 }
 
 /** Resolves with the exit code once it was stopped. */
@@ -64,7 +67,7 @@ export async function enrichCommand({
   clock,
   random,
   output,
-}: ServiceCommand): Promise<number> {
+}: EnrichCommand): Promise<number> {
   const loaded = loadConfig(file, env);
   const config =
     port === undefined

@@ -10,9 +10,9 @@ export interface SkipCommand {
   readonly topology: string;
   readonly split: string;
   /** A position, `latest` or `oldest`. */
-  readonly to?: string;
-  readonly whole?: boolean;
-  readonly undo?: boolean;
+  readonly to: string | undefined;
+  readonly whole: boolean;
+  readonly undo: boolean;
   readonly dir: string;
   readonly output: Output;
 }
@@ -30,11 +30,9 @@ export async function skipCommand({
   dir,
   output,
 }: SkipCommand): Promise<number> {
-  const asked = [
-    to,
-    whole === true ? 'whole' : undefined,
-    undo === true ? 'undo' : undefined,
-  ].filter((each) => each !== undefined);
+  const asked = [to, whole ? 'whole' : undefined, undo ? 'undo' : undefined].filter(
+    (each) => each !== undefined,
+  );
   const [target] = asked;
   if (target === undefined || asked.length > 1 || to === 'whole' || to === 'undo') {
     throw new SluiceError(

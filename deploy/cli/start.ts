@@ -21,10 +21,10 @@ import type { Output } from './output.ts';
 export interface StartCommand {
   readonly config: string;
   readonly dir: string;
-  readonly port?: string;
-  readonly dropState?: readonly string[];
+  readonly port: string | undefined;
+  readonly dropState: readonly string[] | undefined;
   /** As a person writes it. */
-  readonly from?: string;
+  readonly from: string | undefined;
   readonly env: Environment;
   readonly clock: Clock;
   readonly random: Random;

@@ -5,12 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Neo4jOptions } from '../../enrich/graph/neo4j-session.ts';
-import type {
-  AwsPlace,
-  KafkaConfig,
-  Neo4jConfig,
-  S3Config,
-} from '../../schemas/config-services.ts';
+import type { AwsPlace, KafkaConfig, Neo4jConfig, S3Config } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';

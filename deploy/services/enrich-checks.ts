@@ -4,8 +4,7 @@
  */
 import { describeStream } from '../../enrich/firehose/deliver-call.ts';
 import { createNeo4jSession } from '../../enrich/graph/neo4j-session.ts';
-import type { SluiceConfig } from '../../schemas/config.ts';
-import type { KafkaConfig } from '../../schemas/config-services.ts';
+import type { KafkaConfig, SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { RecordReader } from '../../schemas/ports/record-reader.ts';

@@ -11,7 +11,7 @@
  * 4. Without keys nothing is taken under a name that is not this machine's, or from a page of
  *    elsewhere: whoever runs a first trial on their machine has a browser open.
  */
-import type { AccessConfig } from '../../schemas/config-access.ts';
+import type { AccessConfig } from '../../schemas/config.ts';
 import type { Refusal } from '../event/refusal.ts';
 import { isRefusal } from '../event/refusal.ts';
 import type { Credentials } from './credentials.ts';

@@ -7,7 +7,7 @@
  * 2. Past the bound the one that would be full soonest of a sample goes: who owes much cannot get
  *    rid of it by bringing others in.
  */
-import type { QuotaConfig } from '../../schemas/config-access.ts';
+import type { QuotaConfig } from '../../schemas/config.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { TokenBucket } from './token-bucket.ts';
 import { createTokenBucket } from './token-bucket.ts';

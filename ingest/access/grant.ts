@@ -1,7 +1,7 @@
 /**
  * What a sender may do, once it is known who it is.
  */
-import type { QuotaConfig } from '../../schemas/config-access.ts';
+import type { QuotaConfig } from '../../schemas/config.ts';
 import type { Refusal } from '../event/refusal.ts';
 
 export interface Grant {

@@ -10,7 +10,7 @@
  * 3. A key that a reload leaves as it was keeps its grant: its connections do not notice.
  */
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { AccessConfig, KeyConfig } from '../../schemas/config-access.ts';
+import type { AccessConfig, KeyConfig } from '../../schemas/config.ts';
 import type { Refusal } from '../event/refusal.ts';
 import type { Grant, Origins } from './grant.ts';
 import { covers } from './grant.ts';

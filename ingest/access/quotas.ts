@@ -11,8 +11,7 @@
  * Headers: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ (RateLimit and
  * RateLimit-Policy as structured fields).
  */
-import type { SluiceConfig } from '../../schemas/config.ts';
-import type { QuotaConfig } from '../../schemas/config-access.ts';
+import type { QuotaConfig, SluiceConfig } from '../../schemas/config.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../event/refusal.ts';
 import type { Bucket, BucketKind } from './buckets.ts';

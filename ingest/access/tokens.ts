@@ -15,7 +15,7 @@
 import { createHash, KeyObject } from 'node:crypto';
 import type { JWTPayload } from 'jose';
 import { decodeJwt, errors, jwtVerify } from 'jose';
-import type { JwtConfig } from '../../schemas/config-access.ts';
+import type { JwtConfig } from '../../schemas/config.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Refusal } from '../event/refusal.ts';
 import { isRefusal } from '../event/refusal.ts';

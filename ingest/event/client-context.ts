@@ -11,7 +11,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { createHmac } from 'node:crypto';
-import type { ClientContextConfig } from '../../schemas/config-stream.ts';
+import type { ClientContextConfig } from '../../schemas/config.ts';
 import { limits } from '../../schemas/limits.ts';
 import { isText } from './attribute-text.ts';
 

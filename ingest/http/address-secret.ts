@@ -3,7 +3,7 @@
  * next start, and from then on an address has another digest.
  */
 import { readFileSync } from 'node:fs';
-import type { SecretConfig } from '../../schemas/config-stream.ts';
+import type { SecretConfig } from '../../schemas/config.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 

@@ -7,9 +7,14 @@ import { request } from 'node:http';
 import type { Ingress, IngressSettings } from '../../ingest/ingress.ts';
 import { createIngress } from '../../ingest/ingress.ts';
 import { silentLog } from '../../ingest/telemetry/log.ts';
-import type { SluiceConfig, StreamConfig } from '../../schemas/config.ts';
+import type {
+  AccessConfig,
+  JwtConfig,
+  KeyConfig,
+  SluiceConfig,
+  StreamConfig,
+} from '../../schemas/config.ts';
 import { ledgerStream } from '../../schemas/config.ts';
-import type { AccessConfig, JwtConfig, KeyConfig } from '../../schemas/config-access.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';

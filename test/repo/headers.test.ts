@@ -11,10 +11,7 @@ const longest = 400;
 
 /** Longer than that until they are parts with names; one that is short enough leaves the list. */
 const toBeParted: readonly string[] = [
-  'deploy/cli/main.ts',
-  'deploy/cli/send-values.ts',
   'deploy/host/topology-host.ts',
-  'schemas/config-file.ts',
   'topology/runtime/job.ts',
   'topology/runtime/source.ts',
   'topology/time/watermark.ts',

@@ -26,8 +26,8 @@ jwt:
   - {issuer: 'https://login.example/a', audience: t, jwks_url: 'https://login.example/jwks'}
 `;
   expect(problems(text)).toEqual([
-    "5 keys[2].name: 'one' is already that of keys[0]",
     `4 keys[1].sha256: '${digest('a')}' is already that of keys[0]`,
+    "5 keys[2].name: 'one' is already that of keys[0]",
     "9 jwt[2].issuer: 'https://login.example/a' is already that of jwt[0]",
   ]);
 });
@@ -44,7 +44,7 @@ it.each([
 
 it('team sluice is nobody, whatever its app', () => {
   expect(problems('streams:\n  - {team: sluice, app: ledger}\n')).toEqual([
-    '2 streams[0].team: it is reserved',
+    "2 streams[0].team: 'sluice' is reserved",
   ]);
 });
 
@@ -56,5 +56,5 @@ it('says of each section whether it is there, if only as an empty list', () => {
   expect(sections(streams)).toEqual({ keys: false, jwt: false });
   expect(sections(`${streams}\nkeys: []\njwt: []`)).toEqual({ keys: true, jwt: true });
   // A section without a value is what is left of one that is half saved.
-  expect(problems(`${streams}\nkeys:\n`)).toEqual(['2 keys: it is no list']);
+  expect(problems(`${streams}\nkeys:\n`)).toEqual(['2 keys: has no value']);
 });

@@ -66,8 +66,8 @@ describe('configuration', () => {
       from: 'environment PORT (sluice.yaml:3)',
     });
     expect(problems('streams: [{team: a, app: b}]\ningress: {port: "${PORT}"}')).toEqual([
-      '2 ingress.port: the environment has no PORT; PORT in the environment, or ${PORT:-default}',
-      '2 ingress.port: it is ""; a whole number from 0 to 65535',
+      '2 ingress.port: the environment variable PORT is not set; PORT in the environment, or ${PORT:-default}',
+      '2 ingress.port: is empty; a whole number from 0 to 65535',
     ]);
   });
 
@@ -87,15 +87,15 @@ extra: 1
 topologies: nope
 `),
     ).toEqual([
-      '11 extra: the key is unknown; one of streams, topologies, lookups, keys, jwt, routing, ingress, metrics, local, kinesis, kafka, s3, firehose, neo4j, enrich',
-      "3 streams[0].aap: the key is unknown; 'app' (did you mean that?) or another of team, app, kinesis_stream, kafka_topic, envelope, ack, when_down, order, aggregate, validate, schema, event, quota, context",
-      '2 streams[0].app: it is missing; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
-      "4 streams[0].envelope: it is 'cloudevents'; none or sluice",
-      "5 streams[0].ack: it is 'never'; replicated or spooled or buffered",
-      "7 routing.large_message_treshold_kb: the key is unknown; 'large_message_threshold_kb' (did you mean that?) or another of large_message_threshold_kb, failover, claim_check",
-      '10 ingress.host: it is a list or a map; a host name or address',
-      '9 ingress.port: it is "eighty"; a whole number from 0 to 65535',
-      '12 topologies: it is no list; a list',
+      '11 extra: unknown key; one of streams, topologies, lookups, keys, jwt, routing, ingress, metrics, local, kinesis, kafka, s3, firehose, neo4j, enrich',
+      "3 streams[0].aap: unknown key; 'app' (did you mean that?) or another of team, app, kinesis_stream, kafka_topic, envelope, ack, when_down, order, aggregate, validate, schema, event, quota, context",
+      '2 streams[0].app: is missing; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
+      "4 streams[0].envelope: invalid value 'cloudevents'; none or sluice",
+      "5 streams[0].ack: invalid value 'never'; replicated or spooled or buffered",
+      "7 routing.large_message_treshold_kb: unknown key; 'large_message_threshold_kb' (did you mean that?) or another of large_message_threshold_kb, failover, claim_check",
+      "9 ingress.port: invalid value 'eighty'; a whole number from 0 to 65535",
+      '10 ingress.host: got a list; a host name or address',
+      '12 topologies: got text; a list',
     ]);
   });
 
@@ -119,7 +119,7 @@ topologies: nope
       problems(`streams: [${stream('b')}]\nrouting: {large_message_threshold_kb: 1020}`).join(),
     ).toContain('does not fit a record of the small path');
     expect(problems(`streams: [${stream('b')}]\ningress: {body_max_mb: 64}`).join()).toContain(
-      'below body_max_mb',
+      'is below body_max_mb',
     );
     const key = (more: string): string =>
       `keys: [{name: k, sha256: ${'a'.repeat(64)}, streams: [a/c], ${more}}]`;
@@ -135,19 +135,19 @@ topologies: nope
     const hmac = `streams: [${stream('b', ', context: {ip: hmac}')}]`;
     expect(problems(hmac).join()).toContain('hmac needs a secret');
     expect(problems(`${hmac}\ningress: {address_secret: short}`).join()).toMatch(
-      /address_secret: it is too short/,
+      /address_secret: is too short/,
     );
     expect(problems(`streams: [${stream('b', ', context: {ip: some}')}]`).join()).toContain(
       'none or full or truncated or hmac',
     );
     expect(problems(`streams: [${stream('b', ', validate: reject')}]`).join()).toContain(
-      'streams[0].schema: it is missing',
+      'streams[0].schema: is missing',
     );
     expect(problems(`streams: [${stream('b', ', schema: x.json')}]`).join()).toContain(
-      'streams[0].validate: it is missing',
+      'streams[0].validate: is missing',
     );
     expect(problems('routing: {large_message_threshold_kb: 1}').join()).toContain(
-      'streams: it is missing',
+      'streams: is missing',
     );
     expect(problems('streams: []').join()).toContain('at least one stream');
     expect(problems('streams:\n\t- x').join()).toMatch(/^2 /);
@@ -219,22 +219,22 @@ lookups:
     const address =
       'an http or https address with {key} in its path or query, and no user or password (headers carry those)';
     expect(found).toEqual([
-      '3 lookups.-prices: that is no name for it; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
-      `4 lookups.nothing.url: it is missing; ${address}`,
-      "5 lookups.unknown.header: the key is unknown; 'headers' (did you mean that?) or another of url, headers",
-      `6 lookups.constant.url: it does not fit; ${address}`,
-      `7 lookups.host.url: it does not fit; ${address}`,
-      `8 lookups.fragment.url: it does not fit; ${address}`,
-      `9 lookups.user.url: it does not fit; ${address}`,
-      `10 lookups.protocol.url: it does not fit; ${address}`,
-      '11 lookups.list.headers: it is no map; a map by name',
-      '15 lookups.secret.headers.host: that is no name for it; the name of a header that is not one of the connection (RFC 9110)',
-      '18 lookups.secret.headers.X-KEY: it is there already; each name once, in any case',
-      '16 lookups.secret.headers.x-key: it does not fit; text of printable ASCII',
-      '17 lookups.secret.headers.x-two: it does not fit; text of printable ASCII',
+      '3 lookups.-prices: invalid name; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
+      `4 lookups.nothing.url: is missing; ${address}`,
+      "5 lookups.unknown.header: unknown key; 'headers' (did you mean that?) or another of url, headers",
+      `6 lookups.constant.url: invalid value; ${address}`,
+      `7 lookups.host.url: invalid value; ${address}`,
+      `8 lookups.fragment.url: invalid value; ${address}`,
+      `9 lookups.user.url: invalid value; ${address}`,
+      `10 lookups.protocol.url: invalid value; ${address}`,
+      '11 lookups.list.headers: got a list; a map by name',
+      '15 lookups.secret.headers.host: invalid name; the name of a header that is not one of the connection (RFC 9110)',
+      '16 lookups.secret.headers.x-key: invalid value; text of printable ASCII',
+      '17 lookups.secret.headers.x-two: invalid value; text of printable ASCII',
+      '18 lookups.secret.headers.X-KEY: is there already; each name once, in any case',
     ]);
     expect(problems('streams: [{team: a, app: b}]\nlookups: [prices]')).toEqual([
-      '2 lookups: it is no map; a map by name',
+      '2 lookups: got a list; a map by name',
     ]);
   });
 

@@ -16,13 +16,10 @@ import type { Output } from '../../deploy/cli/output.ts';
 import { reportFailure } from '../../deploy/cli/output.ts';
 import { remoteKeySet } from '../../ingest/access/key-set.ts';
 import { createLog } from '../../ingest/telemetry/log.ts';
-import { jwtFields, keyFields } from '../../schemas/config-access.ts';
-import type { Field } from '../../schemas/config-fields.ts';
+import { settingsOf } from '../../schemas/config/setting.ts';
+import { configTable } from '../../schemas/config/table.ts';
 import { loadConfig } from '../../schemas/config-file.ts';
-import { lookupFields } from '../../schemas/config-lookups.ts';
-import { maskAddresses, maskAll, secretSettings } from '../../schemas/config-secrets.ts';
-import { eventFields, sections, streamFields } from '../../schemas/config-sections.ts';
-import { serviceSections } from '../../schemas/config-services.ts';
+import { maskAddresses, maskAll } from '../../schemas/config-secrets.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
 
@@ -46,9 +43,14 @@ async function said(text: string, env: Record<string, string> = {}): Promise<str
   const file = join(dir, 'sluice.yaml');
   writeFileSync(file, text);
   const all: string[] = [];
-  for (const json of [false, true]) {
+  for (const [json, explain] of [
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ] as const) {
     const { output, lines } = recorder(json);
-    await configCheck(file, env, output);
+    await configCheck({ file, env, explain }, output);
     try {
       loadConfig(file, env);
     } catch (thrown) {
@@ -59,59 +61,47 @@ async function said(text: string, env: Record<string, string> = {}): Promise<str
   return all.join('\n');
 }
 
-const texts = (fields: Readonly<Record<string, Field>>): readonly string[] =>
-  Object.entries(fields).flatMap(([name, { type }]) => (type === 'string' ? [name] : []));
 const rest = 'streams: [{team: a, app: x}]\n';
+/** What an entry needs beside the setting that is looked at. */
+const beside: Readonly<Record<string, object>> = {
+  streams: { team: 'a', app: 'x' },
+  keys: { name: 'k', sha256: 'a'.repeat(64), streams: ['a/x'] },
+  jwt: { issuer: 'i', audience: 'a' },
+  lookups: { url: 'http://a.example/{key}' },
+};
+/** A file that gives the setting at `place` a value, as it is written. */
+function fileOf(place: readonly string[]): (value: string) => string {
+  const [section = ''] = place;
+  const member = place.slice(1).reduceRight<unknown>((inner, name, index) => {
+    if (name !== '*') return { ...(index === 1 ? beside[section] : {}), [name]: inner };
+    return section === 'lookups' || section === 'firehose' ? { 'x-a': inner } : [inner];
+  }, '@value@');
+  const text = `${section === 'streams' ? '' : rest}${section}: ${JSON.stringify(member)}\n`;
+  return (value) => text.replace('"@value@"', value);
+}
+const all = [...settingsOf(configTable)].map(
+  ([place, schema]) => [place.join('.'), schema, fileOf(place)] as const,
+);
 /** Each setting that takes a text, and the file that gives it one. */
-const settings: readonly (readonly [string, (value: string) => string])[] = [
-  ...texts(streamFields).map(
-    (name) =>
-      [
-        `streams.${name}`,
-        (value: string) => `streams:\n  - team: a\n    app: x\n    ${name}: ${value}\n`,
-      ] as const,
-  ),
-  ...texts(eventFields).map(
-    (name) =>
-      [
-        `event.${name}`,
-        (value: string) => `streams: [{team: a, app: x, event: {${name}: ${value}}}]\n`,
-      ] as const,
-  ),
-  ...Object.entries({ ...sections, ...serviceSections }).flatMap(([section, fields]) =>
-    texts(fields).map(
-      (name) =>
-        [
-          `${section}.${name}`,
-          (value: string) => `${rest}${section}:\n  ${name}: ${value}\n`,
-        ] as const,
+const settings = all.flatMap(([name, { type }, file]) =>
+  type === 'string' ? [[name, file] as const] : [],
+);
+const secrets = all.flatMap(([name, { writeOnly }, file]) =>
+  writeOnly === true ? [[name, file] as const] : [],
+);
+
+it('walks every section, and knows the secrets', () => {
+  expect(new Set(settings.map(([name]) => name.split('.')[0]))).toEqual(
+    new Set(
+      Object.keys(configTable.properties).filter((name) => name !== 'local' && name !== 'routing'),
     ),
-  ),
-  ...texts(keyFields).map(
-    (name) =>
-      [
-        `keys.${name}`,
-        (value: string) => `${rest}keys:\n  - ${name}: ${value}\n    streams: [a/x]\n`,
-      ] as const,
-  ),
-  ['keys.streams', (value: string) => `${rest}keys: [{name: k, streams: [${value}]}]\n`],
-  ['keys.origins', (value: string) => `${rest}keys: [{name: k, origins: [${value}]}]\n`],
-  ['ingress.origins', (value: string) => `${rest}ingress: {origins: [${value}]}\n`],
-  ...texts(jwtFields).map(
-    (name) => [`jwt.${name}`, (value: string) => `${rest}jwt:\n  - ${name}: ${value}\n`] as const,
-  ),
-  ...texts(lookupFields).map(
-    (name) =>
-      [`lookups.${name}`, (value: string) => `${rest}lookups: {p: {${name}: ${value}}}\n`] as const,
-  ),
-  [
-    'lookups.headers',
-    (value: string) =>
-      `${rest}lookups: {p: {url: 'http://a.example/{key}', headers: {x-a: ${value}}}}\n`,
-  ],
-  ['firehose.tables', (value: string) => `${rest}firehose: {tables: {t: ${value}}}\n`],
-  ['topologies', (value: string) => `${rest}topologies: [${value}]\n`],
-];
+  );
+  expect(secrets.map(([name]) => name).sort()).toEqual([
+    'ingress.address_secret',
+    'lookups.*.headers.*',
+    'neo4j.password',
+  ]);
+});
 
 describe('user information in an address', () => {
   const addresses = [
@@ -145,36 +135,39 @@ describe('a configuration that is shown', () => {
 });
 
 describe('a secret setting', () => {
-  const files: Readonly<Record<string, (value: string) => string>> = {
-    'neo4j.password': (value) =>
-      `${rest}neo4j: {url: 'bolt://graph.example', password: ${value}}\n`,
-    'ingress.address_secret': (value) => `${rest}ingress: {address_secret: ${value}}\n`,
-    'lookups.*.headers.*': (value) =>
-      `${rest}lookups: {p: {url: 'http://a.example/{key}', headers: {Authorization: ${value}}}}\n`,
-  };
-  it.each(secretSettings.map((setting) => [setting]))(
-    'is shown in no form: %s',
-    async (setting) => {
-      const file = files[setting] ?? (() => '');
-      for (const value of [
-        `'${planted}-long-enough-for-every-one'`,
-        "'${SECRET}'",
-        `"${planted}\\u0007"`,
-        `[${planted}]`,
-        `{${planted}: 1}`,
-        `|${planted}\n`,
-        `!${planted} x`,
-        `*${planted}`,
-        `"\\x${planted}"`,
-      ]) {
-        const text = await said(file(value), { SECRET: `${planted}-long-enough-for-every-one` });
-        expect(text).not.toContain(planted);
-        expect(text).not.toContain(planted.slice(0, 4));
-        expect(text.length).toBeGreaterThan(0);
-      }
-      expect(await said(file(`'a secret that is long enough for every one'`))).toContain('***');
-    },
-  );
+  it.each(secrets)('is shown in no form: %s', async (_setting, file) => {
+    for (const value of [
+      `'${planted}-long-enough-for-every-one'`,
+      "'${SECRET}'",
+      `"${planted}\\u0007"`,
+      `[${planted}]`,
+      `{${planted}: 1}`,
+      `|${planted}\n`,
+      `!${planted} x`,
+      `*${planted}`,
+      `"\\x${planted}"`,
+    ]) {
+      const text = await said(file(value), { SECRET: `${planted}-long-enough-for-every-one` });
+      expect(text).not.toContain(planted);
+      expect(text).not.toContain(planted.slice(0, 4));
+      expect(text.length).toBeGreaterThan(0);
+    }
+    expect(await said(file(`'a secret that is long enough for every one'`))).toContain('***');
+  });
+
+  it('is one also in a look-up with a dot in its name', async () => {
+    expect(
+      await said(
+        `${rest}lookups: {a.b: {url: 'http://a.example/{key}', headers: {x: ${planted}}}}\n`,
+      ),
+    ).not.toContain(planted);
+  });
+
+  it('is not repeated where a map should be', async () => {
+    expect(
+      await said(`${rest}lookups: {p: {url: 'http://a.example/{key}', headers: ${planted}}}\n`),
+    ).not.toContain(planted);
+  });
 
   it('that stands where a name should is not repeated', async () => {
     expect(await said(`${rest}neo4j: {password=${planted}}\n`)).not.toContain(planted);

@@ -83,7 +83,7 @@ it('takes a truth and an absence from the environment', () => {
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   expect([result.config.kafka.tls, result.config.kinesis.endpoint]).toEqual([true, undefined]);
   expect(problems('kafka: { tls: "${TLS}" }', { TLS: 'yes' })).toEqual([
-    '2 kafka.tls: it is "yes"; true or false',
+    "2 kafka.tls: invalid value 'yes'; true or false",
   ]);
 });
 
@@ -95,8 +95,8 @@ it('says where metrics are, and by which names they are asked', () => {
     { host: '127.0.0.1', port: undefined, hosts: [] },
   ]);
   expect(problems('metrics: { port: any, hosts: ["a b"] }')).toEqual([
-    '2 metrics.port: it is "any"; a whole number from 0 to 65535',
-    "2 metrics.hosts[0]: it is 'a b'; a host name or address",
+    "2 metrics.port: invalid value 'any'; a whole number from 0 to 65535",
+    "2 metrics.hosts[0]: invalid value 'a b'; a host name or address",
   ]);
 });
 
@@ -121,7 +121,7 @@ it('compresses what goes to Kafka as it is told to, and nothing otherwise', () =
     ['kafka: { compression: zstd }', 'kafka: { compression: none }', ''].map(compressionOf),
   ).toEqual(['zstd', undefined, undefined]);
   expect(problems('kafka: { compression: brotli }')).toEqual([
-    "2 kafka.compression: it is 'brotli'; none or gzip or snappy or lz4 or zstd",
+    "2 kafka.compression: invalid value 'brotli'; none or gzip or snappy or lz4 or zstd",
   ]);
 });
 
@@ -143,16 +143,16 @@ neo4j: { url: "http://graph.example", password: "\${SECRET}", password_file: x }
       { SECRET: 'not-to-be-told' },
     ),
   ).toEqual([
-    '2 kinesis.endpoint: it does not fit; an http or https address without user and password',
-    "3 kafka.brokers: it is 'b-1.example'; host:port, with commas between several, such as b-1.example:9098,b-2.example:9098",
-    "4 s3.bucket: it is 'Upper'; the name of a bucket: 3 to 63 of a-z 0-9 . -",
-    "4 s3.prefix: it is 'no-slash'; folders of A-Z a-z 0-9 . _ = -, each with / at its end",
-    '6 neo4j.url: it does not fit; an address such as neo4j+s://graph.example (bolt, bolt+s, neo4j, neo4j+s), without user and password',
-    '5 firehose.tables.Upper: that is no name for it; the name of a table',
-    "5 firehose.tables.ok: it is 'with space'; the name of a delivery stream: 1 to 64 of A-Z a-z 0-9 . _ -",
-    '6 neo4j.password: the password must come from one place; password or password_file',
+    '2 kinesis.endpoint: invalid value; an http or https address without user and password',
+    "3 kafka.brokers: invalid value 'b-1.example'; host:port, with commas between several, such as b-1.example:9098,b-2.example:9098",
+    "4 s3.bucket: invalid value 'Upper'; the name of a bucket: 3 to 63 of a-z 0-9 . -",
+    "4 s3.prefix: invalid value 'no-slash'; folders of A-Z a-z 0-9 . _ = -, each with / at its end",
+    '5 firehose.tables.Upper: invalid name; the name of a table',
+    "5 firehose.tables.ok: invalid value 'with space'; the name of a delivery stream: 1 to 64 of A-Z a-z 0-9 . _ -",
+    '6 neo4j.password: the password must come from one place; either password or password_file',
+    '6 neo4j.url: invalid value; an address such as neo4j+s://graph.example (bolt, bolt+s, neo4j, neo4j+s), without user and password',
   ]);
   expect(problems('kafka: { brokers: "b:9098", auth: msk_iam }')).toEqual([
-    '2 kafka.region: tokens are signed for a region; the region of the cluster, such as eu-central-1',
+    '2 kafka.region: is missing: tokens are signed for a region; the region of the cluster, such as eu-central-1',
   ]);
 });

@@ -58,9 +58,11 @@ ingress:
     expect([code, out.split('\n').filter((line) => line.startsWith(file))]).toEqual([
       1,
       [
-        expect.stringMatching(/:2: streams\[0\]\.schema: .*typo\.schema\.json, does not compile/),
-        expect.stringMatching(/:3: streams\[1\]\.schema: .*nowhere\.json, cannot be read/),
-        expect.stringMatching(/:5: ingress\.address_secret_file: .*cannot be read/),
+        expect.stringMatching(
+          /:2:\d+: streams\[0\]\.schema: .*typo\.schema\.json, does not compile/,
+        ),
+        expect.stringMatching(/:3:\d+: streams\[1\]\.schema: .*nowhere\.json, cannot be read/),
+        expect.stringMatching(/:5:\d+: ingress\.address_secret_file: .*cannot be read/),
       ],
     ]);
   });
@@ -71,7 +73,7 @@ ingress:
     expect(await sluice(['--config', file, '--dir', join(root, 'typo'), 'start'])).toMatchObject({
       code: 1,
       err: expect.stringMatching(
-        /typo\.yaml:3: streams\[0\]\.ap: the key is unknown; expected 'app'/,
+        /typo\.yaml:3:5: streams\[0\]\.ap: unknown key; expected 'app'/,
       ) as string,
     });
   });

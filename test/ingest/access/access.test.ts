@@ -12,7 +12,7 @@ import { isRefusal } from '../../../ingest/event/refusal.ts';
 import type { Ingress } from '../../../ingest/ingress.ts';
 import { createIngress } from '../../../ingest/ingress.ts';
 import { silentLog } from '../../../ingest/telemetry/log.ts';
-import type { KeyConfig } from '../../../schemas/config-access.ts';
+import type { KeyConfig } from '../../../schemas/config.ts';
 import { manualClock, systemClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom, systemRandom } from '../../../schemas/kernel/random.ts';
 import {

@@ -13,7 +13,7 @@ import type { Access } from '../../../ingest/access/access.ts';
 import { createAccess } from '../../../ingest/access/access.ts';
 import { isRefusal } from '../../../ingest/event/refusal.ts';
 import { silentLog } from '../../../ingest/telemetry/log.ts';
-import type { AccessConfig } from '../../../schemas/config-access.ts';
+import type { AccessConfig } from '../../../schemas/config.ts';
 import type { ManualClock } from '../../../schemas/kernel/clock.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { seededRandom } from '../../../schemas/kernel/random.ts';

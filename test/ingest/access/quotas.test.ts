@@ -10,7 +10,7 @@ import { describe, expect, it } from 'vitest';
 import type { Grant } from '../../../ingest/access/grant.ts';
 import { createQuotas } from '../../../ingest/access/quotas.ts';
 import { createTokenBucket } from '../../../ingest/access/token-bucket.ts';
-import type { QuotaConfig } from '../../../schemas/config-access.ts';
+import type { QuotaConfig } from '../../../schemas/config.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { settings, streamConfig } from '../support.ts';
 

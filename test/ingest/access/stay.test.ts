@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { AccessConfig, JwtConfig, KeyConfig } from '../../../schemas/config-access.ts';
+import type { AccessConfig, JwtConfig, KeyConfig } from '../../../schemas/config.ts';
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { until } from '../../deploy/support.ts';

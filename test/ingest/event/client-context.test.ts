@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { clientContextOf, withContext } from '../../../ingest/event/client-context.ts';
-import type { ClientContextConfig } from '../../../schemas/config-stream.ts';
+import type { ClientContextConfig } from '../../../schemas/config.ts';
 import { limits } from '../../../schemas/limits.ts';
 
 const all: ClientContextConfig = { ip: 'full', userAgent: true, referer: true };

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { KeyConfig } from '../../../schemas/config-access.ts';
+import type { KeyConfig } from '../../../schemas/config.ts';
 import type { Clock } from '../../../schemas/kernel/clock.ts';
 import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { limits } from '../../../schemas/limits.ts';

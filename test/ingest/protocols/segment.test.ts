@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { JwtConfig, KeyConfig } from '../../../schemas/config-access.ts';
+import type { JwtConfig, KeyConfig } from '../../../schemas/config.ts';
 import type { Rig } from '../support.ts';
 import { issuerConfig, keyConfig, openAccess, post, rig } from '../support.ts';
 

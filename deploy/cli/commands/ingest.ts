@@ -1,0 +1,17 @@
+/**
+ * `sluice ingest`: how it is called.
+ */
+import { command } from '../command.ts';
+import { port } from '../shared-options.ts';
+
+export const ingest = command({
+  name: 'ingest',
+  summary: 'Run only the ingress, on Kinesis and Kafka',
+  options: { port },
+  examples: ['--config services.yaml --dir ingest ingest'],
+  writes: true,
+  run: async (context, { options }) => {
+    const { ingestCommand } = await import('../services.ts');
+    return ingestCommand({ ...context, ...options, config: context.configFile() });
+  },
+});

@@ -1,0 +1,223 @@
+/**
+ * The sections that the services need and `sluice start` does not: where Kinesis, Kafka, S3,
+ * Firehose and Neo4j are, and how enrich runs. Credentials of AWS are never here: they come by the
+ * default chain of its SDK.
+ */
+import type { KafkaCompression } from '../kafka-compressions.ts';
+import { kafkaCompressions } from '../kafka-compressions.ts';
+import { limits } from '../limits.ts';
+import { inFormat, partsOf } from './formats.ts';
+import type { SecretConfig } from './ingress.ts';
+import { functionMax, listenHost, secretOf } from './ingress.ts';
+import type { ValueOf } from './setting.ts';
+import { choice, flag, group, named, text, whole } from './setting.ts';
+
+const region = text({
+  description: 'Region. Unset: as the environment and the shared configuration of AWS say.',
+  pattern: '^[a-z0-9-]{3,32}$',
+  expected: 'a region such as eu-central-1',
+  examples: ['eu-central-1'],
+});
+const place = {
+  region,
+  endpoint: text({
+    ...inFormat('endpoint'),
+    description: 'Endpoint of an emulator, or a private one.',
+    shown: 'written',
+    examples: ['http://127.0.0.1:4566'],
+  }),
+} as const;
+
+export const kinesis = group({
+  description: 'Kinesis, of `sluice ingest` and `sluice enrich`.',
+  properties: {
+    ...place,
+    read_every_ms: whole({
+      description: 'Time between two reads of a shard that has more. All readers share 5 a second.',
+      unit: 'ms',
+      default: limits.kinesisReadEveryMs,
+      minimum: limits.kinesisReadIntervalMs,
+      maximum: limits.kinesisReadEveryMaxMs,
+    }),
+    fan_out: flag({
+      description:
+        'Whether each topology reads by a consumer of its own (enhanced fan-out), `sluice-<topology>`, registered where it is missing.',
+      default: false,
+    }),
+    idle_read_every_ms: whole({
+      description: 'Time between two reads of a shard whose end was reached.',
+      unit: 'ms',
+      default: limits.kinesisIdleReadEveryMs,
+      minimum: limits.kinesisReadIntervalMs,
+      maximum: limits.kinesisReadEveryMaxMs,
+    }),
+  },
+});
+
+export const kafka = group({
+  description: 'Kafka, of `sluice ingest` and `sluice enrich`.',
+  properties: {
+    brokers: text({
+      ...inFormat('brokers'),
+      description: 'Brokers to connect to first. Unset: Kafka is not configured.',
+      examples: ['b-1.example:9098,b-2.example:9098'],
+    }),
+    tls: flag({ description: 'Whether to connect by TLS.', default: false }),
+    auth: choice({
+      description: '`msk_iam`: SASL/OAUTHBEARER with tokens signed by credentials of AWS.',
+      default: 'none',
+      enum: ['none', 'msk_iam'],
+    }),
+    region: text({ ...region, description: 'Region of the cluster, for `auth: msk_iam`.' }),
+    role_arn: text({
+      description: 'Role to take on first, for `auth: msk_iam`.',
+      pattern: '^arn:[a-z-]+:iam::\\d{12}:role/\\S+$',
+      expected: 'a role such as arn:aws:iam::123456789012:role/kafka',
+      examples: ['arn:aws:iam::123456789012:role/kafka'],
+    }),
+    compression: choice({
+      description: 'Compression of the records that the ingress writes. Any of them is read.',
+      default: 'none',
+      enum: kafkaCompressions,
+    }),
+    compacted_topics: choice({
+      description:
+        'What to do with topics whose `cleanup.policy` has `compact`: they keep only the newest event of a key.',
+      default: 'refuse',
+      enum: ['refuse', 'accept'],
+    }),
+  },
+});
+
+export const s3 = group({
+  description: 'S3, for tables, checkpoints and claims of `sluice ingest` and `sluice enrich`.',
+  properties: {
+    ...place,
+    bucket: text({
+      description: 'Bucket. Unset: S3 is not configured.',
+      pattern: '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$',
+      expected: 'the name of a bucket: 3 to 63 of a-z 0-9 . -',
+      examples: ['events-dev'],
+    }),
+    prefix: text({
+      description: 'Folder in the bucket, above `lake/`, `checkpoints/` and `claims/`.',
+      pattern: '^(?:[A-Za-z0-9._=-]+/)+$',
+      maxLength: limits.s3PrefixMaxBytes,
+      expected: `folders of A-Z a-z 0-9 . _ = -, each with / at its end`,
+      examples: ['sluice/'],
+    }),
+  },
+});
+
+export const firehose = group({
+  description: 'Firehose, which can write tables instead of Parquet files.',
+  properties: {
+    ...place,
+    tables: named({
+      description: 'Delivery streams by table; all other tables are written as Parquet.',
+      propertyNames: { pattern: '^[a-z][a-z0-9_]{0,62}$', expected: 'the name of a table' },
+      examples: [{ ctr_per_minute: 'ctr-dev' }],
+      additionalProperties: text({
+        description: 'Delivery stream of the table.',
+        pattern: '^[A-Za-z0-9._-]{1,64}$',
+        expected: 'the name of a delivery stream: 1 to 64 of A-Z a-z 0-9 . _ -',
+      }),
+    }),
+  },
+});
+
+export const neo4j = group({
+  description: 'Neo4j, for the graph of `sluice enrich`.',
+  properties: {
+    url: text({
+      ...inFormat('graph-url'),
+      description: 'Address. Unset: Neo4j is not configured.',
+      shown: 'written',
+      examples: ['neo4j+s://graph.example'],
+    }),
+    user: text({ description: 'User.', default: 'neo4j' }),
+    password: text({ description: 'Password.', writeOnly: true, examples: ['${NEO4J_PASSWORD}'] }),
+    password_file: text({
+      description: 'File with the password.',
+      format: 'file',
+      examples: ['/run/secrets/neo4j'],
+    }),
+    database: text({ description: "Database. Unset: the user's home database." }),
+  },
+});
+
+export const enrich = group({
+  description: 'The process of `sluice enrich`.',
+  properties: {
+    host: listenHost,
+    port: whole({
+      description: 'Port of health and readiness; 0 means any free port.',
+      default: 8_081,
+      minimum: 0,
+      maximum: 65_535,
+    }),
+    checkpoint_ms: whole({
+      description: 'Time between two checkpoints.',
+      unit: 'ms',
+      as: 'checkpointIntervalMs',
+      default: limits.checkpointIntervalMs,
+      minimum: 100,
+      maximum: 3_600_000,
+    }),
+    function_max_ms: functionMax,
+    parquet_file_age_ms: whole({
+      description: 'Age at which a Parquet file is published.',
+      unit: 'ms',
+      as: 'parquetFileMaxAgeMs',
+      default: limits.parquetFileMaxAgeMs,
+      minimum: 0,
+      maximum: 86_400_000,
+    }),
+  },
+});
+
+/** Where a service of AWS is. Undefined: as the environment and the shared configuration say. */
+export type AwsPlace = Pick<KinesisConfig, 'region' | 'endpoint'>;
+export type KinesisConfig = ValueOf<typeof kinesis>;
+export type FirehoseConfig = ValueOf<typeof firehose>;
+export type EnrichConfig = ValueOf<typeof enrich>;
+
+type KafkaValues = ValueOf<typeof kafka>;
+export interface KafkaConfig
+  extends Omit<KafkaValues, 'brokers' | 'compression' | 'compactedTopics'> {
+  /** `host:port`; none: not configured. */
+  readonly brokers: readonly string[];
+  /** Undefined: none. */
+  readonly compression: Exclude<KafkaCompression, 'none'> | undefined;
+  /** Undefined: they are refused. */
+  readonly compactedTopics: 'accept' | undefined;
+}
+
+type S3Values = ValueOf<typeof s3>;
+export interface S3Config extends Omit<S3Values, 'prefix'> {
+  /** Empty, or ends with `/`. */
+  readonly prefix: string;
+}
+
+type Neo4jValues = ValueOf<typeof neo4j>;
+export interface Neo4jConfig extends Omit<Neo4jValues, 'password' | 'passwordFile'> {
+  readonly password: SecretConfig | undefined;
+}
+
+export function kafkaOf({
+  brokers,
+  compression,
+  compactedTopics,
+  ...settings
+}: KafkaValues): KafkaConfig {
+  return {
+    brokers: brokers === undefined ? [] : partsOf(brokers),
+    ...settings,
+    compression: compression === 'none' ? undefined : compression,
+    compactedTopics: compactedTopics === 'accept' ? 'accept' : undefined,
+  };
+}
+
+export function neo4jOf({ password, passwordFile, ...settings }: Neo4jValues): Neo4jConfig {
+  return { ...settings, password: secretOf(password, passwordFile) };
+}

@@ -1,0 +1,119 @@
+/**
+ * The table of commands: names, options and what each command is given from them; its help.
+ */
+import { expect, it } from 'vitest';
+import type { Command, Context } from '../../../deploy/cli/command.ts';
+import { flagsOf, placeholderOf } from '../../../deploy/cli/command.ts';
+import { commandLine } from '../../../deploy/cli/command-line.ts';
+import { commands, groups } from '../../../deploy/cli/commands/index.ts';
+import { sluice } from '../support.ts';
+
+/** Usage of every command: what a script may rely on. */
+it('commands, arguments and options are these', () => {
+  const usage = commands.map(({ name, arguments: places = {}, options = {} }) =>
+    [
+      name,
+      ...Object.entries(places).map(([place, argument]) => placeholderOf(place, argument)),
+      ...Object.entries(options).map(
+        ([key, option]) =>
+          `${flagsOf(key, option)}${option.default === undefined ? '' : `=${option.default}`}`,
+      ),
+    ].join(' '),
+  );
+  expect(usage).toEqual([
+    'start --port <port> --drop-state [ids] --from <where>',
+    'ingest --port <port>',
+    'enrich --port <port> --drop-state [ids] --from <where>',
+    'init <dir>',
+    'send <file> --stream <team/app> --url <url> --key <key> --batch <events>=500 --concurrency <requests>=1 --key-pointer <pointer> --format <format>=auto --give-up-after <seconds>=60 --no-resume',
+    'load --stream <team/app> --url <url> --rate <events> --ramp <from:to> --duration <time>=30s --size <bytes>=5kb --connections <number>=64 --protocol <protocol>=http --keys <number>=1000 --key <key> --html <file> --remote',
+    'query <sql> --max-rows <rows>',
+    'graph <cypher>',
+    'status [topology] --details',
+    'drain <topology>',
+    'skip <topology> <split> --to <position> --whole --undo',
+    'refused <action> [stream] --limit <events>=20 --url <url> --key <key> --yes',
+    'reset --yes --drop-spooled',
+    'topology describe <file> --format <format>=mermaid',
+    'topology check <file>',
+    'topology build [files...]',
+    'schema types <files...> --check',
+    'key new --name <name> --stream <patterns...> --origin <origins...>',
+    'config check [file] --explain',
+    'config schema',
+  ]);
+});
+
+it('every group has its words, and every example is of its command', () => {
+  expect(Object.keys(groups)).toEqual([
+    ...new Set(commands.flatMap(({ name }) => (name.includes(' ') ? [name.split(' ')[0]] : []))),
+  ]);
+  for (const { name, summary, examples } of commands) {
+    expect(summary).toMatch(/^[A-Z].*[^.]$/);
+    expect(examples.length).toBeGreaterThan(0);
+    for (const example of examples) expect(` ${example} `).toContain(` ${name} `);
+  }
+});
+
+/** What a command is given: called with `args`, and nothing run. */
+async function given(...args: readonly string[]): Promise<unknown> {
+  let found: unknown;
+  const recorded = commands.map(
+    (command): Command => ({
+      ...command,
+      run: (_context, values) => {
+        found = { command: command.name, ...values };
+        return 0;
+      },
+    }),
+  );
+  const line = commandLine(
+    '1.2.3',
+    async (globals, _command, run) => {
+      await run({} as Context);
+      found = { ...(found as object), globals };
+    },
+    recorded,
+  );
+  await line.parseAsync(['node', 'sluice', ...args]);
+  return found;
+}
+
+it('an option that may be without a value names none without one', async () => {
+  const dropState = async (...args: readonly string[]): Promise<unknown> =>
+    ((await given('start', ...args)) as { options: { dropState: unknown } }).options.dropState;
+  expect(await dropState()).toBeUndefined();
+  expect(await dropState('--drop-state')).toEqual([]);
+  expect(await dropState('--drop-state', 'a,b', '--drop-state', 'c')).toEqual(['a', 'b', 'c']);
+  expect(await dropState('--drop-state', '--drop-state', 'c')).toEqual([]);
+  expect(await dropState('--drop-state', 'c', '--drop-state')).toEqual([]);
+});
+
+it('arguments come by name, flags as truths, defaults as text, and options of all commands beside', async () => {
+  expect(await given('--json', '--dir', 'd', 'refused', 'list', '--yes')).toEqual({
+    command: 'refused',
+    arguments: { action: 'list', stream: undefined },
+    options: { limit: '20', url: undefined, key: undefined, yes: true },
+    globals: { json: true, dir: 'd' },
+  });
+  expect(await given('send', '-', '--stream', 'a/b', '--no-resume')).toMatchObject({
+    arguments: { file: '-' },
+    options: { stream: 'a/b', batch: '500', keyPointer: undefined, resume: false },
+  });
+  expect(await given('key', 'new', '--name', 'k', '--stream', 'a/b', 'c/*')).toMatchObject({
+    options: { name: 'k', stream: ['a/b', 'c/*'], origin: [] },
+  });
+  expect(await given('topology', 'build', 'x.ts', 'y.ts')).toMatchObject({
+    arguments: { files: ['x.ts', 'y.ts'] },
+  });
+});
+
+it('help says what a command does, its options with their defaults, and an example', async () => {
+  const { code, out } = await sluice(['send', '--help']);
+  expect([code, out]).toEqual([
+    0,
+    expect.stringMatching(
+      /^Usage: sluice send \[options\] <file>[^]*Send events from a file[^]*--batch <events>[^]*default: "500"[^]*Examples:\n {2}sluice send events\.ndjson --stream shop\/clicks\n/,
+    ) as string,
+  ]);
+});

@@ -1,0 +1,25 @@
+/**
+ * The pages of docs/reference that are made of tables, by their path in the repository.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { metricsReference } from '../metrics-reference.ts';
+import { cliPage } from './cli-page.ts';
+import { configPage } from './config-page.ts';
+
+export const pages: Readonly<Record<string, () => string | Promise<string>>> = {
+  'docs/reference/cli.md': cliPage,
+  'docs/reference/config.md': configPage,
+  'docs/reference/metrics.md': metricsReference,
+};
+
+/** Paths of the pages below `root` that are missing, or are not what the tables say now. */
+export async function stalePages(root: string): Promise<readonly string[]> {
+  const stale: string[] = [];
+  for (const [path, text] of Object.entries(pages)) {
+    const file = join(root, path);
+    const now = await text();
+    if (!existsSync(file) || readFileSync(file, 'utf8') !== now) stale.push(path);
+  }
+  return stale;
+}
