@@ -704,7 +704,7 @@ export const limits = {
    */
   graphCheckpointTransactions: 256,
   /**
-   * Neo4j: connections of one topology, making one, how long what may pass is tried again, and one
+   * Neo4j: connections of one graph sink, making one, how long what may pass is tried again, and one
    * transaction.
    */
   neo4jConnectionsMax: 4,

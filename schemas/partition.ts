@@ -101,6 +101,27 @@ export function folderValue(path: string, column: PartitionColumn): string | und
   return folder === undefined ? undefined : decodeURIComponent(folder.slice(column.length + 1));
 }
 
+/**
+ * The same for names that a reader, or a disk, may take for one: those that differ in case, or in
+ * how a character is composed. Upper case first, as it knows more: ß is SS, and the long s is S.
+ */
+export const folded = (name: string): string => name.normalize('NFC').toUpperCase().toLowerCase();
+
+/**
+ * Numbers partitions from 0, those apart that a disk which does not see case has as one folder:
+ * their files need other names there.
+ */
+export class FolderNumbers {
+  readonly #counts = new Map<string, number>();
+
+  next(partition: string): number {
+    const name = folded(partition);
+    const number = this.#counts.get(name) ?? 0;
+    this.#counts.set(name, number + 1);
+    return number;
+  }
+}
+
 /** Why no folder can be named by a value. */
 function unnameable(value: string, name: string): string | undefined {
   if (value === '') return 'is empty: no folder can be named so';

@@ -28,6 +28,7 @@ import type { InstanceStatus } from '../host/status.ts';
 import { checkBucket, s3BlobStore } from '../stores/s3/s3-blob-store.ts';
 import { createKafkaWriter } from '../streams/kafka/kafka-writer.ts';
 import { createKinesisWriter } from '../streams/kinesis/kinesis-writer.ts';
+import type { ToldFailure } from '../streams/told-failures.ts';
 import { awsOptions, kafkaConnection, s3Place } from './connections.ts';
 import { createHappenings } from './happenings.ts';
 import type { StartupCheck } from './startup-checks.ts';
@@ -53,13 +54,6 @@ export interface RunningService {
   stop(): Promise<void>;
 }
 
-/** A write that failed; with `fix` it does so until somebody acts. */
-interface Failed {
-  readonly code: string;
-  readonly message?: string;
-  readonly fix?: string;
-}
-
 /**
  * Throws `SluiceError` `open-to-all`, `already-running`, `config-incomplete`,
  * `startup-checks-failed`, and what the ingress throws. When it resolves, events are accepted.
@@ -76,7 +70,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
     const bound = [...config.streams, ledgerStream];
     const told =
       (path: Path) =>
-      (stream: string, { code, message, fix }: Failed, cause: unknown): void => {
+      (stream: string, { code, message, fix }: ToldFailure, cause: unknown): void => {
         if (fix === undefined)
           log.warn({ stream, path, code, err: cause }, 'a write failed as a whole');
         else
@@ -89,6 +83,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
       ...awsOptions(config.kinesis),
       streams: new Map(bound.map(({ name, kinesisStream }) => [name, kinesisStream])),
       tell: told('kinesis'),
+      failedForGood: () => happenings.count('kinesis-permanent-failure'),
     });
     undo.unshift(() => kinesis.close());
     const kafka = createKafkaWriter({

@@ -60,14 +60,13 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
     patienceMs: limits.s3PatienceMs,
   });
   const lake = s3Lake(s3Place(s3, 'lake'));
-  let neo4j: { readonly session: Neo4jSession; readonly database: GraphDatabase } | undefined;
+  const sessions: Neo4jSession[] = [];
 
+  /** Of one sink: one that waits for a lock holds no other back. */
   const graphDatabase = (): GraphDatabase => {
-    if (neo4j === undefined) {
-      const session = createNeo4jSession(neo4jAccess(config.neo4j));
-      neo4j = { session, database: cypherDatabase(session) };
-    }
-    return neo4j.database;
+    const session = createNeo4jSession(neo4jAccess(config.neo4j));
+    sessions.push(session);
+    return cypherDatabase(session);
   };
 
   const sink = (
@@ -170,7 +169,7 @@ export function serviceBindings({ config }: ServicesPlace, file: string): Bindin
       rejected: ({ name: topology }, run) => rejectedSink({ lake, topology, run, clock }),
     },
     async close() {
-      await neo4j?.session.close();
+      await Promise.all(sessions.map((session) => session.close()));
       for (const store of [blobs, claims, staging]) store.close();
     },
   };

@@ -6,7 +6,8 @@
  * 1. What may pass, such as a deadlock, a lost connection or another leader, is tried again by the
  *    driver for `neo4jRetryMaxMs`, also when a commit got no answer: the work looks first what is
  *    there.
- * 2. One transaction at a time: writers of one process never wait for each other's locks.
+ * 2. One transaction at a time. Each sink has a session of its own, so that none waits while
+ *    another one's transaction waits for a lock.
  * 3. Each transaction sees what the ones before it committed, whichever server it reaches:
  *    bookmarks chain them. Those of a database that is gone are forgotten, and the work finds out
  *    what is there.

@@ -19,6 +19,7 @@ import { basename, join } from 'node:path';
 import type { Column } from '../../schemas/columns.ts';
 import { boundedEach } from '../../schemas/kernel/bounded-each.ts';
 import { limits } from '../../schemas/limits.ts';
+import { FolderNumbers } from '../../schemas/partition.ts';
 import type { LakeFiles } from '../../schemas/ports/lake-files.ts';
 import { stagedMissing } from '../../schemas/ports/lake-files.ts';
 import { runName } from '../../schemas/run-id.ts';
@@ -52,6 +53,8 @@ interface WrittenFile {
 }
 
 const logPrefix = 'rows-';
+/** Of the name of the nth file of a folder that would have the same one. */
+const suffixOf = (nth: number): string => (nth === 0 ? '' : `.${nth}`);
 /**
  * A log that has so many times what a file may have: most of it is of partitions that are files.
  */
@@ -116,20 +119,19 @@ export class TableStaging {
     const bytes = await this.#lake.readLog(log.file, log.bytes);
     if (bytes === undefined) throw stagedMissing({ staged: log.file, target: 'a copy of it' });
     const logged = parseRowLog(bytes);
+    const partitions = [...new Set(logged.rows.map((row) => row.partition))];
+    const numbers = new FolderNumbers();
+    const suffixes = new Map(partitions.map((name) => [name, suffixOf(numbers.next(name))]));
     const targetOf = (partition: string): string =>
       join(
         this.#input.table,
         partition,
-        `${this.#input.topology}-${basename(log.file, '.ndjson')}-${log.bytes}.parquet`,
+        `${this.#input.topology}-${basename(log.file, '.ndjson')}-${log.bytes}${suffixes.get(partition) ?? ''}.parquet`,
       );
     const visible = new Set<string>();
-    await boundedEach(
-      [...new Set(logged.rows.map((row) => row.partition))],
-      limits.lakeCallsMax,
-      async (partition) => {
-        if (await this.#lake.exists(targetOf(partition))) visible.add(partition);
-      },
-    );
+    await boundedEach(partitions, limits.lakeCallsMax, async (partition) => {
+      if (await this.#lake.exists(targetOf(partition))) visible.add(partition);
+    });
     const same = sameColumns(logged.columns, this.#input.columns);
     const rows = same ? this.#open : new OpenRows(logged.columns.length);
     for (const { partition, cells } of logged.rows) {
@@ -237,12 +239,10 @@ export class TableStaging {
 
   #nameWritten(checkpoint: number, nowMs: number): readonly StagedFile[] {
     const { topology, run, table } = this.#input;
-    const inPartition = new Map<string, number>();
+    const numbers = new FolderNumbers();
     return this.#written.map(({ staged, partition, rows, newRows, bytes, grown }): StagedFile => {
       if (grown !== undefined) return { staged, target: grown.target, rows: newRows };
-      const nth = inPartition.get(partition) ?? 0;
-      inPartition.set(partition, nth + 1);
-      const name = `${topology}-${checkpoint}-${runName(run)}${nth === 0 ? '' : `.${nth}`}.parquet`;
+      const name = `${topology}-${checkpoint}-${runName(run)}${suffixOf(numbers.next(partition))}.parquet`;
       const target = join(table, partition, name);
       this.#growing.remember({ partition, target, rows, bytes, sinceMs: nowMs }, staged);
       return { staged, target, rows: newRows };

@@ -50,7 +50,7 @@ function topologyOf(sluice: typeof Sluice, operator: Operator): Sluice.Topology 
   const row = schemaOf<Record<string, unknown>>({
     $id: 'https://sluice.example/bench-row',
     type: 'object',
-    properties: {},
+    properties: { id: { type: 'string' } },
   });
   const schema = schemaOf<Reading>({
     $id: 'https://sluice.example/bench-reading',

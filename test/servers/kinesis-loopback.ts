@@ -1,18 +1,20 @@
 /**
- * Kinesis on loopback as its documentation has it, in the AWS JSON protocol 1.1, for what
- * kinesis-local does not do: a retention that removes records, and goes on with the oldest one
+ * Kinesis on loopback as its documentation has it, in the AWS JSON protocol 1.1 and its CBOR form,
+ * for what kinesis-local does not do: a retention that removes records, and goes on with the oldest one
  * without a word when the one behind a position is gone; quotas of GetRecords; enhanced fan-out. A
  * loopback server of our own, not a stand-in: it is no evidence for what Amazon's does beyond what
  * is written there.
  * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html,
- * API_GetRecords.html, API_SubscribeToShard.html
+ * API_GetRecords.html, API_SubscribeToShard.html, API_PutRecords.html
  */
+import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { createServer } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createSocketServer } from 'node:net';
+import { cbor } from '@smithy/core/cbor';
 import { encodeEvent, encodeException } from './event-stream.ts';
 
 export interface LoopbackRecord {
@@ -48,6 +50,8 @@ export interface KinesisLoopback {
   readonly subscriptions: Set<LoopbackSubscription>;
   /** What a call is refused with, such as a throttling; undefined: it is answered. */
   refuse: (call: LoopbackCall) => { readonly type: string; readonly message: string } | undefined;
+  /** Whether records that are put into a stream are kept: all others are answered as if. */
+  keeps: (stream: string) => boolean;
   /** What the first `count` records of a shard were is removed. */
   trim(shard: string, count: number): void;
   put(shard: string, texts: readonly string[], arrivedAtMs?: number): void;
@@ -81,16 +85,19 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
     const read = async (): Promise<void> => {
       const chunks: Buffer[] = [];
       for await (const chunk of from) chunks.push(chunk);
-      answer(String(headers['x-amz-target']), Buffer.concat(chunks).toString(), to);
+      const form = headers['content-type'] === forms.cbor.type ? forms.cbor : forms.json;
+      answer(String(headers['x-amz-target']), Buffer.concat(chunks), form, to);
     };
     read().catch(() => undefined);
   };
   const plain = createServer((req, res) =>
-    hear(req.headers, req, { json: (status, body) => void res.writeHead(status, json).end(body) }),
+    hear(req.headers, req, {
+      say: (status, type, body) => void res.writeHead(status, { 'content-type': type }).end(body),
+    }),
   );
   const pushing = createHttp2Server((req, res) =>
     hear(req.headers, req, {
-      json: (status, body) => void res.writeHead(status, json).end(body),
+      say: (status, type, body) => void res.writeHead(status, { 'content-type': type }).end(body),
       stream: { req, res },
     }),
   );
@@ -117,6 +124,7 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
     consumers: new Map(),
     subscriptions: new Set(),
     refuse: () => undefined,
+    keeps: () => true,
     trim: (shard, count) => void of(shard).records.splice(0, count),
     put(shard, texts, arrivedAtMs = Date.now()) {
       for (const data of texts) of(shard).records.push({ position: next++, arrivedAtMs, data });
@@ -266,6 +274,14 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
       };
       return { ConsumerDescription: { ...common, ConsumerStatus } };
     },
+    PutRecords: ({ StreamName: stream, Records: records }) => ({
+      FailedRecordCount: 0,
+      Records: (records as readonly PutRecord[]).map(({ Data: data, PartitionKey: key }) => {
+        const { id } = shardOf(key, loopback.shards);
+        if (loopback.keeps(stream as string)) loopback.put(id, [Buffer.from(data).toString()]);
+        return { ShardId: id, SequenceNumber: String(next - 1n) };
+      }),
+    }),
     GetRecords: ({ ShardIterator: token, Limit: limit }) => {
       const place = places.get(token as string);
       if (place === undefined)
@@ -293,10 +309,10 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
     },
   };
 
-  const answer = (target: string, body: string, to: Answer): void => {
+  const answer = (target: string, body: Buffer, form: Form, to: Answer): void => {
     const operation = target.split('.')[1] ?? '';
     try {
-      const asked = JSON.parse(body) as Readonly<Record<string, unknown>>;
+      const asked = form.decode(body) as Readonly<Record<string, unknown>>;
       const shard =
         (asked['ShardId'] as string | undefined) ??
         places.get(String(asked['ShardIterator']))?.shard;
@@ -308,23 +324,55 @@ export async function startKinesisLoopback(shardIds: readonly string[]): Promise
         return subscribe(asked, to.stream.res);
       const give = answers[operation];
       if (give === undefined) throw new Refused('UnknownOperationException', operation);
-      to.json(200, JSON.stringify(give(asked)));
+      to.say(200, form.type, form.encode(give(asked)));
     } catch (thrown) {
       const [type, message] =
         thrown instanceof Refused
           ? [thrown.type, thrown.message]
           : ['InternalFailure', String(thrown)];
-      to.json(thrown instanceof Refused ? 400 : 500, JSON.stringify({ __type: type, message }));
+      const fault = form.encode({ __type: type, message });
+      to.say(thrown instanceof Refused ? 400 : 500, form.type, fault);
     }
   };
   return loopback;
 }
 
-const json = { 'content-type': 'application/x-amz-json-1.1' } as const;
+interface Form {
+  readonly type: string;
+  decode(bytes: Buffer): unknown;
+  encode(value: unknown): Uint8Array;
+}
+
+const forms: Readonly<Record<'json' | 'cbor', Form>> = {
+  json: {
+    type: 'application/x-amz-json-1.1',
+    decode: (bytes) => JSON.parse(bytes.toString()) as unknown,
+    encode: (value) => Buffer.from(JSON.stringify(value)),
+  },
+  cbor: {
+    type: 'application/x-amz-cbor-1.1',
+    decode: (bytes) => cbor.deserialize(bytes) as unknown,
+    encode: (value) => cbor.serialize(value),
+  },
+};
+
+/** In CBOR, as the ingress sends it. */
+interface PutRecord {
+  readonly Data: Uint8Array;
+  readonly PartitionKey: string;
+}
+
+/** By the MD5 of the key, of which each shard has an equal part. */
+function shardOf(key: string, shards: readonly LoopbackShard[]): LoopbackShard {
+  const [first = 0] = createHash('md5').update(key).digest();
+  const shard = shards[Math.floor((first * shards.length) / 256)];
+  if (shard === undefined) throw new Refused('ResourceNotFoundException', 'there is no shard');
+  return shard;
+}
 
 /** How a request is answered; events go over HTTP/2 only. */
 interface Answer {
-  readonly json: (status: number, body: string) => void;
+  readonly say: (status: number, type: string, body: Uint8Array) => void;
   readonly stream?: { readonly req: Http2ServerRequest; readonly res: Http2ServerResponse };
 }
 

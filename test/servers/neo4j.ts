@@ -2,7 +2,7 @@
  * Neo4j Community 5.26 on loopback, with a password, started from its jars.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -38,6 +38,12 @@ export interface Neo4jServer {
   resume(): void;
   /** On the same port and data. */
   restart(): Promise<void>;
+  /**
+   * Another database on the same port: an empty one, or, when the function is called that `copy`
+   * gave, what was there then.
+   */
+  renew(): Promise<void>;
+  copy(): Promise<() => Promise<void>>;
   stop(): Promise<void>;
 }
 
@@ -60,24 +66,28 @@ export async function startNeo4j(): Promise<Neo4jServer> {
     // 256 MiB a database otherwise.
     'db.tx_log.preallocate': false,
     'dbms.usage_report.enabled': false,
+    // How long a transaction waits for what its bookmark says was committed; 30 s otherwise.
+    'db.transaction.bookmark_ready_timeout': '2s',
   };
-  const conf = join(home, 'conf');
+  const [conf, data] = [join(home, 'conf'), join(home, 'data')];
   mkdirSync(conf);
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
   writeFileSync(join(conf, 'neo4j.conf'), lines.join(''));
-  await promisify(execFile)(
-    'java',
-    [
-      '-XX:TieredStopAtLevel=1',
-      '-cp',
-      classes,
-      'org.neo4j.server.startup.Neo4jAdminCommand',
-      'dbms',
-      'set-initial-password',
-      password,
-    ],
-    { env: { ...process.env, NEO4J_HOME: home, NEO4J_CONF: conf } },
-  );
+  const setPassword = (): Promise<unknown> =>
+    promisify(execFile)(
+      'java',
+      [
+        '-XX:TieredStopAtLevel=1',
+        '-cp',
+        classes,
+        'org.neo4j.server.startup.Neo4jAdminCommand',
+        'dbms',
+        'set-initial-password',
+        password,
+      ],
+      { env: { ...process.env, NEO4J_HOME: home, NEO4J_CONF: conf } },
+    );
+  await setPassword();
   const opened = ['java.nio', 'java.io', 'sun.nio.ch', 'java.util.concurrent'].map(
     (name) => `--add-opens=java.base/${name}=ALL-UNNAMED`,
   );
@@ -110,7 +120,8 @@ export async function startNeo4j(): Promise<Neo4jServer> {
     });
   let server = await start();
   const ask: Neo4jServer['ask'] = async (statement) => {
-    const { records } = await driver.executeQuery(statement);
+    // Without bookmarks, which another database would not know.
+    const { records } = await driver.executeQuery(statement, {}, { bookmarkManager: null });
     return records.map((record) => [...record.values()]);
   };
   const lock: Neo4jServer['lock'] = async (statement) => {
@@ -157,6 +168,23 @@ export async function startNeo4j(): Promise<Neo4jServer> {
     resume: () => server.resume(),
     async restart() {
       server = await start();
+    },
+    async renew() {
+      await server.kill();
+      rmSync(data, { recursive: true });
+      await setPassword();
+      server = await start();
+    },
+    async copy() {
+      await server.kill();
+      cpSync(data, join(home, 'copy'), { recursive: true });
+      server = await start();
+      return async () => {
+        await server.kill();
+        rmSync(data, { recursive: true });
+        renameSync(join(home, 'copy'), data);
+        server = await start();
+      };
     },
     async stop() {
       await driver.close();

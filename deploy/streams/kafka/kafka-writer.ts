@@ -34,6 +34,8 @@ import type {
 } from '../../../schemas/ports/record-writer.ts';
 import { isForGood } from '../../../schemas/ports/record-writer.ts';
 import { inTurn, sendInHalves } from '../halves.ts';
+import type { FailureNews } from '../told-failures.ts';
+import { ToldFailures } from '../told-failures.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
 import type { KafkaFailure } from './kafka-failure.ts';
 import { deriveKafkaFailure } from './kafka-failure.ts';
@@ -51,8 +53,6 @@ import { describeTopic, requireCodec } from './kafka-producer.ts';
 import type { KafkaRequest, KafkaSender, WriteTime } from './kafka-sender.ts';
 import { createKafkaSender, decideTriesUntil, kafkaBackoff } from './kafka-sender.ts';
 import { decidePartitions, messageOf, recordMaxBytesOf, requestsOf } from './pack-records.ts';
-import type { FailureNews } from './told-failures.ts';
-import { ToldFailures } from './told-failures.ts';
 import type { TopicDescriptions } from './topic-descriptions.ts';
 import { createTopicDescriptions } from './topic-descriptions.ts';
 

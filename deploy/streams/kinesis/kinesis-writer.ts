@@ -18,22 +18,26 @@ import type { OutgoingRecord } from '../../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../../schemas/ports/record-writer.ts';
 import { isForGood } from '../../../schemas/ports/record-writer.ts';
 import { sendInHalves } from '../halves.ts';
+import type { FailureNews } from '../told-failures.ts';
+import { ToldFailures } from '../told-failures.ts';
 import type { KinesisClientOptions } from './kinesis-client.ts';
 import type { BodyPool } from './put-records-body.ts';
 import { createBodyPool, encodePutRecords, valueBytes } from './put-records-body.ts';
 import type { KinesisWriteApi, PutCall } from './put-records-client.ts';
 import { createPutRecordsClient } from './put-records-client.ts';
 import type { Failure } from './put-records-reply.ts';
-import { all, deriveFailure, readOutcomes, statusOf } from './put-records-reply.ts';
+import { all, deriveFailure, fixOf, readOutcomes, statusOf } from './put-records-reply.ts';
 
-export interface KinesisWriterOptions extends KinesisClientOptions {
+/** Only calls that failed as a whole are told. */
+export interface KinesisWriterOptions extends KinesisClientOptions, FailureNews {
   /** Physical stream names by `team/app`. */
   readonly streams: ReadonlyMap<string, string>;
-  /**
-   * Told of each call that failed as a whole, with the SDK's own error: it may name accounts and
-   * users, which outcomes do not.
-   */
-  readonly tell?: (stream: string, failure: Failure, cause: unknown) => void;
+}
+
+/** What became of a call as a whole. */
+interface Told {
+  worked(): void;
+  failed(failure: Failure, cause: unknown): void;
 }
 
 const bytesPerKib = 1_024;
@@ -41,13 +45,11 @@ const bytesPerKib = 1_024;
 /**
  * @example createKinesisWriter({ region: 'eu-central-1', streams: new Map([['rpp/promo-clicks', 'rpp-promo-clicks-dev']]) })
  */
-export function createKinesisWriter({
-  streams,
-  tell,
-  ...client
-}: KinesisWriterOptions): RecordWriter {
-  const api = createPutRecordsClient(client);
+export function createKinesisWriter(options: KinesisWriterOptions): RecordWriter {
+  const { streams } = options;
+  const api = createPutRecordsClient(options);
   const pool = createBodyPool(limits.kinesisBodiesKept);
+  const failures = new ToldFailures(options);
   /** As `describe` found them, by physical name. */
   const recordMaxBytes = new Map<string, number>();
   const underWay = new Set<Promise<unknown>>();
@@ -77,9 +79,11 @@ export function createKinesisWriter({
           all(records.length, refused('stream-missing', missing(stream), false)),
         );
       const maxBytes = recordMaxBytes.get(physical) ?? limits.kinesisRecordMaxBytes;
-      const writing = writeBatch(api, pool, physical, records, maxBytes, (failure, cause) =>
-        tell?.(stream, failure, cause),
-      );
+      const writing = writeBatch(api, pool, physical, records, maxBytes, {
+        worked: () => failures.worked(physical),
+        failed: (failure, cause) =>
+          failures.tell(stream, physical, failure, fixOf(failure, cause, physical), cause),
+      });
       const tracked = writing.finally(() => underWay.delete(tracked));
       underWay.add(tracked);
       return tracked;
@@ -98,7 +102,7 @@ async function writeBatch(
   stream: string,
   records: readonly OutgoingRecord[],
   recordMaxBytes: number,
-  tell: (failure: Failure, cause: unknown) => void,
+  told: Told,
 ): Promise<readonly WriteOutcome[]> {
   const problems = records.map((record) => problemOf(record, recordMaxBytes));
   const good = problems.every((problem) => problem === undefined)
@@ -106,7 +110,7 @@ async function writeBatch(
     : records.filter((_, index) => problems[index] === undefined);
   if (good.length === 0) return problems as readonly Failure[];
   assertWithinCall(good);
-  const outcomes = await sendInHalves(good, (part) => put(api, pool, stream, part, tell));
+  const outcomes = await sendInHalves(good, (part) => put(api, pool, stream, part, told));
   if (good.length === records.length) return outcomes;
   let next = 0;
   return problems.map((problem) => problem ?? (outcomes[next++] as WriteOutcome));
@@ -117,7 +121,7 @@ async function put(
   pool: BodyPool,
   stream: string,
   records: readonly OutgoingRecord[],
-  tell: (failure: Failure, cause: unknown) => void,
+  told: Told,
 ): Promise<readonly WriteOutcome[]> {
   const { body, lent } = encodePutRecords(stream, records, pool);
   const call: PutCall = { stream, body, handedOver: false };
@@ -125,11 +129,12 @@ async function put(
     const outcomes = readOutcomes(await api.putRecords(call), records.length);
     // Who told of every record has read the whole body.
     if (outcomes[0]?.kind !== 'unknown') pool.giveBack(lent);
+    if (outcomes.some(({ kind }) => kind === 'applied')) told.worked();
     return outcomes;
   } catch (thrown) {
     const failure = deriveFailure(thrown, call.handedOver);
     // Of what goes again in halves the record at fault is told of.
-    if (records.length === 1 || !isForGood(failure)) tell(failure, thrown);
+    if (records.length === 1 || !isForGood(failure)) told.failed(failure, thrown);
     return all(records.length, failure);
   }
 }

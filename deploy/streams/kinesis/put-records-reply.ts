@@ -99,6 +99,22 @@ export function deriveFailure(thrown: unknown, handedOver: boolean): Failure {
   return refused('stream-denied', 'the stream may not be written now');
 }
 
+/**
+ * What to do about a failure that does not pass by itself, of which Kinesis said so; undefined: it
+ * may pass. `stream` is its physical name.
+ */
+export function fixOf({ code }: Failure, thrown: unknown, stream: string): string | undefined {
+  if (code === 'stream-missing')
+    return `create the stream '${stream}', or correct kinesis_stream and the region`;
+  if (code !== 'stream-denied') return undefined;
+  const name = thrown instanceof Error ? thrown.name : '';
+  if (name.startsWith('KMS'))
+    return `enable the KMS key of the stream '${stream}', and allow kms:GenerateDataKey on it`;
+  return name.startsWith('AccessDenied')
+    ? `allow kinesis:PutRecords on the stream '${stream}' to these credentials`
+    : `renew or correct the credentials: Kinesis answered ${name}`;
+}
+
 const serverRefusals = new Set([
   'InternalFailure',
   'InternalFailureException',

@@ -24,7 +24,7 @@ import { event, memoryBlobs, world } from '../../topology/support.ts';
 const anyRow = schemaOf<unknown>({
   $id: 'https://sluice.example/test/any-row',
   type: 'object',
-  properties: {},
+  properties: { id: { type: 'string' } },
 });
 const ids = topology('ids', { version: 1, owner: 'a/b' }, (t) => {
   t.source('events', stream('a/b'))

@@ -8,13 +8,17 @@ const items = 50;
 
 export const isValid = (n: number): boolean => n % 101 !== 100;
 
-const padded = (n: number, chars: number): string =>
-  JSON.stringify({
-    n: isValid(n) ? n : -1,
-    user: `user-${n % users}`,
-    item: `item-${n % items}`,
-    pad: 'x'.repeat(chars),
-  });
+/** Also where somebody else tells what is in a table. */
+export const itemOf = (n: number): string => `item-${n % items}`;
+
+const padded = (n: number, chars: number): string => bodyWith(n, { pad: 'x'.repeat(chars) });
+
+/** With members of its own. */
+export const bodyWith = (
+  n: number,
+  more: { readonly pad: string; readonly team?: string },
+): string =>
+  JSON.stringify({ n: isValid(n) ? n : -1, user: `user-${n % users}`, item: itemOf(n), ...more });
 
 export const bodyOf = (n: number): string => padded(n, n % 50 === 0 ? 150_000 : 800);
 

@@ -31,10 +31,19 @@ export interface RigOptions {
   readonly name: string;
   /** Beside the cloud's. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Of the stream, and of the sections `routing` and `enrich`: `name: value, ...`. */
+  /** A file of `topologies`, without its ending. Default: topology.ts, which has no more. */
+  readonly topology?: 'rows' | 'tables' | 'look-ups';
+  /** Tables that Firehose takes beside `hose`; what it delivers of each is below its name. */
+  readonly delivered?: readonly string[];
+  /**
+   * Of the stream, and of the sections `routing`, `enrich`, `kinesis` and `lookups`: `name: value,
+   * ...`.
+   */
   readonly stream?: string;
   readonly routing?: string;
   readonly enrich?: string;
+  readonly kinesis?: string;
+  readonly lookups?: string;
 }
 
 /** Credentials that end, and may change: a program gives them out, as a profile names one. */
@@ -47,31 +56,42 @@ export interface EndingCredentials {
   readonly env: Readonly<Record<string, string>>;
 }
 
-const topology = fileURLToPath(
-  new URL('../../../../test/drill/streams/topology.ts', import.meta.url),
-);
+const fileOf = (topology: RigOptions['topology']): string =>
+  fileURLToPath(
+    new URL(
+      `../../../../test/drill/streams/${topology === undefined ? 'topology' : `topologies/${topology}`}.ts`,
+      import.meta.url,
+    ),
+  );
 const eventsPerSecond = 100;
 const giveUpMs = 120_000;
 /** What is not through then is stuck. */
 const spoolsEmptyMaxMs = 120_000;
 const drainMaxMs = 300_000;
 
+const optional = (text: string | undefined, line: (text: string) => string): string =>
+  text === undefined ? '' : line(text);
+
 const configText = ({
   name,
+  topology,
+  delivered = [],
   stream,
   routing,
   enrich = 'checkpoint_ms: 1000, parquet_file_age_ms: 2000',
+  kinesis,
+  lookups,
 }: RigOptions): string => `streams:
-  - { team: d, app: events, kinesis_stream: ${name}, kafka_topic: ${name}${stream === undefined ? '' : `, ${stream}`} }
-${routing === undefined ? '' : `routing: { ${routing} }\n`}ingress: { host: 127.0.0.1, log_level: warn }
+  - { team: d, app: events, kinesis_stream: ${name}, kafka_topic: ${name}${optional(stream, (text) => `, ${text}`)} }
+${optional(routing, (text) => `routing: { ${text} }\n`)}${optional(lookups, (text) => `lookups: { ${text} }\n`)}ingress: { host: 127.0.0.1, log_level: warn }
 enrich: { ${enrich} }
 metrics: { port: 0 }
-kinesis: { region: "\${AWS_REGION}", endpoint: "\${KINESIS_ENDPOINT}" }
+kinesis: { region: "\${AWS_REGION}", endpoint: "\${KINESIS_ENDPOINT}"${optional(kinesis, (text) => `, ${text}`)} }
 kafka: { brokers: "\${KAFKA_BROKERS}", auth: msk_iam, region: "\${AWS_REGION}" }
 s3: { bucket: ${name}, region: "\${AWS_REGION}", endpoint: "\${S3_ENDPOINT}" }
-firehose: { region: "\${AWS_REGION}", endpoint: "\${FIREHOSE_ENDPOINT}", tables: { hose: ${name} } }
+firehose: { region: "\${AWS_REGION}", endpoint: "\${FIREHOSE_ENDPOINT}", tables: { ${[`hose: ${name}`, ...delivered.map((table) => `${table}: ${name}-${table}`)].join(', ')} } }
 neo4j: { url: "\${NEO4J_URL}", password: "\${NEO4J_PASSWORD}" }
-topologies: [${JSON.stringify(topology)}]
+topologies: [${JSON.stringify(fileOf(topology))}]
 `;
 
 export function endingCredentials(dir: string): EndingCredentials {
@@ -96,19 +116,25 @@ export function endingCredentials(dir: string): EndingCredentials {
   };
 }
 
-/** Runs `during` between a start and a drain; gives what it gave and what has landed. */
+/**
+ * Runs `during` between a start and a drain; gives what it gave and what has landed. `after` is
+ * given a copy of the lake besides.
+ */
 export async function onCloud<T>(
   cloud: Cloud,
   options: RigOptions,
   during: (rig: Rig) => Promise<T>,
+  after: (value: T, lake: string) => Promise<void> = () => Promise.resolve(),
 ): Promise<{ readonly value: T; readonly landed: Landed }> {
-  const { name } = options;
+  const { name, delivered = [] } = options;
   const dir = mkdtempSync(join(tmpdir(), 'sluice-streams-'));
   const config = join(dir, 'sluice.yaml');
   writeFileSync(config, configText(options));
   await cloud.createStream(name, 2);
   await cloud.createBucket(name);
   await cloud.createDeliveryStream(name, name, 'hose/');
+  for (const table of delivered)
+    await cloud.createDeliveryStream(`${name}-${table}`, name, `${table}/`);
   await cloud.neo4j.empty();
   const env = { ...cloud.env, ...options.env };
   const ingest = serviceProcess('ingest', config, await freePort(), env);
@@ -140,7 +166,10 @@ export async function onCloud<T>(
             `the drain ended with ${code ?? `nothing in ${drainMaxMs} ms`}: ${said.trim().split('\n').at(-1)}\n${enrich.log}`,
           ]),
     ];
-    return { value, landed: { ...(await landedIn(cloud, name, join(dir, 'lake'))), unfinished } };
+    const lake = join(dir, 'lake');
+    const landed = { ...(await landedIn(cloud, name, lake)), unfinished };
+    await after(value, lake);
+    return { value, landed };
   } finally {
     await Promise.all([ingest.end('SIGKILL'), enrich.end('SIGKILL')]);
     ingest.remove();

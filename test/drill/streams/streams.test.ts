@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { runScript } from '../../repo/support.ts';
 import { cloudMissing } from '../../servers/cloud.ts';
+import { scenariosOn } from './scenarios.ts';
 
 interface Line {
   readonly name: string;
@@ -64,4 +65,18 @@ describe.skipIf(cloudMissing() !== undefined)('the drill of the streams', () => 
     }
     expect(said).toMatch(/exit 0$/);
   });
+});
+
+it('the long form has rows that the short one leaves out', () => {
+  const all = scenariosOn(() => Promise.reject(new Error('none of them runs')));
+  expect(all.filter(({ short }) => short === false).map(({ name }) => name)).toEqual([
+    'fan-out',
+    'rejected-grows',
+    'row-ids',
+    'partition-values',
+    'partitions-many',
+    'late-panes',
+    'upload-endless',
+    'look-up-busy',
+  ]);
 });

@@ -3,14 +3,9 @@
  * folder and from what is in a bucket: the same rows, whatever a partition's value is, whichever
  * columns came and went, and also where a table has no rows. What is in a folder's name alone is
  * the hard part.
- *
- * The readers are installed by pip, at exact versions, and kept for the next run.
  */
-import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { queryLake } from '../../../enrich/lake/query.ts';
@@ -22,52 +17,18 @@ import type { RejectedEvent } from '../../../schemas/rejection.ts';
 import type { ElementBatch, PartitionColumn, Sink } from '../../../topology/index.ts';
 import { motoRig } from '../../deploy/stores/s3/support.ts';
 import { runOf } from '../../runs.ts';
-import { pythonMissing, pythonPackages } from '../../servers/cache.ts';
+import { pythonMissing } from '../../servers/cache.ts';
 import { javaMissing } from '../../servers/jars.ts';
 import type { LakePlace } from '../support.ts';
 import { batchOf, lakeAt, temporaryFolders } from '../support.ts';
+import type { FoundTables } from './four-readers.ts';
+import { foundRows, readers, readTables } from './four-readers.ts';
+import { teams } from './team-values.ts';
 
-const packages = ['duckdb==2.0.1', 'pyarrow==26.0.1', 'polars==2.1.0', 'pyspark==4.3.0'] as const;
-const script = fileURLToPath(
-  new URL('../../../../test/enrich/lake/read-tables.py', import.meta.url),
-);
-const run = promisify(execFile);
 const folder = temporaryFolders('readers');
 const at = Date.parse('2026-01-02T09:10:11Z');
 const installMaxMs = 600_000;
 
-/** By team: each is one partition. */
-const teams = [
-  ...[
-    'plain',
-    'Plain',
-    'café',
-    '日本',
-    '😀',
-    'null',
-    'NULL',
-    'Null',
-    'none',
-    '007',
-    'true',
-    '2026-01-01',
-    '1e5',
-    '..',
-    '%41',
-    '~',
-    'e\u0301',
-    '\u00e9',
-  ],
-  ...[
-    'a/b c=%',
-    'x\n\0y\t\'"*?[]{}',
-    'a+b&c;d,e:f',
-    '\u2028\u00a0z',
-    'é'.repeat(125),
-    '__hive_default_partition__',
-    ' ',
-  ],
-];
 const refusedTeams = ['', '__HIVE_DEFAULT_PARTITION__', 'é'.repeat(126), 'x'.repeat(251)];
 
 const schemaOf = (
@@ -199,44 +160,22 @@ const rejection = (id: string, team: string): RejectedEvent => ({
   ...{ path: 'kinesis', split: 'shard', position: '1', data: '{}', data_encoding: 'utf8' },
 });
 
-type Found = Readonly<
-  Record<
-    string,
-    {
-      readonly rows: readonly Readonly<Record<string, unknown>>[];
-      readonly columns: readonly string[];
-    }
-  >
->;
-
-const readers = ['duckdb', 'pyarrow', 'polars', 'spark'] as const;
 const day = { date: '2026-01-02', hour: '09' };
 
 describe.skipIf(pythonMissing() !== undefined || javaMissing() !== undefined)(
   'a table is read alike by four readers',
   () => {
     const lake = folder();
-    let found: Readonly<Record<string, Found>>;
+    let found: FoundTables;
 
     beforeAll(async () => {
       await fill(lake);
-      const python = join(await pythonPackages(...packages), 'python');
       const tables = ['by_value', 'empty', 'flat', 'types', 'versions', 'rejected'];
-      const { stdout } = await run(python, [script, lake, ...tables], {
-        env: { ...process.env, LC_ALL: 'C.UTF-8' },
-        maxBuffer: 1 << 26,
-      });
-      found = JSON.parse(stdout) as Readonly<Record<string, Found>>;
+      found = await readTables(lake, ...tables);
     }, installMaxMs);
 
-    const rowsOf = (
-      table: string,
-      reader: string,
-    ): readonly Readonly<Record<string, unknown>>[] => {
-      const rows = found[table]?.[reader]?.rows;
-      if (!Array.isArray(rows)) throw new Error(`${reader}: ${JSON.stringify(rows)}`);
-      return rows as readonly Readonly<Record<string, unknown>>[];
-    };
+    const rowsOf = (table: string, reader: string): readonly Readonly<Record<string, unknown>>[] =>
+      foundRows(found, table, reader);
     const byId = (
       rows: readonly Readonly<Record<string, unknown>>[],
       id: string,

@@ -58,6 +58,37 @@ sinkContract('a table whose files are full after two rows', {
 });
 
 describe('a table', () => {
+  it('gives no two files one name to a disk that does not see case, or how an accent is written', async () => {
+    const teams = ['Plain', 'plain', 'PLAIN', 'caf\u00e9', 'cafe\u0301', 'other'];
+    const rows = (n: number) =>
+      batchOf(
+        teams.map((team, at) => typedRow(n + at, { team })),
+        () => base,
+      );
+    const foldersOf = (lake: string): ReadonlySet<string> =>
+      new Set(filesOf(lake, 'typed').map((name) => name.normalize('NFC').toLowerCase()));
+    // Published by each checkpoint, and of rows that another schema finds open.
+    for (const ageMs of [0, 1e9]) {
+      const rig = tableRig(folder(), ageMs);
+      const sink = rig.sink(1);
+      await sink.open(undefined);
+      let state: SinkState;
+      for (const n of [1, 2]) {
+        await sink.write(rows(n * 100));
+        state = await checkpoint(sink, n);
+      }
+      await sink.close();
+      const next = rig.sink(2, {
+        ...typedSchema,
+        properties: { ...(typedSchema['properties'] as object), more: { type: 'string' } },
+      });
+      await next.open(state);
+      await next.close();
+      expect(foldersOf(rig.lake).size).toBe(filesOf(rig.lake, 'typed').length);
+      expect(await rig.numbers()).toHaveLength(2 * teams.length);
+    }
+  });
+
   it('holds every value in its type, in the folder of its hour, as SQL reads it', async () => {
     const rig = tableRig(folder(), 0);
     const sink = rig.sink(1);

@@ -115,6 +115,10 @@ it('a column is not called as a folder, in any case; team and app name their fol
 });
 
 it('a table has a column that is not in its path', () => {
+  for (const upsert of [undefined, ['id']])
+    expect(problemsOf({}, folders, 'rows', upsert)).toEqual([
+      "the table 'rows' has no column: its schema has no properties",
+    ]);
   expect(problemsOf({ team: text, app: text })).toEqual([
     "the table 'rows' has no column but those in its path",
   ]);

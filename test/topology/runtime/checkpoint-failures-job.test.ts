@@ -24,7 +24,7 @@ import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 const anyRow = schemaOf<unknown>({
   $id: 'https://sluice.example/test/any-row',
   type: 'object',
-  properties: {},
+  properties: { id: { type: 'string' } },
 });
 
 const rows = topology('rows', { version: 1, owner: 'a/b' }, (t) => {

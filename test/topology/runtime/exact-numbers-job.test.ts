@@ -28,7 +28,7 @@ import {
 import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 
 type Data = { readonly k?: number; readonly x?: number };
-const row = schemaOf<object>({ $id: 'row', type: 'object', properties: {} });
+const row = schemaOf<object>({ $id: 'row', type: 'object', properties: { x: {} } });
 const source = (t: TopologyBuilder) =>
   t.source('in', stream('a/b') as StreamDefinition<SluiceEvent<Data>>);
 const timed = (t: TopologyBuilder) =>

@@ -27,7 +27,7 @@ const now = 1_700_000_000_000;
 const anyRow = schemaOf<unknown>({
   $id: 'https://sluice.example/test/any-row',
   type: 'object',
-  properties: {},
+  properties: { id: { type: 'string' } },
 });
 const data = schemaOf<Data>({
   $id: 'https://sluice.example/test/at',

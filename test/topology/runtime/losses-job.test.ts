@@ -15,7 +15,7 @@ import { event, memoryBlobs, memoryStream, put, reshard, world } from '../suppor
 const anyRow = schemaOf<unknown>({
   $id: 'https://sluice.example/test/any-row',
   type: 'object',
-  properties: {},
+  properties: { id: { type: 'string' } },
 });
 
 const ids = topology('ids', { version: 1, owner: 'a/b' }, (t) => {

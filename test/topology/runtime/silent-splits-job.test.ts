@@ -28,7 +28,7 @@ interface Data {
 const anyRow = schemaOf<unknown>({
   $id: 'https://sluice.example/test/any-row',
   type: 'object',
-  properties: {},
+  properties: { id: { type: 'string' } },
 });
 const data = schemaOf<Data>({
   $id: 'https://sluice.example/test/at',

@@ -23,7 +23,7 @@ import { event, memoryBlobs, memoryStream, put, world } from '../support.ts';
 const anyRow = schemaOf<unknown>({
   $id: 'https://sluice.example/test/any-row',
   type: 'object',
-  properties: {},
+  properties: { id: { type: 'string' } },
 });
 const data = schemaOf<{ at: number }>({
   $id: 'https://sluice.example/test/at',

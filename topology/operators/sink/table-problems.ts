@@ -14,6 +14,7 @@
 import { columnsOf, storedColumns } from '../../../schemas/columns.ts';
 import { isWellFormed } from '../../../schemas/kernel/well-formed.ts';
 import { limits } from '../../../schemas/limits.ts';
+import { folded } from '../../../schemas/partition.ts';
 import { latestOf } from '../../../schemas/table-rows.ts';
 import type { PlanProblem, Problem } from '../../graph/node.ts';
 import type { SinkNode, TableDefinition } from './node.ts';
@@ -63,6 +64,8 @@ function latestProblems(sinks: readonly SinkNode[]): readonly PlanProblem[] {
 function keyProblems({ table, schema, upsert }: TableDefinition): readonly Problem[] {
   const properties = schema['properties'];
   if (upsert === undefined || typeof properties !== 'object' || properties === null) return [];
+  // That is the problem, and told as such.
+  if (Object.keys(properties).length === 0) return [];
   if (upsert.length === 0)
     return [
       {
@@ -127,12 +130,18 @@ function schemaProblems(sink: TableDefinition): readonly Problem[] {
     return [{ message, fix: "write type: 'object' and properties into the schema" }];
   }
   const columns = Object.keys(properties);
+  if (columns.length === 0) {
+    const message = `the table '${table}' has no column: its schema has no properties`;
+    return [
+      { message, fix: "name the rows' members in the schema's properties, each with its type" },
+    ];
+  }
   const twice: readonly Problem[] =
     new Set(partitionBy).size === partitionBy.length
       ? []
       : [{ message: 'partitionBy names a column twice', fix: 'name each column once' }];
   const none: readonly Problem[] =
-    columns.length === 0 || storedColumns(schema, partitionBy).length > 0
+    storedColumns(schema, partitionBy).length > 0
       ? []
       : [
           {
@@ -176,9 +185,6 @@ function columnProblem(name: string): readonly Problem[] {
       ]
     : [];
 }
-
-/** Upper case first, as it knows more: ß is SS, and the long s is S. */
-const folded = (name: string): string => name.normalize('NFC').toUpperCase().toLowerCase();
 
 function caseProblems(columns: readonly string[]): readonly Problem[] {
   const alike = new Map<string, string[]>();

@@ -12,7 +12,7 @@ import { createKafkaReader } from '../../../../deploy/streams/kafka/kafka-reader
 import type { KafkaWriterOptions } from '../../../../deploy/streams/kafka/kafka-writer.ts';
 import { createKafkaWriter } from '../../../../deploy/streams/kafka/kafka-writer.ts';
 import { mskIamAuth } from '../../../../deploy/streams/kafka/msk-iam.ts';
-import type { ToldFailure } from '../../../../deploy/streams/kafka/told-failures.ts';
+import type { ToldFailure } from '../../../../deploy/streams/told-failures.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../../schemas/kernel/random.ts';
 import { javaMissing } from '../../../servers/jars.ts';

@@ -45,8 +45,12 @@ describe('the Kinesis writer and its endpoint', () => {
   let server: KinesisServer;
   let writer: RecordWriter;
   const told: string[] = [];
+  const fixes: (string | undefined)[] = [];
+  let counted = 0;
   beforeEach(async () => {
     told.length = 0;
+    fixes.length = 0;
+    counted = 0;
     server = await kinesisServer();
     writer = createKinesisWriter({
       endpoint: server.endpoint,
@@ -56,8 +60,11 @@ describe('the Kinesis writer and its endpoint', () => {
         ['a/events', server.stream],
         ['a/gone', 'deleted-stream'],
       ]),
-      tell: (stream, failure, cause) =>
-        told.push(`${stream} ${failure.code} ${cause instanceof Error ? cause.name : ''}`),
+      tell: (stream, failure, cause) => {
+        told.push(`${stream} ${failure.code} ${cause instanceof Error ? cause.name : ''}`);
+        fixes.push(failure.fix);
+      },
+      failedForGood: () => void counted++,
     });
   });
   afterEach(async () => {
@@ -248,6 +255,40 @@ describe('the Kinesis writer and its endpoint', () => {
     expect(await writer.write('a/gone', [record('a', '1')])).toMatchObject([
       { kind: 'refused', code: 'stream-missing', retryable: true },
     ]);
+  });
+
+  it.each([
+    ['AccessDeniedException', 'stream-denied', /^allow kinesis:PutRecords on the stream '/],
+    ['UnrecognizedClientException', 'stream-denied', /^renew or correct the credentials: .*Unrec/],
+    ['ExpiredTokenException', 'stream-denied', /^renew or correct the credentials: .*Expired/],
+    [
+      'KMSDisabledException',
+      'stream-denied',
+      /^enable the KMS key of the stream '.*GenerateDataKey/,
+    ],
+    ['ResourceNotFoundException', 'stream-missing', /^create the stream '.*kinesis_stream/],
+  ])(
+    'tells of a %s once with what to do, counts each, and tells anew once something was taken',
+    async (name, code, fix) => {
+      for (let times = 1; times <= 2; times++) {
+        server.intercept = respond(400, JSON.stringify({ __type: name, message: 'no' }));
+        for (let n = 0; n < 3; n++)
+          expect(kindsOf(await writer.write('a/events', [record('a', '1')]))).toEqual([
+            `refused ${code}`,
+          ]);
+        expect(told).toEqual(Array.from({ length: times }, () => `a/events ${code} ${name}`));
+        expect(fixes.at(-1)).toMatch(fix);
+        expect(counted).toBe(3 * times);
+        server.intercept = () => false;
+        expect(kindsOf(await writer.write('a/events', [record('a', '1')]))).toEqual(['applied']);
+      }
+    },
+  );
+
+  it('tells of what may pass each time, without a word of what to do', async () => {
+    server.intercept = respond(400, JSON.stringify({ __type: 'LimitExceededException' }));
+    for (let n = 0; n < 2; n++) await writer.write('a/events', [record('a', '1')]);
+    expect([told.length, fixes, counted]).toEqual([2, [undefined, undefined], 0]);
   });
 
   it('asserts that a write fits one call', async () => {

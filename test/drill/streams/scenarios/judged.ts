@@ -18,6 +18,8 @@ export interface Done {
   /** Events that are gone before they were read, as the topology itself counts them. */
   readonly told?: number;
   readonly checks?: Checks;
+  /** Looks at all that has landed: `lake` is a folder with its copy. */
+  readonly after?: (lake: string) => Promise<Checks>;
 }
 
 export type During = (rig: Rig, scale: number) => Promise<Done>;
@@ -34,10 +36,18 @@ export async function judged(
   own: Own,
   during: (rig: Rig) => Promise<Done>,
 ): ReturnType<Scenario<StreamsTally>['run']> {
-  const { value, landed } = await onCloud(cloud, { name: `drill-${runs++}`, ...own }, during);
+  let later: Checks = [];
+  const { value, landed } = await onCloud(
+    cloud,
+    { name: `drill-${runs++}`, ...own },
+    during,
+    async ({ after }, lake) => {
+      later = (await after?.(lake)) ?? [];
+    },
+  );
   const { sent, told, checks = [] } = value;
   const tally = streamsTally(sent, landed, told);
-  return { tally, checks: [...conserved(tally), ...checks] };
+  return { tally, checks: [...conserved(tally), ...checks, ...later] };
 }
 
 export const scenarioOn =
@@ -47,6 +57,12 @@ export const scenarioOn =
     what,
     run: async (scale) => judged(await cloudOf(), own, (rig) => during(rig, scale)),
   });
+
+/** One that the short form leaves out. */
+export const long = (scenario: Scenario<StreamsTally>): Scenario<StreamsTally> => ({
+  ...scenario,
+  short: false,
+});
 
 /** The load for `seconds`, and beside it what happens to the servers. */
 export async function under(

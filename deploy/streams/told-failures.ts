@@ -1,9 +1,7 @@
 /**
- * What is told of requests to Kafka that failed. Failures that do not pass by themselves are told
- * once a topic, until it takes something again.
+ * What is told of requests to a stream that failed. Failures that do not pass by themselves are told
+ * once a stream or topic, until it takes something again; they are counted each time.
  */
-import type { Failure } from './kafka-outcomes.ts';
-
 export interface ToldFailure {
   readonly code: string;
   readonly message: string;
@@ -12,9 +10,9 @@ export interface ToldFailure {
 
 export interface FailureNews {
   /**
-   * Told of each request that failed, with the client's own error: it may name principals, which
-   * outcomes do not. One that does not pass by itself has a `fix`, and is told once until the topic
-   * takes something again.
+   * Told of each request that failed, with the client's own error: it may name accounts, users and
+   * principals, which outcomes do not. One that does not pass by itself has a `fix`, and is told
+   * once until the stream takes something again.
    */
   readonly tell?: (stream: string, failure: ToldFailure, cause: unknown) => void;
   /** Called for each request that failed of what does not pass by itself. */
@@ -31,19 +29,19 @@ export class ToldFailures {
 
   tell(
     stream: string,
-    topic: string,
-    { code, message }: Failure,
+    physical: string,
+    { code, message }: ToldFailure,
     fix: string | undefined,
     cause: unknown,
   ): void {
     if (fix === undefined) return this.#news.tell?.(stream, { code, message }, cause);
     this.#news.failedForGood?.();
-    if (this.#codes.get(topic) === code) return;
-    this.#codes.set(topic, code);
+    if (this.#codes.get(physical) === code) return;
+    this.#codes.set(physical, code);
     this.#news.tell?.(stream, { code, message, fix }, cause);
   }
 
-  worked(topic: string): void {
-    this.#codes.delete(topic);
+  worked(physical: string): void {
+    this.#codes.delete(physical);
   }
 }
