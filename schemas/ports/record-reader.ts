@@ -97,7 +97,8 @@ export interface RecordReader {
   /**
    * The records after position `after` (from the oldest kept one when undefined), possibly none; it
    * does not wait for more. Throws `SluiceError` `position-trimmed` when retention took records
-   * that were not read yet, or may have, `stream-corrupt` when stored bytes are damaged,
+   * that were not read yet, or may have, `position-truncated` when the split ends before `after`,
+   * so that it lost its end, `stream-corrupt` when stored bytes are damaged,
    * `codec-unreadable` when they are compressed in a way that cannot be read here,
    * `stream-unreachable` (retryable) when the stream cannot be asked.
    */

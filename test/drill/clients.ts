@@ -30,6 +30,8 @@ export interface LoadOptions {
   readonly headersOf?: (n: number) => Readonly<Record<string, string>>;
   /** Events of one request, as a batch of CloudEvents; default 1, as the data alone. */
   readonly batch?: number;
+  /** The partition key of all events of a batch. Default: each has its own. */
+  readonly batchKey?: string;
   /**
    * The number of the `k`th event of this load, where several loads run beside each other. Default:
    * `k`.
@@ -129,9 +131,11 @@ function single({ bodyOf, headersOf }: LoadOptions, n: number): Message {
   return [bodyOf(n), { 'x-event-id': idOf(n), ...headersOf?.(n) }];
 }
 
-function batched({ bodyOf }: LoadOptions, numbers: readonly number[]): Message {
+function batched({ bodyOf, batchKey }: LoadOptions, numbers: readonly number[]): Message {
+  const key = batchKey === undefined ? '' : `"partitionkey":"${batchKey}",`;
   const events = numbers.map(
-    (n) => `{"specversion":"1.0","id":"${idOf(n)}","source":"/d","type":"t","data":${bodyOf(n)}}`,
+    (n) =>
+      `{"specversion":"1.0","id":"${idOf(n)}","source":"/d","type":"t",${key}"data":${bodyOf(n)}}`,
   );
   return [`[${events.join(',')}]`, { 'content-type': 'application/cloudevents-batch+json' }];
 }

@@ -2,7 +2,8 @@
  * Runs scenarios of a drill one after the other and prints what each came to.
  *
  *   --only NAME[,NAME]   some of the scenarios
- *   --short              each in about a tenth of its time, without those that take long anyway
+ *   --short              each in about a tenth of its time, and where the drill names them only those
+ *                        of its short form
  *   --json               one JSON object a scenario
  */
 import { parseArgs } from 'node:util';
@@ -17,19 +18,18 @@ export interface Outcome<T> {
 export interface Scenario<T> {
   readonly name: string;
   readonly what: string;
-  /** False: the short form leaves it out, unless it is named. */
-  readonly short?: false;
   /** `scale` 1 is the drill; the short form takes less. */
   run(scale: number): Promise<Outcome<T>>;
 }
 
 /**
- * `lineOf` says in one line what a tally says. Sets the exit code: 0 when everything holds, 1 when
- * not, 2 for a name that is none.
+ * `lineOf` says in one line what a tally says; `shortNames` are the scenarios of the short form, by
+ * default all. Sets the exit code: 0 when everything holds, 1 when not, 2 for a name that is none.
  */
 export async function runScenarios<T extends object>(
   scenarios: readonly Scenario<T>[],
   lineOf: (tally: T) => string,
+  shortNames: readonly string[] = scenarios.map(({ name }) => name),
 ): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -38,13 +38,11 @@ export async function runScenarios<T extends object>(
       json: { type: 'boolean', default: false },
     },
   });
-  const played = scenarios.filter(({ short }) => !values.short || short !== false);
-  const names = values.only?.split(',') ?? played.map(({ name }) => name);
+  const all = scenarios.map(({ name }) => name);
+  const names = values.only?.split(',') ?? (values.short ? shortNames : all);
   const unknown = names.filter((name) => !scenarios.some((scenario) => scenario.name === name));
   if (unknown.length > 0) {
-    console.error(
-      `there is no scenario ${unknown.join(', ')}; there are ${scenarios.map(({ name }) => name).join(', ')}`,
-    );
+    console.error(`there is no scenario ${unknown.join(', ')}; there are ${all.join(', ')}`);
     process.exitCode = 2;
     return;
   }

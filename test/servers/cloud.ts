@@ -1,7 +1,7 @@
 /**
  * Everything that the services need, on loopback, from public packages: Kafka with its IAM
- * listener, Kinesis, S3 and Firehose, Neo4j; and what a test asks of them. Kinesis, S3 and Firehose
- * are reached through fault proxies.
+ * listener, Kinesis, S3 and Firehose, Neo4j; and what a test asks of them. Kinesis, S3, Firehose and
+ * Kafka's plain listener are reached through fault proxies.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -19,6 +19,8 @@ import { startFaultProxy } from './fault-proxy.ts';
 import { javaMissing } from './jars.ts';
 import type { KafkaServer } from './kafka.ts';
 import { startKafka } from './kafka.ts';
+import type { KafkaProxy } from './kafka-proxy.ts';
+import { startKafkaProxy } from './kafka-proxy.ts';
 import type { KinesisServer } from './kinesis.ts';
 import { startKinesis, testCredentials } from './kinesis.ts';
 import type { Moto } from './moto.ts';
@@ -32,6 +34,9 @@ export const otherCredentials = {
   AWS_SECRET_ACCESS_KEY: 'other-secret',
 } as const;
 
+const ledger = 'sluice-ledger';
+const topicBatchMaxBytes = 8 * 1_024 * 1_024;
+
 /** Without what the SDK has to say of versions of Node. */
 const quiet = { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' } as const;
 
@@ -40,6 +45,8 @@ export interface Cloud {
   readonly kinesis: KinesisServer;
   readonly neo4j: Neo4jServer;
   readonly kinesisProxy: FaultProxy;
+  /** In front of the plain listener of Kafka. */
+  readonly kafkaProxy: KafkaProxy;
   /** In front of S3 and Firehose. */
   readonly awsProxy: FaultProxy;
   /** What a configuration names, and credentials. */
@@ -57,6 +64,11 @@ export interface Cloud {
     bucket: string,
     prefix: string,
   ): AsyncGenerator<{ readonly key: string; readonly bytes: Uint8Array }>;
+  /**
+   * With a Kafka of its own of so many brokers, each of which has a replica of each topic; all but
+   * one have to be in sync. All else is the same.
+   */
+  withBrokers(brokers: number): Promise<Cloud>;
   stop(): Promise<void>;
 }
 
@@ -88,15 +100,18 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
     started.push(() => end(server));
     return server;
   };
+  const kafkaOptions = {
+    keys,
+    ...(kafkaSessionMaxMs === undefined ? {} : { sessionMaxMs: kafkaSessionMaxMs }),
+  };
   try {
+    const kafkaProxy = await keep(startKafkaProxy(), (proxy) => proxy.close());
+    const advertise = (port: number): number => {
+      kafkaProxy.target = port;
+      return kafkaProxy.port;
+    };
     const all = await Promise.allSettled([
-      keep(
-        startKafka({
-          keys,
-          ...(kafkaSessionMaxMs === undefined ? {} : { sessionMaxMs: kafkaSessionMaxMs }),
-        }),
-        (server) => server.stop(),
-      ),
+      keep(startKafka({ ...kafkaOptions, advertise }), (server) => server.stop()),
       keep(startKinesis(), (server) => server.stop()),
       keep(startMoto(), (server) => server.stop()),
       keep(startNeo4j(), (server) => server.stop()),
@@ -124,12 +139,14 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
       kinesis,
       neo4j,
       kinesisProxy,
+      kafkaProxy,
       awsProxy,
       env: {
         ...testCredentials,
         ...quiet,
         KINESIS_ENDPOINT: kinesisProxy.endpoint,
         KAFKA_BROKERS: kafka.iam,
+        KAFKA_PLAIN_BROKERS: `127.0.0.1:${kafkaProxy.port}`,
         KAFKA_TLS: 'false',
         S3_ENDPOINT: awsProxy.endpoint,
         FIREHOSE_ENDPOINT: awsProxy.endpoint,
@@ -139,7 +156,7 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
       async createStream(name, splits) {
         await Promise.all([
           kinesis.createStream(name, splits),
-          kafka.createTopic(name, splits, 8 * 1_024 * 1_024),
+          kafka.createTopic(name, splits, topicBatchMaxBytes),
         ]);
       },
       async createBucket(Bucket) {
@@ -182,9 +199,27 @@ export async function startCloud({ kafkaSessionMaxMs }: CloudOptions = {}): Prom
           yield { key, bytes: (await Body?.transformToByteArray()) ?? new Uint8Array(0) };
         }
       },
+      async withBrokers(brokers) {
+        const starting = startKafka({ ...kafkaOptions, brokers });
+        const replicated = await keep(starting, (server) => server.stop());
+        const createTopic = (name: string, partitions: number): Promise<void> =>
+          replicated.createReplicated(name, partitions, brokers, {
+            'min.insync.replicas': String(brokers - 1),
+            'max.message.bytes': String(topicBatchMaxBytes),
+          });
+        await createTopic(ledger, 1);
+        return {
+          ...cloud,
+          kafka: replicated,
+          env: { ...cloud.env, KAFKA_BROKERS: replicated.iamBrokers.join(',') },
+          async createStream(name, splits) {
+            await Promise.all([kinesis.createStream(name, splits), createTopic(name, splits)]);
+          },
+        };
+      },
       stop,
     };
-    await cloud.createStream('sluice-ledger', 1);
+    await cloud.createStream(ledger, 1);
     return cloud;
   } catch (thrown) {
     await stop();

@@ -22,6 +22,8 @@ export interface KafkaProxy {
   decide: (nth: number) => ProduceFault;
   /** Produce requests since `decide` was set. */
   readonly produced: number;
+  /** All that were ever made. */
+  readonly connections: number;
   close(): Promise<void>;
 }
 
@@ -87,8 +89,10 @@ export async function startKafkaProxy(): Promise<KafkaProxy> {
   const sockets = new Set<Socket>();
   let decide: KafkaProxy['decide'] = passes;
   let produced = 0;
+  let connections = 0;
 
   const serve = (client: Socket): void => {
+    connections++;
     const broker = connect(proxy.target, '127.0.0.1');
     let isLost = false;
     const end = (): void => {
@@ -127,6 +131,9 @@ export async function startKafkaProxy(): Promise<KafkaProxy> {
     },
     get produced() {
       return produced;
+    },
+    get connections() {
+      return connections;
     },
     close: () =>
       new Promise((resolve) => {

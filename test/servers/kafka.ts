@@ -4,7 +4,7 @@
  * (java/sluice/MskIamHandler.java).
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -32,6 +32,8 @@ export interface KafkaServer {
   readonly iam: string;
   /** The plain listeners of all brokers. */
   readonly brokers: readonly string[];
+  /** Their IAM listeners. */
+  readonly iamBrokers: readonly string[];
   createTopic(topic: string, partitions: number, batchMaxBytes?: number): Promise<void>;
   /** On as many brokers, and with settings of its own. */
   createReplicated(
@@ -40,6 +42,8 @@ export interface KafkaServer {
     replicas: number,
     settings?: Readonly<Record<string, string>>,
   ): Promise<void>;
+  /** The brokers that lead its partitions. */
+  leaders(topic: string): Promise<readonly number[]>;
   /** Resolves when all partitions have so many replicas in sync. */
   inSync(topic: string, replicas: number): Promise<void>;
   /** Resolves when the broker has no such topic any more. */
@@ -49,6 +53,11 @@ export interface KafkaServer {
   configure(topic: string, name: string, value: string): Promise<void>;
   /** Removes what is before `offset` of a partition, as its retention does. */
   deleteRecords(topic: string, partition: number, offset: number): Promise<void>;
+  /**
+   * The log of a partition, of which the first broker has the only replica, loses all behind its
+   * first batch, as a disk loses its end. Only while that broker is killed.
+   */
+  cut(topic: string, partition: number): void;
   /** Whether those of the IAM listener may write to the topic. */
   allowWriting(topic: string, allowed: boolean): Promise<void>;
   /** SIGKILL. Brokers are counted from 0, which is the default. */
@@ -207,6 +216,7 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
     plain: addresses[0] as string,
     iam: `127.0.0.1:${(ports[0] as Ports).iam}`,
     brokers: addresses,
+    iamBrokers: ports.map(({ iam }) => `127.0.0.1:${iam}`),
     createReplicated,
     createTopic: (topic, partitions, batchMaxBytes) =>
       createReplicated(
@@ -215,6 +225,17 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
         1,
         batchMaxBytes === undefined ? {} : { 'max.message.bytes': String(batchMaxBytes) },
       ),
+    async leaders(topic) {
+      let leaders: readonly number[] = [];
+      await withAdmin(async (admin) => {
+        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+        const partitions = topics.flatMap((each) => each.partitions);
+        leaders = partitions
+          .sort((a, b) => a.partitionId - b.partitionId)
+          .map(({ leader }) => leader - 1);
+      });
+      return leaders;
+    },
     inSync: (topic, replicas) =>
       withAdmin(async (admin) => {
         const isSo = async (): Promise<boolean> => {
@@ -250,6 +271,11 @@ export async function startKafka(options: KafkaServerOptions): Promise<KafkaServ
           partitions: [{ partition, offset: String(offset) }],
         });
       }),
+    cut(topic, partition) {
+      const log = join(dir, 'data-0', `${topic}-${partition}`, `${'0'.repeat(20)}.log`);
+      // https://kafka.apache.org/documentation/#recordbatch: a batch says how long it is.
+      truncateSync(log, 12 + readFileSync(log).readInt32BE(8));
+    },
     allowWriting: (topic, allowed) =>
       withAdmin((admin) => {
         const acl = {

@@ -154,6 +154,8 @@ function readersOf(stream: MemoryStream): readonly RecordReader[] {
           const from = after === undefined ? trimmed : Number(after);
           if (from < trimmed)
             throw new SluiceError('position-trimmed', `${from + 1} is not kept any more`);
+          if (from > records.length && stream.asksLatest)
+            throw new SluiceError('position-truncated', `it goes on at ${records.length + 1}`);
           const read = records.slice(from, from + bounds.maxRecords);
           const left = records.length - from - read.length;
           const end = stream.asksLatest ? {} : { behindMs: left };

@@ -15,13 +15,17 @@ export interface LossRecord {
   readonly path: Path;
   readonly split: string;
   /**
-   * `trimmed`: retention removed it. `gone`: the split is not there any more. `replaced`: another
-   * one of its name is.
+   * `trimmed`: retention removed it. `truncated`: the split lost its end, up to before what was
+   * read, and what was not read behind that. `gone`: the split is not there any more. `replaced`:
+   * another one of its name is.
    */
-  readonly kind: 'trimmed' | 'gone' | 'replaced';
+  readonly kind: 'trimmed' | 'truncated' | 'gone' | 'replaced';
   /** The last position that was read; null where none was. */
   readonly after: string | null;
-  /** The first position that is there; null where there is none, or it is not known. */
+  /**
+   * The first position that is there, and of one that is truncated the one where it goes on; null
+   * where there is none, or it is not known.
+   */
   readonly before: string | null;
   /** How many were lost; null where that cannot be known, and may be none. */
   readonly records: number | null;
@@ -63,7 +67,8 @@ export function addLoss(losses: Losses, found: LossRecord): Losses | undefined {
   const records = found.records ?? known.records;
   const before = found.before ?? known.before;
   // What is not there any more is so for good.
-  const kind = known.kind === 'trimmed' ? found.kind : known.kind;
+  const isThere = known.kind === 'trimmed' || known.kind === 'truncated';
+  const kind = isThere ? found.kind : known.kind;
   if (records === known.records && before === known.before && kind === known.kind) return undefined;
   const grown: LossRecord = { ...known, kind, records, before };
   return {
@@ -94,13 +99,16 @@ export function lossText({
       ? 'an unknown number of records, possibly none'
       : `${records} ${records === 1 ? 'record' : 'records'}`;
   const from = after === null ? 'from its beginning on' : `after ${after}`;
-  const to = before === null ? '' : ` and before ${before}`;
+  const on = kind === 'truncated' ? ', and it goes on at ' : ' and before ';
+  const to = before === null ? '' : `${on}${before}`;
   const since = readToMs === null ? '' : `, arrived after ${new Date(readToMs).toISOString()}`;
   return `${stream} ${path} ${split} lost ${what} (${from}${to}${since}): ${reasons[kind]}`;
 }
 
 const reasons: Readonly<Record<LossRecord['kind'], string>> = {
   trimmed: 'the retention of its stream removed them before they were read',
+  truncated:
+    'its stream lost its end, with records that were read, as after an unclean election of a leader',
   gone: 'its stream does not have the split any more, and it was not read to its end',
   replaced: 'its stream was deleted and created again',
 };

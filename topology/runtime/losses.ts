@@ -1,6 +1,7 @@
 /**
- * Which records a stream had and nobody will read: what retention removed before it was read, and
- * splits that are listed no more before they were read to their ends. Pure.
+ * Which records a stream had and nobody will read: what retention removed before it was read, what
+ * went with the end of a split, and splits that are listed no more before they were read to their
+ * ends. Pure.
  *
  * Invariants:
  * 1. Where positions follow each other one by one the number of records is known; elsewhere the
@@ -44,6 +45,27 @@ export function trimmedLoss(
     after,
     before,
     records,
+    readToMs: readToMs ?? null,
+    atMs,
+  };
+}
+
+/** What went with the end of a split, which goes on behind `latest`: behind what was read. */
+export function truncatedLoss(
+  { source, path, split, position }: Pick<Cursor, 'source' | 'path' | 'split' | 'position'>,
+  latest: string | undefined,
+  readToMs: number | undefined,
+  atMs: number,
+): LossRecord {
+  return {
+    source: source.id,
+    stream: source.stream,
+    path,
+    split,
+    kind: 'truncated',
+    after: position ?? null,
+    before: latest === undefined ? null : String(BigInt(latest) + 1n),
+    records: null,
     readToMs: readToMs ?? null,
     atMs,
   };

@@ -40,7 +40,7 @@ import {
   untilEnd,
   withinDrain,
 } from './cursor.ts';
-import { beforeOldest, goneLosses, trimmedLoss, wayOn } from './losses.ts';
+import { beforeOldest, goneLosses, trimmedLoss, truncatedLoss, wayOn } from './losses.ts';
 import type { SplitStart, StartFrom } from './start-from.ts';
 
 export interface SourceSchedule {
@@ -56,7 +56,7 @@ export interface SourceSchedule {
   hasPassed(): boolean;
   /**
    * Which splits began and ended since it was asked last. Asked between two turns, when what was
-   * taken has entered.
+   * taken has entered; what lost its end is read on from there then.
    */
   changes(): readonly SplitChange[];
   /** While held, nothing is read or given. */
@@ -113,6 +113,8 @@ export async function scheduleSources(
   let cursors: readonly Cursor[] = [];
   const losses: LossRecord[] = [];
   const starts: SplitStart[] = [];
+  /** Splits that lost their ends, and the position behind which they go on. */
+  const cut: { readonly cursor: Cursor; readonly to: string | undefined }[] = [];
   /** The names of all splits that were ever listed, by input. */
   const seen = inputs.map(() => new Set<string>());
   /** Of splits that were listed once and are not any more. */
@@ -203,6 +205,7 @@ export async function scheduleSources(
     }
     if (cursor.reads !== read || cursor.ended) return;
     if (code === 'position-trimmed') return trimmed(cursor, read, thrown);
+    if (code === 'position-truncated') return truncated(cursor, read, thrown);
     const fix = thrown instanceof SluiceError && thrown.fix !== undefined ? ` (${thrown.fix})` : '';
     cursor.failure = `${messageOf(thrown)}${fix}`;
     cursor.failureCode = code;
@@ -233,6 +236,26 @@ export async function scheduleSources(
     cursor.failureCode = 'position-trimmed';
     cursor.caughtUp = false;
     cursor.notBeforeMs = clock.monotonic() + brokenPauseMs;
+  };
+
+  /**
+   * The split lost its end, with records that were read. What is left was read, and what comes has
+   * the positions of those that went: it is read on from the end, unless the start said otherwise.
+   */
+  const truncated = async (cursor: Cursor, read: number, thrown: unknown): Promise<void> => {
+    const ask = cursor.reader.latest(cursor.split);
+    const latest = await inTime(ask, 'does not say what its newest position is').catch(() => null);
+    const isStart = from !== undefined && cursor.isFresh;
+    const to = isStart ? await startOf(cursor, from, undefined).catch(() => undefined) : latest;
+    if (cursor.reads !== read || cursor.ended) return;
+    cursor.failure = messageOf(thrown);
+    cursor.failureCode = 'position-truncated';
+    cursor.caughtUp = false;
+    cursor.notBeforeMs = clock.monotonic() + retryPauseMs;
+    if (latest === null || (isStart && to === undefined)) return;
+    losses.push(truncatedLoss(cursor, latest, readTo(cursor), clock.now()));
+    if (isStart) starts.push({ cursor, from, to: to ?? null, why: messageOf(thrown) });
+    else cut.push({ cursor, to: latest });
   };
 
   /** The last position before where it begins; null where its stream begins there by itself. */
@@ -366,7 +389,13 @@ export async function scheduleSources(
     get cursors() {
       return cursors;
     },
-    changes: () => changesOf(cursors, draining),
+    changes() {
+      for (const { cursor, to } of cut.splice(0)) {
+        skipTo(cursor, to, clock.monotonic());
+        if (cursor.until !== undefined && cursor.until !== untilEnd) cursor.until = to ?? null;
+      }
+      return changesOf(cursors, draining);
+    },
     hasPassed() {
       const passed = hasPassed;
       hasPassed = false;

@@ -1,9 +1,7 @@
 /**
- * kafkajs as the source uses it: its cluster and its connections, over which requests of our own
- * go. The consumer that it offers pushes, wants a group and seeks by events; what a source needs is
- * one request for records from an offset, which is what that consumer itself sends. The cluster is
- * no public part of kafkajs, therefore the exact version, and the contract suite on a real broker.
- * kafkajs' types end here.
+ * What a source asks of Kafka: requests of our own over kafkajs' connections. The consumer that
+ * kafkajs offers pushes, wants a group and seeks by events; what a source needs is one request for
+ * records from an offset, which is what that consumer itself sends.
  *
  * A fetch names its topic, and not the topic's id. Who wants the records of one id has them once
  * the same broker says afterwards that the topic has it still: a broker learns of a new topic
@@ -11,21 +9,20 @@
  *
  * Requests for partitions that had nothing last time go together, one to each broker; one that had
  * is asked alone, so that a broker reads for one answer while another is taken apart here.
+ *
+ * Invariant: a broker that fails is asked over new connections next time, and the connections to
+ * the others stay.
  */
-import { createRequire } from 'node:module';
-import { assert, present } from '../../../schemas/kernel/assert.ts';
+
+import { present } from '../../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { limits } from '../../../schemas/limits.ts';
+import { errorOfCode } from './answer-reader.ts';
 import type { FetchedPartition } from './fetch-request.ts';
-import {
-  decodeFetch,
-  encodeFetch,
-  fetchKey,
-  fetchVersionOf,
-  readCommitted,
-} from './fetch-request.ts';
+import { decodeFetch, encodeFetch, fetchKey, fetchVersionOf } from './fetch-request.ts';
+import type { Answer, Broker, Cluster } from './kafka-cluster.ts';
+import { createCluster } from './kafka-cluster.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
-import { kafkaClientOptions } from './kafka-connection.ts';
 import { deriveKafkaFailure } from './kafka-failure.ts';
 import type { TopicIdentity } from './topic-identity.ts';
 import {
@@ -35,57 +32,7 @@ import {
   metadataVersion,
 } from './topic-identity.ts';
 
-const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
-
-interface Answer {
-  readonly payload: Buffer;
-  /** Of brokers that ask the client to wait (KIP-219), which kafkajs does. */
-  readonly clientSideThrottleTime?: number;
-}
-
-interface Broker {
-  /** By the number of an API. */
-  readonly versions: Readonly<Record<number, { readonly maxVersion: number } | undefined>> | null;
-  readonly connectionPool: {
-    send<T>(call: {
-      readonly request: {
-        readonly apiKey: number;
-        readonly apiVersion: number;
-        readonly apiName: string;
-        readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
-      };
-      readonly response: {
-        readonly decode: (payload: Buffer) => Promise<Answer>;
-        readonly parse: (answer: Answer) => Promise<T>;
-      };
-    }): Promise<T>;
-  };
-}
-
-interface Cluster {
-  connect(): Promise<void>;
-  disconnect(): Promise<void>;
-  addTargetTopic(topic: string): Promise<void>;
-  refreshMetadata(): Promise<void>;
-  findTopicPartitionMetadata(
-    topic: string,
-  ): readonly { readonly partitionId: number; readonly leader: number }[];
-  readonly brokerPool: { findConnectedBroker(): Promise<Broker> };
-  findBroker(node: { readonly nodeId: number }): Promise<Broker>;
-  fetchTopicsOffset(
-    topics: readonly {
-      readonly topic: string;
-      readonly fromBeginning: boolean;
-      /** Epoch ms, in place of `fromBeginning`. */
-      readonly fromTimestamp?: number;
-      readonly partitions: readonly { readonly partition: number }[];
-    }[],
-  ): Promise<
-    readonly {
-      readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
-    }[]
-  >;
-}
+const leaderNotAvailable = 5;
 
 export interface KafkaFetcher {
   /** The topic's id and its partitions, asked anew. */
@@ -106,6 +53,8 @@ export interface KafkaFetcher {
    * Rejects as `fetch` does.
    */
   offsetAt(of: TopicPartition, atMs: number): Promise<bigint | undefined>;
+  /** Whether there is a connection to go on with, to any broker. */
+  isConnected(): boolean;
   close(): Promise<void>;
 }
 
@@ -127,12 +76,7 @@ export async function createKafkaFetcher(
   connection: KafkaConnection,
   topic: string,
 ): Promise<KafkaFetcher> {
-  const client = new Kafka({
-    ...kafkaClientOptions(connection),
-    logLevel: logLevel.NOTHING,
-    retry: { retries: 1, initialRetryTime: 100 },
-  });
-  const cluster = clusterOf(client);
+  const cluster = createCluster(connection);
   try {
     await cluster.connect();
     await cluster.addTargetTopic(topic);
@@ -149,6 +93,9 @@ class ClusterFetcher implements KafkaFetcher {
   #wanted: Wanted[] = [];
   /** Partitions whose last answer had records. */
   readonly #busy = new Set<number>();
+  #closed = false;
+  /** No broker said who leads what. */
+  #lost = false;
 
   constructor(cluster: Cluster, topic: string) {
     this.#cluster = cluster;
@@ -156,11 +103,11 @@ class ClusterFetcher implements KafkaFetcher {
   }
 
   async topic(): Promise<TopicIdentity> {
-    const [cluster, topic] = [this.#cluster, this.#topic];
-    await cluster.refreshMetadata();
-    return identityAt(await cluster.brokerPool.findConnectedBroker(), topic, () =>
-      cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId),
-    );
+    await this.#refresh();
+    const broker = await this.#cluster.brokerPool.findConnectedBroker();
+    const known = (): readonly number[] =>
+      this.#cluster.findTopicPartitionMetadata(this.#topic).map(({ partitionId }) => partitionId);
+    return this.#tried(() => identityAt(broker, this.#topic, known), broker);
   }
 
   fetch(
@@ -176,28 +123,97 @@ class ClusterFetcher implements KafkaFetcher {
   }
 
   async bounds(of: TopicPartition): Promise<{ readonly first: bigint; readonly end: bigint }> {
-    const asked = [{ fromBeginning: true }, { fromBeginning: false }];
-    const [first = 0n, end = 0n] = await this.#offsetsOf(of, asked);
+    const [first = 0n, end = 0n] = await this.#offsets(of, [
+      { fromBeginning: true },
+      { fromBeginning: false },
+    ]);
     return { first, end };
   }
 
   async offsetAt(of: TopicPartition, atMs: number): Promise<bigint | undefined> {
-    const asked = [{ fromBeginning: false, fromTimestamp: atMs }];
-    const [offset = -1n] = await this.#offsetsOf(of, asked);
+    const [offset = -1n] = await this.#offsets(of, [{ fromBeginning: false, fromTimestamp: atMs }]);
     return offset < 0n ? undefined : offset;
   }
 
+  isConnected(): boolean {
+    return !this.#lost && this.#cluster.isConnected();
+  }
+
   close(): Promise<void> {
+    this.#closed = true;
     return this.#cluster.disconnect();
   }
 
-  #leaderOf(partition: number): number {
-    const found = this.#cluster
-      .findTopicPartitionMetadata(this.#topic)
-      .find(({ partitionId }) => partitionId === partition);
-    if (found === undefined)
-      throw new SluiceError('partition-missing', `partition ${partition} is not there`);
-    return found.leader;
+  #flush(): void {
+    const asked = this.#wanted;
+    this.#wanted = [];
+    const byLeader = new Map<number, Wanted[]>();
+    for (const want of asked) {
+      try {
+        const leader = this.#leaderOf(want.partition);
+        if (this.#busy.has(want.partition)) void this.#fetchAll(leader, [want]);
+        else byLeader.set(leader, [...(byLeader.get(leader) ?? []), want]);
+      } catch (thrown) {
+        this.#renew(thrown);
+        want.reject(thrown);
+      }
+    }
+    for (const [leader, own] of byLeader) void this.#fetchAll(leader, own);
+  }
+
+  async #fetchAll(nodeId: number, asked: readonly Wanted[]): Promise<void> {
+    try {
+      const broker = await this.#tried(() => this.#cluster.findBroker({ nodeId }));
+      const found = await this.#tried(() => this.#fetchFrom(broker, asked), broker);
+      for (const { partition, resolve, reject } of asked) {
+        const own = present(found.get(partition), `partition ${partition} in the answer`);
+        if (own.batches.length > 0) this.#busy.add(partition);
+        else this.#busy.delete(partition);
+        if (own.error === undefined) resolve(own);
+        else {
+          this.#renew(own.error);
+          reject(own.error);
+        }
+      }
+    } catch (thrown) {
+      for (const { reject } of asked) reject(thrown);
+    }
+  }
+
+  async #fetchFrom(
+    broker: Broker,
+    asked: readonly Wanted[],
+  ): Promise<ReadonlyMap<number, FetchedPartition>> {
+    const answer = await fetchFrom(broker, this.#topic, asked);
+    const found = new Map(answer.map((each) => [each.partition, each]));
+    // Also before an offset or a partition is called lost: the topic may be another one.
+    await this.#confirm(
+      broker,
+      asked.filter(({ partition }) => isOfTopic(found.get(partition))),
+    );
+    return found;
+  }
+
+  async #offsets(
+    of: TopicPartition,
+    asked: readonly { readonly fromBeginning: boolean; readonly fromTimestamp?: number }[],
+  ): Promise<readonly bigint[]> {
+    const { partition } = of;
+    const broker = await this.#tried(async () =>
+      this.#cluster.findBroker({ nodeId: this.#leaderOf(partition) }),
+    );
+    const offsetAt = async (at: (typeof asked)[number]): Promise<bigint> => {
+      const partitions = [{ partition }];
+      const [found] = await this.#cluster.fetchTopicsOffset([
+        { topic: this.#topic, ...at, partitions },
+      ]);
+      return BigInt(present(found?.partitions[0], 'an offset').offset);
+    };
+    return this.#tried(async () => {
+      const offsets = await Promise.all(asked.map(offsetAt));
+      await this.#confirm(broker, [of]);
+      return offsets;
+    }, broker);
   }
 
   /** Rejects when the topic is not the one that `wants` mean. */
@@ -208,62 +224,53 @@ class ClusterFetcher implements KafkaFetcher {
       throw new SluiceError('topic-replaced', `the topic has the id ${id ?? 'none'} now`);
   }
 
-  async #offsetsOf(
-    of: TopicPartition,
-    asked: readonly { readonly fromBeginning: boolean; readonly fromTimestamp?: number }[],
-  ): Promise<readonly bigint[]> {
-    const { partition } = of;
-    const [cluster, topic] = [this.#cluster, this.#topic];
-    const nodeId = this.#leaderOf(partition);
-    const offsets = await Promise.all(
-      asked.map(async (at) => {
-        const [found] = await cluster.fetchTopicsOffset([
-          { topic, ...at, partitions: [{ partition }] },
-        ]);
-        return BigInt(present(found?.partitions[0], 'an offset').offset);
-      }),
-    );
-    if (of.topicId !== undefined) await this.#confirm(await cluster.findBroker({ nodeId }), [of]);
-    return offsets;
+  #leaderOf(partition: number): number {
+    const found = this.#cluster
+      .findTopicPartitionMetadata(this.#topic)
+      .find(({ partitionId }) => partitionId === partition);
+    if (found === undefined)
+      throw new SluiceError('partition-missing', `partition ${partition} is not there`);
+    if (found.leader < 0) throw errorOfCode(leaderNotAvailable);
+    return found.leader;
   }
 
-  async #askBroker(nodeId: number, asked: readonly Wanted[]): Promise<void> {
+  async #tried<T>(ask: () => Promise<T>, broker?: Broker): Promise<T> {
     try {
-      const broker = await this.#cluster.findBroker({ nodeId });
-      const answer = await fetchFrom(broker, this.#topic, asked);
-      const found = new Map(answer.map((each) => [each.partition, each]));
-      // Also before an offset or a partition is called lost: the topic may be another one.
-      await this.#confirm(
-        broker,
-        asked.filter(({ partition }) => isOfTopic(found.get(partition))),
-      );
-      for (const { partition, resolve, reject } of asked) {
-        const own = present(found.get(partition), `partition ${partition} in the answer`);
-        if (own.batches.length > 0) this.#busy.add(partition);
-        else this.#busy.delete(partition);
-        if (own.error === undefined) resolve(own);
-        else reject(own.error);
-      }
+      return await ask();
     } catch (thrown) {
-      for (const { reject } of asked) reject(thrown);
+      this.#renew(thrown, broker);
+      throw thrown;
     }
   }
 
-  #flush(): void {
-    const asked = this.#wanted;
-    this.#wanted = [];
-    const byLeader = new Map<number, Wanted[]>();
-    for (const want of asked) {
-      try {
-        const leader = this.#leaderOf(want.partition);
-        if (this.#busy.has(want.partition)) void this.#askBroker(leader, [want]);
-        else byLeader.set(leader, [...(byLeader.get(leader) ?? []), want]);
-      } catch (thrown) {
-        want.reject(thrown);
-      }
-    }
-    for (const [leader, own] of byLeader) void this.#askBroker(leader, own);
+  /** What failed is made new for the next time: a broker's connections, what is known of leaders. */
+  #renew(thrown: unknown, broker?: Broker): void {
+    if (broker !== undefined && isLost(thrown)) {
+      this.#cluster.removeBroker(broker.connectionPool);
+      void broker.disconnect().catch(() => undefined);
+    } else if (deriveKafkaFailure(thrown) !== 'stale') return;
+    // Which would connect where nothing is connected.
+    if (!this.#closed && this.isConnected()) void this.#refresh().catch(() => undefined);
   }
+
+  /** Another broker is asked where one fails; when none answers all connections are lost. */
+  async #refresh(): Promise<void> {
+    try {
+      await this.#cluster.refreshMetadata().catch((thrown: unknown) => {
+        if (!isLost(thrown)) throw thrown;
+        return this.#cluster.refreshMetadata();
+      });
+    } catch (thrown) {
+      this.#lost ||= isLost(thrown);
+      throw thrown;
+    }
+  }
+}
+
+/** Whether a connection is to blame, or may be. */
+function isLost(thrown: unknown): boolean {
+  const failure = deriveKafkaFailure(thrown);
+  return failure === 'unclear' || failure === 'not-connected';
 }
 
 /** Whether an answer says something of the topic that has the name now. */
@@ -332,18 +339,5 @@ function send<T>(
       decode: async (payload) => answer(payload),
       parse: async ({ payload }) => parse(payload),
     },
-  });
-}
-
-function clusterOf(client: object): Cluster {
-  const symbol = Object.getOwnPropertySymbols(client).find(
-    ({ description }) => description === 'private:Kafka:createCluster',
-  );
-  assert(symbol !== undefined, 'kafkajs makes clusters as its version 2.2.4 does');
-  const create = Reflect.get(client, symbol) as (options: object) => Cluster;
-  return create({
-    allowAutoTopicCreation: false,
-    isolationLevel: readCommitted,
-    metadataMaxAge: limits.splitDiscoveryMs,
   });
 }

@@ -14,8 +14,9 @@
  * 2. A split's records are of the topic in its name. A name without an id, from brokers that know
  *    none, is the topic's as it is.
  * 3. A call that failed changes nothing: the next read goes on from the same position, over new
- *    connections where these are to blame. These are made less and less often while they fail;
- *    until then the failure is given again.
+ *    connections where these are to blame: those of one broker, or all, where none is left or who
+ *    asks is not let in. These are made less and less often while they fail; until then the failure
+ *    is given again.
  * 4. The end is where the first open transaction begins (the last stable offset), in `latest` and
  *    in `lag`. While one is open no read has found the end: there may be records behind it.
  * 5. What is no record does not hold a split: a read says how far it came.
@@ -67,6 +68,9 @@ const answered: ReadonlySet<KafkaFailure> = new Set([
   'codec-refused',
 ]);
 
+/** Failures of one broker, or of what is known of one: the fetcher itself sees to that. */
+const ofOneBroker: ReadonlySet<KafkaFailure> = new Set(['stale', 'not-connected', 'unclear']);
+
 /**
  * @example createKafkaReader({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topic: 'rpp-clicks-dev' })
  */
@@ -102,8 +106,10 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
     position?: string,
   ): Promise<T> => {
     const using = connected();
+    let asked: KafkaFetcher | undefined;
     try {
-      const found = await what(await using);
+      asked = await using;
+      const found = await what(asked);
       pace.worked(of);
       toldOf = undefined;
       return found;
@@ -114,7 +120,8 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
         toldOf = failure;
         tell?.('permanent-failure');
       }
-      if (!answered.has(failure) && fetcher === using) {
+      const isKept = ofOneBroker.has(failure) && asked?.isConnected() === true;
+      if (!answered.has(failure) && !isKept && fetcher === using) {
         fetcher = undefined;
         lastError = error;
         pace.failed(of);
@@ -202,7 +209,7 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
       let found: FetchedPartition | undefined;
       if (kept.length === 0) {
         const from = state.rest.next;
-        found = await ask((using) => using.fetch(place, from, bounds.maxBytes), String(from));
+        found = await fetched(place, from, bounds.maxBytes);
         state = { ...state, rest: new CommittedRecords(found, from, of) };
         kept = await filled(state, bounds);
       }
@@ -248,6 +255,26 @@ export function createKafkaReader({ connection, topic, tell }: KafkaReaderOption
       await old?.then((using) => using.close()).catch(() => undefined);
     },
   };
+
+  /** An offset that is not in the log is before its first record, or behind its end. */
+  async function fetched(
+    place: TopicPartition,
+    from: bigint,
+    maxBytes: number,
+  ): Promise<FetchedPartition> {
+    try {
+      return await ask((using) => using.fetch(place, from, maxBytes), String(from));
+    } catch (thrown) {
+      if (!(thrown instanceof SluiceError && thrown.code === 'position-trimmed')) throw thrown;
+      const { first, end } = await ask((using) => using.bounds(place));
+      if (from < first) throw thrown;
+      throw new SluiceError(
+        'position-truncated',
+        `${of}: the offset ${from} is behind the end of the log, which goes on at ${end}`,
+        { cause: thrown },
+      );
+    }
+  }
 
   function stateAt(after: string | undefined, begin: bigint): PartitionState {
     return {

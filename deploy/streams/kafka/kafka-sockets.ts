@@ -46,6 +46,8 @@ export function pacedSockets(pace: ConnectPace): (request: KafkaSocketRequest) =
         )
       : connectNet({ host, port }, onConnect);
     socket.setKeepAlive(true, keepAliveMs);
+    // kafkajs lets go of a broken one with each failure after; Node would listen for it to connect.
+    socket.once('close', () => Object.assign(socket, { unref: () => socket }));
     let isSettled = false;
     const settle = (act: () => void) => (): void => {
       if (isSettled) return;

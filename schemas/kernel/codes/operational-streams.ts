@@ -37,6 +37,11 @@ export const streamCodes = {
     means: 'The next record was deleted from the stream before it was read.',
     fix: 'Decide with `sluice skip`, and raise the retention of the stream.',
   },
+  'position-truncated': {
+    retryable: false,
+    means: 'The stream lost its end, with records that were read.',
+    fix: 'Nothing: it is read on from its end. `sluice status` has the loss; look why the stream lost it.',
+  },
   'producer-retired': {
     retryable: true,
     means: 'The producer was replaced while the request waited.',

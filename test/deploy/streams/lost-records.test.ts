@@ -217,6 +217,27 @@ describe.skipIf(javaMissing() !== undefined)('of a Kafka topic', { timeout: 120_
     expect(rig.rows()).toEqual([...range(0, 5), ...rest]);
   });
 
+  it('whose log lost its end is read on from there, and what went is a loss of its own kind', async () => {
+    const rig = await rigOn();
+    await rig.write(0, 3);
+    await rig.write(3, 10);
+    const run = await rig.start();
+    await run.until(hasRows(rig, 10));
+    await server.kill();
+    server.cut(rig.topic, 0);
+    await server.restart();
+    const { losses } = await run.until(({ losses: { total } }) => total > 0);
+    await rig.write(10, 14);
+    await run.until(hasRows(rig, 14));
+    await run.stop();
+    expect(losses).toMatchObject({
+      ...{ total: 1, records: 0, uncounted: 1 },
+      last: [{ kind: 'truncated', after: '9', before: '3', records: null }],
+    });
+    expect(rig.rows()).toEqual(range(0, 14));
+    expect(rig.refused()).toMatchObject([{ code: 'records-lost' }]);
+  });
+
   it('that was deleted and created again, what was not read is lost, and its new records are read', async () => {
     const rig = await rigOn(2);
     await rig.write(0, 5);

@@ -22,6 +22,9 @@ export const bodyWith = (
 
 export const bodyOf = (n: number): string => padded(n, n % 50 === 0 ? 150_000 : 800);
 
+/** Several of them fill a batch of Kafka that is small. */
+export const wideBodyOf = (n: number): string => padded(n, 20_000);
+
 /** Of the soak: by Kinesis, by Kafka. */
 export const smallBodyOf = (n: number): string => padded(n, 400);
 export const smallestLargeBodyOf = (n: number): string => padded(n, 1_200);

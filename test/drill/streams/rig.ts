@@ -44,6 +44,8 @@ export interface RigOptions {
   readonly enrich?: string;
   readonly kinesis?: string;
   readonly lookups?: string;
+  /** The section `kafka`. Default: by the IAM listener. */
+  readonly kafka?: string;
 }
 
 /** Credentials that end, and may change: a program gives them out, as a profile names one. */
@@ -81,13 +83,14 @@ const configText = ({
   enrich = 'checkpoint_ms: 1000, parquet_file_age_ms: 2000',
   kinesis,
   lookups,
+  kafka = 'brokers: "${KAFKA_BROKERS}", auth: msk_iam, region: "${AWS_REGION}"',
 }: RigOptions): string => `streams:
   - { team: d, app: events, kinesis_stream: ${name}, kafka_topic: ${name}${optional(stream, (text) => `, ${text}`)} }
 ${optional(routing, (text) => `routing: { ${text} }\n`)}${optional(lookups, (text) => `lookups: { ${text} }\n`)}ingress: { host: 127.0.0.1, log_level: warn }
 enrich: { ${enrich} }
 metrics: { port: 0 }
 kinesis: { region: "\${AWS_REGION}", endpoint: "\${KINESIS_ENDPOINT}"${optional(kinesis, (text) => `, ${text}`)} }
-kafka: { brokers: "\${KAFKA_BROKERS}", auth: msk_iam, region: "\${AWS_REGION}" }
+kafka: { ${kafka} }
 s3: { bucket: ${name}, region: "\${AWS_REGION}", endpoint: "\${S3_ENDPOINT}" }
 firehose: { region: "\${AWS_REGION}", endpoint: "\${FIREHOSE_ENDPOINT}", tables: { ${[`hose: ${name}`, ...delivered.map((table) => `${table}: ${name}-${table}`)].join(', ')} } }
 neo4j: { url: "\${NEO4J_URL}", password: "\${NEO4J_PASSWORD}" }

@@ -6,7 +6,7 @@
 import type { Cloud } from '../../servers/cloud.ts';
 import { startCloud } from '../../servers/cloud.ts';
 import { runScenarios } from '../run-scenarios.ts';
-import { scenariosOn } from './scenarios.ts';
+import { scenariosOn, shortNames } from './scenarios.ts';
 
 const kafkaSessionMaxMs = 4_000;
 let cloud: Promise<Cloud> | undefined;
@@ -27,6 +27,7 @@ try {
       duplicatedRaw,
     }) =>
       `sent ${sent}, acknowledged ${acknowledged}, refused ${refused}, landed ${landed}, rejected ${rejected}, lost ${lost}${told === 0 ? '' : ` beside ${told} that are told`}, duplicated ${duplicated}, stuck ${stuck}; Firehose delivered ${duplicatedRaw} rows again`,
+    shortNames,
   );
 } finally {
   await (await cloud?.catch(() => undefined))?.stop();

@@ -182,6 +182,86 @@ describe('what retention took before it was read', () => {
   });
 });
 
+describe('a split that lost its end, with records that were read', () => {
+  const numbered = (from: number, to: number): readonly string[] =>
+    Array.from({ length: to - from }, (_, n) => `0/${from + n}`);
+
+  it.each([false, true])(
+    'is read on from where it ends, and what went is a loss of its own kind (stopped meanwhile: %s)',
+    async (stopped) => {
+      const rig = rigOf(['kafka', '0'], ['kafka', '1']);
+      const run = await rig.start();
+      send(rig, 0, 10);
+      await rig.pass(2_000);
+      if (stopped) await run.stop();
+      splitOf(rig, 0).records.length = 6;
+      const then = stopped ? await rig.start() : run;
+      await rig.pass(3_000);
+      send(rig, 0, 6);
+      await rig.pass(2_000);
+      const { losses, splits } = await then.job.status();
+      expect(losses).toMatchObject({
+        ...{ total: 1, records: 0, uncounted: 1 },
+        last: [{ kind: 'truncated', split: '0', after: '10', before: '7', records: null }],
+      });
+      expect(splits.map(({ failure }) => failure)).toEqual([undefined, undefined]);
+      expect(refusedOf(rig)).toMatchObject([
+        {
+          code: 'records-lost',
+          message: expect.stringMatching(
+            /^a\/b kafka 0 lost .* \(after 10, and it goes on at 7, .*\): its stream lost its end/,
+          ) as string,
+        },
+      ]);
+      expect(rowsOf(rig)).toEqual([...numbered(1, 11), ...numbered(7, 13)]);
+      await then.stop();
+      const last = await rig.start();
+      await rig.pass(2_000);
+      expect((await last.job.status()).losses.total).toBe(1);
+      expect(rowsOf(rig)).toHaveLength(16);
+      await last.stop();
+    },
+  );
+
+  it.each([
+    ['oldest', null, numbered(1, 8)],
+    ['latest', '6', numbered(7, 8)],
+  ] as const)('is read from %s by a start that says so', async (from, to, rest) => {
+    const rig = rigOf(['kafka', '0']);
+    const run = await rig.start();
+    send(rig, 0, 10);
+    await rig.pass(2_000);
+    await run.stop();
+    splitOf(rig, 0).records.length = 6;
+    const again = await rig.start(from);
+    await rig.pass(3_000);
+    send(rig, 0, 1);
+    await rig.pass(2_000);
+    const { losses, skipped } = await again.job.status();
+    expect(losses.last).toMatchObject([{ kind: 'truncated', after: '10', before: '7' }]);
+    expect(skipped).toMatchObject([{ kind: 'start', after: '10', to, from }]);
+    expect(rowsOf(rig)).toEqual([...numbered(1, 11), ...rest]);
+    await again.stop();
+  });
+
+  it('ends a drain that was asked for before', async () => {
+    const rig = rigOf(['kafka', '0']);
+    const run = await rig.start();
+    send(rig, 0, 10);
+    await rig.pass(2_000);
+    splitOf(rig, 0).fault = 'unreachable';
+    send(rig, 0, 3);
+    const draining = run.job.drain();
+    await rig.pass(1_000);
+    splitOf(rig, 0).records.length = 6;
+    delete splitOf(rig, 0).fault;
+    await rig.pass(3_000);
+    await draining;
+    await run.job.close();
+    expect(rowsOf(rig)).toEqual(numbered(1, 11));
+  });
+});
+
 describe('a split that is not there any more', () => {
   it.each([false, true])(
     'and was not read to its end is a loss, with a row of its own (stopped meanwhile: %s)',

@@ -3,8 +3,6 @@
  * four connections a second, and each write that was not allowed was told of anew, as if it might
  * pass.
  */
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KafkaConnection } from '../../../../deploy/streams/kafka/kafka-connection.ts';
@@ -15,6 +13,7 @@ import { mskIamAuth } from '../../../../deploy/streams/kafka/msk-iam.ts';
 import type { ToldFailure } from '../../../../deploy/streams/told-failures.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../../schemas/kernel/random.ts';
+import { startHangingUp } from '../../../servers/hanging-up.ts';
 import { javaMissing } from '../../../servers/jars.ts';
 import type { KafkaServer } from '../../../servers/kafka.ts';
 import { startKafka } from '../../../servers/kafka.ts';
@@ -30,26 +29,20 @@ const [triedMs, triesMax] = [6_500, 7];
 describe('a broker that does not answer', () => {
   /** Whatever connects is hung up on. */
   async function hangingUp(run: (connection: KafkaConnection) => Promise<void>): Promise<number> {
-    let connections = 0;
-    const server = createServer((socket) => {
-      connections++;
-      socket.once('error', () => undefined);
-      socket.destroy();
-    });
-    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    const server = await startHangingUp();
     const warnings: Error[] = [];
     const hear = (warning: Error): void => void warnings.push(warning);
     process.on('warning', hear);
     await run({
-      brokers: [`127.0.0.1:${(server.address() as AddressInfo).port}`],
+      brokers: [`127.0.0.1:${server.port}`],
       tls: false,
       clientId: 'test',
     });
-    await new Promise((resolve) => server.close(resolve));
+    await server.close();
     process.off('warning', hear);
     // Such as of listeners that pile up on a socket.
     expect(warnings).toEqual([]);
-    return connections;
+    return server.connections;
   }
 
   async function untilTried(ask: () => Promise<unknown>): Promise<void> {

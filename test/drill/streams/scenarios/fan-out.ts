@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { KinesisLoopback } from '../../../servers/kinesis-loopback.ts';
 import { startKinesisLoopback } from '../../../servers/kinesis-loopback.ts';
 import type { Scenarios } from './judged.ts';
-import { judged, long, restartsOf, under } from './judged.ts';
+import { judged, restartsOf, under } from './judged.ts';
 
 const shards = ['shardId-000000000000', 'shardId-000000000001'] as const;
 /** Kinesis sends an event whenever there is something, and now and then one without records. */
@@ -25,7 +25,7 @@ function endOne({ subscriptions }: KinesisLoopback, nth: number): void {
 }
 
 export const fanOutScenarios: Scenarios = (cloudOf) => [
-  long({
+  {
     name: 'fan-out',
     what: 'shards are read by enhanced fan-out (a loopback server of our own); subscriptions end, are cut, fail and are refused, and enrich is killed',
     run: async (scale) => {
@@ -79,5 +79,5 @@ export const fanOutScenarios: Scenarios = (cloudOf) => [
         await loopback.close();
       }
     },
-  }),
+  },
 ];

@@ -58,12 +58,6 @@ export const scenarioOn =
     run: async (scale) => judged(await cloudOf(), own, (rig) => during(rig, scale)),
   });
 
-/** One that the short form leaves out. */
-export const long = (scenario: Scenario<StreamsTally>): Scenario<StreamsTally> => ({
-  ...scenario,
-  short: false,
-});
-
 /** The load for `seconds`, and beside it what happens to the servers. */
 export async function under(
   rig: Rig,

@@ -9,7 +9,7 @@ import { rowsOf } from '../../../tools/flights-checks.ts';
 import { isValid, itemOf } from '../events.ts';
 import type { Rig } from '../rig.ts';
 import type { Scenarios } from './judged.ts';
-import { judged, long, under, until } from './judged.ts';
+import { judged, under, until } from './judged.ts';
 
 const retryAfterMs = 5_000;
 /** What is under way when it answers so may still come. */
@@ -64,7 +64,7 @@ const priceNode = async ({ enrich }: Rig): Promise<NodeStatus | undefined> =>
   (await enrich.status())?.topologies[0]?.job?.nodes.find(({ id }) => id === 'price');
 
 export const lookupScenarios: Scenarios = (cloudOf) => [
-  long({
+  {
     name: 'look-up-busy',
     what: 'a server that look-ups ask answers 429, and says for how long it wants to be left alone',
     run: async (scale) => {
@@ -112,5 +112,5 @@ export const lookupScenarios: Scenarios = (cloudOf) => [
         await prices.close();
       }
     },
-  }),
+  },
 ];

@@ -16,7 +16,7 @@ import type { Checks } from '../../run-scenarios.ts';
 import { bodyWith, isValid, itemOf } from '../events.ts';
 import type { Rig } from '../rig.ts';
 import type { Scenarios } from './judged.ts';
-import { happened, long, readOf, restartsOf, scenarioOn, under, until } from './judged.ts';
+import { happened, readOf, restartsOf, scenarioOn, under, until } from './judged.ts';
 
 /** Of a second load in the same scenario. */
 const later = 1_010_000;
@@ -362,5 +362,5 @@ export const tableScenarios: Scenarios = (cloudOf) => {
         enrich: 'checkpoint_ms: 1000, parquet_file_age_ms: 12000',
       },
     ),
-  ].map(long);
+  ];
 };
