@@ -85,7 +85,9 @@ describe('a stream that rejects', () => {
   it('says which part of which schema was not met', async () => {
     expect((await post(url('strict'), bad)).json.error).toMatchObject({
       code: 'schema-invalid',
-      expected: 'data that fits https://sluice.example/test/order#/properties/amount/minimum',
+      expected: expect.stringContaining(
+        'https://sluice.example/test/order#/properties/amount/minimum',
+      ) as string,
     });
   });
 

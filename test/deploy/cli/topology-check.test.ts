@@ -218,7 +218,7 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
     rmSync(join(dir, 'topology.ts'));
     expect((await problemsOf())[0]).toMatchObject({
       kind: 'compile',
-      message: 'there is no file topology.ts',
+      message: expect.stringContaining('topology.ts') as string,
       fix: expect.stringMatching(/name/) as string,
     });
   });
@@ -242,7 +242,11 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => t.source('s', 
     expect(await problemsOf()).toEqual([]);
     write('row.schema.json', JSON.stringify({ ...schema, required: ['n'] }));
     expect(await problemsOf()).toMatchObject([
-      { kind: 'stale', file: 'row.gen.ts', fix: 'run `sluice schema types row.schema.json`' },
+      {
+        kind: 'stale',
+        file: 'row.gen.ts',
+        fix: expect.stringContaining('row.schema.json') as string,
+      },
     ]);
     write('row.schema.json', JSON.stringify({ ...schema, type: 'objekt' }));
     expect(await problemsOf()).toMatchObject([{ kind: 'schema', file: 'row.schema.json' }]);
@@ -282,7 +286,7 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => t.source('s', 
     const changed = `${head}export default topology('x', { version: 1, owner: 'a/b' }, (t) => {\n  t.source('renamed', stream('a/b')).map(() => ({ n: 1 })).sinkTo('rows', table('rows', row));\n});\n`;
     write('topology.ts', changed);
     expect(await problemsOf('--dir', data)).toMatchObject([
-      { kind: 'state', message: expect.stringContaining("source 's' is gone") as string },
+      { kind: 'state', message: expect.stringContaining("'s'") as string },
     ]);
     expect(await problemsOf('--dir', join(dir, 'other'))).toEqual([]);
     write('topology.ts', changed.replace('renamed', 's'));

@@ -111,7 +111,7 @@ describe('a question in a process', () => {
       askInChild(cypher('MATCH (n:Nope) RETURN n'), { clock: systemClock }),
     ).rejects.toMatchObject({
       code: 'query-failed',
-      message: expect.stringContaining('Table Nope does not exist') as string,
+      message: expect.stringContaining('Nope') as string,
       fix: expect.stringContaining('SHOW_TABLES') as string,
     });
     await expect(
@@ -138,7 +138,7 @@ describe('a question in a process', () => {
     const options = { clock: hurried, onStart: (started: number) => (pid = started) };
     await expect(askInChild(question(), options)).rejects.toMatchObject({
       code: 'query-failed',
-      message: `the statement took more than ${limits.questionMaxMs / 1_000} s`,
+      message: expect.stringContaining(String(limits.questionMaxMs / 1_000)) as string,
     });
     expect(pid).toBeGreaterThan(0);
     expect(isAlive(pid)).toBe(false);
@@ -173,9 +173,7 @@ describe('a question in a process', () => {
     };
     await expect(askInChild(question(), { clock: patient, onStart })).rejects.toMatchObject({
       code: 'query-failed',
-      message: expect.stringMatching(
-        /needed more memory than a question gets \(1024 MiB\)/,
-      ) as string,
+      message: expect.stringMatching(/memory.*\b1024\b/) as string,
     });
     over = true;
     await watching;
@@ -214,7 +212,7 @@ describe('a question in a process', () => {
     process.kill(pid, 'SIGSEGV');
     await expect(asked).rejects.toMatchObject({
       code: 'query-failed',
-      message: 'the database ended at this statement (SIGSEGV)',
+      message: expect.stringContaining('SIGSEGV') as string,
     });
   });
 

@@ -140,7 +140,6 @@ describe('a transaction of Ladybug', () => {
     await expect(twice).rejects.toMatchObject({
       code: 'graph-write-failed',
       retryable: true,
-      message: expect.stringContaining('primary key') as string,
     });
     const thrown = graph.session.transaction(async (run) => {
       await run('UNWIND $rows AS row CREATE (:T {k: row.k})', [{ k: 8 }]);
@@ -185,7 +184,6 @@ describe('opening Ladybug', () => {
     writeFileSync(path, 'not a graph at all'.repeat(1_000));
     await expect(openLadybug(path)).rejects.toMatchObject({
       code: 'graph-open-failed',
-      fix: expect.stringContaining('sluice reset') as string,
     });
   });
 

@@ -139,7 +139,6 @@ describe('the answer', () => {
       expect(await faultOf(ask(`${host}/{key}`, key))).toMatchObject({
         code: 'lookup-answer-invalid',
         retryable: true,
-        message: "the look-up 'prices': the answer (200) is not JSON in UTF-8",
       });
     }
   });
@@ -163,7 +162,7 @@ describe('the answer', () => {
     for (const key of ['endless', 'gz']) {
       expect(await faultOf(ask(`${host}/{key}`, key))).toMatchObject({
         code: 'lookup-answer-invalid',
-        message: `the look-up 'prices': the answer (200) is larger than ${most} bytes`,
+        message: expect.stringContaining(String(most)) as string,
       });
     }
   });
@@ -184,9 +183,10 @@ describe('no answer', () => {
     const closed = servers.pop();
     closed?.closeAllConnections();
     await new Promise((resolve) => closed?.close(resolve));
-    expect((await faultOf(ask(`${host}/{key}`, 'k'))).message).toBe(
-      "the look-up 'prices': there was no whole answer (ECONNREFUSED)",
-    );
+    expect(await faultOf(ask(`${host}/{key}`, 'k'))).toMatchObject({
+      code: 'lookup-unreachable',
+      message: expect.stringContaining('ECONNREFUSED') as string,
+    });
   });
 
   it('the signal ends it while it waits for headers and while it reads the body', async () => {
@@ -281,8 +281,9 @@ describe('an answer that says when to ask again', () => {
     const { host } = await serve((response) =>
       response.writeHead(429, { 'retry-after': '7' }).end(),
     );
-    expect((await faultOf(ask(`${host}/{key}`, 'k'))).message).toBe(
-      "the look-up 'prices': the server answered 429, and asks to be left alone for 7 s",
-    );
+    expect(await faultOf(ask(`${host}/{key}`, 'k'))).toMatchObject({
+      code: 'lookup-refused',
+      retryAfterMs: 7_000,
+    });
   });
 });

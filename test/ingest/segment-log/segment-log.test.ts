@@ -197,7 +197,7 @@ describe('a segment log', () => {
     writeFileSync(firstSegment(dir), bytes);
     await expect(SegmentLog.open(options(dir))).rejects.toMatchObject({
       code: 'stream-corrupt',
-      message: expect.stringMatching(/00000\.log is damaged at byte 0 /) as string,
+      message: expect.stringContaining('00000.log') as string,
     });
   });
 
@@ -266,7 +266,6 @@ describe('a segment log', () => {
     expect(await log.append([record('still bad')])).toMatchObject({
       kind: 'refused',
       code: 'io-error',
-      message: expect.stringContaining('cut back') as string,
     });
     await log.close();
     const again = await SegmentLog.open(options(dir));

@@ -168,22 +168,22 @@ const spoken = new Set(['message', 'fix', 'expected']);
  */
 export function proseMatches(sources: readonly Source[]): Place[] {
   const tests = sources.filter(isInTests);
-  const written = new Map<string, Set<string>>();
+  const written = new Map<string, string[]>();
   const matched = placesIn(tests, (node, { path }) => {
     const text =
       node.kind === SyntaxKind.RegularExpressionLiteral ||
       node.kind === SyntaxKind.TemplateExpression
-        ? node.getText()
+        ? node.getText().slice(1, -1)
         : stringOf(node);
     if (text?.includes(' ') !== true) return undefined;
     if (isMatchedAsProse(node)) return text;
-    written.set(path, (written.get(path) ?? new Set()).add(text));
+    written.set(path, [...(written.get(path) ?? []), text]);
     return undefined;
   });
+  const isOwn = ({ path, what }: Place): boolean =>
+    (written.get(path) ?? []).some((text) => text.includes(what));
   const lines = new Map(
-    matched
-      .filter(({ path, what }) => written.get(path)?.has(what) !== true)
-      .map((place) => [`${place.path}:${place.line}`, place]),
+    matched.filter((place) => !isOwn(place)).map((place) => [`${place.path}:${place.line}`, place]),
   );
   return [...lines.values()];
 }

@@ -103,7 +103,7 @@ describe('a graph sink in a topology', () => {
       t.source('in', stream('a/b')).sinkTo('g', graph(routes, undefined as never)),
     );
     expect(validateTopology(made)).toMatchObject([
-      { node: 'g', message: 'its writes must be a function' },
+      { node: 'g', message: expect.stringContaining('writes') as string },
     ]);
   });
 
@@ -161,11 +161,11 @@ describe('a graph sink in a topology', () => {
     expect(validateTopology(sinks(routes, other))).toMatchObject([
       {
         node: 'graph-1',
-        message: "its graph model defines 'Airport' otherwise than the sink 'graph-0'",
+        message: expect.stringMatching(/'Airport'.*'graph-0'/) as string,
       },
       {
         node: 'graph-1',
-        message: "its graph model defines 'ROUTE' otherwise than the sink 'graph-0'",
+        message: expect.stringMatching(/'ROUTE'.*'graph-0'/) as string,
       },
     ]);
   });

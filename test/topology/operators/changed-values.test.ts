@@ -217,9 +217,7 @@ describe('a function that changes its element in the test driver', () => {
           code: 'function-threw',
           pointer: '/data/lines/0',
         });
-        expect(refused.message).toBe(
-          "the function changes '0' at '/data/lines/0' of a value that others see too; copy it first, as in { ...value } or [...list]",
-        );
+        expect(refused.message).toContain("'/data/lines/0'");
       }
       await driver.advanceWatermark('max');
       expect(driver.counts(operator)).toMatchObject({ in: name === 'a join' ? 2 : 1 });

@@ -60,9 +60,7 @@ describe('a table from a file', () => {
       { tail: 'true', seats: null },
       { tail: 'N2', seats: null },
     ]);
-    expect(driver.rejected()).toMatchObject([
-      { operator: 'plane', message: expect.stringContaining('not null') as string },
-    ]);
+    expect(driver.rejected()).toMatchObject([{ operator: 'plane', code: 'function-result' }]);
     expect(driver.counts('plane')).toMatchObject({ in: 7, passed: 6, rejected: 1 });
   });
 
@@ -177,7 +175,7 @@ describe('an asynchronous look-up', () => {
     failing = Number.POSITIVE_INFINITY;
     await expect(driver.push('in', keys('c'))).rejects.toMatchObject({
       code: 'lookup-held',
-      message: "look-ups fail and hold what waits for them; 'price' holds 1: away",
+      message: expect.stringMatching(/'price'.*\b1\b.*away/) as string,
     });
     const snapshot = driver.snapshot();
     failing = 0;
@@ -204,7 +202,7 @@ describe('an asynchronous look-up', () => {
       {
         operator: 'price',
         code: 'lookup-failed',
-        message: 'the look-up failed 2 times, at last: away',
+        message: expect.stringMatching(/\b2\b.*away/) as string,
       },
     ]);
   });
@@ -231,7 +229,7 @@ describe('an asynchronous look-up', () => {
   it('a connector that is not bound is named', async () => {
     await expect(createDriver(prices())).rejects.toMatchObject({
       code: 'connector-missing',
-      message: "the driver has no connector 'prices'",
+      message: expect.stringContaining("'prices'") as string,
     });
   });
 

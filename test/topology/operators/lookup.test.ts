@@ -407,7 +407,7 @@ describe('failing', () => {
       {
         node: 'enrich',
         code: 'lookup-failed',
-        message: 'the look-up failed 2 times, at last: second',
+        message: expect.stringMatching(/\b2\b.*second/) as string,
         value: 1,
       },
     ]);
@@ -430,7 +430,7 @@ describe('failing', () => {
     await settle();
     made.run();
     expect(made.rejections).toMatchObject([
-      { code: 'lookup-failed', message: 'the look-up failed 1 times, at last: at once' },
+      { code: 'lookup-failed', message: expect.stringMatching(/\b1\b.*once/) as string },
     ]);
   });
 

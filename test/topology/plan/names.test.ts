@@ -224,7 +224,7 @@ it('what a driver is given by name is its own', async () => {
       .lookup('look', fileTable('valueOf', row, { key: 'k' }), { by: (r) => r.k }, (r) => r)
       .sinkTo('out', collect());
   });
-  await expect(createDriver(of, { tables: {} })).rejects.toThrow(
-    "the driver has no rows for 'valueOf'",
-  );
+  await expect(createDriver(of, { tables: {} })).rejects.toMatchObject({
+    code: 'lookup-table-missing',
+  });
 });

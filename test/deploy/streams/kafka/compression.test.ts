@@ -28,9 +28,8 @@ it('is named with what to do, before anything is asked of a broker', async () =>
   await expect(Promise.resolve().then(() => writer.describe('a/b'))).rejects.toMatchObject({
     code: 'codec-missing',
     retryable: false,
-    message:
-      "records are to be compressed with lz4, which needs the package lz4-napi, and that cannot be loaded (Cannot find module 'lz4-napi')",
-    fix: 'install it with `npm ci`, or choose another `kafka.compression`',
+    message: expect.stringContaining('lz4-napi') as string,
+    fix: expect.stringContaining('kafka.compression') as string,
   });
   await writer.close();
 });

@@ -291,7 +291,7 @@ describe.skipIf(javaMissing() !== undefined)('on Apache Kafka', () => {
     await within(plainConnection(), async ({ writer }) => {
       await expect(writer.describe('a/gone')).rejects.toMatchObject({
         code: 'stream-missing',
-        message: "Kafka topic 'no-such-topic': it is not there",
+        message: expect.stringContaining('no-such-topic') as string,
       });
       const gone = createKafkaReader({ connection: plainConnection(), topic: 'no-such-topic' });
       await expect(gone.splits()).rejects.toMatchObject({ code: 'stream-missing' });

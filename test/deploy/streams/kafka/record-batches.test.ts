@@ -202,8 +202,10 @@ describe('a batch that cannot be read', () => {
         await expect(records.batch()).rejects.toMatchObject({
           code: 'codec-unreadable',
           retryable: false,
-          message: `Kafka topic 'orders': the records at 2 to 3 are compressed with codec ${codec}, which is not known here`,
-          fix: 'go on behind them with `sluice skip TOPOLOGY SPLIT --to 3`',
+          message: expect.stringMatching(
+            new RegExp(`'orders'.*\\b2\\b.*\\b3\\b.*\\b${codec}\\b`),
+          ) as string,
+          fix: expect.stringMatching(/--to\s3\b/) as string,
         });
       }
       expect(records.next).toBe(2n);
@@ -267,10 +269,7 @@ describe('a batch that cannot be read', () => {
           expect(thrown).toBeInstanceOf(SluiceError);
           if (!(thrown instanceof SluiceError)) continue;
           codes.add(thrown.code);
-          if (codec > 0)
-            expect(thrown.message).toContain(
-              `compressed with ${name}, and cannot be taken apart: `,
-            );
+          if (codec > 0) expect(thrown.message).toContain(name);
         }
       }
       expect(codes).toEqual(new Set(['stream-corrupt']));

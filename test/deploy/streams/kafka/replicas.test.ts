@@ -193,8 +193,7 @@ describe.skipIf(javaMissing() !== undefined)(
           expect(outcome).toEqual({
             kind: 'refused',
             code: 'replicas-missing',
-            message:
-              'the stream has fewer replicas in sync than its min.insync.replicas; it took nothing',
+            message: expect.any(String) as string,
             retryable: true,
           });
         }

@@ -252,7 +252,7 @@ describe('what is missing is named', () => {
   it('a stream that is not there', async () => {
     await expect(reader(server.endpoint).splits()).rejects.toMatchObject({
       code: 'stream-missing',
-      message: "Kinesis stream 'no-such': it is not there",
+      message: expect.stringContaining('no-such') as string,
     });
   });
 
@@ -264,8 +264,7 @@ describe('what is missing is named', () => {
     proxy.decide = () => answer(body);
     await expect(reader(proxy.endpoint).splits()).rejects.toMatchObject({
       code: 'stream-denied',
-      message:
-        "Kinesis stream 'no-such': kinesis:ListShards is not allowed: no identity-based policy allows it",
+      message: expect.stringMatching(/'no-such'.*kinesis:ListShards/) as string,
     });
     proxy.decide = () => pass;
   });
