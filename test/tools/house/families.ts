@@ -12,7 +12,7 @@ export const kinds: readonly string[] = [
   'map',
   'filter',
   'flatMap',
-  'split',
+  'branch',
   'deduplicate',
   'window',
   'intervalJoin',
