@@ -127,9 +127,6 @@ export type { JobConnectors, JobNews, JobOptions } from './runtime/job-options.t
 export { createJob } from './runtime/job-runs.ts';
 export type { Job } from './runtime/running-job.ts';
 export { settleStaged } from './runtime/settle-staged.ts';
-export type { SkipRequest } from './runtime/skips.ts';
-export { type StartFrom, startFromOf } from './runtime/start-from.ts';
-export type { HeldBy, JobStatus, NodeStatus, SplitStatus, TimeStatus } from './runtime/status.ts';
 export {
   beat,
   callSlots,
@@ -140,7 +137,10 @@ export {
   seenThread,
   seenTurn,
   sharedCalls,
-} from './runtime/watched-calls.ts';
+} from './runtime/shared-calls.ts';
+export type { SkipRequest } from './runtime/skips.ts';
+export { type StartFrom, startFromOf } from './runtime/start-from.ts';
+export type { HeldBy, JobStatus, NodeStatus, SplitStatus, TimeStatus } from './runtime/status.ts';
 export { keyGroupOf, operatorIndexOf } from './state/key-group.ts';
 export { identityOf } from './state/origin.ts';
 export type { Duration } from './time/duration.ts';

@@ -4,7 +4,7 @@
 import { limits } from '../../schemas/limits.ts';
 import type { HeldBy, SplitStatus, TimeStatus } from '../../topology/index.ts';
 import { lossText } from '../../topology/index.ts';
-import type { TopologyHostStatus } from '../host/topology-host.ts';
+import type { TopologyHostStatus } from '../host/hosted-topology.ts';
 import {
   asideText,
   askedText,

@@ -12,7 +12,7 @@ import type {
   SetAside,
   SplitStatus,
 } from '../../topology/index.ts';
-import type { RefusedBuild, TopologyHostStatus } from '../host/topology-host.ts';
+import type { RefusedBuild, TopologyHostStatus } from '../host/hosted-topology.ts';
 
 const problemMaxChars = 240;
 

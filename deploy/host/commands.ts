@@ -3,7 +3,7 @@
  */
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { SkipRequest } from '../../topology/index.ts';
-import type { TopologyHost } from './topology-host.ts';
+import type { TopologyHost } from './hosted-topology.ts';
 
 export interface ControlAnswer {
   readonly status: number;

@@ -17,27 +17,50 @@ export interface QuestionQueue {
 }
 
 export function questionQueue(running: number, waiting: number): QuestionQueue {
-  let runs = 0;
-  const queue = new Set<() => void>();
+  return new TurnQueue(running, waiting);
+}
 
-  const turn = (signal: AbortSignal | undefined): Promise<void> => {
-    if (runs < running) {
-      runs++;
+class TurnQueue implements QuestionQueue {
+  readonly #runningMax: number;
+  readonly #waitingMax: number;
+  #running = 0;
+  /** What lets each of those that wait begin, in their order. */
+  readonly #waiting = new Set<() => void>();
+
+  constructor(runningMax: number, waitingMax: number) {
+    this.#runningMax = runningMax;
+    this.#waitingMax = waitingMax;
+  }
+
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await this.#turn(signal);
+    try {
+      return await work();
+    } finally {
+      this.#next();
+    }
+  }
+
+  #turn(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#running < this.#runningMax) {
+      this.#running++;
       return Promise.resolve();
     }
-    if (queue.size >= waiting) {
-      throw new SluiceError(
-        'too-many-questions',
-        `${running} questions run and ${waiting} wait, which is the most`,
-        {
-          retryable: true,
-          fix: 'ask again when some are answered',
-        },
-      );
-    }
+    if (this.#waiting.size < this.#waitingMax) return this.#wait(signal);
+    throw new SluiceError(
+      'too-many-questions',
+      `${this.#runningMax} questions run and ${this.#waitingMax} wait, which is the most`,
+      {
+        retryable: true,
+        fix: 'ask again when some are answered',
+      },
+    );
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const gone = (): void => {
-        queue.delete(start);
+        this.#waiting.delete(start);
         reject(
           new SluiceError(
             'query-failed',
@@ -49,24 +72,19 @@ export function questionQueue(running: number, waiting: number): QuestionQueue {
         signal?.removeEventListener('abort', gone);
         resolve();
       };
-      queue.add(start);
+      this.#waiting.add(start);
       signal?.addEventListener('abort', gone, { once: true });
     });
-  };
+  }
 
-  return {
-    async run(work, signal) {
-      await turn(signal);
-      try {
-        return await work();
-      } finally {
-        const [next] = queue;
-        if (next === undefined) runs--;
-        else {
-          queue.delete(next);
-          next();
-        }
-      }
-    },
-  };
+  /** The turn of one that is over goes to the next. */
+  #next(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#running--;
+      return;
+    }
+    this.#waiting.delete(next);
+    next();
+  }
 }

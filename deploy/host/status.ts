@@ -4,8 +4,8 @@
 import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
 import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';
 import type { ReloadState } from '../../ingest/telemetry/reloads.ts';
+import type { TopologyHostStatus } from './hosted-topology.ts';
 import type { Instance } from './instance.ts';
-import type { TopologyHostStatus } from './topology-host.ts';
 
 export interface InstanceStatus {
   readonly instance: Instance;

@@ -15,7 +15,7 @@
  * 4. Bodies flow at the pace of whoever reads them: nothing of them is kept here.
  * 5. Each client has at most one connection behind, and shares it with nobody.
  */
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import type { ClientRequest, IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isIP } from 'node:net';
@@ -57,7 +57,7 @@ export async function openStrictFront(
   config: IngressConfig,
   ingressPort: number,
 ): Promise<StrictFront> {
-  const { host, port, trustedProxies } = config;
+  const { host, trustedProxies } = config;
   const agents = new Map<Duplex, Agent>();
   const target: Target = {
     agentOf: (socket) => agents.get(socket) ?? keptOpen(socket, agents),
@@ -73,48 +73,9 @@ export async function openStrictFront(
   // Whoever sent all and said so still hears the answer. Node has had this since version 0.7, and
   // says it nowhere.
   Object.assign(server, { httpAllowHalfOpen: true });
-  server.on('connection', (socket: Duplex) => {
-    // Once more where a request with an Upgrade is read again.
-    if (sockets.has(socket)) return;
-    sockets.set(socket, createTurns(socket));
-    socket.on('error', () => socket.destroy());
-    socket.once('close', () => sockets.delete(socket));
-  });
-  const takeRaw = (socket: Duplex, turn: Turn): void => {
-    if (!turnsOf(socket).take(turn)) socket.destroy();
-  };
-  server.on('upgrade', (req, socket, behind) => {
-    takeRaw(
-      socket,
-      turnWith(req, (done) => {
-        if (asksForWebSocket(req)) return handOverTo(target, req, socket, behind);
-        done();
-        readWithoutUpgrade(server, req, socket, behind);
-      }),
-    );
-  });
-  server.on('connect', (req, socket) => {
-    takeRaw(
-      socket,
-      turnWith(req, () =>
-        refuseRaw(
-          socket,
-          405,
-          'method-not-allowed',
-          'this server is not a proxy: CONNECT is not supported',
-        ),
-      ),
-    );
-  });
-  server.on('clientError', (thrown, socket) =>
-    turnsOf(socket).fail(() => refuseUnread(thrown, socket)),
-  );
-  await new Promise<void>((resolve, reject) => {
-    // Later ones are of connections that could not be accepted, as files ran out: the next one is
-    // tried.
-    server.on('error', (thrown) => reject(listenFault(thrown, { host, port, section: 'ingress' })));
-    server.listen({ host, port }, resolve);
-  });
+  keepSockets(server, sockets);
+  takeRaw(server, target, turnsOf);
+  await listen(server, config);
   const actual = (server.address() as AddressInfo).port;
   return {
     port: actual,
@@ -126,6 +87,53 @@ export async function openStrictFront(
       await closed;
     },
   };
+}
+
+/** The turns of each connection, while it is open. */
+function keepSockets(server: Server, sockets: Map<Duplex, Turns>): void {
+  server.on('connection', (socket: Duplex) => {
+    // Once more where a request with an Upgrade is read again.
+    if (sockets.has(socket)) return;
+    sockets.set(socket, createTurns(socket));
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => sockets.delete(socket));
+  });
+}
+
+/** What has no response of Node's: upgrades, CONNECT, and what cannot be read. */
+function takeRaw(server: Server, target: Target, turnsOf: (socket: Duplex) => Turns): void {
+  const take = (req: IncomingMessage, socket: Duplex, start: Turn['start']): void => {
+    if (!turnsOf(socket).take(turnWith(req, start))) socket.destroy();
+  };
+  server.on('upgrade', (req, socket, behind) =>
+    take(req, socket, (done) => {
+      if (asksForWebSocket(req)) return handOverTo(target, req, socket, behind);
+      done();
+      readWithoutUpgrade(server, req, socket, behind);
+    }),
+  );
+  server.on('connect', (req, socket) =>
+    take(req, socket, () =>
+      refuseRaw(
+        socket,
+        405,
+        'method-not-allowed',
+        'this server is not a proxy: CONNECT is not supported',
+      ),
+    ),
+  );
+  server.on('clientError', (thrown, socket) =>
+    turnsOf(socket).fail(() => refuseUnread(thrown, socket)),
+  );
+}
+
+function listen(server: Server, { host, port }: IngressConfig): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    // Later ones are of connections that could not be accepted, as files ran out: the next one is
+    // tried.
+    server.on('error', (thrown) => reject(listenFault(thrown, { host, port, section: 'ingress' })));
+    server.listen({ host, port }, resolve);
+  });
 }
 
 /**

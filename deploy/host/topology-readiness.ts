@@ -4,7 +4,7 @@
  *
  * Invariant: no topology is named, as whoever reaches the port may ask.
  */
-import type { TopologyHostStatus } from './topology-host.ts';
+import type { TopologyHostStatus } from './hosted-topology.ts';
 
 const running: ReadonlySet<TopologyHostStatus['state']> = new Set([
   'running',

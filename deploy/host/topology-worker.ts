@@ -6,9 +6,10 @@ import { present } from '../../schemas/kernel/assert.ts';
 import type { Timer } from '../../schemas/kernel/clock.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../schemas/kernel/random.ts';
-import type { Plan } from '../../topology/index.ts';
+import type { Job, JobConnectors, JobOptions, Plan, Topology } from '../../topology/index.ts';
 import { beat, createJob } from '../../topology/index.ts';
 import { bindTopology } from './bind-topology.ts';
+import type { Bindings } from './bindings.ts';
 import { notingTables } from './bindings.ts';
 import { remoteGraph } from './graph-link.ts';
 import { importTopology } from './topology-file.ts';
@@ -38,54 +39,8 @@ async function main(): Promise<void> {
   const early = await begun(graph);
   const bindings = await bindTopology(input, graphOfHost.database);
   const { connectors, tables } = notingTables(bindings.connectors, input.file);
-  const job = createJob({
-    topology,
-    blobs: bindings.checkpoints,
-    connectors,
-    clock: systemClock,
-    random: systemRandom,
-    checkpointIntervalMs: input.checkpointIntervalMs,
-    dropState: dropsOf(input, graph.name),
-    // On a developer's machine every change of a value is found; in production only what several
-    // hold is protected, which costs less.
-    freezes: input.place.kind === 'local' ? 'all' : 'shared',
-    goBack: input.goBack,
-    from: input.from,
-    calls: input.calls,
-    ...(input.failure === undefined ? {} : { failure: input.failure }),
-    tell: (news) => say({ kind: 'news', news }),
-  });
-  const hear = (message: ToWorker): void => {
-    switch (message.kind) {
-      case 'stop':
-        job.stop();
-        return;
-      case 'drain':
-        job.drain().catch(fail);
-        return;
-      case 'status':
-        // A question may fail; the topology does not end of it.
-        job.status().then(
-          (status) =>
-            say({
-              kind: 'status',
-              id: message.id,
-              status: { job: status, happened: bindings.happened() },
-            }),
-          () => say({ kind: 'status', id: message.id, status: undefined }),
-        );
-        return;
-      case 'skip':
-        job.skip(message.request).then(
-          (done) => say({ kind: 'skipped', id: message.id, done }),
-          (thrown: unknown) => say({ kind: 'skipped', id: message.id, done: faultOf(thrown) }),
-        );
-        return;
-      case 'graph':
-        graphOfHost.settle(message.id, message.reply);
-        return;
-    }
-  };
+  const job = createJob(jobOptions(topology, bindings, connectors));
+  const hear = (message: ToWorker): void => obey(message, job, bindings);
   const ends = beating();
   early.forEach(hear);
   port.on('message', hear);
@@ -104,6 +59,62 @@ async function main(): Promise<void> {
     await bindings.close();
   }
   say({ kind: 'stopped' });
+}
+
+function jobOptions(
+  topology: Topology,
+  { checkpoints: blobs }: Bindings,
+  connectors: JobConnectors,
+): JobOptions {
+  return {
+    topology,
+    blobs,
+    connectors,
+    clock: systemClock,
+    random: systemRandom,
+    checkpointIntervalMs: input.checkpointIntervalMs,
+    dropState: dropsOf(input, topology.plan.name),
+    // On a developer's machine every change of a value is found; in production only what several
+    // hold is protected, which costs less.
+    freezes: input.place.kind === 'local' ? 'all' : 'shared',
+    goBack: input.goBack,
+    from: input.from,
+    calls: input.calls,
+    ...(input.failure === undefined ? {} : { failure: input.failure }),
+    tell: (news) => say({ kind: 'news', news }),
+  };
+}
+
+function obey(message: ToWorker, job: Job, bindings: Bindings): void {
+  switch (message.kind) {
+    case 'stop':
+      job.stop();
+      return;
+    case 'drain':
+      job.drain().catch(fail);
+      return;
+    case 'status': {
+      const { id } = message;
+      // A question may fail; the topology does not end of it.
+      job.status().then(
+        (status) =>
+          say({ kind: 'status', id, status: { job: status, happened: bindings.happened() } }),
+        () => say({ kind: 'status', id, status: undefined }),
+      );
+      return;
+    }
+    case 'skip': {
+      const { id, request } = message;
+      job.skip(request).then(
+        (done) => say({ kind: 'skipped', id, done }),
+        (thrown: unknown) => say({ kind: 'skipped', id, done: faultOf(thrown) }),
+      );
+      return;
+    }
+    case 'graph':
+      graphOfHost.settle(message.id, message.reply);
+      return;
+  }
 }
 
 /** Says what it is, and waits until it may begin. Gives what its host said meanwhile. */

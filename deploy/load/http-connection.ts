@@ -18,75 +18,103 @@ export interface HttpTarget {
 
 const headEnd = '\r\n\r\n';
 
-export function httpConnection(
-  { url, stream, apiKey, now }: HttpTarget,
-  ready: () => void,
-): LoadConnection {
-  const port = Number(url.port || 80);
-  const fixed =
+export function httpConnection(target: HttpTarget, ready: () => void): LoadConnection {
+  return new HttpConnection(target, ready);
+}
+
+class HttpConnection implements LoadConnection {
+  readonly #target: HttpTarget;
+  /** There is room again, or more to be told. */
+  readonly #ready: () => void;
+  /** What every request begins with. */
+  readonly #head: string;
+  #socket: Socket | undefined;
+  #isOpen = false;
+  #isClosed = false;
+  /** Of the request in flight. */
+  #then: ((answer: LoadAnswer) => void) | undefined;
+  #received = '';
+
+  constructor(target: HttpTarget, ready: () => void) {
+    this.#target = target;
+    this.#ready = ready;
+    this.#head = headOf(target);
+    this.#dial();
+  }
+
+  get room(): number {
+    const canSend = this.#isOpen || this.#socket === undefined;
+    return !this.#isClosed && this.#then === undefined && canSend ? 1 : 0;
+  }
+
+  send(request: LoadRequest, then: (answer: LoadAnswer) => void): void {
+    this.#then = then;
+    if (this.#socket !== undefined) {
+      this.#write(this.#socket, request);
+      return;
+    }
+    const dialed = this.#dial();
+    dialed.once('connect', () => this.#write(dialed, request));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#socket?.destroy();
+  }
+
+  #dial(): Socket {
+    const { url } = this.#target;
+    this.#received = '';
+    const dialed = connect(Number(url.port || 80), url.hostname);
+    this.#socket = dialed;
+    dialed.setNoDelay(true);
+    dialed.once('connect', () => {
+      this.#isOpen = true;
+      this.#ready();
+    });
+    dialed.on('data', (chunk: Buffer) => this.#hear(chunk));
+    dialed.once('error', () => undefined);
+    dialed.once('close', () => this.#end());
+    return dialed;
+  }
+
+  #write(socket: Socket, request: LoadRequest): void {
+    socket.write(textOf(this.#head, request, this.#target.now()));
+  }
+
+  #hear(chunk: Buffer): void {
+    this.#received += chunk.toString('latin1');
+    const answer = readAnswer(this.#received);
+    if (answer === undefined) return;
+    this.#settle(answer);
+    this.#ready();
+  }
+
+  /** The first request that finds no server is told so; the next one dials again. */
+  #end(): void {
+    const wasOpen = this.#isOpen;
+    this.#isOpen = false;
+    if (this.#then !== undefined) this.#settle(noAnswer(wasOpen ? 'reset' : 'connect'));
+    if (this.#isClosed) return;
+    this.#socket = undefined;
+    this.#ready();
+  }
+
+  #settle(answer: LoadAnswer): void {
+    const then = this.#then;
+    this.#then = undefined;
+    this.#received = '';
+    then?.(answer);
+  }
+}
+
+function headOf({ url, stream, apiKey }: HttpTarget): string {
+  return (
     `POST /v1/${stream} HTTP/1.1\r\nHost: ${url.host}\r\nContent-Type: application/json\r\n` +
     // A CloudEvent in binary mode: what a stream takes whatever its envelope or pointers.
     'ce-specversion: 1.0\r\nce-type: sluice.load\r\nce-source: /sluice/load\r\n' +
-    (apiKey === undefined ? '' : `Authorization: Bearer ${apiKey}\r\n`);
-  let socket: Socket | undefined;
-  let open = false;
-  let closed = false;
-  let done: ((answer: LoadAnswer) => void) | undefined;
-  let received = '';
-
-  const settle = (answer: LoadAnswer): void => {
-    const then = done;
-    done = undefined;
-    received = '';
-    then?.(answer);
-  };
-  const dial = (): Socket => {
-    received = '';
-    const dialed = connect(port, url.hostname);
-    socket = dialed;
-    dialed.setNoDelay(true);
-    dialed.once('connect', () => {
-      open = true;
-      ready();
-    });
-    dialed.on('data', (chunk: Buffer) => {
-      received += chunk.toString('latin1');
-      const answer = readAnswer(received);
-      if (answer === undefined) return;
-      settle(answer);
-      ready();
-    });
-    dialed.once('error', () => undefined);
-    dialed.once('close', () => {
-      const was = open;
-      open = false;
-      if (done !== undefined) settle(noAnswer(was ? 'reset' : 'connect'));
-      if (closed) return;
-      // The first request that finds no server is told so; the next one dials again.
-      socket = undefined;
-      ready();
-    });
-    return dialed;
-  };
-  dial();
-  return {
-    get room() {
-      return !closed && done === undefined && (open || socket === undefined) ? 1 : 0;
-    },
-    send(request, then) {
-      done = then;
-      if (socket !== undefined) {
-        socket.write(textOf(fixed, request, now()));
-        return;
-      }
-      const dialed = dial();
-      dialed.once('connect', () => dialed.write(textOf(fixed, request, now())));
-    },
-    close() {
-      closed = true;
-      socket?.destroy();
-    },
-  };
+    (apiKey === undefined ? '' : `Authorization: Bearer ${apiKey}\r\n`)
+  );
 }
 
 function textOf(fixed: string, { id, key, body }: LoadRequest, nowMs: number): string {

@@ -42,105 +42,131 @@ export interface Injector {
 
 const tickMs = 1;
 
-export function startInjector({
-  schedule,
-  connections,
-  open,
-  requestOf,
-  measures,
-  clock,
-  graceMs,
-}: InjectorOptions): Injector {
-  const startedMs = clock.monotonic();
-  const backlog: { readonly n: number; readonly dueMs: number }[] = [];
-  let head = 0;
-  let next = 0;
-  let sent = 0;
-  let notSent = 0;
-  let inFlight = 0;
-  let bytes = 0;
-  let endedMs: number | undefined;
-  let timer: Timer;
-  let finish = (): void => undefined;
-  const done = new Promise<void>((resolve) => {
-    finish = resolve;
-  });
-  const elapsed = (): number => clock.monotonic() - startedMs;
+/** A request that is due. */
+interface Due {
+  readonly n: number;
+  readonly dueMs: number;
+}
 
-  const give = (connection: LoadConnection): void => {
-    while (endedMs === undefined && head < backlog.length && connection.room > 0) {
-      const { n, dueMs } = backlog[head++] as (typeof backlog)[number];
-      const request = requestOf(n);
-      const sentMs = elapsed();
-      sent++;
-      inFlight++;
-      bytes += request.body.length;
-      connection.send(request, (answer) => {
-        if (endedMs !== undefined) return;
-        inFlight--;
-        const nowMs = elapsed();
-        measures.answered(nowMs, nowMs - dueMs, nowMs - sentMs, answer);
-      });
-    }
-    if (head === backlog.length && head > 0) {
-      backlog.length = 0;
-      head = 0;
-    }
-  };
+export function startInjector(options: InjectorOptions): Injector {
+  return new OpenLoop(options);
+}
 
-  const pool: LoadConnection[] = [];
-  for (let i = 0; i < connections; i++) {
-    pool.push(
-      open(() => {
-        const connection = pool[i];
-        if (connection !== undefined) give(connection);
-      }),
-    );
+class OpenLoop implements Injector {
+  readonly done: Promise<void>;
+  readonly #options: InjectorOptions;
+  readonly #pool: readonly LoadConnection[];
+  readonly #startedMs: number;
+  readonly #lastDueMs: number;
+  readonly #backlog: Due[] = [];
+  /** Where the backlog begins. */
+  #head = 0;
+  /** The request that is due next. */
+  #next = 0;
+  /** The connection that was given work last. */
+  #turn = 0;
+  #sent = 0;
+  #notSent = 0;
+  #inFlight = 0;
+  #bytes = 0;
+  #endedMs: number | undefined;
+  #timer: Timer;
+  #finish: () => void = () => undefined;
+
+  constructor(options: InjectorOptions) {
+    const { schedule, connections, open, clock } = options;
+    this.#options = options;
+    this.#startedMs = clock.monotonic();
+    this.#lastDueMs = schedule.count === 0 ? 0 : (schedule.dueMs(schedule.count - 1) ?? 0);
+    this.done = new Promise<void>((resolve) => {
+      this.#finish = resolve;
+    });
+    const pool: LoadConnection[] = [];
+    for (let i = 0; i < connections; i++) {
+      pool.push(
+        open(() => {
+          const connection = pool[i];
+          if (connection !== undefined) this.#give(connection);
+        }),
+      );
+    }
+    this.#pool = pool;
+    this.#timer = clock.setTimer(0, () => this.#tick());
   }
-  let turn = 0;
 
-  const tick = (): void => {
-    const nowMs = elapsed();
-    for (
-      let dueMs = schedule.dueMs(next);
-      dueMs !== undefined && dueMs <= nowMs;
-      dueMs = schedule.dueMs(next)
-    ) {
+  counts(): InjectorCounts {
+    return {
+      sent: this.#sent,
+      notSent: this.#notSent,
+      inFlight: this.#inFlight,
+      waiting: this.#waiting,
+      bytes: this.#bytes,
+      elapsedMs: this.#endedMs ?? this.#elapsedMs,
+    };
+  }
+
+  stop(): void {
+    if (this.#endedMs !== undefined) return;
+    this.#endedMs = this.#elapsedMs;
+    this.#notSent += this.#waiting;
+    this.#timer.cancel();
+    for (const connection of this.#pool) connection.close();
+    this.#finish();
+  }
+
+  get #elapsedMs(): number {
+    return this.#options.clock.monotonic() - this.#startedMs;
+  }
+
+  get #waiting(): number {
+    return this.#backlog.length - this.#head;
+  }
+
+  #tick(): void {
+    const { schedule, graceMs, clock } = this.#options;
+    const nowMs = this.#elapsedMs;
+    this.#queueDue(nowMs);
+    for (let i = 0; i < this.#pool.length && this.#waiting > 0; i++) {
+      this.#turn = (this.#turn + 1) % this.#pool.length;
+      this.#give(this.#pool[this.#turn] as LoadConnection);
+    }
+    const isAnswered = this.#next >= schedule.count && this.#waiting === 0 && this.#inFlight === 0;
+    if (isAnswered || nowMs > this.#lastDueMs + graceMs) this.stop();
+    else this.#timer = clock.setTimer(tickMs, () => this.#tick());
+  }
+
+  #queueDue(nowMs: number): void {
+    const { schedule, measures } = this.#options;
+    for (;;) {
+      const dueMs = schedule.dueMs(this.#next);
+      if (dueMs === undefined || dueMs > nowMs) return;
       measures.lag(nowMs - dueMs);
-      if (backlog.length - head >= limits.loadBacklogMax) notSent++;
-      else backlog.push({ n: next, dueMs });
-      next++;
+      if (this.#waiting >= limits.loadBacklogMax) this.#notSent++;
+      else this.#backlog.push({ n: this.#next, dueMs });
+      this.#next++;
     }
-    for (let i = 0; i < pool.length && head < backlog.length; i++) {
-      turn = (turn + 1) % pool.length;
-      give(pool[turn] as LoadConnection);
-    }
-    const lastDueMs = schedule.count === 0 ? 0 : (schedule.dueMs(schedule.count - 1) ?? 0);
-    const isAnswered = next >= schedule.count && head === backlog.length && inFlight === 0;
-    if (isAnswered || nowMs > lastDueMs + graceMs) end();
-    else timer = clock.setTimer(tickMs, tick);
-  };
+  }
 
-  const end = (): void => {
-    if (endedMs !== undefined) return;
-    endedMs = elapsed();
-    notSent += backlog.length - head;
-    timer.cancel();
-    for (const connection of pool) connection.close();
-    finish();
-  };
+  /** As much of the backlog as a connection has room for. */
+  #give(connection: LoadConnection): void {
+    while (this.#endedMs === undefined && this.#waiting > 0 && connection.room > 0)
+      this.#send(connection, this.#backlog[this.#head++] as Due);
+    if (this.#waiting > 0 || this.#head === 0) return;
+    this.#backlog.length = 0;
+    this.#head = 0;
+  }
 
-  timer = clock.setTimer(0, tick);
-  return {
-    done,
-    counts: () => ({
-      sent,
-      notSent,
-      inFlight,
-      waiting: backlog.length - head,
-      bytes,
-      elapsedMs: endedMs ?? elapsed(),
-    }),
-    stop: end,
-  };
+  #send(connection: LoadConnection, { n, dueMs }: Due): void {
+    const request = this.#options.requestOf(n);
+    const sentMs = this.#elapsedMs;
+    this.#sent++;
+    this.#inFlight++;
+    this.#bytes += request.body.length;
+    connection.send(request, (answer) => {
+      if (this.#endedMs !== undefined) return;
+      this.#inFlight--;
+      const nowMs = this.#elapsedMs;
+      this.#options.measures.answered(nowMs, nowMs - dueMs, nowMs - sentMs, answer);
+    });
+  }
 }

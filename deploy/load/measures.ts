@@ -52,77 +52,92 @@ const highestUs = 3_600_000_000;
 const plotted = [0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 99.95, 99.99, 100];
 
 export function createMeasures(): Measures {
-  const histogram = (): Histogram =>
-    build({
-      lowestDiscernibleValue: 1,
-      highestTrackableValue: highestUs,
-      numberOfSignificantValueDigits: 3,
-      useWebAssembly: false,
-    });
-  const byStage = Object.fromEntries(stages.map((stage) => [stage, histogram()])) as Record<
+  return new HistogramMeasures();
+}
+
+class HistogramMeasures implements Measures {
+  count = 0;
+  unknown = 0;
+  readonly statuses: Record<string, number> = {};
+  readonly acks: Record<string, number> = {};
+  readonly routes: Record<string, number> = {};
+  readonly errors: Record<string, number> = {};
+  readonly #byStage = Object.fromEntries(stages.map((stage) => [stage, newHistogram()])) as Record<
     Stage,
     Histogram
   >;
-  const lags = histogram();
-  const bySecond: number[][] = [];
-  const [statuses, acks, routes, errors]: Record<string, number>[] = [{}, {}, {}, {}];
-  let unknown = 0;
-  let count = 0;
-  const add = (to: Record<string, number> | undefined, name: string): void => {
-    if (to !== undefined && name !== '') to[name] = (to[name] ?? 0) + 1;
-  };
-  const record = (to: Histogram, ms: number | undefined): void => {
-    if (ms !== undefined) to.recordValue(Math.min(highestUs, Math.max(0, Math.round(ms * perMs))));
-  };
-  return {
-    answered(atMs, endToEndMs, serviceMs, answer) {
-      count++;
-      record(byStage.endToEnd, endToEndMs);
-      record(byStage.service, serviceMs);
-      record(byStage.network, answer.networkMs);
-      record(byStage.processing, answer.processingMs);
-      record(byStage.bus, answer.busMs);
-      add(statuses, answer.status === 0 ? 'none' : String(answer.status));
-      add(acks, answer.ack);
-      add(routes, answer.route);
-      add(errors, answer.error);
-      if (answer.unknown) unknown++;
-      const second = Math.floor(atMs / 1_000);
-      while (bySecond.length <= second) bySecond.push([]);
-      bySecond[second]?.push(endToEndMs);
-    },
-    lag: (ms) => record(lags, ms),
-    get count() {
-      return count;
-    },
-    statuses: statuses ?? {},
-    acks: acks ?? {},
-    routes: routes ?? {},
-    errors: errors ?? {},
-    get unknown() {
-      return unknown;
-    },
-    summary: (stage) => summaryOf(byStage[stage]),
-    lagSummary: () => summaryOf(lags),
-    percentiles: (stage) =>
-      plotted.map((percentile) => [
-        percentile,
-        byStage[stage].getValueAtPercentile(percentile) / perMs,
-      ]),
-    seconds: (rateAt) =>
-      bySecond.map((latencies, at) => {
-        const sorted = latencies.toSorted((a, b) => a - b);
-        const value = (share: number): number =>
-          sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-        return {
-          at,
-          intended: Math.round(rateAt(at * 1_000 + 500)),
-          answered: sorted.length,
-          p50: value(0.5),
-          p99: value(0.99),
-        };
-      }),
-  };
+  readonly #lags = newHistogram();
+  /** Latencies, ms, by the second in which they were answered. */
+  readonly #bySecond: number[][] = [];
+
+  answered(atMs: number, endToEndMs: number, serviceMs: number, answer: LoadAnswer): void {
+    this.count++;
+    record(this.#byStage.endToEnd, endToEndMs);
+    record(this.#byStage.service, serviceMs);
+    record(this.#byStage.network, answer.networkMs);
+    record(this.#byStage.processing, answer.processingMs);
+    record(this.#byStage.bus, answer.busMs);
+    add(this.statuses, answer.status === 0 ? 'none' : String(answer.status));
+    add(this.acks, answer.ack);
+    add(this.routes, answer.route);
+    add(this.errors, answer.error);
+    if (answer.unknown) this.unknown++;
+    const second = Math.floor(atMs / 1_000);
+    while (this.#bySecond.length <= second) this.#bySecond.push([]);
+    this.#bySecond[second]?.push(endToEndMs);
+  }
+
+  lag(ms: number): void {
+    record(this.#lags, ms);
+  }
+
+  summary(stage: Stage): LatencySummary {
+    return summaryOf(this.#byStage[stage]);
+  }
+
+  lagSummary(): LatencySummary {
+    return summaryOf(this.#lags);
+  }
+
+  percentiles(stage: Stage): readonly PercentilePoint[] {
+    const histogram = this.#byStage[stage];
+    return plotted.map((percentile) => [
+      percentile,
+      histogram.getValueAtPercentile(percentile) / perMs,
+    ]);
+  }
+
+  seconds(rateAt: (atMs: number) => number): readonly SecondRow[] {
+    return this.#bySecond.map((latencies, at) => {
+      const sorted = latencies.toSorted((a, b) => a - b);
+      const value = (share: number): number =>
+        sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+      return {
+        at,
+        intended: Math.round(rateAt(at * 1_000 + 500)),
+        answered: sorted.length,
+        p50: value(0.5),
+        p99: value(0.99),
+      };
+    });
+  }
+}
+
+function newHistogram(): Histogram {
+  return build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: highestUs,
+    numberOfSignificantValueDigits: 3,
+    useWebAssembly: false,
+  });
+}
+
+function add(to: Record<string, number>, name: string): void {
+  if (name !== '') to[name] = (to[name] ?? 0) + 1;
+}
+
+function record(to: Histogram, ms: number | undefined): void {
+  if (ms !== undefined) to.recordValue(Math.min(highestUs, Math.max(0, Math.round(ms * perMs))));
 }
 
 function summaryOf(histogram: Histogram): LatencySummary {

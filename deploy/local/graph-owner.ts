@@ -18,7 +18,12 @@ import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Answer } from '../../enrich/answer.ts';
 import { requireQuestion } from '../../enrich/graph/ask-ladybug.ts';
-import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
+import type {
+  ChunkId,
+  GraphDatabase,
+  Progress,
+  SinkClaim,
+} from '../../enrich/graph/graph-database.ts';
 import { cypherDatabase } from '../../enrich/graph/graph-database.ts';
 import type { LadybugDatabase } from '../../enrich/graph/ladybug-database.ts';
 import { openLadybug } from '../../enrich/graph/ladybug-database.ts';
@@ -27,8 +32,10 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { FolderLock } from '../../schemas/kernel/folder-lock.ts';
 import { lockPath } from '../../schemas/kernel/folder-lock.ts';
 import { limits } from '../../schemas/limits.ts';
+import type { GraphWrite } from '../../topology/index.ts';
 import { askInChild } from '../host/question-process.ts';
 import { questionQueue } from '../host/question-queue.ts';
+import type { GraphCopies } from './graph-copies.ts';
 import { graphCopies } from './graph-copies.ts';
 
 export interface GraphAnswer extends Answer {
@@ -59,81 +66,95 @@ interface OpenGraph {
   readonly database: GraphDatabase;
 }
 
-export function graphOwner({ path, copies: folder, clock }: GraphOwnerOptions): GraphOwner {
-  let opening: Promise<OpenGraph> | undefined;
-  let closing: Promise<void> = Promise.resolve();
-  let closed = false;
+export function graphOwner(options: GraphOwnerOptions): GraphOwner {
+  return new Owner(options);
+}
 
-  const open = (): Promise<OpenGraph> => {
-    if (opening !== undefined) return opening;
-    if (closed)
+class Owner implements GraphOwner {
+  readonly #path: string;
+  readonly #clock: Clock;
+  readonly #copies: GraphCopies;
+  readonly #queue = questionQueue(limits.questionsRunningMax, limits.questionsWaitingMax);
+  readonly #stopping = new AbortController();
+  #opening: Promise<OpenGraph> | undefined;
+  #closing: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor({ path, copies: folder, clock }: GraphOwnerOptions) {
+    this.#path = path;
+    this.#clock = clock;
+    this.#copies = graphCopies({
+      path,
+      folder,
+      clock,
+      copyTo: async (to) => (await this.#open()).ladybug.copyTo(to),
+    });
+  }
+
+  openSink(claim: SinkClaim): Promise<Progress> {
+    return this.#write((database) => database.openSink(claim));
+  }
+
+  applyChunk(chunk: ChunkId, writes: readonly GraphWrite[]): Promise<'applied' | 'skipped'> {
+    return this.#write((database) => database.applyChunk(chunk, writes));
+  }
+
+  async query(statement: string, asker?: AbortSignal): Promise<GraphAnswer> {
+    requireQuestion(statement);
+    if (this.#opening === undefined) requireGraph(this.#path);
+    await this.#open();
+    const stopping = this.#stopping.signal;
+    const signal = asker === undefined ? stopping : AbortSignal.any([asker, stopping]);
+    return this.#queue.run(() => this.#ask(statement, signal), signal);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopping.abort();
+    const last = await this.#opening?.catch(() => undefined);
+    if (last !== undefined) await closeLocked(last);
+    await this.#closing;
+    this.#copies.close();
+  }
+
+  #ask(statement: string, signal: AbortSignal): Promise<GraphAnswer> {
+    return this.#copies.use(async ({ path: file, takenAt }) => ({
+      ...(await askInChild({ kind: 'graph', file, statement }, { clock: this.#clock, signal })),
+      asOf: new Date(takenAt).toISOString(),
+    }));
+  }
+
+  #open(): Promise<OpenGraph> {
+    if (this.#opening !== undefined) return this.#opening;
+    if (this.#isClosed)
       return Promise.reject(
         new SluiceError('graph-closed', 'the instance stops', { retryable: true }),
       );
-    const next = closing.then(() => openLocked(path));
-    opening = next;
+    const next = this.#closing.then(() => openLocked(this.#path));
+    this.#opening = next;
     next.catch(() => {
-      if (opening === next) opening = undefined;
+      if (this.#opening === next) this.#opening = undefined;
     });
     return next;
-  };
+  }
 
-  const copies = graphCopies({
-    path,
-    folder,
-    clock,
-    copyTo: async (to) => (await open()).ladybug.copyTo(to),
-  });
-  const stopping = new AbortController();
-  const queue = questionQueue(limits.questionsRunningMax, limits.questionsWaitingMax);
-
-  const write = async <T>(call: (database: GraphDatabase) => Promise<T>): Promise<T> => {
-    const current = open();
+  /** Invariant 2. */
+  async #write<T>(call: (database: GraphDatabase) => Promise<T>): Promise<T> {
+    const current = this.#open();
     const graph = await current;
     try {
       const result = await call(graph.database);
-      copies.outdate();
+      this.#copies.outdate();
       return result;
     } catch (thrown) {
-      if (
-        thrown instanceof SluiceError &&
-        thrown.code === 'graph-write-failed' &&
-        opening === current
-      ) {
-        opening = undefined;
-        closing = closeLocked(graph).catch(() => undefined);
+      const isFailed = thrown instanceof SluiceError && thrown.code === 'graph-write-failed';
+      if (isFailed && this.#opening === current) {
+        this.#opening = undefined;
+        this.#closing = closeLocked(graph).catch(() => undefined);
       }
       throw thrown;
     }
-  };
-
-  return {
-    openSink: (claim) => write((database) => database.openSink(claim)),
-    applyChunk: (chunk, writes) => write((database) => database.applyChunk(chunk, writes)),
-    async query(statement, asker) {
-      requireQuestion(statement);
-      if (opening === undefined) requireGraph(path);
-      await open();
-      const signal =
-        asker === undefined ? stopping.signal : AbortSignal.any([asker, stopping.signal]);
-      return queue.run(
-        () =>
-          copies.use(async ({ path: file, takenAt }) => ({
-            ...(await askInChild({ kind: 'graph', file, statement }, { clock, signal })),
-            asOf: new Date(takenAt).toISOString(),
-          })),
-        signal,
-      );
-    },
-    async close() {
-      closed = true;
-      stopping.abort();
-      const last = await opening?.catch(() => undefined);
-      if (last !== undefined) await closeLocked(last);
-      await closing;
-      copies.close();
-    },
-  };
+  }
 }
 
 async function openLocked(path: string): Promise<OpenGraph> {

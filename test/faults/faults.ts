@@ -7,7 +7,7 @@ import type { Fault } from './fault.ts';
 export const faults: readonly Fault[] = [
   {
     name: 'a read that was throttled is taken for one that found the end of its split',
-    file: 'topology/runtime/cursor.ts',
+    file: 'topology/runtime/cursor-heard.ts',
     find: 'return inconclusive !== true && (behindMs',
     replace: 'return (behindMs',
     caughtBy: { test: 'topology/runtime/silent-splits-job' },
@@ -28,7 +28,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'rows that wait in a look-up are silence where another source tells of their splits',
-    file: 'topology/runtime/job.ts',
+    file: 'topology/runtime/job-turns.ts',
     find: 'out.control(rowKinds.tick, tickAt, heard.get(node.id));',
     replace:
       'out.control(rowKinds.tick, tickAt, { ...heard.get(node.id), at: new Map([...heard.values()].flatMap(({ at }) => [...at])) });',
@@ -100,7 +100,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'a parent whose end was not seen keeps a drain from its children',
-    file: 'topology/runtime/cursor.ts',
+    file: 'topology/runtime/split-changes.ts',
     find: 'isFinished(parent) || (draining && isRead(parent))',
     replace: 'isFinished(parent)',
     caughtBy: { test: 'property/engine', only: 'a parent that was not read before a drain' },
@@ -293,9 +293,9 @@ export const faults: readonly Fault[] = [
   {
     name: 'a change that does not compile ends what runs',
     file: 'deploy/host/topology-host.ts',
-    find: '    if (compiled === undefined || fault !== undefined) {\n      if (fault === undefined) return;\n',
+    find: '    const { compiled, fault } = candidate;\n',
     replace:
-      '    if (compiled === undefined || fault !== undefined) {\n      if (fault === undefined) return;\n      await this.#thread?.stop();\n',
+      '    const { compiled, fault } = candidate;\n    if (fault !== undefined) await this.#runs.thread?.stop();\n',
     caughtBy: { test: 'deploy/host/topology-reload', only: 'when it does not compile' },
   },
   {

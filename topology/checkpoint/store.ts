@@ -84,127 +84,150 @@ export async function checkpointedTopologies(blobs: BlobStore): Promise<readonly
 }
 
 export function checkpointStore(blobs: BlobStore, topology: string): CheckpointStore {
-  const prefix = `${folder}${topology}/`;
-  const keyOf = (checkpoint: number): string =>
-    `${prefix}${String(checkpoint).padStart(12, '0')}.json`;
+  return new BlobCheckpoints(blobs, topology);
+}
 
-  const latest = async (): Promise<Manifest | undefined> => {
-    const keys = await blobs.list(prefix);
-    const key = keys.at(-1);
+class BlobCheckpoints implements CheckpointStore {
+  readonly #blobs: BlobStore;
+  readonly #topology: string;
+  readonly #prefix: string;
+  /** The newest key that this run created: its manifest needs no look. */
+  #known: string | undefined;
+
+  constructor(blobs: BlobStore, topology: string) {
+    this.#blobs = blobs;
+    this.#topology = topology;
+    this.#prefix = `${folder}${topology}/`;
+  }
+
+  async latest(): Promise<Manifest | undefined> {
+    const key = (await this.#keys()).at(-1);
     if (key === undefined) return undefined;
-    const bytes = await blobs.get(key);
-    if (bytes === undefined) return latest();
-    return decodeManifest(key, bytes);
-  };
+    // One that was pruned since has a newer one.
+    return (await this.#read(key)) ?? this.latest();
+  }
+
+  async takeOver(
+    random: Random,
+    begin: (attempt: number, checkpoint: number, previous: Manifest | undefined) => Manifest,
+    { goBack = false, leap = false }: TakeOverOptions = {},
+  ): Promise<Manifest> {
+    for (;;) {
+      const newest = await this.latest();
+      const previous = goBack ? await this.#completedBefore(newest) : newest;
+      const attempt = ((newest?.attempt ?? 0) + 1) * (leap ? leapFactor : 1);
+      const begun = begin(attempt, (newest?.checkpoint ?? 0) + 1, previous);
+      const lineage = newest?.lineage ?? newLineage(random);
+      const fence: Manifest = { ...begun, lineage, fence: true };
+      this.#known = this.#keyOf(fence.checkpoint);
+      if (await this.#blobs.createIfAbsent(this.#known, encodeManifest(fence))) return fence;
+    }
+  }
+
+  async create(held: HeldManifest, bytes: Uint8Array): Promise<void> {
+    const key = this.#keyOf(held.checkpoint);
+    const created = await this.#blobs.createIfAbsent(key, bytes);
+    const own = created || (await this.#isHeld(key, held));
+    const [before, newest] = (await this.#keys()).slice(-2);
+    const foreign =
+      own && newest === key && before !== this.#known
+        ? await this.#strangerAt(before, held)
+        : undefined;
+    if (own && (newest ?? before) === key && foreign === undefined) {
+      this.#known = key;
+      return;
+    }
+    // A number that was pruned can be created again by a run that slept through it; a newer
+    // manifest gives it away.
+    if (own) await this.#blobs.delete(key);
+    throw fencedBy(this.#topology, held, foreign ?? (await this.latest()));
+  }
+
+  async checkFence(held: Pick<Manifest, 'attempt' | 'lineage'>): Promise<void> {
+    const newest = (await this.#keys()).at(-1);
+    const by = newest === this.#known ? undefined : await this.#read(newest);
+    if (by !== undefined && (by.lineage !== held.lineage || by.attempt > held.attempt))
+      throw fencedBy(this.#topology, held, by);
+  }
+
+  async prune(keep: number): Promise<void> {
+    const keys = await this.#keys();
+    await this.#remove(keys.slice(0, Math.max(0, keys.length - keep)));
+  }
+
+  async pruneFences(keep: number): Promise<void> {
+    const keys = await this.#keys();
+    if (keys.length <= keep) return;
+    const completed = await this.#completedBefore(await this.latest());
+    const kept = completed === undefined ? undefined : this.#keyOf(completed.checkpoint);
+    await this.#remove(keys.slice(0, keys.length - keep).filter((key) => key !== kept));
+  }
 
   /** `newest`, or the next older one that is no fence; undefined when no run completed anything. */
-  const completedBefore = async (newest: Manifest | undefined): Promise<Manifest | undefined> => {
+  async #completedBefore(newest: Manifest | undefined): Promise<Manifest | undefined> {
     if (newest?.fence !== true) return newest;
-    for (const key of (await blobs.list(prefix)).toReversed()) {
-      if (key >= keyOf(newest.checkpoint)) continue;
-      const bytes = await blobs.get(key);
-      const older = bytes === undefined ? undefined : decodeManifest(key, bytes);
+    for (const key of (await this.#keys()).toReversed()) {
+      if (key >= this.#keyOf(newest.checkpoint)) continue;
+      const older = await this.#read(key);
       if (older !== undefined && older.fence !== true) return older;
     }
     return undefined;
-  };
+  }
 
-  const fenced = (
-    { attempt, lineage }: Pick<Manifest, 'attempt' | 'lineage'>,
-    by: Manifest | undefined,
-  ): SluiceError => {
-    if (by !== undefined && by.lineage !== lineage) {
-      return new SluiceError(
+  /** Whether `key` has what `held` says, as an earlier try created it. */
+  async #isHeld(key: string, { attempt, lineage }: HeldManifest): Promise<boolean> {
+    const there = await this.#read(key);
+    return there !== undefined && there.attempt === attempt && there.lineage === lineage;
+  }
+
+  /** The manifest at `key`, when it is of another lineage. */
+  async #strangerAt(
+    key: string | undefined,
+    { lineage }: HeldManifest,
+  ): Promise<Manifest | undefined> {
+    const there = await this.#read(key);
+    return there === undefined || there.lineage === lineage ? undefined : there;
+  }
+
+  async #read(key: string | undefined): Promise<Manifest | undefined> {
+    if (key === undefined) return undefined;
+    const bytes = await this.#blobs.get(key);
+    return bytes === undefined ? undefined : decodeManifest(key, bytes);
+  }
+
+  async #remove(keys: readonly string[]): Promise<void> {
+    await boundedEach(keys, limits.checkpointDeletesMax, (key) => this.#blobs.delete(key));
+  }
+
+  /** Of all manifests, oldest first. */
+  #keys(): Promise<readonly string[]> {
+    return this.#blobs.list(this.#prefix);
+  }
+
+  #keyOf(checkpoint: number): string {
+    return `${this.#prefix}${String(checkpoint).padStart(12, '0')}.json`;
+  }
+}
+
+function fencedBy(
+  topology: string,
+  { attempt, lineage }: Pick<Manifest, 'attempt' | 'lineage'>,
+  by: Manifest | undefined,
+): SluiceError {
+  const isStranger = by !== undefined && by.lineage !== lineage;
+  return isStranger
+    ? new SluiceError(
         'fenced',
         `attempt ${attempt} of '${topology}' was taken over by a run that began without its checkpoints`,
         {
           fix: 'the newer run reads from the start, as the checkpoints were removed; stop this one',
         },
+      )
+    : new SluiceError(
+        'fenced',
+        `attempt ${attempt} of '${topology}' was taken over by attempt ${by?.attempt ?? '?'}`,
+        {
+          fix: 'nothing is lost: the newer run goes on from the last checkpoint; stop this one',
+        },
       );
-    }
-    return new SluiceError(
-      'fenced',
-      `attempt ${attempt} of '${topology}' was taken over by attempt ${by?.attempt ?? '?'}`,
-      {
-        fix: 'nothing is lost: the newer run goes on from the last checkpoint; stop this one',
-      },
-    );
-  };
-
-  const read = async (key: string | undefined): Promise<Manifest | undefined> => {
-    const bytes = key === undefined ? undefined : await blobs.get(key);
-    return bytes === undefined ? undefined : decodeManifest(key as string, bytes);
-  };
-  /** Whether `key` has what `held` says, as an earlier try created it. */
-  const isHeld = async (key: string, { attempt, lineage }: HeldManifest): Promise<boolean> => {
-    const there = await read(key);
-    return there !== undefined && there.attempt === attempt && there.lineage === lineage;
-  };
-  /** The newest key that this run created: its manifest needs no look. */
-  let known: string | undefined;
-
-  /** The manifest at `key`, when it is of another lineage. */
-  const strangerAt = async (
-    key: string | undefined,
-    { lineage }: HeldManifest,
-  ): Promise<Manifest | undefined> => {
-    const there = await read(key);
-    return there === undefined || there.lineage === lineage ? undefined : there;
-  };
-
-  const remove = async (keys: readonly string[]): Promise<void> => {
-    await boundedEach(keys, limits.checkpointDeletesMax, (key) => blobs.delete(key));
-  };
-
-  return {
-    latest,
-    async takeOver(random, begin, { goBack = false, leap = false } = {}) {
-      for (;;) {
-        const newest = await latest();
-        const previous = goBack ? await completedBefore(newest) : newest;
-        const attempt = ((newest?.attempt ?? 0) + 1) * (leap ? leapFactor : 1);
-        const begun = begin(attempt, (newest?.checkpoint ?? 0) + 1, previous);
-        const fence: Manifest = {
-          ...begun,
-          lineage: newest?.lineage ?? newLineage(random),
-          fence: true,
-        };
-        known = keyOf(fence.checkpoint);
-        if (await blobs.createIfAbsent(known, encodeManifest(fence))) return fence;
-      }
-    },
-    async create(held, bytes) {
-      const key = keyOf(held.checkpoint);
-      const created = await blobs.createIfAbsent(key, bytes);
-      const own = created || (await isHeld(key, held));
-      const [before, newest] = (await blobs.list(prefix)).slice(-2);
-      const foreign =
-        own && newest === key && before !== known ? await strangerAt(before, held) : undefined;
-      if (own && (newest ?? before) === key && foreign === undefined) {
-        known = key;
-        return;
-      }
-      // A number that was pruned can be created again by a run that slept through it; a newer
-      // manifest gives it away.
-      if (own) await blobs.delete(key);
-      throw fenced(held, foreign ?? (await latest()));
-    },
-    async checkFence(held) {
-      const newest = (await blobs.list(prefix)).at(-1);
-      const by = newest === known ? undefined : await read(newest);
-      if (by !== undefined && (by.lineage !== held.lineage || by.attempt > held.attempt))
-        throw fenced(held, by);
-    },
-    async prune(keep) {
-      const keys = await blobs.list(prefix);
-      await remove(keys.slice(0, Math.max(0, keys.length - keep)));
-    },
-    async pruneFences(keep) {
-      const keys = await blobs.list(prefix);
-      if (keys.length <= keep) return;
-      const completed = await completedBefore(await latest());
-      const kept = completed === undefined ? undefined : keyOf(completed.checkpoint);
-      await remove(keys.slice(0, keys.length - keep).filter((key) => key !== kept));
-    },
-  };
 }

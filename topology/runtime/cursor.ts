@@ -1,8 +1,8 @@
 /**
- * One split as a source of a job reads it, and what can be told from that: whether it is begun,
- * heard, read to where a drain asks. Pure.
+ * One split as a source of a job reads it: where it is, and whether it is read to where a drain asks.
+ * What is heard of it is cursor-heard.ts's, how it begins and ends split-changes.ts's. Pure, but for
+ * the cursor it is given.
  */
-import { limits } from '../../schemas/limits.ts';
 import type { IncomingRecord, Path, Split } from '../../schemas/ports/record.ts';
 import type { ReadFrom, ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
 import { comparePositions } from '../../schemas/ports/record-reader.ts';
@@ -104,93 +104,6 @@ export interface SourceInput {
   readonly marks?: ReadonlyMap<string, SplitMark>;
 }
 
-/** What became of a split, in the order in which the topology has to learn it. */
-export interface SplitChange {
-  readonly kind: 'begin' | 'end';
-  readonly cursor: Cursor;
-  /** Of a beginning: the keys of its parents. */
-  readonly parents: readonly string[];
-}
-
-/**
- * The splits of one input: those that are known, but for what is done and gone from the stream, and
- * the new ones.
- */
-export function merged(
-  input: SourceInput,
-  listed: readonly Split[],
-  cursors: readonly Cursor[],
-  left: Map<string, string | undefined>,
-  until: Cursor['until'],
-): readonly Cursor[] {
-  const names = new Map(listed.map((split) => [split.id, split]));
-  const kept = cursors.filter(
-    ({ reader, phase, split }) => reader === input.reader && (phase !== 'done' || names.has(split)),
-  );
-  for (const [n, cursor] of kept.entries()) {
-    const now = names.get(cursor.split);
-    if (now !== undefined) {
-      const wasReplaced = isReplaced(now, cursor.position, cursor.begins);
-      cursor.listed = { begins: now.begins, position: cursor.position };
-      if (!wasReplaced) continue;
-      left.delete(cursor.key);
-      if (cursor.phase === 'done')
-        kept[n] = cursorOf(
-          { ...input, positionOf: () => undefined, isSkipped: () => false },
-          now,
-          left,
-          until,
-        );
-      else restart(cursor, now);
-      continue;
-    }
-    cursor.ended = true;
-    cursor.childrenKnown = true;
-    left.set(cursor.key, cursor.ahead);
-  }
-  const known = new Set(kept.map(({ split }) => split));
-  return [
-    ...kept,
-    ...listed
-      .filter(({ id }) => !known.has(id))
-      .map((split) => cursorOf(input, split, left, until)),
-  ];
-}
-
-/**
- * Whether a read that gave this saw the end of its split. A stream that says how far behind a read
- * was is believed.
- */
-export function foundEnd({ records, behindMs, inconclusive }: ReadResult): boolean {
-  return inconclusive !== true && (behindMs === undefined ? records.length === 0 : behindMs === 0);
-}
-
-export function changesOf(cursors: readonly Cursor[], draining: boolean): readonly SplitChange[] {
-  if (!cursors.some(({ phase, ended }) => phase === 'waiting' || (phase === 'begun' && ended)))
-    return [];
-  // While it drains, children that are not known yet came later than what is to be read.
-  const isFinished = ({ phase, ended, ready, childrenKnown }: Cursor): boolean =>
-    phase === 'done' ||
-    (phase === 'begun' && ended && ready === undefined && (childrenKnown || draining));
-  const parentsOf = ({ reader, parents }: Cursor): readonly Cursor[] =>
-    cursors.filter((other) => other.reader === reader && parents.includes(other.split));
-  const changes: SplitChange[] = [];
-  for (const cursor of cursors) {
-    if (cursor.phase !== 'waiting') continue;
-    const parents = parentsOf(cursor);
-    if (!parents.every((parent) => isFinished(parent) || (draining && isRead(parent)))) continue;
-    cursor.phase = 'begun';
-    changes.push({ kind: 'begin', cursor, parents: parents.map(({ key }) => key) });
-  }
-  const awaited = new Set(cursors.filter(({ phase }) => phase === 'waiting').flatMap(parentsOf));
-  for (const cursor of cursors) {
-    if (cursor.phase === 'done' || !isFinished(cursor) || awaited.has(cursor)) continue;
-    cursor.phase = 'done';
-    changes.push({ kind: 'end', cursor, parents: [] });
-  }
-  return changes;
-}
-
 /** Whether a split is read to where a drain asks for. */
 export function isRead({ phase, until, atEnd, ended, ready, position }: Cursor): boolean {
   if (phase === 'done' || until === null) return true;
@@ -209,27 +122,57 @@ export function withinDrain(
     : records.filter((record) => comparePositions(record.position, until) <= 0);
 }
 
-function cursorOf(
+/** Whether a listed split is not the one whose position or beginning is known. */
+export function isReplaced(
+  { begins }: Split,
+  position: string | undefined,
+  began: string | undefined,
+): boolean {
+  if (begins === undefined) return false;
+  return position === undefined
+    ? began !== undefined && began !== begins
+    : comparePositions(position, begins) < 0;
+}
+
+/** What is known of a listed split from earlier: in this run, or from the last checkpoint. */
+function knownOf(
   { source, reader, positionOf, isSkipped, marks }: SourceInput,
   listed: Split,
   left: ReadonlyMap<string, string | undefined>,
-  until: Cursor['until'],
-): Cursor {
-  const { id, parents, formerly } = listed;
+): {
+  readonly key: string;
+  readonly position: string | undefined;
+  readonly mark: SplitMark | undefined;
+  readonly skipped: boolean;
+} {
+  const { id, formerly } = listed;
   const key = splitKey({ source: source.id, path: reader.path, split: id });
   const known =
     left.get(key) ?? positionOf(id) ?? (formerly === undefined ? undefined : positionOf(formerly));
   const was = marks?.get(id);
-  const mark = isReplaced(listed, known, was?.begins) ? undefined : was;
-  const position = isReplaced(listed, known, undefined) ? undefined : known;
-  const skipped =
-    isSkipped?.(id) === true || (formerly !== undefined && isSkipped?.(formerly) === true);
+  return {
+    key,
+    position: isReplaced(listed, known, undefined) ? undefined : known,
+    mark: isReplaced(listed, known, was?.begins) ? undefined : was,
+    skipped: isSkipped?.(id) === true || (formerly !== undefined && isSkipped?.(formerly) === true),
+  };
+}
+
+/** `left`: how far splits were read that were not listed any more, by key. */
+export function newCursor(
+  input: SourceInput,
+  listed: Split,
+  left: ReadonlyMap<string, string | undefined>,
+  until: Cursor['until'],
+): Cursor {
+  const { source, reader } = input;
+  const { key, position, mark, skipped } = knownOf(input, listed, left);
   return {
     source,
     reader,
     path: reader.path,
-    split: id,
-    parents,
+    split: listed.id,
+    parents: listed.parents,
     key,
     phase: skipped ? 'done' : 'waiting',
     position,
@@ -263,18 +206,6 @@ function cursorOf(
   };
 }
 
-/** Whether a listed split is not the one whose position or beginning is known. */
-export function isReplaced(
-  { begins }: Split,
-  position: string | undefined,
-  began: string | undefined,
-): boolean {
-  if (begins === undefined) return false;
-  return position === undefined
-    ? began !== undefined && began !== begins
-    : comparePositions(position, begins) < 0;
-}
-
 /** Goes past what cannot be read; what a read that is under way says counts no more. */
 export function skipTo(
   cursor: Cursor,
@@ -305,77 +236,18 @@ export function skipTo(
   cursor.heardMs = undefined;
 }
 
-/**
- * Whether another split has its name since it was listed last, and is being read already: as if it
- * went on.
- */
-export function isReplacedUnseen({ begins }: Split, { listed }: Cursor): boolean {
-  return begins !== undefined && listed.begins !== undefined && begins !== listed.begins;
-}
-
-/** Another split of its name stands in its place: it is read from its beginning. */
-function restart(cursor: Cursor, { begins }: Split): void {
-  skipTo(cursor, undefined, undefined);
-  cursor.begins = begins;
-  cursor.ended = false;
-  cursor.childrenKnown = false;
-}
-
-/** Epoch ms: all that had arrived by then was read and is in a turn. */
-export function readToOf(
-  { heardMs, arrivedAtMs, restoredReadToMs }: Cursor,
-  nowMs: number,
-  monotonicMs: number,
-): number | undefined {
-  const heardAtMs = heardMs === undefined ? undefined : nowMs - (monotonicMs - heardMs);
-  const known = [heardAtMs, arrivedAtMs, restoredReadToMs].filter((at) => at !== undefined);
-  // A producer of Kafka may put any number into a record's time.
-  return known.length === 0 ? undefined : Math.round(Math.min(nowMs, Math.max(...known)));
-}
-
-/** What a checkpoint keeps of a split beside its position. */
-export function markOf(cursor: Cursor, nowMs: number, monotonicMs: number): SplitMark {
-  const { ended, ready, skipped, begins, from, position } = cursor;
-  const readToMs = readToOf(cursor, nowMs, monotonicMs);
-  const fromMs = from === 'latest' ? (readToMs ?? nowMs) - limits.latestMarginMs : from;
-  return {
-    ...(readToMs === undefined ? {} : { readToMs }),
-    ...(ended && ready === undefined && !skipped ? { ended: true as const } : {}),
-    ...(begins === undefined || position !== undefined ? {} : { begins }),
-    ...(fromMs === undefined || position !== undefined ? {} : { fromMs }),
-  };
-}
-
 /** The split as it was before it was skipped. */
 export function unskipped(
   { split, parents, position }: Cursor,
   input: SourceInput,
   until: Cursor['until'],
 ): Cursor {
-  return cursorOf(
+  return newCursor(
     { ...input, positionOf: () => position, isSkipped: () => false },
     { id: split, parents },
     new Map(),
     until,
   );
-}
-
-/**
- * Why a split is not known to be quiet, or that it is: `slow` is one whose answer is waited for, or
- * that throttles.
- */
-export type Hearing = 'caught-up' | 'behind' | 'slow' | 'unreadable' | 'paused';
-
-export function hearingOf(
-  { failure, ready, answeredMs, caughtUp, ended, until, reader }: Cursor,
-  held: boolean,
-  monotonicMs: number,
-): Hearing {
-  if (failure !== undefined) return 'unreadable';
-  if (held) return 'paused';
-  const isAsked = ready === undefined && answeredMs !== undefined && !ended && until === undefined;
-  if (isAsked && monotonicMs - answeredMs > (reader.slowMs ?? limits.readSlowMs)) return 'slow';
-  return caughtUp ? 'caught-up' : 'behind';
 }
 
 export function positionKey(cursor: Pick<Cursor, 'path' | 'split'>): string {

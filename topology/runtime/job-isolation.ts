@@ -34,7 +34,8 @@ import { encodeManifest } from '../checkpoint/manifest.ts';
 import type { CheckpointStore } from '../checkpoint/store.ts';
 import type { Topology } from '../plan/plan.ts';
 import type { AsideOf } from './enter-records.ts';
-import type { SharedCalls, WatchedCalls } from './watched-calls.ts';
+import type { SharedCalls } from './shared-calls.ts';
+import type { WatchedCalls } from './watched-calls.ts';
 import { watchCalls } from './watched-calls.ts';
 
 /**

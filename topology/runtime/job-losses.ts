@@ -8,7 +8,7 @@ import type { Losses, LossRecord } from '../checkpoint/losses.ts';
 import { addLoss, lossText, noLosses } from '../checkpoint/losses.ts';
 import type { Reject } from '../operators/operator.ts';
 import { originOfPlace } from './enter-records.ts';
-import type { SourceSchedule } from './source.ts';
+import type { SourceSchedule } from './source-schedule.ts';
 
 export interface LossNews {
   readonly kind: 'records-lost';

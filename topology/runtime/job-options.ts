@@ -15,9 +15,9 @@ import type { SinkDefinitionData, SinkNode } from '../operators/sink/node.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
 import type { Freezes } from './frozen-values.ts';
 import type { LossNews } from './job-losses.ts';
+import type { SharedCalls } from './shared-calls.ts';
 import type { SplitNews } from './split-watch.ts';
 import type { StartFrom } from './start-from.ts';
-import type { SharedCalls } from './watched-calls.ts';
 
 /** How a job reaches the world: bound by name where it is started. */
 export interface JobConnectors {

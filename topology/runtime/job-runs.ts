@@ -13,70 +13,95 @@
 import { createRun } from './job.ts';
 import type { JobOptions } from './job-options.ts';
 import type { Job, JobRun } from './running-job.ts';
+import type { SkipRequest } from './skips.ts';
+import type { JobStatus } from './status.ts';
 
 export function createJob(options: JobOptions): Job {
-  let from = options.from;
+  return new JobRuns(options);
+}
+
+class JobRuns implements Job {
+  readonly #options: JobOptions;
   /**
    * Where splits begin is in the first checkpoint; later ones that are not kept any more wait for a
    * person.
    */
-  const told = (): Pick<JobOptions, 'from' | 'tell'> => ({
-    from,
-    tell: (news) => {
-      if (news.kind === 'checkpoint-completed') from = undefined;
-      options.tell?.(news);
-    },
-  });
-  let run: JobRun = createRun({ ...options, ...told() });
-  let isDraining = false;
-  let isStopped = false;
+  #from: JobOptions['from'];
+  #run: JobRun;
+  #isDraining = false;
+  #isStopped = false;
 
-  const open = async (): Promise<void> => {
+  constructor(options: JobOptions) {
+    this.#options = options;
+    this.#from = options.from;
+    this.#run = createRun({ ...options, ...this.#told() });
+  }
+
+  get notes(): readonly string[] {
+    return this.#run.notes;
+  }
+
+  async open(): Promise<void> {
     try {
-      await run.open();
+      await this.#run.open();
     } catch (thrown) {
-      if (!run.isBehind) throw thrown;
-      await next();
+      if (!this.#run.isBehind) throw thrown;
+      await this.#next();
     }
-  };
+  }
+
+  async run(): Promise<void> {
+    for (;;) {
+      try {
+        await this.#run.run();
+        return;
+      } catch (thrown) {
+        if (!this.#run.foundOne && !this.#run.isBehind) throw thrown;
+      }
+      await this.#next();
+    }
+  }
+
+  drain(): Promise<void> {
+    this.#isDraining = true;
+    return this.#run.drain();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#run.stop();
+  }
+
+  skip(request: SkipRequest): Promise<string> {
+    return this.#run.skip(request);
+  }
+
+  status(): Promise<JobStatus> {
+    return this.#run.status();
+  }
+
+  close(): Promise<void> {
+    return this.#run.close();
+  }
 
   /** What was dropped, and how the run before ended, is in the checkpoint by now. */
-  const next = async (): Promise<void> => {
-    const leap = run.isBehind;
-    await run.close();
-    const { dropState: _, goBack: __, failure: ___, ...same } = options;
-    run = createRun({ ...same, ...told(), leap });
-    await open();
-    if (isDraining) await run.drain();
-    if (isStopped) run.stop();
-  };
+  async #next(): Promise<void> {
+    const leap = this.#run.isBehind;
+    await this.#run.close();
+    const { dropState: _, goBack: __, failure: ___, ...same } = this.#options;
+    this.#run = createRun({ ...same, ...this.#told(), leap });
+    await this.open();
+    if (this.#isDraining) await this.#run.drain();
+    if (this.#isStopped) this.#run.stop();
+  }
 
-  return {
-    open,
-    get notes() {
-      return run.notes;
-    },
-    async run() {
-      for (;;) {
-        try {
-          await run.run();
-          return;
-        } catch (thrown) {
-          if (!run.foundOne && !run.isBehind) throw thrown;
-        }
-        await next();
-      }
-    },
-    drain() {
-      isDraining = true;
-      return run.drain();
-    },
-    stop() {
-      isStopped = true;
-      run.stop();
-    },
-    skip: (request) => run.skip(request),
-    status: () => run.status(),
-    close: () => run.close(),
-  };
+  #told(): Pick<JobOptions, 'from' | 'tell'> {
+    return {
+      from: this.#from,
+      tell: (news) => {
+        if (news.kind === 'checkpoint-completed') this.#from = undefined;
+        this.#options.tell?.(news);
+      },
+    };
+  }
 }

@@ -8,12 +8,12 @@ import { limits } from '../../schemas/limits.ts';
 import type { SkipRecord } from '../checkpoint/manifest.ts';
 import type { Reject } from '../operators/operator.ts';
 import type { Cursor } from './cursor.ts';
-import { hearingOf } from './cursor.ts';
+import { hearingOf } from './cursor-heard.ts';
 import { originOfPlace } from './enter-records.ts';
 import { beforeOldest } from './losses.ts';
 import type { SkipRequest } from './skips.ts';
 import { addSkip, decideSkip, findSplit, skipText, withoutWhole } from './skips.ts';
-import type { SourceSchedule } from './source.ts';
+import type { SourceSchedule } from './source-schedule.ts';
 import type { StartFrom } from './start-from.ts';
 import { startFromText } from './start-from.ts';
 

@@ -7,7 +7,8 @@ import type { Manifest, SplitMark } from '../checkpoint/manifest.ts';
 import { manifestVersion } from '../checkpoint/manifest.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Cursor } from './cursor.ts';
-import { markOf, positionKey } from './cursor.ts';
+import { positionKey } from './cursor.ts';
+import { markOf } from './cursor-heard.ts';
 import type { Dag } from './dag.ts';
 import { tellClock } from './dag.ts';
 

@@ -7,7 +7,7 @@
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Cursor } from './cursor.ts';
-import { hearingOf } from './cursor.ts';
+import { hearingOf } from './cursor-heard.ts';
 import type { Dag } from './dag.ts';
 import { Lags } from './lags.ts';
 import type { SplitNews } from './split-watch.ts';

@@ -12,7 +12,7 @@ import type { Split } from '../../schemas/ports/record.ts';
 import type { OldestKept } from '../../schemas/ports/record-reader.ts';
 import type { LossRecord } from '../checkpoint/losses.ts';
 import type { Cursor, SourceInput } from './cursor.ts';
-import { isReplaced, isReplacedUnseen } from './cursor.ts';
+import { isReplaced } from './cursor.ts';
 
 /**
  * What retention took of a split whose next record is not kept any more. `begins`: of one of which
@@ -89,82 +89,124 @@ export function wayOn(topology: string, key: string): string {
   return `read on behind it: sluice skip ${topology} '${key}' --to oldest; or start again with --from oldest, latest or a time`;
 }
 
+/** What is known of the splits of one input when they are listed. */
+export interface ListedFacts {
+  readonly input: SourceInput;
+  readonly listed: readonly Split[];
+  /** Of all inputs, as they were before. */
+  readonly cursors: readonly Cursor[];
+  /** The names of all that were ever listed: none at a start. */
+  readonly seen: ReadonlySet<string>;
+  readonly readToOf: (cursor: Cursor) => number | undefined;
+  readonly atMs: number;
+}
+
 /**
  * Splits of one input that are listed no more, or are others now, and were not read to their ends.
- * `cursors` are as they were before, `seen` the names of all that were ever listed: none at a
- * start.
  */
-export function goneLosses(
-  input: SourceInput,
-  listed: readonly Split[],
-  cursors: readonly Cursor[],
-  seen: ReadonlySet<string>,
-  readToOf: (cursor: Cursor) => number | undefined,
-  atMs: number,
-): readonly LossRecord[] {
-  const { source, reader } = input;
-  const { path } = reader;
-  const losses: LossRecord[] = [];
-  const lose = (
-    split: string,
-    kind: LossRecord['kind'],
-    after: string | undefined,
-    before: string | undefined,
-    readToMs?: number,
-  ): void =>
-    void losses.push({
-      ...{
-        source: source.id,
-        stream: source.stream,
-        path,
-        split,
-        kind,
-        after: after ?? null,
-        before: before ?? null,
-      },
-      ...{ records: null, readToMs: readToMs ?? null, atMs },
-    });
+export function goneLosses(facts: ListedFacts): readonly LossRecord[] {
+  const { input, listed, cursors, seen } = facts;
   const names = new Map<string, Split>();
   for (const split of listed) {
     if (split.formerly !== undefined) names.set(split.formerly, split);
     names.set(split.id, split);
   }
   const own = new Map(
-    cursors.filter((cursor) => cursor.reader === reader).map((cursor) => [cursor.split, cursor]),
+    cursors
+      .filter((cursor) => cursor.reader === input.reader)
+      .map((cursor) => [cursor.split, cursor]),
   );
-  for (const [id, cursor] of own) {
-    if (cursor.ended || cursor.phase === 'done') continue;
+  const isFirst = seen.size === 0;
+  return [
+    ...lostCursors(facts, names, own),
+    // What the last checkpoint knows is compared once, when the splits are listed first.
+    ...(isFirst ? lostMarks(facts, names) : []),
+    // A split that is new, and whose parents went before they were seen: only where others were
+    // read before.
+    ...(isFirst && (input.marks?.size ?? 0) === 0 ? [] : lostParents(facts, own)),
+  ];
+}
+
+/** Of the splits that this run reads. */
+function lostCursors(
+  facts: ListedFacts,
+  names: ReadonlyMap<string, Split>,
+  own: ReadonlyMap<string, Cursor>,
+): readonly LossRecord[] {
+  return [...own].flatMap(([id, cursor]): readonly LossRecord[] => {
+    if (cursor.ended || cursor.phase === 'done') return [];
     const now = names.get(id);
-    if (now === undefined) lose(id, 'gone', cursor.ahead, undefined, readToOf(cursor));
-    else if (isReplaced(now, cursor.position, cursor.begins))
-      lose(id, 'replaced', cursor.ahead, now.begins, readToOf(cursor));
-    else if (isReplacedUnseen(now, cursor))
-      lose(id, 'replaced', cursor.listed.position, now.begins);
-  }
-  // What the last checkpoint knows is compared once, when the splits are listed first.
-  if (seen.size === 0) {
-    for (const [id, mark] of input.marks ?? []) {
-      if (mark.ended === true || input.isSkipped?.(id) === true) continue;
-      const now = names.get(id);
-      const position = input.positionOf(id);
-      if (now === undefined) lose(id, 'gone', position, undefined, mark.readToMs);
-      else if (isReplaced(now, position, mark.begins))
-        lose(id, 'replaced', position, now.begins, mark.readToMs);
-    }
-  }
-  // A split that is new, and whose parents went before they were seen: only where others were read
-  // before.
-  const isFirst = seen.size === 0 && (input.marks?.size ?? 0) === 0;
+    const readToMs = facts.readToOf(cursor);
+    const after = cursor.ahead;
+    if (now === undefined) return [goneLoss(facts, id, { kind: 'gone', after, readToMs })];
+    const { begins: before } = now;
+    if (isReplaced(now, cursor.position, cursor.begins))
+      return [goneLoss(facts, id, { kind: 'replaced', after, before, readToMs })];
+    return isReplacedUnseen(now, cursor)
+      ? [goneLoss(facts, id, { kind: 'replaced', after: cursor.listed.position, before })]
+      : [];
+  });
+}
+
+/** Of the splits that the last checkpoint knows. */
+function lostMarks(facts: ListedFacts, names: ReadonlyMap<string, Split>): readonly LossRecord[] {
+  const { input } = facts;
+  return [...(input.marks ?? [])].flatMap(([id, mark]): readonly LossRecord[] => {
+    if (mark.ended === true || input.isSkipped?.(id) === true) return [];
+    const now = names.get(id);
+    const after = input.positionOf(id);
+    const { readToMs } = mark;
+    if (now === undefined) return [goneLoss(facts, id, { kind: 'gone', after, readToMs })];
+    return isReplaced(now, after, mark.begins)
+      ? [goneLoss(facts, id, { kind: 'replaced', after, before: now.begins, readToMs })]
+      : [];
+  });
+}
+
+/** Parents, of splits that are new, that nobody has seen. */
+function lostParents(facts: ListedFacts, own: ReadonlyMap<string, Cursor>): readonly LossRecord[] {
+  const { input, listed, seen } = facts;
   const isKnown = (id: string): boolean =>
     own.has(id) ||
     seen.has(id) ||
     input.marks?.has(id) === true ||
     input.positionOf(id) !== undefined;
-  if (isFirst) return losses;
-  for (const { id, goneParents = [] } of listed) {
-    if (isKnown(id)) continue;
-    for (const parent of goneParents)
-      if (!isKnown(parent)) lose(parent, 'gone', undefined, undefined);
-  }
-  return losses;
+  return listed
+    .filter(({ id }) => !isKnown(id))
+    .flatMap(({ goneParents = [] }) => goneParents.filter((parent) => !isKnown(parent)))
+    .map((parent) => goneLoss(facts, parent, { kind: 'gone' }));
+}
+
+interface GoneRange {
+  readonly kind: LossRecord['kind'];
+  readonly after?: string | undefined;
+  readonly before?: string | undefined;
+  readonly readToMs?: number | undefined;
+}
+
+function goneLoss(
+  { input: { source, reader }, atMs }: ListedFacts,
+  split: string,
+  { kind, after, before, readToMs }: GoneRange,
+): LossRecord {
+  return {
+    source: source.id,
+    stream: source.stream,
+    path: reader.path,
+    split,
+    kind,
+    after: after ?? null,
+    before: before ?? null,
+    records: null,
+    readToMs: readToMs ?? null,
+    atMs,
+  };
+}
+
+/**
+ * Whether another split has its name since it was listed last, and is being read already: as if it
+ * went on.
+ */
+function isReplacedUnseen({ begins }: Split, { listed }: Cursor): boolean {
+  return begins !== undefined && listed.begins !== undefined && begins !== listed.begins;
 }

@@ -12,7 +12,8 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import { comparePositions } from '../../schemas/ports/record-reader.ts';
 import type { SkipRecord } from '../checkpoint/manifest.ts';
-import type { Cursor, Hearing } from './cursor.ts';
+import type { Cursor } from './cursor.ts';
+import type { Hearing } from './cursor-heard.ts';
 
 /**
  * `latest`: what is there now; `oldest`: what is not kept any more; `whole`: all of it, until

@@ -12,8 +12,9 @@
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Cursor, Hearing } from './cursor.ts';
-import { hearingOf } from './cursor.ts';
+import type { Cursor } from './cursor.ts';
+import type { Hearing } from './cursor-heard.ts';
+import { hearingOf } from './cursor-heard.ts';
 
 export type SplitNews =
   /** Splits of one stream and path, at most `splitsNamedMax` of them by name. */

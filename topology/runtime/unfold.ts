@@ -24,8 +24,15 @@ import { claimOf, claimScheme, resolveClaim } from '../../schemas/claim.ts';
 import { decodeAggregate } from '../../schemas/kpl.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { BlobStore } from '../../schemas/ports/blob-store.ts';
-import type { IncomingRecord } from '../../schemas/ports/record.ts';
-import type { ReadResult, RecordReader } from '../../schemas/ports/record-reader.ts';
+import type { IncomingRecord, Path, Split } from '../../schemas/ports/record.ts';
+import type {
+  OldestKept,
+  ReadBounds,
+  ReadFrom,
+  ReadKnown,
+  ReadResult,
+  RecordReader,
+} from '../../schemas/ports/record-reader.ts';
 
 /** https://www.rfc-editor.org/rfc/rfc1952#page-6 */
 const gzipMagic = [0x1f, 0x8b] as const;
@@ -46,69 +53,101 @@ export function unfoldingReader(
   stream: string,
   claims: BlobStore | undefined,
 ): RecordReader {
-  const leftOf = new Map<string, Left>();
+  return new UnfoldingReader(reader, stream, claims);
+}
 
-  return {
-    path: reader.path,
-    ...(reader.slowMs === undefined ? {} : { slowMs: reader.slowMs }),
-    splits: () => reader.splits(),
-    latest: (split) => reader.latest(split),
-    lag: (split, after) => reader.lag(split, after),
-    oldest: (split) => reader.oldest(split),
-    positionAt: (split, from) => reader.positionAt(split, from),
-    close() {
-      leftOf.clear();
-      return reader.close();
-    },
-    async read(split, after, bounds, known) {
-      const left = leftOf.get(split);
-      leftOf.delete(split);
-      const goesOn = left !== undefined && left.after === after;
-      // What an earlier read said of the end is not true any more.
-      const { records: folded, ...rest } = goesOn
-        ? left.result
-        : await reader.read(split, after, bounds, known);
-      const begins = rest.begins === undefined ? {} : { begins: rest.begins };
-      const records: IncomingRecord[] = goesOn ? [...left.opened] : [];
-      let bytes = bytesOf(records);
-      for (const [n, record] of folded.entries()) {
-        const parts = reader.path === 'kinesis' ? partsOf(record) : [record];
-        const last = records.at(-1);
-        const claimed = claims === undefined ? undefined : claimsOf(parts);
-        if (
-          claimed !== undefined &&
-          last !== undefined &&
-          bytes + claimed.bytes > bounds.maxBytes
-        ) {
-          leftOf.set(split, {
-            after: last.position,
-            opened: [],
-            result: { records: folded.slice(n), ended: rest.ended },
-          });
-          return { records, ended: false, ...begins };
-        }
-        // Only what points waits: no promise an event.
-        const opened =
-          claims !== undefined && claimed !== undefined
-            ? await withData(claims, stream, parts, claimed)
-            : parts;
-        bytes += bytesOf(opened);
-        if (
-          last !== undefined &&
-          (bytes > bounds.maxBytes || records.length + opened.length > bounds.maxRecords)
-        ) {
-          leftOf.set(split, {
-            after: last.position,
-            opened,
-            result: { records: folded.slice(n + 1), ended: rest.ended },
-          });
-          return { records, ended: false, ...begins };
-        }
-        records.push(...opened);
+class UnfoldingReader implements RecordReader {
+  readonly path: Path;
+  readonly slowMs?: number;
+  readonly #reader: RecordReader;
+  readonly #stream: string;
+  readonly #claims: BlobStore | undefined;
+  readonly #leftOf = new Map<string, Left>();
+
+  constructor(reader: RecordReader, stream: string, claims: BlobStore | undefined) {
+    this.path = reader.path;
+    if (reader.slowMs !== undefined) this.slowMs = reader.slowMs;
+    this.#reader = reader;
+    this.#stream = stream;
+    this.#claims = claims;
+  }
+
+  splits(): Promise<readonly Split[]> {
+    return this.#reader.splits();
+  }
+
+  latest(split: string): Promise<string | undefined | null> {
+    return this.#reader.latest(split);
+  }
+
+  lag(split: string, after: string | undefined): Promise<number | undefined> {
+    return this.#reader.lag(split, after);
+  }
+
+  oldest(split: string): Promise<OldestKept> {
+    return this.#reader.oldest(split);
+  }
+
+  positionAt(split: string, from: ReadFrom): ReturnType<RecordReader['positionAt']> {
+    return this.#reader.positionAt(split, from);
+  }
+
+  close(): Promise<void> {
+    this.#leftOf.clear();
+    return this.#reader.close();
+  }
+
+  async read(
+    split: string,
+    after: string | undefined,
+    bounds: ReadBounds,
+    known?: ReadKnown,
+  ): Promise<ReadResult> {
+    const left = this.#leftOf.get(split);
+    this.#leftOf.delete(split);
+    const goesOn = left !== undefined && left.after === after;
+    // What an earlier read said of the end is not true any more.
+    const { records: folded, ...rest } = goesOn
+      ? left.result
+      : await this.#reader.read(split, after, bounds, known);
+    const records: IncomingRecord[] = goesOn ? [...left.opened] : [];
+    let bytes = bytesOf(records);
+    for (const [n, record] of folded.entries()) {
+      const parts = this.path === 'kinesis' ? partsOf(record) : [record];
+      const last = records.at(-1);
+      const claimed = this.#claims === undefined ? undefined : claimsOf(parts);
+      if (claimed !== undefined && last !== undefined && bytes + claimed.bytes > bounds.maxBytes) {
+        this.#keep(split, last, [], { records: folded.slice(n), ended: rest.ended });
+        return cut(records, rest);
       }
-      return { ...rest, records };
-    },
-  };
+      // Only what points waits: no promise an event.
+      const opened =
+        this.#claims !== undefined && claimed !== undefined
+          ? await withData(this.#claims, this.#stream, parts, claimed)
+          : parts;
+      bytes += bytesOf(opened);
+      const isFull = bytes > bounds.maxBytes || records.length + opened.length > bounds.maxRecords;
+      if (last !== undefined && isFull) {
+        this.#keep(split, last, opened, { records: folded.slice(n + 1), ended: rest.ended });
+        return cut(records, rest);
+      }
+      records.push(...opened);
+    }
+    return { ...rest, records };
+  }
+
+  /** For the read that goes on behind `last`. */
+  #keep(split: string, last: IncomingRecord, opened: Left['opened'], result: Left['result']): void {
+    this.#leftOf.set(split, { after: last.position, opened, result });
+  }
+}
+
+/** A result that ends before what was read does. */
+function cut(
+  records: readonly IncomingRecord[],
+  { begins }: Pick<ReadResult, 'begins'>,
+): ReadResult {
+  return { records, ended: false, ...(begins === undefined ? {} : { begins }) };
 }
 
 function bytesOf(records: readonly IncomingRecord[]): number {

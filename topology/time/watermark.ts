@@ -16,16 +16,17 @@
  * WatermarksWithIdleness, WatermarkOutputMultiplexer, IdlenessManager} (as of FLINK-38454).
  */
 import { limits } from '../../schemas/limits.ts';
-
-/** Before any event. Everything is later. */
-export const minTime = Number.NEGATIVE_INFINITY;
-/** The end of input. Nothing is later. */
-export const maxTime = Number.POSITIVE_INFINITY;
-
-export type TimeSignal =
-  | { readonly kind: 'watermark'; readonly at: number }
-  | { readonly kind: 'idle' }
-  | { readonly kind: 'active' };
+import type { SplitSnapshot, SplitTime } from './split-time.ts';
+import {
+  decodeSplitTime,
+  encodeSplitTime,
+  isIdle,
+  judgeIdle,
+  newSplitTime,
+  resumeQuiet,
+} from './split-time.ts';
+import type { EncodedTime, TimeSignal } from './time-bounds.ts';
+import { decodeTime, encodeTime, maxTime, minTime } from './time-bounds.ts';
 
 /** What the sources have heard, in the time of ticks. */
 export interface Heard {
@@ -40,27 +41,6 @@ export interface Heard {
   readonly at: ReadonlyMap<string, number>;
 }
 
-export interface SplitTime {
-  maxTimestamp: number;
-  /** A watermark that was given from outside, as by a test driver; the larger of both counts. */
-  given: number;
-  /**
-   * Until when it was heard: infinite where nobody tells; the minimum before its end was seen in
-   * this run.
-   */
-  heardMs: number;
-  /** Whether an event came since the last tick. */
-  touched: boolean;
-  /** Time of the first tick without events, or undefined while there are some. */
-  quietSinceMs: number | undefined;
-  /**
-   * After a restore, until the clock is known: for how long it had been quiet. The time between two
-   * runs does not count.
-   */
-  quietForMs: number | undefined;
-  idle: boolean;
-}
-
 export interface WatermarkOptions {
   readonly outOfOrdernessMs: number;
   /** 0: never idle. */
@@ -73,15 +53,6 @@ interface Pending {
   readonly at: number;
   readonly idle: boolean;
 }
-
-type SplitSnapshot = readonly [
-  split: string,
-  maxTimestamp: number | null,
-  idle: boolean,
-  given: EncodedTime,
-  touched: boolean,
-  quietForMs: number | null,
-];
 
 export interface WatermarkSnapshot {
   readonly splits: readonly SplitSnapshot[];
@@ -144,18 +115,9 @@ export class SplitWatermarks {
     const before = parents
       .map((parent) => this.#splits.get(parent))
       .filter((time) => time !== undefined);
-    const added: SplitTime = {
-      maxTimestamp: minTime,
-      given:
-        before.length === 0
-          ? minTime
-          : Math.min(...before.map((time) => this.splitWatermark(time))),
-      heardMs: maxTime,
-      touched: false,
-      quietSinceMs: undefined,
-      quietForMs: undefined,
-      idle: false,
-    };
+    const added = newSplitTime(
+      before.length === 0 ? minTime : Math.min(...before.map((time) => this.splitWatermark(time))),
+    );
     this.#splits.set(split, added);
     return added;
   }
@@ -192,11 +154,7 @@ export class SplitWatermarks {
     this.#nowMs = nowMs;
     if (!this.#restored) return;
     this.#restored = false;
-    for (const time of this.#splits.values()) {
-      if (time.quietForMs === undefined) continue;
-      time.quietSinceMs = nowMs - time.quietForMs;
-      time.quietForMs = undefined;
-    }
+    for (const time of this.#splits.values()) resumeQuiet(time, nowMs);
   }
 
   /**
@@ -212,7 +170,7 @@ export class SplitWatermarks {
       if (heard !== undefined && time.heardMs === maxTime) time.heardMs = minTime;
       const heardMs = heard?.at.get(split);
       if (heardMs !== undefined) time.heardMs = heardMs;
-      this.#judgeIdle(time, nowMs);
+      judgeIdle(time, nowMs, this.#options.idleAfterMs);
       // Also one that falls silent now: the sources did not know of it yet.
       if (heard !== undefined && time.idle) through = Math.min(through, time.heardMs);
     }
@@ -348,30 +306,9 @@ export class SplitWatermarks {
     return wasIdle ? [{ kind: 'active' }, ...flushed] : flushed;
   }
 
-  #judgeIdle(time: SplitTime, nowMs: number): void {
-    if (time.touched) {
-      time.touched = false;
-      time.quietSinceMs = undefined;
-      time.idle = false;
-      return;
-    }
-    if (this.#options.idleAfterMs === 0 || time.idle) return;
-    if (time.quietSinceMs === undefined) time.quietSinceMs = nowMs;
-    else if (Math.min(nowMs, time.heardMs) - time.quietSinceMs > this.#options.idleAfterMs)
-      time.idle = true;
-  }
-
   snapshot(): WatermarkSnapshot {
     return {
-      splits: [...this.#splits].map(([split, time]) => [
-        split,
-        Number.isFinite(time.maxTimestamp) ? time.maxTimestamp : null,
-        time.idle,
-        encodeTime(time.given),
-        time.touched,
-        time.quietForMs ??
-          (time.quietSinceMs === undefined ? null : this.#nowMs - time.quietSinceMs),
-      ]),
+      splits: [...this.#splits].map(([split, time]) => encodeSplitTime(split, time, this.#nowMs)),
       emitted: encodeTime(this.#emitted),
       idle: this.#idle,
     };
@@ -379,17 +316,7 @@ export class SplitWatermarks {
 
   restore(snapshot: WatermarkSnapshot): void {
     this.#splits.clear();
-    for (const [split, maxTimestamp, idle, given, touched, quietForMs] of snapshot.splits) {
-      this.#splits.set(split, {
-        maxTimestamp: maxTimestamp ?? minTime,
-        heardMs: maxTime,
-        given: decodeTime(given),
-        touched,
-        quietSinceMs: undefined,
-        quietForMs: quietForMs ?? undefined,
-        idle,
-      });
-    }
+    for (const split of snapshot.splits) this.#splits.set(split[0], decodeSplitTime(split));
     this.#emitted = decodeTime(snapshot.emitted);
     this.#idle = snapshot.idle;
     this.#pending = undefined;
@@ -397,20 +324,7 @@ export class SplitWatermarks {
   }
 }
 
-/** Idle, and nobody says that it was not heard yet. */
-export function isIdle({ idle, heardMs }: Readonly<SplitTime>): boolean {
-  return idle && heardMs !== minTime;
-}
-
-/** Times in JSON: infinities have no number there. */
-export type EncodedTime = number | 'min' | 'max';
-
-export function encodeTime(time: number): EncodedTime {
-  if (time === minTime) return 'min';
-  return time === maxTime ? 'max' : time;
-}
-
-export function decodeTime(encoded: EncodedTime): number {
-  if (encoded === 'min') return minTime;
-  return encoded === 'max' ? maxTime : encoded;
-}
+export type { SplitTime } from './split-time.ts';
+export { isIdle } from './split-time.ts';
+export type { EncodedTime, TimeSignal } from './time-bounds.ts';
+export { decodeTime, encodeTime, maxTime, minTime } from './time-bounds.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { pathText } from '../../../deploy/cli/status.ts';
 import { topologyDetails } from '../../../deploy/cli/status-details.ts';
 import { checkpointText, topologyLine } from '../../../deploy/cli/status-text.ts';
-import type { TopologyHostStatus } from '../../../deploy/host/topology-host.ts';
+import type { TopologyHostStatus } from '../../../deploy/host/hosted-topology.ts';
 import { deriveHealth, healthy } from '../../../topology/checkpoint/health.ts';
 import { noLosses } from '../../../topology/checkpoint/losses.ts';
 import type { JobStatus, SplitStatus } from '../../../topology/index.ts';

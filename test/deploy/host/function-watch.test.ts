@@ -7,7 +7,8 @@ import { deriveWatched, FunctionWatch } from '../../../deploy/host/function-watc
 import { manualClock } from '../../../schemas/kernel/clock.ts';
 import type { Isolation, RunFailure, StuckCall } from '../../../topology/index.ts';
 import { asyncLookup, collect, schemaOf, stream, topology } from '../../../topology/index.ts';
-import { beat, watchCalls } from '../../../topology/runtime/watched-calls.ts';
+import { beat } from '../../../topology/runtime/shared-calls.ts';
+import { watchCalls } from '../../../topology/runtime/watched-calls.ts';
 
 const anything = schemaOf<{ n: number }>({ $id: 'anything', type: 'object' });
 const flow = topology('watched', { version: 1, owner: 'a/b' }, (t) => {

@@ -1,5 +1,5 @@
 /** A topology that runs and has nothing to tell, but for what a test says. */
-import type { TopologyHostStatus } from '../../../deploy/host/topology-host.ts';
+import type { TopologyHostStatus } from '../../../deploy/host/hosted-topology.ts';
 import { healthy } from '../../../topology/checkpoint/health.ts';
 
 export const hostStatus = (more: Partial<TopologyHostStatus>): TopologyHostStatus => ({

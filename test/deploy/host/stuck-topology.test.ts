@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import type { TopologyHostStatus } from '../../../deploy/host/topology-host.ts';
+import type { TopologyHostStatus } from '../../../deploy/host/hosted-topology.ts';
 import { topologyHost } from '../../../deploy/host/topology-host.ts';
 import { TopologyNames } from '../../../deploy/host/topology-names.ts';
 import { openEmbeddedStreams } from '../../../deploy/streams/embedded/embedded-log.ts';

@@ -23,7 +23,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { TopologyHost } from '../../../deploy/host/topology-host.ts';
+import type { TopologyHost } from '../../../deploy/host/hosted-topology.ts';
 import { topologyHost } from '../../../deploy/host/topology-host.ts';
 import { TopologyNames } from '../../../deploy/host/topology-names.ts';
 import type { EmbeddedStreams } from '../../../deploy/streams/embedded/embedded-log.ts';

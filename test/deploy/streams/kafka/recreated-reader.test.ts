@@ -11,8 +11,8 @@ import { createKafkaWriter } from '../../../../deploy/streams/kafka/kafka-writer
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import type { RecordReader } from '../../../../schemas/ports/record-reader.ts';
 import type { SourceNode } from '../../../../topology/operators/source/kind.ts';
-import type { SourceSchedule } from '../../../../topology/runtime/source.ts';
 import { scheduleSources } from '../../../../topology/runtime/source.ts';
+import type { SourceSchedule } from '../../../../topology/runtime/source-schedule.ts';
 import { readAll, readNow } from '../../../contract/record-stream.ts';
 import { javaMissing } from '../../../servers/jars.ts';
 import type { KafkaServer } from '../../../servers/kafka.ts';

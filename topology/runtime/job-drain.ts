@@ -1,0 +1,31 @@
+/**
+ * How far a job is on its way to a drained end. Pure.
+ *
+ * Invariants:
+ * 1. The end of time goes through all operators once, and only when everything is read and nothing
+ *    waits any more.
+ * 2. Once time has ended, the state before it is the last to restore from until the drained end
+ *    itself: no checkpoint is taken in between, and no clock moves on, as what it set free would
+ *    come after the end.
+ */
+
+/**
+ * `no` drain was asked for; it is `reading` to where the streams end; time has `ended` and operators
+ * still wait for answers; everything is emitted: `drained`.
+ */
+export type DrainPhase = 'no' | 'reading' | 'ended' | 'drained';
+
+/** What a turn left to do. */
+export interface DrainFacts {
+  /** Whether every split is read to where the drain asks for. */
+  readonly isRead: boolean;
+  /** Rows that wait in operators. */
+  readonly backlogRows: number;
+}
+
+/** The next phase: at most one further than `phase`. */
+export function deriveDrain(phase: DrainPhase, { isRead, backlogRows }: DrainFacts): DrainPhase {
+  if (backlogRows > 0) return phase;
+  if (phase === 'reading') return isRead ? 'ended' : 'reading';
+  return phase === 'ended' ? 'drained' : phase;
+}

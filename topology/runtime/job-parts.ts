@@ -1,0 +1,91 @@
+/**
+ * What a run is made of once it has taken over: its operators, its sinks, its checkpoints and what
+ * it keeps between two turns. Its sources come last, when the sinks are open.
+ *
+ * Invariants:
+ * 1. Operators are restored before anything else is made: a restored operator may refuse what it
+ *    held, and knows what time it is before that.
+ * 2. Nothing here waits: a part is there whole or not at all.
+ */
+import type { RunId } from '../../schemas/run-id.ts';
+import type { CheckpointNews } from '../checkpoint/health.ts';
+import type { Manifest } from '../checkpoint/manifest.ts';
+import type { CheckpointStore } from '../checkpoint/store.ts';
+import type { Topology } from '../plan/plan.ts';
+import { compileDag } from './compile-dag.ts';
+import type { Connections } from './connections.ts';
+import type { Dag } from './dag.ts';
+import { JobCheckpoints } from './job-checkpoints.ts';
+import { JobIsolation } from './job-isolation.ts';
+import { JobLosses } from './job-losses.ts';
+import type { JobOptions } from './job-options.ts';
+import { JobSinks } from './job-sinks.ts';
+import { JobSkips } from './job-skips.ts';
+import { restoreStates } from './job-state.ts';
+import { KeyExamples } from './key-examples.ts';
+import type { Refusals } from './rejections.ts';
+
+export interface JobParts {
+  readonly dag: Dag;
+  readonly refusals: Refusals;
+  readonly isolation: JobIsolation;
+  readonly keyExamples: KeyExamples;
+  readonly skips: JobSkips;
+  readonly losses: JobLosses;
+  readonly sinks: JobSinks;
+  readonly checkpoints: JobCheckpoints;
+}
+
+/** The operators of a run, as the last checkpoint left them. */
+export interface Operators {
+  /** Its functions may be watched. */
+  readonly topology: Topology;
+  readonly dag: Dag;
+  readonly isolation: JobIsolation;
+}
+
+/** What a run has when it has taken over. */
+export interface RunBase {
+  readonly options: JobOptions;
+  readonly store: CheckpointStore;
+  readonly refusals: Refusals;
+  readonly fence: Manifest;
+  readonly id: RunId;
+  /** Epoch ms. */
+  readonly startedAtMs: number;
+  readonly tell: (news: CheckpointNews) => void;
+}
+
+/** `wake`: an operator that waited has something to emit. */
+export function compileOperators(
+  { options, refusals, fence }: RunBase,
+  connections: Connections,
+  wake: () => void,
+): Operators {
+  const { clock, random, freezes = 'shared' } = options;
+  const isolation = new JobIsolation(fence.isolation, (news) => options.tell?.(news));
+  const seen = isolation.watch(options.topology, options.calls);
+  const host = { clock, random, wake };
+  const dag = compileDag(seen.topology, refusals.reject, {
+    ...connections,
+    host,
+    freezes,
+    ...seen,
+  });
+  return { topology: seen.topology, dag, isolation };
+}
+
+export function assembleParts(base: RunBase, { topology, dag, isolation }: Operators): JobParts {
+  const { options, store, refusals, fence, id, startedAtMs, tell } = base;
+  const { clock, random, connectors, checkpointIntervalMs: intervalMs } = options;
+  const { reject } = refusals;
+  restoreStates(dag, fence, startedAtMs);
+  const keyExamples = new KeyExamples(topology, dag, fence.keyExamples);
+  const skips = new JobSkips(clock, reject, fence.skips ?? []);
+  const losses = new JobLosses(clock, reject, fence.losses, (news) => options.tell?.(news));
+  const { retiring } = fence;
+  const { plan } = options.topology;
+  const sinks = new JobSinks(dag, refusals, plan, { connectors, run: id, retiring, clock });
+  const checkpoints = new JobCheckpoints({ store, sinks, clock, random, intervalMs, tell }, fence);
+  return { dag, refusals, isolation, keyExamples, skips, losses, sinks, checkpoints };
+}
