@@ -3,14 +3,10 @@
  * that the main thread owns.
  */
 import type { GraphDatabase } from '../../enrich/graph/graph-database.ts';
-import { graphSink } from '../../enrich/graph/graph-sink.ts';
-import { sinkMisfits } from '../../enrich/lake/table-misfits.ts';
-import { tableSink } from '../../enrich/parquet/table-sink.ts';
-import { rejectedSink } from '../../enrich/rejected/rejected-sink.ts';
+import { sinkConnectors } from '../../enrich/sinks.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import { systemClock } from '../../schemas/kernel/clock.ts';
-import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { limits } from '../../schemas/limits.ts';
+import { systemRandom } from '../../schemas/kernel/random.ts';
 import type { Bindings } from '../host/bindings.ts';
 import { boundStream, lookupConnectors, publishedEarly } from '../host/bindings.ts';
 import { claimsDir, graphStagingFolder, lakeDir } from '../host/layout.ts';
@@ -35,8 +31,7 @@ export function localBindings(
   file: string,
   graphOfHost: GraphDatabase,
 ): Bindings {
-  const { dir, streams, lookups, parquetFileMaxAgeMs } = place;
-  const lake = localLake(lakeDir(dir));
+  const { dir, streams, lookups } = place;
   const blobs = localBlobStore(dir);
   let partitionsEarly = 0;
   return {
@@ -46,40 +41,21 @@ export function localBindings(
       ...lookupConnectors(file, lookups),
       readers: async (stream) => boundStream(file, streams, stream).map(embeddedReader),
       claims: localBlobStore(claimsDir(dir)),
-      sink: (node, graph, run) => {
-        if (node.sink.kind === 'graph') {
-          return graphSink({
-            database: graphOfHost,
-            model: node.sink.model,
-            staging: blobs,
-            folder: graphStagingFolder(graph.name, node.id),
-            sink: `${graph.name}/${node.id}`,
-            run,
-          });
-        }
-        if (node.sink.kind !== 'table')
-          throw new SluiceError('sink-unknown', `'${node.id}' is neither a table nor a graph`);
-        return tableSink({
-          lake,
-          table: node.sink.table,
-          schema: node.sink.schema,
-          partitionBy: node.sink.partitionBy,
-          owner: graph.owner,
-          rowId: node.sink.rowId === true,
-          upsert: node.sink.upsert,
-          topology: graph.name,
-          run,
-          fileMaxBytes: limits.parquetFileMaxBytes,
-          fileMaxAgeMs: parquetFileMaxAgeMs,
-          clock: systemClock,
-          countEarly: (partitions) => {
-            partitionsEarly += partitions;
-          },
-        });
-      },
-      misfits: ({ sink }, _graph, was) => sinkMisfits({ lake, sink, was, isDelivered: false }),
-      rejected: (graph, run) =>
-        rejectedSink({ lake, topology: graph.name, run, clock: systemClock }),
+      ...sinkConnectors({
+        lake: localLake(lakeDir(dir)),
+        fileMaxAgeMs: place.parquetFileMaxAgeMs,
+        deliveryOf: () => undefined,
+        staging: blobs,
+        stagingFolder: graphStagingFolder,
+        graph: () => graphOfHost,
+        graphMayBeAway: false,
+        clock: systemClock,
+        random: systemRandom,
+        countEarly: (partitions) => {
+          partitionsEarly += partitions;
+        },
+        countDelivered: () => undefined,
+      }),
     },
     close: () => Promise.resolve(),
   };

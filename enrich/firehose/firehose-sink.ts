@@ -18,6 +18,7 @@
  */
 import { assert } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
+import type { Pace } from '../../schemas/kernel/pace.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { DeliveryStream } from '../../schemas/ports/delivery-stream.ts';
@@ -52,84 +53,106 @@ interface FirehoseState {
  * fallback's; after one only a new sink goes on.
  */
 export function firehoseSink(options: FirehoseSinkOptions): Sink {
-  const { fallback } = options;
-  const count = options.count ?? (() => undefined);
-  const linesOf = lineWriter(options);
-  const packer = new RowPacker();
-  const underWay = new Set<Promise<void>>();
-  let rowsUnderWay = 0;
-  let stream: DeliveryStream | undefined;
-  let failed: { readonly fault: unknown } | undefined;
-  let closed = false;
-  const pace = deliveryPace(options.clock);
+  return new FirehoseSink(options);
+}
 
-  const start = (call: PackedCall): void => {
-    assert(stream !== undefined, 'the Firehose sink is open');
-    rowsUnderWay += call.rows;
-    const delivering = deliverCall(call.records, {
-      ...options,
-      stream,
-      pace,
-      count,
-      isOver: () => closed,
-    })
-      .then(() => void (rowsUnderWay -= call.rows))
-      .catch((fault: unknown) => {
-        failed ??= { fault };
-      })
-      .finally(() => underWay.delete(delivering));
-    underWay.add(delivering);
-  };
+class FirehoseSink implements Sink {
+  readonly #options: FirehoseSinkOptions;
+  readonly #fallback: Sink;
+  readonly #count: (what: FirehoseCount, rows: number) => void;
+  readonly #linesOf: ReturnType<typeof lineWriter>;
+  readonly #packer = new RowPacker();
+  readonly #pace: Pace;
+  readonly #underWay = new Set<Promise<void>>();
+  #rowsUnderWay = 0;
+  #stream: DeliveryStream | undefined;
+  #failed: { readonly fault: unknown } | undefined;
+  #closed = false;
 
-  const startWithin = async (call: PackedCall | undefined): Promise<void> => {
+  constructor(options: FirehoseSinkOptions) {
+    this.#options = options;
+    this.#fallback = options.fallback;
+    this.#count = options.count ?? (() => undefined);
+    this.#linesOf = lineWriter(options);
+    this.#pace = deliveryPace(options.clock);
+  }
+
+  async open(restored: SinkState | undefined): Promise<void> {
+    const stream = this.#options.connect();
+    this.#stream = stream;
+    await describeStream({ ...this.#options, stream });
+    // A state from before the table was delivered is the fallback's, which makes it visible.
+    await this.#fallback.open(tableStateOf(restored));
+  }
+
+  async write(batch: ElementBatch): Promise<readonly RefusedRow[]> {
+    this.#check();
+    const { lines, refused } = this.#linesOf(batch);
+    const beside: number[] = [];
+    for (const { index, line, isPlain } of lines) {
+      if (!isPlain || line.length > limits.firehoseRecordMaxBytes) beside.push(index);
+      else await this.#startWithin(this.#packer.add(line));
+    }
+    if (beside.length === 0) return refused;
+    this.#count('fallback', beside.length);
+    const more = await this.#fallback.write(partOf(batch, beside));
+    return [
+      ...refused,
+      ...more.map((row): RefusedRow => ({ ...row, index: beside[row.index] as number })),
+    ].sort((a, b) => a.index - b.index);
+  }
+
+  async prepare(checkpoint: number, last: boolean): Promise<FirehoseState> {
+    await this.#startWithin(this.#packer.flush());
+    await Promise.all(this.#underWay);
+    this.#check();
+    return { fallback: await this.#fallback.prepare(checkpoint, last) };
+  }
+
+  commit(checkpoint: number): Promise<void> {
+    return this.#fallback.commit(checkpoint);
+  }
+
+  pendingRows(): number {
+    return this.#packer.rows + this.#rowsUnderWay + this.#fallback.pendingRows();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#underWay);
+    this.#stream?.close();
+    await this.#fallback.close();
+  }
+
+  async #startWithin(call: PackedCall | undefined): Promise<void> {
     if (call === undefined) return;
-    while (underWay.size >= limits.firehoseCallsMax) await Promise.race(underWay);
-    check();
-    start(call);
-  };
+    while (this.#underWay.size >= limits.firehoseCallsMax) await Promise.race(this.#underWay);
+    this.#check();
+    this.#start(call);
+  }
 
-  const check = (): void => {
-    if (failed !== undefined) throw failed.fault;
-  };
+  #start(call: PackedCall): void {
+    const stream = this.#stream;
+    assert(stream !== undefined, 'the Firehose sink is open');
+    this.#rowsUnderWay += call.rows;
+    const delivering = deliverCall(call.records, {
+      ...this.#options,
+      stream,
+      pace: this.#pace,
+      count: this.#count,
+      isOver: () => this.#closed,
+    })
+      .then(() => void (this.#rowsUnderWay -= call.rows))
+      .catch((fault: unknown) => {
+        this.#failed ??= { fault };
+      })
+      .finally(() => this.#underWay.delete(delivering));
+    this.#underWay.add(delivering);
+  }
 
-  return {
-    async open(restored) {
-      stream = options.connect();
-      await describeStream({ ...options, stream });
-      // A state from before the table was delivered is the fallback's, which makes it visible.
-      await fallback.open(tableStateOf(restored));
-    },
-    async write(batch) {
-      check();
-      const { lines, refused } = linesOf(batch);
-      const beside: number[] = [];
-      for (const { index, line, isPlain } of lines) {
-        if (!isPlain || line.length > limits.firehoseRecordMaxBytes) beside.push(index);
-        else await startWithin(packer.add(line));
-      }
-      if (beside.length === 0) return refused;
-      count('fallback', beside.length);
-      const more = await fallback.write(partOf(batch, beside));
-      return [
-        ...refused,
-        ...more.map((row): RefusedRow => ({ ...row, index: beside[row.index] as number })),
-      ].sort((a, b) => a.index - b.index);
-    },
-    async prepare(checkpoint, last): Promise<FirehoseState> {
-      await startWithin(packer.flush());
-      await Promise.all(underWay);
-      check();
-      return { fallback: await fallback.prepare(checkpoint, last) };
-    },
-    commit: (checkpoint) => fallback.commit(checkpoint),
-    pendingRows: () => packer.rows + rowsUnderWay + fallback.pendingRows(),
-    async close() {
-      closed = true;
-      await Promise.all(underWay);
-      stream?.close();
-      await fallback.close();
-    },
-  };
+  #check(): void {
+    if (this.#failed !== undefined) throw this.#failed.fault;
+  }
 }
 
 function partOf(

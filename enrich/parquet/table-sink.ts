@@ -21,7 +21,13 @@ import type { LakeStore } from '../../schemas/ports/lake-files.ts';
 import { openLake } from '../../schemas/ports/lake-files.ts';
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { RunId } from '../../schemas/run-id.ts';
-import type { PartitionColumn, Sink } from '../../topology/index.ts';
+import type {
+  ElementBatch,
+  PartitionColumn,
+  RefusedRow,
+  Sink,
+  SinkState,
+} from '../../topology/index.ts';
 import { describedTable } from '../lake/described-table.ts';
 import { describeTable } from '../lake/table-file.ts';
 import { RowOrder } from '../row-order.ts';
@@ -67,92 +73,118 @@ export interface TableSinkOptions {
  * after one only a new sink goes on.
  */
 export function tableSink(options: TableSinkOptions): Sink {
-  const { clock, lake, table, topology, run } = options;
-  const partitionsMax = options.partitionsMax ?? limits.openPartitionsMax;
-  const { partitionBy, rowId = false, upsert } = options;
-  const description = describedTable({ table, schema: options.schema, partitionBy, rowId, upsert });
-  const order = upsert === undefined ? undefined : new RowOrder(clock);
-  const idsOf = rowId ? `${topology}/${table}` : undefined;
-  const reader = batchReader(options.schema, partitionBy, options.owner, { idsOf, order });
-  let worker: ParquetThread | undefined;
-  let openRows = 0;
-  let since = 0;
-  let staged: readonly StagedFile[] = [];
-  let rowsAhead = 0;
-  let bytesAhead = 0;
+  return new TableSink(options);
+}
 
-  const thread = (): ParquetThread => {
-    assert(worker !== undefined, `the table sink '${table}' is open`);
-    return worker;
-  };
+class TableSink implements Sink {
+  readonly #options: TableSinkOptions;
+  readonly #order: RowOrder | undefined;
+  readonly #reader: ReturnType<typeof batchReader>;
+  #worker: ParquetThread | undefined;
+  #openRows = 0;
+  #since = 0;
+  #staged: readonly StagedFile[] = [];
+  #rowsAhead = 0;
+  #bytesAhead = 0;
 
-  return {
-    async open(restored) {
-      try {
-        const files = await openLake(lake, run);
-        try {
-          await files.makeFolder('');
-          await describeTable(files, description);
-        } finally {
-          await files.close();
-        }
-      } catch (thrown) {
-        throw fileFault('lake-write-failed', `table '${table}'`, thrown);
-      }
-      worker = parquetThread({
-        lake,
-        table,
-        topology,
-        run,
-        columns: reader.columns,
-        fileMaxBytes: options.fileMaxBytes,
-        partitionsMax,
+  constructor(options: TableSinkOptions) {
+    const { topology, table, schema, partitionBy, owner } = options;
+    const order = options.upsert === undefined ? undefined : new RowOrder(options.clock);
+    const idsOf = options.rowId === true ? `${topology}/${table}` : undefined;
+    this.#options = options;
+    this.#order = order;
+    this.#reader = batchReader(schema, partitionBy, owner, { idsOf, order });
+  }
+
+  async open(restored: SinkState | undefined): Promise<void> {
+    const { lake, table, topology, run, fileMaxBytes } = this.#options;
+    await this.#describe();
+    this.#worker = parquetThread({
+      lake,
+      table,
+      topology,
+      run,
+      columns: this.#reader.columns,
+      fileMaxBytes,
+      partitionsMax: this.#options.partitionsMax ?? limits.openPartitionsMax,
+    });
+    const asked = { kind: 'open', state: tableStateOf(restored) ?? null } as const;
+    const { state } = await this.#worker.ask(asked);
+    if (this.#order !== undefined) this.#order.last = state?.order ?? 0;
+    this.#openRows = state?.log?.rows ?? 0;
+    this.#since = state?.log?.since ?? 0;
+  }
+
+  async write(batch: ElementBatch): Promise<readonly RefusedRow[]> {
+    const { partitions, cells, bytes, refused } = this.#reader.read(batch);
+    const rows = partitions.length;
+    if (rows === 0) return refused;
+    if (this.#openRows === 0) this.#since = this.#options.clock.now();
+    this.#openRows += rows;
+    this.#rowsAhead += rows;
+    this.#bytesAhead += bytes;
+    const taken = this.#thread()
+      .ask({ kind: 'rows', partitions, cells })
+      .then(({ early = 0 }) => {
+        if (early > 0) this.#options.countEarly?.(early);
+        this.#rowsAhead -= rows;
+        this.#bytesAhead -= bytes;
       });
-      const { state } = await worker.ask({ kind: 'open', state: tableStateOf(restored) ?? null });
-      if (order !== undefined) order.last = state?.order ?? 0;
-      openRows = state?.log?.rows ?? 0;
-      since = state?.log?.since ?? 0;
-    },
-    async write(batch) {
-      const { partitions, cells, bytes, refused } = reader.read(batch);
-      const rows = partitions.length;
-      if (rows === 0) return refused;
-      if (openRows === 0) since = clock.now();
-      openRows += rows;
-      rowsAhead += rows;
-      bytesAhead += bytes;
-      const taken = thread()
-        .ask({ kind: 'rows', partitions, cells })
-        .then(({ early = 0 }) => {
-          if (early > 0) options.countEarly?.(early);
-          rowsAhead -= rows;
-          bytesAhead -= bytes;
-        });
-      if (rowsAhead >= limits.sinkPendingMaxRows || bytesAhead >= limits.sinkPendingMaxBytes)
-        await taken;
-      // A failure that nobody waited for is the answer to the next request.
-      else taken.catch(() => undefined);
-      return refused;
-    },
-    async prepare(checkpoint, last): Promise<TableState> {
-      const now = clock.now();
-      const roll = openRows > 0 && (last || now - since >= options.fileMaxAgeMs);
-      const { state } = await thread().ask({ kind: 'stage', checkpoint, roll, since, now });
-      assert(state !== undefined, 'staging returns a state');
-      staged = [...staged, ...state.staged];
-      openRows = state.log?.rows ?? 0;
-      since = state.log?.since ?? 0;
-      return { ...state, staged, ...(order === undefined ? {} : { order: order.last }) };
-    },
-    async commit() {
-      if (staged.length === 0) return;
-      await thread().ask({ kind: 'publish', files: staged });
-      staged = [];
-    },
-    pendingRows: () => openRows + staged.reduce((sum, file) => sum + file.rows, 0),
-    async close() {
-      await worker?.end();
-      worker = undefined;
-    },
-  };
+    if (
+      this.#rowsAhead >= limits.sinkPendingMaxRows ||
+      this.#bytesAhead >= limits.sinkPendingMaxBytes
+    )
+      await taken;
+    // A failure that nobody waited for is the answer to the next request.
+    else taken.catch(() => undefined);
+    return refused;
+  }
+
+  async prepare(checkpoint: number, last: boolean): Promise<TableState> {
+    const now = this.#options.clock.now();
+    const since = this.#since;
+    const roll = this.#openRows > 0 && (last || now - since >= this.#options.fileMaxAgeMs);
+    const { state } = await this.#thread().ask({ kind: 'stage', checkpoint, roll, since, now });
+    assert(state !== undefined, 'staging returns a state');
+    this.#staged = [...this.#staged, ...state.staged];
+    this.#openRows = state.log?.rows ?? 0;
+    this.#since = state.log?.since ?? 0;
+    const order = this.#order === undefined ? {} : { order: this.#order.last };
+    return { ...state, staged: this.#staged, ...order };
+  }
+
+  async commit(): Promise<void> {
+    if (this.#staged.length === 0) return;
+    await this.#thread().ask({ kind: 'publish', files: this.#staged });
+    this.#staged = [];
+  }
+
+  pendingRows(): number {
+    return this.#openRows + this.#staged.reduce((sum, file) => sum + file.rows, 0);
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.end();
+    this.#worker = undefined;
+  }
+
+  #thread(): ParquetThread {
+    assert(this.#worker !== undefined, `the table sink '${this.#options.table}' is open`);
+    return this.#worker;
+  }
+
+  async #describe(): Promise<void> {
+    const { lake, run, table } = this.#options;
+    try {
+      const files = await openLake(lake, run);
+      try {
+        await files.makeFolder('');
+        await describeTable(files, describedTable(this.#options));
+      } finally {
+        await files.close();
+      }
+    } catch (thrown) {
+      throw fileFault('lake-write-failed', `table '${table}'`, thrown);
+    }
+  }
 }

@@ -1,0 +1,50 @@
+/**
+ * A table where a job runs: Parquet files in the lake, or rows by a delivery stream, with files for
+ * those that it cannot take.
+ */
+import { limits } from '../../schemas/limits.ts';
+import { firehoseSink } from '../firehose/firehose-sink.ts';
+import { sinkMisfits } from '../lake/table-misfits.ts';
+import { RowOrder } from '../row-order.ts';
+import type { SinkBinding } from '../sink-binding.ts';
+import { tableSink } from './table-sink.ts';
+
+export const tableBinding: SinkBinding<'table'> = {
+  kind: 'table',
+  create: ({ definition, topology, owner, run }, place) => {
+    const { table, schema, partitionBy, upsert } = definition;
+    const { lake, fileMaxAgeMs, clock, random, countEarly } = place;
+    const connect = place.deliveryOf(table);
+    const parquet = tableSink({
+      lake,
+      table,
+      schema,
+      partitionBy,
+      owner,
+      rowId: definition.rowId === true || connect !== undefined,
+      upsert,
+      topology,
+      run,
+      fileMaxBytes: limits.parquetFileMaxBytes,
+      fileMaxAgeMs,
+      clock,
+      countEarly,
+    });
+    if (connect === undefined) return parquet;
+    return firehoseSink({
+      connect,
+      schema,
+      partitionBy,
+      owner,
+      order: upsert === undefined ? undefined : new RowOrder(clock),
+      // By the table: rows that come again under another id of the sink are the same rows.
+      sink: `${topology}/${table}`,
+      fallback: parquet,
+      clock,
+      random,
+      count: place.countDelivered,
+    });
+  },
+  misfits: (sink, was, { lake, deliveryOf }) =>
+    sinkMisfits({ lake, sink, was, isDelivered: deliveryOf(sink.table) !== undefined }),
+};

@@ -1,0 +1,46 @@
+/**
+ * The sinks: the one place that names all of them. A new one is a folder with these parts, and a
+ * line here; what it keeps between checkpoints, and when each part is called, says
+ * topology/graph/sink.ts.
+ *
+ * | part | table | rejected | graph | Firehose |
+ * |---|---|---|---|---|
+ * | options, status | parquet/table-sink.ts | rejected/rejected-sink.ts | graph/graph-sink.ts | firehose/firehose-sink.ts |
+ * | schema | lake/table-file.ts | rejected/rejected-schema.ts | graph/grow-model.ts | firehose/row-line.ts |
+ * | decide | parquet/batch-columns.ts | rejected/rejected-row.ts | graph/pending-writes.ts | firehose/row-line.ts |
+ * | write, stage | parquet/staging.ts | rejected/staged-rejections.ts | graph/staged-writes.ts | firehose/pack-rows.ts |
+ * | commit | parquet/staging.ts | rejected/rejected-files.ts | graph/applied-writes.ts | firehose/deliver-call.ts |
+ * | health | lake/table-misfits.ts | lake/table-file.ts | graph/neo4j-session.ts | firehose/deliver-call.ts |
+ */
+import { SluiceError } from '../schemas/kernel/errors.ts';
+import type { JobConnectors, SinkDefinitionData } from '../topology/index.ts';
+import { graphBinding } from './graph/graph-binding.ts';
+import { tableBinding } from './parquet/table-binding.ts';
+import { rejectedSink } from './rejected/rejected-sink.ts';
+import type { SinkBinding, SinkPlace } from './sink-binding.ts';
+
+const bindings = [tableBinding, graphBinding] as const;
+
+/** A binding is only given definitions of its own kind. */
+const byKind: ReadonlyMap<string, SinkBinding> = new Map(
+  bindings.map((binding) => [binding.kind, binding as unknown as SinkBinding]),
+);
+
+/** How a job reaches its sinks in a place. */
+export function sinkConnectors(
+  place: SinkPlace,
+): Pick<JobConnectors, 'sink' | 'misfits' | 'rejected'> {
+  const bindingOf = ({ kind }: SinkDefinitionData): SinkBinding | undefined => byKind.get(kind);
+  return {
+    sink: ({ id: node, sink: definition }, { name: topology, owner }, run) => {
+      const binding = bindingOf(definition);
+      if (binding === undefined)
+        throw new SluiceError('sink-unknown', `'${node}' is neither a table nor a graph`);
+      return binding.create({ definition, topology, owner, node, run }, place);
+    },
+    misfits: async ({ sink: definition }, _graph, was) =>
+      (await bindingOf(definition)?.misfits?.(definition, was, place)) ?? [],
+    rejected: ({ name: topology }, run) =>
+      rejectedSink({ lake: place.lake, topology, run, clock: place.clock }),
+  };
+}
