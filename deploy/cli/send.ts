@@ -100,6 +100,22 @@ interface Run {
   readonly interruption: Interruption;
 }
 
+function lanesOf(
+  { command, options, target, totals, interruption }: Omit<Run, 'input' | 'marker'>,
+  sender: ReturnType<typeof openSender>,
+): Lanes {
+  const { clock, random, output } = command;
+  const { timeoutMs } = options;
+  const context = { sender, target, timeoutMs, totals, clock, random, interruption };
+  return new Lanes({
+    lanes: options.concurrency,
+    maxEvents: options.batchEvents,
+    maxBytes: limits.sendBodyMaxBytes,
+    keyOf: keyedBy(options.keyPointer),
+    post: (events) => postEvents(events, { ...context, note: output.note }),
+  });
+}
+
 /** Keeps the progress also when it fails. */
 async function sendAll({
   command,
@@ -110,25 +126,9 @@ async function sendAll({
   totals,
   interruption,
 }: Run): Promise<void> {
-  const { clock, random, output } = command;
+  const { clock, output } = command;
   const sender = openSender(target, options.key, options.concurrency);
-  const context = {
-    sender,
-    target,
-    timeoutMs: options.timeoutMs,
-    totals,
-    clock,
-    random,
-    note: output.note,
-    interruption,
-  };
-  const lanes = new Lanes({
-    lanes: options.concurrency,
-    maxEvents: options.batchEvents,
-    maxBytes: limits.sendBodyMaxBytes,
-    keyOf: keyedBy(options.keyPointer),
-    post: (events) => postEvents(events, context),
-  });
+  const lanes = lanesOf({ command, options, target, totals, interruption }, sender);
   const progress = sendProgress(input.stats?.size ?? 0, output, clock);
   const settled = (): number => totals.sent + totals.refused;
   let last = marker?.events ?? 0;

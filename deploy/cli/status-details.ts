@@ -2,7 +2,7 @@
  * All that a topology says of itself, for a person who asked for it. Pure.
  */
 import { limits } from '../../schemas/limits.ts';
-import type { HeldBy, SplitStatus, TimeStatus } from '../../topology/index.ts';
+import type { HeldBy, JobStatus, SplitStatus, TimeStatus } from '../../topology/index.ts';
 import { lossText } from '../../topology/index.ts';
 import type { TopologyHostStatus } from '../host/hosted-topology.ts';
 import {
@@ -24,104 +24,114 @@ const lossesShown = 10;
 
 /** All that a topology says of itself, line by line. */
 export function topologyDetails(topology: TopologyHostStatus, nowMs: number): readonly string[] {
-  const lines: string[] = [];
-  const {
-    file,
-    name,
-    state,
-    build,
-    refused,
-    tablesKept,
-    error,
-    restarts,
-    checkpoints,
-    silentSinceMs,
-    job,
-  } = topology;
+  const { job } = topology;
+  return job === null
+    ? runLines(topology)
+    : [
+        ...runLines(topology),
+        ...jobLines(job, nowMs),
+        ...splitsLines(job),
+        ...lossLines(job),
+        ...job.nodes.flatMap(nodeLines),
+      ];
+}
+
+/** What its host knows of it, whether it runs or not. */
+function runLines(topology: TopologyHostStatus): readonly string[] {
+  const { file, name, state, build, refused, tablesKept, error, restarts, checkpoints } = topology;
+  const { silentSinceMs } = topology;
   const of = build === null ? '' : `, build ${build}`;
   const again = restarts > 0 ? `, started again ${restarts} time(s)` : '';
   const silent =
     silentSinceMs === null || state === 'starting'
       ? ''
       : `, does not answer since ${timeText(silentSinceMs)}`;
-  lines.push(`topology ${name ?? '?'} (${file}): ${stateText[state]}${silent}${of}${again}`);
+  const lines = [`topology ${name ?? '?'} (${file}): ${stateText[state]}${silent}${of}${again}`];
   if (refused !== null) lines.push(`  ${refusedText(refused, build)}`);
   if (tablesKept.length > 0)
     lines.push(`  changed and used from the next start on: ${tablesKept.join(', ')}`);
   if (error !== null) lines.push(`  ${error.message}`);
   if (checkpoints.last !== null) lines.push(`  ${checkpointText(checkpoints)}`);
-  if (job === null) return lines;
+  return lines;
+}
+
+function jobLines(job: JobStatus, nowMs: number): readonly string[] {
   const checkpoint =
     job.checkpoint === null
       ? 'none yet'
       : `${job.checkpoint.id}, ${((nowMs - job.checkpoint.completedAtMs) / 1_000).toFixed(1)} s ago`;
-  lines.push(
+  const lines = [
     `  attempt ${job.attempt}; last checkpoint ${checkpoint}; ${job.uncommittedRows} rows wait for one; ${job.rejected} rejected since the start`,
-  );
+  ];
   for (const aside of job.setAside) lines.push(`  ${asideText(aside)}`);
   if (job.pausedBy.length > 0)
     lines.push(
       `  reading is paused by ${job.pausedBy.join(', ')}, which takes no more: holds time`,
     );
+  return lines;
+}
+
+function splitsLines({ splits, totals }: JobStatus): readonly string[] {
   const isUnheard = ({ hearing }: SplitStatus): boolean =>
     hearing === 'unreadable' || hearing === 'slow';
-  const unheardFirst = job.splits.toSorted((a, b) => Number(isUnheard(b)) - Number(isUnheard(a)));
-  for (const split of unheardFirst.slice(0, splitsShown)) {
-    const idle = `${split.idle ? ', idle' : ''}${hearingText[split.hearing]}`;
-    const {
-      stream,
-      path,
-      split: id,
-      watermark,
-      eventLagMs,
-      failure,
-      waitsFor,
-      unheardSinceMs,
-    } = split;
-    const time = eventLagMs === null ? '' : `, its latest event ${secondsText(eventLagMs)} ago`;
-    lines.push(
-      `  ${stream} ${path} ${id}: lag ${lagText(split)}${time}, watermark ${timeText(watermark)}${idle}`,
-    );
-    const since = unheardSinceMs === null ? '' : ` since ${timeText(unheardSinceMs)}`;
-    if (failure !== undefined)
-      lines.push(`    reading fails${since} and is tried again: ${failure}`);
-    else if (waitsFor !== undefined) lines.push(`    is held back${since}: ${waitsFor}`);
-  }
-  const more = job.totals.splits - splitsShown;
+  const unheardFirst = splits.toSorted((a, b) => Number(isUnheard(b)) - Number(isUnheard(a)));
+  const lines = unheardFirst.slice(0, splitsShown).flatMap(splitLines);
+  const more = totals.splits - splitsShown;
   if (more > 0)
     lines.push(`  and ${more} more splits; --json tells ${limits.statusSplitsMax} of them`);
-  for (const loss of job.losses.last.slice(-lossesShown))
-    lines.push(`  found at ${timeText(loss.atMs)}: ${lossText(loss)}`);
-  for (const { path, split, kind, to, atMs } of job.skipped.slice(-skipsShown)) {
-    lines.push(
-      `  skipped by command at ${timeText(atMs)}: ${path} ${split} ${to === null ? `(${kind})` : `up to ${to}`}`,
-    );
-  }
-  for (const {
-    time,
-    id,
-    kind,
-    waiting = 0,
-    failure,
-    lateSince,
-    asked,
-    since,
-    partsSince = {},
-    ...counts
-  } of job.nodes) {
-    const parts = Object.entries(counts).filter(([, count]) => count !== 0);
-    lines.push(
-      `  ${kind} ${id}: ${parts.map(([key, count]) => `${key} ${count}`).join(', ') || 'nothing yet'}`,
-    );
-    if (waiting > 0)
-      lines.push(`    ${waitingText({ waiting, ...(failure === undefined ? {} : { failure }) })}`);
-    if (asked !== undefined) lines.push(`    ${askedText(asked)}`);
-    if (lateSince !== undefined) lines.push(`    ${lateText(lateSince, failure)}`);
-    if (since !== undefined) lines.push(`    it began, with empty state, at ${timeText(since)}`);
-    for (const [part, at] of Object.entries(partsSince))
-      lines.push(`    ${part} began, empty, at ${timeText(at)}`);
-    if (time !== undefined && time.open > 0) lines.push(`    ${waitText(time)}`);
-  }
+  return lines;
+}
+
+function splitLines(split: SplitStatus): readonly string[] {
+  const { stream, path, split: id, watermark, eventLagMs, failure, waitsFor } = split;
+  const { unheardSinceMs } = split;
+  const idle = `${split.idle ? ', idle' : ''}${hearingText[split.hearing]}`;
+  const time = eventLagMs === null ? '' : `, its latest event ${secondsText(eventLagMs)} ago`;
+  const line = `  ${stream} ${path} ${id}: lag ${lagText(split)}${time}, watermark ${timeText(watermark)}${idle}`;
+  const since = unheardSinceMs === null ? '' : ` since ${timeText(unheardSinceMs)}`;
+  if (failure !== undefined)
+    return [line, `    reading fails${since} and is tried again: ${failure}`];
+  return waitsFor === undefined ? [line] : [line, `    is held back${since}: ${waitsFor}`];
+}
+
+function lossLines({ losses, skipped }: JobStatus): readonly string[] {
+  return [
+    ...losses.last
+      .slice(-lossesShown)
+      .map((loss) => `  found at ${timeText(loss.atMs)}: ${lossText(loss)}`),
+    ...skipped
+      .slice(-skipsShown)
+      .map(
+        ({ path, split, kind, to, atMs }) =>
+          `  skipped by command at ${timeText(atMs)}: ${path} ${split} ${to === null ? `(${kind})` : `up to ${to}`}`,
+      ),
+  ];
+}
+
+function nodeLines({
+  time,
+  id,
+  kind,
+  waiting = 0,
+  failure,
+  lateSince,
+  asked,
+  since,
+  partsSince = {},
+  ...counts
+}: JobStatus['nodes'][number]): readonly string[] {
+  const parts = Object.entries(counts).filter(([, count]) => count !== 0);
+  const lines = [
+    `  ${kind} ${id}: ${parts.map(([key, count]) => `${key} ${count}`).join(', ') || 'nothing yet'}`,
+  ];
+  if (waiting > 0)
+    lines.push(`    ${waitingText({ waiting, ...(failure === undefined ? {} : { failure }) })}`);
+  if (asked !== undefined) lines.push(`    ${askedText(asked)}`);
+  if (lateSince !== undefined) lines.push(`    ${lateText(lateSince, failure)}`);
+  if (since !== undefined) lines.push(`    it began, with empty state, at ${timeText(since)}`);
+  for (const [part, at] of Object.entries(partsSince))
+    lines.push(`    ${part} began, empty, at ${timeText(at)}`);
+  if (time !== undefined && time.open > 0) lines.push(`    ${waitText(time)}`);
   return lines;
 }
 

