@@ -1,5 +1,5 @@
 /**
- * From configured streams to deliveries: the real limits of each stream, its two paths, their
+ * From configured streams to deliveries: the real limits of each stream, its two routes, their
  * spools. An impossible route refuses to start.
  */
 import type { SluiceConfig, StreamConfig } from '../schemas/config.ts';
@@ -9,15 +9,15 @@ import { messageOf, SluiceError } from '../schemas/kernel/errors.ts';
 import type { Random } from '../schemas/kernel/random.ts';
 import { limits } from '../schemas/limits.ts';
 import type { BlobStore } from '../schemas/ports/blob-store.ts';
-import type { Path } from '../schemas/ports/record.ts';
-import { paths } from '../schemas/ports/record.ts';
+import type { Route } from '../schemas/ports/record.ts';
+import { routes } from '../schemas/ports/record.ts';
 import type { RecordWriter } from '../schemas/ports/record-writer.ts';
 import type { DataCheck } from './data-check.ts';
 import { loadDataCheck } from './data-check.ts';
 import { createClaimCheck } from './delivery/claim-check.ts';
-import type { DeliveryNews, PathDelivery } from './delivery/path-delivery.ts';
-import { createPathDelivery } from './delivery/path-delivery.ts';
 import type { RouteLimits } from './delivery/route.ts';
+import type { DeliveryNews, RouteDelivery } from './delivery/route-delivery.ts';
+import { createRouteDelivery } from './delivery/route-delivery.ts';
 import type { Spool } from './delivery/spool.ts';
 import { openSpool } from './delivery/spool.ts';
 import type { SpoolFolder } from './delivery/spool-folders.ts';
@@ -30,7 +30,7 @@ import type { IngressMetrics } from './telemetry/metrics.ts';
 
 export interface BindOptions {
   readonly config: Pick<SluiceConfig, 'streams' | 'routing' | 'ingress'>;
-  readonly writers: Readonly<Record<Path, RecordWriter>>;
+  readonly writers: Readonly<Record<Route, RecordWriter>>;
   readonly spoolDir?: string;
   readonly blobs?: BlobStore;
   readonly clock: Clock;
@@ -72,15 +72,15 @@ async function bindStream(
 ): Promise<BoundStream> {
   const { config, blobs, metrics, log, clock, random } = options;
   const bounds = await boundsOf(options, stream);
-  const kinesis = await pathOf(options, stream, 'kinesis');
-  const kafka = await pathOf(options, stream, 'kafka').catch(async (thrown: unknown) => {
+  const kinesis = await routeOf(options, stream, 'kinesis');
+  const kafka = await routeOf(options, stream, 'kafka').catch(async (thrown: unknown) => {
     await kinesis.close();
     throw thrown;
   });
   const delivery = new StreamDelivery({
     stream,
     bounds,
-    byPath: { kinesis, kafka },
+    byRoute: { kinesis, kafka },
     failover: config.routing.failover,
     claimCheck:
       config.routing.claimCheck && blobs !== undefined
@@ -103,7 +103,7 @@ async function boundsOf(
   stream: StreamConfig,
 ): Promise<RouteLimits> {
   const [kinesis, kafka] = await Promise.all(
-    paths.map((path) => writers[path].describe(stream.name)),
+    routes.map((route) => writers[route].describe(stream.name)),
   );
   const bounds: RouteLimits = {
     thresholdBytes: config.routing.largeMessageThresholdBytes,
@@ -123,32 +123,36 @@ async function boundsOf(
   return bounds;
 }
 
-async function pathOf(options: Binding, stream: StreamConfig, path: Path): Promise<PathDelivery> {
+async function routeOf(
+  options: Binding,
+  stream: StreamConfig,
+  route: Route,
+): Promise<RouteDelivery> {
   const { writers, spoolDir, clock, random, metrics, log } = options;
   const spools =
     spoolDir !== undefined && (stream.ack !== 'replicated' || stream.whenDown === 'spool');
-  const folder = spoolFolder(spoolDir ?? '', stream.name, path, 'waiting');
+  const folder = spoolFolder(spoolDir ?? '', stream.name, route, 'waiting');
   // What an earlier run left is written also when nothing may join it any more.
   const hasSpool = spools || (spoolDir !== undefined && (await isSpool(folder)));
   const spool = hasSpool ? await open(options, folder) : undefined;
   if (spool !== undefined && spool.records > 0) {
     log.info(
-      { stream: stream.name, path, records: spool.records, bytes: spool.bytes },
+      { stream: stream.name, path: route, records: spool.records, bytes: spool.bytes },
       'an earlier run left events in the spool',
     );
   }
-  return createPathDelivery({
-    writer: writers[path],
+  return createRouteDelivery({
+    writer: writers[route],
     stream: stream.name,
     order: stream.order,
     aggregate: stream.aggregate,
     spool,
     spools,
     memory: options.memory,
-    openAside: () => open(options, spoolFolder(spoolDir ?? '', stream.name, path, 'refused')),
+    openAside: () => open(options, spoolFolder(spoolDir ?? '', stream.name, route, 'refused')),
     clock,
     random,
-    wrote: (outcomes, bytes, tookMs) => metrics.batch(stream.name, path, outcomes, bytes, tookMs),
+    wrote: (outcomes, bytes, tookMs) => metrics.batch(stream.name, route, outcomes, bytes, tookMs),
     tell: (news) => tell(log, news),
   });
 }

@@ -15,14 +15,14 @@ import type { Random } from '../schemas/kernel/random.ts';
 import { uuidv7 } from '../schemas/kernel/random.ts';
 import { limits } from '../schemas/limits.ts';
 import type { BlobStore } from '../schemas/ports/blob-store.ts';
-import type { Path } from '../schemas/ports/record.ts';
+import type { Route } from '../schemas/ports/record.ts';
 import type { RecordWriter } from '../schemas/ports/record-writer.ts';
 import { createAccess } from './access/access.ts';
 import { createQuotas } from './access/quotas.ts';
 import { createRechecks } from './access/rechecks.ts';
 import { bindStreams } from './bind.ts';
 import { createFingerprints } from './delivery/fingerprint.ts';
-import type { StreamPathState } from './delivery/path-delivery.ts';
+import type { StreamRouteState } from './delivery/route-delivery.ts';
 import { asyncapiText, openapiText } from './documents/documents.ts';
 import { answerRefusal } from './event/answer.ts';
 import type { Refusal } from './event/refusal.ts';
@@ -50,7 +50,7 @@ export type IngressSettings = Pick<SluiceConfig, 'streams' | 'routing' | 'ingres
 
 export interface IngressOptions {
   readonly config: IngressSettings;
-  readonly writers: Readonly<Record<Path, RecordWriter>>;
+  readonly writers: Readonly<Record<Route, RecordWriter>>;
   /** Where spools are kept. Without, nothing is spooled. */
   readonly spoolDir?: string;
   /** Where data goes that is beyond both paths. Without, it is refused. */
@@ -73,8 +73,8 @@ export interface Ingress {
    * tells them.
    */
   metrics(): Promise<MetricsText>;
-  /** Breaker, queue and spool of every stream and path. */
-  paths(): readonly StreamPathState[];
+  /** Breaker, queue and spool of every stream and route. */
+  routes(): readonly StreamRouteState[];
   /**
    * Keys, issuers, quotas and origins as they are now in the configuration; connections stay whose
    * senders it still lets in. Throws `SluiceError` `jwks-file-invalid`; then everything is as
@@ -211,7 +211,7 @@ class RunningIngress implements Ingress {
     return { contentType: metrics.contentType, text: await metrics.text() };
   }
 
-  paths(): readonly StreamPathState[] {
+  routes(): readonly StreamRouteState[] {
     return this.#running.context.intake.states();
   }
 

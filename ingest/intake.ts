@@ -14,9 +14,9 @@ import type { Clock } from '../schemas/kernel/clock.ts';
 import type { DataCheck } from './data-check.ts';
 import type { Delivered } from './delivery/delivered.ts';
 import type { FingerprintOf } from './delivery/fingerprint.ts';
-import type { StreamPathState } from './delivery/path-delivery.ts';
 import type { Repeats, RepeatsState } from './delivery/repeats.ts';
 import { createRepeats } from './delivery/repeats.ts';
+import type { StreamRouteState } from './delivery/route-delivery.ts';
 import type { StreamDelivery } from './delivery/stream-delivery.ts';
 import type { EventResult } from './event/answer.ts';
 import { resultOf } from './event/answer.ts';
@@ -121,7 +121,7 @@ export class Intake {
     return this.#repeats.state;
   }
 
-  states(): readonly StreamPathState[] {
+  states(): readonly StreamRouteState[] {
     return [...this.streams].flatMap(([stream, { delivery }]) =>
       delivery.states().map((state) => ({ ...state, stream })),
     );

@@ -2,7 +2,7 @@
  * `sluice status`: asks the running instance and tells a person what it says: a line a topology,
  * details of one by its name.
  */
-import type { StreamPathState } from '../../ingest/delivery/path-delivery.ts';
+import type { StreamRouteState } from '../../ingest/delivery/route-delivery.ts';
 import type { IngressCounts } from '../../ingest/telemetry/metrics.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
@@ -101,7 +101,7 @@ export function pathText({
   spoolRecords,
   spoolBytes,
   spoolAgeMs,
-}: StreamPathState): string {
+}: StreamRouteState): string {
   const spool =
     spoolRecords === 0
       ? ''

@@ -29,7 +29,7 @@ export async function openIngress(options: IngressOptions): Promise<Ingress> {
     url: front.url,
     counts: () => ingress.counts(),
     metrics: () => ingress.metrics(),
-    paths: () => ingress.paths(),
+    routes: () => ingress.routes(),
     reload: (next) => ingress.reload(next),
     refuseReload: (why) => ingress.refuseReload(why),
     reloads: () => ingress.reloads(),

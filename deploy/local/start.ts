@@ -160,7 +160,7 @@ async function statusOf({ instance, ingress, hosts }: Capture): Promise<Instance
     instance,
     ingress: ingress.counts(),
     configuration: ingress.reloads(),
-    paths: ingress.paths(),
+    paths: ingress.routes(),
     topologies: await Promise.all(hosts.map((host) => host.status())),
   };
 }

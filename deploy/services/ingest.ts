@@ -13,7 +13,7 @@ import { ledgerStream } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { Path } from '../../schemas/ports/record.ts';
-import { paths } from '../../schemas/ports/record.ts';
+import { routes } from '../../schemas/ports/record.ts';
 import type { RecordWriter } from '../../schemas/ports/record-writer.ts';
 import { jsonAnswer } from '../host/commands.ts';
 import { reloadOnChange } from '../host/config-watch.ts';
@@ -105,7 +105,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
 
     const writers = { kinesis, kafka };
     const checks = bound.flatMap(({ name, kinesisStream, kafkaTopic }) =>
-      paths.map((path) =>
+      routes.map((path) =>
         streamCheck(writers[path], name, path === 'kinesis' ? kinesisStream : kafkaTopic, log),
       ),
     );
@@ -125,7 +125,7 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
       instance,
       ingress: ingress.counts(),
       configuration: ingress.reloads(),
-      paths: ingress.paths(),
+      paths: ingress.routes(),
       topologies: [],
     });
     const ingress = await openIngress({

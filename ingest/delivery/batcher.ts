@@ -1,5 +1,5 @@
 /**
- * Gathers records of one stream and path into writes. While a write is in flight, what arrives
+ * Gathers records of one stream and route into writes. While a write is in flight, what arrives
  * waits for a part of a write's time and leaves together, sooner when it fills a batch: the batch
  * grows with the load and with the bus, and a lone event waits for nobody.
  *
@@ -41,7 +41,7 @@ export interface BatcherOptions {
   readonly stream: string;
   readonly order: 'none' | 'key';
   /**
-   * Of the small path. Events of one key that wait for an earlier one share a record in any case.
+   * Of the small route. Events of one key that wait for an earlier one share a record in any case.
    */
   readonly aggregate: Aggregation;
   readonly breaker: Breaker;

@@ -2,23 +2,23 @@
  * What became of an event that was handed to its stream's delivery. A value; the protocols turn it
  * into answers.
  */
-import type { Path } from '../../schemas/ports/record.ts';
+import type { Route } from '../../schemas/ports/record.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { Refusal } from '../event/refusal.ts';
 
 export type Delivered =
-  /** The stream holds it. `failover`: on the other path than its size asks for. */
+  /** The stream holds it. `failover`: on the other route than its size asks for. */
   | {
       readonly kind: 'replicated';
-      readonly route: Path;
+      readonly route: Route;
       readonly split: string;
       readonly position: string;
       readonly failover: boolean;
     }
   /** On this machine's disk. */
-  | { readonly kind: 'spooled'; readonly route: Path }
+  | { readonly kind: 'spooled'; readonly route: Route }
   /** In memory only. */
-  | { readonly kind: 'buffered'; readonly route: Path }
+  | { readonly kind: 'buffered'; readonly route: Route }
   | { readonly kind: 'not-delivered'; readonly refusal: Refusal };
 
 const again = 'send it again, under the same id, after Retry-After';

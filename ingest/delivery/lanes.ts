@@ -1,5 +1,5 @@
 /**
- * What waits to be written on one path of one stream: a plain queue, or a lane a key. Plain data
+ * What waits to be written on one route of one stream: a plain queue, or a lane a key. Plain data
  * and no time: the batcher decides when to take, writes, and says what became of it. Adding, taking
  * and settling cost O(1) an item, amortised.
  *

@@ -3,19 +3,19 @@
  */
 import type { EventAttributes } from '../../schemas/event.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
+import type { OutgoingRecord, Route } from '../../schemas/ports/record.ts';
 import { encodeBinary, encodeStructured } from '../../schemas/wire.ts';
 
 export interface RouteLimits {
-  /** Data up to this size, inclusive, takes the small path. */
+  /** Data up to this size, inclusive, takes the small route. */
   readonly thresholdBytes: number;
-  /** The largest record of each path. */
+  /** The largest record of each route. */
   readonly kinesisRecordMaxBytes: number;
   readonly kafkaRecordMaxBytes: number;
 }
 
 export interface RoutedRecord {
-  readonly route: Path;
+  readonly route: Route;
   readonly record: OutgoingRecord;
   readonly bytes: number;
 }
@@ -36,7 +36,7 @@ export function decideRoute(
 
 /** The event's record on `route`, or undefined when it does not fit. */
 export function routeTo(
-  route: Path,
+  route: Route,
   attributes: EventAttributes,
   data: Uint8Array,
   bounds: RouteLimits,

@@ -8,14 +8,14 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCodeOf } from '../../schemas/kernel/errors.ts';
-import type { Path } from '../../schemas/ports/record.ts';
-import { paths } from '../../schemas/ports/record.ts';
+import type { Route } from '../../schemas/ports/record.ts';
+import { routes } from '../../schemas/ports/record.ts';
 import { listSegments } from '../segment-log/segment.ts';
 
 export interface SpoolFolder {
   /** `team/app` */
   readonly stream: string;
-  readonly path: Path;
+  readonly path: Route;
   /** `refused`: what the stream will never take. */
   readonly holds: 'waiting' | 'refused';
   readonly dir: string;
@@ -24,14 +24,14 @@ export interface SpoolFolder {
 export function spoolFolder(
   root: string,
   stream: string,
-  path: Path,
+  route: Route,
   holds: SpoolFolder['holds'],
 ): SpoolFolder {
   return {
     stream,
-    path,
+    path: route,
     holds,
-    dir: join(root, stream, holds === 'waiting' ? path : `${path}.refused`),
+    dir: join(root, stream, holds === 'waiting' ? route : `${route}.refused`),
   };
 }
 
@@ -41,9 +41,9 @@ export async function listSpoolFolders(root: string): Promise<readonly SpoolFold
   for (const team of await foldersIn(root)) {
     for (const app of await foldersIn(join(root, team))) {
       const names = new Set(await foldersIn(join(root, team, app)));
-      for (const path of paths) {
+      for (const route of routes) {
         for (const holds of ['waiting', 'refused'] as const) {
-          const folder = spoolFolder(root, `${team}/${app}`, path, holds);
+          const folder = spoolFolder(root, `${team}/${app}`, route, holds);
           if (names.has(folder.dir.slice(join(root, team, app).length + 1))) folders.push(folder);
         }
       }

@@ -1,5 +1,5 @@
 /**
- * Records of one stream and path that are durable on this machine's disk and wait for the stream: a
+ * Records of one stream and route that are durable on this machine's disk and wait for the stream: a
  * queue on a segment log.
  *
  * Invariants:

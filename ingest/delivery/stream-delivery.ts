@@ -1,20 +1,20 @@
 /**
- * One stream's delivery: which of its paths an event takes, what its declared durability asks for,
- * and what happens while a path is down.
+ * One stream's delivery: which of its routes an event takes, what its declared durability asks for,
+ * and what happens while a route is down.
  *
  * Invariants:
  * 1. Durable first: `replicated` settles after the stream, `spooled` after the disk. Only
  *    `buffered` settles before.
  * 2. Nothing is truncated and nothing is dropped without a word: an event that was answered from
  *    memory and is lost is told of.
- * 3. What may be in the stream already goes to no other path. To the spool it goes: its identity
+ * 3. What may be in the stream already goes to no other route. To the spool it goes: its identity
  *    makes the repeat harmless.
  */
 import type { StreamConfig } from '../../schemas/config.ts';
 import type { EventAttributes } from '../../schemas/event.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Path } from '../../schemas/ports/record.ts';
-import { paths } from '../../schemas/ports/record.ts';
+import type { Route } from '../../schemas/ports/record.ts';
+import { routes } from '../../schemas/ports/record.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import type { Refusal } from '../event/refusal.ts';
 import { isRefusal } from '../event/refusal.ts';
@@ -22,14 +22,14 @@ import type { ClaimCheck } from './claim-check.ts';
 import { createClaimLine } from './claim-line.ts';
 import type { Delivered } from './delivered.ts';
 import { refusalOf } from './delivered.ts';
-import type { PathDelivery, PathState } from './path-delivery.ts';
 import type { RoutedRecord, RouteLimits } from './route.ts';
 import { decideRoute, routeTo } from './route.ts';
+import type { RouteDelivery, RouteState } from './route-delivery.ts';
 
 export interface StreamDeliveryOptions {
   readonly stream: StreamConfig;
   readonly bounds: RouteLimits;
-  readonly byPath: Readonly<Record<Path, PathDelivery>>;
+  readonly byRoute: Readonly<Record<Route, RouteDelivery>>;
   readonly failover: boolean;
   readonly claimCheck: ClaimCheck | undefined;
   readonly bufferMaxBytes: number;
@@ -37,9 +37,9 @@ export interface StreamDeliveryOptions {
   readonly dropped: (refusal: Refusal) => void;
 }
 
-const otherPath: Readonly<Record<Path, Path>> = { kinesis: 'kafka', kafka: 'kinesis' };
+const otherRoute: Readonly<Record<Route, Route>> = { kinesis: 'kafka', kafka: 'kinesis' };
 
-/** An event on its way: its record, and the record that it can take the other path as. */
+/** An event on its way: its record, and the record that it can take the other route as. */
 interface Parcel {
   readonly routed: RoutedRecord;
   readonly detour: () => RoutedRecord | undefined;
@@ -50,7 +50,7 @@ type Missed = Exclude<WriteOutcome, { kind: 'applied' }>;
 
 export class StreamDelivery {
   readonly #options: StreamDeliveryOptions;
-  /** The other path keeps no order with the first. */
+  /** The other route keeps no order with the first. */
   readonly #failover: boolean;
   readonly #line: ReturnType<typeof createClaimLine> | undefined;
   #bufferedBytes = 0;
@@ -68,7 +68,7 @@ export class StreamDelivery {
     if (this.#mustWait(routed, attributes, data, settle)) return;
     if (routed !== undefined)
       return this.#take(
-        { routed, detour: () => routeTo(otherPath[routed.route], attributes, data, bounds) },
+        { routed, detour: () => routeTo(otherRoute[routed.route], attributes, data, bounds) },
         settle,
       );
     if (claimCheck === undefined) return settle(refused(tooLarge(data.length, bounds)));
@@ -87,15 +87,15 @@ export class StreamDelivery {
     return this.#bufferedBytes;
   }
 
-  states(): readonly PathState[] {
-    return paths.map((path) => this.#options.byPath[path].state());
+  states(): readonly RouteState[] {
+    return routes.map((route) => this.#options.byRoute[route].state());
   }
 
   async close(): Promise<void> {
-    await Promise.all(paths.map((path) => this.#options.byPath[path].close()));
+    await Promise.all(routes.map((route) => this.#options.byRoute[route].close()));
   }
 
-  /** Order is kept within a path; a claim's record takes the small one. */
+  /** Order is kept within a route; a claim's record takes the small one. */
   #mustWait(
     routed: RoutedRecord | undefined,
     attributes: EventAttributes,
@@ -123,20 +123,20 @@ export class StreamDelivery {
 
   #toStream(parcel: Parcel, spools: boolean, settle: Settle): void {
     const { routed } = parcel;
-    const path = this.#options.byPath[routed.route];
-    if (spools && path.mustSpool) return this.#toSpool(parcel, settle);
-    path.write(routed, (outcome) => {
+    const own = this.#options.byRoute[routed.route];
+    if (spools && own.mustSpool) return this.#toSpool(parcel, settle);
+    own.write(routed, (outcome) => {
       if (outcome.kind === 'applied') settle(replicated(routed.route, outcome, false));
       else this.#orDetour(parcel, outcome, spools, settle);
     });
   }
 
-  /** Its own path did not take it. */
+  /** Its own route did not take it. */
   #orDetour(parcel: Parcel, outcome: Missed, spools: boolean, settle: Settle): void {
     const mayDetour = this.#failover && outcome.kind === 'refused' && outcome.retryable;
     const detour = mayDetour ? parcel.detour() : undefined;
     if (detour === undefined) return this.#missed(parcel, outcome, spools, settle);
-    this.#options.byPath[detour.route].write(detour, (second) => {
+    this.#options.byRoute[detour.route].write(detour, (second) => {
       if (second.kind === 'applied') settle(replicated(detour.route, second, true));
       else this.#missed(parcel, second.kind === 'unknown' ? second : outcome, spools, settle);
     });
@@ -149,7 +149,7 @@ export class StreamDelivery {
   }
 
   #toSpool({ routed }: Parcel, settle: Settle): void {
-    this.#options.byPath[routed.route].spool(routed, (outcome) => {
+    this.#options.byRoute[routed.route].spool(routed, (outcome) => {
       if (outcome.kind === 'applied') return settle({ kind: 'spooled', route: routed.route });
       const missed = outcome.kind === 'refused' ? { ...outcome, retryable: true } : outcome;
       settle(refused(refusalOf(missed)));
@@ -157,7 +157,7 @@ export class StreamDelivery {
   }
 
   #fromMemory(parcel: Parcel, settle: Settle): void {
-    const { stream, byPath, bufferMaxBytes, dropped } = this.#options;
+    const { stream, byRoute, bufferMaxBytes, dropped } = this.#options;
     const { route, bytes } = parcel.routed;
     if (this.#bufferedBytes + bytes > bufferMaxBytes) {
       const message = `${this.#bufferedBytes} bytes of '${stream.name}' are on their way from memory; at most ${bufferMaxBytes} may`;
@@ -166,7 +166,7 @@ export class StreamDelivery {
     }
     this.#bufferedBytes += bytes;
     settle({ kind: 'buffered', route });
-    this.#toStream(parcel, byPath[route].canSpool, (delivered) => {
+    this.#toStream(parcel, byRoute[route].canSpool, (delivered) => {
       this.#bufferedBytes -= bytes;
       if (delivered.kind === 'not-delivered') dropped(delivered.refusal);
     });
@@ -174,7 +174,7 @@ export class StreamDelivery {
 }
 
 function replicated(
-  route: Path,
+  route: Route,
   { split, position }: { readonly split: string; readonly position: string },
   failover: boolean,
 ): Delivered {

@@ -7,18 +7,18 @@
  */
 import type { Ack } from '../../schemas/config.ts';
 import { quoteJson } from '../../schemas/json-quote.ts';
-import type { Path } from '../../schemas/ports/record.ts';
+import type { Route } from '../../schemas/ports/record.ts';
 import type { Delivered } from '../delivery/delivered.ts';
 import type { Refusal } from './refusal.ts';
 import { isRefusal } from './refusal.ts';
 
 export interface TakenEvent {
   readonly id: string;
-  readonly route: Path;
+  readonly route: Route;
   readonly ack: Ack;
   /** `split:position`; only what the stream holds has one. */
   readonly position?: string;
-  /** It took the other path, because its own is down. */
+  /** It took the other route, because its own is down. */
   readonly failover?: true;
   /** Its identity was met before: this is what became of the first. */
   readonly repeated?: true;

@@ -9,10 +9,10 @@
  */
 import type { Ack } from '../../schemas/config.ts';
 import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';
-import type { Path } from '../../schemas/ports/record.ts';
+import type { Route } from '../../schemas/ports/record.ts';
 import type { WriteOutcome } from '../../schemas/ports/record-writer.ts';
-import type { StreamPathState } from '../delivery/path-delivery.ts';
 import type { RepeatsState } from '../delivery/repeats.ts';
+import type { StreamRouteState } from '../delivery/route-delivery.ts';
 import type { Histogram } from './histogram.ts';
 import { createHistogram } from './histogram.ts';
 import { metricsContentType, metricsText } from './metrics-text.ts';
@@ -29,7 +29,7 @@ export interface EventCounts {
   /** Events that were found in bodies, and requests that were refused before any was. */
   readonly received: number;
   /** By the path that they took, or wait to take. */
-  readonly accepted: Readonly<Record<Path, number>>;
+  readonly accepted: Readonly<Record<Route, number>>;
   /** Of the accepted: those that only this machine had when they were answered. */
   readonly spooled: number;
   readonly buffered: number;
@@ -54,7 +54,7 @@ export interface IngressGauges {
   readonly bufferedBytes: number;
   readonly webSockets: number;
   readonly repeats: RepeatsState;
-  readonly paths: readonly StreamPathState[];
+  readonly paths: readonly StreamRouteState[];
   readonly reloads: ReloadState;
 }
 
@@ -68,7 +68,7 @@ export type Mutable<T> = { -readonly [P in keyof T]: T[P] };
 
 /** Events of one stream, or of all. */
 export type Tally = Mutable<Omit<EventCounts, 'accepted' | 'refused'>> & {
-  accepted: Record<Path, number>;
+  accepted: Record<Route, number>;
   refused: Record<string, number>;
   bytes: number;
 };
@@ -76,7 +76,8 @@ export type Tally = Mutable<Omit<EventCounts, 'accepted' | 'refused'>> & {
 /** Writes to one stream on one route. */
 export interface Writes {
   readonly stream: string;
-  readonly path: Path;
+  /** Labels say `path` to those who ask. */
+  readonly path: Route;
   batches: number;
   records: number;
   bytes: number;
@@ -137,7 +138,7 @@ export class IngressMetrics {
     add(this.#statuses, status, 1);
   }
 
-  accepted(stream: string, outcome: Ack | 'repeated', route: Path, bytes: number): void {
+  accepted(stream: string, outcome: Ack | 'repeated', route: Route, bytes: number): void {
     countAccepted(this.#total, outcome, route, bytes);
     countAccepted(this.#of(stream), outcome, route, bytes);
   }
@@ -163,7 +164,7 @@ export class IngressMetrics {
   /** One write to a stream, and what became of its records. */
   batch(
     stream: string,
-    path: Path,
+    path: Route,
     outcomes: readonly WriteOutcome[],
     bytes: number,
     tookMs: number,
@@ -222,7 +223,7 @@ export class IngressMetrics {
     return found;
   }
 
-  #writesOf(stream: string, path: Path): Writes {
+  #writesOf(stream: string, path: Route): Writes {
     const name = `${stream} ${path}`;
     const found = this.#writes.get(name);
     if (found !== undefined) return found;
@@ -244,7 +245,12 @@ function add<K>(counts: Map<K, number>, name: K, by: number): void {
   counts.set(name, (counts.get(name) ?? 0) + by);
 }
 
-function countAccepted(counts: Tally, outcome: Ack | 'repeated', route: Path, bytes: number): void {
+function countAccepted(
+  counts: Tally,
+  outcome: Ack | 'repeated',
+  route: Route,
+  bytes: number,
+): void {
   counts.received++;
   if (outcome === 'repeated') {
     counts.repeated++;

@@ -9,7 +9,7 @@
  *    write it again.
  */
 import type { RefusedCode } from '../kernel/error-codes.ts';
-import type { OutgoingRecord, Path, RecordPlace } from './record.ts';
+import type { OutgoingRecord, RecordPlace, Route } from './record.ts';
 
 export type WriteOutcome =
   | ({ readonly kind: 'applied' } & RecordPlace)
@@ -39,7 +39,7 @@ export interface StreamDescription {
 }
 
 export interface RecordWriter {
-  readonly path: Path;
+  readonly path: Route;
   /**
    * The stream's real limits. Throws `SluiceError` `stream-missing`, `stream-denied`,
    * `stream-unreachable` or `topic-compacted`.

@@ -4,12 +4,14 @@
  */
 
 /**
- * The two ways an event can take. `kinesis` is the small path, `kafka` the large one, also where
+ * The two ways an event can take. `kinesis` is the small route, `kafka` the large one, also where
  * the embedded log stands for both.
  */
-export type Path = 'kinesis' | 'kafka';
+export type Route = 'kinesis' | 'kafka';
+/** The earlier name. */
+export type Path = Route;
 
-export const paths: readonly Path[] = ['kinesis', 'kafka'];
+export const routes: readonly Route[] = ['kinesis', 'kafka'];
 
 export interface OutgoingRecord {
   /** Ordering key: at most `partitionKeyMaxChars` characters, never empty. */

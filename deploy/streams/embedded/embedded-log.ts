@@ -24,7 +24,7 @@ import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import { lockFolder } from '../../../schemas/kernel/folder-lock.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { OutgoingRecord, Path } from '../../../schemas/ports/record.ts';
-import { paths } from '../../../schemas/ports/record.ts';
+import { routes } from '../../../schemas/ports/record.ts';
 import type { ReadBounds, RecordReader } from '../../../schemas/ports/record-reader.ts';
 import type { RecordWriter, WriteOutcome } from '../../../schemas/ports/record-writer.ts';
 import { offsetOf, positionOf, splitName, splitOf, splitsAmong } from './embedded-splits.ts';
@@ -75,7 +75,7 @@ export async function openEmbeddedStreams(
   };
   try {
     for (const stream of options.streams) {
-      for (const path of paths)
+      for (const path of routes)
         opened.set(`${path} ${stream.name}`, await openPath(options, stream, path));
     }
   } catch (thrown) {
@@ -85,7 +85,7 @@ export async function openEmbeddedStreams(
   return {
     writer: (path) => embeddedWriter(path, (stream) => opened.get(`${path} ${stream}`)),
     handles: (stream) =>
-      paths.map(
+      routes.map(
         (path) => present(opened.get(`${path} ${stream}`), `the embedded stream ${stream}`).handle,
       ),
     close: closeAll,

@@ -18,7 +18,7 @@ import { systemClock } from '../../../schemas/kernel/clock.ts';
 import { encodeAggregate } from '../../../schemas/kpl.ts';
 import { limits } from '../../../schemas/limits.ts';
 import type { IncomingRecord, Path } from '../../../schemas/ports/record.ts';
-import { paths } from '../../../schemas/ports/record.ts';
+import { routes } from '../../../schemas/ports/record.ts';
 import type { RecordReader } from '../../../schemas/ports/record-reader.ts';
 import { decodeRecord } from '../../../schemas/wire.ts';
 import { unfoldingReader } from '../../../topology/runtime/unfold.ts';
@@ -57,7 +57,7 @@ async function harness(path: Path): Promise<StreamHarness> {
   };
 }
 
-for (const path of paths)
+for (const path of routes)
   recordReaderContract(`the unfolding reader of ${path}`, () => harness(path));
 
 /**

@@ -21,7 +21,7 @@ import { ledgerStream } from '../../../../schemas/config.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 import { systemRandom } from '../../../../schemas/kernel/random.ts';
 import type { Path } from '../../../../schemas/ports/record.ts';
-import { paths } from '../../../../schemas/ports/record.ts';
+import { routes } from '../../../../schemas/ports/record.ts';
 import type { RecordReader } from '../../../../schemas/ports/record-reader.ts';
 import { recordReaderContract } from '../../../contract/record-reader.ts';
 import type { StreamHarness } from '../../../contract/record-stream.ts';
@@ -77,7 +77,7 @@ async function harness(path: Path): Promise<StreamHarness> {
 
 describe('the embedded Kinesis stream', () => recordStreamContract(() => harness('kinesis')));
 describe('the embedded Kafka topic', () => recordStreamContract(() => harness('kafka')));
-for (const path of paths) {
+for (const path of routes) {
   recordWriterContract(`the embedded writer of ${path}`, () => harness(path));
   recordReaderContract(`the embedded reader of ${path}`, () => harness(path));
 }

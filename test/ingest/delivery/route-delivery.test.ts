@@ -7,9 +7,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import type { DeliveryNews, PathDelivery } from '../../../ingest/delivery/path-delivery.ts';
-import { createPathDelivery } from '../../../ingest/delivery/path-delivery.ts';
 import type { RoutedRecord } from '../../../ingest/delivery/route.ts';
+import type { DeliveryNews, RouteDelivery } from '../../../ingest/delivery/route-delivery.ts';
+import { createRouteDelivery } from '../../../ingest/delivery/route-delivery.ts';
 import type { Spool, SpoolOutcome } from '../../../ingest/delivery/spool.ts';
 import { openSpool } from '../../../ingest/delivery/spool.ts';
 import { isSpool, listSpoolFolders, spoolFolder } from '../../../ingest/delivery/spool-folders.ts';
@@ -34,7 +34,7 @@ const routed = (text: string): RoutedRecord => ({
 interface Rig {
   readonly clock: ManualClock;
   readonly stream: StreamDouble;
-  readonly path: PathDelivery;
+  readonly path: RouteDelivery;
   readonly news: DeliveryNews[];
   write(text: string): Promise<WriteOutcome>;
   spool(text: string): Promise<SpoolOutcome>;
@@ -54,7 +54,7 @@ async function rigOf(
   const news: DeliveryNews[] = [];
   const open = (name: string): Promise<Spool> =>
     openSpool({ dir: join(dir, name), clock, maxBytes: 1_000_000 });
-  const path = createPathDelivery({
+  const path = createRouteDelivery({
     writer: stream,
     stream: 'a/b',
     order: more.order ?? 'none',

@@ -1,5 +1,5 @@
 /**
- * One path of one stream: its breaker, its batcher, and its spool with what empties it.
+ * One route of one stream: its breaker, its batcher, and its spool with what empties it.
  *
  * Invariants:
  * 1. In a stream with order nothing passes what the spool holds, also when an earlier run left it
@@ -10,7 +10,7 @@ import type { Aggregation } from '../../schemas/config.ts';
 import type { Clock, Timer } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { OutgoingRecord, Path } from '../../schemas/ports/record.ts';
+import type { OutgoingRecord, Route } from '../../schemas/ports/record.ts';
 import type { RecordWriter, WriteOutcome } from '../../schemas/ports/record-writer.ts';
 import { Batcher } from './batcher.ts';
 import type { Breaker, BreakerState } from './breaker.ts';
@@ -21,7 +21,7 @@ import type { DrainNews } from './spool-drain.ts';
 import { SpoolDrain } from './spool-drain.ts';
 import type { SpoolMemory } from './spool-memory.ts';
 
-export interface PathDeliveryOptions {
+export interface RouteDeliveryOptions {
   readonly writer: RecordWriter;
   readonly stream: string;
   readonly order: 'none' | 'key';
@@ -39,13 +39,13 @@ export interface PathDeliveryOptions {
   readonly tell?: (what: DeliveryNews) => void;
 }
 
-export type DeliveryNews = { readonly path: Path; readonly stream: string } & (
+export type DeliveryNews = { readonly path: Route; readonly stream: string } & (
   | DrainNews
   | { readonly kind: 'breaker'; readonly state: BreakerState }
 );
 
-export interface PathState {
-  readonly path: Path;
+export interface RouteState {
+  readonly path: Route;
   readonly breaker: BreakerState;
   readonly queueBytes: number;
   readonly spoolBytes: number;
@@ -53,12 +53,12 @@ export interface PathState {
   readonly spoolAgeMs: number;
 }
 
-export interface StreamPathState extends PathState {
+export interface StreamRouteState extends RouteState {
   /** `team/app` */
   readonly stream: string;
 }
 
-export interface PathDelivery {
+export interface RouteDelivery {
   write(routed: RoutedRecord, settle: (outcome: WriteOutcome) => void): void;
   /** Durable on this machine's disk when it settles with `applied`. */
   spool(routed: RoutedRecord, settle: (outcome: SpoolOutcome) => void): void;
@@ -66,12 +66,12 @@ export interface PathDelivery {
   readonly mustSpool: boolean;
   readonly canSpool: boolean;
   readonly pendingBytes: number;
-  state(): PathState;
+  state(): RouteState;
   /** Stops emptying the spool and closes it. */
   close(): Promise<void>;
 }
 
-export function createPathDelivery(options: PathDeliveryOptions): PathDelivery {
+export function createRouteDelivery(options: RouteDeliveryOptions): RouteDelivery {
   const { writer, stream, order, aggregate, spool, spools, clock, random, tell } = options;
   const breaker = watched(options);
   const batcher: Batcher = new Batcher({
@@ -180,7 +180,7 @@ function asideOf(
 }
 
 /** A breaker that tells of its changes. */
-function watched({ writer, stream, random, tell }: PathDeliveryOptions): Breaker {
+function watched({ writer, stream, random, tell }: RouteDeliveryOptions): Breaker {
   const breaker = createBreaker(
     {
       failuresToOpen: limits.breakerFailures,
