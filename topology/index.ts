@@ -56,8 +56,6 @@ export {
   value,
 } from './dsl/state.ts';
 export type {
-  DeduplicateOptions,
-  EventTimeOptions,
   IntervalJoinOptions,
   KeyedStream,
   Stream,
@@ -106,6 +104,8 @@ export type {
   Sink,
   SinkState,
 } from './graph/sink.ts';
+export type { DeduplicateOptions } from './operators/deduplicate/build.ts';
+export type { EventTimeOptions } from './operators/event-time/build.ts';
 export type { PlanNode } from './operators/kinds.ts';
 export type { LookupFunction } from './operators/lookup/bounded-calls.ts';
 export type { SinkDefinitionData, SinkNode } from './operators/sink/node.ts';

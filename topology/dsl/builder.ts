@@ -3,9 +3,10 @@
  * what the author wrote: all problems are told at once, afterwards.
  */
 import { limits } from '../../schemas/limits.ts';
-import type { NodeInput, PlanProblem, SchemaChoice, UserFunction } from '../graph/node.ts';
+import type { AnyNode, NodeInput, PlanProblem, SchemaChoice, UserFunction } from '../graph/node.ts';
 import { outPort } from '../graph/node.ts';
 import type { PlanNode } from '../operators/kinds.ts';
+import type { NodeBuilder } from '../operators/node-builder.ts';
 import { parseDuration } from '../time/duration.ts';
 
 /** A stream and the function that keys it. */
@@ -16,7 +17,7 @@ export interface KeyedInput {
 
 const sameTopology = 'use streams of the same topology() call only';
 
-export class GraphBuilder {
+export class GraphBuilder implements NodeBuilder {
   readonly nodes: PlanNode[] = [];
   readonly problems: PlanProblem[] = [];
   readonly functions = new Map<string, UserFunction>();
@@ -27,14 +28,15 @@ export class GraphBuilder {
   readonly #streams = new WeakMap<object, NodeInput>();
   readonly #keyed = new WeakMap<object, KeyedInput>();
 
-  add(node: PlanNode, functions: Readonly<Record<string, unknown>> = {}): void {
+  add(node: PlanNode | AnyNode, functions: Readonly<Record<string, unknown>> = {}): void {
     if (typeof node.id !== 'string' || node.id === '')
       this.problems.push({
         node: `a ${node.kind}`,
         message: `its id must be a text, not ${shown(node.id)}`,
         fix: 'write its id first',
       });
-    this.nodes.push(node);
+    // A kind makes nodes of its own only.
+    this.nodes.push(node as PlanNode);
     if (!this.#marked.delete(node.id)) this.#place(node.id);
     for (const [slot, call] of Object.entries(functions)) {
       if (typeof call === 'function')

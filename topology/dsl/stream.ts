@@ -9,6 +9,8 @@ import type { SluiceEvent } from '../../schemas/event.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import type { Schema, SchemaUnion } from '../../schemas/registry.ts';
 import type { restPort } from '../operators/branch/kind.ts';
+import type { DeduplicateOptions } from '../operators/deduplicate/build.ts';
+import type { EventTimeOptions } from '../operators/event-time/build.ts';
 import type { ElementContext } from '../operators/stateless.ts';
 import type { Duration } from '../time/duration.ts';
 import type { AsyncLookup, AsyncLookupOptions, FileTable, LookupOptions } from './lookups.ts';
@@ -16,32 +18,6 @@ import type { SinkDefinition } from './sinks.ts';
 import type { Validated } from './source.ts';
 import type { ProcessOptions, StateDefinition } from './state.ts';
 import type { Aggregate, Results, WindowDefinition, WindowInfo } from './windows.ts';
-
-export interface EventTimeOptions {
-  /** How late an element may come behind the latest one of its split without being late. */
-  readonly outOfOrderness: Duration;
-  /**
-   * A split without events for longer than this holds no watermark back. Default '30s'; 0 never.
-   */
-  readonly idleAfter?: Duration;
-  /**
-   * Events further ahead of processing time are rejected: one dated 2099 would make all after it
-   * late. Default max '24h'; 0 takes all.
-   */
-  readonly future?: { readonly max: Duration };
-}
-
-export interface DeduplicateOptions<in T> {
-  /** What makes two elements the same. */
-  readonly by: (value: T) => Key;
-  /** In event time, from the first; `Number.MAX_SAFE_INTEGER`: for ever. */
-  readonly within: Duration;
-  /**
-   * Elements so late that their first may be forgotten: dropped and counted, or given as the side
-   * output `late`. Default 'drop'.
-   */
-  readonly late?: 'drop' | 'side';
-}
 
 export interface WindowOptions {
   /**

@@ -11,6 +11,7 @@
 import type { JsonSchema } from '../../schemas/registry.ts';
 import type { AnyNode, PlanProblem, PlanShape, Problem } from '../graph/node.ts';
 import type { KindState } from './kind-state.ts';
+import type { Made, StreamCall } from './node-builder.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { Operator } from './operator.ts';
 import type { Link } from './stateless.ts';
@@ -19,6 +20,11 @@ export interface Kind<N extends AnyNode> {
   readonly name: N['kind'];
   /** Another name that plans have for it. */
   readonly oldName?: N['kind'];
+  /** What it is called on a stream. Default: its names. */
+  readonly methods?: readonly string[];
+  /** Makes a node of a call on a stream. Absent: it is called on something else. */
+  readonly build?: (call: StreamCall) => Made | undefined;
+
   /** What a node does, in a few words. Default: the name of its kind. */
   readonly summary?: (node: N) => string;
   /** What stands around a node in a Mermaid flowchart. Default: a box. */

@@ -19,7 +19,7 @@ import { unionKind } from './union/kind.ts';
 import { validateKind } from './validate/kind.ts';
 import { windowKind } from './window/kind.ts';
 
-export const kinds = [
+const kinds = [
   sourceKind,
   validateKind,
   eventTimeKind,
@@ -42,13 +42,14 @@ type NodeOf<K> = K extends Kind<infer N> ? N : never;
 export type PlanNode = NodeOf<(typeof kinds)[number]>;
 
 /** A kind is only given nodes of its own. */
+export const allKinds = kinds as unknown as readonly Kind<AnyNode>[];
+
 const byName: ReadonlyMap<string, Kind<AnyNode>> = new Map(
-  kinds.flatMap((kind) => {
-    const known = kind as unknown as Kind<AnyNode>;
-    return [known.name, known.oldName].flatMap((name) =>
-      name === undefined ? [] : [[name, known] as const],
-    );
-  }),
+  allKinds.flatMap((kind) =>
+    [kind.name, kind.oldName].flatMap((name) =>
+      name === undefined ? [] : [[name, kind] as const],
+    ),
+  ),
 );
 
 /** Undefined for what no kind is called, as in a checkpoint of another version. */

@@ -9,10 +9,12 @@
  * 3. Control rows pass in their place.
  * 4. What a function returns is JSON, or it is rejected: of a flatMap that result alone.
  */
+import { outPort } from '../graph/node.ts';
 import type { Provenance } from '../graph/sink.ts';
 import { isJson, notJson } from '../state/json-safe.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';
+import type { Made, StreamCall } from './node-builder.ts';
 import type { NodeCounts, Operator, Reject } from './operator.ts';
 import { rejectThrown } from './operator.ts';
 
@@ -30,6 +32,14 @@ export interface StepRefusal {
   readonly message: string;
   readonly pointer: string | null;
   readonly schema: string;
+}
+
+/** The node of a kind that has one function, and an id by its place. */
+export function buildStateless({ builder, from, name, given: [call] }: StreamCall): Made {
+  const id = builder.pathId(from, name);
+  const node = { id, kind: name, inputs: [from], outputs: [outPort] };
+  builder.add(node, { [functionSlot]: call });
+  return { id };
 }
 
 /** Takes an element on. */

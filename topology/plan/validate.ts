@@ -5,7 +5,7 @@
 import { isInherited } from '../graph/names.ts';
 import type { AnyNode, PlanProblem, Problem } from '../graph/node.ts';
 import { outPort } from '../graph/node.ts';
-import { kindOf, kinds, slotsOf } from '../operators/kinds.ts';
+import { allKinds, kindOf, slotsOf } from '../operators/kinds.ts';
 import type { Plan, Topology } from './plan.ts';
 import { planView } from './plan-view.ts';
 
@@ -33,7 +33,7 @@ export function validatePlan(plan: Plan): readonly PlanProblem[] {
     ...placeProblems(plan),
     ...plan.nodes.flatMap((node) => at(node.id, kindOf(node).problems?.(node, view) ?? [])),
     ...unreadProblems(plan),
-    ...kinds.flatMap((kind) => togetherProblems(kind, plan)),
+    ...togetherProblems(plan),
     ...at(plan.name, inheritedProblems('the name of a topology', plan.name)),
     ...plan.nodes.flatMap((node) => at(node.id, namesProblems(node))),
   ];
@@ -128,13 +128,11 @@ function unreadProblems({ nodes }: Plan): readonly PlanProblem[] {
   });
 }
 
-function togetherProblems(
-  { name }: (typeof kinds)[number],
-  { nodes }: Plan,
-): readonly PlanProblem[] {
-  const own = nodes.filter(({ kind }) => kind === name);
-  const [first] = own;
-  return first === undefined ? [] : (kindOf(first).together?.(own) ?? []);
+function togetherProblems({ nodes }: Plan): readonly PlanProblem[] {
+  return allKinds.flatMap(({ name, together }) => {
+    const own = together === undefined ? [] : nodes.filter(({ kind }) => kind === name);
+    return together?.(own) ?? [];
+  });
 }
 
 /** State, columns and functions are looked up by name. */

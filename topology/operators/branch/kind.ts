@@ -5,6 +5,7 @@
 import { isInherited, repeatedNames } from '../../graph/names.ts';
 import type { NodeBase, Problem } from '../../graph/node.ts';
 import type { Kind } from '../kind.ts';
+import type { Made, StreamCall } from '../node-builder.ts';
 import { BranchOperator } from './operator.ts';
 
 export interface BranchNode extends NodeBase {
@@ -20,6 +21,7 @@ const portPattern = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
 export const branchKind: Kind<BranchNode> = {
   name: 'branch',
   oldName: 'split',
+  build: buildBranch,
   slots: ({ outputs }) => outputs.filter((port) => port !== restPort),
   problems: ({ kind, outputs }) =>
     outputs.length < 2
@@ -45,6 +47,15 @@ export const branchKind: Kind<BranchNode> = {
     return new BranchOperator(id, conditions, counts, reject);
   },
 };
+
+function buildBranch({ builder, from, name, given: [conditions] }: StreamCall): Made {
+  const id = builder.pathId(from, name);
+  const example = `${name}({ name: (value) => ... })`;
+  const named = builder.given(id, 'conditions', conditions as object, example);
+  const outputs = [...builder.namesOf(id, 'conditions', named), restPort];
+  builder.add({ id, kind: name, inputs: [from], outputs }, { ...named });
+  return { id, outputs };
+}
 
 function conditionProblems(kind: string, name: string): readonly Problem[] {
   const fix = 'rename the condition';

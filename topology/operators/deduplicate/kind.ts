@@ -4,6 +4,7 @@
 import { latePort } from '../../graph/node.ts';
 import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';
+import { buildDeduplicate } from './build.ts';
 import type { DeduplicateNode } from './node.ts';
 import { DeduplicateOperator } from './operator.ts';
 
@@ -11,6 +12,7 @@ const keySlot = 'by';
 
 export const deduplicateKind: Kind<DeduplicateNode> = {
   name: 'deduplicate',
+  build: buildDeduplicate,
   summary: ({ withinMs }) => `deduplicate within ${withinMs} ms`,
   slots: () => [keySlot],
   keySlots: [keySlot],

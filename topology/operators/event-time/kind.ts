@@ -2,11 +2,13 @@
  * Sets event time and makes watermarks.
  */
 import type { Kind } from '../kind.ts';
+import { buildEventTime } from './build.ts';
 import type { EventTimeNode } from './node.ts';
 import { EventTimeOperator } from './operator.ts';
 
 export const eventTimeKind: Kind<EventTimeNode> = {
   name: 'eventTime',
+  build: buildEventTime,
   summary: ({ outOfOrdernessMs }) => `eventTime, out of order by ${outOfOrdernessMs} ms`,
   slots: () => ['timestamp'],
   problems: (node, plan) =>

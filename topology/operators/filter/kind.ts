@@ -6,7 +6,7 @@ import type { Kind } from '../kind.ts';
 import type { NodeParts } from '../node-parts.ts';
 import { rejectThrown } from '../operator.ts';
 import type { Link } from '../stateless.ts';
-import { functionSlot } from '../stateless.ts';
+import { buildStateless, functionSlot } from '../stateless.ts';
 
 export interface FilterNode extends NodeBase {
   readonly kind: 'filter';
@@ -14,6 +14,7 @@ export interface FilterNode extends NodeBase {
 
 export const filterKind: Kind<FilterNode> = {
   name: 'filter',
+  build: buildStateless,
   slots: () => [functionSlot],
   passesElements: true,
   passesPanes: true,

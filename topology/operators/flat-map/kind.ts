@@ -9,7 +9,7 @@ import type { Kind } from '../kind.ts';
 import type { NodeParts } from '../node-parts.ts';
 import { rejectThrown } from '../operator.ts';
 import type { Link } from '../stateless.ts';
-import { functionSlot } from '../stateless.ts';
+import { buildStateless, functionSlot } from '../stateless.ts';
 
 export interface FlatMapNode extends NodeBase {
   readonly kind: 'flatMap';
@@ -17,6 +17,7 @@ export interface FlatMapNode extends NodeBase {
 
 export const flatMapKind: Kind<FlatMapNode> = {
   name: 'flatMap',
+  build: buildStateless,
   slots: () => [functionSlot],
   passesPanes: true,
   multiplies: 'each',

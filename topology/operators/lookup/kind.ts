@@ -12,6 +12,7 @@ import type { NodeParts } from '../node-parts.ts';
 import type { Link } from '../stateless.ts';
 import { mapping } from '../stateless.ts';
 import type { LookupFunction } from './bounded-calls.ts';
+import { buildLookup } from './build.ts';
 import { lookupProblems } from './lookup-problems.ts';
 import type { LookupSnapshot } from './lookup-snapshot.ts';
 import { lookupElements } from './lookup-snapshot.ts';
@@ -22,6 +23,7 @@ const connectorPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export const lookupKind: Kind<LookupNode> = {
   name: 'lookup',
+  build: buildLookup,
   summary: ({ lookup }) =>
     lookup.from === 'file' ? `lookup in ${lookup.file}` : `lookup by ${lookup.from} ${lookup.name}`,
   slots: ({ lookup }) =>

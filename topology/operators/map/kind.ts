@@ -3,7 +3,7 @@
  */
 import type { NodeBase } from '../../graph/node.ts';
 import type { Kind } from '../kind.ts';
-import { functionSlot, mapping } from '../stateless.ts';
+import { buildStateless, functionSlot, mapping } from '../stateless.ts';
 
 export interface MapNode extends NodeBase {
   readonly kind: 'map';
@@ -11,6 +11,7 @@ export interface MapNode extends NodeBase {
 
 export const mapKind: Kind<MapNode> = {
   name: 'map',
+  build: buildStateless,
   slots: () => [functionSlot],
   passesPanes: true,
   link: ({ id }, parts) => mapping(id, parts.returning(parts.call(functionSlot)), parts),

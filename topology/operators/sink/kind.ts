@@ -5,11 +5,14 @@ import type { GraphModel } from '../../graph/graph-model.ts';
 import { modelClashes, modelProblems } from '../../graph/graph-model.ts';
 import type { PlanProblem } from '../../graph/node.ts';
 import type { Kind } from '../kind.ts';
+import type { StreamCall } from '../node-builder.ts';
 import type { SinkDefinitionData, SinkNode } from './node.ts';
 import { tableProblems } from './table-problems.ts';
 
 export const sinkKind: Kind<SinkNode> = {
   name: 'sink',
+  methods: ['sinkTo'],
+  build: buildSink,
   summary: ({ sink }) => sinkText(sink),
   outline: ['[(', ')]'],
   slots: ({ sink }) => (sink.kind === 'graph' ? ['writes'] : []),
@@ -17,6 +20,29 @@ export const sinkKind: Kind<SinkNode> = {
   together: (sinks) => [...allModelProblems(sinks), ...tableProblems(sinks)],
   state: {},
 };
+
+function buildSink({ builder, from, given }: StreamCall): undefined {
+  const [id, sink] = given as readonly [string, GivenSink];
+  const example = 'table(...), graph(...) or rejected()';
+  const { definition, functions } = builder.given(id, 'sink', sink, example);
+  const isSink = typeof definition === 'object';
+  if (!isSink && typeof sink === 'object')
+    builder.problems.push({ node: id, message: 'its sink is none', fix: `write ${example}` });
+  const node: SinkNode = {
+    id,
+    kind: 'sink',
+    inputs: [from],
+    outputs: [],
+    sink: isSink ? definition : { kind: 'collect' },
+  };
+  builder.add(node, functions);
+}
+
+/** What an author gives `sinkTo`. */
+interface GivenSink {
+  readonly definition: SinkDefinitionData;
+  readonly functions?: Readonly<Record<string, unknown>>;
+}
 
 function sinkText(sink: SinkDefinitionData): string {
   switch (sink.kind) {

@@ -3,9 +3,11 @@
  */
 import { present } from '../../../schemas/kernel/assert.ts';
 import type { NodeBase, PlanShape } from '../../graph/node.ts';
+import { outPort } from '../../graph/node.ts';
 import type { MergeSnapshot } from '../../time/merge.ts';
 import { withInputs } from '../../time/merge.ts';
 import type { Kind } from '../kind.ts';
+import type { Made, StreamCall } from '../node-builder.ts';
 import { UnionOperator } from './operator.ts';
 
 export interface UnionNode extends NodeBase {
@@ -14,6 +16,7 @@ export interface UnionNode extends NodeBase {
 
 export const unionKind: Kind<UnionNode> = {
   name: 'union',
+  build: buildUnion,
   problems: (node, plan) =>
     new Set(node.inputs.map((_, input) => plan.isInputTimed(node, input))).size > 1
       ? [
@@ -36,6 +39,13 @@ export const unionKind: Kind<UnionNode> = {
   operator: (node, { plan, counts, isBeforeTime, wayLevel }) =>
     new UnionOperator(sourcesOfInputs(node, plan), counts, !isBeforeTime(), wayLevel),
 };
+
+function buildUnion({ builder, from, given }: StreamCall): Made {
+  const [id, ...others] = given as readonly [string, ...object[]];
+  const inputs = [from, ...others.map((other) => builder.inputOf(other, id))];
+  builder.add({ id, kind: 'union', inputs, outputs: [outPort] } satisfies UnionNode);
+  return { id };
+}
 
 /** The sources upstream of each input. */
 function sourcesOfInputs({ inputs }: UnionNode, { nodes }: PlanShape): ReadonlySet<string>[] {

@@ -2,10 +2,13 @@
  * Checks the data of events against schemas: what they refuse is rejected.
  */
 import type { SluiceEvent } from '../../../schemas/event.ts';
+import type { SchemaUnion } from '../../../schemas/registry.ts';
 import { compileSchema, selectSchema } from '../../../schemas/registry.ts';
 import { repeatedNames } from '../../graph/names.ts';
 import type { NodeBase, SchemaChoice } from '../../graph/node.ts';
+import { outPort } from '../../graph/node.ts';
 import type { Kind } from '../kind.ts';
+import type { Made, StreamCall } from '../node-builder.ts';
 import type { NodeParts, SchemasCheck } from '../node-parts.ts';
 import type { Link, StepRefusal } from '../stateless.ts';
 
@@ -17,6 +20,7 @@ export interface ValidateNode extends NodeBase {
 
 export const validateKind: Kind<ValidateNode> = {
   name: 'validate',
+  build: buildValidate,
   summary: ({ schemas }) => `validate ${schemas.map(({ id }) => id).join(', ')}`,
   schemas: ({ schemas }) => schemas.map(({ document }) => document),
   problems: ({ schemas }) =>
@@ -30,6 +34,15 @@ export const validateKind: Kind<ValidateNode> = {
     ),
   link: (node, parts) => validateLink(node, parts),
 };
+
+function buildValidate({ builder, from, given }: StreamCall): Made {
+  const [id, schema] = given as readonly [string, SchemaChoice | SchemaUnion<unknown>];
+  const isUnion = typeof schema === 'object' && 'schemas' in schema;
+  const schemas = (isUnion ? schema.schemas : [schema]).map((choice) => builder.schema(id, choice));
+  const node = { id, kind: 'validate', inputs: [from], outputs: [outPort], schemas } as const;
+  builder.add(node satisfies ValidateNode);
+  return { id };
+}
 
 function validateLink(node: ValidateNode, { watched, counts, reject }: NodeParts): Link {
   const check = watched(checkOf(node));

@@ -1,41 +1,40 @@
 /**
  * Builds the node of a look-up.
  */
-import type { Key } from '../../schemas/kernel/key.ts';
-import type { NodeInput } from '../graph/node.ts';
-import { outPort } from '../graph/node.ts';
-import type { LookupCall, LookupFile } from '../operators/lookup/node.ts';
-import type { GraphBuilder } from './builder.ts';
-import type { AsyncLookup, AsyncLookupOptions, FileTable, LookupOptions } from './lookups.ts';
+import type { Key } from '../../../schemas/kernel/key.ts';
+import type {
+  AsyncLookup,
+  AsyncLookupOptions,
+  FileTable,
+  LookupOptions,
+} from '../../dsl/lookups.ts';
+import { outPort } from '../../graph/node.ts';
+import type { Made, NodeBuilder, StreamCall } from '../node-builder.ts';
+import type { LookupCall, LookupFile, LookupNode } from './node.ts';
 
 const defaultCapacity = 64;
 const defaultTimeout = '5s';
 const defaultAttempts = 3;
 
 /** What an author gives a look-up. */
-export type GivenLookup = readonly [
+type GivenLookup = readonly [
   id: string,
   table: FileTable<unknown> | AsyncLookup<never, unknown>,
   options: LookupOptions<never, Key> & AsyncLookupOptions,
   combine: unknown,
 ];
 
-export function addLookup(
-  builder: GraphBuilder,
-  from: NodeInput,
-  [id, table, given, combine]: GivenLookup,
-): string {
+export function buildLookup({ builder, from, given: call }: StreamCall): Made {
+  const [id, table, given, combine] = call as unknown as GivenLookup;
   const example = 'fileTable(...), asyncLookup(...) or connector(...)';
   const lookup = builder.given(id, 'look-up', table, example);
   const options = builder.given(id, 'options', given, '{ by: (value) => value.key }');
   const data =
     lookup.from === 'file' ? lookupFile(lookup) : lookupCall(builder, id, lookup, options);
-  const call = lookup.from === 'function' ? { call: lookup.call } : {};
-  builder.add(
-    { id, kind: 'lookup', inputs: [from], outputs: [outPort], lookup: data },
-    { by: options.by, combine, ...call },
-  );
-  return id;
+  const own = lookup.from === 'function' ? { call: lookup.call } : {};
+  const node: LookupNode = { id, kind: 'lookup', inputs: [from], outputs: [outPort], lookup: data };
+  builder.add(node, { by: options.by, combine, ...own });
+  return { id };
 }
 
 function lookupFile(table: FileTable<unknown>): LookupFile {
@@ -44,7 +43,7 @@ function lookupFile(table: FileTable<unknown>): LookupFile {
 }
 
 function lookupCall(
-  builder: GraphBuilder,
+  builder: NodeBuilder,
   id: string,
   lookup: AsyncLookup<never, unknown>,
   options: AsyncLookupOptions,
