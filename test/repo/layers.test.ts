@@ -380,6 +380,11 @@ describe('the other rules of oxlint', () => {
       },
     ],
     [
+      'max-lines-per-function',
+      'ingest/b.ts',
+      { 'ingest/b.ts': `export function f(): void {${'\n'.repeat(70)}}\n` },
+    ],
+    [
       'switch-exhaustiveness-check',
       'ingest/b.ts',
       {

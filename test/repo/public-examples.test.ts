@@ -12,7 +12,7 @@ import {
 } from '../tools/public-api.ts';
 
 /** Run topologies rather than write them: they are called by hosts, and show no example. */
-const forHosts = /^dist\/topology\/(?:checkpoint|graph|runtime\/(?!driver\/)|state)/;
+const forHosts = /^dist\/topology\/(?:checkpoint|graph|plan|runtime\/(?!driver\/)|state)/;
 
 /** What the examples speak of, as an author's file would declare it. */
 const around = `

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { root, run, tool } from '../repo/files.ts';
 import { layers } from './layers.ts';
+import { functionMaxLines, toBeShortened } from './long-functions.ts';
 
 export interface Override {
   readonly files: readonly string[];
@@ -19,16 +20,29 @@ export interface LintConfig {
 
 export const lintConfigFile = '.oxlintrc.json';
 
-/** The rules of imports, a layer each. */
+const imports = 'no-restricted-imports';
+const length = 'max-lines-per-function';
+
+/** The rules of imports, a layer each; how long functions may be, and where they are longer yet. */
 export function madeOverrides(): Override[] {
-  return layers.map(({ files, refused }) => ({
-    files,
-    rules: { 'no-restricted-imports': ['error', { patterns: refused }] },
-  }));
+  return [
+    ...layers.map(({ files, refused }) => ({
+      files,
+      rules: { [imports]: ['error', { patterns: refused }] },
+    })),
+    {
+      files: ['{schemas,topology,ingest,enrich,deploy}/**/*.ts'],
+      rules: { [length]: ['error', { max: functionMaxLines, IIFEs: true }] },
+    },
+    {
+      files: [...new Set(toBeShortened.map((place) => place.slice(0, place.indexOf(' '))))],
+      rules: { [length]: 'off' },
+    },
+  ];
 }
 
 export function isMade({ rules }: Override): boolean {
-  return 'no-restricted-imports' in rules;
+  return imports in rules || length in rules;
 }
 
 export function readLintConfig(): LintConfig {

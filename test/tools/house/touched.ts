@@ -73,13 +73,13 @@ function lists(names: readonly string[], members: readonly string[]): boolean {
   return named.length * 4 >= members.length * 3;
 }
 
-/** Pages made from tables begin with this; they are written anew and not edited. */
-export const generatedMark = '<!-- generated';
+/** Pages made from tables say so at their top; they are written anew and not edited. */
+const generated = /^(?:<!-- (?:generated|Made of)\b|# [^\n]*\n\nGenerated from\b)/;
 
 function pageLists({ text }: Page, members: readonly string[]): boolean {
   const code = [...text.matchAll(/^[ \t]*```[\s\S]*?^[ \t]*```|`[^`\n]+`/gm)];
   const names = code.flatMap(([span]) => [...span.matchAll(/\w+/g)].map(([name]) => wordsOf(name)));
-  return !text.startsWith(generatedMark) && lists(names, members);
+  return !generated.test(text) && lists(names, members);
 }
 
 const measures = 'test/tools/house/';
