@@ -45,7 +45,10 @@ export function plant(folder: string, files: Readonly<Record<string, string>>): 
   }
 }
 
-/** The command lines of the ```sh fences: no comments, no blank lines, continued lines joined, a leading prompt taken off. */
+/**
+ * The command lines of the ```sh fences: no comments, no blank lines, continued lines joined, a
+ * leading prompt taken off.
+ */
 export function commandsOf(markdown: string): string[] {
   const fences = [...markdown.matchAll(/^[ \t]*```sh[ \t]*\n(.*?)^[ \t]*```[ \t]*$/gms)].map(
     (match) => match[1] ?? '',

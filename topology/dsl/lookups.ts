@@ -36,7 +36,10 @@ export interface FileTableOptions<V> {
  *
  * @example
  * const users = fileTable('users.ndjson', userRow, { key: 'id' });
- * clicks.lookup('user', users, { by: (c) => c.user }, (c, user) => ({ ...c, name: user?.name ?? null }));
+ * clicks.lookup('user', users, { by: (c) => c.user }, (c, user) => ({
+ *   ...c,
+ *   name: user?.name ?? null,
+ * }));
  */
 export function fileTable<V>(
   file: string,
@@ -86,7 +89,10 @@ export interface AsyncLookup<in K, out V> {
  *   const answer = await fetch(`https://prices.example/${item}`, { signal });
  *   return answer.ok ? ((await answer.json()) as number) : undefined;
  * });
- * clicks.lookup('price', price, { by: (c) => c.item }, (c, found) => ({ ...c, price: found ?? 0 }));
+ * clicks.lookup('price', price, { by: (c) => c.item }, (c, found) => ({
+ *   ...c,
+ *   price: found ?? 0,
+ * }));
  */
 export function asyncLookup<K extends Key, V>(
   call: (key: K, context: LookupContext) => Promise<V | undefined>,
@@ -99,7 +105,10 @@ export function asyncLookup<K extends Key, V>(
  *
  * @example
  * const stock = connector<{ left: number }>('stock');
- * clicks.lookup('stock', stock, { by: (c) => c.item }, (c, found) => ({ ...c, left: found?.left ?? 0 }));
+ * clicks.lookup('stock', stock, { by: (c) => c.item }, (c, found) => ({
+ *   ...c,
+ *   left: found?.left ?? 0,
+ * }));
  */
 export function connector<V>(name: string): AsyncLookup<Key, V> {
   return { from: 'connector', name, call: undefined };

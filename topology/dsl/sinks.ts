@@ -72,7 +72,11 @@ export function table<T>(
  * `late` from a late output, else `rejected-by-topology`.
  *
  * @example
- * const { out, late } = clicks.deduplicate('once', { by: (c) => c.id, within: '1h', late: 'side' });
+ * const { out, late } = clicks.deduplicate('once', {
+ *   by: (c) => c.id,
+ *   within: '1h',
+ *   late: 'side',
+ * });
  * late.sinkTo('late-clicks', rejected());
  */
 export function rejected(): SinkDefinition<unknown> {

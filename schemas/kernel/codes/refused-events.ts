@@ -1,4 +1,4 @@
-/** What the ingress refuses for the events themselves, and what stops them on their way to a stream. */
+/** What the ingress refuses for the events themselves, or on their way to a stream. */
 import type { RefusedEntry } from './entry.ts';
 
 export const refusedEvents = {

@@ -37,7 +37,7 @@ function uncutByLine(source: Source): Map<number, number> {
   return uncut;
 }
 
-/** Lines with more than `most` columns that would still be too long without their longest literal. */
+/** Lines that would have more than `most` columns even without their longest literal. */
 export function wideLines(most: number, sources: readonly Source[]): string[] {
   return sources.flatMap((source) => {
     const lines = source.text.split('\n');

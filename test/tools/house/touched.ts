@@ -23,7 +23,7 @@ export interface Family {
   /** All that is of this kind, as code writes it. */
   readonly members: readonly string[];
   readonly samples: readonly string[];
-  /** Where naming a sample means declaring it; elsewhere it is a use. All of the product without. */
+  /** Where naming a sample means declaring it; elsewhere it is a use. Default: everywhere. */
   readonly declaredIn?: readonly string[];
 }
 
@@ -148,7 +148,7 @@ export function touchedFiles(
   });
 }
 
-/** Samples that the product's code names nowhere: a part that is gone would seem to cost nothing. */
+/** Samples that no code of the product names: a part that is gone would seem to cost nothing. */
 export function missingSamples(
   families: readonly Family[],
   sources: readonly Source[],
