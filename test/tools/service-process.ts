@@ -4,7 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -64,8 +64,7 @@ export function serviceProcess(
     },
     async start() {
       if (name === 'enrich' && child === undefined) {
-        const built = await runSluice(['--config', config, 'topology', 'build'], env);
-        if (built.code !== 0) throw new Error(`the topologies were not built:\n${built.said}`);
+        await buildOnce(config, env);
       }
       // As the command's first line says.
       const args = [
@@ -121,6 +120,20 @@ export function serviceProcess(
     metrics: () => metricsOf(dir),
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
+}
+
+const builds = new Map<string, Promise<void>>();
+
+/** Configurations that name the same files share what is built beside these. */
+function buildOnce(config: string, env: Readonly<Record<string, string>>): Promise<void> {
+  const named = /^topologies: \["\/.*\]$/m.exec(readFileSync(config, 'utf8'))?.[0] ?? config;
+  const build = async (): Promise<void> => {
+    const { code, said } = await runSluice(['--config', config, 'topology', 'build'], env);
+    if (code !== 0) throw new Error(`the topologies were not built:\n${said}`);
+  };
+  const building = builds.get(named) ?? build();
+  builds.set(named, building);
+  return building;
 }
 
 /** Runs `sluice` with `args` to its end, or until `maxMs`: the code is null then. */
