@@ -54,6 +54,7 @@ export const sinkScenarios: Scenarios = (cloudOf) => {
             return faults[failed++ % faults.length] ?? pass;
           };
           await wait(18_000 * scale);
+          await until(async () => failed > 0);
           awsProxy.decide = () => pass;
         });
         return { sent, checks: [[`calls failed (${failed})`, failed > 0]] };
@@ -96,6 +97,7 @@ export const sinkScenarios: Scenarios = (cloudOf) => {
           awsProxy.decide = ({ operation }, nth) =>
             operation === 'PutRecordBatch' && nth % 5 !== 4 ? hoseThrottled : pass;
           await wait(Math.max(18_000 * scale, 4_000));
+          await until(async () => awsProxy.happened > before);
           awsProxy.decide = () => pass;
         });
         const refused = awsProxy.happened - before;
