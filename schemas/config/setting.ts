@@ -114,12 +114,16 @@ export type ValueOf<S> = S extends { readonly enum: readonly (infer One)[] }
             ? Readonly<Record<string, ValueOf<One>>>
             : string;
 
+/** Keys of members that have a value in any case. */
+type Present<Members, Required> = {
+  [K in keyof Members]: K extends Required ? K : Members[K] extends Always ? K : never;
+}[keyof Members];
 type GroupOf<Members, Required> = {
-  readonly [K in keyof Members as NameOf<K, Members[K]>]: K extends Required
-    ? ValueOf<Members[K]>
-    : Members[K] extends Always
-      ? ValueOf<Members[K]>
-      : ValueOf<Members[K]> | undefined;
+  readonly [K in Present<Members, Required> as NameOf<K, Members[K]>]: ValueOf<Members[K]>;
+} & {
+  readonly [K in Exclude<keyof Members, Present<Members, Required>> as NameOf<K, Members[K]>]?:
+    | ValueOf<Members[K]>
+    | undefined;
 };
 
 /** `body_max_mb` with `as: bodyMaxBytes` is `bodyMaxBytes`; `log_level` is `logLevel`. */

@@ -61,6 +61,16 @@ export function effectiveValues<S extends SettingSchema>(
   return { values: read(table, document.values, []) as ValueOf<S>, settings };
 }
 
+/** What a group has where a file says nothing. */
+export function defaultsOf<S extends SettingSchema>(schema: S): ValueOf<S> {
+  const { properties, additionalProperties: one } = schema;
+  if (properties === undefined)
+    return (one === undefined ? inUnits(schema, schema.default, '') : {}) as ValueOf<S>;
+  return Object.fromEntries(
+    Object.entries(properties).map(([key, member]) => [nameOf(key, member), defaultsOf(member)]),
+  ) as ValueOf<S>;
+}
+
 type Members = Readonly<Record<string, unknown>>;
 
 function originOf(

@@ -104,17 +104,12 @@ export function streamConfig(
   more: Partial<StreamConfig> = {},
 ): StreamConfig {
   return {
+    ...ledgerStream,
     team,
     app,
     name: `${team}/${app}`,
     kinesisStream: `${team}-${app}`,
     kafkaTopic: `${team}-${app}`,
-    envelope: 'none',
-    event: {},
-    ack: 'replicated',
-    whenDown: 'refuse',
-    order: 'none',
-    aggregate: 'none',
     ...more,
   };
 }
