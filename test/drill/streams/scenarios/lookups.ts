@@ -95,8 +95,8 @@ export const lookupScenarios: Scenarios = (cloudOf) => [
               [`it refused calls (${prices.refusedAtMs.length})`, prices.refusedAtMs.length > 0],
               ['the status said until when', isPaused],
               [
-                `and how long calls take (${calls}, ${failed} of them failed, half within ${p50Ms} ms, 99 of 100 within ${p99Ms} ms)`,
-                calls >= valid.length && failed > 0 && typeof p50Ms === 'number',
+                `and how long calls take (${calls}, ${failed} of them failed, half within ${p50Ms?.toFixed(1)} ms, 99 of 100 within ${p99Ms?.toFixed(1)} ms)`,
+                calls > failed && failed > 0 && typeof p50Ms === 'number',
               ],
             ],
             after: async (lake) => {
