@@ -13,6 +13,7 @@
 import type { SinkState } from '../graph/sink.ts';
 import { isStateful, kindNamed } from '../operators/kinds.ts';
 import type { SinkDefinitionData } from '../operators/sink/node.ts';
+import { sinkKindNamed } from '../operators/sink/sinks.ts';
 import type { Plan } from '../plan/plan.ts';
 import { adaptState } from './adapt-state.ts';
 import type { Definition } from './definition.ts';
@@ -136,20 +137,9 @@ export function restoreNotes(manifest: Manifest, plan: Plan): readonly string[] 
   ];
 }
 
-/**
- * Where a sink's output goes: whoever writes there next goes on with what is staged. Undefined
- * where nothing is staged.
- */
+/** Undefined where nothing is staged. */
 function targetOf(id: string, sink: SinkDefinitionData): string | undefined {
-  switch (sink.kind) {
-    case 'table':
-      return `table ${sink.table}`;
-    case 'graph':
-      return `graph ${id}`;
-    case 'rejected':
-    case 'collect':
-      return undefined;
-  }
+  return sinkKindNamed(sink.kind)?.target?.(sink, id);
 }
 
 /** The states of the sinks that the plan has, and those of the sinks that it has no more. */

@@ -14,6 +14,7 @@ import type { Call, NodeParts, SchemasCheck } from '../operators/node-parts.ts';
 import type { NodeCounts, OperatorHost, Reject } from '../operators/operator.ts';
 import { noCounts } from '../operators/operator.ts';
 import type { SinkNode } from '../operators/sink/node.ts';
+import { sinkKindOf } from '../operators/sink/sinks.ts';
 import { StatelessOperator } from '../operators/stateless.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
 import { isLateOutput } from '../plan/plan.ts';
@@ -92,7 +93,8 @@ class Batches {
 
 function sinkStage(node: SinkNode, input: Batch, topology: Topology): SinkStage {
   const from = present(node.inputs[0], 'an input');
-  const writes = node.sink.kind === 'graph' ? resolved(topology, node.id, 'writes') : undefined;
+  const makesWrites = sinkKindOf(node.sink).slots?.includes('writes') === true;
+  const writes = makesWrites ? resolved(topology, node.id, 'writes') : undefined;
   const late = isLateOutput(topology.plan, from);
   return { node, input, port: from.port, late, writes };
 }

@@ -5,7 +5,8 @@
 import { expect, it } from 'vitest';
 import type { PartitionColumn } from '../../../schemas/partition.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
-import type { SinkNode } from '../../../topology/operators/sink/node.ts';
+import type { SinkOf } from '../../../topology/operators/sink/sink-kind.ts';
+import type { TableDefinition } from '../../../topology/operators/sink/table-definition.ts';
 import { tableProblems } from '../../../topology/operators/sink/table-problems.ts';
 
 const text = { type: 'string' };
@@ -18,11 +19,8 @@ function problemsOf(
   upsert?: readonly string[],
 ): readonly string[] {
   const schema = { $id: 'row', type: 'object', properties };
-  const node: SinkNode = {
+  const node: SinkOf<TableDefinition> = {
     id: 'sink',
-    kind: 'sink',
-    inputs: [],
-    outputs: [],
     sink: {
       kind: 'table',
       table,
@@ -143,8 +141,8 @@ it('a table by key names columns that are keys, and its view has its own name', 
     "upsert names 'ratio', which is no key: a key is text, an integer, a boolean or a time",
     "upsert names 'more', which is no key: a key is text, an integer, a boolean or a time",
   ]);
-  const node = (table: string, upsert: object): SinkNode => ({
-    ...{ id: table, kind: 'sink', inputs: [], outputs: [] },
+  const node = (table: string, upsert: object): SinkOf<TableDefinition> => ({
+    id: table,
     sink: {
       kind: 'table',
       table,

@@ -17,7 +17,8 @@ import { limits } from '../../../schemas/limits.ts';
 import { folded } from '../../../schemas/partition.ts';
 import { latestOf } from '../../../schemas/table-rows.ts';
 import type { PlanProblem, Problem } from '../../graph/node.ts';
-import type { SinkNode, TableDefinition } from './node.ts';
+import type { SinkOf } from './sink-kind.ts';
+import type { TableDefinition } from './table-definition.ts';
 
 const tablePattern = new RegExp(`^[a-z][a-z0-9_]{0,${limits.tableNameMaxChars - 1}}$`);
 const reservedTables = new Set(['rejected']);
@@ -31,11 +32,10 @@ const reservedColumns = new Set([
   '__filename',
 ]);
 
-export function tableProblems(sinks: readonly SinkNode[]): readonly PlanProblem[] {
+export function tableProblems(sinks: readonly SinkOf<TableDefinition>[]): readonly PlanProblem[] {
   const problems: PlanProblem[] = [];
   const owners = new Map<string, string>();
   for (const { id, sink } of sinks) {
-    if (sink.kind !== 'table') continue;
     const found = [...nameProblems(sink, owners), ...schemaProblems(sink), ...keyProblems(sink)];
     problems.push(...found.map((problem) => ({ node: id, ...problem })));
     owners.set(sink.table, id);
@@ -44,8 +44,8 @@ export function tableProblems(sinks: readonly SinkNode[]): readonly PlanProblem[
 }
 
 /** The view of a table by key has a name of its own. */
-function latestProblems(sinks: readonly SinkNode[]): readonly PlanProblem[] {
-  const tables = sinks.flatMap(({ id, sink }) => (sink.kind === 'table' ? [{ id, ...sink }] : []));
+function latestProblems(sinks: readonly SinkOf<TableDefinition>[]): readonly PlanProblem[] {
+  const tables = sinks.map(({ id, sink }) => ({ id, ...sink }));
   return tables.flatMap(({ id, table }) => {
     const of = tables.find(
       (other) => other.upsert !== undefined && latestOf(other.table) === table,

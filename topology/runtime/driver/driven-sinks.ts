@@ -7,13 +7,12 @@
 import type { RowProblem } from '../../../schemas/columns.ts';
 import { present } from '../../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
-import { tableRows } from '../../../schemas/table-rows.ts';
 import type { WriteProblem } from '../../graph/fit-write.ts';
-import { fitWrites } from '../../graph/fit-write.ts';
 import type { Batch } from '../../operators/batch.ts';
 import { rowKinds } from '../../operators/batch.ts';
 import type { NodeCounts, Reject } from '../../operators/operator.ts';
 import { rejectThrown } from '../../operators/operator.ts';
+import { sinkKindOf } from '../../operators/sink/sinks.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { maxTime } from '../../time/watermark.ts';
 import type { Dag, SinkStage } from '../dag.ts';
@@ -123,25 +122,11 @@ function signalOf({ kinds, timestamps }: Batch, index: number): DrivenSignal | u
   }
 }
 
-function takeOf({ node, writes }: SinkStage, graph: Plan): Take {
-  const { sink } = node;
-  switch (sink.kind) {
-    case 'table': {
-      const table = tableRows(sink.schema, sink.partitionBy, graph.owner);
-      return (row, timestamp) => {
-        const cells = table.cells(row);
-        const folder = 'message' in cells ? cells : table.folder(row, timestamp);
-        return typeof folder === 'string' ? { row } : { row, problem: folder };
-      };
-    }
-    case 'graph':
-      return (value) => {
-        const made = writesFrom(present(writes, 'the function of a graph sink'), value);
-        const fit = fitWrites(sink.model, made);
-        return 'message' in fit ? { row: made, problem: fit } : { row: made };
-      };
-    case 'rejected':
-    case 'collect':
-      return (row) => ({ row });
-  }
+function takeOf({ node: { sink }, writes }: SinkStage, graph: Plan): Take {
+  const check = sinkKindOf(sink).check?.(sink, graph.owner);
+  return (value, timestamp) => {
+    const row = writes === undefined ? value : writesFrom(writes, value);
+    const problem = check?.(row, timestamp);
+    return problem === undefined ? { row } : { row, problem };
+  };
 }

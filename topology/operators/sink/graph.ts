@@ -1,0 +1,50 @@
+/**
+ * A property graph: a function makes writes of an element.
+ */
+import { fitWrites } from '../../graph/fit-write.ts';
+import type { GraphModel } from '../../graph/graph-model.ts';
+import { modelClashes, modelProblems } from '../../graph/graph-model.ts';
+import type { PlanProblem } from '../../graph/node.ts';
+import type { SinkKind, SinkOf } from './sink-kind.ts';
+
+export interface GraphDefinition {
+  readonly kind: 'graph';
+  readonly model: GraphModel;
+}
+
+export const graphKind: SinkKind<GraphDefinition> = {
+  kind: 'graph',
+  summary: ({ model: { nodes, edges } }) => {
+    const types = Object.entries(edges).map(([type, { from, to }]) => `${from}-${type}-${to}`);
+    return `graph: ${[...Object.keys(nodes), ...types].join(', ')}`;
+  },
+  slots: ['writes'],
+  problems: allModelProblems,
+  target: (_definition, id) => `graph ${id}`,
+  check:
+    ({ model }) =>
+    (writes) => {
+      const fit = fitWrites(model, writes);
+      return 'message' in fit ? fit : undefined;
+    },
+};
+
+/** Several sinks may write into one graph, as long as they mean the same by a name. */
+function allModelProblems(sinks: readonly SinkOf<GraphDefinition>[]): readonly PlanProblem[] {
+  const problems: PlanProblem[] = [];
+  const checked: (readonly [node: string, model: GraphModel])[] = [];
+  for (const { id: node, sink } of sinks) {
+    const { model } = sink;
+    for (const message of modelProblems(model))
+      problems.push({ node, message, fix: 'correct the model that graph() is given' });
+    for (const [other, known] of checked) {
+      for (const name of modelClashes(model, known)) {
+        const message = `its graph model defines '${name}' otherwise than the sink '${other}'`;
+        const fix = 'define it once and use it in both models, or rename it';
+        problems.push({ node, message, fix });
+      }
+    }
+    checked.push([node, model]);
+  }
+  return problems;
+}

@@ -1,0 +1,42 @@
+/**
+ * What has to be known of a kind of sink while a plan is looked at, restored or tested: the contract
+ * between a kind's module and the list of all of them (sinks.ts). How it is carried out is bound
+ * where a job runs (enrich/sinks.ts). All of it is pure.
+ */
+import type { RowProblem } from '../../../schemas/columns.ts';
+import type { PartitionOwner } from '../../../schemas/partition.ts';
+import type { JsonSchema } from '../../../schemas/registry.ts';
+import type { WriteProblem } from '../../graph/fit-write.ts';
+import type { PlanProblem } from '../../graph/node.ts';
+
+interface AnyDefinition {
+  readonly kind: string;
+}
+
+/** A sink of a plan, by its node's id. */
+export interface SinkOf<D extends AnyDefinition> {
+  readonly id: string;
+  readonly sink: D;
+}
+
+/** Why a sink would not take a row; undefined: it does. */
+export type RowCheck = (row: unknown, timestamp: number) => RowProblem | WriteProblem | undefined;
+
+export interface SinkKind<D extends AnyDefinition> {
+  readonly kind: D['kind'];
+  /** What it is, in a few words. Default: its kind. */
+  readonly summary?: (definition: D) => string;
+  /** `writes`: a function makes rows of its elements. */
+  readonly slots?: readonly 'writes'[];
+  /** Schemas that have to compile. */
+  readonly schemas?: (definition: D) => readonly JsonSchema[];
+  /** What is wrong with the sinks of this kind, each and between them. */
+  readonly problems?: (sinks: readonly SinkOf<D>[]) => readonly PlanProblem[];
+  /**
+   * Where its output goes: whoever writes there next goes on with what is staged. Absent: nothing
+   * is staged.
+   */
+  readonly target?: (definition: D, id: string) => string;
+  /** What the test driver holds a row against. Absent: every row is taken. */
+  readonly check?: (definition: D, owner: PartitionOwner) => RowCheck;
+}

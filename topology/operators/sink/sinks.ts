@@ -1,0 +1,30 @@
+/**
+ * The kinds of sinks: the one place that names all of them. A new kind is a module and a line here,
+ * and its adapter a line in enrich/sinks.ts.
+ */
+import { present } from '../../../schemas/kernel/assert.ts';
+import { collectKind } from './collect.ts';
+import { graphKind } from './graph.ts';
+import { rejectedKind } from './rejected.ts';
+import type { SinkKind } from './sink-kind.ts';
+import { tableKind } from './table.ts';
+
+export const sinkKinds = [graphKind, tableKind, rejectedKind, collectKind] as const;
+
+type DefinitionOf<K> = K extends SinkKind<infer D> ? D : never;
+
+export type SinkDefinitionData = DefinitionOf<(typeof sinkKinds)[number]>;
+
+/** A kind is only given definitions of its own. */
+const byKind: ReadonlyMap<string, SinkKind<SinkDefinitionData>> = new Map(
+  sinkKinds.map((kind) => [kind.kind, kind as unknown as SinkKind<SinkDefinitionData>]),
+);
+
+/** Undefined for what no kind is called, as in a checkpoint of another version. */
+export function sinkKindNamed(name: string): SinkKind<SinkDefinitionData> | undefined {
+  return byKind.get(name);
+}
+
+export function sinkKindOf({ kind }: SinkDefinitionData): SinkKind<SinkDefinitionData> {
+  return present(byKind.get(kind), `the kind of sink ${kind}`);
+}
