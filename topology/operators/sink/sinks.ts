@@ -3,17 +3,23 @@
  * and its adapter a line in enrich/sinks.ts.
  */
 import { present } from '../../../schemas/kernel/assert.ts';
+import type { CollectDefinition } from './collect.ts';
 import { collectKind } from './collect.ts';
+import type { GraphDefinition } from './graph.ts';
 import { graphKind } from './graph.ts';
+import type { RejectedDefinition } from './rejected.ts';
 import { rejectedKind } from './rejected.ts';
 import type { SinkKind } from './sink-kind.ts';
 import { tableKind } from './table.ts';
+import type { TableDefinition } from './table-definition.ts';
 
 export const sinkKinds = [graphKind, tableKind, rejectedKind, collectKind] as const;
 
-type DefinitionOf<K> = K extends SinkKind<infer D> ? D : never;
-
-export type SinkDefinitionData = DefinitionOf<(typeof sinkKinds)[number]>;
+export type SinkDefinitionData =
+  | TableDefinition
+  | RejectedDefinition
+  | CollectDefinition
+  | GraphDefinition;
 
 /** A kind is only given definitions of its own. */
 const byKind: ReadonlyMap<string, SinkKind<SinkDefinitionData>> = new Map(
