@@ -10,7 +10,6 @@
 import '../host/http-server.ts';
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { MetricsText } from '../../ingest/telemetry/metrics.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
@@ -28,6 +27,7 @@ import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import type { PlainServer } from '../host/plain-server.ts';
 import { servePlain, textAnswer } from '../host/plain-server.ts';
 import type { InstanceStatus } from '../host/status.ts';
+import { StopSteps } from '../host/stop-steps.ts';
 import { topologyHost } from '../host/topology-host.ts';
 import { topologyMetrics } from '../host/topology-metrics.ts';
 import { TopologyNames } from '../host/topology-names.ts';
@@ -70,72 +70,35 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
   const { config, clock, random, tell } = options;
   const dir = resolve(options.dir);
   const lock = await lockInstance(dir);
-  const undo: (() => Promise<void>)[] = [() => lock.release()];
+  const stops = new StopSteps();
+  stops.add('lock', async () => lock.release());
   try {
     requireBuilt(config.topologies);
     rmSync(buildDir(dir), { recursive: true, force: true });
-    const { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups } = config;
-    let stopping = false;
-    const hosts: TopologyHost[] = [];
-    const statuses = (): Promise<InstanceStatus['topologies']> =>
-      Promise.all(hosts.map((host) => host.status()));
-    let instance = unknownInstance;
-    const notReady = async (): Promise<string | undefined> => {
-      if (stopping) return 'stopping';
-      if (hosts.length === 0) return 'starting';
-      return topologiesNotReady(await statuses());
-    };
-    const server = await serveHealth(enrich, notReady);
-    undo.unshift(() => server.close());
-    const read = async (): Promise<MetricsText> => topologyMetrics(await statuses(), clock.now());
+    const topologies = new ServedTopologies();
+    const server = await serveHealth(config.enrich, () => topologies.notReady());
+    stops.add('health', () => server.close());
     const metrics = await serveMetrics({
       config: config.metrics,
       defaultPort: metricsPorts.enrich,
-      read,
+      read: async () => topologyMetrics(await topologies.statuses(), clock.now()),
     });
-    undo.splice(-1, 0, () => metrics.close());
+    stops.add('metrics', () => metrics.close());
     await runStartupChecks(enrichChecks(config, { clock, random }), tell);
     const dropState =
       options.dropState === undefined ? {} : await dropStateIn(options, options.dropState);
-    const status = async (): Promise<InstanceStatus> => ({
-      instance,
-      ingress: null,
-      configuration: null,
-      paths: [],
-      topologies: await statuses(),
-    });
+    let instance = unknownInstance;
     const control = await serveControl(dir, {
-      reads: { '/_sluice/status': async () => jsonAnswer(200, await status()) },
+      reads: {
+        '/_sluice/status': async () => jsonAnswer(200, await statusOf(topologies, instance)),
+      },
       commands: {
-        '/_sluice/drain': async (body) => drainAnswer(hosts, body),
-        '/_sluice/skip': async (body) => skipAnswer(hosts, body),
+        '/_sluice/drain': async (body) => drainAnswer(topologies.hosts, body),
+        '/_sluice/skip': async (body) => skipAnswer(topologies.hosts, body),
       },
     });
-    undo.splice(-1, 0, () => control.close());
-    const names = new TopologyNames();
-    for (const file of config.topologies) {
-      hosts.push(
-        topologyHost({
-          file,
-          buildDir: buildDir(dir),
-          built: true,
-          input: {
-            place: {
-              kind: 'services',
-              config: { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups },
-            },
-            checkpointIntervalMs: enrich.checkpointIntervalMs,
-            functionMaxMs: enrich.functionMaxMs,
-            dropState,
-            from: options.from,
-          },
-          names,
-          clock,
-          random,
-          tell,
-        }),
-      );
-    }
+    stops.add('control', () => control.close());
+    topologies.hosts.push(...topologyHosts(options, dir, dropState));
     instance = {
       pid: process.pid,
       url: server.url,
@@ -143,34 +106,94 @@ export async function startEnrich(options: EnrichOptions): Promise<RunningEnrich
       startedAt: new Date(clock.now()).toISOString(),
     };
     lock.publish(instance);
-    const started = Promise.all(hosts.map((host) => host.start()));
-    undo.unshift(async () => {
-      stopping = true;
-      await started;
-      await Promise.all(hosts.map((host) => host.stop()));
-    });
-    const fenced = async (): Promise<void> => {
-      while (!stopping) {
-        const states = (await statuses()).map(({ state }) => state);
-        if (
-          states.includes('taken-over') &&
-          states.every((state) => state === 'taken-over' || state === 'drained')
-        )
-          return;
-        await sleep(clock, fencePollMs);
-      }
-    };
-    return {
-      instance,
-      fenced: fenced(),
-      async stop() {
-        for (const step of undo) await step();
-      },
-    };
+    topologies.start();
+    stops.add('topologies', () => topologies.stop());
+    return { instance, fenced: topologies.fenced(clock), stop: () => stops.stop() };
   } catch (thrown) {
-    for (const step of undo) await step().catch(() => undefined);
+    await stops.undo();
     throw thrown;
   }
+}
+
+/** The topologies of a service, from before they are begun until they have ended. */
+class ServedTopologies {
+  readonly hosts: TopologyHost[] = [];
+  #started: Promise<unknown> = Promise.resolve();
+  #isStopping = false;
+
+  statuses(): Promise<InstanceStatus['topologies']> {
+    return Promise.all(this.hosts.map((host) => host.status()));
+  }
+
+  async notReady(): Promise<string | undefined> {
+    if (this.#isStopping) return 'stopping';
+    if (this.hosts.length === 0) return 'starting';
+    return topologiesNotReady(await this.statuses());
+  }
+
+  start(): void {
+    this.#started = Promise.all(this.hosts.map((host) => host.start()));
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#started;
+    await Promise.all(this.hosts.map((host) => host.stop()));
+  }
+
+  /** Resolves when other processes have taken over all that were not drained. */
+  async fenced(clock: Clock): Promise<void> {
+    while (!this.#isStopping) {
+      const states = (await this.statuses()).map(({ state }) => state);
+      if (
+        states.includes('taken-over') &&
+        states.every((state) => state === 'taken-over' || state === 'drained')
+      )
+        return;
+      await sleep(clock, fencePollMs);
+    }
+  }
+}
+
+async function statusOf(topologies: ServedTopologies, instance: Instance): Promise<InstanceStatus> {
+  return {
+    instance,
+    ingress: null,
+    configuration: null,
+    paths: [],
+    topologies: await topologies.statuses(),
+  };
+}
+
+function topologyHosts(
+  { config, clock, random, tell, from }: EnrichOptions,
+  dir: string,
+  dropState: DropState,
+): readonly TopologyHost[] {
+  const { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups } = config;
+  const { checkpointIntervalMs, functionMaxMs } = enrich;
+  const names = new TopologyNames();
+  return config.topologies.map((file) =>
+    topologyHost({
+      file,
+      buildDir: buildDir(dir),
+      built: true,
+      input: {
+        place: {
+          kind: 'services',
+          config: { streams, kinesis, kafka, s3, firehose, neo4j, enrich, lookups },
+        },
+        checkpointIntervalMs,
+        functionMaxMs,
+        dropState,
+        from,
+      },
+      names,
+      clock,
+      random,
+      tell,
+    }),
+  );
 }
 
 async function dropStateIn(

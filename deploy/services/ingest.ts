@@ -7,13 +7,14 @@
  */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import type { Ingress } from '../../ingest/ingress.ts';
 import type { Log } from '../../ingest/telemetry/log.ts';
 import type { SluiceConfig } from '../../schemas/config.ts';
 import { ledgerStream } from '../../schemas/config.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
-import type { Path } from '../../schemas/ports/record.ts';
-import { routes } from '../../schemas/ports/record.ts';
+import type { BlobStore } from '../../schemas/ports/blob-store.ts';
+import type { Route } from '../../schemas/ports/record.ts';
 import type { RecordWriter } from '../../schemas/ports/record-writer.ts';
 import { jsonAnswer } from '../host/commands.ts';
 import { reloadOnChange } from '../host/config-watch.ts';
@@ -25,11 +26,13 @@ import { metricsPorts, serveMetrics } from '../host/metrics-server.ts';
 import { openIngress } from '../host/open-ingress.ts';
 import { openNotice, refuseOpenToAll } from '../host/open-to-all.ts';
 import type { InstanceStatus } from '../host/status.ts';
+import { StopSteps } from '../host/stop-steps.ts';
 import { checkBucket, s3BlobStore } from '../stores/s3/s3-blob-store.ts';
 import { createKafkaWriter } from '../streams/kafka/kafka-writer.ts';
 import { createKinesisWriter } from '../streams/kinesis/kinesis-writer.ts';
 import type { ToldFailure } from '../streams/told-failures.ts';
 import { awsOptions, kafkaConnection, s3Place } from './connections.ts';
+import type { Happenings } from './happenings.ts';
 import { createHappenings } from './happenings.ts';
 import type { StartupCheck } from './startup-checks.ts';
 import { runStartupChecks } from './startup-checks.ts';
@@ -63,71 +66,12 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
   await refuseOpenToAll(config);
   const dir = resolve(options.dir);
   const lock = await lockInstance(dir);
-  const undo: (() => Promise<void>)[] = [() => lock.release()];
+  const stops = new StopSteps();
+  stops.add('lock', async () => lock.release());
   try {
     const happenings = createHappenings();
-    const context = { clock, random, happenings };
-    const bound = [...config.streams, ledgerStream];
-    const told =
-      (path: Path) =>
-      (stream: string, { code, message, fix }: ToldFailure, cause: unknown): void => {
-        if (fix === undefined)
-          log.warn({ stream, path, code, err: cause }, 'a write failed as a whole');
-        else
-          log.error(
-            { stream, path, code, fix, err: cause },
-            `writes fail until somebody acts: ${message}; ${fix}`,
-          );
-      };
-    const kinesis = createKinesisWriter({
-      ...awsOptions(config.kinesis),
-      streams: new Map(bound.map(({ name, kinesisStream }) => [name, kinesisStream])),
-      tell: told('kinesis'),
-      failedForGood: () => happenings.count('kinesis-permanent-failure'),
-    });
-    undo.unshift(() => kinesis.close());
-    const kafka = createKafkaWriter({
-      connection: kafkaConnection(config.kafka, context),
-      topics: new Map(bound.map(({ name, kafkaTopic }) => [name, kafkaTopic])),
-      ...(config.kafka.compression === undefined ? {} : { compression: config.kafka.compression }),
-      clock,
-      random,
-      compactedTopics: config.kafka.compactedTopics ?? 'refuse',
-      tell: told('kafka'),
-      failedForGood: () => happenings.count('kafka-permanent-failure'),
-    });
-    undo.unshift(() => kafka.close());
-    const claimsPlace = config.routing.claimCheck
-      ? { ...s3Place(config.s3, 'claims'), clock, random }
-      : undefined;
-    const claims = claimsPlace === undefined ? undefined : s3BlobStore(claimsPlace);
-    if (claims !== undefined) undo.unshift(async () => claims.close());
-
-    const writers = { kinesis, kafka };
-    const checks = bound.flatMap(({ name, kinesisStream, kafkaTopic }) =>
-      routes.map((path) =>
-        streamCheck(writers[path], name, path === 'kinesis' ? kinesisStream : kafkaTopic, log),
-      ),
-    );
-    if (claimsPlace !== undefined) {
-      checks.push({
-        what: `S3 bucket ${claimsPlace.bucket} (claims)`,
-        look: async () => {
-          await checkBucket(claimsPlace);
-          return 'can be listed, read, written and deleted from';
-        },
-      });
-    }
+    const { writers, claims, checks } = openWriters(options, happenings, stops);
     await runStartupChecks(checks, tell);
-
-    let instance = unknownInstance;
-    const status = (): InstanceStatus => ({
-      instance,
-      ingress: ingress.counts(),
-      configuration: ingress.reloads(),
-      paths: ingress.routes(),
-      topologies: [],
-    });
     const ingress = await openIngress({
       config,
       writers,
@@ -139,18 +83,19 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
       instance: hostname(),
       happened: () => happenings.counts(),
     });
-    undo.unshift(() => ingress.drain());
+    stops.add('ingress', () => ingress.drain());
     const metrics = await serveMetrics({
       config: config.metrics,
       defaultPort: metricsPorts.ingest,
       read: () => ingress.metrics(),
     });
-    undo.splice(-1, 0, () => metrics.close());
+    stops.add('metrics', () => metrics.close());
+    let instance = unknownInstance;
     const control = await serveControl(dir, {
-      reads: { '/_sluice/status': async () => jsonAnswer(200, status()) },
+      reads: { '/_sluice/status': async () => jsonAnswer(200, statusOf(ingress, instance)) },
     });
-    undo.splice(-1, 0, () => control.close());
-    undo.unshift(reloadOnChange(config, options.readConfig, ingress, options));
+    stops.add('control', () => control.close());
+    stops.add('changes', reloadOnChange(config, options.readConfig, ingress, options));
     const open = openNotice(config);
     if (open !== undefined) tell(open);
     instance = {
@@ -160,16 +105,90 @@ export async function startIngest(options: ServiceOptions): Promise<RunningServi
       startedAt: new Date(clock.now()).toISOString(),
     };
     lock.publish(instance);
-    return {
-      instance,
-      async stop() {
-        for (const step of undo) await step();
-      },
-    };
+    return { instance, stop: () => stops.stop() };
   } catch (thrown) {
-    for (const step of undo) await step().catch(() => undefined);
+    await stops.undo();
     throw thrown;
   }
+}
+
+function statusOf(ingress: Ingress, instance: Instance): InstanceStatus {
+  return {
+    instance,
+    ingress: ingress.counts(),
+    configuration: ingress.reloads(),
+    paths: ingress.routes(),
+    topologies: [],
+  };
+}
+
+/** What the ingress writes to, and what has to be there before it starts. */
+interface Writers {
+  readonly writers: Readonly<Record<Route, RecordWriter>>;
+  readonly claims: BlobStore | undefined;
+  readonly checks: readonly StartupCheck[];
+}
+
+function openWriters(
+  { config, clock, random, log }: ServiceOptions,
+  happenings: Happenings,
+  stops: StopSteps,
+): Writers {
+  const bound = [...config.streams, ledgerStream];
+  const kinesis = createKinesisWriter({
+    ...awsOptions(config.kinesis),
+    streams: new Map(bound.map(({ name, kinesisStream }) => [name, kinesisStream])),
+    tell: tellFailures(log, 'kinesis'),
+    failedForGood: () => happenings.count('kinesis-permanent-failure'),
+  });
+  stops.add('data', () => kinesis.close());
+  const kafka = createKafkaWriter({
+    connection: kafkaConnection(config.kafka, { clock, random, happenings }),
+    topics: new Map(bound.map(({ name, kafkaTopic }) => [name, kafkaTopic])),
+    ...(config.kafka.compression === undefined ? {} : { compression: config.kafka.compression }),
+    clock,
+    random,
+    compactedTopics: config.kafka.compactedTopics ?? 'refuse',
+    tell: tellFailures(log, 'kafka'),
+    failedForGood: () => happenings.count('kafka-permanent-failure'),
+  });
+  stops.add('data', () => kafka.close());
+  const checks = bound.flatMap(({ name, kinesisStream, kafkaTopic }) => [
+    streamCheck(kinesis, name, kinesisStream, log),
+    streamCheck(kafka, name, kafkaTopic, log),
+  ]);
+  const writers = { kinesis, kafka };
+  if (!config.routing.claimCheck) return { writers, claims: undefined, checks };
+  const place = { ...s3Place(config.s3, 'claims'), clock, random };
+  const claims = s3BlobStore(place);
+  stops.add('data', async () => claims.close());
+  return { writers, claims, checks: [...checks, claimsCheck(place)] };
+}
+
+function claimsCheck(place: Parameters<typeof checkBucket>[0]): StartupCheck {
+  return {
+    what: `S3 bucket ${place.bucket} (claims)`,
+    look: async () => {
+      await checkBucket(place);
+      return 'can be listed, read, written and deleted from';
+    },
+  };
+}
+
+/** A failure with a fix fails every write until somebody acts. */
+function tellFailures(
+  log: Log,
+  path: Route,
+): (stream: string, failure: ToldFailure, cause: unknown) => void {
+  return (stream, { code, message, fix }, cause) => {
+    if (fix === undefined)
+      log.warn({ stream, path, code, err: cause }, 'a write failed as a whole');
+    else
+      log.error(
+        { stream, path, code, fix, err: cause },
+        `writes fail until somebody acts: ${message}; ${fix}`,
+      );
+  };
 }
 
 function streamCheck(

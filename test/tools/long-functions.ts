@@ -4,8 +4,6 @@ export const functionMaxLines = 70;
 /** File and name. A function that is short enough leaves the list; none comes in. */
 export const toBeShortened: readonly string[] = [
   'deploy/services/enrich-checks.ts enrichChecks',
-  'deploy/services/enrich.ts startEnrich',
-  'deploy/services/ingest.ts startIngest',
   'deploy/stores/local/local-lake-files.ts lakeFiles',
   'deploy/streams/kafka/kafka-reader.ts ask',
   'deploy/streams/kafka/kafka-reader.ts createKafkaReader',
