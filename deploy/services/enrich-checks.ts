@@ -19,79 +19,89 @@ import { awsOptions, kafkaConnection, neo4jAccess, s3Place } from './connections
 import { createHappenings } from './happenings.ts';
 import type { StartupCheck } from './startup-checks.ts';
 
+interface Looking {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
 /** Throws `SluiceError` `config-incomplete`. */
-export function enrichChecks(
-  config: SluiceConfig,
-  { clock, random }: { readonly clock: Clock; readonly random: Random },
+export function enrichChecks(config: SluiceConfig, looking: Looking): readonly StartupCheck[] {
+  return [
+    ...streamChecks(config, looking),
+    bucketCheck(config, looking),
+    ...deliveryChecks(config, looking),
+    ...(config.neo4j.url === undefined ? [] : [graphCheck(config.neo4j)]),
+  ];
+}
+
+/** Each stream on both routes. */
+function streamChecks(
+  { streams, kinesis, kafka }: SluiceConfig,
+  { clock, random }: Looking,
 ): readonly StartupCheck[] {
-  const { streams, kinesis, kafka, s3, firehose, neo4j } = config;
   const connection = kafkaConnection(kafka, { clock, random, happenings: createHappenings() });
+  return streams.flatMap(({ name, kinesisStream, kafkaTopic }): readonly StartupCheck[] => [
+    {
+      what: `Kinesis stream ${kinesisStream} (${name})`,
+      look: () => {
+        const options = { ...awsOptions(kinesis), streamName: kinesisStream, clock, random };
+        return readable(createKinesisReader(options), 'shards');
+      },
+    },
+    {
+      what: `Kafka topic ${kafkaTopic} (${name})`,
+      look: async () => {
+        const reader = createKafkaReader({ connection, topic: kafkaTopic });
+        const found = await readable(reader, 'partitions');
+        const warnings = await compaction(connection, kafkaTopic, kafka.compactedTopics);
+        return [found, ...warnings].join('; ');
+      },
+    },
+  ]);
+}
+
+function bucketCheck({ s3 }: SluiceConfig, looking: Looking): StartupCheck {
   const bucket = s3Place(s3, '');
-  const checks: StartupCheck[] = streams.flatMap(
-    ({ name, kinesisStream, kafkaTopic }): readonly StartupCheck[] => [
-      {
-        what: `Kinesis stream ${kinesisStream} (${name})`,
-        look: () =>
-          readable(
-            createKinesisReader({
-              ...awsOptions(kinesis),
-              streamName: kinesisStream,
-              clock,
-              random,
-            }),
-            'shards',
-          ),
-      },
-      {
-        what: `Kafka topic ${kafkaTopic} (${name})`,
-        look: async () => {
-          const found = await readable(
-            createKafkaReader({ connection, topic: kafkaTopic }),
-            'partitions',
-          );
-          return [found, ...(await compaction(connection, kafkaTopic, kafka.compactedTopics))].join(
-            '; ',
-          );
-        },
-      },
-    ],
-  );
-  checks.push({
+  return {
     what: `S3 bucket ${bucket.bucket}`,
     look: async () => {
-      await checkBucket({ ...bucket, clock, random });
+      await checkBucket({ ...bucket, ...looking });
       return 'can be listed, read, written and deleted from';
     },
-  });
-  for (const [table, deliveryStream] of Object.entries(firehose.tables)) {
-    checks.push({
-      what: `Firehose delivery stream ${deliveryStream} (table ${table})`,
-      look: async () => {
-        const stream = firehoseStream({ ...awsOptions(firehose), deliveryStream, clock });
-        try {
-          await describeStream({ stream, clock, random });
-          return 'is there';
-        } finally {
-          stream.close();
-        }
-      },
-    });
-  }
-  if (neo4j.url !== undefined) {
-    const access = neo4jAccess(neo4j);
-    checks.push({
-      what: 'Neo4j',
-      look: async () => {
-        const session = createNeo4jSession(access);
-        try {
-          return await session.check();
-        } finally {
-          await session.close();
-        }
-      },
-    });
-  }
-  return checks;
+  };
+}
+
+function deliveryChecks(
+  { firehose }: SluiceConfig,
+  { clock, random }: Looking,
+): readonly StartupCheck[] {
+  return Object.entries(firehose.tables).map(([table, deliveryStream]) => ({
+    what: `Firehose delivery stream ${deliveryStream} (table ${table})`,
+    look: async () => {
+      const stream = firehoseStream({ ...awsOptions(firehose), deliveryStream, clock });
+      try {
+        await describeStream({ stream, clock, random });
+        return 'is there';
+      } finally {
+        stream.close();
+      }
+    },
+  }));
+}
+
+function graphCheck(neo4j: SluiceConfig['neo4j']): StartupCheck {
+  const access = neo4jAccess(neo4j);
+  return {
+    what: 'Neo4j',
+    look: async () => {
+      const session = createNeo4jSession(access);
+      try {
+        return await session.check();
+      } finally {
+        await session.close();
+      }
+    },
+  };
 }
 
 /**

@@ -138,58 +138,115 @@ export function decideChunk(
 }
 
 export function cypherDatabase(session: CypherSession): GraphDatabase {
-  const { dialect } = session;
-  let known: GraphModel | undefined;
-  let prepared = false;
+  return new CypherDatabase(session);
+}
 
-  const runStep = async (run: RunStatement, step: WriteStep): Promise<void> => {
-    if (step.kind === 'run') {
-      await run(step.text, step.rows);
-      return;
-    }
-    const found = new Set((await run(step.update, step.rows)).map((row) => String(row['found'])));
-    const missing = step.rows.filter((row) => !found.has(String(row[step.key])));
-    if (missing.length > 0) await run(step.create, missing);
-  };
+class CypherDatabase implements GraphDatabase {
+  readonly #session: CypherSession;
+  readonly #books: GraphBooks;
+  #known: GraphModel | undefined;
+  #prepared = false;
+
+  constructor(session: CypherSession) {
+    this.#session = session;
+    this.#books = new GraphBooks(session.dialect);
+  }
+
+  async openSink({ sink, run: by, model, restored }: SinkClaim): Promise<Progress> {
+    const books = this.#books;
+    await this.#prepare();
+    const before = grown(await this.#session.transaction((run) => books.readModel(run)), model);
+    await this.#define(model, before);
+    return this.#session.transaction(async (run) => {
+      // Read again: another sink may have brought its own meanwhile.
+      const now = grown(await books.readModel(run), model);
+      await books.runAll(run, books.modelSteps(now.model));
+      this.#known = now.model;
+      const found = await books.readProgress(run, sink);
+      if (found !== undefined && isLater(found.run, by)) throw fenced(sink, by, found.run);
+      const progress = progressFor(found, { run: by, restored });
+      await books.runAll(run, books.progressSteps({ sink, run: by, ...progress }));
+      return progress;
+    });
+  }
+
+  async applyChunk(id: ChunkId, writes: readonly GraphWrite[]): Promise<'applied' | 'skipped'> {
+    const { sink, run: by } = id;
+    const books = this.#books;
+    await this.#prepare();
+    return this.#session.transaction(async (run) => {
+      const found = await books.readProgress(run, sink);
+      switch (decideChunk(found, id)) {
+        case 'skip':
+          return 'skipped';
+        case 'fenced':
+          throw fenced(sink, by, found?.run ?? by);
+        case 'behind':
+          throw graphBehind(sink, found, id);
+        case 'apply': {
+          this.#known ??= await books.readModel(run);
+          const steps = writeSteps(this.#session.dialect, this.#known, writes);
+          await books.runAll(run, [...steps, ...books.progressSteps(id)]);
+          return 'applied';
+        }
+      }
+    });
+  }
+
+  async #prepare(): Promise<void> {
+    if (this.#prepared) return;
+    await this.#define(bookkeeping, { model: bookkeeping, added: bookkeeping });
+    this.#prepared = true;
+  }
+
+  async #define(
+    wanted: GraphModel,
+    { model, added }: { readonly model: GraphModel; readonly added: GraphModel },
+  ): Promise<void> {
+    const session = this.#session;
+    if (session.constrain !== undefined) return session.constrain(wanted);
+    for (const statement of schemaStatements(session.dialect, model, added))
+      await session.define(statement);
+  }
+}
+
+/** The bookkeeping nodes, read and written by the statements of a dialect. */
+class GraphBooks {
+  readonly #dialect: Dialect;
+
+  constructor(dialect: Dialect) {
+    this.#dialect = dialect;
+  }
 
   /** In their order. Neo4j is sent the next statement while it is at one, and answers in order. */
-  const runAll = async (run: RunStatement, steps: readonly WriteStep[]): Promise<void> => {
-    if (dialect === 'neo4j') await Promise.all(steps.map((step) => runStep(run, step)));
+  async runAll(run: RunStatement, steps: readonly WriteStep[]): Promise<void> {
+    if (this.#dialect === 'neo4j') await Promise.all(steps.map((step) => runStep(run, step)));
     else for (const step of steps) await runStep(run, step);
-  };
+  }
 
-  const readNode = async (
-    run: RunStatement,
-    label: string,
-    value: string,
-  ): Promise<Readonly<Record<string, unknown>> | undefined> => {
-    const step = readStep(dialect, label, bookkeeping.nodes[label] as NodeModel, value);
-    return (await run(step.text, step.rows))[0];
-  };
+  modelSteps(model: GraphModel): readonly WriteStep[] {
+    const props = { sluiceModel: modelName, sluiceDefinition: JSON.stringify(model) };
+    return this.#steps(modelLabel, props);
+  }
 
-  const bookSteps = (label: string, props: NodeWrite['props']): readonly WriteStep[] =>
-    writeSteps(dialect, bookkeeping, [{ kind: 'node', label, props }]);
-
-  const progressSteps = ({ sink, run, checkpoint, chunk }: ChunkId): readonly WriteStep[] =>
-    bookSteps(sinkLabel, {
+  progressSteps({ sink, run, checkpoint, chunk }: ChunkId): readonly WriteStep[] {
+    return this.#steps(sinkLabel, {
       sluiceSink: sink,
       sluiceLineage: run.lineage,
       sluiceAttempt: run.attempt,
       sluiceCheckpoint: checkpoint,
       sluiceChunk: chunk,
     });
+  }
 
-  const readModel = async (run: RunStatement): Promise<GraphModel> => {
-    const found = await readNode(run, modelLabel, modelName);
+  async readModel(run: RunStatement): Promise<GraphModel> {
+    const found = await this.#read(run, modelLabel, modelName);
     const definition = found?.['sluiceDefinition'];
     return typeof definition === 'string' ? (JSON.parse(definition) as GraphModel) : emptyModel;
-  };
+  }
 
-  const readProgress = async (
-    run: RunStatement,
-    sink: string,
-  ): Promise<RecordedProgress | undefined> => {
-    const found = await readNode(run, sinkLabel, sink);
+  async readProgress(run: RunStatement, sink: string): Promise<RecordedProgress | undefined> {
+    const found = await this.#read(run, sinkLabel, sink);
     if ((found?.['sluiceAttempt'] ?? undefined) === undefined) return undefined;
     const [attempt, checkpoint, chunk] = ['sluiceAttempt', 'sluiceCheckpoint', 'sluiceChunk'].map(
       (name) => Number(found?.[name]),
@@ -200,68 +257,30 @@ export function cypherDatabase(session: CypherSession): GraphDatabase {
       lineage: typeof lineage === 'string' ? lineage : undefined,
     };
     return { run: by, checkpoint: checkpoint ?? 0, chunk: chunk ?? 0 };
-  };
+  }
 
-  const define = async (
-    wanted: GraphModel,
-    { model, added }: { readonly model: GraphModel; readonly added: GraphModel },
-  ): Promise<void> => {
-    if (session.constrain !== undefined) return session.constrain(wanted);
-    for (const statement of schemaStatements(dialect, model, added))
-      await session.define(statement);
-  };
+  #steps(label: string, props: NodeWrite['props']): readonly WriteStep[] {
+    return writeSteps(this.#dialect, bookkeeping, [{ kind: 'node', label, props }]);
+  }
 
-  const prepare = async (): Promise<void> => {
-    if (prepared) return;
-    await define(bookkeeping, { model: bookkeeping, added: bookkeeping });
-    prepared = true;
-  };
+  async #read(
+    run: RunStatement,
+    label: string,
+    value: string,
+  ): Promise<Readonly<Record<string, unknown>> | undefined> {
+    const step = readStep(this.#dialect, label, bookkeeping.nodes[label] as NodeModel, value);
+    return (await run(step.text, step.rows))[0];
+  }
+}
 
-  return {
-    async openSink({ sink, run: by, model, restored }) {
-      await prepare();
-      const before = grown(await session.transaction(readModel), model);
-      await define(model, before);
-      return session.transaction(async (run) => {
-        // Read again: another sink may have brought its own meanwhile.
-        const now = grown(await readModel(run), model);
-        await runAll(
-          run,
-          bookSteps(modelLabel, {
-            sluiceModel: modelName,
-            sluiceDefinition: JSON.stringify(now.model),
-          }),
-        );
-        known = now.model;
-        const found = await readProgress(run, sink);
-        if (found !== undefined && isLater(found.run, by)) throw fenced(sink, by, found.run);
-        const progress = progressFor(found, { run: by, restored });
-        await runAll(run, progressSteps({ sink, run: by, ...progress }));
-        return progress;
-      });
-    },
-
-    async applyChunk(id, writes) {
-      const { sink, run: by } = id;
-      await prepare();
-      return session.transaction(async (run) => {
-        const found = await readProgress(run, sink);
-        switch (decideChunk(found, id)) {
-          case 'skip':
-            return 'skipped';
-          case 'fenced':
-            throw fenced(sink, by, found?.run ?? by);
-          case 'behind':
-            throw graphBehind(sink, found, id);
-          case 'apply': {
-            known ??= await readModel(run);
-            await runAll(run, [...writeSteps(dialect, known, writes), ...progressSteps(id)]);
-            return 'applied';
-          }
-        }
-      });
-    },
-  };
+async function runStep(run: RunStatement, step: WriteStep): Promise<void> {
+  if (step.kind === 'run') {
+    await run(step.text, step.rows);
+    return;
+  }
+  const found = new Set((await run(step.update, step.rows)).map((row) => String(row['found'])));
+  const missing = step.rows.filter((row) => !found.has(String(row[step.key])));
+  if (missing.length > 0) await run(step.create, missing);
 }
 
 function grown(

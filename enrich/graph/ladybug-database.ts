@@ -17,6 +17,7 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { Row } from './cypher.ts';
 import type { CypherSession, RunStatement } from './graph-database.ts';
+import type { LadybugFile } from './ladybug-file.ts';
 import { firstLine, openLadybugFile } from './ladybug-file.ts';
 import { serial } from './serial.ts';
 
@@ -32,30 +33,55 @@ export interface LadybugDatabase {
 
 /** Throws `SluiceError` `graph-native-missing`, `graph-in-use`, `graph-open-failed`. */
 export async function openLadybug(path: string): Promise<LadybugDatabase> {
-  const file = await openLadybugFile({
-    path,
-    readOnly: false,
-    addressBytes: limits.graphAddressMaxBytes,
-  });
-  const writes = serial();
-  let sinceCheckpoint = 0;
+  const addressBytes = limits.graphAddressMaxBytes;
+  return new OwnedLadybug(path, await openLadybugFile({ path, readOnly: false, addressBytes }));
+}
 
-  const connected = async <T>(work: (run: RunStatement) => Promise<T>): Promise<T> => {
-    const connection = file.connect();
-    try {
-      return await work(runOn(connection));
-    } finally {
-      await connection.close();
-    }
-  };
+class OwnedLadybug implements LadybugDatabase {
+  readonly session: CypherSession;
+  readonly #path: string;
+  readonly #file: LadybugFile;
+  readonly #writes = serial();
+  #sinceCheckpoint = 0;
 
-  const write = <T>(work: (run: RunStatement) => Promise<T>): Promise<T> =>
-    writes(async () => {
+  constructor(path: string, file: LadybugFile) {
+    this.#path = path;
+    this.#file = file;
+    this.session = {
+      dialect: 'ladybug',
+      define: (statement) => this.#write(async (run) => void (await run(statement, []))),
+      transaction: (work) => this.#write((run) => inTransaction(run, work)),
+    };
+  }
+
+  copyTo(to: string): Promise<void> {
+    return this.#writes(async () => {
       try {
-        const result = await connected(work);
+        await this.#checkpoint();
+        await requireEmpty(`${this.#path}.wal`);
+        await copyFile(this.#path, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      } catch (cause) {
+        await rm(to, { force: true });
+        throw new SluiceError(
+          'graph-copy-failed',
+          `the graph cannot be copied to answer questions: ${firstLine(cause)}`,
+          { cause, retryable: true },
+        );
+      }
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#writes(() => this.#file.close());
+  }
+
+  #write<T>(work: (run: RunStatement) => Promise<T>): Promise<T> {
+    return this.#writes(async () => {
+      try {
+        const result = await this.#connected(work);
         // One that fails is tried again after the next transaction.
-        if (++sinceCheckpoint >= limits.graphCheckpointTransactions)
-          await checkpoint().catch(() => undefined);
+        if (++this.#sinceCheckpoint >= limits.graphCheckpointTransactions)
+          await this.#checkpoint().catch(() => undefined);
         return result;
       } catch (cause) {
         if (cause instanceof SluiceError) throw cause;
@@ -66,50 +92,37 @@ export async function openLadybug(path: string): Promise<LadybugDatabase> {
         );
       }
     });
+  }
 
-  const checkpoint = async (): Promise<void> => {
-    await connected((run) => run('CHECKPOINT', []));
-    sinceCheckpoint = 0;
-  };
+  async #checkpoint(): Promise<void> {
+    await this.#connected((run) => run('CHECKPOINT', []));
+    this.#sinceCheckpoint = 0;
+  }
 
-  return {
-    session: {
-      dialect: 'ladybug',
-      define: (statement) => write(async (run) => void (await run(statement, []))),
-      transaction: (work) =>
-        write(async (run) => {
-          await run('BEGIN TRANSACTION', []);
-          try {
-            const result = await work(run);
-            await run('COMMIT', []);
-            return result;
-          } catch (thrown) {
-            // After some failures there is no transaction any more.
-            await run('ROLLBACK', []).catch(() => undefined);
-            throw thrown;
-          }
-        }),
-    },
-    copyTo: (to) =>
-      writes(async () => {
-        try {
-          await checkpoint();
-          await requireEmpty(`${path}.wal`);
-          await copyFile(path, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-        } catch (cause) {
-          await rm(to, { force: true });
-          throw new SluiceError(
-            'graph-copy-failed',
-            `the graph cannot be copied to answer questions: ${firstLine(cause)}`,
-            {
-              cause,
-              retryable: true,
-            },
-          );
-        }
-      }),
-    close: () => writes(() => file.close()),
-  };
+  async #connected<T>(work: (run: RunStatement) => Promise<T>): Promise<T> {
+    const connection = this.#file.connect();
+    try {
+      return await work(runOn(connection));
+    } finally {
+      await connection.close();
+    }
+  }
+}
+
+async function inTransaction<T>(
+  run: RunStatement,
+  work: (run: RunStatement) => Promise<T>,
+): Promise<T> {
+  await run('BEGIN TRANSACTION', []);
+  try {
+    const result = await work(run);
+    await run('COMMIT', []);
+    return result;
+  } catch (thrown) {
+    // After some failures there is no transaction any more.
+    await run('ROLLBACK', []).catch(() => undefined);
+    throw thrown;
+  }
 }
 
 async function requireEmpty(log: string): Promise<void> {

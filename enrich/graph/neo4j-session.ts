@@ -19,7 +19,7 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { GraphModel } from '../../topology/index.ts';
 import { constraintStatement } from './cypher.ts';
-import type { CypherSession } from './graph-database.ts';
+import type { CypherSession, RunStatement } from './graph-database.ts';
 import type { SchemaRule } from './neo4j-constraints.ts';
 import {
   decideConstraints,
@@ -56,113 +56,134 @@ export interface Neo4jSession extends CypherSession {
  * Its calls reject with `SluiceError` `graph-denied`, `graph-missing`, `graph-unreachable`,
  * `graph-busy`, `graph-write-failed`, all of which may pass, and `graph-constraint-blocked`.
  */
-export function createNeo4jSession({ url, user, password, database }: Neo4jOptions): Neo4jSession {
-  const driver: Driver = createDriver(url, auth.basic(user, password), {
-    maxConnectionPoolSize: limits.neo4jConnectionsMax,
-    connectionTimeout: limits.neo4jConnectMs,
-    connectionAcquisitionTimeout: limits.neo4jConnectMs,
-    maxTransactionRetryTime: limits.neo4jRetryMaxMs,
-    // Integers of the model are within 2^53.
-    disableLosslessIntegers: true,
-    userAgent: 'sluice',
-  });
-  const inDatabase = database === undefined ? {} : { database };
-  const writes = serial();
-  let bookmarks: BookmarkManager = bookmarkManager();
-  let running: Session | undefined;
-  let closed = false;
+export function createNeo4jSession(options: Neo4jOptions): Neo4jSession {
+  return new BoltSession(options);
+}
 
-  const managed = <T>(work: (transaction: ManagedTransaction) => Promise<T>): Promise<T> =>
-    writes(async () => {
-      if (closed)
-        throw new SluiceError('graph-closed', 'the connection to Neo4j was closed', {
-          retryable: true,
-        });
-      const session = driver.session({ ...inDatabase, bookmarkManager: bookmarks });
-      running = session;
-      try {
-        return await session.executeWrite(work, { timeout: limits.neo4jTransactionMaxMs });
-      } catch (thrown) {
-        if (isOfBookmark(thrown)) bookmarks = bookmarkManager();
-        throw faultOf(thrown, url);
-      } finally {
-        running = undefined;
-        await session.close().catch(() => undefined);
-      }
+class BoltSession implements Neo4jSession {
+  readonly dialect = 'neo4j';
+  readonly #url: string;
+  readonly #driver: Driver;
+  readonly #inDatabase: { readonly database?: string };
+  readonly #writes = serial();
+  #bookmarks: BookmarkManager = bookmarkManager();
+  #running: Session | undefined;
+  #closed = false;
+
+  constructor({ url, user, password, database }: Neo4jOptions) {
+    this.#url = url;
+    this.#inDatabase = database === undefined ? {} : { database };
+    this.#driver = createDriver(url, auth.basic(user, password), {
+      maxConnectionPoolSize: limits.neo4jConnectionsMax,
+      connectionTimeout: limits.neo4jConnectMs,
+      connectionAcquisitionTimeout: limits.neo4jConnectMs,
+      maxTransactionRetryTime: limits.neo4jRetryMaxMs,
+      // Integers of the model are within 2^53.
+      disableLosslessIntegers: true,
+      userAgent: 'sluice',
     });
+  }
 
-  const define = async (statement: string): Promise<void> => {
-    await managed((transaction) => transaction.run(statement)).catch((thrown: unknown) => {
+  async define(statement: string): Promise<void> {
+    await this.#managed((transaction) => transaction.run(statement)).catch((thrown: unknown) => {
       // Another writer was first.
       if (schemaCodeOf(thrown) !== 'EquivalentSchemaRuleAlreadyExists') throw thrown;
     });
-  };
+  }
 
-  const rules = (): Promise<readonly SchemaRule[]> =>
-    managed(async (transaction) => {
+  async constrain(model: GraphModel): Promise<void> {
+    if (!(await this.#make(model))) await this.#make(model);
+  }
+
+  transaction<T>(work: (run: RunStatement) => Promise<T>): Promise<T> {
+    return this.#managed((transaction) =>
+      work(async (text, rows) =>
+        (await transaction.run(text, { rows })).records.map((record) => record.toObject()),
+      ),
+    );
+  }
+
+  async check(): Promise<string> {
+    try {
+      const { summary } = await this.#driver.executeQuery('RETURN 1', {}, this.#inDatabase);
+      return summary.server.agent ?? 'Neo4j';
+    } catch (thrown) {
+      throw faultOf(thrown, this.#url);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    // Before the driver, which would leave what runs without an answer.
+    await this.#running?.close().catch(() => undefined);
+    await this.#driver.close();
+  }
+
+  #managed<T>(work: (transaction: ManagedTransaction) => Promise<T>): Promise<T> {
+    return this.#writes(async () => {
+      if (this.#closed)
+        throw new SluiceError('graph-closed', 'the connection to Neo4j was closed', {
+          retryable: true,
+        });
+      const session = this.#driver.session({
+        ...this.#inDatabase,
+        bookmarkManager: this.#bookmarks,
+      });
+      this.#running = session;
+      try {
+        return await session.executeWrite(work, { timeout: limits.neo4jTransactionMaxMs });
+      } catch (thrown) {
+        if (isOfBookmark(thrown)) this.#bookmarks = bookmarkManager();
+        throw faultOf(thrown, this.#url);
+      } finally {
+        this.#running = undefined;
+        await session.close().catch(() => undefined);
+      }
+    });
+  }
+
+  #rules(): Promise<readonly SchemaRule[]> {
+    return this.#managed(async (transaction) => {
       const found: SchemaRule[] = [];
       for (const show of [showConstraints, showIndexes])
         for (const record of (await transaction.run(show)).records)
           found.push(record.toObject() as unknown as SchemaRule);
       return found;
     });
+  }
 
   /**
    * Makes the constraints that are missing; says whether one could not be made as something has its
    * place by now.
    */
-  const make = async (model: GraphModel): Promise<boolean> => {
-    const decision = decideConstraints(model, await rules());
+  async #make(model: GraphModel): Promise<boolean> {
+    const decision = decideConstraints(model, await this.#rules());
     if (decision.kind === 'blocked')
-      throw blocked(`${decision.problems.join('; ')}`, `run ${decision.statements.join('; ')}`);
+      throw this.#blocked(
+        `${decision.problems.join('; ')}`,
+        `run ${decision.statements.join('; ')}`,
+      );
     for (const { label, key } of decision.missing) {
       try {
-        await define(constraintStatement(label, key));
+        await this.define(constraintStatement(label, key));
       } catch (thrown) {
         const code = schemaCodeOf(thrown);
         if (code.endsWith('AlreadyExists')) return false;
         if (code !== 'ConstraintCreationFailed') throw thrown;
         const problem = `'${label}' needs a unique constraint on '${key}', which nodes that are there do not fit: ${(thrown as Error).message}`;
-        throw blocked(
-          problem,
-          `correct or delete these nodes; ${repeatsStatement({ label, key })} finds those that have the same key`,
-          thrown,
-        );
+        const fix = `correct or delete these nodes; ${repeatsStatement({ label, key })} finds those that have the same key`;
+        throw this.#blocked(problem, fix, thrown);
       }
     }
     return true;
-  };
+  }
 
-  const blocked = (problem: string, fix: string, cause?: unknown): SluiceError =>
-    new SluiceError('graph-constraint-blocked', `Neo4j at ${url}: ${problem}`, { fix, cause });
-
-  return {
-    dialect: 'neo4j',
-    define,
-    async constrain(model) {
-      if (!(await make(model))) await make(model);
-    },
-    transaction: (work) =>
-      managed((transaction) =>
-        work(async (text, rows) =>
-          (await transaction.run(text, { rows })).records.map((record) => record.toObject()),
-        ),
-      ),
-    async check() {
-      try {
-        const { summary } = await driver.executeQuery('RETURN 1', {}, inDatabase);
-        return summary.server.agent ?? 'Neo4j';
-      } catch (thrown) {
-        throw faultOf(thrown, url);
-      }
-    },
-    async close() {
-      closed = true;
-      // Before the driver, which would leave what runs without an answer.
-      await running?.close().catch(() => undefined);
-      await driver.close();
-    },
-  };
+  #blocked(problem: string, fix: string, cause?: unknown): SluiceError {
+    return new SluiceError('graph-constraint-blocked', `Neo4j at ${this.#url}: ${problem}`, {
+      fix,
+      cause,
+    });
+  }
 }
 
 /** The name of a code about the schema; empty for any other. */

@@ -81,16 +81,7 @@ export function lakeFiles(dir: string): LakeFiles {
       syncDirectory(at(folder));
     },
     async publish(files) {
-      const folders = new Set<string>();
-      for (const { staged, target } of files) {
-        const to = at(target);
-        if (existsSync(at(staged))) {
-          makeDirectory(dirname(to));
-          renameSync(at(staged), to);
-          folders.add(dirname(to));
-        } else if (!existsSync(to)) throw stagedMissing({ staged, target });
-      }
-      for (const folder of folders) syncDirectory(folder);
+      publishStaged(files, at);
     },
     async remove(path) {
       rmSync(at(path), { recursive: true, force: true });
@@ -100,6 +91,23 @@ export function lakeFiles(dir: string): LakeFiles {
     },
     close: () => Promise.resolve(),
   };
+}
+
+/** Each staged file is renamed to its target, unless a run before did it. */
+function publishStaged(
+  files: Parameters<LakeFiles['publish']>[0],
+  at: (path: string) => string,
+): void {
+  const folders = new Set<string>();
+  for (const { staged, target } of files) {
+    const to = at(target);
+    if (existsSync(at(staged))) {
+      makeDirectory(dirname(to));
+      renameSync(at(staged), to);
+      folders.add(dirname(to));
+    } else if (!existsSync(to)) throw stagedMissing({ staged, target });
+  }
+  for (const folder of folders) syncDirectory(folder);
 }
 
 function orMissing<T>(read: () => T): T | undefined {

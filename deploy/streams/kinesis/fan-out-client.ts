@@ -13,7 +13,11 @@
  *    `limits.kinesisFanOutSilentMs`: as an iterator that has expired, from which the reader goes
  *    on.
  */
-import type { SubscribeToShardEvent, SubscribeToShardEventStream } from '@aws-sdk/client-kinesis';
+import type {
+  KinesisClient,
+  SubscribeToShardEvent,
+  SubscribeToShardEventStream,
+} from '@aws-sdk/client-kinesis';
 import {
   DescribeStreamConsumerCommand,
   RegisterStreamConsumerCommand,
@@ -56,54 +60,8 @@ export function consumerName(topology: string): string {
 /**
  * What is not read by subscriptions (shards, the oldest record, the retention) goes by `shared`.
  */
-export function fanOutApi(
-  shared: KinesisSourceApi,
-  { streamName, consumer, clock, ...options }: FanOutOptions,
-): KinesisSourceApi {
-  // A connection a subscription: one that is not read holds back no other.
-  const subscribing = new NodeHttp2Handler({
-    disableConcurrentStreams: true,
-    requestTimeout: limits.kinesisFanOutSilentMs,
-  });
-  const client = createKinesisClient(options, subscribing);
-  const byShard = new Map<string, Subscription>();
-  let registered: Promise<string> | undefined;
-  let subscriptions = 0;
-
-  /** The consumer's ARN, once it is active. */
-  const register = async (): Promise<string> => {
-    const summary = await describeStream(client, streamName);
-    const of = {
-      StreamARN: present(summary?.StreamARN, 'the ARN of a stream'),
-      ConsumerName: consumer,
-    };
-    await client.send(new RegisterStreamConsumerCommand(of)).catch((thrown: unknown) => {
-      if (!(thrown instanceof ResourceInUseException)) throw thrown;
-    });
-    for (let looks = 0; looks < limits.kinesisConsumerLooksMax; looks++) {
-      const { ConsumerDescription: found } = await client.send(
-        new DescribeStreamConsumerCommand(of),
-      );
-      if (found?.ConsumerStatus === 'ACTIVE' && found.ConsumerARN !== undefined)
-        return found.ConsumerARN;
-      await sleep(clock, limits.kinesisConsumerLookMs);
-    }
-    throw new SluiceError(
-      'stream-unreachable',
-      `Kinesis stream '${streamName}': the consumer '${consumer}' does not become active`,
-      {
-        retryable: true,
-      },
-    );
-  };
-
-  const close = (shard: string): void => {
-    const open = byShard.get(shard);
-    byShard.delete(shard);
-    open?.abort.abort();
-    open?.pending?.catch(() => undefined);
-  };
-
+export function fanOutApi(shared: KinesisSourceApi, options: FanOutOptions): KinesisSourceApi {
+  const subscriptions = new Subscriptions(options);
   return {
     ...shared,
     isPushed: true,
@@ -112,65 +70,129 @@ export function fanOutApi(
         'kinesis:SubscribeToShard, kinesis:RegisterStreamConsumer, kinesis:DescribeStreamConsumer or kinesis:DescribeStreamSummary',
       records: 'kinesis:SubscribeToShard',
     },
-    async iterator(shard, at) {
-      close(shard);
-      registered ??= register();
-      const ConsumerARN = await registered.catch((thrown: unknown) => {
-        registered = undefined;
-        throw thrown;
-      });
-      const {
-        ShardIteratorType: Type,
-        StartingSequenceNumber: SequenceNumber,
-        Timestamp,
-      } = placeOf(at);
-      const StartingPosition = {
-        Type,
-        ...(SequenceNumber === undefined ? {} : { SequenceNumber }),
-        ...(Timestamp === undefined ? {} : { Timestamp }),
-      };
-      const abort = new AbortController();
-      const asked = new SubscribeToShardCommand({ ConsumerARN, ShardId: shard, StartingPosition });
-      const { EventStream: stream } = await client.send(asked, { abortSignal: abort.signal });
-      const token = `${shard} ${subscriptions++}`;
-      const events = present(stream, 'the events of a subscription')[Symbol.asyncIterator]();
-      byShard.set(shard, { token, events, pending: undefined, abort });
-      return token;
-    },
-    async records(token) {
-      const [shard = ''] = token.split(' ');
-      const open = byShard.get(shard);
-      if (open?.token !== token) throw expired();
-      const begunMs = clock.monotonic();
-      open.pending ??= open.events.next();
-      const next = await within(
-        clock,
-        limits.kinesisFanOutWaitMs,
-        open.pending,
-        () => new Late(),
-      ).catch((thrown: unknown) => {
-        if (thrown instanceof Late) return undefined;
-        close(shard);
-        throw thrown;
-      });
-      if (next === undefined) return undefined;
-      open.pending = undefined;
-      if (next.done === true) {
-        close(shard);
-        throw expired();
-      }
-      const event = eventOf(next.value);
-      const isFresh = clock.monotonic() - begunMs >= limits.kinesisFanOutFreshMs;
-      const given = readOf(event, token, isFresh);
-      if (given.next === undefined) close(shard);
-      return given;
-    },
+    iterator: (shard, at) => subscriptions.open(shard, at),
+    records: (token) => subscriptions.next(token),
     close() {
-      for (const shard of byShard.keys()) close(shard);
-      client.destroy();
+      subscriptions.close();
       shared.close();
     },
   };
+}
+
+class Subscriptions {
+  readonly #streamName: string;
+  readonly #consumer: string;
+  readonly #clock: Clock;
+  readonly #client: KinesisClient;
+  readonly #byShard = new Map<string, Subscription>();
+  /** The consumer's ARN, once it is active. */
+  #registered: Promise<string> | undefined;
+  #opened = 0;
+
+  constructor({ streamName, consumer, clock, ...options }: FanOutOptions) {
+    this.#streamName = streamName;
+    this.#consumer = consumer;
+    this.#clock = clock;
+    // A connection a subscription: one that is not read holds back no other.
+    const subscribing = new NodeHttp2Handler({
+      disableConcurrentStreams: true,
+      requestTimeout: limits.kinesisFanOutSilentMs,
+    });
+    this.#client = createKinesisClient(options, subscribing);
+  }
+
+  /** The token of a subscription to `shard`, in place of the one before. */
+  async open(shard: string, at: Parameters<KinesisSourceApi['iterator']>[1]): Promise<string> {
+    this.#end(shard);
+    this.#registered ??= this.#register();
+    const ConsumerARN = await this.#registered.catch((thrown: unknown) => {
+      this.#registered = undefined;
+      throw thrown;
+    });
+    const {
+      ShardIteratorType: Type,
+      StartingSequenceNumber: SequenceNumber,
+      Timestamp,
+    } = placeOf(at);
+    const StartingPosition = {
+      Type,
+      ...(SequenceNumber === undefined ? {} : { SequenceNumber }),
+      ...(Timestamp === undefined ? {} : { Timestamp }),
+    };
+    const abort = new AbortController();
+    const asked = new SubscribeToShardCommand({ ConsumerARN, ShardId: shard, StartingPosition });
+    const { EventStream: stream } = await this.#client.send(asked, { abortSignal: abort.signal });
+    const token = `${shard} ${this.#opened++}`;
+    const events = present(stream, 'the events of a subscription')[Symbol.asyncIterator]();
+    this.#byShard.set(shard, { token, events, pending: undefined, abort });
+    return token;
+  }
+
+  /** The next event; undefined where none came in `limits.kinesisFanOutWaitMs`. */
+  async next(token: string): Promise<ReadRecords | undefined> {
+    const [shard = ''] = token.split(' ');
+    const open = this.#byShard.get(shard);
+    if (open?.token !== token) throw expired();
+    const begunMs = this.#clock.monotonic();
+    open.pending ??= open.events.next();
+    const next = await within(
+      this.#clock,
+      limits.kinesisFanOutWaitMs,
+      open.pending,
+      () => new Late(),
+    ).catch((thrown: unknown) => {
+      if (thrown instanceof Late) return undefined;
+      this.#end(shard);
+      throw thrown;
+    });
+    if (next === undefined) return undefined;
+    open.pending = undefined;
+    if (next.done === true) {
+      this.#end(shard);
+      throw expired();
+    }
+    const event = eventOf(next.value);
+    const isFresh = this.#clock.monotonic() - begunMs >= limits.kinesisFanOutFreshMs;
+    const given = readOf(event, token, isFresh);
+    if (given.next === undefined) this.#end(shard);
+    return given;
+  }
+
+  close(): void {
+    for (const shard of this.#byShard.keys()) this.#end(shard);
+    this.#client.destroy();
+  }
+
+  #end(shard: string): void {
+    const open = this.#byShard.get(shard);
+    this.#byShard.delete(shard);
+    open?.abort.abort();
+    open?.pending?.catch(() => undefined);
+  }
+
+  async #register(): Promise<string> {
+    const summary = await describeStream(this.#client, this.#streamName);
+    const of = {
+      StreamARN: present(summary?.StreamARN, 'the ARN of a stream'),
+      ConsumerName: this.#consumer,
+    };
+    await this.#client.send(new RegisterStreamConsumerCommand(of)).catch((thrown: unknown) => {
+      if (!(thrown instanceof ResourceInUseException)) throw thrown;
+    });
+    for (let looks = 0; looks < limits.kinesisConsumerLooksMax; looks++) {
+      const { ConsumerDescription: found } = await this.#client.send(
+        new DescribeStreamConsumerCommand(of),
+      );
+      if (found?.ConsumerStatus === 'ACTIVE' && found.ConsumerARN !== undefined)
+        return found.ConsumerARN;
+      await sleep(this.#clock, limits.kinesisConsumerLookMs);
+    }
+    throw new SluiceError(
+      'stream-unreachable',
+      `Kinesis stream '${this.#streamName}': the consumer '${this.#consumer}' does not become active`,
+      { retryable: true },
+    );
+  }
 }
 
 class Late extends Error {}
