@@ -154,7 +154,7 @@ const unfit: Readonly<Record<ColumnType, string>> = {
   INT64: 'the integer is beyond 2^53: its digits are not exact',
   DOUBLE: 'the number is not finite',
   BOOLEAN: 'it is neither true nor false',
-  JSON_TEXT: 'it is no JSON value',
+  JSON_TEXT: 'it is not a JSON value',
 };
 
 const notExact =

@@ -264,7 +264,7 @@ function decodeForeign(record: IncomingRecord): DecodedEvent | Undecodable {
     };
   }
   if (scanned.kind !== 'object')
-    return { problem: 'the record is no CloudEvent: it is JSON, but not an object' };
+    return { problem: 'the record is not a CloudEvent: it is JSON, but not an object' };
   const members: Record<string, unknown> = {};
   let data: Uint8Array = nullData;
   for (const { name, start, end } of scanned.members) {

@@ -150,7 +150,7 @@ function fixOf(text: string): string {
   const [, path = ''] = /^Could not resolve "(.*)"/.exec(text) ?? [];
   if (path === '' || isBuiltin(path)) return compileFix;
   return path.startsWith('.') || path.startsWith('/')
-    ? 'there is no such file: correct the path'
+    ? 'the file does not exist: correct the path'
     : `install it beside the topology: npm install ${path}`;
 }
 

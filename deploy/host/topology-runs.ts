@@ -292,7 +292,7 @@ export class TopologyRuns {
     this.refuse(failed.compiled, fault);
     this.#tell(
       `build ${failed.compiled.build} failed before its first checkpoint and is not used:\n${faultText(fault)}\n` +
-        `The one before goes on from the last checkpoint: build ${before.compiled.build}.`,
+        `The one before resumes from the last checkpoint: build ${before.compiled.build}.`,
     );
     this.#state = 'starting';
     // What one build failed on says nothing of another.
@@ -317,7 +317,7 @@ export class TopologyRuns {
     await this.#run({ compiled, before: old === undefined ? undefined : before });
     if (!this.isRunning(compiled.build)) return;
     this.#options.tell(
-      `${this.#shown} was loaded again and goes on from the last checkpoint: build ${compiled.build}`,
+      `${this.#shown} was reloaded and resumes from the last checkpoint: build ${compiled.build}`,
     );
   }
 

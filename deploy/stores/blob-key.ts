@@ -11,7 +11,7 @@ const keyPattern = /^[A-Za-z0-9._=-]+(?:\/[A-Za-z0-9._=-]+)*$/;
 /** Throws `blob-key-invalid`. */
 export function checkBlobKey(key: string): void {
   if (!keyPattern.test(key) || key.split('/').some((part) => part.startsWith('.')))
-    throw new SluiceError('blob-key-invalid', `'${key}' is no blob key`);
+    throw new SluiceError('blob-key-invalid', `'${key}' is not a blob key`);
 }
 
 /** The folder of a prefix of keys, '' for the root. Throws `blob-key-invalid`. */

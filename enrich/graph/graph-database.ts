@@ -338,7 +338,7 @@ export function graphBehind(
     'graph-behind',
     `the graph holds ${is} of the sink '${sink}', and the checkpoints want to go on at checkpoint ${wanted.checkpoint}, chunk ${wanted.chunk}`,
     {
-      fix: 'put the graph back that belongs to these checkpoints, or start anew with `sluice reset`',
+      fix: 'put the graph back that belongs to these checkpoints, or start over with `sluice reset`',
     },
   );
 }

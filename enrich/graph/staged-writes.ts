@@ -114,7 +114,7 @@ export class StagedWrites {
   async read({ file, ...sum }: StagedFile): Promise<readonly (readonly GraphWrite[])[]> {
     const key = this.#keyOf(file);
     const bytes = await this.#options.staging.get(key);
-    if (bytes === undefined) throw this.#missing(`${key} is not there`);
+    if (bytes === undefined) throw this.#missing(`${key} does not exist`);
     const read = readChunks(bytes, sum);
     if (read.kind === 'damaged') throw this.#missing(`${key} ${read.why}`);
     return read.chunks;
@@ -170,7 +170,7 @@ export class StagedWrites {
     return new SluiceError(
       'staged-file-missing',
       `the last checkpoint of the graph sink '${this.#options.sink}' names writes that are lost: ${what}`,
-      { fix: 'put it back from a copy, or start anew with `sluice reset`' },
+      { fix: 'put it back from a copy, or start over with `sluice reset`' },
     );
   }
 }

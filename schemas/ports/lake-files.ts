@@ -84,7 +84,7 @@ export function stagedMissing({ staged, target }: StagedContent): SluiceError {
     'staged-file-missing',
     `the last checkpoint names ${staged}, and neither it nor ${target} is there`,
     {
-      fix: 'put the lake back from a copy, or start anew with `sluice reset`',
+      fix: 'put the lake back from a copy, or start over with `sluice reset`',
     },
   );
 }

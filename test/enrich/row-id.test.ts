@@ -84,16 +84,15 @@ async function play(makeSink: MakeSink): Promise<void> {
   for (let attempt = 1, ended = false; !ended; attempt++) {
     let prepared = 0;
     const sink = (node: SinkNode, graph: Plan): Sink => {
-      const inner = makeSink(node, graph, attempt);
-      return {
-        ...inner,
-        async prepare(checkpoint, last) {
-          const state = await inner.prepare(checkpoint, last);
-          if (node.id !== 'pairs' || ++prepared < 2 || kills === 0) return state;
-          kills--;
-          throw new SluiceError('worker-ended', 'the run ends here', { retryable: true });
-        },
+      const made = makeSink(node, graph, attempt);
+      const prepare = made.prepare.bind(made);
+      made.prepare = async (checkpoint, last) => {
+        const state = await prepare(checkpoint, last);
+        if (node.id !== 'pairs' || ++prepared < 2 || kills === 0) return state;
+        kills--;
+        throw new SluiceError('worker-ended', 'the run ends here', { retryable: true });
       };
+      return made;
     };
     const job = createJob({
       topology: equals,

@@ -214,7 +214,7 @@ export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
   }
   throw new SluiceError(
     'checkpoint-corrupt',
-    `${key} is no manifest of version ${manifestVersion}`,
+    `${key} is not a manifest of version ${manifestVersion}`,
     {
       fix: 'another version of Sluice wrote it: run that one, or start from an empty state with `sluice reset`',
     },

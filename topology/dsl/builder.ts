@@ -170,7 +170,7 @@ export class GraphBuilder implements NodeBuilder {
     if (found === undefined)
       this.problems.push({
         node,
-        message: 'one of its inputs is no stream of this topology',
+        message: 'one of its inputs is not a stream of this topology',
         fix: sameTopology,
       });
     return found ?? { node: '', port: outPort };
@@ -181,7 +181,7 @@ export class GraphBuilder implements NodeBuilder {
     if (found === undefined)
       this.problems.push({
         node,
-        message: 'its right input is no keyed stream of this topology',
+        message: 'its right input is not a keyed stream of this topology',
         fix: sameTopology,
       });
     return found ?? { from: { node: '', port: outPort }, key: undefined };

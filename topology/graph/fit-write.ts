@@ -43,7 +43,7 @@ export function fitWrite(model: GraphModel, value: unknown): number | WriteProbl
         typeof label === 'string' && Object.hasOwn(model.nodes, label)
           ? model.nodes[label]
           : undefined;
-      if (node === undefined) return problem('/label', `${shown(label)} is no label of the model`);
+      if (node === undefined) return problem('/label', `${shown(label)} is not a label of the model`);
       return fitProps(node.props, [node.key], props, 0);
     }
     case 'edge': {
@@ -53,7 +53,7 @@ export function fitWrite(model: GraphModel, value: unknown): number | WriteProbl
           ? model.edges[type]
           : undefined;
       if (edge === undefined)
-        return problem('/type', `${shown(type)} is no edge type of the model`);
+        return problem('/type', `${shown(type)} is not an edge type of the model`);
       let bytes = 0;
       for (const end of ['from', 'to'] as const) {
         const node = model.nodes[edge[end]];
@@ -80,7 +80,7 @@ function fitProps(
   for (const [name, value] of Object.entries(props)) {
     const type = Object.hasOwn(types, name) ? types[name] : undefined;
     if (type === undefined)
-      return problem(`/props/${pointerPart(name)}`, `'${name}' is no property of the model`);
+      return problem(`/props/${pointerPart(name)}`, `'${name}' is not a property of the model`);
     const size = fitCell(type, value, keys.includes(name));
     if (typeof size === 'string') return problem(`/props/${name}`, size);
     bytes += size;

@@ -97,7 +97,7 @@ export function modelProblems(model: GraphModel): readonly string[] {
     const of = `the edge type '${type}'`;
     for (const end of [from, to]) {
       if (!Object.hasOwn(model.nodes, end))
-        problems.push(`${of} joins '${end}', which is no label of the model`);
+        problems.push(`${of} joins '${end}', which is not a label of the model`);
     }
     problems.push(...propertyProblems(of, props, ['from', 'to']), ...keyProblems(of, key, props));
     if (new Set(key).size !== key.length) problems.push(`${of} names a key twice`);

@@ -99,7 +99,7 @@ function inputProblems(
 ): readonly Problem[] {
   const from = earlier.get(node);
   if (from === undefined) {
-    const message = `its input '${node}' is no earlier node of this topology`;
+    const message = `its input '${node}' is not an earlier node of this topology`;
     return [{ message, fix: 'use streams of the same topology() call only' }];
   }
   if (from.outputs.includes(port)) return [];

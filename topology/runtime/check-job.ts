@@ -80,7 +80,7 @@ function schemaFindings(node: PlanNode): readonly JobFinding[] {
       return [];
     } catch (thrown) {
       const known = thrown instanceof SluiceError ? thrown.fix : undefined;
-      const fix = known ?? 'correct the schema; `sluice schema types` writes it anew';
+      const fix = known ?? 'correct the schema; `sluice schema types` generates it again';
       return [{ kind: 'schema', node: node.id, message: messageOf(thrown), fix }];
     }
   });

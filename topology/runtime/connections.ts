@@ -57,7 +57,7 @@ function indexTable(
     try {
       text = keyTextOf(found, undefined);
     } catch (thrown) {
-      return refuse(`its ${key} is no key: ${messageOf(thrown)}`);
+      return refuse(`its ${key} is not a valid key: ${messageOf(thrown)}`);
     }
     if (indexed.has(text))
       refuse(`its ${key} ${text.slice(1)} is there already; a table has one row a key`);

@@ -119,7 +119,7 @@ function enter(
   if (claim?.startsWith(claimScheme) === true) {
     const why =
       record.unresolved ??
-      'it is no claim that was written here, or there is no store to fetch it from';
+      'it is not a claim that was written here, or there is no store to fetch it from';
     const message = `its data is kept elsewhere and cannot be had (${claim}): ${why}`;
     return refuse(cursor, record, message, counts, reject, origin, 'claim-unresolved');
   }

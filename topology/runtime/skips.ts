@@ -98,11 +98,11 @@ export function decideSkip(
     );
   }
   if (!/^\d+$/.test(end))
-    throw refuse(`'${end}' is no position`, 'a position is a sequence number or an offset: digits');
+    throw refuse(`'${end}' is not a position`, 'a position is a sequence number or an offset: digits');
   if (position !== undefined && comparePositions(end, position) <= 0)
     throw refuse(`it was read up to ${position} already`, 'name a position behind that');
   if (to !== 'latest' && typeof latest === 'string' && comparePositions(end, latest) > 0)
-    throw refuse(`its newest position is ${latest}`, 'what is not there yet cannot be skipped');
+    throw refuse(`its newest position is ${latest}`, 'what does not exist yet cannot be skipped');
   return { ...record, to: end, kind: 'range' };
 }
 

@@ -229,7 +229,7 @@ class ClusterFetcher implements KafkaFetcher {
       .findTopicPartitionMetadata(this.#topic)
       .find(({ partitionId }) => partitionId === partition);
     if (found === undefined)
-      throw new SluiceError('partition-missing', `partition ${partition} is not there`);
+      throw new SluiceError('partition-missing', `partition ${partition} does not exist`);
     if (found.leader < 0) throw errorOfCode(leaderNotAvailable);
     return found.leader;
   }

@@ -73,7 +73,7 @@ export function outcomeOf({
     case 'principal-changed':
       return refused('stream-denied', 'the stream may not be written now', true);
     case 'topic-missing':
-      return refused('stream-missing', 'the stream is not there', true);
+      return refused('stream-missing', 'the stream does not exist', true);
     case 'topic-replaced':
     case 'replicas-lost':
     case 'stale':
@@ -128,7 +128,7 @@ export function describeError(topic: string, thrown: unknown): SluiceError {
         },
       );
     case 'topic-missing':
-      return new SluiceError('stream-missing', `${of}: it is not there`, {
+      return new SluiceError('stream-missing', `${of}: it does not exist`, {
         cause: thrown,
         fix: 'create it, or correct kafka_topic',
       });

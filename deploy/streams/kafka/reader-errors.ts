@@ -16,7 +16,7 @@ export function readerError(
 ): SluiceError {
   switch (failure) {
     case 'topic-missing':
-      return new SluiceError('stream-missing', `${of}: it is not there`, {
+      return new SluiceError('stream-missing', `${of}: it does not exist`, {
         cause,
         fix: 'create it, or correct kafka_topic',
       });

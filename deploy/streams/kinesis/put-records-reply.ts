@@ -79,7 +79,7 @@ export function deriveFailure(thrown: unknown, handedOver: boolean): Failure {
   }
   const name = thrown instanceof Error ? thrown.name : '';
   if (name === 'ResourceNotFoundException')
-    return refused('stream-missing', 'the stream is not there');
+    return refused('stream-missing', 'the stream does not exist');
   if (status === 429 || isThrottling(name))
     return refused('throughput-exceeded', 'the stream takes no more for the moment');
   // A gateway in between answers for a stream that it may have reached; only Kinesis' own words are

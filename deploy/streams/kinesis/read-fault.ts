@@ -44,7 +44,7 @@ export function readFaultOf(
   });
   if (name === 'ResourceNotFoundException' || name === 'InvalidArgumentException') {
     if (!position)
-      return error('stream-missing', 'it is not there', {
+      return error('stream-missing', 'it does not exist', {
         fix: `create it, or correct kinesis_stream`,
       });
     return { kind: 'lost', why: messageOf(thrown) };

@@ -136,7 +136,7 @@ function writes({ pane, path }: PathWindow<Visit>): readonly WriteOf<typeof mode
   if (pane.index > 0 || !pane.last) {
     throw new SluiceError(
       'journey-window',
-      'a journey is told of windows that fire once, without allowedLateness and early firings',
+      'a journey needs windows that fire once, without allowedLateness and early firings',
     );
   }
   return [...groupedBy(path, ({ session, user }) => session ?? user).values()].flatMap(

@@ -59,7 +59,7 @@ export function readStructured(
   const scanned = scanMembers(body, span.start, span.end);
   if (isRefusal(scanned)) return scanned;
   if (isFault(scanned)) return notJson(scanned, span.start);
-  if (scanned.kind !== 'object') return refuse('the event is no object', '');
+  if (scanned.kind !== 'object') return refuse('the event is not an object', '');
   const members = new Map<string, string>();
   let data: Span | undefined;
   for (const member of scanned.members) {
@@ -78,11 +78,11 @@ export function readStructured(
       const value = scalarAt(body, member);
       if (value === undefined)
         return refuse(
-          `the attribute '${name.slice(0, 64)}' is no string, number or boolean`,
+          `the attribute '${name.slice(0, 64)}' is not a string, number or boolean`,
           pointer,
         );
       if (value !== null && texts.has(name) && body[member.start] !== 0x22)
-        return refuse(`'${name}' is no string`, pointer, 'a string');
+        return refuse(`'${name}' is not a string`, pointer, 'a string');
       if (value !== null) members.set(name, value);
     }
   }
@@ -150,7 +150,7 @@ function eventOf(
     if (name === 'specversion' || setByIngress.has(name)) continue;
     if (name === 'data' || (claimExtensions as readonly string[]).includes(name))
       return refuse(
-        `'${name}' is no attribute of a client's: data by reference is not read`,
+        `'${name}' is not an attribute that a client can set: data by reference is not read`,
         `/${name}`,
         "'data' with the value itself",
       );

@@ -137,9 +137,9 @@ it('a table by key names columns that are keys, and its view has its own name', 
   expect(by([])).toEqual(["upsert of the table 'rows' names no column"]);
   expect(by(['id', 'id'])).toEqual(["upsert of the table 'rows' names a column twice"]);
   expect(by(['Id', 'ratio', 'more'])).toEqual([
-    "upsert names 'Id', which is no column of the table 'rows'",
-    "upsert names 'ratio', which is no key: a key is text, an integer, a boolean or a time",
-    "upsert names 'more', which is no key: a key is text, an integer, a boolean or a time",
+    "upsert names 'Id', which is not a column of the table 'rows'",
+    "upsert names 'ratio', which cannot be a key: a key is text, an integer, a boolean or a time",
+    "upsert names 'more', which cannot be a key: a key is text, an integer, a boolean or a time",
   ]);
   const node = (table: string, upsert: object): SinkOf<TableDefinition> => ({
     id: table,

@@ -138,7 +138,7 @@ it('ids and names that every object has are refused', () => {
       .sinkTo('looked', collect());
   }, 'constructor');
   expect(problemsOf(of)).toEqual([
-    "look: the key 'constructor' of t.json is no property of its schema",
+    "look: the key 'constructor' of t.json is not a property of its schema",
     "constructor: the name of a topology cannot be 'constructor': every object of JavaScript has a member of that name",
     "toString: an id cannot be 'toString': every object of JavaScript has a member of that name",
     "valueOf: an id cannot be 'valueOf': every object of JavaScript has a member of that name",

@@ -206,7 +206,7 @@ it('names that rows cannot have, an empty interval, and look-ups out of bounds a
     expect.stringContaining("not 'constructor'") as string,
     'l: capacity must be an integer from 1 to 1000, not 0',
     'l: retry.attempts must be an integer from 1 to 100, not 1.5',
-    "t: the key 'at' of t.json is no property of its schema",
+    "t: the key 'at' of t.json is not a property of its schema",
   ]);
 });
 
@@ -227,5 +227,5 @@ it('streams of two topologies do not meet', () => {
       )
       .out.sinkTo('out', collect());
   });
-  expect(problems[0]).toBe('j: its right input is no keyed stream of this topology');
+  expect(problems[0]).toBe('j: its right input is not a keyed stream of this topology');
 });

@@ -15,7 +15,7 @@ function fileProblems({ file, key, schema }: LookupFile): readonly Problem[] {
     return [];
   return [
     {
-      message: `the key '${key}' of ${file} is no property of its schema`,
+      message: `the key '${key}' of ${file} is not a property of its schema`,
       fix: 'name a property of its rows as key, or add this one to the schema',
     },
   ];

@@ -86,14 +86,14 @@ function keyProblems({ table, schema, upsert }: TableDefinition): readonly Probl
     if (type === undefined)
       return [
         {
-          message: `upsert names '${name}', which is no column of the table '${table}'`,
+          message: `upsert names '${name}', which is not a column of the table '${table}'`,
           fix: `name one of: ${columns.map((column) => column.name).join(', ')}`,
         },
       ];
     if (type !== 'DOUBLE' && type !== 'JSON_TEXT') return [];
     return [
       {
-        message: `upsert names '${name}', which is no key: a key is text, an integer, a boolean or a time`,
+        message: `upsert names '${name}', which cannot be a key: a key is text, an integer, a boolean or a time`,
         fix: 'name another column, or give this one such a type',
       },
     ];
