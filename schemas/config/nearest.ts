@@ -9,7 +9,9 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   const [best] = known
     .map((candidate) => [distance(word, candidate), candidate] as const)
     .sort(([a], [b]) => a - b);
-  return best !== undefined && best[0] <= distanceMax ? best[1] : undefined;
+  // As many changes as it has letters make any word of it.
+  const most = Math.min(distanceMax, word.length - 1);
+  return best !== undefined && best[0] <= most ? best[1] : undefined;
 }
 
 /** Levenshtein. */

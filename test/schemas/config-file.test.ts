@@ -87,11 +87,11 @@ routing:
 ingress:
   port: "eighty"
   host: [a]
-extra: 1
+foo: 1
 topologies: nope
 `).map(withoutKeys),
     ).toEqual([
-      '11 extra: unknown key; one of streams, ...',
+      '11 foo: unknown key; one of streams, ...',
       "3 streams[0].aap: unknown key; 'app' (did you mean that?) or another of team, ...",
       '2 streams[0].app: is missing; 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit',
       "4 streams[0].envelope: invalid value 'cloudevents'; none or sluice",
