@@ -704,8 +704,8 @@ export const limits = {
    */
   graphCheckpointTransactions: 256,
   /**
-   * Neo4j: connections of one graph sink, making one, how long what may pass is tried again, and one
-   * transaction.
+   * Neo4j: connections of one graph sink, making one, how long what may pass is tried again, and
+   * one transaction.
    */
   neo4jConnectionsMax: 4,
   neo4jConnectMs: 5_000,

@@ -31,7 +31,9 @@ type Runner = (
   run: (context: Context) => number | Promise<number>,
 ) => Promise<void>;
 
-/** Everything that is printed of the command line passes `printable`: errors repeat what was given. */
+/**
+ * Everything that is printed of the command line passes `printable`: errors repeat what was given.
+ */
 export function commandLine(
   version: string,
   runner: Runner,

@@ -42,7 +42,9 @@ export interface Context {
   readonly dir: string;
   /** The configuration that was named. */
   readonly config: string | undefined;
-  /** The configuration to use: the one that was named, else `sluice.yaml` here, else the example. */
+  /**
+   * The configuration to use: the one that was named, else `sluice.yaml` here, else the example.
+   */
   readonly configFile: () => string;
   readonly env: Environment;
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 /**
- * JSON values one after the other, over any number of lines: where each begins and ends, and what of
- * them is no JSON. Pure.
+ * JSON values one after the other, over any number of lines: where each begins and ends, and what
+ * of them is no JSON. Pure.
  */
 import { checkJson, isFault } from '../../schemas/json-scan.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';

@@ -26,8 +26,8 @@ export interface TopologyHostOptions {
 }
 
 /**
- * `draining`, then `drained`: it emitted everything and ended; it restarts when its file changes, or
- * with the next start. `taken-over`: another process runs it now.
+ * `draining`, then `drained`: it emitted everything and ended; it restarts when its file changes,
+ * or with the next start. `taken-over`: another process runs it now.
  */
 export type TopologyState =
   | 'starting'

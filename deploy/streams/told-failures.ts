@@ -1,6 +1,6 @@
 /**
- * What is told of requests to a stream that failed. Failures that do not pass by themselves are told
- * once a stream or topic, until it takes something again; they are counted each time.
+ * What is told of requests to a stream that failed. Failures that do not pass by themselves are
+ * told once a stream or topic, until it takes something again; they are counted each time.
  */
 export interface ToldFailure {
   readonly code: string;

@@ -1,6 +1,6 @@
 /**
- * Records of one stream and route that are durable on this machine's disk and wait for the stream: a
- * queue on a segment log.
+ * Records of one stream and route that are durable on this machine's disk and wait for the stream:
+ * a queue on a segment log.
  *
  * Invariants:
  * 1. An append is acknowledged only once it is on the disk; records come out in the order in which

@@ -16,7 +16,9 @@ export interface ConfigOrigin {
   readonly from: string;
 }
 
-/** A setting that the configuration could have there; `origin` is undefined of one without a value. */
+/**
+ * A setting that the configuration could have there; `origin` is undefined of one without a value.
+ */
 export interface ExplainedSetting {
   readonly path: string;
   readonly schema: SettingSchema;

@@ -1,8 +1,9 @@
 /**
  * A delivery stream or a table that hangs, beside a table that does not: how long that keeps the
- * other one from being published. A graph may be late (test/topology/runtime/late-sinks-job.test.ts);
- * what else is slow is waited for, for `limits.checkpointSinksMaxMs` and no longer: then the run
- * ends, and the next one begins at the last checkpoint, with all rows, once what hung is back.
+ * other one from being published. A graph may be late
+ * (test/topology/runtime/late-sinks-job.test.ts); what else is slow is waited for, for
+ * `limits.checkpointSinksMaxMs` and no longer: then the run ends, and the next one begins at the
+ * last checkpoint, with all rows, once what hung is back.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose';

@@ -54,8 +54,8 @@ it('npm ci in a fresh clone installs, builds, the native packages load, and the 
 });
 
 /**
- * Runs what the README and docs/start.md show of `npm start`, `curl` and `sluice`, in their order, on
- * a free port instead of 8080.
+ * Runs what the README and docs/start.md show of `npm start`, `curl` and `sluice`, in their order,
+ * on a free port instead of 8080.
  */
 async function tour(clone: string): Promise<void> {
   const commands = ['README.md', 'docs/start.md']

@@ -1,7 +1,7 @@
 /**
  * Everything that the services need, on loopback, from public packages: Kafka with its IAM
- * listener, Kinesis, S3 and Firehose, Neo4j; and what a test asks of them. Kinesis, S3, Firehose and
- * Kafka's plain listener are reached through fault proxies.
+ * listener, Kinesis, S3 and Firehose, Neo4j; and what a test asks of them. Kinesis, S3, Firehose
+ * and Kafka's plain listener are reached through fault proxies.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,9 +1,9 @@
 /**
  * Kinesis on loopback as its documentation has it, in the AWS JSON protocol 1.1 and its CBOR form,
- * for what kinesis-local does not do: a retention that removes records, and goes on with the oldest one
- * without a word when the one behind a position is gone; quotas of GetRecords; enhanced fan-out. A
- * loopback server of our own, not a stand-in: it is no evidence for what Amazon's does beyond what
- * is written there.
+ * for what kinesis-local does not do: a retention that removes records, and goes on with the oldest
+ * one without a word when the one behind a position is gone; quotas of GetRecords; enhanced
+ * fan-out. A loopback server of our own, not a stand-in: it is no evidence for what Amazon's does
+ * beyond what is written there.
  * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html,
  * API_GetRecords.html, API_SubscribeToShard.html, API_PutRecords.html
  */

@@ -1,6 +1,6 @@
 /**
- * The IAM policies of docs/operating/policies/, one a role, made of the calls that the role's code makes:
- * `node dist/test/tools/policies.js` writes them anew.
+ * The IAM policies of docs/operating/policies/, one a role, made of the calls that the role's code
+ * makes: `node dist/test/tools/policies.js` writes them anew.
  *
  * A role's code is what its composition root imports, at once, later or as a thread. Kafka's rights
  * are no calls of AWS' SDK: they are listed here.

@@ -1,9 +1,9 @@
 /**
  * Which tests run from TypeScript source, in seconds and without a build, and which need dist.
  *
- * A test of a part needs dist when it, or a module that it imports, names compiled files (a worker, a child
- * process, `import.meta.url` other than for `createRequire`) or starts real servers. That is read
- * from the sources, so that a test or a worker that moves needs no list to be changed.
+ * A test of a part needs dist when it, or a module that it imports, names compiled files (a worker,
+ * a child process, `import.meta.url` other than for `createRequire`) or starts real servers. That
+ * is read from the sources, so that a test or a worker that moves needs no list to be changed.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';

@@ -1,7 +1,7 @@
 /**
  * What nodes are called in the digests of checkpoints. The ids of nodes without state are made of
- * their places, with the names of their kinds: one that is renamed keeps its old name there, so that
- * a topology which goes over to the new name has the definitions that it had. Pure.
+ * their places, with the names of their kinds: one that is renamed keeps its old name there, so
+ * that a topology which goes over to the new name has the definitions that it had. Pure.
  */
 import type { AnyNode, PlanShape } from '../graph/node.ts';
 import { outPort } from '../graph/node.ts';

@@ -21,7 +21,9 @@ const builds: readonly (readonly [name: string, build: Build])[] = allKinds.flat
         ),
 );
 
-/** The stream that comes out of `from`. Which methods there are, and of which types, `Stream` says. */
+/**
+ * The stream that comes out of `from`. Which methods there are, and of which types, `Stream` says.
+ */
 export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T> {
   const methods = builds.map(([name, build]) => {
     const method = (...given: readonly unknown[]): unknown =>

@@ -43,7 +43,8 @@ export function fitWrite(model: GraphModel, value: unknown): number | WriteProbl
         typeof label === 'string' && Object.hasOwn(model.nodes, label)
           ? model.nodes[label]
           : undefined;
-      if (node === undefined) return problem('/label', `${shown(label)} is not a label of the model`);
+      if (node === undefined)
+        return problem('/label', `${shown(label)} is not a label of the model`);
       return fitProps(node.props, [node.key], props, 0);
     }
     case 'edge': {

@@ -34,8 +34,8 @@ export interface StreamCall {
 }
 
 /**
- * What a call made: a node with the one stream `out`; with `outputs` several, by name. Nothing comes
- * out of a sink.
+ * What a call made: a node with the one stream `out`; with `outputs` several, by name. Nothing
+ * comes out of a sink.
  */
 export interface Made {
   readonly id: string;

@@ -10,8 +10,8 @@
  */
 
 /**
- * `no` drain was asked for; it is `reading` to where the streams end; time has `ended` and operators
- * still wait for answers; everything is emitted: `drained`.
+ * `no` drain was asked for; it is `reading` to where the streams end; time has `ended` and
+ * operators still wait for answers; everything is emitted: `drained`.
  */
 export type DrainPhase = 'no' | 'reading' | 'ended' | 'drained';
 

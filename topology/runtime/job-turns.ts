@@ -7,7 +7,8 @@
  *    backpressure: nothing is pulled before.
  * 2. The order of a turn: what was asked of the splits, the time, the records, what became of the
  *    splits, the operators, the sinks, the end of a drain, the checkpoint.
- * 3. What is suspected of failing an operator has a turn of its own, without time (job-isolation.ts).
+ * 3. What is suspected of failing an operator has a turn of its own, without time
+ *    (job-isolation.ts).
  */
 import { present } from '../../schemas/kernel/assert.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';

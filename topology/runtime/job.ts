@@ -1,16 +1,16 @@
 /**
- * One run of a job: takes over from the last checkpoint, takes turns until it is stopped or drained,
- * and ends with a last checkpoint.
+ * One run of a job: takes over from the last checkpoint, takes turns until it is stopped or
+ * drained, and ends with a last checkpoint.
  *
  * Invariants:
- * 1. One turn at a time (job-turns.ts), and a checkpoint only between two (checkpoint-cycle.ts): one
- *    chain of turns, subscribed to once, is the only thing that reads, runs and takes.
+ * 1. One turn at a time (job-turns.ts), and a checkpoint only between two (checkpoint-cycle.ts):
+ *    one chain of turns, subscribed to once, is the only thing that reads, runs and takes.
  * 2. A crash anywhere leaves a state from which the next run goes on exactly once
  *    (job-checkpoints.ts).
  * 3. An operational fault of a sink ends the run; whoever started it starts it again from the last
  *    checkpoint. What can be asked again in place, a stream or the store of the checkpoints, is.
- * 4. Parts are made in one order (invariants of job-parts.ts): take-over, operators, sinks, sources.
- *    `close` ends whichever are there.
+ * 4. Parts are made in one order (invariants of job-parts.ts): take-over, operators, sinks,
+ *    sources. `close` ends whichever are there.
  */
 import { concatMap, defer, lastValueFrom, repeat, takeWhile } from 'rxjs';
 import { present } from '../../schemas/kernel/assert.ts';

@@ -1,6 +1,6 @@
 /**
- * What two threads share of a job: which function of an author runs, for which turn, and whether its
- * thread turns. The thread writes it (watched-calls.ts), and the one that can end it reads it.
+ * What two threads share of a job: which function of an author runs, for which turn, and whether
+ * its thread turns. The thread writes it (watched-calls.ts), and the one that can end it reads it.
  *
  * Invariants:
  * 1. A number changes with each call that begins: however slow a turn is, it goes on as long as

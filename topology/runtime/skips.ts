@@ -98,7 +98,10 @@ export function decideSkip(
     );
   }
   if (!/^\d+$/.test(end))
-    throw refuse(`'${end}' is not a position`, 'a position is a sequence number or an offset: digits');
+    throw refuse(
+      `'${end}' is not a position`,
+      'a position is a sequence number or an offset: digits',
+    );
   if (position !== undefined && comparePositions(end, position) <= 0)
     throw refuse(`it was read up to ${position} already`, 'name a position behind that');
   if (to !== 'latest' && typeof latest === 'string' && comparePositions(end, latest) > 0)

@@ -1,6 +1,6 @@
 /**
- * What a job asks of its sources (source.ts): the next records, how its splits change, and how far it
- * has read.
+ * What a job asks of its sources (source.ts): the next records, how its splits change, and how far
+ * it has read.
  *
  * Invariant: splits are changed between two turns only, by `skip` and `unskip`; what was taken has
  * entered by then.

@@ -1,6 +1,6 @@
 /**
- * How the splits of a job change: which are new, which are gone, and in which order their beginnings
- * and ends are told. Pure, but for the cursors it is given.
+ * How the splits of a job change: which are new, which are gone, and in which order their
+ * beginnings and ends are told. Pure, but for the cursors it is given.
  *
  * Invariants:
  * 1. A split begins once all its parents were read to their ends.

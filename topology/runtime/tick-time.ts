@@ -1,11 +1,11 @@
 /**
- * The time of ticks, by which idleness is judged. It begins at the time on the wall when a run takes
- * over, and goes on from there as the job runs.
+ * The time of ticks, by which idleness is judged. It begins at the time on the wall when a run
+ * takes over, and goes on from there as the job runs.
  *
  * Invariants:
  * 1. It never goes back, and does not jump, whatever happens to the clock on the wall.
- * 2. It stands still while reading is paused: a split that is not read is not silent, so idleness is
- *    judged by the time in which it could have been heard.
+ * 2. It stands still while reading is paused: a split that is not read is not silent, so idleness
+ *    is judged by the time in which it could have been heard.
  * 3. A tick is due at most every `tickMs`, as with Flink's auto watermark interval.
  */
 import type { Clock } from '../../schemas/kernel/clock.ts';

@@ -1,6 +1,6 @@
 /**
- * The event time of one split: its latest event, whether it is quiet or idle, and how that is kept in
- * a snapshot. Pure, but for the time it is given.
+ * The event time of one split: its latest event, whether it is quiet or idle, and how that is kept
+ * in a snapshot. Pure, but for the time it is given.
  *
  * Invariants:
  * 1. A split is idle when it was heard to be quiet for longer than the timeout, and never before it

@@ -3,7 +3,8 @@
  *
  * Invariants:
  * 1. What fails because of connections, leaders or principals is tried over new ones next time.
- *    While that fails, they are made less and less often, and until then the failure is given again.
+ *    While that fails, they are made less and less often, and until then the failure is given
+ *    again.
  * 2. A permanent fault is told once, and again after an answer.
  */
 import { SluiceError } from '../../../schemas/kernel/errors.ts';

@@ -243,7 +243,9 @@ class ClusterFetcher implements KafkaFetcher {
     }
   }
 
-  /** What failed is made new for the next time: a broker's connections, what is known of leaders. */
+  /**
+   * What failed is made new for the next time: a broker's connections, what is known of leaders.
+   */
   #renew(thrown: unknown, broker?: Broker): void {
     if (broker !== undefined && isLost(thrown)) {
       this.#cluster.removeBroker(broker.connectionPool);

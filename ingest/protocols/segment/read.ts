@@ -33,7 +33,10 @@ export const segmentTypes = ['track', 'identify', 'page', 'screen', 'group', 'al
 export type SegmentType = (typeof segmentTypes)[number];
 export type SegmentCall = SegmentType | 'batch';
 
-/** Calls by their names below /v1/, with the short names that browsers and mobiles use: a call's first letter. */
+/**
+ * Calls by their names below /v1/, with the short names that browsers and mobiles use: a call's
+ * first letter.
+ */
 export const segmentCalls: Readonly<Record<string, SegmentCall>> = {
   track: 'track',
   t: 'track',

@@ -1,6 +1,6 @@
 /**
- * Digests of the parts of the served documents (list.test.ts): the first 16 digits of the SHA-256 of a
- * part's JSON.
+ * Digests of the parts of the served documents (list.test.ts): the first 16 digits of the SHA-256
+ * of a part's JSON.
  */
 export const pinnedParts: Readonly<Record<string, string>> = {
   openapi: 'ea75bd9e45260033',

@@ -1,6 +1,6 @@
 /**
- * An element goes to the first output whose condition takes it. `split`, the operator's old name, is
- * the same operator: what a topology had under that name goes on under the new one.
+ * An element goes to the first output whose condition takes it. `split`, the operator's old name,
+ * is the same operator: what a topology had under that name goes on under the new one.
  */
 import { expect, it } from 'vitest';
 import { definitionsOf } from '../../../topology/checkpoint/definition.ts';

@@ -1,6 +1,6 @@
 /**
- * What is written down about a topology, or read by people, stays as it is: drawings, definitions in
- * checkpoints, slots of functions and problems, pinned for a topology with a node of every kind.
+ * What is written down about a topology, or read by people, stays as it is: drawings, definitions
+ * in checkpoints, slots of functions and problems, pinned for a topology with a node of every kind.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

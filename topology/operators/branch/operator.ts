@@ -1,6 +1,6 @@
 /**
- * Sorts a stream into outputs by conditions: the first that says yes takes the element, `rest` takes the
- * others. Control goes to every output.
+ * Sorts a stream into outputs by conditions: the first that says yes takes the element, `rest`
+ * takes the others. Control goes to every output.
  */
 import type { Batch } from '../batch.ts';
 import { rowKinds } from '../batch.ts';

@@ -1,7 +1,7 @@
 /**
- * What has to be known of a kind of sink while a plan is looked at, restored or tested: the contract
- * between a kind's module and the list of all of them (sinks.ts). How it is carried out is bound
- * where a job runs (enrich/sinks.ts). All of it is pure.
+ * What has to be known of a kind of sink while a plan is looked at, restored or tested: the
+ * contract between a kind's module and the list of all of them (sinks.ts). How it is carried out is
+ * bound where a job runs (enrich/sinks.ts). All of it is pure.
  */
 import type { RowProblem } from '../../../schemas/columns.ts';
 import type { PartitionOwner } from '../../../schemas/partition.ts';

@@ -235,7 +235,8 @@ async function outOfOrderIn({ cloud, stream }: Rig): Promise<number> {
   for (const records of (await readAll(reader)).values()) {
     for (const { key, text } of records) {
       const { n } = JSON.parse(text) as { readonly n: number };
-      // Of those that are not valid nobody knows the number; of one that came again its first counts.
+      // Of those that are not valid nobody knows the number; of one that came again its first
+      // counts.
       if (n < 0 || seen.has(n)) continue;
       seen.add(n);
       if (n < (last.get(key) ?? 0)) outOfOrder++;

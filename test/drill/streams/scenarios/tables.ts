@@ -25,7 +25,9 @@ const validOf = ({ acknowledged }: Sent): readonly number[] =>
   [...acknowledged.keys()].map(numberOf).filter(isValid);
 const plain = 'x'.repeat(800);
 
-/** An event's time: `everyMs` after that of the one before; a second load has those of the first. */
+/**
+ * An event's time: `everyMs` after that of the one before; a second load has those of the first.
+ */
 const timeOf = (n: number, startMs: number, everyMs: number): number =>
   startMs + everyMs * (n % later);
 const timed = (startMs: number, everyMs: number) => (n: number) => ({
