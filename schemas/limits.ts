@@ -647,6 +647,11 @@ export const limits = {
    * partition; files of one table that a checkpoint keeps as such.
    */
   parquetGrowMaxBytes: mebi,
+  /**
+   * Rows that make a file of about so many bytes by themselves do not grow another one: it would be
+   * read and written again for nothing.
+   */
+  parquetGrowByMaxBytes: mebi / 4,
   parquetGrowMaxMs: 3_600_000,
   parquetGrowingMaxFiles: 256,
   parquetRowGroupRows: 50_000,

@@ -6,7 +6,8 @@
  * Invariants:
  * 1. A file is taken only as it was left: with as many rows and the columns that it had. One that
  *    somebody changed or removed stays as it is.
- * 2. What grows is what this lineage published, as its checkpoints say; they keep a bounded number,
+ * 2. Only few rows are put behind others: those that make a file of their own make one.
+ * 3. What grows is what this lineage published, as its checkpoints say; they keep a bounded number,
  *    the youngest.
  */
 import { createHash } from 'node:crypto';
@@ -58,6 +59,7 @@ export class GrowingFiles {
     const file = this.#files.get(partition);
     if (file === undefined || file.bytes >= limits.parquetGrowMaxBytes || isOld(file, nowMs))
       return undefined;
+    if (bytesOf(file, cells) >= limits.parquetGrowByMaxBytes) return undefined;
     const staged = file.staged === undefined ? undefined : await this.#lake.read(file.staged);
     const bytes = staged ?? (await this.#lake.read(file.target));
     const before = bytes === undefined ? undefined : await decodeCells(bytes, this.#columns);
@@ -102,6 +104,11 @@ export class GrowingFiles {
 const shapeDigits = 16;
 
 /** Also one from a clock that was ahead. */
+/** About what new rows make of a file, when they are as long as those that are there. */
+function bytesOf({ bytes, rows }: GrowingFile, cells: readonly (readonly Cell[])[]): number {
+  return (bytes / Math.max(1, rows)) * (cells[0]?.length ?? 0);
+}
+
 function isOld({ sinceMs }: GrowingFile, nowMs: number): boolean {
   return Math.abs(nowMs - sinceMs) >= limits.parquetGrowMaxMs;
 }

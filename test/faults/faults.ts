@@ -256,9 +256,9 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'a driver takes rows that their table would refuse',
-    file: 'topology/runtime/driver/driven-sinks.ts',
-    find: "return typeof folder === 'string' ? { row } : { row, problem: folder };",
-    replace: "return typeof folder === 'string' ? { row } : { row };",
+    file: 'topology/operators/sink/table.ts',
+    find: "return typeof folder === 'string' ? undefined : folder;",
+    replace: "return typeof folder === 'string' ? undefined : undefined;",
     caughtBy: { test: 'topology/runtime/driven-rows' },
   },
   {

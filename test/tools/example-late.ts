@@ -29,12 +29,12 @@ const hourMs = 3_600_000;
 const turnEvents = 500;
 const processingTimeMs = Date.parse('2100-01-01T00:00:00Z');
 
-/** The same topology with another out-of-orderness: a graph is data. */
+/** The same topology with another out-of-orderness: a plan is data. */
 function withOutOfOrderness(made: Topology, outOfOrdernessMs: number): Topology {
-  const nodes = made.graph.nodes.map((node) =>
+  const nodes = made.plan.nodes.map((node) =>
     node.kind === 'eventTime' ? { ...node, outOfOrdernessMs } : node,
   );
-  return { ...made, graph: { ...made.graph, nodes } };
+  return { ...made, plan: { ...made.plan, nodes } };
 }
 
 function turnsOf(lines: readonly Line[]): readonly (readonly Line[])[] {

@@ -138,6 +138,25 @@ it('a file that is old, large, of other columns, changed or gone grows no more',
   await runs.end();
 });
 
+it('rows that make a file of their own make one: none of theirs are read and written again', async () => {
+  const runs = runsIn();
+  const count = (): number => filesOf(runs.rig.lake, 'typed').length;
+  // Sixteen of them are what a file may grow by at once, or somewhat more.
+  const note = (): string => randomBytes(limits.parquetGrowByMaxBytes / 32).toString('hex');
+  const rows = (from: number, to: number): readonly object[] =>
+    upTo(to - from).map((n) => typedRow(from + n, { note: note() }));
+  await runs.publish(rows(0, 8));
+  await runs.publish(rows(8, 16));
+  expect(count()).toBe(1);
+  await runs.publish(rows(16, 33));
+  expect(count()).toBe(2);
+  // It is the one that grows from now on.
+  await runs.publish(rows(33, 34));
+  expect(count()).toBe(2);
+  expect(await runs.rig.numbers()).toEqual(upTo(34));
+  await runs.end();
+});
+
 it('checkpoints keep a bounded number of files that grow, the youngest', async () => {
   const runs = runsIn();
   const partitions = limits.parquetGrowingMaxFiles + 2;
