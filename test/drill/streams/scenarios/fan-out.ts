@@ -66,7 +66,8 @@ export const fanOutScenarios: Scenarios = (cloudOf) => [
             checks: [
               [
                 `shards were subscribed to again (${subscribed} times)`,
-                subscribed - refused > 2 * shards.length,
+                // In a tenth of the time a shard is not subscribed to twice again.
+                subscribed - refused > (scale < 1 ? 1 : 2) * shards.length,
               ],
               [`subscriptions were refused (${refused})`, refused > 0],
               [
