@@ -92,7 +92,7 @@ describe.skipIf(cloudMissing() !== undefined)('the services', { timeout: 180_000
         /Kinesis stream nowhere \(d\/events\): .*Kinesis stream 'nowhere'.*\(create it, or correct kinesis_stream/,
       );
       expect(said).toContain(
-        "Kafka topic nowhere (d/events): Kafka topic 'nowhere': it is not there (create it, or correct kafka_topic)",
+        "Kafka topic nowhere (d/events): Kafka topic 'nowhere': it does not exist (create it, or correct kafka_topic)",
       );
       expect(said).toContain('nothing was started');
     }

@@ -83,13 +83,13 @@ describe('a write fits', () => {
       'another label',
       { kind: 'node', label: 'toString', props: {} },
       '/label',
-      /'toString' is no label/,
+      /'toString' is not a label/,
     ],
     [
       'another edge type',
       { kind: 'edge', type: 'ROUTE', props: {} },
       '/type',
-      /'ROUTE' is no edge type/,
+      /'ROUTE' is not an edge type/,
     ],
     [
       'no key',
@@ -98,12 +98,12 @@ describe('a write fits', () => {
       /the key 'code' is missing/,
     ],
     ['a key that is null', airport({ code: null }), '/props/code', /must be a string, not null/],
-    ['an unknown property', airport({ 'a/b': 1 }), '/props/a~1b', /'a\/b' is no property/],
+    ['an unknown property', airport({ 'a/b': 1 }), '/props/a~1b', /'a\/b' is not a property/],
     [
       'an inherited property',
       airport({ constructor: 1 }),
       '/props/constructor',
-      /'constructor' is no property/,
+      /'constructor' is not a property/,
     ],
     [
       'text for an integer',

@@ -230,7 +230,7 @@ describe('modelProblems', () => {
       'an end that is no label',
       { A: a },
       { E: { from: 'A', to: 'B', key: [], props: {} } },
-      /joins 'B', which is no label/,
+      /joins 'B', which is not a label/,
     ],
     [
       'an end that only an object has',
