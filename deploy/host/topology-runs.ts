@@ -317,7 +317,7 @@ export class TopologyRuns {
     await this.#run({ compiled, before: old === undefined ? undefined : before });
     if (!this.isRunning(compiled.build)) return;
     this.#options.tell(
-      `${this.#shown} was reloaded and resumes from the last checkpoint: build ${compiled.build}`,
+      `${this.#shown} was loaded again and resumes from the last checkpoint: build ${compiled.build}`,
     );
   }
 
