@@ -81,8 +81,14 @@ describe('a table from a file', () => {
         ],
         /^planes\.json, row 3: its tail a is there already/,
       ],
-      [[{ seats: 1 }], /^planes\.json, row 1: its tail is not a valid key: a key must be .*, not undefined/],
-      [[{ tail: ['x', null], seats: 1 }], /^planes\.json, row 1: its tail is not a valid key: .*not null/],
+      [
+        [{ seats: 1 }],
+        /^planes\.json, row 1: its tail is not a valid key: a key must be .*, not undefined/,
+      ],
+      [
+        [{ tail: ['x', null], seats: 1 }],
+        /^planes\.json, row 1: its tail is not a valid key: .*not null/,
+      ],
       [[null], /^planes\.json, row 1: /],
     ];
     for (const [rows, message] of cases) {
