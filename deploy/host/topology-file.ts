@@ -209,7 +209,7 @@ export async function importTopology(
       },
     );
   }
-  return { topology: found, graph: found.graph };
+  return { topology: found, graph: found.plan };
 }
 
 function isTopology(value: unknown): value is Topology {

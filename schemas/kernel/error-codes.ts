@@ -1,7 +1,7 @@
 /**
  * Every code that Sluice says, in one table: its lane, whether trying again can help, its HTTP
  * status, what it means and what to do. docs/reference/errors.md is made of it
- * (`npm run docs:errors`).
+ * (`npm run docs:reference`).
  *
  * Invariants:
  * 1. The lanes never mix: a refusal takes a `RefusedCode`, a rejected row a `RejectedCode`, a

@@ -134,7 +134,7 @@ describe('the table of codes', () => {
 
   it('the page of codes is as the table is, with an anchor for each', () => {
     const page = readFileSync(join(root, errorPage), 'utf8');
-    expect(page, 'run npm run docs:errors').toBe(renderErrorPage());
+    expect(page, 'run npm run docs:reference').toBe(renderErrorPage());
     for (const { page: place } of errorCodes)
       expect(page).toContain(`<a id="${place.slice(place.indexOf('#') + 1)}"></a>`);
   });

@@ -1,14 +1,11 @@
 /**
  * The page docs/reference/metrics.md, made of what the services export: name, type and help of each
- * metric. `node dist/test/tools/metrics-reference.js` writes it; a test compares.
+ * metric. `npm run docs:reference` writes it; a test compares.
  */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { argv } from 'node:process';
-import { pathToFileURL } from 'node:url';
 import { topologyMetrics } from '../../deploy/host/topology-metrics.ts';
 import { IngressMetrics } from '../../ingest/telemetry/metrics.ts';
-import { root } from '../repo/support.ts';
+import { root } from '../repo/files.ts';
 
 export const metricsPage = join(root, 'docs/reference/metrics.md');
 
@@ -42,7 +39,7 @@ export async function metricsReference(): Promise<string> {
   const topologies = metricsIn((await topologyMetrics([], 0)).text);
   return `# Metrics
 
-Generated from the code by \`test/tools/metrics-reference.ts\`. Names are \`sluice_<area>_<noun>_<unit>\`; counters end in
+Generated from what is exported; \`npm run docs:reference\` writes it. Names are \`sluice_<area>_<noun>_<unit>\`; counters end in
 \`_total\`. [Monitor](../operating/monitor.md) says which to alert on.
 
 ## Ingress
@@ -54,6 +51,3 @@ ${tableOf(ingress)}
 ${tableOf(topologies)}
 `;
 }
-
-if (import.meta.url === pathToFileURL(argv[1] ?? '').href)
-  writeFileSync(metricsPage, await metricsReference());

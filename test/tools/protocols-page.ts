@@ -1,8 +1,7 @@
 /**
- * The page docs/reference/protocols.md, made of the list of protocols: `node
- * dist/test/tools/protocols-page.js` writes it.
+ * The page docs/reference/protocols.md, made of the list of protocols: `npm run docs:reference`
+ * writes it.
  */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { protocols } from '../../ingest/protocols/list.ts';
@@ -51,12 +50,9 @@ export function protocolsText(): string {
   return [
     '# Protocols of the ingress',
     '',
-    'Generated from `ingest/protocols/list.ts`; `node dist/test/tools/protocols-page.js` writes it.',
+    'Generated from `ingest/protocols/list.ts`; `npm run docs:reference` writes it.',
     'A running ingress serves the details as `/openapi.json` and `/asyncapi.json`.',
     '',
     ...protocols.map(sectionOf),
   ].join('\n');
 }
-
-if (process.argv[1] === fileURLToPath(import.meta.url))
-  writeFileSync(protocolsPage, protocolsText());

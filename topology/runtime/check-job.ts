@@ -92,18 +92,18 @@ async function stateFindings({
   connectors,
   dropState,
 }: CheckOptions): Promise<readonly JobFinding[]> {
-  const { name } = topology.graph;
+  const { name } = topology.plan;
   try {
     const previous = await checkpointStore(blobs, name).latest();
     const misfits =
       previous === undefined ? [] : misfitsWith(previous, topology, new Set(dropState));
-    const tables = await tableMisfits(previous, topology.graph, connectors);
+    const tables = await tableMisfits(previous, topology.plan, connectors);
     const found = tables.map(
       ({ node, message, fix = '' }): JobFinding => ({ kind: 'table', node, message, fix }),
     );
     const state = misfits.map((misfit) => {
       // What is gone has no place in the file.
-      const node = topology.graph.nodes.some(({ id }) => id === misfit.node) ? misfit.node : null;
+      const node = topology.plan.nodes.some(({ id }) => id === misfit.node) ? misfit.node : null;
       return {
         kind: 'state',
         node,

@@ -20,12 +20,12 @@ export function requireValid(topology: Topology, { collects = false } = {}): voi
   const list = problems.map((problem) => `  ${problem.node}: ${problem.message}`).join('\n');
   throw new SluiceError(
     'topology-invalid',
-    `the topology '${topology.graph.name}' has ${problems.length} problem(s):\n${list}`,
+    `the topology '${topology.plan.name}' has ${problems.length} problem(s):\n${list}`,
   );
 }
 
 export function problemsOf(topology: Topology, { collects = false } = {}): readonly PlanProblem[] {
-  return [...validateTopology(topology), ...(collects ? [] : collectProblems(topology.graph))];
+  return [...validateTopology(topology), ...(collects ? [] : collectProblems(topology.plan))];
 }
 
 /** Throws `restore-refused` with every misfit, its old and new value, and what to do. */
@@ -35,7 +35,7 @@ export function requireRestorable(
   drop: ReadonlySet<string>,
 ): void {
   if (previous === undefined) return;
-  const { name } = topology.graph;
+  const { name } = topology.plan;
   const misfits = misfitsWith(previous, topology, drop);
   if (misfits.length === 0) return;
   const list = misfits.map((misfit) => `  ${misfitText(misfit)}`).join('\n');

@@ -54,7 +54,7 @@ describe('the protocols', () => {
     expect(protocol.documentation.body !== undefined).toBe(protocol.match.types.length > 0);
   });
 
-  it('are on the page of the documentation (node dist/test/tools/protocols-page.js writes it)', () => {
+  it('are on the page of the documentation (npm run docs:reference writes it)', () => {
     expect(readFileSync(protocolsPage, 'utf8')).toBe(protocolsText());
   });
 });

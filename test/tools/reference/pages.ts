@@ -3,14 +3,18 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorPage, renderErrorPage } from '../error-page.ts';
 import { metricsReference } from '../metrics-reference.ts';
+import { protocolsText } from '../protocols-page.ts';
 import { cliPage } from './cli-page.ts';
 import { configPage } from './config-page.ts';
 
 export const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/cli.md': cliPage,
   'docs/reference/config.md': configPage,
+  [errorPage]: renderErrorPage,
   'docs/reference/metrics.md': metricsReference,
+  'docs/reference/protocols.md': protocolsText,
 };
 
 /** Paths of the pages below `root` that are missing, or are not what the tables say now. */

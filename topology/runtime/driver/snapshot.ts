@@ -37,14 +37,14 @@ export function readSnapshot(text: string, topology: Topology): Restored {
   const snapshot = JSON.parse(text) as Snapshot;
   const head = {
     manifestVersion,
-    version: topology.graph.version,
+    version: topology.plan.version,
     checkpoint: 1,
     attempt: 1,
     createdAtMs: 0,
   } as const;
   const previous: Manifest = { ...head, ...snapshot, positions: {}, sinks: {}, retiring: [] };
   requireRestorable(previous, topology, new Set());
-  return carryOver(previous, topology.graph, new Set(), 0);
+  return carryOver(previous, topology.plan, new Set(), 0);
 }
 
 function checkedState(node: string, state: unknown): unknown {
