@@ -3,14 +3,14 @@
  * line here; what it keeps between checkpoints, and when each part is called, says
  * topology/graph/sink.ts; what a plan knows of it is a module of topology/operators/sink.
  *
- * | part | table | rejected | graph | Firehose |
- * |---|---|---|---|---|
- * | options, status | parquet/table-sink.ts | rejected/rejected-sink.ts | graph/graph-sink.ts | firehose/firehose-sink.ts |
- * | schema | lake/table-file.ts | rejected/rejected-schema.ts | graph/grow-model.ts | firehose/row-line.ts |
- * | decide | parquet/batch-columns.ts | rejected/rejected-row.ts | graph/pending-writes.ts | firehose/row-line.ts |
- * | write, stage | parquet/staging.ts | rejected/staged-rejections.ts | graph/staged-writes.ts | firehose/pack-rows.ts |
- * | commit | parquet/staging.ts | rejected/rejected-files.ts | graph/applied-writes.ts | firehose/deliver-call.ts |
- * | health | lake/table-misfits.ts | lake/table-file.ts | graph/neo4j-session.ts | firehose/deliver-call.ts |
+ * | part            | parquet       | rejected          | graph          | firehose      |
+ * |-----------------|---------------|-------------------|----------------|---------------|
+ * | options, status | table-sink    | rejected-sink     | graph-sink     | firehose-sink |
+ * | schema          | lake/table-file | rejected-schema | grow-model     | row-line      |
+ * | decide          | batch-columns | rejected-row      | pending-writes | row-line      |
+ * | write, stage    | staging       | staged-rejections | staged-writes  | pack-rows     |
+ * | commit          | staging       | rejected-files    | applied-writes | deliver-call  |
+ * | health          | lake/table-misfits | lake/table-file | neo4j-session | deliver-call |
  */
 import { SluiceError } from '../schemas/kernel/errors.ts';
 import type { JobConnectors, SinkDefinitionData } from '../topology/index.ts';

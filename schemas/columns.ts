@@ -5,11 +5,12 @@
  * |---|---|
  * | string | STRING |
  * | string, format date-time (RFC 3339) | TIMESTAMP, milliseconds, UTC |
- * | integer | INT64; a row is refused whose digits are not exact: from 2^53 on, or as the event wrote more of them |
+ * | integer | INT64; a row whose digits are not exact is refused (see below) |
  * | number | DOUBLE: rounded, as JSON.parse does |
  * | boolean | BOOLEAN |
- * | object, array, several types, no type | STRING with JSON text; a row is refused as for integers |
+ * | object, array, several types, no type | STRING with JSON text; refused as for integers |
  *
+ * An integer is not exact from 2^53 on, or when the event wrote more digits than a double keeps.
  * A column is REQUIRED when the schema requires it and its type does not allow null, else OPTIONAL.
  * Text that UTF-8 cannot hold (a lone surrogate) is refused: it could not be read back as it was.
  */

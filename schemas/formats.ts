@@ -7,12 +7,14 @@
  * | `date-time`, `date`, `time` | RFC 3339, by the one reader of times |
  * | `duration` | RFC 3339, appendix A |
  * | `email` | RFC 5321: dot-string or quoted, at a host or an address literal |
- * | `hostname` | RFC 1123: labels of up to 63 letters, digits and `-`, 253 in all; `--` in the third place only in `xn--`, which is not decoded |
+ * | `hostname` | RFC 1123: labels of up to 63 letters, digits and `-`; 253 characters in all |
  * | `uri`, `uri-reference` | RFC 3986 |
  * | `uri-template` | RFC 6570 |
  * | `json-pointer`, `relative-json-pointer` | RFC 6901 |
  * | `regex` | ECMAScript, with `u` |
- * | what else ajv-formats knows | as it says |
+ * | any other format of ajv-formats | as ajv-formats checks it |
+ *
+ * A label of a `hostname` has `--` in the third place only as `xn--`, which is not decoded.
  */
 import type { Ajv2020 } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';

@@ -1,12 +1,12 @@
 /**
- * Keywords whose verdict the compiler gets wrong or slowly, made anew for it. Where it is right its
- * own code stays.
+ * Our own code for keywords that the compiler judges wrongly or slowly. For other keywords the
+ * compiler's code is used.
  *
  * | keyword | what the compiler does |
  * |---|---|
- * | `const`, `enum` with objects | compares by `constructor` and calls `valueOf` and `toString`, also where those are members of the data |
+ * | `const`, `enum` with objects | calls `constructor`, `valueOf`, `toString` of the data itself |
  * | `uniqueItems` | compares every pair |
- * | `multipleOf` | divides doubles: 0.3 is no multiple of 0.1, 1e21 none of 1 |
+ * | `multipleOf` | divides doubles: 0.3 fails as a multiple of 0.1, and 1e21 of 1 |
  */
 import type { Ajv2020, CodeKeywordDefinition, KeywordCxt } from 'ajv/dist/2020.js';
 import { _ } from 'ajv/dist/2020.js';

@@ -6,13 +6,17 @@
  *
  * | value | in the folder's name |
  * |---|---|
- * | `A-Z a-z 0-9 - _ . ~ ! ( )`, and every character beyond ASCII | as it is: Spark and Hive decode byte by byte, so UTF-8 in per cent encoding is not what it was |
- * | any other character of ASCII | per cent encoded |
- * | `null` in any case | its first letter per cent encoded: DuckDB 1 takes the bare word for null |
- * | empty; `__HIVE_DEFAULT_PARTITION__`, which means null however it is written; a name of more than 255 bytes | none: the row is refused |
+ * | `A-Z a-z 0-9 - _ . ~ ! ( )`, and every character outside ASCII | unchanged |
+ * | any other ASCII character | percent-encoded |
+ * | `null` in any case | first letter percent-encoded: DuckDB 1 reads the bare word as null |
+ * | empty, `__HIVE_DEFAULT_PARTITION__`, or a name over 255 bytes | none: the row is refused |
  *
- * Invariant: what comes out is a relative path of exactly one folder a column, each a name that
- * every file system takes and that SQL reads back.
+ * Characters outside ASCII stay as they are because Spark and Hive decode byte by byte, so
+ * percent-encoded UTF-8 would come back as other text. `__HIVE_DEFAULT_PARTITION__` means null in
+ * any encoding.
+ *
+ * Invariant: the result is a relative path with exactly one folder per column, each a name that
+ * every file system accepts and that SQL reads back.
  */
 import type { RowProblem } from './columns.ts';
 import { wellFormed } from './kernel/well-formed.ts';

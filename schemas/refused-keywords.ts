@@ -1,15 +1,17 @@
 /**
- * Schemas that the compiler would take and judge by wrongly, or forever: found before it sees them,
- * with the place and the way out. Pure.
+ * Finds schemas that the compiler would accept but then judge wrongly or never finish, and reports
+ * the place and a fix. Pure.
  *
- * | keyword | what would happen |
- * |---|---|
- * | `$dynamicRef`, `$dynamicAnchor`, `$recursiveRef`, `$recursiveAnchor` | wrong verdicts; the stack overflows |
- * | a `$ref` that leads back to itself at the same value | the stack overflows |
- * | `unevaluatedItems` beside `contains`, `if`, or `items` of another schema for the same value | wrong verdicts |
- * | `unevaluatedProperties` beside `dependentSchemas`, or an `if` whose `then` says nothing | wrong verdicts |
- * | a pattern with a backreference or lookbehind that can backtrack, or that is too large | the thread is kept for years by a text of forty characters |
- * | `nullable` | no keyword of JSON Schema: it would let null into a column that has none |
+ * - `$dynamicRef`, `$dynamicAnchor`, `$recursiveRef`, `$recursiveAnchor`: wrong verdicts, or the
+ *   stack overflows.
+ * - A `$ref` that leads back to itself at the same value: the stack overflows.
+ * - `unevaluatedItems` beside `contains`, `if`, or `items` of another schema for the same value:
+ *   wrong verdicts.
+ * - `unevaluatedProperties` beside `dependentSchemas`, or an `if` whose `then` says nothing: wrong
+ *   verdicts.
+ * - A pattern with a backreference or lookbehind that can backtrack, or a pattern that is too
+ *   large: a text of forty characters can block the thread for years.
+ * - `nullable`: not a keyword of JSON Schema; it would let null into a required column.
  *
  * Source: the JSON Schema Test Suite (draft 2020-12) run against Ajv 8.20.0; ajv-validator/ajv
  * issues 1909, 2483, 2639, 2664.

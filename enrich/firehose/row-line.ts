@@ -1,13 +1,13 @@
 /**
- * A row as the line that Firehose delivers: its own members, then what it is partitioned by and its
+ * A row as the line that Firehose delivers: its own members, then the partition columns and its
  * identity. Pure.
  *
- * | member | what |
- * |---|---|
- * | `team`, `app` | the row's own, whatever its type and also where it is null; of a row that has none the topology's |
- * | `date`, `hour` | of the element's time, UTC |
- * | `row_id` | the same for a row that comes again after a restart, so that readers keep one of them (row-id.ts) |
- * | `row_order` | of a table by key: which row of a key came last (row-order.ts) |
+ * - `team`, `app`: the row's own values, of any type, null included; the topology's when the row
+ *   has none.
+ * - `date`, `hour`: of the element's time, in UTC.
+ * - `row_id`: stays the same when the row is delivered again after a restart, so that readers can
+ *   keep one of them (row-id.ts).
+ * - `row_order`: in tables by key, says which row of a key came last (row-order.ts).
  */
 import { rowReader } from '../../schemas/columns.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';

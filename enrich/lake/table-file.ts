@@ -1,12 +1,13 @@
 /**
- * What describes a table beside its rows.
+ * The two files that describe a table.
  *
- * | file | what |
- * |---|---|
- * | `<lake>/.tables/<table>.json` | what its columns mean, and all that its files ever had. Not in the table's folder: polars reads every file there as Parquet |
- * | `<lake>/<table>/date=1970-01-01/hour=00/team=none/app=none/columns~.parquet` | no rows, all of those columns: a table without rows can be read, and readers that take the first file's columns find all |
+ * - `<lake>/.tables/<table>.json`: what its columns mean, and every column that its files ever had.
+ *   It is not in the table's folder, because polars reads every file there as Parquet.
+ * - `<lake>/<table>/date=1970-01-01/hour=00/team=none/app=none/columns~.parquet`: no rows and all
+ *   of those columns. It makes a table without rows readable, and readers that use the columns of
+ *   the first file see all of them.
  *
- * Invariant: whoever finds a description finds the file of its columns, which is written first.
+ * Invariant: the file of columns is written before the description that relies on it.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';

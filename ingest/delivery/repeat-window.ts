@@ -1,10 +1,11 @@
 /**
- * Outcomes of settled events by their identity, in bytes that are counted. No object and no string
- * is kept for an entry, so the garbage collector has nothing to walk over. An entry is written
- * behind the last one of its share (a key's), into a chunk:
+ * Outcomes of settled events by their identity, in counted bytes. No object and no string is kept
+ * for an entry, so the garbage collector has nothing to walk over. An entry is appended to the
+ * chunk of its share (a key's):
  *
- *   identity (16) | content (4 each) | kind (1) | not used (1) | bytes of the split (2) | settled at, ms (8) | bytes of the position (2) |
- *   split and position in UTF-8 | up to a multiple of 8
+ *   identity (16) | content (4 each) | kind (1) | not used (1) | bytes of the split (2) |
+ *   settled at, ms (8) | bytes of the position (2) | split and position in UTF-8 |
+ *   padding to a multiple of 8
  *
  * Invariants:
  * 1. The table, the chunks, and what a chunk and a share cost beside their bytes, are together at

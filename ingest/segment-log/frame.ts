@@ -2,7 +2,8 @@
  * One record in a segment file. All numbers are little-endian.
  *
  *   u32 length of the rest | u32 CRC-32 of the rest | rest:
- *   u64 offset | u64 offset of the first frame of its commit | f64 time, epoch ms | u16 key bytes | u32 header bytes | key | headers (JSON) | value
+ *   u64 offset | u64 offset of the first frame of its commit | f64 time, epoch ms |
+ *   u16 key bytes | u32 header bytes | key | headers (JSON) | value
  *
  * Invariant: frames of a split have dense offsets. The commit's first offset tells a torn commit
  * (nothing of it was acknowledged) from damage to acknowledged data: a later commit can only exist

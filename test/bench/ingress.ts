@@ -4,9 +4,9 @@
  * first. What it does not show: test/bench/README.md, and its last lines.
  *
  *   --seconds N      of each measurement (default 10)
- *   --rounds N       of the comparison with the naive server, in turns (default 7), each of half as long
+ *   --rounds N       of the comparison with the naive server, in turns of half as long (default 7)
  *   --connections N  of the closed loops (default 1024)
- *   --beside DIR     also the ingress of another build, in the same turns: before and after a change
+ *   --beside DIR     also the ingress of another build, in the same turns, to compare a change
  *   --no-seed        without the stack of the origin, which needs python3 and pip
  *   --memory         also memory over time under load; --minutes N (default 10)
  *   --json           one JSON object

@@ -5,7 +5,7 @@
  *
  *   --seconds N   of each measurement (default 5)
  *   --connections N (default 64)
- *   --copies N    of the example's departures for the hourly topology, from the log to Parquet (default 10)
+ *   --copies N    of the example's departures, for the hourly topology (default 10)
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -2,8 +2,8 @@
  * Runs scenarios of a drill one after the other and prints what each came to.
  *
  *   --only NAME[,NAME]   some of the scenarios
- *   --short              each in about a tenth of its time, and where the drill names them only those
- *                        of its short form
+ *   --short              each in about a tenth of its time, and only the drill's short list of
+ *                        scenarios, where it has one
  *   --json               one JSON object a scenario
  */
 import { parseArgs } from 'node:util';

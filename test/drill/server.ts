@@ -2,7 +2,9 @@
  * The ingress over the embedded log, in a process of its own, with a bus and a clock that the drill
  * can make fail: what `sluice start` runs, but for its topologies.
  *
- *   node server.js CONFIG DIR     tells {ready, url} and takes {fault, ...} over IPC, answered with its metrics
+ *   node server.js CONFIG DIR
+ *
+ * Over IPC it reports {ready, url}, accepts {fault, ...} and answers with its metrics.
  */
 // Before the ingress: its binary reads a bound when it is loaded.
 import type { RefusedCode } from '../../schemas/kernel/error-codes.ts';

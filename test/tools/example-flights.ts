@@ -2,8 +2,10 @@
  * `npm run example:flights`: sends the flights through HTTP into a running instance, waits until
  * they have landed, and compares what the lake holds with an independent reading of the files.
  *
- *   --real      as two services on Kinesis, Kafka with IAM, S3, Firehose and Neo4j, whose servers it starts
- *   --kill N    kills the instance (of the services one after the other) with SIGKILL at N random points and starts it again on the same directory
+ *   --real      as two services on Kinesis, Kafka with IAM, S3, Firehose and Neo4j; starts their
+ *               servers
+ *   --kill N    kills the instance (each service in turn) with SIGKILL at N random points, and
+ *               starts it again on the same directory
  *   --twice     sends every file twice
  *   --data DIR  another folder of the same form
  *   --order at-once|one-by-one   the three files at the same time (default) or one after the other

@@ -4,8 +4,8 @@
  * Invariants: those of schemas/ports/blob-store.ts; S3 decides conditional writes atomically and is
  * consistent after them
  * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html), a lost answer is
- * resolved by looking. One thing it cannot promise: a put that is under way when its caller gives
- * up (`s3-failed`) may still arrive.
+ * resolved by looking. One thing it cannot promise: a put still in flight when its caller times out
+ * (`s3-failed`) may arrive later.
  */
 import type { BlobStore } from '../../../schemas/ports/blob-store.ts';
 import { checkBlobKey, folderOfPrefix } from '../blob-key.ts';
@@ -16,8 +16,10 @@ import { s3Objects } from './s3-objects.ts';
 
 /**
  * Throws `SluiceError` `blob-key-invalid`, `s3-failed` (retryable), `s3-refused`, `bucket-missing`;
- * no message names the bucket, as it may be told to clients: its `fix` does.
- * @example s3BlobStore({ bucket: 'sluice-dev', prefix: 'claims', region: 'eu-central-1', clock: systemClock, random: systemRandom })
+ * no message names the bucket, because clients may see it; its `fix` does.
+ * @example
+ * const region = 'eu-central-1';
+ * s3BlobStore({ bucket: 'sluice-dev', prefix: 'claims', region, clock, random });
  */
 export function s3BlobStore(options: S3ObjectsOptions): BlobStore & { close(): void } {
   const objects = s3Objects(options);

@@ -14,7 +14,7 @@ export interface FirehoseStreamOptions extends FirehoseClientOptions {
 
 /**
  * Its errors: `delivery-stream-missing`, `firehose-refused`, `firehose-failed` (retryable).
- * @example firehoseStream({ deliveryStream: 'sluice-clicks-dev', region: 'eu-central-1', clock: systemClock })
+ * @example firehoseStream({ deliveryStream: 'sluice-clicks-dev', region: 'eu-central-1', clock })
  */
 export function firehoseStream({
   deliveryStream,

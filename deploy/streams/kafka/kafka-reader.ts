@@ -59,7 +59,9 @@ interface PartitionState {
 const prefix = 'partition-';
 
 /**
- * @example createKafkaReader({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topic: 'rpp-clicks-dev' })
+ * @example
+ * const connection = { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth };
+ * createKafkaReader({ connection, topic: 'rpp-clicks-dev' });
  */
 export function createKafkaReader(options: KafkaReaderOptions): RecordReader {
   return new KafkaReader(options);

@@ -75,7 +75,9 @@ interface Place {
 }
 
 /**
- * @example createKafkaWriter({ connection: { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth }, topics: new Map([['rpp/clicks', 'rpp-clicks-dev']]), clock })
+ * @example
+ * const connection = { brokers: ['b-1.example:9098'], tls: true, clientId: 'sluice', auth };
+ * createKafkaWriter({ connection, topics: new Map([['rpp/clicks', 'rpp-clicks-dev']]), clock });
  */
 export function createKafkaWriter(options: KafkaWriterOptions): RecordWriter {
   return new KafkaWriter(options);

@@ -73,7 +73,9 @@ const throttled = (isPushed: boolean): ReadResult => ({
 });
 
 /**
- * @example createKinesisReader({ region: 'eu-central-1', streamName: 'rpp-promo-clicks-dev', clock, random })
+ * @example
+ * const region = 'eu-central-1';
+ * createKinesisReader({ region, streamName: 'rpp-promo-clicks-dev', clock, random });
  */
 export function createKinesisReader(options: KinesisReaderOptions): RecordReader {
   return new KinesisReader(options);

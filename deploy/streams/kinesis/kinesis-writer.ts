@@ -43,7 +43,9 @@ interface Told {
 const bytesPerKib = 1_024;
 
 /**
- * @example createKinesisWriter({ region: 'eu-central-1', streams: new Map([['rpp/promo-clicks', 'rpp-promo-clicks-dev']]) })
+ * @example
+ * const streams = new Map([['rpp/promo-clicks', 'rpp-promo-clicks-dev']]);
+ * createKinesisWriter({ region: 'eu-central-1', streams });
  */
 export function createKinesisWriter(options: KinesisWriterOptions): RecordWriter {
   const { streams } = options;

@@ -2,9 +2,11 @@
  * The ready mapping `influence`: which promos and referrers came before which conversions, as a
  * graph.
  *
- *     (:User {id})-[:SAW {at}]->(:Promo {id})             (:Referrer {host})-[:BROUGHT {at}]->(:User)
+ *     (:User {id})-[:SAW {at}]->(:Promo {id})
+ *     (:Referrer {host})-[:BROUGHT {at}]->(:User)
  *     (:User)-[:CONVERTED]->(:Conversion {id, at, value})
- *     (:Promo)-[:PRECEDED {position, secondsBefore, firstTouch, lastTouch, touches}]->(:Conversion)<-[:REFERRED {the same}]-(:Referrer)
+ *     (:Promo)-[:PRECEDED {position, secondsBefore, firstTouch, lastTouch, touches}]->(:Conversion)
+ *     (:Referrer)-[:REFERRED {the same}]->(:Conversion)
  *
  * Times are whole epoch milliseconds, `secondsBefore` is seconds with a fraction. A touch is an
  * element that shows a promo or comes from a referrer; each touch is an edge of its own, told apart

@@ -1,8 +1,10 @@
 /**
  * The ready mapping `journey`: what a user did in each session, page after page, as a graph.
  *
- *     (:User {id})-[:HAD]->(:Session {id, user, startedAt, endedAt, events})-[:HAS {position}]->(:Event {id, type, at})
- *     (:Event)-[:ON_PAGE]->(:Page {url})        (:Event)-[:NEXT {gapMs}]->(:Event)
+ *     (:User {id})-[:HAD]->(:Session {id, user, startedAt, endedAt, events})
+ *     (:Session)-[:HAS {position}]->(:Event {id, type, at})
+ *     (:Event)-[:ON_PAGE]->(:Page {url})
+ *     (:Event)-[:NEXT {gapMs}]->(:Event)
  *
  * Times are whole epoch milliseconds. A session's `startedAt` and `endedAt` are its first and last
  * event's times, `events` is their number, and positions count from 1. NEXT joins neighbours of one

@@ -1,15 +1,17 @@
 /**
- * The problems of a graph's tables: their names, and those of their columns. Pure.
+ * Checks the names of a plan's tables and of their columns. Pure.
  *
  * One rule, so that a table can be written to a folder, a bucket or by Firehose, and be read by
- * DuckDB, pyarrow, polars, Spark and Hive alike:
+ * DuckDB, pyarrow, polars, Spark and Hive alike. The name of a column:
  *
- * | a column's name | why |
- * |---|---|
- * | has 1 to 255 bytes of UTF-8 and no control character | AWS Glue takes no other; DuckDB renames a column without a name |
- * | differs from every other one in more than case | SQL does not see case, nor does Spark |
- * | is no name of a folder, in any case; but `team` and `app` may be text: then a row's own name its folders, and are in its path alone | readers take a column that is in both for two, or refuse it |
- * | is not `row_id` or `row_order`, nor one that pyarrow gives to columns of its own | delivery and tables by key add the first two |
+ * - has 1 to 255 bytes of UTF-8 and no control character: AWS Glue accepts no other, and DuckDB
+ *   renames a column without a name;
+ * - differs from every other name in more than case, which SQL and Spark ignore;
+ * - is not the name of a partition folder, in any case: readers see two columns, or refuse the
+ *   table. `team` and `app` may be columns of text: their values then name the row's folders and
+ *   are stored in its path alone;
+ * - is not `row_id` or `row_order`, which delivery and tables by key add, nor a name that pyarrow
+ *   uses for columns of its own.
  */
 import { columnsOf, storedColumns } from '../../../schemas/columns.ts';
 import { isWellFormed } from '../../../schemas/kernel/well-formed.ts';

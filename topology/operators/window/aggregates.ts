@@ -50,7 +50,7 @@ export interface Aggregator<A, X> {
 
 type Resolve = (slot: string) => (...args: unknown[]) => unknown;
 
-// biome-ignore lint/suspicious/noExplicitAny: each aggregator is used only with accumulators that it made
+// biome-ignore lint/suspicious/noExplicitAny: each aggregator only sees accumulators that it made
 export type AnyAggregator = Aggregator<any, any>;
 
 export function aggregatorOf({ name, agg }: AggregateChoice, resolve: Resolve): AnyAggregator {
