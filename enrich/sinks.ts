@@ -1,7 +1,7 @@
 /**
  * The sinks: the one place that names all of them. A new one is a folder with these parts, and a
  * line here; what it keeps between checkpoints, and when each part is called, says
- * topology/graph/sink.ts; what a plan knows of it is a module of topology/operators/sink.
+ * topology/nodes/sink.ts; what a plan knows of it is a module of topology/operators/sink.
  *
  * | part            | parquet       | rejected          | graph          | firehose      |
  * |-----------------|---------------|-------------------|----------------|---------------|

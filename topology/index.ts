@@ -94,7 +94,7 @@ export type {
   PropertyValues,
 } from './graph/graph-model.ts';
 export { modelProblems, reservedPrefix } from './graph/graph-model.ts';
-export type { PlanProblem } from './graph/node.ts';
+export type { PlanProblem } from './nodes/node.ts';
 export type {
   ElementBatch,
   Identity,
@@ -103,7 +103,7 @@ export type {
   RefusedRow,
   Sink,
   SinkState,
-} from './graph/sink.ts';
+} from './nodes/sink.ts';
 export type { DeduplicateOptions } from './operators/deduplicate/build.ts';
 export type { EventTimeOptions } from './operators/event-time/build.ts';
 export type { PlanNode } from './operators/kinds.ts';

@@ -30,8 +30,8 @@ export async function describeCommand(
       'format-unknown',
       `invalid --format '${format}': expected ${formats.join(', ')}`,
     );
-  const { graph } = await loadTopologyFile(file);
-  output.line(describePlan(graph, known).trimEnd());
+  const { plan } = await loadTopologyFile(file);
+  output.line(describePlan(plan, known).trimEnd());
   return 0;
 }
 

@@ -74,9 +74,9 @@ export class FunctionWatch {
     this.#lookedMs = clock.monotonic();
   }
 
-  /** The thread is about to call the functions of `graph`. */
-  begin(graph: Plan): void {
-    this.#slots = callSlots(graph);
+  /** The thread is about to call the functions of `plan`. */
+  begin(plan: Plan): void {
+    this.#slots = callSlots(plan);
     this.#lookedMs = this.#clock.monotonic();
     this.#next();
   }

@@ -1,6 +1,6 @@
 /**
  * From a topology's TypeScript file to a script that a worker can import: bundled by esbuild, with
- * `sluice` left outside and bound to this very package, so that the author's graph and the engine
+ * `sluice` left outside and bound to this very package, so that the author's topology and the engine
  * share one set of modules.
  */
 import { createHash } from 'node:crypto';
@@ -11,7 +11,7 @@ import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildFailure, Message, Plugin } from 'esbuild';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { Topology } from '../../topology/index.ts';
+import type { Plan, Topology } from '../../topology/index.ts';
 import { FileStamps } from './file-stamps.ts';
 import { candidatesOf, noteSurroundings } from './import-places.ts';
 import type { Finding } from './worker-protocol.ts';
@@ -26,7 +26,7 @@ export interface CompiledTopology {
 
 export interface LoadedTopology {
   readonly topology: Topology;
-  readonly graph: Topology['graph'];
+  readonly plan: Plan;
 }
 
 /**
@@ -209,14 +209,14 @@ export async function importTopology(
       },
     );
   }
-  return { topology: found, graph: found.plan };
+  return { topology: found, plan: found.plan };
 }
 
 function isTopology(value: unknown): value is Topology {
   return (
     typeof value === 'object' &&
     value !== null &&
-    'graph' in value &&
+    'plan' in value &&
     'resolve' in value &&
     typeof value.resolve === 'function'
   );
@@ -226,7 +226,7 @@ const isFile = (path: string): boolean =>
   statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 const shown = (file: string): string => relative(process.cwd(), file) || '.';
 
-/** Compiles and imports in this thread, for tools that look at a graph and leave. */
+/** Compiles and imports in this thread, for tools that look at a plan and leave. */
 export async function loadTopologyFile(file: string): Promise<LoadedTopology> {
   const outDir = mkdtempSync(join(tmpdir(), 'sluice-topology-'));
   try {

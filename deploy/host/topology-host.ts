@@ -46,8 +46,8 @@ class Host implements TopologyHost {
         `${relative(process.cwd(), path)} was changed; its rows stay as they were read: restart Sluice to use it`,
       );
     this.#watch = new TopologyWatch(clock, () => this.#onChange(), keep);
-    this.#runs = new TopologyRuns(options, this.#shown, this.#stopped.signal, ({ graph, tables }) =>
-      this.#watch.tables(tablesOf(file, graph), tables),
+    this.#runs = new TopologyRuns(options, this.#shown, this.#stopped.signal, ({ plan, tables }) =>
+      this.#watch.tables(tablesOf(file, plan), tables),
     );
   }
 
@@ -157,9 +157,9 @@ class Host implements TopologyHost {
   }
 }
 
-function tablesOf(file: string, graph: Plan): ReadonlyMap<string, TablePolicy> {
+function tablesOf(file: string, plan: Plan): ReadonlyMap<string, TablePolicy> {
   const tables = new Map<string, TablePolicy>();
-  for (const node of graph.nodes) {
+  for (const node of plan.nodes) {
     if (node.kind === 'lookup' && node.lookup.from === 'file')
       tables.set(tablePath(file, node.lookup.file), node.lookup.whenChanged);
   }

@@ -201,7 +201,7 @@ export class TopologyRuns {
     this.#dropState = {};
     for (const note of ready.notes) this.#tell(note);
     if (this.#thread !== thread) return;
-    this.#name = ready.graph.name;
+    this.#name = ready.plan.name;
     this.#state = 'running';
     this.#error = null;
     this.#onReady(ready);

@@ -34,7 +34,7 @@ import { errorOf, faultOf } from './worker-protocol.ts';
 const endGraceMs = 2_000;
 
 export interface Ready {
-  readonly graph: Plan;
+  readonly plan: Plan;
   readonly tables: Readonly<Record<string, string>>;
   readonly notes: readonly string[];
 }
@@ -155,7 +155,7 @@ export class TopologyThread {
   #hear(message: FromWorker): void {
     switch (message.kind) {
       case 'imported':
-        this.#begin(message.graph);
+        this.#begin(message.plan);
         return;
       case 'ready':
         this.isReady = true;
@@ -193,14 +193,14 @@ export class TopologyThread {
     }
   }
 
-  #begin(graph: Plan): void {
-    const refusal = this.#refuses(graph.name);
+  #begin(plan: Plan): void {
+    const refusal = this.#refuses(plan.name);
     if (refusal !== undefined) {
       this.#terminate(refusal);
       return;
     }
     if (!this.#isStopping) this.#deadline?.cancel();
-    this.#functions.begin(graph);
+    this.#functions.begin(plan);
     this.post({ kind: 'begin' });
   }
 

@@ -45,24 +45,24 @@ async function verdictOn(input: TrialInput): Promise<TrialVerdict> {
     return { name: null, nodes: 0, findings: [finding] };
   }
   await say({ kind: 'imported' });
-  const { topology, graph } = loaded;
+  const { topology, plan } = loaded;
   const bindings = await bindTopology(input, remoteGraph(() => undefined).database);
   const { connectors, tables } = notingTables(bindings.connectors, input.file);
   const found = await checkJob({
     topology,
     blobs: bindings.checkpoints,
     connectors,
-    dropState: dropsOf(input, graph.name),
+    dropState: dropsOf(input, plan.name),
   });
   await say({ kind: 'tables', tables: Object.fromEntries(tables) });
   const placed = (finding: Omit<Finding, 'place'>): Finding => ({
     ...finding,
-    place: placeOf(topology.placeOf?.(finding.node ?? graph.name)) ?? null,
+    place: placeOf(topology.placeOf?.(finding.node ?? plan.name)) ?? null,
   });
-  const warnings = paneWarnings(graph).map(({ node, message, fix = '' }) =>
+  const warnings = paneWarnings(plan).map(({ node, message, fix = '' }) =>
     placed({ kind: 'graph', node, message, fix }),
   );
-  return { name: graph.name, nodes: graph.nodes.length, findings: found.map(placed), warnings };
+  return { name: plan.name, nodes: plan.nodes.length, findings: found.map(placed), warnings };
 }
 
 // Without a host nobody waits for the verdict.

@@ -35,8 +35,8 @@ function beating(): () => void {
 }
 
 async function main(): Promise<void> {
-  const { topology, graph } = await importTopology(input);
-  const early = await begun(graph);
+  const { topology, plan } = await importTopology(input);
+  const early = await begun(plan);
   const bindings = await bindTopology(input, graphOfHost.database);
   const { connectors, tables } = notingTables(bindings.connectors, input.file);
   const job = createJob(jobOptions(topology, bindings, connectors));
@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   port.on('message', hear);
   try {
     await job.open();
-    say({ kind: 'ready', graph, tables: Object.fromEntries(tables), notes: job.notes });
+    say({ kind: 'ready', plan, tables: Object.fromEntries(tables), notes: job.notes });
     await job.run();
     const status = await job.status();
     if (status.drained) say({ kind: 'drained', status });
@@ -118,7 +118,7 @@ function obey(message: ToWorker, job: Job, bindings: Bindings): void {
 }
 
 /** Says what it is, and waits until it may begin. Gives what its host said meanwhile. */
-function begun(graph: Plan): Promise<readonly ToWorker[]> {
+function begun(plan: Plan): Promise<readonly ToWorker[]> {
   const early: ToWorker[] = [];
   return new Promise((resolve) => {
     const hear = (message: ToWorker | Begin): void => {
@@ -130,7 +130,7 @@ function begun(graph: Plan): Promise<readonly ToWorker[]> {
       resolve(early);
     };
     port.on('message', hear);
-    say({ kind: 'imported', graph });
+    say({ kind: 'imported', plan });
   });
 }
 

@@ -76,14 +76,14 @@ export type ToWorker =
 
 export type FromWorker =
   /** The author's modules were evaluated; it waits for `begin`. */
-  | { readonly kind: 'imported'; readonly graph: Plan }
+  | { readonly kind: 'imported'; readonly plan: Plan }
   /**
    * `tables`: the files that look-ups read, with their stamps from before (file-stamps.ts);
    * `notes`: what is to be known of how it went on from its checkpoint.
    */
   | {
       readonly kind: 'ready';
-      readonly graph: Plan;
+      readonly plan: Plan;
       readonly tables: Readonly<Record<string, string>>;
       readonly notes: readonly string[];
     }

@@ -191,15 +191,15 @@ async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Pr
     blobs: localBlobStore(dir),
     connectors: {
       readers: () => Promise.resolve(handles.map(embeddedReader)),
-      sink: (node, graph, run) => {
+      sink: (node, plan, run) => {
         if (node.sink.kind !== 'table') throw new Error('the only sink is a table');
         return tableSink({
           lake: localLake(lake),
           table: node.sink.table,
           schema: node.sink.schema,
           partitionBy: node.sink.partitionBy,
-          owner: graph.owner,
-          topology: graph.name,
+          owner: plan.owner,
+          topology: plan.name,
           run,
           fileMaxBytes: limits.parquetFileMaxBytes,
           fileMaxAgeMs: limits.startParquetFileMaxAgeMs,
@@ -208,8 +208,8 @@ async function runJob(dir: string, handles: readonly EmbeddedStreamHandle[]): Pr
       },
       table: () => Promise.resolve([]),
       lookup: () => () => Promise.resolve(undefined),
-      rejected: (graph, run) =>
-        rejectedSink({ lake: localLake(lake), topology: graph.name, run, clock: systemClock }),
+      rejected: (plan, run) =>
+        rejectedSink({ lake: localLake(lake), topology: plan.name, run, clock: systemClock }),
     },
     clock: systemClock,
     random: systemRandom,

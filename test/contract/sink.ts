@@ -1,5 +1,5 @@
 /**
- * What every sink must do under checkpoints, commits and crashes (topology/graph/sink.ts has the
+ * What every sink must do under checkpoints, commits and crashes (topology/nodes/sink.ts has the
  * invariants). A crash is simulated by forgetting the sink after a step; the next one opens with
  * the last state that a checkpoint kept.
  */

@@ -35,7 +35,7 @@ import type { LakePlace } from './support.ts';
 import { lakeAt, rowsOf, temporaryFolders } from './support.ts';
 
 type Rows = readonly Readonly<Record<string, unknown>>[];
-type MakeSink = (node: SinkNode, graph: Plan, attempt: number) => Sink;
+type MakeSink = (node: SinkNode, plan: Plan, attempt: number) => Sink;
 
 const newFolder = temporaryFolders('row-id');
 const tables = ['parts', 'windows', 'pairs'] as const;
@@ -83,8 +83,8 @@ async function play(makeSink: MakeSink): Promise<void> {
   let kills = 3;
   for (let attempt = 1, ended = false; !ended; attempt++) {
     let prepared = 0;
-    const sink = (node: SinkNode, graph: Plan): Sink => {
-      const made = makeSink(node, graph, attempt);
+    const sink = (node: SinkNode, plan: Plan): Sink => {
+      const made = makeSink(node, plan, attempt);
       const prepare = made.prepare.bind(made);
       made.prepare = async (checkpoint, last) => {
         const state = await prepare(checkpoint, last);
@@ -234,7 +234,7 @@ describe('row_id', { timeout: 120_000 }, () => {
         );
       }
       const lake = newFolder();
-      await play((node, graph, attempt) => {
+      await play((node, plan, attempt) => {
         const { sink } = node;
         if (sink.kind !== 'table') throw new Error('only tables');
         return firehoseSink({
@@ -247,13 +247,13 @@ describe('row_id', { timeout: 120_000 }, () => {
             }),
           ...{
             schema: sink.schema,
-            owner: graph.owner,
-            sink: `${graph.name}/${sink.table}`,
+            owner: plan.owner,
+            sink: `${plan.name}/${sink.table}`,
           },
           ...{
             clock: systemClock,
             random: seededRandom(attempt),
-            fallback: tableSinkIn(lake)(node, graph, attempt),
+            fallback: tableSinkIn(lake)(node, plan, attempt),
           },
         });
       });

@@ -23,8 +23,9 @@ const clean: Readonly<Record<string, string>> = {
   'schemas/ports/a.ts': "import { one } from '../kernel/a.ts';\nexport const two = one;\n",
   'topology/index.ts': "export { one } from './dsl/a.ts';\n",
   'topology/testing.ts': text,
-  'topology/graph/a.ts': "export { one } from '../../schemas/a.ts';\n",
-  'topology/time/a.ts': "export { one } from '../graph/a.ts';\n",
+  'topology/nodes/a.ts': "export { one } from '../../schemas/a.ts';\n",
+  'topology/graph/a.ts': "export { one } from '../nodes/a.ts';\n",
+  'topology/time/a.ts': "export { one } from '../nodes/a.ts';\n",
   'topology/state/a.ts': "export { one } from '../time/a.ts';\n",
   'topology/dsl/a.ts': "export { one } from '../operators/a.ts';\n",
   'topology/plan/a.ts': "export { one } from '../operators/a.ts';\n",
@@ -114,7 +115,7 @@ const refused: readonly (readonly [string, string])[] = [
   ['schemas/ports', '../../topology/graph/a.ts'],
   ['schemas', 'sluice'],
   // topology's lower layers
-  ...['graph', 'time', 'state'].flatMap((from) =>
+  ...['graph', 'nodes', 'time', 'state'].flatMap((from) =>
     [
       '../dsl/a.ts',
       '../operators/a.ts',
@@ -135,11 +136,20 @@ const refused: readonly (readonly [string, string])[] = [
   ...['../index.ts', '../testing.ts', '../examples/demo/b.ts', 'sluice'].map(
     (to) => ['topology/runtime', to] as const,
   ),
-  ...['graph', 'time', 'state', 'dsl', 'operators', 'plan', 'checkpoint', 'runtime'].flatMap(
-    (from) =>
-      ['ingest', 'enrich', 'deploy', 'test'].map(
-        (to) => [`topology/${from}`, `../../${to}/a.ts`] as const,
-      ),
+  ...[
+    'graph',
+    'nodes',
+    'time',
+    'state',
+    'dsl',
+    'operators',
+    'plan',
+    'checkpoint',
+    'runtime',
+  ].flatMap((from) =>
+    ['ingest', 'enrich', 'deploy', 'test'].map(
+      (to) => [`topology/${from}`, `../../${to}/a.ts`] as const,
+    ),
   ),
   ...['ingest', 'enrich', 'deploy', 'test'].map((to) => ['topology', `../${to}/a.ts`] as const),
   ['topology', './examples/demo/b.ts'],

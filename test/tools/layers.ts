@@ -100,12 +100,12 @@ export const layers: readonly Layer[] = [
     refused: [sides, noExample, vendors, noOwnName, noTest, noAmbient],
   },
   {
-    files: ['topology/{graph,time,state}/**/*.ts'],
+    files: ['topology/{nodes,graph,time,state}/**/*.ts'],
     refused: [
       sides,
       folders(
         ['dsl', 'operators', 'plan', 'checkpoint', 'runtime', 'examples'],
-        'graph, time and state import schemas and each other only.',
+        'nodes, graph, time and state import schemas and each other only.',
       ),
       noEntry,
       vendors,

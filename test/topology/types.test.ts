@@ -74,6 +74,6 @@ it('types flow from schema to sink without annotations, and wrong topologies do 
     const texts: Stream<string> = numbers;
     void texts;
   });
-  expect(made.graph.nodes.length).toBeGreaterThan(20);
+  expect(made.plan.nodes.length).toBeGreaterThan(20);
   expect(validateTopology(made).length).toBeGreaterThan(0);
 });

@@ -9,8 +9,8 @@
  * definitions.
  */
 import { createHash } from 'node:crypto';
-import type { NodeInput } from '../graph/node.ts';
-import { outPort } from '../graph/node.ts';
+import type { NodeInput } from '../nodes/node.ts';
+import { outPort } from '../nodes/node.ts';
 import type { Options } from '../operators/kind-state.ts';
 import type { PlanNode } from '../operators/kinds.ts';
 import { isStateful, kindOf } from '../operators/kinds.ts';
@@ -48,7 +48,7 @@ export interface Definition {
 
 type Definitions = ReadonlyMap<string, Definition>;
 
-/** Graphs are frozen. */
+/** Plans are frozen. */
 const known = new WeakMap<Plan, Definitions>();
 
 /** The stateful nodes of a plan, each with its definition, in the plan's order. */

@@ -10,7 +10,7 @@
 import { present } from '../../schemas/kernel/assert.ts';
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
-import type { SinkState } from '../graph/sink.ts';
+import type { SinkState } from '../nodes/sink.ts';
 import { isStateful } from '../operators/kinds.ts';
 import type { NodeCounts } from '../operators/operator.ts';
 import type { SinkDefinitionData } from '../operators/sink/node.ts';

@@ -10,7 +10,7 @@
  * 3. A drained run has given out its state: after it only positions and sinks have to fit.
  */
 
-import type { SinkState } from '../graph/sink.ts';
+import type { SinkState } from '../nodes/sink.ts';
 import { isStateful, kindNamed } from '../operators/kinds.ts';
 import type { SinkDefinitionData } from '../operators/sink/node.ts';
 import { sinkKindNamed } from '../operators/sink/sinks.ts';

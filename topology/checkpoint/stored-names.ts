@@ -3,8 +3,8 @@
  * their places, with the names of their kinds: one that is renamed keeps its old name there, so
  * that a topology which goes over to the new name has the definitions that it had. Pure.
  */
-import type { AnyNode, PlanShape } from '../graph/node.ts';
-import { outPort } from '../graph/node.ts';
+import type { AnyNode, PlanShape } from '../nodes/node.ts';
+import { outPort } from '../nodes/node.ts';
 import { isStateful, kindOf } from '../operators/kinds.ts';
 
 /** By id. */

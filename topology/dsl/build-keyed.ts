@@ -3,21 +3,21 @@
  * the node that keeps the state.
  */
 import type { Key } from '../../schemas/kernel/key.ts';
-import type { NodeInput } from '../graph/node.ts';
-import { outPort } from '../graph/node.ts';
+import type { NodeInput } from '../nodes/node.ts';
+import { outPort } from '../nodes/node.ts';
 import { lateLeftPort, lateRightPort } from '../operators/interval-join/node.ts';
 import type { StateDeclaration } from '../state/key-state.ts';
 import { addWindow } from './build-window.ts';
-import type { GraphBuilder } from './builder.ts';
+import type { PlanBuilder } from './builder.ts';
 import type { ProcessOptions, StateDefinition } from './state.ts';
 import type { IntervalJoinOptions, KeyedStream, Stream, WindowOptions } from './stream.ts';
 import type { Aggregate, WindowDefinition } from './windows.ts';
 
-type StreamFrom = <T>(builder: GraphBuilder, from: NodeInput) => Stream<T>;
+type StreamFrom = <T>(builder: PlanBuilder, from: NodeInput) => Stream<T>;
 
 /** The elements of `from` by `key`. */
 export function keyedFrom<T>(
-  builder: GraphBuilder,
+  builder: PlanBuilder,
   from: NodeInput,
   key: unknown,
   streamFrom: StreamFrom,
@@ -47,7 +47,7 @@ export function keyedFrom<T>(
 
 /** Adds the join; gives its outputs. */
 function addIntervalJoin(
-  builder: GraphBuilder,
+  builder: PlanBuilder,
   from: NodeInput,
   key: unknown,
   [id, right, bounds, join]: readonly [string, object, IntervalJoinOptions, unknown],
@@ -82,7 +82,7 @@ type AnyProcess = ProcessOptions<
 >;
 
 function addProcess(
-  builder: GraphBuilder,
+  builder: PlanBuilder,
   from: NodeInput,
   key: unknown,
   id: string,
@@ -101,7 +101,7 @@ function addProcess(
 }
 
 function declarationOf(
-  builder: GraphBuilder,
+  builder: PlanBuilder,
   id: string,
   name: string,
   declared: StateDefinition<unknown>,

@@ -1,12 +1,12 @@
 /**
  * The calls on a stream: what a kind of node is called, its module makes a node of.
  */
-import type { NodeInput } from '../graph/node.ts';
-import { outPort } from '../graph/node.ts';
+import type { NodeInput } from '../nodes/node.ts';
+import { outPort } from '../nodes/node.ts';
 import { allKinds } from '../operators/kinds.ts';
 import type { Made, StreamCall } from '../operators/node-builder.ts';
 import { keyedFrom } from './build-keyed.ts';
-import type { GraphBuilder } from './builder.ts';
+import type { PlanBuilder } from './builder.ts';
 import type { Stream } from './stream.ts';
 
 type Build = (call: StreamCall) => Made | undefined;
@@ -24,7 +24,7 @@ const builds: readonly (readonly [name: string, build: Build])[] = allKinds.flat
 /**
  * The stream that comes out of `from`. Which methods there are, and of which types, `Stream` says.
  */
-export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T> {
+export function streamFrom<T>(builder: PlanBuilder, from: NodeInput): Stream<T> {
   const methods = builds.map(([name, build]) => {
     const method = (...given: readonly unknown[]): unknown =>
       outputsOf(builder, build({ builder, from, name, given }));
@@ -36,7 +36,7 @@ export function streamFrom<T>(builder: GraphBuilder, from: NodeInput): Stream<T>
   return stream;
 }
 
-function outputsOf(builder: GraphBuilder, made: Made | undefined): unknown {
+function outputsOf(builder: PlanBuilder, made: Made | undefined): unknown {
   if (made === undefined) return undefined;
   const { id, outputs } = made;
   if (outputs === undefined) return streamFrom(builder, { node: id, port: outPort });

@@ -2,12 +2,12 @@
  * Builds the node of a window, which is made in two calls: the window, and what it makes of its
  * elements.
  */
-import type { NodeInput } from '../graph/node.ts';
-import { latePort, outPort } from '../graph/node.ts';
+import type { NodeInput } from '../nodes/node.ts';
+import { latePort, outPort } from '../nodes/node.ts';
 import type { AggregateChoice } from '../operators/window/node.ts';
 import { aggregateSlot } from '../operators/window/node.ts';
 import type { WindowShape } from '../time/windows.ts';
-import type { GraphBuilder } from './builder.ts';
+import type { PlanBuilder } from './builder.ts';
 import type { WindowOptions } from './stream.ts';
 import type { Aggregate, WindowDefinition } from './windows.ts';
 
@@ -15,7 +15,7 @@ type Aggregates = Readonly<Record<string, Aggregate<never, unknown>>>;
 
 /** Adds the window; gives its outputs. */
 export function addWindow(
-  builder: GraphBuilder,
+  builder: PlanBuilder,
   from: NodeInput,
   key: unknown,
   [id, definition, options]: readonly [id: string, WindowDefinition, WindowOptions],
@@ -44,7 +44,7 @@ export function addWindow(
 
 /** Aggregates as data, and their functions by slot. */
 function choicesOf(
-  builder: GraphBuilder,
+  builder: PlanBuilder,
   id: string,
   aggregates: Aggregates,
 ): {
@@ -66,7 +66,7 @@ function choicesOf(
 }
 
 function isAggregate(
-  builder: GraphBuilder,
+  builder: PlanBuilder,
   node: string,
   name: string,
   value: Aggregate<never, unknown>,
@@ -82,7 +82,7 @@ function isAggregate(
   return false;
 }
 
-function shapeOf(builder: GraphBuilder, id: string, given: WindowDefinition): WindowShape {
+function shapeOf(builder: PlanBuilder, id: string, given: WindowDefinition): WindowShape {
   const definition = builder.given(id, 'window', given, "tumbling('1m')");
   switch (definition.type) {
     case 'tumbling':

@@ -3,8 +3,8 @@
  * what the author wrote: all problems are told at once, afterwards.
  */
 import { limits } from '../../schemas/limits.ts';
-import type { AnyNode, NodeInput, PlanProblem, SchemaChoice, UserFunction } from '../graph/node.ts';
-import { outPort } from '../graph/node.ts';
+import type { AnyNode, NodeInput, PlanProblem, SchemaChoice, UserFunction } from '../nodes/node.ts';
+import { outPort } from '../nodes/node.ts';
 import type { PlanNode } from '../operators/kinds.ts';
 import type { NodeBuilder } from '../operators/node-builder.ts';
 import { parseDuration } from '../time/duration.ts';
@@ -17,7 +17,7 @@ export interface KeyedInput {
 
 const sameTopology = 'use streams of the same topology() call only';
 
-export class GraphBuilder implements NodeBuilder {
+export class PlanBuilder implements NodeBuilder {
   readonly nodes: PlanNode[] = [];
   readonly problems: PlanProblem[] = [];
   readonly functions = new Map<string, UserFunction>();

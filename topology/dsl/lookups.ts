@@ -4,7 +4,7 @@
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import type { Schema } from '../../schemas/registry.ts';
-import type { SchemaChoice } from '../graph/node.ts';
+import type { SchemaChoice } from '../nodes/node.ts';
 import type { Duration } from '../time/duration.ts';
 
 /** Rows of type `V`, read whole when the job starts. */

@@ -2,11 +2,11 @@
  * The entry of the language: `topology()` builds a plan as frozen data and runs nothing.
  */
 import { SluiceError } from '../../schemas/kernel/errors.ts';
-import { outPort } from '../graph/node.ts';
+import { outPort } from '../nodes/node.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
 import { irVersion } from '../plan/plan.ts';
 import { streamFrom } from './build-stream.ts';
-import { address, GraphBuilder } from './builder.ts';
+import { address, PlanBuilder } from './builder.ts';
 import type { StreamDefinition } from './source.ts';
 import type { Stream } from './stream.ts';
 
@@ -45,7 +45,7 @@ export function topology(
       'topology-invalid',
       `the topology '${name}' is incomplete: write topology('${name}', { version: 1, owner: 'team/app' }, (t) => { ... })`,
     );
-  const builder = new GraphBuilder();
+  const builder = new PlanBuilder();
   const place = new Error('made here').stack;
   build({
     source: <E>(id: string, definition: StreamDefinition<E>): Stream<E> => {

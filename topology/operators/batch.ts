@@ -7,7 +7,7 @@
  *    readers never change it.
  */
 import type { Path } from '../../schemas/ports/record.ts';
-import type { Provenance } from '../graph/sink.ts';
+import type { Provenance } from '../nodes/sink.ts';
 import type { TimeSignal } from '../time/watermark.ts';
 import { maxTime } from '../time/watermark.ts';
 

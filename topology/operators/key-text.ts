@@ -9,7 +9,7 @@ import { pointerTo } from '../../schemas/json-pointer.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
-import type { Origin, Provenance } from '../graph/sink.ts';
+import type { Origin, Provenance } from '../nodes/sink.ts';
 
 /** A key that stands for several. */
 export class InexactKeyError extends SluiceError {

@@ -1,7 +1,7 @@
 /**
  * What a kind keeps between turns, as checkpoints and the restore have to know it.
  */
-import type { AnyNode } from '../graph/node.ts';
+import type { AnyNode } from '../nodes/node.ts';
 
 export type OptionValue = string | number | boolean;
 

@@ -9,7 +9,7 @@
  * 2. All but `operator` and `link` are pure.
  */
 import type { JsonSchema } from '../../schemas/registry.ts';
-import type { AnyNode, PlanProblem, PlanShape, Problem } from '../graph/node.ts';
+import type { AnyNode, PlanProblem, PlanShape, Problem } from '../nodes/node.ts';
 import type { KindState } from './kind-state.ts';
 import type { Made, StreamCall } from './node-builder.ts';
 import type { NodeParts } from './node-parts.ts';

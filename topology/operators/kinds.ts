@@ -2,7 +2,7 @@
  * The kinds of nodes: the one place that names all of them. A new kind is a module and a line here.
  */
 import { present } from '../../schemas/kernel/assert.ts';
-import type { AnyNode } from '../graph/node.ts';
+import type { AnyNode } from '../nodes/node.ts';
 import { branchKind } from './branch/kind.ts';
 import { deduplicateKind } from './deduplicate/kind.ts';
 import { eventTimeKind } from './event-time/kind.ts';

@@ -2,7 +2,7 @@
  * What a kind's module needs to make a node of what an author wrote. It never throws for that: what
  * is wrong is a problem of the node, and something that fits stands in its place.
  */
-import type { AnyNode, NodeInput, PlanProblem, SchemaChoice } from '../graph/node.ts';
+import type { AnyNode, NodeInput, PlanProblem, SchemaChoice } from '../nodes/node.ts';
 
 export interface NodeBuilder {
   readonly problems: PlanProblem[];

@@ -1,7 +1,7 @@
 /**
  * What a node is run with: its functions, its counters and what it needs of the world.
  */
-import type { PlanShape } from '../graph/node.ts';
+import type { PlanShape } from '../nodes/node.ts';
 import type { LookupFunction } from './lookup/bounded-calls.ts';
 import type { LookupTargets } from './lookup/lookup-target.ts';
 import type { NodeCounts, OperatorHost, Reject } from './operator.ts';

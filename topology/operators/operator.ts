@@ -13,7 +13,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { messageOf, SluiceError } from '../../schemas/kernel/errors.ts';
 import type { Random } from '../../schemas/kernel/random.ts';
 import type { RejectionCode } from '../../schemas/rejection.ts';
-import type { Provenance } from '../graph/sink.ts';
+import type { Provenance } from '../nodes/sink.ts';
 import { NotJsonError } from '../state/json-safe.ts';
 import type { SplitWatermarks } from '../time/watermark.ts';
 import type { Batch } from './batch.ts';

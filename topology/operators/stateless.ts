@@ -9,8 +9,8 @@
  * 3. Control rows pass in their place.
  * 4. What a function returns is JSON, or it is rejected: of a flatMap that result alone.
  */
-import { outPort } from '../graph/node.ts';
-import type { Provenance } from '../graph/sink.ts';
+import { outPort } from '../nodes/node.ts';
+import type { Provenance } from '../nodes/sink.ts';
 import { isJson, notJson } from '../state/json-safe.ts';
 import type { Batch } from './batch.ts';
 import { rowKinds } from './batch.ts';

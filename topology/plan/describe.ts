@@ -2,8 +2,8 @@
  * A plan for people: JSON, Mermaid (https://mermaid.js.org/syntax/flowchart.html) and DOT
  * (https://graphviz.org/doc/info/lang.html).
  */
-import type { AnyNode } from '../graph/node.ts';
-import { outPort } from '../graph/node.ts';
+import type { AnyNode } from '../nodes/node.ts';
+import { outPort } from '../nodes/node.ts';
 import { kindOf } from '../operators/kinds.ts';
 import type { Plan } from './plan.ts';
 

@@ -2,7 +2,7 @@
  * Names that the public surface had while a topology's plan was called its graph; kept for one
  * version.
  */
-import type { PlanProblem } from '../graph/node.ts';
+import type { PlanProblem } from '../nodes/node.ts';
 import type { PlanNode } from '../operators/kinds.ts';
 import type { PlanFormat } from './describe.ts';
 import { describePlan } from './describe.ts';

@@ -7,8 +7,8 @@
  */
 import { columnsOf } from '../../schemas/columns.ts';
 import { latestOf } from '../../schemas/table-rows.ts';
-import type { PlanProblem } from '../graph/node.ts';
-import { outPort } from '../graph/node.ts';
+import type { PlanProblem } from '../nodes/node.ts';
+import { outPort } from '../nodes/node.ts';
 import type { PlanNode } from '../operators/kinds.ts';
 import { kindOf } from '../operators/kinds.ts';
 import type { TableDefinition } from '../operators/sink/node.ts';

@@ -1,7 +1,7 @@
 /**
  * What kinds may ask about the place of a node in a plan. Pure; also of a plan that is wrong.
  */
-import type { AnyNode, NodeInput, PlanShape } from '../graph/node.ts';
+import type { AnyNode, NodeInput, PlanShape } from '../nodes/node.ts';
 import type { PlanView } from '../operators/kind.ts';
 import { kindNamed } from '../operators/kinds.ts';
 

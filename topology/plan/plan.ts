@@ -3,7 +3,7 @@
  * checkpoints and the engine look at. Functions are not in it; they are addressed by (node id,
  * slot), with slot names fixed per kind.
  */
-import type { NodeInput, PlanProblem, UserFunction } from '../graph/node.ts';
+import type { NodeInput, PlanProblem, UserFunction } from '../nodes/node.ts';
 import type { PlanNode } from '../operators/kinds.ts';
 import { kindOf } from '../operators/kinds.ts';
 

@@ -2,9 +2,9 @@
  * Every problem of a plan at once, in the field's words, with the node it belongs to. Pure; an
  * empty list means that the engine takes it. What a kind of node refuses is in its module.
  */
-import { isInherited } from '../graph/names.ts';
-import type { AnyNode, PlanProblem, Problem } from '../graph/node.ts';
-import { outPort } from '../graph/node.ts';
+import { isInherited } from '../nodes/names.ts';
+import type { AnyNode, PlanProblem, Problem } from '../nodes/node.ts';
+import { outPort } from '../nodes/node.ts';
 import { allKinds, kindOf, slotsOf } from '../operators/kinds.ts';
 import type { Plan, Topology } from './plan.ts';
 import { planView } from './plan-view.ts';

@@ -24,19 +24,19 @@ type CheckOptions = Pick<JobOptions, 'topology' | 'blobs' | 'connectors' | 'drop
 
 export async function checkJob(options: CheckOptions): Promise<readonly JobFinding[]> {
   const { topology, connectors } = options;
-  const { graph } = topology;
+  const { plan } = topology;
   const findings: JobFinding[] = problemsOf(topology).map(({ node, message, fix }) => ({
     kind: 'graph',
     node,
     message,
     fix: fix ?? 'change what the node was given',
   }));
-  for (const node of graph.nodes) {
+  for (const node of plan.nodes) {
     const schemas = schemaFindings(node);
     findings.push(...schemas);
     if (node.kind === 'source') {
       const read = async (): Promise<void> => {
-        for (const reader of await connectors.readers(node.stream, graph, nobody))
+        for (const reader of await connectors.readers(node.stream, plan, nobody))
           await reader.close();
       };
       findings.push(...(await failureOf('stream', node.id, read)));
@@ -44,7 +44,7 @@ export async function checkJob(options: CheckOptions): Promise<readonly JobFindi
     // A table's rows are checked by its schema.
     if (node.kind === 'lookup' && schemas.length === 0) {
       const find = async (): Promise<void> =>
-        void (await connect({ ...graph, nodes: [node] }, connectors));
+        void (await connect({ ...plan, nodes: [node] }, connectors));
       findings.push(
         ...(await failureOf(node.lookup.from === 'file' ? 'table' : 'connector', node.id, find)),
       );

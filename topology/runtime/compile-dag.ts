@@ -3,8 +3,8 @@
  * of adjacent nodes that keep none. How a node runs, its kind says.
  */
 import { assert, present } from '../../schemas/kernel/assert.ts';
-import { outPort } from '../graph/node.ts';
-import { downstreamOf, upstreamOf } from '../graph/ways.ts';
+import { outPort } from '../nodes/node.ts';
+import { downstreamOf, upstreamOf } from '../nodes/ways.ts';
 import { Batch } from '../operators/batch.ts';
 import type { PlanNode } from '../operators/kinds.ts';
 import { isStateful, kindOf } from '../operators/kinds.ts';

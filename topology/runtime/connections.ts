@@ -22,12 +22,12 @@ export interface Connections {
  * that is not there.
  */
 export async function connect(
-  graph: Plan,
+  plan: Plan,
   connectors: Pick<JobConnectors, 'table' | 'lookup'>,
 ): Promise<Connections> {
   const tables = new Map<string, ReadonlyMap<string, unknown>>();
   const lookups = new Map<string, LookupFunction>();
-  for (const node of graph.nodes) {
+  for (const node of plan.nodes) {
     if (node.kind !== 'lookup') continue;
     if (node.lookup.from === 'file')
       tables.set(node.id, indexTable(node.lookup, await connectors.table(node.lookup)));

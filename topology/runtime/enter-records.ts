@@ -13,7 +13,7 @@ import type { RejectionCode } from '../../schemas/rejection.ts';
 import { decodeRecord } from '../../schemas/wire.ts';
 import type { SetAside } from '../checkpoint/isolation.ts';
 import { placeOf } from '../checkpoint/isolation.ts';
-import type { Origin } from '../graph/sink.ts';
+import type { Origin } from '../nodes/sink.ts';
 import type { Batch } from '../operators/batch.ts';
 import { splitKey } from '../operators/batch.ts';
 import type { NodeCounts, Reject } from '../operators/operator.ts';

@@ -8,7 +8,7 @@ import type { ReadBounds, RecordReader } from '../../schemas/ports/record-reader
 import type { RunId } from '../../schemas/run-id.ts';
 import type { CheckpointNews } from '../checkpoint/health.ts';
 import type { IsolationNews, RunFailure } from '../checkpoint/isolation.ts';
-import type { Sink } from '../graph/sink.ts';
+import type { Sink } from '../nodes/sink.ts';
 import type { LookupFunction } from '../operators/lookup/bounded-calls.ts';
 import type { LookupFile } from '../operators/lookup/node.ts';
 import type { SinkDefinitionData, SinkNode } from '../operators/sink/node.ts';
@@ -25,15 +25,15 @@ export interface JobConnectors {
    * One reader per path of the stream `team/app`, for this run alone; throws `SluiceError`
    * `stream-missing`.
    */
-  readers(stream: string, graph: Plan, run: RunId): Promise<readonly RecordReader[]>;
-  sink(node: SinkNode, graph: Plan, run: RunId): Sink;
+  readers(stream: string, plan: Plan, run: RunId): Promise<readonly RecordReader[]>;
+  sink(node: SinkNode, plan: Plan, run: RunId): Sink;
   /**
    * Why what is there cannot take a sink's rows, in words: read before a job takes over, and
    * nothing is written. `was`: what the checkpoint says of the sink that wrote to the same place.
    */
   readonly misfits?: (
     node: SinkNode,
-    graph: Plan,
+    plan: Plan,
     was: SinkDefinitionData | undefined,
   ) => Promise<readonly string[]>;
   /** Where the data of claim checks lies; without it they are refused. */
@@ -46,7 +46,7 @@ export interface JobConnectors {
   /** Throws `SluiceError` `connector-missing`. */
   lookup(name: string): LookupFunction;
   /** The rejected table of this topology. */
-  rejected(graph: Plan, run: RunId): Sink;
+  rejected(plan: Plan, run: RunId): Sink;
 }
 
 /**

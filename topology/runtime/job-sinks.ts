@@ -16,7 +16,7 @@ import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { RunId } from '../../schemas/run-id.ts';
 import type { Manifest, RetiringSink } from '../checkpoint/manifest.ts';
 import { rejectedSinkId } from '../checkpoint/manifest.ts';
-import type { ElementBatch, Sink, SinkState } from '../graph/sink.ts';
+import type { ElementBatch, Sink, SinkState } from '../nodes/sink.ts';
 import type { Batch } from '../operators/batch.ts';
 import { rowKinds } from '../operators/batch.ts';
 import { rejectThrown } from '../operators/operator.ts';
@@ -55,7 +55,7 @@ export class JobSinks {
   constructor(
     dag: Dag,
     refusals: Refusals,
-    graph: Plan,
+    plan: Plan,
     {
       connectors,
       run,
@@ -71,10 +71,10 @@ export class JobSinks {
     this.#sinks = [
       ...outer.map((stage) => ({
         id: stage.node.id,
-        sink: connectors.sink(stage.node, graph, run),
+        sink: connectors.sink(stage.node, plan, run),
         stage,
       })),
-      { id: rejectedSinkId, sink: connectors.rejected(graph, run), stage: undefined },
+      { id: rejectedSinkId, sink: connectors.rejected(plan, run), stage: undefined },
     ];
     this.#retiring = retiring.map((left) => {
       const node: SinkNode = {
@@ -84,7 +84,7 @@ export class JobSinks {
         outputs: [],
         sink: left.sink,
       };
-      return { ...left, to: connectors.sink(node, graph, run), named: 0 };
+      return { ...left, to: connectors.sink(node, plan, run), named: 0 };
     });
   }
 

@@ -13,14 +13,14 @@ import { unfoldingReader } from './unfold.ts';
 
 export async function inputsOf(
   dag: Dag,
-  graph: Plan,
+  plan: Plan,
   { positions, skips = [], marks = {} }: Manifest,
   run: RunId,
   connectors: JobConnectors,
 ): Promise<readonly SourceInput[]> {
   const inputs: SourceInput[] = [];
   for (const { node } of dag.sources) {
-    for (const folded of await connectors.readers(node.stream, graph, run)) {
+    for (const folded of await connectors.readers(node.stream, plan, run)) {
       const reader = unfoldingReader(folded, node.stream, connectors.claims);
       const { path } = reader;
       inputs.push({

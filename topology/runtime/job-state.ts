@@ -13,8 +13,8 @@ import type { Dag } from './dag.ts';
 import { tellClock } from './dag.ts';
 
 /** What all manifests of a job have. */
-export function headOf(graph: Plan): Pick<Manifest, 'manifestVersion' | 'topology' | 'version'> {
-  return { manifestVersion, topology: graph.name, version: graph.version };
+export function headOf(plan: Plan): Pick<Manifest, 'manifestVersion' | 'topology' | 'version'> {
+  return { manifestVersion, topology: plan.name, version: plan.version };
 }
 
 export function positionsOf(dag: Dag, cursors: readonly Cursor[]): Manifest['positions'] {

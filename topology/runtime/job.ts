@@ -199,7 +199,7 @@ class Run implements JobRun {
       ...reading,
       nodes: plan.nodes.map((node) => {
         const late = parts?.sinks.lateOf(node.id);
-        return nodeStatus(node, { dag, holders, graph: plan, stateful, late });
+        return nodeStatus(node, { dag, holders, plan, stateful, late });
       }),
       rejected: this.#refusals.total,
       setAside: parts?.isolation.lastAside ?? [],

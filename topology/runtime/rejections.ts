@@ -17,16 +17,16 @@ import { parseTime } from '../../schemas/kernel/time.ts';
 import { limits } from '../../schemas/limits.ts';
 import type { RejectedEvent } from '../../schemas/rejection.ts';
 import { firstElement } from '../../schemas/rejection.ts';
-import type { ElementBatch, Origin, Provenance } from '../graph/sink.ts';
+import type { ElementBatch, Origin, Provenance } from '../nodes/sink.ts';
 import type { Reject, Rejection } from '../operators/operator.ts';
 import type { Plan } from '../plan/plan.ts';
 import { jsonTextOf } from '../state/json-safe.ts';
 import { identityOf } from '../state/origin.ts';
 
-function rejectedEventOf(rejection: Rejection, graph: Plan, nowMs: number): RejectedEvent {
+function rejectedEventOf(rejection: Rejection, plan: Plan, nowMs: number): RejectedEvent {
   const reason = {
-    topology: graph.name,
-    topology_version: graph.version,
+    topology: plan.name,
+    topology_version: plan.version,
     operator: rejection.node,
     code: rejection.code,
     message: rejection.message.slice(0, limits.rejectionMessageMaxChars),
@@ -36,7 +36,7 @@ function rejectedEventOf(rejection: Rejection, graph: Plan, nowMs: number): Reje
   const { origin } = rejection;
   const event =
     origin === undefined || origin.derived !== undefined
-      ? derivedEvent(rejection, graph, nowMs)
+      ? derivedEvent(rejection, plan, nowMs)
       : recordedEvent(origin);
   return { ...event, ...reason };
 }
@@ -107,10 +107,10 @@ export class Refusals implements ElementBatch {
   total = 0;
   readonly reject: Reject;
 
-  constructor(graph: Plan, clock: Clock) {
+  constructor(plan: Plan, clock: Clock) {
     this.reject = (rejection) => {
       const nowMs = clock.now();
-      const event = rejectedEventOf(rejection, graph, nowMs);
+      const event = rejectedEventOf(rejection, plan, nowMs);
       const receivedMs = parseTime(event.receivedtime);
       this.total++;
       this.values.push(event);

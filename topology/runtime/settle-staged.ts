@@ -15,7 +15,7 @@ import { newRun } from '../../schemas/run-id.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { encodeManifest, lineageOf, rejectedSinkId } from '../checkpoint/manifest.ts';
 import { checkpointStore } from '../checkpoint/store.ts';
-import type { Sink, SinkState } from '../graph/sink.ts';
+import type { Sink, SinkState } from '../nodes/sink.ts';
 import type { SinkDefinitionData } from '../operators/sink/node.ts';
 import type { Plan } from '../plan/plan.ts';
 import { irVersion } from '../plan/plan.ts';
@@ -101,7 +101,7 @@ function sinksOf(
   connectors: SettleOptions['connectors'],
 ): readonly Staged[] {
   // What is staged lies where its rows said: nobody's rows come any more.
-  const graph: Plan = {
+  const plan: Plan = {
     irVersion,
     name: topology,
     version,
@@ -109,7 +109,7 @@ function sinksOf(
     nodes: [],
   };
   const sinkOf = (id: string, sink: SinkDefinitionData): Sink =>
-    connectors.sink({ id, kind: 'sink', inputs: [], outputs: [], sink }, graph, run);
+    connectors.sink({ id, kind: 'sink', inputs: [], outputs: [], sink }, plan, run);
   const own = stateful.flatMap(({ id, definition }): readonly Staged[] =>
     definition?.sink === undefined || !(id in sinks)
       ? []
@@ -122,7 +122,7 @@ function sinksOf(
   }));
   const rejected = {
     id: rejectedSinkId,
-    sink: connectors.rejected(graph, run),
+    sink: connectors.rejected(plan, run),
     state: sinks[rejectedSinkId],
   };
   return [...left, ...own, rejected];

@@ -102,7 +102,7 @@ export function seenTurn({ buffer }: SharedCalls): SeenTurn | undefined {
   ) as SeenTurn;
 }
 
-/** The functions of a graph in the order of their numbers. */
+/** The functions of a plan in the order of their numbers. */
 export function callSlots({ nodes }: Plan): readonly CallSlot[] {
   return nodes.flatMap((node) =>
     (node.kind === 'validate' ? [schemaSlot] : slotsOf(node)).map(

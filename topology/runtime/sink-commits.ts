@@ -20,7 +20,7 @@ import type { Clock } from '../../schemas/kernel/clock.ts';
 import { sleep } from '../../schemas/kernel/clock.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import { limits } from '../../schemas/limits.ts';
-import type { Sink } from '../graph/sink.ts';
+import type { Sink } from '../nodes/sink.ts';
 
 export interface LateSink {
   /** Epoch ms. */

@@ -17,18 +17,18 @@ import type { Plan } from '../plan/plan.ts';
 
 export function elementMisfits(
   { stateful, operators, drained }: Manifest,
-  graph: Plan,
+  plan: Plan,
   drop: ReadonlySet<string>,
 ): readonly Misfit[] {
   if (drained === true) return [];
-  const definitions = definitionsOf(graph);
+  const definitions = definitionsOf(plan);
   const isSame = stateful.every(({ id, definition }) =>
     definition?.inputs.every(
       ({ schema }, input) => definitions.get(id)?.inputs[input]?.schema === schema,
     ),
   );
   if (isSame) return [];
-  const provenance = provenanceOf(graph);
+  const provenance = provenanceOf(plan);
   return stateful.flatMap(({ id, kind, definition }): readonly Misfit[] => {
     const is = definitions.get(id);
     const elements = drop.has(id) ? undefined : elementsIn(kind, operators[id]);

@@ -160,7 +160,7 @@ export interface JobStatus {
 export interface NodeFacts {
   readonly dag: Dag | undefined;
   readonly holders: readonly Holder[];
-  readonly graph: Plan;
+  readonly plan: Plan;
   readonly stateful: readonly StatefulNode[];
   /** Of a sink that is late. */
   readonly late: LateSink | undefined;
@@ -178,7 +178,7 @@ export function fullNodes(
 /** What a node has done and, where it waits for time, what it waits for. */
 export function nodeStatus(
   node: PlanNode,
-  { dag, holders, graph, stateful, late }: NodeFacts,
+  { dag, holders, plan, stateful, late }: NodeFacts,
 ): NodeStatus {
   const operator = dag?.stages.find(({ nodes }) => nodes[0] === node)?.operator;
   const { progress, backlog, asked } = operator ?? {};
@@ -197,7 +197,7 @@ export function nodeStatus(
   };
   if (dag === undefined || progress === undefined) return counts;
   const { watermark, open, next } = progress;
-  const heldBy = open === 0 ? null : slowest(node, holders, graph);
+  const heldBy = open === 0 ? null : slowest(node, holders, plan);
   return {
     ...counts,
     time: {
@@ -237,10 +237,10 @@ interface Holder {
 }
 
 /** The split with the lowest watermark among all eventTime nodes upstream. */
-function slowest(node: PlanNode, holders: readonly Holder[], graph: Plan): HeldBy | null {
+function slowest(node: PlanNode, holders: readonly Holder[], plan: Plan): HeldBy | null {
   const upstream = new Set([node.id]);
   // Inputs name earlier nodes, so that one way back finds all.
-  for (const from of [...graph.nodes].reverse())
+  for (const from of [...plan.nodes].reverse())
     if (upstream.has(from.id)) for (const input of from.inputs) upstream.add(input.node);
   let found: Holder | undefined;
   for (const holder of holders) {

@@ -7,7 +7,7 @@ import type { Manifest } from '../checkpoint/manifest.ts';
 import { restoreMisfits } from '../checkpoint/restore.ts';
 import type { Misfit } from '../checkpoint/restore-rules.ts';
 import { misfitText } from '../checkpoint/restore-rules.ts';
-import type { PlanProblem } from '../graph/node.ts';
+import type { PlanProblem } from '../nodes/node.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
 import { validateTopology } from '../plan/validate.ts';
 import type { JobConnectors } from './job-options.ts';
@@ -50,27 +50,27 @@ export function misfitsWith(
   topology: Topology,
   drop: ReadonlySet<string>,
 ): readonly Misfit[] {
-  const { graph } = topology;
+  const { plan } = topology;
   return [
-    ...restoreMisfits(previous, graph, drop),
+    ...restoreMisfits(previous, plan, drop),
     ...keyMisfits(previous, topology, drop),
-    ...elementMisfits(previous, graph, drop),
+    ...elementMisfits(previous, plan, drop),
   ];
 }
 
-/** What there is of a graph's tables that cannot take its rows, by sink. */
+/** What there is of a topology's tables that cannot take its rows, by sink. */
 export async function tableMisfits(
   previous: Manifest | undefined,
-  graph: Plan,
+  plan: Plan,
   { misfits }: Pick<JobConnectors, 'misfits'>,
 ): Promise<readonly PlanProblem[]> {
   const found: PlanProblem[] = [];
   const before = previous?.stateful.flatMap(({ definition }) => definition?.sink ?? []) ?? [];
-  for (const node of graph.nodes) {
+  for (const node of plan.nodes) {
     if (node.kind !== 'sink' || node.sink.kind !== 'table' || misfits === undefined) continue;
     const { table } = node.sink;
     const was = before.find((sink) => sink.kind === 'table' && sink.table === table);
-    for (const message of await misfits(node, graph, was)) {
+    for (const message of await misfits(node, plan, was)) {
       found.push({
         node: node.id,
         message,
@@ -84,16 +84,16 @@ export async function tableMisfits(
 /** Throws `table-mismatch`. */
 export async function requireTables(
   previous: Manifest | undefined,
-  graph: Plan,
+  plan: Plan,
   connectors: Pick<JobConnectors, 'misfits'>,
 ): Promise<void> {
-  const found = await tableMisfits(previous, graph, connectors);
+  const found = await tableMisfits(previous, plan, connectors);
   const [first] = found;
   if (first === undefined) return;
   const list = found.map(({ node, message }) => `  sink '${node}': ${message}`).join('\n');
   throw new SluiceError(
     'table-mismatch',
-    `the tables of '${graph.name}' cannot take its rows:\n${list}`,
+    `the tables of '${plan.name}' cannot take its rows:\n${list}`,
     { fix: first.fix ?? '' },
   );
 }
@@ -106,8 +106,8 @@ export function misfitsFix(name: string, misfits: readonly Misfit[]): string {
   return `${back}; or emit the state first: \`sluice drain ${name}\` with the topology as it was; or let go of it: start with --drop-state ${drops.join(',')}`;
 }
 
-function collectProblems(graph: Plan): readonly PlanProblem[] {
-  return graph.nodes
+function collectProblems(plan: Plan): readonly PlanProblem[] {
+  return plan.nodes
     .filter((node) => node.kind === 'sink' && node.sink.kind === 'collect')
     .map(({ id }) => ({
       node: id,

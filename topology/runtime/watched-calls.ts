@@ -18,7 +18,7 @@ import { inspect } from 'node:util';
 import { present } from '../../schemas/kernel/assert.ts';
 import { SluiceError } from '../../schemas/kernel/errors.ts';
 import type { CallSlot, Isolation, StuckCall } from '../checkpoint/isolation.ts';
-import type { UserFunction } from '../graph/node.ts';
+import type { UserFunction } from '../nodes/node.ts';
 import { stuck } from '../operators/operator.ts';
 import type { Plan, Topology } from '../plan/plan.ts';
 import { AskedLookups } from './asked-lookups.ts';

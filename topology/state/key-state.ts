@@ -14,7 +14,7 @@
  */
 import type { Key } from '../../schemas/kernel/key.ts';
 import { encodeKey } from '../../schemas/kernel/key.ts';
-import type { Identity } from '../graph/sink.ts';
+import type { Identity } from '../nodes/sink.ts';
 import { jsonCopy } from './json-safe.ts';
 import type { Timer } from './timer-queue.ts';
 

@@ -11,7 +11,7 @@
  * 3. In a snapshot the bytes are base64, everything else is as it is.
  */
 import { bufferOf } from '../../schemas/kernel/buffer-of.ts';
-import type { Derivation, Identity, Origin, Provenance } from '../graph/sink.ts';
+import type { Derivation, Identity, Origin, Provenance } from '../nodes/sink.ts';
 
 /**
  * The origin of number `index` of several elements that are made of one, by a node that has `level`

@@ -278,7 +278,7 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => t.source('s', 
         counts: {},
       },
       ...{ retiring: [], keyExamples: {} },
-      stateful: statefulNodes(ran.graph),
+      stateful: statefulNodes(ran.plan),
     };
     const data = join(dir, 'data');
     mkdirSync(data);

@@ -45,8 +45,8 @@ describe('a built topology', () => {
     renameSync(built, join(elsewhere, 'topology.built.mjs'));
     // Its sources are not there.
     const script = openBuiltTopology(join(elsewhere, 'topology.ts'), join(dir, 'scripts'));
-    const { topology, graph } = await importTopology(script);
-    expect([graph.name, validateTopology(topology)]).toEqual(['built', []]);
+    const { topology, plan } = await importTopology(script);
+    expect([plan.name, validateTopology(topology)]).toEqual(['built', []]);
     expect(readFileSync(join(elsewhere, 'topology.built.mjs'), 'utf8')).not.toContain('file://');
   });
 

@@ -43,7 +43,7 @@ function rig(known: Pick<Isolation, 'watched' | 'refused'> = { watched: [], refu
   const map = calls.topology.resolve('valid/map', 'function') as unknown as (
     value: unknown,
   ) => unknown;
-  watch.begin(flow.graph);
+  watch.begin(flow.plan);
   return { clock, watch, stuck, call: (id) => void map({ id }) };
 }
 
@@ -165,7 +165,7 @@ describe('a look-up', () => {
       key: string,
       context: object,
     ) => Promise<string>;
-    watch.begin(asking.graph);
+    watch.begin(asking.plan);
     return {
       clock,
       watch,

@@ -31,8 +31,8 @@ describe('a topology file', () => {
   it('is bundled with what it imports and loads as a graph', async () => {
     file('name.ts', "export const name: string = 'from-another-file';");
     const path = file('good.ts', good);
-    const { topology: loaded, graph } = await loadTopologyFile(path);
-    expect(graph.name).toBe('from-another-file');
+    const { topology: loaded, plan } = await loadTopologyFile(path);
+    expect(plan.name).toBe('from-another-file');
     expect(validateTopology(loaded)).toEqual([]);
     const stamps = new FileStamps();
     await compileTopologyFile(path, join(root, 'build'), stamps);
@@ -50,9 +50,9 @@ export default topology('visits', { version: 1, owner: 'a/b' }, (t) => {
   t.source('in', stream('a/b')).eventTime('time', (e) => e.time, { outOfOrderness: '1s' }).keyBy((e: any) => e.data.user)
     .window('sessions', session('30m')).aggregate({ path: visits.path }).out.sinkTo('journey', graph(visits.model, visits.writes));
 });`;
-    const { topology: loaded, graph } = await loadTopologyFile(file('visits.ts', text));
+    const { topology: loaded, plan } = await loadTopologyFile(file('visits.ts', text));
     expect(validateTopology(loaded)).toEqual([]);
-    expect(graph.nodes.at(-1)).toMatchObject({
+    expect(plan.nodes.at(-1)).toMatchObject({
       sink: { kind: 'graph', model: { edges: { NEXT: { from: 'Event', to: 'Event' } } } },
     });
   });
@@ -98,19 +98,19 @@ export default topology('visits', { version: 1, owner: 'a/b' }, (t) => {
   });
 
   it('is drawn in Mermaid and DOT, and is JSON', () => {
-    const { graph } = topology('drawn', { version: 1, owner: 'a/b' }, (t) => {
+    const { plan } = topology('drawn', { version: 1, owner: 'a/b' }, (t) => {
       const parts = t
         .source('in "quoted"', { stream: 'a/b', dataText: false })
         .split({ x: () => true });
       parts.x.sinkTo('rejects', { definition: { kind: 'rejected' } });
     });
-    expect(describePlan(graph, 'mermaid')).toBe(
+    expect(describePlan(plan, 'mermaid')).toBe(
       'flowchart LR\n  n0(["in #quot;quoted#quot;<br/>source a/b"])\n  n1["in #quot;quoted#quot;/split<br/>split"]\n  n2[("rejects<br/>rejected")]\n  n0 --> n1\n  n1 -->|x| n2\n',
     );
-    expect(describePlan(graph, 'dot')).toContain(
+    expect(describePlan(plan, 'dot')).toContain(
       '"in \\"quoted\\"/split" -> "rejects" [label="x"];',
     );
-    expect(JSON.parse(describePlan(graph))).toEqual(graph);
-    expect(Object.isFrozen(graph.nodes[0])).toBe(true);
+    expect(JSON.parse(describePlan(plan))).toEqual(plan);
+    expect(Object.isFrozen(plan.nodes[0])).toBe(true);
   });
 });

@@ -53,8 +53,8 @@ neo4j: { url: "${neo4j.url}", user: ${neo4j.user}, password: ${neo4j.password} }
     if (!read.ok) throw new Error(JSON.stringify(read.problems));
     const bindings = serviceBindings({ kind: 'services', config: read.config }, 'two.ts');
     onTestFinished(() => bindings.close());
-    return two.graph.nodes.flatMap((node) =>
-      node.kind === 'sink' ? [bindings.connectors.sink(node, two.graph, runOf(1))] : [],
+    return two.plan.nodes.flatMap((node) =>
+      node.kind === 'sink' ? [bindings.connectors.sink(node, two.plan, runOf(1))] : [],
     );
   }
 

@@ -68,12 +68,12 @@ function of(build: Build): Topology {
 function checkpointOf(of: Topology, more: Partial<Manifest> = {}): Manifest {
   return {
     manifestVersion,
-    topology: of.graph.name,
+    topology: of.plan.name,
     version: 1,
     checkpoint: 1,
     attempt: 1,
     createdAtMs: 0,
-    stateful: statefulNodes(of.graph),
+    stateful: statefulNodes(of.plan),
     positions: {},
     operators: {},
     sinks: {},
@@ -85,7 +85,7 @@ function checkpointOf(of: Topology, more: Partial<Manifest> = {}): Manifest {
 }
 
 const refusals = (was: Topology, is: Topology, drop: readonly string[] = []): readonly string[] =>
-  restoreMisfits(checkpointOf(was), is.graph, new Set(drop)).map(misfitText);
+  restoreMisfits(checkpointOf(was), is.plan, new Set(drop)).map(misfitText);
 
 const windowed =
   (
@@ -373,22 +373,22 @@ describe('a checkpoint under a changed definition', () => {
     '$name: is taken once the state is dropped by name',
     ({ was, is }) => {
       const manifest = checkpointOf(of(was));
-      const drops = restoreMisfits(manifest, of(is).graph, new Set()).flatMap(
+      const drops = restoreMisfits(manifest, of(is).plan, new Set()).flatMap(
         ({ drop }) => drop ?? [],
       );
       expect(drops.every((id) => checkpointedIds(manifest).includes(id))).toBe(true);
-      expect(restoreMisfits(manifest, of(is).graph, new Set(drops))).toEqual([]);
+      expect(restoreMisfits(manifest, of(is).plan, new Set(drops))).toEqual([]);
     },
   );
 
   it('of which the state was given out by a drain needs only its positions and its sinks', () => {
     const manifest = checkpointOf(of(windowed(minute)), { drained: true });
-    expect(restoreMisfits(manifest, of(joined({})).graph, new Set())).toEqual([]);
+    expect(restoreMisfits(manifest, of(joined({})).plan, new Set())).toEqual([]);
     const elsewhere = topology('t', { version: 1, owner: 'a/b' }, (t) => {
       t.source('events', stream('a/x')).sinkTo('out', collect());
       t.source('others', stream('a/c')).sinkTo('others-sink', collect());
     });
-    expect(restoreMisfits(manifest, elsewhere.graph, new Set()).map(misfitText)).toEqual([
+    expect(restoreMisfits(manifest, elsewhere.plan, new Set()).map(misfitText)).toEqual([
       "source 'events': stream was a/b, now it is a/x: its positions are of the old stream",
     ]);
   });
@@ -418,9 +418,9 @@ describe('a checkpoint under a changed definition', () => {
     const was = of(lookedUp({}));
     const waiting = (rows: readonly unknown[]): Manifest =>
       checkpointOf(was, { operators: { l: { rows } } });
-    expect(restoreMisfits(waiting([[1, 5, null, null]]), file.graph, new Set())).toEqual([]);
+    expect(restoreMisfits(waiting([[1, 5, null, null]]), file.plan, new Set())).toEqual([]);
     expect(
-      restoreMisfits(waiting([[0, 5, {}, null]]), file.graph, new Set()).map(misfitText),
+      restoreMisfits(waiting([[0, 5, {}, null]]), file.plan, new Set()).map(misfitText),
     ).toEqual(["lookup 'l' is gone: 1 elements that wait in it for an answer would be lost"]);
   });
 
@@ -428,19 +428,19 @@ describe('a checkpoint under a changed definition', () => {
     const was = of((a) =>
       a.deduplicate('d', { by: keyOf, within: 1 }).sinkTo('out', table('rows', row)),
     );
-    const stateful = statefulNodes(was.graph).map(({ id, kind }) => ({ id, kind }));
+    const stateful = statefulNodes(was.plan).map(({ id, kind }) => ({ id, kind }));
     const manifest = checkpointOf(was, { stateful, sinks: { out: {} } });
     const changed = of((a) =>
       a.deduplicate('d', { by: keyOf, within: 9 }).sinkTo('out', table('rows', row)),
     );
-    expect(restoreMisfits(manifest, changed.graph, new Set())).toEqual([]);
-    expect(restoreNotes(manifest, changed.graph)).toEqual([
+    expect(restoreMisfits(manifest, changed.plan, new Set())).toEqual([]);
+    expect(restoreNotes(manifest, changed.plan)).toEqual([
       expect.stringContaining('events, time, others, others-time, d fits was not checked'),
     ]);
     const gone = of((a) =>
       a.deduplicate('d', { by: keyOf, within: 9 }).sinkTo('out-2', table('other', row)),
     );
-    expect(restoreMisfits(manifest, gone.graph, new Set()).map(misfitText)).toEqual([
+    expect(restoreMisfits(manifest, gone.plan, new Set()).map(misfitText)).toEqual([
       expect.stringContaining(
         "sink 'out' is gone: the checkpoint, of an earlier version of Sluice, does not say how to commit what it staged",
       ),
@@ -460,7 +460,7 @@ describe('what a run begins with', () => {
     more: Partial<Manifest>,
     drop: readonly string[] = [],
   ): ReturnType<typeof carryOver> =>
-    carryOver(checkpointOf(of(was), more), of(is).graph, new Set(drop), 7_000);
+    carryOver(checkpointOf(of(was), more), of(is).plan, new Set(drop), 7_000);
 
   it('a sink goes on with what was staged for its table, under whatever id', () => {
     const { sinks, retiring } = carried(intoTable('out', 'rows'), intoTable('out-2', 'rows'), {
@@ -517,7 +517,7 @@ describe('what a run begins with', () => {
   it('a sink that retires is retiring until its table has a sink again', () => {
     const left = {
       id: 'gone',
-      sink: of(intoTable('x', 'rows')).graph.nodes.find(({ id }) => id === 'x') as never,
+      sink: of(intoTable('x', 'rows')).plan.nodes.find(({ id }) => id === 'x') as never,
       state: 'left',
     };
     const definition = (left.sink as { readonly sink: never }).sink;
@@ -563,7 +563,7 @@ describe('what a run begins with', () => {
     expect(first.stateful.find(({ id }) => id === 'w')).not.toHaveProperty('since');
     const later = carryOver(
       checkpointOf(of(wider), { stateful: first.stateful }),
-      of(wider).graph,
+      of(wider).plan,
       new Set(),
       9_000,
     );
@@ -575,7 +575,7 @@ describe('what a run begins with', () => {
       since: 7_000,
     });
     expect(
-      carryOver(undefined, of(wider).graph, new Set(), 1).stateful.every(
+      carryOver(undefined, of(wider).plan, new Set(), 1).stateful.every(
         ({ since, parts }) => since === undefined && parts === undefined,
       ),
     ).toBe(true);

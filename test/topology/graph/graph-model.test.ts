@@ -45,7 +45,7 @@ function misfits(
   is: { readonly definition: GraphModel },
 ): readonly (string | undefined)[] {
   const definitionOf = (model: { readonly definition: GraphModel }): Definition =>
-    definitionsOf(sinks(model).graph).get('graph-0') as Definition;
+    definitionsOf(sinks(model).plan).get('graph-0') as Definition;
   return misfitsOf('graph-0', 'sink', definitionOf(was), definitionOf(is), new Set(), false).map(
     ({ option }) => option,
   );
@@ -89,13 +89,13 @@ describe('a graph sink in a topology', () => {
   it('is data with one slot, and is described by its labels and edges', () => {
     const made = sinks(routes);
     expect(validateTopology(made)).toEqual([]);
-    expect(made.graph.nodes[1]).toMatchObject({
+    expect(made.plan.nodes[1]).toMatchObject({
       kind: 'sink',
       sink: { kind: 'graph', model: routes.definition },
     });
     expect(made.resolve('graph-0', 'writes')).toBeTypeOf('function');
-    expect(describePlan(made.graph, 'mermaid')).toContain('graph: Airport, Airport-ROUTE-Airport');
-    expect(JSON.parse(describePlan(made.graph))).toEqual(made.graph);
+    expect(describePlan(made.plan, 'mermaid')).toContain('graph: Airport, Airport-ROUTE-Airport');
+    expect(JSON.parse(describePlan(made.plan))).toEqual(made.plan);
   });
 
   it('without its function is a problem', () => {

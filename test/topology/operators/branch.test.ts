@@ -39,11 +39,11 @@ const order = (id: string, euros: number) => event({ id, euros });
 it.each(['branch', 'split'] as const)('%s gives each element to one output', async (name) => {
   const topologyOf = orders(name);
   expect(validateTopology(topologyOf)).toEqual([]);
-  expect(topologyOf.graph.nodes.map(({ id, kind }) => [id, kind])).toContainEqual([
+  expect(topologyOf.plan.nodes.map(({ id, kind }) => [id, kind])).toContainEqual([
     `time/${name}`,
     name,
   ]);
-  expect(describePlan(topologyOf.graph, 'mermaid')).toContain(`time/${name}<br/>${name}`);
+  expect(describePlan(topologyOf.plan, 'mermaid')).toContain(`time/${name}<br/>${name}`);
   const driver = await createDriver(topologyOf);
   await driver.push('orders', [order('a', 200), order('b', 5), order('c', 101)]);
   expect(driver.read('large').map(({ value }) => (value as Order).id)).toEqual(['a', 'c']);
@@ -52,7 +52,7 @@ it.each(['branch', 'split'] as const)('%s gives each element to one output', asy
 });
 
 it('a topology that goes over to the new name has the definitions that it had', () => {
-  const [was, is] = [orders('split').graph, orders('branch').graph];
+  const [was, is] = [orders('split').plan, orders('branch').plan];
   expect([...definitionsOf(is)]).toEqual([...definitionsOf(was)]);
   expect(definitionsOf(is).get('once')?.inputs[0]?.origins).toEqual(['orders>large']);
 });

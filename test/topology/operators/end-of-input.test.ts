@@ -225,7 +225,7 @@ async function play(
   finish: (driver: Driver) => Promise<void>,
 ): Promise<Played> {
   let driver = await createDriver(of);
-  const sinks = of.graph.nodes.filter(({ kind }) => kind === 'sink').map(({ id }) => id);
+  const sinks = of.plan.nodes.filter(({ kind }) => kind === 'sink').map(({ id }) => id);
   const rows: Record<string, string[]> = {};
   const ends = new Map(sinks.map((sink) => [sink, 0]));
   const collectRows = (): void => {

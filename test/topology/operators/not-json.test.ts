@@ -136,7 +136,7 @@ describe.each(Object.entries(flows))('%s that gives what is not JSON', (_, flow)
       const at = n * 10 * hourMs;
       await driver.push('in', event({ kind, at }));
       // A left element without a match comes out when none can come any more.
-      if (of.graph.nodes.some(({ id }) => id === 'join'))
+      if (of.plan.nodes.some(({ id }) => id === 'join'))
         await driver.advanceWatermark(at + 5 * hourMs);
       rejected.push(
         ...driver.rejected().map(({ code, message }): [string, string] => [code, message]),

@@ -15,17 +15,17 @@ import { everyKind, everyMistake } from './every-kind.ts';
 
 /** All that is said of a topology, JSON-safe. */
 function saidOf(topology: Topology): unknown {
-  const { graph } = topology;
+  const { plan } = topology;
   return JSON.parse(
     JSON.stringify({
-      graph: JSON.parse(describePlan(graph, 'json')),
-      mermaid: describePlan(graph, 'mermaid').split('\n'),
-      dot: describePlan(graph, 'dot').split('\n'),
-      stateful: statefulNodes(graph),
-      slots: Object.fromEntries(graph.nodes.map((node) => [node.id, slotsOf(node)])),
-      keySlots: Object.fromEntries(graph.nodes.map((node) => [node.id, keySlotsOf(node)])),
+      graph: JSON.parse(describePlan(plan, 'json')),
+      mermaid: describePlan(plan, 'mermaid').split('\n'),
+      dot: describePlan(plan, 'dot').split('\n'),
+      stateful: statefulNodes(plan),
+      slots: Object.fromEntries(plan.nodes.map((node) => [node.id, slotsOf(node)])),
+      keySlots: Object.fromEntries(plan.nodes.map((node) => [node.id, keySlotsOf(node)])),
       problems: validateTopology(topology),
-      warnings: paneWarnings(graph),
+      warnings: paneWarnings(plan),
     }),
   );
 }

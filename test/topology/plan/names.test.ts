@@ -115,9 +115,9 @@ it('conditions named as other outputs are, out and late, are themselves', async 
   expect(driver.read('high').map((one) => one.value)).toEqual([10]);
   expect(driver.read('low').map((one) => one.value)).toEqual([1]);
   // What a branch sorts out did not come too late.
-  const lateOnes = of.graph.nodes.filter(
+  const lateOnes = of.plan.nodes.filter(
     ({ kind, inputs: [from] }) =>
-      kind === 'sink' && from !== undefined && isLateOutput(of.graph, from),
+      kind === 'sink' && from !== undefined && isLateOutput(of.plan, from),
   );
   expect(lateOnes.map(({ id }) => id)).toEqual(['too-late']);
 });

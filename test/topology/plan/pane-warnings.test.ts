@@ -72,7 +72,7 @@ function built(
 }
 
 const warningsOf = (of: Topology): readonly string[] =>
-  paneWarnings(of.graph).map(({ node, message }) => `${node}: ${message}`);
+  paneWarnings(of.plan).map(({ node, message }) => `${node}: ${message}`);
 const again = (why: string): string =>
   `rows: the window 'w' fires more than once (${why}), and rows of the table 'rows' do not say which pane they are: sums over it count elements again`;
 
@@ -121,7 +121,7 @@ it('is said of each way that panes come on, through unions and splits, and not b
     rows.sinkTo('test', collect());
     panes.late.map((r) => ({ k: r.k, start: r.at, n: 1 })).sinkTo('late', table('late', out()));
   });
-  expect(paneWarnings(of.graph).map(({ node }) => node)).toEqual(['many', 'few']);
+  expect(paneWarnings(of.plan).map(({ node }) => node)).toEqual(['many', 'few']);
 });
 
 it('upsert that names no column does not compile', () => {

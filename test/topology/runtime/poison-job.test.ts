@@ -286,8 +286,8 @@ describe('an element on which an operator fails', () => {
     });
     const poisoned: JobOptions['connectors'] = {
       ...connectors,
-      sink: (node, graph, attempt) => {
-        const sink = connectors.sink(node, graph, attempt);
+      sink: (node, plan, attempt) => {
+        const sink = connectors.sink(node, plan, attempt);
         return {
           ...sink,
           write: (batch) =>

@@ -2,8 +2,8 @@
  * Named outputs by condition. Topologies that call it `split`, its old name, have nodes of that
  * name.
  */
-import { isInherited, repeatedNames } from '../../graph/names.ts';
-import type { NodeBase, Problem } from '../../graph/node.ts';
+import { isInherited, repeatedNames } from '../../nodes/names.ts';
+import type { NodeBase, Problem } from '../../nodes/node.ts';
 import type { Kind } from '../kind.ts';
 import type { Made, StreamCall } from '../node-builder.ts';
 import { BranchOperator } from './operator.ts';

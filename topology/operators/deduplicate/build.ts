@@ -2,7 +2,7 @@
  * How an author writes `deduplicate`, and the node of it.
  */
 import type { Key } from '../../../schemas/kernel/key.ts';
-import { latePort, outPort } from '../../graph/node.ts';
+import { latePort, outPort } from '../../nodes/node.ts';
 import type { Duration } from '../../time/duration.ts';
 import type { Made, StreamCall } from '../node-builder.ts';
 import type { DeduplicateNode } from './node.ts';

@@ -1,7 +1,7 @@
 /**
  * Lets the first element of a key pass within a time.
  */
-import { latePort } from '../../graph/node.ts';
+import { latePort } from '../../nodes/node.ts';
 import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';
 import { buildDeduplicate } from './build.ts';

@@ -1,7 +1,7 @@
 /**
  * A node that lets the first element of a key pass, as data.
  */
-import type { NodeBase } from '../../graph/node.ts';
+import type { NodeBase } from '../../nodes/node.ts';
 
 export interface DeduplicateNode extends NodeBase {
   readonly kind: 'deduplicate';

@@ -1,7 +1,7 @@
 /**
  * How an author writes `eventTime`, and the node of it.
  */
-import { outPort } from '../../graph/node.ts';
+import { outPort } from '../../nodes/node.ts';
 import type { Duration } from '../../time/duration.ts';
 import type { Made, StreamCall } from '../node-builder.ts';
 import type { EventTimeNode } from './node.ts';

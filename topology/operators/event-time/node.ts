@@ -1,7 +1,7 @@
 /**
  * A node that sets event time, as data.
  */
-import type { NodeBase } from '../../graph/node.ts';
+import type { NodeBase } from '../../nodes/node.ts';
 
 export interface EventTimeNode extends NodeBase {
   readonly kind: 'eventTime';

@@ -11,7 +11,7 @@
 import type { TimeFault } from '../../../schemas/kernel/time.ts';
 import { parseEventTime } from '../../../schemas/kernel/time.ts';
 import type { RejectionCode } from '../../../schemas/rejection.ts';
-import type { Provenance } from '../../graph/sink.ts';
+import type { Provenance } from '../../nodes/sink.ts';
 import type { Heard, TimeSignal, WatermarkSnapshot } from '../../time/watermark.ts';
 import { SplitWatermarks } from '../../time/watermark.ts';
 import type { Batch, RowKind, SplitBegin } from '../batch.ts';

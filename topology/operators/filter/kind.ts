@@ -1,7 +1,7 @@
 /**
  * Lets the elements pass of which its function says true.
  */
-import type { NodeBase } from '../../graph/node.ts';
+import type { NodeBase } from '../../nodes/node.ts';
 import type { Kind } from '../kind.ts';
 import type { NodeParts } from '../node-parts.ts';
 import { rejectThrown } from '../operator.ts';

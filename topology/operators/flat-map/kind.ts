@@ -1,7 +1,7 @@
 /**
  * One element in, any number out. Each has its number in its origin.
  */
-import type { NodeBase } from '../../graph/node.ts';
+import type { NodeBase } from '../../nodes/node.ts';
 import { freeze } from '../../state/freeze.ts';
 import { isJson, notJson } from '../../state/json-safe.ts';
 import { siblingOf } from '../../state/origin.ts';

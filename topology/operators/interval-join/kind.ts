@@ -1,7 +1,7 @@
 /**
  * Joins elements of one key whose times are within an interval of each other.
  */
-import type { Problem } from '../../graph/node.ts';
+import type { Problem } from '../../nodes/node.ts';
 import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';
 import type { Rule } from '../kind-state.ts';

@@ -1,7 +1,7 @@
 /**
  * A join of two keyed inputs by an interval of their times, as data.
  */
-import type { NodeBase } from '../../graph/node.ts';
+import type { NodeBase } from '../../nodes/node.ts';
 
 export interface IntervalJoinNode extends NodeBase {
   readonly kind: 'intervalJoin';

@@ -19,7 +19,7 @@
  * Source: org.apache.flink.streaming.api.operators.co.IntervalJoinOperator; 4 and 5 are ours.
  */
 
-import type { Identity, Provenance } from '../../graph/sink.ts';
+import type { Identity, Provenance } from '../../nodes/sink.ts';
 import { freeze } from '../../state/freeze.ts';
 import { requireJson } from '../../state/json-safe.ts';
 import { identityOf, siblingOf } from '../../state/origin.ts';

@@ -8,7 +8,7 @@ import type {
   FileTable,
   LookupOptions,
 } from '../../dsl/lookups.ts';
-import { outPort } from '../../graph/node.ts';
+import { outPort } from '../../nodes/node.ts';
 import type { Made, NodeBuilder, StreamCall } from '../node-builder.ts';
 import type { LookupCall, LookupFile, LookupNode } from './node.ts';
 

@@ -3,8 +3,8 @@
  * asynchronous call, whose elements wait in state.
  */
 import { assert } from '../../../schemas/kernel/assert.ts';
-import { isInherited } from '../../graph/names.ts';
-import type { Problem } from '../../graph/node.ts';
+import { isInherited } from '../../nodes/names.ts';
+import type { Problem } from '../../nodes/node.ts';
 import { keyTextOf } from '../key-text.ts';
 import type { Kind } from '../kind.ts';
 import type { Options } from '../kind-state.ts';

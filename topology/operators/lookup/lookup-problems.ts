@@ -2,7 +2,7 @@
  * What is wrong with a look-up's options. Pure.
  */
 import { limits } from '../../../schemas/limits.ts';
-import type { Problem } from '../../graph/node.ts';
+import type { Problem } from '../../nodes/node.ts';
 import type { LookupCall, LookupFile } from './node.ts';
 
 export function lookupProblems(lookup: LookupFile | LookupCall): readonly Problem[] {

@@ -2,7 +2,7 @@
  * What waits in a look-up, as a checkpoint has it: rows as they came, in order. A restored operator
  * asks again.
  */
-import type { Provenance } from '../../graph/sink.ts';
+import type { Provenance } from '../../nodes/sink.ts';
 import type { EncodedOrigin } from '../../state/origin.ts';
 import { encodeOrigin } from '../../state/origin.ts';
 import type { EncodedTime } from '../../time/watermark.ts';

@@ -1,7 +1,7 @@
 /**
  * A look-up, in a file's table or by a call, as data.
  */
-import type { NodeBase, SchemaChoice } from '../../graph/node.ts';
+import type { NodeBase, SchemaChoice } from '../../nodes/node.ts';
 
 /** A table that is read whole from a file when the job starts. */
 export interface LookupFile {

@@ -22,7 +22,7 @@ import { messageOf, SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Key } from '../../../schemas/kernel/key.ts';
 import { keptKey } from '../../../schemas/kernel/key.ts';
 import { limits } from '../../../schemas/limits.ts';
-import type { Provenance } from '../../graph/sink.ts';
+import type { Provenance } from '../../nodes/sink.ts';
 import { freeze, freezeWhole } from '../../state/freeze.ts';
 import { requireJson } from '../../state/json-safe.ts';
 import { decodeOrigin } from '../../state/origin.ts';

@@ -1,7 +1,7 @@
 /**
  * One element in, one out.
  */
-import type { NodeBase } from '../../graph/node.ts';
+import type { NodeBase } from '../../nodes/node.ts';
 import type { Kind } from '../kind.ts';
 import { buildStateless, functionSlot, mapping } from '../stateless.ts';
 

@@ -1,7 +1,7 @@
 /**
  * A function with state and timers per key.
  */
-import { isPropertyName, repeatedNames } from '../../graph/names.ts';
+import { isPropertyName, repeatedNames } from '../../nodes/names.ts';
 import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';
 import type { Options, OptionValue } from '../kind-state.ts';

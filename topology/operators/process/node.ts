@@ -1,7 +1,7 @@
 /**
  * An author's function with state and timers per key, as data.
  */
-import type { NodeBase } from '../../graph/node.ts';
+import type { NodeBase } from '../../nodes/node.ts';
 import type { StateDeclaration } from '../../state/key-state.ts';
 
 export interface ProcessNode extends NodeBase {

@@ -19,7 +19,7 @@
 import { SluiceError } from '../../../schemas/kernel/errors.ts';
 import type { Key } from '../../../schemas/kernel/key.ts';
 import { keptKey } from '../../../schemas/kernel/key.ts';
-import type { Identity, Provenance } from '../../graph/sink.ts';
+import type { Identity, Provenance } from '../../nodes/sink.ts';
 import { freeze } from '../../state/freeze.ts';
 import { isJson, notJson } from '../../state/json-safe.ts';
 import type { Domain, KeyState, KeyStateSnapshot, Now } from '../../state/key-state.ts';

@@ -10,7 +10,7 @@
  *    before.
  */
 import { createHash } from 'node:crypto';
-import type { Identity, Provenance } from '../../graph/sink.ts';
+import type { Identity, Provenance } from '../../nodes/sink.ts';
 import type { Domain, KeyState } from '../../state/key-state.ts';
 import { identityOf } from '../../state/origin.ts';
 

@@ -4,7 +4,7 @@
 import { fitWrites } from '../../graph/fit-write.ts';
 import type { GraphModel } from '../../graph/graph-model.ts';
 import { modelClashes, modelProblems } from '../../graph/graph-model.ts';
-import type { PlanProblem } from '../../graph/node.ts';
+import type { PlanProblem } from '../../nodes/node.ts';
 import type { SinkKind, SinkOf } from './sink-kind.ts';
 
 export interface GraphDefinition {

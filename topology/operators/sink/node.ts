@@ -1,7 +1,7 @@
 /**
  * Where a stream ends, as data. Which adapter carries it out is decided where the job runs.
  */
-import type { NodeBase } from '../../graph/node.ts';
+import type { NodeBase } from '../../nodes/node.ts';
 import type { SinkDefinitionData } from './sinks.ts';
 
 export type { SinkDefinitionData } from './sinks.ts';

@@ -7,7 +7,7 @@ import type { RowProblem } from '../../../schemas/columns.ts';
 import type { PartitionOwner } from '../../../schemas/partition.ts';
 import type { JsonSchema } from '../../../schemas/registry.ts';
 import type { WriteProblem } from '../../graph/fit-write.ts';
-import type { PlanProblem } from '../../graph/node.ts';
+import type { PlanProblem } from '../../nodes/node.ts';
 
 interface AnyDefinition {
   readonly kind: string;

@@ -18,7 +18,7 @@ import { isWellFormed } from '../../../schemas/kernel/well-formed.ts';
 import { limits } from '../../../schemas/limits.ts';
 import { folded } from '../../../schemas/partition.ts';
 import { latestOf } from '../../../schemas/table-rows.ts';
-import type { PlanProblem, Problem } from '../../graph/node.ts';
+import type { PlanProblem, Problem } from '../../nodes/node.ts';
 import type { SinkOf } from './sink-kind.ts';
 import type { TableDefinition } from './table-definition.ts';
 

@@ -1,7 +1,7 @@
 /**
  * A source: a Kinesis stream and a Kafka topic, read as one.
  */
-import type { NodeBase } from '../../graph/node.ts';
+import type { NodeBase } from '../../nodes/node.ts';
 import type { Kind } from '../kind.ts';
 
 export interface SourceNode extends NodeBase {

@@ -2,8 +2,8 @@
  * Several streams as one.
  */
 import { present } from '../../../schemas/kernel/assert.ts';
-import type { NodeBase, PlanShape } from '../../graph/node.ts';
-import { outPort } from '../../graph/node.ts';
+import type { NodeBase, PlanShape } from '../../nodes/node.ts';
+import { outPort } from '../../nodes/node.ts';
 import type { MergeSnapshot } from '../../time/merge.ts';
 import { withInputs } from '../../time/merge.ts';
 import type { Kind } from '../kind.ts';

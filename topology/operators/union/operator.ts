@@ -11,7 +11,7 @@
  *    on one of them rows may wait for answers.
  * 4. The end of input goes on once, as the last, when every input has said it.
  */
-import type { Provenance } from '../../graph/sink.ts';
+import type { Provenance } from '../../nodes/sink.ts';
 import { siblingOf } from '../../state/origin.ts';
 import type { MergeSnapshot } from '../../time/merge.ts';
 import { WatermarkMerge } from '../../time/merge.ts';

@@ -4,9 +4,9 @@
 import type { SluiceEvent } from '../../../schemas/event.ts';
 import type { SchemaUnion } from '../../../schemas/registry.ts';
 import { compileSchema, selectSchema } from '../../../schemas/registry.ts';
-import { repeatedNames } from '../../graph/names.ts';
-import type { NodeBase, SchemaChoice } from '../../graph/node.ts';
-import { outPort } from '../../graph/node.ts';
+import { repeatedNames } from '../../nodes/names.ts';
+import type { NodeBase, SchemaChoice } from '../../nodes/node.ts';
+import { outPort } from '../../nodes/node.ts';
 import type { Kind } from '../kind.ts';
 import type { Made, StreamCall } from '../node-builder.ts';
 import type { NodeParts, SchemasCheck } from '../node-parts.ts';

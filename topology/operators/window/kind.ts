@@ -1,8 +1,8 @@
 /**
  * Windows of event time by key.
  */
-import { repeatedNames } from '../../graph/names.ts';
-import { latePort } from '../../graph/node.ts';
+import { repeatedNames } from '../../nodes/names.ts';
+import { latePort } from '../../nodes/node.ts';
 import type { WindowShape } from '../../time/windows.ts';
 import type { Kind } from '../kind.ts';
 import { untimedProblems } from '../kind.ts';

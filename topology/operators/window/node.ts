@@ -1,7 +1,7 @@
 /**
  * A window by key and what it makes of its elements, as data.
  */
-import type { NodeBase } from '../../graph/node.ts';
+import type { NodeBase } from '../../nodes/node.ts';
 import type { WindowShape } from '../../time/windows.ts';
 
 /** `countValues`: of what a function gives, those that are not null. */

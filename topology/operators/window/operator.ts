@@ -19,7 +19,7 @@
  */
 import type { Key } from '../../../schemas/kernel/key.ts';
 import { keptKey } from '../../../schemas/kernel/key.ts';
-import type { Identity, Provenance } from '../../graph/sink.ts';
+import type { Identity, Provenance } from '../../nodes/sink.ts';
 import { identityOf } from '../../state/origin.ts';
 import { decodeTime, encodeTime } from '../../time/watermark.ts';
 import { windowLength, windowStarts } from '../../time/windows.ts';

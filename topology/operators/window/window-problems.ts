@@ -2,8 +2,8 @@
  * What is wrong with a window's shape and its aggregates. Pure.
  */
 import { limits } from '../../../schemas/limits.ts';
-import { isPropertyName } from '../../graph/names.ts';
-import type { Problem } from '../../graph/node.ts';
+import { isPropertyName } from '../../nodes/names.ts';
+import type { Problem } from '../../nodes/node.ts';
 import type { WindowShape } from '../../time/windows.ts';
 import type { WindowNode } from './node.ts';
 

@@ -31,8 +31,8 @@ export class DrivenSinks {
   readonly #rows = new Map<string, DrivenRow[]>();
   readonly #signals = new Map<string, DrivenSignal[]>();
 
-  constructor(sinks: Dag['sinks'], graph: Plan, reject: Reject) {
-    this.#takes = new Map(sinks.map((sink) => [sink.node.id, takeOf(sink, graph)]));
+  constructor(sinks: Dag['sinks'], plan: Plan, reject: Reject) {
+    this.#takes = new Map(sinks.map((sink) => [sink.node.id, takeOf(sink, plan)]));
     this.#reject = reject;
     for (const { node } of sinks) {
       this.#rows.set(node.id, []);
@@ -122,8 +122,8 @@ function signalOf({ kinds, timestamps }: Batch, index: number): DrivenSignal | u
   }
 }
 
-function takeOf({ node: { sink }, writes }: SinkStage, graph: Plan): Take {
-  const check = sinkKindOf(sink).check?.(sink, graph.owner);
+function takeOf({ node: { sink }, writes }: SinkStage, plan: Plan): Take {
+  const check = sinkKindOf(sink).check?.(sink, plan.owner);
   return (value, timestamp) => {
     const row = writes === undefined ? value : writesFrom(writes, value);
     const problem = check?.(row, timestamp);

@@ -4,7 +4,7 @@
  */
 import type { EventAttributes, SluiceEvent } from '../../../schemas/event.ts';
 import { limits } from '../../../schemas/limits.ts';
-import type { Origin } from '../../graph/sink.ts';
+import type { Origin } from '../../nodes/sink.ts';
 import { splitKey } from '../../operators/batch.ts';
 import type { SourceNode } from '../../operators/source/kind.ts';
 

@@ -15,7 +15,7 @@ import { requireRestorable } from '../take-over.ts';
 type Restored = Pick<Manifest, 'operators' | 'counts' | 'keyExamples'>;
 type Snapshot = Restored & Pick<Manifest, 'topology' | 'stateful'>;
 
-export function takeSnapshot({ graph }: Topology, dag: Dag, examples: KeyExamples): string {
+export function takeSnapshot({ plan }: Topology, dag: Dag, examples: KeyExamples): string {
   const operators = dag.stages.flatMap(({ nodes: [node], operator }) => {
     const state = operator.snapshot?.();
     return node === undefined || state === undefined
@@ -23,8 +23,8 @@ export function takeSnapshot({ graph }: Topology, dag: Dag, examples: KeyExample
       : [[node.id, checkedState(node.id, state)] as const];
   });
   const snapshot: Snapshot = {
-    topology: graph.name,
-    stateful: statefulNodes(graph),
+    topology: plan.name,
+    stateful: statefulNodes(plan),
     operators: Object.fromEntries(operators),
     counts: Object.fromEntries(dag.counts),
     keyExamples: examples.taken(),
