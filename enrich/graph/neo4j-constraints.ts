@@ -30,11 +30,17 @@ export interface UniqueKey {
   readonly key: string;
 }
 
+/** A key whose constraint cannot be made, and what stands in its way. */
+export interface BlockedKey extends UniqueKey {
+  readonly rule: SchemaRule;
+}
+
 export type ConstraintDecision =
   | { readonly kind: 'create'; readonly missing: readonly UniqueKey[] }
   | {
       readonly kind: 'blocked';
       readonly problems: readonly string[];
+      readonly blocked: readonly BlockedKey[];
       readonly statements: readonly string[];
     };
 
@@ -71,6 +77,7 @@ export function decideConstraints(
   if (blocked.length === 0) return { kind: 'create', missing };
   return {
     kind: 'blocked',
+    blocked,
     problems: blocked.map(({ label, key, rule }) => problemOf(label, key, rule)),
     statements: blocked.flatMap(({ label, key, rule }) => [
       dropStatement(rule),

@@ -162,6 +162,7 @@ class BoltSession implements Neo4jSession {
       throw this.#blocked(
         `${decision.problems.join('; ')}`,
         `run ${decision.statements.join('; ')}`,
+        { blocked: decision.blocked, statements: decision.statements },
       );
     for (const { label, key } of decision.missing) {
       try {
@@ -171,18 +172,22 @@ class BoltSession implements Neo4jSession {
         if (code.endsWith('AlreadyExists')) return false;
         if (code !== 'ConstraintCreationFailed') throw thrown;
         const problem = `'${label}' needs a unique constraint on '${key}', which nodes that are there do not fit: ${(thrown as Error).message}`;
-        const fix = `correct or delete these nodes; ${repeatsStatement({ label, key })} finds those that have the same key`;
-        throw this.#blocked(problem, fix, thrown);
+        const question = repeatsStatement({ label, key });
+        const fix = `correct or delete these nodes; ${question} finds those that have the same key`;
+        throw this.#blocked(problem, fix, { label, key, question }, thrown);
       }
     }
     return true;
   }
 
-  #blocked(problem: string, fix: string, cause?: unknown): SluiceError {
-    return new SluiceError('graph-constraint-blocked', `Neo4j at ${this.#url}: ${problem}`, {
-      fix,
-      cause,
-    });
+  #blocked(
+    problem: string,
+    fix: string,
+    details: Readonly<Record<string, unknown>>,
+    cause?: unknown,
+  ): SluiceError {
+    const message = `Neo4j at ${this.#url}: ${problem}`;
+    return new SluiceError('graph-constraint-blocked', message, { fix, details, cause });
   }
 }
 

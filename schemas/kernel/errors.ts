@@ -10,6 +10,8 @@ export interface SluiceErrorOptions {
   /** What was expected, or what to do about it, as a sentence. */
   readonly fix?: string;
   readonly cause?: unknown;
+  /** What the message names, as values by name: an index, a limit, a pointer. */
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 export class SluiceError extends Error {
@@ -17,12 +19,14 @@ export class SluiceError extends Error {
   readonly code: OperationalCode;
   readonly retryable: boolean;
   readonly fix: string | undefined;
+  readonly details: Readonly<Record<string, unknown>>;
 
   constructor(code: OperationalCode, message: string, options: SluiceErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryable = options.retryable ?? false;
     this.fix = options.fix;
+    this.details = options.details ?? {};
   }
 }
 

@@ -112,7 +112,7 @@ describe('conformance', () => {
       variation: 'as written',
       step: 1,
       kind: 'error',
-      expected: 'a topology-invalid error',
+      expected: { code: 'topology-invalid' },
       found: 'a driver',
     });
     const refused = await judge({

@@ -52,7 +52,7 @@ async function judgeRefusal(of: Case, variation: Variation): Promise<Failure | u
     variation: variation.name,
     step: 1,
     kind: 'error',
-    expected: 'a topology-invalid error',
+    expected: { code: 'topology-invalid' },
   };
   try {
     return (await refusesWindow(of.config)) ? undefined : { ...failure, found: 'a driver' };

@@ -210,12 +210,16 @@ it('prose that tests match: in toThrow, and for a message, a fix or what was exp
         "expect(await problem(async () => { throw new Error('my own'); })).toBe(1);",
         "const planted = 'throw new Error(`no luck today`)';",
         "expect(f).toThrow('no luck today');",
+        'expect(f).toThrow(/too\\slarge/);',
+        'expect(f).toThrow(/^\\w+\\s[a-z]/);',
+        "expect(codeIn(error.fix)).toEqual(['sluice skip x']);",
+        "expect(shown(error.fix)).toEqual(['run it again']);",
       ].join('\n'),
       'a.ts': "expect(f).toThrow('it is too large');\n",
     },
     proseMatches,
   );
-  expect(places(found)).toEqual([1, 2, 4, 5, 6].map((line) => `test/a.test.ts:${line}`));
+  expect(places(found)).toEqual([1, 2, 4, 5, 6, 12, 15].map((line) => `test/a.test.ts:${line}`));
 });
 
 it('wide lines are those that would be too wide without their longest literal', () => {

@@ -10,6 +10,7 @@ import {
   scanObject,
 } from '../../schemas/json-scan.ts';
 import { limits } from '../../schemas/limits.ts';
+import { numbersIn } from '../said.ts';
 
 const bytesOf = (text: string): Buffer => Buffer.from(text);
 const accepted = (text: string): boolean => {
@@ -111,19 +112,33 @@ describe('the JSON check', () => {
       expected: "'true'",
       found: "'}'",
     });
-    expect(checkJson(bytesOf(''))).toEqual({
-      offset: 0,
-      expected: 'a JSON value',
-      found: 'the end of the text',
-    });
+  });
+
+  it('expects the same wherever a value is due', () => {
+    const faults = ['', '[', '[1,', '{"a":', '+1'].map(
+      (text) => checkJson(bytesOf(text)) as JsonFault,
+    );
+    const [value] = faults;
+    const end = 'the end of the text';
+    expect(faults).toEqual(
+      [
+        [0, end],
+        [1, end],
+        [3, end],
+        [5, end],
+        [0, "'+'"],
+      ].map(([offset, found]) => ({ offset, found, expected: value?.expected })),
+    );
   });
 
   it('takes nesting to the limit and no further', () => {
     const nested = (depth: number): Buffer => bytesOf('['.repeat(depth) + ']'.repeat(depth));
     expect(isFault(checkJson(nested(limits.jsonDepthMax)))).toBe(false);
-    expect((checkJson(nested(limits.jsonDepthMax + 1)) as JsonFault).expected).toContain(
-      'levels of nesting',
-    );
+    const tooDeep = checkJson(nested(limits.jsonDepthMax + 1)) as JsonFault;
+    expect([tooDeep.offset, numbersIn(tooDeep.expected)]).toEqual([
+      limits.jsonDepthMax,
+      [limits.jsonDepthMax],
+    ]);
     expect(isFault(scanArray(nested(limits.jsonDepthMax)))).toBe(false);
     expect(isFault(scanArray(nested(limits.jsonDepthMax + 1)))).toBe(true);
     expect(isFault(checkJson(bytesOf('{"a":'.repeat(100_000))))).toBe(true);

@@ -21,6 +21,7 @@ export function requireValid(topology: Topology, { collects = false } = {}): voi
   throw new SluiceError(
     'topology-invalid',
     `the topology '${topology.plan.name}' has ${problems.length} problem(s):\n${list}`,
+    { details: { problems } },
   );
 }
 
@@ -41,6 +42,7 @@ export function requireRestorable(
   const list = misfits.map((misfit) => `  ${misfitText(misfit)}`).join('\n');
   throw new SluiceError('restore-refused', `'${name}' does not fit its last checkpoint:\n${list}`, {
     fix: misfitsFix(name, misfits),
+    details: { misfits },
   });
 }
 
@@ -94,7 +96,7 @@ export async function requireTables(
   throw new SluiceError(
     'table-mismatch',
     `the tables of '${plan.name}' cannot take its rows:\n${list}`,
-    { fix: first.fix ?? '' },
+    { fix: first.fix ?? '', details: { problems: found } },
   );
 }
 

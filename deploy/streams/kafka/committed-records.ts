@@ -116,6 +116,7 @@ function unreadable({ first, last, codec }: RecordBatch, of: string, thrown: unk
   return new SluiceError(code, `${of}: the records at ${first} to ${last} are ${message}`, {
     cause: thrown,
     fix: fix === undefined ? skip : `${fix}, or ${skip}`,
+    details: { first, last, codec },
   });
 }
 

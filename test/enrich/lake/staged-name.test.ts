@@ -120,6 +120,7 @@ describe('bounded work', () => {
         fc.integer({ min: 1, max: 5 }),
         fc.option(small),
         async (count, max, failAt) => {
+          const failure = new Error('of one item');
           const begun: number[] = [];
           let underWay = 0;
           let most = 0;
@@ -131,11 +132,11 @@ describe('bounded work', () => {
               most = Math.max(most, ++underWay);
               await Promise.resolve();
               underWay--;
-              if (n === failAt) throw new Error(`item ${n}`);
+              if (n === failAt) throw failure;
             },
           );
           const fails = failAt !== null && failAt < count;
-          if (fails) await expect(run).rejects.toThrow(`item ${failAt}`);
+          if (fails) await expect(run).rejects.toBe(failure);
           else await run;
           expect(underWay).toBe(0);
           expect(most).toBeLessThanOrEqual(max);

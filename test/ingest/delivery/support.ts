@@ -25,12 +25,12 @@ export const down: WriteOutcome = {
   message: 'it is down',
   retryable: true,
 };
-export const never: WriteOutcome = {
+export const never = {
   kind: 'refused',
   code: 'record-too-large',
   message: 'it is too large',
   retryable: false,
-};
+} as const satisfies WriteOutcome;
 
 export const textOf = (record: OutgoingRecord): string => Buffer.concat(record.value).toString();
 

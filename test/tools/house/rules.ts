@@ -162,7 +162,7 @@ const spoken = new Set(['message', 'fix', 'expected']);
 
 /**
  * Lines of tests that match what a failure says in words where its code or a field would do: prose
- * (a string or pattern with a space in it) that is the argument of `toThrow`, or that stands for a
+ * (a string or pattern with a space in it, or with `\s` in its place) that is the argument of `toThrow`, or that stands for a
  * `message`, `fix` or `expected`. What the test itself writes elsewhere, as the failure that it
  * plants, is not prose of the product.
  */
@@ -170,12 +170,12 @@ export function proseMatches(sources: readonly Source[]): Place[] {
   const tests = sources.filter(isInTests);
   const written = new Map<string, string[]>();
   const matched = placesIn(tests, (node, { path }) => {
+    const isPattern = node.kind === SyntaxKind.RegularExpressionLiteral;
     const text =
-      node.kind === SyntaxKind.RegularExpressionLiteral ||
-      node.kind === SyntaxKind.TemplateExpression
+      isPattern || node.kind === SyntaxKind.TemplateExpression
         ? node.getText().slice(1, -1)
         : stringOf(node);
-    if (text?.includes(' ') !== true) return undefined;
+    if (text === undefined || !hasWords(text, isPattern)) return undefined;
     if (isMatchedAsProse(node)) return text;
     written.set(path, [...(written.get(path) ?? []), text]);
     return undefined;
@@ -187,6 +187,10 @@ export function proseMatches(sources: readonly Source[]): Place[] {
   );
   return [...lines.values()];
 }
+
+/** Two words: with a space between them, or with what a pattern has for one. */
+const hasWords = (text: string, isPattern: boolean): boolean =>
+  text.includes(' ') || (isPattern && /\w\\s[+*]?\w/.test(text));
 
 /** Looks upwards from a text to the call of a matcher that it is given to. */
 function isMatchedAsProse(text: Node): boolean {
@@ -211,10 +215,16 @@ function isMatchedAsProse(text: Node): boolean {
   return false;
 }
 
-/** Whether `expect(...)` is given something that ends in `.message`, `.fix` or `.expected`. */
+/**
+ * Whether `expect(...)` is given something that ends in `.message`, `.fix` or `.expected`. Commands,
+ * names and numbers that test/said.ts takes out of one are no prose.
+ */
 function isAboutWords(matcher: Node): boolean {
   const words = /^expect(?:\.\w+)?\(([\s\S]*?)\)(?:\.(?:not|resolves|rejects))*\.\w+$/.exec(
     matcher.getText(),
   );
-  return /[.?](?:message|fix|expected)\)?$/.test(words?.[1]?.trim() ?? '');
+  const given = words?.[1]?.trim() ?? '';
+  return (
+    /[.?](?:message|fix|expected)\)?$/.test(given) && !/^(?:code|names|numbers)In\(/.test(given)
+  );
 }

@@ -68,7 +68,8 @@ it('state of before the new name goes on, and is still known by its keys', async
   expect(after.read('large').map(({ value }) => (value as Order).id)).toEqual(['b']);
 
   const otherKeys = await createDriver(orders('branch', ({ euros }) => String(euros)));
-  await expect(otherKeys.restore(snapshot)).rejects.toThrow(
-    "deduplicate 'once': by was a string, now it is another one for the same element",
-  );
+  await expect(otherKeys.restore(snapshot)).rejects.toMatchObject({
+    code: 'restore-refused',
+    details: { misfits: [{ node: 'once', kind: 'deduplicate', option: 'by', was: 'a string' }] },
+  });
 });

@@ -9,6 +9,7 @@ import { limits } from '../../../schemas/limits.ts';
 import type { Path } from '../../../schemas/ports/record.ts';
 import type { Job, JobNews, StartFrom } from '../../../topology/index.ts';
 import { createJob, schemaOf, stream, table, topology } from '../../../topology/index.ts';
+import { numbersIn } from '../../said.ts';
 import type { MemorySplit, MemoryStream, World } from '../support.ts';
 import { event, memoryBlobs, memoryStream, put, reshard, world } from '../support.ts';
 
@@ -205,14 +206,9 @@ describe('a split that lost its end, with records that were read', () => {
         last: [{ kind: 'truncated', split: '0', after: '10', before: '7', records: null }],
       });
       expect(splits.map(({ failure }) => failure)).toEqual([undefined, undefined]);
-      expect(refusedOf(rig)).toMatchObject([
-        {
-          code: 'records-lost',
-          message: expect.stringMatching(
-            /^a\/b kafka 0 lost .* \(after 10, and it goes on at 7, .*\): its stream lost its end/,
-          ) as string,
-        },
-      ]);
+      const refused = refusedOf(rig);
+      expect(refused).toMatchObject([{ code: 'records-lost' }]);
+      expect(numbersIn(refused[0]?.message)).toEqual([0, 10, 7]);
       expect(rowsOf(rig)).toEqual([...numbered(1, 11), ...numbered(7, 13)]);
       await then.stop();
       const last = await rig.start();
@@ -288,12 +284,9 @@ describe('a split that is not there any more', () => {
           },
         ],
       });
-      expect(refusedOf(rig)).toMatchObject([
-        {
-          code: 'records-lost',
-          message: expect.stringMatching(/^a\/b\skinesis\s0\b.*\b2\b/) as string,
-        },
-      ]);
+      const refused = refusedOf(rig);
+      expect(refused).toMatchObject([{ code: 'records-lost' }]);
+      expect(numbersIn(refused[0]?.message)).toEqual([0, 2]);
       expect(lossesTold(rig)).toHaveLength(1);
       await then.stop();
       const last = await rig.start();

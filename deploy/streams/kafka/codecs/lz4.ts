@@ -4,6 +4,7 @@
  */
 import { limits } from '../../../../schemas/limits.ts';
 import type { Coding } from './coding.ts';
+import { TooManyBytes } from './coding.ts';
 
 /** What is used of the package. */
 export interface Lz4Package {
@@ -19,7 +20,7 @@ export function lz4Codec(lz4: Lz4Package): Coding {
     async inflate(bytes) {
       const most = inflatedMaxBytes(bytes);
       if (most > limits.kafkaBatchInflatedMaxBytes)
-        throw new RangeError(`it would become up to ${most} bytes`);
+        throw new TooManyBytes(`it would become up to ${most} bytes`, most);
       return lz4.decompressFrame(bytes);
     },
     deflate: (bytes) => lz4.compressFrame(bytes),

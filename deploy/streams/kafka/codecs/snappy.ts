@@ -6,6 +6,7 @@
 import { assert } from '../../../../schemas/kernel/assert.ts';
 import { limits } from '../../../../schemas/limits.ts';
 import type { Coding } from './coding.ts';
+import { TooManyBytes } from './coding.ts';
 
 /** What is used of the package. */
 export interface SnappyPackage {
@@ -30,7 +31,7 @@ export function snappyCodec(snappy: SnappyPackage): Coding {
       let sum = 0;
       for (const block of blocks) sum += lengthOf(block);
       if (sum > limits.kafkaBatchInflatedMaxBytes)
-        throw new RangeError(`it would become ${sum} bytes`);
+        throw new TooManyBytes(`it would become ${sum} bytes`, sum);
       return blocks.length === 1
         ? inflated(blocks[0] as Buffer)
         : Buffer.concat(blocks.map(inflated));

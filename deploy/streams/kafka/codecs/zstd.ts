@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { limits } from '../../../../schemas/limits.ts';
 import type { Coding } from './coding.ts';
+import { TooManyBytes } from './coding.ts';
 
 /** What is used of fzstd. */
 export interface FzstdPackage {
@@ -48,7 +49,7 @@ export function zstdCodec({ Decompress }: FzstdPackage, { Zstd }: WasmZstdPackag
       const stream = new Decompress((piece) => {
         length += piece.length;
         if (length > maxOutputLength)
-          throw new RangeError(`it would become more than ${maxOutputLength} bytes`);
+          throw new TooManyBytes(`it would become more than ${maxOutputLength} bytes`, length);
         // Of memory that is used again.
         pieces.push(Buffer.from(piece));
       });

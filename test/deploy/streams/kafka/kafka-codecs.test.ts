@@ -119,9 +119,16 @@ describe('codecs of Kafka', () => {
 });
 
 describe('what would become too much is refused', () => {
+  const tooMany = (inflatedBytes?: number): unknown =>
+    expect.objectContaining({
+      name: 'RangeError',
+      code: 'ERR_BUFFER_TOO_LARGE',
+      ...(inflatedBytes === undefined ? {} : { inflatedBytes }),
+    });
+
   it('by snappy before anything is made of it', async () => {
     const huge = Buffer.concat([Buffer.from([0xff, 0xff, 0xff, 0xff, 0x07]), Buffer.alloc(20)]);
-    await expect(codecOf('snappy').inflate(huge)).rejects.toThrow(/\b2147483647\b/);
+    await expect(codecOf('snappy').inflate(huge)).rejects.toThrow(tooMany(2_147_483_647));
   });
 
   it('by lz4 before anything is made of it', async () => {
@@ -129,7 +136,7 @@ describe('what would become too much is refused', () => {
     const [head, end] = [packed.subarray(0, 7), Buffer.alloc(4)];
     const blocks = packed.subarray(7, -4);
     const huge = Buffer.concat([head, ...Array.from({ length: 100 }, () => blocks), end]);
-    await expect(codecOf('lz4').inflate(huge)).rejects.toThrow(/\b\d{6,}\b/);
+    await expect(codecOf('lz4').inflate(huge)).rejects.toThrow(tooMany(100 * (4 << 20)));
   });
 
   it('by gzip and zstd when it is', async () => {
@@ -148,9 +155,9 @@ describe('what would become too much is refused', () => {
       head,
       ...Array.from({ length: Math.ceil(count / block) }, () => repeated),
     ]);
-    await expect(codecOf('zstd').inflate(zstd)).rejects.toThrow(/more than|larger than/);
+    await expect(codecOf('zstd').inflate(zstd)).rejects.toThrow(tooMany());
     await expect(codecOf('gzip').inflate(zlib.gzipSync(Buffer.alloc(count)))).rejects.toThrow(
-      /larger than/,
+      tooMany(),
     );
   }, 30_000);
 });

@@ -291,14 +291,18 @@ describe('the Kinesis writer and its endpoint', () => {
     expect([told.length, fixes, counted]).toEqual([2, [undefined, undefined], 0]);
   });
 
-  it('asserts that a write fits one call', async () => {
-    const many = Array.from({ length: limits.batchMaxRecords + 1 }, (_, n) => record(`k${n}`, 'x'));
-    await expect(writer.write('a/events', many)).rejects.toThrow('records of one PutRecords');
-    const large = Array.from({ length: 6 }, (_, n) => ({
+  it('asserts that a write fits one call, to the record and to the byte', async () => {
+    const defect = expect.objectContaining({ name: 'AssertionDefect' });
+    const many = Array.from({ length: limits.batchMaxRecords }, (_, n) => record(`k${n}`, 'x'));
+    expect(new Set(kindsOf(await writer.write('a/events', many)))).toEqual(new Set(['applied']));
+    await expect(writer.write('a/events', [...many, record('k', 'x')])).rejects.toThrow(defect);
+    const parts = 10;
+    const large = Array.from({ length: parts }, (_, n) => ({
       key: `k${n}`,
-      value: [Buffer.alloc(1_000_000)],
+      value: [Buffer.alloc(limits.batchMaxBytes / parts)],
     }));
-    await expect(writer.write('a/events', large)).rejects.toThrow('bytes of one PutRecords');
+    expect(new Set(kindsOf(await writer.write('a/events', large)))).toEqual(new Set(['applied']));
+    await expect(writer.write('a/events', [...large, record('k', 'x')])).rejects.toThrow(defect);
   });
 
   it('describes the open shards over all pages, and the size of a record', async () => {
