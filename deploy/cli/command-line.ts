@@ -1,12 +1,11 @@
 /**
- * The command line, made of the table of commands: a walk over it that tells commander what there
- * is.
+ * The command line, made of the commands: a walk over them that tells commander what there is.
  */
 import { Command as Commander, Option as CommanderOption } from 'commander';
 import { printable } from '../../schemas/kernel/printable.ts';
 import type { Command, Context } from './command.ts';
 import { flagsOf, placeholderOf } from './command.ts';
-import { commands as allCommands, groups } from './commands/index.ts';
+import type { Entry } from './find-commands.ts';
 
 export interface GlobalOptions {
   readonly json?: boolean;
@@ -34,11 +33,7 @@ type Runner = (
 /**
  * Everything that is printed of the command line passes `printable`: errors repeat what was given.
  */
-export function commandLine(
-  version: string,
-  runner: Runner,
-  commands: readonly Command[] = allCommands,
-): Commander {
+export function commandLine(version: string, runner: Runner, entries: readonly Entry[]): Commander {
   const root = new Commander('sluice')
     .description('Captures every event, of any size, and enriches the streams.')
     .version(version, '--version', 'print the version')
@@ -52,15 +47,12 @@ export function commandLine(
     .exitOverride();
   for (const option of globalOptions)
     root.option(option.flags, option.summary, 'default' in option ? option.default : undefined);
-  const parents = new Map<string, Commander>();
-  for (const command of commands) {
-    const [group = '', name] = command.name.split(' ');
-    if (name === undefined) addCommand(root, group, command, root, runner);
-    else {
-      const parent = parents.get(group) ?? root.command(group).description(groups[group] ?? '');
-      parents.set(group, parent);
-      addCommand(parent, name, command, root, runner);
-    }
+  for (const entry of entries) {
+    if ('commands' in entry) {
+      const parent = root.command(entry.name).description(entry.summary);
+      for (const command of entry.commands)
+        addCommand(parent, command.name.slice(entry.name.length + 1), command, root, runner);
+    } else addCommand(root, entry.name, entry, root, runner);
   }
   return root;
 }

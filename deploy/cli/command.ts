@@ -1,9 +1,11 @@
 /**
  * The words in which a command is written as data: its name, summary, arguments, options, examples,
- * and what it runs. main.ts makes the command line of it, and docs/reference/cli.md is made of it.
+ * and what it runs. `commands/<name>/command.ts` has one as its default export, or a group of them;
+ * find-commands.ts finds it there, main.ts makes the command line of it, and docs/reference/cli.md
+ * is made of it.
  *
- * Invariant: a module in commands/ imports what its command needs when it runs, not before: the
- * start must not pay for the others.
+ * Invariant: such a module imports what its command needs when it runs, not before: the start must
+ * not pay for the others.
  */
 import type { Environment } from '../../schemas/config-file.ts';
 import type { Clock } from '../../schemas/kernel/clock.ts';
@@ -56,6 +58,8 @@ interface Definition<A, O> {
   /** `config check` is the command `check` of the group `config`. */
   readonly name: string;
   readonly summary: string;
+  /** Where help lists it: lower ones first; those without one last, by name. */
+  readonly order?: number;
   readonly arguments?: A;
   readonly options?: O;
   /** Without `sluice`. */
@@ -77,12 +81,23 @@ export type Command = Definition<
   Readonly<Record<string, Option>>
 >;
 
+/** Commands of two words that have the first in common. */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+  /** As that of a command. */
+  readonly order?: number;
+  readonly commands: readonly Command[];
+}
+
 export function command<
   const A extends Readonly<Record<string, Argument>>,
   const O extends Readonly<Record<string, Option>>,
 >(definition: Definition<A, O>): Command {
   return definition as unknown as Command;
 }
+
+export const group = (definition: CommandGroup): CommandGroup => definition;
 
 const argumentOf =
   <T>(isOptional: boolean, isList: boolean) =>

@@ -12,6 +12,7 @@ import { systemRandom } from '../../schemas/kernel/random.ts';
 import type { Command, Context } from './command.ts';
 import type { GlobalOptions } from './command-line.ts';
 import { commandLine } from './command-line.ts';
+import { findEntries } from './find-commands.ts';
 import { reportFailure, terminalOutput } from './output.ts';
 
 const usageExitCode = 2;
@@ -51,7 +52,7 @@ process.stdout.on('error', (thrown: NodeJS.ErrnoException) => {
   throw thrown;
 });
 
-commandLine(version, run)
+commandLine(version, run, await findEntries())
   .parseAsync(process.argv.map((argument, index) => (index < 2 ? resolve(argument) : argument)))
   .catch((thrown: unknown) => {
     if (thrown instanceof CommanderError)

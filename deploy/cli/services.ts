@@ -11,9 +11,15 @@ import { startFromOf } from '../../topology/index.ts';
 import type { Instance } from '../host/instance.ts';
 import { startEnrich } from '../services/enrich.ts';
 import { startIngest } from '../services/ingest.ts';
+import {
+  portOf,
+  stopSignal,
+  tellOfHttpServer,
+  withMetricsPort,
+  withPort,
+} from './commands/start/start.ts';
 import { createNotes } from './notes.ts';
 import type { Output } from './output.ts';
-import { portOf, stopSignal, tellOfHttpServer, withMetricsPort, withPort } from './start.ts';
 
 export interface ServiceCommand {
   readonly config: string;

@@ -87,6 +87,7 @@ describe('files to touch', () => {
         {
           'all.md': '`circle`, `square`\n```ts\nroundBox();\n```\n',
           'prose.md': 'circle, square, roundBox\n',
+          'strewn.md': '## A\n`circle`, `square`\n\n## B\n`roundBox`\n',
           'made.md': '<!-- generated -->\n`circle` `square` `roundBox` `star`\n',
         },
       ),

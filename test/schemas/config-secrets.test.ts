@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { configCheck } from '../../deploy/cli/config-check.ts';
+import { configCheck } from '../../deploy/cli/commands/config/config-check.ts';
 import type { Output } from '../../deploy/cli/output.ts';
 import { reportFailure } from '../../deploy/cli/output.ts';
 import { remoteKeySet } from '../../ingest/access/key-set.ts';

@@ -1,12 +1,15 @@
 /**
- * The table of commands: names, options and what each command is given from them; its help.
+ * The commands: names, options and what each command is given from them; its help.
  */
 import { expect, it } from 'vitest';
 import type { Command, Context } from '../../../deploy/cli/command.ts';
 import { flagsOf, placeholderOf } from '../../../deploy/cli/command.ts';
 import { commandLine } from '../../../deploy/cli/command-line.ts';
-import { commands, groups } from '../../../deploy/cli/commands/index.ts';
+import { findCommands, findEntries } from '../../../deploy/cli/find-commands.ts';
 import { sluice } from '../support.ts';
+
+const entries = await findEntries();
+const commands = await findCommands();
 
 /** Usage of every command: what a script may rely on. */
 it('these commands, arguments and options are there', () => {
@@ -45,10 +48,12 @@ it('these commands, arguments and options are there', () => {
   expect(usage.filter((line) => pinned.includes(line))).toEqual(pinned);
 });
 
-it('every group has its words, and every example is of its command', () => {
-  expect(Object.keys(groups)).toEqual([
-    ...new Set(commands.flatMap(({ name }) => (name.includes(' ') ? [name.split(' ')[0]] : []))),
-  ]);
+it('a command of two words is in the group of the first, and every example is of its command', () => {
+  for (const entry of entries)
+    for (const { name } of 'commands' in entry ? entry.commands : [entry])
+      expect(name.split(' ')).toEqual(
+        'commands' in entry ? [entry.name, expect.stringMatching(/^[a-z]+$/)] : [entry.name],
+      );
   for (const { name, summary, examples } of commands) {
     expect(summary).toMatch(/^[A-Z].*[^.]$/);
     expect(examples.length).toBeGreaterThan(0);
@@ -59,22 +64,22 @@ it('every group has its words, and every example is of its command', () => {
 /** What a command is given: called with `args`, and nothing run. */
 async function given(...args: readonly string[]): Promise<unknown> {
   let found: unknown;
-  const recorded = commands.map(
-    (command): Command => ({
-      ...command,
-      run: (_context, values) => {
-        found = { command: command.name, ...values };
-        return 0;
-      },
-    }),
-  );
+  const recorded = (command: Command): Command => ({
+    ...command,
+    run: (_context, values) => {
+      found = { command: command.name, ...values };
+      return 0;
+    },
+  });
   const line = commandLine(
     '1.2.3',
     async (globals, _command, run) => {
       await run({} as Context);
       found = { ...(found as object), globals };
     },
-    recorded,
+    entries.map((entry) =>
+      'commands' in entry ? { ...entry, commands: entry.commands.map(recorded) } : recorded(entry),
+    ),
   );
   await line.parseAsync(['node', 'sluice', ...args]);
   return found;

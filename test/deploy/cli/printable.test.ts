@@ -1,7 +1,7 @@
 /**
  * No command gives the terminal a control character that somebody else wrote: a name, a row, a
- * configuration, an answer. Each command is run with such inputs; a command that is not here fails
- * the last test.
+ * configuration, an answer. Every command is run with such a folder, configuration, arguments and
+ * options; what a command reads besides has a case of its own.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commands } from '../../../deploy/cli/commands/index.ts';
+import type { Command } from '../../../deploy/cli/command.ts';
+import { flagsOf } from '../../../deploy/cli/command.ts';
+import { findCommands } from '../../../deploy/cli/find-commands.ts';
 import { printable } from '../../../schemas/kernel/printable.ts';
 import type { Started } from '../support.ts';
 import { main, startSluice, until } from '../support.ts';
@@ -85,112 +87,88 @@ async function run(
   return { text, code };
 }
 
+/** A command, what of it is printed, and what it reads. */
+type Case = readonly [args: readonly string[], shows: RegExp, stdin?: string];
+
+/** With such text for its folder, its configuration, each argument and each option with a value. */
+function caseOf({ name, arguments: places = {}, options = {} }: Command): Case {
+  const given = `x${hostile}`;
+  const asked = Object.entries(options).filter(([, { value }]) => value !== undefined);
+  const args = [
+    ...['--dir', given, '--config', given, ...name.split(' ')],
+    ...asked.flatMap(([key, option]) => [flagsOf(key, option).split(' ')[0] as string, given]),
+    ...['--', ...Object.keys(places).map(() => given)],
+  ];
+  const isAsked = Object.keys({ ...places, ...options }).length > 0;
+  return [args, isAsked ? /x\\u001b|U\+001B/ : /^/];
+}
+
 const stream = ['--stream', 'a/b'];
-/** The command, its arguments, what is printed of the hostile text, and what it reads. */
-const cases = (): readonly (readonly [
-  command: string,
-  args: readonly string[],
-  shows: RegExp,
-  stdin?: string,
-])[] => [
-  ['help', [`nothing${hostile}`], /unknown command 'nothing\\u001b/],
-  ['help', ['send', '-', ...stream, `--x${hostile}`], /unknown option '--x\\u001b/],
-  ['start', ['--config', `none${hostile}`, '--dir', empty, 'start'], /none\\u001b/],
-  ['start', ['--config', join(root, 'bad.yaml'), '--dir', empty, 'start'], /\\u001b/],
-  ['start', ['--dir', empty, 'start', '--port', hostile], /invalid --port '\\u001b/],
-  ['ingest', ['--config', `none${hostile}`, '--dir', empty, 'ingest'], /none\\u001b/],
-  ['enrich', ['--config', `none${hostile}`, '--dir', empty, 'enrich'], /none\\u001b/],
-  ['init', ['init', join(root, `new${hostile}`)], /new\\u001b/],
-  ['send', ['send', `none${hostile}`, ...stream], /none\\u001b/],
-  ['send', ['send', '-', '--stream', hostile], /'\\u001b/],
-  ['send', ['send', '-', ...stream, '--url', `x${hostile}`], /'x\\u001b/],
-  ['send', ['send', '-', ...stream, '--url', url], /no\\u001b/, '1'],
+/** What is wrong behind the arguments, and what is found or answered. */
+const cases = (): readonly Case[] => [
+  [[`nothing${hostile}`], /unknown command 'nothing\\u001b/],
+  [['send', '-', ...stream, `--x${hostile}`], /unknown option '--x\\u001b/],
+  [['--config', join(root, 'bad.yaml'), '--dir', empty, 'start'], /\\u001b/],
+  [['--dir', empty, 'start', '--port', hostile], /invalid --port '\\u001b/],
+  [['send', `none${hostile}`, ...stream], /none\\u001b/],
+  [['send', '-', ...stream, '--url', `x${hostile}`], /'x\\u001b/],
+  [['send', '-', ...stream, '--url', url], /no\\u001b/, '1'],
+  [['--dir', data, 'send', '-', ...stream], /2 not-json/, `{"text":${hostile}}\n${hostile}\n`],
+  [['--json', 'send', '-', ...stream, '--url', url], /\\u001b/, '1'],
+  [['load', ...stream, '--url', `x${hostile}`], /'x\\u001b/],
   [
-    'send',
-    ['--dir', data, 'send', '-', ...stream],
-    /2 not-json/,
-    `{"text":${hostile}}\n${hostile}\n`,
-  ],
-  ['send', ['--json', 'send', '-', ...stream, '--url', url], /\\u001b/, '1'],
-  ['load', ['load', '--stream', hostile], /'\\u001b/],
-  ['load', ['load', ...stream, '--url', `x${hostile}`], /'x\\u001b/],
-  [
-    'load',
     ['load', ...stream, '--url', url, '--rate', '5', '--duration', '1s', '--connections', '1'],
     /404/,
   ],
-  ['query', ['--dir', data, 'query', 'SELECT * FROM shown'], /\\u001b\[31m/],
-  ['query', ['--dir', data, '--json', 'query', 'SELECT * FROM shown'], /\\u009b1m\\u007f/],
-  ['query', ['--dir', data, 'query', `SELECT 1 AS "n${hostile}"`], /n\\u001b/],
-  ['query', ['--dir', data, 'query', `SELECT ${hostile}`], /\\u001b/],
-  ['query', ['--dir', `none${hostile}`, 'query', 'SELECT 1'], /none\\u001b/],
-  ['graph', ['--dir', `none${hostile}`, 'graph', 'RETURN 1'], /none\\u001b/],
-  ['status', ['--dir', `none${hostile}`, 'status'], /none\\u001b/],
-  ['status', ['--dir', data, 'status'], /topology shown/],
-  ['drain', ['--dir', data, 'drain', `none${hostile}`], /none\\u001b/],
-  ['skip', ['--dir', data, 'skip', `none${hostile}`, 'x', '--whole'], /none\\u001b/],
-  ['skip', ['--dir', data, 'skip', 'shown', `x${hostile}`, '--whole'], /x\\u001b/],
-  ['reset', ['--dir', `none${hostile}`, 'reset', '--yes'], /none\\u001b/],
-  ['refused', ['--dir', empty, 'refused', 'show', `none${hostile}`], /none\\u001b/],
-  ['topology', ['topology', 'check', `none${hostile}`], /no file none\\u001b/],
-  [
-    'topology',
-    ['topology', 'describe', join(root, 'topology.ts'), '--format', hostile],
-    /'\\u001b/,
-  ],
-  [
-    'topology',
-    ['topology', 'describe', join(root, 'topology.ts'), '--format', 'mermaid'],
-    /flowchart/,
-  ],
-  ['topology', ['--json', 'topology', 'describe', join(root, 'topology.ts')], /\\u009b1m/],
-  ['schema', ['schema', 'types', `none${hostile}.schema.json`], /none\\u001b/],
-  ['key', ['key', 'new', '--name', hostile, ...stream], /'\\u001b/],
-  ['key', ['key', 'new', '--name', 'x', '--stream', hostile], /'\\u001b/],
-  ['config', ['config', 'check', `none${hostile}`], /none\\u001b/],
-  ['config', ['config', 'check', join(root, 'bad.yaml')], /\\u001b/],
-  ['config', ['--json', 'config', 'check', join(root, 'bad.yaml')], /\\u001b/],
+  [['--dir', data, 'query', 'SELECT * FROM shown'], /\\u001b\[31m/],
+  [['--dir', data, '--json', 'query', 'SELECT * FROM shown'], /\\u009b1m\\u007f/],
+  [['--dir', data, 'query', `SELECT 1 AS "n${hostile}"`], /n\\u001b/],
+  [['--dir', data, 'query', `SELECT ${hostile}`], /\\u001b/],
+  [['--dir', data, 'status'], /topology shown/],
+  [['--dir', data, 'drain', `none${hostile}`], /none\\u001b/],
+  [['--dir', data, 'skip', `none${hostile}`, 'x', '--whole'], /none\\u001b/],
+  [['--dir', data, 'skip', 'shown', `x${hostile}`, '--whole'], /x\\u001b/],
+  [['--dir', empty, 'refused', 'show', `none${hostile}`], /none\\u001b/],
+  [['topology', 'describe', join(root, 'topology.ts'), '--format', hostile], /'\\u001b/],
+  [['topology', 'describe', join(root, 'topology.ts'), '--format', 'mermaid'], /flowchart/],
+  [['--json', 'topology', 'describe', join(root, 'topology.ts')], /\\u009b1m/],
+  [['schema', 'types', `none${hostile}.schema.json`], /none\\u001b/],
+  [['key', 'new', '--name', 'x', '--stream', hostile], /'\\u001b/],
+  [['config', 'check', join(root, 'bad.yaml')], /\\u001b/],
+  [['--json', 'config', 'check', join(root, 'bad.yaml')], /\\u001b/],
 ];
 
-/** A command without a case of its own is run with nothing else than hostile arguments. */
-const allCases = (): ReturnType<typeof cases> => [
-  ...cases(),
-  ...commands
-    .map(({ name, arguments: places = {} }) => [name.split(' '), Object.keys(places)] as const)
-    .filter(([[first]]) => !cases().some(([command]) => command === first))
-    .map(
-      ([words, places]) =>
-        [words[0] ?? '', ['--dir', empty, ...words, ...places.map(() => hostile)], /^/] as const,
-    ),
-];
+/** What is wrong with what a run prints. */
+async function faultsOf([args, shows, stdin]: Case): Promise<readonly string[]> {
+  const { text } = await run(args, stdin);
+  const shown = JSON.stringify(args);
+  return [
+    ...(raw.test(text)
+      ? [`${shown} printed ${JSON.stringify(raw.exec(text)?.[0])} in ${JSON.stringify(text)}`]
+      : []),
+    ...(shows.test(text) ? [] : [`${shown} does not show ${shows.source}: ${text}`]),
+  ];
+}
 
 describe('a command prints no control character', () => {
-  it('of its inputs, of what it is answered, or of what it finds', {
-    timeout: 180_000,
-  }, async () => {
+  it('of its folder, configuration, arguments and options', { timeout: 180_000 }, async () => {
+    const commands = await findCommands();
+    expect(commands.length).toBeGreaterThan(10);
+    const found: string[] = [];
+    for (const one of commands.map(caseOf)) found.push(...(await faultsOf(one)));
+    expect(found).toEqual([]);
+  });
+
+  it('of what it is answered, or of what it finds', { timeout: 180_000 }, async () => {
     await until(
       async () =>
         (await run(['--dir', data, 'query', 'SELECT * FROM shown'])).text.includes('(1 row)'),
       started.output,
     );
     const found: string[] = [];
-    for (const [, args, shows, stdin] of allCases()) {
-      const { text } = await run(args, stdin);
-      if (raw.test(text))
-        found.push(
-          `${JSON.stringify(args)} printed ${JSON.stringify(raw.exec(text)?.[0])} in ${JSON.stringify(text)}`,
-        );
-      if (!shows.test(text))
-        found.push(`${JSON.stringify(args)} does not show ${shows.source}: ${text}`);
-    }
+    for (const one of cases()) found.push(...(await faultsOf(one)));
     expect(found).toEqual([]);
     expect(raw.test(started.output())).toBe(false);
-  });
-
-  it('and every command was run', () => {
-    const names = [...new Set(commands.map(({ name }) => name.split(' ')[0]))];
-    expect(names.length).toBeGreaterThan(10);
-    expect(names.filter((name) => !allCases().some(([command]) => command === name))).toEqual([]);
   });
 });
 

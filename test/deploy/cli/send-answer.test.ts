@@ -2,7 +2,7 @@
  * What answers mean for the events that were posted.
  */
 import { describe, expect, it } from 'vitest';
-import { decideAnswer, retryAfterMs } from '../../../deploy/cli/send-answer.ts';
+import { decideAnswer, retryAfterMs } from '../../../deploy/cli/commands/send/send-answer.ts';
 
 describe('what an answer means', () => {
   it('for each event of a batch that was answered', () => {

@@ -3,8 +3,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { InputEvent } from '../../../deploy/cli/send-pieces.ts';
-import { decideFormat, eventsOf } from '../../../deploy/cli/send-values.ts';
+import type { InputEvent } from '../../../deploy/cli/commands/send/send-pieces.ts';
+import { decideFormat, eventsOf } from '../../../deploy/cli/commands/send/send-values.ts';
 
 async function* cut(text: Buffer, sizes: readonly number[]): AsyncGenerator<Buffer> {
   let at = 0;

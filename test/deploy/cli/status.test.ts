@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { pathText } from '../../../deploy/cli/status.ts';
-import { topologyDetails } from '../../../deploy/cli/status-details.ts';
-import { checkpointText, topologyLine } from '../../../deploy/cli/status-text.ts';
+import { pathText } from '../../../deploy/cli/commands/status/status.ts';
+import { topologyDetails } from '../../../deploy/cli/commands/status/status-details.ts';
+import { checkpointText, topologyLine } from '../../../deploy/cli/commands/status/status-text.ts';
 import type { TopologyHostStatus } from '../../../deploy/host/hosted-topology.ts';
 import { deriveHealth, healthy } from '../../../topology/checkpoint/health.ts';
 import { noLosses } from '../../../topology/checkpoint/losses.ts';

@@ -4,7 +4,7 @@
  */
 import { request } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
-import { withPort } from '../../../deploy/cli/start.ts';
+import { withPort } from '../../../deploy/cli/commands/start/start.ts';
 import { isOwnHost, serveMetrics } from '../../../deploy/host/metrics-server.ts';
 import type { PlainServer } from '../../../deploy/host/plain-server.ts';
 import type { MetricsConfig } from '../../../schemas/config.ts';

@@ -9,7 +9,8 @@
  *    the sample's words, compared word by word. Comments and prose do not count, nor a call of it
  *    as a method (`stream.deduplicate()`), which is a use;
  * 4. every other test and every page that lists the family: names three quarters of it (a page in
- *    its code). Generated pages and what measures are left out.
+ *    the code of one section: names here and there on a long page are uses). Generated pages and
+ *    what measures are left out.
  *
  * Of several samples the largest number counts.
  */
@@ -77,9 +78,14 @@ function lists(names: readonly string[], members: readonly string[]): boolean {
 const generated = /^(?:<!-- (?:generated|Made of)\b|# [^\n]*\n\nGenerated from\b)/;
 
 function pageLists({ text }: Page, members: readonly string[]): boolean {
-  const code = [...text.matchAll(/^[ \t]*```[\s\S]*?^[ \t]*```|`[^`\n]+`/gm)];
-  const names = code.flatMap(([span]) => [...span.matchAll(/\w+/g)].map(([name]) => wordsOf(name)));
-  return !generated.test(text) && lists(names, members);
+  if (generated.test(text)) return false;
+  return text.split(/^(?=## )/m).some((section) => {
+    const code = [...section.matchAll(/^[ \t]*```[\s\S]*?^[ \t]*```|`[^`\n]+`/gm)];
+    return lists(
+      code.flatMap(([span]) => [...span.matchAll(/\w+/g)].map(([name]) => wordsOf(name))),
+      members,
+    );
+  });
 }
 
 const measures = 'test/tools/house/';

@@ -1,10 +1,10 @@
 /**
- * The page docs/reference/cli.md, made of the table of commands. Pure.
+ * The page docs/reference/cli.md, made of the commands.
  */
 import type { Command } from '../../../deploy/cli/command.ts';
 import { flagsOf, placeholderOf } from '../../../deploy/cli/command.ts';
 import { globalOptions } from '../../../deploy/cli/command-line.ts';
-import { commands } from '../../../deploy/cli/commands/index.ts';
+import { findCommands } from '../../../deploy/cli/find-commands.ts';
 import { made, markdownTable } from './markdown.ts';
 
 const introduction = `${made('deploy/cli/commands/')}
@@ -23,7 +23,8 @@ const exits = `## Exit codes
 | 2 | it was called wrongly |
 `;
 
-export function cliPage(): string {
+export async function cliPage(): Promise<string> {
+  const commands = await findCommands();
   const all = globalOptions.map(({ flags, summary, ...rest }) => [
     `\`${flags}\``,
     'default' in rest ? `\`${rest.default}\`` : '-',
