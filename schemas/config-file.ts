@@ -11,7 +11,7 @@ import { ConfigDocument } from './config/document.ts';
 import { ingressOf } from './config/ingress.ts';
 import { lookupOf } from './config/lookups.ts';
 import { pathOf } from './config/path.ts';
-import type { Finding } from './config/rules.ts';
+import type { Finding } from './config/rule.ts';
 import { configRules, findEntries } from './config/rules.ts';
 import { kafkaOf, neo4jOf } from './config/services.ts';
 import { streamOf } from './config/streams.ts';

@@ -24,7 +24,6 @@ export type {
   MetricsConfig,
   SecretConfig,
 } from './config/ingress.ts';
-export { ledgerStream } from './config/ledger-stream.ts';
 export type { HttpLookupConfig } from './config/lookups.ts';
 export type {
   AwsPlace,
@@ -40,6 +39,7 @@ export type {
   QuotaConfig,
   StreamConfig,
 } from './config/streams.ts';
+export { ledgerStream } from './config/streams.ts';
 
 export interface SluiceConfig {
   /** The file it came from, as given. */

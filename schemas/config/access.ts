@@ -2,6 +2,8 @@
  * The sections `keys` and `jwt`: who may send. They can be changed while the ingress runs.
  */
 import { inFormat } from './formats.ts';
+import type { EntryRule, Finding, SectionRules } from './rule.ts';
+import { twice } from './rule.ts';
 import type { ValueOf } from './setting.ts';
 import { group, list, text } from './setting.ts';
 import type { QuotaConfig } from './streams.ts';
@@ -143,3 +145,35 @@ export function issuerOf({ eventsPerSecond, burst, ...values }: IssuerValues): J
     quota: quotaOf({ eventsPerSecond, burst }),
   };
 }
+
+const onePlaceOfJwks: EntryRule = ({ jwks_url: url, jwks_file: file }) =>
+  (url === undefined) === (file === undefined)
+    ? {
+        path: [],
+        message: 'the keys must come from one place',
+        expected: 'either jwks_url or jwks_file',
+      }
+    : undefined;
+
+interface Access {
+  readonly access: AccessConfig;
+}
+
+function* sendersApart({ access }: Access): Iterable<Finding> {
+  const found =
+    (section: string, field: string) =>
+    (index: number, before: number, value: string): Finding => ({
+      path: [section, index, field],
+      at: [section, index],
+      message: `'${value}' is already that of ${section}[${before}]`,
+      expected: 'one of its own',
+    });
+  yield* twice(access.keys, ({ name }) => name, found('keys', 'name'));
+  yield* twice(access.keys, ({ sha256 }) => sha256, found('keys', 'sha256'));
+  yield* twice(access.jwt, ({ issuer }) => issuer, found('jwt', 'issuer'));
+}
+
+export const accessRules: SectionRules<Access> = {
+  entries: [[['jwt', '*'], [onePlaceOfJwks]]],
+  whole: [sendersApart],
+};

@@ -4,6 +4,7 @@
  */
 import { limits } from '../limits.ts';
 import { origin } from './access.ts';
+import type { Finding, SectionRules } from './rule.ts';
 import type { ValueOf } from './setting.ts';
 import { choice, factors, flag, group, list, text, whole } from './setting.ts';
 import type { QuotaConfig } from './streams.ts';
@@ -285,3 +286,54 @@ export function secretOf(
   if (file !== undefined) return { file };
   return given === undefined ? undefined : { text: given };
 }
+
+export const addressSecretExpected = `a text of at least ${limits.addressSecretMinChars} characters from the environment, or ingress.address_secret_file`;
+
+interface Ingress {
+  readonly routing: RoutingConfig;
+  readonly ingress: IngressConfig;
+}
+
+function* thresholdFitsARecord({ routing }: Ingress): Iterable<Finding> {
+  const most = limits.kinesisRecordMaxBytes - limits.recordHeadMaxBytes;
+  if (routing.largeMessageThresholdBytes > most)
+    yield {
+      path: ['routing', 'large_message_threshold_kb'],
+      at: ['routing'],
+      message: 'such an event does not fit a record of the small path',
+      expected: `at most ${most / 1_024}`,
+    };
+}
+
+function* secretIsLong({ ingress: { addressSecret } }: Ingress): Iterable<Finding> {
+  if (addressSecret === undefined || 'file' in addressSecret) return;
+  if (addressSecret.text.length < limits.addressSecretMinChars)
+    yield {
+      path: ['ingress', 'address_secret'],
+      at: ['ingress'],
+      message: 'is too short',
+      expected: addressSecretExpected,
+    };
+}
+
+function* bodiesFit({ ingress }: Ingress): Iterable<Finding> {
+  const { bodyMaxBytes, bodyDecodedMaxBytes, inFlightMaxBytes } = ingress;
+  if (bodyDecodedMaxBytes < bodyMaxBytes)
+    yield {
+      path: ['ingress', 'body_decoded_max_mb'],
+      at: ['ingress'],
+      message: 'is below body_max_mb',
+      expected: 'at least as much',
+    };
+  if (inFlightMaxBytes < bodyDecodedMaxBytes)
+    yield {
+      path: ['ingress', 'in_flight_max_mb'],
+      at: ['ingress'],
+      message: 'does not admit one body of body_decoded_max_mb',
+      expected: 'at least body_decoded_max_mb',
+    };
+}
+
+export const ingressRules: SectionRules<Ingress> = {
+  whole: [thresholdFitsARecord, secretIsLong, bodiesFit],
+};

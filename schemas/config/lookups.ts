@@ -3,6 +3,8 @@
  * carry secrets: a header's value is never shown, and of an address only what the file itself says.
  */
 import { inFormat } from './formats.ts';
+import type { SectionRules } from './rule.ts';
+import { namesOnce } from './rule.ts';
 import type { ValueOf } from './setting.ts';
 import { group, named, text } from './setting.ts';
 import { name } from './streams.ts';
@@ -50,3 +52,10 @@ export function lookupOf({ url, headers }: Values): HttpLookupConfig {
     ),
   };
 }
+
+export const lookupRules: SectionRules<unknown> = {
+  entries: [
+    [['lookups'], [namesOnce]],
+    [['lookups', '*', 'headers'], [namesOnce]],
+  ],
+};

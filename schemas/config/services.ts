@@ -9,6 +9,8 @@ import { limits } from '../limits.ts';
 import { inFormat, partsOf } from './formats.ts';
 import type { SecretConfig } from './ingress.ts';
 import { functionMax, listenHost, secretOf } from './ingress.ts';
+import type { EntryRule, Finding, SectionRules } from './rule.ts';
+import { namesOnce } from './rule.ts';
 import type { ValueOf } from './setting.ts';
 import { choice, flag, group, named, text, whole } from './setting.ts';
 
@@ -221,3 +223,31 @@ export function kafkaOf({
 export function neo4jOf({ password, passwordFile, ...settings }: Neo4jValues): Neo4jConfig {
   return { ...settings, password: secretOf(password, passwordFile) };
 }
+
+const onePlaceOfPassword: EntryRule = ({ password, password_file: file }) =>
+  password !== undefined && file !== undefined
+    ? {
+        path: ['password'],
+        at: [],
+        message: 'the password must come from one place',
+        expected: 'either password or password_file',
+      }
+    : undefined;
+
+function* regionOfTokens({ kafka }: { readonly kafka: KafkaConfig }): Iterable<Finding> {
+  if (kafka.auth === 'msk_iam' && kafka.region === undefined)
+    yield {
+      path: ['kafka', 'region'],
+      at: ['kafka'],
+      message: 'is missing: tokens are signed for a region',
+      expected: 'the region of the cluster, such as eu-central-1',
+    };
+}
+
+export const serviceRules: SectionRules<{ readonly kafka: KafkaConfig }> = {
+  entries: [
+    [['neo4j'], [onePlaceOfPassword]],
+    [['firehose', 'tables'], [namesOnce]],
+  ],
+  whole: [regionOfTokens],
+};

@@ -4,8 +4,11 @@
  */
 
 import { inFormat } from './formats.ts';
+import type { EntryRule, Finding, SectionRules } from './rule.ts';
+import { twice } from './rule.ts';
 import type { ValueOf } from './setting.ts';
 import { choice, flag, group, list, text, whole } from './setting.ts';
+import { defaultsOf } from './values.ts';
 
 /** Names of teams, apps, keys and look-ups. */
 export const name = {
@@ -195,3 +198,99 @@ export function quotaOf({ eventsPerSecond, burst }: QuotaConfig): QuotaConfig | 
     ? undefined
     : { eventsPerSecond, burst: burst === 0 ? 2 * eventsPerSecond : burst };
 }
+
+/** Where the ingress writes what it counted. No key covers it; clients cannot write to its team. */
+export const ledgerStream: StreamConfig = streamOf({
+  ...defaultsOf(streams.items),
+  team: 'sluice',
+  app: 'ledger',
+});
+
+const reservedTeam: EntryRule = ({ team }) =>
+  team === ledgerStream.team
+    ? { path: ['team'], message: `'${team}' is reserved`, expected: 'another name' }
+    : undefined;
+
+const envelopeOrPointers: EntryRule = ({ envelope, event }) =>
+  envelope === 'sluice' && Object.keys((event ?? {}) as Values).length > 0
+    ? {
+        path: ['event'],
+        message: 'the envelope `sluice` carries the attributes itself',
+        expected: 'either event pointers or envelope: sluice',
+      }
+    : undefined;
+
+const whenDownOfReplicated: EntryRule = ({ ack = 'replicated', when_down: whenDown }) =>
+  whenDown !== undefined && ack !== 'replicated'
+    ? {
+        path: ['when_down'],
+        message: `ack '${String(ack)}' does not wait for the stream`,
+        expected: 'when_down only with ack: replicated',
+      }
+    : undefined;
+
+const schemaWithValidate: EntryRule = ({ validate = 'none', schema }) => {
+  if ((validate === 'none') === (schema === undefined)) return undefined;
+  return {
+    path: [schema === undefined ? 'schema' : 'validate'],
+    at: [],
+    message: 'is missing',
+    expected: '`validate: warn` or `reject` together with `schema: FILE`',
+  };
+};
+
+interface Streams {
+  readonly streams: readonly StreamConfig[];
+}
+
+function* streamsApart({ streams }: Streams): Iterable<Finding> {
+  for (const [key, what] of [
+    ['name', 'team and app'],
+    ['kinesisStream', 'kinesis_stream'],
+    ['kafkaTopic', 'kafka_topic'],
+  ] as const)
+    yield* twice(
+      streams,
+      (stream) => stream[key],
+      (index, before, value) => ({
+        path: ['streams', index],
+        message: `${what} '${value}' is already that of streams[${before}]`,
+        expected: 'one of its own',
+      }),
+    );
+}
+
+/**
+ * Where the ingress writes what it counted: an event of a client there would be counted as one of
+ * its own. Kafka keeps `.` and `..` for itself, and its brokers names that begin with two
+ * underscores.
+ */
+function* reservedNames({ streams }: Streams): Iterable<Finding> {
+  const { kinesisStream: ledger, kafkaTopic: ledgerTopic } = ledgerStream;
+  for (const [index, { kinesisStream, kafkaTopic }] of streams.entries())
+    for (const [setting, name, isReserved] of [
+      ['kinesis_stream', kinesisStream, [ledger, '.', '..'].includes(kinesisStream)],
+      [
+        'kafka_topic',
+        kafkaTopic,
+        [ledgerTopic, '.', '..'].includes(kafkaTopic) || kafkaTopic.startsWith('__'),
+      ],
+    ] as const)
+      if (isReserved)
+        yield {
+          path: ['streams', index, setting],
+          at: ['streams', index],
+          message: `'${name}' is reserved`,
+          expected: 'another name',
+        };
+}
+
+export const streamRules: SectionRules<Streams> = {
+  entries: [
+    [
+      ['streams', '*'],
+      [reservedTeam, envelopeOrPointers, whenDownOfReplicated, schemaWithValidate],
+    ],
+  ],
+  whole: [streamsApart, reservedNames],
+};
