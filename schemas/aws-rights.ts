@@ -86,5 +86,5 @@ export function rightsText(calls: readonly AwsCall[], where: string): string {
       ),
     ].join(', ');
   const [needed, key] = [named(false), named(true)];
-  return `${needed} on ${where}${key === '' ? '' : ` (where a key of yours encrypts it also to ${key} on that)`}`;
+  return `${needed} on ${where}${key === '' ? '' : ` (and to ${key} on your KMS key, if one encrypts it)`}`;
 }

@@ -48,7 +48,7 @@ export function columnsOf(schema: JsonSchema): readonly Column[] {
   if (typeof properties !== 'object' || properties === null) {
     throw new SluiceError(
       'schema-invalid',
-      `the row schema ${String(schema['$id'])} has no properties: they are the table's columns`,
+      `the row schema ${String(schema['$id'])} has no properties, so its table would have no columns`,
     );
   }
   const required = new Set(
@@ -159,7 +159,7 @@ const unfit: Readonly<Record<ColumnType, string>> = {
 };
 
 const notExact =
-  'the number is not exact, as it is beyond 2^53 or was written with more digits than are kept: send it as text';
+  'the number is not exact: it is beyond 2^53 or has more digits than a double keeps; send it as text';
 
 function inexactIn(
   value: unknown,

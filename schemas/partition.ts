@@ -128,11 +128,11 @@ export class FolderNumbers {
 
 /** Why no folder can be named by a value. */
 function unnameable(value: string, name: string): string | undefined {
-  if (value === '') return 'is empty: no folder can be named so';
-  if (value === nullFolder) return `is '${nullFolder}': readers take that for null`;
+  if (value === '') return 'is empty, which cannot be the name of a folder';
+  if (value === nullFolder) return `is '${nullFolder}', which readers treat as null`;
   const bytes = Buffer.byteLength(name);
   return bytes > limits.folderNameMaxBytes
-    ? `is too long to name a folder: ${bytes} bytes, at most ${limits.folderNameMaxBytes}`
+    ? `is too long for the name of a folder: ${bytes} bytes, at most ${limits.folderNameMaxBytes}`
     : undefined;
 }
 

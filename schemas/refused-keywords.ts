@@ -54,15 +54,15 @@ function refusedIn(sub: Subschema, all: Subschemas): RefusedKeyword | undefined 
   if (found !== undefined) {
     return refuse(
       found,
-      `'${found}' is not supported: values would be judged wrongly`,
-      'point to the schema that is meant with `$ref`',
+      `'${found}' is not supported: values would be checked wrongly`,
+      'refer to the schema with `$ref`',
     );
   }
   if (Object.hasOwn(schema, 'nullable')) {
     return refuse(
       'nullable',
-      "'nullable' is no keyword of JSON Schema",
-      "write `type: ['string', 'null']`, with the type that is meant",
+      "'nullable' is not a keyword of JSON Schema",
+      "write `type: ['string', 'null']`, with your type in place of string",
     );
   }
   const bad = patternsOf(schema).find(([, source]) => faultOf(source) !== undefined);
@@ -71,7 +71,7 @@ function refusedIn(sub: Subschema, all: Subschemas): RefusedKeyword | undefined 
     return refuse(
       keyword,
       `the pattern '${source}' cannot be used: ${faultOf(source) ?? ''}`,
-      'write a pattern that says the same without it',
+      'write an equivalent pattern without it',
     );
   }
   if (Object.hasOwn(schema, 'unevaluatedItems')) {
@@ -82,11 +82,11 @@ function refusedIn(sub: Subschema, all: Subschemas): RefusedKeyword | undefined 
         (each !== sub && (has(each, 'items') || has(each, 'unevaluatedItems'))),
     );
     if (beside !== undefined) {
-      const what = `'unevaluatedItems' is not supported beside what ${placeOf(beside)} says of the same array: values would be judged wrongly`;
+      const what = `'unevaluatedItems' is not supported together with ${placeOf(beside)}, which checks the same array: values would be checked wrongly`;
       return refuse(
         'unevaluatedItems',
         what,
-        'say all of the array in one schema: `prefixItems` with `items: false`',
+        'describe the whole array in one schema: `prefixItems` with `items: false`',
       );
     }
   }
@@ -97,7 +97,7 @@ function refusedIn(sub: Subschema, all: Subschemas): RefusedKeyword | undefined 
     );
     if (beside !== undefined) {
       const keyword = has(beside, 'dependentSchemas') ? 'dependentSchemas' : 'if';
-      const what = `'unevaluatedProperties' is not supported beside '${keyword}' of ${placeOf(beside)}: values would be judged wrongly`;
+      const what = `'unevaluatedProperties' is not supported together with '${keyword}' of ${placeOf(beside)}: values would be checked wrongly`;
       const fix =
         keyword === 'if'
           ? 'repeat the properties of `if` in `then`'
@@ -162,7 +162,7 @@ function endlessRef(all: Subschemas): RefusedKeyword | undefined {
       const found = again
         ? {
             pointer,
-            message: `it leads back to ${placeOf(to)} for the same value: a check would never end`,
+            message: `it leads back to ${placeOf(to)} for the same value: the check would never end`,
             fix: 'leave it out',
           }
         : visit(to);

@@ -134,10 +134,10 @@ export function compileSchema(schema: JsonSchema | Schema<never>): SchemaCheck {
     if (cause instanceof RangeError) {
       throw new SluiceError(
         'schema-invalid',
-        `the JSON Schema ${id} is not valid: the way of its references does not end`,
+        `the JSON Schema ${id} is not valid: its references form an endless loop`,
         {
           cause,
-          fix: "put what is referred to into `$defs` without an `$id`, and refer to it as '#/$defs/name'",
+          fix: "move the schema that is referred to into `$defs` without an `$id`, and refer to it as '#/$defs/name'",
         },
       );
     }
@@ -212,7 +212,7 @@ function violationOf(error: ErrorObject, value: unknown, id: string): SchemaViol
   if (keyword === 'additionalProperties' || keyword === 'unevaluatedProperties') {
     const extra: unknown = params['additionalProperty'] ?? params['unevaluatedProperty'];
     return {
-      message: `'${String(extra)}' is not a member that the schema knows`,
+      message: `'${String(extra)}' is not a member that the schema allows`,
       pointer: member(extra),
       schema,
     };

@@ -311,7 +311,7 @@ function attributesOf(
   text: string,
 ): DecodedEvent | Undecodable {
   if (shared.specversion !== '1.0')
-    return { problem: "the record is no CloudEvent 1.0: its specversion is not '1.0'" };
+    return { problem: "the record is not a CloudEvent 1.0: its specversion is not '1.0'" };
   if (isGiven(m.data_base64))
     return { problem: 'the record carries data_base64; only JSON data is read' };
   for (const name of attributeNames) {
@@ -324,7 +324,7 @@ function attributesOf(
   const app = textOf(shared.app);
   if (id === undefined) return { problem: "the CloudEvent has no 'id'" };
   if (team === undefined || app === undefined)
-    return { problem: "the CloudEvent does not say its 'team' and 'app'" };
+    return { problem: "the CloudEvent has no 'team' and 'app'" };
   const received = textOf(m.receivedtime) ?? timeOf(record.arrivedAtMs);
   if (received === undefined)
     return {

@@ -14,6 +14,8 @@ export function fileFault(code: OperationalCode, what: string, cause: unknown): 
   return new SluiceError(full ? 'disk-full' : code, `${what}: ${messageOf(cause)}`, {
     cause,
     retryable: true,
-    ...(full ? { fix: 'free some space; what was not committed comes again' } : {}),
+    ...(full
+      ? { fix: 'free some space on the disk; rows that were not committed are delivered again' }
+      : {}),
   });
 }

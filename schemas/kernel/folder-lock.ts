@@ -55,7 +55,7 @@ export async function lockPath(path: string, what: string): Promise<FolderLock> 
     await sleep(systemClock, pauseMs);
   }
   throw new SluiceError('folder-in-use', `${what} is in use by another process`, {
-    fix: 'stop that one, or give this one its own folder with --dir',
+    fix: 'stop the other process, or use another folder with --dir',
     retryable: true,
   });
 }
@@ -136,6 +136,6 @@ function isStill(path: string, fd: number): boolean {
 function fault(path: string, cause: unknown): SluiceError {
   return new SluiceError('lock-failed', `${path} cannot be locked: ${messageOf(cause)}`, {
     cause,
-    fix: 'the folder must be writable by this user, on a file system that has locks',
+    fix: 'use a folder that this user can write, on a file system that supports locks',
   });
 }

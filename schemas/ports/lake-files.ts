@@ -82,9 +82,9 @@ export interface LakeFiles {
 export function stagedMissing({ staged, target }: StagedContent): SluiceError {
   return new SluiceError(
     'staged-file-missing',
-    `the last checkpoint names ${staged}, and neither it nor ${target} is there`,
+    `the last checkpoint refers to ${staged}, but neither it nor ${target} exists`,
     {
-      fix: 'put the lake back from a copy, or start over with `sluice reset`',
+      fix: 'restore the lake from a backup, or start over with `sluice reset`',
     },
   );
 }

@@ -180,7 +180,7 @@ describe('row_id', { timeout: 120_000 }, () => {
         .sinkTo('rows', table('rows', own, { rowId: true }));
     });
     expect(validateTopology(of).map(({ node, message }) => `${node}: ${message}`)).toEqual([
-      "rows: the column 'row_id' has a name that readers or delivery give to columns of their own",
+      "rows: the column name 'row_id' is reserved: readers or delivery use it for columns of their own",
     ]);
   });
 

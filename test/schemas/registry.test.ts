@@ -33,7 +33,7 @@ describe('a schema', () => {
     [
       { id: 'x', lines: [], 'x/y': 1 },
       '/x~1y',
-      "'x/y' is not a member that the schema knows",
+      "'x/y' is not a member that the schema allows",
       '#/additionalProperties',
     ],
     [{ id: 5, lines: [] }, '/id', 'must be string, found 5', '#/properties/id/type'],

@@ -24,9 +24,13 @@ export async function resolveDropState(
     if (latest !== undefined) known.set(topology, checkpointedIds(latest));
   }
   if (names.length === 0)
-    throw new SluiceError('drop-state-unknown', '--drop-state needs the ids of what is let go', {
-      fix: listOf(known),
-    });
+    throw new SluiceError(
+      'drop-state-unknown',
+      '--drop-state needs the ids of the nodes whose state to drop',
+      {
+        fix: listOf(known),
+      },
+    );
   const found: Record<string, string[]> = {};
   for (const name of names) {
     const [topology, ...others] = [...known]
@@ -45,7 +49,7 @@ export async function resolveDropState(
         'drop-state-ambiguous',
         `invalid --drop-state '${name}': several topologies have it`,
         {
-          fix: `name one: ${choices}`,
+          fix: `use one of: ${choices}`,
         },
       );
     }
@@ -57,6 +61,7 @@ export async function resolveDropState(
 }
 
 function listOf(known: ReadonlyMap<string, readonly string[]>): string {
-  if (known.size === 0) return 'there is no checkpoint yet, so there is no state: start without it';
+  if (known.size === 0)
+    return 'there is no checkpoint yet, so there is no state to drop: start without --drop-state';
   return `the checkpoints have state of ${[...known].map(([topology, ids]) => `${topology}: ${ids.join(', ')}`).join('; ')}`;
 }

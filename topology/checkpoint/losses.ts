@@ -108,7 +108,7 @@ export function lossText({
 const reasons: Readonly<Record<LossRecord['kind'], string>> = {
   trimmed: 'the retention of its stream removed them before they were read',
   truncated:
-    'its stream lost its end, with records that were read, as after an unclean election of a leader',
-  gone: 'its stream does not have the split any more, and it was not read to its end',
+    'its stream lost its end, with records that were already read, as after an unclean leader election',
+  gone: 'its stream no longer has the split, which was not read to its end',
   replaced: 'its stream was deleted and created again',
 };

@@ -190,7 +190,7 @@ function stateText(id: string, state: unknown): string {
       `the state of '${id}' cannot be written as JSON: ${messageOf(cause)}`,
       {
         cause,
-        fix: `keep only JSON in the state of '${id}': no BigInt, and no object that holds itself`,
+        fix: `keep only JSON in the state of '${id}': no BigInt, and no object that contains itself`,
       },
     );
   }
@@ -204,7 +204,7 @@ export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
   } catch (cause) {
     throw new SluiceError('checkpoint-corrupt', `${key} is not JSON`, {
       cause,
-      fix: 'restore it from a copy, or start from an empty state with `sluice reset`',
+      fix: 'restore it from a backup, or start from an empty state with `sluice reset`',
     });
   }
   const manifest = found as Partial<Manifest> | null;
@@ -216,7 +216,7 @@ export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
     'checkpoint-corrupt',
     `${key} is not a manifest of version ${manifestVersion}`,
     {
-      fix: 'another version of Sluice wrote it: run that one, or start from an empty state with `sluice reset`',
+      fix: 'another version of Sluice wrote it: run that version, or start from an empty state with `sluice reset`',
     },
   );
 }

@@ -140,7 +140,7 @@ function isOneWay(a: string, b: string): boolean {
 
 function modelMisfits(id: string, was: GraphModel, is: GraphModel): readonly Misfit[] {
   const [before, now] = [modelMeanings(was), modelMeanings(is)];
-  const why = 'the graph has it as it was: give it another name';
+  const why = 'the graph has it in its old form: use another name';
   return [...before].flatMap(([name, meaning]): readonly Misfit[] => {
     const other = now.get(name) ?? meaning;
     return other === meaning

@@ -95,7 +95,7 @@ export function restoreMisfits(
 function goneMisfits({ id, kind }: StatefulNode, { operators }: Manifest): readonly Misfit[] {
   const whenGone = kindNamed(kind)?.state?.whenGone;
   const why =
-    whenGone === undefined ? 'is gone: its state would be dropped' : whenGone(operators[id]);
+    whenGone === undefined ? 'was removed: its state would be dropped' : whenGone(operators[id]);
   return why === undefined ? [] : [{ node: id, kind, why, drop: id }];
 }
 
@@ -115,7 +115,7 @@ function sinkMisfits(
       : misfitsOf(was.id, 'sink', was.definition, is, new Set(), false);
   if (!(was.id in sinks) || is?.sink !== undefined) return [];
   const why =
-    'is gone: the checkpoint, of an earlier version of Sluice, does not say how to commit what it staged: start once with it, then without';
+    'was removed, and the checkpoint, written by an earlier version of Sluice, does not say how to commit what the node staged: start once with the node, then without it';
   return [{ node: was.id, kind: 'sink', why }];
 }
 
@@ -129,7 +129,7 @@ export function restoreNotes(manifest: Manifest, plan: Plan): readonly string[] 
     ...(unknown.length === 0
       ? []
       : [
-          `the checkpoint is of an earlier version of Sluice, which kept no definitions: whether the state of ${unknown.join(', ')} fits was not checked`,
+          `an earlier version of Sluice, which kept no definitions, wrote the checkpoint: the state of ${unknown.join(', ')} was not checked`,
         ]),
     ...retiring.map(
       ({ id }) => `the sink '${id}' is no longer in the topology: what it staged is committed now`,

@@ -218,16 +218,16 @@ function fencedBy(
   return isStranger
     ? new SluiceError(
         'fenced',
-        `attempt ${attempt} of '${topology}' was taken over by a run that began without its checkpoints`,
+        `attempt ${attempt} of '${topology}' was taken over by a run that started without its checkpoints`,
         {
-          fix: 'the newer run reads from the start, as the checkpoints were removed; stop this one',
+          fix: 'stop this run; the newer one reads from the beginning, because the checkpoints were removed',
         },
       )
     : new SluiceError(
         'fenced',
         `attempt ${attempt} of '${topology}' was taken over by attempt ${by?.attempt ?? '?'}`,
         {
-          fix: 'nothing is lost: the newer run goes on from the last checkpoint; stop this one',
+          fix: 'stop this run; nothing is lost, because the newer one resumes from the last checkpoint',
         },
       );
 }

@@ -76,7 +76,7 @@ function isAggregate(
   if (typeof value === 'object')
     builder.problems.push({
       node,
-      message: `its aggregate '${name}' is none`,
+      message: `its aggregate '${name}' is not an aggregate`,
       fix: `write ${name}: count(), or aggregator({ ... })`,
     });
   return false;
@@ -104,7 +104,7 @@ function shapeOf(builder: PlanBuilder, id: string, given: WindowDefinition): Win
       if (typeof given === 'object')
         builder.problems.push({
           node: id,
-          message: 'its window is none',
+          message: 'its window is not a window',
           fix: "write tumbling('1m'), sliding('5m', '1m') or session('30m')",
         });
       return { type: 'session', gapMs: 1 };

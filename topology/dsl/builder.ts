@@ -32,8 +32,8 @@ export class PlanBuilder implements NodeBuilder {
     if (typeof node.id !== 'string' || node.id === '')
       this.problems.push({
         node: `a ${node.kind}`,
-        message: `its id must be a text, not ${shown(node.id)}`,
-        fix: 'write its id first',
+        message: `its id must be a string, not ${shown(node.id)}`,
+        fix: 'pass its id as the first argument',
       });
     // A kind makes nodes of its own only.
     this.nodes.push(node as PlanNode);
@@ -86,14 +86,14 @@ export class PlanBuilder implements NodeBuilder {
       node,
       'schema',
       value,
-      'the schema that `sluice schema types` makes',
+      'the schema that `sluice schema types` generates',
     );
     if (typeof id === 'string' && typeof document === 'object') return { id, document };
     if (typeof value === 'object')
       this.problems.push({
         node,
-        message: 'its schema is none',
-        fix: 'give what `sluice schema types` makes, or schemaOf({ $id: ... })',
+        message: 'its schema is not one that Sluice made',
+        fix: 'pass what `sluice schema types` generates, or schemaOf({ $id: ... })',
       });
     return { id: 'none', document: {} };
   }
@@ -107,7 +107,7 @@ export class PlanBuilder implements NodeBuilder {
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
       this.problems.push({
         node,
-        message: `its ${what} must be a plain object: what it inherits, or sets as __proto__, is not seen`,
+        message: `its ${what} must be a plain object: inherited members and __proto__ are ignored`,
         fix: `write its ${what} as { name: ... }`,
       });
     return Object.keys(parts);

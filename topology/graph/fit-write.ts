@@ -20,7 +20,7 @@ const cellBytes = 8;
  * is no write.
  */
 export function fitWrites(model: GraphModel, value: unknown): readonly number[] | WriteProblem {
-  if (!Array.isArray(value)) return problem('', 'a graph takes an array of writes');
+  if (!Array.isArray(value)) return problem('', 'a graph accepts an array of writes');
   const sizes: number[] = [];
   for (const [index, write] of value.entries()) {
     const fit = fitWrite(model, write);
@@ -33,9 +33,10 @@ export function fitWrites(model: GraphModel, value: unknown): readonly number[] 
 /** The write's size in bytes, roughly, or why it is none. */
 export function fitWrite(model: GraphModel, value: unknown): number | WriteProblem {
   if (!isRecord(value))
-    return problem('', `a write must be made by the graph model, and this is ${shown(value)}`);
+    return problem('', `a write must be made by the graph model, not ${shown(value)}`);
   const { props } = value;
-  if (!isRecord(props)) return problem('/props', `a write has properties, not ${shown(props)}`);
+  if (!isRecord(props))
+    return problem('/props', `the properties of a write must be an object, not ${shown(props)}`);
   switch (value['kind']) {
     case 'node': {
       const label = value['label'];
@@ -65,7 +66,10 @@ export function fitWrite(model: GraphModel, value: unknown): number | WriteProbl
       return fitProps(edge.props, edge.key, props, bytes);
     }
     default:
-      return problem('/kind', `a write is of a node or an edge, not of ${shown(value['kind'])}`);
+      return problem(
+        '/kind',
+        `a write must be of a node or an edge, not of ${shown(value['kind'])}`,
+      );
   }
 }
 
@@ -97,8 +101,7 @@ function fitCell(type: PropertyType, value: unknown, key: boolean): number | str
   switch (type) {
     case 'string': {
       if (typeof value !== 'string') return `must be a string, not ${shown(value)}`;
-      if (!isWellFormed(value))
-        return 'must be text that UTF-8 can hold, and has half a surrogate pair';
+      if (!isWellFormed(value)) return 'must be valid Unicode, but has half a surrogate pair';
       const bytes = Buffer.byteLength(value);
       return key && bytes > limits.graphKeyMaxBytes
         ? `a key has at most ${limits.graphKeyMaxBytes} bytes, not ${bytes}`

@@ -80,15 +80,17 @@ export function modelProblems(model: GraphModel): readonly string[] {
     const as = `the ${what} '${name}'`;
     if (!namePattern.test(name)) problems.push(`${as} ${nameRule}`);
     if (name.toLowerCase().startsWith(reservedPrefix.toLowerCase()))
-      problems.push(`${as} begins with ${reservedPrefix}, kept by Sluice itself`);
+      problems.push(`${as} begins with ${reservedPrefix}, which Sluice reserves`);
     if (name === 'definition')
-      problems.push(`${as} cannot be called so: it is what a model calls its own data`);
+      problems.push(`${as} is reserved: a model keeps its own data under that name`);
     const other = taken.get(name.toLowerCase());
     if (other !== undefined)
-      problems.push(`${as} clashes with ${other}: labels and edge types differ in more than case`);
+      problems.push(
+        `${as} clashes with ${other}: labels and edge types must differ in more than case`,
+      );
     taken.set(name.toLowerCase(), as);
   }
-  if (Object.keys(model.nodes).length === 0) problems.push('the graph model has no node');
+  if (Object.keys(model.nodes).length === 0) problems.push('the graph model has no nodes');
   for (const [label, { key, props }] of Object.entries(model.nodes)) {
     const of = `the label '${label}'`;
     problems.push(...propertyProblems(of, props, []), ...keyProblems(of, [key], props));
@@ -100,7 +102,7 @@ export function modelProblems(model: GraphModel): readonly string[] {
         problems.push(`${of} joins '${end}', which is not a label of the model`);
     }
     problems.push(...propertyProblems(of, props, ['from', 'to']), ...keyProblems(of, key, props));
-    if (new Set(key).size !== key.length) problems.push(`${of} names a key twice`);
+    if (new Set(key).size !== key.length) problems.push(`${of} lists a key twice`);
   }
   return problems;
 }
@@ -115,9 +117,11 @@ function propertyProblems(
   for (const [name, type] of Object.entries(props)) {
     if (!namePattern.test(name)) problems.push(`${of}: the property '${name}' ${nameRule}`);
     if (reserved.includes(name.toLowerCase()))
-      problems.push(`${of}: a property cannot be called '${name}': that is an end node`);
+      problems.push(`${of}: a property cannot be named '${name}': that is an end of the edge`);
     if (taken.has(name.toLowerCase()))
-      problems.push(`${of}: the property '${name}' is there twice; names differ in more than case`);
+      problems.push(
+        `${of}: the property '${name}' appears twice; names must differ in more than case`,
+      );
     taken.add(name.toLowerCase());
     if (!propertyTypes.includes(type))
       problems.push(
@@ -129,7 +133,8 @@ function propertyProblems(
 
 function keyProblems(of: string, key: readonly string[], props: PropertyTypes): readonly string[] {
   return key.flatMap((name) => {
-    if (!Object.hasOwn(props, name)) return [`${of}: its key '${name}' is none of its properties`];
+    if (!Object.hasOwn(props, name))
+      return [`${of}: its key '${name}' is not one of its properties`];
     const type = props[name];
     return type === 'string' || type === 'integer'
       ? []

@@ -42,7 +42,7 @@ export function changedValue(thrown: unknown, given: readonly unknown[]): Change
     const at = place === undefined ? '' : ` at '${place}'`;
     const name = property ?? added ?? '__proto__';
     return {
-      message: `the function changes '${name}'${at} of a value that others see too; copy it first, as in { ...value } or [...list]`,
+      message: `the function changes '${name}'${at} of a value that other functions share; copy it first, as in { ...value } or [...list]`,
       pointer: place !== undefined && places[0]?.length === 1 ? place : null,
     };
   }

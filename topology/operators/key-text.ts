@@ -47,7 +47,7 @@ function refuseLarge(part: number, origin: Provenance | undefined): void {
       ? undefined
       : pointerTo(JSON.parse(Buffer.from(origin.data).toString('utf8')), (found) => found === part);
   throw new InexactKeyError(
-    `the number ${part} is beyond 2^53, where several numbers become one`,
+    `the number ${part} is beyond 2^53, where different numbers become equal`,
     place ?? null,
   );
 }

@@ -57,25 +57,30 @@ function warningOf(
   ].join(' and ');
   if (upsert !== undefined) {
     if (window.mode === 'discarding') {
-      const message = `the window '${window.id}' emits what came since its last pane (mode: 'discarding'), of which the table '${table}' shows the last part only`;
-      return [{ message, fix: 'leave out mode, or upsert: the panes of a window are summed then' }];
+      const message = `the window '${window.id}' emits only what came since its last pane (mode: 'discarding'), so the table '${table}' shows only the last part`;
+      return [
+        {
+          message,
+          fix: 'remove mode, or remove upsert so that the panes of a window can be summed',
+        },
+      ];
     }
     if (window.window.type !== 'session') return [];
-    const message = `the sessions of '${window.id}' may grow after they fired (${why}): one that does has another start or end, and rows of both`;
+    const message = `the sessions of '${window.id}' can grow after they fire (${why}): a session that grows has another start or end, and leaves rows of both`;
     return [
       {
         message,
-        fix: 'let sessions fire once: without allowedLateness and early; or read the rows by their key and overlapping times',
+        fix: 'let sessions fire once, without allowedLateness and early; or match rows by their key and overlapping times',
       },
     ];
   }
   const hasPane = columnsOf(schema).some(({ name }) => /pane/i.test(name));
   if (window.mode === 'discarding' || hasPane) return [];
-  const message = `the window '${window.id}' fires more than once (${why}), and rows of the table '${table}' do not say which pane they are: sums over it count elements again`;
+  const message = `the window '${window.id}' fires more than once (${why}), and rows of the table '${table}' do not say which pane they are of, so sums over it count elements more than once`;
   return [
     {
       message,
-      fix: `write upsert: [...] with the columns that name a window, and read ${latestOf(table)}; or give its rows the pane, in a column such as pane_index`,
+      fix: `set upsert: [...] to the columns that identify a window, and read ${latestOf(table)}; or add the pane to its rows, in a column such as pane_index`,
     },
   ];
 }

@@ -48,13 +48,13 @@ function headProblems({ name, version, owner, nodes }: Plan): readonly Problem[]
   const report = (message: string, fix: string): void => void problems.push({ message, fix });
   if (!namePattern.test(name))
     report(
-      'a topology name is 1 to 64 of A-Z a-z 0-9 . _ -',
+      'a topology name must be 1 to 64 of A-Z a-z 0-9 . _ -',
       'rename it: the first argument of topology()',
     );
   if (!Number.isInteger(version) || version < 1)
     report(`version must be an integer from 1, not ${version}`, 'write version: 1');
   if (!namePattern.test(owner.team) || !namePattern.test(owner.app))
-    report("owner must be 'team/app'", "write who answers for it, such as owner: 'shop/promo'");
+    report("owner must be 'team/app'", "write who owns it, such as owner: 'shop/promo'");
   if (!nodes.some(({ kind }) => kind === 'source'))
     report('there is no source', "read a stream: t.source('clicks', stream('team/app'))");
   if (!nodes.some(({ kind }) => kind === 'sink'))
@@ -83,11 +83,11 @@ function placeProblems({ nodes }: Plan): readonly PlanProblem[] {
 
 function idProblems(id: string, earlier: ReadonlyMap<string, AnyNode>): readonly Problem[] {
   const wrong = {
-    message: 'an id is 1 to 128 of A-Z a-z 0-9 . _ / ~ -, starting with a letter or digit',
+    message: 'an id must be 1 to 128 of A-Z a-z 0-9 . _ / ~ -, starting with a letter or digit',
     fix: 'rename the node',
   };
   const taken = {
-    message: 'the id is taken twice; ids name state in checkpoints and must be unique',
+    message: 'the id is used twice; ids identify state in checkpoints and must be unique',
     fix: 'rename one of the two nodes',
   };
   return [...(idPattern.test(id) ? [] : [wrong]), ...(earlier.has(id) ? [taken] : [])];
@@ -122,8 +122,8 @@ function unreadProblems({ nodes }: Plan): readonly PlanProblem[] {
     );
     return unread.map((port) => ({
       node: node.id,
-      message: `its output '${port}' is not consumed; give it a sink or do not ask for it`,
-      fix: `add .${port === outPort ? '' : `${port}.`}sinkTo(...), or take out what asks for it`,
+      message: `its output '${port}' is not used`,
+      fix: `add .${port === outPort ? '' : `${port}.`}sinkTo(...), or remove the option that creates this output`,
     }));
   });
 }

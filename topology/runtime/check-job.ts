@@ -29,7 +29,7 @@ export async function checkJob(options: CheckOptions): Promise<readonly JobFindi
     kind: 'graph',
     node,
     message,
-    fix: fix ?? 'change what the node was given',
+    fix: fix ?? 'correct the arguments of the node',
   }));
   for (const node of plan.nodes) {
     const schemas = schemaFindings(node);
@@ -67,8 +67,8 @@ async function failureOf(
     const fix =
       known ??
       (kind === 'table'
-        ? 'correct the table, or how it is named'
-        : `name a ${kind} of the configuration, or add this one to it`);
+        ? 'correct the table, or its path in the topology'
+        : `use a ${kind} of the configuration, or add this one to it`);
     return [{ kind, node, message: messageOf(thrown), fix }];
   }
 }
@@ -115,7 +115,7 @@ async function stateFindings({
   } catch (thrown) {
     const fix =
       (thrown instanceof SluiceError ? thrown.fix : undefined) ??
-      'see whether the checkpoints can be read';
+      'check that the checkpoints can be read';
     return [{ kind: 'state', node: null, message: messageOf(thrown), fix }];
   }
 }

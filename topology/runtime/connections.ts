@@ -60,7 +60,7 @@ function indexTable(
       return refuse(`its ${key} is not a valid key: ${messageOf(thrown)}`);
     }
     if (indexed.has(text))
-      refuse(`its ${key} ${text.slice(1)} is there already; a table has one row a key`);
+      refuse(`its ${key} ${text.slice(1)} appears twice; a table must have one row per key`);
     indexed.set(text, freezeWhole(row));
   });
   return indexed;

@@ -72,7 +72,7 @@ export function noteBeginning(cursor: Cursor, at: string): void {
   if (comparePositions(at, cursor.begins) > 0)
     throw new SluiceError(
       'position-trimmed',
-      `nothing of it was read, and it began at ${cursor.begins}`,
+      `nothing of it was read yet; it began at ${cursor.begins}`,
     );
 }
 

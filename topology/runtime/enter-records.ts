@@ -73,7 +73,7 @@ function setAside(
   }
   counts.rejected++;
   const where = operator === null ? 'the topology' : `'${operator}'`;
-  const text = `${where} failed on it twice when it was alone, and goes on without it: ${message}`;
+  const text = `${where} failed on it twice when it was processed alone, and continues without it: ${message}`;
   const node = operator ?? source.id;
   reject({
     node,
@@ -118,9 +118,8 @@ function enter(
   const claim = attributes.extensions?.['dataref'];
   if (claim?.startsWith(claimScheme) === true) {
     const why =
-      record.unresolved ??
-      'it is not a claim that was written here, or there is no store to fetch it from';
-    const message = `its data is kept elsewhere and cannot be had (${claim}): ${why}`;
+      record.unresolved ?? 'it is not a claim of this deployment, or no claim store is configured';
+    const message = `its data is in the claim store and cannot be fetched (${claim}): ${why}`;
     return refuse(cursor, record, message, counts, reject, origin, 'claim-unresolved');
   }
   const event = eventOf(attributes, text, source.dataText);
@@ -169,7 +168,7 @@ function unkeptOf({
   const infinite = inexact.find(({ value }) => !Number.isFinite(value));
   return (
     infinite && {
-      message: 'the number is beyond the largest that a double holds',
+      message: 'the number is larger than a double can hold',
       pointer: infinite.pointer,
     }
   );

@@ -66,7 +66,7 @@ interface Storing {
 /** What sinks say of a later run. */
 const codesOfLater: ReadonlySet<string> = new Set(['fenced', 'lake-taken-over']);
 const storeSilent = (): SluiceError =>
-  new SluiceError('checkpoint-timeout', 'the checkpoints cannot be looked at');
+  new SluiceError('checkpoint-timeout', 'the store of the checkpoints did not answer');
 
 /**
  * The pause before the next checkpoint is at least so many times what a completed one kept the

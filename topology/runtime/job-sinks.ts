@@ -181,8 +181,8 @@ export class JobSinks {
         node: stage.node.id,
         code: late ? 'late' : 'rejected-by-topology',
         message: late
-          ? 'the element came after its state was gone'
-          : `the topology sends '${stage.port}' of its input here`,
+          ? 'the element came after its state was removed'
+          : `the topology sends its output '${stage.port}' to the rejected table`,
         pointer: null,
         schema: null,
         value: rows.values[i],

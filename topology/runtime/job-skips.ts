@@ -130,6 +130,6 @@ export class JobSkips {
     schedule.unskip(cursor);
     this.#done = withoutWhole(this.#done, cursor);
     const from = cursor.position === undefined ? 'its beginning' : `after ${cursor.position}`;
-    return `${cursor.path} ${cursor.split} is read again, from ${from}; what comes may be late`;
+    return `${cursor.path} ${cursor.split} is read again, from ${from}; its events may be late`;
   }
 }

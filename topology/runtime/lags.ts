@@ -66,7 +66,7 @@ export class Lags {
 }
 
 function late(): SluiceError {
-  return new SluiceError('stream-unreachable', 'its stream does not say how far it is', {
+  return new SluiceError('stream-unreachable', 'its stream does not report its newest position', {
     retryable: true,
   });
 }

@@ -86,7 +86,7 @@ export function beforeOldest(
 
 /** What to do about a split whose position is not kept any more. */
 export function wayOn(topology: string, key: string): string {
-  return `read on behind it: sluice skip ${topology} '${key}' --to oldest; or start again with --from oldest, latest or a time`;
+  return `continue after the gap with sluice skip ${topology} '${key}' --to oldest; or start again with --from oldest, latest or a time`;
 }
 
 /** What is known of the splits of one input when they are listed. */

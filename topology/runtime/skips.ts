@@ -38,12 +38,16 @@ export function findSplit(cursors: readonly Cursor[], asked: string): Cursor {
     .slice(0, limits.splitsNamedMax)
     .map(({ key }) => `'${key}'`);
   if (first !== undefined) {
-    throw new SluiceError('split-ambiguous', `'${asked}' is the name of ${found.length} splits`, {
-      fix: `name one of ${names.join(', ')}`,
-    });
+    throw new SluiceError(
+      'split-ambiguous',
+      `'${asked}' is ambiguous: ${found.length} splits have that name`,
+      {
+        fix: `use one of ${names.join(', ')}`,
+      },
+    );
   }
   throw new SluiceError('split-unknown', `there is no split '${asked}'`, {
-    fix: `name one of ${names.join(', ') || 'none'}`,
+    fix: `use one of ${names.join(', ') || 'none'}`,
   });
 }
 
@@ -60,18 +64,15 @@ export function decideSkip(
 ): SkipRecord | undefined {
   const { source, path, split, position, failure, failureCode } = cursor;
   const refuse = (why: string, fix: string): SluiceError =>
-    new SluiceError('skip-refused', `'${cursor.key}' is not skipped: ${why}`, { fix });
+    new SluiceError('skip-refused', `'${cursor.key}' was not skipped: ${why}`, { fix });
   if (to === 'undo') {
     if (cursor.skipped) return undefined;
     throw refuse('it was not skipped as a whole', 'there is nothing to undo');
   }
-  if (cursor.skipped) throw refuse('it is skipped as a whole already', 'read it again with --undo');
+  if (cursor.skipped) throw refuse('it is already skipped as a whole', 'read it again with --undo');
   if (!unread.has(hearing))
-    throw refuse(
-      'it can be read',
-      'nothing has to be skipped; `sluice status` says what holds the topology',
-    );
-  const why = failure ?? 'its reads are not answered';
+    throw refuse('it can be read', 'do not skip it; `sluice status` shows what holds the topology');
+  const why = failure ?? 'its reads time out';
   const record = {
     source: source.id,
     path,
@@ -85,16 +86,16 @@ export function decideSkip(
     if (failureCode === 'position-trimmed')
       return { ...record, to: latest ?? null, kind: 'oldest' };
     throw refuse(
-      'what comes next is kept still',
-      'name the last position to go past with --to, or skip it as a whole with --whole',
+      'the stream still has the next record',
+      'pass the last position to skip with --to, or skip the split as a whole with --whole',
     );
   }
   const end = to === 'latest' ? latest : to;
   if (end === null || end === undefined) {
     const empty = end === undefined && to === 'latest';
     throw refuse(
-      empty ? 'it is empty' : 'its stream does not say what its newest position is',
-      'name a position with --to, or use --whole',
+      empty ? 'it is empty' : 'its stream does not report its newest position',
+      'pass a position with --to, or use --whole',
     );
   }
   if (!/^\d+$/.test(end))
@@ -103,9 +104,9 @@ export function decideSkip(
       'a position is a sequence number or an offset: digits',
     );
   if (position !== undefined && comparePositions(end, position) <= 0)
-    throw refuse(`it was read up to ${position} already`, 'name a position behind that');
+    throw refuse(`it was already read up to ${position}`, 'pass a later position');
   if (to !== 'latest' && typeof latest === 'string' && comparePositions(end, latest) > 0)
-    throw refuse(`its newest position is ${latest}`, 'what does not exist yet cannot be skipped');
+    throw refuse(`its newest position is ${latest}`, 'pass a position up to that one');
   return { ...record, to: end, kind: 'range' };
 }
 
@@ -146,10 +147,10 @@ export function skipText({ path, split, after, to, kind, why, from: start }: Ski
   const from = after === null ? 'from its beginning' : `after ${after}`;
   const upTo = to === null ? '' : ` up to ${to}`;
   const range = {
-    whole: `all of it ${from}`,
-    oldest: `what is not kept any more ${from}${upTo}`,
-    range: `what is ${from}${upTo}`,
-    start: `what is ${from}${upTo}, as it began with --from ${start}`,
+    whole: `everything ${from}`,
+    oldest: `records that are no longer kept, ${from}${upTo}`,
+    range: `the records ${from}${upTo}`,
+    start: `the records ${from}${upTo}, because it started with --from ${start}`,
   }[kind];
-  return `skipped by command: of ${path} ${split} ${range}; it could not be read: ${why}`;
+  return `skipped by command: ${path} ${split}: ${range}; it could not be read: ${why}`;
 }

@@ -177,7 +177,7 @@ class Schedule implements SourceSchedule {
           const latest = await inTime(
             this.#clock,
             cursor.reader.latest(cursor.split),
-            'does not say what its newest position is',
+            'did not report its newest position',
           );
           return { cursor, until: latest === null ? untilEnd : (latest ?? null) };
         }),

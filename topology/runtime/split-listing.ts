@@ -83,7 +83,7 @@ export class SplitListing {
     this.#dueMs = clock.monotonic() + limits.splitDiscoveryMs;
     const endedBefore = new Set(this.#cursors.filter(({ ended }) => ended));
     const listed = await Promise.all(
-      this.#inputs.map(({ reader }) => inTime(clock, reader.splits(), 'does not list its splits')),
+      this.#inputs.map(({ reader }) => inTime(clock, reader.splits(), 'did not list its splits')),
     );
     const facts = {
       cursors: this.#cursors,

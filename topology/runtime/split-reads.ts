@@ -67,7 +67,7 @@ export class SplitReads {
       if (cursor.position !== undefined || cursor.skipped || !cursor.isNew) continue;
       const at = await this.#inTime(
         cursor.reader.positionAt(cursor.split, from),
-        'does not say what is there',
+        'did not report where to begin',
       );
       if (at === null) cursor.from = from;
       else skipTo(cursor, at, this.#clock.monotonic());
@@ -103,7 +103,7 @@ export class SplitReads {
     const known = { readToMs: this.#readTo(cursor), from: cursor.from };
     return this.#inTime(
       cursor.reader.read(cursor.split, after, this.#options.bounds, known),
-      'does not answer a read',
+      'did not answer a read',
     );
   }
 
@@ -132,7 +132,7 @@ export class SplitReads {
     const { from, topology, lose, start } = this.#options;
     const oldest = await this.#inTime(
       cursor.reader.oldest(cursor.split),
-      'does not say what it keeps',
+      'did not report its oldest position',
     ).catch(() => undefined);
     if (cursor.reads !== read || cursor.ended) return;
     const loss = trimmedLoss(cursor, oldest, this.#readTo(cursor), this.#clock.now());
@@ -155,7 +155,7 @@ export class SplitReads {
     const { from, lose, start, cut } = this.#options;
     const latest = await this.#inTime(
       cursor.reader.latest(cursor.split),
-      'does not say what its newest position is',
+      'did not report its newest position',
     ).catch(() => null);
     const begin = cursor.isFresh ? from : undefined;
     const to =
@@ -182,7 +182,7 @@ export class SplitReads {
         ? undefined
         : await this.#inTime(
             cursor.reader.positionAt(cursor.split, begin),
-            'does not say what is there',
+            'did not report where to begin',
           );
     return at === undefined ? beforeOldest(cursor, oldest) : at;
   }

@@ -70,7 +70,7 @@ function misfitOf(
     {
       node,
       kind,
-      why: `keeps ${refused} elements that are refused by what their schema is now; the first one: ${first}`,
+      why: `keeps ${refused} elements that its schema now refuses; the first one: ${first}`,
       drop: node,
     },
   ];

@@ -76,7 +76,7 @@ export async function tableMisfits(
       found.push({
         node: node.id,
         message,
-        fix: `give what changed another name, or the table; or move '${table}' out of the lake`,
+        fix: `rename what changed, or the table; or move '${table}' out of the lake`,
       });
     }
   }
@@ -105,7 +105,7 @@ export function misfitsFix(name: string, misfits: readonly Misfit[]): string {
   const back = 'change it back, with its old id';
   const drops = [...new Set(misfits.flatMap(({ drop }) => drop ?? []))];
   if (drops.length === 0) return back;
-  return `${back}; or emit the state first: \`sluice drain ${name}\` with the topology as it was; or let go of it: start with --drop-state ${drops.join(',')}`;
+  return `${back}; or emit the state first: \`sluice drain ${name}\` with the old topology; or drop the state: start with --drop-state ${drops.join(',')}`;
 }
 
 function collectProblems(plan: Plan): readonly PlanProblem[] {
@@ -113,7 +113,8 @@ function collectProblems(plan: Plan): readonly PlanProblem[] {
     .filter((node) => node.kind === 'sink' && node.sink.kind === 'collect')
     .map(({ id }) => ({
       node: id,
-      message: 'collect() is for the test driver; a job needs a sink that keeps what it is given',
-      fix: 'sink it into a table()',
+      message:
+        'collect() is for the test driver; a running topology needs a sink that stores its rows',
+      fix: 'use a table() as the sink',
     }));
 }

@@ -202,7 +202,7 @@ async function withData(
 ): Promise<readonly IncomingRecord[]> {
   const most = limits.bodyDecodedMaxBytes;
   if (claimed.bytes > most) {
-    const unresolved = `what one record points to has ${claimed.bytes} bytes; the ingress takes at most ${most}`;
+    const unresolved = `the data that one record points to has ${claimed.bytes} bytes; the ingress accepts at most ${most}`;
     return parts.map((part, n) => (claimed.byPart.has(n) ? { ...part, unresolved } : part));
   }
   const whole: IncomingRecord[] = [];
@@ -232,11 +232,11 @@ async function fetched(
     return `claims of this stream begin with ${own}`;
   const data = await store.get(claim.ref.slice(claimScheme.length));
   if (data === undefined)
-    return 'there is nothing stored under that name; what is older than the retention was deleted';
+    return 'nothing is stored under that name; data older than the retention was deleted';
   if (data.length !== claim.bytes)
     return `${data.length} bytes are stored, ${claim.bytes} were sent`;
   const digest = await webcrypto.subtle.digest('SHA-256', data);
   if (Buffer.from(digest).toString('hex') !== claim.sha256)
-    return 'what is stored is not what was sent: its SHA-256 differs';
+    return 'the stored data is not what was sent: its SHA-256 differs';
   return data;
 }

@@ -147,7 +147,7 @@ class CallGuard {
         onRefused({ node, slot, digest: hex });
         throw new SluiceError(
           stuck,
-          `the function '${slot}' did not return, twice: the same would happen again`,
+          `the function '${slot}' did not return, twice: it is not called with this element again`,
         );
       }
       writeDigest(cells, cell.digest, digest);

@@ -144,7 +144,7 @@ it('drops the state of what is named, once, and refuses what there is not', {
   of.write(topologyText());
   started = await of.start();
   await until(
-    () => started.output().includes("deduplicate 'once' is gone: its state would be dropped"),
+    () => started.output().includes("deduplicate 'once' was removed: its state would be dropped"),
     started.output,
   );
   expect(started.output()).toContain('--drop-state time,once');
@@ -152,8 +152,8 @@ it('drops the state of what is named, once, and refuses what there is not', {
 
   // Only what is named: the other one still refuses.
   started = await of.start('--drop-state', 'time');
-  await until(() => started.output().includes("deduplicate 'once' is gone"), started.output);
-  expect(started.output()).not.toContain("eventTime 'time' is gone");
+  await until(() => started.output().includes("deduplicate 'once' was removed"), started.output);
+  expect(started.output()).not.toContain("eventTime 'time' was removed");
   await started.stop();
 
   started = await of.start('--drop-state', 'time', '--drop-state', 'once');

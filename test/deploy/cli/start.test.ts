@@ -154,7 +154,7 @@ describe('sluice start', () => {
     await until(async () => (await rows(data)).length === 2, started.output);
 
     writeFileSync(topology, topologyText("'renamed'", 'another-id'));
-    await until(() => started.output().includes("source 'clicks' is gone"), started.output);
+    await until(() => started.output().includes("source 'clicks' was removed"), started.output);
 
     writeFileSync(topology, topologyText("'three'"));
     await until(() => started.output().includes('was loaded again'), started.output);

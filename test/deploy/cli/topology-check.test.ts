@@ -130,7 +130,7 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
       expect.stringMatching(/^topology\.ts:19 types -: TS2345: /),
       "topology.ts:10 graph time: outOfOrderness is too long: a duration is at most 3652500d, not '400000000000d'",
       'topology.ts:16 graph w: size must be at least 1 ms, not 0 ms',
-      'topology.ts:22 graph cs: the id is taken twice; ids name state in checkpoints and must be unique',
+      'topology.ts:22 graph cs: the id is used twice; ids identify state in checkpoints and must be unique',
       expect.stringMatching(/^topology\.ts:9 schema valid: /),
       expect.stringMatching(/^topology\.ts:13 stream other: .*no stream 'a\/none'/),
       expect.stringMatching(/^topology\.ts:20 table l: .*missing\.json: there is no such file/),
@@ -156,7 +156,7 @@ export default topology('x', { version: 1, owner: 'a/b' }, (t) => {
       `import { stream, topology } from 'sluice';\nimport { addSink } from './parts.ts';\nexport default topology('x', { version: 1, owner: 'a/b' }, (t) => addSink(t.source('s', stream('a/b'))));\n`,
     );
     expect(short(await problemsOf())).toEqual([
-      expect.stringMatching(/^parts\.ts:6 graph UPPER CASE: an id is 1 to 128/),
+      expect.stringMatching(/^parts\.ts:6 graph UPPER CASE: an id must be 1 to 128/),
     ]);
   });
 

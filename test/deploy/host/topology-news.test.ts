@@ -111,6 +111,6 @@ it('what was lost is an alarm with its range', () => {
   } as const;
   expect(lossText(gone)).toBe(
     'a/b kafka partition-0 lost an unknown number of records, possibly none (from its beginning on): ' +
-      'its stream does not have the split any more, and it was not read to its end',
+      'its stream no longer has the split, which was not read to its end',
   );
 });

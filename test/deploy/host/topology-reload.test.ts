@@ -204,12 +204,12 @@ describe('a change that could not run is refused beside what runs', () => {
     [
       'is no valid topology',
       text({ more: "events.sinkTo('rows', rejected());" }),
-      /the id is taken twice/,
+      /the id is used twice/,
     ],
     [
       'does not fit the checkpoint',
       text({ id: 'renamed' }),
-      /source 'events'.*read from its beginning again/,
+      /source 'events'.*read from the beginning again/,
     ],
     [
       'reads a stream that is not there',

@@ -164,7 +164,7 @@ describe.skipIf(javaMissing() !== undefined)('of a Kafka topic', { timeout: 120_
       (await again.until(({ splits: [first] }) => first?.failure !== undefined)).splits[0]?.failure,
     ).toContain(`sluice skip ids 'events kafka ${split?.split}' --to oldest`);
     expect(await again.skip(`events kafka ${split?.split}`, 'oldest')).toMatch(
-      /what is not kept any more after 4 up to 19/,
+      /records that are no longer kept, after 4 up to 19/,
     );
     await again.until(hasRows(rig, 10));
     await again.stop();

@@ -181,7 +181,7 @@ const changes: readonly (readonly [name: string, was: Build, is: Build, refused?
     'mode',
     windowed(minute),
     windowed(minute, { mode: 'discarding' }),
-    "window 'w': mode was accumulating, now it is discarding: what was emitted of the windows in state was counted by the old mode",
+    "window 'w': mode was accumulating, now it is discarding: the windows in state already emitted results in the old mode",
   ],
   ['more lateness', windowed(minute), windowed(minute, { allowedLateness: '1h' })],
   ['less lateness', windowed(minute, { allowedLateness: '1h' }), windowed(minute)],
@@ -213,19 +213,19 @@ const changes: readonly (readonly [name: string, was: Build, is: Build, refused?
     'the lower bound',
     joined({}),
     joined({ lower: -1_000 }),
-    "intervalJoin 'j': lower was 0, now it is -1s: rows that the new bounds need were let go by the old ones, and pairs were made by those",
+    "intervalJoin 'j': lower was 0, now it is -1s: the old bounds dropped rows that the new ones need, and pairs were emitted by the old bounds",
   ],
   [
     'the upper bound',
     joined({}),
     joined({ upper: 30_000 }),
-    "intervalJoin 'j': upper was 1m, now it is 30s: rows that the new bounds need were let go by the old ones, and pairs were made by those",
+    "intervalJoin 'j': upper was 1m, now it is 30s: the old bounds dropped rows that the new ones need, and pairs were emitted by the old bounds",
   ],
   [
     'the kind of join',
     joined({}),
     joined({ join: 'left' }),
-    "intervalJoin 'j': join was inner, now it is left: what was emitted, and how far its time went, was by the old kind of join",
+    "intervalJoin 'j': join was inner, now it is left: rows were emitted, and time advanced, by the rules of the old kind of join",
   ],
   ['within, longer', deduplicated(1_000), deduplicated(2_000)],
   ['within, shorter', deduplicated(2_000), deduplicated(1_000)],
@@ -257,7 +257,7 @@ const changes: readonly (readonly [name: string, was: Build, is: Build, refused?
     'timers that are no longer handled',
     processed({}, true),
     processed({}),
-    "process 'p': onTimer was there, now it is not there: timers in state would fire for nobody",
+    "process 'p': onTimer was there, now it is not there: timers in state would have nothing to call",
   ],
   [
     'all options of a look-up',
@@ -302,7 +302,7 @@ const changes: readonly (readonly [name: string, was: Build, is: Build, refused?
     'an operator that is gone',
     deduplicated(1_000),
     (a) => a.sinkTo('out', collect()),
-    "deduplicate 'd' is gone: its state would be dropped",
+    "deduplicate 'd' was removed: its state would be dropped",
   ],
   ['an operator that is new', (a) => a.sinkTo('out', collect()), deduplicated(1_000)],
   [
@@ -404,7 +404,7 @@ describe('a checkpoint under a changed definition', () => {
         .sinkTo('others-sink', collect());
     });
     expect(refusals(of(deduplicated(1_000)), renamed)).toContain(
-      "source 'events' is gone: under another id its stream would be read from its beginning again",
+      "source 'events' was removed: under another id its stream would be read from the beginning again",
     );
     expect(refusals(of(deduplicated(1_000)), renamed, ['events'])).toEqual([]);
   });
@@ -421,7 +421,7 @@ describe('a checkpoint under a changed definition', () => {
     expect(restoreMisfits(waiting([[1, 5, null, null]]), file.plan, new Set())).toEqual([]);
     expect(
       restoreMisfits(waiting([[0, 5, {}, null]]), file.plan, new Set()).map(misfitText),
-    ).toEqual(["lookup 'l' is gone: 1 elements that wait in it for an answer would be lost"]);
+    ).toEqual(["lookup 'l' was removed: 1 elements that wait in it for an answer would be lost"]);
   });
 
   it('of an earlier version, without definitions, is taken with a note; a sink that is gone is not', () => {
@@ -435,14 +435,14 @@ describe('a checkpoint under a changed definition', () => {
     );
     expect(restoreMisfits(manifest, changed.plan, new Set())).toEqual([]);
     expect(restoreNotes(manifest, changed.plan)).toEqual([
-      expect.stringContaining('events, time, others, others-time, d fits was not checked'),
+      expect.stringContaining('events, time, others, others-time, d was not checked'),
     ]);
     const gone = of((a) =>
       a.deduplicate('d', { by: keyOf, within: 9 }).sinkTo('out-2', table('other', row)),
     );
     expect(restoreMisfits(manifest, gone.plan, new Set()).map(misfitText)).toEqual([
       expect.stringContaining(
-        "sink 'out' is gone: the checkpoint, of an earlier version of Sluice, does not say how to commit what it staged",
+        "sink 'out' was removed, and the checkpoint, written by an earlier version of Sluice, does not say how to commit what the node staged",
       ),
     ]);
   });

@@ -189,7 +189,7 @@ describe('modelProblems', () => {
       /the property 'x`y' is 1 to 63 of/,
     ],
     ['a name of Sluice itself', { sluiceThing: a }, {}, /begins with Sluice/],
-    ['the name of the data', { definition: a }, {}, /cannot be called so/],
+    ['the name of the data', { definition: a }, {}, /is reserved: a model keeps/],
     [
       'labels that differ in case only',
       { A: a, a },
@@ -206,7 +206,7 @@ describe('modelProblems', () => {
       'a key that is not there',
       { A: node('nope', { id: 'string' }) },
       {},
-      /its key 'nope' is none of its properties/,
+      /its key 'nope' is not one of its properties/,
     ],
     [
       'a key of an inexact type',
@@ -224,7 +224,7 @@ describe('modelProblems', () => {
       'properties that differ in case only',
       { A: node('id', { id: 'string', ID: 'string' }) },
       {},
-      /'ID' is there twice/,
+      /'ID' appears twice/,
     ],
     [
       'an end that is no label',
@@ -242,13 +242,13 @@ describe('modelProblems', () => {
       'a property that is an end',
       { A: a },
       { E: { from: 'A', to: 'A', key: [], props: { from: 'string' } } },
-      /that is an end node/,
+      /that is an end of the edge/,
     ],
     [
       'an edge key named twice',
       { A: a },
       { E: { from: 'A', to: 'A', key: ['x', 'x'], props: { x: 'string' } } },
-      /names a key twice/,
+      /lists a key twice/,
     ],
   ])('tells of %s', (_, nodes, edges, message) => {
     const found = problems(nodes, edges);

@@ -328,7 +328,7 @@ describe('what was looked up', () => {
     return before;
   };
   const message =
-    "the function changes 'city' at '/address/city' of a value that others see too; copy it first, as in { ...value } or [...list]";
+    "the function changes 'city' at '/address/city' of a value that other functions share; copy it first, as in { ...value } or [...list]";
 
   it.each([
     [

@@ -79,7 +79,7 @@ describe('a table from a file', () => {
           { tail: 'b', seats: 1 },
           { tail: 'a', seats: 2 },
         ],
-        /^planes\.json, row 3: its tail a is there already/,
+        /^planes\.json, row 3: its tail a appears twice/,
       ],
       [
         [{ seats: 1 }],

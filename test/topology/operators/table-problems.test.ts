@@ -72,7 +72,7 @@ it.each(['row_id', 'Row_ID', '__filename', '__fragment_index'])(
   'a column is not called %s, as readers or delivery have one of that name',
   (name) => {
     expect(problemsOf({ [name]: text })).toEqual([
-      `the column '${name}' has a name that readers or delivery give to columns of their own`,
+      `the column name '${name}' is reserved: readers or delivery use it for columns of their own`,
     ]);
   },
 );
@@ -86,7 +86,7 @@ it.each([
   ['s', '\u017f'],
 ])('columns %j and %j are one to who does not see case', (a, b) => {
   expect(problemsOf({ [a]: text, [b]: text })).toEqual([
-    `the columns '${a}' and '${b}' differ in case only, which SQL does not see`,
+    `the columns '${a}' and '${b}' differ in case only, which SQL ignores`,
   ]);
 });
 
@@ -118,7 +118,7 @@ it('a table has a column that is not in its path', () => {
       "the table 'rows' has no column: its schema has no properties",
     ]);
   expect(problemsOf({ team: text, app: text })).toEqual([
-    "the table 'rows' has no column but those in its path",
+    "the table 'rows' has no columns except those in its path",
   ]);
   expect(problemsOf({ team: text, app: text }, ['date', 'team'])).toEqual([]);
 });
@@ -134,12 +134,12 @@ it('a table by key names columns that are keys, and its view has its own name', 
   const by = (upsert: readonly string[]): readonly string[] =>
     problemsOf(columns, folders, 'rows', upsert);
   expect(by(['id', 'n', 'team'])).toEqual([]);
-  expect(by([])).toEqual(["upsert of the table 'rows' names no column"]);
-  expect(by(['id', 'id'])).toEqual(["upsert of the table 'rows' names a column twice"]);
+  expect(by([])).toEqual(["upsert of the table 'rows' lists no column"]);
+  expect(by(['id', 'id'])).toEqual(["upsert of the table 'rows' lists a column twice"]);
   expect(by(['Id', 'ratio', 'more'])).toEqual([
-    "upsert names 'Id', which is not a column of the table 'rows'",
-    "upsert names 'ratio', which cannot be a key: a key is text, an integer, a boolean or a time",
-    "upsert names 'more', which cannot be a key: a key is text, an integer, a boolean or a time",
+    "upsert lists 'Id', which is not a column of the table 'rows'",
+    "upsert lists 'ratio', which cannot be a key: a key must be text, an integer, a boolean or a time",
+    "upsert lists 'more', which cannot be a key: a key must be text, an integer, a boolean or a time",
   ]);
   const node = (table: string, upsert: object): SinkOf<TableDefinition> => ({
     id: table,

@@ -65,15 +65,15 @@ const yes = (): boolean => true;
 it.each([
   [
     'rest',
-    "a branch cannot have a condition named 'rest': that output takes what no condition takes",
+    "a branch cannot have a condition named 'rest': that output gets the elements that match no condition",
   ],
-  ['constructor', "not as what every object has; not 'constructor'"],
-  ['toString', "not as what every object has; not 'toString'"],
-  ['a.b', "a branch's condition is named by 1 to 63 of A-Z a-z 0-9 _ -"],
-  ['a/map', "a branch's condition is named by 1 to 63 of A-Z a-z 0-9 _ -"],
-  ['', "a branch's condition is named by 1 to 63 of A-Z a-z 0-9 _ -"],
+  ['constructor', "not a member of every object; not 'constructor'"],
+  ['toString', "not a member of every object; not 'toString'"],
+  ['a.b', "the name of a branch's condition must be 1 to 63 of A-Z a-z 0-9 _ -"],
+  ['a/map', "the name of a branch's condition must be 1 to 63 of A-Z a-z 0-9 _ -"],
+  ['', "the name of a branch's condition must be 1 to 63 of A-Z a-z 0-9 _ -"],
   // JavaScript gives whole numbers before other names, and conditions are asked in order.
-  ['7', "a branch's condition is named by 1 to 63 of A-Z a-z 0-9 _ -"],
+  ['7', "the name of a branch's condition must be 1 to 63 of A-Z a-z 0-9 _ -"],
 ])('a branch by a condition named %j is refused', (name, message) => {
   const problems = problemsOf(branchBy({ high: yes, [name]: yes }));
   expect(
@@ -87,7 +87,7 @@ it('a branch by conditions that are not seen is refused', () => {
     { high: { value: yes, enumerable: true } },
   ) as Record<string, () => boolean>;
   expect(problemsOf(branchBy(inherited))).toEqual([
-    'time/branch: its conditions must be a plain object: what it inherits, or sets as __proto__, is not seen',
+    'time/branch: its conditions must be a plain object: inherited members and __proto__ are ignored',
   ]);
   // oxlint-disable-next-line no-proto
   expect(problemsOf(branchBy({ high: yes, __proto__: { low: yes } } as never))[0]).toMatch(
@@ -142,7 +142,7 @@ it('ids and names that every object has are refused', () => {
     "constructor: the name of a topology cannot be 'constructor': every object of JavaScript has a member of that name",
     "toString: an id cannot be 'toString': every object of JavaScript has a member of that name",
     "valueOf: an id cannot be 'valueOf': every object of JavaScript has a member of that name",
-    "ask: a connector's name is 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit, and not as what every object has; not 'constructor'",
+    "ask: the name of a connector must be 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit, and not a member of every object; not 'constructor'",
   ]);
 });
 
@@ -152,7 +152,7 @@ it('an id that is the place of another node is refused', () => {
     rows.deduplicate('time/map', { by: (r) => r.k, within: 1 }).sinkTo('out', collect());
   });
   expect(problemsOf(of)).toContain(
-    'time/map: the id is taken twice; ids name state in checkpoints and must be unique',
+    'time/map: the id is used twice; ids identify state in checkpoints and must be unique',
   );
 });
 
@@ -170,8 +170,8 @@ it('columns that differ in case only are refused, from each other and from the f
     rows.sinkTo('fine-too', table('fine_too', columns('Team'), { partitionBy: ['date'] }));
   });
   expect(problemsOf(of)).toEqual([
-    "alike: the columns 'userId' and 'userid' differ in case only, which SQL does not see",
-    "folder: the column 'Team' and 'team', by which the table is partitioned, differ in case only, which SQL does not see",
+    "alike: the columns 'userId' and 'userid' differ in case only, which SQL ignores",
+    "folder: the column 'Team' and the partition column 'team' differ in case only, which SQL ignores",
   ]);
 });
 
@@ -196,7 +196,7 @@ it('two schemas of one id, and labels of two graphs that differ in case only, ar
     );
   });
   expect(problemsOf(of)).toEqual([
-    "others: its graph model defines 'USER' otherwise than the sink 'people'",
+    "others: its graph model defines 'USER' differently from the sink 'people'",
     "either: it has two schemas named 'same'",
   ]);
 });
@@ -213,8 +213,8 @@ it('aggregates and states that are not seen are refused', () => {
     keyed.process('p', { state, onElement: (r) => [r] }).sinkTo('p-out', collect());
   });
   expect(problemsOf(of)).toEqual([
-    'w: its aggregates must be a plain object: what it inherits, or sets as __proto__, is not seen',
-    'p: its state must be a plain object: what it inherits, or sets as __proto__, is not seen',
+    'w: its aggregates must be a plain object: inherited members and __proto__ are ignored',
+    'p: its state must be a plain object: inherited members and __proto__ are ignored',
   ]);
 });
 

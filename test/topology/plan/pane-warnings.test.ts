@@ -74,7 +74,7 @@ function built(
 const warningsOf = (of: Topology): readonly string[] =>
   paneWarnings(of.plan).map(({ node, message }) => `${node}: ${message}`);
 const again = (why: string): string =>
-  `rows: the window 'w' fires more than once (${why}), and rows of the table 'rows' do not say which pane they are: sums over it count elements again`;
+  `rows: the window 'w' fires more than once (${why}), and rows of the table 'rows' do not say which pane they are of, so sums over it count elements more than once`;
 
 it('a window that fires more than once, before a table without panes', () => {
   expect(warningsOf(built({}))).toEqual([]);
@@ -101,7 +101,7 @@ it('a table by key of what does not replace what was before: parts, and sessions
     "mode: 'discarding'",
   );
   expect(warningsOf(built({ allowedLateness: '1m' }, { ...by, session: true }))[0]).toContain(
-    "the sessions of 'w' may grow after they fired",
+    "the sessions of 'w' can grow after they fire",
   );
   expect(warningsOf(built({}, { ...by, session: true }))).toEqual([]);
 });

@@ -199,7 +199,7 @@ it('names that rows cannot have, an empty interval, and look-ups out of bounds a
       .sinkTo('l-out', collect());
   });
   expect(problems).toEqual([
-    "w: an aggregate cannot be named 'key': every result of a window has that already",
+    "w: an aggregate cannot be named 'key': every result of a window already has that property",
     expect.stringContaining("not '__proto__'") as string,
     expect.stringContaining("not 'a b'") as string,
     'j: its interval is empty: the lower bound 1000 ms is above the upper bound 0 ms',

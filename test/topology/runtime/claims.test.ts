@@ -197,7 +197,7 @@ describe('a reader of records that point to their data', () => {
       wide,
     );
     expect(records.map(({ unresolved }) => unresolved)).toEqual([
-      expect.stringContaining('nothing stored') as string,
+      expect.stringContaining('nothing is stored') as string,
       '7 bytes are stored, 6 were sent',
       expect.stringContaining('SHA-256') as string,
       undefined,
@@ -363,7 +363,7 @@ describe('a job over records that point to their data', () => {
       ['gone', 'claim-unresolved'],
       ['foreign', 'claim-unresolved'],
     ]);
-    expect(rejected[0]?.['message']).toMatch(/claim:a\/b\/2026-01-01\/gone.*nothing stored/);
+    expect(rejected[0]?.['message']).toMatch(/claim:a\/b\/2026-01-01\/gone.*nothing is stored/);
     expect(source).toMatchObject({ in: 3, passed: 1, rejected: 2 });
   });
 

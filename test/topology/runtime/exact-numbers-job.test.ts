@@ -142,7 +142,7 @@ describe('a number that JSON.parse does not hold', () => {
       '{"x":1,"k":9007199254740992}',
     ]);
     expect(rejected).toEqual([
-      'e0 op function-result /k a key must be exact, but the number 9007199254740992 is beyond 2^53, where several numbers become one: send it as text',
+      'e0 op function-result /k a key must be exact, but the number 9007199254740992 is beyond 2^53, where different numbers become equal: send it as text',
     ]);
   });
 
@@ -183,7 +183,7 @@ describe('a number that JSON.parse does not hold', () => {
       '{"k":1}',
     ]);
     expect(rejected).toEqual([
-      'e0 in undecodable-record /x/y/0 the number is beyond the largest that a double holds',
+      'e0 in undecodable-record /x/y/0 the number is larger than a double can hold',
       'e1 in undecodable-record  the data is nested deeper than 128 levels',
     ]);
     expect(rows).toHaveLength(1);

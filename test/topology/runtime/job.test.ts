@@ -387,9 +387,9 @@ describe('a job', () => {
       'a topology name',
       'version must',
       "owner must be 'team/app'",
-      'taken twice',
-      "'late' is not consumed",
-      'a table name is',
+      'used twice',
+      "'late' is not used",
+      'a table name must be',
       'put eventTime()',
     ]) {
       expect(message).toContain(part);

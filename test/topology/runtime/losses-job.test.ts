@@ -166,7 +166,7 @@ describe('what retention took before it was read', () => {
     expect(rowsOf(rig)).toEqual([]);
     const done = again.job.skip({ split: '0', to: 'oldest' });
     await rig.pass(2_000);
-    expect(await done).toMatch(/what is not kept any more from its beginning up to 4/);
+    expect(await done).toMatch(/records that are no longer kept, from its beginning up to 4/);
     expect(rowsOf(rig)).toEqual(['0/5', '0/6', '0/7', '0/8', '0/9']);
     await again.stop();
   });

@@ -60,11 +60,11 @@ function buildBranch({ builder, from, name, given: [conditions] }: StreamCall): 
 function conditionProblems(kind: string, name: string): readonly Problem[] {
   const fix = 'rename the condition';
   if (name === restPort) {
-    const message = `a ${kind} cannot have a condition named '${restPort}': that output takes what no condition takes`;
+    const message = `a ${kind} cannot have a condition named '${restPort}': that output gets the elements that match no condition`;
     return [{ message, fix }];
   }
   if (portPattern.test(name) && !isInherited(name)) return [];
   const rule =
-    '1 to 63 of A-Z a-z 0-9 _ -, starting with a letter or _, and not as what every object has';
-  return [{ message: `a ${kind}'s condition is named by ${rule}; not '${name}'`, fix }];
+    '1 to 63 of A-Z a-z 0-9 _ -, starting with a letter or _, and not a member of every object';
+  return [{ message: `the name of a ${kind}'s condition must be ${rule}; not '${name}'`, fix }];
 }

@@ -22,7 +22,7 @@ export const deduplicateKind: Kind<DeduplicateNode> = {
       ? [
           {
             message: 'within must be at least 1 ms',
-            fix: "write how long repeats may come, such as within: '1h'",
+            fix: "write how long to look for repeats, such as within: '1h'",
           },
         ]
       : []),

@@ -15,7 +15,8 @@ export const eventTimeKind: Kind<EventTimeNode> = {
     plan.isTimeSetBefore(node)
       ? [
           {
-            message: 'event time is already set upstream; one eventTime per way from a source',
+            message:
+              'event time is already set upstream; use one eventTime() between a source and a sink',
             fix: 'remove this one or the one before',
           },
         ]

@@ -136,7 +136,7 @@ export class EventTimeOperator implements Operator {
       const ahead = timestamp - this.#processingTimeMs;
       this.#refuse(
         'future-event',
-        `the event time is ${ahead} ms ahead of processing time; at most ${futureMaxMs} ms are taken`,
+        `the event time is ${ahead} ms ahead of processing time; at most ${futureMaxMs} ms are accepted`,
         value,
         origin,
       );

@@ -11,7 +11,7 @@ import type { IntervalJoinSnapshot } from './operator.ts';
 import { IntervalJoinOperator, joinElements } from './operator.ts';
 
 const oldPairs: Rule = {
-  why: 'rows that the new bounds need were let go by the old ones, and pairs were made by those',
+  why: 'the old bounds dropped rows that the new ones need, and pairs were emitted by the old bounds',
   isTime: true,
 };
 
@@ -32,7 +32,7 @@ export const intervalJoinKind: Kind<IntervalJoinNode> = {
     rules: {
       lower: oldPairs,
       upper: oldPairs,
-      join: { why: 'what was emitted, and how far its time went, was by the old kind of join' },
+      join: { why: 'rows were emitted, and time advanced, by the rules of the old kind of join' },
     },
     inputNames: ['left input', 'right input'],
     elements: (state) => joinElements(state as IntervalJoinSnapshot),

@@ -55,7 +55,7 @@ export class BoundedCalls {
         then();
       };
       abort.signal.addEventListener('abort', () =>
-        settled(() => reject(new SluiceError('lookup-aborted', 'the look-up was given up'))),
+        settled(() => reject(new SluiceError('lookup-aborted', 'the look-up was canceled'))),
       );
       // The author's function may throw before it gives a promise.
       Promise.resolve()

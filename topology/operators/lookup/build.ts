@@ -52,7 +52,7 @@ function lookupCall(
   if (typeof lookup.name !== 'string')
     builder.problems.push({
       node: id,
-      message: 'its look-up is none',
+      message: 'its look-up is not a look-up',
       fix: 'write fileTable(...), asyncLookup(...) or connector(...)',
     });
   return {

@@ -39,7 +39,7 @@ export const lookupKind: Kind<LookupNode> = {
       const waiting = state === undefined ? 0 : [...lookupElements(state as LookupSnapshot)].length;
       return waiting === 0
         ? undefined
-        : `is gone: ${waiting} elements that wait in it for an answer would be lost`;
+        : `was removed: ${waiting} elements that wait in it for an answer would be lost`;
     },
     elements: (state) => lookupElements(state as LookupSnapshot),
   },
@@ -58,10 +58,10 @@ function nameProblems({ lookup }: LookupNode): readonly Problem[] {
   if (lookup.from !== 'connector') return [];
   if (connectorPattern.test(lookup.name) && !isInherited(lookup.name)) return [];
   const rule =
-    '1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit, and not as what every object has';
+    '1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit, and not a member of every object';
   return [
     {
-      message: `a connector's name is ${rule}; not '${lookup.name}'`,
+      message: `the name of a connector must be ${rule}; not '${lookup.name}'`,
       fix: 'rename it, also under lookups of the configuration',
     },
   ];

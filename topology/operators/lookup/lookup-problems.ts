@@ -16,7 +16,7 @@ function fileProblems({ file, key, schema }: LookupFile): readonly Problem[] {
   return [
     {
       message: `the key '${key}' of ${file} is not a property of its schema`,
-      fix: 'name a property of its rows as key, or add this one to the schema',
+      fix: 'use a property of its rows as the key, or add this one to the schema',
     },
   ];
 }
@@ -31,7 +31,7 @@ function callProblems(lookup: LookupCall): readonly Problem[] {
       ? [
           {
             message: 'timeout must be at least 1 ms',
-            fix: "write how long one try may take, such as timeout: '5s'",
+            fix: "write how long one attempt may take, such as timeout: '5s'",
           },
         ]
       : []),
@@ -48,7 +48,7 @@ function wholeProblems(
   return [
     {
       message: `${option} must be an integer from ${least} to ${most}, not ${found}`,
-      fix: `write ${option} within these bounds`,
+      fix: `set ${option} within these bounds`,
     },
   ];
 }

@@ -202,7 +202,7 @@ export class LookupOperator implements Operator {
       const message =
         refusal.code === stuck
           ? refusal.message
-          : `the look-up failed ${row.tries} times, at last: ${refusal.message}`;
+          : `the look-up failed ${row.tries} times, the last time with: ${refusal.message}`;
       this.#reject({
         node: this.#node,
         code: refusal.code,

@@ -21,7 +21,7 @@ export const processKind: Kind<ProcessNode> = {
     ...node.state
       .filter(({ name }) => !isPropertyName(name))
       .map(({ name }) => ({
-        message: `a state's name is letters, digits, _ and $, not '${name}'`,
+        message: `the name of a state must be letters, digits, _ and $, not '${name}'`,
         fix: 'rename the state',
       })),
   ],
@@ -33,7 +33,7 @@ export const processKind: Kind<ProcessNode> = {
   multiplies: 'each',
   state: {
     options: optionsOf,
-    rules: { onTimer: { why: 'timers in state would fire for nobody', fits: true } },
+    rules: { onTimer: { why: 'timers in state would have nothing to call', fits: true } },
     hasEra: true,
     adapt: (state, { gone }) =>
       gone.size === 0 ? state : withoutStates(state as ProcessSnapshot, gone),

@@ -47,7 +47,7 @@ export class TimerChains {
         : `the timers of all keys registered more than ${limits.timerChainsMaxSteps} others`;
     return new SluiceError(
       'function-result',
-      `${whose} ${where}: their chain is cut; register none when ctx.watermark is Infinity`,
+      `${whose} ${where}: the chain was stopped; do not register timers when ctx.watermark is Infinity`,
     );
   }
 }

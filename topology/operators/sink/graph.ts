@@ -36,10 +36,10 @@ function allModelProblems(sinks: readonly SinkOf<GraphDefinition>[]): readonly P
   for (const { id: node, sink } of sinks) {
     const { model } = sink;
     for (const message of modelProblems(model))
-      problems.push({ node, message, fix: 'correct the model that graph() is given' });
+      problems.push({ node, message, fix: 'correct the model that is passed to graph()' });
     for (const [other, known] of checked) {
       for (const name of modelClashes(model, known)) {
-        const message = `its graph model defines '${name}' otherwise than the sink '${other}'`;
+        const message = `its graph model defines '${name}' differently from the sink '${other}'`;
         const fix = 'define it once and use it in both models, or rename it';
         problems.push({ node, message, fix });
       }

@@ -29,7 +29,7 @@ function buildSink({ builder, from, given }: StreamCall): undefined {
   const { definition, functions } = builder.given(id, 'sink', sink, example);
   const isSink = typeof definition === 'object';
   if (!isSink && typeof sink === 'object')
-    builder.problems.push({ node: id, message: 'its sink is none', fix: `write ${example}` });
+    builder.problems.push({ node: id, message: 'its sink is not a sink', fix: `write ${example}` });
   const node: SinkNode = {
     id,
     kind: 'sink',

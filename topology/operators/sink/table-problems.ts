@@ -56,7 +56,7 @@ function latestProblems(sinks: readonly SinkOf<TableDefinition>[]): readonly Pla
     return [
       {
         node: id,
-        message: `'${table}' is what the latest rows of the table '${of.table}' are called`,
+        message: `'${table}' is the name under which the latest rows of the table '${of.table}' are read`,
         fix: 'rename one of the two tables',
       },
     ];
@@ -71,15 +71,15 @@ function keyProblems({ table, schema, upsert }: TableDefinition): readonly Probl
   if (upsert.length === 0)
     return [
       {
-        message: `upsert of the table '${table}' names no column`,
-        fix: "name the row's key, such as upsert: ['id']",
+        message: `upsert of the table '${table}' lists no column`,
+        fix: "list the columns of the row's key, such as upsert: ['id']",
       },
     ];
   if (new Set(upsert).size < upsert.length)
     return [
       {
-        message: `upsert of the table '${table}' names a column twice`,
-        fix: 'name each column once',
+        message: `upsert of the table '${table}' lists a column twice`,
+        fix: 'list each column once',
       },
     ];
   const columns = columnsOf(schema);
@@ -88,15 +88,15 @@ function keyProblems({ table, schema, upsert }: TableDefinition): readonly Probl
     if (type === undefined)
       return [
         {
-          message: `upsert names '${name}', which is not a column of the table '${table}'`,
-          fix: `name one of: ${columns.map((column) => column.name).join(', ')}`,
+          message: `upsert lists '${name}', which is not a column of the table '${table}'`,
+          fix: `use one of: ${columns.map((column) => column.name).join(', ')}`,
         },
       ];
     if (type !== 'DOUBLE' && type !== 'JSON_TEXT') return [];
     return [
       {
-        message: `upsert names '${name}', which cannot be a key: a key is text, an integer, a boolean or a time`,
-        fix: 'name another column, or give this one such a type',
+        message: `upsert lists '${name}', which cannot be a key: a key must be text, an integer, a boolean or a time`,
+        fix: 'use another column, or give this one such a type',
       },
     ];
   });
@@ -108,17 +108,17 @@ function nameProblems(
 ): readonly Problem[] {
   const problems: Problem[] = [];
   if (!tablePattern.test(table)) {
-    const message = `a table name is lower-case letters, digits and _, starting with a letter, not '${table}'`;
+    const message = `a table name must be lower-case letters, digits and _, starting with a letter, not '${table}'`;
     problems.push({ message, fix: 'rename the table' });
   }
   if (reservedTables.has(table))
     problems.push({
-      message: `the table '${table}' is kept by Sluice itself`,
+      message: `the table name '${table}' is reserved by Sluice`,
       fix: 'rename the table',
     });
   const other = owners.get(table);
   if (other !== undefined) {
-    const fix = 'name another table, or put a union() before one sink';
+    const fix = 'use another table, or put a union() before one sink';
     problems.push({ message: `the table '${table}' already has the sink '${other}'`, fix });
   }
   return problems;
@@ -128,27 +128,30 @@ function schemaProblems(sink: TableDefinition): readonly Problem[] {
   const { table, schema, partitionBy } = sink;
   const properties = schema['properties'];
   if (schema['type'] !== 'object' || typeof properties !== 'object' || properties === null) {
-    const message = `the schema of table '${table}' must describe an object with properties: they are its columns`;
+    const message = `the schema of table '${table}' must describe an object with properties, which become its columns`;
     return [{ message, fix: "write type: 'object' and properties into the schema" }];
   }
   const columns = Object.keys(properties);
   if (columns.length === 0) {
     const message = `the table '${table}' has no column: its schema has no properties`;
     return [
-      { message, fix: "name the rows' members in the schema's properties, each with its type" },
+      {
+        message,
+        fix: "list the members of the rows in the schema's properties, each with its type",
+      },
     ];
   }
   const twice: readonly Problem[] =
     new Set(partitionBy).size === partitionBy.length
       ? []
-      : [{ message: 'partitionBy names a column twice', fix: 'name each column once' }];
+      : [{ message: 'partitionBy lists a column twice', fix: 'list each column once' }];
   const none: readonly Problem[] =
     storedColumns(schema, partitionBy).length > 0
       ? []
       : [
           {
-            message: `the table '${table}' has no column but those in its path`,
-            fix: 'give its schema another property',
+            message: `the table '${table}' has no columns except those in its path`,
+            fix: 'add another property to its schema',
           },
         ];
   return [
@@ -173,7 +176,7 @@ function columnProblem(name: string): readonly Problem[] {
     const rule = `1 to ${limits.columnNameMaxBytes} bytes of text without control characters`;
     return [
       {
-        message: `a column's name is ${rule}, not '${shown.length > 64 ? `${shown.slice(0, 61)}...` : shown}'`,
+        message: `the name of a column must be ${rule}, not '${shown.length > 64 ? `${shown.slice(0, 61)}...` : shown}'`,
         fix,
       },
     ];
@@ -181,7 +184,7 @@ function columnProblem(name: string): readonly Problem[] {
   return reservedColumns.has(folded(name))
     ? [
         {
-          message: `the column '${shown}' has a name that readers or delivery give to columns of their own`,
+          message: `the column name '${shown}' is reserved: readers or delivery use it for columns of their own`,
           fix,
         },
       ]
@@ -197,7 +200,7 @@ function caseProblems(columns: readonly string[]): readonly Problem[] {
   return [...alike.values()]
     .filter((names) => names.length > 1)
     .map((names) => ({
-      message: `the columns ${names.join(' and ')} differ in case only, which SQL does not see`,
+      message: `the columns ${names.join(' and ')} differ in case only, which SQL ignores`,
       fix: 'rename one of the two',
     }));
 }
@@ -207,9 +210,9 @@ function folderProblems({ schema, partitionBy }: TableDefinition): readonly Prob
   return columnsOf(schema).flatMap(({ name, type }): readonly Problem[] => {
     const folder = folded(name);
     if (!folders.includes(folder)) return [];
-    const fix = `rename the property ${name}, or take '${folder}' out of partitionBy`;
+    const fix = `rename the property ${name}, or remove '${folder}' from partitionBy`;
     if (name !== folder) {
-      const message = `the column '${name}' and '${folder}', by which the table is partitioned, differ in case only, which SQL does not see`;
+      const message = `the column '${name}' and the partition column '${folder}' differ in case only, which SQL ignores`;
       return [{ message, fix }];
     }
     if (folder === 'date' || folder === 'hour')
@@ -221,6 +224,6 @@ function folderProblems({ schema, partitionBy }: TableDefinition): readonly Prob
       ];
     if (type === 'STRING') return [];
     const message = `the column '${folder}' names the folders of the table, so it must be text: type 'string', or 'string' and 'null'`;
-    return [{ message, fix: `correct the property ${folder}, or take it out of partitionBy` }];
+    return [{ message, fix: `correct the property ${folder}, or remove it from partitionBy` }];
   });
 }

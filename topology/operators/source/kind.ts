@@ -28,6 +28,7 @@ export const sourceKind: Kind<SourceNode> = {
   state: {
     options: ({ stream, dataText }) => ({ stream, dataText }),
     rules: { stream: { why: 'its positions are of the old stream' } },
-    whenGone: () => 'is gone: under another id its stream would be read from its beginning again',
+    whenGone: () =>
+      'was removed: under another id its stream would be read from the beginning again',
   },
 };

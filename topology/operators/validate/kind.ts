@@ -81,7 +81,7 @@ export function checkOf(node: ValidateNode): SchemasCheck {
     const chosen = selectSchema(node, event);
     if (chosen !== undefined) return refusal(event, chosen.id);
     const known = node.schemas.map((schema) => schema.id).join(', ');
-    const message = `no schema is for type '${event.type}' and dataschema '${event.dataschema ?? ''}'; there are ${known}`;
+    const message = `no schema is for type '${event.type}' and dataschema '${event.dataschema ?? ''}'; known: ${known}`;
     return { code: 'schema-unknown', message, pointer: null, schema: known };
   };
 }

@@ -221,7 +221,7 @@ function distinct(
       } catch (cause) {
         throw new SluiceError(
           'function-result',
-          `'${name}' tells elements apart by keys, or null: ${messageOf(cause)}`,
+          `'${name}' needs a key or null of each element: ${messageOf(cause)}`,
           { cause },
         );
       }

@@ -51,7 +51,7 @@ export const windowKind: Kind<WindowNode> = {
       slide: oldBounds,
       offset: oldBounds,
       gap: oldBounds,
-      mode: { why: 'what was emitted of the windows in state was counted by the old mode' },
+      mode: { why: 'the windows in state already emitted results in the old mode' },
     },
     hasEra: true,
     adapt: (state, { gone }) =>

@@ -11,7 +11,7 @@ import type { WindowNode } from './node.ts';
 const windowColumns = new Set(['key', 'windowStart', 'windowEnd', 'pane']);
 
 export function windowProblems({ window, aggregates }: WindowNode): readonly Problem[] {
-  const none = { message: 'it has no aggregate', fix: 'name one: aggregate({ rows: count() })' };
+  const none = { message: 'it has no aggregate', fix: 'add one: aggregate({ rows: count() })' };
   return [
     ...shapeProblems(window),
     ...(aggregates.length === 0 ? [none] : []),
@@ -45,7 +45,7 @@ function offsetProblems(
   return [
     {
       message: `the offset ${offsetMs} ms must be less than the ${what} ${lengthMs} ms`,
-      fix: `write the offset as a part of one ${one}, or leave it out`,
+      fix: `use an offset shorter than one ${one}, or remove it`,
     },
   ];
 }
@@ -54,11 +54,11 @@ function aggregateProblems(name: string): readonly Problem[] {
   const fix = 'rename the aggregate';
   const problems: Problem[] = [];
   if (!isPropertyName(name)) {
-    const message = `an aggregate's name is a property of rows: letters, digits, _ and $, not '${name}'`;
+    const message = `the name of an aggregate must be letters, digits, _ and $, as a property of rows, not '${name}'`;
     problems.push({ message, fix });
   }
   if (windowColumns.has(name)) {
-    const message = `an aggregate cannot be named '${name}': every result of a window has that already`;
+    const message = `an aggregate cannot be named '${name}': every result of a window already has that property`;
     problems.push({ message, fix });
   }
   return problems;

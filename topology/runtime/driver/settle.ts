@@ -51,7 +51,7 @@ function heldError(dag: Dag): SluiceError {
   );
   return new SluiceError(
     'lookup-held',
-    `look-ups fail and hold what waits for them; ${held.join('; ')}`,
+    `look-ups fail and hold the elements that wait for them; ${held.join('; ')}`,
     {
       retryable: true,
       fix: "the next call of the driver tries again; whenFailing: 'reject' would reject them",
