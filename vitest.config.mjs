@@ -1,15 +1,16 @@
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/tools/longest-first.mjs';
 import { root, splitTests } from './test/tools/unit-tests.mjs';
 
-const soak = 'dist/test/drill/soak/soak.test.js';
 const compiled = (path) => `dist/${path.replace(/\.ts$/, '.js')}`;
 
 // A test that can run from TypeScript source does, in the project `unit`. The others run compiled,
 // from dist, where worker threads and child processes find their files; so does any test that is
-// asked for by its path in dist. The soak runs last and alone: it wants both cores.
+// asked for by its path in dist.
 const { fromSource } = splitTests();
 const asksForDist = process.argv.some((arg) => arg.startsWith('dist/'));
+const asksForSource = process.argv.includes('unit');
 
 export default defineConfig({
   test: {
@@ -18,7 +19,9 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // For two cores: tests from source compute, a third of the others' time is waiting for servers.
+    maxWorkers: asksForSource ? 2 : 3,
+    sequence: { sequencer: LongestFirst },
     projects: [
       ...(asksForDist
         ? []
@@ -32,7 +35,9 @@ export default defineConfig({
                   { find: /^sluice\/testing$/, replacement: join(root, 'topology/testing.ts') },
                 ],
               },
-              test: { name: 'unit', include: fromSource, sequence: { groupOrder: 0 } },
+              // Files share a process: to start one and load the modules costs more than most of
+              // them do. What a file changes outside its modules it puts back.
+              test: { name: 'unit', include: fromSource, isolate: false },
             },
           ]),
       {
@@ -40,11 +45,9 @@ export default defineConfig({
         test: {
           name: 'tests',
           include: ['dist/test/**/*.test.js'],
-          exclude: [soak, ...(asksForDist ? [] : fromSource.map(compiled))],
-          sequence: { groupOrder: 1 },
+          exclude: asksForDist ? [] : fromSource.map(compiled),
         },
       },
-      { extends: true, test: { name: 'soak', include: [soak], sequence: { groupOrder: 2 } } },
     ],
   },
 });

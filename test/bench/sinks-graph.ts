@@ -35,7 +35,7 @@ const chunkRows = limits.graphChunkMaxWrites;
 const turnRows = 1_024;
 
 export async function graphRace(scale: number): Promise<Race> {
-  const server = await startNeo4j();
+  const server = await startNeo4j({ isMeasured: true });
   const { url, user, password } = server;
   const driver = createDriver(url, auth.basic(user, password));
   const session = createNeo4jSession({ url, user, password });

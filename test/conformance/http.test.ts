@@ -33,13 +33,14 @@ beforeAll(() => {
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
 /** Runs cases without a list: what a listed one does shows only so. */
-function results([command, args]: readonly [string, readonly string[]]): Promise<
-  readonly Result[]
-> {
+function results(
+  report: string,
+  [command, args]: readonly [string, readonly string[]],
+): Promise<readonly Result[]> {
   return new Promise((resolve, reject) => {
     execFile(command, args, { maxBuffer: 64 * 1_048_576 }, (_error, stdout, stderr) => {
       try {
-        resolve(JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Result[]);
+        resolve(JSON.parse(readFileSync(join(out, report), 'utf8')) as Result[]);
       } catch {
         reject(new Error(`the runner wrote no report:\n${stdout}${stderr}`));
       }
@@ -98,14 +99,15 @@ async function expectAsListed(run: Run, list: string): Promise<void> {
   ).toEqual([]);
 }
 
-describe('the cases of HTTP', () => {
+// Beside each other: most of a run is waiting for what a server may not do.
+describe.concurrent('the cases of HTTP', () => {
   it(
     'pass on this Node, but for the known ones of its binary',
     async () => {
       const run: Run = (options) =>
-        results([
+        results('node.json', [
           process.execPath,
-          [join(root, runner), '--start', root, '--json', join(out, 'report.json'), ...options],
+          [join(root, runner), '--start', root, '--json', join(out, 'node.json'), ...options],
         ]);
       await expectAsListed(run, knownList(process.versions.modules));
     },
@@ -116,9 +118,9 @@ describe('the cases of HTTP', () => {
     'pass on Node 24 in a Debian 13, but for the known ones of its binary',
     async () => {
       const dir = await debianRoot();
-      const base = [`${projectDir}/${runner}`, '--start', projectDir, '--json', '/out/report.json'];
+      const base = [`${projectDir}/${runner}`, '--start', projectDir, '--json', '/out/debian.json'];
       await expectAsListed(
-        (options) => results(inDebian(dir, root, out, [...base, ...options])),
+        (options) => results('debian.json', inDebian(dir, root, out, [...base, ...options])),
         knownList('137'),
       );
     },

@@ -12,7 +12,7 @@ import { commandsOf, root, run, temporaryFolder } from './support.ts';
 
 it('npm ci in a fresh clone installs, builds, the native packages load, and the first five minutes are true', {
   timeout: 400_000,
-}, async () => {
+}, async ({ signal }) => {
   const folder = temporaryFolder('clone');
   const clone = join(folder, 'clone');
   const cloned = run(folder, 'git', 'clone', '--quiet', '--no-hardlinks', root, clone);
@@ -50,19 +50,21 @@ it('npm ci in a fresh clone installs, builds, the native packages load, and the 
   expect(compiled.status, compiled.output).toBe(0);
   expect(compiled.stdout).toContain('let x');
 
-  await tour(clone);
+  await tour(clone, signal);
 });
 
 /**
  * Runs what the README and docs/start.md show of `npm start`, `curl` and `sluice`, in their order,
  * on a free port instead of 8080.
  */
-async function tour(clone: string): Promise<void> {
+async function tour(clone: string, signal: AbortSignal): Promise<void> {
   const commands = ['README.md', 'docs/start.md']
     .flatMap((page) => commandsOf(readFileSync(join(clone, page), 'utf8')))
     .filter((command) => /^(?:curl |npx --no sluice )/.test(command));
   expect(commands.length).toBeGreaterThan(8);
   const port = String(await freePort());
+  // A test whose time is over goes on, and nothing would end what it starts.
+  signal.throwIfAborted();
   const instance = spawn('npm', ['start', '--', '--port', port], {
     cwd: clone,
     detached: true,

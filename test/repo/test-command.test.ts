@@ -24,6 +24,10 @@ const { splitTests } = (await script('unit-tests.mjs')) as {
   readonly splitTests: () => Split;
 };
 
+const { longest } = (await script('longest-first.mjs')) as {
+  readonly longest: readonly string[];
+};
+
 const tests = {
   fromSource: ['test/topology/operators/window.test.ts', 'test/topology/operators/time.test.ts'],
   fromDist: ['test/deploy/cli/start.test.ts'],
@@ -77,5 +81,14 @@ describe('tests from source', () => {
   it('are most of the tests of parts, and every test is in one list', () => {
     expect(fromSource.length).toBeGreaterThan(100);
     expect(fromSource.filter((path) => fromDist.includes(path))).toEqual([]);
+  });
+});
+
+describe('the tests that begin first', () => {
+  it('are there', () => {
+    const { fromSource, fromDist } = splitTests();
+    const all = [...fromSource, ...fromDist];
+    expect(longest.length).toBeGreaterThan(10);
+    expect(longest.filter((path) => !all.includes(`${path}.ts`))).toEqual([]);
   });
 });

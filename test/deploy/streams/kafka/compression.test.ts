@@ -4,7 +4,6 @@
  */
 import { createRequire } from 'node:module';
 import { afterEach, expect, it, vi } from 'vitest';
-import { createKafkaWriter } from '../../../../deploy/streams/kafka/kafka-writer.ts';
 import { systemClock } from '../../../../schemas/kernel/clock.ts';
 
 const loader = createRequire(import.meta.url)('node:module') as {
@@ -14,6 +13,9 @@ const loader = createRequire(import.meta.url)('node:module') as {
 afterEach(() => vi.restoreAllMocks());
 
 it('is named with what to do, before anything is asked of a broker', async () => {
+  // A package that another test has loaded in this process would not be missed.
+  vi.resetModules();
+  const { createKafkaWriter } = await import('../../../../deploy/streams/kafka/kafka-writer.ts');
   const load = loader._load;
   vi.spyOn(loader, '_load').mockImplementation((name, ...rest) => {
     if (name === 'lz4-napi') throw new Error("Cannot find module 'lz4-napi'");
